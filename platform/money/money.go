@@ -1,0 +1,64 @@
+// Package money holds amounts: integer minor units and an ISO 4217 currency. No float ever touches them.
+package money
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/bojanz/currency"
+
+	"shopping-cart/platform/fault"
+)
+
+// Max is the largest amount in minor units: 2⁵³−1, the largest integer that every JSON client reads exactly.
+const Max = 1<<53 - 1
+
+// ErrTooLarge refuses what would pass Max.
+var ErrTooLarge = fault.New(fault.Invalid, "amount_too_large", "The amount is larger than 9007199254740991 minor units.")
+
+// Amount is money as it stands on the wire.
+type Amount struct {
+	Amount   int64  `json:"amount" example:"1999"`   // minor units: pence, cents
+	Currency string `json:"currency" example:"GBP"` // ISO 4217, upper case
+}
+
+// Of is an amount of minor units in a currency.
+func Of(minor int64, code string) Amount { return Amount{Amount: minor, Currency: code} }
+
+// ValidCurrency reports whether code is a current ISO 4217 currency.
+func ValidCurrency(code string) bool { return currency.IsValid(code) }
+
+// Add sums minor units. It refuses a sum beyond ±Max.
+func Add(a, b int64) (int64, error) {
+	sum := a + b // both within ±2⁵³, so this cannot wrap
+	if sum > Max || sum < -Max {
+		return 0, ErrTooLarge
+	}
+	return sum, nil
+}
+
+// Times multiplies a price by a quantity, neither negative. It refuses a product beyond Max.
+func Times(price, quantity int64) (int64, error) {
+	if quantity != 0 && price > Max/quantity {
+		return 0, ErrTooLarge
+	}
+	return price * quantity, nil
+}
+
+// String writes the amount for people: "19.99 GBP".
+func (a Amount) String() string {
+	digits, ok := currency.GetDigits(a.Currency)
+	if !ok || digits == 0 {
+		return strconv.FormatInt(a.Amount, 10) + " " + a.Currency
+	}
+	sign, n := "", a.Amount
+	if n < 0 {
+		sign, n = "-", -n
+	}
+	s := strconv.FormatInt(n, 10)
+	if pad := int(digits) + 1 - len(s); pad > 0 {
+		s = strings.Repeat("0", pad) + s
+	}
+	cut := len(s) - int(digits)
+	return sign + s[:cut] + "." + s[cut:] + " " + a.Currency
+}
