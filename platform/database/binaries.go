@@ -1,0 +1,101 @@
+package database
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// oldestMajor is the oldest PostgreSQL that we run on.
+const oldestMajor = 14
+
+// binaries are the programs of one PostgreSQL installation.
+type binaries struct {
+	dir   string
+	major int
+}
+
+func (b binaries) path(program string) string { return filepath.Join(b.dir, program) }
+
+// findBinaries looks for initdb and postgres: only in setting (PG_BIN_DIR) when there is one, else on the PATH, where
+// pg_config points, and in the usual folders. Data of an earlier run (major > 0) can only be served by its own
+// version; otherwise the first that is new enough is taken.
+func findBinaries(setting string, major int) (binaries, error) {
+	if setting != "" {
+		b, err := inspect(setting)
+		if err != nil {
+			return b, fmt.Errorf("PG_BIN_DIR: %w", err)
+		}
+		if b.major < oldestMajor || major != 0 && b.major != major {
+			return b, fmt.Errorf("PG_BIN_DIR: %s holds PostgreSQL %d, but %s is needed", setting, b.major, needed(major))
+		}
+		return b, nil
+	}
+	for _, dir := range candidates() {
+		b, err := inspect(dir)
+		if err == nil && b.major >= oldestMajor && (major == 0 || b.major == major) {
+			return b, nil
+		}
+	}
+	return binaries{}, fmt.Errorf("found no programs of %s on this machine: install it, "+
+		"or set PG_BIN_DIR to the folder of its initdb and postgres, "+
+		"or set DATABASE_URL to a server that already runs", needed(major))
+}
+
+func needed(major int) string {
+	if major != 0 {
+		return fmt.Sprintf("PostgreSQL %d (the version that made the data directory)", major)
+	}
+	return fmt.Sprintf("PostgreSQL %d or newer", oldestMajor)
+}
+
+func candidates() []string {
+	var dirs []string
+	if p, err := exec.LookPath("postgres"); err == nil {
+		if real, err := filepath.EvalSymlinks(p); err == nil { // a link in /usr/local/bin has no initdb beside it
+			dirs = append(dirs, filepath.Dir(real))
+		}
+	}
+	if out, err := exec.Command("pg_config", "--bindir").Output(); err == nil {
+		dirs = append(dirs, strings.TrimSpace(string(out)))
+	}
+	for _, pattern := range []string{
+		"/usr/lib/postgresql/*/bin", // Debian, Ubuntu
+		"/usr/pgsql-*/bin",          // the RPMs of postgresql.org
+		"/usr/libexec/postgresql*",  // Alpine
+		"/usr/local/pgsql*/bin",     // built from source
+		"/opt/homebrew/opt/postgresql@*/bin",
+		"/usr/local/opt/postgresql@*/bin",
+		"/home/linuxbrew/.linuxbrew/opt/postgresql@*/bin",
+		"/Applications/Postgres.app/Contents/Versions/*/bin",
+	} {
+		found, _ := filepath.Glob(pattern)
+		slices.Reverse(found) // Glob sorts, so the newest comes first
+		dirs = append(dirs, found...)
+	}
+	return dirs
+}
+
+// inspect asks the programs in dir for their version, such as "postgres (PostgreSQL) 15.8 (Debian 15.8-1)".
+func inspect(dir string) (binaries, error) {
+	b := binaries{dir: dir}
+	for _, program := range []string{"initdb", "postgres"} {
+		if s, err := os.Stat(b.path(program)); err != nil || s.Mode()&0o111 == 0 {
+			return b, fmt.Errorf("%s holds no %s that can be run", dir, program)
+		}
+	}
+	out, err := exec.Command(b.path("postgres"), "--version").Output()
+	if err != nil {
+		return b, fmt.Errorf("ask %s for its version: %w", b.path("postgres"), err)
+	}
+	_, version, _ := strings.Cut(string(out), "(PostgreSQL) ")
+	digits := strings.IndexFunc(version, func(r rune) bool { return r < '0' || r > '9' })
+	if b.major, err = strconv.Atoi(version[:max(digits, 0)]); err != nil {
+		return b, fmt.Errorf("%s says it is %q, which is no version of PostgreSQL", b.path("postgres"), strings.TrimSpace(string(out)))
+	}
+	return b, nil
+}

@@ -1,0 +1,254 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// EmbeddedConfig says where the private server lives.
+type EmbeddedConfig struct {
+	Dir      string            // the data directory; made when missing
+	BinDir   string            // PG_BIN_DIR; searched for when empty
+	Database string            // made when missing; "shop" when empty
+	Params   map[string]string // server settings that win over ours
+	NoSync   bool              // for tests: initdb does not wait for the disk
+	Logger   *slog.Logger      // slog.Default() when nil
+}
+
+// Embedded is a PostgreSQL server that belongs to this process: nobody else can connect, and it ends when the process
+// does, however that ends.
+type Embedded struct {
+	config    EmbeddedConfig
+	bin       binaries
+	data      string // the cluster: Dir/pg<major>
+	socketDir string
+	owner     owner
+	lock      *os.File
+	log       *os.File
+
+	process *os.Process
+	done    chan struct{}
+	exit    error // why it ended; read after done
+	stop    sync.Once
+}
+
+// embeddedUser is the superuser of the cluster. Only who may enter the socket's directory can be it.
+const embeddedUser = "app"
+
+// Start brings the server up: it takes the data directory for itself, makes a cluster there when there is none, ends
+// what a killed predecessor left behind, and returns when the database answers.
+func Start(ctx context.Context, c EmbeddedConfig) (*Embedded, error) {
+	e := &Embedded{config: c, done: make(chan struct{})}
+	if err := e.start(ctx); err != nil {
+		if e.process != nil {
+			_ = e.Stop(ctx)
+		}
+		e.release()
+		return nil, fmt.Errorf("start the embedded PostgreSQL: %w", err)
+	}
+	return e, nil
+}
+
+// URL is where a database of this server is reached.
+func (e *Embedded) URL(database string) string {
+	u := url.URL{Scheme: "postgres", User: url.User(embeddedUser), Path: "/" + database}
+	u.RawQuery = url.Values{"host": {e.socketDir}, "sslmode": {"disable"}}.Encode()
+	return u.String()
+}
+
+// Done is closed when the server has ended, be it by Stop or by itself. Start may then be called again.
+func (e *Embedded) Done() <-chan struct{} { return e.done }
+
+// Stop ends the server: running statements are cut off, everything committed is on disk. When ctx ends first, the
+// server is made to quit at once and recovers at the next start. To stop a server that has ended is no error.
+func (e *Embedded) Stop(ctx context.Context) (err error) {
+	e.stop.Do(func() {
+		_ = e.process.Signal(syscall.SIGINT) // "fast": SIGTERM would wait for every client to leave
+		select {
+		case <-e.done:
+		case <-ctx.Done():
+			_ = e.process.Signal(syscall.SIGQUIT)
+			<-e.done
+			err = fmt.Errorf("stop the embedded PostgreSQL: %w", ctx.Err())
+		}
+	})
+	<-e.done
+	return err
+}
+
+func (e *Embedded) start(ctx context.Context) error {
+	if e.config.Database == "" {
+		e.config.Database = "shop"
+	}
+	if e.config.Logger == nil {
+		e.config.Logger = slog.Default()
+	}
+	for _, step := range []func(context.Context) error{
+		e.claimDirectory, e.chooseProgram, e.openLog, e.chooseOwner, e.makeSocketDir, e.ensureCluster, e.endLeftovers,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	if err := e.launch(); err != nil {
+		return err
+	}
+	return e.awaitReady(ctx)
+}
+
+// claimDirectory makes the data directory ours alone. The lock dies with this process, so none is ever stale.
+func (e *Embedded) claimDirectory(context.Context) (err error) {
+	if e.config.Dir, err = filepath.Abs(e.config.Dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(e.config.Dir, 0o755); err != nil {
+		return err
+	}
+	e.lock, err = os.OpenFile(filepath.Join(e.config.Dir, "owner.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	err = syscall.Flock(int(e.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return fmt.Errorf("another server already uses the data directory %s: stop that one, or set DATA_DIR to another directory", e.config.Dir)
+	}
+	return err
+}
+
+func (e *Embedded) chooseProgram(context.Context) (err error) {
+	if e.bin, err = findBinaries(e.config.BinDir, clusterMajor(e.config.Dir)); err != nil {
+		return err
+	}
+	e.data = filepath.Join(e.config.Dir, fmt.Sprintf("pg%d", e.bin.major))
+	return nil
+}
+
+func (e *Embedded) chooseOwner(context.Context) (err error) {
+	e.owner, err = chooseOwner(e.config.Dir, e.data)
+	return err
+}
+
+// launch starts the postmaster. The kernel signals it when the thread that started it ends, so that thread is kept
+// for as long as it runs.
+func (e *Embedded) launch() error {
+	cmd := e.command("postgres", e.arguments()...)
+	cmd.Stdout, cmd.Stderr = e.log, e.log
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		e.exit = cmd.Wait()
+		e.release()
+		close(e.done)
+	}()
+	if err := <-started; err != nil {
+		return e.owner.explain(err)
+	}
+	e.process = cmd.Process
+	return nil
+}
+
+// awaitReady tries the database itself until it answers, and makes it when the server has none of that name.
+func (e *Embedded) awaitReady(ctx context.Context) error {
+	for {
+		err := ping(ctx, e.URL(e.config.Database))
+		var refused *pgconn.PgError
+		if errors.As(err, &refused) && refused.Code == "3D000" { // invalid_catalog_name
+			err = e.createDatabase(ctx)
+		}
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-e.done:
+			return fmt.Errorf("the server ended while it started (%w); its log is %s", errors.Join(e.exit), e.log.Name())
+		case <-ctx.Done():
+			return fmt.Errorf("the server did not get ready in time (%w); its log is %s", err, e.log.Name())
+		case <-time.After(3 * time.Millisecond):
+		}
+	}
+}
+
+func (e *Embedded) createDatabase(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, e.URL("postgres"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, "create database "+pgx.Identifier{e.config.Database}.Sanitize())
+	return err
+}
+
+// command prepares a program of the installation: as the owner of the cluster, with nothing of our environment but
+// what finds libraries, out of reach of the terminal's Ctrl-C, and gone when we are.
+func (e *Embedded) command(program string, args ...string) *exec.Cmd {
+	cmd := exec.Command(e.bin.path(program), args...)
+	cmd.Dir = "/"
+	cmd.Env = []string{"LC_ALL=C", "TZ=UTC", "PATH=" + e.bin.dir + ":/usr/bin:/bin"}
+	for _, name := range []string{"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR"} {
+		if v, ok := os.LookupEnv(name); ok {
+			cmd.Env = append(cmd.Env, name+"="+v)
+		}
+	}
+	cmd.SysProcAttr = e.owner.attributes()
+	return cmd
+}
+
+func (e *Embedded) arguments() []string {
+	params := map[string]string{
+		"listen_addresses":         "", // never TCP
+		"unix_socket_directories":  e.socketDir,
+		"unix_socket_permissions":  "0700",
+		"port":                     "5432", // names the socket
+		"logging_collector":        "off",
+		"log_checkpoints":          "off",
+		"log_min_messages":         "log", // errors of statements reach the program, which logs them; the file stays small
+		"max_connections":          "100",
+		"timezone":                 "UTC",
+		"dynamic_library_path":     "$libdir",
+		"shared_preload_libraries": "",
+	}
+	for name, value := range e.config.Params {
+		params[name] = value
+	}
+	args := []string{"-D", e.data}
+	for name, value := range params {
+		args = append(args, "-c", name+"="+value)
+	}
+	return args
+}
+
+// release lets go of the data directory.
+func (e *Embedded) release() {
+	for _, f := range []*os.File{e.log, e.lock} {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+}
+
+func ping(ctx context.Context, url string) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	return conn.Close(ctx)
+}

@@ -1,0 +1,163 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+)
+
+// Pools are the connections to one database, apart by purpose: a list that takes seconds can use up Query and
+// nothing else.
+type Pools struct {
+	Write   *pgxpool.Pool // command batches
+	Query   *pgxpool.Pool // reads on behalf of clients
+	Control *pgxpool.Pool // sweeps, claims, readiness: what must go on when the others are busy
+	Views   *gorm.DB      // GORM over the connections of Query
+
+	views *sql.DB
+}
+
+// Options size the pools. The zero value is good for one committer.
+type Options struct {
+	Application string // application_name of the sessions; "shopping-cart" when empty
+	Write       int32  // connections of Write; 2 when 0: a committer and one to spare
+	Query       int32  // connections of Query; 8 when 0
+	Control     int32  // connections of Control; 4 when 0
+}
+
+// The settings of a session. Every call is bounded, on the server too, so that a lost client holds no lock for long.
+const (
+	// A batch names every row by its key, and its arrays vary in length from one batch to the next. A plan made once
+	// for index look-ups is right for all of them; one that guesses at table sizes turns into a scan as they grow.
+	writeSettings = `set plan_cache_mode = force_generic_plan;
+		set enable_seqscan = off; set enable_bitmapscan = off; set enable_hashjoin = off; set enable_mergejoin = off;
+		set jit = off;
+		set lock_timeout = '5s'; set statement_timeout = '10s'; set idle_in_transaction_session_timeout = '10s'`
+	querySettings = `set jit = off;
+		set lock_timeout = '5s'; set statement_timeout = '15s'; set idle_in_transaction_session_timeout = '15s'`
+	controlSettings = `set jit = off;
+		set lock_timeout = '5s'; set statement_timeout = '30s'; set idle_in_transaction_session_timeout = '30s'`
+)
+
+// Open connects to the database at url and makes sure that it answers.
+func Open(ctx context.Context, url string, o Options) (*Pools, error) {
+	if o.Application == "" {
+		o.Application = "shopping-cart"
+	}
+	p := &Pools{}
+	for _, pool := range []struct {
+		to       **pgxpool.Pool
+		size     int32
+		settings string
+	}{
+		{&p.Write, orDefault(o.Write, 2), writeSettings},
+		{&p.Query, orDefault(o.Query, 8), querySettings},
+		{&p.Control, orDefault(o.Control, 4), controlSettings},
+	} {
+		opened, err := openPool(ctx, url, o.Application, pool.size, pool.settings)
+		if err != nil {
+			p.Close()
+			return nil, err
+		}
+		*pool.to = opened
+	}
+	if err := p.Control.Ping(ctx); err != nil {
+		p.Close()
+		return nil, fmt.Errorf("connect to the database: %w", err)
+	}
+	if err := p.openViews(); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// Close waits for the connections in use to come back and closes them all.
+func (p *Pools) Close() {
+	if p.views != nil {
+		_ = p.views.Close() // gives its connections back to Query, or Query.Close would wait for them
+	}
+	for _, pool := range []*pgxpool.Pool{p.Write, p.Query, p.Control} {
+		if pool != nil {
+			pool.Close()
+		}
+	}
+}
+
+func (p *Pools) openViews() error {
+	p.views = stdlib.OpenDBFromPool(p.Query)
+	var err error
+	p.Views, err = gorm.Open(postgres.New(postgres.Config{Conn: p.views}), &gorm.Config{
+		Logger:                 logger.NewSlogLogger(slog.Default(), logger.Config{LogLevel: logger.Silent}),
+		NowFunc:                func() time.Time { return time.Now().UTC() },
+		SkipDefaultTransaction: true,
+		DisableAutomaticPing:   true,
+		TranslateError:         true,
+	})
+	if err != nil {
+		return fmt.Errorf("open the views: %w", err)
+	}
+	return nil
+}
+
+func openPool(ctx context.Context, url, application string, size int32, settings string) (*pgxpool.Pool, error) {
+	c, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("parse the database URL: %w", err)
+	}
+	c.MaxConns = size
+	c.MaxConnLifetimeJitter = 10 * time.Minute
+	c.PingTimeout = 5 * time.Second
+	prepare(c.ConnConfig, application)
+	// Set after connecting, not as start-up parameters: PgBouncer refuses those that it does not know.
+	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		readTimesInUTC(conn.TypeMap())
+		_, err := conn.Exec(ctx, settings, pgx.QueryExecModeSimpleProtocol)
+		return err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("open a connection pool: %w", err)
+	}
+	return pool, nil
+}
+
+// prepare sets what every connection of ours has, whatever its purpose.
+func prepare(c *pgx.ConnConfig, application string) {
+	c.RuntimeParams["application_name"] = application
+	c.RuntimeParams["timezone"] = "UTC"
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = 5 * time.Second
+	}
+	c.OnPgError = keepConnection
+}
+
+// keepConnection says whether a connection is still of use after an error. One that reports read-only (25006) leads
+// to a server that is no longer the primary; closed, its successor finds the one that is.
+func keepConnection(_ *pgconn.PgConn, err *pgconn.PgError) bool {
+	return err.Severity != "FATAL" && err.Code != "25006"
+}
+
+func readTimesInUTC(m *pgtype.Map) {
+	t := &pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}}
+	m.RegisterType(t)
+	m.RegisterType(&pgtype.Type{Name: "_timestamptz", OID: pgtype.TimestamptzArrayOID, Codec: &pgtype.ArrayCodec{ElementType: t}})
+}
+
+func orDefault(n, otherwise int32) int32 {
+	if n > 0 {
+		return n
+	}
+	return otherwise
+}

@@ -1,0 +1,128 @@
+// Package pgtest gives tests real databases: each test its own, cloned from a template that was migrated once.
+//
+//	func TestMain(m *testing.M) { pgtest.Main(m) }
+//
+//	func TestCheckout(t *testing.T) {
+//		url := pgtest.New(t)
+//
+// With TEST_DATABASE_URL set, the databases are made on that server, by a role that may create databases. Otherwise
+// all test programs of one "go test" run share a private server: the first that needs one starts it, as a process
+// apart so that it outlives that program, and it ends by itself when the run is over.
+package pgtest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"shopping-cart/migrations"
+)
+
+// Main runs the tests of a package that calls New. It must be called from TestMain: the shared server is started by
+// running the test program once more, and Main is what tells the two apart.
+func Main(m *testing.M) {
+	if dir := os.Getenv(superviseVariable); dir != "" {
+		os.Exit(supervise(dir))
+	}
+	mainCalled = true
+	os.Exit(m.Run())
+}
+
+var mainCalled bool
+
+// New makes a database that holds every schema, empty, and gives its URL. It is dropped when the test ends.
+func New(t testing.TB) string {
+	t.Helper()
+	s := server(t)
+	ctx, cancel := deadline(t)
+	defer cancel()
+	template, err := s.template(ctx)
+	if err != nil {
+		t.Fatalf("pgtest: make the template: %v", err)
+	}
+	return s.create(t, template)
+}
+
+// NewEmpty makes a database that holds nothing and gives its URL. It is dropped when the test ends.
+func NewEmpty(t testing.TB) string {
+	t.Helper()
+	return server(t).create(t, "template0")
+}
+
+// NewModules makes a database of its own for every schema, and gives the URLs by schema. Each holds all schemas, but a
+// module that reads another's finds it empty.
+func NewModules(t testing.TB) map[string]string {
+	t.Helper()
+	urls := make(map[string]string, len(migrations.Schemas))
+	for _, schema := range migrations.Schemas {
+		urls[schema] = New(t)
+	}
+	return urls
+}
+
+func server(t testing.TB) *testServer {
+	t.Helper()
+	s, err := shared()
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	return s
+}
+
+// create makes a database as a copy of template.
+func (s *testServer) create(t testing.TB, template string) string {
+	t.Helper()
+	ctx, cancel := deadline(t)
+	defer cancel()
+	name := "test_" + strings.ToLower(rand.Text())
+	if err := s.exec(ctx, "create database "+quote(name)+" template "+quote(template)); err != nil {
+		t.Fatalf("pgtest: make a database: %v", err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := s.exec(ctx, "drop database if exists "+quote(name)+" with (force)"); err != nil {
+			t.Errorf("pgtest: drop the database: %v", err)
+		}
+	})
+	return s.url(name)
+}
+
+// url is where a database of the server is reached.
+func (s *testServer) url(database string) string {
+	u := *s.base
+	u.Path = "/" + database
+	return u.String()
+}
+
+// exec runs one statement over a connection that lives no longer.
+func (s *testServer) exec(ctx context.Context, sql string) error {
+	conn, err := pgx.Connect(ctx, s.base.String())
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	_, err = conn.Exec(ctx, sql)
+	return err
+}
+
+func deadline(t testing.TB) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), time.Minute)
+}
+
+func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+func parseBase(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return nil, fmt.Errorf("TEST_DATABASE_URL must be a URL like postgres://user:password@host:5432/postgres")
+	}
+	return u, nil
+}

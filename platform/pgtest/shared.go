@@ -1,0 +1,180 @@
+package pgtest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// testServer is the server that this test program makes its databases on.
+type testServer struct {
+	base  *url.URL // of the database postgres
+	users *os.File // held, and with it a shared lock, for as long as this program runs
+
+	templateMutex sync.Mutex
+	templateName  string
+}
+
+var shared = sync.OnceValues(func() (*testServer, error) {
+	if text := os.Getenv("TEST_DATABASE_URL"); text != "" {
+		base, err := parseBase(text)
+		return &testServer{base: base}, err
+	}
+	if !mainCalled {
+		return nil, errors.New("the package's TestMain must call pgtest.Main")
+	}
+	return joinServer(directory(os.Getppid()))
+})
+
+// The files in the directory of a shared server.
+const (
+	usersFile = "users.lock" // locked shared by every test program that uses the server, exclusively by its end
+	startFile = "start.lock" // locked by who looks whether the server runs, and starts it
+	urlFile   = "url"        // where the server is reached; there when it is ready
+	logFile   = "supervisor.log"
+)
+
+// directory is the place of the server of one "go test" run: the test programs of all packages are its children.
+func directory(parent int) string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("shop-pgtest-%d-%d", os.Getuid(), parent))
+}
+
+// joinServer registers this program as a user of the server in dir, and starts the server when there is none.
+func joinServer(dir string) (*testServer, error) {
+	users, err := register(dir)
+	if err != nil {
+		return nil, err
+	}
+	start, err := lockFile(filepath.Join(dir, startFile), syscall.LOCK_EX)
+	if err != nil {
+		return nil, err
+	}
+	defer start.Close()
+	address, err := runningServer(dir)
+	if err != nil {
+		address, err = startSupervisor(dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	base, err := url.Parse(address)
+	return &testServer{base: base, users: users}, err
+}
+
+// register takes the shared lock. Where the server of the directory was just about to end, the lock is on a file that
+// is gone; then it begins again.
+func register(dir string) (*os.File, error) {
+	for {
+		if err := makeDirectory(dir); err != nil {
+			return nil, err
+		}
+		path := filepath.Join(dir, usersFile)
+		users, err := lockFile(path, syscall.LOCK_SH)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		ours, err := users.Stat()
+		if err != nil {
+			return nil, err
+		}
+		if current, err := os.Stat(path); err == nil && os.SameFile(ours, current) {
+			return users, nil
+		}
+		_ = users.Close()
+	}
+}
+
+// makeDirectory refuses a directory that belongs to somebody else. Others may pass through it, since a server that
+// root starts runs as another user, but its files and sockets are private.
+func makeDirectory(dir string) error {
+	if err := os.Mkdir(dir, 0o711); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	s, err := os.Lstat(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // its server just ended; who comes next makes it again
+	}
+	if err != nil {
+		return err
+	}
+	if !s.IsDir() || int(s.Sys().(*syscall.Stat_t).Uid) != os.Getuid() {
+		return fmt.Errorf("%s is in the way: it is not a directory of ours", dir)
+	}
+	return nil
+}
+
+func lockFile(path string, how int) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		if err = syscall.Flock(int(f.Fd()), how); !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// runningServer gives the address of the server in dir when it answers.
+func runningServer(dir string) (string, error) {
+	address, err := os.ReadFile(filepath.Join(dir, urlFile))
+	if err != nil {
+		return "", err
+	}
+	base, err := url.Parse(string(address))
+	if err != nil {
+		return "", err
+	}
+	return string(address), ping(base.String())
+}
+
+// startSupervisor runs this test program once more, as the supervisor, and waits until its server is ready. It has a
+// session of its own and none of our files: it neither takes part in a Ctrl-C nor keeps "go test" waiting.
+func startSupervisor(dir string) (string, error) {
+	_ = os.Remove(filepath.Join(dir, urlFile))
+	program, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	log, err := os.OpenFile(filepath.Join(dir, logFile), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", err
+	}
+	defer log.Close()
+	cmd := exec.Command(program)
+	cmd.Dir = "/"
+	cmd.Env = append(os.Environ(), superviseVariable+"="+dir, fmt.Sprintf("%s=%d", parentVariable, os.Getppid()))
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		if address, err := os.ReadFile(filepath.Join(dir, urlFile)); err == nil {
+			return string(address), nil
+		}
+		select {
+		case <-ended:
+			why, _ := os.ReadFile(filepath.Join(dir, logFile))
+			return "", fmt.Errorf("the test server did not start: %s", bytes.TrimSpace(why))
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}

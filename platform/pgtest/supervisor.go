@@ -1,0 +1,119 @@
+package pgtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"shopping-cart/platform/database"
+)
+
+const (
+	superviseVariable = "PGTEST_SUPERVISE" // the directory of the server to supervise
+	parentVariable    = "PGTEST_PARENT"    // the process id of the "go test" that it serves
+)
+
+const (
+	startTimeout = 60 * time.Second
+	stopTimeout  = 20 * time.Second
+	pollInterval = 250 * time.Millisecond
+
+	// idleLimit is how long the server waits for the next test program while "go test" lives: it may be compiling.
+	// A run from a shell or an editor has a parent that lives for long.
+	idleLimit = 30 * time.Second
+	// idleLimitOrphaned is the same once "go test" is gone.
+	idleLimitOrphaned = time.Second
+)
+
+// supervise runs the server in dir until nobody uses it, and removes what it left. It gives the exit code.
+func supervise(dir string) int {
+	signal.Ignore(syscall.SIGHUP)
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	server, err := database.Start(ctx, database.EmbeddedConfig{
+		Dir: dir, BinDir: os.Getenv("PG_BIN_DIR"), Database: "postgres", NoSync: true, Params: fast,
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if err := publish(filepath.Join(dir, urlFile), server.URL("postgres")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	parent, _ := strconv.Atoi(os.Getenv(parentVariable))
+	users := awaitIdle(dir, parent, server.Done())
+	ctx, cancel = context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	_ = server.Stop(ctx) // killed or not, the data is thrown away
+	_ = os.RemoveAll(dir)
+	if users != nil {
+		_ = users.Close() // last: who waits for this lock must find the directory gone
+	}
+	return 0
+}
+
+// fast are the settings of a server whose data nobody will miss.
+var fast = map[string]string{
+	"fsync":              "off",
+	"synchronous_commit": "off",
+	"full_page_writes":   "off",
+	"max_connections":    "300",
+	"shared_buffers":     "256MB",
+	"max_wal_size":       "2GB",
+	"autovacuum_naptime": "10s",
+}
+
+// awaitIdle returns when no test program has used the server for a while, holding the lock that keeps new ones out, or
+// when the server ended.
+func awaitIdle(dir string, parent int, ended <-chan struct{}) *os.File {
+	lastUsed := time.Now()
+	for {
+		users, err := lockFile(filepath.Join(dir, usersFile), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err != nil {
+			lastUsed = time.Now()
+		} else if limit := limitFor(parent); time.Since(lastUsed) > limit {
+			return users
+		} else {
+			_ = users.Close()
+		}
+		select {
+		case <-ended:
+			return nil
+		case <-time.After(pollInterval):
+		}
+	}
+}
+
+func limitFor(parent int) time.Duration {
+	if parent <= 1 || errors.Is(syscall.Kill(parent, 0), syscall.ESRCH) {
+		return idleLimitOrphaned
+	}
+	return idleLimit
+}
+
+// publish writes the file in one step: who sees it sees it whole.
+func publish(path, text string) error {
+	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+func ping(url string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	return conn.Close(ctx)
+}
