@@ -1,0 +1,105 @@
+// Package auth mints and verifies the tokens that say who calls: JWTs signed with HS256 and one shared secret.
+//
+// A token names its subject (a customer, or an operator), what it may do (scopes, space separated), whom it is
+// for (the audience) and when it ends. A guest gets one from POST /v1/sessions, an operator from the command
+// line; whoever runs a shop's own log-in mints them elsewhere with the same secret.
+//
+//	tokens, err := auth.New(secret, "shopping-cart")
+//	token, expires, err := tokens.Mint(customerID, nil, 24*time.Hour)
+//	claims, err := tokens.Verify(token)
+//
+// Only HS256 is accepted, whatever the token's header asks for.
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"shopping-cart/platform/fault"
+)
+
+// MinSecret is the least length of a secret, in bytes: as long as the hash that it keys.
+const MinSecret = 32
+
+// ErrUnauthorized is what every bad token is answered with; why it is bad stays in the chain, for the log.
+var ErrUnauthorized = fault.New(fault.Unauthorized, "unauthorized", "A valid access token is needed.")
+
+// Claims are what a verified token says.
+type Claims struct {
+	Subject   string
+	Scopes    []string
+	ExpiresAt time.Time
+}
+
+// Has reports whether the token carries the scope.
+func (c Claims) Has(scope string) bool { return slices.Contains(c.Scopes, scope) }
+
+// Tokens mints and verifies tokens of one secret and audience. It is safe for concurrent use.
+type Tokens struct {
+	secret   []byte
+	audience string
+	now      func() time.Time
+}
+
+// New makes Tokens. The secret must have at least MinSecret bytes.
+func New(secret []byte, audience string) (*Tokens, error) {
+	if len(secret) < MinSecret {
+		return nil, fmt.Errorf("the secret has %d bytes, at least %d are needed", len(secret), MinSecret)
+	}
+	if audience == "" {
+		return nil, errors.New("the audience is empty")
+	}
+	return &Tokens{secret: slices.Clone(secret), audience: audience, now: time.Now}, nil
+}
+
+// wire is the payload of a token.
+type wire struct {
+	Scope string `json:"scope,omitempty"`
+	jwt.RegisteredClaims
+}
+
+// Mint makes a token for a subject that ends after ttl, and says when that is (whole seconds, UTC).
+func (t *Tokens) Mint(subject string, scopes []string, ttl time.Duration) (token string, expires time.Time, err error) {
+	if subject == "" {
+		return "", time.Time{}, errors.New("the subject is empty")
+	}
+	now := t.now().UTC().Truncate(time.Second)
+	expires = now.Add(ttl).Truncate(time.Second)
+	claims := wire{Scope: strings.Join(scopes, " "), RegisteredClaims: jwt.RegisteredClaims{
+		Subject: subject, Audience: jwt.ClaimStrings{t.audience},
+		IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
+	}}
+	token, err = jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(t.secret)
+	return token, expires, err
+}
+
+// Verify reads a token that is valid now. Any other is ErrUnauthorized.
+func (t *Tokens) Verify(token string) (Claims, error) { return t.VerifyExpired(token, 0) }
+
+// VerifyExpired reads a token that is valid now or ended at most leeway ago: a guest's cart may be merged after
+// the guest's token has ended.
+func (t *Tokens) VerifyExpired(token string, leeway time.Duration) (Claims, error) {
+	var w wire
+	_, err := jwt.ParseWithClaims(token, &w, func(*jwt.Token) (any, error) { return t.secret, nil },
+		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
+		jwt.WithAudience(t.audience), jwt.WithExpirationRequired(),
+		jwt.WithLeeway(leeway), jwt.WithTimeFunc(t.now))
+	if err != nil {
+		return Claims{}, fmt.Errorf("%w (%w)", ErrUnauthorized, err)
+	}
+	if w.Subject == "" {
+		return Claims{}, fmt.Errorf("%w (no subject)", ErrUnauthorized)
+	}
+	return Claims{Subject: w.Subject, Scopes: strings.Fields(w.Scope), ExpiresAt: w.ExpiresAt.UTC()}, nil
+}
+
+// Authenticate is Verify in plain types, as platform/web asks for it.
+func (t *Tokens) Authenticate(token string) (subject string, scopes []string, err error) {
+	c, err := t.Verify(token)
+	return c.Subject, c.Scopes, err
+}

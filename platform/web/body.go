@@ -1,0 +1,126 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/platform/fault"
+)
+
+var (
+	errBodyTooLarge  = fault.New(fault.TooLarge, "body_too_large", "The body is larger than this service accepts.")
+	errUnsupported   = fault.New(fault.Unsupported, "unsupported_media_type", "The body must be application/json.")
+	errMalformedJSON = fault.New(fault.Malformed, "malformed_json", "The body is not one JSON value.")
+	errBodyBroken    = fault.New(fault.Malformed, "body_incomplete", "The body broke off before its end.")
+	errUnknownField  = fault.New(fault.Invalid, "unknown_field", "The body has a field that is not known here.")
+)
+
+// Body reads the JSON body into a T and checks it: parsable, no unknown field, the right types, plain text in every
+// string, and last the validate tags of T. The refusals are those of API conventions: 413, 415, 400 and 422.
+func Body[T any](c echo.Context) (T, error) {
+	var body T
+	raw, err := jsonBytes(c)
+	if err != nil {
+		return body, err
+	}
+	if err := decode(raw, &body); err != nil {
+		return body, err
+	}
+	return body, validate(&body)
+}
+
+const rawKey = "web.raw_body"
+
+// Raw is the body as it came, of whatever type; reading it again is free. Beyond the limit it is 413.
+func Raw(c echo.Context) ([]byte, error) {
+	if raw, ok := c.Get(rawKey).([]byte); ok {
+		return raw, nil
+	}
+	raw, err := io.ReadAll(c.Request().Body)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, errBodyTooLarge.Detailf("The body is larger than %d bytes.", tooLarge.Limit)
+	case err != nil && c.Request().Context().Err() != nil:
+		return nil, c.Request().Context().Err()
+	case err != nil:
+		return nil, errBodyBroken
+	}
+	c.Set(rawKey, raw)
+	return raw, nil
+}
+
+// jsonBytes is Raw, refused when it says that it is something else than JSON.
+func jsonBytes(c echo.Context) ([]byte, error) {
+	raw, err := Raw(c)
+	if err != nil || len(raw) == 0 {
+		return raw, err
+	}
+	if e := c.Request().Header.Get(echo.HeaderContentEncoding); e != "" && !strings.EqualFold(e, "identity") {
+		return nil, errUnsupported.Detailf("The body must not be encoded.")
+	}
+	if kind := c.Request().Header.Get(echo.HeaderContentType); kind != "" && !isJSON(kind) {
+		return nil, errUnsupported
+	}
+	return raw, nil
+}
+
+func isJSON(contentType string) bool {
+	kind, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return false
+	}
+	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return false
+	}
+	return kind == echo.MIMEApplicationJSON || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")
+}
+
+// decode parses twice: first as plain values, to find what encoding/json would let pass (unknown fields, NUL,
+// names in other letter case), then into the target.
+func decode(raw []byte, target any) error {
+	tree, err := parse(raw)
+	if err != nil {
+		return err
+	}
+	if err := inspect(tree, reflect.TypeOf(target).Elem()); err != nil {
+		return err
+	}
+	err = json.Unmarshal(raw, target)
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrong):
+		return Refused(wrong.Field, "type", "It must be "+kindName(wrong.Type)+".")
+	case err != nil:
+		return errValidation.Detailf("The body holds a value of the wrong form.")
+	}
+	return nil
+}
+
+func parse(raw []byte) (any, error) {
+	if !utf8.Valid(raw) {
+		return nil, errMalformedJSON.Detailf("The body is not valid UTF-8.")
+	}
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return nil, errMalformedJSON.Detailf("The body is empty, and must be a JSON object.")
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var tree any
+	if err := d.Decode(&tree); err != nil {
+		return nil, errMalformedJSON
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errMalformedJSON.Detailf("The body goes on after its JSON value.")
+	}
+	return tree, nil
+}

@@ -1,0 +1,76 @@
+package web
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/platform/fault"
+)
+
+// ScopeAdmin makes a caller an operator.
+const ScopeAdmin = "admin"
+
+var (
+	errUnauthorized = fault.New(fault.Unauthorized, "unauthorized", "A valid access token is needed: Authorization: Bearer <token>.")
+	errForbidden    = fault.New(fault.Forbidden, "forbidden", "This access token does not allow that.")
+)
+
+// Caller is who sent the request, as the token says. On a public route it is the zero Caller.
+type Caller struct {
+	Subject string
+	Scopes  []string
+}
+
+// Is reports whether the caller has the scope.
+func (c Caller) Is(scope string) bool { return slices.Contains(c.Scopes, scope) }
+
+// Operator reports whether the caller runs the shop: operators read everything.
+func (c Caller) Operator() bool { return c.Is(ScopeAdmin) }
+
+const callerKey = "web.caller"
+
+// CallerOf is who sent the request.
+func CallerOf(c echo.Context) Caller {
+	caller, _ := c.Get(callerKey).(Caller)
+	return caller
+}
+
+func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		token, ok := bearer(c.Request().Header.Values(echo.HeaderAuthorization))
+		if !ok || s.cfg.Auth == nil {
+			return errUnauthorized
+		}
+		subject, scopes, err := s.cfg.Auth.Authenticate(token)
+		if err != nil {
+			return fmt.Errorf("%w (%w)", errUnauthorized, err)
+		}
+		c.Set(callerKey, Caller{Subject: subject, Scopes: scopes})
+		return next(c)
+	}
+}
+
+// bearer takes the token from the header, whose scheme is case-insensitive (RFC 9110). Two headers are none: it
+// would be a guess which one counts.
+func bearer(values []string) (string, bool) {
+	if len(values) != 1 {
+		return "", false
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	token = strings.TrimSpace(token)
+	return token, strings.EqualFold(scheme, "Bearer") && token != ""
+}
+
+func require(scopes []string) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if !slices.ContainsFunc(scopes, CallerOf(c).Is) {
+				return errForbidden
+			}
+			return next(c)
+		}
+	}
+}

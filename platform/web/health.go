@@ -1,0 +1,62 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	swagger "github.com/swaggo/echo-swagger"
+
+	"shopping-cart/platform/fault"
+)
+
+var errNotReady = fault.New(fault.Unavailable, "not_ready", "The service is not ready.")
+
+// readyWithin bounds the question whether the service is ready, so that a probe gets an answer.
+const readyWithin = 3 * time.Second
+
+type status struct {
+	Status string `json:"status" example:"ok"`
+}
+
+func (s *Server) health() {
+	s.Public.GET("/healthz", func(c echo.Context) error { return c.JSON(http.StatusOK, status{"ok"}) })
+	s.Public.GET("/readyz", s.ready)
+	if s.cfg.Metrics != nil {
+		s.Public.GET("/metrics", echo.WrapHandler(s.cfg.Metrics))
+	}
+}
+
+// ready says no with the reason. The reason is the error's own text: probes and operators read it, and the Ready
+// function is written for them.
+func (s *Server) ready(c echo.Context) error {
+	select {
+	case <-s.draining:
+		return errNotReady.Detailf("The service is stopping.")
+	default:
+	}
+	if s.cfg.Ready == nil {
+		return c.JSON(http.StatusOK, status{"ready"})
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), readyWithin)
+	defer cancel()
+	if err := s.cfg.Ready(ctx); err != nil {
+		return errNotReady.Detailf("Not ready: %v.", err)
+	}
+	return c.JSON(http.StatusOK, status{"ready"})
+}
+
+// document serves the API document and the page that makes it usable by hand. Both work without the internet.
+func (s *Server) document() {
+	if s.cfg.OpenAPI == nil {
+		return
+	}
+	s.Public.GET("/openapi.json", func(c echo.Context) error {
+		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, s.cfg.OpenAPI)
+	})
+	home := func(c echo.Context) error { return c.Redirect(http.StatusFound, "/swagger/index.html") }
+	s.Public.GET("/swagger", home)
+	s.Public.GET("/swagger/", home)
+	s.Public.GET("/swagger/*", swagger.EchoWrapHandler(swagger.URL("/openapi.json"), swagger.PersistAuthorization(true)))
+}

@@ -1,0 +1,135 @@
+package web
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/platform/fault"
+)
+
+const (
+	defaultLimit = 20
+	maxLimit     = 100
+)
+
+var errCursor = fault.New(fault.Invalid, "cursor_invalid", "The cursor is not one that this list gave out.")
+
+// Cursor is the place after a row in a list ordered by time and id.
+type Cursor struct {
+	At time.Time // to the microsecond
+	ID uuid.UUID
+}
+
+// IsZero reports whether it is the start of the list.
+func (c Cursor) IsZero() bool { return c.At.IsZero() && c.ID == uuid.Nil }
+
+// String is the cursor as clients hold it: opaque to them.
+func (c Cursor) String() string {
+	var b [24]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(c.At.UnixMicro())) //nolint:gosec // read back as it was written
+	copy(b[8:], c.ID[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+func parseCursor(s string) (Cursor, error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil || len(b) != 24 {
+		return Cursor{}, errCursor
+	}
+	at := time.UnixMicro(int64(binary.BigEndian.Uint64(b[:8]))).UTC() //nolint:gosec // as above
+	if at.Year() < 1970 || at.Year() > 9999 {
+		return Cursor{}, errCursor // beyond what a timestamp column takes
+	}
+	return Cursor{At: at, ID: uuid.UUID(b[8:])}, nil
+}
+
+// PageRequest is which part of a list is asked for.
+type PageRequest struct {
+	Limit  int    // rows; fetch one more, so that NewPage knows whether the list goes on
+	Cursor Cursor // zero: from the start
+}
+
+// PageOf reads ?limit= (1 to 100, 20) and ?cursor=.
+func PageOf(c echo.Context) (PageRequest, error) {
+	limit, err := limitOf(c)
+	if err != nil {
+		return PageRequest{}, err
+	}
+	page := PageRequest{Limit: limit}
+	if s := c.QueryParam("cursor"); s != "" {
+		page.Cursor, err = parseCursor(s)
+	}
+	return page, err
+}
+
+func limitOf(c echo.Context) (int, error) {
+	s := c.QueryParam("limit")
+	if s == "" {
+		return defaultLimit, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > maxLimit {
+		return 0, Refused("limit", "range", "It must be a whole number from 1 to 100.")
+	}
+	return n, nil
+}
+
+// LogRequest is which part of a log is asked for: what stands after a position, oldest first.
+type LogRequest struct {
+	Limit int   // entries; fetch one more
+	After int64 // position; zero: from the start
+}
+
+// AfterOf reads ?limit= and ?after=, or ?cursor= with the same meaning.
+func AfterOf(c echo.Context) (LogRequest, error) {
+	limit, err := limitOf(c)
+	if err != nil {
+		return LogRequest{}, err
+	}
+	log := LogRequest{Limit: limit}
+	if s := c.QueryParam("after"); s != "" {
+		if log.After, err = strconv.ParseInt(s, 10, 64); err != nil || log.After < 0 {
+			return LogRequest{}, Refused("after", "range", "It must be a position: a whole number from 0.")
+		}
+	}
+	if s := c.QueryParam("cursor"); s != "" {
+		if log.After, err = strconv.ParseInt(s, 10, 64); err != nil || log.After < 0 {
+			return LogRequest{}, errCursor
+		}
+	}
+	return log, nil
+}
+
+// Page is a part of a list, and where it goes on; NextCursor is null on the last page.
+type Page[T any] struct {
+	Data       []T     `json:"data"`
+	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
+}
+
+// NewPage cuts rows, fetched with limit+1, into a page. cursor is the place after a row.
+func NewPage[T any](rows []T, limit int, cursor func(T) Cursor) Page[T] {
+	return cut(rows, limit, func(row T) string { return cursor(row).String() })
+}
+
+// NewLog is NewPage for a log: position is that of an entry.
+func NewLog[T any](entries []T, limit int, position func(T) int64) Page[T] {
+	return cut(entries, limit, func(e T) string { return strconv.FormatInt(position(e), 10) })
+}
+
+func cut[T any](rows []T, limit int, cursor func(T) string) Page[T] {
+	page := Page[T]{Data: rows}
+	if len(rows) > limit {
+		page.Data = rows[:limit]
+		next := cursor(rows[limit-1])
+		page.NextCursor = &next
+	}
+	if page.Data == nil {
+		page.Data = []T{}
+	}
+	return page
+}

@@ -1,0 +1,143 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/platform/fault"
+)
+
+// Problem is the body of every refusal: application/problem+json (RFC 9457).
+type Problem struct {
+	Type      string         `json:"type" example:"urn:problem:cart_closed"`
+	Title     string         `json:"title" example:"Conflict"`
+	Status    int            `json:"status" example:"409"`
+	Detail    string         `json:"detail" example:"This cart is closed."`
+	Code      string         `json:"code" example:"cart_closed"`
+	RequestID string         `json:"request_id" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"`
+	Errors    []fault.Field  `json:"errors,omitempty"`
+	Extra     map[string]any `json:"-" swaggerignore:"true"` // further members, such as checkout_id
+}
+
+// MarshalJSON puts the further members beside the fixed ones, which they cannot replace.
+func (p Problem) MarshalJSON() ([]byte, error) {
+	type fixed Problem
+	body, err := json.Marshal(fixed(p))
+	if err != nil || len(p.Extra) == 0 {
+		return body, err
+	}
+	extra := maps.Clone(p.Extra)
+	for _, name := range []string{"type", "title", "status", "detail", "code", "request_id", "errors"} {
+		delete(extra, name)
+	}
+	more, err := json.Marshal(extra)
+	if err != nil || len(extra) == 0 {
+		return body, err
+	}
+	return bytes.Join([][]byte{body[:len(body)-1], more[1:]}, []byte(",")), nil
+}
+
+var statuses = map[fault.Kind]int{
+	fault.Internal:     http.StatusInternalServerError,
+	fault.Malformed:    http.StatusBadRequest,
+	fault.Unauthorized: http.StatusUnauthorized,
+	fault.Payment:      http.StatusPaymentRequired,
+	fault.Forbidden:    http.StatusForbidden,
+	fault.NotFound:     http.StatusNotFound,
+	fault.Conflict:     http.StatusConflict,
+	fault.Stale:        http.StatusPreconditionFailed,
+	fault.TooLarge:     http.StatusRequestEntityTooLarge,
+	fault.Unsupported:  http.StatusUnsupportedMediaType,
+	fault.Invalid:      http.StatusUnprocessableEntity,
+	fault.Precondition: http.StatusPreconditionRequired,
+	fault.TooMany:      http.StatusTooManyRequests,
+	fault.Unavailable:  http.StatusServiceUnavailable,
+}
+
+// statusGone is what the log says of a request whose client left before the answer. Nobody reads that answer.
+const statusGone = 499
+
+// answerError is the one place where an error becomes an answer.
+func (s *Server) answerError(err error, c echo.Context) {
+	if c.Response().Committed {
+		s.logError(c, err, "the answer broke off")
+		return
+	}
+	if errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
+		_ = c.NoContent(statusGone)
+		return
+	}
+	f := asFault(err)
+	if f.Kind == fault.Internal || f.Kind == fault.Unavailable {
+		s.logError(c, err, "the request failed")
+	}
+	s.write(c, f)
+}
+
+func (s *Server) write(c echo.Context, f *fault.Fault) {
+	status := statuses[f.Kind]
+	if f.Code == errWrongMethod.Code {
+		status = http.StatusMethodNotAllowed // an HTTP matter only: there is no kind of fault for it
+	}
+	setHeaders(c.Response().Header(), f)
+	p := Problem{
+		Type: "urn:problem:" + f.Code, Title: http.StatusText(status), Status: status, Detail: f.Detail,
+		Code: f.Code, RequestID: RequestID(c), Errors: f.Fields, Extra: f.Extra,
+	}
+	body, err := json.Marshal(p)
+	if err != nil { // a member of Extra that is no JSON: the refusal still stands
+		s.logError(c, err, "the problem has a member that is not JSON")
+		p.Extra = nil
+		body, _ = json.Marshal(p)
+	}
+	if c.Request().Method == http.MethodHead {
+		_ = c.NoContent(status)
+		return
+	}
+	_ = c.Blob(status, "application/problem+json", append(body, '\n'))
+}
+
+// setHeaders adds what HTTP wants beside the body.
+func setHeaders(h http.Header, f *fault.Fault) {
+	h.Set(echo.HeaderCacheControl, "no-store")
+	h.Del("Preference-Applied")
+	switch f.Kind { //nolint:exhaustive // only these kinds have a header
+	case fault.Unauthorized:
+		h.Set(echo.HeaderWWWAuthenticate, "Bearer")
+	case fault.TooMany, fault.Unavailable:
+		if h.Get(echo.HeaderRetryAfter) == "" {
+			h.Set(echo.HeaderRetryAfter, "1")
+		}
+	case fault.Stale:
+		if version, ok := versionOf(f.Extra["version"]); ok {
+			h.Set("ETag", Quote(version))
+		}
+	}
+}
+
+func versionOf(v any) (int64, bool) {
+	switch v := v.(type) {
+	case int64:
+		return v, true
+	case int:
+		return int64(v), true
+	}
+	return 0, false
+}
+
+// Quote is a version as an entity tag: "7".
+func Quote(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
+
+func (s *Server) logError(c echo.Context, err error, message string) {
+	s.cfg.Log.LogAttrs(c.Request().Context(), slog.LevelError, message,
+		slog.String("error", err.Error()), slog.String("request_id", RequestID(c)),
+		slog.String("method", c.Request().Method), slog.String("route", route(c)))
+}

@@ -1,0 +1,51 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+)
+
+// Routes registers handlers behind a guard. Guards belong to routes and not to path prefixes, so that an unknown
+// path is 404 for everyone.
+type Routes struct {
+	echo   *echo.Echo
+	guards []echo.MiddlewareFunc
+}
+
+// Scoped are the routes of callers who have at least one of the scopes.
+func (s *Server) Scoped(scopes ...string) *Routes {
+	return &Routes{echo: s.echo, guards: append(slices.Clone(s.Customer.guards), require(scopes))}
+}
+
+// GET registers a read. HEAD answers the same without the body.
+func (r *Routes) GET(path string, h echo.HandlerFunc, more ...echo.MiddlewareFunc) {
+	r.add(http.MethodGet, path, h, more)
+	r.add(http.MethodHead, path, h, more)
+}
+
+// POST registers a handler.
+func (r *Routes) POST(path string, h echo.HandlerFunc, more ...echo.MiddlewareFunc) {
+	r.add(http.MethodPost, path, h, more)
+}
+
+// PUT registers a handler.
+func (r *Routes) PUT(path string, h echo.HandlerFunc, more ...echo.MiddlewareFunc) {
+	r.add(http.MethodPut, path, h, more)
+}
+
+// PATCH registers a handler.
+func (r *Routes) PATCH(path string, h echo.HandlerFunc, more ...echo.MiddlewareFunc) {
+	r.add(http.MethodPatch, path, h, more)
+}
+
+// DELETE registers a handler.
+func (r *Routes) DELETE(path string, h echo.HandlerFunc, more ...echo.MiddlewareFunc) {
+	r.add(http.MethodDelete, path, h, more)
+}
+
+func (r *Routes) add(method, path string, h echo.HandlerFunc, more []echo.MiddlewareFunc) {
+	chain := append(slices.Clone(r.guards), refuseNULQuery)
+	r.echo.Add(method, path, h, append(chain, more...)...)
+}

@@ -1,0 +1,55 @@
+package web
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+)
+
+// Minter makes access tokens.
+type Minter interface {
+	Mint(subject string, scopes []string, ttl time.Duration) (token string, expires time.Time, err error)
+}
+
+// Session is a guest's identity.
+type Session struct {
+	Token      string    `json:"token"`
+	CustomerID uuid.UUID `json:"customer_id" format:"uuid"`
+	ExpiresAt  time.Time `json:"expires_at"`
+}
+
+type sessions struct {
+	minter Minter
+	ttl    time.Duration
+}
+
+// Sessions registers POST /v1/sessions, which makes a guest: a new customer with a token that lasts ttl.
+func (s *Server) Sessions(minter Minter, ttl time.Duration) {
+	s.Public.POST("/v1/sessions", sessions{minter, ttl}.open)
+}
+
+// open makes a guest.
+//
+//	@Summary	Open a guest session
+//	@Tags		sessions
+//	@Success	201	{object}	Session
+//	@Failure	413	{object}	Problem
+//	@Failure	415	{object}	Problem
+//	@Router		/v1/sessions [post]
+func (s sessions) open(c echo.Context) error {
+	if _, err := jsonBytes(c); err != nil {
+		return err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	token, expires, err := s.minter.Mint(id.String(), nil, s.ttl)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	return c.JSON(http.StatusCreated, Session{Token: token, CustomerID: id, ExpiresAt: Time(expires)})
+}

@@ -1,0 +1,131 @@
+package web
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-playground/validator/v10"
+
+	"shopping-cart/platform/fault"
+	"shopping-cart/platform/money"
+)
+
+// MaxSKU is the longest SKU, in characters.
+const MaxSKU = 64
+
+// ValidSKU reports whether s is 1 to 64 printable characters without a slash. Spaces and umlauts are fine inside.
+func ValidSKU(s string) bool {
+	if !utf8.ValidString(s) || utf8.RuneCountInString(s) > MaxSKU || strings.TrimSpace(s) == "" {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool { return r == '/' || !unicode.IsPrint(r) })
+}
+
+var checker = newChecker()
+
+func newChecker() *validator.Validate {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	v.RegisterTagNameFunc(func(f reflect.StructField) string {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		return name
+	})
+	for tag, valid := range map[string]func(string) bool{"sku": ValidSKU, "currency": money.ValidCurrency} {
+		check := func(l validator.FieldLevel) bool { return valid(l.Field().String()) }
+		if err := v.RegisterValidation(tag, check); err != nil {
+			panic(err) // only for an empty tag
+		}
+	}
+	return v
+}
+
+// validate checks the tags of a struct, and names every field that is wrong.
+func validate(body any) error {
+	err := checker.Struct(body)
+	var wrong validator.ValidationErrors
+	if !errors.As(err, &wrong) { // nil, or not a struct: nothing to check
+		return nil
+	}
+	f := *errValidation
+	for _, w := range wrong {
+		_, path, _ := strings.Cut(w.Namespace(), ".")
+		f.Fields = append(f.Fields, fault.Field{Field: path, Code: w.Tag(), Detail: sentence(w)})
+	}
+	return &f
+}
+
+// sentence says in plain English what a tag wants.
+func sentence(w validator.FieldError) string {
+	switch w.Tag() {
+	case "required":
+		return "It is required."
+	case "sku":
+		return "It must be 1 to 64 printable characters without a slash."
+	case "currency":
+		return "It must be an ISO 4217 currency, such as GBP."
+	case "email":
+		return "It must be an e-mail address."
+	case "uuid", "uuid4", "uuid7":
+		return "It must be a UUID."
+	case "url", "http_url":
+		return "It must be a web address."
+	case "oneof":
+		return "It must be one of: " + strings.Join(strings.Fields(w.Param()), ", ") + "."
+	case "min", "gte":
+		return "It must be at least " + measure(w) + "."
+	case "max", "lte":
+		return "It must be at most " + measure(w) + "."
+	case "gt":
+		return "It must be more than " + measure(w) + "."
+	case "lt":
+		return "It must be less than " + measure(w) + "."
+	case "len":
+		return "It must be exactly " + measure(w) + "."
+	case "unique":
+		return "It must not hold the same thing twice."
+	}
+	return "It is not valid."
+}
+
+// measure is the bound with its unit.
+func measure(w validator.FieldError) string {
+	unit := ""
+	switch w.Kind() { //nolint:exhaustive // numbers have no unit
+	case reflect.String:
+		unit = " character"
+	case reflect.Slice, reflect.Array, reflect.Map:
+		unit = " item"
+	}
+	if unit != "" && w.Param() != "1" {
+		unit += "s"
+	}
+	return w.Param() + unit
+}
+
+// kindName says in plain English what JSON a Go type wants.
+func kindName(t reflect.Type) string {
+	switch t.String() {
+	case "uuid.UUID":
+		return "a UUID"
+	case "time.Time":
+		return "a time in RFC 3339, such as 2026-01-31T12:00:00Z"
+	}
+	switch t.Kind() { //nolint:exhaustive // the rest cannot be read from JSON
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return "a whole number in range"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	}
+	return "of another form"
+}

@@ -1,0 +1,106 @@
+// Package web is everything that HTTP is to this program, so that a handler is a few lines about its subject.
+//
+// A server is made from a Config, modules add their routes, and Run serves until its context ends:
+//
+//	s := web.New(web.Config{Auth: tokens, Log: log})
+//	s.Public.GET("/v1/products/:sku", showProduct)             // anyone
+//	s.Customer.POST("/v1/carts", openCart)                     // whoever has a valid token
+//	s.Scoped("admin").PUT("/v1/products/:sku", putProduct)     // whoever has one of these scopes
+//	err := s.Run(ctx, listener)
+//
+// A handler reads with ID, SKU, PageOf, Body and WriteOf, in this order, since it is the order in which refusals
+// are promised: who, which, what, under which key and version. It answers with c.JSON, ETag and NewPage, or
+// returns an error. One place (problem.go) turns errors into application/problem+json; one table in it knows
+// which status a kind of fault has.
+//
+//	func (h *handlers) openCart(c echo.Context) error {
+//		body, err := web.Body[openRequest](c)
+//		if err != nil {
+//			return err
+//		}
+//		write, err := web.WriteOf(c)
+//		…
+//	}
+package web
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// Authenticator reads an access token. An error means that the token is not to be trusted.
+type Authenticator interface {
+	Authenticate(token string) (subject string, scopes []string, err error)
+}
+
+// Config is what a Server needs. Zero values have the defaults named.
+type Config struct {
+	Auth        Authenticator                   // nil: no token is valid
+	Log         *slog.Logger                    // nil: slog.Default
+	CORSOrigins []string                        // browsers of these origins may call; none by default
+	BodyLimit   int64                           // bytes; 1 MiB
+	Timeout     time.Duration                   // of one request, without what Prefer: wait adds; 15 s
+	Grace       time.Duration                   // for requests in flight when Run ends; 35 s
+	Ready       func(ctx context.Context) error // nil: always ready
+	OpenAPI     []byte                          // the document at /openapi.json
+	Metrics     http.Handler                    // at /metrics
+	// Observe hears of every request: its method, route template, status and duration.
+	Observe func(method, route string, status int, took time.Duration)
+}
+
+func (c Config) withDefaults() Config {
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.BodyLimit == 0 {
+		c.BodyLimit = 1 << 20
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 15 * time.Second
+	}
+	if c.Grace == 0 {
+		c.Grace = MaxWait + 5*time.Second
+	}
+	return c
+}
+
+// Server is the HTTP side of the program.
+type Server struct {
+	Public   *Routes // anyone
+	Customer *Routes // whoever has a valid token
+
+	cfg      Config
+	echo     *echo.Echo
+	draining chan struct{}
+	drain    sync.Once
+}
+
+// New makes a server with health, metrics and the API document in place.
+func New(cfg Config) *Server {
+	s := &Server{cfg: cfg.withDefaults(), echo: echo.New(), draining: make(chan struct{})}
+	s.echo.HideBanner, s.echo.HidePort = true, true
+	s.echo.HTTPErrorHandler = s.answerError
+	s.Public = &Routes{echo: s.echo}
+	s.Customer = &Routes{echo: s.echo, guards: []echo.MiddlewareFunc{s.authenticate}}
+	s.use()
+	s.health()
+	s.document()
+	return s
+}
+
+// use installs what surrounds every request, outermost first. The log stands outside recover, so that a panic is
+// logged with the status that the client got.
+func (s *Server) use() {
+	s.echo.Use(s.requestID, s.watch, s.recover, secure, s.cors(), s.limit)
+}
+
+// ServeHTTP lets tests and other servers use the routes without a listener.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+
+// Draining is closed when the server has begun to stop: what merely waits should then answer with what there is.
+func (s *Server) Draining() <-chan struct{} { return s.draining }

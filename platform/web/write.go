@@ -1,0 +1,133 @@
+package web
+
+import (
+	"crypto/sha256"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/platform/fault"
+)
+
+var (
+	errKeyRequired     = fault.New(fault.Malformed, "idempotency_key_required", "An Idempotency-Key is needed, so that a retry cannot do this twice.")
+	errKeyInvalid      = fault.New(fault.Malformed, "idempotency_key_invalid", "The Idempotency-Key must be one header of 1 to 255 visible ASCII characters.")
+	errVersionRequired = fault.New(fault.Precondition, "precondition_required", `Name the version that you saw: If-Match: "7".`)
+	errIfMatch         = fault.New(fault.Malformed, "malformed_if_match", `If-Match must be one entity tag, such as "7", or *.`)
+)
+
+// Write is what a request that changes something says about itself, apart from its body.
+type Write struct {
+	ID          uuid.UUID // of the command: the same for a retry under the same key by the same caller
+	Keyed       bool      // whether an Idempotency-Key was given; without one ID is fresh
+	Fingerprint []byte    // 16 bytes over method, path, query, If-Match and body
+	IfMatch     *int64    // the version named; nil: any. AnotherVersion for a tag that is none of ours
+	Actor       string    // who did it: the subject of the token; empty on a public route
+	Correlation uuid.UUID // ties together all that follows from this request
+	Trace       string    // W3C trace id, 32 hexadecimal digits; empty when there is none
+}
+
+// AnotherVersion is the IfMatch of an entity tag that is well formed but cannot be a version, such as a weak one. It
+// equals no version, so it is refused as stale (412) where versions are compared: after a replay is answered, and
+// with the current ETag.
+const AnotherVersion int64 = -1
+
+// Rule is what a route demands of a write.
+type Rule func(c echo.Context, w Write) error
+
+// KeyRequired demands an Idempotency-Key: else 400 idempotency_key_required.
+func KeyRequired(_ echo.Context, w Write) error {
+	if !w.Keyed {
+		return errKeyRequired
+	}
+	return nil
+}
+
+// VersionRequired demands an If-Match that names a version: else 428 precondition_required. A star names none.
+func VersionRequired(_ echo.Context, w Write) error {
+	if w.IfMatch == nil {
+		return errVersionRequired
+	}
+	return nil
+}
+
+// WriteOf reads the headers of a write. Call it after Body: 4xx of the body come first, then the key, then 428.
+func WriteOf(c echo.Context, rules ...Rule) (Write, error) {
+	raw, err := jsonBytes(c)
+	if err != nil {
+		return Write{}, err
+	}
+	w := Write{Actor: CallerOf(c).Subject, Correlation: correlation(RequestID(c)), Trace: trace(c)}
+	if w.ID, w.Keyed, err = commandID(c); err != nil {
+		return Write{}, err
+	}
+	if w.IfMatch, err = ifMatch(c); err != nil {
+		return Write{}, err
+	}
+	w.Fingerprint = fingerprint(c, raw)
+	for _, rule := range rules {
+		if err := rule(c, w); err != nil {
+			return Write{}, err
+		}
+	}
+	return w, nil
+}
+
+// The name spaces of derived ids. They never change: a retry across a deployment must find its receipt.
+var (
+	keySpace         = uuid.MustParse("5f2c1f0e-8f0b-4b52-9d0e-3f6f0c1f7a11")
+	correlationSpace = uuid.MustParse("5f2c1f0e-8f0b-4b52-9d0e-3f6f0c1f7a12")
+)
+
+var visible = regexp.MustCompile(`^[\x21-\x7e]{1,255}$`)
+
+// commandID derives the id from the caller and the key. The subject's length stands before it, so that no two
+// pairs run together into the same text.
+func commandID(c echo.Context) (id uuid.UUID, keyed bool, err error) {
+	keys := c.Request().Header.Values("Idempotency-Key")
+	if len(keys) == 0 {
+		id, err = uuid.NewV7()
+		return id, false, err
+	}
+	if len(keys) > 1 || !visible.MatchString(keys[0]) {
+		return uuid.Nil, false, errKeyInvalid
+	}
+	subject := CallerOf(c).Subject
+	name := strconv.Itoa(len(subject)) + ":" + subject + ":" + keys[0]
+	return uuid.NewSHA1(keySpace, []byte(name)), true, nil
+}
+
+// fingerprint tells a retry from another request under the same key.
+func fingerprint(c echo.Context, body []byte) []byte {
+	h := sha256.New()
+	r := c.Request()
+	for _, part := range []string{r.Method, r.URL.EscapedPath(), r.URL.RawQuery, r.Header.Get("If-Match")} {
+		h.Write([]byte(strconv.Itoa(len(part)) + ":" + part))
+	}
+	h.Write(body)
+	return slices.Clip(h.Sum(nil)[:16])
+}
+
+func correlation(requestID string) uuid.UUID {
+	if id, err := uuid.Parse(requestID); err == nil {
+		return id
+	}
+	return uuid.NewSHA1(correlationSpace, []byte(requestID))
+}
+
+var traceparent = regexp.MustCompile(`^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$`)
+
+const noTrace = "00000000000000000000000000000000"
+
+// trace is the trace id of a W3C traceparent header.
+func trace(c echo.Context) string {
+	h := c.Request().Header.Get("traceparent")
+	m := traceparent.FindStringSubmatch(h)
+	if m == nil || m[1] == noTrace || h[:2] == "ff" {
+		return ""
+	}
+	return m[1]
+}
