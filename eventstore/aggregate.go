@@ -1,0 +1,102 @@
+package eventstore
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Aggregate gives the streams of one kind their types. S is the state, and its zero value the state of a stream
+// without events; E is the sum of its events. All functions are pure and change no value in place.
+type Aggregate[S any, E Event] struct {
+	Kind   string // stored with each stream, and the first part of every event's kind
+	Fold   int16  // version of Evolve and S; raise it when a stored state no longer means the same
+	Decode func(kind string, data []byte) (E, error)
+	Evolve func(S, E) S
+	Index  func(S) Index
+}
+
+// Index is what lists and timers see of a state. Zero values are NULL.
+type Index struct {
+	Customer string
+	Status   string
+	Key      string    // unique within the kind
+	WakeAt   time.Time // when a timer is due
+}
+
+// Stream is a state with its place in time. Version 0: there is no such stream.
+type Stream[S any] struct {
+	ID        uuid.UUID
+	Version   int64
+	State     S
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Exists reports whether the stream has an event.
+func (s Stream[S]) Exists() bool { return s.Version > 0 }
+
+// Ref names a stream in a command.
+type Ref struct {
+	ID    uuid.UUID
+	codec codec
+}
+
+// Ref names the stream of this kind with that id.
+func (a *Aggregate[S, E]) Ref(id uuid.UUID) Ref { return Ref{ID: id, codec: a} }
+
+// Get is the state of a stream that the command names, with what the command appended so far.
+func (a *Aggregate[S, E]) Get(tx *Tx, id uuid.UUID) Stream[S] {
+	v := tx.entry(id).seenBy(tx)
+	state, _ := v.value.(S) // nil, where the stream does not exist: the zero state
+	return Stream[S]{ID: id, Version: v.version, State: state, CreatedAt: v.created, UpdatedAt: v.updated}
+}
+
+// Append adds events to a stream that the command names under Streams.
+func (a *Aggregate[S, E]) Append(tx *Tx, id uuid.UUID, events ...E) {
+	for _, e := range events {
+		s := a.Get(tx, id)
+		tx.append(id, e, a.Evolve(s.State, e))
+	}
+}
+
+// codec is an aggregate without its types: what a batch needs to read and write states of any kind.
+type codec interface {
+	kind() string
+	fold() int16
+	decodeState(data []byte) (any, error)
+	decodeEvent(kind string, data []byte) (Event, error)
+	refold(state any, kind string, data []byte) (any, error)
+	index(state any) Index
+}
+
+func (a *Aggregate[S, E]) kind() string { return a.Kind }
+func (a *Aggregate[S, E]) fold() int16  { return a.Fold }
+
+func (a *Aggregate[S, E]) decodeState(data []byte) (any, error) {
+	var s S
+	if err := json.Unmarshal(data, &s); err != nil {
+		return nil, fmt.Errorf("decode the state of a %s: %w", a.Kind, err)
+	}
+	return s, nil
+}
+
+func (a *Aggregate[S, E]) decodeEvent(kind string, data []byte) (Event, error) {
+	return a.Decode(kind, data)
+}
+
+func (a *Aggregate[S, E]) refold(state any, kind string, data []byte) (any, error) {
+	e, err := a.Decode(kind, data)
+	if err != nil {
+		return nil, err
+	}
+	s, _ := state.(S)
+	return a.Evolve(s, e), nil
+}
+
+func (a *Aggregate[S, E]) index(state any) Index {
+	s, _ := state.(S)
+	return a.Index(s)
+}

@@ -1,0 +1,385 @@
+package eventstore
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// work is what one batch reads and writes in one store.
+type work struct {
+	store    *Store
+	now      time.Time
+	streams  map[uuid.UUID]*entry
+	receipts map[uuid.UUID]Receipt
+	commands []uuid.UUID
+	events   []pending
+	also     []statement
+	done     []doneCommand
+	handled  []outboxKey // rows that go with this batch
+}
+
+type doneCommand struct {
+	id      uuid.UUID
+	receipt Receipt
+}
+
+// try runs a batch once: read, decide, write. Every job has its answer when the error is nil.
+func (c *Committer) try(batch []*job) (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+	defer cancel()
+	conn, err := c.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("acquire a write connection: %w", err)
+	}
+	defer conn.Release()
+	works := c.plan(batch)
+	defer func() {
+		for _, w := range works {
+			w.settle(err)
+		}
+		if conn.Conn().PgConn().TxStatus() != 'I' { // an error, or nothing to write: let go of the locks
+			_, e := conn.Exec(ctx, "rollback")
+			err = cmp.Or(err, e)
+		}
+	}()
+	if len(batch) > 0 {
+		if err = read(ctx, conn.Conn(), works); err != nil {
+			return err
+		}
+	}
+	for _, j := range batch {
+		decide(j, works[slices.IndexFunc(works, func(w *work) bool { return w.store == j.store })])
+	}
+	if err = write(ctx, conn.Conn(), works, len(batch) > 0); err != nil {
+		return err
+	}
+	c.count(works)
+	return nil
+}
+
+// plan collects, store by store in the one order of schemas, what a batch names.
+func (c *Committer) plan(batch []*job) []*work {
+	var works []*work
+	for _, s := range c.stores {
+		w := &work{store: s, streams: map[uuid.UUID]*entry{}, receipts: map[uuid.UUID]Receipt{}}
+		for _, j := range batch {
+			if j.store != s {
+				continue
+			}
+			j.receipt, j.err = Receipt{}, nil // a repeated batch decides afresh, refusals too
+			w.commands = append(w.commands, j.ID)
+			w.name(j.Reads, false)
+			w.name(j.Streams, true)
+		}
+		w.handled = s.outbox.takeHandled()
+		if len(w.commands)+len(w.handled) > 0 {
+			works = append(works, w)
+		}
+	}
+	return works
+}
+
+func (w *work) name(refs []Ref, lock bool) {
+	for _, ref := range refs {
+		e := w.streams[ref.ID]
+		if e == nil {
+			e = &entry{Ref: ref}
+			w.streams[ref.ID] = e
+		}
+		e.locked = e.locked || lock
+	}
+}
+
+func (w *work) ids(locked bool) [][16]byte {
+	var ids [][16]byte
+	for id, e := range w.streams {
+		if e.locked == locked {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// read is the first round trip. The receipts are read after the locks, by a statement of their own: under READ COMMITTED
+// it has a new snapshot, so a duplicate that waited for its twin's lock sees the twin's receipt.
+func read(ctx context.Context, conn *pgx.Conn, works []*work) error {
+	var b pgx.Batch
+	b.Queue("begin")
+	for _, w := range works {
+		if ids := w.ids(true); len(ids) > 0 {
+			b.Queue(w.store.sql.lock, ids).Query(w.scanStreams)
+		}
+	}
+	for _, w := range works {
+		if ids := w.ids(false); len(ids) > 0 {
+			b.Queue(w.store.sql.read, ids).Query(w.scanStreams)
+		}
+		if len(w.commands) > 0 {
+			b.Queue(w.store.sql.receipts, raw(w.commands)).Query(w.scanReceipts)
+		}
+	}
+	b.Queue("select clock_timestamp()").QueryRow(func(row pgx.Row) error {
+		var now time.Time
+		err := row.Scan(&now)
+		for _, w := range works {
+			w.now = now
+		}
+		return err
+	})
+	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
+		return fmt.Errorf("read a batch: %w", err)
+	}
+	for _, w := range works {
+		if err := w.refold(ctx, conn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *work) scanStreams(rows pgx.Rows) error {
+	var id uuid.UUID
+	var version int64
+	var kind string
+	var fold int16
+	var state []byte
+	var created, updated time.Time
+	_, err := pgx.ForEachRow(rows, []any{&id, &version, &kind, &fold, &state, &created, &updated}, func() (err error) {
+		e := w.streams[id]
+		if e.other = kind != e.codec.kind(); e.other {
+			return nil
+		}
+		e.stored = version
+		e.view = view{version: version, created: created, updated: updated}
+		if e.stale = fold != e.codec.fold(); !e.stale {
+			e.value, err = e.codec.decodeState(state) // once per stream, however many commands
+		}
+		if err != nil {
+			return &culprit{err}
+		}
+		return nil
+	})
+	return err
+}
+
+func (w *work) scanReceipts(rows pgx.Rows) error {
+	var id uuid.UUID
+	var r Receipt
+	var status int16
+	_, err := pgx.ForEachRow(rows, []any{&id, &r.fingerprint, &r.Stream, &r.Version, &status}, func() error {
+		w.receipts[id] = Receipt{Stream: r.Stream, Version: r.Version, Status: int(status), fingerprint: bytes.Clone(r.fingerprint)}
+		return nil
+	})
+	return err
+}
+
+// refold makes the state of streams that another version of the program folded.
+func (w *work) refold(ctx context.Context, conn *pgx.Conn) error {
+	for id, e := range w.streams {
+		if !e.stale {
+			continue
+		}
+		value, _, err := w.store.fold(ctx, conn, e.codec, id, e.version)
+		if err != nil {
+			return &culprit{err}
+		}
+		e.value = value.value
+	}
+	return nil
+}
+
+// decide answers one command on the state that the one before left.
+func decide(j *job, w *work) {
+	if r, ok := w.receipts[j.ID]; ok { // done before, or its twin stands earlier in this batch
+		r.Replayed = true
+		j.receipt = r
+		if !bytes.Equal(r.fingerprint, j.Fingerprint) {
+			j.receipt, j.err = Receipt{}, ErrKeyReused
+		}
+		return
+	}
+	tx := &Tx{now: w.now, meta: j.Meta, command: j.ID, streams: w.streams}
+	if err := decideSafely(j.Decide, tx); err != nil {
+		tx.drop()
+		j.err = err
+		return
+	}
+	tx.keep()
+	w.events = append(w.events, tx.events...)
+	w.also = append(w.also, tx.also...)
+	j.receipt = Receipt{Status: tx.status, fingerprint: j.Fingerprint}
+	if len(j.Streams) > 0 {
+		j.receipt.Stream = j.Streams[0].ID
+		j.receipt.after = w.streams[j.receipt.Stream].view
+		j.receipt.Version = j.receipt.after.version
+	}
+	w.receipts[j.ID] = j.receipt
+	w.done = append(w.done, doneCommand{j.ID, j.receipt})
+}
+
+// decideSafely turns a panic of one command into its error: its neighbours go on.
+func decideSafely(decide func(*Tx) error, tx *Tx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("decide panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return decide(tx)
+}
+
+// write is the second round trip. A new stream is a plain INSERT, not an upsert: meeting a row that was made meanwhile
+// it fails at once and the batch is repeated; an upsert would wait for that row's lock out of order, and can deadlock.
+func write(ctx context.Context, conn *pgx.Conn, works []*work, begun bool) error {
+	var b pgx.Batch
+	if !begun {
+		b.Queue("begin")
+	}
+	idle := b.Len()
+	for _, w := range works {
+		if err := w.queueRows(&b); err != nil {
+			return err
+		}
+	}
+	for _, w := range works {
+		w.queueEvents(&b)
+	}
+	if b.Len() == idle {
+		return nil // refusals and replays only
+	}
+	b.Queue("commit")
+	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
+		return fmt.Errorf("write a batch: %w", err)
+	}
+	return nil
+}
+
+func (w *work) queueRows(b *pgx.Batch) error {
+	ins, upd, err := w.changed()
+	if err != nil {
+		return err
+	}
+	q := w.store.sql
+	if len(ins.ids) > 0 {
+		b.Queue(q.insert, ins.ids, ins.versions, ins.kinds, ins.folds, ins.states, ins.customers, ins.statuses, ins.keys, ins.wakes, w.now)
+	}
+	if len(upd.ids) > 0 {
+		b.Queue(q.update, upd.ids, upd.versions, upd.folds, upd.states, upd.customers, upd.statuses, upd.keys, upd.wakes, w.now)
+	}
+	for _, s := range w.also {
+		b.Queue(s.sql, s.args...)
+	}
+	if n := len(w.done); n > 0 {
+		ids, streams := make([][16]byte, n), make([][16]byte, n)
+		prints, versions, statuses := make([][]byte, n), make([]int64, n), make([]int16, n)
+		for i, d := range w.done {
+			ids[i], streams[i] = d.id, d.receipt.Stream
+			prints[i], versions[i], statuses[i] = d.receipt.fingerprint, d.receipt.Version, int16(d.receipt.Status)
+		}
+		b.Queue(q.putReceipts, ids, prints, streams, versions, statuses, w.now)
+	}
+	if ids, versions := w.store.outbox.wanted(w.events); len(ids) > 0 {
+		b.Queue(q.putOutbox, ids, versions, w.now)
+	}
+	if len(w.handled) > 0 {
+		ids, versions := columns(w.handled)
+		b.Queue(q.dropOutbox, ids, versions)
+	}
+	return nil
+}
+
+// queueEvents comes after all other rows: from the position lock to the commit the batches of a schema stand in line.
+func (w *work) queueEvents(b *pgx.Batch) {
+	n := len(w.events)
+	if n == 0 {
+		return
+	}
+	streams, versions := make([][16]byte, n), make([]int64, n)
+	kinds, data, meta := make([]string, n), make([]string, n), make([]string, n)
+	for i, e := range w.events {
+		m, _ := json.Marshal(e.Meta) // ids and strings always encode
+		streams[i], versions[i], kinds[i], data[i], meta[i] = e.Stream, e.Version, e.Kind, string(e.Data), string(m)
+	}
+	b.Queue(w.store.sql.position)
+	b.Queue(w.store.sql.putEvents, streams, versions, kinds, data, meta, w.now)
+}
+
+// columnsOf are streams to write, column by column for unnest.
+type columnsOf struct {
+	ids                       [][16]byte
+	versions, wakes           []int64
+	folds                     []int16
+	kinds, states             []string
+	customers, statuses, keys []string
+}
+
+// changed are the streams that moved, new ones apart, by id: inserts wait for each other, so every batch has one order.
+func (w *work) changed() (ins, upd columnsOf, err error) {
+	var moved []*entry
+	for _, e := range w.streams {
+		if e.version != e.stored {
+			moved = append(moved, e)
+		}
+	}
+	slices.SortFunc(moved, func(a, b *entry) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	for _, e := range moved {
+		to := &upd
+		if e.stored == 0 {
+			to = &ins
+		}
+		if err := to.add(e); err != nil {
+			return ins, upd, &culprit{err}
+		}
+	}
+	return ins, upd, nil
+}
+
+func (c *columnsOf) add(e *entry) error {
+	state, err := json.Marshal(e.value) // the last state only
+	if err != nil {
+		return fmt.Errorf("encode the state of %s %s: %w", e.codec.kind(), e.ID, err)
+	}
+	i := e.codec.index(e.value)
+	var wake int64 // microseconds since 1970; 0 is NULL
+	if !i.WakeAt.IsZero() {
+		wake = i.WakeAt.UnixMicro()
+	}
+	c.ids, c.versions, c.wakes = append(c.ids, e.ID), append(c.versions, e.version), append(c.wakes, wake)
+	c.kinds, c.folds, c.states = append(c.kinds, e.codec.kind()), append(c.folds, e.codec.fold()), append(c.states, string(state))
+	c.customers, c.statuses, c.keys = append(c.customers, i.Customer), append(c.statuses, i.Status), append(c.keys, i.Key)
+	return nil
+}
+
+// settle ends a batch: what was committed goes to its subscribers, what was not goes back.
+func (w *work) settle(err error) {
+	if err != nil {
+		w.store.outbox.remember(w.handled)
+		return
+	}
+	w.store.dispatch(w.events)
+}
+
+func (c *Committer) count(works []*work) {
+	c.counts.batches.Add(1)
+	for _, w := range works {
+		c.counts.commands.Add(int64(len(w.done)))
+		c.counts.events.Add(int64(len(w.events)))
+	}
+}
+
+// raw are the ids as pgx encodes them without reflection.
+func raw(ids []uuid.UUID) [][16]byte {
+	out := make([][16]byte, len(ids))
+	for i, id := range ids {
+		out[i] = id
+	}
+	return out
+}

@@ -1,0 +1,157 @@
+package eventstore
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/platform/fault"
+)
+
+// What the store itself refuses.
+var (
+	ErrBusy            = fault.New(fault.Unavailable, "busy", "Too much is going on right now. Try again shortly.")
+	ErrUnavailable     = fault.New(fault.Unavailable, "unavailable", "The database is not reachable right now. Try again shortly.")
+	ErrVersionMismatch = fault.New(fault.Stale, "version_mismatch", "It has changed since you read it. Read it again.")
+	ErrKeyReused       = fault.New(fault.Invalid, "idempotency_key_reused", "This Idempotency-Key was used for another request.")
+)
+
+// Command is a decision over streams, and the id by which it happens once.
+type Command struct {
+	ID          uuid.UUID // of its receipt; zero: a fresh one
+	Fingerprint []byte    // of the request: the same id with another one is refused (ErrKeyReused)
+	Meta        Meta      // actor, correlation and trace of its events
+	Streams     []Ref     // what it may change; locked. The first is the one that its receipt names
+	Reads       []Ref     // what it looks at, as committed at the decision; not locked
+	// Decide is pure, and may run more than once. An error refuses the command: nothing of it is written.
+	Decide func(*Tx) error
+}
+
+// Receipt says what a command did.
+type Receipt struct {
+	Stream   uuid.UUID
+	Version  int64 // of Stream, after the command
+	Status   int   // what Decide handed to Tx.Answer; 0 otherwise
+	Replayed bool  // done before: this is the answer of then
+
+	fingerprint []byte
+	after       view
+}
+
+// Tx is what Decide sees of the batch it runs in.
+type Tx struct {
+	now     time.Time
+	meta    Meta
+	command uuid.UUID
+	streams map[uuid.UUID]*entry
+	touched []*entry
+	events  []pending
+	also    []statement
+	status  int
+}
+
+// pending is an event that waits for the end of its batch.
+type pending struct {
+	Recorded
+	event Event
+}
+
+// statement is a row of the module's own tables that stands or falls with the events.
+type statement struct {
+	sql  string
+	args []any
+}
+
+// Now is the database's time, after the locks were taken: it never runs backwards within a stream.
+func (tx *Tx) Now() time.Time { return tx.now }
+
+// Answer leaves a status in the receipt, for a replay to repeat.
+func (tx *Tx) Answer(status int) { tx.status = status }
+
+// Also runs a statement in the transaction that writes the command. Names in it carry their schema.
+func (tx *Tx) Also(sql string, args ...any) { tx.also = append(tx.also, statement{sql, args}) }
+
+// Match refuses a stream at another version than the one named; nil names none.
+func (tx *Tx) Match(id uuid.UUID, version *int64) error {
+	if current := tx.entry(id).seenBy(tx).version; version != nil && *version != current {
+		return ErrVersionMismatch.With("version", current)
+	}
+	return nil
+}
+
+// view is a state at one moment of a batch.
+type view struct {
+	version int64
+	value   any // nil: no such stream
+	created time.Time
+	updated time.Time
+}
+
+// entry is a stream during a batch: committed by the commands before, drafted by the one that is being decided.
+type entry struct {
+	Ref
+	stored int64 // version in the table; 0: no row
+	locked bool  // named under Streams by some command of the batch
+	other  bool  // the row is of another kind: not ours to see or to change
+	stale  bool  // the row's state is of another fold
+	view
+	draft  view
+	author *Tx // whose draft it is
+}
+
+func (e *entry) seenBy(tx *Tx) view {
+	if e.author == tx {
+		return e.draft
+	}
+	return e.view
+}
+
+func (tx *Tx) entry(id uuid.UUID) *entry {
+	e := tx.streams[id]
+	if e == nil {
+		panic(fmt.Sprintf("the command does not name stream %s", id))
+	}
+	return e
+}
+
+func (tx *Tx) append(id uuid.UUID, event Event, next any) {
+	e := tx.entry(id)
+	if !e.locked || e.other {
+		panic(fmt.Sprintf("the command may not change stream %s", id))
+	}
+	data, err := json.Marshal(event)
+	if err != nil {
+		panic(fmt.Sprintf("encode %s: %v", event.Kind(), err))
+	}
+	if e.author != tx {
+		e.author, e.draft = tx, e.view
+		tx.touched = append(tx.touched, e)
+	}
+	if e.draft.version == 0 {
+		e.draft.created = tx.now
+	}
+	e.draft.version++
+	e.draft.value, e.draft.updated = next, tx.now
+	meta := tx.meta
+	meta.EventID, meta.Causation = uuid.Must(uuid.NewV7()), tx.command
+	tx.events = append(tx.events, pending{
+		Recorded: Recorded{Stream: id, Version: e.draft.version, Kind: event.Kind(), Data: data, Meta: meta, At: tx.now},
+		event:    event,
+	})
+}
+
+// keep makes the drafts of a decided command what the next command sees.
+func (tx *Tx) keep() {
+	for _, e := range tx.touched {
+		e.view, e.author = e.draft, nil
+	}
+}
+
+// drop forgets the drafts of a refused command.
+func (tx *Tx) drop() {
+	for _, e := range tx.touched {
+		e.author = nil
+	}
+}

@@ -1,0 +1,245 @@
+package eventstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"shopping-cart/platform/fault"
+)
+
+const (
+	maxBatch     = 128                    // commands in a transaction
+	batchTimeout = 15 * time.Second       // for one transaction, waiting for locks included
+	maxRaces     = 8                      // repeats of a batch that met another process on a new stream
+	idleFlush    = 200 * time.Millisecond // how long a handled outbox row may wait for a batch to go with
+)
+
+// CommitterConfig sizes a committer. Zero values take the defaults.
+type CommitterConfig struct {
+	Queue   int                                           // commands that may wait; beyond that ErrBusy (4096)
+	Workers int                                           // connections that drain the queue (1)
+	Batched func(commands int, took time.Duration)        // told of every transaction; may be nil
+	Failed  func(commands int, err error)                 // told of every transaction that had to be repeated; may be nil
+	Handled func(name string, lag time.Duration, e error) // told of every message that a subscriber saw; may be nil
+}
+
+// Committer puts the commands of all stores on one database into few transactions.
+type Committer struct {
+	pool    *pgxpool.Pool
+	config  CommitterConfig
+	queue   chan *job
+	stores  []*Store // by schema: the order in which every batch locks and writes
+	closing chan struct{}
+	counts  struct{ batches, commands, events atomic.Int64 }
+}
+
+// job is a command on its way.
+type job struct {
+	*Command
+	store   *Store
+	receipt Receipt
+	err     error
+	done    chan struct{}
+}
+
+// NewCommitter commits on the connections of pool, whose sessions must pin their plans (see platform/database).
+func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
+	config.Queue = orDefault(config.Queue, 4096)
+	config.Workers = orDefault(config.Workers, 1)
+	if config.Batched == nil {
+		config.Batched = func(int, time.Duration) {}
+	}
+	if config.Failed == nil {
+		config.Failed = func(int, error) {}
+	}
+	if config.Handled == nil {
+		config.Handled = func(string, time.Duration, error) {}
+	}
+	return &Committer{pool: pool, config: config, queue: make(chan *job, config.Queue), closing: make(chan struct{})}
+}
+
+func orDefault(n, d int) int {
+	if n <= 0 {
+		return d
+	}
+	return n
+}
+
+// Counts are totals since the start: transactions, commands that took effect, events.
+type Counts struct{ Batches, Commands, Events int64 }
+
+// Counts says what was committed so far.
+func (c *Committer) Counts() Counts {
+	return Counts{c.counts.batches.Load(), c.counts.commands.Load(), c.counts.events.Load()}
+}
+
+// Waiting is the number of commands in the queue.
+func (c *Committer) Waiting() int { return len(c.queue) }
+
+// Run commits until ctx is done, and then what is still queued. It is called once.
+func (c *Committer) Run(ctx context.Context) error {
+	done := make(chan struct{})
+	for range c.config.Workers {
+		go func() {
+			c.work(ctx)
+			done <- struct{}{}
+		}()
+	}
+	for range c.config.Workers {
+		<-done
+	}
+	close(c.closing)
+	c.refuseRest()
+	return nil
+}
+
+// do queues a command and waits for the commit of its batch.
+func (c *Committer) do(ctx context.Context, s *Store, cmd *Command) (Receipt, error) {
+	if cmd.ID == uuid.Nil {
+		cmd.ID = uuid.Must(uuid.NewV7())
+	}
+	j := &job{Command: cmd, store: s, done: make(chan struct{}, 1)}
+	select {
+	case <-c.closing:
+		return Receipt{}, ErrUnavailable
+	default:
+	}
+	select {
+	case c.queue <- j:
+	default:
+		return Receipt{}, ErrBusy
+	}
+	select {
+	case <-j.done:
+		return j.receipt, j.err
+	case <-ctx.Done(): // it may still commit: its receipt says whether it did
+		return Receipt{}, fmt.Errorf("wait for the commit: %w", ctx.Err())
+	case <-c.closing:
+		select {
+		case <-j.done:
+			return j.receipt, j.err
+		default:
+			return Receipt{}, ErrUnavailable
+		}
+	}
+}
+
+func (c *Committer) work(ctx context.Context) {
+	flush := time.NewTicker(idleFlush)
+	defer flush.Stop()
+	batch := make([]*job, 0, maxBatch)
+	for {
+		batch = batch[:0]
+		select {
+		case j := <-c.queue:
+			batch = c.gather(append(batch, j))
+		case <-flush.C:
+			if !c.anyHandled() {
+				continue
+			}
+		case <-ctx.Done():
+			if batch = c.gather(batch); len(batch) == 0 && !c.anyHandled() {
+				return
+			}
+		}
+		if err := c.run(batch); err != nil && ctx.Err() != nil && len(batch) == 0 {
+			return
+		}
+		for _, j := range batch {
+			j.done <- struct{}{}
+		}
+	}
+}
+
+// gather adds what queued up while the last commit was in flight. There is no timer: waiting never made it faster.
+func (c *Committer) gather(batch []*job) []*job {
+	for len(batch) < maxBatch {
+		select {
+		case j := <-c.queue:
+			batch = append(batch, j)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// run answers a batch. After a race (a stream or a receipt made meanwhile) it is repeated whole; what fails otherwise
+// is repeated one command at a time, so that only the culprit fails.
+func (c *Committer) run(batch []*job) error {
+	started := time.Now()
+	err := c.try(batch)
+	for n := 0; n < maxRaces && (isRace(err) || n == 0 && isLost(err)); n++ {
+		c.config.Failed(len(batch), err)
+		err = c.try(batch)
+	}
+	if err == nil {
+		c.config.Batched(len(batch), time.Since(started))
+		return nil
+	}
+	c.config.Failed(len(batch), err)
+	if len(batch) == 1 || isLost(err) {
+		for _, j := range batch {
+			j.receipt, j.err = Receipt{}, unavailable(err)
+		}
+		return err
+	}
+	for i := range batch {
+		_ = c.run(batch[i : i+1]) // each job carries its own error
+	}
+	return nil
+}
+
+func (c *Committer) refuseRest() {
+	for {
+		select {
+		case j := <-c.queue:
+			j.err = ErrUnavailable
+			j.done <- struct{}{}
+		default:
+			return
+		}
+	}
+}
+
+func (c *Committer) anyHandled() bool {
+	return slices.ContainsFunc(c.stores, func(s *Store) bool { return s.outbox.anyHandled() })
+}
+
+// isRace: a unique violation, a deadlock or a serialization failure. Another process was there first; look again.
+func isRace(err error) bool {
+	var pe *pgconn.PgError
+	return errors.As(err, &pe) && slices.Contains([]string{"23505", "40P01", "40001"}, pe.Code)
+}
+
+// isLost: the connection or the server went away, perhaps after the commit. The receipts make a repeat safe.
+func isLost(err error) bool {
+	if err == nil {
+		return false
+	}
+	var pe *pgconn.PgError
+	if !errors.As(err, &pe) {
+		return !errors.As(err, new(*culprit))
+	}
+	return len(pe.Code) == 5 && (pe.Code[:2] == "08" || pe.Code[:2] == "57" || pe.Code[:2] == "53" || pe.Code == "25006")
+}
+
+// culprit is an error that one command of a batch caused.
+type culprit struct{ error }
+
+func (c *culprit) Unwrap() error { return c.error }
+
+func unavailable(err error) error {
+	if _, ok := fault.As(err); ok || !isLost(err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}

@@ -1,0 +1,53 @@
+package eventstore
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Event is a past fact. Its kind is the name it is stored under, "<kind of aggregate>.<fact>", and never changes.
+type Event interface{ Kind() string }
+
+// Meta stands beside an event: where it came from. The store fills in the ids of the event and of its command.
+type Meta struct {
+	EventID     uuid.UUID `json:"event_id"`
+	Correlation uuid.UUID `json:"correlation"` // of everything that one request or one saga caused
+	Causation   uuid.UUID `json:"causation"`   // the command
+	Actor       string    `json:"actor,omitempty"`
+	Trace       string    `json:"trace,omitempty"` // W3C trace id
+}
+
+// Recorded is an event as the log holds it.
+type Recorded struct {
+	Position int64 // in the module's log; 0 when it came straight from its commit
+	Stream   uuid.UUID
+	Version  int64 // of the stream, 1 for its first event
+	Kind     string
+	Data     json.RawMessage
+	Meta     Meta
+	At       time.Time // by the database's clock
+}
+
+// Message is a recorded event in its Go type.
+type Message[E Event] struct {
+	Stream  uuid.UUID
+	Version int64
+	Event   E
+	Meta    Meta
+	At      time.Time
+}
+
+// As decodes the JSON of one kind of event: what an aggregate's Decode returns for it.
+func As[E Event](data []byte) (E, error) {
+	var e E
+	if err := json.Unmarshal(data, &e); err != nil {
+		return e, fmt.Errorf("decode %s: %w", e.Kind(), err)
+	}
+	return e, nil
+}
+
+// UnknownKind is the error of Decode for an event that this version of the program does not know.
+func UnknownKind(kind string) error { return fmt.Errorf("unknown kind of event %q", kind) }

@@ -1,0 +1,63 @@
+package eventstore
+
+import "strings"
+
+// statements are the store's SQL, with the schema in place.
+type statements struct {
+	lock, read, receipts              string // first round trip
+	insert, update                    string // second round trip
+	putReceipts, putOutbox, putEvents string
+	dropOutbox, position              string
+	stream, log                       string
+	dueOutbox, allDueOutbox, messages string
+	cursor, moveCursor, startCursor   string
+}
+
+func statementsOf(schema string) statements {
+	in := func(sql string) string { return strings.ReplaceAll(sql, "@", schema) }
+	return statements{
+		// The sort lies below the locking: rows are locked in id order, so two batches never wait in a circle.
+		lock: in(`select id, version, kind, fold, state, created_at, updated_at
+			from @.streams where id = any($1) order by id for no key update`),
+		read: in(`select id, version, kind, fold, state, created_at, updated_at
+			from @.streams where id = any($1)`),
+		receipts: in(`select id, fingerprint, stream, version, status from @.receipts where id = any($1)`),
+
+		insert: in(`insert into @.streams (id, version, kind, fold, state, customer, status, key, wake_at, created_at, updated_at)
+			select i, v, k, f, s::json, nullif(c, ''), nullif(st, ''), nullif(y, ''),
+				case when w <> 0 then timestamptz 'epoch' + w * interval '1 microsecond' end, $10::timestamptz, $10::timestamptz
+			from unnest($1::uuid[], $2::int8[], $3::text[], $4::int2[], $5::text[], $6::text[], $7::text[], $8::text[], $9::int8[])
+				u(i, v, k, f, s, c, st, y, w)`),
+		update: in(`update @.streams t set version = v, fold = f, state = s::json, customer = nullif(c, ''), status = nullif(st, ''),
+				key = nullif(y, ''), wake_at = case when w <> 0 then timestamptz 'epoch' + w * interval '1 microsecond' end, updated_at = $9
+			from unnest($1::uuid[], $2::int8[], $3::int2[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int8[])
+				u(i, v, f, s, c, st, y, w) where t.id = i`),
+		putReceipts: in(`insert into @.receipts (id, fingerprint, stream, version, status, at)
+			select i, f, s, v, st, $6::timestamptz from unnest($1::uuid[], $2::bytea[], $3::uuid[], $4::int8[], $5::int2[]) u(i, f, s, v, st)`),
+		putOutbox: in(`insert into @.outbox (stream, version, due_at)
+			select s, v, $3::timestamptz + interval '5 seconds' from unnest($1::uuid[], $2::int8[]) u(s, v)`),
+		dropOutbox: in(`delete from @.outbox o using unnest($1::uuid[], $2::int8[]) u(s, v) where o.stream = s and o.version = v`),
+		// Taken last and held to the commit: positions become visible in the order they are drawn.
+		position: in(`select pg_advisory_xact_lock(hashtext('@.position'))`),
+		putEvents: in(`insert into @.events (position, stream, version, type, data, meta, at)
+			select nextval('@.position'), s, v, t, d::json, m::json, $6::timestamptz
+			from unnest($1::uuid[], $2::int8[], $3::text[], $4::text[], $5::text[]) u(s, v, t, d, m)`),
+
+		stream: in(`select position, stream, version, type, data, meta, at from @.events
+			where stream = $1 and version > $2 and version <= $3 order by version limit $4`),
+		log: in(`select position, stream, version, type, data, meta, at from @.events
+			where position > $1 and ($3 = '00000000-0000-0000-0000-000000000000'::uuid or stream = $3) and ($4 = '' or type = $4)
+			order by position limit $2`),
+
+		dueOutbox: in(`update @.outbox o set attempts = o.attempts + 1, due_at = now() + least(5 * 2 ^ o.attempts, 300) * interval '1 second'
+			from (select stream, version from @.outbox where due_at <= now() order by due_at limit $1 for update skip locked) d
+			where o.stream = d.stream and o.version = d.version returning o.stream, o.version`),
+		allDueOutbox: in(`update @.outbox set due_at = now()`),
+		messages: in(`select e.position, e.stream, e.version, e.type, e.data, e.meta, e.at
+			from unnest($1::uuid[], $2::int8[]) u(s, v) join @.events e on e.stream = s and e.version = v`),
+
+		startCursor: in(`insert into @.subscriptions (name, position) values ($1, 0) on conflict do nothing`),
+		cursor:      in(`select position from @.subscriptions where name = $1`),
+		moveCursor:  in(`update @.subscriptions set position = $3, updated_at = now() where name = $1 and position = $2`),
+	}
+}

@@ -1,0 +1,214 @@
+package eventstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Store is the events of one module: one schema.
+type Store struct {
+	schema    string
+	committer *Committer
+	query     *pgxpool.Pool
+	sql       statements
+	kinds     map[string]codec // by kind of aggregate
+	subs      map[string][]subscription
+	outbox    outbox
+}
+
+// Open makes the store of a schema. Its commands are committed by c, its reads run on query. Stores are opened, and
+// subscribed to, before the committer runs.
+func Open(c *Committer, query *pgxpool.Pool, schema string, aggregates ...codec) *Store {
+	s := &Store{
+		schema: schema, committer: c, query: query, sql: statementsOf(schema),
+		kinds: map[string]codec{}, subs: map[string][]subscription{},
+	}
+	s.outbox.subs = s.subs
+	for _, a := range aggregates {
+		s.kinds[a.kind()] = a
+	}
+	c.stores = insertSorted(c.stores, s)
+	return s
+}
+
+func insertSorted(stores []*Store, s *Store) []*Store {
+	at := 0
+	for at < len(stores) && stores[at].schema < s.schema {
+		at++
+	}
+	return append(stores[:at:at], append([]*Store{s}, stores[at:]...)...)
+}
+
+// Schema is the schema that the store lies in.
+func (s *Store) Schema() string { return s.schema }
+
+// Do decides a command and waits for its commit. A refusal is the error of Decide, and nothing is written. When ctx
+// ends first, or the database goes away, it is open whether the command took effect: ask again with the same id.
+func (s *Store) Do(ctx context.Context, cmd Command) (Receipt, error) {
+	return s.committer.do(ctx, s, &cmd)
+}
+
+// Result is the stream that a command named first, as the command left it: at once, or from the log when its receipt
+// had answered.
+func (a *Aggregate[S, E]) Result(ctx context.Context, s *Store, r Receipt) (Stream[S], error) {
+	if r.Replayed {
+		return a.LoadAt(ctx, s, r.Stream, r.Version)
+	}
+	state, _ := r.after.value.(S)
+	return Stream[S]{ID: r.Stream, Version: r.Version, State: state, CreatedAt: r.after.created, UpdatedAt: r.after.updated}, nil
+}
+
+// Load is a stream as it is now; version 0 where there is none of this kind.
+func (a *Aggregate[S, E]) Load(ctx context.Context, s *Store, id uuid.UUID) (Stream[S], error) {
+	all, err := a.LoadAll(ctx, s, []uuid.UUID{id})
+	if err != nil {
+		return Stream[S]{}, err
+	}
+	if len(all) == 0 {
+		return Stream[S]{ID: id}, nil
+	}
+	return all[0], nil
+}
+
+// LoadAll are those of the streams that exist, in no order.
+func (a *Aggregate[S, E]) LoadAll(ctx context.Context, s *Store, ids []uuid.UUID) ([]Stream[S], error) {
+	var out, stale []Stream[S]
+	rows, err := s.query.Query(ctx, s.sql.read, raw(ids))
+	if err != nil {
+		return nil, fmt.Errorf("load a %s: %w", a.Kind, err)
+	}
+	var one Stream[S]
+	var kind string
+	var fold int16
+	var state []byte
+	_, err = pgx.ForEachRow(rows, []any{&one.ID, &one.Version, &kind, &fold, &state, &one.CreatedAt, &one.UpdatedAt}, func() error {
+		if kind != a.Kind {
+			return nil
+		}
+		if fold != a.Fold {
+			stale = append(stale, one)
+			return nil
+		}
+		value, err := a.decodeState(state)
+		one.State, _ = value.(S)
+		out = append(out, one)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load a %s: %w", a.Kind, err)
+	}
+	for _, st := range stale {
+		st, err := a.LoadAt(ctx, s, st.ID, st.Version)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, st)
+	}
+	return out, nil
+}
+
+// LoadAt is a stream as it was at a version, folded from its events; a lower version where it has not come so far.
+func (a *Aggregate[S, E]) LoadAt(ctx context.Context, s *Store, id uuid.UUID, version int64) (Stream[S], error) {
+	v, kind, err := s.fold(ctx, s.query, a, id, version)
+	if err != nil || kind != a.Kind {
+		return Stream[S]{ID: id}, err
+	}
+	state, _ := v.value.(S)
+	return Stream[S]{ID: id, Version: v.version, State: state, CreatedAt: v.created, UpdatedAt: v.updated}, nil
+}
+
+// querier is a pool or a connection.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// fold makes a state from the events of a stream up to a version, and says of what kind the stream is.
+func (s *Store) fold(ctx context.Context, q querier, c codec, id uuid.UUID, version int64) (v view, kind string, err error) {
+	rows, err := q.Query(ctx, s.sql.stream, id, int64(0), version, int64(version))
+	if err != nil {
+		return view{}, "", fmt.Errorf("read the events of %s: %w", id, err)
+	}
+	err = scanEvents(rows, func(r Recorded) (err error) {
+		if kind, _, _ = strings.Cut(r.Kind, "."); kind != c.kind() {
+			return errOtherKind
+		}
+		if v.version == 0 {
+			v.created = r.At
+		}
+		v.version, v.updated = r.Version, r.At
+		v.value, err = c.refold(v.value, r.Kind, r.Data)
+		return err
+	})
+	if errors.Is(err, errOtherKind) {
+		return view{}, kind, nil
+	}
+	if err != nil {
+		return view{}, kind, fmt.Errorf("fold %s: %w", id, err)
+	}
+	return v, kind, nil
+}
+
+var errOtherKind = errors.New("a stream of another kind")
+
+// ReadStream are the events of a stream after a version, in order.
+func (s *Store) ReadStream(ctx context.Context, id uuid.UUID, after int64, limit int) ([]Recorded, error) {
+	const noEnd = int64(1) << 62
+	rows, err := s.query.Query(ctx, s.sql.stream, id, after, noEnd, int64(limit))
+	if err != nil {
+		return nil, fmt.Errorf("read the events of %s: %w", id, err)
+	}
+	return collect(rows)
+}
+
+// Filter narrows what ReadLog answers. Zero values let everything pass.
+type Filter struct {
+	Stream uuid.UUID
+	Kind   string
+}
+
+// ReadLog are the events of the module after a position, in commit order.
+func (s *Store) ReadLog(ctx context.Context, after int64, limit int, f Filter) ([]Recorded, error) {
+	rows, err := s.query.Query(ctx, s.sql.log, after, limit, f.Stream, f.Kind)
+	if err != nil {
+		return nil, fmt.Errorf("read the log of %s: %w", s.schema, err)
+	}
+	return collect(rows)
+}
+
+func collect(rows pgx.Rows) ([]Recorded, error) {
+	out := []Recorded{}
+	err := scanEvents(rows, func(r Recorded) error {
+		out = append(out, r)
+		return nil
+	})
+	return out, err
+}
+
+func scanEvents(rows pgx.Rows, each func(Recorded) error) error {
+	var r Recorded
+	_, err := pgx.ForEachRow(rows, []any{&r.Position, &r.Stream, &r.Version, &r.Kind, &r.Data, &r.Meta, &r.At}, func() error {
+		one := r
+		one.Data = append([]byte(nil), r.Data...)
+		one.At = r.At.UTC().Truncate(time.Microsecond)
+		r.Meta = Meta{}
+		return each(one)
+	})
+	return err
+}
+
+// decode makes the Go event of a recorded one.
+func (s *Store) decode(r Recorded) (Event, error) {
+	kind, _, _ := strings.Cut(r.Kind, ".")
+	c, ok := s.kinds[kind]
+	if !ok {
+		return nil, UnknownKind(r.Kind)
+	}
+	return c.decodeEvent(r.Kind, r.Data)
+}
