@@ -1,0 +1,112 @@
+package telemetry
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+const namespace = "shopping_cart"
+
+// Metrics holds a registry of its own and everything that is counted in it. All methods are safe for concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+	pools    *pools
+
+	requests   *prometheus.HistogramVec
+	commands   *prometheus.CounterVec
+	batches    prometheus.Histogram
+	commits    prometheus.Histogram
+	dispatched *prometheus.HistogramVec
+	failed     *prometheus.CounterVec
+	sagas      *prometheus.HistogramVec
+}
+
+// New makes the metrics, with those of the Go runtime and the process beside them.
+func New() *Metrics {
+	m := &Metrics{
+		registry:   prometheus.NewRegistry(),
+		pools:      newPools(),
+		requests:   histograms("http_request_duration_seconds", "Requests by route template.", seconds(0.001, 15), "method", "route", "status"),
+		commands:   counters("commands_total", "Commands by store and outcome: done, replayed, refused or failed.", "store", "outcome"),
+		batches:    prometheus.NewHistogram(options("batch_commands", "Commands that shared one transaction.", prometheus.ExponentialBuckets(1, 2, 10))),
+		commits:    prometheus.NewHistogram(options("batch_duration_seconds", "From the start of a transaction of commands to its commit.", seconds(0.0005, 14))),
+		dispatched: histograms("dispatch_lag_seconds", "From an event's time to the end of its handling.", seconds(0.001, 18), "subscription"),
+		failed:     counters("dispatch_failures_total", "Handlings of an event that failed; each is tried again.", "subscription"),
+		sagas:      histograms("saga_duration_seconds", "Sagas that ended, from start to end.", seconds(0.005, 16), "kind", "status"),
+	}
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		m.pools, m.requests, m.commands, m.batches, m.commits, m.dispatched, m.failed, m.sagas)
+	return m
+}
+
+// Handler serves the metrics in the formats that Prometheus reads.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+}
+
+// Registry is where further collectors can be registered.
+func (m *Metrics) Registry() *prometheus.Registry { return m.registry }
+
+// HTTP counts one request. route is the template that matched, never the path itself.
+func (m *Metrics) HTTP(method, route string, status int, took time.Duration) {
+	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
+}
+
+// Command counts one command of a store by its outcome: done, replayed, refused or failed.
+func (m *Metrics) Command(store, outcome string) { m.commands.WithLabelValues(store, outcome).Inc() }
+
+// Batch counts one transaction of commands.
+func (m *Metrics) Batch(size int, took time.Duration) {
+	m.batches.Observe(float64(size))
+	m.commits.Observe(took.Seconds())
+}
+
+// Dispatched counts one handling of an event: how long after the event it ended, and whether it failed.
+func (m *Metrics) Dispatched(subscription string, lag time.Duration, err error) {
+	if err != nil {
+		m.failed.WithLabelValues(subscription).Inc()
+		return
+	}
+	m.dispatched.WithLabelValues(subscription).Observe(lag.Seconds())
+}
+
+// SagaEnded counts one saga that came to its end.
+func (m *Metrics) SagaEnded(kind, status string, took time.Duration) {
+	m.sagas.WithLabelValues(kind, status).Observe(took.Seconds())
+}
+
+// SagaAge shows the age of the oldest unfinished saga of a kind, asked for at each scrape; zero when there is none.
+func (m *Metrics) SagaAge(kind string, oldest func() time.Duration) {
+	m.age("saga_oldest_unfinished_seconds", "Age of the oldest saga that has not ended.", prometheus.Labels{"kind": kind}, oldest)
+}
+
+// OutboxAge shows the age of the oldest event of a store that a reaction has not handled, asked for at each scrape.
+func (m *Metrics) OutboxAge(store string, oldest func() time.Duration) {
+	m.age("outbox_oldest_seconds", "Age of the oldest event that a reaction has not handled.", prometheus.Labels{"store": store}, oldest)
+}
+
+func (m *Metrics) age(name, help string, labels prometheus.Labels, oldest func() time.Duration) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(
+		prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help, ConstLabels: labels},
+		func() float64 { return oldest().Seconds() }))
+}
+
+func options(name, help string, buckets []float64) prometheus.HistogramOpts {
+	return prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}
+}
+
+func histograms(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(options(name, help, buckets), labels)
+}
+
+func counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+}
+
+// seconds are n buckets that double from the first.
+func seconds(first float64, n int) []float64 { return prometheus.ExponentialBuckets(first, 2, n) }
