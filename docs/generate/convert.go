@@ -1,0 +1,60 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/getkin/kin-openapi/openapi2"
+	"github.com/getkin/kin-openapi/openapi2conv"
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// Document is the OpenAPI 3 document of the module at root: valid, sorted and indented.
+func Document(root string) ([]byte, error) {
+	raw, err := swagger(root)
+	if err != nil {
+		return nil, err
+	}
+	if raw, err = rename(raw); err != nil {
+		return nil, err
+	}
+	var old openapi2.T
+	if err := json.Unmarshal(raw, &old); err != nil {
+		return nil, fmt.Errorf("read swagger 2: %w", err)
+	}
+	doc, err := openapi2conv.ToV3(&old)
+	if err != nil {
+		return nil, fmt.Errorf("convert to openapi 3: %w", err)
+	}
+	finish(doc)
+	return encode(doc)
+}
+
+// encode writes the document, reads it back as a stranger would, and validates that.
+func encode(doc *openapi3.T) ([]byte, error) {
+	raw, err := json.Marshal(doc)
+	if err != nil {
+		return nil, err
+	}
+	var tree any // a map, so that every member comes out in the order of its name
+	if err := json.Unmarshal(raw, &tree); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(tree); err != nil {
+		return nil, err
+	}
+	loaded, err := openapi3.NewLoader().LoadFromData(out.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("load openapi 3: %w", err)
+	}
+	if err := loaded.Validate(context.Background()); err != nil {
+		return nil, fmt.Errorf("validate openapi 3: %w", err)
+	}
+	return out.Bytes(), nil
+}
