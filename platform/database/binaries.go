@@ -2,6 +2,7 @@ package database
 
 import (
 	"fmt"
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,7 +36,11 @@ func findBinaries(setting string, major int) (binaries, error) {
 		}
 		return b, nil
 	}
-	for _, dir := range candidates() {
+	return firstFit(candidates, major)
+}
+
+func firstFit(dirs iter.Seq[string], major int) (binaries, error) {
+	for dir := range dirs {
 		b, err := inspect(dir)
 		if err == nil && b.major >= oldestMajor && (major == 0 || b.major == major) {
 			return b, nil
@@ -53,15 +58,16 @@ func needed(major int) string {
 	return fmt.Sprintf("PostgreSQL %d or newer", oldestMajor)
 }
 
-func candidates() []string {
-	var dirs []string
+// candidates yields the folders worth a look, the likeliest first.
+func candidates(yield func(dir string) bool) {
 	if p, err := exec.LookPath("postgres"); err == nil {
-		if real, err := filepath.EvalSymlinks(p); err == nil { // a link in /usr/local/bin has no initdb beside it
-			dirs = append(dirs, filepath.Dir(real))
+		real, err := filepath.EvalSymlinks(p) // a link in /usr/local/bin has no initdb beside it
+		if err == nil && !yield(filepath.Dir(real)) {
+			return
 		}
 	}
-	if out, err := exec.Command("pg_config", "--bindir").Output(); err == nil {
-		dirs = append(dirs, strings.TrimSpace(string(out)))
+	if out, err := exec.Command("pg_config", "--bindir").Output(); err == nil && !yield(strings.TrimSpace(string(out))) {
+		return
 	}
 	for _, pattern := range []string{
 		"/usr/lib/postgresql/*/bin", // Debian, Ubuntu
@@ -75,9 +81,12 @@ func candidates() []string {
 	} {
 		found, _ := filepath.Glob(pattern)
 		slices.Reverse(found) // Glob sorts, so the newest comes first
-		dirs = append(dirs, found...)
+		for _, dir := range found {
+			if !yield(dir) {
+				return
+			}
+		}
 	}
-	return dirs
 }
 
 // inspect asks the programs in dir for their version, such as "postgres (PostgreSQL) 15.8 (Debian 15.8-1)".

@@ -72,7 +72,9 @@ func (e *Embedded) initdb(ctx context.Context, dir string) error {
 		defer context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })()
 		result <- cmd.Wait()
 	}()
-	if err := <-result; err != nil {
+	if err := <-result; ctx.Err() != nil {
+		return fmt.Errorf("make a database cluster: %w", ctx.Err())
+	} else if err != nil {
 		return fmt.Errorf("make a database cluster: %w: %s", err, strings.TrimSpace(out.String()))
 	}
 	return nil

@@ -9,13 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"syscall"
-	"time"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // EmbeddedConfig says where the private server lives.
@@ -39,24 +34,28 @@ type Embedded struct {
 	lock      *os.File
 	log       *os.File
 
-	process *os.Process
-	done    chan struct{}
-	exit    error // why it ended; read after done
-	stop    sync.Once
+	done chan struct{}
+	exit error // why it ended; read after done
+
+	mutex    sync.Mutex
+	process  *os.Process // the postmaster
+	ready    bool        // it has answered: from now on it is started again when it ends by itself
+	stopping bool
 }
 
 // embeddedUser is the superuser of the cluster. Only who may enter the socket's directory can be it.
 const embeddedUser = "app"
 
 // Start brings the server up: it takes the data directory for itself, makes a cluster there when there is none, ends
-// what a killed predecessor left behind, and returns when the database answers.
+// what a killed predecessor left behind, and returns when the database answers. A server that dies later is started
+// again, at the same URL.
 func Start(ctx context.Context, c EmbeddedConfig) (*Embedded, error) {
 	e := &Embedded{config: c, done: make(chan struct{})}
-	if err := e.start(ctx); err != nil {
-		if e.process != nil {
-			_ = e.Stop(ctx)
-		}
+	if err := e.prepare(ctx); err != nil {
 		e.release()
+		return nil, fmt.Errorf("start the embedded PostgreSQL: %w", err)
+	}
+	if err := e.serve(ctx); err != nil {
 		return nil, fmt.Errorf("start the embedded PostgreSQL: %w", err)
 	}
 	return e, nil
@@ -69,27 +68,34 @@ func (e *Embedded) URL(database string) string {
 	return u.String()
 }
 
-// Done is closed when the server has ended, be it by Stop or by itself. Start may then be called again.
+// Done is closed when the server has ended for good: it was stopped, or it died faster than it could be started again.
+// Start may then be called anew.
 func (e *Embedded) Done() <-chan struct{} { return e.done }
 
 // Stop ends the server: running statements are cut off, everything committed is on disk. When ctx ends first, the
 // server is made to quit at once and recovers at the next start. To stop a server that has ended is no error.
-func (e *Embedded) Stop(ctx context.Context) (err error) {
-	e.stop.Do(func() {
-		_ = e.process.Signal(syscall.SIGINT) // "fast": SIGTERM would wait for every client to leave
-		select {
-		case <-e.done:
-		case <-ctx.Done():
-			_ = e.process.Signal(syscall.SIGQUIT)
-			<-e.done
-			err = fmt.Errorf("stop the embedded PostgreSQL: %w", ctx.Err())
-		}
-	})
-	<-e.done
-	return err
+func (e *Embedded) Stop(ctx context.Context) error {
+	e.signal(syscall.SIGINT) // "fast": SIGTERM would wait for every client to leave
+	select {
+	case <-e.done:
+		return nil
+	case <-ctx.Done():
+		e.signal(syscall.SIGQUIT)
+		<-e.done
+		return fmt.Errorf("stop the embedded PostgreSQL: %w", ctx.Err())
+	}
 }
 
-func (e *Embedded) start(ctx context.Context) error {
+func (e *Embedded) signal(s os.Signal) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	e.stopping = true
+	if e.process != nil {
+		_ = e.process.Signal(s)
+	}
+}
+
+func (e *Embedded) prepare(ctx context.Context) error {
 	if e.config.Database == "" {
 		e.config.Database = "shop"
 	}
@@ -103,10 +109,7 @@ func (e *Embedded) start(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := e.launch(); err != nil {
-		return err
-	}
-	return e.awaitReady(ctx)
+	return nil
 }
 
 // claimDirectory makes the data directory ours alone. The lock dies with this process, so none is ever stale.
@@ -138,62 +141,6 @@ func (e *Embedded) chooseProgram(context.Context) (err error) {
 
 func (e *Embedded) chooseOwner(context.Context) (err error) {
 	e.owner, err = chooseOwner(e.config.Dir, e.data)
-	return err
-}
-
-// launch starts the postmaster. The kernel signals it when the thread that started it ends, so that thread is kept
-// for as long as it runs.
-func (e *Embedded) launch() error {
-	cmd := e.command("postgres", e.arguments()...)
-	cmd.Stdout, cmd.Stderr = e.log, e.log
-	started := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err != nil {
-			return
-		}
-		e.exit = cmd.Wait()
-		e.release()
-		close(e.done)
-	}()
-	if err := <-started; err != nil {
-		return e.owner.explain(err)
-	}
-	e.process = cmd.Process
-	return nil
-}
-
-// awaitReady tries the database itself until it answers, and makes it when the server has none of that name.
-func (e *Embedded) awaitReady(ctx context.Context) error {
-	for {
-		err := ping(ctx, e.URL(e.config.Database))
-		var refused *pgconn.PgError
-		if errors.As(err, &refused) && refused.Code == "3D000" { // invalid_catalog_name
-			err = e.createDatabase(ctx)
-		}
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-e.done:
-			return fmt.Errorf("the server ended while it started (%w); its log is %s", errors.Join(e.exit), e.log.Name())
-		case <-ctx.Done():
-			return fmt.Errorf("the server did not get ready in time (%w); its log is %s", err, e.log.Name())
-		case <-time.After(3 * time.Millisecond):
-		}
-	}
-}
-
-func (e *Embedded) createDatabase(ctx context.Context) error {
-	conn, err := pgx.Connect(ctx, e.URL("postgres"))
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, "create database "+pgx.Identifier{e.config.Database}.Sanitize())
 	return err
 }
 
@@ -243,12 +190,4 @@ func (e *Embedded) release() {
 			_ = f.Close()
 		}
 	}
-}
-
-func ping(ctx context.Context, url string) error {
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		return err
-	}
-	return conn.Close(ctx)
 }

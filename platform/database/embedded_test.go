@@ -1,0 +1,189 @@
+package database_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/database"
+)
+
+// patience bounds every wait for another process.
+const patience = 30 * time.Second
+
+func TestEmbedded(t *testing.T) {
+	t.Parallel()
+	seed := newSeed(t)
+
+	t.Run("MakesItsDatabase", func(t *testing.T) {
+		t.Parallel()
+		url := startServer(t, filepath.Join(openDir(t), "made", "when", "missing")).URL("shop")
+		require.Equal(t, "app", query1[string](t, url, "select current_user"))
+		require.Equal(t, "UTF8", query1[string](t, url, "show server_encoding"))
+	})
+
+	t.Run("DataSurvivesARestart", func(t *testing.T) {
+		t.Parallel()
+		dir := seed.dir(t)
+		server := startServer(t, dir)
+		exec1(t, server.URL("shop"), "create table kept (n int)")
+		require.NoError(t, server.Stop(t.Context()))
+		requireKept(t, startServer(t, dir))
+	})
+
+	t.Run("SecondServerOnADirectoryRefused", func(t *testing.T) {
+		t.Parallel()
+		dir := seed.dir(t)
+		first := startServer(t, dir)
+		_, err := database.Start(t.Context(), testConfig(dir))
+		require.ErrorContains(t, err, "another server already uses the data directory "+dir)
+		exec1(t, first.URL("shop"), "select 1")
+	})
+
+	t.Run("NobodyElseCanConnect", func(t *testing.T) {
+		t.Parallel()
+		dir := seed.dir(t)
+		url := startServer(t, dir).URL("shop")
+		require.Empty(t, query1[string](t, url, "show listen_addresses"))
+		requireMode(t, filepath.Join(dir, "socket"), 0o700)
+		requireMode(t, filepath.Join(dir, "socket", ".s.PGSQL.5432"), 0o700)
+	})
+
+	t.Run("CommitsAreDurable", func(t *testing.T) {
+		t.Parallel()
+		url := startServer(t, seed.dir(t)).URL("shop")
+		for _, name := range []string{"fsync", "synchronous_commit", "full_page_writes", "data_checksums"} {
+			require.Equal(t, "on", query1[string](t, url, "show "+name), name)
+		}
+	})
+
+	t.Run("PathTooLongForASocket", func(t *testing.T) {
+		t.Parallel()
+		dir := filepath.Join(seed.dir(t), strings.Repeat("long", 30))
+		url := startServer(t, dir).URL("shop")
+		socketDir := query1[string](t, url, "show unix_socket_directories")
+		require.NotContains(t, socketDir, "longlong")
+		requireMode(t, socketDir, 0o700)
+		t.Cleanup(func() { _ = os.Remove(socketDir) })
+	})
+
+	t.Run("PathWithASeparator", func(t *testing.T) {
+		t.Parallel()
+		dir := filepath.Join(seed.dir(t), "my data, all of it")
+		url := startServer(t, dir).URL("shop")
+		socketDir := query1[string](t, url, "show unix_socket_directories")
+		t.Cleanup(func() { _ = os.Remove(socketDir) })
+	})
+
+	t.Run("StalePidFile", func(t *testing.T) {
+		t.Parallel()
+		dir := seed.dir(t)
+		server := startServer(t, dir)
+		exec1(t, server.URL("shop"), "create table kept (n int)")
+		require.NoError(t, server.Stop(t.Context()))
+		// The number now belongs to a process that lives: this one.
+		pidFile := filepath.Join(cluster(t, dir), "postmaster.pid")
+		require.NoError(t, os.WriteFile(pidFile, fmt.Appendln(nil, os.Getpid()), 0o644))
+		requireKept(t, startServer(t, dir))
+	})
+
+	t.Run("LogIsPutAsideWhenItGrew", func(t *testing.T) {
+		t.Parallel()
+		dir := seed.dir(t)
+		log := filepath.Join(dir, "postgres.log")
+		require.NoError(t, os.WriteFile(log, make([]byte, 9<<20), 0o600))
+		startServer(t, dir)
+		s, err := os.Stat(log)
+		require.NoError(t, err)
+		require.Less(t, s.Size(), int64(1<<20))
+		require.FileExists(t, log+".1")
+	})
+
+	t.Run("StopCutsRunningStatementsOff", func(t *testing.T) {
+		t.Parallel()
+		server := startServer(t, seed.dir(t))
+		ended := sleepInDatabase(t, server.URL("shop"))
+		require.NoError(t, server.Stop(t.Context()))
+		require.ErrorContains(t, <-ended, "57P01")
+		require.NoError(t, server.Stop(t.Context()), "to stop it again is no error")
+	})
+
+	t.Run("GivesUpWithTheReason", func(t *testing.T) {
+		t.Parallel()
+		c := testConfig(seed.dir(t))
+		c.Params = map[string]string{"shared_buffers": "nonsense"}
+		_, err := database.Start(t.Context(), c)
+		require.ErrorContains(t, err, "the server ended while it started")
+		require.ErrorContains(t, err, "postgres.log")
+	})
+
+	t.Run("HonoursItsContext", func(t *testing.T) {
+		t.Parallel()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := database.Start(ctx, testConfig(seed.dir(t)))
+		require.ErrorIs(t, err, context.Canceled)
+	})
+}
+
+// requireKept makes sure that a table of an earlier life is there.
+func requireKept(t *testing.T, server *database.Embedded) {
+	t.Helper()
+	require.True(t, query1[bool](t, server.URL("shop"), "select to_regclass('kept') is not null"))
+}
+
+func requireMode(t *testing.T, path string, mode os.FileMode) {
+	t.Helper()
+	s, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, mode, s.Mode().Perm(), path)
+}
+
+// cluster is the folder of the database files in dir.
+func cluster(t *testing.T, dir string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, "pg??"))
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	return found[0]
+}
+
+// postmaster is the process id of the server at url.
+func postmaster(t *testing.T, dir string) int {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(cluster(t, dir), "postmaster.pid"))
+	require.NoError(t, err)
+	var pid int
+	_, err = fmt.Sscan(string(text), &pid)
+	require.NoError(t, err)
+	return pid
+}
+
+// sleepInDatabase returns when a backend sleeps for longer than any test, and gives how that ends.
+func sleepInDatabase(t *testing.T, url string) <-chan error {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	pid := conn.PgConn().PID()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := conn.Exec(context.Background(), "select pg_sleep(3600)")
+		ended <- err
+	}()
+	awaitActive(t, url, pid)
+	return ended
+}
+
+func awaitActive(t *testing.T, url string, pid uint32) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		return query1[bool](t, url, fmt.Sprintf("select exists (select from pg_stat_activity where pid = %d and state = 'active')", pid))
+	}, patience, 5*time.Millisecond)
+}

@@ -1,0 +1,129 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// A server that dies this often, each time this soon after its start, is not started again.
+const (
+	earlyDeath     = 10 * time.Second
+	maxEarlyDeaths = 3
+)
+
+// leftoversTimeout bounds the wait for the orphans of a dead postmaster.
+const leftoversTimeout = 30 * time.Second
+
+// serve starts the postmaster, keeps it running, and returns when the database answers.
+func (e *Embedded) serve(ctx context.Context) error {
+	go e.keep()
+	if err := e.awaitReady(ctx); err != nil {
+		stop, cancel := context.WithCancel(context.Background())
+		cancel() // it is of no use any more
+		_ = e.Stop(stop)
+		return err
+	}
+	e.mutex.Lock()
+	e.ready = true
+	e.mutex.Unlock()
+	return nil
+}
+
+// keep runs the postmaster until it is stopped or beyond help. The kernel signals the postmaster when the thread that
+// started it ends, so this goroutine keeps its thread.
+func (e *Embedded) keep() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer close(e.done)
+	defer e.release()
+	for earlyDeaths := 0; earlyDeaths < maxEarlyDeaths; {
+		began := time.Now()
+		if e.exit = e.runPostmaster(); !e.wanted() {
+			return
+		}
+		if earlyDeaths++; time.Since(began) > earlyDeath {
+			earlyDeaths = 0
+		}
+		e.config.Logger.Error("the embedded PostgreSQL ended by itself", "error", e.exit, "log", e.log.Name())
+		if err := e.clearAway(); err != nil {
+			e.exit = err
+			return
+		}
+	}
+}
+
+// runPostmaster returns when the postmaster has ended, and says how.
+func (e *Embedded) runPostmaster() error {
+	cmd := e.command("postgres", e.arguments()...)
+	cmd.Stdout, cmd.Stderr = e.log, e.log
+	e.mutex.Lock()
+	if e.stopping {
+		e.mutex.Unlock()
+		return nil
+	}
+	err := cmd.Start()
+	e.process = cmd.Process
+	e.mutex.Unlock()
+	if err != nil {
+		return e.owner.explain(err)
+	}
+	return cmd.Wait()
+}
+
+func (e *Embedded) clearAway() error {
+	ctx, cancel := context.WithTimeout(context.Background(), leftoversTimeout)
+	defer cancel()
+	return e.endLeftovers(ctx)
+}
+
+// wanted says whether a postmaster that ended is to be started again.
+func (e *Embedded) wanted() bool {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	return e.ready && !e.stopping
+}
+
+// awaitReady tries the database itself until it answers, and makes it when the server has none of that name.
+func (e *Embedded) awaitReady(ctx context.Context) error {
+	for {
+		err := ping(ctx, e.URL(e.config.Database))
+		var refused *pgconn.PgError
+		if errors.As(err, &refused) && refused.Code == "3D000" { // invalid_catalog_name
+			err = e.createDatabase(ctx)
+		}
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-e.done:
+			return fmt.Errorf("the server ended while it started (%v); its log is %s", e.exit, e.log.Name())
+		case <-ctx.Done():
+			return fmt.Errorf("the server did not get ready in time: %w; its log is %s", err, e.log.Name())
+		case <-time.After(3 * time.Millisecond):
+		}
+	}
+}
+
+func (e *Embedded) createDatabase(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, e.URL("postgres"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, "create database "+pgx.Identifier{e.config.Database}.Sanitize())
+	return err
+}
+
+func ping(ctx context.Context, url string) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	return conn.Close(ctx)
+}

@@ -1,0 +1,78 @@
+package database_test
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"shopping-cart/migrations"
+	"shopping-cart/platform/database"
+	"shopping-cart/platform/pgtest"
+)
+
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+
+	t.Run("ProcessesThatStartTogetherTakeTurns", func(t *testing.T) {
+		t.Parallel()
+		url := pgtest.NewEmpty(t)
+		var processes errgroup.Group
+		for range 4 {
+			processes.Go(func() error {
+				for _, schema := range migrations.Schemas {
+					if err := database.Migrate(t.Context(), url, schema); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		require.NoError(t, processes.Wait())
+		requireStores(t, url)
+	})
+
+	t.Run("AgainChangesNothing", func(t *testing.T) {
+		t.Parallel()
+		url := pgtest.New(t)
+		for _, schema := range migrations.Schemas {
+			require.NoError(t, database.Migrate(t.Context(), url, schema))
+		}
+		requireStores(t, url)
+	})
+
+	t.Run("NeedsNoRightToCreateWhenUpToDate", func(t *testing.T) {
+		t.Parallel()
+		url := pgtest.New(t)
+		conn, err := pgx.Connect(t.Context(), url)
+		require.NoError(t, err)
+		defer conn.Close(t.Context())
+		var database_ string
+		require.NoError(t, conn.QueryRow(t.Context(), "select current_database()").Scan(&database_))
+		_, err = conn.Exec(t.Context(), "alter database "+pgx.Identifier{database_}.Sanitize()+" set default_transaction_read_only = on")
+		require.NoError(t, err)
+		require.NoError(t, database.Migrate(t.Context(), url, "cart"))
+	})
+
+	t.Run("UnknownSchemaRefused", func(t *testing.T) {
+		t.Parallel()
+		require.ErrorContains(t, database.Migrate(t.Context(), "postgres:///unused", "carts"), `no schema "carts"`)
+	})
+}
+
+// requireStores makes sure that each module schema holds the store, and public nothing.
+func requireStores(t *testing.T, url string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	rows, err := conn.Query(t.Context(), "select schemaname from pg_tables where tablename = 'streams' order by 1")
+	require.NoError(t, err)
+	schemas, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.Equal(t, migrations.StoreSchemas, schemas)
+	var strays int
+	require.NoError(t, conn.QueryRow(t.Context(), "select count(*) from pg_tables where schemaname = 'public'").Scan(&strays))
+	require.Zero(t, strays)
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package database_test
+
+const serverDiesWithProgram = false
