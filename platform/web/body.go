@@ -86,7 +86,7 @@ func isJSON(contentType string) bool {
 }
 
 // decode parses twice: first as plain values, to find what encoding/json would let pass (unknown fields, NUL,
-// names in other letter case), then into the target.
+// names in other letter case) and to name the field to blame, then into the target.
 func decode(raw []byte, target any) error {
 	tree, err := parse(raw)
 	if err != nil {
@@ -95,12 +95,7 @@ func decode(raw []byte, target any) error {
 	if err := inspect(tree, reflect.TypeOf(target).Elem()); err != nil {
 		return err
 	}
-	err = json.Unmarshal(raw, target)
-	var wrong *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &wrong):
-		return Refused(wrong.Field, "type", "It must be "+kindName(wrong.Type)+".")
-	case err != nil:
+	if err := json.Unmarshal(raw, target); err != nil {
 		return errValidation.Detailf("The body holds a value of the wrong form.")
 	}
 	return nil

@@ -58,5 +58,15 @@ func (s *Server) document() {
 	home := func(c echo.Context) error { return c.Redirect(http.StatusFound, "/swagger/index.html") }
 	s.Public.GET("/swagger", home)
 	s.Public.GET("/swagger/", home)
-	s.Public.GET("/swagger/*", swagger.EchoWrapHandler(swagger.URL("/openapi.json"), swagger.PersistAuthorization(true)))
+	page := swagger.EchoWrapHandler(swagger.URL("/openapi.json"), swagger.PersistAuthorization(true))
+	s.Public.GET("/swagger/*", page, allowScripts)
+}
+
+// allowScripts lets the page run what it brings along, and nothing from elsewhere.
+func allowScripts(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Response().Header().Set(echo.HeaderContentSecurityPolicy,
+			"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'")
+		return next(c)
+	}
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"encoding"
 	"encoding/json"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -15,96 +16,102 @@ func storable(s string) bool { return utf8.ValidString(s) && !strings.ContainsRu
 
 // inspect compares parsed JSON with the type that it is meant for, and refuses the first thing that does not belong.
 func inspect(tree any, t reflect.Type) error {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
 	if _, object := tree.(map[string]any); t.Kind() == reflect.Struct && !object {
 		return errValidation.Detailf("The body must be a JSON object.")
 	}
-	return (&inspector{}).value("", tree, t)
+	return inspectValue("", tree, t)
 }
 
-type inspector struct{}
-
-// value walks the tree. A nil type means that any JSON is welcome from here on.
-func (i *inspector) value(path string, tree any, t reflect.Type) error {
+// inspectValue walks the tree. A nil type means that any JSON is welcome from here on; null is welcome anywhere, and
+// leaves the field unset.
+func inspectValue(path string, tree any, t reflect.Type) error {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
+	if t != nil && t.Kind() == reflect.Interface || t == reflect.TypeFor[json.RawMessage]() {
+		t = nil
+	}
 	if t != nil && ownForm(t) {
-		return i.form(path, tree, t)
+		return inspectForm(path, tree, t)
 	}
 	switch v := tree.(type) {
-	case string:
-		if !storable(v) {
-			return Refused(path, "invalid", "It must be text without NUL.")
-		}
 	case []any:
-		return i.list(path, v, t)
+		return inspectList(path, v, t)
 	case map[string]any:
-		return i.object(path, v, t)
+		return inspectObject(path, v, t)
+	case string, json.Number, bool:
+		return inspectForm(path, v, t)
 	}
 	return nil
 }
 
-func (i *inspector) list(path string, items []any, t reflect.Type) error {
+func inspectList(path string, items []any, t reflect.Type) error {
 	var element reflect.Type
-	if t != nil && (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) {
+	if t != nil {
+		if t.Kind() != reflect.Slice && t.Kind() != reflect.Array {
+			return wrongType(path, t)
+		}
 		element = t.Elem()
 	}
 	for n, item := range items {
-		if err := i.value(path+"["+strconv.Itoa(n)+"]", item, element); err != nil {
+		if err := inspectValue(path+"["+strconv.Itoa(n)+"]", item, element); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (i *inspector) object(path string, members map[string]any, t reflect.Type) error {
+func inspectObject(path string, members map[string]any, t reflect.Type) error {
 	var known map[string]reflect.Type
 	var element reflect.Type
 	switch {
-	case t != nil && t.Kind() == reflect.Struct:
+	case t == nil:
+	case t.Kind() == reflect.Struct:
 		known = map[string]reflect.Type{}
 		fields(t, known)
-	case t != nil && t.Kind() == reflect.Map:
+	case t.Kind() == reflect.Map:
 		element = t.Elem()
+	default:
+		return wrongType(path, t)
 	}
-	for _, name := range sortedNames(members) {
-		at := join(path, name)
+	for _, name := range slices.Sorted(maps.Keys(members)) {
 		if !storable(name) {
 			return Refused(path, "invalid", "It has a name with NUL in it.")
 		}
+		at := join(path, name)
 		if known != nil {
-			next, ok := known[name]
-			if !ok {
+			var ok bool
+			if element, ok = known[name]; !ok {
 				return errUnknownField.Detailf("The field %q is not known here.", at).At(at)
 			}
-			element = next
 		}
-		if err := i.value(at, members[name], element); err != nil {
+		if err := inspectValue(at, members[name], element); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// form tries a value on a type that reads itself, such as an id or a time, so that the refusal can name the field.
-func (i *inspector) form(path string, tree any, t reflect.Type) error {
+// inspectForm tries one value on its type, so that the refusal can name the field by its whole path.
+func inspectForm(path string, tree any, t reflect.Type) error {
 	if s, ok := tree.(string); ok && !storable(s) {
 		return Refused(path, "invalid", "It must be text without NUL.")
+	}
+	if t == nil {
+		return nil
 	}
 	raw, err := json.Marshal(tree)
 	if err == nil {
 		err = json.Unmarshal(raw, reflect.New(t).Interface())
 	}
 	if err != nil {
-		return Refused(path, "type", "It must be "+kindName(t)+".")
-	}
-	if t == reflect.TypeFor[json.RawMessage]() {
-		return i.value(path, tree, nil)
+		return wrongType(path, t)
 	}
 	return nil
+}
+
+func wrongType(path string, t reflect.Type) error {
+	return Refused(path, "type", "It must be "+kindName(t)+".")
 }
 
 func ownForm(t reflect.Type) bool {
@@ -126,15 +133,6 @@ func fields(t reflect.Type, known map[string]reflect.Type) {
 			known[name] = f.Type
 		}
 	}
-}
-
-func sortedNames(members map[string]any) []string {
-	names := make([]string, 0, len(members))
-	for name := range members {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 func join(path, name string) string {

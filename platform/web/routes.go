@@ -46,6 +46,6 @@ func (r *Routes) DELETE(path string, h echo.HandlerFunc, more ...echo.Middleware
 }
 
 func (r *Routes) add(method, path string, h echo.HandlerFunc, more []echo.MiddlewareFunc) {
-	chain := append(slices.Clone(r.guards), refuseNULQuery)
-	r.echo.Add(method, path, h, append(chain, more...)...)
+	chain := slices.Concat([]echo.MiddlewareFunc{routed}, r.guards, []echo.MiddlewareFunc{refuseNULQuery}, more)
+	r.echo.Add(method, path, h, chain...)
 }

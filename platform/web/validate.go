@@ -13,6 +13,15 @@ import (
 	"shopping-cart/platform/money"
 )
 
+var errValidation = fault.New(fault.Invalid, "validation_failed", "The request was understood, but some of it is wrong.")
+
+// Refused is a 422 validation_failed that names one field, what kind of wrong it is, and a sentence.
+func Refused(field, code, detail string) *fault.Fault {
+	f := *errValidation
+	f.Fields = []fault.Field{{Field: field, Code: code, Detail: detail}}
+	return &f
+}
+
 // MaxSKU is the longest SKU, in characters.
 const MaxSKU = 64
 
