@@ -1,0 +1,95 @@
+package web_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.Public.GET("/v1/products", ok)
+	s.Customer.GET("/v1/carts/:id", ok)
+	s.Customer.DELETE("/v1/carts/:id", ok)
+	s.Scoped("admin").PUT("/v1/stock", ok)
+	s.Scoped("pricing", "admin").PUT("/v1/prices", ok)
+
+	t.Run("PublicNeedsNoToken", func(t *testing.T) {
+		t.Parallel()
+		require.Equal(t, http.StatusOK, s.get("/v1/products").StatusCode)
+		require.Equal(t, http.StatusOK, s.get("/v1/products", as("bad")...).StatusCode)
+	})
+	t.Run("CustomerNeedsAToken", func(t *testing.T) {
+		t.Parallel()
+		for name, headers := range map[string][]string{
+			"none": nil, "bad": as("bad"), "another scheme": {"Authorization", "Basic ann"}, "bare": {"Authorization", "ann"},
+			"empty": {"Authorization", "Bearer "}, "two": {"Authorization", "Bearer ann", "Authorization", "Bearer bob"},
+		} {
+			a := s.get("/v1/carts/1", headers...)
+			a.refused(t, http.StatusUnauthorized, "unauthorized")
+			require.Equal(t, "Bearer", a.Header.Get("WWW-Authenticate"), name)
+		}
+	})
+	t.Run("TheCallerIsWhoTheTokenSays", func(t *testing.T) {
+		t.Parallel()
+		require.JSONEq(t, `{"as":"ann"}`, s.get("/v1/carts/1", as("ann")...).body)
+		require.JSONEq(t, `{"as":"ann"}`, s.get("/v1/carts/1", "Authorization", "bearer ann").body)
+	})
+	t.Run("ACustomerMayNotOperate", func(t *testing.T) {
+		t.Parallel()
+		s.send(http.MethodPut, "/v1/stock", "{}", as("ann")...).refused(t, http.StatusForbidden, "forbidden")
+		s.send(http.MethodPut, "/v1/stock", "{}", as("ann:pricing")...).refused(t, http.StatusForbidden, "forbidden")
+		s.send(http.MethodPut, "/v1/stock", "{}").refused(t, http.StatusUnauthorized, "unauthorized")
+		require.Equal(t, http.StatusOK, s.send(http.MethodPut, "/v1/stock", "{}", as("root:admin")...).StatusCode)
+	})
+	t.Run("OneOfTheScopesIsEnough", func(t *testing.T) {
+		t.Parallel()
+		for _, token := range []string{"x:pricing", "x:admin", "x:other pricing"} {
+			require.Equal(t, http.StatusOK, s.send(http.MethodPut, "/v1/prices", "{}", as(token)...).StatusCode)
+		}
+		s.send(http.MethodPut, "/v1/prices", "{}", as("x:other")...).refused(t, http.StatusForbidden, "forbidden")
+	})
+	t.Run("AnUnknownRouteIs404ForAnyone", func(t *testing.T) {
+		t.Parallel()
+		for _, path := range []string{"/", "/v1/nothing", "/v1/carts", "/v1/products/"} {
+			s.get(path).refused(t, http.StatusNotFound, "not_found")
+		}
+	})
+	t.Run("AWrongVerbIs405AndNamesTheRightOnes", func(t *testing.T) {
+		t.Parallel()
+		a := s.send(http.MethodPost, "/v1/carts/1", "{}")
+		a.refused(t, http.StatusMethodNotAllowed, "method_not_allowed")
+		for _, verb := range []string{"GET", "HEAD", "DELETE"} {
+			require.Contains(t, a.Header.Get("Allow"), verb)
+		}
+	})
+	t.Run("HeadIsGetWithoutABody", func(t *testing.T) {
+		t.Parallel()
+		a := s.send(http.MethodHead, "/v1/products", "")
+		require.Equal(t, http.StatusOK, a.StatusCode)
+		require.Empty(t, a.body)
+		require.Equal(t, http.StatusUnauthorized, s.send(http.MethodHead, "/v1/carts/1", "").StatusCode)
+	})
+	t.Run("NULInTheQueryIs422", func(t *testing.T) {
+		t.Parallel()
+		p := s.get("/v1/products?q=a%00b").refused(t, http.StatusUnprocessableEntity, "validation_failed")
+		require.Equal(t, "q", field(p))
+		s.get("/v1/products?q=%ff").refused(t, http.StatusUnprocessableEntity, "validation_failed")
+	})
+	t.Run("TheTokenIsAskedForBeforeTheQueryIsJudged", func(t *testing.T) {
+		t.Parallel()
+		s.get("/v1/carts/1?q=%00").refused(t, http.StatusUnauthorized, "unauthorized")
+	})
+}
+
+// field is the first field that a problem blames.
+func field(problem map[string]any) string {
+	errors, _ := problem["errors"].([]any)
+	if len(errors) == 0 {
+		return ""
+	}
+	name, _ := errors[0].(map[string]any)["field"].(string)
+	return name
+}
