@@ -1,0 +1,79 @@
+package order
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/google/uuid"
+)
+
+// Line is what was bought of one SKU. UnitPrice is in minor units of the order's currency.
+type Line struct {
+	SKU       string `json:"sku"`
+	Name      string `json:"name"`
+	Quantity  int64  `json:"quantity"`
+	UnitPrice int64  `json:"unit_price"`
+	Tracked   bool   `json:"tracked"` // whether its stock was tracked when it was placed; ignored in a command
+}
+
+// Adjustment is a signed amount on top of the lines, such as shipping or a discount, in minor units.
+type Adjustment struct {
+	Code   string `json:"code"`
+	Label  string `json:"label"`
+	Amount int64  `json:"amount"`
+}
+
+// Place makes a pending order and reserves the stock of its tracked lines: all of it or nothing.
+//
+// Refused: out_of_stock, with lines of {sku, requested, available}; order_cancelled, when it was cancelled, be it
+// before it came.
+type Place struct {
+	OrderID, CheckoutID, PaymentID, CartID uuid.UUID
+	CustomerID, Currency                   string
+	Lines                                  []Line
+	Adjustments                            []Adjustment
+	Total                                  int64 // minor units: lines and adjustments
+	ContactID                              uuid.UUID
+}
+
+// Confirm makes a pending order a sale. Refused: order_cancelled; not_found.
+type Confirm struct{ OrderID uuid.UUID }
+
+// Cancel ends a pending order and releases its stock. Of an order that is not there it leaves a tombstone, which
+// refuses a Place that comes later. Refused: order_confirmed, already_fulfilled.
+type Cancel struct {
+	OrderID uuid.UUID
+	Reason  string
+}
+
+// Command is what other rooms may ask of an order: Place, Confirm or Cancel.
+//
+//sumtype:decl
+type Command interface{ command() }
+
+func (Place) command()   {}
+func (Confirm) command() {}
+func (Cancel) command()  {}
+
+// Handle does a command of a saga. id makes it happen once; correlation, the id of the checkout, stands beside its
+// events. Repeated under whatever id, it changes nothing and is no error.
+func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Command) error {
+	by := sender{id: id, meta: metaOfSaga(correlation)}
+	switch cmd := cmd.(type) {
+	case Place:
+		return m.place(ctx, by, cmd)
+	case Confirm:
+		return m.confirm(ctx, by, cmd)
+	case Cancel:
+		return m.cancel(ctx, by, cmd)
+	}
+	return nil
+}
+
+// Contact is the personal data of an order. It stands in no event and can be erased.
+type Contact struct {
+	ID              uuid.UUID
+	CustomerID      string
+	Email           string
+	ShippingAddress json.RawMessage // a JSON object, as the shopper gave it; empty when there is none
+}

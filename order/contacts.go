@@ -1,0 +1,74 @@
+package order
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
+)
+
+// SaveContact keeps the personal data of an order to come. The first one under an id stays.
+func (m *Module) SaveContact(ctx context.Context, c Contact) error {
+	var address any // NULL when there is none
+	if len(c.ShippingAddress) > 0 {
+		address = string(c.ShippingAddress)
+	}
+	return m.also(ctx, func(tx *eventstore.Tx) {
+		tx.Also(`insert into orders.contacts (id, customer, email, shipping_address, created_at)
+			values ($1, $2, $3, $4, $5) on conflict (id) do nothing`, c.ID, c.CustomerID, c.Email, address, tx.Now())
+	})
+}
+
+// DropContact erases personal data that no order needs. Without any it does nothing.
+func (m *Module) DropContact(ctx context.Context, id uuid.UUID) error {
+	return m.also(ctx, func(tx *eventstore.Tx) {
+		tx.Also(`delete from orders.contacts where id = $1`, id)
+	})
+}
+
+// also writes rows beside the streams, in the same batches as the commands: no transaction of their own.
+func (m *Module) also(ctx context.Context, write func(*eventstore.Tx)) error {
+	_, err := m.store.Do(ctx, eventstore.Command{Decide: func(tx *eventstore.Tx) error {
+		write(tx)
+		return nil
+	}})
+	return err
+}
+
+// contact is a row of orders.contacts.
+type contact struct {
+	ID              uuid.UUID
+	Email           string
+	ShippingAddress *string
+}
+
+// contactsOf are the contacts of orders, by id, in one query. Those erased are missing.
+func (m *Module) contactsOf(ctx context.Context, found []eventstore.Stream[State]) (map[uuid.UUID]contact, error) {
+	ids := make([]uuid.UUID, len(found))
+	for i, o := range found {
+		ids[i] = o.State.ContactID
+	}
+	var rows []contact
+	if len(ids) > 0 {
+		err := m.views.WithContext(ctx).Table("orders.contacts").Select("id, email, shipping_address").Where("id in ?", ids).Find(&rows).Error
+		if err != nil {
+			return nil, fmt.Errorf("read contacts: %w", err)
+		}
+	}
+	byID := make(map[uuid.UUID]contact, len(rows))
+	for _, r := range rows {
+		byID[r.ID] = r
+	}
+	return byID, nil
+}
+
+// address is the shipping address as it was given; nil when there is none.
+func (c contact) address() json.RawMessage {
+	if c.ShippingAddress == nil {
+		return nil
+	}
+	return json.RawMessage(*c.ShippingAddress)
+}

@@ -1,0 +1,143 @@
+package order
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/platform/fault"
+)
+
+var (
+	errNotFound         = fault.New(fault.NotFound, "not_found", "There is no such order.")
+	errStockUnknown     = fault.New(fault.NotFound, "not_found", "The stock of this SKU is not tracked.")
+	errOutOfStock       = fault.New(fault.Conflict, "out_of_stock", "There is not enough of this in stock.")
+	errOrderCancelled   = fault.New(fault.Conflict, "order_cancelled", "This order was cancelled.")
+	errOrderConfirmed   = fault.New(fault.Conflict, "order_confirmed", "This order is confirmed already.")
+	errNotConfirmed     = fault.New(fault.Conflict, "not_confirmed", "This order is not confirmed yet.")
+	errAlreadyFulfilled = fault.New(fault.Conflict, "already_fulfilled", "This order was fulfilled already.")
+	errCancelling       = fault.New(fault.Conflict, "order_cancelling", "This order is being cancelled.")
+	errBelowReserved    = fault.New(fault.Conflict, "below_reserved", "More than that is reserved for orders.")
+)
+
+// decision is what changes together: an order, and the stock that it holds, by SKU.
+type decision struct {
+	order []Event
+	stock map[string]StockEvent
+}
+
+// shortage is a SKU of which an order wants more than there is.
+type shortage struct {
+	SKU       string `json:"sku"`
+	Requested int64  `json:"requested"`
+	Available int64  `json:"available"`
+}
+
+// decidePlace reserves all or refuses. stock holds the tracked ones of the order's SKUs.
+func decidePlace(o State, stock map[string]Stock, cmd Place, number string) (decision, error) {
+	switch o.Status {
+	case StatusCancelled:
+		return decision{}, errOrderCancelled
+	case StatusPending, StatusConfirmed, StatusCancelling, StatusFulfilled:
+		return decision{}, nil
+	case statusNone:
+	}
+	placed := placedBy(cmd, stock, number)
+	held := State{Lines: placed.Lines}.tracked()
+	if short := shortages(placed.Lines, held, stock); len(short) > 0 {
+		return decision{}, errOutOfStock.With("lines", short)
+	}
+	d := decision{order: []Event{placed}, stock: map[string]StockEvent{}}
+	for sku, n := range held {
+		d.stock[sku] = StockReserved{OrderID: cmd.OrderID, Quantity: n}
+	}
+	return d, nil
+}
+
+func placedBy(cmd Place, stock map[string]Stock, number string) Placed {
+	lines := slices.Clone(cmd.Lines)
+	for i, l := range lines {
+		_, lines[i].Tracked = stock[l.SKU]
+	}
+	return Placed{
+		Number: number, CheckoutID: cmd.CheckoutID, PaymentID: cmd.PaymentID, CartID: cmd.CartID,
+		CustomerID: cmd.CustomerID, Currency: cmd.Currency, Lines: lines, Adjustments: slices.Clone(cmd.Adjustments),
+		Total: cmd.Total, ContactID: cmd.ContactID,
+	}
+}
+
+// shortages are in the order of the lines, each SKU once.
+func shortages(lines []Line, held map[string]int64, stock map[string]Stock) []shortage {
+	var short []shortage
+	for _, l := range lines {
+		s := shortage{SKU: l.SKU, Requested: held[l.SKU], Available: stock[l.SKU].Available()}
+		if l.Tracked && s.Requested > s.Available && !slices.Contains(short, s) {
+			short = append(short, s)
+		}
+	}
+	return short
+}
+
+func decideConfirm(o State) (decision, error) {
+	switch o.Status {
+	case statusNone:
+		return decision{}, errNotFound
+	case StatusCancelled:
+		return decision{}, errOrderCancelled
+	case StatusConfirmed, StatusCancelling, StatusFulfilled:
+		return decision{}, nil
+	case StatusPending:
+	}
+	return decision{order: []Event{Confirmed{Currency: o.Currency, Total: o.Total}}}, nil
+}
+
+// decideCancel leaves a tombstone where there is no order: a Place that was sent before and arrives after must not win.
+func decideCancel(o State, cmd Cancel) (decision, error) {
+	switch o.Status {
+	case StatusCancelled:
+		return decision{}, nil
+	case StatusConfirmed, StatusCancelling:
+		return decision{}, errOrderConfirmed
+	case StatusFulfilled:
+		return decision{}, errAlreadyFulfilled
+	case statusNone, StatusPending:
+	}
+	d := decision{order: []Event{Cancelled{Reason: cmd.Reason}}, stock: map[string]StockEvent{}}
+	for sku, n := range o.tracked() {
+		d.stock[sku] = StockReleased{OrderID: cmd.OrderID, Quantity: n}
+	}
+	return d, nil
+}
+
+func decideFulfil(o State, id uuid.UUID) (decision, error) {
+	switch o.Status {
+	case statusNone:
+		return decision{}, errNotFound
+	case StatusPending:
+		return decision{}, errNotConfirmed
+	case StatusCancelling:
+		return decision{}, errCancelling
+	case StatusCancelled:
+		return decision{}, errOrderCancelled
+	case StatusFulfilled:
+		return decision{}, errAlreadyFulfilled
+	case StatusConfirmed:
+	}
+	d := decision{order: []Event{Fulfilled{}}, stock: map[string]StockEvent{}}
+	for sku, n := range o.tracked() {
+		d.stock[sku] = StockFulfilled{OrderID: id, Quantity: n}
+	}
+	return d, nil
+}
+
+// decideCount refuses to count away what orders were promised. Counting the same again says nothing new.
+func decideCount(s Stock, tracked bool, sku string, onHand int64) ([]StockEvent, error) {
+	switch {
+	case onHand < s.Reserved:
+		return nil, errBelowReserved.Detailf("%d are reserved for orders, so there cannot be only %d.", s.Reserved, onHand).
+			With("reserved", s.Reserved)
+	case tracked && onHand == s.OnHand:
+		return nil, nil
+	}
+	return []StockEvent{StockCounted{SKU: sku, OnHand: onHand}}, nil
+}

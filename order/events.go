@@ -1,0 +1,137 @@
+package order
+
+import (
+	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
+)
+
+// Event is a fact about an order.
+//
+//sumtype:decl
+type Event interface {
+	eventstore.Event
+	ofOrder()
+}
+
+// Placed began an order. Its tracked lines were reserved in the same moment.
+type Placed struct {
+	Number      string       `json:"number"`
+	CheckoutID  uuid.UUID    `json:"checkout_id"`
+	PaymentID   uuid.UUID    `json:"payment_id"`
+	CartID      uuid.UUID    `json:"cart_id"`
+	CustomerID  string       `json:"customer_id"`
+	Currency    string       `json:"currency"`
+	Lines       []Line       `json:"lines"`
+	Adjustments []Adjustment `json:"adjustments"`
+	Total       int64        `json:"total"` // minor units
+	ContactID   uuid.UUID    `json:"contact_id"`
+}
+
+// Confirmed made it a sale. It says how large, so that a report need not look elsewhere.
+type Confirmed struct {
+	Currency string `json:"currency"`
+	Total    int64  `json:"total"` // minor units
+}
+
+// Cancelled ended a pending order, or refuses one that has not come yet.
+type Cancelled struct {
+	Reason string `json:"reason"`
+}
+
+// Fulfilled says that the goods left the house.
+type Fulfilled struct{}
+
+// Kind is the name that the event is stored under.
+func (Placed) Kind() string { return "order.placed" }
+
+// Kind is the name that the event is stored under.
+func (Confirmed) Kind() string { return "order.confirmed" }
+
+// Kind is the name that the event is stored under.
+func (Cancelled) Kind() string { return "order.cancelled" }
+
+// Kind is the name that the event is stored under.
+func (Fulfilled) Kind() string { return "order.fulfilled" }
+
+func (Placed) ofOrder()    {}
+func (Confirmed) ofOrder() {}
+func (Cancelled) ofOrder() {}
+func (Fulfilled) ofOrder() {}
+
+func decodeEvent(kind string, data []byte) (Event, error) {
+	switch kind {
+	case Placed{}.Kind():
+		return eventstore.As[Placed](data)
+	case Confirmed{}.Kind():
+		return eventstore.As[Confirmed](data)
+	case Cancelled{}.Kind():
+		return eventstore.As[Cancelled](data)
+	case Fulfilled{}.Kind():
+		return eventstore.As[Fulfilled](data)
+	}
+	return nil, eventstore.UnknownKind(kind)
+}
+
+// StockEvent is a fact about the stock of one SKU.
+//
+//sumtype:decl
+type StockEvent interface {
+	eventstore.Event
+	ofStock()
+}
+
+// StockCounted says how many units there are, those reserved included. The first one begins the tracking of a SKU.
+type StockCounted struct {
+	SKU    string `json:"sku"`
+	OnHand int64  `json:"on_hand"`
+}
+
+// StockReserved keeps units for a pending order.
+type StockReserved struct {
+	OrderID  uuid.UUID `json:"order_id"`
+	Quantity int64     `json:"quantity"`
+}
+
+// StockReleased gives the units of a cancelled order back.
+type StockReleased struct {
+	OrderID  uuid.UUID `json:"order_id"`
+	Quantity int64     `json:"quantity"`
+}
+
+// StockFulfilled took the units of an order out of the house.
+type StockFulfilled struct {
+	OrderID  uuid.UUID `json:"order_id"`
+	Quantity int64     `json:"quantity"`
+}
+
+// Kind is the name that the event is stored under.
+func (StockCounted) Kind() string { return "stock.counted" }
+
+// Kind is the name that the event is stored under.
+func (StockReserved) Kind() string { return "stock.reserved" }
+
+// Kind is the name that the event is stored under.
+func (StockReleased) Kind() string { return "stock.released" }
+
+// Kind is the name that the event is stored under.
+func (StockFulfilled) Kind() string { return "stock.fulfilled" }
+
+func (StockCounted) ofStock()   {}
+func (StockReserved) ofStock()  {}
+func (StockReleased) ofStock()  {}
+func (StockFulfilled) ofStock() {}
+
+func decodeStockEvent(kind string, data []byte) (StockEvent, error) {
+	switch kind {
+	case StockCounted{}.Kind():
+		return eventstore.As[StockCounted](data)
+	case StockReserved{}.Kind():
+		return eventstore.As[StockReserved](data)
+	case StockReleased{}.Kind():
+		return eventstore.As[StockReleased](data)
+	case StockFulfilled{}.Kind():
+		return eventstore.As[StockFulfilled](data)
+	}
+	return nil, eventstore.UnknownKind(kind)
+}

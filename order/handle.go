@@ -1,0 +1,168 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/web"
+)
+
+// sender is who sends a command, under which id, and which version it is meant for.
+type sender struct {
+	id          uuid.UUID
+	fingerprint []byte
+	meta        eventstore.Meta
+	match       *int64 // nil: any version
+}
+
+func metaOfSaga(correlation uuid.UUID) eventstore.Meta {
+	return eventstore.Meta{Actor: "saga", Correlation: correlation}
+}
+
+func senderOf(w web.Write) sender {
+	return sender{
+		id: w.ID, fingerprint: w.Fingerprint, match: w.IfMatch,
+		meta: eventstore.Meta{Actor: w.Actor, Correlation: w.Correlation, Trace: w.Trace},
+	}
+}
+
+// place names the stock of every SKU, since only the decision knows which of them is tracked.
+func (m *Module) place(ctx context.Context, by sender, cmd Place) error {
+	number, err := m.numbers.next(ctx)
+	if err != nil {
+		return fmt.Errorf("number order %s: %w", cmd.OrderID, err)
+	}
+	_, err = m.change(ctx, by, cmd.OrderID, skusOf(cmd.Lines), func(o State, stock map[string]Stock) (decision, error) {
+		return decidePlace(o, stock, cmd, number)
+	})
+	return err
+}
+
+func (m *Module) confirm(ctx context.Context, by sender, cmd Confirm) error {
+	_, err := m.store.Do(ctx, eventstore.Command{
+		ID: by.id, Fingerprint: by.fingerprint, Meta: by.meta, Streams: []eventstore.Ref{orders.Ref(cmd.OrderID)},
+		Decide: func(tx *eventstore.Tx) error {
+			d, err := decideConfirm(orders.Get(tx, cmd.OrderID).State)
+			if err != nil {
+				return err
+			}
+			d.append(tx, cmd.OrderID)
+			return nil
+		},
+	})
+	return err
+}
+
+// cancel must name the stock that the order holds before it is decided. When the order appears in between, it looks
+// again; a second time cannot be, for the lines of an order never change.
+func (m *Module) cancel(ctx context.Context, by sender, cmd Cancel) error {
+	for {
+		o, err := orders.Load(ctx, m.store, cmd.OrderID)
+		if err != nil {
+			return err
+		}
+		_, err = m.change(ctx, by, cmd.OrderID, o.State.trackedSKUs(), func(o State, _ map[string]Stock) (decision, error) {
+			return decideCancel(o, cmd)
+		})
+		if !errors.Is(err, errStockUnnamed) {
+			return err
+		}
+	}
+}
+
+func (m *Module) fulfil(ctx context.Context, by sender, id uuid.UUID, skus []string) (eventstore.Receipt, error) {
+	return m.change(ctx, by, id, skus, func(o State, _ map[string]Stock) (decision, error) {
+		return decideFulfil(o, id)
+	})
+}
+
+func (m *Module) count(ctx context.Context, by sender, sku string, onHand int64) (eventstore.Receipt, error) {
+	id := stockID(sku)
+	return m.store.Do(ctx, eventstore.Command{
+		ID: by.id, Fingerprint: by.fingerprint, Meta: by.meta, Streams: []eventstore.Ref{stocks.Ref(id)},
+		Decide: func(tx *eventstore.Tx) error {
+			if err := tx.Match(id, by.match); err != nil {
+				return err
+			}
+			s := stocks.Get(tx, id)
+			events, err := decideCount(s.State, s.Exists(), sku, onHand)
+			if err != nil {
+				return err
+			}
+			stocks.Append(tx, id, events...)
+			return nil
+		},
+	})
+}
+
+// errStockUnnamed: the order holds stock that the command does not name, since it was placed meanwhile.
+var errStockUnnamed = errors.New("the order was placed meanwhile")
+
+// change decides on an order and the stock of skus, and writes both or neither. Because the order's stream changes with
+// them, stock is reserved, released and fulfilled once.
+func (m *Module) change(ctx context.Context, by sender, id uuid.UUID, skus []string,
+	decide func(State, map[string]Stock) (decision, error),
+) (eventstore.Receipt, error) {
+	return m.store.Do(ctx, eventstore.Command{
+		ID: by.id, Fingerprint: by.fingerprint, Meta: by.meta, Streams: refs(id, skus),
+		Decide: func(tx *eventstore.Tx) error {
+			if err := tx.Match(id, by.match); err != nil {
+				return err
+			}
+			o := orders.Get(tx, id).State
+			for _, sku := range o.trackedSKUs() {
+				if !slices.Contains(skus, sku) {
+					return errStockUnnamed
+				}
+			}
+			d, err := decide(o, trackedIn(tx, skus))
+			if err != nil {
+				return err
+			}
+			d.append(tx, id)
+			return nil
+		},
+	})
+}
+
+func refs(order uuid.UUID, skus []string) []eventstore.Ref {
+	all := []eventstore.Ref{orders.Ref(order)}
+	for _, sku := range skus {
+		all = append(all, stocks.Ref(stockID(sku)))
+	}
+	return all
+}
+
+// trackedIn are the stocks that exist: a SKU without a stream is not tracked.
+func trackedIn(tx *eventstore.Tx, skus []string) map[string]Stock {
+	found := map[string]Stock{}
+	for _, sku := range skus {
+		if s := stocks.Get(tx, stockID(sku)); s.Exists() {
+			found[sku] = s.State
+		}
+	}
+	return found
+}
+
+// append writes the stock by SKU, so that the log has one order.
+func (d decision) append(tx *eventstore.Tx, id uuid.UUID) {
+	orders.Append(tx, id, d.order...)
+	for _, sku := range slices.Sorted(maps.Keys(d.stock)) {
+		stocks.Append(tx, stockID(sku), d.stock[sku])
+	}
+}
+
+// skusOf are the SKUs of lines, each once.
+func skusOf(lines []Line) []string {
+	seen := map[string]bool{}
+	for _, l := range lines {
+		seen[l.SKU] = true
+	}
+	return slices.Sorted(maps.Keys(seen))
+}

@@ -1,0 +1,237 @@
+package order
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/money"
+	"shopping-cart/platform/web"
+)
+
+// View is an order on the wire.
+type View struct {
+	ID              uuid.UUID        `json:"id" format:"uuid"`
+	Number          string           `json:"number" example:"1000004"`
+	CustomerID      string           `json:"customer_id"`
+	CheckoutID      uuid.UUID        `json:"checkout_id" format:"uuid"`
+	PaymentID       uuid.UUID        `json:"payment_id" format:"uuid"`
+	Status          Status           `json:"status" example:"confirmed"`
+	Items           []ItemView       `json:"items"`
+	Adjustments     []AdjustmentView `json:"adjustments"`
+	Total           money.Amount     `json:"total"`
+	Refunded        money.Amount     `json:"refunded"`
+	Email           *string          `json:"email" extensions:"x-nullable"`                                 // null once erased
+	ShippingAddress json.RawMessage  `json:"shipping_address" swaggertype:"object" extensions:"x-nullable"` // null when none was given, and once erased
+	Version         int64            `json:"version" example:"2"`
+	CreatedAt       time.Time        `json:"created_at"`
+	UpdatedAt       time.Time        `json:"updated_at"`
+}
+
+// ItemView is a line of an order on the wire.
+type ItemView struct {
+	SKU       string       `json:"sku" example:"MUG-RED"`
+	Name      string       `json:"name" example:"Red mug"`
+	Quantity  int64        `json:"quantity" example:"2"`
+	UnitPrice money.Amount `json:"unit_price"`
+	LineTotal money.Amount `json:"line_total"`
+}
+
+// AdjustmentView is an adjustment of an order on the wire.
+type AdjustmentView struct {
+	Code   string       `json:"code" example:"shipping"`
+	Label  string       `json:"label" example:"Standard delivery"`
+	Amount money.Amount `json:"amount"`
+}
+
+func viewOf(o eventstore.Stream[State], contacts map[uuid.UUID]contact) View {
+	s := o.State
+	v := View{
+		ID: o.ID, Number: s.Number, CustomerID: s.CustomerID, CheckoutID: s.CheckoutID, PaymentID: s.PaymentID,
+		Status: s.Status, Items: make([]ItemView, len(s.Lines)), Adjustments: make([]AdjustmentView, len(s.Adjustments)),
+		Total: money.Of(s.Total, s.Currency), Refunded: money.Of(0, s.Currency),
+		Version: o.Version, CreatedAt: web.Time(o.CreatedAt), UpdatedAt: web.Time(o.UpdatedAt),
+	}
+	for i, l := range s.Lines {
+		v.Items[i] = ItemView{
+			SKU: l.SKU, Name: l.Name, Quantity: l.Quantity,
+			UnitPrice: money.Of(l.UnitPrice, s.Currency), LineTotal: money.Of(l.UnitPrice*l.Quantity, s.Currency),
+		}
+	}
+	for i, a := range s.Adjustments {
+		v.Adjustments[i] = AdjustmentView{Code: a.Code, Label: a.Label, Amount: money.Of(a.Amount, s.Currency)}
+	}
+	if c, ok := contacts[s.ContactID]; ok {
+		v.Email, v.ShippingAddress = &c.Email, c.address()
+	}
+	return v
+}
+
+// listMine answers the caller's orders.
+//
+//	@Summary	My orders, newest first, without pending ones
+//	@Tags		orders
+//	@Security	Bearer
+//	@Param		limit	query		int		false	"1 to 100, 20"
+//	@Param		cursor	query		string	false	"next_cursor of the page before"
+//	@Success	200		{object}	web.Page[View]
+//	@Failure	401,422	{object}	web.Problem
+//	@Router		/v1/orders [get]
+func (m *Module) listMine(c echo.Context) error {
+	page, err := web.PageOf(c)
+	if err != nil {
+		return err
+	}
+	found, err := m.list(c.Request().Context(), query{customer: web.CallerOf(c).Subject}, page)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, found)
+}
+
+// show answers one order.
+//
+//	@Summary	An order
+//	@Tags		orders
+//	@Security	Bearer
+//	@Param		id				path		string	true	"its id"	format(uuid)
+//	@Param		If-None-Match	header		string	false	"the version at hand, quoted"
+//	@Success	200				{object}	View
+//	@Header		200				{string}	ETag	"its version, quoted"
+//	@Success	304
+//	@Failure	401,404	{object}	web.Problem
+//	@Router		/v1/orders/{id} [get]
+func (m *Module) show(c echo.Context) error {
+	o, err := m.visible(c)
+	if err != nil {
+		return err
+	}
+	view, err := m.view(c.Request().Context(), o)
+	if err != nil {
+		return err
+	}
+	if web.NotModified(c, o.Version) {
+		return c.NoContent(http.StatusNotModified)
+	}
+	return c.JSON(http.StatusOK, view)
+}
+
+// visible is the order named in the path, if the caller may see it. A tombstone is no order.
+func (m *Module) visible(c echo.Context) (eventstore.Stream[State], error) {
+	id, err := web.ID(c, "id")
+	if err != nil {
+		return eventstore.Stream[State]{}, err
+	}
+	o, err := orders.Load(c.Request().Context(), m.store, id)
+	if err != nil {
+		return o, err
+	}
+	caller := web.CallerOf(c)
+	if !o.State.placed() || o.State.CustomerID != caller.Subject && !caller.Operator() {
+		return o, errNotFound
+	}
+	return o, nil
+}
+
+// postFulfil marks an order as sent.
+//
+//	@Summary	Fulfil a confirmed order: its goods leave the stock
+//	@Tags		operators
+//	@Security	Bearer
+//	@Param		id						path		string	true	"its id"	format(uuid)
+//	@Param		Idempotency-Key			header		string	true	"1 to 255 visible ASCII characters"
+//	@Param		If-Match				header		string	false	"the version it is meant for, quoted"
+//	@Success	200						{object}	View
+//	@Header		200						{string}	ETag	"its version, quoted"
+//	@Failure	400,401,403,404,409,412	{object}	web.Problem
+//	@Failure	422						{object}	web.Problem
+//	@Router		/v1/orders/{id}/fulfil [post]
+func (m *Module) postFulfil(c echo.Context) error {
+	ctx := c.Request().Context()
+	o, err := m.visible(c)
+	if err != nil {
+		return err
+	}
+	if err := noBody(c); err != nil {
+		return err
+	}
+	write, err := web.WriteOf(c, web.KeyRequired)
+	if err != nil {
+		return err
+	}
+	receipt, err := m.fulfil(ctx, senderOf(write), o.ID, o.State.trackedSKUs())
+	if err != nil {
+		return err
+	}
+	if o, err = orders.Result(ctx, m.store, receipt); err != nil {
+		return err
+	}
+	view, err := m.view(ctx, o)
+	if err != nil {
+		return err
+	}
+	if receipt.Replayed {
+		web.Replayed(c)
+	}
+	web.ETag(c, o.Version)
+	return c.JSON(http.StatusOK, view)
+}
+
+// noBody lets an empty body and an empty object pass.
+func noBody(c echo.Context) error {
+	raw, err := web.Raw(c)
+	if err == nil && len(raw) > 0 {
+		_, err = web.Body[struct{}](c)
+	}
+	return err
+}
+
+// listAll answers the orders of all customers.
+//
+//	@Summary	Orders of all customers, newest first; pending ones only when the status asks for them
+//	@Tags		operators
+//	@Security	Bearer
+//	@Param		number		query		string	false	"the order with this number"
+//	@Param		email		query		string	false	"orders placed with this address, in any letter case"
+//	@Param		status		query		string	false	"orders that stand there"	Enums(pending, confirmed, cancelling, fulfilled, cancelled)
+//	@Param		limit		query		int		false	"1 to 100, 20"
+//	@Param		cursor		query		string	false	"next_cursor of the page before"
+//	@Success	200			{object}	web.Page[View]
+//	@Failure	401,403,422	{object}	web.Problem
+//	@Router		/v1/admin/orders [get]
+func (m *Module) listAll(c echo.Context) error {
+	page, err := web.PageOf(c)
+	if err != nil {
+		return err
+	}
+	q, err := queryOf(c)
+	if err != nil {
+		return err
+	}
+	found, err := m.list(c.Request().Context(), q, page)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, found)
+}
+
+func queryOf(c echo.Context) (query, error) {
+	q := query{
+		number: strings.TrimSpace(c.QueryParam("number")),
+		email:  strings.TrimSpace(c.QueryParam("email")),
+		status: Status(c.QueryParam("status")),
+	}
+	if q.number != "" && !validNumber(q.number) {
+		return q, web.Refused("number", "check_digit", "It is no order number: its last digit does not fit the others. Was it misheard?")
+	}
+	switch q.status {
+	case statusNone, StatusPending, StatusConfirmed, StatusCancelling, StatusFulfilled, StatusCancelled:
+		return q, nil
+	}
+	return q, web.Refused("status", "oneof", "It must be one of: pending, confirmed, cancelling, fulfilled, cancelled.")
+}

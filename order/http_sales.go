@@ -1,0 +1,60 @@
+package order
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/platform/web"
+)
+
+const (
+	salesDays    = 31  // when the request names no days
+	salesMaxDays = 366 // in one answer
+)
+
+// showSales answers what was confirmed, day by day.
+//
+//	@Summary	Sales per day and currency, newest first; days without sales are left out
+//	@Tags		operators
+//	@Security	Bearer
+//	@Param		from		query		string	false	"first day (UTC); 30 days before the last"	format(date)
+//	@Param		to			query		string	false	"last day (UTC); today"						format(date)
+//	@Success	200			{object}	web.Page[SalesOfDay]
+//	@Failure	401,403,422	{object}	web.Problem
+//	@Router		/v1/admin/sales [get]
+func (m *Module) showSales(c echo.Context) error {
+	last, err := dayOf(c, "to", time.Now().UTC())
+	if err != nil {
+		return err
+	}
+	first, err := dayOf(c, "from", last.AddDate(0, 0, 1-salesDays))
+	if err != nil {
+		return err
+	}
+	if last.Before(first) {
+		return web.Refused("to", "range", "It must not be before the first day.")
+	}
+	if !last.Before(first.AddDate(0, 0, salesMaxDays)) {
+		return web.Refused("from", "range", "It must be at most 366 days up to the last day.")
+	}
+	days, err := m.sales(c.Request().Context(), first, last)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, web.Page[SalesOfDay]{Data: days})
+}
+
+// dayOf reads a date of the query.
+func dayOf(c echo.Context, name string, otherwise time.Time) (time.Time, error) {
+	s := c.QueryParam(name)
+	if s == "" {
+		return otherwise, nil
+	}
+	day, err := time.Parse(time.DateOnly, s)
+	if err != nil || day.Year() == 0 { // PostgreSQL has no year 0
+		return day, web.Refused(name, "date", "It must be a day such as 2026-01-31.")
+	}
+	return day, nil
+}

@@ -1,0 +1,88 @@
+// Package order keeps orders, and the stock that they hold.
+//
+// An order is placed by a checkout, which reserves its stock; it is confirmed once it is paid, and fulfilled when the
+// goods leave the house. Or it is cancelled before, and the stock is free again.
+//
+//	          ┌─ Confirm ─► confirmed ─ fulfil ─► fulfilled   on_hand and reserved fall
+//	Place ─► pending
+//	reserved  └─ Cancel ──► cancelled                         reserved falls
+//	rises
+//
+// The stock of a SKU is a stream of its own with two counters, on_hand and reserved. It changes in the same command as the
+// order, so it is reserved, released and fulfilled once, and reserved is always what the pending and confirmed orders
+// hold. A SKU that nobody counted is not tracked; each line remembers whether its stock was, so that counting
+// a SKU later moves nothing for the orders before.
+//
+// A Cancel that overtakes its Place leaves a tombstone: a cancelled order that nobody sees, and that refuses the Place.
+//
+// The number of an order is for people: digits with a check digit (numbers.go). What is personal stands in no event:
+// orders point at a contact, which can be erased (contacts.go). Sales per day follow the log (sales.go).
+package order
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+	"gorm.io/gorm"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/web"
+)
+
+// Schema is where the module keeps its data.
+const Schema = "orders"
+
+// Config is what the module is made of.
+type Config struct {
+	Committer *eventstore.Committer
+	Query     *pgxpool.Pool
+	Views     *gorm.DB
+	Alone     bool // no other process uses the database
+	Log       *slog.Logger
+}
+
+// Module is the order module.
+type Module struct {
+	store   *eventstore.Store
+	views   *gorm.DB
+	numbers *numbers
+	alone   bool
+	log     *slog.Logger
+}
+
+// New makes the module. Its store commits once the committer runs.
+func New(c Config) *Module {
+	return &Module{
+		store:   eventstore.Open(c.Committer, c.Query, Schema, orders, stocks),
+		views:   c.Views,
+		numbers: newNumbers(c.Query),
+		alone:   c.Alone,
+		log:     c.Log,
+	}
+}
+
+// Store is where its events can be subscribed to and read.
+func (m *Module) Store() *eventstore.Store { return m.store }
+
+// Routes adds what shoppers and operators may ask for.
+func (m *Module) Routes(s *web.Server) {
+	admin := s.Scoped(web.ScopeAdmin)
+	s.Customer.GET("/v1/orders", m.listMine)
+	s.Customer.GET("/v1/orders/:id", m.show)
+	admin.POST("/v1/orders/:id/fulfil", m.postFulfil)
+	admin.GET("/v1/admin/orders", m.listAll)
+	admin.GET("/v1/admin/sales", m.showSales)
+	admin.PUT("/v1/stock/:sku", m.putStock)
+	admin.GET("/v1/stock/:sku", m.showStock)
+}
+
+// Run sweeps the outbox and follows the log, until ctx is done.
+func (m *Module) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	failed := func(err error) { m.log.Error("the order module will try again", slog.String("error", err.Error())) }
+	g.Go(func() error { return m.store.Sweep(ctx, m.alone, failed) })
+	g.Go(func() error { return m.store.Follow(ctx, "sales_per_day", projectSales, failed) })
+	return g.Wait()
+}

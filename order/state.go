@@ -1,0 +1,116 @@
+package order
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
+)
+
+// Status is where an order stands.
+type Status string
+
+// The statuses: pending → confirmed → fulfilled, or pending → cancelled. An order that is being cancelled and refunded
+// after its confirmation is cancelling.
+const (
+	StatusPending    Status = "pending"
+	StatusConfirmed  Status = "confirmed"
+	StatusCancelling Status = "cancelling"
+	StatusFulfilled  Status = "fulfilled"
+	StatusCancelled  Status = "cancelled"
+	statusNone       Status = "" // no such order
+)
+
+// State is an order as its events left it. Amounts are minor units of Currency.
+type State struct {
+	Status      Status       `json:"status"`
+	Number      string       `json:"number"`
+	CheckoutID  uuid.UUID    `json:"checkout_id"`
+	PaymentID   uuid.UUID    `json:"payment_id"`
+	CartID      uuid.UUID    `json:"cart_id"`
+	CustomerID  string       `json:"customer_id"` // empty: never placed, a tombstone at most
+	Currency    string       `json:"currency"`
+	Lines       []Line       `json:"lines"`
+	Adjustments []Adjustment `json:"adjustments"`
+	Total       int64        `json:"total"`
+	ContactID   uuid.UUID    `json:"contact_id"`
+	Reason      string       `json:"reason,omitempty"` // of its cancellation
+}
+
+// placed reports whether there ever was an order: a tombstone alone is none, and nobody sees it.
+func (s State) placed() bool { return s.CustomerID != "" }
+
+// tracked is what the order holds of each SKU whose stock was tracked; lines of one SKU count together.
+func (s State) tracked() map[string]int64 {
+	held := map[string]int64{}
+	for _, l := range s.Lines {
+		if l.Tracked {
+			held[l.SKU] += l.Quantity
+		}
+	}
+	return held
+}
+
+func (s State) trackedSKUs() []string { return slices.Sorted(maps.Keys(s.tracked())) }
+
+func evolve(s State, event Event) State {
+	switch e := event.(type) {
+	case Placed:
+		return State{
+			Status: StatusPending, Number: e.Number, CheckoutID: e.CheckoutID, PaymentID: e.PaymentID, CartID: e.CartID,
+			CustomerID: e.CustomerID, Currency: e.Currency, Lines: e.Lines, Adjustments: e.Adjustments, Total: e.Total,
+			ContactID: e.ContactID,
+		}
+	case Confirmed:
+		s.Status = StatusConfirmed
+	case Cancelled:
+		s.Status, s.Reason = StatusCancelled, e.Reason
+	case Fulfilled:
+		s.Status = StatusFulfilled
+	}
+	return s
+}
+
+var orders = &eventstore.Aggregate[State, Event]{
+	Kind: "order", Fold: 1, Decode: decodeEvent, Evolve: evolve,
+	Index: func(s State) eventstore.Index {
+		return eventstore.Index{Customer: s.CustomerID, Status: string(s.Status), Key: s.Number}
+	},
+}
+
+// Stock is what there is of one SKU. 0 ≤ Reserved ≤ OnHand.
+type Stock struct {
+	SKU      string `json:"sku"`
+	OnHand   int64  `json:"on_hand"`  // in the house, those reserved included
+	Reserved int64  `json:"reserved"` // kept for pending and confirmed orders
+}
+
+// Available is what can still be sold.
+func (s Stock) Available() int64 { return s.OnHand - s.Reserved }
+
+func evolveStock(s Stock, event StockEvent) Stock {
+	switch e := event.(type) {
+	case StockCounted:
+		s.SKU, s.OnHand = e.SKU, e.OnHand
+	case StockReserved:
+		s.Reserved += e.Quantity
+	case StockReleased:
+		s.Reserved -= e.Quantity
+	case StockFulfilled:
+		s.Reserved -= e.Quantity
+		s.OnHand -= e.Quantity
+	}
+	return s
+}
+
+var stocks = &eventstore.Aggregate[Stock, StockEvent]{
+	Kind: "stock", Fold: 1, Decode: decodeStockEvent, Evolve: evolveStock,
+	Index: func(Stock) eventstore.Index { return eventstore.Index{} }, // found by its derived id alone
+}
+
+// stockSpace never changes: the stock of a SKU is found by the id derived in it.
+var stockSpace = uuid.MustParse("8d6f2f0c-6f0e-4f6b-8b7a-6a1f5c3f2d01")
+
+func stockID(sku string) uuid.UUID { return uuid.NewSHA1(stockSpace, []byte(sku)) }
