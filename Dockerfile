@@ -1,0 +1,32 @@
+# One container that serves by itself: the program, and PostgreSQL's programs for its embedded database.
+#
+#   docker build -t shopping-cart .
+#   docker run -p 8080:8080 -v shopping-cart:/data shopping-cart
+
+FROM golang:1.26-bookworm AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /shopping-cart .
+
+FROM debian:bookworm-slim
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates postgresql-common \
+ # The package must not make a cluster of its own.
+ && sed -ri 's/#?create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf \
+ && apt-get install -y --no-install-recommends postgresql-15 \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin shop \
+ && install -d -o shop -g shop -m 0750 /data
+COPY --from=build /shopping-cart /usr/local/bin/shopping-cart
+
+USER shop
+WORKDIR /data
+VOLUME /data
+ENV DATA_DIR=/data
+EXPOSE 8080
+# SIGTERM drains the program; it then stops its database. Give it longer than SHUTDOWN_TIMEOUT.
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 CMD ["shopping-cart", "health"]
+ENTRYPOINT ["shopping-cart"]

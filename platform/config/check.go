@@ -1,0 +1,126 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Simulator is the payment provider that moves no money.
+const Simulator = "simulator"
+
+// shortestSecret is what HS256 asks for: as many bytes as its hash.
+const shortestSecret = 32
+
+// check finds everything that is wrong with the values, not only the first.
+func (c Config) check() error {
+	var wrong findings
+	c.checkHTTP(&wrong)
+	c.checkDatabases(&wrong)
+	c.checkSecrets(&wrong)
+	wrong.oneOf("LOG_FORMAT", c.LogFormat, "text", "json")
+	if c.PaymentProvider != "" {
+		wrong.oneOf("PAYMENT_PROVIDER", c.PaymentProvider, Simulator)
+	}
+	wrong.positive("REQUEST_TIMEOUT", c.RequestTimeout)
+	wrong.positive("SHUTDOWN_TIMEOUT", c.ShutdownTimeout)
+	wrong.positive("SESSION_TTL", c.SessionTTL)
+	wrong.positive("PAYMENT_TIMEOUT", c.PaymentTimeout)
+	wrong.positive("PAYMENT_ACTION_TTL", c.PaymentActionTTL)
+	wrong.positive("STEP_DEADLINE", c.StepDeadline)
+	if c.SimulatorLatency < 0 {
+		wrong.add("SIMULATOR_LATENCY", "must not be negative")
+	}
+	wrong.between("COMMITTERS", c.Committers, 1, 64)
+	wrong.between("QUEUE_SIZE", c.QueueSize, 1, 1<<20)
+	wrong.between("QUERY_CONNECTIONS", int(c.QueryConnections), 1, 1000)
+	return errors.Join(wrong...)
+}
+
+func (c Config) checkHTTP(wrong *findings) {
+	_, port, err := net.SplitHostPort(c.HTTPAddr)
+	if number, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil || number > 65535 {
+		wrong.add("HTTP_ADDR", "must be host:port or :port, such as :8080")
+	}
+	if c.PublicURL != "" && !isWebURL(c.PublicURL) {
+		wrong.add("PUBLIC_URL", "must be a URL such as https://shop.example.com")
+	}
+	for _, origin := range c.CORSOrigins {
+		u, err := url.Parse(origin)
+		if origin != "*" && (err != nil || !isWebURL(origin) || u.Path != "" || u.RawQuery != "" || u.Fragment != "") {
+			wrong.add("CORS_ORIGINS", "must be origins such as https://shop.example.com, separated by commas, or *")
+			return
+		}
+	}
+}
+
+func (c Config) checkDatabases(wrong *findings) {
+	all := append([]database{{setting: "DATABASE_URL", url: &c.DatabaseURL}}, c.databases()...)
+	for _, d := range all {
+		if *d.url == "" {
+			continue
+		}
+		u, err := url.Parse(*d.url)
+		if err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") {
+			_, err = pgx.ParseConfig(*d.url)
+		} else if err == nil {
+			err = errors.New("not a URL of PostgreSQL")
+		}
+		if err != nil { // its text may hold the password
+			wrong.add(d.setting, "must be a URL such as postgres://user:password@host:5432/shop")
+		}
+	}
+}
+
+func (c Config) checkSecrets(wrong *findings) {
+	if c.AuthSecret == "" && c.external() {
+		wrong.add("AUTH_SECRET", "must be set when DATABASE_URL (or a module's) is: the key that signs tokens, 32 bytes or more")
+	}
+	if c.PaymentProvider == "" && c.external() {
+		wrong.add("PAYMENT_PROVIDER", "must be set when DATABASE_URL (or a module's) is: "+Simulator+" moves no money")
+	}
+	if c.AuthSecret != "" && len(c.AuthSecret) < shortestSecret {
+		wrong.add("AUTH_SECRET", fmt.Sprintf("must have %d bytes or more", shortestSecret))
+	}
+	if c.SimulatorSecret != "" && len(c.SimulatorSecret) < shortestSecret {
+		wrong.add("SIMULATOR_SECRET", fmt.Sprintf("must have %d bytes or more", shortestSecret))
+	}
+	if c.AuthAudience == "" {
+		wrong.add("AUTH_AUDIENCE", "must not be empty")
+	}
+}
+
+func isWebURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
+// findings are the settings that are wrong, each as "NAME sentence".
+type findings []error
+
+func (f *findings) add(setting, what string) { *f = append(*f, fmt.Errorf("%s %s", setting, what)) }
+
+func (f *findings) positive(setting string, d time.Duration) {
+	if d <= 0 {
+		f.add(setting, "must be longer than 0, such as 30s or 15m")
+	}
+}
+
+func (f *findings) between(setting string, n, least, most int) {
+	if n < least || n > most {
+		f.add(setting, fmt.Sprintf("must be from %d to %d", least, most))
+	}
+}
+
+func (f *findings) oneOf(setting, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		f.add(setting, "must be "+strings.Join(allowed, " or "))
+	}
+}

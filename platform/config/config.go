@@ -1,0 +1,165 @@
+// Package config reads the settings of the program.
+//
+// They come from the environment; a .env file in the working directory fills in what the environment leaves open. All
+// are checked at start: a bad value is refused with the name of its setting. Nothing else in the program reads the
+// environment. The file .env.example lists every setting, and a test holds it against Config.
+//
+// With nothing set, everything is embedded: the database, the secrets (see Secret), the payment provider. As soon as a
+// database is named, the program is taken for production and runs on no secret and no provider of its own choice.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v10"
+	"github.com/joho/godotenv"
+)
+
+// Config holds every setting.
+type Config struct {
+	HTTPAddr        string        `env:"HTTP_ADDR" envDefault:":8080"`
+	PublicURL       string        `env:"PUBLIC_URL"` // how clients reach us; see BaseURL
+	CORSOrigins     []string      `env:"CORS_ORIGINS"`
+	RequestTimeout  time.Duration `env:"REQUEST_TIMEOUT" envDefault:"35s"`
+	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"20s"`
+
+	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info"`
+	LogFormat string     `env:"LOG_FORMAT" envDefault:"text"` // text or json
+
+	DataDir  string `env:"DATA_DIR" envDefault:"./data"` // the embedded database and the generated secret
+	PGBinDir string `env:"PG_BIN_DIR"`                   // the programs of the embedded database; searched for when empty
+
+	DatabaseURL          string `env:"DATABASE_URL"` // empty: embedded
+	CartDatabaseURL      string `env:"CART_DATABASE_URL"`
+	OrderDatabaseURL     string `env:"ORDER_DATABASE_URL"`
+	PaymentDatabaseURL   string `env:"PAYMENT_DATABASE_URL"`
+	SagaDatabaseURL      string `env:"SAGA_DATABASE_URL"`
+	SimulatorDatabaseURL string `env:"SIMULATOR_DATABASE_URL"`
+
+	Committers       int   `env:"COMMITTERS" envDefault:"1"`        // command batches in flight per database
+	QueueSize        int   `env:"QUEUE_SIZE" envDefault:"4096"`     // commands that wait for a batch
+	QueryConnections int32 `env:"QUERY_CONNECTIONS" envDefault:"8"` // per database
+
+	AuthSecret   string        `env:"AUTH_SECRET"` // HS256 key; see FillSecrets
+	AuthAudience string        `env:"AUTH_AUDIENCE" envDefault:"shopping-cart"`
+	SessionTTL   time.Duration `env:"SESSION_TTL" envDefault:"720h"` // of a guest's token
+
+	PaymentProvider  string        `env:"PAYMENT_PROVIDER"`                    // simulator
+	PaymentTimeout   time.Duration `env:"PAYMENT_TIMEOUT" envDefault:"3s"`     // of one call to the provider
+	PaymentActionTTL time.Duration `env:"PAYMENT_ACTION_TTL" envDefault:"15m"` // how long 3-D Secure may take
+	StepDeadline     time.Duration `env:"STEP_DEADLINE" envDefault:"1h"`       // how long a saga step may stay unknown before it needs attention
+
+	SimulatorLatency time.Duration `env:"SIMULATOR_LATENCY" envDefault:"0s"`
+	SimulatorSecret  string        `env:"SIMULATOR_SECRET"` // signs the simulator's webhooks; see FillSecrets
+}
+
+// Load reads the settings and checks them. The error names every setting that is wrong.
+func Load() (Config, error) {
+	settings, err := godotenv.Read(".env")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Config{}, fmt.Errorf("read the file .env: %w", err)
+	}
+	if settings == nil {
+		settings = map[string]string{}
+	}
+	maps.Copy(settings, env.ToMap(os.Environ())) // the real environment wins
+	return parse(settings)
+}
+
+func parse(settings map[string]string) (Config, error) {
+	var c Config
+	if err := env.ParseWithOptions(&c, env.Options{Environment: settings}); err != nil {
+		return Config{}, inTermsOfSettings(err)
+	}
+	if err := c.check(); err != nil {
+		return Config{}, err
+	}
+	if c.PaymentProvider == "" {
+		c.PaymentProvider = Simulator
+	}
+	return c, nil
+}
+
+// Embedded says whether a database of our own is needed: no DATABASE_URL, and a module that names none either.
+func (c Config) Embedded() bool {
+	for _, own := range c.databases() {
+		if *own.url == "" && c.DatabaseURL == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// DatabaseURLs gives the database of each schema. Where no setting names one, it is embedded, the URL of the embedded
+// server.
+func (c Config) DatabaseURLs(embedded string) map[string]string {
+	urls := map[string]string{}
+	for _, own := range c.databases() {
+		urls[own.schema] = firstOf(*own.url, c.DatabaseURL, embedded)
+	}
+	return urls
+}
+
+// external says whether any database is named.
+func (c Config) external() bool {
+	for _, own := range c.databases() {
+		if *own.url != "" {
+			return true
+		}
+	}
+	return c.DatabaseURL != ""
+}
+
+type database struct {
+	schema, setting string
+	url             *string
+}
+
+func (c *Config) databases() []database {
+	return []database{
+		{"cart", "CART_DATABASE_URL", &c.CartDatabaseURL},
+		{"orders", "ORDER_DATABASE_URL", &c.OrderDatabaseURL},
+		{"payment", "PAYMENT_DATABASE_URL", &c.PaymentDatabaseURL},
+		{"saga", "SAGA_DATABASE_URL", &c.SagaDatabaseURL},
+		{"simulator", "SIMULATOR_DATABASE_URL", &c.SimulatorDatabaseURL},
+	}
+}
+
+// inTermsOfSettings names the settings, where the parser names the fields of Config.
+func inTermsOfSettings(err error) error {
+	var several env.AggregateError
+	if !errors.As(err, &several) {
+		return err
+	}
+	var all []error
+	for _, one := range several.Errors {
+		var bad env.ParseError
+		if field, ok := reflect.TypeFor[Config]().FieldByName(parsedField(one, &bad)); ok {
+			one = fmt.Errorf("%s: %w", field.Tag.Get("env"), bad.Err)
+		}
+		all = append(all, one)
+	}
+	return errors.Join(all...)
+}
+
+func parsedField(err error, into *env.ParseError) string {
+	errors.As(err, into)
+	return into.Name
+}
+
+func firstOf(values ...string) string {
+	for _, v := range values {
+		if strings.TrimSpace(v) != "" {
+			return v
+		}
+	}
+	return ""
+}

@@ -1,0 +1,215 @@
+package config
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/migrations"
+)
+
+func TestLoad(t *testing.T) {
+	t.Run("NothingSetIsEmbedded", func(t *testing.T) {
+		c, err := parse(map[string]string{})
+		require.NoError(t, err)
+		require.True(t, c.Embedded())
+		require.Equal(t, Simulator, c.PaymentProvider)
+		require.Equal(t, ":8080", c.HTTPAddr)
+		require.Equal(t, 3*time.Second, c.PaymentTimeout)
+	})
+
+	t.Run("EmptyMeansDefault", func(t *testing.T) {
+		c, err := parse(map[string]string{"HTTP_ADDR": "", "DATABASE_URL": "", "COMMITTERS": ""})
+		require.NoError(t, err)
+		require.Equal(t, ":8080", c.HTTPAddr)
+		require.Equal(t, 1, c.Committers)
+	})
+
+	t.Run("FileFillsInWhatTheEnvironmentLeavesOpen", func(t *testing.T) {
+		t.Chdir(t.TempDir())
+		require.NoError(t, os.WriteFile(".env", []byte("QUEUE_SIZE=7\nLOG_FORMAT=json\n"), 0o600))
+		t.Setenv("QUEUE_SIZE", "9")
+		c, err := Load()
+		require.NoError(t, err)
+		require.Equal(t, 9, c.QueueSize)
+		require.Equal(t, "json", c.LogFormat)
+	})
+
+	t.Run("BrokenFileRefused", func(t *testing.T) {
+		t.Chdir(t.TempDir())
+		require.NoError(t, os.WriteFile(".env", []byte("QUEUE_SIZE='7"), 0o600))
+		_, err := Load()
+		require.ErrorContains(t, err, ".env")
+	})
+}
+
+func TestDatabases(t *testing.T) {
+	external := map[string]string{
+		"DATABASE_URL": "postgres://app@db/shop", "AUTH_SECRET": strings.Repeat("s", 32), "PAYMENT_PROVIDER": Simulator,
+	}
+
+	t.Run("OneForAll", func(t *testing.T) {
+		c, err := parse(external)
+		require.NoError(t, err)
+		require.False(t, c.Embedded())
+		urls := c.DatabaseURLs("")
+		for _, schema := range migrations.Schemas {
+			require.Equal(t, "postgres://app@db/shop", urls[schema], schema)
+		}
+		require.Len(t, urls, len(migrations.Schemas))
+	})
+
+	t.Run("OneOfItsOwnForAModule", func(t *testing.T) {
+		c, err := parse(with(external, "ORDER_DATABASE_URL", "postgres://app@orders/shop"))
+		require.NoError(t, err)
+		require.Equal(t, "postgres://app@orders/shop", c.DatabaseURLs("")["orders"])
+		require.Equal(t, "postgres://app@db/shop", c.DatabaseURLs("")["cart"])
+	})
+
+	t.Run("TheRestIsEmbedded", func(t *testing.T) {
+		c, err := parse(with(with(external, "DATABASE_URL", ""), "CART_DATABASE_URL", "postgres://app@carts/shop"))
+		require.NoError(t, err)
+		require.True(t, c.Embedded())
+		require.Equal(t, "postgres://app@carts/shop", c.DatabaseURLs("mine")["cart"])
+		require.Equal(t, "mine", c.DatabaseURLs("mine")["saga"])
+	})
+
+	t.Run("ProductionRunsOnNoSecretOfOurs", func(t *testing.T) {
+		for _, setting := range []string{"AUTH_SECRET", "PAYMENT_PROVIDER"} {
+			_, err := parse(with(external, setting, ""))
+			require.ErrorContains(t, err, setting+" must be set")
+		}
+		_, err := parse(map[string]string{"SAGA_DATABASE_URL": "postgres://app@db/shop"})
+		require.ErrorContains(t, err, "AUTH_SECRET must be set")
+	})
+}
+
+func TestBadValuesAreRefusedByName(t *testing.T) {
+	for setting, values := range map[string][]string{
+		"HTTP_ADDR":          {"8080", "host:port", ":70000"},
+		"PUBLIC_URL":         {"shop.example.com", "ftp://shop"},
+		"CORS_ORIGINS":       {"shop.example.com", "https://a.example,b", "https://a.example/path"},
+		"REQUEST_TIMEOUT":    {"soon", "0s", "-1s", "35"},
+		"SHUTDOWN_TIMEOUT":   {"x", "0s"},
+		"LOG_LEVEL":          {"loud"},
+		"LOG_FORMAT":         {"xml"},
+		"DATABASE_URL":       {"host=db", "mysql://db", "postgres://user:hush@db:nine/"},
+		"CART_DATABASE_URL":  {"cart"},
+		"COMMITTERS":         {"0", "many", "65"},
+		"QUEUE_SIZE":         {"-1", "1.5"},
+		"QUERY_CONNECTIONS":  {"0", "99999999999"},
+		"AUTH_SECRET":        {"short"},
+		"SESSION_TTL":        {"30d", "0s"},
+		"PAYMENT_PROVIDER":   {"paypal"},
+		"PAYMENT_TIMEOUT":    {"0s"},
+		"PAYMENT_ACTION_TTL": {"0s"},
+		"STEP_DEADLINE":      {"-1h"},
+		"SIMULATOR_LATENCY":  {"-1s"},
+		"SIMULATOR_SECRET":   {"short"},
+	} {
+		t.Run(setting, func(t *testing.T) {
+			for _, value := range values {
+				_, err := parse(map[string]string{setting: value})
+				require.ErrorContains(t, err, setting, value)
+				require.NotContains(t, err.Error(), "hush", "a password in an error")
+			}
+		})
+	}
+
+	t.Run("AllAtOnce", func(t *testing.T) {
+		_, err := parse(map[string]string{"QUEUE_SIZE": "x", "SESSION_TTL": "y"})
+		require.ErrorContains(t, err, "QUEUE_SIZE")
+		require.ErrorContains(t, err, "SESSION_TTL")
+	})
+}
+
+func TestBaseURL(t *testing.T) {
+	everywhere := &net.TCPAddr{IP: net.IPv6unspecified, Port: 8080}
+	require.Equal(t, "http://localhost:8080", Config{}.BaseURL(everywhere))
+	require.Equal(t, "http://127.0.0.1:99", Config{}.BaseURL(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 99}))
+	require.Equal(t, "https://shop.example", Config{PublicURL: "https://shop.example/"}.BaseURL(everywhere))
+	require.Equal(t, "http://localhost:8080", Config{HTTPAddr: ":8080"}.LocalURL())
+}
+
+func TestSecret(t *testing.T) {
+	t.Parallel()
+
+	t.Run("IsTheSameForAllWhoAskAtOnce", func(t *testing.T) {
+		t.Parallel()
+		dir := filepath.Join(t.TempDir(), "data")
+		secrets := make([]string, 16)
+		var all sync.WaitGroup
+		for i := range secrets {
+			all.Go(func() { secrets[i], _ = Secret(dir, "auth_secret") })
+		}
+		all.Wait()
+		require.Len(t, secrets[0], 64)
+		for _, s := range secrets {
+			require.Equal(t, secrets[0], s)
+		}
+		left, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		require.Len(t, left, 1)
+	})
+
+	t.Run("IsForItsOwnerOnly", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		_, err := Secret(dir, "auth_secret")
+		require.NoError(t, err)
+		s, err := os.Stat(filepath.Join(dir, "auth_secret"))
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), s.Mode())
+	})
+
+	t.Run("TooShortRefused", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "auth_secret"), []byte("x\n"), 0o600))
+		_, err := Secret(dir, "auth_secret")
+		require.ErrorContains(t, err, "fewer than 32 bytes")
+	})
+
+	t.Run("ASetOneStands", func(t *testing.T) {
+		t.Parallel()
+		c := Config{AuthSecret: strings.Repeat("a", 32), DataDir: filepath.Join(t.TempDir(), "untouched")}
+		require.NoError(t, c.FillSecrets())
+		require.Equal(t, strings.Repeat("a", 32), c.AuthSecret)
+		require.NotEmpty(t, c.SimulatorSecret)
+		require.NoDirExists(t, c.DataDir)
+	})
+}
+
+// The example is the manual of the settings: it must list each, with its default.
+func TestExampleListsEverySetting(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../.env.example")
+	require.NoError(t, err)
+	listed := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^#([A-Z_]+)=(.*)$`).FindAllStringSubmatch(string(text), -1) {
+		listed[m[1]] = m[2]
+	}
+	settings := map[string]string{}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
+		settings[field.Tag.Get("env")] = field.Tag.Get("envDefault")
+	}
+	require.Equal(t, settings, listed)
+}
+
+func with(settings map[string]string, name, value string) map[string]string {
+	changed := map[string]string{name: value}
+	for n, v := range settings {
+		if n != name {
+			changed[n] = v
+		}
+	}
+	return changed
+}
