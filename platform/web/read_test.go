@@ -1,0 +1,165 @@
+package web_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"shopping-cart/platform/web"
+)
+
+func TestNotModified(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.Public.GET("/", func(c echo.Context) error {
+		if web.NotModified(c, 7) {
+			return c.NoContent(http.StatusNotModified)
+		}
+		return ok(c)
+	})
+	require.Equal(t, `"7"`, s.get("/").Header.Get("ETag"))
+	for _, tags := range []string{`"7"`, `W/"7"`, `*`, `"6", "7"`, `"6",W/"7"`} {
+		a := s.get("/", "If-None-Match", tags)
+		require.Equal(t, http.StatusNotModified, a.StatusCode, tags)
+		require.Equal(t, `"7"`, a.Header.Get("ETag"))
+	}
+	for _, tags := range []string{`"6"`, `7`, `"77"`, ``} {
+		require.Equal(t, http.StatusOK, s.get("/", "If-None-Match", tags).StatusCode, tags)
+	}
+	require.Equal(t, http.StatusNotModified, s.get("/", "If-None-Match", `"6"`, "If-None-Match", `"7"`).StatusCode)
+}
+
+func TestWait(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.Public.GET("/", func(c echo.Context) error {
+		web.Replayed(c)
+		return c.JSON(http.StatusOK, web.Wait(c).Seconds())
+	})
+	for prefer, want := range map[string]string{
+		"wait=10": "10", "wait=31": "30", "wait=99999999": "30", "respond-async, wait=5": "5", `Wait="7"`: "7", "wait=3; x=y": "3",
+	} {
+		a := s.get("/", "Prefer", prefer)
+		require.JSONEq(t, want, a.body, prefer)
+		require.Equal(t, "wait="+want, a.Header.Get("Preference-Applied"))
+		require.Equal(t, "true", a.Header.Get("Idempotent-Replayed"))
+	}
+	for _, prefer := range []string{"", "wait", "wait=0", "wait=-1", "wait=soon", "return=minimal"} {
+		a := s.get("/", "Prefer", prefer)
+		require.JSONEq(t, "0", a.body, prefer)
+		require.Empty(t, a.Header.Get("Preference-Applied"))
+	}
+}
+
+type row struct {
+	At time.Time `json:"at"`
+	ID uuid.UUID `json:"id"`
+	N  int64     `json:"n"`
+}
+
+// listSite pages through rows that are ordered by N.
+func listSite(t *testing.T, rows []row) *site {
+	s := newSite(t)
+	s.Public.GET("/rows", func(c echo.Context) error {
+		page, err := web.PageOf(c)
+		if err != nil {
+			return err
+		}
+		from := 0
+		for from < len(rows) && !page.Cursor.IsZero() && rows[max(from-1, 0)].ID != page.Cursor.ID {
+			from++
+		}
+		found := rows[from:min(from+page.Limit+1, len(rows))]
+		return c.JSON(http.StatusOK, web.NewPage(found, page.Limit, func(r row) web.Cursor { return web.Cursor{At: r.At, ID: r.ID} }))
+	})
+	s.Public.GET("/log", func(c echo.Context) error {
+		log, err := web.AfterOf(c)
+		if err != nil {
+			return err
+		}
+		found := rows[min(int(log.After), len(rows)):min(int(log.After)+log.Limit+1, len(rows))]
+		return c.JSON(http.StatusOK, web.NewLog(found, log.Limit, func(r row) int64 { return r.N }))
+	})
+	return s
+}
+
+func (s *site) page(path string) web.Page[row] {
+	s.t.Helper()
+	a := s.get(path)
+	require.Equal(s.t, http.StatusOK, a.StatusCode, a.body)
+	var page web.Page[row]
+	require.NoError(s.t, json.Unmarshal([]byte(a.body), &page))
+	return page
+}
+
+func TestPages(t *testing.T) {
+	t.Parallel()
+	rows := make([]row, 45)
+	for i := range rows {
+		rows[i] = row{At: time.Now(), ID: uuid.Must(uuid.NewV7()), N: int64(i + 1)}
+	}
+	s := listSite(t, rows)
+
+	t.Run("TheCursorLeadsThroughAll", func(t *testing.T) {
+		t.Parallel()
+		for _, list := range []string{"/rows", "/log"} {
+			first := s.page(list)
+			require.Len(t, first.Data, 20)
+			second := s.page(list + "?limit=24&cursor=" + *first.NextCursor)
+			require.Len(t, second.Data, 24)
+			require.EqualValues(t, 21, second.Data[0].N)
+			last := s.page(list + "?cursor=" + *second.NextCursor)
+			require.Len(t, last.Data, 1)
+			require.Nil(t, last.NextCursor)
+		}
+		require.EqualValues(t, 45, s.page("/log?after=44").Data[0].N)
+	})
+	t.Run("AnExactFitIsTheLastPage", func(t *testing.T) {
+		t.Parallel()
+		require.Nil(t, s.page("/rows?limit=45").NextCursor)
+	})
+	t.Run("AnEmptyListIsAList", func(t *testing.T) {
+		t.Parallel()
+		require.JSONEq(t, `{"data":[],"next_cursor":null}`, listSite(t, nil).get("/rows").body)
+	})
+	t.Run("ALimitIs1To100", func(t *testing.T) {
+		t.Parallel()
+		for _, limit := range []string{"0", "101", "-1", "x", "1.5"} {
+			p := s.get("/rows?limit="+limit).refused(t, 422, "validation_failed")
+			require.Equal(t, "limit", field(p))
+		}
+	})
+	t.Run("AForeignCursorIsRefused", func(t *testing.T) {
+		t.Parallel()
+		for _, c := range []string{"x", "7", "AAAA", "_________________________________________"} {
+			s.get("/rows?cursor="+c).refused(t, 422, "cursor_invalid")
+		}
+		s.get("/log?cursor=x").refused(t, 422, "cursor_invalid")
+		s.get("/log?after=-1").refused(t, 422, "validation_failed")
+	})
+}
+
+func TestAnyCursorComesBackAsItWas(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.Public.GET("/", func(c echo.Context) error {
+		page, err := web.PageOf(c)
+		if err != nil {
+			return err
+		}
+		return c.JSON(http.StatusOK, row{At: page.Cursor.At, ID: page.Cursor.ID})
+	})
+	rapid.Check(t, func(r *rapid.T) {
+		want := web.Cursor{At: time.UnixMicro(rapid.Int64Range(1, 1<<52).Draw(r, "at")).UTC(), ID: uuid.New()}
+		var got row
+		require.NoError(r, json.Unmarshal([]byte(s.get("/?cursor="+want.String()).body), &got))
+		require.True(r, want.At.Equal(got.At))
+		require.Equal(r, want.ID, got.ID)
+	})
+}

@@ -1,0 +1,243 @@
+package web_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/web"
+)
+
+func TestRequestID(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.Public.GET("/", ok)
+	for _, id := range []string{"a", "order-47.11_x", strings.Repeat("x", 128)} {
+		require.Equal(t, id, s.get("/", "X-Request-Id", id).Header.Get("X-Request-Id"))
+	}
+	for _, id := range []string{"", "a b", "<script>", strings.Repeat("x", 129), "ü"} {
+		made, err := uuid.Parse(s.get("/", "X-Request-Id", id).Header.Get("X-Request-Id"))
+		require.NoError(t, err)
+		require.EqualValues(t, 7, made.Version())
+	}
+	require.NotEmpty(t, s.get("/nothing").Header.Get("X-Request-Id"))
+}
+
+func TestAccessLog(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.Customer.POST("/v1/carts/:id", ok)
+	a := s.send("POST", "/v1/carts/7?token=hunter2", `{"card":"4111"}`, "Authorization", "Bearer ann")
+	require.Equal(t, http.StatusOK, a.StatusCode)
+
+	var entry map[string]any
+	require.NoError(t, json.Unmarshal([]byte(strings.TrimSpace(s.logs.String())), &entry))
+	require.Equal(t, "POST", entry["method"])
+	require.Equal(t, "/v1/carts/:id", entry["route"])
+	require.EqualValues(t, 200, entry["status"])
+	require.Equal(t, "ann", entry["subject"])
+	require.Equal(t, a.Header.Get("X-Request-Id"), entry["request_id"])
+	require.EqualValues(t, len(a.body), entry["bytes"])
+	for _, secret := range []string{"hunter2", "4111", "Bearer"} {
+		require.NotContains(t, s.logs.String(), secret)
+	}
+}
+
+func TestObserve(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var seen []string
+	s := newSite(t, func(c *web.Config) {
+		c.Observe = func(method, route string, status int, _ time.Duration) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen = append(seen, method+" "+route+" "+http.StatusText(status))
+		}
+	})
+	s.Customer.GET("/v1/carts/:id", ok)
+	s.get("/v1/carts/1", as("ann")...)
+	s.get("/v1/carts/2")
+	s.get("/nothing")
+	s.send("BREW", "/v1/carts/1", "")
+	s.Public.GET("/gone", fails(errors.New("x")))
+	s.get("/gone")
+	mu.Lock()
+	defer mu.Unlock()
+	require.Equal(t, []string{
+		"GET /v1/carts/:id OK", "GET /v1/carts/:id Unauthorized", "GET none Not Found", "other none Method Not Allowed",
+		"GET /gone Internal Server Error",
+	}, seen)
+}
+
+func TestSecurityHeaders(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for _, path := range []string{"/healthz", "/nothing"} {
+		h := s.get(path).Header
+		require.Equal(t, "nosniff", h.Get("X-Content-Type-Options"))
+		require.Equal(t, "DENY", h.Get("X-Frame-Options"))
+		require.Equal(t, "default-src 'none'; frame-ancestors 'none'", h.Get("Content-Security-Policy"))
+		require.NotEmpty(t, h.Get("Cache-Control"))
+	}
+}
+
+func TestCORS(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(c *web.Config) { c.CORSOrigins = []string{"https://shop.example"} })
+	s.Customer.POST("/v1/carts", ok)
+
+	asked := s.send("OPTIONS", "/v1/carts", "", "Origin", "https://shop.example", "Access-Control-Request-Method", "POST")
+	require.Equal(t, http.StatusNoContent, asked.StatusCode)
+	require.Equal(t, "https://shop.example", asked.Header.Get("Access-Control-Allow-Origin"))
+	require.Contains(t, asked.Header.Get("Access-Control-Allow-Headers"), "Idempotency-Key")
+	sent := s.send("POST", "/v1/carts", "{}", "Origin", "https://shop.example")
+	require.Equal(t, http.StatusUnauthorized, sent.StatusCode)
+	require.Equal(t, "https://shop.example", sent.Header.Get("Access-Control-Allow-Origin"))
+	require.Contains(t, sent.Header.Get("Access-Control-Expose-Headers"), "ETag")
+	require.Empty(t, s.get("/healthz", "Origin", "https://evil.example").Header.Get("Access-Control-Allow-Origin"))
+	require.Empty(t, newSite(t).get("/healthz", "Origin", "https://shop.example").Header.Get("Access-Control-Allow-Origin"))
+}
+
+func TestARequestThatTakesTooLongIs503(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(c *web.Config) { c.Timeout = 20 * time.Millisecond })
+	s.Public.GET("/", func(c echo.Context) error {
+		<-c.Request().Context().Done()
+		return c.Request().Context().Err()
+	})
+	a := s.get("/")
+	a.refused(t, http.StatusServiceUnavailable, "unavailable")
+	require.Equal(t, "1", a.Header.Get("Retry-After"))
+}
+
+func TestPreferWaitGivesTheRequestMoreTime(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.Public.GET("/", func(c echo.Context) error {
+		deadline, _ := c.Request().Context().Deadline()
+		return c.JSON(http.StatusOK, time.Until(deadline) > 40*time.Second)
+	})
+	require.JSONEq(t, "false", s.get("/").body)
+	require.JSONEq(t, "true", s.get("/", "Prefer", "wait=30").body)
+}
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	var down error
+	s := newSite(t, func(c *web.Config) {
+		c.Ready = func(context.Context) error { return down }
+		c.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("figures")) })
+	})
+	require.Equal(t, http.StatusOK, s.get("/healthz").StatusCode)
+	require.Equal(t, http.StatusOK, s.get("/readyz").StatusCode)
+	require.Equal(t, "figures", s.get("/metrics").body)
+	down = errors.New("the database is read-only")
+	require.Equal(t, http.StatusOK, s.get("/healthz").StatusCode)
+	p := s.get("/readyz").refused(t, http.StatusServiceUnavailable, "not_ready")
+	require.Contains(t, p["detail"], "the database is read-only")
+}
+
+func TestDocument(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(c *web.Config) { c.OpenAPI = []byte(`{"openapi":"3.0.3"}`) })
+	require.JSONEq(t, `{"openapi":"3.0.3"}`, s.get("/openapi.json").body)
+	for _, path := range []string{"/swagger", "/swagger/"} {
+		require.Equal(t, "/swagger/index.html", s.get(path).Header.Get("Location"))
+	}
+	page := s.get("/swagger/index.html")
+	require.Equal(t, http.StatusOK, page.StatusCode)
+	require.Contains(t, page.Header.Get("Content-Type"), "text/html")
+	require.Contains(t, page.body, `openapi.json`)
+	require.Contains(t, page.body, `persistAuthorization:  true`)
+	require.NotContains(t, page.body, "https://", "the page must work offline")
+	require.Contains(t, page.Header.Get("Content-Security-Policy"), "script-src 'self'")
+	for file, kind := range map[string]string{"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "javascript", "swagger-ui-standalone-preset.js": "javascript"} {
+		a := s.get("/swagger/" + file)
+		require.Equal(t, http.StatusOK, a.StatusCode)
+		require.Contains(t, a.Header.Get("Content-Type"), kind)
+		require.NotEmpty(t, a.body)
+	}
+}
+
+type clerk struct{}
+
+func (clerk) Mint(subject string, scopes []string, ttl time.Duration) (string, time.Time, error) {
+	return subject + ":" + strings.Join(scopes, " "), time.Now().Add(ttl), nil
+}
+
+func TestSessions(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.Sessions(clerk{}, time.Hour)
+	s.Customer.GET("/me", ok)
+
+	a := s.send("POST", "/v1/sessions", "")
+	require.Equal(t, http.StatusCreated, a.StatusCode)
+	require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
+	var session web.Session
+	require.NoError(t, json.Unmarshal([]byte(a.body), &session))
+	require.EqualValues(t, 7, session.CustomerID.Version())
+	require.WithinDuration(t, time.Now().Add(time.Hour), session.ExpiresAt, time.Minute)
+	require.Contains(t, s.get("/me", as(session.Token)...).body, session.CustomerID.String())
+	s.send("POST", "/v1/sessions", "x", "Content-Type", "text/plain").refused(t, 415, "unsupported_media_type")
+}
+
+func TestRunFinishesWhatIsInFlight(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	entered := make(chan struct{})
+	s.Public.GET("/slow", func(c echo.Context) error {
+		close(entered)
+		<-s.Draining() // answers only once the server has begun to stop
+		return ok(c)
+	})
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s.url = "http://" + listener.Addr().String()
+	ctx, stop := context.WithCancel(t.Context())
+	ended, answered := make(chan error, 1), make(chan answer, 1)
+	go func() { ended <- s.Run(ctx, listener) }()
+	go func() { answered <- s.get("/slow") }()
+
+	<-entered
+	stop()
+	require.Equal(t, http.StatusOK, (<-answered).StatusCode)
+	require.NoError(t, <-ended)
+	_, err = (&net.Dialer{}).DialContext(t.Context(), "tcp", listener.Addr().String())
+	require.Error(t, err, "it must have stopped accepting")
+}
+
+func TestRunCutsOffWhatOutlivesTheGrace(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(c *web.Config) { c.Grace = 10 * time.Millisecond })
+	entered := make(chan struct{})
+	s.Public.GET("/stuck", func(c echo.Context) error {
+		close(entered)
+		<-c.Request().Context().Done()
+		return c.Request().Context().Err()
+	})
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx, listener) }()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = conn.Write([]byte("GET /stuck HTTP/1.1\r\nHost: x\r\n\r\n"))
+	require.NoError(t, err)
+
+	<-entered
+	stop()
+	require.ErrorIs(t, <-ended, context.DeadlineExceeded)
+}
