@@ -1,0 +1,325 @@
+package cart
+
+import (
+	"errors"
+	"slices"
+
+	"shopping-cart/platform/fault"
+	"shopping-cart/platform/money"
+	"shopping-cart/platform/web"
+)
+
+// What a cart holds at most.
+const (
+	MaxLines       = 1000
+	MaxQuantity    = 9999 // of a line
+	MaxAdjustments = 100
+)
+
+var (
+	errNotFound         = fault.New(fault.NotFound, "not_found", "There is no such cart.")
+	errCartClosed       = fault.New(fault.Conflict, "cart_closed", "This cart can no longer be changed.")
+	errCartEmpty        = fault.New(fault.Conflict, "cart_empty", "There is nothing in this cart to check out.")
+	errPriceChanged     = fault.New(fault.Conflict, "price_changed", "Prices have changed since they were put into this cart. Take today's prices and look at the total again.")
+	errNoSuchLine       = fault.New(fault.NotFound, "no_such_line", "There is no line of this SKU in the cart.")
+	errUnknownProduct   = fault.New(fault.NotFound, "unknown_product", "There is no product with this SKU.")
+	errProductInactive  = fault.New(fault.Invalid, "product_inactive", "This product is not sold at the moment.")
+	errCurrencyMismatch = fault.New(fault.Invalid, "currency_mismatch", "The currency is not that of the cart.")
+	errTooManyLines     = fault.New(fault.Invalid, "too_many_lines", "A cart holds at most 1000 lines.")
+	errNegativeTotal    = fault.New(fault.Invalid, "negative_total", "The adjustments would take more off than the lines come to.")
+	errNotYourGuest     = fault.New(fault.Forbidden, "not_your_guest", "The token is not that of the guest who owns the source cart.")
+)
+
+// errUnread is no refusal: the lines changed after their products were looked up, so look up and decide again.
+var errUnread = errors.New("a line's product was not read")
+
+// decide answers a command on one cart: with events, with none when there is nothing to do, or with the fault that
+// refuses it.
+func decide(s State, c command, prices priceBook) ([]Event, error) {
+	switch c := c.(type) {
+	case create:
+		return []Event{Created(c)}, nil
+	case addItem:
+		return decideAddItem(s, c, prices)
+	case setQuantity:
+		return decideSetQuantity(s, c)
+	case removeItem:
+		return decideRemoveItem(s, c)
+	case clearItems:
+		return decideClearItems(s)
+	case reprice:
+		return decideReprice(s, prices)
+	case setAdjustments:
+		return decideSetAdjustments(s, c)
+	case CheckOut:
+		return decideCheckOut(s, c, prices)
+	case Reopen:
+		return decideReopen(s, c), nil
+	case Complete:
+		return decideComplete(s, c), nil
+	case abandon:
+		return decideAbandon(s)
+	}
+	return nil, nil
+}
+
+// editable refuses a cart that is not open, and names the checkout that closed it.
+func (s State) editable() error {
+	switch s.Status {
+	case StatusOpen:
+		return nil
+	case StatusCheckingOut:
+		return errCartClosed.Detailf("This cart is being checked out.").With("checkout_id", s.CheckoutID)
+	case StatusCheckedOut:
+		return errCartClosed.Detailf("This cart has become an order.").With("checkout_id", s.CheckoutID)
+	case StatusMerged:
+		return errCartClosed.Detailf("This cart was merged into another.")
+	case StatusAbandoned:
+		return errCartClosed.Detailf("This cart was abandoned.")
+	}
+	return errCartClosed
+}
+
+// within is the event alone, unless it would take an amount of the cart beyond money.Max.
+func (s State) within(e Event) ([]Event, error) {
+	s = evolve(s, e)
+	var sum int64
+	for _, l := range s.Lines {
+		total, err := money.Times(l.UnitPrice, l.Quantity)
+		if err != nil {
+			return nil, err
+		}
+		if sum, err = money.Add(sum, total); err != nil {
+			return nil, err
+		}
+	}
+	if sum+adjustmentsTotal(s.Adjustments) > money.Max {
+		return nil, money.ErrTooLarge
+	}
+	return []Event{e}, nil
+}
+
+func errQuantity() error {
+	return web.Refused("quantity", "max", "A line holds at most 9999 of a product.")
+}
+
+// decideAddItem takes the price of the moment for a new line; a line that is there keeps its price and name.
+func decideAddItem(s State, c addItem, prices priceBook) ([]Event, error) {
+	if err := s.editable(); err != nil {
+		return nil, err
+	}
+	p := prices[c.SKU]
+	switch {
+	case !p.known():
+		return nil, errUnknownProduct
+	case !p.Active:
+		return nil, errProductInactive
+	case p.Price.Currency != s.Currency:
+		return nil, errCurrencyMismatch
+	}
+	added := Line{SKU: c.SKU, Name: p.Name, Quantity: c.Quantity, UnitPrice: p.Price.Amount}
+	added, err := s.room(added)
+	if err != nil {
+		return nil, err
+	}
+	return s.within(ItemAdded{added})
+}
+
+// room is the line as the cart takes it in: with the name and price of the line that is there.
+func (s State) room(added Line) (Line, error) {
+	held := int64(0)
+	if i := s.line(added.SKU); i >= 0 {
+		there := s.Lines[i]
+		added.Name, added.UnitPrice, held = there.Name, there.UnitPrice, there.Quantity
+	} else if len(s.Lines) >= MaxLines {
+		return Line{}, errTooManyLines
+	}
+	if held+added.Quantity > MaxQuantity {
+		return Line{}, errQuantity()
+	}
+	return added, nil
+}
+
+func decideSetQuantity(s State, c setQuantity) ([]Event, error) {
+	if err := s.editable(); err != nil {
+		return nil, err
+	}
+	i := s.line(c.SKU)
+	if i < 0 {
+		return nil, errNoSuchLine
+	}
+	if s.Lines[i].Quantity == c.Quantity {
+		return nil, nil
+	}
+	return s.within(QuantityChanged(c))
+}
+
+func decideRemoveItem(s State, c removeItem) ([]Event, error) {
+	if err := s.editable(); err != nil {
+		return nil, err
+	}
+	if s.line(c.SKU) < 0 {
+		return nil, errNoSuchLine
+	}
+	return []Event{ItemRemoved(c)}, nil
+}
+
+func decideClearItems(s State) ([]Event, error) {
+	if err := s.editable(); err != nil || len(s.Lines) == 0 {
+		return nil, err
+	}
+	return []Event{ItemsCleared{}}, nil
+}
+
+// decideReprice leaves alone what has no price today: a product that is not sold, or is sold in another currency. Check-out
+// will refuse it by name.
+func decideReprice(s State, prices priceBook) ([]Event, error) {
+	if err := s.editable(); err != nil {
+		return nil, err
+	}
+	var changes []PriceChange
+	for _, l := range s.Lines {
+		p, read := prices[l.SKU]
+		if !read {
+			return nil, errUnread
+		}
+		if p.sellable() && p.Price.Currency == s.Currency && p.Price.Amount != l.UnitPrice {
+			changes = append(changes, PriceChange{SKU: l.SKU, Was: l.UnitPrice, Now: p.Price.Amount})
+		}
+	}
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	return s.within(Repriced{Prices: changes})
+}
+
+// decideSetAdjustments refuses a discount beyond the lines. Lines removed later may still leave less than the discount:
+// then the total stays at 0.
+func decideSetAdjustments(s State, c setAdjustments) ([]Event, error) {
+	if err := s.editable(); err != nil {
+		return nil, err
+	}
+	list := make([]Adjustment, len(c.Adjustments))
+	for i, a := range c.Adjustments {
+		if a.Amount.Currency != s.Currency {
+			return nil, errCurrencyMismatch
+		}
+		list[i] = Adjustment{Code: a.Code, Label: a.Label, Amount: a.Amount.Amount}
+	}
+	if linesTotal(s.Lines)+adjustmentsTotal(list) < 0 {
+		return nil, errNegativeTotal
+	}
+	if slices.Equal(list, s.Adjustments) {
+		return nil, nil
+	}
+	return s.within(AdjustmentsSet{Adjustments: list})
+}
+
+// decideCheckOut seals the cart, so that the shopper pays the total they saw.
+func decideCheckOut(s State, c CheckOut, prices priceBook) ([]Event, error) {
+	if err := s.editable(); err != nil {
+		return nil, err
+	}
+	if len(s.Lines) == 0 {
+		return nil, errCartEmpty
+	}
+	if err := s.priced(prices); err != nil {
+		return nil, err
+	}
+	attempt := s.Attempt + 1
+	return []Event{CheckedOut{
+		CheckoutID: derivedID(c.CartID, attempt, "checkout"), OrderID: derivedID(c.CartID, attempt, "order"),
+		PaymentID: derivedID(c.CartID, attempt, "payment"), Attempt: attempt, CartID: c.CartID,
+		CustomerID: s.CustomerID, Currency: s.Currency, Lines: slices.Clone(s.Lines),
+		Adjustments: append([]Adjustment{}, s.Adjustments...), Total: s.Total(),
+		PaymentMethod: c.PaymentMethod, ContactID: c.ContactID,
+	}}, nil
+}
+
+// movedPrice is a line of price_changed.
+type movedPrice struct {
+	SKU string       `json:"sku"`
+	Was money.Amount `json:"was"`
+	Now money.Amount `json:"now"`
+}
+
+// priced refuses a cart that holds what is not sold, or what now has another price.
+func (s State) priced(prices priceBook) error {
+	var unsold []string
+	var moved []movedPrice
+	for _, l := range s.Lines {
+		p, read := prices[l.SKU]
+		was := money.Of(l.UnitPrice, s.Currency)
+		switch {
+		case !read:
+			return errUnread
+		case !p.sellable():
+			unsold = append(unsold, l.SKU)
+		case p.Price != was:
+			moved = append(moved, movedPrice{SKU: l.SKU, Was: was, Now: p.Price})
+		}
+	}
+	switch {
+	case len(unsold) > 0:
+		return errProductInactive.Detailf("The cart holds a product that is not sold at the moment. Remove it to go on.").With("skus", unsold)
+	case len(moved) > 0:
+		return errPriceChanged.With("lines", moved)
+	}
+	return nil
+}
+
+// decideReopen lets the shopper try again. The end of another checkout than the running one is a late message.
+func decideReopen(s State, c Reopen) []Event {
+	if s.Status != StatusCheckingOut || s.CheckoutID != c.CheckoutID {
+		return nil
+	}
+	return []Event{Reopened{CheckoutID: c.CheckoutID, Code: c.Code, Detail: c.Detail}}
+}
+
+func decideComplete(s State, c Complete) []Event {
+	if s.Status != StatusCheckingOut || s.CheckoutID != c.CheckoutID {
+		return nil
+	}
+	return []Event{Completed{CheckoutID: c.CheckoutID, OrderID: c.OrderID}}
+}
+
+func decideAbandon(s State) ([]Event, error) {
+	if s.Status == StatusAbandoned {
+		return nil, nil
+	}
+	if err := s.editable(); err != nil {
+		return nil, err
+	}
+	return []Event{Abandoned{}}, nil
+}
+
+// decideMerge brings the lines of source into target; where both have a SKU, the target's price wins. It answers with
+// the event of each cart, or with none when the same merge was done before.
+func decideMerge(target, source State, c merge) (in *MergedIn, away *MergedAway, err error) {
+	if source.Status == StatusMerged && source.MergedInto == c.TargetID {
+		return nil, nil, nil
+	}
+	if err := target.editable(); err != nil {
+		return nil, nil, err
+	}
+	if err := source.editable(); err != nil {
+		return nil, nil, err
+	}
+	if source.Currency != target.Currency {
+		return nil, nil, errCurrencyMismatch
+	}
+	in = &MergedIn{SourceCartID: c.SourceID, Lines: []Line{}}
+	grown := target
+	for _, l := range source.Lines {
+		l, err := grown.room(l)
+		if err != nil {
+			return nil, nil, err
+		}
+		in.Lines = append(in.Lines, l)
+		grown.Lines = withAdded(grown.Lines, l)
+	}
+	if _, err := target.within(*in); err != nil {
+		return nil, nil, err
+	}
+	return in, &MergedAway{TargetCartID: c.TargetID}, nil
+}

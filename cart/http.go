@@ -1,0 +1,188 @@
+package cart
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/money"
+	"shopping-cart/platform/web"
+)
+
+// Routes adds the routes of products and carts.
+func (m *Module) Routes(s *web.Server) {
+	s.Public.GET("/v1/products", m.listProducts)
+	s.Public.GET("/v1/products/:sku", m.showProduct)
+	s.Scoped(web.ScopeAdmin).PUT("/v1/products/:sku", m.putProduct)
+
+	c := s.Customer
+	c.POST("/v1/carts", m.open)
+	c.GET("/v1/carts", m.list)
+	c.GET("/v1/carts/:id", m.show)
+	c.GET("/v1/carts/:id/events", m.history)
+	c.DELETE("/v1/carts/:id", m.abandon)
+	c.POST("/v1/carts/:id/items", m.addItem)
+	c.DELETE("/v1/carts/:id/items", m.clearItems)
+	c.PATCH("/v1/carts/:id/items/:sku", m.setQuantity)
+	c.DELETE("/v1/carts/:id/items/:sku", m.removeItem)
+	c.POST("/v1/carts/:id/reprice", m.reprice)
+	c.POST("/v1/carts/:id/merge", m.merge)
+	s.Scoped(ScopePricing, web.ScopeAdmin).PUT("/v1/carts/:id/adjustments", m.setAdjustments)
+}
+
+// View is a cart on the wire.
+type View struct {
+	ID          uuid.UUID        `json:"id" format:"uuid"`
+	CustomerID  string           `json:"customer_id"`
+	Currency    string           `json:"currency" example:"GBP"`
+	Status      Status           `json:"status" enums:"open,checking_out,checked_out,merged,abandoned"`
+	Items       []ItemView       `json:"items"`
+	Adjustments []AdjustmentView `json:"adjustments"`
+	Total       money.Amount     `json:"total"` // lines and adjustments, never below 0
+	Version     int64            `json:"version" example:"7"`
+	CheckoutID  *uuid.UUID       `json:"checkout_id" format:"uuid" extensions:"x-nullable"` // that runs or went well
+	CreatedAt   time.Time        `json:"created_at"`
+	UpdatedAt   time.Time        `json:"updated_at"`
+}
+
+// ItemView is a line of a cart on the wire.
+type ItemView struct {
+	SKU       string       `json:"sku" example:"85123A"`
+	Name      string       `json:"name" example:"White hanging heart"`
+	Quantity  int64        `json:"quantity" example:"2"`
+	UnitPrice money.Amount `json:"unit_price"`
+	LineTotal money.Amount `json:"line_total"`
+}
+
+// AdjustmentView is an adjustment on the wire.
+type AdjustmentView struct {
+	Code   string       `json:"code" example:"shipping"`
+	Label  string       `json:"label" example:"Royal Mail, second class"`
+	Amount money.Amount `json:"amount"` // negative lowers the total
+}
+
+func viewOf(cart eventstore.Stream[State]) View {
+	s := cart.State
+	v := View{
+		ID: cart.ID, CustomerID: s.CustomerID, Currency: s.Currency, Status: s.Status,
+		Items: []ItemView{}, Adjustments: []AdjustmentView{}, Total: money.Of(s.Total(), s.Currency), Version: cart.Version,
+		CreatedAt: web.Time(cart.CreatedAt), UpdatedAt: web.Time(cart.UpdatedAt),
+	}
+	for _, l := range s.Lines {
+		v.Items = append(v.Items, ItemView{
+			SKU: l.SKU, Name: l.Name, Quantity: l.Quantity,
+			UnitPrice: money.Of(l.UnitPrice, s.Currency), LineTotal: money.Of(l.Total(), s.Currency),
+		})
+	}
+	for _, a := range s.Adjustments {
+		v.Adjustments = append(v.Adjustments, AdjustmentView{Code: a.Code, Label: a.Label, Amount: money.Of(a.Amount, s.Currency)})
+	}
+	if s.CheckoutID != uuid.Nil {
+		v.CheckoutID = &s.CheckoutID
+	}
+	return v
+}
+
+// EventView is an event of a cart on the wire. Amounts in data are minor units of the cart's currency.
+type EventView struct {
+	Version    int64           `json:"version" example:"2"`
+	Type       string          `json:"type" example:"cart.item_added"`
+	Data       json.RawMessage `json:"data" swaggertype:"object"`
+	OccurredAt time.Time       `json:"occurred_at"`
+	Actor      string          `json:"actor"` // the subject of the token, or saga
+}
+
+func eventViewOf(e eventstore.Recorded) EventView {
+	return EventView{Version: e.Version, Type: e.Kind, Data: e.Data, OccurredAt: web.Time(e.At), Actor: e.Meta.Actor}
+}
+
+// ProductView is a product on the wire.
+type ProductView struct {
+	SKU       string       `json:"sku" example:"85123A"`
+	Name      string       `json:"name" example:"White hanging heart"`
+	Price     money.Amount `json:"price"`
+	Active    bool         `json:"active"`                            // whether it can be bought
+	Available *int64       `json:"available" extensions:"x-nullable"` // null: its stock is not tracked
+}
+
+func productViewOf(p Product, available map[string]int64) ProductView {
+	v := ProductView{SKU: p.SKU, Name: p.Name, Price: p.Price, Active: p.Active}
+	if n, tracked := available[p.SKU]; tracked {
+		v.Available = &n
+	}
+	return v
+}
+
+// openRequest is the body of POST /v1/carts.
+type openRequest struct {
+	Currency string `json:"currency" validate:"required,currency" example:"GBP"`
+}
+
+// itemRequest is the body of POST /v1/carts/{id}/items.
+type itemRequest struct {
+	SKU      string `json:"sku" validate:"required,sku" example:"85123A"`
+	Quantity int64  `json:"quantity" validate:"min=1,max=9999" example:"2"`
+}
+
+// quantityRequest is the body of PATCH /v1/carts/{id}/items/{sku}.
+type quantityRequest struct {
+	Quantity int64 `json:"quantity" validate:"min=1,max=9999" example:"3"`
+}
+
+// mergeRequest is the body of POST /v1/carts/{id}/merge.
+type mergeRequest struct {
+	SourceCartID uuid.UUID `json:"source_cart_id" validate:"required" format:"uuid"`
+	SourceToken  string    `json:"source_token" validate:"required"`
+}
+
+// adjustmentsRequest is the body of PUT /v1/carts/{id}/adjustments.
+type adjustmentsRequest struct {
+	Adjustments []adjustmentRequest `json:"adjustments" validate:"required,max=100,dive"`
+}
+
+type adjustmentRequest struct {
+	Code   string       `json:"code" validate:"required,max=64" example:"shipping"`
+	Label  string       `json:"label" validate:"required,max=255" example:"Royal Mail, second class"`
+	Amount moneyRequest `json:"amount" validate:"required"`
+}
+
+// productRequest is the body of PUT /v1/products/{sku}.
+type productRequest struct {
+	Name   string       `json:"name" validate:"required,max=255" example:"White hanging heart"`
+	Price  moneyRequest `json:"price" validate:"required"`
+	Active *bool        `json:"active" example:"true"` // true when left out
+}
+
+// moneyRequest is an amount that a client states. A left-out amount is refused, not taken for 0.
+type moneyRequest struct {
+	Amount   *int64 `json:"amount" validate:"required" example:"1999"`
+	Currency string `json:"currency" validate:"required,currency" example:"GBP"`
+}
+
+// within is the amount, refused when it is beyond ±money.Max.
+func (r moneyRequest) within(field string) (money.Amount, error) {
+	if *r.Amount > money.Max || *r.Amount < -money.Max {
+		return money.Amount{}, money.ErrTooLarge.At(field + ".amount")
+	}
+	return money.Of(*r.Amount, r.Currency), nil
+}
+
+// price is what the price book may ask for: not less than nothing.
+func (r productRequest) price() (money.Amount, error) {
+	price, err := r.Price.within("price")
+	if err == nil && price.Amount < 0 {
+		err = web.Refused("price.amount", "min", "It must be at least 0.")
+	}
+	return price, err
+}
+
+func (r productRequest) product(sku string) (Product, error) {
+	if strings.TrimSpace(r.Name) == "" {
+		return Product{}, web.Refused("name", "required", "It is required.")
+	}
+	price, err := r.price()
+	return Product{SKU: sku, Name: r.Name, Price: price, Active: r.Active == nil || *r.Active}, err
+}

@@ -1,0 +1,262 @@
+package cart
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/web"
+)
+
+// addItem adds a product to a cart.
+//
+//	@Summary	Add to the line of a SKU, at today's price when the line is new
+//	@Tags		carts
+//	@Security	Bearer
+//	@Param		id				path		string		true	"Cart"	format(uuid)
+//	@Param		body			body		itemRequest	true	"What, and how many"
+//	@Param		Idempotency-Key	header		string		false	"The same key again is answered, not done again"
+//	@Param		If-Match		header		string		false	"Only if the cart is at this version"
+//	@Success	200				{object}	View
+//	@Header		200				{string}	ETag	"The version, quoted"
+//	@Failure	400,401,413,415	{object}	web.Problem
+//	@Failure	404				{object}	web.Problem	"not_found, unknown_product"
+//	@Failure	409				{object}	web.Problem	"cart_closed, with checkout_id"
+//	@Failure	412				{object}	web.Problem	"version_mismatch"
+//	@Failure	422				{object}	web.Problem	"product_inactive, currency_mismatch, too_many_lines, amount_too_large, validation_failed"
+//	@Router		/v1/carts/{id}/items [post]
+func (m *Module) addItem(c echo.Context) error {
+	return m.edit(c, owns, func() (command, error) {
+		body, err := web.Body[itemRequest](c)
+		return addItem(body), err
+	})
+}
+
+// setQuantity changes a line.
+//
+//	@Summary	Set the quantity of a line
+//	@Tags		carts
+//	@Security	Bearer
+//	@Param		id				path		string			true	"Cart"	format(uuid)
+//	@Param		sku				path		string			true	"SKU, percent-encoded"
+//	@Param		body			body		quantityRequest	true	"How many it shall be"
+//	@Param		Idempotency-Key	header		string			false	"The same key again is answered, not done again"
+//	@Param		If-Match		header		string			false	"Only if the cart is at this version"
+//	@Success	200				{object}	View
+//	@Header		200				{string}	ETag	"The version, quoted"
+//	@Failure	400,401,413,415	{object}	web.Problem
+//	@Failure	404				{object}	web.Problem	"not_found, no_such_line"
+//	@Failure	409				{object}	web.Problem	"cart_closed, with checkout_id"
+//	@Failure	412				{object}	web.Problem	"version_mismatch"
+//	@Failure	422				{object}	web.Problem	"amount_too_large, validation_failed"
+//	@Router		/v1/carts/{id}/items/{sku} [patch]
+func (m *Module) setQuantity(c echo.Context) error {
+	return m.edit(c, owns, func() (command, error) {
+		sku, err := web.SKU(c)
+		if err != nil {
+			return nil, err
+		}
+		body, err := web.Body[quantityRequest](c)
+		return setQuantity{SKU: sku, Quantity: body.Quantity}, err
+	})
+}
+
+// removeItem takes a line out.
+//
+//	@Summary	Remove a line
+//	@Tags		carts
+//	@Security	Bearer
+//	@Param		id				path		string	true	"Cart"	format(uuid)
+//	@Param		sku				path		string	true	"SKU, percent-encoded"
+//	@Param		Idempotency-Key	header		string	false	"The same key again is answered, not done again"
+//	@Param		If-Match		header		string	false	"Only if the cart is at this version"
+//	@Success	200				{object}	View
+//	@Header		200				{string}	ETag	"The version, quoted"
+//	@Failure	400,401			{object}	web.Problem
+//	@Failure	404				{object}	web.Problem	"not_found, no_such_line"
+//	@Failure	409				{object}	web.Problem	"cart_closed, with checkout_id"
+//	@Failure	412				{object}	web.Problem	"version_mismatch"
+//	@Failure	422				{object}	web.Problem	"validation_failed, idempotency_key_reused"
+//	@Router		/v1/carts/{id}/items/{sku} [delete]
+func (m *Module) removeItem(c echo.Context) error {
+	return m.edit(c, owns, func() (command, error) {
+		sku, err := web.SKU(c)
+		return removeItem{SKU: sku}, err
+	})
+}
+
+// clearItems takes all lines out.
+//
+//	@Summary	Remove all lines
+//	@Tags		carts
+//	@Security	Bearer
+//	@Param		id				path		string	true	"Cart"	format(uuid)
+//	@Param		Idempotency-Key	header		string	false	"The same key again is answered, not done again"
+//	@Param		If-Match		header		string	false	"Only if the cart is at this version"
+//	@Success	200				{object}	View
+//	@Header		200				{string}	ETag	"The version, quoted"
+//	@Failure	400,401,404		{object}	web.Problem
+//	@Failure	409				{object}	web.Problem	"cart_closed, with checkout_id"
+//	@Failure	412				{object}	web.Problem	"version_mismatch"
+//	@Failure	422				{object}	web.Problem	"idempotency_key_reused"
+//	@Router		/v1/carts/{id}/items [delete]
+func (m *Module) clearItems(c echo.Context) error {
+	return m.edit(c, owns, func() (command, error) { return clearItems{}, nil })
+}
+
+// reprice gives all lines today's prices.
+//
+//	@Summary		Take today's prices
+//	@Description	Lines of products that are not sold at the moment keep their price.
+//	@Tags			carts
+//	@Security		Bearer
+//	@Param			id				path		string	true	"Cart"	format(uuid)
+//	@Param			Idempotency-Key	header		string	false	"The same key again is answered, not done again"
+//	@Param			If-Match		header		string	false	"Only if the cart is at this version"
+//	@Success		200				{object}	View
+//	@Header			200				{string}	ETag	"The version, quoted"
+//	@Failure		400,401,404		{object}	web.Problem
+//	@Failure		409				{object}	web.Problem	"cart_closed, with checkout_id"
+//	@Failure		412				{object}	web.Problem	"version_mismatch"
+//	@Failure		422				{object}	web.Problem	"amount_too_large, idempotency_key_reused"
+//	@Router			/v1/carts/{id}/reprice [post]
+func (m *Module) reprice(c echo.Context) error {
+	return m.edit(c, owns, func() (command, error) { return reprice{}, nil })
+}
+
+// setAdjustments replaces what the shop's rules add to the lines.
+//
+//	@Summary		Set tax, shipping and discounts
+//	@Description	Replaces the list. Needs the scope pricing or admin.
+//	@Tags			carts
+//	@Security		Bearer
+//	@Param			id				path		string				true	"Cart"	format(uuid)
+//	@Param			body			body		adjustmentsRequest	true	"Signed amounts in the cart's currency"
+//	@Param			Idempotency-Key	header		string				false	"The same key again is answered, not done again"
+//	@Param			If-Match		header		string				false	"Only if the cart is at this version"
+//	@Success		200				{object}	View
+//	@Header			200				{string}	ETag	"The version, quoted"
+//	@Failure		400,401,403,404,413,415	{object}	web.Problem
+//	@Failure		409				{object}	web.Problem	"cart_closed, with checkout_id"
+//	@Failure		412				{object}	web.Problem	"version_mismatch"
+//	@Failure		422				{object}	web.Problem	"negative_total, currency_mismatch, amount_too_large, validation_failed"
+//	@Router			/v1/carts/{id}/adjustments [put]
+func (m *Module) setAdjustments(c echo.Context) error {
+	return m.edit(c, adjusts, func() (command, error) {
+		body, err := web.Body[adjustmentsRequest](c)
+		if err != nil {
+			return nil, err
+		}
+		return body.command()
+	})
+}
+
+func (r adjustmentsRequest) command() (setAdjustments, error) {
+	cmd := setAdjustments{}
+	for _, a := range r.Adjustments {
+		amount, err := a.Amount.within("adjustments.amount")
+		if err != nil {
+			return setAdjustments{}, err
+		}
+		cmd.Adjustments = append(cmd.Adjustments, adjustment{Code: a.Code, Label: a.Label, Amount: amount})
+	}
+	return cmd, nil
+}
+
+// abandon gives a cart up.
+//
+//	@Summary	Abandon a cart
+//	@Tags		carts
+//	@Security	Bearer
+//	@Param		id				path	string	true	"Cart"	format(uuid)
+//	@Param		Idempotency-Key	header	string	false	"The same key again is answered, not done again"
+//	@Param		If-Match		header	string	false	"Only if the cart is at this version"
+//	@Success	204
+//	@Failure	400,401,404		{object}	web.Problem
+//	@Failure	409				{object}	web.Problem	"cart_closed, with checkout_id"
+//	@Failure	412				{object}	web.Problem	"version_mismatch"
+//	@Failure	422				{object}	web.Problem	"idempotency_key_reused"
+//	@Router		/v1/carts/{id} [delete]
+func (m *Module) abandon(c echo.Context) error {
+	cart, receipt, err := m.edited(c, owns, func() (command, error) { return abandon{}, nil })
+	if err != nil {
+		return err
+	}
+	if receipt.Replayed {
+		web.Replayed(c)
+	}
+	web.ETag(c, cart.Version)
+	return c.NoContent(http.StatusNoContent)
+}
+
+// merge brings a guest's cart into one of the caller's.
+//
+//	@Summary		Merge a guest's cart into mine
+//	@Description	Quantities are added, and my price wins. The guest's token may be 30 days past its end.
+//	@Tags			carts
+//	@Security		Bearer
+//	@Param			id				path		string			true	"The cart that stays"	format(uuid)
+//	@Param			body			body		mergeRequest	true	"The guest's cart, and the guest's token"
+//	@Param			Idempotency-Key	header		string			false	"The same key again is answered, not done again"
+//	@Param			If-Match		header		string			false	"Only if the cart that stays is at this version"
+//	@Success		200				{object}	View
+//	@Header			200				{string}	ETag	"The version, quoted"
+//	@Failure		400,401,404,413,415	{object}	web.Problem
+//	@Failure		403				{object}	web.Problem	"not_your_guest"
+//	@Failure		409				{object}	web.Problem	"cart_closed: either of the two"
+//	@Failure		412				{object}	web.Problem	"version_mismatch"
+//	@Failure		422				{object}	web.Problem	"same_cart, currency_mismatch, too_many_lines, amount_too_large, validation_failed"
+//	@Router			/v1/carts/{id}/merge [post]
+func (m *Module) merge(c echo.Context) error {
+	id, err := web.ID(c, "id")
+	if err != nil {
+		return err
+	}
+	body, err := web.Body[mergeRequest](c)
+	if err == nil && body.SourceCartID == id {
+		err = errIntoItself.At("source_cart_id")
+	}
+	var write web.Write
+	if err == nil {
+		write, err = web.WriteOf(c)
+	}
+	if err != nil {
+		return m.hidden(c, owns, id, err)
+	}
+	guest, _ := m.VerifyGuest(body.SourceToken) // a bad token names no guest, and owns no cart
+	receipt, err := m.store.Do(c.Request().Context(), mergeCommand(web.CallerOf(c), guest, write, merge{TargetID: id, SourceID: body.SourceCartID}))
+	if err != nil {
+		return err
+	}
+	cart, err := carts.Result(c.Request().Context(), m.store, receipt)
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, cart, receipt)
+}
+
+func mergeCommand(caller web.Caller, guest string, write web.Write, c merge) eventstore.Command {
+	cmd := commandOf(write)
+	cmd.Streams = []eventstore.Ref{carts.Ref(c.TargetID), carts.Ref(c.SourceID)}
+	cmd.Decide = func(tx *eventstore.Tx) error {
+		target, source := carts.Get(tx, c.TargetID).State, carts.Get(tx, c.SourceID).State
+		switch {
+		case !owns(caller, target):
+			return errNotFound
+		case guest == "" || source.CustomerID != guest:
+			return errNotYourGuest
+		}
+		if err := tx.Match(c.TargetID, write.IfMatch); err != nil {
+			return err
+		}
+		in, away, err := decideMerge(target, source, c)
+		if err != nil || in == nil {
+			return err
+		}
+		carts.Append(tx, c.TargetID, *in)
+		carts.Append(tx, c.SourceID, *away)
+		return nil
+	}
+	return cmd
+}

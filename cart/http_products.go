@@ -1,0 +1,164 @@
+package cart
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/web"
+)
+
+// listProducts answers with the price book.
+//
+//	@Summary	List products, newest first, or search them
+//	@Tags		products
+//	@Param		q		query		string	false	"Part of the name or the SKU, in either case"
+//	@Param		limit	query		int		false	"Products on a page: 1 to 100, 20 when left out"
+//	@Param		cursor	query		string	false	"next_cursor of the page before"
+//	@Success	200		{object}	web.Page[ProductView]
+//	@Failure	422		{object}	web.Problem	"validation_failed, cursor_invalid"
+//	@Router		/v1/products [get]
+func (m *Module) listProducts(c echo.Context) error {
+	page, err := web.PageOf(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	found, err := m.search(ctx, c.QueryParam("q"), page)
+	if err != nil {
+		return err
+	}
+	cut := web.NewPage(found, page.Limit, func(p eventstore.Stream[Product]) web.Cursor { return web.Cursor{At: p.CreatedAt, ID: p.ID} })
+	views, err := m.withStock(ctx, cut.Data)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, web.Page[ProductView]{Data: views, NextCursor: cut.NextCursor})
+}
+
+// showProduct answers with a product.
+//
+//	@Summary	Read a product
+//	@Tags		products
+//	@Param		sku	path		string	true	"SKU, percent-encoded"
+//	@Success	200	{object}	ProductView
+//	@Failure	404	{object}	web.Problem	"unknown_product"
+//	@Failure	422	{object}	web.Problem	"validation_failed: it cannot be a SKU"
+//	@Router		/v1/products/{sku} [get]
+func (m *Module) showProduct(c echo.Context) error {
+	sku, err := web.SKU(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	product, err := products.Load(ctx, m.store, productID(sku))
+	if err != nil {
+		return err
+	}
+	if !product.State.known() {
+		return errUnknownProduct
+	}
+	views, err := m.withStock(ctx, []eventstore.Stream[Product]{product})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, views[0])
+}
+
+// putProduct states what the price book says of a SKU.
+//
+//	@Summary		Put a product into the price book, or change it
+//	@Description	Carts that hold it keep their price until they are repriced.
+//	@Tags			products
+//	@Security		Bearer
+//	@Param			sku				path		string			true	"SKU, percent-encoded"
+//	@Param			body			body		productRequest	true	"All of it; active is true when left out"
+//	@Param			Idempotency-Key	header		string			false	"The same key again is answered, not done again"
+//	@Param			If-Match		header		string			false	"Only if the product is at this version"
+//	@Success		200				{object}	ProductView		"Changed"
+//	@Success		201				{object}	ProductView		"New"
+//	@Header			200,201			{string}	ETag			"The version, quoted"
+//	@Failure		400,401,403,413,415	{object}	web.Problem
+//	@Failure		412				{object}	web.Problem	"version_mismatch"
+//	@Failure		422				{object}	web.Problem	"validation_failed, amount_too_large, unknown_field, idempotency_key_reused"
+//	@Router			/v1/products/{sku} [put]
+func (m *Module) putProduct(c echo.Context) error {
+	sku, err := web.SKU(c)
+	if err != nil {
+		return err
+	}
+	body, err := web.Body[productRequest](c)
+	if err != nil {
+		return err
+	}
+	product, err := body.product(sku)
+	if err != nil {
+		return err
+	}
+	write, err := web.WriteOf(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	receipt, err := m.store.Do(ctx, putCommand(write, putProduct{product}))
+	if err != nil {
+		return err
+	}
+	return m.answerPut(ctx, c, receipt)
+}
+
+func putCommand(write web.Write, c putProduct) eventstore.Command {
+	id := productID(c.SKU)
+	cmd := commandOf(write)
+	cmd.Streams = []eventstore.Ref{products.Ref(id)}
+	cmd.Decide = func(tx *eventstore.Tx) error {
+		if err := tx.Match(id, write.IfMatch); err != nil {
+			return err
+		}
+		product := products.Get(tx, id)
+		status := http.StatusOK
+		if !product.Exists() {
+			status = http.StatusCreated
+		}
+		tx.Answer(status)
+		products.Append(tx, id, decideProduct(product.State, c)...)
+		return nil
+	}
+	return cmd
+}
+
+func (m *Module) answerPut(ctx context.Context, c echo.Context, receipt eventstore.Receipt) error {
+	product, err := products.Result(ctx, m.store, receipt)
+	if err != nil {
+		return err
+	}
+	views, err := m.withStock(ctx, []eventstore.Stream[Product]{product})
+	if err != nil {
+		return err
+	}
+	if receipt.Replayed {
+		web.Replayed(c)
+	}
+	web.ETag(c, product.Version)
+	return c.JSON(cmp.Or(receipt.Status, http.StatusOK), views[0])
+}
+
+// withStock are products as clients see them, with what is left of each.
+func (m *Module) withStock(ctx context.Context, found []eventstore.Stream[Product]) ([]ProductView, error) {
+	skus := make([]string, len(found))
+	for i, p := range found {
+		skus[i] = p.State.SKU
+	}
+	available, err := m.Available(ctx, skus)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]ProductView, len(found))
+	for i, p := range found {
+		views[i] = productViewOf(p.State, available)
+	}
+	return views, nil
+}

@@ -1,0 +1,196 @@
+// Package cart keeps carts and the price book.
+//
+// An operator puts a product into the price book, a shopper opens a cart and adds it: the line takes the price of that
+// moment and keeps it. What the shop's own rules add (tax, shipping, discounts) are adjustments, handed in from outside.
+//
+//	Created ─ ItemAdded ─ QuantityChanged ─ … ─ CheckedOut ─┬─ Completed           the cart has become an order
+//	            ▲                                           └─ Reopened ─┐         the checkout failed: open as it was
+//	            └────────────────────────────────────────────────────────┘
+//	          open ─ MergedAway (into another cart, which notes MergedIn) or Abandoned
+//
+// Checking out seals the cart: later edits are refused until the checkout ends, and prices that moved stop it. So
+// the shopper pays the total they saw. [CheckedOut] carries all that the checkout needs; it ends with the command
+// [Complete] or [Reopen].
+//
+// Carts and products are both streams of the schema cart. The stream of a product follows from its SKU, so that adding
+// an item reads the price as committed at the very decision.
+package cart
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"gorm.io/gorm"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/web"
+)
+
+// Config is what the module needs.
+type Config struct {
+	Committer *eventstore.Committer
+	Query     *pgxpool.Pool
+	Views     *gorm.DB
+	Alone     bool // no other process uses the database
+	Log       *slog.Logger
+
+	// VerifyGuest reads a guest's token, which may have ended a while ago, and names the guest.
+	VerifyGuest func(token string) (subject string, err error)
+	// Available says how many of each SKU can be sold. SKUs whose stock is not tracked are left out.
+	Available func(ctx context.Context, skus []string) (map[string]int64, error)
+}
+
+// Module is the cart module.
+type Module struct {
+	Config
+	store *eventstore.Store
+}
+
+// New makes the module. Its store may be subscribed to until the committer runs.
+func New(c Config) *Module {
+	return &Module{Config: c, store: eventstore.Open(c.Committer, c.Query, "cart", carts, products)}
+}
+
+// Store holds the events of carts and products.
+func (m *Module) Store() *eventstore.Store { return m.store }
+
+// Run takes up what a crash left in the outbox, until ctx is done.
+func (m *Module) Run(ctx context.Context) error {
+	return m.store.Sweep(ctx, m.Alone, func(err error) {
+		m.Log.ErrorContext(ctx, "the outbox of the carts could not be swept", "error", err)
+	})
+}
+
+// Visible is nil when the caller may see the cart, and the 404 not_found otherwise.
+func (m *Module) Visible(ctx context.Context, caller web.Caller, cartID uuid.UUID) error {
+	_, err := m.load(ctx, caller, cartID)
+	return err
+}
+
+func (m *Module) load(ctx context.Context, caller web.Caller, cartID uuid.UUID) (eventstore.Stream[State], error) {
+	cart, err := carts.Load(ctx, m.store, cartID)
+	if err == nil && !owns(caller, cart.State) {
+		err = errNotFound
+	}
+	return cart, err
+}
+
+// access says whether a caller may know of a cart.
+type access func(web.Caller, State) bool
+
+// owns is the access of the cart's customer and of operators.
+func owns(caller web.Caller, s State) bool {
+	return s.CustomerID != "" && (s.CustomerID == caller.Subject || caller.Operator())
+}
+
+// ScopePricing lets a service set the adjustments of any cart.
+const ScopePricing = "pricing"
+
+// adjusts is owns, and the access of the pricing service.
+func adjusts(caller web.Caller, s State) bool {
+	return owns(caller, s) || s.CustomerID != "" && caller.Is(ScopePricing)
+}
+
+// CheckOut seals a cart. It refuses, in this order, with not_found, idempotency_key_reused, version_mismatch, cart_closed,
+// cart_empty, product_inactive and price_changed. The same request again is answered with the checkout that it began.
+func (m *Module) CheckOut(ctx context.Context, c CheckOut) (Sealed, error) {
+	cart, receipt, err := m.do(ctx, edit{cart: c.CartID, caller: c.Caller, access: owns, write: c.Write, command: c})
+	if err != nil {
+		return Sealed{}, err
+	}
+	return Sealed{CheckoutID: cart.State.CheckoutID, Replayed: receipt.Replayed}, nil
+}
+
+// Handle tells a cart that its checkout ended. Said again, or said of another checkout than the running one, it changes
+// nothing and is no error.
+func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Command) error {
+	cart := cmd.cartID()
+	_, err := m.store.Do(ctx, eventstore.Command{
+		ID: id, Meta: eventstore.Meta{Actor: "saga", Correlation: correlation}, Streams: []eventstore.Ref{carts.Ref(cart)},
+		Decide: func(tx *eventstore.Tx) error {
+			events, err := decide(carts.Get(tx, cart).State, cmd, nil)
+			carts.Append(tx, cart, events...)
+			return err
+		},
+	})
+	return err
+}
+
+// edit is a command to one cart, and who gave it.
+type edit struct {
+	cart    uuid.UUID
+	caller  web.Caller
+	access  access
+	write   web.Write
+	command command
+}
+
+// maxLookUps is how often a cart's lines may change between the look-up of their products and the decision.
+const maxLookUps = 20
+
+// do decides an edit, and gives the cart as the edit left it.
+func (m *Module) do(ctx context.Context, e edit) (eventstore.Stream[State], eventstore.Receipt, error) {
+	for range maxLookUps {
+		skus, err := m.skusFor(ctx, e)
+		if err != nil {
+			return eventstore.Stream[State]{}, eventstore.Receipt{}, err
+		}
+		receipt, err := m.store.Do(ctx, e.asCommand(skus))
+		if errors.Is(err, errUnread) {
+			continue
+		}
+		if err != nil {
+			return eventstore.Stream[State]{}, eventstore.Receipt{}, err
+		}
+		cart, err := carts.Result(ctx, m.store, receipt)
+		return cart, receipt, err
+	}
+	return eventstore.Stream[State]{}, eventstore.Receipt{}, eventstore.ErrBusy
+}
+
+// skusFor are the products that a decision needs. Commands on all lines need those of the cart as it is now: if
+// a line joins before the decision, it says so, and they are looked up again.
+func (m *Module) skusFor(ctx context.Context, e edit) ([]string, error) {
+	switch c := e.command.(type) {
+	case addItem:
+		return []string{c.SKU}, nil
+	case CheckOut, reprice:
+		cart, err := carts.Load(ctx, m.store, e.cart)
+		return cart.State.skus(), err
+	case create, setQuantity, removeItem, clearItems, setAdjustments, Reopen, Complete, abandon:
+	}
+	return nil, nil
+}
+
+func (e edit) asCommand(skus []string) eventstore.Command {
+	cmd := commandOf(e.write)
+	cmd.Streams = []eventstore.Ref{carts.Ref(e.cart)}
+	cmd.Reads = productRefs(skus)
+	cmd.Decide = func(tx *eventstore.Tx) error {
+		cart := carts.Get(tx, e.cart).State
+		if e.access != nil && !e.access(e.caller, cart) {
+			return errNotFound
+		}
+		if err := tx.Match(e.cart, e.write.IfMatch); err != nil {
+			return err
+		}
+		events, err := decide(cart, e.command, readPrices(tx, skus))
+		if err != nil {
+			return err
+		}
+		carts.Append(tx, e.cart, events...)
+		return nil
+	}
+	return cmd
+}
+
+// commandOf is a command under the id and the circumstances of a request.
+func commandOf(w web.Write) eventstore.Command {
+	return eventstore.Command{
+		ID: w.ID, Fingerprint: w.Fingerprint,
+		Meta: eventstore.Meta{Actor: w.Actor, Correlation: w.Correlation, Trace: w.Trace},
+	}
+}

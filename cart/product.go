@@ -1,0 +1,86 @@
+package cart
+
+import (
+	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/money"
+)
+
+// Product is what the price book says of a SKU. The zero Product is that of an unknown SKU.
+type Product struct {
+	SKU    string       `json:"sku"`
+	Name   string       `json:"name"`
+	Price  money.Amount `json:"price"`
+	Active bool         `json:"active"` // whether it can be bought
+}
+
+// putProduct is the command that states what the price book shall say.
+type putProduct struct{ Product }
+
+// known reports whether the price book has the SKU.
+func (p Product) known() bool { return p.SKU != "" }
+
+// sellable is a product that is known and active.
+func (p Product) sellable() bool { return p.known() && p.Active }
+
+// priceBook are products by SKU, as read for one decision. A SKU that is not in the map was not read; one that was
+// read and is unknown has the zero Product.
+type priceBook map[string]Product
+
+// products gives the streams of the price book their types. A product's key is its SKU.
+var products = &eventstore.Aggregate[Product, ProductEvent]{
+	Kind: "product", Fold: 1, Decode: decodeProductEvent, Evolve: evolveProduct, Index: indexProduct,
+}
+
+func indexProduct(p Product) eventstore.Index {
+	i := eventstore.Index{Key: p.SKU, Status: "inactive"}
+	if p.Active {
+		i.Status = "active"
+	}
+	return i
+}
+
+func evolveProduct(p Product, e ProductEvent) Product {
+	switch e := e.(type) {
+	case ProductCreated:
+		p = Product(e)
+	case ProductChanged:
+		p.Name, p.Price, p.Active = e.Name, e.Price, e.Active
+	}
+	return p
+}
+
+// decideProduct answers putProduct. What the price book says already is no event.
+func decideProduct(p Product, c putProduct) []ProductEvent {
+	switch {
+	case !p.known():
+		return []ProductEvent{ProductCreated(c.Product)}
+	case p == c.Product:
+		return nil
+	}
+	return []ProductEvent{ProductChanged{Name: c.Name, Price: c.Price, Active: c.Active}}
+}
+
+// productSpace is where the ids of products come from. It never changes.
+var productSpace = uuid.MustParse("6d0b6d7e-3a0c-4a53-8a3f-5b7c0a4e9c21")
+
+// productID is the stream of a SKU.
+func productID(sku string) uuid.UUID { return uuid.NewSHA1(productSpace, []byte(sku)) }
+
+func productRefs(skus []string) []eventstore.Ref {
+	refs := make([]eventstore.Ref, len(skus))
+	for i, sku := range skus {
+		refs[i] = products.Ref(productID(sku))
+	}
+	return refs
+}
+
+// readPrices is the price book as a decision finds it.
+func readPrices(tx *eventstore.Tx, skus []string) priceBook {
+	book := make(priceBook, len(skus))
+	for _, sku := range skus {
+		book[sku] = products.Get(tx, productID(sku)).State
+	}
+	return book
+}

@@ -1,0 +1,142 @@
+package cart
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
+)
+
+// Status is where a cart stands in its life.
+type Status string
+
+// Only an open cart can be edited.
+const (
+	StatusOpen        Status = "open"
+	StatusCheckingOut Status = "checking_out" // sealed until its checkout ends
+	StatusCheckedOut  Status = "checked_out"  // became an order
+	StatusMerged      Status = "merged"       // its lines went into another cart
+	StatusAbandoned   Status = "abandoned"
+)
+
+// State is a cart as its events left it.
+type State struct {
+	CustomerID  string       `json:"customer_id"`
+	Currency    string       `json:"currency"`
+	Status      Status       `json:"status"`
+	Lines       []Line       `json:"lines,omitempty"` // in the order in which they were added; one for a SKU
+	Adjustments []Adjustment `json:"adjustments,omitempty"`
+	Attempt     int          `json:"attempt"`     // checkouts begun so far
+	CheckoutID  uuid.UUID    `json:"checkout_id"` // of the one that runs or went well; zero for none
+	MergedInto  uuid.UUID    `json:"merged_into"` // the target, once merged
+}
+
+// Total is what the shopper pays, in minor units: lines and adjustments, never below 0.
+func (s State) Total() int64 { return max(0, linesTotal(s.Lines)+adjustmentsTotal(s.Adjustments)) }
+
+// Total is the price of a line, in minor units.
+func (l Line) Total() int64 { return l.UnitPrice * l.Quantity }
+
+func linesTotal(lines []Line) (sum int64) {
+	for _, l := range lines {
+		sum += l.Total()
+	}
+	return sum
+}
+
+// adjustmentsTotal cannot wrap: MaxAdjustments times the largest amount is below 2⁶⁰.
+func adjustmentsTotal(adjustments []Adjustment) (sum int64) {
+	for _, a := range adjustments {
+		sum += a.Amount
+	}
+	return sum
+}
+
+// line is the place of a SKU among the lines, or -1.
+func (s State) line(sku string) int {
+	return slices.IndexFunc(s.Lines, func(l Line) bool { return l.SKU == sku })
+}
+
+func (s State) skus() []string {
+	skus := make([]string, len(s.Lines))
+	for i, l := range s.Lines {
+		skus[i] = l.SKU
+	}
+	return skus
+}
+
+// carts gives the streams of carts their types.
+var carts = &eventstore.Aggregate[State, Event]{Kind: "cart", Fold: 1, Decode: decodeEvent, Evolve: evolve, Index: index}
+
+func index(s State) eventstore.Index {
+	return eventstore.Index{Customer: s.CustomerID, Status: string(s.Status)}
+}
+
+// evolve folds an event into a cart.
+func evolve(s State, e Event) State {
+	switch e := e.(type) {
+	case Created:
+		s.CustomerID, s.Currency, s.Status = e.CustomerID, e.Currency, StatusOpen
+	case ItemAdded:
+		s.Lines = withAdded(s.Lines, e.Line)
+	case QuantityChanged:
+		s.Lines = withQuantity(s.Lines, e.SKU, e.Quantity)
+	case ItemRemoved:
+		s.Lines = slices.DeleteFunc(slices.Clone(s.Lines), func(l Line) bool { return l.SKU == e.SKU })
+	case ItemsCleared:
+		s.Lines = nil
+	case Repriced:
+		s.Lines = withPrices(s.Lines, e.Prices)
+	case AdjustmentsSet:
+		s.Adjustments = slices.Clone(e.Adjustments)
+	case CheckedOut:
+		s.Status, s.Attempt, s.CheckoutID = StatusCheckingOut, e.Attempt, e.CheckoutID
+	case Reopened:
+		s.Status, s.CheckoutID = StatusOpen, uuid.Nil
+	case Completed:
+		s.Status = StatusCheckedOut
+	case MergedIn:
+		for _, l := range e.Lines {
+			s.Lines = withAdded(s.Lines, l)
+		}
+	case MergedAway:
+		s.Status, s.MergedInto = StatusMerged, e.TargetCartID
+	case Abandoned:
+		s.Status = StatusAbandoned
+	}
+	return s
+}
+
+func withAdded(lines []Line, added Line) []Line {
+	lines = slices.Clone(lines)
+	if i := slices.IndexFunc(lines, func(l Line) bool { return l.SKU == added.SKU }); i >= 0 {
+		lines[i].Quantity += added.Quantity
+		return lines
+	}
+	return append(lines, added)
+}
+
+func withQuantity(lines []Line, sku string, quantity int64) []Line {
+	lines = slices.Clone(lines)
+	for i := range lines {
+		if lines[i].SKU == sku {
+			lines[i].Quantity = quantity
+		}
+	}
+	return lines
+}
+
+func withPrices(lines []Line, prices []PriceChange) []Line {
+	now := make(map[string]int64, len(prices))
+	for _, p := range prices {
+		now[p.SKU] = p.Now
+	}
+	lines = slices.Clone(lines)
+	for i, l := range lines {
+		if price, ok := now[l.SKU]; ok {
+			lines[i].UnitPrice = price
+		}
+	}
+	return lines
+}
