@@ -11,9 +11,9 @@ COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /shopping-cart .
 
 FROM debian:bookworm-slim
+# createcluster.conf: the package must not make a cluster of its own.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates postgresql-common \
- # The package must not make a cluster of its own.
  && sed -ri 's/#?create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf \
  && apt-get install -y --no-install-recommends postgresql-15 \
  && rm -rf /var/lib/apt/lists/* \

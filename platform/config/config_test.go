@@ -34,6 +34,7 @@ func TestLoad(t *testing.T) {
 	})
 
 	t.Run("FileFillsInWhatTheEnvironmentLeavesOpen", func(t *testing.T) {
+		emptyEnvironment(t)
 		t.Chdir(t.TempDir())
 		require.NoError(t, os.WriteFile(".env", []byte("QUEUE_SIZE=7\nLOG_FORMAT=json\n"), 0o600))
 		t.Setenv("QUEUE_SIZE", "9")
@@ -44,6 +45,7 @@ func TestLoad(t *testing.T) {
 	})
 
 	t.Run("BrokenFileRefused", func(t *testing.T) {
+		emptyEnvironment(t)
 		t.Chdir(t.TempDir())
 		require.NoError(t, os.WriteFile(".env", []byte("QUEUE_SIZE='7"), 0o600))
 		_, err := Load()
@@ -202,6 +204,16 @@ func TestExampleListsEverySetting(t *testing.T) {
 		settings[field.Tag.Get("env")] = field.Tag.Get("envDefault")
 	}
 	require.Equal(t, settings, listed)
+}
+
+// emptyEnvironment unsets every setting until the test ends.
+func emptyEnvironment(t *testing.T) {
+	t.Helper()
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
+		name := field.Tag.Get("env")
+		t.Setenv(name, "") // restores it at the end
+		require.NoError(t, os.Unsetenv(name))
+	}
 }
 
 func with(settings map[string]string, name, value string) map[string]string {

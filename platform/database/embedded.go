@@ -183,8 +183,11 @@ func (e *Embedded) arguments() []string {
 	return args
 }
 
-// release lets go of the data directory.
+// release lets go of the data directory, and removes the socket's when that lies elsewhere.
 func (e *Embedded) release() {
+	if e.socketDir != "" && filepath.Dir(e.socketDir) != e.config.Dir {
+		_ = os.Remove(e.socketDir)
+	}
 	for _, f := range []*os.File{e.log, e.lock} {
 		if f != nil {
 			_ = f.Close()

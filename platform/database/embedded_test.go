@@ -66,20 +66,21 @@ func TestEmbedded(t *testing.T) {
 
 	t.Run("PathTooLongForASocket", func(t *testing.T) {
 		t.Parallel()
-		dir := filepath.Join(seed.dir(t), strings.Repeat("long", 30))
-		url := startServer(t, dir).URL("shop")
-		socketDir := query1[string](t, url, "show unix_socket_directories")
+		dir := filepath.Join(openDir(t), strings.Repeat("long", 30))
+		seed.copyTo(t, dir)
+		server := startServer(t, dir)
+		socketDir := query1[string](t, server.URL("shop"), "show unix_socket_directories")
 		require.NotContains(t, socketDir, "longlong")
 		requireMode(t, socketDir, 0o700)
-		t.Cleanup(func() { _ = os.Remove(socketDir) })
+		require.NoError(t, server.Stop(t.Context()))
+		require.NoDirExists(t, socketDir)
 	})
 
 	t.Run("PathWithASeparator", func(t *testing.T) {
 		t.Parallel()
-		dir := filepath.Join(seed.dir(t), "my data, all of it")
-		url := startServer(t, dir).URL("shop")
-		socketDir := query1[string](t, url, "show unix_socket_directories")
-		t.Cleanup(func() { _ = os.Remove(socketDir) })
+		dir := filepath.Join(openDir(t), "my data, all of it")
+		seed.copyTo(t, dir)
+		exec1(t, startServer(t, dir).URL("shop"), "select 1")
 	})
 
 	t.Run("StalePidFile", func(t *testing.T) {

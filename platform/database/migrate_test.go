@@ -42,16 +42,11 @@ func TestMigrate(t *testing.T) {
 		requireStores(t, url)
 	})
 
-	t.Run("NeedsNoRightToCreateWhenUpToDate", func(t *testing.T) {
+	t.Run("WritesNothingWhenUpToDate", func(t *testing.T) {
 		t.Parallel()
 		url := pgtest.New(t)
-		conn, err := pgx.Connect(t.Context(), url)
-		require.NoError(t, err)
-		defer conn.Close(t.Context())
-		var database_ string
-		require.NoError(t, conn.QueryRow(t.Context(), "select current_database()").Scan(&database_))
-		_, err = conn.Exec(t.Context(), "alter database "+pgx.Identifier{database_}.Sanitize()+" set default_transaction_read_only = on")
-		require.NoError(t, err)
+		name := pgx.Identifier{query1[string](t, url, "select current_database()")}.Sanitize()
+		exec1(t, url, "alter database "+name+" set default_transaction_read_only = on")
 		require.NoError(t, database.Migrate(t.Context(), url, "cart"))
 	})
 

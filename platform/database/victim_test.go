@@ -135,9 +135,15 @@ func newSeed(t *testing.T) seed {
 func (s seed) dir(t *testing.T) string {
 	t.Helper()
 	dir := openDir(t)
+	s.copyTo(t, dir)
+	return dir
+}
+
+func (s seed) copyTo(t *testing.T, dir string) {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(dir, 0o755))
 	out, err := exec.Command("cp", "-a", s.from, dir).CombinedOutput()
 	require.NoError(t, err, string(out))
-	return dir
 }
 
 func testConfig(dir string) database.EmbeddedConfig {
