@@ -95,6 +95,9 @@ func (t *Tokens) VerifyExpired(token string, leeway time.Duration) (Claims, erro
 	if w.Subject == "" {
 		return Claims{}, fmt.Errorf("%w (no subject)", ErrUnauthorized)
 	}
+	if w.NotBefore != nil && t.now().Before(w.NotBefore.Time) { // the leeway is for the end only
+		return Claims{}, fmt.Errorf("%w (%w)", ErrUnauthorized, jwt.ErrTokenNotValidYet)
+	}
 	return Claims{Subject: w.Subject, Scopes: strings.Fields(w.Scope), ExpiresAt: w.ExpiresAt.UTC()}, nil
 }
 

@@ -18,15 +18,15 @@ var ErrTooLarge = fault.New(fault.Invalid, "amount_too_large", "The amount is la
 
 // Amount is money as it stands on the wire.
 type Amount struct {
-	Amount   int64  `json:"amount" example:"1999"`   // minor units: pence, cents
+	Amount   int64  `json:"amount" example:"1999"`  // minor units: pence, cents
 	Currency string `json:"currency" example:"GBP"` // ISO 4217, upper case
 }
 
 // Of is an amount of minor units in a currency.
 func Of(minor int64, code string) Amount { return Amount{Amount: minor, Currency: code} }
 
-// ValidCurrency reports whether code is a current ISO 4217 currency.
-func ValidCurrency(code string) bool { return currency.IsValid(code) }
+// ValidCurrency reports whether code is a current ISO 4217 currency. The library takes the empty code for one.
+func ValidCurrency(code string) bool { return code != "" && currency.IsValid(code) }
 
 // Add sums minor units. It refuses a sum beyond ±Max.
 func Add(a, b int64) (int64, error) {

@@ -1,0 +1,91 @@
+package money_test
+
+import (
+	"math/big"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"shopping-cart/platform/money"
+)
+
+func amounts() *rapid.Generator[int64] {
+	return rapid.OneOf(rapid.Int64Range(-money.Max, money.Max), rapid.Int64Range(money.Max-9, money.Max), rapid.Int64Range(-money.Max, 9-money.Max))
+}
+
+func TestAddIsExactOrRefused(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(r *rapid.T) {
+		a, b := amounts().Draw(r, "a"), amounts().Draw(r, "b")
+		agrees(r, new(big.Int).Add(big.NewInt(a), big.NewInt(b)), func() (int64, error) { return money.Add(a, b) })
+	})
+}
+
+func TestTimesIsExactOrRefused(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(r *rapid.T) {
+		price := rapid.OneOf(rapid.Int64Range(0, money.Max), rapid.Int64Range(0, 99999)).Draw(r, "price")
+		quantity := rapid.OneOf(rapid.Int64Range(0, 9999), rapid.Int64Range(0, money.Max)).Draw(r, "quantity")
+		agrees(r, new(big.Int).Mul(big.NewInt(price), big.NewInt(quantity)), func() (int64, error) { return money.Times(price, quantity) })
+	})
+}
+
+// agrees compares with arithmetic that has no bounds: the same number, or refused because it is beyond Max.
+func agrees(t *rapid.T, want *big.Int, compute func() (int64, error)) {
+	got, err := compute()
+	if want.CmpAbs(big.NewInt(money.Max)) > 0 {
+		require.ErrorIs(t, err, money.ErrTooLarge)
+		return
+	}
+	require.NoError(t, err)
+	require.Equal(t, want.Int64(), got)
+}
+
+func TestTheBoundsThemselves(t *testing.T) {
+	t.Parallel()
+	sum, err := money.Add(money.Max-1, 1)
+	require.NoError(t, err)
+	require.EqualValues(t, money.Max, sum)
+	_, err = money.Add(money.Max, 1)
+	require.ErrorIs(t, err, money.ErrTooLarge)
+	_, err = money.Add(-money.Max, -1)
+	require.ErrorIs(t, err, money.ErrTooLarge)
+	_, err = money.Times(money.Max/2+1, 2)
+	require.ErrorIs(t, err, money.ErrTooLarge)
+	_, err = money.Times(money.Max, money.Max)
+	require.ErrorIs(t, err, money.ErrTooLarge)
+}
+
+func TestString(t *testing.T) {
+	t.Parallel()
+	for want, amount := range map[string]money.Amount{
+		"19.99 GBP": money.Of(1999, "GBP"), "0.00 GBP": money.Of(0, "GBP"), "0.05 EUR": money.Of(5, "EUR"),
+		"-0.05 EUR": money.Of(-5, "EUR"), "-12.00 USD": money.Of(-1200, "USD"), "500 JPY": money.Of(500, "JPY"),
+		"1.234 BHD": money.Of(1234, "BHD"), "90071992547409.91 GBP": money.Of(money.Max, "GBP"), "7 ???": money.Of(7, "???"),
+	} {
+		require.Equal(t, want, amount.String())
+	}
+}
+
+func TestAnyStringReadsBackAsItsMinorUnits(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(r *rapid.T) {
+		amount := money.Of(amounts().Draw(r, "minor"), rapid.SampledFrom([]string{"GBP", "JPY", "BHD"}).Draw(r, "currency"))
+		digits, _, _ := strings.Cut(amount.String(), " ")
+		minor, ok := new(big.Int).SetString(strings.ReplaceAll(digits, ".", ""), 10)
+		require.True(r, ok)
+		require.Equal(r, amount.Amount, minor.Int64())
+	})
+}
+
+func TestValidCurrency(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"GBP", "EUR", "JPY"} {
+		require.True(t, money.ValidCurrency(code), code)
+	}
+	for _, code := range []string{"", "gbp", "GB", "XYZ", "GBP ", "GBPX"} {
+		require.False(t, money.ValidCurrency(code), "%q", code)
+	}
+}

@@ -1,0 +1,95 @@
+package telemetry_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/telemetry"
+)
+
+func TestLog(t *testing.T) {
+	t.Parallel()
+
+	t.Run("WritesTheFormatAskedForFromTheLevelUp", func(t *testing.T) {
+		t.Parallel()
+		for format, want := range map[string]string{"text": "msg=heard", "json": `"msg":"heard"`} {
+			var out bytes.Buffer
+			log, err := telemetry.Log(&out, "warn", format)
+			require.NoError(t, err)
+			log.Info("unheard")
+			log.Warn("heard")
+			require.Contains(t, out.String(), want)
+			require.NotContains(t, out.String(), "unheard")
+		}
+	})
+	t.Run("RefusesOtherWords", func(t *testing.T) {
+		t.Parallel()
+		_, err := telemetry.Log(io.Discard, "loud", "text")
+		require.ErrorContains(t, err, "loud")
+		_, err = telemetry.Log(io.Discard, "info", "xml")
+		require.ErrorContains(t, err, "xml")
+	})
+}
+
+func scrape(t *testing.T, m *telemetry.Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
+	require.Equal(t, 200, w.Code, w.Body.String())
+	return w.Body.String()
+}
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	m := telemetry.New()
+	m.HTTP("GET", "/v1/carts/:id", 200, 3*time.Millisecond)
+	m.Command("cart", "done")
+	m.Batch(8, 2*time.Millisecond)
+	m.Dispatched("saga.start", 5*time.Millisecond, nil)
+	m.Dispatched("saga.start", 0, errors.New("not now"))
+	m.SagaEnded("checkout", "completed", 40*time.Millisecond)
+	m.SagaAge("checkout", func() time.Duration { return 90 * time.Second })
+	m.OutboxAge("cart", func() time.Duration { return 0 })
+
+	out := scrape(t, m)
+	for _, line := range []string{
+		`shopping_cart_http_request_duration_seconds_count{method="GET",route="/v1/carts/:id",status="200"} 1`,
+		`shopping_cart_commands_total{outcome="done",store="cart"} 1`,
+		`shopping_cart_batch_commands_sum 8`,
+		`shopping_cart_batch_duration_seconds_count 1`,
+		`shopping_cart_dispatch_lag_seconds_count{subscription="saga.start"} 1`,
+		`shopping_cart_dispatch_failures_total{subscription="saga.start"} 1`,
+		`shopping_cart_saga_duration_seconds_count{kind="checkout",status="completed"} 1`,
+		`shopping_cart_saga_oldest_unfinished_seconds{kind="checkout"} 90`,
+		`shopping_cart_outbox_oldest_seconds{store="cart"} 0`,
+		`go_goroutines`,
+		`process_start_time_seconds`,
+	} {
+		require.Contains(t, out, line)
+	}
+}
+
+func TestPoolsAreShownAtEachScrape(t *testing.T) {
+	t.Parallel()
+	config, err := pgxpool.ParseConfig("host=127.0.0.1 port=1 user=nobody dbname=none pool_max_conns=7")
+	require.NoError(t, err)
+	pool, err := pgxpool.NewWithConfig(t.Context(), config) // connects on first use, and none is made
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	m := telemetry.New()
+	require.NotContains(t, scrape(t, m), "shopping_cart_pool")
+	m.WatchPool("cart", "write", pool.Stat)
+	m.WatchPool("cart", "query", pool.Stat)
+
+	out := scrape(t, m)
+	require.Contains(t, out, `shopping_cart_pool_connections_max{pool="cart",purpose="write"} 7`)
+	require.Contains(t, out, `shopping_cart_pool_connections{pool="cart",purpose="query",state="idle"} 0`)
+	require.Contains(t, out, `shopping_cart_pool_acquire_wait_seconds_total{pool="cart",purpose="write"} 0`)
+}
