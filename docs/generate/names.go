@@ -71,7 +71,7 @@ func typeName(name string) string {
 		return title(name)
 	}
 	kind = strings.TrimSuffix(title(kind), "View")
-	pkg = title(pkg[strings.LastIndex(pkg, "_")+1:])
+	pkg = title(pkg)
 	if slices.Contains(plain, strings.ToLower(pkg)) || kind != "" && strings.HasPrefix(kind, pkg) {
 		return kind
 	}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/stretchr/testify/require"
+)
+
+func sample(t *testing.T) *openapi3.T {
+	t.Helper()
+	raw, err := Document(filepath.Join("testdata", "sample"))
+	require.NoError(t, err)
+	doc, err := openapi3.NewLoader().LoadFromData(raw)
+	require.NoError(t, err)
+	return doc
+}
+
+func TestDocument(t *testing.T) {
+	t.Parallel()
+	doc := sample(t)
+	list := doc.Paths.Value("/v1/carts").Get
+	add := doc.Paths.Value("/v1/carts/{id}/items").Post
+	approve := doc.Paths.Value("/simulator/payments/{reference}/approve").Post
+
+	t.Run("SchemasHaveNamesForClients", func(t *testing.T) {
+		t.Parallel()
+		var names []string
+		for name := range doc.Components.Schemas {
+			names = append(names, name)
+		}
+		require.ElementsMatch(t, []string{"Amount", "Cart", "CartAddItem", "CartLine", "CartPage", "Problem"}, names)
+		require.Equal(t, "#/components/schemas/CartPage", list.Responses.Value("200").Value.Content.Get("application/json").Schema.Ref)
+		data := doc.Components.Schemas["CartPage"].Value.Properties["data"].Value
+		require.Equal(t, "#/components/schemas/Cart", data.Items.Ref)
+		require.True(t, doc.Components.Schemas["CartPage"].Value.Properties["next_cursor"].Value.Nullable)
+	})
+	t.Run("IdsAndTimesHaveTheirFormat", func(t *testing.T) {
+		t.Parallel()
+		cart := doc.Components.Schemas["Cart"].Value.Properties
+		require.Equal(t, "uuid", cart["id"].Value.Format)
+		require.Equal(t, "date-time", cart["created_at"].Value.Format)
+	})
+	t.Run("TokensAreBearerTokens", func(t *testing.T) {
+		t.Parallel()
+		scheme := doc.Components.SecuritySchemes["BearerAuth"].Value
+		require.Equal(t, []string{"http", "bearer", "JWT"}, []string{scheme.Type, scheme.Scheme, scheme.BearerFormat})
+		require.Contains(t, (*list.Security)[0], "BearerAuth")
+		require.Nil(t, approve.Security)
+	})
+	t.Run("EveryRefusalIsAProblem", func(t *testing.T) {
+		t.Parallel()
+		for _, code := range []string{"401", "404", "409", "default"} {
+			content := add.Responses.Value(code).Value.Content
+			require.Len(t, content, 1)
+			require.Equal(t, "#/components/schemas/Problem", content.Get("application/problem+json").Schema.Ref, code)
+		}
+		require.Nil(t, approve.Responses.Value("401"))
+		require.NotNil(t, approve.Responses.Value("default"))
+	})
+	t.Run("WritesOfferTheirHeadersAndReadsDoNot", func(t *testing.T) {
+		t.Parallel()
+		key := add.Parameters.GetByInAndName("header", "Idempotency-Key")
+		require.True(t, key.Required, "what the handler demands stays demanded")
+		require.Contains(t, key.Description, "visible ASCII")
+		require.False(t, add.Parameters.GetByInAndName("header", "If-Match").Required)
+		require.Contains(t, add.Parameters.GetByInAndName("header", "Prefer").Description, "30")
+		require.Nil(t, list.Parameters.GetByInAndName("header", "Idempotency-Key"))
+		require.Nil(t, approve.Parameters.GetByInAndName("header", "If-Match"))
+	})
+	t.Run("TheBodyIsRequired", func(t *testing.T) {
+		t.Parallel()
+		require.True(t, add.RequestBody.Value.Required)
+		require.Equal(t, "#/components/schemas/CartAddItem", add.RequestBody.Value.Content.Get("application/json").Schema.Ref)
+	})
+	t.Run("HeadersOfAnswersStay", func(t *testing.T) {
+		t.Parallel()
+		require.Contains(t, add.Responses.Value("200").Value.Headers, "ETag")
+	})
+}
+
+func TestTheSameCodeGivesTheSameBytes(t *testing.T) {
+	t.Parallel()
+	first, err := Document(filepath.Join("testdata", "sample"))
+	require.NoError(t, err)
+	for range 5 {
+		again, err := Document(filepath.Join("testdata", "sample"))
+		require.NoError(t, err)
+		require.Equal(t, string(first), string(again))
+	}
+}
+
+func TestTwoSchemasOfOneNameAreAnError(t *testing.T) {
+	t.Parallel()
+	_, err := rename([]byte(`{"definitions":{"cart.View":{},"cart.Cart":{}}}`))
+	require.ErrorContains(t, err, "the schema Cart")
+}
+
+func TestClientName(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"cart.View": "Cart", "cart.productView": "CartProduct", "order.Order": "Order", "order.OrderLine": "OrderLine",
+		"money.Amount": "Amount", "web.Page-cart_View": "CartPage", "web.Page-order_timelineEntry": "OrderTimelineEntryPage",
+		"web.status": "Status",
+	} {
+		require.Equal(t, want, clientName(name), name)
+	}
+}
+
+func TestCheckSeesAStaleDocument(t *testing.T) { //nolint:paralleltest // it changes the working directory
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "sample"))))
+	t.Chdir(filepath.Join(dir, "docs"))
+
+	require.ErrorIs(t, run(true), errStale)
+	require.NoError(t, run(false))
+	require.NoError(t, run(true))
+	require.NoError(t, os.WriteFile("openapi.json", []byte("{}"), 0o600))
+	require.ErrorIs(t, run(true), errStale)
+}

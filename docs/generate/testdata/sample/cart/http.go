@@ -1,0 +1,62 @@
+package cart
+
+import (
+	"time"
+
+	"sample/money"
+	"sample/web"
+
+	"github.com/google/uuid"
+)
+
+type View struct {
+	ID        uuid.UUID    `json:"id" format:"uuid"`
+	Total     money.Amount `json:"total"`
+	Lines     []Line       `json:"items"`
+	CreatedAt time.Time    `json:"created_at"`
+}
+
+type Line struct {
+	SKU string `json:"sku" validate:"required"`
+}
+
+type addItem struct {
+	SKU      string `json:"sku" validate:"required,sku"`
+	Quantity int64  `json:"quantity" validate:"gte=1,lte=9999"`
+}
+
+// list shows my carts.
+//
+//	@Summary	My carts
+//	@Tags		carts
+//	@Security	BearerAuth
+//	@Param		limit	query		int	false	"1 to 100"
+//	@Success	200		{object}	web.Page[View]
+//	@Failure	422		{object}	web.Problem
+//	@Router		/v1/carts [get]
+func list() { _ = web.Page[View]{} }
+
+// add adds to a line.
+//
+//	@Summary	Add an item
+//	@Tags		carts
+//	@Security	BearerAuth
+//	@Param		id				path		string	true	"the cart"
+//	@Param		idempotency-key	header		string	true	"key"
+//	@Param		Prefer			header		string	false	"wait"
+//	@Param		body			body		addItem	true	"what to add"
+//	@Success	200				{object}	View
+//	@Header		200				{string}	ETag	"the version"
+//	@Failure	404
+//	@Failure	409	{object}	web.Problem
+//	@Router		/v1/carts/{id}/items [post]
+func add() {}
+
+// pay is for anyone.
+//
+//	@Summary	Approve
+//	@Tags		simulator
+//	@Success	204
+//	@Router		/simulator/payments/{reference}/approve [post]
+//	@Param		reference	path	string	true	"the payment"
+func approve() {}
