@@ -1,0 +1,194 @@
+package order
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"shopping-cart/platform/fault"
+)
+
+// stored is a stream as the store keeps it: everything has been through JSON.
+type stored[S any, E interface{ Kind() string }] struct {
+	state  []byte
+	kinds  []string
+	events [][]byte
+}
+
+func (s *stored[S, E]) load(t require.TestingT) S {
+	var state S
+	if s.state != nil {
+		require.NoError(t, json.Unmarshal(s.state, &state))
+	}
+	return state
+}
+
+func (s *stored[S, E]) append(t require.TestingT, e E, evolve func(S, E) S) {
+	data, err := json.Marshal(e)
+	require.NoError(t, err)
+	s.kinds, s.events = append(s.kinds, e.Kind()), append(s.events, data)
+	s.state, err = json.Marshal(evolve(s.load(t), e))
+	require.NoError(t, err)
+}
+
+// requireFolds checks that the stored events fold to the stored state.
+func (s *stored[S, E]) requireFolds(t require.TestingT, decode func(string, []byte) (E, error), evolve func(S, E) S) {
+	var state S
+	for i, data := range s.events {
+		e, err := decode(s.kinds[i], data)
+		require.NoError(t, err)
+		state = evolve(state, e)
+	}
+	folded, err := json.Marshal(state)
+	require.NoError(t, err)
+	require.JSONEq(t, string(s.state), string(folded))
+}
+
+// world is some orders that want some SKUs, one of which is never counted.
+type world struct {
+	orders map[uuid.UUID]*stored[State, Event]
+	stock  map[string]*stored[Stock, StockEvent]
+}
+
+var (
+	someSKUs   = []string{"mug", "tea", "jam", "untracked"}
+	someOrders = []uuid.UUID{stockID("1"), stockID("2"), stockID("3"), stockID("4"), stockID("5")}
+)
+
+func newWorld() *world {
+	w := &world{map[uuid.UUID]*stored[State, Event]{}, map[string]*stored[Stock, StockEvent]{}}
+	for _, id := range someOrders {
+		w.orders[id] = &stored[State, Event]{}
+	}
+	return w
+}
+
+func (w *world) stocks(t require.TestingT) map[string]Stock {
+	all := map[string]Stock{}
+	for sku, s := range w.stock {
+		all[sku] = s.load(t)
+	}
+	return all
+}
+
+// settle writes a decision; a refusal must be one for clients, and brings nothing.
+func (w *world) settle(t require.TestingT, id uuid.UUID, d decision, err error) {
+	if err != nil {
+		_, ok := fault.As(err)
+		require.True(t, ok, "%v is no fault", err)
+		require.Empty(t, d)
+		return
+	}
+	for _, e := range d.order {
+		w.orders[id].append(t, e, evolve)
+	}
+	for sku, e := range d.stock {
+		require.Contains(t, w.stock, sku, "an untracked SKU moved")
+		w.stock[sku].append(t, e, evolveStock)
+	}
+}
+
+func (w *world) check(t require.TestingT) {
+	held := map[string]int64{}
+	for _, o := range w.orders {
+		o.requireFoldsIfAny(t)
+		if s := o.load(t); s.Status == StatusPending || s.Status == StatusConfirmed {
+			for sku, n := range s.tracked() {
+				held[sku] += n
+			}
+		}
+	}
+	for sku, s := range w.stock {
+		s.requireFolds(t, decodeStockEvent, evolveStock)
+		stock := s.load(t)
+		require.Equal(t, held[sku], stock.Reserved, "reserved of %s", sku)
+		require.GreaterOrEqual(t, stock.Reserved, int64(0))
+		require.GreaterOrEqual(t, stock.OnHand, stock.Reserved)
+	}
+	for sku := range held {
+		require.Contains(t, w.stock, sku)
+	}
+}
+
+func (s *stored[S, E]) requireFoldsIfAny(t require.TestingT) {
+	if o, ok := any(s).(*stored[State, Event]); ok && len(s.events) > 0 {
+		o.requireFolds(t, decodeEvent, evolve)
+	}
+}
+
+func anyOrder(t *rapid.T) uuid.UUID { return rapid.SampledFrom(someOrders).Draw(t, "order") }
+
+func anyLines(t *rapid.T) []Line {
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Line {
+		return line(rapid.SampledFrom(someSKUs).Draw(t, "sku"), rapid.Int64Range(1, 4).Draw(t, "quantity"))
+	}), 1, 4).Draw(t, "lines")
+}
+
+func TestAnySequence(t *testing.T) {
+	t.Parallel()
+	t.Run("ReservedIsWhatOpenOrdersHold", rapid.MakeCheck(func(t *rapid.T) {
+		w := newWorld()
+		t.Repeat(map[string]func(*rapid.T){
+			"": func(t *rapid.T) { w.check(t) },
+			"place": func(t *rapid.T) {
+				cmd := newPlace(anyLines(t)...)
+				cmd.OrderID = anyOrder(t)
+				d, err := decidePlace(w.orders[cmd.OrderID].load(t), w.stocks(t), cmd, "1000004")
+				w.settle(t, cmd.OrderID, d, err)
+			},
+			"confirm": func(t *rapid.T) {
+				id := anyOrder(t)
+				d, err := decideConfirm(w.orders[id].load(t))
+				w.settle(t, id, d, err)
+			},
+			"cancel": func(t *rapid.T) {
+				id := anyOrder(t)
+				d, err := decideCancel(w.orders[id].load(t), Cancel{OrderID: id, Reason: "any"})
+				w.settle(t, id, d, err)
+			},
+			"fulfil": func(t *rapid.T) {
+				id := anyOrder(t)
+				d, err := decideFulfil(w.orders[id].load(t), id)
+				w.settle(t, id, d, err)
+			},
+			"count": func(t *rapid.T) { w.count(t) },
+		})
+	}))
+}
+
+func (w *world) count(t *rapid.T) {
+	sku := rapid.SampledFrom(someSKUs[:3]).Draw(t, "sku")
+	s, tracked := w.stock[sku]
+	if !tracked {
+		s = &stored[Stock, StockEvent]{}
+	}
+	events, err := decideCount(s.load(t), tracked, sku, rapid.Int64Range(0, 12).Draw(t, "on hand"))
+	if err != nil {
+		require.ErrorIs(t, err, errBelowReserved)
+		return
+	}
+	for _, e := range events {
+		s.append(t, e, evolveStock)
+	}
+	w.stock[sku] = s
+}
+
+func TestRepeatedCommandsAddNothing(t *testing.T) {
+	t.Parallel()
+	t.Run("WhateverWasDone", rapid.MakeCheck(func(t *rapid.T) {
+		cmd := newPlace(anyLines(t)...)
+		stock := map[string]Stock{"mug": {SKU: "mug", OnHand: 99}, "tea": {SKU: "tea", OnHand: 99}}
+		d, err := decidePlace(State{}, stock, cmd, "1000004")
+		require.NoError(t, err)
+		require.Equal(t, State{Lines: d.order[0].(Placed).Lines}.trackedSKUs(), slices.Sorted(maps.Keys(d.stock))) //nolint:forcetypeassert // a panic fails the test
+		placed := given(d.order...)
+		again, err := decidePlace(placed, stock, cmd, "1000014")
+		require.NoError(t, err)
+		require.Empty(t, again)
+	}))
+}
