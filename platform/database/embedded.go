@@ -1,9 +1,11 @@
 package database
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -42,6 +44,10 @@ type Embedded struct {
 	ready    bool        // it has answered: from now on it is started again when it ends by itself
 	stopping bool
 }
+
+// LockFile is the file in the data directory that a server holds an exclusive flock on for as long as it lives. It
+// names the process that the server belongs to.
+const LockFile = "owner.lock"
 
 // embeddedUser is the superuser of the cluster. Only who may enter the socket's directory can be it.
 const embeddedUser = "app"
@@ -120,14 +126,23 @@ func (e *Embedded) claimDirectory(context.Context) (err error) {
 	if err := os.MkdirAll(e.config.Dir, 0o755); err != nil {
 		return err
 	}
-	e.lock, err = os.OpenFile(filepath.Join(e.config.Dir, "owner.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	e.lock, err = os.OpenFile(filepath.Join(e.config.Dir, LockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
 	err = syscall.Flock(int(e.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return fmt.Errorf("another server already uses the data directory %s: stop that one, or set DATA_DIR to another directory", e.config.Dir)
+		by, _ := io.ReadAll(e.lock)
+		return fmt.Errorf("another server (process %s) already uses the data directory %s: stop that one, or set DATA_DIR to another directory",
+			bytes.TrimSpace(by), e.config.Dir)
 	}
+	if err != nil {
+		return err
+	}
+	if err := e.lock.Truncate(0); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(e.lock, os.Getpid())
 	return err
 }
 

@@ -43,7 +43,7 @@ func TestEmbedded(t *testing.T) {
 		dir := seed.dir(t)
 		first := startServer(t, dir)
 		_, err := database.Start(t.Context(), testConfig(dir))
-		require.ErrorContains(t, err, "another server already uses the data directory "+dir)
+		require.ErrorContains(t, err, fmt.Sprintf("another server (process %d) already uses the data directory %s", os.Getpid(), dir))
 		exec1(t, first.URL("shop"), "select 1")
 	})
 

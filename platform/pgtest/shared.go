@@ -30,7 +30,7 @@ var shared = sync.OnceValues(func() (*testServer, error) {
 	if !mainCalled {
 		return nil, errors.New("the package's TestMain must call pgtest.Main")
 	}
-	return joinServer(directory(os.Getppid()))
+	return joinServer(os.Getppid())
 })
 
 // The files in the directory of a shared server.
@@ -42,12 +42,16 @@ const (
 )
 
 // directory is the place of the server of one "go test" run: the test programs of all packages are its children.
-func directory(parent int) string {
-	return filepath.Join(os.TempDir(), fmt.Sprintf("shop-pgtest-%d-%d", os.Getuid(), parent))
+func directory(parent int) string { return fmt.Sprintf("%s%d", directories(), parent) }
+
+// directories is what the names of all of them begin with.
+func directories() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("shop-pgtest-%d-", os.Getuid()))
 }
 
-// joinServer registers this program as a user of the server in dir, and starts the server when there is none.
-func joinServer(dir string) (*testServer, error) {
+// joinServer registers this program as a user of the server of parent, and starts the server when there is none.
+func joinServer(parent int) (*testServer, error) {
+	dir := directory(parent)
 	users, err := register(dir)
 	if err != nil {
 		return nil, err
@@ -59,7 +63,7 @@ func joinServer(dir string) (*testServer, error) {
 	defer start.Close()
 	address, err := runningServer(dir)
 	if err != nil {
-		address, err = startSupervisor(dir)
+		address, err = startSupervisor(dir, parent)
 	}
 	if err != nil {
 		return nil, err
@@ -145,7 +149,7 @@ func runningServer(dir string) (string, error) {
 
 // startSupervisor runs this test program once more, as the supervisor, and waits until its server is ready. It has a
 // session of its own and none of our files: it neither takes part in a Ctrl-C nor keeps "go test" waiting.
-func startSupervisor(dir string) (string, error) {
+func startSupervisor(dir string, parent int) (string, error) {
 	_ = os.Remove(filepath.Join(dir, urlFile))
 	program, err := os.Executable()
 	if err != nil {
@@ -158,7 +162,7 @@ func startSupervisor(dir string) (string, error) {
 	defer log.Close()
 	cmd := exec.Command(program)
 	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), superviseVariable+"="+dir, fmt.Sprintf("%s=%d", parentVariable, os.Getppid()))
+	cmd.Env = append(os.Environ(), superviseVariable+"="+dir, fmt.Sprintf("%s=%d", parentVariable, parent))
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

@@ -36,6 +36,7 @@ const (
 // supervise runs the server in dir until nobody uses it, and removes what it left. It gives the exit code.
 func supervise(dir string) int {
 	signal.Ignore(syscall.SIGHUP)
+	removeAbandoned(dir)
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	server, err := database.Start(ctx, database.EmbeddedConfig{
@@ -59,6 +60,25 @@ func supervise(dir string) int {
 		_ = users.Close() // last: who waits for this lock must find the directory gone
 	}
 	return 0
+}
+
+// removeAbandoned removes what supervisors that were killed left behind: directories that nobody uses or serves.
+func removeAbandoned(ours string) {
+	found, _ := filepath.Glob(directories() + "*")
+	for _, dir := range found {
+		if dir == ours {
+			continue
+		}
+		users, err := lockFile(filepath.Join(dir, usersFile), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err != nil {
+			continue
+		}
+		if server, err := lockFile(filepath.Join(dir, database.LockFile), syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
+			_ = os.RemoveAll(dir)
+			_ = server.Close()
+		}
+		_ = users.Close()
+	}
 }
 
 // fast are the settings of a server whose data nobody will miss.
