@@ -1,0 +1,75 @@
+package payment
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/platform/money"
+)
+
+// Charge orders that the amount be authorized and captured. A repetition goes on where the last one stopped.
+type Charge struct {
+	PaymentID, OrderID, CheckoutID uuid.UUID
+	CustomerID                     string
+	Amount                         money.Amount // above zero
+	Method                         string       // token of a payment method
+}
+
+// Undo orders that no money stays taken: what is authorized, or may become so, is voided; what was captured is refunded
+// in full. A charge that comes later is refused. It is repeated until its result is ResultUndone.
+type Undo struct {
+	PaymentID, CheckoutID uuid.UUID
+	Reason                string
+}
+
+// Cancel is the shopper's wish that the payment be not made.
+type Cancel struct {
+	PaymentID, CheckoutID uuid.UUID
+	CustomerID            string
+}
+
+// Result is how far a Charge or an Undo has come.
+type Result string
+
+// The results. ResultUnknown is of both.
+const (
+	ResultCaptured       Result = "captured"        // Charge: the money is there
+	ResultRefused        Result = "refused"         // Charge: nothing is or will be captured, or it is given back; Failure says why
+	ResultActionRequired Result = "action_required" // Charge: the shopper must follow NextAction before Deadline
+	ResultUnavailable    Result = "unavailable"     // Charge: the provider refused to do anything just now; try again
+	ResultUnknown        Result = "unknown"         // ask again. Of Undo: a capture is in doubt, or a refund is owed
+	ResultUndone         Result = "undone"          // Undo: voided, refunded, or never needed
+	ResultVoiding        Result = "voiding"         // Undo: certain that nothing is or will be captured; the void is still owed
+)
+
+// Outcome answers a Charge or an Undo.
+type Outcome struct {
+	Result     Result
+	NextAction *NextAction // with ResultActionRequired
+	Deadline   time.Time   // with ResultActionRequired
+	Failure    *Failure    // with ResultRefused and ResultUnavailable
+}
+
+// NextAction is what the shopper has to do.
+type NextAction struct {
+	Type string `json:"type" example:"redirect"`
+	URL  string `json:"url" example:"https://bank.example/confirm/1"`
+}
+
+// Failure is why a payment was not made.
+type Failure struct {
+	Code   string `json:"code" example:"payment_declined"`
+	Detail string `json:"detail" example:"The payment was declined."`
+}
+
+// The codes of a Failure.
+const (
+	CodeDeclined              = "payment_declined"
+	CodeInsufficientFunds     = "insufficient_funds"
+	CodeAuthenticationFailed  = "authentication_failed"
+	CodeAuthenticationExpired = "authentication_expired"
+	CodeCaptureRefused        = "capture_refused"
+	CodeCancelled             = "cancelled"
+	CodeUnavailable           = "provider_unavailable"
+)

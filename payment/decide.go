@@ -1,0 +1,262 @@
+package payment
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/platform/fault"
+)
+
+var errTooLate = fault.New(fault.Conflict, "too_late", "The payment is already being taken. Cancel the order instead.")
+
+// reasonCancelled is the reason of a shopper's own tombstone.
+const reasonCancelled = "cancelled"
+
+// request begins a payment: once, and not where a tombstone stands.
+func request(s State, c Charge, provider string, now time.Time) []event {
+	if s.requested() || s.Tombstone {
+		return nil
+	}
+	return []event{requested{
+		OrderID: c.OrderID, CheckoutID: c.CheckoutID, CustomerID: c.CustomerID,
+		Amount: c.Amount, Method: c.Method, Provider: provider, At: now,
+	}}
+}
+
+// cancel lets the payment alone decide between the shopper and a capture. What failed by itself needs no tombstone.
+func cancel(s State, c Cancel) (events []event, already bool, err error) {
+	switch {
+	case s.Cancelled && s.Captured == 0:
+		return nil, true, nil
+	case s.Capture != stepNone:
+		return nil, false, errTooLate
+	case s.Tombstone, s.Authorization == stepRefused, s.Voided:
+		return nil, false, nil
+	}
+	return []event{UndoRequested{CheckoutID: c.CheckoutID, CustomerID: c.CustomerID, Code: CodeCancelled, Reason: reasonCancelled}}, false, nil
+}
+
+// undo leaves the tombstone, and asks for a refund of what is captured and on no way back. A refund that failed for
+// good is asked for anew, as another refund.
+func undo(s State, u Undo, now time.Time) (events []event) {
+	if s.Authorization == stepRefused && s.Captured == 0 {
+		return nil // the provider holds nothing and never will
+	}
+	if !s.Tombstone {
+		events = append(events, UndoRequested{CheckoutID: u.CheckoutID, Code: CodeCancelled, Reason: u.Reason})
+	}
+	return append(events, giveBack(s, u.PaymentID, u.Reason, now)...)
+}
+
+func giveBack(s State, payment uuid.UUID, reason string, now time.Time) []event {
+	owed := s.Captured - s.refundsAt(stepDone) - s.refundsAt(stepAsked)
+	if owed <= 0 {
+		return nil
+	}
+	id := uuid.NewSHA1(payment, fmt.Appendf(nil, "undo/%d", len(s.Refunds)))
+	return []event{refundRequested{ID: id, Amount: owed, Reason: reason, At: now}}
+}
+
+// ask is what the provider is asked next.
+type ask struct {
+	operation Operation
+	refund    refund // of opRefund
+}
+
+// next says what the provider is asked about a payment now, and opNothing when there is nothing to ask or only to wait.
+// looked: it was looked up a moment ago, and that left the state as it is.
+func next(s State, looked bool, now time.Time) ask {
+	if s.Tombstone {
+		return nextOfUndo(s, looked, now)
+	}
+	switch {
+	case s.Captured > 0 || s.Voided:
+		return ask{}
+	case s.Authorization == stepWaiting && !looked:
+		return ask{operation: opLookUp}
+	case s.Authorization == stepAsked:
+		return carefully(s, ask{operation: opAuthorize}, s.RequestedAt, looked, now)
+	case s.Authorization == stepDone && s.Capture == stepAsked:
+		return carefully(s, ask{operation: opCapture}, s.CaptureAt, looked, now)
+	}
+	return ask{}
+}
+
+// nextOfUndo voids whatever may be authorized, even where a capture is in doubt: the void is what settles the doubt. The
+// provider either lets the payment go, and a capture that comes later is refused, or answers that it was captured.
+func nextOfUndo(s State, looked bool, now time.Time) ask {
+	if r, ok := s.pendingRefund(); ok {
+		return carefully(s, ask{opRefund, r}, r.At, looked, now)
+	}
+	switch {
+	case !s.requested() || s.Authorization == stepRefused || s.Captured > 0 || s.Voided:
+		return ask{}
+	case s.doubts(opVoid) > 0 && !looked:
+		return ask{operation: opLookUp}
+	}
+	return ask{operation: opVoid}
+}
+
+// carefully looks before it repeats a call, and repeats none whose key the provider may have forgotten.
+func carefully(s State, a ask, since time.Time, looked bool, now time.Time) ask {
+	forgotten := now.Sub(since) > keyLife
+	switch {
+	case (forgotten || s.Unknown != nil) && !looked:
+		return ask{operation: opLookUp}
+	case forgotten:
+		return ask{}
+	}
+	return a
+}
+
+// answered is what an answer adds to what is known: nothing, where the question was answered meanwhile. An answer that
+// cannot be true is an error.
+func answered(s State, a ask, id uuid.UUID, r Answer, now time.Time, ttl time.Duration) ([]event, error) {
+	switch r.Status {
+	case NotFound:
+		return nil, nil
+	case ActionRequired:
+		return waiting(s, r, now, ttl)
+	case Authorized:
+		return authorizedNow(s, r, now), nil
+	case Declined:
+		return declinedNow(s, r), nil
+	case Captured:
+		return capturedNow(s, id, r, now)
+	case Refused:
+		return refusedNow(s, a, r)
+	case Voided:
+		if s.Voided || s.Captured > 0 || s.Authorization == stepRefused {
+			return nil, nil
+		}
+		return []event{voided{}}, nil
+	case Refunded:
+		if a.operation == opRefund && s.isPending(a.refund.ID) {
+			return []event{refunded{ID: a.refund.ID}}, nil
+		}
+		return nil, nil
+	}
+	return nil, fmt.Errorf("the provider answered %q", r.Status)
+}
+
+// undecided reports whether the authorization still has no answer.
+func (s State) undecided() bool {
+	return (s.Authorization == stepAsked || s.Authorization == stepWaiting) && !s.Voided
+}
+
+func (s State) isPending(id uuid.UUID) bool {
+	return slices.ContainsFunc(s.Refunds, func(r refund) bool { return r.ID == id && r.Status == stepAsked })
+}
+
+func waiting(s State, r Answer, now time.Time, ttl time.Duration) ([]event, error) {
+	switch {
+	case r.NextAction == nil:
+		return nil, fmt.Errorf("the provider wants an action and names none")
+	case s.Voided:
+		return nil, nil
+	case s.Authorization == stepAsked:
+		return []event{actionRequired{r.ProviderReference, *r.NextAction, now.Add(ttl)}}, nil
+	case s.Authorization == stepWaiting && !s.Tombstone && !now.Before(s.Deadline):
+		return []event{UndoRequested{CheckoutID: s.CheckoutID, Code: CodeAuthenticationExpired, Reason: CodeAuthenticationExpired}}, nil
+	}
+	return nil, nil
+}
+
+// authorizedNow goes on to the capture in the same breath, unless a tombstone stands: then it is only known what to void.
+func authorizedNow(s State, r Answer, now time.Time) []event {
+	switch {
+	case !s.undecided():
+		return nil
+	case s.Tombstone:
+		return []event{authorized{r.ProviderReference}}
+	}
+	return []event{authorized{r.ProviderReference}, captureRequested{At: now}}
+}
+
+func declinedNow(s State, r Answer) []event {
+	if !s.undecided() {
+		return nil
+	}
+	return []event{declined{Code: declineCode(r.Code)}}
+}
+
+func capturedNow(s State, id uuid.UUID, r Answer, now time.Time) ([]event, error) {
+	if s.Captured > 0 {
+		return nil, nil
+	}
+	if r.Captured != s.Amount.Amount {
+		return nil, fmt.Errorf("the provider captured %d of %d", r.Captured, s.Amount.Amount)
+	}
+	events := []event{captured{Amount: r.Captured}}
+	if s.Tombstone {
+		s = evolve(s, events[0])
+		events = append(events, giveBack(s, id, s.FailureCode, now)...)
+	}
+	return events, nil
+}
+
+func refusedNow(s State, a ask, r Answer) ([]event, error) {
+	switch {
+	case a.operation == opAuthorize:
+		return declinedNow(s, r), nil
+	case a.operation == opCapture && s.capturing():
+		return []event{captureRefused{Code: CodeCaptureRefused}}, nil
+	case a.operation == opRefund && s.isPending(a.refund.ID):
+		return []event{refundFailed{ID: a.refund.ID, Code: plain(r.Code, 100)}}, nil
+	case a.operation == opVoid && s.holds():
+		return nil, fmt.Errorf("the provider refused to void: %q", r.Code)
+	}
+	return nil, nil
+}
+
+// capturing reports whether a capture is asked for and its outcome open.
+func (s State) capturing() bool { return s.Capture == stepAsked && !s.Voided }
+
+// holds reports whether the provider holds an authorization, or may come to, that was not captured.
+func (s State) holds() bool {
+	return s.requested() && s.Authorization != stepRefused && s.Captured == 0 && !s.Voided
+}
+
+// reported is what a look-up adds to what is known.
+func reported(s State, id uuid.UUID, r Report, now time.Time, ttl time.Duration) ([]event, error) {
+	events, err := answered(s, ask{operation: opLookUp}, id, r.Answer, now, ttl)
+	for _, refund := range s.Refunds {
+		if refund.Status == stepAsked && slices.Contains(r.Refunded, key(id, ask{opRefund, refund})) {
+			events = append(events, refunded{ID: refund.ID})
+		}
+	}
+	return events, err
+}
+
+// lost records that a call was made and nobody knows what it did, where that still matters.
+func lost(s State, a ask, cause error) []event {
+	var open bool
+	switch a.operation {
+	case opAuthorize:
+		open = s.Authorization == stepAsked && !s.Voided
+	case opCapture:
+		open = s.capturing()
+	case opVoid:
+		open = s.holds()
+	case opRefund:
+		open = s.isPending(a.refund.ID)
+	case opLookUp, opNothing: // it changed nothing
+	}
+	if !open {
+		return nil
+	}
+	return []event{outcomeUnknown{Operation: a.operation, Error: plain(cause.Error(), 500)}}
+}
+
+// plain is text of others, fit for an event.
+func plain(text string, limit int) string {
+	text = strings.ReplaceAll(strings.ToValidUTF8(text, "?"), "\x00", "")
+	if r := []rune(text); len(r) > limit {
+		text = string(r[:limit])
+	}
+	return text
+}

@@ -1,0 +1,251 @@
+package payment
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/money"
+	"shopping-cart/platform/web"
+)
+
+type stream = eventstore.Stream[State]
+
+// actor of what is done on behalf of a check-out.
+const actor = "saga"
+
+// Charge authorizes and captures, or goes on where an earlier Charge stopped, and says how far it came. It takes at most
+// a few calls of Config.Timeout each. An error means that the store failed: charge again.
+func (m *Module) Charge(ctx context.Context, correlation uuid.UUID, c Charge) (Outcome, error) {
+	p := m.providers[0]
+	run := run{m, c.PaymentID, eventstore.Meta{Actor: actor, Correlation: correlation}}
+	st, err := run.record(ctx, derived(c.PaymentID, "charge", 0), func(s State, now time.Time) ([]event, error) {
+		return request(s, c, p.Name(), now), nil
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	st, why, err := run.drive(ctx, st, false)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return chargeOutcome(st.State, why, m.now()), nil
+}
+
+// Undo leaves the tombstone first, then voids or refunds, and says how far it came. Errors as with Charge.
+func (m *Module) Undo(ctx context.Context, correlation uuid.UUID, u Undo) (Outcome, error) {
+	run := run{m, u.PaymentID, eventstore.Meta{Actor: actor, Correlation: correlation}}
+	// No derived id: what an undo has to add depends on the state alone, and a later one may have to add more.
+	st, err := run.record(ctx, uuid.Nil, func(s State, now time.Time) ([]event, error) { return undo(s, u, now), nil })
+	if err != nil {
+		return Outcome{}, err
+	}
+	st, _, err = run.drive(ctx, st, true)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return undoOutcome(st.State), nil
+}
+
+// Cancel lets the payment decide: once a capture was asked for it is too_late (409), before that a tombstone is left,
+// even where there is no payment yet. already: it was cancelled before. It doesn't ask the provider; an Undo does.
+func (m *Module) Cancel(ctx context.Context, write web.Write, c Cancel) (already bool, err error) {
+	const was = 200
+	receipt, err := m.store.Do(ctx, eventstore.Command{
+		ID: write.ID, Fingerprint: write.Fingerprint,
+		Meta:    eventstore.Meta{Actor: write.Actor, Correlation: write.Correlation, Trace: write.Trace},
+		Streams: []eventstore.Ref{payments.Ref(c.PaymentID)},
+		Decide: func(tx *eventstore.Tx) error {
+			events, already, err := cancel(payments.Get(tx, c.PaymentID).State, c)
+			if already {
+				tx.Answer(was)
+			}
+			payments.Append(tx, c.PaymentID, events...)
+			return err
+		},
+	})
+	return receipt.Status == was, err
+}
+
+// run is one Charge or Undo at work on a payment.
+type run struct {
+	*Module
+	id   uuid.UUID
+	meta eventstore.Meta
+}
+
+// maxCalls bounds a run; the longest honest way is a look-up, an authorization and a capture.
+const maxCalls = 8
+
+// end is why a drive stopped.
+type end uint8
+
+const (
+	endQuiet       end = iota // there is nothing to ask, or only to wait
+	endUnavailable            // the provider refused to do anything just now
+	endDoubt                  // the provider did not answer, or made no sense
+)
+
+// drive asks the provider what there is to ask, one call after the other, each result recorded before the next. A charge
+// stops at a tombstone.
+//
+// The process may die between any two lines: the intent of every call lies in the stream before it is made, and its key
+// follows from the intent, so whoever comes next makes the same call.
+func (r run) drive(ctx context.Context, st stream, undoing bool) (_ stream, why end, err error) {
+	looked := false
+	for n := 0; n < maxCalls && st.State.Tombstone == undoing; n++ {
+		a := next(st.State, looked, r.now())
+		if a.operation == opNothing {
+			return st, endQuiet, nil
+		}
+		before := st.Version
+		if st, why, err = r.once(ctx, st, a); err != nil || why != endQuiet {
+			return st, why, err
+		}
+		looked = looked || a.operation == opLookUp
+		if st.Version == before && a.operation != opLookUp {
+			return st, endDoubt, nil // an answer that says nothing: do not ask the same at once
+		}
+	}
+	return st, endQuiet, nil
+}
+
+// once makes one call and records what came of it.
+func (r run) once(ctx context.Context, st stream, a ask) (stream, end, error) {
+	p, err := r.provider(st.State.Provider)
+	if err = cmp.Or(err, ctx.Err()); err != nil {
+		return st, endQuiet, err // nothing was asked
+	}
+	res, err := r.ask(ctx, p, st.State, a)
+	if transient := (*Transient)(nil); errors.As(err, &transient) {
+		r.log.WarnContext(ctx, "the payment provider is not available", r.about(a, err)...)
+		return st, endUnavailable, nil
+	}
+	if err == nil {
+		var newer stream
+		newer, err = r.record(ctx, derived(r.id, key(r.id, a)+"/"+string(res.status), st.Version), res.decide)
+		if nonsense := (*nonsense)(nil); !errors.As(err, &nonsense) {
+			return newer, endQuiet, err
+		}
+	}
+	st, err = r.doubt(ctx, st, a, err)
+	return st, endDoubt, err
+}
+
+// result is what an answer adds to a payment, on whatever state it is by now.
+type result struct {
+	status Status
+	decide func(State, time.Time) ([]event, error)
+}
+
+// ask makes one call, outside of any transaction.
+func (r run) ask(ctx context.Context, p Provider, s State, a ask) (result, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	call := callOf(r.id, s, a)
+	if a.operation == opLookUp {
+		report, err := p.LookUp(ctx, call)
+		return result{report.Status, func(s State, now time.Time) ([]event, error) {
+			return reported(s, r.id, report, now, r.actionTTL)
+		}}, err
+	}
+	answer, err := operate(ctx, p, a.operation, call)
+	return result{answer.Status, func(s State, now time.Time) ([]event, error) {
+		return answered(s, a, r.id, answer, now, r.actionTTL)
+	}}, err
+}
+
+func operate(ctx context.Context, p Provider, op Operation, call Call) (Answer, error) {
+	switch op {
+	case opAuthorize:
+		return p.Authorize(ctx, call)
+	case opCapture:
+		return p.Capture(ctx, call)
+	case opVoid:
+		return p.Void(ctx, call)
+	case opRefund:
+		return p.Refund(ctx, call)
+	case opLookUp, opNothing:
+	}
+	return Answer{}, fmt.Errorf("%q is no operation of a provider", op)
+}
+
+func callOf(id uuid.UUID, s State, a ask) Call {
+	c := Call{Key: key(id, a), Reference: id.String(), ProviderReference: s.ProviderReference, Method: s.Method, Amount: s.Amount}
+	if a.operation == opRefund {
+		c.Amount = money.Of(a.refund.Amount, s.Amount.Currency)
+	}
+	return c
+}
+
+// key is what the provider knows a call by. It follows from the intent alone: it never changes.
+func key(id uuid.UUID, a ask) string {
+	k := id.String() + "/" + string(a.operation)
+	if a.operation == opRefund {
+		k += "/" + a.refund.ID.String()
+	}
+	return k
+}
+
+// doubt records that nobody knows what a call did.
+func (r run) doubt(ctx context.Context, st stream, a ask, cause error) (stream, error) {
+	r.log.WarnContext(ctx, "the outcome of a payment call is unknown", r.about(a, cause)...)
+	return r.record(ctx, derived(r.id, key(r.id, a)+"/lost", st.Version), func(s State, _ time.Time) ([]event, error) {
+		return lost(s, a, cause), nil
+	})
+}
+
+func (r run) about(a ask, err error) []any {
+	return []any{slog.String("payment", r.id.String()), slog.String("operation", string(a.operation)), slog.String("error", err.Error())}
+}
+
+// errNoNews refuses a result that adds nothing: refused, it leaves no receipt, and may add something later.
+var errNoNews = errors.New("nothing new")
+
+// nonsense is an answer that cannot be true.
+type nonsense struct{ error }
+
+func (n *nonsense) Unwrap() error { return n.error }
+
+const recordTimeout = 15 * time.Second
+
+// record decides on the newest state, and returns the payment as it is afterwards. It outlives the caller's patience:
+// what a provider answered is worth more than the wait.
+func (r run) record(ctx context.Context, id uuid.UUID, decide func(State, time.Time) ([]event, error)) (stream, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	receipt, err := r.store.Do(ctx, eventstore.Command{
+		ID: id, Meta: r.meta, Streams: []eventstore.Ref{payments.Ref(r.id)},
+		Decide: func(tx *eventstore.Tx) error {
+			events, err := decide(payments.Get(tx, r.id).State, tx.Now())
+			if err != nil {
+				return &nonsense{err}
+			}
+			if len(events) == 0 {
+				return errNoNews
+			}
+			payments.Append(tx, r.id, events...)
+			return nil
+		},
+	})
+	if errors.Is(err, errNoNews) || err == nil && receipt.Replayed {
+		return payments.Load(ctx, r.store, r.id)
+	}
+	if err != nil {
+		return stream{}, fmt.Errorf("record payment %s: %w", r.id, err)
+	}
+	return payments.Result(ctx, r.store, receipt)
+}
+
+var commandSpace = uuid.MustParse("8f0c7d52-31b6-4c0e-9a55-6d1c0b7e2f41")
+
+// derived is the id of a command that happens once to a payment at a version.
+func derived(payment uuid.UUID, step string, version int64) uuid.UUID {
+	return uuid.NewSHA1(commandSpace, fmt.Appendf(nil, "%s %s %d", payment, step, version))
+}

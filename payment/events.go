@@ -1,0 +1,156 @@
+package payment
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/money"
+)
+
+// event is what can happen to a payment.
+//
+//sumtype:decl
+type event interface {
+	eventstore.Event
+	payment()
+}
+
+// UndoRequested is the tombstone: from here on no authorization and no capture begins. It may be the first event.
+type UndoRequested struct {
+	CheckoutID uuid.UUID `json:"checkout_id"`
+	CustomerID string    `json:"customer_id,omitempty"`
+	Code       string    `json:"code"` // of the Failure that a later charge is refused with
+	Reason     string    `json:"reason,omitempty"`
+}
+
+// Notified says that a webhook came for the payment: time to ask the provider.
+type Notified struct {
+	CheckoutID uuid.UUID `json:"checkout_id"`
+	WebhookID  string    `json:"webhook_id"` // the provider's
+	Type       string    `json:"type"`       // the provider's word
+}
+
+type (
+	// requested is the intent to authorize, durable before the provider hears of it.
+	requested struct {
+		OrderID    uuid.UUID    `json:"order_id"`
+		CheckoutID uuid.UUID    `json:"checkout_id"`
+		CustomerID string       `json:"customer_id"`
+		Amount     money.Amount `json:"amount"`
+		Method     string       `json:"method"`
+		Provider   string       `json:"provider"`
+		At         time.Time    `json:"at"`
+	}
+	authorized struct {
+		ProviderReference string `json:"provider_reference,omitempty"`
+	}
+	actionRequired struct {
+		ProviderReference string     `json:"provider_reference,omitempty"`
+		NextAction        NextAction `json:"next_action"`
+		Deadline          time.Time  `json:"deadline"`
+	}
+	declined struct {
+		Code string `json:"code"`
+	}
+	// captureRequested is the intent to capture the whole amount: the pivot of a check-out.
+	captureRequested struct {
+		At time.Time `json:"at"`
+	}
+	captured struct {
+		Amount int64 `json:"amount"` // minor units
+	}
+	captureRefused struct {
+		Code string `json:"code"`
+	}
+	// outcomeUnknown says that a call was made, and that nobody knows what it did.
+	outcomeUnknown struct {
+		Operation Operation `json:"operation"`
+		Error     string    `json:"error"`
+	}
+	voided struct{}
+	// refundRequested is the intent to give money back. Its id is part of the provider's key.
+	refundRequested struct {
+		ID     uuid.UUID `json:"id"`
+		Amount int64     `json:"amount"` // minor units
+		Reason string    `json:"reason,omitempty"`
+		At     time.Time `json:"at"`
+	}
+	refunded struct {
+		ID uuid.UUID `json:"id"`
+	}
+	refundFailed struct {
+		ID   uuid.UUID `json:"id"`
+		Code string    `json:"code"`
+	}
+)
+
+// The names under which the events are stored. They never change.
+func (requested) Kind() string        { return "payment.requested" }
+func (authorized) Kind() string       { return "payment.authorized" }
+func (actionRequired) Kind() string   { return "payment.action_required" }
+func (declined) Kind() string         { return "payment.declined" }
+func (captureRequested) Kind() string { return "payment.capture_requested" }
+func (captured) Kind() string         { return "payment.captured" }
+func (captureRefused) Kind() string   { return "payment.capture_refused" }
+func (outcomeUnknown) Kind() string   { return "payment.outcome_unknown" }
+func (voided) Kind() string           { return "payment.voided" }
+func (refundRequested) Kind() string  { return "payment.refund_requested" }
+func (refunded) Kind() string         { return "payment.refunded" }
+func (refundFailed) Kind() string     { return "payment.refund_failed" }
+
+// Kind is payment.undo_requested.
+func (UndoRequested) Kind() string { return "payment.undo_requested" }
+
+// Kind is payment.notified.
+func (Notified) Kind() string { return "payment.notified" }
+
+func (requested) payment()        {}
+func (authorized) payment()       {}
+func (actionRequired) payment()   {}
+func (declined) payment()         {}
+func (captureRequested) payment() {}
+func (captured) payment()         {}
+func (captureRefused) payment()   {}
+func (outcomeUnknown) payment()   {}
+func (UndoRequested) payment()    {}
+func (voided) payment()           {}
+func (refundRequested) payment()  {}
+func (refunded) payment()         {}
+func (refundFailed) payment()     {}
+func (Notified) payment()         {}
+
+func decodeEvent(kind string, data []byte) (event, error) {
+	switch kind {
+	case requested{}.Kind():
+		return eventstore.As[requested](data)
+	case authorized{}.Kind():
+		return eventstore.As[authorized](data)
+	case actionRequired{}.Kind():
+		return eventstore.As[actionRequired](data)
+	case declined{}.Kind():
+		return eventstore.As[declined](data)
+	case captureRequested{}.Kind():
+		return eventstore.As[captureRequested](data)
+	case captured{}.Kind():
+		return eventstore.As[captured](data)
+	case captureRefused{}.Kind():
+		return eventstore.As[captureRefused](data)
+	case outcomeUnknown{}.Kind():
+		return eventstore.As[outcomeUnknown](data)
+	case UndoRequested{}.Kind():
+		return eventstore.As[UndoRequested](data)
+	case voided{}.Kind():
+		return eventstore.As[voided](data)
+	case refundRequested{}.Kind():
+		return eventstore.As[refundRequested](data)
+	case refunded{}.Kind():
+		return eventstore.As[refunded](data)
+	case refundFailed{}.Kind():
+		return eventstore.As[refundFailed](data)
+	case Notified{}.Kind():
+		return eventstore.As[Notified](data)
+	}
+	return nil, eventstore.UnknownKind(kind)
+}

@@ -1,0 +1,135 @@
+package payment
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/platform/fault"
+	"shopping-cart/platform/money"
+	"shopping-cart/platform/web"
+)
+
+var (
+	errNotFound     = fault.New(fault.NotFound, "not_found", "There is no such payment.")
+	errNoProvider   = fault.New(fault.NotFound, "not_found", "There is no such payment provider.")
+	errBadSignature = fault.New(fault.Malformed, "bad_signature", "The signature of the webhook is missing, wrong or too old.")
+)
+
+// View is a payment on the wire.
+type View struct {
+	ID                uuid.UUID    `json:"id" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"`
+	OrderID           uuid.UUID    `json:"order_id" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5c"`
+	Provider          string       `json:"provider" example:"simulator"`
+	ProviderReference string       `json:"provider_reference" example:"sim_019c8a52"`
+	Status            string       `json:"status" enums:"pending,requires_action,unknown,authorized,captured,voided,declined,refunded,partially_refunded"`
+	Amount            money.Amount `json:"amount"`
+	Captured          money.Amount `json:"captured"`
+	Refunded          money.Amount `json:"refunded"`
+	Refunds           []RefundView `json:"refunds"`
+	Failure           *Failure     `json:"failure" extensions:"x-nullable"`
+	CreatedAt         time.Time    `json:"created_at"`
+	UpdatedAt         time.Time    `json:"updated_at"`
+}
+
+// RefundView is a refund on the wire.
+type RefundView struct {
+	ID        uuid.UUID    `json:"id" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5d"`
+	Amount    money.Amount `json:"amount"`
+	Status    string       `json:"status" enums:"pending,succeeded,failed"`
+	Reason    string       `json:"reason"`
+	CreatedAt time.Time    `json:"created_at"`
+}
+
+// Routes adds the payments and the door for webhooks.
+func (m *Module) Routes(s *web.Server) {
+	s.Customer.GET("/v1/payments/:id", m.show)
+	s.Public.POST("/v1/webhooks/payments/:provider", m.receive)
+}
+
+// show answers one payment.
+//
+//	@Summary	A payment
+//	@Tags		payments
+//	@Security	BearerAuth
+//	@Param		id	path		string	true	"payment"
+//	@Success	200	{object}	View
+//	@Failure	401	{object}	web.Problem
+//	@Failure	404	{object}	web.Problem
+//	@Router		/v1/payments/{id} [get]
+func (m *Module) show(c echo.Context) error {
+	id, err := web.ID(c, "id")
+	if err != nil {
+		return err
+	}
+	st, err := payments.Load(c.Request().Context(), m.store, id)
+	if err != nil {
+		return err
+	}
+	caller := web.CallerOf(c)
+	if !st.State.requested() || st.State.CustomerID != caller.Subject && !caller.Operator() {
+		return errNotFound
+	}
+	if web.NotModified(c, st.Version) {
+		return c.NoContent(http.StatusNotModified)
+	}
+	return c.JSON(http.StatusOK, viewOf(st))
+}
+
+func viewOf(st stream) View {
+	s := st.State
+	v := View{
+		ID: st.ID, OrderID: s.OrderID, Provider: s.Provider, ProviderReference: s.ProviderReference, Status: string(s.status()),
+		Amount: s.Amount, Captured: money.Of(s.Captured, s.Amount.Currency), Refunded: money.Of(s.refundsAt(stepDone), s.Amount.Currency),
+		Refunds: []RefundView{}, CreatedAt: web.Time(st.CreatedAt), UpdatedAt: web.Time(st.UpdatedAt),
+	}
+	for _, r := range s.Refunds {
+		v.Refunds = append(v.Refunds, RefundView{r.ID, money.Of(r.Amount, s.Amount.Currency), refundStatus(r.Status), r.Reason, web.Time(r.At)})
+	}
+	if s.FailureCode != "" && s.Captured == 0 {
+		v.Failure = failure(s.FailureCode)
+	}
+	return v
+}
+
+func refundStatus(at step) string {
+	switch at {
+	case stepDone:
+		return "succeeded"
+	case stepRefused:
+		return "failed"
+	case stepNone, stepAsked, stepWaiting:
+	}
+	return "pending"
+}
+
+// receive takes a provider's webhook: verified and stored it is answered; what follows from it follows later.
+//
+//	@Summary	A webhook of a payment provider
+//	@Tags		provider
+//	@Param		provider	path	string	true	"provider"	example(simulator)
+//	@Success	200
+//	@Failure	400	{object}	web.Problem	"bad_signature"
+//	@Failure	404	{object}	web.Problem
+//	@Router		/v1/webhooks/payments/{provider} [post]
+func (m *Module) receive(c echo.Context) error {
+	p, err := m.provider(c.Param("provider"))
+	if err != nil {
+		return errNoProvider
+	}
+	body, err := web.Raw(c)
+	if err != nil {
+		return err
+	}
+	n, err := p.Verify(c.Request().Header, body)
+	if err != nil {
+		m.log.WarnContext(c.Request().Context(), "a webhook was refused", "provider", p.Name(), "error", err.Error())
+		return errBadSignature
+	}
+	if err := m.keep(c.Request().Context(), p.Name(), n, body); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusOK)
+}

@@ -1,0 +1,53 @@
+package payment
+
+import "time"
+
+// sentences say each code of a failure to a shopper.
+var sentences = map[string]string{
+	CodeDeclined:              "The payment was declined. Try another payment method.",
+	CodeInsufficientFunds:     "There is not enough money on this payment method.",
+	CodeAuthenticationFailed:  "The bank did not confirm the payment.",
+	CodeAuthenticationExpired: "The payment was not confirmed at the bank in time.",
+	CodeCaptureRefused:        "The bank refused to pay out the reserved amount.",
+	CodeCancelled:             "The payment was cancelled.",
+	CodeUnavailable:           "The payment provider cannot be reached at the moment.",
+}
+
+func failure(code string) *Failure { return &Failure{Code: code, Detail: sentences[code]} }
+
+// declineCode is a provider's reason in our words; what we have no word for is simply declined.
+func declineCode(code string) string {
+	switch code {
+	case CodeInsufficientFunds, CodeAuthenticationFailed:
+		return code
+	}
+	return CodeDeclined
+}
+
+// chargeOutcome is what a Charge answers, given why it went no further.
+func chargeOutcome(s State, why end, now time.Time) Outcome {
+	switch {
+	case s.Captured > 0 && !s.Tombstone:
+		return Outcome{Result: ResultCaptured}
+	case s.FailureCode != "":
+		return Outcome{Result: ResultRefused, Failure: failure(s.FailureCode)}
+	case s.Authorization == stepWaiting && (why == endQuiet || now.Before(s.Deadline)):
+		return Outcome{Result: ResultActionRequired, NextAction: s.NextAction, Deadline: s.Deadline}
+	case why == endUnavailable && s.Unknown == nil:
+		return Outcome{Result: ResultUnavailable, Failure: failure(CodeUnavailable)}
+	}
+	return Outcome{Result: ResultUnknown}
+}
+
+// undoOutcome is what an Undo answers.
+func undoOutcome(s State) Outcome {
+	switch {
+	case s.Captured > 0 && s.refundsAt(stepDone) >= s.Captured:
+		return Outcome{Result: ResultUndone}
+	case s.Captured > 0 || s.capturing():
+		return Outcome{Result: ResultUnknown}
+	case s.holds():
+		return Outcome{Result: ResultVoiding}
+	}
+	return Outcome{Result: ResultUndone}
+}

@@ -1,0 +1,87 @@
+package payment
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"shopping-cart/platform/money"
+)
+
+// Provider is whoever moves the money. A call has three ends:
+//
+//   - an Answer: definite, and the same for every repetition under the same key;
+//   - a Transient error: the provider surely did nothing;
+//   - any other error, time-outs included: nobody knows. It is asked, never guessed.
+//
+// Void works on the reference that we chose, before or after the authorization arrives: what is voided refuses an
+// authorization that comes late. A call in vain is answered by what stands in its way: a void of what was captured by
+// Captured, a capture of what was voided by Refused.
+type Provider interface {
+	Name() string
+	Authorize(context.Context, Call) (Answer, error)
+	Capture(context.Context, Call) (Answer, error)
+	Void(context.Context, Call) (Answer, error)
+	Refund(context.Context, Call) (Answer, error)
+	// LookUp asks what became of the payment with the call's reference. It changes nothing and has no key.
+	LookUp(context.Context, Call) (Report, error)
+	// Verify checks the signature of a webhook and reads it. An error means that it is not the provider's.
+	Verify(header http.Header, body []byte) (Notification, error)
+}
+
+// Call is one request to a provider.
+type Call struct {
+	Key               string       // of idempotency: payment, operation and operation id. Never another one for the same intent
+	Reference         string       // what we call the payment: its id
+	ProviderReference string       // what they call it; empty until they have told
+	Method            string       // the token of what is charged
+	Amount            money.Amount // of the operation
+}
+
+// Status is what a provider says of a payment or of an operation.
+type Status string
+
+// What a provider may say.
+const (
+	NotFound       Status = "not_found"       // look-up only; not definite while a call may be in flight
+	ActionRequired Status = "action_required" // the shopper must act at their bank
+	Authorized     Status = "authorized"
+	Declined       Status = "declined" // for good; Code says why
+	Captured       Status = "captured"
+	Refused        Status = "refused" // this operation, for good; Code says why
+	Voided         Status = "voided"
+	Refunded       Status = "refunded"
+)
+
+// Answer is the definite answer to a call.
+type Answer struct {
+	Status            Status      `json:"status"`
+	ProviderReference string      `json:"provider_reference,omitempty"`
+	Code              string      `json:"code,omitempty"`
+	NextAction        *NextAction `json:"next_action,omitempty"`
+	Captured          int64       `json:"captured,omitempty"` // minor units, with Captured
+}
+
+// Report is what a look-up tells: the answer that the payment's last call got or would have got, and its refunds.
+type Report struct {
+	Answer
+	Refunded []string // keys of the refunds that took effect
+}
+
+// Notification is a verified webhook. It says that something happened, not what: for that, the provider is asked.
+type Notification struct {
+	ID        string // the provider's; the same when it is sent twice
+	Type      string
+	Reference string // the payment, as we named it
+}
+
+// Transient is the error of a call that surely had no effect, such as a refused connection or a 503.
+type Transient struct{ Err error }
+
+func (t *Transient) Error() string { return "without effect: " + t.Err.Error() }
+
+// Unwrap is the cause.
+func (t *Transient) Unwrap() error { return t.Err }
+
+// keyLife is how long a provider can be trusted to remember a key (Stripe keeps them 24 h). Later, only look-ups.
+const keyLife = 23 * time.Hour

@@ -1,0 +1,222 @@
+package payment
+
+import (
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/money"
+)
+
+// Operation is what a provider is asked to do.
+type Operation string
+
+// The operations. LookUp only asks.
+const (
+	opNothing   Operation = ""
+	opAuthorize Operation = "authorize"
+	opCapture   Operation = "capture"
+	opVoid      Operation = "void"
+	opRefund    Operation = "refund"
+	opLookUp    Operation = "look_up"
+)
+
+// step is how far one operation has come.
+type step string
+
+const (
+	stepNone    step = ""
+	stepAsked   step = "asked"   // intended: the provider may or may not have heard of it
+	stepWaiting step = "waiting" // for the shopper
+	stepDone    step = "done"
+	stepRefused step = "refused"
+)
+
+// State is a payment as its events left it.
+type State struct {
+	OrderID           uuid.UUID    `json:"order_id"`
+	CheckoutID        uuid.UUID    `json:"checkout_id"`
+	CustomerID        string       `json:"customer_id,omitempty"`
+	Amount            money.Amount `json:"amount"`
+	Method            string       `json:"method,omitempty"`
+	Provider          string       `json:"provider,omitempty"`
+	ProviderReference string       `json:"provider_reference,omitempty"`
+	RequestedAt       time.Time    `json:"requested_at,omitzero"`
+
+	Authorization step        `json:"authorization,omitempty"`
+	NextAction    *NextAction `json:"next_action,omitempty"` // while the authorization waits
+	Deadline      time.Time   `json:"deadline,omitzero"`     // of the shopper's action
+	Capture       step        `json:"capture,omitempty"`
+	CaptureAt     time.Time   `json:"capture_at,omitzero"` // when it was asked for
+	Captured      int64       `json:"captured,omitempty"`  // minor units
+	Voided        bool        `json:"voided,omitempty"`
+	Refunds       []refund    `json:"refunds,omitempty"`
+
+	Unknown     *doubt `json:"unknown,omitempty"`
+	Tombstone   bool   `json:"tombstone,omitempty"`    // no authorization and no capture begins any more
+	Cancelled   bool   `json:"cancelled,omitempty"`    // the tombstone is the shopper's
+	FailureCode string `json:"failure_code,omitempty"` // the first cause why it is not, or no longer, to be captured
+}
+
+// doubt is a call of which nobody knows what it did.
+type doubt struct {
+	Operation Operation `json:"operation"`
+	Count     int       `json:"count"` // of such calls in a row
+}
+
+type refund struct {
+	ID     uuid.UUID `json:"id"`
+	Amount int64     `json:"amount"` // minor units
+	Reason string    `json:"reason,omitempty"`
+	At     time.Time `json:"at"`
+	Status step      `json:"status"`
+}
+
+var payments = &eventstore.Aggregate[State, event]{
+	Kind: "payment", Fold: 1, Decode: decodeEvent, Evolve: evolve, Index: index,
+}
+
+func index(s State) eventstore.Index {
+	return eventstore.Index{Customer: s.CustomerID, Status: string(s.status())}
+}
+
+func evolve(s State, e event) State {
+	switch e := e.(type) {
+	case requested:
+		s.OrderID, s.CheckoutID, s.CustomerID = e.OrderID, e.CheckoutID, e.CustomerID
+		s.Amount, s.Method, s.Provider, s.RequestedAt = e.Amount, e.Method, e.Provider, e.At
+		s.Authorization = stepAsked
+	case authorized:
+		s = s.settled(e.ProviderReference)
+		s.Authorization, s.NextAction, s.Deadline = stepDone, nil, time.Time{}
+	case actionRequired:
+		s = s.settled(e.ProviderReference)
+		s.Authorization, s.NextAction, s.Deadline = stepWaiting, &e.NextAction, e.Deadline
+	case declined:
+		s = s.settled("").failed(e.Code)
+		s.Authorization, s.NextAction, s.Deadline = stepRefused, nil, time.Time{}
+	case captureRequested:
+		s.Capture, s.CaptureAt = stepAsked, e.At
+	case captured:
+		s = s.settled("")
+		s.Authorization, s.NextAction, s.Deadline = stepDone, nil, time.Time{}
+		s.Capture, s.Captured = stepDone, e.Amount
+	case captureRefused:
+		s = s.settled("").failed(e.Code)
+		s.Capture = stepRefused
+	case outcomeUnknown:
+		s.Unknown = &doubt{Operation: e.Operation, Count: s.doubts(e.Operation) + 1}
+	case UndoRequested:
+		s = s.failed(e.Code)
+		s.Tombstone, s.Cancelled, s.CheckoutID = true, e.Reason == reasonCancelled, e.CheckoutID
+		if s.CustomerID == "" {
+			s.CustomerID = e.CustomerID
+		}
+	case voided:
+		s = s.settled("").failed(CodeCancelled)
+		s.Voided, s.NextAction, s.Deadline = true, nil, time.Time{}
+	case refundRequested:
+		s.Refunds = append(slices.Clone(s.Refunds), refund{e.ID, e.Amount, e.Reason, e.At, stepAsked})
+	case refunded:
+		s = s.settled("").refund(e.ID, stepDone)
+	case refundFailed:
+		s = s.settled("").refund(e.ID, stepRefused)
+	case Notified: // a nudge; the state is the provider's to tell
+	}
+	return s
+}
+
+// settled ends the doubt: the provider has answered.
+func (s State) settled(reference string) State {
+	s.Unknown = nil
+	if reference != "" {
+		s.ProviderReference = reference
+	}
+	return s
+}
+
+func (s State) failed(code string) State {
+	if s.FailureCode == "" {
+		s.FailureCode = code
+	}
+	return s
+}
+
+func (s State) refund(id uuid.UUID, to step) State {
+	s.Refunds = slices.Clone(s.Refunds)
+	for i := range s.Refunds {
+		if s.Refunds[i].ID == id {
+			s.Refunds[i].Status = to
+		}
+	}
+	return s
+}
+
+func (s State) doubts(op Operation) int {
+	if s.Unknown == nil || s.Unknown.Operation != op {
+		return 0
+	}
+	return s.Unknown.Count
+}
+
+// requested reports whether there is a payment at all, and not just a tombstone.
+func (s State) requested() bool { return s.Authorization != stepNone }
+
+// refunds sums those at one step, in minor units.
+func (s State) refundsAt(at step) (sum int64) {
+	for _, r := range s.Refunds {
+		if r.Status == at {
+			sum += r.Amount
+		}
+	}
+	return sum
+}
+
+// pendingRefund is the first one without an answer.
+func (s State) pendingRefund() (refund, bool) {
+	i := slices.IndexFunc(s.Refunds, func(r refund) bool { return r.Status == stepAsked })
+	if i < 0 {
+		return refund{}, false
+	}
+	return s.Refunds[i], true
+}
+
+// status is the payment in one word, as it stands on the wire.
+func (s State) status() status {
+	switch back := s.refundsAt(stepDone); {
+	case s.Captured > 0 && back >= s.Captured:
+		return statusRefunded
+	case s.Captured > 0 && back > 0:
+		return statusPartiallyRefunded
+	case s.Captured > 0:
+		return statusCaptured
+	case s.Authorization == stepRefused:
+		return statusDeclined
+	case s.Voided || !s.requested():
+		return statusVoided
+	case s.Unknown != nil:
+		return statusUnknown
+	case s.Authorization == stepWaiting:
+		return statusRequiresAction
+	case s.Authorization == stepDone:
+		return statusAuthorized
+	}
+	return statusPending
+}
+
+// status is one word for a payment.
+type status string
+
+const (
+	statusPending           status = "pending"
+	statusRequiresAction    status = "requires_action"
+	statusUnknown           status = "unknown"
+	statusAuthorized        status = "authorized"
+	statusCaptured          status = "captured"
+	statusVoided            status = "voided"
+	statusDeclined          status = "declined"
+	statusRefunded          status = "refunded"
+	statusPartiallyRefunded status = "partially_refunded"
+)
