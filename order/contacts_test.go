@@ -1,0 +1,46 @@
+package order
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestContacts(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	emailOf := func(p Place) any {
+		return s.call("alice", "GET", "/v1/orders/"+p.OrderID.String(), "").Body["email"]
+	}
+
+	t.Run("TheFirstOneStays", func(t *testing.T) {
+		p := s.placed("alice", line("mug", 1))
+		for _, email := range []string{"first@example.com", "second@example.com"} {
+			require.NoError(t, s.SaveContact(t.Context(), Contact{ID: p.ContactID, CustomerID: "alice", Email: email}))
+		}
+		require.Equal(t, "first@example.com", emailOf(p))
+	})
+
+	t.Run("ErasedItIsNull", func(t *testing.T) {
+		p := s.placed("alice", line("mug", 1))
+		require.NoError(t, s.SaveContact(t.Context(), Contact{ID: p.ContactID, CustomerID: "alice", Email: "a@example.com"}))
+		for range 2 {
+			require.NoError(t, s.DropContact(t.Context(), p.ContactID))
+		}
+		require.Nil(t, emailOf(p))
+	})
+
+	t.Run("NothingPersonalStandsInTheLog", func(t *testing.T) {
+		p := newPlace(line("mug", 1))
+		require.NoError(t, s.SaveContact(t.Context(), Contact{
+			ID: p.ContactID, CustomerID: "alice", Email: "secret@example.com", ShippingAddress: json.RawMessage(`{"street":"Hidden Lane"}`),
+		}))
+		s.must(p, Confirm{p.OrderID})
+		var found int
+		err := s.pools.Query.QueryRow(t.Context(), `select (select count(*) from orders.events where data::text || meta::text ~ 'secret|Hidden')
+			+ (select count(*) from orders.streams where state::text ~ 'secret|Hidden')`).Scan(&found)
+		require.NoError(t, err)
+		require.Zero(t, found)
+	})
+}
