@@ -1,0 +1,390 @@
+package cart
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/fault"
+	"shopping-cart/platform/money"
+)
+
+var (
+	cartA  = uuid.MustParse("0198a000-0000-7000-8000-00000000000a")
+	cartB  = uuid.MustParse("0198a000-0000-7000-8000-00000000000b")
+	opened = Created{CustomerID: "ann", Currency: "GBP"}
+	mug    = Product{SKU: "MUG", Name: "Mug", Price: money.Of(350, "GBP"), Active: true}
+	tea    = Product{SKU: "TEA", Name: "Tea", Price: money.Of(499, "GBP"), Active: true}
+	prices = priceBook{"MUG": mug, "TEA": tea, "GHOST": {}}
+)
+
+func added(p Product, quantity int64) ItemAdded {
+	return ItemAdded{Line{SKU: p.SKU, Name: p.Name, Quantity: quantity, UnitPrice: p.Price.Amount}}
+}
+
+func at(p Product, amount int64, code string, active bool) Product {
+	p.Price, p.Active = money.Of(amount, code), active
+	return p
+}
+
+func discount(amount int64) Adjustment { return Adjustment{Code: "off", Label: "Off", Amount: amount} }
+
+func adjust(amounts ...int64) setAdjustments {
+	c := setAdjustments{}
+	for _, n := range amounts {
+		c.Adjustments = append(c.Adjustments, adjustment{Code: "off", Label: "Off", Amount: money.Of(n, "GBP")})
+	}
+	return c
+}
+
+func sealing(attempt int, total int64, lines ...Line) CheckedOut {
+	return CheckedOut{
+		CheckoutID: derivedID(cartA, attempt, "checkout"), OrderID: derivedID(cartA, attempt, "order"),
+		PaymentID: derivedID(cartA, attempt, "payment"), Attempt: attempt, CartID: cartA, CustomerID: "ann", Currency: "GBP",
+		Lines: lines, Adjustments: []Adjustment{}, Total: total, PaymentMethod: "sim_ok", ContactID: cartB,
+	}
+}
+
+var checkOut = CheckOut{CartID: cartA, PaymentMethod: "sim_ok", ContactID: cartB}
+
+// given is the history of a cart.
+type given []Event
+
+func (g given) state() (s State) {
+	for _, e := range g {
+		s = evolve(s, e)
+	}
+	return s
+}
+
+// then demands the events that a command leads to; none at all for no events.
+func (g given) then(t *testing.T, c command, book priceBook, want ...Event) {
+	t.Helper()
+	events, err := decide(g.state(), c, book)
+	require.NoError(t, err)
+	require.Equal(t, append([]Event{}, want...), append([]Event{}, events...))
+}
+
+// refused demands the fault, and gives it for a closer look.
+func (g given) refused(t *testing.T, c command, book priceBook, want error) *fault.Fault {
+	t.Helper()
+	events, err := decide(g.state(), c, book)
+	require.ErrorIs(t, err, want)
+	require.Empty(t, events)
+	f, _ := fault.As(err)
+	return f
+}
+
+func many(n int) given {
+	g := given{opened}
+	for i := range n {
+		g = append(g, ItemAdded{Line{SKU: fmt.Sprintf("S%d", i), Name: "Thing", Quantity: 1, UnitPrice: 1}})
+	}
+	return g
+}
+
+func TestAddItem(t *testing.T) {
+	t.Parallel()
+	t.Run("TakesTheNameAndPriceOfTheMoment", func(t *testing.T) {
+		given{opened}.then(t, addItem{"MUG", 2}, prices, added(mug, 2))
+	})
+	t.Run("JoinsTheLineAtItsOldPriceAndName", func(t *testing.T) {
+		g := given{opened, added(mug, 2)}
+		dearer := Product{SKU: "MUG", Name: "Big mug", Price: money.Of(999, "GBP"), Active: true}
+		g.then(t, addItem{"MUG", 3}, priceBook{"MUG": dearer}, added(mug, 3))
+		require.Equal(t, []Line{{SKU: "MUG", Name: "Mug", Quantity: 5, UnitPrice: 350}}, append(g, added(mug, 3)).state().Lines)
+	})
+	t.Run("UnknownProductRefused", func(t *testing.T) {
+		given{opened}.refused(t, addItem{"GHOST", 1}, prices, errUnknownProduct)
+	})
+	t.Run("InactiveProductRefused", func(t *testing.T) {
+		given{opened}.refused(t, addItem{"MUG", 1}, priceBook{"MUG": at(mug, 350, "GBP", false)}, errProductInactive)
+	})
+	t.Run("OtherCurrencyRefused", func(t *testing.T) {
+		given{opened}.refused(t, addItem{"MUG", 1}, priceBook{"MUG": at(mug, 350, "EUR", true)}, errCurrencyMismatch)
+	})
+	t.Run("LineTakesNoMoreThan9999", func(t *testing.T) {
+		g := given{opened, added(mug, 9998)}
+		g.then(t, addItem{"MUG", 1}, prices, added(mug, 1))
+		f := g.refused(t, addItem{"MUG", 2}, prices, errQuantity())
+		require.Equal(t, "quantity", f.Fields[0].Field)
+	})
+	t.Run("CartTakesNoMoreThan1000Lines", func(t *testing.T) {
+		many(999).then(t, addItem{"MUG", 1}, prices, added(mug, 1))
+		full := append(many(999), added(tea, 1))
+		full.refused(t, addItem{"MUG", 1}, prices, errTooManyLines)
+		full.then(t, addItem{"TEA", 1}, prices, added(tea, 1))
+	})
+	t.Run("LineBeyondTheLargestAmountRefused", func(t *testing.T) {
+		given{opened}.refused(t, addItem{"MUG", 2}, priceBook{"MUG": at(mug, money.Max, "GBP", true)}, money.ErrTooLarge)
+	})
+	t.Run("SumBeyondTheLargestAmountRefused", func(t *testing.T) {
+		gold := at(tea, money.Max-350, "GBP", true)
+		g := given{opened, added(gold, 1)}
+		g.then(t, addItem{"MUG", 1}, prices, added(mug, 1))
+		append(g, AdjustmentsSet{[]Adjustment{discount(1)}}).refused(t, addItem{"MUG", 1}, prices, money.ErrTooLarge)
+		append(g, AdjustmentsSet{[]Adjustment{discount(-350)}}).refused(t, addItem{"MUG", 2}, prices, money.ErrTooLarge)
+	})
+}
+
+func TestLines(t *testing.T) {
+	t.Parallel()
+	g := given{opened, added(mug, 2), added(tea, 1)}
+	t.Run("QuantityIsSet", func(t *testing.T) {
+		g.then(t, setQuantity{"MUG", 5}, nil, QuantityChanged{"MUG", 5})
+		require.Equal(t, int64(5), append(g, QuantityChanged{"MUG", 5}).state().Lines[0].Quantity)
+	})
+	t.Run("QuantityItHasIsNoEvent", func(t *testing.T) { g.then(t, setQuantity{"MUG", 2}, nil) })
+	t.Run("QuantityOfNoLineRefused", func(t *testing.T) { g.refused(t, setQuantity{"CUP", 2}, nil, errNoSuchLine) })
+	t.Run("QuantityBeyondTheLargestAmountRefused", func(t *testing.T) {
+		given{opened, added(at(mug, money.Max/2, "GBP", true), 1)}.refused(t, setQuantity{"MUG", 3}, nil, money.ErrTooLarge)
+	})
+	t.Run("LineIsRemoved", func(t *testing.T) {
+		g.then(t, removeItem{"MUG"}, nil, ItemRemoved{"MUG"})
+		require.Equal(t, []string{"TEA"}, append(g, ItemRemoved{"MUG"}).state().skus())
+	})
+	t.Run("RemovingNoLineRefused", func(t *testing.T) { g.refused(t, removeItem{"CUP"}, nil, errNoSuchLine) })
+	t.Run("AllLinesAreCleared", func(t *testing.T) {
+		g.then(t, clearItems{}, nil, ItemsCleared{})
+		require.Empty(t, append(g, ItemsCleared{}).state().Lines)
+	})
+	t.Run("ClearingAnEmptyCartIsNoEvent", func(t *testing.T) { given{opened}.then(t, clearItems{}, nil) })
+}
+
+func TestReprice(t *testing.T) {
+	t.Parallel()
+	g := given{opened, added(mug, 2), added(tea, 1)}
+	t.Run("TakesTodaysPrices", func(t *testing.T) {
+		today := priceBook{"MUG": at(mug, 400, "GBP", true), "TEA": tea}
+		repriced := Repriced{[]PriceChange{{SKU: "MUG", Was: 350, Now: 400}}}
+		g.then(t, reprice{}, today, repriced)
+		require.Equal(t, int64(2*400+499), append(g, repriced).state().Total())
+	})
+	t.Run("SamePricesAreNoEvent", func(t *testing.T) { g.then(t, reprice{}, prices) })
+	t.Run("KeepsWhatIsNotSold", func(t *testing.T) {
+		g.then(t, reprice{}, priceBook{"MUG": at(mug, 400, "GBP", false), "TEA": {}})
+	})
+	t.Run("KeepsWhatIsSoldInAnotherCurrency", func(t *testing.T) {
+		g.then(t, reprice{}, priceBook{"MUG": at(mug, 400, "EUR", true), "TEA": tea})
+	})
+	t.Run("AsksAgainForALineThatJoined", func(t *testing.T) {
+		g.refused(t, reprice{}, priceBook{"MUG": mug}, errUnread)
+	})
+	t.Run("BeyondTheLargestAmountRefused", func(t *testing.T) {
+		g.refused(t, reprice{}, priceBook{"MUG": at(mug, money.Max, "GBP", true), "TEA": tea}, money.ErrTooLarge)
+	})
+}
+
+func TestSetAdjustments(t *testing.T) {
+	t.Parallel()
+	g := given{opened, added(mug, 2)}
+	t.Run("ReplacesTheList", func(t *testing.T) {
+		g := append(g, AdjustmentsSet{[]Adjustment{discount(100)}})
+		g.then(t, adjust(-700), nil, AdjustmentsSet{[]Adjustment{discount(-700)}})
+		g.then(t, adjust(), nil, AdjustmentsSet{[]Adjustment{}})
+		require.Equal(t, int64(0), append(g, AdjustmentsSet{[]Adjustment{discount(-700)}}).state().Total())
+	})
+	t.Run("SameListIsNoEvent", func(t *testing.T) {
+		append(g, AdjustmentsSet{[]Adjustment{discount(100)}}).then(t, adjust(100), nil)
+		g.then(t, adjust(), nil)
+	})
+	t.Run("MoreOffThanTheLinesRefused", func(t *testing.T) { g.refused(t, adjust(-701), nil, errNegativeTotal) })
+	t.Run("OtherCurrencyRefused", func(t *testing.T) {
+		euros := setAdjustments{[]adjustment{{Code: "off", Label: "Off", Amount: money.Of(1, "EUR")}}}
+		g.refused(t, euros, nil, errCurrencyMismatch)
+	})
+	t.Run("BeyondTheLargestAmountRefused", func(t *testing.T) {
+		g.refused(t, adjust(money.Max), nil, money.ErrTooLarge)
+		g.then(t, adjust(money.Max, -700), nil, AdjustmentsSet{[]Adjustment{discount(money.Max), discount(-700)}})
+	})
+	t.Run("TotalStaysAtZeroWhenLinesGo", func(t *testing.T) {
+		g := append(g, added(tea, 1), AdjustmentsSet{[]Adjustment{discount(-800)}}, ItemRemoved{"TEA"})
+		require.Equal(t, int64(0), g.state().Total())
+		require.Equal(t, int64(399), append(g, added(tea, 1)).state().Total())
+	})
+}
+
+func TestCheckOut(t *testing.T) {
+	t.Parallel()
+	g := given{opened, added(mug, 2)}
+	seal := sealing(1, 700, added(mug, 2).Line)
+	t.Run("SealsLinesAdjustmentsAndTotal", func(t *testing.T) {
+		g.then(t, checkOut, prices, seal)
+		off := AdjustmentsSet{[]Adjustment{discount(-50)}}
+		less := sealing(1, 650, added(mug, 2).Line)
+		less.Adjustments = off.Adjustments
+		append(g, off).then(t, checkOut, prices, less)
+	})
+	t.Run("EmptyCartRefused", func(t *testing.T) {
+		given{opened}.refused(t, checkOut, prices, errCartEmpty)
+		append(g, ItemRemoved{"MUG"}).refused(t, checkOut, prices, errCartEmpty)
+	})
+	t.Run("ChangedPriceRefusedByName", func(t *testing.T) {
+		f := g.refused(t, checkOut, priceBook{"MUG": at(mug, 375, "GBP", true)}, errPriceChanged)
+		require.Equal(t, []movedPrice{{SKU: "MUG", Was: money.Of(350, "GBP"), Now: money.Of(375, "GBP")}}, f.Extra["lines"])
+	})
+	t.Run("PriceInAnotherCurrencyIsAChangedPrice", func(t *testing.T) {
+		g.refused(t, checkOut, priceBook{"MUG": at(mug, 350, "EUR", true)}, errPriceChanged)
+	})
+	t.Run("InactiveProductRefusedBeforeChangedPrice", func(t *testing.T) {
+		g := append(g, added(tea, 1))
+		f := g.refused(t, checkOut, priceBook{"MUG": at(mug, 1, "GBP", true), "TEA": at(tea, 499, "GBP", false)}, errProductInactive)
+		require.Equal(t, []string{"TEA"}, f.Extra["skus"])
+	})
+	t.Run("RepricedCartGoesThrough", func(t *testing.T) {
+		dearer := at(mug, 375, "GBP", true)
+		append(g, Repriced{[]PriceChange{{"MUG", 350, 375}}}).then(t, checkOut, priceBook{"MUG": dearer}, sealing(1, 750, added(dearer, 2).Line))
+	})
+	t.Run("AsksAgainForALineThatJoined", func(t *testing.T) { g.refused(t, checkOut, priceBook{"TEA": tea}, errUnread) })
+	t.Run("SealedCartRefusedWithItsCheckout", func(t *testing.T) {
+		f := append(g, seal).refused(t, checkOut, prices, errCartClosed)
+		require.Equal(t, seal.CheckoutID, f.Extra["checkout_id"])
+	})
+	t.Run("SecondAttemptHasIdsOfItsOwn", func(t *testing.T) {
+		again := sealing(2, 700, added(mug, 2).Line)
+		append(g, seal, Reopened{CheckoutID: seal.CheckoutID}).then(t, checkOut, prices, again)
+		ids := map[uuid.UUID]bool{}
+		for _, e := range []CheckedOut{seal, again} {
+			ids[e.CheckoutID], ids[e.OrderID], ids[e.PaymentID] = true, true, true
+		}
+		require.Len(t, ids, 6)
+	})
+}
+
+func TestEndOfACheckout(t *testing.T) {
+	t.Parallel()
+	seal := sealing(1, 700, added(mug, 2).Line)
+	open := given{opened, added(mug, 2)}
+	g := append(open, seal)
+	reopened := Reopened{CheckoutID: seal.CheckoutID, Code: "payment_declined", Detail: "No."}
+	completed := Completed{CheckoutID: seal.CheckoutID, OrderID: seal.OrderID}
+	reopen := Reopen{CartID: cartA, CheckoutID: seal.CheckoutID, Code: "payment_declined", Detail: "No."}
+	complete := Complete{CartID: cartA, CheckoutID: seal.CheckoutID, OrderID: seal.OrderID}
+
+	t.Run("ReopenedCartIsAsItWas", func(t *testing.T) {
+		g.then(t, reopen, nil, reopened)
+		before, after := open.state(), append(g, reopened).state()
+		require.Equal(t, 1, after.Attempt)
+		after.Attempt = 0
+		require.Equal(t, before, after)
+	})
+	t.Run("CompletedCartIsCheckedOut", func(t *testing.T) {
+		g.then(t, complete, nil, completed)
+		s := append(g, completed).state()
+		require.Equal(t, StatusCheckedOut, s.Status)
+		require.Equal(t, seal.CheckoutID, s.CheckoutID)
+	})
+	t.Run("TwiceIsOnce", func(t *testing.T) {
+		append(g, reopened).then(t, reopen, nil)
+		append(g, completed).then(t, complete, nil)
+	})
+	t.Run("TheOtherEndComesTooLate", func(t *testing.T) {
+		append(g, completed).then(t, reopen, nil)
+		append(g, reopened).then(t, complete, nil)
+	})
+	t.Run("AnotherCheckoutIsNotMeant", func(t *testing.T) {
+		second := append(append(given{}, g...), reopened, sealing(2, 700, added(mug, 2).Line))
+		second.then(t, reopen, nil)
+		second.then(t, complete, nil)
+		given{}.then(t, complete, nil)
+	})
+}
+
+func TestClosedCart(t *testing.T) {
+	t.Parallel()
+	seal := sealing(1, 700, added(mug, 2).Line)
+	sealed := given{opened, added(mug, 2), seal}
+	closed := map[string]given{
+		"CheckingOut": sealed,
+		"CheckedOut":  append(sealed, Completed{CheckoutID: seal.CheckoutID, OrderID: seal.OrderID}),
+		"Merged":      {opened, added(mug, 2), MergedAway{TargetCartID: cartB}},
+		"Abandoned":   {opened, added(mug, 2), Abandoned{}},
+	}
+	edits := []command{
+		addItem{"MUG", 1}, addItem{"GHOST", 1}, setQuantity{"MUG", 3}, setQuantity{"MUG", 2}, setQuantity{"CUP", 3},
+		removeItem{"MUG"}, removeItem{"CUP"}, clearItems{}, reprice{}, adjust(1), checkOut, abandon{},
+	}
+	for name, g := range closed {
+		t.Run(name+"RefusesEveryEdit", func(t *testing.T) {
+			for _, c := range edits {
+				if _, again := c.(abandon); again && name == "Abandoned" {
+					continue
+				}
+				f := g.refused(t, c, prices, errCartClosed)
+				running := name == "CheckingOut" || name == "CheckedOut"
+				require.Equal(t, running, f.Extra["checkout_id"] == seal.CheckoutID, "%T", c)
+			}
+		})
+	}
+	t.Run("AbandonedTwiceIsOnce", func(t *testing.T) {
+		given{opened}.then(t, abandon{}, nil, Abandoned{})
+		closed["Abandoned"].then(t, abandon{}, nil)
+	})
+}
+
+func TestMerge(t *testing.T) {
+	t.Parallel()
+	mergeThem := merge{TargetID: cartA, SourceID: cartB}
+	guest := Created{CustomerID: "guest", Currency: "GBP"}
+	mine := given{opened, added(mug, 2)}
+	cheap := at(mug, 1, "GBP", true)
+	refused := func(t *testing.T, target, source given, want error) {
+		t.Helper()
+		in, away, err := decideMerge(target.state(), source.state(), mergeThem)
+		require.ErrorIs(t, err, want)
+		require.Nil(t, in)
+		require.Nil(t, away)
+	}
+
+	t.Run("QuantitiesAddAndMyPriceWins", func(t *testing.T) {
+		in, away, err := decideMerge(mine.state(), given{guest, added(cheap, 3), added(tea, 1)}.state(), mergeThem)
+		require.NoError(t, err)
+		require.Equal(t, &MergedIn{SourceCartID: cartB, Lines: []Line{added(mug, 3).Line, added(tea, 1).Line}}, in)
+		require.Equal(t, &MergedAway{TargetCartID: cartA}, away)
+		require.Equal(t, []Line{added(mug, 5).Line, added(tea, 1).Line}, append(mine, *in).state().Lines)
+	})
+	t.Run("AnEmptyCartIsMergedToo", func(t *testing.T) {
+		in, away, err := decideMerge(mine.state(), given{guest}.state(), mergeThem)
+		require.NoError(t, err)
+		require.Empty(t, in.Lines)
+		require.NotNil(t, away)
+	})
+	t.Run("TwiceIsOnce", func(t *testing.T) {
+		merged := given{guest, MergedAway{TargetCartID: cartA}}
+		for _, target := range []given{mine, append(mine, Abandoned{})} {
+			in, away, err := decideMerge(target.state(), merged.state(), mergeThem)
+			require.NoError(t, err)
+			require.Nil(t, in)
+			require.Nil(t, away)
+		}
+	})
+	t.Run("SourceOfAnotherMergeRefused", func(t *testing.T) {
+		refused(t, mine, given{guest, MergedAway{TargetCartID: cartB}}, errCartClosed)
+	})
+	t.Run("ClosedTargetRefused", func(t *testing.T) { refused(t, append(mine, Abandoned{}), given{guest}, errCartClosed) })
+	t.Run("ClosedSourceRefused", func(t *testing.T) { refused(t, mine, given{guest, Abandoned{}}, errCartClosed) })
+	t.Run("OtherCurrencyRefused", func(t *testing.T) {
+		refused(t, mine, given{Created{CustomerID: "guest", Currency: "EUR"}}, errCurrencyMismatch)
+	})
+	t.Run("TargetsLimitsHold", func(t *testing.T) {
+		refused(t, mine, given{guest, added(mug, 9998)}, errQuantity())
+		refused(t, append(many(999), added(mug, 1)), given{guest, added(tea, 1)}, errTooManyLines)
+		refused(t, mine, given{guest, added(at(tea, money.Max, "GBP", true), 1)}, money.ErrTooLarge)
+	})
+}
+
+func TestPutProduct(t *testing.T) {
+	t.Parallel()
+	t.Run("NewSKUIsCreated", func(t *testing.T) {
+		require.Equal(t, []ProductEvent{ProductCreated(mug)}, decideProduct(Product{}, putProduct{mug}))
+	})
+	t.Run("KnownSKUIsChanged", func(t *testing.T) {
+		off := at(mug, 1, "EUR", false)
+		events := decideProduct(mug, putProduct{off})
+		require.Equal(t, []ProductEvent{ProductChanged{Name: "Mug", Price: off.Price}}, events)
+		require.Equal(t, off, evolveProduct(mug, events[0]))
+	})
+	t.Run("SameAgainIsNoEvent", func(t *testing.T) { require.Empty(t, decideProduct(mug, putProduct{mug})) })
+}

@@ -1,0 +1,166 @@
+package cart
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/auth"
+	"shopping-cart/platform/database"
+	"shopping-cart/platform/pgtest"
+	"shopping-cart/platform/web"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+// testBundle is the module on a database of its own, behind its real routes. Of the SKU STOCKED seven are left; no
+// other's stock is tracked.
+type testBundle struct {
+	*Module
+	server *web.Server
+	tokens *auth.Tokens
+}
+
+func setup(t *testing.T) *testBundle {
+	t.Helper()
+	pools, err := database.Open(t.Context(), pgtest.New(t), database.Options{})
+	require.NoError(t, err)
+	t.Cleanup(pools.Close)
+	tokens, err := auth.New([]byte(strings.Repeat("s", auth.MinSecret)), "test")
+	require.NoError(t, err)
+	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{})
+	m := New(Config{
+		Committer: committer, Query: pools.Query, Views: pools.Views, Alone: true, Log: slog.New(slog.DiscardHandler),
+		VerifyGuest: func(token string) (string, error) {
+			claims, err := tokens.VerifyExpired(token, 30*24*time.Hour)
+			return claims.Subject, err
+		},
+		Available: func(context.Context, []string) (map[string]int64, error) { return map[string]int64{"STOCKED": 7}, nil },
+	})
+	run(t, committer.Run)
+	s := web.New(web.Config{Auth: tokens, Log: slog.New(slog.DiscardHandler)})
+	m.Routes(s)
+	return &testBundle{Module: m, server: s, tokens: tokens}
+}
+
+// run keeps a loop going until the test ends, and waits for it.
+func run(t *testing.T, loop func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- loop(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
+}
+
+// client is somebody with a token; the zero token is nobody's.
+type client struct {
+	*testBundle
+	token string
+}
+
+func (b *testBundle) as(t *testing.T, subject string, scopes ...string) client {
+	t.Helper()
+	token, _, err := b.tokens.Mint(subject, scopes, time.Hour)
+	require.NoError(t, err)
+	return client{b, token}
+}
+
+func (b *testBundle) admin(t *testing.T) client { return b.as(t, "root", web.ScopeAdmin) }
+
+// answered is what came back.
+type answered struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// send makes a request. body is JSON text, empty for none; headers come in pairs.
+func (c client) send(t *testing.T, method, path, body string, headers ...string) answered {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, path, bytes.NewReader([]byte(body)))
+	if c.token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	c.server.ServeHTTP(w, r)
+	return answered{w.Code, w.Header(), w.Body.Bytes()}
+}
+
+func (a answered) is(t *testing.T, status int) answered {
+	t.Helper()
+	require.Equal(t, status, a.status, string(a.body))
+	return a
+}
+
+// refuses demands a problem with that status and code, and gives its members.
+func (a answered) refuses(t *testing.T, status int, code string) map[string]any {
+	t.Helper()
+	require.Equal(t, status, a.status, string(a.body))
+	require.Equal(t, "application/problem+json", a.header.Get("Content-Type"))
+	problem := into[map[string]any](t, a)
+	require.Equal(t, code, problem["code"], string(a.body))
+	return problem
+}
+
+func into[T any](t *testing.T, a answered) (v T) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal(a.body, &v), string(a.body))
+	return v
+}
+
+func (a answered) cart(t *testing.T) View {
+	t.Helper()
+	return into[View](t, a.is(t, http.StatusOK))
+}
+
+// sells puts products into the price book, at 100 minor units of GBP each.
+func (b *testBundle) sells(t *testing.T, skus ...string) {
+	t.Helper()
+	for _, sku := range skus {
+		b.prices(t, sku, `{"name":"The `+sku+`","price":{"amount":100,"currency":"GBP"}}`)
+	}
+}
+
+func (b *testBundle) prices(t *testing.T, sku, body string) {
+	t.Helper()
+	a := b.admin(t).send(t, "PUT", "/v1/products/"+sku, body)
+	require.Contains(t, []int{http.StatusOK, http.StatusCreated}, a.status, string(a.body))
+}
+
+// opens makes a cart and gives its path.
+func (c client) opens(t *testing.T) (path string, id uuid.UUID) {
+	t.Helper()
+	a := c.send(t, "POST", "/v1/carts", `{"currency":"GBP"}`).is(t, http.StatusCreated)
+	path = a.header.Get("Location")
+	return path, uuid.MustParse(strings.TrimPrefix(path, "/v1/carts/"))
+}
+
+func (c client) adds(t *testing.T, path, sku string) View {
+	t.Helper()
+	return c.send(t, "POST", path+"/items", `{"sku":"`+sku+`","quantity":1}`).cart(t)
+}
+
+// seals checks a cart out at its version, as the checkout route does.
+func (b *testBundle) seals(t *testing.T, caller string, id uuid.UUID, version int64) (Sealed, error) {
+	t.Helper()
+	w := web.Write{ID: uuid.Must(uuid.NewV7()), IfMatch: &version, Actor: caller}
+	return b.CheckOut(t.Context(), CheckOut{CartID: id, Caller: web.Caller{Subject: caller}, Write: w, PaymentMethod: "sim_ok"})
+}
