@@ -194,12 +194,16 @@ func TestSessions(t *testing.T) {
 
 func TestRunFinishesWhatIsInFlight(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newSite(t, func(c *web.Config) { c.Timeout = 5 * time.Second })
 	entered := make(chan struct{})
 	s.Public.GET("/slow", func(c echo.Context) error {
 		close(entered)
-		<-s.Draining() // answers only once the server has begun to stop
-		return ok(c)
+		select {
+		case <-s.Draining(): // answers only once the server has begun to stop
+			return ok(c)
+		case <-c.Request().Context().Done():
+			return c.Request().Context().Err()
+		}
 	})
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -57,7 +57,7 @@ func TestWriteKey(t *testing.T) {
 		require.Equal(t, id("ann", "k1"), id("ann", "k1"))
 		require.NotEqual(t, id("ann", "k1"), id("ann", "k2"))
 		require.NotEqual(t, id("ann", "k1"), id("bob", "k1"))
-		require.NotEqual(t, id("ann", "1:k"), id("ann1", "k"))
+		require.NotEqual(t, id("ann", "b:k"), id("ann:b:", "k"), "the subject ann:b")
 		require.EqualValues(t, 5, id("ann", "k1").Version())
 	})
 	t.Run("WithoutAKeyEachIsItsOwn", func(t *testing.T) {
