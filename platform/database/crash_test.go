@@ -142,7 +142,9 @@ func countForever(t *testing.T, url string) (pid int) {
 	conn, err := pgx.Connect(t.Context(), url)
 	require.NoError(t, err)
 	backend := conn.PgConn().PID()
-	go func() { _, _ = conn.Exec(context.Background(), "select count(*) from generate_series(1, 1e15)") }()
+	go func() {
+		_, _ = conn.Exec(context.Background(), "select count(*) from (select generate_series(1, 1000000000000)) endless")
+	}()
 	awaitActive(t, url, backend)
 	return int(backend)
 }

@@ -19,6 +19,9 @@ import (
 const patience = 30 * time.Second
 
 func TestEmbedded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts many servers")
+	}
 	t.Parallel()
 	seed := newSeed(t)
 
@@ -58,9 +61,13 @@ func TestEmbedded(t *testing.T) {
 
 	t.Run("CommitsAreDurable", func(t *testing.T) {
 		t.Parallel()
-		url := startServer(t, seed.dir(t)).URL("shop")
+		c := testConfig(seed.dir(t))
+		c.Params = nil
+		server, err := database.Start(t.Context(), c)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = server.Stop(context.Background()) })
 		for _, name := range []string{"fsync", "synchronous_commit", "full_page_writes", "data_checksums"} {
-			require.Equal(t, "on", query1[string](t, url, "show "+name), name)
+			require.Equal(t, "on", query1[string](t, server.URL("shop"), "show "+name), name)
 		}
 	})
 

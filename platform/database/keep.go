@@ -91,7 +91,7 @@ func (e *Embedded) wanted() bool {
 
 // awaitReady tries the database itself until it answers, and makes it when the server has none of that name.
 func (e *Embedded) awaitReady(ctx context.Context) error {
-	for {
+	for pause := 3 * time.Millisecond; ; pause = min(pause*3/2, 100*time.Millisecond) { // recovery may take long
 		err := ping(ctx, e.URL(e.config.Database))
 		var refused *pgconn.PgError
 		if errors.As(err, &refused) && refused.Code == "3D000" { // invalid_catalog_name
@@ -105,7 +105,7 @@ func (e *Embedded) awaitReady(ctx context.Context) error {
 			return fmt.Errorf("the server ended while it started (%v); its log is %s", e.exit, e.log.Name())
 		case <-ctx.Done():
 			return fmt.Errorf("the server did not get ready in time: %w; its log is %s", err, e.log.Name())
-		case <-time.After(3 * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
 }

@@ -146,8 +146,11 @@ func (s seed) copyTo(t *testing.T, dir string) {
 	require.NoError(t, err, string(out))
 }
 
+// testConfig does not wait for the disk: what the tests kill are processes, and the memory of the system outlives them.
 func testConfig(dir string) database.EmbeddedConfig {
-	return database.EmbeddedConfig{Dir: dir, BinDir: os.Getenv("PG_BIN_DIR"), NoSync: true}
+	return database.EmbeddedConfig{
+		Dir: dir, BinDir: os.Getenv("PG_BIN_DIR"), NoSync: true, Params: map[string]string{"fsync": "off"},
+	}
 }
 
 // startServer starts a server of this very program, and stops it when the test ends.
