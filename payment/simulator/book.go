@@ -1,0 +1,197 @@
+package simulator
+
+import (
+	"shopping-cart/payment"
+	"shopping-cart/platform/money"
+)
+
+// The payment methods that behave in a way of their own.
+const (
+	tokenOK                = "sim_ok"
+	tokenDeclined          = "sim_declined"
+	tokenInsufficientFunds = "sim_insufficient_funds"
+	tokenRequiresAction    = "sim_requires_action"
+	tokenCaptureFails      = "sim_capture_fails"
+	tokenTimeoutApplied    = "sim_timeout_applied"
+	tokenTimeoutLost       = "sim_timeout_lost"
+	tokenFlaky             = "sim_flaky"
+	tokenSlow              = "sim_slow"
+	tokenRefundFlaky       = "sim_refund_flaky"
+	tokenDuplicateWebhooks = "sim_duplicate_webhooks"
+)
+
+// operation is what a call does, as the ledger names it.
+type operation string
+
+const (
+	opAuthorize operation = "authorize"
+	opCapture   operation = "capture"
+	opVoid      operation = "void"
+	opRefund    operation = "refund"
+)
+
+// status is where a payment stands.
+type status string
+
+const (
+	none       status = "none" // a call about it was lost, and nothing happened
+	waits      status = "waiting"
+	authorized status = "authorized"
+	captured   status = "captured"
+	voided     status = "voided" // with or without an authorization: a late one is refused
+	declined   status = "declined"
+)
+
+// account is a payment in the books. Amounts are minor units.
+type account struct {
+	Reference string
+	Token     string
+	Amount    int64
+	Currency  string
+	Status    status
+	Code      string // why it was declined
+	Answered  string // what the shopper said at the bank
+	Captured  int64
+	Refunded  int64
+}
+
+// entry is a line of the ledger, zero where nothing took effect.
+type entry struct {
+	operation operation
+	amount    int64
+}
+
+// mood is how a call goes astray.
+type mood uint8
+
+const (
+	well      mood = iota
+	transient      // refused without effect
+	lost           // no effect, no answer
+	silent         // takes effect, no answer
+)
+
+// temper says how the n-th call under a key goes.
+func temper(token string, op operation, n int) mood {
+	switch {
+	case token == tokenFlaky && n <= 2, token == tokenRefundFlaky && op == opRefund && n <= 3:
+		return transient
+	case token == tokenTimeoutLost && n == 1:
+		return lost
+	case token == tokenTimeoutApplied && n == 1:
+		return silent
+	}
+	return well
+}
+
+// apply is what a call does to a payment and what it's answered. amount is that of the operation.
+func apply(a account, op operation, amount int64, nextURL string) (account, payment.Answer, entry) {
+	switch op {
+	case opAuthorize:
+		return authorize(a, nextURL)
+	case opCapture:
+		return capture(a, amount)
+	case opVoid:
+		return void(a)
+	case opRefund:
+		return refund(a, amount)
+	}
+	return a, refused(a, "unknown_operation"), entry{}
+}
+
+// authorize answers for the reference as it stands: only the first authorization decides anything.
+func authorize(a account, nextURL string) (account, payment.Answer, entry) {
+	var e entry
+	if a.Status == none {
+		a.Status, a.Code = firstStatus(a.Token)
+		if a.Status == authorized {
+			e = entry{opAuthorize, a.Amount}
+		}
+	}
+	answer := report(a, nextURL)
+	if a.Status == voided {
+		answer.Status, answer.Code = payment.Declined, payment.CodeDeclined
+	}
+	return a, answer, e
+}
+
+func firstStatus(token string) (status, string) {
+	switch token {
+	case tokenOK, tokenCaptureFails, tokenTimeoutApplied, tokenTimeoutLost, tokenFlaky, tokenSlow, tokenRefundFlaky:
+		return authorized, ""
+	case tokenRequiresAction, tokenDuplicateWebhooks:
+		return waits, ""
+	case tokenInsufficientFunds:
+		return declined, payment.CodeInsufficientFunds
+	}
+	return declined, payment.CodeDeclined // sim_declined, and what is no payment method at all
+}
+
+func capture(a account, amount int64) (account, payment.Answer, entry) {
+	switch {
+	case a.Status == captured:
+		return a, report(a, ""), entry{}
+	case a.Status != authorized:
+		return a, refused(a, "not_authorized"), entry{}
+	case amount <= 0 || amount > a.Amount:
+		return a, refused(a, "exceeds_authorized"), entry{}
+	case a.Token == tokenCaptureFails:
+		return a, refused(a, "capture_failed"), entry{}
+	}
+	a.Status, a.Captured = captured, amount
+	return a, report(a, ""), entry{opCapture, amount}
+}
+
+// void lets go of what is authorized, and refuses what may still come. What was captured, or declined, stays so.
+func void(a account) (account, payment.Answer, entry) {
+	var e entry
+	switch a.Status {
+	case captured:
+		return a, report(a, ""), e
+	case authorized:
+		e = entry{opVoid, a.Amount}
+		a.Status = voided
+	case none, waits:
+		a.Status = voided
+	case voided, declined:
+	}
+	return a, payment.Answer{Status: payment.Voided, ProviderReference: a.name()}, e
+}
+
+func refund(a account, amount int64) (account, payment.Answer, entry) {
+	if amount <= 0 || amount > a.Captured-a.Refunded {
+		return a, refused(a, "exceeds_captured"), entry{}
+	}
+	a.Refunded += amount
+	return a, payment.Answer{Status: payment.Refunded, ProviderReference: a.name()}, entry{opRefund, amount}
+}
+
+// report is a payment as it stands.
+func report(a account, nextURL string) payment.Answer {
+	r := payment.Answer{ProviderReference: a.name(), Code: a.Code}
+	switch a.Status {
+	case none:
+		return payment.Answer{Status: payment.NotFound}
+	case waits:
+		r.Status, r.NextAction = payment.ActionRequired, &payment.NextAction{Type: "redirect", URL: nextURL}
+	case authorized:
+		r.Status = payment.Authorized
+	case captured:
+		r.Status, r.Captured = payment.Captured, a.Captured
+	case voided:
+		r.Status = payment.Voided
+	case declined:
+		r.Status = payment.Declined
+	}
+	return r
+}
+
+func refused(a account, code string) payment.Answer {
+	return payment.Answer{Status: payment.Refused, ProviderReference: a.name(), Code: code}
+}
+
+// name is what the provider calls the payment.
+func (a account) name() string { return "sim_" + a.Reference }
+
+// total is the amount for people.
+func (a account) total() string { return money.Of(a.Amount, a.Currency).String() }

@@ -1,0 +1,146 @@
+package simulator
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"shopping-cart/payment"
+)
+
+const (
+	// The row of the key makes calls under one key wait for each other, that of the payment those about one payment.
+	beginCall = `insert into simulator.calls (key, reference, operation) values ($1, $2, $3)
+		on conflict (key) do update set attempts = calls.attempts + 1 returning attempts, answer`
+	lockAccount = `insert into simulator.payments (reference, token, amount, currency, status) values ($1, $2, $3, $4, 'none')
+		on conflict (reference) do update set reference = excluded.reference
+		returning ` + accountColumns
+	accountColumns = `reference, token, amount, currency, status, code, answered, captured, refunded`
+	saveAccount    = `update simulator.payments set status = $2, code = $3, answered = $4, captured = $5, refunded = $6 where reference = $1`
+	saveAnswer     = `update simulator.calls set answer = $2, refund = $3 where key = $1`
+	writeLedger    = `insert into simulator.ledger (reference, operation, amount, currency) values ($1, $2, $3, $4)`
+	lookUp         = `select ` + accountColumns + `,
+			array(select key from simulator.calls c where c.reference = p.reference and c.refund > 0)
+		from simulator.payments p where reference = $1`
+)
+
+// Authorize reserves the amount.
+func (s *Simulator) Authorize(ctx context.Context, c payment.Call) (payment.Answer, error) {
+	return s.call(ctx, opAuthorize, c)
+}
+
+// Capture takes what is authorized.
+func (s *Simulator) Capture(ctx context.Context, c payment.Call) (payment.Answer, error) {
+	return s.call(ctx, opCapture, c)
+}
+
+// Void lets go of what is authorized, or refuses the authorization that comes later.
+func (s *Simulator) Void(ctx context.Context, c payment.Call) (payment.Answer, error) {
+	return s.call(ctx, opVoid, c)
+}
+
+// Refund gives back what was captured, or a part of it.
+func (s *Simulator) Refund(ctx context.Context, c payment.Call) (payment.Answer, error) {
+	return s.call(ctx, opRefund, c)
+}
+
+// LookUp tells how a payment stands.
+func (s *Simulator) LookUp(ctx context.Context, c payment.Call) (payment.Report, error) {
+	if err := s.delay(ctx, c.Method); err != nil {
+		return payment.Report{}, err
+	}
+	var a account
+	var refunds []string
+	err := s.Pool.QueryRow(ctx, lookUp, c.Reference).Scan(append(a.fields(), &refunds)...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return payment.Report{Answer: payment.Answer{Status: payment.NotFound}}, nil
+	}
+	if err != nil {
+		return payment.Report{}, fmt.Errorf("look up: %w", err)
+	}
+	return payment.Report{Answer: report(a, s.page(a.Reference)), Refunded: refunds}, nil
+}
+
+func (a *account) fields() []any {
+	return []any{&a.Reference, &a.Token, &a.Amount, &a.Currency, &a.Status, &a.Code, &a.Answered, &a.Captured, &a.Refunded}
+}
+
+// call is any operation: on its way, then done once per key, then answered or not.
+func (s *Simulator) call(ctx context.Context, op operation, c payment.Call) (payment.Answer, error) {
+	if err := s.delay(ctx, c.Method); err != nil {
+		return payment.Answer{}, err
+	}
+	answer, how, err := s.perform(ctx, op, c)
+	if err != nil {
+		return payment.Answer{}, fmt.Errorf("%s: %w", op, err)
+	}
+	switch how {
+	case transient:
+		return payment.Answer{}, &payment.Transient{Err: fmt.Errorf("%s: try again later", op)}
+	case lost, silent:
+		<-ctx.Done()
+		return payment.Answer{}, ctx.Err()
+	case well:
+	}
+	return answer, nil
+}
+
+// perform is a transaction of two round trips: the locks, then the effect.
+func (s *Simulator) perform(ctx context.Context, op operation, c payment.Call) (answer payment.Answer, how mood, err error) {
+	conn, err := s.Pool.Acquire(ctx)
+	if err != nil {
+		return answer, how, err
+	}
+	defer conn.Release()
+	defer func() {
+		if err != nil && conn.Conn().PgConn().TxStatus() != 'I' {
+			_, e := conn.Exec(context.WithoutCancel(ctx), "rollback")
+			err = cmp.Or(err, e)
+		}
+	}()
+	var n int
+	var stored []byte
+	var a account
+	var first, second pgx.Batch
+	first.Queue("begin")
+	first.Queue(beginCall, c.Key, c.Reference, op).QueryRow(func(row pgx.Row) error { return row.Scan(&n, &stored) })
+	first.Queue(lockAccount, c.Reference, c.Method, c.Amount.Amount, c.Amount.Currency).QueryRow(func(row pgx.Row) error {
+		return row.Scan(a.fields()...)
+	})
+	if err = conn.SendBatch(ctx, &first).Close(); err != nil {
+		return answer, how, err
+	}
+	if how = temper(a.Token, op, n); stored != nil {
+		how, err = well, json.Unmarshal(stored, &answer)
+	} else if how == well || how == silent {
+		answer, err = s.effect(&second, a, op, c)
+	}
+	if err != nil {
+		return answer, how, err
+	}
+	second.Queue("commit")
+	return answer, how, conn.SendBatch(ctx, &second).Close()
+}
+
+// effect queues what the call changes.
+func (s *Simulator) effect(b *pgx.Batch, a account, op operation, c payment.Call) (payment.Answer, error) {
+	after, answer, e := apply(a, op, c.Amount.Amount, s.page(c.Reference))
+	body, err := json.Marshal(answer)
+	if err != nil {
+		return answer, err
+	}
+	var refunded int64
+	if e.operation == opRefund {
+		refunded = e.amount
+	}
+	b.Queue(saveAccount, after.Reference, after.Status, after.Code, after.Answered, after.Captured, after.Refunded)
+	b.Queue(saveAnswer, c.Key, string(body), refunded)
+	if e.operation != "" {
+		b.Queue(writeLedger, a.Reference, e.operation, e.amount, a.Currency)
+	}
+	return answer, nil
+}

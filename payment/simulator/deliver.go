@@ -1,0 +1,138 @@
+package simulator
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	deliveryTimeout = 5 * time.Second
+	deliverEvery    = time.Second // on average: what is due again, and what another process left
+	deliverLimit    = 5
+)
+
+const (
+	queueWebhook = `insert into simulator.webhooks (event, type, reference, body) values ($1, $2, $3, $4)`
+	// Pushed forward by more than a delivery can take, so that two processes do not deliver the same at once.
+	dueDeliveries = `update simulator.webhooks w set attempts = w.attempts + 1, due_at = now() + interval '30 seconds'
+		from (select id from simulator.webhooks where delivered_at is null and due_at <= now()
+			order by due_at, id limit $1 for update skip locked) d
+		where w.id = d.id returning w.id, w.event, w.body`
+	delivered  = `update simulator.webhooks set delivered_at = now() where id = $1`
+	deferAgain = `update simulator.webhooks set due_at = now() + least(0.25 * 2 ^ attempts, 300) * interval '1 second' where id = $1`
+)
+
+// delivery is one webhook on its way.
+type delivery struct {
+	ID    int64
+	Event string
+	Body  string
+}
+
+// queue puts a webhook into the transaction that it tells of.
+func (s *Simulator) queue(ctx context.Context, tx pgx.Tx, a account, kind string) error {
+	n := notice{ID: "evt_" + uuid.Must(uuid.NewV7()).String(), Type: kind, Reference: a.Reference, CreatedAt: s.now().UTC()}
+	body, err := json.Marshal(n)
+	if err != nil {
+		return err
+	}
+	times := 1
+	if a.Token == tokenDuplicateWebhooks {
+		times = 2
+	}
+	for range times {
+		if _, err := tx.Exec(ctx, queueWebhook, n.ID, n.Type, n.Reference, string(body)); err != nil {
+			return fmt.Errorf("queue a webhook: %w", err)
+		}
+	}
+	return nil
+}
+
+// hurry lets Run deliver at once.
+func (s *Simulator) hurry() {
+	select {
+	case s.queued <- struct{}{}:
+	default: // it has yet to look anyway
+	}
+}
+
+// Run delivers webhooks until ctx is done: at once, and again, later and later, until they're answered with 2xx.
+func (s *Simulator) Run(ctx context.Context) error {
+	for {
+		for n := deliverLimit; n == deliverLimit; {
+			var err error
+			if n, err = s.deliverDue(ctx); err != nil && ctx.Err() == nil {
+				s.Log.ErrorContext(ctx, "the simulator delivers webhooks", slog.String("error", err.Error()))
+			}
+		}
+		t := time.NewTimer(deliverEvery/2 + rand.N(deliverEvery))
+		select {
+		case <-s.queued:
+		case <-t.C:
+		case <-ctx.Done():
+		}
+		t.Stop()
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+func (s *Simulator) deliverDue(ctx context.Context) (int, error) {
+	if s.WebhookURL() == "" {
+		return 0, nil
+	}
+	rows, err := s.Pool.Query(ctx, dueDeliveries, deliverLimit)
+	if err != nil {
+		return 0, err
+	}
+	due, err := pgx.CollectRows(rows, pgx.RowToStructByPos[delivery])
+	if err != nil {
+		return 0, err
+	}
+	// Newest first within a batch: of a duplicate the second one arrives before the first. Order is no promise of webhooks.
+	slices.SortFunc(due, func(a, b delivery) int { return cmp.Compare(b.ID, a.ID) })
+	for _, d := range due {
+		then := delivered
+		if err := s.deliver(ctx, d); err != nil {
+			s.Log.WarnContext(ctx, "a webhook was not taken", slog.String("event", d.Event), slog.String("error", err.Error()))
+			then = deferAgain
+		}
+		if _, err := s.Pool.Exec(ctx, then, d.ID); err != nil {
+			return 0, err
+		}
+	}
+	return len(due), nil
+}
+
+func (s *Simulator) deliver(ctx context.Context, d delivery) error {
+	body := []byte(d.Body)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.WebhookURL(), bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set(signatureHeader, s.sign(s.now(), body))
+	resp, err := s.client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<16)) // read to the end, the connection is used again
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("answered %s", resp.Status)
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package simulator
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"shopping-cart/payment"
+)
+
+const (
+	signatureHeader = "Simulator-Signature" // t=<unix seconds>,v1=<hex of HMAC-SHA256 over "<t>.<body>">
+	tolerance       = 5 * time.Minute       // how old or new a signature may be
+)
+
+var errSignature = errors.New("the signature is missing or wrong")
+
+// notice is the body of a webhook.
+type notice struct {
+	ID        string    `json:"id"`
+	Type      string    `json:"type"`
+	Reference string    `json:"reference"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// sign is the header for a body sent at a time.
+func (s *Simulator) sign(at time.Time, body []byte) string {
+	t := strconv.FormatInt(at.Unix(), 10)
+	return "t=" + t + ",v1=" + hex.EncodeToString(s.mac(t, body))
+}
+
+func (s *Simulator) mac(t string, body []byte) []byte {
+	h := hmac.New(sha256.New, []byte(s.Secret))
+	h.Write([]byte(t + "."))
+	h.Write(body)
+	return h.Sum(nil)
+}
+
+// Verify reads a webhook whose signature is right and no older or newer than five minutes.
+func (s *Simulator) Verify(header http.Header, body []byte) (payment.Notification, error) {
+	t, signature, err := parseSignature(header.Get(signatureHeader))
+	if err != nil || s.Secret == "" || !hmac.Equal(signature, s.mac(t, body)) {
+		return payment.Notification{}, errSignature
+	}
+	seconds, err := strconv.ParseInt(t, 10, 64)
+	if err != nil {
+		return payment.Notification{}, errSignature
+	}
+	if age := s.now().Sub(time.Unix(seconds, 0)); age > tolerance || age < -tolerance {
+		return payment.Notification{}, fmt.Errorf("the signature is of %s ago", age.Round(time.Second))
+	}
+	var n notice
+	if err := json.Unmarshal(body, &n); err != nil || n.ID == "" {
+		return payment.Notification{}, errors.New("the webhook is not one of ours")
+	}
+	return payment.Notification{ID: n.ID, Type: n.Type, Reference: n.Reference}, nil
+}
+
+func parseSignature(header string) (t string, signature []byte, err error) {
+	for _, part := range strings.Split(header, ",") {
+		switch name, value, _ := strings.Cut(part, "="); name {
+		case "t":
+			t = value
+		case "v1":
+			if signature, err = hex.DecodeString(value); err != nil {
+				return "", nil, err
+			}
+		}
+	}
+	return t, signature, nil
+}
