@@ -53,6 +53,7 @@ func (s *stored[S, E]) requireFolds(t require.TestingT, decode func(string, []by
 type world struct {
 	orders map[uuid.UUID]*stored[State, Event]
 	stock  map[string]*stored[Stock, StockEvent]
+	onHand map[string]int64 // as somebody in the house would count it
 }
 
 var (
@@ -61,7 +62,7 @@ var (
 )
 
 func newWorld() *world {
-	w := &world{map[uuid.UUID]*stored[State, Event]{}, map[string]*stored[Stock, StockEvent]{}}
+	w := &world{map[uuid.UUID]*stored[State, Event]{}, map[string]*stored[Stock, StockEvent]{}, map[string]int64{}}
 	for _, id := range someOrders {
 		w.orders[id] = &stored[State, Event]{}
 	}
@@ -109,6 +110,7 @@ func (w *world) check(t require.TestingT) {
 		require.Equal(t, held[sku], stock.Reserved, "reserved of %s", sku)
 		require.GreaterOrEqual(t, stock.Reserved, int64(0))
 		require.GreaterOrEqual(t, stock.OnHand, stock.Reserved)
+		require.Equal(t, w.onHand[sku], stock.OnHand, "on hand of %s", sku)
 	}
 	for sku := range held {
 		require.Contains(t, w.stock, sku)
@@ -155,6 +157,11 @@ func TestAnySequence(t *testing.T) {
 				id := anyOrder(t)
 				d, err := decideFulfil(w.orders[id].load(t), id)
 				w.settle(t, id, d, err)
+				if err == nil {
+					for sku, n := range w.orders[id].load(t).tracked() {
+						w.onHand[sku] -= n
+					}
+				}
 			},
 			"count": func(t *rapid.T) { w.count(t) },
 		})
@@ -167,7 +174,8 @@ func (w *world) count(t *rapid.T) {
 	if !tracked {
 		s = &stored[Stock, StockEvent]{}
 	}
-	events, err := decideCount(s.load(t), tracked, sku, rapid.Int64Range(0, 12).Draw(t, "on hand"))
+	onHand := rapid.Int64Range(0, 12).Draw(t, "on hand")
+	events, err := decideCount(s.load(t), tracked, sku, onHand)
 	if err != nil {
 		require.ErrorIs(t, err, errBelowReserved)
 		return
@@ -175,7 +183,7 @@ func (w *world) count(t *rapid.T) {
 	for _, e := range events {
 		s.append(t, e, evolveStock)
 	}
-	w.stock[sku] = s
+	w.stock[sku], w.onHand[sku] = s, onHand
 }
 
 func TestRepeatedCommandsAddNothing(t *testing.T) {
