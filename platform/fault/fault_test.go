@@ -40,10 +40,10 @@ func TestFault(t *testing.T) {
 	})
 	t.Run("CopiesOfOneDoNotShareTheirFields", func(t *testing.T) {
 		t.Parallel()
-		base := errClosed.At("a")
+		base := errClosed.At("a").At("b").At("c") // three in room for four: the next would land in the same place
 		left, right := base.At("left"), base.At("right")
-		require.Equal(t, "left", left.Fields[1].Field)
-		require.Equal(t, "right", right.Fields[1].Field)
+		require.Equal(t, "left", left.Fields[3].Field)
+		require.Equal(t, "right", right.Fields[3].Field)
 		require.Equal(t, fault.Field{Field: "a", Code: "cart_closed", Detail: "This cart is closed."}, left.Fields[0])
 	})
 	t.Run("AsFindsItInTheChain", func(t *testing.T) {
