@@ -377,14 +377,18 @@ func TestMerge(t *testing.T) {
 
 func TestPutProduct(t *testing.T) {
 	t.Parallel()
+	put := putProduct{SKU: "MUG", Name: "Mug", Price: money.Of(350, "GBP"), Active: true}
+	known := evolveProduct(Product{}, ProductCreated(put))
+
 	t.Run("NewSKUIsCreated", func(t *testing.T) {
-		require.Equal(t, []ProductEvent{ProductCreated(mug)}, decideProduct(Product{}, putProduct{mug}))
+		require.Equal(t, []ProductEvent{ProductCreated(put)}, decideProduct(Product{}, put))
 	})
 	t.Run("KnownSKUIsChanged", func(t *testing.T) {
-		off := at(mug, 1, "EUR", false)
-		events := decideProduct(mug, putProduct{off})
-		require.Equal(t, []ProductEvent{ProductChanged{Name: "Mug", Price: off.Price}}, events)
-		require.Equal(t, off, evolveProduct(mug, events[0]))
+		off := putProduct{SKU: "MUG", Name: "Big MÜG", Price: money.Of(1, "EUR")}
+		events := decideProduct(known, off)
+		require.Equal(t, []ProductEvent{ProductChanged{Name: off.Name, Price: off.Price}}, events)
+		after := evolveProduct(known, events[0])
+		require.Equal(t, Product{SKU: "MUG", Name: "Big MÜG", Price: off.Price, Search: "mug\nbig müg"}, after)
 	})
-	t.Run("SameAgainIsNoEvent", func(t *testing.T) { require.Empty(t, decideProduct(mug, putProduct{mug})) })
+	t.Run("SameAgainIsNoEvent", func(t *testing.T) { require.Empty(t, decideProduct(known, put)) })
 }

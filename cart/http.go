@@ -179,10 +179,10 @@ func (r productRequest) price() (money.Amount, error) {
 	return price, err
 }
 
-func (r productRequest) product(sku string) (Product, error) {
+func (r productRequest) command(sku string) (putProduct, error) {
 	if strings.TrimSpace(r.Name) == "" {
-		return Product{}, web.Refused("name", "required", "It is required.")
+		return putProduct{}, web.Refused("name", "required", "It is required.")
 	}
 	price, err := r.price()
-	return Product{SKU: sku, Name: r.Name, Price: price, Active: r.Active == nil || *r.Active}, err
+	return putProduct{SKU: sku, Name: r.Name, Price: price, Active: r.Active == nil || *r.Active}, err
 }

@@ -94,7 +94,7 @@ func (m *Module) putProduct(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	product, err := body.product(sku)
+	cmd, err := body.command(sku)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (m *Module) putProduct(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	receipt, err := m.store.Do(ctx, putCommand(write, putProduct{product}))
+	receipt, err := m.store.Do(ctx, putCommand(write, cmd))
 	if err != nil {
 		return err
 	}

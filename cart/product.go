@@ -1,6 +1,8 @@
 package cart
 
 import (
+	"strings"
+
 	"github.com/google/uuid"
 
 	"shopping-cart/eventstore"
@@ -13,10 +15,20 @@ type Product struct {
 	Name   string       `json:"name"`
 	Price  money.Amount `json:"price"`
 	Active bool         `json:"active"` // whether it can be bought
+	Search string       `json:"search"` // what a search looks through: SKU and name in lower case
 }
 
+// searchable is text in the form in which it is searched. It is made here and not in SQL, where lower case depends on the
+// collation of the database: some know only ASCII.
+func searchable(text string) string { return strings.ToLower(text) }
+
 // putProduct is the command that states what the price book shall say.
-type putProduct struct{ Product }
+type putProduct struct {
+	SKU    string
+	Name   string
+	Price  money.Amount
+	Active bool
+}
 
 // known reports whether the price book has the SKU.
 func (p Product) known() bool { return p.SKU != "" }
@@ -44,10 +56,11 @@ func indexProduct(p Product) eventstore.Index {
 func evolveProduct(p Product, e ProductEvent) Product {
 	switch e := e.(type) {
 	case ProductCreated:
-		p = Product(e)
+		p.SKU, p.Name, p.Price, p.Active = e.SKU, e.Name, e.Price, e.Active
 	case ProductChanged:
 		p.Name, p.Price, p.Active = e.Name, e.Price, e.Active
 	}
+	p.Search = searchable(p.SKU + "\n" + p.Name)
 	return p
 }
 
@@ -55,8 +68,8 @@ func evolveProduct(p Product, e ProductEvent) Product {
 func decideProduct(p Product, c putProduct) []ProductEvent {
 	switch {
 	case !p.known():
-		return []ProductEvent{ProductCreated(c.Product)}
-	case p == c.Product:
+		return []ProductEvent{ProductCreated(c)}
+	case p.Name == c.Name && p.Price == c.Price && p.Active == c.Active:
 		return nil
 	}
 	return []ProductEvent{ProductChanged{Name: c.Name, Price: c.Price, Active: c.Active}}

@@ -26,7 +26,7 @@ func (m *Module) cartsOf(ctx context.Context, customer string, page web.PageRequ
 func (m *Module) search(ctx context.Context, text string, page web.PageRequest) ([]eventstore.Stream[Product], error) {
 	query := m.Views.WithContext(ctx).Table("cart.streams").Where("kind = 'product'")
 	if text != "" {
-		query = query.Where("(strpos(lower(state->>'name'), lower(?)) > 0 or strpos(lower(key), lower(?)) > 0)", text, text)
+		query = query.Where("strpos(state->>'search', ?) > 0", searchable(text))
 	}
 	ids, err := newest(query, page)
 	if err != nil {

@@ -1,0 +1,126 @@
+package cart
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/web"
+)
+
+const mugBody = `{"name":"Mug","price":{"amount":350,"currency":"GBP"}}`
+
+func skusOf(t *testing.T, a answered) (skus []string, next *string) {
+	t.Helper()
+	page := into[web.Page[ProductView]](t, a.is(t, http.StatusOK))
+	skus = []string{}
+	for _, p := range page.Data {
+		skus = append(skus, p.SKU)
+	}
+	return skus, page.NextCursor
+}
+
+func TestPutProductRoute(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	admin := b.admin(t)
+
+	t.Run("NewIs201AndChangedIs200", func(t *testing.T) {
+		a := admin.send(t, "PUT", "/v1/products/NEW", mugBody).is(t, http.StatusCreated)
+		require.Equal(t, `"1"`, a.header.Get("ETag"))
+		require.JSONEq(t, `{"sku":"NEW","name":"Mug","price":{"amount":350,"currency":"GBP"},"active":true,"available":null}`, string(a.body))
+		a = admin.send(t, "PUT", "/v1/products/NEW", `{"name":"Cup","price":{"amount":0,"currency":"EUR"},"active":false}`).is(t, http.StatusOK)
+		require.Equal(t, `"2"`, a.header.Get("ETag"))
+		require.JSONEq(t, `{"sku":"NEW","name":"Cup","price":{"amount":0,"currency":"EUR"},"active":false,"available":null}`, string(a.body))
+	})
+	t.Run("UnchangedIsNoEvent", func(t *testing.T) {
+		admin.send(t, "PUT", "/v1/products/SAME", mugBody).is(t, http.StatusCreated)
+		a := admin.send(t, "PUT", "/v1/products/SAME", mugBody).is(t, http.StatusOK)
+		require.Equal(t, `"1"`, a.header.Get("ETag"))
+	})
+	t.Run("RetryIsAnsweredAsTheFirstTime", func(t *testing.T) {
+		admin.send(t, "PUT", "/v1/products/KEY", mugBody, "Idempotency-Key", "put").is(t, http.StatusCreated)
+		admin.send(t, "PUT", "/v1/products/KEY", `{"name":"Cup","price":{"amount":1,"currency":"GBP"}}`).is(t, http.StatusOK)
+		a := admin.send(t, "PUT", "/v1/products/KEY", mugBody, "Idempotency-Key", "put").is(t, http.StatusCreated)
+		require.Equal(t, "true", a.header.Get("Idempotent-Replayed"))
+		require.Equal(t, "Mug", into[ProductView](t, a).Name)
+		admin.send(t, "PUT", "/v1/products/KEY", `{"name":"X","price":{"amount":1,"currency":"GBP"}}`, "Idempotency-Key", "put").
+			refuses(t, 422, "idempotency_key_reused")
+	})
+	t.Run("StaleVersionRefused", func(t *testing.T) {
+		admin.send(t, "PUT", "/v1/products/STALE", mugBody, "If-Match", `"3"`).refuses(t, 412, "version_mismatch")
+		admin.send(t, "PUT", "/v1/products/STALE", mugBody, "If-Match", `"0"`).is(t, http.StatusCreated)
+	})
+	t.Run("OnlyForOperators", func(t *testing.T) {
+		client{b, ""}.send(t, "PUT", "/v1/products/MUG", mugBody).refuses(t, 401, "unauthorized")
+		b.as(t, "ann").send(t, "PUT", "/v1/products/MUG", "{").refuses(t, 403, "forbidden")
+	})
+	for body, code := range map[string]string{
+		`{`:  "malformed_json",
+		`{}`: "validation_failed",
+		`{"name":"","price":{"amount":1,"currency":"GBP"}}`:                     "validation_failed",
+		`{"name":"  ","price":{"amount":1,"currency":"GBP"}}`:                   "validation_failed",
+		`{"name":"Mug","price":{"currency":"GBP"}}`:                             "validation_failed",
+		`{"name":"Mug","price":{"amount":-1,"currency":"GBP"}}`:                 "validation_failed",
+		`{"name":"Mug","price":{"amount":1.5,"currency":"GBP"}}`:                "validation_failed",
+		`{"name":"Mug","price":{"amount":1,"currency":"XXY"}}`:                  "validation_failed",
+		`{"name":"Mug\u0000","price":{"amount":1,"currency":"GBP"}}`:            "validation_failed",
+		`{"name":"Mug","price":{"amount":9007199254740992,"currency":"GBP"}}`:   "amount_too_large",
+		`{"name":"Mug","price":{"amount":1,"currency":"GBP"},"colour":"white"}`: "unknown_field",
+	} {
+		t.Run("Refused"+code, func(t *testing.T) {
+			status := 422
+			if code == "malformed_json" {
+				status = 400
+			}
+			admin.send(t, "PUT", "/v1/products/BAD", body).refuses(t, status, code)
+			admin.send(t, "GET", "/v1/products/BAD", "").refuses(t, 404, "unknown_product")
+		})
+	}
+	t.Run("LargestPriceIsFine", func(t *testing.T) {
+		admin.send(t, "PUT", "/v1/products/GOLD", `{"name":"Gold","price":{"amount":9007199254740991,"currency":"GBP"}}`).is(t, 201)
+	})
+}
+
+func TestProductReads(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	anyone := client{b, ""}
+	odd := "50% Off_Käse & Brot"
+	for _, p := range [][2]string{{"PLAIN", "Grüner Tee"}, {"STOCKED", "Black TEA"}, {url.PathEscape(odd), "Hamper"}, {"UNDER_SCORE", "back\\\\slash"}} {
+		b.prices(t, p[0], `{"name":"`+p[1]+`","price":{"amount":1,"currency":"GBP"}}`)
+	}
+
+	t.Run("StockIsNullWhereNotTracked", func(t *testing.T) {
+		require.Nil(t, into[ProductView](t, anyone.send(t, "GET", "/v1/products/PLAIN", "").is(t, 200)).Available)
+		require.Equal(t, int64(7), *into[ProductView](t, anyone.send(t, "GET", "/v1/products/STOCKED", "").is(t, 200)).Available)
+	})
+	t.Run("OddSKUsAreFoundByTheirEscapedPath", func(t *testing.T) {
+		require.Equal(t, odd, into[ProductView](t, anyone.send(t, "GET", "/v1/products/"+url.PathEscape(odd), "").is(t, 200)).SKU)
+	})
+	t.Run("UnknownIs404", func(t *testing.T) {
+		anyone.send(t, "GET", "/v1/products/NOPE", "").refuses(t, 404, "unknown_product")
+	})
+	t.Run("NewestFirstInPages", func(t *testing.T) {
+		first, next := skusOf(t, anyone.send(t, "GET", "/v1/products?limit=3", ""))
+		require.Equal(t, []string{"UNDER_SCORE", odd, "STOCKED"}, first)
+		rest, end := skusOf(t, anyone.send(t, "GET", "/v1/products?limit=3&cursor="+*next, ""))
+		require.Equal(t, []string{"PLAIN"}, rest)
+		require.Nil(t, end)
+	})
+	t.Run("BadPageRefused", func(t *testing.T) {
+		anyone.send(t, "GET", "/v1/products?limit=0", "").refuses(t, 422, "validation_failed")
+		anyone.send(t, "GET", "/v1/products?cursor=x", "").refuses(t, 422, "cursor_invalid")
+	})
+	for q, want := range map[string][]string{
+		"tea": {"STOCKED"}, "TEE": {"PLAIN"}, "grÜn": {"PLAIN"}, "off_kÄSE": {odd}, "stock": {"STOCKED"},
+		"%": {odd}, "_": {"UNDER_SCORE", odd}, `\`: {"UNDER_SCORE"}, "' or 1=1 --": {}, "nothing like it": {},
+	} {
+		t.Run("SearchFinds"+q, func(t *testing.T) {
+			got, _ := skusOf(t, anyone.send(t, "GET", "/v1/products?q="+url.QueryEscape(q), ""))
+			require.Equal(t, want, got)
+		})
+	}
+}
