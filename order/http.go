@@ -76,7 +76,7 @@ func viewOf(o eventstore.Stream[State], contacts map[uuid.UUID]contact) View {
 //
 //	@Summary	My orders, newest first, without pending ones
 //	@Tags		orders
-//	@Security	Bearer
+//	@Security	BearerAuth
 //	@Param		limit	query		int		false	"1 to 100, 20"
 //	@Param		cursor	query		string	false	"next_cursor of the page before"
 //	@Success	200		{object}	web.Page[View]
@@ -98,7 +98,7 @@ func (m *Module) listMine(c echo.Context) error {
 //
 //	@Summary	An order
 //	@Tags		orders
-//	@Security	Bearer
+//	@Security	BearerAuth
 //	@Param		id				path		string	true	"its id"	format(uuid)
 //	@Param		If-None-Match	header		string	false	"the version at hand, quoted"
 //	@Success	200				{object}	View
@@ -142,10 +142,9 @@ func (m *Module) visible(c echo.Context) (eventstore.Stream[State], error) {
 //
 //	@Summary	Fulfil a confirmed order: its goods leave the stock
 //	@Tags		operators
-//	@Security	Bearer
+//	@Security	BearerAuth
 //	@Param		id						path		string	true	"its id"	format(uuid)
 //	@Param		Idempotency-Key			header		string	true	"1 to 255 visible ASCII characters"
-//	@Param		If-Match				header		string	false	"the version it is meant for, quoted"
 //	@Success	200						{object}	View
 //	@Header		200						{string}	ETag	"its version, quoted"
 //	@Failure	400,401,403,404,409,412	{object}	web.Problem
@@ -195,7 +194,7 @@ func noBody(c echo.Context) error {
 //
 //	@Summary	Orders of all customers, newest first; pending ones only when the status asks for them
 //	@Tags		operators
-//	@Security	Bearer
+//	@Security	BearerAuth
 //	@Param		number		query		string	false	"the order with this number"
 //	@Param		email		query		string	false	"orders placed with this address, in any letter case"
 //	@Param		status		query		string	false	"orders that stand there"	Enums(pending, confirmed, cancelling, fulfilled, cancelled)

@@ -18,7 +18,7 @@ const (
 //
 //	@Summary	Sales per day and currency, newest first; days without sales are left out
 //	@Tags		operators
-//	@Security	Bearer
+//	@Security	BearerAuth
 //	@Param		from		query		string	false	"first day (UTC); 30 days before the last"	format(date)
 //	@Param		to			query		string	false	"last day (UTC); today"						format(date)
 //	@Success	200			{object}	web.Page[SalesOfDay]

@@ -33,11 +33,9 @@ func answerStock(c echo.Context, s eventstore.Stream[Stock]) error {
 //
 //	@Summary	Count a SKU; from the first count on its stock is tracked
 //	@Tags		operators
-//	@Security	Bearer
+//	@Security	BearerAuth
 //	@Param		sku						path		string			true	"the SKU"
 //	@Param		body					body		CountRequest	true	"how many there are"
-//	@Param		Idempotency-Key			header		string			false	"1 to 255 visible ASCII characters"
-//	@Param		If-Match				header		string			false	"the version it is meant for, quoted"
 //	@Success	200						{object}	StockView
 //	@Header		200						{string}	ETag	"its version, quoted"
 //	@Failure	400,401,403,404,409,412	{object}	web.Problem
@@ -74,7 +72,7 @@ func (m *Module) putStock(c echo.Context) error {
 //
 //	@Summary	The stock of a SKU
 //	@Tags		operators
-//	@Security	Bearer
+//	@Security	BearerAuth
 //	@Param		sku				path		string	true	"the SKU"
 //	@Success	200				{object}	StockView
 //	@Header		200				{string}	ETag	"its version, quoted"
