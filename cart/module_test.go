@@ -33,7 +33,13 @@ type testBundle struct {
 
 func setup(t *testing.T) *testBundle {
 	t.Helper()
-	pools, err := database.Open(t.Context(), pgtest.New(t), database.Options{})
+	return setupOn(t, pgtest.New(t), func(*Module) {})
+}
+
+// setupOn is setup on a database at hand; before is the time for subscriptions.
+func setupOn(t *testing.T, url string, before func(*Module)) *testBundle {
+	t.Helper()
+	pools, err := database.Open(t.Context(), url, database.Options{})
 	require.NoError(t, err)
 	t.Cleanup(pools.Close)
 	tokens, err := auth.New([]byte(strings.Repeat("s", auth.MinSecret)), "test")
@@ -47,6 +53,7 @@ func setup(t *testing.T) *testBundle {
 		},
 		Available: func(context.Context, []string) (map[string]int64, error) { return map[string]int64{"STOCKED": 7}, nil },
 	})
+	before(m)
 	run(t, committer.Run)
 	s := web.New(web.Config{Auth: tokens, Log: slog.New(slog.DiscardHandler)})
 	m.Routes(s)
