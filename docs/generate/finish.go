@@ -64,6 +64,9 @@ func isTime(property string) bool { return property == "at" || strings.HasSuffix
 
 func finishOperation(doc *openapi3.T, path, method string, o *openapi3.Operation) {
 	secured := o.Security != nil && len(*o.Security) > 0
+	if secured { // there is one way to say who calls, whatever name an annotation gives it
+		o.Security = openapi3.NewSecurityRequirements().With(openapi3.NewSecurityRequirement().Authenticate(bearer))
+	}
 	if o.RequestBody != nil && o.RequestBody.Value != nil {
 		o.RequestBody.Value.Required = true
 	}

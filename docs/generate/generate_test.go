@@ -48,6 +48,7 @@ func TestDocument(t *testing.T) {
 		scheme := doc.Components.SecuritySchemes["BearerAuth"].Value
 		require.Equal(t, []string{"http", "bearer", "JWT"}, []string{scheme.Type, scheme.Scheme, scheme.BearerFormat})
 		require.Contains(t, (*list.Security)[0], "BearerAuth")
+		require.Contains(t, (*add.Security)[0], "BearerAuth", "whatever the annotation calls it")
 		require.Nil(t, approve.Security)
 	})
 	t.Run("EveryRefusalIsAProblem", func(t *testing.T) {

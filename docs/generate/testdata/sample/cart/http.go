@@ -40,7 +40,7 @@ func list() { _ = web.Page[View]{} }
 //
 //	@Summary	Add an item
 //	@Tags		carts
-//	@Security	BearerAuth
+//	@Security	Bearer
 //	@Param		id				path		string	true	"the cart"
 //	@Param		idempotency-key	header		string	true	"key"
 //	@Param		Prefer			header		string	false	"wait"
