@@ -29,7 +29,9 @@ type subscription struct {
 func Subscribe[E Event](s *Store, name string, handle func(context.Context, Message[E]) error) {
 	var zero E
 	s.subs[zero.Kind()] = append(s.subs[zero.Kind()], subscription{name, func(ctx context.Context, r Recorded, live Event) error {
-		event, ok := live.(E)
+		// By way of any: a value that generic code turned from one interface into another may keep the first one's method
+		// table, which a direct assertion to E would not recognise.
+		event, ok := any(live).(E)
 		if !ok {
 			return fmt.Errorf("%s decodes as %T", r.Kind, live)
 		}
