@@ -14,7 +14,7 @@ var (
 		Lines: []Line{line("mug", 2), line("tea", 1), line("mug", 3)},
 	}
 	aPlaced = Placed{
-		Number: "1000004", CustomerID: "alice", Currency: "GBP", Total: 1500,
+		Number: "1000002", CustomerID: "alice", Currency: "GBP", Total: 1500,
 		Lines: []Line{tracked("mug", 2), line("tea", 1), tracked("mug", 3)},
 	}
 	confirmed = Confirmed{Currency: "GBP", Total: 1500}
@@ -43,7 +43,7 @@ func TestPlace(t *testing.T) {
 
 	t.Run("ReservesTrackedLinesTogether", func(t *testing.T) {
 		t.Parallel()
-		d, err := decidePlace(given(), mugs(5, 0), aPlacing, "1000004")
+		d, err := decidePlace(given(), mugs(5, 0), aPlacing, "1000002")
 		require.NoError(t, err)
 		require.Equal(t, []Event{aPlaced}, d.order)
 		require.Equal(t, map[string]StockEvent{"mug": StockReserved{OrderID: anOrder, Quantity: 5}}, d.stock)
@@ -51,7 +51,7 @@ func TestPlace(t *testing.T) {
 
 	t.Run("UntrackedStockIsEndless", func(t *testing.T) {
 		t.Parallel()
-		d, err := decidePlace(given(), nil, aPlacing, "1000004")
+		d, err := decidePlace(given(), nil, aPlacing, "1000002")
 		require.NoError(t, err)
 		require.Len(t, d.order, 1)
 		require.Empty(t, d.stock)
@@ -62,7 +62,7 @@ func TestPlace(t *testing.T) {
 		t.Parallel()
 		stock := mugs(5, 1)
 		stock["tea"] = Stock{SKU: "tea", OnHand: 9}
-		d, err := decidePlace(given(), stock, aPlacing, "1000004")
+		d, err := decidePlace(given(), stock, aPlacing, "1000002")
 		f := requireFault(t, err, errOutOfStock)
 		require.Equal(t, []shortage{{SKU: "mug", Requested: 5, Available: 4}}, f.Extra["lines"])
 		require.Empty(t, d.order)
@@ -73,7 +73,7 @@ func TestPlace(t *testing.T) {
 		t.Parallel()
 		cmd := aPlacing
 		cmd.Lines = []Line{tracked("tea", 1)}
-		d, err := decidePlace(given(), nil, cmd, "1000004")
+		d, err := decidePlace(given(), nil, cmd, "1000002")
 		require.NoError(t, err)
 		require.Empty(t, given(d.order...).tracked())
 		require.True(t, cmd.Lines[0].Tracked, "the command is not changed in place")
@@ -90,13 +90,13 @@ func TestPlace(t *testing.T) {
 
 	t.Run("CancelledBeforeItCameIsRefused", func(t *testing.T) {
 		t.Parallel()
-		_, err := decidePlace(given(Cancelled{}), mugs(9, 0), aPlacing, "1000004")
+		_, err := decidePlace(given(Cancelled{}), mugs(9, 0), aPlacing, "1000002")
 		requireFault(t, err, errOrderCancelled)
 	})
 
 	t.Run("CancelledIsRefused", func(t *testing.T) {
 		t.Parallel()
-		_, err := decidePlace(given(aPlaced, Cancelled{}), mugs(9, 0), aPlacing, "1000004")
+		_, err := decidePlace(given(aPlaced, Cancelled{}), mugs(9, 0), aPlacing, "1000002")
 		requireFault(t, err, errOrderCancelled)
 	})
 }

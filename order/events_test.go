@@ -20,7 +20,7 @@ func goldenEvents() map[string]eventstore.Event {
 	events := map[string]eventstore.Event{}
 	for _, e := range []eventstore.Event{
 		Placed{
-			Number: "1000004", CheckoutID: id("1"), PaymentID: id("2"), CartID: id("3"), ContactID: id("4"),
+			Number: "1000002", CheckoutID: id("1"), PaymentID: id("2"), CartID: id("3"), ContactID: id("4"),
 			CustomerID: "alice", Currency: "GBP", Total: 4948,
 			Lines: []Line{
 				{SKU: "MUG", Name: "Mug", Quantity: 2, UnitPrice: 1999, Tracked: true},

@@ -17,7 +17,7 @@ import (
 // View is an order on the wire.
 type View struct {
 	ID              uuid.UUID        `json:"id" format:"uuid"`
-	Number          string           `json:"number" example:"1000004"`
+	Number          string           `json:"number" example:"1000002"`
 	CustomerID      string           `json:"customer_id"`
 	CheckoutID      uuid.UUID        `json:"checkout_id" format:"uuid"`
 	PaymentID       uuid.UUID        `json:"payment_id" format:"uuid"`
@@ -141,7 +141,7 @@ func (m *Module) visible(c echo.Context) (eventstore.Stream[State], error) {
 // postFulfil marks an order as sent.
 //
 //	@Summary	Fulfil a confirmed order: its goods leave the stock
-//	@Tags		operators
+//	@Tags		orders
 //	@Security	BearerAuth
 //	@Param		id						path		string	true	"its id"	format(uuid)
 //	@Param		Idempotency-Key			header		string	true	"1 to 255 visible ASCII characters"
@@ -193,7 +193,7 @@ func noBody(c echo.Context) error {
 // listAll answers the orders of all customers.
 //
 //	@Summary	Orders of all customers, newest first; pending ones only when the status asks for them
-//	@Tags		operators
+//	@Tags		orders
 //	@Security	BearerAuth
 //	@Param		number		query		string	false	"the order with this number"
 //	@Param		email		query		string	false	"orders placed with this address, in any letter case"

@@ -17,7 +17,7 @@ const (
 // showSales answers what was confirmed, day by day.
 //
 //	@Summary	Sales per day and currency, newest first; days without sales are left out
-//	@Tags		operators
+//	@Tags		orders
 //	@Security	BearerAuth
 //	@Param		from		query		string	false	"first day (UTC); 30 days before the last"	format(date)
 //	@Param		to			query		string	false	"last day (UTC); today"						format(date)

@@ -32,7 +32,7 @@ func answerStock(c echo.Context, s eventstore.Stream[Stock]) error {
 // putStock counts a SKU.
 //
 //	@Summary	Count a SKU; from the first count on its stock is tracked
-//	@Tags		operators
+//	@Tags		stock
 //	@Security	BearerAuth
 //	@Param		sku						path		string			true	"the SKU"
 //	@Param		body					body		CountRequest	true	"how many there are"
@@ -71,7 +71,7 @@ func (m *Module) putStock(c echo.Context) error {
 // showStock answers the stock of a SKU.
 //
 //	@Summary	The stock of a SKU
-//	@Tags		operators
+//	@Tags		stock
 //	@Security	BearerAuth
 //	@Param		sku				path		string	true	"the SKU"
 //	@Success	200				{object}	StockView

@@ -19,6 +19,7 @@ func TestNumber(t *testing.T) {
 	t.Run("IsTheSequenceAndACheckDigit", func(t *testing.T) {
 		t.Parallel()
 		require.Equal(t, "5724", withCheckDigit(572)) // the example of the method's literature
+		require.Equal(t, "1000002", withCheckDigit(100_000))
 	})
 
 	t.Run("OneWrongDigitIsCaught", rapid.MakeCheck(func(t *rapid.T) {
@@ -41,7 +42,7 @@ func TestNumber(t *testing.T) {
 
 	t.Run("OtherTextIsNone", func(t *testing.T) {
 		t.Parallel()
-		for _, s := range []string{"", "0", "10000O4", "-1000004", "１"} {
+		for _, s := range []string{"", "0", "10000O4", "-1000002", "１"} {
 			require.False(t, validNumber(s), s)
 		}
 	})
