@@ -1,0 +1,111 @@
+package payment
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// history is a payment under random commands and answers, late, repeated and contradictory ones among them.
+type history struct {
+	state  State
+	events []event
+	now    time.Time
+}
+
+func (h *history) append(events []event, err error) {
+	if err != nil {
+		return
+	}
+	for _, e := range events {
+		h.state = evolve(h.state, e)
+		h.events = append(h.events, e)
+	}
+}
+
+func (h *history) step(t *rapid.T) {
+	h.now = h.now.Add(time.Duration(rapid.IntRange(0, 600).Draw(t, "seconds")) * time.Second)
+	switch rapid.IntRange(0, 9).Draw(t, "step") {
+	case 0:
+		h.append(request(h.state, theCharge, "fake", h.now), nil)
+	case 1:
+		events, _, err := cancel(h.state, Cancel{theID, theCheck, "ann"})
+		h.append(events, err)
+	case 2:
+		h.append(undo(h.state, theUndo, h.now), nil)
+	case 3:
+		h.append(lost(h.state, h.ask(t), errors.New("x")), nil)
+	case 4:
+		h.append(reported(h.state, theID, Report{Answer: h.answer(t)}, h.now, ttl))
+	default:
+		h.append(answered(h.state, h.ask(t), theID, h.answer(t), h.now, ttl))
+	}
+}
+
+func (h *history) ask(t *rapid.T) ask {
+	a := ask{operation: rapid.SampledFrom([]Operation{opAuthorize, opCapture, opVoid, opRefund, opLookUp}).Draw(t, "operation")}
+	if len(h.state.Refunds) > 0 {
+		a.refund = rapid.SampledFrom(h.state.Refunds).Draw(t, "refund")
+	}
+	return a
+}
+
+func (h *history) answer(t *rapid.T) Answer {
+	status := rapid.SampledFrom([]Status{NotFound, ActionRequired, Authorized, Declined, Captured, Refused, Voided, Refunded}).Draw(t, "status")
+	return Answer{Status: status, NextAction: &bankPage, Captured: rapid.SampledFrom([]int64{1999, 1999, 5}).Draw(t, "captured")}
+}
+
+func TestPaymentProperties(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		h := &history{now: noon}
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+			h.step(t)
+		}
+		counts, buried := map[string]int{}, false
+		asked := map[uuid.UUID]bool{}
+		for _, e := range h.events {
+			counts[e.Kind()]++
+			switch e := e.(type) {
+			case UndoRequested:
+				buried = true
+			case requested, captureRequested:
+				require.False(t, buried, "%s after a tombstone", e.Kind())
+			case captured:
+				require.LessOrEqual(t, e.Amount, theCharge.Amount.Amount)
+			case refundRequested:
+				require.False(t, asked[e.ID], "one key for two refunds")
+				asked[e.ID] = true
+			case refunded:
+				require.True(t, asked[e.ID], "a refund without intent")
+			case authorized, actionRequired, declined, captureRefused, outcomeUnknown, voided, refundFailed, Notified:
+			}
+		}
+		for _, once := range []event{requested{}, authorized{}, declined{}, captureRequested{}, captured{}, voided{}, UndoRequested{}} {
+			require.LessOrEqual(t, counts[once.Kind()], 1, once.Kind())
+		}
+		require.LessOrEqual(t, h.state.refundsAt(stepDone)+h.state.refundsAt(stepAsked), h.state.Captured)
+		require.Equal(t, h.state, foldOfStored(t, h.events))
+	})
+}
+
+// foldOfStored folds the events as the log gives them back, and the state as its row does.
+func foldOfStored(t *rapid.T, events []event) (s State) {
+	for _, e := range events {
+		data, err := json.Marshal(e)
+		require.NoError(t, err)
+		back, err := decodeEvent(e.Kind(), data)
+		require.NoError(t, err)
+		s = evolve(s, back)
+		row, err := json.Marshal(s)
+		require.NoError(t, err)
+		s = State{}
+		require.NoError(t, json.Unmarshal(row, &s))
+	}
+	return s
+}
