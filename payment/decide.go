@@ -68,7 +68,7 @@ type ask struct {
 }
 
 // next says what the provider is asked about a payment now, and opNothing when there is nothing to ask or only to wait.
-// looked: it was looked up a moment ago, and that left the state as it is.
+// looked: it has just told how things stand, and the state is what it told.
 func next(s State, looked bool, now time.Time) ask {
 	if s.Tombstone {
 		return nextOfUndo(s, looked, now)

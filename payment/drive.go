@@ -108,7 +108,7 @@ func (r run) drive(ctx context.Context, st stream, undoing bool) (_ stream, why 
 		if st, why, err = r.once(ctx, st, a); err != nil || why != endQuiet {
 			return st, why, err
 		}
-		looked = looked || a.operation == opLookUp
+		looked = true // whatever was asked, the answer told how things stand
 		if st.Version == before && a.operation != opLookUp {
 			return st, endDoubt, nil // an answer that says nothing: do not ask the same at once
 		}

@@ -1,0 +1,163 @@
+package payment_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/payment"
+	"shopping-cart/payment/simulator"
+	"shopping-cart/platform/database"
+	"shopping-cart/platform/money"
+	"shopping-cart/platform/pgtest"
+	"shopping-cart/platform/web"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+const patient = 30 * time.Second // a time-out that only matters when something hangs
+
+// world is a database with a provider behind it; processes come and go.
+type world struct {
+	t     *testing.T
+	pools *database.Pools
+	sim   *simulator.Simulator
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	pools, err := database.Open(t.Context(), pgtest.New(t), database.Options{})
+	require.NoError(t, err)
+	t.Cleanup(pools.Close)
+	none := func() string { return "" }
+	return &world{t, pools, simulator.New(simulator.Config{
+		Pool: pools.Control, SlowFor: time.Millisecond, Secret: "whisper", WebhookURL: none, PublicURL: none,
+	})}
+}
+
+// process is one run of the program. Killed, it records nothing any more.
+type process struct {
+	*payment.Module
+	committer *eventstore.Committer
+	kill      func()
+}
+
+func (w *world) start(p payment.Provider, timeout time.Duration) *process {
+	c := eventstore.NewCommitter(w.pools.Write, eventstore.CommitterConfig{})
+	m := payment.New(payment.Config{
+		Committer: c, Query: w.pools.Query, Log: slog.New(slog.DiscardHandler), Providers: []payment.Provider{p}, Timeout: timeout, ActionTTL: time.Hour,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = c.Run(ctx)
+	}()
+	kill := func() { cancel(); <-done }
+	w.t.Cleanup(kill)
+	return &process{m, c, kill}
+}
+
+func newCharge(token string) payment.Charge {
+	return payment.Charge{
+		PaymentID: uuid.Must(uuid.NewV7()), OrderID: uuid.Must(uuid.NewV7()), CheckoutID: uuid.Must(uuid.NewV7()),
+		CustomerID: "ann", Amount: money.Of(1999, "GBP"), Method: token,
+	}
+}
+
+func undoOf(c payment.Charge) payment.Undo {
+	return payment.Undo{PaymentID: c.PaymentID, CheckoutID: c.CheckoutID, Reason: "out_of_stock"}
+}
+
+// charge repeats until something is decided or the shopper must act.
+func (p *process) charge(t *testing.T, c payment.Charge) payment.Outcome {
+	t.Helper()
+	for range 20 {
+		out, err := p.Charge(t.Context(), c.CheckoutID, c)
+		require.NoError(t, err)
+		switch out.Result {
+		case payment.ResultUnknown, payment.ResultUnavailable:
+		case payment.ResultCaptured, payment.ResultRefused, payment.ResultActionRequired, payment.ResultUndone, payment.ResultVoiding:
+			return out
+		}
+	}
+	t.Fatal("the charge does not settle")
+	return payment.Outcome{}
+}
+
+// undo repeats until nothing is owed.
+func (p *process) undo(t *testing.T, c payment.Charge) {
+	t.Helper()
+	for range 20 {
+		out, err := p.Undo(t.Context(), c.CheckoutID, undoOf(c))
+		require.NoError(t, err)
+		if out.Result == payment.ResultUndone {
+			return
+		}
+	}
+	t.Fatal("the undo does not settle")
+}
+
+// ledger is what took effect at the provider, in order.
+func (w *world) ledger(c payment.Charge) []string {
+	w.t.Helper()
+	rows, err := w.pools.Query.Query(w.t.Context(), "select operation, amount from simulator.ledger where reference = $1 order by id", c.PaymentID.String())
+	require.NoError(w.t, err)
+	defer rows.Close()
+	operations := []string{}
+	for rows.Next() {
+		var op string
+		var amount int64
+		require.NoError(w.t, rows.Scan(&op, &amount))
+		require.Equal(w.t, c.Amount.Amount, amount)
+		operations = append(operations, op)
+	}
+	require.NoError(w.t, rows.Err())
+	return operations
+}
+
+// kinds are the events of a payment, in order.
+func (p *process) kinds(t *testing.T, c payment.Charge) []string {
+	t.Helper()
+	events, err := p.Store().ReadStream(t.Context(), c.PaymentID, 0, 100)
+	require.NoError(t, err)
+	kinds := []string{}
+	for _, e := range events {
+		kinds = append(kinds, e.Kind)
+	}
+	return kinds
+}
+
+// keys lets "Bearer ann" be ann, and "Bearer admin" an operator.
+type keys struct{}
+
+func (keys) Authenticate(token string) (string, []string, error) {
+	if token == "admin" {
+		return token, []string{web.ScopeAdmin}, nil
+	}
+	if token == "" {
+		return "", nil, errors.New("no token")
+	}
+	return token, nil, nil
+}
+
+func send(s http.Handler, method, path, token, body string, headers ...string) *httptest.ResponseRecorder {
+	r := request(method, path, body)
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}
