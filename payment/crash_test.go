@@ -24,9 +24,6 @@ func (w *world) crash(n int, after bool, do func(*process) error) (died bool) {
 // charge and its undo.
 func TestCrashAnywhere(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("many processes die")
-	}
 	charge := func(c payment.Charge) func(*process) error {
 		return func(p *process) error { _, err := p.Charge(t.Context(), c.CheckoutID, c); return err }
 	}

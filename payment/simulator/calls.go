@@ -1,11 +1,11 @@
 package simulator
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -69,6 +69,8 @@ func (a *account) fields() []any {
 	return []any{&a.Reference, &a.Token, &a.Amount, &a.Currency, &a.Status, &a.Code, &a.Answered, &a.Captured, &a.Refunded}
 }
 
+const rollbackTimeout = 5 * time.Second
+
 // call is any operation: on its way, then done once per key, then answered or not.
 func (s *Simulator) call(ctx context.Context, op operation, c payment.Call) (payment.Answer, error) {
 	if err := s.delay(ctx, c.Method); err != nil {
@@ -98,8 +100,9 @@ func (s *Simulator) perform(ctx context.Context, op operation, c payment.Call) (
 	defer conn.Release()
 	defer func() {
 		if err != nil && conn.Conn().PgConn().TxStatus() != 'I' {
-			_, e := conn.Exec(context.WithoutCancel(ctx), "rollback")
-			err = cmp.Or(err, e)
+			rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+			defer cancel()
+			_, _ = conn.Exec(rest, "rollback") // in vain, the pool drops the connection, which rolls back too
 		}
 	}()
 	var n int
