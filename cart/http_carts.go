@@ -18,7 +18,7 @@ var errIntoItself = fault.New(fault.Invalid, "same_cart", "A cart cannot be merg
 //
 //	@Summary	Open a cart
 //	@Tags		carts
-//	@Security	Bearer
+//	@Security	BearerAuth
 //	@Param		body			body		openRequest	true	"In what it is paid"
 //	@Param		Idempotency-Key	header		string		false	"The same key again is answered, not done again"
 //	@Success	201				{object}	View
@@ -53,7 +53,7 @@ func (m *Module) open(c echo.Context) error {
 //
 //	@Summary	Read a cart, as it is or as it was
 //	@Tags		carts
-//	@Security	Bearer
+//	@Security	BearerAuth
 //	@Param		id				path		string	true	"Cart"	format(uuid)
 //	@Param		version			query		int		false	"As it was at this version"
 //	@Param		If-None-Match	header		string	false	"The version that is at hand"
@@ -102,7 +102,7 @@ func (m *Module) asOf(c echo.Context, now eventstore.Stream[State], named string
 //
 //	@Summary	Read what happened to a cart, oldest first
 //	@Tags		carts
-//	@Security	Bearer
+//	@Security	BearerAuth
 //	@Param		id		path		string	true	"Cart"	format(uuid)
 //	@Param		limit	query		int		false	"Events on a page: 1 to 100, 20 when left out"
 //	@Param		cursor	query		string	false	"next_cursor of the page before"
@@ -138,7 +138,7 @@ func (m *Module) history(c echo.Context) error {
 //
 //	@Summary	List my carts, newest first
 //	@Tags		carts
-//	@Security	Bearer
+//	@Security	BearerAuth
 //	@Param		limit	query		int		false	"Carts on a page: 1 to 100, 20 when left out"
 //	@Param		cursor	query		string	false	"next_cursor of the page before"
 //	@Success	200		{object}	web.Page[View]

@@ -13,7 +13,7 @@ import (
 //
 //	@Summary	Add to the line of a SKU, at today's price when the line is new
 //	@Tags		carts
-//	@Security	Bearer
+//	@Security	BearerAuth
 //	@Param		id				path		string		true	"Cart"	format(uuid)
 //	@Param		body			body		itemRequest	true	"What, and how many"
 //	@Param		Idempotency-Key	header		string		false	"The same key again is answered, not done again"
@@ -37,7 +37,7 @@ func (m *Module) addItem(c echo.Context) error {
 //
 //	@Summary	Set the quantity of a line
 //	@Tags		carts
-//	@Security	Bearer
+//	@Security	BearerAuth
 //	@Param		id				path		string			true	"Cart"	format(uuid)
 //	@Param		sku				path		string			true	"SKU, percent-encoded"
 //	@Param		body			body		quantityRequest	true	"How many it shall be"
@@ -66,7 +66,7 @@ func (m *Module) setQuantity(c echo.Context) error {
 //
 //	@Summary	Remove a line
 //	@Tags		carts
-//	@Security	Bearer
+//	@Security	BearerAuth
 //	@Param		id				path		string	true	"Cart"	format(uuid)
 //	@Param		sku				path		string	true	"SKU, percent-encoded"
 //	@Param		Idempotency-Key	header		string	false	"The same key again is answered, not done again"
@@ -90,7 +90,7 @@ func (m *Module) removeItem(c echo.Context) error {
 //
 //	@Summary	Remove all lines
 //	@Tags		carts
-//	@Security	Bearer
+//	@Security	BearerAuth
 //	@Param		id				path		string	true	"Cart"	format(uuid)
 //	@Param		Idempotency-Key	header		string	false	"The same key again is answered, not done again"
 //	@Param		If-Match		header		string	false	"Only if the cart is at this version"
@@ -110,7 +110,7 @@ func (m *Module) clearItems(c echo.Context) error {
 //	@Summary		Take today's prices
 //	@Description	Lines of products that are not sold at the moment keep their price.
 //	@Tags			carts
-//	@Security		Bearer
+//	@Security		BearerAuth
 //	@Param			id				path		string	true	"Cart"	format(uuid)
 //	@Param			Idempotency-Key	header		string	false	"The same key again is answered, not done again"
 //	@Param			If-Match		header		string	false	"Only if the cart is at this version"
@@ -130,7 +130,7 @@ func (m *Module) reprice(c echo.Context) error {
 //	@Summary		Set tax, shipping and discounts
 //	@Description	Replaces the list. Needs the scope pricing or admin.
 //	@Tags			carts
-//	@Security		Bearer
+//	@Security		BearerAuth
 //	@Param			id				path		string				true	"Cart"	format(uuid)
 //	@Param			body			body		adjustmentsRequest	true	"Signed amounts in the cart's currency"
 //	@Param			Idempotency-Key	header		string				false	"The same key again is answered, not done again"
@@ -168,7 +168,7 @@ func (r adjustmentsRequest) command() (setAdjustments, error) {
 //
 //	@Summary	Abandon a cart
 //	@Tags		carts
-//	@Security	Bearer
+//	@Security	BearerAuth
 //	@Param		id				path	string	true	"Cart"	format(uuid)
 //	@Param		Idempotency-Key	header	string	false	"The same key again is answered, not done again"
 //	@Param		If-Match		header	string	false	"Only if the cart is at this version"
@@ -195,7 +195,7 @@ func (m *Module) abandon(c echo.Context) error {
 //	@Summary		Merge a guest's cart into mine
 //	@Description	Quantities are added, and my price wins. The guest's token may be 30 days past its end.
 //	@Tags			carts
-//	@Security		Bearer
+//	@Security		BearerAuth
 //	@Param			id				path		string			true	"The cart that stays"	format(uuid)
 //	@Param			body			body		mergeRequest	true	"The guest's cart, and the guest's token"
 //	@Param			Idempotency-Key	header		string			false	"The same key again is answered, not done again"

@@ -73,7 +73,7 @@ func (m *Module) showProduct(c echo.Context) error {
 //	@Summary		Put a product into the price book, or change it
 //	@Description	Carts that hold it keep their price until they are repriced.
 //	@Tags			products
-//	@Security		Bearer
+//	@Security		BearerAuth
 //	@Param			sku				path		string			true	"SKU, percent-encoded"
 //	@Param			body			body		productRequest	true	"All of it; active is true when left out"
 //	@Param			Idempotency-Key	header		string			false	"The same key again is answered, not done again"
