@@ -27,6 +27,7 @@ type CommitterConfig struct {
 	Queue   int                                           // commands that may wait; beyond that ErrBusy (4096)
 	Workers int                                           // connections that drain the queue (1)
 	Batched func(commands int, took time.Duration)        // told of every transaction; may be nil
+	Decided func(schema, outcome string)                  // told of every command: done, replayed, refused or failed; may be nil
 	Failed  func(commands int, err error)                 // told of every transaction that had to be repeated; may be nil
 	Handled func(name string, lag time.Duration, e error) // told of every message that a subscriber saw; may be nil
 }
@@ -56,6 +57,9 @@ func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
 	config.Workers = orDefault(config.Workers, 1)
 	if config.Batched == nil {
 		config.Batched = func(int, time.Duration) {}
+	}
+	if config.Decided == nil {
+		config.Decided = func(string, string) {}
 	}
 	if config.Failed == nil {
 		config.Failed = func(int, error) {}
@@ -154,9 +158,23 @@ func (c *Committer) work(ctx context.Context) {
 			return
 		}
 		for _, j := range batch {
+			c.config.Decided(j.store.schema, j.outcome())
 			j.done <- struct{}{}
 		}
 	}
+}
+
+func (j *job) outcome() string {
+	switch {
+	case j.err == nil && j.receipt.Replayed:
+		return "replayed"
+	case j.err == nil:
+		return "done"
+	}
+	if f, ok := fault.As(j.err); ok && f.Kind != fault.Unavailable {
+		return "refused"
+	}
+	return "failed"
 }
 
 // gather adds what queued up while the last commit was in flight. There is no timer: waiting never made it faster.

@@ -176,6 +176,17 @@ func (s *Store) sweepOnce(ctx context.Context) (int, error) {
 	return len(keys), err
 }
 
+// OldestUnhandled is the age of the oldest event that a reaction has not handled; zero when there is none.
+func (s *Store) OldestUnhandled() time.Duration {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	var seconds float64
+	if err := s.query.QueryRow(ctx, s.sql.oldestOutbox).Scan(&seconds); err != nil {
+		return 0 // a gauge has no way to say more: readiness says that the database is away
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
 // wait sleeps for d, or until ctx is done: then it is false.
 func wait(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)

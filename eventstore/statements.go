@@ -10,6 +10,7 @@ type statements struct {
 	dropOutbox, position              string
 	stream, log                       string
 	dueOutbox, allDueOutbox, messages string
+	oldestOutbox                      string
 	cursor, moveCursor, startCursor   string
 }
 
@@ -53,6 +54,8 @@ func statementsOf(schema string) statements {
 			from (select stream, version from @.outbox where due_at <= now() order by due_at limit $1 for update skip locked) d
 			where o.stream = d.stream and o.version = d.version returning o.stream, o.version`),
 		allDueOutbox: in(`update @.outbox set due_at = now()`),
+		oldestOutbox: in(`select coalesce(extract(epoch from now() - min(e.at)), 0)::float8
+			from @.outbox o join @.events e on e.stream = o.stream and e.version = o.version`),
 		messages: in(`select e.position, e.stream, e.version, e.type, e.data, e.meta, e.at
 			from unnest($1::uuid[], $2::int8[]) u(s, v) join @.events e on e.stream = s and e.version = v`),
 

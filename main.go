@@ -1,0 +1,322 @@
+// Shopping-cart is a headless cart and checkout engine: it turns a cart into a paid order exactly once.
+//
+// This file is wiring only: settings, databases, modules, saga, web.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/sync/errgroup"
+
+	"shopping-cart/cart"
+	"shopping-cart/docs"
+	"shopping-cart/eventstore"
+	"shopping-cart/migrations"
+	"shopping-cart/order"
+	"shopping-cart/payment"
+	"shopping-cart/payment/simulator"
+	"shopping-cart/platform/auth"
+	"shopping-cart/platform/config"
+	"shopping-cart/platform/database"
+	"shopping-cart/platform/telemetry"
+	"shopping-cart/platform/tools"
+	"shopping-cart/platform/web"
+	"shopping-cart/saga"
+)
+
+type commands struct {
+	Serve serve       `cmd:"" default:"1" help:"Serve the API (the default)."`
+	Token tools.Token `cmd:"" help:"Print an access token, signed with the settings of the server."`
+
+	Health tools.Health `cmd:"" help:"Ask a running server whether it can serve; for health checks of containers."`
+}
+
+type serve struct{}
+
+// Run serves until ctx is done.
+func (serve) Run(ctx context.Context) error {
+	settings, err := config.Load()
+	if err != nil {
+		return err
+	}
+	return run(ctx, settings, os.Stdout)
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	command := kong.Parse(&commands{}, kong.Name("shopping-cart"),
+		kong.Description("A headless cart and checkout engine: a cart becomes a paid order, exactly once."),
+		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(os.Stdout, (*io.Writer)(nil)))
+	if err := command.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "shopping-cart:", err)
+		os.Exit(1)
+	}
+}
+
+// run is the whole program: it serves until ctx is done, then drains from the outside in. Requests end first, then the
+// steps of sagas, then what they wrote is committed, and the embedded database goes last.
+func run(ctx context.Context, settings config.Config, banner io.Writer) error {
+	if err := settings.FillSecrets(); err != nil {
+		return err
+	}
+	log, err := telemetry.Log(os.Stderr, settings.LogLevel.String(), settings.LogFormat)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", settings.HTTPAddr) // first: a taken port is said before anything is made
+	if err != nil {
+		return fmt.Errorf("HTTP_ADDR: %w", err)
+	}
+	defer listener.Close()
+	urls, stopDatabase, err := databases(ctx, settings, log)
+	if err != nil {
+		return err
+	}
+	defer stopDatabase()
+	p, err := build(ctx, settings, urls, listener.Addr(), log)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	greet(banner, settings, listener.Addr())
+	return p.serve(ctx, listener, settings.ShutdownTimeout)
+}
+
+// databases gives the URL of each schema's database, migrated. Without DATABASE_URL it starts one.
+func databases(ctx context.Context, settings config.Config, log *slog.Logger) (urls map[string]string, stop func(), err error) {
+	embedded, stop := "", func() {}
+	if settings.Embedded() {
+		server, err := database.Start(ctx, database.EmbeddedConfig{Dir: settings.DataDir, Database: "shop", BinDir: settings.PGBinDir, Logger: log})
+		if err != nil {
+			return nil, nil, err
+		}
+		embedded = server.URL("shop")
+		stop = func() {
+			grace, cancel := context.WithTimeout(context.Background(), settings.ShutdownTimeout)
+			defer cancel()
+			if err := server.Stop(grace); err != nil {
+				log.Error("the embedded PostgreSQL did not stop cleanly", "error", err)
+			}
+		}
+	}
+	urls = settings.DatabaseURLs(embedded)
+	g, migrating := errgroup.WithContext(ctx)
+	for _, schema := range migrations.Schemas {
+		g.Go(func() error { return database.Migrate(migrating, urls[schema], schema) })
+	}
+	if err := g.Wait(); err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return urls, stop, nil
+}
+
+// program is everything that runs.
+type program struct {
+	databases map[string]*databaseOf // by URL
+	modules   []runner
+	saga      runner
+	web       *web.Server
+}
+
+// databaseOf is one database: its pools, and the one committer that the modules on it share.
+type databaseOf struct {
+	pools     *database.Pools
+	committer *eventstore.Committer
+}
+
+type runner interface {
+	Run(ctx context.Context) error
+}
+
+func build(ctx context.Context, settings config.Config, urls map[string]string, address net.Addr, log *slog.Logger) (p *program, err error) {
+	p = &program{databases: map[string]*databaseOf{}}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	metrics := telemetry.New()
+	for schema, url := range urls {
+		if err := p.open(ctx, settings, schema, url, metrics, log); err != nil {
+			return nil, err
+		}
+	}
+	tokens, err := auth.New([]byte(settings.AuthSecret), settings.AuthAudience)
+	if err != nil {
+		return nil, err
+	}
+	on := func(schema string) *databaseOf { return p.databases[urls[schema]] }
+	alone := settings.Embedded()
+
+	orders := order.New(order.Config{
+		Committer: on("orders").committer, Query: on("orders").pools.Query, Views: on("orders").pools.Views, Alone: alone, Log: log,
+	})
+	carts := cart.New(cart.Config{
+		Committer: on("cart").committer, Query: on("cart").pools.Query, Views: on("cart").pools.Views, Alone: alone, Log: log,
+		Available: orders.Available,
+		VerifyGuest: func(token string) (string, error) {
+			claims, err := tokens.VerifyExpired(token, guestLeeway)
+			return claims.Subject, err
+		},
+	})
+	bank := simulator.New(simulator.Config{
+		Pool: on("simulator").pools.Query, Latency: settings.SimulatorLatency, Secret: settings.SimulatorSecret, Log: log,
+		WebhookURL: func() string { return localURL(address) + "/v1/webhooks/payments/simulator" },
+		PublicURL:  func() string { return settings.BaseURL(address) },
+	})
+	payments := payment.New(payment.Config{
+		Committer: on("payment").committer, Query: on("payment").pools.Query, Alone: alone, Log: log,
+		Providers: []payment.Provider{bank}, Timeout: settings.PaymentTimeout, ActionTTL: settings.PaymentActionTTL,
+	})
+	sagas := saga.New(saga.Config{
+		Committer: on("saga").committer, Query: on("saga").pools.Query, Control: on("saga").pools.Control, Views: on("saga").pools.Views,
+		Alone: alone, Log: log, Patience: settings.StepDeadline, Ended: metrics.SagaEnded,
+		Stores: map[string]*eventstore.Store{"cart": carts.Store(), "order": orders.Store(), "payment": payments.Store()},
+		Rooms: saga.Rooms{
+			CheckOut: carts.CheckOut, CartVisible: carts.Visible, Cart: carts.Handle,
+			Order: orders.Handle, SaveContact: orders.SaveContact, DropContact: orders.DropContact,
+			Charge: payments.Charge, UndoPayment: payments.Undo, CancelPayment: payments.Cancel,
+		},
+	})
+	metrics.SagaAge("checkout", sagas.OldestUnfinished)
+	for _, store := range []*eventstore.Store{carts.Store(), orders.Store(), payments.Store(), sagas.Store()} {
+		metrics.OutboxAge(store.Schema(), store.OldestUnhandled)
+	}
+
+	p.modules, p.saga = []runner{carts, orders, payments, bank}, sagas
+	p.web = web.New(web.Config{
+		Auth: tokens, Log: log, CORSOrigins: settings.CORSOrigins, Timeout: settings.RequestTimeout, Grace: settings.ShutdownTimeout,
+		Ready: p.ready, OpenAPI: docs.OpenAPI, Metrics: metrics.Handler(), Observe: metrics.HTTP,
+	})
+	p.web.Sessions(tokens, settings.SessionTTL)
+	for _, room := range []interface{ Routes(*web.Server) }{carts, orders, payments, bank, sagas} {
+		room.Routes(p.web)
+	}
+	return p, nil
+}
+
+// guestLeeway is how long after its end a guest's token still proves whose cart it is.
+const guestLeeway = 30 * 24 * time.Hour
+
+// open makes the pools and the committer of a database, once for all schemas on it.
+func (p *program) open(ctx context.Context, settings config.Config, schema, url string, metrics *telemetry.Metrics, log *slog.Logger) error {
+	if p.databases[url] != nil {
+		return nil
+	}
+	pools, err := database.Open(ctx, url, database.Options{Write: int32(settings.Committers) + 1, Query: settings.QueryConnections})
+	if err != nil {
+		return err
+	}
+	metrics.WatchPool(schema, "write", pools.Write.Stat)
+	metrics.WatchPool(schema, "query", pools.Query.Stat)
+	metrics.WatchPool(schema, "control", pools.Control.Stat)
+	p.databases[url] = &databaseOf{pools: pools, committer: eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{
+		Queue: settings.QueueSize, Workers: settings.Committers, Batched: metrics.Batch, Decided: metrics.Command, Handled: metrics.Dispatched,
+		Failed: func(commands int, err error) { log.Warn("a batch is repeated", "commands", commands, "error", err) },
+	})}
+	return nil
+}
+
+func (p *program) ready(ctx context.Context) error {
+	for _, db := range p.databases {
+		if err := db.pools.Control.Ping(ctx); err != nil {
+			return errors.New("the database does not answer")
+		}
+	}
+	return nil
+}
+
+// serve starts from the inside out, and stops from the outside in once ctx is done or a part fails. grace bounds each
+// of the inner layers.
+func (p *program) serve(ctx context.Context, listener net.Listener, grace time.Duration) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var committers []runner
+	for _, db := range p.databases {
+		committers = append(committers, db.committer)
+	}
+	inner := []*layer{start(cancel, committers...), start(cancel, p.modules...), start(cancel, p.saga)}
+	err := p.web.Run(ctx, listener)
+	for i := len(inner) - 1; i >= 0; i-- {
+		err = errors.Join(err, inner[i].stop(grace))
+	}
+	return err
+}
+
+// layer is what runs and stops together.
+type layer struct {
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+func start(failed func(), parts ...runner) *layer {
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &layer{cancel: cancel, ended: make(chan error, 1)}
+	g, ctx := errgroup.WithContext(ctx)
+	for _, part := range parts {
+		g.Go(func() error {
+			err := part.Run(ctx)
+			if err != nil {
+				failed()
+			}
+			return err
+		})
+	}
+	go func() { l.ended <- g.Wait() }()
+	return l
+}
+
+func (l *layer) stop(grace time.Duration) error {
+	l.cancel()
+	select {
+	case err := <-l.ended:
+		return err
+	case <-time.After(grace):
+		return errors.New("the program was cut off while it stopped; what it was doing is taken up at the next start")
+	}
+}
+
+func (p *program) close() {
+	for _, db := range p.databases {
+		db.pools.Close()
+	}
+}
+
+func localURL(address net.Addr) string {
+	_, port, _ := net.SplitHostPort(address.String())
+	return "http://" + net.JoinHostPort("127.0.0.1", port)
+}
+
+// greet says where everything is.
+func greet(w io.Writer, settings config.Config, address net.Addr) {
+	base := settings.BaseURL(address)
+	where := "in the database of DATABASE_URL"
+	if settings.Embedded() {
+		where = settings.DataDir
+		if absolute, err := filepath.Abs(settings.DataDir); err == nil {
+			where = absolute
+		}
+	}
+	fmt.Fprintf(w, "shopping-cart is ready\n  API      %s/swagger\n  data     %s\n  operator %s token --admin\n", base, where, self())
+}
+
+// self is how this program is called.
+func self() string {
+	if filepath.Base(filepath.Dir(os.Args[0])) == "exe" { // go run
+		return "go run ."
+	}
+	return os.Args[0]
+}

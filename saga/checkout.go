@@ -1,0 +1,128 @@
+package saga
+
+import (
+	"shopping-cart/cart"
+	"shopping-cart/order"
+	"shopping-cart/payment"
+	"shopping-cart/platform/money"
+)
+
+// The steps of a check-out, and what undoes them.
+const (
+	PlaceOrder   = "order.place"
+	ChargeMoney  = "payment.charge"
+	ConfirmOrder = "order.confirm"
+	CompleteCart = "cart.complete"
+
+	UndoPayment = "payment.undo"
+	CancelOrder = "order.cancel"
+	ReopenCart  = "cart.reopen"
+)
+
+// checkout turns a sealed cart into a paid order:
+//
+//	order.place (reserves stock)         ⟲ order.cancel
+//	payment.charge (authorize, capture)  ⟲ payment.undo
+//	order.confirm ∥ cart.complete          after the pivot only what must succeed
+//
+// The capture is the pivot. Refused, it is undone from the bottom up, and the cart reopened; unknown, it is asked for
+// until it is known; done, there is only forward.
+var checkout = definition{
+	Type:    "checkout",
+	Version: 1,
+	Steps:   []string{PlaceOrder, ChargeMoney, ConfirmOrder, CompleteCart},
+	react: func(s State) Reaction {
+		switch {
+		case s.Failure != nil:
+			return unwind(s)
+		case !s.done(PlaceOrder):
+			return do(PlaceOrder, toOrder{placeOf(s)})
+		case s.Checkout.Total > 0 && !s.done(ChargeMoney):
+			return do(ChargeMoney, toCharge{chargeOf(s)})
+		case !s.done(ConfirmOrder) && !s.done(CompleteCart):
+			return do(ConfirmOrder, confirmOf(s)).and(CompleteCart, completeOf(s))
+		case !s.done(ConfirmOrder):
+			return do(ConfirmOrder, confirmOf(s))
+		case !s.done(CompleteCart):
+			return do(CompleteCart, completeOf(s))
+		}
+		return end(Completed)
+	},
+}
+
+// unwind undoes from the bottom up. Money first: only when it is certain that nothing is, or will be, captured does the
+// stock go back and the cart to its shopper. A void that is still owed then keeps the saga compensating, nobody else.
+//
+// What was never heard of is undone too: it may have been sent by a process that froze, and the tombstone refuses it
+// when it comes. Only an order that was refused cannot have been charged for.
+func unwind(s State) Reaction {
+	var next Reaction
+	if s.Checkout.Total > 0 && s.Step(PlaceOrder).Status != StepIsRefused && !s.done(UndoPayment) {
+		next = do(UndoPayment, toUndo{undoOf(s)})
+		if !s.Step(UndoPayment).Certain {
+			return next
+		}
+	}
+	switch {
+	case !s.done(CancelOrder):
+		return next.and(CancelOrder, toOrder{order.Cancel{OrderID: s.Checkout.OrderID, Reason: s.Failure.Code}})
+	case !s.done(ReopenCart):
+		return next.and(ReopenCart, toCart{cart.Reopen{
+			CartID: s.Checkout.CartID, CheckoutID: s.Checkout.CheckoutID, Code: s.Failure.Code, Detail: s.Failure.Detail,
+		}})
+	case len(next.Do) > 0:
+		return next
+	case s.Failure.Code == CodeCancelled:
+		return end(Cancelled)
+	}
+	return end(Failed)
+}
+
+func placeOf(s State) order.Place {
+	c := s.Checkout
+	place := order.Place{
+		OrderID: c.OrderID, CheckoutID: c.CheckoutID, PaymentID: c.PaymentID, CartID: c.CartID, CustomerID: s.CustomerID,
+		Currency: c.Currency, Total: c.Total, ContactID: c.ContactID,
+	}
+	for _, l := range c.Lines {
+		place.Lines = append(place.Lines, order.Line{SKU: l.SKU, Name: l.Name, Quantity: l.Quantity, UnitPrice: l.UnitPrice})
+	}
+	for _, a := range c.Adjustments {
+		place.Adjustments = append(place.Adjustments, order.Adjustment(a))
+	}
+	return place
+}
+
+func chargeOf(s State) payment.Charge {
+	c := s.Checkout
+	return payment.Charge{
+		PaymentID: c.PaymentID, OrderID: c.OrderID, CheckoutID: c.CheckoutID, CustomerID: s.CustomerID,
+		Amount: money.Of(c.Total, c.Currency), Method: c.PaymentMethod,
+	}
+}
+
+func undoOf(s State) payment.Undo {
+	return payment.Undo{PaymentID: s.Checkout.PaymentID, CheckoutID: s.Checkout.CheckoutID, Reason: s.Failure.Code}
+}
+
+func confirmOf(s State) Command { return toOrder{order.Confirm{OrderID: s.Checkout.OrderID}} }
+
+func completeOf(s State) Command {
+	c := s.Checkout
+	return toCart{cart.Complete{CartID: c.CartID, CheckoutID: c.CheckoutID, OrderID: c.OrderID}}
+}
+
+// startOf is the saga that a sealed cart begins.
+func startOf(e cart.CheckedOut) Checkout {
+	c := Checkout{
+		CheckoutID: e.CheckoutID, CartID: e.CartID, OrderID: e.OrderID, PaymentID: e.PaymentID, ContactID: e.ContactID,
+		Currency: e.Currency, Total: e.Total, PaymentMethod: e.PaymentMethod,
+	}
+	for _, l := range e.Lines {
+		c.Lines = append(c.Lines, Line(l))
+	}
+	for _, a := range e.Adjustments {
+		c.Adjustments = append(c.Adjustments, Adjustment(a))
+	}
+	return c
+}

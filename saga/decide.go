@@ -1,0 +1,141 @@
+package saga
+
+import (
+	"slices"
+	"time"
+
+	"shopping-cart/cart"
+	"shopping-cart/order"
+	"shopping-cart/payment"
+)
+
+// Codes of a failure that the saga itself knows. The others come from the steps that were refused.
+const (
+	CodeCancelled   = "cancelled"
+	CodeUnavailable = "provider_unavailable"
+)
+
+// definition is a saga: pure, and readable as the story it tells. An instance finishes on the version it started on.
+type definition struct {
+	Type    string
+	Version int
+	Steps   []string // the way forward, as clients see it
+	react   func(State) Reaction
+}
+
+// Reaction is what a state asks for: something to do, side by side, or the end.
+type Reaction struct {
+	Do  []Do
+	End Status // "" while there is something to do
+}
+
+// Do is a step to take.
+type Do struct {
+	Step    string
+	Command Command
+}
+
+func do(step string, c Command) Reaction { return Reaction{Do: []Do{{step, c}}} }
+func end(s Status) Reaction              { return Reaction{End: s} }
+
+func (r Reaction) and(step string, c Command) Reaction {
+	return Reaction{Do: append(slices.Clone(r.Do), Do{step, c})}
+}
+
+// Command is an order to another room.
+//
+//sumtype:decl
+type Command interface{ isCommand() }
+
+type (
+	toOrder  struct{ order.Command }
+	toCart   struct{ cart.Command }
+	toCharge struct{ payment.Charge }
+	toUndo   struct{ payment.Undo }
+)
+
+func (toOrder) isCommand()  {}
+func (toCart) isCommand()   {}
+func (toCharge) isCommand() {}
+func (toUndo) isCommand()   {}
+
+// OutcomeKind is how a step came out.
+type OutcomeKind uint8
+
+// The ways in which a step comes out.
+const (
+	StepSucceeded  OutcomeKind = iota
+	StepWasRefused             // for good: a fact
+	StepMustWait               // for someone outside
+	StepIsUnknown              // it may have taken effect
+	StepFaulted                // it surely had no effect, or is safe to repeat
+)
+
+// Outcome is how a step came out, with what belongs to it.
+type Outcome struct {
+	Kind    OutcomeKind
+	Failure Failure     // refused
+	Next    *NextAction // must wait
+	Until   time.Time   // must wait
+	Error   string      // unknown, faulted
+	Certain bool        // of an undo that is not done: nothing is, nor ever will be, in effect
+}
+
+// attempt is one try of a step, with the two things a pure function cannot know.
+type attempt struct {
+	Do
+	Outcome
+	began, ended time.Time
+	luck         float64 // 0–1, for jitter
+}
+
+// record says what an attempt means for a saga. patience is how long the payment may stay in doubt.
+func record(s State, a attempt, patience time.Duration) Event {
+	switch a.Kind {
+	case StepSucceeded:
+		return StepDone{Step: a.Step, BeganAt: a.began, At: a.ended}
+	case StepMustWait:
+		return StepWaits{Step: a.Step, NextAction: a.Next, BeganAt: a.began, At: a.ended, Until: a.Until}
+	case StepWasRefused:
+		if a.Step == PlaceOrder || a.Step == ChargeMoney {
+			return StepRefused{Step: a.Step, Failure: a.Failure, BeganAt: a.began, At: a.ended}
+		}
+		return AttentionNeeded{Step: a.Step, Reason: a.Failure.Detail, At: a.ended}
+	case StepIsUnknown, StepFaulted:
+		if impatient(s.Step(a.Step), a, patience) {
+			return giveUp(s, a)
+		}
+		return StepRetried{
+			Step: a.Step, Error: a.Error, Unknown: a.Kind == StepIsUnknown, Certain: a.Certain,
+			BeganAt: a.began, At: a.ended, RetryAt: a.ended.Add(backoff(s.Step(a.Step).Attempts, a.luck)),
+		}
+	}
+	panic("an outcome of no kind")
+}
+
+// impatient: only what touches the provider has a deadline. The rest is our own database, and must succeed.
+func impatient(st Step, a attempt, patience time.Duration) bool {
+	money := a.Step == ChargeMoney || a.Step == UndoPayment && !a.Certain
+	return money && !st.StartedAt.IsZero() && a.ended.Sub(st.StartedAt) > patience
+}
+
+// giveUp ends the patience with a payment: what surely was not done fails; a doubt is for a person, with the stock still held.
+func giveUp(s State, a attempt) Event {
+	if a.Step == ChargeMoney && a.Kind == StepFaulted {
+		return StepRefused{Step: a.Step, BeganAt: a.began, At: a.ended, Failure: Failure{
+			Code: CodeUnavailable, Detail: "The payment provider could not be reached. Nothing was charged.",
+		}}
+	}
+	return AttentionNeeded{Step: a.Step, Reason: a.Error, At: a.ended}
+}
+
+const (
+	firstPause = 100 * time.Millisecond
+	maxPause   = time.Minute
+)
+
+// backoff doubles from a tenth of a second to a minute, give or take a half.
+func backoff(attempts int, luck float64) time.Duration {
+	pause := min(firstPause<<min(attempts, 10), maxPause)
+	return pause/2 + time.Duration(luck*float64(pause))
+}

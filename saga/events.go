@@ -1,0 +1,159 @@
+package saga
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
+)
+
+// Event is what happened to a saga. Each carries the time it happened, by the clock of the process that drove it.
+//
+//sumtype:decl
+type Event interface {
+	eventstore.Event
+	isEvent()
+}
+
+// Started: a saga of a type and a version of its definition begins with what it needs to know.
+type Started struct {
+	Type       string    `json:"type"`
+	Definition int       `json:"definition"`
+	CustomerID string    `json:"customer_id"`
+	Checkout   Checkout  `json:"checkout"`
+	At         time.Time `json:"at"`
+}
+
+// StepDone: a step, or the undoing of one, did what it should.
+type StepDone struct {
+	Step    string    `json:"step"`
+	BeganAt time.Time `json:"began_at"`
+	At      time.Time `json:"at"`
+}
+
+// StepRetried: a step did not come to its end, and is tried again at RetryAt.
+type StepRetried struct {
+	Step    string    `json:"step"`
+	Error   string    `json:"error"`
+	Unknown bool      `json:"unknown,omitempty"` // it may have taken effect
+	Certain bool      `json:"certain,omitempty"` // of an undo: nothing is, nor ever will be, in effect
+	BeganAt time.Time `json:"began_at"`
+	At      time.Time `json:"at"`
+	RetryAt time.Time `json:"retry_at"`
+}
+
+// StepWaits: a step needs someone outside, at the latest until Until.
+type StepWaits struct {
+	Step       string      `json:"step"`
+	NextAction *NextAction `json:"next_action,omitempty"`
+	BeganAt    time.Time   `json:"began_at"`
+	At         time.Time   `json:"at"`
+	Until      time.Time   `json:"until"`
+}
+
+// StepRefused: a step was refused for good. What was done so far is undone.
+type StepRefused struct {
+	Step    string    `json:"step"`
+	Failure Failure   `json:"failure"`
+	BeganAt time.Time `json:"began_at"`
+	At      time.Time `json:"at"`
+}
+
+// AttentionNeeded: a step is past its deadline and only a person can know better.
+type AttentionNeeded struct {
+	Step   string    `json:"step"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"`
+}
+
+// Ended: nothing is left to do.
+type Ended struct {
+	Status Status    `json:"status"` // completed, failed or cancelled
+	At     time.Time `json:"at"`
+}
+
+// Failure is why a saga turned.
+type Failure struct {
+	Code   string  `json:"code" example:"payment_declined"`
+	Detail string  `json:"detail" example:"The card was declined."`
+	Lines  []Short `json:"lines,omitempty"` // what is out of stock
+}
+
+// Short is a line that could not be reserved.
+type Short struct {
+	SKU       string `json:"sku"`
+	Requested int64  `json:"requested"`
+	Available int64  `json:"available"`
+}
+
+// NextAction is what a shopper must do.
+type NextAction struct {
+	Type string `json:"type" example:"redirect"`
+	URL  string `json:"url"`
+}
+
+// Checkout is what the check-out saga knows from its start.
+type Checkout struct {
+	CheckoutID    uuid.UUID    `json:"checkout_id"`
+	CartID        uuid.UUID    `json:"cart_id"`
+	OrderID       uuid.UUID    `json:"order_id"`
+	PaymentID     uuid.UUID    `json:"payment_id"`
+	ContactID     uuid.UUID    `json:"contact_id"`
+	Currency      string       `json:"currency"`
+	Lines         []Line       `json:"lines"`
+	Adjustments   []Adjustment `json:"adjustments,omitempty"`
+	Total         int64        `json:"total"` // minor units
+	PaymentMethod string       `json:"payment_method"`
+}
+
+// Line is a line of the sealed cart; UnitPrice in minor units.
+type Line struct {
+	SKU       string `json:"sku"`
+	Name      string `json:"name"`
+	Quantity  int64  `json:"quantity"`
+	UnitPrice int64  `json:"unit_price"`
+}
+
+// Adjustment is a signed amount of the sealed cart, in minor units.
+type Adjustment struct {
+	Code   string `json:"code"`
+	Label  string `json:"label"`
+	Amount int64  `json:"amount"`
+}
+
+func (Started) Kind() string         { return "saga.started" }
+func (StepDone) Kind() string        { return "saga.step_done" }
+func (StepRetried) Kind() string     { return "saga.step_retried" }
+func (StepWaits) Kind() string       { return "saga.step_waits" }
+func (StepRefused) Kind() string     { return "saga.step_refused" }
+func (AttentionNeeded) Kind() string { return "saga.attention_needed" }
+func (Ended) Kind() string           { return "saga.ended" }
+
+func (Started) isEvent()         {}
+func (StepDone) isEvent()        {}
+func (StepRetried) isEvent()     {}
+func (StepWaits) isEvent()       {}
+func (StepRefused) isEvent()     {}
+func (AttentionNeeded) isEvent() {}
+func (Ended) isEvent()           {}
+
+func decodeEvent(kind string, data []byte) (Event, error) {
+	switch kind {
+	case Started{}.Kind():
+		return eventstore.As[Started](data)
+	case StepDone{}.Kind():
+		return eventstore.As[StepDone](data)
+	case StepRetried{}.Kind():
+		return eventstore.As[StepRetried](data)
+	case StepWaits{}.Kind():
+		return eventstore.As[StepWaits](data)
+	case StepRefused{}.Kind():
+		return eventstore.As[StepRefused](data)
+	case AttentionNeeded{}.Kind():
+		return eventstore.As[AttentionNeeded](data)
+	case Ended{}.Kind():
+		return eventstore.As[Ended](data)
+	}
+	return nil, eventstore.UnknownKind(kind)
+}

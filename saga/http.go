@@ -1,0 +1,332 @@
+package saga
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/cart"
+	"shopping-cart/eventstore"
+	"shopping-cart/order"
+	"shopping-cart/payment"
+	"shopping-cart/platform/fault"
+	"shopping-cart/platform/money"
+	"shopping-cart/platform/web"
+)
+
+var (
+	errNotFound = fault.New(fault.NotFound, "not_found", "There is no such checkout.")
+	errTooLate  = fault.New(fault.Conflict, "too_late", "The payment is being captured: it is too late to cancel the checkout.")
+	errFailed   = fault.New(fault.Conflict, "checkout_failed", "This checkout has failed already. Nothing was charged.")
+)
+
+// Routes adds the routes of check-outs, and what operators see of sagas and logs.
+func (m *Module) Routes(s *web.Server) {
+	s.Customer.POST("/v1/carts/:id/checkout", m.checkOut)
+	s.Customer.GET("/v1/checkouts/:id", m.show)
+	s.Customer.POST("/v1/checkouts/:id/cancel", m.cancel)
+	s.Scoped(web.ScopeAdmin).GET("/v1/admin/sagas", m.listSagas)
+	s.Scoped(web.ScopeAdmin).GET("/v1/admin/sagas/:id", m.showSaga)
+	s.Scoped(web.ScopeAdmin).GET("/v1/admin/events", m.listEvents)
+}
+
+// CheckoutView is a checkout on the wire.
+type CheckoutView struct {
+	ID         uuid.UUID    `json:"id" format:"uuid"`
+	CartID     uuid.UUID    `json:"cart_id" format:"uuid"`
+	OrderID    uuid.UUID    `json:"order_id" format:"uuid"`
+	PaymentID  *uuid.UUID   `json:"payment_id" format:"uuid" extensions:"x-nullable"` // null when there is nothing to pay
+	Status     Status       `json:"status" enums:"running,requires_action,compensating,completed,failed,cancelled,needs_attention"`
+	Total      money.Amount `json:"total"`
+	Failure    *FailureView `json:"failure" extensions:"x-nullable"`
+	NextAction *NextAction  `json:"next_action" extensions:"x-nullable"`
+	Steps      []StepView   `json:"steps"`
+	CreatedAt  time.Time    `json:"created_at"`
+	UpdatedAt  time.Time    `json:"updated_at"`
+}
+
+// FailureView is why a checkout did not come to an order.
+type FailureView struct {
+	Code   string `json:"code" enums:"out_of_stock,payment_declined,insufficient_funds,authentication_failed,authentication_expired,capture_refused,cancelled,provider_unavailable"`
+	Detail string `json:"detail" example:"The payment was declined. Try another payment method."`
+}
+
+// StepView is a step of a checkout on the wire.
+type StepView struct {
+	Name       string     `json:"name" example:"payment.charge"`
+	Status     StepStatus `json:"status" enums:"pending,done,retrying,waiting,refused"`
+	Attempts   int        `json:"attempts"`
+	StartedAt  *time.Time `json:"started_at" extensions:"x-nullable"`
+	FinishedAt *time.Time `json:"finished_at" extensions:"x-nullable"`
+	Error      *string    `json:"error" extensions:"x-nullable"`
+}
+
+func viewOf(saga eventstore.Stream[State]) CheckoutView {
+	s := saga.State
+	v := CheckoutView{
+		ID: saga.ID, CartID: s.Checkout.CartID, OrderID: s.Checkout.OrderID, Status: s.Status,
+		Total: money.Of(s.Checkout.Total, s.Checkout.Currency), NextAction: s.NextAction, Steps: stepsOf(s),
+		CreatedAt: web.Time(saga.CreatedAt), UpdatedAt: web.Time(saga.UpdatedAt),
+	}
+	if s.Checkout.Total > 0 {
+		v.PaymentID = &s.Checkout.PaymentID
+	}
+	if s.Failure != nil {
+		v.Failure = &FailureView{Code: s.Failure.Code, Detail: s.Failure.Detail}
+	}
+	return v
+}
+
+// stepsOf are the steps begun, and those still ahead of a saga that goes forward.
+func stepsOf(s State) []StepView {
+	steps := slices.Clone(s.Steps)
+	if s.Failure == nil {
+		for _, name := range checkout.Steps {
+			skipped := name == ChargeMoney && s.Checkout.Total == 0
+			if s.Step(name).Status == StepPending && !skipped {
+				steps = append(steps, Step{Name: name, Status: StepPending})
+			}
+		}
+	}
+	views := make([]StepView, 0, len(steps))
+	for _, st := range steps {
+		v := StepView{Name: st.Name, Status: st.Status, Attempts: st.Attempts, StartedAt: optional(st.StartedAt), FinishedAt: optional(st.FinishedAt)}
+		if st.Error != "" {
+			v.Error = &st.Error
+		}
+		views = append(views, v)
+	}
+	return views
+}
+
+func optional(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = web.Time(t)
+	return &t
+}
+
+type checkOutRequest struct {
+	PaymentMethod   string          `json:"payment_method" validate:"required,max=255" example:"sim_ok"`
+	Email           string          `json:"email" validate:"required,email,max=254" example:"ada@example.com"`
+	ShippingAddress json.RawMessage `json:"shipping_address" swaggertype:"object"`
+}
+
+// checkOut seals a cart and starts its checkout.
+//
+//	@Summary		Check a cart out
+//	@Description	Seals the cart at the version named and turns it into a paid order. With "Prefer: wait=N" the answer is held until the checkout ends, asks for action or needs attention.
+//	@Tags			checkouts
+//	@Security		Bearer
+//	@Param			id				path		string			true	"Cart"	format(uuid)
+//	@Param			body			body		checkOutRequest	true	"How to pay, and whom to write to"
+//	@Param			Idempotency-Key	header		string			true	"The same key again is answered, not done again"
+//	@Param			If-Match		header		string			true	"The version whose total the shopper saw, quoted"
+//	@Param			Prefer			header		string			false	"wait=N: hold the answer, at most 30 seconds"
+//	@Success		201				{object}	CheckoutView	"With Prefer: wait, when it completed"
+//	@Success		202				{object}	CheckoutView
+//	@Header			201,202			{string}	Location	"/v1/checkouts/{id}"
+//	@Failure		400				{object}	web.Problem	"malformed_json, idempotency_key_required"
+//	@Failure		402				{object}	web.Problem	"With Prefer: wait: payment_declined, insufficient_funds, authentication_failed, authentication_expired, capture_refused; with checkout_id"
+//	@Failure		404				{object}	web.Problem	"not_found"
+//	@Failure		409				{object}	web.Problem	"cart_empty, cart_closed with checkout_id, price_changed with lines; with Prefer: wait out_of_stock with lines and checkout_id"
+//	@Failure		412				{object}	web.Problem	"version_mismatch"
+//	@Failure		413,415			{object}	web.Problem
+//	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, product_inactive, idempotency_key_reused"
+//	@Failure		428				{object}	web.Problem	"precondition_required"
+//	@Failure		503				{object}	web.Problem	"unavailable, busy; with Prefer: wait provider_unavailable with checkout_id"
+//	@Router			/v1/carts/{id}/checkout [post]
+func (m *Module) checkOut(c echo.Context) error {
+	ctx, caller := c.Request().Context(), web.CallerOf(c)
+	cartID, err := web.ID(c, "id")
+	if err != nil {
+		return err
+	}
+	if err := m.Rooms.CartVisible(ctx, caller, cartID); err != nil {
+		return err
+	}
+	body, err := web.Body[checkOutRequest](c)
+	if err != nil {
+		return err
+	}
+	if address := bytes.TrimSpace(body.ShippingAddress); len(address) > 0 && address[0] != '{' && string(address) != "null" {
+		return web.Refused("shipping_address", "not_an_object", "The shipping address must be a JSON object.")
+	}
+	write, err := web.WriteOf(c, web.KeyRequired, web.VersionRequired)
+	if err != nil {
+		return err
+	}
+	sealed, err := m.seal(ctx, body, cart.CheckOut{CartID: cartID, Caller: caller, Write: write, PaymentMethod: body.PaymentMethod})
+	if err != nil {
+		return err
+	}
+	saga, err := m.await(c, sealed.CheckoutID, web.Wait(c))
+	if err != nil {
+		return err
+	}
+	if sealed.Replayed {
+		web.Replayed(c)
+	}
+	c.Response().Header().Set("Location", "/v1/checkouts/"+saga.ID.String())
+	return answerCheckOut(c, saga)
+}
+
+// seal keeps the contact and seals the cart. The contact comes first, since nothing may miss it later, and goes again
+// when the cart was not sealed for it.
+func (m *Module) seal(ctx context.Context, body checkOutRequest, cmd cart.CheckOut) (cart.Sealed, error) {
+	cmd.ContactID = uuid.Must(uuid.NewV7())
+	contact := order.Contact{ID: cmd.ContactID, CustomerID: cmd.Caller.Subject, Email: body.Email, ShippingAddress: body.ShippingAddress}
+	if err := m.Rooms.SaveContact(ctx, contact); err != nil {
+		return cart.Sealed{}, err
+	}
+	sealed, err := m.Rooms.CheckOut(ctx, cmd)
+	if _, refused := fault.As(err); sealed.Replayed || refused && ctx.Err() == nil && !isUnavailable(err) {
+		if dropped := m.Rooms.DropContact(ctx, cmd.ContactID); dropped != nil {
+			m.Log.WarnContext(ctx, "a contact that nobody needs stays", "contact", cmd.ContactID, "error", dropped)
+		}
+	}
+	return sealed, err
+}
+
+// isUnavailable: it is open whether the command took effect.
+func isUnavailable(err error) bool {
+	f, ok := fault.As(err)
+	return ok && f.Kind == fault.Unavailable
+}
+
+// startPatience is how long an answer waits for a saga to begin, which takes a commit.
+const startPatience = 10 * time.Second
+
+// await is a saga once it has begun, and then, for as long as the client will wait, once there is news for it.
+func (m *Module) await(c echo.Context, id uuid.UUID, patience time.Duration) (saga eventstore.Stream[State], err error) {
+	ctx, cancel := context.WithTimeout(c.Request().Context(), max(patience, startPatience))
+	defer cancel()
+	until := time.Now().Add(patience)
+	if patience > 0 {
+		timer := time.AfterFunc(patience, func() { m.watch.changed(id) })
+		defer timer.Stop()
+	}
+	err = m.watch.until(ctx, id, func() (bool, error) {
+		saga, err = sagas.Load(ctx, m.store, id)
+		news := saga.State.Status.Ended() || saga.State.Status == RequiresAction || saga.State.Status == NeedsAttention
+		return saga.Exists() && (news || !time.Now().Before(until)), err
+	})
+	if err == nil && !saga.Exists() {
+		err = eventstore.ErrBusy
+	}
+	return saga, err
+}
+
+// answerCheckOut says how a check-out came out, as far as it has.
+func answerCheckOut(c echo.Context, saga eventstore.Stream[State]) error {
+	s := saga.State
+	switch {
+	case s.Status == Completed && web.Wait(c) > 0:
+		return c.JSON(http.StatusCreated, viewOf(saga))
+	case s.Status == Failed && web.Wait(c) > 0:
+		return problemOf(*s.Failure).With("checkout_id", saga.ID)
+	}
+	return c.JSON(http.StatusAccepted, viewOf(saga))
+}
+
+// problemOf is a failure as a refusal.
+func problemOf(f Failure) *fault.Fault {
+	switch {
+	case f.Code == CodeUnavailable:
+		return fault.New(fault.Unavailable, f.Code, f.Detail)
+	case len(f.Lines) > 0:
+		return fault.New(fault.Conflict, f.Code, f.Detail).With("lines", f.Lines)
+	}
+	return fault.New(fault.Payment, f.Code, f.Detail)
+}
+
+// show shows a checkout.
+//
+//	@Summary	Show a checkout
+//	@Tags		checkouts
+//	@Security	Bearer
+//	@Param		id		path		string	true	"Checkout"	format(uuid)
+//	@Param		Prefer	header		string	false	"wait=N: hold the answer until it ends, asks for action or needs attention, at most 30 seconds"
+//	@Success	200		{object}	CheckoutView
+//	@Failure	401		{object}	web.Problem
+//	@Failure	404		{object}	web.Problem	"not_found"
+//	@Router		/v1/checkouts/{id} [get]
+func (m *Module) show(c echo.Context) error {
+	saga, err := m.visible(c)
+	if err != nil {
+		return err
+	}
+	if patience := web.Wait(c); patience > 0 {
+		if saga, err = m.await(c, saga.ID, patience); err != nil {
+			return err
+		}
+	}
+	return c.JSON(http.StatusOK, viewOf(saga))
+}
+
+// visible is the checkout of the path, for those who may see it.
+func (m *Module) visible(c echo.Context) (eventstore.Stream[State], error) {
+	id, err := web.ID(c, "id")
+	if err != nil {
+		return eventstore.Stream[State]{}, err
+	}
+	saga, err := sagas.Load(c.Request().Context(), m.store, id)
+	if caller := web.CallerOf(c); err == nil && (!saga.Exists() || saga.State.CustomerID != caller.Subject && !caller.Operator()) {
+		return saga, errNotFound
+	}
+	return saga, err
+}
+
+// cancel stops a checkout that has not captured yet. The payment's stream decides: a tombstone, or too late.
+//
+//	@Summary	Cancel a running checkout
+//	@Tags		checkouts
+//	@Security	Bearer
+//	@Param		id				path		string	true	"Checkout"	format(uuid)
+//	@Param		Idempotency-Key	header		string	true	"The same key again is answered, not done again"
+//	@Param		Prefer			header		string	false	"wait=N: hold the answer until it is cancelled"
+//	@Success	200				{object}	CheckoutView	"It is cancelled"
+//	@Success	202				{object}	CheckoutView	"It is being cancelled"
+//	@Failure	400				{object}	web.Problem	"idempotency_key_required"
+//	@Failure	404				{object}	web.Problem	"not_found"
+//	@Failure	409				{object}	web.Problem	"too_late, checkout_failed"
+//	@Failure	422				{object}	web.Problem	"idempotency_key_reused"
+//	@Router		/v1/checkouts/{id}/cancel [post]
+func (m *Module) cancel(c echo.Context) error {
+	saga, err := m.visible(c)
+	if err != nil {
+		return err
+	}
+	write, err := web.WriteOf(c, web.KeyRequired)
+	if err != nil {
+		return err
+	}
+	switch {
+	case saga.State.Status == Cancelled:
+		return c.JSON(http.StatusOK, viewOf(saga))
+	case saga.State.Status == Failed:
+		return errFailed
+	case saga.State.Status == Completed || saga.State.Checkout.Total == 0:
+		return errTooLate
+	}
+	if _, err := m.Rooms.CancelPayment(c.Request().Context(), write, payment.Cancel{
+		PaymentID: saga.State.Checkout.PaymentID, CheckoutID: saga.ID, CustomerID: saga.State.CustomerID,
+	}); err != nil {
+		return err
+	}
+	m.runner.nudge(saga.ID)
+	if saga, err = m.await(c, saga.ID, web.Wait(c)); err != nil {
+		return err
+	}
+	if saga.State.Status == Cancelled {
+		return c.JSON(http.StatusOK, viewOf(saga))
+	}
+	return c.JSON(http.StatusAccepted, viewOf(saga))
+}

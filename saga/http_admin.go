@@ -1,0 +1,167 @@
+package saga
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/web"
+)
+
+// View is a saga as operators see it: the checkout, and every step and attempt.
+type View struct {
+	CheckoutView
+	Type       string      `json:"type" example:"checkout"`
+	CustomerID string      `json:"customer_id"`
+	Version    int64       `json:"version"`
+	WakeAt     *time.Time  `json:"wake_at" extensions:"x-nullable"` // when it is looked at next
+	Events     []EventView `json:"events,omitempty"`                // of one saga, not in lists
+}
+
+// EventView is an event of a log on the wire.
+type EventView struct {
+	Position    int64           `json:"position"`
+	Stream      uuid.UUID       `json:"stream" format:"uuid"`
+	Version     int64           `json:"version"`
+	Type        string          `json:"type" example:"saga.step_done"`
+	Data        json.RawMessage `json:"data" swaggertype:"object"`
+	EventID     uuid.UUID       `json:"event_id" format:"uuid"`
+	Correlation uuid.UUID       `json:"correlation" format:"uuid"`
+	Causation   uuid.UUID       `json:"causation" format:"uuid"`
+	Actor       string          `json:"actor"`
+	OccurredAt  time.Time       `json:"occurred_at"`
+}
+
+func operatorsViewOf(saga eventstore.Stream[State]) View {
+	return View{
+		CheckoutView: viewOf(saga), Type: saga.State.Type, CustomerID: saga.State.CustomerID, Version: saga.Version,
+		WakeAt: optional(wakeAt(saga.State)),
+	}
+}
+
+func eventViewOf(e eventstore.Recorded) EventView {
+	return EventView{
+		Position: e.Position, Stream: e.Stream, Version: e.Version, Type: e.Kind, Data: e.Data, EventID: e.Meta.EventID,
+		Correlation: e.Meta.Correlation, Causation: e.Meta.Causation, Actor: e.Meta.Actor, OccurredAt: web.Time(e.At),
+	}
+}
+
+// listSagas lists sagas.
+//
+//	@Summary	List sagas, newest first
+//	@Tags		operators
+//	@Security	Bearer
+//	@Param		status	query		string	false	"Status"	Enums(running,requires_action,compensating,completed,failed,cancelled,needs_attention)
+//	@Param		type	query		string	false	"Type of saga"	Enums(checkout)
+//	@Param		limit	query		int		false	"At most this many"	minimum(1)	maximum(100)	default(20)
+//	@Param		cursor	query		string	false	"next_cursor of the page before"
+//	@Success	200		{object}	web.Page[View]
+//	@Failure	401,403	{object}	web.Problem
+//	@Failure	422		{object}	web.Problem	"validation_failed, cursor_invalid"
+//	@Router		/v1/admin/sagas [get]
+func (m *Module) listSagas(c echo.Context) error {
+	page, err := web.PageOf(c)
+	if err != nil {
+		return err
+	}
+	status, kind := Status(c.QueryParam("status")), c.QueryParam("type")
+	if !known(status) {
+		return web.Refused("status", "unknown_status", "There is no such status.")
+	}
+	if kind != "" && kind != checkout.Type {
+		return web.Refused("type", "unknown_type", "There is no such type of saga.")
+	}
+	found, err := m.newest(c.Request().Context(), status, page)
+	if err != nil {
+		return err
+	}
+	views := make([]View, len(found))
+	for i, saga := range found {
+		views[i] = operatorsViewOf(saga)
+	}
+	return c.JSON(http.StatusOK, web.NewPage(views, page.Limit, func(v View) web.Cursor {
+		return web.Cursor{At: v.CreatedAt, ID: v.ID}
+	}))
+}
+
+func known(s Status) bool {
+	switch s {
+	case "", Running, RequiresAction, Compensating, NeedsAttention, Completed, Failed, Cancelled:
+		return true
+	}
+	return false
+}
+
+// showSaga shows a saga with its events.
+//
+//	@Summary	Show a saga with every step and attempt
+//	@Tags		operators
+//	@Security	Bearer
+//	@Param		id		path		string	true	"Saga"	format(uuid)
+//	@Success	200		{object}	View
+//	@Failure	401,403	{object}	web.Problem
+//	@Failure	404		{object}	web.Problem	"not_found"
+//	@Router		/v1/admin/sagas/{id} [get]
+func (m *Module) showSaga(c echo.Context) error {
+	saga, err := m.visible(c)
+	if err != nil {
+		return err
+	}
+	const all = 1000
+	events, err := m.store.ReadStream(c.Request().Context(), saga.ID, 0, all)
+	if err != nil {
+		return err
+	}
+	view := operatorsViewOf(saga)
+	for _, e := range events {
+		view.Events = append(view.Events, eventViewOf(e))
+	}
+	return c.JSON(http.StatusOK, view)
+}
+
+// listEvents reads the log of a module.
+//
+//	@Summary	Read the log of a module, oldest first
+//	@Tags		operators
+//	@Security	Bearer
+//	@Param		module	query		string	true	"Whose log: positions are each module's own"	Enums(cart,order,payment,saga)
+//	@Param		stream	query		string	false	"Only this stream"	format(uuid)
+//	@Param		type	query		string	false	"Only this type of event, such as cart.item_added"
+//	@Param		after	query		int		false	"Only after this position"	minimum(0)
+//	@Param		limit	query		int		false	"At most this many"	minimum(1)	maximum(100)	default(20)
+//	@Success	200		{object}	web.Page[EventView]
+//	@Failure	401,403	{object}	web.Problem
+//	@Failure	422		{object}	web.Problem	"validation_failed"
+//	@Router		/v1/admin/events [get]
+func (m *Module) listEvents(c echo.Context) error {
+	page, err := web.AfterOf(c)
+	if err != nil {
+		return err
+	}
+	store, ok := m.Stores[c.QueryParam("module")]
+	if c.QueryParam("module") == "saga" {
+		store, ok = m.store, true
+	}
+	if !ok {
+		return web.Refused("module", "unknown_module", "Name one of cart, order, payment, saga.")
+	}
+	filter := eventstore.Filter{Kind: c.QueryParam("type")}
+	if s := c.QueryParam("stream"); s != "" {
+		if filter.Stream, err = uuid.Parse(s); err != nil {
+			return web.Refused("stream", "not_an_id", "This is not an id.")
+		}
+	}
+	events, err := store.ReadLog(c.Request().Context(), page.After, page.Limit+1, filter)
+	if err != nil {
+		return err
+	}
+	views := make([]EventView, len(events))
+	for i, e := range events {
+		views[i] = eventViewOf(e)
+	}
+	return c.JSON(http.StatusOK, web.NewLog(views, page.Limit, func(v EventView) int64 { return v.Position }))
+}

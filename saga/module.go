@@ -1,0 +1,200 @@
+// Package saga sees a check-out through: what spans several modules, and no transaction can.
+//
+// A saga is a decider whose output is commands. It is pure, and tells its story in one file: [checkout] in checkout.go.
+// The runner does the rest for any saga:
+//
+//	cart.CheckedOut ──► Started
+//	                      │ ◄──────────────── a nudge: a webhook came, a retry fell due, a process was lost
+//	                      ▼
+//	          state ─► react ─► commands ─► order, payment, cart
+//	            ▲                              │ done · refused · wait · unknown · fault
+//	            └──── record: an event ◄───────┘
+//	                      │
+//	                      └─► Ended: completed, failed, cancelled    or needs_attention: a person must look
+//
+// The saga is a stream like any other. It writes when it starts, when it must wait or turn, and when it ends; steps that
+// went well in between ride with the next write, since a crash only repeats commands whose ids are derived. Every
+// process may drive every saga: the version of the stream is the fence, and wake_at in its row is what a sweep looks
+// at when the process that drove it is gone.
+package saga
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+	"gorm.io/gorm"
+
+	"shopping-cart/cart"
+	"shopping-cart/eventstore"
+	"shopping-cart/order"
+	"shopping-cart/payment"
+	"shopping-cart/platform/web"
+)
+
+// Config is what the module needs.
+type Config struct {
+	Committer *eventstore.Committer
+	Query     *pgxpool.Pool
+	Control   *pgxpool.Pool // claims
+	Views     *gorm.DB
+	Alone     bool // no other process uses the database
+	Log       *slog.Logger
+
+	Patience time.Duration                                 // how long a payment may stay in doubt before a person must look
+	Ended    func(kind, status string, took time.Duration) // told of every saga that ended; may be nil
+	Stores   map[string]*eventstore.Store                  // of the other modules, by name: what operators read
+	Rooms    Rooms
+}
+
+// Rooms are the other modules, as far as sagas need them.
+type Rooms struct {
+	CheckOut      func(context.Context, cart.CheckOut) (cart.Sealed, error)
+	CartVisible   func(ctx context.Context, caller web.Caller, cartID uuid.UUID) error
+	Cart          func(ctx context.Context, id, correlation uuid.UUID, cmd cart.Command) error
+	Order         func(ctx context.Context, id, correlation uuid.UUID, cmd order.Command) error
+	SaveContact   func(context.Context, order.Contact) error
+	DropContact   func(ctx context.Context, id uuid.UUID) error
+	Charge        func(ctx context.Context, correlation uuid.UUID, c payment.Charge) (payment.Outcome, error)
+	UndoPayment   func(ctx context.Context, correlation uuid.UUID, u payment.Undo) (payment.Outcome, error)
+	CancelPayment func(ctx context.Context, write web.Write, c payment.Cancel) (already bool, err error)
+}
+
+// Module is the saga module.
+type Module struct {
+	Config
+	store  *eventstore.Store
+	runner *runner
+	watch  *watch
+}
+
+// New makes the module and subscribes it to what starts and wakes sagas. Stores must hold those of cart and payment.
+func New(c Config) *Module {
+	if c.Ended == nil {
+		c.Ended = func(string, string, time.Duration) {}
+	}
+	m := &Module{Config: c, watch: &watch{waiting: map[uuid.UUID][]chan struct{}{}}}
+	m.store = eventstore.Open(c.Committer, c.Query, "saga", sagas)
+	m.runner = &runner{
+		store: m.store, send: m.send, patience: c.Patience, ended: c.Ended, log: c.Log, watch: m.watch,
+		active: map[uuid.UUID]*drive{},
+	}
+	eventstore.Subscribe(c.Stores["cart"], "start-checkout", m.start)
+	eventstore.Subscribe(c.Stores["payment"], "wake-checkout", func(_ context.Context, e eventstore.Message[payment.Notified]) error {
+		m.runner.nudge(e.Event.CheckoutID)
+		return nil
+	})
+	eventstore.Subscribe(c.Stores["payment"], "cancel-checkout", func(_ context.Context, e eventstore.Message[payment.UndoRequested]) error {
+		m.runner.nudge(e.Event.CheckoutID)
+		return nil
+	})
+	return m
+}
+
+// Store holds the events of the sagas.
+func (m *Module) Store() *eventstore.Store { return m.store }
+
+// start begins the saga of a sealed cart, once, and drives it.
+func (m *Module) start(ctx context.Context, e eventstore.Message[cart.CheckedOut]) error {
+	id := e.Event.CheckoutID
+	receipt, err := m.store.Do(ctx, eventstore.Command{
+		ID:      commandID(id, "start"),
+		Meta:    eventstore.Meta{Actor: e.Meta.Actor, Correlation: id, Trace: e.Meta.Trace},
+		Streams: []eventstore.Ref{sagas.Ref(id)},
+		Decide: func(tx *eventstore.Tx) error {
+			if !sagas.Get(tx, id).Exists() {
+				sagas.Append(tx, id, Started{
+					Type: checkout.Type, Definition: checkout.Version, CustomerID: e.Event.CustomerID,
+					Checkout: startOf(e.Event), At: now(),
+				})
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("start checkout %s: %w", id, err)
+	}
+	m.watch.changed(id)
+	if receipt.Replayed {
+		m.runner.nudge(id)
+		return nil
+	}
+	saga, err := sagas.Result(ctx, m.store, receipt)
+	m.runner.begin(id, &saga)
+	return err
+}
+
+const (
+	claimEvery = time.Second // on average
+	claimLimit = 100
+)
+
+// Run drives what falls due, and what a crash left, until ctx is done. It ends when the steps under way have ended.
+func (m *Module) Run(ctx context.Context) error {
+	defer m.runner.stop()
+	failed := func(err error) { m.Log.ErrorContext(ctx, "sagas in the background", "error", err) }
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return m.store.Sweep(ctx, m.Alone, failed) })
+	g.Go(func() error {
+		if m.Alone { // whoever drove these is gone
+			m.claim(ctx, recoverable, failed)
+		}
+		for wait(ctx, claimEvery/2+rand.N(claimEvery)) {
+			m.claim(ctx, due, failed)
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+const (
+	// due are sagas whose time has come: to retry, to end a wait, or to be taken over. The claim pushes wake_at forward,
+	// which saves other processes the work; it is no lock.
+	due = `update saga.streams set wake_at = now() + interval '15 seconds'
+		where id in (select id from saga.streams where wake_at <= now() order by wake_at limit $1 for update skip locked)
+		returning id`
+	// recoverable are sagas that a process was driving, or was about to drive again, when it was lost.
+	recoverable = `update saga.streams set wake_at = now() + interval '15 seconds'
+		where id in (select id from saga.streams where wake_at is not null and status <> 'requires_action'
+			and wake_at <= now() + interval '2 minutes' and updated_at < now() order by wake_at limit $1 for update skip locked)
+		returning id`
+)
+
+func (m *Module) claim(ctx context.Context, sql string, failed func(error)) {
+	rows, err := m.Control.Query(ctx, sql, claimLimit)
+	if err == nil {
+		var id uuid.UUID
+		for rows.Next() {
+			if err = rows.Scan(&id); err == nil {
+				m.runner.nudge(id)
+			}
+		}
+		err = rows.Err()
+	}
+	if err != nil && ctx.Err() == nil {
+		failed(fmt.Errorf("claim sagas: %w", err))
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// commandSpace is the name space of the ids that sagas derive. It never changes: a redelivery must find its receipt.
+var commandSpace = uuid.MustParse("0d7f5b43-6f2c-4d0e-9a53-3c1f9f0d2a11")
+
+func commandID(saga uuid.UUID, step string) uuid.UUID {
+	return uuid.NewSHA1(commandSpace, []byte(saga.String()+"/"+step))
+}

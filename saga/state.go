@@ -1,0 +1,151 @@
+package saga
+
+import (
+	"slices"
+	"time"
+
+	"shopping-cart/eventstore"
+)
+
+// Status is where a saga stands, as clients see it.
+type Status string
+
+// The statuses of a saga. The last three are ends.
+const (
+	Running        Status = "running"
+	RequiresAction Status = "requires_action" // the shopper must act
+	Compensating   Status = "compensating"    // it turned: what was done is being undone
+	NeedsAttention Status = "needs_attention" // an operator must look
+	Completed      Status = "completed"
+	Failed         Status = "failed"
+	Cancelled      Status = "cancelled"
+)
+
+// Ended reports whether nothing is left to do.
+func (s Status) Ended() bool { return s == Completed || s == Failed || s == Cancelled }
+
+// StepStatus is where a step stands.
+type StepStatus string
+
+// The statuses of a step.
+const (
+	StepPending   StepStatus = "pending"
+	StepIsDone    StepStatus = "done"
+	StepRetrying  StepStatus = "retrying"
+	StepWaiting   StepStatus = "waiting"
+	StepIsRefused StepStatus = "refused"
+)
+
+// Step is what is known of one step.
+type Step struct {
+	Name       string     `json:"name"`
+	Status     StepStatus `json:"status"`
+	Attempts   int        `json:"attempts"`
+	StartedAt  time.Time  `json:"started_at"`
+	FinishedAt time.Time  `json:"finished_at,omitzero"`
+	DueAt      time.Time  `json:"due_at,omitzero"` // not to be tried before, unless something happened
+	Error      string     `json:"error,omitempty"`
+	Unknown    bool       `json:"unknown,omitempty"`
+	Certain    bool       `json:"certain,omitempty"`
+}
+
+// State is a saga: what it is about, and every step begun.
+type State struct {
+	Type       string      `json:"type"`
+	Definition int         `json:"definition"`
+	CustomerID string      `json:"customer_id"`
+	Checkout   Checkout    `json:"checkout"`
+	Status     Status      `json:"status"`
+	Steps      []Step      `json:"steps,omitempty"`
+	Failure    *Failure    `json:"failure,omitempty"` // set when it turned
+	NextAction *NextAction `json:"next_action,omitempty"`
+	At         time.Time   `json:"at"` // of its last event
+}
+
+// Step is what is known of the step of that name: pending, when it never began.
+func (s State) Step(name string) Step {
+	if i := slices.IndexFunc(s.Steps, func(st Step) bool { return st.Name == name }); i >= 0 {
+		return s.Steps[i]
+	}
+	return Step{Name: name, Status: StepPending}
+}
+
+func (s State) done(name string) bool { return s.Step(name).Status == StepIsDone }
+
+// lease is how long a process that drives a saga is left alone before another one looks.
+const lease = 15 * time.Second
+
+var sagas = &eventstore.Aggregate[State, Event]{
+	Kind: "saga", Fold: 1, Decode: decodeEvent, Evolve: evolve, Index: index,
+}
+
+func index(s State) eventstore.Index {
+	return eventstore.Index{Customer: s.CustomerID, Status: string(s.Status), WakeAt: wakeAt(s)}
+}
+
+// wakeAt is when somebody must look at the saga: when its first step falls due, or when whoever drives it must be lost.
+func wakeAt(s State) time.Time {
+	if s.Status.Ended() || s.Status == NeedsAttention {
+		return time.Time{}
+	}
+	var due time.Time
+	for _, st := range s.Steps {
+		if !st.DueAt.IsZero() && (due.IsZero() || st.DueAt.Before(due)) {
+			due = st.DueAt
+		}
+	}
+	if due.IsZero() {
+		return s.At.Add(lease)
+	}
+	return due
+}
+
+func evolve(s State, event Event) State {
+	switch e := event.(type) {
+	case Started:
+		return State{Type: e.Type, Definition: e.Definition, CustomerID: e.CustomerID, Checkout: e.Checkout, Status: Running, At: e.At}
+	case StepDone:
+		s = s.attempted(e.Step, StepIsDone, e.BeganAt, e.At, func(st *Step) { st.FinishedAt = e.At })
+		s.Status = s.underWay()
+	case StepRetried:
+		s = s.attempted(e.Step, StepRetrying, e.BeganAt, e.At, func(st *Step) {
+			st.Error, st.Unknown, st.Certain, st.DueAt = e.Error, e.Unknown, e.Certain, e.RetryAt
+		})
+		s.Status = s.underWay()
+	case StepWaits:
+		s = s.attempted(e.Step, StepWaiting, e.BeganAt, e.At, func(st *Step) { st.DueAt = e.Until })
+		s.Status, s.NextAction = RequiresAction, e.NextAction
+	case StepRefused:
+		s = s.attempted(e.Step, StepIsRefused, e.BeganAt, e.At, func(st *Step) { st.FinishedAt, st.Error = e.At, e.Failure.Detail })
+		s.Failure = &e.Failure
+		s.Status = Compensating
+	case AttentionNeeded:
+		s.Status, s.At = NeedsAttention, e.At
+	case Ended:
+		s.Status, s.At = e.Status, e.At
+	}
+	return s
+}
+
+func (s State) underWay() Status {
+	if s.Failure != nil {
+		return Compensating
+	}
+	return Running
+}
+
+// attempted is the state after one more attempt of a step.
+func (s State) attempted(name string, status StepStatus, began, at time.Time, set func(*Step)) State {
+	s.Steps = slices.Clone(s.Steps)
+	s.NextAction, s.At = nil, at
+	i := slices.IndexFunc(s.Steps, func(st Step) bool { return st.Name == name })
+	if i < 0 {
+		s.Steps = append(s.Steps, Step{Name: name, StartedAt: began})
+		i = len(s.Steps) - 1
+	}
+	old := s.Steps[i]
+	next := Step{Name: name, Status: status, Attempts: old.Attempts + 1, StartedAt: old.StartedAt}
+	set(&next)
+	s.Steps[i] = next
+	return s
+}
