@@ -119,7 +119,7 @@ func TestEmbeddedSurvives(t *testing.T) {
 		dir := openDir(t)
 		v := startVictim(t, dir, nil)
 		require.Eventually(t, func() bool {
-			found, _ := filepath.Glob(filepath.Join(dir, "pg*.init*", "base"))
+			found, _ := filepath.Glob(filepath.Join(dir, "pg*", "base"))
 			return len(found) > 0
 		}, patience, time.Millisecond)
 		v.kill(t)

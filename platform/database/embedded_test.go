@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -96,9 +98,8 @@ func TestEmbedded(t *testing.T) {
 		server := startServer(t, dir)
 		exec1(t, server.URL("shop"), "create table kept (n int)")
 		require.NoError(t, server.Stop(t.Context()))
-		// The number now belongs to a process that lives: this one.
 		pidFile := filepath.Join(cluster(t, dir), "postmaster.pid")
-		require.NoError(t, os.WriteFile(pidFile, fmt.Appendln(nil, os.Getpid()), 0o644))
+		require.NoError(t, os.WriteFile(pidFile, fmt.Appendln(nil, processOfOwner(t, cluster(t, dir))), 0o644))
 		requireKept(t, startServer(t, dir))
 	})
 
@@ -163,7 +164,23 @@ func cluster(t *testing.T, dir string) string {
 	return found[0]
 }
 
-// postmaster is the process id of the server at url.
+// processOfOwner is the id of a living process of the user to whom path belongs. Of other users' processes, and of its
+// parent, PostgreSQL knows by itself that they are no postmaster.
+func processOfOwner(t *testing.T, path string) int {
+	t.Helper()
+	cmd := exec.Command("sleep", "3600")
+	s, err := os.Stat(path)
+	require.NoError(t, err)
+	if owner := s.Sys().(*syscall.Stat_t); os.Geteuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: owner.Uid, Gid: owner.Gid}}
+	}
+	cmd.Dir = "/"
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return cmd.Process.Pid
+}
+
+// postmaster is the process id of the server in dir.
 func postmaster(t *testing.T, dir string) int {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(cluster(t, dir), "postmaster.pid"))

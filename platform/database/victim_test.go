@@ -156,7 +156,9 @@ func testConfig(dir string) database.EmbeddedConfig {
 // startServer starts a server of this very program, and stops it when the test ends.
 func startServer(t *testing.T, dir string) *database.Embedded {
 	t.Helper()
-	server, err := database.Start(t.Context(), testConfig(dir))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	server, err := database.Start(ctx, testConfig(dir))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = server.Stop(context.Background()) })
 	return server
