@@ -126,8 +126,11 @@ func databases(ctx context.Context, settings config.Config, log *slog.Logger) (u
 // program is everything that runs.
 type program struct {
 	databases map[string]*databaseOf // by URL
-	modules   []runner
-	saga      runner
+	carts     *cart.Module
+	orders    *order.Module
+	payments  *payment.Module
+	bank      *simulator.Simulator
+	sagas     *saga.Module
 	web       *web.Server
 }
 
@@ -161,48 +164,47 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 	on := func(schema string) *databaseOf { return p.databases[urls[schema]] }
 	alone := settings.Embedded()
 
-	orders := order.New(order.Config{
+	p.orders = order.New(order.Config{
 		Committer: on("orders").committer, Query: on("orders").pools.Query, Views: on("orders").pools.Views, Alone: alone, Log: log,
 	})
-	carts := cart.New(cart.Config{
+	p.carts = cart.New(cart.Config{
 		Committer: on("cart").committer, Query: on("cart").pools.Query, Views: on("cart").pools.Views, Alone: alone, Log: log,
-		Available: orders.Available,
+		Available: p.orders.Available,
 		VerifyGuest: func(token string) (string, error) {
 			claims, err := tokens.VerifyExpired(token, guestLeeway)
 			return claims.Subject, err
 		},
 	})
-	bank := simulator.New(simulator.Config{
+	p.bank = simulator.New(simulator.Config{
 		Pool: on("simulator").pools.Query, Latency: settings.SimulatorLatency, Secret: settings.SimulatorSecret, Log: log,
 		WebhookURL: func() string { return localURL(address) + "/v1/webhooks/payments/simulator" },
 		PublicURL:  func() string { return settings.BaseURL(address) },
 	})
-	payments := payment.New(payment.Config{
+	p.payments = payment.New(payment.Config{
 		Committer: on("payment").committer, Query: on("payment").pools.Query, Alone: alone, Log: log,
-		Providers: []payment.Provider{bank}, Timeout: settings.PaymentTimeout, ActionTTL: settings.PaymentActionTTL,
+		Providers: []payment.Provider{p.bank}, Timeout: settings.PaymentTimeout, ActionTTL: settings.PaymentActionTTL,
 	})
-	sagas := saga.New(saga.Config{
+	p.sagas = saga.New(saga.Config{
 		Committer: on("saga").committer, Query: on("saga").pools.Query, Control: on("saga").pools.Control, Views: on("saga").pools.Views,
 		Alone: alone, Log: log, Patience: settings.StepDeadline, Ended: metrics.SagaEnded,
-		Stores: map[string]*eventstore.Store{"cart": carts.Store(), "order": orders.Store(), "payment": payments.Store()},
+		Stores: map[string]*eventstore.Store{"cart": p.carts.Store(), "order": p.orders.Store(), "payment": p.payments.Store()},
 		Rooms: saga.Rooms{
-			CheckOut: carts.CheckOut, CartVisible: carts.Visible, Cart: carts.Handle,
-			Order: orders.Handle, SaveContact: orders.SaveContact, DropContact: orders.DropContact,
-			Charge: payments.Charge, UndoPayment: payments.Undo, CancelPayment: payments.Cancel,
+			CheckOut: p.carts.CheckOut, CartVisible: p.carts.Visible, Cart: p.carts.Handle,
+			Order: p.orders.Handle, SaveContact: p.orders.SaveContact, DropContact: p.orders.DropContact,
+			Charge: p.payments.Charge, UndoPayment: p.payments.Undo, CancelPayment: p.payments.Cancel,
 		},
 	})
-	metrics.SagaAge("checkout", sagas.OldestUnfinished)
-	for _, store := range []*eventstore.Store{carts.Store(), orders.Store(), payments.Store(), sagas.Store()} {
+	metrics.SagaAge("checkout", p.sagas.OldestUnfinished)
+	for _, store := range []*eventstore.Store{p.carts.Store(), p.orders.Store(), p.payments.Store(), p.sagas.Store()} {
 		metrics.OutboxAge(store.Schema(), store.OldestUnhandled)
 	}
 
-	p.modules, p.saga = []runner{carts, orders, payments, bank}, sagas
 	p.web = web.New(web.Config{
 		Auth: tokens, Log: log, CORSOrigins: settings.CORSOrigins, Timeout: settings.RequestTimeout, Grace: settings.ShutdownTimeout,
 		Ready: p.ready, OpenAPI: docs.OpenAPI, Metrics: metrics.Handler(), Observe: metrics.HTTP,
 	})
 	p.web.Sessions(tokens, settings.SessionTTL)
-	for _, room := range []interface{ Routes(*web.Server) }{carts, orders, payments, bank, sagas} {
+	for _, room := range []interface{ Routes(*web.Server) }{p.carts, p.orders, p.payments, p.bank, p.sagas} {
 		room.Routes(p.web)
 	}
 	return p, nil
@@ -244,16 +246,24 @@ func (p *program) ready(ctx context.Context) error {
 func (p *program) serve(ctx context.Context, listener net.Listener, grace time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	stop := p.start(cancel)
+	err := p.web.Run(ctx, listener)
+	return errors.Join(err, stop(grace))
+}
+
+// start starts everything but the web. failed is called when a part ends too early.
+func (p *program) start(failed func()) (stop func(grace time.Duration) error) {
 	var committers []runner
 	for _, db := range p.databases {
 		committers = append(committers, db.committer)
 	}
-	inner := []*layer{start(cancel, committers...), start(cancel, p.modules...), start(cancel, p.saga)}
-	err := p.web.Run(ctx, listener)
-	for i := len(inner) - 1; i >= 0; i-- {
-		err = errors.Join(err, inner[i].stop(grace))
+	layers := []*layer{start(failed, committers...), start(failed, p.carts, p.orders, p.payments, p.bank), start(failed, p.sagas)}
+	return func(grace time.Duration) (err error) {
+		for i := len(layers) - 1; i >= 0; i-- {
+			err = errors.Join(err, layers[i].stop(grace))
+		}
+		return err
 	}
-	return err
 }
 
 // layer is what runs and stops together.
