@@ -85,6 +85,20 @@ func TestTimeoutIsNeitherSuccessNorFailure(t *testing.T) {
 	require.Equal(t, payment.ResultCaptured, p.charge(t, c).Result)
 }
 
+// TestCallerGivesUp: what the provider answered is recorded, though nobody waits for it any more.
+func TestCallerGivesUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx, giveUp := context.WithCancel(t.Context())
+	p, c := w.start(around{w.sim, func(_ string, call func() error) error {
+		defer giveUp()
+		return call()
+	}}, patient), newCharge("sim_ok")
+	_, err := p.Charge(ctx, c.CheckoutID, c)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, []string{"payment.requested", "payment.authorized", "payment.capture_requested"}, p.kinds(t, c))
+}
+
 func TestFlakyIsUnavailableAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -159,6 +159,21 @@ func TestWebhook(t *testing.T) {
 	require.Equal(t, 400, send(s.server, "POST", path, "", "{}").Code)
 }
 
+// TestWokenTwiceIsOnce dies, as it were, between waking a payment and noting that it was woken.
+func TestWokenTwiceIsOnce(t *testing.T) {
+	t.Parallel()
+	s, c := newShop(t), newCharge("sim_requires_action")
+	s.charge(t, c)
+	require.Equal(t, 200, send(s.server, "POST", "/simulator/payments/"+c.PaymentID.String()+"/approve", "", "").Code)
+	s.waitWoken(t)
+	s.requireDelivered(t)
+	tag, err := s.pools.Query.Exec(t.Context(), "update payment.webhooks set handled_at = null, due_at = now()")
+	require.NoError(t, err)
+	require.Equal(t, int64(1), tag.RowsAffected())
+	s.requireDelivered(t)
+	require.Equal(t, []string{"payment.requested", "payment.action_required", "payment.notified"}, s.kinds(t, c))
+}
+
 func TestWebhookOfNobody(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
