@@ -3,7 +3,10 @@ package database_test
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -119,15 +122,32 @@ func TestEmbeddedSurvives(t *testing.T) {
 		dir := openDir(t)
 		v := startVictim(t, dir, nil)
 		require.Eventually(t, func() bool {
-			found, _ := filepath.Glob(filepath.Join(dir, "pg*", "base"))
+			found, _ := filepath.Glob(filepath.Join(dir, "pg*", "PG_VERSION"))
 			return len(found) > 0
 		}, patience, time.Millisecond)
+		// Neither may tidy up: initdb empties its directory when it is asked to end, the program when initdb fails.
+		require.NoError(t, v.Process.Signal(syscall.SIGSTOP))
+		killChildren(t, v.Process.Pid)
 		v.kill(t)
+		left, err := filepath.Glob(filepath.Join(dir, "pg*", "PG_VERSION"))
+		require.NoError(t, err)
+		require.NotEmpty(t, left, "initdb was to leave a half-made cluster")
 		exec1(t, startServer(t, dir).URL("shop"), "select 1")
 		halves, err := filepath.Glob(filepath.Join(dir, "*.init*"))
 		require.NoError(t, err)
 		require.Empty(t, halves)
 	})
+}
+
+func killChildren(t *testing.T, of int) {
+	t.Helper()
+	out, err := exec.Command("pgrep", "-P", strconv.Itoa(of)).Output()
+	require.NoError(t, err, "it has no children")
+	for _, child := range strings.Fields(string(out)) {
+		pid, err := strconv.Atoi(child)
+		require.NoError(t, err)
+		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	}
 }
 
 // requireGone waits for a killed process to be reaped by its new parent.
