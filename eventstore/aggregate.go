@@ -50,7 +50,10 @@ func (a *Aggregate[S, E]) Ref(id uuid.UUID) Ref { return Ref{ID: id, codec: a} }
 // Get is the state of a stream that the command names, with what the command appended so far.
 func (a *Aggregate[S, E]) Get(tx *Tx, id uuid.UUID) Stream[S] {
 	v := tx.entry(id).seenBy(tx)
-	state, _ := v.value.(S) // nil, where the stream does not exist: the zero state
+	state, ok := v.value.(S)
+	if !ok { // there is no such stream, or it is of another kind
+		return Stream[S]{ID: id}
+	}
 	return Stream[S]{ID: id, Version: v.version, State: state, CreatedAt: v.created, UpdatedAt: v.updated}
 }
 
@@ -58,7 +61,7 @@ func (a *Aggregate[S, E]) Get(tx *Tx, id uuid.UUID) Stream[S] {
 func (a *Aggregate[S, E]) Append(tx *Tx, id uuid.UUID, events ...E) {
 	for _, e := range events {
 		s := a.Get(tx, id)
-		tx.append(id, e, a.Evolve(s.State, e))
+		tx.append(a, id, e, a.Evolve(s.State, e))
 	}
 }
 

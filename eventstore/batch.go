@@ -155,6 +155,9 @@ func (w *work) scanStreams(rows pgx.Rows) error {
 	var created, updated time.Time
 	_, err := pgx.ForEachRow(rows, []any{&id, &version, &kind, &fold, &state, &created, &updated}, func() (err error) {
 		e := w.streams[id]
+		if c, ok := w.store.kinds[kind]; ok {
+			e.codec = c // a neighbour may have named the stream as another kind: the row knows better
+		}
 		if e.other = kind != e.codec.kind(); e.other {
 			return nil
 		}

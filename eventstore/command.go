@@ -116,9 +116,10 @@ func (tx *Tx) entry(id uuid.UUID) *entry {
 	return e
 }
 
-func (tx *Tx) append(id uuid.UUID, event Event, next any) {
+func (tx *Tx) append(c codec, id uuid.UUID, event Event, next any) {
 	e := tx.entry(id)
-	if !e.locked || e.other {
+	exists := e.seenBy(tx).version > 0
+	if !e.locked || e.other || exists && e.codec.kind() != c.kind() {
 		panic(fmt.Sprintf("the command may not change stream %s", id))
 	}
 	data, err := json.Marshal(event)
@@ -130,7 +131,7 @@ func (tx *Tx) append(id uuid.UUID, event Event, next any) {
 		tx.touched = append(tx.touched, e)
 	}
 	if e.draft.version == 0 {
-		e.draft.created = tx.now
+		e.draft.created, e.codec = tx.now, c
 	}
 	e.draft.version++
 	e.draft.value, e.draft.updated = next, tx.now
