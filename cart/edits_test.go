@@ -1,13 +1,20 @@
 package cart
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/database"
+	"shopping-cart/platform/pgtest"
+	"shopping-cart/platform/web"
 )
 
 // route is an edit of a cart. good succeeds on a cart with a line of MUG; bad is a body that is refused.
@@ -264,4 +271,34 @@ func TestManyClients(t *testing.T) {
 		}
 		require.Len(t, ann.send(t, "GET", path, "").cart(t).Items, len(skus))
 	})
+}
+
+// TestAProductTakenForACartHarmsNoNeighbour: in one batch somebody names a product as if it were a cart, and ann adds it.
+func TestAProductTakenForACartHarmsNoNeighbour(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	b := setupOn(t, url, func(*Module) {})
+	b.sells(t, "MUG")
+	_, id := b.as(t, "ann").opens(t)
+
+	pools, err := database.Open(t.Context(), url, database.Options{})
+	require.NoError(t, err)
+	t.Cleanup(pools.Close)
+	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{})
+	m := New(Config{Committer: committer, Query: pools.Query, Views: pools.Views}) // whose commands wait until it runs
+	queue := func(n int, cart uuid.UUID, c command) chan error {
+		answer := make(chan error, 1)
+		w := web.Write{ID: uuid.Must(uuid.NewV7())}
+		go func() {
+			_, _, err := m.do(context.WithoutCancel(t.Context()), edit{cart: cart, caller: web.Caller{Subject: "ann"}, access: owns, write: w, command: c})
+			answer <- err
+		}()
+		require.Eventually(t, func() bool { return committer.Waiting() == n }, 10*time.Second, time.Millisecond)
+		return answer
+	}
+	astray := queue(1, productID("MUG"), clearItems{})
+	adding := queue(2, id, addItem{"MUG", 1})
+	run(t, committer.Run)
+	require.ErrorIs(t, <-astray, errNotFound)
+	require.NoError(t, <-adding)
 }
