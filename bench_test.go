@@ -9,8 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -44,15 +42,14 @@ type shop struct {
 func openShop(b *testing.B) *shop {
 	b.Helper()
 	settings := config.Config{
-		HTTPAddr: "127.0.0.1:0", DataDir: b.TempDir(), PGBinDir: os.Getenv("PG_BIN_DIR"), PaymentProvider: config.Simulator, Committers: 1, QueueSize: 4096,
+		HTTPAddr: "127.0.0.1:0", PaymentProvider: config.Simulator, Committers: 1, QueueSize: 4096,
 		QueryConnections: 8, AuthSecret: strings.Repeat("s", 32), AuthAudience: "bench", SimulatorSecret: strings.Repeat("s", 32),
 		SessionTTL: time.Hour, PaymentTimeout: 3 * time.Second, StepDeadline: time.Hour, ShutdownTimeout: 20 * time.Second,
 		RequestTimeout: 35 * time.Second,
 	}
 	log := slog.New(slog.DiscardHandler)
-	urls, stopDatabase, err := databases(b.Context(), settings, log)
-	require.NoError(b, err)
-	b.Cleanup(stopDatabase)
+	url := pgtest.Durable(b)
+	urls := settings.DatabaseURLs(url)
 	listener, err := net.Listen("tcp", settings.HTTPAddr)
 	require.NoError(b, err)
 	p, err := build(b.Context(), settings, urls, listener.Addr(), log)
@@ -63,7 +60,7 @@ func openShop(b *testing.B) *shop {
 	go func() { stopped <- p.serve(ctx, listener, settings.ShutdownTimeout) }()
 	b.Cleanup(func() { cancel(); require.NoError(b, <-stopped) })
 
-	s := &shop{p: p, url: urls["cart"], base: "http://" + listener.Addr().String()}
+	s := &shop{p: p, url: url, base: "http://" + listener.Addr().String()}
 	tokens, err := auth.New([]byte(settings.AuthSecret), settings.AuthAudience)
 	require.NoError(b, err)
 	s.token, _, err = tokens.Mint("ada", nil, time.Hour)
@@ -71,14 +68,10 @@ func openShop(b *testing.B) *shop {
 	s.admin, _, err = tokens.Mint("operator", []string{web.ScopeAdmin}, time.Hour)
 	require.NoError(b, err)
 	s.caller = web.Caller{Subject: "ada"}
-	for n := range products {
-		s.call(b, http.MethodPut, "/v1/products/sku-"+strconv.Itoa(n), s.admin, nil, map[string]any{
-			"name": "WHITE HANGING HEART T-LIGHT HOLDER", "price": map[string]any{"amount": 255, "currency": "GBP"}})
-	}
+	s.call(b, http.MethodPut, "/v1/products/sku-1", s.admin, nil, map[string]any{
+		"name": "WHITE HANGING HEART T-LIGHT HOLDER", "price": map[string]any{"amount": 255, "currency": "GBP"}})
 	return s
 }
-
-const products = 100
 
 // call sends a request and decodes the answer.
 func (s *shop) call(b *testing.B, method, path, token string, header map[string]string, body any) (answer struct {
@@ -112,13 +105,17 @@ func (s *shop) carts(b *testing.B, n int) []uuid.UUID {
 	ids := make([]uuid.UUID, n)
 	s.each(n, 64, func(i int) {
 		ids[i] = s.call(b, http.MethodPost, "/v1/carts", s.token, nil, map[string]any{"currency": "GBP"}).ID
-		s.addItem(b, ids[i], i)
+		s.addItem(b, ids[i])
 	})
 	return ids
 }
 
-func (s *shop) addItem(b *testing.B, id uuid.UUID, i int) {
-	s.call(b, http.MethodPost, "/v1/carts/"+id.String()+"/items", s.token, nil, map[string]any{"sku": "sku-" + strconv.Itoa(i%products), "quantity": 1})
+func (s *shop) addItem(b *testing.B, id uuid.UUID) {
+	s.call(b, http.MethodPost, "/v1/carts/"+id.String()+"/items", s.token, nil, map[string]any{"sku": "sku-1", "quantity": cart.MaxQuantity})
+}
+
+func (s *shop) setQuantity(b *testing.B, id uuid.UUID, i int) {
+	s.call(b, http.MethodPatch, "/v1/carts/"+id.String()+"/items/sku-1", s.token, nil, map[string]any{"quantity": 1 + i%cart.MaxQuantity})
 }
 
 // each calls do n times from some callers at once.
@@ -172,7 +169,7 @@ func BenchmarkCommand(b *testing.B) {
 	for _, n := range callers {
 		b.Run(fmt.Sprintf("pgbench/callers=%d", n), func(b *testing.B) { s.pgbench(b, n, "command.sql") })
 		b.Run(fmt.Sprintf("http/callers=%d", n), func(b *testing.B) {
-			s.measure(b, n, func(i int) { s.addItem(b, spread[i%len(spread)], i) })
+			s.measure(b, n, func(i int) { s.setQuantity(b, spread[i%len(spread)], i) })
 		})
 	}
 }

@@ -75,7 +75,9 @@ func BenchmarkCommand(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/callers=%d", kind.name, callers), func(b *testing.B) {
 				before := committer.Counts()
 				b.ResetTimer()
-				each(b.N, callers, func(i int) { mustEdit(b, m, kind.ids[i%len(kind.ids)], addItem{SKU: "sku-1", Quantity: 1}) })
+				each(b.N, callers, func(i int) {
+					mustEdit(b, m, kind.ids[i%len(kind.ids)], setQuantity{SKU: "sku-1", Quantity: 1 + int64(i%MaxQuantity)})
+				})
 				b.StopTimer()
 				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "per_s")
 				b.ReportMetric(float64(committer.Counts().Batches-before.Batches)/float64(b.N), "commits/op")
@@ -97,7 +99,7 @@ func openModule(b *testing.B, url string) (*Module, *eventstore.Committer) {
 	return m, committer
 }
 
-// fill makes a product and opens a thousand carts.
+// fill makes a product and opens a thousand carts with one line.
 func fill(b *testing.B, m *Module) []uuid.UUID {
 	_, err := m.store.Do(b.Context(), eventstore.Command{
 		Streams: []eventstore.Ref{products.Ref(productID("sku-1"))},
@@ -111,6 +113,7 @@ func fill(b *testing.B, m *Module) []uuid.UUID {
 	each(len(ids), 64, func(i int) {
 		ids[i] = uuid.Must(uuid.NewV7())
 		mustEdit(b, m, ids[i], create{CustomerID: "ada", Currency: "GBP"})
+		mustEdit(b, m, ids[i], addItem{SKU: "sku-1", Quantity: MaxQuantity})
 	})
 	return ids
 }
