@@ -77,13 +77,14 @@ func (a *Aggregate[S, E]) Load(ctx context.Context, s *Store, id uuid.UUID) (Str
 	return all[0], nil
 }
 
-// LoadAll are those of the streams that exist, in no order.
+// LoadAll are those of the streams that exist, in the order of the ids.
 func (a *Aggregate[S, E]) LoadAll(ctx context.Context, s *Store, ids []uuid.UUID) ([]Stream[S], error) {
-	var out, stale []Stream[S]
 	rows, err := s.query.Query(ctx, s.sql.read, raw(ids))
 	if err != nil {
 		return nil, fmt.Errorf("load a %s: %w", a.Kind, err)
 	}
+	found := make(map[uuid.UUID]Stream[S], len(ids))
+	var stale []Stream[S]
 	var one Stream[S]
 	var kind string
 	var fold int16
@@ -98,18 +99,22 @@ func (a *Aggregate[S, E]) LoadAll(ctx context.Context, s *Store, ids []uuid.UUID
 		}
 		value, err := a.decodeState(state)
 		one.State, _ = value.(S)
-		out = append(out, one)
+		found[one.ID] = one
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("load a %s: %w", a.Kind, err)
 	}
 	for _, st := range stale {
-		st, err := a.LoadAt(ctx, s, st.ID, st.Version)
-		if err != nil {
+		if found[st.ID], err = a.LoadAt(ctx, s, st.ID, st.Version); err != nil {
 			return nil, err
 		}
-		out = append(out, st)
+	}
+	out := make([]Stream[S], 0, len(found))
+	for _, id := range ids {
+		if st, ok := found[id]; ok {
+			out = append(out, st)
+		}
 	}
 	return out, nil
 }

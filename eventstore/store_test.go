@@ -261,6 +261,27 @@ func TestAnotherFoldIsRefolded(t *testing.T) {
 	require.Equal(t, 1, fresh.count(t, `select count(*) from cart.streams where fold = 2 and state::text = '{"things":["a","b"],"closed":false}'`))
 }
 
+func TestLoadAllKeepsTheOrderAskedFor(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ids := make([]uuid.UUID, 6)
+	for i := range ids {
+		ids[i] = uuid.New()
+		_, err := b.put(t.Context(), uuid.New(), ids[i], "a")
+		require.NoError(t, err)
+	}
+	_, err := b.pools.Query.Exec(t.Context(), "update cart.streams set fold = 9 where id = any($1)", ids[2:4])
+	require.NoError(t, err, "some are to be refolded, which comes later")
+	found, err := jars.LoadAll(t.Context(), b.store, append([]uuid.UUID{uuid.New()}, ids...))
+	require.NoError(t, err)
+	loaded := make([]uuid.UUID, len(found))
+	for i, s := range found {
+		loaded[i] = s.ID
+		require.Equal(t, []string{"a"}, s.State.Things)
+	}
+	require.Equal(t, ids, loaded, "what does not exist is left out")
+}
+
 func TestStopAnswersEverybody(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -68,9 +68,8 @@ func (m *Module) list(ctx context.Context, q query, p web.PageRequest) (web.Page
 // read makes the views of orders, in their order.
 func (m *Module) read(ctx context.Context, rows []listed) ([]View, error) {
 	ids := make([]uuid.UUID, len(rows))
-	at := make(map[uuid.UUID]int, len(rows))
 	for i, r := range rows {
-		ids[i], at[r.ID] = r.ID, i
+		ids[i] = r.ID
 	}
 	if len(ids) == 0 {
 		return []View{}, nil
@@ -83,9 +82,9 @@ func (m *Module) read(ctx context.Context, rows []listed) ([]View, error) {
 	if err != nil {
 		return nil, err
 	}
-	views := make([]View, len(rows)) // a stream is never deleted, so all are found
-	for _, o := range found {
-		views[at[o.ID]] = viewOf(o, contacts)
+	views := make([]View, len(found))
+	for i, o := range found {
+		views[i] = viewOf(o, contacts)
 	}
 	return views, nil
 }

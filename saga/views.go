@@ -24,21 +24,7 @@ func (m *Module) newest(ctx context.Context, status Status, page web.PageRequest
 	if err := query.Order("created_at desc, id desc").Limit(page.Limit+1).Pluck("id", &ids).Error; err != nil {
 		return nil, fmt.Errorf("list the sagas: %w", err)
 	}
-	loaded, err := sagas.LoadAll(ctx, m.store, ids)
-	if err != nil {
-		return nil, err
-	}
-	byID := make(map[uuid.UUID]eventstore.Stream[State], len(loaded))
-	for _, s := range loaded {
-		byID[s.ID] = s
-	}
-	found := make([]eventstore.Stream[State], 0, len(ids))
-	for _, id := range ids {
-		if s, ok := byID[id]; ok {
-			found = append(found, s)
-		}
-	}
-	return found, nil
+	return sagas.LoadAll(ctx, m.store, ids)
 }
 
 // OldestUnfinished is the age of the oldest saga that has not ended; zero when there is none.
