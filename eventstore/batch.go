@@ -211,6 +211,9 @@ func decide(j *job, w *work) {
 		return
 	}
 	tx := &Tx{now: w.now, meta: j.Meta, command: j.ID, streams: w.streams}
+	for _, ref := range j.Streams {
+		w.streams[ref.ID].writer = tx
+	}
 	if err := decideSafely(j.Decide, tx); err != nil {
 		tx.drop()
 		j.err = err

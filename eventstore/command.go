@@ -94,6 +94,7 @@ type entry struct {
 	Ref
 	stored int64 // version in the table; 0: no row
 	locked bool  // named under Streams by some command of the batch
+	writer *Tx   // the command being decided that named it under Streams
 	other  bool  // the row is of another kind: not ours to see or to change
 	stale  bool  // the row's state is of another fold
 	view
@@ -119,7 +120,7 @@ func (tx *Tx) entry(id uuid.UUID) *entry {
 func (tx *Tx) append(c codec, id uuid.UUID, event Event, next any) {
 	e := tx.entry(id)
 	exists := e.seenBy(tx).version > 0
-	if !e.locked || e.other || exists && e.codec.kind() != c.kind() {
+	if e.writer != tx || e.other || exists && e.codec.kind() != c.kind() {
 		panic(fmt.Sprintf("the command may not change stream %s", id))
 	}
 	data, err := json.Marshal(event)

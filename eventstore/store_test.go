@@ -169,6 +169,29 @@ func TestDo(t *testing.T) {
 	})
 }
 
+func TestWhatIsOnlyReadIsNotChanged(t *testing.T) {
+	t.Parallel()
+	b, id, other := setup(t), uuid.New(), uuid.New()
+	var wg sync.WaitGroup
+	for range 50 { // neighbours in its batches may change the stream, and lock it
+		wg.Go(func() {
+			_, err := b.put(context.Background(), uuid.New(), id, "mine")
+			require.NoError(t, err)
+		})
+		wg.Go(func() {
+			_, err := b.store.Do(context.Background(), eventstore.Command{
+				Streams: []eventstore.Ref{jars.Ref(other)}, Reads: []eventstore.Ref{jars.Ref(id)},
+				Decide: func(tx *eventstore.Tx) error { jars.Append(tx, id, put{"not mine"}); return nil },
+			})
+			require.ErrorContains(t, err, "may not change")
+		})
+	}
+	wg.Wait()
+	s, err := jars.Load(t.Context(), b.store, id)
+	require.NoError(t, err)
+	require.NotContains(t, s.State.Things, "not mine")
+}
+
 func TestHotStream(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
