@@ -13,7 +13,7 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /shopping-cart .
 FROM debian:bookworm-slim
 # createcluster.conf: the package must not make a cluster of its own.
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates postgresql-common \
+ && apt-get install -y --no-install-recommends ca-certificates postgresql-common tini \
  && sed -ri 's/#?create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf \
  && apt-get install -y --no-install-recommends postgresql-15 \
  && rm -rf /var/lib/apt/lists/* \
@@ -29,4 +29,5 @@ EXPOSE 8080
 # SIGTERM drains the program; it then stops its database. Give it longer than SHUTDOWN_TIMEOUT.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 CMD ["shopping-cart", "health"]
-ENTRYPOINT ["shopping-cart"]
+# tini reaps what a killed database leaves behind, which is the first process's duty.
+ENTRYPOINT ["tini", "--", "shopping-cart"]

@@ -80,7 +80,9 @@ func run(ctx context.Context, settings config.Config, banner io.Writer) error {
 		return fmt.Errorf("HTTP_ADDR: %w", err)
 	}
 	defer listener.Close()
-	urls, stopDatabase, err := databases(ctx, settings, log)
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	urls, stopDatabase, err := databases(ctx, settings, log, fail)
 	if err != nil {
 		return err
 	}
@@ -91,11 +93,18 @@ func run(ctx context.Context, settings config.Config, banner io.Writer) error {
 	}
 	defer p.close()
 	greet(banner, settings, listener.Addr())
-	return p.serve(ctx, listener, settings.ShutdownTimeout)
+	err = p.serve(ctx, listener, settings.ShutdownTimeout)
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		err = errors.Join(cause, err)
+	}
+	return err
 }
 
-// databases gives the URL of each schema's database, migrated. Without DATABASE_URL it starts one.
-func databases(ctx context.Context, settings config.Config, log *slog.Logger) (urls map[string]string, stop func(), err error) {
+var errDatabaseEnded = errors.New("the embedded PostgreSQL ended and could not be started again; its log is in the data directory")
+
+// databases gives the URL of each schema's database, migrated. Without DATABASE_URL it starts one; failed is called when
+// that ends for good before it is stopped.
+func databases(ctx context.Context, settings config.Config, log *slog.Logger, failed func(error)) (urls map[string]string, stop func(), err error) {
 	embedded, stop := "", func() {}
 	if settings.Embedded() {
 		server, err := database.Start(ctx, database.EmbeddedConfig{Dir: settings.DataDir, Database: "shop", BinDir: settings.PGBinDir, Logger: log})
@@ -103,6 +112,10 @@ func databases(ctx context.Context, settings config.Config, log *slog.Logger) (u
 			return nil, nil, err
 		}
 		embedded = server.URL("shop")
+		go func() {
+			<-server.Done()
+			failed(errDatabaseEnded)
+		}()
 		stop = func() {
 			grace, cancel := context.WithTimeout(context.Background(), settings.ShutdownTimeout)
 			defer cancel()
