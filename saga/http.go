@@ -167,7 +167,7 @@ func (m *Module) checkOut(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	saga, err := m.await(c, sealed.CheckoutID, web.Wait(c))
+	saga, err := m.await(c, sealed.CheckoutID, web.Wait(c), news)
 	if err != nil {
 		return err
 	}
@@ -204,8 +204,14 @@ func isUnavailable(err error) bool {
 // startPatience is how long an answer waits for a saga to begin, which takes a commit.
 const startPatience = 10 * time.Second
 
-// await is a saga once it has begun, and then, for as long as the client will wait, once there is news for it.
-func (m *Module) await(c echo.Context, id uuid.UUID, patience time.Duration) (saga eventstore.Stream[State], err error) {
+// settled: nothing more happens by itself.
+func settled(s Status) bool { return s.Ended() || s == NeedsAttention }
+
+// news is what a client that checks out waits for.
+func news(s Status) bool { return settled(s) || s == RequiresAction }
+
+// await is a saga once it has begun, and then, for as long as the client will wait, once it stands where enough says.
+func (m *Module) await(c echo.Context, id uuid.UUID, patience time.Duration, enough func(Status) bool) (saga eventstore.Stream[State], err error) {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), max(patience, startPatience))
 	defer cancel()
 	until := time.Now().Add(patience)
@@ -215,8 +221,7 @@ func (m *Module) await(c echo.Context, id uuid.UUID, patience time.Duration) (sa
 	}
 	err = m.watch.until(ctx, id, func() (bool, error) {
 		saga, err = sagas.Load(ctx, m.store, id)
-		news := saga.State.Status.Ended() || saga.State.Status == RequiresAction || saga.State.Status == NeedsAttention
-		return saga.Exists() && (news || !time.Now().Before(until)), err
+		return saga.Exists() && (enough(saga.State.Status) || !time.Now().Before(until)), err
 	})
 	if err == nil && !saga.Exists() {
 		err = eventstore.ErrBusy
@@ -264,7 +269,7 @@ func (m *Module) show(c echo.Context) error {
 		return err
 	}
 	if patience := web.Wait(c); patience > 0 {
-		if saga, err = m.await(c, saga.ID, patience); err != nil {
+		if saga, err = m.await(c, saga.ID, patience, news); err != nil {
 			return err
 		}
 	}
@@ -322,7 +327,7 @@ func (m *Module) cancel(c echo.Context) error {
 		return err
 	}
 	m.runner.nudge(saga.ID)
-	if saga, err = m.await(c, saga.ID, web.Wait(c)); err != nil {
+	if saga, err = m.await(c, saga.ID, web.Wait(c), settled); err != nil {
 		return err
 	}
 	if saga.State.Status == Cancelled {
