@@ -53,12 +53,37 @@ func (serve) Run(ctx context.Context) error {
 	return run(ctx, settings, os.Stdout)
 }
 
+// local gives the tools what the settings say.
+type local struct{}
+
+func (local) BaseURL() (string, error) {
+	settings, err := config.Load()
+	return settings.LocalURL(), err
+}
+
+func (local) Mint(subject string, scopes []string, ttl time.Duration) (string, error) {
+	settings, err := config.Load()
+	if err != nil {
+		return "", err
+	}
+	if err := settings.FillSecrets(); err != nil {
+		return "", err
+	}
+	tokens, err := auth.New([]byte(settings.AuthSecret), settings.AuthAudience)
+	if err != nil {
+		return "", err
+	}
+	token, _, err := tokens.Mint(subject, scopes, ttl)
+	return token, err
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	command := kong.Parse(&commands{}, kong.Name("shopping-cart"),
 		kong.Description("A headless cart and checkout engine: a cart becomes a paid order, exactly once."),
-		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(os.Stdout, (*io.Writer)(nil)))
+		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(os.Stdout, (*io.Writer)(nil)),
+		kong.BindTo(local{}, (*tools.Local)(nil)))
 	if err := command.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "shopping-cart:", err)
 		os.Exit(1)

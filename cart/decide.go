@@ -27,6 +27,7 @@ var (
 	errCurrencyMismatch = fault.New(fault.Invalid, "currency_mismatch", "The currency is not that of the cart.")
 	errTooManyLines     = fault.New(fault.Invalid, "too_many_lines", "A cart holds at most 1000 lines.")
 	errNegativeTotal    = fault.New(fault.Invalid, "negative_total", "The adjustments would take more off than the lines come to.")
+	errAmountTooLarge   = fault.New(fault.Invalid, "amount_too_large", "The amount is larger than 9007199254740991 minor units.")
 	errNotYourGuest     = fault.New(fault.Forbidden, "not_your_guest", "The token is not that of the guest who owns the source cart.")
 )
 
@@ -85,16 +86,16 @@ func (s State) within(e Event) ([]Event, error) {
 	s = evolve(s, e)
 	var sum int64
 	for _, l := range s.Lines {
-		total, err := money.Times(l.UnitPrice, l.Quantity)
-		if err != nil {
-			return nil, err
+		total, tooLarge := money.Times(l.UnitPrice, l.Quantity)
+		if tooLarge == nil {
+			sum, tooLarge = money.Add(sum, total)
 		}
-		if sum, err = money.Add(sum, total); err != nil {
-			return nil, err
+		if tooLarge != nil {
+			return nil, errAmountTooLarge
 		}
 	}
 	if sum+adjustmentsTotal(s.Adjustments) > money.Max {
-		return nil, money.ErrTooLarge
+		return nil, errAmountTooLarge
 	}
 	return []Event{e}, nil
 }

@@ -165,7 +165,7 @@ type moneyRequest struct {
 // within is the amount, refused when it is beyond ±money.Max.
 func (r moneyRequest) within(field string) (money.Amount, error) {
 	if *r.Amount > money.Max || *r.Amount < -money.Max {
-		return money.Amount{}, money.ErrTooLarge.At(field + ".amount")
+		return money.Amount{}, errAmountTooLarge.At(field + ".amount")
 	}
 	return money.Of(*r.Amount, r.Currency), nil
 }

@@ -2,19 +2,18 @@
 package money
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
 	"github.com/bojanz/currency"
-
-	"shopping-cart/platform/fault"
 )
 
 // Max is the largest amount in minor units: 2⁵³−1, the largest integer that every JSON client reads exactly.
 const Max = 1<<53 - 1
 
-// ErrTooLarge refuses what would pass Max.
-var ErrTooLarge = fault.New(fault.Invalid, "amount_too_large", "The amount is larger than 9007199254740991 minor units.")
+// ErrTooLarge says that a sum or a product would pass Max.
+var ErrTooLarge = errors.New("an amount beyond 2⁵³−1 minor units")
 
 // Amount is money as it stands on the wire.
 type Amount struct {

@@ -1,5 +1,5 @@
 // Package tools holds the commands of the program that are not the server: clients that speak HTTP to it, and the one
-// that mints tokens from its settings.
+// that prints a token.
 package tools
 
 import (
@@ -9,10 +9,18 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"shopping-cart/platform/auth"
-	"shopping-cart/platform/config"
 )
+
+// Local is what the tools learn from the settings on this machine.
+type Local interface {
+	// BaseURL is where the server is, without a slash at the end.
+	BaseURL() (string, error)
+	// Mint makes a token as the server does.
+	Mint(subject string, scopes []string, ttl time.Duration) (string, error)
+}
+
+// ScopeAdmin is the scope of operators.
+const ScopeAdmin = "admin"
 
 // Token prints a token alone, so that a shell can take it: TOKEN=$(shopping-cart token --admin).
 type Token struct {
@@ -23,33 +31,17 @@ type Token struct {
 }
 
 // Run prints the token.
-func (t *Token) Run(out io.Writer) error {
-	token, err := t.mint()
+func (t *Token) Run(out io.Writer, local Local) error {
+	scopes := t.Scope
+	if t.Admin {
+		scopes = append(scopes, ScopeAdmin)
+	}
+	token, err := local.Mint(t.Subject, scopes, t.TTL)
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(out, token)
 	return err
-}
-
-func (t *Token) mint() (string, error) {
-	settings, err := config.Load()
-	if err != nil {
-		return "", err
-	}
-	if err := settings.FillSecrets(); err != nil {
-		return "", err
-	}
-	tokens, err := auth.New([]byte(settings.AuthSecret), settings.AuthAudience)
-	if err != nil {
-		return "", err
-	}
-	scopes := t.Scope
-	if t.Admin {
-		scopes = append(scopes, "admin")
-	}
-	token, _, err := tokens.Mint(t.Subject, scopes, t.TTL)
-	return token, err
 }
 
 // Health asks a server whether it can serve.
@@ -58,14 +50,12 @@ type Health struct {
 }
 
 // Run is nil when the server is ready.
-func (h *Health) Run(ctx context.Context) error {
+func (h *Health) Run(ctx context.Context, local Local) (err error) {
 	base := h.BaseURL
 	if base == "" {
-		settings, err := config.Load()
-		if err != nil {
+		if base, err = local.BaseURL(); err != nil {
 			return err
 		}
-		base = settings.LocalURL()
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
