@@ -58,7 +58,9 @@ func (s *Server) document() {
 	home := func(c echo.Context) error { return c.Redirect(http.StatusFound, "/swagger/index.html") }
 	s.Public.GET("/swagger", home)
 	s.Public.GET("/swagger/", home)
-	page := swagger.EchoWrapHandler(swagger.URL("/openapi.json"), swagger.PersistAuthorization(true))
+	page := swagger.EchoWrapHandler(swagger.PersistAuthorization(true), func(c *swagger.Config) {
+		c.URLs = []string{"/openapi.json"} // and not in addition to those that it would generate
+	})
 	s.Public.GET("/swagger/*", page, allowScripts)
 }
 
