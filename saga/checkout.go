@@ -54,10 +54,13 @@ var checkout = definition{
 // stock go back and the cart to its shopper. A void that is still owed then keeps the saga compensating, nobody else.
 //
 // What was never heard of is undone too: it may have been sent by a process that froze, and the tombstone refuses it
-// when it comes. Only an order that was refused cannot have been charged for.
+// when it comes.
 func unwind(s State) Reaction {
 	var next Reaction
-	if s.Checkout.Total > 0 && s.Step(PlaceOrder).Status != StepIsRefused && !s.done(UndoPayment) {
+	if !turnedByPayment(s) && !s.done(CancelOrder) {
+		return do(CancelOrder, cancelOf(s))
+	}
+	if s.Checkout.Total > 0 && !s.done(UndoPayment) {
 		next = do(UndoPayment, toUndo{undoOf(s)})
 		if !s.Step(UndoPayment).Certain {
 			return next
@@ -65,7 +68,7 @@ func unwind(s State) Reaction {
 	}
 	switch {
 	case !s.done(CancelOrder):
-		return next.and(CancelOrder, toOrder{order.Cancel{OrderID: s.Checkout.OrderID, Reason: s.Failure.Code}})
+		return next.and(CancelOrder, cancelOf(s))
 	case !s.done(ReopenCart):
 		return next.and(ReopenCart, toCart{cart.Reopen{
 			CartID: s.Checkout.CartID, CheckoutID: s.Checkout.CheckoutID, Code: s.Failure.Code, Detail: s.Failure.Detail,
@@ -76,6 +79,14 @@ func unwind(s State) Reaction {
 		return end(Cancelled)
 	}
 	return end(Failed)
+}
+
+// turnedByPayment reports whether the payment's own stream said no: to everyone, for ever. An order that was refused, or
+// a provider that could not be reached, is the word of one moment. Another process, that froze and woke, may just now
+// be past it, with the money captured. Then the order goes first: its stream decides between that process's confirmation
+// and our cancelling. Confirmed, nothing is undone; cancelled, what was captured for it is given back.
+func turnedByPayment(s State) bool {
+	return s.Step(ChargeMoney).Status == StepIsRefused && s.Failure.Code != CodeUnavailable
 }
 
 func placeOf(s State) order.Place {
@@ -103,6 +114,10 @@ func chargeOf(s State) payment.Charge {
 
 func undoOf(s State) payment.Undo {
 	return payment.Undo{PaymentID: s.Checkout.PaymentID, CheckoutID: s.Checkout.CheckoutID, Reason: s.Failure.Code}
+}
+
+func cancelOf(s State) Command {
+	return toOrder{order.Cancel{OrderID: s.Checkout.OrderID, Reason: s.Failure.Code}}
 }
 
 func confirmOf(s State) Command { return toOrder{order.Confirm{OrderID: s.Checkout.OrderID}} }

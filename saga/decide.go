@@ -1,6 +1,7 @@
 package saga
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -21,6 +22,19 @@ type definition struct {
 	Version int
 	Steps   []string // the way forward, as clients see it
 	react   func(State) Reaction
+}
+
+// definitions are all that ever were: an old instance may still be on its way.
+var definitions = []definition{checkout}
+
+// definitionOf is what an instance began with. A newer program may have begun one that this one does not know.
+func definitionOf(s State) (definition, error) {
+	for _, d := range definitions {
+		if d.Type == s.Type && d.Version == s.Definition {
+			return d, nil
+		}
+	}
+	return definition{}, fmt.Errorf("a saga %q of version %d is not known here", s.Type, s.Definition)
 }
 
 // Reaction is what a state asks for: something to do, side by side, or the end.
@@ -79,6 +93,7 @@ type Outcome struct {
 	Until   time.Time   // must wait
 	Error   string      // unknown, faulted
 	Certain bool        // of an undo that is not done: nothing is, nor ever will be, in effect
+	Ours    bool        // unknown or faulted for want of our own database, which says nothing about the provider
 }
 
 // attempt is one try of a step, with the two things a pure function cannot know.
@@ -95,28 +110,38 @@ func record(s State, a attempt, patience time.Duration) Event {
 	case StepSucceeded:
 		return StepDone{Step: a.Step, BeganAt: a.began, At: a.ended}
 	case StepMustWait:
-		return StepWaits{Step: a.Step, NextAction: a.Next, BeganAt: a.began, At: a.ended, Until: a.Until}
+		// Not at once, whatever the clocks of provider, database and process say of Until.
+		until := later(a.Until, a.ended.Add(leastWait))
+		return StepWaits{Step: a.Step, NextAction: a.Next, BeganAt: a.began, At: a.ended, Until: until}
 	case StepWasRefused:
 		if a.Step == PlaceOrder || a.Step == ChargeMoney {
 			return StepRefused{Step: a.Step, Failure: a.Failure, BeganAt: a.began, At: a.ended}
 		}
-		return AttentionNeeded{Step: a.Step, Reason: a.Failure.Detail, At: a.ended}
+		return AttentionNeeded{Step: a.Step, Reason: a.Failure.Detail, BeganAt: a.began, At: a.ended}
 	case StepIsUnknown, StepFaulted:
 		if impatient(s.Step(a.Step), a, patience) {
 			return giveUp(s, a)
 		}
 		return StepRetried{
-			Step: a.Step, Error: a.Error, Unknown: a.Kind == StepIsUnknown, Certain: a.Certain,
+			Step: a.Step, Error: a.Error, Unknown: a.Kind == StepIsUnknown, Certain: a.Certain, Ours: a.Ours,
 			BeganAt: a.began, At: a.ended, RetryAt: a.ended.Add(backoff(s.Step(a.Step).Attempts, a.luck)),
 		}
 	}
 	panic("an outcome of no kind")
 }
 
-// impatient: only what touches the provider has a deadline. The rest is our own database, and must succeed.
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// impatient: only what touches the provider has a deadline. The rest is our own database, and must succeed. Time that a
+// shopper took at their bank does not count.
 func impatient(st Step, a attempt, patience time.Duration) bool {
 	money := a.Step == ChargeMoney || a.Step == UndoPayment && !a.Certain
-	return money && !st.StartedAt.IsZero() && a.ended.Sub(st.StartedAt) > patience
+	return money && !a.Ours && !st.FailingSince.IsZero() && a.ended.Sub(st.FailingSince) > patience
 }
 
 // giveUp ends the patience with a payment: what surely was not done fails; a doubt is for a person, with the stock still held.
@@ -126,16 +151,17 @@ func giveUp(s State, a attempt) Event {
 			Code: CodeUnavailable, Detail: "The payment provider could not be reached. Nothing was charged.",
 		}}
 	}
-	return AttentionNeeded{Step: a.Step, Reason: a.Error, At: a.ended}
+	return AttentionNeeded{Step: a.Step, Reason: a.Error, BeganAt: a.began, At: a.ended}
 }
 
 const (
 	firstPause = 100 * time.Millisecond
 	maxPause   = time.Minute
+	leastWait  = time.Second // before someone outside is asked again
 )
 
 // backoff doubles from a tenth of a second to a minute, give or take a half.
 func backoff(attempts int, luck float64) time.Duration {
 	pause := min(firstPause<<min(attempts, 10), maxPause)
-	return pause/2 + time.Duration(luck*float64(pause))
+	return pause/2 + time.Duration(luck*float64(pause)).Truncate(time.Microsecond)
 }

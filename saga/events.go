@@ -38,6 +38,7 @@ type StepRetried struct {
 	Error   string    `json:"error"`
 	Unknown bool      `json:"unknown,omitempty"` // it may have taken effect
 	Certain bool      `json:"certain,omitempty"` // of an undo: nothing is, nor ever will be, in effect
+	Ours    bool      `json:"ours,omitempty"`    // our own database was away
 	BeganAt time.Time `json:"began_at"`
 	At      time.Time `json:"at"`
 	RetryAt time.Time `json:"retry_at"`
@@ -60,11 +61,12 @@ type StepRefused struct {
 	At      time.Time `json:"at"`
 }
 
-// AttentionNeeded: a step is past its deadline and only a person can know better.
+// AttentionNeeded: a step is past its deadline, or was refused where it must not be. Only a person can know better.
 type AttentionNeeded struct {
-	Step   string    `json:"step"`
-	Reason string    `json:"reason"`
-	At     time.Time `json:"at"`
+	Step    string    `json:"step"`
+	Reason  string    `json:"reason"`
+	BeganAt time.Time `json:"began_at"`
+	At      time.Time `json:"at"`
 }
 
 // Ended: nothing is left to do.

@@ -28,6 +28,7 @@ var (
 
 // Routes adds the routes of check-outs, and what operators see of sagas and logs.
 func (m *Module) Routes(s *web.Server) {
+	m.watch.draining = s.Draining()
 	s.Customer.POST("/v1/carts/:id/checkout", m.checkOut)
 	s.Customer.GET("/v1/checkouts/:id", m.show)
 	s.Customer.POST("/v1/checkouts/:id/cancel", m.cancel)
@@ -167,7 +168,7 @@ func (m *Module) checkOut(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	saga, err := m.await(c, sealed.CheckoutID, web.Wait(c), news)
+	saga, err := m.await(c, eventstore.Stream[State]{ID: sealed.CheckoutID}, news)
 	if err != nil {
 		return err
 	}
@@ -210,18 +211,25 @@ func settled(s Status) bool { return s.Ended() || s == NeedsAttention }
 // news is what a client that checks out waits for.
 func news(s Status) bool { return settled(s) || s == RequiresAction }
 
-// await is a saga once it has begun, and then, for as long as the client will wait, once it stands where enough says.
-func (m *Module) await(c echo.Context, id uuid.UUID, patience time.Duration, enough func(Status) bool) (saga eventstore.Stream[State], err error) {
-	ctx, cancel := context.WithTimeout(c.Request().Context(), max(patience, startPatience))
-	defer cancel()
+// await is a saga once it has begun and, for as long as the client prefers to wait, once it stands where enough says.
+// The one handed in, where it exists, will do for a client that does not wait. A server that stops holds nobody.
+func (m *Module) await(c echo.Context, saga eventstore.Stream[State], enough func(Status) bool) (eventstore.Stream[State], error) {
+	ctx, id, patience := c.Request().Context(), saga.ID, web.Wait(c)
 	until := time.Now().Add(patience)
-	if patience > 0 {
-		timer := time.AfterFunc(patience, func() { m.watch.changed(id) })
-		defer timer.Stop()
+	answer := func() bool {
+		return saga.Exists() && (enough(saga.State.Status) || !time.Now().Before(until) || m.watch.isDraining())
 	}
-	err = m.watch.until(ctx, id, func() (bool, error) {
-		saga, err = sagas.Load(ctx, m.store, id)
-		return saga.Exists() && (enough(saga.State.Status) || !time.Now().Before(until)), err
+	if answer() {
+		return saga, nil
+	}
+	waiting, cancel := context.WithTimeout(ctx, max(patience, startPatience))
+	defer cancel()
+	if patience > 0 {
+		defer time.AfterFunc(patience, func() { m.watch.changed(id) }).Stop()
+	}
+	err := m.watch.until(waiting, id, func() (_ bool, err error) {
+		saga, err = sagas.Load(ctx, m.store, id) // the end of the wait, which may come meanwhile, is no error
+		return answer(), err
 	})
 	if err == nil && !saga.Exists() {
 		err = eventstore.ErrBusy
@@ -268,10 +276,8 @@ func (m *Module) show(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if patience := web.Wait(c); patience > 0 {
-		if saga, err = m.await(c, saga.ID, patience, news); err != nil {
-			return err
-		}
+	if saga, err = m.await(c, saga, news); err != nil {
+		return err
 	}
 	return c.JSON(http.StatusOK, viewOf(saga))
 }
@@ -313,12 +319,10 @@ func (m *Module) cancel(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case saga.State.Status == Cancelled:
-		return c.JSON(http.StatusOK, viewOf(saga))
-	case saga.State.Status == Failed:
-		return errFailed
-	case saga.State.Status == Completed || saga.State.Checkout.Total == 0:
+	if saga.State.Status.Ended() {
+		return answerCancel(c, saga)
+	}
+	if saga.State.Checkout.Total == 0 { // no payment that could decide: it completes at once
 		return errTooLate
 	}
 	if _, err := m.Rooms.CancelPayment(c.Request().Context(), write, payment.Cancel{
@@ -326,12 +330,22 @@ func (m *Module) cancel(c echo.Context) error {
 	}); err != nil {
 		return err
 	}
-	m.runner.nudge(saga.ID)
-	if saga, err = m.await(c, saga.ID, web.Wait(c), settled); err != nil {
+	m.runner.begin(saga.ID, nil, true)
+	if saga, err = m.await(c, saga, settled); err != nil {
 		return err
 	}
-	if saga.State.Status == Cancelled {
+	return answerCancel(c, saga)
+}
+
+func answerCancel(c echo.Context, saga eventstore.Stream[State]) error {
+	switch saga.State.Status {
+	case Cancelled:
 		return c.JSON(http.StatusOK, viewOf(saga))
+	case Failed:
+		return errFailed
+	case Completed:
+		return errTooLate
+	case Running, RequiresAction, Compensating, NeedsAttention:
 	}
 	return c.JSON(http.StatusAccepted, viewOf(saga))
 }

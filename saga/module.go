@@ -85,13 +85,11 @@ func New(c Config) *Module {
 		active: map[uuid.UUID]*drive{},
 	}
 	eventstore.Subscribe(c.Stores["cart"], "start-checkout", m.start)
-	eventstore.Subscribe(c.Stores["payment"], "wake-checkout", func(_ context.Context, e eventstore.Message[payment.Notified]) error {
-		m.runner.nudge(e.Event.CheckoutID)
-		return nil
+	eventstore.Subscribe(c.Stores["payment"], "wake-checkout", func(ctx context.Context, e eventstore.Message[payment.Notified]) error {
+		return m.runner.wake(ctx, e.Event.CheckoutID)
 	})
-	eventstore.Subscribe(c.Stores["payment"], "cancel-checkout", func(_ context.Context, e eventstore.Message[payment.UndoRequested]) error {
-		m.runner.nudge(e.Event.CheckoutID)
-		return nil
+	eventstore.Subscribe(c.Stores["payment"], "cancel-checkout", func(ctx context.Context, e eventstore.Message[payment.UndoRequested]) error {
+		return m.runner.wake(ctx, e.Event.CheckoutID)
 	})
 	return m
 }
@@ -121,11 +119,11 @@ func (m *Module) start(ctx context.Context, e eventstore.Message[cart.CheckedOut
 	}
 	m.watch.changed(id)
 	if receipt.Replayed {
-		m.runner.nudge(id)
+		m.runner.begin(id, nil, false)
 		return nil
 	}
 	saga, err := sagas.Result(ctx, m.store, receipt)
-	m.runner.begin(id, &saga)
+	m.runner.begin(id, &saga, false) // its wake_at stands: what is lost now, a sweep takes up
 	return err
 }
 
@@ -142,10 +140,10 @@ func (m *Module) Run(ctx context.Context) error {
 	g.Go(func() error { return m.store.Sweep(ctx, m.Alone, failed) })
 	g.Go(func() error {
 		if m.Alone { // whoever drove these is gone
-			m.claim(ctx, recoverable, failed)
+			m.claim(ctx, recoverable, true, failed)
 		}
 		for wait(ctx, claimEvery/2+rand.N(claimEvery)) {
-			m.claim(ctx, due, failed)
+			m.claim(ctx, due, false, failed)
 		}
 		return nil
 	})
@@ -158,20 +156,21 @@ const (
 	due = `update saga.streams set wake_at = now() + interval '15 seconds'
 		where id in (select id from saga.streams where wake_at <= now() order by wake_at limit $1 for update skip locked)
 		returning id`
-	// recoverable are sagas that a process was driving, or was about to drive again, when it was lost.
+	// recoverable are sagas that a process was driving, or was about to drive again, when it was lost. What happened to
+	// those that wait, the outbox tells.
 	recoverable = `update saga.streams set wake_at = now() + interval '15 seconds'
 		where id in (select id from saga.streams where wake_at is not null and status <> 'requires_action'
-			and wake_at <= now() + interval '2 minutes' and updated_at < now() order by wake_at limit $1 for update skip locked)
+			and wake_at <= now() + interval '2 minutes' order by wake_at limit $1 for update skip locked)
 		returning id`
 )
 
-func (m *Module) claim(ctx context.Context, sql string, failed func(error)) {
+func (m *Module) claim(ctx context.Context, sql string, woken bool, failed func(error)) {
 	rows, err := m.Control.Query(ctx, sql, claimLimit)
 	if err == nil {
 		var id uuid.UUID
 		for rows.Next() {
 			if err = rows.Scan(&id); err == nil {
-				m.runner.nudge(id)
+				m.runner.begin(id, nil, woken)
 			}
 		}
 		err = rows.Err()

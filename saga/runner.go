@@ -1,11 +1,14 @@
 package saga
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,85 +37,141 @@ type runner struct {
 	work     sync.WaitGroup
 }
 
-// drive is a saga that this process is busy with.
-type drive struct{ again bool }
+// drive is a saga that this process is busy with, and the round that was asked for meanwhile.
+type drive struct{ next *round }
 
-// nudge looks at a saga now: something happened that concerns it, or something fell due. It returns at once.
-func (r *runner) nudge(id uuid.UUID) { r.begin(id, nil) }
-
-// begin drives a saga from a state that is at hand, or from the one in the store.
-func (r *runner) begin(id uuid.UUID, from *eventstore.Stream[State]) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.stopping {
-		return
-	}
-	if d := r.active[id]; d != nil { // look again when this round is over
-		d.again = true
-		return
-	}
-	d := &drive{}
-	r.active[id] = d
-	r.work.Add(1)
-	go r.run(id, d, from)
+// round is one look at a saga, from a state at hand or from the store.
+type round struct {
+	from  *eventstore.Stream[State]
+	woken bool          // something happened: steps are tried though they are not due
+	over  chan struct{} // closed at the end; then err says how it went
+	err   error
 }
 
-func (r *runner) run(id uuid.UUID, d *drive, from *eventstore.Stream[State]) {
+func (r *round) end(err error) {
+	r.err = err
+	close(r.over)
+}
+
+// errStopping: the saga was not looked at, or not to the end, since the process stops.
+var errStopping = errors.New("the process stops")
+
+// wake looks at a saga because something happened that concerns it, and returns when it has acted on that. An error
+// means that it may not have.
+func (r *runner) wake(ctx context.Context, id uuid.UUID) error {
+	asked := r.begin(id, nil, true)
+	select {
+	case <-asked.over:
+		return asked.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// begin drives a saga, or has it looked at again where it is being driven. It returns at once.
+func (r *runner) begin(id uuid.UUID, from *eventstore.Stream[State], woken bool) *round {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	asked := &round{from: from, woken: woken, over: make(chan struct{})}
+	d := r.active[id]
+	switch {
+	case r.stopping:
+		asked.end(errStopping)
+	case d == nil:
+		d = &drive{}
+		r.active[id] = d
+		r.work.Add(1)
+		go r.run(id, d, asked)
+	case d.next == nil:
+		asked.from = nil // it has moved on
+		d.next = asked
+	default:
+		d.next.woken = d.next.woken || woken
+		return d.next
+	}
+	return asked
+}
+
+func (r *runner) run(id uuid.UUID, d *drive, this *round) {
 	defer r.work.Done()
-	for {
-		if err := r.drive(id, from); err != nil {
+	for ; this != nil; this = r.nextRound(id, d) {
+		err := r.drive(id, this)
+		switch {
+		case errors.Is(err, errOvertaken): // look at what the other one left
+			r.begin(id, nil, false)
+			err = nil
+		case err != nil && !errors.Is(err, errStopping):
 			r.log.Warn("a saga stands still until the next sweep", "saga", id, "error", err)
 		}
-		r.mu.Lock()
-		if !d.again || r.stopping {
-			delete(r.active, id)
-			r.mu.Unlock()
-			return
-		}
-		d.again, from = false, nil
-		r.mu.Unlock()
+		this.end(err)
 	}
+}
+
+// nextRound is the round asked for meanwhile. Without one, the drive is over in the same moment.
+func (r *runner) nextRound(id uuid.UUID, d *drive) *round {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next := d.next
+	d.next = nil
+	if next != nil && r.stopping {
+		next.end(errStopping)
+		next = nil
+	}
+	if next == nil {
+		delete(r.active, id)
+	}
+	return next
 }
 
 // drive takes steps until the saga has ended or must wait. Steps that went well ride with the next write: a crash
 // only repeats commands whose ids are derived.
-func (r *runner) drive(id uuid.UUID, from *eventstore.Stream[State]) error {
-	saga, err := r.load(id, from)
-	if err != nil || !saga.Exists() {
+func (r *runner) drive(id uuid.UUID, this *round) error {
+	saga, err := r.load(id, this.from)
+	if err != nil || !saga.Exists() || saga.State.Status.Ended() {
+		return err
+	}
+	definition, err := definitionOf(saga.State)
+	if err != nil {
 		return err
 	}
 	var unwritten []Event
-	for woken := true; !saga.State.Status.Ended() && !r.isStopping(); woken = false {
-		reaction := checkout.react(saga.State)
+	for woken := this.woken; ; woken = false {
+		if r.isStopping() {
+			return errStopping
+		}
+		reaction := definition.react(saga.State)
 		if reaction.End != "" {
-			ended := Ended{Status: reaction.End, At: now()}
-			if saga, err = r.write(saga, append(unwritten, ended)); err == nil {
-				r.ended(saga.State.Type, string(ended.Status), ended.At.Sub(saga.CreatedAt))
-			}
-			return ignoreOvertaken(err)
+			return r.end(saga, append(unwritten, Ended{Status: reaction.End, At: now()}))
 		}
 		due, next := split(saga.State, reaction.Do, now(), woken)
+		events := r.take(saga.State, due)
+		unwritten = append(unwritten, events...)
+		if len(unwritten) > 0 && (len(due) == 0 || mustWrite(events)) {
+			if saga, err = r.write(saga, unwritten); err != nil {
+				return err
+			}
+			unwritten = nil
+		} else {
+			for _, e := range events {
+				saga.State = evolve(saga.State, e)
+			}
+		}
+		if saga.State.Status == NeedsAttention {
+			return nil
+		}
 		if len(due) == 0 {
 			r.later(id, next)
 			return nil
 		}
-		events := r.take(saga.State, due)
-		unwritten = append(unwritten, events...)
-		if mustWrite(events) {
-			if saga, err = r.write(saga, unwritten); err != nil {
-				return ignoreOvertaken(err)
-			}
-			unwritten = nil
-			if saga.State.Status == NeedsAttention {
-				return nil
-			}
-			continue
-		}
-		for _, e := range events {
-			saga.State = evolve(saga.State, e)
-		}
 	}
-	return nil
+}
+
+func (r *runner) end(saga eventstore.Stream[State], events []Event) error {
+	saga, err := r.write(saga, events)
+	if err == nil {
+		r.ended(saga.State.Type, string(saga.State.Status), saga.UpdatedAt.Sub(saga.CreatedAt))
+	}
+	return err
 }
 
 func (r *runner) load(id uuid.UUID, from *eventstore.Stream[State]) (eventstore.Stream[State], error) {
@@ -137,22 +196,43 @@ func split(s State, all []Do, now time.Time, woken bool) (due []Do, next time.Ti
 	return due, next
 }
 
-// take takes steps side by side.
+// take takes steps side by side. One that needs a person comes last: a saga stops at it.
 func (r *runner) take(s State, all []Do) []Event {
 	events := make([]Event, len(all))
 	var wg sync.WaitGroup
 	for i, d := range all {
-		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
-			defer cancel()
-			a := attempt{Do: d, began: now(), luck: rand.Float64()}
-			a.Outcome = r.send(ctx, s, d)
-			a.ended = now()
-			events[i] = record(s, a, r.patience)
-		})
+		wg.Go(func() { events[i] = r.attempt(s, d) })
 	}
 	wg.Wait()
+	slices.SortStableFunc(events, func(a, b Event) int { return cmp.Compare(rank(a), rank(b)) })
 	return events
+}
+
+func rank(e Event) int {
+	if _, ok := e.(AttentionNeeded); ok {
+		return 1
+	}
+	return 0
+}
+
+func (r *runner) attempt(s State, d Do) Event {
+	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
+	defer cancel()
+	a := attempt{Do: d, began: now(), luck: rand.Float64()}
+	a.Outcome = r.sendSafely(ctx, s, d)
+	a.ended = now()
+	return record(s, a, r.patience)
+}
+
+// sendSafely turns a panic into a doubt: one poisoned saga must not take the process, and all others, with it.
+func (r *runner) sendSafely(ctx context.Context, s State, d Do) (o Outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.log.Error("a step panicked", "saga", s.Checkout.CheckoutID, "step", d.Step, "panic", p, "stack", string(debug.Stack()))
+			o = Outcome{Kind: StepIsUnknown, Error: errorText(nil)}
+		}
+	}()
+	return r.send(ctx, s, d)
 }
 
 // mustWrite: everything but a step that went well is a wait or a turn.
@@ -165,15 +245,8 @@ func mustWrite(events []Event) bool {
 	return false
 }
 
-// errOvertaken: another process wrote to this saga. It drives on; what we did, it finds done.
+// errOvertaken: another process wrote to this saga. What we did, it finds done.
 var errOvertaken = errors.New("another process drives this saga")
-
-func ignoreOvertaken(err error) error {
-	if errors.Is(err, errOvertaken) {
-		return nil
-	}
-	return err
-}
 
 // write appends to the version that was read: the fence against everyone else who drives, or was frozen while driving.
 func (r *runner) write(saga eventstore.Stream[State], events []Event) (eventstore.Stream[State], error) {
@@ -197,9 +270,14 @@ func (r *runner) write(saga eventstore.Stream[State], events []Event) (eventstor
 	return sagas.Result(ctx, r.store, receipt)
 }
 
+// soon is how far ahead a timer of our own is worth it. What falls due later is left to the sweep of wake_at.
+const soon = 5 * time.Second
+
 // later looks again when a step falls due. The timer only saves time: wake_at stands in the row.
 func (r *runner) later(id uuid.UUID, at time.Time) {
-	time.AfterFunc(time.Until(at), func() { r.nudge(id) })
+	if wait := time.Until(at); wait < soon {
+		time.AfterFunc(wait, func() { r.begin(id, nil, false) })
+	}
 }
 
 // stop ends driving: the steps under way end, and nothing new begins.

@@ -43,7 +43,8 @@ func outcomeOf(err error) Outcome {
 
 func outcomeOfPayment(o payment.Outcome, err error) Outcome {
 	if err != nil { // the store, not the provider: the stream knows what was asked
-		return Outcome{Kind: StepIsUnknown, Error: errorText(err)}
+		ours := isUnavailable(err) || errors.Is(err, context.DeadlineExceeded)
+		return Outcome{Kind: StepIsUnknown, Error: errorText(err), Ours: ours}
 	}
 	switch o.Result {
 	case payment.ResultCaptured, payment.ResultUndone:

@@ -47,6 +47,8 @@ type Step struct {
 	Error      string     `json:"error,omitempty"`
 	Unknown    bool       `json:"unknown,omitempty"`
 	Certain    bool       `json:"certain,omitempty"`
+
+	FailingSince time.Time `json:"failing_since,omitzero"` // the first of the attempts in a row that came to no end
 }
 
 // State is a saga: what it is about, and every step begun.
@@ -83,21 +85,31 @@ func index(s State) eventstore.Index {
 	return eventstore.Index{Customer: s.CustomerID, Status: string(s.Status), WakeAt: wakeAt(s)}
 }
 
-// wakeAt is when somebody must look at the saga: when its first step falls due, or when whoever drives it must be lost.
+// wakeAt is when somebody must look at the saga: when the first of the steps that it asks for falls due, or, where one is
+// under way, when whoever takes it must be lost.
 func wakeAt(s State) time.Time {
 	if s.Status.Ended() || s.Status == NeedsAttention {
 		return time.Time{}
 	}
-	var due time.Time
-	for _, st := range s.Steps {
-		if !st.DueAt.IsZero() && (due.IsZero() || st.DueAt.Before(due)) {
-			due = st.DueAt
+	lost := s.At.Add(lease)
+	d, err := definitionOf(s)
+	if err != nil {
+		return lost
+	}
+	var first time.Time
+	for _, next := range d.react(s).Do {
+		due := s.Step(next.Step).DueAt
+		if due.IsZero() {
+			due = lost
+		}
+		if first.IsZero() || due.Before(first) {
+			first = due
 		}
 	}
-	if due.IsZero() {
-		return s.At.Add(lease)
+	if first.IsZero() { // only its end is left to write
+		return lost
 	}
-	return due
+	return first
 }
 
 func evolve(s State, event Event) State {
@@ -110,6 +122,9 @@ func evolve(s State, event Event) State {
 	case StepRetried:
 		s = s.attempted(e.Step, StepRetrying, e.BeganAt, e.At, func(st *Step) {
 			st.Error, st.Unknown, st.Certain, st.DueAt = e.Error, e.Unknown, e.Certain, e.RetryAt
+			if !e.Ours {
+				st.FailingSince = failing(s.Step(e.Step), e.BeganAt)
+			}
 		})
 		s.Status = s.underWay()
 	case StepWaits:
@@ -120,11 +135,20 @@ func evolve(s State, event Event) State {
 		s.Failure = &e.Failure
 		s.Status = Compensating
 	case AttentionNeeded:
-		s.Status, s.At = NeedsAttention, e.At
+		since := failing(s.Step(e.Step), e.BeganAt)
+		s = s.attempted(e.Step, StepRetrying, e.BeganAt, e.At, func(st *Step) { st.Error, st.FailingSince = e.Reason, since })
+		s.Status = NeedsAttention
 	case Ended:
 		s.Status, s.At = e.Status, e.At
 	}
 	return s
+}
+
+func failing(st Step, began time.Time) time.Time {
+	if st.FailingSince.IsZero() {
+		return began
+	}
+	return st.FailingSince
 }
 
 func (s State) underWay() Status {

@@ -8,13 +8,28 @@ import (
 	"github.com/google/uuid"
 )
 
-// recheck is how often a watcher looks by itself: another replica may be the one that drives.
-const recheck = 250 * time.Millisecond
+// How often a watcher looks by itself, since another replica may be the one that drives: sooner at first, as most
+// checkouts take no longer.
+const (
+	firstRecheck = 250 * time.Millisecond
+	lastRecheck  = time.Second
+)
 
 // watch tells those who wait for a saga that it has changed.
 type watch struct {
+	draining <-chan struct{} // closed when the server stops; nil without a server
+
 	mu      sync.Mutex
 	waiting map[uuid.UUID][]chan struct{}
+}
+
+func (w *watch) isDraining() bool {
+	select {
+	case <-w.draining:
+		return true
+	default:
+		return false
+	}
 }
 
 func (w *watch) changed(id uuid.UUID) {
@@ -49,14 +64,14 @@ func (w *watch) on(id uuid.UUID) (changed <-chan struct{}, forget func()) {
 
 // until calls look at every change, and now and then, until it says that it has seen enough or ctx is done.
 func (w *watch) until(ctx context.Context, id uuid.UUID, look func() (enough bool, err error)) error {
-	for {
+	for pause := firstRecheck; ; pause = min(2*pause, lastRecheck) {
 		changed, forget := w.on(id)
 		enough, err := look()
 		if enough || err != nil {
 			forget()
 			return err
 		}
-		t := time.NewTimer(recheck)
+		t := time.NewTimer(pause)
 		select {
 		case <-changed:
 		case <-t.C:
