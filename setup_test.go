@@ -122,6 +122,8 @@ type answer struct {
 	body []byte
 }
 
+func (a answer) decode(v any) error { return json.Unmarshal(a.body, v) }
+
 var browser = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 
 // try sends a request. A nil body is none, a string goes as it is, and anything else as JSON. An empty token is none.
