@@ -153,7 +153,7 @@ type adjustmentRequest struct {
 type productRequest struct {
 	Name   string       `json:"name" validate:"required,max=255" example:"White hanging heart"`
 	Price  moneyRequest `json:"price" validate:"required"`
-	Active *bool        `json:"active" example:"true"` // true when left out
+	Active *bool        `json:"active,omitempty" example:"true"` // true when left out
 }
 
 // moneyRequest is an amount that a client states. A left-out amount is refused, not taken for 0.

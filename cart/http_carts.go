@@ -17,6 +17,7 @@ var errIntoItself = fault.New(fault.Invalid, "same_cart", "A cart cannot be merg
 // open makes a cart.
 //
 //	@Summary	Open a cart
+//	@ID			openCart
 //	@Tags		carts
 //	@Security	BearerAuth
 //	@Param		body			body		openRequest	true	"In what it is paid"
@@ -52,6 +53,7 @@ func (m *Module) open(c echo.Context) error {
 // show answers with a cart.
 //
 //	@Summary	Read a cart, as it is or as it was
+//	@ID			getCart
 //	@Tags		carts
 //	@Security	BearerAuth
 //	@Param		id				path		string	true	"Cart"	format(uuid)
@@ -101,6 +103,7 @@ func (m *Module) asOf(c echo.Context, now eventstore.Stream[State], named string
 // history answers with the events of a cart.
 //
 //	@Summary	Read what happened to a cart, oldest first
+//	@ID			listCartEvents
 //	@Tags		carts
 //	@Security	BearerAuth
 //	@Param		id		path		string	true	"Cart"	format(uuid)
@@ -137,6 +140,7 @@ func (m *Module) history(c echo.Context) error {
 // list answers with the caller's carts.
 //
 //	@Summary	List my carts, newest first
+//	@ID			listCarts
 //	@Tags		carts
 //	@Security	BearerAuth
 //	@Param		limit	query		int		false	"Carts on a page: 1 to 100, 20 when left out"

@@ -11,21 +11,23 @@ import (
 
 // addItem adds a product to a cart.
 //
-//	@Summary	Add to the line of a SKU, at today's price when the line is new
-//	@Tags		carts
-//	@Security	BearerAuth
-//	@Param		id				path		string		true	"Cart"	format(uuid)
-//	@Param		body			body		itemRequest	true	"What, and how many"
-//	@Param		Idempotency-Key	header		string		false	"The same key again is answered, not done again"
-//	@Param		If-Match		header		string		false	"Only if the cart is at this version"
-//	@Success	200				{object}	View
-//	@Header		200				{string}	ETag	"The version, quoted"
-//	@Failure	400,401,413,415	{object}	web.Problem
-//	@Failure	404				{object}	web.Problem	"not_found, unknown_product"
-//	@Failure	409				{object}	web.Problem	"cart_closed, with checkout_id"
-//	@Failure	412				{object}	web.Problem	"version_mismatch"
-//	@Failure	422				{object}	web.Problem	"product_inactive, currency_mismatch, too_many_lines, amount_too_large, validation_failed"
-//	@Router		/v1/carts/{id}/items [post]
+//	@Summary		Add an item
+//	@Description	Adds to the line of the SKU. A new line takes today's price.
+//	@ID				addItem
+//	@Tags			carts
+//	@Security		BearerAuth
+//	@Param			id				path		string		true	"Cart"	format(uuid)
+//	@Param			body			body		itemRequest	true	"What, and how many"
+//	@Param			Idempotency-Key	header		string		false	"The same key again is answered, not done again"
+//	@Param			If-Match		header		string		false	"Only if the cart is at this version"
+//	@Success		200				{object}	View
+//	@Header			200				{string}	ETag	"The version, quoted"
+//	@Failure		400,401,413,415	{object}	web.Problem
+//	@Failure		404				{object}	web.Problem	"not_found, unknown_product"
+//	@Failure		409				{object}	web.Problem	"cart_closed, with checkout_id"
+//	@Failure		412				{object}	web.Problem	"version_mismatch"
+//	@Failure		422				{object}	web.Problem	"product_inactive, currency_mismatch, too_many_lines, amount_too_large, validation_failed"
+//	@Router			/v1/carts/{id}/items [post]
 func (m *Module) addItem(c echo.Context) error {
 	return m.edit(c, owns, func() (command, error) {
 		body, err := web.Body[itemRequest](c)
@@ -36,6 +38,7 @@ func (m *Module) addItem(c echo.Context) error {
 // setQuantity changes a line.
 //
 //	@Summary	Set the quantity of a line
+//	@ID			changeQuantity
 //	@Tags		carts
 //	@Security	BearerAuth
 //	@Param		id				path		string			true	"Cart"	format(uuid)
@@ -65,6 +68,7 @@ func (m *Module) setQuantity(c echo.Context) error {
 // removeItem takes a line out.
 //
 //	@Summary	Remove a line
+//	@ID			removeItem
 //	@Tags		carts
 //	@Security	BearerAuth
 //	@Param		id				path		string	true	"Cart"	format(uuid)
@@ -89,6 +93,7 @@ func (m *Module) removeItem(c echo.Context) error {
 // clearItems takes all lines out.
 //
 //	@Summary	Remove all lines
+//	@ID			clearItems
 //	@Tags		carts
 //	@Security	BearerAuth
 //	@Param		id				path		string	true	"Cart"	format(uuid)
@@ -109,6 +114,7 @@ func (m *Module) clearItems(c echo.Context) error {
 //
 //	@Summary		Take today's prices
 //	@Description	Lines of products that are not sold at the moment keep their price.
+//	@ID				repriceCart
 //	@Tags			carts
 //	@Security		BearerAuth
 //	@Param			id				path		string	true	"Cart"	format(uuid)
@@ -128,19 +134,20 @@ func (m *Module) reprice(c echo.Context) error {
 // setAdjustments replaces what the shop's rules add to the lines.
 //
 //	@Summary		Set tax, shipping and discounts
-//	@Description	Replaces the list. Needs the scope pricing or admin.
+//	@Description	Replaces the list. Needs the scope pricing or admin. Scope `pricing` or `admin`.
+//	@ID				setAdjustments
 //	@Tags			carts
 //	@Security		BearerAuth
-//	@Param			id				path		string				true	"Cart"	format(uuid)
-//	@Param			body			body		adjustmentsRequest	true	"Signed amounts in the cart's currency"
-//	@Param			Idempotency-Key	header		string				false	"The same key again is answered, not done again"
-//	@Param			If-Match		header		string				false	"Only if the cart is at this version"
-//	@Success		200				{object}	View
-//	@Header			200				{string}	ETag	"The version, quoted"
+//	@Param			id						path		string				true	"Cart"	format(uuid)
+//	@Param			body					body		adjustmentsRequest	true	"Signed amounts in the cart's currency"
+//	@Param			Idempotency-Key			header		string				false	"The same key again is answered, not done again"
+//	@Param			If-Match				header		string				false	"Only if the cart is at this version"
+//	@Success		200						{object}	View
+//	@Header			200						{string}	ETag	"The version, quoted"
 //	@Failure		400,401,403,404,413,415	{object}	web.Problem
-//	@Failure		409				{object}	web.Problem	"cart_closed, with checkout_id"
-//	@Failure		412				{object}	web.Problem	"version_mismatch"
-//	@Failure		422				{object}	web.Problem	"negative_total, currency_mismatch, amount_too_large, validation_failed"
+//	@Failure		409						{object}	web.Problem	"cart_closed, with checkout_id"
+//	@Failure		412						{object}	web.Problem	"version_mismatch"
+//	@Failure		422						{object}	web.Problem	"negative_total, currency_mismatch, amount_too_large, validation_failed"
 //	@Router			/v1/carts/{id}/adjustments [put]
 func (m *Module) setAdjustments(c echo.Context) error {
 	return m.edit(c, adjusts, func() (command, error) {
@@ -167,16 +174,17 @@ func (r adjustmentsRequest) command() (setAdjustments, error) {
 // abandon gives a cart up.
 //
 //	@Summary	Abandon a cart
+//	@ID			abandonCart
 //	@Tags		carts
 //	@Security	BearerAuth
 //	@Param		id				path	string	true	"Cart"	format(uuid)
 //	@Param		Idempotency-Key	header	string	false	"The same key again is answered, not done again"
 //	@Param		If-Match		header	string	false	"Only if the cart is at this version"
 //	@Success	204
-//	@Failure	400,401,404		{object}	web.Problem
-//	@Failure	409				{object}	web.Problem	"cart_closed, with checkout_id"
-//	@Failure	412				{object}	web.Problem	"version_mismatch"
-//	@Failure	422				{object}	web.Problem	"idempotency_key_reused"
+//	@Failure	400,401,404	{object}	web.Problem
+//	@Failure	409			{object}	web.Problem	"cart_closed, with checkout_id"
+//	@Failure	412			{object}	web.Problem	"version_mismatch"
+//	@Failure	422			{object}	web.Problem	"idempotency_key_reused"
 //	@Router		/v1/carts/{id} [delete]
 func (m *Module) abandon(c echo.Context) error {
 	cart, receipt, err := m.edited(c, owns, func() (command, error) { return abandon{}, nil })
@@ -194,19 +202,20 @@ func (m *Module) abandon(c echo.Context) error {
 //
 //	@Summary		Merge a guest's cart into mine
 //	@Description	Quantities are added, and my price wins. The guest's token may be 30 days past its end.
+//	@ID				mergeCarts
 //	@Tags			carts
 //	@Security		BearerAuth
-//	@Param			id				path		string			true	"The cart that stays"	format(uuid)
-//	@Param			body			body		mergeRequest	true	"The guest's cart, and the guest's token"
-//	@Param			Idempotency-Key	header		string			false	"The same key again is answered, not done again"
-//	@Param			If-Match		header		string			false	"Only if the cart that stays is at this version"
-//	@Success		200				{object}	View
-//	@Header			200				{string}	ETag	"The version, quoted"
+//	@Param			id					path		string			true	"The cart that stays"	format(uuid)
+//	@Param			body				body		mergeRequest	true	"The guest's cart, and the guest's token"
+//	@Param			Idempotency-Key		header		string			false	"The same key again is answered, not done again"
+//	@Param			If-Match			header		string			false	"Only if the cart that stays is at this version"
+//	@Success		200					{object}	View
+//	@Header			200					{string}	ETag	"The version, quoted"
 //	@Failure		400,401,404,413,415	{object}	web.Problem
-//	@Failure		403				{object}	web.Problem	"not_your_guest"
-//	@Failure		409				{object}	web.Problem	"cart_closed: either of the two"
-//	@Failure		412				{object}	web.Problem	"version_mismatch"
-//	@Failure		422				{object}	web.Problem	"same_cart, currency_mismatch, too_many_lines, amount_too_large, validation_failed"
+//	@Failure		403					{object}	web.Problem	"not_your_guest"
+//	@Failure		409					{object}	web.Problem	"cart_closed: either of the two"
+//	@Failure		412					{object}	web.Problem	"version_mismatch"
+//	@Failure		422					{object}	web.Problem	"same_cart, currency_mismatch, too_many_lines, amount_too_large, validation_failed"
 //	@Router			/v1/carts/{id}/merge [post]
 func (m *Module) merge(c echo.Context) error {
 	id, err := web.ID(c, "id")

@@ -14,6 +14,7 @@ import (
 // listProducts answers with the price book.
 //
 //	@Summary	List products, newest first, or search them
+//	@ID			listProducts
 //	@Tags		products
 //	@Param		q		query		string	false	"Part of the name or the SKU, in either case"
 //	@Param		limit	query		int		false	"Products on a page: 1 to 100, 20 when left out"
@@ -42,6 +43,7 @@ func (m *Module) listProducts(c echo.Context) error {
 // showProduct answers with a product.
 //
 //	@Summary	Read a product
+//	@ID			getProduct
 //	@Tags		products
 //	@Param		sku	path		string	true	"SKU, percent-encoded"
 //	@Success	200	{object}	ProductView
@@ -71,19 +73,20 @@ func (m *Module) showProduct(c echo.Context) error {
 // putProduct states what the price book says of a SKU.
 //
 //	@Summary		Put a product into the price book, or change it
-//	@Description	Carts that hold it keep their price until they are repriced.
+//	@Description	Carts that hold it keep their price until they are repriced. For operators: scope `admin`.
+//	@ID				putProduct
 //	@Tags			products
 //	@Security		BearerAuth
-//	@Param			sku				path		string			true	"SKU, percent-encoded"
-//	@Param			body			body		productRequest	true	"All of it; active is true when left out"
-//	@Param			Idempotency-Key	header		string			false	"The same key again is answered, not done again"
-//	@Param			If-Match		header		string			false	"Only if the product is at this version"
-//	@Success		200				{object}	ProductView		"Changed"
-//	@Success		201				{object}	ProductView		"New"
-//	@Header			200,201			{string}	ETag			"The version, quoted"
+//	@Param			sku					path		string			true	"SKU, percent-encoded"
+//	@Param			body				body		productRequest	true	"All of it; active is true when left out"
+//	@Param			Idempotency-Key		header		string			false	"The same key again is answered, not done again"
+//	@Param			If-Match			header		string			false	"Only if the product is at this version"
+//	@Success		200					{object}	ProductView		"Changed"
+//	@Success		201					{object}	ProductView		"New"
+//	@Header			200,201				{string}	ETag			"The version, quoted"
 //	@Failure		400,401,403,413,415	{object}	web.Problem
-//	@Failure		412				{object}	web.Problem	"version_mismatch"
-//	@Failure		422				{object}	web.Problem	"validation_failed, amount_too_large, unknown_field, idempotency_key_reused"
+//	@Failure		412					{object}	web.Problem	"version_mismatch"
+//	@Failure		422					{object}	web.Problem	"validation_failed, amount_too_large, unknown_field, idempotency_key_reused"
 //	@Router			/v1/products/{sku} [put]
 func (m *Module) putProduct(c echo.Context) error {
 	sku, err := web.SKU(c)

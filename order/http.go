@@ -74,14 +74,16 @@ func viewOf(o eventstore.Stream[State], contacts map[uuid.UUID]contact) View {
 
 // listMine answers the caller's orders.
 //
-//	@Summary	My orders, newest first, without pending ones
-//	@Tags		orders
-//	@Security	BearerAuth
-//	@Param		limit	query		int		false	"1 to 100, 20"
-//	@Param		cursor	query		string	false	"next_cursor of the page before"
-//	@Success	200		{object}	web.Page[View]
-//	@Failure	401,422	{object}	web.Problem
-//	@Router		/v1/orders [get]
+//	@Summary		List my orders, newest first
+//	@Description	Pending orders are left out.
+//	@ID				listOrders
+//	@Tags			orders
+//	@Security		BearerAuth
+//	@Param			limit	query		int		false	"1 to 100, 20"
+//	@Param			cursor	query		string	false	"next_cursor of the page before"
+//	@Success		200		{object}	web.Page[View]
+//	@Failure		401,422	{object}	web.Problem
+//	@Router			/v1/orders [get]
 func (m *Module) listMine(c echo.Context) error {
 	page, err := web.PageOf(c)
 	if err != nil {
@@ -96,7 +98,8 @@ func (m *Module) listMine(c echo.Context) error {
 
 // show answers one order.
 //
-//	@Summary	An order
+//	@Summary	Read an order
+//	@ID			getOrder
 //	@Tags		orders
 //	@Security	BearerAuth
 //	@Param		id				path		string	true	"its id"	format(uuid)
@@ -140,16 +143,18 @@ func (m *Module) visible(c echo.Context) (eventstore.Stream[State], error) {
 
 // postFulfil marks an order as sent.
 //
-//	@Summary	Fulfil a confirmed order: its goods leave the stock
-//	@Tags		orders
-//	@Security	BearerAuth
-//	@Param		id						path		string	true	"its id"	format(uuid)
-//	@Param		Idempotency-Key			header		string	true	"1 to 255 visible ASCII characters"
-//	@Success	200						{object}	View
-//	@Header		200						{string}	ETag	"its version, quoted"
-//	@Failure	400,401,403,404,409,412	{object}	web.Problem
-//	@Failure	422						{object}	web.Problem
-//	@Router		/v1/orders/{id}/fulfil [post]
+//	@Summary		Fulfil a confirmed order
+//	@Description	Its goods leave the stock. For operators: scope `admin`.
+//	@ID				fulfilOrder
+//	@Tags			orders
+//	@Security		BearerAuth
+//	@Param			id						path		string	true	"its id"	format(uuid)
+//	@Param			Idempotency-Key			header		string	true	"1 to 255 visible ASCII characters"
+//	@Success		200						{object}	View
+//	@Header			200						{string}	ETag	"its version, quoted"
+//	@Failure		400,401,403,404,409,412	{object}	web.Problem
+//	@Failure		422						{object}	web.Problem
+//	@Router			/v1/orders/{id}/fulfil [post]
 func (m *Module) postFulfil(c echo.Context) error {
 	ctx := c.Request().Context()
 	o, err := m.visible(c)
@@ -192,17 +197,19 @@ func noBody(c echo.Context) error {
 
 // listAll answers the orders of all customers.
 //
-//	@Summary	Orders of all customers, newest first; pending ones only when the status asks for them
-//	@Tags		orders
-//	@Security	BearerAuth
-//	@Param		number		query		string	false	"the order with this number"
-//	@Param		email		query		string	false	"orders placed with this address, in any letter case"
-//	@Param		status		query		string	false	"orders that stand there"	Enums(pending, confirmed, cancelling, fulfilled, cancelled)
-//	@Param		limit		query		int		false	"1 to 100, 20"
-//	@Param		cursor		query		string	false	"next_cursor of the page before"
-//	@Success	200			{object}	web.Page[View]
-//	@Failure	401,403,422	{object}	web.Problem
-//	@Router		/v1/admin/orders [get]
+//	@Summary		Find orders of all customers, newest first
+//	@Description	Pending orders are left out unless the status asks for them. For operators: scope `admin`.
+//	@ID				findOrders
+//	@Tags			operators
+//	@Security		BearerAuth
+//	@Param			number		query		string	false	"the order with this number"
+//	@Param			email		query		string	false	"orders placed with this address, in any letter case"
+//	@Param			status		query		string	false	"orders that stand there"	Enums(pending, confirmed, cancelling, fulfilled, cancelled)
+//	@Param			limit		query		int		false	"1 to 100, 20"
+//	@Param			cursor		query		string	false	"next_cursor of the page before"
+//	@Success		200			{object}	web.Page[View]
+//	@Failure		401,403,422	{object}	web.Problem
+//	@Router			/v1/admin/orders [get]
 func (m *Module) listAll(c echo.Context) error {
 	page, err := web.PageOf(c)
 	if err != nil {

@@ -16,14 +16,16 @@ const (
 
 // showSales answers what was confirmed, day by day.
 //
-//	@Summary	Sales per day and currency, newest first; days without sales are left out
-//	@Tags		orders
-//	@Security	BearerAuth
-//	@Param		from		query		string	false	"first day (UTC); 30 days before the last"	format(date)
-//	@Param		to			query		string	false	"last day (UTC); today"						format(date)
-//	@Success	200			{object}	web.Page[SalesOfDay]
-//	@Failure	401,403,422	{object}	web.Problem
-//	@Router		/v1/admin/sales [get]
+//	@Summary		List sales per day and currency, newest first
+//	@Description	Days without sales are left out. For operators: scope `admin`.
+//	@ID				listSales
+//	@Tags			operators
+//	@Security		BearerAuth
+//	@Param			from		query		string	false	"first day (UTC); 30 days before the last"	format(date)
+//	@Param			to			query		string	false	"last day (UTC); today"						format(date)
+//	@Success		200			{object}	web.Page[SalesOfDay]
+//	@Failure		401,403,422	{object}	web.Problem
+//	@Router			/v1/admin/sales [get]
 func (m *Module) showSales(c echo.Context) error {
 	last, err := dayOf(c, "to", time.Now().UTC())
 	if err != nil {

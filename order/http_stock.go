@@ -31,16 +31,18 @@ func answerStock(c echo.Context, s eventstore.Stream[Stock]) error {
 
 // putStock counts a SKU.
 //
-//	@Summary	Count a SKU; from the first count on its stock is tracked
-//	@Tags		stock
-//	@Security	BearerAuth
-//	@Param		sku						path		string			true	"the SKU"
-//	@Param		body					body		CountRequest	true	"how many there are"
-//	@Success	200						{object}	StockView
-//	@Header		200						{string}	ETag	"its version, quoted"
-//	@Failure	400,401,403,404,409,412	{object}	web.Problem
-//	@Failure	413,415,422				{object}	web.Problem
-//	@Router		/v1/stock/{sku} [put]
+//	@Summary		Count a SKU
+//	@Description	From the first count on its stock is tracked. For operators: scope `admin`.
+//	@ID				putStock
+//	@Tags			stock
+//	@Security		BearerAuth
+//	@Param			sku						path		string			true	"the SKU"
+//	@Param			body					body		CountRequest	true	"how many there are"
+//	@Success		200						{object}	StockView
+//	@Header			200						{string}	ETag	"its version, quoted"
+//	@Failure		400,401,403,404,409,412	{object}	web.Problem
+//	@Failure		413,415,422				{object}	web.Problem
+//	@Router			/v1/stock/{sku} [put]
 func (m *Module) putStock(c echo.Context) error {
 	sku, err := web.SKU(c)
 	if err != nil {
@@ -70,14 +72,16 @@ func (m *Module) putStock(c echo.Context) error {
 
 // showStock answers the stock of a SKU.
 //
-//	@Summary	The stock of a SKU
-//	@Tags		stock
-//	@Security	BearerAuth
-//	@Param		sku				path		string	true	"the SKU"
-//	@Success	200				{object}	StockView
-//	@Header		200				{string}	ETag	"its version, quoted"
-//	@Failure	401,403,404,422	{object}	web.Problem
-//	@Router		/v1/stock/{sku} [get]
+//	@Summary		Read the stock of a SKU
+//	@Description	For operators: scope `admin`.
+//	@ID				getStock
+//	@Tags			stock
+//	@Security		BearerAuth
+//	@Param			sku				path		string	true	"the SKU"
+//	@Success		200				{object}	StockView
+//	@Header			200				{string}	ETag	"its version, quoted"
+//	@Failure		401,403,404,422	{object}	web.Problem
+//	@Router			/v1/stock/{sku} [get]
 func (m *Module) showStock(c echo.Context) error {
 	sku, err := web.SKU(c)
 	if err != nil {

@@ -20,10 +20,10 @@ var (
 
 // View is a payment on the wire.
 type View struct {
-	ID                uuid.UUID    `json:"id" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"`
-	OrderID           uuid.UUID    `json:"order_id" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5c"`
+	ID                uuid.UUID    `json:"id" format:"uuid" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"`
+	OrderID           uuid.UUID    `json:"order_id" format:"uuid" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5c"`
 	Provider          string       `json:"provider" example:"simulator"`
-	ProviderReference string       `json:"provider_reference" example:"sim_019c8a52"`
+	ProviderReference string       `json:"provider_reference" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"`
 	Status            string       `json:"status" enums:"pending,requires_action,unknown,authorized,captured,voided,declined,refunded,partially_refunded"`
 	Amount            money.Amount `json:"amount"`
 	Captured          money.Amount `json:"captured"`
@@ -36,7 +36,7 @@ type View struct {
 
 // RefundView is a refund on the wire.
 type RefundView struct {
-	ID        uuid.UUID    `json:"id" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5d"`
+	ID        uuid.UUID    `json:"id" format:"uuid" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5d"`
 	Amount    money.Amount `json:"amount"`
 	Status    string       `json:"status" enums:"pending,succeeded,failed"`
 	Reason    string       `json:"reason"`
@@ -51,10 +51,11 @@ func (m *Module) Routes(s *web.Server) {
 
 // show answers one payment.
 //
-//	@Summary	A payment
+//	@Summary	Read a payment
+//	@ID			getPayment
 //	@Tags		payments
 //	@Security	BearerAuth
-//	@Param		id	path		string	true	"payment"
+//	@Param		id	path		string	true	"Payment"	format(uuid)
 //	@Success	200	{object}	View
 //	@Failure	401	{object}	web.Problem
 //	@Failure	404	{object}	web.Problem
@@ -107,13 +108,15 @@ func refundStatus(at step) string {
 
 // receive takes a provider's webhook: verified and stored it is answered; what follows from it follows later.
 //
-//	@Summary	A webhook of a payment provider
-//	@Tags		provider
-//	@Param		provider	path	string	true	"provider"	example(simulator)
-//	@Success	200
-//	@Failure	400	{object}	web.Problem	"bad_signature"
-//	@Failure	404	{object}	web.Problem
-//	@Router		/v1/webhooks/payments/{provider} [post]
+//	@Summary		Receive a provider's webhook
+//	@Description	It is signed by the provider. Verified and stored it is answered; what follows from it follows later.
+//	@ID				receiveWebhook
+//	@Tags			provider
+//	@Param			provider	path	string	true	"provider"	example(simulator)
+//	@Success		200
+//	@Failure		400	{object}	web.Problem	"bad_signature"
+//	@Failure		404	{object}	web.Problem
+//	@Router			/v1/webhooks/payments/{provider} [post]
 func (m *Module) receive(c echo.Context) error {
 	p, err := m.provider(c.Param("provider"))
 	if err != nil {

@@ -117,13 +117,14 @@ func optional(t time.Time) *time.Time {
 type checkOutRequest struct {
 	PaymentMethod   string          `json:"payment_method" validate:"required,max=255" example:"sim_ok"`
 	Email           string          `json:"email" validate:"required,email,max=254" example:"ada@example.com"`
-	ShippingAddress json.RawMessage `json:"shipping_address" swaggertype:"object"`
+	ShippingAddress json.RawMessage `json:"shipping_address,omitempty" swaggertype:"object"`
 }
 
 // checkOut seals a cart and starts its checkout.
 //
 //	@Summary		Check a cart out
 //	@Description	Seals the cart at the version named and turns it into a paid order. With "Prefer: wait=N" the answer is held until the checkout ends, asks for action or needs attention.
+//	@ID				checkOut
 //	@Tags			checkouts
 //	@Security		Bearer
 //	@Param			id				path		string			true	"Cart"	format(uuid)
@@ -262,7 +263,8 @@ func problemOf(f Failure) *fault.Fault {
 
 // show shows a checkout.
 //
-//	@Summary	Show a checkout
+//	@Summary	Read a checkout
+//	@ID			getCheckout
 //	@Tags		checkouts
 //	@Security	Bearer
 //	@Param		id		path		string	true	"Checkout"	format(uuid)
@@ -298,17 +300,18 @@ func (m *Module) visible(c echo.Context) (eventstore.Stream[State], error) {
 // cancel stops a checkout that has not captured yet. The payment's stream decides: a tombstone, or too late.
 //
 //	@Summary	Cancel a running checkout
+//	@ID			cancelCheckout
 //	@Tags		checkouts
 //	@Security	Bearer
-//	@Param		id				path		string	true	"Checkout"	format(uuid)
-//	@Param		Idempotency-Key	header		string	true	"The same key again is answered, not done again"
-//	@Param		Prefer			header		string	false	"wait=N: hold the answer until it is cancelled"
+//	@Param		id				path		string			true	"Checkout"	format(uuid)
+//	@Param		Idempotency-Key	header		string			true	"The same key again is answered, not done again"
+//	@Param		Prefer			header		string			false	"wait=N: hold the answer until it is cancelled"
 //	@Success	200				{object}	CheckoutView	"It is cancelled"
 //	@Success	202				{object}	CheckoutView	"It is being cancelled"
-//	@Failure	400				{object}	web.Problem	"idempotency_key_required"
-//	@Failure	404				{object}	web.Problem	"not_found"
-//	@Failure	409				{object}	web.Problem	"too_late, checkout_failed"
-//	@Failure	422				{object}	web.Problem	"idempotency_key_reused"
+//	@Failure	400				{object}	web.Problem		"idempotency_key_required"
+//	@Failure	404				{object}	web.Problem		"not_found"
+//	@Failure	409				{object}	web.Problem		"too_late, checkout_failed"
+//	@Failure	422				{object}	web.Problem		"idempotency_key_reused"
 //	@Router		/v1/checkouts/{id}/cancel [post]
 func (m *Module) cancel(c echo.Context) error {
 	saga, err := m.visible(c)

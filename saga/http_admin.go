@@ -52,17 +52,19 @@ func eventViewOf(e eventstore.Recorded) EventView {
 
 // listSagas lists sagas.
 //
-//	@Summary	List sagas, newest first
-//	@Tags		operators
-//	@Security	Bearer
-//	@Param		status	query		string	false	"Status"	Enums(running,requires_action,compensating,completed,failed,cancelled,needs_attention)
-//	@Param		type	query		string	false	"Type of saga"	Enums(checkout)
-//	@Param		limit	query		int		false	"At most this many"	minimum(1)	maximum(100)	default(20)
-//	@Param		cursor	query		string	false	"next_cursor of the page before"
-//	@Success	200		{object}	web.Page[View]
-//	@Failure	401,403	{object}	web.Problem
-//	@Failure	422		{object}	web.Problem	"validation_failed, cursor_invalid"
-//	@Router		/v1/admin/sagas [get]
+//	@Summary		List sagas, newest first
+//	@Description	For operators: scope `admin`.
+//	@ID				listSagas
+//	@Tags			operators
+//	@Security		Bearer
+//	@Param			status	query		string	false	"Status"			Enums(running,requires_action,compensating,completed,failed,cancelled,needs_attention)
+//	@Param			type	query		string	false	"Type of saga"		Enums(checkout)
+//	@Param			limit	query		int		false	"At most this many"	minimum(1)	maximum(100)	default(20)
+//	@Param			cursor	query		string	false	"next_cursor of the page before"
+//	@Success		200		{object}	web.Page[View]
+//	@Failure		401,403	{object}	web.Problem
+//	@Failure		422		{object}	web.Problem	"validation_failed, cursor_invalid"
+//	@Router			/v1/admin/sagas [get]
 func (m *Module) listSagas(c echo.Context) error {
 	page, err := web.PageOf(c)
 	if err != nil {
@@ -98,14 +100,16 @@ func known(s Status) bool {
 
 // showSaga shows a saga with its events.
 //
-//	@Summary	Show a saga with every step and attempt
-//	@Tags		operators
-//	@Security	Bearer
-//	@Param		id		path		string	true	"Saga"	format(uuid)
-//	@Success	200		{object}	View
-//	@Failure	401,403	{object}	web.Problem
-//	@Failure	404		{object}	web.Problem	"not_found"
-//	@Router		/v1/admin/sagas/{id} [get]
+//	@Summary		Read a saga with every step and attempt
+//	@Description	For operators: scope `admin`.
+//	@ID				getSaga
+//	@Tags			operators
+//	@Security		Bearer
+//	@Param			id		path		string	true	"Saga"	format(uuid)
+//	@Success		200		{object}	View
+//	@Failure		401,403	{object}	web.Problem
+//	@Failure		404		{object}	web.Problem	"not_found"
+//	@Router			/v1/admin/sagas/{id} [get]
 func (m *Module) showSaga(c echo.Context) error {
 	saga, err := m.visible(c)
 	if err != nil {
@@ -125,18 +129,20 @@ func (m *Module) showSaga(c echo.Context) error {
 
 // listEvents reads the log of a module.
 //
-//	@Summary	Read the log of a module, oldest first
-//	@Tags		operators
-//	@Security	Bearer
-//	@Param		module	query		string	true	"Whose log: positions are each module's own"	Enums(cart,order,payment,saga)
-//	@Param		stream	query		string	false	"Only this stream"	format(uuid)
-//	@Param		type	query		string	false	"Only this type of event, such as cart.item_added"
-//	@Param		after	query		int		false	"Only after this position"	minimum(0)
-//	@Param		limit	query		int		false	"At most this many"	minimum(1)	maximum(100)	default(20)
-//	@Success	200		{object}	web.Page[EventView]
-//	@Failure	401,403	{object}	web.Problem
-//	@Failure	422		{object}	web.Problem	"validation_failed"
-//	@Router		/v1/admin/events [get]
+//	@Summary		Read the log of a module, oldest first
+//	@Description	For operators: scope `admin`.
+//	@ID				listEvents
+//	@Tags			operators
+//	@Security		Bearer
+//	@Param			module	query		string	true	"Whose log: positions are each module's own"	Enums(cart,order,payment,saga)
+//	@Param			stream	query		string	false	"Only this stream"								format(uuid)
+//	@Param			type	query		string	false	"Only this type of event, such as cart.item_added"
+//	@Param			after	query		int		false	"Only after this position"	minimum(0)
+//	@Param			limit	query		int		false	"At most this many"			minimum(1)	maximum(100)	default(20)
+//	@Success		200		{object}	web.Page[EventView]
+//	@Failure		401,403	{object}	web.Problem
+//	@Failure		422		{object}	web.Problem	"validation_failed"
+//	@Router			/v1/admin/events [get]
 func (m *Module) listEvents(c echo.Context) error {
 	page, err := web.AfterOf(c)
 	if err != nil {

@@ -51,15 +51,17 @@ const readLedger = `select id, reference, operation, amount, currency, at from s
 
 // ledger lists what took effect, oldest first.
 //
-//	@Summary	The simulator's own book
-//	@Tags		simulator
-//	@Security	BearerAuth
-//	@Param		reference	query		string	false	"of a payment: its id"
-//	@Param		limit		query		int		false	"1 to 100, 20"
-//	@Param		cursor		query		string	false	"next_cursor of the page before"
-//	@Success	200			{object}	web.Page[Entry]
-//	@Failure	401,403,422	{object}	web.Problem
-//	@Router		/simulator/ledger [get]
+//	@Summary		List what took effect at the simulator, oldest first
+//	@Description	For operators: scope `admin`.
+//	@ID				listLedger
+//	@Tags			simulator
+//	@Security		BearerAuth
+//	@Param			reference	query		string	false	"of a payment: its id"
+//	@Param			limit		query		int		false	"1 to 100, 20"
+//	@Param			cursor		query		string	false	"next_cursor of the page before"
+//	@Success		200			{object}	web.Page[Entry]
+//	@Failure		401,403,422	{object}	web.Problem
+//	@Router			/simulator/ledger [get]
 func (s *Simulator) ledger(c echo.Context) error {
 	page, err := web.AfterOf(c)
 	if err != nil {
@@ -85,6 +87,7 @@ type Decision struct {
 // approve is the shopper who says yes at the bank.
 //
 //	@Summary	Approve a payment at the bank
+//	@ID			approvePayment
 //	@Tags		simulator
 //	@Param		reference	path		string	true	"payment"
 //	@Success	200			{object}	Decision
@@ -95,6 +98,7 @@ func (s *Simulator) approve(c echo.Context) error { return s.decided(c, "approve
 // deny is the shopper who says no.
 //
 //	@Summary	Deny a payment at the bank
+//	@ID			denyPayment
 //	@Tags		simulator
 //	@Param		reference	path		string	true	"payment"
 //	@Success	200			{object}	Decision
@@ -168,12 +172,13 @@ var bank = template.Must(template.New("bank").Parse(`<!doctype html>
 
 // show is the bank's page.
 //
-//	@Summary	The bank's page, with its two buttons
+//	@Summary	Show the bank's page, with its two buttons
+//	@ID			showBankPage
 //	@Tags		simulator
 //	@Produce	html
-//	@Param		reference	path	string	true	"payment"
-//	@Success	200
-//	@Failure	404	{object}	web.Problem
+//	@Param		reference	path		string	true	"payment"
+//	@Success	200			{string}	string
+//	@Failure	404			{object}	web.Problem
 //	@Router		/simulator/payments/{reference} [get]
 func (s *Simulator) show(c echo.Context) error {
 	reference, err := referenceOf(c)

@@ -32,12 +32,14 @@ func (s *Server) Sessions(minter Minter, ttl time.Duration) {
 
 // open makes a guest.
 //
-//	@Summary	Open a guest session
-//	@Tags		sessions
-//	@Success	201	{object}	Session
-//	@Failure	413	{object}	Problem
-//	@Failure	415	{object}	Problem
-//	@Router		/v1/sessions [post]
+//	@Summary		Open a guest session
+//	@Description	The token is for Authorize; its customer owns the carts and orders made with it.
+//	@ID				openSession
+//	@Tags			sessions
+//	@Success		201	{object}	Session
+//	@Failure		413	{object}	Problem
+//	@Failure		415	{object}	Problem
+//	@Router			/v1/sessions [post]
 func (s sessions) open(c echo.Context) error {
 	if _, err := jsonBytes(c); err != nil {
 		return err
