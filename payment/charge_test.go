@@ -154,6 +154,34 @@ func TestChargeAgainstUndo(t *testing.T) {
 	}
 }
 
+// TestChargeAgainstYieldingUndo races them: either one wins, and the other one hears of it.
+func TestChargeAgainstYieldingUndo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one, other := w.start(w.sim, patient), w.start(w.sim, patient)
+	for range 20 {
+		c := newCharge("sim_ok")
+		yields := undoOf(c)
+		yields.Yields = true
+		var undone payment.Outcome
+		atOnce(2, func(i int) {
+			if i == 0 {
+				_, _ = one.Charge(t.Context(), c.CheckoutID, c)
+				return
+			}
+			undone, _ = other.Undo(t.Context(), c.CheckoutID, yields)
+		})
+		if undone.Result == payment.ResultTooLate {
+			require.Equal(t, payment.ResultCaptured, other.charge(t, c).Result)
+			require.Equal(t, []string{"authorize", "capture"}, w.ledger(c))
+			continue
+		}
+		other.undo(t, c)
+		require.NotContains(t, w.ledger(c), "capture")
+		require.Equal(t, payment.ResultRefused, one.charge(t, c).Result)
+	}
+}
+
 func TestCancelAgainstCharge(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -21,6 +21,7 @@ type Charge struct {
 type Undo struct {
 	PaymentID, CheckoutID uuid.UUID
 	Reason                string
+	Yields                bool // to a capture that was asked for before: nothing is undone, and the result is ResultTooLate
 }
 
 // Cancel is the shopper's wish that the payment be not made.
@@ -36,10 +37,11 @@ type Result string
 const (
 	ResultCaptured       Result = "captured"        // Charge: the money is there
 	ResultRefused        Result = "refused"         // Charge: nothing is or will be captured, or it is given back; Failure says why
-	ResultActionRequired Result = "action_required" // Charge: the shopper must follow NextAction before Deadline
+	ResultActionRequired Result = "action_required" // Charge: the shopper must follow NextAction; charge again at Deadline
 	ResultUnavailable    Result = "unavailable"     // Charge: the provider refused to do anything just now; try again
 	ResultUnknown        Result = "unknown"         // ask again. Of Undo: a capture is in doubt, or a refund is owed
 	ResultUndone         Result = "undone"          // Undo: voided, refunded, or never needed
+	ResultTooLate        Result = "too_late"        // Undo that yields: a capture was asked for; charge on
 	ResultVoiding        Result = "voiding"         // Undo: certain that nothing is or will be captured; the void is still owed
 )
 

@@ -52,6 +52,9 @@ func undo(s State, u Undo, now time.Time) (events []event) {
 	return append(events, giveBack(s, u.PaymentID, u.Reason, now)...)
 }
 
+// mustYield reports whether an undo comes too late to stop a capture, and is one that then lets it be.
+func mustYield(s State, u Undo) bool { return u.Yields && s.Capture != stepNone && !s.Tombstone }
+
 func giveBack(s State, payment uuid.UUID, reason string, now time.Time) []event {
 	owed := s.Captured - s.refundsAt(stepDone) - s.refundsAt(stepAsked)
 	if owed <= 0 {

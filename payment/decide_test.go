@@ -23,7 +23,7 @@ var (
 	bankPage   = NextAction{Type: "redirect", URL: "https://bank.example/1"}
 	wish       = requested{theOrder, theCheck, "ann", money.Of(1999, "GBP"), "sim_ok", "fake", noon}
 	theCharge  = Charge{theID, theOrder, theCheck, "ann", money.Of(1999, "GBP"), "sim_ok"}
-	theUndo    = Undo{theID, theCheck, "out_of_stock"}
+	theUndo    = Undo{theID, theCheck, "out_of_stock", false}
 	tombstone  = UndoRequested{CheckoutID: theCheck, Code: CodeCancelled, Reason: "out_of_stock"}
 	capturing  = captureRequested{noon}
 	asksRefund = refundRequested{theRefund, 1999, "out_of_stock", noon}
@@ -203,6 +203,29 @@ func TestUndo(t *testing.T) {
 	}
 }
 
+func TestUndoThatYields(t *testing.T) {
+	t.Parallel()
+	u := theUndo
+	u.Yields = true
+	for name, c := range map[string]struct {
+		given []event
+		want  bool
+	}{
+		"NothingWasAsked":       {nil, false},
+		"OnlyAuthorized":        {[]event{wish, actionRequired{"", bankPage, noon}}, false},
+		"ACaptureWasAskedFor":   {[]event{wish, authorized{}, capturing}, true},
+		"Captured":              {[]event{wish, authorized{}, capturing, captured{1999}}, true},
+		"TheTombstoneWasBefore": {[]event{wish, tombstone, captured{1999}}, false},
+		"UndoneBefore":          {[]event{wish, authorized{}, capturing, tombstone}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, c.want, mustYield(given(c.given...), u))
+			require.False(t, mustYield(given(c.given...), theUndo))
+		})
+	}
+}
+
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	wants := Cancel{theID, theCheck, "ann"}
@@ -309,7 +332,10 @@ func TestActionRequiredOutcome(t *testing.T) {
 	t.Parallel()
 	s := given(wish, actionRequired{"ref", bankPage, noon.Add(ttl)})
 	require.Equal(t, Outcome{Result: ResultActionRequired, NextAction: &bankPage, Deadline: noon.Add(ttl)}, chargeOutcome(s, endQuiet, noon))
-	require.Equal(t, ResultActionRequired, chargeOutcome(s, endDoubt, noon).Result)
+	unasked := chargeOutcome(s, endDoubt, noon)
+	require.Equal(t, ResultActionRequired, unasked.Result)
+	require.Equal(t, noon.Add(askAgain), unasked.Deadline, "the shopper may have acted, but the bank could not be asked")
+	require.Equal(t, noon.Add(ttl), chargeOutcome(s, endUnavailable, noon.Add(ttl-time.Second)).Deadline)
 	require.Equal(t, ResultUnavailable, chargeOutcome(s, endUnavailable, noon.Add(ttl)).Result,
 		"once the deadline has passed and nobody answers, whoever waits for it must back off")
 }

@@ -42,7 +42,15 @@ func (m *Module) Charge(ctx context.Context, correlation uuid.UUID, c Charge) (O
 func (m *Module) Undo(ctx context.Context, correlation uuid.UUID, u Undo) (Outcome, error) {
 	run := run{m, u.PaymentID, eventstore.Meta{Actor: actor, Correlation: correlation}}
 	// No derived id: what an undo has to add depends on the state alone, and a later one may have to add more.
-	st, err := run.record(ctx, uuid.Nil, func(s State, now time.Time) ([]event, error) { return undo(s, u, now), nil })
+	st, err := run.record(ctx, uuid.Nil, func(s State, now time.Time) ([]event, error) {
+		if mustYield(s, u) {
+			return nil, errTooLate
+		}
+		return undo(s, u, now), nil
+	})
+	if errors.Is(err, errTooLate) {
+		return Outcome{Result: ResultTooLate}, nil
+	}
 	if err != nil {
 		return Outcome{}, err
 	}

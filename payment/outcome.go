@@ -24,6 +24,9 @@ func declineCode(code string) string {
 	return CodeDeclined
 }
 
+// askAgain is how long a shopper's answer may lie at the bank when the bank could not be asked for it.
+const askAgain = 5 * time.Second
+
 // chargeOutcome is what a Charge answers, given why it went no further.
 func chargeOutcome(s State, why end, now time.Time) Outcome {
 	switch {
@@ -31,8 +34,14 @@ func chargeOutcome(s State, why end, now time.Time) Outcome {
 		return Outcome{Result: ResultCaptured}
 	case s.FailureCode != "":
 		return Outcome{Result: ResultRefused, Failure: failure(s.FailureCode)}
-	case s.Authorization == stepWaiting && (why == endQuiet || now.Before(s.Deadline)):
+	case s.Authorization == stepWaiting && why == endQuiet:
 		return Outcome{Result: ResultActionRequired, NextAction: s.NextAction, Deadline: s.Deadline}
+	case s.Authorization == stepWaiting && now.Before(s.Deadline): // the bank may have heard, but could not be asked
+		soon := now.Add(askAgain)
+		if s.Deadline.Before(soon) {
+			soon = s.Deadline
+		}
+		return Outcome{Result: ResultActionRequired, NextAction: s.NextAction, Deadline: soon}
 	case why == endUnavailable && s.Unknown == nil:
 		return Outcome{Result: ResultUnavailable, Failure: failure(CodeUnavailable)}
 	}

@@ -85,7 +85,8 @@ func (p *process) charge(t *testing.T, c payment.Charge) payment.Outcome {
 		require.NoError(t, err)
 		switch out.Result {
 		case payment.ResultUnknown, payment.ResultUnavailable:
-		case payment.ResultCaptured, payment.ResultRefused, payment.ResultActionRequired, payment.ResultUndone, payment.ResultVoiding:
+		case payment.ResultCaptured, payment.ResultRefused, payment.ResultActionRequired, payment.ResultUndone,
+			payment.ResultVoiding, payment.ResultTooLate:
 			return out
 		}
 	}

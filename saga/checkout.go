@@ -26,7 +26,7 @@ const (
 //	order.confirm ∥ cart.complete          after the pivot only what must succeed
 //
 // The capture is the pivot. Refused, it is undone from the bottom up, and the cart reopened; unknown, it is asked for
-// until it is known; done, there is only forward.
+// until it is known; done, by whomever, there is only forward.
 var checkout = definition{
 	Type:    "checkout",
 	Version: 1,
@@ -57,9 +57,6 @@ var checkout = definition{
 // when it comes.
 func unwind(s State) Reaction {
 	var next Reaction
-	if !turnedByPayment(s) && !s.done(CancelOrder) {
-		return do(CancelOrder, cancelOf(s))
-	}
 	if s.Checkout.Total > 0 && !s.done(UndoPayment) {
 		next = do(UndoPayment, toUndo{undoOf(s)})
 		if !s.Step(UndoPayment).Certain {
@@ -68,7 +65,7 @@ func unwind(s State) Reaction {
 	}
 	switch {
 	case !s.done(CancelOrder):
-		return next.and(CancelOrder, cancelOf(s))
+		return next.and(CancelOrder, toOrder{order.Cancel{OrderID: s.Checkout.OrderID, Reason: s.Failure.Code}})
 	case !s.done(ReopenCart):
 		return next.and(ReopenCart, toCart{cart.Reopen{
 			CartID: s.Checkout.CartID, CheckoutID: s.Checkout.CheckoutID, Code: s.Failure.Code, Detail: s.Failure.Detail,
@@ -81,10 +78,9 @@ func unwind(s State) Reaction {
 	return end(Failed)
 }
 
-// turnedByPayment reports whether the payment's own stream said no: to everyone, for ever. An order that was refused, or
-// a provider that could not be reached, is the word of one moment. Another process, that froze and woke, may just now
-// be past it, with the money captured. Then the order goes first: its stream decides between that process's confirmation
-// and our cancelling. Confirmed, nothing is undone; cancelled, what was captured for it is given back.
+// turnedByPayment reports whether the payment's own stream said no: to everyone, for ever. That an order was refused, or
+// that a provider could not be reached, is the word of one moment: another process, frozen and awake again, may be past
+// it just now. So such a turn yields to a capture, and the saga goes forward again.
 func turnedByPayment(s State) bool {
 	return s.Step(ChargeMoney).Status == StepIsRefused && s.Failure.Code != CodeUnavailable
 }
@@ -113,11 +109,9 @@ func chargeOf(s State) payment.Charge {
 }
 
 func undoOf(s State) payment.Undo {
-	return payment.Undo{PaymentID: s.Checkout.PaymentID, CheckoutID: s.Checkout.CheckoutID, Reason: s.Failure.Code}
-}
-
-func cancelOf(s State) Command {
-	return toOrder{order.Cancel{OrderID: s.Checkout.OrderID, Reason: s.Failure.Code}}
+	return payment.Undo{
+		PaymentID: s.Checkout.PaymentID, CheckoutID: s.Checkout.CheckoutID, Reason: s.Failure.Code, Yields: !turnedByPayment(s),
+	}
 }
 
 func confirmOf(s State) Command { return toOrder{order.Confirm{OrderID: s.Checkout.OrderID}} }

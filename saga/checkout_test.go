@@ -70,38 +70,37 @@ func TestCheckout(t *testing.T) {
 	waits := StepWaits{Step: ChargeMoney, NextAction: &NextAction{Type: "redirect", URL: "https://bank"}, BeganAt: noon, At: noon, Until: after(hour)}
 	declined := refused(ChargeMoney, "payment_declined")
 	unreachable := refused(ChargeMoney, CodeUnavailable)
-	none := refused(PlaceOrder, "out_of_stock")
+	none, overruled := refused(PlaceOrder, "out_of_stock"), refused(UndoPayment, "too_late")
 	for name, want := range map[string]struct {
 		given []Event
 		then  []string
 	}{
-		"BeginsWithTheOrder":            {[]Event{begun(1000)}, []string{PlaceOrder}},
-		"RetriesTheOrder":               {[]Event{begun(1000), retried(PlaceOrder)}, []string{PlaceOrder}},
-		"ThenCharges":                   {[]Event{begun(1000), did(PlaceOrder)}, []string{ChargeMoney}},
-		"AsksAgainWhileItWaits":         {[]Event{begun(1000), did(PlaceOrder), waits}, []string{ChargeMoney}},
-		"ThenConfirmsAndCompletes":      {[]Event{begun(1000), did(PlaceOrder), did(ChargeMoney)}, []string{ConfirmOrder, CompleteCart}},
-		"ConfirmsWhatIsLeft":            {[]Event{begun(1000), did(PlaceOrder), did(ChargeMoney), did(CompleteCart), retried(ConfirmOrder)}, []string{ConfirmOrder}},
-		"CompletesWhatIsLeft":           {[]Event{begun(1000), did(PlaceOrder), did(ChargeMoney), did(ConfirmOrder), retried(CompleteCart)}, []string{CompleteCart}},
-		"IsCompleted":                   {[]Event{begun(1000), did(PlaceOrder), did(ChargeMoney), did(ConfirmOrder), did(CompleteCart)}, []string{"completed"}},
-		"NothingToPayIsNotCharged":      {[]Event{begun(0), did(PlaceOrder)}, []string{ConfirmOrder, CompleteCart}},
-		"NothingToPayIsCompleted":       {[]Event{begun(0), did(PlaceOrder), did(ConfirmOrder), did(CompleteCart)}, []string{"completed"}},
-		"NothingPaidIsNotUndone":        {[]Event{begun(0), none, did(CancelOrder)}, []string{ReopenCart}},
-		"DeclinedMoneyFirst":            {[]Event{begun(1000), did(PlaceOrder), declined}, []string{UndoPayment}},
-		"StockIsHeldWhileInDoubt":       {[]Event{begun(1000), did(PlaceOrder), declined, stuck}, []string{UndoPayment}},
-		"StockGoesBackOnceCertain":      {[]Event{begun(1000), did(PlaceOrder), declined, void}, []string{UndoPayment, CancelOrder}},
-		"CartReopensOnceCertain":        {[]Event{begun(1000), did(PlaceOrder), declined, void, did(CancelOrder)}, []string{UndoPayment, ReopenCart}},
-		"AVoidIsOwedToTheEnd":           {[]Event{begun(1000), did(PlaceOrder), declined, void, did(CancelOrder), did(ReopenCart)}, []string{UndoPayment}},
-		"ThenTheOrder":                  {[]Event{begun(1000), did(PlaceOrder), declined, did(UndoPayment)}, []string{CancelOrder}},
-		"ThenTheCart":                   {[]Event{begun(1000), did(PlaceOrder), declined, did(UndoPayment), did(CancelOrder)}, []string{ReopenCart}},
-		"IsFailed":                      {[]Event{begun(1000), did(PlaceOrder), declined, did(UndoPayment), did(CancelOrder), did(ReopenCart)}, []string{"failed"}},
-		"IsCancelled":                   {[]Event{begun(1000), did(PlaceOrder), refused(ChargeMoney, CodeCancelled), did(UndoPayment), did(CancelOrder), did(ReopenCart)}, []string{"cancelled"}},
-		"OutOfStockTheOrderFirst":       {[]Event{begun(1000), none}, []string{CancelOrder}},
-		"OutOfStockUndoesThePayment":    {[]Event{begun(1000), none, did(CancelOrder)}, []string{UndoPayment}},
-		"OutOfStockReopensTheCart":      {[]Event{begun(1000), none, did(CancelOrder), did(UndoPayment)}, []string{ReopenCart}},
-		"UnreachableTheOrderFirst":      {[]Event{begun(1000), did(PlaceOrder), unreachable}, []string{CancelOrder}},
-		"UnreachableThenThePayment":     {[]Event{begun(1000), did(PlaceOrder), unreachable, did(CancelOrder)}, []string{UndoPayment}},
-		"UnreachableKeepsTheCartSealed": {[]Event{begun(1000), did(PlaceOrder), unreachable, did(CancelOrder), stuck}, []string{UndoPayment}},
-		"UnreachableCartReopens":        {[]Event{begun(1000), did(PlaceOrder), unreachable, did(CancelOrder), void}, []string{UndoPayment, ReopenCart}},
+		"BeginsWithTheOrder":               {[]Event{begun(1000)}, []string{PlaceOrder}},
+		"RetriesTheOrder":                  {[]Event{begun(1000), retried(PlaceOrder)}, []string{PlaceOrder}},
+		"ThenCharges":                      {[]Event{begun(1000), did(PlaceOrder)}, []string{ChargeMoney}},
+		"AsksAgainWhileItWaits":            {[]Event{begun(1000), did(PlaceOrder), waits}, []string{ChargeMoney}},
+		"ThenConfirmsAndCompletes":         {[]Event{begun(1000), did(PlaceOrder), did(ChargeMoney)}, []string{ConfirmOrder, CompleteCart}},
+		"ConfirmsWhatIsLeft":               {[]Event{begun(1000), did(PlaceOrder), did(ChargeMoney), did(CompleteCart), retried(ConfirmOrder)}, []string{ConfirmOrder}},
+		"CompletesWhatIsLeft":              {[]Event{begun(1000), did(PlaceOrder), did(ChargeMoney), did(ConfirmOrder), retried(CompleteCart)}, []string{CompleteCart}},
+		"IsCompleted":                      {[]Event{begun(1000), did(PlaceOrder), did(ChargeMoney), did(ConfirmOrder), did(CompleteCart)}, []string{"completed"}},
+		"NothingToPayIsNotCharged":         {[]Event{begun(0), did(PlaceOrder)}, []string{ConfirmOrder, CompleteCart}},
+		"NothingToPayIsCompleted":          {[]Event{begun(0), did(PlaceOrder), did(ConfirmOrder), did(CompleteCart)}, []string{"completed"}},
+		"DeclinedMoneyFirst":               {[]Event{begun(1000), did(PlaceOrder), declined}, []string{UndoPayment}},
+		"StockIsHeldWhileInDoubt":          {[]Event{begun(1000), did(PlaceOrder), declined, stuck}, []string{UndoPayment}},
+		"StockGoesBackOnceCertain":         {[]Event{begun(1000), did(PlaceOrder), declined, void}, []string{UndoPayment, CancelOrder}},
+		"CartReopensOnceCertain":           {[]Event{begun(1000), did(PlaceOrder), declined, void, did(CancelOrder)}, []string{UndoPayment, ReopenCart}},
+		"AVoidIsOwedToTheEnd":              {[]Event{begun(1000), did(PlaceOrder), declined, void, did(CancelOrder), did(ReopenCart)}, []string{UndoPayment}},
+		"ThenTheOrder":                     {[]Event{begun(1000), did(PlaceOrder), declined, did(UndoPayment)}, []string{CancelOrder}},
+		"ThenTheCart":                      {[]Event{begun(1000), did(PlaceOrder), declined, did(UndoPayment), did(CancelOrder)}, []string{ReopenCart}},
+		"IsFailed":                         {[]Event{begun(1000), did(PlaceOrder), declined, did(UndoPayment), did(CancelOrder), did(ReopenCart)}, []string{"failed"}},
+		"NothingPaidIsNotUndone":           {[]Event{begun(0), none}, []string{CancelOrder}},
+		"OutOfStockUndoesThePayment":       {[]Event{begun(1000), none}, []string{UndoPayment}},
+		"OutOfStockThenTheOrder":           {[]Event{begun(1000), none, did(UndoPayment)}, []string{CancelOrder}},
+		"UnreachableUndoesThePayment":      {[]Event{begun(1000), did(PlaceOrder), unreachable}, []string{UndoPayment}},
+		"PlacedAfterAllGoesForward":        {[]Event{begun(1000), none, overruled}, []string{PlaceOrder}},
+		"ReachedAfterAllGoesForward":       {[]Event{begun(1000), did(PlaceOrder), unreachable, overruled}, []string{ChargeMoney}},
+		"ReachedAfterAllMayStillBeRefused": {[]Event{begun(1000), did(PlaceOrder), unreachable, overruled, declined}, []string{UndoPayment}},
+		"IsCancelled":                      {[]Event{begun(1000), did(PlaceOrder), refused(ChargeMoney, CodeCancelled), did(UndoPayment), did(CancelOrder), did(ReopenCart)}, []string{"cancelled"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -128,6 +127,9 @@ func TestCommands(t *testing.T) {
 	require.Equal(t, toOrder{order.Confirm{OrderID: e.OrderID}}, forward[0].Command)
 	require.Equal(t, toCart{cart.Complete{CartID: e.CartID, CheckoutID: e.CheckoutID, OrderID: e.OrderID}}, forward[1].Command)
 	require.Equal(t, toUndo{payment.Undo{PaymentID: e.PaymentID, CheckoutID: e.CheckoutID, Reason: "payment_declined"}}, checkout.react(turned).Do[0].Command)
+	for _, moment := range []Event{refused(PlaceOrder, "out_of_stock"), refused(ChargeMoney, CodeUnavailable)} {
+		require.True(t, command(begun(1000), moment).(toUndo).Yields, "to a process that is past it")
+	}
 	require.Equal(t, toOrder{order.Cancel{OrderID: e.OrderID, Reason: "payment_declined"}},
 		checkout.react(evolve(turned, did(UndoPayment))).Do[0].Command)
 	require.Equal(t, toCart{cart.Reopen{CartID: e.CartID, CheckoutID: e.CheckoutID, Code: "payment_declined", Detail: "No."}},

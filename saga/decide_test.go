@@ -30,7 +30,7 @@ func TestRecord(t *testing.T) {
 	})
 	t.Run("RefusalOfWhatMustSucceedNeedsAttention", func(t *testing.T) {
 		t.Parallel()
-		for _, step := range []string{ConfirmOrder, CompleteCart, UndoPayment, CancelOrder, ReopenCart} {
+		for _, step := range []string{ConfirmOrder, CompleteCart, CancelOrder, ReopenCart} {
 			got := record(running, tried(step, 0, Outcome{Kind: StepWasRefused, Failure: Failure{Code: "no", Detail: "No."}}), hour)
 			require.Equal(t, AttentionNeeded{Step: step, Reason: "No.", BeganAt: began, At: ended}, got)
 		}

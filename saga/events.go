@@ -53,7 +53,8 @@ type StepWaits struct {
 	Until      time.Time   `json:"until"`
 }
 
-// StepRefused: a step was refused for good. What was done so far is undone.
+// StepRefused: a step was refused for good. What was done so far is undone; or, where it is the undoing of the payment
+// that was refused, the saga goes forward again.
 type StepRefused struct {
 	Step    string    `json:"step"`
 	Failure Failure   `json:"failure"`
@@ -92,7 +93,7 @@ type Short struct {
 // NextAction is what a shopper must do.
 type NextAction struct {
 	Type string `json:"type" example:"redirect"`
-	URL  string `json:"url"`
+	URL  string `json:"url" format:"uri"`
 }
 
 // Checkout is what the check-out saga knows from its start.

@@ -56,6 +56,8 @@ func outcomeOfPayment(o payment.Outcome, err error) Outcome {
 		return Outcome{Kind: StepMustWait, Next: &next, Until: o.Deadline}
 	case payment.ResultUnavailable:
 		return Outcome{Kind: StepFaulted, Error: o.Failure.Detail}
+	case payment.ResultTooLate:
+		return Outcome{Kind: StepWasRefused, Failure: Failure{Code: errTooLate.Code, Detail: errTooLate.Detail}}
 	case payment.ResultVoiding:
 		return Outcome{Kind: StepFaulted, Error: "The void is not confirmed by the provider yet.", Certain: true}
 	case payment.ResultUnknown:

@@ -133,7 +133,10 @@ func evolve(s State, event Event) State {
 	case StepRefused:
 		s = s.attempted(e.Step, StepIsRefused, e.BeganAt, e.At, func(st *Step) { st.FinishedAt, st.Error = e.At, e.Failure.Detail })
 		s.Failure = &e.Failure
-		s.Status = Compensating
+		if e.Step == UndoPayment { // another process had the money captured: there is only forward
+			s.Failure = nil
+		}
+		s.Status = s.underWay()
 	case AttentionNeeded:
 		since := failing(s.Step(e.Step), e.BeganAt)
 		s = s.attempted(e.Step, StepRetrying, e.BeganAt, e.At, func(st *Step) { st.Error, st.FailingSince = e.Reason, since })
