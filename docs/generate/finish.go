@@ -1,37 +1,44 @@
 package main
 
 import (
-	"net/http"
+	"cmp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-const (
-	bearer      = "BearerAuth"
-	problem     = "Problem"
-	problemType = "application/problem+json"
-)
+const bearer = "BearerAuth"
 
-// header is a request header that many operations share.
-type header struct{ name, description, example string }
+const howToAuthorize = "A guest's token from `POST /v1/sessions`, or an operator's: `shopping-cart token --admin` prints one. " +
+	"Without the word Bearer."
 
-var (
-	idempotencyKey = header{"Idempotency-Key", "1 to 255 visible ASCII characters. The same key with the same request is done once: a retry gets the first answer again, marked Idempotent-Replayed.", "4f1c2d7e-checkout"}
-	ifMatch        = header{"If-Match", "The version that this is meant for, quoted, as ETag gave it. Another version now: 412.", `"7"`}
-	ifNoneMatch    = header{"If-None-Match", "The version that the client has, as ETag gave it. Still that version: 304.", `"7"`}
-	prefer         = header{"Prefer", "wait=N holds the answer for up to N seconds, at most 30.", "wait=10"}
-)
+// tags are the subjects of the API, in the order in which a user meets them.
+var tags = openapi3.Tags{
+	{Name: "sessions", Description: "Who shops"},
+	{Name: "products", Description: "The price book"},
+	{Name: "carts", Description: "What a shopper is about to buy"},
+	{Name: "checkouts", Description: "How a cart becomes a paid order"},
+	{Name: "orders", Description: "What was bought"},
+	{Name: "payments", Description: "What was charged"},
+	{Name: "stock", Description: "What can be sold: for operators"},
+	{Name: "operators", Description: "What happened, and why: for operators"},
+	{Name: "simulator", Description: "The bank of the simulated payments"},
+	{Name: "provider", Description: "What payment providers call"},
+	{Name: "health", Description: "What probes ask"},
+}
 
 // finish adds what the annotations leave out, since it is the same everywhere or Swagger 2 could not say it.
 func finish(doc *openapi3.T) {
 	doc.Servers = openapi3.Servers{{URL: "/"}}
+	doc.Info.Contact = nil
+	doc.Info.License = &openapi3.License{Name: "MIT", URL: "https://opensource.org/license/mit"}
 	if doc.Components.SecuritySchemes == nil {
 		doc.Components.SecuritySchemes = openapi3.SecuritySchemes{}
 	}
-	doc.Components.SecuritySchemes[bearer] = &openapi3.SecuritySchemeRef{Value: openapi3.NewJWTSecurityScheme()}
+	scheme := openapi3.NewJWTSecurityScheme()
+	scheme.Description = howToAuthorize
+	doc.Components.SecuritySchemes[bearer] = &openapi3.SecuritySchemeRef{Value: scheme}
 	for name, schema := range doc.Components.Schemas {
 		finishSchema(name, schema)
 	}
@@ -43,95 +50,25 @@ func finish(doc *openapi3.T) {
 			finishOperation(doc, path, method, operation)
 		}
 	}
+	doc.Tags = tagsOf(doc)
 }
 
-// finishSchema gives times their format: whatever ends in _at is one. A problem may have further members.
-func finishSchema(name string, schema *openapi3.SchemaRef) {
-	if schema.Value == nil {
-		return
-	}
-	for property, s := range schema.Value.Properties {
-		if s.Value != nil && s.Value.Format == "" && s.Value.Type.Is("string") && isTime(property) {
-			s.Value.Format = "date-time"
+// tagsOf are the tags in use. Those that are not in our list come last.
+func tagsOf(doc *openapi3.T) (used openapi3.Tags) {
+	for _, item := range doc.Paths.Map() {
+		for _, operation := range item.Operations() {
+			for _, name := range operation.Tags {
+				if used.Get(name) == nil {
+					used = append(used, cmp.Or(tags.Get(name), &openapi3.Tag{Name: name}))
+				}
+			}
 		}
 	}
-	if name == problem {
-		schema.Value.AdditionalProperties = openapi3.BoolSchema{Has: openapi3.Ptr(true)}
+	place := func(t *openapi3.Tag) int {
+		return cmp.Or(1+slices.IndexFunc(tags, func(known *openapi3.Tag) bool { return known.Name == t.Name }), len(tags)+1)
 	}
-}
-
-func isTime(property string) bool { return property == "at" || strings.HasSuffix(property, "_at") }
-
-func finishOperation(doc *openapi3.T, path, method string, o *openapi3.Operation) {
-	secured := o.Security != nil && len(*o.Security) > 0
-	if secured { // there is one way to say who calls, whatever name an annotation gives it
-		o.Security = openapi3.NewSecurityRequirements().With(openapi3.NewSecurityRequirement().Authenticate(bearer))
-	}
-	if o.RequestBody != nil && o.RequestBody.Value != nil {
-		o.RequestBody.Value.Required = true
-	}
-	for _, h := range []header{idempotencyKey, ifMatch, ifNoneMatch, prefer} {
-		describe(o, h)
-	}
-	if secured && method != http.MethodGet && strings.HasPrefix(path, "/v1/") {
-		offer(o, idempotencyKey)
-		offer(o, ifMatch)
-	}
-	if _, known := doc.Components.Schemas[problem]; known {
-		finishResponses(o, secured)
-	}
-}
-
-// describe fills in a header that the handler's annotations name.
-func describe(o *openapi3.Operation, h header) {
-	for _, p := range o.Parameters {
-		if p.Value == nil || p.Value.In != openapi3.ParameterInHeader || !strings.EqualFold(p.Value.Name, h.name) {
-			continue
-		}
-		p.Value.Name, p.Value.Description, p.Value.Example = h.name, h.description, h.example
-	}
-}
-
-// offer adds a header that every write accepts, unless the annotations named it already.
-func offer(o *openapi3.Operation, h header) {
-	named := slices.ContainsFunc(o.Parameters, func(p *openapi3.ParameterRef) bool {
-		return p.Value != nil && p.Value.In == openapi3.ParameterInHeader && strings.EqualFold(p.Value.Name, h.name)
+	slices.SortFunc(used, func(a, b *openapi3.Tag) int {
+		return cmp.Or(cmp.Compare(place(a), place(b)), strings.Compare(a.Name, b.Name))
 	})
-	if named {
-		return
-	}
-	p := openapi3.NewHeaderParameter(h.name).WithDescription(h.description).WithSchema(openapi3.NewStringSchema())
-	o.Parameters = append(o.Parameters, &openapi3.ParameterRef{Value: p})
-}
-
-// finishResponses makes every refusal a problem, and says that there can be others than those named.
-func finishResponses(o *openapi3.Operation, secured bool) {
-	if o.Responses == nil {
-		o.Responses = openapi3.NewResponses()
-	}
-	for code, response := range o.Responses.Map() {
-		if status, err := strconv.Atoi(code); err == nil && status >= http.StatusBadRequest && response.Value != nil {
-			asProblem(response.Value)
-		}
-	}
-	if secured && o.Responses.Value("401") == nil {
-		o.Responses.Set("401", refusal("No access token, or a bad one"))
-	}
-	o.Responses.Set("default", refusal("Any other refusal"))
-}
-
-func refusal(description string) *openapi3.ResponseRef {
-	r := openapi3.NewResponse().WithDescription(description)
-	asProblem(r)
-	return &openapi3.ResponseRef{Value: r}
-}
-
-func asProblem(r *openapi3.Response) {
-	schema := openapi3.NewSchemaRef("#/components/schemas/"+problem, nil)
-	for _, media := range r.Content {
-		if media.Schema != nil {
-			schema = media.Schema
-		}
-	}
-	r.Content = openapi3.NewContentWithSchemaRef(schema, []string{problemType})
+	return used
 }

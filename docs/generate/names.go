@@ -12,6 +12,26 @@ const refPrefix = "#/definitions/"
 // plain are packages whose name adds nothing to the name of a schema.
 var plain = []string{"web", "money", "fault"}
 
+// others are types whose room means nothing to clients.
+var others = map[string]string{
+	"cart.ProductView":     "Product",
+	"cart.productRequest":  "ProductRequest",
+	"cart.moneyRequest":    "AmountRequest",
+	"order.StockView":      "Stock",
+	"order.CountRequest":   "StockRequest",
+	"order.SalesOfDay":     "SalesOfDay",
+	"saga.CheckoutView":    "Checkout",
+	"saga.FailureView":     "CheckoutFailure",
+	"saga.StepView":        "CheckoutStep",
+	"saga.Status":          "CheckoutStatus",
+	"saga.StepStatus":      "CheckoutStepStatus",
+	"saga.NextAction":      "CheckoutNextAction",
+	"saga.checkOutRequest": "CheckoutRequest",
+	"saga.EventView":       "Event",
+	"fault.Field":          "ProblemField",
+	"web.status":           "Health",
+}
+
 // rename gives every schema the name that clientName finds for it. Two schemas of one name are an error.
 func rename(swagger []byte) ([]byte, error) {
 	var tree map[string]any
@@ -66,6 +86,9 @@ func clientName(name string) string {
 }
 
 func typeName(name string) string {
+	if other, ok := others[name]; ok {
+		return other
+	}
 	pkg, kind, qualified := strings.Cut(name, ".")
 	if !qualified {
 		return title(name)

@@ -23,6 +23,7 @@ func swagger(root string) ([]byte, error) {
 		swag.SetOverrides(foreign),
 		swag.SetExcludedDirsAndFiles(filepath.Join(root, "data")),
 	)
+	parser.RequiredByDefault = true // what is not there may be null, but it stands there, unless it is omitempty
 	if err := parser.ParseAPI(root, filepath.Join("docs", "api.go"), 0); err != nil {
 		return nil, fmt.Errorf("read annotations: %w", err)
 	}

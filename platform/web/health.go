@@ -21,15 +21,31 @@ type status struct {
 }
 
 func (s *Server) health() {
-	s.Public.GET("/healthz", func(c echo.Context) error { return c.JSON(http.StatusOK, status{"ok"}) })
+	s.Public.GET("/healthz", alive)
 	s.Public.GET("/readyz", s.ready)
 	if s.cfg.Metrics != nil {
 		s.Public.GET("/metrics", echo.WrapHandler(s.cfg.Metrics))
 	}
 }
 
+// alive says that the process lives.
+//
+//	@Summary	Ask whether the process lives
+//	@ID			isAlive
+//	@Tags		health
+//	@Success	200	{object}	status
+//	@Router		/healthz [get]
+func alive(c echo.Context) error { return c.JSON(http.StatusOK, status{"ok"}) }
+
 // ready says no with the reason. The reason is the error's own text: probes and operators read it, and the Ready
 // function is written for them.
+//
+//	@Summary	Ask whether it can serve
+//	@ID			isReady
+//	@Tags		health
+//	@Success	200	{object}	status
+//	@Failure	503	{object}	Problem	"not_ready, with the reason"
+//	@Router		/readyz [get]
 func (s *Server) ready(c echo.Context) error {
 	select {
 	case <-s.draining:

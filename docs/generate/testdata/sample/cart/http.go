@@ -10,17 +10,27 @@ import (
 )
 
 type View struct {
-	ID        uuid.UUID    `json:"id" format:"uuid"`
-	Total     money.Amount `json:"total"`
-	Lines     []Line       `json:"items"`
-	CreatedAt time.Time    `json:"created_at"`
+	ID         uuid.UUID    `json:"id" format:"uuid"`
+	Total      money.Amount `json:"total"`
+	Lines      []Line       `json:"items"`
+	Status     Status       `json:"status"`
+	CheckoutID string       `json:"checkout_id,omitempty"`
+	CreatedAt  time.Time    `json:"created_at"`
 }
+
+type Status string
+
+const (
+	StatusOpen   Status = "open"
+	StatusMerged Status = "merged" // its lines went into another cart
+	statusNone   Status = ""
+)
 
 type Line struct {
 	SKU string `json:"sku" validate:"required"`
 }
 
-type addItem struct {
+type itemRequest struct {
 	SKU      string `json:"sku" validate:"required,sku"`
 	Quantity int64  `json:"quantity" validate:"gte=1,lte=9999"`
 }
@@ -41,10 +51,10 @@ func list() { _ = web.Page[View]{} }
 //	@Summary	Add an item
 //	@Tags		carts
 //	@Security	Bearer
-//	@Param		id				path		string	true	"the cart"
-//	@Param		idempotency-key	header		string	true	"key"
-//	@Param		Prefer			header		string	false	"wait"
-//	@Param		body			body		addItem	true	"what to add"
+//	@Param		id				path		string		true	"the cart"
+//	@Param		idempotency-key	header		string		true	"key"
+//	@Param		Prefer			header		string		false	"wait"
+//	@Param		body			body		itemRequest	true	"what to add"
 //	@Success	200				{object}	View
 //	@Header		200				{string}	ETag	"the version"
 //	@Failure	404
@@ -60,3 +70,11 @@ func add() {}
 //	@Router		/simulator/payments/{reference}/approve [post]
 //	@Param		reference	path	string	true	"the payment"
 func approve() {}
+
+// feed is of a subject that has no place in our list.
+//
+//	@Summary	Feed
+//	@Tags		zoo
+//	@Success	204
+//	@Router		/zoo [post]
+func feed() {}

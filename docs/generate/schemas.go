@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+const maxSKU = 64 // characters
+
+// finishSchema gives the members their formats. A problem may have further members, a request may not.
+func finishSchema(name string, schema *openapi3.SchemaRef) {
+	s := schema.Value
+	if s == nil {
+		return
+	}
+	finishEnum(s)
+	for property, p := range s.Properties {
+		if p.Value != nil && p.Ref == "" {
+			finishProperty(property, p.Value)
+		}
+	}
+	switch {
+	case name == problem:
+		s.AdditionalProperties = openapi3.BoolSchema{Has: openapi3.Ptr(true)}
+	case strings.HasSuffix(name, "Request"):
+		s.AdditionalProperties = openapi3.BoolSchema{Has: openapi3.Ptr(false)}
+	}
+}
+
+func finishProperty(name string, p *openapi3.Schema) {
+	if len(p.AllOf) > 0 { // what is referred to names its values itself
+		p.Enum = nil
+	}
+	switch {
+	case p.Type.Is("integer") && p.Format == "":
+		p.Format = "int64"
+	case !p.Type.Is("string") || p.Format != "":
+	case isTime(name):
+		p.Format = "date-time"
+	case name == "email":
+		p.Format = "email"
+	case name == "sku":
+		p.WithMinLength(1).WithMaxLength(maxSKU)
+	case name == "currency":
+		p.WithPattern("^[A-Z]{3}$")
+	}
+}
+
+func isTime(property string) bool { return property == "at" || strings.HasSuffix(property, "_at") }
+
+// finishEnum says what the values mean in words, and not by the names that they have in the code. The empty value is
+// ours alone.
+func finishEnum(s *openapi3.Schema) {
+	meanings, _ := s.Extensions["x-enum-descriptions"].([]any)
+	var values []any
+	for i, value := range s.Enum {
+		if value == "" {
+			continue
+		}
+		values = append(values, value)
+		if i < len(meanings) && meanings[i] != "" {
+			s.Description += fmt.Sprintf("\n- `%v`: %v", value, meanings[i])
+		}
+	}
+	s.Enum = values
+	for name := range s.Extensions {
+		if strings.HasPrefix(name, "x-enum-") {
+			delete(s.Extensions, name)
+		}
+	}
+}
