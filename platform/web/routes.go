@@ -19,6 +19,17 @@ func (s *Server) Scoped(scopes ...string) *Routes {
 	return &Routes{echo: s.echo, guards: append(slices.Clone(s.Customer.guards), require(scopes))}
 }
 
+// Paths are the routes, as "GET /v1/carts/:id", in no order. HEAD goes with GET and is left out.
+func (s *Server) Paths() []string {
+	var paths []string
+	for _, r := range s.echo.Routes() {
+		if r.Method != http.MethodHead {
+			paths = append(paths, r.Method+" "+r.Path)
+		}
+	}
+	return paths
+}
+
 // GET registers a read. HEAD answers the same without the body.
 func (r *Routes) GET(path string, h echo.HandlerFunc, more ...echo.MiddlewareFunc) {
 	r.add(http.MethodGet, path, h, more)

@@ -1,0 +1,312 @@
+package main
+
+import (
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/docs"
+	"shopping-cart/platform/auth"
+	"shopping-cart/platform/web"
+	"shopping-cart/saga"
+)
+
+// route is a route, and what it asks of a request. Names in braces stand for things that the shopper of the test owns.
+type route struct {
+	method, path string
+	body         string // a good one; empty: the route takes none
+	who          string // public, customer, or the scope that it wants
+	key, version bool   // demanded
+}
+
+var routes = []route{
+	{method: "GET", path: "/healthz", who: "public"},
+	{method: "GET", path: "/readyz", who: "public"},
+	{method: "GET", path: "/metrics", who: "public"},
+	{method: "GET", path: "/openapi.json", who: "public"},
+	{method: "GET", path: "/swagger", who: "public"},
+	{method: "GET", path: "/swagger/", who: "public"},
+	{method: "GET", path: "/swagger/*", who: "public"},
+	{method: "POST", path: "/v1/sessions", who: "public"},
+	{method: "GET", path: "/v1/products", who: "public"},
+	{method: "GET", path: "/v1/products/{sku}", who: "public"},
+	{method: "PUT", path: "/v1/products/{sku}", who: "admin", body: `{"name":"Mug","price":{"amount":500,"currency":"GBP"}}`},
+	{method: "POST", path: "/v1/carts", who: "customer", body: `{"currency":"GBP"}`},
+	{method: "GET", path: "/v1/carts", who: "customer"},
+	{method: "GET", path: "/v1/carts/{cart}", who: "customer"},
+	{method: "GET", path: "/v1/carts/{cart}/events", who: "customer"},
+	{method: "POST", path: "/v1/carts/{cart}/items", who: "customer", body: `{"sku":"{sku}","quantity":1}`},
+	{method: "PATCH", path: "/v1/carts/{cart}/items/{sku}", who: "customer", body: `{"quantity":2}`},
+	{method: "DELETE", path: "/v1/carts/{cart}/items/{sku}", who: "customer"},
+	{method: "DELETE", path: "/v1/carts/{cart}/items", who: "customer"},
+	{method: "POST", path: "/v1/carts/{cart}/reprice", who: "customer"},
+	{method: "PUT", path: "/v1/carts/{cart}/adjustments", who: "pricing", body: `{"adjustments":[]}`},
+	{method: "POST", path: "/v1/carts/{cart}/merge", who: "customer", body: `{"source_cart_id":"{other}","source_token":"{token}"}`},
+	{method: "DELETE", path: "/v1/carts/{cart}", who: "customer"},
+	{method: "POST", path: "/v1/carts/{cart}/checkout", who: "customer", key: true, version: true,
+		body: `{"payment_method":"sim_ok","email":"ada@example.com"}`},
+	{method: "GET", path: "/v1/checkouts/{checkout}", who: "customer"},
+	{method: "POST", path: "/v1/checkouts/{checkout}/cancel", who: "customer", key: true},
+	{method: "GET", path: "/v1/orders", who: "customer"},
+	{method: "GET", path: "/v1/orders/{order}", who: "customer"},
+	{method: "POST", path: "/v1/orders/{order}/fulfil", who: "admin", key: true},
+	{method: "GET", path: "/v1/payments/{payment}", who: "customer"},
+	{method: "GET", path: "/v1/stock/{sku}", who: "admin"},
+	{method: "PUT", path: "/v1/stock/{sku}", who: "admin", body: `{"on_hand":100}`},
+	{method: "GET", path: "/v1/admin/orders", who: "admin"},
+	{method: "GET", path: "/v1/admin/sales", who: "admin"},
+	{method: "GET", path: "/v1/admin/sagas", who: "admin"},
+	{method: "GET", path: "/v1/admin/sagas/{checkout}", who: "admin"},
+	{method: "GET", path: "/v1/admin/events", who: "admin"},
+	{method: "POST", path: "/v1/webhooks/payments/{provider}", who: "public"},
+	{method: "GET", path: "/simulator/ledger", who: "admin"},
+	{method: "GET", path: "/simulator/payments/{payment}", who: "public"},
+	{method: "POST", path: "/simulator/payments/{payment}/approve", who: "public"},
+	{method: "POST", path: "/simulator/payments/{payment}/deny", who: "public"},
+}
+
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	s := open(t, oneDatabase)
+	t.Run("AreServedAndDocumented", func(t *testing.T) { servedAndDocumented(t, s) })
+	t.Run("RefuseInOrder", func(t *testing.T) { refusedInOrder(t, s) })
+	t.Run("CheckoutRefusesInOrder", func(t *testing.T) { checkoutRefusals(t, s) })
+	t.Run("CancelRefusesInOrder", func(t *testing.T) { cancelRefusals(t, s) })
+	t.Run("Nowhere", func(t *testing.T) { nowhere(t, s) })
+	t.Run("BadTokens", func(t *testing.T) { badTokens(t, s) })
+	t.Run("Health", func(t *testing.T) { health(t, s) })
+	t.Run("Webhooks", func(t *testing.T) { webhooks(t, s) })
+}
+
+var parameter = regexp.MustCompile(`:\w+|\{\w+\}`)
+
+// servedAndDocumented: the table above, the program and its API document name the same routes.
+func servedAndDocumented(t *testing.T, s *site) {
+	p, err := build(t.Context(), s.settings, s.urls, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer p.close()
+	served, tested, documented := p.web.Paths(), []string(nil), []string(nil)
+	for i := range served {
+		served[i] = parameter.ReplaceAllString(served[i], "{}")
+	}
+	for _, r := range routes {
+		tested = append(tested, parameter.ReplaceAllString(r.method+" "+r.path, "{}"))
+	}
+	require.ElementsMatch(t, served, tested)
+
+	var document struct {
+		Paths map[string]map[string]any `json:"paths"`
+	}
+	require.NoError(t, json.Unmarshal(docs.OpenAPI, &document))
+	for path, methods := range document.Paths {
+		for method := range methods {
+			documented = append(documented, parameter.ReplaceAllString(strings.ToUpper(method)+" "+path, "{}"))
+		}
+	}
+	of := []string{"GET /healthz", "GET /readyz", "GET /metrics", "GET /openapi.json", "GET /swagger", "GET /swagger/", "GET /swagger/*"}
+	served = slices.DeleteFunc(served, func(r string) bool { return slices.Contains(of, r) }) // what probes and browsers ask for
+	documented = slices.DeleteFunc(documented, func(r string) bool { return slices.Contains(of, r) })
+	require.ElementsMatch(t, served, documented)
+}
+
+// owned are things of one shopper, by the names that stand for them in paths and bodies.
+func owned(t *testing.T, s *site, ada, guest shopper) map[string]string {
+	sku := s.sells(t, 500)
+	s.stocks(t, sku, 100)
+	done := as[checkoutView](t, ada.checksOut(t, ada.fills(t, sku), "sim_ok", waiting), http.StatusCreated)
+	return map[string]string{
+		"{sku}": sku, "{cart}": ada.fills(t, sku).ID.String(), "{other}": guest.fills(t, sku).ID.String(), "{token}": guest.token,
+		"{checkout}": done.ID.String(), "{order}": done.OrderID.String(), "{payment}": done.PaymentID.String(), "{provider}": "simulator",
+	}
+}
+
+// refusedInOrder climbs the ladder of refusals: whoever fails at a rung and at all above it hears of the rung only.
+func refusedInOrder(t *testing.T, s *site) {
+	ada, eve := s.shopper(t), s.shopper(t)
+	things := owned(t, s, ada, s.shopper(t))
+	tokens := map[string]string{"customer": ada.token, "admin": s.admin, "pricing": mint(t, s.settings, "pricing", "pricing")}
+	owns := regexp.MustCompile(`\{(cart|checkout|order|payment)\}`)
+	for _, r := range routes {
+		if r.who == "public" {
+			continue
+		}
+		t.Run(r.method+r.path, func(t *testing.T) {
+			path, body := r.path, r.body
+			for name, thing := range things {
+				path, body = strings.ReplaceAll(path, name, escape(thing)), strings.ReplaceAll(body, name, thing)
+			}
+			send := func(path, token, body string, headers ...string) answer {
+				return s.send(t, r.method, path, token, body, headers...)
+			}
+			bad := ""
+			if r.body != "" {
+				bad = "{"
+			}
+			require.Equal(t, "Bearer", refusedAs(t, send(path, "", bad), http.StatusUnauthorized, "unauthorized").Get("WWW-Authenticate"))
+			if r.who != "customer" {
+				refuses(t, send(path, ada.token, bad), http.StatusForbidden, "forbidden")
+			}
+			if name := owns.FindString(r.path); name != "" {
+				for _, id := range []string{"7", uuid.NewString(), uuid.Nil.String(), strings.ToUpper(uuid.NewString()) + "0"} {
+					refuses(t, send(strings.Replace(path, things[name], id, 1), tokens[r.who], bad), http.StatusNotFound, "not_found")
+				}
+				if r.who == "customer" {
+					refuses(t, send(path, eve.token, bad), http.StatusNotFound, "not_found")
+				}
+			}
+			if r.body != "" {
+				refuses(t, send(path, tokens[r.who], bad), http.StatusBadRequest, "malformed_json")
+				refuses(t, send(path, tokens[r.who], body, "Content-Type", "text/plain"), http.StatusUnsupportedMediaType, "unsupported_media_type")
+				refuses(t, send(path, tokens[r.who], `"`+strings.Repeat("x", 1<<20)+`"`), http.StatusRequestEntityTooLarge, "body_too_large")
+				refuses(t, send(path, tokens[r.who], `[]`), http.StatusUnprocessableEntity, "validation_failed")
+				refuses(t, send(path, tokens[r.who], strings.Replace(body, "{", `{"colour":"red",`, 1)), http.StatusUnprocessableEntity, "unknown_field")
+			}
+			if r.key {
+				refuses(t, send(path, tokens[r.who], body), http.StatusBadRequest, "idempotency_key_required")
+				refuses(t, send(path, tokens[r.who], body, "Idempotency-Key", "two words"), http.StatusBadRequest, "idempotency_key_invalid")
+			}
+			if r.version {
+				refuses(t, send(path, tokens[r.who], body, "Idempotency-Key", "k"), http.StatusPreconditionRequired, "precondition_required")
+			}
+			if r.method != http.MethodGet && owns.MatchString(r.path) && strings.Contains(r.path, "/carts/") {
+				stale := []string{"Idempotency-Key", "stale", "If-Match", `"99"`}
+				require.NotEmpty(t, refusedAs(t, send(path, tokens[r.who], body, stale...), http.StatusPreconditionFailed, "version_mismatch").Get("ETag"))
+			}
+		})
+	}
+	c := ada.cart(t, uuid.MustParse(things["{cart}"]))
+	require.EqualValues(t, 2, c.Version, "a refused request changes nothing")
+}
+
+func refusedAs(t *testing.T, a answer, status int, code string) http.Header {
+	t.Helper()
+	refuses(t, a, status, code)
+	return a.Header
+}
+
+// checkoutRefusals are those of the state, after everything else.
+func checkoutRefusals(t *testing.T, s *site) {
+	ada, sku := s.shopper(t), s.sells(t, 500)
+	empty := ada.fills(t)
+	refuses(t, ada.checksOut(t, empty, "sim_ok", noWait), http.StatusConflict, "cart_empty")
+	for field, body := range map[string]string{
+		"payment_method":   `{"email":"ada@example.com"}`,
+		"email":            `{"payment_method":"sim_ok","email":"ada"}`,
+		"shipping_address": `{"payment_method":"sim_ok","email":"ada@example.com","shipping_address":"London"}`,
+	} {
+		p := refuses(t, s.send(t, "POST", checkoutPath(empty), ada.token, body), http.StatusUnprocessableEntity, "validation_failed")
+		require.Equal(t, field, p.Errors[0].Field)
+	}
+	stale := empty
+	stale.Version++
+	refuses(t, ada.checksOut(t, stale, "sim_ok", noWait), http.StatusPreconditionFailed, "version_mismatch")
+	key := []string{"Idempotency-Key", uuid.NewString()}
+	refuses(t, ada.checksOut(t, empty, "sim_ok", noWait, key...), http.StatusConflict, "cart_empty")
+	c := as[cartView](t, ada.adds(t, empty, sku, 1), http.StatusOK)
+	done := as[checkoutView](t, ada.checksOut(t, c, "sim_ok", waiting, key...), http.StatusCreated) // a refusal leaves no receipt
+	closed := ada.cart(t, c.ID)
+	p := refuses(t, ada.checksOut(t, closed, "sim_ok", noWait), http.StatusConflict, "cart_closed")
+	require.Equal(t, done.ID, p.CheckoutID)
+	require.NotEmpty(t, p.Detail)
+}
+
+func cancelRefusals(t *testing.T, s *site) {
+	ada, sku := s.shopper(t), s.sells(t, 500)
+	done := as[checkoutView](t, ada.checksOut(t, ada.fills(t, sku), "sim_ok", waiting), http.StatusCreated)
+	refuses(t, ada.cancels(t, done.ID), http.StatusConflict, "too_late")
+	declined := refuses(t, ada.checksOut(t, ada.fills(t, sku), "sim_declined", waiting), http.StatusPaymentRequired, "payment_declined")
+	refuses(t, ada.cancels(t, declined.CheckoutID), http.StatusConflict, "checkout_failed")
+	c := ada.fills(t, sku)
+	asked := ada.asksForAction(t, c, "sim_requires_action")
+	key := uuid.NewString()
+	first := as[checkoutView](t, ada.cancels(t, asked.ID, "Idempotency-Key", key), http.StatusAccepted, http.StatusOK)
+	require.Equal(t, asked.ID, first.ID)
+	ada.reaches(t, asked.ID, saga.Cancelled)
+	for _, key := range []string{key, uuid.NewString()} { // again, and by another tab
+		require.Equal(t, saga.Cancelled, as[checkoutView](t, ada.cancels(t, asked.ID, "Idempotency-Key", key), http.StatusOK).Status)
+	}
+	ada.isOpenAsBefore(t, c, ada.cart(t, c.ID))
+}
+
+func nowhere(t *testing.T, s *site) {
+	for _, path := range []string{"/", "/v1", "/v1/nothing", "/v1/carts/" + uuid.NewString() + "/nothing", "/simulator"} {
+		refuses(t, s.send(t, "GET", path, "", nil), http.StatusNotFound, "not_found")
+	}
+	allowed := map[string][]string{}
+	for _, r := range routes {
+		if !strings.HasPrefix(r.path, "/swagger") {
+			path := parameter.ReplaceAllString(r.path, "x")
+			allowed[path] = append(allowed[path], r.method)
+			if r.method == "GET" {
+				allowed[path] = append(allowed[path], "HEAD")
+			}
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(allowed)) {
+		a := s.send(t, "TRACE", path, "", nil)
+		require.Equal(t, http.StatusMethodNotAllowed, a.StatusCode, path)
+		named := strings.Split(strings.ReplaceAll(a.Header.Get("Allow"), " ", ""), ",")
+		named = slices.DeleteFunc(named, func(method string) bool { return method == "OPTIONS" })
+		require.ElementsMatch(t, allowed[path], named, path)
+		require.Equal(t, "application/problem+json", a.Header.Get("Content-Type"))
+	}
+}
+
+func badTokens(t *testing.T, s *site) {
+	of := func(secret, audience string, ttl time.Duration) string {
+		tokens, err := auth.New([]byte(secret), audience)
+		require.NoError(t, err)
+		token, _, err := tokens.Mint("operator", []string{web.ScopeAdmin}, ttl)
+		require.NoError(t, err)
+		return token
+	}
+	secret := s.settings.AuthSecret
+	parts := strings.Split(s.admin, ".")
+	for name, token := range map[string]string{
+		"Expired":         of(secret, module, -time.Minute),
+		"AnotherAudience": of(secret, "another", time.Hour),
+		"AnotherSecret":   of(strings.Repeat("x", 32), module, time.Hour),
+		"NoAlgorithm":     "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0." + parts[1] + ".",
+		"NoSignature":     parts[0] + "." + parts[1] + ".",
+		"NoToken":         "hello",
+	} {
+		t.Run(name, func(t *testing.T) {
+			refuses(t, s.send(t, "GET", "/v1/admin/sagas", token, nil), http.StatusUnauthorized, "unauthorized")
+		})
+	}
+}
+
+func health(t *testing.T, s *site) {
+	require.JSONEq(t, `{"status":"ok"}`, string(s.send(t, "GET", "/healthz", "", nil).body))
+	require.JSONEq(t, `{"status":"ready"}`, string(s.send(t, "GET", "/readyz", "", nil).body))
+	metrics := string(s.send(t, "GET", "/metrics", "", nil).body)
+	for _, about := range []string{"http", "batch", "outbox", "saga", "pool"} {
+		require.Contains(t, metrics, about)
+	}
+	a := s.send(t, "GET", "/healthz", "", nil, "X-Request-Id", "mine-47")
+	require.Equal(t, "mine-47", a.Header.Get("X-Request-Id"))
+	require.Equal(t, "nosniff", a.Header.Get("X-Content-Type-Options"))
+	require.Equal(t, http.StatusOK, s.send(t, "GET", "/swagger", "", nil).StatusCode)
+}
+
+func webhooks(t *testing.T, s *site) {
+	path := "/v1/webhooks/payments/simulator"
+	body := `{"id":"evt_1","type":"payment.authorized","reference":"` + uuid.NewString() + `"}`
+	refuses(t, s.send(t, "POST", path, "", body), http.StatusBadRequest, "bad_signature")
+	refuses(t, s.send(t, "POST", path, "", body, "Simulator-Signature", "t=1,v1=00"), http.StatusBadRequest, "bad_signature")
+	refuses(t, s.send(t, "POST", "/v1/webhooks/payments/nobody", "", body), http.StatusNotFound, "not_found")
+	for _, word := range []string{"approve", "deny"} {
+		refuses(t, s.send(t, "POST", "/simulator/payments/"+uuid.NewString()+"/"+word, "", nil), http.StatusNotFound, "not_found")
+	}
+	refuses(t, s.send(t, "GET", "/simulator/payments/nobody", "", nil), http.StatusNotFound, "not_found")
+}
