@@ -33,6 +33,9 @@ func finishProperty(name string, p *openapi3.Schema) {
 	if len(p.AllOf) > 0 { // what is referred to names its values itself
 		p.Enum = nil
 	}
+	if p.Nullable && p.Type == nil {
+		p.Type = &openapi3.Types{openapi3.TypeObject}
+	}
 	switch {
 	case p.Type.Is("integer") && p.Format == "":
 		p.Format = "int64"
