@@ -191,7 +191,7 @@ func TestRepeatedCommandsAddNothing(t *testing.T) {
 		stock := map[string]Stock{"mug": {SKU: "mug", OnHand: 99}, "tea": {SKU: "tea", OnHand: 99}}
 		d, err := decidePlace(State{}, stock, cmd, "1000002")
 		require.NoError(t, err)
-		require.Equal(t, State{Lines: d.order[0].(Placed).Lines}.trackedSKUs(), slices.Sorted(maps.Keys(d.stock))) //nolint:forcetypeassert // a panic fails the test
+		require.Equal(t, State{Lines: d.order[0].(Placed).Lines}.trackedSKUs(), slices.Sorted(maps.Keys(d.stock))) // a panic fails the test
 		placed := given(d.order...)
 		again, err := decidePlace(placed, stock, cmd, "1000014")
 		require.NoError(t, err)

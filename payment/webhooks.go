@@ -101,7 +101,7 @@ func (m *Module) notify(ctx context.Context, w webhook) (note string, err error)
 	const unknown = 404
 	id, err := uuid.Parse(w.Reference)
 	if err != nil {
-		return noteUnknown, nil //nolint:nilerr // it's about a payment that cannot be ours
+		return noteUnknown, nil // it's about a payment that cannot be ours
 	}
 	receipt, err := m.store.Do(ctx, eventstore.Command{
 		ID: derived(id, "webhook "+w.Provider+" "+w.ID, 0), Meta: eventstore.Meta{Actor: w.Provider},

@@ -137,7 +137,7 @@ func TestClientName(t *testing.T) {
 	}
 }
 
-func TestCheckSeesAStaleDocument(t *testing.T) { //nolint:paralleltest // it changes the working directory
+func TestCheckSeesAStaleDocument(t *testing.T) { // it changes the working directory
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "sample"))))
 	t.Chdir(filepath.Join(dir, "docs"))

@@ -64,7 +64,7 @@ func (f *Fault) Error() string { return f.Code + ": " + f.Detail }
 
 // Is reports whether target is a fault of the same code, so that a copy with details still matches its declaration.
 func (f *Fault) Is(target error) bool {
-	t, ok := target.(*Fault) //nolint:errorlint // errors.Is hands over each link of the chain
+	t, ok := target.(*Fault) // errors.Is hands over each link of the chain
 	return ok && t.Code == f.Code
 }
 

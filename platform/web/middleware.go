@@ -18,7 +18,7 @@ func (s *Server) recover(next echo.HandlerFunc) echo.HandlerFunc {
 			if p == nil {
 				return
 			}
-			if p == http.ErrAbortHandler { //nolint:errorlint,err113 // a panic value, compared as net/http does
+			if p == http.ErrAbortHandler { // a panic value, compared as net/http does
 				panic(p)
 			}
 			s.cfg.Log.LogAttrs(c.Request().Context(), slog.LevelError, "panic",

@@ -31,7 +31,7 @@ func (c Cursor) IsZero() bool { return c.At.IsZero() && c.ID == uuid.Nil }
 // String is the cursor as clients hold it: opaque to them.
 func (c Cursor) String() string {
 	var b [24]byte
-	binary.BigEndian.PutUint64(b[:8], uint64(c.At.UnixMicro())) //nolint:gosec // read back as it was written
+	binary.BigEndian.PutUint64(b[:8], uint64(c.At.UnixMicro())) // read back as it was written
 	copy(b[8:], c.ID[:])
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
@@ -41,7 +41,7 @@ func parseCursor(s string) (Cursor, error) {
 	if err != nil || len(b) != 24 {
 		return Cursor{}, errCursor
 	}
-	at := time.UnixMicro(int64(binary.BigEndian.Uint64(b[:8]))).UTC() //nolint:gosec // as above
+	at := time.UnixMicro(int64(binary.BigEndian.Uint64(b[:8]))).UTC() // as above
 	if at.Year() < 1970 || at.Year() > 9999 {
 		return Cursor{}, errCursor // beyond what a timestamp column takes
 	}

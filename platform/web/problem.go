@@ -109,7 +109,8 @@ func (s *Server) write(c echo.Context, f *fault.Fault) {
 func setHeaders(h http.Header, f *fault.Fault) {
 	h.Set(echo.HeaderCacheControl, "no-store")
 	h.Del("Preference-Applied")
-	switch f.Kind { //nolint:exhaustive // only these kinds have a header
+	//exhaustive:ignore // only these kinds have a header
+	switch f.Kind {
 	case fault.Unauthorized:
 		h.Set(echo.HeaderWWWAuthenticate, "Bearer")
 	case fault.TooMany, fault.Unavailable:

@@ -101,7 +101,8 @@ func sentence(w validator.FieldError) string {
 // measure is the bound with its unit.
 func measure(w validator.FieldError) string {
 	unit := ""
-	switch w.Kind() { //nolint:exhaustive // numbers have no unit
+	//exhaustive:ignore // numbers have no unit
+	switch w.Kind() {
 	case reflect.String:
 		unit = " character"
 	case reflect.Slice, reflect.Array, reflect.Map:
@@ -121,7 +122,8 @@ func kindName(t reflect.Type) string {
 	case "time.Time":
 		return "a time in RFC 3339, such as 2026-01-31T12:00:00Z"
 	}
-	switch t.Kind() { //nolint:exhaustive // the rest cannot be read from JSON
+	//exhaustive:ignore // the rest cannot be read from JSON
+	switch t.Kind() {
 	case reflect.String:
 		return "a string"
 	case reflect.Bool:

@@ -30,7 +30,7 @@ var entityTag = regexp.MustCompile(`^(W/)?"([\x21\x23-\x7e]*)"$`)
 func ifMatch(c echo.Context) (*int64, error) {
 	values := c.Request().Header.Values("If-Match")
 	if len(values) == 0 || len(values) == 1 && strings.TrimSpace(values[0]) == "*" {
-		return nil, nil //nolint:nilnil // no version is named, and that is in order
+		return nil, nil // no version is named, and that is in order
 	}
 	m := entityTag.FindStringSubmatch(strings.TrimSpace(values[0]))
 	if len(values) > 1 || m == nil {
