@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// tourMark stands above the block of README.md that is run here.
+const tourMark = "<!-- readme_test.go runs this block. -->\n"
+
+// The tour is pasted into bash against a program that runs: the very lines, but for the address.
+func TestReadmeTour(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("builds the program")
+	}
+	s := open(t, oneDatabase)
+	lines := tour(t)
+	require.Contains(t, lines, "API=http://localhost:8080\n")
+	lines = strings.Replace(lines, "http://localhost:8080", s.base, 1)
+
+	said, complained := s.pastes(t, lines)
+
+	require.Empty(t, complained)
+	require.Contains(t, said, `"on_hand":100`)
+	require.Contains(t, said, `"total":{"amount":3998,"currency":"GBP"}`)
+	require.Contains(t, said, `"status":"completed"`)
+	require.Contains(t, said, `"status":"confirmed"`)
+	require.Contains(t, said, "201, replayed: true\n")
+	require.Contains(t, said, `"code":"payment_declined"`)
+	require.Equal(t, 1, strings.Count(said, `"type":"urn:problem:`), "only the declined card is refused:\n%s", said)
+	last := said[strings.LastIndex(strings.TrimSpace(said), "\n")+1:]
+	require.Contains(t, last, `"status":"open"`)
+}
+
+func tour(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(text), tourMark+"```bash\n")
+	require.True(t, found, "README.md marks no tour")
+	block, _, found := strings.Cut(rest, "\n```\n")
+	require.True(t, found)
+	return block + "\n"
+}
+
+// pastes gives lines to a bash of the folder and the settings that the program has.
+func (s *site) pastes(t *testing.T, lines string) (said, complained string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	bash := exec.CommandContext(t.Context(), "bash", "--norc", "-s")
+	bash.Stdin, bash.Stdout, bash.Stderr = strings.NewReader(lines), &stdout, &stderr
+	bash.Env = append(os.Environ(), "DATABASE_URL="+s.settings.DatabaseURL, "AUTH_SECRET="+s.settings.AuthSecret,
+		"AUTH_AUDIENCE="+s.settings.AuthAudience, "PAYMENT_PROVIDER="+s.settings.PaymentProvider)
+	require.NoError(t, bash.Run(), "%s%s", &stdout, &stderr)
+	return stdout.String(), stderr.String()
+}
+
+// What the README points to is there.
+func TestReadmeLinks(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	links := regexp.MustCompile(`\]\(([^):]+)\)`).FindAllStringSubmatch(string(text), -1)
+	require.NotEmpty(t, links)
+	for _, link := range links {
+		require.FileExists(t, link[1])
+	}
+	for _, name := range regexp.MustCompile("`([a-z_/]+\\.go)`").FindAllStringSubmatch(string(text), -1) {
+		if strings.Contains(name[1], "/") {
+			require.FileExists(t, name[1])
+		}
+	}
+}
