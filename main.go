@@ -39,6 +39,7 @@ type commands struct {
 	Serve serve       `cmd:"" default:"1" help:"Serve the API (the default)."`
 	Token tools.Token `cmd:"" help:"Print an access token, signed with the settings of the server."`
 
+	Replay tools.Replay `cmd:"" help:"Play the invoices of a file against a running server, as a shop would."`
 	Health tools.Health `cmd:"" help:"Ask a running server whether it can serve; for health checks of containers."`
 }
 
