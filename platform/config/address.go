@@ -14,13 +14,9 @@ func (c Config) BaseURL(listening net.Addr) string {
 	return localURL(listening.String())
 }
 
-// LocalURL is where a tool on this machine finds the program: PUBLIC_URL, or what follows from HTTP_ADDR.
-func (c Config) LocalURL() string {
-	if c.PublicURL != "" {
-		return strings.TrimSuffix(c.PublicURL, "/")
-	}
-	return localURL(c.HTTPAddr)
-}
+// LocalURL is where a tool on this machine finds the program. That follows from HTTP_ADDR alone: the way by PUBLIC_URL may
+// lead through what is not up yet, or not reachable from here.
+func (c Config) LocalURL() string { return localURL(c.HTTPAddr) }
 
 func localURL(address string) string {
 	host, port, err := net.SplitHostPort(address)

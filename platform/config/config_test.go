@@ -138,7 +138,7 @@ func TestBaseURL(t *testing.T) {
 	require.Equal(t, "http://localhost:8080", Config{}.BaseURL(everywhere))
 	require.Equal(t, "http://127.0.0.1:99", Config{}.BaseURL(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 99}))
 	require.Equal(t, "https://shop.example", Config{PublicURL: "https://shop.example/"}.BaseURL(everywhere))
-	require.Equal(t, "http://localhost:8080", Config{HTTPAddr: ":8080"}.LocalURL())
+	require.Equal(t, "http://localhost:8080", Config{HTTPAddr: ":8080", PublicURL: "https://shop.example"}.LocalURL())
 }
 
 func TestSecret(t *testing.T) {
