@@ -26,7 +26,8 @@ const (
 //	order.confirm ∥ cart.complete          after the pivot only what must succeed
 //
 // The capture is the pivot. Refused, it is undone from the bottom up, and the cart reopened; unknown, it is asked for
-// until it is known; done, by whomever, there is only forward.
+// until it is known; done, by whomever, there is only forward. With nothing to pay, the confirmation is the pivot, and
+// the cart comes after it.
 var checkout = definition{
 	Type:    "checkout",
 	Version: 1,
@@ -39,7 +40,7 @@ var checkout = definition{
 			return do(PlaceOrder, toOrder{placeOf(s)})
 		case s.Checkout.Total > 0 && !s.done(ChargeMoney):
 			return do(ChargeMoney, toCharge{chargeOf(s)})
-		case !s.done(ConfirmOrder) && !s.done(CompleteCart):
+		case !s.done(ConfirmOrder) && !s.done(CompleteCart) && s.Checkout.Total > 0:
 			return do(ConfirmOrder, confirmOf(s)).and(CompleteCart, completeOf(s))
 		case !s.done(ConfirmOrder):
 			return do(ConfirmOrder, confirmOf(s))
@@ -76,6 +77,15 @@ func unwind(s State) Reaction {
 		return end(Cancelled)
 	}
 	return end(Failed)
+}
+
+// undoesPivot reports whether a step undoes the pivot. Where that is refused, another process got past the pivot, and there
+// is only forward.
+func undoesPivot(s State, step string) bool {
+	if s.Checkout.Total == 0 {
+		return step == CancelOrder
+	}
+	return step == UndoPayment
 }
 
 // turnedByPayment reports whether the payment's own stream said no: to everyone, for ever. That an order was refused, or

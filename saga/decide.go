@@ -114,7 +114,7 @@ func record(s State, a attempt, patience time.Duration) Event {
 		until := later(a.Until, a.ended.Add(leastWait))
 		return StepWaits{Step: a.Step, NextAction: a.Next, BeganAt: a.began, At: a.ended, Until: until}
 	case StepWasRefused:
-		if a.Step == PlaceOrder || a.Step == ChargeMoney || a.Step == UndoPayment {
+		if a.Step == PlaceOrder || a.Step == ChargeMoney || undoesPivot(s, a.Step) {
 			return StepRefused{Step: a.Step, Failure: a.Failure, BeganAt: a.began, At: a.ended}
 		}
 		return AttentionNeeded{Step: a.Step, Reason: a.Failure.Detail, BeganAt: a.began, At: a.ended}

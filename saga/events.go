@@ -53,8 +53,8 @@ type StepWaits struct {
 	Until      time.Time   `json:"until"`
 }
 
-// StepRefused: a step was refused for good. What was done so far is undone; or, where it is the undoing of the payment
-// that was refused, the saga goes forward again.
+// StepRefused: a step was refused for good. What was done so far is undone; or, where the pivot was to be undone and
+// cannot be, the saga goes forward again.
 type StepRefused struct {
 	Step    string    `json:"step"`
 	Failure Failure   `json:"failure"`

@@ -95,7 +95,7 @@ func typesWith(t *testing.T, method string) map[string]bool {
 	types := map[string]bool{}
 	for _, d := range file.Decls {
 		if f, ok := d.(*ast.FuncDecl); ok && f.Recv != nil && f.Name.Name == method {
-			types[f.Recv.List[0].Type.(*ast.Ident).Name] = true //nolint:forcetypeassert // a panic fails the test
+			types[f.Recv.List[0].Type.(*ast.Ident).Name] = true // a panic fails the test
 		}
 	}
 	return types

@@ -133,7 +133,7 @@ func evolve(s State, event Event) State {
 	case StepRefused:
 		s = s.attempted(e.Step, StepIsRefused, e.BeganAt, e.At, func(st *Step) { st.FinishedAt, st.Error = e.At, e.Failure.Detail })
 		s.Failure = &e.Failure
-		if e.Step == UndoPayment { // another process had the money captured: there is only forward
+		if undoesPivot(s, e.Step) {
 			s.Failure = nil
 		}
 		s.Status = s.underWay()

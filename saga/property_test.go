@@ -1,0 +1,320 @@
+package saga
+
+import (
+	"encoding/json"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"shopping-cart/cart"
+	"shopping-cart/order"
+)
+
+// rooms are the other modules, as simple as they can be and still keep their promises: each command is one step, done
+// once, and each stream alone decides what comes first.
+type rooms struct {
+	*rapid.T
+	total   int64
+	settled bool // outcomes are definite from now on, as they are in the end
+
+	order     string // "", pending, confirmed or cancelled
+	held      bool   // stock
+	wasPlaced bool   // the receipt of order.place
+
+	cart string // sealed, completed or open
+
+	asked     bool   // for the authorization
+	capture   string // "", asked or refused, by the payment's stream; "captured" once that knows
+	tombstone bool
+	failure   string
+	voided    bool
+
+	captured, refunded int // at the bank, whatever the payment's stream knows
+}
+
+func (r *rooms) draw(what string, of ...string) string { return rapid.SampledFrom(of).Draw(r.T, what) }
+
+func (r *rooms) send(d Do) Outcome {
+	switch c := d.Command.(type) {
+	case toOrder:
+		return r.toOrder(c.Command)
+	case toCart:
+		if r.cart == "sealed" {
+			r.cart = "completed"
+			if _, ok := c.Command.(cart.Reopen); ok {
+				r.certain("the cart is reopened")
+				r.cart = "open"
+			}
+		}
+		return r.perhaps(Outcome{})
+	case toCharge:
+		return r.charge()
+	case toUndo:
+		return r.undo(c.Yields)
+	}
+	panic("a command to no room")
+}
+
+// certain: nothing is, nor ever will be, captured and kept.
+func (r *rooms) certain(what string) {
+	certain := r.total == 0 || r.voided || r.tombstone && (r.capture == "" || r.capture == "refused")
+	require.True(r.T, certain, "%s while the money is in doubt", what)
+}
+
+// perhaps takes effect and loses the answer.
+func (r *rooms) perhaps(o Outcome) Outcome {
+	if !r.settled && r.draw("answer", "came", "came", "came", "lost") == "lost" {
+		return Outcome{Kind: StepFaulted, Error: "It took too long."}
+	}
+	return o
+}
+
+func (r *rooms) toOrder(c order.Command) Outcome {
+	no := func(code string) Outcome { return Outcome{Kind: StepWasRefused, Failure: Failure{Code: code}} }
+	switch c.(type) {
+	case order.Place:
+		switch {
+		case r.wasPlaced:
+		case r.order == "cancelled":
+			return no("order_cancelled")
+		case r.draw("stock", "enough", "enough", "enough", "short") == "short":
+			return no("out_of_stock")
+		default:
+			r.order, r.held, r.wasPlaced = "pending", true, true
+		}
+	case order.Confirm:
+		switch r.order {
+		case "", "cancelled":
+			return no("order_cancelled")
+		}
+		r.order = "confirmed"
+	case order.Cancel:
+		if r.order == "confirmed" {
+			return no("order_confirmed")
+		}
+		r.certain("the stock goes back")
+		r.order, r.held = "cancelled", false
+	}
+	return r.perhaps(Outcome{})
+}
+
+func refusedFor(code string) Outcome {
+	return Outcome{Kind: StepWasRefused, Failure: Failure{Code: code}}
+}
+
+func (r *rooms) charge() Outcome {
+	switch {
+	case r.failure != "":
+		return refusedFor(r.failure)
+	case r.capture == "captured":
+		return Outcome{}
+	case r.capture == "asked": // in doubt: look up
+		if !r.settled && r.draw("look-up", "told", "lost") == "lost" {
+			return Outcome{Kind: StepIsUnknown}
+		}
+		r.captured, r.capture = 1, "captured"
+		return Outcome{}
+	}
+	answers := []string{"captured", "captured", "declined", "capture_refused"}
+	if !r.settled {
+		answers = append(answers, "action", "unavailable", "unavailable", "authorization lost", "capture lost", "captured and lost")
+	}
+	answer := r.draw("charge", answers...)
+	r.asked = r.asked || answer != "unavailable"
+	switch answer {
+	case "captured":
+		r.captured, r.capture = r.captured+1, "captured"
+		return Outcome{}
+	case "declined":
+		r.failure = "payment_declined"
+		return refusedFor(r.failure)
+	case "capture_refused":
+		r.capture, r.failure = "refused", "capture_refused"
+		return refusedFor(r.failure)
+	case "action":
+		return Outcome{Kind: StepMustWait, Next: &NextAction{Type: "redirect"}}
+	case "unavailable":
+		return Outcome{Kind: StepFaulted}
+	case "captured and lost":
+		r.captured = r.captured + 1
+		r.capture = "asked"
+	case "capture lost":
+		r.capture = "asked"
+	}
+	return Outcome{Kind: StepIsUnknown}
+}
+
+func (r *rooms) undo(yields bool) Outcome {
+	if yields && r.capture != "" && !r.tombstone {
+		return refusedFor("too_late")
+	}
+	r.tombstone = true
+	if r.failure == "" {
+		r.failure = CodeCancelled
+	}
+	if !r.settled && r.draw("undo", "done", "not yet") == "not yet" {
+		doubt := r.capture == "asked" || r.capture == "captured"
+		if doubt || !r.asked {
+			return Outcome{Kind: StepIsUnknown}
+		}
+		return Outcome{Kind: StepFaulted, Certain: true}
+	}
+	r.refunded = r.captured // a void, where it was not captured: no capture comes any more
+	r.voided = true
+	return Outcome{}
+}
+
+// cancel is the shopper's wish: the payment's stream decides.
+func (r *rooms) cancel() {
+	if r.capture == "" && r.failure == "" {
+		r.tombstone, r.failure = true, CodeCancelled
+	}
+}
+
+// driver is a process that drives the saga: it may freeze between any two steps, go on later, or never.
+type driver struct {
+	awake     bool
+	state     State
+	version   int
+	unwritten []Event
+	results   []Event // of the last steps, that have yet to be looked at
+}
+
+// story is a saga, its log, the rooms, and the processes that drive it.
+type story struct {
+	*rooms
+	log     []Event
+	drivers [3]driver
+	now     time.Time
+}
+
+// act is one thing that a driver does: load; take what is due; or write, where it must. It is what the runner does, which
+// may freeze in between.
+func (s *story) act(d *driver) {
+	switch {
+	case !d.awake:
+		state := given(s.log...)
+		*d = driver{awake: !state.Status.Ended(), state: state, version: len(s.log)}
+	case d.results != nil:
+		s.conclude(d)
+	default:
+		s.take(d)
+	}
+}
+
+func (s *story) take(d *driver) {
+	r := checkout.react(d.state)
+	if r.End != "" {
+		d.results = []Event{Ended{Status: r.End, At: s.now}}
+		return
+	}
+	due := r.Do
+	if len(due) > 1 && !s.settled && rapid.Bool().Draw(s.T, "one is not due") {
+		due = due[:1]
+	}
+	for _, do := range due {
+		began := s.now
+		s.now = s.now.Add(time.Duration(rapid.IntRange(1, 1200).Draw(s.T, "seconds")) * time.Second)
+		if s.settled { // in the end somebody is patient
+			s.now = began.Add(time.Second)
+		}
+		a := attempt{Do: do, Outcome: s.send(do), began: began, ended: s.now, luck: 0.5}
+		d.results = append(d.results, record(d.state, a, hour))
+	}
+}
+
+func (s *story) conclude(d *driver) {
+	events := d.results
+	d.results = nil
+	if mustWrite(events) {
+		s.write(d, events...)
+		d.awake = d.awake && d.state.Status != NeedsAttention && !d.state.Status.Ended()
+		return
+	}
+	d.unwritten = append(d.unwritten, events...)
+	for _, e := range events {
+		d.state = evolve(d.state, e)
+	}
+}
+
+// write appends to the version that was read, or finds that another one was faster.
+func (s *story) write(d *driver, events ...Event) {
+	if d.version != len(s.log) {
+		*d = driver{}
+		return
+	}
+	s.log = append(s.log, append(d.unwritten, events...)...)
+	d.state, d.version, d.unwritten = given(s.log...), len(s.log), nil
+	s.roundTrip(d.state)
+}
+
+// roundTrip: a state is what its row says.
+func (s *story) roundTrip(state State) {
+	data, err := json.Marshal(state)
+	require.NoError(s.T, err)
+	var back State
+	require.NoError(s.T, json.Unmarshal(data, &back))
+	require.Equal(s.T, state, back)
+}
+
+// holds are the promises, at any moment.
+func (s *story) holds() {
+	state := given(s.log...)
+	require.LessOrEqual(s.T, s.captured, 1, "money is taken once")
+	require.LessOrEqual(s.T, s.refunded, s.captured)
+	require.Equal(s.T, s.held, s.order == "pending" || s.order == "confirmed")
+	if s.order == "confirmed" && s.total > 0 {
+		require.Equal(s.T, 1, s.captured-s.refunded, "what is confirmed is paid")
+	}
+	switch state.Status {
+	case Completed:
+		require.Equal(s.T, "confirmed", s.order)
+		require.Equal(s.T, "completed", s.cart)
+	case Failed, Cancelled:
+		require.Equal(s.T, s.captured, s.refunded)
+		require.Equal(s.T, "cancelled", s.order)
+		require.Equal(s.T, "open", s.cart)
+		require.True(s.T, s.total == 0 || s.tombstone, "nothing late may win")
+	case Running, RequiresAction, Compensating, NeedsAttention:
+	}
+}
+
+// TestWhateverHappens drives a checkout with processes that freeze, die and overtake each other, rooms that answer
+// anything, and answers that get lost. The promises hold at every moment; and once outcomes are definite, it ends.
+func TestWhateverHappens(t *testing.T) {
+	t.Parallel()
+	for seed := range 10 { // each checks a hundred stories: what is rare needs many
+		t.Run(strconv.Itoa(seed), func(t *testing.T) {
+			t.Parallel()
+			rapid.Check(t, tell)
+		})
+	}
+}
+
+func tell(t *rapid.T) {
+	total := rapid.SampledFrom([]int64{1000, 1000, 1000, 0}).Draw(t, "total")
+	s := &story{rooms: &rooms{T: t, total: total, cart: "sealed"}, log: []Event{begun(total)}, now: noon}
+	for range rapid.IntRange(0, 80).Draw(t, "moments") {
+		d := &s.drivers[rapid.IntRange(0, len(s.drivers)-1).Draw(t, "driver")]
+		switch rapid.SampledFrom([]string{"act", "act", "act", "act", "act", "act", "crash", "cancel"}).Draw(t, "moment") {
+		case "act":
+			s.act(d)
+		case "crash":
+			*d = driver{}
+		case "cancel":
+			s.cancel()
+		}
+		s.holds()
+	}
+	s.settled = true
+	for i := range s.drivers { // those who are frozen now wake after all the others are through
+		for n := 0; !given(s.log...).Status.Ended() || s.drivers[i].awake; n++ {
+			require.Less(t, n, 100, "it does not end: %v", given(s.log...))
+			s.act(&s.drivers[i])
+			s.holds()
+		}
+	}
+}
