@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"syscall"
 	"time"
 
@@ -364,8 +365,11 @@ func greet(w io.Writer, settings config.Config, address net.Addr) {
 
 // self is how this program is called.
 func self() string {
-	if filepath.Base(filepath.Dir(os.Args[0])) == "exe" { // go run
+	if byGoRun.MatchString(filepath.ToSlash(os.Args[0])) {
 		return "go run ."
 	}
 	return os.Args[0]
 }
+
+// byGoRun are the places that "go run" starts programs from: a folder of its own, or the build cache.
+var byGoRun = regexp.MustCompile(`/exe/[^/]+$|/[0-9a-f]{64}-d/[^/]+$`)
