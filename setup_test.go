@@ -155,6 +155,9 @@ func (s *site) try(ctx context.Context, method, path, token string, body any, he
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
+	if err == nil {
+		err = asDocumented(response, text)
+	}
 	return answer{response, text}, err
 }
 

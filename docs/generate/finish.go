@@ -25,7 +25,7 @@ var tags = openapi3.Tags{
 	{Name: "operators", Description: "What happened, and why: for operators"},
 	{Name: "simulator", Description: "The bank of the simulated payments"},
 	{Name: "provider", Description: "What payment providers call"},
-	{Name: "health", Description: "What probes ask"},
+	{Name: "health", Description: "What probes and monitoring ask"},
 }
 
 // finish adds what the annotations leave out, since it is the same everywhere or Swagger 2 could not say it.

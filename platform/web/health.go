@@ -24,7 +24,7 @@ func (s *Server) health() {
 	s.Public.GET("/healthz", alive)
 	s.Public.GET("/readyz", s.ready)
 	if s.cfg.Metrics != nil {
-		s.Public.GET("/metrics", echo.WrapHandler(s.cfg.Metrics))
+		s.Public.GET("/metrics", s.metrics)
 	}
 }
 
@@ -61,6 +61,19 @@ func (s *Server) ready(c echo.Context) error {
 		return errNotReady.Detailf("Not ready: %v.", err)
 	}
 	return c.JSON(http.StatusOK, status{"ready"})
+}
+
+// metrics shows what is counted.
+//
+//	@Summary	Read the metrics, in the format of Prometheus
+//	@ID			readMetrics
+//	@Tags		health
+//	@Produce	plain
+//	@Success	200	{string}	string
+//	@Router		/metrics [get]
+func (s *Server) metrics(c echo.Context) error {
+	s.cfg.Metrics.ServeHTTP(c.Response(), c.Request())
+	return nil
 }
 
 // document serves the API document and the page that makes it usable by hand. Both work without the internet.
