@@ -286,7 +286,7 @@ func (s *story) holds() {
 // anything, and answers that get lost. The promises hold at every moment; and once outcomes are definite, it ends.
 func TestWhateverHappens(t *testing.T) {
 	t.Parallel()
-	for seed := range 10 { // each checks a hundred stories: what is rare needs many
+	for seed := range tellings() { // each tells a hundred: what is rare needs many
 		t.Run(strconv.Itoa(seed), func(t *testing.T) {
 			t.Parallel()
 			rapid.Check(t, tell)
@@ -317,4 +317,11 @@ func tell(t *rapid.T) {
 			s.holds()
 		}
 	}
+}
+
+func tellings() int {
+	if testing.Short() {
+		return 1
+	}
+	return 10
 }

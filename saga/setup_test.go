@@ -1,0 +1,222 @@
+package saga
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/cart"
+	"shopping-cart/eventstore"
+	"shopping-cart/order"
+	"shopping-cart/payment"
+	"shopping-cart/platform/database"
+	"shopping-cart/platform/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+const (
+	patience = 30 * time.Second      // for what must happen
+	idle     = 10 * time.Millisecond // between two looks
+)
+
+// others stands for the stores of the other modules: it knows the events that sagas hear of, and folds nothing.
+func others(kind string) *eventstore.Aggregate[struct{}, eventstore.Event] {
+	return &eventstore.Aggregate[struct{}, eventstore.Event]{
+		Kind: kind, Fold: 1,
+		Decode: func(kind string, data []byte) (eventstore.Event, error) {
+			switch kind {
+			case cart.CheckedOut{}.Kind():
+				return eventstore.As[cart.CheckedOut](data)
+			case payment.Notified{}.Kind():
+				return eventstore.As[payment.Notified](data)
+			case payment.UndoRequested{}.Kind():
+				return eventstore.As[payment.UndoRequested](data)
+			}
+			return nil, eventstore.UnknownKind(kind)
+		},
+		Evolve: func(s struct{}, _ eventstore.Event) struct{} { return s },
+		Index:  func(struct{}) eventstore.Index { return eventstore.Index{} },
+	}
+}
+
+var carts, payments = others("cart"), others("payment")
+
+// play says how the n-th call of a step comes out, counted from 1. An order or a cart only minds the error.
+type play func(ctx context.Context, step string, n int) (payment.Outcome, error)
+
+// well is how everything goes well.
+func well(_ context.Context, step string, _ int) (payment.Outcome, error) {
+	if step == UndoPayment {
+		return payment.Outcome{Result: payment.ResultUndone}, nil
+	}
+	return payment.Outcome{Result: payment.ResultCaptured}, nil
+}
+
+// process is one run of the program, with scripted rooms around its sagas.
+type process struct {
+	*Module
+	t    *testing.T
+	stop func() error // ends Run, and says how it ended
+
+	mu    sync.Mutex
+	calls map[string]int
+}
+
+func (p *process) count(step string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calls[step]++
+	return p.calls[step]
+}
+
+func (p *process) called(step string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls[step]
+}
+
+// start runs a process on the database at url; with configure its module may be changed before.
+func start(t *testing.T, url string, play play, configure ...func(*Config)) *process {
+	t.Helper()
+	pools, err := database.Open(t.Context(), url, database.Options{})
+	require.NoError(t, err)
+	t.Cleanup(pools.Close)
+	p := &process{t: t, calls: map[string]int{}}
+	call := func(ctx context.Context, step string) (payment.Outcome, error) { return play(ctx, step, p.count(step)) }
+	c := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{})
+	config := Config{
+		Committer: c, Query: pools.Query, Control: pools.Control, Views: pools.Views, Log: slog.New(slog.DiscardHandler), Patience: time.Hour,
+		Stores: map[string]*eventstore.Store{
+			"cart": eventstore.Open(c, pools.Query, "cart", carts), "payment": eventstore.Open(c, pools.Query, "payment", payments),
+		},
+		Rooms: Rooms{
+			Order: func(ctx context.Context, _, _ uuid.UUID, cmd order.Command) error {
+				_, err := call(ctx, stepOf(cmd))
+				return err
+			},
+			Cart: func(ctx context.Context, _, _ uuid.UUID, cmd cart.Command) error {
+				step := ReopenCart
+				if _, ok := cmd.(cart.Complete); ok {
+					step = CompleteCart
+				}
+				_, err := call(ctx, step)
+				return err
+			},
+			Charge: func(ctx context.Context, _ uuid.UUID, _ payment.Charge) (payment.Outcome, error) {
+				return call(ctx, ChargeMoney)
+			},
+			UndoPayment: func(ctx context.Context, _ uuid.UUID, _ payment.Undo) (payment.Outcome, error) {
+				return call(ctx, UndoPayment)
+			},
+		},
+	}
+	for _, f := range configure {
+		f(&config)
+	}
+	p.Module = New(config)
+	ending := background(c.Run)
+	t.Cleanup(func() { require.NoError(t, ending()) })
+	p.stop = sync.OnceValue(background(p.Run))
+	t.Cleanup(func() { require.NoError(t, p.stop()) })
+	return p
+}
+
+func stepOf(cmd order.Command) string {
+	switch cmd.(type) {
+	case order.Place:
+		return PlaceOrder
+	case order.Confirm:
+		return ConfirmOrder
+	case order.Cancel:
+		return CancelOrder
+	}
+	panic("no command of an order")
+}
+
+// background runs a loop, and gives what ends it and waits for it.
+func background(loop func(context.Context) error) (end func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- loop(ctx) }()
+	return func() error {
+		cancel()
+		return <-done
+	}
+}
+
+// seals writes what a sealed cart leaves, and gives the checkout's id.
+func (p *process) seals(total int64) uuid.UUID {
+	p.t.Helper()
+	e := sealed(total)
+	e.CheckoutID, e.CartID, e.PaymentID = uuid.New(), uuid.New(), uuid.New()
+	p.says(carts, "cart", e.CartID, e)
+	return e.CheckoutID
+}
+
+// says lets another module's store hold an event.
+func (p *process) says(a *eventstore.Aggregate[struct{}, eventstore.Event], store string, stream uuid.UUID, e eventstore.Event) {
+	p.t.Helper()
+	_, err := p.Stores[store].Do(p.t.Context(), eventstore.Command{
+		Streams: []eventstore.Ref{a.Ref(stream)},
+		Decide:  func(tx *eventstore.Tx) error { a.Append(tx, stream, e); return nil },
+	})
+	require.NoError(p.t, err)
+}
+
+func (p *process) notifies(id uuid.UUID) {
+	p.t.Helper()
+	p.says(payments, "payment", uuid.New(), payment.Notified{CheckoutID: id, WebhookID: "1", Type: "approved"})
+}
+
+// reaches waits until a saga stands there.
+func (p *process) reaches(id uuid.UUID, want Status) State {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	var s eventstore.Stream[State]
+	err := p.watch.until(ctx, id, func() (_ bool, err error) {
+		s, err = sagas.Load(p.t.Context(), p.store, id)
+		return s.State.Status == want, err
+	})
+	require.NoError(p.t, err)
+	require.Equal(p.t, want, s.State.Status)
+	return s.State
+}
+
+func (p *process) eventually(what string, is func() bool) {
+	p.t.Helper()
+	require.Eventually(p.t, is, patience, idle, what)
+}
+
+// log is the saga's events: their kinds, and in how many commits they were written.
+func (p *process) log(id uuid.UUID) (kinds []string, writes int) {
+	p.t.Helper()
+	events, err := p.store.ReadStream(p.t.Context(), id, 0, 1000)
+	require.NoError(p.t, err)
+	commands := map[uuid.UUID]bool{}
+	var folded State
+	for _, e := range events {
+		kinds = append(kinds, e.Kind)
+		commands[e.Meta.Causation] = true
+		event, err := decodeEvent(e.Kind, e.Data)
+		require.NoError(p.t, err)
+		folded = evolve(folded, event)
+	}
+	stored, err := sagas.Load(p.t.Context(), p.store, id)
+	require.NoError(p.t, err)
+	require.Equal(p.t, folded, stored.State, "the state is the fold of its events")
+	require.EqualValues(p.t, len(events), stored.Version)
+	return kinds, len(commands)
+}
+
+func (p *process) number(sql string, args ...any) (n int) {
+	p.t.Helper()
+	require.NoError(p.t, p.Query.QueryRow(p.t.Context(), sql, args...).Scan(&n))
+	return n
+}
