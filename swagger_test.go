@@ -88,14 +88,14 @@ const publicName = "shop.example"
 func (s *site) visits(t *testing.T, path string) *page {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(t)), chromedp.NoSandbox,
-		chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1400, 1000),
+		chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1000, 800),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("host-resolver-rules", "MAP "+publicName+" 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"))
 	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(stop)
 	ctx, leave := chromedp.NewContext(ctx)
 	t.Cleanup(leave)
-	ctx, end := context.WithTimeout(ctx, 3*patience) // browsers are slow when much else runs
+	ctx, end := context.WithTimeout(ctx, 5*patience) // browsers are slow when much else runs
 	t.Cleanup(end)
 	p := &page{T: t, ctx: ctx}
 	chromedp.ListenTarget(ctx, p.listens)
