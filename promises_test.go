@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -293,29 +292,13 @@ func keepsPromises(t *testing.T, urls map[string]string) {
 		in[schema] = conn
 	}
 	wrong, err := []string(nil), error(nil)
-	kept := eventually(ctx, func() bool {
+	kept := eventually(ctx, func() bool { // "under way" and "broken" look the same at any one moment
 		if found, e := breaches(ctx, in); ctx.Err() == nil {
 			wrong, err = found, e
 		}
 		return err == nil && len(wrong) == 0
 	})
 	require.True(t, kept, "promises are broken: %v %q", err, wrong)
-}
-
-// eventually asks again and again: "under way" and "broken" look the same at any one moment.
-func eventually(ctx context.Context, holds func() bool) bool {
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if holds() {
-			return true
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return false
-		}
-	}
 }
 
 // TestPromises breaks each promise in the books, and sees that it is noticed.

@@ -34,6 +34,7 @@ type site struct {
 	settings config.Config
 	urls     map[string]string // of each schema's database
 	admin    string            // an operator's token
+	stop     func(*testing.T)
 }
 
 // settings are those of an impatient program without databases.
@@ -63,9 +64,10 @@ func open(t *testing.T, with ...setting) *site {
 	for _, set := range with {
 		set(t, &c)
 	}
-	s := &site{settings: c, urls: c.DatabaseURLs(""), admin: mint(t, c, "operator", web.ScopeAdmin)}
+	s := &site{settings: c, urls: c.DatabaseURLs(""), admin: mint(t, c, "operator", web.ScopeAdmin), stop: func(*testing.T) {}}
 	require.Len(t, s.urls, len(migrations.Schemas))
-	s.run(t)
+	t.Cleanup(func() { s.stop(t) })
+	s.start(t)
 	t.Cleanup(func() {
 		if !t.Failed() {
 			s.keepsPromises(t)
@@ -74,21 +76,26 @@ func open(t *testing.T, with ...setting) *site {
 	return s
 }
 
-func (s *site) run(t *testing.T) {
+// start starts the program, and returns when it serves.
+func (s *site) start(t *testing.T) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	greeting, ended := make(banner, 1), make(chan error, 1)
 	go func() { ended <- run(ctx, s.settings, greeting) }()
-	t.Cleanup(func() {
-		stop()
-		require.NoError(t, <-ended)
-	})
 	select {
 	case text := <-greeting:
 		s.base = addressIn(t, text)
 	case err := <-ended:
-		ended <- nil
-		require.NoError(t, err, "the program did not start")
+		stop()
+		require.NoError(t, err)
+		t.Fatal("the program ended at its start")
+	}
+	s.stop = func(t *testing.T) {
+		t.Helper()
+		stop()
+		browser.CloseIdleConnections() // the server gives one that was never used five seconds
+		require.NoError(t, <-ended, "a program that is asked to stop stops well")
+		s.stop = func(*testing.T) {}
 	}
 }
 
@@ -319,11 +326,35 @@ const patience = 30 * time.Second
 // reaches waits until a checkout stands there.
 func (s shopper) reaches(t testing.TB, id uuid.UUID, status saga.Status) (c checkoutView) {
 	t.Helper()
-	require.Eventually(t, func() bool {
+	until(t, "the checkout becomes "+string(status), func() bool {
 		c = s.checkout(t, id)
 		return c.Status == status
-	}, patience, 10*time.Millisecond, "the checkout does not become %s", status)
+	})
 	return c
+}
+
+// until waits for what must come. It asks on the test's own goroutine: what it asks may fail the test.
+func until(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.True(t, eventually(ctx, holds), "in vain: until "+what)
+}
+
+// eventually asks again and again, until it holds or ctx is done.
+func eventually(ctx context.Context, holds func() bool) bool {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if holds() {
+			return true
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 func (s shopper) cancels(t testing.TB, id uuid.UUID, headers ...string) answer {
