@@ -27,7 +27,7 @@ import (
 // own, so a second run on the same server gives the numbers of the first.
 type Replay struct {
 	File        string `arg:"" type:"existingfile" help:"CSV of invoice lines, may be gzipped: InvoiceNo, StockCode, Description, Quantity, UnitPrice (GBP), CustomerID, Country."`
-	Concurrency int    `default:"16" help:"Baskets played side by side."`
+	Concurrency int    `default:"32" help:"Baskets played side by side."`
 	BaseURL     string `help:"Where the server is; from its settings when empty."`
 	AdminToken  string `help:"An operator's token; minted from the settings of the server when empty."`
 	Quiet       bool   `help:"Show no progress."`
