@@ -126,7 +126,7 @@ func (p *page) listens(event any) {
 		p.complains(e.ExceptionDetails.Error())
 	case *runtime.EventConsoleAPICalled:
 		if e.Type == runtime.APITypeError || e.Type == runtime.APITypeWarning {
-			p.complains(fmt.Sprintf("%s", e.Args[0].Value))
+			p.complains(e.Args[0].Value.String())
 		}
 	case *network.EventLoadingFailed:
 		p.complains(e.ErrorText)
