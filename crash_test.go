@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -60,14 +61,21 @@ func underFire(t *testing.T, luck *rand.Rand, kills int, database []string) {
 	shelf := []string{h.up(t).sells(t, 450), h.up(t).sells(t, 1999)}
 	h.up(t).stocks(t, shelf[0], 60) // some go away empty-handed
 
-	closing, closes := context.WithCancel(t.Context())
-	defer closes()
+	shopping, giveUp := context.WithCancel(t.Context())
+	closing, closes := context.WithCancel(shopping)
 	var all sync.WaitGroup
+	defer func() { // nobody shops on when the test has failed
+		giveUp()
+		all.Wait()
+	}()
 	bought := make([][]purchase, buyers)
 	for i := range buyers {
 		all.Go(func() {
 			for n := 0; closing.Err() == nil; n++ {
-				p, err := h.buys(t.Context(), shelf, methods[(i+n)%len(methods)])
+				p, err := h.buys(shopping, shelf, methods[(i+n)%len(methods)])
+				if shopping.Err() != nil {
+					return
+				}
 				if err != nil {
 					t.Errorf("buyer %d: %v", i, err)
 					return
@@ -83,7 +91,16 @@ func underFire(t *testing.T, luck *rand.Rand, kills int, database []string) {
 	}
 	h.awaitAnswers(t, 50)
 	closes()
-	all.Wait()
+	everybody := make(chan struct{})
+	go func() {
+		all.Wait()
+		close(everybody)
+	}()
+	select {
+	case <-everybody:
+	case <-time.After(2 * patience):
+		t.Fatal("somebody is never answered")
+	}
 
 	s := h.up(t)
 	s.keepsPromises(t)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/migrations"
@@ -42,7 +43,7 @@ func newHost(t *testing.T, database []string) *host {
 	require.NoError(t, err)
 	dir, err := os.MkdirTemp("", "killed") // short, and open to the user that the embedded database runs as
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(dir)) })
 	require.NoError(t, os.Chmod(dir, 0o755))
 	h := &host{dir: filepath.Join(dir, "data"), changed: make(chan struct{}), answered: make(chan struct{}, 1)}
 	if len(database) > 0 {
@@ -65,8 +66,8 @@ func newHost(t *testing.T, database []string) *host {
 	}
 	t.Cleanup(func() {
 		if h.process != nil {
-			require.NoError(t, h.process.Process.Signal(syscall.SIGTERM))
-			require.NoError(t, h.process.Wait(), "a program that is asked to stop stops well")
+			assert.NoError(t, h.process.Process.Signal(syscall.SIGTERM))
+			assert.NoError(t, h.process.Wait(), "a program that is asked to stop stops well")
 		}
 	})
 	return h

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/cart"
@@ -94,7 +95,7 @@ func (s *site) start(t *testing.T) {
 		t.Helper()
 		stop()
 		browser.CloseIdleConnections() // the server gives one that was never used five seconds
-		require.NoError(t, <-ended, "a program that is asked to stop stops well")
+		assert.NoError(t, <-ended, "a program that is asked to stop stops well")
 		s.stop = func(*testing.T) {}
 	}
 }
