@@ -23,14 +23,22 @@ var toBank = payment.Outcome{
 
 func alone(c *Config) { c.Alone = true }
 
-// gate holds whoever comes to it until it is opened.
-type gate struct{ reached, open chan struct{} }
+// gate holds whoever comes to it until it is opened, or the test is over.
+type gate struct {
+	reached, open chan struct{}
+	over          <-chan struct{}
+}
 
-func newGate() gate { return gate{make(chan struct{}, 10), make(chan struct{})} }
+func newGate(t *testing.T) gate {
+	return gate{make(chan struct{}, 10), make(chan struct{}), t.Context().Done()}
+}
 
 func (g gate) pass() {
 	g.reached <- struct{}{}
-	<-g.open
+	select {
+	case <-g.open:
+	case <-g.over:
+	}
 }
 
 func TestStepsRideWithTheNextWrite(t *testing.T) {
@@ -95,7 +103,7 @@ func TestRetries(t *testing.T) {
 // TestBackoffHolds: a claim or a repeated start during an attempt must not make the next one come at once.
 func TestBackoffHolds(t *testing.T) {
 	t.Parallel()
-	g := newGate()
+	g := newGate(t)
 	p := start(t, pgtest.New(t), func(ctx context.Context, step string, n int) (payment.Outcome, error) {
 		if step == ChargeMoney && n == 1 {
 			g.pass()
@@ -117,7 +125,7 @@ func TestWaitsForTheShopper(t *testing.T) {
 	t.Parallel()
 	t.Run("AWebhookWakesIt", func(t *testing.T) {
 		t.Parallel()
-		g := newGate()
+		g := newGate(t)
 		p := start(t, pgtest.New(t), func(ctx context.Context, step string, n int) (payment.Outcome, error) {
 			if step == ChargeMoney && n == 1 {
 				return toBank, nil
@@ -176,7 +184,7 @@ func TestWaitsForTheShopper(t *testing.T) {
 // TestAVoidIsOwed: nobody waits for a void, and what was done meanwhile is on record.
 func TestAVoidIsOwed(t *testing.T) {
 	t.Parallel()
-	g := newGate()
+	g := newGate(t)
 	p := start(t, pgtest.New(t), func(ctx context.Context, step string, n int) (payment.Outcome, error) {
 		switch {
 		case step == ChargeMoney:
@@ -238,7 +246,7 @@ func TestNeedsAttention(t *testing.T) {
 // TestStop: the step under way ends, nothing new begins, and the next process finishes.
 func TestStop(t *testing.T) {
 	t.Parallel()
-	url, g := pgtest.New(t), newGate()
+	url, g := pgtest.New(t), newGate(t)
 	p := start(t, url, func(ctx context.Context, step string, n int) (payment.Outcome, error) {
 		if step == ChargeMoney {
 			g.pass()
@@ -271,7 +279,7 @@ func TestStop(t *testing.T) {
 // TestASweepTakesOver: of a process that is gone, on a database that others share.
 func TestASweepTakesOver(t *testing.T) {
 	t.Parallel()
-	url, g := pgtest.New(t), newGate()
+	url, g := pgtest.New(t), newGate(t)
 	p := start(t, url, func(ctx context.Context, step string, n int) (payment.Outcome, error) {
 		g.pass()
 		return well(ctx, step, n)
@@ -297,7 +305,7 @@ func TestASweepTakesOver(t *testing.T) {
 // TestTwoProcessesDrive the same saga: what is sent may double, one record stands.
 func TestTwoProcessesDrive(t *testing.T) {
 	t.Parallel()
-	url, g := pgtest.New(t), newGate()
+	url, g := pgtest.New(t), newGate(t)
 	both := func(ctx context.Context, step string, n int) (payment.Outcome, error) {
 		if step == ChargeMoney && n == 1 {
 			g.pass()
