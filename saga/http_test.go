@@ -1,0 +1,299 @@
+package saga
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/cart"
+	"shopping-cart/eventstore"
+	"shopping-cart/order"
+	"shopping-cart/payment"
+	"shopping-cart/platform/fault"
+	"shopping-cart/platform/pgtest"
+	"shopping-cart/platform/web"
+)
+
+// names takes a token for the name of its bearer; root is an operator.
+type names struct{}
+
+func (names) Authenticate(token string) (string, []string, error) {
+	switch token {
+	case "":
+		return "", nil, errors.New("no token")
+	case "root":
+		return token, []string{web.ScopeAdmin}, nil
+	}
+	return token, nil, nil
+}
+
+// shop is a process behind its routes. Carts are sealed as the test says.
+type shop struct {
+	*process
+	server *web.Server
+	cart   uuid.UUID
+	seal   func(cart.CheckOut) (cart.Sealed, error)
+
+	mu       sync.Mutex
+	contacts map[uuid.UUID]order.Contact
+}
+
+func openShop(t *testing.T, play play) *shop {
+	t.Helper()
+	s := &shop{cart: uuid.New(), contacts: map[uuid.UUID]order.Contact{}}
+	s.seal = func(cart.CheckOut) (cart.Sealed, error) { return cart.Sealed{CheckoutID: s.seals(1000)}, nil }
+	s.process = start(t, pgtest.New(t), play, func(c *Config) {
+		c.Rooms.CartVisible = func(_ context.Context, caller web.Caller, id uuid.UUID) error {
+			if id != s.cart || caller.Subject != "ann" && !caller.Operator() {
+				return errNotFound
+			}
+			return nil
+		}
+		c.Rooms.CheckOut = func(_ context.Context, cmd cart.CheckOut) (cart.Sealed, error) { return s.seal(cmd) }
+		c.Rooms.SaveContact = func(_ context.Context, contact order.Contact) error {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.contacts[contact.ID] = contact
+			return nil
+		}
+		c.Rooms.DropContact = func(_ context.Context, id uuid.UUID) error {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			delete(s.contacts, id)
+			return nil
+		}
+		c.Rooms.CancelPayment = func(context.Context, web.Write, payment.Cancel) (bool, error) {
+			_, err := play(t.Context(), "payment.cancel", 1)
+			return false, err
+		}
+	})
+	s.server = web.New(web.Config{Auth: names{}, Log: s.Log})
+	s.Routes(s.server)
+	return s
+}
+
+func (s *shop) kept() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.contacts)
+}
+
+// call sends a request as ann, with headers in pairs.
+func (s *shop) call(method, path, body string, headers ...string) (*httptest.ResponseRecorder, map[string]any) {
+	s.t.Helper()
+	r := httptest.NewRequestWithContext(s.t.Context(), method, path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer ann")
+	r.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.server.ServeHTTP(w, r)
+	var answer map[string]any
+	require.NoError(s.t, json.Unmarshal(w.Body.Bytes(), &answer), w.Body.String())
+	return w, answer
+}
+
+func (s *shop) checksOut(headers ...string) (*httptest.ResponseRecorder, map[string]any) {
+	s.t.Helper()
+	return s.call(http.MethodPost, "/v1/carts/"+s.cart.String()+"/checkout", `{"payment_method":"sim_ok","email":"ann@example.com"}`,
+		append([]string{"Idempotency-Key", "k", "If-Match", `"3"`}, headers...)...)
+}
+
+// saying makes one step answer so, every time.
+func saying(step string, out payment.Outcome, err error) play {
+	return func(ctx context.Context, s string, n int) (payment.Outcome, error) {
+		if s == step {
+			return out, err
+		}
+		return well(ctx, s, n)
+	}
+}
+
+func no(code string) payment.Outcome {
+	return payment.Outcome{Result: payment.ResultRefused, Failure: &payment.Failure{Code: code, Detail: "No."}}
+}
+
+func TestCheckOutOverHTTP(t *testing.T) {
+	t.Parallel()
+	t.Run("WaitsForTheOrder", func(t *testing.T) {
+		t.Parallel()
+		s := openShop(t, well)
+		w, checkout := s.checksOut("Prefer", "wait=30")
+		require.Equal(t, http.StatusCreated, w.Code, w.Body)
+		require.Equal(t, "completed", checkout["status"])
+		require.Equal(t, "/v1/checkouts/"+checkout["id"].(string), w.Header().Get("Location"))
+		require.Equal(t, 1, s.kept())
+		w, shown := s.call(http.MethodGet, w.Header().Get("Location"), "")
+		require.Equal(t, http.StatusOK, w.Code)
+		require.Equal(t, checkout, shown)
+	})
+	t.Run("WithoutWaitItIsAccepted", func(t *testing.T) {
+		t.Parallel()
+		g := newGate(t)
+		s := openShop(t, func(ctx context.Context, step string, n int) (payment.Outcome, error) {
+			g.pass()
+			return well(ctx, step, n)
+		})
+		w, checkout := s.checksOut()
+		require.Equal(t, http.StatusAccepted, w.Code)
+		require.Equal(t, "running", checkout["status"])
+		require.Len(t, checkout["steps"], 4, "all that is ahead")
+		close(g.open)
+	})
+	t.Run("ARefusalSaysWhy", func(t *testing.T) {
+		t.Parallel()
+		short := fault.New(fault.Conflict, "out_of_stock", "Not enough.").With("lines", []Short{{SKU: "A", Requested: 2, Available: 1}})
+		for code, want := range map[string]struct {
+			status int
+			play   play
+		}{
+			"payment_declined": {http.StatusPaymentRequired, saying(ChargeMoney, no("payment_declined"), nil)},
+			"capture_refused":  {http.StatusPaymentRequired, saying(ChargeMoney, no("capture_refused"), nil)},
+			"out_of_stock":     {http.StatusConflict, saying(PlaceOrder, payment.Outcome{}, short)},
+		} {
+			t.Run(code, func(t *testing.T) {
+				t.Parallel()
+				s := openShop(t, want.play)
+				w, problem := s.checksOut("Prefer", "wait=30")
+				require.Equal(t, want.status, w.Code, w.Body)
+				require.Equal(t, code, problem["code"])
+				require.NotEmpty(t, problem["checkout_id"])
+				if code == "out_of_stock" {
+					require.Equal(t, []any{map[string]any{"sku": "A", "requested": 2.0, "available": 1.0}}, problem["lines"])
+				}
+				require.Equal(t, 1, s.kept(), "the order may have been placed with it")
+			})
+		}
+	})
+	t.Run("ContactsNobodyNeedsAreDropped", func(t *testing.T) {
+		t.Parallel()
+		s := openShop(t, well)
+		id := s.seals(1000)
+		s.seal = func(cart.CheckOut) (cart.Sealed, error) { return cart.Sealed{CheckoutID: id, Replayed: true}, nil }
+		w, _ := s.checksOut()
+		require.Equal(t, "true", w.Header().Get("Idempotent-Replayed"))
+		require.Zero(t, s.kept(), "the first one stands")
+		s.seal = func(cart.CheckOut) (cart.Sealed, error) {
+			return cart.Sealed{}, fault.New(fault.Conflict, "cart_closed", "Closed.")
+		}
+		w, _ = s.checksOut()
+		require.Equal(t, http.StatusConflict, w.Code)
+		require.Zero(t, s.kept())
+		s.seal = func(cart.CheckOut) (cart.Sealed, error) { return cart.Sealed{}, eventstore.ErrUnavailable }
+		w, _ = s.checksOut()
+		require.Equal(t, http.StatusServiceUnavailable, w.Code)
+		require.Equal(t, 1, s.kept(), "the cart may be sealed")
+	})
+	t.Run("AServerThatStopsHoldsNobody", func(t *testing.T) {
+		t.Parallel()
+		g := newGate(t)
+		s := openShop(t, func(ctx context.Context, step string, n int) (payment.Outcome, error) {
+			g.pass()
+			return well(ctx, step, n)
+		})
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		stop := background(func(ctx context.Context) error { return s.server.Run(ctx, listener) })
+		answered := make(chan int, 1)
+		go func() {
+			w, _ := s.checksOut("Prefer", "wait=30")
+			answered <- w.Code
+		}()
+		<-g.reached
+		require.NoError(t, stop())
+		require.Equal(t, http.StatusAccepted, <-answered)
+		require.Zero(t, s.called(ChargeMoney), "the checkout is still on its way")
+	})
+}
+
+func TestCancelOverHTTP(t *testing.T) {
+	t.Parallel()
+	cancels := func(s *shop, id uuid.UUID, headers ...string) (*httptest.ResponseRecorder, map[string]any) {
+		return s.call(http.MethodPost, "/v1/checkouts/"+id.String()+"/cancel", "", append([]string{"Idempotency-Key", "c"}, headers...)...)
+	}
+	cancelled := func(ctx context.Context, step string, n int) (payment.Outcome, error) {
+		if step == ChargeMoney && n == 1 {
+			return toBank, nil
+		}
+		if step == ChargeMoney {
+			return no(payment.CodeCancelled), nil
+		}
+		return well(ctx, step, n)
+	}
+	t.Run("WaitsUntilItIs", func(t *testing.T) {
+		t.Parallel()
+		s := openShop(t, cancelled)
+		id := s.seals(1000)
+		s.reaches(id, RequiresAction)
+		w, checkout := cancels(s, id, "Prefer", "wait=30")
+		require.Equal(t, http.StatusOK, w.Code, w.Body)
+		require.Equal(t, "cancelled", checkout["status"])
+		w, _ = cancels(s, id)
+		require.Equal(t, http.StatusOK, w.Code, "already")
+	})
+	t.Run("WithoutWaitItIsAccepted", func(t *testing.T) {
+		t.Parallel()
+		s := openShop(t, cancelled)
+		id := s.seals(1000)
+		s.reaches(id, RequiresAction)
+		w, _ := cancels(s, id)
+		require.Contains(t, []int{http.StatusAccepted, http.StatusOK}, w.Code)
+		s.reaches(id, Cancelled)
+	})
+	for name, want := range map[string]struct {
+		total int64
+		play  play
+		until Status
+		code  string
+	}{
+		"TooLateOnceTheCaptureHasBegun": {1000, func(ctx context.Context, step string, n int) (payment.Outcome, error) {
+			switch step {
+			case ChargeMoney:
+				return toBank, nil
+			case "payment.cancel":
+				return payment.Outcome{}, errTooLate
+			}
+			return well(ctx, step, n)
+		}, RequiresAction, "too_late"},
+		"TooLateOnceCompleted": {1000, well, Completed, "too_late"},
+		"NotWhatHasFailed":     {1000, saying(ChargeMoney, no("payment_declined"), nil), Failed, "checkout_failed"},
+		"NotWhatCostsNothing":  {0, saying(ConfirmOrder, payment.Outcome{}, errNotFound), NeedsAttention, "too_late"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := openShop(t, want.play)
+			id := s.seals(want.total)
+			s.reaches(id, want.until)
+			w, problem := cancels(s, id)
+			require.Equal(t, http.StatusConflict, w.Code, w.Body)
+			require.Equal(t, want.code, problem["code"])
+		})
+	}
+	t.Run("AnothersCheckoutIsNotThere", func(t *testing.T) {
+		t.Parallel()
+		s := openShop(t, well)
+		id := s.seals(1000)
+		s.reaches(id, Completed)
+		for method, path := range map[string]string{http.MethodGet: "", http.MethodPost: "/cancel"} {
+			w, problem := s.call(method, "/v1/checkouts/"+id.String()+path, "", "Authorization", "Bearer eve", "Idempotency-Key", "c")
+			require.Equal(t, http.StatusNotFound, w.Code)
+			require.Equal(t, "not_found", problem["code"])
+		}
+		w, saga := s.call(http.MethodGet, "/v1/admin/sagas/"+id.String(), "", "Authorization", "Bearer root")
+		require.Equal(t, http.StatusOK, w.Code)
+		require.Len(t, saga["events"], 6)
+		w, list := s.call(http.MethodGet, "/v1/admin/sagas?status=completed", "", "Authorization", "Bearer root")
+		require.Equal(t, http.StatusOK, w.Code)
+		require.Len(t, list["data"], 1)
+	})
+}
