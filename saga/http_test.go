@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -76,7 +77,7 @@ func openShop(t *testing.T, play play) *shop {
 			return false, err
 		}
 	})
-	s.server = web.New(web.Config{Auth: names{}, Log: s.Log})
+	s.server = web.New(web.Config{Auth: names{}, Log: s.Log, Grace: 5 * time.Second})
 	s.Routes(s.server)
 	return s
 }
@@ -204,14 +205,25 @@ func TestCheckOutOverHTTP(t *testing.T) {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		stop := background(func(ctx context.Context) error { return s.server.Run(ctx, listener) })
-		answered := make(chan int, 1)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+listener.Addr().String()+"/v1/carts/"+s.cart.String()+"/checkout",
+			strings.NewReader(`{"payment_method":"sim_ok","email":"ann@example.com"}`))
+		require.NoError(t, err)
+		for name, value := range map[string]string{
+			"Authorization": "Bearer ann", "Content-Type": "application/json", "Idempotency-Key": "k", "If-Match": `"3"`, "Prefer": "wait=30",
+		} {
+			r.Header.Set(name, value)
+		}
+		status := make(chan int, 1)
 		go func() {
-			w, _ := s.checksOut("Prefer", "wait=30")
-			answered <- w.Code
+			defer close(status)
+			if answer, err := http.DefaultClient.Do(r); err == nil {
+				status <- answer.StatusCode
+				answer.Body.Close()
+			}
 		}()
 		<-g.reached
-		require.NoError(t, stop())
-		require.Equal(t, http.StatusAccepted, <-answered)
+		require.NoError(t, stop(), "nobody is cut off")
+		require.Equal(t, http.StatusAccepted, <-status)
 		require.Zero(t, s.called(ChargeMoney), "the checkout is still on its way")
 	})
 }

@@ -169,9 +169,12 @@ func (p *process) says(a *eventstore.Aggregate[struct{}, eventstore.Event], stor
 	require.NoError(p.t, err)
 }
 
-func (p *process) notifies(id uuid.UUID) {
+// notifies lets a webhook come, and says whether its message is still to be handled.
+func (p *process) notifies(id uuid.UUID) (unhandled func() bool) {
 	p.t.Helper()
-	p.says(payments, "payment", uuid.New(), payment.Notified{CheckoutID: id, WebhookID: "1", Type: "approved"})
+	stream := uuid.New()
+	p.says(payments, "payment", stream, payment.Notified{CheckoutID: id, WebhookID: "1", Type: "approved"})
+	return func() bool { return p.number("select count(*) from payment.outbox where stream = $1", stream) > 0 }
 }
 
 // reaches waits until a saga stands there.
