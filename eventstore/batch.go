@@ -131,7 +131,7 @@ func read(ctx context.Context, conn *pgx.Conn, works []*work) error {
 		var now time.Time
 		err := row.Scan(&now)
 		for _, w := range works {
-			w.now = now
+			w.now = now.UTC() // events carry it, whatever the time zone of the process
 		}
 		return err
 	})
