@@ -235,6 +235,10 @@ func cancelRefusals(t *testing.T, s *site) {
 	for _, key := range []string{key, uuid.NewString()} { // again, and by another tab
 		require.Equal(t, saga.Cancelled, as[checkoutView](t, ada.cancels(t, asked.ID, "Idempotency-Key", key), http.StatusOK).Status)
 	}
+	require.Equal(t, "true", ada.cancels(t, asked.ID, "Idempotency-Key", key).Header.Get("Idempotent-Replayed"))
+	other := ada.asksForAction(t, ada.fills(t, sku), "sim_requires_action")
+	refuses(t, ada.cancels(t, other.ID, "Idempotency-Key", key), http.StatusUnprocessableEntity, "idempotency_key_reused")
+	as[checkoutView](t, ada.cancels(t, other.ID, "Prefer", waiting), http.StatusOK)
 	ada.isOpenAsBefore(t, c, ada.cart(t, c.ID))
 }
 

@@ -64,10 +64,10 @@ func (m *Module) Run(ctx context.Context) error {
 	})
 }
 
-// Visible is nil when the caller may see the cart, and the 404 not_found otherwise.
-func (m *Module) Visible(ctx context.Context, caller web.Caller, cartID uuid.UUID) error {
-	_, err := m.load(ctx, caller, cartID)
-	return err
+// Visible names the customer of a cart that the caller may see; otherwise it is 404 not_found.
+func (m *Module) Visible(ctx context.Context, caller web.Caller, cartID uuid.UUID) (customerID string, err error) {
+	cart, err := m.load(ctx, caller, cartID)
+	return cart.State.CustomerID, err
 }
 
 func (m *Module) load(ctx context.Context, caller web.Caller, cartID uuid.UUID) (eventstore.Stream[State], error) {

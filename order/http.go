@@ -20,7 +20,7 @@ type View struct {
 	Number          string           `json:"number" example:"1000002"`
 	CustomerID      string           `json:"customer_id"`
 	CheckoutID      uuid.UUID        `json:"checkout_id" format:"uuid"`
-	PaymentID       uuid.UUID        `json:"payment_id" format:"uuid"`
+	PaymentID       *uuid.UUID       `json:"payment_id" format:"uuid" extensions:"x-nullable"` // null when there was nothing to pay
 	Status          Status           `json:"status" example:"confirmed"`
 	Items           []ItemView       `json:"items"`
 	Adjustments     []AdjustmentView `json:"adjustments"`
@@ -52,10 +52,13 @@ type AdjustmentView struct {
 func viewOf(o eventstore.Stream[State], contacts map[uuid.UUID]contact) View {
 	s := o.State
 	v := View{
-		ID: o.ID, Number: s.Number, CustomerID: s.CustomerID, CheckoutID: s.CheckoutID, PaymentID: s.PaymentID,
+		ID: o.ID, Number: s.Number, CustomerID: s.CustomerID, CheckoutID: s.CheckoutID,
 		Status: s.Status, Items: make([]ItemView, len(s.Lines)), Adjustments: make([]AdjustmentView, len(s.Adjustments)),
 		Total: money.Of(s.Total, s.Currency), Refunded: money.Of(0, s.Currency),
 		Version: o.Version, CreatedAt: web.Time(o.CreatedAt), UpdatedAt: web.Time(o.UpdatedAt),
+	}
+	if s.Total > 0 {
+		v.PaymentID = &s.PaymentID
 	}
 	for i, l := range s.Lines {
 		v.Items[i] = ItemView{

@@ -28,16 +28,16 @@ func request(s State, c Charge, provider string, now time.Time) []event {
 }
 
 // cancel lets the payment alone decide between the shopper and a capture. What failed by itself needs no tombstone.
-func cancel(s State, c Cancel) (events []event, already bool, err error) {
+func cancel(s State, c Cancel) ([]event, error) {
 	switch {
 	case s.Cancelled && s.Captured == 0:
-		return nil, true, nil
+		return nil, nil
 	case s.Capture != stepNone:
-		return nil, false, errTooLate
+		return nil, errTooLate
 	case s.Tombstone, s.Authorization == stepRefused, s.Voided:
-		return nil, false, nil
+		return nil, nil
 	}
-	return []event{UndoRequested{CheckoutID: c.CheckoutID, CustomerID: c.CustomerID, Code: CodeCancelled, Reason: reasonCancelled}}, false, nil
+	return []event{UndoRequested{CheckoutID: c.CheckoutID, CustomerID: c.CustomerID, Code: CodeCancelled, Reason: reasonCancelled}}, nil
 }
 
 // undo leaves the tombstone, and asks for a refund of what is captured and on no way back. A refund that failed for

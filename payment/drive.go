@@ -62,23 +62,19 @@ func (m *Module) Undo(ctx context.Context, correlation uuid.UUID, u Undo) (Outco
 }
 
 // Cancel lets the payment decide: once a capture was asked for it is too_late (409), before that a tombstone is left,
-// even where there is no payment yet. already: it was cancelled before. It doesn't ask the provider; an Undo does.
-func (m *Module) Cancel(ctx context.Context, write web.Write, c Cancel) (already bool, err error) {
-	const was = 200
+// even where there is no payment yet. replayed: the same request did it before. It doesn't ask the provider; an Undo does.
+func (m *Module) Cancel(ctx context.Context, write web.Write, c Cancel) (replayed bool, err error) {
 	receipt, err := m.store.Do(ctx, eventstore.Command{
 		ID: write.ID, Fingerprint: write.Fingerprint,
 		Meta:    eventstore.Meta{Actor: write.Actor, Correlation: write.Correlation, Trace: write.Trace},
 		Streams: []eventstore.Ref{payments.Ref(c.PaymentID)},
 		Decide: func(tx *eventstore.Tx) error {
-			events, already, err := cancel(payments.Get(tx, c.PaymentID).State, c)
-			if already {
-				tx.Answer(was)
-			}
+			events, err := cancel(payments.Get(tx, c.PaymentID).State, c)
 			payments.Append(tx, c.PaymentID, events...)
 			return err
 		},
 	})
-	return receipt.Status == was, err
+	return receipt.Replayed, err
 }
 
 // run is one Charge or Undo at work on a payment.

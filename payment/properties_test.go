@@ -34,7 +34,7 @@ func (h *history) step(t *rapid.T) {
 	case 0:
 		h.append(request(h.state, theCharge, "fake", h.now), nil)
 	case 1:
-		events, _, err := cancel(h.state, Cancel{theID, theCheck, "ann"})
+		events, err := cancel(h.state, Cancel{theID, theCheck, "ann"})
 		h.append(events, err)
 	case 2:
 		h.append(undo(h.state, theUndo, h.now), nil)

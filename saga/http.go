@@ -151,7 +151,8 @@ func (m *Module) checkOut(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := m.Rooms.CartVisible(ctx, caller, cartID); err != nil {
+	customer, err := m.Rooms.CartVisible(ctx, caller, cartID)
+	if err != nil {
 		return err
 	}
 	body, err := web.Body[checkOutRequest](c)
@@ -165,7 +166,7 @@ func (m *Module) checkOut(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	sealed, err := m.seal(ctx, body, cart.CheckOut{CartID: cartID, Caller: caller, Write: write, PaymentMethod: body.PaymentMethod})
+	sealed, err := m.seal(ctx, customer, body, cart.CheckOut{CartID: cartID, Caller: caller, Write: write, PaymentMethod: body.PaymentMethod})
 	if err != nil {
 		return err
 	}
@@ -180,11 +181,11 @@ func (m *Module) checkOut(c echo.Context) error {
 	return answerCheckOut(c, saga)
 }
 
-// seal keeps the contact and seals the cart. The contact comes first, since nothing may miss it later, and goes again
+// seal keeps the contact of the customer and seals the cart. The contact comes first, since nothing may miss it later, and goes again
 // when the cart was not sealed for it.
-func (m *Module) seal(ctx context.Context, body checkOutRequest, cmd cart.CheckOut) (cart.Sealed, error) {
+func (m *Module) seal(ctx context.Context, customer string, body checkOutRequest, cmd cart.CheckOut) (cart.Sealed, error) {
 	cmd.ContactID = uuid.Must(uuid.NewV7())
-	contact := order.Contact{ID: cmd.ContactID, CustomerID: cmd.Caller.Subject, Email: body.Email, ShippingAddress: body.ShippingAddress}
+	contact := order.Contact{ID: cmd.ContactID, CustomerID: customer, Email: body.Email, ShippingAddress: body.ShippingAddress}
 	if err := m.Rooms.SaveContact(ctx, contact); err != nil {
 		return cart.Sealed{}, err
 	}
@@ -322,16 +323,20 @@ func (m *Module) cancel(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if saga.State.Status.Ended() {
+	if saga.State.Status == Failed || saga.State.Status == Completed {
 		return answerCancel(c, saga)
 	}
 	if saga.State.Checkout.Total == 0 { // no payment that could decide: it completes at once
 		return errTooLate
 	}
-	if _, err := m.Rooms.CancelPayment(c.Request().Context(), write, payment.Cancel{
+	replayed, err := m.Rooms.CancelPayment(c.Request().Context(), write, payment.Cancel{
 		PaymentID: saga.State.Checkout.PaymentID, CheckoutID: saga.ID, CustomerID: saga.State.CustomerID,
-	}); err != nil {
+	})
+	if err != nil {
 		return err
+	}
+	if replayed {
+		web.Replayed(c)
 	}
 	m.runner.begin(saga.ID, nil, true)
 	if saga, err = m.await(c, saga, settled); err != nil {

@@ -53,11 +53,11 @@ func openShop(t *testing.T, play play) *shop {
 	s := &shop{cart: uuid.New(), contacts: map[uuid.UUID]order.Contact{}}
 	s.seal = func(cart.CheckOut) (cart.Sealed, error) { return cart.Sealed{CheckoutID: s.seals(1000)}, nil }
 	s.process = start(t, pgtest.New(t), play, func(c *Config) {
-		c.Rooms.CartVisible = func(_ context.Context, caller web.Caller, id uuid.UUID) error {
+		c.Rooms.CartVisible = func(_ context.Context, caller web.Caller, id uuid.UUID) (string, error) {
 			if id != s.cart || caller.Subject != "ann" && !caller.Operator() {
-				return errNotFound
+				return "", errNotFound
 			}
-			return nil
+			return "ann", nil
 		}
 		c.Rooms.CheckOut = func(_ context.Context, cmd cart.CheckOut) (cart.Sealed, error) { return s.seal(cmd) }
 		c.Rooms.SaveContact = func(_ context.Context, contact order.Contact) error {

@@ -55,14 +55,14 @@ type Config struct {
 // Rooms are the other modules, as far as sagas need them.
 type Rooms struct {
 	CheckOut      func(context.Context, cart.CheckOut) (cart.Sealed, error)
-	CartVisible   func(ctx context.Context, caller web.Caller, cartID uuid.UUID) error
+	CartVisible   func(ctx context.Context, caller web.Caller, cartID uuid.UUID) (customerID string, err error)
 	Cart          func(ctx context.Context, id, correlation uuid.UUID, cmd cart.Command) error
 	Order         func(ctx context.Context, id, correlation uuid.UUID, cmd order.Command) error
 	SaveContact   func(context.Context, order.Contact) error
 	DropContact   func(ctx context.Context, id uuid.UUID) error
 	Charge        func(ctx context.Context, correlation uuid.UUID, c payment.Charge) (payment.Outcome, error)
 	UndoPayment   func(ctx context.Context, correlation uuid.UUID, u payment.Undo) (payment.Outcome, error)
-	CancelPayment func(ctx context.Context, write web.Write, c payment.Cancel) (already bool, err error)
+	CancelPayment func(ctx context.Context, write web.Write, c payment.Cancel) (replayed bool, err error)
 }
 
 // Module is the saga module.
@@ -140,7 +140,8 @@ func (m *Module) Run(ctx context.Context) error {
 	g.Go(func() error { return m.store.Sweep(ctx, m.Alone, failed) })
 	g.Go(func() error {
 		if m.Alone { // whoever drove these is gone
-			m.claim(ctx, recoverable, true, failed)
+			for m.claim(ctx, recoverable, true, failed) == claimLimit {
+			}
 		}
 		for wait(ctx, claimEvery/2+rand.N(claimEvery)) {
 			m.claim(ctx, due, false, failed)
@@ -164,13 +165,14 @@ const (
 		returning id`
 )
 
-func (m *Module) claim(ctx context.Context, sql string, woken bool, failed func(error)) {
+func (m *Module) claim(ctx context.Context, sql string, woken bool, failed func(error)) (claimed int) {
 	rows, err := m.Control.Query(ctx, sql, claimLimit)
 	if err == nil {
 		var id uuid.UUID
 		for rows.Next() {
 			if err = rows.Scan(&id); err == nil {
 				m.runner.begin(id, nil, woken)
+				claimed++
 			}
 		}
 		err = rows.Err()
@@ -178,6 +180,7 @@ func (m *Module) claim(ctx context.Context, sql string, woken bool, failed func(
 	if err != nil && ctx.Err() == nil {
 		failed(fmt.Errorf("claim sagas: %w", err))
 	}
+	return claimed
 }
 
 func wait(ctx context.Context, d time.Duration) bool {
