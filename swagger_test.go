@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
@@ -88,7 +90,7 @@ const publicName = "shop.example"
 func (s *site) visits(t *testing.T, path string) *page {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(t)), chromedp.NoSandbox,
-		chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1000, 800),
+		chromedp.DisableGPU, chromedp.UserDataDir(profile(t)), chromedp.WindowSize(1000, 800),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("host-resolver-rules", "MAP "+publicName+" 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"))
 	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
@@ -102,6 +104,18 @@ func (s *site) visits(t *testing.T, path string) *page {
 	p.do(log.Enable(), network.Enable(), chromedp.Navigate(strings.Replace(s.base, "127.0.0.1", publicName, 1)+path),
 		chromedp.WaitVisible(".opblock", chromedp.ByQuery))
 	return p
+}
+
+// profile is a directory for a browser. Its processes write to it for a moment after they were told to go, so that it
+// may take more than one try to remove.
+func profile(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "swagger-ui-")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.Eventually(t, func() bool { return os.RemoveAll(dir) == nil }, patience, 50*time.Millisecond)
+	})
+	return dir
 }
 
 func chromium(t *testing.T) string {
