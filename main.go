@@ -120,6 +120,8 @@ func run(ctx context.Context, settings config.Config, banner io.Writer) error {
 	}
 	defer p.close()
 	greet(banner, settings, listener.Addr())
+	defer log.Info("stopped")
+	context.AfterFunc(ctx, func() { log.Info("stopping: requests and steps under way come to their end") })
 	err = p.serve(ctx, listener, settings.ShutdownTimeout)
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)

@@ -42,7 +42,7 @@ func ordersAndPayments(t *testing.T, s *site) {
 	require.Len(t, number, 1)
 	require.Equal(t, done.OrderID, number[0].ID)
 	paid := get[paymentView](t, s, "/v1/payments/"+done.PaymentID.String(), ada.token)
-	require.Equal(t, "sim_"+done.PaymentID.String(), paid.ProviderReference)
+	require.Equal(t, done.PaymentID.String(), paid.ProviderReference)
 	require.Zero(t, paid.Refunded.Amount)
 	require.Empty(t, paid.Refunds)
 

@@ -177,14 +177,14 @@ func (s *Store) sweepOnce(ctx context.Context) (int, error) {
 }
 
 // OldestUnhandled is the age of the oldest event that a reaction has not handled; zero when there is none.
-func (s *Store) OldestUnhandled() time.Duration {
+func (s *Store) OldestUnhandled() (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	var seconds float64
 	if err := s.query.QueryRow(ctx, s.sql.oldestOutbox).Scan(&seconds); err != nil {
-		return 0 // a gauge has no way to say more: readiness says that the database is away
+		return 0, fmt.Errorf("find the oldest event in the outbox of %s: %w", s.schema, err)
 	}
-	return time.Duration(seconds * float64(time.Second))
+	return time.Duration(seconds * float64(time.Second)), nil
 }
 
 // wait sleeps for d, or until ctx is done: then it is false.

@@ -202,7 +202,7 @@ func TestShow(t *testing.T) {
 	require.Equal(t, 200, got.Code)
 	require.Equal(t, 304, send(s.server, "GET", path, "ann", "", "If-None-Match", got.Header().Get("ETag")).Code)
 	view := show(t, got)
-	require.Equal(t, []any{"captured", c.OrderID.String(), "simulator", "sim_" + c.PaymentID.String(), nil},
+	require.Equal(t, []any{"captured", c.OrderID.String(), "simulator", c.PaymentID.String(), nil},
 		[]any{view["status"], view["order_id"], view["provider"], view["provider_reference"], view["failure"]})
 	require.Equal(t, map[string]any{"amount": 1999.0, "currency": "GBP"}, view["captured"])
 	require.Equal(t, []any{}, view["refunds"])

@@ -101,7 +101,8 @@ func (r *runner) run(id uuid.UUID, d *drive, this *round) {
 			r.begin(id, nil, false)
 			err = nil
 		case err != nil && !errors.Is(err, errStopping):
-			r.log.Warn("a saga stands still until the next sweep", "saga", id, "error", err)
+			r.log.Warn("a saga stands still for a moment", "saga", id, "error", err)
+			r.later(id, time.Now().Add(standstill/2+rand.N(standstill)))
 		}
 		this.end(err)
 	}
@@ -272,6 +273,10 @@ func (r *runner) write(saga eventstore.Stream[State], events []Event) (eventstor
 
 // soon is how far ahead a timer of our own is worth it. What falls due later is left to the sweep of wake_at.
 const soon = 5 * time.Second
+
+// standstill is how long a saga rests, on average, when its own store fails. This process still has it in hand: nobody
+// needs to wait for the lease to run out.
+const standstill = 2 * time.Second
 
 // later looks again when a step falls due. The timer only saves time: wake_at stands in the row.
 func (r *runner) later(id uuid.UUID, at time.Time) {

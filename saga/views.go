@@ -28,14 +28,14 @@ func (m *Module) newest(ctx context.Context, status Status, page web.PageRequest
 }
 
 // OldestUnfinished is the age of the oldest saga that has not ended; zero when there is none.
-func (m *Module) OldestUnfinished() time.Duration {
+func (m *Module) OldestUnfinished() (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	var seconds float64
 	if err := m.Control.QueryRow(ctx, oldest).Scan(&seconds); err != nil {
-		return 0 // a gauge has no way to say more: readiness says that the database is away
+		return 0, fmt.Errorf("find the oldest unfinished saga: %w", err)
 	}
-	return time.Duration(seconds * float64(time.Second))
+	return time.Duration(seconds * float64(time.Second)), nil
 }
 
 // oldest looks at sagas that wait for something through the index of timers; those in needs_attention have no timer, and

@@ -155,7 +155,7 @@ func void(a account) (account, payment.Answer, entry) {
 		a.Status = voided
 	case voided, declined:
 	}
-	return a, payment.Answer{Status: payment.Voided, ProviderReference: a.name()}, e
+	return a, payment.Answer{Status: payment.Voided, ProviderReference: a.Reference}, e
 }
 
 func refund(a account, amount int64) (account, payment.Answer, entry) {
@@ -163,12 +163,12 @@ func refund(a account, amount int64) (account, payment.Answer, entry) {
 		return a, refused(a, "exceeds_captured"), entry{}
 	}
 	a.Refunded += amount
-	return a, payment.Answer{Status: payment.Refunded, ProviderReference: a.name()}, entry{opRefund, amount}
+	return a, payment.Answer{Status: payment.Refunded, ProviderReference: a.Reference}, entry{opRefund, amount}
 }
 
 // report is a payment as it stands.
 func report(a account, nextURL string) payment.Answer {
-	r := payment.Answer{ProviderReference: a.name(), Code: a.Code}
+	r := payment.Answer{ProviderReference: a.Reference, Code: a.Code}
 	switch a.Status {
 	case none:
 		return payment.Answer{Status: payment.NotFound}
@@ -187,11 +187,8 @@ func report(a account, nextURL string) payment.Answer {
 }
 
 func refused(a account, code string) payment.Answer {
-	return payment.Answer{Status: payment.Refused, ProviderReference: a.name(), Code: code}
+	return payment.Answer{Status: payment.Refused, ProviderReference: a.Reference, Code: code}
 }
-
-// name is what the provider calls the payment.
-func (a account) name() string { return "sim_" + a.Reference }
 
 // total is the amount for people.
 func (a account) total() string { return money.Of(a.Amount, a.Currency).String() }

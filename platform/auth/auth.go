@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -92,8 +93,8 @@ func (t *Tokens) VerifyExpired(token string, leeway time.Duration) (Claims, erro
 	if err != nil {
 		return Claims{}, fmt.Errorf("%w (%w)", ErrUnauthorized, err)
 	}
-	if w.Subject == "" {
-		return Claims{}, fmt.Errorf("%w (no subject)", ErrUnauthorized)
+	if w.Subject == "" || strings.ContainsFunc(w.Subject, unicode.IsControl) {
+		return Claims{}, fmt.Errorf("%w (no subject that can be one)", ErrUnauthorized)
 	}
 	if w.NotBefore != nil && t.now().Before(w.NotBefore.Time) { // the leeway is for the end only
 		return Claims{}, fmt.Errorf("%w (%w)", ErrUnauthorized, jwt.ErrTokenNotValidYet)

@@ -72,6 +72,7 @@ func forgeries(t *testing.T) map[string]string {
 		"NoExpiry":         hs256(but("exp", nil)),
 		"ExpiryNotANumber": hs256(but("exp", "tomorrow")),
 		"NoSubject":        hs256(but("sub", nil)),
+		"NULInSubject":     hs256(but("sub", "a\x00b")),
 		"EmptySubject":     hs256(but("sub", "")),
 		"NotYetValid":      hs256(but("nbf", time.Now().Add(time.Hour).Unix())),
 		"NotAToken":        "hello",

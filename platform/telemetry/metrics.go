@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -80,20 +81,28 @@ func (m *Metrics) SagaEnded(kind, status string, took time.Duration) {
 	m.sagas.WithLabelValues(kind, status).Observe(took.Seconds())
 }
 
-// SagaAge shows the age of the oldest unfinished saga of a kind, asked for at each scrape; zero when there is none.
-func (m *Metrics) SagaAge(kind string, oldest func() time.Duration) {
+// SagaAge shows the age of the oldest unfinished saga of a kind, asked for at each scrape: zero when there is none, NaN
+// when it cannot be told.
+func (m *Metrics) SagaAge(kind string, oldest func() (time.Duration, error)) {
 	m.age("saga_oldest_unfinished_seconds", "Age of the oldest saga that has not ended.", prometheus.Labels{"kind": kind}, oldest)
 }
 
-// OutboxAge shows the age of the oldest event of a store that a reaction has not handled, asked for at each scrape.
-func (m *Metrics) OutboxAge(store string, oldest func() time.Duration) {
+// OutboxAge shows the age of the oldest event of a store that a reaction has not handled, asked for at each scrape: zero
+// when there is none, NaN when it cannot be told.
+func (m *Metrics) OutboxAge(store string, oldest func() (time.Duration, error)) {
 	m.age("outbox_oldest_seconds", "Age of the oldest event that a reaction has not handled.", prometheus.Labels{"store": store}, oldest)
 }
 
-func (m *Metrics) age(name, help string, labels prometheus.Labels, oldest func() time.Duration) {
+func (m *Metrics) age(name, help string, labels prometheus.Labels, oldest func() (time.Duration, error)) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(
 		prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help, ConstLabels: labels},
-		func() float64 { return oldest().Seconds() }))
+		func() float64 {
+			age, err := oldest()
+			if err != nil { // a zero would say that all is well
+				return math.NaN()
+			}
+			return age.Seconds()
+		}))
 }
 
 func options(name, help string, buckets []float64) prometheus.HistogramOpts {

@@ -55,8 +55,8 @@ func TestMetrics(t *testing.T) {
 	m.Dispatched("saga.start", 5*time.Millisecond, nil)
 	m.Dispatched("saga.start", 0, errors.New("not now"))
 	m.SagaEnded("checkout", "completed", 40*time.Millisecond)
-	m.SagaAge("checkout", func() time.Duration { return 90 * time.Second })
-	m.OutboxAge("cart", func() time.Duration { return 0 })
+	m.SagaAge("checkout", func() (time.Duration, error) { return 90 * time.Second, nil })
+	m.OutboxAge("cart", func() (time.Duration, error) { return 0, errors.New("away") })
 
 	out := scrape(t, m)
 	for _, line := range []string{
@@ -68,7 +68,7 @@ func TestMetrics(t *testing.T) {
 		`shopping_cart_dispatch_failures_total{subscription="saga.start"} 1`,
 		`shopping_cart_saga_duration_seconds_count{kind="checkout",status="completed"} 1`,
 		`shopping_cart_saga_oldest_unfinished_seconds{kind="checkout"} 90`,
-		`shopping_cart_outbox_oldest_seconds{store="cart"} 0`,
+		`shopping_cart_outbox_oldest_seconds{store="cart"} NaN`,
 		`go_goroutines`,
 		`process_start_time_seconds`,
 	} {

@@ -90,7 +90,12 @@ func (s *Server) document() {
 	page := swagger.EchoWrapHandler(swagger.PersistAuthorization(true), func(c *swagger.Config) {
 		c.URLs = []string{"/openapi.json"} // and not in addition to those that it would generate
 	})
-	s.Public.GET("/swagger/*", page, allowScripts)
+	s.Public.GET("/swagger/*", func(c echo.Context) error {
+		if c.Param("*") == "doc.json" { // the library's own document: there is none
+			return echo.ErrNotFound
+		}
+		return page(c)
+	}, allowScripts)
 }
 
 // allowScripts lets the page run what it brings along, and nothing from elsewhere.

@@ -154,6 +154,7 @@ func TestDocument(t *testing.T) {
 	for _, path := range []string{"/swagger", "/swagger/"} {
 		require.Equal(t, "/swagger/index.html", s.get(path).Header.Get("Location"))
 	}
+	require.Equal(t, http.StatusNotFound, s.get("/swagger/doc.json").StatusCode, "the library's own document")
 	page := s.get("/swagger/index.html")
 	require.Equal(t, http.StatusOK, page.StatusCode)
 	require.Contains(t, page.Header.Get("Content-Type"), "text/html")
