@@ -107,6 +107,12 @@ func run(ctx context.Context, settings config.Config, banner io.Writer) error {
 		return fmt.Errorf("HTTP_ADDR: %w", err)
 	}
 	defer listener.Close()
+	started := false
+	defer func() { // the last thing, when the database has stopped too
+		if started {
+			log.Info("stopped")
+		}
+	}()
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	urls, stopDatabase, err := databases(ctx, settings, log, fail)
@@ -120,8 +126,8 @@ func run(ctx context.Context, settings config.Config, banner io.Writer) error {
 	}
 	defer p.close()
 	greet(banner, settings, listener.Addr())
-	defer log.Info("stopped")
-	context.AfterFunc(ctx, func() { log.Info("stopping: requests and steps under way come to their end") })
+	started = true
+	defer context.AfterFunc(ctx, func() { log.Info("stopping: requests and steps under way come to their end") })()
 	err = p.serve(ctx, listener, settings.ShutdownTimeout)
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)

@@ -1,6 +1,7 @@
 package saga
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -27,6 +28,8 @@ type definition struct {
 // definitions are all that ever were: an old instance may still be on its way.
 var definitions = []definition{checkout}
 
+var errUnknownDefinition = errors.New("a definition that is not known here")
+
 // definitionOf is what an instance began with. A newer program may have begun one that this one does not know.
 func definitionOf(s State) (definition, error) {
 	for _, d := range definitions {
@@ -34,7 +37,7 @@ func definitionOf(s State) (definition, error) {
 			return d, nil
 		}
 	}
-	return definition{}, fmt.Errorf("a saga %q of version %d is not known here", s.Type, s.Definition)
+	return definition{}, fmt.Errorf("%w: %q of version %d", errUnknownDefinition, s.Type, s.Definition)
 }
 
 // Reaction is what a state asks for: something to do, side by side, or the end.

@@ -181,8 +181,8 @@ func (m *Module) checkOut(c echo.Context) error {
 	return answerCheckOut(c, saga)
 }
 
-// seal keeps the contact of the customer and seals the cart. The contact comes first, since nothing may miss it later, and goes again
-// when the cart was not sealed for it.
+// seal keeps the contact of the customer and seals the cart. The contact comes first, since nothing may miss it later,
+// and goes again when the cart was not sealed for it.
 func (m *Module) seal(ctx context.Context, customer string, body checkOutRequest, cmd cart.CheckOut) (cart.Sealed, error) {
 	cmd.ContactID = uuid.Must(uuid.NewV7())
 	contact := order.Contact{ID: cmd.ContactID, CustomerID: customer, Email: body.Email, ShippingAddress: body.ShippingAddress}

@@ -311,6 +311,34 @@ func TestASweepTakesOver(t *testing.T) {
 	require.Equal(t, 1, p.number("select count(*) from saga.events where type = 'saga.ended'"))
 }
 
+// TestAStoreThatFailedIsTriedAgain by the process that has the saga in hand: here no sweep would.
+func TestAStoreThatFailedIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	p := start(t, pgtest.New(t), func(ctx context.Context, step string, n int) (payment.Outcome, error) {
+		if step == ChargeMoney && n == 1 {
+			g.pass()
+		}
+		return well(ctx, step, n)
+	})
+	id := p.seals(1000)
+	<-g.reached
+	exec := func(sql string) {
+		_, err := p.Query.Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+	exec("alter table saga.events add constraint broken check (false) not valid")
+	exec("update saga.streams set wake_at = null")
+	close(g.open)
+	p.eventually("it stands still", func() bool {
+		p.runner.mu.Lock()
+		defer p.runner.mu.Unlock()
+		return len(p.runner.active) == 0
+	})
+	exec("alter table saga.events drop constraint broken")
+	p.reaches(id, Completed)
+}
+
 // TestTwoProcessesDrive the same saga: what is sent may double, one record stands.
 func TestTwoProcessesDrive(t *testing.T) {
 	t.Parallel()
