@@ -2,6 +2,7 @@ package cart
 
 import (
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -45,7 +46,7 @@ var products = &eventstore.Aggregate[Product, ProductEvent]{
 	Kind: "product", Fold: 1, Decode: decodeProductEvent, Evolve: evolveProduct, Index: indexProduct,
 }
 
-func indexProduct(p Product) eventstore.Index {
+func indexProduct(p Product, _ time.Time) eventstore.Index {
 	i := eventstore.Index{Key: p.SKU, Status: "inactive"}
 	if p.Active {
 		i.Status = "active"

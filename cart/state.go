@@ -2,6 +2,7 @@ package cart
 
 import (
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -69,7 +70,7 @@ func (s State) skus() []string {
 // carts gives the streams of carts their types.
 var carts = &eventstore.Aggregate[State, Event]{Kind: "cart", Fold: 1, Decode: decodeEvent, Evolve: evolve, Index: index}
 
-func index(s State) eventstore.Index {
+func index(s State, _ time.Time) eventstore.Index {
 	return eventstore.Index{Customer: s.CustomerID, Status: string(s.Status)}
 }
 

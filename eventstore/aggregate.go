@@ -15,7 +15,7 @@ type Aggregate[S any, E Event] struct {
 	Fold   int16  // version of Evolve and S; raise it when a stored state no longer means the same
 	Decode func(kind string, data []byte) (E, error)
 	Evolve func(S, E) S
-	Index  func(S) Index
+	Index  func(s S, touched time.Time) Index // touched is when the stream last changed
 }
 
 // Index is what lists and timers see of a state. Zero values are NULL.
@@ -72,7 +72,7 @@ type codec interface {
 	decodeState(data []byte) (any, error)
 	decodeEvent(kind string, data []byte) (Event, error)
 	refold(state any, kind string, data []byte) (any, error)
-	index(state any) Index
+	index(state any, touched time.Time) Index
 }
 
 func (a *Aggregate[S, E]) kind() string { return a.Kind }
@@ -99,7 +99,7 @@ func (a *Aggregate[S, E]) refold(state any, kind string, data []byte) (any, erro
 	return a.Evolve(s, e), nil
 }
 
-func (a *Aggregate[S, E]) index(state any) Index {
+func (a *Aggregate[S, E]) index(state any, touched time.Time) Index {
 	s, _ := state.(S)
-	return a.Index(s)
+	return a.Index(s, touched)
 }

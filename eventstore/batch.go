@@ -353,7 +353,7 @@ func (c *columnsOf) add(e *entry) error {
 	if err != nil {
 		return fmt.Errorf("encode the state of %s %s: %w", e.codec.kind(), e.ID, err)
 	}
-	i := e.codec.index(e.value)
+	i := e.codec.index(e.value, e.updated)
 	var wake int64 // microseconds since 1970; 0 is NULL
 	if !i.WakeAt.IsZero() {
 		wake = i.WakeAt.UnixMicro()

@@ -56,7 +56,7 @@ func jarsOf(fold int16) *eventstore.Aggregate[jar, jarEvent] {
 			}
 			return j
 		},
-		Index: func(j jar) eventstore.Index {
+		Index: func(j jar, _ time.Time) eventstore.Index {
 			if j.Closed {
 				return eventstore.Index{Status: "closed"}
 			}

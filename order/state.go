@@ -3,6 +3,7 @@ package order
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -75,7 +76,7 @@ func evolve(s State, event Event) State {
 
 var orders = &eventstore.Aggregate[State, Event]{
 	Kind: "order", Fold: 1, Decode: decodeEvent, Evolve: evolve,
-	Index: func(s State) eventstore.Index {
+	Index: func(s State, _ time.Time) eventstore.Index {
 		return eventstore.Index{Customer: s.CustomerID, Status: string(s.Status), Key: s.Number}
 	},
 }
@@ -107,7 +108,7 @@ func evolveStock(s Stock, event StockEvent) Stock {
 
 var stocks = &eventstore.Aggregate[Stock, StockEvent]{
 	Kind: "stock", Fold: 1, Decode: decodeStockEvent, Evolve: evolveStock,
-	Index: func(Stock) eventstore.Index { return eventstore.Index{} }, // found by its derived id alone
+	Index: func(Stock, time.Time) eventstore.Index { return eventstore.Index{} }, // found by its derived id alone
 }
 
 // stockSpace never changes: the stock of a SKU is found by the id derived in it.

@@ -78,7 +78,7 @@ var payments = &eventstore.Aggregate[State, event]{
 	Kind: "payment", Fold: 1, Decode: decodeEvent, Evolve: evolve, Index: index,
 }
 
-func index(s State) eventstore.Index {
+func index(s State, _ time.Time) eventstore.Index {
 	return eventstore.Index{Customer: s.CustomerID, Status: string(s.status())}
 }
 

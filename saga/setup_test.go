@@ -41,7 +41,7 @@ func others(kind string) *eventstore.Aggregate[struct{}, eventstore.Event] {
 			return nil, eventstore.UnknownKind(kind)
 		},
 		Evolve: func(s struct{}, _ eventstore.Event) struct{} { return s },
-		Index:  func(struct{}) eventstore.Index { return eventstore.Index{} },
+		Index:  func(struct{}, time.Time) eventstore.Index { return eventstore.Index{} },
 	}
 }
 

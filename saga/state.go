@@ -81,7 +81,7 @@ var sagas = &eventstore.Aggregate[State, Event]{
 	Kind: "saga", Fold: 1, Decode: decodeEvent, Evolve: evolve, Index: index,
 }
 
-func index(s State) eventstore.Index {
+func index(s State, _ time.Time) eventstore.Index {
 	return eventstore.Index{Customer: s.CustomerID, Status: string(s.Status), WakeAt: wakeAt(s)}
 }
 

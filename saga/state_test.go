@@ -65,7 +65,7 @@ func TestWakeAt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			require.Equal(t, want.at, index(given(want.given...)).WakeAt)
+			require.Equal(t, want.at, index(given(want.given...), time.Time{}).WakeAt)
 		})
 	}
 }
