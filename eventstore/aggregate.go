@@ -11,11 +11,15 @@ import (
 // Aggregate gives the streams of one kind their types. S is the state, and its zero value the state of a stream
 // without events; E is the sum of its events. All functions are pure and change no value in place.
 type Aggregate[S any, E Event] struct {
-	Kind   string // stored with each stream, and the first part of every event's kind
-	Fold   int16  // version of Evolve and S; raise it when a stored state no longer means the same
-	Decode func(kind string, data []byte) (E, error)
-	Evolve func(S, E) S
-	Index  func(s S, touched time.Time) Index // touched is when the stream last changed
+	Kind string // stored with each stream, and the first part of every event's kind
+	// Fold is the version of S, of Evolve and of the events they know. Raise it when any of these changes: a state of
+	// another fold is not read but folded anew from its events.
+	Fold   int16
+	Decode func(kind string, data []byte) (E, error) // of events as they are written today
+	// Upcasts lift old events, by kind: the first from version 1 of the kind's schema to version 2, and so on.
+	Upcasts map[string][]Upcast
+	Evolve  func(S, E) S
+	Index   func(s S, touched time.Time) Index // touched is when the stream last changed
 }
 
 // Index is what lists and timers see of a state. Zero values are NULL.
@@ -70,8 +74,9 @@ type codec interface {
 	kind() string
 	fold() int16
 	decodeState(data []byte) (any, error)
-	decodeEvent(kind string, data []byte) (Event, error)
-	refold(state any, kind string, data []byte) (any, error)
+	Schema(kind string) int
+	decodeEvent(r Recorded) (Event, error)
+	refold(state any, r Recorded) (any, error)
 	index(state any, touched time.Time) Index
 }
 
@@ -86,12 +91,10 @@ func (a *Aggregate[S, E]) decodeState(data []byte) (any, error) {
 	return s, nil
 }
 
-func (a *Aggregate[S, E]) decodeEvent(kind string, data []byte) (Event, error) {
-	return a.Decode(kind, data)
-}
+func (a *Aggregate[S, E]) decodeEvent(r Recorded) (Event, error) { return a.Event(r) }
 
-func (a *Aggregate[S, E]) refold(state any, kind string, data []byte) (any, error) {
-	e, err := a.Decode(kind, data)
+func (a *Aggregate[S, E]) refold(state any, r Recorded) (any, error) {
+	e, err := a.Event(r)
 	if err != nil {
 		return nil, err
 	}

@@ -164,10 +164,7 @@ func (w *work) scanStreams(rows pgx.Rows) error {
 		e.stored = version
 		e.view = view{version: version, created: created, updated: updated}
 		if e.stale = fold != e.codec.fold(); !e.stale {
-			e.value, err = e.codec.decodeState(state) // once per stream, however many commands
-		}
-		if err != nil {
-			return &culprit{err}
+			e.value, e.broken = e.codec.decodeState(state) // once per stream, however many commands
 		}
 		return nil
 	})
@@ -185,19 +182,23 @@ func (w *work) scanReceipts(rows pgx.Rows) error {
 	return err
 }
 
-// refold makes the state of streams that another version of the program folded.
+// refold makes the states that another version of the program folded from their events: in one round trip, since all of
+// them are of another fold when a new version starts.
 func (w *work) refold(ctx context.Context, conn *pgx.Conn) error {
+	var stale map[uuid.UUID]int64
 	for id, e := range w.streams {
-		if !e.stale {
-			continue
+		if e.stale {
+			if stale == nil {
+				stale = map[uuid.UUID]int64{}
+			}
+			stale[id] = e.version
 		}
-		value, _, err := w.store.fold(ctx, conn, e.codec, id, e.version)
-		if err != nil {
-			return &culprit{err}
-		}
-		e.value = value.value
 	}
-	return nil
+	folded, err := w.store.refold(ctx, conn, stale, func(id uuid.UUID) codec { return w.streams[id].codec })
+	for id, f := range folded {
+		w.streams[id].value, w.streams[id].broken = f.value, f.broken
+	}
+	return err
 }
 
 // decide answers one command on the state that the one before left.
@@ -208,6 +209,9 @@ func decide(j *job, w *work) {
 		if !bytes.Equal(r.fingerprint, j.Fingerprint) {
 			j.receipt, j.err = Receipt{}, ErrKeyReused
 		}
+		return
+	}
+	if j.err = w.broken(j); j.err != nil {
 		return
 	}
 	tx := &Tx{now: w.now, meta: j.Meta, command: j.ID, streams: w.streams}
@@ -230,6 +234,18 @@ func decide(j *job, w *work) {
 	}
 	w.receipts[j.ID] = j.receipt
 	w.done = append(w.done, doneCommand{j.ID, j.receipt})
+}
+
+// broken is why one of the streams that a command names cannot be read.
+func (w *work) broken(j *job) error {
+	for _, refs := range [2][]Ref{j.Streams, j.Reads} {
+		for _, ref := range refs {
+			if err := w.streams[ref.ID].broken; err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // decideSafely turns a panic of one command into its error: its neighbours go on.

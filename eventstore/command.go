@@ -97,6 +97,7 @@ type entry struct {
 	writer *Tx   // the command being decided that named it under Streams
 	other  bool  // the row is of another kind: not ours to see or to change
 	stale  bool  // the row's state is of another fold
+	broken error // why its state cannot be read: commands on it fail, and no others
 	view
 	draft  view
 	author *Tx // whose draft it is
@@ -137,7 +138,10 @@ func (tx *Tx) append(c codec, id uuid.UUID, event Event, next any) {
 	e.draft.version++
 	e.draft.value, e.draft.updated = next, tx.now
 	meta := tx.meta
-	meta.EventID, meta.Causation = uuid.Must(uuid.NewV7()), tx.command
+	meta.EventID, meta.Causation, meta.Schema = uuid.Must(uuid.NewV7()), tx.command, 0
+	if schema := c.Schema(event.Kind()); schema > 1 {
+		meta.Schema = schema
+	}
 	tx.events = append(tx.events, pending{
 		Recorded: Recorded{Stream: id, Version: e.draft.version, Kind: event.Kind(), Data: data, Meta: meta, At: tx.now},
 		event:    event,

@@ -8,16 +8,19 @@ import (
 	"github.com/google/uuid"
 )
 
-// Event is a past fact. Its kind is the name it is stored under, "<kind of aggregate>.<fact>", and never changes.
+// Event is a past fact. Its kind is the name it is stored under, "<kind of aggregate>.<fact>", and never changes. When
+// its JSON does, that is a new version of its schema: see [Aggregate.Upcasts].
 type Event interface{ Kind() string }
 
-// Meta stands beside an event: where it came from. The store fills in the ids of the event and of its command.
+// Meta stands beside an event: where it came from. The store fills in the ids of the event and of its command, and the
+// version of its schema.
 type Meta struct {
 	EventID     uuid.UUID `json:"event_id"`
 	Correlation uuid.UUID `json:"correlation"` // of everything that one request or one saga caused
 	Causation   uuid.UUID `json:"causation"`   // the command
 	Actor       string    `json:"actor,omitempty"`
-	Trace       string    `json:"trace,omitempty"` // W3C trace id
+	Trace       string    `json:"trace,omitempty"`  // W3C trace id
+	Schema      int       `json:"schema,omitempty"` // version of the kind's schema; 0 stands for 1
 }
 
 // Recorded is an event as the log holds it.
@@ -40,7 +43,7 @@ type Message[E Event] struct {
 	At      time.Time
 }
 
-// As decodes the JSON of one kind of event: what an aggregate's Decode returns for it.
+// As decodes the JSON of one kind of event, as it is written today: what an aggregate's Decode returns for it.
 func As[E Event](data []byte) (E, error) {
 	var e E
 	if err := json.Unmarshal(data, &e); err != nil {
@@ -50,4 +53,6 @@ func As[E Event](data []byte) (E, error) {
 }
 
 // UnknownKind is the error of Decode for an event that this version of the program does not know.
-func UnknownKind(kind string) error { return fmt.Errorf("unknown kind of event %q", kind) }
+func UnknownKind(kind string) error {
+	return fmt.Errorf("unknown kind of event %q: %w", kind, ErrNewerVersion)
+}

@@ -8,7 +8,7 @@ type statements struct {
 	insert, update                    string // second round trip
 	putReceipts, putOutbox, putEvents string
 	dropOutbox, position              string
-	stream, log                       string
+	stream, history, log              string
 	dueOutbox, allDueOutbox, messages string
 	oldestOutbox                      string
 	cursor, moveCursor, startCursor   string
@@ -46,6 +46,8 @@ func statementsOf(schema string) statements {
 
 		stream: in(`select position, stream, version, type, data, meta, at from @.events
 			where stream = $1 and version > $2 and version <= $3 order by version limit $4`),
+		history: in(`select e.position, e.stream, e.version, e.type, e.data, e.meta, e.at
+			from unnest($1::uuid[], $2::int8[]) u(s, v) join @.events e on e.stream = s and e.version <= v order by e.stream, e.version`),
 		log: in(`select position, stream, version, type, data, meta, at from @.events
 			where position > $1 and ($3 = '00000000-0000-0000-0000-000000000000'::uuid or stream = $3) and ($4 = '' or type = $4)
 			order by position limit $2`),

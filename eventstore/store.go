@@ -1,6 +1,7 @@
 package eventstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,46 +78,70 @@ func (a *Aggregate[S, E]) Load(ctx context.Context, s *Store, id uuid.UUID) (Str
 	return all[0], nil
 }
 
-// LoadAll are those of the streams that exist, in the order of the ids.
+// LoadAll are those of the streams that exist, in the order of the ids. One that cannot be read fails all.
 func (a *Aggregate[S, E]) LoadAll(ctx context.Context, s *Store, ids []uuid.UUID) ([]Stream[S], error) {
+	found, unreadable, err := a.load(ctx, s, ids)
+	return found, cmp.Or(err, unreadable)
+}
+
+// LoadKnown is LoadAll for lists: it leaves out a stream that only a newer version of the program can read.
+func (a *Aggregate[S, E]) LoadKnown(ctx context.Context, s *Store, ids []uuid.UUID) ([]Stream[S], error) {
+	found, unreadable, err := a.load(ctx, s, ids)
+	if err == nil && !errors.Is(unreadable, ErrNewerVersion) {
+		err = unreadable
+	}
+	return found, err
+}
+
+// load reads the streams; unreadable is why some of them are left out.
+func (a *Aggregate[S, E]) load(ctx context.Context, s *Store, ids []uuid.UUID) (all []Stream[S], unreadable, err error) {
 	rows, err := s.query.Query(ctx, s.sql.read, raw(ids))
 	if err != nil {
-		return nil, fmt.Errorf("load a %s: %w", a.Kind, err)
+		return nil, nil, fmt.Errorf("load a %s: %w", a.Kind, err)
 	}
 	found := make(map[uuid.UUID]Stream[S], len(ids))
-	var stale []Stream[S]
+	var stale map[uuid.UUID]int64
 	var one Stream[S]
 	var kind string
 	var fold int16
 	var state []byte
-	_, err = pgx.ForEachRow(rows, []any{&one.ID, &one.Version, &kind, &fold, &state, &one.CreatedAt, &one.UpdatedAt}, func() error {
-		if kind != a.Kind {
+	_, err = pgx.ForEachRow(rows, []any{&one.ID, &one.Version, &kind, &fold, &state, &one.CreatedAt, &one.UpdatedAt}, func() (err error) {
+		var value any
+		switch {
+		case kind != a.Kind:
 			return nil
+		case fold != a.Fold:
+			if stale == nil { // rare: after a new version of the program has come
+				stale = map[uuid.UUID]int64{}
+			}
+			stale[one.ID] = one.Version
+		default:
+			value, err = a.decodeState(state)
 		}
-		if fold != a.Fold {
-			stale = append(stale, one)
-			return nil
-		}
-		value, err := a.decodeState(state)
 		one.State, _ = value.(S)
 		found[one.ID] = one
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("load a %s: %w", a.Kind, err)
+		return nil, nil, fmt.Errorf("load a %s: %w", a.Kind, err)
 	}
-	for _, st := range stale {
-		if found[st.ID], err = a.LoadAt(ctx, s, st.ID, st.Version); err != nil {
-			return nil, err
+	folded, err := s.refold(ctx, s.query, stale, func(uuid.UUID) codec { return a })
+	for id, f := range folded {
+		st := found[id]
+		if st.State, _ = f.value.(S); f.broken != nil {
+			unreadable = f.broken
+			delete(found, id)
+			continue
 		}
+		found[id] = st
 	}
-	out := make([]Stream[S], 0, len(found))
+	all = make([]Stream[S], 0, len(found))
 	for _, id := range ids {
 		if st, ok := found[id]; ok {
-			out = append(out, st)
+			all = append(all, st)
 		}
 	}
-	return out, nil
+	return all, unreadable, err
 }
 
 // LoadAt is a stream as it was at a version, folded from its events; a lower version where it has not come so far.
@@ -148,7 +173,7 @@ func (s *Store) fold(ctx context.Context, q querier, c codec, id uuid.UUID, vers
 			v.created = r.At
 		}
 		v.version, v.updated = r.Version, r.At
-		v.value, err = c.refold(v.value, r.Kind, r.Data)
+		v.value, err = c.refold(v.value, r)
 		return err
 	})
 	if errors.Is(err, errOtherKind) {
@@ -158,6 +183,51 @@ func (s *Store) fold(ctx context.Context, q querier, c codec, id uuid.UUID, vers
 		return view{}, kind, fmt.Errorf("fold %s: %w", id, err)
 	}
 	return v, kind, nil
+}
+
+// refolded is a state made from the events of its stream, or why it could not be.
+type refolded struct {
+	version int64
+	value   any
+	broken  error
+}
+
+// refold makes the states of streams at the versions named from all their events, read in one round trip.
+func (s *Store) refold(ctx context.Context, q querier, versions map[uuid.UUID]int64, of func(uuid.UUID) codec) (map[uuid.UUID]refolded, error) {
+	if len(versions) == 0 {
+		return nil, nil
+	}
+	ids, upTo := make([][16]byte, 0, len(versions)), make([]int64, 0, len(versions))
+	all := make(map[uuid.UUID]refolded, len(versions))
+	for id, version := range versions {
+		ids, upTo = append(ids, id), append(upTo, version)
+		all[id] = refolded{}
+	}
+	rows, err := q.Query(ctx, s.sql.history, ids, upTo)
+	if err != nil {
+		return nil, fmt.Errorf("read the events of %d streams: %w", len(ids), err)
+	}
+	err = scanEvents(rows, func(r Recorded) error {
+		f := all[r.Stream]
+		if f.version = r.Version; f.broken == nil {
+			f.value, f.broken = of(r.Stream).refold(f.value, r)
+		}
+		all[r.Stream] = f
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the events of %d streams: %w", len(ids), err)
+	}
+	for id, f := range all {
+		if f.broken == nil && f.version != versions[id] {
+			f.broken = fmt.Errorf("its events end at version %d, and it stands at %d", f.version, versions[id])
+		}
+		if f.broken != nil {
+			f.broken = fmt.Errorf("fold %s: %w", id, f.broken)
+		}
+		all[id] = f
+	}
+	return all, nil
 }
 
 var errOtherKind = errors.New("a stream of another kind")
@@ -215,5 +285,5 @@ func (s *Store) decode(r Recorded) (Event, error) {
 	if !ok {
 		return nil, UnknownKind(r.Kind)
 	}
-	return c.decodeEvent(r.Kind, r.Data)
+	return c.decodeEvent(r)
 }
