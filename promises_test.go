@@ -173,6 +173,9 @@ func readBooks(ctx context.Context, in map[string]querier) (b books, err error) 
 	for _, schema := range []string{"cart", "orders", "payment", "saga"} {
 		err = errors.Join(err, b.readFaults(ctx, in[schema], schema))
 	}
+	for schema := range late {
+		err = errors.Join(err, b.readLate(ctx, in[schema], schema))
+	}
 	return b, err
 }
 
@@ -334,6 +337,10 @@ func TestPromises(t *testing.T) {
 		"EventLost":         {`delete from payment.events where version = 2`, "events"},
 		"LogOutOfOrder":     {`update saga.events set position = -position`, "out of order"},
 		"ReactionOwed":      {`insert into cart.outbox (stream, version, due_at) select stream, version, now() + interval '1 day' from cart.events limit 1`, "waits for its reaction"},
+		"OrderRevived":      {`update orders.events set type = 'order.cancelled' where type = 'order.placed'`, "went on with order.confirmed"},
+		"LateCharge":        {`update payment.events set type = 'payment.undo_requested' where version = 1`, "went on with payment.capture_requested"},
+		"SagaGoesOn":        {`update saga.events set type = 'saga.ended' where version = 1`, "after its saga.ended"},
+		"LateAuthorization": {`update simulator.ledger set operation = case operation when 'authorize' then 'capture' else 'authorize' end`, "went capture, authorize"},
 		"ContactLost":       {`delete from orders.contacts`, "has lost its contact"},
 	} {
 		t.Run(name, func(t *testing.T) {
