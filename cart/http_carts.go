@@ -158,11 +158,11 @@ func (m *Module) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	views := make([]View, len(mine))
-	for i, cart := range mine {
+	views := make([]View, len(mine.Data))
+	for i, cart := range mine.Data {
 		views[i] = viewOf(cart)
 	}
-	return c.JSON(http.StatusOK, web.NewPage(views, page.Limit, func(v View) web.Cursor { return web.Cursor{At: v.CreatedAt, ID: v.ID} }))
+	return c.JSON(http.StatusOK, web.Page[View]{Data: views, NextCursor: mine.NextCursor})
 }
 
 // edit is what handlers of edits share: it reads the command, decides it, and answers with the cart. parse reads path

@@ -32,12 +32,11 @@ func (m *Module) listProducts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	cut := web.NewPage(found, page.Limit, func(p eventstore.Stream[Product]) web.Cursor { return web.Cursor{At: p.CreatedAt, ID: p.ID} })
-	views, err := m.withStock(ctx, cut.Data)
+	views, err := m.withStock(ctx, found.Data)
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, web.Page[ProductView]{Data: views, NextCursor: cut.NextCursor})
+	return c.JSON(http.StatusOK, web.Page[ProductView]{Data: views, NextCursor: found.NextCursor})
 }
 
 // showProduct answers with a product.

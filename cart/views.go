@@ -3,6 +3,7 @@ package cart
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -11,36 +12,52 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// cartsOf are the carts of a customer, newest first, and one more than the page holds.
-func (m *Module) cartsOf(ctx context.Context, customer string, page web.PageRequest) ([]eventstore.Stream[State], error) {
+// cartsOf is a page of the carts of a customer, newest first.
+func (m *Module) cartsOf(ctx context.Context, customer string, p web.PageRequest) (web.Page[eventstore.Stream[State]], error) {
 	query := m.Views.WithContext(ctx).Table("cart.streams").Where("kind = 'cart' and customer = ?", customer)
-	ids, err := newest(query, page)
+	page, err := newest(ctx, m.store, carts, query, p)
 	if err != nil {
-		return nil, fmt.Errorf("list the carts of %s: %w", customer, err)
+		return page, fmt.Errorf("list the carts of %s: %w", customer, err)
 	}
-	return carts.LoadAll(ctx, m.store, ids)
+	return page, nil
 }
 
-// search are the products whose name or SKU holds text, in either case; all of them for no text. strpos knows no
-// wildcards, so a percent sign is a percent sign.
-func (m *Module) search(ctx context.Context, text string, page web.PageRequest) ([]eventstore.Stream[Product], error) {
+// search is a page of the products whose name or SKU holds text, in either case; all of them for no text. strpos knows
+// no wildcards, so a percent sign is a percent sign.
+func (m *Module) search(ctx context.Context, text string, p web.PageRequest) (web.Page[eventstore.Stream[Product]], error) {
 	query := m.Views.WithContext(ctx).Table("cart.streams").Where("kind = 'product'")
 	if text != "" {
 		query = query.Where("strpos(state->>'search', ?) > 0", searchable(text))
 	}
-	ids, err := newest(query, page)
+	page, err := newest(ctx, m.store, products, query, p)
 	if err != nil {
-		return nil, fmt.Errorf("search the products: %w", err)
+		return page, fmt.Errorf("search the products: %w", err)
 	}
-	return products.LoadAll(ctx, m.store, ids)
+	return page, nil
 }
 
-// newest are the ids of a page of streams, and of one more.
-func newest(query *gorm.DB, page web.PageRequest) ([]uuid.UUID, error) {
-	if at := page.Cursor; !at.IsZero() {
+// listed is where a row stands in a list.
+type listed struct {
+	ID        uuid.UUID
+	CreatedAt time.Time
+}
+
+// newest is a page of streams. The page is cut before they are loaded: one that is left out does not end the list.
+func newest[S any, E eventstore.Event](
+	ctx context.Context, store *eventstore.Store, of *eventstore.Aggregate[S, E], query *gorm.DB, p web.PageRequest,
+) (web.Page[eventstore.Stream[S]], error) {
+	if at := p.Cursor; !at.IsZero() {
 		query = query.Where("(created_at, id) < (?, ?)", at.At, at.ID)
 	}
-	var ids []uuid.UUID
-	err := query.Order("created_at desc, id desc").Limit(page.Limit+1).Pluck("id", &ids).Error
-	return ids, err
+	var rows []listed
+	if err := query.Select("id, created_at").Order("created_at desc, id desc").Limit(p.Limit + 1).Find(&rows).Error; err != nil {
+		return web.Page[eventstore.Stream[S]]{}, err
+	}
+	page := web.NewPage(rows, p.Limit, func(r listed) web.Cursor { return web.Cursor{At: r.CreatedAt, ID: r.ID} })
+	ids := make([]uuid.UUID, len(page.Data))
+	for i, r := range page.Data {
+		ids[i] = r.ID
+	}
+	found, err := of.LoadKnown(ctx, store, ids)
+	return web.Page[eventstore.Stream[S]]{Data: found, NextCursor: page.NextCursor}, err
 }

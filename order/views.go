@@ -74,7 +74,7 @@ func (m *Module) read(ctx context.Context, rows []listed) ([]View, error) {
 	if len(ids) == 0 {
 		return []View{}, nil
 	}
-	found, err := orders.LoadAll(ctx, m.store, ids)
+	found, err := orders.LoadKnown(ctx, m.store, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (m *Module) Available(ctx context.Context, skus []string) (map[string]int64
 	for i, sku := range skus {
 		ids[i] = stockID(sku)
 	}
-	found, err := stocks.LoadAll(ctx, m.store, ids)
+	found, err := stocks.LoadKnown(ctx, m.store, ids)
 	if err != nil {
 		return nil, err
 	}

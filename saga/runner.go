@@ -100,7 +100,7 @@ func (r *runner) run(id uuid.UUID, d *drive, this *round) {
 		case errors.Is(err, errOvertaken): // look at what the other one left
 			r.begin(id, nil, false)
 			err = nil
-		case errors.Is(err, errUnknownDefinition):
+		case errors.Is(err, errUnknownDefinition), errors.Is(err, eventstore.ErrNewerVersion):
 			r.log.Warn("a saga is left to a newer version of the program", "saga", id, "error", err)
 		case err != nil && !errors.Is(err, errStopping):
 			r.log.Warn("a saga stands still for a moment", "saga", id, "error", err)

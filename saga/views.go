@@ -7,24 +7,40 @@ import (
 
 	"github.com/google/uuid"
 
-	"shopping-cart/eventstore"
 	"shopping-cart/platform/web"
 )
 
-// newest are the sagas of a status, or all, and one more than the page holds.
-func (m *Module) newest(ctx context.Context, status Status, page web.PageRequest) ([]eventstore.Stream[State], error) {
-	query := m.Views.WithContext(ctx).Table("saga.streams").Where("kind = 'saga'")
+// listed is where a saga stands in a list.
+type listed struct {
+	ID        uuid.UUID
+	CreatedAt time.Time
+}
+
+// newest is a page of the sagas of a status, or of all. It is cut before they are loaded: one that is left out does not
+// end the list.
+func (m *Module) newest(ctx context.Context, status Status, p web.PageRequest) (web.Page[View], error) {
+	query := m.Views.WithContext(ctx).Table("saga.streams").Select("id, created_at").Where("kind = 'saga'")
 	if status != "" {
 		query = query.Where("status = ?", string(status))
 	}
-	if at := page.Cursor; !at.IsZero() {
+	if at := p.Cursor; !at.IsZero() {
 		query = query.Where("(created_at, id) < (?, ?)", at.At, at.ID)
 	}
-	var ids []uuid.UUID
-	if err := query.Order("created_at desc, id desc").Limit(page.Limit+1).Pluck("id", &ids).Error; err != nil {
-		return nil, fmt.Errorf("list the sagas: %w", err)
+	var rows []listed
+	if err := query.Order("created_at desc, id desc").Limit(p.Limit + 1).Find(&rows).Error; err != nil {
+		return web.Page[View]{}, fmt.Errorf("list the sagas: %w", err)
 	}
-	return sagas.LoadAll(ctx, m.store, ids)
+	page := web.NewPage(rows, p.Limit, func(r listed) web.Cursor { return web.Cursor{At: r.CreatedAt, ID: r.ID} })
+	ids := make([]uuid.UUID, len(page.Data))
+	for i, r := range page.Data {
+		ids[i] = r.ID
+	}
+	found, err := sagas.LoadKnown(ctx, m.store, ids)
+	views := make([]View, len(found))
+	for i, saga := range found {
+		views[i] = operatorsViewOf(saga)
+	}
+	return web.Page[View]{Data: views, NextCursor: page.NextCursor}, err
 }
 
 // OldestUnfinished is the age of the oldest saga that has not ended; zero when there is none.
