@@ -23,17 +23,25 @@ import (
 // asProgram, set, makes a test binary the program itself.
 const asProgram = "SHOPPING_CART_TEST_AS_PROGRAM"
 
-var seed = flag.Uint64("seed", 0, "when the crash tests kill; chosen and printed when 0")
+var seed = flag.Uint64("seed", 0, "of all that tests leave to chance; chosen and printed when 0")
+
+// seedOf is what repeats a test's chances.
+func seedOf(t *testing.T) uint64 {
+	t.Helper()
+	from := *seed
+	for from == 0 {
+		from = rand.Uint64()
+	}
+	t.Logf("again with -seed=%d", from)
+	return from
+}
 
 // TestKilled kills the program with kill -9 while shoppers check out, and starts it again. The shoppers repeat what was not
 // answered, under the same key. In the end everything that was acknowledged is there, every promise is kept, and nobody
 // but the program did anything for it.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	if *seed == 0 {
-		*seed = rand.Uint64()
-	}
-	t.Logf("killed as -seed=%d says", *seed)
+	from := seedOf(t)
 	for name, c := range map[string]struct {
 		kills    int
 		database func(*testing.T) []string // settings
@@ -48,7 +56,7 @@ func TestKilled(t *testing.T) {
 			if testing.Short() {
 				t.Skip("kills and starts the program many times")
 			}
-			underFire(t, rand.New(rand.NewPCG(*seed, uint64(c.kills))), c.kills, c.database(t))
+			underFire(t, rand.New(rand.NewPCG(from, uint64(c.kills))), c.kills, c.database(t))
 		})
 	}
 }
@@ -72,7 +80,7 @@ func underFire(t *testing.T, luck *rand.Rand, kills int, database []string) {
 	for i := range buyers {
 		all.Go(func() {
 			for n := 0; closing.Err() == nil; n++ {
-				p, err := h.buys(shopping, shelf, methods[(i+n)%len(methods)])
+				p, err := buys(shopping, h, shelf, methods[(i+n)%len(methods)])
 				if shopping.Err() != nil {
 					return
 				}
@@ -145,26 +153,26 @@ func (p purchase) isKept(t *testing.T, s *site) {
 }
 
 // buys is a whole purchase, every request of it repeated until it is answered.
-func (h *host) buys(ctx context.Context, shelf []string, method string) (p purchase, err error) {
+func buys(ctx context.Context, at insister, shelf []string, method string) (p purchase, err error) {
 	p.method = method
-	session, err := told[web.Session](ctx, h, http.MethodPost, "/v1/sessions", "", nil)
+	session, err := told[web.Session](ctx, at, http.MethodPost, "/v1/sessions", "", nil)
 	if err != nil {
 		return p, err
 	}
 	p.shopper = shopper{token: session.Token, id: session.CustomerID}
 	key := uuid.NewString()
-	p.cart, err = told[cartView](ctx, h, http.MethodPost, "/v1/carts", session.Token, map[string]any{"currency": "GBP"}, "Idempotency-Key", key)
+	p.cart, err = told[cartView](ctx, at, http.MethodPost, "/v1/carts", session.Token, map[string]any{"currency": "GBP"}, "Idempotency-Key", key)
 	for i, sku := range shelf {
 		if err != nil {
 			return p, err
 		}
-		p.cart, err = told[cartView](ctx, h, http.MethodPost, "/v1/carts/"+p.cart.ID.String()+"/items", session.Token,
+		p.cart, err = told[cartView](ctx, at, http.MethodPost, "/v1/carts/"+p.cart.ID.String()+"/items", session.Token,
 			map[string]any{"sku": sku, "quantity": 1 + i}, "Idempotency-Key", fmt.Sprint(key, i))
 	}
 	if err != nil {
 		return p, err
 	}
-	a, err := h.insists(ctx, http.MethodPost, checkoutPath(p.cart), session.Token, paying(method),
+	a, err := at.insists(ctx, http.MethodPost, checkoutPath(p.cart), session.Token, paying(method),
 		"Idempotency-Key", key+"-checkout", "If-Match", tag(p.cart.Version), "Prefer", "wait=5")
 	if err != nil {
 		return p, err

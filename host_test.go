@@ -148,7 +148,7 @@ func embeddedIn(t *testing.T, dir string) string {
 	return u.String()
 }
 
-// insists repeats a request, which must be safe to repeat, until it is answered: by whatever process runs by then.
+// insists has the answer of whatever process runs by then.
 func (h *host) insists(ctx context.Context, method, path, token string, body any, headers ...string) (answer, error) {
 	for {
 		base, changed := h.where()
@@ -203,9 +203,14 @@ func (h *host) awaitAnswers(t *testing.T, n int) {
 	}
 }
 
+// insister repeats a request, which must be safe to repeat, until it is answered.
+type insister interface {
+	insists(ctx context.Context, method, path, token string, body any, headers ...string) (answer, error)
+}
+
 // told is the answer to a request that cannot be refused.
-func told[T any](ctx context.Context, h *host, method, path, token string, body any, headers ...string) (v T, err error) {
-	a, err := h.insists(ctx, method, path, token, body, headers...)
+func told[T any](ctx context.Context, to insister, method, path, token string, body any, headers ...string) (v T, err error) {
+	a, err := to.insists(ctx, method, path, token, body, headers...)
 	if err == nil && a.StatusCode >= 300 {
 		err = fmt.Errorf("%s %s: %s", method, path, a.body)
 	}

@@ -134,8 +134,17 @@ func (a answer) decode(v any) error { return json.Unmarshal(a.body, v) }
 
 var browser = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 
-// try sends a request. A nil body is none, a string goes as it is, and anything else as JSON. An empty token is none.
+// try asks, and holds the answer against the API document.
 func (s *site) try(ctx context.Context, method, path, token string, body any, headers ...string) (answer, error) {
+	a, err := s.ask(ctx, method, path, token, body, headers...)
+	if err == nil {
+		err = asDocumented(a.Response, a.body)
+	}
+	return a, err
+}
+
+// ask sends a request. A nil body is none, a string goes as it is, and anything else as JSON. An empty token is none.
+func (s *site) ask(ctx context.Context, method, path, token string, body any, headers ...string) (answer, error) {
 	var payload []byte
 	switch body := body.(type) {
 	case nil:
@@ -163,9 +172,6 @@ func (s *site) try(ctx context.Context, method, path, token string, body any, he
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
-	if err == nil {
-		err = asDocumented(response, text)
-	}
 	return answer{response, text}, err
 }
 
