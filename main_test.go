@@ -47,12 +47,16 @@ var rooms = []room{
 	{"fault, money and migrations import nothing", anyOf("platform/fault", "platform/money", "migrations"), nothing},
 	{"the API document is only data", below("docs"), below("docs")},
 	{"the platform is a floor", below("platform"), anyOf("platform/fault", "platform/money", "migrations", "platform/database")},
+	{"golden files know the event store only", anyOf("eventstore/golden"), anyOf("eventstore")},
 	{"the event store knows no room", below("eventstore"), anyOf("platform/fault")},
 	{"the simulator knows payments only", below("payment/simulator"), either(anyOf("payment"), below("platform"))},
 	{"modules never know each other", either(below("cart"), below("order"), below("payment")), either(anyOf("eventstore"), below("platform"))},
 	{"sagas compose the modules", below("saga"), either(anyOf("eventstore", "cart", "order", "payment"), below("platform"))},
 	{"main wires everything", anyOf("."), anything},
 }
+
+// forTests are packages that only tests may import.
+var forTests = []string{"platform/pgtest", "eventstore/golden"}
 
 func nothing(string) bool  { return false }
 func anything(string) bool { return true }
@@ -73,8 +77,8 @@ func either(rows ...func(string) bool) func(string) bool {
 
 // breach is what is wrong with an import; "" when nothing is. Both packages are paths from the root of the module.
 func breach(pkg, of string) string {
-	if of == "platform/pgtest" {
-		return pkg + " imports platform/pgtest, which is for tests"
+	if slices.Contains(forTests, of) {
+		return pkg + " imports " + of + ", which is for tests"
 	}
 	for _, row := range rooms {
 		if row.holds(pkg) {
@@ -107,7 +111,8 @@ func TestRooms(t *testing.T) {
 			{"docs", "cart"}, {"platform/tools", "cart"}, {"platform/tools", "platform/auth"}, {"platform/web", "platform/auth"}, {"platform/web", "eventstore"},
 			{"platform/database", "cart"}, {"eventstore", "platform/web"}, {"eventstore", "cart"}, {"cart", "order"}, {"order", "payment"},
 			{"payment", "payment/simulator"}, {"payment", "saga"}, {"payment/simulator", "eventstore"}, {"payment/simulator", "order"},
-			{"saga", "payment/simulator"}, {"saga", "."}, {"cart", "platform/pgtest"}, {".", "platform/pgtest"}, {"util", "platform/fault"},
+			{"saga", "payment/simulator"}, {"saga", "."}, {"cart", "platform/pgtest"}, {".", "platform/pgtest"},
+			{"eventstore/golden", "cart"}, {"cart", "eventstore/golden"}, {".", "eventstore/golden"}, {"util", "platform/fault"},
 		} {
 			require.NotEmpty(t, breach(wrong[0], wrong[1]), "%s may import %s", wrong[0], wrong[1])
 		}

@@ -1,0 +1,53 @@
+package golden
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+)
+
+// step is an event of a golden fold, and the state that it leaves.
+type step struct {
+	Event string          `json:"event"`
+	State json.RawMessage `json:"state"`
+}
+
+// fold holds the aggregate to what its fold makes of the examples, one after the other. The file names the events, their
+// versions and every state: whichever of them changes, the fold does.
+func (c *check[S, E]) fold(examples []E) {
+	var state S
+	var steps []step
+	for _, e := range examples {
+		state = c.aggregate.Evolve(state, e)
+		encoded, err := json.Marshal(state)
+		if err != nil {
+			c.fail("encode the state of a %s: %w", c.aggregate.Kind, err)
+			return
+		}
+		steps = append(steps, step{fmt.Sprintf("%s.v%d", e.Kind(), c.aggregate.Schema(e.Kind())), encoded})
+	}
+	file := filepath.Join("testdata", "folds", fmt.Sprintf("%s.%d.json", c.aggregate.Kind, c.aggregate.Fold))
+	encoded, stored, err := c.compare(file, steps)
+	if err != nil {
+		c.fail("%s: %w", file, err)
+	} else if !sameJSON(encoded, stored) {
+		c.fail("%s is not what a %s is folded to: %s. Raise its Fold, and put a new file in the place of this one",
+			file, c.aggregate.Kind, firstDifference(steps, stored))
+	}
+}
+
+func firstDifference(now []step, stored []byte) string {
+	var then []step
+	if err := json.Unmarshal(stored, &then); err != nil {
+		return err.Error()
+	}
+	for i, s := range now {
+		if i >= len(then) {
+			return s.Event + " is new"
+		}
+		if s.Event != then[i].Event || !sameJSON(s.State, then[i].State) {
+			return fmt.Sprintf("after %s it is %s", s.Event, s.State)
+		}
+	}
+	return then[len(now)].Event + " is gone"
+}

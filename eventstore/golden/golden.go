@@ -1,0 +1,173 @@
+// Package golden holds tests to what databases hold: the JSON of events, and what states are folded to. It is for tests.
+//
+// There is a file for each kind of event and each version of its schema, testdata/events/<kind>.v<version>.json, and one for
+// each fold, testdata/folds/<kind of aggregate>.<fold>.json. A file never changes:
+//
+//   - An event whose JSON changes gets a new version: an Upcast from the old one, a new file, and a [Past] that says what the
+//     old file means today.
+//   - A state that is folded from other events, or otherwise, or looks different, gets a new Fold and a new file. Without it
+//     an older version of the program would take a state for its own that it does not understand, and change it.
+//
+// Run the tests with -golden.write to write the files that are missing. It never overwrites one.
+package golden
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"shopping-cart/eventstore"
+)
+
+var write = flag.Bool("golden.write", false, "write golden files that are missing")
+
+// Past is an event that an older version of its schema wrote, as it is today: what Version's golden file is lifted to.
+type Past[E eventstore.Event] struct {
+	Version int
+	Today   E
+}
+
+// Check fails t when the golden files of the package under test do not fit the aggregate. There is one example of each
+// kind, every field filled.
+func Check[S any, E eventstore.Event](t *testing.T, a *eventstore.Aggregate[S, E], examples []E, past ...Past[E]) {
+	t.Helper()
+	for _, err := range Verify(".", *write, a, examples, past...) {
+		t.Error(err)
+	}
+}
+
+// Verify is Check for the package in a folder: all that is wrong. With missing it writes the files that are missing.
+func Verify[S any, E eventstore.Event](
+	dir string, missing bool, a *eventstore.Aggregate[S, E], examples []E, past ...Past[E],
+) (wrong []error) {
+	c := check[S, E]{dir: dir, missing: missing, aggregate: a, today: map[string]E{}, expected: map[string]bool{}}
+	for _, e := range examples {
+		c.today[e.Kind()] = e
+		c.example(e)
+	}
+	for _, p := range past {
+		c.past(p)
+	}
+	c.kinds()
+	c.fold(examples)
+	c.strays("events")
+	c.strays("folds")
+	return c.wrong
+}
+
+type check[S any, E eventstore.Event] struct {
+	dir       string
+	missing   bool
+	aggregate *eventstore.Aggregate[S, E]
+	today     map[string]E    // the examples, by kind
+	expected  map[string]bool // files
+	wrong     []error
+}
+
+func (c *check[S, E]) fail(format string, args ...any) {
+	c.wrong = append(c.wrong, fmt.Errorf(format, args...))
+}
+
+func eventFile(kind string, version int) string {
+	return filepath.Join("testdata", "events", fmt.Sprintf("%s.v%d.json", kind, version))
+}
+
+// example holds an event of today to the file of its version, both ways.
+func (c *check[S, E]) example(e E) {
+	kind := e.Kind()
+	version := c.aggregate.Schema(kind)
+	file := eventFile(kind, version)
+	if !strings.HasPrefix(kind, c.aggregate.Kind+".") {
+		c.fail("%s is no event of a %s: its kind must begin with that", kind, c.aggregate.Kind)
+	}
+	if empty := emptyField(reflect.ValueOf(e)); empty != "" {
+		c.fail("%s: %s is left empty in its example, so its name is held to nothing", kind, empty)
+	}
+	encoded, stored, err := c.compare(file, e)
+	if err != nil {
+		c.fail("%s: %w", file, err)
+		return
+	}
+	if !sameJSON(encoded, stored) {
+		c.fail("%s is not what a %s is stored as: %s. Leave the file, and give the event a new version", file, kind, encoded)
+	}
+	c.decode(file, version, e, stored)
+}
+
+// past holds an older file to what it means today.
+func (c *check[S, E]) past(p Past[E]) {
+	kind := p.Today.Kind()
+	file := eventFile(kind, p.Version)
+	if today := c.aggregate.Schema(kind); p.Version < 1 || p.Version >= today {
+		c.fail("%s: version %d is not past, today's is %d", kind, p.Version, today)
+		return
+	}
+	c.expected[file] = true
+	stored, err := os.ReadFile(filepath.Join(c.dir, file))
+	if err != nil {
+		c.fail("%s: %w", file, err)
+		return
+	}
+	c.decode(file, p.Version, p.Today, stored)
+}
+
+func (c *check[S, E]) decode(file string, version int, want E, stored []byte) {
+	recorded := eventstore.Recorded{Kind: want.Kind(), Data: stored, Meta: eventstore.Meta{Schema: version}}
+	got, err := c.aggregate.Event(recorded)
+	if err != nil {
+		c.fail("%s: %w", file, err)
+	} else if !reflect.DeepEqual(want, got) {
+		c.fail("%s decodes to %+v, and not to %+v", file, got, want)
+	}
+}
+
+// kinds: every kind that the code declares, or lifts, has its example, and every version of it a file that is tested.
+func (c *check[S, E]) kinds() {
+	declared, err := kindsIn(c.dir, c.aggregate.Kind+".")
+	if err != nil {
+		c.wrong = append(c.wrong, err)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(c.today)) {
+		declared = append(declared, kind)
+	}
+	for kind := range c.aggregate.Upcasts {
+		declared = append(declared, kind)
+	}
+	slices.Sort(declared)
+	for _, kind := range slices.Compact(declared) {
+		if _, ok := c.today[kind]; !ok {
+			c.fail("%s has no example", kind)
+			continue
+		}
+		for version := range c.aggregate.Schema(kind) {
+			if file := eventFile(kind, version+1); !c.expected[file] {
+				c.fail("%s is tested by nothing: add what it means today", file)
+			}
+		}
+	}
+	unknown := c.aggregate.Kind + ".never_heard_of"
+	if _, err := c.aggregate.Decode(unknown, []byte("{}")); !errors.Is(err, eventstore.ErrNewerVersion) {
+		c.fail("Decode answers %v for the unknown kind %s", err, unknown)
+	}
+}
+
+// strays are files that belong to the aggregate and to no test.
+func (c *check[S, E]) strays(folder string) {
+	files, err := fs.Glob(os.DirFS(c.dir), "testdata/"+folder+"/"+c.aggregate.Kind+".*")
+	if err != nil {
+		c.wrong = append(c.wrong, err)
+	}
+	for _, file := range files {
+		if file = filepath.FromSlash(file); !c.expected[file] {
+			c.fail("%s belongs to no version that the code knows", file)
+		}
+	}
+}

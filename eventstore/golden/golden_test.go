@@ -1,0 +1,168 @@
+package golden_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/eventstore/golden"
+)
+
+// lamp is the aggregate of these tests. Its events were once written otherwise: a lamp was lit, and not dimmed.
+type lamp struct {
+	Percent int `json:"percent"`
+}
+
+type (
+	lit    struct{}
+	dimmed struct {
+		Percent int `json:"percent"`
+	}
+	dimmedV1 struct {
+		Tenths int `json:"tenths"`
+	}
+)
+
+func (lit) Kind() string    { return "lamp.lit" }
+func (dimmed) Kind() string { return "lamp.dimmed" }
+
+func lampOf(fold int16, upcasts ...eventstore.Upcast) *eventstore.Aggregate[lamp, eventstore.Event] {
+	return &eventstore.Aggregate[lamp, eventstore.Event]{
+		Kind: "lamp", Fold: fold, Upcasts: map[string][]eventstore.Upcast{"lamp.dimmed": upcasts},
+		Decode: func(kind string, data []byte) (eventstore.Event, error) {
+			switch kind {
+			case lit{}.Kind():
+				return eventstore.As[lit](data)
+			case dimmed{}.Kind():
+				return eventstore.As[dimmed](data)
+			}
+			return nil, eventstore.UnknownKind(kind)
+		},
+		Evolve: func(l lamp, e eventstore.Event) lamp {
+			switch e := e.(type) {
+			case lit:
+				l.Percent = 100
+			case dimmed:
+				l.Percent = e.Percent
+			}
+			return l
+		},
+	}
+}
+
+var (
+	fromTenths = eventstore.Lift(func(old dimmedV1) dimmed { return dimmed{Percent: 10 * old.Tenths} })
+	examples   = []eventstore.Event{lit{}, dimmed{Percent: 40}}
+	thirty     = golden.Past[eventstore.Event]{Version: 1, Today: dimmed{Percent: 30}}
+)
+
+const code = `package lamp
+func (lit) Kind() string    { return "lamp.lit" }
+func (dimmed) Kind() string { return "lamp.dimmed" }
+func (other) Kind() string  { return "shade.torn" }
+`
+
+// folder is a package whose dimmed stands at its second version, with all its golden files.
+func folder(t *testing.T) string {
+	dir := t.TempDir()
+	put(t, dir, "events.go", code)
+	put(t, dir, "testdata/events/lamp.dimmed.v1.json", `{"tenths": 3}`)
+	wrong := golden.Verify(dir, true, lampOf(2, fromTenths), examples, thirty)
+	require.Empty(t, wrong)
+	require.FileExists(t, filepath.Join(dir, "testdata/events/lamp.dimmed.v2.json"), "what is missing is written")
+	return dir
+}
+
+func put(t *testing.T, dir, name, text string) {
+	t.Helper()
+	path := filepath.Join(dir, filepath.FromSlash(name))
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+}
+
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	type given struct {
+		dir      string
+		lamp     *eventstore.Aggregate[lamp, eventstore.Event]
+		examples []eventstore.Event
+		past     []golden.Past[eventstore.Event]
+	}
+	for name, c := range map[string]struct {
+		spoil func(t *testing.T, g *given)
+		says  string // empty: all is well
+	}{
+		"AllIsWell": {func(*testing.T, *given) {}, ""},
+		"AnEventChangesWithoutANewVersion": {func(_ *testing.T, g *given) {
+			g.examples = []eventstore.Event{lit{}, dimmed{Percent: 41}} // as good as another name of the field
+		}, "Leave the file, and give the event a new version"},
+		"AFileOfTodayIsGone": {func(t *testing.T, g *given) {
+			require.NoError(t, os.Remove(filepath.Join(g.dir, "testdata/events/lamp.lit.v1.json")))
+		}, "lamp.lit.v1.json: open"},
+		"AFileOfThePastIsGone": {func(t *testing.T, g *given) {
+			require.NoError(t, os.Remove(filepath.Join(g.dir, "testdata/events/lamp.dimmed.v1.json")))
+		}, "lamp.dimmed.v1.json: open"},
+		"AFileOfThePastMeansSomethingElse": {func(_ *testing.T, g *given) {
+			g.lamp = lampOf(2, eventstore.Lift(func(old dimmedV1) dimmed { return dimmed{Percent: old.Tenths} }))
+		}, "decodes to {Percent:3}, and not to {Percent:30}"},
+		"AnUpcastFails": {func(_ *testing.T, g *given) {
+			g.lamp = lampOf(2, func([]byte) ([]byte, error) { return nil, errors.New("torn") })
+		}, "lift lamp.dimmed from version 1: torn"},
+		"AnUpcastWithoutATest": {func(_ *testing.T, g *given) { g.past = nil }, "lamp.dimmed.v1.json is tested by nothing"},
+		"AnUpcastWithoutAFile": {func(_ *testing.T, g *given) { g.lamp = lampOf(2, fromTenths, fromTenths) }, "lamp.dimmed.v3.json"},
+		"AnUpcastOfAnEventThatIsNone": {func(_ *testing.T, g *given) {
+			g.lamp.Upcasts["lamp.dimed"] = []eventstore.Upcast{fromTenths}
+		}, "lamp.dimed has no example"},
+		"AnEventWithoutAnExample": {func(_ *testing.T, g *given) { g.examples = g.examples[:1] }, "lamp.dimmed has no example"},
+		"AnExampleHalfEmpty": {func(_ *testing.T, g *given) {
+			g.examples = []eventstore.Event{lit{}, dimmed{}}
+		}, "Percent is left empty"},
+		"AFileOfNoVersion": {func(t *testing.T, g *given) {
+			put(t, g.dir, "testdata/events/lamp.lit.v2.json", `{}`)
+		}, "lamp.lit.v2.json belongs to no version"},
+		"AVersionThatIsNotPast": {func(_ *testing.T, g *given) { g.past[0].Version = 2 }, "version 2 is not past"},
+		"AnUnknownKindPasses": {func(_ *testing.T, g *given) {
+			g.lamp.Decode = func(_ string, data []byte) (eventstore.Event, error) { return eventstore.As[lit](data) }
+		}, "for the unknown kind"},
+		"AFoldChangesWithoutItsNumber": {func(_ *testing.T, g *given) {
+			g.lamp.Evolve = func(l lamp, _ eventstore.Event) lamp { return lamp{l.Percent + 1} }
+		}, `folded to: after lamp.lit.v1 it is {"percent":1}. Raise its Fold`},
+		"AnEventJoinsAFoldWithoutItsNumber": {func(_ *testing.T, g *given) {
+			g.examples = append(g.examples, g.examples[1])
+		}, "lamp.dimmed.v2 is new. Raise its Fold"},
+		"ANewVersionJoinsAFoldWithoutItsNumber": {func(t *testing.T, g *given) {
+			put(t, g.dir, "testdata/events/lamp.dimmed.v3.json", `{"percent": 40}`)
+			g.lamp = lampOf(2, fromTenths, func(data []byte) ([]byte, error) { return data, nil })
+			g.past = append(g.past, golden.Past[eventstore.Event]{Version: 2, Today: dimmed{Percent: 40}})
+		}, "after lamp.dimmed.v3"},
+		"AFoldWithoutAFile": {func(_ *testing.T, g *given) { g.lamp = lampOf(3, fromTenths) }, "lamp.3.json: open"},
+		"AFileOfNoFold": {func(t *testing.T, g *given) {
+			put(t, g.dir, "testdata/folds/lamp.1.json", `[]`)
+		}, "lamp.1.json belongs to no version"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := given{folder(t), lampOf(2, fromTenths), slices.Clone(examples), []golden.Past[eventstore.Event]{thirty}}
+			c.spoil(t, &g)
+			err := errors.Join(golden.Verify(g.dir, false, g.lamp, g.examples, g.past...)...)
+			if c.says == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, c.says)
+		})
+	}
+}
+
+func TestVerifyOverwritesNothing(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	changed := []eventstore.Event{lit{}, dimmed{Percent: 50}}
+	require.NotEmpty(t, golden.Verify(dir, true, lampOf(2, fromTenths), changed, thirty))
+	require.Empty(t, golden.Verify(dir, false, lampOf(2, fromTenths), examples, thirty))
+}
