@@ -162,7 +162,12 @@ func databases(ctx context.Context, settings config.Config, log *slog.Logger, fa
 	urls = settings.DatabaseURLs(embedded)
 	g, migrating := errgroup.WithContext(ctx)
 	for _, schema := range migrations.Schemas {
-		g.Go(func() error { return database.Migrate(migrating, urls[schema], schema) })
+		g.Go(func() error {
+			if err := database.Migrate(migrating, urls[schema], schema); err != nil {
+				return fmt.Errorf("%s: %w", settings.DatabaseSetting(schema), err)
+			}
+			return nil
+		})
 	}
 	if err := g.Wait(); err != nil {
 		stop()
@@ -266,15 +271,18 @@ func (p *program) open(ctx context.Context, settings config.Config, schema, url 
 	if p.databases[url] != nil {
 		return nil
 	}
-	pools, err := database.Open(ctx, url, database.Options{Write: int32(settings.Committers) + 1, Query: settings.QueryConnections})
+	pools, err := database.Open(ctx, url, database.Options{
+		Write: int32(settings.Committers) + 1, Query: settings.QueryConnections, Pooler: database.Pooler(settings.DatabasePooler),
+		Log: log.With("database", settings.DatabaseSetting(schema)),
+	})
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", settings.DatabaseSetting(schema), err)
 	}
 	metrics.WatchPool(schema, "write", pools.Write.Stat)
 	metrics.WatchPool(schema, "query", pools.Query.Stat)
 	metrics.WatchPool(schema, "control", pools.Control.Stat)
 	p.databases[url] = &databaseOf{pools: pools, committer: eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{
-		Queue: settings.QueueSize, Workers: settings.Committers, Batched: metrics.Batch, Decided: metrics.Command, Handled: metrics.Dispatched,
+		Queue: settings.QueueSize, Workers: settings.Committers, Begin: pools.Begin, Batched: metrics.Batch, Decided: metrics.Command, Handled: metrics.Dispatched,
 		Failed: func(commands int, err error) { log.Warn("a batch is repeated", "commands", commands, "error", err) },
 	})}
 	return nil

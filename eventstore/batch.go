@@ -52,14 +52,14 @@ func (c *Committer) try(batch []*job) (err error) {
 		}
 	}()
 	if len(batch) > 0 {
-		if err = read(ctx, conn.Conn(), works); err != nil {
+		if err = c.read(ctx, conn.Conn(), works); err != nil {
 			return err
 		}
 	}
 	for _, j := range batch {
 		decide(j, works[slices.IndexFunc(works, func(w *work) bool { return w.store == j.store })])
 	}
-	if err = write(ctx, conn.Conn(), works, len(batch) > 0); err != nil {
+	if err = c.write(ctx, conn.Conn(), works, len(batch) > 0); err != nil {
 		return err
 	}
 	c.count(works)
@@ -109,11 +109,19 @@ func (w *work) ids(locked bool) [][16]byte {
 	return ids
 }
 
+// begin opens the transaction. Where sessions do not last, it sets itself up.
+func (c *Committer) begin(b *pgx.Batch) {
+	b.Queue("begin")
+	if c.config.Begin != "" {
+		b.Queue(c.config.Begin)
+	}
+}
+
 // read is the first round trip. The receipts are read after the locks, by a statement of their own: under READ COMMITTED
 // it has a new snapshot, so a duplicate that waited for its twin's lock sees the twin's receipt.
-func read(ctx context.Context, conn *pgx.Conn, works []*work) error {
+func (c *Committer) read(ctx context.Context, conn *pgx.Conn, works []*work) error {
 	var b pgx.Batch
-	b.Queue("begin")
+	c.begin(&b)
 	for _, w := range works {
 		if ids := w.ids(true); len(ids) > 0 {
 			b.Queue(w.store.sql.lock, ids).Query(w.scanStreams)
@@ -260,10 +268,10 @@ func decideSafely(decide func(*Tx) error, tx *Tx) (err error) {
 
 // write is the second round trip. A new stream is a plain INSERT, not an upsert: meeting a row that was made meanwhile
 // it fails at once and the batch is repeated; an upsert would wait for that row's lock out of order, and can deadlock.
-func write(ctx context.Context, conn *pgx.Conn, works []*work, begun bool) error {
+func (c *Committer) write(ctx context.Context, conn *pgx.Conn, works []*work, begun bool) error {
 	var b pgx.Batch
 	if !begun {
-		b.Queue("begin")
+		c.begin(&b)
 	}
 	idle := b.Len()
 	for _, w := range works {

@@ -26,6 +26,7 @@ const (
 type CommitterConfig struct {
 	Queue   int                                           // commands that may wait; beyond that ErrBusy (4096)
 	Workers int                                           // connections that drain the queue (1)
+	Begin   string                                        // SQL that transactions begin with, where sessions do not pin their plans; may be empty
 	Batched func(commands int, took time.Duration)        // told of every transaction; may be nil
 	Decided func(schema, outcome string)                  // told of every command: done, replayed, refused or failed; may be nil
 	Failed  func(commands int, err error)                 // told of every transaction that had to be repeated; may be nil
@@ -51,7 +52,7 @@ type job struct {
 	done    chan struct{}
 }
 
-// NewCommitter commits on the connections of pool, whose sessions must pin their plans (see platform/database).
+// NewCommitter commits on the connections of pool. Its sessions must pin their plans, or Begin does (see platform/database).
 func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
 	config.Queue = orDefault(config.Queue, 4096)
 	config.Workers = orDefault(config.Workers, 1)
@@ -242,6 +243,9 @@ func isRace(err error) bool {
 func isLost(err error) bool {
 	if err == nil {
 		return false
+	}
+	if errors.As(err, new(*pgconn.ConnectError)) {
+		return true
 	}
 	var pe *pgconn.PgError
 	if !errors.As(err, &pe) {

@@ -38,6 +38,7 @@ func (c Config) check() error {
 	if c.SimulatorLatency < 0 {
 		wrong.add("SIMULATOR_LATENCY", "must not be negative")
 	}
+	wrong.oneOf("DATABASE_POOLER", c.DatabasePooler, "session", "transaction", "transaction-prepared")
 	wrong.between("COMMITTERS", c.Committers, 1, 64)
 	wrong.between("QUEUE_SIZE", c.QueueSize, 1, 1<<20)
 	wrong.between("QUERY_CONNECTIONS", int(c.QueryConnections), 1, 1000)

@@ -43,6 +43,7 @@ type Config struct {
 	PaymentDatabaseURL   string `env:"PAYMENT_DATABASE_URL"`
 	SagaDatabaseURL      string `env:"SAGA_DATABASE_URL"`
 	SimulatorDatabaseURL string `env:"SIMULATOR_DATABASE_URL"`
+	DatabasePooler       string `env:"DATABASE_POOLER" envDefault:"session"` // session, transaction or transaction-prepared
 
 	Committers       int   `env:"COMMITTERS" envDefault:"1"`        // command batches in flight per database
 	QueueSize        int   `env:"QUEUE_SIZE" envDefault:"4096"`     // commands that wait for a batch
@@ -106,6 +107,19 @@ func (c Config) DatabaseURLs(embedded string) map[string]string {
 		urls[own.schema] = firstOf(*own.url, c.DatabaseURL, embedded)
 	}
 	return urls
+}
+
+// DatabaseSetting names the setting that a schema's database comes from.
+func (c Config) DatabaseSetting(schema string) string {
+	for _, own := range c.databases() {
+		if own.schema == schema && *own.url != "" {
+			return own.setting
+		}
+	}
+	if c.DatabaseURL == "" {
+		return "DATA_DIR" // embedded
+	}
+	return "DATABASE_URL"
 }
 
 // external says whether any database is named.

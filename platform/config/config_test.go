@@ -74,6 +74,8 @@ func TestDatabases(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "postgres://app@orders/shop", c.DatabaseURLs("")["orders"])
 		require.Equal(t, "postgres://app@db/shop", c.DatabaseURLs("")["cart"])
+		require.Equal(t, "ORDER_DATABASE_URL", c.DatabaseSetting("orders"))
+		require.Equal(t, "DATABASE_URL", c.DatabaseSetting("cart"))
 	})
 
 	t.Run("TheRestIsEmbedded", func(t *testing.T) {
@@ -105,6 +107,7 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		"LOG_FORMAT":         {"xml"},
 		"DATABASE_URL":       {"host=db", "mysql://db", "postgres://user:hush@db:nine/"},
 		"CART_DATABASE_URL":  {"cart"},
+		"DATABASE_POOLER":    {"pgbouncer"},
 		"COMMITTERS":         {"0", "many", "65"},
 		"QUEUE_SIZE":         {"-1", "1.5"},
 		"QUERY_CONNECTIONS":  {"0", "99999999999"},

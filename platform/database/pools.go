@@ -25,52 +25,42 @@ type Pools struct {
 	Control *pgxpool.Pool // sweeps, claims, readiness: what must go on when the others are busy
 	Views   *gorm.DB      // GORM over the connections of Query
 
+	// Begin is SQL, one statement, that every transaction on Write begins with; empty where the sessions are set up.
+	Begin string
+
 	views *sql.DB
 }
 
 // Options size the pools. The zero value is good for one committer.
 type Options struct {
-	Application string // application_name of the sessions; "shopping-cart" when empty
-	Write       int32  // connections of Write; 2 when 0: a committer and one to spare
-	Query       int32  // connections of Query; 8 when 0
-	Control     int32  // connections of Control; 4 when 0
+	Application string       // application_name of the sessions; "shopping-cart" when empty
+	Write       int32        // connections of Write; 2 when 0: a committer and one to spare
+	Query       int32        // connections of Query; 8 when 0
+	Control     int32        // connections of Control; 4 when 0
+	Pooler      Pooler       // Session when empty
+	Log         *slog.Logger // told when the server goes away and when it is back; slog.Default when nil
 }
-
-// The settings of a session. Every call is bounded, on the server too, so that a lost client holds no lock for long.
-const (
-	// A batch names every row by its key, and its arrays vary in length from one batch to the next. A plan made once
-	// for index look-ups is right for all of them; one that guesses at table sizes turns into a scan as they grow.
-	writeSettings = `set plan_cache_mode = force_generic_plan;
-		set enable_seqscan = off; set enable_bitmapscan = off; set enable_hashjoin = off; set enable_mergejoin = off;
-		set jit = off;
-		set lock_timeout = '5s'; set statement_timeout = '10s'; set idle_in_transaction_session_timeout = '10s'`
-	querySettings = `set jit = off;
-		set lock_timeout = '5s'; set statement_timeout = '15s'; set idle_in_transaction_session_timeout = '15s'`
-	controlSettings = `set jit = off;
-		set lock_timeout = '5s'; set statement_timeout = '30s'; set idle_in_transaction_session_timeout = '30s'`
-)
 
 // Open connects to the database at url and makes sure that it answers.
 func Open(ctx context.Context, url string, o Options) (*Pools, error) {
 	if o.Application == "" {
 		o.Application = "shopping-cart"
 	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
 	p := &Pools{}
-	for _, pool := range []struct {
-		to       **pgxpool.Pool
-		size     int32
-		settings string
-	}{
-		{&p.Write, orDefault(o.Write, 2), writeSettings},
-		{&p.Query, orDefault(o.Query, 8), querySettings},
-		{&p.Control, orDefault(o.Control, 4), controlSettings},
+	before := &gate{log: o.Log}
+	for pool, purpose := range map[**pgxpool.Pool]purpose{
+		&p.Write:   {orDefault(o.Write, 2), writeSettings, 15 * time.Second, true},
+		&p.Query:   {orDefault(o.Query, 8), querySettings, 20 * time.Second, false},
+		&p.Control: {orDefault(o.Control, 4), controlSettings, 35 * time.Second, false},
 	} {
-		opened, err := openPool(ctx, url, o.Application, pool.size, pool.settings)
-		if err != nil {
+		var err error
+		if *pool, err = p.open(ctx, url, o, purpose, before); err != nil {
 			p.Close()
 			return nil, err
 		}
-		*pool.to = opened
 	}
 	if err := p.Control.Ping(ctx); err != nil {
 		p.Close()
@@ -111,21 +101,24 @@ func (p *Pools) openViews() error {
 	return nil
 }
 
-func openPool(ctx context.Context, url, application string, size int32, settings string) (*pgxpool.Pool, error) {
+func (p *Pools) open(ctx context.Context, url string, o Options, of purpose, before *gate) (*pgxpool.Pool, error) {
 	c, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("parse the database URL: %w", err)
 	}
-	c.MaxConns = size
+	pooler, err := poolerOf(c.ConnConfig, o.Pooler)
+	if err != nil {
+		return nil, err
+	}
+	if of.batches && pooler != Session {
+		p.Begin = of.settings.forTransaction()
+	}
 	c.MaxConnLifetimeJitter = 10 * time.Minute
 	c.PingTimeout = 5 * time.Second
-	prepare(c.ConnConfig, application)
-	// Set after connecting, not as start-up parameters: PgBouncer refuses those that it does not know.
-	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		readTimesInUTC(conn.TypeMap())
-		_, err := conn.Exec(ctx, settings, pgx.QueryExecModeSimpleProtocol)
-		return err
-	}
+	prepare(c.ConnConfig, o.Application)
+	of.configure(c, pooler)
+	c.ConnConfig.Tracer = watch{before, of.limit}
+	c.BeforeConnect = func(context.Context, *pgx.ConnConfig) error { return before.enter() }
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("open a connection pool: %w", err)

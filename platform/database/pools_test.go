@@ -38,7 +38,8 @@ func TestPools(t *testing.T) {
 		for _, name := range []string{"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit"} {
 			require.Equal(t, "off", setting(t, p.Write, name), name)
 		}
-		require.Equal(t, "on", setting(t, p.Query, "enable_seqscan"))
+		require.Equal(t, "auto", setting(t, p.Query, "plan_cache_mode"))
+		require.Equal(t, "off", setting(t, p.Query, "enable_seqscan"))
 	})
 
 	t.Run("TimesAreUTC", func(t *testing.T) {

@@ -1,0 +1,106 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Pooler says what stands between this program and PostgreSQL.
+type Pooler string
+
+// The poolers. With one that hands out server connections by the transaction, nothing that is said to a session lasts:
+// settings go with each transaction that needs them, and a statement is prepared only where the pooler keeps track of it.
+const (
+	// Session: every connection is a session of its own. Nothing stands between, or a pooler in session mode.
+	Session Pooler = "session"
+	// Transaction: PgBouncer in transaction mode, any version. Nothing is prepared.
+	Transaction Pooler = "transaction"
+	// TransactionPrepared: PgBouncer 1.21 or newer in transaction mode, with max_prepared_statements above 0. Command
+	// batches are prepared; reads are not, or a plan that one made would be what a batch runs.
+	TransactionPrepared Pooler = "transaction-prepared"
+)
+
+// settings are what the sessions of a pool have: names and values.
+type settings [][2]string
+
+// Every call is bounded, on the server too, so that a lost client holds no lock for long. And no plan turns into a scan of
+// a table as that grows: a plan is kept, and at the time that it is made the table may be empty. Whatever is asked here
+// has an index, or is small for good.
+var (
+	// A batch names every row by its key, and its arrays vary in length from one batch to the next: a plan made once
+	// for look-ups by index is right for all of them.
+	writeSettings = append(bounded("10s"), settings{
+		{"plan_cache_mode", "force_generic_plan"}, {"enable_seqscan", "off"}, {"enable_bitmapscan", "off"},
+		{"enable_hashjoin", "off"}, {"enable_mergejoin", "off"},
+	}...)
+	querySettings   = append(bounded("15s"), settings{{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}}...)
+	controlSettings = append(bounded("30s"), settings{{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}}...)
+)
+
+func bounded(limit string) settings {
+	return settings{{"jit", "off"}, {"lock_timeout", "5s"}, {"statement_timeout", limit}, {"idle_in_transaction_session_timeout", limit}}
+}
+
+// forSession is SQL that makes the settings until the session ends.
+func (s settings) forSession() string { return s.sql("false") }
+
+// forTransaction is SQL, one statement, that makes the settings until the transaction ends.
+func (s settings) forTransaction() string { return s.sql("true") }
+
+func (s settings) sql(local string) string {
+	calls := make([]string, len(s))
+	for i, one := range s {
+		calls[i] = fmt.Sprintf("set_config('%s', '%s', %s)", one[0], one[1], local)
+	}
+	return "select " + strings.Join(calls, ", ")
+}
+
+// purpose is what a pool is for.
+type purpose struct {
+	size     int32
+	settings settings
+	limit    time.Duration // of any call, on this side of the line: the server's limit, and time for its answer
+	batches  bool          // transactions begin with Pools.Begin
+}
+
+// configure makes the sessions of a pool what its purpose wants, as far as the pooler lets it.
+func (p purpose) configure(c *pgxpool.Config, pooler Pooler) {
+	c.MaxConns = p.size
+	if pooler != Session {
+		if !p.batches || pooler == Transaction {
+			c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+		}
+		c.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+			readTimesInUTC(conn.TypeMap())
+			return nil
+		}
+		return
+	}
+	// Set after connecting, not as start-up parameters: PgBouncer refuses those that it does not know.
+	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		readTimesInUTC(conn.TypeMap())
+		_, err := conn.Exec(ctx, p.settings.forSession(), pgx.QueryExecModeSimpleProtocol)
+		return err
+	}
+}
+
+// poolerOf is the one set, or the one that a URL speaks of: default_query_exec_mode=cache_describe, pgx's own word for
+// "prepare nothing", stands for Transaction on that database alone.
+func poolerOf(c *pgx.ConnConfig, set Pooler) (Pooler, error) {
+	if set == "" {
+		set = Session
+	}
+	//exhaustive:ignore // the others cannot carry what we send
+	switch c.DefaultQueryExecMode {
+	case pgx.QueryExecModeCacheStatement:
+		return set, nil
+	case pgx.QueryExecModeCacheDescribe:
+		return Transaction, nil
+	}
+	return "", fmt.Errorf("default_query_exec_mode in the database URL must be cache_describe, or be left out")
+}

@@ -1,0 +1,78 @@
+package database
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// watch sees every call of a pool. It bounds each in time, whatever the caller's context says: a server that fell silent
+// holds nobody for ever. And it tells the gate how connecting goes.
+type watch struct {
+	gate  *gate
+	limit time.Duration
+}
+
+var _ interface {
+	pgx.QueryTracer
+	pgx.BatchTracer
+	pgx.ConnectTracer
+	pgxpool.AcquireTracer
+} = watch{}
+
+type boundKey struct{}
+
+func (w watch) bound(ctx context.Context) context.Context {
+	cancel := context.CancelFunc(func() {})
+	if end, ok := ctx.Deadline(); !ok || time.Until(end) > w.limit {
+		ctx, cancel = context.WithTimeout(ctx, w.limit)
+	} else if ctx.Value(boundKey{}) == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, boundKey{}, cancel)
+}
+
+func release(ctx context.Context) {
+	if cancel, ok := ctx.Value(boundKey{}).(context.CancelFunc); ok {
+		cancel()
+	}
+}
+
+// TraceQueryStart is part of pgx.QueryTracer.
+func (w watch) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return w.bound(ctx)
+}
+
+// TraceQueryEnd is part of pgx.QueryTracer.
+func (w watch) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryEndData) { release(ctx) }
+
+// TraceBatchStart is part of pgx.BatchTracer.
+func (w watch) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return w.bound(ctx)
+}
+
+// TraceBatchQuery is part of pgx.BatchTracer.
+func (w watch) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+
+// TraceBatchEnd is part of pgx.BatchTracer.
+func (w watch) TraceBatchEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchEndData) { release(ctx) }
+
+// TraceAcquireStart is part of pgxpool.AcquireTracer.
+func (w watch) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
+	return w.bound(ctx)
+}
+
+// TraceAcquireEnd is part of pgxpool.AcquireTracer.
+func (w watch) TraceAcquireEnd(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireEndData) {
+	release(ctx)
+}
+
+// TraceConnectStart is part of pgx.ConnectTracer.
+func (w watch) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartData) context.Context {
+	return ctx // ConnectTimeout bounds it
+}
+
+// TraceConnectEnd is part of pgx.ConnectTracer.
+func (w watch) TraceConnectEnd(_ context.Context, end pgx.TraceConnectEndData) { w.gate.left(end.Err) }
