@@ -135,9 +135,9 @@ func (h *host) thaw(t *testing.T) {
 func TestFleet(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 3, pgtest.New(t))
-	f.limit = time.Second
+	f.limit = 300 * time.Millisecond
 	sku := f.up(t).sells(t, 450)
-	f.replicas[0].kill(t)
+	f.replicas[2].kill(t)
 	f.replicas[1].freeze(t)
 	_, err := (&site{base: f.replicas[1].up(t).base}).ask(within(t, 50*time.Millisecond), http.MethodGet, "/healthz", "", nil)
 	require.ErrorIs(t, err, context.DeadlineExceeded, "a frozen replica answers nothing")
@@ -148,7 +148,7 @@ func TestFleet(t *testing.T) {
 	require.EqualValues(t, 1, c.Version)
 
 	f.replicas[1].thaw(t)
-	f.replicas[0].start(t)
+	f.replicas[2].start(t)
 	f.limit = 7 * time.Second
 	for range f.replicas { // each is asked in its turn, and sees what the others did
 		p, err := buys(t.Context(), f, []string{sku}, "sim_ok")

@@ -52,7 +52,7 @@ func newHost(t *testing.T, database []string) *host {
 	c := settings()
 	env := append([]string{
 		asProgram + "=1", "DATA_DIR=" + h.dir, "HTTP_ADDR=" + c.HTTPAddr, "AUTH_SECRET=" + c.AuthSecret, "AUTH_AUDIENCE=" + c.AuthAudience,
-		"LOG_LEVEL=error", "PAYMENT_TIMEOUT=200ms",
+		"LOG_LEVEL=error", "PAYMENT_TIMEOUT=200ms", "GORACE=atexit_sleep_ms=0", // or each waits a second at its end
 	}, database...)
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "PG_BIN_DIR", "GOCOVERDIR"} {
 		if v, ok := os.LookupEnv(name); ok {
