@@ -69,9 +69,10 @@ var errClosed = errors.New("the jar is closed")
 
 // bundle is a store on a database of its own, with a committer that runs until the test ends.
 type bundle struct {
-	store *eventstore.Store
-	pools *database.Pools
-	stop  func() // stops the committer and waits for it
+	store     *eventstore.Store
+	committer *eventstore.Committer
+	pools     *database.Pools
+	stop      func() // stops the committer and waits for it
 }
 
 type option func(*eventstore.Store)
@@ -81,13 +82,13 @@ func setup(t testing.TB, options ...option) *bundle {
 	return setupOn(t, pgtest.New(t), jars, options...)
 }
 
-func setupOn(t testing.TB, url string, a *eventstore.Aggregate[jar, jarEvent], options ...option) *bundle {
+func setupOn[S any](t testing.TB, url string, a *eventstore.Aggregate[S, jarEvent], options ...option) *bundle {
 	t.Helper()
 	pools, err := database.Open(t.Context(), url, database.Options{})
 	require.NoError(t, err)
 	t.Cleanup(pools.Close)
 	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{})
-	b := &bundle{pools: pools, store: eventstore.Open(committer, pools.Query, "cart", a)}
+	b := &bundle{pools: pools, committer: committer, store: eventstore.Open(committer, pools.Query, "cart", a)}
 	for _, o := range options {
 		o(b.store)
 	}
