@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/cart"
+	"shopping-cart/order"
+	"shopping-cart/saga"
+)
+
+// crowd are buyers at the replicas of a fleet. They repeat what was not answered, at any replica and under the same key,
+// and remember what they were told.
+type crowd struct {
+	*fleet
+	methods []string
+	shelf   []string
+
+	done    sync.WaitGroup
+	closes  context.CancelFunc // no new purchases
+	giveUp  context.CancelFunc // none of the begun either
+	closing context.Context
+
+	mu       sync.Mutex
+	bought   []purchase
+	refusals map[string]int // by code; "no answer" is the client's own time-out
+	wrong    []string       // what nobody should have been told
+	failed   chan struct{}  // closed at the first of these
+}
+
+// thought is what a buyer takes between two purchases: enough that ten minutes of them can be counted over at the end.
+const thought = 100 * time.Millisecond
+
+// shop lets so many buyers in. They go when the test ends, at the latest.
+func (f *fleet) shop(t *testing.T, buyers int, shelf, methods []string) *crowd {
+	c := &crowd{fleet: f, methods: methods, shelf: shelf, refusals: map[string]int{}, failed: make(chan struct{})}
+	var shopping context.Context
+	shopping, c.giveUp = context.WithCancel(t.Context())
+	c.closing, c.closes = context.WithCancel(shopping)
+	for i := range buyers {
+		c.done.Go(func() {
+			for n := 0; c.closing.Err() == nil; n++ {
+				if err := c.buysOne(shopping, methods[(i+n)%len(methods)]); err != nil && shopping.Err() == nil {
+					c.accuse("buyer %d: %v", i, err)
+					return
+				}
+				pause(c.closing, thought)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		c.giveUp()
+		c.done.Wait()
+	})
+	return c
+}
+
+func (c *crowd) buysOne(ctx context.Context, method string) error {
+	p, err := buys(ctx, c, c.shelf, method)
+	if err == nil && p.status == http.StatusAccepted {
+		err = c.seesThrough(ctx, p)
+	}
+	if err == nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.bought = append(c.bought, p)
+	}
+	return err
+}
+
+// seesThrough waits for the end of a checkout, and approves the payment when the bank asks.
+func (c *crowd) seesThrough(ctx context.Context, p purchase) error {
+	for {
+		now, err := told[checkoutView](ctx, c, http.MethodGet, "/v1/checkouts/"+p.checkout.String(), p.shopper.token, nil, "Prefer", "wait=2")
+		if err != nil || now.Status.Ended() {
+			return err
+		}
+		if now.Status == saga.NeedsAttention {
+			return fmt.Errorf("checkout %s needs attention: %+v", p.checkout, now.Steps)
+		}
+		if now.Status == saga.RequiresAction {
+			// It may be gone, or somebody may have cancelled it, in the meantime.
+			if _, err := c.insists(ctx, http.MethodPost, "/simulator/payments/"+now.PaymentID.String()+"/approve", "", nil); err != nil {
+				return err
+			}
+			pause(ctx, 50*time.Millisecond) // until the bank's word has gone round
+		}
+	}
+}
+
+// insists has an answer of some replica, and holds every refusal on the way there against what is documented: 503 with
+// all that belongs to it, or silence.
+func (c *crowd) insists(ctx context.Context, method, path, token string, body any, headers ...string) (answer, error) {
+	for {
+		a, err := c.once(ctx, c.limit, method, path, token, body, headers...)
+		switch {
+		case err == nil && a.StatusCode < http.StatusInternalServerError:
+			return a, asDocumented(a.Response, a.body)
+		case ctx.Err() != nil:
+			return answer{}, ctx.Err()
+		case err == nil:
+			c.hears(method, path, a)
+		case errors.Is(err, context.DeadlineExceeded):
+			c.count("no answer")
+		default: // a server that stands neither refuses connections nor drops them
+			c.accuse("%s %s: %v", method, path, err)
+		}
+		pause(ctx, 50*time.Millisecond)
+	}
+}
+
+// pause is that of a client who asks again.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+func (c *crowd) hears(method, path string, a answer) {
+	var p problem
+	err := a.decode(&p)
+	kind, again := a.Header.Get("Content-Type"), a.Header.Get("Retry-After")
+	if err != nil || a.StatusCode != http.StatusServiceUnavailable || kind != "application/problem+json" || again == "" || p.Detail == "" {
+		c.accuse("%s %s: %s %v %s", method, path, a.Status, a.Header, a.body)
+	}
+	c.count(p.Code)
+}
+
+func (c *crowd) count(refusal string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refusals[refusal]++
+}
+
+func (c *crowd) accuse(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.wrong = append(c.wrong, fmt.Sprintf(format, args...)); len(c.wrong) == 1 {
+		close(c.failed)
+	}
+}
+
+// shopsFor returns after so long, or when something went wrong.
+func (c *crowd) shopsFor(t *testing.T, d time.Duration) {
+	t.Helper()
+	select {
+	case <-time.After(d):
+	case <-c.failed:
+	}
+	c.isContent(t)
+}
+
+func (c *crowd) isContent(t *testing.T) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.wrong) > 0 {
+		t.Fatalf("%d times something went wrong, first: %s", len(c.wrong), c.wrong[0])
+	}
+}
+
+// goes lets every buyer finish what they began: every checkout that was acknowledged comes to an end.
+func (c *crowd) goes(t *testing.T) []purchase {
+	t.Helper()
+	c.closes()
+	everybody := make(chan struct{})
+	go func() {
+		c.done.Wait()
+		close(everybody)
+	}()
+	select {
+	case <-everybody:
+	case <-time.After(2 * patience):
+		t.Fatal("somebody is never answered")
+	}
+	c.isContent(t)
+	return c.bought
+}
+
+// lost are the things that buyers were told and that are not, or no longer, so.
+func lost(b books, bought []purchase) (all []string) {
+	says := func(p purchase, format string, args ...any) {
+		all = append(all, fmt.Sprintf("cart %s, paid with %s, answered %d: ", p.cart.ID, p.method, p.status)+fmt.Sprintf(format, args...))
+	}
+	orders := map[uuid.UUID]order.State{}
+	for _, o := range b.orders {
+		orders[o.CheckoutID] = o
+	}
+	for _, p := range bought {
+		end, c := b.sagas[p.checkout], b.carts[p.cart.ID]
+		if got, want := len(c.Lines), len(p.cart.Items); got != want {
+			says(p, "%d of %d lines are there", got, want)
+			continue
+		}
+		for i, l := range c.Lines {
+			if item := p.cart.Items[i]; l.SKU != item.SKU || l.Quantity != item.Quantity {
+				says(p, "line %d is %+v and was %+v", i, l, item)
+			}
+		}
+		wanted := map[int][]saga.Status{
+			http.StatusCreated: {saga.Completed}, http.StatusAccepted: {saga.Completed, saga.Failed, saga.Cancelled},
+			http.StatusPaymentRequired: {saga.Failed}, http.StatusConflict: {saga.Failed},
+		}[p.status]
+		if !slices.Contains(wanted, end.Status) {
+			says(p, "the checkout %s is %q", p.checkout, end.Status)
+		}
+		if end.Status == saga.Completed && (orders[p.checkout].Status != order.StatusConfirmed || c.Status != cart.StatusCheckedOut) {
+			says(p, "the order is %q and the cart %q", orders[p.checkout].Status, c.Status)
+		}
+		if end.Status == saga.Completed && (p.method == "sim_declined" || p.method == "sim_capture_fails") {
+			says(p, "it cannot have been paid")
+		}
+		if end.Status.Ended() && end.Status != saga.Completed && c.Status != cart.StatusOpen {
+			says(p, "the checkout is %q and the cart %q", end.Status, c.Status)
+		}
+	}
+	return all
+}
