@@ -1,0 +1,33 @@
+package database_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/migrations"
+	"shopping-cart/platform/database"
+	"shopping-cart/platform/pgtest"
+)
+
+// TestMigrateAfterANewerVersion: while a new version is rolled out, or after it was taken back, a process of the old one
+// starts on a schema that has migrations of which it knows nothing.
+func TestMigrateAfterANewerVersion(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	for _, schema := range migrations.StoreSchemas {
+		exec1(t, url, fmt.Sprintf("alter table %s.streams add column of_tomorrow text", schema))
+		for _, table := range []string{"goose_store", "goose_own"} {
+			exec1(t, url, fmt.Sprintf("insert into %s.%s (version_id, is_applied) values (9001, true)", schema, table))
+		}
+	}
+	for _, schema := range migrations.Schemas {
+		require.NoError(t, database.Migrate(t.Context(), url, schema))
+	}
+	for _, schema := range migrations.StoreSchemas {
+		require.EqualValues(t, 9001, query1[int64](t, url, fmt.Sprintf("select max(version_id) from %s.goose_store", schema)))
+		require.EqualValues(t, 1, query1[int64](t, url, fmt.Sprintf(
+			"select count(*) from pg_attribute where attrelid = '%s.streams'::regclass and attname = 'of_tomorrow'", schema)))
+	}
+}
