@@ -94,7 +94,7 @@ func openModule(b *testing.B, url string) (*Module, *eventstore.Committer) {
 	pools, err := database.Open(b.Context(), url, database.Options{})
 	require.NoError(b, err)
 	b.Cleanup(pools.Close)
-	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{})
+	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin})
 	m := New(Config{Committer: committer, Query: pools.Query, Views: pools.Views, Alone: true, Log: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -284,7 +284,7 @@ func TestAProductTakenForACartHarmsNoNeighbour(t *testing.T) {
 	pools, err := database.Open(t.Context(), url, database.Options{})
 	require.NoError(t, err)
 	t.Cleanup(pools.Close)
-	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{})
+	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin})
 	m := New(Config{Committer: committer, Query: pools.Query, Views: pools.Views}) // whose commands wait until it runs
 	queue := func(n int, cart uuid.UUID, c command) chan error {
 		answer := make(chan error, 1)

@@ -44,7 +44,7 @@ func setupOn(t *testing.T, url string, before func(*Module)) *testBundle {
 	t.Cleanup(pools.Close)
 	tokens, err := auth.New([]byte(strings.Repeat("s", auth.MinSecret)), "test")
 	require.NoError(t, err)
-	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{})
+	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin})
 	m := New(Config{
 		Committer: committer, Query: pools.Query, Views: pools.Views, Alone: true, Log: slog.New(slog.DiscardHandler),
 		VerifyGuest: func(token string) (string, error) {

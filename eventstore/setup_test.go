@@ -87,7 +87,7 @@ func setupOn[S any](t testing.TB, url string, a *eventstore.Aggregate[S, jarEven
 	pools, err := database.Open(t.Context(), url, database.Options{})
 	require.NoError(t, err)
 	t.Cleanup(pools.Close)
-	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{})
+	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin})
 	b := &bundle{pools: pools, committer: committer, store: eventstore.Open(committer, pools.Query, "cart", a)}
 	for _, o := range options {
 		o(b.store)

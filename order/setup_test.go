@@ -37,7 +37,7 @@ func openAt(t *testing.T, url string) *shop {
 	t.Helper()
 	pools, err := database.Open(t.Context(), url, database.Options{})
 	require.NoError(t, err)
-	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{})
+	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin})
 	log := slog.New(slog.DiscardHandler)
 	m := New(Config{Committer: committer, Query: pools.Query, Views: pools.Views, Alone: true, Log: log})
 	server := web.New(web.Config{Auth: names{}, Log: log})

@@ -51,7 +51,7 @@ type process struct {
 }
 
 func (w *world) start(p payment.Provider, timeout time.Duration) *process {
-	c := eventstore.NewCommitter(w.pools.Write, eventstore.CommitterConfig{})
+	c := eventstore.NewCommitter(w.pools.Write, eventstore.CommitterConfig{Begin: w.pools.Begin})
 	m := payment.New(payment.Config{
 		Committer: c, Query: w.pools.Query, Log: slog.New(slog.DiscardHandler), Providers: []payment.Provider{p}, Timeout: timeout, ActionTTL: time.Hour,
 	})

@@ -89,7 +89,7 @@ func start(t *testing.T, url string, play play, configure ...func(*Config)) *pro
 	t.Cleanup(pools.Close)
 	p := &process{t: t, calls: map[string]int{}}
 	call := func(ctx context.Context, step string) (payment.Outcome, error) { return play(ctx, step, p.count(step)) }
-	c := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{})
+	c := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin})
 	config := Config{
 		Committer: c, Query: pools.Query, Control: pools.Control, Views: pools.Views, Log: slog.New(slog.DiscardHandler), Patience: time.Hour,
 		Stores: map[string]*eventstore.Store{
@@ -183,7 +183,7 @@ func (p *process) reaches(id uuid.UUID, want Status) State {
 	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
 	var s eventstore.Stream[State]
-	err := p.watch.until(ctx, id, func() (_ bool, err error) {
+	err := p.watch.until(ctx, id, false, func(eventstore.Stream[State]) (_ bool, err error) {
 		s, err = sagas.Load(p.t.Context(), p.store, id)
 		return s.State.Status == want, err
 	})

@@ -26,6 +26,7 @@ func TestPools(t *testing.T) {
 	p := openPools(t, pgtest.NewEmpty(t))
 
 	t.Run("EveryCallIsBounded", func(t *testing.T) {
+		pgtest.NeedsSessions(t, "limits are set there")
 		for _, pool := range []*pgxpool.Pool{p.Write, p.Query, p.Control} {
 			for _, name := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
 				require.NotEqual(t, "0", setting(t, pool, name), name)
@@ -34,6 +35,7 @@ func TestPools(t *testing.T) {
 	})
 
 	t.Run("BatchesUseIndexesOnly", func(t *testing.T) {
+		pgtest.NeedsSessions(t, "plans are pinned there")
 		require.Equal(t, "force_generic_plan", setting(t, p.Write, "plan_cache_mode"))
 		for _, name := range []string{"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit"} {
 			require.Equal(t, "off", setting(t, p.Write, name), name)
@@ -83,6 +85,7 @@ func TestPools(t *testing.T) {
 // After a failover a connection may lead to a server that only reads. It must go, or the pool never recovers.
 func TestConnectionThatReportsReadOnlyIsDropped(t *testing.T) {
 	t.Parallel()
+	pgtest.NeedsSessions(t, "it turns one read-only")
 	p := openPools(t, pgtest.NewEmpty(t))
 	conn, err := p.Write.Acquire(t.Context())
 	require.NoError(t, err)

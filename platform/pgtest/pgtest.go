@@ -8,6 +8,8 @@
 // With TEST_DATABASE_URL set, the databases are made on that server, by a role that may create databases. Otherwise
 // all test programs of one "go test" run share a private server: the first that needs one starts it, as a process
 // apart so that it outlives that program, and it ends by itself when the run is over.
+//
+// With TEST_PGBOUNCER=1 tests reach that server through a PgBouncer in transaction mode, with few connections behind it.
 package pgtest
 
 import (
@@ -95,8 +97,15 @@ func (s *testServer) create(t testing.TB, template string) string {
 	return s.url(name)
 }
 
-// url is where a database of the server is reached.
+// url is where a database of the server is reached: through the pool, where there is one.
 func (s *testServer) url(database string) string {
+	if s.pool != nil {
+		return s.pool.url(database)
+	}
+	return s.direct(database)
+}
+
+func (s *testServer) direct(database string) string {
 	u := *s.base
 	u.Path = "/" + database
 	return u.String()

@@ -16,6 +16,7 @@ import (
 // testServer is the server that this test program makes its databases on.
 type testServer struct {
 	base  *url.URL // of the database postgres
+	pool  *bouncer // what tests reach their databases through; nil: they reach them directly
 	users *os.File // held, and with it a shared lock, for as long as this program runs
 
 	templateMutex sync.Mutex
@@ -24,6 +25,9 @@ type testServer struct {
 
 var shared = sync.OnceValues(func() (*testServer, error) {
 	if text := os.Getenv("TEST_DATABASE_URL"); text != "" {
+		if Pooled() {
+			return nil, errors.New("TEST_DATABASE_URL and " + pooledVariable + " do not go together: PgBouncer stands before the private server")
+		}
 		base, err := parseBase(text)
 		return &testServer{base: base}, err
 	}
@@ -39,10 +43,16 @@ const (
 	startFile = "start.lock" // locked by who looks whether the server runs, and starts it
 	urlFile   = "url"        // where the server is reached; there when it is ready
 	logFile   = "supervisor.log"
+	poolDir   = "pooled" // of the PgBouncer before it
 )
 
 // directory is the place of the server of one "go test" run: the test programs of all packages are its children.
-func directory(parent int) string { return fmt.Sprintf("%s%d", directories(), parent) }
+func directory(parent int) string {
+	if Pooled() {
+		return fmt.Sprintf("%s%d-pooled", directories(), parent)
+	}
+	return fmt.Sprintf("%s%d", directories(), parent)
+}
 
 // directories is what the names of all of them begin with.
 func directories() string {
@@ -69,7 +79,11 @@ func joinServer(parent int) (*testServer, error) {
 		return nil, err
 	}
 	base, err := url.Parse(address)
-	return &testServer{base: base, users: users}, err
+	s := &testServer{base: base, users: users}
+	if err == nil && Pooled() {
+		s.pool = &bouncer{dir: filepath.Join(dir, poolDir), user: base.User.Username()}
+	}
+	return s, err
 }
 
 // register takes the shared lock. Where the server of the directory was just about to end, the lock is on a file that

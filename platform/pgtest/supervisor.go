@@ -43,15 +43,26 @@ func supervise(dir string) int {
 		Dir: dir, BinDir: os.Getenv("PG_BIN_DIR"), Database: "postgres", NoSync: true, Params: fast,
 	})
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return failed(err)
+	}
+	stopPool := func() {}
+	if Pooled() {
+		base, err := pgx.ParseConfig(server.URL("postgres"))
+		if err != nil {
+			return failed(err)
+		}
+		pool, err := startBouncer(ctx, filepath.Join(dir, poolDir), base, poolSize)
+		if err != nil {
+			return failed(err)
+		}
+		stopPool = pool.stop
 	}
 	if err := publish(filepath.Join(dir, urlFile), server.URL("postgres")); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return failed(err)
 	}
 	parent, _ := strconv.Atoi(os.Getenv(parentVariable))
 	users := awaitIdle(dir, parent, server.Done())
+	stopPool()
 	ctx, cancel = context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	_ = server.Stop(ctx) // killed or not, the data is thrown away
@@ -60,6 +71,11 @@ func supervise(dir string) int {
 		_ = users.Close() // last: who waits for this lock must find the directory gone
 	}
 	return 0
+}
+
+func failed(err error) (code int) {
+	fmt.Fprintln(os.Stderr, err)
+	return 1
 }
 
 // removeAbandoned removes what supervisors that were killed left behind: directories that nobody uses or serves.

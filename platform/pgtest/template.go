@@ -61,7 +61,7 @@ func (s *testServer) makeTemplate(ctx context.Context, conn *pgx.Conn, name stri
 		}
 	}
 	for _, schema := range migrations.Schemas {
-		if err := database.Migrate(ctx, s.url(growing), schema); err != nil {
+		if err := database.Migrate(ctx, s.direct(growing), schema); err != nil {
 			return err
 		}
 	}
