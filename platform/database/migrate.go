@@ -2,20 +2,26 @@ package database
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"shopping-cart/migrations"
 )
 
 // Migrate brings a schema of the database at url up to date: it creates it when it is missing, then applies the
 // tables of the store, when the schema belongs to a module, and the schema's own. All of it happens or none.
-// Processes that start together take turns; with nothing to do it costs some milliseconds.
+// Processes that start together take turns; with nothing to do it costs some milliseconds. Those of an older version may
+// be at work meanwhile: a table that they use is not waited for long, since everybody behind would wait too, but
+// tried again.
 //
 // It is one transaction on one connection, and leans on nothing that a session keeps: so it works through any pooler, and
 // waiting in turn needs no second connection that the pooler might not have.
@@ -32,6 +38,29 @@ func Migrate(ctx context.Context, url, schema string) error {
 	if slices.Contains(migrations.StoreSchemas, schema) {
 		folders = append([][2]string{{migrations.Store, "goose_store"}}, folders...)
 	}
+	for attempt := 1; ; attempt++ {
+		err := migrate(ctx, conn, schema, folders)
+		if attempt == migrateAttempts || !isInUse(err) {
+			return err
+		}
+		select {
+		case <-time.After(rand.N(time.Second)):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// migrateAttempts bounds how often a migration gives way to the processes that are at work on its tables.
+const migrateAttempts = 20
+
+// isInUse: a table was locked by others for too long, or they and the migration waited for each other.
+func isInUse(err error) bool {
+	var pe *pgconn.PgError
+	return errors.As(err, &pe) && (pe.Code == "55P03" || pe.Code == "40P01")
+}
+
+func migrate(ctx context.Context, conn *pgx.Conn, schema string, folders [][2]string) error {
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		m := migration{tx, schema, false}
 		for _, f := range folders {

@@ -94,6 +94,7 @@ func (p *Pools) openViews() error {
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
 		TranslateError:         true,
+		QueryFields:            true, // never "select *": a prepared one fails when a newer version adds a column
 	})
 	if err != nil {
 		return fmt.Errorf("open the views: %w", err)
