@@ -42,6 +42,9 @@ type commands struct {
 
 	Replay tools.Replay `cmd:"" help:"Play the invoices of a file against a running server, as a shop would."`
 	Health tools.Health `cmd:"" help:"Ask a running server whether it can serve; for health checks of containers."`
+
+	Bench       benchmark   `cmd:"" help:"Measure the program beside pgbench and others, on a PostgreSQL of its own. See docs/BENCHMARKS.md."`
+	BenchClient benchClient `cmd:"" hidden:""`
 }
 
 type serve struct{}
@@ -197,7 +200,8 @@ type runner interface {
 	Run(ctx context.Context) error
 }
 
-func build(ctx context.Context, settings config.Config, urls map[string]string, address net.Addr, log *slog.Logger) (p *program, err error) {
+// build makes the program. Payments go to the first of the providers, or else to the simulator.
+func build(ctx context.Context, settings config.Config, urls map[string]string, address net.Addr, log *slog.Logger, providers ...payment.Provider) (p *program, err error) {
 	p = &program{databases: map[string]*databaseOf{}}
 	defer func() {
 		if err != nil {
@@ -235,7 +239,7 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 	})
 	p.payments = payment.New(payment.Config{
 		Committer: on("payment").committer, Query: on("payment").pools.Query, Alone: alone, Log: log,
-		Providers: []payment.Provider{p.bank}, Timeout: settings.PaymentTimeout, ActionTTL: settings.PaymentActionTTL,
+		Providers: append(providers, p.bank), Timeout: settings.PaymentTimeout, ActionTTL: settings.PaymentActionTTL,
 	})
 	p.sagas = saga.New(saga.Config{
 		Committer: on("saga").committer, Query: on("saga").pools.Query, Control: on("saga").pools.Control, Views: on("saga").pools.Views,

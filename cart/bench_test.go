@@ -63,15 +63,13 @@ func tenLines(b *testing.B) (State, priceBook) {
 // turn makes every quantity another one than before: a command that changes nothing would append nothing.
 var turn atomic.Int64
 
-// BenchmarkCommand is a cart command in process, beside pgbench doing the same writes on the same server.
+// BenchmarkCommand drives the store with cart commands from many callers at once. It is for profiles (-cpuprofile); what
+// its figures are worth beside others', "shopping-cart bench" tells.
 func BenchmarkCommand(b *testing.B) {
 	url := pgtest.Durable(b)
 	m, committer := openModule(b, url)
 	ids := fill(b, m)
 	for _, callers := range []int{1, 8, 32, 128} {
-		b.Run(fmt.Sprintf("pgbench/callers=%d", callers), func(b *testing.B) {
-			pgtest.Pgbench(b, url, callers, "../testdata/bench/setup.sql", "../testdata/bench/command.sql")
-		})
 		for _, kind := range []struct {
 			name string
 			ids  []uuid.UUID

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"runtime/pprof"
+	"slices"
+	"time"
+
+	"shopping-cart/platform/bench"
+)
+
+// benchmark is the command that measures the program beside what could be had otherwise.
+type benchmark struct {
+	Rounds     int     `help:"How often each is measured; the median counts." default:"5"`
+	Seconds    float64 `help:"How long each is measured." default:"2"`
+	Callers    []int   `help:"How many callers at once." default:"1,8,32,128"`
+	Only       string  `help:"Only measurements whose name, such as command/process@32, matches this regular expression." placeholder:"REGEXP"`
+	JSON       bool    `name:"json" help:"Print one line of JSON a measurement, and nothing else."`
+	Report     string  `help:"Write the tables into this Markdown file between its markers, and the plot beside it." placeholder:"FILE" type:"path"`
+	CPUProfile string  `name:"cpuprofile" help:"Write a CPU profile of this process while it measures." placeholder:"FILE" type:"path"`
+	Growth     []int64 `help:"Measure instead how the program bears that many events in its store." placeholder:"10000,1000000,10000000"`
+}
+
+// Run measures, and prints what came out.
+func (b *benchmark) Run(ctx context.Context, out io.Writer) (err error) {
+	only, err := regexp.Compile(b.Only)
+	if err != nil {
+		return fmt.Errorf("--only: %w", err)
+	}
+	settings, err := benchSettings("")
+	if err != nil {
+		return err
+	}
+	server, err := bench.Start(ctx, settings.PGBinDir)
+	if err != nil {
+		return err
+	}
+	defer server.Stop()
+	l := &lab{server: server, most: slices.Max(b.Callers)}
+	defer func() { err = errors.Join(err, l.close()) }()
+	if err := l.open(ctx); err != nil {
+		return err
+	}
+	workloads := slices.DeleteFunc(l.workloads(b.Callers), func(w bench.Workload) bool {
+		return !only.MatchString(fmt.Sprintf("%s@%d", w.Name, w.Callers))
+	})
+	results, err := b.measure(ctx, server, workloads)
+	if err != nil {
+		return err
+	}
+	return b.publish(out, bench.Report{
+		Results: results, Targets: targets, Rounds: b.Rounds, Each: b.each(), Machine: bench.MachineOf(server), At: time.Now(),
+	})
+}
+
+func (b *benchmark) each() time.Duration { return time.Duration(b.Seconds * float64(time.Second)) }
+
+func (b *benchmark) measure(ctx context.Context, server *bench.Server, workloads []bench.Workload) (bench.Results, error) {
+	if b.CPUProfile != "" {
+		f, err := os.Create(b.CPUProfile)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return nil, err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	return bench.Run(ctx, server, workloads, bench.Options{
+		Rounds: b.Rounds, Each: b.each(), Progress: func(line string) { fmt.Fprintln(os.Stderr, line) },
+	})
+}
+
+func (b *benchmark) publish(out io.Writer, report bench.Report) error {
+	if b.Report != "" {
+		if err := report.Save(b.Report); err != nil {
+			return err
+		}
+	}
+	if b.JSON {
+		return report.WriteJSON(out)
+	}
+	return report.WriteTable(out)
+}
+
+// benchClient is the process that sends the requests of a benchmark.
+type benchClient struct{}
+
+// Run does jobs until there are no more.
+func (benchClient) Run(ctx context.Context, out io.Writer) error {
+	return bench.ServeJobs(ctx, os.Stdin, out)
+}

@@ -1,0 +1,181 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Request is what a client sends again and again. In Path and Body, {id} is one of the job's ids and {n} a number from 1
+// to 9999, another one each time; in Header, {key} is a fresh UUID.
+type Request struct {
+	Method, Path, Body string
+	Header             map[string]string
+	Status             int // what must be answered
+}
+
+// Job is what a client process does for one measurement.
+type Job struct {
+	Address string
+	Request Request
+	IDs     []string
+	Once    bool // each id once, in order; otherwise they go round
+	Callers int
+	For     time.Duration
+}
+
+// report is a client's answer to a job.
+type report struct {
+	Took      time.Duration
+	Latencies []time.Duration
+	CPU       time.Duration
+	Error     string
+}
+
+// Client is a process of its own that sends requests, so that its work is not counted as the server's.
+type Client struct {
+	cmd  *exec.Cmd
+	jobs io.WriteCloser
+	in   *json.Encoder
+	out  *json.Decoder
+}
+
+// StartClient starts this program once more, with the arguments that make it call ServeJobs.
+func StartClient(ctx context.Context, arguments ...string) (*Client, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, arguments...)
+	cmd.Stderr = os.Stderr
+	jobs, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	reports, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the client: %w", err)
+	}
+	return &Client{cmd: cmd, jobs: jobs, in: json.NewEncoder(jobs), out: json.NewDecoder(reports)}, nil
+}
+
+// Do has a job done.
+func (c *Client) Do(j Job) (Sample, error) {
+	if err := c.in.Encode(j); err != nil {
+		return Sample{}, fmt.Errorf("hand a job to the client: %w", err)
+	}
+	var r report
+	if err := c.out.Decode(&r); err != nil {
+		return Sample{}, fmt.Errorf("the client does not answer: %w", err)
+	}
+	if r.Error != "" {
+		return Sample{}, errors.New(r.Error)
+	}
+	return Sample{Took: r.Took, Units: len(r.Latencies), Latencies: r.Latencies, ClientCPU: r.CPU}, nil
+}
+
+// Stop ends the process.
+func (c *Client) Stop() error {
+	return errors.Join(c.jobs.Close(), c.cmd.Wait())
+}
+
+// ServeJobs is the client process: it does the jobs that it reads until there are no more.
+func ServeJobs(ctx context.Context, jobs io.Reader, reports io.Writer) error {
+	in, out := json.NewDecoder(jobs), json.NewEncoder(reports)
+	for {
+		var j Job
+		if err := in.Decode(&j); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		before := ownTime()
+		s, err := j.do(ctx)
+		r := report{Took: s.Took, Latencies: s.Latencies, CPU: ownTime() - before}
+		if err != nil {
+			r.Error = err.Error()
+		}
+		if err := out.Encode(r); err != nil {
+			return err
+		}
+	}
+}
+
+// do drives the job's callers, with a connection each.
+func (j Job) do(ctx context.Context) (Sample, error) {
+	lines := make(chan *line, j.Callers)
+	for range j.Callers {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", j.Address)
+		if err != nil {
+			return Sample{}, err
+		}
+		defer conn.Close()
+		lines <- &line{conn: conn, reader: bufio.NewReader(conn)}
+	}
+	var next atomic.Int64
+	return Drive(ctx, j.Callers, j.For, func(_ context.Context, n int64) error {
+		i := next.Add(1) - 1
+		if j.Once && i >= int64(len(j.IDs)) {
+			return ErrSpent
+		}
+		l := <-lines // there are as many as callers
+		defer func() { lines <- l }()
+		return l.send(j, j.IDs[i%int64(len(j.IDs))], n)
+	})
+}
+
+// line is a connection. It is plain on purpose: what net/http's client would take from the processors, the server misses.
+type line struct {
+	conn   net.Conn
+	reader *bufio.Reader
+	buffer bytes.Buffer
+}
+
+func (l *line) send(j Job, id string, n int64) error {
+	fill := strings.NewReplacer("{id}", id, "{n}", strconv.FormatInt(1+n%9999, 10))
+	body := fill.Replace(j.Request.Body)
+	b := &l.buffer
+	b.Reset()
+	fmt.Fprintf(b, "%s %s HTTP/1.1\r\nHost: %s\r\n", j.Request.Method, fill.Replace(j.Request.Path), j.Address)
+	for name, value := range j.Request.Header {
+		if value == "{key}" {
+			value = uuid.NewString()
+		}
+		fmt.Fprintf(b, "%s: %s\r\n", name, value)
+	}
+	if body != "" {
+		fmt.Fprintf(b, "Content-Type: application/json\r\nContent-Length: %d\r\n", len(body))
+	}
+	b.WriteString("\r\n")
+	b.WriteString(body)
+	if _, err := l.conn.Write(b.Bytes()); err != nil {
+		return err
+	}
+	response, err := http.ReadResponse(l.reader, nil)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != j.Request.Status {
+		err = fmt.Errorf("%s %s: %s: %s", j.Request.Method, j.Request.Path, response.Status, answer)
+	}
+	return err
+}

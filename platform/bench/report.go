@@ -1,0 +1,156 @@
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// Report is what a run is published as.
+type Report struct {
+	Results Results
+	Targets []Target
+	Rounds  int
+	Each    time.Duration
+	Machine string
+	At      time.Time
+}
+
+// MachineOf says what a run was measured on.
+func MachineOf(s *Server) string {
+	return fmt.Sprintf("%s, %s, %d processors%s", s.Version(), strings.Replace(runtime.Version(), "go", "Go ", 1), runtime.NumCPU(), model())
+}
+
+// model is the processor's, where the system tells.
+func model() string {
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return " (" + strings.TrimSpace(value) + ")"
+		}
+	}
+	return ""
+}
+
+// WriteJSON writes a line a measurement: the medians of its rounds.
+func (r Report) WriteJSON(w io.Writer) error {
+	lines := json.NewEncoder(w)
+	for _, one := range r.Results {
+		err := lines.Encode(struct {
+			Name    string `json:"name"`
+			Callers int    `json:"callers"`
+			Rounds  int    `json:"rounds"`
+			Round
+		}{one.Name, one.Callers, len(one.Rounds), one.Median()})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WriteTable writes the targets and all measurements as Markdown.
+func (r Report) WriteTable(w io.Writer) error {
+	_, err := io.WriteString(w, r.markdown())
+	return err
+}
+
+func (r Report) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %s. Medians of %d rounds of %s each.\n", r.At.UTC().Format(time.DateOnly), r.Machine, r.Rounds, r.Each)
+	r.writeTargets(&b)
+	b.WriteString("\n| Measurement | Callers | Rate /s | p50 ms | p99 ms | Transactions | Commands | Appends | WAL bytes | CPU µs: Postgres | program | client |\n")
+	b.WriteString("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
+	for _, one := range r.Results {
+		m := one.Median()
+		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", one.Name, one.Callers, whole(m.Rate), millis(m.P50), millis(m.P99),
+			short(m.Commits), short(m.Commands), short(m.Appends), whole(m.WAL), known(m.PostgresCPU), whole(m.ProgramCPU), whole(m.ClientCPU))
+	}
+	return b.String()
+}
+
+func (r Report) writeTargets(b *strings.Builder) {
+	var rows []string
+	for _, t := range r.Targets {
+		value, met, measured := t.Met(r.Results)
+		if !measured {
+			continue
+		}
+		sign, verdict := "≥", "met"
+		if t.AtMost {
+			sign = "≤"
+		}
+		if !met {
+			verdict = "**missed**"
+		}
+		rows = append(rows, strings.TrimSpace(fmt.Sprintf("| %s | %s %s %s", t.What, sign, short(t.Bound), t.Unit))+
+			fmt.Sprintf(" | %s | %s |\n", short(value), verdict))
+	}
+	if len(rows) > 0 {
+		b.WriteString("\n| What | Target | Measured | |\n|---|---|---:|---|\n" + strings.Join(rows, ""))
+	}
+}
+
+// whole is a number with commas, and none for 0: most who see a 0 would ask what it means.
+func whole(f float64) string {
+	if f < 0.5 {
+		return ""
+	}
+	digits := fmt.Sprintf("%.0f", f)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+func known(f float64) string {
+	if f < 0 {
+		return "unknown"
+	}
+	return whole(f)
+}
+
+// short is a number with as many digits as say something.
+func short(f float64) string {
+	switch {
+	case f == 0:
+		return ""
+	case f >= 10:
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", f), ".0")
+	}
+	return fmt.Sprintf("%.2f", f)
+}
+
+func millis(d time.Duration) string { return fmt.Sprintf("%.2f", float64(d)/float64(time.Millisecond)) }
+
+// Save writes the report between the markers of a Markdown file, and the plot beside it.
+func (r Report) Save(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if text, err = replaceBetween(text, "figures", r.markdown()); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(filepath.Dir(file), "benchmarks.svg"), []byte(r.plot()), 0o644)
+}
+
+// replaceBetween replaces what stands between <!-- name --> and <!-- /name -->.
+func replaceBetween(text []byte, name, by string) ([]byte, error) {
+	before, rest, found := strings.Cut(string(text), "<!-- "+name+" -->\n")
+	_, after, closed := strings.Cut(rest, "<!-- /"+name+" -->")
+	if !found || !closed {
+		return nil, fmt.Errorf("there are no markers <!-- %s --> and <!-- /%s -->", name, name)
+	}
+	return []byte(before + "<!-- " + name + " -->\n" + by + "<!-- /" + name + " -->" + after), nil
+}
+
+func (r Report) plot() string { return "<svg xmlns='http://www.w3.org/2000/svg'/>\n" }
