@@ -67,10 +67,11 @@ func TestRollingDeploy(t *testing.T) {
 	shopper{old.up(t), late.token, late.id}.reaches(t, askedLate.ID, saga.Completed)
 	f.awaitAnswers(t, 30)
 	next.start(t)
-	for _, p := range goes() {
+	bought := goes()
+	next.up(t).keepsPromises(t) // and all has come to its end
+	for _, p := range bought {
 		p.isKept(t, next.up(t))
 	}
-	next.up(t).keepsPromises(t)
 }
 
 // addsToEveryTable is what a migration may do while the version before it is at work.
