@@ -1,9 +1,12 @@
 package database_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/migrations"
@@ -30,4 +33,26 @@ func TestMigrateAfterANewerVersion(t *testing.T) {
 		require.EqualValues(t, 1, query1[int64](t, url, fmt.Sprintf(
 			"select count(*) from pg_attribute where attrelid = '%s.streams'::regclass and attname = 'of_tomorrow'", schema)))
 	}
+}
+
+// TestMigrateGivesWay: a migration does not wait for long at a table that somebody is busy with, and tries again.
+func TestMigrateGivesWay(t *testing.T) {
+	t.Parallel()
+	url := pgtest.NewEmpty(t)
+	exec1(t, url, "create schema simulator")
+	busy, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer busy.Close(context.Background())
+	_, err = busy.Exec(t.Context(), "begin; create table simulator.ledger ()")
+	require.NoError(t, err)
+	migrated := make(chan error, 1)
+	go func() { migrated <- database.Migrate(t.Context(), url, "simulator") }()
+	waiting := func() bool {
+		return query1[int64](t, url, "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0
+	}
+	require.Eventually(t, waiting, time.Minute, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return !waiting() }, time.Minute, 20*time.Millisecond, "it waits for ever")
+	_, err = busy.Exec(t.Context(), "rollback")
+	require.NoError(t, err)
+	require.NoError(t, <-migrated)
 }
