@@ -170,7 +170,7 @@ func (m *Module) checkOut(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	saga, err := m.await(c, eventstore.Stream[State]{ID: sealed.CheckoutID}, news)
+	saga, err := m.await(c, eventstore.Stream[State]{ID: sealed.CheckoutID}, !sealed.Replayed, news)
 	if err != nil {
 		return err
 	}
@@ -214,9 +214,10 @@ func settled(s Status) bool { return s.Ended() || s == NeedsAttention }
 func news(s Status) bool { return settled(s) || s == RequiresAction }
 
 // await is a saga once it has begun and, for as long as the client prefers to wait, once it stands where enough says.
-// The one handed in, where it exists, will do for a client that does not wait. A server that stops holds nobody.
-func (m *Module) await(c echo.Context, saga eventstore.Stream[State], enough func(Status) bool) (eventstore.Stream[State], error) {
-	ctx, id, patience := c.Request().Context(), saga.ID, web.Wait(c)
+// The one handed in, where it exists, will do for a client that does not wait; begins: this process is just about to start
+// it. A server that stops holds nobody.
+func (m *Module) await(c echo.Context, saga eventstore.Stream[State], begins bool, enough func(Status) bool) (eventstore.Stream[State], error) {
+	ctx, patience := c.Request().Context(), web.Wait(c)
 	until := time.Now().Add(patience)
 	answer := func() bool {
 		return saga.Exists() && (enough(saga.State.Status) || !time.Now().Before(until) || m.watch.isDraining())
@@ -224,13 +225,14 @@ func (m *Module) await(c echo.Context, saga eventstore.Stream[State], enough fun
 	if answer() {
 		return saga, nil
 	}
+	id := saga.ID
 	waiting, cancel := context.WithTimeout(ctx, max(patience, startPatience))
 	defer cancel()
 	if patience > 0 {
-		defer time.AfterFunc(patience, func() { m.watch.changed(id) }).Stop()
+		defer time.AfterFunc(patience, func() { m.watch.changed(eventstore.Stream[State]{ID: id}) }).Stop()
 	}
-	err := m.watch.until(waiting, id, func() (_ bool, err error) {
-		saga, err = sagas.Load(ctx, m.store, id) // the end of the wait, which may come meanwhile, is no error
+	err := m.watch.until(waiting, id, begins, func(told eventstore.Stream[State]) (_ bool, err error) {
+		saga, err = m.told(ctx, told) // the end of the wait, which may come meanwhile, is no error
 		return answer(), err
 	})
 	if err == nil && !saga.Exists() {
@@ -279,7 +281,7 @@ func (m *Module) show(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if saga, err = m.await(c, saga, news); err != nil {
+	if saga, err = m.await(c, saga, false, news); err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, viewOf(saga))
@@ -339,7 +341,7 @@ func (m *Module) cancel(c echo.Context) error {
 		web.Replayed(c)
 	}
 	m.runner.begin(saga.ID, nil, true)
-	if saga, err = m.await(c, saga, settled); err != nil {
+	if saga, err = m.await(c, saga, false, settled); err != nil {
 		return err
 	}
 	return answerCancel(c, saga)

@@ -78,7 +78,7 @@ func New(c Config) *Module {
 	if c.Ended == nil {
 		c.Ended = func(string, string, time.Duration) {}
 	}
-	m := &Module{Config: c, watch: &watch{waiting: map[uuid.UUID][]chan struct{}{}}}
+	m := &Module{Config: c, watch: &watch{waiting: map[uuid.UUID][]chan eventstore.Stream[State]{}}}
 	m.store = eventstore.Open(c.Committer, c.Query, "saga", sagas)
 	m.runner = &runner{
 		store: m.store, send: m.send, patience: c.Patience, ended: c.Ended, log: c.Log, watch: m.watch,
@@ -117,12 +117,13 @@ func (m *Module) start(ctx context.Context, e eventstore.Message[cart.CheckedOut
 	if err != nil {
 		return fmt.Errorf("start checkout %s: %w", id, err)
 	}
-	m.watch.changed(id)
 	if receipt.Replayed {
+		m.watch.changed(eventstore.Stream[State]{ID: id})
 		m.runner.begin(id, nil, false)
 		return nil
 	}
 	saga, err := sagas.Result(ctx, m.store, receipt)
+	m.watch.changed(saga)
 	m.runner.begin(id, &saga, false) // its wake_at stands: what is lost now, a sweep takes up
 	return err
 }

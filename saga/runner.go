@@ -269,8 +269,9 @@ func (r *runner) write(saga eventstore.Stream[State], events []Event) (eventstor
 	if err != nil {
 		return saga, fmt.Errorf("write saga %s: %w", saga.ID, err)
 	}
-	r.watch.changed(saga.ID)
-	return sagas.Result(ctx, r.store, receipt)
+	saga, err = sagas.Result(ctx, r.store, receipt)
+	r.watch.changed(saga)
+	return saga, err
 }
 
 // soon is how far ahead a timer of our own is worth it. What falls due later is left to the sweep of wake_at.

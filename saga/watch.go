@@ -2,10 +2,13 @@ package saga
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
 )
 
 // How often a watcher looks by itself, since another replica may be the one that drives: sooner at first, as most
@@ -20,7 +23,7 @@ type watch struct {
 	draining <-chan struct{} // closed when the server stops; nil without a server
 
 	mu      sync.Mutex
-	waiting map[uuid.UUID][]chan struct{}
+	waiting map[uuid.UUID][]chan eventstore.Stream[State] // each has room for one: the newest
 }
 
 func (w *watch) isDraining() bool {
@@ -32,55 +35,57 @@ func (w *watch) isDraining() bool {
 	}
 }
 
-func (w *watch) changed(id uuid.UUID) {
+// changed hands the saga as it is now to those who wait for it. Version 0: they must look themselves.
+func (w *watch) changed(saga eventstore.Stream[State]) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, c := range w.waiting[id] {
-		close(c)
+	for _, c := range w.waiting[saga.ID] {
+		select {
+		case <-c: // not seen yet, and old now
+		default:
+		}
+		c <- saga
 	}
-	delete(w.waiting, id)
 }
 
-// on is closed at the next change.
-func (w *watch) on(id uuid.UUID) (changed <-chan struct{}, forget func()) {
-	c := make(chan struct{})
+// on receives each change from now on; of several that nobody took, the last.
+func (w *watch) on(id uuid.UUID) (changes <-chan eventstore.Stream[State], forget func()) {
+	c := make(chan eventstore.Stream[State], 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.waiting[id] = append(w.waiting[id], c)
 	return c, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		for i, other := range w.waiting[id] {
-			if other == c {
-				w.waiting[id] = append(w.waiting[id][:i], w.waiting[id][i+1:]...)
-				break
-			}
-		}
+		w.waiting[id] = slices.DeleteFunc(w.waiting[id], func(other chan eventstore.Stream[State]) bool { return other == c })
 		if len(w.waiting[id]) == 0 {
 			delete(w.waiting, id)
 		}
 	}
 }
 
-// until calls look at every change, and now and then, until it says that it has seen enough or ctx is done.
-func (w *watch) until(ctx context.Context, id uuid.UUID, look func() (enough bool, err error)) error {
+// until calls look at once (unless the saga is only about to begin), at every change, and now and then, until it says that
+// it has seen enough or ctx is done. look is told the saga where this process has just written it, and reads it otherwise.
+func (w *watch) until(ctx context.Context, id uuid.UUID, begins bool, look func(told eventstore.Stream[State]) (enough bool, err error)) error {
+	changes, forget := w.on(id)
+	defer forget()
+	told := eventstore.Stream[State]{ID: id}
 	for pause := firstRecheck; ; pause = min(2*pause, lastRecheck) {
-		changed, forget := w.on(id)
-		enough, err := look()
-		if enough || err != nil {
-			forget()
-			return err
+		if !begins {
+			if enough, err := look(told); enough || err != nil {
+				return err
+			}
 		}
+		begins = false
 		t := time.NewTimer(pause)
 		select {
-		case <-changed:
+		case told = <-changes:
 		case <-t.C:
+			told = eventstore.Stream[State]{ID: id}
 		case <-ctx.Done():
-			forget()
 			t.Stop()
 			return nil
 		}
 		t.Stop()
-		forget()
 	}
 }
