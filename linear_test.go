@@ -19,6 +19,7 @@ import (
 	"github.com/anishathalye/porcupine"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"shopping-cart/platform/pgtest"
 )
@@ -65,30 +66,27 @@ func TestLinearizable(t *testing.T) {
 	from := seedOf(t)
 	h := &history{fleet: newFleet(t, 3, pgtest.New(t)), token: mint(t, settings(), "ada"), began: time.Now()}
 	h.opens(t)
-	working, giveUp := context.WithCancel(t.Context())
-	var all sync.WaitGroup
-	defer func() {
+	shopping, giveUp := context.WithCancel(t.Context())
+	all, working := errgroup.WithContext(shopping)
+	defer func() { // nobody shops on when the test has failed
 		giveUp()
-		all.Wait()
+		_ = all.Wait()
 	}()
-	ended := make(chan error, editors)
 	for i := range editors {
-		all.Go(func() {
+		all.Go(func() error {
 			e := &editor{history: h, id: i, luck: rand.New(rand.NewPCG(from, uint64(i))), seen: map[int]int64{}}
-			ended <- e.edits(working)
+			return e.edits(working)
 		})
 	}
-	kills, freezes := h.breaks(t, rand.New(rand.NewPCG(from, editors)))
-	for range editors {
-		require.NoError(t, <-ended)
-	}
+	kills, freezes := h.breaks(t, working, rand.New(rand.NewPCG(from, editors)))
+	require.NoError(t, all.Wait())
 	h.up(t).keepsPromises(t)
 	last := &editor{history: h, id: editors, seen: map[int]int64{}}
 	for i := range h.carts { // what was never answered shows at last
 		require.NoError(t, last.asks(t.Context(), wish{cart: i, verb: reads}))
 	}
-	require.Positive(t, min(h.conflicts.Load(), h.refused.Load(), h.unanswered.Load(), h.again.Load()), "nothing was put to the test")
 	h.isLinear(t)
+	require.Positive(t, min(h.conflicts.Load(), h.refused.Load(), h.unanswered.Load(), h.again.Load()), "too little was put to the test")
 	t.Logf("%d operations on %d carts: %d conflicts, %d refused, %d requests unanswered, %d operations open for ever, "+
 		"%d repeated after their answer; %d replicas killed, %d frozen", len(slices.Concat(h.operations...)), len(h.carts),
 		h.conflicts.Load(), h.refused.Load(), h.unanswered.Load(), h.open.Load(), h.again.Load(), kills, freezes)
@@ -106,9 +104,12 @@ func (h *history) opens(t *testing.T) {
 }
 
 // breaks kills a replica and freezes another, in turns, while the clients are at work.
-func (h *history) breaks(t *testing.T, luck *rand.Rand) (kills, freezes int) {
+func (h *history) breaks(t *testing.T, working context.Context, luck *rand.Rand) (kills, freezes int) {
 	for at := perFault / 3; at < *operations; at += perFault {
-		until(t, "it has come so far", func() bool { return h.asked.Load() >= int64(at) })
+		until(t, "it has come so far", func() bool { return h.asked.Load() >= int64(at) || working.Err() != nil })
+		if working.Err() != nil {
+			break
+		}
 		victim := h.replicas[luck.IntN(len(h.replicas))]
 		if kills <= freezes {
 			victim.kill(t)
@@ -138,7 +139,7 @@ func (h *history) records(client int, w wish, r heard, call, end int64) {
 		porcupine.Operation{ClientId: client, Input: w, Output: r, Call: call, Return: end})
 }
 
-// isLinear judges cart by cart. What is wrong can be looked at in a browser.
+// isLinear judges cart by cart. The first that is wrong can be looked at in a browser.
 func (h *history) isLinear(t *testing.T) {
 	t.Helper()
 	for i, operations := range h.operations {
@@ -150,7 +151,7 @@ func (h *history) isLinear(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, porcupine.Visualize(oneCart, found, picture))
 		require.NoError(t, picture.Close())
-		t.Errorf("the history of cart %s is %s: see %s", h.carts[i], result, picture.Name())
+		t.Fatalf("the history of cart %s is %s: see %s", h.carts[i], result, picture.Name())
 	}
 }
 
