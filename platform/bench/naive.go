@@ -117,9 +117,8 @@ func (n *Naive) setQuantity(ctx context.Context, quantity int64) error {
 		if err := json.Unmarshal([]byte(row.State), &cart); err != nil {
 			return err
 		}
-		was := cart.Lines[0].Quantity
 		cart.Lines[0].Quantity = quantity
-		data, _ := json.Marshal(map[string]any{"sku": cart.Lines[0].SKU, "was": was, "quantity": quantity})
+		data, _ := json.Marshal(map[string]any{"sku": cart.Lines[0].SKU, "quantity": quantity})
 		meta, _ := json.Marshal(map[string]any{
 			"event_id": uuid.New(), "correlation": uuid.New(), "causation": uuid.New(), "actor": cart.CustomerID,
 		})
