@@ -340,7 +340,7 @@ func (m *Module) cancel(c echo.Context) error {
 	if replayed {
 		web.Replayed(c)
 	}
-	m.runner.begin(saga.ID, nil, true)
+	m.runner.begin(saga.ID, round{woken: true})
 	if saga, err = m.await(c, saga, false, settled); err != nil {
 		return err
 	}

@@ -97,34 +97,36 @@ func New(c Config) *Module {
 // Store holds the events of the sagas.
 func (m *Module) Store() *eventstore.Store { return m.store }
 
-// start begins the saga of a sealed cart, once, and drives it.
+// start begins the saga of a sealed cart, once, and drives it. Its first steps go out beside the write of its start.
 func (m *Module) start(ctx context.Context, e eventstore.Message[cart.CheckedOut]) error {
 	id := e.Event.CheckoutID
+	started := Started{
+		Type: checkout.Type, Definition: checkout.Version, CustomerID: e.Event.CustomerID, Checkout: startOf(e.Event), At: now(),
+	}
+	taken := m.runner.ahead(evolve(State{}, started))
 	receipt, err := m.store.Do(ctx, eventstore.Command{
 		ID:      commandID(id, "start"),
 		Meta:    eventstore.Meta{Actor: e.Meta.Actor, Correlation: id, Trace: e.Meta.Trace},
 		Streams: []eventstore.Ref{sagas.Ref(id)},
 		Decide: func(tx *eventstore.Tx) error {
 			if !sagas.Get(tx, id).Exists() {
-				sagas.Append(tx, id, Started{
-					Type: checkout.Type, Definition: checkout.Version, CustomerID: e.Event.CustomerID,
-					Checkout: startOf(e.Event), At: now(),
-				})
+				sagas.Append(tx, id, started)
 			}
 			return nil
 		},
 	})
+	steps := taken()
 	if err != nil {
 		return fmt.Errorf("start checkout %s: %w", id, err)
 	}
 	if receipt.Replayed {
 		m.watch.changed(eventstore.Stream[State]{ID: id})
-		m.runner.begin(id, nil, false)
+		m.runner.begin(id, round{})
 		return nil
 	}
 	saga, err := sagas.Result(ctx, m.store, receipt)
 	m.watch.changed(saga)
-	m.runner.begin(id, &saga, false) // its wake_at stands: what is lost now, a sweep takes up
+	m.runner.begin(id, round{from: &saga, taken: steps}) // its wake_at stands: what is lost now, a sweep takes up
 	return err
 }
 
@@ -172,7 +174,7 @@ func (m *Module) claim(ctx context.Context, sql string, woken bool, failed func(
 		var id uuid.UUID
 		for rows.Next() {
 			if err = rows.Scan(&id); err == nil {
-				m.runner.begin(id, nil, woken)
+				m.runner.begin(id, round{woken: woken})
 				claimed++
 			}
 		}

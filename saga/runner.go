@@ -43,6 +43,7 @@ type drive struct{ next *round }
 // round is one look at a saga, from a state at hand or from the store.
 type round struct {
 	from  *eventstore.Stream[State]
+	taken []Event       // steps taken on from and not written yet
 	woken bool          // something happened: steps are tried though they are not due
 	over  chan struct{} // closed at the end; then err says how it went
 	err   error
@@ -59,7 +60,7 @@ var errStopping = errors.New("the process stops")
 // wake looks at a saga because something happened that concerns it, and returns when it has acted on that. An error
 // means that it may not have.
 func (r *runner) wake(ctx context.Context, id uuid.UUID) error {
-	asked := r.begin(id, nil, true)
+	asked := r.begin(id, round{woken: true})
 	select {
 	case <-asked.over:
 		return asked.err
@@ -69,10 +70,11 @@ func (r *runner) wake(ctx context.Context, id uuid.UUID) error {
 }
 
 // begin drives a saga, or has it looked at again where it is being driven. It returns at once.
-func (r *runner) begin(id uuid.UUID, from *eventstore.Stream[State], woken bool) *round {
+func (r *runner) begin(id uuid.UUID, look round) *round {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	asked := &round{from: from, woken: woken, over: make(chan struct{})}
+	asked := &look
+	asked.over = make(chan struct{})
 	d := r.active[id]
 	switch {
 	case r.stopping:
@@ -83,10 +85,10 @@ func (r *runner) begin(id uuid.UUID, from *eventstore.Stream[State], woken bool)
 		r.work.Add(1)
 		go r.run(id, d, asked)
 	case d.next == nil:
-		asked.from = nil // it has moved on
+		asked.from, asked.taken = nil, nil // it has moved on; what was taken is answered by its receipt
 		d.next = asked
 	default:
-		d.next.woken = d.next.woken || woken
+		d.next.woken = d.next.woken || look.woken
 		return d.next
 	}
 	return asked
@@ -98,7 +100,7 @@ func (r *runner) run(id uuid.UUID, d *drive, this *round) {
 		err := r.drive(id, this)
 		switch {
 		case errors.Is(err, errOvertaken): // look at what the other one left
-			r.begin(id, nil, false)
+			r.begin(id, round{})
 			err = nil
 		case errors.Is(err, errUnknownDefinition), errors.Is(err, eventstore.ErrNewerVersion):
 			r.log.Warn("a saga is left to a newer version of the program", "saga", id, "error", err)
@@ -137,8 +139,8 @@ func (r *runner) drive(id uuid.UUID, this *round) error {
 	if err != nil {
 		return err
 	}
-	var unwritten []Event
-	for woken := this.woken; ; woken = false {
+	saga, unwritten, err := r.keep(saga, nil, this.taken)
+	for woken := this.woken; err == nil; woken = false {
 		if r.isStopping() {
 			return errStopping
 		}
@@ -147,26 +149,47 @@ func (r *runner) drive(id uuid.UUID, this *round) error {
 			return r.end(saga, append(unwritten, Ended{Status: reaction.End, At: now()}))
 		}
 		due, next := split(saga.State, reaction.Do, now(), woken)
-		events := r.take(saga.State, due)
-		unwritten = append(unwritten, events...)
-		if len(unwritten) > 0 && (len(due) == 0 || mustWrite(events)) {
-			if saga, err = r.write(saga, unwritten); err != nil {
-				return err
-			}
-			unwritten = nil
-		} else {
-			for _, e := range events {
-				saga.State = evolve(saga.State, e)
-			}
-		}
-		if saga.State.Status == NeedsAttention {
-			return nil
-		}
 		if len(due) == 0 {
-			r.later(id, next)
-			return nil
+			return r.rest(saga, unwritten, next)
+		}
+		saga, unwritten, err = r.keep(saga, unwritten, r.take(saga.State, due))
+		if saga.State.Status == NeedsAttention {
+			break
 		}
 	}
+	return err
+}
+
+// keep adds what was taken to what is not written yet, and writes where the saga must wait or turn.
+func (r *runner) keep(saga eventstore.Stream[State], unwritten, taken []Event) (eventstore.Stream[State], []Event, error) {
+	unwritten = append(unwritten, taken...)
+	if mustWrite(taken) {
+		saga, err := r.write(saga, unwritten)
+		return saga, nil, err
+	}
+	for _, e := range taken {
+		saga.State = evolve(saga.State, e)
+	}
+	return saga, unwritten, nil
+}
+
+// rest writes what is left, and looks again when a step falls due.
+func (r *runner) rest(saga eventstore.Stream[State], unwritten []Event, until time.Time) error {
+	if len(unwritten) > 0 {
+		if _, err := r.write(saga, unwritten); err != nil {
+			return err
+		}
+	}
+	r.later(saga.ID, until)
+	return nil
+}
+
+// ahead takes the first steps of a saga while its start is being written: that it was asked for is durable already, in the
+// outbox of the cart, and whoever starts it after a crash repeats the same commands.
+func (r *runner) ahead(s State) (taken func() []Event) {
+	done := make(chan []Event, 1)
+	go func() { done <- r.take(s, checkout.react(s).Do) }()
+	return func() []Event { return <-done }
 }
 
 func (r *runner) end(saga eventstore.Stream[State], events []Event) error {
@@ -284,7 +307,7 @@ const standstill = 2 * time.Second
 // later looks again when a step falls due. The timer only saves time: wake_at stands in the row.
 func (r *runner) later(id uuid.UUID, at time.Time) {
 	if wait := time.Until(at); wait < soon {
-		time.AfterFunc(wait, func() { r.begin(id, nil, false) })
+		time.AfterFunc(wait, func() { r.begin(id, round{}) })
 	}
 }
 

@@ -113,7 +113,7 @@ func TestBackoffHolds(t *testing.T) {
 	})
 	id := p.seals(1000)
 	<-g.reached
-	again := p.runner.begin(id, nil, false)
+	again := p.runner.begin(id, round{})
 	close(g.open)
 	<-again.over
 	require.NoError(t, again.err)
@@ -353,7 +353,7 @@ func TestTwoProcessesDrive(t *testing.T) {
 	one, other := start(t, url, both), start(t, url, both)
 	id := one.seals(1000)
 	<-g.reached
-	other.runner.begin(id, nil, true)
+	other.runner.begin(id, round{woken: true})
 	<-g.reached
 	close(g.open)
 	s := one.reaches(id, Completed)
