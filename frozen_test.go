@@ -35,6 +35,7 @@ func TestFrozen(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts three replicas, and waits for others to take over")
 	}
+	pgtest.NeedsSessions(t, "it asks who waits for which server process")
 	luck, url := rand.New(rand.NewPCG(seedOf(t), 0)), pgtest.New(t)
 	f := newFleet(t, 3, url, "PAYMENT_TIMEOUT=35s", "SIMULATOR_LATENCY=150ms") // a call outlives the freeze, and comes late
 	shelf := []string{f.up(t).sells(t, 450), f.up(t).sells(t, 1999)}
