@@ -18,11 +18,12 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"shopping-cart/platform/pgtest"
 )
 
-var freezes = flag.Int("freezes", 0, "how often TestFrozen freezes a replica, each time until its leases have run out; two short ones when 0")
+var freezes = flag.Int("freezes", 0, "how often TestFrozen freezes a replica, each time until its leases have run out; one short one of each kind when 0")
 
 // TestFrozen freezes one of three replicas in the middle of check-outs, and thaws it when the others have brought all of
 // them to an end: often another one than it had in mind, since many are cancelled meanwhile. It goes on where it stood,
@@ -46,11 +47,11 @@ func TestFrozen(t *testing.T) {
 	})
 	rounds := *freezes
 	if w.leases = rounds > 0; !w.leases {
-		rounds = 2
+		rounds = len(moments)
 	}
 	for n := range rounds {
 		f.awaitAnswers(t, 40+luck.Int64N(100))
-		w.round(t, luck, n%2 == 0)
+		w.round(t, luck, moments[n%len(moments)])
 		c.isContent(t)
 	}
 	f.awaitAnswers(t, 50)
@@ -77,22 +78,34 @@ type warden struct {
 	rounds []freeze
 }
 
-// anglers hold up a replica: they edit a cart whose row is locked.
+// anglers keep a replica busy, and hold it up: with an edit of a cart whose row is locked. Nobody answers them in time.
 type anglers struct {
-	bait  cartView
-	sku   string
-	token string
-	gone  sync.WaitGroup
+	shopper
+	bait cartView
+	sku  string
+	gone sync.WaitGroup
 }
+
+// moment is where a replica freezes.
+type moment string
+
+const (
+	anywhere   moment = "anywhere"
+	heldUp     moment = "held up"    // a transaction of its waits for a row, and its steps wait behind in the queue
+	committing moment = "committing" // orders are placed while it stands, and it sends their charges when it goes on
+)
+
+var moments = []moment{committing, anywhere, heldUp}
 
 // freeze is one of them, as it was.
 type freeze struct {
 	replica   int
-	queued    bool // it had a transaction open, and steps in its queue
+	moment    moment
 	lasted    time.Duration
+	begun     int // checkouts that were under way
 	cancelled int
-	payments  []uuid.UUID // of the checkouts that were under way
-	calls     int         // to the provider about these, when all of these were over: each further one is late
+	payments  []uuid.UUID // of those that were over at the thaw
+	calls     int         // to the provider about these until then: each further one is late
 }
 
 func newWarden(t *testing.T, f *fleet, url, sku string) *warden {
@@ -101,39 +114,41 @@ func newWarden(t *testing.T, f *fleet, url, sku string) *warden {
 	require.NoError(t, err)
 	t.Cleanup(db.Close)
 	ada := f.up(t).shopper(t)
-	w := &warden{fleet: f, db: db, anglers: anglers{bait: ada.fills(t), sku: sku, token: ada.token}}
+	w := &warden{fleet: f, db: db, anglers: anglers{shopper: ada, bait: ada.fills(t), sku: sku}}
 	t.Cleanup(w.gone.Wait)
 	return w
 }
 
 // round freezes a replica, has the others finish all that was under way, and thaws it.
-func (w *warden) round(t *testing.T, luck *rand.Rand, queued bool) {
+func (w *warden) round(t *testing.T, luck *rand.Rand, m moment) {
 	t.Helper()
-	r := freeze{replica: luck.IntN(len(w.replicas)), queued: queued}
+	r := freeze{replica: luck.IntN(len(w.replicas)), moment: m}
 	victim, others := w.replicas[r.replica], &fleet{limit: w.limit}
 	for _, h := range w.replicas {
 		if h != victim {
 			others.replicas = append(others.replicas, h)
 		}
 	}
-	release := func() {}
-	if queued {
-		release = w.holdUp(t, victim)
-	}
+	release := w.stall(t, victim, others, m, luck)
 	victim.freeze(t)
 	release()
 	began := time.Now()
+	until(t, "the transactions that waited go on", func() bool { return !w.anyWaits(t) })
 	begun := w.unfinished(t)
+	var cancels errgroup.Group
 	for id, customer := range begun {
 		if luck.IntN(2) == 0 {
 			r.cancelled++
-			_, err := others.insists(t.Context(), http.MethodPost, "/v1/checkouts/"+id.String()+"/cancel", mint(t, settings(), customer), nil,
-				"Idempotency-Key", "freeze")
-			require.NoError(t, err)
+			token := mint(t, settings(), customer)
+			cancels.Go(func() error {
+				_, err := others.insists(t.Context(), http.MethodPost, "/v1/checkouts/"+id.String()+"/cancel", token, nil, "Idempotency-Key", "freeze")
+				return err
+			})
 		}
 	}
 	w.awaitEnds(t, begun)
-	r.lasted = time.Since(began)
+	require.NoError(t, cancels.Wait())
+	r.lasted, r.begun = time.Since(began), len(begun)
 	r.payments = w.paymentsOf(t, begun)
 	r.calls = w.calls(t, r.payments)
 	w.rounds = append(w.rounds, r)
@@ -141,31 +156,107 @@ func (w *warden) round(t *testing.T, luck *rand.Rand, queued bool) {
 	until(t, "the thawed replica serves again", func() bool { return victim.writes(t) })
 }
 
-// holdUp locks the bait and returns when the replica waits for it, with more and more to do behind.
-func (w *warden) holdUp(t *testing.T, victim *host) (release func()) {
+// stall has a replica stand where it is to be frozen, with checkouts at every stage, and says what then lets its
+// transaction go on.
+func (w *warden) stall(t *testing.T, victim *host, others *fleet, m moment, luck *rand.Rand) (release func()) {
+	t.Helper()
+	carts := w.fillsMany(t, others)
+	switch m {
+	case anywhere:
+		w.rush(t, victim, carts)
+		pause(t.Context(), time.Duration(luck.Int64N(int64(400*time.Millisecond)))) // from the seal well into the provider's hands
+	case heldUp:
+		w.rush(t, victim, carts)
+		pause(t.Context(), time.Duration(luck.Int64N(int64(100*time.Millisecond))))
+		l := w.locks(t, "select from cart.streams where id = $1 for update", w.bait.ID)
+		w.sends(t, victim, 0, "/v1/carts/"+w.bait.ID.String()+"/items", map[string]any{"sku": w.sku, "quantity": 1})
+		l.awaits(t, 1)
+		w.awaitAnswers(t, 10) // of the others
+		return l.release
+	case committing: // everybody waits
+		w.rush(t, victim, carts)
+		pause(t.Context(), time.Duration(20+luck.Int64N(40))*time.Millisecond)
+		l := w.locks(t, "select pg_advisory_xact_lock(hashtext('orders.position'))")
+		l.awaits(t, len(w.replicas))
+		return l.release
+	}
+	return func() {}
+}
+
+// lock holds up whoever needs it too.
+type lock struct {
+	tx   pgx.Tx
+	pool *pgxpool.Pool
+}
+
+func (w *warden) locks(t *testing.T, sql string, args ...any) lock {
 	t.Helper()
 	tx, err := w.db.Begin(t.Context())
 	require.NoError(t, err)
-	_, err = tx.Exec(t.Context(), "select from cart.streams where id = $1 for update", w.bait.ID)
+	_, err = tx.Exec(t.Context(), sql, args...)
 	require.NoError(t, err)
-	base, _ := victim.where()
-	w.gone.Go(func() {
-		_, _ = (&site{base: base}).ask(t.Context(), http.MethodPost, "/v1/carts/"+w.bait.ID.String()+"/items", w.token,
-			map[string]any{"sku": w.sku, "quantity": 1})
-	})
-	until(t, "the replica waits", func() (waits bool) {
-		err := w.db.QueryRow(t.Context(), "select exists (select from pg_stat_activity where $1 = any (pg_blocking_pids(pid)))",
-			tx.Conn().PgConn().PID()).Scan(&waits)
-		return err == nil && waits
-	})
-	w.awaitAnswers(t, 25) // of the others
-	return func() { require.NoError(t, tx.Rollback(t.Context())) }
+	l := lock{tx, w.db}
+	t.Cleanup(l.release) // where the test fails first
+	return l
 }
 
-// unfinished are the checkouts under way, with their customers.
+// awaits returns when so many sessions wait.
+func (l lock) awaits(t *testing.T, sessions int) {
+	t.Helper()
+	until(t, fmt.Sprintf("%d wait", sessions), func() bool {
+		var waiting int
+		err := l.pool.QueryRow(t.Context(), "select count(*) from pg_stat_activity where $1 = any (pg_blocking_pids(pid))",
+			l.tx.Conn().PgConn().PID()).Scan(&waiting)
+		return err == nil && waiting >= sessions
+	})
+}
+
+func (l lock) release() { _ = l.tx.Rollback(context.Background()) } // in vain, the transaction is over all the same
+
+// anyWaits reports whether a position is waited for: whoever stands in that line is about to commit.
+func (w *warden) anyWaits(t *testing.T) (waits bool) {
+	t.Helper()
+	require.NoError(t, w.db.QueryRow(t.Context(), `select exists (select from pg_locks where locktype = 'advisory' and not granted
+		and database = (select oid from pg_database where datname = current_database()))`).Scan(&waits))
+	return waits
+}
+
+// fillsMany fills carts, away from the replica that is to be frozen.
+func (w *warden) fillsMany(t *testing.T, at *fleet) []cartView {
+	t.Helper()
+	carts := make([]cartView, 16)
+	for i := range carts {
+		c, err := told[cartView](t.Context(), at, http.MethodPost, "/v1/carts", w.token, map[string]any{"currency": "GBP"}, "Idempotency-Key", uuid.NewString())
+		require.NoError(t, err)
+		carts[i], err = told[cartView](t.Context(), at, http.MethodPost, "/v1/carts/"+c.ID.String()+"/items", w.token,
+			map[string]any{"sku": w.sku, "quantity": 1}, "Idempotency-Key", uuid.NewString())
+		require.NoError(t, err)
+	}
+	return carts
+}
+
+// rush checks carts out at a replica, one soon after the other.
+func (w *warden) rush(t *testing.T, victim *host, carts []cartView) {
+	t.Helper()
+	for i, c := range carts {
+		w.sends(t, victim, time.Duration(i)*5*time.Millisecond, checkoutPath(c), paying("sim_ok"),
+			"Idempotency-Key", c.ID.String(), "If-Match", tag(c.Version))
+	}
+}
+
+// sends makes a request in a while, and waits for no answer.
+func (w *warden) sends(t *testing.T, victim *host, in time.Duration, path string, body any, headers ...string) {
+	base, _ := victim.where()
+	w.gone.Go(func() {
+		pause(t.Context(), in)
+		_, _ = (&site{base: base}).ask(t.Context(), http.MethodPost, path, w.token, body, headers...)
+	})
+}
+
+// unfinished are the checkouts under way, with their customers. One that waits for its shopper is nobody's business.
 func (w *warden) unfinished(t *testing.T) map[uuid.UUID]string {
 	t.Helper()
-	rows, err := w.db.Query(t.Context(), "select id, customer from saga.streams where wake_at is not null")
+	rows, err := w.db.Query(t.Context(), "select id, customer from saga.streams where wake_at is not null and status <> 'requires_action'")
 	require.NoError(t, err)
 	found, id, customer := map[uuid.UUID]string{}, uuid.UUID{}, ""
 	_, err = pgx.ForEachRow(rows, []any{&id, &customer}, func() error {
@@ -176,28 +267,44 @@ func (w *warden) unfinished(t *testing.T) map[uuid.UUID]string {
 	return found
 }
 
-// awaitEnds returns when checkouts have ended.
+// awaitEnds returns when checkouts have ended, or wait for their shopper.
 func (w *warden) awaitEnds(t *testing.T, begun map[uuid.UUID]string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	open := 0
 	require.True(t, eventually(ctx, func() bool {
-		if !w.leases { // as if their time had come: a lease only saves work
-			_, err := w.db.Exec(ctx, `update saga.streams set wake_at = now() where id in
-				(select id from saga.streams where id = any ($1) and wake_at > now() and status <> 'requires_action' for update skip locked)`, ids(begun))
-			require.NoError(t, err)
+		if !w.leases {
+			w.moveUp(t, ctx, begun)
 		}
-		err := w.db.QueryRow(ctx, "select count(*) from saga.streams where id = any ($1) and wake_at is not null", ids(begun)).Scan(&open)
+		err := w.db.QueryRow(ctx, "select count(*) from saga.streams where id = any ($1) and wake_at is not null and status <> 'requires_action'",
+			ids(begun)).Scan(&open)
 		return err == nil && open == 0
 	}), "the others do not end %d of %d checkouts", open, len(begun))
 }
 
+// moveUp has the leases of checkouts end at once, and the time of a session that sits on its locks. Neither is more than
+// a convenience: anybody may drive a saga at any time.
+func (w *warden) moveUp(t *testing.T, ctx context.Context, begun map[uuid.UUID]string) {
+	t.Helper()
+	for _, sql := range []string{
+		`update saga.streams set wake_at = now() where id in
+			(select id from saga.streams where id = any ($1) and wake_at > now() and status <> 'requires_action' for update skip locked)`,
+		`select pg_terminate_backend(pid) from pg_stat_activity where state = 'idle in transaction' and now() - state_change > interval '1 s'
+			and pid in (select unnest(pg_blocking_pids(pid)) from pg_stat_activity) and cardinality($1::uuid[]) > 0`,
+	} {
+		_, err := w.db.Exec(ctx, sql, ids(begun))
+		require.NoError(t, err)
+	}
+}
+
 func ids(of map[uuid.UUID]string) []uuid.UUID { return slices.Collect(maps.Keys(of)) }
 
+// paymentsOf are those of the checkouts that have ended: nobody has a reason to call the provider about them.
 func (w *warden) paymentsOf(t *testing.T, checkouts map[uuid.UUID]string) []uuid.UUID {
 	t.Helper()
-	rows, err := w.db.Query(t.Context(), "select (state -> 'checkout' ->> 'payment_id')::uuid from saga.streams where id = any ($1)", ids(checkouts))
+	rows, err := w.db.Query(t.Context(), "select (state -> 'checkout' ->> 'payment_id')::uuid from saga.streams where id = any ($1) and wake_at is null",
+		ids(checkouts))
 	require.NoError(t, err)
 	found, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	require.NoError(t, err)
@@ -217,14 +324,10 @@ func (w *warden) report(t *testing.T, c *crowd) {
 	var lines strings.Builder
 	all := 0
 	for _, r := range w.rounds {
-		how := "anywhere"
-		if r.queued {
-			how = "held up "
-		}
 		came := w.calls(t, r.payments) - r.calls
 		all += came
-		fmt.Fprintf(&lines, "replica %d, %s, frozen for %5d ms: %2d checkouts under way, %2d cancelled meanwhile, %2d calls came late\n",
-			r.replica, how, r.lasted.Milliseconds(), len(r.payments), r.cancelled, came)
+		fmt.Fprintf(&lines, "replica %d, %-10s, frozen for %5d ms: %2d checkouts under way, %2d cancelled meanwhile, %2d calls came late\n",
+			r.replica, r.moment, r.lasted.Milliseconds(), r.begun, r.cancelled, came)
 	}
 	t.Logf("%d freezes, %d checkouts, refused on the way: %v\n%s", len(w.rounds), len(c.bought), c.refusals, lines.String())
 	require.NotZero(t, all, "the provider heard nothing late: no freeze ever bit")
