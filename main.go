@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -82,7 +83,14 @@ func (local) Mint(subject string, scopes []string, ttl time.Duration) (string, e
 	return token, err
 }
 
+// gcPercent trades memory for time: what a batch decodes is garbage at its end, and the live heap is a few megabytes. With
+// Go's 100 the collector took a fifth of the processor time of a check-out. GOGC overrides it.
+const gcPercent = 400
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	command := kong.Parse(&commands{}, kong.Name("shopping-cart"),
