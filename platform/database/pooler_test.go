@@ -2,6 +2,7 @@ package database_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -55,7 +56,7 @@ func TestTransactionPooler(t *testing.T) {
 			t.Parallel()
 			url := pgtest.NewEmpty(t)
 			if options.Pooler == database.Transaction {
-				url = pgtest.Bouncer(t, url, 1)
+				url = strings.Replace(pgtest.Bouncer(t, url, 1), "default_query_exec_mode", "application_name", 1) // the setting must do
 			} else {
 				pgtest.NeedsSessions(t, "statements are prepared")
 			}
