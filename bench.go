@@ -26,6 +26,14 @@ type benchmark struct {
 	Growth     []int64 `help:"Measure instead how the program bears that many events in its store." placeholder:"10000,1000000,10000000"`
 }
 
+// benchSubject is what is brought up on a server to be measured.
+type benchSubject interface {
+	open(ctx context.Context, server *bench.Server) error
+	close() error
+	workloads() []bench.Workload
+	targets() []bench.Target
+}
+
 // Run measures, and prints what came out.
 func (b *benchmark) Run(ctx context.Context, out io.Writer) (err error) {
 	only, err := regexp.Compile(b.Only)
@@ -41,12 +49,15 @@ func (b *benchmark) Run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer server.Stop()
-	l := &lab{server: server, most: slices.Max(b.Callers)}
-	defer func() { err = errors.Join(err, l.close()) }()
-	if err := l.open(ctx); err != nil {
+	section, subject := "figures", benchSubject(&lab{callers: b.Callers})
+	if len(b.Growth) > 0 {
+		section, subject = "growth", &growth{sizes: b.Growth}
+	}
+	defer func() { err = errors.Join(err, subject.close()) }()
+	if err := subject.open(ctx, server); err != nil {
 		return err
 	}
-	workloads := slices.DeleteFunc(l.workloads(b.Callers), func(w bench.Workload) bool {
+	workloads := slices.DeleteFunc(subject.workloads(), func(w bench.Workload) bool {
 		return !only.MatchString(fmt.Sprintf("%s@%d", w.Name, w.Callers))
 	})
 	results, err := b.measure(ctx, server, workloads)
@@ -54,7 +65,8 @@ func (b *benchmark) Run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	return b.publish(out, bench.Report{
-		Results: results, Targets: targets, Rounds: b.Rounds, Each: b.each(), Machine: bench.MachineOf(server), At: time.Now(),
+		Section: section, Results: results, Targets: subject.targets(), Rounds: b.Rounds, Each: b.each(),
+		Machine: bench.MachineOf(server), At: time.Now(),
 	})
 }
 

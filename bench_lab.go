@@ -16,8 +16,7 @@ import (
 
 // lab is everything that is measured, ready to run beside each other on one server.
 type lab struct {
-	server  *bench.Server
-	most    int    // callers
+	callers []int
 	scripts string // URL of the database that pgbench and GORM work on
 	naive   *bench.Naive
 	shop    *benchShop
@@ -28,21 +27,21 @@ type lab struct {
 // benchScriptCarts is how many carts sql/setup.sql makes: as many as ours, so that locks meet as often.
 const benchScriptCarts = benchCarts
 
-func (l *lab) open(ctx context.Context) (err error) {
-	if l.scripts, err = l.server.Database(ctx, "scripts"); err != nil {
+func (l *lab) open(ctx context.Context, server *bench.Server) (err error) {
+	if l.scripts, err = server.Database(ctx, "scripts"); err != nil {
 		return err
 	}
 	if err = bench.Fill(ctx, l.scripts, "setup.sql"); err != nil {
 		return err
 	}
-	if l.naive, err = bench.OpenNaive(l.scripts, l.most, benchScriptCarts); err != nil {
+	if l.naive, err = bench.OpenNaive(l.scripts, slices.Max(l.callers), benchScriptCarts); err != nil {
 		return err
 	}
-	url, err := l.server.Database(ctx, "ours")
+	url, err := server.Database(ctx, "ours")
 	if err != nil {
 		return err
 	}
-	if l.shop, err = openBenchShop(ctx, url); err != nil {
+	if l.shop, err = openBenchShop(ctx, url, benchCarts); err != nil {
 		return err
 	}
 	settings, err := config.Load()
@@ -95,14 +94,14 @@ const (
 const slowProvider = 20 * time.Millisecond
 
 // workloads are in the order in which they are measured: what is compared stands together.
-func (l *lab) workloads(callers []int) (all []bench.Workload) {
-	for _, n := range callers {
+func (l *lab) workloads() (all []bench.Workload) {
+	for _, n := range l.callers {
 		all = append(all, l.commands(n)...)
 	}
-	for _, n := range callers {
+	for _, n := range l.callers {
 		all = append(all, l.loads(n)...)
 	}
-	for _, n := range callers {
+	for _, n := range l.callers {
 		all = append(all, l.checkouts(n)...)
 	}
 	return all

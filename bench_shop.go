@@ -65,7 +65,7 @@ func benchSettings(url string) (config.Config, error) {
 }
 
 // openBenchShop runs the program on a migrated database and fills it over its own API.
-func openBenchShop(ctx context.Context, url string) (s *benchShop, err error) {
+func openBenchShop(ctx context.Context, url string, carts int) (s *benchShop, err error) {
 	settings, err := benchSettings(url)
 	if err != nil {
 		return nil, err
@@ -90,14 +90,14 @@ func openBenchShop(ctx context.Context, url string) (s *benchShop, err error) {
 		defer s.program.close()
 		return <-ended
 	}
-	if err := s.fill(ctx, settings); err != nil {
+	if err := s.fill(ctx, settings, carts); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
 }
 
 // fill puts products into the price book and on stock, and opens the carts.
-func (s *benchShop) fill(ctx context.Context, settings config.Config) error {
+func (s *benchShop) fill(ctx context.Context, settings config.Config, carts int) error {
 	tokens, err := auth.New([]byte(settings.AuthSecret), settings.AuthAudience)
 	if err != nil {
 		return err
@@ -128,7 +128,7 @@ func (s *benchShop) fill(ctx context.Context, settings config.Config) error {
 	if err := s.openCart(ctx); err != nil {
 		return err
 	}
-	s.carts, err = s.copies(ctx, benchCarts, false)
+	s.carts, err = s.copies(ctx, carts, false)
 	return err
 }
 
@@ -202,28 +202,33 @@ func (s *benchShop) load(ctx context.Context, id uuid.UUID) error {
 	return err
 }
 
-// checkOut is a check-out without HTTP, from the shopper's order to the end of the saga.
+// checkOut checks a fresh cart out.
 func (s *benchShop) checkOut(ctx context.Context, _ int64) error {
 	n := s.taken.Add(1) - 1
 	if n >= int64(len(s.fresh)) {
 		return bench.ErrSpent
 	}
+	_, err := s.checksOut(ctx, s.fresh[n], benchVersion)
+	return err
+}
+
+// checksOut is a check-out without HTTP, from the shopper's order to the end of the saga.
+func (s *benchShop) checksOut(ctx context.Context, id uuid.UUID, version int64) (saga.CheckoutView, error) {
 	contact := order.Contact{ID: uuid.Must(uuid.NewV7()), CustomerID: s.caller.Subject, Email: "ada@example.com"}
 	if err := s.orders.SaveContact(ctx, contact); err != nil {
-		return err
+		return saga.CheckoutView{}, err
 	}
-	version := int64(benchVersion)
 	sealed, err := s.program.carts.CheckOut(ctx, cart.CheckOut{
-		CartID: s.fresh[n], Caller: s.caller, PaymentMethod: "sim_ok", ContactID: contact.ID, Write: s.write(&version),
+		CartID: id, Caller: s.caller, PaymentMethod: "sim_ok", ContactID: contact.ID, Write: s.write(&version),
 	})
 	if err != nil {
-		return err
+		return saga.CheckoutView{}, err
 	}
 	done, err := s.sagas.Await(ctx, sealed.CheckoutID)
 	if err == nil && done.Status != saga.Completed {
 		err = fmt.Errorf("the checkout became %s", done.Status)
 	}
-	return err
+	return done, err
 }
 
 // call sends a request and reads the answer into v, unless that is nil.

@@ -5,10 +5,13 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
 )
 
-// CopyCart writes every row of a cart again, whatever its columns are, under new ids. The SKU of its line becomes the one
-// that stands beside the id.
+// Rows are copied whole, whatever their columns are: only what must differ is named. So a copy is what the program wrote.
+
+// CopyCart copies a cart to new ids. The SKU of its line becomes the one that stands beside the id.
 func CopyCart(ctx context.Context, conn *pgx.Conn, origin [16]byte, sku string, ids [][16]byte, skus []string) error {
 	for _, rows := range []string{
 		`insert into cart.streams select r.*
@@ -30,4 +33,89 @@ func CopyCart(ctx context.Context, conn *pgx.Conn, origin [16]byte, sku string, 
 		}
 	}
 	return nil
+}
+
+// History is what some streams left in the store: one stream a schema.
+type History map[string][16]byte
+
+// Events is how many events a history has.
+func (h History) Events(ctx context.Context, pool *pgxpool.Pool) (n int64, err error) {
+	for schema, stream := range h {
+		var of int64
+		if err := pool.QueryRow(ctx, "select count(*) from "+schema+".events where stream = $1", stream).Scan(&of); err != nil {
+			return 0, fmt.Errorf("count events of %s: %w", schema, err)
+		}
+		n += of
+	}
+	return n, nil
+}
+
+// copiesAtOnce is how many copies one transaction makes.
+const copiesAtOnce = 5_000
+
+// Copy copies a history so many times, in chunks, the schemas side by side.
+func (h History) Copy(ctx context.Context, pool *pgxpool.Pool, times int64, progress func(done int64)) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for schema, stream := range h {
+		g.Go(func() error {
+			for from := int64(0); from < times; from += copiesAtOnce {
+				if err := copyStream(ctx, pool, schema, stream, from, min(from+copiesAtOnce, times)); err != nil {
+					return fmt.Errorf("copy the history of %s: %w", schema, err)
+				}
+				if schema == "cart" {
+					progress(min(from+copiesAtOnce, times))
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// copyStream makes the copies from to below to. The id of a copy is as random, or as much in the order of time, as the
+// original's is: that is what an index feels.
+func copyStream(ctx context.Context, pool *pgxpool.Pool, schema string, stream [16]byte, from, to int64) error {
+	const id = `(case substr($1::uuid::text, 15, 1) when '7'
+			then lpad(to_hex(1700000000000 + n), 12, '0') || '7' || substr(md5($1::text || n), 14) else md5($1::text || n) end)::uuid`
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "set local synchronous_commit = off; set local statement_timeout = 0"); err != nil {
+			return err
+		}
+		for _, rows := range []string{
+			`insert into %[1]s.streams select r.*
+				from generate_series($2::bigint, $3::bigint - 1) n, %[1]s.streams o,
+					json_populate_record(o, json_build_object('id', ` + id + `, 'key', case when o.key is not null then 'copy ' || n end)) r
+				where o.id = $1::uuid`,
+			`insert into %[1]s.receipts select r.*
+				from generate_series($2::bigint, $3::bigint - 1) n, %[1]s.receipts o,
+					json_populate_record(o, json_build_object('id', md5(o.id::text || n), 'stream', ` + id + `)) r
+				where o.stream = $1::uuid`,
+			`insert into %[1]s.events select r.*
+				from generate_series($2::bigint, $3::bigint - 1) n, (select e from %[1]s.events e where e.stream = $1::uuid order by e.version) o,
+					json_populate_record(o.e, json_build_object('position', nextval('%[1]s.position'), 'stream', ` + id + `)) r`,
+		} {
+			if _, err := tx.Exec(ctx, fmt.Sprintf(rows, schema), stream, from, to); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Settle leaves a filled database as its autovacuum would, in time.
+func (h History) Settle(ctx context.Context, pool *pgxpool.Pool) error {
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	for schema := range h {
+		for _, statement := range []string{"vacuum analyze " + schema + ".streams", "vacuum analyze " + schema + ".events", "vacuum analyze " + schema + ".receipts"} {
+			if _, err := conn.Exec(ctx, statement); err != nil {
+				return fmt.Errorf("%s: %w", statement, err)
+			}
+		}
+	}
+	_, err = conn.Exec(ctx, "checkpoint")
+	return err
 }

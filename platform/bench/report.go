@@ -13,6 +13,7 @@ import (
 
 // Report is what a run is published as.
 type Report struct {
+	Section string // of the file that Save writes into; the one called "figures" has a plot
 	Results Results
 	Targets []Target
 	Rounds  int
@@ -81,19 +82,26 @@ func (r Report) writeTargets(b *strings.Builder) {
 		if !measured {
 			continue
 		}
-		sign, verdict := "≥", "met"
-		if t.AtMost {
-			sign = "≤"
-		}
-		if !met {
-			verdict = "**missed**"
-		}
-		rows = append(rows, strings.TrimSpace(fmt.Sprintf("| %s | %s %s %s", t.What, sign, short(t.Bound), t.Unit))+
-			fmt.Sprintf(" | %s | %s |\n", short(value), verdict))
+		rows = append(rows, fmt.Sprintf("| %s | %s | %s |\n", t.What, short(value), t.verdict(met)))
 	}
 	if len(rows) > 0 {
-		b.WriteString("\n| What | Target | Measured | |\n|---|---|---:|---|\n" + strings.Join(rows, ""))
+		b.WriteString("\n| What | Measured | Target | |\n|---|---:|---|---|\n" + strings.Join(rows, ""))
 	}
+}
+
+// verdict names the target, and whether it was met.
+func (t Target) verdict(met bool) string {
+	sign, verdict := "≥", "met"
+	if t.AtMost {
+		sign = "≤"
+	}
+	if !met {
+		verdict = "**missed**"
+	}
+	if t.Bound == 0 {
+		return t.Unit + " | "
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s %s %s", sign, short(t.Bound), t.Unit)) + " | " + verdict
 }
 
 // whole is a number with commas, and none for 0: most who see a 0 would ask what it means.
@@ -134,11 +142,14 @@ func (r Report) Save(file string) error {
 	if err != nil {
 		return err
 	}
-	if text, err = replaceBetween(text, "figures", r.markdown()); err != nil {
+	if text, err = replaceBetween(text, r.Section, r.markdown()); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	if err := os.WriteFile(file, text, 0o644); err != nil {
 		return err
+	}
+	if r.Section != "figures" {
+		return nil
 	}
 	return os.WriteFile(filepath.Join(filepath.Dir(file), "benchmarks.svg"), []byte(r.plot()), 0o644)
 }
