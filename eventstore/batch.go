@@ -33,7 +33,8 @@ type doneCommand struct {
 }
 
 // try runs a batch once: read, decide, write. Every job has its answer when the error is nil.
-func (c *Committer) try(batch []*job) (err error) {
+func (c *Committer) try(batch []*job, turn *turn) (err error) {
+	defer turn.end()
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
 	conn, err := c.pool.Acquire(ctx)
@@ -59,6 +60,9 @@ func (c *Committer) try(batch []*job) (err error) {
 	for _, j := range batch {
 		decide(j, works[slices.IndexFunc(works, func(w *work) bool { return w.store == j.store })])
 	}
+	c.writing <- struct{}{} // whoever holds it waits for nobody who waits for it: its rows are locked, and it only adds others
+	defer func() { <-c.writing }()
+	turn.end()
 	if err = c.write(ctx, conn.Conn(), works, len(batch) > 0); err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ const (
 // CommitterConfig sizes a committer. Zero values take the defaults.
 type CommitterConfig struct {
 	Queue   int                                           // commands that may wait; beyond that ErrBusy (4096)
-	Workers int                                           // connections that drain the queue (1)
+	Workers int                                           // pipelines that drain the queue, two connections each (1)
 	Begin   string                                        // SQL that transactions begin with, where sessions do not pin their plans; may be empty
 	Batched func(commands int, took time.Duration)        // told of every transaction; may be nil
 	Decided func(schema, outcome string)                  // told of every command: done, replayed, refused or failed; may be nil
@@ -40,6 +40,8 @@ type Committer struct {
 	queue   chan *job
 	stores  []*Store // by schema: the order in which every batch locks and writes
 	closing chan struct{}
+	reading chan struct{} // has room for a batch of each pipeline that is gathered, read and decided
+	writing chan struct{} // and for one that is written and committed
 	counts  struct{ batches, commands, events atomic.Int64 }
 }
 
@@ -68,7 +70,10 @@ func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
 	if config.Handled == nil {
 		config.Handled = func(string, time.Duration, error) {}
 	}
-	return &Committer{pool: pool, config: config, queue: make(chan *job, config.Queue), closing: make(chan struct{})}
+	return &Committer{
+		pool: pool, config: config, queue: make(chan *job, config.Queue), closing: make(chan struct{}),
+		reading: make(chan struct{}, config.Workers), writing: make(chan struct{}, config.Workers),
+	}
 }
 
 func orDefault(n, d int) int {
@@ -92,13 +97,13 @@ func (c *Committer) Waiting() int { return len(c.queue) }
 // Run commits until ctx is done, and then what is still queued. It is called once.
 func (c *Committer) Run(ctx context.Context) error {
 	done := make(chan struct{})
-	for range c.config.Workers {
+	for range 2 * c.config.Workers {
 		go func() {
 			c.work(ctx)
 			done <- struct{}{}
 		}()
 	}
-	for range c.config.Workers {
+	for range 2 * c.config.Workers {
 		<-done
 	}
 	close(c.closing)
@@ -137,31 +142,53 @@ func (c *Committer) do(ctx context.Context, s *Store, cmd *Command) (Receipt, er
 	}
 }
 
+// work answers batch after batch. While one is being written and committed, the next one is already gathered, read and
+// decided on another connection: so the server is at work while the program is, and the disk while both are. More than
+// these two in flight would only make the batches smaller.
 func (c *Committer) work(ctx context.Context) {
 	flush := time.NewTicker(idleFlush)
 	defer flush.Stop()
 	batch := make([]*job, 0, maxBatch)
 	for {
+		turn := c.turn()
 		batch = batch[:0]
 		select {
 		case j := <-c.queue:
 			batch = c.gather(append(batch, j))
 		case <-flush.C:
 			if !c.anyHandled() {
+				turn.end()
 				continue
 			}
 		case <-ctx.Done():
 			if batch = c.gather(batch); len(batch) == 0 && !c.anyHandled() {
+				turn.end()
 				return
 			}
 		}
-		if err := c.run(batch); err != nil && ctx.Err() != nil && len(batch) == 0 {
+		err := c.run(batch, turn)
+		if err != nil && ctx.Err() != nil && len(batch) == 0 {
 			return
 		}
 		for _, j := range batch {
 			c.config.Decided(j.store.schema, j.outcome())
 			j.done <- struct{}{}
 		}
+	}
+}
+
+// turn is the right to gather and read a batch. It ends once, when the batch is about to be written or has failed.
+type turn struct{ reading chan struct{} }
+
+func (c *Committer) turn() *turn {
+	c.reading <- struct{}{}
+	return &turn{c.reading}
+}
+
+func (t *turn) end() {
+	if t.reading != nil {
+		<-t.reading
+		t.reading = nil
 	}
 }
 
@@ -193,12 +220,12 @@ func (c *Committer) gather(batch []*job) []*job {
 
 // run answers a batch. After a race (a stream or a receipt made meanwhile) it is repeated whole; what fails otherwise
 // is repeated one command at a time, so that only the culprit fails.
-func (c *Committer) run(batch []*job) error {
+func (c *Committer) run(batch []*job, turn *turn) error {
 	started := time.Now()
-	err := c.try(batch)
+	err := c.try(batch, turn)
 	for n := 0; n < maxRaces && (isRace(err) || n == 0 && isLost(err)); n++ {
 		c.config.Failed(len(batch), err)
-		err = c.try(batch)
+		err = c.try(batch, turn)
 	}
 	if err == nil {
 		c.config.Batched(len(batch), time.Since(started))
@@ -212,7 +239,7 @@ func (c *Committer) run(batch []*job) error {
 		return err
 	}
 	for i := range batch {
-		_ = c.run(batch[i : i+1]) // each job carries its own error
+		_ = c.run(batch[i:i+1], turn) // each job carries its own error
 	}
 	return nil
 }

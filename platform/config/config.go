@@ -45,7 +45,7 @@ type Config struct {
 	SimulatorDatabaseURL string `env:"SIMULATOR_DATABASE_URL"`
 	DatabasePooler       string `env:"DATABASE_POOLER" envDefault:"session"` // session, transaction or transaction-prepared
 
-	Committers       int   `env:"COMMITTERS" envDefault:"1"`        // command batches in flight per database
+	Committers       int   `env:"COMMITTERS" envDefault:"1"`        // pipelines of command batches per database
 	QueueSize        int   `env:"QUEUE_SIZE" envDefault:"4096"`     // commands that wait for a batch
 	QueryConnections int32 `env:"QUERY_CONNECTIONS" envDefault:"8"` // per database
 

@@ -34,7 +34,7 @@ type Pools struct {
 // Options size the pools. The zero value is good for one committer.
 type Options struct {
 	Application string       // application_name of the sessions; "shopping-cart" when empty
-	Write       int32        // connections of Write; 2 when 0: a committer and one to spare
+	Write       int32        // connections of Write; 3 when 0: a committer's two and one to spare
 	Query       int32        // connections of Query; 8 when 0
 	Control     int32        // connections of Control; 4 when 0
 	Pooler      Pooler       // Session when empty
@@ -52,7 +52,7 @@ func Open(ctx context.Context, url string, o Options) (*Pools, error) {
 	p := &Pools{}
 	before := &gate{log: o.Log}
 	for pool, purpose := range map[**pgxpool.Pool]purpose{
-		&p.Write:   {orDefault(o.Write, 2), writeSettings, 15 * time.Second, true},
+		&p.Write:   {orDefault(o.Write, 3), writeSettings, 15 * time.Second, true},
 		&p.Query:   {orDefault(o.Query, 8), querySettings, 20 * time.Second, false},
 		&p.Control: {orDefault(o.Control, 4), controlSettings, 35 * time.Second, false},
 	} {
