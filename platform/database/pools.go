@@ -1,6 +1,7 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -39,6 +40,8 @@ type Options struct {
 	Control     int32        // connections of Control; 4 when 0
 	Pooler      Pooler       // Session when empty
 	Log         *slog.Logger // told when the server goes away and when it is back; slog.Default when nil
+
+	limit time.Duration // of every call; that of its pool when 0
 }
 
 // Open connects to the database at url and makes sure that it answers.
@@ -118,7 +121,10 @@ func (p *Pools) open(ctx context.Context, url string, o Options, of purpose, bef
 	c.PingTimeout = 5 * time.Second
 	prepare(c.ConnConfig, o.Application)
 	of.configure(c, pooler)
-	c.ConnConfig.Tracer = watch{before, of.limit}
+	c.ConnConfig.Tracer = watch{before, cmp.Or(o.limit, of.limit)}
+	if c.ConnConfig.ValidateConnect != nil { // target_session_attrs: there is another server to go to
+		c.PrepareConn = func(_ context.Context, conn *pgx.Conn) (bool, error) { return !saysReadOnly(conn), nil }
+	}
 	c.BeforeConnect = func(context.Context, *pgx.ConnConfig) error { return before.enter() }
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
@@ -135,6 +141,12 @@ func prepare(c *pgx.ConnConfig, application string) {
 		c.ConnectTimeout = 5 * time.Second
 	}
 	c.OnPgError = keepConnection
+}
+
+// saysReadOnly: a server tells its clients, unasked, when it stops or begins to be one that only reads.
+func saysReadOnly(conn *pgx.Conn) bool {
+	status := conn.PgConn().ParameterStatus
+	return status("in_hot_standby") == "on" || status("default_transaction_read_only") == "on"
 }
 
 // keepConnection says whether a connection is still of use after an error. One that reports read-only (25006) leads

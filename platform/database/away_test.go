@@ -1,0 +1,171 @@
+package database_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/database"
+	"shopping-cart/platform/pgtest"
+)
+
+// While the server is away everybody is told so at once, and few try to connect; one line of the log says it, and one that
+// it is back.
+func TestNoStormMeetsAServerThatIsAway(t *testing.T) {
+	t.Parallel()
+	line := pgtest.NewLine(t, pgtest.NewEmpty(t))
+	said := &lines{}
+	p, err := database.Open(t.Context(), line.URL(), database.Options{Log: slog.New(slog.NewTextHandler(said, nil))})
+	require.NoError(t, err)
+	defer p.Close()
+	line.Cut()
+	before := line.Dialed()
+	var failed atomic.Int64
+	var all sync.WaitGroup
+	for _, pool := range []*pgxpool.Pool{p.Write, p.Query, p.Control} {
+		for range 10 {
+			all.Go(func() {
+				for failed.Load() < 5000 {
+					if pool.Ping(t.Context()) != nil {
+						failed.Add(1)
+					}
+				}
+			})
+		}
+	}
+	all.Wait()
+	connections := int(p.Write.Config().MaxConns + p.Query.Config().MaxConns + p.Control.Config().MaxConns)
+	require.Less(t, line.Dialed()-before, connections+20, "connects for %d calls", failed.Load())
+	require.ErrorContains(t, p.Query.Ping(t.Context()), "not reachable")
+	require.Equal(t, 1, said.count("is not reachable"))
+
+	line.Mend()
+	for _, pool := range []*pgxpool.Pool{p.Write, p.Query, p.Control} {
+		require.Eventually(t, func() bool { return pool.Ping(t.Context()) == nil }, patience, 10*time.Millisecond)
+	}
+	require.Equal(t, 1, said.count("reachable again"))
+	require.Equal(t, 2, said.count("\n"))
+}
+
+// A server that takes connections and then says nothing holds nobody for ever, not even who set no deadline.
+func TestEveryCallEnds(t *testing.T) {
+	t.Parallel()
+	line := pgtest.NewLine(t, pgtest.NewEmpty(t))
+	p, err := database.Open(t.Context(), line.URL(), database.Options{}.Limited(200*time.Millisecond))
+	require.NoError(t, err)
+	defer p.Close()
+	conn, err := p.Write.Acquire(t.Context())
+	require.NoError(t, err)
+	defer conn.Release()
+	line.Hush()
+	ended := make(chan error)
+	for _, call := range []func(context.Context) error{
+		func(ctx context.Context) error { _, err := p.Query.Exec(ctx, "select 1"); return err },
+		func(ctx context.Context) error { return p.Views.WithContext(ctx).Exec("select 1").Error },
+		func(ctx context.Context) error { return conn.SendBatch(ctx, batchOf("select 1", "select 2")).Close() },
+		func(ctx context.Context) error {
+			return pgx.BeginFunc(ctx, p.Control, func(pgx.Tx) error { return nil })
+		},
+	} {
+		go func() { ended <- call(context.Background()) }()
+		select {
+		case err := <-ended:
+			require.Error(t, err)
+		case <-time.After(patience):
+			require.Fail(t, "a call never ends")
+		}
+	}
+}
+
+// Of two servers one takes writes. When they change roles, no connection stays with the one that only reads.
+func TestFailover(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts two servers")
+	}
+	t.Parallel()
+	one, other := pgtest.NewServer(t), pgtest.NewServer(t)
+	turn(t, other, "on")
+	p := openPools(t, either(t, one.URL(), other.URL()))
+	where := func(pool *pgxpool.Pool) (dir string) {
+		_ = pool.QueryRow(t.Context(), "select current_setting('data_directory')").Scan(&dir)
+		return dir
+	}
+	was := where(p.Write)
+	require.Equal(t, was, where(p.Query))
+
+	turn(t, one, "on")
+	turn(t, other, "off")
+
+	for _, pool := range []*pgxpool.Pool{p.Write, p.Query, p.Control} {
+		require.Eventually(t, func() bool {
+			now := where(pool)
+			return now != "" && now != was
+		}, patience, 10*time.Millisecond)
+	}
+	_, err := p.Write.Exec(t.Context(), "create table written (n int)")
+	require.NoError(t, err)
+}
+
+// turn makes a server read-only, or one that takes writes, for the sessions that it has too.
+func turn(t *testing.T, s *pgtest.Server, readOnly string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), s.URL())
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	_, err = conn.Exec(t.Context(), "alter system set default_transaction_read_only = "+readOnly)
+	require.NoError(t, err)
+	_, err = conn.Exec(t.Context(), "select pg_reload_conf()")
+	require.NoError(t, err)
+}
+
+// either is a URL of two servers, of which the one that takes writes is wanted.
+func either(t *testing.T, one, other string) string {
+	t.Helper()
+	a, err := url.Parse(one)
+	require.NoError(t, err)
+	b, err := url.Parse(other)
+	require.NoError(t, err)
+	q := a.Query()
+	q.Set("host", q.Get("host")+","+b.Query().Get("host"))
+	q.Set("target_session_attrs", "read-write")
+	a.RawQuery = q.Encode()
+	return a.String()
+}
+
+func batchOf(statements ...string) *pgx.Batch {
+	var b pgx.Batch
+	for _, sql := range statements {
+		b.Queue(sql)
+	}
+	return &b
+}
+
+// lines is a log that can be counted.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+var _ io.Writer = (*lines)(nil)
+
+func (l *lines) Write(text []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(text)
+}
+
+func (l *lines) count(what string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), what)
+}

@@ -1,0 +1,159 @@
+package pgtest
+
+import (
+	"bytes"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Line carries the connections to a database, and fails as a test says.
+type Line struct {
+	url       string
+	to        [2]string // network and address
+	listener  net.Listener
+	dialed    atomic.Int64
+	forgetful atomic.Bool // swallows the next answer to a COMMIT, and the connection with it
+	silent    chan struct{}
+
+	mu    sync.Mutex
+	down  bool
+	conns map[net.Conn]bool
+}
+
+// NewLine gives a line to the database at a URL. It ends when the test does.
+func NewLine(t testing.TB, database string) *Line {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "line")
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	to, err := pgx.ParseConfig(database)
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	q := u.Query()
+	q.Set("host", dir)
+	q.Set("port", strconv.Itoa(int(to.Port)))
+	q.Set("sslmode", "disable")
+	u.RawQuery = q.Encode()
+	l := &Line{url: u.String(), conns: map[net.Conn]bool{}, silent: make(chan struct{})}
+	l.to[0], l.to[1] = pgconn.NetworkAddress(to.Host, to.Port)
+	if l.listener, err = net.Listen("unix", filepath.Join(dir, ".s.PGSQL."+strconv.Itoa(int(to.Port)))); err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	go l.accept()
+	t.Cleanup(func() {
+		_ = l.listener.Close()
+		l.Cut()
+	})
+	return l
+}
+
+// URL is that of the database, over the line.
+func (l *Line) URL() string { return l.url }
+
+// Dialed is how often somebody tried to connect, in vain too.
+func (l *Line) Dialed() int { return int(l.dialed.Load()) }
+
+// Cut ends every connection, and each new one at once, until Mend.
+func (l *Line) Cut() { l.set(true) }
+
+// Mend lets new connections through.
+func (l *Line) Mend() { l.set(false) }
+
+// Hush keeps the connections and carries nothing more, for good.
+func (l *Line) Hush() { close(l.silent) }
+
+// LoseNextCommit cuts the connection that commits next, when the server has committed and before anybody is told.
+func (l *Line) LoseNextCommit() { l.forgetful.Store(true) }
+
+// Lost says whether a commit's answer was lost since.
+func (l *Line) Lost() bool { return !l.forgetful.Load() }
+
+func (l *Line) set(down bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.down = down; !down {
+		return
+	}
+	for c := range l.conns {
+		_ = c.Close()
+	}
+	clear(l.conns)
+}
+
+func (l *Line) accept() {
+	for {
+		client, err := l.listener.Accept()
+		if err != nil {
+			return
+		}
+		l.dialed.Add(1)
+		server, err := net.Dial(l.to[0], l.to[1])
+		if err != nil || !l.keep(client, server) {
+			_ = client.Close()
+			continue
+		}
+		go l.carry(client, server, false)
+		go l.carry(server, client, true)
+	}
+}
+
+func (l *Line) keep(conns ...net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range conns {
+		if l.down {
+			_ = c.Close()
+		} else {
+			l.conns[c] = true
+		}
+	}
+	return !l.down
+}
+
+// committed is the server's answer to COMMIT: CommandComplete, its length, its tag.
+var committed = []byte("C\x00\x00\x00\x0bCOMMIT\x00")
+
+func (l *Line) carry(from, to net.Conn, answers bool) {
+	defer from.Close()
+	defer to.Close()
+	buffer := make([]byte, 1<<16)
+	for {
+		n, err := from.Read(buffer)
+		if answers && bytes.Contains(buffer[:n], committed) && l.forgetful.CompareAndSwap(true, false) {
+			return
+		}
+		if n > 0 && !l.isSilent() {
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (l *Line) isSilent() bool {
+	select {
+	case <-l.silent:
+		return true
+	default:
+		return false
+	}
+}
