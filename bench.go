@@ -32,6 +32,7 @@ type benchSubject interface {
 	close() error
 	workloads() []bench.Workload
 	targets() []bench.Target
+	plots() []bench.Plot
 }
 
 // Run measures, and prints what came out.
@@ -65,7 +66,7 @@ func (b *benchmark) Run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	return b.publish(out, bench.Report{
-		Section: section, Results: results, Targets: subject.targets(), Rounds: b.Rounds, Each: b.each(),
+		Section: section, Results: results, Targets: subject.targets(), Plots: subject.plots(), Rounds: b.Rounds, Each: b.each(),
 		Machine: bench.MachineOf(server), At: time.Now(),
 	})
 }

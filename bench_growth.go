@@ -158,3 +158,5 @@ func (g *growth) targets() (all []bench.Target) {
 	}
 	return all
 }
+
+func (*growth) plots() []bench.Plot { return nil }

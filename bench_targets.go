@@ -30,3 +30,16 @@ func over(what, of string, callers int, to string, toCallers int, bound float64,
 func atMost(what string, of bench.Point, to *bench.Point, bound float64, unit string) bench.Target {
 	return bench.Target{What: what, Of: of, To: to, Bound: bound, AtMost: true, Unit: unit}
 }
+
+func (*lab) plots() []bench.Plot {
+	return []bench.Plot{
+		{Title: "Cart commands a second", Bars: []bench.Bar{
+			{Label: "pgbench (R)", Name: commandPgbench, Shade: bench.Grey}, {Label: "GORM", Name: commandGORM, Shade: bench.Gold},
+			{Label: "ours", Name: commandProcess, Shade: bench.Blue}, {Label: "ours, HTTP", Name: commandHTTP, Shade: bench.Sky},
+		}},
+		{Title: "Check-outs a second", Bars: []bench.Bar{
+			{Label: "pgbench (C5)", Name: checkoutPgbench, Shade: bench.Grey},
+			{Label: "ours", Name: checkoutProcess, Shade: bench.Blue}, {Label: "ours, HTTP", Name: checkoutHTTP, Shade: bench.Sky},
+		}},
+	}
+}

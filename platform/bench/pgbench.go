@@ -122,6 +122,9 @@ func howLong(callers int, d time.Duration) []string {
 // sampleOf reads what pgbench says. Its rate leaves out the time to connect.
 func (p Pgbench) sampleOf(output []byte) (Sample, error) {
 	rate, units := connected.FindSubmatch(output), processed.FindSubmatch(output)
+	if units != nil && string(units[1]) == "0" {
+		return Sample{}, nil // it names no rate then
+	}
 	if rate == nil || units == nil {
 		return Sample{}, fmt.Errorf("pgbench says something new: %s", output)
 	}

@@ -13,7 +13,8 @@ import (
 
 // Report is what a run is published as.
 type Report struct {
-	Section string // of the file that Save writes into; the one called "figures" has a plot
+	Section string // of the file that Save writes into
+	Plots   []Plot // drawn beside that file; may be none
 	Results Results
 	Targets []Target
 	Rounds  int
@@ -148,10 +149,10 @@ func (r Report) Save(file string) error {
 	if err := os.WriteFile(file, text, 0o644); err != nil {
 		return err
 	}
-	if r.Section != "figures" {
+	if len(r.Plots) == 0 {
 		return nil
 	}
-	return os.WriteFile(filepath.Join(filepath.Dir(file), "benchmarks.svg"), []byte(r.plot()), 0o644)
+	return os.WriteFile(filepath.Join(filepath.Dir(file), "benchmarks.svg"), []byte(svg(r.Plots, r.Results)), 0o644)
 }
 
 // replaceBetween replaces what stands between <!-- name --> and <!-- /name -->.
@@ -163,5 +164,3 @@ func replaceBetween(text []byte, name, by string) ([]byte, error) {
 	}
 	return []byte(before + "<!-- " + name + " -->\n" + by + "<!-- /" + name + " -->" + after), nil
 }
-
-func (r Report) plot() string { return "<svg xmlns='http://www.w3.org/2000/svg'/>\n" }
