@@ -148,6 +148,9 @@ func (w *warden) round(t *testing.T, luck *rand.Rand, m moment) {
 	}
 	w.awaitEnds(t, begun)
 	require.NoError(t, cancels.Wait())
+	if w.leases {
+		pause(t.Context(), time.Until(began.Add(leased)))
+	}
 	r.lasted, r.begun = time.Since(began), len(begun)
 	r.payments = w.paymentsOf(t, begun)
 	r.calls = w.calls(t, r.payments)
@@ -155,6 +158,9 @@ func (w *warden) round(t *testing.T, luck *rand.Rand, m moment) {
 	victim.thaw(t)
 	until(t, "the thawed replica serves again", func() bool { return victim.writes(t) })
 }
+
+// leased is longer than a replica that drives a saga is left alone.
+const leased = 16 * time.Second
 
 // stall has a replica stand where it is to be frozen, with checkouts at every stage, and says what then lets its
 // transaction go on.

@@ -3,8 +3,12 @@ package pgtest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 
 	"shopping-cart/migrations"
@@ -14,8 +18,8 @@ import (
 // Server is a PostgreSQL server of a test's own, which the test may end, as by a crash or in good order, and start again
 // on the same data and at the same URL.
 //
-// It answers commits before the disk has them. That forgets nothing here: what a process has written outlives the process
-// in the operating system's cache, and no test cuts the power.
+// It answers commits before the disk has them, and does without full pages. That forgets nothing here: what a process has
+// written outlives the process in the operating system's cache, and no test cuts the power.
 type Server struct {
 	t       testing.TB
 	config  database.EmbeddedConfig
@@ -35,7 +39,7 @@ func NewServer(t testing.TB) *Server {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	s := &Server{t: t, config: database.EmbeddedConfig{
 		Dir: filepath.Join(dir, "data"), BinDir: os.Getenv("PG_BIN_DIR"), NoSync: true,
-		Params: map[string]string{"fsync": "off", "max_connections": "200", "log_connections": "on"},
+		Params: map[string]string{"fsync": "off", "full_page_writes": "off", "max_connections": "200", "log_connections": "on"},
 	}}
 	s.Start()
 	t.Cleanup(s.Crash) // the data is thrown away
@@ -62,11 +66,27 @@ func (s *Server) Start() {
 	s.running = running
 }
 
-// Crash ends the server at once: every session is cut off, and the next start recovers.
+// Crash ends the server at once: every session is cut off, what was not yet written is lost, and the next start recovers.
 func (s *Server) Crash() {
+	if pid, err := s.postmaster(); err == nil {
+		_ = syscall.Kill(pid, syscall.SIGQUIT) // first: what Stop asks for to begin with is good order
+	}
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = s.running.Stop(now)
+}
+
+func (s *Server) postmaster() (pid int, err error) {
+	files, _ := filepath.Glob(filepath.Join(s.config.Dir, "pg*", "postmaster.pid"))
+	if len(files) != 1 {
+		return 0, errors.New("no server runs")
+	}
+	text, err := os.ReadFile(files[0])
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	return strconv.Atoi(first)
 }
 
 // Stop ends the server in good order: every session is told to go, and all is written.
