@@ -265,7 +265,8 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 	}
 
 	p.web = web.New(web.Config{
-		Auth: tokens, Log: log, CORSOrigins: settings.CORSOrigins, Timeout: settings.RequestTimeout, Grace: settings.ShutdownTimeout,
+		Auth: tokens, Log: log, CORSOrigins: settings.CORSOrigins,
+		Timeout: settings.RequestTimeout, Grace: settings.ShutdownTimeout, Notice: settings.ShutdownNotice,
 		Ready: p.ready, OpenAPI: docs.OpenAPI, Metrics: metrics.Handler(), Observe: metrics.HTTP,
 	})
 	p.web.Sessions(tokens, settings.SessionTTL)

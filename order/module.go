@@ -81,7 +81,7 @@ func (m *Module) Routes(s *web.Server) {
 // Run sweeps the outbox and follows the log, until ctx is done.
 func (m *Module) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	failed := func(err error) { m.log.Error("the order module will try again", slog.String("error", err.Error())) }
+	failed := func(err error) { m.log.Error("the order module will try again", slog.Any("error", err)) }
 	g.Go(func() error { return m.store.Sweep(ctx, m.alone, failed) })
 	g.Go(func() error { return m.store.Follow(ctx, "sales_per_day", projectSales, failed) })
 	return g.Wait()

@@ -83,7 +83,7 @@ func (m *Module) Store() *eventstore.Store { return m.store }
 // payments of webhooks that came.
 func (m *Module) Run(ctx context.Context) error {
 	failed := func(err error) {
-		m.log.ErrorContext(ctx, "payments in the background", slog.String("error", err.Error()))
+		m.log.ErrorContext(ctx, "payments in the background", slog.Any("error", err))
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.store.Sweep(ctx, m.alone, failed) })

@@ -74,7 +74,7 @@ func (s *Simulator) Run(ctx context.Context) error {
 		for n := deliverLimit; n == deliverLimit; {
 			var err error
 			if n, err = s.deliverDue(ctx); err != nil && ctx.Err() == nil {
-				s.Log.ErrorContext(ctx, "the simulator delivers webhooks", slog.String("error", err.Error()))
+				s.Log.ErrorContext(ctx, "the simulator delivers webhooks", slog.Any("error", err))
 			}
 		}
 		t := time.NewTimer(deliverEvery/2 + rand.N(deliverEvery))
@@ -107,7 +107,7 @@ func (s *Simulator) deliverDue(ctx context.Context) (int, error) {
 	for _, d := range due {
 		then := delivered
 		if err := s.deliver(ctx, d); err != nil {
-			s.Log.WarnContext(ctx, "a webhook was not taken", slog.String("event", d.Event), slog.String("error", err.Error()))
+			s.Log.WarnContext(ctx, "a webhook was not taken", slog.String("event", d.Event), slog.Any("error", err))
 			then = deferAgain
 		}
 		if _, err := s.Pool.Exec(ctx, then, d.ID); err != nil {

@@ -35,6 +35,9 @@ func (c Config) check() error {
 	wrong.positive("PAYMENT_TIMEOUT", c.PaymentTimeout)
 	wrong.positive("PAYMENT_ACTION_TTL", c.PaymentActionTTL)
 	wrong.positive("STEP_DEADLINE", c.StepDeadline)
+	if c.ShutdownNotice < 0 {
+		wrong.add("SHUTDOWN_NOTICE", "must not be negative")
+	}
 	if c.SimulatorLatency < 0 {
 		wrong.add("SIMULATOR_LATENCY", "must not be negative")
 	}

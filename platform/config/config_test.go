@@ -103,6 +103,7 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		"CORS_ORIGINS":       {"shop.example.com", "https://a.example,b", "https://a.example/path"},
 		"REQUEST_TIMEOUT":    {"soon", "0s", "-1s", "35"},
 		"SHUTDOWN_TIMEOUT":   {"x", "0s"},
+		"SHUTDOWN_NOTICE":    {"-1s"},
 		"LOG_LEVEL":          {"loud"},
 		"LOG_FORMAT":         {"xml"},
 		"DATABASE_URL":       {"host=db", "mysql://db", "postgres://user:hush@db:nine/"},

@@ -67,6 +67,7 @@ func TestEveryCallEnds(t *testing.T) {
 	conn, err := p.Write.Acquire(t.Context())
 	require.NoError(t, err)
 	defer conn.Release()
+	defer line.Cut() // or closing waits for answers too
 	line.Hush()
 	ended := make(chan error)
 	for _, call := range []func(context.Context) error{

@@ -56,7 +56,7 @@ func (g *gate) left(err error) {
 		g.failures, g.turned, g.last = 0, 0, nil
 	case err == nil || errors.Is(err, context.Canceled): // a pool that closes gives up
 	case g.failures == 0:
-		g.log.Warn("the database is not reachable", "error", err)
+		g.log.Warn("the database is not reachable", "reason", err) // not "error": a change of state is always written
 		g.since = time.Now()
 		g.close(err)
 	case probe: // what began together with the first one, and failed like it, says nothing new

@@ -15,7 +15,7 @@ import (
 	"log/slog"
 )
 
-// Log makes the program's logger. Levels are debug, info, warn and error; formats are text and json.
+// Log makes the program's logger. It says once in ten seconds, not at every request, that something is away. Levels are debug, info, warn and error; formats are text and json.
 func Log(w io.Writer, level, format string) (*slog.Logger, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
@@ -24,9 +24,9 @@ func Log(w io.Writer, level, format string) (*slog.Logger, error) {
 	options := &slog.HandlerOptions{Level: l}
 	switch format {
 	case "text":
-		return slog.New(slog.NewTextHandler(w, options)), nil
+		return slog.New(newThin(slog.NewTextHandler(w, options))), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, options)), nil
+		return slog.New(newThin(slog.NewJSONHandler(w, options))), nil
 	}
 	return nil, fmt.Errorf("log format %q: use text or json", format)
 }

@@ -139,6 +139,6 @@ func Quote(version int64) string { return `"` + strconv.FormatInt(version, 10) +
 
 func (s *Server) logError(c echo.Context, err error, message string) {
 	s.cfg.Log.LogAttrs(c.Request().Context(), slog.LevelError, message,
-		slog.String("error", err.Error()), slog.String("request_id", RequestID(c)),
+		slog.Any("error", err), slog.String("request_id", RequestID(c)),
 		slog.String("method", c.Request().Method), slog.String("route", route(c)))
 }

@@ -223,6 +223,26 @@ func TestRunFinishesWhatIsInFlight(t *testing.T) {
 	require.Error(t, err, "it must have stopped accepting")
 }
 
+func TestRunSaysThatItStopsBeforeItDoes(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(c *web.Config) { c.Notice = time.Hour })
+	s.Public.GET("/quick", ok)
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s.url = "http://" + listener.Addr().String()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx, listener) }()
+	require.Equal(t, http.StatusOK, s.get("/readyz").StatusCode)
+
+	stop()
+	<-s.Draining()
+	require.Equal(t, http.StatusServiceUnavailable, s.get("/readyz").StatusCode)
+	require.Equal(t, http.StatusOK, s.get("/quick").StatusCode, "who comes meanwhile is served")
+	require.NoError(t, listener.Close()) // nobody waits for the hour
+	require.Error(t, <-ended)
+}
+
 func TestRunCutsOffWhatOutlivesTheGrace(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, func(c *web.Config) { c.Grace = 10 * time.Millisecond })

@@ -53,9 +53,9 @@ func (s *Server) watch(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// level is low for probes, which come every few seconds and say nothing when all is well.
+// level is low for probes, which come every few seconds. A 503 is no news: who is away says so once, for all requests.
 func level(c echo.Context) slog.Level {
-	if c.Response().Status >= http.StatusInternalServerError {
+	if s := c.Response().Status; s >= http.StatusInternalServerError && s != http.StatusServiceUnavailable {
 		return slog.LevelWarn
 	}
 	switch route(c) {

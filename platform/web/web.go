@@ -46,6 +46,7 @@ type Config struct {
 	BodyLimit   int64                           // bytes; 1 MiB
 	Timeout     time.Duration                   // of one request, without what Prefer: wait adds; 15 s
 	Grace       time.Duration                   // for requests in flight when Run ends; 35 s
+	Notice      time.Duration                   // how long it is not ready, and still serves, before it stops to accept; 0
 	Ready       func(ctx context.Context) error // nil: always ready
 	OpenAPI     []byte                          // the document at /openapi.json
 	Metrics     http.Handler                    // at /metrics
