@@ -42,6 +42,11 @@ func (c *Committer) try(batch []*job, turn *turn) (err error) {
 		return fmt.Errorf("acquire a write connection: %w", err)
 	}
 	defer conn.Release()
+	if len(batch) == 1 {
+		if done, err := c.lone(ctx, conn.Conn(), batch[0]); done || err != nil {
+			return err
+		}
+	}
 	works := c.plan(batch)
 	defer func() {
 		for _, w := range works {
@@ -60,9 +65,7 @@ func (c *Committer) try(batch []*job, turn *turn) (err error) {
 	for _, j := range batch {
 		decide(j, works[slices.IndexFunc(works, func(w *work) bool { return w.store == j.store })])
 	}
-	c.writing <- struct{}{} // whoever holds it waits for nobody who waits for it: its rows are locked, and it only adds others
-	defer func() { <-c.writing }()
-	turn.end()
+	defer c.toWrite(turn)()
 	if err = c.write(ctx, conn.Conn(), works, len(batch) > 0); err != nil {
 		return err
 	}
@@ -332,18 +335,25 @@ func (w *work) queueRows(b *pgx.Batch) error {
 
 // queueEvents comes after all other rows: from the position lock to the commit the batches of a schema stand in line.
 func (w *work) queueEvents(b *pgx.Batch) {
-	n := len(w.events)
-	if n == 0 {
+	if len(w.events) == 0 {
 		return
 	}
-	streams, versions := make([][16]byte, n), make([]int64, n)
-	kinds, data, meta := make([]string, n), make([]string, n), make([]string, n)
+	streams := make([][16]byte, len(w.events))
 	for i, e := range w.events {
-		m, _ := json.Marshal(e.Meta) // ids and strings always encode
-		streams[i], versions[i], kinds[i], data[i], meta[i] = e.Stream, e.Version, e.Kind, string(e.Data), string(m)
+		streams[i] = e.Stream
 	}
+	versions, kinds, data, meta := eventColumns(w.events)
 	b.Queue(w.store.sql.position)
 	b.Queue(w.store.sql.putEvents, streams, versions, kinds, data, meta, w.now)
+}
+
+// eventColumns are events column by column for unnest.
+func eventColumns(events []pending) (versions []int64, kinds, data, meta []string) {
+	for _, e := range events {
+		m, _ := json.Marshal(e.Meta) // ids and strings always encode
+		versions, kinds, data, meta = append(versions, e.Version), append(kinds, e.Kind), append(data, string(e.Data)), append(meta, string(m))
+	}
+	return versions, kinds, data, meta
 }
 
 // columnsOf are streams to write, column by column for unnest.

@@ -180,6 +180,14 @@ func (c *Committer) work(ctx context.Context) {
 // turn is the right to gather and read a batch. It ends once, when the batch is about to be written or has failed.
 type turn struct{ reading chan struct{} }
 
+// toWrite ends the turn and waits for the right to write. Whoever has it waits for nobody who waits for it: the rows that it
+// changes are locked, and all others are new.
+func (c *Committer) toWrite(turn *turn) (end func()) {
+	c.writing <- struct{}{}
+	turn.end()
+	return func() { <-c.writing }
+}
+
 func (c *Committer) turn() *turn {
 	c.reading <- struct{}{}
 	return &turn{c.reading}

@@ -6,6 +6,7 @@ import "strings"
 type statements struct {
 	lock, read, receipts              string // first round trip
 	insert, update                    string // second round trip
+	loneInsert, loneUpdate            string // second round trip of a lone command
 	putReceipts, putOutbox, putEvents string
 	dropOutbox, position              string
 	stream, history, log              string
@@ -16,7 +17,9 @@ type statements struct {
 
 func statementsOf(schema string) statements {
 	in := func(sql string) string { return strings.ReplaceAll(sql, "@", schema) }
+	loneInsert, loneUpdate := loneStatements(schema)
 	return statements{
+		loneInsert: loneInsert, loneUpdate: loneUpdate,
 		// The sort lies below the locking: rows are locked in id order, so two batches never wait in a circle.
 		lock: in(`select id, version, kind, fold, state, created_at, updated_at
 			from @.streams where id = any($1) order by id for no key update`),

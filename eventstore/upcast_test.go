@@ -222,10 +222,11 @@ func together(t *testing.T, b *bundle, n int, send func(i int) error, answered f
 	t.Helper()
 	begun, release := make(chan struct{}), make(chan struct{})
 	var all sync.WaitGroup
+	var holding sync.Once
 	all.Go(func() { // holds the committer while the others queue up
 		id := uuid.New()
 		_, err := b.store.Do(t.Context(), eventstore.Command{Streams: []eventstore.Ref{jars.Ref(id)}, Decide: func(*eventstore.Tx) error {
-			close(begun)
+			holding.Do(func() { close(begun) }) // a decision may be made again
 			<-release
 			return nil
 		}})

@@ -1,0 +1,116 @@
+package eventstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// A lone command takes the shortest way: a plain read, and one statement that writes it all if the stream is still at the
+// version that was read. It takes no lock before, and refusals and replays take none at all. Where somebody else was
+// faster, or is at work, it goes the way of all batches.
+
+// loneStatements write a command to one stream as one statement: the stream's row first, then, only where that took place,
+// the receipt and the outbox, and behind the position lock the events. A position is drawn above the join with the lock,
+// so after it.
+func loneStatements(schema string) (insert, update string) {
+	const rest = `, r as (
+		insert into @.receipts (id, fingerprint, stream, version, status, at)
+		select $11::uuid, $12::bytea, $1, $3, $13::int2, $10 from s
+	), o as (
+		insert into @.outbox (stream, version, due_at) select $1, v, $10 + interval '5 seconds' from s, unnest($14::int8[]) v
+	), l as materialized (
+		select pg_advisory_xact_lock(hashtext('@.position')) from s
+	)
+	insert into @.events (position, stream, version, type, data, meta, at)
+	select nextval('@.position'), $1, v, t, d::json, m::json, $10
+	from l, unnest($15::int8[], $16::text[], $17::text[], $18::text[]) u(v, t, d, m)`
+	const wake = `case when $9::int8 <> 0 then timestamptz 'epoch' + $9::int8 * interval '1 microsecond' end`
+	insert = `with s as (
+		insert into @.streams (id, version, kind, fold, state, customer, status, key, wake_at, created_at, updated_at)
+		select $1::uuid, $3::int8, $2::text, $4::int2, $5::text::json, nullif($6::text, ''), nullif($7::text, ''), nullif($8::text, ''),
+			` + wake + `, $10::timestamptz, $10::timestamptz
+		returning id
+	)` + rest
+	update = `with s as (
+		update @.streams set version = $3::int8, fold = $4::int2, state = $5::text::json, customer = nullif($6::text, ''),
+			status = nullif($7::text, ''), key = nullif($8::text, ''), wake_at = ` + wake + `, updated_at = $10::timestamptz
+		where id = $1::uuid and version = $2::int8 returning id
+	)` + rest
+	return strings.ReplaceAll(insert, "@", schema), strings.ReplaceAll(update, "@", schema)
+}
+
+// lone answers a command that is alone in its batch, if it can: done says whether it did.
+func (c *Committer) lone(ctx context.Context, conn *pgx.Conn, j *job) (done bool, err error) {
+	if len(j.Streams) != 1 || c.config.Begin != "" { // sessions that are not ours do not pin their plans
+		return false, nil
+	}
+	select { // it holds no lock while it waits for one: so no batch of ours may hold one and wait for its turn to write
+	case c.writing <- struct{}{}:
+		defer func() { <-c.writing }()
+	default:
+		return false, nil
+	}
+	j.receipt, j.err = Receipt{}, nil
+	w := &work{store: j.store, streams: map[uuid.UUID]*entry{}, receipts: map[uuid.UUID]Receipt{}, commands: []uuid.UUID{j.ID}}
+	w.name(j.Reads, false)
+	w.name(j.Streams, true)
+	if err := w.look(ctx, conn); err != nil {
+		return false, err
+	}
+	decide(j, w)
+	if len(w.done) == 0 { // refused, or done before
+		return true, nil
+	}
+	e := w.streams[j.Streams[0].ID]
+	if len(w.events) == 0 || len(w.also) > 0 {
+		return false, nil
+	}
+	if done, err = w.writeLone(ctx, conn, e); done {
+		w.settle(nil)
+		c.count([]*work{w})
+	}
+	return done, err
+}
+
+// look reads what a lone command names, without locks.
+func (w *work) look(ctx context.Context, conn *pgx.Conn) error {
+	var b pgx.Batch
+	b.Queue(w.store.sql.read, append(w.ids(true), w.ids(false)...)).Query(w.scanStreams)
+	b.Queue(w.store.sql.receipts, raw(w.commands)).Query(w.scanReceipts)
+	b.Queue("select clock_timestamp()").QueryRow(func(row pgx.Row) error {
+		var now time.Time
+		err := row.Scan(&now)
+		w.now = now.UTC()
+		return err
+	})
+	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
+		return fmt.Errorf("read for a command: %w", err)
+	}
+	return w.refold(ctx, conn)
+}
+
+// writeLone writes a decided command, unless its stream has moved since.
+func (w *work) writeLone(ctx context.Context, conn *pgx.Conn, e *entry) (done bool, err error) {
+	var row columnsOf
+	if err := row.add(e); err != nil {
+		return false, &culprit{err}
+	}
+	r := w.done[0]
+	versions, kinds, data, meta := eventColumns(w.events)
+	_, outbox := w.store.outbox.wanted(w.events)
+	sql, second := w.store.sql.loneUpdate, any(e.stored)
+	if e.stored == 0 {
+		sql, second = w.store.sql.loneInsert, row.kinds[0]
+	}
+	tag, err := conn.Exec(ctx, sql, e.ID, second, row.versions[0], row.folds[0], row.states[0], row.customers[0], row.statuses[0],
+		row.keys[0], row.wakes[0], w.now, r.id, r.receipt.fingerprint, int16(r.receipt.Status), outbox, versions, kinds, data, meta)
+	if err != nil {
+		return false, fmt.Errorf("write a command: %w", err)
+	}
+	return tag.RowsAffected() > 0, nil
+}
