@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	growthCallers = 32
-	growthCarts   = 1000
-	growthEdits   = 5 // of a cart, between its first line and its check-out
+	growthCallers  = 32
+	growthProducts = 100
+	growthCarts    = 1000
+	growthEdits    = 5 // of a cart, between its first line and its check-out
 )
 
 // growth is the program several times, each on a store that holds more events than the one before.
@@ -40,7 +41,7 @@ func (g *growth) open(ctx context.Context, server *bench.Server) error {
 		if err != nil {
 			return err
 		}
-		s, err := openBenchShop(ctx, url, growthCarts)
+		s, err := openBenchShop(ctx, url, growthProducts, growthCarts)
 		if err != nil {
 			return err
 		}

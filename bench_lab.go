@@ -24,9 +24,6 @@ type lab struct {
 	client  *bench.Client
 }
 
-// benchScriptCarts is how many carts sql/setup.sql makes: as many as ours, so that locks meet as often.
-const benchScriptCarts = benchCarts
-
 func (l *lab) open(ctx context.Context, server *bench.Server) (err error) {
 	if l.scripts, err = server.Database(ctx, "scripts"); err != nil {
 		return err
@@ -34,14 +31,14 @@ func (l *lab) open(ctx context.Context, server *bench.Server) (err error) {
 	if err = bench.Fill(ctx, l.scripts, "setup.sql"); err != nil {
 		return err
 	}
-	if l.naive, err = bench.OpenNaive(l.scripts, slices.Max(l.callers), benchScriptCarts); err != nil {
+	if l.naive, err = bench.OpenNaive(l.scripts, slices.Max(l.callers), benchCarts); err != nil {
 		return err
 	}
 	url, err := server.Database(ctx, "ours")
 	if err != nil {
 		return err
 	}
-	if l.shop, err = openBenchShop(ctx, url, benchCarts); err != nil {
+	if l.shop, err = openBenchShop(ctx, url, benchProducts, benchCarts); err != nil {
 		return err
 	}
 	settings, err := config.Load()

@@ -46,9 +46,9 @@ type benchShop struct {
 
 const (
 	benchCustomer = "0199c0de-0000-7000-8000-000000000001"
-	benchProducts = 1000
-	benchCarts    = 10_000
-	benchVersion  = 2 // of a cart that was opened and filled
+	benchProducts = 1000   // as many as sql/setup.sql has on stock
+	benchCarts    = 10_000 // as many as sql/setup.sql makes: locks meet as often
+	benchVersion  = 2      // of a cart that was opened and filled
 )
 
 // benchSettings are the program's, on a database that others may use too.
@@ -65,7 +65,7 @@ func benchSettings(url string) (config.Config, error) {
 }
 
 // openBenchShop runs the program on a migrated database and fills it over its own API.
-func openBenchShop(ctx context.Context, url string, carts int) (s *benchShop, err error) {
+func openBenchShop(ctx context.Context, url string, products, carts int) (s *benchShop, err error) {
 	settings, err := benchSettings(url)
 	if err != nil {
 		return nil, err
@@ -90,14 +90,14 @@ func openBenchShop(ctx context.Context, url string, carts int) (s *benchShop, er
 		defer s.program.close()
 		return <-ended
 	}
-	if err := s.fill(ctx, settings, carts); err != nil {
+	if err := s.fill(ctx, settings, products, carts); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
 }
 
 // fill puts products into the price book and on stock, and opens the carts.
-func (s *benchShop) fill(ctx context.Context, settings config.Config, carts int) error {
+func (s *benchShop) fill(ctx context.Context, settings config.Config, products, carts int) error {
 	tokens, err := auth.New([]byte(settings.AuthSecret), settings.AuthAudience)
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func (s *benchShop) fill(ctx context.Context, settings config.Config, carts int)
 	}
 	g, sending := errgroup.WithContext(ctx)
 	g.SetLimit(32)
-	for n := range benchProducts {
+	for n := range products {
 		sku := fmt.Sprintf("%06d", 100_000+n)
 		s.skus = append(s.skus, sku)
 		g.Go(func() error {
