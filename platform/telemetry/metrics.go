@@ -15,8 +15,9 @@ const namespace = "shopping_cart"
 
 // Metrics holds a registry of its own and everything that is counted in it. All methods are safe for concurrent use.
 type Metrics struct {
-	registry *prometheus.Registry
-	pools    *pools
+	registry      *prometheus.Registry
+	pools         *pools
+	subscriptions *subscriptions
 
 	requests   *prometheus.HistogramVec
 	commands   *prometheus.CounterVec
@@ -30,18 +31,19 @@ type Metrics struct {
 // New makes the metrics, with those of the Go runtime and the process beside them.
 func New() *Metrics {
 	m := &Metrics{
-		registry:   prometheus.NewRegistry(),
-		pools:      newPools(),
-		requests:   histograms("http_request_duration_seconds", "Requests by route template.", seconds(0.001, 15), "method", "route", "status"),
-		commands:   counters("commands_total", "Commands by store and outcome: done, replayed, refused or failed.", "store", "outcome"),
-		batches:    prometheus.NewHistogram(options("batch_commands", "Commands that shared one transaction.", prometheus.ExponentialBuckets(1, 2, 10))),
-		commits:    prometheus.NewHistogram(options("batch_duration_seconds", "From the start of a transaction of commands to its commit.", seconds(0.0005, 14))),
-		dispatched: histograms("dispatch_lag_seconds", "From an event's time to the end of its handling.", seconds(0.001, 18), "subscription"),
-		failed:     counters("dispatch_failures_total", "Handlings of an event that failed; each is tried again.", "subscription"),
-		sagas:      histograms("saga_duration_seconds", "Sagas that ended, from start to end.", seconds(0.005, 16), "kind", "status"),
+		registry:      prometheus.NewRegistry(),
+		pools:         newPools(),
+		subscriptions: newSubscriptions(),
+		requests:      histograms("http_request_duration_seconds", "Requests by route template.", seconds(0.001, 15), "method", "route", "status"),
+		commands:      counters("commands_total", "Commands by store and outcome: done, replayed, refused or failed.", "store", "outcome"),
+		batches:       prometheus.NewHistogram(options("batch_commands", "Commands that shared one transaction.", prometheus.ExponentialBuckets(1, 2, 10))),
+		commits:       prometheus.NewHistogram(options("batch_duration_seconds", "From the start of a transaction of commands to its commit.", seconds(0.0005, 14))),
+		dispatched:    histograms("dispatch_lag_seconds", "From an event's time to the end of its handling.", seconds(0.001, 18), "subscription"),
+		failed:        counters("dispatch_failures_total", "Handlings of an event that failed; each is tried again.", "subscription"),
+		sagas:         histograms("saga_duration_seconds", "Sagas that ended, from start to end.", seconds(0.005, 16), "kind", "status"),
 	}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.pools, m.requests, m.commands, m.batches, m.commits, m.dispatched, m.failed, m.sagas)
+		m.pools, m.subscriptions, m.requests, m.commands, m.batches, m.commits, m.dispatched, m.failed, m.sagas)
 	return m
 }
 

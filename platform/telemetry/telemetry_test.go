@@ -58,8 +58,17 @@ func TestMetrics(t *testing.T) {
 	m.SagaAge("checkout", func() (time.Duration, error) { return 90 * time.Second, nil })
 	m.OutboxAge("cart", func() (time.Duration, error) { return 0, errors.New("away") })
 
+	m.Subscriptions("orders", func() ([]telemetry.Subscription, error) {
+		return []telemetry.Subscription{{Name: "daily_sales", Kind: "projection", Lag: 7, Oldest: 2 * time.Second, Parked: 3}}, nil
+	})
+	m.Subscriptions("cart", func() ([]telemetry.Subscription, error) { return nil, errors.New("away") })
+
 	out := scrape(t, m)
 	for _, line := range []string{
+		`shopping_cart_subscription_lag_events{kind="projection",store="orders",subscription="daily_sales"} 7`,
+		`shopping_cart_subscription_oldest_seconds{kind="projection",store="orders",subscription="daily_sales"} 2`,
+		`shopping_cart_subscription_parked_messages{kind="projection",store="orders",subscription="daily_sales"} 3`,
+		`shopping_cart_subscription_parked_messages{kind="",store="cart",subscription=""} NaN`,
 		`shopping_cart_http_request_duration_seconds_count{method="GET",route="/v1/carts/:id",status="200"} 1`,
 		`shopping_cart_commands_total{outcome="done",store="cart"} 1`,
 		`shopping_cart_batch_commands_sum 8`,
