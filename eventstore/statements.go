@@ -9,7 +9,8 @@ type statements struct {
 	loneInsert, loneUpdate            string // second round trip of a lone command
 	putReceipts, putOutbox, putEvents string
 	dropOutbox, position              string
-	stream, history, log              string
+	stream, history                   string
+	log, logOfStream, logOfKind       string
 	dueOutbox, allDueOutbox, messages string
 	oldestOutbox                      string
 	cursor, moveCursor, startCursor   string
@@ -51,9 +52,14 @@ func statementsOf(schema string) statements {
 			where stream = $1 and version > $2 and version <= $3 order by version limit $4`),
 		history: in(`select e.position, e.stream, e.version, e.type, e.data, e.meta, e.at
 			from unnest($1::uuid[], $2::int8[]) u(s, v) join @.events e on e.stream = s and e.version <= v order by e.stream, e.version`),
+		// One for each filter: a plan that has to do for all would walk the log for the events of a stream. A stream's
+		// versions and positions have one order.
 		log: in(`select position, stream, version, type, data, meta, at from @.events
-			where position > $1 and ($3 = '00000000-0000-0000-0000-000000000000'::uuid or stream = $3) and ($4 = '' or type = $4)
-			order by position limit $2`),
+			where position > $1 order by position limit $2`),
+		logOfStream: in(`select position, stream, version, type, data, meta, at from @.events
+			where position > $1 and stream = $3 and ($4 = '' or type = $4) order by version limit $2`),
+		logOfKind: in(`select position, stream, version, type, data, meta, at from @.events
+			where position > $1 and type = $3 order by position limit $2`),
 
 		dueOutbox: in(`update @.outbox o set attempts = o.attempts + 1, due_at = now() + least(5 * 2 ^ o.attempts, 300) * interval '1 second'
 			from (select stream, version from @.outbox where due_at <= now() order by due_at limit $1 for update skip locked) d

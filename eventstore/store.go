@@ -250,7 +250,14 @@ type Filter struct {
 
 // ReadLog are the events of the module after a position, in commit order.
 func (s *Store) ReadLog(ctx context.Context, after int64, limit int, f Filter) ([]Recorded, error) {
-	rows, err := s.query.Query(ctx, s.sql.log, after, limit, f.Stream, f.Kind)
+	sql, args := s.sql.log, []any{after, limit}
+	switch {
+	case f.Stream != uuid.Nil:
+		sql, args = s.sql.logOfStream, append(args, f.Stream, f.Kind)
+	case f.Kind != "":
+		sql, args = s.sql.logOfKind, append(args, f.Kind)
+	}
+	rows, err := s.query.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the log of %s: %w", s.schema, err)
 	}

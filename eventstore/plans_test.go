@@ -1,0 +1,186 @@
+package eventstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/database"
+	"shopping-cart/platform/pgtest"
+)
+
+const (
+	ids      = "array[gen_random_uuid(), gen_random_uuid()]"
+	versions = "array[1, 2]::int8[]"
+	texts    = "array['{}', '{}']"
+	shorts   = "array[1, 1]::int2[]"
+)
+
+// planned is a statement of the store: arguments of its kind, and where it runs.
+type planned struct {
+	batch bool   // on the write pool; else on the query pool
+	args  string // SQL
+	index string // one that the plan must use
+	order bool   // as the index gives it: nothing is sorted
+}
+
+// every statement, by its field in statements.
+var every = map[string]planned{
+	"lock":        {batch: true, args: ids, index: "streams_pkey"},
+	"receipts":    {batch: true, args: ids, index: "receipts_pkey"},
+	"insert":      {batch: true, args: join(ids, versions, texts, shorts, texts, texts, texts, texts, versions, "now()")},
+	"update":      {batch: true, args: join(ids, versions, shorts, texts, texts, texts, texts, versions, "now()"), index: "streams_pkey"},
+	"putReceipts": {batch: true, args: join(ids, "array['a', 'b']::bytea[]", ids, versions, shorts, "now()")},
+	"putOutbox":   {batch: true, args: join(ids, versions, "now()")},
+	"dropOutbox":  {batch: true, args: join(ids, versions), index: "outbox_pkey"},
+	"position":    {batch: true},
+	"putEvents":   {batch: true, args: join(ids, versions, texts, texts, texts, "now()")},
+	"loneInsert": {batch: true, args: join("gen_random_uuid()", "'jar'", "1", "1::int2", "'{}'", "''", "''", "''", "0", "now()",
+		"gen_random_uuid()", "''", "0::int2", versions, versions, texts, texts, texts)},
+	"loneUpdate": {batch: true, args: join("gen_random_uuid()", "1", "2", "1::int2", "'{}'", "''", "''", "''", "0", "now()",
+		"gen_random_uuid()", "''", "0::int2", versions, versions, texts, texts, texts), index: "streams_pkey"},
+
+	"read":        {args: ids, index: "streams_pkey"},
+	"stream":      {args: "gen_random_uuid(), 0, 1000000, 100", index: "events_stream_version_key", order: true},
+	"history":     {args: join(ids, versions), index: "events_stream_version_key"},
+	"log":         {args: "500, 100", index: "events_pkey", order: true},
+	"logOfStream": {args: "500, 100, gen_random_uuid(), 'jar.put'", index: "events_stream_version_key", order: true},
+	"logOfKind":   {args: "500, 100, 'jar.put'", index: "events_pkey", order: true},
+	"messages":    {args: join(ids, versions), index: "events_stream_version_key"},
+	"cursor":      {args: "'sales'", index: "subscriptions_pkey"},
+	"moveCursor":  {args: "'sales', 1, 2", index: "subscriptions_pkey"},
+	"startCursor": {args: "'sales'"},
+}
+
+// whole are statements that look at every row of a table, and mean to: of the outbox, which stays small.
+var whole = []string{"allDueOutbox", "oldestOutbox", "dueOutbox"}
+
+func join(args ...string) string { return strings.Join(args, ", ") }
+
+// TestPlans explains every statement in the sessions that run it: while the tables are empty, when they have grown and
+// nobody has counted, and when somebody has. A plan is kept, so each must be right for all three.
+func TestPlans(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fills tables")
+	}
+	t.Parallel()
+	pools, err := database.Open(t.Context(), pgtest.New(t), database.Options{})
+	require.NoError(t, err)
+	defer pools.Close()
+	stages := []struct{ name, sql string }{
+		{"Empty", ""},
+		{"Grown", grow},
+		{"Counted", "analyze cart.streams, cart.events, cart.receipts, cart.outbox"},
+	}
+	for _, stage := range stages {
+		for _, sql := range strings.Split(stage.sql, ";") {
+			_, err := pools.Control.Exec(t.Context(), sql)
+			require.NoError(t, err)
+		}
+		for name, sql := range all(statementsOf("cart")) {
+			if slices.Contains(whole, name) {
+				continue
+			}
+			p, ok := every[name]
+			require.True(t, ok, "statement %s has no plan test", name)
+			t.Run(stage.name+"/"+name, func(t *testing.T) {
+				if p.batch {
+					p.check(t, explain(t, pools.Write, pools.Begin, sql, p.args), name)
+					return
+				}
+				// Reads may be planned for their arguments, or for any.
+				for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+					p.check(t, explain(t, pools.Query, "set local plan_cache_mode = "+mode, sql, p.args), name)
+				}
+			})
+		}
+	}
+}
+
+// grow makes the tables large, and takes care that nobody counts them meanwhile.
+const grow = `alter table cart.streams set (autovacuum_enabled = off);
+	alter table cart.events set (autovacuum_enabled = off);
+	alter table cart.receipts set (autovacuum_enabled = off);
+	alter table cart.outbox set (autovacuum_enabled = off);
+	insert into cart.streams (id, version, kind, fold, state, created_at, updated_at)
+		select md5(n::text)::uuid, 4, 'jar', 1, '{}', now(), now() from generate_series(1, 100000) n;
+	insert into cart.events (position, stream, version, type, data, meta, at)
+		select n, md5((n % 30000)::text)::uuid, n / 30000 + 1, 'jar.put', '{}', '{}', now() from generate_series(1, 120000) n;
+	insert into cart.receipts (id, stream, version, status, at)
+		select md5(n::text)::uuid, md5(n::text)::uuid, 1, 0, now() from generate_series(1, 100000) n;
+	insert into cart.outbox (stream, version, due_at)
+		select md5(n::text)::uuid, 1, now() - interval '1 minute' from generate_series(1, 100000) n`
+
+func all(s statements) map[string]string {
+	named, v := map[string]string{}, reflect.ValueOf(s)
+	for i := range v.NumField() {
+		named[v.Type().Field(i).Name] = v.Field(i).String()
+	}
+	return named
+}
+
+// node is a part of a plan.
+type node struct {
+	Type     string `json:"Node Type"`
+	Relation string `json:"Relation Name"`
+	Index    string `json:"Index Name"`
+	Plans    []node
+}
+
+func (n node) each(visit func(node)) {
+	visit(n)
+	for _, p := range n.Plans {
+		p.each(visit)
+	}
+}
+
+func (p planned) check(t *testing.T, plan node, name string) {
+	t.Helper()
+	text, _ := json.MarshalIndent(plan, "", " ")
+	var indexes []string
+	plan.each(func(n node) {
+		require.False(t, n.Type == "Seq Scan", "a scan of %s: %s", n.Relation, text)
+		require.False(t, p.order && strings.Contains(n.Type, "Sort"), "sorted: %s", text)
+		indexes = append(indexes, n.Index)
+	})
+	if p.index != "" {
+		require.Contains(t, indexes, p.index, string(text))
+	}
+	if name == "lock" { // the sort lies below the locking, or batches lock in any order
+		require.Equal(t, "LockRows", plan.Type, string(text))
+	}
+}
+
+// explain is the plan of a prepared statement, in a transaction that begins as those do that run it.
+func explain(t *testing.T, pool *pgxpool.Pool, begin, sql, args string) (plan node) {
+	t.Helper()
+	require.NoError(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		if args != "" {
+			args = "(" + args + ")"
+		}
+		var text []byte
+		for _, before := range []string{begin, "prepare planned as " + sql} {
+			if _, err := tx.Exec(t.Context(), before); err != nil {
+				return fmt.Errorf("%s: %w", before, err)
+			}
+		}
+		err := tx.QueryRow(t.Context(), "explain (format json) execute planned"+args, pgx.QueryExecModeSimpleProtocol).Scan(&text)
+		if err != nil {
+			return fmt.Errorf("%s: %w", sql, err)
+		}
+		_, err = tx.Exec(context.WithoutCancel(t.Context()), "deallocate planned")
+		var plans []struct{ Plan node }
+		require.NoError(t, json.Unmarshal(text, &plans))
+		plan = plans[0].Plan
+		return err
+	}))
+	return plan
+}
