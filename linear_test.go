@@ -63,6 +63,9 @@ type history struct {
 
 func TestLinearizable(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("kills, freezes and starts replicas")
+	}
 	from := seedOf(t)
 	h := &history{fleet: newFleet(t, 3, pgtest.New(t)), token: mint(t, settings(), "ada"), began: time.Now()}
 	h.opens(t)
