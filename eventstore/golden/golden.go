@@ -135,12 +135,8 @@ func (c *check[S, E]) kinds() {
 	if err != nil {
 		c.wrong = append(c.wrong, err)
 	}
-	for _, kind := range slices.Sorted(maps.Keys(c.today)) {
-		declared = append(declared, kind)
-	}
-	for kind := range c.aggregate.Upcasts {
-		declared = append(declared, kind)
-	}
+	declared = append(declared, slices.Sorted(maps.Keys(c.today))...)
+	declared = append(declared, slices.Sorted(maps.Keys(c.today))...)
 	slices.Sort(declared)
 	for _, kind := range slices.Compact(declared) {
 		if _, ok := c.today[kind]; !ok {
