@@ -23,7 +23,7 @@ import (
 	"shopping-cart/platform/pgtest"
 )
 
-var freezes = flag.Int("freezes", 0, "how often TestFrozen freezes a replica, each time until its leases have run out; one short one of each kind when 0")
+var freezes = flag.Int("freezes", 0, "how often TestFrozen freezes a replica, each time until its leases have run out; when 0, once in every way and shorter")
 
 // TestFrozen freezes one of three replicas in the middle of check-outs, and thaws it when the others have brought all of
 // them to an end: often another one than it had in mind, since many are cancelled meanwhile. It goes on where it stood,
@@ -57,9 +57,7 @@ func TestFrozen(t *testing.T) {
 	f.awaitAnswers(t, 50)
 	bought := c.goes(t)
 	f.up(t).keepsPromises(t)
-	for _, h := range f.replicas { // what still comes, comes before they have stopped
-		h.stop(t)
-	}
+	f.stop(t) // what still comes, comes before they have stopped
 	wrong, err := breaches(t.Context(), in)
 	require.NoError(t, err)
 	require.Empty(t, wrong, "something came late")
@@ -156,7 +154,7 @@ func (w *warden) round(t *testing.T, luck *rand.Rand, m moment) {
 	r.calls = w.calls(t, r.payments)
 	w.rounds = append(w.rounds, r)
 	victim.thaw(t)
-	until(t, "the thawed replica serves again", func() bool { return victim.writes(t) })
+	until(t, "the thawed replica serves again", func() bool { return victim.writes(t, time.Second) })
 }
 
 // leased is longer than a replica that drives a saga is left alone.
@@ -176,14 +174,15 @@ func (w *warden) stall(t *testing.T, victim *host, others *fleet, m moment, luck
 		pause(t.Context(), time.Duration(luck.Int64N(int64(100*time.Millisecond))))
 		l := w.locks(t, "select from cart.streams where id = $1 for update", w.bait.ID)
 		w.sends(t, victim, 0, "/v1/carts/"+w.bait.ID.String()+"/items", map[string]any{"sku": w.sku, "quantity": 1})
-		l.awaits(t, 1)
+		l.awaits(t)
 		w.awaitAnswers(t, 10) // of the others
 		return l.release
 	case committing: // everybody waits
 		w.rush(t, victim, carts)
-		pause(t.Context(), time.Duration(20+luck.Int64N(40))*time.Millisecond)
+		pause(t.Context(), time.Duration(luck.Int64N(int64(40*time.Millisecond))))
 		l := w.locks(t, "select pg_advisory_xact_lock(hashtext('orders.position'))")
-		l.awaits(t, len(w.replicas))
+		l.awaits(t)
+		until(t, "the replica waits too", func() bool { return !victim.writes(t, 300*time.Millisecond) })
 		return l.release
 	}
 	return func() {}
@@ -206,14 +205,13 @@ func (w *warden) locks(t *testing.T, sql string, args ...any) lock {
 	return l
 }
 
-// awaits returns when so many sessions wait.
-func (l lock) awaits(t *testing.T, sessions int) {
+// awaits returns when a session waits.
+func (l lock) awaits(t *testing.T) {
 	t.Helper()
-	until(t, fmt.Sprintf("%d wait", sessions), func() bool {
-		var waiting int
-		err := l.pool.QueryRow(t.Context(), "select count(*) from pg_stat_activity where $1 = any (pg_blocking_pids(pid))",
-			l.tx.Conn().PgConn().PID()).Scan(&waiting)
-		return err == nil && waiting >= sessions
+	until(t, "somebody waits", func() (waits bool) {
+		err := l.pool.QueryRow(t.Context(), "select exists (select from pg_stat_activity where $1 = any (pg_blocking_pids(pid)))",
+			l.tx.Conn().PgConn().PID()).Scan(&waits)
+		return err == nil && waits
 	})
 }
 
@@ -339,21 +337,26 @@ func (w *warden) report(t *testing.T, c *crowd) {
 	require.NotZero(t, all, "the provider heard nothing late: no freeze ever bit")
 }
 
-// writes reports whether the replica does.
-func (h *host) writes(t *testing.T) bool {
+// writes reports whether the replica does, in time.
+func (h *host) writes(t *testing.T, limit time.Duration) bool {
 	t.Helper()
 	base, _ := h.where()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	a, err := (&site{base: base}).ask(ctx, http.MethodPost, "/v1/carts", mint(t, settings(), "prober"), map[string]any{"currency": "GBP"})
 	return err == nil && a.StatusCode == http.StatusCreated
 }
 
-// stop asks the process to stop, and returns when it has.
-func (h *host) stop(t *testing.T) {
+// stop asks all replicas to stop, and returns when they have.
+func (f *fleet) stop(t *testing.T) {
 	t.Helper()
-	require.NoError(t, h.process.Process.Signal(syscall.SIGTERM))
-	require.NoError(t, h.process.Wait(), "a program that is asked to stop stops well")
-	h.process = nil
-	h.set("")
+	for _, h := range f.replicas {
+		require.NoError(t, h.process.Process.Signal(syscall.SIGTERM))
+	}
+	browser.CloseIdleConnections() // a server gives one that was never used five seconds
+	for _, h := range f.replicas {
+		require.NoError(t, h.process.Wait(), "a program that is asked to stop stops well")
+		h.process = nil
+		h.set("")
+	}
 }
