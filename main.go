@@ -230,10 +230,12 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 	alone := settings.Embedded()
 
 	p.orders = order.New(order.Config{
-		Committer: on("orders").committer, Query: on("orders").pools.Query, Views: on("orders").pools.Views, Alone: alone, Log: log,
+		Committer: on("orders").committer, Query: on("orders").pools.Query, Control: on("orders").pools.Control, Views: on("orders").pools.Views,
+		Alone: alone, Log: log, ReceiptRetention: settings.ReceiptRetention,
 	})
 	p.carts = cart.New(cart.Config{
-		Committer: on("cart").committer, Query: on("cart").pools.Query, Views: on("cart").pools.Views, Alone: alone, Log: log,
+		Committer: on("cart").committer, Query: on("cart").pools.Query, Control: on("cart").pools.Control, Views: on("cart").pools.Views,
+		Alone: alone, Log: log, TTL: settings.CartTTL, ReceiptRetention: settings.ReceiptRetention,
 		Available: p.orders.Available,
 		VerifyGuest: func(token string) (string, error) {
 			claims, err := tokens.VerifyExpired(token, guestLeeway)
@@ -246,12 +248,13 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 		PublicURL:  func() string { return settings.BaseURL(address) },
 	})
 	p.payments = payment.New(payment.Config{
-		Committer: on("payment").committer, Query: on("payment").pools.Query, Alone: alone, Log: log,
+		Committer: on("payment").committer, Query: on("payment").pools.Query, Control: on("payment").pools.Control, Alone: alone, Log: log,
+		ReceiptRetention: settings.ReceiptRetention, WebhookRetention: settings.WebhookRetention,
 		Providers: append(providers, p.bank), Timeout: settings.PaymentTimeout, ActionTTL: settings.PaymentActionTTL,
 	})
 	p.sagas = saga.New(saga.Config{
 		Committer: on("saga").committer, Query: on("saga").pools.Query, Control: on("saga").pools.Control, Views: on("saga").pools.Views,
-		Alone: alone, Log: log, Patience: settings.StepDeadline, Ended: metrics.SagaEnded,
+		Alone: alone, Log: log, ReceiptRetention: settings.ReceiptRetention, Patience: settings.StepDeadline, Ended: metrics.SagaEnded,
 		Stores: map[string]*eventstore.Store{"cart": p.carts.Store(), "order": p.orders.Store(), "payment": p.payments.Store()},
 		Rooms: saga.Rooms{
 			CheckOut: p.carts.CheckOut, CartVisible: p.carts.Visible, Cart: p.carts.Handle,

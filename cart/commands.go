@@ -2,6 +2,7 @@ package cart
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -65,6 +66,7 @@ type (
 	reprice        struct{}
 	setAdjustments struct{ Adjustments []adjustment }
 	abandon        struct{}
+	expire         struct{ Untouched, TTL time.Duration }
 )
 
 // adjustment is one that somebody asks for, in a currency that has yet to be compared with the cart's.
@@ -87,6 +89,7 @@ func (CheckOut) toCart()       {}
 func (Reopen) toCart()         {}
 func (Complete) toCart()       {}
 func (abandon) toCart()        {}
+func (expire) toCart()         {}
 
 // checkoutSpace is where the ids of a checkout, its order and its payment come from. It never changes.
 var checkoutSpace = uuid.MustParse("6d0b6d7e-3a0c-4a53-8a3f-5b7c0a4e9c22")

@@ -60,6 +60,8 @@ func decide(s State, c command, prices priceBook) ([]Event, error) {
 		return decideComplete(s, c), nil
 	case abandon:
 		return decideAbandon(s)
+	case expire:
+		return decideExpire(s, c), nil
 	}
 	return nil, nil
 }
@@ -292,6 +294,14 @@ func decideAbandon(s State) ([]Event, error) {
 		return nil, err
 	}
 	return []Event{Abandoned{}}, nil
+}
+
+// decideExpire leaves a cart alone that somebody touched meanwhile, or is checking out.
+func decideExpire(s State, c expire) []Event {
+	if s.Status != StatusOpen || c.Untouched < c.TTL {
+		return nil
+	}
+	return []Event{Abandoned{}}
 }
 
 // decideMerge brings the lines of source into target; where both have a SKU, the target's price wins. It answers with

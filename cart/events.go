@@ -111,7 +111,7 @@ type MergedAway struct {
 	TargetCartID uuid.UUID `json:"target_cart_id"`
 }
 
-// Abandoned ends a cart that its owner gave up.
+// Abandoned ends a cart that its owner gave up, or left alone for too long: then its actor is "timer".
 type Abandoned struct{}
 
 // ProductEvent is a fact of the price book.

@@ -20,9 +20,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
 	"gorm.io/gorm"
 
 	"shopping-cart/eventstore"
@@ -33,9 +35,13 @@ import (
 type Config struct {
 	Committer *eventstore.Committer
 	Query     *pgxpool.Pool
+	Control   *pgxpool.Pool // sweeps; nil: Query
 	Views     *gorm.DB
 	Alone     bool // no other process uses the database
 	Log       *slog.Logger
+
+	TTL              time.Duration // how long an open cart may go untouched before it is abandoned; 0: for ever
+	ReceiptRetention time.Duration // 0: for good
 
 	// VerifyGuest reads a guest's token, which may have ended a while ago, and names the guest.
 	VerifyGuest func(token string) (subject string, err error)
@@ -57,11 +63,39 @@ func New(c Config) *Module {
 // Store holds the events of carts and products.
 func (m *Module) Store() *eventstore.Store { return m.store }
 
-// Run takes up what a crash left in the outbox, until ctx is done.
+// Run does what goes on in the background, until ctx is done: the work of the store, and the end of carts that nobody
+// touches any more.
 func (m *Module) Run(ctx context.Context) error {
-	return m.store.Sweep(ctx, m.Alone, func(err error) {
-		m.Log.ErrorContext(ctx, "the outbox of the carts could not be swept", "error", err)
+	failed := func(err error) { m.Log.ErrorContext(ctx, "carts in the background", "error", err) }
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return m.store.Run(ctx, eventstore.RunConfig{
+			Alone: m.Alone, Control: m.Control, ReceiptRetention: m.ReceiptRetention, Failed: failed,
+		})
 	})
+	if m.TTL > 0 {
+		g.Go(func() error {
+			m.store.EndIdle(ctx, eventstore.Idle{
+				Kind: carts.Kind, Status: string(StatusOpen), After: m.TTL, End: m.expire, Pool: m.Control, Failed: failed,
+			})
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// expire abandons a cart, unless it is found to be touched or checked out at the moment of the decision.
+func (m *Module) expire(ctx context.Context, id uuid.UUID) error {
+	_, err := m.store.Do(ctx, eventstore.Command{
+		Meta: eventstore.Meta{Actor: "timer", Correlation: uuid.Must(uuid.NewV7())}, Streams: []eventstore.Ref{carts.Ref(id)},
+		Decide: func(tx *eventstore.Tx) error {
+			cart := carts.Get(tx, id)
+			events, err := decide(cart.State, expire{Untouched: tx.Now().Sub(cart.UpdatedAt), TTL: m.TTL}, nil)
+			carts.Append(tx, id, events...)
+			return err
+		},
+	})
+	return err
 }
 
 // Visible names the customer of a cart that the caller may see; otherwise it is 404 not_found.
@@ -160,7 +194,7 @@ func (m *Module) skusFor(ctx context.Context, e edit) ([]string, error) {
 	case CheckOut, reprice:
 		cart, err := carts.Load(ctx, m.store, e.cart)
 		return cart.State.skus(), err
-	case create, setQuantity, removeItem, clearItems, setAdjustments, Reopen, Complete, abandon:
+	case create, setQuantity, removeItem, clearItems, setAdjustments, Reopen, Complete, abandon, expire:
 	}
 	return nil, nil
 }

@@ -70,8 +70,12 @@ func (s State) skus() []string {
 // carts gives the streams of carts their types.
 var carts = &eventstore.Aggregate[State, Event]{Kind: "cart", Fold: 1, Decode: decodeEvent, Evolve: evolve, Index: index}
 
-func index(s State, _ time.Time) eventstore.Index {
-	return eventstore.Index{Customer: s.CustomerID, Status: string(s.Status)}
+func index(s State, touched time.Time) eventstore.Index {
+	i := eventstore.Index{Customer: s.CustomerID, Status: string(s.Status)}
+	if s.Status == StatusOpen {
+		i.WakeAt = eventstore.IdleFrom(touched)
+	}
+	return i
 }
 
 // evolve folds an event into a cart.

@@ -6,16 +6,12 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
-)
-
-const (
-	sweepEvery = time.Second // on average: every process sweeps, with jitter
-	sweepLimit = 200         // messages taken up at once
 )
 
 // subscription is a handler of one kind of event.
@@ -111,80 +107,26 @@ func (s *Store) dispatch(events []pending) {
 // deliver calls every handler of a message, and marks it handled when all of them did. What failed stays in the outbox
 // for a sweep.
 func (s *Store) deliver(r Recorded, event Event) {
-	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
-	defer cancel()
 	ok := true
 	for _, sub := range s.subs[r.Kind] {
-		err := sub.handle(ctx, r, event)
-		s.committer.config.Handled(sub.name, time.Since(r.At), err)
-		ok = ok && err == nil
+		ok = s.react(sub, r, event) == nil && ok
 	}
 	if ok {
 		s.outbox.remember([]outboxKey{{r.Stream, r.Version}})
 	}
 }
 
-// Sweep takes up what a crash or a failed handler left in the outbox, until ctx is done. With alone, no other process
-// uses the store, and what lies there at the start is taken up at once. It ends when the handlers under way have ended.
-func (s *Store) Sweep(ctx context.Context, alone bool, failed func(error)) error {
-	defer s.outbox.work.Wait()
-	if alone {
-		if _, err := s.query.Exec(ctx, s.sql.allDueOutbox); err != nil && ctx.Err() == nil {
-			failed(fmt.Errorf("sweep the outbox of %s: %w", s.schema, err))
-		}
-	}
-	for wait(ctx, jitter(sweepEvery)) {
-		for n := sweepLimit; n == sweepLimit; {
-			var err error
-			if n, err = s.sweepOnce(ctx); err != nil && ctx.Err() == nil {
-				failed(fmt.Errorf("sweep the outbox of %s: %w", s.schema, err))
-			}
-		}
-	}
-	return nil
-}
-
-func (s *Store) sweepOnce(ctx context.Context) (int, error) {
-	rows, err := s.query.Query(ctx, s.sql.dueOutbox, sweepLimit)
-	if err != nil {
-		return 0, err
-	}
-	var keys []outboxKey
-	var k outboxKey
-	for rows.Next() {
-		if err := rows.Scan(&k.stream, &k.version); err != nil {
-			return 0, err
-		}
-		keys = append(keys, k)
-	}
-	if err := rows.Err(); err != nil || len(keys) == 0 {
-		return 0, err
-	}
-	streams, versions := columns(keys)
-	if rows, err = s.query.Query(ctx, s.sql.messages, streams, versions); err != nil {
-		return 0, err
-	}
-	messages, err := collect(rows)
-	for _, r := range messages {
-		event, err := s.decode(r)
-		if err != nil {
-			s.committer.config.Handled("outbox", time.Since(r.At), err)
-			continue
-		}
-		s.dispatch([]pending{{r, event}})
-	}
-	return len(keys), err
-}
-
-// OldestUnhandled is the age of the oldest event that a reaction has not handled; zero when there is none.
-func (s *Store) OldestUnhandled() (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+// react calls one handler. A panic is its error: one poisoned message must not take the process with it, again and again.
+func (s *Store) react(sub subscription, r Recorded, event Event) (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
-	var seconds float64
-	if err := s.query.QueryRow(ctx, s.sql.oldestOutbox).Scan(&seconds); err != nil {
-		return 0, fmt.Errorf("find the oldest event in the outbox of %s: %w", s.schema, err)
-	}
-	return time.Duration(seconds * float64(time.Second)), nil
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s panicked: %v\n%s", sub.name, p, debug.Stack())
+		}
+		s.committer.config.Handled(sub.name, time.Since(r.At), err)
+	}()
+	return sub.handle(ctx, r, event)
 }
 
 // wait sleeps for d, or until ctx is done: then it is false.

@@ -11,8 +11,7 @@ type statements struct {
 	dropOutbox, position              string
 	stream, history                   string
 	log, logOfStream, logOfKind       string
-	dueOutbox, allDueOutbox, messages string
-	oldestOutbox                      string
+	messages                          string
 	cursor, moveCursor, startCursor   string
 }
 
@@ -61,12 +60,6 @@ func statementsOf(schema string) statements {
 		logOfKind: in(`select position, stream, version, type, data, meta, at from @.events
 			where position > $1 and type = $3 order by position limit $2`),
 
-		dueOutbox: in(`update @.outbox o set attempts = o.attempts + 1, due_at = now() + least(5 * 2 ^ o.attempts, 300) * interval '1 second'
-			from (select stream, version from @.outbox where due_at <= now() order by due_at limit $1 for update skip locked) d
-			where o.stream = d.stream and o.version = d.version returning o.stream, o.version`),
-		allDueOutbox: in(`update @.outbox set due_at = now()`),
-		oldestOutbox: in(`select coalesce(extract(epoch from now() - min(e.at)), 0)::float8
-			from @.outbox o join @.events e on e.stream = o.stream and e.version = o.version`),
 		messages: in(`select e.position, e.stream, e.version, e.type, e.data, e.meta, e.at
 			from unnest($1::uuid[], $2::int8[]) u(s, v) join @.events e on e.stream = s and e.version = v`),
 

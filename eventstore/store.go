@@ -22,6 +22,7 @@ type Store struct {
 	kinds     map[string]codec // by kind of aggregate
 	subs      map[string][]subscription
 	outbox    outbox
+	swept     *LowWater // of the outbox
 }
 
 // Open makes the store of a schema. Its commands are committed by c, its reads run on query. Stores are opened, and
@@ -30,6 +31,7 @@ func Open(c *Committer, query *pgxpool.Pool, schema string, aggregates ...codec)
 	s := &Store{
 		schema: schema, committer: c, query: query, sql: statementsOf(schema),
 		kinds: map[string]codec{}, subs: map[string][]subscription{},
+		swept: NewLowWater(sweepSlack, sweepAgain),
 	}
 	s.outbox.subs = s.subs
 	for _, a := range aggregates {

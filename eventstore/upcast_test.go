@@ -353,7 +353,7 @@ func TestSideBySide(t *testing.T) {
 func sweeping(t *testing.T, b *bundle) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- b.store.Sweep(ctx, false, func(err error) { t.Error(err) }) }()
+	go func() { done <- b.store.Run(ctx, eventstore.RunConfig{Failed: func(err error) { t.Error(err) }}) }()
 	t.Cleanup(func() {
 		cancel()
 		require.NoError(t, <-done)

@@ -22,6 +22,7 @@ package order
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
@@ -38,9 +39,12 @@ const Schema = "orders"
 type Config struct {
 	Committer *eventstore.Committer
 	Query     *pgxpool.Pool
+	Control   *pgxpool.Pool // sweeps; nil: Query
 	Views     *gorm.DB
 	Alone     bool // no other process uses the database
 	Log       *slog.Logger
+
+	ReceiptRetention time.Duration // 0: for good
 }
 
 // Module is the order module.
@@ -48,8 +52,7 @@ type Module struct {
 	store   *eventstore.Store
 	views   *gorm.DB
 	numbers *numbers
-	alone   bool
-	log     *slog.Logger
+	run     eventstore.RunConfig
 }
 
 // New makes the module. Its store commits once the committer runs.
@@ -58,8 +61,9 @@ func New(c Config) *Module {
 		store:   eventstore.Open(c.Committer, c.Query, Schema, orders, stocks),
 		views:   c.Views,
 		numbers: newNumbers(c.Query),
-		alone:   c.Alone,
-		log:     c.Log,
+		run: eventstore.RunConfig{Alone: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
+			c.Log.Error("the order module will try again", slog.Any("error", err))
+		}},
 	}
 }
 
@@ -78,11 +82,10 @@ func (m *Module) Routes(s *web.Server) {
 	admin.GET("/v1/stock/:sku", m.showStock)
 }
 
-// Run sweeps the outbox and follows the log, until ctx is done.
+// Run does the work of the store in the background, and follows the log, until ctx is done.
 func (m *Module) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	failed := func(err error) { m.log.Error("the order module will try again", slog.Any("error", err)) }
-	g.Go(func() error { return m.store.Sweep(ctx, m.alone, failed) })
-	g.Go(func() error { return m.store.Follow(ctx, "sales_per_day", projectSales, failed) })
+	g.Go(func() error { return m.store.Run(ctx, m.run) })
+	g.Go(func() error { return m.store.Follow(ctx, "sales_per_day", projectSales, m.run.Failed) })
 	return g.Wait()
 }

@@ -38,18 +38,24 @@ import (
 type Config struct {
 	Committer *eventstore.Committer
 	Query     *pgxpool.Pool
+	Control   *pgxpool.Pool // sweeps; nil: Query
 	Alone     bool          // no other process uses the store
 	Log       *slog.Logger  // nil: slog.Default
 	Providers []Provider    // the first takes new payments; the others finish what was begun with them
 	Timeout   time.Duration // of one call to a provider; 3 s
 	ActionTTL time.Duration // how long a shopper has to act at their bank; 15 min
+
+	ReceiptRetention time.Duration // 0: for good
+	WebhookRetention time.Duration // of webhooks that are handled; 0: for good
 }
 
 // Module is the payments of one database.
 type Module struct {
 	store     *eventstore.Store
 	query     *pgxpool.Pool
-	alone     bool
+	run       eventstore.RunConfig
+	webhooks  eventstore.Retention
+	due       *eventstore.LowWater // of webhooks
 	log       *slog.Logger
 	providers []Provider
 	timeout   time.Duration
@@ -63,6 +69,9 @@ func New(c Config) *Module {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	if c.Control == nil {
+		c.Control = c.Query
+	}
 	if c.Timeout <= 0 {
 		c.Timeout = 3 * time.Second
 	}
@@ -71,8 +80,15 @@ func New(c Config) *Module {
 	}
 	return &Module{
 		store: eventstore.Open(c.Committer, c.Query, "payment", payments),
-		query: c.Query, alone: c.Alone, log: c.Log, providers: c.Providers,
-		timeout: c.Timeout, actionTTL: c.ActionTTL, now: time.Now, arrived: make(chan struct{}, 1),
+		query: c.Query, log: c.Log, due: eventstore.NewLowWater(webhookSlack, webhookAgain),
+		run: eventstore.RunConfig{Alone: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
+			c.Log.Error("payments in the background", slog.Any("error", err))
+		}},
+		webhooks: eventstore.Retention{
+			Table: "payment.webhooks", Old: "handled_at < now() - $3::interval", After: c.WebhookRetention, Pool: c.Control,
+		},
+		providers: c.Providers,
+		timeout:   c.Timeout, actionTTL: c.ActionTTL, now: time.Now, arrived: make(chan struct{}, 1),
 	}
 }
 
@@ -82,12 +98,12 @@ func (m *Module) Store() *eventstore.Store { return m.store }
 // Run does what goes on in the background, until ctx is done: it hands out what lies in the outbox, and wakes the
 // payments of webhooks that came.
 func (m *Module) Run(ctx context.Context) error {
-	failed := func(err error) {
-		m.log.ErrorContext(ctx, "payments in the background", slog.Any("error", err))
-	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return m.store.Sweep(ctx, m.alone, failed) })
-	g.Go(func() error { return m.wakeAll(ctx, failed) })
+	g.Go(func() error { return m.store.Run(ctx, m.run) })
+	g.Go(func() error { return m.wakeAll(ctx, m.run.Failed) })
+	if m.webhooks.After > 0 {
+		g.Go(func() error { m.webhooks.Run(ctx, m.run.Failed); return nil })
+	}
 	return g.Wait()
 }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"shopping-cart/eventstore"
 )
@@ -21,10 +20,15 @@ const (
 	storeWebhook = `insert into payment.webhooks (provider, id, type, reference, body) values ($1, $2, $3, $4, $5)
 		on conflict do nothing`
 	// Taken up for some seconds each time, longer and longer, so that one that cannot be handled stands in no other's way.
-	dueWebhooks = `update payment.webhooks w set attempts = w.attempts + 1, due_at = now() + least(5 * 2 ^ w.attempts, 300) * interval '1 second'
-		from (select provider, id from payment.webhooks where handled_at is null and due_at <= now()
-			order by due_at limit $1 for update skip locked) d
-		where w.provider = d.provider and w.id = d.id returning w.provider, w.id, w.type, w.reference`
+	dueWebhooks = `with due as (
+			select provider, id, due_at from payment.webhooks where handled_at is null and due_at >= $1 and due_at <= now()
+			order by due_at limit $2 for update skip locked),
+		taken as (
+			update payment.webhooks w set attempts = w.attempts + 1,
+				due_at = now() + least(5 * 2 ^ least(w.attempts, 6), 300) * (0.5 + random()) * interval '1 second'
+			from due d where w.provider = d.provider and w.id = d.id
+			returning w.provider, w.id, w.type, w.reference, d.due_at)
+		select now(), coalesce(max(due_at), now()), array_agg(provider), array_agg(id), array_agg(type), array_agg(reference) from taken`
 	webhookHandled = `update payment.webhooks set handled_at = now(), note = nullif($3, '') where provider = $1 and id = $2`
 )
 
@@ -43,6 +47,9 @@ func (m *Module) keep(ctx context.Context, provider string, n Notification, body
 const (
 	wakeEvery = 2 * time.Second // on average: what another process stored and then died
 	wakeLimit = 100
+
+	webhookSlack = time.Minute // well above what the statement that stores one may take
+	webhookAgain = 5 * time.Minute
 )
 
 // wakeAll wakes the payments of webhooks as they come, and of those that a crash left.
@@ -68,20 +75,20 @@ func (m *Module) wakeAll(ctx context.Context, failed func(error)) error {
 }
 
 func (m *Module) wakeDue(ctx context.Context) (int, error) {
-	rows, err := m.query.Query(ctx, dueWebhooks, wakeLimit)
+	var now, last time.Time
+	var providers, ids, types, references []string
+	err := m.query.QueryRow(ctx, dueWebhooks, m.due.From(), wakeLimit).Scan(&now, &last, &providers, &ids, &types, &references)
 	if err != nil {
 		return 0, fmt.Errorf("read the webhooks: %w", err)
 	}
-	due, err := pgx.CollectRows(rows, pgx.RowToStructByPos[webhook])
-	if err != nil {
-		return 0, fmt.Errorf("read the webhooks: %w", err)
-	}
-	for _, w := range due {
+	m.due.Looked(now, last, len(ids) == wakeLimit)
+	for i := range ids {
+		w := webhook{providers[i], ids[i], types[i], references[i]}
 		if err := m.wake(ctx, w); err != nil {
 			return 0, fmt.Errorf("handle webhook %s of %s: %w", w.ID, w.Provider, err)
 		}
 	}
-	return len(due), nil
+	return len(ids), nil
 }
 
 // wake tells the payment that there is news, and through its outbox whoever waits for it. Died in between, it's told once

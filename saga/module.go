@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 	"gorm.io/gorm"
@@ -45,6 +46,8 @@ type Config struct {
 	Views     *gorm.DB
 	Alone     bool // no other process uses the database
 	Log       *slog.Logger
+
+	ReceiptRetention time.Duration // 0: for good
 
 	Patience time.Duration                                 // how long a payment may stay in doubt before a person must look
 	Ended    func(kind, status string, took time.Duration) // told of every saga that ended; may be nil
@@ -69,6 +72,7 @@ type Rooms struct {
 type Module struct {
 	Config
 	store  *eventstore.Store
+	timer  *eventstore.Timer
 	runner *runner
 	watch  *watch
 }
@@ -80,6 +84,7 @@ func New(c Config) *Module {
 	}
 	m := &Module{Config: c, watch: &watch{waiting: map[uuid.UUID][]chan eventstore.Stream[State]{}}}
 	m.store = eventstore.Open(c.Committer, c.Query, "saga", sagas)
+	m.timer = m.store.Timer(c.Control, sagas.Kind, timerSlack)
 	m.runner = &runner{
 		store: m.store, send: m.send, patience: c.Patience, ended: c.Ended, log: c.Log, watch: m.watch,
 		active: map[uuid.UUID]*drive{},
@@ -133,6 +138,10 @@ func (m *Module) start(ctx context.Context, e eventstore.Message[cart.CheckedOut
 const (
 	claimEvery = time.Second // on average
 	claimLimit = 100
+
+	// A wake_at may lie a step back when it is written: one that fell due while another was under way. And it is told by
+	// the clock of the process.
+	timerSlack = 2*stepTimeout + time.Minute
 )
 
 // Run drives what falls due, and what a crash left, until ctx is done. It ends when the steps under way have ended.
@@ -140,50 +149,50 @@ func (m *Module) Run(ctx context.Context) error {
 	defer m.runner.stop()
 	failed := func(err error) { m.Log.ErrorContext(ctx, "sagas in the background", "error", err) }
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return m.store.Sweep(ctx, m.Alone, failed) })
+	g.Go(func() error {
+		return m.store.Run(ctx, eventstore.RunConfig{
+			Alone: m.Alone, Control: m.Control, ReceiptRetention: m.ReceiptRetention, Failed: failed,
+		})
+	})
 	g.Go(func() error {
 		if m.Alone { // whoever drove these is gone
-			for m.claim(ctx, recoverable, true, failed) == claimLimit {
+			for n := claimLimit; n == claimLimit; {
+				ids, err := m.recoverable(ctx)
+				n = m.take(ctx, ids, err, round{woken: true}, failed)
 			}
 		}
+		// What is due: to retry, to end a wait, or to be taken over.
 		for wait(ctx, claimEvery/2+rand.N(claimEvery)) {
-			m.claim(ctx, due, false, failed)
+			ids, err := m.timer.Due(ctx, claimLimit, lease)
+			m.take(ctx, ids, err, round{}, failed)
 		}
 		return nil
 	})
 	return g.Wait()
 }
 
-const (
-	// due are sagas whose time has come: to retry, to end a wait, or to be taken over. The claim pushes wake_at forward,
-	// which saves other processes the work; it is no lock.
-	due = `update saga.streams set wake_at = now() + interval '15 seconds'
-		where id in (select id from saga.streams where wake_at <= now() order by wake_at limit $1 for update skip locked)
-		returning id`
-	// recoverable are sagas that a process was driving, or was about to drive again, when it was lost. What happened to
-	// those that wait, the outbox tells.
-	recoverable = `update saga.streams set wake_at = now() + interval '15 seconds'
+// recoverable are sagas that a process was driving, or was about to drive again, when it was lost. What happened to
+// those that wait, the outbox tells.
+func (m *Module) recoverable(ctx context.Context) ([]uuid.UUID, error) {
+	rows, err := m.Control.Query(ctx, `update saga.streams set wake_at = now() + interval '15 seconds'
 		where id in (select id from saga.streams where wake_at is not null and status <> 'requires_action'
 			and wake_at <= now() + interval '2 minutes' order by wake_at limit $1 for update skip locked)
-		returning id`
-)
+		returning id`, claimLimit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+}
 
-func (m *Module) claim(ctx context.Context, sql string, woken bool, failed func(error)) (claimed int) {
-	rows, err := m.Control.Query(ctx, sql, claimLimit)
-	if err == nil {
-		var id uuid.UUID
-		for rows.Next() {
-			if err = rows.Scan(&id); err == nil {
-				m.runner.begin(id, round{woken: woken})
-				claimed++
-			}
-		}
-		err = rows.Err()
+// take drives what was claimed.
+func (m *Module) take(ctx context.Context, ids []uuid.UUID, err error, as round, failed func(error)) int {
+	for _, id := range ids {
+		m.runner.begin(id, as)
 	}
 	if err != nil && ctx.Err() == nil {
 		failed(fmt.Errorf("claim sagas: %w", err))
 	}
-	return claimed
+	return len(ids)
 }
 
 func wait(ctx context.Context, d time.Duration) bool {

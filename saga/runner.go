@@ -55,7 +55,7 @@ func (r *round) end(err error) {
 }
 
 // errStopping: the saga was not looked at, or not to the end, since the process stops.
-var errStopping = errors.New("the process stops")
+var errStopping = fmt.Errorf("the process stops: %w", context.Canceled)
 
 // wake looks at a saga because something happened that concerns it, and returns when it has acted on that. An error
 // means that it may not have.

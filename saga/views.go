@@ -48,7 +48,7 @@ func (m *Module) OldestUnfinished() (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	var seconds float64
-	if err := m.Control.QueryRow(ctx, oldest).Scan(&seconds); err != nil {
+	if err := m.Control.QueryRow(ctx, oldest, m.timer.From()).Scan(&seconds); err != nil {
 		return 0, fmt.Errorf("find the oldest unfinished saga: %w", err)
 	}
 	return time.Duration(seconds * float64(time.Second)), nil
@@ -57,5 +57,5 @@ func (m *Module) OldestUnfinished() (time.Duration, error) {
 // oldest looks at sagas that wait for something through the index of timers; those in needs_attention have no timer, and
 // are few.
 const oldest = `select coalesce(extract(epoch from now() - min(created_at)), 0)::float8 from (
-	select created_at from saga.streams where wake_at is not null
+	select created_at from saga.streams where wake_at >= $1
 	union all select created_at from saga.streams where kind = 'saga' and status = 'needs_attention') unfinished`

@@ -38,6 +38,11 @@ func (c Config) check() error {
 	if c.ShutdownNotice < 0 {
 		wrong.add("SHUTDOWN_NOTICE", "must not be negative")
 	}
+	if c.CartTTL < 0 {
+		wrong.add("CART_TTL", "must not be negative; 0 keeps carts for ever")
+	}
+	wrong.atLeast("RECEIPT_RETENTION", c.ReceiptRetention, 24*time.Hour)
+	wrong.positive("WEBHOOK_RETENTION", c.WebhookRetention)
 	if c.SimulatorLatency < 0 {
 		wrong.add("SIMULATOR_LATENCY", "must not be negative")
 	}
@@ -114,6 +119,12 @@ func (f *findings) add(setting, what string) { *f = append(*f, fmt.Errorf("%s %s
 func (f *findings) positive(setting string, d time.Duration) {
 	if d <= 0 {
 		f.add(setting, "must be longer than 0, such as 30s or 15m")
+	}
+}
+
+func (f *findings) atLeast(setting string, d, least time.Duration) {
+	if d < least {
+		f.add(setting, fmt.Sprintf("must be %.0fh or longer", least.Hours()))
 	}
 }
 

@@ -50,6 +50,10 @@ type Config struct {
 	QueueSize        int   `env:"QUEUE_SIZE" envDefault:"4096"`     // commands that wait for a batch
 	QueryConnections int32 `env:"QUERY_CONNECTIONS" envDefault:"8"` // per database
 
+	CartTTL          time.Duration `env:"CART_TTL" envDefault:"720h"`           // an open cart untouched for that long is abandoned; 0: never
+	ReceiptRetention time.Duration `env:"RECEIPT_RETENTION" envDefault:"168h"`  // how long an Idempotency-Key is known
+	WebhookRetention time.Duration `env:"WEBHOOK_RETENTION" envDefault:"2160h"` // of handled ones
+
 	AuthSecret   string        `env:"AUTH_SECRET"` // HS256 key; see FillSecrets
 	AuthAudience string        `env:"AUTH_AUDIENCE" envDefault:"shopping-cart"`
 	SessionTTL   time.Duration `env:"SESSION_TTL" envDefault:"720h"` // of a guest's token

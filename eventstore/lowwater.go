@@ -1,0 +1,76 @@
+package eventstore
+
+import (
+	"sync"
+	"time"
+)
+
+// LowWater is how far a sweep by time has come, by the database's clock. What was handled leaves a dead entry in the
+// index of times, and a snapshot that somebody holds open keeps it there. A sweep that looked at all that was ever due
+// would walk over more and more of them; one that begins at the mark meets those of the last minutes only.
+//
+// What was not yet committed when a sweep went by may lie below it. So the mark stays back by a slack, well above the
+// longest time from when a row says that it is due to its commit; and every now and then a sweep begins at the
+// beginning, whatever the mark says.
+type LowWater struct {
+	slack, again time.Duration
+
+	mu    sync.Mutex
+	mark  time.Time // nothing is due before
+	began time.Time // when the sweep under way began; zero: none is
+	at    time.Time // how far it has come
+	all   bool      // it began at the beginning
+	full  time.Time // by our own clock: when one shall begin there again
+}
+
+// NewLowWater makes a mark that stays slack behind. About as often as again says, a sweep begins at the beginning.
+func NewLowWater(slack, again time.Duration) *LowWater {
+	return &LowWater{slack: slack, again: again}
+}
+
+// From is the time that the next look of the sweep begins at.
+func (l *LowWater) From() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.began.IsZero() {
+		return l.at
+	}
+	if l.all = !time.Now().Before(l.full); l.all {
+		return time.Time{}
+	}
+	return l.mark
+}
+
+// Looked tells what a look found at now, in order of time: rows up to last, and perhaps more behind them. Without more the
+// sweep is over, and the mark moves.
+func (l *LowWater) Looked(now, last time.Time, more bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.began.IsZero() {
+		l.began = now
+	}
+	if more {
+		l.at = last
+		return
+	}
+	l.mark = l.began.Add(-l.slack) // of the sweep's begin: what was committed later may be due before its end
+	if l.all {
+		l.full = time.Now().Add(jitter(l.again))
+	}
+	l.began = time.Time{}
+}
+
+// Skip passes over the last row that was looked at, and those of the same time.
+func (l *LowWater) Skip() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.at = l.at.Add(time.Microsecond)
+}
+
+// Mark is the time before which nothing is due; zero while that is not known. Whoever asks for all that is due may
+// begin there.
+func (l *LowWater) Mark() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mark
+}

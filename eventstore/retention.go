@@ -1,0 +1,99 @@
+package eventstore
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Retention deletes the rows of a table that nobody needs any more.
+type Retention struct {
+	Table string        // with its schema
+	Old   string        // SQL: which rows may go; $3 is After
+	After time.Duration // how long rows are kept
+	Pool  *pgxpool.Pool
+}
+
+// pruneLimit bounds what one transaction deletes: its locks, its WAL, the time a standby needs for it.
+const pruneLimit = 1000
+
+// Run deletes until ctx is done, a little at a time. Any number of processes may do so at once.
+func (r Retention) Run(ctx context.Context, failed func(error)) {
+	r.walk().run(ctx, r.Pool, failed)
+}
+
+func (r Retention) walk() *walk {
+	sql := fmt.Sprintf(`delete from %[1]s where ctid = any(array(
+		select ctid from %[1]s where ctid >= $1 and ctid < $2 and (%[2]s) limit $4 for update skip locked))`, r.Table, r.Old)
+	return &walk{table: r.Table, every: min(max(r.After/24, time.Second), 6*time.Hour), step: func(ctx context.Context, from, to tid) (bool, error) {
+		deleted, err := r.Pool.Exec(ctx, sql, from, to, r.After, pruneLimit)
+		return deleted.RowsAffected() == pruneLimit, err
+	}}
+}
+
+// tid is the address of a row: its page, and its place there.
+type tid = pgtype.TID
+
+// walk goes through a table page by page, gently, for what is wanted seldom and in no hurry. An index that led there
+// would cost something with every write, and a snapshot that somebody holds would fill it with dead entries; the walk
+// costs a look at each page now and then.
+type walk struct {
+	table string
+	every time.Duration                                                  // from the end of one to the begin of the next
+	step  func(ctx context.Context, from, to tid) (more bool, err error) // rows from from, before to
+}
+
+const (
+	walkPages = 256                    // in one step
+	walkPause = 250 * time.Millisecond // on average, between two steps
+	walkAgain = 50 * time.Millisecond  // before the rest of a step that found too much for one transaction
+	walkFirst = 2 * time.Second        // before the first
+	walkRetry = time.Minute            // after one that failed
+)
+
+// run walks again and again until ctx is done.
+func (w *walk) run(ctx context.Context, pool *pgxpool.Pool, failed func(error)) {
+	for pause := walkFirst; wait(ctx, jitter(pause)); {
+		pause = w.every
+		if err := w.once(ctx, pool); err != nil && ctx.Err() == nil {
+			failed(fmt.Errorf("walk through %s: %w", w.table, err))
+			pause = min(w.every, walkRetry)
+		}
+	}
+}
+
+// once goes through the whole table, from a page that chance picks: so processes, and walks that were cut off, do not all
+// see the same pages.
+func (w *walk) once(ctx context.Context, pool *pgxpool.Pool) error {
+	const size = `select pg_relation_size($1::text::regclass) / current_setting('block_size')::int8`
+	var pages int64
+	if err := pool.QueryRow(ctx, size, w.table).Scan(&pages); err != nil || pages == 0 {
+		return err
+	}
+	steps := (pages + walkPages - 1) / walkPages
+	first := rand.N(steps)
+	for n := range steps {
+		at := (first + n) % steps * walkPages
+		if err := w.pages(ctx, at); err != nil {
+			return err
+		}
+		if n+1 < steps && !wait(ctx, jitter(walkPause)) {
+			break
+		}
+	}
+	return nil
+}
+
+func (w *walk) pages(ctx context.Context, at int64) error {
+	from, to := tid{BlockNumber: uint32(at), Valid: true}, tid{BlockNumber: uint32(at + walkPages), Valid: true}
+	for {
+		more, err := w.step(ctx, from, to)
+		if err != nil || !more || !wait(ctx, jitter(walkAgain)) {
+			return err
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package eventstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	sweepEvery = time.Second // on average: every process sweeps, with jitter
+	sweepLimit = 200         // messages taken up at once
+
+	// A row of the outbox is due five seconds after its batch was decided, and a batch has batchTimeout to commit.
+	sweepSlack = time.Minute
+	sweepAgain = 5 * time.Minute
+)
+
+const (
+	// What is taken up is left alone for a while, longer each time, and never for all messages to the same moment.
+	sweepOutbox = `with due as (
+			select stream, version, due_at from @.outbox where due_at >= $1 and due_at <= now()
+			order by due_at limit $2 for update skip locked),
+		taken as (
+			update @.outbox o set attempts = o.attempts + 1,
+				due_at = now() + least(5 * 2 ^ least(o.attempts, 6), 300) * (0.5 + random()) * interval '1 second'
+			from due d where o.stream = d.stream and o.version = d.version returning d.stream, d.version, d.due_at)
+		select now(), max(due_at), array_agg(stream), array_agg(version) from taken`
+	hurryOutbox  = `update @.outbox set due_at = now() where due_at > now()`
+	oldestOutbox = `select coalesce(extract(epoch from now() - min(e.at)), 0)::float8
+		from @.outbox o join @.events e on e.stream = o.stream and e.version = o.version where o.due_at >= $1`
+)
+
+// in puts the store's schema into a statement.
+func (s *Store) in(sql string) string { return strings.ReplaceAll(sql, "@", s.schema) }
+
+// sweep takes up what a crash or a failed handler left in the outbox, until ctx is done.
+func (s *Store) sweep(ctx context.Context, c RunConfig) {
+	if c.Alone {
+		if _, err := c.Control.Exec(ctx, s.in(hurryOutbox)); err != nil && ctx.Err() == nil {
+			c.Failed(fmt.Errorf("sweep the outbox of %s: %w", s.schema, err))
+		}
+	}
+	for wait(ctx, jitter(sweepEvery)) {
+		for n := sweepLimit; n == sweepLimit; {
+			var err error
+			if n, err = s.sweepOnce(ctx, c.Control); err != nil && ctx.Err() == nil {
+				c.Failed(fmt.Errorf("sweep the outbox of %s: %w", s.schema, err))
+			}
+		}
+	}
+}
+
+func (s *Store) sweepOnce(ctx context.Context, pool *pgxpool.Pool) (int, error) {
+	var now time.Time
+	var last *time.Time
+	var streams []uuid.UUID
+	var versions []int64
+	err := pool.QueryRow(ctx, s.in(sweepOutbox), s.swept.From(), sweepLimit).Scan(&now, &last, &streams, &versions)
+	if err != nil {
+		return 0, err
+	}
+	if last == nil {
+		last = &now
+	}
+	s.swept.Looked(now, *last, len(streams) == sweepLimit)
+	if len(streams) == 0 {
+		return 0, nil
+	}
+	messages, err := s.messages(ctx, pool, streams, versions)
+	for _, r := range messages {
+		s.takeUp(r)
+	}
+	return len(streams), err
+}
+
+// messages are events, in no order.
+func (s *Store) messages(ctx context.Context, pool *pgxpool.Pool, streams []uuid.UUID, versions []int64) ([]Recorded, error) {
+	rows, err := pool.Query(ctx, s.sql.messages, raw(streams), versions)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows)
+}
+
+// takeUp hands a message from the outbox to its handlers. What this program has none for, or cannot read, is left to
+// other versions of it.
+func (s *Store) takeUp(r Recorded) {
+	event, err := s.decode(r)
+	if err == nil && len(s.subs[r.Kind]) == 0 {
+		return
+	}
+	if err == nil {
+		s.dispatch([]pending{{r, event}})
+		return
+	}
+	s.committer.config.Handled("outbox", time.Since(r.At), err)
+}
+
+// OldestUnhandled is the age of the oldest event that a reaction has not handled; zero when there is none.
+func (s *Store) OldestUnhandled() (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	var seconds float64
+	if err := s.query.QueryRow(ctx, s.in(oldestOutbox), s.swept.Mark()).Scan(&seconds); err != nil {
+		return 0, fmt.Errorf("find the oldest event in the outbox of %s: %w", s.schema, err)
+	}
+	return time.Duration(seconds * float64(time.Second)), nil
+}

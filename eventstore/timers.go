@@ -1,0 +1,149 @@
+package eventstore
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+)
+
+// Timer finds the streams of one kind whose wake_at has come.
+type Timer struct {
+	store *Store
+	pool  *pgxpool.Pool
+	kind  string
+	swept *LowWater
+}
+
+// timerAgain is about how often a timer looks at all that was ever due.
+const timerAgain = 5 * time.Minute
+
+// Timer makes one that asks on pool. slack is well above the longest time that a wake_at may lie in the past when it is
+// committed.
+func (s *Store) Timer(pool *pgxpool.Pool, kind string, slack time.Duration) *Timer {
+	return &Timer{store: s, pool: pool, kind: kind, swept: NewLowWater(slack, timerAgain)}
+}
+
+const dueTimers = `with due as (
+		select id, wake_at from @.streams where wake_at >= $1 and wake_at <= now() and kind = $2
+		order by wake_at limit $3 for update skip locked),
+	taken as (
+		update @.streams t set wake_at = now() + $4::interval from due d where t.id = d.id returning t.id, d.wake_at)
+	select now(), max(wake_at), array_agg(id order by wake_at) from taken`
+
+// Due are streams that are due, at most limit, the first due first. Each is put off by lease, so that other processes leave
+// it alone for that long: this saves work, it is no lock.
+func (t *Timer) Due(ctx context.Context, limit int, lease time.Duration) ([]uuid.UUID, error) {
+	return t.look(ctx, limit, dueTimers, t.swept.From(), t.kind, limit, lease)
+}
+
+// From is the time before which no wake_at lies; zero while that is not known.
+func (t *Timer) From() time.Time { return t.swept.Mark() }
+
+func (t *Timer) look(ctx context.Context, limit int, sql string, args ...any) (ids []uuid.UUID, err error) {
+	var now time.Time
+	var last *time.Time
+	if err := t.pool.QueryRow(ctx, t.store.in(sql), args...).Scan(&now, &last, &ids); err != nil {
+		return nil, fmt.Errorf("look for what is due of kind %s: %w", t.kind, err)
+	}
+	if last == nil {
+		last = &now
+	}
+	t.swept.Looked(now, *last, len(ids) == limit)
+	return ids, nil
+}
+
+// Idle says what ends when nobody touches it. WakeAt of such a stream is IdleFrom its last change.
+type Idle struct {
+	Kind   string
+	Status string        // of those that may end so
+	After  time.Duration // the last change
+	End    func(ctx context.Context, id uuid.UUID) error
+	Pool   *pgxpool.Pool
+	Failed func(error) // told of what will be tried again
+}
+
+// IdleFrom is a time to look at a stream that was touched just then: the same for all touches of an hour, so that most of
+// them change no indexed column and the row is updated in place (HOT).
+func IdleFrom(touched time.Time) time.Time { return touched.Truncate(idleGrain) }
+
+const (
+	idleGrain = time.Hour
+	idlePage  = 500                    // streams ended before the next look
+	idleWide  = 32                     // of them at once
+	idlePause = 250 * time.Millisecond // on average, between two pages: clients come first
+)
+
+// They are not claimed: End is a command, and decides on the stream as it is then.
+const idleStreams = `with idle as (
+		select id, wake_at from @.streams where wake_at >= $1 and wake_at <= now() - $4::interval
+			and kind = $2 and updated_at <= now() - $4::interval order by wake_at limit $3)
+	select now() - $4::interval, max(wake_at), array_agg(id order by wake_at) from idle`
+
+// EndIdle ends idle streams until ctx is done. How long ago is long enough may change from one run to the next: it holds
+// for all streams at once.
+func (s *Store) EndIdle(ctx context.Context, i Idle) {
+	if i.Pool == nil {
+		i.Pool = s.query
+	}
+	t := s.Timer(i.Pool, i.Kind, idleGrain+sweepSlack)
+	strays, walk := s.strays(i), make(chan struct{})
+	go func() {
+		defer close(walk)
+		strays.run(ctx, i.Pool, i.Failed)
+	}()
+	defer func() { <-walk }()
+	for wait(ctx, jitter(min(max(i.After/100, time.Second), timerAgain))) {
+		for full := true; full; {
+			ids, err := t.look(ctx, idlePage, idleStreams, t.swept.From(), i.Kind, idlePage, i.After)
+			if err != nil && ctx.Err() == nil {
+				i.Failed(err)
+			}
+			if full = len(ids) == idlePage; s.endAll(ctx, i, ids) == 0 && full {
+				t.swept.Skip() // they would stand in the way of all others
+			}
+			full = full && wait(ctx, jitter(idlePause))
+		}
+	}
+}
+
+func (s *Store) endAll(ctx context.Context, i Idle, ids []uuid.UUID) (ended int64) {
+	var done atomic.Int64
+	var g errgroup.Group
+	g.SetLimit(idleWide)
+	for _, id := range ids {
+		g.Go(func() error {
+			err := i.End(ctx, id)
+			if err == nil {
+				done.Add(1)
+			} else if ctx.Err() == nil {
+				i.Failed(fmt.Errorf("end the idle %s %s: %w", i.Kind, id, err))
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+	return done.Load()
+}
+
+// straysAgain is about how often all streams are gone through for those without a wake_at.
+const straysAgain = 24 * time.Hour
+
+// strays are streams that a version of the program wrote which gave them no wake_at: older ones, and those that run beside
+// this one while it is rolled out. No migration could find the latter, and no index is worth its while for either.
+func (s *Store) strays(i Idle) *walk {
+	sql := s.in(`select array_agg(id) from @.streams where ctid >= $1 and ctid < $2
+		and wake_at is null and kind = $3 and status = $4 and updated_at <= now() - $5::interval`)
+	return &walk{table: s.schema + ".streams", every: straysAgain, step: func(ctx context.Context, from, to tid) (bool, error) {
+		var ids []uuid.UUID
+		if err := i.Pool.QueryRow(ctx, sql, from, to, i.Kind, i.Status, i.After).Scan(&ids); err != nil {
+			return false, err
+		}
+		s.endAll(ctx, i, ids)
+		return false, nil
+	}}
+}
