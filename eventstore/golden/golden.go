@@ -136,7 +136,9 @@ func (c *check[S, E]) kinds() {
 		c.wrong = append(c.wrong, err)
 	}
 	declared = append(declared, slices.Sorted(maps.Keys(c.today))...)
-	declared = append(declared, slices.Sorted(maps.Keys(c.today))...)
+	for kind := range c.aggregate.Upcasts {
+		declared = append(declared, kind)
+	}
 	slices.Sort(declared)
 	for _, kind := range slices.Compact(declared) {
 		if _, ok := c.today[kind]; !ok {
