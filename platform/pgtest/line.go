@@ -2,6 +2,7 @@ package pgtest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net"
 	"net/url"
 	"os"
@@ -21,7 +22,7 @@ type Line struct {
 	to        [2]string // network and address
 	listener  net.Listener
 	dialed    atomic.Int64
-	forgetful atomic.Bool // swallows the next answer to a COMMIT, and the connection with it
+	forgetful atomic.Pointer[forgotten]
 	silent    chan struct{}
 
 	mu    sync.Mutex
@@ -78,11 +79,24 @@ func (l *Line) Mend() { l.set(false) }
 // Hush keeps the connections and carries nothing more, for good.
 func (l *Line) Hush() { close(l.silent) }
 
-// LoseNextCommit cuts the connection that commits next, when the server has committed and before anybody is told.
-func (l *Line) LoseNextCommit() { l.forgetful.Store(true) }
+// LoseAnswer cuts the connection on which the server next says that a command of that tag, such as COMMIT, is done: when it
+// is, and before anybody is told. then is called in between; it may be nil.
+func (l *Line) LoseAnswer(tag string, then func()) {
+	if then == nil {
+		then = func() {}
+	}
+	message := binary.BigEndian.AppendUint32([]byte{'C'}, uint32(4+len(tag)+1)) // CommandComplete
+	l.forgetful.Store(&forgotten{append(append(message, tag...), 0), then})
+}
 
-// Lost says whether a commit's answer was lost since.
-func (l *Line) Lost() bool { return !l.forgetful.Load() }
+// Lost says whether that happened.
+func (l *Line) Lost() bool { return l.forgetful.Load() == nil }
+
+// forgotten is the answer that is lost next.
+type forgotten struct {
+	answer []byte
+	then   func()
+}
 
 func (l *Line) set(down bool) {
 	l.mu.Lock()
@@ -126,16 +140,14 @@ func (l *Line) keep(conns ...net.Conn) bool {
 	return !l.down
 }
 
-// committed is the server's answer to COMMIT: CommandComplete, its length, its tag.
-var committed = []byte("C\x00\x00\x00\x0bCOMMIT\x00")
-
 func (l *Line) carry(from, to net.Conn, answers bool) {
 	defer from.Close()
 	defer to.Close()
 	buffer := make([]byte, 1<<16)
 	for {
 		n, err := from.Read(buffer)
-		if answers && bytes.Contains(buffer[:n], committed) && l.forgetful.CompareAndSwap(true, false) {
+		if f := l.forgetful.Load(); f != nil && answers && bytes.Contains(buffer[:n], f.answer) && l.forgetful.CompareAndSwap(f, nil) {
+			f.then()
 			return
 		}
 		if n > 0 && !l.isSilent() {
