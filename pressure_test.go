@@ -1,0 +1,47 @@
+package main
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/config"
+)
+
+// TestPressure: more than the queue holds is refused at once, and may come again shortly. What waits is answered.
+func TestPressure(t *testing.T) {
+	t.Parallel()
+	s := open(t, oneDatabase, func(_ testing.TB, c *config.Config) { c.QueueSize = 1 })
+	ada, sku := s.shopper(t), s.sells(t, 450)
+	c := ada.fills(t)
+	conn, err := pgx.Connect(t.Context(), s.urls["cart"])
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	tx, err := conn.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), "select from cart.streams where id = $1 for update", c.ID)
+	require.NoError(t, err)
+
+	const many = 8
+	answers := make(chan answer, many)
+	for range many {
+		go func() { answers <- ada.adds(t, c, sku, 1) }()
+	}
+	refused := <-answers // nobody else is answered while the row is locked
+	refuses(t, refused, http.StatusServiceUnavailable, "busy")
+	require.Equal(t, "1", refused.Header.Get("Retry-After"))
+	require.NoError(t, tx.Rollback(t.Context()))
+
+	added := int64(0)
+	for range many - 1 { // what waits is answered
+		a := <-answers
+		require.Contains(t, []int{http.StatusOK, http.StatusServiceUnavailable}, a.StatusCode)
+		if a.StatusCode == http.StatusOK {
+			added++
+		}
+	}
+	require.NotZero(t, added)
+	require.Equal(t, added, ada.cart(t, c.ID).Items[0].Quantity, "who was refused changed nothing")
+}
