@@ -1,7 +1,5 @@
 -- The order module's own: lists over its streams, order numbers, contacts, sales per day.
 
--- +goose Up
-
 -- No index here mentions the status: so a confirmation or a fulfilment changes no indexed column and stays an update in
 -- place (HOT). Lists filter the status of the rows that the index brings, newest first. A stream without a customer is
 -- the tombstone of an order that never was, and in no list.

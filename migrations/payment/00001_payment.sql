@@ -1,7 +1,5 @@
 -- What payments keep beside their streams.
 
--- +goose Up
-
 -- Webhooks as they came, once each, until somebody has woken their payment (and after that, as evidence).
 create table webhooks (
     provider    text not null,

@@ -1,5 +1,3 @@
--- +goose Up
-
 -- "Which sagas are there, newest first?": the operators' list.
 create index sagas_newest on streams (created_at desc, id desc) where kind = 'saga';
 

@@ -1,7 +1,5 @@
 -- The books of the simulated payment provider.
 
--- +goose Up
-
 -- One row a payment, by the reference that the merchant chose. It is the lock of every call about it.
 create table payments (
     reference text primary key,

@@ -1,7 +1,5 @@
 -- The store of one module: every module schema has these tables.
 
--- +goose Up
-
 -- One row is the lock, the snapshot, the read model by id, and what lists and timers read.
 create table streams (
     id         uuid primary key,

@@ -1,7 +1,5 @@
 -- The outbox is swept by time, and gives up on what fails again and again.
 
--- +goose Up
-
 -- failures: attempts that failed for want of nothing but the reaction itself. So many, and the message is parked.
 alter table outbox add column failures int not null default 0;
 
