@@ -54,9 +54,6 @@ var every = map[string]planned{
 	"logOfStream": {args: "500, 100, gen_random_uuid(), 'jar.put'", index: "events_stream_version_key", order: true},
 	"logOfKind":   {args: "500, 100, 'jar.put'", index: "events_pkey", order: true},
 	"messages":    {args: join(ids, versions), index: "events_stream_version_key"},
-	"cursor":      {args: "'sales'", index: "subscriptions_pkey"},
-	"moveCursor":  {args: "'sales', 1, 2", index: "subscriptions_pkey"},
-	"startCursor": {args: "'sales'"},
 }
 
 func join(args ...string) string { return strings.Join(args, ", ") }

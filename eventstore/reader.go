@@ -4,66 +4,93 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
 const (
-	followEvery = 200 * time.Millisecond // on average, when there is nothing new
-	followLimit = 500                    // events in a transaction
-	followPause = 5 * time.Second        // at most, between attempts that fail
+	followEvery   = 200 * time.Millisecond // on average, when there is nothing new
+	followLimit   = 500                    // events in a transaction
+	followAlone   = 60                     // events in one that has a savepoint for each: Postgres is quick up to 64
+	followPause   = 5 * time.Second        // around that at most, between attempts that fail
+	followTimeout = 30 * time.Second       // for one transaction
+	besideEvery   = time.Second            // on average: a look for parked messages that are due, and for rebuilds
 )
 
 // errOvertaken: another process moved the position; its rows stand, ours do not.
 var errOvertaken = errors.New("another reader was faster")
 
-// Follow reads the log from where the reader of that name stopped, until ctx is done. apply writes its rows in tx, which
-// commits them together with the position: of two processes one wins, and nothing is applied twice. A batch that
-// fails is tried again, later and later; failed is told why.
-func (s *Store) Follow(ctx context.Context, name string, apply func(context.Context, pgx.Tx, []Recorded) error, failed func(error)) error {
-	pause := followEvery
+// Reader applies the log to rows of its own: a projection, or what is published from the log. It is registered before
+// the committer runs.
+//
+// Rows of a projection carry their generation, and whoever reads them picks the live one in the same query:
+//
+//	where generation = (select generation from <schema>.subscriptions where name = '<Name>')
+type Reader struct {
+	Name string // of its subscription; a new name begins at the start of the log
+
+	// Apply writes what the events say to the rows of a generation. tx commits them together with the position, so that
+	// of two processes one wins and nothing is applied twice. What it refuses is parked: see [Store.ListParked].
+	Apply func(ctx context.Context, tx pgx.Tx, generation int, events []Recorded) error
+
+	// Clear deletes at most limit rows of a generation and says how many it did. Without it the reader cannot be rebuilt.
+	Clear func(ctx context.Context, tx pgx.Tx, generation, limit int) (int64, error)
+}
+
+// Read registers a reader.
+func (s *Store) Read(r Reader) { s.readers = append(s.readers, r) }
+
+// Follow keeps every registered reader up with the log, and drives what is parked and what is rebuilt, until ctx is done.
+func (s *Store) Follow(ctx context.Context, failed func(error)) error {
+	var all sync.WaitGroup
+	for _, r := range s.readers {
+		all.Go(func() { _ = s.follow(ctx, r, failed) })
+	}
+	all.Wait()
+	return nil
+}
+
+// follow drives one reader until ctx is done. A batch that fails because the database is away is tried again, later and
+// later; failed is told why, and of all that is parked.
+func (s *Store) follow(ctx context.Context, r Reader, failed func(error)) error {
+	report := func(err error) { failed(fmt.Errorf("reader %s of %s: %w", r.Name, s.schema, err)) }
+	live := s.cursor(r, r.Name, followLimit, report)
+	var beside sync.WaitGroup
+	beside.Go(func() { again(ctx, besideEvery, report, live.retryParked) })
+	if r.Clear != nil {
+		remake := &remake{live: live}
+		beside.Go(func() { again(ctx, besideEvery, report, remake.step) })
+	}
+	again(ctx, followEvery, report, live.advance)
+	beside.Wait()
+	return nil
+}
+
+// again takes steps until ctx is done: at once while there is more to do, otherwise with a pause around every, which
+// grows while steps fail.
+func again(ctx context.Context, every time.Duration, failed func(error), step func(context.Context) (more bool, err error)) {
+	pause := every
 	for {
-		n, err := s.followOnce(ctx, name, apply)
+		more, err := inTime(ctx, step)
 		switch {
 		case ctx.Err() != nil:
-			return nil
-		case err == nil && n == followLimit: // more may be waiting
-			pause = followEvery
-			continue
+			return
 		case err == nil || errors.Is(err, errOvertaken):
-			pause = followEvery
+			pause = every
 		default:
-			failed(fmt.Errorf("reader %s: %w", name, err))
+			failed(err)
 			pause = min(2*pause, followPause)
 		}
-		if !wait(ctx, jitter(pause)) {
-			return nil
+		if (!more || err != nil) && !wait(ctx, jitter(pause)) {
+			return
 		}
 	}
 }
 
-func (s *Store) followOnce(ctx context.Context, name string, apply func(context.Context, pgx.Tx, []Recorded) error) (n int, err error) {
-	var position int64
-	err = s.query.QueryRow(ctx, s.sql.cursor, name).Scan(&position)
-	if errors.Is(err, pgx.ErrNoRows) {
-		_, err = s.query.Exec(ctx, s.sql.startCursor, name)
-	}
-	if err != nil {
-		return 0, fmt.Errorf("read the position: %w", err)
-	}
-	events, err := s.ReadLog(ctx, position, followLimit, Filter{})
-	if err != nil || len(events) == 0 {
-		return 0, err
-	}
-	return len(events), pgx.BeginFunc(ctx, s.query, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, s.sql.moveCursor, name, position, events[len(events)-1].Position)
-		if err != nil {
-			return fmt.Errorf("move the position: %w", err)
-		}
-		if tag.RowsAffected() == 0 {
-			return errOvertaken
-		}
-		return apply(ctx, tx, events)
-	})
+func inTime(ctx context.Context, step func(context.Context) (bool, error)) (more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, followTimeout)
+	defer cancel()
+	return step(ctx)
 }

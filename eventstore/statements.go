@@ -12,7 +12,6 @@ type statements struct {
 	stream, history                   string
 	log, logOfStream, logOfKind       string
 	messages                          string
-	cursor, moveCursor, startCursor   string
 }
 
 func statementsOf(schema string) statements {
@@ -62,9 +61,5 @@ func statementsOf(schema string) statements {
 
 		messages: in(`select e.position, e.stream, e.version, e.type, e.data, e.meta, e.at
 			from unnest($1::uuid[], $2::int8[]) u(s, v) join @.events e on e.stream = s and e.version = v`),
-
-		startCursor: in(`insert into @.subscriptions (name, position) values ($1, 0) on conflict do nothing`),
-		cursor:      in(`select position from @.subscriptions where name = $1`),
-		moveCursor:  in(`update @.subscriptions set position = $3, updated_at = now() where name = $1 and position = $2`),
 	}
 }

@@ -19,17 +19,19 @@ type Store struct {
 	committer *Committer
 	query     *pgxpool.Pool
 	sql       statements
+	reading   reading
 	kinds     map[string]codec // by kind of aggregate
 	subs      map[string][]subscription
 	outbox    outbox
 	swept     *LowWater // of the outbox
+	readers   []Reader
 }
 
 // Open makes the store of a schema. Its commands are committed by c, its reads run on query. Stores are opened, and
 // subscribed to, before the committer runs.
 func Open(c *Committer, query *pgxpool.Pool, schema string, aggregates ...codec) *Store {
 	s := &Store{
-		schema: schema, committer: c, query: query, sql: statementsOf(schema),
+		schema: schema, committer: c, query: query, sql: statementsOf(schema), reading: readingOf(schema),
 		kinds: map[string]codec{}, subs: map[string][]subscription{},
 		swept: NewLowWater(sweepSlack, sweepAgain),
 	}

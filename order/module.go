@@ -57,8 +57,10 @@ type Module struct {
 
 // New makes the module. Its store commits once the committer runs.
 func New(c Config) *Module {
+	store := eventstore.Open(c.Committer, c.Query, Schema, orders, stocks)
+	store.Read(salesReader)
 	return &Module{
-		store:   eventstore.Open(c.Committer, c.Query, Schema, orders, stocks),
+		store:   store,
 		views:   c.Views,
 		numbers: newNumbers(c.Query),
 		run: eventstore.RunConfig{Alone: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
@@ -86,6 +88,6 @@ func (m *Module) Routes(s *web.Server) {
 func (m *Module) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.store.Run(ctx, m.run) })
-	g.Go(func() error { return m.store.Follow(ctx, "sales_per_day", projectSales, m.run.Failed) })
+	g.Go(func() error { return m.store.Follow(ctx, m.run.Failed) })
 	return g.Wait()
 }

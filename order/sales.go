@@ -25,24 +25,34 @@ type salesKey struct {
 
 type salesSum struct{ orders, total int64 }
 
-// projectSales adds the confirmations among events to sales_per_day. The day is that of the event, in UTC.
-func projectSales(ctx context.Context, tx pgx.Tx, events []eventstore.Recorded) error {
+// salesReader keeps daily_sales. Its rows are those of the generation that salesNow picks.
+var salesReader = eventstore.Reader{Name: "daily_sales", Apply: projectSales, Clear: clearSales}
+
+// salesNow stands in the query that reads the rows: the one moment a rebuild takes their place is between two queries.
+const salesNow = "generation = (select generation from orders.subscriptions where name = 'daily_sales')"
+
+// projectSales adds the confirmations among events to a generation of daily_sales. The day is that of the event, in UTC.
+func projectSales(ctx context.Context, tx pgx.Tx, generation int, events []eventstore.Recorded) error {
 	sums := map[salesKey]salesSum{}
 	for _, e := range events {
 		if e.Kind != (Confirmed{}).Kind() {
 			continue
 		}
-		c, err := eventstore.As[Confirmed](e.Data)
+		event, err := orders.Event(e)
 		if err != nil {
 			return fmt.Errorf("event %d: %w", e.Position, err)
+		}
+		c, ok := event.(Confirmed)
+		if !ok {
+			return fmt.Errorf("event %d decodes as %T", e.Position, event)
 		}
 		key := salesKey{e.At.UTC().Truncate(24 * time.Hour), c.Currency}
 		sums[key] = salesSum{sums[key].orders + 1, sums[key].total + c.Total}
 	}
-	return addSales(ctx, tx, sums)
+	return addSales(ctx, tx, generation, sums)
 }
 
-func addSales(ctx context.Context, tx pgx.Tx, sums map[salesKey]salesSum) error {
+func addSales(ctx context.Context, tx pgx.Tx, generation int, sums map[salesKey]salesSum) error {
 	if len(sums) == 0 {
 		return nil
 	}
@@ -53,14 +63,23 @@ func addSales(ctx context.Context, tx pgx.Tx, sums map[salesKey]salesSum) error 
 		days, currencies = append(days, k.day), append(currencies, k.currency)
 		counts, totals = append(counts, s.orders), append(totals, s.total)
 	}
-	_, err := tx.Exec(ctx, `insert into orders.sales_per_day as s (day, currency, orders, total)
-		select d, c, n, t from unnest($1::date[], $2::text[], $3::int8[], $4::int8[]) u(d, c, n, t)
-		on conflict (day, currency) do update set orders = s.orders + excluded.orders, total = s.total + excluded.total`,
-		days, currencies, counts, totals)
+	_, err := tx.Exec(ctx, `insert into orders.daily_sales as s (generation, day, currency, orders, total)
+		select $1, d, c, n, t from unnest($2::date[], $3::text[], $4::int8[], $5::int8[]) u(d, c, n, t)
+		on conflict (generation, day, currency) do update set orders = s.orders + excluded.orders, total = s.total + excluded.total`,
+		generation, days, currencies, counts, totals)
 	if err != nil {
 		return fmt.Errorf("add to the sales per day: %w", err)
 	}
 	return nil
+}
+
+func clearSales(ctx context.Context, tx pgx.Tx, generation, limit int) (int64, error) {
+	tag, err := tx.Exec(ctx, `delete from orders.daily_sales where (generation, day, currency) in
+		(select generation, day, currency from orders.daily_sales where generation = $1 limit $2)`, generation, limit)
+	if err != nil {
+		return 0, fmt.Errorf("clear the sales of generation %d: %w", generation, err)
+	}
+	return tag.RowsAffected(), nil
 }
 
 // sales are the days from first to last, both included, newest first.
@@ -71,7 +90,7 @@ func (m *Module) sales(ctx context.Context, first, last time.Time) ([]SalesOfDay
 		Orders   int64
 		Total    int64
 	}
-	err := m.views.WithContext(ctx).Table("orders.sales_per_day").
+	err := m.views.WithContext(ctx).Table("orders.daily_sales").Where(salesNow).
 		Where("day between ? and ?", first.Format(time.DateOnly), last.Format(time.DateOnly)).
 		Order("day desc, currency").Find(&rows).Error
 	if err != nil {

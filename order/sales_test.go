@@ -38,6 +38,13 @@ func TestSales(t *testing.T) {
 		require.NoError(t, errors.Join(errs...))
 		require.Eventually(t, func() bool { return s.confirmedInSales() == 9 }, 30*time.Second, 20*time.Millisecond)
 		requireSalesAreConfirmed(t, s)
+		require.NoError(t, s.Store().Rebuild(t.Context(), "daily_sales"))
+		require.Eventually(t, func() bool {
+			var left int
+			err := s.pools.Query.QueryRow(t.Context(), "select count(*) from orders.daily_sales where generation = 1").Scan(&left)
+			return err == nil && left == 0
+		}, 30*time.Second, 20*time.Millisecond, "the old generation is cleared away")
+		requireSalesAreConfirmed(t, s)
 		require.NotEmpty(t, s.call("root", "GET", "/v1/admin/sales", "").data(), "today's are answered when no days are named")
 	})
 
@@ -55,7 +62,7 @@ func TestSales(t *testing.T) {
 			{},
 		} {
 			require.NoError(t, pgx.BeginFunc(t.Context(), s.pools.Query, func(tx pgx.Tx) error {
-				return projectSales(t.Context(), tx, batch)
+				return projectSales(t.Context(), tx, 1, batch)
 			}))
 		}
 		total := map[string]any{"amount": 200.0, "currency": "GBP"}
@@ -68,8 +75,8 @@ func TestSales(t *testing.T) {
 	t.Run("FromDayToDay", func(t *testing.T) {
 		t.Parallel()
 		s := open(t)
-		_, err := s.pools.Query.Exec(t.Context(), `insert into orders.sales_per_day values
-			('2026-01-01', 'GBP', 1, 100), ('2026-01-02', 'GBP', 2, 200), ('2026-01-03', 'GBP', 3, 300)`)
+		_, err := s.pools.Query.Exec(t.Context(), `insert into orders.daily_sales values
+			(1, '2026-01-01', 'GBP', 1, 100), (1, '2026-01-02', 'GBP', 2, 200), (1, '2026-01-03', 'GBP', 3, 300)`)
 		require.NoError(t, err)
 		days := func(query string) (found []string) {
 			for _, d := range s.call("root", "GET", "/v1/admin/sales?"+query, "").data() {
@@ -98,7 +105,7 @@ func TestSales(t *testing.T) {
 
 // confirmedInSales is how many orders the projection has seen.
 func (s *shop) confirmedInSales() (n int64) {
-	err := s.pools.Query.QueryRow(s.t.Context(), `select coalesce(sum(orders), 0)::int8 from orders.sales_per_day`).Scan(&n)
+	err := s.pools.Query.QueryRow(s.t.Context(), `select coalesce(sum(orders), 0)::int8 from orders.daily_sales where `+salesNow).Scan(&n)
 	require.NoError(s.t, err)
 	return n
 }
@@ -111,7 +118,7 @@ func requireSalesAreConfirmed(t *testing.T, s *shop) {
 		with confirmed as (
 			select state->>'currency' as currency, count(*) as orders, sum((state->>'total')::int8) as total
 			from orders.streams where kind = 'order' and status in ('confirmed', 'fulfilled') group by 1),
-		projected as (select currency, sum(orders) as orders, sum(total) as total from orders.sales_per_day group by 1)
+		projected as (select currency, sum(orders) as orders, sum(total) as total from orders.daily_sales where `+salesNow+` group by 1)
 		select count(*) from confirmed c full join projected p using (currency)
 		where (c.orders, c.total) is distinct from (p.orders, p.total)`).Scan(&off)
 	require.NoError(t, err)

@@ -1,0 +1,211 @@
+package eventstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"shopping-cart/platform/fault"
+)
+
+// cursor is a reader at one of its subscriptions: the live one, or the one of a rebuild.
+type cursor struct {
+	Reader
+	store  *Store
+	name   string // of the subscription
+	most   int    // events in a transaction
+	failed func(error)
+
+	limit int // below most, after a transaction has taken too long
+
+	// Up to this position events are applied one by one, because together they failed.
+	careful int64
+}
+
+// advance applies the next events, together. If one of them is to blame that they fail, they are applied one by one.
+func (c *cursor) advance(ctx context.Context) (more bool, err error) {
+	var position int64
+	err = c.store.query.QueryRow(ctx, c.store.reading.position, c.name).Scan(&position)
+	if isNone(err) && c.name != c.Name {
+		return false, errOvertaken // the rebuild has come to its end
+	}
+	if isNone(err) {
+		_, err = c.store.query.Exec(ctx, c.store.reading.start, c.name)
+	}
+	if err != nil {
+		return false, fmt.Errorf("read the position: %w", err)
+	}
+	apply, limit, alone := c.together, c.limit, position < c.careful
+	if alone {
+		apply, limit = c.oneByOne, min(followAlone, c.limit)
+	}
+	events, err := c.store.ReadLog(ctx, position, limit, Filter{})
+	if err != nil || len(events) == 0 {
+		return false, err
+	}
+	err = c.commit(ctx, position, events, apply)
+	if !alone && blames(err) {
+		c.careful = events[len(events)-1].Position
+		return true, nil
+	}
+	c.adapt(len(events), err)
+	return len(events) == limit, err
+}
+
+// adapt takes fewer events at once after a transaction that took too long, and more again while they go through.
+func (c *cursor) adapt(taken int, err error) {
+	switch {
+	case err == nil:
+		c.limit = min(2*c.limit, c.most)
+	case isCode(err, "57014") || errors.Is(err, context.DeadlineExceeded):
+		c.limit = max(taken/2, 1)
+	}
+}
+
+// cursor reads at a subscription, so many events in a transaction.
+func (s *Store) cursor(r Reader, name string, most int, failed func(error)) *cursor {
+	return &cursor{Reader: r, store: s, name: name, most: most, limit: most, failed: failed}
+}
+
+// commit moves the position over events and applies them, in one transaction.
+func (c *cursor) commit(ctx context.Context, position int64, events []Recorded, apply applier) error {
+	return c.inTx(ctx, func(tx pgx.Tx) error { return c.pass(ctx, tx, position, events, apply) })
+}
+
+// inTx is a transaction in which an error is marked as lost when the connection did not survive it.
+func (c *cursor) inTx(ctx context.Context, do func(pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, c.store.query, func(tx pgx.Tx) error {
+		err := do(tx)
+		if err != nil && tx.Conn().IsClosed() {
+			return &lostError{err}
+		}
+		return err
+	})
+}
+
+// applier writes the rows of events whose streams are not parked, and gives what it had to park of them.
+type applier func(ctx context.Context, tx pgx.Tx, generation int, events []Recorded, parked *parking) error
+
+// pass is the part of commit that lies in the transaction. Moving the position locks the subscription: from there on
+// nobody else changes what is parked for it.
+func (c *cursor) pass(ctx context.Context, tx pgx.Tx, position int64, events []Recorded, apply applier) error {
+	var generation int
+	parked := &parking{reader: c.name, streams: map[uuid.UUID]bool{}}
+	var b pgx.Batch
+	b.Queue(c.store.reading.move, c.name, position, events[len(events)-1].Position).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&generation)
+	})
+	b.Queue(c.store.reading.parkedStreams, c.name, streamsOf(events)).Query(parked.scan)
+	err := tx.SendBatch(ctx, &b).Close()
+	if isNone(err) || isCode(err, "55P03") { // gave up waiting for whoever moves it
+		return errOvertaken
+	}
+	if err != nil {
+		return fmt.Errorf("move the position: %w", err)
+	}
+	if err := apply(ctx, tx, generation, events, parked); err != nil {
+		return err
+	}
+	return parked.write(ctx, tx, c.store.reading.park)
+}
+
+// streamsOf are the streams of events, each once.
+func streamsOf(events []Recorded) [][16]byte {
+	streams := make([][16]byte, len(events))
+	for i, e := range events {
+		streams[i] = e.Stream
+	}
+	slices.SortFunc(streams, func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
+	return slices.Compact(streams)
+}
+
+// together applies all events at once, but for those of parked streams.
+func (c *cursor) together(ctx context.Context, tx pgx.Tx, generation int, events []Recorded, parked *parking) error {
+	if len(parked.streams) > 0 {
+		events = slices.DeleteFunc(slices.Clone(events), parked.takes)
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	return c.applySafely(ctx, tx, generation, events)
+}
+
+// oneByOne applies each event under a savepoint, and parks the stream of one that fails.
+func (c *cursor) oneByOne(ctx context.Context, tx pgx.Tx, generation int, events []Recorded, parked *parking) error {
+	for _, e := range events {
+		if parked.takes(e) {
+			continue
+		}
+		err := c.applyAlone(ctx, tx, generation, e)
+		if isAway(err) || tx.Conn().IsClosed() {
+			return err
+		}
+		if err != nil {
+			c.failed(fmt.Errorf("event %d, %s of stream %s, is parked: %w", e.Position, e.Kind, e.Stream, err))
+			parked.add(e, err)
+		}
+	}
+	return nil
+}
+
+// applyAlone applies an event under a savepoint. Constraints that would wait for the commit are checked at once: there
+// nobody could tell whose they are.
+func (c *cursor) applyAlone(ctx context.Context, tx pgx.Tx, generation int, e Recorded) error {
+	return pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
+		if err := c.applySafely(ctx, tx, generation, []Recorded{e}); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "set constraints all immediate")
+		return err
+	})
+}
+
+// applySafely turns a panic into an error: it is one event's fault, and the others go on.
+func (c *cursor) applySafely(ctx context.Context, tx pgx.Tx, generation int, events []Recorded) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("apply panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return c.Apply(ctx, tx, generation, events)
+}
+
+// blames says whether an error may be the fault of an event that was applied.
+func blames(err error) bool {
+	return err != nil && !errors.Is(err, errOvertaken) && !isAway(err)
+}
+
+// lostError is an error after which the connection was gone.
+type lostError struct{ error }
+
+func (e *lostError) Unwrap() error { return e.error }
+
+// isAway: it is nobody's fault, and the same will be tried again: the database is away or overburdened, a deadlock was
+// broken, time is up. What only a newer version of the program can read is not such a thing, though it is the caller's
+// to come back for: here it is parked.
+func isAway(err error) bool {
+	if err == nil || errors.Is(err, ErrNewerVersion) {
+		return false
+	}
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		return len(pe.Code) == 5 && slices.Contains([]string{"08", "40", "53", "57", "58"}, pe.Code[:2]) ||
+			slices.Contains([]string{"25006", "25P03", "55P03"}, pe.Code)
+	}
+	f, ok := fault.As(err)
+	return ok && f.Kind == fault.Unavailable ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.As(err, new(*lostError)) || errors.As(err, new(*pgconn.ConnectError))
+}
+
+func isCode(err error, code string) bool {
+	var pe *pgconn.PgError
+	return errors.As(err, &pe) && pe.Code == code
+}

@@ -1,0 +1,87 @@
+package eventstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Parked is a message that a reader of the log, or a reaction, could not handle. It is tried again by itself. Later
+// messages of its stream wait behind it for a reader, and for nothing else; reactions take each message by itself.
+type Parked struct {
+	ID       uuid.UUID
+	Reader   string // the subscription's name
+	Stream   uuid.UUID
+	Version  int64 // of the stream
+	Position int64 // in the log
+	Kind     string
+	Attempts int
+	Error    string // of the last attempt
+	ParkedAt time.Time
+	NextAt   time.Time // of the next attempt
+	Behind   int       // later ones of the stream that wait
+}
+
+// ListParked are the messages that are to be tried again, in the order of their ids, after the one named; uuid.Nil stands before all.
+func (s *Store) ListParked(ctx context.Context, after uuid.UUID, limit int) ([]Parked, error) {
+	rows, err := s.query.Query(ctx, s.reading.list, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list what is parked in %s: %w", s.schema, err)
+	}
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p Parked, err error) {
+		err = row.Scan(&p.ID, &p.Reader, &p.Stream, &p.Version, &p.Position, &p.Kind, &p.Attempts, &p.Error, &p.ParkedAt, &p.NextAt, &p.Behind)
+		return p, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list what is parked in %s: %w", s.schema, err)
+	}
+	return all, nil
+}
+
+// ReplayParked has a message tried again now, by whichever process looks first. One that waits behind others has those
+// tried: a replay keeps order.
+func (s *Store) ReplayParked(ctx context.Context, id uuid.UUID) (found bool, err error) {
+	tag, err := s.query.Exec(ctx, s.reading.replay, id)
+	if err != nil {
+		return false, fmt.Errorf("replay the parked message %s: %w", id, err)
+	}
+	return tag.RowsAffected() > 0, nil
+}
+
+// DiscardParked gives a message up: it is never tried again, and what waits behind it is next. Its row stays as evidence
+// of who did so, and why.
+func (s *Store) DiscardParked(ctx context.Context, id uuid.UUID, actor, reason string) (found bool, err error) {
+	err = pgx.BeginFunc(ctx, s.query, func(tx pgx.Tx) error {
+		var reader string
+		var stream uuid.UUID
+		err := tx.QueryRow(ctx, s.reading.parkedOf, id).Scan(&reader, &stream)
+		if isNone(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, s.reading.lock, reader); err != nil { // no batch parks behind it meanwhile
+			return err
+		}
+		tag, err := tx.Exec(ctx, s.reading.discard, id, reader, actor, reason)
+		if err != nil {
+			return err
+		}
+		if found = tag.RowsAffected() > 0; !found {
+			return nil
+		}
+		_, err = tx.Exec(ctx, s.reading.nextHead, reader, stream)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("discard the parked message %s: %w", id, err)
+	}
+	return found, nil
+}
+
+func isNone(err error) bool { return errors.Is(err, pgx.ErrNoRows) }

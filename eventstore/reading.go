@@ -1,0 +1,75 @@
+package eventstore
+
+import "strings"
+
+// reading is the SQL of readers, with the schema in place.
+type reading struct {
+	position, start, move, lock        string
+	parkedStreams, park, due, waiting  string
+	failAgain, unpark, nextHead        string
+	list, replay, parkedOf, discard    string
+	generations, rebuild, readOn, drop string
+	takeOver, dropParked, takeParked   string
+	clearing, cleared, subscriptions   string
+}
+
+func readingOf(schema string) reading {
+	in := func(sql string) string { return strings.ReplaceAll(sql, "@", schema) }
+	return reading{
+		position: in(`select position from @.subscriptions where name = $1`),
+		start:    in(`insert into @.subscriptions (name, position) values ($1, 0) on conflict do nothing`),
+		move: in(`update @.subscriptions set position = $3, updated_at = now() where name = $1 and position = $2
+			returning generation`),
+		lock: in(`select position, generation from @.subscriptions where name = $1 for update`),
+
+		parkedStreams: in(`select distinct stream from @.parked where reader = $1 and stream = any($2) and discarded_at is null`),
+		park: in(`insert into @.parked (id, reader, stream, version, attempts, error, parked_at, next_at)
+			select i, $1, s, v, a, e, now(), now() + p * interval '1 microsecond'
+			from unnest($2::uuid[], $3::uuid[], $4::int8[], $5::int4[], $6::text[], $7::int8[]) u(i, s, v, a, e, p)`),
+		due: in(`select stream from @.parked where reader = $1 and next_at <= now() order by next_at limit 1`),
+		waiting: in(`select p.id, p.attempts, e.position, e.stream, e.version, e.type, e.data, e.meta, e.at
+			from @.parked p join @.events e on e.stream = p.stream and e.version = p.version
+			where p.reader = $1 and p.stream = $2 and p.discarded_at is null and exists (select from @.parked h
+				where h.reader = $1 and h.stream = $2 and h.discarded_at is null and h.next_at <= now())
+			order by p.version limit $3`),
+		failAgain: in(`update @.parked set attempts = attempts + 1, error = $2, next_at = now() + $3 * interval '1 microsecond' where id = $1`),
+		unpark:    in(`delete from @.parked where id = any($1) and discarded_at is null`),
+		// Only where it has no time yet: the messages of reactions have theirs.
+		nextHead: in(`update @.parked set next_at = now() where next_at is null and id = (select id from @.parked
+			where reader = $1 and stream = $2 and discarded_at is null order by version limit 1)`),
+
+		list: in(`select p.id, p.reader, p.stream, p.version, e.position, e.type, p.attempts, coalesce(p.error, ''), p.parked_at, p.next_at,
+				(select count(*) from @.parked b where b.reader = p.reader and b.stream = p.stream
+					and b.discarded_at is null and b.next_at is null)
+			from @.parked p join @.events e on e.stream = p.stream and e.version = p.version
+			where p.next_at is not null and p.id > $1 order by p.id limit $2`),
+		replay: in(`update @.parked h set next_at = now() from @.parked p where p.id = $1 and p.discarded_at is null
+			and h.reader = p.reader and h.stream = p.stream and h.next_at is not null and (h.id = p.id or p.next_at is null)`),
+		parkedOf: in(`select reader, stream from @.parked where id = $1 and discarded_at is null`),
+		discard: in(`update @.parked set discarded_at = now(), discarded_by = $3, reason = $4, next_at = null
+			where id = $1 and reader = $2 and discarded_at is null`),
+
+		generations: in(`select l.generation, l.cleared, r.name is not null from @.subscriptions l
+			left join @.subscriptions r on r.name = l.name || chr(64) || (l.generation + 1)::text where l.name = $1`),
+		rebuild:    in(`insert into @.subscriptions (name, position, generation) values ($1, 0, $2) on conflict do nothing`),
+		readOn:     in(`select position, stream, version, type, data, meta, at from @.events where position > $1 order by position limit $2`),
+		drop:       in(`delete from @.subscriptions where name = $1`),
+		takeOver:   in(`update @.subscriptions set position = greatest(position, $2), generation = $3, updated_at = now() where name = $1`),
+		dropParked: in(`delete from @.parked where reader = $1 and discarded_at is null`),
+		takeParked: in(`update @.parked set reader = $2 where reader = $1`),
+		clearing:   in(`select pg_try_advisory_xact_lock(hashtext('@.clear ' || $1::text))`),
+		cleared:    in(`update @.subscriptions set cleared = $2 where name = $1 and cleared = $2 - 1`),
+
+		// Positions have few gaps, from transactions that failed: their difference is near the number of events, and 0 when
+		// there are none.
+		subscriptions: in(`select s.name, s.position, s.generation, s.updated_at, head.position, greatest(head.position - s.position, 0),
+				coalesce(extract(epoch from now() - least(next.at, waits.at)), 0)::float8, coalesce(waits.n, 0)
+			from @.subscriptions s
+			cross join (select coalesce(max(position), 0) as position from @.events) head
+			left join lateral (select at from @.events where position > s.position order by position limit 1) next on true
+			left join lateral (select count(*)::int4 as n, min(e.at) filter (where p.next_at is not null) as at from @.parked p
+				left join @.events e on e.stream = p.stream and e.version = p.version and p.next_at is not null
+				where p.reader = s.name and p.discarded_at is null) waits on true
+			where s.name = any($1) or split_part(s.name, chr(64), 1) = any($1) order by s.name`),
+	}
+}
