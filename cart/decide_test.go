@@ -3,6 +3,7 @@ package cart
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -321,6 +322,14 @@ func TestClosedCart(t *testing.T) {
 	t.Run("AbandonedTwiceIsOnce", func(t *testing.T) {
 		given{opened}.then(t, abandon{}, nil, Abandoned{})
 		closed["Abandoned"].then(t, abandon{}, nil)
+	})
+	t.Run("UntouchedForLongIsAbandoned", func(t *testing.T) {
+		given{opened}.then(t, expire{Untouched: time.Hour, TTL: time.Hour}, nil, Abandoned{})
+		given{opened}.then(t, expire{Untouched: time.Hour - 1, TTL: time.Hour}, nil)
+		given{}.then(t, expire{Untouched: 2 * time.Hour, TTL: time.Hour}, nil)
+		for _, g := range closed {
+			g.then(t, expire{Untouched: 2 * time.Hour, TTL: time.Hour}, nil)
+		}
 	})
 }
 

@@ -1,0 +1,190 @@
+package eventstore
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/database"
+	"shopping-cart/platform/pgtest"
+)
+
+// idleStore is a store on a database of its own, with nobody who commits or runs it.
+type idleStore struct {
+	*Store
+	pools *database.Pools
+	url   string
+}
+
+func open(t *testing.T) *idleStore {
+	t.Helper()
+	url := pgtest.New(t)
+	pools, err := database.Open(t.Context(), url, database.Options{})
+	require.NoError(t, err)
+	t.Cleanup(pools.Close)
+	return &idleStore{Open(NewCommitter(pools.Write, CommitterConfig{}), pools.Query, "cart"), pools, url}
+}
+
+const (
+	graves = 20_000
+	// shallow bounds the pages that a look may touch. One that walks over the dead touches more than there are of them.
+	shallow = 20
+)
+
+// bury fills the tables with rows that were due, are gone, and cannot be cleaned up: somebody holds a snapshot from before.
+func bury(t *testing.T) *idleStore {
+	t.Helper()
+	b := open(t)
+	pin(t, b.url)
+	b.exec(t, `insert into cart.outbox (stream, version, due_at)
+		select md5(n::text)::uuid, 1, now() - interval '1 hour' + n * interval '30 milliseconds' from generate_series(1, $1) n`, graves)
+	b.exec(t, `delete from cart.outbox`)
+	b.exec(t, `insert into cart.streams (id, version, kind, fold, state, wake_at, created_at, updated_at)
+		select md5(n::text)::uuid, 1, 'jar', 1, '{}', now() - interval '1 hour' + n * interval '30 milliseconds', now(), now()
+		from generate_series(1, $1) n`, graves)
+	b.exec(t, `update cart.streams set wake_at = null`)
+	return b
+}
+
+// pin holds a snapshot open until the test ends.
+func pin(t *testing.T, url string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	for _, sql := range []string{"begin isolation level repeatable read", "select count(*) from cart.streams"} {
+		_, err = conn.Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+}
+
+func (b *idleStore) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	_, err := b.pools.Control.Exec(t.Context(), sql, args...)
+	require.NoError(t, err)
+}
+
+func (b *idleStore) put(t *testing.T, due time.Duration) uuid.UUID {
+	t.Helper()
+	id := uuid.New()
+	b.exec(t, `insert into cart.outbox (stream, version, due_at) values ($1, 1, now() + $2::interval)`, id, due)
+	return id
+}
+
+// touched are the pages that a statement looks at.
+func touched(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) int {
+	t.Helper()
+	var text []byte
+	tx, err := pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback(context.Background()) }() // it was executed
+	require.NoError(t, tx.QueryRow(t.Context(), "explain (analyze, buffers, format json) "+sql, args...).Scan(&text))
+	var plans []struct {
+		Plan struct {
+			Hit  int `json:"Shared Hit Blocks"`
+			Read int `json:"Shared Read Blocks"`
+		}
+	}
+	require.NoError(t, json.Unmarshal(text, &plans))
+	return plans[0].Plan.Hit + plans[0].Plan.Read
+}
+
+// TestSweepsMeetNoDead: pages, not time. Each look is taken once from the beginning too, to see that there is something
+// to walk over.
+func TestSweepsMeetNoDead(t *testing.T) {
+	t.Parallel()
+	b := bury(t)
+	timer := b.Timer(b.pools.Control, "jar", 10*time.Minute)
+	n, err := b.sweepOnce(t.Context(), b.pools.Control)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	due, err := timer.Due(t.Context(), 10, time.Minute)
+	require.NoError(t, err)
+	require.Empty(t, due)
+
+	for _, look := range []struct {
+		name, sql string
+		mark      time.Time
+		args      []any
+	}{
+		{"SweepOutbox", sweepOutbox, b.swept.From(), []any{sweepLimit}},
+		{"OldestOutbox", oldestOutbox, b.swept.Mark(), nil},
+		{"DueTimers", dueTimers, timer.swept.From(), []any{"jar", 10, time.Minute}},
+		{"IdleStreams", idleStreams, timer.swept.From(), []any{"jar", 10, time.Minute}},
+	} {
+		require.False(t, look.mark.IsZero(), "a sweep that found nothing moves the mark")
+		for range 7 { // a plan for any arguments must be as good
+			require.Less(t, touched(t, b.pools.Control, b.in(look.sql), append([]any{look.mark}, look.args...)...), shallow, look.name)
+		}
+		require.Greater(t, touched(t, b.pools.Control, b.in(look.sql), append([]any{time.Time{}}, look.args...)...), 5*shallow, look.name)
+	}
+}
+
+func TestSweepFindsWhatIsDue(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	sweep := func() int {
+		n, err := b.sweepOnce(t.Context(), b.pools.Control)
+		require.NoError(t, err)
+		return n
+	}
+	due := func(id uuid.UUID) (attempts int, later bool) {
+		row := b.pools.Control.QueryRow(t.Context(), "select attempts, due_at > now() from cart.outbox where stream = $1", id)
+		require.NoError(t, row.Scan(&attempts, &later))
+		return attempts, later
+	}
+	require.Zero(t, sweep())
+
+	late := b.put(t, -sweepSlack/2) // committed long after it said that it would be due
+	require.Equal(t, 1, sweep(), "it lies above the mark")
+	attempts, later := due(late)
+	require.Equal(t, 1, attempts)
+	require.True(t, later, "it is not taken up again at once")
+	require.Zero(t, sweep())
+
+	lost := b.put(t, -2*sweepSlack)
+	require.Zero(t, sweep(), "it lies below the mark")
+	b.swept.full = time.Time{}
+	require.Equal(t, 1, sweep(), "a sweep from the beginning finds it")
+	attempts, _ = due(lost)
+	require.Equal(t, 1, attempts)
+}
+
+// TestSweepTakesAPageAfterTheOther: more than a page is due, all at the same moment.
+func TestSweepTakesAPageAfterTheOther(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	const all = 2*sweepLimit + 1
+	b.exec(t, `insert into cart.outbox (stream, version, due_at)
+		select md5(n::text)::uuid, 1, now() - interval '1 hour' from generate_series(1, $1) n`, all)
+	for _, want := range []int{sweepLimit, sweepLimit, 1, 0} {
+		n, err := b.sweepOnce(t.Context(), b.pools.Control)
+		require.NoError(t, err)
+		require.Equal(t, want, n)
+	}
+}
+
+// TestLowWater: while a sweep goes from page to page, time goes on; the mark counts from its begin.
+func TestLowWater(t *testing.T) {
+	t.Parallel()
+	at := func(minutes int) time.Time { return time.Unix(0, 0).Add(time.Duration(minutes) * time.Minute) }
+	l := NewLowWater(time.Minute, time.Hour)
+	require.Zero(t, l.From(), "the first sweep looks at everything")
+	l.Looked(at(100), at(50), true)
+	require.Equal(t, at(50), l.From())
+	l.Looked(at(105), at(80), true)
+	require.Equal(t, at(80), l.From())
+	require.Zero(t, l.Mark(), "it is not over")
+	l.Looked(at(110), at(110), false)
+	require.Equal(t, at(99), l.From())
+	require.Equal(t, at(99), l.Mark())
+	l.full = time.Now()
+	require.Zero(t, l.From(), "now and then a sweep looks at everything")
+	require.Equal(t, at(99), l.Mark(), "whoever asks meanwhile need not")
+}
