@@ -1,7 +1,5 @@
 -- Sales per day in generations, so that they can be rebuilt beside the live ones.
 
--- +goose Up
-
 -- A table and a subscription of its own, not a wider key in sales_per_day: processes of the version before write that one
 -- with "on conflict (day, currency)", which needs a unique index on just these two, and move its subscription. This
 -- way both versions, side by side, have sales that are right. A later migration can drop sales_per_day.

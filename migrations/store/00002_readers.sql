@@ -1,7 +1,5 @@
 -- Readers that park what they cannot apply, and projections that are rebuilt beside themselves.
 
--- +goose Up
-
 -- generation: which of a projection's rows are live; whoever reads them selects it in the same query. A rebuild is a
 -- row of its own, "<name>@<the generation that it makes>". Of generations up to cleared, no rows are left.
 alter table subscriptions
