@@ -26,6 +26,22 @@ type benchmark struct {
 	Growth     []int64 `help:"Measure instead how the program bears that many events in its store." placeholder:"10000,1000000,10000000"`
 }
 
+// Validate refuses what cannot be measured.
+func (b *benchmark) Validate() error {
+	if b.Rounds < 1 || b.Seconds <= 0 {
+		return errors.New("--rounds and --seconds must be above 0")
+	}
+	for _, n := range b.Callers {
+		if n < 1 || n > bench.MaxCallers {
+			return fmt.Errorf("--callers must be 1 to %d", bench.MaxCallers)
+		}
+	}
+	if slices.ContainsFunc(b.Growth, func(events int64) bool { return events < 1 }) {
+		return errors.New("--growth must be above 0")
+	}
+	return nil
+}
+
 // benchSubject is what is brought up on a server to be measured.
 type benchSubject interface {
 	open(ctx context.Context, server *bench.Server) error

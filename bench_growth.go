@@ -122,7 +122,8 @@ func waitForReaders(ctx context.Context, pool *pgxpool.Pool) error {
 
 // checkedOutCarts are some of the copies, from everywhere in the table.
 func checkedOutCarts(ctx context.Context, pool *pgxpool.Pool) (ids []uuid.UUID, err error) {
-	err = pool.QueryRow(ctx, `select array(select id from cart.streams where kind = 'cart' and status = 'checked_out' order by md5(id::text) limit 20000)`).Scan(&ids)
+	err = pool.QueryRow(ctx, `select array(select id from cart.streams
+		where kind = 'cart' and status = 'checked_out' order by md5(id::text) limit 20000)`).Scan(&ids)
 	return ids, err
 }
 

@@ -14,8 +14,8 @@ func (*lab) targets() []bench.Target {
 		over("cart command over HTTP, 32 callers", commandHTTP, 32, commandPgbench, 32, 0.65, "R"),
 		over("check-out, 32 callers", checkoutProcess, 32, checkoutPgbench, 32, 0.75, "C5"),
 		over("check-out, 128 callers", checkoutProcess, 128, checkoutPgbench, 32, 1.2, "C5 of 32"),
-		atMost("commands of a check-out", bench.Point{Name: checkoutProcess, Callers: 32, Figure: func(r bench.Round) float64 { return r.Commands }}, nil, 10, ""),
-		atMost("transactions of a check-out, 32 callers", bench.Point{Name: checkoutProcess, Callers: 32, Figure: func(r bench.Round) float64 { return r.Commits }}, nil, 1, ""),
+		atMost("commands of a check-out", per(checkoutProcess, 32, func(r bench.Round) float64 { return r.Commands }), nil, 10, ""),
+		atMost("transactions of a check-out, 32 callers", per(checkoutProcess, 32, func(r bench.Round) float64 { return r.Commits }), nil, 1, ""),
 		atMost("p99 of a check-out, 32 callers", bench.P99(checkoutProcess, 32), new(bench.P50(checkoutProcess, 32)), 3, "p50"),
 		atMost("p50 of a lone check-out", bench.P50(checkoutProcess, 1), new(bench.P50(commandPgbench, 1)), 25, "p50 of R"),
 		over("read of a cart over HTTP, 32 callers", loadHTTP, 32, loadEcho, 32, 0.6, "bare Echo"),
@@ -25,6 +25,10 @@ func (*lab) targets() []bench.Target {
 // over wants a rate to be at least so many times another one.
 func over(what, of string, callers int, to string, toCallers int, bound float64, unit string) bench.Target {
 	return bench.Target{What: what, Of: bench.Rate(of, callers), To: new(bench.Rate(to, toCallers)), Bound: bound, Unit: unit}
+}
+
+func per(name string, callers int, figure func(bench.Round) float64) bench.Point {
+	return bench.Point{Name: name, Callers: callers, Figure: figure}
 }
 
 func atMost(what string, of bench.Point, to *bench.Point, bound float64, unit string) bench.Target {

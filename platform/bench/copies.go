@@ -110,9 +110,9 @@ func (h History) Settle(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	defer conn.Release()
 	for schema := range h {
-		for _, statement := range []string{"vacuum analyze " + schema + ".streams", "vacuum analyze " + schema + ".events", "vacuum analyze " + schema + ".receipts"} {
-			if _, err := conn.Exec(ctx, statement); err != nil {
-				return fmt.Errorf("%s: %w", statement, err)
+		for _, table := range []string{".streams", ".events", ".receipts"} {
+			if _, err := conn.Exec(ctx, "vacuum analyze "+schema+table); err != nil {
+				return fmt.Errorf("vacuum %s%s: %w", schema, table, err)
 			}
 		}
 	}

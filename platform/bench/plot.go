@@ -52,7 +52,8 @@ text{font:12px system-ui,sans-serif;fill:#444}
 func svg(plots []Plot, all Results) string {
 	var b strings.Builder
 	width := plotWidth * len(plots)
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img">`+"\n", width, plotHeight, width, plotHeight)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %[1]d %[2]d" width="%[1]d" height="%[2]d" role="img">`+"\n",
+		width, plotHeight)
 	fmt.Fprintf(&b, "<title>%s</title>\n%s", html.EscapeString(titles(plots)), plotStyle)
 	for i, p := range plots {
 		fmt.Fprintf(&b, "<g transform=\"translate(%d 0)\">\n", i*plotWidth)
@@ -101,7 +102,8 @@ func (p Plot) draw(b *strings.Builder, all Results) {
 func (p Plot) legend(b *strings.Builder) {
 	x := plotLeft
 	for _, one := range p.Bars {
-		fmt.Fprintf(b, `<rect class="b%d" x="%d" y="28" width="10" height="10"/><text x="%d" y="37">%s</text>`+"\n", one.Shade, x, x+14, html.EscapeString(one.Label))
+		fmt.Fprintf(b, `<rect class="b%d" x="%d" y="28" width="10" height="10"/><text x="%d" y="37">%s</text>`+"\n",
+			one.Shade, x, x+14, html.EscapeString(one.Label))
 		x += 28 + 7*len(one.Label)
 	}
 }

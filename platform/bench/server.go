@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -22,6 +23,9 @@ type Server struct {
 	postmaster int // its process; 0 where processes cannot be looked at
 }
 
+// MaxCallers is how many the server has room for, twice: pgbench's and GORM's connections, beside those of programs.
+const MaxCallers = 256
+
 // stopWithin bounds the end of a server whose data nobody needs.
 const stopWithin = 30 * time.Second
 
@@ -34,8 +38,8 @@ func Start(ctx context.Context, binDir string) (*Server, error) {
 	if err := os.Chmod(dir, 0o755); err != nil { // the server may run as another user
 		return nil, err
 	}
-	s := &Server{dir: dir}
-	s.embedded, err = database.Start(ctx, database.EmbeddedConfig{Dir: dir, BinDir: binDir, Params: map[string]string{"max_connections": "300"}})
+	s, params := &Server{dir: dir}, map[string]string{"max_connections": strconv.Itoa(2*MaxCallers + 100)}
+	s.embedded, err = database.Start(ctx, database.EmbeddedConfig{Dir: dir, BinDir: binDir, Params: params})
 	if err != nil {
 		s.Stop()
 		return nil, err
