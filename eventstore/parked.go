@@ -26,9 +26,10 @@ type Parked struct {
 	Behind   int       // later ones of the stream that wait
 }
 
-// ListParked are the messages that are to be tried again, in the order of their ids, after the one named; uuid.Nil stands before all.
-func (s *Store) ListParked(ctx context.Context, after uuid.UUID, limit int) ([]Parked, error) {
-	rows, err := s.query.Query(ctx, s.reading.list, after, limit)
+// ListParked are the messages of a reader or a reaction, or of all for "", that are to be tried again: newest first, before
+// the one named; uuid.Nil names none.
+func (s *Store) ListParked(ctx context.Context, reader string, before uuid.UUID, limit int) ([]Parked, error) {
+	rows, err := s.query.Query(ctx, s.reading.list, reader, before, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list what is parked in %s: %w", s.schema, err)
 	}

@@ -240,16 +240,18 @@ func TestParked(t *testing.T) {
 		b.awaitParked(t, 3)
 		b.awaitSeen(t, well, 3)
 		b.awaitSeen(t, sick, 1)
-		all, err := b.store.ListParked(t.Context(), uuid.Nil, 10)
+		all, err := b.store.ListParked(t.Context(), "", uuid.Nil, 10)
 		require.NoError(t, err)
 		require.Len(t, all, 1)
 		one := all[0]
 		require.Equal(t, []any{"seen", sick, int64(2), "jar.put", 2}, []any{one.Reader, one.Stream, one.Version, one.Kind, one.Behind})
 		require.Contains(t, one.Error, "not today")
 		require.Positive(t, one.Attempts)
-		after, err := b.store.ListParked(t.Context(), one.ID, 10)
-		require.NoError(t, err)
-		require.Empty(t, after)
+		for reader, before := range map[string]uuid.UUID{"": one.ID, "nobody": uuid.Nil} {
+			others, err := b.store.ListParked(t.Context(), reader, before, 10)
+			require.NoError(t, err)
+			require.Empty(t, others)
+		}
 
 		subs, err := b.store.Subscriptions(t.Context())
 		require.NoError(t, err)
@@ -292,7 +294,7 @@ func TestParked(t *testing.T) {
 		b.puts(t, sick, "a", "poison", "b", "c")
 		p.follow(t, b)
 		b.awaitParked(t, 3)
-		all, err := b.store.ListParked(t.Context(), uuid.Nil, 10)
+		all, err := b.store.ListParked(t.Context(), "", uuid.Nil, 10)
 		require.NoError(t, err)
 		found, err := b.store.DiscardParked(t.Context(), all[0].ID, "root", "of no use")
 		require.NoError(t, err)

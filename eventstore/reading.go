@@ -42,7 +42,8 @@ func readingOf(schema string) reading {
 				(select count(*) from @.parked b where b.reader = p.reader and b.stream = p.stream
 					and b.discarded_at is null and b.next_at is null)
 			from @.parked p join @.events e on e.stream = p.stream and e.version = p.version
-			where p.next_at is not null and p.id > $1 order by p.id limit $2`),
+			where p.next_at is not null and ($1 = '' or p.reader = $1)
+				and ($2 = '00000000-0000-0000-0000-000000000000'::uuid or p.id < $2) order by p.id desc limit $3`),
 		replay: in(`update @.parked h set next_at = now() from @.parked p where p.id = $1 and p.discarded_at is null
 			and h.reader = p.reader and h.stream = p.stream and h.next_at is not null and (h.id = p.id or p.next_at is null)`),
 		parkedOf: in(`select reader, stream from @.parked where id = $1 and discarded_at is null`),
