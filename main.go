@@ -202,7 +202,17 @@ type program struct {
 type databaseOf struct {
 	pools     *database.Pools
 	committer *eventstore.Committer
+	hints     *hints // nil: the processes on it look for new events by themselves
 }
+
+// hints run beside a committer.
+type hints struct {
+	eventstore.Hints
+	committer *eventstore.Committer
+}
+
+// Run sends and hears them until ctx is done.
+func (h *hints) Run(ctx context.Context) error { return h.committer.RunHints(ctx, h.Hints) }
 
 type runner interface {
 	Run(ctx context.Context) error
@@ -265,6 +275,7 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 	metrics.SagaAge("checkout", p.sagas.OldestUnfinished)
 	for _, store := range []*eventstore.Store{p.carts.Store(), p.orders.Store(), p.payments.Store(), p.sagas.Store()} {
 		metrics.OutboxAge(store.Schema(), store.OldestUnhandled)
+		metrics.Subscriptions(store.Schema(), func() ([]telemetry.Subscription, error) { return subscriptionsOf(store) })
 	}
 
 	p.web = web.New(web.Config{
@@ -277,6 +288,18 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 		room.Routes(p.web)
 	}
 	return p, nil
+}
+
+// subscriptionsOf are those of a store, as metrics show them.
+func subscriptionsOf(store *eventstore.Store) ([]telemetry.Subscription, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	found, err := store.Subscriptions(ctx)
+	all := make([]telemetry.Subscription, len(found))
+	for i, s := range found {
+		all[i] = telemetry.Subscription{Name: s.Name, Kind: s.Kind, Lag: s.Lag, Oldest: s.OldestAge, Parked: s.Parked}
+	}
+	return all, err
 }
 
 // guestLeeway is how long after its end a guest's token still proves whose cart it is.
@@ -297,10 +320,19 @@ func (p *program) open(ctx context.Context, settings config.Config, schema, url 
 	metrics.WatchPool(schema, "write", pools.Write.Stat)
 	metrics.WatchPool(schema, "query", pools.Query.Stat)
 	metrics.WatchPool(schema, "control", pools.Control.Stat)
-	p.databases[url] = &databaseOf{pools: pools, committer: eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{
+	db := &databaseOf{pools: pools, committer: eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{
 		Queue: settings.QueueSize, Workers: settings.Committers, Begin: pools.Begin, Batched: metrics.Batch, Decided: metrics.Command, Handled: metrics.Dispatched,
 		Failed: func(commands int, err error) { log.Warn("a batch is repeated", "commands", commands, "error", err) },
 	})}
+	p.databases[url] = db
+	if settings.Notify && pools.Listen == nil {
+		return fmt.Errorf("NOTIFY must be false: %s leads through a pooler, and who listens needs a session", settings.DatabaseSetting(schema))
+	} else if settings.Notify {
+		db.hints = &hints{committer: db.committer, Hints: eventstore.Hints{
+			Send: pools.Control, Listen: pools.Listen,
+			Failed: func(err error) { log.Warn("hints of new events are late", "error", err) },
+		}}
+	}
 	return nil
 }
 
@@ -328,6 +360,9 @@ func (p *program) start(failed func()) (stop func(grace time.Duration) error) {
 	var committers []runner
 	for _, db := range p.databases {
 		committers = append(committers, db.committer)
+		if db.hints != nil {
+			committers = append(committers, db.hints)
+		}
 	}
 	layers := []*layer{start(failed, committers...), start(failed, p.carts, p.orders, p.payments, p.bank), start(failed, p.sagas)}
 	return func(grace time.Duration) (err error) {

@@ -68,6 +68,11 @@ var routes = []route{
 	{method: "GET", path: "/v1/admin/sagas", who: "admin"},
 	{method: "GET", path: "/v1/admin/sagas/{checkout}", who: "admin"},
 	{method: "GET", path: "/v1/admin/events", who: "admin"},
+	{method: "GET", path: "/v1/admin/subscriptions", who: "admin"},
+	{method: "GET", path: "/v1/admin/parked", who: "admin"},
+	{method: "POST", path: "/v1/admin/parked/{parked}/replay", who: "admin"},
+	{method: "POST", path: "/v1/admin/parked/{parked}/discard", who: "admin", body: `{"reason":"A duplicate."}`},
+	{method: "POST", path: "/v1/admin/projections/{projection}/rebuild", who: "admin"},
 	{method: "POST", path: "/v1/webhooks/payments/{provider}", who: "public"},
 	{method: "GET", path: "/simulator/ledger", who: "admin"},
 	{method: "GET", path: "/simulator/payments/{payment}", who: "public"},
@@ -127,6 +132,7 @@ func owned(t *testing.T, s *site, ada, guest shopper) map[string]string {
 	return map[string]string{
 		"{sku}": sku, "{cart}": ada.fills(t, sku).ID.String(), "{other}": guest.fills(t, sku).ID.String(), "{token}": guest.token,
 		"{checkout}": done.ID.String(), "{order}": done.OrderID.String(), "{payment}": done.PaymentID.String(), "{provider}": "simulator",
+		"{parked}": uuid.NewString(), "{projection}": "daily_sales",
 	}
 }
 

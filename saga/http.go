@@ -35,6 +35,7 @@ func (m *Module) Routes(s *web.Server) {
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/sagas", m.listSagas)
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/sagas/:id", m.showSaga)
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/events", m.listEvents)
+	m.readerRoutes(s)
 }
 
 // CheckoutView is a checkout on the wire.

@@ -3,6 +3,7 @@ package saga
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,6 +12,8 @@ import (
 	"shopping-cart/eventstore"
 	"shopping-cart/platform/web"
 )
+
+var errNoModule = web.Refused("module", "unknown_module", "Name one of cart, order, payment, saga.")
 
 // View is a saga as operators see it: the checkout, and every step and attempt.
 type View struct {
@@ -142,12 +145,10 @@ func (m *Module) listEvents(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	store, ok := m.Stores[c.QueryParam("module")]
-	if c.QueryParam("module") == "saga" {
-		store, ok = m.store, true
-	}
-	if !ok {
-		return web.Refused("module", "unknown_module", "Name one of cart, order, payment, saga.")
+	all, of := m.modules(), c.QueryParam("module")
+	at := slices.IndexFunc(all, func(one module) bool { return one.name == of })
+	if at < 0 {
+		return errNoModule
 	}
 	filter := eventstore.Filter{Kind: c.QueryParam("type")}
 	if s := c.QueryParam("stream"); s != "" {
@@ -155,7 +156,7 @@ func (m *Module) listEvents(c echo.Context) error {
 			return web.Refused("stream", "not_an_id", "This is not an id.")
 		}
 	}
-	events, err := store.ReadLog(c.Request().Context(), page.After, page.Limit+1, filter)
+	events, err := all[at].store.ReadLog(c.Request().Context(), page.After, page.Limit+1, filter)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/order"
+	"shopping-cart/saga"
+)
+
+// TestReaders: what operators see of the readers of the logs, and what they do when one cannot go on.
+func TestReaders(t *testing.T) {
+	t.Parallel()
+	s := open(t, oneDatabase)
+	ada, sku := s.shopper(t), s.sells(t, 500)
+	as[checkoutView](t, ada.checksOut(t, ada.fills(t, sku), "sim_ok", waiting), http.StatusCreated)
+	s.requireSales(t, 500)
+	t.Run("APoisonedEventIsParkedAndReplayed", func(t *testing.T) { replayed(t, s) })
+	t.Run("OrDiscarded", func(t *testing.T) { discarded(t, s) })
+	t.Run("ParkedOnesComeInPages", func(t *testing.T) { parkedInPages(t, s) })
+	t.Run("ARefusedRequestChangesNothing", func(t *testing.T) { refusedToOperators(t, s) })
+	t.Run("AProjectionIsRebuilt", func(t *testing.T) { rebuilt(t, s) })
+	t.Run("AnUnknownKindStopsOneOrder", func(t *testing.T) { unknownKind(t, s, ada, sku) })
+	t.Run("MetricsTell", func(t *testing.T) {
+		text := string(s.send(t, http.MethodGet, "/metrics", "", nil).body)
+		for _, name := range []string{"lag_events", "oldest_seconds", "parked_messages"} {
+			require.Contains(t, text, `shopping_cart_subscription_`+name+`{kind="projection",store="orders",subscription="daily_sales"}`)
+		}
+	})
+	s.exec(t, "orders", "delete from orders.events e where not exists (select from orders.streams where id = e.stream)")
+}
+
+const (
+	poison  = `{"currency":"GBP","total":"a lot"}`
+	soldTen = `{"currency":"GBP","total":1000}`
+)
+
+// logs puts confirmations of an order that nobody knows into the log, as an attacker or another version might.
+func (s *site) logs(t *testing.T, data ...string) (stream uuid.UUID) {
+	t.Helper()
+	stream = uuid.New()
+	sql := "select pg_advisory_xact_lock(hashtext('orders.position'));"
+	for i, d := range data {
+		sql += fmt.Sprintf(`insert into orders.events (position, stream, version, type, data, meta, at)
+			values (nextval('orders.position'), '%s', %d, 'order.confirmed', '%s', '{}', now());`, stream, i+1, d)
+	}
+	s.exec(t, "orders", sql)
+	return stream
+}
+
+func (s *site) parked(t *testing.T, query string) []saga.ParkedView {
+	t.Helper()
+	return get[list[saga.ParkedView]](t, s, "/v1/admin/parked?"+query, s.admin).Data
+}
+
+// parkedFor waits until an event of the stream is parked.
+func (s *site) parkedFor(t *testing.T, stream uuid.UUID, behind int) (p saga.ParkedView) {
+	t.Helper()
+	until(t, "it is parked", func() bool {
+		all := s.parked(t, "module=order&reader=daily_sales&limit=100")
+		at := slices.IndexFunc(all, func(p saga.ParkedView) bool { return p.Stream == stream && p.Behind == behind })
+		if at >= 0 {
+			p = all[at]
+		}
+		return at >= 0
+	})
+	return p
+}
+
+func (s *site) subscription(t *testing.T, kind, name string) *saga.SubscriptionView {
+	t.Helper()
+	all := get[saga.Subscriptions](t, s, "/v1/admin/subscriptions", s.admin).Data
+	at := slices.IndexFunc(all, func(v saga.SubscriptionView) bool { return v.Kind == kind && strings.HasPrefix(v.Name, name) })
+	if at < 0 {
+		return nil
+	}
+	return &all[at]
+}
+
+func (s *site) sales(t *testing.T) (total int64) {
+	t.Helper()
+	for _, day := range get[struct{ Data []order.SalesOfDay }](t, s, "/v1/admin/sales", s.admin).Data {
+		total += day.Total.Amount
+	}
+	return total
+}
+
+func (s *site) requireSales(t *testing.T, total int64) {
+	t.Helper()
+	until(t, fmt.Sprintf("the sales are %d", total), func() bool { return s.sales(t) == total })
+}
+
+func replayed(t *testing.T, s *site) {
+	before := s.sales(t)
+	stream, other := s.logs(t, poison, soldTen, soldTen), s.logs(t, soldTen)
+	p := s.parkedFor(t, stream, 2)
+	require.Equal(t, "order", p.Module)
+	require.Equal(t, "daily_sales", p.Reader)
+	require.Equal(t, "order.confirmed", p.Type)
+	require.EqualValues(t, 1, p.Version)
+	require.NotZero(t, p.Position)
+	require.NotZero(t, p.Attempts)
+	require.NotEmpty(t, p.Error)
+	require.False(t, p.NextAt.Before(p.ParkedAt))
+	require.NotEqual(t, stream, other)
+	s.requireSales(t, before+1000) // the others go on
+	until(t, "the reader has come to the end", func() bool { return s.subscription(t, "projection", "daily_sales").Lag == 0 })
+	require.Equal(t, 3, s.subscription(t, "projection", "daily_sales").Parked)
+
+	path, key := "/v1/admin/parked/"+p.ID.String()+"/replay", []string{"Idempotency-Key", uuid.NewString()}
+	require.Equal(t, http.StatusAccepted, s.send(t, http.MethodPost, path, s.admin, nil, key...).StatusCode)
+	until(t, "it was tried again", func() bool { return s.parkedFor(t, stream, 2).Attempts > p.Attempts })
+	require.Equal(t, before+1000, s.sales(t))
+
+	s.exec(t, "orders", fmt.Sprintf("update orders.events set data = '%s' where stream = '%s' and version = 1", soldTen, stream))
+	again := s.send(t, http.MethodPost, path, s.admin, nil, key...)
+	require.Equal(t, http.StatusAccepted, again.StatusCode)
+	require.Equal(t, "true", again.Header.Get("Idempotent-Replayed"))
+	require.Equal(t, http.StatusAccepted, s.send(t, http.MethodPost, path, s.admin, nil).StatusCode)
+	s.requireSales(t, before+4000)
+	until(t, "nothing is parked", func() bool { return len(s.parked(t, "")) == 0 })
+	refuses(t, s.send(t, http.MethodPost, path, s.admin, nil), http.StatusNotFound, "not_found")
+}
+
+func discarded(t *testing.T, s *site) {
+	before := s.sales(t)
+	p := s.parkedFor(t, s.logs(t, poison, soldTen), 1)
+	path, key := "/v1/admin/parked/"+p.ID.String()+"/discard", []string{"Idempotency-Key", uuid.NewString()}
+	for _, reason := range []string{"", " ", strings.Repeat("x", 501)} {
+		refused := refuses(t, s.send(t, http.MethodPost, path, s.admin, map[string]any{"reason": reason}), http.StatusUnprocessableEntity, "validation_failed")
+		require.Equal(t, "reason", refused.Errors[0].Field)
+	}
+	require.Len(t, s.parked(t, ""), 1)
+	body := map[string]any{"reason": "Nobody knows that order."}
+	for _, replayed := range []string{"", "true"} {
+		a := s.send(t, http.MethodPost, path, s.admin, body, key...)
+		require.Equal(t, http.StatusAccepted, a.StatusCode, string(a.body))
+		require.Equal(t, replayed, a.Header.Get("Idempotent-Replayed"))
+	}
+	refuses(t, s.send(t, http.MethodPost, path, s.admin, map[string]any{"reason": "Another."}, key...), http.StatusUnprocessableEntity, "idempotency_key_reused")
+	s.requireSales(t, before+1000)
+	until(t, "nothing is parked", func() bool { return len(s.parked(t, "")) == 0 })
+	refuses(t, s.send(t, http.MethodPost, path, s.admin, body), http.StatusNotFound, "not_found")
+
+	conn, err := pgx.Connect(t.Context(), s.urls["orders"])
+	require.NoError(t, err)
+	defer conn.Close(context.Background())
+	var by, reason string
+	require.NoError(t, conn.QueryRow(t.Context(), "select discarded_by, reason from orders.parked where id = $1", p.ID).Scan(&by, &reason))
+	require.Equal(t, "operator", by)
+	require.Equal(t, body["reason"], reason)
+}
+
+func parkedInPages(t *testing.T, s *site) {
+	const n = 5
+	for range n {
+		s.parkedFor(t, s.logs(t, poison), 0)
+	}
+	rows := all[saga.ParkedView](t, s, "/v1/admin/parked?limit=2")
+	require.Len(t, rows, n)
+	require.True(t, slices.IsSortedFunc(rows, func(a, b saga.ParkedView) int { return b.ParkedAt.Compare(a.ParkedAt) }), "newest first")
+	require.Empty(t, s.parked(t, "module=cart"))
+	require.Empty(t, s.parked(t, "reader=nobody"))
+	require.Len(t, s.parked(t, "module=order&reader=daily_sales"), n)
+	for _, p := range rows {
+		path := "/v1/admin/parked/" + p.ID.String() + "/discard"
+		require.Equal(t, http.StatusAccepted, s.send(t, http.MethodPost, path, s.admin, map[string]any{"reason": "Seen."}).StatusCode)
+	}
+	require.Empty(t, s.parked(t, ""))
+	for _, query := range []string{"module=orders", "limit=0", "limit=101", "cursor=x"} {
+		as[problem](t, s.send(t, http.MethodGet, "/v1/admin/parked?"+query, s.admin, nil), http.StatusUnprocessableEntity)
+	}
+}
+
+func refusedToOperators(t *testing.T, s *site) {
+	ada := s.shopper(t)
+	for path, body := range map[string]any{
+		"/v1/admin/parked/" + uuid.NewString() + "/replay":  nil,
+		"/v1/admin/parked/" + uuid.NewString() + "/discard": map[string]any{"reason": "Why not."},
+		"/v1/admin/projections/nothing/rebuild":             nil,
+	} {
+		refuses(t, s.send(t, http.MethodPost, path, "", body), http.StatusUnauthorized, "unauthorized")
+		refuses(t, s.send(t, http.MethodPost, path, ada.token, body), http.StatusForbidden, "forbidden")
+		code := "not_found"
+		if strings.Contains(path, "projections") {
+			code = "unknown_projection"
+		}
+		refuses(t, s.send(t, http.MethodPost, path, s.admin, body), http.StatusNotFound, code)
+		refuses(t, s.send(t, http.MethodPost, path, s.admin, `{"colour":"red"}`), http.StatusUnprocessableEntity, "unknown_field")
+	}
+	refuses(t, s.send(t, http.MethodPost, "/v1/admin/parked/7/replay", s.admin, nil), http.StatusNotFound, "not_found")
+}
+
+func rebuilt(t *testing.T, s *site) {
+	before, generation := s.sales(t), s.subscription(t, "projection", "daily_sales").Generation
+	busy, err := pgx.Connect(t.Context(), s.urls["orders"])
+	require.NoError(t, err)
+	defer busy.Close(context.Background())
+	_, err = busy.Exec(t.Context(), "begin; lock table orders.daily_sales in share mode") // who reads may, who writes waits
+	require.NoError(t, err)
+	const path = "/v1/admin/projections/daily_sales/rebuild"
+	key := []string{"Idempotency-Key", uuid.NewString()}
+	begun := as[saga.SubscriptionView](t, s.send(t, http.MethodPost, path, s.admin, nil, key...), http.StatusAccepted)
+	require.Equal(t, "rebuild", begun.Kind)
+	require.Equal(t, "order", begun.Module)
+	require.Equal(t, generation+1, begun.Generation)
+	require.NotZero(t, begun.Lag)
+	require.Equal(t, "true", s.send(t, http.MethodPost, path, s.admin, nil, key...).Header.Get("Idempotent-Replayed"))
+	refuses(t, s.send(t, http.MethodPost, path, s.admin, nil), http.StatusConflict, "rebuild_running")
+	require.NotNil(t, s.subscription(t, "rebuild", "daily_sales"))
+	require.Equal(t, before, s.sales(t), "the live one is still read")
+
+	_, err = busy.Exec(t.Context(), "rollback")
+	require.NoError(t, err)
+	until(t, "it has taken the place of the live one", func() bool {
+		return s.subscription(t, "projection", "daily_sales").Generation == generation+1 && s.subscription(t, "rebuild", "daily_sales") == nil
+	})
+	for _, p := range s.parked(t, "limit=100") { // what was discarded, it met again
+		require.Equal(t, http.StatusAccepted, s.send(t, http.MethodPost, "/v1/admin/parked/"+p.ID.String()+"/discard", s.admin,
+			map[string]any{"reason": "As before."}).StatusCode)
+	}
+	s.requireSales(t, before)
+}
+
+// unknownKind: an event that only a newer version of the program knows stops the order that it is of, and nothing else.
+func unknownKind(t *testing.T, s *site, ada shopper, sku string) {
+	before := s.sales(t)
+	strange := as[checkoutView](t, ada.checksOut(t, ada.fills(t, sku), "sim_ok", waiting), http.StatusCreated).OrderID
+	s.exec(t, "orders", fmt.Sprintf(`select pg_advisory_xact_lock(hashtext('orders.position'));
+		insert into orders.events (position, stream, version, type, data, meta, at)
+			select nextval('orders.position'), id, version + 1, 'order.gilded', '{}', '{}', now() from orders.streams where id = '%[1]s';
+		update orders.streams set version = version + 1, fold = 99 where id = '%[1]s'`, strange))
+	path := "/v1/orders/" + strange.String()
+	for _, a := range []answer{
+		s.send(t, http.MethodGet, path, ada.token, nil),
+		s.send(t, http.MethodPost, path+"/fulfil", s.admin, nil, "Idempotency-Key", uuid.NewString()),
+	} {
+		refuses(t, a, http.StatusServiceUnavailable, "newer_version")
+		require.NotEmpty(t, a.Header.Get("Retry-After"))
+	}
+	next := as[checkoutView](t, ada.checksOut(t, ada.fills(t, sku), "sim_ok", waiting), http.StatusCreated).OrderID
+	mine := get[list[orderView]](t, s, "/v1/orders", ada.token).Data
+	require.True(t, slices.ContainsFunc(mine, func(o orderView) bool { return o.ID == next }))
+	require.False(t, slices.ContainsFunc(mine, func(o orderView) bool { return o.ID == strange }))
+	s.requireSales(t, before+1000) // the reader does not care for it
+	require.Empty(t, s.parked(t, ""))
+	require.Contains(t, string(s.send(t, http.MethodGet, "/v1/admin/events?module=order&stream="+strange.String(), s.admin, nil).body), "order.gilded")
+}

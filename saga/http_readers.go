@@ -1,0 +1,159 @@
+package saga
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/fault"
+	"shopping-cart/platform/web"
+)
+
+// readerRoutes adds what operators see of readers and reactions, and what they can do about them.
+func (m *Module) readerRoutes(s *web.Server) {
+	admin := s.Scoped(web.ScopeAdmin)
+	admin.GET("/v1/admin/subscriptions", m.listSubscriptions)
+	admin.GET("/v1/admin/parked", m.listParked)
+	admin.POST("/v1/admin/parked/:id/replay", m.replayParked)
+	admin.POST("/v1/admin/parked/:id/discard", m.discardParked)
+	admin.POST("/v1/admin/projections/:name/rebuild", m.rebuildProjection)
+}
+
+// module is a store under the name that operators know it by.
+type module struct {
+	name  string
+	store *eventstore.Store
+}
+
+func (m *Module) modules() []module {
+	var all []module
+	for _, name := range slices.Sorted(maps.Keys(m.Stores)) {
+		all = append(all, module{name, m.Stores[name]})
+	}
+	return append(all, module{"saga", m.store})
+}
+
+// SubscriptionView is how far a reader of a log, or a reaction to events, has come.
+type SubscriptionView struct {
+	Module           string     `json:"module" enums:"cart,order,payment,saga"`
+	Name             string     `json:"name" example:"daily_sales"`
+	Kind             string     `json:"kind" enums:"projection,reaction,rebuild"`
+	Position         int64      `json:"position"` // of the last event that it dealt with; a reaction has none
+	Head             int64      `json:"head"`     // of the last event in the log
+	Lag              int64      `json:"lag"`      // events that it has still to deal with
+	OldestAgeSeconds float64    `json:"oldest_age_seconds"`
+	Parked           int        `json:"parked"` // messages that it could not handle, and those behind them
+	Generation       int        `json:"generation"`
+	UpdatedAt        *time.Time `json:"updated_at" extensions:"x-nullable"`
+}
+
+// Subscriptions are all those of this view.
+type Subscriptions struct {
+	Data []SubscriptionView `json:"data"`
+}
+
+func subscriptionViewOf(module string, s eventstore.Subscription) SubscriptionView {
+	return SubscriptionView{
+		Module: module, Name: s.Name, Kind: s.Kind, Position: s.Position, Head: s.Head, Lag: s.Lag, OldestAgeSeconds: s.OldestAge.Seconds(),
+		Parked: s.Parked, Generation: s.Generation, UpdatedAt: optional(s.UpdatedAt),
+	}
+}
+
+// listSubscriptions shows how far all readers are.
+//
+//	@Summary		List what reads the logs and reacts to events, and how far it is
+//	@Description	For operators: scope `admin`. A rebuild of a projection is a subscription of its own until it takes the projection's place.
+//	@ID				listSubscriptions
+//	@Tags			operators
+//	@Security		Bearer
+//	@Success		200		{object}	Subscriptions
+//	@Failure		401,403	{object}	web.Problem
+//	@Router			/v1/admin/subscriptions [get]
+func (m *Module) listSubscriptions(c echo.Context) error {
+	all, err := m.subscriptions(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, Subscriptions{Data: all})
+}
+
+func (m *Module) subscriptions(ctx context.Context) ([]SubscriptionView, error) {
+	views := []SubscriptionView{}
+	for _, of := range m.modules() {
+		found, err := of.store.Subscriptions(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range found {
+			views = append(views, subscriptionViewOf(of.name, s))
+		}
+	}
+	return views, nil
+}
+
+// rebuildProjection starts to make a projection anew.
+//
+//	@Summary		Rebuild a projection
+//	@Description	It is made anew from the whole log beside the live one, which it replaces in one moment once it has come as far; see the subscription of kind `rebuild`. For operators: scope `admin`.
+//	@ID				rebuildProjection
+//	@Tags			operators
+//	@Security		Bearer
+//	@Param			name			path		string	true	"Projection, as in the list of subscriptions"
+//	@Param			Idempotency-Key	header		string	false	"The same key again is answered, not done again"
+//	@Success		202				{object}	SubscriptionView	"The rebuild; the projection itself when it has ended already"
+//	@Failure		401,403			{object}	web.Problem
+//	@Failure		404				{object}	web.Problem	"unknown_projection"
+//	@Failure		409				{object}	web.Problem	"rebuild_running"
+//	@Failure		422				{object}	web.Problem	"idempotency_key_reused"
+//	@Router			/v1/admin/projections/{name}/rebuild [post]
+func (m *Module) rebuildProjection(c echo.Context) error {
+	name, _ := web.Param(c, "name") // broken escapes name nothing
+	if err := noBody(c); err != nil {
+		return err
+	}
+	err := m.once(c, func(ctx context.Context, _ string) error { return m.rebuild(ctx, name) }, "a projection is rebuilt", "name", name)
+	if err != nil {
+		return err
+	}
+	view, err := m.progress(c.Request().Context(), name)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusAccepted, view)
+}
+
+// rebuild asks the modules, one of which has the projection.
+func (m *Module) rebuild(ctx context.Context, name string) (err error) {
+	for _, of := range m.modules() {
+		err = of.store.Rebuild(ctx, name)
+		if f, ok := fault.As(err); !ok || f.Kind != fault.NotFound {
+			return err
+		}
+	}
+	return err
+}
+
+// progress is the rebuild of a projection, or the projection when there is none any more.
+func (m *Module) progress(ctx context.Context, name string) (SubscriptionView, error) {
+	all, err := m.subscriptions(ctx)
+	if err != nil {
+		return SubscriptionView{}, err
+	}
+	at := slices.IndexFunc(all, func(v SubscriptionView) bool {
+		return v.Kind == eventstore.KindRebuild && strings.HasPrefix(v.Name, name+"@")
+	})
+	if at < 0 {
+		at = slices.IndexFunc(all, func(v SubscriptionView) bool { return v.Name == name })
+	}
+	if at < 0 {
+		return SubscriptionView{}, fmt.Errorf("the subscription of %s is gone", name)
+	}
+	return all[at], nil
+}
