@@ -179,6 +179,7 @@ func TestFollow(t *testing.T) {
 			p.follow(t, b)
 			require.ErrorIs(t, <-p.failures, cause)
 			require.ErrorIs(t, <-p.failures, cause)
+			require.Zero(t, b.count(t, "select count(*) from cart.parked"))
 			healed.Store(true)
 			b.awaitSeen(t, stream, 3)
 			require.Zero(t, b.count(t, "select count(*) from cart.parked"))
