@@ -34,6 +34,7 @@ type doneCommand struct {
 
 // try runs a batch once: read, decide, write. Every job has its answer when the error is nil.
 func (c *Committer) try(batch []*job, turn *turn) (err error) {
+	turn.begin() // a batch that is repeated lost it
 	defer turn.end()
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
@@ -409,6 +410,9 @@ func (w *work) settle(err error) {
 		return
 	}
 	w.store.dispatch(w.events)
+	if len(w.events) > 0 {
+		w.store.committer.moved.add(w.store.schema)
+	}
 }
 
 func (c *Committer) count(works []*work) {

@@ -42,6 +42,7 @@ type Committer struct {
 	closing chan struct{}
 	reading chan struct{} // has room for a batch of each pipeline that is gathered, read and decided
 	writing chan struct{} // and for one that is written and committed
+	moved   moved
 	counts  struct{ batches, commands, events atomic.Int64 }
 }
 
@@ -72,6 +73,7 @@ func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
 	}
 	return &Committer{
 		pool: pool, config: config, queue: make(chan *job, config.Queue), closing: make(chan struct{}),
+		moved:   moved{any: make(chan struct{}, 1), schemas: map[string]bool{}},
 		reading: make(chan struct{}, config.Workers), writing: make(chan struct{}, config.Workers),
 	}
 }
@@ -177,8 +179,32 @@ func (c *Committer) work(ctx context.Context) {
 	}
 }
 
-// turn is the right to gather and read a batch. It ends once, when the batch is about to be written or has failed.
-type turn struct{ reading chan struct{} }
+// turn is the right to gather and read a batch. It ends when the batch is about to be written, or has failed. Whoever holds
+// locks has it, or the right to write: a lone command, which waits for locks with both, waits for no batch of ours.
+type turn struct {
+	reading chan struct{}
+	held    bool
+}
+
+func (c *Committer) turn() *turn {
+	t := &turn{reading: c.reading}
+	t.begin()
+	return t
+}
+
+func (t *turn) begin() {
+	if !t.held {
+		t.reading <- struct{}{}
+		t.held = true
+	}
+}
+
+func (t *turn) end() {
+	if t.held {
+		<-t.reading
+		t.held = false
+	}
+}
 
 // toWrite ends the turn and waits for the right to write. Whoever has it waits for nobody who waits for it: the rows that it
 // changes are locked, and all others are new.
@@ -186,18 +212,6 @@ func (c *Committer) toWrite(turn *turn) (end func()) {
 	c.writing <- struct{}{}
 	turn.end()
 	return func() { <-c.writing }
-}
-
-func (c *Committer) turn() *turn {
-	c.reading <- struct{}{}
-	return &turn{c.reading}
-}
-
-func (t *turn) end() {
-	if t.reading != nil {
-		<-t.reading
-		t.reading = nil
-	}
 }
 
 func (j *job) outcome() string {
