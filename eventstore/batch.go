@@ -411,6 +411,7 @@ func (w *work) settle(err error) {
 	}
 	w.store.dispatch(w.events)
 	if len(w.events) > 0 {
+		w.store.committer.moved.add(w.store.schema)
 	}
 }
 

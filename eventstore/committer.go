@@ -42,6 +42,7 @@ type Committer struct {
 	closing chan struct{}
 	reading chan struct{} // has room for a batch of each pipeline that is gathered, read and decided
 	writing chan struct{} // and for one that is written and committed
+	moved   moved
 	counts  struct{ batches, commands, events atomic.Int64 }
 }
 
@@ -72,6 +73,7 @@ func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
 	}
 	return &Committer{
 		pool: pool, config: config, queue: make(chan *job, config.Queue), closing: make(chan struct{}),
+		moved:   moved{any: make(chan struct{}, 1), schemas: map[string]bool{}},
 		reading: make(chan struct{}, config.Workers), writing: make(chan struct{}, config.Workers),
 	}
 }

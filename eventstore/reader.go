@@ -58,21 +58,25 @@ func (s *Store) follow(ctx context.Context, r Reader, failed func(error)) error 
 	report := func(err error) { failed(fmt.Errorf("reader %s of %s: %w", r.Name, s.schema, err)) }
 	live := s.cursor(r, r.Name, followLimit, report)
 	var beside sync.WaitGroup
-	beside.Go(func() { again(ctx, besideEvery, report, live.retryParked) })
+	beside.Go(func() { again(ctx, besideEvery, never, report, live.retryParked) })
 	if r.Clear != nil {
 		remake := &remake{live: live}
-		beside.Go(func() { again(ctx, besideEvery, report, remake.step) })
+		beside.Go(func() { again(ctx, besideEvery, never, report, remake.step) })
 	}
-	again(ctx, followEvery, report, live.advance)
+	again(ctx, followEvery, s.stir.next, report, live.advance)
 	beside.Wait()
 	return nil
 }
 
 // again takes steps until ctx is done: at once while there is more to do, otherwise with a pause around every, which
-// grows while steps fail.
-func again(ctx context.Context, every time.Duration, failed func(error), step func(context.Context) (more bool, err error)) {
+// grows while steps fail. What stirs is asked for before each step, and ends the pause after it.
+func again(
+	ctx context.Context, every time.Duration, stirred func() <-chan struct{},
+	failed func(error), step func(context.Context) (more bool, err error),
+) {
 	pause := every
 	for {
+		stir := stirred()
 		more, err := inTime(ctx, step)
 		switch {
 		case ctx.Err() != nil:
@@ -81,13 +85,16 @@ func again(ctx context.Context, every time.Duration, failed func(error), step fu
 			pause = every
 		default:
 			failed(err)
-			pause = min(2*pause, followPause)
+			pause, stir = min(2*pause, followPause), nil
 		}
-		if (!more || err != nil) && !wait(ctx, jitter(pause)) {
+		if (!more || err != nil) && !waitOr(ctx, jitter(pause), stir) {
 			return
 		}
 	}
 }
+
+// never stirs.
+func never() <-chan struct{} { return nil }
 
 func inTime(ctx context.Context, step func(context.Context) (bool, error)) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, followTimeout)

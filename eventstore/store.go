@@ -25,6 +25,7 @@ type Store struct {
 	outbox    outbox
 	swept     *LowWater // of the outbox
 	readers   []Reader
+	stir      stir // wakes the readers
 }
 
 // Open makes the store of a schema. Its commands are committed by c, its reads run on query. Stores are opened, and

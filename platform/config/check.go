@@ -47,6 +47,9 @@ func (c Config) check() error {
 		wrong.add("SIMULATOR_LATENCY", "must not be negative")
 	}
 	wrong.oneOf("DATABASE_POOLER", c.DatabasePooler, "session", "transaction", "transaction-prepared")
+	if c.Notify && c.DatabasePooler != "session" {
+		wrong.add("NOTIFY", "must be false with DATABASE_POOLER="+c.DatabasePooler+": who listens needs a session")
+	}
 	wrong.between("COMMITTERS", c.Committers, 1, 64)
 	wrong.between("QUEUE_SIZE", c.QueueSize, 1, 1<<20)
 	wrong.between("QUERY_CONNECTIONS", int(c.QueryConnections), 1, 1000)

@@ -133,6 +133,11 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		})
 	}
 
+	t.Run("NoSessionNoNotify", func(t *testing.T) {
+		_, err := parse(map[string]string{"NOTIFY": "true", "DATABASE_POOLER": "transaction"})
+		require.ErrorContains(t, err, "NOTIFY must be false")
+	})
+
 	t.Run("AllAtOnce", func(t *testing.T) {
 		_, err := parse(map[string]string{"QUEUE_SIZE": "x", "SESSION_TTL": "y"})
 		require.ErrorContains(t, err, "QUEUE_SIZE")

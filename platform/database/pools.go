@@ -29,6 +29,9 @@ type Pools struct {
 	// Begin is SQL, one statement, that every transaction on Write begins with; empty where the sessions are set up.
 	Begin string
 
+	// Listen makes a session apart from the pools, for what comes unasked. It is nil where there are no sessions.
+	Listen func(context.Context) (*pgx.Conn, error)
+
 	views *sql.DB
 }
 
@@ -63,6 +66,14 @@ func Open(ctx context.Context, url string, o Options) (*Pools, error) {
 		if *pool, err = p.open(ctx, url, o, purpose, before); err != nil {
 			p.Close()
 			return nil, err
+		}
+	}
+	if p.Begin == "" {
+		p.Listen = func(ctx context.Context) (*pgx.Conn, error) {
+			if err := before.enter(); err != nil {
+				return nil, err
+			}
+			return pgx.ConnectConfig(ctx, p.Control.Config().ConnConfig)
 		}
 	}
 	if err := p.Control.Ping(ctx); err != nil {
