@@ -105,15 +105,19 @@ func (s *Store) dispatch(events []pending) {
 }
 
 // deliver calls every handler of a message, and marks it handled when all of them did. What failed stays in the outbox
-// for a sweep.
+// for a sweep, or is parked when it has failed too often.
 func (s *Store) deliver(r Recorded, event Event) {
-	ok := true
+	var failed []failure
 	for _, sub := range s.subs[r.Kind] {
-		ok = s.react(sub, r, event) == nil && ok
+		if err := s.react(sub, r, event); err != nil {
+			failed = append(failed, failure{sub.name, err})
+		}
 	}
-	if ok {
+	if len(failed) == 0 {
 		s.outbox.remember([]outboxKey{{r.Stream, r.Version}})
+		return
 	}
+	s.countFailure(r, failed)
 }
 
 // react calls one handler. A panic is its error: one poisoned message must not take the process with it, again and again.

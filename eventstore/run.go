@@ -17,7 +17,7 @@ type RunConfig struct {
 }
 
 // Run does what a store has to do besides committing, until ctx is done: it takes up what a crash or a failed handler left
-// in the outbox, and deletes what is past its time. Any
+// in the outbox, tries again what is parked, keeps the readers up with the log, and deletes what is past its time. Any
 // number of processes may do so at once. It ends when the handlers under way have ended.
 func (s *Store) Run(ctx context.Context, c RunConfig) error {
 	if c.Control == nil {
@@ -25,6 +25,8 @@ func (s *Store) Run(ctx context.Context, c RunConfig) error {
 	}
 	var parts sync.WaitGroup
 	parts.Go(func() { s.sweep(ctx, c) })
+	parts.Go(func() { s.retryReactions(ctx, c) })
+	parts.Go(func() { _ = s.Follow(ctx, c.Failed) })
 	if c.ReceiptRetention > 0 {
 		for _, r := range s.retentions(c) {
 			parts.Go(func() { r.Run(ctx, c.Failed) })
@@ -38,5 +40,6 @@ func (s *Store) Run(ctx context.Context, c RunConfig) error {
 func (s *Store) retentions(c RunConfig) []Retention {
 	return []Retention{
 		{Table: s.schema + ".receipts", Old: "at < now() - $3::interval", After: c.ReceiptRetention, Pool: c.Control},
+		{Table: s.schema + ".parked", Old: "discarded_at < now() - $3::interval", After: c.ReceiptRetention, Pool: c.Control},
 	}
 }

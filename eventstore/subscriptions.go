@@ -3,6 +3,7 @@ package eventstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +17,7 @@ type Subscription struct {
 	Kind       string        // projection, reaction, or rebuild: a projection's next generation in the making
 	Position   int64         // up to here the log was read
 	Head       int64         // the last position of the log
-	Lag        int64         // between the two: the number of events, and of the few positions without one
+	Lag        int64         // between the two: the number of events, and of the few positions without one; of a reaction, those in the outbox
 	OldestAge  time.Duration // of the oldest event that was not applied, parked ones too; 0 when there is none
 	Parked     int           // events that could not be applied, and those behind them
 	Generation int           // of a projection's rows
@@ -40,7 +41,7 @@ func (s *Store) Subscriptions(ctx context.Context) ([]Subscription, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the subscriptions of %s: %w", s.schema, err)
 	}
-	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Subscription, error) {
+	readers, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Subscription, error) {
 		one := Subscription{Module: s.schema, Kind: KindProjection}
 		var age float64
 		err := row.Scan(&one.Name, &one.Position, &one.Generation, &one.UpdatedAt, &one.Head, &one.Lag, &age, &one.Parked)
@@ -53,5 +54,67 @@ func (s *Store) Subscriptions(ctx context.Context) ([]Subscription, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the subscriptions of %s: %w", s.schema, err)
 	}
+	reactions, err := s.reactionsNow(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the reactions of %s: %w", s.schema, err)
+	}
+	return append(readers, reactions...), nil
+}
+
+// Both are small: of the outbox only what lies above the low-water mark is looked at.
+const (
+	waitingReactions = `select e.type, count(*), extract(epoch from now() - min(e.at))::float8
+		from @.outbox o join @.events e on e.stream = o.stream and e.version = o.version where o.due_at >= $1 group by e.type`
+	parkedReactions = `select p.reader, count(*), extract(epoch from now() - min(e.at))::float8
+		from @.parked p join @.events e on e.stream = p.stream and e.version = p.version
+		where p.reader = any($1) and p.discarded_at is null group by p.reader`
+)
+
+// reactionsNow are the subscriptions to the outbox, each with the messages that wait for it. What nothing here can handle
+// stands under a name of its own, when there is any.
+func (s *Store) reactionsNow(ctx context.Context) ([]Subscription, error) {
+	waiting, err := s.counts(ctx, waitingReactions, s.swept.Mark())
+	if err != nil {
+		return nil, err
+	}
+	parked, err := s.counts(ctx, parkedReactions, s.reactions())
+	if err != nil {
+		return nil, err
+	}
+	var all []Subscription
+	for _, name := range s.reactions() {
+		one := Subscription{Module: s.schema, Name: name, Kind: KindReaction, Parked: int(parked[name].n), OldestAge: parked[name].age}
+		for kind, subs := range s.subs {
+			if slices.ContainsFunc(subs, func(sub subscription) bool { return sub.name == name }) {
+				one.Lag += waiting[kind].n
+				one.OldestAge = max(one.OldestAge, waiting[kind].age)
+			}
+		}
+		if name != anyReaction || one.Parked > 0 {
+			all = append(all, one)
+		}
+	}
 	return all, nil
+}
+
+// tally is how many events there are of a sort, and the age of the oldest.
+type tally struct {
+	n   int64
+	age time.Duration
+}
+
+func (s *Store) counts(ctx context.Context, sql string, arg any) (map[string]tally, error) {
+	rows, err := s.query.Query(ctx, s.in(sql), arg)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]tally{}
+	var name string
+	var n int64
+	var seconds float64
+	_, err = pgx.ForEachRow(rows, []any{&name, &n, &seconds}, func() error {
+		all[name] = tally{n, time.Duration(seconds * float64(time.Second))}
+		return nil
+	})
+	return all, err
 }

@@ -87,20 +87,22 @@ func (s *Store) messages(ctx context.Context, pool *pgxpool.Pool, streams []uuid
 }
 
 // takeUp hands a message from the outbox to its handlers. What this program has none for, or cannot read, is left to
-// other versions of it.
+// other versions of it; when none of them takes it, it is parked.
 func (s *Store) takeUp(r Recorded) {
 	event, err := s.decode(r)
 	if err == nil && len(s.subs[r.Kind]) == 0 {
-		return
+		err = errNoReaction
 	}
 	if err == nil {
 		s.dispatch([]pending{{r, event}})
 		return
 	}
-	s.committer.config.Handled("outbox", time.Since(r.At), err)
+	s.committer.config.Handled(anyReaction, time.Since(r.At), err)
+	s.countFailure(r, []failure{{anyReaction, err}})
 }
 
-// OldestUnhandled is the age of the oldest event that a reaction has not handled; zero when there is none.
+// OldestUnhandled is the age of the oldest event that a reaction has not handled; zero when there is none. What is
+// parked does not count.
 func (s *Store) OldestUnhandled() (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
