@@ -25,7 +25,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-	"golang.org/x/sync/errgroup"
 	"gorm.io/gorm"
 
 	"shopping-cart/eventstore"
@@ -84,10 +83,5 @@ func (m *Module) Routes(s *web.Server) {
 	admin.GET("/v1/stock/:sku", m.showStock)
 }
 
-// Run does the work of the store in the background, and follows the log, until ctx is done.
-func (m *Module) Run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return m.store.Run(ctx, m.run) })
-	g.Go(func() error { return m.store.Follow(ctx, m.run.Failed) })
-	return g.Wait()
-}
+// Run does the work of the store in the background, the readers of its log included, until ctx is done.
+func (m *Module) Run(ctx context.Context) error { return m.store.Run(ctx, m.run) }

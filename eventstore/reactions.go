@@ -1,0 +1,159 @@
+package eventstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	maxFailures = 8                // of a message in the outbox; the last of them parks it
+	parkedEvery = 2 * time.Second  // on average, between two looks at what is parked
+	parkedFirst = 10 * time.Minute // until a parked message is tried again, doubled each time
+	parkedMost  = 6 * time.Hour
+	parkedLimit = 50 // messages tried again at once
+
+	anyReaction = "outbox" // parks a message that nothing here can read or reacts to
+)
+
+var errNoReaction = errors.New("nothing in this version of the program reacts to it")
+
+// failure is a reaction that did not handle a message.
+type failure struct {
+	name string
+	err  error
+}
+
+const (
+	countFailure = `update @.outbox set failures = failures + 1 where stream = $1 and version = $2 returning failures`
+	// The row goes in the statement that parks it: never neither, never both.
+	parkMessage = `with gone as (delete from @.outbox where stream = $1 and version = $2 returning stream, version, failures)
+		insert into @.parked (id, reader, stream, version, attempts, error, parked_at, next_at)
+		select i, r, stream, version, failures, e, now(), now() + $6::interval * (0.75 + random() / 2)
+		from gone, unnest($3::uuid[], $4::text[], $5::text[]) u(i, r, e)
+		on conflict (reader, stream, version) where discarded_at is null do nothing`
+	// Pushed forward before it is tried: of two processes one tries, and a crash loses nothing.
+	claimParked = `update @.parked p set attempts = p.attempts + 1,
+			next_at = now() + least($3::interval * 2 ^ least(greatest(p.attempts - $4::int, 0) + 1, 10), $5::interval) * (0.75 + random() / 2)
+		from (select id from @.parked where reader = any($1) and next_at <= now() and discarded_at is null
+			order by next_at limit $2 for update skip locked) d
+		where p.id = d.id returning p.id, p.reader, p.stream, p.version`
+	dropParked   = `delete from @.parked where id = $1 and discarded_at is null`
+	explainAgain = `update @.parked set error = $2 where id = $1 and discarded_at is null`
+)
+
+// countFailure keeps count in the row of the outbox. A message that has failed too often is parked for those reactions
+// that failed: they are not for the sweeps any more, and people can see them. The others have handled it.
+func (s *Store) countFailure(r Recorded, failed []failure) {
+	if slices.ContainsFunc(failed, func(f failure) bool { return isAway(f.err) }) {
+		return // whose fault it is will show when what it needs is back
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+	defer cancel()
+	var failures int
+	err := s.query.QueryRow(ctx, s.in(countFailure), r.Stream, r.Version).Scan(&failures)
+	if err == nil && failures >= maxFailures {
+		err = s.parkReactions(ctx, r, failed)
+	}
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) { // it stays in the outbox, and is counted the next time
+		s.committer.config.Handled(anyReaction, time.Since(r.At), fmt.Errorf("count a failure: %w", err))
+	}
+}
+
+func (s *Store) parkReactions(ctx context.Context, r Recorded, failed []failure) error {
+	ids, names, texts := make([][16]byte, len(failed)), make([]string, len(failed)), make([]string, len(failed))
+	for i, f := range failed {
+		ids[i], names[i], texts[i] = uuid.Must(uuid.NewV7()), f.name, storable(f.err)
+	}
+	_, err := s.query.Exec(ctx, s.in(parkMessage), r.Stream, r.Version, ids, names, texts, parkedFirst)
+	return err
+}
+
+// retryReactions tries parked reactions again when they are due, by themselves or because a person said so, until ctx is done.
+func (s *Store) retryReactions(ctx context.Context, c RunConfig) {
+	names := s.reactions()
+	for wait(ctx, jitter(parkedEvery)) {
+		for n := parkedLimit; n == parkedLimit; {
+			var err error
+			if n, err = s.retryReactionsOnce(ctx, c.Control, names); err != nil && ctx.Err() == nil {
+				c.Failed(fmt.Errorf("try the parked reactions of %s again: %w", s.schema, err))
+			}
+		}
+	}
+}
+
+// reactions are the names under which messages of the outbox may be parked.
+func (s *Store) reactions() []string {
+	names := []string{anyReaction}
+	for _, subs := range s.subs {
+		for _, sub := range subs {
+			names = append(names, sub.name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// parkedMessage is a message that waits for one reaction.
+type parkedMessage struct {
+	ID      uuid.UUID
+	Reader  string
+	Stream  uuid.UUID
+	Version int64
+}
+
+func (s *Store) retryReactionsOnce(ctx context.Context, pool *pgxpool.Pool, names []string) (int, error) {
+	rows, err := pool.Query(ctx, s.in(claimParked), names, parkedLimit, parkedFirst, maxFailures, parkedMost)
+	if err != nil {
+		return 0, err
+	}
+	due, err := pgx.CollectRows(rows, pgx.RowToStructByPos[parkedMessage])
+	if err != nil || len(due) == 0 {
+		return 0, err
+	}
+	streams, versions := make([]uuid.UUID, len(due)), make([]int64, len(due))
+	for i, p := range due {
+		streams[i], versions[i] = p.Stream, p.Version
+	}
+	messages, err := s.messages(ctx, pool, streams, versions)
+	byKey := make(map[outboxKey]Recorded, len(messages))
+	for _, r := range messages {
+		byKey[outboxKey{r.Stream, r.Version}] = r
+	}
+	for _, p := range due {
+		if r, ok := byKey[outboxKey{p.Stream, p.Version}]; ok {
+			s.outbox.work.Go(func() { s.retry(p, r) })
+		}
+	}
+	return len(due), err
+}
+
+// retry calls the handlers that a parked message waits for. Handled, its row goes; failed again, the row says why.
+func (s *Store) retry(p parkedMessage, r Recorded) {
+	event, err := s.decode(r)
+	called := 0
+	for _, sub := range s.subs[r.Kind] {
+		if err == nil && (sub.name == p.Reader || p.Reader == anyReaction) {
+			called++
+			err = s.react(sub, r, event)
+		}
+	}
+	if err == nil && called == 0 {
+		err = errNoReaction
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+	defer cancel()
+	sql, args := s.in(dropParked), []any{p.ID}
+	if err != nil {
+		sql, args = s.in(explainAgain), []any{p.ID, storable(err)}
+	}
+	if _, err := s.query.Exec(ctx, sql, args...); err != nil { // it is tried again
+		s.committer.config.Handled(p.Reader, time.Since(r.At), fmt.Errorf("note a parked message: %w", err))
+	}
+}
