@@ -25,7 +25,11 @@ type Report struct {
 
 // MachineOf says what a run was measured on.
 func MachineOf(s *Server) string {
-	return fmt.Sprintf("%s, %s, %d processors%s", s.Version(), strings.Replace(runtime.Version(), "go", "Go ", 1), runtime.NumCPU(), model())
+	machine := fmt.Sprintf("%s, %s, %d processors%s", s.Version(), strings.Replace(runtime.Version(), "go", "Go ", 1), runtime.NumCPU(), model())
+	if s.busy != "" {
+		machine += ", load average " + s.busy + " at the start"
+	}
+	return machine
 }
 
 // model is the processor's, where the system tells.

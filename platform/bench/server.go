@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -20,7 +21,8 @@ type Server struct {
 	embedded   *database.Embedded
 	dir        string
 	conn       *pgx.Conn
-	postmaster int // its process; 0 where processes cannot be looked at
+	postmaster int    // its process; 0 where processes cannot be looked at
+	busy       string // how much else ran when it started; empty where the system does not tell
 }
 
 // MaxCallers is how many the server has room for, twice: pgbench's and GORM's connections, beside those of programs.
@@ -38,7 +40,7 @@ func Start(ctx context.Context, binDir string) (*Server, error) {
 	if err := os.Chmod(dir, 0o755); err != nil { // the server may run as another user
 		return nil, err
 	}
-	s, params := &Server{dir: dir}, map[string]string{"max_connections": strconv.Itoa(2*MaxCallers + 100)}
+	s, params := &Server{dir: dir, busy: loadAverage()}, map[string]string{"max_connections": strconv.Itoa(2*MaxCallers + 100)}
 	s.embedded, err = database.Start(ctx, database.EmbeddedConfig{Dir: dir, BinDir: binDir, Params: params})
 	if err != nil {
 		s.Stop()
@@ -50,6 +52,13 @@ func Start(ctx context.Context, binDir string) (*Server, error) {
 	}
 	s.postmaster = parentOf(int(s.conn.PgConn().PID()))
 	return s, nil
+}
+
+// loadAverage is that of the last minute, as the system says it.
+func loadAverage() string {
+	text, _ := os.ReadFile("/proc/loadavg")
+	average, _, _ := strings.Cut(string(text), " ")
+	return average
 }
 
 // Stop ends the server and removes its data.
