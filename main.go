@@ -229,12 +229,12 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 	metrics := telemetry.New()
 	for schema, url := range urls {
 		if err := p.open(ctx, settings, schema, url, metrics, log); err != nil {
-			return nil, err
+			return p, err
 		}
 	}
 	tokens, err := auth.New([]byte(settings.AuthSecret), settings.AuthAudience)
 	if err != nil {
-		return nil, err
+		return p, err
 	}
 	on := func(schema string) *databaseOf { return p.databases[urls[schema]] }
 	alone := settings.Embedded()

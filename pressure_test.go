@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"net/http"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/platform/config"
+	"shopping-cart/platform/pgtest"
 )
 
 // TestPressure: more than the queue holds is refused at once, and may come again shortly. What waits is answered.
@@ -44,4 +46,37 @@ func TestPressure(t *testing.T) {
 	}
 	require.NotZero(t, added)
 	require.Equal(t, added, ada.cart(t, c.ID).Items[0].Quantity, "who was refused changed nothing")
+}
+
+// TestNotify: the program listens on each database where it is told to, and refuses to where it cannot.
+func TestNotify(t *testing.T) {
+	t.Parallel()
+	notify := func(_ testing.TB, c *config.Config) { c.Notify = true }
+	if pgtest.Pooled() {
+		c := settings()
+		oneDatabase(t, &c)
+		notify(t, &c)
+		require.ErrorContains(t, run(t.Context(), c, io.Discard), "NOTIFY must be false: DATABASE_URL")
+		return
+	}
+	s := open(t, databaseEach, notify)
+	for _, url := range s.urls {
+		conn, err := pgx.Connect(t.Context(), url)
+		require.NoError(t, err)
+		defer conn.Close(t.Context())
+		until(t, "it listens", func() (listens bool) {
+			err := conn.QueryRow(t.Context(), `select exists (select from pg_stat_activity
+				where datname = current_database() and query like 'listen %')`).Scan(&listens)
+			return err == nil && listens
+		})
+	}
+}
+
+// TestStartNamesTheSetting of a database that it cannot reach.
+func TestStartNamesTheSetting(t *testing.T) {
+	t.Parallel()
+	c := settings()
+	oneDatabase(t, &c)
+	c.OrderDatabaseURL = "postgres://app@/shop?host=/nowhere"
+	require.ErrorContains(t, run(t.Context(), c, io.Discard), "ORDER_DATABASE_URL: connect to the database")
 }
