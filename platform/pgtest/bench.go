@@ -11,7 +11,7 @@ import (
 
 // Durable starts a server of its own at PostgreSQL's defaults (but for room for 128 callers), every commit on disk before it is answered, and gives
 // the URL of a database that holds every schema. It is what benchmarks run on.
-func Durable(b *testing.B) string {
+func Durable(b testing.TB) string {
 	b.Helper()
 	server, err := database.Start(b.Context(), database.EmbeddedConfig{Dir: b.TempDir(), BinDir: os.Getenv("PG_BIN_DIR"), Params: map[string]string{"max_connections": "200"}})
 	if err != nil {
