@@ -25,6 +25,7 @@ func TestReaders(t *testing.T) {
 	s.requireSales(t, 500)
 	t.Run("APoisonedEventIsParkedAndReplayed", func(t *testing.T) { replayed(t, s) })
 	t.Run("OrDiscarded", func(t *testing.T) { discarded(t, s) })
+	t.Run("WhatAReactionFailsAtToo", func(t *testing.T) { reactionParked(t, s) })
 	t.Run("ParkedOnesComeInPages", func(t *testing.T) { parkedInPages(t, s) })
 	t.Run("ARefusedRequestChangesNothing", func(t *testing.T) { refusedToOperators(t, s) })
 	t.Run("AProjectionIsRebuilt", func(t *testing.T) { rebuilt(t, s) })
@@ -35,7 +36,9 @@ func TestReaders(t *testing.T) {
 			require.Contains(t, text, `shopping_cart_subscription_`+name+`{kind="projection",store="orders",subscription="daily_sales"}`)
 		}
 	})
-	s.exec(t, "orders", "delete from orders.events e where not exists (select from orders.streams where id = e.stream)")
+	for _, schema := range []string{"cart", "orders"} {
+		s.exec(t, schema, fmt.Sprintf("delete from %[1]s.events e where not exists (select from %[1]s.streams where id = e.stream)", schema))
+	}
 }
 
 const (
@@ -157,6 +160,31 @@ func discarded(t *testing.T, s *site) {
 	require.NoError(t, conn.QueryRow(t.Context(), "select discarded_by, reason from orders.parked where id = $1", p.ID).Scan(&by, &reason))
 	require.Equal(t, "operator", by)
 	require.Equal(t, body["reason"], reason)
+}
+
+// reactionParked: a sealed cart that cannot be read starts no checkout, and is in the way of no other.
+func reactionParked(t *testing.T, s *site) {
+	stream := uuid.New()
+	s.exec(t, "cart", fmt.Sprintf(`select pg_advisory_xact_lock(hashtext('cart.position'));
+		insert into cart.events (position, stream, version, type, data, meta, at)
+			values (nextval('cart.position'), '%[1]s', 1, 'cart.checked_out', '{"attempt":"first"}', '{}', now());
+		insert into cart.outbox (stream, version, due_at, failures) values ('%[1]s', 1, now(), 7)`, stream))
+	var p saga.ParkedView
+	until(t, "it is parked", func() bool {
+		all := s.parked(t, "module=cart")
+		if len(all) == 1 {
+			p = all[0]
+		}
+		return len(all) == 1
+	})
+	require.Equal(t, []any{stream, "cart.checked_out", 0}, []any{p.Stream, p.Type, p.Behind})
+	require.NotEmpty(t, p.Error)
+	require.Equal(t, 1, s.subscription(t, "reaction", p.Reader).Parked)
+	path := "/v1/admin/parked/" + p.ID.String()
+	require.Equal(t, http.StatusAccepted, s.send(t, http.MethodPost, path+"/replay", s.admin, nil).StatusCode)
+	until(t, "it was tried again", func() bool { return s.parked(t, "module=cart")[0].Attempts > p.Attempts })
+	require.Equal(t, http.StatusAccepted, s.send(t, http.MethodPost, path+"/discard", s.admin, map[string]any{"reason": "No cart of ours."}).StatusCode)
+	require.Empty(t, s.parked(t, ""))
 }
 
 func parkedInPages(t *testing.T, s *site) {
