@@ -21,8 +21,12 @@
 //
 // [Subscribe] names the Go type of an event. Such events get an outbox row in the transaction that writes them; after the
 // commit they go straight to their handlers, and the row goes once they are handled. What a crash leaves behind, a
-// sweep on any replica takes up. A handler is a nudge: it may come twice and in any order.
+// sweep on any replica takes up. A handler is a nudge: it may come twice and in any order. A message that it fails to handle
+// again and again is parked for it.
 //
-// [Store.Follow] reads the log in position order and commits its rows with its position. Positions are handed out in
+// A [Reader] goes through the log in position order and commits its rows with its position. Positions are handed out in
 // commit order, so "after position N" misses nothing.
+//
+// [Store.Run] does all that goes on in the background. [Store.Timer] finds streams whose time has come, [Store.EndIdle] those that
+// nobody touches.
 package eventstore
