@@ -29,4 +29,10 @@
 //
 // [Store.Run] does all that goes on in the background. [Store.Timer] finds streams whose time has come, [Store.EndIdle] those that
 // nobody touches.
+//
+// # What changes
+//
+// Events stay as they were written, with the version of their schema; [Aggregate.Upcasts] lift an old one to its Go type
+// of today when it is read. A state is only read by the fold that made it, and folded anew otherwise, so that two versions of the
+// program can write the same streams. A stream that only a newer one can read is refused with [ErrNewerVersion].
 package eventstore
