@@ -2,6 +2,7 @@ package database_test
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -68,8 +69,7 @@ func TestTransactionPooler(t *testing.T) {
 					"plan_cache_mode", "enable_seqscan", "enable_hashjoin", "statement_timeout"))
 				for _, pool := range []*pgxpool.Pool{p.Write, p.Query, p.Control} {
 					require.Equal(t, "auto", setting(t, pool, "plan_cache_mode"))
-					require.Equal(t, "on", setting(t, pool, "enable_seqscan"))
-					require.Equal(t, "0", setting(t, pool, "statement_timeout"))
+					require.Equal(t, "on", setting(t, pool, "enable_hashjoin"))
 				}
 			}
 			require.Equal(t, pgx.QueryExecModeCacheDescribe, p.Query.Config().ConnConfig.DefaultQueryExecMode)
@@ -93,6 +93,30 @@ func TestTransactionPooler(t *testing.T) {
 		require.NotContains(t, path, "simulator")
 		require.Zero(t, query1[int](t, url, `select count(*)::int from pg_locks join pg_database d on d.oid = database
 			where locktype = 'advisory' and datname = current_database()`))
+	})
+
+	t.Run("SaysWhatTheRoleLacks", func(t *testing.T) {
+		t.Parallel()
+		pgtest.NeedsSessions(t, "new ones, each time")
+		url := pgtest.NewEmpty(t)
+		said := &lines{}
+		log := slog.New(slog.NewTextHandler(said, nil))
+		user := query1[string](t, url, "select current_user::text")
+		name := pgx.Identifier{query1[string](t, url, "select current_database()::text")}.Sanitize()
+		open := func() {
+			p, err := database.Open(t.Context(), url, database.Options{Pooler: database.Transaction, Log: log})
+			require.NoError(t, err)
+			p.Close()
+		}
+		for _, sql := range strings.Split(database.ForRole(user), "; ") { // of this database alone: others use the role
+			exec1(t, url, strings.Replace(sql, " set ", " in database "+name+" set ", 1))
+		}
+		open()
+		require.Zero(t, said.count("\n"))
+		exec1(t, url, "alter role "+pgx.Identifier{user}.Sanitize()+" in database "+name+" set enable_seqscan = on")
+		open()
+		require.Equal(t, 1, said.count("give the role"))
+		require.Equal(t, 1, said.count("set enable_seqscan = 'off'"))
 	})
 
 	t.Run("OtherQueryModesAreRefused", func(t *testing.T) {

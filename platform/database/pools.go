@@ -80,11 +80,28 @@ func Open(ctx context.Context, url string, o Options) (*Pools, error) {
 		p.Close()
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
+	if err := p.warn(ctx, o.Log); err != nil {
+		p.Close()
+		return nil, err
+	}
 	if err := p.openViews(); err != nil {
 		p.Close()
 		return nil, err
 	}
 	return p, nil
+}
+
+// warn says what the role should have where sessions cannot bring it.
+func (p *Pools) warn(ctx context.Context, log *slog.Logger) error {
+	if p.Begin == "" {
+		return nil
+	}
+	role, err := lacking(ctx, p.Control)
+	if role != "" {
+		log.Warn("through this pooler reads have no limits, and may scan where there is an index: give the role what a session would have",
+			"sql", ForRole(role))
+	}
+	return err
 }
 
 // Close waits for the connections in use to come back and closes them all.

@@ -46,6 +46,30 @@ func bounded(limit string) settings {
 	return settings{{"jit", "off"}, {"lock_timeout", "5s"}, {"statement_timeout", limit}, {"idle_in_transaction_session_timeout", limit}}
 }
 
+// ForRole is SQL that gives a role what reads want of a session: for those that have none, behind a pooler. Sessions that
+// begin later have it.
+func ForRole(role string) string {
+	lines := make([]string, len(querySettings))
+	for i, one := range querySettings {
+		lines[i] = fmt.Sprintf("alter role %s set %s = '%s'", pgx.Identifier{role}.Sanitize(), one[0], one[1])
+	}
+	return strings.Join(lines, "; ")
+}
+
+// lacking is the role of a pool's sessions when they do not have what ForRole gives, and empty when they do.
+func lacking(ctx context.Context, pool *pgxpool.Pool) (role string, err error) {
+	var has bool
+	err = pool.QueryRow(ctx, `select current_user, current_setting('enable_seqscan') = 'off' and current_setting('enable_bitmapscan') = 'off'
+		and current_setting('statement_timeout') <> '0' and current_setting('lock_timeout') <> '0'`).Scan(&role, &has)
+	if err != nil {
+		return "", fmt.Errorf("read the settings of the role: %w", err)
+	}
+	if has {
+		return "", nil
+	}
+	return role, nil
+}
+
 // forSession is SQL that makes the settings until the session ends.
 func (s settings) forSession() string { return s.sql("false") }
 

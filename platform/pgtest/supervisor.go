@@ -51,6 +51,9 @@ func supervise(dir string) int {
 		if err != nil {
 			return failed(err)
 		}
+		if err := prepareRole(ctx, base); err != nil {
+			return failed(err)
+		}
 		pool, err := startBouncer(ctx, filepath.Join(dir, poolDir), base, poolSize)
 		if err != nil {
 			return failed(err)
@@ -71,6 +74,17 @@ func supervise(dir string) int {
 		_ = users.Close() // last: who waits for this lock must find the directory gone
 	}
 	return 0
+}
+
+// prepareRole does what the manual asks of who puts PgBouncer in between.
+func prepareRole(ctx context.Context, base *pgx.ConnConfig) error {
+	conn, err := pgx.ConnectConfig(ctx, base)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, database.ForRole(base.User))
+	return err
 }
 
 func failed(err error) (code int) {
