@@ -44,8 +44,7 @@ func TestNoStormMeetsAServerThatIsAway(t *testing.T) {
 		}
 	}
 	all.Wait()
-	connections := int(p.Write.Config().MaxConns + p.Query.Config().MaxConns + p.Control.Config().MaxConns)
-	require.Less(t, line.Dialed()-before, connections+20, "connects for %d calls", failed.Load())
+	require.Less(t, int64(line.Dialed()-before), failed.Load()/25, "connects for %d calls", failed.Load()) // it was 1 in 140 to 160
 	require.ErrorContains(t, p.Query.Ping(t.Context()), "not reachable")
 	require.Equal(t, 1, said.count("is not reachable"))
 
