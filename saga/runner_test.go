@@ -117,8 +117,26 @@ func TestBackoffHolds(t *testing.T) {
 	close(g.open)
 	<-again.over
 	require.NoError(t, again.err)
-	require.Equal(t, 1, p.called(ChargeMoney), "it was looked at again, and nothing was due")
 	p.reaches(id, Completed)
+	require.Equal(t, 2, p.called(ChargeMoney))
+	events, err := p.store.ReadStream(t.Context(), id, 0, 1000)
+	require.NoError(t, err)
+	var due, tried time.Time
+	for _, e := range events {
+		event, err := decodeEvent(e.Kind, e.Data)
+		require.NoError(t, err)
+		switch e := event.(type) {
+		case StepRetried:
+			due = e.RetryAt
+		case StepDone:
+			if e.Step == ChargeMoney {
+				tried = e.BeganAt
+			}
+		case Started, StepWaits, StepRefused, AttentionNeeded, Ended:
+		}
+	}
+	require.False(t, due.IsZero())
+	require.False(t, tried.Before(due), "it was looked at again at once, and nothing was due until %s: it was tried at %s", due, tried)
 }
 
 func TestWaitsForTheShopper(t *testing.T) {
