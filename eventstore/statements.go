@@ -5,6 +5,7 @@ import "strings"
 // statements are the store's SQL, with the schema in place.
 type statements struct {
 	lock, read, receipts              string // first round trip
+	readOne                           string
 	insert, update                    string // second round trip
 	loneInsert, loneUpdate            string // second round trip of a lone command
 	putReceipts, putOutbox, putEvents string
@@ -24,6 +25,8 @@ func statementsOf(schema string) statements {
 			from @.streams where id = any($1) order by id for no key update`),
 		read: in(`select id, version, kind, fold, state, created_at, updated_at
 			from @.streams where id = any($1)`),
+		// A list of ids is planned anew each time that it is asked for, and this is not.
+		readOne:  in(`select version, kind, fold, state, created_at, updated_at from @.streams where id = $1`),
 		receipts: in(`select id, fingerprint, stream, version, status from @.receipts where id = any($1)`),
 
 		insert: in(`insert into @.streams (id, version, kind, fold, state, customer, status, key, wake_at, created_at, updated_at)

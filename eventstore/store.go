@@ -3,6 +3,7 @@ package eventstore
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -73,12 +74,30 @@ func (a *Aggregate[S, E]) Result(ctx context.Context, s *Store, r Receipt) (Stre
 
 // Load is a stream as it is now; version 0 where there is none of this kind.
 func (a *Aggregate[S, E]) Load(ctx context.Context, s *Store, id uuid.UUID) (Stream[S], error) {
-	all, err := a.LoadAll(ctx, s, []uuid.UUID{id})
-	if err != nil {
-		return Stream[S]{}, err
-	}
-	if len(all) == 0 {
+	one := Stream[S]{ID: id}
+	var kind string
+	var fold int16
+	var state []byte
+	err := s.query.QueryRow(ctx, s.sql.readOne, [16]byte(id)).Scan(&one.Version, &kind, &fold, &state, &one.CreatedAt, &one.UpdatedAt)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows), err == nil && kind != a.Kind:
 		return Stream[S]{ID: id}, nil
+	case err == nil && fold != a.Fold:
+		return a.loadStale(ctx, s, id)
+	case err == nil:
+		err = json.Unmarshal(state, &one.State)
+	}
+	if err != nil {
+		return Stream[S]{}, fmt.Errorf("load a %s: %w", a.Kind, err)
+	}
+	return one, nil
+}
+
+// loadStale is Load, from the events where the state is of another fold: for as long as two versions of the program run.
+func (a *Aggregate[S, E]) loadStale(ctx context.Context, s *Store, id uuid.UUID) (Stream[S], error) {
+	all, err := a.LoadAll(ctx, s, []uuid.UUID{id})
+	if err != nil || len(all) == 0 {
+		return Stream[S]{ID: id}, err
 	}
 	return all[0], nil
 }
