@@ -12,6 +12,7 @@
 package auth
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -45,6 +46,7 @@ type Tokens struct {
 	secret   []byte
 	audience string
 	now      func() time.Time
+	proven   proven
 }
 
 // New makes Tokens. The secret must have at least MinSecret bytes.
@@ -79,27 +81,46 @@ func (t *Tokens) Mint(subject string, scopes []string, ttl time.Duration) (token
 	return token, expires, err
 }
 
-// Verify reads a token that is valid now. Any other is ErrUnauthorized.
-func (t *Tokens) Verify(token string) (Claims, error) { return t.VerifyExpired(token, 0) }
+// Verify reads a token that is valid now. Any other is ErrUnauthorized. The scopes are shared: they are for reading only.
+func (t *Tokens) Verify(token string) (Claims, error) {
+	key := sha256.Sum256([]byte(token))
+	if known, ok := t.proven.find(key); ok && known.at(t.now()) {
+		return known.Claims, nil
+	}
+	found, err := t.prove(token, 0)
+	if err == nil {
+		t.proven.keep(key, found)
+	}
+	return found.Claims, err
+}
 
 // VerifyExpired reads a token that is valid now or ended at most leeway ago: a guest's cart may be merged after
 // the guest's token has ended.
 func (t *Tokens) VerifyExpired(token string, leeway time.Duration) (Claims, error) {
+	found, err := t.prove(token, leeway)
+	return found.Claims, err
+}
+
+func (t *Tokens) prove(token string, leeway time.Duration) (proof, error) {
 	var w wire
 	_, err := jwt.ParseWithClaims(token, &w, func(*jwt.Token) (any, error) { return t.secret, nil },
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
 		jwt.WithAudience(t.audience), jwt.WithExpirationRequired(),
 		jwt.WithLeeway(leeway), jwt.WithTimeFunc(t.now))
 	if err != nil {
-		return Claims{}, fmt.Errorf("%w (%w)", ErrUnauthorized, err)
+		return proof{}, fmt.Errorf("%w (%w)", ErrUnauthorized, err)
 	}
 	if w.Subject == "" || strings.ContainsFunc(w.Subject, unicode.IsControl) {
-		return Claims{}, fmt.Errorf("%w (no subject that can be one)", ErrUnauthorized)
+		return proof{}, fmt.Errorf("%w (no subject that can be one)", ErrUnauthorized)
 	}
-	if w.NotBefore != nil && t.now().Before(w.NotBefore.Time) { // the leeway is for the end only
-		return Claims{}, fmt.Errorf("%w (%w)", ErrUnauthorized, jwt.ErrTokenNotValidYet)
+	found := proof{Claims: Claims{Subject: w.Subject, Scopes: strings.Fields(w.Scope), ExpiresAt: w.ExpiresAt.UTC()}}
+	if w.NotBefore != nil {
+		found.notBefore = w.NotBefore.Time
 	}
-	return Claims{Subject: w.Subject, Scopes: strings.Fields(w.Scope), ExpiresAt: w.ExpiresAt.UTC()}, nil
+	if t.now().Before(found.notBefore) { // the leeway is for the end only
+		return proof{}, fmt.Errorf("%w (%w)", ErrUnauthorized, jwt.ErrTokenNotValidYet)
+	}
+	return found, nil
 }
 
 // Authenticate is Verify in plain types, as platform/web asks for it.
