@@ -38,12 +38,11 @@ func Body[T any](c echo.Context) (T, error) {
 	return body, validate(&body)
 }
 
-const rawKey = "web.raw_body"
-
 // Raw is the body as it came, of whatever type; reading it again is free. Beyond the limit it is 413.
 func Raw(c echo.Context) ([]byte, error) {
-	if raw, ok := c.Get(rawKey).([]byte); ok {
-		return raw, nil
+	v := visitOf(c)
+	if v.read {
+		return v.body, nil
 	}
 	raw, err := io.ReadAll(c.Request().Body)
 	var tooLarge *http.MaxBytesError
@@ -55,7 +54,7 @@ func Raw(c echo.Context) ([]byte, error) {
 	case err != nil:
 		return nil, errBodyBroken
 	}
-	c.Set(rawKey, raw)
+	v.body, v.read = raw, true
 	return raw, nil
 }
 

@@ -30,14 +30,6 @@ func (c Caller) Is(scope string) bool { return slices.Contains(c.Scopes, scope) 
 // Operator reports whether the caller runs the shop: operators read everything.
 func (c Caller) Operator() bool { return c.Is(ScopeAdmin) }
 
-const callerKey = "web.caller"
-
-// CallerOf is who sent the request.
-func CallerOf(c echo.Context) Caller {
-	caller, _ := c.Get(callerKey).(Caller)
-	return caller
-}
-
 func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		token, ok := bearer(c.Request().Header.Values(echo.HeaderAuthorization))
@@ -48,7 +40,7 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return fmt.Errorf("%w (%w)", errUnauthorized, err)
 		}
-		c.Set(callerKey, Caller{Subject: subject, Scopes: scopes})
+		visitOf(c).caller = Caller{Subject: subject, Scopes: scopes}
 		return next(c)
 	}
 }

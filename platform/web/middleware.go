@@ -6,46 +6,69 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 )
 
-func (s *Server) recover(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) (err error) {
-		defer func() {
-			p := recover()
-			if p == nil {
-				return
-			}
-			if p == http.ErrAbortHandler { // a panic value, compared as net/http does
-				panic(p)
-			}
-			s.cfg.Log.LogAttrs(c.Request().Context(), slog.LevelError, "panic",
-				slog.Any("panic", p), slog.String("stack", string(debug.Stack())), slog.String("request_id", RequestID(c)))
-			err = fmt.Errorf("panic: %v", p)
-		}()
-		return next(c)
-	}
-}
-
-// secure tells browsers to do no more with an answer than read it.
-func secure(next echo.HandlerFunc) echo.HandlerFunc {
+// surround is what every request goes through. It is one function, since Echo makes each middleware anew for every request.
+func (s *Server) surround(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		start, v := time.Now(), &visit{id: requestID(c.Request())}
+		c.Set(visitKey, v)
 		h := c.Response().Header()
-		h.Set(echo.HeaderXContentTypeOptions, "nosniff")
-		h.Set(echo.HeaderXFrameOptions, "DENY")
-		h.Set(echo.HeaderReferrerPolicy, "no-referrer")
-		h.Set(echo.HeaderCacheControl, "private, no-cache") // a copy may be kept, but is asked about (If-None-Match)
-		h.Set(echo.HeaderContentSecurityPolicy, "default-src 'none'; frame-ancestors 'none'")
-		return next(c)
+		h[echo.HeaderXRequestID] = []string{v.id}
+		for _, r := range reserved {
+			h[r.name] = r.value
+		}
+		if err := s.bounded(c, next); err != nil {
+			s.answerError(err, c) // here, so that its status is known, and a panic is logged with the one that the client got
+		}
+		s.report(c, time.Since(start))
+		return nil
 	}
 }
 
-func (s *Server) cors() echo.MiddlewareFunc {
-	if len(s.cfg.CORSOrigins) == 0 {
-		return func(next echo.HandlerFunc) echo.HandlerFunc { return next }
+// reserved are headers that tell browsers to do no more with an answer than read it. A handler may replace a value, and
+// never changes one in place.
+var reserved = []struct {
+	name  string
+	value []string
+}{
+	{echo.HeaderXContentTypeOptions, []string{"nosniff"}},
+	{echo.HeaderXFrameOptions, []string{"DENY"}},
+	{echo.HeaderReferrerPolicy, []string{"no-referrer"}},
+	{echo.HeaderCacheControl, []string{"private, no-cache"}}, // a copy may be kept, but is asked about (If-None-Match)
+	{echo.HeaderContentSecurityPolicy, []string{"default-src 'none'; frame-ancestors 'none'"}},
+}
+
+// bounded bounds the request in time and its body in bytes, and makes an error of a panic.
+func (s *Server) bounded(c echo.Context, next echo.HandlerFunc) (err error) {
+	ctx, cancel := context.WithTimeout(c.Request().Context(), s.cfg.Timeout+preferred(c))
+	defer func() {
+		p := recover()
+		cancel()
+		if p == nil {
+			return
+		}
+		if p == http.ErrAbortHandler { // a panic value, compared as net/http does
+			panic(p)
+		}
+		s.cfg.Log.LogAttrs(ctx, slog.LevelError, "panic",
+			slog.Any("panic", p), slog.String("stack", string(debug.Stack())), slog.String("request_id", RequestID(c)))
+		err = fmt.Errorf("panic: %v", p)
+	}()
+	r := c.Request().WithContext(ctx)
+	if r.Body != http.NoBody {
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, s.cfg.BodyLimit)
 	}
+	c.SetRequest(r)
+	return next(c)
+}
+
+// cors answers browsers that ask whether a page of another origin may call.
+func (s *Server) cors() echo.MiddlewareFunc {
 	return middleware.CORSWithConfig(middleware.CORSConfig{
 		AllowOrigins: s.cfg.CORSOrigins,
 		AllowMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
@@ -61,21 +84,12 @@ func (s *Server) cors() echo.MiddlewareFunc {
 	})
 }
 
-// limit bounds the request in time and its body in bytes.
-func (s *Server) limit(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		ctx, cancel := context.WithTimeout(c.Request().Context(), s.cfg.Timeout+preferred(c))
-		defer cancel()
-		r := c.Request().WithContext(ctx)
-		r.Body = http.MaxBytesReader(c.Response(), r.Body, s.cfg.BodyLimit)
-		c.SetRequest(r)
-		return next(c)
-	}
-}
-
 // refuseNULQuery refuses what neither text nor JSON columns of the database can hold.
 func refuseNULQuery(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		if c.Request().URL.RawQuery == "" {
+			return next(c)
+		}
 		for name, values := range c.QueryParams() {
 			if !storable(name) {
 				return Refused("query", "invalid", "The query has a name that is not plain text.")

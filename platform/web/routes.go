@@ -56,7 +56,13 @@ func (r *Routes) DELETE(path string, h echo.HandlerFunc, more ...echo.Middleware
 	r.add(http.MethodDelete, path, h, more)
 }
 
+// add puts the guards around the handler once: Echo would do it for every request.
 func (r *Routes) add(method, path string, h echo.HandlerFunc, more []echo.MiddlewareFunc) {
-	chain := slices.Concat([]echo.MiddlewareFunc{routed}, r.guards, []echo.MiddlewareFunc{refuseNULQuery}, more)
-	r.echo.Add(method, path, h, chain...)
+	for _, around := range slices.Backward(slices.Concat(r.guards, []echo.MiddlewareFunc{refuseNULQuery}, more)) {
+		h = around(h)
+	}
+	r.echo.Add(method, path, func(c echo.Context) error {
+		visitOf(c).routed = true
+		return h(c)
+	})
 }

@@ -9,13 +9,17 @@ import (
 )
 
 // ETag names the version of what is answered: "7".
-func ETag(c echo.Context, version int64) { c.Response().Header().Set("ETag", Quote(version)) }
+func ETag(c echo.Context, version int64) { c.Response().Header()["Etag"] = []string{Quote(version)} }
 
 // NotModified sets the ETag and reports whether the client already has this version (If-None-Match): then answer
 // 304 with c.NoContent. Tags are compared weakly, as RFC 9110 has it for reads.
 func NotModified(c echo.Context, version int64) bool {
 	ETag(c, version)
-	for _, tag := range strings.Split(strings.Join(c.Request().Header.Values("If-None-Match"), ","), ",") {
+	tags := c.Request().Header.Values("If-None-Match")
+	if len(tags) == 0 {
+		return false
+	}
+	for _, tag := range strings.Split(strings.Join(tags, ","), ",") {
 		tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
 		if tag == "*" || tag == Quote(version) {
 			return true

@@ -22,7 +22,11 @@ func Wait(c echo.Context) time.Duration {
 }
 
 func preferred(c echo.Context) time.Duration {
-	for _, preference := range strings.Split(strings.Join(c.Request().Header.Values("Prefer"), ","), ",") {
+	preferences := c.Request().Header.Values("Prefer")
+	if len(preferences) == 0 {
+		return 0
+	}
+	for _, preference := range strings.Split(strings.Join(preferences, ","), ",") {
 		preference, _, _ = strings.Cut(preference, ";")
 		name, value, _ := strings.Cut(preference, "=")
 		if !strings.EqualFold(strings.TrimSpace(name), "wait") {

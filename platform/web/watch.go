@@ -3,54 +3,44 @@ package web
 import (
 	"log/slog"
 	"net/http"
-	"regexp"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 )
 
-const requestIDKey = "web.request_id"
-
-var saneID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+const maxRequestID = 128
 
 // requestID names the request: as its client did, when the name is sane, else by a fresh UUIDv7.
-func (s *Server) requestID(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		id := c.Request().Header.Get(echo.HeaderXRequestID)
-		if !saneID.MatchString(id) {
-			id = uuid.Must(uuid.NewV7()).String()
-		}
-		c.Set(requestIDKey, id)
-		c.Response().Header().Set(echo.HeaderXRequestID, id)
-		return next(c)
+func requestID(r *http.Request) string {
+	if id := r.Header.Get(echo.HeaderXRequestID); sane(id) {
+		return id
 	}
+	return uuid.Must(uuid.NewV7()).String()
 }
 
-// RequestID is the name of the request in answers and logs.
-func RequestID(c echo.Context) string {
-	id, _ := c.Get(requestIDKey).(string)
-	return id
+// sane says whether an id can stand in a log, a header and a terminal.
+func sane(id string) bool {
+	for i := range len(id) {
+		switch b := id[i]; {
+		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', b == '.', b == '_', b == '-':
+		default:
+			return false
+		}
+	}
+	return id != "" && len(id) <= maxRequestID
 }
 
-// watch answers the error, so that it knows the status, then logs and counts. Never bodies, queries or tokens.
-func (s *Server) watch(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		start := time.Now()
-		if err := next(c); err != nil {
-			c.Error(err)
-		}
-		took := time.Since(start)
-		status := c.Response().Status
-		if s.cfg.Observe != nil {
-			s.cfg.Observe(method(c), route(c), status, took)
-		}
-		s.cfg.Log.LogAttrs(c.Request().Context(), level(c), "request",
-			slog.String("method", c.Request().Method), slog.String("route", route(c)), slog.Int("status", status),
-			slog.Duration("duration", took), slog.Int64("bytes", c.Response().Size),
-			slog.String("request_id", RequestID(c)), slog.String("subject", CallerOf(c).Subject))
-		return nil
+// report logs and counts a request that was answered. Never bodies, queries or tokens.
+func (s *Server) report(c echo.Context, took time.Duration) {
+	status, v := c.Response().Status, visitOf(c)
+	if s.cfg.Observe != nil {
+		s.cfg.Observe(method(c), route(c), status, took)
 	}
+	s.cfg.Log.LogAttrs(c.Request().Context(), level(c), "request",
+		slog.String("method", c.Request().Method), slog.String("route", route(c)), slog.Int("status", status),
+		slog.Duration("duration", took), slog.Int64("bytes", c.Response().Size),
+		slog.String("request_id", v.id), slog.String("subject", v.caller.Subject))
 }
 
 // level is low for probes, which come every few seconds. A 503 is no news: who is away says so once, for all requests.
@@ -74,19 +64,9 @@ func method(c echo.Context) string {
 	return "other"
 }
 
-const routedKey = "web.routed"
-
-// routed marks a request that reached a route, even if a guard then refused it.
-func routed(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		c.Set(routedKey, true)
-		return next(c)
-	}
-}
-
 // route is the template that matched, such as /v1/carts/:id. What matched none shares one name.
 func route(c echo.Context) string {
-	if c.Get(routedKey) == nil {
+	if !visitOf(c).routed {
 		return "none"
 	}
 	return c.Path()

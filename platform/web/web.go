@@ -88,16 +88,13 @@ func New(cfg Config) *Server {
 	s.echo.HTTPErrorHandler = s.answerError
 	s.Public = &Routes{echo: s.echo}
 	s.Customer = &Routes{echo: s.echo, guards: []echo.MiddlewareFunc{s.authenticate}}
-	s.use()
+	s.echo.Use(s.surround)
+	if len(s.cfg.CORSOrigins) > 0 {
+		s.echo.Use(s.cors())
+	}
 	s.health()
 	s.document()
 	return s
-}
-
-// use installs what surrounds every request, outermost first. The log stands outside recover, so that a panic is
-// logged with the status that the client got.
-func (s *Server) use() {
-	s.echo.Use(s.requestID, s.watch, s.recover, secure, s.cors(), s.limit)
 }
 
 // ServeHTTP lets tests and other servers use the routes without a listener.
