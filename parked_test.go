@@ -26,6 +26,7 @@ func TestReaders(t *testing.T) {
 	t.Run("APoisonedEventIsParkedAndReplayed", func(t *testing.T) { replayed(t, s) })
 	t.Run("OrDiscarded", func(t *testing.T) { discarded(t, s) })
 	t.Run("WhatAReactionFailsAtToo", func(t *testing.T) { reactionParked(t, s) })
+	t.Run("ARequestThatWasCutOffIsSentAgain", func(t *testing.T) { cutOff(t, s) })
 	t.Run("ParkedOnesComeInPages", func(t *testing.T) { parkedInPages(t, s) })
 	t.Run("ARefusedRequestChangesNothing", func(t *testing.T) { refusedToOperators(t, s) })
 	t.Run("AProjectionIsRebuilt", func(t *testing.T) { rebuilt(t, s) })
@@ -187,6 +188,54 @@ func reactionParked(t *testing.T, s *site) {
 	require.Empty(t, s.parked(t, ""))
 }
 
+// cutOff fails requests at their commit, by what they do or by their receipts: neither is left without the other, so the same
+// request is taken again, once.
+func cutOff(t *testing.T, s *site) {
+	generation := s.subscription(t, "projection", "daily_sales").Generation
+	s.exec(t, "orders", "create function orders.cut() returns trigger language plpgsql as $$ begin raise 'cut off'; end $$")
+	reason := map[string]any{"reason": "Nobody knows that order."}
+	for _, request := range []struct {
+		path string
+		body any
+		does string // a row of what it does
+	}{
+		{"parked/%s/replay", nil, "update on orders.parked deferrable initially deferred for each row when (new.attempts = old.attempts)"},
+		{"parked/%s/discard", reason, "update on orders.parked deferrable initially deferred for each row when (new.discarded_at is not null)"},
+		{"projections/daily_sales/rebuild", nil, "insert on orders.subscriptions deferrable initially deferred for each row"},
+	} {
+		for _, at := range []string{request.does, "insert on orders.receipts deferrable initially deferred for each row"} {
+			p := s.parkedFor(t, s.logs(t, poison), 0)
+			path, key := "/v1/admin/"+strings.ReplaceAll(request.path, "%s", p.ID.String()), []string{"Idempotency-Key", uuid.NewString()}
+			send := func() answer { return s.send(t, http.MethodPost, path, s.admin, request.body, key...) }
+			s.exec(t, "orders", "create constraint trigger cut after "+at+" execute function orders.cut()")
+			require.Equal(t, http.StatusInternalServerError, send().StatusCode, "%s, %s", path, at)
+			table, _, _ := strings.Cut(strings.SplitAfterN(at, " on ", 2)[1], " ")
+			s.exec(t, "orders", "drop trigger cut on "+table)
+			require.Len(t, s.parked(t, ""), 1)
+			require.Nil(t, s.subscription(t, "rebuild", "daily_sales"))
+			for _, replayed := range []string{"", "true"} {
+				a := send()
+				require.Equal(t, http.StatusAccepted, a.StatusCode, "%s, %s: %s", path, at, a.body)
+				require.Equal(t, replayed, a.Header.Get("Idempotent-Replayed"), "%s, %s", path, at)
+			}
+			if strings.HasPrefix(request.path, "projections") {
+				generation++
+				until(t, "it is rebuilt", func() bool { return s.subscription(t, "projection", "daily_sales").Generation == generation })
+			}
+			s.discardsAll(t)
+		}
+	}
+}
+
+func (s *site) discardsAll(t *testing.T) {
+	t.Helper()
+	for _, p := range s.parked(t, "limit=100") {
+		path := "/v1/admin/parked/" + p.ID.String() + "/discard"
+		require.Equal(t, http.StatusAccepted, s.send(t, http.MethodPost, path, s.admin, map[string]any{"reason": "Seen."}).StatusCode)
+	}
+	require.Empty(t, s.parked(t, ""))
+}
+
 func parkedInPages(t *testing.T, s *site) {
 	const n = 5
 	for range n {
@@ -198,11 +247,7 @@ func parkedInPages(t *testing.T, s *site) {
 	require.Empty(t, s.parked(t, "module=cart"))
 	require.Empty(t, s.parked(t, "reader=nobody"))
 	require.Len(t, s.parked(t, "module=order&reader=daily_sales"), n)
-	for _, p := range rows {
-		path := "/v1/admin/parked/" + p.ID.String() + "/discard"
-		require.Equal(t, http.StatusAccepted, s.send(t, http.MethodPost, path, s.admin, map[string]any{"reason": "Seen."}).StatusCode)
-	}
-	require.Empty(t, s.parked(t, ""))
+	s.discardsAll(t)
 	for _, query := range []string{"module=orders", "limit=0", "limit=101", "cursor=x"} {
 		as[problem](t, s.send(t, http.MethodGet, "/v1/admin/parked?"+query, s.admin, nil), http.StatusUnprocessableEntity)
 	}
@@ -251,10 +296,7 @@ func rebuilt(t *testing.T, s *site) {
 	until(t, "it has taken the place of the live one", func() bool {
 		return s.subscription(t, "projection", "daily_sales").Generation == generation+1 && s.subscription(t, "rebuild", "daily_sales") == nil
 	})
-	for _, p := range s.parked(t, "limit=100") { // what was discarded, it met again
-		require.Equal(t, http.StatusAccepted, s.send(t, http.MethodPost, "/v1/admin/parked/"+p.ID.String()+"/discard", s.admin,
-			map[string]any{"reason": "As before."}).StatusCode)
-	}
+	s.discardsAll(t) // what was discarded, it met again
 	s.requireSales(t, before)
 }
 

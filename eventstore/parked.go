@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"shopping-cart/platform/fault"
 )
 
 // Parked is a message that a reader of the log, or a reaction, could not handle. It is tried again by itself. Later
@@ -43,25 +45,33 @@ func (s *Store) ListParked(ctx context.Context, reader string, before uuid.UUID,
 	return all, nil
 }
 
+var errNotParked = fault.New(fault.NotFound, "not_found", "There is no such parked message. It may have been handled meanwhile.")
+
 // ReplayParked has a message tried again now, by whichever process looks first. One that waits behind others has those
-// tried: a replay keeps order.
-func (s *Store) ReplayParked(ctx context.Context, id uuid.UUID) (found bool, err error) {
-	tag, err := s.query.Exec(ctx, s.reading.replay, id)
+// tried: a replay keeps order. It is refused with not_found where there is no such message.
+func (s *Store) ReplayParked(ctx context.Context, id uuid.UUID, once Once) (replayed bool, err error) {
+	replayed, err = s.once(ctx, once, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, s.reading.replay, id)
+		if err == nil && tag.RowsAffected() == 0 {
+			err = errNotParked
+		}
+		return err
+	})
 	if err != nil {
 		return false, fmt.Errorf("replay the parked message %s: %w", id, err)
 	}
-	return tag.RowsAffected() > 0, nil
+	return replayed, nil
 }
 
 // DiscardParked gives a message up: it is never tried again, and what waits behind it is next. Its row stays as evidence
-// of who did so, and why.
-func (s *Store) DiscardParked(ctx context.Context, id uuid.UUID, actor, reason string) (found bool, err error) {
-	err = pgx.BeginFunc(ctx, s.query, func(tx pgx.Tx) error {
+// of who did so, and why. It is refused with not_found where there is no such message.
+func (s *Store) DiscardParked(ctx context.Context, id uuid.UUID, actor, reason string, once Once) (replayed bool, err error) {
+	replayed, err = s.once(ctx, once, func(tx pgx.Tx) error {
 		var reader string
 		var stream uuid.UUID
 		err := tx.QueryRow(ctx, s.reading.parkedOf, id).Scan(&reader, &stream)
 		if isNone(err) {
-			return nil
+			return errNotParked
 		}
 		if err != nil {
 			return err
@@ -73,8 +83,8 @@ func (s *Store) DiscardParked(ctx context.Context, id uuid.UUID, actor, reason s
 		if err != nil {
 			return err
 		}
-		if found = tag.RowsAffected() > 0; !found {
-			return nil
+		if tag.RowsAffected() == 0 {
+			return errNotParked
 		}
 		_, err = tx.Exec(ctx, s.reading.nextHead, reader, stream)
 		return err
@@ -82,7 +92,7 @@ func (s *Store) DiscardParked(ctx context.Context, id uuid.UUID, actor, reason s
 	if err != nil {
 		return false, fmt.Errorf("discard the parked message %s: %w", id, err)
 	}
-	return found, nil
+	return replayed, nil
 }
 
 func isNone(err error) bool { return errors.Is(err, pgx.ErrNoRows) }

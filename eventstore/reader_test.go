@@ -263,14 +263,12 @@ func TestParked(t *testing.T) {
 		_, err = b.pools.Query.Exec(t.Context(), "update cart.parked set next_at = now() + interval '1 day' where next_at is not null")
 		require.NoError(t, err)
 		healed.Store(true)
-		found, err := b.store.ReplayParked(t.Context(), one.ID)
+		_, err = b.store.ReplayParked(t.Context(), one.ID, eventstore.Once{})
 		require.NoError(t, err)
-		require.True(t, found)
 		b.awaitSeen(t, sick, 4)
 		b.awaitParked(t, 0)
-		found, err = b.store.ReplayParked(t.Context(), one.ID)
-		require.NoError(t, err)
-		require.False(t, found)
+		_, err = b.store.ReplayParked(t.Context(), one.ID, eventstore.Once{})
+		require.ErrorContains(t, err, "no such parked message")
 	})
 
 	t.Run("ItIsTriedAgainByItself", func(t *testing.T) {
@@ -297,16 +295,14 @@ func TestParked(t *testing.T) {
 		b.awaitParked(t, 3)
 		all, err := b.store.ListParked(t.Context(), "", uuid.Nil, 10)
 		require.NoError(t, err)
-		found, err := b.store.DiscardParked(t.Context(), all[0].ID, "root", "of no use")
+		_, err = b.store.DiscardParked(t.Context(), all[0].ID, "root", "of no use", eventstore.Once{})
 		require.NoError(t, err)
-		require.True(t, found)
 		b.awaitSeen(t, sick, 3)
 		b.awaitParked(t, 0)
 		require.Equal(t, 1, b.count(t, `select count(*) from cart.parked
 			where discarded_by = 'root' and reason = 'of no use' and discarded_at <= now()`))
-		found, err = b.store.DiscardParked(t.Context(), all[0].ID, "root", "again")
-		require.NoError(t, err)
-		require.False(t, found)
+		_, err = b.store.DiscardParked(t.Context(), all[0].ID, "root", "again", eventstore.Once{})
+		require.ErrorContains(t, err, "no such parked message")
 		b.puts(t, sick, "d")
 		b.awaitSeen(t, sick, 4)
 	})
@@ -363,8 +359,9 @@ func TestRebuild(t *testing.T) {
 		defer stop()
 		for generation := 2; generation <= 3; generation++ {
 			require.Eventually(t, func() bool { return written.Load() > int64(200*generation) }, longPatience, idle)
-			require.NoError(t, b.store.Rebuild(t.Context(), "seen"))
-			if err := replica.store.Rebuild(t.Context(), "seen"); err != nil { // or it was that fast
+			_, err := b.store.Rebuild(t.Context(), "seen", eventstore.Once{})
+			require.NoError(t, err)
+			if _, err := replica.store.Rebuild(t.Context(), "seen", eventstore.Once{}); err != nil { // or it was that fast
 				require.ErrorContains(t, err, "being rebuilt already")
 			} else {
 				generation++
@@ -400,7 +397,8 @@ func TestRebuild(t *testing.T) {
 		b.puts(t, well, "a")
 		p.follow(t, b)
 		b.awaitParked(t, 2)
-		require.NoError(t, b.store.Rebuild(t.Context(), "seen"))
+		_, err := b.store.Rebuild(t.Context(), "seen", eventstore.Once{})
+		require.NoError(t, err)
 		require.Eventually(t, func() bool {
 			return b.count(t, "select generation from cart.subscriptions where name = 'seen'") == 2
 		}, longPatience, idle)
@@ -420,10 +418,13 @@ func TestRebuild(t *testing.T) {
 		b := p.reading(t, pgtest.New(t)) // nobody follows: it stays under way
 		b.store.Read(eventstore.Reader{Name: "once", Apply: p.apply})
 		for _, name := range []string{"nobody", "once", "seen@2"} {
-			require.ErrorContains(t, b.store.Rebuild(t.Context(), name), "no projection of this name")
+			_, err := b.store.Rebuild(t.Context(), name, eventstore.Once{})
+			require.ErrorContains(t, err, "no projection of this name")
 		}
-		require.NoError(t, b.store.Rebuild(t.Context(), "seen"))
-		require.ErrorContains(t, b.store.Rebuild(t.Context(), "seen"), "being rebuilt already")
+		_, err := b.store.Rebuild(t.Context(), "seen", eventstore.Once{})
+		require.NoError(t, err)
+		_, err = b.store.Rebuild(t.Context(), "seen", eventstore.Once{})
+		require.ErrorContains(t, err, "being rebuilt already")
 		subs, err := b.store.Subscriptions(t.Context())
 		require.NoError(t, err)
 		require.Len(t, subs, 2)

@@ -24,12 +24,12 @@ var (
 // Rebuild begins to make the rows of a projection anew from the whole log, as another generation beside the live one. The
 // processes that follow the log do it, and exchange the two once the new one has caught up; [Store.Subscriptions] shows
 // how far they are. It is refused with unknown_projection, and with rebuild_running while one is under way.
-func (s *Store) Rebuild(ctx context.Context, name string) error {
+func (s *Store) Rebuild(ctx context.Context, name string, once Once) (replayed bool, err error) {
 	at := slices.IndexFunc(s.readers, func(r Reader) bool { return r.Name == name && r.Clear != nil })
 	if at < 0 {
-		return errUnknownReader
+		return false, errUnknownReader
 	}
-	err := pgx.BeginFunc(ctx, s.query, func(tx pgx.Tx) error {
+	replayed, err = s.once(ctx, once, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, s.reading.start, name); err != nil {
 			return err
 		}
@@ -44,9 +44,9 @@ func (s *Store) Rebuild(ctx context.Context, name string) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("rebuild %s: %w", name, err)
+		return false, fmt.Errorf("rebuild %s: %w", name, err)
 	}
-	return nil
+	return replayed, nil
 }
 
 // rebuildOf is the subscription that makes a generation.

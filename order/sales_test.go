@@ -38,7 +38,8 @@ func TestSales(t *testing.T) {
 		require.NoError(t, errors.Join(errs...))
 		require.Eventually(t, func() bool { return s.confirmedInSales() == 9 }, 30*time.Second, 20*time.Millisecond)
 		requireSalesAreConfirmed(t, s)
-		require.NoError(t, s.Store().Rebuild(t.Context(), "daily_sales"))
+		_, err := s.Store().Rebuild(t.Context(), "daily_sales", eventstore.Once{})
+		require.NoError(t, err)
 		require.Eventually(t, func() bool {
 			var left int
 			err := s.pools.Query.QueryRow(t.Context(), "select count(*) from orders.daily_sales where generation = 1").Scan(&left)

@@ -3,7 +3,6 @@ package saga
 import (
 	"bytes"
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,8 +15,6 @@ import (
 	"shopping-cart/platform/fault"
 	"shopping-cart/platform/web"
 )
-
-var errNotParked = fault.New(fault.NotFound, "not_found", "There is no such parked message. It may have been handled meanwhile.")
 
 // ParkedView is a message that a reader or a reaction could not handle.
 type ParkedView struct {
@@ -103,8 +100,8 @@ func (m *Module) replayParked(c echo.Context) error {
 	if err := noBody(c); err != nil {
 		return err
 	}
-	err = m.once(c, func(ctx context.Context, _ string) error {
-		return m.wherever(ctx, func(s *eventstore.Store) (bool, error) { return s.ReplayParked(ctx, id) })
+	err = m.once(c, func(ctx context.Context, s *eventstore.Store, _ string, once eventstore.Once) (bool, error) {
+		return s.ReplayParked(ctx, id, once)
 	}, "a parked message is replayed", "id", id)
 	if err != nil {
 		return err
@@ -145,8 +142,8 @@ func (m *Module) discardParked(c echo.Context) error {
 	if strings.TrimSpace(body.Reason) == "" {
 		return web.Refused("reason", "required", "It is required.")
 	}
-	err = m.once(c, func(ctx context.Context, actor string) error {
-		return m.wherever(ctx, func(s *eventstore.Store) (bool, error) { return s.DiscardParked(ctx, id, actor, body.Reason) })
+	err = m.once(c, func(ctx context.Context, s *eventstore.Store, actor string, once eventstore.Once) (bool, error) {
+		return s.DiscardParked(ctx, id, actor, body.Reason, once)
 	}, "a parked message is discarded", "id", id, "reason", body.Reason)
 	if err != nil {
 		return err
@@ -154,50 +151,54 @@ func (m *Module) discardParked(c echo.Context) error {
 	return c.NoContent(http.StatusAccepted)
 }
 
-// wherever does something to a parked message in the module that has it.
-func (m *Module) wherever(ctx context.Context, do func(*eventstore.Store) (found bool, err error)) error {
-	for _, of := range m.modules() {
-		if found, err := do(of.store); found || err != nil {
-			return err
-		}
-	}
-	return errNotParked
-}
-
-var errFirstTime = fault.New(fault.Conflict, "first_time", "Nothing was done under this key yet.")
-
-// once does what an operator asks for, and leaves a receipt under the key of the request: the same again is answered,
-// not done again. What is done here does no harm twice, so its receipt may come after it.
-func (m *Module) once(c echo.Context, do func(ctx context.Context, actor string) error, said string, attrs ...any) error {
+// once does what an operator asks for, in the store that has what it is about. The receipt under the request's key is
+// committed with it there: the same again is answered, not done again, even when a crash came in between.
+func (m *Module) once(
+	c echo.Context, do func(ctx context.Context, s *eventstore.Store, actor string, once eventstore.Once) (replayed bool, err error),
+	said string, attrs ...any,
+) error {
 	ctx := c.Request().Context()
 	write, err := web.WriteOf(c)
 	if err != nil {
 		return err
 	}
-	receipt := func(refusal error) error {
-		_, err := m.store.Do(ctx, eventstore.Command{
-			ID: write.ID, Fingerprint: write.Fingerprint, Decide: func(*eventstore.Tx) error { return refusal },
-		})
-		return err
-	}
+	var once eventstore.Once
 	if write.Keyed {
-		if err := receipt(errFirstTime); err == nil {
-			web.Replayed(c)
-			return nil
-		} else if !errors.Is(err, errFirstTime) {
-			return err
-		}
+		once = eventstore.Once{ID: write.ID, Fingerprint: write.Fingerprint}
 	}
-	if err := do(ctx, write.Actor); err != nil {
+	replayed, err := m.answered(ctx, once)
+	if err == nil && !replayed {
+		replayed, err = m.wherever(func(s *eventstore.Store) (bool, error) { return do(ctx, s, write.Actor, once) })
+	}
+	switch {
+	case err != nil:
 		return err
-	}
-	m.Log.InfoContext(ctx, said, append(attrs, "actor", write.Actor)...)
-	if write.Keyed {
-		if err := receipt(nil); err != nil {
-			m.Log.WarnContext(ctx, "what was done has no receipt", "error", err)
-		}
+	case replayed:
+		web.Replayed(c)
+	default:
+		m.Log.InfoContext(ctx, said, append(attrs, "actor", write.Actor)...)
 	}
 	return nil
+}
+
+func (m *Module) answered(ctx context.Context, once eventstore.Once) (answered bool, err error) {
+	for _, of := range m.modules() {
+		if answered, err = of.store.Answered(ctx, once); answered || err != nil {
+			break
+		}
+	}
+	return answered, err
+}
+
+// wherever asks the stores, one of which has what it is about.
+func (m *Module) wherever(do func(*eventstore.Store) (bool, error)) (replayed bool, err error) {
+	for _, of := range m.modules() {
+		replayed, err = do(of.store)
+		if f, ok := fault.As(err); !ok || f.Kind != fault.NotFound {
+			break
+		}
+	}
+	return replayed, err
 }
 
 // noBody lets an empty body and an empty object pass.

@@ -12,7 +12,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"shopping-cart/eventstore"
-	"shopping-cart/platform/fault"
 	"shopping-cart/platform/web"
 )
 
@@ -118,7 +117,9 @@ func (m *Module) rebuildProjection(c echo.Context) error {
 	if err := noBody(c); err != nil {
 		return err
 	}
-	err := m.once(c, func(ctx context.Context, _ string) error { return m.rebuild(ctx, name) }, "a projection is rebuilt", "name", name)
+	err := m.once(c, func(ctx context.Context, s *eventstore.Store, _ string, once eventstore.Once) (bool, error) {
+		return s.Rebuild(ctx, name, once)
+	}, "a projection is rebuilt", "name", name)
 	if err != nil {
 		return err
 	}
@@ -127,17 +128,6 @@ func (m *Module) rebuildProjection(c echo.Context) error {
 		return err
 	}
 	return c.JSON(http.StatusAccepted, view)
-}
-
-// rebuild asks the modules, one of which has the projection.
-func (m *Module) rebuild(ctx context.Context, name string) (err error) {
-	for _, of := range m.modules() {
-		err = of.store.Rebuild(ctx, name)
-		if f, ok := fault.As(err); !ok || f.Kind != fault.NotFound {
-			return err
-		}
-	}
-	return err
 }
 
 // progress is the rebuild of a projection, or the projection when there is none any more.
