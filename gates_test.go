@@ -12,6 +12,7 @@ import (
 
 var (
 	gateCommand = regexp.MustCompile("`(?:[A-Z_]+=\\S+ )?go test ([^`]*)`")
+	gatePackage = regexp.MustCompile(`(?:^| )(\.\S*)`)
 	gateTest    = regexp.MustCompile(`-run '(\w+)\$'`)
 	gateFlag    = regexp.MustCompile(` -([a-z-]+)`)
 	ofGoTest    = regexp.MustCompile(`^(run|v|race|short|timeout)$`)
@@ -26,7 +27,9 @@ func TestGatesPage(t *testing.T) {
 	commands := gateCommand.FindAllStringSubmatch(string(page), -1)
 	require.Greater(t, len(commands), 6, "the test looks at the wrong place")
 	for _, command := range commands {
-		pkg := command[1][strings.LastIndex(command[1], " ")+1:]
+		place := gatePackage.FindStringSubmatchIndex(command[1])
+		require.NotNil(t, place, command[0])
+		pkg := command[1][place[2]:place[3]]
 		var code strings.Builder
 		for _, file := range testFiles(t, pkg) {
 			text, err := os.ReadFile(file)
@@ -37,8 +40,12 @@ func TestGatesPage(t *testing.T) {
 			require.Contains(t, code.String(), "\nfunc "+test[1]+"(t *testing.T) {", command[0])
 		}
 		for _, flag := range gateFlag.FindAllStringSubmatch(" "+command[1], -1) {
-			if !ofGoTest.MatchString(flag[1]) {
-				require.Regexp(t, `flag\.\w+\("`+flag[1]+`"`, code.String(), command[0])
+			if ofGoTest.MatchString(flag[1]) {
+				continue
+			}
+			require.Regexp(t, `flag\.\w+\("`+flag[1]+`"`, code.String(), command[0])
+			if pkg != "." { // behind such a flag go test takes it for an argument, and tests the package where it stands
+				require.Less(t, place[0], strings.Index(command[1], " -"+flag[1]), command[0])
 			}
 		}
 	}

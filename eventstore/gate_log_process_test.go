@@ -113,7 +113,7 @@ func beLoader(config string) error {
 	var running errgroup.Group
 	running.Go(func() error { return committer.Run(ctx) })
 	running.Go(func() error { return p.store.Follow(ctx, p.failed) })
-	if p.Process == 0 && pools.Listen != nil { // its readers are told of what is new, the others' look by themselves
+	if pools.Listen != nil { // told at once of what is new, readers meet more often, and meet more that is under way
 		running.Go(func() error {
 			return committer.RunHints(ctx, eventstore.Hints{Send: pools.Control, Listen: pools.Listen, Failed: p.failed})
 		})

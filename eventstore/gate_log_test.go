@@ -25,7 +25,7 @@ var (
 // that of every two one is overtaken; now and then one loses what it has applied. In the end what each reader has applied
 // is held against the events, and those against what the writers were told.
 //
-//	go test -run 'TestLogUnderLoad$' ./eventstore -events=1000000 -seed=7 -timeout 30m -v
+//	go test ./eventstore -run 'TestLogUnderLoad$' -timeout 30m -events=1000000 -seed=7 -v
 
 const (
 	loadProcesses = 2
