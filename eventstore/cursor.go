@@ -24,10 +24,18 @@ type cursor struct {
 	failed func(error)
 
 	limit int // below most, after a transaction has taken too long
+	tries int // parked messages that are tried again in a transaction: fewer, after one that was lost
 
 	// Up to this position events are applied one by one, because together they failed.
 	careful int64
+
+	// So often the one event after this position has taken too long, all by itself.
+	late   int
+	lateAt int64
 }
+
+// mostLate is how often an event may take too long until it is parked: whatever comes behind it waits.
+const mostLate = 3
 
 // advance applies the next events, together. If one of them is to blame that they fail, they are applied one by one.
 func (c *cursor) advance(ctx context.Context) (more bool, err error) {
@@ -43,7 +51,10 @@ func (c *cursor) advance(ctx context.Context) (more bool, err error) {
 		return false, fmt.Errorf("read the position: %w", err)
 	}
 	apply, limit, alone := c.together, c.limit, position < c.careful
-	if alone {
+	switch {
+	case c.late >= mostLate && c.lateAt == position:
+		apply, limit = c.setAside, 1
+	case alone:
 		apply, limit = c.oneByOne, min(followAlone, c.limit)
 	}
 	events, err := c.store.ReadLog(ctx, position, limit, Filter{})
@@ -55,28 +66,46 @@ func (c *cursor) advance(ctx context.Context) (more bool, err error) {
 		c.careful = events[len(events)-1].Position
 		return true, nil
 	}
-	c.adapt(len(events), err)
+	c.adapt(position, len(events), err)
 	return len(events) == limit, err
 }
 
-// adapt takes fewer events at once after a transaction that took too long, and more again while they go through.
-func (c *cursor) adapt(taken int, err error) {
+// adapt takes fewer events at once after a transaction that took too long, and more again while they go through. It
+// counts how often one alone took too long.
+func (c *cursor) adapt(position int64, taken int, err error) {
 	switch {
 	case err == nil:
 		c.limit = min(2*c.limit, c.most)
-	case isCode(err, "57014") || errors.Is(err, context.DeadlineExceeded):
-		c.limit = max(taken/2, 1)
+	case isLate(err) && taken > 1:
+		c.limit = taken / 2
+	case isLate(err) && c.lateAt == position:
+		c.late++
+	case isLate(err):
+		c.limit, c.late, c.lateAt = 1, 1, position
 	}
 }
 
 // cursor reads at a subscription, so many events in a transaction.
 func (s *Store) cursor(r Reader, name string, most int, failed func(error)) *cursor {
-	return &cursor{Reader: r, store: s, name: name, most: most, limit: most, failed: failed}
+	return &cursor{Reader: r, store: s, name: name, most: most, limit: most, tries: followAlone, failed: failed, lateAt: -1}
 }
 
-// commit moves the position over events and applies them, in one transaction.
+// commit moves the position over events and applies them, in one transaction. What that parks, it says afterwards.
 func (c *cursor) commit(ctx context.Context, position int64, events []Recorded, apply applier) error {
-	return c.inTx(ctx, func(tx pgx.Tx) error { return c.pass(ctx, tx, position, events, apply) })
+	var parked []parkedRow
+	err := c.inTx(ctx, func(tx pgx.Tx) (err error) {
+		parked, err = c.pass(ctx, tx, position, events, apply)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, p := range parked {
+		if p.err != nil {
+			c.failed(fmt.Errorf("event %d, %s of stream %s, is parked: %w", p.Position, p.Kind, p.Stream, p.err))
+		}
+	}
+	return nil
 }
 
 // inTx is a transaction in which an error is marked as lost when the connection did not survive it.
@@ -95,7 +124,7 @@ type applier func(ctx context.Context, tx pgx.Tx, generation int, events []Recor
 
 // pass is the part of commit that lies in the transaction. Moving the position locks the subscription: from there on
 // nobody else changes what is parked for it.
-func (c *cursor) pass(ctx context.Context, tx pgx.Tx, position int64, events []Recorded, apply applier) error {
+func (c *cursor) pass(ctx context.Context, tx pgx.Tx, position int64, events []Recorded, apply applier) ([]parkedRow, error) {
 	var generation int
 	parked := &parking{reader: c.name, streams: map[uuid.UUID]bool{}}
 	var b pgx.Batch
@@ -105,15 +134,15 @@ func (c *cursor) pass(ctx context.Context, tx pgx.Tx, position int64, events []R
 	b.Queue(c.store.reading.parkedStreams, c.name, streamsOf(events)).Query(parked.scan)
 	err := tx.SendBatch(ctx, &b).Close()
 	if isNone(err) || isCode(err, "55P03") { // gave up waiting for whoever moves it
-		return errOvertaken
+		return nil, errOvertaken
 	}
 	if err != nil {
-		return fmt.Errorf("move the position: %w", err)
+		return nil, fmt.Errorf("move the position: %w", err)
 	}
 	if err := apply(ctx, tx, generation, events, parked); err != nil {
-		return err
+		return nil, err
 	}
-	return parked.write(ctx, tx, c.store.reading.park)
+	return parked.rows, parked.write(ctx, tx, c.store.reading.park)
 }
 
 // streamsOf are the streams of events, each once.
@@ -148,8 +177,19 @@ func (c *cursor) oneByOne(ctx context.Context, tx pgx.Tx, generation int, events
 			return err
 		}
 		if err != nil {
-			c.failed(fmt.Errorf("event %d, %s of stream %s, is parked: %w", e.Position, e.Kind, e.Stream, err))
 			parked.add(e, err)
+		}
+	}
+	return nil
+}
+
+var errLate = errors.New("it took too long again and again, by itself too")
+
+// setAside parks events without another try.
+func (c *cursor) setAside(_ context.Context, _ pgx.Tx, _ int, events []Recorded, parked *parking) error {
+	for _, e := range events {
+		if !parked.takes(e) {
+			parked.add(e, errLate)
 		}
 	}
 	return nil
@@ -204,6 +244,9 @@ func isAway(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
 		errors.As(err, new(*lostError)) || errors.As(err, new(*pgconn.ConnectError))
 }
+
+// isLate: time is up.
+func isLate(err error) bool { return isCode(err, "57014") || errors.Is(err, context.DeadlineExceeded) }
 
 func isCode(err error, code string) bool {
 	var pe *pgconn.PgError

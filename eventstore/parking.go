@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -14,6 +15,9 @@ const (
 	retryFirst = time.Second // after a message was parked, on average; then twice as long each time
 	retryLast  = time.Hour
 	errorText  = 2000 // bytes of an error that are kept
+
+	retryTimeout    = 10 * time.Second // for one transaction; the reader's own events wait for it
+	postponeTimeout = 5 * time.Second
 )
 
 // parking is what one transaction parks, and which streams it finds parked.
@@ -25,9 +29,8 @@ type parking struct {
 
 // parkedRow is a message to park: with an error the head of its stream, without one behind it.
 type parkedRow struct {
-	stream  uuid.UUID
-	version int64
-	err     error
+	Recorded
+	err error
 }
 
 func (p *parking) scan(rows pgx.Rows) error {
@@ -44,14 +47,14 @@ func (p *parking) takes(e Recorded) bool {
 	if !p.streams[e.Stream] {
 		return false
 	}
-	p.rows = append(p.rows, parkedRow{e.Stream, e.Version, nil})
+	p.rows = append(p.rows, parkedRow{e, nil})
 	return true
 }
 
 // add parks an event that failed, and with it its stream.
 func (p *parking) add(e Recorded, err error) {
 	p.streams[e.Stream] = true
-	p.rows = append(p.rows, parkedRow{e.Stream, e.Version, err})
+	p.rows = append(p.rows, parkedRow{e, err})
 }
 
 func (p *parking) write(ctx context.Context, tx pgx.Tx, sql string) error {
@@ -62,7 +65,7 @@ func (p *parking) write(ctx context.Context, tx pgx.Tx, sql string) error {
 	ids, streams, versions := make([][16]byte, n), make([][16]byte, n), make([]int64, n)
 	attempts, errs, pauses := make([]int32, n), make([]*string, n), make([]*int64, n)
 	for i, r := range p.rows {
-		ids[i], streams[i], versions[i] = uuid.Must(uuid.NewV7()), r.stream, r.version
+		ids[i], streams[i], versions[i] = uuid.Must(uuid.NewV7()), r.Stream, r.Version
 		if r.err != nil {
 			text, pause := storable(r.err), pauseAfter(1, retryFirst, retryLast)
 			attempts[i], errs[i], pauses[i] = 1, &text, &pause
@@ -98,47 +101,88 @@ func (c *cursor) retryParked(ctx context.Context) (more bool, err error) {
 	if isNone(err) {
 		return false, nil
 	}
-	if err == nil {
-		err = c.inTx(ctx, func(tx pgx.Tx) error { return c.retryStream(ctx, tx, stream) })
-	}
 	if err != nil {
-		return false, fmt.Errorf("retry what is parked: %w", err)
+		return false, fmt.Errorf("look for what is parked: %w", err)
 	}
-	return true, nil
+	var try try
+	err = c.tryAgain(ctx, stream, &try)
+	switch {
+	case err == nil:
+		c.tries = min(2*c.tries, followAlone)
+		return true, nil
+	case len(try.applied) > 0 && len(try.messages) > 1: // it is lost what went well
+		c.tries = max(len(try.applied)/2, 1)
+	case len(try.messages) > 0 && !errors.Is(ctx.Err(), context.Canceled):
+		err = errors.Join(err, c.postpone(ctx, try.messages[0], err))
+	}
+	return false, fmt.Errorf("retry what is parked: %w", err)
 }
 
-func (c *cursor) retryStream(ctx context.Context, tx pgx.Tx, stream uuid.UUID) error {
+// postpone counts an attempt whose transaction was lost, most often for want of time: other streams have their turn.
+func (c *cursor) postpone(ctx context.Context, head waitingMessage, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), postponeTimeout)
+	defer cancel()
+	_, err := c.store.query.Exec(ctx, c.store.reading.failAgain, head.id, storable(cause), head.pause())
+	return err
+}
+
+// try is an attempt at a stream: its first messages, and which of them were applied.
+type try struct {
+	messages []waitingMessage
+	applied  [][16]byte
+}
+
+func (c *cursor) tryAgain(ctx context.Context, stream uuid.UUID, try *try) error {
+	ctx, cancel := context.WithTimeout(ctx, retryTimeout)
+	defer cancel()
+	return c.inTx(ctx, func(tx pgx.Tx) error { return c.retryStream(ctx, tx, stream, try) })
+}
+
+func (c *cursor) retryStream(ctx context.Context, tx pgx.Tx, stream uuid.UUID, try *try) error {
+	q := c.store.reading
 	var generation int
-	if err := tx.QueryRow(ctx, c.store.reading.lock, c.name).Scan(new(int64), &generation); err != nil {
-		return err
+	err := tx.QueryRow(ctx, q.lock, c.name).Scan(new(int64), &generation)
+	if err == nil {
+		try.messages, err = c.waiting(ctx, tx, stream)
 	}
-	waiting, err := c.waiting(ctx, tx, stream)
 	if err != nil {
 		return err
 	}
-	var applied [][16]byte
-	for _, m := range waiting {
-		err := c.applyAlone(ctx, tx, generation, m.Recorded)
-		if isAway(err) || tx.Conn().IsClosed() {
-			return err
+	for _, m := range try.messages {
+		failed := c.applyAlone(ctx, tx, generation, m.Recorded)
+		if isAway(failed) || tx.Conn().IsClosed() {
+			return failed
 		}
-		if err != nil {
-			pause := pauseAfter(m.attempts+1, retryFirst, retryLast)
-			if _, err := tx.Exec(ctx, c.store.reading.failAgain, m.id, storable(err), pause); err != nil {
+		if failed != nil {
+			given, err := c.givenUp(ctx, tx, m)
+			if err == nil && !given {
+				_, err = tx.Exec(ctx, q.failAgain, m.id, storable(failed), m.pause())
+			}
+			if err != nil {
 				return err
 			}
-			break
+			if !given {
+				break
+			}
 		}
-		applied = append(applied, m.id)
+		try.applied = append(try.applied, m.id)
 	}
-	if len(applied) == 0 {
+	if len(try.applied) == 0 {
 		return nil
 	}
-	if _, err := tx.Exec(ctx, c.store.reading.unpark, applied); err != nil {
+	if _, err := tx.Exec(ctx, q.unpark, try.applied); err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, c.store.reading.nextHead, c.name, stream)
+	_, err = tx.Exec(ctx, q.nextHead, c.name, stream)
 	return err
+}
+
+// givenUp says of a rebuild whether a person discarded the message for the live generation: that holds here too.
+func (c *cursor) givenUp(ctx context.Context, tx pgx.Tx, m waitingMessage) (given bool, err error) {
+	if c.name != c.Name {
+		err = tx.QueryRow(ctx, c.store.reading.givenUp, c.Name, m.Stream, m.Version).Scan(&given)
+	}
+	return given, err
 }
 
 // waitingMessage is a parked message with the event that it stands for.
@@ -148,9 +192,12 @@ type waitingMessage struct {
 	attempts int
 }
 
+// pause is how long it waits after another attempt that failed.
+func (m waitingMessage) pause() int64 { return pauseAfter(m.attempts+1, retryFirst, retryLast) }
+
 // waiting are the first of a stream's parked messages. There are none when its head is no longer due.
 func (c *cursor) waiting(ctx context.Context, tx pgx.Tx, stream uuid.UUID) ([]waitingMessage, error) {
-	rows, err := tx.Query(ctx, c.store.reading.waiting, c.name, stream, followAlone)
+	rows, err := tx.Query(ctx, c.store.reading.waiting, c.name, stream, c.tries)
 	if err != nil {
 		return nil, err
 	}

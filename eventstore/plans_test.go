@@ -120,7 +120,8 @@ const grow = `insert into cart.streams (id, version, kind, fold, state, created_
 	insert into cart.outbox (stream, version, due_at)
 		select md5(n::text)::uuid, 1, now() - interval '1 minute' from generate_series(1, 100000) n`
 
-func all(s statements) map[string]string {
+// all are the statements of a struct, by field.
+func all(s any) map[string]string {
 	named, v := map[string]string{}, reflect.ValueOf(s)
 	for i := range v.NumField() {
 		named[v.Type().Field(i).Name] = v.Field(i).String()
@@ -133,6 +134,7 @@ type node struct {
 	Type     string `json:"Node Type"`
 	Relation string `json:"Relation Name"`
 	Index    string `json:"Index Name"`
+	Cond     string `json:"Index Cond"`
 	Plans    []node
 }
 

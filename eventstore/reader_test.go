@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -206,20 +206,69 @@ func TestFollow(t *testing.T) {
 		t.Parallel()
 		p := &seen{}
 		b := p.reading(t, pgtest.New(t))
-		_, err := b.pools.Query.Exec(t.Context(), `
-			create function cart.refuse() returns trigger language plpgsql as $$ begin raise 'not now'; end $$;
-			create constraint trigger refuse after update on cart.subscriptions deferrable initially deferred
-				for each row execute function cart.refuse()`)
-		require.NoError(t, err)
+		b.refusesCommits(t)
 		stream := uuid.New()
 		b.puts(t, stream, "a", "b")
 		p.follow(t, b)
 		require.ErrorContains(t, <-p.failures, "not now")
-		_, err = b.pools.Query.Exec(t.Context(), "drop trigger refuse on cart.subscriptions")
-		require.NoError(t, err)
+		b.takesCommits(t)
 		b.awaitSeen(t, stream, 2)
 		require.Zero(t, b.count(t, "select count(*) from cart.parked"))
 	})
+
+	t.Run("NothingIsSaidToBeParkedBeforeItIs", func(t *testing.T) {
+		t.Parallel()
+		p := &seen{refuse: poison(new(atomic.Bool), errors.New("not today"))}
+		b := p.reading(t, pgtest.New(t))
+		b.refusesCommits(t)
+		b.puts(t, uuid.New(), "a", "poison")
+		p.follow(t, b)
+		for range 3 {
+			err := <-p.failures
+			require.ErrorContains(t, err, "not now")
+			require.NotContains(t, err.Error(), "is parked")
+		}
+		b.takesCommits(t)
+		b.awaitParked(t, 1)
+		b.awaitRead(t)
+		for err := range p.failures {
+			if strings.Contains(err.Error(), "is parked") {
+				require.ErrorContains(t, err, "not today")
+				break
+			}
+			require.ErrorContains(t, err, "not now")
+		}
+	})
+
+	t.Run("AnEventThatAlwaysTakesTooLongIsParked", func(t *testing.T) {
+		t.Parallel()
+		p := &seen{refuse: poison(new(atomic.Bool), context.DeadlineExceeded)}
+		b := p.reading(t, pgtest.New(t))
+		slow, well := uuid.New(), uuid.New()
+		b.puts(t, slow, "a", "poison", "b")
+		b.puts(t, well, "a", "b")
+		p.follow(t, b)
+		b.awaitParked(t, 2)
+		b.awaitSeen(t, well, 2)
+		b.awaitSeen(t, slow, 1)
+		require.Equal(t, 1, b.count(t, "select count(*) from cart.parked where version = 2 and error like '%too long%'"))
+	})
+}
+
+// refusesCommits has every transaction that moves a position fail at its commit.
+func (b *bundle) refusesCommits(t *testing.T) {
+	t.Helper()
+	_, err := b.pools.Query.Exec(t.Context(), `
+		create function cart.refuse() returns trigger language plpgsql as $$ begin raise 'not now'; end $$;
+		create constraint trigger refuse after update on cart.subscriptions deferrable initially deferred
+			for each row execute function cart.refuse()`)
+	require.NoError(t, err)
+}
+
+func (b *bundle) takesCommits(t *testing.T) {
+	t.Helper()
+	_, err := b.pools.Query.Exec(t.Context(), "drop trigger refuse on cart.subscriptions")
+	require.NoError(t, err)
 }
 
 func TestParked(t *testing.T) {
@@ -285,6 +334,57 @@ func TestParked(t *testing.T) {
 		b.awaitParked(t, 0)
 	})
 
+	t.Run("OneThatTakesTooLongIsInNobodysWay", func(t *testing.T) {
+		t.Parallel()
+		var slow, healed atomic.Bool
+		sick := poison(&healed, errSick)
+		p := &seen{refuse: func(events []eventstore.Recorded) error {
+			if slow.Load() && string(events[0].Data) == `{"thing":"first"}` {
+				return context.DeadlineExceeded
+			}
+			return sick(events)
+		}}
+		b := p.reading(t, pgtest.New(t))
+		one, other := uuid.New(), uuid.New()
+		b.puts(t, one, "poison", "a")
+		b.puts(t, other, "poison", "a")
+		p.follow(t, b)
+		b.awaitParked(t, 4)
+		_, err := b.pools.Query.Exec(t.Context(), "update cart.events set data = '{\"thing\":\"first\"}' where stream = $1 and version = 1", one)
+		require.NoError(t, err)
+		slow.Store(true)
+		_, err = b.pools.Query.Exec(t.Context(), "update cart.parked set next_at = now() - interval '1 hour' where stream = $1 and version = 1", one)
+		require.NoError(t, err)
+		healed.Store(true)
+		b.awaitSeen(t, other, 2)
+		b.awaitSeen(t, one, 0)
+		require.Eventually(t, func() bool {
+			return b.count(t, "select count(*) from cart.parked where stream = $1 and error like '%deadline%'", one) == 1
+		}, longPatience, idle)
+		slow.Store(false)
+		b.awaitSeen(t, one, 2)
+	})
+
+	t.Run("WhatLiesBeforeOneThatTakesTooLongIsApplied", func(t *testing.T) {
+		t.Parallel()
+		var healed atomic.Bool
+		sick := poison(&healed, errSick)
+		p := &seen{refuse: func(events []eventstore.Recorded) error {
+			if string(events[0].Data) == `{"thing":"slow"}` {
+				return context.DeadlineExceeded
+			}
+			return sick(events)
+		}}
+		b := p.reading(t, pgtest.New(t))
+		one := uuid.New()
+		b.puts(t, one, "poison", "a", "b", "slow", "c")
+		p.follow(t, b)
+		b.awaitParked(t, 5)
+		healed.Store(true)
+		b.awaitSeen(t, one, 3)
+		b.awaitParked(t, 2)
+	})
+
 	t.Run("ADiscardedOneStaysAsEvidenceAndTheNextGoesOn", func(t *testing.T) {
 		t.Parallel()
 		p := &seen{refuse: poison(new(atomic.Bool), errSick)}
@@ -328,107 +428,5 @@ func TestParked(t *testing.T) {
 		b.awaitSeen(t, one, 4)
 		b.awaitSeen(t, other, 0)
 		b.awaitSeen(t, third, 0)
-	})
-}
-
-func TestRebuild(t *testing.T) {
-	t.Parallel()
-
-	t.Run("ItEqualsWhatIsLiveWhileOthersWrite", func(t *testing.T) {
-		t.Parallel()
-		url := pgtest.New(t)
-		p, q := &seen{}, &seen{}
-		b, replica := p.reading(t, url), q.reading(t, url)
-		p.follow(t, b)
-		q.follow(t, replica)
-		ctx, stop := context.WithCancel(context.Background())
-		var writers sync.WaitGroup
-		var written atomic.Int64
-		for w := range 4 {
-			stream := uuid.NewSHA1(uuid.Nil, []byte(fmt.Sprint(w)))
-			writers.Go(func() {
-				for ctx.Err() == nil {
-					if _, err := b.put(context.Background(), uuid.New(), stream, "x"); err != nil {
-						t.Error(err)
-					}
-					written.Add(1)
-				}
-			})
-		}
-		defer writers.Wait()
-		defer stop()
-		for generation := 2; generation <= 3; generation++ {
-			require.Eventually(t, func() bool { return written.Load() > int64(200*generation) }, longPatience, idle)
-			_, err := b.store.Rebuild(t.Context(), "seen", eventstore.Once{})
-			require.NoError(t, err)
-			if _, err := replica.store.Rebuild(t.Context(), "seen", eventstore.Once{}); err != nil { // or it was that fast
-				require.ErrorContains(t, err, "being rebuilt already")
-			} else {
-				generation++
-			}
-			require.Eventually(t, func() bool {
-				return b.count(t, "select generation from cart.subscriptions where name = 'seen'") == generation
-			}, longPatience, idle)
-		}
-		stop()
-		writers.Wait()
-		b.awaitRead(t)
-		require.Eventually(t, func() bool {
-			return b.count(t, `select count(*) from cart.seen where generation <> (select generation from cart.subscriptions where name = 'seen')`) == 0
-		}, longPatience, idle, "the old rows go")
-		require.Zero(t, b.count(t, `select count(*) from cart.events e full join cart.seen s using (position)
-			where e.position is null or s.position is null`))
-		require.Equal(t, int(written.Load()), b.count(t, "select count(*) from cart.seen"))
-		require.Zero(t, b.count(t, `select count(*) from (select version - lag(version) over (partition by stream order by seq) as step
-			from cart.seen) s where step <> 1`), "the order of the streams")
-		require.Equal(t, 1, b.count(t, "select count(*) from cart.subscriptions"))
-		require.Zero(t, b.count(t, "select count(*) from cart.parked"))
-		require.Empty(t, p.failures)
-		require.Empty(t, q.failures)
-	})
-
-	t.Run("WhatIsParkedGoesAlong", func(t *testing.T) {
-		t.Parallel()
-		var healed atomic.Bool
-		p := &seen{refuse: poison(&healed, errors.New("not today"))}
-		b := p.reading(t, pgtest.New(t))
-		sick, well := uuid.New(), uuid.New()
-		b.puts(t, sick, "a", "poison", "b")
-		b.puts(t, well, "a")
-		p.follow(t, b)
-		b.awaitParked(t, 2)
-		_, err := b.store.Rebuild(t.Context(), "seen", eventstore.Once{})
-		require.NoError(t, err)
-		require.Eventually(t, func() bool {
-			return b.count(t, "select generation from cart.subscriptions where name = 'seen'") == 2
-		}, longPatience, idle)
-		require.Eventually(t, func() bool {
-			return b.count(t, "select count(*) from cart.seen where generation = 1") == 0
-		}, longPatience, idle)
-		require.Equal(t, 2, b.count(t, "select count(*) from cart.parked where reader = 'seen'"))
-		healed.Store(true)
-		b.awaitSeen(t, sick, 3)
-		b.awaitSeen(t, well, 1)
-		b.awaitParked(t, 0)
-	})
-
-	t.Run("Refusals", func(t *testing.T) {
-		t.Parallel()
-		p := &seen{}
-		b := p.reading(t, pgtest.New(t)) // nobody follows: it stays under way
-		b.store.Read(eventstore.Reader{Name: "once", Apply: p.apply})
-		for _, name := range []string{"nobody", "once", "seen@2"} {
-			_, err := b.store.Rebuild(t.Context(), name, eventstore.Once{})
-			require.ErrorContains(t, err, "no projection of this name")
-		}
-		_, err := b.store.Rebuild(t.Context(), "seen", eventstore.Once{})
-		require.NoError(t, err)
-		_, err = b.store.Rebuild(t.Context(), "seen", eventstore.Once{})
-		require.ErrorContains(t, err, "being rebuilt already")
-		subs, err := b.store.Subscriptions(t.Context())
-		require.NoError(t, err)
-		require.Len(t, subs, 2)
-		require.Equal(t, []any{eventstore.KindRebuild, 2}, []any{subs[1].Kind, subs[1].Generation})
-		require.WithinDuration(t, time.Now(), subs[1].UpdatedAt, time.Hour)
 	})
 }

@@ -22,8 +22,9 @@ var (
 )
 
 // Rebuild begins to make the rows of a projection anew from the whole log, as another generation beside the live one. The
-// processes that follow the log do it, and exchange the two once the new one has caught up; [Store.Subscriptions] shows
-// how far they are. It is refused with unknown_projection, and with rebuild_running while one is under way.
+// processes that follow the log do it. They exchange the two once the new one has caught up, and has nothing parked that the
+// live one could apply; [Store.Subscriptions] shows how far they are. It is refused with unknown_projection, and with
+// rebuild_running while one is under way.
 func (s *Store) Rebuild(ctx context.Context, name string, once Once) (replayed bool, err error) {
 	at := slices.IndexFunc(s.readers, func(r Reader) bool { return r.Name == name && r.Clear != nil })
 	if at < 0 {
@@ -75,12 +76,16 @@ func (r *remake) step(ctx context.Context) (more bool, err error) {
 	return false, nil
 }
 
-// advance takes the rebuild a batch further, or exchanges it for the live generation when there is no full batch left.
+// advance takes the rebuild a batch further. When there is no full batch left it tries again what is parked and due, and
+// then exchanges the rebuild for the live generation.
 func (r *remake) advance(ctx context.Context, generation int) (more bool, err error) {
 	if name := rebuildOf(r.live.Name, generation); r.next == nil || r.next.name != name {
 		r.next = r.live.store.cursor(r.live.Reader, name, rebuildLimit, r.live.failed)
 	}
 	more, err = r.next.advance(ctx)
+	if err == nil && !more {
+		more, err = r.next.retryParked(ctx)
+	}
 	if err == nil && !more {
 		more, err = r.exchange(ctx, generation)
 	}
@@ -90,14 +95,18 @@ func (r *remake) advance(ctx context.Context, generation int) (more bool, err er
 	return more, nil
 }
 
-// exchange makes the generation of the rebuild the live one, if it can catch up in one batch. It holds the live
-// subscription meanwhile, so that this cannot get away from it.
+// exchange makes the generation of the rebuild the live one, if it can catch up in one batch and has no holes: nothing
+// goes from what is read. It holds the live subscription meanwhile, so that this cannot get away from it.
 func (r *remake) exchange(ctx context.Context, generation int) (more bool, err error) {
 	s := r.live.store
 	var events []Recorded
 	err = r.live.inTx(ctx, func(tx pgx.Tx) error {
 		position, err := r.lock(ctx, tx, generation)
 		if err != nil {
+			return err
+		}
+		var holes bool
+		if err := tx.QueryRow(ctx, s.reading.holes, r.next.name, r.live.name).Scan(&holes); err != nil || holes {
 			return err
 		}
 		rows, err := tx.Query(ctx, s.reading.readOn, position, followLimit)
@@ -111,7 +120,7 @@ func (r *remake) exchange(ctx context.Context, generation int) (more bool, err e
 			return nil
 		}
 		if len(events) > 0 {
-			if err := r.next.pass(ctx, tx, position, events, r.next.together); err != nil {
+			if _, err := r.next.pass(ctx, tx, position, events, r.next.together); err != nil {
 				return err
 			}
 			position = events[len(events)-1].Position
@@ -149,6 +158,7 @@ func (r *remake) takeOver(ctx context.Context, tx pgx.Tx, position int64, genera
 	b.Queue(q.drop, r.next.name)
 	b.Queue(q.dropParked, r.live.name)
 	b.Queue(q.takeParked, r.next.name, r.live.name)
+	b.Queue(q.takeDiscarded, r.next.name, r.live.name)
 	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
 		return fmt.Errorf("exchange the generations: %w", err)
 	}
