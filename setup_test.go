@@ -343,7 +343,7 @@ func (s shopper) reaches(t testing.TB, id uuid.UUID, status saga.Status) (c chec
 // until waits for what must come. It asks on the test's own goroutine: what it asks may fail the test.
 func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*patience) // the machine may be busy with much else
 	defer cancel()
 	require.True(t, eventually(ctx, holds), "in vain: until "+what)
 }
