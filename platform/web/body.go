@@ -74,6 +74,9 @@ func jsonBytes(c echo.Context) ([]byte, error) {
 }
 
 func isJSON(contentType string) bool {
+	if contentType == echo.MIMEApplicationJSON { // as nearly everybody has it
+		return true
+	}
 	kind, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
 		return false

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -67,8 +68,7 @@ func inspectObject(path string, members map[string]any, t reflect.Type) error {
 	switch {
 	case t == nil:
 	case t.Kind() == reflect.Struct:
-		known = map[string]reflect.Type{}
-		fields(t, known)
+		known = fieldsOf(t)
 	case t.Kind() == reflect.Map:
 		element = t.Elem()
 	default:
@@ -117,6 +117,19 @@ func wrongType(path string, t reflect.Type) error {
 func ownForm(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
 	return p.Implements(reflect.TypeFor[json.Unmarshaler]()) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+var knownFields sync.Map // of the types of bodies, which are few: map[string]reflect.Type by reflect.Type
+
+// fieldsOf are the types of the fields of a struct, by JSON name.
+func fieldsOf(t reflect.Type) map[string]reflect.Type {
+	if known, ok := knownFields.Load(t); ok {
+		return known.(map[string]reflect.Type)
+	}
+	known := map[string]reflect.Type{}
+	fields(t, known)
+	knownFields.Store(t, known)
+	return known
 }
 
 // fields collects the JSON names of a struct, those of embedded structs included.

@@ -3,8 +3,8 @@ package web
 import (
 	"crypto/sha256"
 	"regexp"
-	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -82,7 +82,10 @@ var (
 	correlationSpace = uuid.MustParse("5f2c1f0e-8f0b-4b52-9d0e-3f6f0c1f7a12")
 )
 
-var visible = regexp.MustCompile(`^[\x21-\x7e]{1,255}$`)
+// visible says whether text is 1 to 255 visible ASCII characters.
+func visible(text string) bool {
+	return len(text) > 0 && len(text) <= 255 && !strings.ContainsFunc(text, func(r rune) bool { return r < 0x21 || r > 0x7e })
+}
 
 // commandID derives the id from the caller and the key. The subject's length stands before it, so that no two
 // pairs run together into the same text.
@@ -92,7 +95,7 @@ func commandID(c echo.Context) (id uuid.UUID, keyed bool, err error) {
 		id, err = uuid.NewV7()
 		return id, false, err
 	}
-	if len(keys) > 1 || !visible.MatchString(keys[0]) {
+	if len(keys) > 1 || !visible(keys[0]) {
 		return uuid.Nil, false, errKeyInvalid
 	}
 	subject := CallerOf(c).Subject
@@ -102,13 +105,14 @@ func commandID(c echo.Context) (id uuid.UUID, keyed bool, err error) {
 
 // fingerprint tells a retry from another request under the same key.
 func fingerprint(c echo.Context, body []byte) []byte {
-	h := sha256.New()
-	r := c.Request()
+	r, head := c.Request(), make([]byte, 0, 256)
 	for _, part := range []string{r.Method, r.URL.EscapedPath(), r.URL.RawQuery, r.Header.Get("If-Match")} {
-		h.Write([]byte(strconv.Itoa(len(part)) + ":" + part))
+		head = append(append(strconv.AppendInt(head, int64(len(part)), 10), ':'), part...)
 	}
+	h := sha256.New()
+	h.Write(head)
 	h.Write(body)
-	return slices.Clip(h.Sum(nil)[:16])
+	return h.Sum(nil)[:16:16]
 }
 
 func correlation(requestID string) uuid.UUID {
@@ -125,6 +129,9 @@ const noTrace = "00000000000000000000000000000000"
 // trace is the trace id of a W3C traceparent header.
 func trace(c echo.Context) string {
 	h := c.Request().Header.Get("traceparent")
+	if h == "" {
+		return ""
+	}
 	m := traceparent.FindStringSubmatch(h)
 	if m == nil || m[1] == noTrace || h[:2] == "ff" {
 		return ""

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -94,6 +95,14 @@ func TestWriteFingerprint(t *testing.T) {
 	} {
 		require.NotEqual(t, first, other.Fingerprint, name)
 	}
+}
+
+// A retry may come after a deployment: it must find the receipt that an older version of the program wrote.
+func TestARetryIsKnownToLaterVersions(t *testing.T) {
+	t.Parallel()
+	w := writeSite(t).written("POST", "/free?x=1", `{"a":1}`, with("ann", "If-Match", `"7"`, "Idempotency-Key", "k1")...)
+	require.Equal(t, "7c888a8f-6c99-53a4-bf1a-f2aeb0620289", w.ID.String())
+	require.Equal(t, "06f8ae25149c3795f5fec4c241ab0d5a", hex.EncodeToString(w.Fingerprint))
 }
 
 func TestWriteIfMatch(t *testing.T) {
