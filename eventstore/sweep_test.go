@@ -141,7 +141,7 @@ func TestSweepFindsWhatIsDue(t *testing.T) {
 	}
 	require.Zero(t, sweep())
 
-	late := b.put(t, -sweepSlack/2) // committed long after it said that it would be due
+	late := b.put(t, -batchTimeout) // committed as long after it said that it would be due as any may be
 	require.Equal(t, 1, sweep(), "it lies above the mark")
 	attempts, later := due(late)
 	require.Equal(t, 1, attempts)
@@ -154,6 +154,25 @@ func TestSweepFindsWhatIsDue(t *testing.T) {
 	require.Equal(t, 1, sweep(), "a sweep from the beginning finds it")
 	attempts, _ = due(lost)
 	require.Equal(t, 1, attempts)
+}
+
+// TestSweepsShare: what one sweep takes up, or a batch is about to delete, is left alone by the others, and holds none of them up.
+func TestSweepsShare(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	held, free := b.put(t, -time.Second), b.put(t, -time.Second)
+	b.put(t, time.Hour)
+	release := b.locks(t, "cart.outbox", "stream", held)
+	sweep := func() int {
+		n, err := b.sweepOnce(t.Context(), b.pools.Control)
+		require.NoError(t, err)
+		return n
+	}
+	require.Equal(t, 1, sweep())
+	require.Equal(t, 1, b.count(t, "select count(*) from cart.outbox where attempts = 1 and stream = '"+free.String()+"'"))
+	release()
+	require.Equal(t, 1, sweep())
+	require.Zero(t, sweep())
 }
 
 // TestSweepTakesAPageAfterTheOther: more than a page is due, all at the same moment.
