@@ -255,6 +255,9 @@ func TestRun(t *testing.T) {
 				values ($1, $2, $1, 1, 1, now(), now() - $3::interval)`, uuid.New(), name, discarded)
 			require.NoError(t, err)
 		}
+		_, err = b.pools.Query.Exec(t.Context(), `insert into cart.parked (id, reader, stream, version, attempts, parked_at, next_at)
+			values ($1, 'waits', $1, 1, 1, now() - interval '1 year', now() + interval '1 hour')`, uuid.New())
+		require.NoError(t, err)
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() {
@@ -262,8 +265,8 @@ func TestRun(t *testing.T) {
 		}()
 		b.awaitRead(t)
 		require.Eventually(t, func() bool { return b.count(t, "select count(*) from cart.receipts") == 1 }, patience, idle)
-		require.Eventually(t, func() bool { return b.count(t, "select count(*) from cart.parked") == 1 }, patience, idle)
-		require.Equal(t, 1, b.count(t, "select count(*) from cart.parked where reader = 'young'"))
+		require.Eventually(t, func() bool { return b.count(t, "select count(*) from cart.parked where reader = 'old'") == 0 }, patience, idle)
+		require.Equal(t, 2, b.count(t, "select count(*) from cart.parked where reader in ('young', 'waits')"))
 		stop()
 		require.NoError(t, <-done)
 	})

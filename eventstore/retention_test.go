@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 )
 
@@ -54,6 +55,21 @@ func TestRetention(t *testing.T) {
 			require.Less(t, pages, 20)
 		}
 		require.Greater(t, b.count(t, "select pg_relation_size('cart.receipts') / 8192"), 500)
+	})
+
+	t.Run("WhatOthersHoldStopsNothing", func(t *testing.T) {
+		t.Parallel()
+		b := open(t)
+		b.exec(t, receiptsOf, 3, 25*time.Hour)
+		var id uuid.UUID
+		require.NoError(t, b.pools.Control.QueryRow(t.Context(), "select id from cart.receipts order by id limit 1").Scan(&id))
+		release := b.locks(t, "cart.receipts", "id", id)
+		walk := func() { require.NoError(t, b.receipts(24*time.Hour).walk().once(t.Context(), b.pools.Control)) }
+		walk()
+		require.Equal(t, 1, b.count(t, "select count(*) from cart.receipts"))
+		release()
+		walk()
+		require.Zero(t, b.count(t, "select count(*) from cart.receipts"))
 	})
 
 	t.Run("SeveralAtOnce", func(t *testing.T) {

@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -47,4 +48,81 @@ func TestTimer(t *testing.T) {
 	release()
 	require.Equal(t, []uuid.UUID{held}, due(10), "they did not come to an end with it")
 	require.Empty(t, due(10))
+}
+
+// TestIdleStreams: whoever looks for what nobody touched is not told of all that was touched within the same hour.
+func TestIdleStreams(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	untouched, touched := b.wakes(t, "jar", -3*time.Hour), b.wakes(t, "jar", -3*time.Hour)
+	for _, id := range []uuid.UUID{untouched, b.wakes(t, "jar", -time.Hour), b.wakes(t, "box", -3*time.Hour)} {
+		b.exec(t, "update cart.streams set updated_at = now() - interval '3 hours' where id = $1", id)
+	}
+	timer := b.Timer(b.pools.Control, "jar", idleGrain+sweepSlack)
+	look := func() []uuid.UUID {
+		ids, err := timer.look(t.Context(), 10, idleStreams, timer.swept.From(), "jar", 10, 2*time.Hour)
+		require.NoError(t, err)
+		return ids
+	}
+	require.Equal(t, []uuid.UUID{untouched}, look())
+	b.exec(t, "update cart.streams set updated_at = now() - interval '2 hours' where id = $1", touched)
+	require.Equal(t, []uuid.UUID{untouched, touched}, look(), "it is found when its time has come, though the mark has moved")
+}
+
+// TestStrays: streams that an older program gave no time are found without one.
+func TestStrays(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	old := b.wakes(t, "jar", 0)
+	for _, id := range []uuid.UUID{old, b.wakes(t, "box", 0)} {
+		b.exec(t, "update cart.streams set updated_at = now() - interval '3 hours' where id = $1", id)
+	}
+	b.wakes(t, "jar", 0) // touched just now
+	b.exec(t, "update cart.streams set wake_at = null, status = 'open'")
+	b.exec(t, `insert into cart.streams (id, version, kind, fold, state, status, created_at, updated_at)
+		values (gen_random_uuid(), 1, 'jar', 1, '{}', 'closed', now() - interval '1 day', now() - interval '1 day')`)
+	ended := make(chan uuid.UUID, 10)
+	walk := b.strays(Idle{
+		Kind: "jar", Status: "open", After: 2 * time.Hour, Pool: b.pools.Control, Failed: func(err error) { t.Error(err) },
+		End: func(_ context.Context, id uuid.UUID) error { ended <- id; return nil },
+	})
+	require.NoError(t, walk.once(t.Context(), b.pools.Control))
+	require.Len(t, ended, 1)
+	require.Equal(t, old, <-ended)
+}
+
+// TestEndIdle: a full page of streams that cannot be ended stands in the way of no other.
+func TestEndIdle(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	b.exec(t, `insert into cart.streams (id, version, kind, fold, state, status, wake_at, created_at, updated_at)
+		select md5(n::text)::uuid, 1, 'jar', 1, '{}', 'open', now() - interval '4 hours', now(), now() - interval '4 hours'
+		from generate_series(1, $1) n`, idlePage)
+	last := b.wakes(t, "jar", -3*time.Hour)
+	b.exec(t, "update cart.streams set updated_at = now() - interval '3 hours' where id = $1", last)
+	ctx, stop := context.WithCancel(t.Context())
+	reached := make(chan struct{}, 1)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b.EndIdle(ctx, Idle{
+			Kind: "jar", Status: "open", After: time.Minute, Pool: b.pools.Control, Failed: func(error) {},
+			End: func(_ context.Context, id uuid.UUID) error {
+				if id == last {
+					select {
+					case reached <- struct{}{}:
+					default:
+					}
+				}
+				return errors.New("not today")
+			},
+		})
+	}()
+	select {
+	case <-reached:
+	case <-time.After(time.Minute):
+		t.Error("it is never its turn")
+	}
+	stop()
+	<-done
 }
