@@ -145,6 +145,6 @@ func (b *bundle) count(t testing.TB, sql string, args ...any) int {
 }
 
 const (
-	patience = 10 * time.Second
+	patience = 30 * time.Second      // for what must happen
 	idle     = 10 * time.Millisecond // between two looks
 )
