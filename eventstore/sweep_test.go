@@ -175,6 +175,27 @@ func TestSweepsShare(t *testing.T) {
 	require.Zero(t, sweep())
 }
 
+// TestRetriesShare: so it is with what is parked.
+func TestRetriesShare(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	held := uuid.New()
+	for _, id := range []uuid.UUID{held, uuid.New()} {
+		b.exec(t, `insert into cart.parked (id, reader, stream, version, attempts, parked_at, next_at)
+			values ($1, 'outbox', $1, 1, 8, now(), now() - interval '1 second')`, id)
+	}
+	release := b.locks(t, "cart.parked", "id", held)
+	for _, want := range []int{1, 0} {
+		n, err := b.retryReactionsOnce(t.Context(), b.pools.Control, b.reactions())
+		require.NoError(t, err)
+		require.Equal(t, want, n)
+	}
+	release()
+	n, err := b.retryReactionsOnce(t.Context(), b.pools.Control, b.reactions())
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+}
+
 // TestSweepTakesAPageAfterTheOther: more than a page is due, all at the same moment.
 func TestSweepTakesAPageAfterTheOther(t *testing.T) {
 	t.Parallel()
