@@ -184,6 +184,32 @@ func TestParkedReactions(t *testing.T) {
 		require.Equal(t, 1, r.count(t, "select count(*) from cart.parked where discarded_by = 'root'"))
 	})
 
+	t.Run("DiscardedWhileItIsTriedStaysAsEvidence", func(t *testing.T) {
+		t.Parallel()
+		begun, end := make(chan struct{}), make(chan error)
+		b := setup(t, func(s *eventstore.Store) {
+			eventstore.Subscribe(s, "slow", func(context.Context, eventstore.Message[put]) error { begun <- struct{}{}; return <-end })
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- b.store.Run(ctx, eventstore.RunConfig{Failed: func(err error) { t.Error(err) }}) }()
+		for _, answer := range []error{nil, errors.New("not today")} {
+			id := uuid.New()
+			_, err := b.pools.Query.Exec(t.Context(), `with e as (
+					insert into cart.events (position, stream, version, type, data, meta, at)
+					values (nextval('cart.position'), $1, 1, 'jar.put', '{}', '{}', now()))
+				insert into cart.parked (id, reader, stream, version, attempts, parked_at, next_at) values ($1, 'slow', $1, 1, 8, now(), now())`, id)
+			require.NoError(t, err)
+			<-begun
+			_, err = b.store.DiscardParked(t.Context(), id, "root", "of no use", eventstore.Once{})
+			require.NoError(t, err)
+			end <- answer
+		}
+		stop()
+		require.NoError(t, <-done) // and what was tried is noted
+		require.Equal(t, 2, b.count(t, "select count(*) from cart.parked where discarded_by = 'root' and error is null"))
+	})
+
 	t.Run("WhatNothingHereKnows", func(t *testing.T) {
 		t.Parallel()
 		r := reacts(t)
