@@ -311,7 +311,7 @@ func (p *program) open(ctx context.Context, settings config.Config, schema, url 
 		return nil
 	}
 	pools, err := database.Open(ctx, url, database.Options{
-		Write: 2*int32(settings.Committers) + 1, Query: settings.QueryConnections, Pooler: database.Pooler(settings.DatabasePooler),
+		Write: int32(settings.Committers) + 1, Query: settings.QueryConnections, Pooler: database.Pooler(settings.DatabasePooler),
 		Log: log.With("database", settings.DatabaseSetting(schema)),
 	})
 	if err != nil {

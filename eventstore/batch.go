@@ -33,9 +33,7 @@ type doneCommand struct {
 }
 
 // try runs a batch once: read, decide, write. Every job has its answer when the error is nil.
-func (c *Committer) try(batch []*job, turn *turn) (err error) {
-	turn.begin() // a batch that is repeated lost it
-	defer turn.end()
+func (c *Committer) try(batch []*job) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
 	conn, err := c.pool.Acquire(ctx)
@@ -66,7 +64,6 @@ func (c *Committer) try(batch []*job, turn *turn) (err error) {
 	for _, j := range batch {
 		decide(j, works[slices.IndexFunc(works, func(w *work) bool { return w.store == j.store })])
 	}
-	defer c.toWrite(turn)()
 	if err = c.write(ctx, conn.Conn(), works, len(batch) > 0); err != nil {
 		return err
 	}

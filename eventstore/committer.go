@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,7 @@ const (
 // CommitterConfig sizes a committer. Zero values take the defaults.
 type CommitterConfig struct {
 	Queue   int                                           // commands that may wait; beyond that ErrBusy (4096)
-	Workers int                                           // pipelines that drain the queue, two connections each (1)
+	Workers int                                           // connections that drain the queue, so batches in flight (2)
 	Begin   string                                        // SQL that transactions begin with, where sessions do not pin their plans; may be empty
 	Batched func(commands int, took time.Duration)        // told of every transaction; may be nil
 	Decided func(schema, outcome string)                  // told of every command: done, replayed, refused or failed; may be nil
@@ -35,15 +36,14 @@ type CommitterConfig struct {
 
 // Committer puts the commands of all stores on one database into few transactions.
 type Committer struct {
-	pool    *pgxpool.Pool
-	config  CommitterConfig
-	queue   chan *job
-	stores  []*Store // by schema: the order in which every batch locks and writes
-	closing chan struct{}
-	reading chan struct{} // has room for a batch of each pipeline that is gathered, read and decided
-	writing chan struct{} // and for one that is written and committed
-	moved   moved
-	counts  struct{ batches, commands, events atomic.Int64 }
+	pool     *pgxpool.Pool
+	config   CommitterConfig
+	queue    chan *job
+	underway atomic.Int64 // commands that are queued or in a batch
+	stores   []*Store     // by schema: the order in which every batch locks and writes
+	closing  chan struct{}
+	moved    moved
+	counts   struct{ batches, commands, events atomic.Int64 }
 }
 
 // job is a command on its way.
@@ -58,7 +58,7 @@ type job struct {
 // NewCommitter commits on the connections of pool. Its sessions must pin their plans, or Begin does (see platform/database).
 func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
 	config.Queue = orDefault(config.Queue, 4096)
-	config.Workers = orDefault(config.Workers, 1)
+	config.Workers = orDefault(config.Workers, 2)
 	if config.Batched == nil {
 		config.Batched = func(int, time.Duration) {}
 	}
@@ -73,8 +73,7 @@ func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
 	}
 	return &Committer{
 		pool: pool, config: config, queue: make(chan *job, config.Queue), closing: make(chan struct{}),
-		moved:   moved{any: make(chan struct{}, 1), schemas: map[string]bool{}},
-		reading: make(chan struct{}, config.Workers), writing: make(chan struct{}, config.Workers),
+		moved: moved{any: make(chan struct{}, 1), schemas: map[string]bool{}},
 	}
 }
 
@@ -99,13 +98,13 @@ func (c *Committer) Waiting() int { return len(c.queue) }
 // Run commits until ctx is done, and then what is still queued. It is called once.
 func (c *Committer) Run(ctx context.Context) error {
 	done := make(chan struct{})
-	for range 2 * c.config.Workers {
+	for range c.config.Workers {
 		go func() {
 			c.work(ctx)
 			done <- struct{}{}
 		}()
 	}
-	for range 2 * c.config.Workers {
+	for range c.config.Workers {
 		<-done
 	}
 	close(c.closing)
@@ -124,9 +123,11 @@ func (c *Committer) do(ctx context.Context, s *Store, cmd *Command) (Receipt, er
 		return Receipt{}, ErrUnavailable
 	default:
 	}
+	c.underway.Add(1)
 	select {
 	case c.queue <- j:
 	default:
+		c.underway.Add(-1)
 		return Receipt{}, ErrBusy
 	}
 	select {
@@ -144,74 +145,36 @@ func (c *Committer) do(ctx context.Context, s *Store, cmd *Command) (Receipt, er
 	}
 }
 
-// work answers batch after batch. While one is being written and committed, the next one is already gathered, read and
-// decided on another connection: so the server is at work while the program is, and the disk while both are. More than
-// these two in flight would only make the batches smaller.
+// work answers batch after batch.
 func (c *Committer) work(ctx context.Context) {
 	flush := time.NewTicker(idleFlush)
 	defer flush.Stop()
 	batch := make([]*job, 0, maxBatch)
 	for {
-		turn := c.turn()
 		batch = batch[:0]
 		select {
 		case j := <-c.queue:
+			runtime.Gosched() // who was answered by the batch before, and can run, may queue first
 			batch = c.gather(append(batch, j))
 		case <-flush.C:
 			if !c.anyHandled() {
-				turn.end()
 				continue
 			}
 		case <-ctx.Done():
 			if batch = c.gather(batch); len(batch) == 0 && !c.anyHandled() {
-				turn.end()
 				return
 			}
 		}
-		err := c.run(batch, turn)
+		err := c.run(batch)
 		if err != nil && ctx.Err() != nil && len(batch) == 0 {
 			return
 		}
+		c.underway.Add(-int64(len(batch)))
 		for _, j := range batch {
 			c.config.Decided(j.store.schema, j.outcome())
 			j.done <- struct{}{}
 		}
 	}
-}
-
-// turn is the right to gather and read a batch. It ends when the batch is about to be written, or has failed. Whoever holds
-// locks has it, or the right to write: a lone command, which waits for locks with both, waits for no batch of ours.
-type turn struct {
-	reading chan struct{}
-	held    bool
-}
-
-func (c *Committer) turn() *turn {
-	t := &turn{reading: c.reading}
-	t.begin()
-	return t
-}
-
-func (t *turn) begin() {
-	if !t.held {
-		t.reading <- struct{}{}
-		t.held = true
-	}
-}
-
-func (t *turn) end() {
-	if t.held {
-		<-t.reading
-		t.held = false
-	}
-}
-
-// toWrite ends the turn and waits for the right to write. Whoever has it waits for nobody who waits for it: the rows that it
-// changes are locked, and all others are new.
-func (c *Committer) toWrite(turn *turn) (end func()) {
-	c.writing <- struct{}{}
-	turn.end()
-	return func() { <-c.writing }
 }
 
 func (j *job) outcome() string {
@@ -227,9 +190,12 @@ func (j *job) outcome() string {
 	return "failed"
 }
 
-// gather adds what queued up while the last commit was in flight. There is no timer: waiting never made it faster.
+// gather adds what queued up while the last commit was in flight. There is no timer: waiting never made it faster. It takes
+// its share of what is under way and no more: batches of one size keep each other company, a large one keeps all waiting.
 func (c *Committer) gather(batch []*job) []*job {
-	for len(batch) < maxBatch {
+	workers := c.config.Workers
+	share := (int(c.underway.Load()) + workers - 1) / workers
+	for len(batch) < min(maxBatch, share) {
 		select {
 		case j := <-c.queue:
 			batch = append(batch, j)
@@ -242,12 +208,12 @@ func (c *Committer) gather(batch []*job) []*job {
 
 // run answers a batch. After a race (a stream or a receipt made meanwhile) it is repeated whole; what fails otherwise
 // is repeated one command at a time, so that only the culprit fails.
-func (c *Committer) run(batch []*job, turn *turn) error {
+func (c *Committer) run(batch []*job) error {
 	started := time.Now()
-	err := c.try(batch, turn)
+	err := c.try(batch)
 	for n := 0; n < maxRaces && (isRace(err) || n == 0 && isLost(err)); n++ {
 		c.config.Failed(len(batch), err)
-		err = c.try(batch, turn)
+		err = c.try(batch)
 	}
 	if err == nil {
 		c.config.Batched(len(batch), time.Since(started))
@@ -261,7 +227,7 @@ func (c *Committer) run(batch []*job, turn *turn) error {
 		return err
 	}
 	for i := range batch {
-		_ = c.run(batch[i:i+1], turn) // each job carries its own error
+		_ = c.run(batch[i : i+1]) // each job carries its own error
 	}
 	return nil
 }

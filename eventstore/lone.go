@@ -12,7 +12,7 @@ import (
 
 // A lone command takes the shortest way: a plain read, and one statement that writes it all if the stream is still at the
 // version that was read. It takes no lock before, and refusals and replays take none at all. Where somebody else was
-// faster, or is at work, it goes the way of all batches.
+// faster, or others are under way, it goes the way of all batches.
 
 // loneStatements write a command to one stream as one statement: the stream's row first, then, only where that took place,
 // the receipt and the outbox, and behind the position lock the events. A position is drawn above the join with the lock,
@@ -46,13 +46,7 @@ func loneStatements(schema string) (insert, update string) {
 
 // lone answers a command that is alone in its batch, if it can: done says whether it did.
 func (c *Committer) lone(ctx context.Context, conn *pgx.Conn, j *job) (done bool, err error) {
-	if len(j.Streams) != 1 || c.config.Begin != "" { // sessions that are not ours do not pin their plans
-		return false, nil
-	}
-	select { // it holds no lock while it waits for one: so no batch of ours may hold one and wait for its turn to write
-	case c.writing <- struct{}{}:
-		defer func() { <-c.writing }()
-	default:
+	if len(j.Streams) != 1 || c.underway.Load() > 1 || c.config.Begin != "" { // sessions that are not ours do not pin their plans
 		return false, nil
 	}
 	j.receipt, j.err = Receipt{}, nil

@@ -98,7 +98,8 @@ func setupOn[S any](t testing.TB, url string, a *eventstore.Aggregate[S, jarEven
 	pools, err := database.Open(t.Context(), url, database.Options{})
 	require.NoError(t, err)
 	t.Cleanup(pools.Close)
-	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin})
+	// One worker: then a test knows what goes into one batch. Two of them meet in the tests of the log, and of the program.
+	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin, Workers: 1})
 	b := &bundle{pools: pools, committer: committer, store: eventstore.Open(committer, pools.Query, "cart", a)}
 	for _, o := range options {
 		o(b.store)

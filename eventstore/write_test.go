@@ -3,6 +3,7 @@ package eventstore_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -83,7 +84,7 @@ func TestAFullQueueRefuses(t *testing.T) {
 func TestAPoisonedCommandHarmsNoStoreBesideIt(t *testing.T) {
 	t.Parallel()
 	var sizes []int
-	w := newWaiting(t, eventstore.CommitterConfig{Failed: func(commands int, _ error) { sizes = append(sizes, commands) }})
+	w := newWaiting(t, eventstore.CommitterConfig{Workers: 1, Failed: func(commands int, _ error) { sizes = append(sizes, commands) }})
 	neighbours := []chan error{w.send(t, w.carts), w.send(t, w.orders)}
 	poisoned := w.send(t, w.orders, "select 1 / 0")
 	neighbours = append(neighbours, w.send(t, w.orders), w.send(t, w.carts))
@@ -98,6 +99,22 @@ func TestAPoisonedCommandHarmsNoStoreBesideIt(t *testing.T) {
 		require.NoError(t, w.pools.Query.QueryRow(t.Context(), "select count(*) from "+schema+".events").Scan(&n))
 		require.Equal(t, want, n, schema)
 	}
+}
+
+// Those who wait are shared out: nobody's batch is so large that the other connection has nothing to do.
+func TestBatchesShareWhatWaits(t *testing.T) {
+	t.Parallel()
+	sizes := make(chan int, 10)
+	w := newWaiting(t, eventstore.CommitterConfig{Workers: 2, Batched: func(commands int, _ time.Duration) { sizes <- commands }})
+	var answers []chan error
+	for range 10 {
+		answers = append(answers, w.send(t, w.carts))
+	}
+	w.begin(t)
+	for _, a := range answers {
+		require.NoError(t, <-a)
+	}
+	require.Equal(t, 5, max(<-sizes, <-sizes), "half of ten")
 }
 
 // Who gives up waiting does not know what happened; the receipt does.
