@@ -205,7 +205,8 @@ func cutOff(t *testing.T, s *site) {
 	} {
 		for _, at := range []string{request.does, "insert on orders.receipts deferrable initially deferred for each row"} {
 			p := s.parkedFor(t, s.logs(t, poison), 0)
-			path, key := "/v1/admin/"+strings.ReplaceAll(request.path, "%s", p.ID.String()), []string{"Idempotency-Key", uuid.NewString()}
+			path := "/v1/admin/" + strings.ReplaceAll(request.path, "%s", p.ID.String())
+			key := []string{"Idempotency-Key", uuid.NewString()}
 			send := func() answer { return s.send(t, http.MethodPost, path, s.admin, request.body, key...) }
 			s.exec(t, "orders", "create constraint trigger cut after "+at+" execute function orders.cut()")
 			require.Equal(t, http.StatusInternalServerError, send().StatusCode, "%s, %s", path, at)

@@ -64,8 +64,9 @@ func TestPinnedSnapshot(t *testing.T) {
 	if *pinnedMinutes > 0 {
 		require.GreaterOrEqual(t, ratio(spread), 0.9, "a pinned snapshot slows the store down")
 		var gone int64
-		err = s.databases[s.url].pools.Query.QueryRow(t.Context(), "select n_tup_del from pg_stat_user_tables where relid = 'cart.receipts'::regclass").Scan(&gone)
-		require.NoError(t, err)
+		row := s.databases[s.url].pools.Query.QueryRow(t.Context(),
+			"select n_tup_del from pg_stat_user_tables where relid = 'cart.receipts'::regclass")
+		require.NoError(t, row.Scan(&gone))
 		require.Greater(t, gone, hour, "no receipt was past its time")
 	}
 }
@@ -85,8 +86,8 @@ func bury(t *testing.T, url string, n int64) {
 		table, columns, _ := strings.Cut(into, " ")
 		at, _, _ := strings.Cut(columns[1:], ",")
 		err = pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
-			_, err := tx.Exec(t.Context(), `insert into `+into+`
-				select now() - interval '1 hour' + n * (interval '50 minutes' / $1::int8), md5(n::text)::uuid, `+values+` from generate_series(1, $1) n`, n)
+			_, err := tx.Exec(t.Context(), `insert into `+into+` select now() - interval '1 hour' + n * (interval '50 minutes' / $1::int8),
+				md5(n::text)::uuid, `+values+` from generate_series(1, $1) n`, n)
 			if err == nil {
 				_, err = tx.Exec(t.Context(), "delete from "+table+" where "+at+" < now() - interval '9 minutes'")
 			}
