@@ -1,4 +1,35 @@
 package eventstore
 
+import (
+	"context"
+	"slices"
+)
+
+// ErrOvertaken is what the slower of two readers hears.
+var ErrOvertaken = errOvertaken
+
 // Stirred is closed when the readers are woken next.
 func (s *Store) Stirred() <-chan struct{} { return s.stir.next() }
+
+// Advance, RetryParked and Remake take one step of a reader, as any process might.
+func (s *Store) Advance(ctx context.Context, name string) (more bool, err error) {
+	c := s.liveCursor(name)
+	more, err = c.advance(ctx)
+	if c.careful > 0 { // it failed, and goes on one by one
+		return c.advance(ctx)
+	}
+	return more, err
+}
+
+func (s *Store) RetryParked(ctx context.Context, name string) (more bool, err error) {
+	return s.liveCursor(name).retryParked(ctx)
+}
+
+func (s *Store) Remake(ctx context.Context, name string) (more bool, err error) {
+	return (&remake{live: s.liveCursor(name)}).step(ctx)
+}
+
+func (s *Store) liveCursor(name string) *cursor {
+	at := slices.IndexFunc(s.readers, func(r Reader) bool { return r.Name == name })
+	return s.cursor(s.readers[at], name, followLimit, func(error) {})
+}

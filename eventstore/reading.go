@@ -68,13 +68,13 @@ func readingOf(schema string) reading {
 		rebuild:    in(`insert into @.subscriptions (name, position, generation) values ($1, 0, $2) on conflict do nothing`),
 		readOn:     in(`select position, stream, version, type, data, meta, at from @.events where position > $1 order by position limit $2`),
 		drop:       in(`delete from @.subscriptions where name = $1`),
-		takeOver:   in(`update @.subscriptions set position = greatest(position, $2), generation = $3, updated_at = now() where name = $1`),
+		takeOver:   in(`update @.subscriptions set position = $2, generation = $3, updated_at = now() where name = $1`),
 		dropParked: in(`delete from @.parked where reader = $1 and discarded_at is null`),
 		// Two statements: each has its index.
 		takeParked:    in(`update @.parked set reader = $2 where reader = $1 and discarded_at is null`),
 		takeDiscarded: in(`update @.parked set reader = $2 where reader = $1 and discarded_at is not null`),
 		clearing:      in(`select pg_try_advisory_xact_lock(hashtext('@.clear ' || $1::text))`),
-		cleared:       in(`update @.subscriptions set cleared = $2 where name = $1 and cleared = $2 - 1`),
+		cleared:       in(`update @.subscriptions set cleared = $2 where name = $1`),
 
 		// Positions have few gaps, from transactions that failed: their difference is near the number of events, and 0 when
 		// there are none.

@@ -101,7 +101,7 @@ func (r *remake) exchange(ctx context.Context, generation int) (more bool, err e
 	s := r.live.store
 	var events []Recorded
 	err = r.live.inTx(ctx, func(tx pgx.Tx) error {
-		position, err := r.lock(ctx, tx, generation)
+		position, err := r.lock(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -134,14 +134,12 @@ func (r *remake) exchange(ctx context.Context, generation int) (more bool, err e
 	return more, err
 }
 
-// lock locks both subscriptions, and gives the position of the rebuild. Somebody else may have exchanged them before.
-func (r *remake) lock(ctx context.Context, tx pgx.Tx, generation int) (position int64, err error) {
-	var live int
-	err = tx.QueryRow(ctx, r.live.store.reading.lock, r.live.name).Scan(new(int64), &live)
-	if err == nil && live == generation-1 {
-		err = tx.QueryRow(ctx, r.live.store.reading.lock, r.next.name).Scan(&position, new(int))
-	} else if err == nil {
-		err = errOvertaken
+// lock locks both subscriptions, and gives the position of the rebuild. It is gone when somebody else was faster.
+func (r *remake) lock(ctx context.Context, tx pgx.Tx) (position int64, err error) {
+	lock := r.live.store.reading.lock
+	err = tx.QueryRow(ctx, lock, r.live.name).Scan(new(int64), new(int))
+	if err == nil {
+		err = tx.QueryRow(ctx, lock, r.next.name).Scan(&position, new(int))
 	}
 	if isNone(err) || isCode(err, "55P03") {
 		err = errOvertaken
