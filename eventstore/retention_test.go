@@ -64,7 +64,7 @@ func TestRetention(t *testing.T) {
 		var id uuid.UUID
 		require.NoError(t, b.pools.Control.QueryRow(t.Context(), "select id from cart.receipts order by id limit 1").Scan(&id))
 		release := b.locks(t, "cart.receipts", "id", id)
-		walk := func() { require.NoError(t, b.receipts(24*time.Hour).walk().once(t.Context(), b.pools.Control)) }
+		walk := func() { require.NoError(t, b.receipts(24*time.Hour).walk().once(bounded(t), b.pools.Control)) }
 		walk()
 		require.Equal(t, 1, b.count(t, "select count(*) from cart.receipts"))
 		release()

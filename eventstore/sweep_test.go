@@ -164,7 +164,7 @@ func TestSweepsShare(t *testing.T) {
 	b.put(t, time.Hour)
 	release := b.locks(t, "cart.outbox", "stream", held)
 	sweep := func() int {
-		n, err := b.sweepOnce(t.Context(), b.pools.Control)
+		n, err := b.sweepOnce(bounded(t), b.pools.Control)
 		require.NoError(t, err)
 		return n
 	}
@@ -186,12 +186,12 @@ func TestRetriesShare(t *testing.T) {
 	}
 	release := b.locks(t, "cart.parked", "id", held)
 	for _, want := range []int{1, 0} {
-		n, err := b.retryReactionsOnce(t.Context(), b.pools.Control, b.reactions())
+		n, err := b.retryReactionsOnce(bounded(t), b.pools.Control, b.reactions())
 		require.NoError(t, err)
 		require.Equal(t, want, n)
 	}
 	release()
-	n, err := b.retryReactionsOnce(t.Context(), b.pools.Control, b.reactions())
+	n, err := b.retryReactionsOnce(bounded(t), b.pools.Control, b.reactions())
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 }

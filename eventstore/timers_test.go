@@ -29,6 +29,13 @@ func (b *idleStore) locks(t *testing.T, table, column string, id uuid.UUID) (rel
 	return func() { require.NoError(t, tx.Rollback(context.WithoutCancel(t.Context()))) }
 }
 
+// bounded ends what waits for such a lock.
+func bounded(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 func TestTimer(t *testing.T) {
 	t.Parallel()
 	b := open(t)
@@ -38,7 +45,7 @@ func TestTimer(t *testing.T) {
 	b.wakes(t, "box", -time.Second)
 	release := b.locks(t, "cart.streams", "id", held)
 	due := func(limit int) []uuid.UUID {
-		ids, err := timer.Due(t.Context(), limit, time.Hour)
+		ids, err := timer.Due(bounded(t), limit, time.Hour)
 		require.NoError(t, err)
 		return ids
 	}
