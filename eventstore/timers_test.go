@@ -23,6 +23,7 @@ func (b *idleStore) locks(t *testing.T, table, column string, id uuid.UUID) (rel
 	t.Helper()
 	tx, err := b.pools.Query.Begin(t.Context())
 	require.NoError(t, err)
+	t.Cleanup(func() { _ = tx.Rollback(context.Background()) }) // where the test has failed: the pool waits for it
 	tag, err := tx.Exec(t.Context(), "select from "+table+" where "+column+" = $1 for update", id)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, tag.RowsAffected())
@@ -31,7 +32,7 @@ func (b *idleStore) locks(t *testing.T, table, column string, id uuid.UUID) (rel
 
 // bounded ends what waits for such a lock.
 func bounded(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
