@@ -113,6 +113,27 @@ func TestExchange(t *testing.T) {
 		require.Equal(t, 2, b.generation(t))
 	})
 
+	t.Run("APersonMayGiveUpWhatItLacks", func(t *testing.T) {
+		t.Parallel()
+		var healed atomic.Bool
+		healed.Store(true)
+		b := (&seen{refuse: poison(&healed, errors.New("not today"))}).reading(t, pgtest.New(t))
+		b.puts(t, uuid.New(), "a", "poison")
+		b.advances(t)
+		healed.Store(false)
+		b.rebuilds(t)
+		b.remakes(t)
+		require.Equal(t, 1, b.generation(t), "it lacks what is live")
+		all, err := b.store.ListParked(t.Context(), "seen@2", uuid.Nil, 10)
+		require.NoError(t, err)
+		require.Len(t, all, 1)
+		_, err = b.store.DiscardParked(t.Context(), all[0].ID, "root", "of no use", eventstore.Once{})
+		require.NoError(t, err)
+		b.remakes(t)
+		require.Equal(t, 2, b.generation(t))
+		require.Equal(t, 1, b.count(t, "select count(*) from cart.parked where reader = 'seen' and discarded_by = 'root'"))
+	})
+
 	t.Run("OneProcessClears", func(t *testing.T) {
 		t.Parallel()
 		var calls atomic.Int64

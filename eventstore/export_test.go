@@ -26,7 +26,12 @@ func (s *Store) RetryParked(ctx context.Context, name string) (more bool, err er
 }
 
 func (s *Store) Remake(ctx context.Context, name string) (more bool, err error) {
-	return (&remake{live: s.liveCursor(name)}).step(ctx)
+	r := &remake{live: s.liveCursor(name)}
+	more, err = r.step(ctx)
+	if r.next != nil && r.next.careful > 0 {
+		return r.step(ctx)
+	}
+	return more, err
 }
 
 func (s *Store) liveCursor(name string) *cursor {
