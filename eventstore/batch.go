@@ -166,22 +166,26 @@ func (w *work) scanStreams(rows pgx.Rows) error {
 	var fold int16
 	var state []byte
 	var created, updated time.Time
-	_, err := pgx.ForEachRow(rows, []any{&id, &version, &kind, &fold, &state, &created, &updated}, func() (err error) {
-		e := w.streams[id]
-		if c, ok := w.store.kinds[kind]; ok {
-			e.codec = c // a neighbour may have named the stream as another kind: the row knows better
-		}
-		if e.other = kind != e.codec.kind(); e.other {
-			return nil
-		}
-		e.stored = version
-		e.view = view{version: version, created: created, updated: updated}
-		if e.stale = fold != e.codec.fold(); !e.stale {
-			e.value, e.broken = e.codec.decodeState(state) // once per stream, however many commands
-		}
+	_, err := pgx.ForEachRow(rows, []any{&id, &version, &kind, &fold, &state, &created, &updated}, func() error {
+		w.found(id, view{version: version, created: created, updated: updated}, kind, fold, state)
 		return nil
 	})
 	return err
+}
+
+// found takes in a stream's row. What cannot be read of it is an error of those alone who name it.
+func (w *work) found(id uuid.UUID, v view, kind string, fold int16, state []byte) {
+	e := w.streams[id]
+	if c, ok := w.store.kinds[kind]; ok {
+		e.codec = c // a neighbour may have named the stream as another kind: the row knows better
+	}
+	if e.other = kind != e.codec.kind(); e.other {
+		return
+	}
+	e.stored, e.view = v.version, v
+	if e.stale = fold != e.codec.fold(); !e.stale {
+		e.value, e.broken = e.codec.decodeState(state) // once per stream, however many commands
+	}
 }
 
 func (w *work) scanReceipts(rows pgx.Rows) error {

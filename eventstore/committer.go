@@ -40,7 +40,8 @@ type Committer struct {
 	config   CommitterConfig
 	queue    chan *job
 	underway atomic.Int64 // commands that are queued or in a batch
-	stores   []*Store     // by schema: the order in which every batch locks and writes
+	flights  flights
+	stores   []*Store // by schema: the order in which every batch locks and writes
 	closing  chan struct{}
 	moved    moved
 	counts   struct{ batches, commands, events atomic.Int64 }
@@ -149,20 +150,27 @@ func (c *Committer) do(ctx context.Context, s *Store, cmd *Command) (Receipt, er
 func (c *Committer) work(ctx context.Context) {
 	flush := time.NewTicker(idleFlush)
 	defer flush.Stop()
+	own := c.flights.open()
 	batch := make([]*job, 0, maxBatch)
 	for {
-		batch = batch[:0]
-		select {
-		case j := <-c.queue:
-			runtime.Gosched() // who was answered by the batch before, and can run, may queue first
-			batch = c.gather(append(batch, j))
-		case <-flush.C:
-			if !c.anyHandled() {
-				continue
-			}
-		case <-ctx.Done():
-			if batch = c.gather(batch); len(batch) == 0 && !c.anyHandled() {
-				return
+		if len(batch) > 0 { // they followed the last one
+			runtime.Gosched() // who was answered, and can run, may queue first
+			batch = c.gather(own, batch)
+		} else {
+			select {
+			case j := <-c.queue:
+				runtime.Gosched()
+				if batch = c.gather(own, batch, j); len(batch) == 0 {
+					continue
+				}
+			case <-flush.C:
+				if !c.anyHandled() {
+					continue
+				}
+			case <-ctx.Done():
+				if batch = c.gather(own, batch); len(batch) == 0 && !c.anyHandled() {
+					return
+				}
 			}
 		}
 		err := c.run(batch)
@@ -174,6 +182,7 @@ func (c *Committer) work(ctx context.Context) {
 			c.config.Decided(j.store.schema, j.outcome())
 			j.done <- struct{}{}
 		}
+		batch = c.flights.land(own, batch)
 	}
 }
 
@@ -188,22 +197,6 @@ func (j *job) outcome() string {
 		return "refused"
 	}
 	return "failed"
-}
-
-// gather adds what queued up while the last commit was in flight. There is no timer: waiting never made it faster. It takes
-// its share of what is under way and no more: batches of one size keep each other company, a large one keeps all waiting.
-func (c *Committer) gather(batch []*job) []*job {
-	workers := c.config.Workers
-	share := (int(c.underway.Load()) + workers - 1) / workers
-	for len(batch) < min(maxBatch, share) {
-		select {
-		case j := <-c.queue:
-			batch = append(batch, j)
-		default:
-			return batch
-		}
-	}
-	return batch
 }
 
 // run answers a batch. After a race (a stream or a receipt made meanwhile) it is repeated whole; what fails otherwise

@@ -1,6 +1,7 @@
 package eventstore
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -71,18 +72,34 @@ func (c *Committer) lone(ctx context.Context, conn *pgx.Conn, j *job) (done bool
 	return done, err
 }
 
-// look reads what a lone command names, without locks.
+// look reads what a lone command names, without locks: streams, receipt and clock in one statement, so of one moment. A row
+// for each stream that there is, or one of none.
 func (w *work) look(ctx context.Context, conn *pgx.Conn) error {
-	var b pgx.Batch
-	b.Queue(w.store.sql.read, append(w.ids(true), w.ids(false)...)).Query(w.scanStreams)
-	b.Queue(w.store.sql.receipts, raw(w.commands)).Query(w.scanReceipts)
-	b.Queue("select clock_timestamp()").QueryRow(func(row pgx.Row) error {
-		var now time.Time
-		err := row.Scan(&now)
+	rows, err := conn.Query(ctx, w.store.sql.look, append(w.ids(true), w.ids(false)...), w.commands[0])
+	if err != nil {
+		return fmt.Errorf("read for a command: %w", err)
+	}
+	var now time.Time
+	var receipt, stream struct {
+		id      *uuid.UUID // nil: there is none
+		version *int64
+	}
+	var fingerprint, state []byte
+	var kind *string
+	var status, fold *int16
+	var created, updated *time.Time
+	_, err = pgx.ForEachRow(rows, []any{&now, &receipt.id, &receipt.version, &status, &fingerprint,
+		&stream.id, &stream.version, &kind, &fold, &state, &created, &updated}, func() error {
 		w.now = now.UTC()
-		return err
+		if receipt.id != nil {
+			w.receipts[w.commands[0]] = Receipt{Stream: *receipt.id, Version: *receipt.version, Status: int(*status), fingerprint: bytes.Clone(fingerprint)}
+		}
+		if stream.id != nil {
+			w.found(*stream.id, view{version: *stream.version, created: *created, updated: *updated}, *kind, *fold, state)
+		}
+		return nil
 	})
-	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
+	if err != nil {
 		return fmt.Errorf("read for a command: %w", err)
 	}
 	return w.refold(ctx, conn)

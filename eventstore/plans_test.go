@@ -42,6 +42,7 @@ var every = map[string]planned{
 	"dropOutbox":  {batch: true, args: join(ids, versions), index: "outbox_pkey"},
 	"position":    {batch: true},
 	"putEvents":   {batch: true, args: join(ids, versions, texts, texts, texts, "now()")},
+	"look":        {batch: true, args: join(ids, "gen_random_uuid()"), index: "streams_pkey"},
 	"loneInsert": {batch: true, args: join("gen_random_uuid()", "'jar'", "1", "1::int2", "'{}'", "''", "''", "''", "0", "now()",
 		"gen_random_uuid()", "''", "0::int2", versions, versions, texts, texts, texts)},
 	"loneUpdate": {batch: true, args: join("gen_random_uuid()", "1", "2", "1::int2", "'{}'", "''", "''", "''", "0", "now()",

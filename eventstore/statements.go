@@ -7,7 +7,8 @@ type statements struct {
 	lock, read, receipts              string // first round trip
 	readOne                           string
 	insert, update                    string // second round trip
-	loneInsert, loneUpdate            string // second round trip of a lone command
+	look                              string // first round trip of a lone command
+	loneInsert, loneUpdate            string // and second
 	putReceipts, putOutbox, putEvents string
 	dropOutbox, position              string
 	stream, history                   string
@@ -19,6 +20,9 @@ func statementsOf(schema string) statements {
 	in := func(sql string) string { return strings.ReplaceAll(sql, "@", schema) }
 	loneInsert, loneUpdate := loneStatements(schema)
 	return statements{
+		look: in(`select clock_timestamp(), r.stream, r.version, r.status, r.fingerprint,
+				s.id, s.version, s.kind, s.fold, s.state, s.created_at, s.updated_at
+			from (select) one left join @.receipts r on r.id = $2 left join @.streams s on s.id = any($1)`),
 		loneInsert: loneInsert, loneUpdate: loneUpdate,
 		// The sort lies below the locking: rows are locked in id order, so two batches never wait in a circle.
 		lock: in(`select id, version, kind, fold, state, created_at, updated_at

@@ -3,7 +3,6 @@ package eventstore_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -99,22 +98,6 @@ func TestAPoisonedCommandHarmsNoStoreBesideIt(t *testing.T) {
 		require.NoError(t, w.pools.Query.QueryRow(t.Context(), "select count(*) from "+schema+".events").Scan(&n))
 		require.Equal(t, want, n, schema)
 	}
-}
-
-// Those who wait are shared out: nobody's batch is so large that the other connection has nothing to do.
-func TestBatchesShareWhatWaits(t *testing.T) {
-	t.Parallel()
-	sizes := make(chan int, 10)
-	w := newWaiting(t, eventstore.CommitterConfig{Workers: 2, Batched: func(commands int, _ time.Duration) { sizes <- commands }})
-	var answers []chan error
-	for range 10 {
-		answers = append(answers, w.send(t, w.carts))
-	}
-	w.begin(t)
-	for _, a := range answers {
-		require.NoError(t, <-a)
-	}
-	require.Equal(t, 5, max(<-sizes, <-sizes), "half of ten")
 }
 
 // Who gives up waiting does not know what happened; the receipt does.

@@ -1,0 +1,99 @@
+package eventstore
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/google/uuid"
+)
+
+// gather adds what queued up while the last commit was in flight. There is no timer: waiting never made it faster. It takes
+// its share of what is under way and no more: batches of one size keep each other company, a large one keeps all waiting.
+// What goes to a stream that is already in the batch counts nothing.
+func (c *Committer) gather(f *flight, batch []*job, first ...*job) []*job {
+	workers := c.config.Workers
+	share, n := (int(c.underway.Load())+workers-1)/workers, 0
+	take := func(j *job) {
+		mine, known := c.flights.board(f, j)
+		if mine {
+			batch = append(batch, j)
+		}
+		if mine && !known {
+			n++
+		}
+	}
+	for _, j := range first {
+		take(j)
+	}
+	for n < share && len(batch) < maxBatch {
+		select {
+		case j := <-c.queue:
+			take(j)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// flights are the batches of this process, one of each worker. A command to a stream that another batch is writing would only
+// wait in the database until that one has landed. So it follows that one, into the next batch of the same worker, with all
+// others that came for the stream meanwhile. This is no lock: the rows in the database are.
+type flights struct {
+	mu  sync.Mutex
+	all []*flight
+}
+
+type flight struct {
+	named map[uuid.UUID]bool // what its batch writes to; nothing between batches
+	next  []*job             // what came for those streams meanwhile
+}
+
+// open makes the flight of a worker.
+func (f *flights) open() *flight {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	own := &flight{named: map[uuid.UUID]bool{}}
+	f.all = append(f.all, own)
+	return own
+}
+
+// board puts a command into the batch that is gathered, or behind the one that it has to follow. known: the batch writes to a
+// stream of the command already.
+func (f *flights) board(own *flight, j *job) (mine, known bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, other := range f.all {
+		if other != own && other.names(j) {
+			other.next = append(other.next, j)
+			return false, false
+		}
+	}
+	known = own.names(j)
+	own.add(j)
+	return true, known
+}
+
+// land ends a batch, when all who wait for it are answered. What followed it is in the next one of its worker.
+func (f *flights) land(own *flight, batch []*job) (next []*job) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := min(maxBatch, len(own.next))
+	next = append(batch[:0], own.next[:n]...)
+	own.next = slices.Delete(own.next, 0, n)
+	clear(own.named)
+	for _, j := range slices.Concat(next, own.next) {
+		own.add(j)
+	}
+	return next
+}
+
+func (f *flight) names(j *job) bool {
+	return slices.ContainsFunc(j.Streams, func(ref Ref) bool { return f.named[ref.ID] })
+}
+
+func (f *flight) add(j *job) {
+	for _, ref := range j.Streams {
+		f.named[ref.ID] = true
+	}
+}

@@ -1,0 +1,98 @@
+package eventstore
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+)
+
+// to is a command to streams.
+func to(ids ...uuid.UUID) *job {
+	j := &job{Command: &Command{}}
+	for _, id := range ids {
+		j.Streams = append(j.Streams, Ref{ID: id})
+	}
+	return j
+}
+
+// gathered is how many commands the first of two workers takes of those that wait; each writes to the streams given.
+func gathered(t *testing.T, waiting ...[]uuid.UUID) int {
+	t.Helper()
+	c := NewCommitter(nil, CommitterConfig{Workers: 2})
+	for _, ids := range waiting {
+		c.queue <- to(ids...)
+		c.underway.Add(1)
+	}
+	batch := c.gather(c.flights.open(), nil, <-c.queue)
+	require.Len(t, c.queue, len(waiting)-len(batch))
+	return len(batch)
+}
+
+// Those who wait are shared out: no batch is so large that the other connection has nothing to do. But commands to one
+// stream stay together: apart, one batch would only wait for the other.
+func TestGather(t *testing.T) {
+	t.Parallel()
+	spread := func(n int) (streams [][]uuid.UUID) {
+		for range n {
+			streams = append(streams, []uuid.UUID{uuid.New(), uuid.New()})
+		}
+		return streams
+	}
+	hot := uuid.New()
+	hotter := func(n int) (streams [][]uuid.UUID) {
+		for range n {
+			streams = append(streams, []uuid.UUID{uuid.New(), hot})
+		}
+		return streams
+	}
+	require.Equal(t, 1, gathered(t, spread(1)...))
+	require.Equal(t, 5, gathered(t, spread(10)...))
+	require.Equal(t, 6, gathered(t, spread(11)...))
+	require.Equal(t, maxBatch, gathered(t, spread(4*maxBatch)...))
+	require.Equal(t, 10, gathered(t, hotter(10)...))
+	require.Equal(t, maxBatch, gathered(t, hotter(2*maxBatch)...))
+	require.Equal(t, 10+9, gathered(t, append(hotter(10), spread(10)...)...), "ten of one stream count once")
+}
+
+// A command to a stream that a batch is writing is in the next batch of the same worker, with whatever else came for it.
+func TestFlights(t *testing.T) {
+	t.Parallel()
+	c := NewCommitter(nil, CommitterConfig{Workers: 2})
+	one, other := c.flights.open(), c.flights.open()
+	hot, warm, cold := uuid.New(), uuid.New(), uuid.New()
+	send := func(jobs ...*job) []*job {
+		for _, j := range jobs {
+			c.queue <- j
+			c.underway.Add(1)
+		}
+		return jobs
+	}
+	first := send(to(hot))
+	require.Equal(t, first, c.gather(one, nil))
+	second := send(to(uuid.New(), hot), to(hot), to(cold), to(hot, warm))
+	require.Equal(t, second[2:3], c.gather(other, nil, <-c.queue), "the others follow")
+	require.Empty(t, c.queue)
+	third := send(to(warm), to(cold, hot))
+	require.Equal(t, third[:1], c.gather(other, nil), "nobody writes to it yet")
+	require.Empty(t, c.queue)
+
+	next := c.flights.land(one, first)
+	require.Equal(t, []*job{second[0], second[1], second[3], third[1]}, next, "in their order")
+	require.Empty(t, c.flights.land(other, nil))
+	fourth := send(to(hot), to(uuid.New()), to(cold))
+	require.Equal(t, fourth[1:2], c.gather(other, nil), "what followed is being written now")
+	require.Equal(t, []*job{fourth[0], fourth[2]}, c.flights.land(one, next))
+	require.Empty(t, c.flights.land(one, nil))
+	require.Empty(t, one.named)
+
+	many := []*job{to(hot)}
+	for range maxBatch + 10 {
+		many = append(many, to(hot))
+	}
+	c.gather(one, nil, many[0])
+	require.Empty(t, c.gather(other, nil, many[1:]...))
+	require.Equal(t, many[1:maxBatch+1], c.flights.land(one, nil))
+	require.Empty(t, c.gather(other, nil, to(hot)), "it follows too")
+	require.Len(t, c.flights.land(one, nil), 11)
+}
