@@ -20,7 +20,7 @@ import (
 )
 
 // What a reader tries again by itself, it does within this time.
-const longPatience = 6 * patience
+const longPatience = 2 * patience
 
 // seen is a projection of all that is put into jars: a row for each, in the order in which they were applied.
 type seen struct {

@@ -196,6 +196,24 @@ func TestRetriesShare(t *testing.T) {
 	require.Equal(t, 1, n)
 }
 
+func TestOldestUnhandled(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	age := func() time.Duration {
+		age, err := b.OldestUnhandled()
+		require.NoError(t, err)
+		return age
+	}
+	require.Zero(t, age())
+	for _, ago := range []time.Duration{time.Minute, time.Hour} {
+		b.exec(t, `insert into cart.events (position, stream, version, type, data, meta, at)
+			values (nextval('cart.position'), $1, 1, 'jar.put', '{}', '{}', now() - $2::interval)`, b.put(t, time.Minute), ago)
+		require.GreaterOrEqual(t, age(), ago)
+	}
+	b.exec(t, "delete from cart.outbox")
+	require.Zero(t, age())
+}
+
 // TestSweepTakesAPageAfterTheOther: more than a page is due, all at the same moment.
 func TestSweepTakesAPageAfterTheOther(t *testing.T) {
 	t.Parallel()
