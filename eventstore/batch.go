@@ -140,14 +140,6 @@ func (c *Committer) read(ctx context.Context, conn *pgx.Conn, works []*work) err
 			b.Queue(w.store.sql.receipts, raw(w.commands)).Query(w.scanReceipts)
 		}
 	}
-	b.Queue("select clock_timestamp()").QueryRow(func(row pgx.Row) error {
-		var now time.Time
-		err := row.Scan(&now)
-		for _, w := range works {
-			w.now = now.UTC() // events carry it, whatever the time zone of the process
-		}
-		return err
-	})
 	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
 		return fmt.Errorf("read a batch: %w", err)
 	}
@@ -189,14 +181,29 @@ func (w *work) found(id uuid.UUID, v view, kind string, fold int16, state []byte
 }
 
 func (w *work) scanReceipts(rows pgx.Rows) error {
-	var id uuid.UUID
-	var r Receipt
-	var status int16
-	_, err := pgx.ForEachRow(rows, []any{&id, &r.fingerprint, &r.Stream, &r.Version, &status}, func() error {
-		w.receipts[id] = Receipt{Stream: r.Stream, Version: r.Version, Status: int(status), fingerprint: bytes.Clone(r.fingerprint)}
+	var now time.Time
+	var r receiptRow
+	var id *uuid.UUID // nil: there is none
+	_, err := pgx.ForEachRow(rows, []any{&now, &id, &r.fingerprint, &r.stream, &r.version, &r.status}, func() error {
+		w.now = now.UTC() // events carry it, whatever the time zone of the process
+		if id != nil {
+			w.receipts[*id] = r.receipt()
+		}
 		return nil
 	})
 	return err
+}
+
+// receiptRow is a receipt where there may be none.
+type receiptRow struct {
+	fingerprint []byte
+	stream      *uuid.UUID
+	version     *int64
+	status      *int16
+}
+
+func (r receiptRow) receipt() Receipt {
+	return Receipt{Stream: *r.stream, Version: *r.version, Status: int(*r.status), fingerprint: bytes.Clone(r.fingerprint)}
 }
 
 // refold makes the states that another version of the program folded from their events: in one round trip, since all of
@@ -345,7 +352,6 @@ func (w *work) queueEvents(b *pgx.Batch) {
 		streams[i] = e.Stream
 	}
 	versions, kinds, data, meta := eventColumns(w.events)
-	b.Queue(w.store.sql.position)
 	b.Queue(w.store.sql.putEvents, streams, versions, kinds, data, meta, w.now)
 }
 

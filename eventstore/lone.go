@@ -1,7 +1,6 @@
 package eventstore
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -80,22 +79,21 @@ func (w *work) look(ctx context.Context, conn *pgx.Conn) error {
 		return fmt.Errorf("read for a command: %w", err)
 	}
 	var now time.Time
-	var receipt, stream struct {
-		id      *uuid.UUID // nil: there is none
-		version *int64
-	}
-	var fingerprint, state []byte
+	var r receiptRow
+	var id *uuid.UUID // of a stream; nil: there is none
+	var version *int64
 	var kind *string
-	var status, fold *int16
+	var fold *int16
+	var state []byte
 	var created, updated *time.Time
-	_, err = pgx.ForEachRow(rows, []any{&now, &receipt.id, &receipt.version, &status, &fingerprint,
-		&stream.id, &stream.version, &kind, &fold, &state, &created, &updated}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&now, &r.fingerprint, &r.stream, &r.version, &r.status,
+		&id, &version, &kind, &fold, &state, &created, &updated}, func() error {
 		w.now = now.UTC()
-		if receipt.id != nil {
-			w.receipts[w.commands[0]] = Receipt{Stream: *receipt.id, Version: *receipt.version, Status: int(*status), fingerprint: bytes.Clone(fingerprint)}
+		if r.stream != nil {
+			w.receipts[w.commands[0]] = r.receipt()
 		}
-		if stream.id != nil {
-			w.found(*stream.id, view{version: *stream.version, created: *created, updated: *updated}, *kind, *fold, state)
+		if id != nil {
+			w.found(*id, view{version: *version, created: *created, updated: *updated}, *kind, *fold, state)
 		}
 		return nil
 	})

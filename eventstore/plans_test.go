@@ -20,6 +20,7 @@ const (
 	ids      = "array[gen_random_uuid(), gen_random_uuid()]"
 	versions = "array[1, 2]::int8[]"
 	texts    = "array['{}', '{}']"
+	jsons    = "array['{}', '{}']::json[]"
 	shorts   = "array[1, 1]::int2[]"
 )
 
@@ -35,13 +36,12 @@ type planned struct {
 var every = map[string]planned{
 	"lock":        {batch: true, args: ids, index: "streams_pkey"},
 	"receipts":    {batch: true, args: ids, index: "receipts_pkey"},
-	"insert":      {batch: true, args: join(ids, versions, texts, shorts, texts, texts, texts, texts, versions, "now()")},
-	"update":      {batch: true, args: join(ids, versions, shorts, texts, texts, texts, texts, versions, "now()"), index: "streams_pkey"},
+	"insert":      {batch: true, args: join(ids, versions, texts, shorts, jsons, texts, texts, texts, versions, "now()")},
+	"update":      {batch: true, args: join(ids, versions, shorts, jsons, texts, texts, texts, versions, "now()"), index: "streams_pkey"},
 	"putReceipts": {batch: true, args: join(ids, "array['a', 'b']::bytea[]", ids, versions, shorts, "now()")},
 	"putOutbox":   {batch: true, args: join(ids, versions, "now()")},
 	"dropOutbox":  {batch: true, args: join(ids, versions), index: "outbox_pkey"},
-	"position":    {batch: true},
-	"putEvents":   {batch: true, args: join(ids, versions, texts, texts, texts, "now()")},
+	"putEvents":   {batch: true, args: join(ids, versions, texts, jsons, jsons, "now()")},
 	"look":        {batch: true, args: join(ids, "gen_random_uuid()"), index: "streams_pkey"},
 	"loneInsert": {batch: true, args: join("gen_random_uuid()", "'jar'", "1", "1::int2", "'{}'", "''", "''", "''", "0", "now()",
 		"gen_random_uuid()", "''", "0::int2", versions, versions, texts, texts, texts)},

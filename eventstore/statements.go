@@ -10,7 +10,7 @@ type statements struct {
 	look                              string // first round trip of a lone command
 	loneInsert, loneUpdate            string // and second
 	putReceipts, putOutbox, putEvents string
-	dropOutbox, position              string
+	dropOutbox                        string
 	stream, history                   string
 	log, logOfStream, logOfKind       string
 	messages                          string
@@ -20,7 +20,7 @@ func statementsOf(schema string) statements {
 	in := func(sql string) string { return strings.ReplaceAll(sql, "@", schema) }
 	loneInsert, loneUpdate := loneStatements(schema)
 	return statements{
-		look: in(`select clock_timestamp(), r.stream, r.version, r.status, r.fingerprint,
+		look: in(`select clock_timestamp(), r.fingerprint, r.stream, r.version, r.status,
 				s.id, s.version, s.kind, s.fold, s.state, s.created_at, s.updated_at
 			from (select) one left join @.receipts r on r.id = $2 left join @.streams s on s.id = any($1)`),
 		loneInsert: loneInsert, loneUpdate: loneUpdate,
@@ -30,28 +30,31 @@ func statementsOf(schema string) statements {
 		read: in(`select id, version, kind, fold, state, created_at, updated_at
 			from @.streams where id = any($1)`),
 		// A list of ids is planned anew each time that it is asked for, and this is not.
-		readOne:  in(`select version, kind, fold, state, created_at, updated_at from @.streams where id = $1`),
-		receipts: in(`select id, fingerprint, stream, version, status from @.receipts where id = any($1)`),
+		readOne: in(`select version, kind, fold, state, created_at, updated_at from @.streams where id = $1`),
+		// The clock goes with them: a row for each, or one of none. It is read after the locks.
+		receipts: in(`select clock_timestamp(), id, fingerprint, stream, version, status
+			from (select) one left join @.receipts on id = any($1)`),
 
 		insert: in(`insert into @.streams (id, version, kind, fold, state, customer, status, key, wake_at, created_at, updated_at)
-			select i, v, k, f, s::json, nullif(c, ''), nullif(st, ''), nullif(y, ''),
+			select i, v, k, f, s, nullif(c, ''), nullif(st, ''), nullif(y, ''),
 				case when w <> 0 then timestamptz 'epoch' + w * interval '1 microsecond' end, $10::timestamptz, $10::timestamptz
-			from unnest($1::uuid[], $2::int8[], $3::text[], $4::int2[], $5::text[], $6::text[], $7::text[], $8::text[], $9::int8[])
+			from unnest($1::uuid[], $2::int8[], $3::text[], $4::int2[], $5::json[], $6::text[], $7::text[], $8::text[], $9::int8[])
 				u(i, v, k, f, s, c, st, y, w)`),
-		update: in(`update @.streams t set version = v, fold = f, state = s::json, customer = nullif(c, ''), status = nullif(st, ''),
+		update: in(`update @.streams t set version = v, fold = f, state = s, customer = nullif(c, ''), status = nullif(st, ''),
 				key = nullif(y, ''), wake_at = case when w <> 0 then timestamptz 'epoch' + w * interval '1 microsecond' end, updated_at = $9
-			from unnest($1::uuid[], $2::int8[], $3::int2[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int8[])
+			from unnest($1::uuid[], $2::int8[], $3::int2[], $4::json[], $5::text[], $6::text[], $7::text[], $8::int8[])
 				u(i, v, f, s, c, st, y, w) where t.id = i`),
 		putReceipts: in(`insert into @.receipts (id, fingerprint, stream, version, status, at)
 			select i, f, s, v, st, $6::timestamptz from unnest($1::uuid[], $2::bytea[], $3::uuid[], $4::int8[], $5::int2[]) u(i, f, s, v, st)`),
 		putOutbox: in(`insert into @.outbox (stream, version, due_at)
 			select s, v, $3::timestamptz + interval '5 seconds' from unnest($1::uuid[], $2::int8[]) u(s, v)`),
 		dropOutbox: in(`delete from @.outbox o using unnest($1::uuid[], $2::int8[]) u(s, v) where o.stream = s and o.version = v`),
-		// Taken last and held to the commit: positions become visible in the order they are drawn.
-		position: in(`select pg_advisory_xact_lock(hashtext('@.position'))`),
-		putEvents: in(`insert into @.events (position, stream, version, type, data, meta, at)
-			select nextval('@.position'), s, v, t, d::json, m::json, $6::timestamptz
-			from unnest($1::uuid[], $2::int8[], $3::text[], $4::text[], $5::text[]) u(s, v, t, d, m)`),
+		// The position lock is taken last and held to the commit: positions become visible in the order they are drawn, which
+		// they are above the join with the lock, so after it.
+		putEvents: in(`with l as materialized (select pg_advisory_xact_lock(hashtext('@.position')))
+			insert into @.events (position, stream, version, type, data, meta, at)
+			select nextval('@.position'), s, v, t, d, m, $6::timestamptz
+			from l, unnest($1::uuid[], $2::int8[], $3::text[], $4::json[], $5::json[]) u(s, v, t, d, m)`),
 
 		stream: in(`select position, stream, version, type, data, meta, at from @.events
 			where stream = $1 and version > $2 and version <= $3 order by version limit $4`),
