@@ -42,13 +42,15 @@ func TestModuleCheckOut(t *testing.T) {
 		_, id := three()
 		version := int64(3)
 		w := web.Write{ID: uuid.New(), IfMatch: &version, Fingerprint: []byte("same")}
-		c := CheckOut{CartID: id, Caller: web.Caller{Subject: "ann"}, Write: w}
+		c := CheckOut{CartID: id, Caller: web.Caller{Subject: "ann"}, Write: w, ContactID: uuid.New()}
 		first, err := b.CheckOut(t.Context(), c)
 		require.NoError(t, err)
+		require.Equal(t, c.ContactID, first.ContactID)
+		c.ContactID = uuid.New()
 		require.NoError(t, b.Handle(t.Context(), uuid.New(), id, Reopen{CartID: id, CheckoutID: first.CheckoutID, Code: "cancelled"}))
 		again, err := b.CheckOut(t.Context(), c)
 		require.NoError(t, err)
-		require.Equal(t, Sealed{CheckoutID: first.CheckoutID, Replayed: true}, again)
+		require.Equal(t, Sealed{CheckoutID: first.CheckoutID, ContactID: first.ContactID, Replayed: true}, again)
 		c.Write.Fingerprint = []byte("other")
 		_, err = b.CheckOut(t.Context(), c)
 		require.ErrorIs(t, err, eventstore.ErrKeyReused)
@@ -195,4 +197,29 @@ func TestRun(t *testing.T) {
 	require.Equal(t, sealed.CheckoutID, e.CheckoutID)
 	require.Equal(t, []Line{{SKU: "MUG", Name: "The MUG", Quantity: 1, UnitPrice: 100}}, e.Lines)
 	require.Equal(t, int64(100), e.Total)
+}
+
+// The cart is sealed, and the answer of the server is lost. What is repeated then finds its own receipt: the contact that it
+// brought is the one that the cart is sealed with.
+func TestASealThatIsRepeatedKeepsItsContact(t *testing.T) {
+	t.Parallel()
+	line := pgtest.NewLine(t, pgtest.New(t))
+	b := setupOn(t, line.URL(), func(*Module) {})
+	b.sells(t, "MUG")
+	ann := b.as(t, "ann")
+	path, id := ann.opens(t)
+	ann.adds(t, path, "MUG")
+	version, tag := int64(2), "INSERT 0 1" // of a command that goes alone, as one statement
+	if pgtest.Pooled() {
+		tag = "COMMIT"
+	}
+	line.LoseAnswer(tag, nil)
+	sealed, err := b.CheckOut(t.Context(), CheckOut{
+		CartID: id, Caller: web.Caller{Subject: "ann"}, ContactID: id,
+		Write: web.Write{ID: uuid.New(), IfMatch: &version, Fingerprint: []byte("same")},
+	})
+	require.NoError(t, err)
+	require.True(t, line.Lost(), "the test must have done its worst")
+	require.True(t, sealed.Replayed)
+	require.Equal(t, id, sealed.ContactID)
 }

@@ -22,7 +22,8 @@ type CheckOut struct {
 // Sealed is the answer to CheckOut.
 type Sealed struct {
 	CheckoutID uuid.UUID
-	Replayed   bool // it was sealed before, by the same request
+	ContactID  uuid.UUID // the one that it is sealed with
+	Replayed   bool      // it was sealed before, by the same request
 }
 
 // Complete ends the checkout of a cart that has become an order.

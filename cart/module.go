@@ -135,7 +135,25 @@ func (m *Module) CheckOut(ctx context.Context, c CheckOut) (Sealed, error) {
 	if err != nil {
 		return Sealed{}, err
 	}
-	return Sealed{CheckoutID: cart.State.CheckoutID, Replayed: receipt.Replayed}, nil
+	sealed := Sealed{CheckoutID: cart.State.CheckoutID, ContactID: c.ContactID, Replayed: receipt.Replayed}
+	if sealed.Replayed {
+		sealed.ContactID, err = m.sealedWith(ctx, c.CartID, receipt.Version)
+	}
+	return sealed, err
+}
+
+// sealedWith is the contact that a cart was sealed with at a version. Of a repeated command only the log knows it: it may be
+// the repetition's own, where the answer to its first commit was lost.
+func (m *Module) sealedWith(ctx context.Context, cart uuid.UUID, version int64) (contact uuid.UUID, err error) {
+	found, err := m.store.ReadStream(ctx, cart, version-1, 1)
+	if err != nil || len(found) == 0 {
+		return contact, err
+	}
+	e, err := carts.Event(found[0])
+	if sealed, ok := e.(CheckedOut); ok {
+		contact = sealed.ContactID
+	}
+	return contact, err
 }
 
 // Handle tells a cart that its checkout ended. Said again, or said of another checkout than the running one, it changes

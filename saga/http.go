@@ -191,7 +191,9 @@ func (m *Module) seal(ctx context.Context, customer string, body checkOutRequest
 		return cart.Sealed{}, err
 	}
 	sealed, err := m.Rooms.CheckOut(ctx, cmd)
-	if _, refused := fault.As(err); sealed.Replayed || refused && ctx.Err() == nil && !isUnavailable(err) {
+	_, refused := fault.As(err)
+	elsewhere := err == nil && sealed.ContactID != cmd.ContactID
+	if elsewhere || refused && ctx.Err() == nil && !isUnavailable(err) {
 		if dropped := m.Rooms.DropContact(ctx, cmd.ContactID); dropped != nil {
 			m.Log.WarnContext(ctx, "a contact that nobody needs stays", "contact", cmd.ContactID, "error", dropped)
 		}

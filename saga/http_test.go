@@ -51,7 +51,9 @@ type shop struct {
 func openShop(t *testing.T, play play) *shop {
 	t.Helper()
 	s := &shop{cart: uuid.New(), contacts: map[uuid.UUID]order.Contact{}}
-	s.seal = func(cart.CheckOut) (cart.Sealed, error) { return cart.Sealed{CheckoutID: s.seals(1000)}, nil }
+	s.seal = func(cmd cart.CheckOut) (cart.Sealed, error) {
+		return cart.Sealed{CheckoutID: s.seals(1000), ContactID: cmd.ContactID}, nil
+	}
 	s.process = start(t, pgtest.New(t), play, func(c *Config) {
 		c.Rooms.CartVisible = func(_ context.Context, caller web.Caller, id uuid.UUID) (string, error) {
 			if id != s.cart || caller.Subject != "ann" && !caller.Operator() {
@@ -180,7 +182,9 @@ func TestCheckOutOverHTTP(t *testing.T) {
 		t.Parallel()
 		s := openShop(t, well)
 		id := s.seals(1000)
-		s.seal = func(cart.CheckOut) (cart.Sealed, error) { return cart.Sealed{CheckoutID: id, Replayed: true}, nil }
+		s.seal = func(cart.CheckOut) (cart.Sealed, error) {
+			return cart.Sealed{CheckoutID: id, ContactID: uuid.New(), Replayed: true}, nil
+		}
 		w, _ := s.checksOut()
 		require.Equal(t, "true", w.Header().Get("Idempotent-Replayed"))
 		require.Zero(t, s.kept(), "the first one stands")
@@ -194,6 +198,12 @@ func TestCheckOutOverHTTP(t *testing.T) {
 		w, _ = s.checksOut()
 		require.Equal(t, http.StatusServiceUnavailable, w.Code)
 		require.Equal(t, 1, s.kept(), "the cart may be sealed")
+		s.seal = func(cmd cart.CheckOut) (cart.Sealed, error) {
+			return cart.Sealed{CheckoutID: id, ContactID: cmd.ContactID, Replayed: true}, nil
+		}
+		w, _ = s.checksOut()
+		require.Equal(t, "true", w.Header().Get("Idempotent-Replayed"))
+		require.Equal(t, 2, s.kept(), "the first answer was lost: it is sealed with this one")
 	})
 	t.Run("AServerThatStopsHoldsNobody", func(t *testing.T) {
 		t.Parallel()
