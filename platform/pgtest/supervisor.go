@@ -54,7 +54,11 @@ func supervise(dir string) int {
 		if err := prepareRole(ctx, base); err != nil {
 			return failed(err)
 		}
-		pool, err := startBouncer(ctx, filepath.Join(dir, poolDir), base, poolSize)
+		pooled := filepath.Join(dir, poolDir)
+		if err := os.RemoveAll(pooled); err != nil { // of a supervisor that was killed
+			return failed(err)
+		}
+		pool, err := startBouncer(ctx, pooled, base, poolSize)
 		if err != nil {
 			return failed(err)
 		}
