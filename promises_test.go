@@ -60,7 +60,7 @@ func (b books) chargedOnce(says func(string, ...any)) {
 	owed := map[uuid.UUID]int64{}
 	for id, o := range b.orders {
 		if o.Status == order.StatusConfirmed || o.Status == order.StatusFulfilled {
-			owed[o.PaymentID] += o.Total
+			owed[o.PaymentID] += o.Total - o.Refunded
 			if !b.contacts[o.ContactID] {
 				says("order %s has lost its contact", id)
 			}
@@ -72,6 +72,9 @@ func (b books) chargedOnce(says func(string, ...any)) {
 		}
 	}
 	for id, e := range b.ledger {
+		if e.refunded > e.captured {
+			says("payment %s: %d of %d were refunded", id, e.refunded, e.captured)
+		}
 		if owed[id] == 0 && e.captured != e.refunded {
 			says("payment %s: %d − %d captured − refunded, and no order", id, e.captured, e.refunded)
 		}
@@ -99,6 +102,9 @@ func (b books) oneOrderPerCheckout(says func(string, ...any)) {
 		}
 	}
 	for id, s := range b.sagas {
+		if s.Type != "checkout" {
+			continue
+		}
 		want := []uuid.UUID(nil)
 		if s.Status == saga.Completed {
 			want = []uuid.UUID{s.Checkout.OrderID}
@@ -141,7 +147,7 @@ func (b books) noOversell(says func(string, ...any)) {
 func (b books) nothingUnderWay(says func(string, ...any)) {
 	for id, s := range b.sagas {
 		if !s.Status.Ended() {
-			says("checkout %s is %s", id, s.Status)
+			says("%s %s is %s", s.Type, id, s.Status)
 		}
 	}
 	for id, c := range b.carts {

@@ -109,6 +109,17 @@ func decideCancel(o State, cmd Cancel) (decision, error) {
 	return d, nil
 }
 
+// decideNoteRefund counts each refund once.
+func decideNoteRefund(o State, cmd NoteRefund) (decision, error) {
+	switch {
+	case !o.placed():
+		return decision{}, errNotFound
+	case slices.Contains(o.Refunds, cmd.RefundID):
+		return decision{}, nil
+	}
+	return decision{order: []Event{Refunded{RefundID: cmd.RefundID, Amount: cmd.Amount}}}, nil
+}
+
 func decideFulfil(o State, id uuid.UUID) (decision, error) {
 	switch o.Status {
 	case statusNone:

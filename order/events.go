@@ -42,6 +42,12 @@ type Cancelled struct {
 // Fulfilled says that the goods left the house.
 type Fulfilled struct{}
 
+// Refunded says that a part of what was paid was given back.
+type Refunded struct {
+	RefundID uuid.UUID `json:"refund_id"`
+	Amount   int64     `json:"amount"` // minor units
+}
+
 // Kind is the name that the event is stored under.
 func (Placed) Kind() string { return "order.placed" }
 
@@ -54,10 +60,14 @@ func (Cancelled) Kind() string { return "order.cancelled" }
 // Kind is the name that the event is stored under.
 func (Fulfilled) Kind() string { return "order.fulfilled" }
 
+// Kind is the name that the event is stored under.
+func (Refunded) Kind() string { return "order.refunded" }
+
 func (Placed) ofOrder()    {}
 func (Confirmed) ofOrder() {}
 func (Cancelled) ofOrder() {}
 func (Fulfilled) ofOrder() {}
+func (Refunded) ofOrder()  {}
 
 func decodeEvent(kind string, data []byte) (Event, error) {
 	switch kind {
@@ -69,6 +79,8 @@ func decodeEvent(kind string, data []byte) (Event, error) {
 		return eventstore.As[Cancelled](data)
 	case Fulfilled{}.Kind():
 		return eventstore.As[Fulfilled](data)
+	case Refunded{}.Kind():
+		return eventstore.As[Refunded](data)
 	}
 	return nil, eventstore.UnknownKind(kind)
 }

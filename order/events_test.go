@@ -22,6 +22,7 @@ var orderExamples = []Event{
 	Confirmed{Currency: "GBP", Total: 4948},
 	Cancelled{Reason: "payment_declined"},
 	Fulfilled{},
+	Refunded{RefundID: exampleID("6"), Amount: 500},
 }
 
 var stockExamples = []StockEvent{

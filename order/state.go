@@ -36,6 +36,8 @@ type State struct {
 	Lines       []Line       `json:"lines"`
 	Adjustments []Adjustment `json:"adjustments"`
 	Total       int64        `json:"total"`
+	Refunded    int64        `json:"refunded,omitempty"` // of the total
+	Refunds     []uuid.UUID  `json:"refunds,omitempty"`  // those that Refunded counts
 	ContactID   uuid.UUID    `json:"contact_id"`
 	Reason      string       `json:"reason,omitempty"` // of its cancellation
 }
@@ -70,12 +72,14 @@ func evolve(s State, event Event) State {
 		s.Status, s.Reason = StatusCancelled, e.Reason
 	case Fulfilled:
 		s.Status = StatusFulfilled
+	case Refunded:
+		s.Refunded, s.Refunds = s.Refunded+e.Amount, append(slices.Clone(s.Refunds), e.RefundID)
 	}
 	return s
 }
 
 var orders = &eventstore.Aggregate[State, Event]{
-	Kind: "order", Fold: 1, Decode: decodeEvent, Evolve: evolve,
+	Kind: "order", Fold: 2, Decode: decodeEvent, Evolve: evolve,
 	Index: func(s State, _ time.Time) eventstore.Index {
 		return eventstore.Index{Customer: s.CustomerID, Status: string(s.Status), Key: s.Number}
 	},

@@ -20,6 +20,10 @@ var examples = []Event{
 			Adjustments: []Adjustment{{Code: "shipping", Label: "Royal Mail", Amount: 495}},
 		},
 	},
+	RefundStarted{
+		Definition: 1, CustomerID: "ann", At: noon,
+		Refund: Refund{RefundID: uuid.UUID{6}, OrderID: uuid.UUID{3}, PaymentID: uuid.UUID{4}, Currency: "GBP", Amount: 500, Reason: "Broken."},
+	},
 	StepDone{Step: PlaceOrder, BeganAt: noon, At: after(time.Millisecond)},
 	StepRetried{
 		Step: UndoPayment, Error: "It took too long.", Unknown: true, Certain: true, Ours: true,
