@@ -94,7 +94,7 @@ func (b books) chargedOnce(says func(string, ...any)) {
 func (b books) oneOrderPerCheckout(says func(string, ...any)) {
 	orders := map[uuid.UUID][]uuid.UUID{}
 	for id, o := range b.orders {
-		if o.CheckoutID != uuid.Nil && o.Status != order.StatusCancelled {
+		if o.CheckoutID != uuid.Nil && (o.Status != order.StatusCancelled || o.CancellationID != uuid.Nil) {
 			orders[o.CheckoutID] = append(orders[o.CheckoutID], id)
 		}
 		if s, ok := b.sagas[o.CheckoutID]; o.CheckoutID != uuid.Nil && (!ok || s.Checkout.Total != o.Total) {
@@ -128,7 +128,7 @@ func (b books) noOversell(says func(string, ...any)) {
 	held := map[string]int64{}
 	for _, o := range b.orders {
 		for _, l := range o.Lines {
-			if l.Tracked && (o.Status == order.StatusPending || o.Status == order.StatusConfirmed) {
+			if l.Tracked && (o.Status == order.StatusPending || o.Status == order.StatusConfirmed || o.Status == order.StatusCancelling) {
 				held[l.SKU] += l.Quantity
 			}
 		}
@@ -156,8 +156,8 @@ func (b books) nothingUnderWay(says func(string, ...any)) {
 		}
 	}
 	for id, o := range b.orders {
-		if o.Status == order.StatusPending {
-			says("order %s is still pending", id)
+		if o.Status == order.StatusPending || o.Status == order.StatusCancelling {
+			says("order %s is still %s", id, o.Status)
 		}
 	}
 }

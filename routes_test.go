@@ -60,6 +60,7 @@ var routes = []route{
 	{method: "GET", path: "/v1/orders", who: "customer"},
 	{method: "GET", path: "/v1/orders/{order}", who: "customer"},
 	{method: "POST", path: "/v1/orders/{order}/fulfil", who: "admin", key: true},
+	{method: "POST", path: "/v1/orders/{order}/cancel", who: "customer", key: true, body: `{"reason":"Ordered twice."}`},
 	{method: "POST", path: "/v1/orders/{order}/refunds", who: "admin", key: true, body: `{"reason":"Broken."}`},
 	{method: "GET", path: "/v1/payments/{payment}", who: "customer"},
 	{method: "GET", path: "/v1/stock/{sku}", who: "admin"},

@@ -52,6 +52,10 @@ type NoteRefund struct {
 	Amount            int64 // minor units
 }
 
+// EndCancellation makes an order that is being cancelled a cancelled one, refunded in full, and gives its stock back.
+// Refused: not_cancelling.
+type EndCancellation struct{ OrderID uuid.UUID }
+
 // Command is what other rooms may ask of an order.
 //
 //sumtype:decl
@@ -61,7 +65,8 @@ func (Place) command()   {}
 func (Confirm) command() {}
 func (Cancel) command()  {}
 
-func (NoteRefund) command() {}
+func (NoteRefund) command()      {}
+func (EndCancellation) command() {}
 
 // Handle does a command of a saga. id makes it happen once; correlation, the id of the checkout, stands beside its
 // events. Repeated under whatever id, it changes nothing and is no error.
@@ -76,6 +81,8 @@ func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Comm
 		return m.cancel(ctx, by, cmd)
 	case NoteRefund:
 		return m.noteRefund(ctx, by, cmd)
+	case EndCancellation:
+		return m.endCancellation(ctx, by, cmd)
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"shopping-cart/eventstore"
 	"shopping-cart/platform/web"
 )
 
@@ -16,16 +15,6 @@ func (m *Module) Paid(ctx context.Context, caller web.Caller, id uuid.UUID) (Pai
 }
 
 func (m *Module) noteRefund(ctx context.Context, by sender, cmd NoteRefund) error {
-	_, err := m.store.Do(ctx, eventstore.Command{
-		ID: by.id, Fingerprint: by.fingerprint, Meta: by.meta, Streams: []eventstore.Ref{orders.Ref(cmd.OrderID)},
-		Decide: func(tx *eventstore.Tx) error {
-			d, err := decideNoteRefund(orders.Get(tx, cmd.OrderID).State, cmd)
-			if err != nil {
-				return err
-			}
-			d.append(tx, cmd.OrderID)
-			return nil
-		},
-	})
+	_, err := m.changeAlone(ctx, by, cmd.OrderID, func(o State) (decision, error) { return decideNoteRefund(o, cmd) })
 	return err
 }

@@ -40,6 +40,8 @@ type State struct {
 	Refunds     []uuid.UUID  `json:"refunds,omitempty"`  // those that Refunded counts
 	ContactID   uuid.UUID    `json:"contact_id"`
 	Reason      string       `json:"reason,omitempty"` // of its cancellation
+
+	CancellationID uuid.UUID `json:"cancellation_id,omitzero"` // of the saga that cancels it after its confirmation
 }
 
 // placed reports whether there ever was an order: a tombstone alone is none, and nobody sees it.
@@ -68,7 +70,12 @@ func evolve(s State, event Event) State {
 		}
 	case Confirmed:
 		s.Status = StatusConfirmed
+	case CancellationRequested:
+		s.Status, s.Reason, s.CancellationID = StatusCancelling, e.Reason, e.CancellationID
 	case Cancelled:
+		if s.Status == StatusCancelling { // the last of the money went back before
+			s.Refunded = s.Total
+		}
 		s.Status, s.Reason = StatusCancelled, e.Reason
 	case Fulfilled:
 		s.Status = StatusFulfilled

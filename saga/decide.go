@@ -26,7 +26,7 @@ type definition struct {
 }
 
 // definitions are all that ever were: an old instance may still be on its way.
-var definitions = []definition{checkout, refund}
+var definitions = []definition{checkout, cancellation, refund}
 
 var errUnknownDefinition = errors.New("a definition that is not known here")
 

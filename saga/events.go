@@ -33,6 +33,14 @@ type RefundStarted struct {
 	At         time.Time `json:"at"`
 }
 
+// CancellationStarted: a saga gives back what was paid for an order, and its stock.
+type CancellationStarted struct {
+	Definition   int          `json:"definition"`
+	CustomerID   string       `json:"customer_id"`
+	Cancellation Cancellation `json:"cancellation"`
+	At           time.Time    `json:"at"`
+}
+
 // StepDone: a step, or the undoing of one, did what it should.
 type StepDone struct {
 	Step    string    `json:"step"`
@@ -128,6 +136,17 @@ type Refund struct {
 	Reason    string    `json:"reason"`
 }
 
+// Cancellation is what the cancellation saga knows from its start.
+type Cancellation struct {
+	CancellationID uuid.UUID `json:"cancellation_id"` // and of the saga
+	OrderID        uuid.UUID `json:"order_id"`
+	PaymentID      uuid.UUID `json:"payment_id"`
+	CheckoutID     uuid.UUID `json:"checkout_id"`
+	Currency       string    `json:"currency"`
+	Total          int64     `json:"total"` // minor units
+	Reason         string    `json:"reason"`
+}
+
 // Line is a line of the sealed cart; UnitPrice in minor units.
 type Line struct {
 	SKU       string `json:"sku"`
@@ -143,23 +162,25 @@ type Adjustment struct {
 	Amount int64  `json:"amount"`
 }
 
-func (Started) Kind() string         { return "saga.started" }
-func (RefundStarted) Kind() string   { return "saga.refund_started" }
-func (StepDone) Kind() string        { return "saga.step_done" }
-func (StepRetried) Kind() string     { return "saga.step_retried" }
-func (StepWaits) Kind() string       { return "saga.step_waits" }
-func (StepRefused) Kind() string     { return "saga.step_refused" }
-func (AttentionNeeded) Kind() string { return "saga.attention_needed" }
-func (Ended) Kind() string           { return "saga.ended" }
+func (Started) Kind() string             { return "saga.started" }
+func (RefundStarted) Kind() string       { return "saga.refund_started" }
+func (CancellationStarted) Kind() string { return "saga.cancellation_started" }
+func (StepDone) Kind() string            { return "saga.step_done" }
+func (StepRetried) Kind() string         { return "saga.step_retried" }
+func (StepWaits) Kind() string           { return "saga.step_waits" }
+func (StepRefused) Kind() string         { return "saga.step_refused" }
+func (AttentionNeeded) Kind() string     { return "saga.attention_needed" }
+func (Ended) Kind() string               { return "saga.ended" }
 
-func (Started) isEvent()         {}
-func (RefundStarted) isEvent()   {}
-func (StepDone) isEvent()        {}
-func (StepRetried) isEvent()     {}
-func (StepWaits) isEvent()       {}
-func (StepRefused) isEvent()     {}
-func (AttentionNeeded) isEvent() {}
-func (Ended) isEvent()           {}
+func (Started) isEvent()             {}
+func (RefundStarted) isEvent()       {}
+func (CancellationStarted) isEvent() {}
+func (StepDone) isEvent()            {}
+func (StepRetried) isEvent()         {}
+func (StepWaits) isEvent()           {}
+func (StepRefused) isEvent()         {}
+func (AttentionNeeded) isEvent()     {}
+func (Ended) isEvent()               {}
 
 func decodeEvent(kind string, data []byte) (Event, error) {
 	switch kind {
@@ -167,6 +188,8 @@ func decodeEvent(kind string, data []byte) (Event, error) {
 		return eventstore.As[Started](data)
 	case RefundStarted{}.Kind():
 		return eventstore.As[RefundStarted](data)
+	case CancellationStarted{}.Kind():
+		return eventstore.As[CancellationStarted](data)
 	case StepDone{}.Kind():
 		return eventstore.As[StepDone](data)
 	case StepRetried{}.Kind():

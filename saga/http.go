@@ -92,7 +92,7 @@ func stepsOf(s State) []StepView {
 	if s.Failure == nil {
 		d, _ := definitionOf(s) // of one that is not known here, no more is known than what was done
 		for _, name := range d.Steps {
-			skipped := name == ChargeMoney && s.Checkout.Total == 0
+			skipped := name == ChargeMoney && s.Checkout.Total == 0 || name == UndoPayment && s.Cancellation.Total == 0
 			if s.Step(name).Status == StepPending && !skipped {
 				steps = append(steps, Step{Name: name, Status: StepPending})
 			}

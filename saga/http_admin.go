@@ -19,13 +19,13 @@ var errNoModule = web.Refused("module", "unknown_module", "Name one of cart, ord
 // View is a saga as operators see it: what it is about, and every step and attempt.
 type View struct {
 	ID         uuid.UUID    `json:"id" format:"uuid"`
-	Type       string       `json:"type" enums:"checkout,refund"`
+	Type       string       `json:"type" enums:"checkout,cancellation,refund"`
 	CartID     *uuid.UUID   `json:"cart_id" format:"uuid" extensions:"x-nullable"` // of a checkout
 	OrderID    uuid.UUID    `json:"order_id" format:"uuid"`
 	PaymentID  *uuid.UUID   `json:"payment_id" format:"uuid" extensions:"x-nullable"` // null when there is nothing to pay
 	CustomerID string       `json:"customer_id"`
 	Status     Status       `json:"status" enums:"running,requires_action,compensating,completed,failed,cancelled,needs_attention"`
-	Total      money.Amount `json:"total"` // of the checkout; what a refund gives back
+	Total      money.Amount `json:"total"` // of the checkout or the order; what a refund gives back
 	Failure    *FailureView `json:"failure" extensions:"x-nullable"`
 	NextAction *NextAction  `json:"next_action" extensions:"x-nullable"`
 	Steps      []StepView   `json:"steps"`
@@ -57,9 +57,15 @@ func operatorsViewOf(saga eventstore.Stream[State]) View {
 		Total: of.Total, Failure: of.Failure, NextAction: of.NextAction, Steps: of.Steps, CreatedAt: of.CreatedAt, UpdatedAt: of.UpdatedAt,
 		Version: saga.Version, WakeAt: optional(wakeAt(s)),
 	}
-	if r := s.Refund; r != nil {
+	switch r, c := s.Refund, s.Cancellation; {
+	case r != nil:
 		v.OrderID, v.PaymentID, v.Total = r.OrderID, &r.PaymentID, r.money()
-	} else {
+	case c != nil:
+		v.OrderID, v.Total = c.OrderID, money.Of(c.Total, c.Currency)
+		if c.Total > 0 {
+			v.PaymentID = &c.PaymentID
+		}
+	default:
 		v.CartID = &of.CartID
 	}
 	return v
@@ -80,7 +86,7 @@ func eventViewOf(e eventstore.Recorded) EventView {
 //	@Tags			operators
 //	@Security		Bearer
 //	@Param			status	query		string	false	"Status"			Enums(running,requires_action,compensating,completed,failed,cancelled,needs_attention)
-//	@Param			type	query		string	false	"Type of saga"		Enums(checkout,refund)
+//	@Param			type	query		string	false	"Type of saga"		Enums(checkout,cancellation,refund)
 //	@Param			limit	query		int		false	"At most this many"	minimum(1)	maximum(100)	default(20)
 //	@Param			cursor	query		string	false	"next_cursor of the page before"
 //	@Success		200		{object}	web.Page[View]

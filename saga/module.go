@@ -83,7 +83,7 @@ type Module struct {
 	watch  *watch
 }
 
-// New makes the module and subscribes it to what starts and wakes sagas. Stores must hold those of cart and payment.
+// New makes the module and subscribes it to what starts and wakes sagas. Stores must hold those of cart, order and payment.
 func New(c Config) *Module {
 	if c.Ended == nil {
 		c.Ended = func(string, string, time.Duration) {}
@@ -96,6 +96,7 @@ func New(c Config) *Module {
 		active: map[uuid.UUID]*drive{},
 	}
 	eventstore.Subscribe(c.Stores["cart"], "start-checkout", m.startCheckout)
+	eventstore.Subscribe(c.Stores["order"], "start-cancellation", m.startCancellation)
 	eventstore.Subscribe(c.Stores["payment"], "start-refund", m.startRefund)
 	eventstore.Subscribe(c.Stores["payment"], "wake-checkout", m.wakeByWebhook)
 	eventstore.Subscribe(c.Stores["payment"], "cancel-checkout", func(ctx context.Context, e eventstore.Message[payment.UndoRequested]) error {
@@ -117,6 +118,17 @@ func (m *Module) startCheckout(ctx context.Context, e eventstore.Message[cart.Ch
 // startRefund begins the saga of a refund that was ordered at a payment.
 func (m *Module) startRefund(ctx context.Context, e eventstore.Message[payment.RefundOrdered]) error {
 	return m.start(ctx, e.Event.ID, e.Meta, refund, refundOf(e.Event, e.Stream))
+}
+
+// startCancellation begins the saga of an order that is to be cancelled.
+func (m *Module) startCancellation(ctx context.Context, e eventstore.Message[order.CancellationRequested]) error {
+	return m.start(ctx, e.Event.CancellationID, e.Meta, cancellation, cancellationOf(e.Event, e.Stream))
+}
+
+// CheckoutEnded reports whether a checkout has ended: from then on it does nothing more.
+func (m *Module) CheckoutEnded(ctx context.Context, id uuid.UUID) (bool, error) {
+	saga, err := sagas.Load(ctx, m.store, id)
+	return saga.State.Status.Ended(), err
 }
 
 // start begins a saga, once, and drives it. Its first steps go out beside the write of its start.

@@ -132,7 +132,7 @@ func TestBackoffHolds(t *testing.T) {
 			if e.Step == ChargeMoney {
 				tried = e.BeganAt
 			}
-		case Started, RefundStarted, StepWaits, StepRefused, AttentionNeeded, Ended:
+		case Started, RefundStarted, CancellationStarted, StepWaits, StepRefused, AttentionNeeded, Ended:
 		}
 	}
 	require.False(t, due.IsZero())

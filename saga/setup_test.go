@@ -38,6 +38,8 @@ func others(kind string) *eventstore.Aggregate[struct{}, eventstore.Event] {
 				return eventstore.As[payment.Notified](data)
 			case payment.UndoRequested{}.Kind():
 				return eventstore.As[payment.UndoRequested](data)
+			case order.CancellationRequested{}.Kind():
+				return eventstore.As[order.CancellationRequested](data)
 			case payment.RefundOrdered{}.Kind():
 				return eventstore.As[payment.RefundOrdered](data)
 			}
@@ -48,7 +50,7 @@ func others(kind string) *eventstore.Aggregate[struct{}, eventstore.Event] {
 	}
 }
 
-var carts, payments = others("cart"), others("payment")
+var carts, orders, payments = others("cart"), others("order"), others("payment")
 
 // play says how the n-th call of a step comes out, counted from 1. An order or a cart only minds the error.
 type play func(ctx context.Context, step string, n int) (payment.Outcome, error)
@@ -107,6 +109,7 @@ func start(t *testing.T, url string, play play, configure ...func(*Config)) *pro
 		Committer: c, Query: pools.Query, Control: pools.Control, Views: pools.Views, Log: slog.New(slog.DiscardHandler), Patience: time.Hour,
 		Stores: map[string]*eventstore.Store{
 			"cart": eventstore.Open(c, pools.Query, "cart", carts), "payment": eventstore.Open(c, pools.Query, "payment", payments),
+			"order": eventstore.Open(c, pools.Query, "orders", orders),
 		},
 		Rooms: Rooms{
 			Order: func(ctx context.Context, _, _ uuid.UUID, cmd order.Command) error {
@@ -154,6 +157,8 @@ func stepOf(cmd order.Command) string {
 		return CancelOrder
 	case order.NoteRefund:
 		return NoteRefund
+	case order.EndCancellation:
+		return EndCancellation
 	}
 	panic("no command of an order")
 }
