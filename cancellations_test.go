@@ -148,10 +148,11 @@ func cancelledOrFulfilled(t *testing.T, s *site) {
 			t.Parallel()
 			ada := s.shopper(t)
 			c, sku := ada.buys(t, 1250, "sim_ok")
-			fulfilling, cancelling := make(chan answer, 1), make(chan answer, 1)
-			go func() { fulfilling <- s.fulfils(t, c.OrderID) }()
-			go func() { cancelling <- ada.cancelsOrder(t, c.OrderID) }()
-			fulfilled, cancelled := <-fulfilling, <-cancelling
+			path := "/v1/orders/" + c.OrderID.String()
+			both := s.together(t,
+				posted{s.admin, path + "/fulfil", nil, uuid.NewString()},
+				posted{ada.token, path + "/cancel", map[string]any{"reason": "Ordered twice."}, uuid.NewString()})
+			fulfilled, cancelled := both[0], both[1]
 			if fulfilled.StatusCode == http.StatusOK {
 				refuses(t, cancelled, http.StatusConflict, "already_fulfilled")
 				require.Equal(t, []string{"authorize", "capture"}, s.ledger(t, *c.PaymentID))

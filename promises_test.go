@@ -29,6 +29,7 @@ type books struct {
 	payments map[uuid.UUID]payment.State
 	sagas    map[uuid.UUID]saga.State
 	contacts map[uuid.UUID]bool
+	known    map[string]bool // customers of whom there is a contact: those of the others were erased
 	ledger   map[uuid.UUID]entries
 	sealed   map[uuid.UUID]ending // by checkout
 	faults   []string             // of the stores themselves
@@ -61,7 +62,7 @@ func (b books) chargedOnce(says func(string, ...any)) {
 	for id, o := range b.orders {
 		if o.Status == order.StatusConfirmed || o.Status == order.StatusFulfilled {
 			owed[o.PaymentID] += o.Total - o.Refunded
-			if !b.contacts[o.ContactID] {
+			if !b.contacts[o.ContactID] && b.known[o.CustomerID] {
 				says("order %s has lost its contact", id)
 			}
 		}
@@ -204,14 +205,15 @@ func readAll[S any](ctx context.Context, q querier, schema, kind string, into *m
 }
 
 func (b *books) readContacts(ctx context.Context, q querier) error {
-	b.contacts = map[uuid.UUID]bool{}
-	rows, err := q.Query(ctx, "select id from orders.contacts where email <> ''")
+	b.contacts, b.known = map[uuid.UUID]bool{}, map[string]bool{}
+	rows, err := q.Query(ctx, "select id, customer from orders.contacts where email <> ''")
 	if err != nil {
 		return err
 	}
 	var id uuid.UUID
-	_, err = pgx.ForEachRow(rows, []any{&id}, func() error {
-		b.contacts[id] = true
+	var customer string
+	_, err = pgx.ForEachRow(rows, []any{&id, &customer}, func() error {
+		b.contacts[id], b.known[customer] = true, true
 		return nil
 	})
 	return err
@@ -347,7 +349,16 @@ func TestPromises(t *testing.T) {
 		"LateCharge":        {`update payment.events set type = 'payment.undo_requested' where version = 1`, "went on with payment.capture_requested"},
 		"SagaGoesOn":        {`update saga.events set type = 'saga.ended' where version = 1`, "after its saga.ended"},
 		"LateAuthorization": {`update simulator.ledger set operation = case operation when 'authorize' then 'capture' else 'authorize' end`, "went capture, authorize"},
-		"ContactLost":       {`delete from orders.contacts`, "has lost its contact"},
+		"ContactLost": {`delete from orders.contacts where id in (select (state ->> 'contact_id')::uuid from orders.streams
+			where kind = 'order' and status = 'confirmed')`, "has lost its contact"},
+		"RefundUntold": {`insert into simulator.ledger (reference, operation, amount, currency) select reference, 'refund', 100, currency
+			from simulator.ledger where operation = 'capture'`, "500 − 100 captured − refunded, and orders for 500"},
+		"RefundedTooMuch": {`insert into simulator.ledger (reference, operation, amount, currency) select reference, 'refund', 501, currency
+			from simulator.ledger where operation = 'capture'`, "501 of 500 were refunded"},
+		"CancelledUnpaid": {`update orders.streams set state = jsonb_set(jsonb_set(state::jsonb, '{status}', '"cancelled"'), '{cancellation_id}',
+			to_jsonb(id)) where kind = 'order' and status = 'confirmed'`, "and no order"},
+		"CancellingForEver": {`update orders.streams set state = jsonb_set(state::jsonb, '{status}', '"cancelling"')
+			where kind = 'order' and status = 'confirmed'`, "is still cancelling"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tx, err := conn.Begin(t.Context())

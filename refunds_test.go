@@ -2,6 +2,8 @@ package main
 
 import (
 	"net/http"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -41,6 +43,30 @@ func (s *site) order(t testing.TB, id uuid.UUID) orderView {
 func (s *site) payment(t testing.TB, id uuid.UUID) paymentView {
 	t.Helper()
 	return get[paymentView](t, s, "/v1/payments/"+id.String(), s.admin)
+}
+
+// posted is a request that makes something happen once.
+type posted struct {
+	token, path string
+	body        any
+	key         string
+}
+
+// together sends wishes at the same time, and gives their answers in order.
+func (s *site) together(t *testing.T, wishes ...posted) []answer {
+	t.Helper()
+	answers, errs := make([]answer, len(wishes)), make([]error, len(wishes))
+	var all sync.WaitGroup
+	for i, w := range wishes {
+		all.Go(func() {
+			answers[i], errs[i] = s.try(t.Context(), http.MethodPost, w.path, w.token, w.body, "Idempotency-Key", w.key, "Prefer", waiting)
+		})
+	}
+	all.Wait()
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+	return answers
 }
 
 func TestRefunds(t *testing.T) {
@@ -119,13 +145,10 @@ func refundedOnce(t *testing.T, s *site) {
 
 	key = uuid.NewString() // eight at once, and a refusal before
 	refuses(t, s.refunds(t, c.OrderID, 9999, "Idempotency-Key", key), http.StatusUnprocessableEntity, "exceeds_captured")
-	answers := make(chan answer, 8)
-	for range cap(answers) {
-		go func() { answers <- s.refunds(t, c.OrderID, 300, "Idempotency-Key", key, "Prefer", waiting) }()
-	}
+	same := posted{s.admin, "/v1/orders/" + c.OrderID.String() + "/refunds", map[string]any{"reason": "Broken.", "amount": gbp(300)}, key}
 	ids := map[uuid.UUID]bool{}
-	for range cap(answers) {
-		ids[as[refundView](t, <-answers, http.StatusCreated).ID] = true
+	for _, a := range s.together(t, slices.Repeat([]posted{same}, 8)...) {
+		ids[as[refundView](t, a, http.StatusCreated).ID] = true
 	}
 	require.Len(t, ids, 1)
 	require.Equal(t, []string{"authorize", "capture", "refund", "refund"}, s.ledger(t, *c.PaymentID))

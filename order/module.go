@@ -56,6 +56,7 @@ type Module struct {
 	views   *gorm.DB
 	numbers *numbers
 	run     eventstore.RunConfig
+	log     *slog.Logger
 
 	checkoutEnded func(ctx context.Context, checkout uuid.UUID) (bool, error)
 }
@@ -74,7 +75,7 @@ func New(c Config) *Module {
 		run: eventstore.RunConfig{Alone: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
 			c.Log.Error("the order module will try again", slog.Any("error", err))
 		}},
-		checkoutEnded: c.CheckoutEnded,
+		log: c.Log, checkoutEnded: c.CheckoutEnded,
 	}
 }
 
@@ -88,6 +89,7 @@ func (m *Module) Routes(s *web.Server) {
 	s.Customer.GET("/v1/orders/:id", m.show)
 	s.Customer.POST("/v1/orders/:id/cancel", m.postCancel)
 	admin.POST("/v1/orders/:id/fulfil", m.postFulfil)
+	admin.DELETE("/v1/customers/:id/contacts", m.deleteContacts)
 	admin.GET("/v1/admin/orders", m.listAll)
 	admin.GET("/v1/admin/sales", m.showSales)
 	admin.PUT("/v1/stock/:sku", m.putStock)
