@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"shopping-cart/cart"
@@ -242,6 +243,7 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 	p.orders = order.New(order.Config{
 		Committer: on("orders").committer, Query: on("orders").pools.Query, Control: on("orders").pools.Control, Views: on("orders").pools.Views,
 		Alone: alone, Log: log, ReceiptRetention: settings.ReceiptRetention,
+		CheckoutEnded: func(ctx context.Context, id uuid.UUID) (bool, error) { return p.sagas.CheckoutEnded(ctx, id) },
 	})
 	p.carts = cart.New(cart.Config{
 		Committer: on("cart").committer, Query: on("cart").pools.Query, Control: on("cart").pools.Control, Views: on("cart").pools.Views,
@@ -270,6 +272,7 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 			CheckOut: p.carts.CheckOut, CartVisible: p.carts.Visible, Cart: p.carts.Handle,
 			Order: p.orders.Handle, SaveContact: p.orders.SaveContact, DropContact: p.orders.DropContact,
 			Charge: p.payments.Charge, UndoPayment: p.payments.Undo, CancelPayment: p.payments.Cancel,
+			OrderPaid: p.orders.Paid, RequestRefund: p.payments.RequestRefund, Refund: p.payments.Refund, RefundsUnderWay: p.payments.RefundsUnderWay,
 		},
 	})
 	metrics.SagaAge("checkout", p.sagas.OldestUnfinished)

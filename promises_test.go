@@ -29,6 +29,7 @@ type books struct {
 	payments map[uuid.UUID]payment.State
 	sagas    map[uuid.UUID]saga.State
 	contacts map[uuid.UUID]bool
+	known    map[string]bool // customers of whom there is a contact: those of the others were erased
 	ledger   map[uuid.UUID]entries
 	sealed   map[uuid.UUID]ending // by checkout
 	faults   []string             // of the stores themselves
@@ -60,8 +61,8 @@ func (b books) chargedOnce(says func(string, ...any)) {
 	owed := map[uuid.UUID]int64{}
 	for id, o := range b.orders {
 		if o.Status == order.StatusConfirmed || o.Status == order.StatusFulfilled {
-			owed[o.PaymentID] += o.Total
-			if !b.contacts[o.ContactID] {
+			owed[o.PaymentID] += o.Total - o.Refunded
+			if !b.contacts[o.ContactID] && b.known[o.CustomerID] {
 				says("order %s has lost its contact", id)
 			}
 		}
@@ -72,6 +73,9 @@ func (b books) chargedOnce(says func(string, ...any)) {
 		}
 	}
 	for id, e := range b.ledger {
+		if e.refunded > e.captured {
+			says("payment %s: %d of %d were refunded", id, e.refunded, e.captured)
+		}
 		if owed[id] == 0 && e.captured != e.refunded {
 			says("payment %s: %d − %d captured − refunded, and no order", id, e.captured, e.refunded)
 		}
@@ -91,7 +95,7 @@ func (b books) chargedOnce(says func(string, ...any)) {
 func (b books) oneOrderPerCheckout(says func(string, ...any)) {
 	orders := map[uuid.UUID][]uuid.UUID{}
 	for id, o := range b.orders {
-		if o.CheckoutID != uuid.Nil && o.Status != order.StatusCancelled {
+		if o.CheckoutID != uuid.Nil && (o.Status != order.StatusCancelled || o.CancellationID != uuid.Nil) {
 			orders[o.CheckoutID] = append(orders[o.CheckoutID], id)
 		}
 		if s, ok := b.sagas[o.CheckoutID]; o.CheckoutID != uuid.Nil && (!ok || s.Checkout.Total != o.Total) {
@@ -99,6 +103,9 @@ func (b books) oneOrderPerCheckout(says func(string, ...any)) {
 		}
 	}
 	for id, s := range b.sagas {
+		if s.Type != "checkout" {
+			continue
+		}
 		want := []uuid.UUID(nil)
 		if s.Status == saga.Completed {
 			want = []uuid.UUID{s.Checkout.OrderID}
@@ -122,7 +129,7 @@ func (b books) noOversell(says func(string, ...any)) {
 	held := map[string]int64{}
 	for _, o := range b.orders {
 		for _, l := range o.Lines {
-			if l.Tracked && (o.Status == order.StatusPending || o.Status == order.StatusConfirmed) {
+			if l.Tracked && (o.Status == order.StatusPending || o.Status == order.StatusConfirmed || o.Status == order.StatusCancelling) {
 				held[l.SKU] += l.Quantity
 			}
 		}
@@ -141,7 +148,7 @@ func (b books) noOversell(says func(string, ...any)) {
 func (b books) nothingUnderWay(says func(string, ...any)) {
 	for id, s := range b.sagas {
 		if !s.Status.Ended() {
-			says("checkout %s is %s", id, s.Status)
+			says("%s %s is %s", s.Type, id, s.Status)
 		}
 	}
 	for id, c := range b.carts {
@@ -150,8 +157,8 @@ func (b books) nothingUnderWay(says func(string, ...any)) {
 		}
 	}
 	for id, o := range b.orders {
-		if o.Status == order.StatusPending {
-			says("order %s is still pending", id)
+		if o.Status == order.StatusPending || o.Status == order.StatusCancelling {
+			says("order %s is still %s", id, o.Status)
 		}
 	}
 }
@@ -198,14 +205,15 @@ func readAll[S any](ctx context.Context, q querier, schema, kind string, into *m
 }
 
 func (b *books) readContacts(ctx context.Context, q querier) error {
-	b.contacts = map[uuid.UUID]bool{}
-	rows, err := q.Query(ctx, "select id from orders.contacts where email <> ''")
+	b.contacts, b.known = map[uuid.UUID]bool{}, map[string]bool{}
+	rows, err := q.Query(ctx, "select id, customer from orders.contacts where email <> ''")
 	if err != nil {
 		return err
 	}
 	var id uuid.UUID
-	_, err = pgx.ForEachRow(rows, []any{&id}, func() error {
-		b.contacts[id] = true
+	var customer string
+	_, err = pgx.ForEachRow(rows, []any{&id, &customer}, func() error {
+		b.contacts[id], b.known[customer] = true, true
 		return nil
 	})
 	return err
@@ -341,7 +349,16 @@ func TestPromises(t *testing.T) {
 		"LateCharge":        {`update payment.events set type = 'payment.undo_requested' where version = 1`, "went on with payment.capture_requested"},
 		"SagaGoesOn":        {`update saga.events set type = 'saga.ended' where version = 1`, "after its saga.ended"},
 		"LateAuthorization": {`update simulator.ledger set operation = case operation when 'authorize' then 'capture' else 'authorize' end`, "went capture, authorize"},
-		"ContactLost":       {`delete from orders.contacts`, "has lost its contact"},
+		"ContactLost": {`delete from orders.contacts where id in (select (state ->> 'contact_id')::uuid from orders.streams
+			where kind = 'order' and status = 'confirmed')`, "has lost its contact"},
+		"RefundUntold": {`insert into simulator.ledger (reference, operation, amount, currency) select reference, 'refund', 100, currency
+			from simulator.ledger where operation = 'capture'`, "500 − 100 captured − refunded, and orders for 500"},
+		"RefundedTooMuch": {`insert into simulator.ledger (reference, operation, amount, currency) select reference, 'refund', 501, currency
+			from simulator.ledger where operation = 'capture'`, "501 of 500 were refunded"},
+		"CancelledUnpaid": {`update orders.streams set state = jsonb_set(jsonb_set(state::jsonb, '{status}', '"cancelled"'), '{cancellation_id}',
+			to_jsonb(id)) where kind = 'order' and status = 'confirmed'`, "and no order"},
+		"CancellingForEver": {`update orders.streams set state = jsonb_set(state::jsonb, '{status}', '"cancelling"')
+			where kind = 'order' and status = 'confirmed'`, "is still cancelling"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tx, err := conn.Begin(t.Context())

@@ -60,6 +60,9 @@ var routes = []route{
 	{method: "GET", path: "/v1/orders", who: "customer"},
 	{method: "GET", path: "/v1/orders/{order}", who: "customer"},
 	{method: "POST", path: "/v1/orders/{order}/fulfil", who: "admin", key: true},
+	{method: "POST", path: "/v1/orders/{order}/cancel", who: "customer", key: true, body: `{"reason":"Ordered twice."}`},
+	{method: "POST", path: "/v1/orders/{order}/refunds", who: "admin", key: true, body: `{"reason":"Broken."}`},
+	{method: "DELETE", path: "/v1/customers/{customer}/contacts", who: "admin"},
 	{method: "GET", path: "/v1/payments/{payment}", who: "customer"},
 	{method: "GET", path: "/v1/stock/{sku}", who: "admin"},
 	{method: "PUT", path: "/v1/stock/{sku}", who: "admin", body: `{"on_hand":100}`},
@@ -132,7 +135,7 @@ func owned(t *testing.T, s *site, ada, guest shopper) map[string]string {
 	return map[string]string{
 		"{sku}": sku, "{cart}": ada.fills(t, sku).ID.String(), "{other}": guest.fills(t, sku).ID.String(), "{token}": guest.token,
 		"{checkout}": done.ID.String(), "{order}": done.OrderID.String(), "{payment}": done.PaymentID.String(), "{provider}": "simulator",
-		"{parked}": uuid.NewString(), "{projection}": "daily_sales",
+		"{parked}": uuid.NewString(), "{projection}": "daily_sales", "{customer}": uuid.NewString(),
 	}
 }
 

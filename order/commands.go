@@ -46,7 +46,17 @@ type Cancel struct {
 	Reason  string
 }
 
-// Command is what other rooms may ask of an order: Place, Confirm or Cancel.
+// NoteRefund keeps that a part of what was paid was given back. Each refund counts once. Refused: not_found.
+type NoteRefund struct {
+	OrderID, RefundID uuid.UUID
+	Amount            int64 // minor units
+}
+
+// EndCancellation makes an order that is being cancelled a cancelled one, refunded in full, and gives its stock back.
+// Refused: not_cancelling.
+type EndCancellation struct{ OrderID uuid.UUID }
+
+// Command is what other rooms may ask of an order.
 //
 //sumtype:decl
 type Command interface{ command() }
@@ -54,6 +64,9 @@ type Command interface{ command() }
 func (Place) command()   {}
 func (Confirm) command() {}
 func (Cancel) command()  {}
+
+func (NoteRefund) command()      {}
+func (EndCancellation) command() {}
 
 // Handle does a command of a saga. id makes it happen once; correlation, the id of the checkout, stands beside its
 // events. Repeated under whatever id, it changes nothing and is no error.
@@ -66,8 +79,18 @@ func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Comm
 		return m.confirm(ctx, by, cmd)
 	case Cancel:
 		return m.cancel(ctx, by, cmd)
+	case NoteRefund:
+		return m.noteRefund(ctx, by, cmd)
+	case EndCancellation:
+		return m.endCancellation(ctx, by, cmd)
 	}
 	return nil
+}
+
+// Paid is what an order was paid with, and the version that it was read at.
+type Paid struct {
+	PaymentID uuid.UUID // of no payment, where there was nothing to pay
+	Version   int64
 }
 
 // Contact is the personal data of an order. It stands in no event and can be erased.

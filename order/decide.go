@@ -17,6 +17,8 @@ var (
 	errNotConfirmed     = fault.New(fault.Conflict, "not_confirmed", "This order is not confirmed yet.")
 	errAlreadyFulfilled = fault.New(fault.Conflict, "already_fulfilled", "This order was fulfilled already.")
 	errCancelling       = fault.New(fault.Conflict, "order_cancelling", "This order is being cancelled.")
+	errNotCancelling    = fault.New(fault.Conflict, "not_cancelling", "Nobody asked for this order to be cancelled.")
+	errCheckoutRunning  = fault.New(fault.Conflict, "checkout_running", "The checkout of this order has not ended yet. Cancel the checkout, or try again when it has.")
 	errBelowReserved    = fault.New(fault.Conflict, "below_reserved", "More than that is reserved for orders.")
 )
 
@@ -102,11 +104,64 @@ func decideCancel(o State, cmd Cancel) (decision, error) {
 		return decision{}, errAlreadyFulfilled
 	case statusNone, StatusPending:
 	}
-	d := decision{order: []Event{Cancelled{Reason: cmd.Reason}}, stock: map[string]StockEvent{}}
-	for sku, n := range o.tracked() {
-		d.stock[sku] = StockReleased{OrderID: cmd.OrderID, Quantity: n}
+	return cancelled(o, cmd.OrderID, cmd.Reason), nil
+}
+
+// decideRequestCancellation decides between cancelling and fulfilling. running: the checkout has not ended, and may still ask
+// after its payment; once it has, it never does.
+func decideRequestCancellation(o State, id uuid.UUID, reason string, running bool) (decision, error) {
+	switch o.Status {
+	case statusNone:
+		return decision{}, errNotFound
+	case StatusPending:
+		return decision{}, errCheckoutRunning
+	case StatusFulfilled:
+		return decision{}, errAlreadyFulfilled
+	case StatusCancelling, StatusCancelled:
+		return decision{}, nil
+	case StatusConfirmed:
 	}
-	return d, nil
+	if running {
+		return decision{}, errCheckoutRunning
+	}
+	return decision{order: []Event{CancellationRequested{
+		CancellationID: cancellationID(id), CheckoutID: o.CheckoutID, PaymentID: o.PaymentID, CustomerID: o.CustomerID,
+		Currency: o.Currency, Total: o.Total, Reason: reason,
+	}}}, nil
+}
+
+// cancellationID: an order is cancelled once.
+func cancellationID(order uuid.UUID) uuid.UUID { return uuid.NewSHA1(order, []byte("cancellation")) }
+
+func decideEndCancellation(o State, id uuid.UUID) (decision, error) {
+	switch o.Status {
+	case StatusCancelled:
+		return decision{}, nil
+	case statusNone, StatusPending, StatusConfirmed, StatusFulfilled:
+		return decision{}, errNotCancelling
+	case StatusCancelling:
+	}
+	return cancelled(o, id, o.Reason), nil
+}
+
+// cancelled ends an order and releases what it holds.
+func cancelled(o State, id uuid.UUID, reason string) decision {
+	d := decision{order: []Event{Cancelled{Reason: reason}}, stock: map[string]StockEvent{}}
+	for sku, n := range o.tracked() {
+		d.stock[sku] = StockReleased{OrderID: id, Quantity: n}
+	}
+	return d
+}
+
+// decideNoteRefund counts each refund once. A cancelled order has counted all of them.
+func decideNoteRefund(o State, cmd NoteRefund) (decision, error) {
+	switch {
+	case !o.placed():
+		return decision{}, errNotFound
+	case o.Status == StatusCancelled, slices.Contains(o.Refunds, cmd.RefundID):
+		return decision{}, nil
+	}
+	return decision{order: []Event{Refunded{RefundID: cmd.RefundID, Amount: cmd.Amount}}}, nil
 }
 
 func decideFulfil(o State, id uuid.UUID) (decision, error) {

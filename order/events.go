@@ -34,13 +34,31 @@ type Confirmed struct {
 	Total    int64  `json:"total"` // minor units
 }
 
-// Cancelled ended a pending order, or refuses one that has not come yet.
+// CancellationRequested says that a sale is to be undone. From here on it cannot be fulfilled. A saga sees it through.
+type CancellationRequested struct {
+	CancellationID uuid.UUID `json:"cancellation_id"` // of its saga
+	CheckoutID     uuid.UUID `json:"checkout_id"`
+	PaymentID      uuid.UUID `json:"payment_id"` // of no payment, where there was nothing to pay
+	CustomerID     string    `json:"customer_id"`
+	Currency       string    `json:"currency"`
+	Total          int64     `json:"total"` // minor units
+	Reason         string    `json:"reason"`
+}
+
+// Cancelled ended a pending order, or one whose cancellation was requested and whose money is back; or it refuses one that
+// has not come yet.
 type Cancelled struct {
 	Reason string `json:"reason"`
 }
 
 // Fulfilled says that the goods left the house.
 type Fulfilled struct{}
+
+// Refunded says that a part of what was paid was given back.
+type Refunded struct {
+	RefundID uuid.UUID `json:"refund_id"`
+	Amount   int64     `json:"amount"` // minor units
+}
 
 // Kind is the name that the event is stored under.
 func (Placed) Kind() string { return "order.placed" }
@@ -54,10 +72,19 @@ func (Cancelled) Kind() string { return "order.cancelled" }
 // Kind is the name that the event is stored under.
 func (Fulfilled) Kind() string { return "order.fulfilled" }
 
+// Kind is the name that the event is stored under.
+func (Refunded) Kind() string { return "order.refunded" }
+
+// Kind is the name that the event is stored under.
+func (CancellationRequested) Kind() string { return "order.cancellation_requested" }
+
 func (Placed) ofOrder()    {}
 func (Confirmed) ofOrder() {}
 func (Cancelled) ofOrder() {}
 func (Fulfilled) ofOrder() {}
+func (Refunded) ofOrder()  {}
+
+func (CancellationRequested) ofOrder() {}
 
 func decodeEvent(kind string, data []byte) (Event, error) {
 	switch kind {
@@ -69,6 +96,10 @@ func decodeEvent(kind string, data []byte) (Event, error) {
 		return eventstore.As[Cancelled](data)
 	case Fulfilled{}.Kind():
 		return eventstore.As[Fulfilled](data)
+	case CancellationRequested{}.Kind():
+		return eventstore.As[CancellationRequested](data)
+	case Refunded{}.Kind():
+		return eventstore.As[Refunded](data)
 	}
 	return nil, eventstore.UnknownKind(kind)
 }

@@ -20,8 +20,13 @@ var orderExamples = []Event{
 		Adjustments: []Adjustment{{Code: "shipping", Label: "Standard delivery", Amount: 500}},
 	},
 	Confirmed{Currency: "GBP", Total: 4948},
+	CancellationRequested{
+		CancellationID: exampleID("7"), CheckoutID: exampleID("1"), PaymentID: exampleID("2"), CustomerID: "alice", Currency: "GBP",
+		Total: 4948, Reason: "Ordered twice.",
+	},
 	Cancelled{Reason: "payment_declined"},
 	Fulfilled{},
+	Refunded{RefundID: exampleID("6"), Amount: 500},
 }
 
 var stockExamples = []StockEvent{

@@ -45,17 +45,7 @@ func (m *Module) place(ctx context.Context, by sender, cmd Place) error {
 }
 
 func (m *Module) confirm(ctx context.Context, by sender, cmd Confirm) error {
-	_, err := m.store.Do(ctx, eventstore.Command{
-		ID: by.id, Fingerprint: by.fingerprint, Meta: by.meta, Streams: []eventstore.Ref{orders.Ref(cmd.OrderID)},
-		Decide: func(tx *eventstore.Tx) error {
-			d, err := decideConfirm(orders.Get(tx, cmd.OrderID).State)
-			if err != nil {
-				return err
-			}
-			d.append(tx, cmd.OrderID)
-			return nil
-		},
-	})
+	_, err := m.changeAlone(ctx, by, cmd.OrderID, decideConfirm)
 	return err
 }
 

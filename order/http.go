@@ -1,6 +1,7 @@
 package order
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -54,7 +55,7 @@ func viewOf(o eventstore.Stream[State], contacts map[uuid.UUID]contact) View {
 	v := View{
 		ID: o.ID, Number: s.Number, CustomerID: s.CustomerID, CheckoutID: s.CheckoutID,
 		Status: s.Status, Items: make([]ItemView, len(s.Lines)), Adjustments: make([]AdjustmentView, len(s.Adjustments)),
-		Total: money.Of(s.Total, s.Currency), Refunded: money.Of(0, s.Currency),
+		Total: money.Of(s.Total, s.Currency), Refunded: money.Of(s.Refunded, s.Currency),
 		Version: o.Version, CreatedAt: web.Time(o.CreatedAt), UpdatedAt: web.Time(o.UpdatedAt),
 	}
 	if s.Total > 0 {
@@ -133,11 +134,14 @@ func (m *Module) visible(c echo.Context) (eventstore.Stream[State], error) {
 	if err != nil {
 		return eventstore.Stream[State]{}, err
 	}
-	o, err := orders.Load(c.Request().Context(), m.store, id)
+	return m.visibleTo(c.Request().Context(), web.CallerOf(c), id)
+}
+
+func (m *Module) visibleTo(ctx context.Context, caller web.Caller, id uuid.UUID) (eventstore.Stream[State], error) {
+	o, err := orders.Load(ctx, m.store, id)
 	if err != nil {
 		return o, err
 	}
-	caller := web.CallerOf(c)
 	if !o.State.placed() || o.State.CustomerID != caller.Subject && !caller.Operator() {
 		return o, errNotFound
 	}

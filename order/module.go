@@ -4,7 +4,7 @@
 // goods leave the house. Or it is cancelled before, and the stock is free again.
 //
 //	          ┌─ Confirm ─► confirmed ─ fulfil ─► fulfilled   on_hand and reserved fall
-//	Place ─► pending
+//	Place ─► pending         └─ cancel ─► cancelling ─► cancelled       reserved falls
 //	reserved  └─ Cancel ──► cancelled                         reserved falls
 //	rises
 //
@@ -24,6 +24,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"gorm.io/gorm"
 
@@ -44,6 +45,9 @@ type Config struct {
 	Log       *slog.Logger
 
 	ReceiptRetention time.Duration // 0: for good
+
+	// CheckoutEnded reports whether a checkout does nothing more; nil: all have ended.
+	CheckoutEnded func(ctx context.Context, checkout uuid.UUID) (bool, error)
 }
 
 // Module is the order module.
@@ -52,12 +56,18 @@ type Module struct {
 	views   *gorm.DB
 	numbers *numbers
 	run     eventstore.RunConfig
+	log     *slog.Logger
+
+	checkoutEnded func(ctx context.Context, checkout uuid.UUID) (bool, error)
 }
 
 // New makes the module. Its store commits once the committer runs.
 func New(c Config) *Module {
 	store := eventstore.Open(c.Committer, c.Query, Schema, orders, stocks)
 	store.Read(salesReader)
+	if c.CheckoutEnded == nil {
+		c.CheckoutEnded = func(context.Context, uuid.UUID) (bool, error) { return true, nil }
+	}
 	return &Module{
 		store:   store,
 		views:   c.Views,
@@ -65,6 +75,7 @@ func New(c Config) *Module {
 		run: eventstore.RunConfig{Alone: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
 			c.Log.Error("the order module will try again", slog.Any("error", err))
 		}},
+		log: c.Log, checkoutEnded: c.CheckoutEnded,
 	}
 }
 
@@ -76,7 +87,9 @@ func (m *Module) Routes(s *web.Server) {
 	admin := s.Scoped(web.ScopeAdmin)
 	s.Customer.GET("/v1/orders", m.listMine)
 	s.Customer.GET("/v1/orders/:id", m.show)
+	s.Customer.POST("/v1/orders/:id/cancel", m.postCancel)
 	admin.POST("/v1/orders/:id/fulfil", m.postFulfil)
+	admin.DELETE("/v1/customers/:id/contacts", m.deleteContacts)
 	admin.GET("/v1/admin/orders", m.listAll)
 	admin.GET("/v1/admin/sales", m.showSales)
 	admin.PUT("/v1/stock/:sku", m.putStock)

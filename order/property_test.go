@@ -102,7 +102,7 @@ func (w *world) check(t require.TestingT) {
 	held := map[string]int64{}
 	for _, o := range w.orders {
 		o.requireFolds(t, decodeEvent, evolve)
-		if s := o.load(t); s.Status == StatusPending || s.Status == StatusConfirmed {
+		if s := o.load(t); s.Status == StatusPending || s.Status == StatusConfirmed || s.Status == StatusCancelling {
 			for sku, n := range s.tracked() {
 				held[sku] += n
 			}
@@ -149,6 +149,22 @@ func TestAnySequence(t *testing.T) {
 			"cancel": func(t *rapid.T) {
 				id := anyOrder(t)
 				d, err := decideCancel(w.orders[id].load(t), Cancel{OrderID: id, Reason: "any"})
+				w.settle(t, id, d, err)
+			},
+			"request cancellation": func(t *rapid.T) {
+				id := anyOrder(t)
+				d, err := decideRequestCancellation(w.orders[id].load(t), id, "any", rapid.Bool().Draw(t, "running"))
+				w.settle(t, id, d, err)
+			},
+			"end cancellation": func(t *rapid.T) {
+				id := anyOrder(t)
+				d, err := decideEndCancellation(w.orders[id].load(t), id)
+				w.settle(t, id, d, err)
+			},
+			"note refund": func(t *rapid.T) {
+				id := anyOrder(t)
+				cmd := NoteRefund{id, rapid.SampledFrom(someOrders).Draw(t, "refund"), 100}
+				d, err := decideNoteRefund(w.orders[id].load(t), cmd)
 				w.settle(t, id, d, err)
 			},
 			"fulfil": func(t *rapid.T) {

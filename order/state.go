@@ -36,8 +36,12 @@ type State struct {
 	Lines       []Line       `json:"lines"`
 	Adjustments []Adjustment `json:"adjustments"`
 	Total       int64        `json:"total"`
+	Refunded    int64        `json:"refunded,omitempty"` // of the total
+	Refunds     []uuid.UUID  `json:"refunds,omitempty"`  // those that Refunded counts
 	ContactID   uuid.UUID    `json:"contact_id"`
 	Reason      string       `json:"reason,omitempty"` // of its cancellation
+
+	CancellationID uuid.UUID `json:"cancellation_id,omitzero"` // of the saga that cancels it after its confirmation
 }
 
 // placed reports whether there ever was an order: a tombstone alone is none, and nobody sees it.
@@ -66,16 +70,23 @@ func evolve(s State, event Event) State {
 		}
 	case Confirmed:
 		s.Status = StatusConfirmed
+	case CancellationRequested:
+		s.Status, s.Reason, s.CancellationID = StatusCancelling, e.Reason, e.CancellationID
 	case Cancelled:
+		if s.Status == StatusCancelling { // the last of the money went back before
+			s.Refunded = s.Total
+		}
 		s.Status, s.Reason = StatusCancelled, e.Reason
 	case Fulfilled:
 		s.Status = StatusFulfilled
+	case Refunded:
+		s.Refunded, s.Refunds = s.Refunded+e.Amount, append(slices.Clone(s.Refunds), e.RefundID)
 	}
 	return s
 }
 
 var orders = &eventstore.Aggregate[State, Event]{
-	Kind: "order", Fold: 1, Decode: decodeEvent, Evolve: evolve,
+	Kind: "order", Fold: 2, Decode: decodeEvent, Evolve: evolve,
 	Index: func(s State, _ time.Time) eventstore.Index {
 		return eventstore.Index{Customer: s.CustomerID, Status: string(s.Status), Key: s.Number}
 	},

@@ -30,22 +30,43 @@ type Cancel struct {
 	CustomerID            string
 }
 
-// Result is how far a Charge or an Undo has come.
+// RequestRefund is an operator's wish that what was captured, or a part of it, be given back.
+//
+// Refused: not_captured; exceeds_captured, with what is left: refunds that are done and those under way count;
+// currency_mismatch.
+type RequestRefund struct {
+	PaymentID uuid.UUID
+	Amount    *money.Amount // above zero; nil: all that is left
+	Reason    string
+	Unless    error // a refusal that the caller knows of. It comes after a replay is answered, and before any other
+}
+
+// RequestedRefund answers a RequestRefund.
+type RequestedRefund struct {
+	RefundID uuid.UUID // follows from the payment and the Idempotency-Key
+	Replayed bool      // it was requested before, by the same request
+}
+
+// Refund orders that a refund that was requested be made. It is repeated until its result is ResultRefunded or ResultRefused.
+type Refund struct{ PaymentID, RefundID uuid.UUID }
+
+// Result is how far a Charge, an Undo or a Refund has come.
 type Result string
 
-// The results. ResultUnknown is of both.
+// The results. ResultUnknown is of all.
 const (
 	ResultCaptured       Result = "captured"        // Charge: the money is there
-	ResultRefused        Result = "refused"         // Charge: nothing is or will be captured, or it is given back; Failure says why
+	ResultRefused        Result = "refused"         // Charge: nothing is or will be captured, or it is given back; Refund: it failed for good. Failure says why
 	ResultActionRequired Result = "action_required" // Charge: the shopper must follow NextAction; charge again at Deadline
-	ResultUnavailable    Result = "unavailable"     // Charge: the provider refused to do anything just now; try again
+	ResultUnavailable    Result = "unavailable"     // Charge, Refund: the provider refused to do anything just now; try again
 	ResultUnknown        Result = "unknown"         // ask again. Of Undo: a capture is in doubt, or a refund is owed
 	ResultUndone         Result = "undone"          // Undo: voided, refunded, or never needed
 	ResultTooLate        Result = "too_late"        // Undo that yields: a capture was asked for; charge on
+	ResultRefunded       Result = "refunded"        // Refund: the money is given back
 	ResultVoiding        Result = "voiding"         // Undo: certain that nothing is or will be captured; the void is still owed
 )
 
-// Outcome answers a Charge or an Undo.
+// Outcome answers a Charge, an Undo or a Refund.
 type Outcome struct {
 	Result     Result
 	NextAction *NextAction // with ResultActionRequired
@@ -74,4 +95,5 @@ const (
 	CodeCaptureRefused        = "capture_refused"
 	CodeCancelled             = "cancelled"
 	CodeUnavailable           = "provider_unavailable"
+	CodeRefundFailed          = "refund_failed"
 )

@@ -9,9 +9,15 @@ import (
 	"github.com/google/uuid"
 
 	"shopping-cart/platform/fault"
+	"shopping-cart/platform/money"
 )
 
-var errTooLate = fault.New(fault.Conflict, "too_late", "The payment is already being taken. Cancel the order instead.")
+var (
+	errTooLate         = fault.New(fault.Conflict, "too_late", "The payment is already being taken. Cancel the order instead.")
+	errNotCaptured     = fault.New(fault.Conflict, "not_captured", "Nothing was taken that could be given back.")
+	errExceedsCaptured = fault.New(fault.Invalid, "exceeds_captured", "That is more than is left to refund.")
+	errOtherCurrency   = fault.New(fault.Invalid, "currency_mismatch", "The payment is in another currency.")
+)
 
 // reasonCancelled is the reason of a shopper's own tombstone.
 const reasonCancelled = "cancelled"
@@ -56,12 +62,38 @@ func undo(s State, u Undo, now time.Time) (events []event) {
 func mustYield(s State, u Undo) bool { return u.Yields && s.Capture != stepNone && !s.Tombstone }
 
 func giveBack(s State, payment uuid.UUID, reason string, now time.Time) []event {
-	owed := s.Captured - s.refundsAt(stepDone) - s.refundsAt(stepAsked)
+	owed := s.left()
 	if owed <= 0 {
 		return nil
 	}
 	id := uuid.NewSHA1(payment, fmt.Appendf(nil, "undo/%d", len(s.Refunds)))
 	return []event{refundRequested{ID: id, Amount: owed, Reason: reason, At: now}}
+}
+
+// requestRefund asks for no more than is left. Asked for again, also long after the receipt is gone, it is there already.
+func requestRefund(s State, id uuid.UUID, r RequestRefund, now time.Time) ([]event, error) {
+	if _, ok := s.refundOf(id); ok {
+		return nil, nil
+	}
+	left := s.left()
+	amount := money.Of(left, s.Amount.Currency)
+	if r.Amount != nil {
+		amount = *r.Amount
+	}
+	switch {
+	case r.Unless != nil:
+		return nil, r.Unless
+	case s.Captured == 0:
+		return nil, errNotCaptured
+	case amount.Currency != s.Amount.Currency:
+		return nil, errOtherCurrency.Detailf("The payment is in %s.", s.Amount.Currency)
+	case amount.Amount <= 0 || amount.Amount > left:
+		return nil, errExceedsCaptured.Detailf("%s of the payment is left to refund.", money.Of(left, s.Amount.Currency)).
+			With("left", money.Of(left, s.Amount.Currency))
+	}
+	return []event{RefundOrdered{
+		ID: id, OrderID: s.OrderID, CustomerID: s.CustomerID, Amount: amount, Reason: r.Reason, At: now,
+	}}, nil
 }
 
 // ask is what the provider is asked next.
@@ -70,14 +102,11 @@ type ask struct {
 	refund    refund // of opRefund
 }
 
-// next says what the provider is asked about a payment now, and opNothing when there is nothing to ask or only to wait.
-// looked: it has just told how things stand, and the state is what it told.
-func next(s State, looked bool, now time.Time) ask {
-	if s.Tombstone {
-		return nextOfUndo(s, looked, now)
-	}
+// nextOfCharge says what the provider is asked about a payment now, and opNothing when there is nothing to ask or only to
+// wait, as under a tombstone. looked: it has just told how things stand, and the state is what it told.
+func nextOfCharge(s State, looked bool, now time.Time) ask {
 	switch {
-	case s.Captured > 0 || s.Voided:
+	case s.Tombstone || s.Captured > 0 || s.Voided:
 		return ask{}
 	case s.Authorization == stepWaiting && !looked:
 		return ask{operation: opLookUp}
@@ -92,6 +121,9 @@ func next(s State, looked bool, now time.Time) ask {
 // nextOfUndo voids whatever may be authorized, even where a capture is in doubt: the void is what settles the doubt. The
 // provider either lets the payment go, and a capture that comes later is refused, or answers that it was captured.
 func nextOfUndo(s State, looked bool, now time.Time) ask {
+	if !s.Tombstone { // there was nothing to undo
+		return ask{}
+	}
 	if r, ok := s.pendingRefund(); ok {
 		return carefully(s, ask{opRefund, r}, r.At, looked, now)
 	}
@@ -102,6 +134,15 @@ func nextOfUndo(s State, looked bool, now time.Time) ask {
 		return ask{operation: opLookUp}
 	}
 	return ask{operation: opVoid}
+}
+
+// nextOfRefund minds one refund alone: one that the provider refuses just now stands in no other's way.
+func nextOfRefund(s State, id uuid.UUID, looked bool, now time.Time) ask {
+	r, _ := s.refundOf(id)
+	if r.Status != stepAsked {
+		return ask{}
+	}
+	return carefully(s, ask{opRefund, r}, r.At, looked, now)
 }
 
 // carefully looks before it repeats a call, and repeats none whose key the provider may have forgotten.
@@ -152,7 +193,8 @@ func (s State) undecided() bool {
 }
 
 func (s State) isPending(id uuid.UUID) bool {
-	return slices.ContainsFunc(s.Refunds, func(r refund) bool { return r.ID == id && r.Status == stepAsked })
+	r, _ := s.refundOf(id)
+	return r.Status == stepAsked
 }
 
 func waiting(s State, r Answer, now time.Time, ttl time.Duration) ([]event, error) {

@@ -255,6 +255,14 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// next is what a charge asks, or what an undo does once there is one.
+func next(s State, looked bool, now time.Time) ask {
+	if s.Tombstone {
+		return nextOfUndo(s, looked, now)
+	}
+	return nextOfCharge(s, looked, now)
+}
+
 func TestNext(t *testing.T) {
 	t.Parallel()
 	waits := actionRequired{"ref", bankPage, noon.Add(ttl)}

@@ -31,7 +31,7 @@ func (m *Module) Charge(ctx context.Context, correlation uuid.UUID, c Charge) (O
 	if err != nil {
 		return Outcome{}, err
 	}
-	st, why, err := run.drive(ctx, st, false)
+	st, why, err := run.drive(ctx, st, nextOfCharge)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -54,7 +54,7 @@ func (m *Module) Undo(ctx context.Context, correlation uuid.UUID, u Undo) (Outco
 	if err != nil {
 		return Outcome{}, err
 	}
-	st, _, err = run.drive(ctx, st, true)
+	st, _, err = run.drive(ctx, st, nextOfUndo)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -77,7 +77,7 @@ func (m *Module) Cancel(ctx context.Context, write web.Write, c Cancel) (replaye
 	return receipt.Replayed, err
 }
 
-// run is one Charge or Undo at work on a payment.
+// run is one Charge, Undo or Refund at work on a payment.
 type run struct {
 	*Module
 	id   uuid.UUID
@@ -96,14 +96,13 @@ const (
 	endDoubt                  // the provider did not answer, or made no sense
 )
 
-// drive asks the provider what there is to ask, one call after the other, each result recorded before the next. A charge
-// stops at a tombstone.
+// drive asks the provider what there is to ask, one call after the other, each result recorded before the next.
 //
 // The process may die between any two lines: the intent of every call lies in the stream before it is made, and its key
 // follows from the intent, so whoever comes next makes the same call.
-func (r run) drive(ctx context.Context, st stream, undoing bool) (_ stream, why end, err error) {
+func (r run) drive(ctx context.Context, st stream, next func(s State, looked bool, now time.Time) ask) (_ stream, why end, err error) {
 	looked := false
-	for n := 0; n < maxCalls && st.State.Tombstone == undoing; n++ {
+	for range maxCalls {
 		a := next(st.State, looked, r.now())
 		if a.operation == opNothing {
 			return st, endQuiet, nil

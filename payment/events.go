@@ -32,6 +32,17 @@ type Notified struct {
 	Type       string    `json:"type"`       // the provider's word
 }
 
+// RefundOrdered is the intent to give back what an operator requested, durable before the provider hears of it. A saga sees
+// it through. What an undo gives back is refundRequested.
+type RefundOrdered struct {
+	ID         uuid.UUID    `json:"id"` // part of the provider's key
+	OrderID    uuid.UUID    `json:"order_id"`
+	CustomerID string       `json:"customer_id"`
+	Amount     money.Amount `json:"amount"`
+	Reason     string       `json:"reason"`
+	At         time.Time    `json:"at"`
+}
+
 type (
 	// requested is the intent to authorize, durable before the provider hears of it.
 	requested struct {
@@ -103,6 +114,9 @@ func (refundFailed) Kind() string     { return "payment.refund_failed" }
 // Kind is payment.undo_requested.
 func (UndoRequested) Kind() string { return "payment.undo_requested" }
 
+// Kind is payment.refund_ordered.
+func (RefundOrdered) Kind() string { return "payment.refund_ordered" }
+
 // Kind is payment.notified.
 func (Notified) Kind() string { return "payment.notified" }
 
@@ -117,6 +131,7 @@ func (outcomeUnknown) payment()   {}
 func (UndoRequested) payment()    {}
 func (voided) payment()           {}
 func (refundRequested) payment()  {}
+func (RefundOrdered) payment()    {}
 func (refunded) payment()         {}
 func (refundFailed) payment()     {}
 func (Notified) payment()         {}
@@ -145,6 +160,8 @@ func decodeEvent(kind string, data []byte) (event, error) {
 		return eventstore.As[voided](data)
 	case refundRequested{}.Kind():
 		return eventstore.As[refundRequested](data)
+	case RefundOrdered{}.Kind():
+		return eventstore.As[RefundOrdered](data)
 	case refunded{}.Kind():
 		return eventstore.As[refunded](data)
 	case refundFailed{}.Kind():

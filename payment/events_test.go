@@ -10,7 +10,7 @@ import (
 var examples = []event{
 	wish, authorized{"ref"}, actionRequired{"ref", bankPage, noon}, declined{CodeInsufficientFunds}, capturing, captured{1999},
 	captureRefused{CodeCaptureRefused}, outcomeUnknown{opCapture, "timeout"},
-	UndoRequested{theCheck, "ann", CodeCancelled, reasonCancelled}, voided{}, asksRefund, refunded{theRefund},
+	UndoRequested{theCheck, "ann", CodeCancelled, reasonCancelled}, voided{}, asksRefund, ordersRefund, refunded{theRefund},
 	refundFailed{theRefund, "closed"}, Notified{theCheck, "evt_1", "payment.authorized"},
 }
 

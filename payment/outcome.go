@@ -1,6 +1,10 @@
 package payment
 
-import "time"
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
 
 // sentences say each code of a failure to a shopper.
 var sentences = map[string]string{
@@ -11,6 +15,7 @@ var sentences = map[string]string{
 	CodeCaptureRefused:        "The bank refused to pay out the reserved amount.",
 	CodeCancelled:             "The payment was cancelled.",
 	CodeUnavailable:           "The payment provider cannot be reached at the moment.",
+	CodeRefundFailed:          "The provider refused this refund for good. Nothing was given back, and the amount can be refunded again.",
 }
 
 func failure(code string) *Failure { return &Failure{Code: code, Detail: sentences[code]} }
@@ -59,4 +64,18 @@ func undoOutcome(s State) Outcome {
 		return Outcome{Result: ResultVoiding}
 	}
 	return Outcome{Result: ResultUndone}
+}
+
+// refundOutcome is what a Refund answers, given why it went no further.
+func refundOutcome(s State, id uuid.UUID, why end) Outcome {
+	r, _ := s.refundOf(id)
+	switch {
+	case r.Status == stepDone:
+		return Outcome{Result: ResultRefunded}
+	case r.Status == stepRefused:
+		return Outcome{Result: ResultRefused, Failure: failure(CodeRefundFailed)}
+	case why == endUnavailable && s.doubts(opRefund) == 0:
+		return Outcome{Result: ResultUnavailable, Failure: failure(CodeUnavailable)}
+	}
+	return Outcome{Result: ResultUnknown}
 }

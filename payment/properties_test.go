@@ -9,6 +9,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"shopping-cart/platform/money"
 )
 
 // history is a payment under random commands and answers, late, repeated and contradictory ones among them.
@@ -30,7 +32,7 @@ func (h *history) append(events []event, err error) {
 
 func (h *history) step(t *rapid.T) {
 	h.now = h.now.Add(time.Duration(rapid.IntRange(0, 600).Draw(t, "seconds")) * time.Second)
-	switch rapid.IntRange(0, 9).Draw(t, "step") {
+	switch rapid.IntRange(0, 11).Draw(t, "step") {
 	case 0:
 		h.append(request(h.state, theCharge, "fake", h.now), nil)
 	case 1:
@@ -42,6 +44,15 @@ func (h *history) step(t *rapid.T) {
 		h.append(lost(h.state, h.ask(t), errors.New("x")), nil)
 	case 4:
 		h.append(reported(h.state, theID, Report{Answer: h.answer(t)}, h.now, ttl))
+	case 5, 6:
+		r := RequestRefund{PaymentID: theID, Reason: "x"}
+		if minor := rapid.SampledFrom([]int64{0, 1, 700, 1999, 2000}).Draw(t, "refund"); minor > 0 {
+			amount := money.Of(minor, "GBP")
+			r.Amount = &amount
+		}
+		id := refundID(theID, uuid.UUID{byte(rapid.IntRange(1, 5).Draw(t, "key"))})
+		events, err := requestRefund(h.state, id, r, h.now)
+		h.append(events, err)
 	default:
 		h.append(answered(h.state, h.ask(t), theID, h.answer(t), h.now, ttl))
 	}
@@ -80,6 +91,10 @@ func TestPaymentProperties(t *testing.T) {
 				require.LessOrEqual(t, e.Amount, theCharge.Amount.Amount)
 			case refundRequested:
 				require.False(t, asked[e.ID], "one key for two refunds")
+				asked[e.ID] = true
+			case RefundOrdered:
+				require.False(t, asked[e.ID], "one key for two refunds")
+				require.Positive(t, e.Amount.Amount)
 				asked[e.ID] = true
 			case refunded:
 				require.True(t, asked[e.ID], "a refund without intent")

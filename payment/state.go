@@ -75,7 +75,7 @@ type refund struct {
 }
 
 var payments = &eventstore.Aggregate[State, event]{
-	Kind: "payment", Fold: 1, Decode: decodeEvent, Evolve: evolve, Index: index,
+	Kind: "payment", Fold: 2, Decode: decodeEvent, Evolve: evolve, Index: index,
 }
 
 func index(s State, _ time.Time) eventstore.Index {
@@ -119,6 +119,8 @@ func evolve(s State, e event) State {
 		s.Voided, s.NextAction, s.Deadline = true, nil, time.Time{}
 	case refundRequested:
 		s.Refunds = append(slices.Clone(s.Refunds), refund{e.ID, e.Amount, e.Reason, e.At, stepAsked})
+	case RefundOrdered:
+		s.Refunds = append(slices.Clone(s.Refunds), refund{e.ID, e.Amount.Amount, e.Reason, e.At, stepAsked})
 	case refunded:
 		s = s.settled("").refund(e.ID, stepDone)
 	case refundFailed:
@@ -182,6 +184,18 @@ func (s State) pendingRefund() (refund, bool) {
 	}
 	return s.Refunds[i], true
 }
+
+// refundOf is the refund of that id.
+func (s State) refundOf(id uuid.UUID) (refund, bool) {
+	i := slices.IndexFunc(s.Refunds, func(r refund) bool { return r.ID == id })
+	if i < 0 {
+		return refund{}, false
+	}
+	return s.Refunds[i], true
+}
+
+// left is what was captured and is on no way back, in minor units.
+func (s State) left() int64 { return s.Captured - s.refundsAt(stepDone) - s.refundsAt(stepAsked) }
 
 // status is the payment in one word, as it stands on the wire.
 func (s State) status() status {

@@ -26,7 +26,7 @@ type definition struct {
 }
 
 // definitions are all that ever were: an old instance may still be on its way.
-var definitions = []definition{checkout}
+var definitions = []definition{checkout, cancellation, refund}
 
 var errUnknownDefinition = errors.New("a definition that is not known here")
 
@@ -69,12 +69,14 @@ type (
 	toCart   struct{ cart.Command }
 	toCharge struct{ payment.Charge }
 	toUndo   struct{ payment.Undo }
+	toRefund struct{ payment.Refund }
 )
 
 func (toOrder) isCommand()  {}
 func (toCart) isCommand()   {}
 func (toCharge) isCommand() {}
 func (toUndo) isCommand()   {}
+func (toRefund) isCommand() {}
 
 // OutcomeKind is how a step came out.
 type OutcomeKind uint8
@@ -117,7 +119,7 @@ func record(s State, a attempt, patience time.Duration) Event {
 		until := later(a.Until, a.ended.Add(leastWait))
 		return StepWaits{Step: a.Step, NextAction: a.Next, BeganAt: a.began, At: a.ended, Until: until}
 	case StepWasRefused:
-		if a.Step == PlaceOrder || a.Step == ChargeMoney || undoesPivot(s, a.Step) {
+		if a.Step == PlaceOrder || a.Step == ChargeMoney || a.Step == RefundMoney || undoesPivot(s, a.Step) {
 			return StepRefused{Step: a.Step, Failure: a.Failure, BeganAt: a.began, At: a.ended}
 		}
 		return AttentionNeeded{Step: a.Step, Reason: a.Failure.Detail, BeganAt: a.began, At: a.ended}
@@ -143,7 +145,7 @@ func later(a, b time.Time) time.Time {
 // impatient: only what touches the provider has a deadline. The rest is our own database, and must succeed. Time that a
 // shopper took at their bank does not count.
 func impatient(st Step, a attempt, patience time.Duration) bool {
-	money := a.Step == ChargeMoney || a.Step == UndoPayment && !a.Certain
+	money := a.Step == ChargeMoney || a.Step == RefundMoney || a.Step == UndoPayment && !a.Certain
 	return money && !a.Ours && !st.FailingSince.IsZero() && a.ended.Sub(st.FailingSince) > patience
 }
 

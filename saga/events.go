@@ -25,6 +25,22 @@ type Started struct {
 	At         time.Time `json:"at"`
 }
 
+// RefundStarted: a saga sees a refund through that was ordered at its payment.
+type RefundStarted struct {
+	Definition int       `json:"definition"`
+	CustomerID string    `json:"customer_id"`
+	Refund     Refund    `json:"refund"`
+	At         time.Time `json:"at"`
+}
+
+// CancellationStarted: a saga gives back what was paid for an order, and its stock.
+type CancellationStarted struct {
+	Definition   int          `json:"definition"`
+	CustomerID   string       `json:"customer_id"`
+	Cancellation Cancellation `json:"cancellation"`
+	At           time.Time    `json:"at"`
+}
+
 // StepDone: a step, or the undoing of one, did what it should.
 type StepDone struct {
 	Step    string    `json:"step"`
@@ -110,6 +126,27 @@ type Checkout struct {
 	PaymentMethod string       `json:"payment_method"`
 }
 
+// Refund is what the refund saga knows from its start.
+type Refund struct {
+	RefundID  uuid.UUID `json:"refund_id"` // and of the saga
+	OrderID   uuid.UUID `json:"order_id"`
+	PaymentID uuid.UUID `json:"payment_id"`
+	Currency  string    `json:"currency"`
+	Amount    int64     `json:"amount"` // minor units
+	Reason    string    `json:"reason"`
+}
+
+// Cancellation is what the cancellation saga knows from its start.
+type Cancellation struct {
+	CancellationID uuid.UUID `json:"cancellation_id"` // and of the saga
+	OrderID        uuid.UUID `json:"order_id"`
+	PaymentID      uuid.UUID `json:"payment_id"`
+	CheckoutID     uuid.UUID `json:"checkout_id"`
+	Currency       string    `json:"currency"`
+	Total          int64     `json:"total"` // minor units
+	Reason         string    `json:"reason"`
+}
+
 // Line is a line of the sealed cart; UnitPrice in minor units.
 type Line struct {
 	SKU       string `json:"sku"`
@@ -125,26 +162,34 @@ type Adjustment struct {
 	Amount int64  `json:"amount"`
 }
 
-func (Started) Kind() string         { return "saga.started" }
-func (StepDone) Kind() string        { return "saga.step_done" }
-func (StepRetried) Kind() string     { return "saga.step_retried" }
-func (StepWaits) Kind() string       { return "saga.step_waits" }
-func (StepRefused) Kind() string     { return "saga.step_refused" }
-func (AttentionNeeded) Kind() string { return "saga.attention_needed" }
-func (Ended) Kind() string           { return "saga.ended" }
+func (Started) Kind() string             { return "saga.started" }
+func (RefundStarted) Kind() string       { return "saga.refund_started" }
+func (CancellationStarted) Kind() string { return "saga.cancellation_started" }
+func (StepDone) Kind() string            { return "saga.step_done" }
+func (StepRetried) Kind() string         { return "saga.step_retried" }
+func (StepWaits) Kind() string           { return "saga.step_waits" }
+func (StepRefused) Kind() string         { return "saga.step_refused" }
+func (AttentionNeeded) Kind() string     { return "saga.attention_needed" }
+func (Ended) Kind() string               { return "saga.ended" }
 
-func (Started) isEvent()         {}
-func (StepDone) isEvent()        {}
-func (StepRetried) isEvent()     {}
-func (StepWaits) isEvent()       {}
-func (StepRefused) isEvent()     {}
-func (AttentionNeeded) isEvent() {}
-func (Ended) isEvent()           {}
+func (Started) isEvent()             {}
+func (RefundStarted) isEvent()       {}
+func (CancellationStarted) isEvent() {}
+func (StepDone) isEvent()            {}
+func (StepRetried) isEvent()         {}
+func (StepWaits) isEvent()           {}
+func (StepRefused) isEvent()         {}
+func (AttentionNeeded) isEvent()     {}
+func (Ended) isEvent()               {}
 
 func decodeEvent(kind string, data []byte) (Event, error) {
 	switch kind {
 	case Started{}.Kind():
 		return eventstore.As[Started](data)
+	case RefundStarted{}.Kind():
+		return eventstore.As[RefundStarted](data)
+	case CancellationStarted{}.Kind():
+		return eventstore.As[CancellationStarted](data)
 	case StepDone{}.Kind():
 		return eventstore.As[StepDone](data)
 	case StepRetried{}.Kind():

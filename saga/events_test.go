@@ -20,6 +20,17 @@ var examples = []Event{
 			Adjustments: []Adjustment{{Code: "shipping", Label: "Royal Mail", Amount: 495}},
 		},
 	},
+	RefundStarted{
+		Definition: 1, CustomerID: "ann", At: noon,
+		Refund: Refund{RefundID: uuid.UUID{6}, OrderID: uuid.UUID{3}, PaymentID: uuid.UUID{4}, Currency: "GBP", Amount: 500, Reason: "Broken."},
+	},
+	CancellationStarted{
+		Definition: 1, CustomerID: "ann", At: noon,
+		Cancellation: Cancellation{
+			CancellationID: uuid.UUID{7}, OrderID: uuid.UUID{3}, PaymentID: uuid.UUID{4}, CheckoutID: uuid.UUID{1},
+			Currency: "GBP", Total: 1005, Reason: "Ordered twice.",
+		},
+	},
 	StepDone{Step: PlaceOrder, BeganAt: noon, At: after(time.Millisecond)},
 	StepRetried{
 		Step: UndoPayment, Error: "It took too long.", Unknown: true, Certain: true, Ours: true,

@@ -32,6 +32,7 @@ func (m *Module) Routes(s *web.Server) {
 	s.Customer.POST("/v1/carts/:id/checkout", m.checkOut)
 	s.Customer.GET("/v1/checkouts/:id", m.show)
 	s.Customer.POST("/v1/checkouts/:id/cancel", m.cancel)
+	s.Scoped(web.ScopeAdmin).POST("/v1/orders/:id/refunds", m.postRefund)
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/sagas", m.listSagas)
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/sagas/:id", m.showSaga)
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/events", m.listEvents)
@@ -55,7 +56,7 @@ type CheckoutView struct {
 
 // FailureView is why a checkout did not come to an order.
 type FailureView struct {
-	Code   string `json:"code" enums:"out_of_stock,payment_declined,insufficient_funds,authentication_failed,authentication_expired,capture_refused,cancelled,provider_unavailable"`
+	Code   string `json:"code" enums:"out_of_stock,payment_declined,insufficient_funds,authentication_failed,authentication_expired,capture_refused,cancelled,provider_unavailable,refund_failed"`
 	Detail string `json:"detail" example:"The payment was declined. Try another payment method."`
 }
 
@@ -89,8 +90,9 @@ func viewOf(saga eventstore.Stream[State]) CheckoutView {
 func stepsOf(s State) []StepView {
 	steps := slices.Clone(s.Steps)
 	if s.Failure == nil {
-		for _, name := range checkout.Steps {
-			skipped := name == ChargeMoney && s.Checkout.Total == 0
+		d, _ := definitionOf(s) // of one that is not known here, no more is known than what was done
+		for _, name := range d.Steps {
+			skipped := name == ChargeMoney && s.Checkout.Total == 0 || name == UndoPayment && s.Cancellation.Total == 0
 			if s.Step(name).Status == StepPending && !skipped {
 				steps = append(steps, Step{Name: name, Status: StepPending})
 			}
@@ -292,13 +294,23 @@ func (m *Module) show(c echo.Context) error {
 
 // visible is the checkout of the path, for those who may see it.
 func (m *Module) visible(c echo.Context) (eventstore.Stream[State], error) {
+	saga, err := m.named(c)
+	caller, s := web.CallerOf(c), saga.State
+	if err == nil && (s.Type != checkout.Type || s.CustomerID != caller.Subject && !caller.Operator()) {
+		return saga, errNotFound
+	}
+	return saga, err
+}
+
+// named is the saga of the path, of any type.
+func (m *Module) named(c echo.Context) (eventstore.Stream[State], error) {
 	id, err := web.ID(c, "id")
 	if err != nil {
 		return eventstore.Stream[State]{}, err
 	}
 	saga, err := sagas.Load(c.Request().Context(), m.store, id)
-	if caller := web.CallerOf(c); err == nil && (!saga.Exists() || saga.State.CustomerID != caller.Subject && !caller.Operator()) {
-		return saga, errNotFound
+	if err == nil && !saga.Exists() {
+		err = errNotFound
 	}
 	return saga, err
 }

@@ -10,19 +10,30 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/platform/money"
 	"shopping-cart/platform/web"
 )
 
 var errNoModule = web.Refused("module", "unknown_module", "Name one of cart, order, payment, saga.")
 
-// View is a saga as operators see it: the checkout, and every step and attempt.
+// View is a saga as operators see it: what it is about, and every step and attempt.
 type View struct {
-	CheckoutView
-	Type       string      `json:"type" example:"checkout"`
-	CustomerID string      `json:"customer_id"`
-	Version    int64       `json:"version"`
-	WakeAt     *time.Time  `json:"wake_at" extensions:"x-nullable"` // when it is looked at next
-	Events     []EventView `json:"events,omitempty"`                // of one saga, not in lists
+	ID         uuid.UUID    `json:"id" format:"uuid"`
+	Type       string       `json:"type" enums:"checkout,cancellation,refund"`
+	CartID     *uuid.UUID   `json:"cart_id" format:"uuid" extensions:"x-nullable"` // of a checkout
+	OrderID    uuid.UUID    `json:"order_id" format:"uuid"`
+	PaymentID  *uuid.UUID   `json:"payment_id" format:"uuid" extensions:"x-nullable"` // null when there is nothing to pay
+	CustomerID string       `json:"customer_id"`
+	Status     Status       `json:"status" enums:"running,requires_action,compensating,completed,failed,cancelled,needs_attention"`
+	Total      money.Amount `json:"total"` // of the checkout or the order; what a refund gives back
+	Failure    *FailureView `json:"failure" extensions:"x-nullable"`
+	NextAction *NextAction  `json:"next_action" extensions:"x-nullable"`
+	Steps      []StepView   `json:"steps"`
+	CreatedAt  time.Time    `json:"created_at"`
+	UpdatedAt  time.Time    `json:"updated_at"`
+	Version    int64        `json:"version"`
+	WakeAt     *time.Time   `json:"wake_at" extensions:"x-nullable"` // when it is looked at next
+	Events     []EventView  `json:"events,omitempty"`                // of one saga, not in lists
 }
 
 // EventView is an event of a log on the wire.
@@ -40,10 +51,24 @@ type EventView struct {
 }
 
 func operatorsViewOf(saga eventstore.Stream[State]) View {
-	return View{
-		CheckoutView: viewOf(saga), Type: saga.State.Type, CustomerID: saga.State.CustomerID, Version: saga.Version,
-		WakeAt: optional(wakeAt(saga.State)),
+	s, of := saga.State, viewOf(saga)
+	v := View{
+		ID: saga.ID, Type: s.Type, OrderID: of.OrderID, PaymentID: of.PaymentID, CustomerID: s.CustomerID, Status: s.Status,
+		Total: of.Total, Failure: of.Failure, NextAction: of.NextAction, Steps: of.Steps, CreatedAt: of.CreatedAt, UpdatedAt: of.UpdatedAt,
+		Version: saga.Version, WakeAt: optional(wakeAt(s)),
 	}
+	switch r, c := s.Refund, s.Cancellation; {
+	case r != nil:
+		v.OrderID, v.PaymentID, v.Total = r.OrderID, &r.PaymentID, r.money()
+	case c != nil:
+		v.OrderID, v.Total = c.OrderID, money.Of(c.Total, c.Currency)
+		if c.Total > 0 {
+			v.PaymentID = &c.PaymentID
+		}
+	default:
+		v.CartID = &of.CartID
+	}
+	return v
 }
 
 func eventViewOf(e eventstore.Recorded) EventView {
@@ -61,7 +86,7 @@ func eventViewOf(e eventstore.Recorded) EventView {
 //	@Tags			operators
 //	@Security		Bearer
 //	@Param			status	query		string	false	"Status"			Enums(running,requires_action,compensating,completed,failed,cancelled,needs_attention)
-//	@Param			type	query		string	false	"Type of saga"		Enums(checkout)
+//	@Param			type	query		string	false	"Type of saga"		Enums(checkout,cancellation,refund)
 //	@Param			limit	query		int		false	"At most this many"	minimum(1)	maximum(100)	default(20)
 //	@Param			cursor	query		string	false	"next_cursor of the page before"
 //	@Success		200		{object}	web.Page[View]
@@ -77,10 +102,10 @@ func (m *Module) listSagas(c echo.Context) error {
 	if !known(status) {
 		return web.Refused("status", "unknown_status", "There is no such status.")
 	}
-	if kind != "" && kind != checkout.Type {
+	if kind != "" && !slices.ContainsFunc(definitions, func(d definition) bool { return d.Type == kind }) {
 		return web.Refused("type", "unknown_type", "There is no such type of saga.")
 	}
-	found, err := m.newest(c.Request().Context(), status, page)
+	found, err := m.newest(c.Request().Context(), status, kind, page)
 	if err != nil {
 		return err
 	}
@@ -108,7 +133,7 @@ func known(s Status) bool {
 //	@Failure		404		{object}	web.Problem	"not_found"
 //	@Router			/v1/admin/sagas/{id} [get]
 func (m *Module) showSaga(c echo.Context) error {
-	saga, err := m.visible(c)
+	saga, err := m.named(c)
 	if err != nil {
 		return err
 	}

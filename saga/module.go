@@ -20,6 +20,7 @@ package saga
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -65,7 +66,12 @@ type Rooms struct {
 	DropContact   func(ctx context.Context, id uuid.UUID) error
 	Charge        func(ctx context.Context, correlation uuid.UUID, c payment.Charge) (payment.Outcome, error)
 	UndoPayment   func(ctx context.Context, correlation uuid.UUID, u payment.Undo) (payment.Outcome, error)
-	CancelPayment func(ctx context.Context, write web.Write, c payment.Cancel) (replayed bool, err error)
+	OrderPaid     func(ctx context.Context, caller web.Caller, id uuid.UUID) (order.Paid, error)
+	RequestRefund func(ctx context.Context, write web.Write, r payment.RequestRefund) (payment.RequestedRefund, error)
+	Refund        func(ctx context.Context, correlation uuid.UUID, r payment.Refund) (payment.Outcome, error)
+	// RefundsUnderWay are those of a payment that may have news, by the ids of their sagas.
+	RefundsUnderWay func(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error)
+	CancelPayment   func(ctx context.Context, write web.Write, c payment.Cancel) (replayed bool, err error)
 }
 
 // Module is the saga module.
@@ -77,7 +83,7 @@ type Module struct {
 	watch  *watch
 }
 
-// New makes the module and subscribes it to what starts and wakes sagas. Stores must hold those of cart and payment.
+// New makes the module and subscribes it to what starts and wakes sagas. Stores must hold those of cart, order and payment.
 func New(c Config) *Module {
 	if c.Ended == nil {
 		c.Ended = func(string, string, time.Duration) {}
@@ -89,10 +95,10 @@ func New(c Config) *Module {
 		store: m.store, send: m.send, patience: c.Patience, ended: c.Ended, log: c.Log, watch: m.watch,
 		active: map[uuid.UUID]*drive{},
 	}
-	eventstore.Subscribe(c.Stores["cart"], "start-checkout", m.start)
-	eventstore.Subscribe(c.Stores["payment"], "wake-checkout", func(ctx context.Context, e eventstore.Message[payment.Notified]) error {
-		return m.runner.wake(ctx, e.Event.CheckoutID)
-	})
+	eventstore.Subscribe(c.Stores["cart"], "start-checkout", m.startCheckout)
+	eventstore.Subscribe(c.Stores["order"], "start-cancellation", m.startCancellation)
+	eventstore.Subscribe(c.Stores["payment"], "start-refund", m.startRefund)
+	eventstore.Subscribe(c.Stores["payment"], "wake-checkout", m.wakeByWebhook)
 	eventstore.Subscribe(c.Stores["payment"], "cancel-checkout", func(ctx context.Context, e eventstore.Message[payment.UndoRequested]) error {
 		return m.runner.wake(ctx, e.Event.CheckoutID)
 	})
@@ -102,16 +108,35 @@ func New(c Config) *Module {
 // Store holds the events of the sagas.
 func (m *Module) Store() *eventstore.Store { return m.store }
 
-// start begins the saga of a sealed cart, once, and drives it. Its first steps go out beside the write of its start.
-func (m *Module) start(ctx context.Context, e eventstore.Message[cart.CheckedOut]) error {
-	id := e.Event.CheckoutID
-	started := Started{
+// startCheckout begins the saga of a sealed cart.
+func (m *Module) startCheckout(ctx context.Context, e eventstore.Message[cart.CheckedOut]) error {
+	return m.start(ctx, e.Event.CheckoutID, e.Meta, checkout, Started{
 		Type: checkout.Type, Definition: checkout.Version, CustomerID: e.Event.CustomerID, Checkout: startOf(e.Event), At: now(),
-	}
-	taken := m.runner.ahead(evolve(State{}, started))
+	})
+}
+
+// startRefund begins the saga of a refund that was ordered at a payment.
+func (m *Module) startRefund(ctx context.Context, e eventstore.Message[payment.RefundOrdered]) error {
+	return m.start(ctx, e.Event.ID, e.Meta, refund, refundOf(e.Event, e.Stream))
+}
+
+// startCancellation begins the saga of an order that is to be cancelled.
+func (m *Module) startCancellation(ctx context.Context, e eventstore.Message[order.CancellationRequested]) error {
+	return m.start(ctx, e.Event.CancellationID, e.Meta, cancellation, cancellationOf(e.Event, e.Stream))
+}
+
+// CheckoutEnded reports whether a checkout has ended: from then on it does nothing more.
+func (m *Module) CheckoutEnded(ctx context.Context, id uuid.UUID) (bool, error) {
+	saga, err := sagas.Load(ctx, m.store, id)
+	return saga.State.Status.Ended(), err
+}
+
+// start begins a saga, once, and drives it. Its first steps go out beside the write of its start.
+func (m *Module) start(ctx context.Context, id uuid.UUID, cause eventstore.Meta, of definition, started Event) error {
+	taken := m.runner.ahead(id, evolve(State{}, started), of)
 	receipt, err := m.store.Do(ctx, eventstore.Command{
 		ID:      commandID(id, "start"),
-		Meta:    eventstore.Meta{Actor: e.Meta.Actor, Correlation: id, Trace: e.Meta.Trace},
+		Meta:    eventstore.Meta{Actor: cause.Actor, Correlation: id, Trace: cause.Trace},
 		Streams: []eventstore.Ref{sagas.Ref(id)},
 		Decide: func(tx *eventstore.Tx) error {
 			if !sagas.Get(tx, id).Exists() {
@@ -122,7 +147,7 @@ func (m *Module) start(ctx context.Context, e eventstore.Message[cart.CheckedOut
 	})
 	steps := taken()
 	if err != nil {
-		return fmt.Errorf("start checkout %s: %w", id, err)
+		return fmt.Errorf("start %s %s: %w", of.Type, id, err)
 	}
 	if receipt.Replayed {
 		m.watch.changed(eventstore.Stream[State]{ID: id})
@@ -132,6 +157,15 @@ func (m *Module) start(ctx context.Context, e eventstore.Message[cart.CheckedOut
 	saga, err := sagas.Result(ctx, m.store, receipt)
 	m.watch.changed(saga)
 	m.runner.begin(id, round{from: &saga, taken: steps}) // its wake_at stands: what is lost now, a sweep takes up
+	return err
+}
+
+// wakeByWebhook wakes the saga of the payment that a webhook is about, and those of its refunds.
+func (m *Module) wakeByWebhook(ctx context.Context, e eventstore.Message[payment.Notified]) error {
+	ids, err := m.Rooms.RefundsUnderWay(ctx, e.Stream)
+	for _, id := range append(ids, e.Event.CheckoutID) {
+		err = errors.Join(err, m.runner.wake(ctx, id))
+	}
 	return err
 }
 

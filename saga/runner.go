@@ -25,7 +25,7 @@ const stepTimeout = 40 * time.Second
 // decides whose record stands, and the ids of the commands make the steps happen once.
 type runner struct {
 	store    *eventstore.Store
-	send     func(context.Context, State, Do) Outcome
+	send     func(ctx context.Context, saga uuid.UUID, d Do) Outcome
 	patience time.Duration
 	ended    func(kind, status string, took time.Duration)
 	log      *slog.Logger
@@ -152,7 +152,7 @@ func (r *runner) drive(id uuid.UUID, this *round) error {
 		if len(due) == 0 {
 			return r.rest(saga, unwritten, next)
 		}
-		saga, unwritten, err = r.keep(saga, unwritten, r.take(saga.State, due))
+		saga, unwritten, err = r.keep(saga, unwritten, r.take(id, saga.State, due))
 		if saga.State.Status == NeedsAttention {
 			break
 		}
@@ -185,10 +185,10 @@ func (r *runner) rest(saga eventstore.Stream[State], unwritten []Event, until ti
 }
 
 // ahead takes the first steps of a saga while its start is being written: that it was asked for is durable already, in the
-// outbox of the cart, and whoever starts it after a crash repeats the same commands.
-func (r *runner) ahead(s State) (taken func() []Event) {
+// outbox of another room, and whoever starts it after a crash repeats the same commands.
+func (r *runner) ahead(id uuid.UUID, s State, of definition) (taken func() []Event) {
 	done := make(chan []Event, 1)
-	go func() { done <- r.take(s, checkout.react(s).Do) }()
+	go func() { done <- r.take(id, s, of.react(s).Do) }()
 	return func() []Event { return <-done }
 }
 
@@ -223,11 +223,11 @@ func split(s State, all []Do, now time.Time, woken bool) (due []Do, next time.Ti
 }
 
 // take takes steps side by side. One that needs a person comes last: a saga stops at it.
-func (r *runner) take(s State, all []Do) []Event {
+func (r *runner) take(id uuid.UUID, s State, all []Do) []Event {
 	events := make([]Event, len(all))
 	var wg sync.WaitGroup
 	for i, d := range all {
-		wg.Go(func() { events[i] = r.attempt(s, d) })
+		wg.Go(func() { events[i] = r.attempt(id, s, d) })
 	}
 	wg.Wait()
 	slices.SortStableFunc(events, func(a, b Event) int { return cmp.Compare(rank(a), rank(b)) })
@@ -241,24 +241,24 @@ func rank(e Event) int {
 	return 0
 }
 
-func (r *runner) attempt(s State, d Do) Event {
+func (r *runner) attempt(id uuid.UUID, s State, d Do) Event {
 	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
 	defer cancel()
 	a := attempt{Do: d, began: now(), luck: rand.Float64()}
-	a.Outcome = r.sendSafely(ctx, s, d)
+	a.Outcome = r.sendSafely(ctx, id, d)
 	a.ended = now()
 	return record(s, a, r.patience)
 }
 
 // sendSafely turns a panic into a doubt: one poisoned saga must not take the process, and all others, with it.
-func (r *runner) sendSafely(ctx context.Context, s State, d Do) (o Outcome) {
+func (r *runner) sendSafely(ctx context.Context, id uuid.UUID, d Do) (o Outcome) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.log.Error("a step panicked", "saga", s.Checkout.CheckoutID, "step", d.Step, "panic", p, "stack", string(debug.Stack()))
+			r.log.Error("a step panicked", "saga", id, "step", d.Step, "panic", p, "stack", string(debug.Stack()))
 			o = Outcome{Kind: StepIsUnknown, Error: errorText(nil)}
 		}
 	}()
-	return r.send(ctx, s, d)
+	return r.send(ctx, id, d)
 }
 
 // mustWrite: everything but a step that went well is a wait or a turn.

@@ -62,7 +62,7 @@ func TestStartedTwiceIsOne(t *testing.T) {
 	e := sealed(1000)
 	m := eventstore.Message[cart.CheckedOut]{Stream: e.CartID, Version: 2, Event: e, Meta: eventstore.Meta{Actor: "ann"}}
 	for range 3 {
-		require.NoError(t, p.start(t.Context(), m))
+		require.NoError(t, p.startCheckout(t.Context(), m))
 		p.reaches(e.CheckoutID, Completed)
 	}
 	kinds, writes := p.log(e.CheckoutID)
@@ -132,7 +132,7 @@ func TestBackoffHolds(t *testing.T) {
 			if e.Step == ChargeMoney {
 				tried = e.BeganAt
 			}
-		case Started, StepWaits, StepRefused, AttentionNeeded, Ended:
+		case Started, RefundStarted, CancellationStarted, StepWaits, StepRefused, AttentionNeeded, Ended:
 		}
 	}
 	require.False(t, due.IsZero())

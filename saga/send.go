@@ -5,24 +5,28 @@ import (
 	"encoding/json"
 	"errors"
 
+	"github.com/google/uuid"
+
 	"shopping-cart/payment"
 	"shopping-cart/platform/fault"
 )
 
 // send takes a step, and says how it came out.
-func (m *Module) send(ctx context.Context, s State, d Do) Outcome {
-	checkoutID := s.Checkout.CheckoutID
-	id := commandID(checkoutID, d.Step)
+func (m *Module) send(ctx context.Context, saga uuid.UUID, d Do) Outcome {
+	id := commandID(saga, d.Step)
 	switch c := d.Command.(type) {
 	case toOrder:
-		return outcomeOf(m.Rooms.Order(ctx, id, checkoutID, c.Command))
+		return outcomeOf(m.Rooms.Order(ctx, id, saga, c.Command))
 	case toCart:
-		return outcomeOf(m.Rooms.Cart(ctx, id, checkoutID, c.Command))
+		return outcomeOf(m.Rooms.Cart(ctx, id, saga, c.Command))
 	case toCharge:
-		o, err := m.Rooms.Charge(ctx, checkoutID, c.Charge)
+		o, err := m.Rooms.Charge(ctx, saga, c.Charge)
 		return outcomeOfPayment(o, err)
 	case toUndo:
-		o, err := m.Rooms.UndoPayment(ctx, checkoutID, c.Undo)
+		o, err := m.Rooms.UndoPayment(ctx, saga, c.Undo)
+		return outcomeOfPayment(o, err)
+	case toRefund:
+		o, err := m.Rooms.Refund(ctx, saga, c.Refund)
 		return outcomeOfPayment(o, err)
 	}
 	return Outcome{Kind: StepFaulted, Error: "a command to no room"}
@@ -47,7 +51,7 @@ func outcomeOfPayment(o payment.Outcome, err error) Outcome {
 		return Outcome{Kind: StepIsUnknown, Error: errorText(err), Ours: ours}
 	}
 	switch o.Result {
-	case payment.ResultCaptured, payment.ResultUndone:
+	case payment.ResultCaptured, payment.ResultUndone, payment.ResultRefunded:
 		return Outcome{Kind: StepSucceeded}
 	case payment.ResultRefused:
 		return Outcome{Kind: StepWasRefused, Failure: Failure{Code: o.Failure.Code, Detail: o.Failure.Detail}}

@@ -15,6 +15,7 @@ import (
 	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/platform/database"
+	"shopping-cart/platform/money"
 	"shopping-cart/platform/pgtest"
 )
 
@@ -37,6 +38,10 @@ func others(kind string) *eventstore.Aggregate[struct{}, eventstore.Event] {
 				return eventstore.As[payment.Notified](data)
 			case payment.UndoRequested{}.Kind():
 				return eventstore.As[payment.UndoRequested](data)
+			case order.CancellationRequested{}.Kind():
+				return eventstore.As[order.CancellationRequested](data)
+			case payment.RefundOrdered{}.Kind():
+				return eventstore.As[payment.RefundOrdered](data)
 			}
 			return nil, eventstore.UnknownKind(kind)
 		},
@@ -45,15 +50,18 @@ func others(kind string) *eventstore.Aggregate[struct{}, eventstore.Event] {
 	}
 }
 
-var carts, payments = others("cart"), others("payment")
+var carts, orders, payments = others("cart"), others("order"), others("payment")
 
 // play says how the n-th call of a step comes out, counted from 1. An order or a cart only minds the error.
 type play func(ctx context.Context, step string, n int) (payment.Outcome, error)
 
 // well is how everything goes well.
 func well(_ context.Context, step string, _ int) (payment.Outcome, error) {
-	if step == UndoPayment {
+	switch step {
+	case UndoPayment:
 		return payment.Outcome{Result: payment.ResultUndone}, nil
+	case RefundMoney:
+		return payment.Outcome{Result: payment.ResultRefunded}, nil
 	}
 	return payment.Outcome{Result: payment.ResultCaptured}, nil
 }
@@ -64,8 +72,15 @@ type process struct {
 	t    *testing.T
 	stop func() error // ends Run, and says how it ended
 
-	mu    sync.Mutex
-	calls map[string]int
+	mu       sync.Mutex
+	calls    map[string]int
+	underWay map[uuid.UUID][]uuid.UUID // refunds, by payment
+}
+
+func (p *process) refunds(payment uuid.UUID) []uuid.UUID {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.underWay[payment]
 }
 
 func (p *process) count(step string) int {
@@ -87,13 +102,14 @@ func start(t *testing.T, url string, play play, configure ...func(*Config)) *pro
 	pools, err := database.Open(t.Context(), url, database.Options{})
 	require.NoError(t, err)
 	t.Cleanup(pools.Close)
-	p := &process{t: t, calls: map[string]int{}}
+	p := &process{t: t, calls: map[string]int{}, underWay: map[uuid.UUID][]uuid.UUID{}}
 	call := func(ctx context.Context, step string) (payment.Outcome, error) { return play(ctx, step, p.count(step)) }
 	c := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin})
 	config := Config{
 		Committer: c, Query: pools.Query, Control: pools.Control, Views: pools.Views, Log: slog.New(slog.DiscardHandler), Patience: time.Hour,
 		Stores: map[string]*eventstore.Store{
 			"cart": eventstore.Open(c, pools.Query, "cart", carts), "payment": eventstore.Open(c, pools.Query, "payment", payments),
+			"order": eventstore.Open(c, pools.Query, "orders", orders),
 		},
 		Rooms: Rooms{
 			Order: func(ctx context.Context, _, _ uuid.UUID, cmd order.Command) error {
@@ -114,6 +130,10 @@ func start(t *testing.T, url string, play play, configure ...func(*Config)) *pro
 			UndoPayment: func(ctx context.Context, _ uuid.UUID, _ payment.Undo) (payment.Outcome, error) {
 				return call(ctx, UndoPayment)
 			},
+			Refund: func(ctx context.Context, _ uuid.UUID, _ payment.Refund) (payment.Outcome, error) {
+				return call(ctx, RefundMoney)
+			},
+			RefundsUnderWay: func(_ context.Context, payment uuid.UUID) ([]uuid.UUID, error) { return p.refunds(payment), nil },
 		},
 	}
 	for _, f := range configure {
@@ -135,6 +155,10 @@ func stepOf(cmd order.Command) string {
 		return ConfirmOrder
 	case order.Cancel:
 		return CancelOrder
+	case order.NoteRefund:
+		return NoteRefund
+	case order.EndCancellation:
+		return EndCancellation
 	}
 	panic("no command of an order")
 }
@@ -157,6 +181,19 @@ func (p *process) seals(total int64) uuid.UUID {
 	e.CheckoutID, e.CartID, e.PaymentID = uuid.New(), uuid.New(), uuid.New()
 	p.says(carts, "cart", e.CartID, e)
 	return e.CheckoutID
+}
+
+// ordersRefund writes what an ordered refund leaves, and gives its id and that of its payment.
+func (p *process) ordersRefund() (id, paymentID uuid.UUID) {
+	p.t.Helper()
+	id, paymentID = uuid.New(), uuid.New()
+	p.mu.Lock()
+	p.underWay[paymentID] = []uuid.UUID{id}
+	p.mu.Unlock()
+	p.says(payments, "payment", paymentID, payment.RefundOrdered{
+		ID: id, OrderID: uuid.New(), CustomerID: "ann", Amount: money.Of(500, "GBP"), Reason: "Broken.", At: noon,
+	})
+	return id, paymentID
 }
 
 // says lets another module's store hold an event.

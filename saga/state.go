@@ -53,15 +53,17 @@ type Step struct {
 
 // State is a saga: what it is about, and every step begun.
 type State struct {
-	Type       string      `json:"type"`
-	Definition int         `json:"definition"`
-	CustomerID string      `json:"customer_id"`
-	Checkout   Checkout    `json:"checkout"`
-	Status     Status      `json:"status"`
-	Steps      []Step      `json:"steps,omitempty"`
-	Failure    *Failure    `json:"failure,omitempty"` // set when it turned
-	NextAction *NextAction `json:"next_action,omitempty"`
-	At         time.Time   `json:"at"` // of its last event
+	Type         string        `json:"type"`
+	Definition   int           `json:"definition"`
+	CustomerID   string        `json:"customer_id"`
+	Checkout     Checkout      `json:"checkout,omitzero"` // of the type checkout, as the others are of theirs
+	Refund       *Refund       `json:"refund,omitempty"`
+	Cancellation *Cancellation `json:"cancellation,omitempty"`
+	Status       Status        `json:"status"`
+	Steps        []Step        `json:"steps,omitempty"`
+	Failure      *Failure      `json:"failure,omitempty"` // set when it turned
+	NextAction   *NextAction   `json:"next_action,omitempty"`
+	At           time.Time     `json:"at"` // of its last event
 }
 
 // Step is what is known of the step of that name: pending, when it never began.
@@ -78,11 +80,22 @@ func (s State) done(name string) bool { return s.Step(name).Status == StepIsDone
 const lease = 15 * time.Second
 
 var sagas = &eventstore.Aggregate[State, Event]{
-	Kind: "saga", Fold: 1, Decode: decodeEvent, Evolve: evolve, Index: index,
+	Kind: "saga", Fold: 2, Decode: decodeEvent, Evolve: evolve, Index: index,
 }
 
 func index(s State, _ time.Time) eventstore.Index {
-	return eventstore.Index{Customer: s.CustomerID, Status: string(s.Status), WakeAt: wakeAt(s)}
+	return eventstore.Index{Customer: s.CustomerID, Status: string(s.Status), Key: s.key(), WakeAt: wakeAt(s)}
+}
+
+// key tells the types of sagas apart in lists: the few that are no checkouts have one, and an index of their own.
+func (s State) key() string {
+	switch {
+	case s.Refund != nil:
+		return s.Type + "/" + s.Refund.RefundID.String()
+	case s.Cancellation != nil:
+		return s.Type + "/" + s.Cancellation.CancellationID.String()
+	}
+	return ""
 }
 
 // wakeAt is when somebody must look at the saga: when the first of the steps that it asks for falls due, or, where one is
@@ -116,6 +129,12 @@ func evolve(s State, event Event) State {
 	switch e := event.(type) {
 	case Started:
 		return State{Type: e.Type, Definition: e.Definition, CustomerID: e.CustomerID, Checkout: e.Checkout, Status: Running, At: e.At}
+	case RefundStarted:
+		return State{Type: refund.Type, Definition: e.Definition, CustomerID: e.CustomerID, Refund: &e.Refund, Status: Running, At: e.At}
+	case CancellationStarted:
+		return State{
+			Type: cancellation.Type, Definition: e.Definition, CustomerID: e.CustomerID, Cancellation: &e.Cancellation, Status: Running, At: e.At,
+		}
 	case StepDone:
 		s = s.attempted(e.Step, StepIsDone, e.BeganAt, e.At, func(st *Step) { st.FinishedAt = e.At })
 		s.Status = s.underWay()

@@ -16,12 +16,19 @@ type listed struct {
 	CreatedAt time.Time
 }
 
-// newest is a page of the sagas of a status, or of all. It is cut before they are loaded: one that is left out does not
-// end the list.
-func (m *Module) newest(ctx context.Context, status Status, p web.PageRequest) (web.Page[View], error) {
+// newest is a page of the sagas of a status and a type, or of all. It is cut before they are loaded: one that is left out
+// does not end the list.
+func (m *Module) newest(ctx context.Context, status Status, kind string, p web.PageRequest) (web.Page[View], error) {
 	query := m.Views.WithContext(ctx).Table("saga.streams").Select("id, created_at").Where("kind = 'saga'")
 	if status != "" {
 		query = query.Where("status = ?", string(status))
+	}
+	switch kind {
+	case "":
+	case checkout.Type:
+		query = query.Where("key is null")
+	default:
+		query = query.Where("key like ?", kind+"/%")
 	}
 	if at := p.Cursor; !at.IsZero() {
 		query = query.Where("(created_at, id) < (?, ?)", at.At, at.ID)

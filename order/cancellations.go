@@ -1,0 +1,106 @@
+package order
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/web"
+)
+
+// CancelRequest says why an order is cancelled.
+type CancelRequest struct {
+	Reason string `json:"reason" validate:"required,max=500" example:"Ordered twice."`
+}
+
+// postCancel cancels an order that was not fulfilled yet.
+//
+//	@Summary		Cancel an order: refund and restock
+//	@Description	From the answer on the order is `cancelling` and cannot be fulfilled. All that is left of its payment is given back, then it is `cancelled` and its stock free again. The same again, also under another key, answers how far that is.
+//	@ID				cancelOrder
+//	@Tags			orders
+//	@Security		BearerAuth
+//	@Param			id				path		string			true	"its id"	format(uuid)
+//	@Param			body			body		CancelRequest	true	"why"
+//	@Param			Idempotency-Key	header		string			true	"1 to 255 visible ASCII characters"
+//	@Success		202				{object}	View
+//	@Header			202				{string}	ETag	"its version, quoted"
+//	@Failure		400,401,404,412	{object}	web.Problem
+//	@Failure		409				{object}	web.Problem	"already_fulfilled, checkout_running"
+//	@Failure		413,415,422		{object}	web.Problem
+//	@Router			/v1/orders/{id}/cancel [post]
+func (m *Module) postCancel(c echo.Context) error {
+	ctx := c.Request().Context()
+	o, err := m.visible(c)
+	if err != nil {
+		return err
+	}
+	body, err := web.Body[CancelRequest](c)
+	if err != nil {
+		return err
+	}
+	write, err := web.WriteOf(c, web.KeyRequired)
+	if err != nil {
+		return err
+	}
+	receipt, err := m.requestCancellation(ctx, senderOf(write), o, body.Reason)
+	if err != nil {
+		return err
+	}
+	if receipt.Replayed {
+		web.Replayed(c)
+	}
+	if o, err = orders.Load(ctx, m.store, o.ID); err != nil { // it may be further already
+		return err
+	}
+	view, err := m.view(ctx, o)
+	if err != nil {
+		return err
+	}
+	web.ETag(c, o.Version)
+	return c.JSON(http.StatusAccepted, view)
+}
+
+// requestCancellation asks whether the checkout has ended before the order decides: once true, that stays true.
+func (m *Module) requestCancellation(ctx context.Context, by sender, o eventstore.Stream[State], reason string) (eventstore.Receipt, error) {
+	ended, err := m.checkoutEnded(ctx, o.State.CheckoutID)
+	if err != nil {
+		return eventstore.Receipt{}, err
+	}
+	return m.changeAlone(ctx, by, o.ID, func(s State) (decision, error) {
+		return decideRequestCancellation(s, o.ID, reason, !ended)
+	})
+}
+
+// endCancellation names the stock of the order's lines, which never change.
+func (m *Module) endCancellation(ctx context.Context, by sender, cmd EndCancellation) error {
+	o, err := orders.Load(ctx, m.store, cmd.OrderID)
+	if err != nil {
+		return err
+	}
+	_, err = m.change(ctx, by, cmd.OrderID, o.State.trackedSKUs(), func(o State, _ map[string]Stock) (decision, error) {
+		return decideEndCancellation(o, cmd.OrderID)
+	})
+	return err
+}
+
+// changeAlone decides on an order whose stock stays as it is.
+func (m *Module) changeAlone(ctx context.Context, by sender, id uuid.UUID, decide func(State) (decision, error)) (eventstore.Receipt, error) {
+	return m.store.Do(ctx, eventstore.Command{
+		ID: by.id, Fingerprint: by.fingerprint, Meta: by.meta, Streams: []eventstore.Ref{orders.Ref(id)},
+		Decide: func(tx *eventstore.Tx) error {
+			if err := tx.Match(id, by.match); err != nil {
+				return err
+			}
+			d, err := decide(orders.Get(tx, id).State)
+			if err != nil {
+				return err
+			}
+			d.append(tx, id)
+			return nil
+		},
+	})
+}

@@ -1,0 +1,52 @@
+package order
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/web"
+)
+
+// deleteContacts erases the personal data of a customer.
+//
+//	@Summary		Erase a customer's personal data
+//	@Description	E-mail and postal addresses of all orders, and of checkouts under way. The orders stay, with their lines, totals and numbers, and show no contact. For operators: scope `admin`.
+//	@ID				eraseContacts
+//	@Tags			operators
+//	@Security		BearerAuth
+//	@Param			id				path	string	true	"the customer"
+//	@Param			Idempotency-Key	header	string	false	"1 to 255 visible ASCII characters"
+//	@Success		204
+//	@Failure		400,401,403,422	{object}	web.Problem
+//	@Router			/v1/customers/{id}/contacts [delete]
+func (m *Module) deleteContacts(c echo.Context) error {
+	ctx := c.Request().Context()
+	customer, ok := web.Param(c, "id")
+	if !ok || !utf8.ValidString(customer) || strings.ContainsRune(customer, 0) {
+		return web.Refused("id", "invalid", "It must be text without NUL.")
+	}
+	if err := noBody(c); err != nil {
+		return err
+	}
+	write, err := web.WriteOf(c)
+	if err != nil {
+		return err
+	}
+	receipt, err := m.store.Do(ctx, eventstore.Command{ID: write.ID, Fingerprint: write.Fingerprint, Decide: func(tx *eventstore.Tx) error {
+		tx.Also(`delete from orders.contacts where customer = $1`, customer)
+		return nil
+	}})
+	if err != nil {
+		return err
+	}
+	if receipt.Replayed {
+		web.Replayed(c)
+	}
+	m.log.InfoContext(ctx, "the contacts of a customer were erased", slog.String("customer", customer), slog.String("actor", write.Actor))
+	return c.NoContent(http.StatusNoContent)
+}

@@ -1,0 +1,62 @@
+package payment
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/web"
+)
+
+// refundID is the operation id of a refund: the same for whoever repeats the request, and another one for another payment.
+func refundID(payment, request uuid.UUID) uuid.UUID {
+	return derived(payment, "refund "+request.String(), 0)
+}
+
+// RequestRefund keeps the wish that money be given back. From then on its amount is spoken for, and a saga makes it happen:
+// RefundOrdered starts it. It doesn't ask the provider; a Refund does.
+func (m *Module) RequestRefund(ctx context.Context, write web.Write, r RequestRefund) (RequestedRefund, error) {
+	id := refundID(r.PaymentID, write.ID)
+	receipt, err := m.store.Do(ctx, eventstore.Command{
+		ID: write.ID, Fingerprint: write.Fingerprint,
+		Meta:    eventstore.Meta{Actor: write.Actor, Correlation: write.Correlation, Trace: write.Trace},
+		Streams: []eventstore.Ref{payments.Ref(r.PaymentID)},
+		Decide: func(tx *eventstore.Tx) error {
+			events, err := requestRefund(payments.Get(tx, r.PaymentID).State, id, r, tx.Now())
+			payments.Append(tx, r.PaymentID, events...)
+			return err
+		},
+	})
+	return RequestedRefund{RefundID: id, Replayed: receipt.Replayed}, err
+}
+
+// Refund gives back what was requested, or goes on where an earlier Refund stopped, and says how far it came. Errors as with
+// Charge.
+func (m *Module) Refund(ctx context.Context, correlation uuid.UUID, r Refund) (Outcome, error) {
+	run := run{m, r.PaymentID, eventstore.Meta{Actor: actor, Correlation: correlation}}
+	st, err := payments.Load(ctx, m.store, r.PaymentID)
+	if err != nil {
+		return Outcome{}, err
+	}
+	st, why, err := run.drive(ctx, st, func(s State, looked bool, now time.Time) ask {
+		return nextOfRefund(s, r.RefundID, looked, now)
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	return refundOutcome(st.State, r.RefundID, why), nil
+}
+
+// RefundsUnderWay are the refunds of a payment that have no answer yet: a webhook may be about any of them.
+func (m *Module) RefundsUnderWay(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error) {
+	st, err := payments.Load(ctx, m.store, payment)
+	var ids []uuid.UUID
+	for _, r := range st.State.Refunds {
+		if r.Status == stepAsked {
+			ids = append(ids, r.ID)
+		}
+	}
+	return ids, err
+}

@@ -1,0 +1,136 @@
+package payment
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/fault"
+	"shopping-cart/platform/money"
+)
+
+var (
+	aRefund      = refundID(theID, uuid.UUID{1})
+	another      = refundID(theID, uuid.UUID{2})
+	taken        = []event{wish, authorized{}, capturing, captured{1999}}
+	ordersRefund = RefundOrdered{aRefund, theOrder, "ann", money.Of(500, "GBP"), "Broken.", noon}
+)
+
+func ordered(id uuid.UUID, minor int64) event {
+	return RefundOrdered{id, theOrder, "ann", money.Of(minor, "GBP"), "Broken.", noon}
+}
+
+func after(before []event, more ...event) []event {
+	return append(before[:len(before):len(before)], more...)
+}
+
+func TestRequestRefund(t *testing.T) {
+	t.Parallel()
+	pence := func(minor int64) *money.Amount { a := money.Of(minor, "GBP"); return &a }
+	euros := money.Of(1, "EUR")
+	for name, c := range map[string]struct {
+		given  []event
+		amount *money.Amount
+		unless error
+		then   []event
+		err    *fault.Fault
+		left   int64 // with err
+	}{
+		"APart":                        {given: taken, amount: pence(500), then: []event{ordered(aRefund, 500)}},
+		"AllOfIt":                      {given: taken, amount: pence(1999), then: []event{ordered(aRefund, 1999)}},
+		"WithoutAnAmountAllOfIt":       {given: taken, then: []event{ordered(aRefund, 1999)}},
+		"WithoutAnAmountAllThatIsLeft": {given: after(taken, ordered(another, 999)), then: []event{ordered(aRefund, 1000)}},
+		"PendingOnesCount":             {given: after(taken, ordered(another, 1500)), amount: pence(500), err: errExceedsCaptured, left: 499},
+		"DoneOnesCount":                {given: after(taken, ordered(another, 1500), refunded{another}), amount: pence(500), err: errExceedsCaptured, left: 499},
+		"FailedOnesAreFreeAgain": {
+			given: after(taken, ordered(another, 1500), refundFailed{another, "closed"}), amount: pence(1999), then: []event{ordered(aRefund, 1999)},
+		},
+		"MoreThanWasTaken":           {given: taken, amount: pence(2000), err: errExceedsCaptured, left: 1999},
+		"NothingIsLeft":              {given: after(taken, ordered(another, 1999)), err: errExceedsCaptured},
+		"NothingAtAll":               {given: taken, amount: pence(0), err: errExceedsCaptured, left: 1999},
+		"LessThanNothing":            {given: taken, amount: pence(-1), err: errExceedsCaptured, left: 1999},
+		"UndoneIsAllOnItsWay":        {given: after(taken, tombstone, asksRefund), err: errExceedsCaptured},
+		"InAnotherCurrency":          {given: taken, amount: &euros, err: errOtherCurrency},
+		"OfWhatWasNeverTaken":        {given: []event{wish, authorized{}, capturing}, err: errNotCaptured},
+		"OfNoPayment":                {amount: pence(1), err: errNotCaptured},
+		"AgainIsThereAlready":        {given: after(taken, ordered(aRefund, 1999)), amount: pence(1999)},
+		"AgainThoughItFailed":        {given: after(taken, ordered(aRefund, 1999), refundFailed{aRefund, "x"}), amount: pence(1999)},
+		"WhatTheCallerKnowsIsSaid":   {given: taken, unless: eventstore.ErrVersionMismatch, err: eventstore.ErrVersionMismatch},
+		"ButNotOfWhatIsThereAlready": {given: after(taken, ordered(aRefund, 1)), unless: eventstore.ErrVersionMismatch},
+		"AfterAnUndoThatFailedItMayBe": {
+			given: after(taken, tombstone, asksRefund, refundFailed{theRefund, "x"}), amount: pence(1), then: []event{ordered(aRefund, 1)},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := requestRefund(given(c.given...), aRefund, RequestRefund{theID, c.amount, "Broken.", c.unless}, noon)
+			require.Equal(t, c.then, got)
+			if c.err == nil {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, c.err)
+			if f, _ := fault.As(err); c.err == errExceedsCaptured {
+				require.Equal(t, money.Of(c.left, "GBP"), f.Extra["left"])
+			}
+		})
+	}
+}
+
+func TestNextOfRefund(t *testing.T) {
+	t.Parallel()
+	two := after(taken, ordered(another, 500), ordered(aRefund, 500))
+	lostIt := outcomeUnknown{opRefund, "timeout"}
+	for name, c := range map[string]struct {
+		given  []event
+		looked bool
+		after  time.Duration
+		want   Operation
+	}{
+		"NothingThatNobodyOrdered":     {given: taken, want: opNothing},
+		"RefundItAlone":                {given: two, want: opRefund},
+		"LookUpWhereItIsInDoubt":       {given: after(two, lostIt), want: opLookUp},
+		"TheSameAgainWhenNotFound":     {given: after(two, lostIt), looked: true, want: opRefund},
+		"OnlyLookUpWhenTheKeyMayBeOld": {given: two, after: 24 * time.Hour, want: opLookUp},
+		"AndThenWait":                  {given: two, looked: true, after: 24 * time.Hour, want: opNothing},
+		"NothingWhenDone":              {given: after(two, refunded{aRefund}), want: opNothing},
+		"NothingWhenRefused":           {given: after(two, refundFailed{aRefund, "x"}), want: opNothing},
+		"UnderATombstoneTheSame":       {given: after(two, tombstone, asksRefund), want: opRefund},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := nextOfRefund(given(c.given...), aRefund, c.looked, noon.Add(c.after))
+			require.Equal(t, c.want, got.operation)
+			if c.want == opRefund {
+				require.Equal(t, aRefund, got.refund.ID)
+				require.Contains(t, key(theID, got), aRefund.String(), "one key, whoever asks and however often")
+			}
+		})
+	}
+}
+
+func TestRefundOutcome(t *testing.T) {
+	t.Parallel()
+	under := after(taken, ordered(aRefund, 500))
+	require.Equal(t, ResultRefunded, refundOutcome(given(after(under, refunded{aRefund})...), aRefund, endQuiet).Result)
+	require.Equal(t, Outcome{Result: ResultRefused, Failure: failure(CodeRefundFailed)},
+		refundOutcome(given(after(under, refundFailed{aRefund, "x"})...), aRefund, endQuiet))
+	require.Equal(t, ResultUnavailable, refundOutcome(given(under...), aRefund, endUnavailable).Result)
+	require.Equal(t, ResultUnknown, refundOutcome(given(under...), aRefund, endDoubt).Result)
+	require.Equal(t, ResultUnknown, refundOutcome(given(after(under, outcomeUnknown{opRefund, "x"})...), aRefund, endUnavailable).Result)
+}
+
+func TestUndoTakesTheRest(t *testing.T) {
+	t.Parallel()
+	s := given(after(taken, ordered(aRefund, 500), ordered(another, 300), refunded{another})...)
+	rest := refundRequested{uuid.NewSHA1(theID, []byte("undo/2")), 1199, "out_of_stock", noon}
+	then(t, undo(s, theUndo, noon), tombstone, rest)
+	s = evolve(evolve(s, tombstone), rest)
+	require.Equal(t, aRefund, nextOfUndo(s, false, noon).refund.ID, "those under way come first")
+	require.Equal(t, ResultUnknown, undoOutcome(s).Result)
+	require.Equal(t, ResultUndone, undoOutcome(evolve(evolve(s, refunded{aRefund}), refunded{rest.ID})).Result)
+	require.Equal(t, statusPartiallyRefunded, s.status())
+}

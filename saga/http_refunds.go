@@ -1,0 +1,133 @@
+package saga
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/payment"
+	"shopping-cart/platform/fault"
+	"shopping-cart/platform/money"
+	"shopping-cart/platform/web"
+)
+
+var errRefundFailed = fault.New(fault.Conflict, payment.CodeRefundFailed,
+	"The provider refused this refund for good. Nothing was given back, and the amount can be refunded again under another key.")
+
+// RefundView is a refund on the wire.
+type RefundView struct {
+	ID     uuid.UUID    `json:"id" format:"uuid"` // and of its saga
+	Amount money.Amount `json:"amount"`
+	Status string       `json:"status" enums:"pending,succeeded"`
+	Reason string       `json:"reason" example:"One mug was broken."`
+}
+
+type refundRequest struct {
+	Amount *amountRequest `json:"amount,omitempty"` // all that is left, without one
+	Reason string         `json:"reason" validate:"required,max=500" example:"One mug was broken."`
+}
+
+// amountRequest is money as a client names it.
+type amountRequest struct {
+	Amount   int64  `json:"amount" validate:"required,min=1,max=9007199254740991" example:"500"`
+	Currency string `json:"currency" validate:"required,currency" example:"GBP"`
+}
+
+// postRefund gives back what an order was paid with, or a part of it.
+//
+//	@Summary		Refund an order, or a part of it
+//	@Description	Gives back the amount named, or all that is left. Refunds that are done and those under way count: together they never pass what was taken. One whose outcome is not known yet is asked after until it is, in the background; the same key again tells how it stands. For operators: scope `admin`.
+//	@ID				refundOrder
+//	@Tags			orders
+//	@Security		Bearer
+//	@Param			id				path		string			true	"Order"	format(uuid)
+//	@Param			body			body		refundRequest	true	"How much, and why"
+//	@Param			Idempotency-Key	header		string			true	"The same key again is answered, not done again"
+//	@Param			If-Match		header		string			false	"The version of the order, quoted"
+//	@Param			Prefer			header		string			false	"wait=N: hold the answer until the outcome is known, at most 30 seconds"
+//	@Success		201				{object}	RefundView		"The money is given back"
+//	@Success		202				{object}	RefundView		"The outcome is not known yet"
+//	@Failure		400				{object}	web.Problem		"malformed_json, idempotency_key_required"
+//	@Failure		401,403			{object}	web.Problem
+//	@Failure		404				{object}	web.Problem	"not_found"
+//	@Failure		409				{object}	web.Problem	"not_captured; refund_failed with refund_id"
+//	@Failure		412				{object}	web.Problem	"version_mismatch"
+//	@Failure		413,415			{object}	web.Problem
+//	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, exceeds_captured with left, currency_mismatch, idempotency_key_reused"
+//	@Router			/v1/orders/{id}/refunds [post]
+func (m *Module) postRefund(c echo.Context) error {
+	ctx := c.Request().Context()
+	id, err := web.ID(c, "id")
+	if err != nil {
+		return err
+	}
+	paid, err := m.Rooms.OrderPaid(ctx, web.CallerOf(c), id)
+	if err != nil {
+		return err
+	}
+	body, err := web.Body[refundRequest](c)
+	if err != nil {
+		return err
+	}
+	write, err := web.WriteOf(c, web.KeyRequired)
+	if err != nil {
+		return err
+	}
+	wish := payment.RequestRefund{PaymentID: paid.PaymentID, Reason: body.Reason}
+	if body.Amount != nil {
+		amount := money.Of(body.Amount.Amount, body.Amount.Currency)
+		wish.Amount = &amount
+	}
+	if write.IfMatch != nil && *write.IfMatch != paid.Version {
+		wish.Unless = eventstore.ErrVersionMismatch.With("version", paid.Version)
+	}
+	requested, err := m.Rooms.RequestRefund(ctx, write, wish)
+	if err != nil {
+		return err
+	}
+	if requested.Replayed {
+		web.Replayed(c)
+	}
+	saga, err := m.awaitRefund(ctx, requested, web.Wait(c))
+	if err != nil {
+		return err
+	}
+	return answerRefund(c, saga)
+}
+
+// awaitRefund is a refund once it has ended or, for a client that does not wait longer, once it was tried.
+func (m *Module) awaitRefund(ctx context.Context, r payment.RequestedRefund, patience time.Duration) (saga eventstore.Stream[State], err error) {
+	until := time.Now().Add(patience)
+	waiting, cancel := context.WithTimeout(ctx, max(patience, startPatience))
+	defer cancel()
+	defer time.AfterFunc(patience, func() { m.watch.changed(eventstore.Stream[State]{ID: r.RefundID}) }).Stop()
+	err = m.watch.until(waiting, r.RefundID, !r.Replayed, func(told eventstore.Stream[State]) (bool, error) {
+		told.ID = r.RefundID
+		if saga, err = m.told(ctx, told); err != nil || !saga.Exists() {
+			return false, err
+		}
+		tried := saga.State.Step(RefundMoney).Attempts > 0
+		return settled(saga.State.Status) || tried && !time.Now().Before(until) || m.watch.isDraining(), nil
+	})
+	if err == nil && !saga.Exists() {
+		err = eventstore.ErrBusy
+	}
+	return saga, err
+}
+
+func answerRefund(c echo.Context, saga eventstore.Stream[State]) error {
+	r := saga.State.Refund
+	v := RefundView{ID: saga.ID, Amount: r.money(), Status: "pending", Reason: r.Reason}
+	switch {
+	case saga.State.Status == Failed:
+		return errRefundFailed.With("refund_id", saga.ID)
+	case saga.State.Status == Completed, saga.State.done(RefundMoney):
+		v.Status = "succeeded"
+		return c.JSON(http.StatusCreated, v)
+	}
+	return c.JSON(http.StatusAccepted, v)
+}
