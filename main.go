@@ -263,6 +263,7 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 		Committer: on("payment").committer, Query: on("payment").pools.Query, Control: on("payment").pools.Control, Alone: alone, Log: log,
 		ReceiptRetention: settings.ReceiptRetention, WebhookRetention: settings.WebhookRetention,
 		Providers: append(providers, p.bank), Timeout: settings.PaymentTimeout, ActionTTL: settings.PaymentActionTTL,
+		InFlight: settings.PaymentConcurrency, Called: metrics.ProviderCall, Resume: func(saga uuid.UUID) { p.sagas.Wake(saga) },
 	})
 	p.sagas = saga.New(saga.Config{
 		Committer: on("saga").committer, Query: on("saga").pools.Query, Control: on("saga").pools.Control, Views: on("saga").pools.Views,
@@ -274,6 +275,12 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 			Charge: p.payments.Charge, UndoPayment: p.payments.Undo, CancelPayment: p.payments.Cancel,
 			OrderPaid: p.orders.Paid, RequestRefund: p.payments.RequestRefund, Refund: p.payments.Refund, RefundsUnderWay: p.payments.RefundsUnderWay,
 		},
+	})
+	metrics.Providers(func() (all []telemetry.Provider) {
+		for _, h := range p.payments.Health() {
+			all = append(all, telemetry.Provider(h))
+		}
+		return all
 	})
 	metrics.SagaAge("checkout", p.sagas.OldestUnfinished)
 	for _, store := range []*eventstore.Store{p.carts.Store(), p.orders.Store(), p.payments.Store(), p.sagas.Store()} {

@@ -126,8 +126,11 @@ func (r run) once(ctx context.Context, st stream, a ask) (stream, end, error) {
 		return st, endQuiet, err // nothing was asked
 	}
 	res, err := r.ask(ctx, p, st.State, a)
+	if err != nil {
+		p.remember(r.meta.Correlation, err)
+	}
 	if transient := (*Transient)(nil); errors.As(err, &transient) {
-		r.log.WarnContext(ctx, "the payment provider is not available", r.about(a, err)...)
+		r.log.Log(ctx, levelOf(err), "the payment provider is not available", r.about(a, err)...)
 		return st, endUnavailable, nil
 	}
 	if err == nil {
@@ -149,8 +152,6 @@ type result struct {
 
 // ask makes one call, outside of any transaction.
 func (r run) ask(ctx context.Context, p Provider, s State, a ask) (result, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.timeout)
-	defer cancel()
 	call := callOf(r.id, s, a)
 	if a.operation == opLookUp {
 		report, err := p.LookUp(ctx, call)
@@ -180,7 +181,10 @@ func operate(ctx context.Context, p Provider, op Operation, call Call) (Answer, 
 }
 
 func callOf(id uuid.UUID, s State, a ask) Call {
-	c := Call{Key: key(id, a), Reference: id.String(), ProviderReference: s.ProviderReference, Method: s.Method, Amount: s.Amount}
+	c := Call{
+		Key: key(id, a), Reference: id.String(), ProviderReference: s.ProviderReference, Method: s.Method, Amount: s.Amount,
+		Customer: s.CustomerID,
+	}
 	if a.operation == opRefund {
 		c.Amount = money.Of(a.refund.Amount, s.Amount.Currency)
 	}
@@ -194,6 +198,14 @@ func key(id uuid.UUID, a ask) string {
 		k += "/" + a.refund.ID.String()
 	}
 	return k
+}
+
+// levelOf: what was held back was said once, by the guard.
+func levelOf(err error) slog.Level {
+	if errors.Is(err, errOpen) || errors.Is(err, errBusy) {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }
 
 // doubt records that nobody knows what a call did.

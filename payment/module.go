@@ -19,6 +19,8 @@
 // After the tombstone no authorization and no capture begins here; one that a frozen process still sends is refused at
 // the provider, where Undo voided the payment.
 //
+// A provider that hangs or fails is left alone for a while ([guard]): what was not asked surely did nothing.
+//
 // A webhook says no more than that there is news. It is verified, stored and answered; then it wakes the payment's saga.
 package payment
 
@@ -28,6 +30,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
@@ -43,10 +46,15 @@ type Config struct {
 	Log       *slog.Logger  // nil: slog.Default
 	Providers []Provider    // the first takes new payments; the others finish what was begun with them
 	Timeout   time.Duration // of one call to a provider; 3 s
+	InFlight  int           // calls to one provider at once; 100
 	ActionTTL time.Duration // how long a shopper has to act at their bank; 15 min
 
 	ReceiptRetention time.Duration // 0: for good
 	WebhookRetention time.Duration // of webhooks that are handled; 0: for good
+
+	Called func(provider, operation, outcome string, took time.Duration) // told of every call, made or held back; may be nil
+	// Resume is told the correlation of a Charge or an Undo that was held back, when it's worth trying again; may be nil.
+	Resume func(correlation uuid.UUID)
 }
 
 // Module is the payments of one database.
@@ -57,8 +65,7 @@ type Module struct {
 	webhooks  eventstore.Retention
 	due       *eventstore.LowWater // of webhooks
 	log       *slog.Logger
-	providers []Provider
-	timeout   time.Duration
+	providers []*guard
 	actionTTL time.Duration
 	now       func() time.Time
 	arrived   chan struct{} // a webhook was stored
@@ -78,7 +85,16 @@ func New(c Config) *Module {
 	if c.ActionTTL <= 0 {
 		c.ActionTTL = 15 * time.Minute
 	}
-	return &Module{
+	if c.InFlight <= 0 {
+		c.InFlight = 100
+	}
+	if c.Called == nil {
+		c.Called = func(string, string, string, time.Duration) {}
+	}
+	if c.Resume == nil {
+		c.Resume = func(uuid.UUID) {}
+	}
+	m := &Module{
 		store: eventstore.Open(c.Committer, c.Query, "payment", payments),
 		query: c.Query, log: c.Log, due: eventstore.NewLowWater(webhookSlack, webhookAgain),
 		run: eventstore.RunConfig{Alone: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
@@ -87,9 +103,12 @@ func New(c Config) *Module {
 		webhooks: eventstore.Retention{
 			Table: "payment.webhooks", Old: "handled_at < now() - $3::interval", After: c.WebhookRetention, Pool: c.Control,
 		},
-		providers: c.Providers,
-		timeout:   c.Timeout, actionTTL: c.ActionTTL, now: time.Now, arrived: make(chan struct{}, 1),
+		actionTTL: c.ActionTTL, now: time.Now, arrived: make(chan struct{}, 1),
 	}
+	for _, p := range c.Providers {
+		m.providers = append(m.providers, newGuard(p, guarding{c.Timeout, c.InFlight, c.Called, c.Resume, c.Log}))
+	}
+	return m
 }
 
 // Store is where the payments are.
@@ -101,13 +120,16 @@ func (m *Module) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.store.Run(ctx, m.run) })
 	g.Go(func() error { return m.wakeAll(ctx, m.run.Failed) })
+	for _, p := range m.providers {
+		g.Go(func() error { p.Run(ctx); return nil })
+	}
 	if m.webhooks.After > 0 {
 		g.Go(func() error { m.webhooks.Run(ctx, m.run.Failed); return nil })
 	}
 	return g.Wait()
 }
 
-func (m *Module) provider(name string) (Provider, error) {
+func (m *Module) provider(name string) (*guard, error) {
 	for _, p := range m.providers {
 		if p.Name() == name {
 			return p, nil

@@ -36,6 +36,7 @@ type Call struct {
 	ProviderReference string       // what they call it; empty until they have told
 	Method            string       // the token of what is charged
 	Amount            money.Amount // of the operation
+	Customer          string       // who pays: their calls count together, and no provider needs to know
 }
 
 // Status is what a provider says of a payment or of an operation.

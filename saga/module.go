@@ -105,6 +105,10 @@ func New(c Config) *Module {
 	return m
 }
 
+// Wake looks at a saga at once, though nothing in it is due: what it waits for outside may be there again. What is no
+// saga, or has ended, is left alone. It does not wait for what comes of it.
+func (m *Module) Wake(id uuid.UUID) { m.runner.begin(id, round{woken: true}) }
+
 // Store holds the events of the sagas.
 func (m *Module) Store() *eventstore.Store { return m.store }
 

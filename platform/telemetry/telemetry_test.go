@@ -63,6 +63,11 @@ func TestMetrics(t *testing.T) {
 	})
 	m.Subscriptions("cart", func() ([]telemetry.Subscription, error) { return nil, errors.New("away") })
 
+	m.Providers(func() []telemetry.Provider {
+		return []telemetry.Provider{{Name: "bank", Breaker: "open", InFlight: 4, Held: 9}}
+	})
+	m.ProviderCall("bank", "capture", "held_open", time.Millisecond)
+
 	out := scrape(t, m)
 	for _, line := range []string{
 		`shopping_cart_subscription_lag_events{kind="projection",store="orders",subscription="daily_sales"} 7`,
@@ -78,6 +83,11 @@ func TestMetrics(t *testing.T) {
 		`shopping_cart_saga_duration_seconds_count{kind="checkout",status="completed"} 1`,
 		`shopping_cart_saga_oldest_unfinished_seconds{kind="checkout"} 90`,
 		`shopping_cart_outbox_oldest_seconds{store="cart"} NaN`,
+		`shopping_cart_provider_breaker_state{provider="bank",state="open"} 1`,
+		`shopping_cart_provider_breaker_state{provider="bank",state="closed"} 0`,
+		`shopping_cart_provider_calls_in_flight{provider="bank"} 4`,
+		`shopping_cart_provider_held{provider="bank"} 9`,
+		`shopping_cart_provider_call_duration_seconds_count{operation="capture",outcome="held_open",provider="bank"} 1`,
 		`go_goroutines`,
 		`process_start_time_seconds`,
 	} {

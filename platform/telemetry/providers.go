@@ -1,0 +1,65 @@
+package telemetry
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Provider is how a payment provider fares, as this process sees it.
+type Provider struct {
+	Name     string
+	Breaker  string // closed, half_open or open
+	InFlight int    // calls
+	Held     int    // charges and undoings that wait until it can be asked again
+}
+
+// providers reads how they fare at each scrape.
+type providers struct {
+	all                     func() []Provider
+	breaker, inFlight, held *prometheus.Desc
+}
+
+// Providers shows how payment providers fare, asked for at each scrape.
+func (m *Metrics) Providers(all func() []Provider) {
+	desc := func(name, help string, more ...string) *prometheus.Desc {
+		return prometheus.NewDesc(namespace+"_provider_"+name, help, append([]string{"provider"}, more...), nil)
+	}
+	m.registry.MustRegister(&providers{
+		all:      all,
+		breaker:  desc("breaker_state", "1 for where the circuit breaker stands: closed, half_open or open.", "state"),
+		inFlight: desc("calls_in_flight", "Calls to the provider that are under way."),
+		held:     desc("held", "Charges and undoings that wait until the provider can be asked again."),
+	})
+}
+
+// ProviderCall counts one call to a payment provider, from the wish for it to its end, by its outcome: answered, failed,
+// forgone, or held_open and held_busy for those that were not made.
+func (m *Metrics) ProviderCall(provider, operation, outcome string, took time.Duration) {
+	m.calls.WithLabelValues(provider, operation, outcome).Observe(took.Seconds())
+}
+
+// Describe is part of prometheus.Collector.
+func (p *providers) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{p.breaker, p.inFlight, p.held} {
+		out <- d
+	}
+}
+
+// Collect is part of prometheus.Collector.
+func (p *providers) Collect(out chan<- prometheus.Metric) {
+	for _, one := range p.all() {
+		gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, append([]string{one.Name}, labels...)...)
+		}
+		for _, state := range []string{"closed", "half_open", "open"} {
+			is := 0.0
+			if state == one.Breaker {
+				is = 1
+			}
+			gauge(p.breaker, is, state)
+		}
+		gauge(p.inFlight, float64(one.InFlight))
+		gauge(p.held, float64(one.Held))
+	}
+}

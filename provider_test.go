@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/cart"
+	"shopping-cart/order"
+	"shopping-cart/platform/config"
+	"shopping-cart/saga"
+)
+
+// bankCloses lets every call to the simulator hang, until the bank opens again.
+func (s *site) bankCloses(t *testing.T) (opens func()) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), s.urls["simulator"])
+	require.NoError(t, err)
+	for _, sql := range []string{"begin", "lock table simulator.payments in access exclusive mode"} {
+		_, err = conn.Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+	opens = func() { _ = conn.Close(context.Background()) }
+	t.Cleanup(opens)
+	return opens
+}
+
+func (s *site) breakerIs(t *testing.T, state string) bool {
+	t.Helper()
+	metrics := string(s.send(t, http.MethodGet, "/metrics", "", nil).body)
+	return strings.Contains(metrics, `shopping_cart_provider_breaker_state{provider="simulator",state="`+state+`"} 1`)
+}
+
+// TestDeadProvider lets the provider hang under twenty-four checkouts. It is left alone then; carts, stock and checkouts with
+// nothing to pay go on as ever. When it is back, every checkout ends, charged once, and none waits for its turn of then.
+func TestDeadProvider(t *testing.T) {
+	t.Parallel()
+	s := open(t, databaseEach, func(_ testing.TB, c *config.Config) { c.PaymentConcurrency = 8 })
+	sku := s.sells(t, 1250)
+	s.stocks(t, sku, 100)
+	require.True(t, s.breakerIs(t, "closed"))
+	opens := s.bankCloses(t)
+
+	var buyers []shopper
+	var begun []checkoutView
+	buys := func(n int) {
+		for range n {
+			ada := s.shopper(t)
+			buyers, begun = append(buyers, ada), append(begun, ada.starts(t, ada.fills(t, sku), "sim_ok"))
+		}
+	}
+	buys(24)
+	until(t, "the breaker opens", func() bool { return s.breakerIs(t, "open") })
+	buys(6) // not one of these is asked for
+	withoutPayment(t, s)
+	bob := s.shopper(t)
+	c := bob.fills(t, sku)
+	require.EqualValues(t, 3, as[cartView](t, bob.adds(t, c, sku, 2), http.StatusOK).Items[0].Quantity)
+	require.EqualValues(t, 30, s.stock(t, sku).Reserved, "what may yet be paid is held")
+	until(t, "one has to wait for long", func() bool { return s.pausesFor(t, begun) > 3*time.Second })
+	opens()
+
+	early := 0
+	for i, ada := range buyers {
+		done := ada.reaches(t, begun[i].ID, saga.Completed)
+		require.Equal(t, []string{"authorize", "capture"}, s.ledger(t, *done.PaymentID))
+		require.Equal(t, order.StatusConfirmed, get[orderView](t, s, "/v1/orders/"+done.OrderID.String(), ada.token).Status)
+		require.Equal(t, cart.StatusCheckedOut, ada.cart(t, done.CartID).Status)
+		if s.cameEarly(t, done.ID) {
+			early++
+		}
+	}
+	require.Positive(t, early, "nobody was told that the provider is back")
+	require.True(t, s.breakerIs(t, "closed"))
+}
+
+// charging is how a charge went, as its saga tells.
+type charging struct {
+	Step    string    `json:"step"`
+	BeganAt time.Time `json:"began_at"`
+	At      time.Time `json:"at"`
+	RetryAt time.Time `json:"retry_at"`
+}
+
+func (s *site) chargings(t *testing.T, checkout uuid.UUID) (found []charging) {
+	t.Helper()
+	for _, e := range get[saga.View](t, s, "/v1/admin/sagas/"+checkout.String(), s.admin).Events {
+		var c charging
+		require.NoError(t, json.Unmarshal(e.Data, &c))
+		if c.Step == saga.ChargeMoney {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// pausesFor is the longest pause that one of them makes now, on its own.
+func (s *site) pausesFor(t *testing.T, all []checkoutView) (longest time.Duration) {
+	t.Helper()
+	for _, c := range all {
+		if tries := s.chargings(t, c.ID); len(tries) > 0 {
+			last := tries[len(tries)-1]
+			longest = max(longest, last.RetryAt.Sub(last.At))
+		}
+	}
+	return longest
+}
+
+// cameEarly reports whether a charge went well before its turn.
+func (s *site) cameEarly(t *testing.T, checkout uuid.UUID) bool {
+	t.Helper()
+	tries := s.chargings(t, checkout)
+	require.Greater(t, len(tries), 1)
+	return tries[len(tries)-1].BeganAt.Before(tries[len(tries)-2].RetryAt)
+}
