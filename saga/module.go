@@ -53,6 +53,7 @@ type Config struct {
 	Ended    func(kind, status string, took time.Duration) // told of every saga that ended; may be nil
 	Stores   map[string]*eventstore.Store                  // of the other modules, by name: what operators read
 	Rooms    Rooms
+	Books    Books // what reconciliation compares
 }
 
 // Rooms are the other modules, as far as sagas need them.
