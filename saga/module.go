@@ -53,7 +53,8 @@ type Config struct {
 	Ended    func(kind, status string, took time.Duration) // told of every saga that ended; may be nil
 	Stores   map[string]*eventstore.Store                  // of the other modules, by name: what operators read
 	Rooms    Rooms
-	Books    Books // what reconciliation compares
+	Books    Books         // what reconciliation compares
+	Settled  time.Duration // what was touched since is under way, and not judged; 1 min
 }
 
 // Rooms are the other modules, as far as sagas need them.
@@ -82,6 +83,9 @@ type Module struct {
 func New(c Config) *Module {
 	if c.Ended == nil {
 		c.Ended = func(string, string, time.Duration) {}
+	}
+	if c.Settled == 0 {
+		c.Settled = settledAfter
 	}
 	m := &Module{Config: c, watch: &watch{waiting: map[uuid.UUID][]chan eventstore.Stream[State]{}}}
 	m.store = eventstore.Open(c.Committer, c.Query, "saga", sagas)

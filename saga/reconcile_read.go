@@ -60,8 +60,8 @@ type page struct {
 
 const (
 	checkoutsPage = 200
-	foundAtMost   = 1000             // findings in one answer
-	settledAfter  = time.Minute      // what is younger is under way
+	foundAtMost   = 1000 // findings in one answer
+	settledAfter  = time.Minute
 	beginsWithin  = 30 * time.Minute // by then, what starts a checkout was handled or is parked
 )
 
@@ -127,7 +127,7 @@ func (m *Module) settled(ctx context.Context) (first time.Time, err error) {
 			first = now
 		}
 	}
-	return first.Add(-settledAfter), nil
+	return first.Add(-m.Settled), nil
 }
 
 // confirmed are the findings that are still there, each once.
