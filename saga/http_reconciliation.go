@@ -99,12 +99,10 @@ func (m *Module) healReconciliation(c echo.Context) error {
 	return c.JSON(http.StatusOK, found)
 }
 
-// looksFor is how long one answer may take, in which findings are looked at twice and mended; half of what the request has.
-const looksFor = 20 * time.Second
-
+// lookFor leaves half of what the request has for the second look at what was found, and for mending it.
 func (m *Module) lookFor(c echo.Context) time.Duration {
 	if until, ok := c.Request().Context().Deadline(); ok {
-		return min(looksFor, time.Until(until)/2)
+		return min(m.LooksFor, time.Until(until)/2)
 	}
-	return looksFor
+	return m.LooksFor
 }

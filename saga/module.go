@@ -55,6 +55,7 @@ type Config struct {
 	Rooms    Rooms
 	Books    Books         // what reconciliation compares
 	Settled  time.Duration // what was touched since is under way, and not judged; 1 min
+	LooksFor time.Duration // how long one answer of it may take; 20 s
 }
 
 // Rooms are the other modules, as far as sagas need them.
@@ -85,7 +86,10 @@ func New(c Config) *Module {
 		c.Ended = func(string, string, time.Duration) {}
 	}
 	if c.Settled == 0 {
-		c.Settled = settledAfter
+		c.Settled = time.Minute
+	}
+	if c.LooksFor == 0 {
+		c.LooksFor = 20 * time.Second
 	}
 	m := &Module{Config: c, watch: &watch{waiting: map[uuid.UUID][]chan eventstore.Stream[State]{}}}
 	m.store = eventstore.Open(c.Committer, c.Query, "saga", sagas)

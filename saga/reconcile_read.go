@@ -60,8 +60,7 @@ type page struct {
 
 const (
 	checkoutsPage = 200
-	foundAtMost   = 1000 // findings in one answer
-	settledAfter  = time.Minute
+	foundAtMost   = 1000             // findings in one answer
 	beginsWithin  = 30 * time.Minute // by then, what starts a checkout was handled or is parked
 )
 
@@ -94,8 +93,9 @@ func (m *Module) reconcile(ctx context.Context, cursor string, atMost time.Durat
 	}
 	settled, err := m.settled(ctx)
 	var found []Finding
-	for until := time.Now().Add(atMost); err == nil && at < len(all); {
-		if len(found) >= foundAtMost || time.Now().After(until) {
+	until := time.Now().Add(atMost)
+	for enough := false; err == nil && at < len(all); enough = len(found) >= foundAtMost || time.Now().After(until) {
+		if enough { // at least one step was taken: whoever goes on comes to the end
 			next := all[at].name + ":" + after
 			r.NextCursor = &next
 			break
