@@ -44,6 +44,7 @@ type commands struct {
 
 	Replay tools.Replay `cmd:"" help:"Play the invoices of a file against a running server, as a shop would."`
 	Health tools.Health `cmd:"" help:"Ask a running server whether it can serve; for health checks of containers."`
+	Verify tools.Verify `cmd:"" help:"Have a running server check every promise over all data, and against the provider's own book."`
 
 	Bench       benchmark   `cmd:"" help:"Measure the program beside pgbench and others, on a PostgreSQL of its own. See docs/BENCHMARKS.md."`
 	BenchClient benchClient `cmd:"" hidden:""`
@@ -100,8 +101,16 @@ func main() {
 		kong.BindTo(local{}, (*tools.Local)(nil)))
 	if err := command.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "shopping-cart:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// exitCode is 1, unless the error has one of its own.
+func exitCode(err error) int {
+	if own := (interface{ ExitCode() int })(nil); errors.As(err, &own) {
+		return own.ExitCode()
+	}
+	return 1
 }
 
 // run is the whole program: it serves until ctx is done, then drains from the outside in. Requests end first, then the
@@ -274,6 +283,10 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 			Order: p.orders.Handle, SaveContact: p.orders.SaveContact, DropContact: p.orders.DropContact,
 			Charge: p.payments.Charge, UndoPayment: p.payments.Undo, CancelPayment: p.payments.Cancel,
 			OrderPaid: p.orders.Paid, RequestRefund: p.payments.RequestRefund, Refund: p.payments.Refund, RefundsUnderWay: p.payments.RefundsUnderWay,
+		},
+		Books: saga.Books{
+			Carts: p.carts.Book(), Orders: p.orders.Book(), Payments: p.payments.Book(),
+			Holdings: p.orders.Holdings, Balances: p.payments.Balances, Charged: p.payments.Charged,
 		},
 	})
 	metrics.Providers(func() (all []telemetry.Provider) {

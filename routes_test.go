@@ -72,6 +72,8 @@ var routes = []route{
 	{method: "GET", path: "/v1/admin/sagas/{checkout}", who: "admin"},
 	{method: "GET", path: "/v1/admin/events", who: "admin"},
 	{method: "GET", path: "/v1/admin/subscriptions", who: "admin"},
+	{method: "GET", path: "/v1/admin/reconciliation", who: "admin"},
+	{method: "POST", path: "/v1/admin/reconciliation", who: "admin"},
 	{method: "GET", path: "/v1/admin/parked", who: "admin"},
 	{method: "POST", path: "/v1/admin/parked/{parked}/replay", who: "admin"},
 	{method: "POST", path: "/v1/admin/parked/{parked}/discard", who: "admin", body: `{"reason":"A duplicate."}`},

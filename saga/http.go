@@ -37,6 +37,7 @@ func (m *Module) Routes(s *web.Server) {
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/sagas/:id", m.showSaga)
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/events", m.listEvents)
 	m.readerRoutes(s)
+	m.reconciliationRoutes(s)
 }
 
 // CheckoutView is a checkout on the wire.

@@ -54,6 +54,9 @@ type Config struct {
 	Ended    func(kind, status string, took time.Duration) // told of every saga that ended; may be nil
 	Stores   map[string]*eventstore.Store                  // of the other modules, by name: what operators read
 	Rooms    Rooms
+	Books    Books         // what reconciliation compares
+	Settled  time.Duration // what was touched since is under way, and not judged; 1 min
+	LooksFor time.Duration // how long one answer of it may take; 20 s
 }
 
 // Rooms are the other modules, as far as sagas need them.
@@ -87,6 +90,12 @@ type Module struct {
 func New(c Config) *Module {
 	if c.Ended == nil {
 		c.Ended = func(string, string, time.Duration) {}
+	}
+	if c.Settled == 0 {
+		c.Settled = time.Minute
+	}
+	if c.LooksFor == 0 {
+		c.LooksFor = 20 * time.Second
 	}
 	m := &Module{Config: c, watch: &watch{waiting: map[uuid.UUID][]chan eventstore.Stream[State]{}}}
 	m.store = eventstore.Open(c.Committer, c.Query, "saga", sagas)

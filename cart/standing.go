@@ -1,0 +1,37 @@
+package cart
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
+)
+
+// Standing is a cart and its last checkout, for whoever compares the books of all modules.
+type Standing struct {
+	ID          uuid.UUID
+	CheckoutID  uuid.UUID // of the checkout that runs or went well; zero for none
+	OrderID     uuid.UUID // of that checkout, as PaymentID
+	PaymentID   uuid.UUID
+	CheckingOut bool
+	CheckedOut  bool
+	Total       int64 // minor units
+	Currency    string
+	UpdatedAt   time.Time
+}
+
+// Book reads all carts.
+func (m *Module) Book() eventstore.Book[Standing] {
+	return eventstore.BookOf(m.store, carts, func(c eventstore.Stream[State]) Standing {
+		s := c.State
+		st := Standing{
+			ID: c.ID, CheckoutID: s.CheckoutID, CheckingOut: s.Status == StatusCheckingOut, CheckedOut: s.Status == StatusCheckedOut,
+			Total: s.Total(), Currency: s.Currency, UpdatedAt: c.UpdatedAt,
+		}
+		if s.CheckoutID != uuid.Nil {
+			st.OrderID, st.PaymentID = derivedID(c.ID, s.Attempt, "order"), derivedID(c.ID, s.Attempt, "payment")
+		}
+		return st
+	})
+}

@@ -1,0 +1,306 @@
+package eventstore
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Flaw is something in a store that its commands never leave behind.
+type Flaw struct {
+	Check   string // what is wrong, in one of the words below
+	ID      uuid.UUID
+	Stream  uuid.UUID
+	Version int64 // of the stream, where the flaw is about one
+	Detail  string
+}
+
+// The checks of a Flaw. The ID is the receipt's for FlawReceipt, and the stream's for all others.
+const (
+	FlawState   = "state_differs"           // a stream's state, or what lists see of it, is not what its events fold to
+	FlawVersion = "version_missing"         // a stream's events are not 1, 2, 3 … up to its version
+	FlawOrder   = "log_out_of_order"        // a later version of a stream stands earlier in the log
+	FlawReceipt = "receipt_without_version" // a command was answered with a version that is not there
+	FlawMessage = "message_overdue"         // an event waits too long for its reactions
+)
+
+const (
+	auditPage   = 500              // streams, or receipts
+	auditEvents = 5000             // of them, read at once
+	overdue     = time.Minute      // a message that was due, and that nobody took up
+	neverTaken  = 30 * time.Minute // and one that is taken up in vain: by then it is handled or parked
+)
+
+// lastID is the highest id there is.
+var lastID = uuid.UUID(bytes.Repeat([]byte{0xff}, 16))
+
+// before is the id just below.
+func before(id uuid.UUID) uuid.UUID {
+	for i := len(id) - 1; i >= 0; i-- {
+		if id[i]--; id[i] != 0xff {
+			break
+		}
+	}
+	return id
+}
+
+// Audit folds a page of streams anew, from all their events, and says what is wrong with them. It begins behind the id, and says
+// where the next page begins; zero: there is none. A page is read at one moment, so it is exact while others write.
+func (s *Store) Audit(ctx context.Context, after uuid.UUID) (flaws []Flaw, read int, next uuid.UUID, err error) {
+	return s.audit(ctx, after, lastID)
+}
+
+// AuditStream is Audit of one stream.
+func (s *Store) AuditStream(ctx context.Context, id uuid.UUID) ([]Flaw, error) {
+	flaws, _, _, err := s.audit(ctx, before(id), id)
+	return flaws, err
+}
+
+func (s *Store) audit(ctx context.Context, after, last uuid.UUID) (flaws []Flaw, read int, next uuid.UUID, err error) {
+	err = s.At(ctx, func(at Snapshot) error {
+		rows, err := s.auditedRows(ctx, at.tx, after, last)
+		if err != nil {
+			return err
+		}
+		if read = len(rows); read == auditPage {
+			next = rows[len(rows)-1].id
+			last = next
+		}
+		a := audit{rows: rows, kinds: s.kinds}
+		if err := s.auditedEvents(ctx, at.tx, after, last, a.event); err != nil {
+			return err
+		}
+		flaws = a.close()
+		return nil
+	})
+	if err != nil {
+		return nil, 0, uuid.Nil, fmt.Errorf("audit the streams of %s: %w", s.schema, err)
+	}
+	return flaws, read, next, nil
+}
+
+// auditedRow is a row of streams.
+type auditedRow struct {
+	id      uuid.UUID
+	version int64
+	kind    string
+	fold    int16
+	state   []byte
+	Index
+	created, updated time.Time
+}
+
+const (
+	auditRows = `select id, version, kind, fold, state, coalesce(customer, ''), coalesce(status, ''), coalesce(key, ''), created_at, updated_at
+		from @.streams where id > $1 and id <= $2 order by id limit $3`
+	auditLog = `select position, stream, version, type, data, meta, at from @.events
+		where (stream, version) > ($1, $2) and stream <= $3 order by stream, version limit $4`
+)
+
+func (s *Store) auditedRows(ctx context.Context, tx pgx.Tx, after, last uuid.UUID) ([]auditedRow, error) {
+	rows, err := tx.Query(ctx, s.in(auditRows), after, last, auditPage)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r auditedRow, err error) {
+		err = row.Scan(&r.id, &r.version, &r.kind, &r.fold, &r.state, &r.Customer, &r.Status, &r.Key, &r.created, &r.updated)
+		return r, err
+	})
+}
+
+// auditedEvents are all events of the streams behind one id, up to another: also of those that have no row. A stream may
+// have more of them than one statement should read.
+func (s *Store) auditedEvents(ctx context.Context, tx pgx.Tx, after, last uuid.UUID, each func(Recorded)) error {
+	const beyond = int64(1) << 62
+	stream, version := after, beyond
+	for {
+		rows, err := tx.Query(ctx, s.in(auditLog), stream, version, last, auditEvents)
+		if err != nil {
+			return err
+		}
+		n := 0
+		err = scanEvents(rows, func(r Recorded) error {
+			n, stream, version = n+1, r.Stream, r.Version
+			each(r)
+			return nil
+		})
+		if err != nil || n < auditEvents {
+			return err
+		}
+	}
+}
+
+// audit merges rows and events, both in the order of their streams.
+type audit struct {
+	rows  []auditedRow
+	kinds map[string]codec
+	flaws []Flaw
+
+	stream     uuid.UUID // whose events come
+	version    int64     // of its last event
+	position   int64
+	state      any
+	broken     error // why it cannot be folded
+	outOfOrder bool
+	gap        int64 // the first version that is missing; 0: none
+}
+
+func (a *audit) event(r Recorded) {
+	if r.Stream != a.stream {
+		a.ends()
+		*a = audit{rows: a.rows, kinds: a.kinds, flaws: a.flaws, stream: r.Stream}
+	}
+	if r.Version != a.version+1 && a.gap == 0 {
+		a.gap = a.version + 1
+	}
+	a.outOfOrder = a.outOfOrder || r.Position <= a.position
+	a.version, a.position = r.Version, r.Position
+	kind, _, _ := strings.Cut(r.Kind, ".")
+	if c := a.kinds[kind]; c == nil {
+		a.broken = ErrNewerVersion
+	} else if a.broken == nil {
+		a.state, a.broken = c.refold(a.state, r)
+	}
+}
+
+// ends judges the stream whose events have all come, and the rows before it, which have none.
+func (a *audit) ends() {
+	if a.version == 0 {
+		return
+	}
+	for len(a.rows) > 0 && bytes.Compare(a.rows[0].id[:], a.stream[:]) < 0 {
+		a.without(a.rows[0])
+		a.rows = a.rows[1:]
+	}
+	if len(a.rows) == 0 || a.rows[0].id != a.stream {
+		a.found(FlawVersion, a.version, "It has events up to version %d, and no row among the streams.", a.version)
+		return
+	}
+	row := a.rows[0]
+	a.rows = a.rows[1:]
+	switch {
+	case a.gap > 0:
+		a.found(FlawVersion, a.gap, "The event of version %d is missing.", a.gap)
+	case a.version != row.version:
+		a.found(FlawVersion, row.version, "It stands at version %d, and its events end at %d.", row.version, a.version)
+	default:
+		a.compare(row)
+	}
+	if a.outOfOrder {
+		a.found(FlawOrder, 0, "Its events stand in the log in another order than that of their versions.")
+	}
+}
+
+func (a *audit) without(row auditedRow) {
+	a.stream = row.id
+	a.found(FlawVersion, row.version, "It stands at version %d, and has no events.", row.version)
+}
+
+// close ends the page: what is left has no events.
+func (a *audit) close() []Flaw {
+	a.ends()
+	for _, row := range a.rows {
+		a.without(row)
+	}
+	return a.flaws
+}
+
+func (a *audit) found(check string, version int64, detail string, args ...any) {
+	a.flaws = append(a.flaws, Flaw{Check: check, ID: a.stream, Stream: a.stream, Version: version, Detail: fmt.Sprintf(detail, args...)})
+}
+
+// compare holds what is stored against what the events fold to. What only another version of the program can read is for that one.
+func (a *audit) compare(row auditedRow) {
+	c := a.kinds[row.kind]
+	switch {
+	case c == nil || errors.Is(a.broken, ErrNewerVersion):
+		return
+	case a.broken != nil:
+		a.found(FlawState, row.version, "Its events cannot be folded: %v", a.broken)
+		return
+	case row.fold != c.fold():
+		return
+	}
+	stored, err := c.decodeState(row.state)
+	if err != nil {
+		a.found(FlawState, row.version, "Its state cannot be read: %v", err)
+		return
+	}
+	is, err := json.Marshal(stored)
+	want, wrong := json.Marshal(a.state)
+	if err = errors.Join(err, wrong); err != nil || !bytes.Equal(is, want) {
+		a.found(FlawState, row.version, "Its state is not what its events fold to.")
+		return
+	}
+	index := c.index(a.state, row.updated)
+	if index.Customer != row.Customer || index.Status != row.Status || index.Key != row.Key {
+		a.found(FlawState, row.version, "Lists see it as %q %q %q, and it is %q %q %q.",
+			row.Customer, row.Status, row.Key, index.Customer, index.Status, index.Key)
+	}
+}
+
+const auditReceipts = `select r.id, r.stream, r.version, r.version = 0 or e.version is not null
+	from (select id, stream, version from @.receipts where id > $1 and id <= $2 order by id limit $3) r
+	left join @.events e on e.stream = r.stream and e.version = r.version order by r.id`
+
+// AuditReceipts are flaws of a page of receipts, behind an id, as with Audit.
+func (s *Store) AuditReceipts(ctx context.Context, after uuid.UUID) (flaws []Flaw, read int, next uuid.UUID, err error) {
+	return s.auditReceipts(ctx, after, lastID)
+}
+
+// AuditReceipt is AuditReceipts of one receipt.
+func (s *Store) AuditReceipt(ctx context.Context, id uuid.UUID) ([]Flaw, error) {
+	flaws, _, _, err := s.auditReceipts(ctx, before(id), id)
+	return flaws, err
+}
+
+func (s *Store) auditReceipts(ctx context.Context, after, last uuid.UUID) (flaws []Flaw, read int, next uuid.UUID, err error) {
+	rows, err := s.query.Query(ctx, s.in(auditReceipts), after, last, auditPage)
+	if err != nil {
+		return nil, 0, uuid.Nil, fmt.Errorf("audit the receipts of %s: %w", s.schema, err)
+	}
+	one, there := Flaw{Check: FlawReceipt}, false
+	_, err = pgx.ForEachRow(rows, []any{&one.ID, &one.Stream, &one.Version, &there}, func() error {
+		if read++; read == auditPage {
+			next = one.ID
+		}
+		if !there {
+			one.Detail = fmt.Sprintf("The command was answered with version %d, which is not there.", one.Version)
+			flaws = append(flaws, one)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, 0, uuid.Nil, fmt.Errorf("audit the receipts of %s: %w", s.schema, err)
+	}
+	return flaws, read, next, nil
+}
+
+const auditOutbox = `select o.stream, o.version, coalesce(e.type, 'that is not there')
+	from @.outbox o left join @.events e on e.stream = o.stream and e.version = o.version
+	where o.due_at < now() - $1::interval or coalesce(e.at, '-infinity') < now() - $2::interval order by o.due_at limit $3`
+
+// AuditOutbox are messages that wait too long for their reactions.
+func (s *Store) AuditOutbox(ctx context.Context) (flaws []Flaw, err error) {
+	rows, err := s.query.Query(ctx, s.in(auditOutbox), overdue, neverTaken, auditPage)
+	if err != nil {
+		return nil, fmt.Errorf("audit the outbox of %s: %w", s.schema, err)
+	}
+	one, kind := Flaw{Check: FlawMessage}, ""
+	_, err = pgx.ForEachRow(rows, []any{&one.Stream, &one.Version, &kind}, func() error {
+		one.ID, one.Detail = one.Stream, fmt.Sprintf("The event %s of version %d waits for its reactions.", kind, one.Version)
+		flaws = append(flaws, one)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("audit the outbox of %s: %w", s.schema, err)
+	}
+	return flaws, nil
+}

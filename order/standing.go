@@ -1,0 +1,75 @@
+package order
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
+)
+
+// Standing is an order, for whoever compares the books of all modules.
+type Standing struct {
+	ID         uuid.UUID
+	CheckoutID uuid.UUID
+	PaymentID  uuid.UUID
+	CartID     uuid.UUID
+	Placed     bool // false: never placed, a tombstone at most
+	Pending    bool
+	Sold       bool // confirmed or fulfilled: it is owed, and paid for
+	Cancelling bool
+	Total      int64 // minor units
+	Currency   string
+	UpdatedAt  time.Time
+}
+
+// Book reads all orders.
+func (m *Module) Book() eventstore.Book[Standing] {
+	return eventstore.BookOf(m.store, orders, func(o eventstore.Stream[State]) Standing {
+		s := o.State
+		return Standing{
+			ID: o.ID, CheckoutID: s.CheckoutID, PaymentID: s.PaymentID, CartID: s.CartID, Placed: s.placed(),
+			Pending: s.Status == StatusPending, Sold: s.Status == StatusConfirmed || s.Status == StatusFulfilled,
+			Cancelling: s.Status == StatusCancelling, Total: s.Total, Currency: s.Currency, UpdatedAt: o.UpdatedAt,
+		}
+	})
+}
+
+// Holding is the stock of one SKU beside what orders hold of it, at one moment.
+type Holding struct {
+	StockID  uuid.UUID
+	SKU      string
+	Tracked  bool // false: orders hold what has no stock
+	OnHand   int64
+	Reserved int64
+	Held     int64 // by the tracked lines of orders that are neither fulfilled nor cancelled
+}
+
+// Holdings calls each with the stock of every SKU that is tracked, or held. Orders and stock change together, so they are
+// read at one moment: what differs there is wrong, however busy the shop is.
+func (m *Module) Holdings(ctx context.Context, each func(Holding)) error {
+	held := map[string]int64{} // a number a SKU, however many orders there are
+	return m.store.At(ctx, func(at eventstore.Snapshot) error {
+		err := orders.EachAt(ctx, at, func(o eventstore.Stream[State]) {
+			for sku, n := range o.State.tracked() {
+				held[sku] += n
+			}
+		}, string(StatusPending), string(StatusConfirmed), string(StatusCancelling))
+		if err != nil {
+			return err
+		}
+		err = stocks.EachAt(ctx, at, func(s eventstore.Stream[Stock]) {
+			st := s.State
+			each(Holding{StockID: s.ID, SKU: st.SKU, Tracked: true, OnHand: st.OnHand, Reserved: st.Reserved, Held: held[st.SKU]})
+			delete(held, st.SKU)
+		})
+		if err != nil {
+			return err
+		}
+		for sku, n := range held {
+			each(Holding{StockID: stockID(sku), SKU: sku, Held: n})
+		}
+		return nil
+	})
+}

@@ -1,0 +1,136 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Verify has a running server check every promise over all data. Its exit status is 0 when all are kept, 2 when not, and 1
+// when it could not be found out.
+type Verify struct {
+	BaseURL string `help:"Where the server is; from its settings when empty."`
+	JSON    bool   `help:"Print JSON: what was checked, and every finding."`
+	Heal    bool   `help:"Mend what is beyond doubt. What is mended does not count as found."`
+}
+
+// reconciled is what the server answers; of a finding as it came.
+type reconciled struct {
+	Checked    map[string]int    `json:"checked"`
+	Data       []json.RawMessage `json:"data"`
+	NextCursor *string           `json:"next_cursor,omitempty"`
+}
+
+// finding is one as far as it is printed.
+type finding struct {
+	ID, Detail, Remedy string
+	Healable           bool
+	Healed             *bool
+}
+
+// Broken is the error of Verify when promises do not hold.
+type Broken struct{ Findings int }
+
+func (b *Broken) Error() string {
+	if b.Findings == 1 {
+		return "1 promise is not kept"
+	}
+	return fmt.Sprintf("%d promises are not kept", b.Findings)
+}
+
+// ExitCode is the exit status of the program.
+func (*Broken) ExitCode() int { return 2 }
+
+const tokenLife = 24 * time.Hour
+
+// Run prints what is wrong. It asks again and again, since one answer covers what there was time for.
+func (v *Verify) Run(ctx context.Context, out io.Writer, local Local) (err error) {
+	base := v.BaseURL
+	if base == "" {
+		if base, err = local.BaseURL(); err != nil {
+			return err
+		}
+	}
+	token, err := local.Mint("verify", []string{ScopeAdmin}, tokenLife)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	all, err := v.ask(ctx, newClient(strings.TrimSuffix(base, "/"), 1), token)
+	if err != nil {
+		return err
+	}
+	open, err := v.print(out, all, time.Since(began))
+	if err == nil && open > 0 {
+		err = &Broken{open}
+	}
+	return err
+}
+
+// ask collects all answers. A finding at the seam of two is one.
+func (v *Verify) ask(ctx context.Context, c *client, token string) (all reconciled, err error) {
+	method := http.MethodGet
+	if v.Heal {
+		method = http.MethodPost
+	}
+	all, seen := reconciled{Checked: map[string]int{}, Data: []json.RawMessage{}}, map[string]bool{}
+	for cursor := ""; ; {
+		part, _, err := ask[reconciled](ctx, c, call{method: method, path: "/v1/admin/reconciliation" + cursor, token: token})
+		if err != nil {
+			return all, err
+		}
+		for name, n := range part.Checked {
+			all.Checked[name] += n
+		}
+		for _, raw := range part.Data {
+			var one finding
+			if err := json.Unmarshal(raw, &one); err != nil {
+				return all, fmt.Errorf("read a finding: %w", err)
+			}
+			if !seen[one.ID] {
+				all.Data = append(all.Data, raw)
+			}
+			seen[one.ID] = true
+		}
+		if part.NextCursor == nil {
+			return all, nil
+		}
+		cursor = "?cursor=" + url.QueryEscape(*part.NextCursor)
+	}
+}
+
+// print says what was found, and how much of it is not mended.
+func (v *Verify) print(out io.Writer, all reconciled, took time.Duration) (open int, err error) {
+	var text strings.Builder
+	for _, raw := range all.Data {
+		var one finding
+		if err := json.Unmarshal(raw, &one); err != nil {
+			return 0, fmt.Errorf("read a finding: %w", err)
+		}
+		what := "mend by hand"
+		switch {
+		case one.Healed != nil && *one.Healed:
+			what = "mended"
+		case one.Healed != nil:
+			what, open = "not mended yet", open+1
+		case one.Healable:
+			what, open = "--heal mends it", open+1
+		default:
+			open++
+		}
+		fmt.Fprintf(&text, "%s\n  %s\n  %s: %s\n", one.ID, one.Detail, what, one.Remedy)
+	}
+	if v.JSON {
+		return open, json.NewEncoder(out).Encode(all)
+	}
+	fmt.Fprintf(&text, "%d checkouts, %d streams, %d receipts, %d balances, %d stocks checked in %s: %d found, %d left\n",
+		all.Checked["checkouts"], all.Checked["streams"], all.Checked["receipts"], all.Checked["balances"], all.Checked["stocks"],
+		took.Round(time.Millisecond), len(all.Data), open)
+	_, err = io.WriteString(out, text.String())
+	return open, err
+}

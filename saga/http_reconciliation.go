@@ -1,0 +1,108 @@
+package saga
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/platform/web"
+)
+
+// Reconciliation is what one look at all data, or the part of it that there was time for, has found.
+type Reconciliation struct {
+	Data       []Finding `json:"data"`
+	Checked    Checked   `json:"checked"`
+	NextCursor *string   `json:"next_cursor" extensions:"x-nullable"` // where to go on; null: that was all
+}
+
+// Checked is how much was looked at.
+type Checked struct {
+	Streams   int `json:"streams"` // folded anew from their events
+	Receipts  int `json:"receipts"`
+	Checkouts int `json:"checkouts"` // over all books
+	Balances  int `json:"balances"`  // payments in the providers' books
+	Stocks    int `json:"stocks"`
+}
+
+func (c *Checked) count(pass string, read int) {
+	switch {
+	case strings.HasSuffix(pass, ".streams"):
+		c.Streams += read
+	case strings.HasSuffix(pass, ".receipts"):
+		c.Receipts += read
+	case pass == "checkouts":
+		c.Checkouts += read
+	case pass == "ledger":
+		c.Balances += read
+	case pass == "stock":
+		c.Stocks += read
+	}
+}
+
+// reconciliationRoutes adds the look at all promises.
+func (m *Module) reconciliationRoutes(s *web.Server) {
+	admin := s.Scoped(web.ScopeAdmin)
+	admin.GET("/v1/admin/reconciliation", m.showReconciliation)
+	admin.POST("/v1/admin/reconciliation", m.healReconciliation)
+}
+
+// showReconciliation checks all promises.
+//
+//	@Summary		Check every promise over all data, and against the providers' own books
+//	@Description	Reads everything, a page at a time, for at most twenty seconds; `next_cursor` says where to go on. What was touched within the last minute is under way and left out, and each finding is looked at twice: it may be asked while the shop is busy. Changes nothing. For operators: scope `admin`.
+//	@ID				showReconciliation
+//	@Tags			operators
+//	@Security		Bearer
+//	@Param			cursor	query		string	false	"next_cursor of the part before"
+//	@Success		200		{object}	Reconciliation
+//	@Failure		401,403	{object}	web.Problem
+//	@Failure		422		{object}	web.Problem	"cursor_invalid"
+//	@Failure		503		{object}	web.Problem	"provider_unavailable"
+//	@Router			/v1/admin/reconciliation [get]
+func (m *Module) showReconciliation(c echo.Context) error {
+	found, err := m.reconcile(c.Request().Context(), c.QueryParam("cursor"), m.lookFor(c))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, found)
+}
+
+// healReconciliation checks all promises and mends what is healable.
+//
+//	@Summary		Check every promise, and mend what is beyond doubt
+//	@Description	As the GET, and then sends what mends each healable finding: wakes the saga that nobody drives, undoes the payment that nobody waits for, releases stock by cancelling the order, tells a cart how its checkout ended. By the same commands as everyone; `healed` says whether the finding is gone. Sent again it mends what is left. For operators: scope `admin`.
+//	@ID				healReconciliation
+//	@Tags			operators
+//	@Security		Bearer
+//	@Param			cursor	query		string	false	"next_cursor of the part before"
+//	@Success		200		{object}	Reconciliation
+//	@Failure		401,403	{object}	web.Problem
+//	@Failure		422		{object}	web.Problem	"cursor_invalid"
+//	@Failure		503		{object}	web.Problem	"provider_unavailable"
+//	@Router			/v1/admin/reconciliation [post]
+func (m *Module) healReconciliation(c echo.Context) error {
+	if err := noBody(c); err != nil {
+		return err
+	}
+	write, err := web.WriteOf(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	found, err := m.reconcile(ctx, c.QueryParam("cursor"), m.lookFor(c))
+	if err != nil {
+		return err
+	}
+	m.mend(ctx, found.Data, write.Actor)
+	return c.JSON(http.StatusOK, found)
+}
+
+// lookFor leaves half of what the request has for the second look at what was found, and for mending it.
+func (m *Module) lookFor(c echo.Context) time.Duration {
+	if until, ok := c.Request().Context().Deadline(); ok {
+		return min(m.LooksFor, time.Until(until)/2)
+	}
+	return m.LooksFor
+}

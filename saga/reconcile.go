@@ -1,0 +1,342 @@
+package saga
+
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/cart"
+	"shopping-cart/eventstore"
+	"shopping-cart/order"
+	"shopping-cart/payment"
+)
+
+// books is one checkout as every book has it; nil where a book knows nothing of it. What is young, or under way, is left
+// out before: these are promises about what is at rest.
+type books struct {
+	checkout uuid.UUID
+	saga     *State
+	overdue  bool // the saga should have been looked at, and nobody did
+	begins   bool // the cart was sealed not long ago: what starts its checkout may still be on its way
+	cart     *cart.Standing
+	order    *order.Standing
+	payment  *payment.Standing
+	bank     *payment.Balance // the provider's own book
+}
+
+// promise is one that can be checked on the books of one checkout. The first word of a finding is its check.
+type promise struct {
+	check  string
+	remedy string                  // what a person does, where heal does nothing
+	broken func(b books) string    // how, in a sentence; "" where it is kept
+	heal   func(b books) []Command // what mends it beyond doubt; none where a person must decide
+}
+
+// promises are all that are made about a checkout.
+var promises = []promise{
+	{
+		check:  "captured_without_order",
+		remedy: "Money was taken and no order is owed for it. Look at the order and the checkout, then refund the payment or confirm the order.",
+		broken: func(b books) string {
+			if b.net() > 0 && b.atRest() && !b.sold() && !b.cancelling() {
+				return fmt.Sprintf("%d were taken for an order that is %s.", b.net(), b.orderWord())
+			}
+			return ""
+		},
+		heal: func(b books) []Command {
+			if b.ended(Completed) && b.pending() {
+				return []Command{toOrder{order.Confirm{OrderID: b.order.ID}}}
+			}
+			return b.undo()
+		},
+	},
+	{
+		check:  "cancelled_but_capturable",
+		remedy: "The order was given up, and the provider still holds the shopper's money. Void the payment at the provider.",
+		broken: func(b books) string {
+			if b.capturable() && b.givenUp() {
+				return fmt.Sprintf("The provider holds %d for an order that is %s.", b.bank.Held(), b.orderWord())
+			}
+			return ""
+		},
+		heal: books.undo,
+	},
+	{
+		check:  "authorized_and_forgotten",
+		remedy: "The provider holds the shopper's money and nobody is about to take it. Look at the order, then void the payment at the provider.",
+		broken: func(b books) string {
+			if b.capturable() && b.atRest() && !b.givenUp() && !b.uncharged() {
+				return fmt.Sprintf("The provider holds %d, and nobody waits for it.", b.bank.Held())
+			}
+			return ""
+		},
+		heal: books.undo,
+	},
+	{
+		check:  "order_without_charge",
+		remedy: "The goods are owed and were not paid for. Ask the provider what became of the payment, then charge by hand or cancel the order.",
+		broken: func(b books) string {
+			if b.uncharged() && b.atRest() {
+				return fmt.Sprintf("The order over %d is %s, and nothing was taken for it.", b.order.Total, b.orderWord())
+			}
+			return ""
+		},
+	},
+	{
+		check:  "captured_twice",
+		remedy: "The shopper paid more than once. Refund what is too much at the provider.",
+		broken: func(b books) string {
+			if b.bank != nil && b.bank.Captures > 1 {
+				return fmt.Sprintf("The provider captured %d times, %d in all.", b.bank.Captures, b.bank.Captured)
+			}
+			return ""
+		},
+	},
+	{
+		check:  "totals_differ",
+		remedy: "Cart, checkout, order and payment were made of one total. Compare their events, and correct what was taken by a refund.",
+		broken: books.totals,
+	},
+	{
+		check:  "refunds_differ",
+		remedy: "We and the provider disagree about what was given back. Compare the refunds of the payment with those at the provider.",
+		broken: func(b books) string {
+			if p := b.payment; b.sold() && b.atRest() && p != nil && b.bank != nil && p.Captured > 0 && b.bank.Captured > 0 &&
+				(b.bank.Refunded < p.Refunded || b.bank.Refunded > p.Refunded+p.Refunding) { // those without an answer may be either
+				return fmt.Sprintf("We know of %d refunded, the provider of %d.", p.Refunded, b.bank.Refunded)
+			}
+			return ""
+		},
+	},
+	{
+		check:  "books_differ",
+		remedy: "We and the provider disagree about whether money was taken. Look the payment up at the provider.",
+		broken: func(b books) string {
+			if p := b.payment; p != nil && b.bank != nil && b.atRest() && (p.Captured > 0) != (b.bank.Captured > 0) &&
+				!b.uncharged() && (b.sold() || b.net() <= 0) { // else it is said above
+				return fmt.Sprintf("We know of %d taken, the provider of %d.", p.Captured, b.bank.Captured)
+			}
+			return ""
+		},
+	},
+	{
+		check:  "order_forgotten",
+		remedy: "The order holds stock, and no checkout is on its way to confirm it. Look at the checkout, then cancel the order.",
+		broken: func(b books) string {
+			if b.pending() && b.atRest() && b.net() <= 0 {
+				return "The order is pending, and no checkout is under way for it."
+			}
+			return ""
+		},
+		heal: func(b books) []Command {
+			switch {
+			case !b.ended(Completed):
+				return append(b.undo(), toOrder{order.Cancel{OrderID: b.order.ID, Reason: healed}})
+			case b.order.Total == 0:
+				return []Command{toOrder{order.Confirm{OrderID: b.order.ID}}}
+			}
+			return nil // it went well, they say, and nothing was taken
+		},
+	},
+	{
+		check:  "cart_stuck",
+		remedy: "The shopper can neither buy nor change this cart. Look at its checkout.",
+		broken: func(b books) string {
+			if c := b.cart; c != nil && c.CheckingOut && c.CheckoutID == b.checkout && b.atRest() {
+				return "The cart is being checked out, and no checkout is under way for it."
+			}
+			return ""
+		},
+		heal: books.release,
+	},
+	{
+		check:  "ends_differ",
+		remedy: "Checkout, order and cart ended in different ways. Read the events of each: one of them missed how it ended.",
+		broken: books.ends,
+	},
+	{
+		check:  "checkout_missing",
+		remedy: "There is an order, and no record of the checkout that made it. Was the saga's database restored from an older backup than the others?",
+		broken: func(b books) string {
+			if b.saga == nil && b.sold() {
+				return "The order is " + b.orderWord() + ", and its checkout is not there."
+			}
+			return ""
+		},
+	},
+}
+
+// overdueSaga and attention are about any saga.
+const (
+	checkOverdue   = "saga_overdue"
+	checkAttention = "saga_needs_attention"
+
+	remedyOverdue   = "Nobody drives it. Does a process run that knows this saga and can reach its database?"
+	remedyAttention = "Only a person can know better: GET /v1/admin/sagas/{id} says where it stands and why."
+)
+
+// healed is the reason of what healing cancels.
+const healed = "reconciliation"
+
+func (b books) atRest() bool {
+	return b.saga == nil || b.saga.Status.Ended()
+}
+
+func (b books) ended(as ...Status) bool {
+	for _, s := range as {
+		if b.saga != nil && b.saga.Status == s {
+			return true
+		}
+	}
+	return false
+}
+
+func (b books) sold() bool       { return b.order != nil && b.order.Sold }
+func (b books) pending() bool    { return b.order != nil && b.order.Pending }
+func (b books) cancelling() bool { return b.order != nil && b.order.Cancelling }
+
+// givenUp reports whether there will be no order.
+func (b books) givenUp() bool {
+	cancelled := b.order != nil && b.order.Placed && !b.order.Pending && !b.order.Sold && !b.order.Cancelling
+	return !b.sold() && (b.ended(Failed, Cancelled) || cancelled && b.atRest())
+}
+
+func (b books) orderWord() string {
+	switch {
+	case b.order == nil || !b.order.Placed:
+		return "not there"
+	case b.order.Pending:
+		return "pending"
+	case b.order.Sold:
+		return "confirmed"
+	case b.order.Cancelling:
+		return "being cancelled"
+	}
+	return "cancelled"
+}
+
+// captured is what was taken: the provider's word, and ours where it has no book.
+func (b books) captured() int64 {
+	switch {
+	case b.bank != nil:
+		return b.bank.Captured
+	case b.payment != nil:
+		return b.payment.Captured
+	}
+	return 0
+}
+
+// net is what was taken and not given back. Refunds whose outcome is unknown are no finding: they are asked for.
+func (b books) net() int64 {
+	switch {
+	case b.bank != nil:
+		return b.bank.Captured - b.bank.Refunded
+	case b.payment != nil:
+		return b.payment.Captured - b.payment.Refunded - b.payment.Refunding
+	}
+	return 0
+}
+
+func (b books) capturable() bool { return b.bank != nil && b.bank.Capturable() }
+
+// uncharged is an order that is owed and that nobody paid for.
+func (b books) uncharged() bool { return b.sold() && b.order.Total > 0 && b.captured() == 0 }
+
+func (b books) totals() string {
+	var what []string
+	var amounts []int64
+	var currencies []string
+	says := func(who string, amount int64, currency string) {
+		what = append(what, fmt.Sprintf("%s %d %s", who, amount, currency))
+		amounts, currencies = append(amounts, amount), append(currencies, currency)
+	}
+	if c := b.cart; c != nil && c.CheckoutID == b.checkout && (c.CheckingOut || c.CheckedOut) {
+		says("the cart", c.Total, c.Currency)
+	}
+	if s := b.saga; s != nil {
+		says("the checkout", s.Checkout.Total, s.Checkout.Currency)
+	}
+	if o := b.order; o != nil && o.Placed {
+		says("the order", o.Total, o.Currency)
+	}
+	if p := b.payment; p != nil && p.Requested {
+		says("the payment", p.Amount.Amount, p.Amount.Currency)
+	}
+	if b.bank != nil && b.bank.Captures == 1 {
+		says("the provider", b.bank.Captured, b.bank.Currency)
+	}
+	for i := range amounts {
+		if amounts[i] != amounts[0] || currencies[i] != currencies[0] {
+			return fmt.Sprintf("There is more than one total: %v.", what)
+		}
+	}
+	return ""
+}
+
+func (b books) ends() string {
+	checkedOut := b.cart != nil && b.cart.CheckedOut && b.cart.CheckoutID == b.checkout
+	switch {
+	case b.ended(Completed) && (b.order == nil || !b.order.Placed) && b.net() <= 0:
+		return "The checkout went well, and the order is not there."
+	case b.ended(Completed) && b.cart != nil && !checkedOut && !b.cart.CheckingOut:
+		return "The checkout went well, and its cart was not told."
+	case b.ended(Failed, Cancelled) && b.sold():
+		return fmt.Sprintf("The checkout has %s, and the order is %s.", b.saga.Status, b.orderWord())
+	case b.ended(Failed, Cancelled) && checkedOut:
+		return fmt.Sprintf("The checkout has %s, and its cart has become an order.", b.saga.Status)
+	}
+	return ""
+}
+
+// undo gives the money of a checkout back that nobody waits for. A checkout that went well is for a person, and so is a
+// payment that we do not know, or believe to be undone.
+func (b books) undo() []Command {
+	if b.payment == nil || !b.payment.Undoable || b.ended(Completed) || b.sold() || b.cancelling() {
+		return nil
+	}
+	if b.saga == nil && b.pending() && b.net() > 0 {
+		return nil // paid for, and placed: perhaps it should be confirmed
+	}
+	return []Command{toUndo{payment.Undo{PaymentID: b.payment.ID, CheckoutID: b.checkout, Reason: healed}}}
+}
+
+// release tells a cart how its checkout ended. One that never began is made impossible first: whatever of it is still on its way
+// meets the tombstones.
+func (b books) release() []Command {
+	c := b.cart
+	reopen := cart.Reopen{CartID: c.ID, CheckoutID: b.checkout, Code: CodeCancelled, Detail: "The checkout did not come to its end. Nothing was charged."}
+	switch {
+	case b.ended(Completed) && b.sold(), b.saga == nil && b.sold() && !b.uncharged():
+		return []Command{toCart{cart.Complete{CartID: c.ID, CheckoutID: b.checkout, OrderID: c.OrderID}}}
+	case b.ended(Failed, Cancelled) && !b.sold():
+		return []Command{toCart{reopen}}
+	case b.saga != nil || b.sold() || b.net() > 0 || b.begins:
+		return nil
+	}
+	all := []Command{toOrder{order.Cancel{OrderID: c.OrderID, Reason: healed}}, toCart{reopen}}
+	if c.Total > 0 {
+		all = append([]Command{toUndo{payment.Undo{PaymentID: c.PaymentID, CheckoutID: b.checkout, Reason: healed}}}, all...)
+	}
+	return all
+}
+
+// stockPromises are about what is reserved of one SKU, at one moment.
+func stockPromises(h order.Holding) (check, detail, remedy string) {
+	const correct = "Compare the events of the stock with the orders that hold it; sell none of it until then."
+	switch {
+	case h.Reserved != h.Held:
+		return "reserved_without_order", fmt.Sprintf("%d of %q are reserved, and orders hold %d.", h.Reserved, h.SKU, h.Held), correct
+	case h.Tracked && (h.Reserved > h.OnHand || h.Reserved < 0):
+		return "oversold", fmt.Sprintf("%d of %q are reserved, and there are %d.", h.Reserved, h.SKU, h.OnHand), correct
+	}
+	return "", "", ""
+}
+
+// remedies are what to do about a flaw of a store.
+var remedies = map[string]string{
+	eventstore.FlawState:   "The events are the truth. Was the row changed by hand, or did a fold change without a new number? Any next command goes on from the wrong state.",
+	eventstore.FlawVersion: "Events are never deleted by the program. Was something restored, or deleted by hand? Bring them back from a backup.",
+	eventstore.FlawOrder:   "Readers of the log may have seen the events in the wrong order. Rebuild the projections of the module.",
+	eventstore.FlawReceipt: "A write was acknowledged and is not there. Was the database restored, or did it fail over to a stand-by that was behind?",
+	eventstore.FlawMessage: "Does a process of this version run? GET /v1/admin/subscriptions and /v1/admin/parked say what is stuck.",
+}

@@ -1,0 +1,88 @@
+package saga
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/payment"
+)
+
+// healer sends what mends a finding, where that is beyond doubt; nil where it is not. These are the commands that sagas
+// send, decided on the newest state: what has moved meanwhile is refused.
+func (m *Module) healer(checkout uuid.UUID, p promise, b books) func(context.Context) error {
+	if p.heal == nil {
+		return nil
+	}
+	commands := p.heal(b)
+	if len(commands) == 0 {
+		return nil
+	}
+	return func(ctx context.Context) error {
+		for _, c := range commands {
+			if err := m.tell(ctx, checkout, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// waker has a saga looked at, as a webhook would.
+func (m *Module) waker(id uuid.UUID) func(context.Context) error {
+	return func(ctx context.Context) error { return m.runner.wake(ctx, id) }
+}
+
+var errNotUndone = errors.New("the provider has not confirmed yet that the payment is undone")
+
+// tell sends a command under an id of its own: that of the saga's step may have been answered long ago.
+func (m *Module) tell(ctx context.Context, checkout uuid.UUID, c Command) error {
+	id := uuid.Must(uuid.NewV7())
+	switch c := c.(type) {
+	case toOrder:
+		return m.Rooms.Order(ctx, id, checkout, c.Command)
+	case toCart:
+		return m.Rooms.Cart(ctx, id, checkout, c.Command)
+	case toUndo:
+		o, err := m.Rooms.UndoPayment(ctx, checkout, c.Undo)
+		if err == nil && o.Result != payment.ResultUndone {
+			err = fmt.Errorf("%w: it answers %q", errNotUndone, o.Result)
+		}
+		return err
+	case toCharge: // nobody is charged to mend a book
+	}
+	return nil
+}
+
+// mend heals what can be, and says of each finding whether it is gone.
+func (m *Module) mend(ctx context.Context, found []Finding, actor string) {
+	for i, f := range found {
+		if f.heal == nil {
+			continue
+		}
+		gone := false
+		err := f.heal(ctx)
+		if err == nil {
+			gone, err = isGone(ctx, f)
+		}
+		found[i].Healed = &gone
+		m.Log.InfoContext(ctx, "a finding is mended", "finding", f.ID, "actor", actor, "healed", gone, "error", err)
+	}
+}
+
+// justNow is more than the clocks of the databases are ahead of ours.
+const justNow = time.Minute
+
+// isGone looks again, and takes the youngest for settled: it was just touched.
+func isGone(ctx context.Context, f Finding) (bool, error) {
+	now, err := f.again(ctx, time.Now().Add(justNow))
+	for _, n := range now {
+		if n.ID == f.ID {
+			return false, err
+		}
+	}
+	return err == nil, err
+}

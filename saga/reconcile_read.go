@@ -1,0 +1,478 @@
+package saga
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/cart"
+	"shopping-cart/eventstore"
+	"shopping-cart/order"
+	"shopping-cart/payment"
+	"shopping-cart/platform/fault"
+)
+
+// Books are what the other modules know, and what the providers do.
+type Books struct {
+	Carts    eventstore.Book[cart.Standing]
+	Orders   eventstore.Book[order.Standing]
+	Payments eventstore.Book[payment.Standing]
+	Holdings func(ctx context.Context, each func(order.Holding)) error
+	Balances func(ctx context.Context, of []payment.Standing) (map[uuid.UUID]payment.Balance, error)
+	Charged  func(ctx context.Context, after string, limit int) (found []payment.Balance, next string, err error)
+}
+
+// Finding is a promise that does not hold.
+type Finding struct {
+	ID       string      `json:"id" example:"captured_without_order:019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"` // the same each time
+	Check    string      `json:"check" example:"captured_without_order"`
+	Detail   string      `json:"detail" example:"1999 were taken for an order that is cancelled."`
+	Remedy   string      `json:"remedy" example:"Refund the payment."` // what a person does about it
+	Streams  []StreamRef `json:"streams"`
+	Healable bool        `json:"healable"` // what to do is beyond doubt
+	Healed   *bool       `json:"healed,omitempty"`
+
+	again func(ctx context.Context, settled time.Time) ([]Finding, error)
+	heal  func(ctx context.Context) error
+}
+
+// StreamRef names a stream that a finding is about.
+type StreamRef struct {
+	Module string    `json:"module" enums:"cart,order,payment,saga"`
+	ID     uuid.UUID `json:"id" format:"uuid"`
+}
+
+// pass is one way through all data. A step reads a page from a place on, and says where the next one begins; "" is the end.
+type pass struct {
+	name string
+	step func(ctx context.Context, after string, settled time.Time) (page, error)
+}
+
+type page struct {
+	found []Finding
+	read  int
+	next  string
+}
+
+const (
+	checkoutsPage = 200
+	foundAtMost   = 1000             // findings in one answer
+	beginsWithin  = 30 * time.Minute // by then, what starts a checkout was handled or is parked
+)
+
+// passes go through every store for itself, then through the books side by side: from each of them, so that what is
+// missing in one is seen from another.
+func (m *Module) passes() []pass {
+	var all []pass
+	for _, of := range m.modules() {
+		all = append(all, pass{of.name + ".streams", of.streams}, pass{of.name + ".receipts", of.receipts}, pass{of.name + ".outbox", of.outbox})
+	}
+	return append(all,
+		pass{"checkouts", byID(eventstore.BookOf(m.store, sagas, keyOfSaga), m, everyone)},
+		pass{"orders", byID(m.Books.Orders, m, m.strayOrders)}, pass{"payments", byID(m.Books.Payments, m, m.strayPayments)},
+		pass{"carts", byID(m.Books.Carts, m, m.strayCarts)}, pass{"ledger", m.ledger}, pass{"stock", m.stock},
+	)
+}
+
+var errCursor = fault.New(fault.Invalid, "cursor_invalid", "The cursor is not one that this list gave out.")
+
+// reconcile goes through the passes from a cursor on, for as long as it may, and then looks at each finding once more.
+func (m *Module) reconcile(ctx context.Context, cursor string, atMost time.Duration) (r Reconciliation, err error) {
+	all := m.passes()
+	name, after, _ := strings.Cut(cursor, ":")
+	at := slices.IndexFunc(all, func(p pass) bool { return p.name == name })
+	switch {
+	case cursor == "":
+		at = 0
+	case at < 0:
+		return r, errCursor
+	}
+	settled, err := m.settled(ctx)
+	var found []Finding
+	until := time.Now().Add(atMost)
+	for enough := false; err == nil && at < len(all); enough = len(found) >= foundAtMost || time.Now().After(until) {
+		if enough { // at least one step was taken: whoever goes on comes to the end
+			next := all[at].name + ":" + after
+			r.NextCursor = &next
+			break
+		}
+		var p page
+		if p, err = all[at].step(ctx, after, settled); err != nil {
+			return r, err
+		}
+		found = append(found, p.found...)
+		r.Checked.count(all[at].name, p.read)
+		if after = p.next; after == "" {
+			at++
+		}
+	}
+	if err == nil {
+		r.Data, err = confirmed(ctx, found, settled)
+	}
+	return r, err
+}
+
+// settled is the time before which nothing was touched that is judged, by the clocks of the databases.
+func (m *Module) settled(ctx context.Context) (first time.Time, err error) {
+	for _, of := range m.modules() {
+		now, err := of.store.Clock(ctx)
+		if err != nil {
+			return first, err
+		}
+		if first.IsZero() || now.Before(first) {
+			first = now
+		}
+	}
+	return first.Add(-m.Settled), nil
+}
+
+// confirmed are the findings that are still there, each once.
+func confirmed(ctx context.Context, found []Finding, settled time.Time) ([]Finding, error) {
+	still, seen := []Finding{}, map[string]bool{}
+	for _, f := range found {
+		if seen[f.ID] {
+			continue
+		}
+		seen[f.ID] = true
+		now, err := f.again(ctx, settled)
+		if err != nil {
+			return nil, err
+		}
+		if i := slices.IndexFunc(now, func(n Finding) bool { return n.ID == f.ID }); i >= 0 {
+			still = append(still, now[i])
+		}
+	}
+	return still, nil
+}
+
+func parsePlace(after string) (id uuid.UUID, err error) {
+	if after == "" {
+		return uuid.Nil, nil
+	}
+	if id, err = uuid.Parse(after); err != nil {
+		err = errCursor
+	}
+	return id, err
+}
+
+func place(next uuid.UUID) string {
+	if next == uuid.Nil {
+		return ""
+	}
+	return next.String()
+}
+
+// flaws are findings in one store.
+func (of module) flaws(flaws []eventstore.Flaw, again func(context.Context, eventstore.Flaw) ([]eventstore.Flaw, error)) (found []Finding) {
+	for _, f := range flaws {
+		found = append(found, Finding{
+			ID: fmt.Sprintf("%s:%s:%s:%d", f.Check, of.name, f.ID, f.Version), Check: f.Check, Detail: f.Detail, Remedy: remedies[f.Check],
+			Streams: []StreamRef{{of.name, f.Stream}},
+			again: func(ctx context.Context, _ time.Time) ([]Finding, error) {
+				now, err := again(ctx, f)
+				return of.flaws(now, again), err
+			},
+		})
+	}
+	return found
+}
+
+func (of module) streams(ctx context.Context, after string, _ time.Time) (page, error) {
+	id, err := parsePlace(after)
+	if err != nil {
+		return page{}, err
+	}
+	flaws, read, next, err := of.store.Audit(ctx, id)
+	return page{of.flaws(flaws, func(ctx context.Context, f eventstore.Flaw) ([]eventstore.Flaw, error) {
+		return of.store.AuditStream(ctx, f.Stream)
+	}), read, place(next)}, err
+}
+
+func (of module) receipts(ctx context.Context, after string, _ time.Time) (page, error) {
+	id, err := parsePlace(after)
+	if err != nil {
+		return page{}, err
+	}
+	flaws, read, next, err := of.store.AuditReceipts(ctx, id)
+	return page{of.flaws(flaws, func(ctx context.Context, f eventstore.Flaw) ([]eventstore.Flaw, error) {
+		return of.store.AuditReceipt(ctx, f.ID)
+	}), read, place(next)}, err
+}
+
+func (of module) outbox(ctx context.Context, _ string, _ time.Time) (page, error) {
+	flaws, err := of.store.AuditOutbox(ctx)
+	return page{found: of.flaws(flaws, func(ctx context.Context, _ eventstore.Flaw) ([]eventstore.Flaw, error) {
+		return of.store.AuditOutbox(ctx)
+	})}, err
+}
+
+// key says where the books of one checkout are found.
+type key struct {
+	checkout, cart, order, payment uuid.UUID
+	reference                      string // at the provider, of a payment that is not ours
+}
+
+func keyOfSaga(s eventstore.Stream[State]) key {
+	c := s.State.Checkout
+	k := key{checkout: s.ID}
+	if s.State.Type == checkout.Type {
+		k.cart, k.order, k.payment = c.CartID, c.OrderID, c.PaymentID
+	}
+	return k
+}
+
+func everyone(_ context.Context, keys []key) ([]key, error) { return keys, nil }
+
+// byID is the pass through one book. keys are those of its entries whose checkouts are to be looked at.
+func byID[T any](book eventstore.Book[T], m *Module, keys func(context.Context, []T) ([]key, error)) func(context.Context, string, time.Time) (page, error) {
+	return func(ctx context.Context, after string, settled time.Time) (page, error) {
+		id, err := parsePlace(after)
+		if err != nil {
+			return page{}, err
+		}
+		entries, next, err := book.After(ctx, id, checkoutsPage)
+		if err != nil {
+			return page{}, err
+		}
+		of, err := keys(ctx, entries)
+		if err != nil {
+			return page{}, err
+		}
+		found, err := m.look(ctx, of, settled)
+		return page{found, len(entries), place(next)}, err
+	}
+}
+
+// strayOrders are orders without a checkout; those with one are seen from there.
+func (m *Module) strayOrders(ctx context.Context, all []order.Standing) (keys []key, err error) {
+	for _, o := range all {
+		if o.Placed {
+			keys = append(keys, key{checkout: o.CheckoutID, cart: o.CartID, order: o.ID, payment: o.PaymentID})
+		}
+	}
+	return m.strays(ctx, keys)
+}
+
+func (m *Module) strayPayments(ctx context.Context, all []payment.Standing) (keys []key, err error) {
+	for _, p := range all {
+		if p.Requested {
+			keys = append(keys, key{checkout: p.CheckoutID, order: p.OrderID, payment: p.ID})
+		}
+	}
+	return m.strays(ctx, keys)
+}
+
+func (m *Module) strayCarts(ctx context.Context, all []cart.Standing) (keys []key, err error) {
+	for _, c := range all {
+		if c.CheckingOut {
+			keys = append(keys, key{checkout: c.CheckoutID, cart: c.ID, order: c.OrderID, payment: c.PaymentID})
+		}
+	}
+	return m.strays(ctx, keys)
+}
+
+// strays are those without a saga.
+func (m *Module) strays(ctx context.Context, keys []key) ([]key, error) {
+	known, err := byIDs(ctx, eventstore.BookOf(m.store, sagas, keyOfSaga), keys, func(k key) uuid.UUID { return k.checkout }, func(k key) uuid.UUID { return k.checkout })
+	return slices.DeleteFunc(keys, func(k key) bool { _, ok := known[k.checkout]; return ok }), err
+}
+
+// ledger goes through the providers' books for payments that are not ours.
+func (m *Module) ledger(ctx context.Context, after string, settled time.Time) (page, error) {
+	balances, next, err := m.Books.Charged(ctx, after, checkoutsPage)
+	if err != nil {
+		return page{}, err
+	}
+	var keys []key
+	for _, b := range balances {
+		id, _ := uuid.Parse(b.Reference) // what is no id cannot be ours
+		keys = append(keys, key{payment: id, reference: b.Reference})
+	}
+	ours, err := byIDs(ctx, m.Books.Payments, keys, func(k key) uuid.UUID { return k.payment }, func(p payment.Standing) uuid.UUID { return p.ID })
+	if err != nil {
+		return page{}, err
+	}
+	p := page{read: len(balances), next: next}
+	for _, b := range balances {
+		id, _ := uuid.Parse(b.Reference)
+		if known, ok := ours[id]; (!ok || !known.Requested) && !b.At.After(settled) {
+			p.found = append(p.found, m.alien(b, after)...)
+		}
+	}
+	return p, nil
+}
+
+// alien is what a provider's book says of a payment that nobody here asked for.
+func (m *Module) alien(b payment.Balance, after string) []Finding {
+	found := m.findings(key{reference: b.Reference}, books{bank: &b})
+	for i := range found {
+		found[i].again = func(ctx context.Context, settled time.Time) ([]Finding, error) {
+			p, err := m.ledger(ctx, after, settled)
+			return p.found, err
+		}
+	}
+	return found
+}
+
+func (m *Module) stock(ctx context.Context, _ string, _ time.Time) (p page, err error) {
+	err = m.Books.Holdings(ctx, func(h order.Holding) {
+		p.read++
+		check, detail, remedy := stockPromises(h)
+		if check == "" {
+			return
+		}
+		p.found = append(p.found, Finding{
+			ID: check + ":" + h.StockID.String(), Check: check, Detail: detail, Remedy: remedy, Streams: []StreamRef{{"order", h.StockID}},
+			again: func(ctx context.Context, settled time.Time) ([]Finding, error) {
+				now, err := m.stock(ctx, "", settled)
+				return now.found, err
+			},
+		})
+	})
+	return p, err
+}
+
+// look reads the books of checkouts, and says what is wrong with them.
+func (m *Module) look(ctx context.Context, keys []key, settled time.Time) (found []Finding, err error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	all, err := m.read(ctx, keys, settled)
+	for i, b := range all {
+		found = append(found, m.findings(keys[i], b)...)
+	}
+	return found, err
+}
+
+// read merges the books, key by key. A checkout that was touched a moment ago is under way: its books are empty.
+func (m *Module) read(ctx context.Context, keys []key, settled time.Time) ([]books, error) {
+	stored, err := byIDs(ctx, eventstore.BookOf(m.store, sagas, func(s eventstore.Stream[State]) eventstore.Stream[State] { return s }), keys,
+		func(k key) uuid.UUID { return k.checkout }, func(s eventstore.Stream[State]) uuid.UUID { return s.ID })
+	if err != nil {
+		return nil, err
+	}
+	carts, err := byIDs(ctx, m.Books.Carts, keys, func(k key) uuid.UUID { return k.cart }, func(c cart.Standing) uuid.UUID { return c.ID })
+	if err != nil {
+		return nil, err
+	}
+	orders, err := byIDs(ctx, m.Books.Orders, keys, func(k key) uuid.UUID { return k.order }, func(o order.Standing) uuid.UUID { return o.ID })
+	if err != nil {
+		return nil, err
+	}
+	payments, err := byIDs(ctx, m.Books.Payments, keys, func(k key) uuid.UUID { return k.payment }, func(p payment.Standing) uuid.UUID { return p.ID })
+	if err != nil {
+		return nil, err
+	}
+	old := make([]payment.Standing, 0, len(payments))
+	for _, p := range payments {
+		if !p.UpdatedAt.After(settled) { // the others need not be looked up
+			old = append(old, p)
+		}
+	}
+	balances, err := m.Books.Balances(ctx, old)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]books, len(keys))
+	for i, k := range keys {
+		b := books{checkout: k.checkout, cart: entry(carts, k.cart), order: entry(orders, k.order), payment: entry(payments, k.payment), bank: entry(balances, k.payment)}
+		if s := entry(stored, k.checkout); s != nil {
+			b.saga, b.overdue = &s.State, isOverdue(s.State, settled)
+			if s.UpdatedAt.After(settled) {
+				continue
+			}
+		}
+		if b.order != nil && b.order.UpdatedAt.After(settled) || b.payment != nil && b.payment.UpdatedAt.After(settled) || b.bank != nil && b.bank.At.After(settled) {
+			continue
+		}
+		if b.cart != nil && b.cart.UpdatedAt.After(settled) { // open again, and used: that says nothing of the rest
+			b.cart = nil
+		}
+		b.begins = b.cart != nil && b.cart.UpdatedAt.After(settled.Add(-beginsWithin))
+		all[i] = b
+	}
+	return all, nil
+}
+
+func entry[T any](of map[uuid.UUID]T, id uuid.UUID) *T {
+	if e, ok := of[id]; ok {
+		return &e
+	}
+	return nil
+}
+
+// byIDs are the entries of a book that the keys name.
+func byIDs[T any](ctx context.Context, book eventstore.Book[T], keys []key, id func(key) uuid.UUID, of func(T) uuid.UUID) (map[uuid.UUID]T, error) {
+	var ids []uuid.UUID
+	for _, k := range keys {
+		if one := id(k); one != uuid.Nil {
+			ids = append(ids, one)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	entries, err := book.Of(ctx, ids)
+	all := make(map[uuid.UUID]T, len(entries))
+	for _, e := range entries {
+		all[of(e)] = e
+	}
+	return all, err
+}
+
+// isOverdue reports whether a saga was due, and nobody looked. One that only a newer version of the program knows is for that.
+func isOverdue(s State, settled time.Time) bool {
+	due := wakeAt(s)
+	_, err := definitionOf(s)
+	return err == nil && !due.IsZero() && due.Add(2*stepTimeout).Before(settled)
+}
+
+// findings are the promises that the books of one checkout break.
+func (m *Module) findings(k key, b books) (found []Finding) {
+	add := func(check, detail, remedy string, heal func(context.Context) error) {
+		id := k.checkout.String()
+		if k.reference != "" {
+			id = k.reference
+		}
+		found = append(found, Finding{
+			ID: check + ":" + id, Check: check, Detail: detail, Remedy: remedy, Streams: b.streams(k), Healable: heal != nil, heal: heal,
+			again: func(ctx context.Context, settled time.Time) ([]Finding, error) { return m.look(ctx, []key{k}, settled) },
+		})
+	}
+	switch {
+	case b.overdue:
+		add(checkOverdue, fmt.Sprintf("It is %s since %s.", b.saga.Status, b.saga.At.Format(time.RFC3339)), remedyOverdue, m.waker(k.checkout))
+	case b.ended(NeedsAttention):
+		add(checkAttention, "It waits for a person since "+b.saga.At.Format(time.RFC3339)+".", remedyAttention, nil)
+	}
+	if b.saga != nil && b.saga.Type != checkout.Type {
+		return found
+	}
+	for _, p := range promises {
+		if detail := p.broken(b); detail != "" {
+			add(p.check, detail, p.remedy, m.healer(k.checkout, p, b))
+		}
+	}
+	return found
+}
+
+func (b books) streams(k key) (all []StreamRef) {
+	all = []StreamRef{}
+	if b.cart != nil {
+		all = append(all, StreamRef{"cart", k.cart})
+	}
+	if b.order != nil {
+		all = append(all, StreamRef{"order", k.order})
+	}
+	if b.payment != nil {
+		all = append(all, StreamRef{"payment", k.payment})
+	}
+	if b.saga != nil {
+		all = append(all, StreamRef{"saga", k.checkout})
+	}
+	return all
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/pgtest"
+	"shopping-cart/saga"
+)
+
+var (
+	verifyMinutes = flag.Int("verify-minutes", 0, "how long TestVerifyUnderLoad looks, with replicas that are killed; 0: some seconds, without")
+	verifyOrders  = flag.Int("verify-orders", 0, "how many orders TestVerifySpeed checks; 0: none")
+)
+
+// auditor is a program beside those that serve: it only looks. set changes what a server has fixed.
+func auditor(t *testing.T, of *site, set func(*saga.Module)) *site {
+	t.Helper()
+	p, err := build(t.Context(), of.settings, of.urls, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	t.Cleanup(p.close)
+	set(p.sagas)
+	server := httptest.NewServer(p.web)
+	t.Cleanup(server.Close)
+	return &site{base: server.URL, settings: of.settings, urls: of.urls, admin: of.admin}
+}
+
+// TestVerifyGoesOn: an answer that had time for one page only says where to go on, and all of them together say it all.
+func TestVerifyGoesOn(t *testing.T) {
+	t.Parallel()
+	s := open(t, oneDatabase)
+	ada := s.shopper(t)
+	done := as[checkoutView](t, ada.checksOut(t, ada.fills(t, s.sells(t, 500)), "sim_ok", waiting), http.StatusCreated)
+	conn, err := pgx.Connect(t.Context(), s.urls["cart"])
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	_, err = conn.Exec(t.Context(), "update simulator.ledger set amount = amount + 1")
+	require.NoError(t, err)
+
+	hasty := auditor(t, s, func(m *saga.Module) { m.Settled, m.LooksFor = time.Nanosecond, time.Nanosecond })
+	first := get[saga.Reconciliation](t, hasty, "/v1/admin/reconciliation", s.admin)
+	require.NotNil(t, first.NextCursor)
+	require.Equal(t, []string{"totals_differ:" + done.ID.String()}, idsOf(hasty.reconciles(t, http.MethodGet).Data))
+	refuses(t, hasty.send(t, http.MethodGet, "/v1/admin/reconciliation?cursor=elsewhere:x", s.admin, nil), http.StatusUnprocessableEntity, "cursor_invalid")
+	refuses(t, hasty.send(t, http.MethodGet, "/v1/admin/reconciliation?cursor=orders:x", s.admin, nil), http.StatusUnprocessableEntity, "cursor_invalid")
+
+	calm := auditor(t, s, func(*saga.Module) {})
+	require.Empty(t, calm.reconciles(t, http.MethodGet).Data, "it is not a minute old")
+
+	_, err = conn.Exec(t.Context(), "update simulator.ledger set amount = amount - 1")
+	require.NoError(t, err)
+}
+
+// TestVerifyUnderLoad looks again and again while two replicas are busy, and finds nothing: what is under way is not wrong.
+func TestVerifyUnderLoad(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, 2, pgtest.New(t), "PAYMENT_TIMEOUT=300ms")
+	s := f.up(t)
+	shelf := []string{s.sells(t, 500), s.sells(t, 700)}
+	s.stocks(t, shelf[0], 1_000_000)
+	c := f.shop(t, 12, shelf, []string{"sim_ok", "sim_ok", "sim_declined", "sim_capture_fails", "sim_flaky", "sim_requires_action", "sim_timeout_applied"})
+	settled, end := 3*time.Second, time.Now().Add(7*time.Second)
+	if *verifyMinutes > 0 {
+		settled, end = time.Minute, time.Now().Add(time.Duration(*verifyMinutes)*time.Minute)
+	}
+	a := auditor(t, s, func(m *saga.Module) { m.Settled = settled })
+	looks, checked := 0, 0
+	for time.Now().Before(end) {
+		found := a.reconciles(t, http.MethodGet)
+		require.Empty(t, found.Data, "after %d looks", looks)
+		looks, checked = looks+1, found.Checked.Checkouts
+		if *verifyMinutes > 0 && looks%50 == 0 {
+			f.replicas[looks/50%2].kill(t)
+			f.replicas[looks/50%2].start(t)
+		}
+		c.isContent(t)
+	}
+	bought := c.goes(t)
+	t.Logf("%d looks, the last at %d checkouts", looks, checked)
+	require.Greater(t, looks, 3)
+	s.keepsPromises(t)
+	found := auditor(t, s, func(m *saga.Module) { m.Settled = time.Nanosecond }).reconciles(t, http.MethodGet)
+	require.Empty(t, found.Data)
+	require.GreaterOrEqual(t, found.Checked.Checkouts, len(bought))
+}
+
+// clone makes many checkouts of one, each with ids of its own.
+const clone = `create table public.clones as select n, gen_random_uuid() cart, gen_random_uuid() orders, gen_random_uuid() payment, gen_random_uuid() saga
+		from generate_series(1, %[1]d) n;
+	create function public.cloned(t text, c public.clones) returns text language sql immutable as $$
+		select replace(replace(replace(replace(replace(t, '%[2]s', c.cart::text), '%[3]s', c.orders::text), '%[4]s', c.payment::text),
+			'%[5]s', c.saga::text), '"%[6]s"', '"9' || c.n || '"') $$;
+	insert into simulator.payments select c.payment::text, token, amount, currency, status, code, answered, captured, refunded, at
+		from simulator.payments, public.clones c;
+	insert into simulator.ledger (reference, operation, amount, currency, at) select c.payment::text, operation, amount, currency, at
+		from (select * from simulator.ledger) l, public.clones c`
+
+const cloneStore = `insert into @.streams select c.@, version, kind, fold, public.cloned(state::text, c)::json, customer, status,
+			case when key is not null then '9' || c.n end, wake_at, created_at, updated_at from @.streams s, public.clones c where s.id = '%[1]s';
+	insert into @.events select nextval('@.position'), c.@, version, type, public.cloned(data::text, c)::json, meta, at
+		from public.clones c, (select * from @.events where stream = '%[1]s') e order by c.n, version;
+	insert into @.receipts select gen_random_uuid(), null, c.@, r.version, 0, r.at
+		from (select * from @.receipts where stream = '%[1]s') r, public.clones c`
+
+// TestVerifySpeed says how long it takes to check many orders.
+func TestVerifySpeed(t *testing.T) {
+	if *verifyOrders == 0 {
+		t.Skip("-verify-orders says how many")
+	}
+	s := open(t, oneDatabase)
+	ada := s.shopper(t)
+	one := as[checkoutView](t, ada.checksOut(t, ada.fills(t, s.sells(t, 500)), "sim_ok", waiting), http.StatusCreated)
+	number := get[orderView](t, s, "/v1/orders/"+one.OrderID.String(), s.admin).Number
+	conn, err := pgx.Connect(t.Context(), s.urls["cart"])
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	sql := []string{fmt.Sprintf(clone, *verifyOrders, one.CartID, one.OrderID, *one.PaymentID, one.ID, number)}
+	for schema, id := range map[string]string{"cart": one.CartID.String(), "orders": one.OrderID.String(), "payment": one.PaymentID.String(), "saga": one.ID.String()} {
+		sql = append(sql, strings.ReplaceAll(fmt.Sprintf(cloneStore, id), "@", schema))
+	}
+	for _, statements := range append(sql, "drop function public.cloned; drop table public.clones", "vacuum analyze") {
+		_, err := conn.Exec(t.Context(), statements)
+		require.NoError(t, err, statements)
+	}
+	a := auditor(t, s, func(m *saga.Module) { m.Settled = time.Nanosecond })
+	began, answers, checked := time.Now(), 0, saga.Checked{}
+	for path := "/v1/admin/reconciliation"; path != ""; answers++ {
+		part := get[saga.Reconciliation](t, a, path, s.admin)
+		require.Empty(t, part.Data)
+		checked.Streams, checked.Checkouts, checked.Receipts = checked.Streams+part.Checked.Streams, checked.Checkouts+part.Checked.Checkouts, checked.Receipts+part.Checked.Receipts
+		if path = ""; part.NextCursor != nil {
+			path = "/v1/admin/reconciliation?cursor=" + *part.NextCursor
+		}
+	}
+	require.Equal(t, *verifyOrders+1, checked.Checkouts)
+	t.Logf("%d checkouts, %d streams, %d receipts checked in %s, %d answers", checked.Checkouts, checked.Streams, checked.Receipts,
+		time.Since(began).Round(time.Millisecond), answers)
+}
