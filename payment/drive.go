@@ -181,7 +181,10 @@ func operate(ctx context.Context, p Provider, op Operation, call Call) (Answer, 
 }
 
 func callOf(id uuid.UUID, s State, a ask) Call {
-	c := Call{Key: key(id, a), Reference: id.String(), ProviderReference: s.ProviderReference, Method: s.Method, Amount: s.Amount}
+	c := Call{
+		Key: key(id, a), Reference: id.String(), ProviderReference: s.ProviderReference, RequestedAt: s.RequestedAt,
+		Method: s.Method, Amount: s.Amount,
+	}
 	if a.operation == opRefund {
 		c.Amount = money.Of(a.refund.Amount, s.Amount.Currency)
 	}
