@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/stretchr/testify/require"
 
 	"shopping-cart/payment"
 	"shopping-cart/payment/conformance"
@@ -63,8 +62,4 @@ func callFor(method string) payment.Call {
 func under(c payment.Call, operation string) payment.Call {
 	c.Key = c.Reference + "/" + operation
 	return c
-}
-
-func TestNothingToDoNoKey(t *testing.T) {
-	require.Equal(t, "stripe", New(Config{}).Name())
 }
