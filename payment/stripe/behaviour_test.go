@@ -124,8 +124,8 @@ func TestAmountsThatStripeCountsOtherwise(t *testing.T) {
 			b, c := setup(t), callFor(stripetest.Good)
 			c.Amount = money.Of(5000, currency)
 			var created string
-			b.Shadow = func(_, path string, body []byte, _ int, _ []byte) {
-				if path == toCreate {
+			b.Shadow = func(r *http.Request, body []byte, _ int, _ []byte) {
+				if r.URL.Path == toCreate {
 					created = string(body)
 				}
 			}

@@ -3,6 +3,7 @@ package stripe
 import (
 	"context"
 	"errors"
+	"net/http"
 	"testing"
 	"time"
 
@@ -46,7 +47,7 @@ func (b *bundle) mute(t *testing.T, op func(context.Context, payment.Call) (paym
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	b.Shadow = func(_, _ string, _ []byte, status int, _ []byte) {
+	b.Shadow = func(_ *http.Request, _ []byte, status int, _ []byte) {
 		if status == 0 {
 			cancel() // it was heard: the caller loses patience
 		}

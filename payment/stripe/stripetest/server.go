@@ -5,7 +5,6 @@
 package stripetest
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -52,9 +51,9 @@ const (
 // Server is Stripe, pretended.
 type Server struct {
 	URL    string
-	Now    func() time.Time                                                  // of new objects
-	Upset  func(path string) Mood                                            // comes before what the payment method says; nil: never
-	Shadow func(method, path string, body []byte, status int, answer []byte) // sees every request; status 0: no answer
+	Now    func() time.Time                                              // of new objects
+	Upset  func(path string) Mood                                        // comes before what the payment method says; nil: never
+	Shadow func(r *http.Request, body []byte, status int, answer []byte) // sees every request; status 0: no answer
 
 	mu      sync.Mutex
 	intents []*intent // oldest first
@@ -111,7 +110,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if a.silence {
 			status = 0
 		}
-		s.Shadow(r.Method, r.URL.RequestURI(), bytes.Clone(body), status, a.body)
+		s.Shadow(r, body, status, a.body)
 	}
 	if a.silence {
 		<-r.Context().Done()
