@@ -39,6 +39,7 @@ func TestStripe(t *testing.T) {
 		stripetest.CaptureFails:      {"capture_refused", "voided", "canceled"},
 	} {
 		t.Run(method, func(t *testing.T) {
+			t.Parallel()
 			ada := s.shopper(t)
 			a := ada.checksOut(t, ada.fills(t, sku), method, noWait)
 			begun := as[checkoutView](t, a, http.StatusAccepted)
@@ -51,6 +52,7 @@ func TestStripe(t *testing.T) {
 		})
 	}
 	t.Run("ApprovedAtTheBank", func(t *testing.T) {
+		t.Parallel()
 		ada := s.shopper(t)
 		asked := ada.asksStripe(t, bank, sku)
 		require.True(t, bank.Approve(asked.PaymentID.String()))
@@ -60,6 +62,7 @@ func TestStripe(t *testing.T) {
 		ada.paidAtStripe(t, bank, asked, "captured", "succeeded")
 	})
 	t.Run("DeniedAtTheBank", func(t *testing.T) {
+		t.Parallel()
 		ada := s.shopper(t)
 		asked := ada.asksStripe(t, bank, sku)
 		require.True(t, bank.Deny(asked.PaymentID.String()))
@@ -68,6 +71,7 @@ func TestStripe(t *testing.T) {
 		ada.paidAtStripe(t, bank, asked, "declined", "canceled")
 	})
 	t.Run("CancelledWhileTheBankAsks", func(t *testing.T) {
+		t.Parallel()
 		ada := s.shopper(t)
 		asked := ada.asksStripe(t, bank, sku)
 		ada.cancels(t, asked.ID)
@@ -90,7 +94,9 @@ func (s shopper) asksStripe(t *testing.T, bank *stripetest.Server, sku string) c
 func (s *site) stripeTells(t *testing.T, bank *stripetest.Server, c checkoutView, at time.Time) answer {
 	t.Helper()
 	header, body := bank.Event("evt_"+uuid.NewString(), "payment_intent.amount_capturable_updated", c.PaymentID.String(), at)
-	return s.send(t, http.MethodPost, "/v1/webhooks/payments/stripe", "", string(body), "Stripe-Signature", header.Get("Stripe-Signature"))
+	a, err := s.ask(t.Context(), http.MethodPost, "/v1/webhooks/payments/stripe", "", string(body), "Stripe-Signature", header.Get("Stripe-Signature"))
+	require.NoError(t, err)
+	return a
 }
 
 // paidAtStripe compares our book with Stripe's.

@@ -35,7 +35,9 @@ func lookUp(t *testing.T, s Subject) {
 
 // lose makes calls whose answer is lost until one surely got as far as the provider: the patience doubles, and each is
 // about another payment, brought into its situation by prepare.
-func (s Subject) lose(t *testing.T, method string, prepare func(*account), op func(*account) (operation, payment.Call), reached func(*account) bool) *account {
+func (s Subject) lose(
+	t *testing.T, method string, prepare func(*account), op func(*account) (operation, payment.Call), reached func(*account) bool,
+) *account {
 	t.Helper()
 	for patience := 100 * time.Millisecond; patience < 10*time.Second; patience *= 2 {
 		a := s.account(t, method)
@@ -62,13 +64,17 @@ func faults(t *testing.T, s Subject) {
 		did     func(*account) bool // whether it took effect
 		want    payment.Status
 	}{
-		{"Authorize", func(*account) {}, func(a *account) (operation, payment.Call) { return s.Provider.Authorize, a.of("authorize", total) },
+		{"Authorize", func(*account) {},
+			func(a *account) (operation, payment.Call) { return s.Provider.Authorize, a.of("authorize", total) },
 			func(a *account) bool { return a.lookUp().Status == payment.Authorized }, payment.Authorized},
-		{"Capture", (*account).authorized, func(a *account) (operation, payment.Call) { return s.Provider.Capture, a.of("capture", total) },
+		{"Capture", (*account).authorized,
+			func(a *account) (operation, payment.Call) { return s.Provider.Capture, a.of("capture", total) },
 			func(a *account) bool { return a.lookUp().Status == payment.Captured }, payment.Captured},
-		{"Void", (*account).authorized, func(a *account) (operation, payment.Call) { return s.Provider.Void, a.of("void", total) },
+		{"Void", (*account).authorized,
+			func(a *account) (operation, payment.Call) { return s.Provider.Void, a.of("void", total) },
 			func(a *account) bool { return a.lookUp().Status == payment.Voided }, payment.Voided},
-		{"Refund", (*account).captured, func(a *account) (operation, payment.Call) { return s.Provider.Refund, a.of("refund/1", half) },
+		{"Refund", (*account).captured,
+			func(a *account) (operation, payment.Call) { return s.Provider.Refund, a.of("refund/1", half) },
 			func(a *account) bool { return len(a.lookUp().Refunded) == 1 }, payment.Refunded},
 	} {
 		t.Run(c.name+"TransientHasNoEffect", func(t *testing.T) {

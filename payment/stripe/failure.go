@@ -16,12 +16,11 @@ import (
 	"shopping-cart/payment"
 )
 
-// refusal reports whether a call was refused for good, and why, in our words where we have one. What is refused here would
-// be refused again; it changed nothing but, for a declined card, the intent. All of it is logged but declined cards: it is the
-// shop's mistake, not the shopper's.
+// refusal reports whether a call was refused for good, and why: a declined card in our words, a request in Stripe's. A request
+// that could not be right is logged: it is the shop's mistake, not the shopper's.
 func (p *Provider) refusal(ctx context.Context, c payment.Call, err error) (code string, ok bool) {
 	if errors.Is(err, errAmount) {
-		p.log.WarnContext(ctx, "Stripe cannot charge an amount", slog.String("payment", c.Reference), slog.String("amount", c.Amount.String()))
+		p.log.WarnContext(ctx, "Stripe refuses an amount", slog.String("payment", c.Reference), slog.String("amount", c.Amount.String()))
 		return codeAmount, true
 	}
 	var e *api.Error
@@ -80,7 +79,8 @@ func inDoubt(err error) error {
 
 // said is what an error of Stripe says, without its prose and its objects.
 func said(e *api.Error) string {
-	return fmt.Sprintf("Stripe answered %d %s %s %s %s (request %s)", e.HTTPStatusCode, e.Type, e.Code, e.DeclineCode, e.Param, e.RequestID)
+	return fmt.Sprintf("Stripe answered %d %s code=%s decline=%s param=%s request=%s",
+		e.HTTPStatusCode, e.Type, e.Code, e.DeclineCode, e.Param, e.RequestID)
 }
 
 // plain is an error of the connection. Another one quotes the answer.

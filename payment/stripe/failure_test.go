@@ -133,8 +133,7 @@ func TestConnections(t *testing.T) {
 	})
 	t.Run("ARefundUnderWayIsNotWithoutEffect", func(t *testing.T) {
 		t.Parallel()
-		var server *httptest.Server
-		server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet {
 				w.WriteHeader(http.StatusTooManyRequests)
 				_, _ = w.Write([]byte(`{"error":{"type":"invalid_request_error","code":"rate_limit"}}`))
@@ -155,12 +154,13 @@ func TestConnections(t *testing.T) {
 func TestSecretsStay(t *testing.T) {
 	t.Parallel()
 	secrets := []string{"sk_test_quiet", "pi_1_secret_quiet", "4242", "Ada Lovelace", "nobody must read this"}
-	object := `"client_secret":"pi_1_secret_quiet","payment_method":{"card":{"last4":"4242"},"billing_details":{"name":"Ada Lovelace"}}`
+	prose := `"message":"nobody must read this: sk_test_quiet"`
+	object := `"id":"pi_1","client_secret":"pi_1_secret_quiet","payment_method":{"card":{"last4":"4242"},"billing_details":{"name":"Ada Lovelace"}}`
 	for _, status := range []int{200, 302, 400, 401, 402, 404, 409, 429, 500, 503} {
 		for _, body := range []string{
-			`{"error":{"type":"card_error","code":"card_declined","message":"nobody must read this","payment_intent":{"id":"pi_1",` + object + `}}}`,
-			`{"error":{"type":"invalid_request_error","message":"nobody must read this: sk_test_quiet","payment_intent":{"id":"pi_1",` + object + `}}}`,
-			`{"error":{"type":"api_error","message":"nobody must read this","payment_intent":{"id":"pi_1",` + object + `}}}`,
+			`{"error":{"type":"card_error","code":"card_declined",` + prose + `,"payment_intent":{` + object + `}}}`,
+			`{"error":{"type":"invalid_request_error",` + prose + `,"payment_intent":{` + object + `}}}`,
+			`{"error":{"type":"api_error",` + prose + `,"payment_intent":{` + object + `}}}`,
 			`{` + object + `,"status":["nobody must read this"]}`,
 			`nobody must read this sk_test_quiet`,
 		} {
@@ -186,7 +186,7 @@ func everyError(ctx context.Context, p *Provider) (text string) {
 	for _, c := range []payment.Call{c, known} {
 		_, err := p.LookUp(ctx, c)
 		text += fmt.Sprintln(err)
-		for key, op := range map[string]func(context.Context, payment.Call) (payment.Answer, error){
+		for key, op := range map[string]operation{
 			"authorize": p.Authorize, "capture": p.Capture, "void": p.Void, "refund/1": p.Refund,
 		} {
 			_, err := op(ctx, under(c, key))

@@ -18,6 +18,9 @@ const (
 	day      = 24 * time.Hour
 )
 
+// operation is one of the four that move money.
+type operation func(context.Context, payment.Call) (payment.Answer, error)
+
 // upset makes the first n POSTs to paths that fit go wrong.
 func (b *bundle) upset(mood stripetest.Mood, n int, fits func(path string) bool) {
 	b.Upset = func(path string) stripetest.Mood {
@@ -35,7 +38,7 @@ func endsIn(verb string) func(string) bool {
 	return func(path string) bool { return len(path) > len(verb) && path[len(path)-len(verb):] == verb }
 }
 
-func (b *bundle) do(t *testing.T, op func(context.Context, payment.Call) (payment.Answer, error), c payment.Call) payment.Answer {
+func (b *bundle) do(t *testing.T, op operation, c payment.Call) payment.Answer {
 	t.Helper()
 	answer, err := op(t.Context(), c)
 	require.NoError(t, err)
@@ -43,7 +46,7 @@ func (b *bundle) do(t *testing.T, op func(context.Context, payment.Call) (paymen
 }
 
 // mute makes a call that is heard and not answered.
-func (b *bundle) mute(t *testing.T, op func(context.Context, payment.Call) (payment.Answer, error), c payment.Call) {
+func (b *bundle) mute(t *testing.T, op operation, c payment.Call) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -62,12 +65,12 @@ func (b *bundle) mute(t *testing.T, op func(context.Context, payment.Call) (paym
 func TestCreationWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
 	for name, next := range map[string]struct {
-		op   func(*bundle) func(context.Context, payment.Call) (payment.Answer, error)
+		op   func(*bundle) operation
 		key  string
 		want payment.Status
 	}{
-		"Authorize": {func(b *bundle) func(context.Context, payment.Call) (payment.Answer, error) { return b.Authorize }, "authorize", payment.Authorized},
-		"Void":      {func(b *bundle) func(context.Context, payment.Call) (payment.Answer, error) { return b.Void }, "void", payment.Voided},
+		"Authorize": {func(b *bundle) operation { return b.Authorize }, "authorize", payment.Authorized},
+		"Void":      {func(b *bundle) operation { return b.Void }, "void", payment.Voided},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -152,7 +155,7 @@ func TestAfterTheKeyIsForgotten(t *testing.T) {
 		report, err := b.LookUp(t.Context(), c)
 		require.NoError(t, err)
 		require.Equal(t, payment.NotFound, report.Status)
-		for op, call := range map[string]func(context.Context, payment.Call) (payment.Answer, error){
+		for op, call := range map[string]operation{
 			"authorize": b.Authorize, "capture": b.Capture, "refund/1": b.Refund,
 		} {
 			_, err = call(t.Context(), under(c, op))
@@ -168,7 +171,7 @@ func TestAfterTheKeyIsForgotten(t *testing.T) {
 // TestStoredFaults: a key that repeats a 500 is never replaced; it is looked past.
 func TestStoredFaults(t *testing.T) {
 	t.Parallel()
-	fails := func(t *testing.T, op func(context.Context, payment.Call) (payment.Answer, error), c payment.Call) {
+	fails := func(t *testing.T, op operation, c payment.Call) {
 		t.Helper()
 		_, err := op(t.Context(), c)
 		require.Error(t, err)
@@ -204,7 +207,9 @@ func TestStoredFaults(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, payment.Authorized, report.Status)
 	})
-	for name, mood := range map[string]stripetest.Mood{"OfAVoidThatTookEffect": stripetest.LateFault, "OfAVoidThatDidNot": stripetest.Fault} {
+	for name, mood := range map[string]stripetest.Mood{
+		"OfAVoidThatTookEffect": stripetest.LateFault, "OfAVoidThatDidNot": stripetest.Fault,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b, c := setup(t), callFor(stripetest.Good)
