@@ -29,6 +29,7 @@ import (
 	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/payment/simulator"
+	"shopping-cart/payment/stripe"
 	"shopping-cart/platform/auth"
 	"shopping-cart/platform/config"
 	"shopping-cart/platform/database"
@@ -228,7 +229,7 @@ type runner interface {
 	Run(ctx context.Context) error
 }
 
-// build makes the program. Payments go to the first of the providers, or else to the simulator.
+// build makes the program. Payments go to the first of the providers, else to the one that the settings name.
 func build(ctx context.Context, settings config.Config, urls map[string]string, address net.Addr, log *slog.Logger, providers ...payment.Provider) (p *program, err error) {
 	p = &program{databases: map[string]*databaseOf{}}
 	defer func() {
@@ -268,6 +269,11 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 		WebhookURL: func() string { return localURL(address) + "/v1/webhooks/payments/simulator" },
 		PublicURL:  func() string { return settings.BaseURL(address) },
 	})
+	if settings.PaymentProvider == config.Stripe {
+		providers = append(providers, stripe.New(stripe.Config{
+			SecretKey: settings.StripeSecretKey, WebhookSecret: settings.StripeWebhookSecret, BaseURL: settings.StripeAPIBase, Log: log,
+		}))
+	}
 	p.payments = payment.New(payment.Config{
 		Committer: on("payment").committer, Query: on("payment").pools.Query, Control: on("payment").pools.Control, Alone: alone, Log: log,
 		ReceiptRetention: settings.ReceiptRetention, WebhookRetention: settings.WebhookRetention,

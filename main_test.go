@@ -48,14 +48,16 @@ var rooms = []room{
 	{"the platform is a floor", below("platform"), anyOf("platform/fault", "platform/money", "migrations", "platform/database")},
 	{"golden files know the event store only", anyOf("eventstore/golden"), anyOf("eventstore")},
 	{"the event store knows no room", below("eventstore"), anyOf("platform/fault")},
-	{"the simulator knows payments only", below("payment/simulator"), either(anyOf("payment"), below("platform"))},
+	{"Stripe in memory knows nobody", anyOf("payment/stripe/stripetest"), nothing},
+	{"providers know payments only", either(below("payment/simulator"), below("payment/stripe"), anyOf("payment/conformance")),
+		either(anyOf("payment"), below("platform"))},
 	{"modules never know each other", either(below("cart"), below("order"), below("payment")), either(anyOf("eventstore"), below("platform"))},
 	{"sagas compose the modules", below("saga"), either(anyOf("eventstore", "cart", "order", "payment"), below("platform"))},
 	{"main wires everything", anyOf("."), anything},
 }
 
 // forTests are packages that only tests may import.
-var forTests = []string{"platform/pgtest", "eventstore/golden"}
+var forTests = []string{"platform/pgtest", "eventstore/golden", "payment/conformance", "payment/stripe/stripetest"}
 
 func nothing(string) bool  { return false }
 func anything(string) bool { return true }
@@ -110,7 +112,9 @@ func TestRooms(t *testing.T) {
 			{"docs", "cart"}, {"platform/tools", "cart"}, {"platform/tools", "platform/auth"}, {"platform/web", "platform/auth"}, {"platform/web", "eventstore"},
 			{"platform/database", "cart"}, {"eventstore", "platform/web"}, {"eventstore", "cart"}, {"cart", "order"}, {"order", "payment"},
 			{"payment", "payment/simulator"}, {"payment", "saga"}, {"payment/simulator", "eventstore"}, {"payment/simulator", "order"},
-			{"saga", "payment/simulator"}, {"saga", "."}, {"cart", "platform/pgtest"}, {".", "platform/pgtest"},
+			{"payment", "payment/stripe"}, {"payment/stripe", "payment/simulator"}, {"payment/stripe", "eventstore"},
+			{"payment/stripe/stripetest", "payment"}, {"payment/stripe", "payment/stripe/stripetest"}, {"payment/stripe", "payment/conformance"},
+			{"payment/conformance", "payment/simulator"}, {"saga", "payment/simulator"}, {"saga", "payment/stripe"}, {"saga", "."}, {"cart", "platform/pgtest"}, {".", "platform/pgtest"},
 			{"eventstore/golden", "cart"}, {"cart", "eventstore/golden"}, {".", "eventstore/golden"}, {"util", "platform/fault"},
 		} {
 			require.NotEmpty(t, breach(wrong[0], wrong[1]), "%s may import %s", wrong[0], wrong[1])

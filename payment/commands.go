@@ -76,8 +76,9 @@ type Outcome struct {
 
 // NextAction is what the shopper has to do.
 type NextAction struct {
-	Type string `json:"type" example:"redirect"`
-	URL  string `json:"url" example:"https://bank.example/confirm/1"`
+	Type         string `json:"type" example:"redirect"`
+	URL          string `json:"url,omitempty" example:"https://bank.example/confirm/1"`
+	ClientSecret string `json:"client_secret,omitempty"` // for the provider's own scripts in the storefront
 }
 
 // Failure is why a payment was not made.

@@ -182,8 +182,8 @@ func operate(ctx context.Context, p Provider, op Operation, call Call) (Answer, 
 
 func callOf(id uuid.UUID, s State, a ask) Call {
 	c := Call{
-		Key: key(id, a), Reference: id.String(), ProviderReference: s.ProviderReference, Method: s.Method, Amount: s.Amount,
-		Customer: s.CustomerID,
+		Key: key(id, a), Reference: id.String(), ProviderReference: s.ProviderReference, RequestedAt: s.RequestedAt,
+		Method: s.Method, Amount: s.Amount, Customer: s.CustomerID,
 	}
 	if a.operation == opRefund {
 		c.Amount = money.Of(a.refund.Amount, s.Amount.Currency)

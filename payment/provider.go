@@ -23,7 +23,7 @@ type Provider interface {
 	Capture(context.Context, Call) (Answer, error)
 	Void(context.Context, Call) (Answer, error)
 	Refund(context.Context, Call) (Answer, error)
-	// LookUp asks what became of the payment with the call's reference. It changes nothing and has no key.
+	// LookUp asks what became of the payment with the call's reference. It moves no money and has no key.
 	LookUp(context.Context, Call) (Report, error)
 	// Verify checks the signature of a webhook and reads it. An error means that it is not the provider's.
 	Verify(header http.Header, body []byte) (Notification, error)
@@ -34,6 +34,7 @@ type Call struct {
 	Key               string       // of idempotency: payment, operation and operation id. Never another one for the same intent
 	Reference         string       // what we call the payment: its id
 	ProviderReference string       // what they call it; empty until they have told
+	RequestedAt       time.Time    // when the payment was asked for; no key of it is older
 	Method            string       // the token of what is charged
 	Amount            money.Amount // of the operation
 	Customer          string       // who pays: their calls count together, and no provider needs to know

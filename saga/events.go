@@ -108,8 +108,9 @@ type Short struct {
 
 // NextAction is what a shopper must do.
 type NextAction struct {
-	Type string `json:"type" example:"redirect"`
-	URL  string `json:"url" format:"uri"`
+	Type         string `json:"type" example:"redirect"`
+	URL          string `json:"url,omitempty" format:"uri"` // where the shopper goes, with redirect
+	ClientSecret string `json:"client_secret,omitempty"`    // for the provider's own scripts in the storefront
 }
 
 // Checkout is what the check-out saga knows from its start.

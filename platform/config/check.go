@@ -13,8 +13,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Simulator is the payment provider that moves no money.
-const Simulator = "simulator"
+// The payment providers.
+const (
+	Simulator = "simulator" // moves no money
+	Stripe    = "stripe"
+)
 
 // shortestSecret is what HS256 asks for: as many bytes as its hash.
 const shortestSecret = 32
@@ -25,9 +28,10 @@ func (c Config) check() error {
 	c.checkHTTP(&wrong)
 	c.checkDatabases(&wrong)
 	c.checkSecrets(&wrong)
+	c.checkStripe(&wrong)
 	wrong.oneOf("LOG_FORMAT", c.LogFormat, "text", "json")
 	if c.PaymentProvider != "" {
-		wrong.oneOf("PAYMENT_PROVIDER", c.PaymentProvider, Simulator)
+		wrong.oneOf("PAYMENT_PROVIDER", c.PaymentProvider, Simulator, Stripe)
 	}
 	wrong.positive("REQUEST_TIMEOUT", c.RequestTimeout)
 	wrong.positive("SHUTDOWN_TIMEOUT", c.ShutdownTimeout)
@@ -107,6 +111,25 @@ func (c Config) checkSecrets(wrong *findings) {
 	}
 	if c.AuthAudience == "" {
 		wrong.add("AUTH_AUDIENCE", "must not be empty")
+	}
+}
+
+// checkStripe never quotes a key, not even a wrong one.
+func (c Config) checkStripe(wrong *findings) {
+	if c.PaymentProvider == Stripe && c.StripeSecretKey == "" {
+		wrong.add("STRIPE_SECRET_KEY", "must be set with PAYMENT_PROVIDER="+Stripe+": a key that begins with sk_ or rk_")
+	}
+	if c.PaymentProvider == Stripe && c.StripeWebhookSecret == "" {
+		wrong.add("STRIPE_WEBHOOK_SECRET", "must be set with PAYMENT_PROVIDER="+Stripe+": the signing secret of the endpoint, whsec_…")
+	}
+	if k := c.StripeSecretKey; k != "" && !strings.HasPrefix(k, "sk_") && !strings.HasPrefix(k, "rk_") {
+		wrong.add("STRIPE_SECRET_KEY", "must begin with sk_ or rk_: a publishable key cannot charge")
+	}
+	if c.StripeWebhookSecret != "" && !strings.HasPrefix(c.StripeWebhookSecret, "whsec_") {
+		wrong.add("STRIPE_WEBHOOK_SECRET", "must begin with whsec_")
+	}
+	if c.StripeAPIBase != "" && !isWebURL(c.StripeAPIBase) {
+		wrong.add("STRIPE_API_BASE", "must be a URL such as http://localhost:12111, or empty")
 	}
 }
 

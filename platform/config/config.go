@@ -59,11 +59,15 @@ type Config struct {
 	AuthAudience string        `env:"AUTH_AUDIENCE" envDefault:"shopping-cart"`
 	SessionTTL   time.Duration `env:"SESSION_TTL" envDefault:"720h"` // of a guest's token
 
-	PaymentProvider    string        `env:"PAYMENT_PROVIDER"`                     // simulator
+	PaymentProvider    string        `env:"PAYMENT_PROVIDER"`                     // simulator or stripe
 	PaymentTimeout     time.Duration `env:"PAYMENT_TIMEOUT" envDefault:"3s"`      // of one call to the provider
 	PaymentConcurrency int           `env:"PAYMENT_CONCURRENCY" envDefault:"100"` // calls to the provider at once
 	PaymentActionTTL   time.Duration `env:"PAYMENT_ACTION_TTL" envDefault:"15m"`  // how long 3-D Secure may take
 	StepDeadline       time.Duration `env:"STEP_DEADLINE" envDefault:"1h"`        // how long a saga step may stay unknown before it needs attention
+
+	StripeSecretKey     string `env:"STRIPE_SECRET_KEY"`
+	StripeWebhookSecret string `env:"STRIPE_WEBHOOK_SECRET"` // verifies what Stripe sends
+	StripeAPIBase       string `env:"STRIPE_API_BASE"`       // of a server that stands in for Stripe's; empty: Stripe's
 
 	SimulatorLatency time.Duration `env:"SIMULATOR_LATENCY" envDefault:"0s"`
 	SimulatorSecret  string        `env:"SIMULATOR_SECRET"` // signs the simulator's webhooks; see FillSecrets

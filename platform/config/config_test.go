@@ -124,6 +124,10 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		"STEP_DEADLINE":       {"-1h"},
 		"SIMULATOR_LATENCY":   {"-1s"},
 		"SIMULATOR_SECRET":    {"short"},
+
+		"STRIPE_SECRET_KEY":     {"pk_hush", "hush"},
+		"STRIPE_WEBHOOK_SECRET": {"hush"},
+		"STRIPE_API_BASE":       {"localhost:12111", "ftp://localhost"},
 	} {
 		t.Run(setting, func(t *testing.T) {
 			for _, value := range values {
@@ -133,6 +137,16 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 			}
 		})
 	}
+
+	t.Run("StripeWantsItsSecrets", func(t *testing.T) {
+		stripe := map[string]string{"PAYMENT_PROVIDER": Stripe, "STRIPE_SECRET_KEY": "rk_live_1", "STRIPE_WEBHOOK_SECRET": "whsec_1"}
+		_, err := parse(stripe)
+		require.NoError(t, err)
+		for _, setting := range []string{"STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"} {
+			_, err := parse(with(stripe, setting, ""))
+			require.ErrorContains(t, err, setting+" must be set")
+		}
+	})
 
 	t.Run("NoSessionNoNotify", func(t *testing.T) {
 		_, err := parse(map[string]string{"NOTIFY": "true", "DATABASE_POOLER": "transaction"})

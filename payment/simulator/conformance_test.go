@@ -1,0 +1,35 @@
+package simulator
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/payment/conformance"
+)
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	conformance.Run(t, func(t *testing.T) conformance.Subject {
+		b := setup(t)
+		say := func(word string) func(string) {
+			return func(reference string) { b.send("POST", "/simulator/payments/"+reference+"/"+word, "") }
+		}
+		return conformance.Subject{
+			Provider: b.Simulator,
+			Methods: conformance.Methods{
+				Good: tokenOK, Declined: tokenDeclined, InsufficientFunds: tokenInsufficientFunds, Secured: tokenRequiresAction,
+				CaptureFails: tokenCaptureFails, Flaky: tokenFlaky, Lost: tokenTimeoutLost, Silent: tokenTimeoutApplied,
+			},
+			Approve: say("approve"), Deny: say("deny"),
+			Webhook: func(id, reference string, at time.Time) (http.Header, []byte) {
+				body, err := json.Marshal(notice{ID: id, Type: "payment.authorized", Reference: reference, CreatedAt: at})
+				require.NoError(t, err)
+				return http.Header{signatureHeader: {b.sign(at, body)}}, body
+			},
+		}
+	})
+}

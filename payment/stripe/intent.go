@@ -1,0 +1,110 @@
+package stripe
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	api "github.com/stripe/stripe-go/v85"
+
+	"shopping-cart/payment"
+)
+
+// The metadata of what we make at Stripe.
+const (
+	metaPayment = "payment" // our reference; Stripe copies it to the charge
+	metaKey     = "key"     // of a refund: the key of its call
+)
+
+const (
+	keyLife   = 23 * time.Hour // Stripe forgets keys after 24 h
+	clockSlip = 5 * time.Minute
+)
+
+// id is what Stripe calls the payment. Before the payment has learned it, the key of the creation tells, and may create;
+// "" means that the key is too old and there is no such intent.
+func (p *Provider) id(ctx context.Context, c payment.Call) (string, error) {
+	switch {
+	case c.ProviderReference != "":
+		return c.ProviderReference, nil
+	case p.now().Sub(c.RequestedAt) > keyLife:
+		return p.listed(ctx, c)
+	}
+	return p.create(ctx, c)
+}
+
+// create makes the intent, or says which one the same call made before. It holds nothing, and depends on the payment alone:
+// other parameters under the same key would be refused.
+func (p *Provider) create(ctx context.Context, c payment.Call) (string, error) {
+	amount, err := toStripe(c.Amount)
+	if err != nil {
+		return "", err
+	}
+	params := &api.PaymentIntentCreateParams{
+		Amount: &amount, Currency: api.String(strings.ToLower(c.Amount.Currency)),
+		CaptureMethod: api.String(api.PaymentIntentCaptureMethodManual), PaymentMethodTypes: api.StringSlice([]string{"card"}),
+		Metadata: map[string]string{metaPayment: c.Reference},
+	}
+	params.SetIdempotencyKey(c.Reference + "/create")
+	intent, err := p.client.V1PaymentIntents.Create(ctx, params)
+	if err == nil {
+		return intent.ID, nil
+	}
+	if !isStoredFault(err) {
+		return "", err
+	}
+	// The key will tell nothing else today, though the intent may have been made.
+	id, listErr := p.listed(ctx, c)
+	if listErr != nil || id == "" {
+		return "", err
+	}
+	return id, nil
+}
+
+// listed finds the intent among all that were created since the payment was asked for: first in the minutes in which it
+// should have been, then in all the time in which it could.
+func (p *Provider) listed(ctx context.Context, c payment.Call) (string, error) {
+	from := c.RequestedAt.Add(-clockSlip)
+	for _, until := range []time.Time{c.RequestedAt.Add(2 * clockSlip), c.RequestedAt.Add(keyLife + clockSlip)} {
+		params := &api.PaymentIntentListParams{CreatedRange: &api.RangeQueryParams{
+			GreaterThanOrEqual: from.Unix(), LesserThan: until.Unix(),
+		}}
+		params.Limit = api.Int64(100)
+		for intent, err := range p.client.V1PaymentIntents.List(ctx, params).All(ctx) {
+			if err != nil {
+				return "", fmt.Errorf("list intents: %w", err)
+			}
+			if intent.Metadata[metaPayment] == c.Reference {
+				return intent.ID, nil
+			}
+		}
+		from = until
+	}
+	return "", nil
+}
+
+// cancel ends an intent. Where Stripe only repeats what it said another time, such as a fault or that the intent was busy, it is
+// asked under a key of the state that the intent is in by now: to cancel twice is to cancel once.
+func (p *Provider) cancel(ctx context.Context, id, key string, why api.PaymentIntentCancellationReason) (*api.PaymentIntent, error) {
+	params := &api.PaymentIntentCancelParams{CancellationReason: api.String(why)}
+	params.SetIdempotencyKey(key)
+	intent, err := p.client.V1PaymentIntents.Cancel(ctx, id, params)
+	if err == nil || !isReplay(err) {
+		return intent, err
+	}
+	intent, retrieveErr := p.client.V1PaymentIntents.Retrieve(ctx, id, nil)
+	if retrieveErr != nil {
+		return nil, retrieveErr
+	}
+	switch intent.Status {
+	case api.PaymentIntentStatusCanceled:
+		return intent, nil
+	case api.PaymentIntentStatusSucceeded, api.PaymentIntentStatusProcessing:
+		return nil, err
+	case api.PaymentIntentStatusRequiresAction, api.PaymentIntentStatusRequiresCapture,
+		api.PaymentIntentStatusRequiresConfirmation, api.PaymentIntentStatusRequiresPaymentMethod:
+	}
+	params.SetIdempotencyKey(key + "/" + string(intent.Status))
+	return p.client.V1PaymentIntents.Cancel(ctx, id, params)
+}

@@ -1,0 +1,206 @@
+// Package stripetest is a server that speaks as Stripe's API does and keeps its books in memory: payment intents, refunds,
+// idempotency keys and signed events. It is for tests.
+//
+// The payment methods behave by name, as Stripe's own test methods do, and some go wrong on the way.
+package stripetest
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The payment methods.
+const (
+	Good              = "pm_card_visa"
+	Declined          = "pm_card_visa_chargeDeclined"
+	InsufficientFunds = "pm_card_visa_chargeDeclinedInsufficientFunds"
+	Secured           = "pm_card_threeDSecure2Required" // waits for the shopper
+	CaptureFails      = "pm_card_captureFails"
+	Flaky             = "pm_card_flaky"         // two times 429 before each success
+	Lost              = "pm_card_lost"          // the first call of each operation is lost without effect
+	Silent            = "pm_card_silent"        // the first call of each operation takes effect and answers nothing
+	RefundsPending    = "pm_card_pendingRefund" // refunds wait until SettleRefunds
+)
+
+// The secrets that it knows.
+const (
+	SecretKey     = "sk_test_of_the_server_in_memory"
+	WebhookSecret = "whsec_of_the_server_in_memory"
+)
+
+// Mood is how a POST goes.
+type Mood uint8
+
+// The moods.
+const (
+	Well       Mood = iota
+	Busy            // 429, without effect; not remembered
+	Unheard         // no effect, no answer
+	Unanswered      // takes effect, no answer
+	Fault           // 500 without effect; the key repeats it
+	LateFault       // 500 after the effect; the key repeats it
+)
+
+// Server is Stripe, pretended.
+type Server struct {
+	URL    string
+	Now    func() time.Time                                              // of new objects
+	Upset  func(path string) Mood                                        // comes before what the payment method says; nil: never
+	Shadow func(r *http.Request, body []byte, status int, answer []byte) // sees every request; status 0: no answer
+
+	mu      sync.Mutex
+	intents []*intent // oldest first
+	refunds []*refund // oldest first
+	keys    map[string]answer
+	asked   map[string]string // by key: the request
+	calls   map[string]int    // by key
+	made    int
+	seen    []string
+}
+
+// New starts a server, and stop ends it.
+func New() (s *Server, stop func()) {
+	s = &Server{Now: time.Now, keys: map[string]answer{}, asked: map[string]string{}, calls: map[string]int{}}
+	h := httptest.NewServer(s)
+	s.URL = h.URL
+	return s, func() {
+		h.CloseClientConnections()
+		h.Close()
+	}
+}
+
+// Requests are those that arrived, such as "POST /v1/refunds", oldest first.
+func (s *Server) Requests() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.seen)
+}
+
+// ForgetKeys is what Stripe does after a day.
+func (s *Server) ForgetKeys() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.keys)
+	clear(s.asked)
+	clear(s.calls)
+}
+
+// answer is what a request is answered.
+type answer struct {
+	status   int
+	body     []byte
+	replayed bool
+	silence  bool
+}
+
+// ServeHTTP answers as api.stripe.com does.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	form, _ := url.ParseQuery(string(body))
+	a := s.handle(r, form, body)
+	if s.Shadow != nil {
+		status := a.status
+		if a.silence {
+			status = 0
+		}
+		s.Shadow(r, body, status, a.body)
+	}
+	if a.silence {
+		<-r.Context().Done()
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Request-Id", "req_"+strings.ReplaceAll(r.Header.Get("Idempotency-Key"), "/", "_"))
+	if a.replayed {
+		w.Header().Set("Idempotent-Replayed", "true")
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body)
+}
+
+func (s *Server) handle(r *http.Request, form url.Values, body []byte) answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen = append(s.seen, r.Method+" "+r.URL.Path)
+	if r.Header.Get("Authorization") != "Bearer "+SecretKey {
+		return failed(http.StatusUnauthorized, failure{"type": "invalid_request_error", "message": "Invalid API Key provided"})
+	}
+	if r.Method == http.MethodGet {
+		return s.get(r.URL)
+	}
+	key, request := r.Header.Get("Idempotency-Key"), r.Method+" "+r.URL.Path+" "+string(body)
+	if said, ok := s.keys[key]; ok {
+		if s.asked[key] != request {
+			return failed(http.StatusBadRequest, failure{"type": "idempotency_error", "message": "Keys can only be used with the same parameters"})
+		}
+		said.replayed = true
+		return said
+	}
+	return s.first(key, request, r.URL.Path, form)
+}
+
+// first is a POST whose key is not known.
+func (s *Server) first(key, request, path string, form url.Values) answer {
+	s.calls[key]++
+	a := failed(http.StatusInternalServerError, failure{"type": "api_error", "message": "An unknown error occurred"})
+	mood := s.mood(path, form, s.calls[key])
+	switch mood {
+	case Busy:
+		return failed(http.StatusTooManyRequests, failure{"type": "invalid_request_error", "code": "rate_limit", "message": "Too many requests"})
+	case Unheard:
+		return answer{silence: true}
+	case Fault:
+	case LateFault:
+		_ = s.post(path, form)
+	case Well, Unanswered:
+		a = s.post(path, form)
+	}
+	s.keys[key], s.asked[key] = a, request
+	a.silence = mood == Unanswered
+	return a
+}
+
+func (s *Server) mood(path string, form url.Values, n int) Mood {
+	if s.Upset != nil {
+		if mood := s.Upset(path); mood != Well {
+			return mood
+		}
+	}
+	switch method := s.methodOf(path, form); {
+	case method == Flaky && n <= 2:
+		return Busy
+	case method == Lost && n == 1:
+		return Unheard
+	case method == Silent && n == 1:
+		return Unanswered
+	}
+	return Well
+}
+
+// methodOf is the payment method that a call is about.
+func (s *Server) methodOf(path string, form url.Values) string {
+	if method := form.Get("payment_method"); method != "" {
+		return method
+	}
+	id := form.Get("payment_intent")
+	if id == "" {
+		id, _, _ = strings.Cut(strings.TrimPrefix(path, "/v1/payment_intents/"), "/")
+	}
+	if i := s.intent(id); i != nil {
+		return i.Method
+	}
+	return ""
+}
+
+// id makes the id of a new object.
+func (s *Server) id(prefix string) string {
+	s.made++
+	return fmt.Sprintf("%s_test%08d", prefix, s.made)
+}

@@ -1,0 +1,89 @@
+package stripetest
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// of finds the intent of a payment, by our reference.
+func (s *Server) of(reference string) *intent {
+	for _, i := range s.intents {
+		if i.Metadata["payment"] == reference {
+			return i
+		}
+	}
+	return nil
+}
+
+// Approve is the shopper who says yes at the bank. It reports whether that was still asked.
+func (s *Server) Approve(reference string) bool { return s.act(reference, "requires_action", nil) }
+
+// Deny is the shopper who says no.
+func (s *Server) Deny(reference string) bool {
+	return s.act(reference, "requires_action", failure{
+		"type": "invalid_request_error", "code": "payment_intent_authentication_failure", "message": "We are unable to authenticate",
+	})
+}
+
+// TryAnotherCard is the shopper who confirms what was declined, in the browser, with another card.
+func (s *Server) TryAnotherCard(reference string) bool {
+	return s.act(reference, "requires_payment_method", nil)
+}
+
+func (s *Server) act(reference, while string, refused failure) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.of(reference)
+	if i == nil || i.Status != while {
+		return false
+	}
+	i.NextAction, i.LastError, i.Status, i.Capturable = nil, nil, "requires_capture", i.Amount
+	if refused != nil {
+		i.LastError, i.Status, i.Capturable = refused, "requires_payment_method", 0
+	}
+	return true
+}
+
+// Intents counts the intents of a payment.
+func (s *Server) Intents(reference string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, i := range s.intents {
+		if i.Metadata["payment"] == reference {
+			n++
+		}
+	}
+	return n
+}
+
+// Status is how the first intent of a payment stands, and its id.
+func (s *Server) Status(reference string) (status, id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := s.of(reference); i != nil {
+		return i.Status, i.ID
+	}
+	return "", ""
+}
+
+// Event is a webhook of a type about a payment, signed at a time.
+func (s *Server) Event(id, kind, reference string, at time.Time) (http.Header, []byte) {
+	body := encoded(map[string]any{
+		"id": id, "object": "event", "api_version": "2020-08-27", "created": at.Unix(), "type": kind,
+		"data": map[string]any{"object": map[string]any{
+			"id": "pi_1", "object": "payment_intent", "metadata": map[string]string{"payment": reference},
+		}},
+	})
+	return http.Header{"Stripe-Signature": {Sign(WebhookSecret, at, body)}}, body
+}
+
+// Sign is the signature of a body.
+func Sign(secret string, at time.Time, body []byte) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	fmt.Fprintf(mac, "%d.%s", at.Unix(), body)
+	return fmt.Sprintf("t=%d,v1=%s", at.Unix(), hex.EncodeToString(mac.Sum(nil)))
+}

@@ -1,0 +1,36 @@
+package stripe
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	api "github.com/stripe/stripe-go/v85/webhook"
+
+	"shopping-cart/payment"
+)
+
+// Verify reads an event whose signature is right and no older than five minutes. While a secret is rolled there are several, and
+// one must be right. Only its id, its type and our reference are read, so its version does not matter.
+func (p *Provider) Verify(header http.Header, body []byte) (payment.Notification, error) {
+	if p.webhook == "" {
+		return payment.Notification{}, errors.New("there is no secret to verify webhooks with")
+	}
+	event, err := api.ConstructEventWithOptions(body, header.Get("Stripe-Signature"), p.webhook,
+		api.ConstructEventOptions{Tolerance: api.DefaultTolerance, IgnoreAPIVersionMismatch: true})
+	if err != nil {
+		return payment.Notification{}, fmt.Errorf("verify the signature: %w", err)
+	}
+	if event.ID == "" {
+		return payment.Notification{}, errors.New("the webhook is no event of Stripe")
+	}
+	n := payment.Notification{ID: event.ID, Type: string(event.Type)}
+	var object struct {
+		Metadata map[string]string `json:"metadata"`
+	}
+	if event.Data != nil && json.Unmarshal(event.Data.Raw, &object) == nil { // of a type without metadata: kept, and nobody's
+		n.Reference = object.Metadata[metaPayment]
+	}
+	return n, nil
+}
