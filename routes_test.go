@@ -59,6 +59,7 @@ var routes = []route{
 	{method: "POST", path: "/v1/checkouts/{checkout}/cancel", who: "customer", key: true},
 	{method: "GET", path: "/v1/orders", who: "customer"},
 	{method: "GET", path: "/v1/orders/{order}", who: "customer"},
+	{method: "GET", path: "/v1/orders/{order}/timeline", who: "customer"},
 	{method: "POST", path: "/v1/orders/{order}/fulfil", who: "admin", key: true},
 	{method: "GET", path: "/v1/payments/{payment}", who: "customer"},
 	{method: "GET", path: "/v1/stock/{sku}", who: "admin"},
@@ -73,6 +74,8 @@ var routes = []route{
 	{method: "POST", path: "/v1/admin/parked/{parked}/replay", who: "admin"},
 	{method: "POST", path: "/v1/admin/parked/{parked}/discard", who: "admin", body: `{"reason":"A duplicate."}`},
 	{method: "POST", path: "/v1/admin/projections/{projection}/rebuild", who: "admin"},
+	{method: "GET", path: "/v1/admin/webhooks", who: "admin"},
+	{method: "POST", path: "/v1/admin/webhooks/{webhook}/replay", who: "admin"},
 	{method: "POST", path: "/v1/webhooks/payments/{provider}", who: "public"},
 	{method: "GET", path: "/simulator/ledger", who: "admin"},
 	{method: "GET", path: "/simulator/payments/{payment}", who: "public"},
@@ -132,7 +135,7 @@ func owned(t *testing.T, s *site, ada, guest shopper) map[string]string {
 	return map[string]string{
 		"{sku}": sku, "{cart}": ada.fills(t, sku).ID.String(), "{other}": guest.fills(t, sku).ID.String(), "{token}": guest.token,
 		"{checkout}": done.ID.String(), "{order}": done.OrderID.String(), "{payment}": done.PaymentID.String(), "{provider}": "simulator",
-		"{parked}": uuid.NewString(), "{projection}": "daily_sales",
+		"{parked}": uuid.NewString(), "{projection}": "daily_sales", "{webhook}": "simulator:evt_1",
 	}
 }
 

@@ -65,6 +65,21 @@ type Failure struct {
 	Detail string `json:"detail" example:"The payment was declined."`
 }
 
+// Received is a webhook as it was stored.
+type Received struct {
+	Provider, ID, Type, Reference string // ID is the provider's own
+	ReceivedAt                    time.Time
+	HandledAt                     *time.Time // nil: it has yet to wake its payment
+	Note                          *string    // what became of it, where that is not plain
+	Attempts                      int
+}
+
+// Wakes is the id of the command that the webhook gives to its payment: the cause of what is recorded there.
+func (r Received) Wakes() uuid.UUID {
+	id, _ := uuid.Parse(r.Reference) // of what is no payment of ours it is nobody's cause
+	return wakes(id, r.Provider, r.ID)
+}
+
 // The codes of a Failure.
 const (
 	CodeDeclined              = "payment_declined"

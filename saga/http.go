@@ -32,6 +32,7 @@ func (m *Module) Routes(s *web.Server) {
 	s.Customer.POST("/v1/carts/:id/checkout", m.checkOut)
 	s.Customer.GET("/v1/checkouts/:id", m.show)
 	s.Customer.POST("/v1/checkouts/:id/cancel", m.cancel)
+	s.Customer.GET("/v1/orders/:id/timeline", m.showTimeline)
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/sagas", m.listSagas)
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/sagas/:id", m.showSaga)
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/events", m.listEvents)

@@ -66,6 +66,10 @@ type Rooms struct {
 	Charge        func(ctx context.Context, correlation uuid.UUID, c payment.Charge) (payment.Outcome, error)
 	UndoPayment   func(ctx context.Context, correlation uuid.UUID, u payment.Undo) (payment.Outcome, error)
 	CancelPayment func(ctx context.Context, write web.Write, c payment.Cancel) (replayed bool, err error)
+
+	// What led to an order: the timeline.
+	Trail    func(ctx context.Context, caller web.Caller, orderID uuid.UUID) (order.Trail, error)
+	Webhooks func(ctx context.Context, paymentID uuid.UUID, last payment.Received, limit int) ([]payment.Received, error)
 }
 
 // Module is the saga module.
