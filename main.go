@@ -270,6 +270,7 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 			CheckOut: p.carts.CheckOut, CartVisible: p.carts.Visible, Cart: p.carts.Handle,
 			Order: p.orders.Handle, SaveContact: p.orders.SaveContact, DropContact: p.orders.DropContact,
 			Charge: p.payments.Charge, UndoPayment: p.payments.Undo, CancelPayment: p.payments.Cancel,
+			SettlePayment: p.payments.Settle, VerifyPayment: p.payments.Verify,
 			Trail: p.orders.Trail, Webhooks: p.payments.WebhooksOf,
 		},
 	})

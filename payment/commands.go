@@ -28,7 +28,27 @@ type Undo struct {
 type Cancel struct {
 	PaymentID, CheckoutID uuid.UUID
 	CustomerID            string
+	Insists               bool // an operator's: too late only once it is known that the money was captured
 }
+
+// Settle is a person's word for what became of a payment.
+type Settle struct {
+	PaymentID, CheckoutID uuid.UUID
+	Outcome               Settlement
+	Reason                string
+}
+
+// Settlement is how a person settles a doubt.
+type Settlement string
+
+// The settlements.
+const (
+	SettledCaptured    Settlement = "captured"     // the whole amount
+	SettledNotCaptured Settlement = "not_captured" // nothing, and nothing shall be
+)
+
+// Verify orders that the provider be asked about what was settled as captured.
+type Verify struct{ PaymentID uuid.UUID }
 
 // Result is how far a Charge or an Undo has come.
 type Result string
@@ -51,6 +71,7 @@ type Outcome struct {
 	NextAction *NextAction // with ResultActionRequired
 	Deadline   time.Time   // with ResultActionRequired
 	Failure    *Failure    // with ResultRefused and ResultUnavailable
+	ByHand     bool        // with ResultCaptured: on a person's word, until Verify says so too
 }
 
 // NextAction is what the shopper has to do.

@@ -88,6 +88,9 @@ func viewOf(st stream) View {
 		Amount: s.Amount, Captured: money.Of(s.Captured, s.Amount.Currency), Refunded: money.Of(s.refundsAt(stepDone), s.Amount.Currency),
 		Refunds: []RefundView{}, CreatedAt: web.Time(st.CreatedAt), UpdatedAt: web.Time(st.UpdatedAt),
 	}
+	if s.saidCaptured() {
+		v.Captured = s.Amount
+	}
 	for _, r := range s.Refunds {
 		v.Refunds = append(v.Refunds, RefundView{r.ID, money.Of(r.Amount, s.Amount.Currency), refundStatus(r.Status), r.Reason, web.Time(r.At)})
 	}

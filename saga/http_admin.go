@@ -21,8 +21,9 @@ type View struct {
 	Type       string      `json:"type" example:"checkout"`
 	CustomerID string      `json:"customer_id"`
 	Version    int64       `json:"version"`
-	WakeAt     *time.Time  `json:"wake_at" extensions:"x-nullable"` // when it is looked at next
-	Events     []EventView `json:"events,omitempty"`                // of one saga, not in lists
+	WakeAt     *time.Time  `json:"wake_at" extensions:"x-nullable"`              // when it is looked at next
+	Actions    []Action    `json:"actions" enums:"retry,compensate,skip,settle"` // what an operator may do now
+	Events     []EventView `json:"events,omitempty"`                             // of one saga, not in lists
 }
 
 // EventView is an event of a log on the wire.
@@ -40,10 +41,12 @@ type EventView struct {
 }
 
 func operatorsViewOf(saga eventstore.Stream[State]) View {
-	return View{
+	view := View{
 		CheckoutView: viewOf(saga), Type: saga.State.Type, CustomerID: saga.State.CustomerID, Version: saga.Version,
-		WakeAt: optional(wakeAt(saga.State)),
+		WakeAt: optional(wakeAt(saga.State)), Actions: actionsOf(saga.State),
 	}
+	view.Status = saga.State.Status
+	return view
 }
 
 func eventViewOf(e eventstore.Recorded) EventView {

@@ -67,6 +67,9 @@ type Rooms struct {
 	UndoPayment   func(ctx context.Context, correlation uuid.UUID, u payment.Undo) (payment.Outcome, error)
 	CancelPayment func(ctx context.Context, write web.Write, c payment.Cancel) (replayed bool, err error)
 
+	SettlePayment func(ctx context.Context, write web.Write, c payment.Settle) (replayed bool, err error)
+	VerifyPayment func(ctx context.Context, correlation uuid.UUID, v payment.Verify) (payment.Outcome, error)
+
 	// What led to an order: the timeline.
 	Trail    func(ctx context.Context, caller web.Caller, orderID uuid.UUID) (order.Trail, error)
 	Webhooks func(ctx context.Context, paymentID uuid.UUID, last payment.Received, limit int) ([]payment.Received, error)
@@ -100,6 +103,7 @@ func New(c Config) *Module {
 	eventstore.Subscribe(c.Stores["payment"], "cancel-checkout", func(ctx context.Context, e eventstore.Message[payment.UndoRequested]) error {
 		return m.runner.wake(ctx, e.Event.CheckoutID)
 	})
+	eventstore.Subscribe(c.Stores["payment"], "settle-checkout", m.stepSettled)
 	return m
 }
 

@@ -24,6 +24,9 @@ func (m *Module) send(ctx context.Context, s State, d Do) Outcome {
 	case toUndo:
 		o, err := m.Rooms.UndoPayment(ctx, checkoutID, c.Undo)
 		return outcomeOfPayment(o, err)
+	case toVerify:
+		o, err := m.Rooms.VerifyPayment(ctx, checkoutID, c.Verify)
+		return outcomeOfVerification(o, err)
 	}
 	return Outcome{Kind: StepFaulted, Error: "a command to no room"}
 }
@@ -48,7 +51,7 @@ func outcomeOfPayment(o payment.Outcome, err error) Outcome {
 	}
 	switch o.Result {
 	case payment.ResultCaptured, payment.ResultUndone:
-		return Outcome{Kind: StepSucceeded}
+		return Outcome{Kind: StepSucceeded, ByHand: o.ByHand}
 	case payment.ResultRefused:
 		return Outcome{Kind: StepWasRefused, Failure: Failure{Code: o.Failure.Code, Detail: o.Failure.Detail}}
 	case payment.ResultActionRequired:
@@ -64,6 +67,15 @@ func outcomeOfPayment(o payment.Outcome, err error) Outcome {
 		return Outcome{Kind: StepIsUnknown, Error: "The provider's answer is not known yet."}
 	}
 	return Outcome{Kind: StepIsUnknown, Error: "The payment answered " + string(o.Result) + "."}
+}
+
+// outcomeOfVerification: that the provider denies what a person said is for a person again.
+func outcomeOfVerification(o payment.Outcome, err error) Outcome {
+	came := outcomeOfPayment(o, err)
+	if came.Kind == StepWasRefused {
+		came.Failure.Detail = "The order is confirmed, since the payment was settled as captured, but the provider says that it is not: " + came.Failure.Detail
+	}
+	return came
 }
 
 // errorText is what a shopper may read of an error in the steps of their checkout.

@@ -16,6 +16,7 @@ import (
 	"shopping-cart/payment"
 	"shopping-cart/platform/database"
 	"shopping-cart/platform/pgtest"
+	"shopping-cart/platform/web"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -37,6 +38,8 @@ func others(kind string) *eventstore.Aggregate[struct{}, eventstore.Event] {
 				return eventstore.As[payment.Notified](data)
 			case payment.UndoRequested{}.Kind():
 				return eventstore.As[payment.UndoRequested](data)
+			case payment.Settled{}.Kind():
+				return eventstore.As[payment.Settled](data)
 			}
 			return nil, eventstore.UnknownKind(kind)
 		},
@@ -113,6 +116,17 @@ func start(t *testing.T, url string, play play, configure ...func(*Config)) *pro
 			},
 			UndoPayment: func(ctx context.Context, _ uuid.UUID, _ payment.Undo) (payment.Outcome, error) {
 				return call(ctx, UndoPayment)
+			},
+			VerifyPayment: func(ctx context.Context, _ uuid.UUID, _ payment.Verify) (payment.Outcome, error) {
+				return call(ctx, VerifyPayment)
+			},
+			CancelPayment: func(ctx context.Context, _ web.Write, _ payment.Cancel) (bool, error) {
+				_, err := call(ctx, "payment.cancel")
+				return false, err
+			},
+			SettlePayment: func(ctx context.Context, _ web.Write, _ payment.Settle) (bool, error) {
+				_, err := call(ctx, "payment.settle")
+				return false, err
 			},
 		},
 	}
