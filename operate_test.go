@@ -21,7 +21,7 @@ import (
 func TestOperators(t *testing.T) {
 	t.Parallel()
 	s := open(t, databaseEach, func(_ testing.TB, c *config.Config) {
-		c.PaymentTimeout, c.StepDeadline = 200*time.Millisecond, time.Second
+		c.PaymentTimeout, c.StepDeadline = 200*time.Millisecond, 400*time.Millisecond
 	})
 	sku := s.sells(t, 500)
 	s.stocks(t, sku, 100)
@@ -168,7 +168,7 @@ func (d doubt) settles(t *testing.T, outcome string) {
 		for _, e := range d.seen(t).Events {
 			if e.Type == "saga.step_settled" {
 				require.Equal(t, "operator", e.Actor)
-				require.JSONEq(t, fmt.Sprintf("%q", body["reason"]), string(member(t, e.Data, "reason")))
+				require.JSONEq(t, fmt.Sprintf("%q", body["reason"]), string(field(t, e.Data, "reason")))
 				return true
 			}
 		}
@@ -217,7 +217,7 @@ func (d doubt) ends(t *testing.T, status saga.Status, ledger ...string) {
 	require.Equal(t, "saga.ended", timeline[len(timeline)-1].Type)
 }
 
-func member(t *testing.T, data []byte, name string) json.RawMessage {
+func field(t *testing.T, data []byte, name string) json.RawMessage {
 	t.Helper()
 	var members map[string]json.RawMessage
 	require.NoError(t, json.Unmarshal(data, &members))
