@@ -289,6 +289,8 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 			Order: p.orders.Handle, SaveContact: p.orders.SaveContact, DropContact: p.orders.DropContact,
 			Charge: p.payments.Charge, UndoPayment: p.payments.Undo, CancelPayment: p.payments.Cancel,
 			OrderPaid: p.orders.Paid, RequestRefund: p.payments.RequestRefund, Refund: p.payments.Refund, RefundsUnderWay: p.payments.RefundsUnderWay,
+			SettlePayment: p.payments.Settle, VerifyPayment: p.payments.Verify,
+			Trail: p.orders.Trail, Webhooks: p.payments.WebhooksOf,
 		},
 		Books: saga.Books{
 			Carts: p.carts.Book(), Orders: p.orders.Book(), Payments: p.payments.Book(),

@@ -59,6 +59,7 @@ var routes = []route{
 	{method: "POST", path: "/v1/checkouts/{checkout}/cancel", who: "customer", key: true},
 	{method: "GET", path: "/v1/orders", who: "customer"},
 	{method: "GET", path: "/v1/orders/{order}", who: "customer"},
+	{method: "GET", path: "/v1/orders/{order}/timeline", who: "customer"},
 	{method: "POST", path: "/v1/orders/{order}/fulfil", who: "admin", key: true},
 	{method: "POST", path: "/v1/orders/{order}/cancel", who: "customer", key: true, body: `{"reason":"Ordered twice."}`},
 	{method: "POST", path: "/v1/orders/{order}/refunds", who: "admin", key: true, body: `{"reason":"Broken."}`},
@@ -70,6 +71,10 @@ var routes = []route{
 	{method: "GET", path: "/v1/admin/sales", who: "admin"},
 	{method: "GET", path: "/v1/admin/sagas", who: "admin"},
 	{method: "GET", path: "/v1/admin/sagas/{checkout}", who: "admin"},
+	{method: "POST", path: "/v1/admin/sagas/{checkout}/retry", who: "admin"},
+	{method: "POST", path: "/v1/admin/sagas/{checkout}/compensate", who: "admin"},
+	{method: "POST", path: "/v1/admin/sagas/{checkout}/skip", who: "admin", body: `{"reason":"Its cart is gone."}`},
+	{method: "POST", path: "/v1/admin/sagas/{checkout}/settle", who: "admin", body: `{"outcome":"captured","reason":"They say so."}`},
 	{method: "GET", path: "/v1/admin/events", who: "admin"},
 	{method: "GET", path: "/v1/admin/subscriptions", who: "admin"},
 	{method: "GET", path: "/v1/admin/reconciliation", who: "admin"},
@@ -78,6 +83,8 @@ var routes = []route{
 	{method: "POST", path: "/v1/admin/parked/{parked}/replay", who: "admin"},
 	{method: "POST", path: "/v1/admin/parked/{parked}/discard", who: "admin", body: `{"reason":"A duplicate."}`},
 	{method: "POST", path: "/v1/admin/projections/{projection}/rebuild", who: "admin"},
+	{method: "GET", path: "/v1/admin/webhooks", who: "admin"},
+	{method: "POST", path: "/v1/admin/webhooks/{webhook}/replay", who: "admin"},
 	{method: "POST", path: "/v1/webhooks/payments/{provider}", who: "public"},
 	{method: "GET", path: "/simulator/ledger", who: "admin"},
 	{method: "GET", path: "/simulator/payments/{payment}", who: "public"},
@@ -137,7 +144,7 @@ func owned(t *testing.T, s *site, ada, guest shopper) map[string]string {
 	return map[string]string{
 		"{sku}": sku, "{cart}": ada.fills(t, sku).ID.String(), "{other}": guest.fills(t, sku).ID.String(), "{token}": guest.token,
 		"{checkout}": done.ID.String(), "{order}": done.OrderID.String(), "{payment}": done.PaymentID.String(), "{provider}": "simulator",
-		"{parked}": uuid.NewString(), "{projection}": "daily_sales", "{customer}": uuid.NewString(),
+		"{parked}": uuid.NewString(), "{projection}": "daily_sales", "{customer}": uuid.NewString(), "{webhook}": "simulator:evt_1",
 	}
 }
 

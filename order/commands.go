@@ -100,3 +100,9 @@ type Contact struct {
 	Email           string
 	ShippingAddress json.RawMessage // a JSON object, as the shopper gave it; empty when there is none
 }
+
+// Trail is what an order names: whose it is, and what led to it.
+type Trail struct {
+	CustomerID                    string
+	CartID, CheckoutID, PaymentID uuid.UUID
+}

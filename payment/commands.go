@@ -28,6 +28,7 @@ type Undo struct {
 type Cancel struct {
 	PaymentID, CheckoutID uuid.UUID
 	CustomerID            string
+	Insists               bool // an operator's: too late only once it is known that the money was captured
 }
 
 // RequestRefund is an operator's wish that what was captured, or a part of it, be given back.
@@ -49,6 +50,25 @@ type RequestedRefund struct {
 
 // Refund orders that a refund that was requested be made. It is repeated until its result is ResultRefunded or ResultRefused.
 type Refund struct{ PaymentID, RefundID uuid.UUID }
+
+// Settle is a person's word for what became of a payment.
+type Settle struct {
+	PaymentID, CheckoutID uuid.UUID
+	Outcome               Settlement
+	Reason                string
+}
+
+// Settlement is how a person settles a doubt.
+type Settlement string
+
+// The settlements.
+const (
+	SettledCaptured    Settlement = "captured"     // the whole amount
+	SettledNotCaptured Settlement = "not_captured" // nothing, and nothing shall be
+)
+
+// Verify orders that the provider be asked about what was settled as captured.
+type Verify struct{ PaymentID uuid.UUID }
 
 // Result is how far a Charge, an Undo or a Refund has come.
 type Result string
@@ -72,6 +92,7 @@ type Outcome struct {
 	NextAction *NextAction // with ResultActionRequired
 	Deadline   time.Time   // with ResultActionRequired
 	Failure    *Failure    // with ResultRefused and ResultUnavailable
+	ByHand     bool        // with ResultCaptured: on a person's word, until Verify says so too
 }
 
 // NextAction is what the shopper has to do.
@@ -85,6 +106,21 @@ type NextAction struct {
 type Failure struct {
 	Code   string `json:"code" example:"payment_declined"`
 	Detail string `json:"detail" example:"The payment was declined."`
+}
+
+// Received is a webhook as it was stored.
+type Received struct {
+	Provider, ID, Type, Reference string // ID is the provider's own
+	ReceivedAt                    time.Time
+	HandledAt                     *time.Time // nil: it has yet to wake its payment
+	Note                          *string    // what became of it, where that is not plain
+	Attempts                      int
+}
+
+// Wakes is the id of the command that the webhook gives to its payment: the cause of what is recorded there.
+func (r Received) Wakes() uuid.UUID {
+	id, _ := uuid.Parse(r.Reference) // of what is no payment of ours it is nobody's cause
+	return wakes(id, r.Provider, r.ID)
 }
 
 // The codes of a Failure.

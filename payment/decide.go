@@ -33,12 +33,13 @@ func request(s State, c Charge, provider string, now time.Time) []event {
 	}}
 }
 
-// cancel lets the payment alone decide between the shopper and a capture. What failed by itself needs no tombstone.
+// cancel lets the payment alone decide between the shopper and a capture. What failed by itself needs no tombstone. Whoever
+// insists may leave one while a capture is in doubt: nobody can have gone on with it, nor will, and what was taken goes back.
 func cancel(s State, c Cancel) ([]event, error) {
 	switch {
 	case s.Cancelled && s.Captured == 0:
 		return nil, nil
-	case s.Capture != stepNone:
+	case s.Capture != stepNone && !(c.Insists && s.Captured == 0 && !s.saidCaptured()):
 		return nil, errTooLate
 	case s.Tombstone, s.Authorization == stepRefused, s.Voided:
 		return nil, nil

@@ -228,7 +228,7 @@ func TestUndoThatYields(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	wants := Cancel{theID, theCheck, "ann"}
+	wants := Cancel{theID, theCheck, "ann", false}
 	shoppers := UndoRequested{theCheck, "ann", CodeCancelled, reasonCancelled}
 	for name, c := range map[string]struct {
 		given, then []event

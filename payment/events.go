@@ -43,6 +43,13 @@ type RefundOrdered struct {
 	At         time.Time    `json:"at"`
 }
 
+// Settled says that a person, its actor, settled what became of the payment. What the provider tells later still counts.
+type Settled struct {
+	CheckoutID uuid.UUID  `json:"checkout_id"`
+	Outcome    Settlement `json:"outcome"`
+	Reason     string     `json:"reason"`
+}
+
 type (
 	// requested is the intent to authorize, durable before the provider hears of it.
 	requested struct {
@@ -120,6 +127,9 @@ func (RefundOrdered) Kind() string { return "payment.refund_ordered" }
 // Kind is payment.notified.
 func (Notified) Kind() string { return "payment.notified" }
 
+// Kind is payment.settled.
+func (Settled) Kind() string { return "payment.settled" }
+
 func (requested) payment()        {}
 func (authorized) payment()       {}
 func (actionRequired) payment()   {}
@@ -135,6 +145,7 @@ func (RefundOrdered) payment()    {}
 func (refunded) payment()         {}
 func (refundFailed) payment()     {}
 func (Notified) payment()         {}
+func (Settled) payment()          {}
 
 func decodeEvent(kind string, data []byte) (event, error) {
 	switch kind {
@@ -168,6 +179,8 @@ func decodeEvent(kind string, data []byte) (event, error) {
 		return eventstore.As[refundFailed](data)
 	case Notified{}.Kind():
 		return eventstore.As[Notified](data)
+	case Settled{}.Kind():
+		return eventstore.As[Settled](data)
 	}
 	return nil, eventstore.UnknownKind(kind)
 }

@@ -12,6 +12,7 @@ var examples = []event{
 	captureRefused{CodeCaptureRefused}, outcomeUnknown{opCapture, "timeout"},
 	UndoRequested{theCheck, "ann", CodeCancelled, reasonCancelled}, voided{}, asksRefund, ordersRefund, refunded{theRefund},
 	refundFailed{theRefund, "closed"}, Notified{theCheck, "evt_1", "payment.authorized"},
+	Settled{theCheck, SettledNotCaptured, "Their support says that nothing was taken."},
 }
 
 func TestGoldenEvents(t *testing.T) {

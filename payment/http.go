@@ -47,6 +47,8 @@ type RefundView struct {
 func (m *Module) Routes(s *web.Server) {
 	s.Customer.GET("/v1/payments/:id", m.show)
 	s.Public.POST("/v1/webhooks/payments/:provider", m.receive)
+	s.Scoped(web.ScopeAdmin).GET("/v1/admin/webhooks", m.listWebhooks)
+	s.Scoped(web.ScopeAdmin).POST("/v1/admin/webhooks/:id/replay", m.replayWebhook)
 }
 
 // show answers one payment.
@@ -85,6 +87,9 @@ func viewOf(st stream) View {
 		ID: st.ID, OrderID: s.OrderID, Provider: s.Provider, ProviderReference: s.ProviderReference, Status: string(s.status()),
 		Amount: s.Amount, Captured: money.Of(s.Captured, s.Amount.Currency), Refunded: money.Of(s.refundsAt(stepDone), s.Amount.Currency),
 		Refunds: []RefundView{}, CreatedAt: web.Time(st.CreatedAt), UpdatedAt: web.Time(st.UpdatedAt),
+	}
+	if s.saidCaptured() {
+		v.Captured = s.Amount
 	}
 	for _, r := range s.Refunds {
 		v.Refunds = append(v.Refunds, RefundView{r.ID, money.Of(r.Amount, s.Amount.Currency), refundStatus(r.Status), r.Reason, web.Time(r.At)})

@@ -39,6 +39,8 @@ func chargeOutcome(s State, why end, now time.Time) Outcome {
 		return Outcome{Result: ResultCaptured}
 	case s.FailureCode != "":
 		return Outcome{Result: ResultRefused, Failure: failure(s.FailureCode)}
+	case s.saidCaptured():
+		return Outcome{Result: ResultCaptured, ByHand: true}
 	case s.Authorization == stepWaiting && why == endQuiet:
 		return Outcome{Result: ResultActionRequired, NextAction: s.NextAction, Deadline: s.Deadline}
 	case s.Authorization == stepWaiting && now.Before(s.Deadline): // the bank may have heard, but could not be asked

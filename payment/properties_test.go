@@ -32,11 +32,14 @@ func (h *history) append(events []event, err error) {
 
 func (h *history) step(t *rapid.T) {
 	h.now = h.now.Add(time.Duration(rapid.IntRange(0, 600).Draw(t, "seconds")) * time.Second)
-	switch rapid.IntRange(0, 11).Draw(t, "step") {
+	switch rapid.IntRange(0, 12).Draw(t, "step") {
+	case 12:
+		outcome := rapid.SampledFrom([]Settlement{SettledCaptured, SettledNotCaptured}).Draw(t, "settlement")
+		h.append(settle(h.state, Settle{theID, theCheck, outcome, "x"}))
 	case 0:
 		h.append(request(h.state, theCharge, "fake", h.now), nil)
 	case 1:
-		events, err := cancel(h.state, Cancel{theID, theCheck, "ann"})
+		events, err := cancel(h.state, Cancel{theID, theCheck, "ann", rapid.Bool().Draw(t, "insists")})
 		h.append(events, err)
 	case 2:
 		h.append(undo(h.state, theUndo, h.now), nil)
@@ -98,7 +101,7 @@ func TestPaymentProperties(t *testing.T) {
 				asked[e.ID] = true
 			case refunded:
 				require.True(t, asked[e.ID], "a refund without intent")
-			case authorized, actionRequired, declined, captureRefused, outcomeUnknown, voided, refundFailed, Notified:
+			case authorized, actionRequired, declined, captureRefused, outcomeUnknown, voided, refundFailed, Notified, Settled:
 			}
 		}
 		for _, once := range []event{requested{}, authorized{}, declined{}, captureRequested{}, captured{}, voided{}, UndoRequested{}} {

@@ -54,10 +54,11 @@ type State struct {
 	Voided        bool        `json:"voided,omitempty"`
 	Refunds       []refund    `json:"refunds,omitempty"`
 
-	Unknown     *doubt `json:"unknown,omitempty"`
-	Tombstone   bool   `json:"tombstone,omitempty"`    // no authorization and no capture begins any more
-	Cancelled   bool   `json:"cancelled,omitempty"`    // the tombstone is the shopper's
-	FailureCode string `json:"failure_code,omitempty"` // the first cause why it is not, or no longer, to be captured
+	Unknown     *doubt     `json:"unknown,omitempty"`
+	Settlement  Settlement `json:"settlement,omitempty"`   // a person's word; the provider's goes before it
+	Tombstone   bool       `json:"tombstone,omitempty"`    // no authorization and no capture begins any more
+	Cancelled   bool       `json:"cancelled,omitempty"`    // the tombstone is the shopper's
+	FailureCode string     `json:"failure_code,omitempty"` // the first cause why it is not, or no longer, to be captured
 }
 
 // doubt is a call of which nobody knows what it did.
@@ -125,6 +126,14 @@ func evolve(s State, e event) State {
 		s = s.settled("").refund(e.ID, stepDone)
 	case refundFailed:
 		s = s.settled("").refund(e.ID, stepRefused)
+	case Settled:
+		s.Settlement = e.Outcome
+		if e.Outcome == SettledNotCaptured {
+			s.Unknown = nil
+			if s.capturing() {
+				s.Capture = stepRefused
+			}
+		}
 	case Notified: // a nudge; the state is the provider's to tell
 	}
 	return s
@@ -204,7 +213,7 @@ func (s State) status() status {
 		return statusRefunded
 	case s.Captured > 0 && back > 0:
 		return statusPartiallyRefunded
-	case s.Captured > 0:
+	case s.Captured > 0 || s.saidCaptured():
 		return statusCaptured
 	case s.Authorization == stepRefused:
 		return statusDeclined

@@ -111,7 +111,7 @@ func (m *Module) notify(ctx context.Context, w webhook) (note string, err error)
 		return noteUnknown, nil // it's about a payment that cannot be ours
 	}
 	receipt, err := m.store.Do(ctx, eventstore.Command{
-		ID: derived(id, "webhook "+w.Provider+" "+w.ID, 0), Meta: eventstore.Meta{Actor: w.Provider},
+		ID: wakes(id, w.Provider, w.ID), Meta: eventstore.Meta{Actor: w.Provider},
 		Streams: []eventstore.Ref{payments.Ref(id)},
 		Decide: func(tx *eventstore.Tx) error {
 			s := payments.Get(tx, id).State

@@ -17,6 +17,8 @@ const (
 	UndoPayment = "payment.undo"
 	CancelOrder = "order.cancel"
 	ReopenCart  = "cart.reopen"
+
+	VerifyPayment = "payment.verify"
 )
 
 // checkout turns a sealed cart into a paid order:
@@ -26,7 +28,8 @@ const (
 //	order.confirm ∥ cart.complete          after the pivot only what must succeed
 //
 // The capture is the pivot. Refused, it is undone from the bottom up, and the cart reopened; unknown, it is asked for
-// until it is known; done, by whomever, there is only forward. With nothing to pay, the confirmation is the pivot, and
+// until it is known; done, by whomever, there is only forward. Done on a person's word (settled by hand), the order and the
+// cart do not wait; the saga does, until the provider has said so too. With nothing to pay, the confirmation is the pivot, and
 // the cart comes after it.
 var checkout = definition{
 	Type:    "checkout",
@@ -46,6 +49,8 @@ var checkout = definition{
 			return do(ConfirmOrder, confirmOf(s))
 		case !s.done(CompleteCart):
 			return do(CompleteCart, completeOf(s))
+		case s.Step(ChargeMoney).Assumed && !s.done(VerifyPayment):
+			return do(VerifyPayment, toVerify{payment.Verify{PaymentID: s.Checkout.PaymentID}})
 		}
 		return end(Completed)
 	},

@@ -70,6 +70,7 @@ type (
 	toCharge struct{ payment.Charge }
 	toUndo   struct{ payment.Undo }
 	toRefund struct{ payment.Refund }
+	toVerify struct{ payment.Verify }
 )
 
 func (toOrder) isCommand()  {}
@@ -77,6 +78,7 @@ func (toCart) isCommand()   {}
 func (toCharge) isCommand() {}
 func (toUndo) isCommand()   {}
 func (toRefund) isCommand() {}
+func (toVerify) isCommand() {}
 
 // OutcomeKind is how a step came out.
 type OutcomeKind uint8
@@ -98,6 +100,7 @@ type Outcome struct {
 	Until   time.Time   // must wait
 	Error   string      // unknown, faulted
 	Certain bool        // of an undo that is not done: nothing is, nor ever will be, in effect
+	ByHand  bool        // succeeded: on a person's word
 	Ours    bool        // unknown or faulted for want of our own database, which says nothing about the provider
 }
 
@@ -113,6 +116,9 @@ type attempt struct {
 func record(s State, a attempt, patience time.Duration) Event {
 	switch a.Kind {
 	case StepSucceeded:
+		if a.ByHand {
+			return StepAssumed{Step: a.Step, BeganAt: a.began, At: a.ended}
+		}
 		return StepDone{Step: a.Step, BeganAt: a.began, At: a.ended}
 	case StepMustWait:
 		// Not at once, whatever the clocks of provider, database and process say of Until.

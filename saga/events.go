@@ -86,6 +86,40 @@ type AttentionNeeded struct {
 	At      time.Time `json:"at"`
 }
 
+// StepAssumed: a step counts as done on a person's word. Whether it is, is still to be verified.
+type StepAssumed struct {
+	Step    string    `json:"step"`
+	BeganAt time.Time `json:"began_at"`
+	At      time.Time `json:"at"`
+}
+
+// RetryRequested: an operator wants what is due later tried at once, and what needs a person tried again.
+type RetryRequested struct {
+	Reason string    `json:"reason,omitempty"`
+	At     time.Time `json:"at"`
+}
+
+// CompensationRequested: an operator turned the saga.
+type CompensationRequested struct {
+	Reason string    `json:"reason,omitempty"`
+	At     time.Time `json:"at"`
+}
+
+// StepSkipped: an operator gave a step up that cannot succeed.
+type StepSkipped struct {
+	Step   string    `json:"step"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"`
+}
+
+// StepSettled: an operator said what became of a step that was in doubt, and the payment took it.
+type StepSettled struct {
+	Step    string    `json:"step"`
+	Outcome string    `json:"outcome"` // captured or not_captured
+	Reason  string    `json:"reason"`
+	At      time.Time `json:"at"`
+}
+
 // Ended: nothing is left to do.
 type Ended struct {
 	Status Status    `json:"status"` // completed, failed or cancelled
@@ -173,6 +207,21 @@ func (StepRefused) Kind() string         { return "saga.step_refused" }
 func (AttentionNeeded) Kind() string     { return "saga.attention_needed" }
 func (Ended) Kind() string               { return "saga.ended" }
 
+// Kind is saga.step_assumed.
+func (StepAssumed) Kind() string { return "saga.step_assumed" }
+
+// Kind is saga.retry_requested.
+func (RetryRequested) Kind() string { return "saga.retry_requested" }
+
+// Kind is saga.compensation_requested.
+func (CompensationRequested) Kind() string { return "saga.compensation_requested" }
+
+// Kind is saga.step_skipped.
+func (StepSkipped) Kind() string { return "saga.step_skipped" }
+
+// Kind is saga.step_settled.
+func (StepSettled) Kind() string { return "saga.step_settled" }
+
 func (Started) isEvent()             {}
 func (RefundStarted) isEvent()       {}
 func (CancellationStarted) isEvent() {}
@@ -182,6 +231,12 @@ func (StepWaits) isEvent()           {}
 func (StepRefused) isEvent()         {}
 func (AttentionNeeded) isEvent()     {}
 func (Ended) isEvent()               {}
+
+func (StepAssumed) isEvent()           {}
+func (RetryRequested) isEvent()        {}
+func (CompensationRequested) isEvent() {}
+func (StepSkipped) isEvent()           {}
+func (StepSettled) isEvent()           {}
 
 func decodeEvent(kind string, data []byte) (Event, error) {
 	switch kind {
@@ -201,6 +256,16 @@ func decodeEvent(kind string, data []byte) (Event, error) {
 		return eventstore.As[StepRefused](data)
 	case AttentionNeeded{}.Kind():
 		return eventstore.As[AttentionNeeded](data)
+	case StepAssumed{}.Kind():
+		return eventstore.As[StepAssumed](data)
+	case RetryRequested{}.Kind():
+		return eventstore.As[RetryRequested](data)
+	case CompensationRequested{}.Kind():
+		return eventstore.As[CompensationRequested](data)
+	case StepSkipped{}.Kind():
+		return eventstore.As[StepSkipped](data)
+	case StepSettled{}.Kind():
+		return eventstore.As[StepSettled](data)
 	case Ended{}.Kind():
 		return eventstore.As[Ended](data)
 	}

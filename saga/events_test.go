@@ -45,6 +45,11 @@ var examples = []Event{
 		Failure: Failure{Code: "out_of_stock", Detail: "There is not enough of this in stock.", Lines: []Short{{SKU: "85123A", Requested: 2, Available: 1}}},
 	},
 	AttentionNeeded{Step: ChargeMoney, Reason: "It took too long.", BeganAt: noon, At: after(time.Second)},
+	StepAssumed{Step: ChargeMoney, BeganAt: noon, At: after(time.Second)},
+	RetryRequested{Reason: "The provider is back.", At: noon},
+	CompensationRequested{Reason: "The goods are broken.", At: noon},
+	StepSettled{Step: ChargeMoney, Outcome: "captured", Reason: "It stands in their books.", At: noon},
+	StepSkipped{Step: CompleteCart, Reason: "There is no such cart any more.", At: noon},
 	Ended{Status: Completed, At: noon},
 }
 

@@ -32,8 +32,9 @@ type View struct {
 	CreatedAt  time.Time    `json:"created_at"`
 	UpdatedAt  time.Time    `json:"updated_at"`
 	Version    int64        `json:"version"`
-	WakeAt     *time.Time   `json:"wake_at" extensions:"x-nullable"` // when it is looked at next
-	Events     []EventView  `json:"events,omitempty"`                // of one saga, not in lists
+	WakeAt     *time.Time   `json:"wake_at" extensions:"x-nullable"`              // when it is looked at next
+	Actions    []Action     `json:"actions" enums:"retry,compensate,skip,settle"` // what an operator may do now
+	Events     []EventView  `json:"events,omitempty"`                             // of one saga, not in lists
 }
 
 // EventView is an event of a log on the wire.
@@ -55,7 +56,7 @@ func operatorsViewOf(saga eventstore.Stream[State]) View {
 	v := View{
 		ID: saga.ID, Type: s.Type, OrderID: of.OrderID, PaymentID: of.PaymentID, CustomerID: s.CustomerID, Status: s.Status,
 		Total: of.Total, Failure: of.Failure, NextAction: of.NextAction, Steps: of.Steps, CreatedAt: of.CreatedAt, UpdatedAt: of.UpdatedAt,
-		Version: saga.Version, WakeAt: optional(wakeAt(s)),
+		Version: saga.Version, WakeAt: optional(wakeAt(s)), Actions: actionsOf(s),
 	}
 	switch r, c := s.Refund, s.Cancellation; {
 	case r != nil:

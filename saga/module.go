@@ -75,6 +75,13 @@ type Rooms struct {
 	// RefundsUnderWay are those of a payment that may have news, by the ids of their sagas.
 	RefundsUnderWay func(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error)
 	CancelPayment   func(ctx context.Context, write web.Write, c payment.Cancel) (replayed bool, err error)
+
+	SettlePayment func(ctx context.Context, write web.Write, c payment.Settle) (replayed bool, err error)
+	VerifyPayment func(ctx context.Context, correlation uuid.UUID, v payment.Verify) (payment.Outcome, error)
+
+	// What led to an order: the timeline.
+	Trail    func(ctx context.Context, caller web.Caller, orderID uuid.UUID) (order.Trail, error)
+	Webhooks func(ctx context.Context, paymentID uuid.UUID, last payment.Received, limit int) ([]payment.Received, error)
 }
 
 // Module is the saga module.
@@ -111,6 +118,7 @@ func New(c Config) *Module {
 	eventstore.Subscribe(c.Stores["payment"], "cancel-checkout", func(ctx context.Context, e eventstore.Message[payment.UndoRequested]) error {
 		return m.runner.wake(ctx, e.Event.CheckoutID)
 	})
+	eventstore.Subscribe(c.Stores["payment"], "settle-checkout", m.stepSettled)
 	return m
 }
 

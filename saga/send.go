@@ -28,6 +28,9 @@ func (m *Module) send(ctx context.Context, saga uuid.UUID, d Do) Outcome {
 	case toRefund:
 		o, err := m.Rooms.Refund(ctx, saga, c.Refund)
 		return outcomeOfPayment(o, err)
+	case toVerify:
+		o, err := m.Rooms.VerifyPayment(ctx, saga, c.Verify)
+		return outcomeOfVerification(o, err)
 	}
 	return Outcome{Kind: StepFaulted, Error: "a command to no room"}
 }
@@ -52,7 +55,7 @@ func outcomeOfPayment(o payment.Outcome, err error) Outcome {
 	}
 	switch o.Result {
 	case payment.ResultCaptured, payment.ResultUndone, payment.ResultRefunded:
-		return Outcome{Kind: StepSucceeded}
+		return Outcome{Kind: StepSucceeded, ByHand: o.ByHand}
 	case payment.ResultRefused:
 		return Outcome{Kind: StepWasRefused, Failure: Failure{Code: o.Failure.Code, Detail: o.Failure.Detail}}
 	case payment.ResultActionRequired:
@@ -68,6 +71,15 @@ func outcomeOfPayment(o payment.Outcome, err error) Outcome {
 		return Outcome{Kind: StepIsUnknown, Error: "The provider's answer is not known yet."}
 	}
 	return Outcome{Kind: StepIsUnknown, Error: "The payment answered " + string(o.Result) + "."}
+}
+
+// outcomeOfVerification: that the provider denies what a person said is for a person again.
+func outcomeOfVerification(o payment.Outcome, err error) Outcome {
+	came := outcomeOfPayment(o, err)
+	if came.Kind == StepWasRefused {
+		came.Failure.Detail = "The order is confirmed, since the payment was settled as captured, but the provider says that it is not: " + came.Failure.Detail
+	}
+	return came
 }
 
 // errorText is what a shopper may read of an error in the steps of their checkout.

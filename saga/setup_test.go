@@ -17,6 +17,7 @@ import (
 	"shopping-cart/platform/database"
 	"shopping-cart/platform/money"
 	"shopping-cart/platform/pgtest"
+	"shopping-cart/platform/web"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -42,6 +43,8 @@ func others(kind string) *eventstore.Aggregate[struct{}, eventstore.Event] {
 				return eventstore.As[order.CancellationRequested](data)
 			case payment.RefundOrdered{}.Kind():
 				return eventstore.As[payment.RefundOrdered](data)
+			case payment.Settled{}.Kind():
+				return eventstore.As[payment.Settled](data)
 			}
 			return nil, eventstore.UnknownKind(kind)
 		},
@@ -134,6 +137,17 @@ func start(t *testing.T, url string, play play, configure ...func(*Config)) *pro
 				return call(ctx, RefundMoney)
 			},
 			RefundsUnderWay: func(_ context.Context, payment uuid.UUID) ([]uuid.UUID, error) { return p.refunds(payment), nil },
+			VerifyPayment: func(ctx context.Context, _ uuid.UUID, _ payment.Verify) (payment.Outcome, error) {
+				return call(ctx, VerifyPayment)
+			},
+			CancelPayment: func(ctx context.Context, _ web.Write, _ payment.Cancel) (bool, error) {
+				_, err := call(ctx, "payment.cancel")
+				return false, err
+			},
+			SettlePayment: func(ctx context.Context, _ web.Write, _ payment.Settle) (bool, error) {
+				_, err := call(ctx, "payment.settle")
+				return false, err
+			},
 		},
 	}
 	for _, f := range configure {

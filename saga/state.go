@@ -34,6 +34,7 @@ const (
 	StepRetrying  StepStatus = "retrying"
 	StepWaiting   StepStatus = "waiting"
 	StepIsRefused StepStatus = "refused"
+	StepIsSkipped StepStatus = "skipped" // given up by an operator
 )
 
 // Step is what is known of one step.
@@ -47,6 +48,8 @@ type Step struct {
 	Error      string     `json:"error,omitempty"`
 	Unknown    bool       `json:"unknown,omitempty"`
 	Certain    bool       `json:"certain,omitempty"`
+	Stuck      bool       `json:"stuck,omitempty"`   // it needs a person
+	Assumed    bool       `json:"assumed,omitempty"` // done on a person's word
 
 	FailingSince time.Time `json:"failing_since,omitzero"` // the first of the attempts in a row that came to no end
 }
@@ -74,7 +77,11 @@ func (s State) Step(name string) Step {
 	return Step{Name: name, Status: StepPending}
 }
 
-func (s State) done(name string) bool { return s.Step(name).Status == StepIsDone }
+// done reports whether a step needs no doing any more.
+func (s State) done(name string) bool {
+	is := s.Step(name).Status
+	return is == StepIsDone || is == StepIsSkipped
+}
 
 // lease is how long a process that drives a saga is left alone before another one looks.
 const lease = 15 * time.Second
@@ -158,10 +165,57 @@ func evolve(s State, event Event) State {
 		s.Status = s.underWay()
 	case AttentionNeeded:
 		since := failing(s.Step(e.Step), e.BeganAt)
-		s = s.attempted(e.Step, StepRetrying, e.BeganAt, e.At, func(st *Step) { st.Error, st.FailingSince = e.Reason, since })
+		s = s.attempted(e.Step, StepRetrying, e.BeganAt, e.At, func(st *Step) { st.Error, st.FailingSince, st.Stuck = e.Reason, since, true })
 		s.Status = NeedsAttention
+	case StepAssumed:
+		s = s.attempted(e.Step, StepIsDone, e.BeganAt, e.At, func(st *Step) { st.FinishedAt, st.Assumed = e.At, true })
+		s.Status = s.underWay()
+	case RetryRequested:
+		s = s.urged(e.At)
+	case CompensationRequested:
+		if s.Failure == nil {
+			s.Failure = &Failure{Code: CodeCancelled, Detail: "The shop cancelled this checkout."}
+		}
+		s = s.urged(e.At)
+		s.Status, s.NextAction = Compensating, nil
+	case StepSkipped:
+		s = s.skipped(e)
+	case StepSettled:
+		s = s.urged(e.At)
 	case Ended:
 		s.Status, s.At = e.Status, e.At
+	}
+	return s
+}
+
+// urged is the state in which every step that is not done is due at once, with a deadline of its own again.
+func (s State) urged(at time.Time) State {
+	s.Steps, s.At = slices.Clone(s.Steps), at
+	for i := range s.Steps {
+		st := &s.Steps[i]
+		st.Stuck = false
+		if st.Status == StepRetrying || st.Status == StepWaiting {
+			st.DueAt, st.FailingSince = time.Time{}, time.Time{}
+		}
+	}
+	if s.Status == NeedsAttention {
+		s.Status = s.underWay()
+	}
+	return s
+}
+
+// skipped is the state without a step that was in the way. Another one may still need a person.
+func (s State) skipped(e StepSkipped) State {
+	s.Steps, s.At = slices.Clone(s.Steps), e.At
+	s.Status = s.underWay()
+	for i := range s.Steps {
+		st := &s.Steps[i]
+		if st.Name == e.Step {
+			st.Status, st.FinishedAt, st.DueAt, st.Stuck = StepIsSkipped, e.At, time.Time{}, false
+		}
+		if st.Stuck {
+			s.Status = NeedsAttention
+		}
 	}
 	return s
 }

@@ -21,7 +21,6 @@ func finishOperation(doc *openapi3.T, path, method string, o *openapi3.Operation
 		o.Security = openapi3.NewSecurityRequirements()
 	}
 	if o.RequestBody != nil && o.RequestBody.Value != nil {
-		o.RequestBody.Value.Required = true
 		delete(o.RequestBody.Value.Extensions, "x-originalParamName")
 	}
 	if secured && method != http.MethodGet && strings.HasPrefix(path, "/v1/") {

@@ -1,0 +1,118 @@
+package payment
+
+import (
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/platform/web"
+)
+
+// WebhookView is a webhook that was received, on the wire.
+type WebhookView struct {
+	ID         string     `json:"id" example:"simulator:evt_019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"`
+	Provider   string     `json:"provider" example:"simulator"`
+	Type       string     `json:"type" example:"payment.authorized"`
+	Reference  string     `json:"reference" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"` // the payment that it is about
+	Status     string     `json:"status" enums:"waiting,handled"`
+	Note       *string    `json:"note" extensions:"x-nullable"` // what became of it, where that is not plain
+	Attempts   int        `json:"attempts"`
+	ReceivedAt time.Time  `json:"received_at"`
+	HandledAt  *time.Time `json:"handled_at" extensions:"x-nullable"`
+}
+
+func webhookViewOf(r Received) WebhookView {
+	v := WebhookView{
+		ID: r.key(), Provider: r.Provider, Type: r.Type, Reference: r.Reference, Status: "waiting", Note: r.Note, Attempts: r.Attempts,
+		ReceivedAt: web.Time(r.ReceivedAt),
+	}
+	if r.HandledAt != nil {
+		at := web.Time(*r.HandledAt)
+		v.Status, v.HandledAt = "handled", &at
+	}
+	return v
+}
+
+// listWebhooks lists what providers sent.
+//
+//	@Summary		List the webhooks received, newest first
+//	@Description	Handled ones are kept for WEBHOOK_RETENTION. For operators: scope `admin`.
+//	@ID				listWebhooks
+//	@Tags			operators
+//	@Security		Bearer
+//	@Param			provider	query		string	false	"Only those of this provider"
+//	@Param			reference	query		string	false	"Only those of this payment"
+//	@Param			limit		query		int		false	"At most this many"	minimum(1)	maximum(100)	default(20)
+//	@Param			cursor		query		string	false	"next_cursor of the page before"
+//	@Success		200			{object}	web.Page[WebhookView]
+//	@Failure		401,403		{object}	web.Problem
+//	@Failure		422			{object}	web.Problem	"validation_failed, cursor_invalid"
+//	@Router			/v1/admin/webhooks [get]
+func (m *Module) listWebhooks(c echo.Context) error {
+	limit, from, err := web.PlaceOf[after](c)
+	if err != nil {
+		return err
+	}
+	rows, err := m.received(c.Request().Context(), c.QueryParam("provider"), c.QueryParam("reference"), from, limit+1)
+	if err != nil {
+		return err
+	}
+	cut := web.NewPlaces(rows, limit, Received.place)
+	page := web.Page[WebhookView]{Data: make([]WebhookView, len(cut.Data)), NextCursor: cut.NextCursor}
+	for i, r := range cut.Data {
+		page.Data[i] = webhookViewOf(r)
+	}
+	return c.JSON(http.StatusOK, page)
+}
+
+// replayWebhook has a payment asked about again.
+//
+//	@Summary		Wake the payment of a webhook again
+//	@Description	As if it had just come, also when it was handled before: the provider is asked how the payment stands. For operators: scope `admin`.
+//	@ID				replayWebhook
+//	@Tags			operators
+//	@Security		Bearer
+//	@Param			id				path	string	true	"Webhook, as in the list"
+//	@Param			Idempotency-Key	header	string	false	"The same key again is answered, not done again"
+//	@Success		202
+//	@Failure		401,403	{object}	web.Problem
+//	@Failure		404		{object}	web.Problem	"not_found"
+//	@Failure		409		{object}	web.Problem	"unknown_payment"
+//	@Failure		422		{object}	web.Problem	"unknown_field, idempotency_key_reused"
+//	@Router			/v1/admin/webhooks/{id}/replay [post]
+func (m *Module) replayWebhook(c echo.Context) error {
+	text, ok := web.Param(c, "id")
+	provider, id, found := strings.Cut(text, ":")
+	if !ok || !found || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		return errNoWebhook
+	}
+	if err := noBody(c); err != nil {
+		return err
+	}
+	write, err := web.WriteOf(c)
+	if err != nil {
+		return err
+	}
+	replayed, err := m.replay(c.Request().Context(), provider, id, write)
+	if err != nil {
+		return err
+	}
+	if replayed {
+		web.Replayed(c)
+	} else {
+		m.log.InfoContext(c.Request().Context(), "a webhook is replayed", "webhook", text, "actor", write.Actor)
+	}
+	return c.NoContent(http.StatusAccepted)
+}
+
+// noBody lets an empty body and an empty object pass.
+func noBody(c echo.Context) error {
+	raw, err := web.Raw(c)
+	if err == nil && len(raw) > 0 {
+		_, err = web.Body[struct{}](c)
+	}
+	return err
+}

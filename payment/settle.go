@@ -1,0 +1,127 @@
+package payment
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/fault"
+	"shopping-cart/platform/web"
+)
+
+var (
+	errNotInDoubt = fault.New(fault.Conflict, "not_in_doubt",
+		"Nothing about this payment is in doubt that a person could settle. A void or a refund that is owed is asked for until it is done.")
+	errAlreadySettled = fault.New(fault.Conflict, "already_settled", "This payment was settled otherwise already.")
+	errCannotBe       = fault.New(fault.Conflict, "cannot_be_captured",
+		"No capture of this payment was asked for, or it is being undone: it cannot count as captured.")
+	errProviderAnswers = fault.New(fault.Conflict, "provider_answers", "The provider can be asked about this payment: retry instead.")
+)
+
+// Settle takes a person's word for what became of a payment, where nobody else can know. The provider is asked first: as long
+// as it answers, its word is the only one. What it says later still counts: a capture that was denied by hand is given
+// back, and Verify tells of one that was claimed and never was.
+func (m *Module) Settle(ctx context.Context, write web.Write, c Settle) (replayed bool, err error) {
+	once := eventstore.Once{}
+	if write.Keyed {
+		once = eventstore.Once{ID: write.ID, Fingerprint: write.Fingerprint}
+	}
+	if replayed, err = m.store.Answered(ctx, once); replayed || err != nil {
+		return replayed, err
+	}
+	st, err := payments.Load(ctx, m.store, c.PaymentID)
+	if err != nil {
+		return false, err
+	}
+	if _, err = settle(st.State, c); err == nil {
+		err = m.silent(ctx, st, c)
+	}
+	if err != nil {
+		return false, err
+	}
+	receipt, err := m.store.Do(ctx, eventstore.Command{
+		ID: write.ID, Fingerprint: write.Fingerprint,
+		Meta:    eventstore.Meta{Actor: write.Actor, Correlation: c.CheckoutID, Trace: write.Trace},
+		Streams: []eventstore.Ref{payments.Ref(c.PaymentID)},
+		Decide: func(tx *eventstore.Tx) error {
+			events, err := settle(payments.Get(tx, c.PaymentID).State, c)
+			payments.Append(tx, c.PaymentID, events...)
+			return err
+		},
+	})
+	return receipt.Replayed, err
+}
+
+// settle decides whether a person's word may count. Not after the provider's: then nothing is in doubt.
+func settle(s State, c Settle) ([]event, error) {
+	switch {
+	case s.Settlement == c.Outcome:
+		return nil, nil
+	case s.Settlement == SettledCaptured: // and the order may have been confirmed for it
+		return nil, errAlreadySettled
+	case !s.inDoubt():
+		return nil, errNotInDoubt
+	case c.Outcome == SettledCaptured && (s.Tombstone || s.Capture != stepAsked):
+		return nil, errCannotBe
+	}
+	events := []event{Settled{CheckoutID: s.CheckoutID, Outcome: c.Outcome, Reason: plain(c.Reason, 500)}}
+	if c.Outcome == SettledNotCaptured && !s.Tombstone {
+		events = append(events, UndoRequested{CheckoutID: s.CheckoutID, Code: CodeCancelled, Reason: reasonSettled})
+	}
+	return events, nil
+}
+
+// reasonSettled is the reason of a tombstone that a person left by settling.
+const reasonSettled = "settled"
+
+// inDoubt reports whether an authorization or a capture is open.
+func (s State) inDoubt() bool { return s.Captured == 0 && (s.undecided() || s.capturing()) }
+
+// saidCaptured reports whether all that says of a capture is a person's word.
+func (s State) saidCaptured() bool {
+	return s.Settlement == SettledCaptured && s.Captured == 0 && s.capturing() && !s.Tombstone
+}
+
+// silent refuses to settle what the provider can tell. It knows of no such payment: that fits "not captured" alone, and not
+// for good, so it changes nothing about the rest.
+func (m *Module) silent(ctx context.Context, st stream, c Settle) error {
+	p, err := m.provider(st.State.Provider)
+	if err != nil {
+		return nil // it is not even configured any more
+	}
+	asking, cancel := context.WithTimeout(ctx, m.timeout)
+	defer cancel()
+	report, err := p.LookUp(asking, callOf(st.ID, st.State, ask{operation: opLookUp}))
+	switch {
+	case err != nil:
+		return ctx.Err()
+	case report.Status == NotFound && c.Outcome == SettledNotCaptured:
+		return nil
+	}
+	return errProviderAnswers.With("provider_says", report.Status)
+}
+
+// Verify asks the provider whether a payment is captured that counts as such on a person's word, and goes on with the capture
+// where that is what it takes. ResultCaptured and ResultRefused are the provider's word; ResultUnknown: ask again.
+func (m *Module) Verify(ctx context.Context, correlation uuid.UUID, v Verify) (Outcome, error) {
+	run := run{m, v.PaymentID, eventstore.Meta{Actor: actor, Correlation: correlation}}
+	st, err := payments.Load(ctx, m.store, v.PaymentID)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if st, _, err = run.drive(ctx, st, false); err != nil {
+		return Outcome{}, err
+	}
+	return verifyOutcome(st.State), nil
+}
+
+func verifyOutcome(s State) Outcome {
+	switch {
+	case s.Captured > 0:
+		return Outcome{Result: ResultCaptured}
+	case s.FailureCode != "":
+		return Outcome{Result: ResultRefused, Failure: failure(s.FailureCode)}
+	}
+	return Outcome{Result: ResultUnknown}
+}

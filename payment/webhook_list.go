@@ -1,0 +1,114 @@
+package payment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/fault"
+	"shopping-cart/platform/web"
+)
+
+var (
+	errNoWebhook = fault.New(fault.NotFound, "not_found", "There is no such webhook.")
+	errNoPayment = fault.New(fault.Conflict, "unknown_payment", "There is no payment yet that this webhook could be about.")
+)
+
+func wakes(payment uuid.UUID, provider, webhook string) uuid.UUID {
+	return derived(payment, "webhook "+provider+" "+webhook, 0)
+}
+
+// key is what operators call a webhook: no provider has a colon in its name.
+func (r Received) key() string { return r.Provider + ":" + r.ID }
+
+// after is the place in the list after a webhook.
+type after struct {
+	At       time.Time `json:"at"`
+	Provider string    `json:"provider"`
+	ID       string    `json:"id"`
+}
+
+func (r Received) place() after { return after{r.ReceivedAt, r.Provider, r.ID} }
+
+// received are webhooks, newest first. Empty filters narrow nothing. Each has a statement of its own: a plan that has to do
+// for all would walk through the webhooks of others.
+func (m *Module) received(ctx context.Context, provider, reference string, from *after, limit int) ([]Received, error) {
+	where, args := []string{"true"}, []any{limit}
+	narrow := func(sql string, values ...any) {
+		for _, v := range values {
+			args = append(args, v)
+			sql = strings.Replace(sql, "?", fmt.Sprintf("$%d", len(args)), 1)
+		}
+		where = append(where, sql)
+	}
+	if provider != "" {
+		narrow("provider = ?", provider)
+	}
+	if reference != "" {
+		narrow("reference = ?", reference)
+	}
+	if from != nil {
+		narrow("(received_at, provider, id) < (?, ?, ?)", from.At, from.Provider, from.ID)
+	}
+	rows, err := m.query.Query(ctx, `select provider, id, type, reference, received_at, handled_at, note, attempts from payment.webhooks
+		where `+strings.Join(where, " and ")+` order by received_at desc, provider desc, id desc limit $1`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("list the webhooks: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Received])
+}
+
+// WebhooksOf are the webhooks that came for a payment, oldest first, at most limit of them, after the one named; from the
+// first one on after a zero one.
+func (m *Module) WebhooksOf(ctx context.Context, paymentID uuid.UUID, last Received, limit int) ([]Received, error) {
+	rows, err := m.query.Query(ctx, `select provider, id, type, reference, received_at, handled_at, note, attempts from payment.webhooks
+		where reference = $1 and (received_at, provider, id) > ($2, $3, $4) order by received_at, provider, id limit $5`,
+		paymentID.String(), last.ReceivedAt, last.Provider, last.ID, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read the webhooks of payment %s: %w", paymentID, err)
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Received])
+}
+
+const (
+	findWebhook = `select type, reference from payment.webhooks where provider = $1 and id = $2`
+	// Where it was kept as one of nobody's, its payment has come since.
+	webhookReplayed = `update payment.webhooks set handled_at = coalesce(handled_at, now()), note = null where provider = $1 and id = $2`
+)
+
+// replay wakes the payment of a webhook again, handled or not, on behalf of whoever asks: an event of the payment.
+func (m *Module) replay(ctx context.Context, provider, id string, write web.Write) (replayed bool, err error) {
+	w := webhook{Provider: provider, ID: id}
+	err = m.query.QueryRow(ctx, findWebhook, provider, id).Scan(&w.Type, &w.Reference)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, errNoWebhook
+	}
+	if err != nil {
+		return false, fmt.Errorf("find webhook %s of %s: %w", id, provider, err)
+	}
+	paymentID, err := uuid.Parse(w.Reference)
+	if err != nil {
+		return false, errNoPayment
+	}
+	receipt, err := m.store.Do(ctx, eventstore.Command{
+		ID: write.ID, Fingerprint: write.Fingerprint,
+		Meta:    eventstore.Meta{Actor: write.Actor, Correlation: write.Correlation, Trace: write.Trace},
+		Streams: []eventstore.Ref{payments.Ref(paymentID)},
+		Decide: func(tx *eventstore.Tx) error {
+			s := payments.Get(tx, paymentID).State
+			if !s.requested() || s.Provider != provider {
+				return errNoPayment
+			}
+			payments.Append(tx, paymentID, Notified{CheckoutID: s.CheckoutID, WebhookID: id, Type: w.Type})
+			tx.Also(webhookReplayed, provider, id)
+			return nil
+		},
+	})
+	return receipt.Replayed, err
+}

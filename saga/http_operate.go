@@ -1,0 +1,290 @@
+package saga
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/payment"
+	"shopping-cart/platform/web"
+)
+
+// operatorRoutes adds what operators can do about a saga.
+func (m *Module) operatorRoutes(s *web.Server) {
+	admin := s.Scoped(web.ScopeAdmin)
+	admin.POST("/v1/admin/sagas/:id/retry", m.retrySaga)
+	admin.POST("/v1/admin/sagas/:id/compensate", m.compensateSaga)
+	admin.POST("/v1/admin/sagas/:id/skip", m.skipStep)
+	admin.POST("/v1/admin/sagas/:id/settle", m.settleStep)
+}
+
+type remark struct {
+	Reason string `json:"reason,omitempty" validate:"max=500" example:"The provider is back."`
+}
+
+type reasonRequest struct {
+	Reason string `json:"reason" validate:"required,max=500" example:"The cart was erased; the order stands."`
+}
+
+type settleRequest struct {
+	Outcome string `json:"outcome" validate:"required,oneof=captured not_captured" enums:"captured,not_captured"`
+	Reason  string `json:"reason" validate:"required,max=500" example:"The provider's support, case 4711."`
+}
+
+// retrySaga tries at once what a saga would try later, or not at all.
+//
+//	@Summary		Try the steps of a saga again, now
+//	@Description	Those that wait are due at once; those that need attention get another deadline. For operators: scope `admin`.
+//	@ID				retrySaga
+//	@Tags			operators
+//	@Security		Bearer
+//	@Param			id				path		string	true	"Saga"	format(uuid)
+//	@Param			body			body		remark	false	"Why"
+//	@Param			Idempotency-Key	header		string	false	"The same key again is answered, not done again"
+//	@Success		202				{object}	View
+//	@Failure		400				{object}	web.Problem	"malformed_json"
+//	@Failure		401,403			{object}	web.Problem
+//	@Failure		404				{object}	web.Problem	"not_found"
+//	@Failure		409				{object}	web.Problem	"saga_ended"
+//	@Failure		413,415			{object}	web.Problem
+//	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, idempotency_key_reused"
+//	@Router			/v1/admin/sagas/{id}/retry [post]
+func (m *Module) retrySaga(c echo.Context) error {
+	saga, write, reason, err := m.asked(c)
+	if err != nil {
+		return err
+	}
+	return m.act(c, saga, write, func(s State, at time.Time) ([]Event, error) { return retry(s, reason, at) })
+}
+
+// compensateSaga turns a saga.
+//
+//	@Summary		Undo a checkout that has not been paid for certain
+//	@Description	Also one whose capture is in doubt: nothing is captured any more, and what was is given back. For operators: scope `admin`.
+//	@ID				compensateSaga
+//	@Tags			operators
+//	@Security		Bearer
+//	@Param			id				path		string	true	"Saga"	format(uuid)
+//	@Param			body			body		remark	false	"Why"
+//	@Param			Idempotency-Key	header		string	false	"The same key again is answered, not done again"
+//	@Success		202				{object}	View
+//	@Failure		400				{object}	web.Problem	"malformed_json"
+//	@Failure		401,403			{object}	web.Problem
+//	@Failure		404				{object}	web.Problem	"not_found"
+//	@Failure		409				{object}	web.Problem	"saga_ended, already_compensating, too_late, only_forward"
+//	@Failure		413,415			{object}	web.Problem
+//	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, idempotency_key_reused"
+//	@Router			/v1/admin/sagas/{id}/compensate [post]
+func (m *Module) compensateSaga(c echo.Context) error {
+	saga, write, reason, err := m.asked(c)
+	if err != nil {
+		return err
+	}
+	ctx, s := c.Request().Context(), saga.State
+	answered, err := m.store.Answered(ctx, onceOf(write))
+	if err != nil {
+		return err
+	}
+	if !answered {
+		if _, err := compensate(s, reason, s.At); err != nil {
+			return err
+		}
+	}
+	if !answered && s.Checkout.Total > 0 { // the payment alone decides; its tombstone turns the saga, whatever becomes of us
+		if _, err := m.Rooms.CancelPayment(ctx, write, payment.Cancel{
+			PaymentID: s.Checkout.PaymentID, CheckoutID: saga.ID, CustomerID: s.CustomerID, Insists: true,
+		}); err != nil {
+			return err
+		}
+	}
+	return m.act(c, saga, write, func(s State, at time.Time) ([]Event, error) { return compensated(s, reason, at) })
+}
+
+// skipStep gives up a step that cannot succeed.
+//
+//	@Summary		Give up the step of a saga that needs attention
+//	@Description	Only one that neither money nor stock nor the order depends on. For operators: scope `admin`.
+//	@ID				skipStep
+//	@Tags			operators
+//	@Security		Bearer
+//	@Param			id				path		string			true	"Saga"	format(uuid)
+//	@Param			body			body		reasonRequest	true	"Why"
+//	@Param			Idempotency-Key	header		string			false	"The same key again is answered, not done again"
+//	@Success		202				{object}	View
+//	@Failure		400				{object}	web.Problem	"malformed_json"
+//	@Failure		401,403			{object}	web.Problem
+//	@Failure		404				{object}	web.Problem	"not_found"
+//	@Failure		409				{object}	web.Problem	"saga_ended, not_stuck, step_needed"
+//	@Failure		413,415			{object}	web.Problem
+//	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, idempotency_key_reused"
+//	@Router			/v1/admin/sagas/{id}/skip [post]
+func (m *Module) skipStep(c echo.Context) error {
+	saga, err := m.visible(c)
+	if err != nil {
+		return err
+	}
+	body, err := web.Body[reasonRequest](c)
+	if err != nil {
+		return err
+	}
+	if err := reasonGiven(body.Reason); err != nil {
+		return err
+	}
+	write, err := web.WriteOf(c)
+	if err != nil {
+		return err
+	}
+	return m.act(c, saga, write, func(s State, at time.Time) ([]Event, error) { return skip(s, body.Reason, at) })
+}
+
+// settleStep takes a person's word for what became of a payment.
+//
+//	@Summary		Say what became of a payment that is in doubt
+//	@Description	Only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. For operators: scope `admin`.
+//	@ID				settleStep
+//	@Tags			operators
+//	@Security		Bearer
+//	@Param			id				path		string			true	"Saga"	format(uuid)
+//	@Param			body			body		settleRequest	true	"What became of it, and how you know"
+//	@Param			Idempotency-Key	header		string			false	"The same key again is answered, not done again"
+//	@Success		202				{object}	View
+//	@Failure		400				{object}	web.Problem	"malformed_json"
+//	@Failure		401,403			{object}	web.Problem
+//	@Failure		404				{object}	web.Problem	"not_found"
+//	@Failure		409				{object}	web.Problem	"saga_ended, not_stuck, not_in_doubt, cannot_be_captured, already_settled, provider_answers with provider_says"
+//	@Failure		413,415			{object}	web.Problem
+//	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, idempotency_key_reused"
+//	@Router			/v1/admin/sagas/{id}/settle [post]
+func (m *Module) settleStep(c echo.Context) error {
+	saga, err := m.visible(c)
+	if err != nil {
+		return err
+	}
+	body, err := web.Body[settleRequest](c)
+	if err != nil {
+		return err
+	}
+	if err := reasonGiven(body.Reason); err != nil {
+		return err
+	}
+	write, err := web.WriteOf(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	replayed, err := m.Stores["payment"].Answered(ctx, onceOf(write))
+	if err == nil && !replayed {
+		replayed, err = m.settlePayment(ctx, saga, write, payment.Settlement(body.Outcome), body.Reason)
+	}
+	if err != nil {
+		return err
+	}
+	return m.accepted(c, saga.ID, write, replayed)
+}
+
+// settlePayment lets the payment decide. What it took, its event tells the saga: see stepSettled.
+func (m *Module) settlePayment(
+	ctx context.Context, saga eventstore.Stream[State], write web.Write, outcome payment.Settlement, reason string,
+) (replayed bool, err error) {
+	if _, err := settle(saga.State, outcome); err != nil {
+		return false, err
+	}
+	return m.Rooms.SettlePayment(ctx, write, payment.Settle{
+		PaymentID: saga.State.Checkout.PaymentID, CheckoutID: saga.ID, Outcome: outcome, Reason: reason,
+	})
+}
+
+// stepSettled records in the saga what was settled in its payment, and lets it go on.
+func (m *Module) stepSettled(ctx context.Context, e eventstore.Message[payment.Settled]) error {
+	id, at := e.Event.CheckoutID, now()
+	_, err := m.store.Do(ctx, eventstore.Command{
+		ID:      commandID(id, "settled/"+e.Meta.EventID.String()),
+		Meta:    eventstore.Meta{Actor: e.Meta.Actor, Correlation: id, Trace: e.Meta.Trace},
+		Streams: []eventstore.Ref{sagas.Ref(id)},
+		Decide: func(tx *eventstore.Tx) error {
+			sagas.Append(tx, id, settledBy(sagas.Get(tx, id).State, e.Event, at)...)
+			return nil
+		},
+	})
+	if err != nil {
+		return err
+	}
+	m.watch.changed(eventstore.Stream[State]{ID: id})
+	return m.runner.wake(ctx, id)
+}
+
+// asked reads what needs no reason.
+func (m *Module) asked(c echo.Context) (saga eventstore.Stream[State], write web.Write, reason string, err error) {
+	if saga, err = m.visible(c); err != nil {
+		return saga, write, "", err
+	}
+	raw, err := web.Raw(c)
+	if err != nil {
+		return saga, write, "", err
+	}
+	var body remark
+	if len(raw) > 0 {
+		if body, err = web.Body[remark](c); err != nil {
+			return saga, write, "", err
+		}
+	}
+	write, err = web.WriteOf(c)
+	return saga, write, body.Reason, err
+}
+
+func reasonGiven(reason string) error {
+	if strings.TrimSpace(reason) == "" {
+		return web.Refused("reason", "required", "It is required.")
+	}
+	return nil
+}
+
+func onceOf(write web.Write) eventstore.Once {
+	if !write.Keyed {
+		return eventstore.Once{}
+	}
+	return eventstore.Once{ID: write.ID, Fingerprint: write.Fingerprint}
+}
+
+// act decides on the saga as it is, on behalf of an operator, and wakes whoever drives it.
+func (m *Module) act(c echo.Context, saga eventstore.Stream[State], write web.Write, decide func(State, time.Time) ([]Event, error)) error {
+	at := now()
+	receipt, err := m.store.Do(c.Request().Context(), eventstore.Command{
+		ID: write.ID, Fingerprint: write.Fingerprint,
+		Meta:    eventstore.Meta{Actor: write.Actor, Correlation: saga.ID, Trace: write.Trace},
+		Streams: []eventstore.Ref{sagas.Ref(saga.ID)},
+		Decide: func(tx *eventstore.Tx) error {
+			events, err := decide(sagas.Get(tx, saga.ID).State, at)
+			sagas.Append(tx, saga.ID, events...)
+			return err
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if !receipt.Replayed {
+		m.watch.changed(eventstore.Stream[State]{ID: saga.ID})
+		m.runner.begin(saga.ID, round{woken: true})
+	}
+	return m.accepted(c, saga.ID, write, receipt.Replayed)
+}
+
+// accepted shows the saga as it is by now.
+func (m *Module) accepted(c echo.Context, id uuid.UUID, write web.Write, replayed bool) error {
+	ctx := c.Request().Context()
+	if replayed {
+		web.Replayed(c)
+	} else {
+		m.Log.InfoContext(ctx, "an operator acts on a saga", "saga", id, "route", c.Path(), "actor", write.Actor)
+	}
+	saga, err := sagas.Load(ctx, m.store, id)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusAccepted, operatorsViewOf(saga))
+}

@@ -1,0 +1,58 @@
+package saga
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/platform/web"
+)
+
+// showTimeline tells how an order came about.
+//
+//	@Summary		Read what led to an order, oldest first
+//	@Description	The events of its cart, its checkout with every step and attempt, its payment and the order itself, webhooks as they came, and what operators did: by time, and nothing before its cause. What one entry gave as its command is the causation of what followed from it. Customers see whether it was them or the shop, and no data.
+//	@ID				getOrderTimeline
+//	@Tags			orders
+//	@Security		Bearer
+//	@Param			id		path		string	true	"Order"				format(uuid)
+//	@Param			limit	query		int		false	"At most this many"	minimum(1)	maximum(100)	default(20)
+//	@Param			cursor	query		string	false	"next_cursor of the page before"
+//	@Success		200		{object}	web.Page[TimelineEntry]
+//	@Failure		401		{object}	web.Problem
+//	@Failure		404		{object}	web.Problem	"not_found"
+//	@Failure		422		{object}	web.Problem	"validation_failed, cursor_invalid"
+//	@Router			/v1/orders/{id}/timeline [get]
+func (m *Module) showTimeline(c echo.Context) error {
+	ctx, caller := c.Request().Context(), web.CallerOf(c)
+	id, err := web.ID(c, "id")
+	if err != nil {
+		return err
+	}
+	trail, err := m.Rooms.Trail(ctx, caller, id)
+	if err != nil {
+		return err
+	}
+	limit, from, err := web.PlaceOf[place](c)
+	if err != nil {
+		return err
+	}
+	if from == nil {
+		from = &place{}
+	}
+	entries, err := m.timeline(ctx, id, trail, *from, limit+1)
+	if err != nil {
+		return err
+	}
+	page := web.NewPlaces(entries, limit, func(TimelineEntry) place {
+		at := *from
+		for _, e := range entries[:limit] {
+			at = at.past(e)
+		}
+		return at
+	})
+	if !caller.Operator() {
+		page.Data = forCustomer(page.Data, trail.CustomerID)
+	}
+	return c.JSON(http.StatusOK, page)
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/saga"
+)
+
+type entry = saga.TimelineEntry
+
+// TestTimeline: one list of everything that led to an order, whatever database it is in.
+func TestTimeline(t *testing.T) {
+	t.Parallel()
+	s := open(t, databaseEach)
+	ada, sku := s.shopper(t), s.sells(t, 500)
+	begun := ada.asksForAction(t, ada.fills(t, sku), "sim_requires_action")
+	path := "/v1/orders/" + begun.OrderID.String() + "/timeline"
+	as[map[string]any](t, s.bank(t, *begun.PaymentID, "approve"), http.StatusOK)
+	done := ada.reaches(t, begun.ID, saga.Completed)
+	s.send(t, http.MethodPost, "/v1/orders/"+done.OrderID.String()+"/fulfil", s.admin, nil, "Idempotency-Key", uuid.NewString())
+	whole := get[list[entry]](t, s, path+"?limit=100", s.admin)
+	require.Nil(t, whole.NextCursor)
+
+	t.Run("HoldsAllFourStreams", func(t *testing.T) {
+		var types []string
+		versions := map[string][]int64{}
+		for _, e := range whole.Data {
+			types = append(types, e.Type)
+			if e.Version > 0 {
+				versions[e.Module] = append(versions[e.Module], e.Version)
+			}
+			require.NotEmpty(t, e.Data, e.Type)
+			require.NotZero(t, e.Correlation, e.Type)
+		}
+		for _, of := range []struct {
+			module string
+			stream uuid.UUID
+		}{{"cart", done.CartID}, {"order", done.OrderID}, {"payment", *done.PaymentID}, {"saga", done.ID}} {
+			events := all[saga.EventView](t, s, "/v1/admin/events?limit=50&module="+of.module+"&stream="+of.stream.String())
+			require.Len(t, versions[of.module], len(events), of.module)
+			require.True(t, slices.IsSorted(versions[of.module]), "each stream in its order")
+		}
+		require.Equal(t, "cart.created", types[0])
+		before := func(a, b string) {
+			require.Contains(t, types, a)
+			require.Less(t, slices.Index(types, a), slices.Index(types, b), "%s, then %s: %v", a, b, types)
+		}
+		for _, pair := range [][2]string{
+			{"cart.checked_out", "saga.started"}, {"saga.started", "order.placed"}, {"order.placed", "payment.requested"},
+			{"payment.requested", "payment.action_required"}, {"webhook.received", "payment.notified"}, {"payment.notified", "payment.captured"},
+			{"payment.captured", "order.confirmed"}, {"order.confirmed", "saga.ended"}, {"saga.ended", "order.fulfilled"},
+		} {
+			before(pair[0], pair[1])
+		}
+		require.Equal(t, "operator", whole.Data[slices.Index(types, "order.fulfilled")].Actor)
+	})
+	t.Run("NothingBeforeItsCause", func(t *testing.T) {
+		given := map[uuid.UUID]int{}
+		for i, e := range whole.Data {
+			if _, again := given[ofCommand(e)]; e.Command != nil && !again {
+				given[*e.Command] = i
+			}
+		}
+		linked := map[string]string{}
+		for i, e := range whole.Data {
+			if cause, ok := given[e.Causation]; ok && cause != i {
+				require.Less(t, cause, i, e.Type)
+				linked[e.Type] = whole.Data[cause].Type
+			}
+		}
+		require.Equal(t, "cart.checked_out", linked["saga.started"])
+		require.Equal(t, "saga.step_done", linked["order.placed"])
+		require.Equal(t, "webhook.received", linked["payment.notified"])
+	})
+	t.Run("InPages", func(t *testing.T) {
+		for _, limit := range []string{"1", "3", "7"} {
+			var ids []uuid.UUID
+			for _, e := range all[entry](t, s, path+"?limit="+limit) {
+				ids = append(ids, e.ID)
+			}
+			var want []uuid.UUID
+			for _, e := range whole.Data {
+				want = append(want, e.ID)
+			}
+			require.ElementsMatch(t, want, ids, "each once, %s a page", limit)
+		}
+		for _, query := range []string{"limit=0", "cursor=x", "cursor=W10"} {
+			as[problem](t, s.send(t, http.MethodGet, path+"?"+query, s.admin, nil), http.StatusUnprocessableEntity)
+		}
+	})
+	t.Run("CustomersSeeTheirOwnWithoutInternals", func(t *testing.T) {
+		mine := get[list[entry]](t, s, path+"?limit=100", ada.token).Data
+		require.Len(t, mine, len(whole.Data))
+		actors := map[string]int{}
+		for _, e := range mine {
+			require.True(t, len(e.Data) == 0 || string(e.Data) == "null", "%s: %s", e.Type, e.Data)
+			actors[e.Actor]++
+		}
+		require.Len(t, actors, 3)
+		require.NotZero(t, actors[ada.id.String()])
+		require.NotZero(t, actors["shop"])
+		require.Equal(t, 1, actors["provider"])
+		refuses(t, s.send(t, http.MethodGet, path, s.shopper(t).token, nil), http.StatusNotFound, "not_found")
+	})
+}
+
+func ofCommand(e entry) (id uuid.UUID) {
+	if e.Command != nil {
+		id = *e.Command
+	}
+	return id
+}
