@@ -264,3 +264,6 @@ func (m *Module) Health() []Health {
 	}
 	return all
 }
+
+// Unwrap is the provider that is guarded.
+func (g *guard) Unwrap() Provider { return g.Provider }

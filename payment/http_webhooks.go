@@ -52,7 +52,7 @@ func webhookViewOf(r Received) WebhookView {
 //	@Failure		422			{object}	web.Problem	"validation_failed, cursor_invalid"
 //	@Router			/v1/admin/webhooks [get]
 func (m *Module) listWebhooks(c echo.Context) error {
-	limit, from, err := web.PlaceOf[after](c)
+	limit, from, err := web.PlaceOf[placeInList](c)
 	if err != nil {
 		return err
 	}

@@ -90,9 +90,7 @@ func (m *Module) silent(ctx context.Context, st stream, c Settle) error {
 	if err != nil {
 		return nil // it is not even configured any more
 	}
-	asking, cancel := context.WithTimeout(ctx, m.timeout)
-	defer cancel()
-	report, err := p.LookUp(asking, callOf(st.ID, st.State, ask{operation: opLookUp}))
+	report, err := p.LookUp(ctx, callOf(st.ID, st.State, ask{operation: opLookUp}))
 	switch {
 	case err != nil:
 		return ctx.Err()
@@ -110,7 +108,7 @@ func (m *Module) Verify(ctx context.Context, correlation uuid.UUID, v Verify) (O
 	if err != nil {
 		return Outcome{}, err
 	}
-	if st, _, err = run.drive(ctx, st, false); err != nil {
+	if st, _, err = run.drive(ctx, st, nextOfCharge); err != nil {
 		return Outcome{}, err
 	}
 	return verifyOutcome(st.State), nil

@@ -144,8 +144,6 @@ func (m *Module) balanceOf(ctx context.Context, p Provider, st Standing) (b Bala
 	case <-ctx.Done():
 		return b, ctx.Err()
 	}
-	ctx, cancel := context.WithTimeout(ctx, m.timeout)
-	defer cancel()
 	report, err := p.LookUp(ctx, callOf(st.ID, st.state, ask{operation: opLookUp}))
 	if err != nil {
 		return b, err

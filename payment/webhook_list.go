@@ -27,18 +27,18 @@ func wakes(payment uuid.UUID, provider, webhook string) uuid.UUID {
 // key is what operators call a webhook: no provider has a colon in its name.
 func (r Received) key() string { return r.Provider + ":" + r.ID }
 
-// after is the place in the list after a webhook.
-type after struct {
+// placeInList is the place in the list after a webhook.
+type placeInList struct {
 	At       time.Time `json:"at"`
 	Provider string    `json:"provider"`
 	ID       string    `json:"id"`
 }
 
-func (r Received) place() after { return after{r.ReceivedAt, r.Provider, r.ID} }
+func (r Received) place() placeInList { return placeInList{r.ReceivedAt, r.Provider, r.ID} }
 
 // received are webhooks, newest first. Empty filters narrow nothing. Each has a statement of its own: a plan that has to do
 // for all would walk through the webhooks of others.
-func (m *Module) received(ctx context.Context, provider, reference string, from *after, limit int) ([]Received, error) {
+func (m *Module) received(ctx context.Context, provider, reference string, from *placeInList, limit int) ([]Received, error) {
 	where, args := []string{"true"}, []any{limit}
 	narrow := func(sql string, values ...any) {
 		for _, v := range values {

@@ -159,7 +159,7 @@ func parsePlace(after string) (id uuid.UUID, err error) {
 	return id, err
 }
 
-func place(next uuid.UUID) string {
+func goesOn(next uuid.UUID) string {
 	if next == uuid.Nil {
 		return ""
 	}
@@ -189,7 +189,7 @@ func (of module) streams(ctx context.Context, after string, _ time.Time) (page, 
 	flaws, read, next, err := of.store.Audit(ctx, id)
 	return page{of.flaws(flaws, func(ctx context.Context, f eventstore.Flaw) ([]eventstore.Flaw, error) {
 		return of.store.AuditStream(ctx, f.Stream)
-	}), read, place(next)}, err
+	}), read, goesOn(next)}, err
 }
 
 func (of module) receipts(ctx context.Context, after string, _ time.Time) (page, error) {
@@ -200,7 +200,7 @@ func (of module) receipts(ctx context.Context, after string, _ time.Time) (page,
 	flaws, read, next, err := of.store.AuditReceipts(ctx, id)
 	return page{of.flaws(flaws, func(ctx context.Context, f eventstore.Flaw) ([]eventstore.Flaw, error) {
 		return of.store.AuditReceipt(ctx, f.ID)
-	}), read, place(next)}, err
+	}), read, goesOn(next)}, err
 }
 
 func (of module) outbox(ctx context.Context, _ string, _ time.Time) (page, error) {
@@ -243,7 +243,7 @@ func byID[T any](book eventstore.Book[T], m *Module, keys func(context.Context, 
 			return page{}, err
 		}
 		found, err := m.look(ctx, of, settled)
-		return page{found, len(entries), place(next)}, err
+		return page{found, len(entries), goesOn(next)}, err
 	}
 }
 
