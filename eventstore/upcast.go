@@ -28,6 +28,10 @@ func Lift[Old, New any](lift func(Old) New) Upcast {
 	}
 }
 
+// FieldsAdded is the Upcast to a version that has fields more, which are zero in what is older. Programs of the older version
+// refuse the new one, where otherwise they would drop the fields in silence.
+func FieldsAdded(data []byte) ([]byte, error) { return data, nil }
+
 // Schema is the version at which events of a kind are written today: 1 for one that never changed.
 func (a *Aggregate[S, E]) Schema(kind string) int { return 1 + len(a.Upcasts[kind]) }
 

@@ -8,7 +8,7 @@ import (
 
 // examples hold one event of each kind, every field filled.
 var examples = []event{
-	wish, authorized{"ref"}, actionRequired{"ref", bankPage, noon}, declined{CodeInsufficientFunds}, capturing, captured{1999},
+	wish, authorized{"ref"}, actionRequired{"ref", NextAction{"redirect", "https://bank.example/1", "pi_1_secret_2"}, noon}, declined{CodeInsufficientFunds}, capturing, captured{1999},
 	captureRefused{CodeCaptureRefused}, outcomeUnknown{opCapture, "timeout"},
 	UndoRequested{theCheck, "ann", CodeCancelled, reasonCancelled}, voided{}, asksRefund, ordersRefund, refunded{theRefund},
 	refundFailed{theRefund, "closed"}, Notified{theCheck, "evt_1", "payment.authorized"},
@@ -17,5 +17,5 @@ var examples = []event{
 
 func TestGoldenEvents(t *testing.T) {
 	t.Parallel()
-	golden.Check(t, payments, examples)
+	golden.Check(t, payments, examples, golden.Past[event]{Version: 1, Today: actionRequired{"ref", bankPage, noon}})
 }

@@ -77,6 +77,9 @@ type refund struct {
 
 var payments = &eventstore.Aggregate[State, event]{
 	Kind: "payment", Fold: 2, Decode: decodeEvent, Evolve: evolve, Index: index,
+	Upcasts: map[string][]eventstore.Upcast{
+		actionRequired{}.Kind(): {eventstore.FieldsAdded}, // 2: next_action.client_secret
+	},
 }
 
 func index(s State, _ time.Time) eventstore.Index {

@@ -88,6 +88,9 @@ const lease = 15 * time.Second
 
 var sagas = &eventstore.Aggregate[State, Event]{
 	Kind: "saga", Fold: 2, Decode: decodeEvent, Evolve: evolve, Index: index,
+	Upcasts: map[string][]eventstore.Upcast{
+		StepWaits{}.Kind(): {eventstore.FieldsAdded}, // 2: next_action.client_secret
+	},
 }
 
 func index(s State, _ time.Time) eventstore.Index {
