@@ -25,7 +25,7 @@ const (
 
 // CommitterConfig sizes a committer. Zero values take the defaults.
 type CommitterConfig struct {
-	Queue   int                                           // commands that may wait; beyond that ErrBusy (4096)
+	Queue   int                                           // commands that may wait, and as many behind each batch; beyond that ErrBusy (4096)
 	Workers int                                           // connections that drain the queue, so batches in flight (2)
 	Begin   string                                        // SQL that transactions begin with, where sessions do not pin their plans; may be empty
 	Batched func(commands int, took time.Duration)        // told of every transaction; may be nil
@@ -74,7 +74,7 @@ func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
 	}
 	return &Committer{
 		pool: pool, config: config, queue: make(chan *job, config.Queue), closing: make(chan struct{}),
-		moved: moved{any: make(chan struct{}, 1), schemas: map[string]bool{}},
+		moved: moved{any: make(chan struct{}, 1), schemas: map[string]bool{}}, flights: flights{most: config.Queue},
 	}
 }
 
@@ -93,8 +93,8 @@ func (c *Committer) Counts() Counts {
 	return Counts{c.counts.batches.Load(), c.counts.commands.Load(), c.counts.events.Load()}
 }
 
-// Waiting is the number of commands in the queue.
-func (c *Committer) Waiting() int { return len(c.queue) }
+// Waiting is the number of commands that are not in a batch yet.
+func (c *Committer) Waiting() int { return len(c.queue) + c.flights.following() }
 
 // Run commits until ctx is done, and then what is still queued. It is called once.
 func (c *Committer) Run(ctx context.Context) error {

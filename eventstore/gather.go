@@ -40,8 +40,9 @@ func (c *Committer) gather(f *flight, batch []*job, first ...*job) []*job {
 // wait in the database until that one has landed. So it follows that one, into the next batch of the same worker, with all
 // others that came for the stream meanwhile. This is no lock: the rows in the database are.
 type flights struct {
-	mu  sync.Mutex
-	all []*flight
+	most int // that follow one batch; more wait in the database
+	mu   sync.Mutex
+	all  []*flight
 }
 
 type flight struct {
@@ -64,7 +65,7 @@ func (f *flights) board(own *flight, j *job) (mine, known bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, other := range f.all {
-		if other != own && other.names(j) {
+		if other != own && len(other.next) < f.most && other.names(j) {
 			other.next = append(other.next, j)
 			return false, false
 		}
@@ -86,6 +87,16 @@ func (f *flights) land(own *flight, batch []*job) (next []*job) {
 		own.add(j)
 	}
 	return next
+}
+
+// following is how many follow, over all batches.
+func (f *flights) following() (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, one := range f.all {
+		n += len(one.next)
+	}
+	return n
 }
 
 func (f *flight) names(j *job) bool {

@@ -95,4 +95,9 @@ func TestFlights(t *testing.T) {
 	require.Equal(t, many[1:maxBatch+1], c.flights.land(one, nil))
 	require.Empty(t, c.gather(other, nil, to(hot)), "it follows too")
 	require.Len(t, c.flights.land(one, nil), 11)
+
+	c.flights.most = 1
+	require.Equal(t, many[:1], c.gather(one, nil, many[0]))
+	require.Equal(t, many[2:3], c.gather(other, nil, many[1], many[2]), "no more than one follows: the queue stays bounded")
+	require.Equal(t, 1, c.Waiting())
 }
