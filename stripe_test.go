@@ -94,7 +94,8 @@ func (s shopper) asksStripe(t *testing.T, bank *stripetest.Server, sku string) c
 func (s *site) stripeTells(t *testing.T, bank *stripetest.Server, c checkoutView, at time.Time) answer {
 	t.Helper()
 	header, body := bank.Event("evt_"+uuid.NewString(), "payment_intent.amount_capturable_updated", c.PaymentID.String(), at)
-	a, err := s.ask(t.Context(), http.MethodPost, "/v1/webhooks/payments/stripe", "", string(body), "Stripe-Signature", header.Get("Stripe-Signature"))
+	a, err := s.ask(t.Context(), http.MethodPost, "/v1/webhooks/payments/stripe", "", string(body),
+		"Stripe-Signature", header.Get("Stripe-Signature"))
 	require.NoError(t, err)
 	return a
 }

@@ -223,7 +223,8 @@ func refund(t *testing.T, s Subject) {
 		require.Equal(t, payment.Refunded, a.refund("3", total-half).Status)
 		require.Equal(t, payment.Refused, a.refund("4", 1).Status)
 		report := a.stands(payment.Captured)
-		require.ElementsMatch(t, []string{a.of("refund/1", 0).Key, a.of("refund/3", 0).Key}, report.Refunded, "what was refused is not there")
+		done := []string{a.of("refund/1", 0).Key, a.of("refund/3", 0).Key}
+		require.ElementsMatch(t, done, report.Refunded, "what was refused is not there")
 	})
 	t.Run("AKeyRepeatsWhatItSaid", func(t *testing.T) {
 		a := captured(t)

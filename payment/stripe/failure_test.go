@@ -155,7 +155,8 @@ func TestSecretsStay(t *testing.T) {
 	t.Parallel()
 	secrets := []string{"sk_test_quiet", "pi_1_secret_quiet", "4242", "Ada Lovelace", "nobody must read this"}
 	prose := `"message":"nobody must read this: sk_test_quiet"`
-	object := `"id":"pi_1","client_secret":"pi_1_secret_quiet","payment_method":{"card":{"last4":"4242"},"billing_details":{"name":"Ada Lovelace"}}`
+	object := `"id":"pi_1","client_secret":"pi_1_secret_quiet",` +
+		`"payment_method":{"card":{"last4":"4242"},"billing_details":{"name":"Ada Lovelace"}}`
 	for _, status := range []int{200, 302, 400, 401, 402, 404, 409, 429, 500, 503} {
 		for _, body := range []string{
 			`{"error":{"type":"card_error","code":"card_declined",` + prose + `,"payment_intent":{` + object + `}}}`,

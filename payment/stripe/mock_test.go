@@ -56,7 +56,8 @@ func TestTheVendorsMockServerTakesEveryRequest(t *testing.T) {
 	})
 	require.ElementsMatch(t, []string{
 		"GET /v1/payment_intents", "GET /v1/payment_intents/{id}", "GET /v1/refunds", "GET /v1/refunds/{id}", "POST /v1/payment_intents",
-		"POST /v1/payment_intents/{id}/cancel", "POST /v1/payment_intents/{id}/capture", "POST /v1/payment_intents/{id}/confirm", "POST /v1/refunds",
+		"POST /v1/payment_intents/{id}/cancel", "POST /v1/payment_intents/{id}/capture", "POST /v1/payment_intents/{id}/confirm",
+		"POST /v1/refunds",
 	}, vendor.seen)
 	t.Run("ItRefusesWhatIsWrong", func(t *testing.T) {
 		for _, body := range []string{"amount=1&currency=gbp&captured=manually", "amount=much&currency=gbp", "currency=gbp"} {

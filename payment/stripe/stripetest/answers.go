@@ -18,6 +18,12 @@ func failed(status int, f failure) answer {
 	return answer{status: status, body: encoded(map[string]any{"error": f})}
 }
 
+// refused is a request that cannot be right.
+func refused(f failure) answer {
+	f["type"] = "invalid_request_error"
+	return failed(http.StatusBadRequest, f)
+}
+
 func missing(param, id string) answer {
 	return failed(http.StatusNotFound, failure{
 		"type": "invalid_request_error", "code": "resource_missing", "param": param, "message": "No such object: '" + id + "'",

@@ -65,9 +65,9 @@ func (s *Server) create(form url.Values) answer {
 	amount, err := strconv.ParseInt(form.Get("amount"), 10, 64)
 	switch {
 	case err != nil || amount < 1 || form.Get("capture_method") != "manual" || form.Has("confirm"):
-		return failed(http.StatusBadRequest, failure{"type": "invalid_request_error", "message": "Only manual capture, unconfirmed"})
+		return refused(failure{"message": "Only manual capture, unconfirmed"})
 	case amount < 30:
-		return failed(http.StatusBadRequest, failure{"type": "invalid_request_error", "code": "amount_too_small", "param": "amount"})
+		return refused(failure{"code": "amount_too_small", "param": "amount"})
 	}
 	id := s.id("pi")
 	i := &intent{
@@ -131,9 +131,9 @@ func (i *intent) capture(form url.Values) answer {
 	case i.Status != "requires_capture":
 		return i.unexpected("capture")
 	case i.Method == CaptureFails:
-		return failed(http.StatusBadRequest, failure{"type": "invalid_request_error", "code": "charge_expired_for_capture"})
+		return refused(failure{"code": "charge_expired_for_capture"})
 	case err != nil || amount < 1 || amount > i.Amount:
-		return failed(http.StatusBadRequest, failure{"type": "invalid_request_error", "code": "amount_too_large", "param": "amount_to_capture"})
+		return refused(failure{"code": "amount_too_large", "param": "amount_to_capture"})
 	}
 	i.Status, i.Capturable, i.Received = "succeeded", 0, amount
 	return ok(i)
@@ -149,8 +149,8 @@ func (i *intent) cancel(form url.Values) answer {
 }
 
 func (i *intent) unexpected(verb string) answer {
-	return failed(http.StatusBadRequest, failure{
-		"type": "invalid_request_error", "code": "payment_intent_unexpected_state", "payment_intent": *i,
+	return refused(failure{
+		"code": "payment_intent_unexpected_state", "payment_intent": *i,
 		"message": "You cannot " + verb + " this PaymentIntent because it has a status of " + i.Status + ".",
 	})
 }

@@ -1,7 +1,6 @@
 package stripetest
 
 import (
-	"net/http"
 	"net/url"
 	"strconv"
 )
@@ -34,10 +33,9 @@ func (s *Server) refund(form url.Values) answer {
 	case i.Status != "succeeded":
 		return i.unexpected("refund")
 	case left == 0:
-		return failed(http.StatusBadRequest, failure{"type": "invalid_request_error", "code": "charge_already_refunded"})
+		return refused(failure{"code": "charge_already_refunded"})
 	case err != nil || amount < 1 || amount > left:
-		return failed(http.StatusBadRequest, failure{"type": "invalid_request_error", "param": "amount",
-			"message": "Refund amount is greater than unrefunded amount on charge"})
+		return refused(failure{"param": "amount", "message": "Refund amount is greater than unrefunded amount on charge"})
 	}
 	r := &refund{
 		ID: s.id("re"), Object: "refund", Amount: amount, Created: s.Now().Unix(), Currency: i.Currency,

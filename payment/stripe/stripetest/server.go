@@ -138,7 +138,7 @@ func (s *Server) handle(r *http.Request, form url.Values, body []byte) answer {
 	key, request := r.Header.Get("Idempotency-Key"), r.Method+" "+r.URL.Path+" "+string(body)
 	if said, ok := s.keys[key]; ok {
 		if s.asked[key] != request {
-			return failed(http.StatusBadRequest, failure{"type": "idempotency_error", "message": "Keys can only be used with the same parameters"})
+			return failed(http.StatusBadRequest, failure{"type": "idempotency_error", "message": "The parameters differ"})
 		}
 		said.replayed = true
 		return said
@@ -153,7 +153,7 @@ func (s *Server) first(key, request, path string, form url.Values) answer {
 	mood := s.mood(path, form, s.calls[key])
 	switch mood {
 	case Busy:
-		return failed(http.StatusTooManyRequests, failure{"type": "invalid_request_error", "code": "rate_limit", "message": "Too many requests"})
+		return failed(http.StatusTooManyRequests, failure{"type": "invalid_request_error", "code": "rate_limit"})
 	case Unheard:
 		return answer{silence: true}
 	case Fault:
