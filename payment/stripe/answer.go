@@ -39,7 +39,7 @@ func (p *Provider) answer(ctx context.Context, c payment.Call, intent *api.Payme
 	switch intent.Status {
 	case api.PaymentIntentStatusRequiresPaymentMethod:
 		if intent.LastPaymentError != nil {
-			return p.closed(ctx, c, intent, declineCode(intent.LastPaymentError))
+			return p.closed(ctx, c, intent.ID, declineCode(intent.LastPaymentError))
 		}
 		a.Status = payment.NotFound
 	case api.PaymentIntentStatusRequiresConfirmation:
@@ -66,15 +66,19 @@ func (p *Provider) answer(ctx context.Context, c payment.Call, intent *api.Payme
 
 // closed answers that an intent was declined, once nobody can try it with another card. Where somebody just did, what was
 // held is let go again.
-func (p *Provider) closed(ctx context.Context, c payment.Call, intent *api.PaymentIntent, code string) (payment.Answer, error) {
-	_, err := p.cancel(ctx, intent.ID, c.Reference+"/close", api.PaymentIntentCancellationReasonAbandoned)
-	if _, ok := p.refusal(ctx, c, err); ok { // another one closed it
-		return p.blocked(ctx, c, intent.ID, payment.Voided, code)
+func (p *Provider) closed(ctx context.Context, c payment.Call, id, code string) (payment.Answer, error) {
+	_, err := p.cancel(ctx, id, c.Reference+"/close", api.PaymentIntentCancellationReasonAbandoned)
+	if why, ok := p.refusal(ctx, c, err); ok { // somebody else cancelled it, or Stripe is at work on it
+		answer, err := p.blocked(ctx, c, id, payment.Voided, why)
+		if answer.Status == payment.Voided {
+			answer.Status, answer.Code = payment.Declined, code
+		}
+		return answer, err
 	}
 	if err != nil {
 		return payment.Answer{}, fmt.Errorf("close what was declined: %w", endOf(err))
 	}
-	return payment.Answer{Status: payment.Declined, ProviderReference: intent.ID, Code: code}, nil
+	return payment.Answer{Status: payment.Declined, ProviderReference: id, Code: code}, nil
 }
 
 // nextAction is for Stripe's own scripts in the storefront, which take the client secret, or a page of the bank.

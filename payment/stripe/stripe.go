@@ -109,20 +109,17 @@ func (p *Provider) Authorize(ctx context.Context, c payment.Call) (payment.Answe
 	return p.answer(ctx, c, intent)
 }
 
-// declined answers an authorization that was refused. Where another call stands in its way, that one is the reason.
+// declined answers an authorization that was refused: for good, unless another call stands in its way, which is then the answer.
 func (p *Provider) declined(ctx context.Context, c payment.Call, id, code string) (payment.Answer, error) {
+	if code != string(api.ErrorCodePaymentIntentUnexpectedState) {
+		return p.closed(ctx, c, id, ours(code))
+	}
 	intent, err := p.client.V1PaymentIntents.Retrieve(ctx, id, nil)
 	if err != nil {
 		return payment.Answer{}, fmt.Errorf("retrieve what was refused: %w", endOf(err))
 	}
-	code = ours(code)
-	switch intent.Status {
-	case api.PaymentIntentStatusRequiresPaymentMethod, api.PaymentIntentStatusRequiresConfirmation:
-		return p.closed(ctx, c, intent, code)
-	case api.PaymentIntentStatusCanceled:
-		return payment.Answer{Status: payment.Declined, ProviderReference: id, Code: code}, nil
-	case api.PaymentIntentStatusProcessing, api.PaymentIntentStatusRequiresAction,
-		api.PaymentIntentStatusRequiresCapture, api.PaymentIntentStatusSucceeded:
+	if intent.Status == api.PaymentIntentStatusCanceled {
+		return payment.Answer{Status: payment.Declined, ProviderReference: id, Code: payment.CodeDeclined}, nil
 	}
 	return p.answer(ctx, c, intent)
 }
@@ -130,15 +127,15 @@ func (p *Provider) declined(ctx context.Context, c payment.Call, id, code string
 // Capture takes what is held.
 func (p *Provider) Capture(ctx context.Context, c payment.Call) (payment.Answer, error) {
 	id, err := p.id(ctx, c)
+	amount, tooFine := toStripe(c.Amount)
+	if code, ok := p.refusal(ctx, c, cmp.Or(err, tooFine)); ok {
+		return payment.Answer{Status: payment.Refused, ProviderReference: id, Code: code}, nil
+	}
 	if err != nil {
 		return payment.Answer{}, fmt.Errorf("find: %w", endOf(err))
 	}
 	if id == "" {
 		return payment.Answer{}, errors.New("the intent to capture was not found")
-	}
-	amount, err := toStripe(c.Amount)
-	if err != nil {
-		return payment.Answer{Status: payment.Refused, ProviderReference: id, Code: codeAmount}, nil
 	}
 	params := &api.PaymentIntentCaptureParams{AmountToCapture: &amount}
 	params.SetIdempotencyKey(c.Key)
