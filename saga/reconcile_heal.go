@@ -52,7 +52,7 @@ func (m *Module) tell(ctx context.Context, checkout uuid.UUID, c Command) error 
 			err = fmt.Errorf("%w: it answers %q", errNotUndone, o.Result)
 		}
 		return err
-	case toCharge: // nobody is charged to mend a book
+	case toCharge, toRefund, toVerify: // nobody is charged to mend a book, and a saga sees refunds through
 	}
 	return nil
 }
