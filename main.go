@@ -303,7 +303,9 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 		}
 		return all
 	})
-	metrics.SagaAge("checkout", p.sagas.OldestUnfinished)
+	for _, kind := range saga.Types() {
+		metrics.SagaAge(kind, func() (time.Duration, error) { return p.sagas.OldestUnfinished(kind) })
+	}
 	for _, store := range []*eventstore.Store{p.carts.Store(), p.orders.Store(), p.payments.Store(), p.sagas.Store()} {
 		metrics.OutboxAge(store.Schema(), store.OldestUnhandled)
 		metrics.Subscriptions(store.Schema(), func() ([]telemetry.Subscription, error) { return subscriptionsOf(store) })

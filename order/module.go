@@ -1,16 +1,17 @@
 // Package order keeps orders, and the stock that they hold.
 //
 // An order is placed by a checkout, which reserves its stock; it is confirmed once it is paid, and fulfilled when the
-// goods leave the house. Or it is cancelled before, and the stock is free again.
+// goods leave the house. Or it is cancelled before, and the stock is free again: by its checkout, which has taken nothing, or
+// later by a saga that gives the money back first. Fulfil and cancel meet in the order's stream, and one of them wins.
 //
-//	          ┌─ Confirm ─► confirmed ─ fulfil ─► fulfilled   on_hand and reserved fall
-//	Place ─► pending         └─ cancel ─► cancelling ─► cancelled       reserved falls
-//	reserved  └─ Cancel ──► cancelled                         reserved falls
+//	          ┌─ Confirm ─► confirmed ─ fulfil ─► fulfilled                          on_hand and reserved fall
+//	Place ─► pending           └────── cancel ──► cancelling ─ EndCancellation ─┐
+//	reserved  └─ Cancel ────────────────────────────────────────────────────────┴─► cancelled    reserved falls
 //	rises
 //
 // The stock of a SKU is a stream of its own with two counters, on_hand and reserved. It changes in the same command as the
-// order, so it is reserved, released and fulfilled once, and reserved is always what the pending and confirmed orders
-// hold. A SKU that nobody counted is not tracked; each line remembers whether its stock was, so that counting
+// order, so it is reserved, released and fulfilled once, and reserved is always what the pending, confirmed and
+// cancelling orders hold. A SKU that nobody counted is not tracked; each line remembers whether its stock was, so that counting
 // a SKU later moves nothing for the orders before.
 //
 // A Cancel that overtakes its Place leaves a tombstone: a cancelled order that nobody sees, and that refuses the Place.

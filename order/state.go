@@ -13,8 +13,8 @@ import (
 // Status is where an order stands.
 type Status string
 
-// The statuses: pending → confirmed → fulfilled, or pending → cancelled. An order that is being cancelled and refunded
-// after its confirmation is cancelling.
+// The statuses: pending → confirmed → fulfilled, or pending → cancelled, or confirmed → cancelling → cancelled while what was
+// paid is given back.
 const (
 	StatusPending    Status = "pending"
 	StatusConfirmed  Status = "confirmed"
@@ -96,7 +96,7 @@ var orders = &eventstore.Aggregate[State, Event]{
 type Stock struct {
 	SKU      string `json:"sku"`
 	OnHand   int64  `json:"on_hand"`  // in the house, those reserved included
-	Reserved int64  `json:"reserved"` // kept for pending and confirmed orders
+	Reserved int64  `json:"reserved"` // kept for pending, confirmed and cancelling orders
 }
 
 // Available is what can still be sold.

@@ -12,9 +12,14 @@
 //
 //	Undo, Cancel ─► undo requested: the tombstone ─► void (or refund, where it was captured)
 //
-// What to ask next is a pure function of the state ([next]), and so is what an answer adds to it ([answered]); drive.go
-// does nothing but call, and record. Who repeats a Charge or an Undo, or does so twice at once, changes nothing: the
-// provider's keys follow from the intents, and a result is decided on the newest state.
+//	RequestRefund ─► refund ordered ─► Refund ─► refund ─► refunded, or refund failed: its amount is free again
+//
+// What to ask next is a pure function of the state ([nextOfCharge], [nextOfUndo], [nextOfRefund]), and so is what an answer
+// adds to it ([answered]); drive.go does nothing but call, and record. Who repeats a Charge, an Undo or a Refund, or does so
+// twice at once, changes nothing: the provider's keys follow from the intents, and a result is decided on the newest state.
+//
+// A refund is kept apart from the moment it is ordered: those done and those under way never pass what was captured. An undo
+// gives back all that is left.
 //
 // After the tombstone no authorization and no capture begins here; one that a frozen process still sends is refused at
 // the provider, where Undo voided the payment.

@@ -80,6 +80,13 @@ func TestRequestRefund(t *testing.T) {
 	}
 }
 
+func TestRefundID(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, aRefund, refundID(theID, uuid.UUID{1}), "whoever repeats the request means the same refund")
+	require.NotEqual(t, aRefund, refundID(theID, uuid.UUID{2}))
+	require.NotEqual(t, aRefund, refundID(theOrder, uuid.UUID{1}), "a key may come again, for another payment, when its receipt is gone")
+}
+
 func TestNextOfRefund(t *testing.T) {
 	t.Parallel()
 	two := after(taken, ordered(another, 500), ordered(aRefund, 500))

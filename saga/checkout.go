@@ -85,12 +85,9 @@ func unwind(s State) Reaction {
 }
 
 // undoesPivot reports whether a step undoes the pivot. Where that is refused, another process got past the pivot, and there
-// is only forward. It is a matter of checkouts: other sagas never turn.
+// is only forward. Of other sagas no step does.
 func undoesPivot(s State, step string) bool {
-	switch {
-	case s.Type != "checkout":
-		return false
-	case s.Checkout.Total == 0:
+	if s.Checkout.Total == 0 {
 		return step == CancelOrder
 	}
 	return step == UndoPayment

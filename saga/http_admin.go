@@ -103,7 +103,7 @@ func (m *Module) listSagas(c echo.Context) error {
 	if !known(status) {
 		return web.Refused("status", "unknown_status", "There is no such status.")
 	}
-	if kind != "" && !slices.ContainsFunc(definitions, func(d definition) bool { return d.Type == kind }) {
+	if kind != "" && !slices.Contains(Types(), kind) {
 		return web.Refused("type", "unknown_type", "There is no such type of saga.")
 	}
 	found, err := m.newest(c.Request().Context(), status, kind, page)

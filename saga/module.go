@@ -1,9 +1,12 @@
-// Package saga sees a check-out through: what spans several modules, and no transaction can.
+// Package saga sees check-outs, cancellations and refunds through: what spans several modules, and no transaction can.
 //
-// A saga is a decider whose output is commands. It is pure, and tells its story in one file: [checkout] in checkout.go.
-// The runner does the rest for any saga:
+// A saga is a decider whose output is commands. It is pure, and tells its story in one file: [checkout], [cancellation] and
+// [refund] in files of these names. The runner does the rest for any saga:
 //
-//	cart.CheckedOut ──► Started
+//	cart.CheckedOut, order.CancellationRequested, payment.RefundOrdered
+//	                      │
+//	                      ▼
+//	                   Started
 //	                      │ ◄──────────────── a nudge: a webhook came, a retry fell due, a process was lost
 //	                      ▼
 //	          state ─► react ─► commands ─► order, payment, cart

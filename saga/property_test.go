@@ -33,6 +33,8 @@ type rooms struct {
 	voided    bool
 
 	captured, refunded int // at the bank, whatever the payment's stream knows
+
+	soldBack bool // the order was cancelled when its checkout was over
 }
 
 func (r *rooms) draw(what string, of ...string) string { return rapid.SampledFrom(of).Draw(r.T, what) }
@@ -174,6 +176,15 @@ func (r *rooms) cancel() {
 	}
 }
 
+// sellsBack is a cancellation of the order from its begin to its end: only once the checkout is over. A process that was
+// frozen while it drove the checkout finds the door shut.
+func (r *rooms) sellsBack(checkout Status) {
+	if checkout == Completed && r.order == "confirmed" {
+		r.soldBack, r.order, r.held = true, "cancelled", false
+		r.tombstone, r.failure, r.refunded = true, CodeCancelled, r.captured
+	}
+}
+
 // driver is a process that drives the saga: it may freeze between any two steps, go on later, or never.
 type driver struct {
 	awake     bool
@@ -271,7 +282,9 @@ func (s *story) holds() {
 	}
 	switch state.Status {
 	case Completed:
-		require.Equal(s.T, "confirmed", s.order)
+		require.Equal(s.T, s.soldBack, s.order == "cancelled")
+		require.Equal(s.T, !s.soldBack, s.order == "confirmed")
+		require.Equal(s.T, s.soldBack && s.total > 0, s.refunded > 0)
 		require.Equal(s.T, "completed", s.cart)
 	case Failed, Cancelled:
 		require.Equal(s.T, s.captured, s.refunded)
@@ -299,13 +312,15 @@ func tell(t *rapid.T) {
 	s := &story{rooms: &rooms{T: t, total: total, cart: "sealed"}, log: []Event{begun(total)}, now: noon}
 	for range rapid.IntRange(0, 80).Draw(t, "moments") {
 		d := &s.drivers[rapid.IntRange(0, len(s.drivers)-1).Draw(t, "driver")]
-		switch rapid.SampledFrom([]string{"act", "act", "act", "act", "act", "act", "crash", "cancel"}).Draw(t, "moment") {
+		switch rapid.SampledFrom([]string{"act", "act", "act", "act", "act", "act", "crash", "cancel", "sell back"}).Draw(t, "moment") {
 		case "act":
 			s.act(d)
 		case "crash":
 			*d = driver{}
 		case "cancel":
 			s.cancel()
+		case "sell back":
+			s.sellsBack(given(s.log...).Status)
 		}
 		s.holds()
 	}

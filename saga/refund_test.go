@@ -96,3 +96,24 @@ func TestAWebhookWakesRefunds(t *testing.T) {
 	p.says(payments, "payment", paymentID, payment.Notified{WebhookID: "1", Type: "refunded"})
 	p.reaches(id, Completed)
 }
+
+// TestARefundInDoubtTooLongIsForAPerson: it is never given up, and news from the provider resume it.
+func TestARefundInDoubtTooLongIsForAPerson(t *testing.T) {
+	t.Parallel()
+	p := start(t, pgtest.New(t), func(ctx context.Context, step string, n int) (payment.Outcome, error) {
+		if step == RefundMoney && n <= 2 {
+			return payment.Outcome{Result: payment.ResultUnknown}, nil
+		}
+		return well(ctx, step, n)
+	}, func(c *Config) { c.Patience = time.Nanosecond })
+	id, paymentID := p.ordersRefund()
+	p.reaches(id, NeedsAttention)
+	require.Zero(t, p.called(NoteRefund))
+	for kind, owes := range map[string]bool{refund.Type: true, checkout.Type: false, cancellation.Type: false} {
+		age, err := p.OldestUnfinished(kind)
+		require.NoError(t, err)
+		require.Equal(t, owes, age > 0, kind)
+	}
+	p.says(payments, "payment", paymentID, payment.Notified{WebhookID: "1", Type: "refunded"})
+	p.reaches(id, Completed)
+}

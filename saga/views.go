@@ -3,6 +3,7 @@ package saga
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,13 +51,23 @@ func (m *Module) newest(ctx context.Context, status Status, kind string, p web.P
 	return web.Page[View]{Data: views, NextCursor: page.NextCursor}, err
 }
 
-// OldestUnfinished is the age of the oldest saga that has not ended; zero when there is none.
-func (m *Module) OldestUnfinished() (time.Duration, error) {
+// Types are the types of sagas.
+func Types() []string {
+	var types []string
+	for _, d := range definitions {
+		types = append(types, d.Type)
+	}
+	slices.Sort(types)
+	return slices.Compact(types)
+}
+
+// OldestUnfinished is the age of the oldest saga of a type that has not ended; zero when there is none.
+func (m *Module) OldestUnfinished(kind string) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	var seconds float64
-	if err := m.Control.QueryRow(ctx, oldest, m.timer.From()).Scan(&seconds); err != nil {
-		return 0, fmt.Errorf("find the oldest unfinished saga: %w", err)
+	if err := m.Control.QueryRow(ctx, oldest, m.timer.From(), kind).Scan(&seconds); err != nil {
+		return 0, fmt.Errorf("find the oldest unfinished %s: %w", kind, err)
 	}
 	return time.Duration(seconds * float64(time.Second)), nil
 }
@@ -64,5 +75,6 @@ func (m *Module) OldestUnfinished() (time.Duration, error) {
 // oldest looks at sagas that wait for something through the index of timers; those in needs_attention have no timer, and
 // are few.
 const oldest = `select coalesce(extract(epoch from now() - min(created_at)), 0)::float8 from (
-	select created_at from saga.streams where wake_at >= $1
-	union all select created_at from saga.streams where kind = 'saga' and status = 'needs_attention') unfinished`
+	select created_at, key from saga.streams where wake_at >= $1
+	union all select created_at, key from saga.streams where kind = 'saga' and status = 'needs_attention') unfinished
+	where coalesce(split_part(key, '/', 1), 'checkout') = $2`
