@@ -26,15 +26,17 @@ func TestContactsAreErased(t *testing.T) {
 			before := s.order(t, sold.OrderID)
 			require.Equal(t, "ada@example.com", *before.Email)
 
-			path := "/v1/customers/" + ada.id.String() + "/contacts"
+			erases := func(customer string, headers ...string) answer {
+				return s.send(t, http.MethodDelete, "/v1/customers/"+customer+"/contacts", s.admin, nil, headers...)
+			}
 			key := []string{"Idempotency-Key", uuid.NewString()}
 			for _, headers := range [][]string{key, key, nil} {
-				require.Equal(t, http.StatusNoContent, s.send(t, http.MethodDelete, path, s.admin, nil, headers...).StatusCode)
+				require.Equal(t, http.StatusNoContent, erases(ada.id.String(), headers...).StatusCode)
 			}
-			refuses(t, s.send(t, http.MethodDelete, "/v1/customers/"+eve.id.String()+"/contacts", s.admin, nil, key...),
-				http.StatusUnprocessableEntity, "idempotency_key_reused")
-			require.Equal(t, http.StatusNoContent, s.send(t, http.MethodDelete, "/v1/customers/"+url.PathEscape("no/body ü")+"/contacts", s.admin, nil).StatusCode)
-			refuses(t, s.send(t, http.MethodDelete, "/v1/customers/a%00b/contacts", s.admin, nil), http.StatusUnprocessableEntity, "validation_failed")
+			require.Equal(t, "true", erases(ada.id.String(), key...).Header.Get("Idempotent-Replayed"))
+			refuses(t, erases(eve.id.String(), key...), http.StatusUnprocessableEntity, "idempotency_key_reused")
+			require.Equal(t, http.StatusNoContent, erases(url.PathEscape("no/body ü")).StatusCode)
+			refuses(t, erases("a%00b"), http.StatusUnprocessableEntity, "validation_failed")
 
 			after := s.order(t, sold.OrderID)
 			require.Nil(t, after.Email)

@@ -94,11 +94,12 @@ func refundedInParts(t *testing.T, s *site) {
 	require.Equal(t, []any{money.Of(500, "GBP"), order.StatusConfirmed}, []any{o.Refunded, o.Status})
 	require.Equal(t, []any{money.Of(500, "GBP"), "partially_refunded"}, []any{p.Refunded, p.Status})
 	require.Len(t, p.Refunds, 1)
-	require.Equal(t, []any{r.ID, r.Amount, "succeeded", "Broken."}, []any{p.Refunds[0].ID, p.Refunds[0].Amount, p.Refunds[0].Status, p.Refunds[0].Reason})
+	part := p.Refunds[0]
+	require.Equal(t, []any{r.ID, r.Amount, "succeeded", "Broken."}, []any{part.ID, part.Amount, part.Status, part.Reason})
 
 	left := refuses(t, s.refunds(t, c.OrderID, 751), http.StatusUnprocessableEntity, "exceeds_captured")
 	require.Contains(t, left.Detail, "7.50 GBP")
-	require.Equal(t, http.StatusOK, s.send(t, http.MethodPost, "/v1/orders/"+c.OrderID.String()+"/fulfil", s.admin, nil, "Idempotency-Key", uuid.NewString()).StatusCode)
+	require.Equal(t, http.StatusOK, s.fulfils(t, c.OrderID).StatusCode)
 	require.Equal(t, money.Of(750, "GBP"), as[refundView](t, s.refunds(t, c.OrderID, 0), http.StatusCreated).Amount, "all that is left")
 	for _, pence := range []int64{0, 1} {
 		refuses(t, s.refunds(t, c.OrderID, pence), http.StatusUnprocessableEntity, "exceeds_captured")
@@ -116,7 +117,8 @@ func refundedInParts(t *testing.T, s *site) {
 func (s *site) listsRefund(t *testing.T, id uuid.UUID, c checkoutView) {
 	t.Helper()
 	v := get[saga.View](t, s, "/v1/admin/sagas/"+id.String(), s.admin)
-	require.Equal(t, []any{"refund", saga.Completed, c.OrderID, *c.PaymentID, money.Of(500, "GBP")}, []any{v.Type, v.Status, v.OrderID, *v.PaymentID, v.Total})
+	require.Equal(t, []any{"refund", saga.Completed, c.OrderID, *c.PaymentID, money.Of(500, "GBP")},
+		[]any{v.Type, v.Status, v.OrderID, *v.PaymentID, v.Total})
 	require.Nil(t, v.CartID)
 	require.Len(t, v.Events, 4)
 	refuses(t, s.send(t, http.MethodGet, "/v1/checkouts/"+id.String(), s.admin, nil), http.StatusNotFound, "not_found")

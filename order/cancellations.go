@@ -65,10 +65,12 @@ func (m *Module) postCancel(c echo.Context) error {
 }
 
 // requestCancellation asks whether the checkout has ended before the order decides: once true, that stays true.
-func (m *Module) requestCancellation(ctx context.Context, by sender, o eventstore.Stream[State], reason string) (eventstore.Receipt, error) {
+func (m *Module) requestCancellation(
+	ctx context.Context, by sender, o eventstore.Stream[State], reason string,
+) (receipt eventstore.Receipt, err error) {
 	ended, err := m.checkoutEnded(ctx, o.State.CheckoutID)
 	if err != nil {
-		return eventstore.Receipt{}, err
+		return receipt, err
 	}
 	return m.changeAlone(ctx, by, o.ID, func(s State) (decision, error) {
 		return decideRequestCancellation(s, o.ID, reason, !ended)
@@ -88,7 +90,9 @@ func (m *Module) endCancellation(ctx context.Context, by sender, cmd EndCancella
 }
 
 // changeAlone decides on an order whose stock stays as it is.
-func (m *Module) changeAlone(ctx context.Context, by sender, id uuid.UUID, decide func(State) (decision, error)) (eventstore.Receipt, error) {
+func (m *Module) changeAlone(
+	ctx context.Context, by sender, id uuid.UUID, decide func(State) (decision, error),
+) (eventstore.Receipt, error) {
 	return m.store.Do(ctx, eventstore.Command{
 		ID: by.id, Fingerprint: by.fingerprint, Meta: by.meta, Streams: []eventstore.Ref{orders.Ref(id)},
 		Decide: func(tx *eventstore.Tx) error {

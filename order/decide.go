@@ -18,7 +18,7 @@ var (
 	errAlreadyFulfilled = fault.New(fault.Conflict, "already_fulfilled", "This order was fulfilled already.")
 	errCancelling       = fault.New(fault.Conflict, "order_cancelling", "This order is being cancelled.")
 	errNotCancelling    = fault.New(fault.Conflict, "not_cancelling", "Nobody asked for this order to be cancelled.")
-	errCheckoutRunning  = fault.New(fault.Conflict, "checkout_running", "The checkout of this order has not ended yet. Cancel the checkout, or try again when it has.")
+	errCheckoutRunning  = fault.New(fault.Conflict, "checkout_running", "The checkout of this order has not ended yet. Cancel that, or wait.")
 	errBelowReserved    = fault.New(fault.Conflict, "below_reserved", "More than that is reserved for orders.")
 )
 

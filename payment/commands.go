@@ -76,7 +76,7 @@ type Result string
 // The results. ResultUnknown is of all.
 const (
 	ResultCaptured       Result = "captured"        // Charge: the money is there
-	ResultRefused        Result = "refused"         // Charge: nothing is or will be captured, or it is given back; Refund: it failed for good. Failure says why
+	ResultRefused        Result = "refused"         // Charge: nothing is or will be captured, or it is given back; Refund: it failed. Failure says why
 	ResultActionRequired Result = "action_required" // Charge: the shopper must follow NextAction; charge again at Deadline
 	ResultUnavailable    Result = "unavailable"     // Charge, Refund: the provider refused to do anything just now; try again
 	ResultUnknown        Result = "unknown"         // ask again. Of Undo: a capture is in doubt, or a refund is owed

@@ -100,7 +100,9 @@ func (m *Module) postRefund(c echo.Context) error {
 }
 
 // awaitRefund is a refund once it has ended or, for a client that does not wait longer, once it was tried.
-func (m *Module) awaitRefund(ctx context.Context, r payment.RequestedRefund, patience time.Duration) (saga eventstore.Stream[State], err error) {
+func (m *Module) awaitRefund(
+	ctx context.Context, r payment.RequestedRefund, patience time.Duration,
+) (saga eventstore.Stream[State], err error) {
 	until := time.Now().Add(patience)
 	waiting, cancel := context.WithTimeout(ctx, max(patience, startPatience))
 	defer cancel()
