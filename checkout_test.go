@@ -57,15 +57,16 @@ func TestCheckout(t *testing.T) {
 func everyPaymentMethod(t *testing.T, s *site) {
 	taken := outcome{payment: "captured", ledger: []string{"authorize", "capture"}}
 	for method, want := range map[string]outcome{
-		"sim_ok":                 taken,
-		"sim_timeout_applied":    taken,
-		"sim_timeout_lost":       taken,
-		"sim_flaky":              taken,
-		"sim_refund_flaky":       taken,
-		"sim_declined":           {failure: "payment_declined", payment: "declined"},
-		"sim_insufficient_funds": {failure: "insufficient_funds", payment: "declined"},
-		"sim_capture_fails":      {failure: "capture_refused", payment: "voided", ledger: []string{"authorize", "void"}},
-		"card_of_another_bank":   {failure: "payment_declined", payment: "declined"},
+		"sim_ok":                    taken,
+		"sim_timeout_applied":       taken,
+		"sim_timeout_lost":          taken,
+		"sim_flaky":                 taken,
+		"sim_refund_flaky":          taken,
+		"sim_declined":              {failure: "payment_declined", payment: "declined"},
+		"sim_insufficient_funds":    {failure: "insufficient_funds", payment: "declined"},
+		"sim_capture_fails":         {failure: "capture_refused", payment: "voided", ledger: []string{"authorize", "void"}},
+		"sim_authorization_expires": {failure: "capture_refused", payment: "voided", ledger: []string{"authorize", "void"}},
+		"card_of_another_bank":      {failure: "payment_declined", payment: "declined"},
 	} {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
@@ -275,20 +276,6 @@ func refusedCheckouts(t *testing.T, s *site) {
 		c = as[cartView](t, s.send(t, http.MethodPost, "/v1/carts/"+c.ID.String()+"/reprice", ada.token, nil), http.StatusOK)
 		require.EqualValues(t, 900, c.Total.Amount)
 		require.EqualValues(t, 900, as[checkoutView](t, ada.checksOut(t, c, "sim_ok", waiting), http.StatusCreated).Total.Amount)
-	})
-	t.Run("SealedWhileItRuns", func(t *testing.T) {
-		t.Parallel()
-		ada, sku := s.shopper(t), s.sells(t, 700)
-		c := ada.fills(t, sku)
-		asked := ada.asksForAction(t, c, "sim_requires_action")
-		sealed := ada.cart(t, c.ID)
-		require.Equal(t, cart.StatusCheckingOut, sealed.Status)
-		require.Equal(t, asked.ID, refuses(t, ada.adds(t, c, sku, 1), http.StatusConflict, "cart_closed").CheckoutID)
-		require.Equal(t, asked.ID, refuses(t, ada.checksOut(t, sealed, "sim_ok", noWait), http.StatusConflict, "cart_closed").CheckoutID)
-		require.Equal(t, sealed, ada.cart(t, c.ID))
-		s.prices(t, sku, 9999) // after the seal: the shopper pays what they saw
-		require.Equal(t, http.StatusOK, s.bank(t, *asked.PaymentID, "approve").StatusCode)
-		require.EqualValues(t, 700, ada.reaches(t, asked.ID, saga.Completed).Total.Amount)
 	})
 }
 

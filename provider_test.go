@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,10 +12,14 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/cart"
 	"shopping-cart/order"
+	"shopping-cart/payment"
+	"shopping-cart/payment/simulator"
 	"shopping-cart/platform/config"
 	"shopping-cart/saga"
 )
@@ -21,15 +27,67 @@ import (
 // bankCloses lets every call to the simulator hang, until the bank opens again.
 func (s *site) bankCloses(t *testing.T) (opens func()) {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), s.urls["simulator"])
+	return s.locks(t, "simulator", "lock table simulator.payments in access exclusive mode")
+}
+
+// tillCloses lets every call that would change something at the simulator hang, until the till opens again. The bank's page
+// and look-ups go on.
+func (s *site) tillCloses(t *testing.T) (opens func()) {
+	t.Helper()
+	return s.locks(t, "simulator", "lock table simulator.calls in exclusive mode")
+}
+
+// locks holds what a statement locks.
+func (s *site) locks(t *testing.T, schema, sql string) (release func()) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), s.urls[schema])
 	require.NoError(t, err)
-	for _, sql := range []string{"begin", "lock table simulator.payments in access exclusive mode"} {
+	for _, sql := range []string{"begin", sql} {
 		_, err = conn.Exec(t.Context(), sql)
 		require.NoError(t, err)
 	}
-	opens = func() { _ = conn.Close(context.Background()) }
-	t.Cleanup(opens)
-	return opens
+	release = func() { _ = conn.Close(context.Background()) }
+	t.Cleanup(release)
+	return release
+}
+
+// beside runs another process of the program, on the same databases, whose calls to the simulator pass through a provider
+// of the test's own.
+func (s *site) beside(t *testing.T, wrap func(payment.Provider) payment.Provider) *site {
+	t.Helper()
+	c := s.settings
+	require.NoError(t, c.FillSecrets())
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	other := &site{base: "http://" + listener.Addr().String(), settings: c, urls: s.urls, admin: s.admin}
+	pool, err := pgxpool.New(t.Context(), s.urls["simulator"])
+	require.NoError(t, err)
+	bank := simulator.New(simulator.Config{
+		Pool: pool, Secret: c.SimulatorSecret, PublicURL: func() string { return other.base }, WebhookURL: func() string { return "" },
+	})
+	p, err := build(t.Context(), c, s.urls, listener.Addr(), slog.New(slog.DiscardHandler), wrap(bank))
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- p.serve(ctx, listener, c.ShutdownTimeout) }()
+	t.Cleanup(func() {
+		stop()
+		browser.CloseIdleConnections()
+		assert.NoError(t, <-ended)
+		p.close()
+		pool.Close()
+	})
+	return other
+}
+
+// authorizes is a provider that authorizes in a way of its own.
+type authorizes struct {
+	payment.Provider
+	authorize func(ctx context.Context, c payment.Call) (payment.Answer, error)
+}
+
+func (a authorizes) Authorize(ctx context.Context, c payment.Call) (payment.Answer, error) {
+	return a.authorize(ctx, c)
 }
 
 func (s *site) breakerIs(t *testing.T, state string) bool {

@@ -4,9 +4,9 @@ import "time"
 
 // breaker decides whether a provider is asked at all. It is pure: whoever calls it tells the time.
 //
-//	closed ── half of 20 or more calls in 10 s failed ──► open ── a pause later, one call ──► half-open ── it was answered ──► closed
-//	                                                       ▲                                      │
-//	                                                       └──────────── it failed ───────────────┘
+//	closed ── half of 20 or more calls in 10 s failed ──► open ── a pause later, one call ──► half-open ── answered ──► closed
+//	                                                       ▲                                    │
+//	                                                       └───────────── it failed ────────────┘
 //
 // Only what is asked between two changes says anything about the next one: a call that hung since before is no news.
 type breaker struct {

@@ -25,18 +25,19 @@ func TestTokens(t *testing.T) {
 		afterwards   []string // once undone
 		needsTimeout bool
 	}{
-		"sim_ok":                 {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, false},
-		"sim_declined":           {payment.ResultRefused, payment.CodeDeclined, nothing, nothing, false},
-		"sim_insufficient_funds": {payment.ResultRefused, payment.CodeInsufficientFunds, nothing, nothing, false},
-		"sim_requires_action":    {payment.ResultActionRequired, "", nothing, nothing, false},
-		"sim_duplicate_webhooks": {payment.ResultActionRequired, "", nothing, nothing, false},
-		"sim_capture_fails":      {payment.ResultRefused, payment.CodeCaptureRefused, held, []string{"authorize", "void"}, false},
-		"sim_timeout_applied":    {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, true},
-		"sim_timeout_lost":       {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, true},
-		"sim_flaky":              {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, false},
-		"sim_slow":               {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, false},
-		"sim_refund_flaky":       {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, false},
-		"sim_unheard_of":         {payment.ResultRefused, payment.CodeDeclined, nothing, nothing, false},
+		"sim_ok":                    {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, false},
+		"sim_declined":              {payment.ResultRefused, payment.CodeDeclined, nothing, nothing, false},
+		"sim_insufficient_funds":    {payment.ResultRefused, payment.CodeInsufficientFunds, nothing, nothing, false},
+		"sim_requires_action":       {payment.ResultActionRequired, "", nothing, nothing, false},
+		"sim_duplicate_webhooks":    {payment.ResultActionRequired, "", nothing, nothing, false},
+		"sim_capture_fails":         {payment.ResultRefused, payment.CodeCaptureRefused, held, []string{"authorize", "void"}, false},
+		"sim_authorization_expires": {payment.ResultRefused, payment.CodeCaptureRefused, []string{"authorize", "void"}, []string{"authorize", "void"}, false},
+		"sim_timeout_applied":       {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, true},
+		"sim_timeout_lost":          {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, true},
+		"sim_flaky":                 {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, false},
+		"sim_slow":                  {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, false},
+		"sim_refund_flaky":          {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, false},
+		"sim_unheard_of":            {payment.ResultRefused, payment.CodeDeclined, nothing, nothing, false},
 	} {
 		t.Run(token, func(t *testing.T) {
 			t.Parallel()

@@ -175,10 +175,7 @@ func answered(s State, a ask, id uuid.UUID, r Answer, now time.Time, ttl time.Du
 	case Refused:
 		return refusedNow(s, a, r)
 	case Voided:
-		if s.Voided || s.Captured > 0 || s.Authorization == stepRefused {
-			return nil, nil
-		}
-		return []event{voided{}}, nil
+		return voidedNow(s), nil
 	case Refunded:
 		if a.operation == opRefund && s.isPending(a.refund.ID) {
 			return []event{refunded{ID: a.refund.ID}}, nil
@@ -243,6 +240,17 @@ func capturedNow(s State, id uuid.UUID, r Answer, now time.Time) ([]event, error
 		events = append(events, giveBack(s, id, s.FailureCode, now)...)
 	}
 	return events, nil
+}
+
+// voidedNow: where nobody asked for that, the authorization expired, and a capture that was under way came too late.
+func voidedNow(s State) []event {
+	switch {
+	case s.Voided || s.Captured > 0 || s.Authorization == stepRefused:
+		return nil
+	case s.capturing() && !s.Tombstone:
+		return []event{captureRefused{Code: CodeCaptureRefused}, voided{}}
+	}
+	return []event{voided{}}
 }
 
 func refusedNow(s State, a ask, r Answer) ([]event, error) {

@@ -120,7 +120,17 @@ func TestAnswer(t *testing.T) {
 		"CaptureRefusedAfterTheVoidIsNoNews": {
 			given: []event{wish, authorized{}, capturing, tombstone, voided{}}, asked: opCapture, answer: Answer{Status: Refused},
 		},
-		"VoidedIsKept":      {given: []event{wish, tombstone}, asked: opVoid, answer: Answer{Status: Voided}, then: []event{voided{}}},
+		"VoidedIsKept": {given: []event{wish, tombstone}, asked: opVoid, answer: Answer{Status: Voided}, then: []event{voided{}}},
+		"ExpiredBeforeTheCaptureIsARefusal": {
+			given: []event{wish, authorized{}, capturing}, asked: opLookUp, answer: Answer{Status: Voided},
+			then: []event{captureRefused{CodeCaptureRefused}, voided{}},
+		},
+		"VoidedAfterARefusedCaptureIsKept": {
+			given: []event{wish, authorized{}, capturing, captureRefused{}}, asked: opLookUp, answer: Answer{Status: Voided}, then: []event{voided{}},
+		},
+		"VoidedUnderATombstoneIsNoRefusal": {
+			given: []event{wish, authorized{}, capturing, tombstone}, asked: opVoid, answer: Answer{Status: Voided}, then: []event{voided{}},
+		},
 		"VoidedTwiceIsOnce": {given: []event{wish, tombstone, voided{}}, asked: opVoid, answer: Answer{Status: Voided}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -111,7 +111,9 @@ func (r run) drive(ctx context.Context, st stream, next func(s State, looked boo
 		if st, why, err = r.once(ctx, st, a); err != nil || why != endQuiet {
 			return st, why, err
 		}
-		looked = true // whatever was asked, the answer told how things stand
+		// Whatever was asked, the answer told how things stand; but a repeated authorization is told what it was told then, and
+		// the shopper may have acted since.
+		looked = a.operation != opAuthorize || st.State.Authorization != stepWaiting
 		if st.Version == before && a.operation != opLookUp {
 			return st, endDoubt, nil // an answer that says nothing: do not ask the same at once
 		}

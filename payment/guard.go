@@ -76,7 +76,9 @@ func (g *guard) LookUp(ctx context.Context, c Call) (Report, error) {
 }
 
 // guarded makes a call, or holds it back with a Transient error.
-func guarded[T any](ctx context.Context, g *guard, op Operation, c Call, call func(context.Context, Call) (T, error)) (answer T, err error) {
+func guarded[T any](
+	ctx context.Context, g *guard, op Operation, c Call, call func(context.Context, Call) (T, error),
+) (answer T, err error) {
 	began, outcome := g.now(), callFailed // a panic is a failure too
 	defer func() { g.called(g.Name(), string(op), outcome, g.now().Sub(began)) }()
 	round, err := g.enter(ctx)

@@ -2,6 +2,7 @@ package payment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -18,7 +19,8 @@ type webhook struct {
 
 const (
 	storeWebhook = `insert into payment.webhooks (provider, id, type, reference, body) values ($1, $2, $3, $4, $5)
-		on conflict do nothing`
+		on conflict (provider, id) do update set handled_at = null, note = null, due_at = now()
+		where webhooks.note is not null`
 	// Taken up for some seconds each time, longer and longer, so that one that cannot be handled stands in no other's way.
 	dueWebhooks = `with due as (
 			select provider, id, due_at from payment.webhooks where handled_at is null and due_at >= $1 and due_at <= now()
@@ -32,7 +34,7 @@ const (
 	webhookHandled = `update payment.webhooks set handled_at = now(), note = nullif($3, '') where provider = $1 and id = $2`
 )
 
-// keep stores a verified webhook; twice is once. From then on it will wake its payment, whatever happens here.
+// keep stores a verified webhook; twice is once, except where there was no such payment the first time. From then on it will wake its payment, whatever happens here.
 func (m *Module) keep(ctx context.Context, provider string, n Notification, body []byte) error {
 	if _, err := m.query.Exec(ctx, storeWebhook, provider, n.ID, n.Type, n.Reference, body); err != nil {
 		return fmt.Errorf("store webhook %s of %s: %w", n.ID, provider, err)
@@ -105,26 +107,24 @@ func (m *Module) wake(ctx context.Context, w webhook) error {
 const noteUnknown = "There is no such payment."
 
 func (m *Module) notify(ctx context.Context, w webhook) (note string, err error) {
-	const unknown = 404
 	id, err := uuid.Parse(w.Reference)
 	if err != nil {
 		return noteUnknown, nil // it's about a payment that cannot be ours
 	}
-	receipt, err := m.store.Do(ctx, eventstore.Command{
+	_, err = m.store.Do(ctx, eventstore.Command{
 		ID: wakes(id, w.Provider, w.ID), Meta: eventstore.Meta{Actor: w.Provider},
 		Streams: []eventstore.Ref{payments.Ref(id)},
 		Decide: func(tx *eventstore.Tx) error {
 			s := payments.Get(tx, id).State
 			if !s.requested() || s.Provider != w.Provider {
-				tx.Answer(unknown)
-				return nil
+				return errNotFound // refused, it leaves no receipt: when it comes again, there may be one
 			}
 			payments.Append(tx, id, Notified{CheckoutID: s.CheckoutID, WebhookID: w.ID, Type: w.Type})
 			return nil
 		},
 	})
-	if receipt.Status == unknown {
-		note = noteUnknown
+	if errors.Is(err, errNotFound) {
+		return noteUnknown, nil
 	}
-	return note, err
+	return "", err
 }

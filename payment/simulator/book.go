@@ -12,6 +12,7 @@ const (
 	tokenInsufficientFunds = "sim_insufficient_funds"
 	tokenRequiresAction    = "sim_requires_action"
 	tokenCaptureFails      = "sim_capture_fails"
+	tokenExpires           = "sim_authorization_expires"
 	tokenTimeoutApplied    = "sim_timeout_applied"
 	tokenTimeoutLost       = "sim_timeout_lost"
 	tokenFlaky             = "sim_flaky"
@@ -117,7 +118,7 @@ func authorize(a account, nextURL string) (account, payment.Answer, entry) {
 
 func firstStatus(token string) (status, string) {
 	switch token {
-	case tokenOK, tokenCaptureFails, tokenTimeoutApplied, tokenTimeoutLost, tokenFlaky, tokenSlow, tokenRefundFlaky:
+	case tokenOK, tokenCaptureFails, tokenExpires, tokenTimeoutApplied, tokenTimeoutLost, tokenFlaky, tokenSlow, tokenRefundFlaky:
 		return authorized, ""
 	case tokenRequiresAction, tokenDuplicateWebhooks:
 		return waits, ""
@@ -133,6 +134,9 @@ func capture(a account, amount int64) (account, payment.Answer, entry) {
 		return a, report(a, ""), entry{}
 	case a.Status != authorized:
 		return a, refused(a, "not_authorized"), entry{}
+	case a.Token == tokenExpires: // it had lapsed just before
+		a.Status = voided
+		return a, refused(a, "authorization_expired"), entry{opVoid, a.Amount}
 	case amount <= 0 || amount > a.Amount:
 		return a, refused(a, "exceeds_authorized"), entry{}
 	case a.Token == tokenCaptureFails:

@@ -71,7 +71,7 @@ func TestCaptureAfterTheVoidIsRefused(t *testing.T) {
 // TestBookProperties: whatever is asked, and in whatever order, the books balance.
 func TestBookProperties(t *testing.T) {
 	t.Parallel()
-	tokens := []string{tokenOK, tokenDeclined, tokenCaptureFails, tokenRequiresAction, "other"}
+	tokens := []string{tokenOK, tokenDeclined, tokenCaptureFails, tokenExpires, tokenRequiresAction, "other"}
 	rapid.Check(t, func(t *rapid.T) {
 		a := open(rapid.SampledFrom(tokens).Draw(t, "token"))
 		sum := map[operation]int64{}

@@ -8,6 +8,7 @@
 //	sim_declined, sim_insufficient_funds   declines
 //	sim_requires_action                    waits for approve or deny
 //	sim_capture_fails                      authorizes, then refuses the capture for good
+//	sim_authorization_expires              authorizes, and lets go of it before it is captured
 //	sim_timeout_applied                    the first call of each operation takes effect and answers nothing
 //	sim_timeout_lost                       the first call of each operation is lost without effect
 //	sim_flaky                              two transient faults before each success

@@ -42,7 +42,9 @@ func New() *Metrics {
 		dispatched:    histograms("dispatch_lag_seconds", "From an event's time to the end of its handling.", seconds(0.001, 18), "subscription"),
 		failed:        counters("dispatch_failures_total", "Handlings of an event that failed; each is tried again.", "subscription"),
 		sagas:         histograms("saga_duration_seconds", "Sagas that ended, from start to end.", seconds(0.005, 16), "kind", "status"),
-		calls:         histograms("provider_call_duration_seconds", "Calls to payment providers by outcome: answered, failed, forgone, held_open or held_busy.", seconds(0.005, 14), "provider", "operation", "outcome"),
+		calls: histograms("provider_call_duration_seconds",
+			"Calls to payment providers by outcome: answered, failed, forgone, held_open or held_busy.", seconds(0.005, 14),
+			"provider", "operation", "outcome"),
 	}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.pools, m.subscriptions, m.requests, m.commands, m.batches, m.commits, m.dispatched, m.failed, m.sagas, m.calls)
