@@ -14,7 +14,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"shopping-cart/eventstore"
 	"shopping-cart/payment"
 	"shopping-cart/platform/web"
 )
@@ -109,20 +108,15 @@ func TestWebhookYearsLate(t *testing.T) {
 	require.Empty(t, s.ledger(undone))
 }
 
-// TestApprovedAndNobodyTold: the webhook is lost, the shopper has paid in time, and the deadline finds it.
+// TestApprovedAndNobodyTold: the webhook is lost, the shopper has paid in time, and whoever asks next, at the deadline at last, finds it.
 func TestApprovedAndNobodyTold(t *testing.T) {
 	t.Parallel()
 	w, c := newWorld(t), newCharge("sim_requires_action") // its simulator delivers no webhooks
-	committer := eventstore.NewCommitter(w.pools.Write, eventstore.CommitterConfig{Begin: w.pools.Begin})
-	m := payment.New(payment.Config{
-		Committer: committer, Query: w.pools.Query, Providers: []payment.Provider{w.sim}, Timeout: patient, ActionTTL: time.Nanosecond,
-	})
 	server := web.New(web.Config{Auth: keys{}, Log: slog.New(slog.DiscardHandler)})
-	s := &shop{world: w, process: &process{Module: m, committer: committer}, server: server}
-	s.run(t, committer.Run)
+	s := &shop{world: w, process: w.start(w.sim, patient), server: server}
 	w.sim.Routes(s.server)
 	s.approves(t, c)
-	require.Equal(t, payment.ResultCaptured, s.charge(t, c).Result, "asked at the deadline, the bank says yes")
+	require.Equal(t, payment.ResultCaptured, s.charge(t, c).Result, "asked, the bank says yes")
 	require.Equal(t, []string{"authorize", "capture"}, w.ledger(c))
 }
 
