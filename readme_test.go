@@ -37,6 +37,7 @@ func TestReadmeTour(t *testing.T) {
 	require.Equal(t, 1, strings.Count(said, `"type":"urn:problem:`), "only the declined card is refused:\n%s", said)
 	_, after, _ := strings.Cut(said, `"code":"payment_declined"`)
 	require.Contains(t, after, `"status":"open"`)
+	require.Contains(t, after, ": 0 found, 0 left\n")
 	require.Contains(t, after, "agree to the penny")
 }
 

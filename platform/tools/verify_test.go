@@ -1,0 +1,58 @@
+package tools
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// here is a server's settings.
+type here struct{ base string }
+
+func (h here) BaseURL() (string, error) { return h.base, nil }
+func (h here) Mint(_ string, scopes []string, _ time.Duration) (string, error) {
+	return strings.Join(scopes, " "), nil
+}
+
+// TestVerify holds the command against a server that tells it, in two answers, of three findings.
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	const first = `{"data":[{"id":"a:1","detail":"D.","remedy":"R.","healable":true%[1]s},{"id":"b:2","detail":"E.","remedy":"S.","healable":false,"streams":[]}],`
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		require.Equal(t, "Bearer admin", r.Header.Get("Authorization"))
+		healed := ""
+		if r.Method == http.MethodPost {
+			healed = `,"healed":true`
+		}
+		answer := strings.Replace(first, "%[1]s", healed, 1) + `"checked":{"checkouts":2},"next_cursor":"orders:x y"}`
+		if r.URL.Query().Get("cursor") == "orders:x y" {
+			answer = `{"data":[{"id":"b:2","detail":"E.","remedy":"S.","healable":false}],"checked":{"checkouts":3},"next_cursor":null}`
+		}
+		_, _ = w.Write([]byte(answer))
+	}))
+	t.Cleanup(server.Close)
+	for name, c := range map[string]struct {
+		Verify
+		left int
+		says string
+	}{
+		"Looks": {Verify{}, 2, "a:1\n  D.\n  --heal mends it: R.\nb:2\n  E.\n  mend by hand: S.\n5 checkouts"},
+		"Heals": {Verify{Heal: true}, 1, "a:1\n  D.\n  mended: R.\nb:2\n  E.\n  mend by hand: S.\n5 checkouts"},
+		"JSON":  {Verify{JSON: true}, 2, `"checked":{"checkouts":5}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out strings.Builder
+			err := c.Run(t.Context(), &out, here{server.URL})
+			require.Equal(t, &Broken{c.left}, err)
+			require.Equal(t, 2, err.(*Broken).ExitCode())
+			require.Contains(t, out.String(), c.says)
+			require.Equal(t, c.JSON, json.Valid([]byte(out.String())))
+		})
+	}
+}
