@@ -1,0 +1,66 @@
+package saga
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/cart"
+	"shopping-cart/order"
+	"shopping-cart/payment"
+	"shopping-cart/platform/money"
+)
+
+// TestPromisesAtRest: what is unfinished is no finding while a checkout is under way, and is one when none is.
+func TestPromisesAtRest(t *testing.T) {
+	t.Parallel()
+	id := uuid.New()
+	half := func(s *State) books { // paid, and not confirmed; the cart still sealed
+		return books{
+			checkout: id, saga: s, cart: &cart.Standing{CheckoutID: id, CheckingOut: true, Total: 5, Currency: "GBP"},
+			order:   &order.Standing{CheckoutID: id, Placed: true, Pending: true, Total: 5, Currency: "GBP"},
+			payment: &payment.Standing{Requested: true, Captured: 5, Amount: money.Of(5, "GBP"), Undoable: true},
+			bank:    &payment.Balance{Authorized: 7, Captured: 5, Captures: 1, Currency: "GBP"},
+		}
+	}
+	broken := func(b books) (checks []string) {
+		for _, p := range promises {
+			if p.broken(b) != "" {
+				checks = append(checks, p.check)
+			}
+		}
+		return checks
+	}
+	for _, under := range []Status{Running, RequiresAction, Compensating, NeedsAttention} {
+		require.Empty(t, broken(half(&State{Type: checkout.Type, Status: under, Checkout: Checkout{Total: 5, Currency: "GBP"}})), under)
+	}
+	all := []string{"captured_without_order", "authorized_and_forgotten", "cart_stuck"}
+	require.Equal(t, all, broken(half(nil)))
+	require.Nil(t, half(nil).undo(), "paid for, and placed: for a person")
+}
+
+// TestMend: what a command did not mend is not called mended.
+func TestMend(t *testing.T) {
+	t.Parallel()
+	m := &Module{Config: Config{Log: slog.New(slog.DiscardHandler)}}
+	for name, still := range map[string]bool{"Gone": false, "StillThere": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := Finding{ID: "a:1", heal: func(context.Context) error { return nil }}
+			f.again = func(context.Context, time.Time) ([]Finding, error) {
+				if still {
+					return []Finding{{ID: "a:1"}}, nil
+				}
+				return []Finding{{ID: "b:1"}}, nil
+			}
+			found := []Finding{f, {ID: "c:1"}}
+			m.mend(t.Context(), found, "ann")
+			require.Equal(t, !still, *found[0].Healed)
+			require.Nil(t, found[1].Healed)
+		})
+	}
+}
