@@ -76,7 +76,7 @@ func (m *Module) retrySaga(c echo.Context) error {
 //	@Failure		400				{object}	web.Problem	"malformed_json"
 //	@Failure		401,403			{object}	web.Problem
 //	@Failure		404				{object}	web.Problem	"not_found"
-//	@Failure		409				{object}	web.Problem	"saga_ended, already_compensating, too_late, only_forward"
+//	@Failure		409				{object}	web.Problem	"saga_ended, already_compensating, too_late, cannot_be_undone"
 //	@Failure		413,415			{object}	web.Problem
 //	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, idempotency_key_reused"
 //	@Router			/v1/admin/sagas/{id}/compensate [post]

@@ -10,14 +10,14 @@ import (
 
 // What operators are refused.
 var (
-	errSagaEnded  = fault.New(fault.Conflict, "saga_ended", "This checkout has ended. Nothing is left to do.")
-	errNotStuck   = fault.New(fault.Conflict, "not_stuck", "No step of this checkout needs a person: it goes on by itself.")
+	errSagaEnded  = fault.New(fault.Conflict, "saga_ended", "This has ended: nothing is left to do.")
+	errNotStuck   = fault.New(fault.Conflict, "not_stuck", "No step of this needs a person: it goes on by itself.")
 	errUndoing    = fault.New(fault.Conflict, "already_compensating", "This checkout is being undone already. Retry it instead.")
 	errCaptured   = fault.New(fault.Conflict, "too_late", "The payment is captured: there is only forward. Cancel the order instead.")
 	errConfirmed  = fault.New(fault.Conflict, "too_late", "The order is confirmed: there is only forward. Cancel the order instead.")
+	errOneWay     = fault.New(fault.Conflict, "cannot_be_undone", "Only a checkout can be undone.")
 	errStepNeeded = fault.New(fault.Conflict, "step_needed", "Money, stock or the order depends on this step, so it cannot be skipped.")
-	errNotInDoubt = fault.New(fault.Conflict, "not_in_doubt", "What needs a person here is no doubt about a payment.")
-	errNoWayBack  = fault.New(fault.Conflict, "only_forward", "Only a checkout can be undone. This one goes on until it has succeeded.")
+	errNotInDoubt = fault.New(fault.Conflict, "not_in_doubt", "What needs a person here is no capture in doubt.")
 	errNotForward = fault.New(fault.Conflict, "cannot_be_captured", "This checkout is being undone: its payment cannot count as captured.")
 )
 
@@ -47,7 +47,7 @@ func compensate(s State, reason string, at time.Time) ([]Event, error) {
 	case s.Status.Ended():
 		return nil, errSagaEnded
 	case s.Type != checkout.Type:
-		return nil, errNoWayBack
+		return nil, errOneWay
 	case s.Failure != nil:
 		return nil, errUndoing
 	case s.done(ChargeMoney):
@@ -93,6 +93,8 @@ func settle(s State, outcome payment.Settlement) (step string, err error) {
 	switch {
 	case err != nil:
 		return "", err
+	case s.Type != checkout.Type:
+		return "", errNotInDoubt
 	case slices.Contains(stuck, ChargeMoney):
 		return ChargeMoney, nil
 	case !slices.Contains(stuck, UndoPayment):

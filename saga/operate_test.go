@@ -177,6 +177,15 @@ func TestOperatedOn(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, events, "nothing follows an end")
 	})
+	t.Run("OnlyACheckoutIsTurnedOrSettled", func(t *testing.T) {
+		t.Parallel()
+		s := given(begun(1000), stuckAt(UndoPayment))
+		s.Type = "another"
+		_, err := compensate(s, "why", at)
+		require.ErrorIs(t, err, errOneWay)
+		_, err = settle(s, payment.SettledNotCaptured)
+		require.ErrorIs(t, err, errNotInDoubt)
+	})
 	t.Run("WhatWasSettledIsOnRecord", func(t *testing.T) {
 		t.Parallel()
 		said := payment.Settled{Outcome: payment.SettledNotCaptured, Reason: "So."}

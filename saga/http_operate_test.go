@@ -1,0 +1,128 @@
+package saga
+
+import (
+	"context"
+	"net/http"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/payment"
+	"shopping-cart/platform/fault"
+)
+
+// operates acts as an operator.
+func (s *shop) operates(id uuid.UUID, action, body string, headers ...string) (int, map[string]any) {
+	s.t.Helper()
+	w, answer := s.call(http.MethodPost, "/v1/admin/sagas/"+id.String()+"/"+action, body, append([]string{"Authorization", "Bearer root"}, headers...)...)
+	return w.Code, answer
+}
+
+// claimed is a charge that counts on a person's word, and a provider that says what it says.
+func claimed(says payment.Outcome) play {
+	return func(ctx context.Context, step string, n int) (payment.Outcome, error) {
+		switch step {
+		case ChargeMoney:
+			return payment.Outcome{Result: payment.ResultCaptured, ByHand: true}, nil
+		case VerifyPayment:
+			return says, nil
+		}
+		return well(ctx, step, n)
+	}
+}
+
+func TestOperateOverHTTP(t *testing.T) {
+	t.Parallel()
+	t.Run("WhatTheProviderConfirmsIsCompleted", func(t *testing.T) {
+		t.Parallel()
+		s := openShop(t, claimed(payment.Outcome{Result: payment.ResultCaptured}))
+		id := s.seals(1000)
+		require.True(t, s.reaches(id, Completed).Step(ChargeMoney).Assumed)
+		kinds, _ := s.log(id)
+		require.Equal(t, 1, s.called(VerifyPayment))
+		require.Contains(t, kinds, "saga.step_assumed")
+	})
+	t.Run("WhatTheProviderDeniesNeedsAttentionUntilItIsSkipped", func(t *testing.T) {
+		t.Parallel()
+		s := openShop(t, claimed(no("capture_refused")))
+		id := s.seals(1000)
+		s.reaches(id, NeedsAttention)
+		_, mine := s.call(http.MethodGet, "/v1/checkouts/"+id.String(), "", "Prefer", "wait=30")
+		require.Equal(t, "completed", mine["status"], "the shopper has their order")
+		_, theirs := s.call(http.MethodGet, "/v1/admin/sagas/"+id.String(), "", "Authorization", "Bearer root")
+		require.Equal(t, "needs_attention", theirs["status"])
+		require.Equal(t, []any{"retry", "skip"}, theirs["actions"])
+		status, _ := s.operates(id, "retry", "")
+		require.Equal(t, http.StatusAccepted, status)
+		s.eventually("it is denied again", func() bool { return s.called(VerifyPayment) == 2 })
+		s.reaches(id, NeedsAttention)
+		for range 2 {
+			status, _ = s.operates(id, "skip", `{"reason":"Paid by transfer."}`, "Idempotency-Key", "k")
+			require.Equal(t, http.StatusAccepted, status)
+		}
+		s.reaches(id, Completed)
+		kinds, _ := s.log(id)
+		require.Equal(t, []string{"saga.step_skipped", "saga.ended"}, kinds[len(kinds)-2:])
+	})
+	t.Run("ThePaymentHasTheLastWordOnACompensation", func(t *testing.T) {
+		t.Parallel()
+		s := openShop(t, func(ctx context.Context, step string, n int) (payment.Outcome, error) {
+			switch step {
+			case ChargeMoney:
+				return toBank, nil
+			case "payment.cancel":
+				return payment.Outcome{}, errTooLate
+			}
+			return well(ctx, step, n)
+		})
+		id := s.seals(1000)
+		s.reaches(id, RequiresAction)
+		status, problem := s.operates(id, "compensate", "")
+		require.Equal(t, []any{http.StatusConflict, "too_late"}, []any{status, problem["code"]})
+		kinds, _ := s.log(id)
+		require.NotContains(t, kinds, "saga.compensation_requested")
+	})
+	t.Run("WithNothingToPayTheSagaHas", func(t *testing.T) {
+		t.Parallel()
+		g := newGate(t)
+		s := openShop(t, func(ctx context.Context, step string, n int) (payment.Outcome, error) {
+			if step == PlaceOrder && n == 1 {
+				g.pass()
+				return payment.Outcome{}, fault.New(fault.Unavailable, "away", "Away.")
+			}
+			return well(ctx, step, n)
+		})
+		id := s.seals(0)
+		<-g.reached
+		s.eventually("it has begun", func() bool { return s.number("select count(*) from saga.streams") == 1 })
+		status, _ := s.operates(id, "compensate", `{"reason":"A fraud."}`)
+		require.Equal(t, http.StatusAccepted, status)
+		close(g.open)
+		s.reaches(id, Cancelled)
+		require.Zero(t, s.called("payment.cancel"))
+	})
+	t.Run("WhatIsSettledWakesTheSaga", func(t *testing.T) {
+		t.Parallel()
+		known := make(chan struct{})
+		s := openShop(t, func(ctx context.Context, step string, n int) (payment.Outcome, error) {
+			if step != ChargeMoney {
+				return well(ctx, step, n)
+			}
+			select {
+			case <-known:
+				return well(ctx, step, n)
+			default:
+				return payment.Outcome{Result: payment.ResultUnknown}, nil
+			}
+		})
+		s.runner.patience = 0
+		id := s.seals(1000)
+		s.reaches(id, NeedsAttention)
+		close(known)
+		s.says(payments, "payment", uuid.New(), payment.Settled{CheckoutID: id, Outcome: payment.SettledCaptured, Reason: "So."})
+		s.reaches(id, Completed)
+		kinds, _ := s.log(id)
+		require.Contains(t, kinds, "saga.step_settled")
+	})
+}
