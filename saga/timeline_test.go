@@ -22,11 +22,11 @@ func noted(name string, second int, causedBy, gave byte) TimelineEntry {
 	return e
 }
 
-func typesOf(entries []TimelineEntry) (names []string) {
+func typesOf(entries []TimelineEntry) (types []string) {
 	for _, e := range entries {
-		names = append(names, e.Type)
+		types = append(types, e.Type)
 	}
-	return names
+	return types
 }
 
 func TestMerge(t *testing.T) {
@@ -57,7 +57,7 @@ func TestMerge(t *testing.T) {
 			require.Equal(t, c.then, typesOf(merge(c.lanes, 100)))
 		})
 	}
-	require.Len(t, merge(lanes{{noted("a", 1, 0, 0), noted("b", 2, 0, 0)}}, 1), 1)
+	require.Len(t, merge([][]TimelineEntry{{noted("a", 1, 0, 0), noted("b", 2, 0, 0)}}, 1), 1)
 }
 
 func TestTimelineEntries(t *testing.T) {
