@@ -96,7 +96,9 @@ func TestRecord(t *testing.T) {
 		owed := Outcome{Kind: StepFaulted, Error: "Not yet.", Certain: true}
 		s := evolve(running, record(running, tried(UndoPayment, 0, owed), hour))
 		require.True(t, record(s, tried(UndoPayment, 9*hour, owed), hour).(StepRetried).Certain)
-		require.IsType(t, AttentionNeeded{}, record(s, tried(UndoPayment, 9*hour, unknown), hour), "a refund in doubt is for a person")
+		doubt := record(s, tried(UndoPayment, 9*hour, unknown), hour)
+		require.IsType(t, StepRetried{}, doubt, "the doubt begins only now: it was captured after all")
+		require.IsType(t, AttentionNeeded{}, record(evolve(s, doubt), tried(UndoPayment, 11*hour, unknown), hour), "a refund in doubt is for a person")
 	})
 }
 

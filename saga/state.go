@@ -151,7 +151,7 @@ func evolve(s State, event Event) State {
 	case StepRetried:
 		s = s.attempted(e.Step, StepRetrying, e.BeganAt, e.At, func(st *Step) {
 			st.Error, st.Unknown, st.Certain, st.DueAt = e.Error, e.Unknown, e.Certain, e.RetryAt
-			if !e.Ours {
+			if !e.Ours && !e.Certain { // a void that is owed is no doubt
 				st.FailingSince = failing(s.Step(e.Step), e.BeganAt)
 			}
 		})
