@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/eventstore"
 	"shopping-cart/payment"
 	"shopping-cart/platform/fault"
 )
@@ -120,8 +121,12 @@ func TestOperateOverHTTP(t *testing.T) {
 		id := s.seals(1000)
 		s.reaches(id, NeedsAttention)
 		close(known)
-		s.says(payments, "payment", uuid.New(), payment.Settled{CheckoutID: id, Outcome: payment.SettledCaptured, Reason: "So."})
-		s.reaches(id, Completed)
+		require.NoError(t, s.stepSettled(t.Context(), eventstore.Message[payment.Settled]{
+			Event: payment.Settled{CheckoutID: id, Outcome: payment.SettledCaptured, Reason: "So."},
+		}))
+		saga, err := sagas.Load(t.Context(), s.store, id)
+		require.NoError(t, err)
+		require.Equal(t, Completed, saga.State.Status, "at once, not when a sweep comes by")
 		kinds, _ := s.log(id)
 		require.Contains(t, kinds, "saga.step_settled")
 	})
