@@ -122,6 +122,13 @@ func TestDeadProvider(t *testing.T) {
 	c := bob.fills(t, sku)
 	require.EqualValues(t, 3, as[cartView](t, bob.adds(t, c, sku, 2), http.StatusOK).Items[0].Quantity)
 	require.EqualValues(t, 30, s.stock(t, sku).Reserved, "what may yet be paid is held")
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, c := range begun {
+				t.Log(c.ID, s.chargings(t, c.ID))
+			}
+		}
+	})
 	until(t, "one has to wait for long", func() bool { return s.pausesFor(t, begun) > 3*time.Second })
 	opens()
 

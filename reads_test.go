@@ -83,7 +83,7 @@ func sagasForOperators(t *testing.T, s *site) {
 	require.Contains(t, of("&status=completed&type=checkout"), done.ID)
 	require.NotContains(t, of("&status=completed"), declined.CheckoutID)
 	require.Contains(t, of("&status=failed"), declined.CheckoutID)
-	for _, query := range []string{"status=done", "type=refund", "limit=0", "limit=101", "cursor=x"} {
+	for _, query := range []string{"status=done", "type=return", "limit=0", "limit=101", "cursor=x"} {
 		as[problem](t, s.send(t, "GET", "/v1/admin/sagas?"+query, s.admin, nil), http.StatusUnprocessableEntity)
 	}
 	one := get[saga.View](t, s, "/v1/admin/sagas/"+done.ID.String(), s.admin)

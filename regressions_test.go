@@ -276,8 +276,7 @@ func approvedAfter(undone way) func(*testing.T, *site) {
 		ada, sku := s.shopper(t), s.sells(t, 1000)
 		s.stocks(t, sku, 1)
 		before := ada.fills(t, sku)
-		begun := ada.reaches(t, ada.starts(t, before, "sim_requires_action").ID, saga.RequiresAction)
-		opens := s.tillCloses(t)
+		begun, opens := ada.waitsForTheBank(t, s, before)
 		end, code := undone(t, ada, begun)
 		until(t, "the cart is open again", func() bool { return ada.cart(t, before.ID).Status == cart.StatusOpen })
 		require.Equal(t, saga.Compensating, ada.checkout(t, begun.ID).Status, "the void is owed")
@@ -290,6 +289,20 @@ func approvedAfter(undone way) func(*testing.T, *site) {
 		require.Equal(t, code, ended.Failure.Code)
 		require.Equal(t, []string{"authorize", "void"}, s.ledger(t, *begun.PaymentID))
 		require.Equal(t, order.StatusCancelled, get[orderView](t, s, "/v1/orders/"+begun.OrderID.String(), ada.token).Status)
+	}
+}
+
+// waitsForTheBank begins a checkout that waits for the shopper's word, and closes the till before the time for it is over.
+func (s shopper) waitsForTheBank(t *testing.T, at *site, c cartView) (begun checkoutView, opens func()) {
+	t.Helper()
+	for {
+		begun = s.reaches(t, s.starts(t, c, "sim_requires_action").ID, saga.RequiresAction)
+		opens = at.tillCloses(t)
+		if s.checkout(t, begun.ID).Status == saga.RequiresAction {
+			return begun, opens
+		}
+		opens() // the machine was busy with much else
+		s.reaches(t, begun.ID, saga.Failed)
 	}
 }
 
