@@ -36,7 +36,16 @@ func TestReadmeTour(t *testing.T) {
 	require.Contains(t, said, `"code":"payment_declined"`)
 	require.Equal(t, 1, strings.Count(said, `"type":"urn:problem:`), "only the declined card is refused:\n%s", said)
 	_, after, _ := strings.Cut(said, `"code":"payment_declined"`)
-	require.Contains(t, after, `"status":"open"`)
+	for _, next := range []string{
+		`"status":"open"`, `"status":"requires_action"`, `"status":"completed"`, // the other card, approved
+		`"attempts":3`, `"status":"completed"`, `"operation":"authorize"`, `"operation":"capture"`, // charged once
+		`"amount":{"amount":500,"currency":"GBP"},"status":"succeeded"`, `"status":"cancelling"`,
+		`"refunded":{"amount":5997,"currency":"GBP"}`, `"reserved":3,"available":97`, `"type":"payment.refunded"`,
+	} {
+		_, rest, found := strings.Cut(after, next)
+		require.True(t, found, "%s is not in\n%s", next, after)
+		after = rest
+	}
 	require.Contains(t, after, ": 0 found, 0 left\n")
 	require.Contains(t, after, "agree to the penny")
 }
