@@ -38,7 +38,7 @@ func TestReadmeTour(t *testing.T) {
 	_, after, _ := strings.Cut(said, `"code":"payment_declined"`)
 	for _, next := range []string{
 		`"status":"open"`, `"status":"requires_action"`, `"status":"completed"`, // the other card, approved
-		`"attempts":3`, `"status":"completed"`, `"operation":"authorize"`, `"operation":"capture"`, // charged once
+		`"status":"completed"`, `"attempts":3`, `"operation":"authorize"`, `"operation":"capture"`, // charged once
 		`"amount":{"amount":500,"currency":"GBP"},"status":"succeeded"`, `"status":"cancelling"`,
 		`"refunded":{"amount":5997,"currency":"GBP"}`, `"reserved":3,"available":97`, `"type":"payment.refunded"`,
 	} {
