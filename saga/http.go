@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -22,6 +23,7 @@ import (
 
 var (
 	errNotFound = fault.New(fault.NotFound, "not_found", "There is no such checkout.")
+	errNoSaga   = fault.New(fault.NotFound, "not_found", "There is no such saga.")
 	errTooLate  = fault.New(fault.Conflict, "too_late", "The payment is being captured: it is too late to cancel the checkout.")
 	errFailed   = fault.New(fault.Conflict, "checkout_failed", "This checkout has failed already. Nothing was charged.")
 )
@@ -307,7 +309,7 @@ func (m *Module) show(c echo.Context) error {
 func (m *Module) visible(c echo.Context) (eventstore.Stream[State], error) {
 	saga, err := m.named(c)
 	caller, s := web.CallerOf(c), saga.State
-	if err == nil && (s.Type != checkout.Type || s.CustomerID != caller.Subject && !caller.Operator()) {
+	if errors.Is(err, errNoSaga) || err == nil && (s.Type != checkout.Type || s.CustomerID != caller.Subject && !caller.Operator()) {
 		return saga, errNotFound
 	}
 	return saga, err
@@ -321,7 +323,7 @@ func (m *Module) named(c echo.Context) (eventstore.Stream[State], error) {
 	}
 	saga, err := sagas.Load(c.Request().Context(), m.store, id)
 	if err == nil && !saga.Exists() {
-		err = errNotFound
+		err = errNoSaga
 	}
 	return saga, err
 }

@@ -65,7 +65,7 @@ func (m *Module) retrySaga(c echo.Context) error {
 // compensateSaga turns a saga.
 //
 //	@Summary		Undo a checkout that has not been paid for certain
-//	@Description	Also one whose capture is in doubt: nothing is captured any more, and what was is given back. For operators: scope `admin`.
+//	@Description	Also one whose capture is in doubt: nothing is captured any more, and what was is given back. Cancellations and refunds only go forward. For operators: scope `admin`.
 //	@ID				compensateSaga
 //	@Tags			operators
 //	@Security		Bearer
@@ -124,7 +124,7 @@ func (m *Module) compensateSaga(c echo.Context) error {
 //	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, idempotency_key_reused"
 //	@Router			/v1/admin/sagas/{id}/skip [post]
 func (m *Module) skipStep(c echo.Context) error {
-	saga, err := m.visible(c)
+	saga, err := m.named(c)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (m *Module) skipStep(c echo.Context) error {
 //	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, idempotency_key_reused"
 //	@Router			/v1/admin/sagas/{id}/settle [post]
 func (m *Module) settleStep(c echo.Context) error {
-	saga, err := m.visible(c)
+	saga, err := m.named(c)
 	if err != nil {
 		return err
 	}
@@ -220,7 +220,7 @@ func (m *Module) stepSettled(ctx context.Context, e eventstore.Message[payment.S
 
 // asked reads what needs no reason.
 func (m *Module) asked(c echo.Context) (saga eventstore.Stream[State], write web.Write, reason string, err error) {
-	if saga, err = m.visible(c); err != nil {
+	if saga, err = m.named(c); err != nil {
 		return saga, write, "", err
 	}
 	raw, err := web.Raw(c)
