@@ -19,6 +19,9 @@ var (
 	errOtherCurrency   = fault.New(fault.Invalid, "currency_mismatch", "The payment is in another currency.")
 )
 
+// codeNeverMade is why a refund failed that the provider was not asked for in time.
+const codeNeverMade = "never_made"
+
 // reasonCancelled is the reason of a shopper's own tombstone.
 const reasonCancelled = "cancelled"
 
@@ -275,12 +278,18 @@ func (s State) holds() bool {
 	return s.requested() && s.Authorization != stepRefused && s.Captured == 0 && !s.Voided
 }
 
-// reported is what a look-up adds to what is known.
+// reported is what a look-up adds to what is known. A refund that nobody can have asked for since, and that is not in the book of what
+// was captured, was never made: its amount is free again, for a refund under another key.
 func reported(s State, id uuid.UUID, r Report, now time.Time, ttl time.Duration) ([]event, error) {
 	events, err := answered(s, ask{operation: opLookUp}, id, r.Answer, now, ttl)
 	for _, refund := range s.Refunds {
-		if refund.Status == stepAsked && slices.Contains(r.Refunded, key(id, ask{opRefund, refund})) {
+		call := key(id, ask{opRefund, refund})
+		switch {
+		case refund.Status != stepAsked || slices.Contains(r.Refunding, call):
+		case slices.Contains(r.Refunded, call):
 			events = append(events, refunded{ID: refund.ID})
+		case r.Status == Captured && now.Sub(refund.At) > surely:
+			events = append(events, refundFailed{ID: refund.ID, Code: codeNeverMade})
 		}
 	}
 	return events, err

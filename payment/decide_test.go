@@ -179,7 +179,7 @@ func TestRefundAnswers(t *testing.T) {
 	require.NoError(t, err)
 	then(t, got, refundFailed{theRefund, "closedaccount"})
 
-	got, err = reported(s, theID, Report{Answer{Status: Captured, Captured: 1999}, []string{key(theID, a)}}, noon, ttl)
+	got, err = reported(s, theID, Report{Answer: Answer{Status: Captured, Captured: 1999}, Refunded: []string{key(theID, a)}}, noon, ttl)
 	require.NoError(t, err)
 	then(t, got, refunded{theRefund})
 }

@@ -67,7 +67,8 @@ type Answer struct {
 // Report is what a look-up tells: the answer that the payment's last call got or would have got, and its refunds.
 type Report struct {
 	Answer
-	Refunded []string // keys of the refunds that took effect
+	Refunded  []string // keys of the refunds that took effect
+	Refunding []string // keys of those under way there: neither done nor refused
 }
 
 // Notification is a verified webhook. It says that something happened, not what: for that, the provider is asked.
@@ -87,3 +88,6 @@ func (t *Transient) Unwrap() error { return t.Err }
 
 // keyLife is how long a provider can be trusted to remember a key (Stripe keeps them 24 h). Later, only look-ups.
 const keyLife = 23 * time.Hour
+
+// surely is when a call whose key is past its life is in flight no more: what the provider's book does not have then, it never had.
+const surely = keyLife + time.Hour

@@ -119,6 +119,37 @@ func TestNextOfRefund(t *testing.T) {
 	}
 }
 
+// TestRefundNeverMade: once its key is past its life and no call of it can be in flight, what the book of the provider does not
+// have was never made. Until then, and while it is under way there, nobody knows.
+func TestRefundNeverMade(t *testing.T) {
+	t.Parallel()
+	lost := after(taken, ordered(another, 300), ordered(aRefund, 500))
+	mine := key(theID, ask{opRefund, refund{ID: aRefund}})
+	theirs := key(theID, ask{opRefund, refund{ID: another}})
+	never := refundFailed{aRefund, codeNeverMade}
+	for name, c := range map[string]struct {
+		after  time.Duration
+		report Report
+		then   []event
+	}{
+		"WhileItsKeyIsKnown":      {keyLife, Report{Answer: Answer{Status: Captured, Captured: 1999}}, nil},
+		"WhileACallMayBeInFlight": {surely, Report{Answer: Answer{Status: Captured, Captured: 1999}}, nil},
+		"Then": {surely + 1, Report{Answer: Answer{Status: Captured, Captured: 1999}, Refunded: []string{theirs}},
+			[]event{refunded{another}, never}},
+		"ButNotWhatIsUnderWay":         {surely + 1, Report{Answer: Answer{Status: Captured, Captured: 1999}, Refunding: []string{mine, theirs}}, nil},
+		"NorWhatWasMade":               {surely + 1, Report{Answer: Answer{Status: Captured, Captured: 1999}, Refunded: []string{mine, theirs}}, []event{refunded{another}, refunded{aRefund}}},
+		"NorOfABookThatKnowsNoCapture": {surely + 1, Report{Answer: Answer{Status: NotFound}}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := reported(given(lost...), theID, c.report, noon.Add(c.after), ttl)
+			require.NoError(t, err)
+			require.Equal(t, c.then, got)
+		})
+	}
+	require.EqualValues(t, 1699, given(append(lost, refunded{another}, never)...).left(), "its amount is free again")
+}
+
 func TestRefundOutcome(t *testing.T) {
 	t.Parallel()
 	under := after(taken, ordered(aRefund, 500))

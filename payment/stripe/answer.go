@@ -28,7 +28,7 @@ func (p *Provider) LookUp(ctx context.Context, c payment.Call) (payment.Report, 
 	}
 	var report payment.Report
 	if report.Answer, err = p.answer(ctx, c, intent); err == nil && report.Status == payment.Captured {
-		report.Refunded, err = p.refunded(ctx, id)
+		report.Refunded, report.Refunding, err = p.refunds(ctx, id)
 	}
 	return report, err
 }

@@ -84,6 +84,7 @@ func TestRefundsThatWait(t *testing.T) {
 				report, err := b.LookUp(t.Context(), c)
 				require.NoError(t, err)
 				require.Empty(t, report.Refunded)
+				require.Equal(t, []string{under(c, "refund/1").Key}, report.Refunding)
 			}
 			b.SettleRefunds(reason)
 			answer := b.do(t, b.Refund, under(c, "refund/1"))
@@ -92,6 +93,7 @@ func TestRefundsThatWait(t *testing.T) {
 			report, err := b.LookUp(t.Context(), c)
 			require.NoError(t, err)
 			require.Equal(t, want == payment.Refunded, len(report.Refunded) == 1)
+			require.Empty(t, report.Refunding)
 		})
 	}
 }

@@ -58,17 +58,22 @@ func (p *Provider) settled(ctx context.Context, id string, refund *api.Refund) (
 	return payment.Answer{}, fmt.Errorf("the refund %s is %s", refund.ID, refund.Status)
 }
 
-// refunded are the keys of the refunds that took effect.
-func (p *Provider) refunded(ctx context.Context, id string) (keys []string, err error) {
+// refunds are the keys of the refunds that took effect, and of those under way.
+func (p *Provider) refunds(ctx context.Context, id string) (done, underWay []string, err error) {
 	params := &api.RefundListParams{PaymentIntent: &id}
 	params.Limit = api.Int64(100)
 	for refund, err := range p.client.V1Refunds.List(ctx, params).All(ctx) {
 		if err != nil {
-			return nil, fmt.Errorf("list refunds: %w", endOf(err))
+			return nil, nil, fmt.Errorf("list refunds: %w", endOf(err))
 		}
-		if key := refund.Metadata[metaKey]; key != "" && refund.Status == api.RefundStatusSucceeded {
-			keys = append(keys, key)
+		key := refund.Metadata[metaKey]
+		switch refund.Status {
+		case api.RefundStatusFailed, api.RefundStatusCanceled:
+		case api.RefundStatusSucceeded:
+			done = append(done, key)
+		default: // pending, or of a status that is not known here
+			underWay = append(underWay, key)
 		}
 	}
-	return keys, nil
+	return done, underWay, nil
 }
