@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/order"
 	"shopping-cart/platform/config"
 	"shopping-cart/saga"
 )
@@ -39,6 +40,8 @@ type mixedShop struct {
 	stock                         uuid.UUID
 	paid, kept, failed, free, won checkoutView
 	waits                         checkoutView
+	refunded, given               checkoutView // of one a part was refunded, the order of the other cancelled
+	refund, cancellation          uuid.UUID
 	open                          cartView
 	ada                           shopper
 }
@@ -77,6 +80,17 @@ func openMixedShop(t *testing.T) *mixedShop {
 	s.ada.cancels(t, cancelled.ID)
 	s.ada.reaches(t, cancelled.ID, saga.Cancelled)
 	s.open = s.ada.fills(t, plain, s.tracked)
+	s.refunded, s.given = buy(plain, "sim_ok", http.StatusCreated), buy(plain, "sim_ok", http.StatusCreated)
+	s.refund = as[refundView](t, s.refunds(t, s.refunded.OrderID, 200, "Prefer", waiting), http.StatusCreated).ID
+	s.ada.cancelsOrder(t, s.given.OrderID)
+	s.becomes(t, s.given.OrderID, order.StatusCancelled)
+	until(t, "the cancellation has ended", func() bool {
+		found := get[list[saga.View]](t, s.site, "/v1/admin/sagas?type=cancellation&status=completed", s.admin).Data
+		if len(found) > 0 {
+			s.cancellation = found[0].ID
+		}
+		return len(found) > 0
+	})
 
 	var err error
 	s.db, err = pgx.Connect(t.Context(), s.urls["cart"])
@@ -100,7 +114,7 @@ func (s *mixedShop) exec(t testing.TB, sql string, args ...any) {
 func (s *mixedShop) ages(t testing.TB) {
 	t.Helper()
 	until(t, "no reaction is owed", func() (none bool) { // or it would have been for an hour
-		const owed = `select not exists (select from cart.outbox) and not exists (select from payment.outbox)`
+		const owed = `select not exists (select from cart.outbox) and not exists (select from payment.outbox) and not exists (select from orders.outbox)`
 		require.NoError(t, s.db.QueryRow(t.Context(), owed).Scan(&none))
 		return none
 	})
@@ -173,12 +187,12 @@ func TestVerify(t *testing.T) {
 	s := openMixedShop(t)
 	whole := s.reconciles(t, http.MethodGet)
 	require.Empty(t, whole.Data, "a healthy shop")
-	require.Equal(t, 9, whole.Checked.Checkouts)
+	require.Equal(t, 13, whole.Checked.Checkouts)
 	require.Greater(t, whole.Checked.Streams, 30)
 	require.Greater(t, whole.Checked.Receipts, 30)
 	require.Equal(t, 1, whole.Checked.Stocks)
 	restores := s.keeps(t)
-	for _, d := range append(s.damageToCheckouts(), s.damageToStores()...) {
+	for _, d := range slices.Concat(s.damageToCheckouts(), s.damageToWhatWasGivenBack(), s.damageToStores()) {
 		t.Run(d.name, func(t *testing.T) {
 			defer restores()
 			d.breaks(t)

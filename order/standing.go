@@ -15,13 +15,20 @@ type Standing struct {
 	CheckoutID uuid.UUID
 	PaymentID  uuid.UUID
 	CartID     uuid.UUID
+	CustomerID string
 	Placed     bool // false: never placed, a tombstone at most
 	Pending    bool
 	Sold       bool // confirmed or fulfilled: it is owed, and paid for
 	Cancelling bool
-	Total      int64 // minor units
-	Currency   string
-	UpdatedAt  time.Time
+	Cancelled  bool
+	Refunded   int64       // of the total, minor units
+	Refunds    []uuid.UUID // those that Refunded counts
+
+	CancellationID uuid.UUID // of the saga that cancels it after it was sold; zero for none
+	Reason         string    // of that
+	Total          int64     // minor units
+	Currency       string
+	UpdatedAt      time.Time
 }
 
 // Book reads all orders.
@@ -29,9 +36,10 @@ func (m *Module) Book() eventstore.Book[Standing] {
 	return eventstore.BookOf(m.store, orders, func(o eventstore.Stream[State]) Standing {
 		s := o.State
 		return Standing{
-			ID: o.ID, CheckoutID: s.CheckoutID, PaymentID: s.PaymentID, CartID: s.CartID, Placed: s.placed(),
+			ID: o.ID, CheckoutID: s.CheckoutID, PaymentID: s.PaymentID, CartID: s.CartID, CustomerID: s.CustomerID, Placed: s.placed(),
 			Pending: s.Status == StatusPending, Sold: s.Status == StatusConfirmed || s.Status == StatusFulfilled,
-			Cancelling: s.Status == StatusCancelling, Total: s.Total, Currency: s.Currency, UpdatedAt: o.UpdatedAt,
+			Cancelling: s.Status == StatusCancelling, Cancelled: s.Status == StatusCancelled, Refunded: s.Refunded, Refunds: s.Refunds,
+			CancellationID: s.CancellationID, Reason: s.Reason, Total: s.Total, Currency: s.Currency, UpdatedAt: o.UpdatedAt,
 		}
 	})
 }

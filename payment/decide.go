@@ -70,8 +70,12 @@ func giveBack(s State, payment uuid.UUID, reason string, now time.Time) []event 
 	if owed <= 0 {
 		return nil
 	}
-	id := uuid.NewSHA1(payment, fmt.Appendf(nil, "undo/%d", len(s.Refunds)))
-	return []event{refundRequested{ID: id, Amount: owed, Reason: reason, At: now}}
+	return []event{refundRequested{ID: undoRefundID(payment, len(s.Refunds)), Amount: owed, Reason: reason, At: now}}
+}
+
+// undoRefundID is the id of a refund that an undo asks for, with so many before it.
+func undoRefundID(payment uuid.UUID, before int) uuid.UUID {
+	return uuid.NewSHA1(payment, fmt.Appendf(nil, "undo/%d", before))
 }
 
 // requestRefund asks for no more than is left. Asked for again, also long after the receipt is gone, it is there already.

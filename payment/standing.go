@@ -45,22 +45,42 @@ func (b Balance) Capturable() bool { return b.Waiting || b.Held() > 0 }
 type Standing struct {
 	ID         uuid.UUID
 	OrderID    uuid.UUID
-	CheckoutID uuid.UUID
+	CheckoutID uuid.UUID // of the saga that its webhooks wake: the checkout, or the cancellation of the order
+	CustomerID string
 	Requested  bool // false: a tombstone alone
 	Amount     money.Amount
 	Captured   int64
 	Refunded   int64 // of those that are done
 	Refunding  int64 // of those without an answer
-	Undoable   bool  // an Undo would ask the provider for something
+	Refunds    []RefundStanding
+	Undoable   bool // an Undo would ask the provider for something
 	UpdatedAt  time.Time
 
 	state State
 }
 
+// RefundStanding is a refund of a payment as we know it.
+type RefundStanding struct {
+	ID      uuid.UUID // and of its saga, where it was ordered
+	Amount  int64     // minor units
+	Reason  string
+	Ordered bool // for itself; else an undo asked for it
+	Done    bool
+	Open    bool // without an answer
+}
+
+func refundStandings(id uuid.UUID, s State) (all []RefundStanding) {
+	for i, r := range s.Refunds {
+		all = append(all, RefundStanding{r.ID, r.Amount, r.Reason, r.ID != undoRefundID(id, i), r.Status == stepDone, r.Status == stepAsked})
+	}
+	return all
+}
+
 func standingOf(p eventstore.Stream[State]) Standing {
 	s := p.State
 	return Standing{
-		ID: p.ID, OrderID: s.OrderID, CheckoutID: s.CheckoutID, Requested: s.requested(), Amount: s.Amount,
+		ID: p.ID, OrderID: s.OrderID, CheckoutID: s.CheckoutID, CustomerID: s.CustomerID, Requested: s.requested(), Amount: s.Amount,
+		Refunds:  refundStandings(p.ID, s),
 		Captured: s.Captured, Refunded: s.refundsAt(stepDone), Refunding: s.refundsAt(stepAsked),
 		Undoable: s.holds() || s.Captured > s.refundsAt(stepDone), UpdatedAt: p.UpdatedAt, state: s,
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"shopping-cart/cart"
 	"shopping-cart/order"
 	"shopping-cart/payment"
@@ -71,6 +73,11 @@ type (
 	toUndo   struct{ payment.Undo }
 	toRefund struct{ payment.Refund }
 	toVerify struct{ payment.Verify }
+	toBegin  struct { // a saga that was to begin by itself
+		id      uuid.UUID
+		of      definition
+		started Event
+	}
 )
 
 func (toOrder) isCommand()  {}
@@ -79,6 +86,7 @@ func (toCharge) isCommand() {}
 func (toUndo) isCommand()   {}
 func (toRefund) isCommand() {}
 func (toVerify) isCommand() {}
+func (toBegin) isCommand()  {}
 
 // OutcomeKind is how a step came out.
 type OutcomeKind uint8

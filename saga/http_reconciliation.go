@@ -72,7 +72,7 @@ func (m *Module) showReconciliation(c echo.Context) error {
 // healReconciliation checks all promises and mends what is healable.
 //
 //	@Summary		Check every promise, and mend what is beyond doubt
-//	@Description	As the GET, and then sends what mends each healable finding: wakes the saga that nobody drives, undoes the payment that nobody waits for, releases stock by cancelling the order, tells a cart how its checkout ended. By the same commands as everyone; `healed` says whether the finding is gone. Sent again it mends what is left. For operators: scope `admin`.
+//	@Description	As the GET, and then sends what mends each healable finding: wakes the saga that nobody drives, undoes the payment that nobody waits for, releases stock by cancelling the order, tells a cart how its checkout ended and an order what was refunded, begins the refund or the cancellation that never began. By the same commands as everyone; `healed` says whether the finding is gone. Sent again it mends what is left. For operators: scope `admin`.
 //	@ID				healReconciliation
 //	@Tags			operators
 //	@Security		Bearer

@@ -22,6 +22,11 @@ type books struct {
 	order    *order.Standing
 	payment  *payment.Standing
 	bank     *payment.Balance // the provider's own book
+
+	refunds      map[uuid.UUID]*State // the sagas of the payment's refunds
+	cancellation *State               // the saga that cancels the order
+	refundBegins bool                 // the payment was touched not long ago, as begins
+	cancelBegins bool                 // as begins, of the order
 }
 
 // promise is one that can be checked on the books of one checkout. The first word of a finding is its check.
@@ -33,7 +38,9 @@ type promise struct {
 }
 
 // promises are all that are made about a checkout.
-var promises = []promise{
+var promises = append(checkoutPromises, givingBackPromises...)
+
+var checkoutPromises = []promise{
 	{
 		check:  "captured_without_order",
 		remedy: "Money was taken and no order is owed for it. Look at the order and the checkout, then refund the payment or confirm the order.",
@@ -101,7 +108,7 @@ var promises = []promise{
 		check:  "refunds_differ",
 		remedy: "We and the provider disagree about what was given back. Compare the refunds of the payment with those at the provider.",
 		broken: func(b books) string {
-			if p := b.payment; b.sold() && b.atRest() && p != nil && b.bank != nil && p.Captured > 0 && b.bank.Captured > 0 &&
+			if p := b.payment; (b.sold() || b.net() <= 0) && b.atRest() && p != nil && b.bank != nil && p.Captured > 0 && b.bank.Captured > 0 &&
 				(b.bank.Refunded < p.Refunded || b.bank.Refunded > p.Refunded+p.Refunding) { // those without an answer may be either
 				return fmt.Sprintf("We know of %d refunded, the provider of %d.", p.Refunded, b.bank.Refunded)
 			}
@@ -150,8 +157,8 @@ var promises = []promise{
 		heal: books.release,
 	},
 	{
-		check:  "ends_differ",
-		remedy: "Checkout, order and cart ended in different ways. Read the events of each: one of them missed how it ended.",
+		check:  checkEnds,
+		remedy: remedyEnds,
 		broken: books.ends,
 	},
 	{
@@ -166,11 +173,14 @@ var promises = []promise{
 	},
 }
 
-// overdueSaga and attention are about any saga.
+// What is said of any saga.
 const (
 	checkOverdue   = "saga_overdue"
 	checkAttention = "saga_needs_attention"
 
+	checkEnds = "ends_differ"
+
+	remedyEnds      = "What belongs together ended in different ways. Read the events of each: one of them missed how it ended."
 	remedyOverdue   = "Nobody drives it. Does a process run that knows this saga and can reach its database?"
 	remedyAttention = "Only a person can know better: GET /v1/admin/sagas/{id} says where it stands and why."
 )

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"shopping-cart/eventstore"
 	"shopping-cart/payment"
 )
 
@@ -36,7 +37,10 @@ func (m *Module) waker(id uuid.UUID) func(context.Context) error {
 	return func(ctx context.Context) error { return m.runner.wake(ctx, id) }
 }
 
-var errNotUndone = errors.New("the provider has not confirmed yet that the payment is undone")
+var (
+	errNotUndone   = errors.New("the provider has not confirmed yet that the payment is undone")
+	errNotRefunded = errors.New("the provider has not said yet what became of the refund")
+)
 
 // tell sends a command under an id of its own: that of the saga's step may have been answered long ago.
 func (m *Module) tell(ctx context.Context, checkout uuid.UUID, c Command) error {
@@ -52,7 +56,15 @@ func (m *Module) tell(ctx context.Context, checkout uuid.UUID, c Command) error 
 			err = fmt.Errorf("%w: it answers %q", errNotUndone, o.Result)
 		}
 		return err
-	case toCharge, toRefund, toVerify: // nobody is charged to mend a book, and a saga sees refunds through
+	case toRefund:
+		o, err := m.Rooms.Refund(ctx, checkout, c.Refund)
+		if err == nil && o.Result != payment.ResultRefunded && o.Result != payment.ResultRefused {
+			err = fmt.Errorf("%w: it answers %q", errNotRefunded, o.Result)
+		}
+		return err
+	case toBegin:
+		return m.start(ctx, c.id, eventstore.Meta{Actor: healed}, c.of, c.started)
+	case toCharge, toVerify: // nobody is charged to mend a book
 	}
 	return nil
 }

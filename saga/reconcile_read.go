@@ -217,9 +217,13 @@ type key struct {
 }
 
 func keyOfSaga(s eventstore.Stream[State]) key {
-	c := s.State.Checkout
-	k := key{checkout: s.ID}
-	if s.State.Type == checkout.Type {
+	k, c := key{checkout: s.ID}, s.State.Checkout
+	switch refund, cancels := s.State.Refund, s.State.Cancellation; {
+	case refund != nil:
+		k.order, k.payment = refund.OrderID, refund.PaymentID
+	case cancels != nil:
+		k.order, k.payment = cancels.OrderID, cancels.PaymentID
+	default:
 		k.cart, k.order, k.payment = c.CartID, c.OrderID, c.PaymentID
 	}
 	return k
@@ -261,6 +265,15 @@ func (m *Module) strayPayments(ctx context.Context, all []payment.Standing) (key
 	for _, p := range all {
 		if p.Requested {
 			keys = append(keys, key{checkout: p.CheckoutID, order: p.OrderID, payment: p.ID})
+		}
+	}
+	orders, err := byIDs(ctx, m.Books.Orders, keys, func(k key) uuid.UUID { return k.order }, func(o order.Standing) uuid.UUID { return o.ID })
+	if err != nil {
+		return nil, err
+	}
+	for i, k := range keys { // where the payment names the cancellation, the order still names its checkout
+		if o := entry(orders, k.order); o != nil && o.Placed {
+			keys[i].checkout = o.CheckoutID
 		}
 	}
 	return m.strays(ctx, keys)
@@ -368,12 +381,18 @@ func (m *Module) read(ctx context.Context, keys []key, settled time.Time) ([]boo
 		return nil, err
 	}
 	old := make([]payment.Standing, 0, len(payments))
-	for _, p := range payments {
-		if !p.UpdatedAt.After(settled) { // the others need not be looked up
-			old = append(old, p)
+	for _, k := range keys {
+		p, s := entry(payments, k.payment), entry(stored, k.checkout)
+		// The others need not be looked up: they are young, or seen from their checkout.
+		if p != nil && !p.UpdatedAt.After(settled) && (s == nil || s.State.Type == checkout.Type) {
+			old = append(old, *p)
 		}
 	}
 	balances, err := m.Books.Balances(ctx, old)
+	if err != nil {
+		return nil, err
+	}
+	givingBack, err := m.givingBack(ctx, orders, payments)
 	if err != nil {
 		return nil, err
 	}
@@ -393,7 +412,9 @@ func (m *Module) read(ctx context.Context, keys []key, settled time.Time) ([]boo
 			b.cart = nil
 		}
 		b.begins = b.cart != nil && b.cart.UpdatedAt.After(settled.Add(-beginsWithin))
-		all[i] = b
+		if b.seesGivingBack(givingBack, settled) {
+			all[i] = b
+		}
 	}
 	return all, nil
 }
@@ -450,6 +471,9 @@ func (m *Module) findings(k key, b books) (found []Finding) {
 		add(checkAttention, "It waits for a person since "+b.saga.At.Format(time.RFC3339)+".", remedyAttention, nil)
 	}
 	if b.saga != nil && b.saga.Type != checkout.Type {
+		if detail := b.endsOfGivingBack(k.checkout); detail != "" {
+			add(checkEnds, detail, remedyEnds, nil)
+		}
 		return found
 	}
 	for _, p := range promises {

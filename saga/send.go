@@ -31,6 +31,7 @@ func (m *Module) send(ctx context.Context, saga uuid.UUID, d Do) Outcome {
 	case toVerify:
 		o, err := m.Rooms.VerifyPayment(ctx, saga, c.Verify)
 		return outcomeOfVerification(o, err)
+	case toBegin: // no step of a saga
 	}
 	return Outcome{Kind: StepFaulted, Error: "a command to no room"}
 }
