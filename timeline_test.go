@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/order"
 	"shopping-cart/saga"
 )
 
@@ -107,6 +108,55 @@ func TestTimeline(t *testing.T) {
 		require.Equal(t, 1, actors["provider"])
 		refuses(t, s.send(t, http.MethodGet, path, s.shopper(t).token, nil), http.StatusNotFound, "not_found")
 	})
+}
+
+// TestTimelineOfWhatWasGivenBack: refunds and the cancellation led to an order as it is, too.
+func TestTimelineOfWhatWasGivenBack(t *testing.T) {
+	t.Parallel()
+	s := open(t, databaseEach)
+	ada := s.shopper(t)
+	done, _ := ada.buys(t, 1000, "sim_refund_flaky")
+	var refunds []uuid.UUID
+	for _, pence := range []int64{300, 200} {
+		refunds = append(refunds, as[refundView](t, s.refunds(t, done.OrderID, pence, "Prefer", waiting), http.StatusCreated).ID)
+	}
+	as[orderView](t, ada.cancelsOrder(t, done.OrderID), http.StatusAccepted)
+	s.becomes(t, done.OrderID, order.StatusCancelled)
+	path := "/v1/orders/" + done.OrderID.String() + "/timeline"
+	var whole []entry
+	until(t, "all three have ended", func() bool {
+		whole = get[list[entry]](t, s, path+"?limit=100", s.admin).Data
+		ended := 0
+		for _, e := range whole {
+			if e.Type == "saga.ended" {
+				ended++
+			}
+		}
+		return ended == 4
+	})
+	require.Len(t, all[entry](t, s, path+"?limit=3"), len(whole), "each once, also in pages")
+	attempts := map[uuid.UUID]int{} // of giving back, by the saga that made them
+	given, cause := map[uuid.UUID]string{}, map[string]string{}
+	for _, e := range whole {
+		if e.Step != nil && (*e.Step == "payment.refund" || *e.Step == "payment.undo") {
+			attempts[e.Stream]++
+		}
+		if of := given[e.Causation]; of != "" {
+			cause[e.Type] = of
+		}
+		if e.Command != nil && e.FinishedAt == nil {
+			given[*e.Command] = e.Type
+		}
+	}
+	require.Equal(t, "payment.refund_ordered", cause["saga.refund_started"])
+	require.Equal(t, "order.cancellation_requested", cause["saga.cancellation_started"])
+	require.Len(t, attempts, 3)
+	for _, id := range refunds {
+		require.Greater(t, attempts[id], 1, "every attempt is told")
+	}
+	for _, e := range get[list[entry]](t, s, path+"?limit=100", ada.token).Data {
+		require.True(t, len(e.Data) == 0 || string(e.Data) == "null", "%s: %s", e.Type, e.Data)
+	}
 }
 
 func ofCommand(e entry) (id uuid.UUID) {

@@ -105,4 +105,5 @@ type Contact struct {
 type Trail struct {
 	CustomerID                    string
 	CartID, CheckoutID, PaymentID uuid.UUID
+	CancellationID                uuid.UUID // zero where it was not cancelled after it was sold
 }

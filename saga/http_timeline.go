@@ -11,7 +11,7 @@ import (
 // showTimeline tells how an order came about.
 //
 //	@Summary		Read what led to an order, oldest first
-//	@Description	The events of its cart, its checkout with every step and attempt, its payment and the order itself, webhooks as they came, and what operators did: by time, and nothing before its cause. What one entry gave as its command is the causation of what followed from it. Customers see whether it was them or the shop, and no data.
+//	@Description	The events of its cart, its checkout, refunds and cancellation with every step and attempt, its payment and the order itself, webhooks as they came, and what operators did: by time, and nothing before its cause. What one entry gave as its command is the causation of what followed from it. Customers see whether it was them or the shop, and no data.
 //	@ID				getOrderTimeline
 //	@Tags			orders
 //	@Security		Bearer

@@ -16,14 +16,15 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// TimelineEntry is something that led to an order as it is: an event of one of the four streams that the order names, or a
-// webhook as it came.
+// TimelineEntry is something that led to an order as it is: an event of the streams of its cart, its payment, the order itself and
+// its sagas, which are its checkout, its refunds and its cancellation; or a webhook as it came.
 type TimelineEntry struct {
 	ID          uuid.UUID       `json:"id" format:"uuid"`
 	At          time.Time       `json:"at"`
 	FinishedAt  *time.Time      `json:"finished_at" extensions:"x-nullable"` // of an attempt of a step, which began at At
 	Module      string          `json:"module" enums:"cart,order,payment,saga"`
-	Version     int64           `json:"version"` // of the stream of that module; 0 for a webhook
+	Stream      uuid.UUID       `json:"stream" format:"uuid"` // of that module; of a webhook its payment
+	Version     int64           `json:"version"`              // of that stream; 0 for a webhook
 	Type        string          `json:"type" example:"payment.captured"`
 	Step        *string         `json:"step" extensions:"x-nullable" example:"payment.charge"`
 	Actor       string          `json:"actor" example:"saga"`
@@ -32,6 +33,7 @@ type TimelineEntry struct {
 	Command     *uuid.UUID      `json:"command" format:"uuid" extensions:"x-nullable"`     // the command that it gave: the causation of what followed from it
 	Data        json.RawMessage `json:"data" swaggertype:"object" extensions:"x-nullable"` // for operators only
 
+	lane    int // of a stream
 	webhook payment.Received
 }
 
@@ -41,51 +43,75 @@ const webhookReceived = "webhook.received"
 // place is how far a reader of a timeline has come: in each stream, and among the webhooks. So a page goes on where the last
 // one ended, whatever happened in between.
 type place struct {
-	Cart     int64     `json:"cart"`
-	Order    int64     `json:"order"`
-	Payment  int64     `json:"payment"`
-	Saga     int64     `json:"saga"`
-	At       time.Time `json:"at"` // of the last webhook
+	Versions []int64   `json:"versions"` // by lane
+	At       time.Time `json:"at"`       // of the last webhook
 	Provider string    `json:"provider"`
 	ID       string    `json:"id"`
 }
 
 func (p place) past(e TimelineEntry) place {
-	switch {
-	case e.Type == webhookReceived:
+	if e.Type == webhookReceived {
 		p.At, p.Provider, p.ID = e.webhook.ReceivedAt, e.webhook.Provider, e.webhook.ID
-	case e.Module == "cart":
-		p.Cart = e.Version
-	case e.Module == "order":
-		p.Order = e.Version
-	case e.Module == "payment":
-		p.Payment = e.Version
-	case e.Module == "saga":
-		p.Saga = e.Version
+		return p
 	}
+	versions := make([]int64, max(len(p.Versions), e.lane+1))
+	copy(versions, p.Versions)
+	versions[e.lane] = e.Version
+	p.Versions = versions
 	return p
+}
+
+func (p place) in(lane int) int64 {
+	if lane < len(p.Versions) {
+		return p.Versions[lane]
+	}
+	return 0
+}
+
+// streamOf is a stream of a module.
+type streamOf struct {
+	module string
+	store  *eventstore.Store
+	id     uuid.UUID // zero: there is none yet
+}
+
+// streams are those that led to an order, each in a lane of its own, which stays its: a payment's refunds are never fewer.
+func (m *Module) streams(ctx context.Context, orderID uuid.UUID, t order.Trail) ([]streamOf, error) {
+	lanes := []streamOf{
+		{"cart", m.Stores["cart"], t.CartID}, {"saga", m.store, t.CheckoutID}, {"order", m.Stores["order"], orderID},
+		{"payment", m.Stores["payment"], t.PaymentID}, {"saga", m.store, t.CancellationID},
+	}
+	paid, err := m.Books.Payments.Of(ctx, []uuid.UUID{t.PaymentID})
+	for _, p := range paid {
+		for _, r := range p.Refunds {
+			if r.Ordered { // what an undo gives back, its saga tells
+				lanes = append(lanes, streamOf{"saga", m.store, r.ID})
+			}
+		}
+	}
+	return lanes, err
 }
 
 // timeline is what led to an order after a place, at most n entries. Each store is asked by itself, so it does not matter which
 // database it is in.
 func (m *Module) timeline(ctx context.Context, orderID uuid.UUID, t order.Trail, from place, n int) ([]TimelineEntry, error) {
+	streams, err := m.streams(ctx, orderID, t)
+	if err != nil {
+		return nil, err
+	}
 	var lanes [][]TimelineEntry
-	for _, of := range []struct {
-		module string
-		store  *eventstore.Store
-		stream uuid.UUID
-		after  int64
-	}{
-		{"cart", m.Stores["cart"], t.CartID, from.Cart}, {"saga", m.store, t.CheckoutID, from.Saga},
-		{"order", m.Stores["order"], orderID, from.Order}, {"payment", m.Stores["payment"], t.PaymentID, from.Payment},
-	} {
-		events, err := of.store.ReadStream(ctx, of.stream, of.after, n)
+	for i, of := range streams {
+		if of.id == uuid.Nil {
+			continue
+		}
+		events, err := of.store.ReadStream(ctx, of.id, from.in(i), n)
 		if err != nil {
 			return nil, err
 		}
 		var lane []TimelineEntry
 		for _, e := range events {
 			entry := entryOf(of.module, e)
+			entry.lane = i
 			if entry.Correlation == uuid.Nil { // a webhook, which knows of no checkout
 				entry.Correlation = t.CheckoutID
 			}
@@ -112,7 +138,7 @@ func (m *Module) timeline(ctx context.Context, orderID uuid.UUID, t order.Trail,
 // entryOf is an event. That of a saga may have been written long after what it tells of, so it names its own times.
 func entryOf(module string, e eventstore.Recorded) TimelineEntry {
 	entry := TimelineEntry{
-		ID: e.Meta.EventID, At: web.Time(e.At), Module: module, Version: e.Version, Type: e.Kind, Actor: e.Meta.Actor,
+		ID: e.Meta.EventID, At: web.Time(e.At), Module: module, Stream: e.Stream, Version: e.Version, Type: e.Kind, Actor: e.Meta.Actor,
 		Correlation: e.Meta.Correlation, Causation: e.Meta.Causation, Data: e.Data,
 	}
 	var told struct {
@@ -120,6 +146,9 @@ func entryOf(module string, e eventstore.Recorded) TimelineEntry {
 		BeganAt    time.Time `json:"began_at"`
 		At         time.Time `json:"at"`
 		CheckoutID uuid.UUID `json:"checkout_id"`
+
+		ID             uuid.UUID `json:"id"` // of a refund
+		CancellationID uuid.UUID `json:"cancellation_id"`
 	}
 	_ = json.Unmarshal(e.Data, &told) // what it does not tell, or tells otherwise, stays out
 	switch {
@@ -133,10 +162,18 @@ func entryOf(module string, e eventstore.Recorded) TimelineEntry {
 			entry.At, entry.FinishedAt, entry.Command = web.Time(told.BeganAt), optional(told.At), &gave
 		}
 	case e.Kind == cart.CheckedOut{}.Kind():
-		gave := commandID(told.CheckoutID, "start")
-		entry.Command = &gave
+		entry.Command = startOfSaga(told.CheckoutID)
+	case e.Kind == payment.RefundOrdered{}.Kind():
+		entry.Command = startOfSaga(told.ID)
+	case e.Kind == order.CancellationRequested{}.Kind():
+		entry.Command = startOfSaga(told.CancellationID)
 	}
 	return entry
+}
+
+func startOfSaga(id uuid.UUID) *uuid.UUID {
+	start := commandID(id, "start")
+	return &start
 }
 
 func entryOfWebhook(w payment.Received, t order.Trail) (TimelineEntry, error) {
@@ -148,7 +185,7 @@ func entryOfWebhook(w payment.Received, t order.Trail) (TimelineEntry, error) {
 	}
 	id := w.Wakes()
 	return TimelineEntry{
-		ID: id, At: web.Time(w.ReceivedAt), Module: "payment", Type: webhookReceived, Actor: w.Provider,
+		ID: id, At: web.Time(w.ReceivedAt), Module: "payment", Stream: t.PaymentID, Type: webhookReceived, Actor: w.Provider,
 		Correlation: t.CheckoutID, Causation: id, Command: &id, Data: data, webhook: w,
 	}, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"shopping-cart/cart"
 	"shopping-cart/eventstore"
+	"shopping-cart/order"
 	"shopping-cart/payment"
 )
 
@@ -85,6 +86,13 @@ func TestTimelineEntries(t *testing.T) {
 		e := of("cart", cart.CheckedOut{}.Kind(), `{"checkout_id":"`+id.String()+`"}`)
 		require.Equal(t, commandID(id, "start"), *e.Command)
 	})
+	t.Run("AnOrderedRefundAndACancellationStartTheirs", func(t *testing.T) {
+		t.Parallel()
+		e := of("payment", payment.RefundOrdered{}.Kind(), `{"id":"`+id.String()+`"}`)
+		require.Equal(t, commandID(id, "start"), *e.Command)
+		e = of("order", order.CancellationRequested{}.Kind(), `{"cancellation_id":"`+id.String()+`","checkout_id":"`+uuid.NewString()+`"}`)
+		require.Equal(t, commandID(id, "start"), *e.Command)
+	})
 	t.Run("WhatCannotBeReadIsShownAllTheSame", func(t *testing.T) {
 		t.Parallel()
 		e := of("saga", "saga.gilded", `{"at":7}`)
@@ -93,11 +101,12 @@ func TestTimelineEntries(t *testing.T) {
 	t.Run("APlaceIsWhereEachStreamStands", func(t *testing.T) {
 		t.Parallel()
 		var p place
-		for i, module := range []string{"cart", "order", "payment", "saga"} {
-			p = p.past(TimelineEntry{Module: module, Version: int64(i + 1)})
+		for _, e := range []TimelineEntry{{lane: 3, Version: 1}, {lane: 0, Version: 2}, {lane: 3, Version: 3}} {
+			p = p.past(e)
 		}
 		p = p.past(TimelineEntry{Module: "payment", Type: webhookReceived, webhook: payment.Received{Provider: "p", ID: "7", ReceivedAt: noon}})
-		require.Equal(t, place{Cart: 1, Order: 2, Payment: 3, Saga: 4, At: noon, Provider: "p", ID: "7"}, p)
+		require.Equal(t, place{Versions: []int64{2, 0, 0, 3}, At: noon, Provider: "p", ID: "7"}, p)
+		require.Equal(t, []int64{2, 0, 3, 0}, []int64{p.in(0), p.in(1), p.in(3), p.in(4)}, "one that has begun since is read from its start")
 	})
 	t.Run("CustomersSeeThemselvesAndTheShop", func(t *testing.T) {
 		t.Parallel()
