@@ -1,0 +1,69 @@
+package pgtest
+
+import (
+	"io"
+	"net"
+	"net/url"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// OverTCP relays connections to the database at a URL, whose server may have a socket only, until the test ends. It gives
+// the address of the relay.
+func OverTCP(t testing.TB, database string) (address string) {
+	t.Helper()
+	to, err := pgx.ParseConfig(database)
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go relay(client, to)
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// relay carries one connection. Where one side ends, so does the other.
+func relay(client net.Conn, to *pgx.ConnConfig) {
+	defer client.Close()
+	server, err := net.Dial(pgconn.NetworkAddress(to.Host, to.Port))
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	ended := make(chan struct{}, 2)
+	for _, way := range [2][2]net.Conn{{client, server}, {server, client}} {
+		go func() {
+			_, _ = io.Copy(way[1], way[0])
+			ended <- struct{}{}
+		}()
+	}
+	<-ended
+}
+
+// At is the URL of a database with another address, as that of a proxy before it.
+func At(t testing.TB, database, address string) string {
+	t.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	q := u.Query()
+	q.Del("host")
+	q.Del("port")
+	q.Set("sslmode", "disable")
+	u.Host, u.RawQuery = address, q.Encode()
+	return u.String()
+}
