@@ -23,6 +23,8 @@ type crowd struct {
 	*fleet
 	methods []string
 	shelf   []string
+	approve func(ctx context.Context, payment uuid.UUID) error           // the shopper at the bank; at the simulator unless it is set
+	after   func(ctx context.Context, p purchase) (kept bool, err error) // what a buyer does with a purchase; nil: keeps it
 
 	done    sync.WaitGroup
 	closes  context.CancelFunc // no new purchases
@@ -40,8 +42,12 @@ type crowd struct {
 const thought = 100 * time.Millisecond
 
 // shop lets so many buyers in. They go when the test ends, at the latest.
-func (f *fleet) shop(t *testing.T, buyers int, shelf, methods []string) *crowd {
+func (f *fleet) shop(t *testing.T, buyers int, shelf, methods []string, set ...func(*crowd)) *crowd {
 	c := &crowd{fleet: f, methods: methods, shelf: shelf, refusals: map[string]int{}, failed: make(chan struct{})}
+	c.approve = c.approvesAtSimulator
+	for _, s := range set {
+		s(c)
+	}
 	var shopping context.Context
 	shopping, c.giveUp = context.WithCancel(t.Context())
 	c.closing, c.closes = context.WithCancel(shopping)
@@ -68,7 +74,11 @@ func (c *crowd) buysOne(ctx context.Context, method string) error {
 	if err == nil && p.status == http.StatusAccepted {
 		err = c.seesThrough(ctx, p)
 	}
-	if err == nil {
+	kept := true
+	if err == nil && c.after != nil {
+		kept, err = c.after(ctx, p)
+	}
+	if err == nil && kept {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.bought = append(c.bought, p)
@@ -87,13 +97,18 @@ func (c *crowd) seesThrough(ctx context.Context, p purchase) error {
 			return fmt.Errorf("checkout %s needs attention: %+v", p.checkout, now.Steps)
 		}
 		if now.Status == saga.RequiresAction {
-			// It may be gone, or somebody may have cancelled it, in the meantime.
-			if _, err := c.insists(ctx, http.MethodPost, "/simulator/payments/"+now.PaymentID.String()+"/approve", "", nil); err != nil {
+			if err := c.approve(ctx, *now.PaymentID); err != nil {
 				return err
 			}
 			pause(ctx, 50*time.Millisecond) // until the bank's word has gone round
 		}
 	}
+}
+
+// approvesAtSimulator: what is approved may be gone, or somebody may have cancelled it, in the meantime.
+func (c *crowd) approvesAtSimulator(ctx context.Context, payment uuid.UUID) error {
+	_, err := c.insists(ctx, http.MethodPost, "/simulator/payments/"+payment.String()+"/approve", "", nil)
+	return err
 }
 
 // insists has an answer of some replica, and holds every refusal on the way there against what is documented: 503 with

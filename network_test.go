@@ -126,33 +126,53 @@ func some(luck *rand.Rand, name string, from, to int64) map[string]int64 {
 	return map[string]int64{name: from + luck.Int64N(to-from)}
 }
 
-var troubles = []trouble{
-	{"slow", func(luck *rand.Rand) []toxic {
-		return []toxic{
-			up("latency", map[string]int64{"latency": 10 + luck.Int64N(100), "jitter": 10}),
-			down("latency", map[string]int64{"latency": 10 + luck.Int64N(300), "jitter": 10 + luck.Int64N(200)}),
-		}
-	}},
-	{"narrow", func(luck *rand.Rand) []toxic {
-		return []toxic{up("bandwidth", some(luck, "rate", 3, 60)), down("bandwidth", some(luck, "rate", 3, 60))}
-	}},
-	{"in crumbs", func(luck *rand.Rand) []toxic {
-		return []toxic{down("slicer", map[string]int64{"average_size": 1 + luck.Int64N(400), "size_variation": 0, "delay": luck.Int64N(2000)})}
-	}},
-	{"requests reset", func(luck *rand.Rand) []toxic { return []toxic{up("reset_peer", some(luck, "timeout", 0, 200))} }},
-	{"answers reset", func(luck *rand.Rand) []toxic { return []toxic{down("reset_peer", some(luck, "timeout", 0, 200))} }},
-	{"requests cut short", func(luck *rand.Rand) []toxic { return []toxic{up("limit_data", some(luck, "bytes", 1, 9000))} }},
-	{"answers cut short", func(luck *rand.Rand) []toxic { return []toxic{down("limit_data", some(luck, "bytes", 1, 3000))} }},
-	{"closed late", func(luck *rand.Rand) []toxic {
-		return []toxic{up("slow_close", some(luck, "delay", 100, 1500)), down("limit_data", some(luck, "bytes", 1, 3000))}
-	}},
-	{"requests lost", func(*rand.Rand) []toxic { return []toxic{up("timeout", map[string]int64{"timeout": 0})} }},
-	{"answers lost", func(*rand.Rand) []toxic { return []toxic{down("timeout", map[string]int64{"timeout": 0})} }},
-	{"a black hole", func(*rand.Rand) []toxic {
-		return []toxic{up("timeout", map[string]int64{"timeout": 0}), down("timeout", map[string]int64{"timeout": 0})}
-	}},
-	{"half open", func(*rand.Rand) []toxic { return []toxic{up("silence", nil), down("silence", nil)} }},
-	{"cut", func(*rand.Rand) []toxic { return nil }},
+// troubles by what the other side notices: nothing but delay, an end, or nothing at all.
+var troubles = [][]trouble{
+	{
+		{"slow", func(luck *rand.Rand) []toxic {
+			return []toxic{
+				up("latency", map[string]int64{"latency": 10 + luck.Int64N(100), "jitter": 10}),
+				down("latency", map[string]int64{"latency": 10 + luck.Int64N(300), "jitter": 10 + luck.Int64N(200)}),
+			}
+		}},
+		{"too slow", func(luck *rand.Rand) []toxic { return []toxic{down("latency", some(luck, "latency", 600, 1500))} }},
+		{"narrow", func(luck *rand.Rand) []toxic {
+			return []toxic{up("bandwidth", some(luck, "rate", 3, 60)), down("bandwidth", some(luck, "rate", 3, 60))}
+		}},
+		{"in crumbs", func(luck *rand.Rand) []toxic {
+			return []toxic{down("slicer", map[string]int64{"average_size": 1 + luck.Int64N(400), "size_variation": 0, "delay": luck.Int64N(2000)})}
+		}},
+	},
+	{
+		{"requests reset", func(luck *rand.Rand) []toxic { return []toxic{up("reset_peer", some(luck, "timeout", 0, 200))} }},
+		{"answers reset", func(luck *rand.Rand) []toxic { return []toxic{down("reset_peer", some(luck, "timeout", 0, 200))} }},
+		{"requests cut short", func(luck *rand.Rand) []toxic { return []toxic{up("limit_data", some(luck, "bytes", 1, 9000))} }},
+		{"answers cut short", func(luck *rand.Rand) []toxic { return []toxic{down("limit_data", some(luck, "bytes", 1, 3000))} }},
+		{"closed late", func(luck *rand.Rand) []toxic {
+			return []toxic{up("slow_close", some(luck, "delay", 100, 1500)), down("limit_data", some(luck, "bytes", 1, 3000))}
+		}},
+		{"cut", func(*rand.Rand) []toxic { return nil }},
+	},
+	{
+		{"requests lost", func(*rand.Rand) []toxic { return []toxic{up("timeout", map[string]int64{"timeout": 0})} }},
+		{"answers lost", func(*rand.Rand) []toxic { return []toxic{down("timeout", map[string]int64{"timeout": 0})} }},
+		{"a black hole", func(*rand.Rand) []toxic {
+			return []toxic{up("timeout", map[string]int64{"timeout": 0}), down("timeout", map[string]int64{"timeout": 0})}
+		}},
+		{"half open", func(*rand.Rand) []toxic { return []toxic{up("silence", nil), down("silence", nil)} }},
+	},
+}
+
+// inTurn deals troubles of each sort in turn, those of a sort in an order of chance.
+func inTurn(luck *rand.Rand) func(n int) trouble {
+	order := make([][]int, len(troubles))
+	for i, sort := range troubles {
+		order[i] = luck.Perm(len(sort))
+	}
+	return func(n int) trouble {
+		sort, at := n%len(troubles), n/len(troubles)
+		return troubles[sort][order[sort][at%len(order[sort])]]
+	}
 }
 
 // networkPlan says when, and for how long, a network fails.
@@ -207,9 +227,9 @@ func TestNetwork(t *testing.T) {
 	f.up(t).stocks(t, shelf[0], 60) // some go away empty-handed
 	c := f.shop(t, 8, shelf, append([]string{"sim_requires_action"}, methods...))
 	var spells []spell
-	order := luck.Perm(len(troubles))
+	deal := inTurn(luck)
 	for began := time.Now(); time.Since(began) < plan.until && (plan.few == 0 || len(spells) < plan.few); {
-		kind := troubles[order[len(spells)%len(order)]]
+		kind := deal(len(spells))
 		s := spell{name: kind.name, toxics: kind.draw(luck), victims: luck.Perm(3)[:1+2*luck.IntN(2)], lasted: between(luck, plan.lasts)}
 		c.shopsFor(t, between(luck, plan.every))
 		for _, i := range s.victims {
@@ -226,7 +246,7 @@ func TestNetwork(t *testing.T) {
 		t.Log(s)
 		spells = append(spells, s)
 	}
-	f.awaitAnswers(t, 100)
+	f.awaitAnswers(t, 50)
 	bought := c.goes(t)
 	s := f.up(t)
 	s.keepsPromises(t)

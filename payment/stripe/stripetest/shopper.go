@@ -87,3 +87,41 @@ func Sign(secret string, at time.Time, body []byte) string {
 	fmt.Fprintf(mac, "%d.%s", at.Unix(), body)
 	return fmt.Sprintf("t=%d,v1=%s", at.Unix(), hex.EncodeToString(mac.Sum(nil)))
 }
+
+// Account is what became of a payment, over all its intents, in minor units.
+type Account struct {
+	Intents            int
+	Open               int64 // may still be captured, or authorized by who holds the client secret
+	Received, Refunded int64
+	Captured           int // how many of the intents
+}
+
+// Accounts are those of all payments, by our reference.
+func (s *Server) Accounts() map[string]Account {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all, of := map[string]Account{}, map[string]string{}
+	for _, i := range s.intents {
+		of[i.ID] = i.Metadata["payment"]
+		a := all[of[i.ID]]
+		a.Intents++
+		a.Received += i.Received
+		switch i.Status {
+		case "succeeded":
+			a.Captured++
+		case "canceled":
+		default:
+			a.Open += i.Amount
+		}
+		all[of[i.ID]] = a
+	}
+	for _, r := range s.refunds {
+		if r.Status == "failed" {
+			continue
+		}
+		a := all[of[r.Intent]]
+		a.Refunded += r.Amount
+		all[of[r.Intent]] = a
+	}
+	return all
+}
