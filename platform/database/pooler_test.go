@@ -65,7 +65,7 @@ func TestTransactionPooler(t *testing.T) {
 			require.NoError(t, err)
 			defer p.Close()
 			for range 3 {
-				require.Equal(t, []string{"force_generic_plan", "off", "off", "10s"}, inBatch(t, p,
+				require.Equal(t, []string{"force_generic_plan", "off", "off", "8s"}, inBatch(t, p,
 					"plan_cache_mode", "enable_seqscan", "enable_hashjoin", "statement_timeout"))
 				for _, pool := range []*pgxpool.Pool{p.Write, p.Query, p.Control} {
 					require.Equal(t, "auto", setting(t, pool, "plan_cache_mode"))

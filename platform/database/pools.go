@@ -58,7 +58,7 @@ func Open(ctx context.Context, url string, o Options) (*Pools, error) {
 	p := &Pools{}
 	before := &gate{log: o.Log}
 	for pool, purpose := range map[**pgxpool.Pool]purpose{
-		&p.Write:   {orDefault(o.Write, 3), writeSettings, 15 * time.Second, true},
+		&p.Write:   {orDefault(o.Write, 3), writeSettings, 10 * time.Second, true},
 		&p.Query:   {orDefault(o.Query, 8), querySettings, 20 * time.Second, false},
 		&p.Control: {orDefault(o.Control, 4), controlSettings, 35 * time.Second, false},
 	} {
@@ -146,7 +146,7 @@ func (p *Pools) open(ctx context.Context, url string, o Options, of purpose, bef
 		p.Begin = of.settings.forTransaction()
 	}
 	c.MaxConnLifetimeJitter = 10 * time.Minute
-	c.PingTimeout = 5 * time.Second
+	c.PingTimeout = 2 * time.Second // a request may meet several that are silent
 	prepare(c.ConnConfig, o.Application)
 	of.configure(c, pooler)
 	c.ConnConfig.Tracer = watch{before, cmp.Or(o.limit, of.limit)}

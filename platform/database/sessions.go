@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,19 +29,26 @@ const (
 // settings are what the sessions of a pool have: names and values.
 type settings [][2]string
 
-// Every call is bounded, on the server too, so that a lost client holds no lock for long. And no plan turns into a scan of
+// Every call is bounded, on the server too, so that a client that stops halfway holds no lock for long. And no plan turns into a scan of
 // a table as that grows: a plan is kept, and at the time that it is made the table may be empty. Whatever is asked here
 // has an index, or is small for good.
 var (
 	// A batch names every row by its key, and its arrays vary in length from one batch to the next: a plan made once
 	// for look-ups by index is right for all of them.
-	writeSettings = append(bounded("10s"), settings{
+	writeSettings = append(bounded("8s"), settings{
 		{"plan_cache_mode", "force_generic_plan"}, {"enable_seqscan", "off"}, {"enable_bitmapscan", "off"},
 		{"enable_hashjoin", "off"}, {"enable_mergejoin", "off"},
 	}...)
 	querySettings   = append(bounded("15s"), settings{{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}}...)
 	controlSettings = append(bounded("30s"), settings{{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}}...)
 )
+
+// vanished has the server let go of a client that can no longer be reached, and of its locks, in 20 seconds. No other limit does where
+// the line breaks in the middle of a batch: the server then waits for its next statement as long as the system's keepalive lasts,
+// which is two hours. A pooler sees to that by itself.
+var vanished = settings{
+	{"tcp_keepalives_idle", "10"}, {"tcp_keepalives_interval", "5"}, {"tcp_keepalives_count", "2"}, {"tcp_user_timeout", "20s"},
+}
 
 func bounded(limit string) settings {
 	return settings{{"jit", "off"}, {"lock_timeout", "5s"}, {"statement_timeout", limit}, {"idle_in_transaction_session_timeout", limit}}
@@ -108,7 +116,7 @@ func (p purpose) configure(c *pgxpool.Config, pooler Pooler) {
 	// Set after connecting, not as start-up parameters: PgBouncer refuses those that it does not know.
 	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		readTimesInUTC(conn.TypeMap())
-		_, err := conn.Exec(ctx, p.settings.forSession(), pgx.QueryExecModeSimpleProtocol)
+		_, err := conn.Exec(ctx, slices.Concat(p.settings, vanished).forSession(), pgx.QueryExecModeSimpleProtocol)
 		return err
 	}
 }
