@@ -227,7 +227,7 @@ func (b *bank) charges(t *testing.T) []time.Duration {
 func (b *bank) booksAgree(t *testing.T, in map[string]querier) {
 	t.Helper()
 	var wrong []string
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*patience) // who failed often pauses for up to one and a half minutes
 	defer cancel()
 	kept := eventually(ctx, func() bool {
 		ours, err := readBooks(ctx, in)
@@ -250,6 +250,11 @@ func (b *bank) booksAgree(t *testing.T, in map[string]querier) {
 		ours.oneOrderPerCheckout(says)
 		ours.noOversell(says)
 		ours.nothingUnderWay(says)
+		for id, s := range ours.sagas {
+			if !s.Status.Ended() {
+				says("%s: %+v", id, s.Steps)
+			}
+		}
 		return len(wrong) == 0
 	})
 	require.True(t, kept, "the books differ: %q", wrong)
