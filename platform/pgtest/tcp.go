@@ -38,7 +38,8 @@ func OverTCP(t testing.TB, database string) (address string) {
 // relay carries one connection. Where one side ends, so does the other.
 func relay(client net.Conn, to *pgx.ConnConfig) {
 	defer client.Close()
-	server, err := net.Dial(pgconn.NetworkAddress(to.Host, to.Port))
+	network, address := pgconn.NetworkAddress(to.Host, to.Port)
+	server, err := net.Dial(network, address)
 	if err != nil {
 		return
 	}
