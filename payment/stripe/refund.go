@@ -71,7 +71,9 @@ func (p *Provider) refunds(ctx context.Context, id string) (done, underWay []str
 		case api.RefundStatusFailed, api.RefundStatusCanceled:
 		case api.RefundStatusSucceeded:
 			done = append(done, key)
-		default: // pending, or of a status that is not known here
+		case api.RefundStatusPending, api.RefundStatusRequiresAction:
+			underWay = append(underWay, key)
+		default: // of a status that is not known here
 			underWay = append(underWay, key)
 		}
 	}
