@@ -125,11 +125,11 @@ func TestDeadProvider(t *testing.T) {
 	t.Cleanup(func() {
 		if t.Failed() {
 			for _, c := range begun {
-				t.Log(c.ID, s.chargings(t, c.ID))
+				t.Log(c.ID, s.tries(t, saga.ChargeMoney, c.ID))
 			}
 		}
 	})
-	until(t, "one has to wait for long", func() bool { return s.pausesFor(t, begun) > 3*time.Second })
+	until(t, "one has to wait for long", func() bool { return s.pausesFor(t, saga.ChargeMoney, idsOfCheckouts(begun)) > 3*time.Second })
 	opens()
 
 	early := 0
@@ -138,7 +138,7 @@ func TestDeadProvider(t *testing.T) {
 		require.Equal(t, []string{"authorize", "capture"}, s.ledger(t, *done.PaymentID))
 		require.Equal(t, order.StatusConfirmed, get[orderView](t, s, "/v1/orders/"+done.OrderID.String(), ada.token).Status)
 		require.Equal(t, cart.StatusCheckedOut, ada.cart(t, done.CartID).Status)
-		if s.cameEarly(t, done.ID) {
+		if s.cameEarly(t, saga.ChargeMoney, done.ID) {
 			early++
 		}
 	}
@@ -146,31 +146,89 @@ func TestDeadProvider(t *testing.T) {
 	require.True(t, s.breakerIs(t, "closed"))
 }
 
-// charging is how a charge went, as its saga tells.
-type charging struct {
+// TestDeadProviderGivesBackLater: refunds and cancellations that were asked for meanwhile wait too, and go on when it is back.
+func TestDeadProviderGivesBackLater(t *testing.T) {
+	t.Parallel()
+	s := open(t, oneDatabase, func(_ testing.TB, c *config.Config) { c.PaymentConcurrency = 8 })
+	sku := s.sells(t, 1250)
+	s.stocks(t, sku, 100)
+	var sold []checkoutView
+	for range 24 {
+		ada := s.shopper(t)
+		sold = append(sold, as[checkoutView](t, ada.checksOut(t, ada.fills(t, sku), "sim_ok", waiting), http.StatusCreated))
+	}
+	opens := s.bankCloses(t)
+	var backs []uuid.UUID
+	for i, c := range sold {
+		path, body := "/v1/orders/"+c.OrderID.String(), map[string]any{"reason": "Broken."}
+		if i%2 == 0 {
+			as[orderView](t, s.send(t, http.MethodPost, path+"/cancel", s.admin, body, "Idempotency-Key", "c"+path), http.StatusAccepted)
+			continue
+		}
+		backs = append(backs, as[refundView](t, s.refunds(t, c.OrderID, 250), http.StatusAccepted).ID)
+	}
+	until(t, "the breaker opens", func() bool { return s.breakerIs(t, "open") })
+	var cancellations []uuid.UUID
+	for _, v := range get[list[saga.View]](t, s, "/v1/admin/sagas?limit=100&type=cancellation", s.admin).Data {
+		cancellations = append(cancellations, v.ID)
+	}
+	require.Len(t, cancellations, 12)
+	until(t, "some of both have to wait for long", func() bool {
+		return s.pausesFor(t, saga.RefundMoney, backs) > 3*time.Second && s.pausesFor(t, saga.UndoPayment, cancellations) > 3*time.Second
+	})
+	opens()
+	for i, c := range sold {
+		if i%2 == 0 {
+			s.becomes(t, c.OrderID, order.StatusCancelled)
+		}
+		until(t, "the money is back", func() bool { return len(s.ledger(t, *c.PaymentID)) == 3 })
+	}
+	for step, ids := range map[string][]uuid.UUID{saga.RefundMoney: backs, saga.UndoPayment: cancellations} {
+		early := 0
+		for _, id := range ids {
+			until(t, "it has ended", func() bool {
+				return get[saga.View](t, s, "/v1/admin/sagas/"+id.String(), s.admin).Status == saga.Completed
+			})
+			if s.cameEarly(t, step, id) {
+				early++
+			}
+		}
+		require.Positive(t, early, "nobody was told that the provider is back: %s", step)
+	}
+}
+
+// try is how an attempt of a step went, as its saga tells.
+type try struct {
 	Step    string    `json:"step"`
 	BeganAt time.Time `json:"began_at"`
 	At      time.Time `json:"at"`
 	RetryAt time.Time `json:"retry_at"`
 }
 
-func (s *site) chargings(t *testing.T, checkout uuid.UUID) (found []charging) {
+func (s *site) tries(t *testing.T, step string, id uuid.UUID) (found []try) {
 	t.Helper()
-	for _, e := range get[saga.View](t, s, "/v1/admin/sagas/"+checkout.String(), s.admin).Events {
-		var c charging
+	for _, e := range get[saga.View](t, s, "/v1/admin/sagas/"+id.String(), s.admin).Events {
+		var c try
 		require.NoError(t, json.Unmarshal(e.Data, &c))
-		if c.Step == saga.ChargeMoney {
+		if c.Step == step {
 			found = append(found, c)
 		}
 	}
 	return found
 }
 
-// pausesFor is the longest pause that one of them makes now, on its own.
-func (s *site) pausesFor(t *testing.T, all []checkoutView) (longest time.Duration) {
-	t.Helper()
+func idsOfCheckouts(all []checkoutView) (ids []uuid.UUID) {
 	for _, c := range all {
-		if tries := s.chargings(t, c.ID); len(tries) > 0 {
+		ids = append(ids, c.ID)
+	}
+	return ids
+}
+
+// pausesFor is the longest pause that one of them makes now, on its own.
+func (s *site) pausesFor(t *testing.T, step string, sagas []uuid.UUID) (longest time.Duration) {
+	t.Helper()
+	for _, id := range sagas {
+		if tries := s.tries(t, step, id); len(tries) > 0 {
 			last := tries[len(tries)-1]
 			longest = max(longest, last.RetryAt.Sub(last.At))
 		}
@@ -178,10 +236,10 @@ func (s *site) pausesFor(t *testing.T, all []checkoutView) (longest time.Duratio
 	return longest
 }
 
-// cameEarly reports whether a charge went well before its turn.
-func (s *site) cameEarly(t *testing.T, checkout uuid.UUID) bool {
+// cameEarly reports whether a step went well before its turn.
+func (s *site) cameEarly(t *testing.T, step string, id uuid.UUID) bool {
 	t.Helper()
-	tries := s.chargings(t, checkout)
+	tries := s.tries(t, step, id)
 	require.Greater(t, len(tries), 1)
 	return tries[len(tries)-1].BeganAt.Before(tries[len(tries)-2].RetryAt)
 }

@@ -17,6 +17,7 @@ type guard struct {
 	Provider
 	guarding
 	places chan struct{} // taken by calls in flight
+	aside  *aside
 	now    func() time.Time
 
 	mu      sync.Mutex
@@ -50,7 +51,7 @@ var (
 
 func newGuard(p Provider, c guarding) *guard {
 	return &guard{
-		Provider: p, guarding: c, places: make(chan struct{}, c.places), now: time.Now,
+		Provider: p, guarding: c, places: make(chan struct{}, c.places), aside: newAside(), now: time.Now,
 		opened: make(chan struct{}), held: map[uuid.UUID]bool{},
 	}
 }
@@ -90,12 +91,7 @@ func guarded[T any](
 	limited, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	answer, err = call(limited, c)
-	switch {
-	case err == nil:
-		outcome = callAnswered
-	case ctx.Err() != nil:
-		outcome = callForgone
-	}
+	outcome = endedAs(ctx, err)
 	return answer, err
 }
 
@@ -253,7 +249,7 @@ type Health struct {
 	Name     string
 	Breaker  string // closed, half_open or open
 	InFlight int    // calls
-	Held     int    // charges and undoings that wait until it can be asked again
+	Held     int    // checkouts, refunds and cancellations that wait until it can be asked again
 }
 
 // Health is how each provider fares.

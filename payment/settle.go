@@ -90,7 +90,7 @@ func (m *Module) silent(ctx context.Context, st stream, c Settle) error {
 	if err != nil {
 		return nil // it is not even configured any more
 	}
-	report, err := p.LookUp(ctx, callOf(st.ID, st.State, ask{operation: opLookUp}))
+	report, err := p.lookAside(ctx, callOf(st.ID, st.State, ask{operation: opLookUp}))
 	switch {
 	case err != nil:
 		return ctx.Err()

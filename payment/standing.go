@@ -120,7 +120,7 @@ func (m *Module) Balances(ctx context.Context, of []Standing) (map[uuid.UUID]Bal
 		if len(theirs) == 0 {
 			continue
 		}
-		found, err := m.balancesOf(ctx, p, theirs)
+		found, err := balancesOf(ctx, p, theirs)
 		if err != nil {
 			return nil, unreadable(p, err)
 		}
@@ -136,7 +136,7 @@ func (m *Module) Balances(ctx context.Context, of []Standing) (map[uuid.UUID]Bal
 	return balances, nil
 }
 
-func (m *Module) balancesOf(ctx context.Context, p Provider, of []Standing) ([]Balance, error) {
+func balancesOf(ctx context.Context, p *guard, of []Standing) ([]Balance, error) {
 	if book, ok := ledgerOf(p); ok {
 		references := make([]string, len(of))
 		for i, st := range of {
@@ -144,31 +144,7 @@ func (m *Module) balancesOf(ctx context.Context, p Provider, of []Standing) ([]B
 		}
 		return book.BalancesOf(ctx, references)
 	}
-	var all []Balance
-	for _, st := range of {
-		b, err := m.balanceOf(ctx, p, st)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, b)
-	}
-	return all, nil
-}
-
-// betweenLookUps leaves a provider's rate limit to those who pay.
-const betweenLookUps = 50 * time.Millisecond
-
-func (m *Module) balanceOf(ctx context.Context, p Provider, st Standing) (b Balance, err error) {
-	select {
-	case <-time.After(betweenLookUps):
-	case <-ctx.Done():
-		return b, ctx.Err()
-	}
-	report, err := p.LookUp(ctx, callOf(st.ID, st.state, ask{operation: opLookUp}))
-	if err != nil {
-		return b, err
-	}
-	return balanceIn(report, st), nil
+	return p.lookUps(ctx, of)
 }
 
 // balanceIn is what a look-up tells of the book.

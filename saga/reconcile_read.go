@@ -59,7 +59,7 @@ type page struct {
 }
 
 const (
-	checkoutsPage = 200
+	checkoutsPage = 100              // so that all of them can be looked up at a provider within one answer
 	foundAtMost   = 1000             // findings in one answer
 	beginsWithin  = 30 * time.Minute // by then, what starts a checkout was handled or is parked
 )

@@ -11,7 +11,7 @@ type Provider struct {
 	Name     string
 	Breaker  string // closed, half_open or open
 	InFlight int    // calls
-	Held     int    // charges and undoings that wait until it can be asked again
+	Held     int    // checkouts, refunds and cancellations that wait until it can be asked again
 }
 
 // providers reads how they fare at each scrape.

@@ -1,0 +1,102 @@
+package payment
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/money"
+)
+
+func standings(n int) (all []Standing) {
+	for range n {
+		id := uuid.New()
+		all = append(all, Standing{ID: id, Requested: true, Amount: money.Of(5, "GBP"), state: State{Provider: "line", CustomerID: id.String()}})
+	}
+	return all
+}
+
+// TestLookingAside: who compares books and who pays are in nobody's way.
+func TestLookingAside(t *testing.T) {
+	t.Parallel()
+	t.Run("HasNoVote", func(t *testing.T) {
+		t.Parallel()
+		w := watch(busy, 4, patientCall)
+		for _, one := range standings(breakerCalls) {
+			_, err := w.lookUps(t.Context(), []Standing{one})
+			require.ErrorContains(t, err, "503")
+		}
+		require.Equal(t, closed, w.breaker.standing(), "a rate limit on it is no shopper's")
+		require.Equal(t, breakerCalls, w.outcomes[callFailed], "it is counted all the same")
+		require.Empty(t, w.held)
+	})
+	t.Run("TakesNoPlace", func(t *testing.T) {
+		t.Parallel()
+		under, release := make(chan struct{}, asideAtOnce), make(chan struct{})
+		w := watch(func(context.Context) (Answer, error) {
+			under <- struct{}{}
+			<-release
+			return Answer{Status: Captured, Captured: 5}, nil
+		}, 1, patientCall)
+		var looking sync.WaitGroup
+		looking.Go(func() {
+			found, err := w.lookUps(t.Context(), standings(2*asideAtOnce))
+			if err != nil || len(found) != 2*asideAtOnce || found[0].Captured != 5 {
+				t.Errorf("%+v, %v", found, err)
+			}
+		})
+		for range asideAtOnce {
+			<-under
+		}
+		w.line.will(well)
+		_, err := w.Authorize(t.Context(), of(1))
+		require.NoError(t, err, "though as many as may are looking")
+		close(release)
+		looking.Wait()
+	})
+	t.Run("WaitsForNone", func(t *testing.T) {
+		t.Parallel()
+		w := watch(well, 1, patientCall)
+		w.places <- struct{}{} // and nobody gives it back
+		_, err := w.lookUps(t.Context(), standings(2))
+		require.NoError(t, err)
+	})
+	t.Run("NotWhileTheProviderIsLeftAlone", func(t *testing.T) {
+		t.Parallel()
+		w := watch(well, 4, patientCall)
+		w.opens(t)
+		w.line.will(well)
+		_, err := w.lookUps(t.Context(), standings(1))
+		require.ErrorIs(t, err, errOpen)
+		w.clock = w.clock.Add(breakerPause)
+		_, err = w.lookUps(t.Context(), standings(1))
+		require.NoError(t, err, "at night nobody else tries")
+		require.Equal(t, opened, w.breaker.standing(), "and it was no try")
+	})
+	t.Run("APersonsWordNeedsTheProvidersSilenceNotOurs", func(t *testing.T) {
+		t.Parallel()
+		w := watch(well, 1, patientCall)
+		m := &Module{providers: []*guard{w.guard}}
+		st := stream{ID: theID, State: given(requested{theOrder, theCheck, "ann", money.Of(5, "GBP"), "x", "line", noon})}
+		word := Settle{PaymentID: theID, Outcome: SettledCaptured}
+		w.places <- struct{}{} // too many calls are under way
+		require.ErrorIs(t, m.silent(t.Context(), st, word), errProviderAnswers)
+		<-w.places
+		w.opens(t) // and just now it failed others
+		w.line.will(well)
+		require.ErrorIs(t, m.silent(t.Context(), st, word), errProviderAnswers)
+		w.line.will(busy)
+		require.NoError(t, m.silent(t.Context(), st, word))
+	})
+	t.Run("EndsWithWhoAsked", func(t *testing.T) {
+		t.Parallel()
+		w := watch(dead, 4, patientCall)
+		ctx, cancel := context.WithCancel(t.Context())
+		w.line.will(func(inner context.Context) (Answer, error) { cancel(); return dead(inner) })
+		_, err := w.lookUps(ctx, standings(2))
+		require.ErrorIs(t, err, context.Canceled)
+	})
+}
