@@ -1,14 +1,17 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/order"
+	"shopping-cart/payment"
 	"shopping-cart/saga"
 )
 
@@ -26,6 +29,25 @@ func TestContactsAreErased(t *testing.T) {
 			before := s.order(t, sold.OrderID)
 			require.Equal(t, "ada@example.com", *before.Email)
 
+			bodies := func() (kept []string) { // what webhooks hold, of whose payment
+				db, err := pgx.Connect(t.Context(), s.urls["payment"])
+				require.NoError(t, err)
+				defer db.Close(context.Background())
+				rows, err := db.Query(t.Context(), "select reference from payment.webhooks where body <> '' order by 1")
+				require.NoError(t, err)
+				kept, err = pgx.CollectRows(rows, pgx.RowTo[string])
+				require.NoError(t, err)
+				return kept
+			}
+			var waits []string
+			for _, shop := range []shopper{ada, eve} {
+				c := shop.asksForAction(t, shop.fills(t, sku), "sim_requires_action")
+				require.Equal(t, http.StatusOK, s.bank(t, *c.PaymentID, "deny").StatusCode)
+				shop.reaches(t, c.ID, saga.Failed)
+				waits = append(waits, c.PaymentID.String())
+			}
+			require.Subset(t, bodies(), waits)
+
 			erases := func(customer string, headers ...string) answer {
 				return s.send(t, http.MethodDelete, "/v1/customers/"+customer+"/contacts", s.admin, nil, headers...)
 			}
@@ -38,6 +60,12 @@ func TestContactsAreErased(t *testing.T) {
 			require.Equal(t, http.StatusNoContent, erases(url.PathEscape("no/body ü")).StatusCode)
 			refuses(t, erases("a%00b"), http.StatusUnprocessableEntity, "validation_failed")
 
+			require.NotContains(t, bodies(), waits[0], "what the provider said of her")
+			require.Contains(t, bodies(), waits[1])
+			come := get[list[payment.WebhookView]](t, s, "/v1/admin/webhooks?reference="+waits[0], s.admin).Data
+			require.Len(t, come, 1, "that it came is kept")
+			require.Equal(t, http.StatusAccepted, s.send(t, http.MethodPost, "/v1/admin/webhooks/"+come[0].ID+"/replay", s.admin, nil).StatusCode)
+
 			after := s.order(t, sold.OrderID)
 			require.Nil(t, after.Email)
 			require.Equal(t, "null", string(after.ShippingAddress))
@@ -49,8 +77,9 @@ func TestContactsAreErased(t *testing.T) {
 			require.Equal(t, order.StatusConfirmed, late.Status)
 			require.Nil(t, late.Email, "that of a checkout under way is gone too")
 			found := get[list[orderView]](t, s, "/v1/admin/orders?email=ada@example.com", s.admin).Data
-			require.Len(t, found, 1, "whoever searches finds only what is kept")
-			require.Equal(t, hers.OrderID, found[0].ID)
+			require.Len(t, found, 2, "whoever searches finds only what is kept")
+			require.Equal(t, hers.OrderID, found[1].ID)
+			require.Equal(t, eve.id.String(), found[0].CustomerID)
 			require.Equal(t, "ada@example.com", *s.order(t, hers.OrderID).Email)
 		})
 	}

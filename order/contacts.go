@@ -29,6 +29,18 @@ func (m *Module) DropContact(ctx context.Context, id uuid.UUID) error {
 	})
 }
 
+// eraseElsewhere drops what is kept of a customer beside their payments. Those of all their orders, also of such that never became
+// one: an order is placed before its payment is asked for.
+func (m *Module) eraseElsewhere(ctx context.Context, customer string) error {
+	var payments []uuid.UUID
+	err := m.views.WithContext(ctx).Table("orders.streams").Where("kind = 'order' and customer = ?", customer).
+		Pluck("(state->>'payment_id')::uuid", &payments).Error
+	if err != nil {
+		return fmt.Errorf("find the payments of a customer: %w", err)
+	}
+	return m.erase(ctx, payments)
+}
+
 // also writes rows beside the streams, in the same batches as the commands: no transaction of their own.
 func (m *Module) also(ctx context.Context, write func(*eventstore.Tx)) error {
 	_, err := m.store.Do(ctx, eventstore.Command{Decide: func(tx *eventstore.Tx) error {

@@ -15,7 +15,7 @@ import (
 // deleteContacts erases the personal data of a customer.
 //
 //	@Summary		Erase a customer's personal data
-//	@Description	E-mail and postal addresses of all orders, and of checkouts under way. The orders stay, with their lines, totals and numbers, and show no contact. For operators: scope `admin`.
+//	@Description	E-mail and postal addresses of all orders, and of checkouts under way, and what the provider's webhooks about their payments held. The orders stay, with their lines, totals and numbers, and show no contact. For operators: scope `admin`.
 //	@ID				eraseContacts
 //	@Tags			operators
 //	@Security		BearerAuth
@@ -42,6 +42,9 @@ func (m *Module) deleteContacts(c echo.Context) error {
 		return nil
 	}})
 	if err != nil {
+		return err
+	}
+	if err := m.eraseElsewhere(ctx, customer); err != nil { // also of a replay: once it is answered, all is gone
 		return err
 	}
 	if receipt.Replayed {

@@ -49,6 +49,8 @@ type Config struct {
 
 	// CheckoutEnded reports whether a checkout does nothing more; nil: all have ended.
 	CheckoutEnded func(ctx context.Context, checkout uuid.UUID) (bool, error)
+	// Erase drops what else is kept of the people who made payments; nil: nothing is.
+	Erase func(ctx context.Context, payments []uuid.UUID) error
 }
 
 // Module is the order module.
@@ -60,6 +62,7 @@ type Module struct {
 	log     *slog.Logger
 
 	checkoutEnded func(ctx context.Context, checkout uuid.UUID) (bool, error)
+	erase         func(ctx context.Context, payments []uuid.UUID) error
 }
 
 // New makes the module. Its store commits once the committer runs.
@@ -69,6 +72,9 @@ func New(c Config) *Module {
 	if c.CheckoutEnded == nil {
 		c.CheckoutEnded = func(context.Context, uuid.UUID) (bool, error) { return true, nil }
 	}
+	if c.Erase == nil {
+		c.Erase = func(context.Context, []uuid.UUID) error { return nil }
+	}
 	return &Module{
 		store:   store,
 		views:   c.Views,
@@ -76,7 +82,7 @@ func New(c Config) *Module {
 		run: eventstore.RunConfig{Alone: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
 			c.Log.Error("the order module will try again", slog.Any("error", err))
 		}},
-		log: c.Log, checkoutEnded: c.CheckoutEnded,
+		log: c.Log, checkoutEnded: c.CheckoutEnded, erase: c.Erase,
 	}
 }
 

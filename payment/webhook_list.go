@@ -76,6 +76,19 @@ func (m *Module) WebhooksOf(ctx context.Context, paymentID uuid.UUID, last Recei
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[Received])
 }
 
+// Erase drops what the webhooks of payments hold: a provider may name the shopper there. That they came is kept, and they can be
+// replayed.
+func (m *Module) Erase(ctx context.Context, payments []uuid.UUID) error {
+	references := make([]string, len(payments))
+	for i, id := range payments {
+		references[i] = id.String()
+	}
+	if _, err := m.query.Exec(ctx, "update payment.webhooks set body = '' where reference = any($1) and body <> ''", references); err != nil {
+		return fmt.Errorf("erase what webhooks hold: %w", err)
+	}
+	return nil
+}
+
 const (
 	findWebhook = `select type, reference from payment.webhooks where provider = $1 and id = $2`
 	// Where it was kept as one of nobody's, its payment has come since.
