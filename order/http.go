@@ -168,7 +168,7 @@ func (m *Module) postFulfil(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := noBody(c); err != nil {
+	if err := web.NoBody(c); err != nil {
 		return err
 	}
 	write, err := web.WriteOf(c, web.KeyRequired)
@@ -191,15 +191,6 @@ func (m *Module) postFulfil(c echo.Context) error {
 	}
 	web.ETag(c, o.Version)
 	return c.JSON(http.StatusOK, view)
-}
-
-// noBody lets an empty body and an empty object pass.
-func noBody(c echo.Context) error {
-	raw, err := web.Raw(c)
-	if err == nil && len(raw) > 0 {
-		_, err = web.Body[struct{}](c)
-	}
-	return err
 }
 
 // listAll answers the orders of all customers.

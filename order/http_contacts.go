@@ -30,7 +30,7 @@ func (m *Module) deleteContacts(c echo.Context) error {
 	if !ok || !utf8.ValidString(customer) || strings.ContainsRune(customer, 0) {
 		return web.Refused("id", "invalid", "It must be text without NUL.")
 	}
-	if err := noBody(c); err != nil {
+	if err := web.NoBody(c); err != nil {
 		return err
 	}
 	write, err := web.WriteOf(c)

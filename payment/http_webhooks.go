@@ -89,7 +89,7 @@ func (m *Module) replayWebhook(c echo.Context) error {
 	if !ok || !found || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 		return errNoWebhook
 	}
-	if err := noBody(c); err != nil {
+	if err := web.NoBody(c); err != nil {
 		return err
 	}
 	write, err := web.WriteOf(c)
@@ -106,13 +106,4 @@ func (m *Module) replayWebhook(c echo.Context) error {
 		m.log.InfoContext(c.Request().Context(), "a webhook is replayed", "webhook", text, "actor", write.Actor)
 	}
 	return c.NoContent(http.StatusAccepted)
-}
-
-// noBody lets an empty body and an empty object pass.
-func noBody(c echo.Context) error {
-	raw, err := web.Raw(c)
-	if err == nil && len(raw) > 0 {
-		_, err = web.Body[struct{}](c)
-	}
-	return err
 }

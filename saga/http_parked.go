@@ -97,7 +97,7 @@ func (m *Module) replayParked(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := noBody(c); err != nil {
+	if err := web.NoBody(c); err != nil {
 		return err
 	}
 	err = m.once(c, func(ctx context.Context, s *eventstore.Store, _ string, once eventstore.Once) (bool, error) {
@@ -162,10 +162,7 @@ func (m *Module) once(
 	if err != nil {
 		return err
 	}
-	var once eventstore.Once
-	if write.Keyed {
-		once = eventstore.Once{ID: write.ID, Fingerprint: write.Fingerprint}
-	}
+	once := onceOf(write)
 	replayed, err := m.answered(ctx, once)
 	if err == nil && !replayed {
 		replayed, err = m.wherever(func(s *eventstore.Store) (bool, error) { return do(ctx, s, write.Actor, once) })
@@ -199,13 +196,4 @@ func (m *Module) wherever(do func(*eventstore.Store) (bool, error)) (replayed bo
 		}
 	}
 	return replayed, err
-}
-
-// noBody lets an empty body and an empty object pass.
-func noBody(c echo.Context) error {
-	raw, err := web.Raw(c)
-	if err == nil && len(raw) > 0 {
-		_, err = web.Body[struct{}](c)
-	}
-	return err
 }

@@ -114,7 +114,7 @@ func (m *Module) subscriptions(ctx context.Context) ([]SubscriptionView, error) 
 //	@Router			/v1/admin/projections/{name}/rebuild [post]
 func (m *Module) rebuildProjection(c echo.Context) error {
 	name, _ := web.Param(c, "name") // broken escapes name nothing
-	if err := noBody(c); err != nil {
+	if err := web.NoBody(c); err != nil {
 		return err
 	}
 	err := m.once(c, func(ctx context.Context, s *eventstore.Store, _ string, once eventstore.Once) (bool, error) {

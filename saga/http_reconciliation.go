@@ -83,7 +83,7 @@ func (m *Module) showReconciliation(c echo.Context) error {
 //	@Failure		503		{object}	web.Problem	"provider_unavailable"
 //	@Router			/v1/admin/reconciliation [post]
 func (m *Module) healReconciliation(c echo.Context) error {
-	if err := noBody(c); err != nil {
+	if err := web.NoBody(c); err != nil {
 		return err
 	}
 	write, err := web.WriteOf(c)

@@ -38,6 +38,15 @@ func Body[T any](c echo.Context) (T, error) {
 	return body, validate(&body)
 }
 
+// NoBody lets an empty body and an empty object pass.
+func NoBody(c echo.Context) error {
+	raw, err := Raw(c)
+	if err == nil && len(raw) > 0 {
+		_, err = Body[struct{}](c)
+	}
+	return err
+}
+
 // Raw is the body as it came, of whatever type; reading it again is free. Beyond the limit it is 413.
 func Raw(c echo.Context) ([]byte, error) {
 	v := visitOf(c)
