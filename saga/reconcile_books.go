@@ -1,0 +1,166 @@
+package saga
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/cart"
+	"shopping-cart/eventstore"
+	"shopping-cart/order"
+	"shopping-cart/payment"
+)
+
+// look reads the books of checkouts, and says what is wrong with them.
+func (m *Module) look(ctx context.Context, keys []key, settled time.Time) (found []Finding, err error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	all, err := m.read(ctx, keys, settled)
+	for i, b := range all {
+		found = append(found, m.findings(keys[i], b)...)
+	}
+	return found, err
+}
+
+// read merges the books, key by key. A checkout that was touched a moment ago is under way: its books are empty.
+func (m *Module) read(ctx context.Context, keys []key, settled time.Time) ([]books, error) {
+	stored, err := byIDs(ctx, eventstore.BookOf(m.store, sagas, func(s eventstore.Stream[State]) eventstore.Stream[State] { return s }), keys,
+		func(k key) uuid.UUID { return k.checkout }, func(s eventstore.Stream[State]) uuid.UUID { return s.ID })
+	if err != nil {
+		return nil, err
+	}
+	carts, err := byIDs(ctx, m.Books.Carts, keys, func(k key) uuid.UUID { return k.cart }, func(c cart.Standing) uuid.UUID { return c.ID })
+	if err != nil {
+		return nil, err
+	}
+	orders, err := byIDs(ctx, m.Books.Orders, keys, func(k key) uuid.UUID { return k.order }, func(o order.Standing) uuid.UUID { return o.ID })
+	if err != nil {
+		return nil, err
+	}
+	payments, err := byIDs(ctx, m.Books.Payments, keys, func(k key) uuid.UUID { return k.payment }, func(p payment.Standing) uuid.UUID { return p.ID })
+	if err != nil {
+		return nil, err
+	}
+	old := make([]payment.Standing, 0, len(payments))
+	for _, k := range keys {
+		p, s := entry(payments, k.payment), entry(stored, k.checkout)
+		// The others need not be looked up: they are young, or seen from their checkout.
+		if p != nil && !p.UpdatedAt.After(settled) && (s == nil || s.State.Type == checkout.Type) {
+			old = append(old, *p)
+		}
+	}
+	balances, err := m.Books.Balances(ctx, old)
+	if err != nil {
+		return nil, err
+	}
+	givingBack, err := m.givingBack(ctx, orders, payments)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]books, len(keys))
+	for i, k := range keys {
+		b := books{checkout: k.checkout, cart: entry(carts, k.cart), order: entry(orders, k.order), payment: entry(payments, k.payment), bank: entry(balances, k.payment)}
+		if s := entry(stored, k.checkout); s != nil {
+			b.saga, b.overdue = &s.State, isOverdue(s.State, settled)
+			if s.UpdatedAt.After(settled) {
+				continue
+			}
+		}
+		if b.order != nil && b.order.UpdatedAt.After(settled) || b.payment != nil && b.payment.UpdatedAt.After(settled) || b.bank != nil && b.bank.At.After(settled) {
+			continue
+		}
+		if b.cart != nil && b.cart.UpdatedAt.After(settled) { // open again, and used: that says nothing of the rest
+			b.cart = nil
+		}
+		b.begins = b.cart != nil && b.cart.UpdatedAt.After(settled.Add(-beginsWithin))
+		if b.seesGivingBack(givingBack, settled) {
+			all[i] = b
+		}
+	}
+	return all, nil
+}
+
+func entry[T any](of map[uuid.UUID]T, id uuid.UUID) *T {
+	if e, ok := of[id]; ok {
+		return &e
+	}
+	return nil
+}
+
+// byIDs are the entries of a book that the keys name.
+func byIDs[T any](ctx context.Context, book eventstore.Book[T], keys []key, id func(key) uuid.UUID, of func(T) uuid.UUID) (map[uuid.UUID]T, error) {
+	var ids []uuid.UUID
+	for _, k := range keys {
+		if one := id(k); one != uuid.Nil {
+			ids = append(ids, one)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	entries, err := book.Of(ctx, ids)
+	all := make(map[uuid.UUID]T, len(entries))
+	for _, e := range entries {
+		all[of(e)] = e
+	}
+	return all, err
+}
+
+// isOverdue reports whether a saga was due, and nobody looked. One that only a newer version of the program knows is for that.
+func isOverdue(s State, settled time.Time) bool {
+	due := wakeAt(s)
+	_, err := definitionOf(s)
+	return err == nil && !due.IsZero() && due.Add(2*stepTimeout).Before(settled)
+}
+
+// findings are the promises that the books of one checkout break.
+func (m *Module) findings(k key, b books) (found []Finding) {
+	add := func(check, detail, remedy string, heal func(context.Context) error) {
+		id := k.checkout.String()
+		if k.reference != "" {
+			id = k.reference
+		}
+		found = append(found, Finding{
+			ID: check + ":" + id, Check: check, Detail: detail, Remedy: remedy, Streams: b.streams(k), Healable: heal != nil, heal: heal,
+			again: func(ctx context.Context, settled time.Time) ([]Finding, error) { return m.look(ctx, []key{k}, settled) },
+		})
+	}
+	switch {
+	case b.overdue:
+		add(checkOverdue, fmt.Sprintf("It is %s since %s.", b.saga.Status, b.saga.At.Format(time.RFC3339)), remedyOverdue, m.waker(k.checkout))
+	case b.ended(NeedsAttention):
+		add(checkAttention, "It waits for a person since "+b.saga.At.Format(time.RFC3339)+".", remedyAttention, nil)
+	}
+	if b.saga != nil && b.saga.Type != checkout.Type {
+		if detail := b.endsOfGivingBack(k.checkout); detail != "" {
+			add(checkEnds, detail, remedyEnds, nil)
+		}
+		return found
+	}
+	for _, p := range promises {
+		if detail := p.broken(b); detail != "" {
+			add(p.check, detail, p.remedy, m.healer(k.checkout, p, b))
+		}
+	}
+	return found
+}
+
+func (b books) streams(k key) (all []StreamRef) {
+	all = []StreamRef{}
+	if b.cart != nil {
+		all = append(all, StreamRef{"cart", k.cart})
+	}
+	if b.order != nil {
+		all = append(all, StreamRef{"order", k.order})
+	}
+	if b.payment != nil {
+		all = append(all, StreamRef{"payment", k.payment})
+	}
+	if b.saga != nil {
+		all = append(all, StreamRef{"saga", k.checkout})
+	}
+	return all
+}
