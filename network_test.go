@@ -187,7 +187,8 @@ func planTroubles() networkPlan {
 		length := time.Duration(*networkMinutes * float64(time.Minute))
 		return networkPlan{length, 0, [2]time.Duration{time.Second, 3 * time.Second}, [2]time.Duration{time.Second / 2, 9 * time.Second}}
 	}
-	return networkPlan{time.Minute, 3, [2]time.Duration{200 * time.Millisecond, 500 * time.Millisecond}, [2]time.Duration{200 * time.Millisecond, 900 * time.Millisecond}}
+	short := [2]time.Duration{200 * time.Millisecond, 900 * time.Millisecond}
+	return networkPlan{time.Minute, 3, short, short}
 }
 
 // spell is a time of trouble, as it was.
