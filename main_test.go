@@ -43,11 +43,12 @@ type room struct {
 
 // rooms are the import table, the narrowest rows first: the first that holds a package counts.
 var rooms = []room{
-	{"fault, money and migrations import nothing", anyOf("platform/fault", "platform/money", "migrations"), nothing},
+	{"fault, money, fail points and migrations import nothing",
+		anyOf("platform/fault", "platform/money", "platform/failpoint", "migrations"), nothing},
 	{"the API document is only data", below("docs"), below("docs")},
 	{"the platform is a floor", below("platform"), anyOf("platform/fault", "platform/money", "migrations", "platform/database")},
 	{"golden files know the event store only", anyOf("eventstore/golden"), anyOf("eventstore")},
-	{"the event store knows no room", below("eventstore"), anyOf("platform/fault")},
+	{"the event store knows no room", below("eventstore"), anyOf("platform/fault", "platform/failpoint")},
 	{"Stripe in memory knows nobody", anyOf("payment/stripe/stripetest"), nothing},
 	{"providers know payments only", either(below("payment/simulator"), below("payment/stripe"), anyOf("payment/conformance")),
 		either(anyOf("payment"), below("platform"))},
@@ -108,7 +109,7 @@ func TestRooms(t *testing.T) {
 	t.Run("EachRowRefuses", func(t *testing.T) {
 		t.Parallel()
 		for _, wrong := range [][2]string{
-			{"platform/fault", "platform/money"}, {"platform/money", "platform/database"}, {"migrations", "platform/fault"},
+			{"platform/fault", "platform/money"}, {"platform/failpoint", "platform/fault"}, {"platform/money", "platform/database"}, {"migrations", "platform/fault"},
 			{"docs", "cart"}, {"platform/tools", "cart"}, {"platform/tools", "platform/auth"}, {"platform/web", "platform/auth"}, {"platform/web", "eventstore"},
 			{"platform/database", "cart"}, {"eventstore", "platform/web"}, {"eventstore", "cart"}, {"cart", "order"}, {"order", "payment"},
 			{"payment", "payment/simulator"}, {"payment", "saga"}, {"payment/simulator", "eventstore"}, {"payment/simulator", "order"},

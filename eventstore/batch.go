@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"shopping-cart/platform/failpoint"
 )
 
 // work is what one batch reads and writes in one store.
@@ -302,8 +304,14 @@ func (c *Committer) write(ctx context.Context, conn *pgx.Conn, works []*work, be
 		return nil // refusals and replays only
 	}
 	b.Queue("commit")
+	if failpoint.Enabled {
+		reach(failpoint.BeforeCommit, works...)
+	}
 	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
 		return fmt.Errorf("write a batch: %w", err)
+	}
+	if failpoint.Enabled {
+		reach(failpoint.AfterCommit, works...)
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"shopping-cart/platform/failpoint"
 )
 
 // A lone command takes the shortest way: a plain read, and one statement that writes it all if the stream is still at the
@@ -116,10 +118,16 @@ func (w *work) writeLone(ctx context.Context, conn *pgx.Conn, e *entry) (done bo
 	if e.stored == 0 {
 		sql, second = w.store.sql.loneInsert, row.kinds[0]
 	}
+	if failpoint.Enabled {
+		reach(failpoint.BeforeCommit, w)
+	}
 	tag, err := conn.Exec(ctx, sql, e.ID, second, row.versions[0], row.folds[0], row.states[0], row.customers[0], row.statuses[0],
 		row.keys[0], row.wakes[0], w.now, r.id, r.receipt.fingerprint, int16(r.receipt.Status), outbox, versions, kinds, data, meta)
 	if err != nil {
 		return false, fmt.Errorf("write a command: %w", err)
+	}
+	if failpoint.Enabled && tag.RowsAffected() > 0 {
+		reach(failpoint.AfterCommit, w)
 	}
 	return tag.RowsAffected() > 0, nil
 }

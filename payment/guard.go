@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"shopping-cart/platform/failpoint"
 )
 
 // guard stands before a provider. A call gets a limited time, one of a limited number of places, and none at all while
@@ -90,7 +92,9 @@ func guarded[T any](
 	defer func() { g.leave(ctx, round, c, outcome) }()
 	limited, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
+	failpoint.Reach(failpoint.BeforeCall, string(op))
 	answer, err = call(limited, c)
+	failpoint.Reach(failpoint.AfterCall, string(op))
 	outcome = endedAs(ctx, err)
 	return answer, err
 }

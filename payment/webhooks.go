@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/platform/failpoint"
 )
 
 // webhook is one that came and still has to wake its payment.
@@ -36,9 +37,11 @@ const (
 
 // keep stores a verified webhook; twice is once, except where there was no such payment the first time. From then on it will wake its payment, whatever happens here.
 func (m *Module) keep(ctx context.Context, provider string, n Notification, body []byte) error {
+	failpoint.Reach(failpoint.BeforeCommit, "webhook stored")
 	if _, err := m.query.Exec(ctx, storeWebhook, provider, n.ID, n.Type, n.Reference, body); err != nil {
 		return fmt.Errorf("store webhook %s of %s: %w", n.ID, provider, err)
 	}
+	failpoint.Reach(failpoint.AfterCommit, "webhook stored")
 	select {
 	case m.arrived <- struct{}{}:
 	default: // wakeAll has yet to look anyway
@@ -100,7 +103,9 @@ func (m *Module) wake(ctx context.Context, w webhook) error {
 	if err != nil {
 		return err
 	}
+	failpoint.Reach(failpoint.BeforeCommit, "webhook handled")
 	_, err = m.query.Exec(ctx, webhookHandled, w.Provider, w.ID, note)
+	failpoint.Reach(failpoint.AfterCommit, "webhook handled")
 	return err
 }
 

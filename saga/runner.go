@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/platform/failpoint"
 )
 
 // stepTimeout bounds one attempt of a step, the provider's time-outs included.
@@ -245,7 +246,13 @@ func (r *runner) attempt(id uuid.UUID, s State, d Do) Event {
 	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
 	defer cancel()
 	a := attempt{Do: d, began: now(), luck: rand.Float64()}
+	if failpoint.Enabled {
+		failpoint.Reach(failpoint.BeforeStep, s.Type+" "+d.Step)
+	}
 	a.Outcome = r.sendSafely(ctx, id, d)
+	if failpoint.Enabled {
+		failpoint.Reach(failpoint.AfterStep, s.Type+" "+d.Step)
+	}
 	a.ended = now()
 	return record(s, a, r.patience)
 }

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/cart"
+	"shopping-cart/order"
+	"shopping-cart/saga"
+)
+
+// tale is what happens in the shop while the program dies, and how it ends, whenever that was.
+type tale struct {
+	name     string
+	method   string
+	settings []string
+	undoes   bool                    // then it dies a second time, anywhere on the way back
+	before   func(*testing.T, *deal) // until then nobody dies
+	happens  func(*testing.T, *deal) // every request is repeated until it is answered
+	ends     func(*testing.T, *deal)
+}
+
+// deal is one sale of one unit, of five, to one shopper.
+type deal struct {
+	*mortal
+	ctx      context.Context
+	method   string
+	ada      shopper
+	sku      string
+	cart     cartView
+	key      string
+	checkout uuid.UUID
+	order    uuid.UUID
+	payment  uuid.UUID
+}
+
+var tales = []tale{
+	{name: "paid", method: "sim_ok", happens: checksOut, ends: paid},
+	{name: "paid, and the shopper is gone", method: "sim_ok", happens: checksOutOnce, ends: paidOrNothing},
+	{name: "nothing to pay", method: "sim_declined", before: isFree, happens: checksOut, ends: free},
+	{name: "price changed", method: "sim_ok", before: dearer, happens: isRefused, ends: untouched},
+	{name: "declined", method: "sim_declined", happens: checksOut, ends: failed("payment_declined"), undoes: true},
+	{name: "out of stock", method: "sim_ok", before: soldOut, happens: checksOut, ends: notSold, undoes: true},
+	{name: "capture refused", method: "sim_capture_fails", happens: checksOut, ends: failed("capture_refused", "authorize", "void"), undoes: true},
+	{name: "authorization expires", method: "sim_authorization_expires", happens: checksOut, ends: failed("capture_refused", "authorize", "void"), undoes: true},
+	{name: "answers lost", method: "sim_timeout_applied", happens: checksOut, ends: paid},
+	{name: "calls lost", method: "sim_timeout_lost", happens: checksOut, ends: paid},
+	{name: "flaky", method: "sim_flaky", happens: checksOut, ends: paid},
+	{name: "approved at the bank", method: "sim_requires_action", happens: inTurn(checksOut, atBank("approve")), ends: paid},
+	{name: "approved, webhooks twice", method: "sim_duplicate_webhooks", happens: inTurn(checksOut, atBank("approve")), ends: paid},
+	{name: "denied at the bank", method: "sim_requires_action", happens: inTurn(checksOut, atBank("deny")), ends: failed("authentication_failed"), undoes: true},
+	{name: "never at the bank", method: "sim_requires_action", settings: []string{"PAYMENT_ACTION_TTL=1500ms"}, happens: checksOut, ends: failed("authentication_expired"), undoes: true},
+	{name: "cancelled at the bank", method: "sim_requires_action", happens: inTurn(checksOut, isCancelled), ends: cancelled, undoes: true},
+	{name: "compensated by an operator", method: "sim_requires_action", happens: inTurn(checksOut, isCompensated), ends: cancelled, undoes: true},
+	{name: "part refunded", method: "sim_ok", before: bought, happens: refunded, ends: partBack},
+	{name: "part refunded, flaky", method: "sim_refund_flaky", before: bought, happens: refunded, ends: partBack},
+	{name: "part refunded, answer lost", method: "sim_timeout_applied", before: bought, happens: refunded, ends: partBack},
+	{name: "part refunded, call lost", method: "sim_timeout_lost", before: bought, happens: refunded, ends: partBack},
+	{name: "order cancelled", method: "sim_ok", before: bought, happens: cancelsOrder, ends: allBack, undoes: true},
+	{name: "order cancelled, flaky", method: "sim_refund_flaky", before: bought, happens: cancelsOrder, ends: allBack},
+	{name: "order cancelled, answer lost", method: "sim_timeout_applied", before: bought, happens: cancelsOrder, ends: allBack, undoes: true},
+	{name: "order cancelled, call lost", method: "sim_timeout_lost", before: bought, happens: cancelsOrder, ends: allBack},
+}
+
+func inTurn(all ...func(*testing.T, *deal)) func(*testing.T, *deal) {
+	return func(t *testing.T, d *deal) {
+		for _, each := range all {
+			each(t, d)
+		}
+	}
+}
+
+// newDeal fills a cart.
+func newDeal(t *testing.T, m *mortal, method string) *deal {
+	t.Helper()
+	d := &deal{mortal: m, method: method, key: uuid.NewString()}
+	var cancel context.CancelFunc
+	d.ctx, cancel = context.WithTimeout(m.life, 2*patience)
+	t.Cleanup(cancel)
+	s := m.up(t)
+	d.ada, d.sku = s.shopper(t), s.sells(t, 1250)
+	s.stocks(t, d.sku, 5)
+	d.cart = d.ada.fills(t, d.sku)
+	return d
+}
+
+// asks repeats a POST until it is answered.
+func (d *deal) asks(t *testing.T, path, token string, body any, headers ...string) answer {
+	t.Helper()
+	a, err := d.insists(d.ctx, http.MethodPost, path, token, body, headers...)
+	require.NoError(t, err, path)
+	return a
+}
+
+func (d *deal) headers() []string {
+	return []string{"Idempotency-Key", d.key, "If-Match", tag(d.cart.Version), "Prefer", waiting}
+}
+
+func checksOut(t *testing.T, d *deal) {
+	a := d.asks(t, checkoutPath(d.cart), d.ada.token, paying(d.method), d.headers()...)
+	member := map[int]string{http.StatusCreated: "id", http.StatusAccepted: "id", http.StatusPaymentRequired: "checkout_id",
+		http.StatusConflict: "checkout_id"}[a.StatusCode]
+	require.NotEmpty(t, member, string(a.body))
+	d.knows(t, as[map[string]any](t, a, a.StatusCode)[member].(string))
+}
+
+// knows learns what belongs to a checkout.
+func (d *deal) knows(t *testing.T, checkout string) {
+	t.Helper()
+	c, err := told[checkoutView](d.ctx, d, http.MethodGet, "/v1/checkouts/"+checkout, d.ada.token, nil)
+	require.NoError(t, err)
+	d.checkout, d.order = c.ID, c.OrderID
+	if c.PaymentID != nil {
+		d.payment = *c.PaymentID
+	}
+}
+
+// checksOutOnce is a shopper who does not come back.
+func checksOutOnce(t *testing.T, d *deal) {
+	_, _ = d.up(t).ask(t.Context(), http.MethodPost, checkoutPath(d.cart), d.ada.token, paying(d.method),
+		"Idempotency-Key", d.key, "If-Match", tag(d.cart.Version))
+}
+
+func isRefused(t *testing.T, d *deal) {
+	refuses(t, d.asks(t, checkoutPath(d.cart), d.ada.token, paying(d.method), d.headers()...), http.StatusConflict, "price_changed")
+}
+
+func atBank(word string) func(*testing.T, *deal) {
+	return func(t *testing.T, d *deal) {
+		as[map[string]any](t, d.asks(t, "/simulator/payments/"+d.payment.String()+"/"+word, "", nil), http.StatusOK)
+	}
+}
+
+func isCancelled(t *testing.T, d *deal) {
+	a := d.asks(t, "/v1/checkouts/"+d.checkout.String()+"/cancel", d.ada.token, nil, "Idempotency-Key", d.key+"/cancel")
+	as[checkoutView](t, a, http.StatusOK, http.StatusAccepted)
+}
+
+func isCompensated(t *testing.T, d *deal) {
+	path := "/v1/admin/sagas/" + d.checkout.String() + "/compensate"
+	as[map[string]any](t, d.asks(t, path, d.audit.admin, nil, "Idempotency-Key", d.key+"/compensate"), http.StatusAccepted)
+}
+
+func isFree(t *testing.T, d *deal) {
+	body := map[string]any{"adjustments": []any{map[string]any{"code": "gift", "label": "Gift card", "amount": gbp(-1250)}}}
+	d.cart = as[cartView](t, d.ada.send(t, http.MethodPut, "/v1/carts/"+d.cart.ID.String()+"/adjustments", d.audit.admin, body), http.StatusOK)
+}
+
+func dearer(t *testing.T, d *deal)  { d.ada.prices(t, d.sku, 1300) }
+func soldOut(t *testing.T, d *deal) { d.ada.stocks(t, d.sku, 0) }
+
+func bought(t *testing.T, d *deal) {
+	checksOut(t, d)
+	d.rests(t)
+	d.key = uuid.NewString()
+}
+
+func refunded(t *testing.T, d *deal) {
+	body := map[string]any{"reason": "Broken.", "amount": gbp(500)}
+	a := d.asks(t, "/v1/orders/"+d.order.String()+"/refunds", d.audit.admin, body, "Idempotency-Key", d.key, "Prefer", waiting)
+	as[refundView](t, a, http.StatusCreated, http.StatusAccepted)
+}
+
+func cancelsOrder(t *testing.T, d *deal) {
+	a := d.asks(t, "/v1/orders/"+d.order.String()+"/cancel", d.ada.token, map[string]any{"reason": "Ordered twice."}, "Idempotency-Key", d.key)
+	as[orderView](t, a, http.StatusAccepted)
+}
+
+// fate is all that is left of a deal.
+type fate struct {
+	Checkout saga.Status
+	Failure  string
+	Cart     cart.Status
+	Order    order.Status
+	Refunded int64
+	Ledger   []string
+	Stock    stockView
+}
+
+func (d *deal) fate(t *testing.T) (f fate) {
+	t.Helper()
+	s := d.up(t)
+	ada := shopper{s, d.ada.token, d.ada.id}
+	f.Cart, f.Stock = ada.cart(t, d.cart.ID).Status, s.stock(t, d.sku)
+	if d.checkout == uuid.Nil {
+		return f
+	}
+	c := ada.checkout(t, d.checkout)
+	if f.Checkout = c.Status; c.Failure != nil {
+		f.Failure = c.Failure.Code
+	}
+	if a := s.send(t, http.MethodGet, "/v1/orders/"+d.order.String(), d.ada.token, nil); a.StatusCode == http.StatusOK {
+		o := as[orderView](t, a, http.StatusOK)
+		f.Order, f.Refunded = o.Status, o.Refunded.Amount
+	}
+	if d.payment != uuid.Nil {
+		f.Ledger = s.ledger(t, d.payment)
+	}
+	return f
+}
+
+func (d *deal) shelf(reserved int64) stockView {
+	return stockView{SKU: d.sku, OnHand: 5, Reserved: reserved, Available: 5 - reserved}
+}
+
+func (d *deal) sold(ledger ...string) fate {
+	return fate{Checkout: saga.Completed, Cart: cart.StatusCheckedOut, Order: order.StatusConfirmed, Ledger: ledger, Stock: d.shelf(1)}
+}
+
+func paid(t *testing.T, d *deal) { require.Equal(t, d.sold("authorize", "capture"), d.fate(t)) }
+func free(t *testing.T, d *deal) { require.Equal(t, d.sold(), d.fate(t)) }
+
+func partBack(t *testing.T, d *deal) {
+	want := d.sold("authorize", "capture", "refund")
+	want.Refunded = 500
+	require.Equal(t, want, d.fate(t))
+}
+
+func allBack(t *testing.T, d *deal) {
+	want := d.sold("authorize", "capture", "refund")
+	want.Order, want.Refunded, want.Stock = order.StatusCancelled, 1250, d.shelf(0)
+	require.Equal(t, want, d.fate(t))
+}
+
+func (d *deal) given(up saga.Status, code string, ledger []string) fate {
+	return fate{Checkout: up, Failure: code, Cart: cart.StatusOpen, Order: order.StatusCancelled, Ledger: ledger, Stock: d.shelf(0)}
+}
+
+func failed(code string, ledger ...string) func(*testing.T, *deal) {
+	return func(t *testing.T, d *deal) { require.Equal(t, d.given(saga.Failed, code, ledger), d.fate(t)) }
+}
+
+func cancelled(t *testing.T, d *deal) {
+	require.Equal(t, d.given(saga.Cancelled, "cancelled", nil), d.fate(t))
+}
+
+func notSold(t *testing.T, d *deal) {
+	want := d.given(saga.Failed, "out_of_stock", nil)
+	want.Order, want.Stock = "", stockView{SKU: d.sku}
+	require.Equal(t, want, d.fate(t))
+}
+
+// untouched: a refused request changes nothing.
+func untouched(t *testing.T, d *deal) {
+	require.Equal(t, fate{Cart: cart.StatusOpen, Stock: d.shelf(0)}, d.fate(t))
+	require.Equal(t, d.cart, shopper{d.up(t), d.ada.token, d.ada.id}.cart(t, d.cart.ID))
+}
+
+// paidOrNothing: what was not answered happened or did not, and never in part.
+func paidOrNothing(t *testing.T, d *deal) {
+	c := shopper{d.up(t), d.ada.token, d.ada.id}.cart(t, d.cart.ID)
+	if c.CheckoutID == nil {
+		untouched(t, d)
+		return
+	}
+	d.knows(t, c.CheckoutID.String())
+	paid(t, d)
+}
