@@ -47,8 +47,8 @@ var rooms = []room{
 		anyOf("platform/fault", "platform/money", "platform/failpoint", "migrations"), nothing},
 	{"the API document is only data", below("docs"), below("docs")},
 	{"the platform is a floor", below("platform"), anyOf("platform/fault", "platform/money", "migrations", "platform/database")},
-	{"golden files know the event store only", anyOf("eventstore/golden"), anyOf("eventstore")},
-	{"the event store knows no room", below("eventstore"), anyOf("platform/fault", "platform/failpoint")},
+	{"golden files and memory know the event store only", anyOf("eventstore/golden", "eventstore/memory"), anyOf("eventstore", "eventstore/internal/seam")},
+	{"the event store knows no room", below("eventstore"), anyOf("platform/fault", "platform/failpoint", "eventstore/internal/seam")},
 	{"Stripe in memory knows nobody", anyOf("payment/stripe/stripetest"), nothing},
 	{"providers know payments only", either(below("payment/simulator"), below("payment/stripe"), anyOf("payment/conformance")),
 		either(anyOf("payment"), below("platform"))},
@@ -58,7 +58,7 @@ var rooms = []room{
 }
 
 // forTests are packages that only tests may import.
-var forTests = []string{"platform/pgtest", "eventstore/golden", "payment/conformance", "payment/stripe/stripetest"}
+var forTests = []string{"platform/pgtest", "eventstore/golden", "eventstore/memory", "payment/conformance", "payment/stripe/stripetest"}
 
 func nothing(string) bool  { return false }
 func anything(string) bool { return true }
@@ -116,7 +116,7 @@ func TestRooms(t *testing.T) {
 			{"payment", "payment/stripe"}, {"payment/stripe", "payment/simulator"}, {"payment/stripe", "eventstore"},
 			{"payment/stripe/stripetest", "payment"}, {"payment/stripe", "payment/stripe/stripetest"}, {"payment/stripe", "payment/conformance"},
 			{"payment/conformance", "payment/simulator"}, {"saga", "payment/simulator"}, {"saga", "payment/stripe"}, {"saga", "."}, {"cart", "platform/pgtest"}, {".", "platform/pgtest"},
-			{"eventstore/golden", "cart"}, {"cart", "eventstore/golden"}, {".", "eventstore/golden"}, {"util", "platform/fault"},
+			{"eventstore/golden", "cart"}, {"cart", "eventstore/golden"}, {".", "eventstore/golden"}, {"eventstore/memory", "cart"}, {"cart", "eventstore/memory"}, {"util", "platform/fault"},
 		} {
 			require.NotEmpty(t, breach(wrong[0], wrong[1]), "%s may import %s", wrong[0], wrong[1])
 		}

@@ -45,6 +45,8 @@ type Committer struct {
 	closing  chan struct{}
 	moved    moved
 	counts   struct{ batches, commands, events atomic.Int64 }
+
+	elsewhere elsewhere // nil: in the database
 }
 
 // job is a command on its way.
@@ -115,6 +117,9 @@ func (c *Committer) Run(ctx context.Context) error {
 
 // do queues a command and waits for the commit of its batch.
 func (c *Committer) do(ctx context.Context, s *Store, cmd *Command) (Receipt, error) {
+	if c.elsewhere != nil {
+		return c.elsewhere.Do(ctx, s, *cmd)
+	}
 	if cmd.ID == uuid.Nil {
 		cmd.ID = uuid.Must(uuid.NewV7())
 	}

@@ -45,6 +45,9 @@ func (s *Store) Answered(ctx context.Context, o Once) (bool, error) {
 	if o.ID == uuid.Nil {
 		return false, nil
 	}
+	if s.committer.elsewhere != nil {
+		return s.committer.elsewhere.Answered(ctx, s, o)
+	}
 	err := o.matches(s.query.QueryRow(ctx, s.in(getOnce), o.ID))
 	if isNone(err) {
 		return false, nil

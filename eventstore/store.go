@@ -74,6 +74,9 @@ func (a *Aggregate[S, E]) Result(ctx context.Context, s *Store, r Receipt) (Stre
 
 // Load is a stream as it is now; version 0 where there is none of this kind.
 func (a *Aggregate[S, E]) Load(ctx context.Context, s *Store, id uuid.UUID) (Stream[S], error) {
+	if s.committer.elsewhere != nil {
+		return a.loadElsewhere(ctx, s, id)
+	}
 	one := Stream[S]{ID: id}
 	var kind string
 	var fold int16

@@ -51,6 +51,8 @@ type Config struct {
 	CheckoutEnded func(ctx context.Context, checkout uuid.UUID) (bool, error)
 	// Erase drops what else is kept of the people who made payments; nil: nothing is.
 	Erase func(ctx context.Context, payments []uuid.UUID) error
+	// DrawNumbers draws some that no other order has, of those who make numbers; nil: from the sequence of the schema.
+	DrawNumbers func(context.Context) ([]int64, error)
 }
 
 // Module is the order module.
@@ -78,7 +80,7 @@ func New(c Config) *Module {
 	return &Module{
 		store:   store,
 		views:   c.Views,
-		numbers: newNumbers(c.Query),
+		numbers: numbersOf(c),
 		run: eventstore.RunConfig{Alone: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
 			c.Log.Error("the order module will try again", slog.Any("error", err))
 		}},

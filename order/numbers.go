@@ -23,6 +23,13 @@ type numbers struct {
 	left []int64
 }
 
+func numbersOf(c Config) *numbers {
+	if c.DrawNumbers != nil {
+		return &numbers{draw: c.DrawNumbers}
+	}
+	return newNumbers(c.Query)
+}
+
 func newNumbers(pool *pgxpool.Pool) *numbers {
 	return &numbers{draw: func(ctx context.Context) ([]int64, error) {
 		rows, err := pool.Query(ctx, `select nextval('orders.numbers') from generate_series(1, $1)`, numbersAtOnce)

@@ -1,0 +1,400 @@
+package saga
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/cart"
+	"shopping-cart/eventstore"
+	"shopping-cart/eventstore/memory"
+	"shopping-cart/order"
+	"shopping-cart/payment"
+	"shopping-cart/platform/web"
+)
+
+// move is one thing that can happen next.
+type move struct {
+	what string
+	calm int // how early it comes when all goes well; 0: it does not
+	do   func(*state)
+}
+
+// How early a move comes when nothing goes wrong any more: what is under way first, then what is due, then what takes long.
+const (
+	never = iota
+	underWay
+	toHandle
+	isDue
+	takesLong
+	comesLate
+)
+
+// moves are all things that can happen next, always in the same order.
+func (x *exploration) moves(s *state) (all []move) {
+	for i, d := range s.drivers {
+		for j := range d.at.asks {
+			all = x.answers(all, s, i, j)
+		}
+	}
+	all = x.crashes(all, s)
+	all = x.lands(all, s)
+	all = x.deliveries(all, s)
+	all = x.sweeps(all, s)
+	all = x.people(all, s)
+	return x.time(all, s)
+}
+
+// answers are the ways in which a question may be answered.
+func (x *exploration) answers(all []move, s *state, i, j int) []move {
+	d, q := s.drivers[i], s.drivers[i].at.asks[j]
+	who := fmt.Sprintf("[%c] ", 'A'+i)
+	if q.wish != nil {
+		return x.bankAnswers(all, s, d, q, who)
+	}
+	all = append(all, move{who + q.key, underWay, func(n *state) { x.answer(n, d, q, x.serve(n, q)) }})
+	if q.cmd != nil && s.budget[outages] > 0 {
+		all = append(all, move{who + q.key + ": the answer is lost", never, func(n *state) {
+			n.budget[outages]--
+			x.serve(n, q)
+			x.answer(n, d, q, failed(eventstore.ErrUnavailable))
+		}}, move{who + q.key + ": the database is away", never, func(n *state) {
+			n.budget[outages]--
+			x.answer(n, d, q, failed(eventstore.ErrUnavailable))
+		}})
+	}
+	return all
+}
+
+func (x *exploration) bankAnswers(all []move, s *state, d *actor, q *question, who string) []move {
+	if q.wish.Operation == opLookUp {
+		all = append(all, move{who + q.key, underWay, func(n *state) {
+			report := n.bank.report(q.wish.Reference)
+			x.answer(n, d, q, answer{report: report, sum: sumOf(encoded(report))})
+		}})
+	} else {
+		for k, so := range s.bank.decisions(*q.wish, x.tempers) {
+			calm := underWay
+			if k > 0 {
+				calm = never
+			}
+			all = append(all, move{who + q.key + decided(so), calm, func(n *state) {
+				b, said := n.bank.does(*q.wish, so)
+				n.setBank(b)
+				x.answer(n, d, q, answer{said: said, sum: sumOf(encoded(said))})
+			}})
+		}
+	}
+	if s.budget[losses] > 0 {
+		all = append(all, move{who + q.key + ": no answer comes", never, func(n *state) {
+			n.budget[losses]--
+			n.sends(q)
+			x.answer(n, d, q, failed(errNoAnswer))
+		}})
+	}
+	if s.budget[refusals] > 0 {
+		all = append(all, move{who + q.key + ": the bank is not there", never, func(n *state) {
+			n.budget[refusals]--
+			x.answer(n, d, q, failed(&payment.Transient{Err: errNoAnswer}))
+		}})
+	}
+	return all
+}
+
+func decided(so payment.Status) string {
+	if so == "" {
+		return ""
+	}
+	return ": " + strings.ReplaceAll(string(so), "_", " ")
+}
+
+func failed(err error) answer { return answer{err: err, sum: sumOf([]byte(err.Error()))} }
+
+// sends leaves a call on its way, though nobody waits for it any more.
+func (s *state) sends(q *question) {
+	if q.wish.Operation != opLookUp && !slices.ContainsFunc(s.wire, func(w wish) bool { return w.Key == q.wish.Key }) {
+		s.wire = append(slices.Clone(s.wire), *q.wish)
+	}
+}
+
+func (x *exploration) crashes(all []move, s *state) []move {
+	if s.budget[crashes] == 0 {
+		return all
+	}
+	for i, d := range s.drivers {
+		all = append(all, move{fmt.Sprintf("[%c] crashes", 'A'+i), never, func(n *state) {
+			n.budget[crashes]--
+			n.drivers = n.without(d)
+			for _, q := range d.at.asks {
+				if q.wish != nil {
+					n.sends(q)
+				}
+			}
+		}})
+	}
+	return all
+}
+
+// lands are calls that arrive at the bank when nobody expects them any more.
+func (x *exploration) lands(all []move, s *state) []move {
+	for _, w := range s.wire {
+		for k, so := range s.bank.decisions(w, x.tempers) {
+			calm := comesLate
+			if k > 0 {
+				calm = never
+			}
+			all = append(all, move{"late, the bank hears: " + w.String() + decided(so), calm, func(n *state) {
+				n.wire = slices.DeleteFunc(slices.Clone(n.wire), func(other wish) bool { return other.Key == w.Key })
+				b, _ := n.bank.does(w, so)
+				n.setBank(b)
+			}})
+		}
+	}
+	return all
+}
+
+func (x *exploration) deliveries(all []move, s *state) []move {
+	if len(s.drivers) >= x.atOnce {
+		return all
+	}
+	waiting := s.waiting()
+	for _, m := range waiting {
+		all = append(all, move{"a process handles " + x.titled(m), toHandle, func(n *state) { x.begin(n, handling(m, m.saga)) }})
+	}
+	if s.budget[repeats] > 0 {
+		for _, m := range s.messages {
+			if slices.Contains(waiting, m) {
+				continue
+			}
+			all = append(all, move{"once more, a process handles " + x.titled(m), never, func(n *state) {
+				n.budget[repeats]--
+				x.begin(n, handling(m, m.saga))
+			}})
+		}
+	}
+	return all
+}
+
+func (x *exploration) titled(m *message) string { return m.Kind + " of " + x.program.called(m.Stream) }
+
+// sweeps are looks at what is due. Where a process is busy with it, that one must have been standing still for long.
+func (x *exploration) sweeps(all []move, s *state) []move {
+	if len(s.drivers) >= x.atOnce {
+		return all
+	}
+	for _, id := range x.sagas(s) {
+		switch {
+		case !s.due(id):
+		case !s.driven(id):
+			all = append(all, move{"a sweep finds " + x.program.called(id), isDue, func(n *state) { x.begin(n, looking(id)) }})
+		case s.budget[freezes] > 0:
+			all = append(all, move{"a process stands still, and another finds " + x.program.called(id), never, func(n *state) {
+				n.budget[freezes]--
+				x.begin(n, looking(id))
+			}})
+		}
+	}
+	return all
+}
+
+// sagas are those that have begun, by id.
+func (x *exploration) sagas(s *state) (ids []uuid.UUID) {
+	for _, r := range s.rows {
+		if r.row.Kind == sagas.Kind {
+			ids = append(ids, r.id)
+		}
+	}
+	return ids
+}
+
+// people are what shoppers, banks and operators do.
+func (x *exploration) people(all []move, s *state) []move {
+	wants := func(kind int, what string, calm int, act *spec) {
+		if s.budget[kind] > 0 && len(s.drivers) < x.atOnce {
+			all = append(all, move{what, calm, func(n *state) {
+				n.budget[kind]--
+				x.begin(n, act)
+			}})
+		}
+	}
+	for _, sh := range x.shoppings {
+		saga, begun := s.saga(sh.checkout)
+		path := "/v1/checkouts/" + sh.checkout.String()
+		if begun && !saga.Status.Ended() {
+			wants(cancels, "the shopper cancels", never, request(sh.checkout, "ann", "POST", path+"/cancel", ""))
+			wants(compensates, "an operator compensates "+x.program.called(sh.checkout), never,
+				request(sh.checkout, "root", "POST", "/v1/admin/sagas/"+sh.checkout.String()+"/compensate", `{"reason":"x"}`))
+			wants(edits, "the shopper edits the cart", never, editing(sh))
+		}
+		if o, ok := s.find(sh.order).State.(order.State); ok && o.CustomerID != "" && o.Status != order.StatusPending {
+			path := "/v1/orders/" + sh.order.String()
+			wants(returns, "the order is cancelled", never, request(uuid.Nil, "ann", "POST", path+"/cancel", `{"reason":"x"}`))
+			wants(fulfilments, "the order is sent", never, request(uuid.Nil, "root", "POST", path+"/fulfil", ""))
+			wants(refundings, "a part is refunded", never, request(uuid.Nil, "root", "POST", path+"/refunds",
+				`{"amount":{"amount":300,"currency":"GBP"},"reason":"`+strconv.Itoa(int(s.budget[refundings]))+`"}`))
+		}
+		all = x.atTheBank(all, s, sh)
+	}
+	return x.operators(all, s, wants)
+}
+
+// atTheBank: a shopper approves or denies; a webhook says that there is news, whether there is or not.
+func (x *exploration) atTheBank(all []move, s *state, sh shopping) []move {
+	reference := sh.payment.String()
+	if s.bank.find(reference, payment.ActionRequired) >= 0 {
+		all = append(all, move{"the shopper approves at the bank", never, func(n *state) {
+			n.setBank(n.bank.turns(reference, payment.ActionRequired, payment.Authorized))
+		}}, move{"the shopper denies at the bank", never, func(n *state) {
+			n.setBank(n.bank.turns(reference, payment.ActionRequired, payment.Declined))
+		}})
+	}
+	if st, ok := s.find(sh.payment).State.(payment.State); ok && st.Provider != "" && s.budget[webhooks] > 0 {
+		all = append(all, move{"a webhook wakes " + x.program.called(sh.payment), never, func(n *state) {
+			n.budget[webhooks]--
+			x.say(n, "payment", sh.payment, payment.Notified{CheckoutID: st.CheckoutID, WebhookID: "w", Type: "news"})
+		}})
+	}
+	return all
+}
+
+func editing(sh shopping) *spec {
+	return &spec{name: "edit", briefly: true, start: func(ctx context.Context, p *program) error {
+		_, err := p.carts.SetQuantity(ctx, web.Caller{Subject: "ann"}, web.Write{ID: uuid.UUID{0: 0xed}, Actor: "ann"}, sh.cart, "A", 7)
+		return err
+	}}
+}
+
+// operators act on what needs a person. The one who comes when nothing else happens any more is patient.
+func (x *exploration) operators(all []move, s *state, wants func(kind int, what string, calm int, act *spec)) []move {
+	for _, id := range x.sagas(s) {
+		st, _ := s.saga(id)
+		if st.Status != NeedsAttention {
+			continue
+		}
+		path, name := "/v1/admin/sagas/"+id.String(), x.program.called(id)
+		wants(settlements, "an operator settles "+name+": captured", never, request(id, "root", "POST", path+"/settle", `{"outcome":"captured","reason":"x"}`))
+		wants(settlements, "an operator settles "+name+": not captured", never, request(id, "root", "POST", path+"/settle", `{"outcome":"not_captured","reason":"x"}`))
+		version := s.find(id).Version
+		retry := request(id, "root", "POST", path+"/retry", fmt.Sprintf(`{"reason":"%d"}`, version))
+		if s.quiet(x) {
+			act, what := retry, "an operator retries "
+			if _, err := skip(st, "", st.At); err == nil {
+				act, what = request(id, "root", "POST", path+"/skip", fmt.Sprintf(`{"reason":"%d"}`, version)), "an operator skips a step of "
+			}
+			all = append(all, move{what + name, takesLong, func(n *state) { x.begin(n, act) }})
+		} else {
+			wants(patiences, "an operator retries "+name, never, retry)
+		}
+	}
+	return all
+}
+
+// quiet: nothing happens any more by itself, but for what time brings.
+func (s *state) quiet(x *exploration) bool {
+	return len(s.drivers) == 0 && len(s.waiting()) == 0 && !slices.ContainsFunc(x.sagas(s), s.due)
+}
+
+// leapsTo are moments at which something else has come to its end: the shopper's time at the bank, an operator's patience, the
+// provider's memory of keys.
+var leapsTo = []time.Duration{25 * time.Minute, 125 * time.Minute, 24*time.Hour + 5*time.Minute, 48*time.Hour + 5*time.Minute, 72*time.Hour + 5*time.Minute}
+
+func (x *exploration) time(all []move, s *state) []move {
+	later := func(to time.Duration, calm int, left int8) move {
+		return move{"it is " + to.String() + " later than at first", calm, func(n *state) { n.clock, n.budget[leaps] = to, left }}
+	}
+	if s.budget[leaps] > 0 {
+		for _, to := range leapsTo[:3] {
+			if to > s.clock {
+				all = append(all, later(to, never, s.budget[leaps]-1))
+			}
+		}
+	}
+	if !s.quiet(x) {
+		return all
+	}
+	for _, id := range x.sagas(s) {
+		if st, _ := s.saga(id); !wakeAt(st).IsZero() {
+			i := slices.IndexFunc(leapsTo, func(to time.Duration) bool { return to > s.clock })
+			return append(all, later(leapsTo[i], takesLong, s.budget[leaps]))
+		}
+	}
+	return all
+}
+
+// begin lets a driver loose.
+func (x *exploration) begin(s *state, sp *spec) {
+	d := &actor{spec: sp, born: s.clock, sum: sumOf([]byte(sp.name), []byte(s.clock.String()))}
+	s.drivers = append(slices.Clone(s.drivers), d)
+}
+
+// answer gives a driver what it waits for.
+func (x *exploration) answer(s *state, d *actor, q *question, a answer) {
+	s.replace(d, &actor{
+		spec: d.spec, born: d.born, got: &heard{d.got, q.key, a, s.clock},
+		sum: sumOf(d.sum.bytes(), []byte(q.key), a.sum.bytes(), []byte(s.clock.String())), at: d.at,
+	})
+}
+
+// serve answers a question to a store.
+func (x *exploration) serve(s *state, q *question) answer {
+	switch {
+	case q.load != nil:
+		return answer{row: s.find(*q.load), sum: s.sumOf(*q.load)}
+	case q.once != nil:
+		yes := s.receipt(q.once.ID) != nil
+		return answer{yes: yes, sum: sumOf(fmt.Append(nil, yes))}
+	}
+	return x.commit(s, q.store, *q.cmd)
+}
+
+// commit decides a command and writes what it comes to.
+func (x *exploration) commit(s *state, store *eventstore.Store, cmd eventstore.Command) answer {
+	var done *eventstore.Receipt
+	if cmd.ID != uuid.Nil {
+		done = s.receipt(cmd.ID)
+	}
+	d := memory.Decide(store, cmd, s.find, done, s.now())
+	if d.Err != nil {
+		return failed(d.Err)
+	}
+	s.put(d.Changed)
+	if cmd.ID != uuid.Nil && done == nil {
+		s.receipts = append(slices.Clone(s.receipts), receipt{cmd.ID, d.Receipt})
+	}
+	x.happened = append(x.happened, d.Events...)
+	for _, e := range d.Events {
+		if memory.Heard(store, e.Kind) {
+			e.Meta.EventID = uuid.NewSHA1(e.Stream, strconv.AppendInt(nil, e.Version, 10))
+			s.messages = append(slices.Clone(s.messages), &message{
+				Recorded: e, schema: store.Schema(), id: fmt.Sprintf("%s/%s/%d", e.Kind, e.Stream, e.Version), saga: concerned(e),
+			})
+		}
+	}
+	left := s.sumOf(d.Receipt.Stream)
+	return answer{receipt: d.Receipt, sum: sumOf(left.bytes(), fmt.Append(nil, d.Receipt.Version, d.Receipt.Replayed))}
+}
+
+// concerned is the saga that a message is about.
+func concerned(e eventstore.Recorded) uuid.UUID {
+	var about struct {
+		Checkout     uuid.UUID `json:"checkout_id"`
+		Cancellation uuid.UUID `json:"cancellation_id"`
+		ID           uuid.UUID `json:"id"`
+	}
+	_ = json.Unmarshal(e.Data, &about) // of those without, it is none
+	switch e.Kind {
+	case payment.RefundOrdered{}.Kind():
+		return about.ID
+	case order.CancellationRequested{}.Kind():
+		return about.Cancellation
+	}
+	return about.Checkout
+}
+
+var _ = cart.Line{}

@@ -1,0 +1,206 @@
+package saga
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/cart"
+	"shopping-cart/order"
+	"shopping-cart/payment"
+)
+
+// stand is how one checkout stands in all rooms.
+type stand struct {
+	shopping
+	cart    cart.State
+	order   order.State
+	payment payment.State
+	saga    State
+	begun   bool
+
+	captured, back int64 // at the bank
+	captures       int
+	capturable     bool
+}
+
+func (x *exploration) stand(s *state, sh shopping) (st stand) {
+	st.shopping = sh
+	st.cart, _ = s.find(sh.cart).State.(cart.State)
+	st.order, _ = s.find(sh.order).State.(order.State)
+	st.payment, _ = s.find(sh.payment).State.(payment.State)
+	st.saga, st.begun = s.saga(sh.checkout)
+	st.captured, st.back, st.captures, st.capturable = s.bank.sums(sh.payment.String())
+	return st
+}
+
+// byHand: a person said what became of the payment, and is believed before the provider says so.
+func (st stand) byHand(as payment.Settlement) bool { return st.payment.Settlement == as }
+
+// promised holds a state against the promises that hold at every moment, and the move that led to it.
+func (x *exploration) promised(before, s *state) error {
+	var errs []error
+	no := func(wrong bool, format string, args ...any) {
+		if wrong {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	for _, sh := range x.shoppings {
+		st := x.stand(s, sh)
+		no(st.captures > 1, "the money is taken %d times", st.captures)
+		no(st.captured > sh.total, "%d is taken of %d", st.captured, sh.total)
+		no(st.back > st.captured, "more is given back than was taken")
+		switch st.order.Status {
+		case order.StatusConfirmed, order.StatusFulfilled:
+			kept := st.captured - st.back
+			no(!st.byHand(payment.SettledCaptured) && kept > sh.total-st.order.Refunded, "more is kept than the order says")
+			no(!st.byHand(payment.SettledCaptured) && kept != sh.total-underway(st.payment, s, sh)-0, "the order is %s and %d of %d is taken", st.order.Status, kept, sh.total)
+		case order.StatusCancelled:
+			no(!st.byHand(payment.SettledNotCaptured) && st.captured != st.back, "the order is cancelled, and %d is kept", st.captured-st.back)
+		case order.StatusPending, order.StatusCancelling:
+		}
+		no(st.cart.Status == cart.StatusOpen && !st.byHand(payment.SettledNotCaptured) && st.captured != st.back,
+			"the cart is open again, and %d is kept", st.captured-st.back)
+		no(st.cart.Status == cart.StatusCheckedOut && st.order.Status == order.StatusPending && st.captured == 0 && sh.total > 0 &&
+			!st.byHand(payment.SettledCaptured), "the cart has become an order that is not paid")
+		if st.saga.Failure != nil && st.saga.done(UndoPayment) && !st.byHand(payment.SettledNotCaptured) {
+			no(st.captured != st.back || st.capturable, "the payment counts as undone, and is not")
+		}
+	}
+	errs = append(errs, x.stock(s))
+	for _, e := range x.happened {
+		errs = append(errs, x.late(before, e.Stream, e.Kind))
+	}
+	return errors.Join(errs...)
+}
+
+// underway is what refunds of the order may have given back: those that are known, and those that the bank made and we do not know of yet.
+func underway(p payment.State, s *state, sh shopping) (sum int64) {
+	for _, a := range s.bank.Accounts {
+		if a.Reference == sh.payment.String() {
+			sum += a.Back
+		}
+	}
+	return sum
+}
+
+// stock: what is reserved is what orders hold, and never more than there is.
+func (x *exploration) stock(s *state) error {
+	held := map[string]int64{}
+	for _, r := range s.rows {
+		if o, ok := r.row.State.(order.State); ok {
+			switch o.Status {
+			case order.StatusPending, order.StatusConfirmed, order.StatusCancelling:
+				for _, l := range o.Lines {
+					if l.Tracked {
+						held[l.SKU] += l.Quantity
+					}
+				}
+			case order.StatusCancelled, order.StatusFulfilled:
+			}
+		}
+	}
+	for _, r := range s.rows {
+		if st, ok := r.row.State.(order.Stock); ok {
+			if st.Reserved != held[st.SKU] {
+				return fmt.Errorf("%d of %s are reserved, and orders hold %d", st.Reserved, st.SKU, held[st.SKU])
+			}
+			if st.Reserved < 0 || st.Reserved > st.OnHand {
+				return fmt.Errorf("%d of %s are reserved of %d", st.Reserved, st.SKU, st.OnHand)
+			}
+		}
+	}
+	return nil
+}
+
+// late: a tombstone refuses what comes after it, and an end is an end.
+func (x *exploration) late(before *state, stream uuid.UUID, kind string) error {
+	switch st := before.find(stream).State.(type) {
+	case payment.State:
+		if st.Tombstone && (kind == "payment.requested" || kind == "payment.capture_requested") {
+			return fmt.Errorf("%s behind the tombstone", kind)
+		}
+	case order.State:
+		if st.Status == order.StatusCancelled && kind != (order.Refunded{}).Kind() {
+			return fmt.Errorf("%s of an order that is cancelled", kind)
+		}
+	case State:
+		if st.Status.Ended() {
+			return fmt.Errorf("%s of a saga that has ended", kind)
+		}
+	}
+	return nil
+}
+
+// atTheEnd holds a state in which nothing is left to do against what must be so then.
+func (x *exploration) atTheEnd(s *state) error {
+	var errs []error
+	no := func(wrong bool, format string, args ...any) {
+		if wrong {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	for _, id := range x.sagas(s) {
+		st, _ := s.saga(id)
+		no(!st.Status.Ended(), "%s is %s, and nobody does anything about it", x.program.called(id), st.Status)
+	}
+	for _, sh := range x.shoppings {
+		st := x.stand(s, sh)
+		kept := st.captured - st.back
+		no(!st.begun, "the checkout never began")
+		switch st.saga.Status {
+		case Completed:
+			no(st.cart.Status != cart.StatusCheckedOut, "it is completed, and the cart %s", st.cart.Status)
+			switch st.order.Status {
+			case order.StatusConfirmed, order.StatusFulfilled:
+				unverified := st.saga.Step(VerifyPayment).Status == StepIsSkipped
+				no(kept != sh.total-st.order.Refunded && !unverified, "%d is kept for an order of %d less %d", kept, sh.total, st.order.Refunded)
+			case order.StatusCancelled:
+				no(kept != 0, "%d is kept for an order that is cancelled", kept)
+			case order.StatusPending, order.StatusCancelling:
+				no(true, "all is done, and the order %s", st.order.Status)
+			}
+		case Failed, Cancelled:
+			no(kept != 0, "%d is kept, and the checkout %s", kept, st.saga.Status)
+			no(st.capturable && len(s.wire) == 0, "the checkout %s, and can still be captured", st.saga.Status)
+			no(st.order.Status != order.StatusCancelled, "the checkout %s, and the order %s", st.saga.Status, st.order.Status)
+			no(st.cart.Status != cart.StatusOpen, "the checkout %s, and the cart %s", st.saga.Status, st.cart.Status)
+		case Running, RequiresAction, Compensating, NeedsAttention:
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// outcome names an end.
+func (x *exploration) outcome(s *state) string {
+	var all []string
+	for _, sh := range x.shoppings {
+		st := x.stand(s, sh)
+		end := fmt.Sprintf("%s, order %s, cart %s", st.saga.Status, st.order.Status, st.cart.Status)
+		if st.saga.Failure != nil {
+			end += " (" + st.saga.Failure.Code + ")"
+		}
+		if st.back > 0 {
+			end += fmt.Sprintf(", %d of %d given back", st.back, st.captured)
+		}
+		if st.payment.Settlement != "" {
+			end += ", settled as " + string(st.payment.Settlement)
+		}
+		all = append(all, end)
+	}
+	return strings.Join(all, " | ")
+}
+
+// describe shows a state.
+func (x *exploration) describe(s *state) string {
+	var all []string
+	for _, sh := range x.shoppings {
+		st := x.stand(s, sh)
+		all = append(all, fmt.Sprintf("cart %s, order %q, saga %s, payment authorization %q capture %q captured %d tombstone %t, bank took %d gave %d capturable %t",
+			st.cart.Status, st.order.Status, st.saga.Status, st.payment.Authorization, st.payment.Capture, st.payment.Captured, st.payment.Tombstone,
+			st.captured, st.back, st.capturable))
+	}
+	return strings.Join(all, "\n        ") + fmt.Sprintf("; %d calls on their way", len(s.wire))
+}

@@ -1,0 +1,225 @@
+package saga
+
+import (
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/eventstore"
+)
+
+var exploring = flag.String("explore", "short", "how far every interleaving of a checkout is explored: short or full")
+
+// exploration goes through all that can happen to a scene, once each.
+type exploration struct {
+	t         *testing.T
+	program   *program
+	shoppings []shopping
+	tempers   tempers
+	atOnce    int // drivers
+	start     *state
+
+	happened []eventstore.Recorded // in the move being made
+
+	seen        map[sum]int32
+	parent      []int32
+	choice      []uint16
+	calm        []int32 // the state that comes next when all goes well; -1: none, it is an end
+	depth       []uint16
+	transitions int
+	ends        map[string]int
+}
+
+func explore(t *testing.T, set func(x *exploration, s *state)) *exploration {
+	x := &exploration{t: t, program: newProgram(), atOnce: 2, seen: map[sum]int32{}, ends: map[string]int{}}
+	s := &state{}
+	s.setBank(&bank{})
+	set(x, s)
+	x.start = s
+	return x
+}
+
+// run goes breadth first, so that what breaks a promise is told by its shortest story.
+func (x *exploration) run() {
+	began := time.Now()
+	frontier := []*state{x.start}
+	x.visit(x.start.sum(), -1, 0)
+	at := int32(0)
+	for len(frontier) > 0 {
+		fmt.Printf("depth %d frontier %d states %d transitions %d replays %d %s\n", slices.Max(x.depth), len(frontier), len(x.parent), x.transitions, x.program.replays, time.Since(began))
+		var next []*state
+		for i, s := range frontier {
+			frontier[i] = nil
+			next = x.expand(at, s, next)
+			at++
+		}
+		frontier = next
+	}
+	x.ending()
+	kinds := make([]string, 0, len(x.ends))
+	for end, n := range x.ends {
+		kinds = append(kinds, fmt.Sprintf("%s: %d", end, n))
+	}
+	slices.Sort(kinds)
+	x.t.Logf("%d states, %d transitions, up to %d deep, %d drivers run, in %s\n    %s", len(x.parent), x.transitions,
+		slices.Max(x.depth), x.program.replays, time.Since(began).Round(time.Millisecond), strings.Join(kinds, "\n    "))
+}
+
+func (x *exploration) visit(sum sum, from int32, choice int) (id int32, isNew bool) {
+	if id, ok := x.seen[sum]; ok {
+		return id, false
+	}
+	id = int32(len(x.parent))
+	x.seen[sum] = id
+	x.parent, x.choice, x.calm = append(x.parent, from), append(x.choice, uint16(choice)), append(x.calm, -1)
+	depth := uint16(0)
+	if from >= 0 {
+		depth = x.depth[from] + 1
+	}
+	x.depth = append(x.depth, depth)
+	return id, true
+}
+
+// expand makes every move from a state, and looks at what comes of it.
+func (x *exploration) expand(at int32, s *state, next []*state) []*state {
+	calmest := comesLate + 1
+	moves := x.moves(s)
+	for i, m := range moves {
+		n := s.clone()
+		x.step(n, m)
+		x.transitions++
+		id, isNew := x.visit(n.sum(), at, i)
+		if m.calm != never && m.calm < calmest {
+			calmest, x.calm[at] = m.calm, id
+		}
+		if err := x.promised(s, n); err != nil {
+			x.broken(at, s, i, err)
+		}
+		if isNew {
+			next = append(next, n)
+		}
+	}
+	if calmest >= comesLate {
+		if err := x.atTheEnd(s); err != nil {
+			x.broken(at, nil, -1, err)
+		}
+	}
+	if x.calm[at] < 0 {
+		x.ends[x.outcome(s)]++
+	}
+	return next
+}
+
+// step makes a move, and lets every driver come to where it waits.
+func (x *exploration) step(s *state, m move) {
+	x.happened = x.happened[:0]
+	m.do(s)
+	x.settle(s)
+}
+
+// settle runs drivers up to where they wait. A message is handled when its handler has returned; a driver that asks nothing more
+// is done.
+func (x *exploration) settle(s *state) {
+	for i := 0; i < len(s.drivers); {
+		d := s.drivers[i]
+		returned := d.at != nil && d.at.returned
+		at, ok := x.program.points[d.sum]
+		if !ok {
+			at = x.program.run(x.t, d)
+			x.program.points[d.sum] = at
+		}
+		if d.at != at {
+			d = &actor{spec: d.spec, born: d.born, got: d.got, sum: d.sum, at: at}
+			s.drivers = slices.Clone(s.drivers)
+			s.drivers[i] = d
+		}
+		if at.returned && !returned && at.err == nil {
+			x.handled(s, d.spec.message)
+		}
+		if len(at.asks) == 0 {
+			s.drivers = s.without(d)
+			continue
+		}
+		if q := firstRead(at); q != nil && (d.got == nil || d.spec.briefly || x.eager()) {
+			x.answer(s, d, q, x.serve(s, q))
+			continue
+		}
+		i++
+	}
+}
+
+// eager: what is read without being changed is read at once. It may be old by the time that it is used all the same.
+func (x *exploration) eager() bool { return *exploring != "full" }
+
+func firstRead(at *point) *question {
+	for _, q := range at.asks {
+		if q.reads() {
+			return q
+		}
+	}
+	return nil
+}
+
+func (x *exploration) handled(s *state, id string) {
+	i := slices.IndexFunc(s.messages, func(m *message) bool { return m.id == id })
+	if i < 0 || s.messages[i].once {
+		return
+	}
+	m := *s.messages[i]
+	m.once = true
+	s.messages = slices.Clone(s.messages)
+	s.messages[i] = &m
+	if s.budget[repeats] == 0 {
+		s.messages = slices.Delete(s.messages, i, i+1)
+	}
+}
+
+// ending: from every state, when nothing goes wrong any more, all comes to its end.
+func (x *exploration) ending() {
+	good := make([]bool, len(x.calm))
+	for id := range x.calm {
+		var path []int32
+		for at := int32(id); at >= 0 && !good[at]; at = x.calm[at] {
+			if len(path) > 1000 {
+				x.broken(int32(id), nil, -1, fmt.Errorf("it comes to no end, though nothing goes wrong any more"))
+			}
+			path = append(path, at)
+		}
+		for _, at := range path {
+			good[at] = true
+		}
+	}
+}
+
+// broken tells how a promise came to be broken.
+func (x *exploration) broken(at int32, s *state, last int, why error) {
+	var choices []int
+	for id := at; id > 0; id = x.parent[id] {
+		choices = append(choices, int(x.choice[id]))
+	}
+	slices.Reverse(choices)
+	if last >= 0 {
+		choices = append(choices, last)
+	}
+	var story strings.Builder
+	now := x.start
+	for _, c := range choices {
+		m := x.moves(now)[c]
+		now = now.clone()
+		x.step(now, m)
+		fmt.Fprintf(&story, "  %s\n", m.what)
+		for _, e := range x.happened {
+			fmt.Fprintf(&story, "        → %s: %s\n", x.program.called(e.Stream), e.Kind)
+		}
+	}
+	require.FailNow(x.t, "a promise is broken: "+why.Error(), "%d states were explored before. The shortest story:\n%s\n  then: %s",
+		len(x.parent), story.String(), x.describe(now))
+}
+
+var _ = uuid.Nil
