@@ -21,7 +21,7 @@ import (
 
 // move is one thing that can happen next.
 type move struct {
-	what string
+	what func() string
 	calm int // how early it comes when all goes well; 0: it does not
 	do   func(*state)
 }
@@ -54,27 +54,29 @@ func (x *exploration) moves(s *state) (all []move) {
 // answers are the ways in which a question may be answered.
 func (x *exploration) answers(all []move, s *state, i, j int) []move {
 	d, q := s.drivers[i], s.drivers[i].at.asks[j]
-	who := fmt.Sprintf("[%c] ", 'A'+i)
-	if q.wish != nil {
-		return x.bankAnswers(all, s, d, q, who)
+	does := func(and string) func() string {
+		return func() string { return fmt.Sprintf("[%c] %s%s", 'A'+i, q.key, and) }
 	}
-	all = append(all, move{who + q.key, underWay, func(n *state) { x.answer(n, d, q, x.serve(n, q)) }})
-	if q.cmd != nil && s.budget[outages] > 0 {
-		all = append(all, move{who + q.key + ": the answer is lost", never, func(n *state) {
-			n.budget[outages]--
+	if q.wish != nil {
+		return x.bankAnswers(all, s, d, q, does)
+	}
+	all = append(all, move{does(""), underWay, func(n *state) { x.answer(n, d, q, x.serve(n, q)) }})
+	if q.cmd != nil && x.may(s, outage) {
+		all = append(all, move{does(": the answer is lost"), never, func(n *state) {
+			n.budget[mishaps]--
 			x.serve(n, q)
 			x.answer(n, d, q, failed(eventstore.ErrUnavailable))
-		}}, move{who + q.key + ": the database is away", never, func(n *state) {
-			n.budget[outages]--
+		}}, move{does(": the database is away"), never, func(n *state) {
+			n.budget[mishaps]--
 			x.answer(n, d, q, failed(eventstore.ErrUnavailable))
 		}})
 	}
 	return all
 }
 
-func (x *exploration) bankAnswers(all []move, s *state, d *actor, q *question, who string) []move {
+func (x *exploration) bankAnswers(all []move, s *state, d *actor, q *question, does func(string) func() string) []move {
 	if q.wish.Operation == opLookUp {
-		all = append(all, move{who + q.key, underWay, func(n *state) {
+		all = append(all, move{does(""), underWay, func(n *state) {
 			report := n.bank.report(q.wish.Reference)
 			x.answer(n, d, q, answer{report: report, sum: sumOf(encoded(report))})
 		}})
@@ -84,23 +86,23 @@ func (x *exploration) bankAnswers(all []move, s *state, d *actor, q *question, w
 			if k > 0 {
 				calm = never
 			}
-			all = append(all, move{who + q.key + decided(so), calm, func(n *state) {
+			all = append(all, move{does(decided(so)), calm, func(n *state) {
 				b, said := n.bank.does(*q.wish, so)
 				n.setBank(b)
 				x.answer(n, d, q, answer{said: said, sum: sumOf(encoded(said))})
 			}})
 		}
 	}
-	if s.budget[losses] > 0 {
-		all = append(all, move{who + q.key + ": no answer comes", never, func(n *state) {
-			n.budget[losses]--
+	if x.may(s, loss) {
+		all = append(all, move{does(": no answer comes"), never, func(n *state) {
+			n.budget[mishaps]--
 			n.sends(q)
 			x.answer(n, d, q, failed(errNoAnswer))
 		}})
 	}
-	if s.budget[refusals] > 0 {
-		all = append(all, move{who + q.key + ": the bank is not there", never, func(n *state) {
-			n.budget[refusals]--
+	if x.may(s, refusal) {
+		all = append(all, move{does(": the bank is not there"), never, func(n *state) {
+			n.budget[mishaps]--
 			x.answer(n, d, q, failed(&payment.Transient{Err: errNoAnswer}))
 		}})
 	}
@@ -124,12 +126,12 @@ func (s *state) sends(q *question) {
 }
 
 func (x *exploration) crashes(all []move, s *state) []move {
-	if s.budget[crashes] == 0 {
+	if !x.may(s, crash) {
 		return all
 	}
 	for i, d := range s.drivers {
-		all = append(all, move{fmt.Sprintf("[%c] crashes", 'A'+i), never, func(n *state) {
-			n.budget[crashes]--
+		all = append(all, move{func() string { return fmt.Sprintf("[%c] crashes", 'A'+i) }, never, func(n *state) {
+			n.budget[mishaps]--
 			n.drivers = n.without(d)
 			for _, q := range d.at.asks {
 				if q.wish != nil {
@@ -149,7 +151,7 @@ func (x *exploration) lands(all []move, s *state) []move {
 			if k > 0 {
 				calm = never
 			}
-			all = append(all, move{"late, the bank hears: " + w.String() + decided(so), calm, func(n *state) {
+			all = append(all, move{func() string { return "late, the bank hears: " + w.String() + decided(so) }, calm, func(n *state) {
 				n.wire = slices.DeleteFunc(slices.Clone(n.wire), func(other wish) bool { return other.Key == w.Key })
 				b, _ := n.bank.does(w, so)
 				n.setBank(b)
@@ -165,15 +167,15 @@ func (x *exploration) deliveries(all []move, s *state) []move {
 	}
 	waiting := s.waiting()
 	for _, m := range waiting {
-		all = append(all, move{"a process handles " + x.titled(m), toHandle, func(n *state) { x.begin(n, handling(m, m.saga)) }})
+		all = append(all, move{says("a process handles ", m.title), toHandle, func(n *state) { x.begin(n, handling(m, m.saga)) }})
 	}
-	if s.budget[repeats] > 0 {
+	if x.may(s, repeat) {
 		for _, m := range s.messages {
 			if slices.Contains(waiting, m) {
 				continue
 			}
-			all = append(all, move{"once more, a process handles " + x.titled(m), never, func(n *state) {
-				n.budget[repeats]--
+			all = append(all, move{says("once more, a process handles ", m.title), never, func(n *state) {
+				n.budget[mishaps]--
 				x.begin(n, handling(m, m.saga))
 			}})
 		}
@@ -181,7 +183,9 @@ func (x *exploration) deliveries(all []move, s *state) []move {
 	return all
 }
 
-func (x *exploration) titled(m *message) string { return m.Kind + " of " + x.program.called(m.Stream) }
+func says(parts ...string) func() string {
+	return func() string { return strings.Join(parts, "") }
+}
 
 // sweeps are looks at what is due. Where a process is busy with it, that one must have been standing still for long.
 func (x *exploration) sweeps(all []move, s *state) []move {
@@ -192,10 +196,10 @@ func (x *exploration) sweeps(all []move, s *state) []move {
 		switch {
 		case !s.due(id):
 		case !s.driven(id):
-			all = append(all, move{"a sweep finds " + x.program.called(id), isDue, func(n *state) { x.begin(n, looking(id)) }})
-		case s.budget[freezes] > 0:
-			all = append(all, move{"a process stands still, and another finds " + x.program.called(id), never, func(n *state) {
-				n.budget[freezes]--
+			all = append(all, move{says("a sweep finds ", x.program.called(id)), isDue, func(n *state) { x.begin(n, looking(id)) }})
+		case x.may(s, freeze):
+			all = append(all, move{says("a process stands still, and another finds ", x.program.called(id)), never, func(n *state) {
+				n.budget[mishaps]--
 				x.begin(n, looking(id))
 			}})
 		}
@@ -217,7 +221,7 @@ func (x *exploration) sagas(s *state) (ids []uuid.UUID) {
 func (x *exploration) people(all []move, s *state) []move {
 	wants := func(kind int, what string, calm int, act *spec) {
 		if s.budget[kind] > 0 && len(s.drivers) < x.atOnce {
-			all = append(all, move{what, calm, func(n *state) {
+			all = append(all, move{says(what), calm, func(n *state) {
 				n.budget[kind]--
 				x.begin(n, act)
 			}})
@@ -248,14 +252,14 @@ func (x *exploration) people(all []move, s *state) []move {
 func (x *exploration) atTheBank(all []move, s *state, sh shopping) []move {
 	reference := sh.payment.String()
 	if s.bank.find(reference, payment.ActionRequired) >= 0 {
-		all = append(all, move{"the shopper approves at the bank", never, func(n *state) {
+		all = append(all, move{says("the shopper approves at the bank"), never, func(n *state) {
 			n.setBank(n.bank.turns(reference, payment.ActionRequired, payment.Authorized))
-		}}, move{"the shopper denies at the bank", never, func(n *state) {
+		}}, move{says("the shopper denies at the bank"), never, func(n *state) {
 			n.setBank(n.bank.turns(reference, payment.ActionRequired, payment.Declined))
 		}})
 	}
 	if st, ok := s.find(sh.payment).State.(payment.State); ok && st.Provider != "" && s.budget[webhooks] > 0 {
-		all = append(all, move{"a webhook wakes " + x.program.called(sh.payment), never, func(n *state) {
+		all = append(all, move{says("a webhook wakes ", x.program.called(sh.payment)), never, func(n *state) {
 			n.budget[webhooks]--
 			x.say(n, "payment", sh.payment, payment.Notified{CheckoutID: st.CheckoutID, WebhookID: "w", Type: "news"})
 		}})
@@ -287,7 +291,7 @@ func (x *exploration) operators(all []move, s *state, wants func(kind int, what 
 			if _, err := skip(st, "", st.At); err == nil {
 				act, what = request(id, "root", "POST", path+"/skip", fmt.Sprintf(`{"reason":"%d"}`, version)), "an operator skips a step of "
 			}
-			all = append(all, move{what + name, takesLong, func(n *state) { x.begin(n, act) }})
+			all = append(all, move{says(what, name), takesLong, func(n *state) { x.begin(n, act) }})
 		} else {
 			wants(patiences, "an operator retries "+name, never, retry)
 		}
@@ -306,12 +310,12 @@ var leapsTo = []time.Duration{25 * time.Minute, 125 * time.Minute, 24*time.Hour 
 
 func (x *exploration) time(all []move, s *state) []move {
 	later := func(to time.Duration, calm int, left int8) move {
-		return move{"it is " + to.String() + " later than at first", calm, func(n *state) { n.clock, n.budget[leaps] = to, left }}
+		return move{func() string { return "it is " + to.String() + " later than at first" }, calm, func(n *state) { n.clock, n.budget[mishaps] = to, left }}
 	}
-	if s.budget[leaps] > 0 {
+	if x.may(s, leap) {
 		for _, to := range leapsTo[:3] {
 			if to > s.clock {
-				all = append(all, later(to, never, s.budget[leaps]-1))
+				all = append(all, later(to, never, s.budget[mishaps]-1))
 			}
 		}
 	}
@@ -321,7 +325,7 @@ func (x *exploration) time(all []move, s *state) []move {
 	for _, id := range x.sagas(s) {
 		if st, _ := s.saga(id); !wakeAt(st).IsZero() {
 			i := slices.IndexFunc(leapsTo, func(to time.Duration) bool { return to > s.clock })
-			return append(all, later(leapsTo[i], takesLong, s.budget[leaps]))
+			return append(all, later(leapsTo[i], takesLong, s.budget[mishaps]))
 		}
 	}
 	return all
@@ -329,15 +333,15 @@ func (x *exploration) time(all []move, s *state) []move {
 
 // begin lets a driver loose.
 func (x *exploration) begin(s *state, sp *spec) {
-	d := &actor{spec: sp, born: s.clock, sum: sumOf([]byte(sp.name), []byte(s.clock.String()))}
+	d := &actor{spec: sp, born: s.clock, sum: sumOf([]byte(sp.name), number(s.clock))}
 	s.drivers = append(slices.Clone(s.drivers), d)
 }
 
 // answer gives a driver what it waits for.
 func (x *exploration) answer(s *state, d *actor, q *question, a answer) {
 	s.replace(d, &actor{
-		spec: d.spec, born: d.born, got: &heard{d.got, q.key, a, s.clock},
-		sum: sumOf(d.sum.bytes(), []byte(q.key), a.sum.bytes(), []byte(s.clock.String())), at: d.at,
+		spec: d.spec, born: d.born, got: &heard{d.got, q.key, a, s.clock}, at: d.at,
+		sum: sumOf(d.sum.bytes(), []byte(q.key), a.sum.bytes(), number(s.clock)),
 	})
 }
 
@@ -365,16 +369,21 @@ func (x *exploration) commit(s *state, store *eventstore.Store, cmd eventstore.C
 	}
 	s.put(d.Changed)
 	if cmd.ID != uuid.Nil && done == nil {
-		s.receipts = append(slices.Clone(s.receipts), receipt{cmd.ID, d.Receipt})
+		s.receipts = append(slices.Clone(s.receipts), receipt{cmd.ID, sumOf([]byte("receipt"), cmd.ID[:]), d.Receipt})
 	}
 	x.happened = append(x.happened, d.Events...)
 	for _, e := range d.Events {
 		if memory.Heard(store, e.Kind) {
 			e.Meta.EventID = uuid.NewSHA1(e.Stream, strconv.AppendInt(nil, e.Version, 10))
+			id := fmt.Sprintf("%s/%s/%d", e.Kind, e.Stream, e.Version)
 			s.messages = append(slices.Clone(s.messages), &message{
-				Recorded: e, schema: store.Schema(), id: fmt.Sprintf("%s/%s/%d", e.Kind, e.Stream, e.Version), saga: concerned(e),
+				Recorded: e, schema: store.Schema(), id: id, saga: concerned(e), title: e.Kind + " of " + x.program.called(e.Stream),
+				sums: [2]sum{sumOf([]byte(id)), sumOf([]byte("once"), []byte(id))},
 			})
 		}
+	}
+	if cmd.Meta.Actor == "saga" && (store.Schema() == "cart" || store.Schema() == "orders") {
+		return answer{} // a saga does not ask what became of them: so it is not told, and remembers less
 	}
 	left := s.sumOf(d.Receipt.Stream)
 	return answer{receipt: d.Receipt, sum: sumOf(left.bytes(), fmt.Append(nil, d.Receipt.Version, d.Receipt.Replayed))}

@@ -3,6 +3,7 @@ package saga
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"hash/maphash"
 	"log/slog"
@@ -130,13 +131,7 @@ func sumOf(parts ...[]byte) sum {
 func (s sum) and(other sum) sum { return sum{s[0] + other[0], s[1] + other[1]} }
 
 func (s sum) bytes() []byte {
-	out := make([]byte, 0, 16)
-	for _, half := range s {
-		for range 8 {
-			out, half = append(out, byte(half)), half>>8
-		}
-	}
-	return out
+	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, s[0]), s[1])
 }
 
 func encoded(v any) []byte {

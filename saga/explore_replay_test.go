@@ -25,12 +25,12 @@ import (
 // driver is kept as the answers that it got; to see what it asks next, it is run from its beginning and given them again, in a
 // bubble with a clock of its own.
 
-// actor is a value, too: each answer makes another one.
+// actor is a driver, a value too: each answer makes another one.
 type actor struct {
 	spec *spec
 	born time.Duration
 	got  *heard // nil: nothing yet
-	sum  sum    // of what it is and what it was answered
+	sum  sum    // of what it is, and of what it was answered that can still matter to it
 	at   *point
 }
 
@@ -56,6 +56,7 @@ type point struct {
 	asks     []*question
 	returned bool
 	err      error
+	sum      sum
 }
 
 // question is what a driver asks of its store or its provider, and waits for.
@@ -66,7 +67,24 @@ type question struct {
 	load  *uuid.UUID
 	once  *eventstore.Once
 	wish  *wish
+	by    *strand
 	reply chan answer
+}
+
+// strand is what asks: the runner itself (nil), whoever started the driver, or one attempt of a step. Of an attempt that is over,
+// nothing is left in the program but how it came out.
+type strand struct {
+	name  string
+	began time.Time
+	over  []byte // how it came out, and when
+}
+
+type byStrand struct{}
+
+// remembered is an answer that can still matter.
+type remembered struct {
+	by  *strand
+	sum sum
 }
 
 // reads reports whether it changes nothing.
@@ -89,13 +107,52 @@ type replay struct {
 
 	mu       sync.Mutex
 	open     []*question
+	strands  []*strand
+	memory   []remembered
 	returned bool
 	err      error
 }
 
+// send is the runner's way to a step, watched.
+func (r *replay) send(m *Module) func(context.Context, uuid.UUID, Do) Outcome {
+	return func(ctx context.Context, saga uuid.UUID, d Do) Outcome {
+		st := &strand{name: d.Step, began: time.Now()}
+		o := m.send(context.WithValue(ctx, byStrand{}, st), saga, d)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		st.over = append(encoded(o), encoded([]time.Time{st.began, time.Now()})...)
+		r.strands = append(r.strands, st)
+		return o
+	}
+}
+
+// remember keeps what an answer means to whoever asked. What a runner has written to its saga is all that it knows of before.
+func (r *replay) remember(q *question, a answer, clock time.Duration) {
+	if q.by == nil && q.cmd != nil && a.err == nil {
+		r.memory = slices.DeleteFunc(r.memory, func(m remembered) bool { return m.by == nil || m.by.over != nil })
+		r.strands = nil
+	}
+	r.memory = append(r.memory, remembered{q.by, sumOf([]byte(q.key), []byte{byte(len(r.memory))}, a.sum.bytes(), number(clock))})
+}
+
+// sum is of all that the driver may remember.
+func (r *replay) sum(d *actor) sum {
+	all := sumOf([]byte(d.spec.name), number(d.born), fmt.Append(nil, r.returned))
+	for _, m := range r.memory {
+		if m.by == nil || m.by.over == nil {
+			all = all.and(m.sum)
+		}
+	}
+	for i, st := range r.strands {
+		all = all.and(sumOf([]byte{byte(i)}, []byte(st.name), st.over))
+	}
+	return all
+}
+
 // ask waits for the answer. A driver that is run no further ends here.
-func (r *replay) ask(q *question) answer {
+func (r *replay) ask(ctx context.Context, q *question) answer {
 	q.reply = make(chan answer, 1)
+	q.by, _ = ctx.Value(byStrand{}).(*strand)
 	r.mu.Lock()
 	r.open = append(r.open, q)
 	r.mu.Unlock()
@@ -108,22 +165,20 @@ func (r *replay) ask(q *question) answer {
 	panic("unreachable")
 }
 
-func (r *replay) reply(key string, a answer) {
+func (r *replay) reply(key string, a answer, clock time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	i := slices.IndexFunc(r.open, func(q *question) bool { return q.key == key })
-	if i < 0 {
-		panic(fmt.Sprintf("run again, it does not ask for %s but for %v", key, r.keys()))
+	asked := len(r.open)
+	r.open = slices.DeleteFunc(r.open, func(q *question) bool {
+		if q.key == key {
+			r.remember(q, a, clock)
+			q.reply <- a
+		}
+		return q.key == key
+	})
+	if len(r.open) == asked {
+		panic(fmt.Sprintf("run again, it does not ask for %s", key))
 	}
-	r.open[i].reply <- a
-	r.open = slices.Delete(r.open, i, i+1)
-}
-
-func (r *replay) keys() (all []string) {
-	for _, q := range r.open {
-		all = append(all, q.key)
-	}
-	return all
 }
 
 // stands is where the driver has come to.
@@ -131,12 +186,16 @@ func (r *replay) stands() *point {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	slices.SortFunc(r.open, func(a, b *question) int { return strings.Compare(a.key, b.key) })
-	for i := 1; i < len(r.open); i++ {
-		if r.open[i].key == r.open[i-1].key {
-			panic("it asks twice at once for " + r.open[i].key)
+	at := &point{returned: r.returned, err: r.err}
+	for i, q := range r.open {
+		switch {
+		case i == 0 || q.key != r.open[i-1].key:
+			at.asks = append(at.asks, q)
+		case !q.reads(): // of two who read the same at once, one is enough
+			panic("it asks twice at once to " + q.key)
 		}
 	}
-	return &point{asks: r.open, returned: r.returned, err: r.err}
+	return at
 }
 
 // run runs a driver up to where it waits for an answer that it did not get yet.
@@ -152,7 +211,7 @@ func (p *program) run(t *testing.T, d *actor) (at *point) {
 		r := &replay{dead: make(chan struct{})}
 		p.fresh(r)
 		until(d.born)
-		ctx, hangUp := context.WithCancel(context.Background())
+		ctx, hangUp := context.WithCancel(context.WithValue(context.Background(), byStrand{}, &strand{name: "start"}))
 		go func() {
 			err := d.spec.start(ctx, p)
 			r.mu.Lock()
@@ -162,10 +221,11 @@ func (p *program) run(t *testing.T, d *actor) (at *point) {
 		for _, h := range slices.Backward(got) {
 			synctest.Wait()
 			until(h.clock)
-			r.reply(h.key, h.answer)
+			r.reply(h.key, h.answer, h.clock)
 		}
 		synctest.Wait()
 		at = r.stands()
+		at.sum = r.sum(d)
 		close(r.dead)
 		hangUp()
 		time.Sleep(time.Hour) // whatever waits for a time-out gets it
@@ -179,30 +239,30 @@ func (p *program) fresh(r *replay) {
 	p.now = r
 	m.watch = &watch{draining: p.draining, waiting: map[uuid.UUID][]chan eventstore.Stream[State]{}}
 	m.runner = &runner{
-		store: m.store, send: m.send, patience: m.Patience, ended: m.Ended, log: m.Log, watch: m.watch, active: map[uuid.UUID]*drive{},
+		store: m.store, send: r.send(m), patience: m.Patience, ended: m.Ended, log: m.Log, watch: m.watch, active: map[uuid.UUID]*drive{},
 	}
 }
 
 // Do, Load and Answered are what the stores ask in place of a database.
-func (p *program) Do(_ context.Context, s *eventstore.Store, cmd eventstore.Command) (eventstore.Receipt, error) {
+func (p *program) Do(ctx context.Context, s *eventstore.Store, cmd eventstore.Command) (eventstore.Receipt, error) {
 	ids := make([]string, len(cmd.Streams))
 	for i, ref := range cmd.Streams {
 		ids[i] = p.called(ref.ID)
 	}
-	a := p.now.ask(&question{key: "write " + strings.Join(ids, ", "), store: s, cmd: &cmd})
+	a := p.now.ask(ctx, &question{key: "write " + strings.Join(ids, ", "), store: s, cmd: &cmd})
 	return a.receipt, a.err
 }
 
-func (p *program) Load(_ context.Context, s *eventstore.Store, id uuid.UUID) (memory.Row, error) {
-	a := p.now.ask(&question{key: "read " + p.called(id), store: s, load: &id})
+func (p *program) Load(ctx context.Context, s *eventstore.Store, id uuid.UUID) (memory.Row, error) {
+	a := p.now.ask(ctx, &question{key: "read " + p.called(id), store: s, load: &id})
 	return a.row, a.err
 }
 
-func (p *program) Answered(_ context.Context, s *eventstore.Store, o eventstore.Once) (bool, error) {
+func (p *program) Answered(ctx context.Context, s *eventstore.Store, o eventstore.Once) (bool, error) {
 	if o.ID == uuid.Nil {
 		return false, nil
 	}
-	a := p.now.ask(&question{key: "read the receipts of " + s.Schema(), store: s, once: &o})
+	a := p.now.ask(ctx, &question{key: "read the receipts of " + s.Schema(), store: s, once: &o})
 	return a.yes, a.err
 }
 
@@ -211,31 +271,31 @@ type wire struct{ p *program }
 
 var errNoAnswer = errors.New("no answer came in time")
 
-func (w wire) ask(op string, c payment.Call) answer {
+func (w wire) ask(ctx context.Context, op string, c payment.Call) answer {
 	wish := wish{op, c}
-	return w.p.now.ask(&question{key: "ask the bank to " + strings.ReplaceAll(wish.String(), "_", " ") + " " + w.p.named(c.Reference), wish: &wish})
+	return w.p.now.ask(ctx, &question{key: "ask the bank to " + strings.ReplaceAll(wish.String(), "_", " ") + " " + w.p.named(c.Reference), wish: &wish})
 }
 
-func (w wire) call(op string, c payment.Call) (payment.Answer, error) {
-	a := w.ask(op, c)
+func (w wire) call(ctx context.Context, op string, c payment.Call) (payment.Answer, error) {
+	a := w.ask(ctx, op, c)
 	return a.said, a.err
 }
 
 func (wire) Name() string { return "bank" }
-func (w wire) Authorize(_ context.Context, c payment.Call) (payment.Answer, error) {
-	return w.call(opAuthorize, c)
+func (w wire) Authorize(ctx context.Context, c payment.Call) (payment.Answer, error) {
+	return w.call(ctx, opAuthorize, c)
 }
-func (w wire) Capture(_ context.Context, c payment.Call) (payment.Answer, error) {
-	return w.call(opCapture, c)
+func (w wire) Capture(ctx context.Context, c payment.Call) (payment.Answer, error) {
+	return w.call(ctx, opCapture, c)
 }
-func (w wire) Void(_ context.Context, c payment.Call) (payment.Answer, error) {
-	return w.call(opVoid, c)
+func (w wire) Void(ctx context.Context, c payment.Call) (payment.Answer, error) {
+	return w.call(ctx, opVoid, c)
 }
-func (w wire) Refund(_ context.Context, c payment.Call) (payment.Answer, error) {
-	return w.call(opRefund, c)
+func (w wire) Refund(ctx context.Context, c payment.Call) (payment.Answer, error) {
+	return w.call(ctx, opRefund, c)
 }
-func (w wire) LookUp(_ context.Context, c payment.Call) (payment.Report, error) {
-	a := w.ask(opLookUp, c)
+func (w wire) LookUp(ctx context.Context, c payment.Call) (payment.Report, error) {
+	a := w.ask(ctx, opLookUp, c)
 	return a.report, a.err
 }
 func (wire) Verify(http.Header, []byte) (payment.Notification, error) {

@@ -1,6 +1,7 @@
 package saga
 
 import (
+	"flag"
 	"testing"
 
 	"github.com/google/uuid"
@@ -30,6 +31,10 @@ var (
 	stockSpace   = uuid.MustParse("8d6f2f0c-6f0e-4f6b-8b7a-6a1f5c3f2d01")
 )
 
+var allowed = flag.Int("mishaps", 1, "x")
+
+var mayFlag = flag.Int("may", int(anyMishap), "x")
+
 func TestExplore(t *testing.T) {
 	t.Run("Checkout", func(t *testing.T) {
 		x := explore(t, func(x *exploration, s *state) {
@@ -37,7 +42,8 @@ func TestExplore(t *testing.T) {
 			x.shelf(s, skuB, 5)
 			x.tempers = tempers{opAuthorize: {payment.Authorized, payment.Declined}, opCapture: {payment.Captured, payment.Refused}}
 			x.sealed(s, "ann", 1, skuA, skuB)
-			s.budget = budget{}
+			x.mishaps = mishap(*mayFlag)
+			s.budget = budget{mishaps: int8(*allowed)}
 		})
 		x.run()
 	})

@@ -2,7 +2,7 @@ package saga
 
 import (
 	"bytes"
-	"fmt"
+	"encoding/binary"
 	"slices"
 	"time"
 
@@ -33,7 +33,8 @@ type stored struct {
 }
 
 type receipt struct {
-	id uuid.UUID
+	id  uuid.UUID
+	sum sum
 	eventstore.Receipt
 }
 
@@ -41,33 +42,47 @@ type receipt struct {
 type message struct {
 	eventstore.Recorded
 	id     string
+	title  string // for stories
 	schema string
 	saga   uuid.UUID // that it concerns
+	sums   [2]sum    // to handle, and handled
 	once   bool      // it was handled: it may come again, but need not
 }
 
-// budget is what may still happen of each kind of mishap, and of what people do.
+// budget is how much may still happen: of mishaps in all, and of each thing that people do.
 type budget [kinds]int8
 
 const (
-	crashes     = iota // of a process
-	losses             // of a provider's answer; the call itself may come through much later, or never
-	refusals           // of a call for want of the provider
-	outages            // of our database: the commit's answer is lost, or there was none
-	repeats            // of a message that was handled, or is being handled
-	freezes            // a process stands still, and another one takes over
-	leaps              // much time passes at once
-	webhooks           // news that are none
-	cancels            // the shopper does not want it any more
-	compensates        // nor does the shop
-	edits              // of a cart that is being checked out
-	returns            // the confirmed order is cancelled
-	fulfilments        // or sent
-	refundings         // or partly refunded
-	settlements        // an operator's word
-	patiences          // an operator tries again
+	mishaps     = iota
+	webhooks    // news that are none
+	cancels     // the shopper does not want it any more
+	compensates // nor does the shop
+	edits       // of a cart that is being checked out
+	returns     // the confirmed order is cancelled
+	fulfilments // or sent
+	refundings  // or partly refunded
+	settlements // an operator's word
+	patiences   // an operator tries again
 	kinds
 )
+
+// mishap is what can go wrong.
+type mishap uint16
+
+const (
+	crash   mishap = 1 << iota // of a process
+	loss                       // of a provider's answer; the call itself may come through much later, or never
+	refusal                    // of a call, for want of the provider
+	outage                     // of our database: the commit's answer is lost, or there was none
+	repeat                     // of a message that was handled, or is being handled
+	freeze                     // a process stands still, and another one takes over
+	leap                       // much time passes at once
+
+	anyMishap = crash | loss | refusal | outage | repeat | freeze | leap
+)
+
+// may reports whether it may still happen.
+func (x *exploration) may(s *state, m mishap) bool { return s.budget[mishaps] > 0 && x.mishaps&m != 0 }
 
 func (s *state) clone() *state {
 	n := *s
@@ -121,16 +136,16 @@ func (s *state) setBank(b *bank) {
 
 // sum is of all that can matter from here on.
 func (s *state) sum() sum {
-	all := sumOf([]byte(s.clock.String()), s.bankSum.bytes(), fmt.Appendf(nil, "%v", s.budget))
+	all := sumOf(number(s.clock), s.bankSum.bytes(), s.budget.bytes())
 	for _, r := range s.rows {
 		all = all.and(r.sum)
 	}
 	for _, r := range s.receipts {
-		all = all.and(sumOf([]byte("receipt"), r.id[:]))
+		all = all.and(r.sum)
 	}
 	for _, m := range s.messages {
-		if !m.once || s.budget[repeats] > 0 {
-			all = all.and(sumOf([]byte(m.id), fmt.Append(nil, m.once)))
+		if !m.once || s.budget[mishaps] > 0 {
+			all = all.and(m.sum(m.once))
 		}
 	}
 	for _, d := range s.drivers {
@@ -140,6 +155,23 @@ func (s *state) sum() sum {
 		all = all.and(sumOf([]byte("wire"), []byte(w.Key)))
 	}
 	return all
+}
+
+func (b budget) bytes() []byte {
+	out := make([]byte, len(b))
+	for i, n := range b {
+		out[i] = byte(n)
+	}
+	return out
+}
+
+func number[N ~int64](n N) []byte { return binary.LittleEndian.AppendUint64(nil, uint64(n)) }
+
+func (m *message) sum(once bool) sum {
+	if once {
+		return m.sums[1]
+	}
+	return m.sums[0]
 }
 
 func (s *state) without(d *actor) []*actor {

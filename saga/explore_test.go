@@ -22,7 +22,8 @@ type exploration struct {
 	program   *program
 	shoppings []shopping
 	tempers   tempers
-	atOnce    int // drivers
+	mishaps   mishap // what can go wrong
+	atOnce    int    // drivers
 	start     *state
 
 	happened []eventstore.Recorded // in the move being made
@@ -37,7 +38,7 @@ type exploration struct {
 }
 
 func explore(t *testing.T, set func(x *exploration, s *state)) *exploration {
-	x := &exploration{t: t, program: newProgram(), atOnce: 2, seen: map[sum]int32{}, ends: map[string]int{}}
+	x := &exploration{t: t, program: newProgram(), atOnce: 2, mishaps: anyMishap, seen: map[sum]int32{}, ends: map[string]int{}}
 	s := &state{}
 	s.setBank(&bank{})
 	set(x, s)
@@ -135,7 +136,7 @@ func (x *exploration) settle(s *state) {
 			x.program.points[d.sum] = at
 		}
 		if d.at != at {
-			d = &actor{spec: d.spec, born: d.born, got: d.got, sum: d.sum, at: at}
+			d = &actor{spec: d.spec, born: d.born, got: d.got, sum: at.sum, at: at}
 			s.drivers = slices.Clone(s.drivers)
 			s.drivers[i] = d
 		}
@@ -175,7 +176,7 @@ func (x *exploration) handled(s *state, id string) {
 	m.once = true
 	s.messages = slices.Clone(s.messages)
 	s.messages[i] = &m
-	if s.budget[repeats] == 0 {
+	if x.mishaps&repeat == 0 || s.budget[mishaps] == 0 {
 		s.messages = slices.Delete(s.messages, i, i+1)
 	}
 }
@@ -213,7 +214,7 @@ func (x *exploration) broken(at int32, s *state, last int, why error) {
 		m := x.moves(now)[c]
 		now = now.clone()
 		x.step(now, m)
-		fmt.Fprintf(&story, "  %s\n", m.what)
+		fmt.Fprintf(&story, "  %s\n", m.what())
 		for _, e := range x.happened {
 			fmt.Fprintf(&story, "        → %s: %s\n", x.program.called(e.Stream), e.Kind)
 		}
