@@ -47,6 +47,7 @@ type commands struct {
 	Health tools.Health `cmd:"" help:"Ask a running server whether it can serve; for health checks of containers."`
 	Verify tools.Verify `cmd:"" help:"Have a running server check every promise over all data, and against the provider's own book."`
 
+	Chaos       disorder    `cmd:"" help:"Run a shop of several replicas under faults, on a PostgreSQL of its own, and check every promise."`
 	Bench       benchmark   `cmd:"" help:"Measure the program beside pgbench and others, on a PostgreSQL of its own. See docs/BENCHMARKS.md."`
 	BenchClient benchClient `cmd:"" hidden:""`
 }

@@ -19,6 +19,7 @@ const (
 	tokenSlow              = "sim_slow"
 	tokenRefundFlaky       = "sim_refund_flaky"
 	tokenDuplicateWebhooks = "sim_duplicate_webhooks"
+	tokenLateWebhooks      = "sim_late_webhooks"
 )
 
 // operation is what a call does, as the ledger names it.
@@ -120,7 +121,7 @@ func firstStatus(token string) (status, string) {
 	switch token {
 	case tokenOK, tokenCaptureFails, tokenExpires, tokenTimeoutApplied, tokenTimeoutLost, tokenFlaky, tokenSlow, tokenRefundFlaky:
 		return authorized, ""
-	case tokenRequiresAction, tokenDuplicateWebhooks:
+	case tokenRequiresAction, tokenDuplicateWebhooks, tokenLateWebhooks:
 		return waits, ""
 	case tokenInsufficientFunds:
 		return declined, payment.CodeInsufficientFunds

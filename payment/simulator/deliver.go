@@ -21,10 +21,11 @@ const (
 	deliveryTimeout = 5 * time.Second
 	deliverEvery    = time.Second // on average: what is due again, and what another process left
 	deliverLimit    = 5
+	lateFor         = 3 * time.Second // a webhook of sim_late_webhooks
 )
 
 const (
-	queueWebhook = `insert into simulator.webhooks (event, type, reference, body) values ($1, $2, $3, $4)`
+	queueWebhook = `insert into simulator.webhooks (event, type, reference, body, due_at) values ($1, $2, $3, $4, now() + $5)`
 	// Pushed forward by more than a delivery can take, so that two processes do not deliver the same at once.
 	dueDeliveries = `update simulator.webhooks w set attempts = w.attempts + 1, due_at = now() + interval '30 seconds'
 		from (select id from simulator.webhooks where delivered_at is null and due_at <= now()
@@ -48,12 +49,15 @@ func (s *Simulator) queue(ctx context.Context, tx pgx.Tx, a account, kind string
 	if err != nil {
 		return err
 	}
-	times := 1
-	if a.Token == tokenDuplicateWebhooks {
+	times, late := 1, time.Duration(0)
+	switch a.Token {
+	case tokenDuplicateWebhooks:
 		times = 2
+	case tokenLateWebhooks:
+		late = lateFor
 	}
 	for range times {
-		if _, err := tx.Exec(ctx, queueWebhook, n.ID, n.Type, n.Reference, string(body)); err != nil {
+		if _, err := tx.Exec(ctx, queueWebhook, n.ID, n.Type, n.Reference, string(body), late); err != nil {
 			return fmt.Errorf("queue a webhook: %w", err)
 		}
 	}

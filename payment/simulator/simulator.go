@@ -15,6 +15,7 @@
 //	sim_slow                               two seconds a call
 //	sim_refund_flaky                       refunds fail three times, then succeed
 //	sim_duplicate_webhooks                 as sim_requires_action; every webhook twice, the second first
+//	sim_late_webhooks                      as sim_requires_action; every webhook three seconds late
 //
 // Its ledger holds what took effect, and nothing else: the truth against which everything else can be checked.
 package simulator

@@ -16,6 +16,7 @@ import (
 	"maps"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -187,4 +188,16 @@ func firstOf(values ...string) string {
 		}
 	}
 	return ""
+}
+
+// Foreign is an environment without any of our settings, for a process that is given its own.
+func Foreign(environ []string) []string {
+	own := map[string]bool{}
+	for f := range reflect.TypeFor[Config]().Fields() {
+		own[f.Tag.Get("env")] = true
+	}
+	return slices.DeleteFunc(slices.Clone(environ), func(one string) bool {
+		name, _, _ := strings.Cut(one, "=")
+		return own[name]
+	})
 }

@@ -1,0 +1,87 @@
+package chaos
+
+import (
+	"context"
+	"net/http"
+	"sync"
+
+	"shopping-cart/platform/money"
+)
+
+// thinksAgain is what becomes of an order: it is sent, taken back in part or in whole, and more than one of these at once.
+func (c *customer) thinksAgain(ctx context.Context, d *deed, e errand) {
+	var all sync.WaitGroup
+	for _, st := range e.after {
+		do := c.step(d, st)
+		times := 1
+		if st.twice {
+			times = 2
+		}
+		for range times {
+			all.Go(func() { do(ctx) })
+		}
+		if !e.atOnce {
+			all.Wait()
+		}
+	}
+	all.Wait()
+}
+
+// step is a request about an order, ready to be made. Made twice it is the same request.
+func (c *customer) step(d *deed, st step) func(ctx context.Context) {
+	path := "/v1/orders/" + d.order
+	switch st.what {
+	case fulfils:
+		fulfil := c.post(path+"/fulfil", "fulfil", nil)
+		fulfil.token = c.operator
+		return func(ctx context.Context) {
+			a, ok := c.insists(ctx, fulfil, "200", "409 order_cancelling", "409 order_cancelled", "409 already_fulfilled")
+			if ok {
+				c.count("fulfilments", a.says())
+				d.tell(func() { d.fulfilled = d.fulfilled || a.ok() })
+			}
+		}
+	case refunds:
+		return c.refund(d, path, st.part)
+	case cancels:
+		cancel := c.post(path+"/cancel", "take back", map[string]any{"reason": "It was not wanted after all."})
+		return func(ctx context.Context) {
+			a, ok := c.insists(ctx, cancel, "202", "409 already_fulfilled")
+			if ok {
+				c.count("cancellations of orders", a.says())
+				d.tell(func() { d.cancelled = d.cancelled || a.ok() })
+			}
+		}
+	case reads:
+		return func(ctx context.Context) {
+			c.insists(ctx, call{method: http.MethodGet, path: path + "/timeline", token: c.token}, "200")
+		}
+	}
+	panic("a step of no kind: " + st.what)
+}
+
+func (c *customer) refund(d *deed, path string, percent int) func(ctx context.Context) {
+	body := map[string]any{"reason": "One was broken."}
+	if percent > 0 {
+		body["amount"] = money.Of(max(1, d.total.Amount*int64(percent)/100), d.total.Currency)
+	}
+	refund := c.post(path+"/refunds", "refund", body)
+	refund.token, refund.wait = c.operator, percent%2*2
+	return func(ctx context.Context) {
+		a, ok := c.insists(ctx, refund, "201", "202", "422 exceeds_captured", "409 not_captured", "409 refund_failed")
+		if !ok {
+			return
+		}
+		c.count("refunds", a.says())
+		if a.ok() {
+			d.tell(func() { d.refunds = append(d.refunds, in[refundView](a)) })
+		}
+	}
+}
+
+// tell notes what was acknowledged about its order.
+func (d *deed) tell(note func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	note()
+}

@@ -1,0 +1,233 @@
+package chaos
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"shopping-cart/platform/money"
+)
+
+// books are what is left, as the API shows it, and the provider's own.
+type books struct {
+	sagas    map[string]sagaView
+	orders   map[string]orderView
+	accounts map[string]account // by payment
+}
+
+// account is what the provider's ledger says of a payment.
+type account struct{ captured, refunded money.Amount }
+
+// settles returns when nothing is under way any more, and when nothing of it can be expected to end, says what is left.
+func (s *shop) settles(ctx context.Context) {
+	var left []sagaView
+	for until := time.Now().Add(patience); time.Now().Before(until); {
+		s.attends(ctx)
+		if left = s.unfinished(ctx); len(left) == 0 || !pause(ctx, 250*time.Millisecond) {
+			return
+		}
+	}
+	for _, l := range left {
+		s.finds("%s %s is still %s", l.Type, l.ID, l.Status)
+	}
+}
+
+func (s *shop) unfinished(ctx context.Context) (left []sagaView) {
+	for _, status := range []string{"running", "compensating", "requires_action", "needs_attention"} {
+		a, _ := s.insists(ctx, call{method: http.MethodGet, path: "/v1/admin/sagas?limit=100&status=" + status, token: s.operator}, "200")
+		left = append(left, in[struct{ Data []sagaView }](a).Data...)
+	}
+	return left
+}
+
+// audit reads everything back, and holds it against the promises and against what anybody was told.
+func (s *shop) audit(ctx context.Context) (b books, err error) {
+	if b, err = s.read(ctx); err != nil {
+		return b, err
+	}
+	byCheckout := map[string]orderView{}
+	for _, o := range b.orders {
+		if other, twice := byCheckout[o.CheckoutID]; twice {
+			s.finds("checkout %s has two orders: %s and %s", o.CheckoutID, o.ID, other.ID)
+		}
+		byCheckout[o.CheckoutID] = o
+	}
+	for _, d := range s.known.deeds {
+		s.isStillTrue(d, b, byCheckout[d.checkout])
+	}
+	for id, one := range b.sagas {
+		if one.Type == "checkout" {
+			s.finds("the checkout %s is %s, and nobody was told of it", id, one.Status)
+		}
+	}
+	s.moneyIsRight(b)
+	if err := s.refundsAreThere(ctx); err != nil {
+		return b, err
+	}
+	if err := s.stockIsRight(ctx, b); err != nil {
+		return b, err
+	}
+	return b, s.nothingIsLost(ctx)
+}
+
+func (s *shop) read(ctx context.Context) (b books, err error) {
+	sagas, err := all[sagaView](ctx, s, "/v1/admin/sagas", url.Values{})
+	if err != nil {
+		return b, err
+	}
+	b = books{sagas: map[string]sagaView{}, orders: map[string]orderView{}, accounts: map[string]account{}}
+	for _, one := range sagas {
+		b.sagas[one.ID] = one
+	}
+	for _, status := range []string{"pending", "confirmed", "cancelling", "fulfilled", "cancelled"} {
+		orders, err := all[orderView](ctx, s, "/v1/admin/orders", url.Values{"status": {status}})
+		if err != nil {
+			return b, err
+		}
+		for _, o := range orders {
+			b.orders[o.ID] = o
+		}
+	}
+	entries, err := all[struct {
+		Reference, Operation, Currency string
+		Amount                         int64
+	}](ctx, s, "/simulator/ledger", url.Values{})
+	for _, e := range entries {
+		a := b.accounts[e.Reference]
+		a.captured.Currency, a.refunded.Currency = e.Currency, e.Currency
+		switch e.Operation {
+		case "capture":
+			a.captured.Amount += e.Amount
+		case "refund":
+			a.refunded.Amount += e.Amount
+		}
+		b.accounts[e.Reference] = a
+	}
+	return b, err
+}
+
+// isStillTrue holds a checkout against what anybody was told of it.
+func (s *shop) isStillTrue(d *deed, b books, o orderView) {
+	now := b.sagas[d.checkout]
+	end := checkoutView{Status: now.Status, Failure: now.Failure}.end()
+	s.count("checkouts", end)
+	s.count("paid with "+d.method, end)
+	switch {
+	case d.seen != "" && d.seen != end:
+		s.finds("checkout %s was %s, and is %s", d.checkout, d.seen, end)
+	case !slices.Contains(d.mayEnd(), end):
+		s.finds("checkout %s, paid with %q, became %s; promised were %v", d.checkout, d.method, end, d.mayEnd())
+	}
+	switch {
+	case end == "completed" && !slices.Contains([]string{"confirmed", "fulfilled", "cancelled"}, o.Status):
+		s.finds("checkout %s is completed, and its order %q", d.checkout, o.Status)
+	case end != "completed" && o.ID != "" && o.Status != "cancelled":
+		s.finds("checkout %s is %s, and its order %s", d.checkout, end, o.Status)
+	case o.ID != "" && o.Total != d.total:
+		s.finds("order %s is over %s, and the shopper saw %s", o.ID, o.Total, d.total)
+	case d.fulfilled && d.cancelled:
+		s.finds("order %s was said to be fulfilled, and to be cancelled", o.ID)
+	case d.fulfilled && o.Status != "fulfilled", d.cancelled && o.Status != "cancelled",
+		!d.fulfilled && o.Status == "fulfilled", end == "completed" && !d.cancelled && o.Status == "cancelled":
+		s.finds("order %s is %s; told were fulfilled %t and cancelled %t", o.ID, o.Status, d.fulfilled, d.cancelled)
+	}
+	delete(b.sagas, d.checkout) // what is left then, nobody was told of
+}
+
+// moneyIsRight: for each payment, captured − refunded at the provider is total − refunded of its order, where that is owed.
+func (s *shop) moneyIsRight(b books) {
+	owed := map[string]money.Amount{}
+	for _, o := range b.orders {
+		if o.PaymentID != nil && (o.Status == "confirmed" || o.Status == "fulfilled") {
+			owed[*o.PaymentID] = money.Of(o.Total.Amount-o.Refunded.Amount, o.Total.Currency)
+		}
+	}
+	for id, a := range b.accounts {
+		net := money.Of(a.captured.Amount-a.refunded.Amount, a.captured.Currency)
+		if due, ok := owed[id]; ok && net != due || !ok && net.Amount != 0 {
+			s.finds("payment %s: %s captured − refunded, and %s owed for its order", id, net, due)
+		}
+		delete(owed, id)
+	}
+	for id, due := range owed {
+		s.finds("payment %s: nothing captured, and %s owed for its order", id, due)
+	}
+}
+
+// refundsAreThere: those that were acknowledged, each as it was said, and none of unknown outcome.
+func (s *shop) refundsAreThere(ctx context.Context) error {
+	for _, d := range s.known.deeds {
+		if len(d.refunds) == 0 {
+			continue
+		}
+		a, ok := s.insists(ctx, call{method: http.MethodGet, path: "/v1/payments/" + d.payment, token: s.operator}, "200")
+		if !ok {
+			continue
+		}
+		there := map[string]refundView{}
+		for _, r := range in[struct{ Refunds []refundView }](a).Refunds {
+			there[r.ID] = r
+			if r.Status == "pending" {
+				s.count("refunds", "unknown outcome")
+				s.finds("refund %s of payment %s has no outcome", r.ID, d.payment)
+			}
+		}
+		for _, told := range d.refunds {
+			if now := there[told.ID]; now.Amount != told.Amount || now.Status != told.Status && told.Status != "pending" {
+				s.finds("refund %s of %s was %s, and is %s of %s", told.ID, told.Amount, told.Status, now.Status, now.Amount)
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// stockIsRight: what is reserved is what confirmed orders hold, and is there.
+func (s *shop) stockIsRight(ctx context.Context, b books) error {
+	held := map[string]int64{}
+	for _, o := range b.orders {
+		if o.Status == "pending" || o.Status == "confirmed" || o.Status == "cancelling" {
+			for _, i := range o.Items {
+				held[i.SKU] += i.Quantity
+			}
+		}
+	}
+	for _, p := range s.shelf {
+		if !p.tracked() {
+			continue
+		}
+		a, ok := s.insists(ctx, call{method: http.MethodGet, path: "/v1/stock/" + url.PathEscape(p.sku), token: s.operator}, "200")
+		v := in[struct {
+			OnHand    int64 `json:"on_hand"`
+			Reserved  int64
+			Available int64
+		}](a)
+		if ok && (v.Reserved != held[p.sku] || v.Available < 0 || v.OnHand-v.Reserved != v.Available) {
+			s.finds("of %s %d of %d are reserved, for orders of %d", p.sku, v.Reserved, v.OnHand, held[p.sku])
+		}
+	}
+	return ctx.Err()
+}
+
+// nothingIsLost: every webhook that was acknowledged was kept, and no message is parked.
+func (s *shop) nothingIsLost(ctx context.Context) error {
+	kept, err := all[struct{ ID, Status string }](ctx, s, "/v1/admin/webhooks", url.Values{})
+	if err != nil {
+		return err
+	}
+	missing := maps.Clone(s.known.webhooks)
+	for _, w := range kept {
+		s.count("webhooks", w.Status)
+		delete(missing, w.ID[len("simulator:"):])
+	}
+	for id := range missing {
+		s.finds("the webhook %s was acknowledged, and is not there", id)
+	}
+	parked, err := all[struct{ ID, Error string }](ctx, s, "/v1/admin/parked", url.Values{})
+	for _, p := range parked {
+		s.finds("the message %s is parked: %s", p.ID, p.Error)
+	}
+	return err
+}

@@ -1,0 +1,188 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"sync"
+)
+
+// customer is a shopper on one errand: each has an account of their own.
+type customer struct {
+	*shop
+	luck  *rand.Rand // not for anything that is drawn on the way: see errand
+	name  string
+	token string
+	keys  int
+}
+
+// shopper goes on one errand after the other until the shop closes.
+func (s *shop) shopper(ctx context.Context, n int) {
+	luck := s.luck(ofShopper, n)
+	for round := 0; s.closing.Err() == nil && ctx.Err() == nil; round++ {
+		c := &customer{shop: s, name: fmt.Sprintf("shopper-%d-%d", n, round)}
+		var err error
+		if c.token, err = s.Mint(c.name); err != nil {
+			s.finds("%v", err)
+			return
+		}
+		c.goes(ctx, s.errand(luck))
+	}
+}
+
+// goes does the errand. Where it is told what it should not be, that is found, and the errand is over.
+func (c *customer) goes(ctx context.Context, e errand) {
+	cart, ok := c.fills(ctx, e)
+	if !ok {
+		return
+	}
+	for _, a := range e.payments {
+		d, ok := c.pays(ctx, cart, a)
+		if !ok {
+			return
+		}
+		if d.seen == "completed" {
+			c.thinksAgain(ctx, d, e)
+			return
+		}
+		if d.seen == "" { // left without waiting: nobody knows how the cart stands
+			return
+		}
+	}
+}
+
+// key is another one with each call.
+func (c *customer) key(what string) string {
+	c.keys++
+	return fmt.Sprintf("%s-%s-%d", what, c.name, c.keys)
+}
+
+func (c *customer) post(path, what string, body any) call {
+	return call{method: http.MethodPost, path: path, token: c.token, key: c.key(what), body: body}
+}
+
+var whileFilling = []string{"200", "422 product_inactive"}
+
+// fills opens a cart and fills it from all tabs at once. Whatever was acknowledged is in it, and nothing else.
+func (c *customer) fills(ctx context.Context, e errand) (cartView, bool) {
+	a, ok := c.insists(ctx, c.post("/v1/carts", "open", map[string]any{"currency": e.currency}), "201")
+	if !ok {
+		return cartView{}, false
+	}
+	cart, own, wanted := in[cartView](a), e.basket, map[string]int64{}
+	if e.guest && len(own) > 1 {
+		if !c.brings(ctx, cart, own[:1], wanted) {
+			return cart, false
+		}
+		own = own[1:]
+	}
+	if !c.fill(ctx, cart, c.token, own, e.tabs, wanted) {
+		return cart, false
+	}
+	cart, ok = c.reads(ctx, cart.ID)
+	if ok && !c.holds(cart, wanted) || !ok || len(cart.Items) == 0 {
+		return cart, false
+	}
+	return c.takesOff(ctx, cart, e.coupon)
+}
+
+// fill adds all of a basket, and what was acknowledged to wanted.
+func (c *customer) fill(ctx context.Context, cart cartView, token string, basket []pick, tabs int, wanted map[string]int64) bool {
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	well := true
+	for tab := range tabs {
+		adds := make([]call, 0, len(basket))
+		for i := tab; i < len(basket); i += tabs {
+			add := c.post("/v1/carts/"+cart.ID+"/items", "add", map[string]any{"sku": c.shelf[basket[i].product].sku, "quantity": basket[i].quantity})
+			add.token = token
+			adds = append(adds, add)
+		}
+		all.Go(func() {
+			for i, add := range adds {
+				a, ok := c.insists(ctx, add, whileFilling...)
+				mu.Lock()
+				if p := basket[tab+i*tabs]; ok && a.ok() {
+					wanted[c.shelf[p.product].sku] += int64(p.quantity)
+				}
+				well = well && ok
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	return well
+}
+
+// brings fills a guest's cart and merges it in.
+func (c *customer) brings(ctx context.Context, cart cartView, basket []pick, wanted map[string]int64) bool {
+	a, ok := c.insists(ctx, call{method: http.MethodPost, path: "/v1/sessions"}, "201")
+	if !ok {
+		return false
+	}
+	guest := in[struct{ Token string }](a).Token
+	open := c.post("/v1/carts", "guest", map[string]any{"currency": c.shelf[basket[0].product].currency})
+	open.token = guest
+	if a, ok = c.insists(ctx, open, "201"); !ok {
+		return false
+	}
+	source := in[cartView](a)
+	if !c.fill(ctx, source, guest, basket, 1, wanted) {
+		return false
+	}
+	merge := c.post("/v1/carts/"+cart.ID+"/merge", "merge", map[string]any{"source_cart_id": source.ID, "source_token": guest})
+	_, ok = c.insists(ctx, merge, "200", "422 product_inactive")
+	c.count("carts", "merged")
+	return ok
+}
+
+func (c *customer) reads(ctx context.Context, cart string) (cartView, bool) {
+	a, ok := c.insists(ctx, call{method: http.MethodGet, path: "/v1/carts/" + cart, token: c.token}, "200")
+	return in[cartView](a), ok
+}
+
+// holds: no edit that was acknowledged is lost, and none was made twice.
+func (c *customer) holds(cart cartView, wanted map[string]int64) bool {
+	there := map[string]int64{}
+	for _, i := range cart.Items {
+		there[i.SKU] += i.Quantity
+	}
+	right := len(there) == len(wanted)
+	for sku, n := range wanted {
+		right = right && there[sku] == n
+	}
+	if !right {
+		c.finds("cart %s holds %v; acknowledged were %v", cart.ID, there, wanted)
+	}
+	c.count("carts", "filled")
+	return right
+}
+
+// takesOff has staff adjust the total.
+func (c *customer) takesOff(ctx context.Context, cart cartView, with coupon) (cartView, bool) {
+	amount := cart.Total
+	switch with {
+	case noCoupon:
+		return cart, true
+	case shipping:
+		amount.Amount = 350
+	case gift:
+		amount.Amount = -amount.Amount
+	}
+	change := c.post("/v1/carts/"+cart.ID+"/adjustments", "adjust", map[string]any{
+		"adjustments": []any{map[string]any{"code": "shop", "label": "By the shop", "amount": amount}},
+	})
+	change.method, change.token = http.MethodPut, c.operator
+	a, ok := c.insists(ctx, change, "200")
+	return in[cartView](a), ok
+}
+
+// edits sets the quantity of the first line to what it is, which changes something only while nobody minds.
+func (c *customer) edit(ctx context.Context, cart cartView) {
+	edit := c.post("/v1/carts/"+cart.ID+"/items/"+url.PathEscape(cart.Items[0].SKU), "edit", map[string]any{"quantity": cart.Items[0].Quantity + 1})
+	edit.method = http.MethodPatch
+	a, _ := c.insists(ctx, edit, "200", "409 cart_closed")
+	c.count("carts", "edited while paid: "+a.says())
+}

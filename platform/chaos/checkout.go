@@ -1,0 +1,324 @@
+package chaos
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"shopping-cart/platform/money"
+)
+
+// deed is a checkout that was begun, and everything that anybody was told about it.
+type deed struct {
+	cart, checkout, order, payment string
+	method                         string
+	total                          money.Amount
+	asked                          bool   // somebody asked to have it cancelled
+	never                          bool   // and was told that it will not complete
+	late                           bool   // and was told that it is too late for that
+	seen                           string // how it ended; "" while nobody knows
+
+	mu        sync.Mutex
+	fulfilled bool
+	cancelled bool // the order
+	refunds   []refundView
+}
+
+// mayEnd are the ends that it may come to, by what the payment method does.
+func (d *deed) mayEnd() []string {
+	ends := []string{"failed out_of_stock", "failed provider_unavailable"}
+	if d.asked && !d.late {
+		ends = append(ends, "cancelled")
+	}
+	completed := true
+	if d.total.Amount > 0 {
+		switch d.method {
+		case "sim_ok", "sim_refund_flaky", "sim_timeout_applied", "sim_timeout_lost", "sim_flaky", "sim_slow":
+		case "sim_insufficient_funds":
+			completed, ends = false, append(ends, "failed insufficient_funds")
+		case "sim_capture_fails", "sim_authorization_expires":
+			completed, ends = false, append(ends, "failed capture_refused")
+		case "sim_requires_action", "sim_duplicate_webhooks", "sim_late_webhooks":
+			ends = append(ends, "failed authentication_failed", "failed authentication_expired")
+		default:
+			completed, ends = false, append(ends, "failed payment_declined")
+		}
+	}
+	if completed && !d.never {
+		ends = append(ends, "completed")
+	}
+	return ends
+}
+
+// pays checks the cart out, with today's prices where they changed. ok: the cart may be paid for again.
+func (c *customer) pays(ctx context.Context, cart cartView, a attempt) (_ *deed, ok bool) {
+	for range 4 {
+		if cart, ok = c.reads(ctx, cart.ID); !ok {
+			return nil, false
+		}
+		if cart.Status != "open" {
+			c.finds("cart %s is %s: nobody checks it out", cart.ID, cart.Status)
+			return nil, false
+		}
+		d, refusal, ok := c.checksOut(ctx, cart, a)
+		switch {
+		case !ok || d != nil:
+			return d, ok
+		case refusal == "409 price_changed":
+			c.count("checkouts", "refused: the price changed")
+			if _, ok = c.insists(ctx, c.post("/v1/carts/"+cart.ID+"/reprice", "reprice", nil), "200"); !ok {
+				return nil, false
+			}
+		case refusal == "412 version_mismatch":
+			c.count("checkouts", "refused: the cart changed")
+			a.edits = false
+		default:
+			c.count("checkouts", "refused: "+refusal)
+			return nil, false
+		}
+	}
+	return nil, false
+}
+
+// checksOut sends all requests of an attempt at once. At most one checkout may come of them; where none does, the refusal
+// says why.
+func (c *customer) checksOut(ctx context.Context, cart cartView, a attempt) (_ *deed, refusal string, ok bool) {
+	d := &deed{cart: cart.ID, method: a.method, total: cart.Total}
+	first := c.post("/v1/carts/"+cart.ID+"/checkout", "pay", map[string]any{"payment_method": a.method, "email": c.name + "@example.com"})
+	first.version, first.wait, first.hangUp = cart.Version, a.wait, a.hangUp
+	calls, promised := []call{first}, d.promised(a)
+	switch second := first; a.twins {
+	case alone:
+	case anotherKey:
+		second.key = c.key("tab")
+		calls = append(calls, second)
+	case sameKey:
+		calls = append(calls, second)
+	}
+	answers, well := make([]answer, len(calls)), make([]bool, len(calls))
+	var all sync.WaitGroup
+	for i, one := range calls {
+		all.Go(func() { answers[i], well[i] = c.insists(ctx, one, promised...) })
+	}
+	if a.edits {
+		all.Go(func() { c.edit(ctx, cart) })
+	}
+	all.Wait()
+	if slices.Contains(well, false) {
+		return nil, "", false
+	}
+	won := c.oneOf(cart, answers)
+	if won < 0 {
+		return nil, answers[0].says(), true
+	}
+	c.remembers(d, answers[won])
+	if c.seesThrough(ctx, d, a) && a.again {
+		c.asksAgain(ctx, d, calls[won])
+	}
+	return d, "", ctx.Err() == nil
+}
+
+// promised are the answers to a check-out.
+func (d *deed) promised(a attempt) []string {
+	all := []string{"202", "409 price_changed", "422 product_inactive"}
+	if a.wait > 0 {
+		all = append(all, "201", "409 out_of_stock", "503 provider_unavailable")
+		for _, code := range []string{
+			"payment_declined", "insufficient_funds", "capture_refused", "authentication_failed", "authentication_expired",
+		} {
+			if slices.Contains(d.mayEnd(), "failed "+code) {
+				all = append(all, "402 "+code)
+			}
+		}
+	}
+	if a.twins == anotherKey || a.edits {
+		all = append(all, "409 cart_closed", "412 version_mismatch")
+	}
+	return all
+}
+
+// began is the checkout that an answer tells of; "" where it refused to begin one.
+func (a answer) began() string {
+	if a.ok() {
+		return in[checkoutView](a).ID
+	}
+	if a.says() != "409 cart_closed" {
+		return a.checkout()
+	}
+	return ""
+}
+
+// oneOf is the first of the answers that tells of a checkout, below 0 where none does. All must tell of the same one, and
+// one at most may say that it was begun just now.
+func (c *customer) oneOf(cart cartView, answers []answer) (won int) {
+	won, id, first := -1, "", 0
+	for i, a := range answers {
+		if a.ok() && !a.replayed {
+			first++
+		}
+		began := a.began()
+		switch {
+		case began == "":
+		case won < 0:
+			won, id = i, began
+		case began != id:
+			c.finds("cart %s at version %d was checked out twice: %s and %s", cart.ID, cart.Version, id, began)
+		}
+	}
+	if first > 1 {
+		c.finds("checkout %s was begun %d times", id, first)
+	}
+	return won
+}
+
+// remembers what an answer says of a checkout.
+func (c *customer) remembers(d *deed, a answer) {
+	d.checkout = a.began()
+	c.known.add(d)
+	c.begun.Add(1)
+	if !a.ok() {
+		return
+	}
+	v := in[checkoutView](a)
+	if v.Total != d.total {
+		c.finds("checkout %s is over %s, and the shopper saw %s", v.ID, v.Total, d.total)
+	}
+	if (a.status == http.StatusCreated) != (v.Status == "completed") && a.status == http.StatusCreated {
+		c.finds("checkout %s is answered 201 and %s", v.ID, v.Status)
+	}
+}
+
+// seesThrough does what the shopper does while a checkout runs, and waits for its end, unless they leave.
+func (c *customer) seesThrough(ctx context.Context, d *deed, a attempt) (ended bool) {
+	meddles := a.cancels || a.gives || a.operated
+	if meddles {
+		pause(ctx, a.think)
+	}
+	if a.cancels {
+		c.cancels(ctx, d)
+	}
+	if a.gives {
+		c.isGivenUp(ctx, d)
+	}
+	if a.operated {
+		retry := call{method: http.MethodPost, path: "/v1/admin/sagas/" + d.checkout + "/retry", token: c.operator, key: c.key("retry")}
+		c.insists(ctx, retry, "202", "409 saga_ended")
+	}
+	atBank := false
+	for until := time.Now().Add(patience); ctx.Err() == nil; {
+		a0, ok := c.insists(ctx, call{method: http.MethodGet, path: "/v1/checkouts/" + d.checkout, token: c.token, wait: 5}, "200")
+		if !ok {
+			return false
+		}
+		v := in[checkoutView](a0)
+		if d.order = v.OrderID; v.PaymentID != nil && d.payment == "" {
+			d.payment = *v.PaymentID
+			if a.hints {
+				c.hints(ctx, d.payment)
+			}
+		}
+		switch {
+		case v.ended():
+			c.hearsTheEnd(d, v)
+			return true
+		case a.leaves:
+			c.count("checkouts", "left to themselves")
+			return false
+		case v.Status == "requires_action" && !atBank:
+			atBank = true
+			c.atTheBank(ctx, d, a)
+		case v.Status == "requires_action", v.Status == "needs_attention":
+			pause(ctx, 200*time.Millisecond)
+		}
+		if time.Now().After(until) {
+			c.finds("checkout %s is %s, and does not end", d.checkout, v.Status)
+			return false
+		}
+	}
+	return false
+}
+
+// hearsTheEnd holds the end of a checkout against what it may be.
+func (c *customer) hearsTheEnd(d *deed, v checkoutView) {
+	d.seen = v.end()
+	if !slices.Contains(d.mayEnd(), d.seen) {
+		c.finds("checkout %s, paid with %q, is %s; promised were %v", d.checkout, d.method, d.seen, d.mayEnd())
+	}
+}
+
+// cancels a checkout.
+func (c *customer) cancels(ctx context.Context, d *deed) {
+	d.asked = true
+	a, ok := c.insists(ctx, c.post("/v1/checkouts/"+d.checkout+"/cancel", "cancel", nil), "200", "202", "409 too_late", "409 checkout_failed")
+	if !ok {
+		return
+	}
+	c.count("cancellations of checkouts", a.says())
+	d.never = d.never || a.ok()
+	d.late = a.says() == "409 too_late"
+}
+
+// isGivenUp: an operator does not want it, whatever became of it.
+func (c *customer) isGivenUp(ctx context.Context, d *deed) {
+	give := call{
+		method: http.MethodPost, path: "/v1/admin/sagas/" + d.checkout + "/compensate", token: c.operator, key: c.key("give"),
+		body: map[string]any{"reason": "It is not wanted."},
+	}
+	a, ok := c.insists(ctx, give, "202", "409 saga_ended", "409 already_compensating", "409 too_late")
+	if !ok {
+		return
+	}
+	c.count("checkouts given up by operators", a.says())
+	if a.ok() {
+		d.asked, d.never, d.late = true, true, false
+	}
+}
+
+// atTheBank does what the shopper does there.
+func (c *customer) atTheBank(ctx context.Context, d *deed, a attempt) {
+	pause(ctx, a.think)
+	says := func(word string) {
+		_, ok := c.insists(ctx, call{method: http.MethodPost, path: "/simulator/payments/" + d.payment + "/" + word}, "200", "409 not_waiting")
+		if ok {
+			c.count("at the bank", word)
+		}
+	}
+	switch a.bank {
+	case approves:
+		says("approve")
+	case approvesTwice:
+		says("approve")
+		says("approve")
+	case denies:
+		says("deny")
+	case ignores:
+		c.count("at the bank", "nothing")
+	case approvesLate:
+		pause(ctx, ActionTTL+a.think)
+		says("approve")
+	case approvesAndCancels:
+		says("approve")
+		c.cancels(ctx, d)
+	}
+}
+
+// asksAgain repeats the request when all is over: it is answered as things stand, and begins nothing.
+func (c *customer) asksAgain(ctx context.Context, d *deed, first call) {
+	first.hangUp, first.wait = 0, 2
+	promised := map[string]string{"completed": "201", "cancelled": "202"}[d.seen]
+	if promised == "" {
+		code := d.seen[len("failed "):]
+		promised = map[string]string{"out_of_stock": "409 ", "provider_unavailable": "503 "}[code]
+		if promised == "" {
+			promised = "402 "
+		}
+		promised += code
+	}
+	a, ok := c.insists(ctx, first, promised)
+	if ok && (a.began() != d.checkout || a.ok() && !a.replayed) {
+		c.finds("checkout %s was asked for again: %s", d.checkout, a.body)
+	}
+	c.count("checkouts", "asked for again")
+}

@@ -1,0 +1,249 @@
+package chaos
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"shopping-cart/platform/money"
+)
+
+// call is a request. One that changes anything has a key, under which it is repeated until it is answered.
+type call struct {
+	method, path, token, key string
+	version                  int64         // If-Match, unless 0
+	wait                     int           // Prefer: wait, in seconds
+	header                   http.Header   // further ones
+	body                     any           // as JSON; []byte as it is
+	hangUp                   time.Duration // the client does so the first time, and repeats; 0: it does not
+}
+
+type answer struct {
+	status   int
+	code     string // of a problem
+	replayed bool
+	body     []byte
+}
+
+// in is the answer as v. What cannot be read stays zero, and is found by who compares it.
+func in[T any](a answer) (v T) {
+	_ = json.Unmarshal(a.body, &v)
+	return v
+}
+
+// checkout is the checkout that a problem names.
+func (a answer) checkout() string {
+	return in[struct {
+		CheckoutID string `json:"checkout_id"`
+	}](a).CheckoutID
+}
+
+func (a answer) ok() bool { return a.status/100 == 2 }
+
+// says is the answer in short: its status, and the code of a problem.
+func (a answer) says() string { return strings.TrimSpace(strconv.Itoa(a.status) + " " + a.code) }
+
+const (
+	patience     = 2 * time.Minute // without an answer
+	answerWithin = 4 * time.Second // beyond what the server is asked to wait: a frozen one answers nothing
+)
+
+func newHTTP(shoppers int) *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.Proxy, t.MaxIdleConns, t.MaxIdleConnsPerHost = nil, 0, 2*shoppers
+	return &http.Client{Transport: t}
+}
+
+// insists repeats a request until a replica answers, going round, and holds the answer against those that are promised:
+// each a status, with the code of a problem. ok says that it is one of them; whoever asked cannot go on otherwise.
+func (s *shop) insists(ctx context.Context, c call, promised ...string) (_ answer, ok bool) {
+	for until := time.Now().Add(patience); time.Now().Before(until); {
+		a, err := s.once(ctx, c)
+		c.hangUp = 0
+		switch {
+		case ctx.Err() != nil:
+			return answer{}, false
+		case err != nil:
+			s.count("answers", "none: "+silence(err))
+			pause(ctx, 20*time.Millisecond+rand.N(80*time.Millisecond))
+		case a.status == http.StatusServiceUnavailable && !slices.Contains(promised, a.says()):
+			s.count("answers", a.says())
+			pause(ctx, time.Second/2+rand.N(time.Second)) // Retry-After: 1
+		case slices.Contains(promised, a.says()):
+			s.count("answers", a.says())
+			return a, true
+		default:
+			s.count("answers", a.says())
+			s.finds("%s %s is answered %s, which nobody was promised: %s", c.method, c.path, a.says(), a.body)
+			return a, false
+		}
+	}
+	s.finds("%s %s: nobody answers for %s", c.method, c.path, patience)
+	return answer{}, false
+}
+
+func silence(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "it took too long"
+	}
+	return "the connection broke"
+}
+
+// next is the replica whose turn it is. It was not killed, but may be frozen: who sends requests on cannot tell.
+func (s *shop) next() string {
+	for range s.replicas {
+		if base := s.replicas[int(s.turns.Add(1))%len(s.replicas)].where(); base != "" {
+			return base
+		}
+	}
+	return "http://127.0.0.1:1" // where nobody listens
+}
+
+// once sends a request once. An error leaves open whether it took effect, or still will.
+func (s *shop) once(ctx context.Context, c call) (answer, error) {
+	limit := answerWithin + time.Duration(c.wait)*time.Second
+	if c.hangUp > 0 {
+		limit = c.hangUp
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	request, err := c.request(ctx, s.next())
+	if err != nil {
+		return answer{}, err
+	}
+	response, err := s.http.Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	a := answer{status: response.StatusCode, replayed: response.Header.Get("Idempotent-Replayed") == "true"}
+	if a.body, err = io.ReadAll(response.Body); err != nil {
+		return answer{}, err
+	}
+	if a.status >= http.StatusBadRequest {
+		a.code = s.problem(c, response, a.body)
+	}
+	return a, nil
+}
+
+func (c call) request(ctx context.Context, base string) (*http.Request, error) {
+	body, raw := c.body.([]byte)
+	if !raw && c.body != nil {
+		var err error
+		if body, err = json.Marshal(c.body); err != nil {
+			return nil, err
+		}
+	}
+	r, err := http.NewRequestWithContext(ctx, c.method, base+c.path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if c.header != nil {
+		r.Header = c.header.Clone()
+	}
+	for name, value := range map[string]string{"Content-Type": "application/json", "Idempotency-Key": url.PathEscape(c.key)} {
+		if value != "" && (name != "Content-Type" || len(body) > 0) {
+			r.Header.Set(name, value)
+		}
+	}
+	if c.token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if c.version > 0 {
+		r.Header.Set("If-Match", `"`+strconv.FormatInt(c.version, 10)+`"`)
+	}
+	if c.wait > 0 {
+		r.Header.Set("Prefer", "wait="+strconv.Itoa(c.wait))
+	}
+	return r, nil
+}
+
+// problem is the code of a refusal, which must have all that belongs to one.
+func (s *shop) problem(c call, r *http.Response, body []byte) string {
+	p := in[struct {
+		Status    int
+		Code      string
+		Detail    string
+		RequestID string `json:"request_id"`
+	}](answer{body: body})
+	wants := r.StatusCode == http.StatusServiceUnavailable || r.StatusCode == http.StatusTooManyRequests
+	if p.Status != r.StatusCode || p.Code == "" || p.Detail == "" || p.RequestID == "" ||
+		r.Header.Get("Content-Type") != "application/problem+json" || wants && r.Header.Get("Retry-After") == "" {
+		s.finds("%s %s: %s is no problem as documented: %v %s", c.method, c.path, r.Status, r.Header, body)
+	}
+	return p.Code
+}
+
+// all reads a list to its last page.
+func all[T any](ctx context.Context, s *shop, path string, query url.Values) (rows []T, err error) {
+	query.Set("limit", "100")
+	for {
+		a, ok := s.insists(ctx, call{method: http.MethodGet, path: path + "?" + query.Encode(), token: s.operator}, "200")
+		if !ok {
+			return nil, fmt.Errorf("read %s: %s", path, a.body)
+		}
+		page := in[struct {
+			Data []T
+			Next *string `json:"next_cursor"`
+		}](a)
+		if rows = append(rows, page.Data...); page.Next == nil {
+			return rows, nil
+		}
+		query.Set("cursor", *page.Next)
+	}
+}
+
+// What the API shows, as far as it is looked at.
+type (
+	cartView struct {
+		ID, Status string
+		Version    int64
+		Total      money.Amount
+		Items      []itemView
+	}
+	itemView struct {
+		SKU      string
+		Quantity int64
+	}
+	checkoutView struct {
+		ID, Status string
+		OrderID    string  `json:"order_id"`
+		PaymentID  *string `json:"payment_id"`
+		Total      money.Amount
+		Failure    *struct{ Code string }
+	}
+	orderView struct {
+		ID, Status string
+		CheckoutID string  `json:"checkout_id"`
+		PaymentID  *string `json:"payment_id"`
+		Total      money.Amount
+		Refunded   money.Amount
+		Items      []itemView
+	}
+	refundView struct {
+		ID, Status string
+		Amount     money.Amount
+	}
+)
+
+func (v checkoutView) ended() bool {
+	return v.Status == "completed" || v.Status == "failed" || v.Status == "cancelled"
+}
+
+// end is the status, and why.
+func (v checkoutView) end() string {
+	if v.Failure != nil && v.Status == "failed" {
+		return v.Status + " " + v.Failure.Code
+	}
+	return v.Status
+}

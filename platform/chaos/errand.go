@@ -1,0 +1,190 @@
+package chaos
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// errand is everything that a shopper does about one cart. All of it is drawn before it begins, so that what comes next in
+// the source of the shopper's chances does not depend on how the processes meet.
+type errand struct {
+	currency string
+	basket   []pick
+	tabs     int    // that fill it at once
+	guest    bool   // part of it is filled by a guest and merged in when they log in
+	coupon   coupon // what staff takes off
+	payments []attempt
+	after    []step // once it was paid
+	atOnce   bool   // those steps race each other
+}
+
+// pick is something to buy.
+type pick struct {
+	product  int // on the shelf
+	quantity int
+}
+
+// coupon is an adjustment of a cart.
+type coupon int
+
+const (
+	noCoupon coupon = iota
+	shipping        // adds to it
+	gift            // takes all off: there is nothing to pay
+)
+
+// attempt is a check-out of the cart.
+type attempt struct {
+	method   string
+	wait     int           // Prefer: wait
+	hangUp   time.Duration // the first time; 0: not
+	twins    twins
+	edits    bool // somebody goes on editing the cart meanwhile
+	bank     bank
+	think    time.Duration // before the next two
+	cancels  bool
+	gives    bool // an operator gives it up: /compensate
+	hints    bool // webhooks about it that nobody sent come, in any order
+	leaves   bool // without waiting for the end
+	again    bool // the same request, once more, when all is over
+	operated bool // an operator has it retried while it runs
+}
+
+// twins are further requests like the first one, at once.
+type twins int
+
+const (
+	alone      twins = iota
+	sameKey          // it was sent twice
+	anotherKey       // from another tab
+)
+
+// bank is what a shopper does there, when they are asked.
+type bank int
+
+const (
+	approves bank = iota
+	denies
+	ignores
+	approvesLate
+	approvesTwice
+	approvesAndCancels
+)
+
+// step is something done about an order.
+type step struct {
+	what  stepKind
+	part  int // of a refund, in percent of the total; 0: all that is left
+	twice bool
+}
+
+type stepKind string
+
+const (
+	fulfils stepKind = "fulfil"
+	refunds stepKind = "refund"
+	cancels stepKind = "cancel"
+	reads   stepKind = "timeline"
+)
+
+// methods are those of the simulator and some that it does not know, the frequent ones more than once.
+var methods = []string{
+	"sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_refund_flaky", "sim_refund_flaky",
+	"sim_declined", "sim_insufficient_funds", "sim_capture_fails", "sim_authorization_expires", "sim_timeout_applied", "sim_timeout_lost",
+	"sim_flaky", "sim_slow", "sim_requires_action", "sim_requires_action", "sim_duplicate_webhooks", "sim_late_webhooks",
+	"pm_card_visa", "; drop table payments", "sim_",
+}
+
+func oneIn(luck *rand.Rand, n int) bool { return luck.IntN(n) == 0 }
+
+func (s *shop) errand(luck *rand.Rand) errand {
+	e := errand{
+		currency: currencies[luck.IntN(len(currencies))], tabs: 1 + luck.IntN(4)/3 + luck.IntN(4)/3, guest: oneIn(luck, 8), atOnce: oneIn(luck, 3),
+	}
+	for range 1 + luck.IntN(4) {
+		e.basket = append(e.basket, pick{s.picks(luck, e.currency), 1 + luck.IntN(3)})
+	}
+	switch luck.IntN(20) {
+	case 0:
+		e.coupon = gift
+	case 1, 2:
+		e.coupon = shipping
+	}
+	for range 1 + luck.IntN(2) {
+		e.payments = append(e.payments, drawAttempt(luck))
+	}
+	for range luck.IntN(4) {
+		e.after = append(e.after, drawStep(luck))
+	}
+	return e
+}
+
+func drawAttempt(luck *rand.Rand) attempt {
+	a := attempt{
+		method: methods[luck.IntN(len(methods))], wait: []int{0, 2, 5}[luck.IntN(3)], think: between(luck, 0, 300*time.Millisecond),
+		bank: bank(luck.IntN(6)), edits: oneIn(luck, 12), cancels: oneIn(luck, 10), gives: oneIn(luck, 40), hints: oneIn(luck, 8),
+		leaves: oneIn(luck, 8), again: oneIn(luck, 6), operated: oneIn(luck, 20),
+	}
+	if oneIn(luck, 6) {
+		a.hangUp = between(luck, time.Millisecond, 60*time.Millisecond)
+	}
+	if oneIn(luck, 4) {
+		a.twins = twins(1 + luck.IntN(2))
+	}
+	if a.cancels || a.gives {
+		a.wait = 0 // or it would be too late for certain
+	}
+	return a
+}
+
+func drawStep(luck *rand.Rand) step {
+	st := step{what: []stepKind{fulfils, fulfils, refunds, refunds, refunds, cancels, reads}[luck.IntN(7)], twice: oneIn(luck, 5)}
+	if !oneIn(luck, 4) {
+		st.part = []int{1, 10, 33, 50, 70, 100, 120}[luck.IntN(7)]
+	}
+	return st
+}
+
+// The shelf: what is sold in each currency.
+var currencies = []string{"GBP", "EUR", "JPY"}
+
+// product is something on the shelf. Some have a price that changes, some a stock that runs out, some come and go.
+type product struct {
+	sku, currency string
+	price, stock  int64 // stock 0: not tracked
+	moves, comes  bool
+}
+
+func (p product) tracked() bool { return p.stock > 0 }
+
+const perCurrency = 12
+
+func shelf(luck *rand.Rand) (all []product) {
+	for _, currency := range currencies {
+		for n := range perCurrency {
+			p := product{sku: currency + " mug " + string(rune('a'+n)), currency: currency, price: 100 + luck.Int64N(5000)}
+			switch {
+			case n < 2:
+				p.stock = 20
+			case n < 4:
+				p.stock = 1_000_000
+			case n < 6:
+				p.moves = true
+			case n == 6:
+				p.comes = true
+			}
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+func (s *shop) picks(luck *rand.Rand, currency string) int {
+	n := luck.IntN(perCurrency)
+	for i, p := range s.shelf {
+		if p.currency == currency {
+			return i + n
+		}
+	}
+	return n
+}

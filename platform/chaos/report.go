@@ -1,0 +1,147 @@
+package chaos
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"shopping-cart/platform/money"
+)
+
+// Report is what a run came to.
+type Report struct {
+	Seed      uint64                    `json:"seed"`
+	Checkouts int64                     `json:"checkouts"`
+	Replicas  int                       `json:"replicas"`
+	Shoppers  int                       `json:"shoppers"`
+	Took      time.Duration             `json:"took_ns"` // until the last shopper had gone
+	Counts    map[string]map[string]int `json:"counts"`
+	Money     []Money                   `json:"money"`
+	Unknown   int                       `json:"refunds_of_unknown_outcome"`
+	Verified  Verified                  `json:"verified"`
+	Found     []string                  `json:"found"` // what was wrong besides, a sentence each
+}
+
+// Money is one currency: what the provider took and gave back, and what is owed for orders.
+type Money struct {
+	Captured money.Amount `json:"captured"`
+	Refunded money.Amount `json:"refunded"`
+	Kept     money.Amount `json:"kept"`   // captured − refunded
+	Orders   money.Amount `json:"orders"` // Σ (total − refunded) of those confirmed and fulfilled
+}
+
+// Kept says whether everything was as promised.
+func (r *Report) Kept() bool { return r.Wrong() == 0 }
+
+// Wrong is how much was found.
+func (r *Report) Wrong() int { return len(r.Found) + len(r.Verified.Found) }
+
+func (s *shop) report(took time.Duration, b books, v Verified) *Report {
+	r := &Report{
+		Seed: s.Seed, Checkouts: s.begun.Load(), Replicas: s.Replicas, Shoppers: s.Shoppers, Took: took,
+		Counts: s.counted(), Verified: v,
+	}
+	r.Unknown = r.Counts["refunds"]["unknown outcome"]
+	for _, currency := range currencies {
+		m := Money{Captured: money.Of(0, currency), Refunded: money.Of(0, currency), Kept: money.Of(0, currency), Orders: money.Of(0, currency)}
+		for _, a := range b.accounts {
+			if a.captured.Currency == currency {
+				m.Captured.Amount += a.captured.Amount
+				m.Refunded.Amount += a.refunded.Amount
+			}
+		}
+		for _, o := range b.orders {
+			if o.Total.Currency == currency && (o.Status == "confirmed" || o.Status == "fulfilled") {
+				m.Orders.Amount += o.Total.Amount - o.Refunded.Amount
+			}
+		}
+		if m.Kept.Amount = m.Captured.Amount - m.Refunded.Amount; m.Kept != m.Orders {
+			s.finds("%s captured − refunded, and %s of orders", m.Kept, m.Orders)
+		}
+		r.Money = append(r.Money, m)
+	}
+	r.Found = s.findings()
+	return r
+}
+
+// progress is a line about how far it is.
+func (s *shop) progress() string {
+	d := s.counted()
+	line := fmt.Sprintf("%6s  %d checkouts begun", time.Since(s.started).Round(time.Second), s.begun.Load())
+	for _, how := range []string{"replica killed", "replica frozen for a moment", "replica frozen until others took over", "PostgreSQL stopped", "PostgreSQL crashed"} {
+		line += fmt.Sprintf(", %s %d", how, d["disturbances"][how])
+	}
+	if n := len(s.findings()); n > 0 {
+		line += fmt.Sprintf(", FOUND %d", n)
+	}
+	return line
+}
+
+const shown = 50
+
+// Print writes it for people.
+func (r *Report) Print(out io.Writer) error {
+	w := bufio.NewWriter(out)
+	fmt.Fprintf(w, "%d checkouts by %d shoppers at %d replicas in %s: %.0f a second\n",
+		r.Checkouts, r.Shoppers, r.Replicas, r.Took.Round(time.Second), float64(r.Checkouts)/r.Took.Seconds())
+	for _, what := range slices.Sorted(maps.Keys(r.Counts)) {
+		fmt.Fprintf(w, "\n%s\n", what)
+		counts := r.Counts[what]
+		for _, how := range slices.Sorted(maps.Keys(counts)) {
+			fmt.Fprintf(w, "  %8d  %s\n", counts[how], how)
+		}
+	}
+	fmt.Fprintf(w, "\n%-4s %18s %18s %18s %18s\n", "", "captured", "refunded", "kept", "orders")
+	for _, m := range r.Money {
+		fmt.Fprintf(w, "%-4s %18s %18s %18s %18s\n", m.Kept.Currency, plain(m.Captured), plain(m.Refunded), plain(m.Kept), plain(m.Orders))
+	}
+	fmt.Fprintf(w, "refunds of unknown outcome: %d\n\nverify: %v checked, %d found\n", r.Unknown, r.Verified.Checked, len(r.Verified.Found))
+	for _, what := range append(slices.Clone(r.Verified.Found), r.Found...)[:min(r.Wrong(), shown)] {
+		fmt.Fprintf(w, "  WRONG: %s\n", what)
+	}
+	if r.Kept() {
+		fmt.Fprintln(w, "Every promise is kept, and everything that anybody was told is still true.")
+	} else {
+		fmt.Fprintf(w, "%d were found.\n", r.Wrong())
+	}
+	return w.Flush()
+}
+
+// plain is an amount without its currency.
+func plain(m money.Amount) string { return strings.TrimSuffix(m.String(), " "+m.Currency) }
+
+// stopsWell stops the replicas, which must end well, and looks at what they said.
+func (s *shop) stopsWell(ctx context.Context) {
+	s.http.CloseIdleConnections()
+	for _, r := range s.replicas {
+		if err := r.stop(); err != nil && ctx.Err() == nil {
+			s.finds("replica %d did not stop well: %v", r.number, err)
+		}
+		if line := alarm(r.log.Name()); line != "" {
+			s.finds("replica %d says %q: see %s", r.number, line, r.log.Name())
+		}
+	}
+}
+
+// alarm is the first line of a log that no program should write.
+func alarm(file string) string {
+	f, err := os.Open(file)
+	if err != nil {
+		return err.Error()
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		for _, bad := range []string{"panic:", "fatal error:", "WARNING: DATA RACE"} {
+			if strings.HasPrefix(lines.Text(), bad) || strings.Contains(lines.Text(), "panicked") {
+				return lines.Text()
+			}
+		}
+	}
+	return ""
+}

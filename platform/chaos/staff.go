@@ -1,0 +1,148 @@
+package chaos
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// known is what all share.
+type known struct {
+	mu       sync.Mutex
+	deeds    []*deed
+	webhooks map[string]bool // ids of events that were sent and acknowledged
+}
+
+func (k *known) add(d *deed) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.deeds = append(k.deeds, d)
+}
+
+func (k *known) sent(event string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.webhooks == nil {
+		k.webhooks = map[string]bool{}
+	}
+	k.webhooks[event] = true
+}
+
+// staff changes prices and stock, and the provider's webhooks come as they like. A saga that needs a person gets one.
+func (s *shop) staff(ctx context.Context) {
+	luck := s.luck(ofStaff, 0)
+	for n := 0; pause(ctx, between(luck, 20*time.Millisecond, 200*time.Millisecond)); n++ {
+		p, q, key := s.shelf[luck.IntN(len(s.shelf))], luck.Int64N(40), strconv.Itoa(n)
+		switch luck.IntN(8) {
+		case 0, 1:
+			if p.moves {
+				s.insists(ctx, s.prices(p, p.price+q, true, key), "200")
+			}
+		case 2:
+			if p.comes {
+				s.insists(ctx, s.prices(p, p.price, q%2 == 0, key), "200")
+			}
+		case 3, 4:
+			if p.tracked() {
+				s.insists(ctx, s.stocks(p, p.stock+q, key), "200", "409 below_reserved")
+			}
+		case 5:
+			s.forges(ctx, luck)
+		case 6:
+			s.replays(ctx, luck, key)
+		case 7:
+			s.attends(ctx)
+		}
+	}
+}
+
+func (s *shop) prices(p product, price int64, active bool, key string) call {
+	return call{
+		method: http.MethodPut, path: "/v1/products/" + url.PathEscape(p.sku), token: s.operator, key: "price-" + p.sku + key,
+		body: map[string]any{"name": "Mug", "price": map[string]any{"amount": price, "currency": p.currency}, "active": active},
+	}
+}
+
+func (s *shop) stocks(p product, onHand int64, key string) call {
+	return call{
+		method: http.MethodPut, path: "/v1/stock/" + url.PathEscape(p.sku), token: s.operator, key: "stock-" + p.sku + key,
+		body: map[string]any{"on_hand": onHand},
+	}
+}
+
+// forges sends webhooks that are not the provider's, or that nobody understands.
+func (s *shop) forges(ctx context.Context, luck *rand.Rand) {
+	event, reference := fmt.Sprintf("evt_forged_%d", luck.Int64()), fmt.Sprintf("nobody-%d", luck.Int64N(100))
+	bad := s.webhook(event, "payment.authorized", reference)
+	bad.header.Set("Simulator-Signature", fmt.Sprintf("t=%d,v1=%064x", time.Now().Unix(), luck.Uint64()))
+	s.insists(ctx, bad, "400 bad_signature")
+	s.count("webhooks", "forged")
+	s.sends(ctx, event, "payment.of_a_kind_to_come", reference)
+}
+
+// hints tells of a payment, in a strange order and twice, what may not have happened. Only the provider is believed.
+func (s *shop) hints(ctx context.Context, payment string) {
+	for _, kind := range []string{"payment.captured", "payment.declined", "payment.authorized", "payment.declined"} {
+		s.sends(ctx, "evt_hint_"+kind+"_"+payment, kind, payment)
+	}
+}
+
+// sends a webhook as the provider does. What was acknowledged must be there in the end.
+func (s *shop) sends(ctx context.Context, event, kind, reference string) {
+	if _, ok := s.insists(ctx, s.webhook(event, kind, reference), "200"); ok {
+		s.count("webhooks", "sent by strangers who know the secret")
+		s.known.sent(event)
+	}
+}
+
+func (s *shop) webhook(event, kind, reference string) call {
+	at := time.Now()
+	body, _ := json.Marshal(map[string]any{"id": event, "type": kind, "reference": reference, "created_at": at.Add(-time.Hour).UTC()})
+	t := strconv.FormatInt(at.Unix(), 10)
+	mac := hmac.New(sha256.New, []byte(s.Secret))
+	mac.Write([]byte(t + "."))
+	mac.Write(body)
+	return call{
+		method: http.MethodPost, path: "/v1/webhooks/payments/simulator", body: body,
+		header: http.Header{"Simulator-Signature": {"t=" + t + ",v1=" + hex.EncodeToString(mac.Sum(nil))}},
+	}
+}
+
+// replays one of the last webhooks.
+func (s *shop) replays(ctx context.Context, luck *rand.Rand, key string) {
+	a, ok := s.insists(ctx, call{method: http.MethodGet, path: "/v1/admin/webhooks?limit=50", token: s.operator}, "200")
+	list := in[struct{ Data []struct{ ID string } }](a).Data
+	if n := luck.IntN(50); ok && n < len(list) {
+		path := "/v1/admin/webhooks/" + url.PathEscape(list[n].ID) + "/replay"
+		s.insists(ctx, call{method: http.MethodPost, path: path, token: s.operator, key: "replay-" + key}, "202", "409 unknown_payment")
+		s.count("webhooks", "replayed")
+	}
+}
+
+// attends has what needs a person tried again: the provider is well, so that is never wrong.
+func (s *shop) attends(ctx context.Context) {
+	a, ok := s.insists(ctx, call{method: http.MethodGet, path: "/v1/admin/sagas?status=needs_attention", token: s.operator}, "200")
+	if !ok {
+		return
+	}
+	for _, needy := range in[struct{ Data []sagaView }](a).Data {
+		retry := call{method: http.MethodPost, path: "/v1/admin/sagas/" + needy.ID + "/retry", token: s.operator, body: map[string]any{"reason": "The provider is back."}}
+		s.insists(ctx, retry, "202", "409 saga_ended")
+		s.count("operators", "attended to: "+needy.Type)
+	}
+}
+
+type sagaView struct {
+	ID, Type, Status string
+	Failure          *struct{ Code string }
+	OrderID          string `json:"order_id"`
+}

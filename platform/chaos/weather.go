@@ -1,0 +1,75 @@
+package chaos
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+)
+
+// force is one kind of weather.
+type force struct {
+	luck  *rand.Rand
+	blow  func(ctx context.Context, luck *rand.Rand) bool // false: there was nothing to disturb
+	blown atomic.Int64
+}
+
+func (s *shop) forces() []*force {
+	all := []*force{{blow: s.kills}, {blow: s.freezes}, {blow: s.takesPostgresAway}}
+	for n, f := range all {
+		f.luck = s.luck(ofWeather, n)
+	}
+	return all
+}
+
+// blows disturbs again and again, with so much time between on average.
+func (f *force) blows(ctx context.Context, mean time.Duration) {
+	for pause(ctx, between(f.luck, mean/4, mean*7/4)) {
+		if f.blow(ctx, f.luck) {
+			f.blown.Add(1)
+		}
+	}
+}
+
+// kills a replica, and starts it again some time later.
+func (s *shop) kills(ctx context.Context, luck *rand.Rand) bool {
+	r, away := s.replicas[luck.IntN(len(s.replicas))], between(luck, 0, 2*time.Second)
+	s.count("disturbances", "replica killed")
+	r.kill()
+	pause(ctx, away)
+	if err := r.start(context.WithoutCancel(ctx)); err != nil {
+		s.finds("replica %d does not start again: %v", r.number, err)
+	}
+	return true
+}
+
+// freezes a replica: mostly for moments, sometimes for so long that the others take over what it was doing.
+func (s *shop) freezes(ctx context.Context, luck *rand.Rand) bool {
+	r, lasts, how := s.replicas[luck.IntN(len(s.replicas))], between(luck, 50*time.Millisecond, 2*time.Second), "replica frozen for a moment"
+	if luck.IntN(3) == 0 {
+		lasts, how = between(luck, 4*s.Calm, 6*s.Calm), "replica frozen until others took over"
+	}
+	thaw := r.freeze()
+	if thaw == nil {
+		return false
+	}
+	s.count("disturbances", how)
+	defer thaw()
+	pause(ctx, lasts)
+	return true
+}
+
+// takesPostgresAway stops the database, in good order or not, and starts it again.
+func (s *shop) takesPostgresAway(ctx context.Context, luck *rand.Rand) bool {
+	crash, away := luck.IntN(3) > 0, between(luck, 0, 2*time.Second)
+	if crash {
+		s.count("disturbances", "PostgreSQL crashed")
+	} else {
+		s.count("disturbances", "PostgreSQL stopped")
+	}
+	if err := s.postgres.restarts(ctx, crash, away); err != nil {
+		s.finds("%v", err)
+		s.close()
+	}
+	return true
+}
