@@ -230,7 +230,7 @@ func (c *customer) seesThrough(ctx context.Context, d *deed, a attempt) (ended b
 			atBank = true
 			c.atTheBank(ctx, d, a)
 		case v.Status == "requires_action", v.Status == "needs_attention":
-			pause(ctx, 200*time.Millisecond)
+			pause(ctx, time.Second/2)
 		}
 		if time.Now().After(until) {
 			c.finds("checkout %s is %s, and does not end", d.checkout, v.Status)

@@ -55,7 +55,7 @@ func (a answer) says() string { return strings.TrimSpace(strconv.Itoa(a.status) 
 
 const (
 	patience     = 2 * time.Minute // without an answer
-	answerWithin = 4 * time.Second // beyond what the server is asked to wait: a frozen one answers nothing
+	answerWithin = 3 * time.Second // beyond what the server is asked to wait: a frozen one answers nothing
 )
 
 func newHTTP(shoppers int) *http.Client {
@@ -99,15 +99,19 @@ func silence(err error) string {
 	return "the connection broke"
 }
 
-// next is the replica whose turn it is. It was not killed, but may be frozen: who sends requests on cannot tell.
-func (s *shop) next() string {
-	for range s.replicas {
-		if base := s.replicas[int(s.turns.Add(1))%len(s.replicas)].where(); base != "" {
-			return base
+// next is the replica whose turn it is, as a balancer has it: one that fell silent is left alone for a moment, unless all did.
+func (s *shop) next() (r *replica, base string) {
+	for n := range 2 * len(s.replicas) {
+		r = s.replicas[int(s.turns.Add(1))%len(s.replicas)]
+		if base = r.where(); base != "" && (n >= len(s.replicas) || time.Now().UnixNano() > r.silentUntil.Load()) {
+			return r, base
 		}
 	}
-	return "http://127.0.0.1:1" // where nobody listens
+	return r, "http://127.0.0.1:1" // where nobody listens
 }
+
+// leftAlone is for how long.
+const leftAlone = time.Second
 
 // once sends a request once. An error leaves open whether it took effect, or still will.
 func (s *shop) once(ctx context.Context, c call) (answer, error) {
@@ -117,12 +121,16 @@ func (s *shop) once(ctx context.Context, c call) (answer, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	request, err := c.request(ctx, s.next())
+	replica, base := s.next()
+	request, err := c.request(ctx, base)
 	if err != nil {
 		return answer{}, err
 	}
 	response, err := s.http.Do(request)
 	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) && c.hangUp == 0 {
+			replica.silentUntil.Store(time.Now().Add(leftAlone).UnixNano())
+		}
 		return answer{}, err
 	}
 	defer response.Body.Close()

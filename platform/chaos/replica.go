@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -23,6 +24,8 @@ type replica struct {
 	number int
 	luck   *rand.Rand
 	log    *os.File
+
+	silentUntil atomic.Int64 // nobody is sent there until then: nanoseconds since 1970
 
 	starting sync.Mutex // held by who starts it: there is one process at most
 
