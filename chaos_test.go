@@ -26,7 +26,7 @@ func TestChaos(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a PostgreSQL and three replicas")
 	}
-	checkouts, pace := 200, []string{"--calm", "800ms"}
+	checkouts, pace := 200, []string{"--calm", "1s"}
 	if *chaosCheckouts > 0 {
 		checkouts, pace = *chaosCheckouts, nil
 	}

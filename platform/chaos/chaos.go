@@ -152,7 +152,7 @@ func (s *shop) busy(ctx context.Context) {
 	defer calm()
 	s.weather = s.forces()
 	for _, f := range s.weather {
-		outside.Go(func() { f.blows(storm, s.Calm*time.Duration(len(s.weather))) })
+		outside.Go(func() { f.blows(storm, s.Calm*time.Duration(len(s.weather)), &s.begun) })
 	}
 	outside.Go(func() { s.reportsProgress(storm) })
 	for n := range s.Shoppers {

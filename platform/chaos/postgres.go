@@ -25,15 +25,17 @@ func startPostgres(ctx context.Context, dir, binDir string) (*postgres, error) {
 		Dir: filepath.Join(dir, "postgres"), BinDir: binDir, Params: map[string]string{"max_connections": "300"},
 		Logger: slog.New(slog.DiscardHandler), // it ends because we want it to
 	}}
-	return p, p.start(ctx)
+	if err := p.start(ctx); err != nil {
+		return nil, err
+	}
+	p.url = p.running.URL("shop")
+	return p, nil
 }
 
 func (p *postgres) start(ctx context.Context) (err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.running, err = database.Start(ctx, p.config); err == nil {
-		p.url = p.running.URL("shop")
-	}
+	p.running, err = database.Start(ctx, p.config)
 	return err
 }
 

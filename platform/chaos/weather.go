@@ -22,11 +22,15 @@ func (s *shop) forces() []*force {
 	return all
 }
 
+// seldom is how many checkouts are begun, at least, before one kind of weather comes again: a slow machine is given time.
+const seldom = 25
+
 // blows disturbs again and again, with so much time between on average.
-func (f *force) blows(ctx context.Context, mean time.Duration) {
-	for pause(ctx, between(f.luck, mean/4, mean*7/4)) {
-		if f.blow(ctx, f.luck) {
+func (f *force) blows(ctx context.Context, mean time.Duration, begun *atomic.Int64) {
+	for enough := int64(0); pause(ctx, between(f.luck, mean/4, mean*7/4)); {
+		if begun.Load() >= enough && f.blow(ctx, f.luck) {
 			f.blown.Add(1)
+			enough = begun.Load() + seldom
 		}
 	}
 }
