@@ -26,7 +26,7 @@ type disorder struct {
 	Minutes   float64       `help:"Let nobody in any more after so many minutes; 0: when there were enough checkouts." default:"5"`
 	Checkouts int           `help:"Let nobody in any more after so many checkouts; 0: when the time is over." default:"0"`
 	Replicas  int           `help:"How many processes serve." default:"3"`
-	Shoppers  int           `help:"How many shop at once." default:"32"`
+	Shoppers  int           `help:"How many shop at once." default:"64"`
 	Calm      time.Duration `help:"Mean time between two disturbances." default:"4s"`
 	JSON      bool          `name:"json" help:"Print the report as JSON. Progress goes to the standard error in either case."`
 }

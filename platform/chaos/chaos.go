@@ -145,14 +145,15 @@ func (s *shop) opens(ctx context.Context) error {
 	return nil
 }
 
-// busy returns when the shop has closed, all shoppers have gone, and the weather is fine.
+// busy returns when the shop has closed and all shoppers have gone. From its closing on the weather is fine: what is under way
+// then has been through enough.
 func (s *shop) busy(ctx context.Context) {
 	var outside, inside sync.WaitGroup
 	storm, calm := context.WithCancel(ctx)
 	defer calm()
 	s.weather = s.forces()
 	for _, f := range s.weather {
-		outside.Go(func() { f.blows(storm, s.Calm*time.Duration(len(s.weather)), &s.begun) })
+		outside.Go(func() { f.blows(s.closing, s.Calm*time.Duration(len(s.weather)), &s.begun) })
 	}
 	outside.Go(func() { s.reportsProgress(storm) })
 	for n := range s.Shoppers {
