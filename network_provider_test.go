@@ -36,7 +36,7 @@ func TestNetworkToProvider(t *testing.T) {
 	b := newBank(t, 2)
 	c := b.opens(t)
 	var spells []spell
-	deal := inTurn(luck)
+	deal := troublesInTurn(luck)
 	for began := time.Now(); time.Since(began) < plan.until && (plan.few == 0 || len(spells) < plan.few); {
 		kind := deal(len(spells))
 		s := spell{name: kind.name, toxics: kind.draw(luck), victims: luck.Perm(len(b.ways))[:1+luck.IntN(len(b.ways))], lasted: between(luck, plan.lasts)}

@@ -163,8 +163,8 @@ var troubles = [][]trouble{
 	},
 }
 
-// inTurn deals troubles of each sort in turn, those of a sort in an order of chance.
-func inTurn(luck *rand.Rand) func(n int) trouble {
+// troublesInTurn deals troubles of each sort in turn, those of a sort in an order of chance.
+func troublesInTurn(luck *rand.Rand) func(n int) trouble {
 	order := make([][]int, len(troubles))
 	for i, sort := range troubles {
 		order[i] = luck.Perm(len(sort))
@@ -228,7 +228,7 @@ func TestNetwork(t *testing.T) {
 	f.up(t).stocks(t, shelf[0], 60) // some go away empty-handed
 	c := f.shop(t, 8, shelf, append([]string{"sim_requires_action"}, methods...))
 	var spells []spell
-	deal := inTurn(luck)
+	deal := troublesInTurn(luck)
 	for began := time.Now(); time.Since(began) < plan.until && (plan.few == 0 || len(spells) < plan.few); {
 		kind := deal(len(spells))
 		s := spell{name: kind.name, toxics: kind.draw(luck), victims: luck.Perm(3)[:1+2*luck.IntN(2)], lasted: between(luck, plan.lasts)}

@@ -3,7 +3,6 @@ package chaos
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"sync"
@@ -12,7 +11,6 @@ import (
 // customer is a shopper on one errand: each has an account of their own.
 type customer struct {
 	*shop
-	luck  *rand.Rand // not for anything that is drawn on the way: see errand
 	name  string
 	token string
 	keys  int
