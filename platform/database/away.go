@@ -1,6 +1,7 @@
 package database
 
 import (
+	"database/sql/driver"
 	"errors"
 	"io"
 	"net"
@@ -23,7 +24,10 @@ func Away(err error) bool {
 	case errors.As(err, &network), pgconn.SafeToRetry(err), pgconn.Timeout(err):
 		return true
 	}
-	for _, broken := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
+	for _, broken := range []error{
+		io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE,
+		driver.ErrBadConn, // all that a view hears when its connection was cut off
+	} {
 		if errors.Is(err, broken) {
 			return true
 		}

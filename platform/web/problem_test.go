@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -90,6 +91,7 @@ func TestProblem(t *testing.T) {
 		away := map[string]error{
 			"deadline": context.DeadlineExceeded, "broken": io.ErrUnexpectedEOF, "reset": syscall.ECONNRESET,
 			"dial": &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, "closed": net.ErrClosed,
+			"view": driver.ErrBadConn, // GORM's, once PostgreSQL has cut its connections off
 		}
 		for _, code := range []string{"57P01", "57P03", "53300", "53100", "08006", "25006", "40P01", "57014"} {
 			away[code] = &pgconn.PgError{Code: code}
