@@ -27,7 +27,7 @@ type disorder struct {
 	Checkouts int           `help:"Let nobody in any more after so many checkouts; 0: when the time is over." default:"0"`
 	Replicas  int           `help:"How many processes serve." default:"3"`
 	Shoppers  int           `help:"How many shop at once." default:"64"`
-	Calm      time.Duration `help:"Mean time between two disturbances." default:"4s"`
+	Calm      time.Duration `help:"Mean time between two disturbances." default:"2s"`
 	JSON      bool          `name:"json" help:"Print the report as JSON. Progress goes to the standard error in either case."`
 }
 
@@ -122,7 +122,8 @@ func (d *disorder) config(dir string) (chaos.Config, error) {
 		Environ: config.Foreign(os.Environ()), Secret: settings.SimulatorSecret,
 		Settings: []string{
 			"AUTH_SECRET=" + settings.AuthSecret, "AUTH_AUDIENCE=" + settings.AuthAudience, "SIMULATOR_SECRET=" + settings.SimulatorSecret,
-			"PAYMENT_PROVIDER=" + config.Simulator, "PAYMENT_TIMEOUT=2500ms", "PAYMENT_ACTION_TTL=" + chaos.ActionTTL.String(), "LOG_LEVEL=warn",
+			"PAYMENT_PROVIDER=" + config.Simulator, "PAYMENT_TIMEOUT=2500ms", "PAYMENT_ACTION_TTL=" + chaos.ActionTTL.String(),
+			"STEP_DEADLINE=10s", "LOG_LEVEL=warn", // a payment in doubt soon needs a person, who is there
 		},
 		Mint: func(subject string, scopes ...string) (string, error) {
 			token, _, err := tokens.Mint(subject, scopes, 24*time.Hour)

@@ -114,7 +114,7 @@ func (s *shop) isStillTrue(d *deed, b books, o orderView) {
 	now := b.sagas[d.checkout]
 	end := checkoutView{Status: now.Status, Failure: now.Failure}.end()
 	s.count("checkouts", end)
-	s.count("paid with "+d.method, end)
+	s.count(paidWith+d.method, end)
 	switch {
 	case d.seen != "" && d.seen != end:
 		s.finds("checkout %s was %s, and is %s", d.checkout, d.seen, end)
@@ -199,11 +199,7 @@ func (s *shop) stockIsRight(ctx context.Context, b books) error {
 			continue
 		}
 		a, ok := s.insists(ctx, call{method: http.MethodGet, path: "/v1/stock/" + url.PathEscape(p.sku), token: s.operator}, "200")
-		v := in[struct {
-			OnHand    int64 `json:"on_hand"`
-			Reserved  int64
-			Available int64
-		}](a)
+		v := in[stockView](a)
 		if ok && (v.Reserved != held[p.sku] || v.Available < 0 || v.OnHand-v.Reserved != v.Available) {
 			s.finds("of %s %d of %d are reserved, for orders of %d", p.sku, v.Reserved, v.OnHand, held[p.sku])
 		}

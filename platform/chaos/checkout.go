@@ -185,7 +185,7 @@ func (c *customer) remembers(d *deed, a answer) {
 	if v.Total != d.total {
 		c.finds("checkout %s is over %s, and the shopper saw %s", v.ID, v.Total, d.total)
 	}
-	if (a.status == http.StatusCreated) != (v.Status == "completed") && a.status == http.StatusCreated {
+	if a.status == http.StatusCreated && v.Status != "completed" {
 		c.finds("checkout %s is answered 201 and %s", v.ID, v.Status)
 	}
 }
@@ -243,6 +243,7 @@ func (c *customer) seesThrough(ctx context.Context, d *deed, a attempt) (ended b
 // hearsTheEnd holds the end of a checkout against what it may be.
 func (c *customer) hearsTheEnd(d *deed, v checkoutView) {
 	d.seen = v.end()
+	c.count(soFar, v.Status)
 	if !slices.Contains(d.mayEnd(), d.seen) {
 		c.finds("checkout %s, paid with %q, is %s; promised were %v", d.checkout, d.method, d.seen, d.mayEnd())
 	}

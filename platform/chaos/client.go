@@ -238,6 +238,10 @@ type (
 		Refunded   money.Amount
 		Items      []itemView
 	}
+	stockView struct {
+		OnHand              int64 `json:"on_hand"`
+		Reserved, Available int64
+	}
 	refundView struct {
 		ID, Status string
 		Amount     money.Amount

@@ -164,9 +164,9 @@ func shelf(luck *rand.Rand) (all []product) {
 		for n := range perCurrency {
 			p := product{sku: currency + " mug " + string(rune('a'+n)), currency: currency, price: 100 + luck.Int64N(5000)}
 			switch {
-			case n < 2:
+			case n == 0:
 				p.stock = 20
-			case n < 4:
+			case n < 3:
 				p.stock = 1_000_000
 			case n < 6:
 				p.moves = true

@@ -47,6 +47,7 @@ func (s *shop) report(took time.Duration, b books, v Verified) *Report {
 		Seed: s.Seed, Checkouts: s.begun.Load(), Replicas: s.Replicas, Shoppers: s.Shoppers, Took: took,
 		Counts: s.counted(), Verified: v,
 	}
+	delete(r.Counts, soFar)
 	r.Unknown = r.Counts["refunds"]["unknown outcome"]
 	for _, currency := range currencies {
 		m := Money{Captured: money.Of(0, currency), Refunded: money.Of(0, currency), Kept: money.Of(0, currency), Orders: money.Of(0, currency)}
@@ -70,15 +71,18 @@ func (s *shop) report(took time.Duration, b books, v Verified) *Report {
 	return r
 }
 
+// soFar is counted for the progress alone: the end counts all of them.
+const soFar = "so far"
+
 // progress is a line about how far it is.
 func (s *shop) progress() string {
-	d := s.counted()
-	line := fmt.Sprintf("%6s  %d checkouts begun", time.Since(s.started).Round(time.Second), s.begun.Load())
-	for _, how := range []string{"replica killed", "replica frozen for a moment", "replica frozen until others took over", "PostgreSQL stopped", "PostgreSQL crashed"} {
-		line += fmt.Sprintf(", %s %d", how, d["disturbances"][how])
-	}
+	counts := s.counted()
+	ended, storms := counts[soFar], counts[disturbances]
+	line := fmt.Sprintf("%6s  %d checkouts: %d completed, %d failed, %d cancelled; %d kills, %d freezes, PostgreSQL %d times away",
+		time.Since(s.started).Round(time.Second), s.begun.Load(), ended["completed"], ended["failed"], ended["cancelled"],
+		storms[killed], storms[frozen]+storms[takenOver], storms[stopped]+storms[crashed])
 	if n := len(s.findings()); n > 0 {
-		line += fmt.Sprintf(", FOUND %d", n)
+		line += fmt.Sprintf("; FOUND %d", n)
 	}
 	return line
 }
@@ -91,8 +95,12 @@ func (r *Report) Print(out io.Writer) error {
 	fmt.Fprintf(w, "%d checkouts by %d shoppers at %d replicas in %s: %.0f a second\n",
 		r.Checkouts, r.Shoppers, r.Replicas, r.Took.Round(time.Second), float64(r.Checkouts)/r.Took.Seconds())
 	for _, what := range slices.Sorted(maps.Keys(r.Counts)) {
-		fmt.Fprintf(w, "\n%s\n", what)
 		counts := r.Counts[what]
+		if method, ok := strings.CutPrefix(what, paidWith); ok {
+			fmt.Fprintf(w, "%s%q: %s\n", paidWith, method, inOneLine(counts))
+			continue
+		}
+		fmt.Fprintf(w, "\n%s\n", what)
 		for _, how := range slices.Sorted(maps.Keys(counts)) {
 			fmt.Fprintf(w, "  %8d  %s\n", counts[how], how)
 		}
@@ -111,6 +119,16 @@ func (r *Report) Print(out io.Writer) error {
 		fmt.Fprintf(w, "%d were found.\n", r.Wrong())
 	}
 	return w.Flush()
+}
+
+const paidWith = "paid with "
+
+func inOneLine(counts map[string]int) string {
+	var parts []string
+	for _, how := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%s %d", how, counts[how]))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // plain is an amount without its currency.

@@ -7,6 +7,16 @@ import (
 	"time"
 )
 
+// What is counted of the weather.
+const (
+	disturbances = "disturbances"
+	killed       = "replica killed"
+	frozen       = "replica frozen for a moment"
+	takenOver    = "replica frozen until others took over"
+	stopped      = "PostgreSQL stopped"
+	crashed      = "PostgreSQL crashed"
+)
+
 // force is one kind of weather.
 type force struct {
 	luck  *rand.Rand
@@ -38,7 +48,7 @@ func (f *force) blows(ctx context.Context, mean time.Duration, begun *atomic.Int
 // kills a replica, and starts it again some time later.
 func (s *shop) kills(ctx context.Context, luck *rand.Rand) bool {
 	r, away := s.replicas[luck.IntN(len(s.replicas))], between(luck, 0, 2*time.Second)
-	s.count("disturbances", "replica killed")
+	s.count(disturbances, killed)
 	r.kill()
 	pause(ctx, away)
 	if err := r.start(context.WithoutCancel(ctx)); err != nil {
@@ -47,17 +57,20 @@ func (s *shop) kills(ctx context.Context, luck *rand.Rand) bool {
 	return true
 }
 
+// leased is how long a replica that drives a saga is left alone by the others, and a little more.
+const leased = 16 * time.Second
+
 // freezes a replica: mostly for moments, sometimes for so long that the others take over what it was doing.
 func (s *shop) freezes(ctx context.Context, luck *rand.Rand) bool {
-	r, lasts, how := s.replicas[luck.IntN(len(s.replicas))], between(luck, 50*time.Millisecond, 2*time.Second), "replica frozen for a moment"
+	r, lasts, how := s.replicas[luck.IntN(len(s.replicas))], between(luck, 50*time.Millisecond, 2*time.Second), frozen
 	if luck.IntN(3) == 0 {
-		lasts, how = between(luck, 4*s.Calm, 6*s.Calm), "replica frozen until others took over"
+		lasts, how = between(luck, leased, leased+4*time.Second), takenOver
 	}
 	thaw := r.freeze()
 	if thaw == nil {
 		return false
 	}
-	s.count("disturbances", how)
+	s.count(disturbances, how)
 	defer thaw()
 	pause(ctx, lasts)
 	return true
@@ -66,11 +79,11 @@ func (s *shop) freezes(ctx context.Context, luck *rand.Rand) bool {
 // takesPostgresAway stops the database, in good order or not, and starts it again.
 func (s *shop) takesPostgresAway(ctx context.Context, luck *rand.Rand) bool {
 	crash, away := luck.IntN(3) > 0, between(luck, 0, 2*time.Second)
+	how := stopped
 	if crash {
-		s.count("disturbances", "PostgreSQL crashed")
-	} else {
-		s.count("disturbances", "PostgreSQL stopped")
+		how = crashed
 	}
+	s.count(disturbances, how)
 	if err := s.postgres.restarts(ctx, crash, away); err != nil {
 		s.finds("%v", err)
 		s.close()
