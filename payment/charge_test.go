@@ -30,6 +30,7 @@ func TestTokens(t *testing.T) {
 		"sim_insufficient_funds":    {payment.ResultRefused, payment.CodeInsufficientFunds, nothing, nothing, false},
 		"sim_requires_action":       {payment.ResultActionRequired, "", nothing, nothing, false},
 		"sim_duplicate_webhooks":    {payment.ResultActionRequired, "", nothing, nothing, false},
+		"sim_late_webhooks":         {payment.ResultActionRequired, "", nothing, nothing, false},
 		"sim_capture_fails":         {payment.ResultRefused, payment.CodeCaptureRefused, held, []string{"authorize", "void"}, false},
 		"sim_authorization_expires": {payment.ResultRefused, payment.CodeCaptureRefused, []string{"authorize", "void"}, []string{"authorize", "void"}, false},
 		"sim_timeout_applied":       {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, true},

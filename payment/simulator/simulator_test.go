@@ -275,6 +275,24 @@ func TestDuplicateWebhooks(t *testing.T) {
 	b.requireQuiet(t)
 }
 
+func TestLateWebhooks(t *testing.T) {
+	t.Parallel()
+	b, c := setup(t), callFor(tokenLateWebhooks, opAuthorize)
+	_, err := b.Authorize(t.Context(), c)
+	require.NoError(t, err)
+	require.Equal(t, 200, b.send("POST", "/simulator/payments/"+c.Reference+"/approve", "").Code)
+	var late bool
+	query := "select due_at = (select at from simulator.ledger where reference = $1) + interval '3 seconds' from simulator.webhooks where reference = $1"
+	require.NoError(t, b.Pool.QueryRow(t.Context(), query, c.Reference).Scan(&late))
+	require.True(t, late)
+	sent, err := b.deliverDue(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, sent)
+	b.deliver(t)
+	require.Contains(t, b.next(t).Header.Get("Test-Body"), c.Reference)
+	b.requireQuiet(t)
+}
+
 // requireQuiet waits until nothing is left to deliver.
 func (b *bundle) requireQuiet(t *testing.T) {
 	t.Helper()
