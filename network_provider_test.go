@@ -35,6 +35,8 @@ func TestNetworkToProvider(t *testing.T) {
 	luck, plan := rand.New(rand.NewPCG(seedOf(t), 1)), planTroubles()
 	b := newBank(t, 2)
 	c := b.opens(t)
+	in := b.reads(t)
+	t.Cleanup(func() { b.saysWhatIsOpen(t, in) })
 	var spells []spell
 	deal := troublesInTurn(luck)
 	for began := time.Now(); time.Since(began) < plan.until && (plan.few == 0 || len(spells) < plan.few); {
@@ -61,8 +63,8 @@ func TestNetworkToProvider(t *testing.T) {
 	}
 	b.awaitAnswers(t, 50)
 	bought := c.goes(t)
-	b.booksAgree(t, b.reads(t))
-	books, err := readBooks(t.Context(), b.reads(t))
+	b.booksAgree(t, in)
+	books, err := readBooks(t.Context(), in)
 	require.NoError(t, err)
 	require.Empty(t, lost(books, bought))
 	require.Empty(t, c.refusals, "the provider's trouble is nobody else's")
@@ -220,6 +222,25 @@ func (b *bank) charges(t *testing.T) []time.Duration {
 	all.Wait()
 	require.NotContains(t, took, time.Duration(0), "a replica does not charge again")
 	return took
+}
+
+// saysWhatIsOpen of a test that failed: what has not ended, and how its payment stands with us and with Stripe.
+func (b *bank) saysWhatIsOpen(t *testing.T, in map[string]querier) {
+	if !t.Failed() {
+		return
+	}
+	ours, err := readBooks(context.Background(), in)
+	t.Logf("read the books: %v", err)
+	for id, s := range ours.sagas {
+		if s.Status.Ended() {
+			continue
+		}
+		of := s.Checkout.PaymentID
+		if s.Refund != nil {
+			of = s.Refund.PaymentID
+		}
+		t.Logf("%s %s is %s\n%+v\n%+v\n%+v", s.Type, id, s.Status, s.Steps, ours.payments[of], b.Accounts()[of.String()])
+	}
 }
 
 // booksAgree waits until nothing is under way, and then holds what was written against the promises, with Stripe's book as the

@@ -262,7 +262,7 @@ func TestNetwork(t *testing.T) {
 }
 
 func (s spell) String() string {
-	text := fmt.Sprintf("%-18s at %v for %5d ms, writes again after", s.name, s.victims, s.lasted.Milliseconds())
+	text := fmt.Sprintf("%-18s at %v for %5d ms, goes on after", s.name, s.victims, s.lasted.Milliseconds())
 	for _, r := range s.recovered {
 		text += fmt.Sprintf(" %5d", r.Milliseconds())
 	}

@@ -102,7 +102,10 @@ type answer struct {
 
 // ServeHTTP answers as api.stripe.com does.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body)
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // who sent half a request has sent none
+	}
 	form, _ := url.ParseQuery(string(body))
 	a := s.handle(r, form, body)
 	if s.Shadow != nil {
