@@ -168,6 +168,9 @@ func buys(ctx context.Context, at insister, shelf []string, method string) (p pu
 		}
 		p.cart, err = told[cartView](ctx, at, http.MethodPost, "/v1/carts/"+p.cart.ID.String()+"/items", session.Token,
 			map[string]any{"sku": sku, "quantity": 1 + i}, "Idempotency-Key", fmt.Sprint(key, i))
+		if err == nil && p.cart.Items[i].Quantity != int64(1+i) {
+			err = fmt.Errorf("of %s %d were asked for, and %d are in the cart", sku, 1+i, p.cart.Items[i].Quantity)
+		}
 	}
 	if err != nil {
 		return p, err

@@ -132,7 +132,8 @@ type answer struct {
 
 func (a answer) decode(v any) error { return json.Unmarshal(a.body, v) }
 
-var browser = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+// The server gives a connection that was never used five seconds; one must not be used for the first time just then.
+var browser = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 4 * time.Second}}
 
 // try asks, and holds the answer against the API document.
 func (s *site) try(ctx context.Context, method, path, token string, body any, headers ...string) (answer, error) {
