@@ -22,6 +22,7 @@ type tale struct {
 	before   func(*testing.T, *deal) // until then nobody dies
 	happens  func(*testing.T, *deal) // every request is repeated until it is answered
 	ends     func(*testing.T, *deal)
+	races    bool // which places are reached is left to chance
 }
 
 // deal is one sale of one unit, of five, to one shopper.
@@ -36,6 +37,7 @@ type deal struct {
 	checkout uuid.UUID
 	order    uuid.UUID
 	payment  uuid.UUID
+	late     bool // to be cancelled, it was said
 }
 
 var tales = []tale{
@@ -56,6 +58,11 @@ var tales = []tale{
 	{name: "never at the bank", method: "sim_requires_action", settings: []string{"PAYMENT_ACTION_TTL=1500ms"}, happens: checksOut, ends: failed("authentication_expired"), undoes: true},
 	{name: "cancelled at the bank", method: "sim_requires_action", happens: inTurn(checksOut, isCancelled), ends: cancelled, undoes: true},
 	{name: "compensated by an operator", method: "sim_requires_action", happens: inTurn(checksOut, isCompensated), ends: cancelled, undoes: true},
+	{name: "cancelled at once", method: "sim_ok", happens: cancelsAtOnce, ends: cancelledUnlessLate, undoes: true, races: true},
+	{name: "cancelled in doubt", method: "sim_timeout_applied", settings: []string{"PAYMENT_TIMEOUT=600ms"}, happens: cancelsAtOnce,
+		ends: cancelledUnlessLate, undoes: true, races: true},
+	{name: "capture refused, void fails", method: "sim_capture_fails", before: troubled, happens: checksOut,
+		ends: failed("capture_refused", "authorize", "void"), undoes: true},
 	{name: "part refunded", method: "sim_ok", before: bought, happens: refunded, ends: partBack},
 	{name: "part refunded, flaky", method: "sim_refund_flaky", before: bought, happens: refunded, ends: partBack},
 	{name: "part refunded, answer lost", method: "sim_timeout_applied", before: bought, happens: refunded, ends: partBack},
@@ -96,8 +103,8 @@ func (d *deal) asks(t *testing.T, path, token string, body any, headers ...strin
 	return a
 }
 
-func (d *deal) headers() []string {
-	return []string{"Idempotency-Key", d.key, "If-Match", tag(d.cart.Version), "Prefer", waiting}
+func (d *deal) headers(more ...string) []string {
+	return append([]string{"Idempotency-Key", d.key, "If-Match", tag(d.cart.Version), "Prefer", waiting}, more...)
 }
 
 func checksOut(t *testing.T, d *deal) {
@@ -140,6 +147,16 @@ func isCancelled(t *testing.T, d *deal) {
 	as[checkoutView](t, a, http.StatusOK, http.StatusAccepted)
 }
 
+// cancelsAtOnce asks for it while the checkout goes on.
+func cancelsAtOnce(t *testing.T, d *deal) {
+	a := d.asks(t, checkoutPath(d.cart), d.ada.token, paying(d.method), d.headers("Prefer", noWait)...)
+	d.knows(t, as[checkoutView](t, a, http.StatusAccepted, http.StatusCreated).ID.String())
+	a = d.asks(t, "/v1/checkouts/"+d.checkout.String()+"/cancel", d.ada.token, nil, "Idempotency-Key", d.key+"/cancel")
+	if d.late = a.StatusCode == http.StatusConflict; d.late {
+		refuses(t, a, http.StatusConflict, "too_late")
+	}
+}
+
 func isCompensated(t *testing.T, d *deal) {
 	path := "/v1/admin/sagas/" + d.checkout.String() + "/compensate"
 	as[map[string]any](t, d.asks(t, path, d.audit.admin, nil, "Idempotency-Key", d.key+"/compensate"), http.StatusAccepted)
@@ -150,7 +167,18 @@ func isFree(t *testing.T, d *deal) {
 	d.cart = as[cartView](t, d.ada.send(t, http.MethodPut, "/v1/carts/"+d.cart.ID.String()+"/adjustments", d.audit.admin, body), http.StatusOK)
 }
 
-func dearer(t *testing.T, d *deal)  { d.ada.prices(t, d.sku, 1300) }
+func dearer(t *testing.T, d *deal) { d.ada.prices(t, d.sku, 1300) }
+
+// troubled lets the first two calls of a void fail at the bank.
+func troubled(t *testing.T, d *deal) {
+	_, err := d.db.Exec(t.Context(), `create sequence if not exists simulator.trouble; alter sequence simulator.trouble restart;
+		create or replace function simulator.in_trouble() returns trigger language plpgsql as
+			$$ begin if nextval('simulator.trouble') <= 2 then raise exception 'in trouble'; end if; return new; end $$;
+		create or replace trigger in_trouble before insert on simulator.calls for each row when (new.operation = 'void')
+			execute function simulator.in_trouble()`)
+	require.NoError(t, err)
+}
+
 func soldOut(t *testing.T, d *deal) { d.ada.stocks(t, d.sku, 0) }
 
 func bought(t *testing.T, d *deal) {
@@ -236,6 +264,19 @@ func failed(code string, ledger ...string) func(*testing.T, *deal) {
 
 func cancelled(t *testing.T, d *deal) {
 	require.Equal(t, d.given(saga.Cancelled, "cancelled", nil), d.fate(t))
+}
+
+// cancelledUnlessLate: what the shopper was told is so. How far the checkout had come by then is open.
+func cancelledUnlessLate(t *testing.T, d *deal) {
+	is := d.fate(t)
+	if d.late {
+		require.Equal(t, d.sold("authorize", "capture"), is)
+		return
+	}
+	require.Contains(t, []order.Status{"", order.StatusCancelled}, is.Order)
+	want := d.given(saga.Cancelled, "cancelled", is.Ledger)
+	want.Order = is.Order
+	require.Equal(t, want, is)
 }
 
 func notSold(t *testing.T, d *deal) {
