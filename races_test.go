@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/cart"
+	"shopping-cart/payment"
 	"shopping-cart/platform/config"
 	"shopping-cart/saga"
 )
@@ -98,6 +99,7 @@ func lastUnit(t *testing.T, s *site) {
 
 func manyEditors(t *testing.T, s *site) {
 	const editors, edits = 20, 5
+	processes := []*site{s, s.beside(t, func(bank payment.Provider) payment.Provider { return bank })}
 	ada, shared := s.shopper(t), s.sells(t, 100)
 	c := ada.fills(t)
 	own := make([]string, editors)
@@ -109,7 +111,7 @@ func manyEditors(t *testing.T, s *site) {
 		if n%edits == 0 {
 			body["sku"] = own[n/edits]
 		}
-		return s.try(t.Context(), http.MethodPost, "/v1/carts/"+c.ID.String()+"/items", ada.token, body)
+		return processes[n%2].try(t.Context(), http.MethodPost, "/v1/carts/"+c.ID.String()+"/items", ada.token, body)
 	})
 	require.Len(t, withStatus(answers, http.StatusOK), editors*edits)
 	versions := map[int64]bool{}
@@ -208,6 +210,11 @@ func brokenConnection(t *testing.T, s *site) {
 func movingPrice(t *testing.T, s *site) {
 	const carts = 20
 	sku := s.sells(t, 1000)
+	ada := s.shopper(t)
+	seen := ada.fills(t, sku)
+	s.prices(t, sku, 999)
+	refuses(t, ada.checksOut(t, seen, "sim_ok", waiting), http.StatusConflict, "price_changed")
+	s.prices(t, sku, 1000)
 	shoppers, filled := make([]shopper, carts), make([]cartView, carts)
 	for i := range carts {
 		shoppers[i] = s.shopper(t)
