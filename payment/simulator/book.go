@@ -18,6 +18,7 @@ const (
 	tokenFlaky             = "sim_flaky"
 	tokenSlow              = "sim_slow"
 	tokenRefundFlaky       = "sim_refund_flaky"
+	tokenVoidFlaky         = "sim_void_flaky"
 	tokenDuplicateWebhooks = "sim_duplicate_webhooks"
 	tokenLateWebhooks      = "sim_late_webhooks"
 )
@@ -76,7 +77,8 @@ const (
 // temper says how the n-th call under a key goes.
 func temper(token string, op operation, n int) mood {
 	switch {
-	case token == tokenFlaky && n <= 2, token == tokenRefundFlaky && op == opRefund && n <= 3:
+	case token == tokenFlaky && n <= 2, token == tokenRefundFlaky && op == opRefund && n <= 3,
+		token == tokenVoidFlaky && op == opVoid && n <= 3:
 		return transient
 	case token == tokenTimeoutLost && n == 1:
 		return lost
@@ -119,7 +121,7 @@ func authorize(a account, nextURL string) (account, payment.Answer, entry) {
 
 func firstStatus(token string) (status, string) {
 	switch token {
-	case tokenOK, tokenCaptureFails, tokenExpires, tokenTimeoutApplied, tokenTimeoutLost, tokenFlaky, tokenSlow, tokenRefundFlaky:
+	case tokenOK, tokenCaptureFails, tokenExpires, tokenTimeoutApplied, tokenTimeoutLost, tokenFlaky, tokenSlow, tokenRefundFlaky, tokenVoidFlaky:
 		return authorized, ""
 	case tokenRequiresAction, tokenDuplicateWebhooks, tokenLateWebhooks:
 		return waits, ""
@@ -140,7 +142,7 @@ func capture(a account, amount int64) (account, payment.Answer, entry) {
 		return a, refused(a, "authorization_expired"), entry{opVoid, a.Amount}
 	case amount <= 0 || amount > a.Amount:
 		return a, refused(a, "exceeds_authorized"), entry{}
-	case a.Token == tokenCaptureFails:
+	case a.Token == tokenCaptureFails, a.Token == tokenVoidFlaky:
 		return a, refused(a, "capture_failed"), entry{}
 	}
 	a.Status, a.Captured = captured, amount

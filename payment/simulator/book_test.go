@@ -23,6 +23,8 @@ func TestTemper(t *testing.T) {
 		"OKIsWell":                   {tokenOK, opAuthorize, []mood{well, well}},
 		"FlakyTwice":                 {tokenFlaky, opCapture, []mood{transient, transient, well}},
 		"RefundFlakyThrice":          {tokenRefundFlaky, opRefund, []mood{transient, transient, transient, well}},
+		"VoidFlakyThrice":            {tokenVoidFlaky, opVoid, []mood{transient, transient, transient, well}},
+		"VoidFlakyAuthorizesWell":    {tokenVoidFlaky, opAuthorize, []mood{well}},
 		"RefundFlakyCapturesWell":    {tokenRefundFlaky, opCapture, []mood{well}},
 		"TimeoutLostOnce":            {tokenTimeoutLost, opVoid, []mood{lost, well}},
 		"TimeoutAppliedSilentOnce":   {tokenTimeoutApplied, opRefund, []mood{silent, well}},

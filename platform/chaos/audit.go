@@ -119,7 +119,7 @@ func (s *shop) isStillTrue(d *deed, b books, o orderView) {
 	case d.seen != "" && d.seen != end:
 		s.finds("checkout %s was %s, and is %s", d.checkout, d.seen, end)
 	case !slices.Contains(d.mayEnd(), end):
-		s.finds("checkout %s, paid with %q, became %s; promised were %v", d.checkout, d.method, end, d.mayEnd())
+		s.finds("checkout %s of %s, paid with %q, became %s; promised were %v", d.checkout, d.total, d.method, end, d.mayEnd())
 	}
 	switch {
 	case end == "completed" && !slices.Contains([]string{"confirmed", "fulfilled", "cancelled"}, o.Status):

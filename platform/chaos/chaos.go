@@ -2,7 +2,7 @@
 //
 // [Run] starts a PostgreSQL and several replicas of the program on it, each a process of its own, and lets in
 //
-//	shoppers   tabs, coupons, baskets that merge, cards of every kind, banks, second thoughts   errand.go, cart.go, checkout.go, after.go
+//	shoppers   tabs, coupons, baskets that merge, cards of every kind, banks, second thoughts   errand.go, cart.go, checkout.go, bank.go, after.go
 //	staff      prices, stock, webhooks late, twice and forged, sagas that need a person         staff.go
 //	weather    kill -9, SIGSTOP for a while, PostgreSQL stopped or crashed                      weather.go
 //

@@ -90,7 +90,7 @@ const (
 // methods are those of the simulator and some that it does not know, the frequent ones more than once.
 var methods = []string{
 	"sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_refund_flaky", "sim_refund_flaky",
-	"sim_declined", "sim_insufficient_funds", "sim_capture_fails", "sim_authorization_expires", "sim_timeout_applied", "sim_timeout_lost",
+	"sim_declined", "sim_insufficient_funds", "sim_capture_fails", "sim_void_flaky", "sim_void_flaky", "sim_authorization_expires", "sim_timeout_applied", "sim_timeout_lost",
 	"sim_flaky", "sim_slow", "sim_requires_action", "sim_requires_action", "sim_duplicate_webhooks", "sim_late_webhooks",
 	"pm_card_visa", "; drop table payments", "sim_",
 }
