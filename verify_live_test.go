@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,6 +73,7 @@ func TestVerifyUnderLoad(t *testing.T) {
 	shelf := []string{s.sells(t, 500), s.sells(t, 700)}
 	s.stocks(t, shelf[0], 1_000_000)
 	c := f.shop(t, 12, shelf, []string{"sim_ok", "sim_ok", "sim_declined", "sim_capture_fails", "sim_flaky", "sim_requires_action", "sim_timeout_applied"})
+	gives := givesBackAll(t, f, s)
 	settled, end := 3*time.Second, time.Now().Add(7*time.Second)
 	if *verifyMinutes > 0 {
 		settled, end = time.Minute, time.Now().Add(time.Duration(*verifyMinutes)*time.Minute)
@@ -85,12 +90,42 @@ func TestVerifyUnderLoad(t *testing.T) {
 		}
 		c.isContent(t)
 	}
-	bought := c.goes(t)
-	t.Logf("%d looks, the last at %d checkouts", looks, checked)
+	bought, given := c.goes(t), gives()
+	t.Logf("%d looks, the last at %d checkouts, %d orders given back", looks, checked, given)
+	require.Positive(t, given)
 	s.keepsPromises(t)
 	found := auditor(t, s, func(m *saga.Module) { m.Settled = time.Nanosecond }).reconciles(t, http.MethodGet)
 	require.Empty(t, found.Data)
 	require.GreaterOrEqual(t, found.Checked.Checkouts, len(bought))
+}
+
+// givesBackAll has orders refunded and cancelled without an end, until it is told to stop. It says of how many.
+func givesBackAll(t *testing.T, f *fleet, s *site) (stop func() int) {
+	t.Helper()
+	shelf := []string{s.sells(t, 4500), s.sells(t, 9000)}
+	s.stocks(t, shelf[0], 1_000_000)
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	var all sync.WaitGroup
+	var given atomic.Int64
+	seed := seedOf(t)
+	for i := range 1 + min(*verifyMinutes, 2) {
+		luck := rand.New(rand.NewPCG(seed, uint64(i)))
+		all.Go(func() {
+			for n := i; ctx.Err() == nil; n++ {
+				if _, err := givesBack(context.WithoutCancel(ctx), f, s.admin, shelf, givers[n%len(givers)], luck); err != nil {
+					t.Errorf("who gives back: %v", err)
+					return
+				}
+				given.Add(1)
+			}
+		})
+	}
+	return func() int {
+		cancel()
+		all.Wait()
+		return int(given.Load())
+	}
 }
 
 // clone makes many checkouts of one, each with ids of its own.

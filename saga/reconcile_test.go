@@ -43,6 +43,38 @@ func TestPromisesAtRest(t *testing.T) {
 	require.Nil(t, half(nil).undo(), "paid for, and placed: for a person")
 }
 
+// TestGivingBackAtRest: a refund is forgotten once nobody minds it, and what an undo asks for its own saga minds.
+func TestGivingBackAtRest(t *testing.T) {
+	t.Parallel()
+	id := uuid.New()
+	open := payment.RefundStanding{ID: id, Amount: 3, Ordered: true, Open: true}
+	ofUndo, done := open, payment.RefundStanding{ID: id, Amount: 3, Ordered: true, Done: true}
+	ofUndo.Ordered = false
+	with := func(r payment.RefundStanding, saga *State) books {
+		return books{
+			order: &order.Standing{Placed: true, Sold: true}, payment: &payment.Standing{Refunds: []payment.RefundStanding{r}},
+			refunds: map[uuid.UUID]*State{id: saga},
+		}
+	}
+	for _, under := range []Status{Running, NeedsAttention} {
+		minded := &State{Status: under}
+		require.Empty(t, with(open, minded).forgotten(), under)
+		untold, wrong := with(done, minded).refundsTold()
+		require.Empty(t, untold, under)
+		require.False(t, wrong, under)
+	}
+	require.Empty(t, with(ofUndo, nil).forgotten(), "the cancellation asks for it")
+	require.Len(t, with(open, nil).forgotten(), 1)
+	require.Len(t, with(open, &State{Status: Completed}).forgotten(), 1)
+	begins := with(open, nil)
+	begins.refundBegins = true
+	require.Empty(t, begins.forgotten(), "what starts its saga may be on its way")
+	for _, ended := range []*State{nil, {Status: Completed}} {
+		untold, _ := with(done, ended).refundsTold()
+		require.Len(t, untold, 1)
+	}
+}
+
 // TestMend: what a command did not mend is not called mended.
 func TestMend(t *testing.T) {
 	t.Parallel()
