@@ -82,7 +82,13 @@ func TestReadmeLinks(t *testing.T) {
 	links := regexp.MustCompile(`\]\(([^):]+)\)`).FindAllStringSubmatch(string(text), -1)
 	require.NotEmpty(t, links)
 	for _, link := range links {
-		require.FileExists(t, link[1])
+		file, heading, _ := strings.Cut(link[1], "#")
+		require.FileExists(t, file)
+		if heading != "" {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			require.Contains(t, "\n"+strings.ToLower(string(text)), "\n## "+strings.ReplaceAll(heading, "-", " "))
+		}
 	}
 	for _, name := range regexp.MustCompile("`([a-z_/]+\\.go)`").FindAllStringSubmatch(string(text), -1) {
 		if strings.Contains(name[1], "/") {
