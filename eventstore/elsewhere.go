@@ -22,7 +22,7 @@ type elsewhere = interface { // an alias, for package memory to name the same ty
 
 func init() {
 	seam.Committer = func(e elsewhere) *Committer {
-		c := NewCommitter(nil, CommitterConfig{})
+		c := NewCommitter(nil, CommitterConfig{Queue: 1}) // nothing is ever queued
 		c.elsewhere = e
 		return c
 	}

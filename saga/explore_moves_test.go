@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"shopping-cart/cart"
 	"shopping-cart/eventstore"
 	"shopping-cart/eventstore/memory"
 	"shopping-cart/order"
@@ -75,18 +74,22 @@ func (x *exploration) answers(all []move, s *state, i, j int) []move {
 }
 
 func (x *exploration) bankAnswers(all []move, s *state, d *actor, q *question, does func(string) func() string) []move {
+	if s.clock-d.asked() >= day {
+		return append(all, move{does(": it is given up"), underWay, func(n *state) { x.answer(n, d, q, failed(errNoAnswer)) }})
+	}
 	if q.wish.Operation == opLookUp {
 		all = append(all, move{does(""), underWay, func(n *state) {
 			report := n.bank.report(q.wish.Reference)
 			x.answer(n, d, q, answer{report: report, sum: sumOf(encoded(report))})
 		}})
 	} else {
-		for k, so := range s.bank.decisions(*q.wish, x.tempers) {
+		for k, so := range x.decisions(s, *q.wish) {
 			calm := underWay
 			if k > 0 {
 				calm = never
 			}
 			all = append(all, move{does(decided(so)), calm, func(n *state) {
+				n.denied(*q.wish, so)
 				b, said := n.bank.does(*q.wish, so)
 				n.setBank(b)
 				x.answer(n, d, q, answer{said: said, sum: sumOf(encoded(said))})
@@ -96,7 +99,7 @@ func (x *exploration) bankAnswers(all []move, s *state, d *actor, q *question, d
 	if x.may(s, loss) {
 		all = append(all, move{does(": no answer comes"), never, func(n *state) {
 			n.budget[mishaps]--
-			n.sends(q)
+			n.sends(d, q)
 			x.answer(n, d, q, failed(errNoAnswer))
 		}})
 	}
@@ -118,11 +121,36 @@ func decided(so payment.Status) string {
 
 func failed(err error) answer { return answer{err: err, sum: sumOf([]byte(err.Error()))} }
 
-// sends leaves a call on its way, though nobody waits for it any more.
-func (s *state) sends(q *question) {
-	if q.wish.Operation != opLookUp && !slices.ContainsFunc(s.wire, func(w wish) bool { return w.Key == q.wish.Key }) {
-		s.wire = append(slices.Clone(s.wire), *q.wish)
+// decisions are how the bank may answer a call now. It refuses refunds for good no more often than the scene lets it.
+func (x *exploration) decisions(s *state, w wish) []payment.Status {
+	all := s.bank.decisions(w, x.tempers)
+	if w.Operation == opRefund && s.budget[denials] == 0 {
+		return all[:1]
 	}
+	return all
+}
+
+func (s *state) denied(w wish, so payment.Status) {
+	if w.Operation == opRefund && so == payment.Refused {
+		s.budget[denials]--
+	}
+}
+
+// day is longer than any call is under way: neither the network nor a client that went to sleep delivers it then.
+const day = 24 * time.Hour
+
+// sends leaves a call on its way, though nobody waits for it any more.
+func (s *state) sends(d *actor, q *question) {
+	same := func(w underway) bool { return w.Key == q.wish.Key }
+	if q.wish.Operation != opLookUp && !slices.ContainsFunc(s.wire, same) && s.clock-d.asked() < day {
+		s.wire = append(slices.Clone(s.wire), underway{*q.wish, d.asked()})
+	}
+}
+
+// leap is a state much later.
+func (s *state) leap(to time.Duration) {
+	s.clock = to
+	s.wire = slices.DeleteFunc(slices.Clone(s.wire), func(w underway) bool { return to-w.sent >= day })
 }
 
 func (x *exploration) crashes(all []move, s *state) []move {
@@ -135,7 +163,7 @@ func (x *exploration) crashes(all []move, s *state) []move {
 			n.drivers = n.without(d)
 			for _, q := range d.at.asks {
 				if q.wish != nil {
-					n.sends(q)
+					n.sends(d, q)
 				}
 			}
 		}})
@@ -146,14 +174,15 @@ func (x *exploration) crashes(all []move, s *state) []move {
 // lands are calls that arrive at the bank when nobody expects them any more.
 func (x *exploration) lands(all []move, s *state) []move {
 	for _, w := range s.wire {
-		for k, so := range s.bank.decisions(w, x.tempers) {
+		for k, so := range x.decisions(s, w.wish) {
 			calm := comesLate
 			if k > 0 {
 				calm = never
 			}
 			all = append(all, move{func() string { return "late, the bank hears: " + w.String() + decided(so) }, calm, func(n *state) {
-				n.wire = slices.DeleteFunc(slices.Clone(n.wire), func(other wish) bool { return other.Key == w.Key })
-				b, _ := n.bank.does(w, so)
+				n.wire = slices.DeleteFunc(slices.Clone(n.wire), func(other underway) bool { return other.Key == w.Key })
+				n.denied(w.wish, so)
+				b, _ := n.bank.does(w.wish, so)
 				n.setBank(b)
 			}})
 		}
@@ -219,33 +248,37 @@ func (x *exploration) sagas(s *state) (ids []uuid.UUID) {
 
 // people are what shoppers, banks and operators do.
 func (x *exploration) people(all []move, s *state) []move {
-	wants := func(kind int, what string, calm int, act *spec) {
-		if s.budget[kind] > 0 && len(s.drivers) < x.atOnce {
-			all = append(all, move{says(what), calm, func(n *state) {
-				n.budget[kind]--
-				x.begin(n, act)
-			}})
-		}
-	}
 	for _, sh := range x.shoppings {
 		saga, begun := s.saga(sh.checkout)
 		path := "/v1/checkouts/" + sh.checkout.String()
 		if begun && !saga.Status.Ended() {
-			wants(cancels, "the shopper cancels", never, request(sh.checkout, "ann", "POST", path+"/cancel", ""))
-			wants(compensates, "an operator compensates "+x.program.called(sh.checkout), never,
+			all = x.wants(all, s, cancels, sh.customer+" cancels", request(sh.checkout, sh.customer, "POST", path+"/cancel", ""))
+			all = x.wants(all, s, compensates, "an operator compensates "+x.program.called(sh.checkout),
 				request(sh.checkout, "root", "POST", "/v1/admin/sagas/"+sh.checkout.String()+"/compensate", `{"reason":"x"}`))
-			wants(edits, "the shopper edits the cart", never, editing(sh))
+			all = x.wants(all, s, edits, sh.customer+" edits the cart", editing(sh))
 		}
 		if o, ok := s.find(sh.order).State.(order.State); ok && o.CustomerID != "" && o.Status != order.StatusPending {
 			path := "/v1/orders/" + sh.order.String()
-			wants(returns, "the order is cancelled", never, request(uuid.Nil, "ann", "POST", path+"/cancel", `{"reason":"x"}`))
-			wants(fulfilments, "the order is sent", never, request(uuid.Nil, "root", "POST", path+"/fulfil", ""))
-			wants(refundings, "a part is refunded", never, request(uuid.Nil, "root", "POST", path+"/refunds",
+			all = x.wants(all, s, returns, "the order is cancelled", request(uuid.Nil, sh.customer, "POST", path+"/cancel", `{"reason":"x"}`))
+			all = x.wants(all, s, fulfilments, "the order is sent", request(uuid.Nil, "root", "POST", path+"/fulfil", ""))
+			all = x.wants(all, s, refundings, "a part is refunded", request(uuid.Nil, "root", "POST", path+"/refunds",
 				`{"amount":{"amount":300,"currency":"GBP"},"reason":"`+strconv.Itoa(int(s.budget[refundings]))+`"}`))
 		}
 		all = x.atTheBank(all, s, sh)
 	}
-	return x.operators(all, s, wants)
+	all = x.wants(all, s, counts, "an operator counts none of A", request(uuid.Nil, "root", "PUT", "/v1/stock/A", `{"on_hand":0}`))
+	return x.operators(all, s)
+}
+
+// wants is a wish that somebody may have, as often as the scene lets them.
+func (x *exploration) wants(all []move, s *state, kind int, what string, act *spec) []move {
+	if s.budget[kind] == 0 || len(s.drivers) >= x.atOnce {
+		return all
+	}
+	return append(all, move{says(what), never, func(n *state) {
+		n.budget[kind]--
+		x.begin(n, act)
+	}})
 }
 
 // atTheBank: a shopper approves or denies; a webhook says that there is news, whether there is or not.
@@ -269,31 +302,32 @@ func (x *exploration) atTheBank(all []move, s *state, sh shopping) []move {
 
 func editing(sh shopping) *spec {
 	return &spec{name: "edit", briefly: true, start: func(ctx context.Context, p *program) error {
-		_, err := p.carts.SetQuantity(ctx, web.Caller{Subject: "ann"}, web.Write{ID: uuid.UUID{0: 0xed}, Actor: "ann"}, sh.cart, "A", 7)
+		_, err := p.carts.SetQuantity(ctx, web.Caller{Subject: sh.customer}, web.Write{ID: uuid.UUID{0: 0xed}, Actor: sh.customer}, sh.cart, "A", 7)
 		return err
 	}}
 }
 
 // operators act on what needs a person. The one who comes when nothing else happens any more is patient.
-func (x *exploration) operators(all []move, s *state, wants func(kind int, what string, calm int, act *spec)) []move {
+func (x *exploration) operators(all []move, s *state) []move {
 	for _, id := range x.sagas(s) {
 		st, _ := s.saga(id)
 		if st.Status != NeedsAttention {
 			continue
 		}
 		path, name := "/v1/admin/sagas/"+id.String(), x.program.called(id)
-		wants(settlements, "an operator settles "+name+": captured", never, request(id, "root", "POST", path+"/settle", `{"outcome":"captured","reason":"x"}`))
-		wants(settlements, "an operator settles "+name+": not captured", never, request(id, "root", "POST", path+"/settle", `{"outcome":"not_captured","reason":"x"}`))
+		all = x.wants(all, s, settlements, "an operator settles "+name+": captured", request(id, "root", "POST", path+"/settle", `{"outcome":"captured","reason":"x"}`))
+		all = x.wants(all, s, settlements, "an operator settles "+name+": not captured", request(id, "root", "POST", path+"/settle", `{"outcome":"not_captured","reason":"x"}`))
 		version := s.find(id).Version
 		retry := request(id, "root", "POST", path+"/retry", fmt.Sprintf(`{"reason":"%d"}`, version))
+		all = x.wants(all, s, patiences, "an operator retries "+name, retry)
 		if s.quiet(x) {
 			act, what := retry, "an operator retries "
-			if _, err := skip(st, "", st.At); err == nil {
+			if _, err := compensate(st, "", st.At); err == nil {
+				act, what = request(id, "root", "POST", path+"/compensate", fmt.Sprintf(`{"reason":"%d"}`, version)), "an operator compensates "
+			} else if _, err := skip(st, "", st.At); err == nil {
 				act, what = request(id, "root", "POST", path+"/skip", fmt.Sprintf(`{"reason":"%d"}`, version)), "an operator skips a step of "
 			}
 			all = append(all, move{says(what, name), takesLong, func(n *state) { x.begin(n, act) }})
-		} else {
-			wants(patiences, "an operator retries "+name, never, retry)
 		}
 	}
 	return all
@@ -310,7 +344,10 @@ var leapsTo = []time.Duration{25 * time.Minute, 125 * time.Minute, 24*time.Hour 
 
 func (x *exploration) time(all []move, s *state) []move {
 	later := func(to time.Duration, calm int, left int8) move {
-		return move{func() string { return "it is " + to.String() + " later than at first" }, calm, func(n *state) { n.clock, n.budget[mishaps] = to, left }}
+		return move{func() string { return "it is " + to.String() + " later than at first" }, calm, func(n *state) {
+			n.leap(to)
+			n.budget[mishaps] = left
+		}}
 	}
 	if x.may(s, leap) {
 		for _, to := range leapsTo[:3] {
@@ -354,7 +391,7 @@ func (x *exploration) serve(s *state, q *question) answer {
 		yes := s.receipt(q.once.ID) != nil
 		return answer{yes: yes, sum: sumOf(fmt.Append(nil, yes))}
 	}
-	return x.commit(s, q.store, *q.cmd)
+	return x.commit(s, x.program.store(q.store.Schema()), *q.cmd)
 }
 
 // commit decides a command and writes what it comes to.
@@ -405,5 +442,3 @@ func concerned(e eventstore.Recorded) uuid.UUID {
 	}
 	return about.Checkout
 }
-
-var _ = cart.Line{}

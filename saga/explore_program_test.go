@@ -7,20 +7,17 @@ import (
 	"encoding/json"
 	"hash/maphash"
 	"log/slog"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/stretchr/testify/require"
 
 	"shopping-cart/cart"
 	"shopping-cart/eventstore"
 	"shopping-cart/eventstore/memory"
 	"shopping-cart/order"
 	"shopping-cart/payment"
-	"shopping-cart/platform/money"
 	"shopping-cart/platform/web"
 )
 
@@ -50,15 +47,36 @@ func newProgram() *program {
 		Committer: c, Log: log, DrawNumbers: func(context.Context) ([]int64, error) { return []int64{1}, nil },
 		CheckoutEnded: func(ctx context.Context, id uuid.UUID) (bool, error) { return p.sagas.CheckoutEnded(ctx, id) },
 	})
-	p.payments = payment.New(payment.Config{Committer: c, Log: log, Providers: []payment.Provider{wire{p}}})
+	p.payments = p.newPayments()
 	p.sagas = New(Config{
 		Committer: c, Log: log, Patience: doubtful,
 		Stores: map[string]*eventstore.Store{"cart": p.carts.Store(), "order": p.orders.Store(), "payment": p.payments.Store()},
 		Rooms: Rooms{
-			CheckOut: p.carts.CheckOut, CartVisible: p.carts.Visible, Cart: p.carts.Handle, Order: p.orders.Handle,
-			Charge: p.payments.Charge, UndoPayment: p.payments.Undo, CancelPayment: p.payments.Cancel, OrderPaid: p.orders.Paid,
-			RequestRefund: p.payments.RequestRefund, Refund: p.payments.Refund, RefundsUnderWay: p.payments.RefundsUnderWay,
-			SettlePayment: p.payments.Settle, VerifyPayment: p.payments.Verify,
+			CheckOut: p.carts.CheckOut, CartVisible: p.carts.Visible, Cart: p.carts.Handle, Order: p.orders.Handle, OrderPaid: p.orders.Paid,
+			Charge: func(ctx context.Context, correlation uuid.UUID, c payment.Charge) (payment.Outcome, error) {
+				return p.payments.Charge(ctx, correlation, c)
+			},
+			UndoPayment: func(ctx context.Context, correlation uuid.UUID, u payment.Undo) (payment.Outcome, error) {
+				return p.payments.Undo(ctx, correlation, u)
+			},
+			CancelPayment: func(ctx context.Context, w web.Write, c payment.Cancel) (bool, error) {
+				return p.payments.Cancel(ctx, w, c)
+			},
+			RequestRefund: func(ctx context.Context, w web.Write, r payment.RequestRefund) (payment.RequestedRefund, error) {
+				return p.payments.RequestRefund(ctx, w, r)
+			},
+			Refund: func(ctx context.Context, correlation uuid.UUID, r payment.Refund) (payment.Outcome, error) {
+				return p.payments.Refund(ctx, correlation, r)
+			},
+			RefundsUnderWay: func(ctx context.Context, id uuid.UUID) ([]uuid.UUID, error) {
+				return p.payments.RefundsUnderWay(ctx, id)
+			},
+			SettlePayment: func(ctx context.Context, w web.Write, s payment.Settle) (bool, error) {
+				return p.payments.Settle(ctx, w, s)
+			},
+			VerifyPayment: func(ctx context.Context, correlation uuid.UUID, v payment.Verify) (payment.Outcome, error) {
+				return p.payments.Verify(ctx, correlation, v)
+			},
 		},
 	})
 	p.web = web.New(web.Config{Auth: names{}, Log: log})
@@ -67,14 +85,24 @@ func newProgram() *program {
 	return p
 }
 
-// store is that of a schema.
+// newPayments is the payments of a process that has just begun: what stands before a provider counts calls, and remembers when.
+func (p *program) newPayments() *payment.Module {
+	return payment.New(payment.Config{
+		Committer: memory.Committer(p), Log: slog.New(slog.DiscardHandler), Providers: []payment.Provider{wire{p}},
+	})
+}
+
+// store is that of a schema, with its subscribers.
 func (p *program) store(schema string) *eventstore.Store {
-	for _, s := range []*eventstore.Store{p.carts.Store(), p.orders.Store(), p.payments.Store(), p.sagas.Store()} {
-		if s.Schema() == schema {
-			return s
-		}
+	switch schema {
+	case p.carts.Store().Schema():
+		return p.carts.Store()
+	case p.orders.Store().Schema():
+		return p.orders.Store()
+	case p.sagas.Store().Schema():
+		return p.sagas.Store()
 	}
-	panic("no store " + schema)
+	return p.sagas.Stores[schema]
 }
 
 // called is a stream's name in stories.
@@ -152,60 +180,8 @@ func sumOfRow(id uuid.UUID, row memory.Row) sum {
 		}
 		state = s
 	}
-	return sumOf(id[:], encoded(state), []byte{byte(row.Version)})
+	return sumOf(id[:], encoded(state), number(row.Version))
 }
 
 // grain is longer than any pause between two attempts here, and a part of all other times.
 const grain = 5 * time.Minute
-
-// eventually is a helper of the exploration: a checkout that is about to begin.
-type shopping struct {
-	cart, checkout, order, payment uuid.UUID
-	total                          int64
-}
-
-// sealed lets a shopper fill a cart and check it out, by the program itself.
-func (x *exploration) sealed(s *state, customer string, n byte, lines ...cart.Line) shopping {
-	t, p := x.t, x.program
-	sh := shopping{cart: uuid.UUID{0: 0xca, 15: n}}
-	for _, l := range lines {
-		sh.total += l.Total()
-	}
-	x.say(s, "cart", sh.cart, cart.Created{CustomerID: customer, Currency: "GBP"})
-	for _, l := range lines {
-		x.say(s, "cart", sh.cart, cart.ItemAdded{Line: l})
-	}
-	d := &actor{sum: sumOf([]byte(customer)), spec: &spec{name: "check out", start: func(ctx context.Context, p *program) error {
-		_, err := p.carts.CheckOut(ctx, cart.CheckOut{
-			CartID: sh.cart, Caller: web.Caller{Subject: customer}, PaymentMethod: "card",
-			Write: web.Write{ID: uuid.UUID{0: 0xcc, 15: n}, Actor: customer},
-		})
-		return err
-	}}}
-	s.drivers = append(s.drivers, d)
-	x.settle(s)
-	for len(s.drivers) > 0 {
-		x.step(s, x.moves(s)[0])
-	}
-	var sealed cart.CheckedOut
-	m := s.messages[len(s.messages)-1]
-	require.NoError(t, json.Unmarshal(m.Data, &sealed))
-	sh.checkout, sh.order, sh.payment = sealed.CheckoutID, sealed.OrderID, sealed.PaymentID
-	suffix := ""
-	if n > 1 {
-		suffix = " " + customer
-	}
-	for id, name := range map[uuid.UUID]string{sh.cart: "the cart", sh.checkout: "the saga", sh.order: "the order", sh.payment: "the payment"} {
-		p.names[id] = name + suffix
-	}
-	x.shoppings = append(x.shoppings, sh)
-	return sh
-}
-
-func (x *exploration) say(s *state, schema string, stream uuid.UUID, e eventstore.Event) {
-	x.commit(s, x.program.store(schema), memory.Say(x.program.store(schema), stream, e))
-}
-
-var _ http.Handler = (*web.Server)(nil)
-
-var price = func(amount int64) money.Amount { return money.Of(amount, "GBP") }

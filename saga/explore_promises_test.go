@@ -52,13 +52,15 @@ func (x *exploration) promised(before, s *state) error {
 		no(st.captures > 1, "the money is taken %d times", st.captures)
 		no(st.captured > sh.total, "%d is taken of %d", st.captured, sh.total)
 		no(st.back > st.captured, "more is given back than was taken")
+		no(st.order.CustomerID != "" && st.order.Total != sh.total, "the order comes to %d, and the shopper saw %d", st.order.Total, sh.total)
+		no(st.cart.Status == cart.StatusCheckingOut && st.cart.Total() != sh.total, "the cart changed while it was checked out")
 		switch st.order.Status {
 		case order.StatusConfirmed, order.StatusFulfilled:
-			kept := st.captured - st.back
-			no(!st.byHand(payment.SettledCaptured) && kept > sh.total-st.order.Refunded, "more is kept than the order says")
-			no(!st.byHand(payment.SettledCaptured) && kept != sh.total-underway(st.payment, s, sh)-0, "the order is %s and %d of %d is taken", st.order.Status, kept, sh.total)
+			no(st.captured != sh.total && !st.byHand(payment.SettledCaptured), "the order is %s, and %d of %d is taken", st.order.Status, st.captured, sh.total)
+			no(st.payment.Tombstone, "the order is %s, and its payment is being undone", st.order.Status)
+			no(st.back > st.asked(), "%d is given back, and %d was asked for", st.back, st.asked())
 		case order.StatusCancelled:
-			no(!st.byHand(payment.SettledNotCaptured) && st.captured != st.back, "the order is cancelled, and %d is kept", st.captured-st.back)
+			no(st.captured != st.back && !st.byHand(payment.SettledNotCaptured), "the order is cancelled, and %d is kept", st.captured-st.back)
 		case order.StatusPending, order.StatusCancelling:
 		}
 		no(st.cart.Status == cart.StatusOpen && !st.byHand(payment.SettledNotCaptured) && st.captured != st.back,
@@ -76,12 +78,10 @@ func (x *exploration) promised(before, s *state) error {
 	return errors.Join(errs...)
 }
 
-// underway is what refunds of the order may have given back: those that are known, and those that the bank made and we do not know of yet.
-func underway(p payment.State, s *state, sh shopping) (sum int64) {
-	for _, a := range s.bank.Accounts {
-		if a.Reference == sh.payment.String() {
-			sum += a.Back
-		}
+// asked is what was asked to be given back.
+func (st stand) asked() (sum int64) {
+	for _, r := range st.payment.Refunds {
+		sum += r.Amount
 	}
 	return sum
 }

@@ -34,6 +34,14 @@ type actor struct {
 	at   *point
 }
 
+// asked is when it asked what it asks now.
+func (d *actor) asked() time.Duration {
+	if d.got == nil {
+		return d.born
+	}
+	return d.got.clock
+}
+
 // spec is what a driver is to do.
 type spec struct {
 	name    string // what it is to do, to tell it from all others
@@ -132,7 +140,13 @@ func (r *replay) remember(q *question, a answer, clock time.Duration) {
 		r.memory = slices.DeleteFunc(r.memory, func(m remembered) bool { return m.by == nil || m.by.over != nil })
 		r.strands = nil
 	}
-	r.memory = append(r.memory, remembered{q.by, sumOf([]byte(q.key), []byte{byte(len(r.memory))}, a.sum.bytes(), number(clock))})
+	nth := byte(0)
+	for _, m := range r.memory {
+		if m.by == q.by {
+			nth++
+		}
+	}
+	r.memory = append(r.memory, remembered{q.by, sumOf([]byte(q.key), []byte{nth}, a.sum.bytes(), number(clock))})
 }
 
 // sum is of all that the driver may remember.
@@ -143,8 +157,8 @@ func (r *replay) sum(d *actor) sum {
 			all = all.and(m.sum)
 		}
 	}
-	for i, st := range r.strands {
-		all = all.and(sumOf([]byte{byte(i)}, []byte(st.name), st.over))
+	for _, st := range r.strands {
+		all = all.and(sumOf([]byte(st.name), st.over))
 	}
 	return all
 }
@@ -236,7 +250,7 @@ func (p *program) run(t *testing.T, d *actor) (at *point) {
 // fresh makes the program as it is after its start, answered by the replay.
 func (p *program) fresh(r *replay) {
 	m := p.sagas
-	p.now = r
+	p.now, p.payments = r, p.newPayments()
 	m.watch = &watch{draining: p.draining, waiting: map[uuid.UUID][]chan eventstore.Stream[State]{}}
 	m.runner = &runner{
 		store: m.store, send: r.send(m), patience: m.Patience, ended: m.Ended, log: m.Log, watch: m.watch, active: map[uuid.UUID]*drive{},

@@ -10,7 +10,6 @@ import (
 
 	"shopping-cart/eventstore"
 	"shopping-cart/eventstore/memory"
-	"shopping-cart/payment"
 )
 
 // state is all there is at one moment: a value that is copied, never changed in place, but for the copy that a move makes.
@@ -22,8 +21,14 @@ type state struct {
 	drivers  []*actor
 	bank     *bank
 	bankSum  sum
-	wire     []wish // calls that nobody waits for any more, on their way to the bank
+	wire     []underway // calls that nobody waits for any more, on their way to the bank
 	budget   budget
+}
+
+// underway is a call that nobody waits for.
+type underway struct {
+	wish
+	sent time.Duration
 }
 
 type stored struct {
@@ -61,6 +66,8 @@ const (
 	returns     // the confirmed order is cancelled
 	fulfilments // or sent
 	refundings  // or partly refunded
+	counts      // somebody finds less on the shelf
+	denials     // the provider refuses a refund for good
 	settlements // an operator's word
 	patiences   // an operator tries again
 	kinds
@@ -152,7 +159,7 @@ func (s *state) sum() sum {
 		all = all.and(sumOf([]byte("driver"), d.sum.bytes()))
 	}
 	for _, w := range s.wire {
-		all = all.and(sumOf([]byte("wire"), []byte(w.Key)))
+		all = all.and(sumOf([]byte("wire"), []byte(w.Key), number(w.sent)))
 	}
 	return all
 }
@@ -209,11 +216,14 @@ func (s *state) now() time.Time { return beginning.Add(s.clock) }
 // beginning is when the clock of every bubble starts.
 var beginning = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// due reports whether a sweep would take a saga up, now or in a moment.
+// due reports whether a sweep would take a saga up, now or in a moment. Who has tried often must wait for time to pass: at one
+// moment alone a doubt would last for ever.
 func (s *state) due(id uuid.UUID) bool {
 	st, ok := s.saga(id)
 	wake := wakeAt(st)
-	return ok && !wake.IsZero() && wake.Sub(s.now()) < grain
+	often := st.At.Equal(s.now()) && slices.ContainsFunc(st.Steps, func(step Step) bool { return step.Status == StepRetrying && step.Attempts > mostAtOnce })
+	return ok && !often && !wake.IsZero() && wake.Sub(s.now()) < grain
 }
 
-var _ = payment.Authorized
+// mostAtOnce is how often a step is tried before time must pass: more often than things go wrong.
+const mostAtOnce = 4

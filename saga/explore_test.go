@@ -1,26 +1,24 @@
 package saga
 
 import (
-	"flag"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/eventstore"
 )
-
-var exploring = flag.String("explore", "short", "how far every interleaving of a checkout is explored: short or full")
 
 // exploration goes through all that can happen to a scene, once each.
 type exploration struct {
 	t         *testing.T
 	program   *program
 	shoppings []shopping
+	free      bool // there is nothing to pay
 	tempers   tempers
 	mishaps   mishap // what can go wrong
 	atOnce    int    // drivers
@@ -37,23 +35,18 @@ type exploration struct {
 	ends        map[string]int
 }
 
-func explore(t *testing.T, set func(x *exploration, s *state)) *exploration {
-	x := &exploration{t: t, program: newProgram(), atOnce: 2, mishaps: anyMishap, seen: map[sum]int32{}, ends: map[string]int{}}
-	s := &state{}
-	s.setBank(&bank{})
-	set(x, s)
-	x.start = s
-	return x
+func newExploration(t *testing.T) *exploration {
+	return &exploration{t: t, program: newProgram(), atOnce: 2, mishaps: anyMishap, seen: map[sum]int32{}, ends: map[string]int{}}
 }
 
 // run goes breadth first, so that what breaks a promise is told by its shortest story.
-func (x *exploration) run() {
+func (x *exploration) run(start *state) {
 	began := time.Now()
-	frontier := []*state{x.start}
-	x.visit(x.start.sum(), -1, 0)
+	x.start = start
+	frontier := []*state{start}
+	x.visit(start.sum(), -1, 0)
 	at := int32(0)
 	for len(frontier) > 0 {
-		fmt.Printf("depth %d frontier %d states %d transitions %d replays %d %s\n", slices.Max(x.depth), len(frontier), len(x.parent), x.transitions, x.program.replays, time.Since(began))
 		var next []*state
 		for i, s := range frontier {
 			frontier[i] = nil
@@ -87,17 +80,23 @@ func (x *exploration) visit(sum sum, from int32, choice int) (id int32, isNew bo
 	return id, true
 }
 
+// deepest is more than any story takes that comes to an end.
+const deepest = 120
+
 // expand makes every move from a state, and looks at what comes of it.
 func (x *exploration) expand(at int32, s *state, next []*state) []*state {
-	calmest := comesLate + 1
+	if x.depth[at] > deepest {
+		x.broken(at, nil, -1, errors.New("it goes on for ever"))
+	}
 	moves := x.moves(s)
+	best := calmest(moves)
 	for i, m := range moves {
 		n := s.clone()
 		x.step(n, m)
 		x.transitions++
 		id, isNew := x.visit(n.sum(), at, i)
-		if m.calm != never && m.calm < calmest {
-			calmest, x.calm[at] = m.calm, id
+		if i == best {
+			x.calm[at] = id
 		}
 		if err := x.promised(s, n); err != nil {
 			x.broken(at, s, i, err)
@@ -106,7 +105,7 @@ func (x *exploration) expand(at int32, s *state, next []*state) []*state {
 			next = append(next, n)
 		}
 	}
-	if calmest >= comesLate {
+	if best < 0 || moves[best].calm == comesLate {
 		if err := x.atTheEnd(s); err != nil {
 			x.broken(at, nil, -1, err)
 		}
@@ -115,6 +114,17 @@ func (x *exploration) expand(at int32, s *state, next []*state) []*state {
 		x.ends[x.outcome(s)]++
 	}
 	return next
+}
+
+// calmest is the move that comes when nothing goes wrong any more; -1: there is none.
+func calmest(moves []move) int {
+	best := -1
+	for i, m := range moves {
+		if m.calm != never && (best < 0 || m.calm < moves[best].calm) {
+			best = i
+		}
+	}
+	return best
 }
 
 // step makes a move, and lets every driver come to where it waits.
@@ -156,7 +166,7 @@ func (x *exploration) settle(s *state) {
 }
 
 // eager: what is read without being changed is read at once. It may be old by the time that it is used all the same.
-func (x *exploration) eager() bool { return *exploring != "full" }
+func (x *exploration) eager() bool { return true }
 
 func firstRead(at *point) *question {
 	for _, q := range at.asks {
@@ -222,5 +232,3 @@ func (x *exploration) broken(at int32, s *state, last int, why error) {
 	require.FailNow(x.t, "a promise is broken: "+why.Error(), "%d states were explored before. The shortest story:\n%s\n  then: %s",
 		len(x.parent), story.String(), x.describe(now))
 }
-
-var _ = uuid.Nil
