@@ -295,7 +295,8 @@ func (w *warden) moveUp(t *testing.T, ctx context.Context, begun map[uuid.UUID]s
 		`update saga.streams set wake_at = now() where id in
 			(select id from saga.streams where id = any ($1) and wake_at > now() and status <> 'requires_action' for update skip locked)`,
 		`select pg_terminate_backend(pid) from pg_stat_activity
-			where datname = current_database() and state = 'idle in transaction' and now() - state_change > interval '1 s' and pid in (select unnest(pg_blocking_pids(pid)) from pg_stat_activity) and cardinality($1::uuid[]) > 0`,
+			where datname = current_database() and state = 'idle in transaction' and now() - state_change > interval '1 s'
+			and pid in (select unnest(pg_blocking_pids(pid)) from pg_stat_activity) and cardinality($1::uuid[]) > 0`,
 	} {
 		_, err := w.db.Exec(ctx, sql, ids(begun))
 		require.NoError(t, err)
