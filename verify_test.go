@@ -24,7 +24,9 @@ func (s *site) reconciles(t testing.TB, method string) (all saga.Reconciliation)
 	t.Helper()
 	for path := "/v1/admin/reconciliation"; ; {
 		part := as[saga.Reconciliation](t, s.send(t, method, path, s.admin, nil), http.StatusOK)
-		all.Data, all.Checked = append(all.Data, part.Data...), part.Checked
+		all.Data = append(all.Data, part.Data...)
+		all.Checked.Streams, all.Checked.Receipts = all.Checked.Streams+part.Checked.Streams, all.Checked.Receipts+part.Checked.Receipts
+		all.Checked.Checkouts, all.Checked.Stocks = all.Checked.Checkouts+part.Checked.Checkouts, all.Checked.Stocks+part.Checked.Stocks
 		if part.NextCursor == nil {
 			return all
 		}
