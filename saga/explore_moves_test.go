@@ -340,7 +340,8 @@ func (s *state) quiet(x *exploration) bool {
 
 // leapsTo are moments at which something else has come to its end: the shopper's time at the bank, an operator's patience, the
 // provider's memory of keys.
-var leapsTo = []time.Duration{25 * time.Minute, 125 * time.Minute, 24*time.Hour + 5*time.Minute, 48*time.Hour + 5*time.Minute, 72*time.Hour + 5*time.Minute}
+var leapsTo = []time.Duration{25 * time.Minute, 125 * time.Minute, 24*time.Hour + 5*time.Minute, 48*time.Hour + 5*time.Minute, 72*time.Hour + 5*time.Minute,
+	96*time.Hour + 5*time.Minute, 120*time.Hour + 5*time.Minute, 144*time.Hour + 5*time.Minute}
 
 func (x *exploration) time(all []move, s *state) []move {
 	later := func(to time.Duration, calm int, left int8) move {
