@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +27,7 @@ type crowd struct {
 	shelf   []string
 	approve func(ctx context.Context, payment uuid.UUID) error           // the shopper at the bank; at the simulator unless it is set
 	after   func(ctx context.Context, p purchase) (kept bool, err error) // what a buyer does with a purchase; nil: keeps it
+	freezes bool                                                         // replicas are frozen, and drop what waited too long when they wake
 
 	done    sync.WaitGroup
 	closes  context.CancelFunc // no new purchases
@@ -125,6 +128,8 @@ func (c *crowd) insists(ctx context.Context, method, path, token string, body an
 			c.hears(method, path, a)
 		case errors.Is(err, context.DeadlineExceeded):
 			c.count("no answer")
+		case c.freezes && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)):
+			c.count("dropped")
 		default: // a server that stands neither refuses connections nor drops them
 			c.accuse("%s %s: %v", method, path, err)
 		}

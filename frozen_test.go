@@ -44,7 +44,7 @@ func TestFrozen(t *testing.T) {
 	w, in := newWarden(t, f, url, shelf[1]), f.reads(t)
 	c := f.shop(t, 16, shelf, []string{
 		"sim_ok", "sim_slow", "sim_flaky", "sim_ok", "sim_requires_action", "sim_ok", "sim_capture_fails", "sim_declined",
-	})
+	}, func(c *crowd) { c.freezes = true })
 	rounds := *freezes
 	if w.leases = rounds > 0; !w.leases {
 		rounds = len(moments)
