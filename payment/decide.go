@@ -153,11 +153,12 @@ func nextOfRefund(s State, id uuid.UUID, looked bool, now time.Time) ask {
 	return carefully(s, ask{opRefund, r}, r.At, looked, now)
 }
 
-// carefully looks before it repeats a call, and repeats none whose key the provider may have forgotten.
+// carefully looks before it repeats a call, and before it refunds where a refund has failed: that one may have been made after all.
+// It repeats none whose key the provider may have forgotten.
 func carefully(s State, a ask, since time.Time, looked bool, now time.Time) ask {
 	forgotten := now.Sub(since) > keyLife
 	switch {
-	case (forgotten || s.Unknown != nil) && !looked:
+	case (forgotten || s.Unknown != nil || s.refundsAt(stepRefused) > 0) && !looked:
 		return ask{operation: opLookUp}
 	case forgotten:
 		return ask{}
@@ -184,7 +185,7 @@ func answered(s State, a ask, id uuid.UUID, r Answer, now time.Time, ttl time.Du
 	case Voided:
 		return voidedNow(s), nil
 	case Refunded:
-		if a.operation == opRefund && s.isPending(a.refund.ID) {
+		if r, _ := s.refundOf(a.refund.ID); a.operation == opRefund && r.Status != stepDone {
 			return []event{refunded{ID: a.refund.ID}}, nil
 		}
 		return nil, nil
@@ -283,15 +284,17 @@ func (s State) holds() bool {
 }
 
 // reported is what a look-up adds to what is known. A refund that nobody can have asked for since, and that is not in the book of what
-// was captured, was never made: its amount is free again, for a refund under another key.
+// was captured, was never made: its amount is free again, for a refund under another key. What is in the book was made, whatever was
+// thought of it.
 func reported(s State, id uuid.UUID, r Report, now time.Time, ttl time.Duration) ([]event, error) {
 	events, err := answered(s, ask{operation: opLookUp}, id, r.Answer, now, ttl)
 	for _, refund := range s.Refunds {
 		call := key(id, ask{opRefund, refund})
 		switch {
-		case refund.Status != stepAsked || slices.Contains(r.Refunding, call):
+		case refund.Status == stepDone:
 		case slices.Contains(r.Refunded, call):
 			events = append(events, refunded{ID: refund.ID})
+		case refund.Status != stepAsked || slices.Contains(r.Refunding, call):
 		case r.Status == Captured && now.Sub(refund.At) > surely:
 			events = append(events, refundFailed{ID: refund.ID, Code: codeNeverMade})
 		}

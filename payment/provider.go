@@ -89,5 +89,6 @@ func (t *Transient) Unwrap() error { return t.Err }
 // keyLife is how long a provider can be trusted to remember a key (Stripe keeps them 24 h). Later, only look-ups.
 const keyLife = 23 * time.Hour
 
-// surely is when a call whose key is past its life is in flight no more: what the provider's book does not have then, it never had.
-const surely = keyLife + time.Hour
+// surely is when a call whose key is past its life is in flight no more, though the process that was about to make it slept for a
+// day: what the provider's book does not have then, it never had.
+const surely = keyLife + 24*time.Hour

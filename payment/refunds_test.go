@@ -103,6 +103,8 @@ func TestNextOfRefund(t *testing.T) {
 		"TheSameAgainWhenNotFound":     {given: after(two, lostIt), looked: true, want: opRefund},
 		"OnlyLookUpWhenTheKeyMayBeOld": {given: two, after: 24 * time.Hour, want: opLookUp},
 		"AndThenWait":                  {given: two, looked: true, after: 24 * time.Hour, want: opNothing},
+		"LookFirstWhereOneHasFailed":   {given: after(two, refundFailed{another, codeNeverMade}), want: opLookUp},
+		"ThenRefund":                   {given: after(two, refundFailed{another, codeNeverMade}), looked: true, want: opRefund},
 		"NothingWhenDone":              {given: after(two, refunded{aRefund}), want: opNothing},
 		"NothingWhenRefused":           {given: after(two, refundFailed{aRefund, "x"}), want: opNothing},
 		"UnderATombstoneTheSame":       {given: after(two, tombstone, asksRefund), want: opRefund},
@@ -148,6 +150,31 @@ func TestRefundNeverMade(t *testing.T) {
 		})
 	}
 	require.EqualValues(t, 1699, given(append(lost, refunded{another}, never)...).left(), "its amount is free again")
+}
+
+// TestRefundMadeAfterAll: it was given up, another one was asked for, and then a process that had slept for longer than anybody
+// thought made the first. The book says so, or the answer to that call, and what is asked for since is refused.
+func TestRefundMadeAfterAll(t *testing.T) {
+	t.Parallel()
+	givenUp := given(after(taken, ordered(aRefund, 1999), refundFailed{aRefund, codeNeverMade}, ordered(another, 1999))...)
+	late := ask{opRefund, refund{ID: aRefund}}
+	byAnswer, err := answered(givenUp, late, theID, Answer{Status: Refunded}, noon, ttl)
+	require.NoError(t, err)
+	byBook, err := reported(givenUp, theID, Report{Answer: Answer{Status: Captured, Captured: 1999}, Refunded: []string{key(theID, late)}}, noon, ttl)
+	require.NoError(t, err)
+	require.Equal(t, []event{refunded{aRefund}}, byAnswer)
+	require.Equal(t, byAnswer, byBook)
+	s := evolve(givenUp, byBook[0])
+	require.Zero(t, s.left())
+	a := nextOfRefund(s, another, true, noon)
+	then, err := answered(s, a, theID, Answer{Status: Refused, Code: "exceeds_captured"}, noon, ttl)
+	require.NoError(t, err)
+	s = evolve(s, then[0])
+	require.Equal(t, statusRefunded, s.status())
+	require.Equal(t, ResultUndone, undoOutcome(s).Result)
+	again, err := answered(s, late, theID, Answer{Status: Refunded}, noon, ttl)
+	require.NoError(t, err)
+	require.Empty(t, again, "it is known")
 }
 
 func TestRefundOutcome(t *testing.T) {

@@ -206,8 +206,9 @@ func (s State) refundOf(id uuid.UUID) (refund, bool) {
 	return s.Refunds[i], true
 }
 
-// left is what was captured and is on no way back, in minor units.
-func (s State) left() int64 { return s.Captured - s.refundsAt(stepDone) - s.refundsAt(stepAsked) }
+// left is what was captured and is on no way back, in minor units. A refund that failed and was made after all may leave less than
+// nothing to one that was asked for since: the provider will refuse that one.
+func (s State) left() int64 { return max(0, s.Captured-s.refundsAt(stepDone)-s.refundsAt(stepAsked)) }
 
 // status is the payment in one word, as it stands on the wire.
 func (s State) status() status {
