@@ -322,7 +322,7 @@ func (x *exploration) operators(all []move, s *state) []move {
 		all = x.wants(all, s, patiences, "an operator retries "+name, retry)
 		if s.quiet(x) {
 			act, what := retry, "an operator retries "
-			if _, err := compensate(st, "", st.At); err == nil {
+			if _, err := compensate(st, "", st.At); err == nil && !s.captured(st) { // the payment would refuse it: only a retry helps
 				act, what = request(id, "root", "POST", path+"/compensate", fmt.Sprintf(`{"reason":"%d"}`, version)), "an operator compensates "
 			} else if _, err := skip(st, "", st.At); err == nil {
 				act, what = request(id, "root", "POST", path+"/skip", fmt.Sprintf(`{"reason":"%d"}`, version)), "an operator skips a step of "
@@ -331,6 +331,12 @@ func (x *exploration) operators(all []move, s *state) []move {
 		}
 	}
 	return all
+}
+
+// captured reports whether the payment of a checkout knows that it was.
+func (s *state) captured(of State) bool {
+	p, ok := s.find(of.Checkout.PaymentID).State.(payment.State)
+	return ok && p.Captured > 0
 }
 
 // quiet: nothing happens any more by itself, but for what time brings.
@@ -362,8 +368,9 @@ func (x *exploration) time(all []move, s *state) []move {
 	}
 	for _, id := range x.sagas(s) {
 		if st, _ := s.saga(id); !wakeAt(st).IsZero() {
-			i := slices.IndexFunc(leapsTo, func(to time.Duration) bool { return to > s.clock })
-			return append(all, later(leapsTo[i], takesLong, s.budget[mishaps]))
+			if i := slices.IndexFunc(leapsTo, func(to time.Duration) bool { return to > s.clock }); i >= 0 {
+				return append(all, later(leapsTo[i], takesLong, s.budget[mishaps]))
+			}
 		}
 	}
 	return all

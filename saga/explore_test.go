@@ -198,7 +198,7 @@ func (x *exploration) ending() {
 		var path []int32
 		for at := int32(id); at >= 0 && !good[at]; at = x.calm[at] {
 			if len(path) > 1000 {
-				x.broken(int32(id), nil, -1, fmt.Errorf("it comes to no end, though nothing goes wrong any more"))
+				x.broken(int32(id), nil, -1, errEndless)
 			}
 			path = append(path, at)
 		}
@@ -208,7 +208,9 @@ func (x *exploration) ending() {
 	}
 }
 
-// broken tells how a promise came to be broken.
+var errEndless = errors.New("it comes to no end, though nothing goes wrong any more")
+
+// broken tells how a promise came to be broken. What has no end is told some way on.
 func (x *exploration) broken(at int32, s *state, last int, why error) {
 	var choices []int
 	for id := at; id > 0; id = x.parent[id] {
@@ -220,14 +222,24 @@ func (x *exploration) broken(at int32, s *state, last int, why error) {
 	}
 	var story strings.Builder
 	now := x.start
-	for _, c := range choices {
-		m := x.moves(now)[c]
+	makes := func(m move) {
 		now = now.clone()
 		x.step(now, m)
 		fmt.Fprintf(&story, "  %s\n", m.what())
 		for _, e := range x.happened {
 			fmt.Fprintf(&story, "        → %s: %s\n", x.program.called(e.Stream), e.Kind)
 		}
+	}
+	for _, c := range choices {
+		makes(x.moves(now)[c])
+	}
+	for range 60 {
+		moves := x.moves(now)
+		best := calmest(moves)
+		if why != errEndless || best < 0 {
+			break
+		}
+		makes(moves[best])
 	}
 	require.FailNow(x.t, "a promise is broken: "+why.Error(), "%d states were explored before. The shortest story:\n%s\n  then: %s",
 		len(x.parent), story.String(), x.describe(now))

@@ -100,8 +100,8 @@ func (r *runner) run(id uuid.UUID, d *drive, this *round) {
 	for ; this != nil; this = r.nextRound(id, d) {
 		err := r.drive(id, this)
 		switch {
-		case errors.Is(err, errOvertaken): // look at what the other one left
-			r.begin(id, round{})
+		case errors.Is(err, errOvertaken): // what we know and could not write, the other one does not: ask again at once
+			r.begin(id, round{woken: true})
 			err = nil
 		case errors.Is(err, errUnknownDefinition), errors.Is(err, eventstore.ErrNewerVersion):
 			r.log.Warn("a saga is left to a newer version of the program", "saga", id, "error", err)
