@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/order"
+	"shopping-cart/platform/pgtest"
 	"shopping-cart/saga"
 )
 
@@ -275,7 +276,7 @@ func refusedToOperators(t *testing.T, s *site) {
 
 func rebuilt(t *testing.T, s *site) {
 	before, generation := s.sales(t), s.subscription(t, "projection", "daily_sales").Generation
-	busy, err := pgx.Connect(t.Context(), s.urls["orders"])
+	busy, err := pgx.Connect(t.Context(), pgtest.Direct(t, s.urls["orders"]))
 	require.NoError(t, err)
 	defer busy.Close(context.Background())
 	_, err = busy.Exec(t.Context(), "begin; lock table orders.daily_sales in share mode") // who reads may, who writes waits

@@ -111,6 +111,17 @@ func (s *testServer) direct(database string) string {
 	return u.String()
 }
 
+// Direct is the URL of a database that New or NewModules gave, past the pool where there is one: for a session that holds
+// something up, and must not take one of the pool's few connections from those who wait.
+func Direct(t testing.TB, pooled string) string {
+	t.Helper()
+	u, err := url.Parse(pooled)
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	return server(t).direct(strings.TrimPrefix(u.Path, "/"))
+}
+
 // exec runs one statement over a connection that lives no longer.
 func (s *testServer) exec(ctx context.Context, sql string) error {
 	conn, err := pgx.Connect(ctx, s.base.String())
