@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -185,8 +186,8 @@ func answered(s State, a ask, id uuid.UUID, r Answer, now time.Time, ttl time.Du
 	case Voided:
 		return voidedNow(s), nil
 	case Refunded:
-		if r, _ := s.refundOf(a.refund.ID); a.operation == opRefund && r.Status != stepDone {
-			return []event{refunded{ID: a.refund.ID}}, nil
+		if a.operation == opRefund {
+			return refundedNow(s, a.refund.ID)
 		}
 		return nil, nil
 	}
@@ -261,6 +262,18 @@ func voidedNow(s State) []event {
 	return []event{voided{}}
 }
 
+// refundedNow: also what was given up may have been made after all, but never more than was captured.
+func refundedNow(s State, id uuid.UUID) ([]event, error) {
+	r, known := s.refundOf(id)
+	switch back := s.refundsAt(stepDone) + r.Amount; {
+	case !known || r.Status == stepDone:
+		return nil, nil
+	case back > s.Captured:
+		return nil, fmt.Errorf("the provider gave back %d of %d", back, s.Captured)
+	}
+	return []event{refunded{ID: id}}, nil
+}
+
 func refusedNow(s State, a ask, r Answer) ([]event, error) {
 	switch {
 	case a.operation == opAuthorize:
@@ -291,9 +304,12 @@ func reported(s State, id uuid.UUID, r Report, now time.Time, ttl time.Duration)
 	for _, refund := range s.Refunds {
 		call := key(id, ask{opRefund, refund})
 		switch {
-		case refund.Status == stepDone:
 		case slices.Contains(r.Refunded, call):
-			events = append(events, refunded{ID: refund.ID})
+			made, wrong := refundedNow(s, refund.ID)
+			events, err = append(events, made...), cmp.Or(err, wrong)
+			for _, e := range made {
+				s = evolve(s, e)
+			}
 		case refund.Status != stepAsked || slices.Contains(r.Refunding, call):
 		case r.Status == Captured && now.Sub(refund.At) > surely:
 			events = append(events, refundFailed{ID: refund.ID, Code: codeNeverMade})

@@ -175,6 +175,8 @@ func TestRefundMadeAfterAll(t *testing.T) {
 	again, err := answered(s, late, theID, Answer{Status: Refunded}, noon, ttl)
 	require.NoError(t, err)
 	require.Empty(t, again, "it is known")
+	_, err = answered(evolve(givenUp, refunded{another}), late, theID, Answer{Status: Refunded}, noon, ttl)
+	require.ErrorContains(t, err, "gave back 3998 of 1999", "this cannot be true")
 }
 
 func TestRefundOutcome(t *testing.T) {
