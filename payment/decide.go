@@ -133,7 +133,7 @@ func nextOfUndo(s State, looked bool, now time.Time) ask {
 	if !s.Tombstone { // there was nothing to undo
 		return ask{}
 	}
-	if r, ok := s.pendingRefund(); ok {
+	if r, ok := s.pendingRefund(now); ok {
 		return carefully(s, ask{opRefund, r}, r.At, looked, now)
 	}
 	switch {

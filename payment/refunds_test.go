@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -197,6 +198,11 @@ func TestUndoTakesTheRest(t *testing.T) {
 	then(t, undo(s, theUndo, noon), tombstone, rest)
 	s = evolve(evolve(s, tombstone), rest)
 	require.Equal(t, aRefund, nextOfUndo(s, false, noon).refund.ID, "those under way come first")
+	younger := s
+	younger.Refunds = slices.Clone(s.Refunds)
+	younger.Refunds[2].At = noon.Add(time.Hour)
+	require.Equal(t, ask{opRefund, younger.Refunds[2]}, nextOfUndo(younger, false, noon.Add(keyLife+1)), "what nobody may ask for any more holds up no other")
+	require.Equal(t, opLookUp, nextOfUndo(younger, false, noon.Add(keyLife+2*time.Hour)).operation)
 	require.Equal(t, ResultUnknown, undoOutcome(s).Result)
 	require.Equal(t, ResultUndone, undoOutcome(evolve(evolve(s, refunded{aRefund}), refunded{rest.ID})).Result)
 	require.Equal(t, statusPartiallyRefunded, s.status())

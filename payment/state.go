@@ -188,13 +188,19 @@ func (s State) refundsAt(at step) (sum int64) {
 	return sum
 }
 
-// pendingRefund is the first one without an answer.
-func (s State) pendingRefund() (refund, bool) {
-	i := slices.IndexFunc(s.Refunds, func(r refund) bool { return r.Status == stepAsked })
-	if i < 0 {
-		return refund{}, false
+// pendingRefund is the refund without an answer that is minded next: the first that can still be asked for, so that one of which
+// only the provider's book can tell holds up no other; else the first.
+func (s State) pendingRefund(now time.Time) (next refund, found bool) {
+	for _, r := range s.Refunds {
+		switch {
+		case r.Status != stepAsked:
+		case now.Sub(r.At) <= keyLife:
+			return r, true
+		case !found:
+			next, found = r, true
+		}
 	}
-	return s.Refunds[i], true
+	return next, found
 }
 
 // refundOf is the refund of that id.
