@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -88,13 +89,16 @@ func (m *Module) mend(ctx context.Context, found []Finding, actor string) {
 // justNow is more than the clocks of the databases are ahead of ours.
 const justNow = time.Minute
 
-// isGone looks again, and takes the youngest for settled: it was just touched.
-func isGone(ctx context.Context, f Finding) (bool, error) {
-	now, err := f.again(ctx, time.Now().Add(justNow))
-	for _, n := range now {
-		if n.ID == f.ID {
-			return false, err
+// isGone looks again, and takes the youngest for settled: it was just touched. What it still finds it looks at once more, as
+// every finding: a saga that was just begun may have ended between a look at its order and one at itself.
+func isGone(ctx context.Context, f Finding) (gone bool, err error) {
+	for range 2 {
+		var now []Finding
+		now, err = f.again(ctx, time.Now().Add(justNow))
+		gone = err == nil && !slices.ContainsFunc(now, func(n Finding) bool { return n.ID == f.ID })
+		if gone || err != nil {
+			break
 		}
 	}
-	return err == nil, err
+	return gone, err
 }
