@@ -30,9 +30,10 @@ var (
 
 // Routes adds the routes of check-outs, and what operators see of sagas and logs.
 func (m *Module) Routes(s *web.Server) {
-	m.watch.draining = s.Draining()
+	m.watch.draining, m.events = s.Draining(), s.Events
 	s.Customer.POST("/v1/carts/:id/checkout", m.checkOut)
 	s.Customer.GET("/v1/checkouts/:id", m.show)
+	s.Customer.GET("/v1/checkouts/:id/stream", m.stream)
 	s.Customer.POST("/v1/checkouts/:id/cancel", m.cancel)
 	s.Scoped(web.ScopeAdmin).POST("/v1/orders/:id/refunds", m.postRefund)
 	s.Customer.GET("/v1/orders/:id/timeline", m.showTimeline)

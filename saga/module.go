@@ -32,6 +32,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/errgroup"
 	"gorm.io/gorm"
 
@@ -94,6 +95,7 @@ type Module struct {
 	timer  *eventstore.Timer
 	runner *runner
 	watch  *watch
+	events func(c echo.Context, closed func()) (*web.Events, error) // opens a stream
 }
 
 // New makes the module and subscribes it to what starts and wakes sagas. Stores must hold those of cart, order and payment.
@@ -107,7 +109,7 @@ func New(c Config) *Module {
 	if c.LooksFor == 0 {
 		c.LooksFor = 20 * time.Second
 	}
-	m := &Module{Config: c, watch: &watch{waiting: map[uuid.UUID][]chan eventstore.Stream[State]{}}}
+	m := &Module{Config: c, watch: newWatch()}
 	m.store = eventstore.Open(c.Committer, c.Query, "saga", sagas)
 	m.timer = m.store.Timer(c.Control, sagas.Kind, timerSlack)
 	m.runner = &runner{
@@ -211,6 +213,10 @@ func (m *Module) Run(ctx context.Context) error {
 		return m.store.Run(ctx, eventstore.RunConfig{
 			Alone: m.Alone, Control: m.Control, ReceiptRetention: m.ReceiptRetention, Failed: failed,
 		})
+	})
+	g.Go(func() error {
+		m.follow(ctx, failed)
+		return nil
 	})
 	g.Go(func() error {
 		if m.Alone { // whoever drove these is gone

@@ -22,8 +22,13 @@ const (
 type watch struct {
 	draining <-chan struct{} // closed when the server stops; nil without a server
 
-	mu      sync.Mutex
-	waiting map[uuid.UUID][]chan eventstore.Stream[State] // each has room for one: the newest
+	mu        sync.Mutex
+	waiting   map[uuid.UUID][]chan eventstore.Stream[State] // each has room for one: the newest
+	following map[uuid.UUID][]*follower
+}
+
+func newWatch() *watch {
+	return &watch{waiting: map[uuid.UUID][]chan eventstore.Stream[State]{}, following: map[uuid.UUID][]*follower{}}
 }
 
 func (w *watch) isDraining() bool {
@@ -35,8 +40,16 @@ func (w *watch) isDraining() bool {
 	}
 }
 
-// changed hands the saga as it is now to those who wait for it. Version 0: they must look themselves.
+// changed hands the saga as it is now to those who wait for it, and to those who follow it. Version 0: they must look
+// themselves.
 func (w *watch) changed(saga eventstore.Stream[State]) {
+	w.tellWaiting(saga)
+	for _, f := range w.followers(saga.ID) {
+		f.hears(saga)
+	}
+}
+
+func (w *watch) tellWaiting(saga eventstore.Stream[State]) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, c := range w.waiting[saga.ID] {

@@ -28,7 +28,13 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Grace)
 	defer cancel()
+	ended := make(chan struct{})
+	go func() { // the server knows no more of connections that were taken over
+		defer close(ended)
+		s.streams.end(grace.Done())
+	}()
 	err := server.Shutdown(grace)
+	<-ended
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.cfg.Log.Warn("requests were cut off", slog.Duration("grace", s.cfg.Grace))
 		err = errors.Join(err, server.Close())

@@ -47,6 +47,8 @@ type Config struct {
 	Timeout     time.Duration                   // of one request, without what Prefer: wait adds; 15 s
 	Grace       time.Duration                   // for requests in flight when Run ends; 35 s
 	Notice      time.Duration                   // how long it is not ready, and still serves, before it stops to accept; 0
+	Heartbeat   time.Duration                   // between two signs of life of a stream of events; 15 s
+	Stall       time.Duration                   // how long a client of one may take nothing of what it is sent; 10 s
 	Ready       func(ctx context.Context) error // nil: always ready
 	OpenAPI     []byte                          // the document at /openapi.json
 	Metrics     http.Handler                    // at /metrics
@@ -67,6 +69,12 @@ func (c Config) withDefaults() Config {
 	if c.Grace == 0 {
 		c.Grace = MaxWait + 5*time.Second
 	}
+	if c.Heartbeat == 0 {
+		c.Heartbeat = 15 * time.Second
+	}
+	if c.Stall == 0 {
+		c.Stall = 10 * time.Second
+	}
 	return c
 }
 
@@ -79,6 +87,7 @@ type Server struct {
 	echo     *echo.Echo
 	draining chan struct{}
 	drain    sync.Once
+	streams  streams
 }
 
 // New makes a server with health, metrics and the API document in place.
