@@ -69,6 +69,7 @@ var document = sync.OnceValues(func() (routers.Router, error) {
 		return nil, err
 	}
 	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.PlainBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("text/event-stream", openapi3filter.PlainBodyDecoder)
 	for _, schema := range doc.Components.Schemas {
 		if s := schema.Value; len(s.Properties) > 0 && s.AdditionalProperties.Has == nil {
 			s.AdditionalProperties.Has = openapi3.Ptr(false)

@@ -319,6 +319,7 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 		Timeout: settings.RequestTimeout, Grace: settings.ShutdownTimeout, Notice: settings.ShutdownNotice,
 		Ready: p.ready, OpenAPI: docs.OpenAPI, Metrics: metrics.Handler(), Observe: metrics.HTTP,
 	})
+	metrics.Streams(p.web.OpenStreams)
 	p.web.Sessions(tokens, settings.SessionTTL)
 	for _, room := range []interface{ Routes(*web.Server) }{p.carts, p.orders, p.payments, p.bank, p.sagas} {
 		room.Routes(p.web)

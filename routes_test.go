@@ -56,6 +56,7 @@ var routes = []route{
 	{method: "POST", path: "/v1/carts/{cart}/checkout", who: "customer", key: true, version: true,
 		body: `{"payment_method":"sim_ok","email":"ada@example.com"}`},
 	{method: "GET", path: "/v1/checkouts/{checkout}", who: "customer"},
+	{method: "GET", path: "/v1/checkouts/{checkout}/stream", who: "customer"},
 	{method: "POST", path: "/v1/checkouts/{checkout}/cancel", who: "customer", key: true},
 	{method: "GET", path: "/v1/orders", who: "customer"},
 	{method: "GET", path: "/v1/orders/{order}", who: "customer"},

@@ -99,6 +99,13 @@ func (m *Metrics) OutboxAge(store string, oldest func() (time.Duration, error)) 
 	m.age("outbox_oldest_seconds", "Age of the oldest event that a reaction has not handled.", prometheus.Labels{"store": store}, oldest)
 }
 
+// Streams shows how many answers of server-sent events are open, asked for at each scrape.
+func (m *Metrics) Streams(open func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(
+		prometheus.GaugeOpts{Namespace: namespace, Name: "http_streams_open", Help: "Streams of server-sent events that are open."},
+		func() float64 { return float64(open()) }))
+}
+
 func (m *Metrics) age(name, help string, labels prometheus.Labels, oldest func() (time.Duration, error)) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(
 		prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help, ConstLabels: labels},
