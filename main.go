@@ -294,6 +294,7 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 			RequestRefund: p.payments.RequestRefund, Refund: p.payments.Refund, RefundsUnderWay: p.payments.RefundsUnderWay,
 			SettlePayment: p.payments.Settle, VerifyPayment: p.payments.Verify,
 			Trail: p.orders.Trail, Webhooks: p.payments.WebhooksOf,
+			Takings: p.payments.Takings, Numbered: p.orders.Numbered, RefundsOf: p.payments.RefundsOf,
 		},
 		Books: saga.Books{
 			Carts: p.carts.Book(), Orders: p.orders.Book(), Payments: p.payments.Book(),

@@ -70,6 +70,8 @@ var routes = []route{
 	{method: "PUT", path: "/v1/stock/{sku}", who: "admin", body: `{"on_hand":100}`},
 	{method: "GET", path: "/v1/admin/orders", who: "admin"},
 	{method: "GET", path: "/v1/admin/sales", who: "admin"},
+	{method: "GET", path: "/v1/admin/overview", who: "admin"},
+	{method: "GET", path: "/v1/admin/streams/{module}/{cart}", who: "admin"},
 	{method: "GET", path: "/v1/admin/sagas", who: "admin"},
 	{method: "GET", path: "/v1/admin/sagas/{checkout}", who: "admin"},
 	{method: "POST", path: "/v1/admin/sagas/{checkout}/retry", who: "admin"},
@@ -85,6 +87,7 @@ var routes = []route{
 	{method: "POST", path: "/v1/admin/parked/{parked}/discard", who: "admin", body: `{"reason":"A duplicate."}`},
 	{method: "POST", path: "/v1/admin/projections/{projection}/rebuild", who: "admin"},
 	{method: "GET", path: "/v1/admin/webhooks", who: "admin"},
+	{method: "GET", path: "/v1/admin/webhooks/{webhook}", who: "admin"},
 	{method: "POST", path: "/v1/admin/webhooks/{webhook}/replay", who: "admin"},
 	{method: "POST", path: "/v1/webhooks/payments/{provider}", who: "public"},
 	{method: "GET", path: "/simulator/ledger", who: "admin"},
@@ -145,7 +148,7 @@ func owned(t *testing.T, s *site, ada, guest shopper) map[string]string {
 	return map[string]string{
 		"{sku}": sku, "{cart}": ada.fills(t, sku).ID.String(), "{other}": guest.fills(t, sku).ID.String(), "{token}": guest.token,
 		"{checkout}": done.ID.String(), "{order}": done.OrderID.String(), "{payment}": done.PaymentID.String(), "{provider}": "simulator",
-		"{parked}": uuid.NewString(), "{projection}": "daily_sales", "{customer}": uuid.NewString(), "{webhook}": "simulator:evt_1",
+		"{parked}": uuid.NewString(), "{projection}": "daily_sales", "{customer}": uuid.NewString(), "{webhook}": "simulator:evt_1", "{module}": "cart",
 	}
 }
 

@@ -17,3 +17,14 @@ func (m *Module) Trail(ctx context.Context, caller web.Caller, id uuid.UUID) (Tr
 	s := o.State
 	return Trail{s.CustomerID, s.CartID, s.CheckoutID, s.PaymentID, s.CancellationID}, nil
 }
+
+// Numbered is the trail of the order with a number, whatever became of it; false: there is none.
+func (m *Module) Numbered(ctx context.Context, number string) (t Trail, found bool, err error) {
+	id, err := m.store.Named(ctx, orders.Kind, number)
+	if err != nil || id == uuid.Nil {
+		return t, false, err
+	}
+	o, err := orders.Load(ctx, m.store, id)
+	s := o.State
+	return Trail{s.CustomerID, s.CartID, s.CheckoutID, s.PaymentID, s.CancellationID}, s.placed(), err
+}

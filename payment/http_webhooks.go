@@ -68,6 +68,43 @@ func (m *Module) listWebhooks(c echo.Context) error {
 	return c.JSON(http.StatusOK, page)
 }
 
+// WebhookDetail is a webhook as it came.
+type WebhookDetail struct {
+	WebhookView
+	Body string `json:"body"` // the bytes that were signed, as text
+}
+
+// showWebhook shows a webhook as it came.
+//
+//	@Summary		Read a webhook that was received, with its body
+//	@Description	For operators: scope `admin`.
+//	@ID				getWebhook
+//	@Tags			operators
+//	@Security		Bearer
+//	@Param			id		path		string	true	"Webhook, as in the list"
+//	@Success		200		{object}	WebhookDetail
+//	@Failure		401,403	{object}	web.Problem
+//	@Failure		404		{object}	web.Problem	"not_found"
+//	@Router			/v1/admin/webhooks/{id} [get]
+func (m *Module) showWebhook(c echo.Context) error {
+	provider, id, ok := webhookNamed(c)
+	if !ok {
+		return errNoWebhook
+	}
+	r, body, err := m.webhook(c.Request().Context(), provider, id)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, WebhookDetail{webhookViewOf(r), strings.ToValidUTF8(string(body), "\uFFFD")})
+}
+
+// webhookNamed is the webhook of the path.
+func webhookNamed(c echo.Context) (provider, id string, ok bool) {
+	text, ok := web.Param(c, "id")
+	provider, id, found := strings.Cut(text, ":")
+	return provider, id, ok && found && utf8.ValidString(text) && !strings.ContainsRune(text, 0)
+}
+
 // replayWebhook has a payment asked about again.
 //
 //	@Summary		Wake the payment of a webhook again
@@ -84,9 +121,8 @@ func (m *Module) listWebhooks(c echo.Context) error {
 //	@Failure		422		{object}	web.Problem	"unknown_field, idempotency_key_reused"
 //	@Router			/v1/admin/webhooks/{id}/replay [post]
 func (m *Module) replayWebhook(c echo.Context) error {
-	text, ok := web.Param(c, "id")
-	provider, id, found := strings.Cut(text, ":")
-	if !ok || !found || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+	provider, id, ok := webhookNamed(c)
+	if !ok {
 		return errNoWebhook
 	}
 	if err := web.NoBody(c); err != nil {
@@ -103,7 +139,7 @@ func (m *Module) replayWebhook(c echo.Context) error {
 	if replayed {
 		web.Replayed(c)
 	} else {
-		m.log.InfoContext(c.Request().Context(), "a webhook is replayed", "webhook", text, "actor", write.Actor)
+		m.log.InfoContext(c.Request().Context(), "a webhook is replayed", "webhook", provider+":"+id, "actor", write.Actor)
 	}
 	return c.NoContent(http.StatusAccepted)
 }

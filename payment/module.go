@@ -74,6 +74,7 @@ type Module struct {
 	actionTTL time.Duration
 	now       func() time.Time
 	arrived   chan struct{} // a webhook was stored
+	takings   takings
 }
 
 // New makes the module. There must be a provider.
@@ -109,6 +110,7 @@ func New(c Config) *Module {
 			Table: "payment.webhooks", Old: "handled_at < now() - $3::interval", After: c.WebhookRetention, Pool: c.Control,
 		},
 		actionTTL: c.ActionTTL, now: time.Now, arrived: make(chan struct{}, 1),
+		takings: takings{query: c.Query},
 	}
 	for _, p := range c.Providers {
 		m.providers = append(m.providers, newGuard(p, guarding{c.Timeout, c.InFlight, c.Called, c.Resume, c.Log}))

@@ -49,6 +49,16 @@ func (m *Module) Refund(ctx context.Context, correlation uuid.UUID, r Refund) (O
 	return refundOutcome(st.State, r.RefundID, why), nil
 }
 
+// RefundsOf are all refunds of a payment that operators requested or an undo brought about.
+func (m *Module) RefundsOf(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error) {
+	st, err := payments.Load(ctx, m.store, payment)
+	ids := make([]uuid.UUID, len(st.State.Refunds))
+	for i, r := range st.State.Refunds {
+		ids[i] = r.ID
+	}
+	return ids, err
+}
+
 // RefundsUnderWay are the refunds of a payment that have no answer yet: a webhook may be about any of them.
 func (m *Module) RefundsUnderWay(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error) {
 	st, err := payments.Load(ctx, m.store, payment)

@@ -64,6 +64,20 @@ func (m *Module) received(ctx context.Context, provider, reference string, from 
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[Received])
 }
 
+// webhook is one that was received, and its body.
+func (m *Module) webhook(ctx context.Context, provider, id string) (r Received, body []byte, err error) {
+	err = m.query.QueryRow(ctx, `select provider, id, type, reference, received_at, handled_at, note, attempts, body from payment.webhooks
+		where provider = $1 and id = $2`, provider, id).
+		Scan(&r.Provider, &r.ID, &r.Type, &r.Reference, &r.ReceivedAt, &r.HandledAt, &r.Note, &r.Attempts, &body)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return r, nil, errNoWebhook
+	}
+	if err != nil {
+		return r, nil, fmt.Errorf("read webhook %s of %s: %w", id, provider, err)
+	}
+	return r, body, nil
+}
+
 // WebhooksOf are the webhooks that came for a payment, oldest first, at most limit of them, after the one named; from the
 // first one on after a zero one.
 func (m *Module) WebhooksOf(ctx context.Context, paymentID uuid.UUID, last Received, limit int) ([]Received, error) {

@@ -40,6 +40,8 @@ func (m *Module) Routes(s *web.Server) {
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/sagas", m.listSagas)
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/sagas/:id", m.showSaga)
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/events", m.listEvents)
+	s.Scoped(web.ScopeAdmin).GET("/v1/admin/overview", m.showOverview)
+	s.Scoped(web.ScopeAdmin).GET("/v1/admin/streams/:module/:id", m.showStream)
 	m.operatorRoutes(s)
 	m.readerRoutes(s)
 	m.reconciliationRoutes(s)

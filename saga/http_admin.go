@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -88,6 +90,10 @@ func eventViewOf(e eventstore.Recorded) EventView {
 //	@Security		Bearer
 //	@Param			status	query		string	false	"Status"			Enums(running,requires_action,compensating,completed,failed,cancelled,needs_attention)
 //	@Param			type	query		string	false	"Type of saga"		Enums(checkout,cancellation,refund)
+//	@Param			unfinished	query	bool	false	"Only those that have not ended"
+//	@Param			customer	query	string	false	"Only those of this customer"
+//	@Param			number	query		string	false	"Only those of the order with this number"
+//	@Param			older_than	query	int		false	"Only those that began so many seconds ago, or earlier"	minimum(0)
 //	@Param			limit	query		int		false	"At most this many"	minimum(1)	maximum(100)	default(20)
 //	@Param			cursor	query		string	false	"next_cursor of the page before"
 //	@Success		200		{object}	web.Page[View]
@@ -99,18 +105,41 @@ func (m *Module) listSagas(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	status, kind := Status(c.QueryParam("status")), c.QueryParam("type")
-	if !known(status) {
-		return web.Refused("status", "unknown_status", "There is no such status.")
+	query, err := searchOf(c)
+	if err != nil {
+		return err
 	}
-	if kind != "" && !slices.Contains(Types(), kind) {
-		return web.Refused("type", "unknown_type", "There is no such type of saga.")
-	}
-	found, err := m.newest(c.Request().Context(), status, kind, page)
+	found, err := m.search(c.Request().Context(), query, page)
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, found)
+}
+
+func searchOf(c echo.Context) (s search, err error) {
+	s = search{
+		status: Status(c.QueryParam("status")), kind: c.QueryParam("type"), customer: c.QueryParam("customer"),
+		number: strings.TrimSpace(c.QueryParam("number")),
+	}
+	if !known(s.status) {
+		return s, web.Refused("status", "unknown_status", "There is no such status.")
+	}
+	if s.kind != "" && !slices.Contains(Types(), s.kind) {
+		return s, web.Refused("type", "unknown_type", "There is no such type of saga.")
+	}
+	if text := c.QueryParam("unfinished"); text != "" {
+		if s.unfinished, err = strconv.ParseBool(text); err != nil {
+			return s, web.Refused("unfinished", "oneof", "It must be true or false.")
+		}
+	}
+	if text := c.QueryParam("older_than"); text != "" {
+		seconds, err := strconv.ParseUint(text, 10, 31)
+		if err != nil {
+			return s, web.Refused("older_than", "range", "It must be a whole number of seconds from 0.")
+		}
+		s.olderThan = time.Duration(seconds) * time.Second
+	}
+	return s, nil
 }
 
 func known(s Status) bool {

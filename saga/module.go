@@ -86,6 +86,11 @@ type Rooms struct {
 	// What led to an order: the timeline.
 	Trail    func(ctx context.Context, caller web.Caller, orderID uuid.UUID) (order.Trail, error)
 	Webhooks func(ctx context.Context, paymentID uuid.UUID, last payment.Received, limit int) ([]payment.Received, error)
+
+	// What operators see and look for.
+	Takings   func(ctx context.Context) (captured, refunded map[string]int64, err error) // today, by currency
+	Numbered  func(ctx context.Context, number string) (t order.Trail, found bool, err error)
+	RefundsOf func(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error) // by the ids of their sagas
 }
 
 // Module is the saga module.
@@ -96,6 +101,7 @@ type Module struct {
 	runner *runner
 	watch  *watch
 	events func(c echo.Context, closed func()) (*web.Events, error) // opens a stream
+	seen   overview
 }
 
 // New makes the module and subscribes it to what starts and wakes sagas. Stores must hold those of cart, order and payment.
@@ -111,6 +117,7 @@ func New(c Config) *Module {
 	}
 	m := &Module{Config: c, watch: newWatch()}
 	m.store = eventstore.Open(c.Committer, c.Query, "saga", sagas)
+	m.seen.minutes.query = c.Query
 	m.timer = m.store.Timer(c.Control, sagas.Kind, timerSlack)
 	m.runner = &runner{
 		store: m.store, send: m.send, patience: c.Patience, ended: c.Ended, log: c.Log, watch: m.watch,

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"gorm.io/gorm"
 
+	"shopping-cart/eventstore"
 	"shopping-cart/platform/web"
 )
 
@@ -17,20 +19,92 @@ type listed struct {
 	CreatedAt time.Time
 }
 
-// newest is a page of the sagas of a status and a type, or of all. It is cut before they are loaded: one that is left out
-// does not end the list.
-func (m *Module) newest(ctx context.Context, status Status, kind string, p web.PageRequest) (web.Page[View], error) {
-	query := m.Views.WithContext(ctx).Table("saga.streams").Select("id, created_at").Where("kind = 'saga'")
-	if status != "" {
-		query = query.Where("status = ?", string(status))
+// search is what a list of sagas asks for. Zero values narrow nothing.
+type search struct {
+	status     Status
+	kind       string
+	unfinished bool
+	customer   string
+	number     string // of an order
+	olderThan  time.Duration
+}
+
+// search is a page of sagas, newest first.
+func (m *Module) search(ctx context.Context, q search, p web.PageRequest) (web.Page[View], error) {
+	if q.number != "" {
+		return m.numbered(ctx, q, p)
 	}
-	switch kind {
+	return m.newest(ctx, q, p)
+}
+
+// numbered are the sagas of one order: its checkout, its cancellation and its refunds, all on one page.
+func (m *Module) numbered(ctx context.Context, q search, p web.PageRequest) (web.Page[View], error) {
+	page := web.NewPage[View](nil, p.Limit, nil)
+	trail, found, err := m.Rooms.Numbered(ctx, q.number)
+	if err != nil || !found {
+		return page, err
+	}
+	ids, err := m.Rooms.RefundsOf(ctx, trail.PaymentID)
+	if err != nil {
+		return page, err
+	}
+	all, err := sagas.LoadKnown(ctx, m.store, append(ids, trail.CheckoutID, trail.CancellationID))
+	if err != nil {
+		return page, err
+	}
+	now, err := m.store.Clock(ctx)
+	for _, saga := range all {
+		if q.holds(saga, now) {
+			page.Data = append(page.Data, operatorsViewOf(saga))
+		}
+	}
+	slices.SortFunc(page.Data, func(a, b View) int { return b.CreatedAt.Compare(a.CreatedAt) })
+	return page, err
+}
+
+// holds reports whether a saga is among those that are asked for, as the query of newest has it.
+func (q search) holds(saga eventstore.Stream[State], now time.Time) bool {
+	s := saga.State
+	return (q.status == "" || s.Status == q.status) && (q.kind == "" || s.Type == q.kind) && (!q.unfinished || !s.Status.Ended()) &&
+		(q.customer == "" || s.CustomerID == q.customer) && now.Sub(saga.CreatedAt) >= q.olderThan
+}
+
+// narrow adds the conditions, with one that leads to an index for each that alone leads to none: what is under way has a timer.
+func (q search) narrow(query *gorm.DB) *gorm.DB {
+	const unsuccessful = "status in ('failed', 'cancelled')"
+	switch q.status {
+	case "":
+	case Running, RequiresAction, Compensating:
+		query = query.Where("status = ? and wake_at is not null", string(q.status))
+	case NeedsAttention:
+		query = query.Where("status = 'needs_attention'")
+	case Failed, Cancelled:
+		query = query.Where("status = ? and "+unsuccessful, string(q.status))
+	case Completed:
+		query = query.Where("status = ?", string(q.status))
+	}
+	if q.unfinished {
+		query = query.Where("(wake_at is not null or status = 'needs_attention')")
+	}
+	switch q.kind {
 	case "":
 	case checkout.Type:
 		query = query.Where("key is null")
 	default:
-		query = query.Where("key like ?", kind+"/%")
+		query = query.Where("key like ?", q.kind+"/%")
 	}
+	if q.customer != "" {
+		query = query.Where("customer = ?", q.customer)
+	}
+	if q.olderThan > 0 {
+		query = query.Where("created_at <= now() - ? * interval '1 second'", int64(q.olderThan/time.Second))
+	}
+	return query
+}
+
+// newest is a page of the sagas that are asked for. It is cut before they are loaded: one that is left out does not end the list.
+func (m *Module) newest(ctx context.Context, q search, p web.PageRequest) (web.Page[View], error) {
+	query := q.narrow(m.Views.WithContext(ctx).Table("saga.streams").Select("id, created_at").Where("kind = 'saga'"))
 	if at := p.Cursor; !at.IsZero() {
 		query = query.Where("(created_at, id) < (?, ?)", at.At, at.ID)
 	}

@@ -1,0 +1,97 @@
+package payment
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// takings are what was captured and given back on the day that it is (UTC). They follow the log: what was counted once is
+// not read again, so that asking is cheap however much there is.
+type takings struct {
+	query *pgxpool.Pool
+
+	mu                 sync.Mutex
+	day                time.Time
+	position           int64 // up to here the log was counted
+	captured, refunded map[string]int64
+}
+
+// The day is that of the database, as the times of the events are.
+const (
+	// From the end backwards: as far as today's events go.
+	dayBegins = `select date_trunc('day', now() at time zone 'utc') at time zone 'utc', coalesce((select position from payment.events
+		where at < date_trunc('day', now() at time zone 'utc') at time zone 'utc' order by position desc limit 1), 0)`
+	today = `select date_trunc('day', now() at time zone 'utc') at time zone 'utc'`
+	// A capture says no currency, and a refund no amount: the intent before it does.
+	counted = `select e.position, case when e.type = 'payment.captured' then (e.data->>'amount')::bigint end,
+			(select case when r.type = 'payment.refund_ordered' then (r.data->'amount'->>'amount')::bigint else (r.data->>'amount')::bigint end
+				from payment.events r where r.stream = e.stream and e.type = 'payment.refunded'
+				and r.type in ('payment.refund_ordered', 'payment.refund_requested') and r.data->>'id' = e.data->>'id'
+				order by r.version limit 1),
+			(select q.data->'amount'->>'currency' from payment.events q where q.stream = e.stream and q.type = 'payment.requested'
+				order by q.version limit 1)
+		from payment.events e where e.position > $1 and e.position <= $2 and e.type in ('payment.captured', 'payment.refunded')`
+	head = `select coalesce((select position from payment.events order by position desc limit 1), 0)`
+)
+
+// Takings are the minor units captured and given back today (UTC), by currency.
+func (m *Module) Takings(ctx context.Context) (captured, refunded map[string]int64, err error) {
+	t := &m.takings
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.follow(ctx); err != nil {
+		return nil, nil, fmt.Errorf("count what was taken today: %w", err)
+	}
+	return maps.Clone(t.captured), maps.Clone(t.refunded), nil
+}
+
+// follow counts what came since.
+func (t *takings) follow(ctx context.Context) error {
+	var now time.Time
+	var end int64
+	if err := t.query.QueryRow(ctx, today).Scan(&now); err != nil {
+		return err
+	}
+	if !now.Equal(t.day) {
+		if err := t.query.QueryRow(ctx, dayBegins).Scan(&now, &t.position); err != nil {
+			return err
+		}
+		t.day, t.captured, t.refunded = now, map[string]int64{}, map[string]int64{}
+	}
+	if err := t.query.QueryRow(ctx, head).Scan(&end); err != nil || end <= t.position {
+		return err
+	}
+	rows, err := t.query.Query(ctx, counted, t.position, end)
+	if err != nil {
+		return err
+	}
+	captured, refunded := map[string]int64{}, map[string]int64{}
+	var position int64
+	var in, out *int64
+	var currency *string
+	if _, err = pgx.ForEachRow(rows, []any{&position, &in, &out, &currency}, func() error {
+		if in != nil && currency != nil {
+			captured[*currency] += *in
+		}
+		if out != nil && currency != nil {
+			refunded[*currency] += *out
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for currency, n := range captured {
+		t.captured[currency] += n
+	}
+	for currency, n := range refunded {
+		t.refunded[currency] += n
+	}
+	t.position = end
+	return nil
+}

@@ -1,0 +1,97 @@
+package saga
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/fault"
+	"shopping-cart/platform/web"
+)
+
+var errNoStream = fault.New(fault.NotFound, "not_found", "There is no such stream in this module.")
+
+// StreamView is a stream with its history, or a part of it.
+type StreamView struct {
+	Module     string        `json:"module" enums:"cart,order,payment,saga"`
+	ID         string        `json:"id" format:"uuid"`
+	Kind       string        `json:"kind" example:"order"`
+	Version    int64         `json:"version"`
+	CustomerID *string       `json:"customer_id" extensions:"x-nullable"`
+	Status     *string       `json:"status" extensions:"x-nullable"`
+	Key        *string       `json:"key" extensions:"x-nullable" example:"1000002"` // what people call it by, such as an order's number
+	Data       []VersionView `json:"data"`
+	NextCursor *string       `json:"next_cursor" extensions:"x-nullable"`
+}
+
+// VersionView is an event of a stream, with the state that it led to.
+type VersionView struct {
+	EventView
+	State json.RawMessage `json:"state" swaggertype:"object" extensions:"x-nullable"` // null when only another version of the program can tell
+}
+
+// showStream shows any stream with its state at each version.
+//
+//	@Summary		Read the events of a stream, each with the state that it led to, oldest first
+//	@Description	Any cart, product, order, stock, payment or saga. For operators: scope `admin`.
+//	@ID				getStream
+//	@Tags			operators
+//	@Security		Bearer
+//	@Param			module	path		string	true	"Whose stream"	Enums(cart,order,payment,saga)
+//	@Param			id		path		string	true	"Stream"		format(uuid)
+//	@Param			after	query		int		false	"Only after this version"	minimum(0)
+//	@Param			limit	query		int		false	"At most this many"			minimum(1)	maximum(100)	default(20)
+//	@Success		200		{object}	StreamView
+//	@Failure		401,403	{object}	web.Problem
+//	@Failure		404		{object}	web.Problem	"not_found"
+//	@Failure		422		{object}	web.Problem	"validation_failed"
+//	@Router			/v1/admin/streams/{module}/{id} [get]
+func (m *Module) showStream(c echo.Context) error {
+	ctx, all := c.Request().Context(), m.modules()
+	at := slices.IndexFunc(all, func(one module) bool { return one.name == c.Param("module") })
+	if at < 0 {
+		return errNoStream
+	}
+	id, err := web.ID(c, "id")
+	if err != nil {
+		return err
+	}
+	page, err := web.AfterOf(c)
+	if err != nil {
+		return err
+	}
+	is, found, err := all[at].store.Describe(ctx, id)
+	if err == nil && !found {
+		err = errNoStream
+	}
+	if err != nil {
+		return err
+	}
+	versions, err := all[at].store.History(ctx, id, page.After, page.Limit+1)
+	if err != nil {
+		return err
+	}
+	log := web.NewLog(versionsOf(versions), page.Limit, func(v VersionView) int64 { return v.Version })
+	return c.JSON(http.StatusOK, StreamView{
+		Module: all[at].name, ID: id.String(), Kind: is.Kind, Version: is.Version, CustomerID: textOf(is.Customer), Status: textOf(is.Status),
+		Key: textOf(is.Name), Data: log.Data, NextCursor: log.NextCursor,
+	})
+}
+
+func versionsOf(versions []eventstore.Version) []VersionView {
+	views := make([]VersionView, len(versions))
+	for i, v := range versions {
+		views[i] = VersionView{EventView: eventViewOf(v.Recorded), State: v.State}
+	}
+	return views
+}
+
+func textOf(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
