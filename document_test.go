@@ -24,7 +24,7 @@ func asDocumented(a *http.Response, text []byte) error {
 	if a.Request.Method == http.MethodHead || a.StatusCode == http.StatusNotFound || a.StatusCode == http.StatusMethodNotAllowed {
 		return nil
 	}
-	if path := a.Request.URL.Path; path == "/openapi.json" || strings.HasPrefix(path, "/swagger") {
+	if path := a.Request.URL.Path; path == "/openapi.json" || strings.HasPrefix(path, "/swagger") || strings.HasPrefix(path, "/console") {
 		return nil // about the API, not of it
 	}
 	router, err := document()

@@ -20,6 +20,7 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/errgroup"
 
 	"shopping-cart/cart"
@@ -32,6 +33,7 @@ import (
 	"shopping-cart/payment/stripe"
 	"shopping-cart/platform/auth"
 	"shopping-cart/platform/config"
+	"shopping-cart/platform/console"
 	"shopping-cart/platform/database"
 	"shopping-cart/platform/telemetry"
 	"shopping-cart/platform/tools"
@@ -324,6 +326,12 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 	p.web.Sessions(tokens, settings.SessionTTL)
 	for _, room := range []interface{ Routes(*web.Server) }{p.carts, p.orders, p.payments, p.bank, p.sagas} {
 		room.Routes(p.web)
+	}
+	if settings.Console {
+		pages := echo.WrapHandler(console.New(console.Config{API: p.web, PublicURL: settings.PublicURL}))
+		p.web.Public.GET(console.Path, pages)
+		p.web.Public.GET(console.Path+"/*", pages)
+		p.web.Public.POST(console.Path+"/*", pages)
 	}
 	return p, nil
 }

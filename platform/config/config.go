@@ -29,6 +29,7 @@ type Config struct {
 	HTTPAddr        string        `env:"HTTP_ADDR" envDefault:":8080"`
 	PublicURL       string        `env:"PUBLIC_URL"` // how clients reach us; see BaseURL
 	CORSOrigins     []string      `env:"CORS_ORIGINS"`
+	Console         bool          `env:"CONSOLE" envDefault:"true"` // the operators' pages at /console
 	RequestTimeout  time.Duration `env:"REQUEST_TIMEOUT" envDefault:"35s"`
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"20s"`
 	ShutdownNotice  time.Duration `env:"SHUTDOWN_NOTICE" envDefault:"0s"` // not ready, and still serving

@@ -1,0 +1,117 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+)
+
+// client asks the API, in process.
+type client struct{ handler http.Handler }
+
+// problem is a refusal of the API, as RFC 9457 has it.
+type problem struct {
+	Status    int    `json:"status"`
+	Title     string `json:"title"`
+	Detail    string `json:"detail"`
+	Code      string `json:"code"`
+	RequestID string `json:"request_id"`
+	Errors    []struct{ Field, Detail string }
+}
+
+// Error is the sentence.
+func (p *problem) Error() string { return p.Code + ": " + p.Detail }
+
+// Sentence says what is wrong, with the fields to blame.
+func (p *problem) Sentence() string {
+	text := p.Detail
+	for _, e := range p.Errors {
+		text += " " + e.Field + ": " + e.Detail
+	}
+	return text
+}
+
+// answer is what the API said.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header { return a.header }
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+}
+func (a *answer) Write(b []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	return a.body.Write(b)
+}
+
+// send asks the API as the bearer of a token, and decodes what it grants into found, unless that is nil. A refusal is an
+// error, a *problem.
+func (c client) send(ctx context.Context, token, method, path string, body, found any, headers ...string) error {
+	var content bytes.Buffer
+	if body != nil {
+		if err := json.NewEncoder(&content).Encode(body); err != nil {
+			return fmt.Errorf("encode the body of %s %s: %w", method, path, err)
+		}
+	}
+	r, err := http.NewRequestWithContext(ctx, method, path, &content)
+	if err != nil {
+		return fmt.Errorf("ask for %s %s: %w", method, path, err)
+	}
+	r.RequestURI = path
+	r.Header.Set("Authorization", "Bearer "+token)
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	a := &answer{header: http.Header{}}
+	c.handler.ServeHTTP(a, r)
+	if a.status >= http.StatusBadRequest {
+		p := &problem{Status: a.status}
+		if err := json.Unmarshal(a.body.Bytes(), p); err != nil {
+			return fmt.Errorf("read the refusal of %s %s: %w", method, path, err)
+		}
+		return p
+	}
+	if found == nil || a.body.Len() == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(a.body.Bytes(), found); err != nil {
+		return fmt.Errorf("read the answer to %s %s: %w", method, path, err)
+	}
+	return nil
+}
+
+// page is a part of a list, as the API answers it.
+type page[T any] struct {
+	Data       []T     `json:"data"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// get reads a T from the API as the visitor.
+func get[T any](v *visit, path string, query url.Values) (found T, err error) {
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	return found, v.console.api.send(v.request.Context(), v.token, http.MethodGet, path, nil, &found)
+}
+
+// given are the members of query that have a value.
+func given(query url.Values, names ...string) url.Values {
+	out := url.Values{}
+	for _, name := range names {
+		if text := query.Get(name); text != "" {
+			out.Set(name, text)
+		}
+	}
+	return out
+}

@@ -1,0 +1,54 @@
+// What the console does beyond its pages: it keeps the live part of a page up to date, and copies ids. Without it, pages are
+// up to date when they are loaded.
+"use strict";
+
+const every = 2000;
+
+// busy: somebody is about to act in the part, which must not change under their hands.
+function busy(part) {
+  const at = document.activeElement;
+  return part.contains(at) && at.matches("input, select, textarea, button") ||
+    [...part.querySelectorAll("input:not([type=hidden]), textarea")].some(f => f.value !== f.defaultValue || f.checked !== f.defaultChecked);
+}
+
+async function refresh(part) {
+  if (document.hidden || busy(part)) return;
+  const answer = await fetch(location.href, { headers: { "X-Fragment": "live" }, credentials: "same-origin" });
+  if (answer.status === 401) location.reload();
+  if (!answer.ok || busy(part)) return;
+  const focused = part.contains(document.activeElement) && document.activeElement.getAttribute("href");
+  const open = [...part.querySelectorAll("details[open][id]")].map(d => d.id);
+  part.innerHTML = await answer.text();
+  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+  if (focused) [...part.querySelectorAll("a[href]")].find(a => a.getAttribute("href") === focused)?.focus();
+  offerCopies();
+}
+
+async function keepUpToDate(part) {
+  for (;;) {
+    await new Promise(done => setTimeout(done, every));
+    try {
+      await refresh(part);
+      document.body.classList.remove("lost");
+    } catch {
+      document.body.classList.add("lost"); // the server is away: the next round tells
+    }
+  }
+}
+
+function offerCopies() {
+  for (const button of document.querySelectorAll("button[data-copy]")) {
+    if (navigator.clipboard) button.hidden = false;
+  }
+}
+
+document.addEventListener("click", async event => {
+  const button = event.target.closest("button[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(button.dataset.copy);
+  button.firstChild.data = "Copied";
+});
+
+for (const part of document.querySelectorAll("[data-live]")) keepUpToDate(part);
+for (const mark of document.querySelectorAll("[data-live-mark]")) mark.hidden = false;
+offerCopies();

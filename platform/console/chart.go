@@ -1,0 +1,135 @@
+package console
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The room that a chart has, in its own units. It is as wide as its place lets it be, and keeps its form.
+const (
+	chartWidth  = 600
+	chartHeight = 150
+	chartLeft   = 44 // for the scale
+	chartBottom = 20 // for the times
+	chartTop    = 8
+)
+
+// chart is what a template draws as SVG.
+type chart struct {
+	Label string // what it shows, in words
+	Bars  []bar
+	Lines []line
+	Grid  []mark
+	Times []mark
+	Empty bool
+}
+
+// bar is a part of a column.
+type bar struct {
+	X, Y, Width, Height string
+	Class, Title        string
+}
+
+// line is a series.
+type line struct{ Class, Path string }
+
+// mark is a text beside the chart, and where it stands.
+type mark struct{ X, Y, Text string }
+
+func num(f float64) string { return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64) }
+
+// outcomes are checkouts per minute, a column each, what went well at the bottom.
+func outcomes(minutes []minute) chart {
+	most, all := 0, 0
+	for _, m := range minutes {
+		most, all = max(most, m.Began()), all+m.Began()
+	}
+	c := frameOf(minutes, float64(most), func(v float64) string { return num(v) })
+	c.Label, c.Empty = fmt.Sprintf("Checkouts per minute in the last hour by outcome: %d in all, at most %d in a minute.", all, most), all == 0
+	width := float64(chartWidth-chartLeft) / float64(max(1, len(minutes)))
+	for i, m := range minutes {
+		y := float64(chartHeight - chartBottom)
+		title := fmt.Sprintf("%s: %d completed, %d failed, %d cancelled, %d under way, %d need attention",
+			m.Minute.Format("15:04 UTC"), m.Completed, m.Failed, m.Cancelled, m.Running, m.NeedsAttention)
+		for _, part := range []struct {
+			n     int
+			class string
+		}{{m.Completed, "good"}, {m.Cancelled, "plain"}, {m.Running, "wait"}, {m.Failed, "bad"}, {m.NeedsAttention, "stop"}} {
+			if part.n == 0 {
+				continue
+			}
+			height := scaled(float64(part.n), ceiling(float64(most)))
+			y -= height
+			c.Bars = append(c.Bars, bar{num(chartLeft + float64(i)*width + 1), num(y), num(width - 2), num(height), part.class, title})
+		}
+	}
+	return c
+}
+
+// times are the 50th and the 95th percentile of what a checkout took, minute by minute.
+func times(minutes []minute) chart {
+	most, any := 0.0, false
+	for _, m := range minutes {
+		most, any = max(most, m.P95Seconds), any || m.P95Seconds > 0
+	}
+	c := frameOf(minutes, most, seconds)
+	c.Empty = !any
+	c.Label = "How long checkouts took in the last hour, minute by minute: 50th and 95th percentile, at most " + seconds(most) + "."
+	for _, series := range []struct {
+		class string
+		of    func(minute) float64
+	}{{"p95", func(m minute) float64 { return m.P95Seconds }}, {"p50", func(m minute) float64 { return m.P50Seconds }}} {
+		var path strings.Builder
+		width, pen := float64(chartWidth-chartLeft)/float64(max(1, len(minutes))), "M"
+		for i, m := range minutes {
+			if v := series.of(m); v > 0 {
+				x, y := chartLeft+(float64(i)+0.5)*width, chartHeight-chartBottom-scaled(v, ceiling(most))
+				if pen == "M" { // a minute alone is a dot
+					fmt.Fprintf(&path, "M%s %sh0.1", num(x), num(y))
+				}
+				fmt.Fprintf(&path, "%s%s %s", pen, num(x), num(y))
+				pen = "L"
+			} else {
+				pen = "M"
+			}
+		}
+		c.Lines = append(c.Lines, line{series.class, path.String()})
+	}
+	return c
+}
+
+func scaled(v, top float64) float64 { return v / top * (chartHeight - chartBottom - chartTop) }
+
+// ceiling is the round number at the top of a scale.
+func ceiling(most float64) float64 {
+	if most <= 0 {
+		return 1
+	}
+	step := math.Pow(10, math.Floor(math.Log10(most)))
+	for _, times := range []float64{1, 2, 4, 5, 10} {
+		if most <= step*times {
+			return step * times
+		}
+	}
+	return step * 10
+}
+
+// frameOf is the scale at the left and the times below.
+func frameOf(minutes []minute, most float64, text func(float64) string) (c chart) {
+	top := ceiling(most)
+	for _, part := range []float64{0, 0.5, 1} {
+		if v := top * part; part != 0.5 || text(v) != text(0) && (v == math.Trunc(v) || top < 1 || top > 10) {
+			c.Grid = append(c.Grid, mark{Y: num(chartHeight - chartBottom - scaled(v, top)), Text: text(v)})
+		}
+	}
+	width := float64(chartWidth-chartLeft) / float64(max(1, len(minutes)))
+	for i, m := range minutes {
+		if m.Minute.Minute()%15 == 0 && i > 1 && i < len(minutes)-2 {
+			c.Times = append(c.Times, mark{X: num(chartLeft + (float64(i)+0.5)*width), Text: m.Minute.In(time.UTC).Format("15:04")})
+		}
+	}
+	return c
+}

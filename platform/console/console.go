@@ -1,0 +1,129 @@
+// Package console is the operators' console: pages in the browser that show how the shop is doing, and let a person act.
+//
+// It is a client of the API like any other: it has no way into a store. What a page shows it reads through the routes of
+// the API, in process, with the token that its operator signed in with; what an operator does is a request under their name.
+//
+//	browser ──cookie──► Console ──Authorization: Bearer──► the API's handler
+//	        ◄──HTML────         ◄──JSON, problems─────────
+//
+// Pages are made on the server, work without JavaScript, and load nothing from elsewhere. A request that changes something
+// must come from a page of the console (session.go). One file a page; what they share is in render.go and api.go, the templates
+// are in pages, style and script in assets.
+package console
+
+import (
+	"embed"
+	"errors"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Path is where the console lives.
+const Path = "/console"
+
+// Config is what the console needs.
+type Config struct {
+	API       http.Handler // serves the routes of the API
+	PublicURL string       // how browsers reach the program; empty: however they do
+}
+
+// Console serves the pages below Path.
+type Console struct {
+	api    client
+	secure bool // the cookie goes over TLS only
+	cross  *http.CrossOriginProtection
+	mux    *http.ServeMux
+}
+
+//go:embed assets
+var assets embed.FS
+
+// New makes the console.
+func New(c Config) *Console {
+	one := &Console{api: client{c.API}, cross: http.NewCrossOriginProtection(), mux: http.NewServeMux()}
+	if public, err := url.Parse(c.PublicURL); err == nil && public.Host != "" {
+		one.secure = public.Scheme == "https"
+		// Behind a proxy the host of a request may be another one than the browser's.
+		_ = one.cross.AddTrustedOrigin(public.Scheme + "://" + public.Host)
+	}
+	one.routes()
+	return one
+}
+
+func (c *Console) routes() {
+	static, err := fs.Sub(assets, "assets")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	files := http.StripPrefix(Path+"/assets/", http.FileServerFS(static))
+	c.mux.HandleFunc("GET "+Path+"/assets/{file}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable") // their address says which they are
+		files.ServeHTTP(w, r)
+	})
+	c.mux.HandleFunc("GET "+Path+"/sign-in", c.showSignIn)
+	c.mux.HandleFunc("POST "+Path+"/sign-in", c.signIn)
+	c.mux.HandleFunc("POST "+Path+"/sign-out", c.signOut)
+	c.mux.HandleFunc("POST "+Path+"/theme", c.setTheme)
+
+	c.page("GET", "", c.showOverview)
+	c.page("GET", "/sagas", c.listSagas)
+	c.page("GET", "/sagas/{id}", c.showSaga)
+	c.page("POST", "/sagas/{id}/{action}", c.actOnSaga)
+	c.page("GET", "/streams", c.findStream)
+	c.page("GET", "/streams/{module}/{id}", c.showStream)
+	c.page("GET", "/orders/{id}", c.showTimeline)
+	c.page("GET", "/parked", c.listParked)
+	c.page("POST", "/parked/{id}/{action}", c.actOnParked)
+	c.page("GET", "/webhooks", c.listWebhooks)
+	c.page("GET", "/webhooks/{id}", c.showWebhook)
+	c.page("POST", "/webhooks/{id}/replay", c.replayWebhook)
+	c.page("GET", "/readers", c.listReaders)
+	c.page("POST", "/readers/{name}/rebuild", c.rebuild)
+	c.page("GET", "/reconciliation", c.reconcile)
+	c.page("POST", "/reconciliation", c.reconcile)
+}
+
+// page registers a handler for operators who are signed in. Its error becomes the page that says it.
+func (c *Console) page(method, path string, handle func(*visit) error) {
+	c.mux.HandleFunc(method+" "+Path+path, func(w http.ResponseWriter, r *http.Request) {
+		v, ok := c.enter(w, r)
+		if !ok {
+			return
+		}
+		if err := handle(v); err != nil {
+			v.fails(err)
+		}
+	})
+}
+
+// ServeHTTP answers what lies below Path.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "+
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "same-origin") // with no-referrer, a browser would not say where a form comes from
+	if path := strings.TrimSuffix(r.URL.Path, "/"); path != r.URL.Path && strings.HasPrefix(path, Path) {
+		http.Redirect(w, r, path, http.StatusMovedPermanently)
+		return
+	}
+	if _, pattern := c.mux.Handler(r); pattern == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		if v, ok := c.enter(w, r); ok {
+			v.fails(errNoPage)
+		}
+		return
+	}
+	c.mux.ServeHTTP(w, r)
+}
+
+var errNoPage = &problem{Status: http.StatusNotFound, Title: "Not found", Detail: "There is no such page in the console."}
+
+// problemOf is what an operator is told of an error.
+func problemOf(err error) *problem {
+	if p := (*problem)(nil); errors.As(err, &p) {
+		return p
+	}
+	return &problem{Status: http.StatusInternalServerError, Title: "Something went wrong", Detail: "The page could not be made."}
+}

@@ -1,0 +1,132 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"shopping-cart/platform/money"
+)
+
+// functions are what templates call.
+var functions = template.FuncMap{
+	"stamp": func() string { return stamp }, "key": newKey, "path": func() string { return Path },
+	"short": short, "words": words, "money": func(m money.Amount) string { return m.String() }, "count": count,
+	"when": when, "ago": func(t time.Time) string { return ago(time.Since(t)) }, "iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"seconds": seconds, "took": took, "tone": tone, "json": pretty, "deref": deref, "dict": dict, "plural": plural,
+}
+
+// short is an id that a person can compare: its end, where ids made in one moment differ.
+func short(id any) string {
+	text := fmt.Sprint(id)
+	if len(text) <= 12 {
+		return text
+	}
+	return "…" + text[len(text)-8:]
+}
+
+// words is a name of the API as a person says it.
+func words(name any) string { return strings.ReplaceAll(fmt.Sprint(name), "_", " ") }
+
+// count writes a number in groups of three.
+func count(n any) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		if text[i-1] != '-' {
+			text = text[:i] + "," + text[i:]
+		}
+	}
+	return text
+}
+
+func plural(n int, one, more string) string {
+	if n == 1 {
+		return one
+	}
+	return more
+}
+
+// when is a time with its zone, and the day where it is not today.
+func when(t time.Time) string {
+	t = t.UTC()
+	if now := time.Now().UTC(); t.Year() == now.Year() && t.YearDay() == now.YearDay() {
+		return t.Format("15:04:05 UTC")
+	} else if t.Year() == now.Year() {
+		return t.Format("2 Jan 15:04:05 UTC")
+	}
+	return t.Format("2 Jan 2006 15:04 UTC")
+}
+
+// ago says how long ago something was, or in what time it will be.
+func ago(d time.Duration) string {
+	if d < 0 {
+		return "in " + took(-d)
+	}
+	return took(d) + " ago"
+}
+
+// took is a duration in at most two words.
+func took(d time.Duration) string {
+	switch {
+	case d < time.Millisecond:
+		return "0 ms"
+	case d < time.Second:
+		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
+	case d < 10*time.Second:
+		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
+	case d < time.Minute:
+		return strconv.FormatInt(int64(d.Seconds()), 10) + " s"
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d days", int(math.Floor(d.Hours()/24)))
+}
+
+func seconds(s float64) string { return took(time.Duration(s * float64(time.Second))) }
+
+// tone is the colour of a status: good, bad, wait, stop or plain.
+func tone(status any) string {
+	switch fmt.Sprint(status) {
+	case "completed", "done", "confirmed", "fulfilled", "captured", "handled", "healed":
+		return "good"
+	case "failed", "refused", "declined":
+		return "bad"
+	case "needs_attention":
+		return "stop"
+	case "running", "requires_action", "compensating", "retrying", "waiting", "cancelling", "unknown", "rebuild":
+		return "wait"
+	}
+	return "plain"
+}
+
+// pretty lays JSON out for people.
+func pretty(raw json.RawMessage) string {
+	var b bytes.Buffer
+	if len(raw) == 0 || json.Indent(&b, raw, "", "  ") != nil {
+		return string(raw)
+	}
+	return b.String()
+}
+
+func deref(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
+}
+
+// dict makes named arguments of a part.
+func dict(pairs ...any) map[string]any {
+	d := map[string]any{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		d[fmt.Sprint(pairs[i])] = pairs[i+1]
+	}
+	return d
+}

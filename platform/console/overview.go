@@ -1,0 +1,117 @@
+package console
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"shopping-cart/platform/money"
+)
+
+// overview is how the shop is doing, as GET /v1/admin/overview has it.
+type overview struct {
+	At        time.Time `json:"at"`
+	Checkouts struct {
+		Minutes    []minute `json:"minutes"`
+		P50Seconds float64  `json:"p50_seconds"`
+		P95Seconds float64  `json:"p95_seconds"`
+	} `json:"checkouts"`
+	Unfinished []unfinished `json:"unfinished"`
+	Today      []struct {
+		Captured money.Amount `json:"captured"`
+		Refunded money.Amount `json:"refunded"`
+	} `json:"today"`
+	Lag []struct {
+		Module                  string  `json:"module"`
+		Outbox                  int64   `json:"outbox"`
+		OutboxOldestAgeSeconds  float64 `json:"outbox_oldest_age_seconds"`
+		Readers                 int64   `json:"readers"`
+		ReadersOldestAgeSeconds float64 `json:"readers_oldest_age_seconds"`
+		Parked                  int     `json:"parked"`
+	} `json:"lag"`
+	Parked int `json:"parked"`
+}
+
+type minute struct {
+	Minute         time.Time `json:"minute"`
+	Completed      int       `json:"completed"`
+	Failed         int       `json:"failed"`
+	Cancelled      int       `json:"cancelled"`
+	Running        int       `json:"running"`
+	NeedsAttention int       `json:"needs_attention"`
+	P50Seconds     float64   `json:"p50_seconds"`
+	P95Seconds     float64   `json:"p95_seconds"`
+}
+
+type unfinished struct {
+	Type             string  `json:"type"`
+	Running          int     `json:"running"`
+	RequiresAction   int     `json:"requires_action"`
+	Compensating     int     `json:"compensating"`
+	NeedsAttention   int     `json:"needs_attention"`
+	OldestAgeSeconds float64 `json:"oldest_age_seconds"`
+}
+
+// All is how many have not ended.
+func (u unfinished) All() int {
+	return u.Running + u.RequiresAction + u.Compensating + u.NeedsAttention
+}
+
+func (o overview) needsAttention() (n int) {
+	for _, u := range o.Unfinished {
+		n += u.NeedsAttention
+	}
+	return n
+}
+
+// overviewPage is the overview as it is shown.
+type overviewPage struct {
+	overview
+	Attention int
+	Open      int
+	Oldest    unfinished // of the type whose oldest is the oldest
+	Outcomes  chart
+	Times     chart
+	Last      minute // that is over
+	Totals    minute
+	Behind    int64
+	BehindFor float64
+}
+
+// Began is how many checkouts began.
+func (m minute) Began() int {
+	return m.Completed + m.Failed + m.Cancelled + m.Running + m.NeedsAttention
+}
+
+// Recent are the last minutes, newest first: what a table shows of the chart.
+func (p overviewPage) Recent() []minute {
+	all := slices.Clone(p.Checkouts.Minutes)
+	slices.Reverse(all)
+	return all[:min(15, len(all))]
+}
+
+func (c *Console) showOverview(v *visit) error {
+	p := overviewPage{overview: v.seen, Attention: v.seen.needsAttention()}
+	for _, u := range p.Unfinished {
+		p.Open += u.All()
+	}
+	if len(p.Unfinished) > 0 {
+		p.Oldest = slices.MaxFunc(p.Unfinished, func(a, b unfinished) int { return cmp.Compare(a.OldestAgeSeconds, b.OldestAgeSeconds) })
+	}
+	for _, m := range p.Checkouts.Minutes {
+		p.Totals.Completed += m.Completed
+		p.Totals.Failed += m.Failed
+		p.Totals.Cancelled += m.Cancelled
+		p.Totals.Running += m.Running
+		p.Totals.NeedsAttention += m.NeedsAttention
+	}
+	if n := len(p.Checkouts.Minutes); n > 1 {
+		p.Last = p.Checkouts.Minutes[n-2]
+	}
+	for _, l := range p.Lag {
+		p.Behind += l.Outbox + l.Readers
+		p.BehindFor = max(p.BehindFor, l.OutboxOldestAgeSeconds, l.ReadersOldestAgeSeconds)
+	}
+	p.Outcomes, p.Times = outcomes(p.Checkouts.Minutes), times(p.Checkouts.Minutes)
+	return v.shows("overview", "overview", "Overview", p)
+}

@@ -1,0 +1,125 @@
+package console
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"html/template"
+	"log/slog"
+	"net/http"
+)
+
+//go:embed pages
+var pages embed.FS
+
+// templates are the pages by name: each is the layout with its own main part.
+var templates = func() map[string]*template.Template {
+	all := map[string]*template.Template{}
+	files, err := pages.ReadDir("pages")
+	if err != nil {
+		panic(err) // they are embedded
+	}
+	for _, f := range files {
+		if name := f.Name(); name != "layout.html" && name != "parts.html" {
+			all[name[:len(name)-len(".html")]] = template.Must(template.New("layout.html").Funcs(functions).
+				ParseFS(pages, "pages/layout.html", "pages/parts.html", "pages/"+name))
+		}
+	}
+	return all
+}()
+
+// stamp is part of the address of style and script, so that a browser keeps them until they change.
+var stamp = func() string {
+	h := sha256.New()
+	for _, name := range []string{"assets/console.css", "assets/console.js"} {
+		data, err := assets.ReadFile(name)
+		if err != nil {
+			panic(err) // they are embedded
+		}
+		h.Write(data)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6])
+}()
+
+// frame is what every page has around its own content.
+type frame struct {
+	Title     string
+	Room      string // which entry of the navigation it belongs to
+	Here      string // its address
+	Theme     string
+	Operator  string
+	Ends      string
+	FormToken string
+	Said      *saying
+	Attention int // sagas that need a person
+	Parked    int
+	Main      any
+}
+
+// shows answers with a page, or, for the script that keeps a page up to date, with the live part of it.
+func (v *visit) shows(name, room, title string, main any) error {
+	return v.showsAs(http.StatusOK, name, room, title, main)
+}
+
+func (v *visit) showsAs(status int, name, room, title string, main any) error {
+	f := frame{
+		Title: title, Room: room, Here: v.request.URL.RequestURI(), Theme: v.console.theme(v.request), FormToken: formToken(v.token),
+		Said: v.said, Attention: v.seen.needsAttention(), Parked: v.seen.Parked, Main: main,
+	}
+	if v.request.Method == http.MethodPost {
+		f.Here = v.request.URL.Path
+	}
+	subject, ends := v.operator()
+	f.Operator, f.Ends = subject, ends.UTC().Format("2 Jan 15:04 UTC")
+	if v.request.Header.Get("X-Fragment") != "" && templates[name].Lookup("live") != nil {
+		renderPart(v.writer, status, name, "live", f)
+		return nil
+	}
+	render(v.writer, status, name, f)
+	return nil
+}
+
+func render(w http.ResponseWriter, status int, name string, data any) {
+	renderPart(w, status, name, "layout.html", data)
+}
+
+func renderPart(w http.ResponseWriter, status int, name, part string, data any) {
+	var b bytes.Buffer
+	if err := templates[name].ExecuteTemplate(&b, part, data); err != nil {
+		slog.Error("a page of the console could not be made", "page", name, "error", err)
+		http.Error(w, "The page could not be made.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // to a browser that may have gone
+}
+
+// fails says why there is no page.
+func (v *visit) fails(err error) {
+	p := problemOf(err)
+	switch p.Status {
+	case http.StatusUnauthorized:
+		v.console.asksToSignIn(v.writer, v.request, whyEnded)
+	case http.StatusForbidden:
+		if p.Code == "forbidden" {
+			v.console.asksToSignIn(v.writer, v.request, whyNoScope)
+			return
+		}
+		_ = v.showsAs(p.Status, "failure", "", p.Title, p)
+	default:
+		if p.Status == http.StatusInternalServerError {
+			slog.ErrorContext(v.request.Context(), "a page of the console failed", "path", v.request.URL.Path, "error", err)
+		}
+		_ = v.showsAs(p.Status, "failure", "", p.Title, p)
+	}
+}
+
+// newKey makes one form one request, however often it is sent.
+func newKey() string {
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return hex.EncodeToString(random[:])
+}

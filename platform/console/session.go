@@ -1,0 +1,260 @@
+package console
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// The cookies. Each goes to the console alone, and no script reads one.
+const (
+	cookieToken = "console"
+	cookieForm  = "console_form" // ties the sign-in form to the browser that it was sent to
+	cookieFlash = "console_said" // what an action said, for the page after it
+	cookieTheme = "console_theme"
+)
+
+// visit is a request of an operator who is signed in.
+type visit struct {
+	console *Console
+	writer  http.ResponseWriter
+	request *http.Request
+	token   string
+	seen    overview // of this moment
+	said    *saying
+}
+
+// saying is what the page tells first: what was done, or why not.
+type saying struct {
+	Refused bool
+	Text    string
+}
+
+// enter lets an operator in who is signed in, and everybody else sign in. A request that changes something must come from a
+// page of the console: by the word of the browser, and with what only such a page knows.
+func (c *Console) enter(w http.ResponseWriter, r *http.Request) (*visit, bool) {
+	token := c.cookie(r, cookieToken)
+	if token == "" {
+		c.asksToSignIn(w, r, "")
+		return nil, false
+	}
+	v := &visit{console: c, writer: w, request: r, token: token, said: c.takeSaying(w, r)}
+	if r.Method == http.MethodPost && !c.trusted(r, formToken(token)) {
+		v.fails(errForged)
+		return nil, false
+	}
+	var err error
+	if v.seen, err = get[overview](v, "/v1/admin/overview", nil); err != nil {
+		v.fails(err)
+		return nil, false
+	}
+	return v, true
+}
+
+var errForged = &problem{Status: http.StatusForbidden, Title: "Not from here",
+	Detail: "This request did not come from a page of the console, so nothing was done. Go back, reload the page and try again."}
+
+// trusted reports whether a form was sent by a page of the console.
+func (c *Console) trusted(r *http.Request, want string) bool {
+	return c.cross.Check(r) == nil && hmac.Equal([]byte(r.PostFormValue("form_token")), []byte(want))
+}
+
+// formToken is what the forms of an operator carry. Nobody can tell it who does not know the token, and every process can.
+func formToken(token string) string {
+	h := hmac.New(sha256.New, []byte(token))
+	h.Write([]byte("console form"))
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func (c *Console) cookie(r *http.Request, name string) string {
+	if one, err := r.Cookie(name); err == nil {
+		return one.Value
+	}
+	return ""
+}
+
+// setCookie keeps a value until the browser closes, a theme for a year; an empty one is forgotten.
+func (c *Console) setCookie(w http.ResponseWriter, name, value string) {
+	one := &http.Cookie{Name: name, Value: value, Path: Path, HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteStrictMode}
+	if value == "" {
+		one.MaxAge = -1
+	} else if name == cookieTheme {
+		one.MaxAge = 365 * 24 * 60 * 60
+	}
+	http.SetCookie(w, one)
+}
+
+// signInPage is the form, and why it is shown.
+type signInPage struct {
+	Why, Next, FormToken string
+	Theme                string
+}
+
+func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request) {
+	c.renderSignIn(w, r, http.StatusOK, "", r.URL.Query().Get("next"))
+}
+
+func (c *Console) renderSignIn(w http.ResponseWriter, r *http.Request, status int, why, next string) {
+	form := c.cookie(r, cookieForm)
+	if len(form) != 2*sha256.Size {
+		var random [sha256.Size]byte
+		_, _ = rand.Read(random[:]) // never fails
+		form = hex.EncodeToString(random[:])
+		c.setCookie(w, cookieForm, form)
+	}
+	render(w, status, "sign-in", signInPage{Why: why, Next: within(next), FormToken: form, Theme: c.theme(r)})
+}
+
+// asksToSignIn shows the form in place of the page, and comes back to it.
+func (c *Console) asksToSignIn(w http.ResponseWriter, r *http.Request, why string) {
+	next := r.URL.RequestURI()
+	if r.Method != http.MethodGet {
+		next = r.PostFormValue("back")
+	}
+	if r.Header.Get("X-Fragment") != "" { // the script reloads the page, which says it
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	c.renderSignIn(w, r, http.StatusUnauthorized, why, next)
+}
+
+const (
+	whyEnded    = "Your token has ended or is no longer good. Sign in with a new one."
+	whyBad      = "This token is not good here: it may have ended, or belong to another server."
+	whyNoScope  = "This token is good, but it is no operator's: it lacks the scope admin."
+	whyNotHere  = "The form was not sent by this page. Try again."
+	whyNoAnswer = "The service cannot answer at the moment, so nobody can sign in. Try again shortly."
+)
+
+func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
+	next := r.PostFormValue("next")
+	form := c.cookie(r, cookieForm)
+	if form == "" || !c.trusted(r, form) {
+		c.renderSignIn(w, r, http.StatusForbidden, whyNotHere, next)
+		return
+	}
+	token := strings.Join(strings.Fields(strings.TrimPrefix(strings.TrimSpace(r.PostFormValue("token")), "Bearer ")), "")
+	why, status := whyBad, http.StatusUnauthorized
+	if isToken(token) {
+		why, status = "", http.StatusOK
+		err := c.api.send(r.Context(), token, http.MethodGet, "/v1/admin/overview", nil, nil)
+		if err != nil {
+			status = problemOf(err).Status
+			why = map[int]string{http.StatusUnauthorized: whyBad, http.StatusForbidden: whyNoScope}[status]
+			if why == "" {
+				why, status = whyNoAnswer, http.StatusServiceUnavailable
+			}
+		}
+	}
+	if why != "" {
+		c.renderSignIn(w, r, status, why, next)
+		return
+	}
+	c.setCookie(w, cookieToken, token)
+	c.setCookie(w, cookieForm, "")
+	http.Redirect(w, r, within(next), http.StatusSeeOther)
+}
+
+// isToken reports whether text may stand in a cookie and a header.
+func isToken(text string) bool {
+	return len(text) > 0 && len(text) < 4000 && strings.Count(text, ".") == 2 &&
+		strings.Trim(text, ".-_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") == ""
+}
+
+// within is a path of the console: the one that is named if it is one, else the first page.
+func within(next string) string {
+	u, err := url.Parse(next)
+	if err != nil || u.Host != "" || u.Scheme != "" || u.Path != Path && !strings.HasPrefix(u.Path, Path+"/") ||
+		strings.HasPrefix(u.Path, Path+"/sign-") || strings.ContainsAny(next, "\\\r\n") {
+		return Path
+	}
+	return u.RequestURI()
+}
+
+func (c *Console) signOut(w http.ResponseWriter, r *http.Request) {
+	if token := c.cookie(r, cookieToken); token != "" && !c.trusted(r, formToken(token)) {
+		http.Error(w, errForged.Detail, http.StatusForbidden)
+		return
+	}
+	c.setCookie(w, cookieToken, "")
+	http.Redirect(w, r, Path+"/sign-in", http.StatusSeeOther)
+}
+
+// theme is light or dark; "" for what the system prefers.
+func (c *Console) theme(r *http.Request) string {
+	if t := c.cookie(r, cookieTheme); t == "light" || t == "dark" {
+		return t
+	}
+	return ""
+}
+
+func (c *Console) setTheme(w http.ResponseWriter, r *http.Request) {
+	if !c.trusted(r, formToken(c.cookie(r, cookieToken))) {
+		http.Error(w, errForged.Detail, http.StatusForbidden)
+		return
+	}
+	c.setCookie(w, cookieTheme, map[string]string{"light": "light", "dark": "dark"}[r.PostFormValue("theme")])
+	http.Redirect(w, r, within(r.PostFormValue("back")), http.StatusSeeOther)
+}
+
+// operator is whom the token names. It is shown, and decides nothing: the API looks at the token itself.
+func (v *visit) operator() (subject string, ends time.Time) {
+	parts := strings.Split(v.token, ".")
+	var claims struct {
+		Sub string `json:"sub"`
+		Exp int64  `json:"exp"`
+	}
+	if raw, err := base64.RawURLEncoding.DecodeString(parts[min(1, len(parts)-1)]); err == nil {
+		_ = json.Unmarshal(raw, &claims) // it would have been refused
+	}
+	return claims.Sub, time.Unix(claims.Exp, 0)
+}
+
+// done goes back to a page, which then says it.
+func (v *visit) done(said saying, back string) {
+	text, _ := json.Marshal(said) // of plain fields
+	v.console.setCookie(v.writer, cookieFlash, base64.RawURLEncoding.EncodeToString(text))
+	http.Redirect(v.writer, v.request, back, http.StatusSeeOther)
+}
+
+// takeSaying is what the action before this page said. A fragment leaves it for the page.
+func (c *Console) takeSaying(w http.ResponseWriter, r *http.Request) *saying {
+	text := c.cookie(r, cookieFlash)
+	if text == "" || r.Method != http.MethodGet || r.Header.Get("X-Fragment") != "" {
+		return nil
+	}
+	c.setCookie(w, cookieFlash, "")
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	said := &saying{}
+	if err != nil || json.Unmarshal(raw, said) != nil {
+		return nil
+	}
+	return said
+}
+
+// acts sends what an operator wants done, and goes back to the page with what came of it. The form's own key makes a second
+// click the same request.
+func (v *visit) acts(path string, body any, well, back string) error {
+	var headers []string
+	if key := v.request.PostFormValue("key"); key != "" {
+		headers = []string{"Idempotency-Key", key}
+	}
+	err := v.console.api.send(v.request.Context(), v.token, http.MethodPost, path, body, nil, headers...)
+	if err == nil {
+		v.done(saying{Text: well}, back)
+		return nil
+	}
+	p := problemOf(err)
+	if p.Status == http.StatusUnauthorized || p.Status >= http.StatusInternalServerError && p.Status != http.StatusServiceUnavailable {
+		return err
+	}
+	v.done(saying{Refused: true, Text: p.Sentence()}, back)
+	return nil
+}

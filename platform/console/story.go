@@ -1,0 +1,259 @@
+package console
+
+import (
+	"cmp"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// storyPage is a saga as its story.
+type storyPage struct {
+	saga
+	Forward []stage // as it should go
+	Undoing []stage // what takes it back
+	Rows    []row   // every attempt of each step, over time
+	Begin   time.Time
+	End     time.Time
+	Told    []told
+	Payment bool // the calls to the provider could be read
+}
+
+// stage is a step in the diagram.
+type stage struct {
+	step
+	Took    time.Duration
+	Skipped bool // it never came to it
+}
+
+// row is a step over time.
+type row struct {
+	Name  string
+	Spans []span
+	Lane  string
+}
+
+// span is an attempt, in thousandths of the whole.
+type span struct{ X, Width, Class, Title string }
+
+// told is something that happened.
+type told struct {
+	At    time.Time
+	After time.Duration // since the saga began
+	Lane  string        // forward, undoing, provider or operator
+	What  string
+	Tone  string
+	Took  time.Duration
+	Note  string
+	Actor string
+}
+
+// undoing are the steps that take something back.
+var undoing = []string{"payment.undo", "order.cancel", "cart.reopen"}
+
+func laneOf(s saga, name string) string {
+	if s.Type == "checkout" && slices.Contains(undoing, name) {
+		return "undoing"
+	}
+	return "forward"
+}
+
+// happened are the members that events of sagas and payments have in common.
+type happened struct {
+	Step      string    `json:"step"`
+	Error     string    `json:"error"`
+	Reason    string    `json:"reason"`
+	Outcome   string    `json:"outcome"`
+	Status    string    `json:"status"`
+	Code      string    `json:"code"`
+	Operation string    `json:"operation"`
+	Type      string    `json:"type"`
+	Method    string    `json:"method"`
+	BeganAt   time.Time `json:"began_at"`
+	At        time.Time `json:"at"`
+	RetryAt   time.Time `json:"retry_at"`
+	Until     time.Time `json:"until"`
+	Failure   struct {
+		Code   string `json:"code"`
+		Detail string `json:"detail"`
+	} `json:"failure"`
+}
+
+func read(e event) (h happened) {
+	_ = json.Unmarshal(e.Data, &h) // what it tells otherwise stays out
+	if h.At.IsZero() {
+		h.At = e.OccurredAt
+	}
+	return h
+}
+
+func (c *Console) showSaga(v *visit) error {
+	s, err := get[saga](v, "/v1/admin/sagas/"+url.PathEscape(v.request.PathValue("id")), nil)
+	if err != nil {
+		return err
+	}
+	p := storyPage{saga: s, Begin: s.CreatedAt, End: s.UpdatedAt}
+	var calls []event
+	if s.PaymentID != nil {
+		if found, err := get[stream](v, "/v1/admin/streams/payment/"+*s.PaymentID, url.Values{"limit": {"100"}}); err == nil {
+			calls, p.Payment = found.Data, true
+		}
+	}
+	p.tell(calls)
+	p.draw()
+	return v.shows("saga", "sagas", words(s.Type)+" "+short(s.ID), p)
+}
+
+// tell makes one story of the saga's own events and those of its payment.
+func (p *storyPage) tell(calls []event) {
+	for _, e := range p.Events {
+		p.Told = append(p.Told, p.toldBySaga(e, read(e)))
+	}
+	for _, e := range calls {
+		h := read(e)
+		t := told{At: e.OccurredAt, Lane: "provider", What: providerWords(e, h), Note: cmp.Or(h.Error, h.Reason, words(h.Code)), Actor: e.Actor}
+		switch e.Type {
+		case "payment.captured", "payment.authorized", "payment.voided", "payment.refunded":
+			t.Tone = "good"
+		case "payment.declined", "payment.capture_refused", "payment.refund_failed":
+			t.Tone = "bad"
+		case "payment.outcome_unknown", "payment.action_required":
+			t.Tone = "wait"
+		case "payment.settled":
+			t.Lane = "operator"
+		}
+		p.Told = append(p.Told, t)
+	}
+	slices.SortStableFunc(p.Told, func(a, b told) int { return a.At.Compare(b.At) })
+	for i := range p.Told {
+		t := &p.Told[i]
+		if t.At.Before(p.Begin) {
+			p.Begin = t.At
+		}
+		if end := t.At.Add(t.Took); end.After(p.End) {
+			p.End = end
+		}
+	}
+	for i := range p.Told {
+		p.Told[i].After = p.Told[i].At.Sub(p.Begin)
+	}
+}
+
+func (p *storyPage) toldBySaga(e event, h happened) told {
+	t := told{At: h.At, Lane: laneOf(p.saga, h.Step), Actor: e.Actor}
+	if !h.BeganAt.IsZero() {
+		t.At, t.Took = h.BeganAt, h.At.Sub(h.BeganAt)
+	}
+	switch strings.TrimPrefix(e.Type, "saga.") {
+	case "started", "refund_started", "cancellation_started":
+		t.What = "The " + words(p.Type) + " began"
+	case "step_done":
+		t.What, t.Tone = h.Step+" done", "good"
+	case "step_assumed":
+		t.What, t.Tone = h.Step+" counts as done, on a person's word", "wait"
+	case "step_retried":
+		t.What, t.Tone, t.Note = h.Step+" came to no end", "wait", h.Error+"; next attempt at "+when(h.RetryAt)
+	case "step_waits":
+		t.What, t.Tone, t.Note = h.Step+" waits for the shopper", "wait", "until "+when(h.Until)
+	case "step_refused":
+		t.What, t.Tone, t.Note = h.Step+" refused", "bad", words(h.Failure.Code)+": "+h.Failure.Detail
+	case "attention_needed":
+		t.What, t.Tone, t.Note = h.Step+" needs a person", "stop", h.Reason
+	case "ended":
+		t.What, t.Tone = "Ended: "+words(h.Status), tone(h.Status)
+	case "retry_requested":
+		t.What, t.Lane, t.Note = "Retry, by an operator", "operator", h.Reason
+	case "compensation_requested":
+		t.What, t.Lane, t.Note = "Undo it, by an operator", "operator", h.Reason
+	case "step_skipped":
+		t.What, t.Lane, t.Note = "Skip "+h.Step+", by an operator", "operator", h.Reason
+	case "step_settled":
+		t.What, t.Lane, t.Note = h.Step+" settled: "+words(h.Outcome), "operator", h.Reason
+	default:
+		t.What = words(e.Type)
+	}
+	return t
+}
+
+func providerWords(e event, h happened) string {
+	switch e.Type {
+	case "payment.requested":
+		return "authorize asked"
+	case "payment.capture_requested":
+		return "capture asked"
+	case "payment.outcome_unknown":
+		return h.Operation + ": no answer, outcome unknown"
+	case "payment.notified":
+		return "webhook " + h.Type
+	case "payment.settled":
+		return "Payment settled: " + words(h.Outcome)
+	}
+	return words(strings.TrimPrefix(e.Type, "payment."))
+}
+
+// draw makes the diagram: the stages, and every attempt over time.
+func (p *storyPage) draw() {
+	whole := max(p.End.Sub(p.Begin), time.Millisecond)
+	if !p.Ended() {
+		whole = max(whole, time.Since(p.Begin))
+	}
+	for _, st := range p.Steps {
+		one := stage{step: st}
+		if st.StartedAt != nil && st.FinishedAt != nil {
+			one.Took = st.FinishedAt.Sub(*st.StartedAt)
+		}
+		if laneOf(p.saga, st.Name) == "undoing" {
+			p.Undoing = append(p.Undoing, one)
+		} else {
+			p.Forward = append(p.Forward, one)
+		}
+		r := row{Name: st.Name, Lane: laneOf(p.saga, st.Name)}
+		for _, e := range p.Events {
+			if h := read(e); h.Step == st.Name && !h.BeganAt.IsZero() {
+				t := p.toldBySaga(e, h)
+				x := float64(t.At.Sub(p.Begin)) / float64(whole) * 1000
+				width := max(float64(t.Took)/float64(whole)*1000, 6)
+				r.Spans = append(r.Spans, span{num(min(x, 1000-width)), num(width), cmp.Or(t.Tone, "plain"), t.What + " after " + took(t.Took)})
+			}
+		}
+		if len(r.Spans) > 0 {
+			p.Rows = append(p.Rows, r)
+		}
+	}
+	if !p.Ended() {
+		p.End = p.Begin.Add(whole)
+	}
+}
+
+// Whole is the time that the diagram spans.
+func (p storyPage) Whole() time.Duration { return p.End.Sub(p.Begin) }
+
+// May reports whether an operator may do that now.
+func (p storyPage) May(action string) bool { return slices.Contains(p.Actions, action) }
+
+// sagaActions are what an operator can do, and what is said once it is done.
+var sagaActions = map[string]string{
+	"retry":      "Asked for. The steps that wait are tried again now.",
+	"compensate": "Asked for. What was done is being undone.",
+	"skip":       "The step is given up, and the saga goes on without it.",
+	"settle":     "Settled on your word. The provider is held against it as soon as it answers.",
+}
+
+func (c *Console) actOnSaga(v *visit) error {
+	id, action := v.request.PathValue("id"), v.request.PathValue("action")
+	well, known := sagaActions[action]
+	if !known {
+		return errNoPage
+	}
+	body := map[string]string{}
+	if reason := strings.TrimSpace(v.request.PostFormValue("reason")); reason != "" {
+		body["reason"] = reason
+	}
+	if action == "settle" {
+		body["outcome"] = v.request.PostFormValue("outcome")
+	}
+	id = url.PathEscape(id)
+	return v.acts("/v1/admin/sagas/"+id+"/"+action, body, well, Path+"/sagas/"+id)
+}

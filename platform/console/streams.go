@@ -1,0 +1,242 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// modules are whose streams there are.
+var modules = []string{"cart", "order", "payment", "saga"}
+
+// stream is one as GET /v1/admin/streams/{module}/{id} has it.
+type stream struct {
+	Module     string  `json:"module"`
+	ID         string  `json:"id"`
+	Kind       string  `json:"kind"`
+	Version    int64   `json:"version"`
+	CustomerID *string `json:"customer_id"`
+	Status     *string `json:"status"`
+	Key        *string `json:"key"`
+	Data       []event `json:"data"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// searchPage is the search for a stream.
+type searchPage struct {
+	Query   string
+	Found   []stream
+	Nothing bool
+	Refused string
+}
+
+var anID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}$`)
+
+// findStream finds what has an id, or the order with a number. One thing alone is shown at once.
+func (c *Console) findStream(v *visit) error {
+	p := searchPage{Query: strings.TrimSpace(v.request.URL.Query().Get("q"))}
+	switch {
+	case p.Query == "":
+	case anID.MatchString(p.Query):
+		for _, module := range modules {
+			found, err := get[stream](v, "/v1/admin/streams/"+module+"/"+p.Query, url.Values{"limit": {"1"}})
+			if err == nil {
+				p.Found = append(p.Found, found)
+			} else if problemOf(err).Status != 404 {
+				return err
+			}
+		}
+	default:
+		found, err := get[page[struct{ ID string }]](v, "/v1/admin/orders", url.Values{"number": {p.Query}})
+		if err != nil {
+			if problemOf(err).Status != 422 {
+				return err
+			}
+			p.Refused = problemOf(err).Sentence()
+		}
+		if len(found.Data) == 1 {
+			v.redirect(Path + "/orders/" + found.Data[0].ID)
+			return nil
+		}
+	}
+	if len(p.Found) == 1 {
+		v.redirect(Path + "/streams/" + p.Found[0].Module + "/" + p.Found[0].ID)
+		return nil
+	}
+	p.Nothing = p.Query != "" && p.Refused == "" && len(p.Found) == 0
+	return v.shows("search", "streams", "Streams", p)
+}
+
+// streamPage is a stream, and what each event changed.
+type streamPage struct {
+	stream
+	Versions []version
+	After    int64
+	More     string
+	Newest   string
+}
+
+// version is an event, and the state before and after it.
+type version struct {
+	event
+	Changes []change
+	Known   bool // the state could be told
+}
+
+// change is a member of the state that an event changed.
+type change struct{ Path, Was, Is string }
+
+func (c *Console) showStream(v *visit) error {
+	module, id := v.request.PathValue("module"), v.request.PathValue("id")
+	after, _ := strconv.ParseInt(v.request.URL.Query().Get("after"), 10, 64)
+	query, before := url.Values{"limit": {"50"}}, json.RawMessage(nil)
+	if after > 0 { // with the one before, to tell what changed
+		query = url.Values{"limit": {"51"}, "after": {strconv.FormatInt(after-1, 10)}}
+	}
+	found, err := get[stream](v, "/v1/admin/streams/"+url.PathEscape(module)+"/"+url.PathEscape(id), query)
+	if err != nil {
+		return err
+	}
+	if after > 0 && len(found.Data) > 0 {
+		before, found.Data = found.Data[0].State, found.Data[1:]
+	}
+	p := streamPage{stream: found, After: after}
+	for _, e := range found.Data {
+		p.Versions = append(p.Versions, version{e, changes(before, e.State), len(e.State) > 0 && string(e.State) != "null"})
+		before = e.State
+	}
+	here := Path + "/streams/" + found.Module + "/" + found.ID
+	if found.NextCursor != nil {
+		p.More = here + "?after=" + *found.NextCursor
+	}
+	if last := found.Version - 50; p.More != "" && last > after {
+		p.Newest = here + "?after=" + strconv.FormatInt(last, 10)
+	}
+	slices.Reverse(p.Versions)
+	return v.shows("stream", "streams", words(found.Kind)+" "+short(found.ID), p)
+}
+
+// changes are the members in which two states differ, in the order of their paths.
+func changes(before, after json.RawMessage) []change {
+	was, is := map[string]string{}, map[string]string{}
+	flatten(was, "", before)
+	flatten(is, "", after)
+	var all []change
+	for path, value := range is {
+		if was[path] != value {
+			all = append(all, change{path, was[path], value})
+		}
+	}
+	for path, value := range was {
+		if _, there := is[path]; !there {
+			all = append(all, change{path, value, ""})
+		}
+	}
+	slices.SortFunc(all, func(a, b change) int { return strings.Compare(a.Path, b.Path) })
+	return all
+}
+
+// flatten writes every plain value of a JSON text under its path.
+func flatten(into map[string]string, path string, raw json.RawMessage) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var value any
+	if len(raw) == 0 || d.Decode(&value) != nil {
+		return
+	}
+	walk(into, path, value)
+}
+
+func walk(into map[string]string, path string, value any) {
+	switch value := value.(type) {
+	case nil:
+	case map[string]any:
+		for name, member := range value {
+			walk(into, strings.TrimPrefix(path+"."+name, "."), member)
+		}
+	case []any:
+		for i, member := range value {
+			walk(into, path+"["+strconv.Itoa(i)+"]", member)
+		}
+	case json.Number:
+		into[path] = value.String()
+	case string:
+		into[path] = value
+	case bool:
+		into[path] = strconv.FormatBool(value)
+	}
+}
+
+// order is one as GET /v1/orders/{id} has it.
+type order struct {
+	ID         string  `json:"id"`
+	Number     string  `json:"number"`
+	CustomerID string  `json:"customer_id"`
+	CheckoutID string  `json:"checkout_id"`
+	PaymentID  *string `json:"payment_id"`
+	Status     string  `json:"status"`
+	Total      amount  `json:"total"`
+	Refunded   amount  `json:"refunded"`
+}
+
+// entry is one of the timeline of an order.
+type entry struct {
+	At         time.Time       `json:"at"`
+	FinishedAt *time.Time      `json:"finished_at"`
+	Module     string          `json:"module"`
+	Version    int64           `json:"version"`
+	Type       string          `json:"type"`
+	Step       *string         `json:"step"`
+	Actor      string          `json:"actor"`
+	Data       json.RawMessage `json:"data"`
+}
+
+// timelinePage is what led to an order.
+type timelinePage struct {
+	order
+	Entries []timed
+	More    string
+	Streams []choice
+}
+
+// timed is an entry, since the first one.
+type timed struct {
+	entry
+	After  time.Duration
+	Took   time.Duration
+	Stream string // its address, where it is of a stream
+}
+
+func (c *Console) showTimeline(v *visit) error {
+	id := url.PathEscape(v.request.PathValue("id"))
+	o, err := get[order](v, "/v1/orders/"+id, nil)
+	if err != nil {
+		return err
+	}
+	query := given(v.request.URL.Query(), "cursor")
+	query.Set("limit", "100")
+	found, err := get[page[entry]](v, "/v1/orders/"+id+"/timeline", query)
+	if err != nil {
+		return err
+	}
+	p := timelinePage{order: o, Streams: []choice{{Path + "/streams/order/" + o.ID, "Order"}, {Path + "/sagas/" + o.CheckoutID, "Checkout"}}}
+	if o.PaymentID != nil {
+		p.Streams = append(p.Streams, choice{Path + "/streams/payment/" + *o.PaymentID, "Payment"})
+	}
+	for _, e := range found.Data {
+		t := timed{entry: e, After: e.At.Sub(found.Data[0].At)}
+		if e.FinishedAt != nil {
+			t.Took = e.FinishedAt.Sub(e.At)
+		}
+		p.Entries = append(p.Entries, t)
+	}
+	if found.NextCursor != nil {
+		p.More = Path + "/orders/" + id + "?" + url.Values{"cursor": {*found.NextCursor}}.Encode()
+	}
+	return v.shows("timeline", "streams", "Order "+o.Number, p)
+}

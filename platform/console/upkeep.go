@@ -1,0 +1,213 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+
+	"time"
+
+	"shopping-cart/platform/money"
+)
+
+type amount = money.Amount
+
+func (v *visit) redirect(to string) { http.Redirect(v.writer, v.request, to, http.StatusSeeOther) }
+
+// parked is a message that could not be handled.
+type parked struct {
+	ID       string    `json:"id"`
+	Module   string    `json:"module"`
+	Reader   string    `json:"reader"`
+	Stream   string    `json:"stream"`
+	Version  int64     `json:"version"`
+	Type     string    `json:"type"`
+	Attempts int       `json:"attempts"`
+	Error    string    `json:"error"`
+	Behind   int       `json:"behind"`
+	ParkedAt time.Time `json:"parked_at"`
+	NextAt   time.Time `json:"next_at"`
+}
+
+// listPage is a list, and what narrows it.
+type listPage[T any] struct {
+	Items  []T
+	Filter url.Values
+	More   string
+}
+
+// list reads a page of a list, with those of the filters that the address names.
+func list[T any](v *visit, api, here string, filters ...string) (p listPage[T], err error) {
+	p.Filter = given(v.request.URL.Query(), filters...)
+	asked := given(v.request.URL.Query(), append(slices.Clone(filters), "cursor")...)
+	asked.Set("limit", "25")
+	found, err := get[page[T]](v, api, asked)
+	if err == nil && found.NextCursor != nil {
+		next := given(p.Filter, filters...)
+		next.Set("cursor", *found.NextCursor)
+		p.More = here + "?" + next.Encode()
+	}
+	p.Items = found.Data
+	return p, err
+}
+
+func (c *Console) listParked(v *visit) error {
+	p, err := list[parked](v, "/v1/admin/parked", Path+"/parked", "module", "reader")
+	if err != nil {
+		return err
+	}
+	return v.shows("parked", "parked", "Parked messages", p)
+}
+
+func (c *Console) actOnParked(v *visit) error {
+	id := url.PathEscape(v.request.PathValue("id"))
+	switch v.request.PathValue("action") {
+	case "replay":
+		return v.acts("/v1/admin/parked/"+id+"/replay", nil,
+			"Asked for. The message is tried again now; it is gone from this list once it went through.", Path+"/parked")
+	case "discard":
+		body := map[string]string{"reason": v.request.PostFormValue("reason")}
+		return v.acts("/v1/admin/parked/"+id+"/discard", body, "Discarded. What waited behind it goes on.", Path+"/parked")
+	}
+	return errNoPage
+}
+
+// webhook is one that was received.
+type webhook struct {
+	ID         string     `json:"id"`
+	Provider   string     `json:"provider"`
+	Type       string     `json:"type"`
+	Reference  string     `json:"reference"`
+	Status     string     `json:"status"`
+	Note       *string    `json:"note"`
+	Attempts   int        `json:"attempts"`
+	ReceivedAt time.Time  `json:"received_at"`
+	HandledAt  *time.Time `json:"handled_at"`
+	Body       string     `json:"body"`
+}
+
+// Pretty is the body laid out, where it is JSON.
+func (w webhook) Pretty() string { return pretty([]byte(w.Body)) }
+
+// Payment is the stream that it is about; empty where that is none of ours.
+func (w webhook) Payment() string {
+	if anID.MatchString(w.Reference) {
+		return Path + "/streams/payment/" + w.Reference
+	}
+	return ""
+}
+
+func (c *Console) listWebhooks(v *visit) error {
+	p, err := list[webhook](v, "/v1/admin/webhooks", Path+"/webhooks", "provider", "reference")
+	if err != nil {
+		return err
+	}
+	return v.shows("webhooks", "webhooks", "Webhooks received", p)
+}
+
+func (c *Console) showWebhook(v *visit) error {
+	one, err := get[webhook](v, "/v1/admin/webhooks/"+url.PathEscape(v.request.PathValue("id")), nil)
+	if err != nil {
+		return err
+	}
+	return v.shows("webhook", "webhooks", "Webhook "+one.Type, one)
+}
+
+func (c *Console) replayWebhook(v *visit) error {
+	id := url.PathEscape(v.request.PathValue("id"))
+	return v.acts("/v1/admin/webhooks/"+id+"/replay", nil, "Asked for. The provider is asked how the payment stands.", Path+"/webhooks/"+id)
+}
+
+// subscription is how far a reader or a reaction is.
+type subscription struct {
+	Module           string     `json:"module"`
+	Name             string     `json:"name"`
+	Kind             string     `json:"kind"`
+	Position         int64      `json:"position"`
+	Head             int64      `json:"head"`
+	Lag              int64      `json:"lag"`
+	OldestAgeSeconds float64    `json:"oldest_age_seconds"`
+	Parked           int        `json:"parked"`
+	Generation       int        `json:"generation"`
+	UpdatedAt        *time.Time `json:"updated_at"`
+}
+
+// Percent is how much of the log it has read.
+func (s subscription) Percent() int64 { return min(100, s.Position*100/max(1, s.Head)) }
+
+func (c *Console) listReaders(v *visit) error {
+	found, err := get[page[subscription]](v, "/v1/admin/subscriptions", nil)
+	if err != nil {
+		return err
+	}
+	return v.shows("readers", "readers", "Readers and rebuilds", found.Data)
+}
+
+func (c *Console) rebuild(v *visit) error {
+	name := v.request.PathValue("name")
+	return v.acts("/v1/admin/projections/"+url.PathEscape(name)+"/rebuild", nil,
+		"Asked for. "+name+" is made anew beside the live one, and takes its place once it has come as far.", Path+"/readers")
+}
+
+// reconciliation is what a look at all data has found.
+type reconciliation struct {
+	Data    []finding `json:"data"`
+	Checked struct {
+		Streams   int `json:"streams"`
+		Receipts  int `json:"receipts"`
+		Checkouts int `json:"checkouts"`
+		Balances  int `json:"balances"`
+		Stocks    int `json:"stocks"`
+	} `json:"checked"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// reconciliationPage is a look, or the offer to take one.
+type reconciliationPage struct {
+	Looked bool
+	Healed bool
+	Cursor string // where this part began
+	Next   string // where to go on
+	reconciliation
+}
+
+// reconcile offers a look at all data, takes it when it is asked to, and heals when that is what was sent.
+func (c *Console) reconcile(v *visit) error {
+	heals := v.request.Method == http.MethodPost
+	p := reconciliationPage{Looked: heals || v.request.URL.Query().Has("look"), Healed: heals, Cursor: v.request.FormValue("cursor")}
+	if !p.Looked {
+		return v.shows("reconciliation", "reconciliation", "Reconciliation", p)
+	}
+	path := "/v1/admin/reconciliation"
+	if p.Cursor != "" {
+		path += "?" + url.Values{"cursor": {p.Cursor}}.Encode()
+	}
+	method := http.MethodGet
+	if heals {
+		method = http.MethodPost
+	}
+	if err := c.api.send(v.request.Context(), v.token, method, path, nil, &p.reconciliation); err != nil {
+		return err
+	}
+	if p.NextCursor != nil {
+		p.Next = *p.NextCursor
+	}
+	return v.shows("reconciliation", "reconciliation", "Reconciliation", p)
+}
+
+// finding is a promise that is not kept.
+type finding struct {
+	ID      string `json:"id"`
+	Check   string `json:"check"`
+	Detail  string `json:"detail"`
+	Remedy  string `json:"remedy"`
+	Streams []struct {
+		Module string `json:"module"`
+		ID     string `json:"id"`
+	} `json:"streams"`
+	Healable bool  `json:"healable"`
+	Healed   *bool `json:"healed"`
+}
+
+// IsHealed reports whether it was mended just now.
+func (f finding) IsHealed() bool { return f.Healed != nil && *f.Healed }
