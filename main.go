@@ -35,6 +35,7 @@ import (
 	"shopping-cart/platform/config"
 	"shopping-cart/platform/console"
 	"shopping-cart/platform/database"
+	"shopping-cart/platform/shop"
 	"shopping-cart/platform/telemetry"
 	"shopping-cart/platform/tools"
 	"shopping-cart/platform/web"
@@ -333,6 +334,9 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 		p.web.Public.GET(console.Path+"/*", pages)
 		p.web.Public.POST(console.Path+"/*", pages)
 	}
+	if settings.ShopOn() {
+		shop.New(tokens, settings.SessionTTL).Routes(p.web)
+	}
 	return p, nil
 }
 
@@ -473,7 +477,11 @@ func greet(w io.Writer, settings config.Config, address net.Addr) {
 			where = absolute
 		}
 	}
-	fmt.Fprintf(w, "shopping-cart is ready\n  API      %s/swagger\n  data     %s\n  operator %s token --admin\n", base, where, self())
+	storefront := ""
+	if settings.ShopOn() {
+		storefront = fmt.Sprintf("  shop     %s/shop (%s demo fills it)\n", base, self())
+	}
+	fmt.Fprintf(w, "shopping-cart is ready\n%s  API      %s/swagger\n  data     %s\n  operator %s token --admin\n", storefront, base, where, self())
 }
 
 // self is how this program is called.

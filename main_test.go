@@ -46,6 +46,7 @@ var rooms = []room{
 	{"fault, money, fail points and migrations import nothing",
 		anyOf("platform/fault", "platform/money", "platform/failpoint", "migrations"), nothing},
 	{"the API document is only data", below("docs"), below("docs")},
+	{"the shop stands on the web", anyOf("platform/shop"), anyOf("platform/web")},
 	{"the platform is a floor", below("platform"), anyOf("platform/fault", "platform/money", "migrations", "platform/database")},
 	{"golden files and memory know the event store only", anyOf("eventstore/golden", "eventstore/memory"), anyOf("eventstore", "eventstore/internal/seam")},
 	{"the event store knows no room", below("eventstore"), anyOf("platform/fault", "platform/failpoint", "eventstore/internal/seam")},
@@ -111,6 +112,7 @@ func TestRooms(t *testing.T) {
 		for _, wrong := range [][2]string{
 			{"platform/fault", "platform/money"}, {"platform/failpoint", "platform/fault"}, {"platform/money", "platform/database"}, {"migrations", "platform/fault"},
 			{"docs", "cart"}, {"platform/tools", "cart"}, {"platform/tools", "platform/auth"}, {"platform/web", "platform/auth"}, {"platform/web", "eventstore"},
+			{"platform/shop", "platform/auth"}, {"platform/shop", "cart"},
 			{"platform/database", "cart"}, {"eventstore", "platform/web"}, {"eventstore", "cart"}, {"cart", "order"}, {"order", "payment"},
 			{"payment", "payment/simulator"}, {"payment", "saga"}, {"payment/simulator", "eventstore"}, {"payment/simulator", "order"},
 			{"payment", "payment/stripe"}, {"payment/stripe", "payment/simulator"}, {"payment/stripe", "eventstore"},

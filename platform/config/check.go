@@ -19,6 +19,9 @@ const (
 	Stripe    = "stripe"
 )
 
+// shopAuto leaves it to the other settings whether the shop is on.
+const shopAuto = "auto"
+
 // shortestSecret is what HS256 asks for: as many bytes as its hash.
 const shortestSecret = 32
 
@@ -30,6 +33,10 @@ func (c Config) check() error {
 	c.checkSecrets(&wrong)
 	c.checkStripe(&wrong)
 	wrong.oneOf("LOG_FORMAT", c.LogFormat, "text", "json")
+	wrong.oneOf("SHOP", c.Shop, shopAuto, "true", "false")
+	if c.Shop == "true" && c.PaymentProvider == Stripe {
+		wrong.add("SHOP", "must be auto or false with PAYMENT_PROVIDER="+Stripe+": its cards are the simulator's")
+	}
 	if c.PaymentProvider != "" {
 		wrong.oneOf("PAYMENT_PROVIDER", c.PaymentProvider, Simulator, Stripe)
 	}

@@ -34,6 +34,8 @@ type Config struct {
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"20s"`
 	ShutdownNotice  time.Duration `env:"SHUTDOWN_NOTICE" envDefault:"0s"` // not ready, and still serving
 
+	Shop string `env:"SHOP" envDefault:"auto"` // the example storefront: auto, true or false; see ShopOn
+
 	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat string     `env:"LOG_FORMAT" envDefault:"text"` // text or json
 
@@ -110,6 +112,12 @@ func (c Config) Embedded() bool {
 		}
 	}
 	return false
+}
+
+// ShopOn says whether the example storefront is served, with its log-in that believes any name. By itself it is where nothing
+// is at stake: no database is named, and payments are the simulator's.
+func (c Config) ShopOn() bool {
+	return c.Shop == "true" || c.Shop == shopAuto && !c.external() && c.PaymentProvider == Simulator
 }
 
 // DatabaseURLs gives the database of each schema. Where no setting names one, it is embedded, the URL of the embedded

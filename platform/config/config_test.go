@@ -96,6 +96,32 @@ func TestDatabases(t *testing.T) {
 	})
 }
 
+func TestShop(t *testing.T) {
+	external := map[string]string{
+		"DATABASE_URL": "postgres://app@db/shop", "AUTH_SECRET": strings.Repeat("s", 32), "PAYMENT_PROVIDER": Simulator,
+	}
+	stripe := map[string]string{"PAYMENT_PROVIDER": Stripe, "STRIPE_SECRET_KEY": "rk_live_1", "STRIPE_WEBHOOK_SECRET": "whsec_1"}
+	for name, test := range map[string]struct {
+		settings map[string]string
+		on       bool
+	}{
+		"EmbeddedHasIt":               {map[string]string{}, true},
+		"EmbeddedWithoutWhenAsked":    {map[string]string{"SHOP": "false"}, false},
+		"ADatabaseOfYoursDoesWithout": {external, false},
+		"SoDoesOneOfAModule":          {with(with(external, "DATABASE_URL", ""), "CART_DATABASE_URL", "postgres://app@db/shop"), false},
+		"UnlessAskedFor":              {with(external, "SHOP", "true"), true},
+		"RealMoneyDoesWithout":        {stripe, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := parse(test.settings)
+			require.NoError(t, err)
+			require.Equal(t, test.on, c.ShopOn())
+		})
+	}
+	_, err := parse(with(stripe, "SHOP", "true"))
+	require.ErrorContains(t, err, "SHOP must be auto or false with PAYMENT_PROVIDER=stripe")
+}
+
 func TestBadValuesAreRefusedByName(t *testing.T) {
 	for setting, values := range map[string][]string{
 		"HTTP_ADDR":           {"8080", "host:port", ":70000"},
@@ -104,6 +130,7 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		"REQUEST_TIMEOUT":     {"soon", "0s", "-1s", "35"},
 		"SHUTDOWN_TIMEOUT":    {"x", "0s"},
 		"SHUTDOWN_NOTICE":     {"-1s"},
+		"SHOP":                {"on", "1", "TRUE"},
 		"LOG_LEVEL":           {"loud"},
 		"LOG_FORMAT":          {"xml"},
 		"DATABASE_URL":        {"host=db", "mysql://db", "postgres://user:hush@db:nine/"},

@@ -1,0 +1,148 @@
+// Who shops, and their cart. Both are kept in localStorage, so that a reload, or another day, finds them again; the cart itself is
+// the server's, here is only its id.
+
+import { call, newKey, Problem } from "./api.js";
+
+const place = "thimble";
+export const changes = new EventTarget(); // "cart", "who"
+
+/** me is {token, customer, name?, cart?, merge?, attempt?}. */
+let me = JSON.parse(localStorage.getItem(place) ?? "{}");
+let cart = null;
+
+function keep(changed) {
+  me = { ...me, ...changed };
+  localStorage.setItem(place, JSON.stringify(me));
+}
+
+// Another tab shops too: what it kept counts here as well.
+addEventListener("storage", (event) => {
+  if (event.key !== place) return;
+  const before = me;
+  me = JSON.parse(event.newValue ?? "{}");
+  if (me.customer !== before.customer) changed("who");
+  refresh().catch(() => {});
+});
+
+const changed = (what) => changes.dispatchEvent(new Event(what));
+const remember = (found) => { cart = found; changed("cart"); return found; };
+
+export const currentCart = () => cart;
+export const token = () => me.token;
+export const customerName = () => me.name ?? null;
+export const count = () => (cart?.status === "open" ? cart.items.reduce((n, item) => n + item.quantity, 0) : 0);
+
+/** as calls the API as whoever shops. A token that is no longer taken makes way for a new guest, who takes the cart along. */
+export async function as(method, path, options = {}) {
+  if (!me.token) await openSession();
+  try {
+    return await call(method, path, { ...options, token: me.token });
+  } catch (error) {
+    if (error.status !== 401) throw error;
+    const [token, source] = [me.token, me.cart];
+    keep({ token: null, customer: null, name: null, cart: null, attempt: null });
+    await openSession();
+    if (source) await takeAlong({ cart: source, token });
+    changed("who");
+    throw new Problem(401, { code: "signed_out", detail: "Your session had ended, so this is a new one. Please try again." });
+  }
+}
+
+async function openSession() {
+  const { body } = await call("POST", "/v1/sessions");
+  keep({ token: body.token, customer: body.customer_id, name: null });
+}
+
+/** refresh reads the cart. One that is not there any more is forgotten. */
+export async function refresh() {
+  if (me.merge) await takeAlong(me.merge);
+  if (!me.cart) return remember(null);
+  try {
+    const { body } = await as("GET", `/v1/carts/${me.cart}`);
+    if (body.status === "merged" || body.status === "abandoned" || body.status === "checked_out") keep({ cart: null });
+    return remember(body.status === "open" || body.status === "checking_out" ? body : null);
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    keep({ cart: null });
+    return remember(null);
+  }
+}
+
+async function cartFor(currency) {
+  if (me.cart) return me.cart;
+  const { body } = await as("POST", "/v1/carts", { body: { currency } });
+  keep({ cart: body.id });
+  return body.id;
+}
+
+/** add puts a product into the cart, and opens one when there is none, or when the last one has become an order. */
+export async function add(product, quantity = 1) {
+  const id = await cartFor(product.price.currency);
+  const key = newKey();
+  try {
+    const { body } = await as("POST", `/v1/carts/${id}/items`, { body: { sku: product.sku, quantity }, key });
+    return remember(body);
+  } catch (error) {
+    const gone = error.status === 404 && error.code === "not_found";
+    if (!gone && error.code !== "cart_closed") throw error;
+    const closed = gone ? null : (await as("GET", `/v1/carts/${id}`)).body;
+    if (closed?.status === "checking_out") throw error; // it is being paid for: the page says so
+    keep({ cart: null });
+    return add(product, quantity);
+  }
+}
+
+const line = (sku) => `/v1/carts/${me.cart}/items/${encodeURIComponent(sku)}`;
+
+export const setQuantity = async (sku, quantity) => remember((await as("PATCH", line(sku), { body: { quantity } })).body);
+export const remove = async (sku) => remember((await as("DELETE", line(sku))).body);
+export const reprice = async () => remember((await as("POST", `/v1/carts/${me.cart}/reprice`)).body);
+
+/** signIn asks the shop's own log-in for a customer's token, and merges the guest's cart into the customer's. */
+export async function signIn(name) {
+  const { body } = await call("POST", "/shop/sign-in", { body: { name } });
+  const guest = !me.name && me.cart && cart?.status === "open" ? { cart: me.cart, token: me.token } : null;
+  keep({ token: body.token, customer: body.customer_id, name: body.name, cart: null, attempt: null, merge: guest });
+  const { body: mine } = await as("GET", "/v1/carts?limit=100");
+  keep({ cart: mine.data.find((c) => c.status === "open" || c.status === "checking_out")?.id ?? null });
+  changed("who");
+  await refresh();
+  return { name: body.name, merged: Boolean(guest) };
+}
+
+// takeAlong merges a guest's cart into mine. It is noted first: what a reload cuts off goes on after it, and merging twice is
+// merging once. The guest's token proves whose cart it was, even some weeks past its end.
+async function takeAlong(guest) {
+  keep({ merge: guest });
+  try {
+    const { body: source } = await call("GET", `/v1/carts/${guest.cart}`, { token: guest.token });
+    const id = await cartFor(source.currency);
+    await as("POST", `/v1/carts/${id}/merge`, { body: { source_cart_id: guest.cart, source_token: guest.token } });
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status >= 500) throw error;
+  }
+  keep({ merge: null });
+}
+
+export function signOut() {
+  keep({ token: null, customer: null, name: null, cart: null, merge: null, attempt: null });
+  changed("who");
+  remember(null);
+}
+
+/** attempt is a checkout that was sent and not answered yet: its key, and what it says, stay until it is. */
+export const attempt = () => me.attempt ?? null;
+
+/** checkOut seals the cart as it was seen. Sent again after a lost answer, it is the same checkout, and not a second charge. */
+export async function checkOut(details) {
+  const sent = details ? { cart: me.cart, version: cart.version, key: newKey(), details } : me.attempt;
+  keep({ attempt: sent });
+  try {
+    const { body } = await as("POST", `/v1/carts/${sent.cart}/checkout`, { body: sent.details, key: sent.key, ifMatch: sent.version });
+    keep({ attempt: null });
+    return body;
+  } catch (error) {
+    if (error instanceof Problem) keep({ attempt: null }); // answered: it is a no, and the next one is another attempt
+    throw error;
+  }
+}

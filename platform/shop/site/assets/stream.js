@@ -1,0 +1,92 @@
+// A checkout as it happens.
+//
+// The server tells of each change as a server-sent event. EventSource cannot send an Authorization header, so this reads the stream
+// through fetch. Where the stream breaks, it is taken up again after the last event seen (Last-Event-ID); where none can be had,
+// the checkout is asked for with "Prefer: wait", which answers when there is news.
+
+import { pause, send } from "./api.js";
+import { as } from "./session.js";
+
+/** over says that nothing more happens by itself. */
+export const over = (checkout) => ["completed", "failed", "cancelled", "needs_attention"].includes(checkout.status);
+
+/** follow calls heard(checkout, how) with each change, until the checkout is over or the signal ends it. */
+export async function follow(id, token, heard, signal) {
+  let last = null;
+  for (let failures = 0; failures < 3; ) {
+    try {
+      const had = await listen(id, token, last, signal, (checkout, eventID) => {
+        [last, failures] = [eventID ?? last, 0];
+        heard(checkout, "stream");
+        return over(checkout);
+      });
+      if (had === "over" || signal.aborted) return;
+      if (had === "none") break;
+    } catch (error) {
+      if (signal.aborted) return;
+    }
+    failures++;
+    await pause(400 * failures, signal).catch(() => {});
+  }
+  await ask(id, heard, signal);
+}
+
+// listen reads one stream: "over" when the checkout is, "ended" when the server closed it before, "none" when there is no stream.
+async function listen(id, token, last, signal, heard) {
+  const headers = { Accept: "text/event-stream", Authorization: `Bearer ${token}`, ...(last ? { "Last-Event-ID": last } : {}) };
+  const response = await send("GET", `/v1/checkouts/${id}/stream`, { headers, signal });
+  if (!response.ok || !response.headers.get("Content-Type")?.startsWith("text/event-stream")) return "none";
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let done = false;
+  const parse = parser(({ event, data, id }) => {
+    if (event === "checkout") done = heard(JSON.parse(data), id) || done;
+  });
+  for (;;) {
+    const { value, done: ended } = await reader.read();
+    if (ended) return done ? "over" : "ended";
+    parse(value);
+    if (done) {
+      reader.cancel().catch(() => {});
+      return "over";
+    }
+  }
+}
+
+/** parser reads server-sent events (event, data, id) from text that comes in pieces. */
+export function parser(heard) {
+  let rest = "";
+  let event = { event: "message", data: [], id: null };
+  return (text) => {
+    const lines = (rest + text).split(/\r\n|\n|\r(?!$)/);
+    rest = lines.pop();
+    for (const line of lines) {
+      if (line === "") {
+        if (event.data.length > 0) heard({ ...event, data: event.data.join("\n") });
+        event = { event: "message", data: [], id: event.id };
+        continue;
+      }
+      const [, field, value] = /^([^:]*):? ?(.*)$/s.exec(line);
+      if (field === "data") event.data.push(value);
+      else if (field === "event" || field === "id") event[field] = value;
+    }
+  };
+}
+
+// ask is the other way to hear of it: each answer is held until there is something to say.
+async function ask(id, heard, signal) {
+  let seen = null;
+  while (!signal.aborted) {
+    try {
+      // While a person is at their bank, news may come from there: an answer at once, and again in a moment.
+      const { body } = await as("GET", `/v1/checkouts/${id}`, { wait: seen?.status === "requires_action" ? 0 : 10, signal });
+      if (seen?.updated_at !== body.updated_at) heard(body, "asked");
+      if (over(body)) return;
+      seen = body;
+      if (body.status !== "running") await pause(1000, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error.status === 404) throw error;
+      await pause(1500, signal).catch(() => {});
+    }
+  }
+}
