@@ -47,6 +47,7 @@ type commands struct {
 	Token tools.Token `cmd:"" help:"Print an access token, signed with the settings of the server."`
 
 	Replay tools.Replay `cmd:"" help:"Play the invoices of a file against a running server, as a shop would."`
+	Demo   tools.Demo   `cmd:"" help:"Fill the example shop of a running server, and have customers come in."`
 	Health tools.Health `cmd:"" help:"Ask a running server whether it can serve; for health checks of containers."`
 	Verify tools.Verify `cmd:"" help:"Have a running server check every promise over all data, and against the provider's own book."`
 
@@ -103,7 +104,7 @@ func main() {
 	command := kong.Parse(&commands{}, kong.Name("shopping-cart"),
 		kong.Description("A headless cart and checkout engine: a cart becomes a paid order, exactly once."),
 		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(os.Stdout, (*io.Writer)(nil)),
-		kong.BindTo(local{}, (*tools.Local)(nil)))
+		kong.BindTo(local{}, (*tools.Local)(nil)), kong.Bind(tools.Catalog(docs.Invoices)))
 	if err := command.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "shopping-cart:", err)
 		os.Exit(exitCode(err))

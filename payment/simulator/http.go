@@ -3,7 +3,6 @@ package simulator
 import (
 	"context"
 	"errors"
-	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
@@ -90,6 +89,7 @@ type Decision struct {
 //	@ID			approvePayment
 //	@Tags		simulator
 //	@Param		reference	path		string	true	"payment"
+//	@Param		return		query		string	false	"where on this server a browser goes next, a path such as /shop"
 //	@Success	200			{object}	Decision
 //	@Failure	404,409		{object}	web.Problem
 //	@Router		/simulator/payments/{reference}/approve [post]
@@ -101,6 +101,7 @@ func (s *Simulator) approve(c echo.Context) error { return s.decided(c, "approve
 //	@ID			denyPayment
 //	@Tags		simulator
 //	@Param		reference	path		string	true	"payment"
+//	@Param		return		query		string	false	"where on this server a browser goes next, a path such as /shop"
 //	@Success	200			{object}	Decision
 //	@Failure	404,409		{object}	web.Problem
 //	@Router		/simulator/payments/{reference}/deny [post]
@@ -112,11 +113,12 @@ func (s *Simulator) decided(c echo.Context, word string) error {
 		return err
 	}
 	a, err := s.confirm(c.Request().Context(), reference, word)
+	button := strings.Contains(c.Request().Header.Get(echo.HeaderAccept), echo.MIMETextHTML)
+	if button && (err == nil || errors.Is(err, errNotWaiting)) { // the page says how it stands
+		return c.Redirect(http.StatusSeeOther, next(reference, backOf(c), err == nil))
+	}
 	if err != nil {
 		return err
-	}
-	if strings.Contains(c.Request().Header.Get(echo.HeaderAccept), echo.MIMETextHTML) { // a button of the page
-		return c.Redirect(http.StatusSeeOther, s.page(reference))
 	}
 	return c.JSON(http.StatusOK, Decision{Reference: a.Reference, Status: string(a.Status)})
 }
@@ -160,16 +162,6 @@ func (s *Simulator) answer(ctx context.Context, tx pgx.Tx, a *account) error {
 	return s.queue(ctx, tx, *a, kind)
 }
 
-var bank = template.Must(template.New("bank").Parse(`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Simulated bank</title></head>
-<body><h1>Simulated bank</h1>
-<p>Payment {{.Reference}}: {{.Amount}}</p>
-{{if .Waits}}<form method="post" action="{{.Page}}/approve"><button>Approve</button></form>
-<form method="post" action="{{.Page}}/deny"><button>Deny</button></form>
-{{else}}<p>This payment is {{.Status}}. You can close this page.</p>{{end}}
-</body></html>
-`))
-
 // show is the bank's page.
 //
 //	@Summary	Show the bank's page, with its two buttons
@@ -177,6 +169,7 @@ var bank = template.Must(template.New("bank").Parse(`<!doctype html>
 //	@Tags		simulator
 //	@Produce	html
 //	@Param		reference	path		string	true	"payment"
+//	@Param		return		query		string	false	"where on this server the shopper goes back to, a path such as /shop"
 //	@Success	200			{string}	string
 //	@Failure	404			{object}	web.Problem
 //	@Router		/simulator/payments/{reference} [get]
@@ -193,11 +186,7 @@ func (s *Simulator) show(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set(echo.HeaderContentType, echo.MIMETextHTMLCharsetUTF8)
-	return bank.Execute(c.Response(), map[string]any{
-		"Reference": a.Reference, "Amount": a.total(), "Status": a.Status, "Waits": a.Status == waits,
-		"Page": s.page(a.Reference),
-	})
+	return showBank(c, a)
 }
 
 // referenceOf is the payment in the path; what cannot be one names none.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -212,6 +213,27 @@ func TestRefundsAreReported(t *testing.T) {
 	require.Equal(t, payment.Refused, answer.Status, "no more than was captured")
 }
 
+func TestBankLeadsBack(t *testing.T) {
+	t.Parallel()
+	b, c := setup(t), callFor(tokenRequiresAction, opAuthorize)
+	_, err := b.Authorize(t.Context(), c)
+	require.NoError(t, err)
+	page, back := "/simulator/payments/"+c.Reference, "?return=%2Fshop%2Fcheckouts%2F1"
+	for _, elsewhere := range []string{"https://evil.example/", "//evil.example", `/\evil.example`, "/%5Cevil.example", "shop", "javascript:alert(1)", "/a\nb", "///evil.example", "/\t/evil.example"} {
+		require.NotContains(t, b.send("GET", page+"?return="+url.QueryEscape(elsewhere), "").Body.String(), "return=", elsewhere)
+	}
+	require.Contains(t, b.send("GET", page+back, "").Body.String(), page+"/approve"+back)
+	to := b.send("POST", page+"/deny"+back, "", "Accept", "text/html")
+	require.Equal(t, 303, to.Code)
+	require.Equal(t, "/shop/checkouts/1", to.Header().Get("Location"))
+	to = b.send("POST", page+"/approve"+back, "", "Accept", "text/html") // a button of a page that was left open
+	require.Equal(t, page+back, to.Header().Get("Location"), "it is shown how the payment stands")
+	shown := b.send("GET", page+back, "")
+	require.Contains(t, shown.Body.String(), `href="/shop/checkouts/1"`)
+	require.NotContains(t, shown.Body.String(), "<button")
+	require.Equal(t, "no-store", shown.Header().Get("Cache-Control"))
+}
+
 func TestLatencyEndsWithTheCaller(t *testing.T) {
 	t.Parallel()
 	s := New(Config{SlowFor: time.Hour})
@@ -233,12 +255,13 @@ func TestBank(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "https://shop.example"+page, answer.NextAction.URL)
 	require.Contains(t, b.send("GET", page, "").Body.String(), "19.99 GBP")
+	require.Contains(t, b.send("GET", page, "").Body.String(), "<button")
 
 	require.Equal(t, 200, b.send("POST", page+"/approve", "").Code)
 	require.Equal(t, 200, b.send("POST", page+"/approve", "").Code, "said twice is said once")
 	require.Equal(t, 409, b.send("POST", page+"/deny", "").Code)
 	require.Equal(t, 303, b.send("POST", page+"/approve", "", "Accept", "text/html").Code)
-	require.NotContains(t, b.send("GET", page, "").Body.String(), "<button>")
+	require.NotContains(t, b.send("GET", page, "").Body.String(), "<button")
 	require.Len(t, b.read(t, "?reference="+c.Reference).Data, 1)
 
 	r := b.next(t)
