@@ -7,8 +7,8 @@
 import { pause, send } from "./api.js";
 import { as } from "./session.js";
 
-/** over says that nothing more happens by itself. */
-export const over = (checkout) => ["completed", "failed", "cancelled", "needs_attention"].includes(checkout.status);
+/** over says that nothing more happens. A checkout that needs attention is not over: a person will say how it ends. */
+export const over = (checkout) => ["completed", "failed", "cancelled"].includes(checkout.status);
 
 /** follow calls heard(checkout, how) with each change, until the checkout is over or the signal ends it. */
 export async function follow(id, token, heard, signal) {
@@ -35,6 +35,7 @@ export async function follow(id, token, heard, signal) {
 async function listen(id, token, last, signal, heard) {
   const headers = { Accept: "text/event-stream", Authorization: `Bearer ${token}`, ...(last ? { "Last-Event-ID": last } : {}) };
   const response = await send("GET", `/v1/checkouts/${id}/stream`, { headers, signal });
+  if (response.status === 204) return "over"; // and nothing is new
   if (!response.ok || !response.headers.get("Content-Type")?.startsWith("text/event-stream")) return "none";
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let done = false;

@@ -62,7 +62,7 @@ function draw(card, checkout, go) {
     case "needs_attention":
       return show(card, symbol("wait"), h("h1", {}, "A person has to look at this"),
         h("p", {}, "The payment is in doubt, and nobody guesses with your money. Whoever runs the shop sees it in their console; this page tells you when it is settled."),
-        h("p", { class: "actions" }, h("button", { class: "button quiet", onclick: () => go(location.pathname, { replace: true }) }, "Look again")));
+        h("p", { class: "actions" }, h("a", { class: "button quiet", href: "/shop" }, "Go on shopping")));
     case "cancelled":
     case "failed": {
       const [heading, text] = failures[checkout.failure?.code ?? "cancelled"] ?? ["That did not work", checkout.failure?.detail];
