@@ -86,8 +86,14 @@ type page struct {
 // publicName is not what a browser trusts more than others, so that the page is held to what it would be held to in public.
 const publicName = "shop.example"
 
-// visits opens a page of the site in a browser of its own.
+// visits opens Swagger UI in a browser of its own.
 func (s *site) visits(t *testing.T, path string) *page {
+	t.Helper()
+	return s.browses(t, path, ".opblock")
+}
+
+// browses opens a page of the site in a browser of its own, and waits until it shows what is selected.
+func (s *site) browses(t *testing.T, path, selected string) *page {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(t)), chromedp.NoSandbox,
 		chromedp.DisableGPU, chromedp.UserDataDir(profile(t)), chromedp.WindowSize(1000, 800),
@@ -102,7 +108,7 @@ func (s *site) visits(t *testing.T, path string) *page {
 	p := &page{T: t, ctx: ctx}
 	chromedp.ListenTarget(ctx, p.listens)
 	p.do(log.Enable(), network.Enable(), chromedp.Navigate(strings.Replace(s.base, "127.0.0.1", publicName, 1)+path),
-		chromedp.WaitVisible(".opblock", chromedp.ByQuery))
+		chromedp.WaitVisible(selected, chromedp.ByQuery))
 	return p
 }
 
@@ -110,7 +116,7 @@ func (s *site) visits(t *testing.T, path string) *page {
 // may take more than one try to remove.
 func profile(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "swagger-ui-")
+	dir, err := os.MkdirTemp("", "browser-")
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.Eventually(t, func() bool { return os.RemoveAll(dir) == nil }, patience, 50*time.Millisecond)

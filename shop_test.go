@@ -1,0 +1,285 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/order"
+	"shopping-cart/platform/config"
+	"shopping-cart/platform/shop"
+)
+
+func withShop(_ testing.TB, c *config.Config) { c.Shop = "true" }
+
+// TestShop walks the storefront as a visitor does, with nothing but a browser.
+func TestShop(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes a browser some seconds")
+	}
+	s := open(t, oneDatabase, withShop)
+	s.shelves(t)
+	p := s.strolls(t, "/shop")
+	for _, step := range []struct {
+		name string
+		walk func(*stroll)
+	}{
+		{"Looking", (*stroll).looking}, {"TheCartSurvivesAReload", (*stroll).survives}, {"SigningInTakesTheCartAlong", (*stroll).signingIn},
+		{"ADeclinedCard", (*stroll).declined}, {"ThreeDSecure", (*stroll).threeDSecure}, {"DeniedAtTheBank", (*stroll).denied},
+		{"Cancelling", (*stroll).cancelling}, {"AChangedPrice", (*stroll).changedPrice}, {"SoldOutMeanwhile", (*stroll).soldOut},
+		{"AnAttemptCutOffIsSentAgain", (*stroll).cutOff}, {"ASessionThatEnded", (*stroll).ended},
+	} {
+		if !t.Run(step.name, func(t *testing.T) { p.T = t; step.walk(p) }) {
+			return // each goes on where the one before ended
+		}
+	}
+	p.T = t
+	require.Empty(t, p.complaints(), "the browser complains")
+}
+
+// shelves are filled with what the walk needs.
+func (s *site) shelves(t *testing.T) {
+	t.Helper()
+	for i, name := range []string{
+		"Union flag hot water bottle", "Victorian sewing box", "Red retrospot umbrella", "Woodland bird ornament", "Alarm clock bakelike green",
+		"White metal lantern", "Children's circus parade mug", "Cream cupid hearts coat hanger",
+	} {
+		sku := fmt.Sprintf("840%02d", i)
+		body := map[string]any{"name": name, "price": gbp(int64(195 + 160*i))}
+		require.Equal(t, http.StatusCreated, s.send(t, http.MethodPut, "/v1/products/"+sku, s.admin, body).StatusCode)
+		s.stocks(t, sku, 500)
+	}
+	s.stocks(t, scarceSKU, 3)
+}
+
+const (
+	mugSKU     = "84006"
+	lanternSKU = "84005"
+	scarceSKU  = "84002" // the umbrella
+)
+
+func (p *stroll) looking() {
+	p.sees("main h1", "Small things")
+	p.counts(".card", 8)
+	p.looksGood("products")
+	p.types("input[type=search]", "lantern")
+	p.sees(".lede h1", "lantern")
+	p.counts(".card", 1)
+	p.press(".card h2 a")
+	p.sees(".product h1", "White metal lantern")
+	p.looksGood("product")
+	p.types("#quantity", "2")
+	p.press(".product .buy")
+	p.sees(".badge", "2")
+	p.types("input[type=search]", "nothing is called that")
+	p.sees(".empty", "A shorter word")
+	p.goes("/shop/products/NONE")
+	p.sees("h1", "There is nothing here")
+	p.forgives(404)
+}
+
+func (p *stroll) survives() {
+	p.goes("/shop/cart")
+	p.sees(".lines .what", "White metal lantern")
+	p.press("#line-0-more")
+	p.sees(".badge", "3")
+	p.reloads()
+	p.sees(".badge", "3")
+	p.sees(".totals dd.total", "£29.85")
+	p.sees(".timeline", "cart.quantity_changed")
+	p.looksGood("cart")
+}
+
+func (p *stroll) signingIn() {
+	ada := as[shop.SignedIn](p, p.plainly(p.T, "Ada"), http.StatusOK)
+	before := shopper{site: p.site, token: ada.Token}
+	before.fills(p, mugSKU)
+	p.press(".who a[href='/shop/sign-in']")
+	p.sees("h1", "Sign in")
+	p.looksGood("sign-in")
+	p.types("#name", "  ada ")
+	p.press("form.form button")
+	p.sees(".who .name", "ada")
+	p.sees(".badge", "4") // three lanterns that came along, and the mug that was there
+	require.Len(p, get[list[cartView]](p, p.site, "/v1/carts", ada.Token).Data, 1)
+}
+
+func (p *stroll) declined() {
+	p.pays("sim_declined")
+	p.sees(".progress h1", "The card was declined")
+	p.sees(".steps", "payment.undo")
+	p.looksGood("declined")
+	p.press(".actions .button")
+	p.sees("button.large", "Pay £41.40") // the cart is as it was
+	p.looksGood("checkout")
+}
+
+func (p *stroll) threeDSecure() {
+	p.pays("sim_requires_action")
+	p.sees(".progress h1", "Your bank wants to know")
+	p.looksGood("bank-asks")
+	p.press(".progress a.button")
+	p.sees("h1", "Is this you?")
+	p.sees(".amount", "41.40 GBP")
+	p.looksGood("bank")
+	p.press("button.yes")
+	p.sees(".progress h1", "Thank you. It is yours.")
+	p.sees(".timeline", "payment.captured")
+	p.looksGood("thank-you")
+	p.press(".progress .button")
+	p.sees(".orderhead h1", "Order ")
+	p.sees(".orderhead .pill", "Paid")
+	p.sees(".badge", "0")
+	p.looksGood("order")
+}
+
+func (p *stroll) denied() {
+	p.buys(mugSKU)
+	p.pays("sim_requires_action")
+	p.sees(".progress h1", "Your bank wants to know")
+	p.reloads() // and it still does
+	p.press(".progress a.button")
+	p.sees("h1", "Is this you?")
+	p.press("button.no")
+	p.sees(".progress h1", "You said no at your bank")
+	p.pays("sim_timeout_applied") // charged, and its answer lost
+	p.sees(".progress h1", "Thank you. It is yours.")
+	p.sees(".steps", "attempts")
+}
+
+func (p *stroll) cancelling() {
+	p.goes("/shop/orders")
+	p.counts(".orders li", 2)
+	p.looksGood("orders")
+	p.press(".orders a")
+	p.sees(".cancel summary", "Cancel this order")
+	p.press(".cancel summary")
+	p.press(".cancel .button.danger")
+	p.sees(".orderhead .pill", "Cancelled")
+	p.sees(".notice.good", "Your money is back")
+	p.sees(".notice.good", "£11.55")
+	p.looksGood("cancelled")
+	done := get[list[orderView]](p, p.site, "/v1/admin/orders?status="+string(order.StatusCancelled), p.admin)
+	require.Len(p, done.Data, 1)
+	require.Equal(p, int64(1155), done.Data[0].Refunded.Amount)
+}
+
+func (p *stroll) changedPrice() {
+	p.buys(lanternSKU)
+	p.goes("/shop/checkout")
+	p.sees("button.large", "Pay £9.95")
+	require.Equal(p, http.StatusOK, p.send(p, http.MethodPut, "/v1/products/"+lanternSKU, p.admin,
+		map[string]any{"name": "White metal lantern", "price": gbp(1095)}).StatusCode)
+	p.press("button.large")
+	p.sees(".notice", "Prices have changed")
+	p.sees(".notice", "£10.95")
+	p.forgives(409)
+	p.looksGood("price-changed")
+	p.press(".notice .button")
+	p.sees("button.large", "Pay £10.95")
+	p.press("button.large")
+	p.sees(".progress h1", "Thank you. It is yours.")
+}
+
+func (p *stroll) soldOut() {
+	p.buys(scarceSKU)
+	p.goes("/shop/cart")
+	p.types("#line-0", "3\t")
+	p.sees(".badge", "3")
+	p.stocks(p, scarceSKU, 2) // somebody was faster
+	p.pays("sim_ok")
+	p.sees(".progress h1", "Somebody was faster")
+	p.sees(".shortages", "2 left")
+	p.looksGood("out-of-stock")
+	p.press(".shortages .button")
+	p.sees("button.large", "Pay £10.30")
+	p.press("button.large")
+	p.sees(".progress h1", "Thank you. It is yours.")
+}
+
+// cutOff: a browser that goes away before the answer sends the very attempt again, and there is one order.
+func (p *stroll) cutOff() {
+	p.buys(mugSKU)
+	orders := len(get[list[orderView]](p, p.site, "/v1/admin/orders", p.admin).Data)
+	p.goes("/shop/checkout")
+	p.sees("button.large", "Pay ")
+	p.evaluates(`(() => { const real = fetch; window.fetch = (...of) => String(of[0]).endsWith("/checkout") ? real(...of).then(() => new Promise(() => {})) : real(...of); })()`)
+	p.press("button.large")
+	until(p, "the checkout was begun", func() bool {
+		return len(get[list[orderView]](p, p.site, "/v1/admin/orders", p.admin).Data) == orders+1
+	})
+	p.goes("/shop/checkout")
+	p.sees(".progress h1", "Thank you. It is yours.")
+	require.Len(p, get[list[orderView]](p, p.site, "/v1/admin/orders", p.admin).Data, orders+1)
+}
+
+// ended: a token that is not taken any more makes way for another guest.
+func (p *stroll) ended() {
+	p.evaluates(`localStorage.setItem("thimble", JSON.stringify({...JSON.parse(localStorage.thimble), token: "x.y.z", cart: null}))`)
+	p.goes("/shop/orders")
+	p.sees("h1", "That did not work")
+	p.forgives(401)
+	p.press("main .button")
+	p.sees(".empty", "There are none yet")
+	p.sees(".who", "Sign in")
+}
+
+// plainly asks the shop's log-in as its page does. It is no route of the API, and so not in its document.
+func (s *site) plainly(t testing.TB, name string) answer {
+	t.Helper()
+	a, err := s.ask(t.Context(), http.MethodPost, "/shop/sign-in", "", map[string]any{"name": name})
+	require.NoError(t, err)
+	return a
+}
+
+func TestShopOverHTTP(t *testing.T) {
+	t.Parallel()
+	ask := func(s *site, method, path string, headers ...string) answer {
+		a, err := s.ask(t.Context(), method, path, "", nil, headers...)
+		require.NoError(t, err)
+		return a
+	}
+	t.Run("On", func(t *testing.T) {
+		t.Parallel()
+		s := open(t, oneDatabase, withShop)
+		for _, path := range []string{"/", "/shop", "/shop/cart", "/shop/products/84006", "/shop/orders/" + uuid.NewString()} {
+			a := ask(s, http.MethodGet, path)
+			require.Equal(t, http.StatusOK, a.StatusCode, path)
+			require.Equal(t, "text/html; charset=utf-8", a.Header.Get("Content-Type"), path)
+			policy := a.Header.Get("Content-Security-Policy")
+			require.NotContains(t, policy, "unsafe")
+			require.Contains(t, policy, "require-trusted-types-for 'script'")
+		}
+		for path, kind := range map[string]string{"main.js": "text/javascript", "pages/cart.js": "text/javascript", "shop.css": "text/css", "figtree.woff2": "font/woff2"} {
+			a := ask(s, http.MethodGet, "/shop/assets/"+path)
+			require.Equal(t, http.StatusOK, a.StatusCode, path)
+			require.Contains(t, a.Header.Get("Content-Type"), kind, path)
+			require.Equal(t, http.StatusNotModified, ask(s, http.MethodGet, "/shop/assets/"+path, "If-None-Match", a.Header.Get("ETag")).StatusCode)
+		}
+		for _, path := range []string{"/shop/assets/none.js", "/shop/assets/", "/shop/assets/../index.html", "/shop/assets/..%2findex.html", "/shop.css"} {
+			require.Equal(t, http.StatusNotFound, ask(s, http.MethodGet, path).StatusCode, path)
+		}
+		in := s.plainly(t, "  Grace   HOPPER ")
+		who := as[shop.SignedIn](t, in, http.StatusOK)
+		require.Equal(t, "no-store", in.Header.Get("Cache-Control"))
+		require.Equal(t, "Grace HOPPER", who.Name)
+		require.Equal(t, "shop:grace hopper", who.CustomerID, "a customer of this log-in, and of no other")
+		refuses(t, s.send(t, http.MethodGet, "/v1/admin/sagas", who.Token, nil), http.StatusForbidden, "forbidden")
+		for _, name := range []string{"", "   ", "a\u0007", strings.Repeat("x", 41)} {
+			refuses(t, s.plainly(t, name), http.StatusUnprocessableEntity, "validation_failed")
+		}
+	})
+	t.Run("Off", func(t *testing.T) {
+		t.Parallel()
+		s := open(t, oneDatabase)
+		for _, path := range []string{"/", "/shop", "/shop/", "/shop/cart", "/shop/assets/main.js"} {
+			refuses(t, ask(s, http.MethodGet, path), http.StatusNotFound, "not_found")
+		}
+		refuses(t, s.plainly(t, "Ada"), http.StatusNotFound, "not_found")
+	})
+}
