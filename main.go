@@ -478,11 +478,14 @@ func greet(w io.Writer, settings config.Config, address net.Addr) {
 			where = absolute
 		}
 	}
-	storefront := ""
+	pages := ""
 	if settings.ShopOn() {
-		storefront = fmt.Sprintf("  shop     %s/shop (%s demo fills it)\n", base, self())
+		pages = fmt.Sprintf("  shop     %s/shop (%s demo fills it)\n", base, self())
 	}
-	fmt.Fprintf(w, "shopping-cart is ready\n%s  API      %s/swagger\n  data     %s\n  operator %s token --admin\n", storefront, base, where, self())
+	if settings.Console {
+		pages += "  console  " + base + console.Path + "\n"
+	}
+	fmt.Fprintf(w, "shopping-cart is ready\n%s  API      %s/swagger\n  data     %s\n  operator %s token --admin\n", pages, base, where, self())
 }
 
 // self is how this program is called.

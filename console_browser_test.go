@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/config"
+	"shopping-cart/saga"
+)
+
+var shots = flag.String("shots", "", "folder for a picture of every page of the console")
+
+// TestConsoleInABrowser walks through every page, light and dark, at a desk and on a phone: no page is wider than the screen, none
+// makes the browser complain, and axe-core finds nothing serious. Then an operator frees a checkout.
+func TestConsoleInABrowser(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes a browser some seconds")
+	}
+	s := open(t, databaseEach, func(_ testing.TB, c *config.Config) {
+		c.PaymentTimeout, c.StepDeadline = 200*time.Millisecond, time.Second
+	})
+	pages, stuck := s.hasAStory(t)
+	p := s.browses(t, "/console/sign-in")
+	axe, err := os.ReadFile(filepath.Join("testdata", "axe-core", "axe.min.js"))
+	require.NoError(t, err)
+	for _, look := range []string{"light-desktop", "light-phone", "dark-desktop", "dark-phone"} {
+		p.looks(look)
+		p.opens(s, "/console/sign-in")
+		p.judges(string(axe), "sign-in-"+look)
+	}
+	p.do(chromedp.SetValue("#token", s.admin, chromedp.ByQuery))
+	p.press("button.primary")
+	p.do(chromedp.WaitVisible(".figures", chromedp.ByQuery))
+	for _, look := range []string{"light-desktop", "light-phone", "dark-desktop", "dark-phone"} {
+		p.looks(look)
+		for _, one := range pages {
+			p.opens(s, one[1])
+			p.judges(string(axe), one[0]+"-"+look)
+		}
+	}
+	p.looks("light-desktop")
+	p.frees(s, stuck)
+	require.Empty(t, p.complaints(), "the browser complains")
+}
+
+// hasAStory makes what the pages are about, and gives their names and addresses.
+func (s *site) hasAStory(t *testing.T) (pages [][2]string, stuck doubt) {
+	t.Helper()
+	ada, sku := s.shopper(t), s.sells(t, 1999)
+	s.stocks(t, sku, 100)
+	done := as[checkoutView](t, ada.checksOut(t, ada.fills(t, sku), "sim_timeout_applied", waiting), http.StatusCreated)
+	for range 3 {
+		as[checkoutView](t, ada.checksOut(t, ada.fills(t, sku), "sim_ok", waiting), http.StatusCreated)
+	}
+	declined := refuses(t, ada.checksOut(t, ada.fills(t, sku), "sim_capture_fails", waiting), http.StatusPaymentRequired, "capture_refused")
+	asked := ada.asksForAction(t, ada.fills(t, sku), "sim_requires_action")
+	require.Equal(t, http.StatusOK, s.bank(t, *asked.PaymentID, "approve").StatusCode)
+	ada.reaches(t, asked.ID, saga.Completed)
+	ada.asksForAction(t, ada.fills(t, sku), "sim_requires_action")
+	stuck = s.doubts(t, sku, "capture")
+	s.parksOne(t, done)
+	hooks := get[list[struct{ ID string }]](t, s, "/v1/admin/webhooks", s.admin).Data
+	require.NotEmpty(t, hooks)
+	return [][2]string{
+		{"overview", "/console"}, {"sagas", "/console/sagas"}, {"sagas-none", "/console/sagas?status=cancelled"},
+		{"saga", "/console/sagas/" + done.ID.String()}, {"saga-undone", "/console/sagas/" + declined.CheckoutID.String()},
+		{"saga-stuck", "/console/sagas/" + stuck.ID.String()}, {"streams", "/console/streams"},
+		{"stream-cart", "/console/streams/cart/" + done.CartID.String()}, {"stream-payment", "/console/streams/payment/" + done.PaymentID.String()},
+		{"timeline", "/console/orders/" + done.OrderID.String()}, {"parked", "/console/parked"}, {"webhooks", "/console/webhooks"},
+		{"webhook", "/console/webhooks/" + url.PathEscape(hooks[0].ID)}, {"readers", "/console/readers"},
+		{"reconciliation", "/console/reconciliation"}, {"findings", "/console/reconciliation?look=1"},
+	}, stuck
+}
+
+// parksOne parks an event of an order, as if sales could not be counted.
+func (s *site) parksOne(t *testing.T, done checkoutView) {
+	t.Helper()
+	s.exec(t, "orders", fmt.Sprintf(`insert into orders.parked (id, reader, stream, version, attempts, error, parked_at, next_at)
+		select '01920000-0000-7000-8000-000000000001', 'daily_sales', stream, version, 7, 'apply order.confirmed: numeric field overflow', now() - interval '42 minutes',
+			now() + interval '1 day' from orders.events where stream = '%s' and type = 'order.confirmed'`, done.OrderID))
+	t.Cleanup(func() { s.exec(t, "orders", `delete from orders.parked`) })
+}
+
+// browses opens a page of the console in a browser of its own.
+func (s *site) browses(t *testing.T, path string) *page {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(t)), chromedp.NoSandbox,
+		chromedp.DisableGPU, chromedp.UserDataDir(profile(t)), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("host-resolver-rules", "MAP "+publicName+" 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"))
+	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(stop)
+	ctx, leave := chromedp.NewContext(ctx)
+	t.Cleanup(leave)
+	ctx, end := context.WithTimeout(ctx, 10*patience) // browsers are slow when much else runs
+	t.Cleanup(end)
+	p := &page{T: t, ctx: ctx}
+	chromedp.ListenTarget(ctx, p.listens)
+	p.do(log.Enable(), network.Enable())
+	p.opens(s, path)
+	return p
+}
+
+func (p *page) opens(s *site, path string) {
+	p.Helper()
+	p.do(chromedp.Navigate(strings.Replace(s.base, "127.0.0.1", publicName, 1)+path), chromedp.WaitVisible("main h1", chromedp.ByQuery))
+}
+
+// awaited has the browser wait for what a script promises.
+func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
+
+// looks sets the colours and the width, such as "dark-phone".
+func (p *page) looks(like string) {
+	p.Helper()
+	colours, width, _ := strings.Cut(like, "-")
+	size := map[string]int64{"desktop": 1280, "phone": 390}[width]
+	p.do(emulation.SetDeviceMetricsOverride(size, 844, 1, width == "phone"),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
+			{Name: "prefers-color-scheme", Value: colours}, {Name: "prefers-reduced-motion", Value: "reduce"}}))
+}
+
+// judges has axe-core look at the page, checks that it is no wider than the screen, and takes its picture.
+func (p *page) judges(axe, name string) {
+	p.Helper()
+	if *shots != "" {
+		p.pictures(name)
+	}
+	var wide, said string
+	p.do(chromedp.Evaluate(`(() => { const room = document.documentElement.clientWidth;
+		return [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > room + 1 && !e.closest(".unseen, thead"))
+			.slice(0, 3).map(e => e.outerHTML.slice(0, 120)).join("\n") })()`, &wide))
+	require.Empty(p, wide, "%s is wider than the screen", name)
+	p.do(chromedp.Evaluate(axe+"; true", nil), chromedp.Evaluate(`axe.run(document).then(found => JSON.stringify(found.violations.map(v =>
+		({id: v.id, impact: v.impact, nodes: v.nodes.slice(0, 3).map(n => n.html.slice(0, 200) + " — " + n.failureSummary)}))))`, &said, awaited))
+	var found []struct {
+		ID, Impact string
+		Nodes      []string
+	}
+	require.NoError(p, json.Unmarshal([]byte(said), &found))
+	for _, v := range found {
+		require.NotContains(p, []string{"serious", "critical"}, v.Impact, "%s: %s %v", name, v.ID, v.Nodes)
+	}
+}
+
+func (p *page) pictures(name string) {
+	p.Helper()
+	var picture []byte
+	p.do(chromedp.FullScreenshot(&picture, 100))
+	require.NoError(p, os.WriteFile(filepath.Join(*shots, "console-"+name+".png"), picture, 0o644))
+}
+
+// frees settles the checkout that needs attention, as an operator would who has a keyboard and nothing else to go by.
+func (p *page) frees(s *site, d doubt) {
+	p.Helper()
+	p.opens(s, "/console")
+	p.press(`.figures a[href$="status=needs_attention"]`)
+	p.do(chromedp.WaitVisible(`a[href$="`+d.ID.String()+`"]`, chromedp.ByQuery))
+	p.press(`a[href$="` + d.ID.String() + `"]`)
+	p.do(chromedp.WaitVisible("#settle-reason", chromedp.ByQuery))
+	p.press(`input[name=outcome][value=captured]`)
+	p.types("#settle-reason", "Their support says so, case 4711.")
+	p.press(`form[action$="/settle"] button`)
+	p.do(chromedp.WaitVisible(".said.good", chromedp.ByQuery))
+	d.isAnOrder(p.T)
+	p.do(chromedp.Poll(`document.body.innerText.includes("case 4711")`, nil)) // it comes by itself
+	d.provider(p.T, "back")
+	d.ends(p.T, saga.Completed, "authorize", "capture")
+	p.do(chromedp.Poll(`document.querySelector(".headline .chip").innerText === "completed"`, nil))
+	if *shots != "" {
+		p.pictures("saga-settled-light-desktop")
+	}
+}

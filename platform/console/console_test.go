@@ -1,0 +1,67 @@
+package console
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestOnlyPathsOfTheConsoleAreGoneBackTo(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{"/console", "/console/sagas?status=failed", "/console/streams/cart/x"} {
+		require.Equal(t, good, within(good))
+	}
+	for _, bad := range []string{
+		"", "/", "/v1/carts", "//evil.example/console", "https://evil.example/console", "/consoles", "/console\\evil", "javascript:alert(1)",
+		"/console/sign-in", "/console/sign-out", "/console\r\nSet-Cookie: a=b",
+	} {
+		require.Equal(t, Path, within(bad), bad)
+	}
+}
+
+func TestChanges(t *testing.T) {
+	t.Parallel()
+	before := json.RawMessage(`{"status":"open","items":[{"sku":"A","quantity":1}],"note":"x","total":9007199254740991}`)
+	after := json.RawMessage(`{"status":"closed","items":[{"sku":"A","quantity":2},{"sku":"B","quantity":1}],"total":9007199254740990}`)
+	require.Equal(t, []change{
+		{"items[0].quantity", "1", "2"}, {"items[1].quantity", "", "1"}, {"items[1].sku", "", "B"}, {"note", "x", ""},
+		{"status", "open", "closed"}, {"total", "9007199254740991", "9007199254740990"},
+	}, changes(before, after))
+	require.Len(t, changes(nil, before), 5)
+	require.Empty(t, changes(after, after))
+	require.Empty(t, changes(nil, json.RawMessage("null")))
+}
+
+func TestWordsForPeople(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "1,234,567", count(1234567))
+	require.Equal(t, "-1,234", count(-1234))
+	require.Equal(t, "999", count(999))
+	for d, text := range map[time.Duration]string{
+		0: "0 ms", 12 * time.Millisecond: "12 ms", 1500 * time.Millisecond: "1.5 s", 59 * time.Second: "59 s", 61 * time.Second: "1 min",
+		25*time.Hour + time.Minute: "25 h 1 min", 72 * time.Hour: "3 days",
+	} {
+		require.Equal(t, text, took(d))
+	}
+	require.Equal(t, "…2e3f4a5b", short("019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"))
+	require.Equal(t, "operator", short("operator"))
+}
+
+func TestAScaleEndsInARoundNumber(t *testing.T) {
+	t.Parallel()
+	for most, top := range map[float64]float64{0: 1, 1: 1, 3: 4, 7: 10, 41: 50, 120: 200, 0.03: 0.04} {
+		require.InDelta(t, top, ceiling(most), 1e-9)
+	}
+}
+
+func TestAFormTokenIsOfOneOperatorsToken(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, formToken("a.b.c"), formToken("a.b.c"))
+	require.NotEqual(t, formToken("a.b.c"), formToken("a.b.d"))
+	require.True(t, isToken("eyJ.x-_9.Z"))
+	for _, bad := range []string{"", "a.b", "a.b.c;d", "a.b.c d", "a.b.ü"} {
+		require.False(t, isToken(bad), bad)
+	}
+}
