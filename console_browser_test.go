@@ -34,9 +34,9 @@ func TestConsoleInABrowser(t *testing.T) {
 		t.Skip("it takes a browser some seconds")
 	}
 	s := open(t, databaseEach, func(_ testing.TB, c *config.Config) {
-		c.PaymentTimeout, c.StepDeadline = 200*time.Millisecond, time.Second
+		c.PaymentTimeout, c.StepDeadline, c.PaymentActionTTL = 200*time.Millisecond, time.Second, time.Hour
 	})
-	pages, stuck := s.hasAStory(t)
+	pages, stuck, waits := s.hasAStory(t)
 	p := s.browses(t, "/console/sign-in")
 	axe, err := os.ReadFile(filepath.Join("testdata", "axe-core", "axe.min.js"))
 	require.NoError(t, err)
@@ -57,11 +57,13 @@ func TestConsoleInABrowser(t *testing.T) {
 	}
 	p.looks("light-desktop")
 	p.frees(s, stuck)
+	s.exec(t, "orders", `delete from orders.parked`)
+	as[checkoutView](t, shopper{s, s.admin, stuck.ada.id}.cancels(t, waits.ID, "Prefer", waiting), http.StatusOK)
 	require.Empty(t, p.complaints(), "the browser complains")
 }
 
 // hasAStory makes what the pages are about, and gives their names and addresses.
-func (s *site) hasAStory(t *testing.T) (pages [][2]string, stuck doubt) {
+func (s *site) hasAStory(t *testing.T) (pages [][2]string, stuck doubt, waits checkoutView) {
 	t.Helper()
 	ada, sku := s.shopper(t), s.sells(t, 1999)
 	s.stocks(t, sku, 100)
@@ -73,20 +75,20 @@ func (s *site) hasAStory(t *testing.T) (pages [][2]string, stuck doubt) {
 	asked := ada.asksForAction(t, ada.fills(t, sku), "sim_requires_action")
 	require.Equal(t, http.StatusOK, s.bank(t, *asked.PaymentID, "approve").StatusCode)
 	ada.reaches(t, asked.ID, saga.Completed)
-	ada.asksForAction(t, ada.fills(t, sku), "sim_requires_action")
+	waits = ada.asksForAction(t, ada.fills(t, sku), "sim_requires_action")
 	stuck = s.doubts(t, sku, "capture")
 	s.parksOne(t, done)
 	hooks := get[list[struct{ ID string }]](t, s, "/v1/admin/webhooks", s.admin).Data
 	require.NotEmpty(t, hooks)
 	return [][2]string{
 		{"overview", "/console"}, {"sagas", "/console/sagas"}, {"sagas-none", "/console/sagas?status=cancelled"},
-		{"saga", "/console/sagas/" + done.ID.String()}, {"saga-undone", "/console/sagas/" + declined.CheckoutID.String()},
+		{"saga", "/console/sagas/" + done.ID.String()}, {"saga-bank", "/console/sagas/" + waits.ID.String()}, {"saga-undone", "/console/sagas/" + declined.CheckoutID.String()},
 		{"saga-stuck", "/console/sagas/" + stuck.ID.String()}, {"streams", "/console/streams"},
 		{"stream-cart", "/console/streams/cart/" + done.CartID.String()}, {"stream-payment", "/console/streams/payment/" + done.PaymentID.String()},
 		{"timeline", "/console/orders/" + done.OrderID.String()}, {"parked", "/console/parked"}, {"webhooks", "/console/webhooks"},
 		{"webhook", "/console/webhooks/" + url.PathEscape(hooks[0].ID)}, {"readers", "/console/readers"},
 		{"reconciliation", "/console/reconciliation"}, {"findings", "/console/reconciliation?look=1"},
-	}, stuck
+	}, stuck, waits
 }
 
 // parksOne parks an event of an order, as if sales could not be counted.
@@ -95,7 +97,6 @@ func (s *site) parksOne(t *testing.T, done checkoutView) {
 	s.exec(t, "orders", fmt.Sprintf(`insert into orders.parked (id, reader, stream, version, attempts, error, parked_at, next_at)
 		select '01920000-0000-7000-8000-000000000001', 'daily_sales', stream, version, 7, 'apply order.confirmed: numeric field overflow', now() - interval '42 minutes',
 			now() + interval '1 day' from orders.events where stream = '%s' and type = 'order.confirmed'`, done.OrderID))
-	t.Cleanup(func() { s.exec(t, "orders", `delete from orders.parked`) })
 }
 
 // browses opens a page of the console in a browser of its own.

@@ -149,7 +149,9 @@ func (p *page) listens(event any) {
 			p.complains(e.Args[0].Value.String())
 		}
 	case *network.EventLoadingFailed:
-		p.complains(e.ErrorText)
+		if !e.Canceled { // a page that was left asks no more
+			p.complains(e.ErrorText)
+		}
 	case *network.EventResponseReceived:
 		if e.Response.Status >= 400 {
 			p.complains(strconv.Itoa(int(e.Response.Status)), e.Response.URL)

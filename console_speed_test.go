@@ -1,0 +1,76 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var consoleEvents = flag.Int("console-events", 0, "length of the store that TestConsoleSpeed fills, such as 1000000 events; 0: it is left out")
+
+// TestConsoleSpeed measures every page of the console on a long store: -console-events=1000000 -v.
+func TestConsoleSpeed(t *testing.T) {
+	if *consoleEvents == 0 {
+		t.Skip("it takes minutes to fill a long store")
+	}
+	s := open(t, oneDatabase)
+	ada, sku := s.shopper(t), s.sells(t, 1999)
+	done := as[checkoutView](t, ada.checksOut(t, ada.fills(t, sku), "sim_ok", waiting), http.StatusCreated)
+	bought := get[orderView](t, s, "/v1/orders/"+done.OrderID.String(), s.admin)
+	s.copies(t, done, *consoleEvents)
+	o := s.operator(t)
+	o.signsIn(t, s.admin, "/console")
+	for _, path := range []string{
+		"/console", "/console/sagas", "/console/sagas?status=unfinished", "/console/sagas?status=needs_attention", "/console/sagas?status=failed",
+		"/console/sagas?status=completed&older_than=86400", "/console/sagas?type=refund", "/console/sagas?customer=" + bought.CustomerID,
+		"/console/sagas?customer=nobody", "/console/sagas?number=" + bought.Number, "/console/sagas/" + done.ID.String(),
+		"/console/streams?q=" + done.OrderID.String(), "/console/streams/cart/" + done.CartID.String(), "/console/orders/" + done.OrderID.String(),
+		"/console/parked", "/console/webhooks", "/console/readers", "/console/reconciliation",
+	} {
+		var times []time.Duration
+		for range 60 {
+			begin := time.Now()
+			o.sees(t, path)
+			times = append(times, time.Since(begin))
+		}
+		warm := slices.Sorted(slices.Values(times[10:]))
+		t.Logf("%-60s p50 %8s  p95 %8s", strings.ReplaceAll(path, done.ID.String(), "{id}"),
+			warm[len(warm)/2].Round(100*time.Microsecond), warm[len(warm)*95/100].Round(100*time.Microsecond))
+	}
+	for _, schema := range []string{"cart", "orders", "payment", "saga"} { // the copies keep no promises
+		s.exec(t, schema, fmt.Sprintf(`truncate %[1]s.streams, %[1]s.events`, schema))
+	}
+	s.exec(t, "orders", `truncate orders.daily_sales`)
+	s.exec(t, "simulator", `truncate simulator.payments, simulator.ledger, simulator.calls`)
+}
+
+// copies writes a checkout again and again, under other ids and at other times: the last tenth within the last hour.
+func (s *site) copies(t *testing.T, done checkoutView, events int) {
+	t.Helper()
+	ids := map[string]string{"cart": done.CartID.String(), "orders": done.OrderID.String(), "payment": done.PaymentID.String(), "saga": done.ID.String()}
+	anew := func(column string) string {
+		for schema, id := range ids {
+			column = fmt.Sprintf("replace(%s, '%s', md5('%s' || i)::uuid::text)", column, id, schema)
+		}
+		return column
+	}
+	const perCheckout = 14
+	n := events / perCheckout
+	when := fmt.Sprintf(`now() - case when i <= %[1]d * 0.9 then interval '1 hour' + (%[1]d - i) * interval '2592000 seconds' / %[1]d
+		else (%[1]d - i) * interval '36000 seconds' / %[1]d end`, n)
+	for schema, id := range ids {
+		s.exec(t, schema, fmt.Sprintf(`insert into %[1]s.streams (id, version, kind, fold, state, customer, status, key, created_at, updated_at)
+			select md5('%[1]s' || i)::uuid, version, kind, fold, (%[2]s)::json, 'shopper ' || i / 10, status, case when key is not null then 'copy ' || i end,
+				%[3]s, %[3]s + interval '80 milliseconds' from %[1]s.streams, generate_series(1, %[4]d) i where id = '%[5]s'`,
+			schema, anew("state::text"), when, n, id))
+		s.exec(t, schema, fmt.Sprintf(`insert into %[1]s.events (position, stream, version, type, data, meta, at)
+			select nextval('%[1]s.position'), md5('%[1]s' || i)::uuid, version, type, (%[2]s)::json, meta, %[3]s
+			from generate_series(1, %[4]d) i, lateral (select * from %[1]s.events where stream = '%[5]s' order by version) e`,
+			schema, anew("data::text"), when, n, id))
+		s.exec(t, schema, fmt.Sprintf(`analyze %[1]s.streams, %[1]s.events`, schema))
+	}
+}
