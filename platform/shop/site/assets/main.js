@@ -99,8 +99,8 @@ function head() {
 
 function drawHead() {
   const n = session.count();
-  basket.setAttribute("aria-label", `Cart, ${plural(n, "item")}`);
   show(basket, h("span", {}, "Cart"), h("span", { class: n ? "badge" : "badge none" }, String(n)));
+  basket.title = plural(n, "item");
   const name = session.customerName();
   show(who, h("a", { href: "/shop/orders" }, "Orders"), name
     ? h("a", { href: "/shop/sign-in", class: "name", title: `Signed in as ${name}` }, name)

@@ -55,12 +55,13 @@ function drawCalls() {
 const kind = (status) => (status === null ? "open" : status < 400 ? "good" : "bad");
 
 // An id says little to a reader: its end is enough to tell it from others.
-const readable = (path) => path.replace(/[0-9a-f]{8}-[0-9a-f-]{22}([0-9a-f]{6})/g, "…$1").replace(/cursor=[^&]+/, "cursor=…");
+const readable = (path) => path.replace(/[0-9a-f]{8}-[0-9a-f-]{21}([0-9a-f]{6})/g, "…$1").replace(/cursor=[^&]+/, "cursor=…");
 
 /** tell sets what the upper part of the panel says. */
 export function tell(...content) {
-  live.textContent = "";
-  show(story, content.filter(Boolean).length ? content : intro);
+  const parts = content.filter(Boolean);
+  if (parts.length === 0) live.textContent = "";
+  show(story, parts.length ? parts : intro);
 }
 
 /** told sets the few words that a folded panel shows. */

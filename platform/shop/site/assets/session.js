@@ -53,8 +53,13 @@ async function openSession() {
   keep({ token: body.token, customer: body.customer_id, name: null });
 }
 
-/** refresh reads the cart. One that is not there any more is forgotten. */
-export async function refresh() {
+let reading = null;
+
+/** refresh reads the cart. Who asks while it is being read gets the same answer. */
+export const refresh = () => (reading ??= read().finally(() => { reading = null; }));
+
+// read forgets a cart that is not there any more.
+async function read() {
   if (me.merge) await takeAlong(me.merge);
   if (!me.cart) return remember(null);
   try {

@@ -17,7 +17,7 @@ export async function product({ main, signal, parts: [sku], title }) {
       h("div", { class: "about" },
         h("h1", {}, found.name),
         h("p", { class: "price" }, money(found.price)),
-        h("p", { class: "stock" }, availability(found)),
+        h("p", { class: found.available === null || found.available > 10 ? "stock plenty" : "stock" }, availability(found)),
         found.active ? h("div", { class: "take" }, h("label", { for: "quantity" }, "Quantity"), quantity, buy(found, wanted)) : h("p", { class: "notice" }, "This is not sold any more."),
         h("dl", { class: "facts" }, h("dt", {}, "Article"), h("dd", {}, found.sku), h("dt", {}, "Delivery"), h("dd", {}, "Pretended, within a moment")))));
 }

@@ -51,7 +51,7 @@ export function scarce({ available }) {
 /** buy is the button that puts a product into the cart. */
 export function buy(product, quantity = () => 1, label = "Add to cart") {
   if (product.available !== null && product.available <= 0) return h("button", { class: "button buy", disabled: true }, "Sold out");
-  const button = h("button", { class: "button buy", "aria-label": `Add ${product.name} to the cart`, onclick: () => busy(button, put) }, label);
+  const button = h("button", { class: "button buy", "aria-label": `${label}: ${product.name}`, onclick: () => busy(button, put) }, label);
   const put = async () => {
     try {
       await session.add(product, quantity());
