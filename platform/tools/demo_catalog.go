@@ -67,15 +67,17 @@ func inPlainWords(name string) string {
 	words := strings.Fields(strings.ToLower(name))
 	for i, w := range words {
 		switch w {
-		case "t-light", "t-lights", "tv", "uk":
-			words[i] = strings.ToUpper(w[:1]) + w[1:]
-		}
-		if w == "tv" || w == "uk" {
+		case "tv", "uk":
 			words[i] = strings.ToUpper(w)
+		case "t-light", "t-lights":
+			words[i] = "T" + w[1:]
 		}
 	}
 	plain := strings.Join(words, " ")
 	first, size := utf8.DecodeRuneInString(plain)
+	if size == 0 {
+		return ""
+	}
 	return string(unicode.ToUpper(first)) + plain[size:]
 }
 

@@ -78,8 +78,8 @@ async function ask(id, heard, signal) {
   let seen = null;
   while (!signal.aborted) {
     try {
-      // While a person is at their bank, news may come from there: an answer at once, and again in a moment.
-      const { body } = await as("GET", `/v1/checkouts/${id}`, { wait: seen?.status === "requires_action" ? 0 : 10, signal });
+      // The first answer is to come at once, and so are those while a person is at their bank: it would not be held for them.
+      const { body } = await as("GET", `/v1/checkouts/${id}`, { wait: seen?.status === "running" ? 10 : 0, signal });
       if (seen?.updated_at !== body.updated_at) heard(body, "asked");
       if (over(body)) return;
       seen = body;

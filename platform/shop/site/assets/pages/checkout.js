@@ -89,6 +89,7 @@ async function pay(form, notice, go) {
   } catch (error) {
     if (error.errors) for (const wrong of error.errors) mark(form, wrong);
     await explain(notice, error, go);
+    if (!error.errors) notice.scrollIntoView({ block: "center" });
   }
 }
 
