@@ -44,7 +44,7 @@ async function render({ moved = false } = {}) {
     await page({ main, signal, go, parts, query: new URLSearchParams(location.search), title });
   } catch (error) {
     if (signal.aborted) return;
-    console.warn(error);
+    if (!error.status) console.error(error); // not a refusal
     show(main, trouble(error));
   }
   if (moved && !signal.aborted && !main.contains(document.activeElement)) main.focus({ preventScroll: true }); // a screen reader goes on there

@@ -6,7 +6,7 @@ import { call, newKey, Problem } from "./api.js";
 const place = "thimble";
 export const changes = new EventTarget(); // "cart", "who"
 
-/** me is {token, customer, name?, cart?, merge?, attempt?}. */
+/** me is {token, customer, name?, cart?, currency?, merge?, attempt?}. */
 let me = JSON.parse(localStorage.getItem(place) ?? "{}");
 let cart = null;
 
@@ -32,18 +32,22 @@ export const token = () => me.token;
 export const customerName = () => me.name ?? null;
 export const count = () => (cart?.status === "open" ? cart.items.reduce((n, item) => n + item.quantity, 0) : 0);
 
-/** as calls the API as whoever shops. A token that is no longer taken makes way for a new guest, who takes the cart along. */
+/**
+ * as calls the API as whoever shops. A token that is no longer taken makes way for a new guest, who takes the cart along. What was
+ * read is read again by the guest; what was written is not written by somebody else.
+ */
 export async function as(method, path, options = {}) {
   if (!me.token) await openSession();
   try {
     return await call(method, path, { ...options, token: me.token });
   } catch (error) {
     if (error.status !== 401) throw error;
-    const [token, source] = [me.token, me.cart];
+    const source = me.cart ? { cart: me.cart, currency: me.currency, token: me.token } : null;
     keep({ token: null, customer: null, name: null, cart: null, attempt: null });
     await openSession();
-    if (source) await takeAlong({ cart: source, token });
+    if (source) await takeAlong(source);
     changed("who");
+    if (method === "GET") return call(method, path, { ...options, token: me.token });
     throw new Problem(401, { code: "signed_out", detail: "Your session had ended, so this is a new one. Please try again." });
   }
 }
@@ -62,12 +66,14 @@ export const refresh = () => (reading ??= read().finally(() => { reading = null;
 async function read() {
   if (me.merge) await takeAlong(me.merge);
   if (!me.cart) return remember(null);
+  const id = me.cart;
   try {
-    const { body } = await as("GET", `/v1/carts/${me.cart}`);
+    const { body } = await as("GET", `/v1/carts/${id}`);
     if (body.status === "merged" || body.status === "abandoned" || body.status === "checked_out") keep({ cart: null });
     return remember(body.status === "open" || body.status === "checking_out" ? body : null);
   } catch (error) {
     if (error.status !== 404) throw error;
+    if (me.cart !== id) return read(); // of a session that had ended, and it came along into another
     keep({ cart: null });
     return remember(null);
   }
@@ -76,7 +82,7 @@ async function read() {
 async function cartFor(currency) {
   if (me.cart) return me.cart;
   const { body } = await as("POST", "/v1/carts", { body: { currency } });
-  keep({ cart: body.id });
+  keep({ cart: body.id, currency });
   return body.id;
 }
 
@@ -106,10 +112,11 @@ export const reprice = async () => remember((await as("POST", `/v1/carts/${me.ca
 /** signIn asks the shop's own log-in for a customer's token, and merges the guest's cart into the customer's. */
 export async function signIn(name) {
   const { body } = await call("POST", "/shop/sign-in", { body: { name } });
-  const guest = !me.name && me.cart && cart?.status === "open" ? { cart: me.cart, token: me.token } : null;
+  const guest = !me.name && me.cart && cart?.status === "open" ? { cart: me.cart, currency: cart.currency, token: me.token } : null;
   keep({ token: body.token, customer: body.customer_id, name: body.name, cart: null, attempt: null, merge: guest });
   const { body: mine } = await as("GET", "/v1/carts?limit=100");
-  keep({ cart: mine.data.find((c) => c.status === "open" || c.status === "checking_out")?.id ?? null });
+  const open = mine.data.find((c) => c.status === "open" || c.status === "checking_out");
+  keep({ cart: open?.id ?? null, currency: open?.currency });
   changed("who");
   await refresh();
   return { name: body.name, merged: Boolean(guest) };
@@ -120,8 +127,7 @@ export async function signIn(name) {
 async function takeAlong(guest) {
   keep({ merge: guest });
   try {
-    const { body: source } = await call("GET", `/v1/carts/${guest.cart}`, { token: guest.token });
-    const id = await cartFor(source.currency);
+    const id = await cartFor(guest.currency);
     await as("POST", `/v1/carts/${id}/merge`, { body: { source_cart_id: guest.cart, source_token: guest.token } });
   } catch (error) {
     if (!(error instanceof Problem) || error.status >= 500) throw error;
