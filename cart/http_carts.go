@@ -17,6 +17,7 @@ var errIntoItself = fault.New(fault.Invalid, "same_cart", "A cart cannot be merg
 // open makes a cart.
 //
 //	@Summary	Open a cart
+//	@Description	Empty, in one currency, owned by whoever calls.
 //	@ID			openCart
 //	@Tags		carts
 //	@Security	BearerAuth
@@ -53,6 +54,7 @@ func (m *Module) open(c echo.Context) error {
 // show answers with a cart.
 //
 //	@Summary	Read a cart, as it is or as it was
+//	@Description	Its `ETag` is its version. With `version` it is shown as it was then, lines, prices and all.
 //	@ID			getCart
 //	@Tags		carts
 //	@Security	BearerAuth
@@ -103,6 +105,7 @@ func (m *Module) asOf(c echo.Context, now eventstore.Stream[State], named string
 // history answers with the events of a cart.
 //
 //	@Summary	Read what happened to a cart, oldest first
+//	@Description	Every change since it was opened: what it was, when, and by whom.
 //	@ID			listCartEvents
 //	@Tags		carts
 //	@Security	BearerAuth
@@ -140,6 +143,7 @@ func (m *Module) history(c echo.Context) error {
 // list answers with the caller's carts.
 //
 //	@Summary	List my carts, newest first
+//	@Description	Open ones and closed ones, each as it is now.
 //	@ID			listCarts
 //	@Tags		carts
 //	@Security	BearerAuth

@@ -38,6 +38,7 @@ func (m *Module) addItem(c echo.Context) error {
 // setQuantity changes a line.
 //
 //	@Summary	Set the quantity of a line
+//	@Description	To the quantity named, whatever it was. The line keeps its price.
 //	@ID			changeQuantity
 //	@Tags		carts
 //	@Security	BearerAuth
@@ -68,6 +69,7 @@ func (m *Module) setQuantity(c echo.Context) error {
 // removeItem takes a line out.
 //
 //	@Summary	Remove a line
+//	@Description	The whole line, whatever its quantity.
 //	@ID			removeItem
 //	@Tags		carts
 //	@Security	BearerAuth
@@ -93,6 +95,7 @@ func (m *Module) removeItem(c echo.Context) error {
 // clearItems takes all lines out.
 //
 //	@Summary	Remove all lines
+//	@Description	The cart stays open, with its adjustments.
 //	@ID			clearItems
 //	@Tags		carts
 //	@Security	BearerAuth
@@ -174,6 +177,7 @@ func (r adjustmentsRequest) command() (setAdjustments, error) {
 // abandon gives a cart up.
 //
 //	@Summary	Abandon a cart
+//	@Description	It is closed for good. Carts that nobody touches for CART_TTL go the same way.
 //	@ID			abandonCart
 //	@Tags		carts
 //	@Security	BearerAuth

@@ -14,6 +14,7 @@ import (
 // listProducts answers with the price book.
 //
 //	@Summary	List products, newest first, or search them
+//	@Description	With `q`, those whose name or SKU contains it.
 //	@ID			listProducts
 //	@Tags		products
 //	@Param		q		query		string	false	"Part of the name or the SKU, in either case"
@@ -42,6 +43,7 @@ func (m *Module) listProducts(c echo.Context) error {
 // showProduct answers with a product.
 //
 //	@Summary	Read a product
+//	@Description	Its price today and how many can be sold; `available` is null where the stock is not tracked.
 //	@ID			getProduct
 //	@Tags		products
 //	@Param		sku	path		string	true	"SKU, percent-encoded"

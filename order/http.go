@@ -103,6 +103,7 @@ func (m *Module) listMine(c echo.Context) error {
 // show answers one order.
 //
 //	@Summary	Read an order
+//	@Description	Its `ETag` is its version. `refunded` is what was given back so far.
 //	@ID			getOrder
 //	@Tags		orders
 //	@Security	BearerAuth
@@ -159,7 +160,8 @@ func (m *Module) visibleTo(ctx context.Context, caller web.Caller, id uuid.UUID)
 //	@Param			Idempotency-Key			header		string	true	"1 to 255 visible ASCII characters"
 //	@Success		200						{object}	View
 //	@Header			200						{string}	ETag	"its version, quoted"
-//	@Failure		400,401,403,404,409,412	{object}	web.Problem
+//	@Failure	400,401,403,404,412	{object}	web.Problem
+//	@Failure	409	{object}	web.Problem	"not_confirmed, already_fulfilled, order_cancelled, order_cancelling"
 //	@Failure		422						{object}	web.Problem
 //	@Router			/v1/orders/{id}/fulfil [post]
 func (m *Module) postFulfil(c echo.Context) error {

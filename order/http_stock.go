@@ -40,7 +40,8 @@ func answerStock(c echo.Context, s eventstore.Stream[Stock]) error {
 //	@Param			body					body		CountRequest	true	"how many there are"
 //	@Success		200						{object}	StockView
 //	@Header			200						{string}	ETag	"its version, quoted"
-//	@Failure		400,401,403,404,409,412	{object}	web.Problem
+//	@Failure	400,401,403,404,412	{object}	web.Problem
+//	@Failure	409	{object}	web.Problem	"below_reserved"
 //	@Failure		413,415,422				{object}	web.Problem
 //	@Router			/v1/stock/{sku} [put]
 func (m *Module) putStock(c echo.Context) error {

@@ -55,6 +55,7 @@ func (m *Module) Routes(s *web.Server) {
 // show answers one payment.
 //
 //	@Summary	Read a payment
+//	@Description	What was authorized, captured and given back, refund by refund.
 //	@ID			getPayment
 //	@Tags		payments
 //	@Security	BearerAuth

@@ -288,6 +288,7 @@ func problemOf(f Failure) *fault.Fault {
 // show shows a checkout.
 //
 //	@Summary	Read a checkout
+//	@Description	Its status, why it failed, what the shopper must do next, and every step. With `Prefer: wait=N` the answer is held until it ends, asks for action or needs attention.
 //	@ID			getCheckout
 //	@Tags		checkouts
 //	@Security	Bearer
@@ -334,6 +335,7 @@ func (m *Module) named(c echo.Context) (eventstore.Stream[State], error) {
 // cancel stops a checkout that has not captured yet. The payment's stream decides: a tombstone, or too late.
 //
 //	@Summary	Cancel a running checkout
+//	@Description	Until its capture has begun: the payment alone decides. The cart is open again once nothing was charged for certain.
 //	@ID			cancelCheckout
 //	@Tags		checkouts
 //	@Security	Bearer

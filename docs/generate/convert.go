@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 
 	"github.com/getkin/kin-openapi/openapi2"
 	"github.com/getkin/kin-openapi/openapi2conv"
@@ -28,7 +29,12 @@ func Document(root string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("convert to openapi 3: %w", err)
 	}
-	finish(doc)
+	if err := finish(doc); err != nil {
+		return nil, err
+	}
+	if err := addExamples(doc, filepath.Join(root, "docs", "examples")); err != nil {
+		return nil, err
+	}
 	return encode(doc)
 }
 

@@ -29,9 +29,9 @@ var tags = openapi3.Tags{
 }
 
 // finish adds what the annotations leave out, since it is the same everywhere or Swagger 2 could not say it.
-func finish(doc *openapi3.T) {
+func finish(doc *openapi3.T) error {
 	doc.Servers = openapi3.Servers{{URL: "/"}}
-	doc.Info.Contact = nil
+	doc.Info.Contact = &openapi3.Contact{Name: "Those who run this shop"}
 	doc.Info.License = &openapi3.License{Name: "MIT", URL: "https://opensource.org/license/mit"}
 	if doc.Components.SecuritySchemes == nil {
 		doc.Components.SecuritySchemes = openapi3.SecuritySchemes{}
@@ -47,10 +47,13 @@ func finish(doc *openapi3.T) {
 	}
 	for path, item := range doc.Paths.Map() {
 		for method, operation := range item.Operations() {
-			finishOperation(doc, path, method, operation)
+			if err := finishOperation(doc, path, method, operation); err != nil {
+				return err
+			}
 		}
 	}
 	doc.Tags = tagsOf(doc)
+	return nil
 }
 
 // tagsOf are the tags in use. Those that are not in our list come last.

@@ -13,7 +13,7 @@ const (
 	problemType = "application/problem+json"
 )
 
-func finishOperation(doc *openapi3.T, path, method string, o *openapi3.Operation) {
+func finishOperation(doc *openapi3.T, path, method string, o *openapi3.Operation) error {
 	secured := o.Security != nil && len(*o.Security) > 0
 	if secured { // there is one way to say who calls, whatever name an annotation gives it
 		o.Security = openapi3.NewSecurityRequirements().With(openapi3.NewSecurityRequirement().Authenticate(bearer))
@@ -32,21 +32,23 @@ func finishOperation(doc *openapi3.T, path, method string, o *openapi3.Operation
 	for _, p := range shared {
 		p.describe(o)
 	}
-	if _, known := doc.Components.Schemas[problem]; known {
-		finishResponses(o, secured)
+	if _, known := doc.Components.Schemas[problem]; !known {
+		return nil
 	}
+	if o.Responses == nil {
+		o.Responses = openapi3.NewResponses()
+	}
+	if err := nameCodes(o, method, path, secured); err != nil {
+		return err
+	}
+	finishResponses(o)
+	return nil
 }
 
 // finishResponses makes every refusal a problem, says that there can be others than those named, and names the headers
 // that follow from those of the request.
-func finishResponses(o *openapi3.Operation, secured bool) {
-	if o.Responses == nil {
-		o.Responses = openapi3.NewResponses()
-	}
-	if secured && o.Responses.Value("401") == nil {
-		o.Responses.Set("401", refusal("No access token, or a bad one"))
-	}
-	o.Responses.Set("default", refusal("Any other refusal"))
+func finishResponses(o *openapi3.Operation) {
+	o.Responses.Set("default", refusal(anyOther))
 	for code, response := range o.Responses.Map() {
 		if status, err := strconv.Atoi(code); err == nil && response.Value != nil {
 			finishResponse(o, status, response.Value)

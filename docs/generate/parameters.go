@@ -71,3 +71,12 @@ func (p parameter) offered(o *openapi3.Operation) bool {
 	}
 	return false
 }
+
+func (p parameter) required(o *openapi3.Operation) bool {
+	for _, ref := range o.Parameters {
+		if p.is(ref.Value) {
+			return ref.Value.Required
+		}
+	}
+	return false
+}

@@ -86,24 +86,28 @@ type Decision struct {
 // approve is the shopper who says yes at the bank.
 //
 //	@Summary	Approve a payment at the bank
+//	@Description	As the shopper does at their bank: sends the signed webhook that lets the checkout go on.
 //	@ID			approvePayment
 //	@Tags		simulator
 //	@Param		reference	path		string	true	"payment"
 //	@Param		return		query		string	false	"where on this server a browser goes next, a path such as /shop"
 //	@Success	200			{object}	Decision
-//	@Failure	404,409		{object}	web.Problem
+//	@Failure	404	{object}	web.Problem
+//	@Failure	409	{object}	web.Problem	"not_waiting"
 //	@Router		/simulator/payments/{reference}/approve [post]
 func (s *Simulator) approve(c echo.Context) error { return s.decided(c, "approve") }
 
 // deny is the shopper who says no.
 //
 //	@Summary	Deny a payment at the bank
+//	@Description	As the shopper does at their bank: sends the signed webhook that makes the checkout fail.
 //	@ID			denyPayment
 //	@Tags		simulator
 //	@Param		reference	path		string	true	"payment"
 //	@Param		return		query		string	false	"where on this server a browser goes next, a path such as /shop"
 //	@Success	200			{object}	Decision
-//	@Failure	404,409		{object}	web.Problem
+//	@Failure	404	{object}	web.Problem
+//	@Failure	409	{object}	web.Problem	"not_waiting"
 //	@Router		/simulator/payments/{reference}/deny [post]
 func (s *Simulator) deny(c echo.Context) error { return s.decided(c, "deny") }
 
@@ -165,6 +169,7 @@ func (s *Simulator) answer(ctx context.Context, tx pgx.Tx, a *account) error {
 // show is the bank's page.
 //
 //	@Summary	Show the bank's page, with its two buttons
+//	@Description	Where `next_action` of a checkout leads to, for a person in a browser.
 //	@ID			showBankPage
 //	@Tags		simulator
 //	@Produce	html

@@ -31,6 +31,7 @@ func (s *Server) health() {
 // alive says that the process lives.
 //
 //	@Summary	Ask whether the process lives
+//	@Description	For probes: it asks nothing of the database.
 //	@ID			isAlive
 //	@Tags		health
 //	@Success	200	{object}	status
@@ -41,6 +42,7 @@ func alive(c echo.Context) error { return c.JSON(http.StatusOK, status{"ok"}) }
 // function is written for them.
 //
 //	@Summary	Ask whether it can serve
+//	@Description	For probes and balancers: it says no with the reason while the database is away, and from the moment it is told to stop.
 //	@ID			isReady
 //	@Tags		health
 //	@Success	200	{object}	status
@@ -66,6 +68,7 @@ func (s *Server) ready(c echo.Context) error {
 // metrics shows what is counted.
 //
 //	@Summary	Read the metrics, in the format of Prometheus
+//	@Description	Of requests, commands, sagas, readers, provider calls and pools.
 //	@ID			readMetrics
 //	@Tags		health
 //	@Produce	plain

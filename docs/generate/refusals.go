@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// anyOther are refusals that every operation may give, so that they stand once and not everywhere.
+const anyOther = "Any other refusal: 404 not_found, 405 method_not_allowed, 422 validation_failed (the query is no plain text), " +
+	"500 internal, 503 unavailable, busy or newer_version"
+
+// usual are the codes that follow from what an operation is, by status. What is particular to it, its annotations say.
+func usual(o *openapi3.Operation, method, path string, secured bool) map[int][]string {
+	codes := map[int][]string{}
+	add := func(status int, code ...string) { codes[status] = append(codes[status], code...) }
+	write, body := idempotencyKey.offered(o), o.RequestBody != nil
+	if secured {
+		add(http.StatusUnauthorized, "unauthorized")
+	}
+	if strings.Contains(path, "{") {
+		add(http.StatusNotFound, "not_found")
+	}
+	if body {
+		add(http.StatusBadRequest, "malformed_json")
+		add(http.StatusUnprocessableEntity, "validation_failed", "unknown_field")
+	}
+	if write {
+		add(http.StatusBadRequest, "body_incomplete", "idempotency_key_invalid")
+		add(http.StatusUnprocessableEntity, "idempotency_key_reused")
+	}
+	if write && idempotencyKey.required(o) {
+		add(http.StatusBadRequest, "idempotency_key_required")
+	}
+	if ifMatch.offered(o) {
+		add(http.StatusBadRequest, "malformed_if_match")
+	}
+	if secured && method != http.MethodGet {
+		add(http.StatusRequestEntityTooLarge, "body_too_large")
+		add(http.StatusUnsupportedMediaType, "unsupported_media_type")
+	}
+	if slices.ContainsFunc(o.Parameters, func(p *openapi3.ParameterRef) bool { return p.Value.In == openapi3.ParameterInQuery }) {
+		add(http.StatusUnprocessableEntity, "validation_failed")
+	}
+	if strings.Contains(path, "{sku}") { // which may be none
+		add(http.StatusUnprocessableEntity, "validation_failed")
+	}
+	if cursor.offered(o) {
+		add(http.StatusUnprocessableEntity, "cursor_invalid")
+	}
+	return codes
+}
+
+// only are the codes of a status that has no others.
+var only = map[int]string{
+	http.StatusForbidden: "forbidden", http.StatusNotFound: "not_found", http.StatusPreconditionFailed: "version_mismatch",
+	http.StatusRequestEntityTooLarge: "body_too_large", http.StatusUnsupportedMediaType: "unsupported_media_type",
+	http.StatusPreconditionRequired: "precondition_required",
+}
+
+var aCode = regexp.MustCompile(`[a-z]+(_[a-z]+)+|unauthorized|forbidden|busy|internal|unavailable`)
+
+// nameCodes says of every refusal which codes it may have.
+func nameCodes(o *openapi3.Operation, method, path string, secured bool) error {
+	for status, codes := range usual(o, method, path, secured) {
+		code := strconv.Itoa(status)
+		if o.Responses.Value(code) == nil {
+			o.Responses.Set(code, refusal(""))
+		}
+		alsoSay(o.Responses.Value(code).Value, codes)
+	}
+	for code, response := range o.Responses.Map() {
+		status, err := strconv.Atoi(code)
+		if err != nil || status < http.StatusBadRequest {
+			continue
+		}
+		r := response.Value
+		if only[status] != "" && (r.Description == nil || !aCode.MatchString(*r.Description)) {
+			alsoSay(r, []string{only[status]})
+		}
+		if r.Description == nil || !aCode.MatchString(*r.Description) {
+			return fmt.Errorf("%s %s: a refusal with %d names no code", method, path, status)
+		}
+	}
+	return nil
+}
+
+// alsoSay adds the codes that a description does not name yet.
+func alsoSay(r *openapi3.Response, codes []string) {
+	said := ""
+	if r.Description != nil {
+		said = *r.Description
+	}
+	named := aCode.FindAllString(said, -1)
+	codes = slices.DeleteFunc(slices.Clone(codes), func(c string) bool { return slices.Contains(named, c) })
+	slices.Sort(codes)
+	if codes = slices.Compact(codes); len(codes) == 0 {
+		return
+	}
+	text := strings.Join(codes, ", ")
+	if said != "" {
+		text = said + "; " + text
+	}
+	r.Description = &text
+}
