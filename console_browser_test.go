@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -14,8 +13,6 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
@@ -24,7 +21,7 @@ import (
 	"shopping-cart/saga"
 )
 
-var shots = flag.String("shots", "", "folder for a picture of every page of the console")
+var shots = flag.String("shots", "", "folder for a picture of every page that the browser tests see")
 
 // TestConsoleInABrowser walks through every page, light and dark, at a desk and on a phone: no page is wider than the screen, none
 // makes the browser complain, and axe-core finds nothing serious. Then an operator frees a checkout.
@@ -37,13 +34,13 @@ func TestConsoleInABrowser(t *testing.T) {
 		c.PaymentTimeout, c.StepDeadline, c.PaymentActionTTL = 200*time.Millisecond, time.Second, time.Hour
 	})
 	pages, stuck, waits := s.hasAStory(t)
-	p := s.browses(t, "/console/sign-in")
+	p := s.browses(t, "/console/sign-in", "main h1")
 	axe, err := os.ReadFile(filepath.Join("testdata", "axe-core", "axe.min.js"))
 	require.NoError(t, err)
 	for _, look := range []string{"light-desktop", "light-phone", "dark-desktop", "dark-phone"} {
 		p.looks(look)
 		p.opens(s, "/console/sign-in")
-		p.judges(string(axe), "sign-in-"+look)
+		p.judges(string(axe), "console-sign-in-"+look)
 	}
 	p.do(chromedp.SetValue("#token", s.admin, chromedp.ByQuery))
 	p.press("button.primary")
@@ -52,7 +49,7 @@ func TestConsoleInABrowser(t *testing.T) {
 		p.looks(look)
 		for _, one := range pages {
 			p.opens(s, one[1])
-			p.judges(string(axe), one[0]+"-"+look)
+			p.judges(string(axe), "console-"+one[0]+"-"+look)
 		}
 	}
 	p.looks("light-desktop")
@@ -97,25 +94,6 @@ func (s *site) parksOne(t *testing.T, done checkoutView) {
 	s.exec(t, "orders", fmt.Sprintf(`insert into orders.parked (id, reader, stream, version, attempts, error, parked_at, next_at)
 		select '01920000-0000-7000-8000-000000000001', 'daily_sales', stream, version, 7, 'apply order.confirmed: numeric field overflow', now() - interval '42 minutes',
 			now() + interval '1 day' from orders.events where stream = '%s' and type = 'order.confirmed'`, done.OrderID))
-}
-
-// browses opens a page of the console in a browser of its own.
-func (s *site) browses(t *testing.T, path string) *page {
-	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(t)), chromedp.NoSandbox,
-		chromedp.DisableGPU, chromedp.UserDataDir(profile(t)), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("host-resolver-rules", "MAP "+publicName+" 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"))
-	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(stop)
-	ctx, leave := chromedp.NewContext(ctx)
-	t.Cleanup(leave)
-	ctx, end := context.WithTimeout(ctx, 10*patience) // browsers are slow when much else runs
-	t.Cleanup(end)
-	p := &page{T: t, ctx: ctx}
-	chromedp.ListenTarget(ctx, p.listens)
-	p.do(log.Enable(), network.Enable())
-	p.opens(s, path)
-	return p
 }
 
 func (p *page) opens(s *site, path string) {
@@ -163,7 +141,7 @@ func (p *page) pictures(name string) {
 	p.Helper()
 	var picture []byte
 	p.do(chromedp.FullScreenshot(&picture, 100))
-	require.NoError(p, os.WriteFile(filepath.Join(*shots, "console-"+name+".png"), picture, 0o644))
+	require.NoError(p, os.WriteFile(filepath.Join(*shots, name+".png"), picture, 0o644))
 }
 
 // frees settles the checkout that needs attention, as an operator would who has a keyboard and nothing else to go by.
@@ -184,6 +162,6 @@ func (p *page) frees(s *site, d doubt) {
 	d.ends(p.T, saga.Completed, "authorize", "capture")
 	p.do(chromedp.Poll(`document.querySelector(".headline .chip").innerText === "completed"`, nil))
 	if *shots != "" {
-		p.pictures("saga-settled-light-desktop")
+		p.pictures("console-saga-settled-light-desktop")
 	}
 }

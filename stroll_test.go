@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"net/url"
 	"os"
@@ -10,16 +9,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 )
-
-var shots = flag.String("shots", "", "a folder for pictures of the pages that the browser tests see")
 
 // stroll is a visitor of the shop, in a browser.
 type stroll struct {
@@ -100,45 +95,14 @@ func (p *stroll) forgives(status int) {
 	require.Less(p, len(p.faults), before, "there was no refusal")
 }
 
-// axe finds what keeps people from using a page. It is axe-core 4.14.1 (MPL 2.0), https://github.com/dequelabs/axe-core.
-var axe = sync.OnceValues(func() (string, error) {
-	text, err := os.ReadFile("testdata/axe.min.js")
-	return string(text), err
-})
-
-// looksGood looks at the page by day and by night, on a desk and on a phone: nothing keeps anybody from using it, nothing
-// sticks out at its side.
+// looksGood looks at the page by day and by night, at a desk and on a phone.
 func (p *stroll) looksGood(name string) {
 	p.Helper()
-	script, err := axe()
+	axe, err := os.ReadFile(filepath.Join("testdata", "axe-core", "axe.min.js"))
 	require.NoError(p, err)
-	p.evaluates(script)
-	for _, scheme := range []string{"light", "dark"} {
-		for _, width := range []int64{1280, 390} {
-			seen := fmt.Sprintf("%s-%s-%d", name, scheme, width)
-			p.do(emulation.SetDeviceMetricsOverride(width, 844, 1, false),
-				emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
-					{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
-				}))
-			var wrong []string
-			p.do(chromedp.Evaluate(`document.fonts.ready.then(() => new Promise(requestAnimationFrame)).then(() => axe.run({resultTypes: ["violations"]}))
-				.then(found => found.violations.filter(v => v.impact === "serious" || v.impact === "critical")
-					.map(v => v.id + ": " + v.nodes.map(n => n.html + " " + n.failureSummary).join("; ")))
-				.then(all => document.documentElement.scrollWidth > innerWidth ? [...all, "it is wider than the window: " + document.documentElement.scrollWidth] : all)`,
-				&wrong, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
-			p.pictures(seen)
-			require.Empty(p, wrong, seen)
-		}
+	for _, look := range []string{"light-desktop", "light-phone", "dark-desktop", "dark-phone"} {
+		p.looks(look)
+		p.judges(string(axe), "shop-"+name+"-"+look)
 	}
 	p.do(emulation.ClearDeviceMetricsOverride(), emulation.SetEmulatedMedia())
-}
-
-func (p *stroll) pictures(name string) {
-	p.Helper()
-	if *shots == "" {
-		return
-	}
-	var picture []byte
-	p.do(chromedp.CaptureScreenshot(&picture))
-	require.NoError(p, os.WriteFile(filepath.Join(*shots, "shop-"+name+".png"), picture, 0o644))
 }

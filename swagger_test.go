@@ -103,7 +103,7 @@ func (s *site) browses(t *testing.T, path, selected string) *page {
 	t.Cleanup(stop)
 	ctx, leave := chromedp.NewContext(ctx)
 	t.Cleanup(leave)
-	ctx, end := context.WithTimeout(ctx, 5*patience) // browsers are slow when much else runs
+	ctx, end := context.WithTimeout(ctx, 10*patience) // browsers are slow when much else runs
 	t.Cleanup(end)
 	p := &page{T: t, ctx: ctx}
 	chromedp.ListenTarget(ctx, p.listens)
