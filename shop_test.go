@@ -16,6 +16,7 @@ import (
 	"shopping-cart/platform/auth"
 	"shopping-cart/platform/config"
 	"shopping-cart/platform/shop"
+	"shopping-cart/saga"
 )
 
 func withShop(_ testing.TB, c *config.Config) { c.Shop = "true" }
@@ -127,6 +128,7 @@ func (p *stroll) declined() {
 func (p *stroll) threeDSecure() {
 	p.pays("sim_requires_action")
 	p.sees(".progress h1", "Your bank wants to know")
+	p.sees(".heard .how", "event") // the server told, and was not asked
 	p.looksGood("bank-asks")
 	p.press(".progress a.button")
 	p.sees("h1", "Is this you?")
@@ -243,6 +245,27 @@ func (p *stroll) ended() {
 	var now string
 	p.do(chromedp.Evaluate(`JSON.parse(localStorage.thimble).customer`, &now))
 	require.NotEqual(p, customer, now)
+}
+
+// TestShopAndOperator: what an operator settles is on the shopper's screen at once.
+func TestShopAndOperator(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes a browser some seconds")
+	}
+	s := open(t, oneDatabase, withShop, func(_ testing.TB, c *config.Config) {
+		c.PaymentTimeout, c.StepDeadline = 200*time.Millisecond, time.Second
+	})
+	d := s.doubts(t, s.sells(t, 1999), "capture")
+	p := s.strolls(t, "/shop")
+	p.evaluates(fmt.Sprintf(`localStorage.setItem("thimble", JSON.stringify({token: %q, customer: %q}))`, d.ada.token, d.ada.id))
+	p.goes("/shop/checkouts/" + d.ID.String())
+	p.sees(".progress h1", "A person has to look at this")
+	p.looksGood("attention")
+	d.settles(t, "captured")
+	d.provider(t, "back")
+	p.sees(".progress h1", "Thank you. It is yours.")
+	d.ends(t, saga.Completed, "authorize", "capture")
 }
 
 // plainly asks the shop's log-in as its page does. It is no route of the API, and so not in its document.
