@@ -113,7 +113,7 @@ func (d *Demo) open(ctx context.Context, local Local, catalog Catalog) (_ *marke
 	}, nil
 }
 
-// inShop is how many customers there may be at once; who comes then waits at the door.
+// inShop is how many customers there may be at once; who comes then goes elsewhere.
 const inShop = 64
 
 // grace is how long those in the shop have to finish once the doors are closed.

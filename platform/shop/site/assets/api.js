@@ -39,7 +39,12 @@ export async function call(method, path, { token, body, key, ifMatch, ifNoneMatc
   for (let attempt = 1; ; attempt++) {
     const last = attempt === tries;
     try {
-      const response = await send(method, path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });
+      const response = await send(method, path, {
+        method,
+        headers,
+        body: body === undefined ? undefined : JSON.stringify(body),
+        signal,
+      });
       const answer = await read(response);
       if (response.ok || response.status === 304) return answer;
       const refused = new Problem(response.status, answer.body ?? {});
@@ -60,7 +65,14 @@ const backoff = (attempt) => Math.min(4000, 250 * 2 ** (attempt - 1)) * (0.5 + M
 export function pause(ms, signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, ms);
-    signal?.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
+    signal?.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      },
+      { once: true },
+    );
   });
 }
 

@@ -58,23 +58,45 @@ function found(path) {
   return [nowhere, []];
 }
 
-function title(text) { document.title = text ? `${text} · Thimble` : "Thimble"; }
+function title(text) {
+  document.title = text ? `${text} · Thimble` : "Thimble";
+}
 
 function nowhere({ main }) {
   title("Not here");
-  show(main, h("div", { class: "empty" }, h("h1", {}, "There is nothing here"), h("p", {}, h("a", { href: "/shop" }, "Back to the shop"))));
+  show(
+    main,
+    h("div", { class: "empty" }, h("h1", {}, "There is nothing here"), h("p", {}, h("a", { href: "/shop" }, "Back to the shop"))),
+  );
 }
 
 function trouble(error) {
   title("Something went wrong");
-  return h("div", { class: "empty" }, h("h1", {}, error.status === 404 ? "There is nothing here" : "That did not work"),
+  return h(
+    "div",
+    { class: "empty" },
+    h("h1", {}, error.status === 404 ? "There is nothing here" : "That did not work"),
     h("p", {}, error.status ? error.message : "The server cannot be reached just now. Nothing is lost: try again in a moment."),
-    h("p", {}, h("button", { class: "button", onclick: () => render() }, "Try again"), " ", h("a", { href: "/shop", class: "button quiet" }, "Back to the shop")));
+    h(
+      "p",
+      {},
+      h("button", { class: "button", onclick: () => render() }, "Try again"),
+      " ",
+      h("a", { href: "/shop", class: "button quiet" }, "Back to the shop"),
+    ),
+  );
 }
 
 // The head.
 
-const search = h("input", { type: "search", name: "q", placeholder: "Search", "aria-label": "Search the products", autocomplete: "off", maxlength: "100" });
+const search = h("input", {
+  type: "search",
+  name: "q",
+  placeholder: "Search",
+  "aria-label": "Search the products",
+  autocomplete: "off",
+  maxlength: "100",
+});
 const basket = h("a", { href: "/shop/cart", class: "basket" });
 const who = h("div", { class: "who" });
 
@@ -87,14 +109,25 @@ function head() {
     if (location.pathname === "/shop" && (new URLSearchParams(location.search).get("q") ?? "") === q) return;
     go(q ? `/shop?q=${encodeURIComponent(q)}` : "/shop", { replace });
   };
-  form.addEventListener("submit", (event) => { event.preventDefault(); look(false); });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    look(false);
+  });
   search.addEventListener("input", () => {
     clearTimeout(pending);
     pending = setTimeout(() => look(location.pathname === "/shop"), 250);
   });
-  show(document.getElementById("top"),
-    h("a", { href: "/shop", class: "wordmark" }, h("img", { src: "/shop/assets/thimble.svg", alt: "", width: 30, height: 30 }), "Thimble"),
-    form, h("nav", { "aria-label": "Shop" }, who, basket));
+  show(
+    document.getElementById("top"),
+    h(
+      "a",
+      { href: "/shop", class: "wordmark" },
+      h("img", { src: "/shop/assets/thimble.svg", alt: "", width: 30, height: 30 }),
+      "Thimble",
+    ),
+    form,
+    h("nav", { "aria-label": "Shop" }, who, basket),
+  );
 }
 
 function drawHead() {
@@ -102,9 +135,13 @@ function drawHead() {
   show(basket, h("span", {}, "Cart"), h("span", { class: n ? "badge" : "badge none" }, String(n)));
   basket.title = plural(n, "item");
   const name = session.customerName();
-  show(who, h("a", { href: "/shop/orders" }, "Orders"), name
-    ? h("a", { href: "/shop/sign-in", class: "name", title: `Signed in as ${name}` }, name)
-    : h("a", { href: "/shop/sign-in" }, "Sign in"));
+  show(
+    who,
+    h("a", { href: "/shop/orders" }, "Orders"),
+    name
+      ? h("a", { href: "/shop/sign-in", class: "name", title: `Signed in as ${name}` }, name)
+      : h("a", { href: "/shop/sign-in" }, "Sign in"),
+  );
 }
 
 session.changes.addEventListener("cart", drawHead);
@@ -113,7 +150,8 @@ session.changes.addEventListener("who", drawHead);
 // Links within the shop change the page without loading it anew.
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href]");
-  if (!link || event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if (!link || event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey)
+    return;
   const to = new URL(link.href, location.href);
   if (to.origin !== location.origin || !/^\/shop(\/|$)/.test(to.pathname) || link.target || to.hash) return;
   event.preventDefault();

@@ -16,11 +16,19 @@ const steps = {
 
 const marks = { pending: "○", done: "✓", retrying: "↻", waiting: "…", refused: "✕", skipped: "–" };
 const said = {
-  pending: "to do", done: "done", retrying: "trying again", waiting: "waiting", refused: "refused", skipped: "skipped",
+  pending: "to do",
+  done: "done",
+  retrying: "trying again",
+  waiting: "waiting",
+  refused: "refused",
+  skipped: "skipped",
 };
 
-const intro = h("p", { class: "hint" },
-  "This shop is a page that calls an API, and nothing else. Here is what it asks, and what the server does about it. Buy something: this is where the checkout walks through its saga.");
+const intro = h(
+  "p",
+  { class: "hint" },
+  "This shop is a page that calls an API, and nothing else. Here is what it asks, and what the server does about it. Buy something: this is where the checkout walks through its saga.",
+);
 const story = h("div", { class: "story" });
 const wire = h("ol", { class: "calls" });
 const live = h("span", { class: "live" });
@@ -28,28 +36,49 @@ const live = h("span", { class: "live" });
 /** mount puts the panel into the page: open where there is room, folded on a phone. */
 export function mount(place) {
   const roomy = matchMedia("(min-width: 68rem)");
-  const box = h("details", { class: "counter-box", open: roomy.matches },
+  const box = h(
+    "details",
+    { class: "counter-box", open: roomy.matches },
     h("summary", {}, h("span", { class: "summary-text" }, h("strong", {}, "Behind the counter"), live)),
-    h("div", { class: "counter-body", tabindex: "0", role: "region", "aria-label": "What the server is doing" },
-      story, h("section", {}, h("h2", {}, "Calls of this page"), wire)));
-  roomy.addEventListener("change", () => { box.open = roomy.matches; });
+    h(
+      "div",
+      { class: "counter-body", tabindex: "0", role: "region", "aria-label": "What the server is doing" },
+      story,
+      h("section", {}, h("h2", {}, "Calls of this page"), wire),
+    ),
+  );
+  roomy.addEventListener("change", () => {
+    box.open = roomy.matches;
+  });
   place.append(box);
   let drawn = false;
   traffic.addEventListener("call", () => {
     if (drawn) return;
     drawn = true;
-    requestAnimationFrame(() => { drawn = false; drawCalls(); });
+    requestAnimationFrame(() => {
+      drawn = false;
+      drawCalls();
+    });
   });
   tell(null);
 }
 
 function drawCalls() {
-  show(wire, calls.slice(0, 30).map((note) =>
-    h("li", { class: `call ${kind(note.status)}` },
-      h("span", { class: "status" }, note.status ?? "…"),
-      h("span", { class: "method" }, note.method),
-      h("span", { class: "path" }, readable(note.path)),
-      h("span", { class: "took" }, note.took === null ? "" : took(note.took), note.replayed ? " · replayed" : ""))));
+  show(
+    wire,
+    calls
+      .slice(0, 30)
+      .map((note) =>
+        h(
+          "li",
+          { class: `call ${kind(note.status)}` },
+          h("span", { class: "status" }, note.status ?? "…"),
+          h("span", { class: "method" }, note.method),
+          h("span", { class: "path" }, readable(note.path)),
+          h("span", { class: "took" }, note.took === null ? "" : took(note.took), note.replayed ? " · replayed" : ""),
+        ),
+      ),
+  );
 }
 
 const kind = (status) => (status === null ? "open" : status < 400 ? "good" : "bad");
@@ -65,20 +94,40 @@ export function tell(...content) {
 }
 
 /** told sets the few words that a folded panel shows. */
-export const told = (words) => { live.textContent = words; };
+export const told = (words) => {
+  live.textContent = words;
+};
 
 /** sagaView shows a checkout: its steps, and what was heard of it so far. */
 export function sagaView(checkout, heard) {
   const began = new Date(checkout.created_at);
   told(words(checkout));
-  return h("section", {}, h("h2", {}, "The saga of this checkout"),
-    h("p", { class: "sagahead" }, h("span", { class: `pill ${checkout.status}` }, checkout.status), h("span", { class: "mono" }, `…${checkout.id.slice(-6)}`)),
+  return h(
+    "section",
+    {},
+    h("h2", {}, "The saga of this checkout"),
+    h(
+      "p",
+      { class: "sagahead" },
+      h("span", { class: `pill ${checkout.status}` }, checkout.status),
+      h("span", { class: "mono" }, `…${checkout.id.slice(-6)}`),
+    ),
     h("ol", { class: "steps" }, checkout.steps.map(stepView)),
     h("h3", {}, "As it was heard"),
-    h("ol", { class: "heard" }, heard.map((one) => h("li", {},
-      h("span", { class: "took" }, `+${took(Math.max(0, new Date(one.checkout.updated_at) - began))}`),
-      h("span", {}, words(one.checkout)),
-      h("span", { class: "how" }, one.how === "stream" ? "event" : "asked")))));
+    h(
+      "ol",
+      { class: "heard" },
+      heard.map((one) =>
+        h(
+          "li",
+          {},
+          h("span", { class: "took" }, `+${took(Math.max(0, new Date(one.checkout.updated_at) - began))}`),
+          h("span", {}, words(one.checkout)),
+          h("span", { class: "how" }, one.how === "stream" ? "event" : "asked"),
+        ),
+      ),
+    ),
+  );
 }
 
 function words(checkout) {
@@ -89,32 +138,69 @@ function words(checkout) {
 function stepView(step) {
   const span = step.started_at && step.finished_at ? took(new Date(step.finished_at) - new Date(step.started_at)) : null;
   const tried = step.attempts > 1 ? `${step.attempts} attempts` : null;
-  return h("li", { class: `step ${step.status}` },
+  return h(
+    "li",
+    { class: `step ${step.status}` },
     h("span", { class: "mark", "aria-hidden": "true" }, marks[step.status] ?? "?"),
-    h("div", {},
-      h("p", { class: "name" }, h("span", { class: "mono" }, step.name), h("span", { class: "note" }, [said[step.status] ?? step.status, tried, span].filter(Boolean).join(" · "))),
+    h(
+      "div",
+      {},
+      h(
+        "p",
+        { class: "name" },
+        h("span", { class: "mono" }, step.name),
+        h("span", { class: "note" }, [said[step.status] ?? step.status, tried, span].filter(Boolean).join(" · ")),
+      ),
       h("p", { class: "what" }, steps[step.name] ?? ""),
-      step.error ? h("p", { class: "error" }, step.error) : null));
+      step.error ? h("p", { class: "error" }, step.error) : null,
+    ),
+  );
 }
 
 /** timelineView shows all that led to an order, across the modules. */
 export function timelineView(entries) {
   const began = entries.length ? new Date(entries[0].at) : null;
-  return h("section", {}, h("h2", {}, "The timeline of this order"),
+  return h(
+    "section",
+    {},
+    h("h2", {}, "The timeline of this order"),
     h("p", { class: "hint" }, "Every event of cart, order, payment and saga, in order. Nothing here is a log: this is the data."),
-    h("ol", { class: "timeline" }, entries.map((entry) => h("li", { class: entry.module },
-      h("span", { class: "took", title: day(entry.at) }, `+${took(new Date(entry.at) - began)}`),
-      h("span", { class: "event" }, entry.type, entry.step ? h("span", { class: "step-of" }, ` ${entry.step}`) : null),
-      h("span", { class: "how" }, entry.actor === "shop" || entry.actor === "provider" ? entry.actor : "you")))));
+    h(
+      "ol",
+      { class: "timeline" },
+      entries.map((entry) =>
+        h(
+          "li",
+          { class: entry.module },
+          h("span", { class: "took", title: day(entry.at) }, `+${took(new Date(entry.at) - began)}`),
+          h("span", { class: "event" }, entry.type, entry.step ? h("span", { class: "step-of" }, ` ${entry.step}`) : null),
+          h("span", { class: "how" }, entry.actor === "shop" || entry.actor === "provider" ? entry.actor : "you"),
+        ),
+      ),
+    ),
+  );
 }
 
 /** cartView shows a cart as what it is: the events that made it. */
 export function cartView(events) {
-  return h("section", {}, h("h2", {}, "This cart, as events"),
+  return h(
+    "section",
+    {},
+    h("h2", {}, "This cart, as events"),
     h("p", { class: "hint" }, "The server keeps what happened, and folds it into the cart that you see."),
-    h("ol", { class: "timeline" }, events.map((entry) => h("li", { class: "cart" },
-      h("span", { class: "took" }, `v${entry.version}`),
-      h("span", { class: "event" }, entry.type, h("span", { class: "step-of" }, brief(entry.data ?? {})))))));
+    h(
+      "ol",
+      { class: "timeline" },
+      events.map((entry) =>
+        h(
+          "li",
+          { class: "cart" },
+          h("span", { class: "took" }, `v${entry.version}`),
+          h("span", { class: "event" }, entry.type, h("span", { class: "step-of" }, brief(entry.data ?? {}))),
+        ),
+      ),
+    ),
+  );
 }
 
 const brief = ({ sku, quantity }) => [sku ? ` ${sku}` : "", quantity ? ` × ${quantity}` : ""].join("");

@@ -25,7 +25,11 @@ addEventListener("storage", (event) => {
 });
 
 const changed = (what) => changes.dispatchEvent(new Event(what));
-const remember = (found) => { cart = found; changed("cart"); return found; };
+const remember = (found) => {
+  cart = found;
+  changed("cart");
+  return found;
+};
 
 export const currentCart = () => cart;
 export const token = () => me.token;
@@ -60,7 +64,10 @@ async function openSession() {
 let reading = null;
 
 /** refresh reads the cart. Who asks while it is being read gets the same answer. */
-export const refresh = () => (reading ??= read().finally(() => { reading = null; }));
+export const refresh = () =>
+  (reading ??= read().finally(() => {
+    reading = null;
+  }));
 
 // read forgets a cart that is not there any more.
 async function read() {
@@ -112,7 +119,8 @@ export const reprice = async () => remember((await as("POST", `/v1/carts/${me.ca
 /** signIn asks the shop's own log-in for a customer's token, and merges the guest's cart into the customer's. */
 export async function signIn(name) {
   const { body } = await call("POST", "/shop/sign-in", { body: { name } });
-  const guest = !me.name && me.cart && cart?.status === "open" ? { cart: me.cart, currency: cart.currency, token: me.token } : null;
+  const guest =
+    !me.name && me.cart && cart?.status === "open" ? { cart: me.cart, currency: cart.currency, token: me.token } : null;
   keep({ token: body.token, customer: body.customer_id, name: body.name, cart: null, attempt: null, merge: guest });
   const { body: mine } = await as("GET", "/v1/carts?limit=100");
   const open = mine.data.find((c) => c.status === "open" || c.status === "checking_out");
@@ -149,7 +157,11 @@ export async function checkOut(details) {
   const sent = details ? { cart: me.cart, version: cart.version, key: newKey(), details } : me.attempt;
   keep({ attempt: sent });
   try {
-    const { body } = await as("POST", `/v1/carts/${sent.cart}/checkout`, { body: sent.details, key: sent.key, ifMatch: sent.version });
+    const { body } = await as("POST", `/v1/carts/${sent.cart}/checkout`, {
+      body: sent.details,
+      key: sent.key,
+      ifMatch: sent.version,
+    });
     keep({ attempt: null });
     return body;
   } catch (error) {

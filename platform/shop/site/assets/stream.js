@@ -13,7 +13,7 @@ export const over = (checkout) => ["completed", "failed", "cancelled"].includes(
 /** follow calls heard(checkout, how) with each change, until the checkout is over or the signal ends it. */
 export async function follow(id, token, heard, signal) {
   let last = null;
-  for (let failures = 0; failures < 3; ) {
+  for (let failures = 0; failures < 3;) {
     try {
       const had = await listen(id, token, last, signal, (checkout, eventID) => {
         [last, failures] = [eventID ?? last, 0];

@@ -12,7 +12,11 @@ const cards = [
   ["sim_declined", "Declined", "The bank says no."],
   ["sim_insufficient_funds", "Not enough money", "The bank says why, too."],
   ["sim_slow", "Slow bank", "Two seconds a call."],
-  ["sim_timeout_applied", "Answer lost, but charged", "The bank takes the money and its answer never arrives. Nobody guesses: it is asked."],
+  [
+    "sim_timeout_applied",
+    "Answer lost, but charged",
+    "The bank takes the money and its answer never arrives. Nobody guesses: it is asked.",
+  ],
   ["sim_timeout_lost", "Request lost", "The bank never hears of it; asked again until it does."],
   ["sim_flaky", "Fails twice, then works", "Each call is tried three times."],
   ["sim_capture_fails", "Capture refused", "Authorized, then refused for good: everything is undone."],
@@ -31,7 +35,15 @@ export async function checkout({ main, signal, go, title }) {
 }
 
 async function resume(main, go) {
-  show(main, h("h1", {}, "Checkout"), h("p", { class: "notice", role: "status" }, "Your last attempt was not answered yet. It is sent again, under the same key: it cannot charge twice."));
+  show(
+    main,
+    h("h1", {}, "Checkout"),
+    h(
+      "p",
+      { class: "notice", role: "status" },
+      "Your last attempt was not answered yet. It is sent again, under the same key: it cannot charge twice.",
+    ),
+  );
   try {
     go(`/shop/checkouts/${(await session.checkOut()).id}`, { replace: true });
   } catch (error) {
@@ -46,32 +58,85 @@ async function resume(main, go) {
 function draw(main, cart, go, refusal) {
   const notice = h("div", { role: "alert" });
   const button = h("button", { class: "button large", type: "submit" }, `Pay ${money(cart.total)}`);
-  const form = h("form", { class: "form", novalidate: true },
-    h("fieldset", {}, h("legend", {}, "Where it goes"),
-      field("email", "E-mail", { type: "email", autocomplete: "email", required: true, value: kept("email") || "ada@example.com" }),
+  const form = h(
+    "form",
+    { class: "form", novalidate: true },
+    h(
+      "fieldset",
+      {},
+      h("legend", {}, "Where it goes"),
+      field("email", "E-mail", {
+        type: "email",
+        autocomplete: "email",
+        required: true,
+        value: kept("email") || "ada@example.com",
+      }),
       field("name", "Name", { autocomplete: "name", value: kept("name") || session.customerName() || "Ada Lovelace" }),
       field("line1", "Street", { autocomplete: "address-line1", value: kept("line1") || "12 St James’s Square" }),
-      h("div", { class: "pair" },
+      h(
+        "div",
+        { class: "pair" },
         field("city", "Town", { autocomplete: "address-level2", value: kept("city") || "London" }),
-        field("postal_code", "Postcode", { autocomplete: "postal-code", value: kept("postal_code") || "SW1Y 4JH" }))),
-    h("fieldset", { class: "cards" }, h("legend", {}, "How to pay"),
-      h("p", { class: "hint" }, "No money moves. Each card is one of the simulator’s, and shows another way that a payment can go."),
-      h("div", { class: "choices" }, cards.map(([method, name, what], at) => h("label", { class: "choice" },
-        h("input", { type: "radio", name: "payment_method", value: method, checked: at === 0 }),
-        h("span", { class: "face" }, h("strong", {}, name), h("span", {}, what)))))),
-    notice, h("p", { class: "end" }, button));
+        field("postal_code", "Postcode", { autocomplete: "postal-code", value: kept("postal_code") || "SW1Y 4JH" }),
+      ),
+    ),
+    h(
+      "fieldset",
+      { class: "cards" },
+      h("legend", {}, "How to pay"),
+      h(
+        "p",
+        { class: "hint" },
+        "No money moves. Each card is one of the simulator’s, and shows another way that a payment can go.",
+      ),
+      h(
+        "div",
+        { class: "choices" },
+        cards.map(([method, name, what], at) =>
+          h(
+            "label",
+            { class: "choice" },
+            h("input", { type: "radio", name: "payment_method", value: method, checked: at === 0 }),
+            h("span", { class: "face" }, h("strong", {}, name), h("span", {}, what)),
+          ),
+        ),
+      ),
+    ),
+    notice,
+    h("p", { class: "end" }, button),
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     busy(button, () => pay(form, notice, go));
   });
-  show(main, h("h1", {}, "Checkout"), h("div", { class: "checkout" }, form,
-    h("aside", { class: "summary", "aria-label": "Your cart" }, h("h2", {}, "Your cart"), lines(cart, true), totals(cart), h("p", {}, h("a", { href: "/shop/cart" }, "Change it")))));
+  show(
+    main,
+    h("h1", {}, "Checkout"),
+    h(
+      "div",
+      { class: "checkout" },
+      form,
+      h(
+        "aside",
+        { class: "summary", "aria-label": "Your cart" },
+        h("h2", {}, "Your cart"),
+        lines(cart, true),
+        totals(cart),
+        h("p", {}, h("a", { href: "/shop/cart" }, "Change it")),
+      ),
+    ),
+  );
   if (refusal) explain(notice, refusal, go);
 }
 
 function field(name, label, attributes) {
-  return h("p", { class: "field" }, h("label", { for: name }, label), h("input", { id: name, name, type: "text", maxlength: 200, "aria-describedby": `${name}-error`, ...attributes }),
-    h("span", { class: "error", id: `${name}-error` }));
+  return h(
+    "p",
+    { class: "field" },
+    h("label", { for: name }, label),
+    h("input", { id: name, name, type: "text", maxlength: 200, "aria-describedby": `${name}-error`, ...attributes }),
+    h("span", { class: "error", id: `${name}-error` }),
+  );
 }
 
 // What was typed is kept for this tab only.
@@ -103,25 +168,71 @@ function mark(form, { field, detail }) {
 
 /** explain shows a refusal as a person would want it: what it means, and what can be done. */
 export async function explain(place, error, go) {
-  const again = async () => { await session.refresh(); go("/shop/checkout", { replace: true }); };
+  const again = async () => {
+    await session.refresh();
+    go("/shop/checkout", { replace: true });
+  };
   switch (error.code) {
     case "price_changed":
-      return show(place, notice("Prices have changed since you put these into the cart",
-        h("ul", { class: "changes" }, error.lines.map((line) => h("li", {}, nameOf(line.sku), " ", h("s", {}, money(line.was)), " ", h("strong", {}, money(line.now))))),
-        act("Take today’s prices", async () => { await session.reprice(); await again(); })));
+      return show(
+        place,
+        notice(
+          "Prices have changed since you put these into the cart",
+          h(
+            "ul",
+            { class: "changes" },
+            error.lines.map((line) =>
+              h("li", {}, nameOf(line.sku), " ", h("s", {}, money(line.was)), " ", h("strong", {}, money(line.now))),
+            ),
+          ),
+          act("Take today’s prices", async () => {
+            await session.reprice();
+            await again();
+          }),
+        ),
+      );
     case "product_inactive":
-      return show(place, notice("Something in your cart is not sold any more", h("p", {}, error.message), link("/shop/cart", "To the cart")));
+      return show(
+        place,
+        notice("Something in your cart is not sold any more", h("p", {}, error.message), link("/shop/cart", "To the cart")),
+      );
     case "cart_closed":
-      return show(place, notice("This cart is closed", h("p", {}, error.message),
-        error.checkout_id ? link(`/shop/checkouts/${error.checkout_id}`, "See its checkout") : link("/shop", "Back to the shop")));
+      return show(
+        place,
+        notice(
+          "This cart is closed",
+          h("p", {}, error.message),
+          error.checkout_id
+            ? link(`/shop/checkouts/${error.checkout_id}`, "See its checkout")
+            : link("/shop", "Back to the shop"),
+        ),
+      );
     case "version_mismatch":
-      return show(place, notice("Your cart was changed meanwhile, perhaps in another tab", h("p", {}, "Look at it once more: you pay what you see."), act("Show it as it is now", again)));
+      return show(
+        place,
+        notice(
+          "Your cart was changed meanwhile, perhaps in another tab",
+          h("p", {}, "Look at it once more: you pay what you see."),
+          act("Show it as it is now", again),
+        ),
+      );
     case "cart_empty":
       return show(place, notice("Your cart is empty", link("/shop", "Look around")));
     default:
-      return show(place, notice(error.status ? "That did not work" : "The server cannot be reached",
-        h("p", {}, error.status ? error.message : "It is not known whether your order was placed. Pay again: it is the same attempt, and cannot charge twice."),
-        error.status ? null : act("Send it again", again)));
+      return show(
+        place,
+        notice(
+          error.status ? "That did not work" : "The server cannot be reached",
+          h(
+            "p",
+            {},
+            error.status
+              ? error.message
+              : "It is not known whether your order was placed. Pay again: it is the same attempt, and cannot charge twice.",
+          ),
+          error.status ? null : act("Send it again", again),
+        ),
+      );
   }
 }
 
@@ -135,6 +246,10 @@ const act = (text, work) => {
 
 /** shortages are the lines of the cart of which there is not enough, with what there is. */
 export async function shortages(cart) {
-  const found = await Promise.all(cart.items.map((item) => call("GET", `/v1/products/${encodeURIComponent(item.sku)}`).then(({ body }) => ({ item, available: body.available }))));
+  const found = await Promise.all(
+    cart.items.map((item) =>
+      call("GET", `/v1/products/${encodeURIComponent(item.sku)}`).then(({ body }) => ({ item, available: body.available })),
+    ),
+  );
   return found.filter(({ item, available }) => available !== null && available < item.quantity);
 }

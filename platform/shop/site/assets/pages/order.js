@@ -15,7 +15,11 @@ export async function order({ main, signal, parts: [id], title }) {
     const payment = found.payment_id ? (await session.as("GET", `/v1/payments/${found.payment_id}`, { signal })).body : null;
     const { body: timeline } = await session.as("GET", `/v1/orders/${id}/timeline?limit=100`, { signal });
     if (signal.aborted) return;
-    drawOrder(main, found, payment, async () => { found = (await read()).body; await draw(); await settle(); });
+    drawOrder(main, found, payment, async () => {
+      found = (await read()).body;
+      await draw();
+      await settle();
+    });
     tell(timelineView(timeline.data));
     told(found.status);
   };
@@ -35,16 +39,50 @@ export async function order({ main, signal, parts: [id], title }) {
 
 function drawOrder(main, order, payment, cancelled) {
   const address = order.shipping_address ?? {};
-  show(main,
+  show(
+    main,
     h("p", { class: "trail" }, h("a", { href: "/shop/orders" }, "Your orders")),
-    h("div", { class: "orderhead" }, h("h1", {}, `Order ${order.number}`), h("span", { class: `pill ${order.status}`, role: "status" }, statuses[order.status] ?? order.status)),
+    h(
+      "div",
+      { class: "orderhead" },
+      h("h1", {}, `Order ${order.number}`),
+      h("span", { class: `pill ${order.status}`, role: "status" }, statuses[order.status] ?? order.status),
+    ),
     h("p", { class: "hint" }, `Placed on ${day(order.created_at)}`),
-    lines(order, true), totals(order),
+    lines(order, true),
+    totals(order),
     refunds(order, payment),
-    h("div", { class: "facts-pair" },
-      h("section", {}, h("h2", {}, "Goes to"), h("address", {}, [address.name, address.line1, [address.city, address.postal_code].filter(Boolean).join(" "), order.email].filter(Boolean).map((text) => h("span", {}, text)))),
-      h("section", {}, h("h2", {}, "Paid"), payment ? h("p", {}, `${money(payment.captured)} captured by the ${payment.provider}. `, h("span", { class: `pill ${payment.status}` }, payment.status.replace("_", " "))) : h("p", {}, "Nothing was to be paid."))),
-    order.status === "confirmed" ? cancellation(order, cancelled) : null);
+    h(
+      "div",
+      { class: "facts-pair" },
+      h(
+        "section",
+        {},
+        h("h2", {}, "Goes to"),
+        h(
+          "address",
+          {},
+          [address.name, address.line1, [address.city, address.postal_code].filter(Boolean).join(" "), order.email]
+            .filter(Boolean)
+            .map((text) => h("span", {}, text)),
+        ),
+      ),
+      h(
+        "section",
+        {},
+        h("h2", {}, "Paid"),
+        payment
+          ? h(
+              "p",
+              {},
+              `${money(payment.captured)} captured by the ${payment.provider}. `,
+              h("span", { class: `pill ${payment.status}` }, payment.status.replace("_", " ")),
+            )
+          : h("p", {}, "Nothing was to be paid."),
+      ),
+    ),
+    order.status === "confirmed" ? cancellation(order, cancelled) : null,
+  );
 }
 
 function refunds(order, payment) {
@@ -52,8 +90,18 @@ function refunds(order, payment) {
     return order.status === "cancelling" ? h("p", { class: "notice", role: "status" }, "Your money is on its way back.") : null;
   }
   const done = payment.refunds.every((refund) => refund.status === "succeeded");
-  return h("section", { class: "notice good", role: "status" }, h("h2", {}, done ? "Your money is back" : "Your money is on its way back"),
-    h("ul", { class: "changes" }, payment.refunds.map((refund) => h("li", {}, h("strong", {}, money(refund.amount)), ` · ${refund.status}`, refund.reason ? ` · ${refund.reason}` : ""))));
+  return h(
+    "section",
+    { class: "notice good", role: "status" },
+    h("h2", {}, done ? "Your money is back" : "Your money is on its way back"),
+    h(
+      "ul",
+      { class: "changes" },
+      payment.refunds.map((refund) =>
+        h("li", {}, h("strong", {}, money(refund.amount)), ` · ${refund.status}`, refund.reason ? ` · ${refund.reason}` : ""),
+      ),
+    ),
+  );
 }
 
 const reasons = ["I found a nicer one.", "I ordered this by mistake.", "It takes too long.", "I would rather not say."];
@@ -62,9 +110,22 @@ function cancellation(order, cancelled) {
   const key = newKey(); // one for this form: sent twice, it is the same wish
   const problem = h("p", { class: "error", role: "alert" });
   const button = h("button", { class: "button danger", type: "submit" }, "Cancel the order");
-  const form = h("form", { class: "form" },
-    h("p", { class: "field" }, h("label", { for: "reason" }, "Why?"), h("select", { id: "reason", name: "reason" }, reasons.map((reason) => h("option", {}, reason)))),
-    problem, h("p", {}, button));
+  const form = h(
+    "form",
+    { class: "form" },
+    h(
+      "p",
+      { class: "field" },
+      h("label", { for: "reason" }, "Why?"),
+      h(
+        "select",
+        { id: "reason", name: "reason" },
+        reasons.map((reason) => h("option", {}, reason)),
+      ),
+    ),
+    problem,
+    h("p", {}, button),
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     busy(button, async () => {
@@ -76,5 +137,11 @@ function cancellation(order, cancelled) {
       }
     });
   });
-  return h("details", { class: "cancel" }, h("summary", {}, "Cancel this order"), h("p", { class: "hint" }, "Until it is sent, all of it can go back: the money to you, the goods to the shelf."), form);
+  return h(
+    "details",
+    { class: "cancel" },
+    h("summary", {}, "Cancel this order"),
+    h("p", { class: "hint" }, "Until it is sent, all of it can go back: the money to you, the goods to the shelf."),
+    form,
+  );
 }

@@ -5,30 +5,73 @@ import * as session from "../session.js";
 import { tile } from "../tile.js";
 
 /** statuses in words. */
-export const statuses = { pending: "Being placed", confirmed: "Paid", cancelling: "Being cancelled", fulfilled: "Sent", cancelled: "Cancelled" };
+export const statuses = {
+  pending: "Being placed",
+  confirmed: "Paid",
+  cancelling: "Being cancelled",
+  fulfilled: "Sent",
+  cancelled: "Cancelled",
+};
 
 export async function orders({ main, signal, title }) {
   title("Orders");
   const list = h("ul", { class: "orders" });
   const more = h("div", { class: "more" });
   const load = async (cursor) => {
-    const { body } = await session.as("GET", `/v1/orders?limit=20${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`, { signal });
+    const { body } = await session.as("GET", `/v1/orders?limit=20${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`, {
+      signal,
+    });
     list.append(...body.data.map(row));
     const next = h("button", { class: "button quiet", onclick: () => busy(next, () => load(body.next_cursor)) }, "Show more");
     show(more, body.next_cursor ? next : null);
     return list.childElementCount;
   };
   const found = await load(null);
-  const whose = session.customerName() ? null : h("p", { class: "hint" }, "You shop as a guest. ", h("a", { href: "/shop/sign-in" }, "Sign in"), " to find earlier orders of yours.");
-  show(main, h("h1", {}, "Your orders"), whose,
-    found ? [list, more] : h("div", { class: "empty" }, h("p", {}, "There are none yet."), h("p", {}, h("a", { class: "button", href: "/shop" }, "Look around"))));
+  const whose = session.customerName()
+    ? null
+    : h(
+        "p",
+        { class: "hint" },
+        "You shop as a guest. ",
+        h("a", { href: "/shop/sign-in" }, "Sign in"),
+        " to find earlier orders of yours.",
+      );
+  show(
+    main,
+    h("h1", {}, "Your orders"),
+    whose,
+    found
+      ? [list, more]
+      : h(
+          "div",
+          { class: "empty" },
+          h("p", {}, "There are none yet."),
+          h("p", {}, h("a", { class: "button", href: "/shop" }, "Look around")),
+        ),
+  );
 }
 
 function row(order) {
   const n = order.items.reduce((sum, item) => sum + item.quantity, 0);
-  return h("li", {}, h("a", { href: `/shop/orders/${order.id}` },
-    h("span", { class: "thumbs", "aria-hidden": "true" }, order.items.slice(0, 4).map((item) => tile(item))),
-    h("span", { class: "which" }, h("strong", {}, `Order ${order.number}`), h("span", {}, `${day(order.created_at)} · ${plural(n, "item")}`)),
-    h("span", { class: `pill ${order.status}` }, statuses[order.status] ?? order.status),
-    h("span", { class: "sum" }, money(order.total))));
+  return h(
+    "li",
+    {},
+    h(
+      "a",
+      { href: `/shop/orders/${order.id}` },
+      h(
+        "span",
+        { class: "thumbs", "aria-hidden": "true" },
+        order.items.slice(0, 4).map((item) => tile(item)),
+      ),
+      h(
+        "span",
+        { class: "which" },
+        h("strong", {}, `Order ${order.number}`),
+        h("span", {}, `${day(order.created_at)} · ${plural(n, "item")}`),
+      ),
+      h("span", { class: `pill ${order.status}` }, statuses[order.status] ?? order.status),
+      h("span", { class: "sum" }, money(order.total)),
+    ),
+  );
 }

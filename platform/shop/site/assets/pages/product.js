@@ -10,16 +10,33 @@ export async function product({ main, signal, parts: [sku], title }) {
   title(found.name);
   const quantity = h("input", { type: "number", id: "quantity", min: 1, max: 9999, value: "1", inputmode: "numeric" });
   const wanted = () => Math.min(9999, Math.max(1, Math.floor(Number(quantity.value)) || 1));
-  show(main,
+  show(
+    main,
     h("p", { class: "trail" }, h("a", { href: "/shop" }, "All products")),
-    h("article", { class: "product" },
+    h(
+      "article",
+      { class: "product" },
       h("div", { class: "picture" }, tile(found)),
-      h("div", { class: "about" },
+      h(
+        "div",
+        { class: "about" },
         h("h1", {}, found.name),
         h("p", { class: "price" }, money(found.price)),
         h("p", { class: found.available === null || found.available > 10 ? "stock plenty" : "stock" }, availability(found)),
-        found.active ? h("div", { class: "take" }, h("label", { for: "quantity" }, "Quantity"), quantity, buy(found, wanted)) : h("p", { class: "notice" }, "This is not sold any more."),
-        h("dl", { class: "facts" }, h("dt", {}, "Article"), h("dd", {}, found.sku), h("dt", {}, "Delivery"), h("dd", {}, "Pretended, within a moment")))));
+        found.active
+          ? h("div", { class: "take" }, h("label", { for: "quantity" }, "Quantity"), quantity, buy(found, wanted))
+          : h("p", { class: "notice" }, "This is not sold any more."),
+        h(
+          "dl",
+          { class: "facts" },
+          h("dt", {}, "Article"),
+          h("dd", {}, found.sku),
+          h("dt", {}, "Delivery"),
+          h("dd", {}, "Pretended, within a moment"),
+        ),
+      ),
+    ),
+  );
 }
 
 function availability({ available }) {

@@ -12,8 +12,12 @@ export async function products({ main, signal, query, title }) {
   const more = h("div", { class: "more" });
   const heading = q
     ? h("div", { class: "lede small" }, h("h1", {}, `“${q}”`), h("p", {}, h("a", { href: "/shop" }, "Show everything")))
-    : h("div", { class: "lede" }, h("h1", {}, "Small things, well made, for the house."),
-      h("p", {}, "Mugs, lanterns, tins and hearts: a demonstration shop with the stock of a real one."));
+    : h(
+        "div",
+        { class: "lede" },
+        h("h1", {}, "Small things, well made, for the house."),
+        h("p", {}, "Mugs, lanterns, tins and hearts: a demonstration shop with the stock of a real one."),
+      );
 
   const load = async (cursor) => {
     const path = `/v1/products?limit=24${q ? `&q=${encodeURIComponent(q)}` : ""}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`;
@@ -29,17 +33,25 @@ export async function products({ main, signal, query, title }) {
 
 function nothing(q) {
   if (q) return h("div", { class: "empty" }, h("p", {}, "Nothing here is called that. A shorter word may find more."));
-  return h("div", { class: "empty" }, h("h2", {}, "The shelves are empty"),
-    h("p", {}, "Fill them from a second terminal, and have some customers come in:"), h("pre", {}, h("code", { tabindex: "0" }, "go run . demo")));
+  return h(
+    "div",
+    { class: "empty" },
+    h("h2", {}, "The shelves are empty"),
+    h("p", {}, "Fill them from a second terminal, and have some customers come in:"),
+    h("pre", {}, h("code", { tabindex: "0" }, "go run . demo")),
+  );
 }
 
 function card(product) {
   const address = `/shop/products/${encodeURIComponent(product.sku)}`;
-  return h("li", { class: "card" },
+  return h(
+    "li",
+    { class: "card" },
     h("a", { href: address, class: "picture", tabindex: "-1", "aria-hidden": "true" }, tile(product)),
     h("h2", {}, h("a", { href: address }, product.name)),
     h("p", { class: "price" }, money(product.price), h("span", { class: "stock" }, scarce(product))),
-    buy(product));
+    buy(product),
+  );
 }
 
 /** scarce says how many are left when that is few. */
@@ -50,8 +62,13 @@ export function scarce({ available }) {
 
 /** buy is the button that puts a product into the cart. */
 export function buy(product, quantity = () => 1, label = "Add to cart") {
-  if (product.available !== null && product.available <= 0) return h("button", { class: "button buy", disabled: true }, "Sold out");
-  const button = h("button", { class: "button buy", "aria-label": `${label}: ${product.name}`, onclick: () => busy(button, put) }, label);
+  if (product.available !== null && product.available <= 0)
+    return h("button", { class: "button buy", disabled: true }, "Sold out");
+  const button = h(
+    "button",
+    { class: "button buy", "aria-label": `${label}: ${product.name}`, onclick: () => busy(button, put) },
+    label,
+  );
   const put = async () => {
     try {
       await session.add(product, quantity());

@@ -15,13 +15,18 @@ export async function progress({ main, signal, go, parts: [id], title }) {
   const heard = [];
   let last = null;
   if (!session.token()) await session.refresh();
-  await follow(id, session.token(), (checkout, how) => {
-    if (signal.aborted) return;
-    last = checkout;
-    heard.push({ checkout, how });
-    tell(sagaView(checkout, heard));
-    draw(card, checkout, go);
-  }, signal);
+  await follow(
+    id,
+    session.token(),
+    (checkout, how) => {
+      if (signal.aborted) return;
+      last = checkout;
+      heard.push({ checkout, how });
+      tell(sagaView(checkout, heard));
+      draw(card, checkout, go);
+    },
+    signal,
+  );
   if (signal.aborted || !last) return;
   await session.refresh().catch(() => {});
   if (last.status === "failed" && last.failure.code === "out_of_stock") await drawShortages(card, go);
@@ -40,7 +45,10 @@ const failures = {
   insufficient_funds: ["There is not enough money on the card", "Nothing was charged. Another card may do."],
   authentication_failed: ["You said no at your bank", "So nothing was charged, and your cart is as it was."],
   authentication_expired: ["Your bank waited, and nobody came", "Nothing was charged, and your cart is as it was."],
-  capture_refused: ["The bank took its promise back", "It had agreed, and then refused to pay. Nothing was charged, and everything is undone."],
+  capture_refused: [
+    "The bank took its promise back",
+    "It had agreed, and then refused to pay. Nothing was charged, and everything is undone.",
+  ],
   provider_unavailable: ["The payment provider cannot be reached", "Nothing was charged. Please try again in a moment."],
   out_of_stock: ["Somebody was faster", "There is not enough left of something in your cart. Nothing was charged."],
   cancelled: ["You stopped this checkout", "Nothing was charged, and your cart is as it was."],
@@ -50,25 +58,74 @@ function draw(card, checkout, go) {
   const total = money(checkout.total);
   switch (checkout.status) {
     case "running":
-      return show(card, h("div", { class: "spinner", "aria-hidden": "true" }), h("h1", {}, running(checkout)), h("p", {}, `You pay ${total}, once. You may close this page: it goes on without it.`), stop(checkout));
+      return show(
+        card,
+        h("div", { class: "spinner", "aria-hidden": "true" }),
+        h("h1", {}, running(checkout)),
+        h("p", {}, `You pay ${total}, once. You may close this page: it goes on without it.`),
+        stop(checkout),
+      );
     case "compensating":
-      return show(card, h("div", { class: "spinner", "aria-hidden": "true" }), h("h1", {}, "Undoing what was done"), h("p", {}, checkout.failure?.detail ?? ""));
+      return show(
+        card,
+        h("div", { class: "spinner", "aria-hidden": "true" }),
+        h("h1", {}, "Undoing what was done"),
+        h("p", {}, checkout.failure?.detail ?? ""),
+      );
     case "requires_action":
-      return show(card, symbol("wait"), h("h1", {}, "Your bank wants to know that it is you"), h("p", {}, `It asks you to confirm the payment of ${total} on a page of its own. Then you come back here.`),
-        h("p", { class: "actions" }, h("a", { class: "button large", href: bankPage(checkout) }, "Go to the bank"), stop(checkout)));
+      return show(
+        card,
+        symbol("wait"),
+        h("h1", {}, "Your bank wants to know that it is you"),
+        h("p", {}, `It asks you to confirm the payment of ${total} on a page of its own. Then you come back here.`),
+        h(
+          "p",
+          { class: "actions" },
+          h("a", { class: "button large", href: bankPage(checkout) }, "Go to the bank"),
+          stop(checkout),
+        ),
+      );
     case "completed":
-      return show(card, symbol("good"), h("h1", {}, "Thank you. It is yours."), h("p", {}, `${total} were charged, once.`),
-        h("p", { class: "actions" }, h("a", { class: "button", href: `/shop/orders/${checkout.order_id}` }, "See your order"), h("a", { class: "button quiet", href: "/shop" }, "Go on shopping")));
+      return show(
+        card,
+        symbol("good"),
+        h("h1", {}, "Thank you. It is yours."),
+        h("p", {}, `${total} were charged, once.`),
+        h(
+          "p",
+          { class: "actions" },
+          h("a", { class: "button", href: `/shop/orders/${checkout.order_id}` }, "See your order"),
+          h("a", { class: "button quiet", href: "/shop" }, "Go on shopping"),
+        ),
+      );
     case "needs_attention":
-      return show(card, symbol("wait"), h("h1", {}, "A person has to look at this"),
-        h("p", {}, "The payment is in doubt, and nobody guesses with your money. Whoever runs the shop sees it in their console; this page tells you when it is settled."),
-        h("p", { class: "actions" }, h("a", { class: "button quiet", href: "/shop" }, "Go on shopping")));
+      return show(
+        card,
+        symbol("wait"),
+        h("h1", {}, "A person has to look at this"),
+        h(
+          "p",
+          {},
+          "The payment is in doubt, and nobody guesses with your money. Whoever runs the shop sees it in their console; this page tells you when it is settled.",
+        ),
+        h("p", { class: "actions" }, h("a", { class: "button quiet", href: "/shop" }, "Go on shopping")),
+      );
     case "cancelled":
     case "failed": {
       const [heading, text] = failures[checkout.failure?.code ?? "cancelled"] ?? ["That did not work", checkout.failure?.detail];
-      return show(card, symbol("bad"), h("h1", {}, heading), h("p", {}, text),
+      return show(
+        card,
+        symbol("bad"),
+        h("h1", {}, heading),
+        h("p", {}, text),
         h("div", { class: "shortages" }),
-        h("p", { class: "actions" }, h("a", { class: "button", href: "/shop/checkout" }, "Try another card"), h("a", { class: "button quiet", href: "/shop/cart" }, "Back to the cart")));
+        h(
+          "p",
+          { class: "actions" },
+          h("a", { class: "button", href: "/shop/checkout" }, "Try another card"),
+          h("a", { class: "button quiet", href: "/shop/cart" }, "Back to the cart"),
+        ),
+      );
     }
   }
 }
@@ -89,13 +146,21 @@ function bankPage(checkout) {
 
 function stop(checkout) {
   const key = newKey(); // one for this button: pressed again, it is the same wish
-  const button = h("button", { class: "button quiet", onclick: () => busy(button, async () => {
-    try {
-      await session.as("POST", `/v1/checkouts/${checkout.id}/cancel`, { key });
-    } catch (error) {
-      toast(error.message, "bad");
-    }
-  }) }, "Stop this checkout");
+  const button = h(
+    "button",
+    {
+      class: "button quiet",
+      onclick: () =>
+        busy(button, async () => {
+          try {
+            await session.as("POST", `/v1/checkouts/${checkout.id}/cancel`, { key });
+          } catch (error) {
+            toast(error.message, "bad");
+          }
+        }),
+    },
+    "Stop this checkout",
+  );
   return button;
 }
 
@@ -105,11 +170,30 @@ async function drawShortages(card, go) {
   if (!cart || !place) return;
   const short = await shortages(cart);
   if (short.length === 0) return;
-  const button = h("button", { class: "button", onclick: () => busy(button, async () => {
-    for (const { item, available } of short) await (available > 0 ? session.setQuantity(item.sku, available) : session.remove(item.sku));
-    go(session.currentCart()?.items.length ? "/shop/checkout" : "/shop/cart");
-  }) }, "Take what there is");
-  show(place, h("ul", { class: "changes" }, short.map(({ item, available }) => h("li", {}, item.name, `: ${item.quantity} wanted, `, h("strong", {}, available > 0 ? `${available} left` : "none left")))), h("p", { class: "actions" }, button));
+  const button = h(
+    "button",
+    {
+      class: "button",
+      onclick: () =>
+        busy(button, async () => {
+          for (const { item, available } of short)
+            await (available > 0 ? session.setQuantity(item.sku, available) : session.remove(item.sku));
+          go(session.currentCart()?.items.length ? "/shop/checkout" : "/shop/cart");
+        }),
+    },
+    "Take what there is",
+  );
+  show(
+    place,
+    h(
+      "ul",
+      { class: "changes" },
+      short.map(({ item, available }) =>
+        h("li", {}, item.name, `: ${item.quantity} wanted, `, h("strong", {}, available > 0 ? `${available} left` : "none left")),
+      ),
+    ),
+    h("p", { class: "actions" }, button),
+  );
   card.querySelector(":scope > .actions")?.remove();
 }
 

@@ -10,16 +10,48 @@ export async function signIn({ main, go, title }) {
 }
 
 function signedIn(name, go) {
-  return [h("h1", {}, `Hello, ${name}`), h("p", {}, "Your cart and your orders are kept under this name."),
-    h("p", { class: "actions" }, h("a", { class: "button", href: "/shop/orders" }, "Your orders"),
-      h("button", { class: "button quiet", onclick: () => { session.signOut(); toast("You are signed out."); go("/shop"); } }, "Sign out"))];
+  return [
+    h("h1", {}, `Hello, ${name}`),
+    h("p", {}, "Your cart and your orders are kept under this name."),
+    h(
+      "p",
+      { class: "actions" },
+      h("a", { class: "button", href: "/shop/orders" }, "Your orders"),
+      h(
+        "button",
+        {
+          class: "button quiet",
+          onclick: () => {
+            session.signOut();
+            toast("You are signed out.");
+            go("/shop");
+          },
+        },
+        "Sign out",
+      ),
+    ),
+  ];
 }
 
 function form(go) {
   const problem = h("p", { class: "error", role: "alert", id: "name-error" });
-  const field = h("input", { id: "name", name: "name", type: "text", autocomplete: "username", required: true, maxlength: 40, "aria-describedby": "name-error name-hint" });
+  const field = h("input", {
+    id: "name",
+    name: "name",
+    type: "text",
+    autocomplete: "username",
+    required: true,
+    maxlength: 40,
+    "aria-describedby": "name-error name-hint",
+  });
   const button = h("button", { class: "button large", type: "submit" }, "Sign in");
-  const form = h("form", { class: "form" }, h("p", { class: "field" }, h("label", { for: "name" }, "Your name"), field), problem, h("p", {}, button));
+  const form = h(
+    "form",
+    { class: "form" },
+    h("p", { class: "field" }, h("label", { for: "name" }, "Your name"), field),
+    problem,
+    h("p", {}, button),
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     busy(button, async () => {
@@ -34,6 +66,13 @@ function form(go) {
       }
     });
   });
-  return [h("h1", {}, "Sign in"), form,
-    h("p", { class: "hint", id: "name-hint" }, "This stands for the log-in that a real shop brings along: it believes any name, and signs a customer’s token as yours would after a password. What is in your cart comes with you.")];
+  return [
+    h("h1", {}, "Sign in"),
+    form,
+    h(
+      "p",
+      { class: "hint", id: "name-hint" },
+      "This stands for the log-in that a real shop brings along: it believes any name, and signs a customer’s token as yours would after a password. What is in your cart comes with you.",
+    ),
+  ];
 }
