@@ -12,8 +12,8 @@ import (
 const (
 	chartWidth  = 600
 	chartHeight = 150
-	chartLeft   = 44 // for the scale
-	chartBottom = 20 // for the times
+	chartLeft   = 60 // for the scale
+	chartBottom = 24 // for the times
 	chartTop    = 8
 )
 
