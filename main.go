@@ -54,6 +54,7 @@ type commands struct {
 	Chaos       disorder    `cmd:"" help:"Run a shop of several replicas under faults, on a PostgreSQL of its own, and check every promise."`
 	Bench       benchmark   `cmd:"" help:"Measure the program beside pgbench and others, on a PostgreSQL of its own. See docs/BENCHMARKS.md."`
 	BenchClient benchClient `cmd:"" hidden:""`
+	Explain     helpFor     `cmd:"" name:"help" help:"Explain a command."`
 }
 
 type serve struct{}
@@ -101,13 +102,19 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	command := kong.Parse(&commands{}, kong.Name("shopping-cart"),
-		kong.Description("A headless cart and checkout engine: a cart becomes a paid order, exactly once."),
-		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(os.Stdout, (*io.Writer)(nil)),
-		kong.BindTo(local{}, (*tools.Local)(nil)), kong.Bind(tools.Catalog(docs.Invoices)))
+	command := kong.Parse(&commands{}, commandLine(ctx, os.Stdout)...)
 	if err := command.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "shopping-cart:", err)
 		os.Exit(exitCode(err))
+	}
+}
+
+// commandLine is how the command line is read, and what commands may ask for.
+func commandLine(ctx context.Context, out io.Writer) []kong.Option {
+	return []kong.Option{
+		kong.Name("shopping-cart"), kong.Description("A headless cart and checkout engine: a cart becomes a paid order, exactly once."),
+		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(out, (*io.Writer)(nil)),
+		kong.BindTo(local{}, (*tools.Local)(nil)), kong.Bind(tools.Catalog(docs.Invoices)),
 	}
 }
 

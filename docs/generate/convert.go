@@ -32,6 +32,9 @@ func Document(root string) ([]byte, error) {
 	if err := finish(doc); err != nil {
 		return nil, err
 	}
+	if err := liftNullable(doc); err != nil {
+		return nil, err
+	}
 	if err := addExamples(doc, filepath.Join(root, "docs", "examples")); err != nil {
 		return nil, err
 	}

@@ -72,7 +72,7 @@ func nameCodes(o *openapi3.Operation, method, path string, secured bool) error {
 		if o.Responses.Value(code) == nil {
 			o.Responses.Set(code, refusal(""))
 		}
-		alsoSay(o.Responses.Value(code).Value, codes)
+		alsoSay(o.Responses.Value(code).Value, status, codes)
 	}
 	for code, response := range o.Responses.Map() {
 		status, err := strconv.Atoi(code)
@@ -81,7 +81,7 @@ func nameCodes(o *openapi3.Operation, method, path string, secured bool) error {
 		}
 		r := response.Value
 		if only[status] != "" && (r.Description == nil || !aCode.MatchString(*r.Description)) {
-			alsoSay(r, []string{only[status]})
+			alsoSay(r, status, []string{only[status]})
 		}
 		if r.Description == nil || !aCode.MatchString(*r.Description) {
 			return fmt.Errorf("%s %s: a refusal with %d names no code", method, path, status)
@@ -91,9 +91,9 @@ func nameCodes(o *openapi3.Operation, method, path string, secured bool) error {
 }
 
 // alsoSay adds the codes that a description does not name yet.
-func alsoSay(r *openapi3.Response, codes []string) {
+func alsoSay(r *openapi3.Response, status int, codes []string) {
 	said := ""
-	if r.Description != nil {
+	if r.Description != nil && *r.Description != http.StatusText(status) { // which the status says already
 		said = *r.Description
 	}
 	named := aCode.FindAllString(said, -1)

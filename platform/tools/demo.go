@@ -84,7 +84,7 @@ func (d *Demo) open(ctx context.Context, local Local, catalog Catalog) (_ *marke
 			return nil, err
 		}
 	}
-	if err := (&Health{BaseURL: base}).Run(ctx, local); err != nil {
+	if err := isReady(ctx, base); err != nil {
 		return nil, fmt.Errorf("%s: %w", base, err)
 	}
 	if token == "" {

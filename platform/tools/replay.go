@@ -31,6 +31,7 @@ type Replay struct {
 	BaseURL     string `help:"Where the server is; from its settings when empty."`
 	AdminToken  string `help:"An operator's token; minted from the settings of the server when empty."`
 	Quiet       bool   `help:"Show no progress."`
+	JSON        bool   `name:"json" help:"Print the report as JSON: counts, times in seconds, totals in pence."`
 }
 
 var errTotalsDiffer = errors.New("the file, the orders and the ledger do not agree")
@@ -63,7 +64,12 @@ func (r *Replay) Run(ctx context.Context, out io.Writer, local Local) error {
 	report := compare(book, played, found)
 	report.file = filepath.Base(r.File)
 	report.phases = [3]time.Duration{stocked.Sub(began), ended.Sub(stocked), time.Since(ended)}
-	if err := report.print(out); err != nil {
+	if r.JSON {
+		err = report.encode(out)
+	} else {
+		err = report.print(out)
+	}
+	if err != nil {
 		return err
 	}
 	if !report.agrees() {
@@ -83,7 +89,7 @@ func (r *Replay) shop(ctx context.Context, local Local) (_ *shop, err error) {
 			return nil, err
 		}
 	}
-	if err := (&Health{BaseURL: base}).Run(ctx, local); err != nil {
+	if err := isReady(ctx, base); err != nil {
 		return nil, fmt.Errorf("%s: %w", base, err)
 	}
 	if token == "" {

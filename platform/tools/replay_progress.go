@@ -10,6 +10,9 @@ import (
 // progress shows on standard error how far a phase is, to whoever watches.
 type progress struct{ silent bool }
 
+// unknownLength are the steps of a phase of which nobody knows how long it will be.
+const unknownLength = -1
+
 // show begins a phase of so many steps: tick counts one, from any goroutine; done ends it.
 func (p progress) show(phase string, steps int) (tick, done func()) {
 	if p.silent {

@@ -50,7 +50,7 @@ func serve(t *testing.T) *engine {
 		require.NoError(t, server.Wait())
 	})
 	require.Eventually(t, func() bool {
-		return (&Health{BaseURL: e.base}).Run(t.Context(), nil) == nil
+		return (&Health{BaseURL: e.base}).Run(t.Context(), io.Discard, nil) == nil
 	}, 30*time.Second, 20*time.Millisecond)
 	e.token = strings.TrimSpace(e.run(t, "token", "--admin"))
 	return e

@@ -4,6 +4,8 @@ package tools
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,6 +30,7 @@ type Token struct {
 	Scope   []string      `help:"Scopes of the token, such as pricing."`
 	Subject string        `help:"Whose token it is." default:"operator"`
 	TTL     time.Duration `help:"How long it lasts." default:"24h"`
+	JSON    bool          `name:"json" help:"Print JSON: the token, and what is in it."`
 }
 
 // Run prints the token.
@@ -36,30 +39,64 @@ func (t *Token) Run(out io.Writer, local Local) error {
 	if t.Admin {
 		scopes = append(scopes, ScopeAdmin)
 	}
+	expires := time.Now().Add(t.TTL).UTC().Truncate(time.Second)
 	token, err := local.Mint(t.Subject, scopes, t.TTL)
 	if err != nil {
 		return err
+	}
+	if t.JSON {
+		return json.NewEncoder(out).Encode(minted{token, t.Subject, append([]string{}, scopes...), expires})
 	}
 	_, err = fmt.Fprintln(out, token)
 	return err
 }
 
+// minted is a token as JSON has it.
+type minted struct {
+	Token     string    `json:"token"`
+	Subject   string    `json:"subject"`
+	Scopes    []string  `json:"scopes"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
 // Health asks a server whether it can serve.
 type Health struct {
 	BaseURL string `help:"Where the server is; from its settings when empty."`
+	JSON    bool   `name:"json" help:"Print JSON: where it is, whether it is ready, and why not."`
+}
+
+// healthy is what was found, as JSON has it.
+type healthy struct {
+	URL    string  `json:"url"`
+	Ready  bool    `json:"ready"`
+	Detail *string `json:"detail"` // why it is not
 }
 
 // Run is nil when the server is ready.
-func (h *Health) Run(ctx context.Context, local Local) (err error) {
-	base := h.BaseURL
+func (h *Health) Run(ctx context.Context, out io.Writer, local Local) (err error) {
+	base := strings.TrimSuffix(h.BaseURL, "/")
 	if base == "" {
 		if base, err = local.BaseURL(); err != nil {
 			return err
 		}
 	}
+	err = isReady(ctx, base)
+	if !h.JSON {
+		return err
+	}
+	found := healthy{URL: base, Ready: err == nil}
+	if err != nil {
+		why := err.Error()
+		found.Detail = &why
+	}
+	return errors.Join(err, json.NewEncoder(out).Encode(found))
+}
+
+// isReady is nil when the server says that it can serve.
+func isReady(ctx context.Context, base string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+"/readyz", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
 	if err != nil {
 		return err
 	}

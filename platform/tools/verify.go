@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 )
@@ -16,6 +17,7 @@ import (
 type Verify struct {
 	BaseURL string `help:"Where the server is; from its settings when empty."`
 	JSON    bool   `help:"Print JSON: what was checked, and every finding."`
+	Quiet   bool   `help:"Show no progress."`
 	Heal    bool   `help:"Mend what is beyond doubt. What is mended does not count as found."`
 }
 
@@ -79,11 +81,15 @@ func (v *Verify) ask(ctx context.Context, c *client, token string) (all reconcil
 		method = http.MethodPost
 	}
 	all, seen := reconciled{Checked: map[string]int{}, Data: []json.RawMessage{}}, map[string]bool{}
+	watched := progress{silent: v.Quiet || !isTerminal(os.Stderr)}
+	tick, done := watched.show("answers, of about twenty seconds each", unknownLength)
+	defer done()
 	for cursor := ""; ; {
 		part, _, err := ask[reconciled](ctx, c, call{method: method, path: "/v1/admin/reconciliation" + cursor, token: token})
 		if err != nil {
 			return all, err
 		}
+		tick()
 		for name, n := range part.Checked {
 			all.Checked[name] += n
 		}

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"shopping-cart/docs"
+)
+
+var fuzzMinutes = flag.Float64("fuzz-minutes", 0, "how long TestFuzz asks; 0: some hundred requests, the same each time unless there is a -seed")
+
+// asked is a request that was drawn from the API document.
+type asked struct {
+	operation    *openapi3.Operation
+	method, path string
+	token        string
+	headers      []string
+	body         any // nil: none
+}
+
+func (a asked) String() string {
+	body, _ := json.Marshal(a.body)
+	return fmt.Sprintf("%s %s %q %s", a.method, a.path, a.headers, body)
+}
+
+// fuzzer draws requests about things that there are, and remembers what they made.
+type fuzzer struct {
+	*site
+	operations []asked // with the templates of their paths
+	ada, eve   shopper
+	pricing    string
+	known      map[string][]string // by "cart", "checkout", … and by the names of members
+	tags       map[string]string   // the last ETag seen of a path
+	over       []string            // checkouts that have ended
+	answers    map[string]int      // by operation and status
+}
+
+const fewRequests = 600
+
+// TestFuzz sends what the API document says, and what it nearly says, to the program: it never breaks, and answers as documented.
+func TestFuzz(t *testing.T) {
+	t.Parallel()
+	f := newFuzzer(t)
+	first := uint64(1)
+	switch {
+	case *seed != 0:
+		first = *seed
+	case *fuzzMinutes > 0:
+		first = rand.Uint64N(1_000_000_000)
+	}
+	t.Logf("again with -seed=%d", first)
+	deadline, n := time.Now().Add(time.Duration(*fuzzMinutes*float64(time.Minute))), 0
+	for ; *fuzzMinutes == 0 && n < fewRequests || time.Now().Before(deadline); n++ {
+		at := int(first) + n
+		a := rapid.Custom(f.draw).Example(at)
+		if err := f.asks(t.Context(), a); err != nil {
+			t.Fatalf("-seed=%d, after %d requests, %s\n%v", at, n, a, err)
+		}
+	}
+	granted := map[string]bool{}
+	for answer := range f.answers {
+		operation, status, _ := strings.Cut(answer, " ")
+		granted[operation] = granted[operation] || status < "3"
+	}
+	t.Logf("%d requests, %d kinds of answers, %d of %d operations granted something", n, len(f.answers), count(granted), len(f.operations))
+	require.Greater(t, count(granted), len(f.operations)/2, "requests are too wrong to test anything")
+}
+
+func count(of map[string]bool) (n int) {
+	for _, is := range of {
+		if is {
+			n++
+		}
+	}
+	return n
+}
+
+func newFuzzer(t *testing.T) *fuzzer {
+	s := open(t, oneDatabase)
+	f := &fuzzer{site: s, ada: s.shopper(t), eve: s.shopper(t), pricing: mint(t, s.settings, "pricing", "pricing"), tags: map[string]string{}, answers: map[string]int{}}
+	things := owned(t, s, f.ada, f.eve)
+	f.known = map[string][]string{
+		"cart": {things["{cart}"], things["{other}"]}, "checkout": {things["{checkout}"]}, "order": {things["{order}"]}, "payment": {things["{payment}"]},
+		"sku": {things["{sku}"], s.sells(t, 1), s.sells(t, 250_000)}, "provider": {"simulator"}, "name": {"daily_sales", "Mug"}, "webhook": {"simulator:evt_1"},
+		"customer": {f.eve.id.String()}, "module": {"cart", "order", "payment", "saga"}, "source_cart_id": {things["{other}"]}, "source_token": {f.eve.token},
+		"payment_method": {"sim_ok", "sim_ok", "sim_declined", "sim_insufficient_funds", "sim_requires_action", "sim_capture_fails", "sim_flaky", "nobody"},
+		"Prefer":         {"wait=1", "wait=0", "respond-async", "wait=x"}, "cursor": {},
+	}
+	f.over = []string{things["{checkout}"]}
+	doc, err := openapi3.NewLoader().LoadFromData(docs.OpenAPI)
+	require.NoError(t, err)
+	for path, item := range doc.Paths.Map() {
+		for method, o := range item.Operations() {
+			f.operations = append(f.operations, asked{operation: o, method: method, path: path})
+		}
+	}
+	slices.SortFunc(f.operations, func(a, b asked) int { return strings.Compare(a.operation.OperationID, b.operation.OperationID) })
+	return f
+}
+
+// draw draws a request: most of what it holds is right, so that something happens.
+func (f *fuzzer) draw(t *rapid.T) asked {
+	v := values{T: t, known: f.known, wrong: rapid.SampledFrom([]int{0, 0, 0, 3, 30}).Draw(t, "wrong")}
+	a := rapid.SampledFrom(f.operations).Draw(t, "operation")
+	a.token = pick(v, "who", f.admin, f.admin, f.ada.token, f.ada.token, f.eve.token, f.pricing, "", "nonsense")
+	if a.operation.Security == nil || len(*a.operation.Security) == 0 {
+		a.token = ""
+	}
+	query, template := url.Values{}, a.path
+	for _, ref := range a.operation.Parameters {
+		p := ref.Value
+		switch p.In {
+		case openapi3.ParameterInPath:
+			a.path = strings.Replace(a.path, "{"+p.Name+"}", f.inPath(v, template, p), 1)
+		case openapi3.ParameterInQuery:
+			if p.Required || v.one(3, "with "+p.Name) {
+				query.Set(p.Name, flat(v.of(p.Schema.Value, p.Name)))
+			}
+		}
+	}
+	for _, ref := range a.operation.Parameters {
+		if p := ref.Value; p.In == openapi3.ParameterInHeader && (p.Required || v.one(2, "with "+p.Name)) {
+			a.headers = append(a.headers, p.Name, f.header(v, a.path, p))
+		}
+	}
+	if len(query) > 0 {
+		a.path += "?" + query.Encode()
+	}
+	if a.operation.RequestBody != nil {
+		for _, media := range a.operation.RequestBody.Value.Content {
+			a.body = v.of(media.Schema.Value, "body")
+		}
+	}
+	return a
+}
+
+// inPath is a value of a path parameter: what it is about stands before it in the path.
+func (f *fuzzer) inPath(v values, template string, p *openapi3.Parameter) string {
+	kind := p.Name
+	for prefix, of := range map[string]string{
+		"/v1/carts/": "cart", "/v1/checkouts/": "checkout", "/v1/admin/sagas/": "checkout", "/v1/orders/": "order", "/v1/payments/": "payment",
+		"/simulator/payments/": "payment", "/v1/customers/": "customer", "/v1/admin/webhooks/": "webhook",
+	} {
+		if strings.HasPrefix(template, prefix) && p.Name != "sku" {
+			kind = of
+		}
+	}
+	value := ""
+	switch known := f.known[kind]; {
+	case strings.HasSuffix(template, "/stream"): // of others it would not end
+		value = pick(v, kind, f.over...)
+	case len(known) > 0 && !v.one(8, "no such "+kind):
+		value = pick(v, kind, known...)
+	default:
+		value = flat(v.of(p.Schema.Value, p.Name))
+	}
+	if strings.Trim(value, "./") == "" || strings.Contains(value, "/") { // that would be another path
+		value = v.id()
+	}
+	return url.PathEscape(value)
+}
+
+func (f *fuzzer) header(v values, path string, p *openapi3.Parameter) string {
+	value := ""
+	switch p.Name {
+	case "Idempotency-Key":
+		value = pick(v, p.Name, uuid.NewString(), uuid.NewString(), uuid.NewString(), "again", "two words", "ü", strings.Repeat("k", 256))
+	case "If-Match", "If-None-Match":
+		known := f.tags[thingOf(path)]
+		value = pick(v, p.Name, known, known, known, `"1"`, `"999"`, "*", `W/"2"`, "7", `"x"`)
+	case "Last-Event-ID":
+		value = pick(v, p.Name, "1", "3", "-1", "x", "99999999999999999999")
+	default:
+		value = flat(v.of(p.Schema.Value, p.Name))
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f { // no client would send it
+			return -1
+		}
+		return r
+	}, value)
+}
+
+// asks sends a request, and holds the answer against the document.
+func (f *fuzzer) asks(ctx context.Context, a asked) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var body any
+	if a.body != nil {
+		text, err := json.Marshal(a.body)
+		if err != nil {
+			return err
+		}
+		body = string(text)
+	}
+	got, err := f.ask(ctx, a.method, a.path, a.token, body, a.headers...)
+	if err != nil {
+		return err
+	}
+	if got.StatusCode >= http.StatusInternalServerError && got.StatusCode != http.StatusServiceUnavailable {
+		return fmt.Errorf("%s: %s", got.Status, got.body)
+	}
+	if err := asDocumented(got.Response, got.body); err != nil {
+		return fmt.Errorf("%w\n%s: %s", err, got.Status, got.body)
+	}
+	f.answers[fmt.Sprintf("%s %d", a.operation.OperationID, got.StatusCode)]++
+	f.remember(a, got)
+	return nil
+}
+
+// thingOf is the path of the cart or the order that a path is about.
+func thingOf(path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	parts := strings.SplitN(path, "/", 5)
+	return strings.Join(parts[:min(4, len(parts))], "/")
+}
+
+const fewThings = 30
+
+// remember keeps what an answer made, and the versions that it showed.
+func (f *fuzzer) remember(a asked, got answer) {
+	if tag := got.Header.Get("ETag"); tag != "" {
+		f.tags[thingOf(a.path)] = tag
+	}
+	var made struct {
+		ID         string `json:"id"`
+		OrderID    string `json:"order_id"`
+		PaymentID  string `json:"payment_id"`
+		NextCursor string `json:"next_cursor"`
+	}
+	if got.StatusCode >= http.StatusMultipleChoices || got.decode(&made) != nil {
+		return
+	}
+	keep := func(kind, id string) {
+		if id != "" && !slices.Contains(f.known[kind], id) {
+			f.known[kind] = append(f.known[kind], id)
+			f.known[kind] = f.known[kind][max(0, len(f.known[kind])-fewThings):]
+		}
+	}
+	keep("cursor", made.NextCursor)
+	switch a.operation.OperationID {
+	case "openCart":
+		keep("cart", made.ID)
+	case "checkOut":
+		keep("checkout", made.ID)
+		keep("order", made.OrderID)
+		keep("payment", made.PaymentID)
+	}
+}

@@ -1,0 +1,69 @@
+package main
+
+import "github.com/alecthomas/kong"
+
+// helpFor is the command that explains the others: "help verify" is "verify --help".
+type helpFor struct {
+	Command []string `arg:"" optional:"" help:"Which one; all of them without."`
+}
+
+// Run prints the help of a command, or of the program.
+func (h *helpFor) Run(now *kong.Context) error {
+	asked, err := kong.Trace(now.Kong, append(h.Command, "--help"))
+	if err == nil {
+		err = asked.Error
+	}
+	if err != nil {
+		return err
+	}
+	return asked.PrintUsage(false)
+}
+
+// Help is what "shopping-cart help --help" says beside the argument.
+func (*helpFor) Help() string {
+	return `
+  shopping-cart help            what there is
+  shopping-cart help verify     what it does, examples, flags, exit status
+
+Exit status: 0 it was printed, 1 there is no such command.`
+}
+
+// Help is what "shopping-cart help" says beside the list of commands.
+func (*commands) Help() string {
+	return `Without a command it serves. Settings come from the environment or from a file .env; with none, all that it needs is embedded.
+
+  shopping-cart                                  serve on :8080, with a PostgreSQL of its own in ./data
+  TOKEN=$(shopping-cart token --admin)           an operator's token, for curl
+  shopping-cart verify                           are all promises kept, to the penny?
+  shopping-cart help verify                      what a command does, with examples
+
+What is data goes to the standard output, as JSON with --json; progress and complaints go to the standard error, progress only where somebody
+watches. Exit status: 0 done, 1 it failed, 2 a check found something, 80 the command line is wrong. Ctrl-C ends a command well, twice at once.`
+}
+
+// Help is what "shopping-cart serve --help" says beside the flags.
+func (serve) Help() string {
+	return `
+  shopping-cart                                                 embedded, on http://localhost:8080
+  HTTP_ADDR=:9000 DATA_DIR=/var/lib/shop shopping-cart serve    elsewhere
+  DATABASE_URL=postgres://app:…@db/shop AUTH_SECRET=… PAYMENT_PROVIDER=stripe … shopping-cart serve
+
+Every setting is in the README and in .env.example; a bad one is refused by its name. SIGTERM or Ctrl-C drains: requests end, then the steps of
+checkouts, then what they wrote is committed, and the embedded PostgreSQL goes last.
+
+Exit status: 0 it was asked to stop and has, 1 it could not start or was cut off, with a sentence that says why.`
+}
+
+// Help is what "shopping-cart bench --help" says beside the flags.
+func (*benchmark) Help() string {
+	return `
+  shopping-cart bench                                          all of it, some minutes
+  shopping-cart bench --only '^checkout' --callers 32          only what matches
+  shopping-cart bench --rounds 1 --seconds 0.5 --json | jq .   quick, for machines: a line for each measurement
+  shopping-cart bench --growth 10000,1000000                   with that many events in the store
+
+It starts a PostgreSQL of its own (PG_BIN_DIR) and touches no other data. Each line on the standard error is a measurement that has ended.
+On a machine that is busy with something else only the ratios mean anything.
+
+Exit status: 0 measured, 1 it could not be.`
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+	"github.com/stretchr/testify/require"
+)
+
+// said is what the program prints for a command line that only asks for help.
+func said(t *testing.T, arguments ...string) (out string, status int) {
+	t.Helper()
+	var text bytes.Buffer
+	status = -1
+	parser, err := kong.New(&commands{}, append(commandLine(t.Context(), &text), kong.Writers(&text, &text),
+		kong.Exit(func(code int) { status = code; panic(status) }))...) // as the program would end there
+	require.NoError(t, err)
+	defer func() {
+		if p := recover(); p != nil && p != status {
+			panic(p)
+		}
+		out = text.String()
+	}()
+	command, err := parser.Parse(arguments)
+	parser.FatalIfErrorf(err)
+	require.NoError(t, command.Run())
+	return text.String(), 0
+}
+
+func commandsOf(t *testing.T) []*kong.Node {
+	t.Helper()
+	parser, err := kong.New(&commands{}, commandLine(t.Context(), io.Discard)...)
+	require.NoError(t, err)
+	return parser.Model.Leaves(true)
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	all := commandsOf(t)
+	require.NotEmpty(t, all)
+	whole, status := said(t, "help")
+	require.Zero(t, status)
+	for _, c := range all {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			require.Contains(t, whole, c.Name, "the list has every command")
+			require.Regexp(t, `^[A-Z].*\.$`, c.Help, "one sentence")
+			require.Regexp(t, `(?m)^  \S*.*shopping-cart`, c.Detail, "an example, indented")
+			require.Contains(t, c.Detail, "Exit status: 0")
+			own, status := said(t, c.Name, "--help")
+			require.Zero(t, status)
+			asked, status := said(t, "help", c.Name)
+			require.Zero(t, status)
+			require.Equal(t, own, asked)
+			require.Contains(t, own, "Exit status: 0")
+		})
+	}
+	t.Run("OfNothing", func(t *testing.T) {
+		t.Parallel()
+		parser, err := kong.New(&commands{}, commandLine(t.Context(), io.Discard)...)
+		require.NoError(t, err)
+		command, err := parser.Parse([]string{"help", "nothing"})
+		require.NoError(t, err)
+		require.Error(t, command.Run())
+	})
+}
+
+// What prints data prints it for machines too.
+func TestDataHasJSON(t *testing.T) {
+	t.Parallel()
+	for _, c := range commandsOf(t) {
+		if slices.Contains([]string{"serve", "help", "demo"}, c.Name) {
+			continue
+		}
+		require.True(t, slices.ContainsFunc(c.Flags, func(f *kong.Flag) bool { return f.Name == "json" }), c.Name)
+	}
+}
+
+// Every flag that an example uses is one of its command.
+func TestExamplesOfHelpAreCommandLines(t *testing.T) {
+	t.Parallel()
+	for _, c := range commandsOf(t) {
+		for line := range strings.Lines(c.Detail) {
+			_, arguments, is := strings.Cut(line, "shopping-cart "+c.Name+" ")
+			if !is || !strings.HasPrefix(line, "  ") {
+				continue
+			}
+			arguments, _, _ = strings.Cut(arguments, " |")
+			for _, word := range strings.FieldsFunc(arguments, func(r rune) bool { return strings.ContainsRune(" =)\n", r) }) {
+				name, isFlag := strings.CutPrefix(word, "--")
+				known := slices.ContainsFunc(c.Flags, func(f *kong.Flag) bool { return f.Name == name })
+				require.True(t, !isFlag || known || name == "help", "%s: %s", c.Name, line)
+			}
+		}
+	}
+}
