@@ -121,11 +121,15 @@ type doubt struct {
 // lost.
 func (s *site) doubts(t *testing.T, sku, last string) doubt {
 	t.Helper()
+	return s.doubtsOf(t, sku, last, map[string]string{"capture": "sim_timeout_applied", "authorize": "sim_ok"}[last])
+}
+
+func (s *site) doubtsOf(t *testing.T, sku, last, method string) doubt {
+	t.Helper()
 	s.exec(t, "simulator", fmt.Sprintf(`create function simulator.falls_silent() returns trigger language plpgsql as
 			$$ begin execute 'alter table simulator.payments rename to silent'; return null; end $$;
 		create trigger falls_silent after insert on simulator.ledger for each row when (new.operation = '%s')
 			execute function simulator.falls_silent()`, last))
-	method := map[string]string{"capture": "sim_timeout_applied", "authorize": "sim_ok"}[last]
 	ada := s.shopper(t)
 	c := ada.fills(t, sku)
 	d := doubt{s, ada, c, ada.starts(t, c, method)}

@@ -61,6 +61,18 @@ func databaseEach(t testing.TB, c *config.Config) {
 // open runs the program until the test, and all its subtests, are over; then every promise must have been kept.
 func open(t *testing.T, with ...setting) *site {
 	t.Helper()
+	s := opens(t, with...)
+	t.Cleanup(func() {
+		if !t.Failed() {
+			s.keepsPromises(t)
+		}
+	})
+	return s
+}
+
+// opens is open for a test that has promises broken.
+func opens(t *testing.T, with ...setting) *site {
+	t.Helper()
 	c := settings()
 	for _, set := range with {
 		set(t, &c)
@@ -69,11 +81,6 @@ func open(t *testing.T, with ...setting) *site {
 	require.Len(t, s.urls, len(migrations.Schemas))
 	t.Cleanup(func() { s.stop(t) })
 	s.start(t)
-	t.Cleanup(func() {
-		if !t.Failed() {
-			s.keepsPromises(t)
-		}
-	})
 	return s
 }
 

@@ -123,6 +123,7 @@ func refundStatus(at step) string {
 //	@Success		200
 //	@Failure		400	{object}	web.Problem	"bad_signature"
 //	@Failure		404	{object}	web.Problem
+//	@Failure		413	{object}	web.Problem
 //	@Router			/v1/webhooks/payments/{provider} [post]
 func (m *Module) receive(c echo.Context) error {
 	p, err := m.provider(c.Param("provider"))

@@ -19,14 +19,14 @@ const anyOther = "Any other refusal: 404 not_found, 405 method_not_allowed, 422 
 func usual(o *openapi3.Operation, method, path string, secured bool) map[int][]string {
 	codes := map[int][]string{}
 	add := func(status int, code ...string) { codes[status] = append(codes[status], code...) }
-	write, body := idempotencyKey.offered(o), o.RequestBody != nil
+	write := idempotencyKey.offered(o)
 	if secured {
 		add(http.StatusUnauthorized, "unauthorized")
 	}
 	if strings.Contains(path, "{") {
 		add(http.StatusNotFound, "not_found")
 	}
-	if body {
+	if write || o.RequestBody != nil { // where no body is wanted, an empty object passes, and nothing else
 		add(http.StatusBadRequest, "malformed_json")
 		add(http.StatusUnprocessableEntity, "validation_failed", "unknown_field")
 	}

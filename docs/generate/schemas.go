@@ -19,6 +19,9 @@ func finishSchema(name string, schema *openapi3.SchemaRef) {
 	for property, p := range s.Properties {
 		if p.Value != nil && p.Ref == "" {
 			finishProperty(property, p.Value)
+			if only := p.Value; len(only.AllOf) == 1 && only.Description == "" && only.Example == nil && !only.Nullable {
+				s.Properties[property] = openapi3.NewSchemaRef(only.AllOf[0].Ref, nil) // which says all there is to say
+			}
 		}
 	}
 	switch {

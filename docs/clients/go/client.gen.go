@@ -192,6 +192,51 @@ func (e OrderStatus) Valid() bool {
 	}
 }
 
+// Defines values for OverviewLagModule.
+const (
+	OverviewLagModuleCart    OverviewLagModule = "cart"
+	OverviewLagModuleOrder   OverviewLagModule = "order"
+	OverviewLagModulePayment OverviewLagModule = "payment"
+	OverviewLagModuleSaga    OverviewLagModule = "saga"
+)
+
+// Valid indicates whether the value is a known member of the OverviewLagModule enum.
+func (e OverviewLagModule) Valid() bool {
+	switch e {
+	case OverviewLagModuleCart:
+		return true
+	case OverviewLagModuleOrder:
+		return true
+	case OverviewLagModulePayment:
+		return true
+	case OverviewLagModuleSaga:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OverviewUnfinishedType.
+const (
+	OverviewUnfinishedTypeCancellation OverviewUnfinishedType = "cancellation"
+	OverviewUnfinishedTypeCheckout     OverviewUnfinishedType = "checkout"
+	OverviewUnfinishedTypeRefund       OverviewUnfinishedType = "refund"
+)
+
+// Valid indicates whether the value is a known member of the OverviewUnfinishedType enum.
+func (e OverviewUnfinishedType) Valid() bool {
+	switch e {
+	case OverviewUnfinishedTypeCancellation:
+		return true
+	case OverviewUnfinishedTypeCheckout:
+		return true
+	case OverviewUnfinishedTypeRefund:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ParkedModule.
 const (
 	ParkedModuleCart    ParkedModule = "cart"
@@ -357,30 +402,6 @@ func (e SagaAction) Valid() bool {
 	}
 }
 
-// Defines values for SagaLagModule.
-const (
-	SagaLagModuleCart    SagaLagModule = "cart"
-	SagaLagModuleOrder   SagaLagModule = "order"
-	SagaLagModulePayment SagaLagModule = "payment"
-	SagaLagModuleSaga    SagaLagModule = "saga"
-)
-
-// Valid indicates whether the value is a known member of the SagaLagModule enum.
-func (e SagaLagModule) Valid() bool {
-	switch e {
-	case SagaLagModuleCart:
-		return true
-	case SagaLagModuleOrder:
-		return true
-	case SagaLagModulePayment:
-		return true
-	case SagaLagModuleSaga:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for SagaSettleRequestOutcome.
 const (
 	SagaSettleRequestOutcomeCaptured    SagaSettleRequestOutcome = "captured"
@@ -393,99 +414,6 @@ func (e SagaSettleRequestOutcome) Valid() bool {
 	case SagaSettleRequestOutcomeCaptured:
 		return true
 	case SagaSettleRequestOutcomeNotCaptured:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for SagaStreamModule.
-const (
-	SagaStreamModuleCart    SagaStreamModule = "cart"
-	SagaStreamModuleOrder   SagaStreamModule = "order"
-	SagaStreamModulePayment SagaStreamModule = "payment"
-	SagaStreamModuleSaga    SagaStreamModule = "saga"
-)
-
-// Valid indicates whether the value is a known member of the SagaStreamModule enum.
-func (e SagaStreamModule) Valid() bool {
-	switch e {
-	case SagaStreamModuleCart:
-		return true
-	case SagaStreamModuleOrder:
-		return true
-	case SagaStreamModulePayment:
-		return true
-	case SagaStreamModuleSaga:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for SagaStreamRefModule.
-const (
-	SagaStreamRefModuleCart    SagaStreamRefModule = "cart"
-	SagaStreamRefModuleOrder   SagaStreamRefModule = "order"
-	SagaStreamRefModulePayment SagaStreamRefModule = "payment"
-	SagaStreamRefModuleSaga    SagaStreamRefModule = "saga"
-)
-
-// Valid indicates whether the value is a known member of the SagaStreamRefModule enum.
-func (e SagaStreamRefModule) Valid() bool {
-	switch e {
-	case SagaStreamRefModuleCart:
-		return true
-	case SagaStreamRefModuleOrder:
-		return true
-	case SagaStreamRefModulePayment:
-		return true
-	case SagaStreamRefModuleSaga:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for SagaTimelineEntryModule.
-const (
-	SagaTimelineEntryModuleCart    SagaTimelineEntryModule = "cart"
-	SagaTimelineEntryModuleOrder   SagaTimelineEntryModule = "order"
-	SagaTimelineEntryModulePayment SagaTimelineEntryModule = "payment"
-	SagaTimelineEntryModuleSaga    SagaTimelineEntryModule = "saga"
-)
-
-// Valid indicates whether the value is a known member of the SagaTimelineEntryModule enum.
-func (e SagaTimelineEntryModule) Valid() bool {
-	switch e {
-	case SagaTimelineEntryModuleCart:
-		return true
-	case SagaTimelineEntryModuleOrder:
-		return true
-	case SagaTimelineEntryModulePayment:
-		return true
-	case SagaTimelineEntryModuleSaga:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for SagaUnfinishedType.
-const (
-	SagaUnfinishedTypeCancellation SagaUnfinishedType = "cancellation"
-	SagaUnfinishedTypeCheckout     SagaUnfinishedType = "checkout"
-	SagaUnfinishedTypeRefund       SagaUnfinishedType = "refund"
-)
-
-// Valid indicates whether the value is a known member of the SagaUnfinishedType enum.
-func (e SagaUnfinishedType) Valid() bool {
-	switch e {
-	case SagaUnfinishedTypeCancellation:
-		return true
-	case SagaUnfinishedTypeCheckout:
-		return true
-	case SagaUnfinishedTypeRefund:
 		return true
 	default:
 		return false
@@ -540,6 +468,54 @@ func (e SimulatorEntryOperation) Valid() bool {
 	}
 }
 
+// Defines values for StreamModule.
+const (
+	StreamModuleCart    StreamModule = "cart"
+	StreamModuleOrder   StreamModule = "order"
+	StreamModulePayment StreamModule = "payment"
+	StreamModuleSaga    StreamModule = "saga"
+)
+
+// Valid indicates whether the value is a known member of the StreamModule enum.
+func (e StreamModule) Valid() bool {
+	switch e {
+	case StreamModuleCart:
+		return true
+	case StreamModuleOrder:
+		return true
+	case StreamModulePayment:
+		return true
+	case StreamModuleSaga:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StreamRefModule.
+const (
+	StreamRefModuleCart    StreamRefModule = "cart"
+	StreamRefModuleOrder   StreamRefModule = "order"
+	StreamRefModulePayment StreamRefModule = "payment"
+	StreamRefModuleSaga    StreamRefModule = "saga"
+)
+
+// Valid indicates whether the value is a known member of the StreamRefModule enum.
+func (e StreamRefModule) Valid() bool {
+	switch e {
+	case StreamRefModuleCart:
+		return true
+	case StreamRefModuleOrder:
+		return true
+	case StreamRefModulePayment:
+		return true
+	case StreamRefModuleSaga:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SubscriptionKind.
 const (
 	Projection SubscriptionKind = "projection"
@@ -579,6 +555,30 @@ func (e SubscriptionModule) Valid() bool {
 	case SubscriptionModulePayment:
 		return true
 	case SubscriptionModuleSaga:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TimelineEntryModule.
+const (
+	TimelineEntryModuleCart    TimelineEntryModule = "cart"
+	TimelineEntryModuleOrder   TimelineEntryModule = "order"
+	TimelineEntryModulePayment TimelineEntryModule = "payment"
+	TimelineEntryModuleSaga    TimelineEntryModule = "saga"
+)
+
+// Valid indicates whether the value is a known member of the TimelineEntryModule enum.
+func (e TimelineEntryModule) Valid() bool {
+	switch e {
+	case TimelineEntryModuleCart:
+		return true
+	case TimelineEntryModuleOrder:
+		return true
+	case TimelineEntryModulePayment:
+		return true
+	case TimelineEntryModuleSaga:
 		return true
 	default:
 		return false
@@ -773,7 +773,12 @@ type Cart struct {
 	CustomerId string             `json:"customer_id"`
 	Id         openapi_types.UUID `json:"id"`
 	Items      []CartItem         `json:"items"`
-	Status     CartStatus         `json:"status"`
+
+	// Status
+	// - `checking_out`: sealed until its checkout ends
+	// - `checked_out`: became an order
+	// - `merged`: its lines went into another cart
+	Status CartStatus `json:"status"`
 
 	// Total lines and adjustments, never below 0
 	Total     Amount    `json:"total"`
@@ -896,10 +901,15 @@ type Checkout struct {
 
 	// PaymentId null when there is nothing to pay
 	PaymentId *openapi_types.UUID `json:"payment_id"`
-	Status    CheckoutStatus      `json:"status"`
-	Steps     []CheckoutStep      `json:"steps"`
-	Total     Amount              `json:"total"`
-	UpdatedAt time.Time           `json:"updated_at"`
+
+	// Status
+	// - `requires_action`: the shopper must act
+	// - `compensating`: it turned: what was done is being undone
+	// - `needs_attention`: an operator must look
+	Status    CheckoutStatus `json:"status"`
+	Steps     []CheckoutStep `json:"steps"`
+	Total     Amount         `json:"total"`
+	UpdatedAt time.Time      `json:"updated_at"`
 }
 
 // CheckoutFailure defines model for CheckoutFailure.
@@ -948,9 +958,12 @@ type CheckoutStep struct {
 	FinishedAt *time.Time `json:"finished_at"`
 
 	// Name Example: payment.charge
-	Name      string             `json:"name"`
-	StartedAt *time.Time         `json:"started_at"`
-	Status    CheckoutStepStatus `json:"status"`
+	Name      string     `json:"name"`
+	StartedAt *time.Time `json:"started_at"`
+
+	// Status
+	// - `skipped`: given up by an operator
+	Status CheckoutStepStatus `json:"status"`
 }
 
 // CheckoutStepStatus
@@ -983,6 +996,30 @@ type Event struct {
 type EventPage struct {
 	Data       []Event `json:"data"`
 	NextCursor *string `json:"next_cursor"`
+}
+
+// Finding defines model for Finding.
+type Finding struct {
+	// Check Example: captured_without_order
+	Check string `json:"check"`
+
+	// Detail Example: 1999 were taken for an order that is cancelled.
+	Detail string `json:"detail"`
+
+	// Healable what to do is beyond doubt
+	Healable bool  `json:"healable"`
+	Healed   *bool `json:"healed,omitempty"`
+
+	// Id the same each time
+	//
+	// Example: captured_without_order:019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b
+	Id string `json:"id"`
+
+	// Remedy what a person does about it
+	//
+	// Example: Refund the payment.
+	Remedy  string      `json:"remedy"`
+	Streams []StreamRef `json:"streams"`
 }
 
 // Health defines model for Health.
@@ -1077,6 +1114,70 @@ type OrderRefundStatus string
 
 // OrderStatus defines model for OrderStatus.
 type OrderStatus string
+
+// Overview defines model for Overview.
+type Overview struct {
+	At        time.Time     `json:"at"`
+	Checkouts SagaCheckouts `json:"checkouts"`
+
+	// Lag of each module
+	Lag    []OverviewLag `json:"lag"`
+	Parked int64         `json:"parked"`
+
+	// Today since midnight UTC, a currency each
+	Today      []OverviewTakings    `json:"today"`
+	Unfinished []OverviewUnfinished `json:"unfinished"`
+}
+
+// OverviewLag defines model for OverviewLag.
+type OverviewLag struct {
+	Module OverviewLagModule `json:"module"`
+
+	// Outbox events that a reaction has still to see
+	Outbox                 int64   `json:"outbox"`
+	OutboxOldestAgeSeconds float32 `json:"outbox_oldest_age_seconds"`
+	Parked                 int64   `json:"parked"`
+
+	// Readers events that the slowest reader of the log has still to see
+	Readers                 int64   `json:"readers"`
+	ReadersOldestAgeSeconds float32 `json:"readers_oldest_age_seconds"`
+}
+
+// OverviewLagModule defines model for OverviewLag.Module.
+type OverviewLagModule string
+
+// OverviewMinute defines model for OverviewMinute.
+type OverviewMinute struct {
+	Cancelled      int64   `json:"cancelled"`
+	Completed      int64   `json:"completed"`
+	Failed         int64   `json:"failed"`
+	Minute         string  `json:"minute"`
+	NeedsAttention int64   `json:"needs_attention"`
+	P50Seconds     float32 `json:"p50_seconds"`
+	P95Seconds     float32 `json:"p95_seconds"`
+
+	// Running or waiting, or being undone
+	Running int64 `json:"running"`
+}
+
+// OverviewTakings defines model for OverviewTakings.
+type OverviewTakings struct {
+	Captured Amount `json:"captured"`
+	Refunded Amount `json:"refunded"`
+}
+
+// OverviewUnfinished defines model for OverviewUnfinished.
+type OverviewUnfinished struct {
+	Compensating     int64                  `json:"compensating"`
+	NeedsAttention   int64                  `json:"needs_attention"`
+	OldestAgeSeconds float32                `json:"oldest_age_seconds"`
+	RequiresAction   int64                  `json:"requires_action"`
+	Running          int64                  `json:"running"`
+	Type             OverviewUnfinishedType `json:"type"`
+}
+
+// OverviewUnfinishedType defines model for OverviewUnfinished.Type.
+type OverviewUnfinishedType string
 
 // Parked defines model for Parked.
 type Parked struct {
@@ -1294,6 +1395,29 @@ type ProductRequest struct {
 	Price AmountRequest `json:"price"`
 }
 
+// Reconciliation defines model for Reconciliation.
+type Reconciliation struct {
+	Checked ReconciliationChecked `json:"checked"`
+	Data    []Finding             `json:"data"`
+
+	// NextCursor where to go on; null: that was all
+	NextCursor *string `json:"next_cursor"`
+}
+
+// ReconciliationChecked defines model for ReconciliationChecked.
+type ReconciliationChecked struct {
+	// Balances payments in the providers' books
+	Balances int64 `json:"balances"`
+
+	// Checkouts over all books
+	Checkouts int64 `json:"checkouts"`
+	Receipts  int64 `json:"receipts"`
+	Stocks    int64 `json:"stocks"`
+
+	// Streams folded anew from their events
+	Streams int64 `json:"streams"`
+}
+
 // RefundAmountRequest defines model for RefundAmountRequest.
 type RefundAmountRequest struct {
 	// Amount Example: 500
@@ -1331,8 +1455,13 @@ type Saga struct {
 
 	// PaymentId null when there is nothing to pay
 	PaymentId *openapi_types.UUID `json:"payment_id"`
-	Status    CheckoutStatus      `json:"status"`
-	Steps     []CheckoutStep      `json:"steps"`
+
+	// Status
+	// - `requires_action`: the shopper must act
+	// - `compensating`: it turned: what was done is being undone
+	// - `needs_attention`: an operator must look
+	Status CheckoutStatus `json:"status"`
+	Steps  []CheckoutStep `json:"steps"`
 
 	// Total of the checkout or the order; what a refund gives back
 	Total     Amount    `json:"total"`
@@ -1350,95 +1479,12 @@ type SagaType string
 // SagaAction defines model for SagaAction.
 type SagaAction string
 
-// SagaChecked defines model for SagaChecked.
-type SagaChecked struct {
-	// Balances payments in the providers' books
-	Balances int64 `json:"balances"`
-
-	// Checkouts over all books
-	Checkouts int64 `json:"checkouts"`
-	Receipts  int64 `json:"receipts"`
-	Stocks    int64 `json:"stocks"`
-
-	// Streams folded anew from their events
-	Streams int64 `json:"streams"`
-}
-
 // SagaCheckouts defines model for SagaCheckouts.
 type SagaCheckouts struct {
 	// Minutes oldest first; the last one is under way
-	Minutes    []SagaMinute `json:"minutes"`
-	P50Seconds float32      `json:"p50_seconds"`
-	P95Seconds float32      `json:"p95_seconds"`
-}
-
-// SagaFinding defines model for SagaFinding.
-type SagaFinding struct {
-	// Check Example: captured_without_order
-	Check string `json:"check"`
-
-	// Detail Example: 1999 were taken for an order that is cancelled.
-	Detail string `json:"detail"`
-
-	// Healable what to do is beyond doubt
-	Healable bool  `json:"healable"`
-	Healed   *bool `json:"healed,omitempty"`
-
-	// Id the same each time
-	//
-	// Example: captured_without_order:019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b
-	Id string `json:"id"`
-
-	// Remedy what a person does about it
-	//
-	// Example: Refund the payment.
-	Remedy  string          `json:"remedy"`
-	Streams []SagaStreamRef `json:"streams"`
-}
-
-// SagaLag defines model for SagaLag.
-type SagaLag struct {
-	Module SagaLagModule `json:"module"`
-
-	// Outbox events that a reaction has still to see
-	Outbox                 int64   `json:"outbox"`
-	OutboxOldestAgeSeconds float32 `json:"outbox_oldest_age_seconds"`
-	Parked                 int64   `json:"parked"`
-
-	// Readers events that the slowest reader of the log has still to see
-	Readers                 int64   `json:"readers"`
-	ReadersOldestAgeSeconds float32 `json:"readers_oldest_age_seconds"`
-}
-
-// SagaLagModule defines model for SagaLag.Module.
-type SagaLagModule string
-
-// SagaMinute defines model for SagaMinute.
-type SagaMinute struct {
-	Cancelled      int64   `json:"cancelled"`
-	Completed      int64   `json:"completed"`
-	Failed         int64   `json:"failed"`
-	Minute         string  `json:"minute"`
-	NeedsAttention int64   `json:"needs_attention"`
-	P50Seconds     float32 `json:"p50_seconds"`
-	P95Seconds     float32 `json:"p95_seconds"`
-
-	// Running or waiting, or being undone
-	Running int64 `json:"running"`
-}
-
-// SagaOverview defines model for SagaOverview.
-type SagaOverview struct {
-	At        time.Time     `json:"at"`
-	Checkouts SagaCheckouts `json:"checkouts"`
-
-	// Lag of each module
-	Lag    []SagaLag `json:"lag"`
-	Parked int64     `json:"parked"`
-
-	// Today since midnight UTC, a currency each
-	Today      []SagaTakings    `json:"today"`
-	Unfinished []SagaUnfinished `json:"unfinished"`
+	Minutes    []OverviewMinute `json:"minutes"`
+	P50Seconds float32          `json:"p50_seconds"`
+	P95Seconds float32          `json:"p95_seconds"`
 }
 
 // SagaPage defines model for SagaPage.
@@ -1451,15 +1497,6 @@ type SagaPage struct {
 type SagaReasonRequest struct {
 	// Reason Example: The cart was erased; the order stands.
 	Reason string `json:"reason"`
-}
-
-// SagaReconciliation defines model for SagaReconciliation.
-type SagaReconciliation struct {
-	Checked SagaChecked   `json:"checked"`
-	Data    []SagaFinding `json:"data"`
-
-	// NextCursor where to go on; null: that was all
-	NextCursor *string `json:"next_cursor"`
 }
 
 // SagaRemark defines model for SagaRemark.
@@ -1478,120 +1515,6 @@ type SagaSettleRequest struct {
 
 // SagaSettleRequestOutcome defines model for SagaSettleRequest.Outcome.
 type SagaSettleRequestOutcome string
-
-// SagaStream defines model for SagaStream.
-type SagaStream struct {
-	CustomerId *string            `json:"customer_id"`
-	Data       []SagaVersion      `json:"data"`
-	Id         openapi_types.UUID `json:"id"`
-
-	// Key what people call it by, such as an order's number
-	//
-	// Example: 1000002
-	Key *string `json:"key"`
-
-	// Kind Example: order
-	Kind       string           `json:"kind"`
-	Module     SagaStreamModule `json:"module"`
-	NextCursor *string          `json:"next_cursor"`
-	Status     *string          `json:"status"`
-	Version    int64            `json:"version"`
-}
-
-// SagaStreamModule defines model for SagaStream.Module.
-type SagaStreamModule string
-
-// SagaStreamRef defines model for SagaStreamRef.
-type SagaStreamRef struct {
-	Id     openapi_types.UUID  `json:"id"`
-	Module SagaStreamRefModule `json:"module"`
-}
-
-// SagaStreamRefModule defines model for SagaStreamRef.Module.
-type SagaStreamRefModule string
-
-// SagaTakings defines model for SagaTakings.
-type SagaTakings struct {
-	Captured Amount `json:"captured"`
-	Refunded Amount `json:"refunded"`
-}
-
-// SagaTimelineEntry defines model for SagaTimelineEntry.
-type SagaTimelineEntry struct {
-	// Actor Example: saga
-	Actor string    `json:"actor"`
-	At    time.Time `json:"at"`
-
-	// Causation the command that did it
-	Causation openapi_types.UUID `json:"causation"`
-
-	// Command the command that it gave: the causation of what followed from it
-	Command *openapi_types.UUID `json:"command"`
-
-	// Correlation of all that one request, or one checkout, caused
-	Correlation openapi_types.UUID `json:"correlation"`
-
-	// Data for operators only
-	Data *map[string]interface{} `json:"data"`
-
-	// FinishedAt of an attempt of a step, which began at At
-	FinishedAt *time.Time              `json:"finished_at"`
-	Id         openapi_types.UUID      `json:"id"`
-	Module     SagaTimelineEntryModule `json:"module"`
-
-	// Step Example: payment.charge
-	Step *string `json:"step"`
-
-	// Stream of that module; of a webhook its payment
-	Stream openapi_types.UUID `json:"stream"`
-
-	// Type Example: payment.captured
-	Type string `json:"type"`
-
-	// Version of that stream; 0 for a webhook
-	Version int64 `json:"version"`
-}
-
-// SagaTimelineEntryModule defines model for SagaTimelineEntry.Module.
-type SagaTimelineEntryModule string
-
-// SagaTimelineEntryPage defines model for SagaTimelineEntryPage.
-type SagaTimelineEntryPage struct {
-	Data       []SagaTimelineEntry `json:"data"`
-	NextCursor *string             `json:"next_cursor"`
-}
-
-// SagaUnfinished defines model for SagaUnfinished.
-type SagaUnfinished struct {
-	Compensating     int64              `json:"compensating"`
-	NeedsAttention   int64              `json:"needs_attention"`
-	OldestAgeSeconds float32            `json:"oldest_age_seconds"`
-	RequiresAction   int64              `json:"requires_action"`
-	Running          int64              `json:"running"`
-	Type             SagaUnfinishedType `json:"type"`
-}
-
-// SagaUnfinishedType defines model for SagaUnfinished.Type.
-type SagaUnfinishedType string
-
-// SagaVersion defines model for SagaVersion.
-type SagaVersion struct {
-	Actor       string                 `json:"actor"`
-	Causation   openapi_types.UUID     `json:"causation"`
-	Correlation openapi_types.UUID     `json:"correlation"`
-	Data        map[string]interface{} `json:"data"`
-	EventId     openapi_types.UUID     `json:"event_id"`
-	OccurredAt  time.Time              `json:"occurred_at"`
-	Position    int64                  `json:"position"`
-
-	// State null when only another version of the program can tell
-	State  *map[string]interface{} `json:"state"`
-	Stream openapi_types.UUID      `json:"stream"`
-
-	// Type Example: saga.step_done
-	Type    string `json:"type"`
-	Version int64  `json:"version"`
-}
 
 // SalesOfDay defines model for SalesOfDay.
 type SalesOfDay struct {
@@ -1672,6 +1595,56 @@ type StockRequest struct {
 	OnHand int64 `json:"on_hand"`
 }
 
+// Stream defines model for Stream.
+type Stream struct {
+	CustomerId *string            `json:"customer_id"`
+	Data       []StreamVersion    `json:"data"`
+	Id         openapi_types.UUID `json:"id"`
+
+	// Key what people call it by, such as an order's number
+	//
+	// Example: 1000002
+	Key *string `json:"key"`
+
+	// Kind Example: order
+	Kind       string       `json:"kind"`
+	Module     StreamModule `json:"module"`
+	NextCursor *string      `json:"next_cursor"`
+	Status     *string      `json:"status"`
+	Version    int64        `json:"version"`
+}
+
+// StreamModule defines model for Stream.Module.
+type StreamModule string
+
+// StreamRef defines model for StreamRef.
+type StreamRef struct {
+	Id     openapi_types.UUID `json:"id"`
+	Module StreamRefModule    `json:"module"`
+}
+
+// StreamRefModule defines model for StreamRef.Module.
+type StreamRefModule string
+
+// StreamVersion defines model for StreamVersion.
+type StreamVersion struct {
+	Actor       string                 `json:"actor"`
+	Causation   openapi_types.UUID     `json:"causation"`
+	Correlation openapi_types.UUID     `json:"correlation"`
+	Data        map[string]interface{} `json:"data"`
+	EventId     openapi_types.UUID     `json:"event_id"`
+	OccurredAt  time.Time              `json:"occurred_at"`
+	Position    int64                  `json:"position"`
+
+	// State null when only another version of the program can tell
+	State  *map[string]interface{} `json:"state"`
+	Stream openapi_types.UUID      `json:"stream"`
+
+	// Type Example: saga.step_done
+	Type    string `json:"type"`
+	Version int64  `json:"version"`
+}
+
 // Subscription defines model for Subscription.
 type Subscription struct {
 	Generation int64 `json:"generation"`
@@ -1705,6 +1678,51 @@ type SubscriptionModule string
 // Subscriptions defines model for Subscriptions.
 type Subscriptions struct {
 	Data []Subscription `json:"data"`
+}
+
+// TimelineEntry defines model for TimelineEntry.
+type TimelineEntry struct {
+	// Actor Example: saga
+	Actor string    `json:"actor"`
+	At    time.Time `json:"at"`
+
+	// Causation the command that did it
+	Causation openapi_types.UUID `json:"causation"`
+
+	// Command the command that it gave: the causation of what followed from it
+	Command *openapi_types.UUID `json:"command"`
+
+	// Correlation of all that one request, or one checkout, caused
+	Correlation openapi_types.UUID `json:"correlation"`
+
+	// Data for operators only
+	Data *map[string]interface{} `json:"data"`
+
+	// FinishedAt of an attempt of a step, which began at At
+	FinishedAt *time.Time          `json:"finished_at"`
+	Id         openapi_types.UUID  `json:"id"`
+	Module     TimelineEntryModule `json:"module"`
+
+	// Step Example: payment.charge
+	Step *string `json:"step"`
+
+	// Stream of that module; of a webhook its payment
+	Stream openapi_types.UUID `json:"stream"`
+
+	// Type Example: payment.captured
+	Type string `json:"type"`
+
+	// Version of that stream; 0 for a webhook
+	Version int64 `json:"version"`
+}
+
+// TimelineEntryModule defines model for TimelineEntry.Module.
+type TimelineEntryModule string
+
+// TimelineEntryPage defines model for TimelineEntryPage.
+type TimelineEntryPage struct {
+	Data       []TimelineEntry `json:"data"`
+	NextCursor *string         `json:"next_cursor"`
 }
 
 // ListLedgerParams defines parameters for ListLedger.
@@ -9346,7 +9364,7 @@ type GetOverviewResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *SagaOverview
+	JSON200 *Overview
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationproblemJSON401 *Problem
 	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -9358,7 +9376,7 @@ type GetOverviewResponse struct {
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r GetOverviewResponse) GetJSON200() *SagaOverview {
+func (r GetOverviewResponse) GetJSON200() *Overview {
 	return r.JSON200
 }
 
@@ -9822,7 +9840,7 @@ type ShowReconciliationResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *SagaReconciliation
+	JSON200 *Reconciliation
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationproblemJSON401 *Problem
 	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -9840,7 +9858,7 @@ type ShowReconciliationResponse struct {
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r ShowReconciliationResponse) GetJSON200() *SagaReconciliation {
+func (r ShowReconciliationResponse) GetJSON200() *Reconciliation {
 	return r.JSON200
 }
 
@@ -9917,7 +9935,7 @@ type HealReconciliationResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *SagaReconciliation
+	JSON200 *Reconciliation
 	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
 	ApplicationproblemJSON400 *Problem
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
@@ -9943,7 +9961,7 @@ type HealReconciliationResponse struct {
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r HealReconciliationResponse) GetJSON200() *SagaReconciliation {
+func (r HealReconciliationResponse) GetJSON200() *Reconciliation {
 	return r.JSON200
 }
 
@@ -10725,7 +10743,7 @@ type GetStreamResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *SagaStream
+	JSON200 *Stream
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationproblemJSON401 *Problem
 	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -10741,7 +10759,7 @@ type GetStreamResponse struct {
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r GetStreamResponse) GetJSON200() *SagaStream {
+func (r GetStreamResponse) GetJSON200() *Stream {
 	return r.JSON200
 }
 
@@ -13587,7 +13605,7 @@ type GetOrderTimelineResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *SagaTimelineEntryPage
+	JSON200 *TimelineEntryPage
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationproblemJSON401 *Problem
 	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
@@ -13601,7 +13619,7 @@ type GetOrderTimelineResponse struct {
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r GetOrderTimelineResponse) GetJSON200() *SagaTimelineEntryPage {
+func (r GetOrderTimelineResponse) GetJSON200() *TimelineEntryPage {
 	return r.JSON200
 }
 
@@ -14273,6 +14291,8 @@ type ReceiveWebhookResponse struct {
 	ApplicationproblemJSON400 *Problem
 	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationproblemJSON404 *Problem
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *Problem
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
 }
@@ -14285,6 +14305,11 @@ func (r ReceiveWebhookResponse) GetApplicationproblemJSON400() *Problem {
 // GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r ReceiveWebhookResponse) GetApplicationproblemJSON404() *Problem {
 	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ReceiveWebhookResponse) GetApplicationproblemJSON413() *Problem {
+	return r.ApplicationproblemJSON413
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -15907,7 +15932,7 @@ func ParseGetOverviewResponse(rsp *http.Response) (*GetOverviewResponse, error) 
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest SagaOverview
+		var dest Overview
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -16348,7 +16373,7 @@ func ParseShowReconciliationResponse(rsp *http.Response) (*ShowReconciliationRes
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest SagaReconciliation
+		var dest Reconciliation
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -16432,7 +16457,7 @@ func ParseHealReconciliationResponse(rsp *http.Response) (*HealReconciliationRes
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest SagaReconciliation
+		var dest Reconciliation
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -17196,7 +17221,7 @@ func ParseGetStreamResponse(rsp *http.Response) (*GetStreamResponse, error) {
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest SagaStream
+		var dest Stream
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -20055,7 +20080,7 @@ func ParseGetOrderTimelineResponse(rsp *http.Response) (*GetOrderTimelineRespons
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest SagaTimelineEntryPage
+		var dest TimelineEntryPage
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -20704,6 +20729,13 @@ func ParseReceiveWebhookResponse(rsp *http.Response) (*ReceiveWebhookResponse, e
 			return nil, err
 		}
 		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

@@ -58,7 +58,7 @@ func list() { _ = web.Page[View]{} }
 //	@Success	200				{object}	View
 //	@Header		200				{string}	ETag	"the version"
 //	@Failure	404
-//	@Failure	409	{object}	web.Problem
+//	@Failure	409	{object}	web.Problem	"cart_closed"
 //	@Router		/v1/carts/{id}/items [post]
 func add() {}
 
