@@ -115,6 +115,7 @@ func (v values) text(s *openapi3.Schema, name string) any {
 // id is one that nothing has, of any version.
 func (v values) id() string {
 	raw := rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(v.T, "id")
+	raw[6], raw[8] = 0x10*(1+raw[6]%8)|raw[6]&0x0f, 0x80|raw[8]&0x3f
 	return uuid.UUID(raw).String()
 }
 
