@@ -33,7 +33,13 @@ type disorder struct {
 
 // Help is what "shopping-cart chaos --help" says beside the flags.
 func (*disorder) Help() string {
-	return `Starts a PostgreSQL and several replicas of this program in a temporary directory, and lets shoppers in: with cards of every kind,
+	return `Examples:
+
+  shopping-cart chaos --minutes 10
+  shopping-cart chaos --seed 42 --checkouts 10000 --minutes 0
+  shopping-cart chaos --json | jq .seed
+
+Starts a PostgreSQL and several replicas of this program in a temporary directory, and lets shoppers in: with cards of every kind,
 in several tabs, at a bank that is slow to answer, changing their minds before and after they have paid. Meanwhile prices and stock change,
 webhooks come late, twice and forged, replicas are killed (kill -9) or frozen (SIGSTOP), and PostgreSQL is stopped or crashed.
 
@@ -41,10 +47,8 @@ At the end everything must have come to an end by itself, what the provider took
 whatever anybody was told must still be true, and "shopping-cart verify" must find nothing. It needs an installation of PostgreSQL
 (PG_BIN_DIR), reads no other setting and touches no other data.
 
-  shopping-cart chaos --minutes 10
-  shopping-cart chaos --seed 42 --checkouts 10000 --minutes 0
-
 A seed draws the same choices again for every shopper and for the weather, though the processes never meet in quite the same order twice.
+
 Exit status: 0 every promise is kept, 2 something was found, 1 it could not be found out. Unless it is 0, the data and the logs stay.`
 }
 

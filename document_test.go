@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,6 +38,7 @@ func asDocumented(a *http.Response, text []byte) error {
 		return err
 	}
 	asked := a.Request.Clone(a.Request.Context())
+	asked.URL.RawQuery = withoutEmpty(asked.URL.Query())
 	if a.Request.GetBody != nil {
 		if asked.Body, err = a.Request.GetBody(); err != nil {
 			return err
@@ -70,6 +73,12 @@ func asDocumented(a *http.Response, text []byte) error {
 		return err
 	}
 	return recorded.holds(route.Operation.OperationID, payload, a, text)
+}
+
+// withoutEmpty leaves out what counts for none.
+func withoutEmpty(query url.Values) string {
+	maps.DeleteFunc(query, func(_ string, values []string) bool { return strings.Join(values, "") == "" })
+	return query.Encode()
 }
 
 func bodyOf(r *http.Request) ([]byte, error) {

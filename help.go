@@ -1,6 +1,30 @@
 package main
 
-import "github.com/alecthomas/kong"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// parse reads a command line. One that is wrong ends the program, in two lines on the standard error: what is data goes elsewhere.
+func parse(ctx context.Context, arguments []string) *kong.Context {
+	parser := kong.Must(&commands{}, commandLine(ctx, os.Stdout)...)
+	command, err := parser.Parse(arguments)
+	if err == nil {
+		return command
+	}
+	help := "shopping-cart help"
+	if wrong := (*kong.ParseError)(nil); errors.As(err, &wrong) && wrong.Context.Selected() != nil {
+		help += " " + wrong.Context.Selected().Name
+	}
+	fmt.Fprintf(os.Stderr, "shopping-cart: %v\nSee: %s\n", err, help)
+	parser.Exit(exitCode(err))
+	return nil
+}
 
 // helpFor is the command that explains the others: "help verify" is "verify --help".
 type helpFor struct {
@@ -14,14 +38,15 @@ func (h *helpFor) Run(now *kong.Context) error {
 		err = asked.Error
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("there is no command %q: %w", strings.Join(h.Command, " "), err)
 	}
 	return asked.PrintUsage(false)
 }
 
 // Help is what "shopping-cart help --help" says beside the argument.
 func (*helpFor) Help() string {
-	return `
+	return `Examples:
+
   shopping-cart help            what there is
   shopping-cart help verify     what it does, examples, flags, exit status
 
@@ -43,7 +68,8 @@ watches. Exit status: 0 done, 1 it failed, 2 a check found something, 80 the com
 
 // Help is what "shopping-cart serve --help" says beside the flags.
 func (serve) Help() string {
-	return `
+	return `Examples:
+
   shopping-cart                                                 embedded, on http://localhost:8080
   HTTP_ADDR=:9000 DATA_DIR=/var/lib/shop shopping-cart serve    elsewhere
   DATABASE_URL=postgres://app:…@db/shop AUTH_SECRET=… PAYMENT_PROVIDER=stripe … shopping-cart serve
@@ -56,7 +82,8 @@ Exit status: 0 it was asked to stop and has, 1 it could not start or was cut off
 
 // Help is what "shopping-cart bench --help" says beside the flags.
 func (*benchmark) Help() string {
-	return `
+	return `Examples:
+
   shopping-cart bench                                          all of it, some minutes
   shopping-cart bench --only '^checkout' --callers 32          only what matches
   shopping-cart bench --rounds 1 --seconds 0.5 --json | jq .   quick, for machines: a line for each measurement

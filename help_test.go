@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"io"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -49,10 +51,9 @@ func TestHelp(t *testing.T) {
 			t.Parallel()
 			require.Contains(t, whole, c.Name, "the list has every command")
 			require.Regexp(t, `^[A-Z].*\.$`, c.Help, "one sentence")
-			require.Regexp(t, `(?m)^  \S*.*shopping-cart`, c.Detail, "an example, indented")
-			require.Contains(t, c.Detail, "Exit status: 0")
 			own, status := said(t, c.Name, "--help")
 			require.Zero(t, status)
+			require.Regexp(t, `\nExamples:\n\n    \S*.*shopping-cart`, own, "indented, as they stand in a line of their own")
 			asked, status := said(t, "help", c.Name)
 			require.Zero(t, status)
 			require.Equal(t, own, asked)
@@ -96,5 +97,23 @@ func TestExamplesOfHelpAreCommandLines(t *testing.T) {
 				require.True(t, !isFlag || known || name == "help", "%s: %s", c.Name, line)
 			}
 		}
+	}
+}
+
+// Who pipes what is data must not be handed a page of help instead.
+func TestWrongCommandLines(t *testing.T) {
+	t.Parallel()
+	for line, help := range map[string]string{"nothing": "help", "verify --nonsense": "help verify", "replay": "help replay", "bench --rounds x": "help bench"} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			var out, complaint bytes.Buffer
+			program := exec.CommandContext(t.Context(), os.Args[0], strings.Fields(line)...)
+			program.Env, program.Stdout, program.Stderr = append(os.Environ(), asProgram+"=1"), &out, &complaint
+			var failed *exec.ExitError
+			require.ErrorAs(t, program.Run(), &failed)
+			require.Equal(t, 80, failed.ExitCode())
+			require.Empty(t, out.String())
+			require.Regexp(t, `^shopping-cart: .+\nSee: shopping-cart `+help+`\n$`, complaint.String())
+		})
 	}
 }

@@ -102,7 +102,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	command := kong.Parse(&commands{}, commandLine(ctx, os.Stdout)...)
+	command := parse(ctx, os.Args[1:])
 	if err := command.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "shopping-cart:", err)
 		os.Exit(exitCode(err))
@@ -113,7 +113,7 @@ func main() {
 func commandLine(ctx context.Context, out io.Writer) []kong.Option {
 	return []kong.Option{
 		kong.Name("shopping-cart"), kong.Description("A headless cart and checkout engine: a cart becomes a paid order, exactly once."),
-		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(out, (*io.Writer)(nil)),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(out, (*io.Writer)(nil)),
 		kong.BindTo(local{}, (*tools.Local)(nil)), kong.Bind(tools.Catalog(docs.Invoices)),
 	}
 }

@@ -45,7 +45,9 @@ func (Demo) Help() string {
   shopping-cart demo --json | jq .outcomes    for machines
 
 Customers pay with the simulator's cards: most work, some are declined, ask for 3-D Secure (approved, denied, or ignored), answer late
-or never. Some orders are cancelled, some sent, some refunded in part. Exit status 0, also after Ctrl-C; 1 when the server cannot be used.`
+or never. Some orders are cancelled, some sent, some refunded in part.
+
+Exit status: 0 the customers have gone, also after Ctrl-C, 1 the server cannot be used.`
 }
 
 var errShopOff = errors.New("the shop is off there, and with it what the demo needs; SHOP=true turns both on")

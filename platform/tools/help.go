@@ -2,10 +2,11 @@ package tools
 
 // Help is what "shopping-cart token --help" says beside the flags.
 func (*Token) Help() string {
-	return `
+	return `Examples:
+
   TOKEN=$(shopping-cart token --admin)                       an operator, for a day
   shopping-cart token --scope pricing --ttl 1h               a service that sets taxes and discounts
-  shopping-cart token --subject 019cae4f-5b00-7000-8000-000000000001    a customer, as shops sign in their own
+  shopping-cart token --subject ada --ttl 15m                a customer, as shops sign in their own
   shopping-cart token --admin --json | jq -r .expires_at     with what is in it
 
 It reads the same settings as the server (AUTH_SECRET, or the one generated in DATA_DIR), so run it where the server runs.
@@ -15,7 +16,8 @@ Exit status: 0 printed, 1 there is no secret to sign with.`
 
 // Help is what "shopping-cart replay --help" says beside the flags.
 func (*Replay) Help() string {
-	return `
+	return `Examples:
+
   shopping-cart replay docs/data/online-retail-sample.csv.gz
   shopping-cart replay invoices.csv --concurrency 128
   shopping-cart replay invoices.csv --json | jq .agrees
@@ -28,17 +30,21 @@ Exit status: 0 they agree, 1 they do not, or the server is not there.`
 
 // Help is what "shopping-cart health --help" says beside the flags.
 func (*Health) Help() string {
-	return `
+	return `Examples:
+
   shopping-cart health                                       the server of these settings
   shopping-cart health --base-url http://shop-1:8080 --json
   HEALTHCHECK CMD ["shopping-cart", "health"]                in a Dockerfile
+
+It says which server is ready, or why it is not.
 
 Exit status: 0 it can serve, 1 it cannot, or is not there.`
 }
 
 // Help is what "shopping-cart verify --help" says beside the flags.
 func (*Verify) Help() string {
-	return `
+	return `Examples:
+
   shopping-cart verify                                       what is wrong, each with its remedy
   shopping-cart verify --heal                                and mend what is beyond doubt
   shopping-cart verify --json | jq '.data[].id'

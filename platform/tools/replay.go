@@ -97,8 +97,10 @@ func (r *Replay) shop(ctx context.Context, local Local) (_ *shop, err error) {
 			return nil, err
 		}
 	}
+	server := newClient(base, r.Concurrency)
+	server.silent = r.Quiet
 	return &shop{
-		client: newClient(base, r.Concurrency), operator: token, run: uuid.NewString(), abreast: r.Concurrency,
+		client: server, operator: token, run: uuid.NewString(), abreast: r.Concurrency,
 		progress: progress{silent: r.Quiet || !isTerminal(os.Stderr)}, guests: map[string]*guest{},
 	}, nil
 }

@@ -9,8 +9,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -20,6 +22,8 @@ type client struct {
 	http     *http.Client
 	base     string
 	patience time.Duration // how long one request is tried
+	silent   bool
+	waits    sync.Once
 }
 
 const (
@@ -66,6 +70,13 @@ func (r *refusal) passing() bool {
 	return slices.Contains(busy, r.Status) && r.CheckoutID == ""
 }
 
+// complain says, once, why nothing seems to happen.
+func (c *client) complain(err error) {
+	if !c.silent {
+		fmt.Fprintf(os.Stderr, "%s does not answer as it should, and is asked again for up to %s: %v\n", c.base, c.patience, err)
+	}
+}
+
 // do sends a request until it is answered for good. What the server refuses is a *refusal.
 func (c *client) do(ctx context.Context, call call) (answer, error) {
 	var body []byte
@@ -83,6 +94,7 @@ func (c *client) do(ctx context.Context, call call) (answer, error) {
 		if err == nil || refused && !no.passing() {
 			return got, err
 		}
+		c.waits.Do(func() { c.complain(err) })
 		pause := wait/2 + rand.N(wait/2)
 		if refused {
 			pause = max(pause, no.retryAfter)

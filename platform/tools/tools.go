@@ -82,6 +82,9 @@ func (h *Health) Run(ctx context.Context, out io.Writer, local Local) (err error
 	}
 	err = isReady(ctx, base)
 	if !h.JSON {
+		if err == nil {
+			_, err = fmt.Fprintln(out, base, "is ready")
+		}
 		return err
 	}
 	found := healthy{URL: base, Ready: err == nil}

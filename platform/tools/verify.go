@@ -63,7 +63,9 @@ func (v *Verify) Run(ctx context.Context, out io.Writer, local Local) (err error
 		return err
 	}
 	began := time.Now()
-	all, err := v.ask(ctx, newClient(strings.TrimSuffix(base, "/"), 1), token)
+	server := newClient(strings.TrimSuffix(base, "/"), 1)
+	server.silent = v.Quiet
+	all, err := v.ask(ctx, server, token)
 	if err != nil {
 		return err
 	}
