@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/docs"
+	"shopping-cart/platform/config"
 	"shopping-cart/platform/money"
 	"shopping-cart/platform/tools"
 )
@@ -30,7 +31,9 @@ func TestDemo(t *testing.T) {
 	t.Parallel()
 	t.Run("FillsTheShop", func(t *testing.T) {
 		t.Parallel()
-		s := open(t, oneDatabase, withShop)
+		s := open(t, oneDatabase, withShop, func(_ testing.TB, c *config.Config) {
+			c.PaymentTimeout = 3 * time.Second // longer than the slow card takes to answer
+		})
 		var said bytes.Buffer
 		demo := tools.Demo{Rate: 40, Seconds: 2, Seed: 7, JSON: true}
 		require.NoError(t, demo.Run(t.Context(), &said, beside{t, s}, docs.Invoices))

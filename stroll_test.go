@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 )
@@ -24,7 +23,9 @@ type stroll struct {
 
 func (s *site) strolls(t *testing.T, path string) *stroll {
 	t.Helper()
-	return &stroll{s.browses(t, path, "main > *"), s}
+	p := &stroll{s.browses(t, path, "main > *"), s}
+	p.looks("light-desktop") // where there is room for what the server does
+	return p
 }
 
 // sees waits until an element shows that text.
@@ -104,5 +105,5 @@ func (p *stroll) looksGood(name string) {
 		p.looks(look)
 		p.judges(string(axe), "shop-"+name+"-"+look)
 	}
-	p.do(emulation.ClearDeviceMetricsOverride(), emulation.SetEmulatedMedia())
+	p.looks("light-desktop")
 }
