@@ -95,7 +95,7 @@ func (o operator) sends(t *testing.T, page, to string, fields url.Values, header
 func TestConsole(t *testing.T) {
 	t.Parallel()
 	s := open(t, databaseEach, func(_ testing.TB, c *config.Config) {
-		c.PaymentTimeout, c.StepDeadline = 200*time.Millisecond, time.Second
+		c.PaymentTimeout, c.StepDeadline = 500*time.Millisecond, 3*time.Second
 	})
 	ada, sku := s.shopper(t), s.sells(t, 1999)
 	done := as[checkoutView](t, ada.checksOut(t, ada.fills(t, sku), "sim_ok", waiting), http.StatusCreated)

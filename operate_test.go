@@ -195,7 +195,7 @@ func (d doubt) isAnOrder(t *testing.T) {
 	require.Equal(t, cart.StatusCheckedOut, d.ada.cart(t, d.CartID).Status)
 	require.Equal(t, saga.Running, d.seen(t).Status, "it is still to be verified")
 	paid := get[paymentView](t, d.site, "/v1/payments/"+d.PaymentID.String(), d.ada.token)
-	require.Equal(t, []any{"captured", int64(500)}, []any{paid.Status, paid.Captured.Amount})
+	require.Equal(t, []any{"captured", d.Total.Amount}, []any{paid.Status, paid.Captured.Amount})
 }
 
 // isOpenAgain: the shopper need not wait for the void.

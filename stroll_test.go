@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -99,11 +97,5 @@ func (p *stroll) forgives(status int) {
 // looksGood looks at the page by day and by night, at a desk and on a phone.
 func (p *stroll) looksGood(name string) {
 	p.Helper()
-	axe, err := os.ReadFile(filepath.Join("testdata", "axe-core", "axe.min.js"))
-	require.NoError(p, err)
-	for _, look := range []string{"light-desktop", "light-phone", "dark-desktop", "dark-phone"} {
-		p.looks(look)
-		p.judges(string(axe), "shop-"+name+"-"+look)
-	}
-	p.looks("light-desktop")
+	p.judgesAll("shop-" + name)
 }

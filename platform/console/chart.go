@@ -109,7 +109,7 @@ func ceiling(most float64) float64 {
 		return 1
 	}
 	step := math.Pow(10, math.Floor(math.Log10(most)))
-	for _, times := range []float64{1, 2, 4, 5, 10} {
+	for _, times := range []float64{1, 1.5, 2, 3, 4, 5, 6, 8, 10} {
 		if most <= step*times {
 			return step * times
 		}

@@ -16,7 +16,7 @@ import (
 // functions are what templates call.
 var functions = template.FuncMap{
 	"stamp": func() string { return stamp }, "key": newKey, "path": func() string { return Path },
-	"short": short, "words": words, "money": func(m money.Amount) string { return m.String() }, "count": count,
+	"short": short, "words": words, "money": cash, "count": count,
 	"when": when, "ago": func(t time.Time) string { return ago(time.Since(t)) }, "iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"seconds": seconds, "took": took, "tone": tone, "json": pretty, "deref": deref, "dict": dict, "plural": plural,
 }
@@ -27,11 +27,24 @@ func short(id any) string {
 	if len(text) <= 12 {
 		return text
 	}
+	if strings.Trim(text, "0-") == "" {
+		return "none" // the id of nothing
+	}
 	return "…" + text[len(text)-8:]
 }
 
 // words is a name of the API as a person says it.
 func words(name any) string { return strings.ReplaceAll(fmt.Sprint(name), "_", " ") }
+
+// cash is an amount as people read it, in groups of three.
+func cash(m money.Amount) string {
+	text, currency, _ := strings.Cut(m.String(), " ")
+	whole, rest, parted := strings.Cut(text, ".")
+	if parted {
+		rest = "." + rest
+	}
+	return count(whole) + rest + " " + currency
+}
 
 // count writes a number in groups of three.
 func count(n any) string {

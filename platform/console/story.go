@@ -40,7 +40,7 @@ type span struct{ X, Width, Class, Title string }
 
 // told is something that happened.
 type told struct {
-	At    time.Time
+	At    time.Time     // when it was over
 	After time.Duration // since the saga began
 	Lane  string        // forward, undoing, provider or operator
 	What  string
@@ -113,7 +113,7 @@ func (p *storyPage) tell(calls []event) {
 	}
 	for _, e := range calls {
 		h := read(e)
-		t := told{At: e.OccurredAt, Lane: "provider", What: providerWords(e, h), Note: cmp.Or(h.Error, h.Reason, words(h.Code)), Actor: e.Actor}
+		t := told{At: e.OccurredAt, Lane: "provider", What: providerWords(e, h), Note: cmp.Or(h.Error, code(h.Reason), words(h.Code)), Actor: e.Actor}
 		switch e.Type {
 		case "payment.captured", "payment.authorized", "payment.voided", "payment.refunded":
 			t.Tone = "good"
@@ -124,16 +124,19 @@ func (p *storyPage) tell(calls []event) {
 		case "payment.settled":
 			t.Lane = "operator"
 		}
+		if t.Note == t.What {
+			t.Note = ""
+		}
 		p.Told = append(p.Told, t)
 	}
 	slices.SortStableFunc(p.Told, func(a, b told) int { return a.At.Compare(b.At) })
 	for i := range p.Told {
 		t := &p.Told[i]
-		if t.At.Before(p.Begin) {
-			p.Begin = t.At
+		if began := t.At.Add(-t.Took); began.Before(p.Begin) {
+			p.Begin = began
 		}
-		if end := t.At.Add(t.Took); end.After(p.End) {
-			p.End = end
+		if t.At.After(p.End) {
+			p.End = t.At
 		}
 	}
 	for i := range p.Told {
@@ -144,7 +147,7 @@ func (p *storyPage) tell(calls []event) {
 func (p *storyPage) toldBySaga(e event, h happened) told {
 	t := told{At: h.At, Lane: laneOf(p.saga, h.Step), Actor: e.Actor}
 	if !h.BeganAt.IsZero() {
-		t.At, t.Took = h.BeganAt, h.At.Sub(h.BeganAt)
+		t.Took = h.At.Sub(h.BeganAt)
 	}
 	switch strings.TrimPrefix(e.Type, "saga.") {
 	case "started", "refund_started", "cancellation_started":
@@ -154,7 +157,7 @@ func (p *storyPage) toldBySaga(e event, h happened) told {
 	case "step_assumed":
 		t.What, t.Tone = h.Step+" counts as done, on a person's word", "wait"
 	case "step_retried":
-		t.What, t.Tone, t.Note = h.Step+" came to no end", "wait", h.Error+"; next attempt at "+when(h.RetryAt)
+		t.What, t.Tone, t.Note = h.Step+" came to no end", "wait", strings.TrimSuffix(h.Error, ".")+"; next attempt at "+when(h.RetryAt)
 	case "step_waits":
 		t.What, t.Tone, t.Note = h.Step+" waits for the shopper", "wait", "until "+when(h.Until)
 	case "step_refused":
@@ -175,6 +178,14 @@ func (p *storyPage) toldBySaga(e event, h happened) told {
 		t.What = words(e.Type)
 	}
 	return t
+}
+
+// code is a reason in words where the program gave it; a person's is left as it was written.
+func code(reason string) string {
+	if strings.Contains(reason, " ") {
+		return reason
+	}
+	return words(reason)
 }
 
 func providerWords(e event, h happened) string {
@@ -213,7 +224,7 @@ func (p *storyPage) draw() {
 		for _, e := range p.Events {
 			if h := read(e); h.Step == st.Name && !h.BeganAt.IsZero() {
 				t := p.toldBySaga(e, h)
-				x := float64(t.At.Sub(p.Begin)) / float64(whole) * 1000
+				x := float64(t.At.Add(-t.Took).Sub(p.Begin)) / float64(whole) * 1000
 				width := max(float64(t.Took)/float64(whole)*1000, 6)
 				r.Spans = append(r.Spans, span{num(min(x, 1000-width)), num(width), cmp.Or(t.Tone, "plain"), t.What + " after " + took(t.Took)})
 			}

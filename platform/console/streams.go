@@ -31,6 +31,7 @@ type stream struct {
 type searchPage struct {
 	Query   string
 	Found   []stream
+	Latest  []order // while nothing is looked for
 	Nothing bool
 	Refused string
 }
@@ -42,6 +43,11 @@ func (c *Console) findStream(v *visit) error {
 	p := searchPage{Query: strings.TrimSpace(v.request.URL.Query().Get("q"))}
 	switch {
 	case p.Query == "":
+		latest, err := get[page[order]](v, "/v1/admin/orders", url.Values{"limit": {"10"}})
+		if err != nil {
+			return err
+		}
+		p.Latest = latest.Data
 	case anID.MatchString(p.Query):
 		for _, module := range modules {
 			found, err := get[stream](v, "/v1/admin/streams/"+module+"/"+p.Query, url.Values{"limit": {"1"}})
@@ -174,14 +180,15 @@ func walk(into map[string]string, path string, value any) {
 
 // order is one as GET /v1/orders/{id} has it.
 type order struct {
-	ID         string  `json:"id"`
-	Number     string  `json:"number"`
-	CustomerID string  `json:"customer_id"`
-	CheckoutID string  `json:"checkout_id"`
-	PaymentID  *string `json:"payment_id"`
-	Status     string  `json:"status"`
-	Total      amount  `json:"total"`
-	Refunded   amount  `json:"refunded"`
+	ID         string    `json:"id"`
+	Number     string    `json:"number"`
+	CustomerID string    `json:"customer_id"`
+	CheckoutID string    `json:"checkout_id"`
+	PaymentID  *string   `json:"payment_id"`
+	Status     string    `json:"status"`
+	Total      amount    `json:"total"`
+	Refunded   amount    `json:"refunded"`
+	CreatedAt  time.Time `json:"created_at"`
 }
 
 // entry is one of the timeline of an order.

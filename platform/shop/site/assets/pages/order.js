@@ -5,7 +5,7 @@ import { busy, day, h, money, show } from "../dom.js";
 import { tell, told, timelineView } from "../panel.js";
 import * as session from "../session.js";
 import { lines, totals } from "./cart.js";
-import { statuses } from "./orders.js";
+import { standing } from "./orders.js";
 
 export async function order({ main, signal, parts: [id], title }) {
   const read = async (version) => session.as("GET", `/v1/orders/${id}`, { ifNoneMatch: version, signal });
@@ -46,7 +46,7 @@ function drawOrder(main, order, payment, cancelled) {
       "div",
       { class: "orderhead" },
       h("h1", {}, `Order ${order.number}`),
-      h("span", { class: `pill ${order.status}`, role: "status" }, statuses[order.status] ?? order.status),
+      h("span", { class: standing(order).class, role: "status" }, standing(order).words),
     ),
     h("p", { class: "hint" }, `Placed on ${day(order.created_at)}`),
     lines(order, true),

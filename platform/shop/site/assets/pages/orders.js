@@ -13,6 +13,12 @@ export const statuses = {
   cancelled: "Cancelled",
 };
 
+/** standing is how an order stands: a class, and words. One that was cancelled before any money moved was never paid for. */
+export function standing({ status, total, refunded }) {
+  const unpaid = status === "cancelled" && total.amount > 0 && refunded.amount === 0;
+  return unpaid ? { class: "pill unpaid", words: "Not paid" } : { class: `pill ${status}`, words: statuses[status] ?? status };
+}
+
 export async function orders({ main, signal, title }) {
   title("Orders");
   const list = h("ul", { class: "orders" });
@@ -70,7 +76,7 @@ function row(order) {
         h("strong", {}, `Order ${order.number}`),
         h("span", {}, `${day(order.created_at)} · ${plural(n, "item")}`),
       ),
-      h("span", { class: `pill ${order.status}` }, statuses[order.status] ?? order.status),
+      h("span", { class: standing(order).class }, standing(order).words),
       h("span", { class: "sum" }, money(order.total)),
     ),
   );
