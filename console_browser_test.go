@@ -48,6 +48,8 @@ func TestConsoleInABrowser(t *testing.T) {
 		p.judgesAll("console-" + one[0])
 	}
 	p.frees(s, stuck)
+	p.opens(s, "/console/reconciliation?look=1") // now that the provider can be asked
+	p.judgesAll("console-findings")
 	s.exec(t, "orders", `delete from orders.parked`)
 	as[checkoutView](t, shopper{s, s.admin, stuck.ada.id}.cancels(t, waits.ID, "Prefer", waiting), http.StatusOK)
 	require.Empty(t, p.complaints(), "the browser complains")
@@ -78,7 +80,7 @@ func (s *site) hasAStory(t *testing.T) (pages [][2]string, stuck doubt, waits ch
 		{"stream-cart", "/console/streams/cart/" + done.CartID.String()}, {"stream-payment", "/console/streams/payment/" + done.PaymentID.String()},
 		{"timeline", "/console/orders/" + done.OrderID.String()}, {"parked", "/console/parked"}, {"webhooks", "/console/webhooks"},
 		{"webhook", "/console/webhooks/" + url.PathEscape(hooks[0].ID)}, {"readers", "/console/readers"},
-		{"reconciliation", "/console/reconciliation"}, {"findings", "/console/reconciliation?look=1"},
+		{"reconciliation", "/console/reconciliation"}, {"nothing", "/console/streams?q=nothing"},
 	}, stuck, waits
 }
 

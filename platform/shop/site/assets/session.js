@@ -51,7 +51,8 @@ export async function as(method, path, options = {}) {
     await openSession();
     if (source) await takeAlong(source);
     changed("who");
-    if (method === "GET") return call(method, path, { ...options, token: me.token });
+    const anew = source && me.cart ? path.replace(source.cart, me.cart) : path; // the cart has another id now
+    if (method === "GET") return call(method, anew, { ...options, token: me.token });
     throw new Problem(401, { code: "signed_out", detail: "Your session had ended, so this is a new one. Please try again." });
   }
 }
