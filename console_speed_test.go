@@ -4,20 +4,22 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 var consoleEvents = flag.Int("console-events", 0, "length of the store that TestConsoleSpeed fills, such as 1000000 events; 0: it is left out")
 
-// TestConsoleSpeed measures every page of the console on a long store: -console-events=1000000 -v.
+// TestConsoleSpeed measures every page of the console, and all that those of the shop ask for, on a long store: -console-events=1000000 -v.
 func TestConsoleSpeed(t *testing.T) {
 	if *consoleEvents == 0 {
 		t.Skip("it takes minutes to fill a long store")
 	}
-	s := open(t, oneDatabase)
+	s := open(t, oneDatabase, withShop)
 	ada, sku := s.shopper(t), s.sells(t, 1999)
 	done := as[checkoutView](t, ada.checksOut(t, ada.fills(t, sku), "sim_ok", waiting), http.StatusCreated)
 	bought := get[orderView](t, s, "/v1/orders/"+done.OrderID.String(), s.admin)
@@ -31,21 +33,38 @@ func TestConsoleSpeed(t *testing.T) {
 		"/console/streams?q=" + done.OrderID.String(), "/console/streams/cart/" + done.CartID.String(), "/console/orders/" + done.OrderID.String(),
 		"/console/parked", "/console/webhooks", "/console/readers", "/console/reconciliation",
 	} {
-		var times []time.Duration
-		for range 60 {
-			begin := time.Now()
-			o.sees(t, path)
-			times = append(times, time.Since(begin))
-		}
-		warm := slices.Sorted(slices.Values(times[10:]))
-		t.Logf("%-60s p50 %8s  p95 %8s", strings.ReplaceAll(path, done.ID.String(), "{id}"),
-			warm[len(warm)/2].Round(100*time.Microsecond), warm[len(warm)*95/100].Round(100*time.Microsecond))
+		warm(t, path, func() { o.sees(t, path) })
+	}
+	for _, path := range []string{ // what the pages of the shop are made of
+		"/shop", "/shop/assets/main.js", "/shop/assets/shop.css", "/v1/products?limit=24", "/v1/products?limit=24&q=mug", "/v1/products/" + url.PathEscape(sku),
+		"/v1/carts/" + done.CartID.String(), "/v1/carts/" + done.CartID.String() + "/events?limit=20&after=0", "/v1/carts?limit=100",
+		"/v1/checkouts/" + done.ID.String(), "/v1/orders?limit=20", "/v1/orders/" + done.OrderID.String(),
+		"/v1/orders/" + done.OrderID.String() + "/timeline?limit=100", "/v1/payments/" + done.PaymentID.String(),
+	} {
+		warm(t, path, func() {
+			a, err := s.ask(t.Context(), http.MethodGet, path, ada.token, nil)
+			require.NoError(t, err)
+			require.Equal(t, http.StatusOK, a.StatusCode, path)
+		})
 	}
 	for _, schema := range []string{"cart", "orders", "payment", "saga"} { // the copies keep no promises
 		s.exec(t, schema, fmt.Sprintf(`truncate %[1]s.streams, %[1]s.events`, schema))
 	}
 	s.exec(t, "orders", `truncate orders.daily_sales`)
 	s.exec(t, "simulator", `truncate simulator.payments, simulator.ledger, simulator.calls`)
+}
+
+// warm says how long something takes that was done some times before.
+func warm(t *testing.T, name string, do func()) {
+	t.Helper()
+	var times []time.Duration
+	for range 60 {
+		begin := time.Now()
+		do()
+		times = append(times, time.Since(begin))
+	}
+	all := slices.Sorted(slices.Values(times[10:]))
+	t.Logf("%-70s p50 %8s  p95 %8s", name, all[len(all)/2].Round(100*time.Microsecond), all[len(all)*95/100].Round(100*time.Microsecond))
 }
 
 // copies writes a checkout again and again, under other ids and at other times: the last tenth within the last hour.
