@@ -197,7 +197,8 @@ func (p *page) frees(s *site, d doubt) {
 	p.do(chromedp.Poll(`document.body.innerText.includes("case 4711")`, nil)) // it comes by itself
 	d.provider(p.T, "back")
 	d.ends(p.T, saga.Completed, "authorize", "capture")
-	p.do(chromedp.Poll(`document.querySelector(".headline .chip").innerText === "completed"`, nil))
+	p.do(chromedp.Poll(`document.querySelector(".headline .chip").innerText === "completed"`, nil),
+		chromedp.WaitNotVisible(`.badge[data-count=sagas]`, chromedp.ByQuery)) // so does the word above that nothing needs a person
 	if *shots != "" {
 		p.pictures("console-saga-settled-light-desktop")
 	}

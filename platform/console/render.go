@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"strconv"
 )
 
 //go:embed pages
@@ -74,6 +75,8 @@ func (v *visit) showsAs(status int, name, room, title string, main any) error {
 	subject, ends := v.operator()
 	f.Operator, f.Ends = subject, ends.UTC().Format("2 Jan 15:04 UTC")
 	if v.request.Header.Get("X-Fragment") != "" && templates[name].Lookup("live") != nil {
+		v.writer.Header().Set("X-Count-Sagas", strconv.Itoa(f.Attention))
+		v.writer.Header().Set("X-Count-Parked", strconv.Itoa(f.Parked))
 		renderPart(v.writer, status, name, "live", f)
 		return nil
 	}

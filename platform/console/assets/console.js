@@ -22,6 +22,11 @@ async function refresh(part) {
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   if (focused) [...part.querySelectorAll("a[href]")].find(a => a.getAttribute("href") === focused)?.focus();
   offerCopies();
+  for (const badge of document.querySelectorAll("[data-count]")) {
+    const n = answer.headers.get(`X-Count-${badge.dataset.count}`);
+    badge.firstElementChild.textContent = n;
+    badge.hidden = n === "0";
+  }
 }
 
 async function keepUpToDate(part) {
