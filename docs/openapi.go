@@ -1,7 +1,7 @@
 // Package docs carries the API document. It is generated from the annotations at the handlers and from api.go:
 //
-//	go generate ./docs                 writes openapi.json
-//	go run ./docs/generate -check      fails when openapi.json is not what the code says
+//	go generate ./docs                 writes openapi.json, and the pages in reference
+//	go run ./docs/generate -check      fails when one of them is not what the code says
 package docs
 
 import _ "embed" // openapi.json

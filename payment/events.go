@@ -61,14 +61,17 @@ type (
 		Provider   string       `json:"provider"`
 		At         time.Time    `json:"at"`
 	}
+	// authorized says that the provider reserved the amount. Nothing is taken yet.
 	authorized struct {
 		ProviderReference string `json:"provider_reference,omitempty"`
 	}
+	// actionRequired says that the shopper must confirm the payment at their bank, until the deadline.
 	actionRequired struct {
 		ProviderReference string     `json:"provider_reference,omitempty"`
 		NextAction        NextAction `json:"next_action"`
 		Deadline          time.Time  `json:"deadline"`
 	}
+	// declined says that the provider will not authorize this payment, whoever asks.
 	declined struct {
 		Code string `json:"code"`
 	}
@@ -76,9 +79,11 @@ type (
 	captureRequested struct {
 		At time.Time `json:"at"`
 	}
+	// captured says that the money was taken.
 	captured struct {
 		Amount int64 `json:"amount"` // minor units
 	}
+	// captureRefused says that the provider will not pay out what it had authorized.
 	captureRefused struct {
 		Code string `json:"code"`
 	}
@@ -87,6 +92,7 @@ type (
 		Operation Operation `json:"operation"`
 		Error     string    `json:"error"`
 	}
+	// voided says that the provider holds nothing for this payment, and never will.
 	voided struct{}
 	// refundRequested is the intent to give money back. Its id is part of the provider's key.
 	refundRequested struct {
@@ -95,9 +101,11 @@ type (
 		Reason string    `json:"reason,omitempty"`
 		At     time.Time `json:"at"`
 	}
+	// refunded says that a refund took effect.
 	refunded struct {
 		ID uuid.UUID `json:"id"`
 	}
+	// refundFailed says that the provider refused a refund for good: its amount is free again.
 	refundFailed struct {
 		ID   uuid.UUID `json:"id"`
 		Code string    `json:"code"`

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -11,6 +12,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi2conv"
 	"github.com/getkin/kin-openapi/openapi3"
 )
+
+var errNoOperation = errors.New("nothing is annotated; swag looks into no folder that is called docs or vendor, so the module must not lie in one")
 
 // Document is the OpenAPI 3 document of the module at root: valid, sorted and indented.
 func Document(root string) ([]byte, error) {
@@ -28,6 +31,9 @@ func Document(root string) ([]byte, error) {
 	doc, err := openapi2conv.ToV3(&old)
 	if err != nil {
 		return nil, fmt.Errorf("convert to openapi 3: %w", err)
+	}
+	if doc.Paths.Len() == 0 {
+		return nil, errNoOperation
 	}
 	if err := finish(doc); err != nil {
 		return nil, err

@@ -9,10 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The README's table must list every setting too, with its default.
-func TestReadmeListsEverySetting(t *testing.T) {
+// The page of the settings must list every one, with its default.
+func TestPageListsEverySetting(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../../docs/reference/settings.md")
 	require.NoError(t, err)
 	listed := map[string]string{}
 	for _, m := range regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\| (?:`([^`]*)` )?\\|").FindAllStringSubmatch(string(text), -1) {
