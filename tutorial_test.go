@@ -22,31 +22,54 @@ var shellBlock = regexp.MustCompile("(?s)\n```bash\n(.*?\n)```\n")
 // The tutorial is pasted into one bash, block after block, in a folder without data: the very lines, but for the address.
 func TestTutorial(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("builds the program")
-	}
-	page, err := os.ReadFile("docs/tutorial.md")
-	require.NoError(t, err)
-	var lines strings.Builder
-	for _, block := range shellBlock.FindAllStringSubmatch(string(page), -1) {
-		lines.WriteString(block[1])
-	}
-	require.Equal(t, strings.Count(string(page), "\n```")/2, len(shellBlock.FindAllString(string(page), -1)), "every block is run")
-	address := freeAddress(t)
-	script := strings.Replace(lines.String(), "API=http://localhost:8080\n", "API=http://"+address+"\n", 1)
-	require.Contains(t, script, address)
-
-	said, complained := learns(t, script, address)
-
-	require.Empty(t, complained)
-	for _, next := range []string{
+	said, script := pasted(t, "docs/tutorial.md", "# ")
+	inOrder(t, said,
 		"shopping-cart is ready\n", "It is up.\n", `"sku":"TEAPOT"`, `"on_hand":100`, `"version":2`,
 		`"code":"payment_declined"`, `"status":"open"`, `"version":4`, // declined, and open as it was
 		`"status":"completed"`, `"status":"confirmed"`, "201, replayed: true\n", `"status":"confirmed"`, `"status":"cancelled"`, // bought once
 		`"status":"requires_action"`, "event: checkout\n", `"status":"completed"`, // at the bank, followed live
 		`"type":"cart.created"`, `"type":"payment.action_required"`, `"type":"webhook.received"`, `"type":"payment.captured"`, `"type":"saga.ended"`,
 		": 0 found, 0 left\n", "products are on the shelves", " bought", "/shop\n", "/console\n", "Sign in with:  ey",
-	} {
+	)
+	require.Equal(t, 1, strings.Count(script, "wait $SERVER"), "it ends with the end of the server")
+}
+
+// So is the drill of the guide: a checkout in doubt, settled by hand, and the provider's void in the end.
+func TestStuckSagaGuide(t *testing.T) {
+	t.Parallel()
+	said, _ := pasted(t, "docs/guides/stuck-saga.md", "<!-- tutorial_test.go runs the blocks from here on. -->\n")
+	inOrder(t, said,
+		`"status":"needs_attention"`, `"payment.charge"`, `"actions":["retry","compensate","settle"]`, `"code":"step_needed"`, "settled: 202\n",
+		`"status":"open"`, "compensating\n", `"status":"cancelled"`, `"type":"saga.attention_needed"`, `"type":"saga.step_settled"`, `"actor":"me"`,
+		`"type":"saga.ended"`,
+	)
+}
+
+// pasted is what the blocks of a page after a mark say, pasted into one bash. They must not complain.
+func pasted(t *testing.T, name, mark string) (said, script string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds the program")
+	}
+	page, err := os.ReadFile(name)
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(page), mark)
+	require.True(t, found)
+	blocks := shellBlock.FindAllStringSubmatch(rest, -1)
+	require.Len(t, blocks, strings.Count(rest, "\n```")/2, "every block is run")
+	for _, block := range blocks {
+		script += block[1]
+	}
+	address := freeAddress(t)
+	require.Contains(t, script, "API=http://localhost:8080\n")
+	said, complained := learns(t, strings.Replace(script, "http://localhost:8080", "http://"+address, 1), address)
+	require.Empty(t, complained, said)
+	return said, script
+}
+
+func inOrder(t *testing.T, said string, parts ...string) {
+	t.Helper()
+	for _, next := range parts {
 		_, rest, found := strings.Cut(said, next)
 		require.True(t, found, "%s is not in\n%s", next, said)
 		said = rest
