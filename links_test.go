@@ -62,20 +62,17 @@ func broken(page, text string) (wrong []string) {
 		if to.Scheme != "" {
 			continue
 		}
-		target := page
-		if to.Path != "" {
-			target = filepath.Join(filepath.Dir(page), to.Path)
-		}
-		found, err := os.Stat(target)
-		if err != nil {
-			wrong = append(wrong, page+": there is no "+m[1])
-			continue
-		}
-		if to.Fragment == "" || found.IsDir() {
-			continue
-		}
 		there := text
-		if target != page {
+		if to.Path != "" {
+			target := filepath.Join(filepath.Dir(page), to.Path)
+			found, err := os.Stat(target)
+			if err != nil {
+				wrong = append(wrong, page+": there is no "+m[1])
+				continue
+			}
+			if to.Fragment == "" || found.IsDir() {
+				continue
+			}
 			other, err := os.ReadFile(target)
 			if err != nil {
 				wrong = append(wrong, page+": "+err.Error())
