@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"net"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -99,7 +101,9 @@ func learns(t *testing.T, lines, address string) (said, complained string) {
 		}
 	})
 	var stdout, stderr bytes.Buffer
-	bash := exec.CommandContext(t.Context(), "bash", "--norc", "-s")
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // a line that waits for ever
+	defer cancel()
+	bash := exec.CommandContext(ctx, "bash", "--norc", "-s")
 	bash.Stdin, bash.Stdout, bash.Stderr = strings.NewReader(lines), &stdout, &stderr
 	bash.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // cut off, it takes the server with it
 	bash.Cancel = func() error { return syscall.Kill(-bash.Process.Pid, syscall.SIGTERM) }
