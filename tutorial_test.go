@@ -21,9 +21,18 @@ import (
 
 var shellBlock = regexp.MustCompile("(?s)\n```bash\n(.*?\n)```\n")
 
-// The tutorial is pasted into one bash, block after block, in a folder without data: the very lines, but for the address.
-func TestTutorial(t *testing.T) {
+// Pages are pasted into one bash, block after block, in a folder without data: the very lines, but for the address. One after the
+// other, since both build the program.
+func TestPastedPages(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("builds the program")
+	}
+	t.Run("Tutorial", tutorial)
+	t.Run("StuckSagaGuide", stuckSagaGuide)
+}
+
+func tutorial(t *testing.T) {
 	said, script := pasted(t, "docs/tutorial.md", "# ")
 	inOrder(t, said,
 		"shopping-cart is ready\n", "It is up.\n", `"sku":"TEAPOT"`, `"on_hand":100`, `"version":2`,
@@ -36,9 +45,8 @@ func TestTutorial(t *testing.T) {
 	require.Equal(t, 1, strings.Count(script, "wait $SERVER"), "it ends with the end of the server")
 }
 
-// So is the drill of the guide: a checkout in doubt, settled by hand, and the provider's void in the end.
-func TestStuckSagaGuide(t *testing.T) {
-	t.Parallel()
+// stuckSagaGuide is the drill of the guide: a checkout in doubt, settled by hand, and the provider's void in the end.
+func stuckSagaGuide(t *testing.T) {
 	said, _ := pasted(t, "docs/guides/stuck-saga.md", "<!-- tutorial_test.go runs the blocks from here on. -->\n")
 	inOrder(t, said,
 		`"status":"needs_attention"`, `"payment.charge"`, `"actions":["retry","compensate","settle"]`, `"code":"step_needed"`, "settled: 202\n",
@@ -50,9 +58,6 @@ func TestStuckSagaGuide(t *testing.T) {
 // pasted is what the blocks of a page after a mark say, pasted into one bash. They must not complain.
 func pasted(t *testing.T, name, mark string) (said, script string) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("builds the program")
-	}
 	page, err := os.ReadFile(name)
 	require.NoError(t, err)
 	_, rest, found := strings.Cut(string(page), mark)
