@@ -14,6 +14,9 @@ const (
 	salesMaxDays = 366 // in one answer
 )
 
+// firstDay is the first that there is: PostgreSQL has no year 0.
+var firstDay = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // showSales answers what was confirmed, day by day.
 //
 //	@Summary		List sales per day and currency, newest first
@@ -31,7 +34,11 @@ func (m *Module) showSales(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	first, err := dayOf(c, "from", last.AddDate(0, 0, 1-salesDays))
+	otherwise := last.AddDate(0, 0, 1-salesDays)
+	if otherwise.Before(firstDay) {
+		otherwise = firstDay
+	}
+	first, err := dayOf(c, "from", otherwise)
 	if err != nil {
 		return err
 	}
@@ -55,7 +62,7 @@ func dayOf(c echo.Context, name string, otherwise time.Time) (time.Time, error) 
 		return otherwise, nil
 	}
 	day, err := time.Parse(time.DateOnly, s)
-	if err != nil || day.Year() == 0 { // PostgreSQL has no year 0
+	if err != nil || day.Before(firstDay) {
 		return day, web.Refused(name, "date", "It must be a day such as 2026-01-31.")
 	}
 	return day, nil
