@@ -71,22 +71,24 @@ func TestFuzz(t *testing.T) {
 			t.Fatalf("-seed=%d, after %d requests, %s\n%v", at, n, a, err)
 		}
 	}
+	idle := f.neverGranted()
+	t.Logf("%d requests, %d kinds of answers, nothing was granted by %d of %d operations: %v", n, len(f.answers), len(idle), len(f.operations), idle)
+	require.Less(t, len(idle), len(f.operations)/2, "requests are too wrong to test anything")
+}
+
+// neverGranted are operations that have only refused so far.
+func (f *fuzzer) neverGranted() (idle []string) {
 	granted := map[string]bool{}
 	for answer := range f.answers {
 		operation, status, _ := strings.Cut(answer, " ")
 		granted[operation] = granted[operation] || status < "3"
 	}
-	t.Logf("%d requests, %d kinds of answers, %d of %d operations granted something", n, len(f.answers), count(granted), len(f.operations))
-	require.Greater(t, count(granted), len(f.operations)/2, "requests are too wrong to test anything")
-}
-
-func count(of map[string]bool) (n int) {
-	for _, is := range of {
-		if is {
-			n++
+	for _, a := range f.operations {
+		if !granted[a.operation.OperationID] {
+			idle = append(idle, a.operation.OperationID)
 		}
 	}
-	return n
+	return idle
 }
 
 func newFuzzer(t *testing.T) *fuzzer {
