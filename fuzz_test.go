@@ -41,9 +41,11 @@ func (a asked) String() string {
 type fuzzer struct {
 	*site
 	operations []asked // with the templates of their paths
+	next       asked   // the one of the next request
 	ada, eve   shopper
 	pricing    string
 	known      map[string][]string // by "cart", "checkout", … and by the names of members
+	owners     map[string]string   // the token of whom a thing belongs to
 	tags       map[string]string   // the last ETag seen of a path
 	over       []string            // checkouts that have ended
 	answers    map[string]int      // by operation and status
@@ -66,6 +68,7 @@ func TestFuzz(t *testing.T) {
 	deadline, n := time.Now().Add(time.Duration(*fuzzMinutes*float64(time.Minute))), 0
 	for ; *fuzzMinutes == 0 && n < fewRequests || time.Now().Before(deadline); n++ {
 		at := int(first) + n
+		f.next = f.operations[rand.New(rand.NewPCG(uint64(at), 0)).IntN(len(f.operations))] // rapid would prefer the first
 		a := rapid.Custom(f.draw).Example(at)
 		if err := f.asks(t.Context(), a); err != nil {
 			t.Fatalf("-seed=%d, after %d requests, %s\n%v", at, n, a, err)
@@ -93,13 +96,15 @@ func (f *fuzzer) neverGranted() (idle []string) {
 
 func newFuzzer(t *testing.T) *fuzzer {
 	s := open(t, oneDatabase)
-	f := &fuzzer{site: s, ada: s.shopper(t), eve: s.shopper(t), pricing: mint(t, s.settings, "pricing", "pricing"), tags: map[string]string{}, answers: map[string]int{}}
+	f := &fuzzer{site: s, ada: s.shopper(t), eve: s.shopper(t), pricing: mint(t, s.settings, "pricing", "pricing"),
+		owners: map[string]string{}, tags: map[string]string{}, answers: map[string]int{}}
 	things := owned(t, s, f.ada, f.eve)
+	f.owners[things["{other}"]] = f.eve.token
 	f.known = map[string][]string{
 		"cart": {things["{cart}"], things["{other}"]}, "checkout": {things["{checkout}"]}, "order": {things["{order}"]}, "payment": {things["{payment}"]},
 		"sku": {things["{sku}"], s.sells(t, 1), s.sells(t, 250_000)}, "provider": {"simulator"}, "name": {"daily_sales", "Mug"}, "webhook": {"simulator:evt_1"},
 		"customer": {f.eve.id.String()}, "module": {"cart", "order", "payment", "saga"}, "source_cart_id": {things["{other}"]}, "source_token": {f.eve.token},
-		"payment_method": {"sim_ok", "sim_ok", "sim_declined", "sim_insufficient_funds", "sim_requires_action", "sim_capture_fails", "sim_flaky", "nobody"},
+		"payment_method": {"sim_ok", "sim_requires_action", "sim_ok", "sim_declined", "sim_requires_action", "sim_insufficient_funds", "sim_capture_fails", "sim_flaky", "nobody"},
 		"Prefer":         {"wait=1", "wait=0", "respond-async", "wait=x"}, "cursor": {},
 	}
 	f.over = []string{things["{checkout}"]}
@@ -114,20 +119,16 @@ func newFuzzer(t *testing.T) *fuzzer {
 	return f
 }
 
-// draw draws a request: most of what it holds is right, so that something happens.
+// draw draws a request. Most are all right, so that something happens; others are a little wrong, or very.
 func (f *fuzzer) draw(t *rapid.T) asked {
-	v := values{T: t, known: f.known, wrong: rapid.SampledFrom([]int{0, 0, 0, 3, 30}).Draw(t, "wrong")}
-	a := rapid.SampledFrom(f.operations).Draw(t, "operation")
-	a.token = pick(v, "who", f.admin, f.admin, f.ada.token, f.ada.token, f.eve.token, f.pricing, "", "nonsense")
-	if a.operation.Security == nil || len(*a.operation.Security) == 0 {
-		a.token = ""
-	}
+	v := values{T: t, known: f.known, wrong: rapid.SampledFrom([]int{0, 0, 3, 30}).Draw(t, "wrong")}
+	a := f.next
 	query, template := url.Values{}, a.path
 	for _, ref := range a.operation.Parameters {
 		p := ref.Value
 		switch p.In {
 		case openapi3.ParameterInPath:
-			a.path = strings.Replace(a.path, "{"+p.Name+"}", f.inPath(v, template, p), 1)
+			a.path = strings.Replace(a.path, "{"+p.Name+"}", f.inPath(v, a.path, template, p), 1)
 		case openapi3.ParameterInQuery:
 			if p.Required || v.one(3, "with "+p.Name) {
 				query.Set(p.Name, flat(v.of(p.Schema.Value, p.Name)))
@@ -136,9 +137,12 @@ func (f *fuzzer) draw(t *rapid.T) asked {
 	}
 	for _, ref := range a.operation.Parameters {
 		if p := ref.Value; p.In == openapi3.ParameterInHeader && (p.Required || v.one(2, "with "+p.Name)) {
-			a.headers = append(a.headers, p.Name, f.header(v, a.path, p))
+			if value := f.header(v, a.path, p); value != "" {
+				a.headers = append(a.headers, p.Name, value)
+			}
 		}
 	}
+	a.token = f.whose(v, a)
 	if len(query) > 0 {
 		a.path += "?" + query.Encode()
 	}
@@ -150,23 +154,45 @@ func (f *fuzzer) draw(t *rapid.T) asked {
 	return a
 }
 
-// inPath is a value of a path parameter: what it is about stands before it in the path.
-func (f *fuzzer) inPath(v values, template string, p *openapi3.Parameter) string {
-	kind := p.Name
-	for prefix, of := range map[string]string{
-		"/v1/carts/": "cart", "/v1/checkouts/": "checkout", "/v1/admin/sagas/": "checkout", "/v1/orders/": "order", "/v1/payments/": "payment",
-		"/simulator/payments/": "payment", "/v1/customers/": "customer", "/v1/admin/webhooks/": "webhook",
-	} {
-		if strings.HasPrefix(template, prefix) && p.Name != "sku" {
-			kind = of
+// whose is the token of somebody; of who may, where all is right.
+func (f *fuzzer) whose(v values, a asked) string {
+	switch {
+	case a.operation.Security == nil || len(*a.operation.Security) == 0:
+		return ""
+	case v.wrong > 0:
+		return pick(v, "who", f.admin, f.ada.token, f.eve.token, f.pricing, "", "nonsense")
+	case a.operation.Responses.Value("403") != nil && a.operation.OperationID != "mergeCarts":
+		return f.admin
+	}
+	for id, owner := range f.owners {
+		if strings.Contains(a.path, id) {
+			return owner
 		}
 	}
-	value := ""
-	switch known := f.known[kind]; {
+	return pick(v, "who", f.ada.token, f.ada.token, f.eve.token)
+}
+
+// kinds of things stand in a path before their ids.
+var kinds = map[string]string{
+	"carts": "cart", "checkouts": "checkout", "sagas": "checkout", "orders": "order", "payments": "payment", "customers": "customer",
+	"webhooks": "webhook", "parked": "parked", "streams": "", "cart": "cart", "order": "order", "payment": "payment", "saga": "checkout",
+}
+
+// inPath is a value of a path parameter: what it is about stands before it in the path.
+func (f *fuzzer) inPath(v values, path, template string, p *openapi3.Parameter) string {
+	before, _, _ := strings.Cut(path, "/{"+p.Name+"}")
+	kind := kinds[before[strings.LastIndex(before, "/")+1:]]
+	if kind == "" || p.Name == "provider" {
+		kind = p.Name
+	}
+	known, value := f.known[kind], ""
+	switch {
 	case strings.HasSuffix(template, "/stream"): // of others it would not end
 		value = pick(v, kind, f.over...)
-	case len(known) > 0 && !v.one(8, "no such "+kind):
-		value = pick(v, kind, known...)
+	case template == "/v1/products/{sku}" && v.one(2, "another product"): // what is sold is priced by nobody else
+		value = v.word("sku")
+	case len(known) > 0 && !v.one(12, "no such "+kind):
+		value = known[len(known)-rapid.IntRange(1, len(known)).Draw(v.T, kind)] // rather a new one
 	default:
 		value = flat(v.of(p.Schema.Value, p.Name))
 	}
@@ -177,14 +203,18 @@ func (f *fuzzer) inPath(v values, template string, p *openapi3.Parameter) string
 }
 
 func (f *fuzzer) header(v values, path string, p *openapi3.Parameter) string {
-	value := ""
-	switch p.Name {
-	case "Idempotency-Key":
+	value, right := "", v.wrong == 0
+	switch {
+	case p.Name == "Idempotency-Key" && right:
+		value = uuid.NewString()
+	case p.Name == "If-Match" && right:
+		value = f.tags[thingOf(path)]
+	case p.Name == "Idempotency-Key":
 		value = pick(v, p.Name, uuid.NewString(), uuid.NewString(), uuid.NewString(), "again", "two words", "ü", strings.Repeat("k", 256))
-	case "If-Match", "If-None-Match":
+	case p.Name == "If-Match", p.Name == "If-None-Match":
 		known := f.tags[thingOf(path)]
 		value = pick(v, p.Name, known, known, known, `"1"`, `"999"`, "*", `W/"2"`, "7", `"x"`)
-	case "Last-Event-ID":
+	case p.Name == "Last-Event-ID":
 		value = pick(v, p.Name, "1", "3", "-1", "x", "99999999999999999999")
 	default:
 		value = flat(v.of(p.Schema.Value, p.Name))
@@ -243,23 +273,41 @@ func (f *fuzzer) remember(a asked, got answer) {
 		OrderID    string `json:"order_id"`
 		PaymentID  string `json:"payment_id"`
 		NextCursor string `json:"next_cursor"`
+		Data       []struct {
+			ID string `json:"id"`
+		} `json:"data"`
 	}
 	if got.StatusCode >= http.StatusMultipleChoices || got.decode(&made) != nil {
 		return
 	}
-	keep := func(kind, id string) {
-		if id != "" && !slices.Contains(f.known[kind], id) {
-			f.known[kind] = append(f.known[kind], id)
-			f.known[kind] = f.known[kind][max(0, len(f.known[kind])-fewThings):]
-		}
-	}
-	keep("cursor", made.NextCursor)
+	f.keep("cursor", made.NextCursor, "")
 	switch a.operation.OperationID {
 	case "openCart":
-		keep("cart", made.ID)
+		f.keep("cart", made.ID, a.token)
+		if a.token == f.eve.token {
+			f.keep("source_cart_id", made.ID, a.token)
+		}
+	case "addItem", "changeQuantity": // one that can be checked out
+		f.keep("cart", made.ID, "")
 	case "checkOut":
-		keep("checkout", made.ID)
-		keep("order", made.OrderID)
-		keep("payment", made.PaymentID)
+		f.keep("checkout", made.ID, a.token)
+		f.keep("order", made.OrderID, a.token)
+		f.keep("payment", made.PaymentID, a.token)
+	case "listWebhooks":
+		for _, one := range made.Data {
+			f.keep("webhook", one.ID, "")
+		}
+	}
+}
+
+// keep remembers the newest things of a kind, the last one last.
+func (f *fuzzer) keep(kind, id, owner string) {
+	if id == "" {
+		return
+	}
+	f.known[kind] = append(slices.DeleteFunc(f.known[kind], func(other string) bool { return other == id }), id)
+	f.known[kind] = f.known[kind][max(0, len(f.known[kind])-fewThings):]
+	if owner != "" {
+		f.owners[id] = owner
 	}
 }
