@@ -154,7 +154,7 @@ type checkOutRequest struct {
 //	@Failure		413,415			{object}	web.Problem
 //	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, product_inactive, idempotency_key_reused"
 //	@Failure		428				{object}	web.Problem	"precondition_required"
-//	@Failure		503				{object}	web.Problem	"unavailable, busy; with Prefer: wait provider_unavailable with checkout_id"
+//	@Failure		503				{object}	web.Problem	"unavailable, busy, newer_version; with Prefer: wait provider_unavailable with checkout_id"
 //	@Router			/v1/carts/{id}/checkout [post]
 func (m *Module) checkOut(c echo.Context) error {
 	ctx, caller := c.Request().Context(), web.CallerOf(c)

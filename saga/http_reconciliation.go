@@ -59,7 +59,7 @@ func (m *Module) reconciliationRoutes(s *web.Server) {
 //	@Success		200		{object}	Reconciliation
 //	@Failure		401,403	{object}	web.Problem
 //	@Failure		422		{object}	web.Problem	"cursor_invalid"
-//	@Failure		503		{object}	web.Problem	"provider_unavailable"
+//	@Failure		503		{object}	web.Problem	"provider_unavailable, unavailable, busy, newer_version"
 //	@Router			/v1/admin/reconciliation [get]
 func (m *Module) showReconciliation(c echo.Context) error {
 	found, err := m.reconcile(c.Request().Context(), c.QueryParam("cursor"), m.lookFor(c))
@@ -80,7 +80,7 @@ func (m *Module) showReconciliation(c echo.Context) error {
 //	@Success		200		{object}	Reconciliation
 //	@Failure		401,403	{object}	web.Problem
 //	@Failure		422		{object}	web.Problem	"cursor_invalid"
-//	@Failure		503		{object}	web.Problem	"provider_unavailable"
+//	@Failure		503		{object}	web.Problem	"provider_unavailable, unavailable, busy, newer_version"
 //	@Router			/v1/admin/reconciliation [post]
 func (m *Module) healReconciliation(c echo.Context) error {
 	if err := web.NoBody(c); err != nil {

@@ -25,7 +25,7 @@ import (
 //	@Success		204				"It has ended, and the client knows"
 //	@Failure		401				{object}	web.Problem
 //	@Failure		404				{object}	web.Problem	"not_found"
-//	@Failure		503				{object}	web.Problem	"unavailable, not_ready when the server stops"
+//	@Failure		503				{object}	web.Problem	"unavailable, busy, newer_version, not_ready when the server stops"
 //	@Router			/v1/checkouts/{id}/stream [get]
 func (m *Module) stream(c echo.Context) error {
 	id, err := web.ID(c, "id")
