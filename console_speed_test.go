@@ -27,10 +27,10 @@ func TestConsoleSpeed(t *testing.T) {
 	o := s.operator(t)
 	o.signsIn(t, s.admin, "/console")
 	for _, path := range []string{
-		"/console", "/console/sagas", "/console/sagas?status=unfinished", "/console/sagas?status=needs_attention", "/console/sagas?status=failed",
+		"/console", "/console/sagas", "/console/sagas?status=unfinished", "/console/sagas?status=needs_attention", "/console/sagas?status=failed", "/console/sagas?status=running",
 		"/console/sagas?status=completed&older_than=86400", "/console/sagas?type=refund", "/console/sagas?customer=" + bought.CustomerID,
 		"/console/sagas?customer=nobody", "/console/sagas?number=" + bought.Number, "/console/sagas/" + done.ID.String(),
-		"/console/streams?q=" + done.OrderID.String(), "/console/streams/cart/" + done.CartID.String(), "/console/orders/" + done.OrderID.String(),
+		"/console/streams", "/console/streams?q=" + done.OrderID.String(), "/console/streams/cart/" + done.CartID.String(), "/console/orders/" + done.OrderID.String(),
 		"/console/parked", "/console/webhooks", "/console/readers", "/console/reconciliation",
 	} {
 		warm(t, path, func() { o.sees(t, path) })
