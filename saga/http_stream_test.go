@@ -166,6 +166,7 @@ func TestStream(t *testing.T) {
 			return well(ctx, step, n)
 		})
 		id := s.seals(1000)
+		s.reaches(id, NeedsAttention)
 		f := follows(t, s.process, id)
 		f.until(NeedsAttention)
 		close(settled)

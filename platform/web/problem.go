@@ -76,7 +76,7 @@ func (s *Server) answerError(err error, c echo.Context) {
 		return
 	}
 	f := asFault(err)
-	if f.Kind == fault.Internal || f.Kind == fault.Unavailable {
+	if f.Kind == fault.Internal || f.Kind == fault.Unavailable && !errors.Is(err, errNotReady) { // whoever probes expects to hear that
 		s.logError(c, err, "the request failed")
 	}
 	s.write(c, f)
