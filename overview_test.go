@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
+	"strconv"
 	"testing"
 
 	"github.com/google/uuid"
@@ -76,6 +78,7 @@ func TestStreamsTellTheirStates(t *testing.T) {
 	require.Len(t, rest.Data, 1)
 	require.Equal(t, all.Data[2], rest.Data[0])
 	require.NotNil(t, rest.NextCursor)
+	require.Empty(t, get[saga.StreamView](t, s, path+"?after="+strconv.Itoa(math.MaxInt64), s.admin).Data, "there is no version behind the last number")
 	for _, nowhere := range []string{"/v1/admin/streams/cart/" + uuid.NewString(), "/v1/admin/streams/order/" + c.ID.String(), "/v1/admin/streams/nothing/" + c.ID.String()} {
 		refuses(t, s.send(t, "GET", nowhere, s.admin, nil), http.StatusNotFound, "not_found")
 	}

@@ -18,7 +18,8 @@ type Version struct {
 // History are the events of a stream of any kind after a version, at most limit of them, each with the state that it led to.
 // It folds the stream from its beginning.
 func (s *Store) History(ctx context.Context, id uuid.UUID, after int64, limit int) ([]Version, error) {
-	rows, err := s.query.Query(ctx, s.sql.stream, id, int64(0), after+int64(limit), after+int64(limit))
+	last := max(after, after+int64(limit)) // the sum may wrap
+	rows, err := s.query.Query(ctx, s.sql.stream, id, int64(0), last, last)
 	if err != nil {
 		return nil, fmt.Errorf("read the events of %s: %w", id, err)
 	}
