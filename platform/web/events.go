@@ -82,6 +82,8 @@ func (s *Server) Events(c echo.Context, closed func()) (*Events, error) {
 		closed: closed, done: make(chan struct{}), busy: true,
 	}
 	e.head = e.begin(h)
+	e.mu.Lock() // from here on, others may end it
+	defer e.mu.Unlock()
 	e.last = !s.streams.add(e)
 	e.pulse = time.AfterFunc(s.cfg.Heartbeat, e.beat)
 	go e.write()
