@@ -53,9 +53,18 @@ async function render({ moved = false } = {}) {
 function found(path) {
   for (const [pattern, page] of pages) {
     const match = pattern.exec(path);
-    if (match) return [page, match.slice(1).map(decodeURIComponent)];
+    if (match) return [page, match.slice(1).map(plain)];
   }
   return [nowhere, []];
+}
+
+// plain is a part of the address as text. What is none is left as it stands: the server knows nothing of that name.
+function plain(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 function title(text) {
