@@ -41,20 +41,36 @@ export const count = () => (cart?.status === "open" ? cart.items.reduce((n, item
  * read is read again by the guest; what was written is not written by somebody else.
  */
 export async function as(method, path, options = {}) {
-  if (!me.token) await openSession();
+  if (!me.token) await (renewing ?? openSession());
+  const used = me.token;
   try {
-    return await call(method, path, { ...options, token: me.token });
+    return await call(method, path, { ...options, token: used });
   } catch (error) {
-    if (error.status !== 401) throw error;
-    const source = me.cart ? { cart: me.cart, currency: me.currency, token: me.token } : null;
-    keep({ token: null, customer: null, name: null, cart: null, attempt: null });
-    await openSession();
-    if (source) await takeAlong(source);
-    changed("who");
-    const anew = source && me.cart ? path.replace(source.cart, me.cart) : path; // the cart has another id now
+    if (error.status !== 401 || (renewing && used === me.token)) throw error; // a new token that is no good either
+    const { was, is } = await (used === me.token ? renew() : (renewing ?? renewed));
+    const anew = was && is ? path.replace(was, is) : path; // the cart has another id now
     if (method === "GET") return call(method, anew, { ...options, token: me.token });
     throw new Problem(401, { code: "signed_out", detail: "Your session had ended, so this is a new one. Please try again." });
   }
+}
+
+let renewing = null;
+let renewed = {}; // the ids of the cart before and after
+
+// renew makes way for a new guest. Calls that were refused at the same time wait for the same one: two guests would lose the cart
+// between them.
+const renew = () =>
+  (renewing ??= newGuest().finally(() => {
+    renewing = null;
+  }));
+
+async function newGuest() {
+  const source = me.cart ? { cart: me.cart, currency: me.currency, token: me.token } : null;
+  keep({ token: null, customer: null, name: null, cart: null, attempt: null });
+  await openSession();
+  if (source) await takeAlong(source);
+  changed("who");
+  return (renewed = { was: source?.cart, is: me.cart });
 }
 
 async function openSession() {
@@ -72,6 +88,7 @@ export const refresh = () =>
 
 // read forgets a cart that is not there any more.
 async function read() {
+  await renewing;
   if (me.merge) await takeAlong(me.merge);
   if (!me.cart) return remember(null);
   const id = me.cart;
