@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/bojanz/currency"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/google/uuid"
@@ -16,6 +18,7 @@ import (
 	"shopping-cart/order"
 	"shopping-cart/platform/auth"
 	"shopping-cart/platform/config"
+	"shopping-cart/platform/money"
 	"shopping-cart/platform/shop"
 )
 
@@ -34,7 +37,7 @@ func TestShop(t *testing.T) {
 		name string
 		walk func(*stroll)
 	}{
-		{"Looking", (*stroll).looking}, {"TheCartSurvivesAReload", (*stroll).survives}, {"SigningInTakesTheCartAlong", (*stroll).signingIn},
+		{"Looking", (*stroll).looking}, {"Money", (*stroll).money}, {"TheCartSurvivesAReload", (*stroll).survives}, {"SigningInTakesTheCartAlong", (*stroll).signingIn},
 		{"ADeclinedCard", (*stroll).declined}, {"ThreeDSecure", (*stroll).threeDSecure}, {"DeniedAtTheBank", (*stroll).denied},
 		{"Cancelling", (*stroll).cancelling}, {"AChangedPrice", (*stroll).changedPrice}, {"SoldOutMeanwhile", (*stroll).soldOut},
 		{"AnAttemptCutOffIsSentAgain", (*stroll).cutOff}, {"ASessionThatEnded", (*stroll).ended},
@@ -86,9 +89,26 @@ func (p *stroll) looking() {
 	p.sees(".badge", "2")
 	p.types("input[type=search]", "nothing is called that")
 	p.sees(".empty", "A shorter word")
-	p.goes("/shop/products/NONE")
-	p.sees("h1", "There is nothing here")
-	p.forgives(404)
+	for _, none := range []string{"NONE", "%E4"} { // the other one is no UTF-8
+		p.goes("/shop/products/" + none)
+		p.sees("h1", "There is nothing here")
+		p.forgives(404)
+	}
+}
+
+var written = regexp.MustCompile(`\d[\d,.]*$`)
+
+// money: amounts are written in the minor units that the server means, and not in those that the browser would take.
+func (p *stroll) money() {
+	shown := map[string]string{}
+	p.do(chromedp.Evaluate(fmt.Sprintf(`import("/shop/assets/dom.js").then(({ money }) =>
+		Object.fromEntries(%q.split(" ").map(currency => [currency, money({ amount: 1234567, currency })])))`,
+		strings.Join(currency.GetCurrencyCodes(), " ")), &shown, awaited))
+	for code, text := range shown {
+		want, _, _ := strings.Cut(money.Of(1234567, code).String(), " ")
+		require.Equal(p, want, strings.ReplaceAll(written.FindString(text), ",", ""), text)
+	}
+	require.Len(p, shown, len(currency.GetCurrencyCodes()))
 }
 
 func (p *stroll) survives() {
@@ -245,6 +265,8 @@ func (p *stroll) ended() {
 	expired, _, err := tokens.Mint(customer, nil, -time.Hour)
 	require.NoError(p, err)
 	p.evaluates(fmt.Sprintf(`localStorage.setItem("thimble", JSON.stringify({...JSON.parse(localStorage.thimble), token: %q}))`, expired))
+	p.goes("/shop/orders") // which asks for the orders and the cart at once
+	p.sees(".badge", "1")
 	p.goes("/shop/cart")
 	p.sees(".lines .what", "circus parade mug")
 	p.sees(".badge", "1")

@@ -28,13 +28,17 @@ export function show(element, ...children) {
   return element;
 }
 
-const formats = new Map();
+// How many digits of an amount are minor units, by ISO 4217, where they are not two. Browsers have another opinion of some
+// currencies, such as COP and IDR: they go by what is written on price tags there.
+const digits = { CLF: 4, UYW: 4 };
+for (const code of "BHD IQD JOD KWD LYD OMR TND".split(" ")) digits[code] = 3;
+for (const code of "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(" ")) digits[code] = 0;
 
 /** money writes {amount, currency}, which is in minor units, as people do. */
 export function money({ amount, currency }) {
-  if (!formats.has(currency)) formats.set(currency, new Intl.NumberFormat("en-GB", { style: "currency", currency }));
-  const format = formats.get(currency);
-  return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);
+  const n = digits[currency] ?? 2;
+  const format = { style: "currency", currency, minimumFractionDigits: n, maximumFractionDigits: n };
+  return (amount / 10 ** n).toLocaleString("en-GB", format);
 }
 
 const days = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short" });
