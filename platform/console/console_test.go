@@ -47,6 +47,7 @@ func TestWordsForPeople(t *testing.T) {
 	}
 	require.Equal(t, "…2e3f4a5b", short("019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"))
 	require.Equal(t, "operator", short("operator"))
+	require.Equal(t, "…ü äöüßäö", short("shop:jürgen mü äöüßäö"))
 }
 
 func TestAScaleEndsInARoundNumber(t *testing.T) {

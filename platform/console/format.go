@@ -23,14 +23,14 @@ var functions = template.FuncMap{
 
 // short is an id that a person can compare: its end, where ids made in one moment differ.
 func short(id any) string {
-	text := fmt.Sprint(id)
+	text := []rune(fmt.Sprint(id)) // customers may have names, in any script
 	if len(text) <= 12 {
-		return text
+		return string(text)
 	}
-	if strings.Trim(text, "0-") == "" {
+	if strings.Trim(string(text), "0-") == "" {
 		return "none" // the id of nothing
 	}
-	return "…" + text[len(text)-8:]
+	return "…" + string(text[len(text)-8:])
 }
 
 // words is a name of the API as a person says it.
