@@ -2,6 +2,10 @@ package console
 
 import (
 	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,6 +52,31 @@ func TestWordsForPeople(t *testing.T) {
 	require.Equal(t, "…2e3f4a5b", short("019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"))
 	require.Equal(t, "operator", short("operator"))
 	require.Equal(t, "…ü äöüßäö", short("shop:jürgen mü äöüßäö"))
+}
+
+// TestASagaSaysWhatItLeavesOut: without its payment a story is told, and says so.
+func TestASagaSaysWhatItLeavesOut(t *testing.T) {
+	t.Parallel()
+	payment := http.StatusServiceUnavailable
+	api := http.NewServeMux()
+	api.HandleFunc("/v1/admin/overview", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") })
+	api.HandleFunc("/v1/admin/sagas/{id}", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"id":"s","type":"checkout","status":"running","payment_id":"p"}`)
+	})
+	api.HandleFunc("/v1/admin/streams/payment/p", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(payment)
+		_, _ = io.WriteString(w, "{}")
+	})
+	pages := New(Config{API: api})
+	for status, missing := range map[int]bool{http.StatusServiceUnavailable: true, http.StatusNotFound: false} {
+		payment = status
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/console/sagas/s", nil)
+		r.AddCookie(&http.Cookie{Name: cookieToken, Value: "a.b.c"})
+		w := httptest.NewRecorder()
+		pages.ServeHTTP(w, r)
+		require.Equal(t, http.StatusOK, w.Code)
+		require.Equal(t, missing, strings.Contains(w.Body.String(), "calls to the provider are missing"), status)
+	}
 }
 
 func TestAScaleEndsInARoundNumber(t *testing.T) {

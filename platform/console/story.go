@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ type storyPage struct {
 	Begin   time.Time
 	End     time.Time
 	Told    []told
-	Payment bool // the calls to the provider could be read
+	Unread  bool // the calls to the provider, which could not be read
 }
 
 // stage is a step in the diagram.
@@ -97,9 +98,8 @@ func (c *Console) showSaga(v *visit) error {
 	p := storyPage{saga: s, Begin: s.CreatedAt, End: s.UpdatedAt}
 	var calls []event
 	if s.PaymentID != nil {
-		if found, err := get[stream](v, "/v1/admin/streams/payment/"+*s.PaymentID, url.Values{"limit": {"100"}}); err == nil {
-			calls, p.Payment = found.Data, true
-		}
+		found, err := get[stream](v, "/v1/admin/streams/payment/"+*s.PaymentID, url.Values{"limit": {"100"}})
+		calls, p.Unread = found.Data, err != nil && problemOf(err).Status != http.StatusNotFound // one that never came to it has none
 	}
 	p.tell(calls)
 	p.draw()
