@@ -40,6 +40,7 @@ func TestShop(t *testing.T) {
 		{"Looking", (*stroll).looking}, {"Money", (*stroll).money}, {"TheCartSurvivesAReload", (*stroll).survives}, {"SigningInTakesTheCartAlong", (*stroll).signingIn},
 		{"ADeclinedCard", (*stroll).declined}, {"ThreeDSecure", (*stroll).threeDSecure}, {"DeniedAtTheBank", (*stroll).denied},
 		{"Cancelling", (*stroll).cancelling}, {"AChangedPrice", (*stroll).changedPrice}, {"SoldOutMeanwhile", (*stroll).soldOut},
+		{"PayingAgainIsTheSameAttempt", (*stroll).paysAgain},
 		{"AnAttemptCutOffIsSentAgain", (*stroll).cutOff}, {"ASessionThatEnded", (*stroll).ended},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { p.T = t; step.walk(p) }) {
@@ -233,6 +234,33 @@ func (p *stroll) soldOut() {
 	p.press(".shortages .button")
 	p.sees("button.large", "Pay £10.30")
 	p.press("button.large")
+	p.sees(".progress h1", "Thank you. It is yours.")
+}
+
+// paysAgain: a person who presses the button again, since the server cannot be reached, sends the same under the same key.
+func (p *stroll) paysAgain() {
+	p.buys(mugSKU)
+	p.goes("/shop/checkout")
+	p.sees("button.large", "Pay ")
+	p.evaluates(`(() => {
+		const [real, timer] = [fetch, setTimeout];
+		window.keys = [];
+		window.setTimeout = (work) => timer(work, 0);
+		window.fetch = (path, request) => path.endsWith("/checkout")
+			? (keys.push(request.headers.get("Idempotency-Key")), Promise.reject(new TypeError("cut"))) : real(path, request);
+	})()`)
+	var keys []string
+	for range 2 {
+		before := len(keys)
+		p.press("button.large")
+		until(p, "all attempts were made", func() bool {
+			p.do(chromedp.Evaluate(`keys`, &keys))
+			return len(keys) == before+6
+		})
+		p.sees(".notice", "it is the same attempt")
+	}
+	require.Len(p, slices.Compact(keys), 1)
+	p.goes("/shop/checkout")
 	p.sees(".progress h1", "Thank you. It is yours.")
 }
 

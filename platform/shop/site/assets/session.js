@@ -170,9 +170,13 @@ export function signOut() {
 /** attempt is a checkout that was sent and not answered yet: its key, and what it says, stay until it is. */
 export const attempt = () => me.attempt ?? null;
 
-/** checkOut seals the cart as it was seen. Sent again after a lost answer, it is the same checkout, and not a second charge. */
+/**
+ * checkOut seals the cart as it was seen. Sent again after a lost answer, by itself or by a person who says the same, it is the same
+ * checkout, and not a second charge.
+ */
 export async function checkOut(details) {
-  const sent = details ? { cart: me.cart, version: cart.version, key: newKey(), details } : me.attempt;
+  const wish = details ? { cart: me.cart, version: cart.version, details } : null;
+  const sent = !wish || same(me.attempt, wish) ? me.attempt : { ...wish, key: newKey() };
   keep({ attempt: sent });
   try {
     const { body } = await as("POST", `/v1/carts/${sent.cart}/checkout`, {
@@ -183,7 +187,11 @@ export async function checkOut(details) {
     keep({ attempt: null });
     return body;
   } catch (error) {
-    if (error instanceof Problem) keep({ attempt: null }); // answered: it is a no, and the next one is another attempt
+    // Answered: it is a no, and the next one is another attempt. A server in trouble does not say whether it took effect.
+    if (error instanceof Problem && error.status < 500) keep({ attempt: null });
     throw error;
   }
 }
+
+const said = ({ cart, version, details }) => JSON.stringify([cart, version, details]);
+const same = (attempt, wish) => Boolean(attempt) && said(attempt) === said(wish);
