@@ -61,16 +61,19 @@ func (d *Demo) Run(ctx context.Context, out io.Writer, local Local, catalog Cata
 	if err != nil {
 		return err
 	}
-	if err := market.fill(ctx); err != nil {
+	if err := market.fill(ctx); ctx.Err() != nil {
+		return nil
+	} else if err != nil {
 		return fmt.Errorf("fill the shelves: %w", err)
 	}
 	if !d.JSON {
-		fmt.Fprintf(out, "%d products are on the shelves of %s/shop. Customers come in; Ctrl-C closes the doors.\n", len(market.products), market.client.base)
+		fmt.Fprintf(out, "%d products are on the shelves of %s/shop. Customers come in; Ctrl-C closes the doors.\n",
+			len(market.products), market.client.base)
 	}
 	if d.Seconds > 0 {
-		var close context.CancelFunc
-		ctx, close = context.WithTimeout(ctx, time.Duration(d.Seconds)*time.Second)
-		defer close()
+		var closed context.CancelFunc
+		ctx, closed = context.WithTimeout(ctx, time.Duration(d.Seconds)*time.Second)
+		defer closed()
 	}
 	return d.play(ctx, out, market)
 }
