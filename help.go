@@ -62,8 +62,9 @@ func (*commands) Help() string {
   shopping-cart verify                           are all promises kept, to the penny?
   shopping-cart help verify                      what a command does, with examples
 
-What is data goes to the standard output, as JSON with --json; progress and complaints go to the standard error, progress only where somebody
-watches. Exit status: 0 done, 1 it failed, 2 a check found something, 80 the command line is wrong. Ctrl-C ends a command well, twice at once.`
+What is data goes to the standard output, as JSON with --json; progress and complaints go to the standard error, progress only
+where somebody watches. Exit status: 0 done, 1 it failed, 2 a check found something, 80 the command line is wrong. Ctrl-C ends a
+command well, twice at once.`
 }
 
 // Help is what "shopping-cart serve --help" says beside the flags.
@@ -74,8 +75,8 @@ func (serve) Help() string {
   HTTP_ADDR=:9000 DATA_DIR=/var/lib/shop shopping-cart serve    elsewhere
   DATABASE_URL=postgres://app:…@db/shop AUTH_SECRET=… PAYMENT_PROVIDER=stripe … shopping-cart serve
 
-Every setting is in docs/reference/settings.md and in .env.example; a bad one is refused by its name. SIGTERM or Ctrl-C drains: requests end, then the steps of
-checkouts, then what they wrote is committed, and the embedded PostgreSQL goes last.
+Every setting is in docs/reference/settings.md and in .env.example; a bad one is refused by its name. SIGTERM or Ctrl-C drains:
+requests end, then the steps of checkouts, then what they wrote is committed, and the embedded PostgreSQL goes last.
 
 Exit status: 0 it was asked to stop and has, 1 it could not start or was cut off, with a sentence that says why.`
 }

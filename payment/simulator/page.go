@@ -26,7 +26,8 @@ var (
 // bankPolicy lets the page be styled by its own sheet, send its own forms, and nothing else.
 var bankPolicy = func() string {
 	sum := sha256.Sum256([]byte(bankCSS))
-	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; " +
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }()
 
 // outcomes are what the page says of a payment that waits for nobody.

@@ -71,12 +71,12 @@ func outcomes(minutes []minute) chart {
 
 // times are the 50th and the 95th percentile of what a checkout took, minute by minute.
 func times(minutes []minute) chart {
-	most, any := 0.0, false
+	most, drawn := 0.0, false
 	for _, m := range minutes {
-		most, any = max(most, m.P95Seconds), any || m.P95Seconds > 0
+		most, drawn = max(most, m.P95Seconds), drawn || m.P95Seconds > 0
 	}
 	c := frameOf(minutes, most, seconds)
-	c.Empty = !any
+	c.Empty = !drawn
 	c.Label = "How long checkouts took in the last hour, minute by minute: 50th and 95th percentile, at most " + seconds(most) + "."
 	for _, series := range []struct {
 		class string

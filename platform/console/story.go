@@ -25,8 +25,7 @@ type storyPage struct {
 // stage is a step in the diagram.
 type stage struct {
 	step
-	Took    time.Duration
-	Skipped bool // it never came to it
+	Took time.Duration
 }
 
 // row is a step over time.

@@ -214,9 +214,8 @@ type timelinePage struct {
 // timed is an entry, since the first one.
 type timed struct {
 	entry
-	After  time.Duration
-	Took   time.Duration
-	Stream string // its address, where it is of a stream
+	After time.Duration
+	Took  time.Duration
 }
 
 func (c *Console) showTimeline(v *visit) error {

@@ -44,7 +44,10 @@ func (m *market) gap(rate float64) time.Duration {
 func (m *market) numbers() numbers {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := numbers{Customers: m.came, Inside: m.came, Outcomes: map[string]int{}, Sold: money.Of(m.sold, tradeCurrency), Refunded: money.Of(m.refunded, tradeCurrency)}
+	n := numbers{
+		Customers: m.came, Inside: m.came, Outcomes: map[string]int{},
+		Sold: money.Of(m.sold, tradeCurrency), Refunded: money.Of(m.refunded, tradeCurrency),
+	}
 	for outcome, times := range m.outcomes {
 		n.Outcomes[outcome] = times
 		n.Inside -= times
@@ -150,7 +153,8 @@ func (v *visit) fills(ctx context.Context) (cart, etag string, err error) {
 		if err != nil {
 			return "", "", err
 		}
-		got, err = v.client.do(ctx, v.post("/v1/carts/"+made.ID+"/items", fmt.Sprint("line", i), map[string]any{"sku": p.SKU, "quantity": v.amounts[i]}))
+		line := map[string]any{"sku": p.SKU, "quantity": v.amounts[i]}
+		got, err = v.client.do(ctx, v.post("/v1/carts/"+made.ID+"/items", fmt.Sprint("line", i), line))
 	}
 	return made.ID, got.etag, err
 }
@@ -168,7 +172,8 @@ func (v *visit) signsIn(ctx context.Context, guests string) (cart, etag string, 
 	if err != nil {
 		return "", "", err
 	}
-	got, err := v.client.do(ctx, v.post("/v1/carts/"+made.ID+"/merge", "merge", map[string]any{"source_cart_id": guests, "source_token": guest}))
+	source := map[string]any{"source_cart_id": guests, "source_token": guest}
+	got, err := v.client.do(ctx, v.post("/v1/carts/"+made.ID+"/merge", "merge", source))
 	return made.ID, got.etag, err
 }
 
@@ -208,7 +213,8 @@ func (v *visit) pays(ctx context.Context, cart, etag string) (outcome string, er
 			}
 		}
 		if err == nil {
-			checkout, _, err = ask[seenCheckout](ctx, v.client, call{method: http.MethodGet, path: "/v1/checkouts/" + checkout.ID, token: v.token, wait: true})
+			again := call{method: http.MethodGet, path: "/v1/checkouts/" + checkout.ID, token: v.token, wait: true}
+			checkout, _, err = ask[seenCheckout](ctx, v.client, again)
 		}
 	}
 	return "", err

@@ -8,7 +8,8 @@ const every = 2000;
 function busy(part) {
   const at = document.activeElement;
   return part.contains(at) && at.matches("input, select, textarea, button") ||
-    [...part.querySelectorAll("input:not([type=hidden]), textarea")].some(f => f.value !== f.defaultValue || f.checked !== f.defaultChecked);
+    [...part.querySelectorAll("input:not([type=hidden]), textarea")]
+      .some(f => f.value !== f.defaultValue || f.checked !== f.defaultChecked);
 }
 
 async function refresh(part) {

@@ -47,7 +47,9 @@ async function render({ moved = false } = {}) {
     if (!error.status) console.error(error); // not a refusal
     show(main, trouble(error));
   }
-  if (moved && !signal.aborted && !main.contains(document.activeElement)) main.focus({ preventScroll: true }); // a screen reader goes on there
+  if (moved && !signal.aborted && !main.contains(document.activeElement)) {
+    main.focus({ preventScroll: true }); // a screen reader goes on there
+  }
 }
 
 function found(path) {
