@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bojanz/currency"
+	devtools "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/google/uuid"
@@ -293,6 +295,18 @@ func (p *stroll) ended() {
 	expired, _, err := tokens.Mint(customer, nil, -time.Hour)
 	require.NoError(p, err)
 	p.evaluates(fmt.Sprintf(`localStorage.setItem("thimble", JSON.stringify({...JSON.parse(localStorage.thimble), token: %q}))`, expired))
+	var cut devtools.ScriptIdentifier
+	p.do(chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		cut, err = devtools.AddScriptToEvaluateOnNewDocument(`const real = fetch;
+			window.fetch = (path, request) => path === "/v1/sessions" ? new Promise(() => {}) : real(path, request);`).Do(ctx)
+		return err
+	}))
+	p.do(chromedp.Reload()) // and again before there is a new guest
+	until(p, "the token is given up", func() (holds bool) {
+		p.do(chromedp.Evaluate(`JSON.parse(localStorage.thimble).token === null`, &holds))
+		return holds
+	})
+	p.do(chromedp.ActionFunc(func(ctx context.Context) error { return devtools.RemoveScriptToEvaluateOnNewDocument(cut).Do(ctx) }))
 	p.goes("/shop/orders") // which asks for the orders and the cart at once
 	p.sees(".badge", "1")
 	p.goes("/shop/cart")

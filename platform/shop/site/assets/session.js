@@ -66,17 +66,22 @@ const renew = () =>
 
 async function newGuest() {
   const source = me.cart ? { cart: me.cart, currency: me.currency, token: me.token } : null;
-  keep({ token: null, customer: null, name: null, cart: null, attempt: null });
+  keep({ token: null, customer: null, name: null, cart: null, attempt: null, merge: source ?? me.merge }); // a reload goes on with it
   await openSession();
-  if (source) await takeAlong(source);
+  if (me.merge) await takeAlong(me.merge);
   changed("who");
   return (renewed = { was: source?.cart, is: me.cart });
 }
 
-async function openSession() {
-  const { body } = await call("POST", "/v1/sessions");
-  keep({ token: body.token, customer: body.customer_id, name: null });
-}
+let opening = null;
+
+// openSession makes a guest. Who asks while one is being made gets the same.
+const openSession = () =>
+  (opening ??= call("POST", "/v1/sessions")
+    .then(({ body }) => keep({ token: body.token, customer: body.customer_id, name: null }))
+    .finally(() => {
+      opening = null;
+    }));
 
 let reading = null;
 
