@@ -288,34 +288,48 @@ func (p *stroll) ended() {
 	p.press(".actions button")
 	p.sees(".who", "Sign in")
 	p.buys(mugSKU)
-	tokens, err := auth.New([]byte(p.settings.AuthSecret), p.settings.AuthAudience)
-	require.NoError(p, err)
-	var customer string
-	p.do(chromedp.Evaluate(`JSON.parse(localStorage.thimble).customer`, &customer))
-	expired, _, err := tokens.Mint(customer, nil, -time.Hour)
-	require.NoError(p, err)
-	p.evaluates(fmt.Sprintf(`localStorage.setItem("thimble", JSON.stringify({...JSON.parse(localStorage.thimble), token: %q}))`, expired))
-	var cut devtools.ScriptIdentifier
-	p.do(chromedp.ActionFunc(func(ctx context.Context) (err error) {
-		cut, err = devtools.AddScriptToEvaluateOnNewDocument(`const real = fetch;
-			window.fetch = (path, request) => path === "/v1/sessions" ? new Promise(() => {}) : real(path, request);`).Do(ctx)
-		return err
-	}))
-	p.do(chromedp.Reload()) // and again before there is a new guest
-	until(p, "the token is given up", func() (holds bool) {
-		p.do(chromedp.Evaluate(`JSON.parse(localStorage.thimble).token === null`, &holds))
-		return holds
-	})
-	p.do(chromedp.ActionFunc(func(ctx context.Context) error { return devtools.RemoveScriptToEvaluateOnNewDocument(cut).Do(ctx) }))
+	before := p.expires()
 	p.goes("/shop/orders") // which asks for the orders and the cart at once
 	p.sees(".badge", "1")
+	var guests int
+	p.do(chromedp.Evaluate(`performance.getEntriesByType("resource").filter(one => one.name.endsWith("/v1/sessions")).length`, &guests))
+	require.Equal(p, 1, guests)
+
+	require.NotEqual(p, before, p.expires())
+	p.cutsOff("/v1/sessions", func() {
+		p.do(chromedp.Reload()) // and again before there is a new guest
+		until(p, "the token is given up", func() (holds bool) {
+			p.do(chromedp.Evaluate(`JSON.parse(localStorage.thimble).token === null`, &holds))
+			return holds
+		})
+	})
 	p.goes("/shop/cart")
 	p.sees(".lines .what", "circus parade mug")
 	p.sees(".badge", "1")
 	p.forgives(http.StatusUnauthorized)
-	var now string
-	p.do(chromedp.Evaluate(`JSON.parse(localStorage.thimble).customer`, &now))
-	require.NotEqual(p, customer, now)
+}
+
+// expires gives the visitor a token that has ended, and says whose it was.
+func (p *stroll) expires() (customer string) {
+	tokens, err := auth.New([]byte(p.settings.AuthSecret), p.settings.AuthAudience)
+	require.NoError(p, err)
+	p.do(chromedp.Evaluate(`JSON.parse(localStorage.thimble).customer`, &customer))
+	expired, _, err := tokens.Mint(customer, nil, -time.Hour)
+	require.NoError(p, err)
+	p.evaluates(fmt.Sprintf(`localStorage.setItem("thimble", JSON.stringify({...JSON.parse(localStorage.thimble), token: %q}))`, expired))
+	return customer
+}
+
+// cutsOff lets no answer to a path come while something is done.
+func (p *stroll) cutsOff(path string, while func()) {
+	var cut devtools.ScriptIdentifier
+	p.do(chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		cut, err = devtools.AddScriptToEvaluateOnNewDocument(fmt.Sprintf(`const real = fetch;
+			window.fetch = (path, request) => path === %q ? new Promise(() => {}) : real(path, request);`, path)).Do(ctx)
+		return err
+	}))
+	while()
+	p.do(chromedp.ActionFunc(func(ctx context.Context) error { return devtools.RemoveScriptToEvaluateOnNewDocument(cut).Do(ctx) }))
 }
 
 // plainly asks the shop's log-in as its page does. It is no route of the API, and so not in its document.
