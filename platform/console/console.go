@@ -127,3 +127,11 @@ func problemOf(err error) *problem {
 	}
 	return &problem{Status: http.StatusInternalServerError, Title: "Something went wrong", Detail: "The page could not be made."}
 }
+
+// statusOf is that of the answer which an error stands for; 0 where there is none.
+func statusOf(err error) int {
+	if err == nil {
+		return 0
+	}
+	return problemOf(err).Status
+}

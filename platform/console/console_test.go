@@ -79,6 +79,31 @@ func TestASagaSaysWhatItLeavesOut(t *testing.T) {
 	}
 }
 
+// TestSagasCanBeFreedWithoutAnOverview: it needs every module, and may be missing just when something is stuck. Without the scope
+// there is no page at all.
+func TestSagasCanBeFreedWithoutAnOverview(t *testing.T) {
+	t.Parallel()
+	overview := http.StatusServiceUnavailable
+	api := http.NewServeMux()
+	api.HandleFunc("/v1/admin/overview", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(overview)
+		_, _ = io.WriteString(w, `{"code":"forbidden"}`)
+	})
+	api.HandleFunc("/v1/admin/sagas", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"data":[]}`) })
+	pages := New(Config{API: api})
+	status := func(path string) int {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+		r.AddCookie(&http.Cookie{Name: cookieToken, Value: "a.b.c"})
+		w := httptest.NewRecorder()
+		pages.ServeHTTP(w, r)
+		return w.Code
+	}
+	require.Equal(t, http.StatusServiceUnavailable, status("/console"))
+	require.Equal(t, http.StatusOK, status("/console/sagas"))
+	overview = http.StatusForbidden
+	require.NotEqual(t, http.StatusOK, status("/console/sagas"))
+}
+
 func TestAScaleEndsInARoundNumber(t *testing.T) {
 	t.Parallel()
 	for most, top := range map[float64]float64{0: 1, 1: 1, 3: 3, 7: 8, 41: 50, 120: 150, 0.03: 0.03} {

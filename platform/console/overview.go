@@ -91,6 +91,9 @@ func (p overviewPage) Recent() []minute {
 }
 
 func (c *Console) showOverview(v *visit) error {
+	if v.blind != nil {
+		return v.blind
+	}
 	p := overviewPage{overview: v.seen, Attention: v.seen.needsAttention()}
 	for _, u := range p.Unfinished {
 		p.Open += u.All()

@@ -31,10 +31,10 @@ var templates = func() map[string]*template.Template {
 	return all
 }()
 
-// stamp is part of the address of style and script, so that a browser keeps them until they change.
+// stamp is part of the address of style, script and icon, so that a browser keeps them until they change.
 var stamp = func() string {
 	h := sha256.New()
-	for _, name := range []string{"assets/console.css", "assets/console.js"} {
+	for _, name := range []string{"assets/console.css", "assets/console.js", "assets/icon.svg"} {
 		data, err := assets.ReadFile(name)
 		if err != nil {
 			panic(err) // they are embedded

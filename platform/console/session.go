@@ -28,6 +28,7 @@ type visit struct {
 	request *http.Request
 	token   string
 	seen    overview // of this moment
+	blind   error    // why there is none: no reason to keep an operator from all other pages
 	said    *saying
 }
 
@@ -50,9 +51,9 @@ func (c *Console) enter(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 		v.fails(errForged)
 		return nil, false
 	}
-	var err error
-	if v.seen, err = get[overview](v, "/v1/admin/overview", nil); err != nil {
-		v.fails(err)
+	v.seen, v.blind = get[overview](v, "/v1/admin/overview", nil)
+	if status := statusOf(v.blind); status == http.StatusUnauthorized || status == http.StatusForbidden {
+		v.fails(v.blind)
 		return nil, false
 	}
 	return v, true
