@@ -242,7 +242,9 @@ type runner interface {
 }
 
 // build makes the program. Payments go to the first of the providers, else to the one that the settings name.
-func build(ctx context.Context, settings config.Config, urls map[string]string, address net.Addr, log *slog.Logger, providers ...payment.Provider) (p *program, err error) {
+func build(ctx context.Context, settings config.Config, urls map[string]string, address net.Addr, log *slog.Logger,
+	providers ...payment.Provider,
+) (p *program, err error) {
 	p = &program{databases: map[string]*databaseOf{}}
 	defer func() {
 		if err != nil {
@@ -312,6 +314,13 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 			Holdings: p.orders.Holdings, Balances: p.payments.Balances, Charged: p.payments.Charged,
 		},
 	})
+	p.measure(metrics)
+	p.route(settings, tokens, metrics, log)
+	return p, nil
+}
+
+// measure shows what the modules know of themselves.
+func (p *program) measure(metrics *telemetry.Metrics) {
 	metrics.Providers(func() (all []telemetry.Provider) {
 		for _, h := range p.payments.Health() {
 			all = append(all, telemetry.Provider(h))
@@ -325,7 +334,10 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 		metrics.OutboxAge(store.Schema(), store.OldestUnhandled)
 		metrics.Subscriptions(store.Schema(), func() ([]telemetry.Subscription, error) { return subscriptionsOf(store) })
 	}
+}
 
+// route makes the server, and has every room answer there.
+func (p *program) route(settings config.Config, tokens *auth.Tokens, metrics *telemetry.Metrics, log *slog.Logger) {
 	p.web = web.New(web.Config{
 		Auth: tokens, Log: log, CORSOrigins: settings.CORSOrigins,
 		Timeout: settings.RequestTimeout, Grace: settings.ShutdownTimeout, Notice: settings.ShutdownNotice,
@@ -345,7 +357,6 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 	if settings.ShopOn() {
 		shop.New(tokens, settings.SessionTTL).Routes(p.web)
 	}
-	return p, nil
 }
 
 // subscriptionsOf are those of a store, as metrics show them.
