@@ -79,23 +79,13 @@ func (d *Demo) Run(ctx context.Context, out io.Writer, local Local, catalog Cata
 }
 
 // open finds the server, and that its shop is on.
-func (d *Demo) open(ctx context.Context, local Local, catalog Catalog) (_ *market, err error) {
+func (d *Demo) open(ctx context.Context, local Local, catalog Catalog) (*market, error) {
 	if d.Rate <= 0 || d.Rate > 1000 || d.Seconds < 0 {
 		return nil, errors.New("--rate must be above 0 and at most 1000, --seconds not negative")
 	}
-	base, token := strings.TrimSuffix(d.BaseURL, "/"), d.AdminToken
-	if base == "" {
-		if base, err = local.BaseURL(); err != nil {
-			return nil, err
-		}
-	}
-	if err := isReady(ctx, base); err != nil {
-		return nil, fmt.Errorf("%s: %w", base, err)
-	}
-	if token == "" {
-		if token, err = local.Mint("demo", []string{ScopeAdmin}, tokenLife); err != nil {
-			return nil, err
-		}
+	base, token, err := reach(ctx, local, d.BaseURL, d.AdminToken, "demo")
+	if err != nil {
+		return nil, err
 	}
 	c := newClient(base, inShop)
 	var no *refusal

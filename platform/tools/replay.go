@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -79,23 +78,13 @@ func (r *Replay) Run(ctx context.Context, out io.Writer, local Local) error {
 }
 
 // shop is the shop that plays, once the server is seen to be there.
-func (r *Replay) shop(ctx context.Context, local Local) (_ *shop, err error) {
+func (r *Replay) shop(ctx context.Context, local Local) (*shop, error) {
 	if r.Concurrency < 1 {
 		return nil, errors.New("--concurrency must be 1 or more")
 	}
-	base, token := strings.TrimSuffix(r.BaseURL, "/"), r.AdminToken
-	if base == "" {
-		if base, err = local.BaseURL(); err != nil {
-			return nil, err
-		}
-	}
-	if err := isReady(ctx, base); err != nil {
-		return nil, fmt.Errorf("%s: %w", base, err)
-	}
-	if token == "" {
-		if token, err = local.Mint("replay", []string{ScopeAdmin}, 24*time.Hour); err != nil {
-			return nil, err
-		}
+	base, token, err := reach(ctx, local, r.BaseURL, r.AdminToken, "replay")
+	if err != nil {
+		return nil, err
 	}
 	server := newClient(base, r.Concurrency)
 	server.silent = r.Quiet

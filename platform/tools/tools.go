@@ -113,3 +113,19 @@ func isReady(ctx context.Context, base string) error {
 	}
 	return nil
 }
+
+// reach is where a server is that is seen to be ready, and a token for its operator; what is not given comes from the settings.
+func reach(ctx context.Context, local Local, base, token, subject string) (_, _ string, err error) {
+	if base = strings.TrimSuffix(base, "/"); base == "" {
+		if base, err = local.BaseURL(); err != nil {
+			return "", "", err
+		}
+	}
+	if err := isReady(ctx, base); err != nil {
+		return "", "", fmt.Errorf("%s: %w", base, err)
+	}
+	if token == "" {
+		token, err = local.Mint(subject, []string{ScopeAdmin}, tokenLife)
+	}
+	return base, token, err
+}
