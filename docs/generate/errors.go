@@ -113,24 +113,15 @@ func faults(root string) (map[string][]string, error) {
 // said are the sentences of a map of that name, by code.
 func (f *folder) said() map[string]string {
 	all := map[string]string{}
-	for _, file := range f.files {
-		for _, d := range file.Decls {
-			general, is := d.(*ast.GenDecl)
-			if !is {
-				continue
-			}
-			for _, s := range general.Specs {
-				v, is := s.(*ast.ValueSpec)
-				if !is || v.Names[0].Name != "sentences" || len(v.Values) != 1 {
-					continue
-				}
-				for _, e := range v.Values[0].(*ast.CompositeLit).Elts {
-					pair := e.(*ast.KeyValueExpr)
-					code, is := f.text(pair.Key)
-					if sentence, too := f.text(pair.Value); is && too {
-						all[code] = sentence
-					}
-				}
+	for v := range f.values() {
+		if v.Names[0].Name != "sentences" {
+			continue
+		}
+		for _, e := range v.Values[0].(*ast.CompositeLit).Elts {
+			pair := e.(*ast.KeyValueExpr)
+			code, is := f.text(pair.Key)
+			if sentence, too := f.text(pair.Value); is && too {
+				all[code] = sentence
 			}
 		}
 	}

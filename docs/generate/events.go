@@ -268,22 +268,10 @@ func (p *partsOf) named(name string) (string, error) {
 
 // valuesOf are the values of a type of words, in code; the empty one is ours alone.
 func (f *folder) valuesOf(goType string) (values []string) {
-	for _, file := range f.files {
-		for _, d := range file.Decls {
-			general, is := d.(*ast.GenDecl)
-			if !is {
-				continue
-			}
-			for _, s := range general.Specs {
-				v, is := s.(*ast.ValueSpec)
-				if !is || len(v.Values) != 1 {
-					continue
-				}
-				named, is := v.Type.(*ast.Ident)
-				if text, is2 := f.text(v.Values[0]); is && is2 && named.Name == goType && text != "" {
-					values = append(values, coded(text))
-				}
-			}
+	for v := range f.values() {
+		named, is := v.Type.(*ast.Ident)
+		if text, too := f.text(v.Values[0]); is && too && named.Name == goType && text != "" {
+			values = append(values, coded(text))
 		}
 	}
 	return values

@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -160,4 +161,23 @@ func (f *folder) structOf(name string) (*ast.StructType, error) {
 		return nil, fmt.Errorf("%s: %s is no struct", f.dir, name)
 	}
 	return s, nil
+}
+
+// values are the constants and variables of the folder that are declared with one value each.
+func (f *folder) values() iter.Seq[*ast.ValueSpec] {
+	return func(yield func(*ast.ValueSpec) bool) {
+		for _, file := range f.files {
+			for _, d := range file.Decls {
+				general, is := d.(*ast.GenDecl)
+				if !is {
+					continue
+				}
+				for _, s := range general.Specs {
+					if v, is := s.(*ast.ValueSpec); is && len(v.Values) == 1 && !yield(v) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
