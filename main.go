@@ -18,7 +18,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/errgroup"
@@ -37,60 +36,9 @@ import (
 	"shopping-cart/platform/database"
 	"shopping-cart/platform/shop"
 	"shopping-cart/platform/telemetry"
-	"shopping-cart/platform/tools"
 	"shopping-cart/platform/web"
 	"shopping-cart/saga"
 )
-
-type commands struct {
-	Serve serve       `cmd:"" default:"1" help:"Serve the API (the default)."`
-	Token tools.Token `cmd:"" help:"Print an access token, signed with the settings of the server."`
-
-	Replay tools.Replay `cmd:"" help:"Play the invoices of a file against a running server, as a shop would."`
-	Demo   tools.Demo   `cmd:"" help:"Fill the example shop of a running server, and have customers come in."`
-	Health tools.Health `cmd:"" help:"Ask a running server whether it can serve; for health checks of containers."`
-	Verify tools.Verify `cmd:"" help:"Have a running server check every promise over all data, and against the provider's own book."`
-
-	Chaos       disorder    `cmd:"" help:"Run a shop of several replicas under faults, on a PostgreSQL of its own, and check every promise."`
-	Bench       benchmark   `cmd:"" help:"Measure the program beside pgbench and others, on a PostgreSQL of its own. See docs/BENCHMARKS.md."`
-	BenchClient benchClient `cmd:"" hidden:""`
-	Explain     helpFor     `cmd:"" name:"help" help:"Explain a command."`
-}
-
-type serve struct{}
-
-// Run serves until ctx is done.
-func (serve) Run(ctx context.Context) error {
-	settings, err := config.Load()
-	if err != nil {
-		return err
-	}
-	return run(ctx, settings, os.Stdout)
-}
-
-// local gives the tools what the settings say.
-type local struct{}
-
-func (local) BaseURL() (string, error) {
-	settings, err := config.Load()
-	return settings.LocalURL(), err
-}
-
-func (local) Mint(subject string, scopes []string, ttl time.Duration) (string, error) {
-	settings, err := config.Load()
-	if err != nil {
-		return "", err
-	}
-	if err := settings.FillSecrets(); err != nil {
-		return "", err
-	}
-	tokens, err := auth.New([]byte(settings.AuthSecret), settings.AuthAudience)
-	if err != nil {
-		return "", err
-	}
-	token, _, err := tokens.Mint(subject, scopes, ttl)
-	return token, err
-}
 
 // gcPercent trades memory for time: what a batch decodes is garbage at its end, and the live heap is a few megabytes. With
 // Go's 100 the collector took a fifth of the processor time of a check-out. GOGC overrides it.
@@ -107,23 +55,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "shopping-cart:", err)
 		os.Exit(exitCode(err))
 	}
-}
-
-// commandLine is how the command line is read, and what commands may ask for.
-func commandLine(ctx context.Context, out io.Writer) []kong.Option {
-	return []kong.Option{
-		kong.Name("shopping-cart"), kong.Description("A headless cart and checkout engine: a cart becomes a paid order, exactly once."),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(out, (*io.Writer)(nil)),
-		kong.BindTo(local{}, (*tools.Local)(nil)), kong.Bind(tools.Catalog(docs.Invoices)),
-	}
-}
-
-// exitCode is 1, unless the error has one of its own.
-func exitCode(err error) int {
-	if own := (interface{ ExitCode() int })(nil); errors.As(err, &own) {
-		return own.ExitCode()
-	}
-	return 1
 }
 
 // run is the whole program: it serves until ctx is done, then drains from the outside in. Requests end first, then the
