@@ -199,6 +199,7 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 		Committer: on("orders").committer, Query: on("orders").pools.Query, Control: on("orders").pools.Control, Views: on("orders").pools.Views,
 		Alone: alone, Log: log, ReceiptRetention: settings.ReceiptRetention,
 		CheckoutEnded: func(ctx context.Context, id uuid.UUID) (bool, error) { return p.sagas.CheckoutEnded(ctx, id) },
+		Refunding:     func(ctx context.Context, id uuid.UUID) (int64, error) { return p.payments.Refunding(ctx, id) },
 		Erase:         func(ctx context.Context, payments []uuid.UUID) error { return p.payments.Erase(ctx, payments) },
 	})
 	p.carts = cart.New(cart.Config{

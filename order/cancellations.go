@@ -46,7 +46,9 @@ func (m *Module) postCancel(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	receipt, err := m.requestCancellation(ctx, senderOf(write), o, body.Reason)
+	receipt, err := m.requestCancellation(ctx, senderOf(write), o, requestCancellation{
+		OrderID: o.ID, Reason: body.Reason, By: cancellerOf(web.CallerOf(c), o.State),
+	})
 	if err != nil {
 		return err
 	}
@@ -64,17 +66,24 @@ func (m *Module) postCancel(c echo.Context) error {
 	return c.JSON(http.StatusAccepted, view)
 }
 
+// cancellerOf says who cancels an order: its customer, or an operator.
+func cancellerOf(caller web.Caller, o State) Canceller {
+	if caller.Subject == o.CustomerID {
+		return ByCustomer
+	}
+	return ByOperator
+}
+
 // requestCancellation asks whether the checkout has ended before the order decides: once true, that stays true.
 func (m *Module) requestCancellation(
-	ctx context.Context, by sender, o eventstore.Stream[State], reason string,
+	ctx context.Context, by sender, o eventstore.Stream[State], cmd requestCancellation,
 ) (receipt eventstore.Receipt, err error) {
 	ended, err := m.checkoutEnded(ctx, o.State.CheckoutID)
 	if err != nil {
 		return receipt, err
 	}
-	return m.changeAlone(ctx, by, o.ID, func(s State) (decision, error) {
-		return decideRequestCancellation(s, o.ID, reason, !ended)
-	})
+	cmd.Running = !ended
+	return m.changeAlone(ctx, by, o.ID, func(s State) (decision, error) { return decideRequestCancellation(s, cmd) })
 }
 
 // endCancellation names the stock of the order's lines, which never change.

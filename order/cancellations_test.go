@@ -13,7 +13,7 @@ import (
 )
 
 var asksToCancel = CancellationRequested{
-	CancellationID: cancellationID(anOrder), CustomerID: "alice", Currency: "GBP", Total: 1500, Reason: "Ordered twice.",
+	CancellationID: cancellationID(anOrder), CustomerID: "alice", Currency: "GBP", Total: 1500, Reason: "Ordered twice.", By: ByCustomer,
 }
 
 func TestRequestCancellation(t *testing.T) {
@@ -35,7 +35,9 @@ func TestRequestCancellation(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d, err := decideRequestCancellation(given(c.given...), anOrder, "Ordered twice.", c.running)
+			d, err := decideRequestCancellation(given(c.given...), requestCancellation{
+				OrderID: anOrder, Reason: "Ordered twice.", By: ByCustomer, Running: c.running,
+			})
 			require.Equal(t, c.then, d.order)
 			require.Empty(t, d.stock, "it is held until the money is back")
 			if c.err != nil {
@@ -53,7 +55,7 @@ func TestCancelling(t *testing.T) {
 	require.Equal(t, StatusCancelling, s.Status)
 	require.EqualValues(t, 500, s.Refunded)
 
-	_, err := decideFulfil(s, anOrder)
+	_, err := decideFulfil(s, fulfil{OrderID: anOrder})
 	requireFault(t, err, errCancelling)
 	_, err = decideCancel(s, Cancel{OrderID: anOrder})
 	requireFault(t, err, errOrderConfirmed)
@@ -74,7 +76,7 @@ func TestCancelling(t *testing.T) {
 		_, err = decideEndCancellation(given(before...), anOrder)
 		requireFault(t, err, errNotCancelling)
 	}
-	_, err = decideFulfil(s, anOrder)
+	_, err = decideFulfil(s, fulfil{OrderID: anOrder})
 	requireFault(t, err, errOrderCancelled)
 }
 
@@ -118,11 +120,11 @@ func TestCancelAgainstFulfil(t *testing.T) {
 	together(len(errs), func(i int) {
 		s, id := processes[i/2%2], orders[i/2].OrderID
 		if i%2 == 0 {
-			_, errs[i] = s.fulfil(context.Background(), sender{}, id, []string{"race"})
+			_, errs[i] = s.fulfil(context.Background(), sender{}, s.order(id))
 			return
 		}
 		o := s.order(id)
-		if _, errs[i] = s.requestCancellation(context.Background(), sender{}, o, "race"); errs[i] == nil {
+		if _, errs[i] = s.requestCancellation(context.Background(), sender{}, o, requestCancellation{OrderID: id, Reason: "race"}); errs[i] == nil {
 			errs[i] = s.handle(EndCancellation{id})
 		}
 	})

@@ -18,6 +18,7 @@ var (
 	errAlreadyFulfilled = fault.New(fault.Conflict, "already_fulfilled", "This order was fulfilled already.")
 	errCancelling       = fault.New(fault.Conflict, "order_cancelling", "This order is being cancelled.")
 	errNotCancelling    = fault.New(fault.Conflict, "not_cancelling", "Nobody asked for this order to be cancelled.")
+	errOrderRefunded    = fault.New(fault.Conflict, "order_refunded", "All that was paid for this order has been refunded.")
 	errCheckoutRunning  = fault.New(fault.Conflict, "checkout_running", "The checkout of this order has not ended yet. Cancel that, or wait.")
 	errBelowReserved    = fault.New(fault.Conflict, "below_reserved", "More than that is reserved for orders.")
 )
@@ -107,9 +108,17 @@ func decideCancel(o State, cmd Cancel) (decision, error) {
 	return cancelled(o, cmd.OrderID, cmd.Reason), nil
 }
 
-// decideRequestCancellation decides between cancelling and fulfilling. running: the checkout has not ended, and may still ask
-// after its payment; once it has, it never does.
-func decideRequestCancellation(o State, id uuid.UUID, reason string, running bool) (decision, error) {
+// requestCancellation asks for a cancellation. Running: the checkout has not ended, and may still ask after its payment; once it
+// has ended, it never does.
+type requestCancellation struct {
+	OrderID uuid.UUID
+	Reason  string
+	By      Canceller
+	Running bool
+}
+
+// decideRequestCancellation decides between cancelling and fulfilling.
+func decideRequestCancellation(o State, cmd requestCancellation) (decision, error) {
 	switch o.Status {
 	case statusNone:
 		return decision{}, errNotFound
@@ -121,12 +130,12 @@ func decideRequestCancellation(o State, id uuid.UUID, reason string, running boo
 		return decision{}, nil
 	case StatusConfirmed:
 	}
-	if running {
+	if cmd.Running {
 		return decision{}, errCheckoutRunning
 	}
 	return decision{order: []Event{CancellationRequested{
-		CancellationID: cancellationID(id), CheckoutID: o.CheckoutID, PaymentID: o.PaymentID, CustomerID: o.CustomerID,
-		Currency: o.Currency, Total: o.Total, Reason: reason,
+		CancellationID: cancellationID(cmd.OrderID), CheckoutID: o.CheckoutID, PaymentID: o.PaymentID, CustomerID: o.CustomerID,
+		Currency: o.Currency, Total: o.Total, Reason: cmd.Reason, By: cmd.By,
 	}}}, nil
 }
 
@@ -164,7 +173,15 @@ func decideNoteRefund(o State, cmd NoteRefund) (decision, error) {
 	return decision{order: []Event{Refunded{RefundID: cmd.RefundID, Amount: cmd.Amount}}}, nil
 }
 
-func decideFulfil(o State, id uuid.UUID) (decision, error) {
+// fulfil asks for the goods to be sent. Refunding counts the refunds of its payment in minor units, those under way included.
+type fulfil struct {
+	OrderID   uuid.UUID
+	Refunding int64
+}
+
+// decideFulfil refuses an order without money left for it. The order hears of a refund only once the provider has made it, so
+// the payment's own count is compared too: goods must not leave while a full refund is under way.
+func decideFulfil(o State, cmd fulfil) (decision, error) {
 	switch o.Status {
 	case statusNone:
 		return decision{}, errNotFound
@@ -178,9 +195,15 @@ func decideFulfil(o State, id uuid.UUID) (decision, error) {
 		return decision{}, errAlreadyFulfilled
 	case StatusConfirmed:
 	}
+	switch {
+	case o.fullyRefunded():
+		return decision{}, errOrderRefunded
+	case o.Total > 0 && cmd.Refunding >= o.Total:
+		return decision{}, errOrderRefunded.Detailf("All that was paid for this order is being refunded.")
+	}
 	d := decision{order: []Event{Fulfilled{}}, stock: map[string]StockEvent{}}
 	for sku, n := range o.tracked() {
-		d.stock[sku] = StockFulfilled{OrderID: id, Quantity: n}
+		d.stock[sku] = StockFulfilled{OrderID: cmd.OrderID, Quantity: n}
 	}
 	return d, nil
 }

@@ -183,7 +183,7 @@ func TestFulfil(t *testing.T) {
 
 	t.Run("ConfirmedLeavesTheHouse", func(t *testing.T) {
 		t.Parallel()
-		d, err := decideFulfil(given(aPlaced, confirmed), anOrder)
+		d, err := decideFulfil(given(aPlaced, confirmed), fulfil{OrderID: anOrder})
 		require.NoError(t, err)
 		require.Equal(t, decision{
 			order: []Event{Fulfilled{}},
@@ -192,18 +192,28 @@ func TestFulfil(t *testing.T) {
 	})
 
 	for name, c := range map[string]struct {
-		state State
-		want  error
+		state     State
+		refunding int64
+		want      error
 	}{
-		"UnknownIsRefused":    {given(), errNotFound},
-		"PendingIsRefused":    {given(aPlaced), errNotConfirmed},
-		"CancelledIsRefused":  {given(aPlaced, Cancelled{}), errOrderCancelled},
-		"TwiceIsRefused":      {given(aPlaced, confirmed, Fulfilled{}), errAlreadyFulfilled},
-		"CancellingIsRefused": {State{Status: StatusCancelling}, errCancelling},
+		"UnknownIsRefused":                 {given(), 0, errNotFound},
+		"PendingIsRefused":                 {given(aPlaced), 0, errNotConfirmed},
+		"CancelledIsRefused":               {given(aPlaced, Cancelled{}), 0, errOrderCancelled},
+		"TwiceIsRefused":                   {given(aPlaced, confirmed, Fulfilled{}), 0, errAlreadyFulfilled},
+		"TwiceIsRefusedWhateverIsRefunded": {given(aPlaced, confirmed, Fulfilled{}), 1500, errAlreadyFulfilled},
+		"CancellingIsRefused":              {State{Status: StatusCancelling}, 0, errCancelling},
+		"FullyRefundedIsRefused":           {given(aPlaced, confirmed, Refunded{Amount: 1000}, Refunded{Amount: 500}), 0, errOrderRefunded},
+		"BeingFullyRefundedIsRefused":      {given(aPlaced, confirmed, Refunded{Amount: 1000}), 1500, errOrderRefunded},
+		"RefundedInPartIsFulfilled":        {given(aPlaced, confirmed, Refunded{Amount: 1000}), 1499, nil},
+		"NothingPaidIsFulfilled":           {State{Status: StatusConfirmed}, 0, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := decideFulfil(c.state, anOrder)
+			_, err := decideFulfil(c.state, fulfil{OrderID: anOrder, Refunding: c.refunding})
+			if c.want == nil {
+				require.NoError(t, err)
+				return
+			}
 			require.ErrorIs(t, err, c.want)
 		})
 	}

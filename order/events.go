@@ -43,7 +43,17 @@ type CancellationRequested struct {
 	Currency       string    `json:"currency"`
 	Total          int64     `json:"total"` // minor units
 	Reason         string    `json:"reason"`
+	By             Canceller `json:"by,omitempty"` // empty before version 2
 }
+
+// Canceller is the kind of caller who asked for a cancellation.
+type Canceller string
+
+// The callers who may ask for a cancellation.
+const (
+	ByCustomer Canceller = "customer"
+	ByOperator Canceller = "operator"
+)
 
 // Cancelled ended a pending order, or one whose cancellation was requested and whose money is back; or it refuses one that
 // has not come yet.

@@ -22,7 +22,7 @@ var orderExamples = []Event{
 	Confirmed{Currency: "GBP", Total: 4948},
 	CancellationRequested{
 		CancellationID: exampleID("7"), CheckoutID: exampleID("1"), PaymentID: exampleID("2"), CustomerID: "alice", Currency: "GBP",
-		Total: 4948, Reason: "Ordered twice.",
+		Total: 4948, Reason: "Ordered twice.", By: ByCustomer,
 	},
 	Cancelled{Reason: "payment_declined"},
 	Fulfilled{},
@@ -42,6 +42,9 @@ func exampleID(last string) uuid.UUID {
 
 func TestGoldenEvents(t *testing.T) {
 	t.Parallel()
-	golden.Check(t, orders, orderExamples)
+	golden.Check(t, orders, orderExamples, golden.Past[Event]{Version: 1, Today: CancellationRequested{
+		CancellationID: exampleID("7"), CheckoutID: exampleID("1"), PaymentID: exampleID("2"), CustomerID: "alice", Currency: "GBP",
+		Total: 4948, Reason: "Ordered twice.",
+	}})
 	golden.Check(t, stocks, stockExamples)
 }

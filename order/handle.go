@@ -66,9 +66,15 @@ func (m *Module) cancel(ctx context.Context, by sender, cmd Cancel) error {
 	}
 }
 
-func (m *Module) fulfil(ctx context.Context, by sender, id uuid.UUID, skus []string) (eventstore.Receipt, error) {
-	return m.change(ctx, by, id, skus, func(o State, _ map[string]Stock) (decision, error) {
-		return decideFulfil(o, id)
+// fulfil asks the payment for its refunds before the order decides. A refund that is ordered after that is concurrent with
+// the fulfilment, so it counts as later.
+func (m *Module) fulfil(ctx context.Context, by sender, o eventstore.Stream[State]) (eventstore.Receipt, error) {
+	refunding, err := m.refunding(ctx, o.State.PaymentID)
+	if err != nil {
+		return eventstore.Receipt{}, err
+	}
+	return m.change(ctx, by, o.ID, o.State.trackedSKUs(), func(s State, _ map[string]Stock) (decision, error) {
+		return decideFulfil(s, fulfil{OrderID: o.ID, Refunding: refunding})
 	})
 }
 

@@ -27,6 +27,7 @@ type View struct {
 	Adjustments     []AdjustmentView `json:"adjustments"`
 	Total           money.Amount     `json:"total"`
 	Refunded        money.Amount     `json:"refunded"`
+	Reason          *string          `json:"reason" example:"payment_declined" extensions:"x-nullable"`     // why it was cancelled; null for other orders
 	Email           *string          `json:"email" extensions:"x-nullable"`                                 // null once erased
 	ShippingAddress json.RawMessage  `json:"shipping_address" swaggertype:"object" extensions:"x-nullable"` // null when none was given, and once erased
 	Version         int64            `json:"version" example:"2"`
@@ -61,6 +62,9 @@ func viewOf(o eventstore.Stream[State], contacts map[uuid.UUID]contact) View {
 	if s.Total > 0 {
 		v.PaymentID = &s.PaymentID
 	}
+	if code := s.reasonCode(); code != "" {
+		v.Reason = &code
+	}
 	for i, l := range s.Lines {
 		v.Items[i] = ItemView{
 			SKU: l.SKU, Name: l.Name, Quantity: l.Quantity,
@@ -79,21 +83,36 @@ func viewOf(o eventstore.Stream[State], contacts map[uuid.UUID]contact) View {
 // listMine answers the caller's orders.
 //
 //	@Summary		List my orders, newest first
-//	@Description	Pending orders are left out.
+//	@Description	Orders that were never confirmed are left out unless asked for: those of a checkout that is under way, and of one that failed or was cancelled.
 //	@ID				listOrders
 //	@Tags			orders
 //	@Security		BearerAuth
-//	@Param			limit	query		int		false	"1 to 100, 20"
-//	@Param			cursor	query		string	false	"next_cursor of the page before"
-//	@Success		200		{object}	web.Page[View]
-//	@Failure		401,422	{object}	web.Problem
+//	@Param			include			query		string	false	"unconfirmed: also the orders that were never confirmed"	Enums(unconfirmed)
+//	@Param			refunded		query		string	false	"orders of which none, a part or all was refunded"			Enums(none, part, full)
+//	@Param			created_after	query		string	false	"orders placed after this moment"							format(date-time)
+//	@Param			created_before	query		string	false	"orders placed before this moment"							format(date-time)
+//	@Param			limit			query		int		false	"1 to 100, 20"
+//	@Param			cursor			query		string	false	"next_cursor of the page before"
+//	@Success		200				{object}	web.Page[View]
+//	@Failure		401,422			{object}	web.Problem
 //	@Router			/v1/orders [get]
 func (m *Module) listMine(c echo.Context) error {
 	page, err := web.PageOf(c)
 	if err != nil {
 		return err
 	}
-	found, err := m.list(c.Request().Context(), query{customer: web.CallerOf(c).Subject}, page)
+	q, err := narrowed(c, query{customer: web.CallerOf(c).Subject, lacking: unconfirmed})
+	if err != nil {
+		return err
+	}
+	switch c.QueryParam("include") {
+	case "":
+	case "unconfirmed":
+		q.lacking = nothing
+	default:
+		return web.Refused("include", "oneof", "It must be: unconfirmed.")
+	}
+	found, err := m.list(c.Request().Context(), q, page)
 	if err != nil {
 		return err
 	}
@@ -152,7 +171,7 @@ func (m *Module) visibleTo(ctx context.Context, caller web.Caller, id uuid.UUID)
 // postFulfil marks an order as sent.
 //
 //	@Summary		Fulfil a confirmed order
-//	@Description	Its goods leave the stock. For operators: scope `admin`.
+//	@Description	Its goods leave the stock. An order is refused when all of its money was refunded, or is being refunded. For operators: scope `admin`.
 //	@ID				fulfilOrder
 //	@Tags			orders
 //	@Security		BearerAuth
@@ -161,7 +180,7 @@ func (m *Module) visibleTo(ctx context.Context, caller web.Caller, id uuid.UUID)
 //	@Success		200						{object}	View
 //	@Header			200						{string}	ETag	"its version, quoted"
 //	@Failure	400,401,403,404,412	{object}	web.Problem
-//	@Failure	409	{object}	web.Problem	"not_confirmed, already_fulfilled, order_cancelled, order_cancelling"
+//	@Failure	409	{object}	web.Problem	"not_confirmed, already_fulfilled, order_cancelled, order_cancelling, order_refunded"
 //	@Failure		422						{object}	web.Problem
 //	@Router			/v1/orders/{id}/fulfil [post]
 func (m *Module) postFulfil(c echo.Context) error {
@@ -177,7 +196,7 @@ func (m *Module) postFulfil(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	receipt, err := m.fulfil(ctx, senderOf(write), o.ID, o.State.trackedSKUs())
+	receipt, err := m.fulfil(ctx, senderOf(write), o)
 	if err != nil {
 		return err
 	}
@@ -205,6 +224,9 @@ func (m *Module) postFulfil(c echo.Context) error {
 //	@Param			number		query		string	false	"the order with this number"
 //	@Param			email		query		string	false	"orders placed with this address, in any letter case"
 //	@Param			status		query		string	false	"orders that stand there"	Enums(pending, confirmed, cancelling, fulfilled, cancelled)
+//	@Param			refunded		query		string	false	"orders of which none, a part or all was refunded"	Enums(none, part, full)
+//	@Param			created_after	query		string	false	"orders placed after this moment"					format(date-time)
+//	@Param			created_before	query		string	false	"orders placed before this moment"					format(date-time)
 //	@Param			limit		query		int		false	"1 to 100, 20"
 //	@Param			cursor		query		string	false	"next_cursor of the page before"
 //	@Success		200			{object}	web.Page[View]
@@ -226,11 +248,32 @@ func (m *Module) listAll(c echo.Context) error {
 	return c.JSON(http.StatusOK, found)
 }
 
+// narrowed reads the parameters that both lists of orders take.
+func narrowed(c echo.Context, q query) (query, error) {
+	var err error
+	if q.created, err = web.CreatedOf(c); err != nil {
+		return q, err
+	}
+	q.refunded = refundedPart(c.QueryParam("refunded"))
+	switch q.refunded {
+	case "", refundedNone, refundedPartly, refundedFully:
+		return q, nil
+	}
+	return q, web.Refused("refunded", "oneof", "It must be one of: none, part, full.")
+}
+
 func queryOf(c echo.Context) (query, error) {
-	q := query{
-		number: strings.TrimSpace(c.QueryParam("number")),
-		email:  strings.TrimSpace(c.QueryParam("email")),
-		status: Status(c.QueryParam("status")),
+	q, err := narrowed(c, query{
+		lacking: pending,
+		number:  strings.TrimSpace(c.QueryParam("number")),
+		email:   strings.TrimSpace(c.QueryParam("email")),
+		status:  Status(c.QueryParam("status")),
+	})
+	if err != nil {
+		return q, err
+	}
+	if q.status != statusNone {
+		q.lacking = nothing
 	}
 	if q.number != "" && !validNumber(q.number) {
 		return q, web.Refused("number", "check_digit", "It is no order number: its last digit does not fit the others. Was it misheard?")

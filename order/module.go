@@ -49,6 +49,8 @@ type Config struct {
 
 	// CheckoutEnded reports whether a checkout does nothing more; nil: all have ended.
 	CheckoutEnded func(ctx context.Context, checkout uuid.UUID) (bool, error)
+	// Refunding counts the refunds of a payment in minor units, those under way included; nil: there are none.
+	Refunding func(ctx context.Context, payment uuid.UUID) (int64, error)
 	// Erase drops what else is kept of the people who made payments; nil: nothing is.
 	Erase func(ctx context.Context, payments []uuid.UUID) error
 	// DrawNumbers draws some that no other order has, of those who make numbers; nil: from the sequence of the schema.
@@ -64,6 +66,7 @@ type Module struct {
 	log     *slog.Logger
 
 	checkoutEnded func(ctx context.Context, checkout uuid.UUID) (bool, error)
+	refunding     func(ctx context.Context, payment uuid.UUID) (int64, error)
 	erase         func(ctx context.Context, payments []uuid.UUID) error
 }
 
@@ -71,8 +74,12 @@ type Module struct {
 func New(c Config) *Module {
 	store := eventstore.Open(c.Committer, c.Query, Schema, orders, stocks)
 	store.Read(salesReader)
+	store.Read(refundedReader)
 	if c.CheckoutEnded == nil {
 		c.CheckoutEnded = func(context.Context, uuid.UUID) (bool, error) { return true, nil }
+	}
+	if c.Refunding == nil {
+		c.Refunding = func(context.Context, uuid.UUID) (int64, error) { return 0, nil }
 	}
 	if c.Erase == nil {
 		c.Erase = func(context.Context, []uuid.UUID) error { return nil }
@@ -84,7 +91,7 @@ func New(c Config) *Module {
 		run: eventstore.RunConfig{Alone: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
 			c.Log.Error("the order module will try again", slog.Any("error", err))
 		}},
-		log: c.Log, checkoutEnded: c.CheckoutEnded, erase: c.Erase,
+		log: c.Log, checkoutEnded: c.CheckoutEnded, refunding: c.Refunding, erase: c.Erase,
 	}
 }
 

@@ -153,7 +153,7 @@ func TestAnySequence(t *testing.T) {
 			},
 			"request cancellation": func(t *rapid.T) {
 				id := anyOrder(t)
-				d, err := decideRequestCancellation(w.orders[id].load(t), id, "any", rapid.Bool().Draw(t, "running"))
+				d, err := decideRequestCancellation(w.orders[id].load(t), requestCancellation{OrderID: id, Reason: "any", Running: rapid.Bool().Draw(t, "running")})
 				w.settle(t, id, d, err)
 			},
 			"end cancellation": func(t *rapid.T) {
@@ -169,7 +169,7 @@ func TestAnySequence(t *testing.T) {
 			},
 			"fulfil": func(t *rapid.T) {
 				id := anyOrder(t)
-				d, err := decideFulfil(w.orders[id].load(t), id)
+				d, err := decideFulfil(w.orders[id].load(t), fulfil{OrderID: id})
 				w.settle(t, id, d, err)
 				if err == nil {
 					for sku, n := range w.orders[id].load(t).tracked() {

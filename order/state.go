@@ -42,10 +42,28 @@ type State struct {
 	Reason      string       `json:"reason,omitempty"` // of its cancellation
 
 	CancellationID uuid.UUID `json:"cancellation_id,omitzero"` // of the saga that cancels it after its confirmation
+	CancelledBy    Canceller `json:"cancelled_by,omitempty"`   // who asked for that; empty where it is not known
 }
 
 // placed reports whether there ever was an order: a tombstone alone is none, and nobody sees it.
 func (s State) placed() bool { return s.CustomerID != "" }
+
+// fullyRefunded reports whether nothing of the total is left. A total of zero was never paid, so it is never refunded.
+func (s State) fullyRefunded() bool { return s.Total > 0 && s.Refunded >= s.Total }
+
+// reasonCode says as a stable code why the order was cancelled, or is being cancelled. It is empty for other orders.
+// Before the confirmation it is the code of the checkout's failure. After it, the text of the caller stands in Reason.
+func (s State) reasonCode() string {
+	switch {
+	case s.Status != StatusCancelling && s.Status != StatusCancelled:
+		return ""
+	case s.CancellationID == uuid.Nil && s.Reason != "":
+		return s.Reason
+	case s.CancelledBy != "":
+		return "cancelled_by_" + string(s.CancelledBy)
+	}
+	return "cancelled"
+}
 
 // tracked is what the order holds of each SKU whose stock was tracked; lines of one SKU count together.
 func (s State) tracked() map[string]int64 {
@@ -71,7 +89,7 @@ func evolve(s State, event Event) State {
 	case Confirmed:
 		s.Status = StatusConfirmed
 	case CancellationRequested:
-		s.Status, s.Reason, s.CancellationID = StatusCancelling, e.Reason, e.CancellationID
+		s.Status, s.Reason, s.CancellationID, s.CancelledBy = StatusCancelling, e.Reason, e.CancellationID, e.By
 	case Cancelled:
 		if s.Status == StatusCancelling { // the last of the money went back before
 			s.Refunded = s.Total
@@ -86,7 +104,10 @@ func evolve(s State, event Event) State {
 }
 
 var orders = &eventstore.Aggregate[State, Event]{
-	Kind: "order", Fold: 2, Decode: decodeEvent, Evolve: evolve,
+	Kind: "order", Fold: 3, Decode: decodeEvent, Evolve: evolve,
+	Upcasts: map[string][]eventstore.Upcast{
+		CancellationRequested{}.Kind(): {eventstore.FieldsAdded}, // By
+	},
 	Index: func(s State, _ time.Time) eventstore.Index {
 		return eventstore.Index{Customer: s.CustomerID, Status: string(s.Status), Key: s.Number}
 	},

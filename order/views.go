@@ -12,34 +12,71 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// query is what a list asks for. Empty fields narrow nothing, and without a status pending orders are left out.
+// query is what a list asks for. Empty fields narrow nothing.
 type query struct {
 	customer string
 	number   string
 	email    string // in any letter case
 	status   Status
+	lacking  absence
+	refunded refundedPart
+	created  web.Created
 }
+
+// absence names the orders that a list leaves out.
+type absence int
+
+const (
+	nothing     absence = iota
+	pending             // orders that are pending
+	unconfirmed         // orders that were never confirmed: pending ones, and those that a checkout cancelled
+)
 
 // ofEmail goes by way of the customers, whom an index finds: no index looks into a state. They come as an array, made
 // once; joined, the planner may read all orders, newest first, to find a few. "is true" makes the second condition a
 // look-up in a hash; joined, each order of a customer would be compared with each of their contacts.
-const ofEmail = `customer = any(array(select distinct customer from orders.contacts where lower(email) = lower(?)))
-	and ((state->>'contact_id')::uuid in (select id from orders.contacts where lower(email) = lower(?))) is true`
+const ofEmail = `o.customer = any(array(select distinct customer from orders.contacts where lower(email) = lower(?)))
+	and ((o.state->>'contact_id')::uuid in (select id from orders.contacts where lower(email) = lower(?))) is true`
+
+// rows asks for a page of orders, newest first, and one more.
+func (q query) rows(db *gorm.DB, p web.PageRequest) *gorm.DB {
+	// The first condition is a literal, so that a generic plan still fits the partial indexes.
+	db = q.narrow(db.Table("orders.streams o").Select("o.id, o.created_at").Where("o.kind = 'order' and o.customer is not null"))
+	at := q.refunded.ordered()
+	bounds, moments := q.created.Where(at + ".created_at")
+	db = db.Where(bounds, moments...)
+	if !p.Cursor.IsZero() {
+		db = db.Where("("+at+".created_at, "+at+".id) < (?, ?)", p.Cursor.At, p.Cursor.ID)
+	}
+	return db.Order(at + ".created_at desc, " + at + ".id desc").Limit(p.Limit + 1)
+}
 
 func (q query) narrow(db *gorm.DB) *gorm.DB {
 	if q.customer != "" {
-		db = db.Where("customer = ?", q.customer)
+		db = db.Where("o.customer = ?", q.customer)
 	}
 	if q.number != "" {
-		db = db.Where("key = ?", q.number)
+		db = db.Where("o.key = ?", q.number)
 	}
 	if q.email != "" {
 		db = db.Where(ofEmail, q.email, q.email)
 	}
 	if q.status != "" {
-		return db.Where("status = ?", string(q.status))
+		db = db.Where("o.status = ?", string(q.status))
 	}
-	return db.Where("status <> 'pending'")
+	return q.lacking.narrow(q.refunded.narrow(db))
+}
+
+// narrow leaves orders out. The state of a cancelled order tells whether it was confirmed before: then a saga cancelled it.
+func (a absence) narrow(db *gorm.DB) *gorm.DB {
+	switch a {
+	case nothing:
+	case pending:
+		return db.Where("o.status <> 'pending'")
+	case unconfirmed:
+		return db.Where("o.status <> 'pending' and (o.status <> 'cancelled' or o.state->>'cancellation_id' is not null)")
+	}
+	return db
 }
 
 // listed is where a row stands in a list.
@@ -50,14 +87,8 @@ type listed struct {
 
 // list answers a page of orders, newest first, in three queries however long it is: which, their states, their contacts.
 func (m *Module) list(ctx context.Context, q query, p web.PageRequest) (web.Page[View], error) {
-	// The first condition is a literal, so that a generic plan still fits the partial indexes.
-	db := q.narrow(m.views.WithContext(ctx).Table("orders.streams").Select("id, created_at").
-		Where("kind = 'order' and customer is not null"))
-	if !p.Cursor.IsZero() {
-		db = db.Where("(created_at, id) < (?, ?)", p.Cursor.At, p.Cursor.ID)
-	}
 	var rows []listed
-	if err := db.Order("created_at desc, id desc").Limit(p.Limit + 1).Find(&rows).Error; err != nil {
+	if err := q.rows(m.views.WithContext(ctx), p).Find(&rows).Error; err != nil {
 		return web.Page[View]{}, fmt.Errorf("list orders: %w", err)
 	}
 	page := web.NewPage(rows, p.Limit, func(r listed) web.Cursor { return web.Cursor{At: r.CreatedAt, ID: r.ID} })

@@ -59,6 +59,12 @@ func (m *Module) RefundsOf(ctx context.Context, payment uuid.UUID) ([]uuid.UUID,
 	return ids, err
 }
 
+// Refunding counts the refunds of a payment in minor units: those that are done, and those under way.
+func (m *Module) Refunding(ctx context.Context, payment uuid.UUID) (int64, error) {
+	st, err := payments.Load(ctx, m.store, payment)
+	return st.State.Captured - st.State.left(), err
+}
+
 // RefundsUnderWay are the refunds of a payment that have no answer yet: a webhook may be about any of them.
 func (m *Module) RefundsUnderWay(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error) {
 	st, err := payments.Load(ctx, m.store, payment)

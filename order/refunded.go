@@ -1,0 +1,81 @@
+package order
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"gorm.io/gorm"
+
+	"shopping-cart/eventstore"
+)
+
+// refundedPart says how much of an order was refunded.
+type refundedPart string
+
+const (
+	refundedNone   refundedPart = "none"
+	refundedPartly refundedPart = "part"
+	refundedFully  refundedPart = "full"
+)
+
+// refundedReader keeps refunded_orders: a row for each order of which anything was refunded, so that lists find these few among
+// all. An index on the state would make every change of an order an update of all its indexes.
+var refundedReader = eventstore.Reader{Name: "refunded_orders", Apply: projectRefunded, Clear: clearRefunded}
+
+// refundedNow picks the live generation of refunded_orders, in the query that reads its rows.
+const refundedNow = "r.generation = (select generation from orders.subscriptions where name = 'refunded_orders')"
+
+// projectRefunded copies what was refunded from the state of each order that the events may have refunded. The state is at
+// least as new as the event, so a repeated copy is right too.
+func projectRefunded(ctx context.Context, tx pgx.Tx, generation int, events []eventstore.Recorded) error {
+	var touched []uuid.UUID
+	for _, e := range events {
+		if e.Kind == (Refunded{}).Kind() || e.Kind == (Cancelled{}).Kind() {
+			touched = append(touched, e.Stream)
+		}
+	}
+	if len(touched) == 0 {
+		return nil
+	}
+	slices.SortFunc(touched, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	_, err := tx.Exec(ctx, `insert into orders.refunded_orders as r (generation, id, created_at, whole)
+		select $1, id, created_at, (state->>'refunded')::int8 >= (state->>'total')::int8 from orders.streams
+		where id = any($2) and kind = 'order' and customer is not null and (state->>'refunded')::int8 > 0
+		on conflict (generation, id) do update set whole = excluded.whole where r.whole <> excluded.whole`,
+		generation, slices.Compact(touched))
+	if err != nil {
+		return fmt.Errorf("note refunded orders: %w", err)
+	}
+	return nil
+}
+
+func clearRefunded(ctx context.Context, tx pgx.Tx, generation, limit int) (int64, error) {
+	tag, err := tx.Exec(ctx, `delete from orders.refunded_orders where (generation, id) in
+		(select generation, id from orders.refunded_orders where generation = $1 limit $2)`, generation, limit)
+	if err != nil {
+		return 0, fmt.Errorf("clear the refunded orders of generation %d: %w", generation, err)
+	}
+	return tag.RowsAffected(), nil
+}
+
+// narrow keeps the orders of o of which so much was refunded. Those with a refund are read by way of r.
+func (p refundedPart) narrow(db *gorm.DB) *gorm.DB {
+	switch p {
+	case refundedNone:
+		return db.Where("not exists (select from orders.refunded_orders r where r.id = o.id and " + refundedNow + ")")
+	case refundedPartly, refundedFully:
+		return db.Joins("join orders.refunded_orders r on r.id = o.id and "+refundedNow).Where("r.whole = ?", p == refundedFully)
+	}
+	return db
+}
+
+// ordered names the table whose index has the order of the list.
+func (p refundedPart) ordered() string {
+	if p == refundedPartly || p == refundedFully {
+		return "r"
+	}
+	return "o"
+}

@@ -1,0 +1,51 @@
+package web
+
+import (
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// Created bounds the moment when the entries of a list were created. A zero time bounds nothing.
+type Created struct {
+	After, Before time.Time // both exclusive
+}
+
+// CreatedOf reads ?created_after= and ?created_before=.
+func CreatedOf(c echo.Context) (bounds Created, err error) {
+	if bounds.After, err = momentOf(c, "created_after"); err != nil {
+		return bounds, err
+	}
+	bounds.Before, err = momentOf(c, "created_before")
+	return bounds, err
+}
+
+// Where is the condition of the bounds on a column with the time of creation, with its arguments.
+func (b Created) Where(column string) (condition string, arguments []any) {
+	condition = "true"
+	if !b.After.IsZero() {
+		condition, arguments = condition+" and "+column+" > ?", append(arguments, b.After)
+	}
+	if !b.Before.IsZero() {
+		condition, arguments = condition+" and "+column+" < ?", append(arguments, b.Before)
+	}
+	return condition, arguments
+}
+
+// Holds reports whether a moment lies within the bounds.
+func (b Created) Holds(at time.Time) bool {
+	return (b.After.IsZero() || at.After(b.After)) && (b.Before.IsZero() || at.Before(b.Before))
+}
+
+// momentOf reads a time of the query. It is zero where there is none.
+func momentOf(c echo.Context, name string) (time.Time, error) {
+	text := c.QueryParam(name)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil || at.Year() < 1 {
+		return at, Refused(name, "time", "It must be a time in RFC 3339, such as 2026-01-31T12:00:00Z. A plus sign in a query is written %2B.")
+	}
+	return at.UTC(), nil
+}
