@@ -636,6 +636,27 @@ func (e FindOrdersParamsStatus) Valid() bool {
 	}
 }
 
+// Defines values for FindOrdersParamsRefunded.
+const (
+	FindOrdersParamsRefundedFull FindOrdersParamsRefunded = "full"
+	FindOrdersParamsRefundedNone FindOrdersParamsRefunded = "none"
+	FindOrdersParamsRefundedPart FindOrdersParamsRefunded = "part"
+)
+
+// Valid indicates whether the value is a known member of the FindOrdersParamsRefunded enum.
+func (e FindOrdersParamsRefunded) Valid() bool {
+	switch e {
+	case FindOrdersParamsRefundedFull:
+		return true
+	case FindOrdersParamsRefundedNone:
+		return true
+	case FindOrdersParamsRefundedPart:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListParkedParamsModule.
 const (
 	ListParkedParamsModuleCart    ListParkedParamsModule = "cart"
@@ -732,6 +753,42 @@ func (e GetStreamParamsModule) Valid() bool {
 	case GetStreamParamsModulePayment:
 		return true
 	case GetStreamParamsModuleSaga:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListOrdersParamsInclude.
+const (
+	Unconfirmed ListOrdersParamsInclude = "unconfirmed"
+)
+
+// Valid indicates whether the value is a known member of the ListOrdersParamsInclude enum.
+func (e ListOrdersParamsInclude) Valid() bool {
+	switch e {
+	case Unconfirmed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListOrdersParamsRefunded.
+const (
+	ListOrdersParamsRefundedFull ListOrdersParamsRefunded = "full"
+	ListOrdersParamsRefundedNone ListOrdersParamsRefunded = "none"
+	ListOrdersParamsRefundedPart ListOrdersParamsRefunded = "part"
+)
+
+// Valid indicates whether the value is a known member of the ListOrdersParamsRefunded enum.
+func (e ListOrdersParamsRefunded) Valid() bool {
+	switch e {
+	case ListOrdersParamsRefundedFull:
+		return true
+	case ListOrdersParamsRefundedNone:
+		return true
+	case ListOrdersParamsRefundedPart:
 		return true
 	default:
 		return false
@@ -1045,7 +1102,12 @@ type Order struct {
 
 	// PaymentId null when there was nothing to pay
 	PaymentId *openapi_types.UUID `json:"payment_id"`
-	Refunded  Amount              `json:"refunded"`
+
+	// Reason why it was cancelled; null for other orders
+	//
+	// Example: payment_declined
+	Reason   *string `json:"reason"`
+	Refunded Amount  `json:"refunded"`
 
 	// ShippingAddress null when none was given, and once erased
 	ShippingAddress *map[string]interface{} `json:"shipping_address"`
@@ -1787,6 +1849,15 @@ type FindOrdersParams struct {
 	// Status orders that stand there
 	Status *FindOrdersParamsStatus `form:"status,omitempty" json:"status,omitempty"`
 
+	// Refunded orders of which none, a part or all was refunded
+	Refunded *FindOrdersParamsRefunded `form:"refunded,omitempty" json:"refunded,omitempty"`
+
+	// CreatedAfter orders placed after this moment
+	CreatedAfter *time.Time `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore orders placed before this moment
+	CreatedBefore *time.Time `form:"created_before,omitempty" json:"created_before,omitempty"`
+
 	// Limit At most this many.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -1796,6 +1867,9 @@ type FindOrdersParams struct {
 
 // FindOrdersParamsStatus defines parameters for FindOrders.
 type FindOrdersParamsStatus string
+
+// FindOrdersParamsRefunded defines parameters for FindOrders.
+type FindOrdersParamsRefunded string
 
 // ListParkedParams defines parameters for ListParked.
 type ListParkedParams struct {
@@ -2123,12 +2197,30 @@ type EraseContactsParams struct {
 
 // ListOrdersParams defines parameters for ListOrders.
 type ListOrdersParams struct {
+	// Include unconfirmed: also the orders that were never confirmed
+	Include *ListOrdersParamsInclude `form:"include,omitempty" json:"include,omitempty"`
+
+	// Refunded orders of which none, a part or all was refunded
+	Refunded *ListOrdersParamsRefunded `form:"refunded,omitempty" json:"refunded,omitempty"`
+
+	// CreatedAfter orders placed after this moment
+	CreatedAfter *time.Time `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore orders placed before this moment
+	CreatedBefore *time.Time `form:"created_before,omitempty" json:"created_before,omitempty"`
+
 	// Limit At most this many.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where the list goes on: next_cursor of the page before.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
+
+// ListOrdersParamsInclude defines parameters for ListOrders.
+type ListOrdersParamsInclude string
+
+// ListOrdersParamsRefunded defines parameters for ListOrders.
+type ListOrdersParamsRefunded string
 
 // GetOrderParams defines parameters for GetOrder.
 type GetOrderParams struct {
@@ -2908,7 +3000,7 @@ type ClientInterface interface {
 
 	// ListOrders List my orders, newest first
 	//
-	// Pending orders are left out.
+	// Orders that were never confirmed are left out unless asked for: those of a checkout that is under way, and of one that failed or was cancelled.
 	//
 	// Corresponds with GET /v1/orders (the `ListOrders` operationId).
 	ListOrders(ctx context.Context, params *ListOrdersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2940,7 +3032,7 @@ type ClientInterface interface {
 
 	// FulfilOrder Fulfil a confirmed order
 	//
-	// Its goods leave the stock. For operators: scope `admin`.
+	// Its goods leave the stock. An order is refused when all of its money was refunded, or is being refunded. For operators: scope `admin`.
 	//
 	// Corresponds with POST /v1/orders/{id}/fulfil (the `FulfilOrder` operationId).
 	FulfilOrder(ctx context.Context, id openapi_types.UUID, params *FulfilOrderParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4047,7 +4139,7 @@ func (c *Client) EraseContacts(ctx context.Context, id string, params *EraseCont
 
 // ListOrders List my orders, newest first
 //
-// Pending orders are left out.
+// Orders that were never confirmed are left out unless asked for: those of a checkout that is under way, and of one that failed or was cancelled.
 //
 // Corresponds with GET /v1/orders (the `ListOrders` operationId).
 func (c *Client) ListOrders(ctx context.Context, params *ListOrdersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4119,7 +4211,7 @@ func (c *Client) CancelOrder(ctx context.Context, id openapi_types.UUID, params 
 
 // FulfilOrder Fulfil a confirmed order
 //
-// Its goods leave the stock. For operators: scope `admin`.
+// Its goods leave the stock. An order is refused when all of its money was refunded, or is being refunded. For operators: scope `admin`.
 //
 // Corresponds with POST /v1/orders/{id}/fulfil (the `FulfilOrder` operationId).
 func (c *Client) FulfilOrder(ctx context.Context, id openapi_types.UUID, params *FulfilOrderParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4862,6 +4954,42 @@ func NewFindOrdersRequest(server string, params *FindOrdersParams) (*http.Reques
 		if params.Status != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Refunded != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "refunded", *params.Refunded, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_after", *params.CreatedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_before", *params.CreatedBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7314,6 +7442,54 @@ func NewListOrdersRequest(server string, params *ListOrdersParams) (*http.Reques
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
 
+		if params.Include != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include", *params.Include, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Refunded != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "refunded", *params.Refunded, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_after", *params.CreatedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_before", *params.CreatedBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Limit != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
@@ -8622,7 +8798,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListOrdersWithResponse List my orders, newest first
 	//
-	// Pending orders are left out.
+	// Orders that were never confirmed are left out unless asked for: those of a checkout that is under way, and of one that failed or was cancelled.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8658,7 +8834,7 @@ type ClientWithResponsesInterface interface {
 
 	// FulfilOrderWithResponse Fulfil a confirmed order
 	//
-	// Its goods leave the stock. For operators: scope `admin`.
+	// Its goods leave the stock. An order is refused when all of its money was refunded, or is being refunded. For operators: scope `admin`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15188,7 +15364,7 @@ func (c *ClientWithResponses) EraseContactsWithResponse(ctx context.Context, id 
 
 // ListOrdersWithResponse List my orders, newest first
 //
-// Pending orders are left out.
+// Orders that were never confirmed are left out unless asked for: those of a checkout that is under way, and of one that failed or was cancelled.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -15248,7 +15424,7 @@ func (c *ClientWithResponses) CancelOrderWithResponse(ctx context.Context, id op
 
 // FulfilOrderWithResponse Fulfil a confirmed order
 //
-// Its goods leave the stock. For operators: scope `admin`.
+// Its goods leave the stock. An order is refused when all of its money was refunded, or is being refunded. For operators: scope `admin`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
