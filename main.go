@@ -282,9 +282,9 @@ func (p *program) route(settings config.Config, tokens *auth.Tokens, metrics *te
 	}
 	if settings.Console {
 		pages := echo.WrapHandler(console.New(console.Config{API: p.web, PublicURL: settings.PublicURL}))
-		p.web.Public.GET(console.Path, pages)
-		p.web.Public.GET(console.Path+"/*", pages)
-		p.web.Public.POST(console.Path+"/*", pages)
+		p.web.Public.GET(console.Path, pages, web.AnyQuery)
+		p.web.Public.GET(console.Path+"/*", pages, web.AnyQuery)
+		p.web.Public.POST(console.Path+"/*", pages, web.AnyQuery)
 	}
 	if settings.ShopOn() {
 		shop.New(tokens, settings.SessionTTL).Routes(p.web)

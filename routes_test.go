@@ -106,6 +106,8 @@ func TestRoutes(t *testing.T) {
 	t.Run("RefuseInOrder", func(t *testing.T) { refusedInOrder(t, s) })
 	t.Run("CheckoutRefusesInOrder", func(t *testing.T) { checkoutRefusals(t, s) })
 	t.Run("CancelRefusesInOrder", func(t *testing.T) { cancelRefusals(t, s) })
+	t.Run("ParametersAreDocumented", func(t *testing.T) { parametersHeldAgainstDocument(t, s) })
+	t.Run("RefuseUnknownParameters", func(t *testing.T) { unknownParameters(t, s) })
 	t.Run("Nowhere", func(t *testing.T) { nowhere(t, s) })
 	t.Run("BadTokens", func(t *testing.T) { badTokens(t, s) })
 	t.Run("Health", func(t *testing.T) { health(t, s) })
@@ -339,4 +341,61 @@ func webhooks(t *testing.T, s *site) {
 		refuses(t, s.send(t, "POST", "/simulator/payments/"+uuid.NewString()+"/"+word, "", nil), http.StatusNotFound, "not_found")
 	}
 	refuses(t, s.send(t, "GET", "/simulator/payments/nobody", "", nil), http.StatusNotFound, "not_found")
+}
+
+// parametersHeldAgainstDocument: each route takes the query parameters that the document names, and no other one.
+func parametersHeldAgainstDocument(t *testing.T, s *site) {
+	p, err := build(t.Context(), s.settings, s.urls, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer p.close()
+	var document struct {
+		Paths map[string]map[string]struct {
+			Parameters []struct{ Name, In string }
+		}
+	}
+	require.NoError(t, json.Unmarshal(docs.OpenAPI, &document))
+	documented := map[string][]string{}
+	for path, methods := range document.Paths {
+		for method, operation := range methods {
+			route := parameter.ReplaceAllString(strings.ToUpper(method)+" "+path, "{}")
+			documented[route] = []string{}
+			for _, parameter := range operation.Parameters {
+				if parameter.In == "query" {
+					documented[route] = append(documented[route], parameter.Name)
+				}
+			}
+		}
+	}
+	open := []string{"/healthz", "/readyz", "/metrics", "/openapi.json", "/swagger", "/swagger/", "/swagger/*", "/console", "/console/*"}
+	declared := p.web.Parameters()
+	for _, route := range p.web.Paths() {
+		names, strict := declared[route]
+		_, path, _ := strings.Cut(route, " ")
+		require.Equal(t, !slices.Contains(open, path), strict, "%s: only pages, assets and probes take any query", route)
+		if strict {
+			require.ElementsMatch(t, documented[parameter.ReplaceAllString(route, "{}")], names, route)
+		}
+	}
+}
+
+// unknownParameters are refused on every route of the API, also where a caller may do everything.
+func unknownParameters(t *testing.T, s *site) {
+	ada := s.shopper(t)
+	things := owned(t, s, ada, s.shopper(t))
+	tokens := map[string]string{"public": "", "customer": ada.token, "admin": s.admin, "pricing": mint(t, s.settings, "pricing", "pricing")}
+	for _, r := range routes {
+		if !strings.HasPrefix(r.path, "/v1/") && !strings.HasPrefix(r.path, "/simulator/") {
+			continue
+		}
+		path := r.path
+		for name, thing := range things {
+			path = strings.ReplaceAll(path, name, escape(thing))
+		}
+		for _, query := range []string{"?emial=a", "?limit=1&limit=1"} {
+			refuses(t, s.send(t, r.method, path+query, tokens[r.who], nil), http.StatusUnprocessableEntity, "unknown_parameter")
+		}
+		if r.who != "public" {
+			refuses(t, s.send(t, r.method, path+"?emial=a", "", nil), http.StatusUnauthorized, "unauthorized")
+		}
+	}
 }

@@ -111,6 +111,7 @@ func (m *Module) asOf(c echo.Context, now eventstore.Stream[State], named string
 //	@Security	BearerAuth
 //	@Param		id		path		string	true	"Cart"	format(uuid)
 //	@Param		limit	query		int		false	"Events on a page: 1 to 100, 20 when left out"
+//	@Param		after	query		int		false	"Only after this version; as cursor"	minimum(0)
 //	@Param		cursor	query		string	false	"next_cursor of the page before"
 //	@Success	200		{object}	web.Page[EventView]
 //	@Failure	401,404	{object}	web.Problem

@@ -43,11 +43,14 @@ type RefundView struct {
 	CreatedAt time.Time    `json:"created_at"`
 }
 
+// maxWebhook is the largest webhook that is taken, in bytes. Stripe sends at most 256 KiB.
+const maxWebhook = 256 << 10
+
 // Routes adds the payments and the door for webhooks.
 func (m *Module) Routes(s *web.Server) {
 	s.Customer.GET("/v1/payments/:id", m.show)
-	s.Public.POST("/v1/webhooks/payments/:provider", m.receive)
-	s.Scoped(web.ScopeAdmin).GET("/v1/admin/webhooks", m.listWebhooks)
+	s.Public.POST("/v1/webhooks/payments/:provider", m.receive, web.MaxBody(maxWebhook))
+	s.Scoped(web.ScopeAdmin).GET("/v1/admin/webhooks", m.listWebhooks, web.Query("provider", "reference"), web.Paged)
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/webhooks/:id", m.showWebhook)
 	s.Scoped(web.ScopeAdmin).POST("/v1/admin/webhooks/:id/replay", m.replayWebhook)
 }

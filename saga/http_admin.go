@@ -191,6 +191,7 @@ func (m *Module) showSaga(c echo.Context) error {
 //	@Param			type	query		string	false	"Only this type of event, such as cart.item_added"
 //	@Param			after	query		int		false	"Only after this position"	minimum(0)
 //	@Param			limit	query		int		false	"At most this many"			minimum(1)	maximum(100)	default(20)
+//	@Param			cursor	query		string	false	"next_cursor of the page before"
 //	@Success		200		{object}	web.Page[EventView]
 //	@Failure		401,403	{object}	web.Problem
 //	@Failure		422		{object}	web.Problem	"validation_failed"

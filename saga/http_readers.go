@@ -19,7 +19,7 @@ import (
 func (m *Module) readerRoutes(s *web.Server) {
 	admin := s.Scoped(web.ScopeAdmin)
 	admin.GET("/v1/admin/subscriptions", m.listSubscriptions)
-	admin.GET("/v1/admin/parked", m.listParked)
+	admin.GET("/v1/admin/parked", m.listParked, web.Query("module", "reader"), web.Paged)
 	admin.POST("/v1/admin/parked/:id/replay", m.replayParked)
 	admin.POST("/v1/admin/parked/:id/discard", m.discardParked)
 	admin.POST("/v1/admin/projections/:name/rebuild", m.rebuildProjection)

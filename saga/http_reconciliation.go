@@ -44,8 +44,8 @@ func (c *Checked) count(pass string, read int) {
 // reconciliationRoutes adds the look at all promises.
 func (m *Module) reconciliationRoutes(s *web.Server) {
 	admin := s.Scoped(web.ScopeAdmin)
-	admin.GET("/v1/admin/reconciliation", m.showReconciliation)
-	admin.POST("/v1/admin/reconciliation", m.healReconciliation)
+	admin.GET("/v1/admin/reconciliation", m.showReconciliation, web.Query("cursor"))
+	admin.POST("/v1/admin/reconciliation", m.healReconciliation, web.Query("cursor"))
 }
 
 // showReconciliation checks all promises.

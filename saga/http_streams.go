@@ -44,6 +44,7 @@ type VersionView struct {
 //	@Param			id		path		string	true	"Stream"		format(uuid)
 //	@Param			after	query		int		false	"Only after this version"	minimum(0)
 //	@Param			limit	query		int		false	"At most this many"			minimum(1)	maximum(100)	default(20)
+//	@Param			cursor	query		string	false	"next_cursor of the page before"
 //	@Success		200		{object}	StreamView
 //	@Failure		401,403	{object}	web.Problem
 //	@Failure		404		{object}	web.Problem	"not_found"

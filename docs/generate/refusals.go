@@ -12,7 +12,7 @@ import (
 )
 
 // anyOther are refusals that every operation may give, so that they stand once and not everywhere.
-const anyOther = "Any other refusal: 404 not_found, 405 method_not_allowed, 422 validation_failed (the query is no plain text), " +
+const anyOther = "Any other refusal: 404 not_found, 405 method_not_allowed, 422 unknown_parameter, validation_failed (the query cannot be read), " +
 	"500 internal, 503 unavailable, busy or newer_version"
 
 // usual are the codes that follow from what an operation is, by status. What is particular to it, its annotations say.
@@ -46,6 +46,9 @@ func usual(o *openapi3.Operation, method, path string, secured bool) map[int][]s
 	}
 	if slices.ContainsFunc(o.Parameters, func(p *openapi3.ParameterRef) bool { return p.Value.In == openapi3.ParameterInQuery }) {
 		add(http.StatusUnprocessableEntity, "validation_failed")
+	}
+	if strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/simulator/") { // pages, assets and probes take any query
+		add(http.StatusUnprocessableEntity, "unknown_parameter")
 	}
 	if strings.Contains(path, "{sku}") { // which may be none
 		add(http.StatusUnprocessableEntity, "validation_failed")

@@ -20,6 +20,7 @@ func TestRefusals(t *testing.T) {
 		require.Equal(t, "unauthorized", said("401"), "as it follows from a token that is wanted")
 		require.Contains(t, said("400"), "idempotency_key_required")
 		require.Contains(t, said("422"), "unknown_field")
+		require.Contains(t, said("422"), "unknown_parameter")
 	})
 	t.Run("WithoutOneAreAnError", func(t *testing.T) {
 		t.Parallel()

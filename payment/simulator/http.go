@@ -24,10 +24,10 @@ var (
 
 // Routes adds the bank's page, its two buttons, and the ledger.
 func (s *Simulator) Routes(w *web.Server) {
-	w.Scoped(web.ScopeAdmin).GET("/simulator/ledger", s.ledger)
-	w.Public.GET("/simulator/payments/:reference", s.show)
-	w.Public.POST("/simulator/payments/:reference/approve", s.approve)
-	w.Public.POST("/simulator/payments/:reference/deny", s.deny)
+	w.Scoped(web.ScopeAdmin).GET("/simulator/ledger", s.ledger, web.Query("reference"), web.Logged)
+	w.Public.GET("/simulator/payments/:reference", s.show, web.Query("return"))
+	w.Public.POST("/simulator/payments/:reference/approve", s.approve, web.Query("return"))
+	w.Public.POST("/simulator/payments/:reference/deny", s.deny, web.Query("return"))
 }
 
 // page is where a shopper confirms a payment.
@@ -57,6 +57,7 @@ const readLedger = `select id, reference, operation, amount, currency, at from s
 //	@Security		BearerAuth
 //	@Param			reference	query		string	false	"of a payment: its id"
 //	@Param			limit		query		int		false	"1 to 100, 20"
+//	@Param			after		query		int		false	"Only after this position; as cursor"	minimum(0)
 //	@Param			cursor		query		string	false	"next_cursor of the page before"
 //	@Success		200			{object}	web.Page[Entry]
 //	@Failure		401,403,422	{object}	web.Problem

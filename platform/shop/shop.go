@@ -34,9 +34,9 @@ func New(minter web.Minter, ttl time.Duration) *Shop {
 
 // Routes adds the pages, the log-in, and the way from / to the shop.
 func (s *Shop) Routes(w *web.Server) {
-	w.Public.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/shop") })
-	w.Public.GET("/shop", s.page)
-	w.Public.GET("/shop/*", s.page)
-	w.Public.GET("/shop/assets/*", s.asset)
+	w.Public.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/shop") }, web.AnyQuery)
+	w.Public.GET("/shop", s.page, web.AnyQuery)
+	w.Public.GET("/shop/*", s.page, web.AnyQuery)
+	w.Public.GET("/shop/assets/*", s.asset, web.AnyQuery)
 	w.Public.POST("/shop/sign-in", s.signIn)
 }

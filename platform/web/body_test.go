@@ -3,6 +3,7 @@ package web_test
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -132,13 +133,18 @@ func TestBody(t *testing.T) {
 	})
 }
 
-func TestDefaultBodyLimitIsOneMebibyte(t *testing.T) {
+func TestBodyLimits(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.Public.POST("/", func(c echo.Context) error {
+	read := func(c echo.Context) error {
 		_, err := web.Raw(c)
 		return err
-	})
-	require.Equal(t, http.StatusOK, s.send("POST", "/", strings.Repeat("x", 1<<20)).StatusCode)
-	s.send("POST", "/", strings.Repeat("x", 1<<20+1)).refused(t, 413, "body_too_large")
+	}
+	s.Public.POST("/", read)
+	s.Public.POST("/large", read, web.MaxBody(256<<10))
+	for path, limit := range map[string]int{"/": 64 << 10, "/large": 256 << 10} {
+		require.Equal(t, http.StatusOK, s.send("POST", path, strings.Repeat("x", limit)).StatusCode)
+		p := s.send("POST", path, strings.Repeat("x", limit+1)).refused(t, 413, "body_too_large")
+		require.Contains(t, p["detail"], strconv.Itoa(limit)+" bytes")
+	}
 }

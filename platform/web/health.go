@@ -21,10 +21,10 @@ type status struct {
 }
 
 func (s *Server) health() {
-	s.Public.GET("/healthz", alive)
-	s.Public.GET("/readyz", s.ready)
+	s.Public.GET("/healthz", alive, AnyQuery)
+	s.Public.GET("/readyz", s.ready, AnyQuery)
 	if s.cfg.Metrics != nil {
-		s.Public.GET("/metrics", s.metrics)
+		s.Public.GET("/metrics", s.metrics, AnyQuery)
 	}
 }
 
@@ -86,10 +86,10 @@ func (s *Server) document() {
 	}
 	s.Public.GET("/openapi.json", func(c echo.Context) error {
 		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, s.cfg.OpenAPI)
-	})
+	}, AnyQuery)
 	home := func(c echo.Context) error { return c.Redirect(http.StatusFound, "/swagger/index.html") }
-	s.Public.GET("/swagger", home)
-	s.Public.GET("/swagger/", home)
+	s.Public.GET("/swagger", home, AnyQuery)
+	s.Public.GET("/swagger/", home, AnyQuery)
 	page := swagger.EchoWrapHandler(swagger.PersistAuthorization(true), func(c *swagger.Config) {
 		c.URLs = []string{"/openapi.json"} // and not in addition to those that it would generate
 	})
@@ -98,7 +98,7 @@ func (s *Server) document() {
 			return echo.ErrNotFound
 		}
 		return page(c)
-	}, allowScripts)
+	}, AnyQuery, Around(allowScripts))
 }
 
 // allowScripts lets the page run what it brings along, and nothing from elsewhere.

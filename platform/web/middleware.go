@@ -43,7 +43,7 @@ var reserved = []struct {
 	{echo.HeaderContentSecurityPolicy, []string{"default-src 'none'; frame-ancestors 'none'"}},
 }
 
-// bounded bounds the request in time and its body in bytes, and makes an error of a panic.
+// bounded bounds the request in time, and makes an error of a panic.
 func (s *Server) bounded(c echo.Context, next echo.HandlerFunc) (err error) {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.cfg.Timeout+preferred(c))
 	defer func() {
@@ -59,11 +59,7 @@ func (s *Server) bounded(c echo.Context, next echo.HandlerFunc) (err error) {
 			slog.Any("panic", p), slog.String("stack", string(debug.Stack())), slog.String("request_id", RequestID(c)))
 		err = fmt.Errorf("panic: %v", p)
 	}()
-	r := c.Request().WithContext(ctx)
-	if r.Body != http.NoBody {
-		r.Body = http.MaxBytesReader(c.Response(), r.Body, s.cfg.BodyLimit)
-	}
-	c.SetRequest(r)
+	c.SetRequest(c.Request().WithContext(ctx))
 	return next(c)
 }
 
@@ -82,24 +78,4 @@ func (s *Server) cors() echo.MiddlewareFunc {
 		},
 		MaxAge: 600,
 	})
-}
-
-// refuseNULQuery refuses what neither text nor JSON columns of the database can hold.
-func refuseNULQuery(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if c.Request().URL.RawQuery == "" {
-			return next(c)
-		}
-		for name, values := range c.QueryParams() {
-			if !storable(name) {
-				return Refused("query", "invalid", "The query has a name that is not plain text.")
-			}
-			for _, v := range values {
-				if !storable(v) {
-					return Refused(name, "invalid", "It must be text without NUL.")
-				}
-			}
-		}
-		return next(c)
-	}
 }

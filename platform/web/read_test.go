@@ -78,7 +78,7 @@ func listSite(t *testing.T, rows []row) *site {
 		}
 		found := rows[from:min(from+page.Limit+1, len(rows))]
 		return c.JSON(http.StatusOK, web.NewPage(found, page.Limit, func(r row) web.Cursor { return web.Cursor{At: r.At, ID: r.ID} }))
-	})
+	}, web.Paged)
 	s.Public.GET("/log", func(c echo.Context) error {
 		log, err := web.AfterOf(c)
 		if err != nil {
@@ -86,7 +86,7 @@ func listSite(t *testing.T, rows []row) *site {
 		}
 		found := rows[min(int(log.After), len(rows)):min(int(log.After)+log.Limit+1, len(rows))]
 		return c.JSON(http.StatusOK, web.NewLog(found, log.Limit, func(r row) int64 { return r.N }))
-	})
+	}, web.Logged)
 	return s
 }
 
@@ -155,7 +155,7 @@ func TestAnyCursorComesBackAsItWas(t *testing.T) {
 			return err
 		}
 		return c.JSON(http.StatusOK, row{At: page.Cursor.At, ID: page.Cursor.ID})
-	})
+	}, web.Paged)
 	rapid.Check(t, func(r *rapid.T) {
 		want := web.Cursor{At: time.UnixMicro(rapid.Int64Range(1, 1<<52).Draw(r, "at")).UTC(), ID: uuid.New()}
 		var got row

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 )
@@ -10,13 +11,13 @@ import (
 // Routes registers handlers behind a guard. Guards belong to routes and not to path prefixes, so that an unknown
 // path is 404 for everyone.
 type Routes struct {
-	echo   *echo.Echo
+	server *Server
 	guards []echo.MiddlewareFunc
 }
 
 // Scoped are the routes of callers who have at least one of the scopes.
 func (s *Server) Scoped(scopes ...string) *Routes {
-	return &Routes{echo: s.echo, guards: append(slices.Clone(s.Customer.guards), require(scopes))}
+	return &Routes{server: s, guards: append(slices.Clone(s.Customer.guards), require(scopes))}
 }
 
 // Paths are the routes, as "GET /v1/carts/:id", in no order. HEAD goes with GET and is left out.
@@ -30,39 +31,78 @@ func (s *Server) Paths() []string {
 	return paths
 }
 
+// Parameters are the query parameters that each route declares, by route as Paths names them. Routes that take any query are
+// left out.
+func (s *Server) Parameters() map[string][]string {
+	all := map[string][]string{}
+	for route, e := range s.endpoints {
+		if !e.anyQuery && !strings.HasPrefix(route, http.MethodHead) {
+			all[route] = e.query
+		}
+	}
+	return all
+}
+
+// Option is what a route declares beside its handler: Query, Paged, Logged, AnyQuery, MaxBody and Around.
+type Option func(*endpoint)
+
+// endpoint is what a route declared.
+type endpoint struct {
+	query    []string // the parameters that it takes
+	anyQuery bool
+	maxBody  int64 // bytes
+	around   []echo.MiddlewareFunc
+}
+
+// MaxBody is how large a body the route takes, in bytes, where that is not Config.BodyLimit. A larger one is 413.
+func MaxBody(bytes int64) Option { return func(e *endpoint) { e.maxBody = bytes } }
+
+// Around puts a middleware around the handler, inside the guards.
+func Around(m echo.MiddlewareFunc) Option {
+	return func(e *endpoint) { e.around = append(e.around, m) }
+}
+
 // GET registers a read. HEAD answers the same without the body.
-func (r *Routes) GET(path string, h echo.HandlerFunc, more ...echo.MiddlewareFunc) {
+func (r *Routes) GET(path string, h echo.HandlerFunc, more ...Option) {
 	r.add(http.MethodGet, path, h, more)
 	r.add(http.MethodHead, path, h, more)
 }
 
 // POST registers a handler.
-func (r *Routes) POST(path string, h echo.HandlerFunc, more ...echo.MiddlewareFunc) {
+func (r *Routes) POST(path string, h echo.HandlerFunc, more ...Option) {
 	r.add(http.MethodPost, path, h, more)
 }
 
 // PUT registers a handler.
-func (r *Routes) PUT(path string, h echo.HandlerFunc, more ...echo.MiddlewareFunc) {
+func (r *Routes) PUT(path string, h echo.HandlerFunc, more ...Option) {
 	r.add(http.MethodPut, path, h, more)
 }
 
 // PATCH registers a handler.
-func (r *Routes) PATCH(path string, h echo.HandlerFunc, more ...echo.MiddlewareFunc) {
+func (r *Routes) PATCH(path string, h echo.HandlerFunc, more ...Option) {
 	r.add(http.MethodPatch, path, h, more)
 }
 
 // DELETE registers a handler.
-func (r *Routes) DELETE(path string, h echo.HandlerFunc, more ...echo.MiddlewareFunc) {
+func (r *Routes) DELETE(path string, h echo.HandlerFunc, more ...Option) {
 	r.add(http.MethodDelete, path, h, more)
 }
 
 // add puts the guards around the handler once: Echo would do it for every request.
-func (r *Routes) add(method, path string, h echo.HandlerFunc, more []echo.MiddlewareFunc) {
-	for _, around := range slices.Backward(slices.Concat(r.guards, []echo.MiddlewareFunc{refuseNULQuery}, more)) {
+func (r *Routes) add(method, path string, h echo.HandlerFunc, more []Option) {
+	e := &endpoint{maxBody: r.server.cfg.BodyLimit}
+	for _, option := range more {
+		option(e)
+	}
+	r.server.endpoints[method+" "+path] = e
+	for _, around := range slices.Backward(slices.Concat(r.guards, []echo.MiddlewareFunc{e.refuseQuery}, e.around)) {
 		h = around(h)
 	}
-	r.echo.Add(method, path, func(c echo.Context) error {
+	r.server.echo.Add(method, path, func(c echo.Context) error {
 		visitOf(c).routed = true
+		if request := c.Request(); request.Body != http.NoBody {
+			request.Body = http.MaxBytesReader(c.Response(), request.Body, e.maxBody)
+		}
 		return h(c)
 	})
 }

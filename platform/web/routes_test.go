@@ -5,13 +5,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/web"
 )
 
 func TestRoutes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.Public.GET("/v1/products", ok)
-	s.Customer.GET("/v1/carts/:id", ok)
+	s.Public.GET("/v1/products", ok, web.Query("q"))
+	s.Customer.GET("/v1/carts/:id", ok, web.Query("q"))
 	s.Customer.DELETE("/v1/carts/:id", ok)
 	s.Scoped("admin").PUT("/v1/stock", ok)
 	s.Scoped("pricing", "admin").PUT("/v1/prices", ok)

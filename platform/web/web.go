@@ -8,6 +8,8 @@
 //	s.Scoped("admin").PUT("/v1/products/:sku", putProduct)     // whoever has one of these scopes
 //	err := s.Run(ctx, listener)
 //
+// A route declares its query parameters, and a larger body than usual, where it is registered (Query, MaxBody).
+//
 // A handler reads with ID, SKU, PageOf, Body and WriteOf, in this order, since it is the order in which refusals
 // are promised: who, which, what, under which key and version. It answers with c.JSON, ETag and NewPage, or
 // returns an error. One place (problem.go) turns errors into application/problem+json; one table in it knows
@@ -43,7 +45,7 @@ type Config struct {
 	Auth        Authenticator                   // nil: no token is valid
 	Log         *slog.Logger                    // nil: slog.Default
 	CORSOrigins []string                        // browsers of these origins may call; none by default
-	BodyLimit   int64                           // bytes; 1 MiB
+	BodyLimit   int64                           // bytes, of routes that declare no MaxBody; 64 KiB
 	Timeout     time.Duration                   // of one request, without what Prefer: wait adds; 15 s
 	Grace       time.Duration                   // for requests in flight when Run ends; 35 s
 	Notice      time.Duration                   // how long it is not ready, and still serves, before it stops to accept; 0
@@ -61,7 +63,7 @@ func (c Config) withDefaults() Config {
 		c.Log = slog.Default()
 	}
 	if c.BodyLimit == 0 {
-		c.BodyLimit = 1 << 20
+		c.BodyLimit = 64 << 10
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 15 * time.Second
@@ -83,20 +85,21 @@ type Server struct {
 	Public   *Routes // anyone
 	Customer *Routes // whoever has a valid token
 
-	cfg      Config
-	echo     *echo.Echo
-	draining chan struct{}
-	drain    sync.Once
-	streams  streams
+	cfg       Config
+	echo      *echo.Echo
+	endpoints map[string]*endpoint // by method and path
+	draining  chan struct{}
+	drain     sync.Once
+	streams   streams
 }
 
 // New makes a server with health, metrics and the API document in place.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg.withDefaults(), echo: echo.New(), draining: make(chan struct{})}
+	s := &Server{cfg: cfg.withDefaults(), echo: echo.New(), endpoints: map[string]*endpoint{}, draining: make(chan struct{})}
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = s.answerError
-	s.Public = &Routes{echo: s.echo}
-	s.Customer = &Routes{echo: s.echo, guards: []echo.MiddlewareFunc{s.authenticate}}
+	s.Public = &Routes{server: s}
+	s.Customer = &Routes{server: s, guards: []echo.MiddlewareFunc{s.authenticate}}
 	s.echo.Use(s.surround)
 	if len(s.cfg.CORSOrigins) > 0 {
 		s.echo.Use(s.cors())

@@ -25,7 +25,7 @@ func writeSite(t *testing.T) *site {
 			return c.JSON(http.StatusOK, w)
 		}
 	}
-	s.Customer.POST("/free", show())
+	s.Customer.POST("/free", show(), web.Query("x"))
 	s.Customer.POST("/free/:sku", show())
 	s.Customer.PUT("/free", show())
 	s.Customer.DELETE("/free", show())

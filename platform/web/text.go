@@ -1,0 +1,17 @@
+package web
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const plainText = "It must be text without control characters."
+
+// Plain reports whether text from outside may be stored and shown: valid UTF-8 without control characters. PostgreSQL cannot
+// hold NUL, and the others do harm in terminals, logs and CSV files. Tab and newline are control characters too.
+func Plain(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
