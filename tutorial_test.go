@@ -37,7 +37,7 @@ func tutorial(t *testing.T) {
 	inOrder(t, said,
 		"shopping-cart is ready\n", "It is up.\n", `"sku":"TEAPOT"`, `"on_hand":100`, `"version":2`,
 		`"code":"payment_declined"`, `"status":"open"`, `"version":4`, // declined, and open as it was
-		`"status":"completed"`, `"status":"confirmed"`, "201, replayed: true\n", `"status":"confirmed"`, `"status":"cancelled"`, // bought once
+		`"status":"completed"`, `"status":"confirmed"`, "201, replayed: true\n", `"status":"confirmed"`, `"reason":"payment_declined"`, // bought once
 		`"status":"requires_action"`, "event: checkout\n", `"status":"completed"`, // at the bank, followed live
 		`"type":"cart.created"`, `"type":"payment.action_required"`, `"type":"webhook.received"`, `"type":"payment.captured"`, `"type":"saga.ended"`,
 		": 0 found, 0 left\n", "products are on the shelves", " bought", "/shop\n", "/console\n", "Sign in with:  ey",
