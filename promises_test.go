@@ -135,7 +135,7 @@ func (b books) noOversell(says func(string, ...any)) {
 		}
 	}
 	for _, s := range b.stocks {
-		if s.Reserved != held[s.SKU] || s.Reserved > s.OnHand || s.Reserved < 0 {
+		if s.Reserved != held[s.SKU] || s.Reserved > s.OnHand+s.Short || s.Reserved < 0 || s.OnHand < 0 { // a recorded loss is no overselling
 			says("%s: %d of %d are reserved, for orders of %d", s.SKU, s.Reserved, s.OnHand, held[s.SKU])
 		}
 		delete(held, s.SKU)

@@ -71,6 +71,8 @@ var routes = []route{
 	{method: "GET", path: "/v1/payments/{payment}", who: "customer"},
 	{method: "GET", path: "/v1/stock/{sku}", who: "admin"},
 	{method: "PUT", path: "/v1/stock/{sku}", who: "admin", body: `{"on_hand":100}`},
+	{method: "POST", path: "/v1/stock/{sku}/adjustments", who: "admin", key: true, body: `{"delta":5,"reason":"A delivery."}`},
+	{method: "GET", path: "/v1/stock", who: "admin"},
 	{method: "GET", path: "/v1/admin/orders", who: "admin"},
 	{method: "GET", path: "/v1/admin/sales", who: "admin"},
 	{method: "GET", path: "/v1/admin/overview", who: "admin"},

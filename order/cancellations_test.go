@@ -55,7 +55,7 @@ func TestCancelling(t *testing.T) {
 	require.Equal(t, StatusCancelling, s.Status)
 	require.EqualValues(t, 500, s.Refunded)
 
-	_, err := decideFulfil(s, fulfil{OrderID: anOrder})
+	_, err := decideFulfil(s, nil, fulfil{OrderID: anOrder})
 	requireFault(t, err, errCancelling)
 	_, err = decideCancel(s, Cancel{OrderID: anOrder})
 	requireFault(t, err, errOrderConfirmed)
@@ -76,7 +76,7 @@ func TestCancelling(t *testing.T) {
 		_, err = decideEndCancellation(given(before...), anOrder)
 		requireFault(t, err, errNotCancelling)
 	}
-	_, err = decideFulfil(s, fulfil{OrderID: anOrder})
+	_, err = decideFulfil(s, nil, fulfil{OrderID: anOrder})
 	requireFault(t, err, errOrderCancelled)
 }
 

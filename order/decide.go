@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"shopping-cart/platform/fault"
+	"shopping-cart/platform/money"
 )
 
 var (
@@ -21,6 +22,9 @@ var (
 	errOrderRefunded    = fault.New(fault.Conflict, "order_refunded", "All that was paid for this order has been refunded.")
 	errCheckoutRunning  = fault.New(fault.Conflict, "checkout_running", "The checkout of this order has not ended yet. Cancel that, or wait.")
 	errBelowReserved    = fault.New(fault.Conflict, "below_reserved", "More than that is reserved for orders.")
+	errBelowZero        = fault.New(fault.Conflict, "below_zero", "There are fewer units than that on hand.")
+	errAboveMost        = fault.New(fault.Conflict, "above_maximum", "There cannot be more than 9007199254740991 units on hand.")
+	errStockShort       = fault.New(fault.Conflict, "stock_short", "Goods of this order are missing from the stock.")
 )
 
 // decision is what changes together: an order, and the stock that it holds, by SKU.
@@ -181,7 +185,7 @@ type fulfil struct {
 
 // decideFulfil refuses an order without money left for it. The order hears of a refund only once the provider has made it, so
 // the payment's own count is compared too: goods must not leave while a full refund is under way.
-func decideFulfil(o State, cmd fulfil) (decision, error) {
+func decideFulfil(o State, stock map[string]Stock, cmd fulfil) (decision, error) {
 	switch o.Status {
 	case statusNone:
 		return decision{}, errNotFound
@@ -201,6 +205,10 @@ func decideFulfil(o State, cmd fulfil) (decision, error) {
 	case o.Total > 0 && cmd.Refunding >= o.Total:
 		return decision{}, errOrderRefunded.Detailf("All that was paid for this order is being refunded.")
 	}
+	if short := notOnHand(o, stock); len(short) > 0 {
+		return decision{}, errStockShort.Detailf("The stock has too few of %q on hand for this order. "+
+			"Adjust the stock if they were found, or cancel the order.", short[0].SKU).With("lines", short)
+	}
 	d := decision{order: []Event{Fulfilled{}}, stock: map[string]StockEvent{}}
 	for sku, n := range o.tracked() {
 		d.stock[sku] = StockFulfilled{OrderID: cmd.OrderID, Quantity: n}
@@ -208,14 +216,39 @@ func decideFulfil(o State, cmd fulfil) (decision, error) {
 	return d, nil
 }
 
-// decideCount refuses to count away what orders were promised. Counting the same again says nothing new.
+// notOnHand lists the SKUs of an order of which fewer are on hand than it holds, after a loss was recorded.
+func notOnHand(o State, stock map[string]Stock) (short []shortage) {
+	held := o.tracked()
+	for _, sku := range o.trackedSKUs() {
+		if have := stock[sku].OnHand; have < held[sku] {
+			short = append(short, shortage{SKU: sku, Requested: held[sku], Available: have})
+		}
+	}
+	return short
+}
+
+// decideCount refuses to count away what orders were promised: a loss is recorded as an adjustment, which says why. Counting the
+// same again says nothing new.
 func decideCount(s Stock, tracked bool, sku string, onHand int64) ([]StockEvent, error) {
 	switch {
-	case onHand < s.Reserved:
-		return nil, errBelowReserved.Detailf("%d are reserved for orders, so there cannot be only %d.", s.Reserved, onHand).
-			With("reserved", s.Reserved)
 	case tracked && onHand == s.OnHand:
 		return nil, nil
+	case onHand < s.Reserved && onHand < s.OnHand:
+		return nil, errBelowReserved.Detailf("%d are reserved for orders, so there cannot be only %d. Record a loss as an adjustment.", s.Reserved, onHand).
+			With("reserved", s.Reserved)
 	}
 	return []StockEvent{StockCounted{SKU: sku, OnHand: onHand}}, nil
+}
+
+// decideAdjust takes a loss below what is reserved: the goods are gone, whatever was promised. The stock is short then.
+func decideAdjust(s Stock, tracked bool, e StockAdjusted) ([]StockEvent, error) {
+	switch {
+	case !tracked:
+		return nil, errStockUnknown
+	case s.OnHand+e.Delta < 0:
+		return nil, errBelowZero.Detailf("Only %d are on hand, so %d cannot be taken away.", s.OnHand, -e.Delta).With("on_hand", s.OnHand)
+	case e.Delta > money.Max-s.OnHand:
+		return nil, errAboveMost
+	}
+	return []StockEvent{e}, nil
 }

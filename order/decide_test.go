@@ -183,7 +183,7 @@ func TestFulfil(t *testing.T) {
 
 	t.Run("ConfirmedLeavesTheHouse", func(t *testing.T) {
 		t.Parallel()
-		d, err := decideFulfil(given(aPlaced, confirmed), fulfil{OrderID: anOrder})
+		d, err := decideFulfil(given(aPlaced, confirmed), map[string]Stock{"mug": {OnHand: 5, Reserved: 5}}, fulfil{OrderID: anOrder})
 		require.NoError(t, err)
 		require.Equal(t, decision{
 			order: []Event{Fulfilled{}},
@@ -209,7 +209,7 @@ func TestFulfil(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := decideFulfil(c.state, fulfil{OrderID: anOrder, Refunding: c.refunding})
+			_, err := decideFulfil(c.state, map[string]Stock{"mug": {OnHand: 5, Reserved: 5}}, fulfil{OrderID: anOrder, Refunding: c.refunding})
 			if c.want == nil {
 				require.NoError(t, err)
 				return

@@ -128,6 +128,12 @@ type StockCounted struct {
 	OnHand int64  `json:"on_hand"`
 }
 
+// StockAdjusted says by how many units the stock grew or shrank, and why: a delivery, a breakage, a find.
+type StockAdjusted struct {
+	Delta  int64  `json:"delta"`
+	Reason string `json:"reason"`
+}
+
 // StockReserved keeps units for a pending order.
 type StockReserved struct {
 	OrderID  uuid.UUID `json:"order_id"`
@@ -150,6 +156,9 @@ type StockFulfilled struct {
 func (StockCounted) Kind() string { return "stock.counted" }
 
 // Kind is the name that the event is stored under.
+func (StockAdjusted) Kind() string { return "stock.adjusted" }
+
+// Kind is the name that the event is stored under.
 func (StockReserved) Kind() string { return "stock.reserved" }
 
 // Kind is the name that the event is stored under.
@@ -159,6 +168,7 @@ func (StockReleased) Kind() string { return "stock.released" }
 func (StockFulfilled) Kind() string { return "stock.fulfilled" }
 
 func (StockCounted) ofStock()   {}
+func (StockAdjusted) ofStock()  {}
 func (StockReserved) ofStock()  {}
 func (StockReleased) ofStock()  {}
 func (StockFulfilled) ofStock() {}
@@ -167,6 +177,8 @@ func decodeStockEvent(kind string, data []byte) (StockEvent, error) {
 	switch kind {
 	case StockCounted{}.Kind():
 		return eventstore.As[StockCounted](data)
+	case StockAdjusted{}.Kind():
+		return eventstore.As[StockAdjusted](data)
 	case StockReserved{}.Kind():
 		return eventstore.As[StockReserved](data)
 	case StockReleased{}.Kind():

@@ -31,6 +31,7 @@ var orderExamples = []Event{
 
 var stockExamples = []StockEvent{
 	StockCounted{SKU: "MUG", OnHand: 40},
+	StockAdjusted{Delta: -3, Reason: "Broken in the store room."},
 	StockReserved{OrderID: exampleID("5"), Quantity: 2},
 	StockReleased{OrderID: exampleID("5"), Quantity: 2},
 	StockFulfilled{OrderID: exampleID("5"), Quantity: 2},

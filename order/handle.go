@@ -73,12 +73,23 @@ func (m *Module) fulfil(ctx context.Context, by sender, o eventstore.Stream[Stat
 	if err != nil {
 		return eventstore.Receipt{}, err
 	}
-	return m.change(ctx, by, o.ID, o.State.trackedSKUs(), func(s State, _ map[string]Stock) (decision, error) {
-		return decideFulfil(s, fulfil{OrderID: o.ID, Refunding: refunding})
+	return m.change(ctx, by, o.ID, o.State.trackedSKUs(), func(s State, stock map[string]Stock) (decision, error) {
+		return decideFulfil(s, stock, fulfil{OrderID: o.ID, Refunding: refunding})
 	})
 }
 
 func (m *Module) count(ctx context.Context, by sender, sku string, onHand int64) (eventstore.Receipt, error) {
+	return m.changeStock(ctx, by, sku, func(s Stock, tracked bool) ([]StockEvent, error) { return decideCount(s, tracked, sku, onHand) })
+}
+
+func (m *Module) adjust(ctx context.Context, by sender, sku string, e StockAdjusted) (eventstore.Receipt, error) {
+	return m.changeStock(ctx, by, sku, func(s Stock, tracked bool) ([]StockEvent, error) { return decideAdjust(s, tracked, e) })
+}
+
+// changeStock decides on the stock of one SKU, without an order.
+func (m *Module) changeStock(
+	ctx context.Context, by sender, sku string, decide func(s Stock, tracked bool) ([]StockEvent, error),
+) (eventstore.Receipt, error) {
 	id := stockID(sku)
 	return m.store.Do(ctx, eventstore.Command{
 		ID: by.id, Fingerprint: by.fingerprint, Meta: by.meta, Streams: []eventstore.Ref{stocks.Ref(id)},
@@ -87,7 +98,7 @@ func (m *Module) count(ctx context.Context, by sender, sku string, onHand int64)
 				return err
 			}
 			s := stocks.Get(tx, id)
-			events, err := decideCount(s.State, s.Exists(), sku, onHand)
+			events, err := decide(s.State, s.Exists())
 			if err != nil {
 				return err
 			}

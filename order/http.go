@@ -180,7 +180,7 @@ func (m *Module) visibleTo(ctx context.Context, caller web.Caller, id uuid.UUID)
 //	@Success		200						{object}	View
 //	@Header			200						{string}	ETag	"its version, quoted"
 //	@Failure	400,401,403,404,412	{object}	web.Problem
-//	@Failure	409	{object}	web.Problem	"not_confirmed, already_fulfilled, order_cancelled, order_cancelling, order_refunded"
+//	@Failure	409	{object}	web.Problem	"not_confirmed, already_fulfilled, order_cancelled, order_cancelling, order_refunded; stock_short with lines"
 //	@Failure		422						{object}	web.Problem
 //	@Router			/v1/orders/{id}/fulfil [post]
 func (m *Module) postFulfil(c echo.Context) error {

@@ -263,11 +263,12 @@ func TestStockOverHTTP(t *testing.T) {
 	t.Run("CountAndRead", func(t *testing.T) {
 		a := s.call("root", "PUT", "/v1/stock/Tee%20gr%C3%BCn", `{"on_hand":3}`)
 		require.Equal(t, http.StatusOK, a.Status)
-		want := map[string]any{"sku": "Tee grün", "on_hand": 3.0, "reserved": 0.0, "available": 3.0}
+		want := map[string]any{"sku": "Tee grün", "on_hand": 3.0, "reserved": 0.0, "available": 3.0, "short": 0.0}
 		require.Equal(t, want, a.Body)
 		require.Equal(t, `"1"`, a.Header.Get("ETag"))
 		s.placed("alice", line("Tee grün", 2))
 		want["reserved"], want["available"] = 2.0, 1.0
+		want["orders"], want["orders_complete"] = []any{}, true
 		require.Equal(t, want, s.call("root", "GET", "/v1/stock/Tee%20gr%C3%BCn", "").Body)
 	})
 

@@ -9,8 +9,9 @@
 //	reserved  └─ Cancel ────────────────────────────────────────────────────────┴─► cancelled    reserved falls
 //	rises
 //
-// The stock of a SKU is a stream of its own with two counters, on_hand and reserved. It changes in the same command as the
-// order, so it is reserved, released and fulfilled once, and reserved is always what the pending, confirmed and
+// The stock of a SKU is a stream of its own with two counters, on_hand and reserved. An adjustment may take more than was free:
+// then so many of those reserved are short, until they are found or an order is cancelled. The stock changes in the same command
+// as the order, so it is reserved, released and fulfilled once, and reserved is always what the pending, confirmed and
 // cancelling orders hold. A SKU that nobody counted is not tracked; each line remembers whether its stock was, so that counting
 // a SKU later moves nothing for the orders before.
 //
@@ -110,6 +111,8 @@ func (m *Module) Routes(s *web.Server) {
 	admin.GET("/v1/admin/sales", m.showSales, web.Query("from", "to"))
 	admin.PUT("/v1/stock/:sku", m.putStock)
 	admin.GET("/v1/stock/:sku", m.showStock)
+	admin.GET("/v1/stock", m.listStock)
+	admin.POST("/v1/stock/:sku/adjustments", m.postAdjustment)
 }
 
 // Run does the work of the store in the background, the readers of its log included, until ctx is done.

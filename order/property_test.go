@@ -113,7 +113,8 @@ func (w *world) check(t require.TestingT) {
 		stock := s.load(t)
 		require.Equal(t, held[sku], stock.Reserved, "reserved of %s", sku)
 		require.GreaterOrEqual(t, stock.Reserved, int64(0))
-		require.GreaterOrEqual(t, stock.OnHand, stock.Reserved)
+		require.GreaterOrEqual(t, stock.OnHand, int64(0))
+		require.Equal(t, stock.missing(), stock.Short, "only a recorded loss leaves less than is reserved")
 		require.Equal(t, w.onHand[sku], stock.OnHand, "on hand of %s", sku)
 	}
 	for sku := range held {
@@ -169,7 +170,7 @@ func TestAnySequence(t *testing.T) {
 			},
 			"fulfil": func(t *rapid.T) {
 				id := anyOrder(t)
-				d, err := decideFulfil(w.orders[id].load(t), fulfil{OrderID: id})
+				d, err := decideFulfil(w.orders[id].load(t), w.stocks(t), fulfil{OrderID: id})
 				w.settle(t, id, d, err)
 				if err == nil {
 					for sku, n := range w.orders[id].load(t).tracked() {
@@ -177,7 +178,8 @@ func TestAnySequence(t *testing.T) {
 					}
 				}
 			},
-			"count": func(t *rapid.T) { w.count(t) },
+			"count":  func(t *rapid.T) { w.count(t) },
+			"adjust": func(t *rapid.T) { w.adjust(t) },
 		})
 	}))
 }
@@ -198,6 +200,24 @@ func (w *world) count(t *rapid.T) {
 		s.append(t, e, evolveStock)
 	}
 	w.stock[sku], w.onHand[sku] = s, onHand
+}
+
+func (w *world) adjust(t *rapid.T) {
+	sku := rapid.SampledFrom(someSKUs).Draw(t, "sku")
+	s, tracked := w.stock[sku]
+	if !tracked {
+		s = &stored[Stock, StockEvent]{}
+	}
+	events, err := decideAdjust(s.load(t), tracked, StockAdjusted{Delta: rapid.Int64Range(-12, 12).Draw(t, "delta")})
+	if err != nil {
+		_, is := fault.As(err)
+		require.True(t, is)
+		return
+	}
+	for _, e := range events {
+		s.append(t, e, evolveStock)
+		w.onHand[sku] += e.(StockAdjusted).Delta // a panic fails the test
+	}
 }
 
 func TestRepeatedCommandsAddNothing(t *testing.T) {

@@ -51,6 +51,7 @@ type Holding struct {
 	Tracked  bool // false: orders hold what has no stock
 	OnHand   int64
 	Reserved int64
+	Short    int64 // of those reserved: missing after a recorded loss
 	Held     int64 // by the tracked lines of orders that are neither fulfilled nor cancelled
 }
 
@@ -69,7 +70,7 @@ func (m *Module) Holdings(ctx context.Context, each func(Holding)) error {
 		}
 		err = stocks.EachAt(ctx, at, func(s eventstore.Stream[Stock]) {
 			st := s.State
-			each(Holding{StockID: s.ID, SKU: st.SKU, Tracked: true, OnHand: st.OnHand, Reserved: st.Reserved, Held: held[st.SKU]})
+			each(Holding{StockID: s.ID, SKU: st.SKU, Tracked: true, OnHand: st.OnHand, Reserved: st.Reserved, Short: st.Short, Held: held[st.SKU]})
 			delete(held, st.SKU)
 		})
 		if err != nil {

@@ -113,20 +113,28 @@ var orders = &eventstore.Aggregate[State, Event]{
 	},
 }
 
-// Stock is what there is of one SKU. 0 ≤ Reserved ≤ OnHand.
+// Stock is what there is of one SKU. 0 ≤ OnHand, and 0 ≤ Reserved ≤ OnHand + Short.
 type Stock struct {
 	SKU      string `json:"sku"`
-	OnHand   int64  `json:"on_hand"`  // in the house, those reserved included
-	Reserved int64  `json:"reserved"` // kept for pending, confirmed and cancelling orders
+	OnHand   int64  `json:"on_hand"`         // in the house, those reserved included
+	Reserved int64  `json:"reserved"`        // kept for pending, confirmed and cancelling orders
+	Short    int64  `json:"short,omitempty"` // of those reserved: units that an adjustment took away, so that they are missing
 }
 
 // Available is what can still be sold.
-func (s Stock) Available() int64 { return s.OnHand - s.Reserved }
+func (s Stock) Available() int64 { return max(0, s.OnHand-s.Reserved) }
+
+// missing is how many units are reserved beyond those on hand.
+func (s Stock) missing() int64 { return max(0, s.Reserved-s.OnHand) }
 
 func evolveStock(s Stock, event StockEvent) Stock {
 	switch e := event.(type) {
 	case StockCounted:
 		s.SKU, s.OnHand = e.SKU, e.OnHand
+	case StockAdjusted:
+		missing := s.missing()
+		s.OnHand += e.Delta
+		s.Short += max(0, s.missing()-missing)
 	case StockReserved:
 		s.Reserved += e.Quantity
 	case StockReleased:
@@ -135,12 +143,18 @@ func evolveStock(s Stock, event StockEvent) Stock {
 		s.Reserved -= e.Quantity
 		s.OnHand -= e.Quantity
 	}
+	s.Short = min(s.Short, s.missing()) // only an adjustment makes it grow
 	return s
 }
 
 var stocks = &eventstore.Aggregate[Stock, StockEvent]{
-	Kind: "stock", Fold: 1, Decode: decodeStockEvent, Evolve: evolveStock,
-	Index: func(Stock, time.Time) eventstore.Index { return eventstore.Index{} }, // found by its derived id alone
+	Kind: "stock", Fold: 2, Decode: decodeStockEvent, Evolve: evolveStock,
+	Index: func(s Stock, touched time.Time) eventstore.Index {
+		if s.Short == 0 {
+			return eventstore.Index{}
+		}
+		return eventstore.Index{WakeAt: touched} // a person must look: so the index of timers finds the few that are short
+	},
 }
 
 // stockSpace never changes: the stock of a SKU is found by the id derived in it.

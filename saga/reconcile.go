@@ -336,7 +336,7 @@ func stockPromises(h order.Holding) (check, detail, remedy string) {
 	switch {
 	case h.Reserved != h.Held:
 		return "reserved_without_order", fmt.Sprintf("%d of %q are reserved, and orders hold %d.", h.Reserved, h.SKU, h.Held), correct
-	case h.Tracked && (h.Reserved > h.OnHand || h.Reserved < 0):
+	case h.Tracked && (h.Reserved > h.OnHand+h.Short || h.Reserved < 0 || h.OnHand < 0): // a recorded loss is no overselling
 		return "oversold", fmt.Sprintf("%d of %q are reserved, and there are %d.", h.Reserved, h.SKU, h.OnHand), correct
 	}
 	return "", "", ""

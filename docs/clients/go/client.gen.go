@@ -1132,10 +1132,30 @@ type OrderAdjustment struct {
 	Label string `json:"label"`
 }
 
+// OrderAdjustmentRequest defines model for OrderAdjustmentRequest.
+type OrderAdjustmentRequest struct {
+	// Delta Example: -2
+	Delta int64 `json:"delta"`
+
+	// Reason Example: Broken in the store room.
+	Reason string `json:"reason"`
+}
+
 // OrderCancelRequest defines model for OrderCancelRequest.
 type OrderCancelRequest struct {
 	// Reason Example: Ordered twice.
 	Reason string `json:"reason"`
+}
+
+// OrderHolder defines model for OrderHolder.
+type OrderHolder struct {
+	Id openapi_types.UUID `json:"id"`
+
+	// Number Example: 1000002
+	Number string `json:"number"`
+
+	// Quantity Example: 2
+	Quantity int64 `json:"quantity"`
 }
 
 // OrderItem defines model for OrderItem.
@@ -1176,6 +1196,32 @@ type OrderRefundStatus string
 
 // OrderStatus defines model for OrderStatus.
 type OrderStatus string
+
+// OrderStockDetail defines model for OrderStockDetail.
+type OrderStockDetail struct {
+	// Available Example: 37
+	Available int64 `json:"available"`
+
+	// OnHand Example: 40
+	OnHand int64 `json:"on_hand"`
+
+	// Orders while it is short: the orders that hold the SKU, newest first
+	Orders []OrderHolder `json:"orders"`
+
+	// OrdersComplete false: more orders hold it than are listed
+	OrdersComplete bool `json:"orders_complete"`
+
+	// Reserved Example: 3
+	Reserved int64 `json:"reserved"`
+
+	// Short units that are reserved and missing, after a recorded loss
+	//
+	// Example: 0
+	Short int64 `json:"short"`
+
+	// Sku Example: MUG-RED
+	Sku string `json:"sku"`
+}
 
 // Overview defines model for Overview.
 type Overview struct {
@@ -1647,8 +1693,19 @@ type Stock struct {
 	// Reserved Example: 3
 	Reserved int64 `json:"reserved"`
 
+	// Short units that are reserved and missing, after a recorded loss
+	//
+	// Example: 0
+	Short int64 `json:"short"`
+
 	// Sku Example: MUG-RED
 	Sku string `json:"sku"`
+}
+
+// StockPage defines model for StockPage.
+type StockPage struct {
+	Data       []Stock `json:"data"`
+	NextCursor *string `json:"next_cursor"`
 }
 
 // StockRequest defines model for StockRequest.
@@ -2300,10 +2357,31 @@ type PutProductParams struct {
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
+// ListStockParams defines parameters for ListStock.
+type ListStockParams struct {
+	// Short only stock that is short
+	Short *bool `form:"short,omitempty" json:"short,omitempty"`
+
+	// Limit At most this many.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the list goes on: next_cursor of the page before.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // PutStockParams defines parameters for PutStock.
 type PutStockParams struct {
+	// IfMatch The version that this is meant for, quoted as ETag gave it, such as "7". Another version now: 412.
+	IfMatch *string `json:"If-Match,omitempty"`
+
 	// IdempotencyKey 1 to 255 visible ASCII characters, new for everything that is to be done. The same key with the same request is done once: a retry gets the first answer again, marked Idempotent-Replayed.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// AdjustStockParams defines parameters for AdjustStock.
+type AdjustStockParams struct {
+	// IdempotencyKey 1 to 255 visible ASCII characters, new for everything that is to be done. The same key with the same request is done once: a retry gets the first answer again, marked Idempotent-Replayed.
+	IdempotencyKey string `json:"Idempotency-Key"`
 
 	// IfMatch The version that this is meant for, quoted as ETag gave it, such as "7". Another version now: 412.
 	IfMatch *string `json:"If-Match,omitempty"`
@@ -2353,6 +2431,9 @@ type PutProductJSONRequestBody = ProductRequest
 
 // PutStockJSONRequestBody defines body for PutStock for application/json ContentType.
 type PutStockJSONRequestBody = StockRequest
+
+// AdjustStockJSONRequestBody defines body for AdjustStock for application/json ContentType.
+type AdjustStockJSONRequestBody = OrderAdjustmentRequest
 
 // Getter for additional properties for Problem. Returns the specified
 // element and whether it was found
@@ -3120,16 +3201,23 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/sessions (the `OpenSession` operationId).
 	OpenSession(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListStock List the stock of all SKUs, newest first
+	//
+	// The SKU that was tracked last comes first. For operators: scope `admin`.
+	//
+	// Corresponds with GET /v1/stock (the `ListStock` operationId).
+	ListStock(ctx context.Context, params *ListStockParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetStock Read the stock of a SKU
 	//
-	// For operators: scope `admin`.
+	// While the stock is short, `orders` lists the orders that hold it: at most 100, newest first. For operators: scope `admin`.
 	//
 	// Corresponds with GET /v1/stock/{sku} (the `GetStock` operationId).
 	GetStock(ctx context.Context, sku string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PutStockWithBody Count a SKU
 	//
-	// From the first count on its stock is tracked. For operators: scope `admin`.
+	// From the first count on its stock is tracked. A count overwrites what others wrote: name the version in `If-Match`, or send an adjustment. A loss below what is reserved is an adjustment. For operators: scope `admin`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3138,12 +3226,30 @@ type ClientInterface interface {
 
 	// PutStock Count a SKU
 	//
-	// From the first count on its stock is tracked. For operators: scope `admin`.
+	// From the first count on its stock is tracked. A count overwrites what others wrote: name the version in `If-Match`, or send an adjustment. A loss below what is reserved is an adjustment. For operators: scope `admin`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /v1/stock/{sku} (the `PutStock` operationId).
 	PutStock(ctx context.Context, sku string, params *PutStockParams, body PutStockJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AdjustStockWithBody Adjust the stock of a SKU
+	//
+	// Adds `delta` to what is on hand, so that two systems do not overwrite each other. A loss may take more than is free: the missing units are `short`, nothing more is sold, and an order whose goods are missing is not fulfilled. For operators: scope `admin`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/stock/{sku}/adjustments (the `AdjustStock` operationId).
+	AdjustStockWithBody(ctx context.Context, sku string, params *AdjustStockParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AdjustStock Adjust the stock of a SKU
+	//
+	// Adds `delta` to what is on hand, so that two systems do not overwrite each other. A loss may take more than is free: the missing units are `short`, nothing more is sold, and an order whose goods are missing is not fulfilled. For operators: scope `admin`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/stock/{sku}/adjustments (the `AdjustStock` operationId).
+	AdjustStock(ctx context.Context, sku string, params *AdjustStockParams, body AdjustStockJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReceiveWebhook Receive a provider's webhook
 	//
@@ -4399,9 +4505,26 @@ func (c *Client) OpenSession(ctx context.Context, reqEditors ...RequestEditorFn)
 	return c.Client.Do(req)
 }
 
+// ListStock List the stock of all SKUs, newest first
+//
+// The SKU that was tracked last comes first. For operators: scope `admin`.
+//
+// Corresponds with GET /v1/stock (the `ListStock` operationId).
+func (c *Client) ListStock(ctx context.Context, params *ListStockParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListStockRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetStock Read the stock of a SKU
 //
-// For operators: scope `admin`.
+// While the stock is short, `orders` lists the orders that hold it: at most 100, newest first. For operators: scope `admin`.
 //
 // Corresponds with GET /v1/stock/{sku} (the `GetStock` operationId).
 func (c *Client) GetStock(ctx context.Context, sku string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4418,7 +4541,7 @@ func (c *Client) GetStock(ctx context.Context, sku string, reqEditors ...Request
 
 // PutStockWithBody Count a SKU
 //
-// From the first count on its stock is tracked. For operators: scope `admin`.
+// From the first count on its stock is tracked. A count overwrites what others wrote: name the version in `If-Match`, or send an adjustment. A loss below what is reserved is an adjustment. For operators: scope `admin`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4437,13 +4560,51 @@ func (c *Client) PutStockWithBody(ctx context.Context, sku string, params *PutSt
 
 // PutStock Count a SKU
 //
-// From the first count on its stock is tracked. For operators: scope `admin`.
+// From the first count on its stock is tracked. A count overwrites what others wrote: name the version in `If-Match`, or send an adjustment. A loss below what is reserved is an adjustment. For operators: scope `admin`.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/stock/{sku} (the `PutStock` operationId).
 func (c *Client) PutStock(ctx context.Context, sku string, params *PutStockParams, body PutStockJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPutStockRequest(c.Server, sku, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AdjustStockWithBody Adjust the stock of a SKU
+//
+// Adds `delta` to what is on hand, so that two systems do not overwrite each other. A loss may take more than is free: the missing units are `short`, nothing more is sold, and an order whose goods are missing is not fulfilled. For operators: scope `admin`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/stock/{sku}/adjustments (the `AdjustStock` operationId).
+func (c *Client) AdjustStockWithBody(ctx context.Context, sku string, params *AdjustStockParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAdjustStockRequestWithBody(c.Server, sku, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AdjustStock Adjust the stock of a SKU
+//
+// Adds `delta` to what is on hand, so that two systems do not overwrite each other. A loss may take more than is free: the missing units are `short`, nothing more is sold, and an order whose goods are missing is not fulfilled. For operators: scope `admin`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/stock/{sku}/adjustments (the `AdjustStock` operationId).
+func (c *Client) AdjustStock(ctx context.Context, sku string, params *AdjustStockParams, body AdjustStockJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAdjustStockRequest(c.Server, sku, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8167,6 +8328,84 @@ func NewOpenSessionRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListStockRequest constructs an http.Request for the ListStock method
+func NewListStockRequest(server string, params *ListStockParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/stock")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Short != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "short", *params.Short, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetStockRequest constructs an http.Request for the GetStock method
 func NewGetStockRequest(server string, sku string) (*http.Request, error) {
 	var err error
@@ -8247,16 +8486,87 @@ func NewPutStockRequestWithBody(server string, sku string, params *PutStockParam
 
 	if params != nil {
 
-		if params.IdempotencyKey != nil {
+		if params.IfMatch != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("Idempotency-Key", headerParam0)
+			req.Header.Set("If-Match", headerParam0)
 		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAdjustStockRequest calls the generic AdjustStock builder with application/json body
+func NewAdjustStockRequest(server string, sku string, params *AdjustStockParams, body AdjustStockJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAdjustStockRequestWithBody(server, sku, params, "application/json", bodyReader)
+}
+
+// NewAdjustStockRequestWithBody constructs an http.Request for the AdjustStock method, with any body, and a specified content type
+func NewAdjustStockRequestWithBody(server string, sku string, params *AdjustStockParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sku", sku, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/stock/%s/adjustments", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
 
 		if params.IfMatch != nil {
 			var headerParam1 string
@@ -8982,9 +9292,18 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/sessions (the `OpenSession` operationId).
 	OpenSessionWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*OpenSessionResponse, error)
 
+	// ListStockWithResponse List the stock of all SKUs, newest first
+	//
+	// The SKU that was tracked last comes first. For operators: scope `admin`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/stock (the `ListStock` operationId).
+	ListStockWithResponse(ctx context.Context, params *ListStockParams, reqEditors ...RequestEditorFn) (*ListStockResponse, error)
+
 	// GetStockWithResponse Read the stock of a SKU
 	//
-	// For operators: scope `admin`.
+	// While the stock is short, `orders` lists the orders that hold it: at most 100, newest first. For operators: scope `admin`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8993,7 +9312,7 @@ type ClientWithResponsesInterface interface {
 
 	// PutStockWithBodyWithResponse Count a SKU
 	//
-	// From the first count on its stock is tracked. For operators: scope `admin`.
+	// From the first count on its stock is tracked. A count overwrites what others wrote: name the version in `If-Match`, or send an adjustment. A loss below what is reserved is an adjustment. For operators: scope `admin`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9002,12 +9321,30 @@ type ClientWithResponsesInterface interface {
 
 	// PutStockWithResponse Count a SKU
 	//
-	// From the first count on its stock is tracked. For operators: scope `admin`.
+	// From the first count on its stock is tracked. A count overwrites what others wrote: name the version in `If-Match`, or send an adjustment. A loss below what is reserved is an adjustment. For operators: scope `admin`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /v1/stock/{sku} (the `PutStock` operationId).
 	PutStockWithResponse(ctx context.Context, sku string, params *PutStockParams, body PutStockJSONRequestBody, reqEditors ...RequestEditorFn) (*PutStockResponse, error)
+
+	// AdjustStockWithBodyWithResponse Adjust the stock of a SKU
+	//
+	// Adds `delta` to what is on hand, so that two systems do not overwrite each other. A loss may take more than is free: the missing units are `short`, nothing more is sold, and an order whose goods are missing is not fulfilled. For operators: scope `admin`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/stock/{sku}/adjustments (the `AdjustStock` operationId).
+	AdjustStockWithBodyWithResponse(ctx context.Context, sku string, params *AdjustStockParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AdjustStockResponse, error)
+
+	// AdjustStockWithResponse Adjust the stock of a SKU
+	//
+	// Adds `delta` to what is on hand, so that two systems do not overwrite each other. A loss may take more than is free: the missing units are `short`, nothing more is sold, and an order whose goods are missing is not fulfilled. For operators: scope `admin`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/stock/{sku}/adjustments (the `AdjustStock` operationId).
+	AdjustStockWithResponse(ctx context.Context, sku string, params *AdjustStockParams, body AdjustStockJSONRequestBody, reqEditors ...RequestEditorFn) (*AdjustStockResponse, error)
 
 	// ReceiveWebhookWithResponse Receive a provider's webhook
 	//
@@ -14360,6 +14697,82 @@ func (r OpenSessionResponse) ContentType() string {
 	return ""
 }
 
+// ListStockResponse401Headers the declared response headers of an HTTP 401 response for ListStock
+type ListStockResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+type ListStockResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *StockPage
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Problem
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Problem
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListStockResponse401Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListStockResponse) GetJSON200() *StockPage {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListStockResponse) GetApplicationproblemJSON401() *Problem {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListStockResponse) GetApplicationproblemJSON403() *Problem {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListStockResponse) GetApplicationproblemJSON422() *Problem {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListStockResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListStockResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListStockResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListStockResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListStockResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetStockResponse200Headers the declared response headers of an HTTP 200 response for GetStock
 type GetStockResponse200Headers struct {
 	ETag *string
@@ -14374,7 +14787,7 @@ type GetStockResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *Stock
+	JSON200 *OrderStockDetail
 	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationproblemJSON401 *Problem
 	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -14392,7 +14805,7 @@ type GetStockResponse struct {
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r GetStockResponse) GetJSON200() *Stock {
+func (r GetStockResponse) GetJSON200() *OrderStockDetail {
 	return r.JSON200
 }
 
@@ -14577,6 +14990,139 @@ func (r PutStockResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PutStockResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AdjustStockResponse200Headers the declared response headers of an HTTP 200 response for AdjustStock
+type AdjustStockResponse200Headers struct {
+	ETag               *string
+	IdempotentReplayed *string
+}
+
+// AdjustStockResponse401Headers the declared response headers of an HTTP 401 response for AdjustStock
+type AdjustStockResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AdjustStockResponse412Headers the declared response headers of an HTTP 412 response for AdjustStock
+type AdjustStockResponse412Headers struct {
+	ETag *string
+}
+
+type AdjustStockResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Stock
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *Problem
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Problem
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Problem
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *Problem
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Problem
+	// ApplicationproblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationproblemJSON412 *Problem
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *Problem
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *Problem
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *AdjustStockResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AdjustStockResponse401Headers
+	// Headers412 the parsed response headers for an HTTP 412 response
+	Headers412 *AdjustStockResponse412Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AdjustStockResponse) GetJSON200() *Stock {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AdjustStockResponse) GetApplicationproblemJSON400() *Problem {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AdjustStockResponse) GetApplicationproblemJSON401() *Problem {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AdjustStockResponse) GetApplicationproblemJSON403() *Problem {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AdjustStockResponse) GetApplicationproblemJSON404() *Problem {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r AdjustStockResponse) GetApplicationproblemJSON409() *Problem {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r AdjustStockResponse) GetApplicationproblemJSON412() *Problem {
+	return r.ApplicationproblemJSON412
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AdjustStockResponse) GetApplicationproblemJSON413() *Problem {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AdjustStockResponse) GetApplicationproblemJSON415() *Problem {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AdjustStockResponse) GetApplicationproblemJSON422() *Problem {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AdjustStockResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AdjustStockResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AdjustStockResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AdjustStockResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AdjustStockResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -15702,9 +16248,24 @@ func (c *ClientWithResponses) OpenSessionWithResponse(ctx context.Context, reqEd
 	return ParseOpenSessionResponse(rsp)
 }
 
+// ListStockWithResponse List the stock of all SKUs, newest first
+//
+// The SKU that was tracked last comes first. For operators: scope `admin`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/stock (the `ListStock` operationId).
+func (c *ClientWithResponses) ListStockWithResponse(ctx context.Context, params *ListStockParams, reqEditors ...RequestEditorFn) (*ListStockResponse, error) {
+	rsp, err := c.ListStock(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListStockResponse(rsp)
+}
+
 // GetStockWithResponse Read the stock of a SKU
 //
-// For operators: scope `admin`.
+// While the stock is short, `orders` lists the orders that hold it: at most 100, newest first. For operators: scope `admin`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -15719,7 +16280,7 @@ func (c *ClientWithResponses) GetStockWithResponse(ctx context.Context, sku stri
 
 // PutStockWithBodyWithResponse Count a SKU
 //
-// From the first count on its stock is tracked. For operators: scope `admin`.
+// From the first count on its stock is tracked. A count overwrites what others wrote: name the version in `If-Match`, or send an adjustment. A loss below what is reserved is an adjustment. For operators: scope `admin`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15734,7 +16295,7 @@ func (c *ClientWithResponses) PutStockWithBodyWithResponse(ctx context.Context, 
 
 // PutStockWithResponse Count a SKU
 //
-// From the first count on its stock is tracked. For operators: scope `admin`.
+// From the first count on its stock is tracked. A count overwrites what others wrote: name the version in `If-Match`, or send an adjustment. A loss below what is reserved is an adjustment. For operators: scope `admin`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15745,6 +16306,36 @@ func (c *ClientWithResponses) PutStockWithResponse(ctx context.Context, sku stri
 		return nil, err
 	}
 	return ParsePutStockResponse(rsp)
+}
+
+// AdjustStockWithBodyWithResponse Adjust the stock of a SKU
+//
+// Adds `delta` to what is on hand, so that two systems do not overwrite each other. A loss may take more than is free: the missing units are `short`, nothing more is sold, and an order whose goods are missing is not fulfilled. For operators: scope `admin`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/stock/{sku}/adjustments (the `AdjustStock` operationId).
+func (c *ClientWithResponses) AdjustStockWithBodyWithResponse(ctx context.Context, sku string, params *AdjustStockParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AdjustStockResponse, error) {
+	rsp, err := c.AdjustStockWithBody(ctx, sku, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAdjustStockResponse(rsp)
+}
+
+// AdjustStockWithResponse Adjust the stock of a SKU
+//
+// Adds `delta` to what is on hand, so that two systems do not overwrite each other. A loss may take more than is free: the missing units are `short`, nothing more is sold, and an order whose goods are missing is not fulfilled. For operators: scope `admin`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/stock/{sku}/adjustments (the `AdjustStock` operationId).
+func (c *ClientWithResponses) AdjustStockWithResponse(ctx context.Context, sku string, params *AdjustStockParams, body AdjustStockJSONRequestBody, reqEditors ...RequestEditorFn) (*AdjustStockResponse, error) {
+	rsp, err := c.AdjustStock(ctx, sku, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAdjustStockResponse(rsp)
 }
 
 // ReceiveWebhookWithResponse Receive a provider's webhook
@@ -20848,6 +21439,73 @@ func ParseOpenSessionResponse(rsp *http.Response) (*OpenSessionResponse, error) 
 	return response, nil
 }
 
+// ParseListStockResponse parses an HTTP response from a ListStockWithResponse call
+func ParseListStockResponse(rsp *http.Response) (*ListStockResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListStockResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest StockPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListStockResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetStockResponse parses an HTTP response from a GetStockWithResponse call
 func ParseGetStockResponse(rsp *http.Response) (*GetStockResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -20863,7 +21521,7 @@ func ParseGetStockResponse(rsp *http.Response) (*GetStockResponse, error) {
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest Stock
+		var dest OrderStockDetail
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -21055,6 +21713,142 @@ func ParsePutStockResponse(rsp *http.Response) (*PutStockResponse, error) {
 		response.Headers401 = &headers
 	case rsp.StatusCode == 412:
 		var headers PutStockResponse412Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers412 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAdjustStockResponse parses an HTTP response from a AdjustStockWithResponse call
+func ParseAdjustStockResponse(rsp *http.Response) (*AdjustStockResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AdjustStockResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Stock
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers AdjustStockResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers AdjustStockResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 412:
+		var headers AdjustStockResponse412Headers
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {

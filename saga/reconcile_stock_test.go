@@ -1,0 +1,30 @@
+package saga
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/order"
+)
+
+func TestStockPromises(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		holding order.Holding
+		check   string
+	}{
+		"Kept":                         {order.Holding{Tracked: true, OnHand: 5, Reserved: 5, Held: 5}, ""},
+		"ARecordedLossIsNoOverselling": {order.Holding{Tracked: true, OnHand: 2, Reserved: 5, Held: 5, Short: 3}, ""},
+		"LessThanIsReserved":           {order.Holding{Tracked: true, OnHand: 2, Reserved: 5, Held: 5}, "oversold"},
+		"LessThanTheLossExplains":      {order.Holding{Tracked: true, OnHand: 2, Reserved: 5, Held: 5, Short: 2}, "oversold"},
+		"BelowZero":                    {order.Holding{Tracked: true, OnHand: -1, Reserved: 0, Held: 0}, "oversold"},
+		"ReservedForNobody":            {order.Holding{Tracked: true, OnHand: 5, Reserved: 5, Held: 4}, "reserved_without_order"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			check, _, _ := stockPromises(c.holding)
+			require.Equal(t, c.check, check)
+		})
+	}
+}
