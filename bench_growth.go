@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"shopping-cart/platform/bench"
+	"shopping-cart/platform/database"
 )
 
 const (
@@ -57,7 +58,11 @@ func (g *growth) open(ctx context.Context, server *bench.Server) error {
 
 // grow fills the store with so many events: a whole check-out, copied again and again. It gives some of the carts.
 func (s *benchShop) grow(ctx context.Context, events int64) ([]uuid.UUID, error) {
-	pool, err := pgxpool.New(ctx, s.url)
+	config, err := database.Parse(s.url)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"shopping-cart/cart"
@@ -23,6 +22,7 @@ import (
 	"shopping-cart/platform/auth"
 	"shopping-cart/platform/bench"
 	"shopping-cart/platform/config"
+	"shopping-cart/platform/database"
 	"shopping-cart/platform/telemetry"
 	"shopping-cart/platform/web"
 	"shopping-cart/saga"
@@ -152,7 +152,7 @@ func (s *benchShop) copies(ctx context.Context, n int, spread bool) ([]uuid.UUID
 			skus[i] = s.skus[i%len(s.skus)]
 		}
 	}
-	conn, err := pgx.Connect(ctx, s.url)
+	conn, err := database.Connect(ctx, s.url)
 	if err != nil {
 		return nil, err
 	}

@@ -128,7 +128,7 @@ func databases(ctx context.Context, settings config.Config, log *slog.Logger, fa
 	g, migrating := errgroup.WithContext(ctx)
 	for _, schema := range migrations.Schemas {
 		g.Go(func() error {
-			if err := database.Migrate(migrating, urls[schema], schema); err != nil {
+			if err := migrateSchema(migrating, log, urls[schema], schema); err != nil {
 				return fmt.Errorf("%s: %w", settings.DatabaseSetting(schema), err)
 			}
 			return nil
@@ -139,6 +139,14 @@ func databases(ctx context.Context, settings config.Config, log *slog.Logger, fa
 		return nil, nil, err
 	}
 	return urls, stop, nil
+}
+
+// migrationTimeout bounds the migration of a schema at the start, with the wait for others that migrate it.
+const migrationTimeout = time.Hour
+
+func migrateSchema(ctx context.Context, log *slog.Logger, url, schema string) error {
+	what := fmt.Sprintf("the migrations of schema %s, which wait for other processes that migrate or use its tables", schema)
+	return database.Await(ctx, log, what, migrationTimeout, func(ctx context.Context) error { return database.Migrate(ctx, url, schema) })
 }
 
 // program is everything that runs.

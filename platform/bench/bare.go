@@ -10,6 +10,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/labstack/echo/v4"
+
+	"shopping-cart/platform/database"
 )
 
 // Bare is the least that an HTTP server can do to answer with a row: Echo without any middleware, and one SELECT by
@@ -22,7 +24,7 @@ type Bare struct {
 
 // StartBare serves GET /{id} with the JSON that sql finds for $1, on connections of its own.
 func StartBare(ctx context.Context, url, sql string, connections int32) (*Bare, error) {
-	config, err := pgxpool.ParseConfig(url)
+	config, err := database.Parse(url)
 	if err != nil {
 		return nil, err
 	}

@@ -11,11 +11,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+
+	"shopping-cart/platform/database"
 )
 
 // The scripts: what they write are the rows of this program, as sql/setup.sql has prepared them.
@@ -41,7 +43,7 @@ func Fill(ctx context.Context, url, file string) error {
 	if err != nil {
 		return err
 	}
-	conn, err := pgx.Connect(ctx, url)
+	conn, err := database.Connect(ctx, url)
 	if err != nil {
 		return err
 	}
@@ -90,14 +92,16 @@ func (p Pgbench) Run(ctx context.Context, callers int, d time.Duration) (Sample,
 	if err := os.WriteFile(filepath.Join(dir, p.Script), script, 0o600); err != nil {
 		return Sample{}, err
 	}
-	target, err := pgx.ParseConfig(p.URL)
+	parsed, err := database.Parse(p.URL)
 	if err != nil {
 		return Sample{}, err
 	}
+	target := parsed.ConnConfig
 	cmd := exec.CommandContext(ctx, binary, append(howLong(callers, d), "-n", "-M", "prepared", "-c", strconv.Itoa(callers),
 		"-j", strconv.Itoa(min(2, callers)), "-f", p.Script, "--log", fmt.Sprintf("--sampling-rate=%g", p.Sampling),
 		"-h", target.Host, "-p", strconv.Itoa(int(target.Port)), "-U", target.User, target.Database)...)
 	cmd.Dir = dir
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "PG") })
 	output, err := cmd.CombinedOutput()
 	if err != nil || failed.Match(output) {
 		return Sample{}, fmt.Errorf("pgbench: %v: %s", err, output)

@@ -46,7 +46,7 @@ func Start(ctx context.Context, binDir string) (*Server, error) {
 		s.Stop()
 		return nil, err
 	}
-	if s.conn, err = pgx.Connect(ctx, s.embedded.URL("shop")); err != nil {
+	if s.conn, err = database.Connect(ctx, s.embedded.URL("shop")); err != nil {
 		s.Stop()
 		return nil, err
 	}

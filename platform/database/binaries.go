@@ -1,6 +1,7 @@
 package database
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // oldestMajor is the oldest PostgreSQL that we run on.
@@ -66,7 +68,7 @@ func candidates(yield func(dir string) bool) {
 			return
 		}
 	}
-	if out, err := exec.Command("pg_config", "--bindir").Output(); err == nil && !yield(strings.TrimSpace(string(out))) {
+	if out, err := output("pg_config", "--bindir"); err == nil && !yield(strings.TrimSpace(string(out))) {
 		return
 	}
 	for _, pattern := range []string{
@@ -89,6 +91,15 @@ func candidates(yield func(dir string) bool) {
 	}
 }
 
+// questionTimeout bounds a question to a program of an installation, which may lie on a file system that does not answer.
+const questionTimeout = 30 * time.Second
+
+func output(program string, arguments ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), questionTimeout)
+	defer cancel()
+	return exec.CommandContext(ctx, program, arguments...).Output()
+}
+
 // inspect asks the programs in dir for their version, such as "postgres (PostgreSQL) 15.8 (Debian 15.8-1)".
 func inspect(dir string) (binaries, error) {
 	b := binaries{dir: dir}
@@ -97,7 +108,7 @@ func inspect(dir string) (binaries, error) {
 			return b, fmt.Errorf("%s holds no %s that can be run", dir, program)
 		}
 	}
-	out, err := exec.Command(b.path("postgres"), "--version").Output()
+	out, err := output(b.path("postgres"), "--version")
 	if err != nil {
 		return b, fmt.Errorf("ask %s for its version: %w", b.path("postgres"), err)
 	}

@@ -43,7 +43,8 @@ func (e *Embedded) ensureCluster(ctx context.Context) error {
 	if err := e.owner.makeDir(growing); err != nil {
 		return err
 	}
-	if err := e.initdb(ctx, growing); err != nil {
+	w := &wait{log: e.config.Logger, what: "initdb to make a database cluster in " + e.config.Dir, limit: initTimeout}
+	if err := w.run(ctx, func(ctx context.Context) error { return e.initdb(ctx, growing) }); err != nil {
 		_ = os.RemoveAll(growing)
 		return err
 	}
@@ -52,6 +53,9 @@ func (e *Embedded) ensureCluster(ctx context.Context) error {
 	}
 	return syncDir(e.config.Dir)
 }
+
+// initTimeout bounds initdb: it takes seconds, and minutes on a disk that is very slow.
+const initTimeout = 10 * time.Minute
 
 func (e *Embedded) initdb(ctx context.Context, dir string) error {
 	args := []string{"-D", dir, "-U", embeddedUser, "-A", "trust", "-E", "UTF8", "--locale=C", "--data-checksums"}

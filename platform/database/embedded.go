@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 )
@@ -52,6 +52,9 @@ const LockFile = "owner.lock"
 // embeddedUser is the superuser of the cluster. Only who may enter the socket's directory can be it.
 const embeddedUser = "app"
 
+// embeddedPort names the socket.
+const embeddedPort = 5432
+
 // Start brings the server up: it takes the data directory for itself, makes a cluster there when there is none, ends
 // what a killed predecessor left behind, and returns when the database answers. A server that dies later is started
 // again, at the same URL.
@@ -69,9 +72,7 @@ func Start(ctx context.Context, c EmbeddedConfig) (*Embedded, error) {
 
 // URL is where a database of this server is reached.
 func (e *Embedded) URL(database string) string {
-	u := url.URL{Scheme: "postgres", User: url.User(embeddedUser), Path: "/" + database}
-	u.RawQuery = url.Values{"host": {e.socketDir}, "sslmode": {"disable"}}.Encode()
-	return u.String()
+	return embeddedURL{user: embeddedUser, socketDir: e.socketDir, database: database, port: embeddedPort}.String()
 }
 
 // Done is closed when the server has ended for good: it was stopped, or it died faster than it could be started again.
@@ -109,7 +110,7 @@ func (e *Embedded) prepare(ctx context.Context) error {
 		e.config.Logger = slog.Default()
 	}
 	for _, step := range []func(context.Context) error{
-		e.claimDirectory, e.chooseProgram, e.openLog, e.chooseOwner, e.makeSocketDir, e.ensureCluster, e.endLeftovers,
+		e.claimDirectory, e.chooseProgram, e.openLog, e.chooseOwner, e.makeSocketDir, e.ensureCluster, e.awaitLeftovers,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -179,7 +180,7 @@ func (e *Embedded) arguments() []string {
 		"listen_addresses":         "", // never TCP
 		"unix_socket_directories":  e.socketDir,
 		"unix_socket_permissions":  "0700",
-		"port":                     "5432", // names the socket
+		"port":                     strconv.Itoa(embeddedPort),
 		"logging_collector":        "off",
 		"log_checkpoints":          "off",
 		"log_min_messages":         "log", // errors of statements reach the program, which logs them; the file stays small

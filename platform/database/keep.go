@@ -76,10 +76,11 @@ func (e *Embedded) runPostmaster() error {
 	return cmd.Wait()
 }
 
-func (e *Embedded) clearAway() error {
-	ctx, cancel := context.WithTimeout(context.Background(), leftoversTimeout)
-	defer cancel()
-	return e.endLeftovers(ctx)
+func (e *Embedded) clearAway() error { return e.awaitLeftovers(context.Background()) }
+
+func (e *Embedded) awaitLeftovers(ctx context.Context) error {
+	w := &wait{log: e.config.Logger, what: "the processes of an earlier server in " + e.data + " to end", limit: leftoversTimeout}
+	return w.run(ctx, e.endLeftovers)
 }
 
 // wanted says whether a postmaster that ended is to be started again.
@@ -89,16 +90,32 @@ func (e *Embedded) wanted() bool {
 	return e.ready && !e.stopping
 }
 
+// recoveryTimeout bounds the wait for a server that says that it is still starting: after a crash it reads its log first.
+// answerTimeout bounds the wait for one that says nothing of the kind.
+const (
+	recoveryTimeout = 30 * time.Minute
+	answerTimeout   = 2 * time.Minute
+)
+
 // awaitReady tries the database itself until it answers, and makes it when the server has none of that name.
 func (e *Embedded) awaitReady(ctx context.Context) error {
-	for pause := 3 * time.Millisecond; ; pause = min(pause*3/2, 100*time.Millisecond) { // recovery may take long
-		err := ping(ctx, e.URL(e.config.Database))
-		var refused *pgconn.PgError
-		if errors.As(err, &refused) && refused.Code == "3D000" { // invalid_catalog_name
-			err = e.createDatabase(ctx)
-		}
+	w := &wait{log: e.config.Logger, what: "the embedded PostgreSQL to answer", limit: recoveryTimeout}
+	return w.run(ctx, func(ctx context.Context) error { return e.tryUntilReady(ctx, w) })
+}
+
+func (e *Embedded) tryUntilReady(ctx context.Context, w *wait) error {
+	lastSign := time.Now()
+	for pause := 3 * time.Millisecond; ; pause = min(pause*3/2, 100*time.Millisecond) {
+		err := e.tryDatabase(ctx)
 		if err == nil {
 			return nil
+		}
+		w.because(err.Error())
+		if saysItStarts(err) {
+			lastSign = time.Now()
+		}
+		if time.Since(lastSign) > answerTimeout {
+			return fmt.Errorf("gave up after %s waiting for the server to answer: %w; its log is %s", answerTimeout, err, e.log.Name())
 		}
 		select {
 		case <-e.done:
@@ -110,8 +127,24 @@ func (e *Embedded) awaitReady(ctx context.Context) error {
 	}
 }
 
+// tryDatabase connects once. It makes the database when the server has none of that name.
+func (e *Embedded) tryDatabase(ctx context.Context) error {
+	err := ping(ctx, e.URL(e.config.Database))
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == "3D000" { // invalid_catalog_name
+		return e.createDatabase(ctx)
+	}
+	return err
+}
+
+// saysItStarts reports whether the server answered that it cannot take connections yet.
+func saysItStarts(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == "57P03" // cannot_connect_now
+}
+
 func (e *Embedded) createDatabase(ctx context.Context) error {
-	conn, err := pgx.Connect(ctx, e.URL("postgres"))
+	conn, err := Connect(ctx, e.URL("postgres"))
 	if err != nil {
 		return err
 	}
@@ -121,7 +154,7 @@ func (e *Embedded) createDatabase(ctx context.Context) error {
 }
 
 func ping(ctx context.Context, url string) error {
-	conn, err := pgx.Connect(ctx, url)
+	conn, err := Connect(ctx, url)
 	if err != nil {
 		return err
 	}

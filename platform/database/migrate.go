@@ -73,17 +73,31 @@ func migrate(ctx context.Context, conn *pgx.Conn, schema string, folders [][2]st
 }
 
 func connectToMigrate(ctx context.Context, url string) (*pgx.Conn, error) {
-	c, err := pgx.ParseConfig(url)
+	parsed, err := Parse(url)
 	if err != nil {
-		return nil, fmt.Errorf("parse the database URL: %w", err)
+		return nil, err
 	}
+	c := parsed.ConnConfig
 	prepare(c, "shopping-cart migrations")
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec
 	conn, err := pgx.ConnectConfig(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
+	if err := refuseEncoding(conn.PgConn().ParameterStatus("server_encoding")); err != nil {
+		return nil, errors.Join(err, conn.Close(ctx))
+	}
 	return conn, nil
+}
+
+// refuseEncoding is an error unless a database keeps its text as UTF-8. Another encoding cannot hold every name, and a dump
+// and restore garbles the text of SQL_ASCII.
+func refuseEncoding(encoding string) error {
+	if encoding == "" || encoding == "UTF8" { // a pooler may not tell it
+		return nil
+	}
+	return fmt.Errorf("the database has the encoding %s and must have UTF8: "+
+		"create another one with: create database shop encoding 'UTF8' template template0", encoding)
 }
 
 // migration is the transaction in which a schema is brought up to date.
@@ -143,12 +157,17 @@ func (m *migration) prepare(ctx context.Context) error {
 	return err
 }
 
+// lookTimeout bounds the look at the table of versions: a server that fell silent must not hold up the start.
+const lookTimeout = 30 * time.Second
+
 // missing are the files of a folder, in order, whose version the table does not list.
 func (m *migration) missing(ctx context.Context, folder, table string) ([]string, error) {
 	files, err := fs.Glob(migrations.FS, folder+"/*.sql")
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
 	var done []int64
 	var exists bool
 	if err := m.tx.QueryRow(ctx, "select to_regclass($1) is not null", table).Scan(&exists); err != nil {

@@ -134,9 +134,9 @@ func (p *Pools) openViews() error {
 }
 
 func (p *Pools) open(ctx context.Context, url string, o Options, of purpose, before *gate) (*pgxpool.Pool, error) {
-	c, err := pgxpool.ParseConfig(url)
+	c, err := Parse(url)
 	if err != nil {
-		return nil, fmt.Errorf("parse the database URL: %w", err)
+		return nil, err
 	}
 	pooler, err := poolerOf(c.ConnConfig, o.Pooler)
 	if err != nil {
