@@ -16,7 +16,6 @@ import (
 	"strings"
 	"time"
 
-
 	"shopping-cart/platform/database"
 )
 
