@@ -3,14 +3,14 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5"
+	"unicode"
 )
 
 // The payment providers.
@@ -86,19 +86,13 @@ func (c Config) checkHTTP(wrong *findings) {
 }
 
 func (c Config) checkDatabases(wrong *findings) {
-	all := append([]database{{setting: "DATABASE_URL", url: &c.DatabaseURL}}, c.databases()...)
+	all := append([]moduleDatabase{{setting: "DATABASE_URL", url: &c.DatabaseURL}}, c.databases()...)
 	for _, d := range all {
 		if *d.url == "" {
 			continue
 		}
-		u, err := url.Parse(*d.url)
-		if err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") {
-			_, err = pgx.ParseConfig(*d.url)
-		} else if err == nil {
-			err = errors.New("not a URL of PostgreSQL")
-		}
-		if err != nil { // its text may hold the password
-			wrong.add(d.setting, "must be a URL such as postgres://user:password@host:5432/shop")
+		if why := wrongURL(*d.url); why != "" {
+			wrong.add(d.setting, "must be a URL such as postgres://user:password@host:5432/shop: "+why)
 		}
 	}
 }
@@ -143,6 +137,17 @@ func (c Config) checkStripe(wrong *findings) {
 func isWebURL(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
+// checkText refuses a line break or another control character in any setting: what was trimmed had them at its ends only.
+func checkText(settings map[string]string) error {
+	var wrong findings
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		if strings.ContainsFunc(settings[name], unicode.IsControl) {
+			wrong.add(name, "must not hold a line break or another control character")
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // findings are the settings that are wrong, each as "NAME sentence".

@@ -11,7 +11,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -21,7 +20,6 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v10"
-	"github.com/joho/godotenv"
 )
 
 // Config holds every setting.
@@ -79,18 +77,19 @@ type Config struct {
 
 // Load reads the settings and checks them. The error names every setting that is wrong.
 func Load() (Config, error) {
-	settings, err := godotenv.Read(".env")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return Config{}, fmt.Errorf("read the file .env: %w", err)
-	}
-	if settings == nil {
-		settings = map[string]string{}
+	settings, err := readEnvFile(".env")
+	if err != nil {
+		return Config{}, err
 	}
 	maps.Copy(settings, env.ToMap(os.Environ())) // the real environment wins
 	return parse(settings)
 }
 
 func parse(settings map[string]string) (Config, error) {
+	settings = trimmed(settings)
+	if err := checkText(settings); err != nil {
+		return Config{}, err
+	}
 	var c Config
 	if err := env.ParseWithOptions(&c, env.Options{Environment: settings}); err != nil {
 		return Config{}, inTermsOfSettings(err)
@@ -102,6 +101,27 @@ func parse(settings map[string]string) (Config, error) {
 		c.PaymentProvider = Simulator
 	}
 	return c, nil
+}
+
+// trimmed are our settings alone, without the spaces and line breaks at their ends: a secret that "echo" or a file brought
+// has one.
+func trimmed(environment map[string]string) map[string]string {
+	settings := map[string]string{}
+	for name := range names() {
+		if value, set := environment[name]; set {
+			settings[name] = strings.TrimSpace(value)
+		}
+	}
+	return settings
+}
+
+// names are those of all settings.
+func names() map[string]bool {
+	own := map[string]bool{}
+	for f := range reflect.TypeFor[Config]().Fields() {
+		own[f.Tag.Get("env")] = true
+	}
+	return own
 }
 
 // Embedded says whether a database of our own is needed: no DATABASE_URL, and a module that names none either.
@@ -153,13 +173,13 @@ func (c Config) external() bool {
 	return c.DatabaseURL != ""
 }
 
-type database struct {
+type moduleDatabase struct {
 	schema, setting string
 	url             *string
 }
 
-func (c *Config) databases() []database {
-	return []database{
+func (c *Config) databases() []moduleDatabase {
+	return []moduleDatabase{
 		{"cart", "CART_DATABASE_URL", &c.CartDatabaseURL},
 		{"orders", "ORDER_DATABASE_URL", &c.OrderDatabaseURL},
 		{"payment", "PAYMENT_DATABASE_URL", &c.PaymentDatabaseURL},
@@ -201,10 +221,7 @@ func firstOf(values ...string) string {
 
 // Foreign is an environment without any of our settings, for a process that is given its own.
 func Foreign(environ []string) []string {
-	own := map[string]bool{}
-	for f := range reflect.TypeFor[Config]().Fields() {
-		own[f.Tag.Get("env")] = true
-	}
+	own := names()
 	return slices.DeleteFunc(slices.Clone(environ), func(one string) bool {
 		name, _, _ := strings.Cut(one, "=")
 		return own[name]
