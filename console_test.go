@@ -208,8 +208,12 @@ func isGuarded(t *testing.T, s *site) {
 	require.Equal(t, http.StatusNotFound, o.does(t, "GET", "/console/nothing", nil).StatusCode)
 	require.Equal(t, http.StatusNotFound, o.does(t, "GET", "/console/sagas/"+uuid.NewString(), nil).StatusCode)
 	require.Equal(t, "/console", o.sees(t, "/console/").Request.URL.Path)
-	for _, file := range []string{"console.css", "console.js", "icon.svg"} {
-		require.Contains(t, o.sees(t, "/console/assets/"+file).Header.Get("Cache-Control"), "immutable")
+	loaded := regexp.MustCompile(`/console/assets/(console\.css|console\.js|icon\.svg)\?v=\w+`).FindAllString(o.sees(t, "/console").text, -1)
+	require.Len(t, loaded, 3)
+	for _, path := range loaded {
+		require.Contains(t, o.sees(t, path).Header.Get("Cache-Control"), "immutable")
+		bare, _, _ := strings.Cut(path, "?")
+		require.Contains(t, o.sees(t, bare).Header.Get("Cache-Control"), "no-cache", "an address that would not change with the file")
 	}
 }
 

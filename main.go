@@ -292,6 +292,7 @@ func (p *program) route(settings config.Config, tokens *auth.Tokens, metrics *te
 		pages := echo.WrapHandler(console.New(console.Config{API: p.web, PublicURL: settings.PublicURL}))
 		p.web.Public.GET(console.Path, pages, web.AnyQuery)
 		p.web.Public.GET(console.Path+"/*", pages, web.AnyQuery)
+		p.web.Public.GET(console.Path+"/assets/*", pages, web.AnyQuery, web.Uncompressed)
 		p.web.Public.POST(console.Path+"/*", pages, web.AnyQuery)
 	}
 	if settings.ShopOn() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -363,6 +364,14 @@ func TestShopOverHTTP(t *testing.T) {
 			require.Equal(t, http.StatusOK, a.StatusCode, path)
 			require.Contains(t, a.Header.Get("Content-Type"), kind, path)
 			require.Equal(t, http.StatusNotModified, ask(s, http.MethodGet, "/shop/assets/"+path, "If-None-Match", a.Header.Get("ETag")).StatusCode)
+		}
+		loaded := regexp.MustCompile(`/shop/assets/[^"]+`).FindAllString(string(ask(s, http.MethodGet, "/shop").body), -1)
+		require.Len(t, loaded, 4)
+		stamped, _ := path.Split(loaded[3])
+		for _, address := range append(loaded, stamped+"pages/cart.js") {
+			a := ask(s, http.MethodGet, address)
+			require.Equal(t, http.StatusOK, a.StatusCode, address)
+			require.Equal(t, "public, max-age=31536000, immutable", a.Header.Get("Cache-Control"), address)
 		}
 		for _, path := range []string{"/shop/assets/none.js", "/shop/assets/", "/shop/assets/../index.html", "/shop/assets/..%2findex.html", "/shop.css"} {
 			require.Equal(t, http.StatusNotFound, ask(s, http.MethodGet, path).StatusCode, path)

@@ -18,6 +18,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"shopping-cart/platform/web"
 )
 
 // Path is where the console lives.
@@ -38,7 +40,16 @@ type Console struct {
 }
 
 //go:embed assets
-var assets embed.FS
+var assetFiles embed.FS
+
+// assets are the style, the script and the icon. Their addresses have the stamp in, so that a browser keeps them until they change.
+var assets = func() *web.Assets {
+	folder, err := fs.Sub(assetFiles, "assets")
+	if err != nil {
+		panic(err) // it is part of the program
+	}
+	return web.NewAssets(folder)
+}()
 
 // New makes the console.
 func New(c Config) *Console {
@@ -53,14 +64,10 @@ func New(c Config) *Console {
 }
 
 func (c *Console) routes() {
-	static, err := fs.Sub(assets, "assets")
-	if err != nil {
-		panic(err) // it is embedded
-	}
-	files := http.StripPrefix(Path+"/assets/", http.FileServerFS(static))
 	c.mux.HandleFunc("GET "+Path+"/assets/{file}", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable") // their address says which they are
-		files.ServeHTTP(w, r)
+		if !assets.Serve(w, r, r.PathValue("file"), r.URL.Query().Get("v") == assets.Stamp()) {
+			http.NotFound(w, r)
+		}
 	})
 	c.mux.HandleFunc("GET "+Path+"/sign-in", c.showSignIn)
 	c.mux.HandleFunc("POST "+Path+"/sign-in", c.signIn)

@@ -13,7 +13,7 @@ import (
 // TestContrast holds every colour to WCAG AA: text 4.5 to 1 on what it stands on, edges of controls and parts of charts 3 to 1.
 func TestContrast(t *testing.T) {
 	t.Parallel()
-	text, err := assets.ReadFile("assets/console.css")
+	text, err := assetFiles.ReadFile("assets/console.css")
 	require.NoError(t, err)
 	css := string(text)
 	for _, theme := range []struct{ name, from, to string }{{"light", "/* light */", "/* dark */"}, {"dark", "/* dark */", "/* end */"}} {

@@ -15,7 +15,7 @@ import (
 
 // functions are what templates call.
 var functions = template.FuncMap{
-	"stamp": func() string { return stamp }, "key": newKey, "path": func() string { return Path },
+	"stamp": assets.Stamp, "key": newKey, "path": func() string { return Path },
 	"short": short, "words": words, "money": cash, "count": count,
 	"when": when, "ago": func(t time.Time) string { return ago(time.Since(t)) }, "iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"seconds": seconds, "took": took, "tone": tone, "json": pretty, "deref": deref, "dict": dict, "plural": plural,

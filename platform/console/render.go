@@ -3,7 +3,6 @@ package console
 import (
 	"bytes"
 	"crypto/rand"
-	"crypto/sha256"
 	"embed"
 	"encoding/hex"
 	"html/template"
@@ -29,19 +28,6 @@ var templates = func() map[string]*template.Template {
 		}
 	}
 	return all
-}()
-
-// stamp is part of the address of style, script and icon, so that a browser keeps them until they change.
-var stamp = func() string {
-	h := sha256.New()
-	for _, name := range []string{"assets/console.css", "assets/console.js", "assets/icon.svg"} {
-		data, err := assets.ReadFile(name)
-		if err != nil {
-			panic(err) // they are embedded
-		}
-		h.Write(data)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:6])
 }()
 
 // frame is what every page has around its own content.

@@ -24,19 +24,21 @@ import (
 type Shop struct {
 	minter web.Minter
 	ttl    time.Duration
-	files  map[string]file
+	page   *web.Assets
+	assets *web.Assets
 }
 
 // New makes the shop. Its customers' tokens come from minter and last ttl.
 func New(minter web.Minter, ttl time.Duration) *Shop {
-	return &Shop{minter: minter, ttl: ttl, files: files()}
+	page, assets := files()
+	return &Shop{minter: minter, ttl: ttl, page: page, assets: assets}
 }
 
 // Routes adds the pages, the log-in, and the way from / to the shop.
 func (s *Shop) Routes(w *web.Server) {
 	w.Public.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/shop") }, web.AnyQuery)
-	w.Public.GET("/shop", s.page, web.AnyQuery)
-	w.Public.GET("/shop/*", s.page, web.AnyQuery)
-	w.Public.GET("/shop/assets/*", s.asset, web.AnyQuery)
+	w.Public.GET("/shop", s.showPage, web.AnyQuery, web.Uncompressed)
+	w.Public.GET("/shop/*", s.showPage, web.AnyQuery, web.Uncompressed)
+	w.Public.GET("/shop/assets/*", s.sendAsset, web.AnyQuery, web.Uncompressed)
 	w.Public.POST("/shop/sign-in", s.signIn)
 }

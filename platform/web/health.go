@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-	swagger "github.com/swaggo/echo-swagger"
 
 	"shopping-cart/platform/fault"
 )
@@ -24,7 +23,7 @@ func (s *Server) health() {
 	s.Public.GET("/healthz", alive, AnyQuery)
 	s.Public.GET("/readyz", s.ready, AnyQuery)
 	if s.cfg.Metrics != nil {
-		s.Public.GET("/metrics", s.metrics, AnyQuery)
+		s.Public.GET("/metrics", s.metrics, AnyQuery, Uncompressed) // it compresses by itself
 	}
 }
 
@@ -77,35 +76,4 @@ func (s *Server) ready(c echo.Context) error {
 func (s *Server) metrics(c echo.Context) error {
 	s.cfg.Metrics.ServeHTTP(c.Response(), c.Request())
 	return nil
-}
-
-// document serves the API document and the page that makes it usable by hand. Both work without the internet.
-func (s *Server) document() {
-	if s.cfg.OpenAPI == nil {
-		return
-	}
-	s.Public.GET("/openapi.json", func(c echo.Context) error {
-		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, s.cfg.OpenAPI)
-	}, AnyQuery)
-	home := func(c echo.Context) error { return c.Redirect(http.StatusFound, "/swagger/index.html") }
-	s.Public.GET("/swagger", home, AnyQuery)
-	s.Public.GET("/swagger/", home, AnyQuery)
-	page := swagger.EchoWrapHandler(swagger.PersistAuthorization(true), func(c *swagger.Config) {
-		c.URLs = []string{"/openapi.json"} // and not in addition to those that it would generate
-	})
-	s.Public.GET("/swagger/*", func(c echo.Context) error {
-		if c.Param("*") == "doc.json" { // the library's own document: there is none
-			return echo.ErrNotFound
-		}
-		return page(c)
-	}, AnyQuery, Around(allowScripts))
-}
-
-// allowScripts lets the page run what it brings along, and nothing from elsewhere.
-func allowScripts(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		c.Response().Header().Set(echo.HeaderContentSecurityPolicy,
-			"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'")
-		return next(c)
-	}
 }

@@ -43,15 +43,16 @@ func (s *Server) Parameters() map[string][]string {
 	return all
 }
 
-// Option is what a route declares beside its handler: Query, Paged, Logged, AnyQuery, MaxBody and Around.
+// Option is what a route declares beside its handler: Query, Paged, Logged, AnyQuery, MaxBody, Uncompressed and Around.
 type Option func(*endpoint)
 
 // endpoint is what a route declared.
 type endpoint struct {
-	query    []string // the parameters that it takes
-	anyQuery bool
-	maxBody  int64 // bytes
-	around   []echo.MiddlewareFunc
+	query        []string // the parameters that it takes
+	anyQuery     bool
+	maxBody      int64 // bytes
+	uncompressed bool
+	around       []echo.MiddlewareFunc
 }
 
 // MaxBody is how large a body the route takes, in bytes, where that is not Config.BodyLimit. A larger one is 413.
@@ -95,6 +96,9 @@ func (r *Routes) add(method, path string, h echo.HandlerFunc, more []Option) {
 		option(e)
 	}
 	r.server.endpoints[method+" "+path] = e
+	if !e.uncompressed {
+		h = r.server.compress(h)
+	}
 	for _, around := range slices.Backward(slices.Concat(r.guards, []echo.MiddlewareFunc{e.refuseQuery}, e.around)) {
 		h = around(h)
 	}

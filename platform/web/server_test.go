@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -158,11 +159,15 @@ func TestDocument(t *testing.T) {
 	page := s.get("/swagger/index.html")
 	require.Equal(t, http.StatusOK, page.StatusCode)
 	require.Contains(t, page.Header.Get("Content-Type"), "text/html")
-	require.Contains(t, page.body, `url: "\/openapi.json"`)
-	require.Equal(t, 1, strings.Count(page.body, "url: "), "the page shows our document only")
-	require.Contains(t, page.body, `persistAuthorization:  true`)
-	require.NotContains(t, page.body, "https://", "the page must work offline")
-	require.Contains(t, page.Header.Get("Content-Security-Policy"), "script-src 'self'")
+	start := s.get("/swagger/start.js").body
+	require.Contains(t, start, `url: "/openapi.json"`)
+	require.Equal(t, 1, strings.Count(start, "url: "), "the page shows our document only")
+	require.Contains(t, start, `persistAuthorization: true`)
+	require.NotContains(t, page.body+start, "https://", "the page must work offline")
+	require.Contains(t, page.Header.Get("Content-Security-Policy"), "script-src 'self';")
+	for _, address := range regexp.MustCompile(`"\./([^"]+)"`).FindAllStringSubmatch(page.body, -1) {
+		require.Contains(t, s.get("/swagger/"+address[1]).Header.Get("Cache-Control"), "immutable", address[1])
+	}
 	for file, kind := range map[string]string{"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "javascript", "swagger-ui-standalone-preset.js": "javascript"} {
 		a := s.get("/swagger/" + file)
 		require.Equal(t, http.StatusOK, a.StatusCode)

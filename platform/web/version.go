@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -12,23 +13,48 @@ import (
 func ETag(c echo.Context, version int64) { c.Response().Header()["Etag"] = []string{Quote(version)} }
 
 // NotModified sets the ETag and reports whether the client already has this version (If-None-Match): then answer
-// 304 with c.NoContent. Tags are compared weakly, as RFC 9110 has it for reads.
+// 304 with c.NoContent.
 func NotModified(c echo.Context, version int64) bool {
 	ETag(c, version)
-	tags := c.Request().Header.Values("If-None-Match")
+	return noneMatch(c.Request().Header, func(tag string) bool {
+		named, ok := versionIn(tag)
+		return ok && named == version
+	})
+}
+
+// noneMatch reports whether one of the tags in If-None-Match is a star or matches.
+func noneMatch(h http.Header, matches func(tag string) bool) bool {
+	tags := h.Values("If-None-Match")
 	if len(tags) == 0 {
 		return false
 	}
 	for _, tag := range strings.Split(strings.Join(tags, ","), ",") {
-		tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
-		if tag == "*" || tag == Quote(version) {
+		tag = strings.TrimSpace(tag)
+		if tag == "*" || matches(tag) {
 			return true
 		}
 	}
 	return false
 }
 
-var entityTag = regexp.MustCompile(`^(W/)?"([\x21\x23-\x7e]*)"$`)
+// entityTag is a tag in its strong or weak form, or without quotes.
+var entityTag = regexp.MustCompile(`^(?:(?:W/)?"([\x21\x23-\x7e]*)"|([0-9]+))$`)
+
+// versionIn reads the version that a tag names. A proxy that compresses an answer makes its tag weak ("7" becomes W/"7"), and
+// some clients drop the quotes (7); all three name the same version. A well-formed tag that names no version is
+// AnotherVersion. ok is false when it is not a tag.
+func versionIn(tag string) (version int64, ok bool) {
+	m := entityTag.FindStringSubmatch(tag)
+	if m == nil {
+		return 0, false
+	}
+	digits := m[1] + m[2]
+	version, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || version < 0 || strconv.FormatInt(version, 10) != digits {
+		return AnotherVersion, true
+	}
+	return version, true
+}
 
 // ifMatch reads the version that a write is meant for: nil for none or any.
 func ifMatch(c echo.Context) (*int64, error) {
@@ -36,13 +62,9 @@ func ifMatch(c echo.Context) (*int64, error) {
 	if len(values) == 0 || len(values) == 1 && strings.TrimSpace(values[0]) == "*" {
 		return nil, nil // no version is named, and that is in order
 	}
-	m := entityTag.FindStringSubmatch(strings.TrimSpace(values[0]))
-	if len(values) > 1 || m == nil {
+	version, ok := versionIn(strings.TrimSpace(values[0]))
+	if len(values) > 1 || !ok {
 		return nil, errIfMatch
-	}
-	version, err := strconv.ParseInt(m[2], 10, 64)
-	if err != nil || m[1] != "" || Quote(version) != `"`+m[2]+`"` || version < 0 {
-		version = AnotherVersion // a strong comparison with it can only fail
 	}
 	return &version, nil
 }

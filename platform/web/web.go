@@ -88,6 +88,7 @@ type Server struct {
 	cfg       Config
 	echo      *echo.Echo
 	endpoints map[string]*endpoint // by method and path
+	compress  echo.MiddlewareFunc
 	draining  chan struct{}
 	drain     sync.Once
 	streams   streams
@@ -95,7 +96,7 @@ type Server struct {
 
 // New makes a server with health, metrics and the API document in place.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg.withDefaults(), echo: echo.New(), endpoints: map[string]*endpoint{}, draining: make(chan struct{})}
+	s := &Server{cfg: cfg.withDefaults(), echo: echo.New(), endpoints: map[string]*endpoint{}, compress: compressed(), draining: make(chan struct{})}
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = s.answerError
 	s.Public = &Routes{server: s}

@@ -23,14 +23,14 @@ var (
 type Write struct {
 	ID          uuid.UUID // of the command: the same for a retry under the same key by the same caller
 	Keyed       bool      // whether an Idempotency-Key was given; without one ID is fresh
-	Fingerprint []byte    // 16 bytes over method, path, query, If-Match and body
+	Fingerprint []byte    // 16 bytes over method, path, query, version and body
 	IfMatch     *int64    // the version named; nil: any. AnotherVersion for a tag that is none of ours
 	Actor       string    // who did it: the subject of the token; empty on a public route
 	Correlation uuid.UUID // ties together all that follows from this request
 	Trace       string    // W3C trace id, 32 hexadecimal digits; empty when there is none
 }
 
-// AnotherVersion is the IfMatch of an entity tag that is well formed but cannot be a version, such as a weak one. It
+// AnotherVersion is the IfMatch of an entity tag that is well formed but cannot be a version, such as "abc". It
 // equals no version, so it is refused as stale (412) where versions are compared: after a replay is answered, and
 // with the current ETag.
 const AnotherVersion int64 = -1
@@ -67,7 +67,7 @@ func WriteOf(c echo.Context, rules ...Rule) (Write, error) {
 	if w.IfMatch, err = ifMatch(c); err != nil {
 		return Write{}, err
 	}
-	w.Fingerprint = fingerprint(c, raw)
+	w.Fingerprint = fingerprint(c, w.IfMatch, raw)
 	for _, rule := range rules {
 		if err := rule(c, w); err != nil {
 			return Write{}, err
@@ -103,10 +103,15 @@ func commandID(c echo.Context) (id uuid.UUID, keyed bool, err error) {
 	return uuid.NewSHA1(keySpace, []byte(name)), true, nil
 }
 
-// fingerprint tells a retry from another request under the same key.
-func fingerprint(c echo.Context, body []byte) []byte {
+// fingerprint tells a retry from another request under the same key. All tags of one version count as the same: a retry may
+// take another way, through a proxy that made the tag weak.
+func fingerprint(c echo.Context, version *int64, body []byte) []byte {
 	r, head := c.Request(), make([]byte, 0, 256)
-	for _, part := range []string{r.Method, r.URL.EscapedPath(), r.URL.RawQuery, r.Header.Get("If-Match")} {
+	seen := r.Header.Get("If-Match")
+	if version != nil && *version != AnotherVersion {
+		seen = Quote(*version)
+	}
+	for _, part := range []string{r.Method, r.URL.EscapedPath(), r.URL.RawQuery, seen} {
 		head = append(append(strconv.AppendInt(head, int64(len(part)), 10), ':'), part...)
 	}
 	h := sha256.New()

@@ -133,7 +133,7 @@ function head() {
     h(
       "a",
       { href: "/shop", class: "wordmark" },
-      h("img", { src: "/shop/assets/thimble.svg", alt: "", width: 30, height: 30 }),
+      h("img", { src: new URL("thimble.svg", import.meta.url).pathname, alt: "", width: 30, height: 30 }),
       "Thimble",
     ),
     form,

@@ -1,0 +1,53 @@
+package web
+
+import (
+	"compress/gzip"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+)
+
+// minCompressed is the length in bytes from which an answer is compressed. A shorter one fits into one packet anyway.
+const minCompressed = 1400
+
+// compressed compresses the answers of a route for clients that accept gzip. A stream of events takes over its connection, so it
+// stays as it is. The tag of a compressed answer is the same: it names the version of a resource, and no route serves ranges.
+func compressed() echo.MiddlewareFunc {
+	return middleware.GzipWithConfig(middleware.GzipConfig{
+		Level: gzip.BestSpeed, MinLength: minCompressed,
+		Skipper: func(c echo.Context) bool {
+			return hasCookie(c) || !acceptsGzip(c.Request().Header.Values(echo.HeaderAcceptEncoding))
+		},
+	})
+}
+
+// hasCookie reports whether a browser may have been made to send the request by a page of another site. Such a page could
+// learn a secret in an answer from the length of its compressed form (BREACH), so these answers are not compressed. The API
+// knows no cookies; the console does.
+func hasCookie(c echo.Context) bool { return len(c.Request().Header.Values(echo.HeaderCookie)) > 0 }
+
+// acceptsGzip reads Accept-Encoding.
+func acceptsGzip(values []string) bool {
+	for _, coding := range strings.Split(strings.Join(values, ","), ",") {
+		name, parameters, _ := strings.Cut(coding, ";")
+		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
+			return accepts(parameters)
+		}
+	}
+	return false
+}
+
+// accepts reports whether the parameters of a coding give it a weight above zero.
+func accepts(parameters string) bool {
+	weight, found := strings.CutPrefix(strings.ToLower(strings.TrimSpace(parameters)), "q=")
+	if !found {
+		return true
+	}
+	q, err := strconv.ParseFloat(weight, 64)
+	return err == nil && q > 0
+}
+
+// Uncompressed leaves the answers of a route as its handler writes them.
+func Uncompressed(e *endpoint) { e.uncompressed = true }
