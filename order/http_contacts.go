@@ -3,8 +3,6 @@ package order
 import (
 	"log/slog"
 	"net/http"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -27,8 +25,8 @@ import (
 func (m *Module) deleteContacts(c echo.Context) error {
 	ctx := c.Request().Context()
 	customer, ok := web.Param(c, "id")
-	if !ok || !utf8.ValidString(customer) || strings.ContainsRune(customer, 0) {
-		return web.Refused("id", "invalid", "It must be text without NUL.")
+	if !ok || !web.Plain(customer) {
+		return web.Refused("id", "invalid", "It must be text without control characters.")
 	}
 	if err := web.NoBody(c); err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -102,7 +101,7 @@ func (m *Module) showWebhook(c echo.Context) error {
 func webhookNamed(c echo.Context) (provider, id string, ok bool) {
 	text, ok := web.Param(c, "id")
 	provider, id, found := strings.Cut(text, ":")
-	return provider, id, ok && found && utf8.ValidString(text) && !strings.ContainsRune(text, 0)
+	return provider, id, ok && found && web.Plain(text)
 }
 
 // replayWebhook has a payment asked about again.

@@ -24,16 +24,16 @@ func (m *Module) operatorRoutes(s *web.Server) {
 }
 
 type remark struct {
-	Reason string `json:"reason,omitempty" validate:"max=500" example:"The provider is back."`
+	Reason string `json:"reason,omitempty" validate:"max=500" text:"lines" example:"The provider is back."`
 }
 
 type reasonRequest struct {
-	Reason string `json:"reason" validate:"required,max=500" example:"The cart was erased; the order stands."`
+	Reason string `json:"reason" validate:"required,max=500" text:"lines" example:"The cart was erased; the order stands."`
 }
 
 type settleRequest struct {
 	Outcome string `json:"outcome" validate:"required,oneof=captured not_captured" enums:"captured,not_captured"`
-	Reason  string `json:"reason" validate:"required,max=500" example:"The provider's support, case 4711."`
+	Reason  string `json:"reason" validate:"required,max=500" text:"lines" example:"The provider's support, case 4711."`
 }
 
 // retrySaga tries at once what a saga would try later, or not at all.

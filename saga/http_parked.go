@@ -110,7 +110,7 @@ func (m *Module) replayParked(c echo.Context) error {
 }
 
 type discardRequest struct {
-	Reason string `json:"reason" validate:"required,max=500" example:"A duplicate of order 1000002; the sums are right without it."`
+	Reason string `json:"reason" validate:"required,max=500" text:"lines" example:"A duplicate of order 1000002; the sums are right without it."`
 }
 
 // discardParked gives a parked message up.

@@ -1,15 +1,11 @@
 package web
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
-	"reflect"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -94,39 +90,4 @@ func isJSON(contentType string) bool {
 		return false
 	}
 	return kind == echo.MIMEApplicationJSON || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")
-}
-
-// decode parses twice: first as plain values, to find what encoding/json would let pass (unknown fields, NUL,
-// names in other letter case) and to name the field to blame, then into the target.
-func decode(raw []byte, target any) error {
-	tree, err := parse(raw)
-	if err != nil {
-		return err
-	}
-	if err := inspect(tree, reflect.TypeOf(target).Elem()); err != nil {
-		return err
-	}
-	if err := json.Unmarshal(raw, target); err != nil {
-		return errValidation.Detailf("The body holds a value of the wrong form.")
-	}
-	return nil
-}
-
-func parse(raw []byte) (any, error) {
-	if !utf8.Valid(raw) {
-		return nil, errMalformedJSON.Detailf("The body is not valid UTF-8.")
-	}
-	if len(bytes.TrimSpace(raw)) == 0 {
-		return nil, errMalformedJSON.Detailf("The body is empty, and must be a JSON object.")
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	var tree any
-	if err := d.Decode(&tree); err != nil {
-		return nil, errMalformedJSON
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errMalformedJSON.Detailf("The body goes on after its JSON value.")
-	}
-	return tree, nil
 }

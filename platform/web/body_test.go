@@ -29,6 +29,7 @@ type order struct {
 	Note     json.RawMessage   `json:"note"`
 	Labels   map[string]string `json:"labels"`
 	Email    string            `json:"email" validate:"omitempty,email"`
+	Reason   string            `json:"reason" text:"lines"`
 }
 
 func bodySite(t *testing.T) *site {
@@ -62,7 +63,10 @@ func TestBody(t *testing.T) {
 		for name, body := range map[string]string{
 			"empty": "", "space": "  ", "cut": `{"currency":`, "trailing": `{"currency":"GBP"}{}`, "word": "hello",
 			"tail": `{"currency":"GBP"} x`, "not UTF-8": "{\"currency\":\"\xff\"}", "raw NUL": "{\"currency\":\"\x00\"}",
-			"too deep": strings.Repeat("[", 4000),
+			"too deep": strings.Repeat("[", 4000), "lone surrogate": `{"currency":"\ud800"}`,
+			"twice": `{"currency":"GBP","currency":"GBP"}`,
+			"twice, written otherwise": `{"gift":true,"g\u0069ft":true}`, "twice in a line": `{"lines":[{"sku":"a","quantity":1,"sku":"b"}]}`,
+			"twice in a raw member": `{"note":{"a":[{"b":1,"b":2}]}}`, "twice in a map": `{"labels":{"a":"x","a":"y"}}`,
 		} {
 			a := s.send("POST", "/", body)
 			require.Equal(t, http.StatusBadRequest, a.StatusCode, name)
@@ -96,6 +100,28 @@ func TestBody(t *testing.T) {
 			p := s.send("POST", "/", c.body).refused(t, http.StatusUnprocessableEntity, c.code)
 			require.Equal(t, c.field, field(p), c.body)
 		}
+	})
+	t.Run("ANameGivenTwiceIsNamed", func(t *testing.T) {
+		t.Parallel()
+		p := s.send("POST", "/", `{"currency":"GBP","note":{"a":[1,{"b":1,"b":2}]}}`).refused(t, http.StatusBadRequest, "malformed_json")
+		require.Equal(t, "note.a[1].b", field(p))
+		require.Equal(t, `The name "note.a[1].b" is given more than once.`, p["detail"])
+	})
+	t.Run("TextHasNoControlCharacters", func(t *testing.T) {
+		t.Parallel()
+		for body, at := range map[string]string{
+			`{"email":"a\u001bb"}`: "email", `{"email":"a\nb"}`: "email", `{"email":"a\u007f"}`: "email", `{"email":"a\u0085"}`: "email",
+			`{"note":{"a":["x\ty"]}}`: "note.a[0]", `{"note":{"a":{"b\nc":1}}}`: "note.a", `{"reason":"a\u0000"}`: "reason",
+			`{"reason":"a\u0000b","reason":null}`: "reason", // found where it stands, whatever follows
+			`{"reason":"a\u001b"}`: "reason", `{"note":{"reason":"a\nb"}}`: "note.reason", `{"a\u0000":1}`: "",
+		} {
+			p := s.send("POST", "/", body).refused(t, http.StatusUnprocessableEntity, "validation_failed")
+			require.Equal(t, at, field(p), body)
+		}
+	})
+	t.Run("FreeTextMayHaveLines", func(t *testing.T) {
+		t.Parallel()
+		require.Equal(t, http.StatusOK, s.send("POST", "/", `{"currency":"GBP","reason":"One.\r\n\tTwo."}`).StatusCode)
 	})
 	t.Run("NotAnObjectIs422", func(t *testing.T) {
 		t.Parallel()

@@ -40,6 +40,9 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return fmt.Errorf("%w (%w)", errUnauthorized, err)
 		}
+		if !Plain(subject) { // it is stored as the actor and as the customer
+			return fmt.Errorf("%w (its subject holds control characters)", errUnauthorized)
+		}
 		visitOf(c).caller = Caller{Subject: subject, Scopes: scopes}
 		return next(c)
 	}

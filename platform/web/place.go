@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 
@@ -22,13 +21,11 @@ func PlaceOf[P any](c echo.Context) (limit int, place *P, err error) {
 		return limit, nil, nil
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(s) > maxPlace || bytes.Contains(raw, []byte(`\u0000`)) { // which no column takes
+	if err != nil || len(s) > maxPlace {
 		return 0, nil, errCursor
 	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
 	place = new(P)
-	if err := d.Decode(place); err != nil || d.More() {
+	if err := decode(raw, place); err != nil { // in text, no column takes what it refuses
 		return 0, nil, errCursor
 	}
 	return limit, place, nil

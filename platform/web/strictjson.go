@@ -1,0 +1,142 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// decode reads exactly one JSON object into the struct that target points to. It is strict (RFC 8259, I-JSON): a name given
+// twice, invalid UTF-8, a name that the struct does not know, also in other letter case, and control characters in any text
+// are refused, inside raw members too. Every refusal names the field to blame by its path.
+func decode(raw []byte, target any) error {
+	t := reflect.TypeOf(target).Elem()
+	if err := checkSyntax(raw, linesOf(t)); err != nil {
+		return err
+	}
+	if jsontext.Value(raw).Kind() != jsontext.KindBeginObject {
+		return errValidation.Detailf("The body must be a JSON object.")
+	}
+	return semanticRefusal(json.Unmarshal(raw, target, json.RejectUnknownMembers(true)))
+}
+
+// checkSyntax reads one JSON value to its end, and checks its text. lines are the members whose text may have several lines.
+func checkSyntax(raw []byte, lines map[string]bool) error {
+	if !utf8.Valid(raw) {
+		return errMalformedJSON.Detailf("The body is not valid UTF-8.")
+	}
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return errMalformedJSON.Detailf("The body is empty, and must be a JSON object.")
+	}
+	d := jsontext.NewDecoder(bytes.NewReader(raw))
+	for {
+		parent, members := d.StackIndex(d.StackDepth())
+		isName := parent == jsontext.KindBeginObject && members%2 == 0
+		token, err := d.ReadToken()
+		if err != nil {
+			return syntaxRefusal(err)
+		}
+		if token.Kind() == jsontext.KindString {
+			if err := checkText(d, token.String(), isName, lines); err != nil {
+				return err
+			}
+		}
+		if d.StackDepth() == 0 {
+			break
+		}
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return errMalformedJSON.Detailf("The body goes on after its JSON value.")
+	}
+	return nil
+}
+
+// checkText checks a name or a string that d has just read.
+func checkText(d *jsontext.Decoder, text string, isName bool, lines map[string]bool) error {
+	if Plain(text) {
+		return nil
+	}
+	at := d.StackPointer()
+	switch {
+	case isName:
+		return Refused(pathOf(at.Parent()), "invalid", "It has a name with control characters.")
+	case d.StackDepth() == 1 && lines[at.LastToken()]:
+		if plainLines(text) {
+			return nil
+		}
+		return Refused(pathOf(at), "invalid", "It must be text without control characters other than tab and newline.")
+	}
+	return Refused(pathOf(at), "invalid", plainText)
+}
+
+// linesOf are the members of a body whose fields have the tag `text:"lines"`: free text of several lines, such as a reason.
+func linesOf(t reflect.Type) map[string]bool {
+	var lines map[string]bool
+	for _, f := range reflect.VisibleFields(t) {
+		if f.Tag.Get("text") == "lines" {
+			if lines == nil {
+				lines = map[string]bool{}
+			}
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			lines[name] = true
+		}
+	}
+	return lines
+}
+
+func syntaxRefusal(err error) error {
+	var wrong *jsontext.SyntacticError
+	switch {
+	case !errors.As(err, &wrong):
+		return errMalformedJSON.Detailf("The body ends before its JSON value does.")
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		at := pathOf(wrong.JSONPointer)
+		return errMalformedJSON.Detailf("The name %q is given more than once.", shorten(at)).At(at)
+	}
+	return errMalformedJSON.Detailf("The body is not one JSON value: it cannot be read after byte %d.", wrong.ByteOffset)
+}
+
+// semanticRefusal says which field has a wrong type, or is not known.
+func semanticRefusal(err error) error {
+	var wrong *json.SemanticError
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &wrong):
+		return errValidation.Detailf("The body holds a value of the wrong form.")
+	case errors.Is(err, json.ErrUnknownName):
+		at := pathOf(wrong.JSONPointer)
+		return errUnknownField.Detailf("The field %q is not known here.", shorten(at)).At(at)
+	}
+	wanted := "of another form"
+	if wrong.GoType != nil {
+		wanted = kindName(wrong.GoType)
+	}
+	return Refused(pathOf(wrong.JSONPointer), "type", "It must be "+wanted+".")
+}
+
+// pathOf is a place in a body as problems name it: lines[1].sku. A body is an object, so its first member is no index.
+func pathOf(p jsontext.Pointer) string {
+	var path strings.Builder
+	for token := range p.Tokens() {
+		switch {
+		case path.Len() == 0:
+			path.WriteString(token)
+		case isIndex(token):
+			path.WriteString("[" + token + "]")
+		default:
+			path.WriteString("." + token)
+		}
+	}
+	return path.String()
+}
+
+func isIndex(token string) bool {
+	return token != "" && strings.Trim(token, "0123456789") == ""
+}
