@@ -20,6 +20,9 @@ func CreatedOf(c echo.Context) (bounds Created, err error) {
 	return bounds, err
 }
 
+// Dated declares the parameters that CreatedOf reads.
+func Dated(e *endpoint) { Query("created_after", "created_before")(e) }
+
 // Where is the condition of the bounds on a column with the time of creation, with its arguments.
 func (b Created) Where(column string) (condition string, arguments []any) {
 	condition = "true"
