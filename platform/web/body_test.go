@@ -64,7 +64,7 @@ func TestBody(t *testing.T) {
 			"empty": "", "space": "  ", "cut": `{"currency":`, "trailing": `{"currency":"GBP"}{}`, "word": "hello",
 			"tail": `{"currency":"GBP"} x`, "not UTF-8": "{\"currency\":\"\xff\"}", "raw NUL": "{\"currency\":\"\x00\"}",
 			"too deep": strings.Repeat("[", 4000), "lone surrogate": `{"currency":"\ud800"}`,
-			"twice": `{"currency":"GBP","currency":"GBP"}`,
+			"twice":                    `{"currency":"GBP","currency":"GBP"}`,
 			"twice, written otherwise": `{"gift":true,"g\u0069ft":true}`, "twice in a line": `{"lines":[{"sku":"a","quantity":1,"sku":"b"}]}`,
 			"twice in a raw member": `{"note":{"a":[{"b":1,"b":2}]}}`, "twice in a map": `{"labels":{"a":"x","a":"y"}}`,
 		} {
@@ -113,7 +113,7 @@ func TestBody(t *testing.T) {
 			`{"email":"a\u001bb"}`: "email", `{"email":"a\nb"}`: "email", `{"email":"a\u007f"}`: "email", `{"email":"a\u0085"}`: "email",
 			`{"note":{"a":["x\ty"]}}`: "note.a[0]", `{"note":{"a":{"b\nc":1}}}`: "note.a", `{"reason":"a\u0000"}`: "reason",
 			`{"reason":"a\u0000b","reason":null}`: "reason", // found where it stands, whatever follows
-			`{"reason":"a\u001b"}`: "reason", `{"note":{"reason":"a\nb"}}`: "note.reason", `{"a\u0000":1}`: "",
+			`{"reason":"a\u001b"}`:                "reason", `{"note":{"reason":"a\nb"}}`: "note.reason", `{"a\u0000":1}`: "",
 		} {
 			p := s.send("POST", "/", body).refused(t, http.StatusUnprocessableEntity, "validation_failed")
 			require.Equal(t, at, field(p), body)
