@@ -239,14 +239,16 @@ func showsEverything(t *testing.T, s *site, done checkoutView) {
 		"/console/streams":                   {"number of an order"},
 		"/console/streams?q=" + done.PaymentID.String():   {"payment.captured", "State at version"},
 		"/console/streams?q=" + bought.Number:             {"Order " + bought.Number, "cart.checked_out"},
+		"/console/streams?q=Ada+Lovelace":                 {"Search for an id", "Names are not kept apart"},
+		"/console/streams?q=nobody@example.com":           {"Nothing has that id, number or address."},
 		"/console/streams/cart/" + done.CartID.String():   {"cart.item_added", "lines"},
 		"/console/streams/order/" + done.OrderID.String(): {"order.placed", "confirmed"},
 		"/console/orders/" + done.OrderID.String():        {"saga.ended", "payment.captured"},
-		"/console/parked":                {"Nothing is parked"},
-		"/console/webhooks":              {"No webhook has come yet"},
-		"/console/readers":               {"daily_sales", "start-checkout"},
-		"/console/reconciliation":        {"Look at everything"},
-		"/console/reconciliation?look=1": {"All promises are kept"},
+		"/console/parked":                                 {"Nothing is parked"},
+		"/console/webhooks":                               {"No webhook has come yet"},
+		"/console/readers":                                {"daily_sales", "start-checkout"},
+		"/console/reconciliation":                         {"Look at everything"},
+		"/console/reconciliation?look=1":                  {"All promises are kept"},
 	} {
 		text := o.sees(t, path).text
 		for _, word := range words {

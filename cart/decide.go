@@ -2,6 +2,7 @@ package cart
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"shopping-cart/platform/fault"
@@ -83,6 +84,21 @@ func (s State) editable() error {
 	return errCartClosed
 }
 
+// stale adds to a refused version that the cart is closed, and its checkout. Without that, a shopper who clicked twice is told
+// to read the cart again though it is paid.
+func (s State) stale(mismatch error) error {
+	closed, is := fault.As(s.editable())
+	f, ok := fault.As(mismatch)
+	if !is || !ok {
+		return mismatch
+	}
+	f = f.Detailf("%s It has another version than the one named.", closed.Detail).With("cart_status", s.Status)
+	if id, has := closed.Extra["checkout_id"]; has {
+		f = f.With("checkout_id", id)
+	}
+	return f
+}
+
 // within is the event alone, unless it would take an amount of the cart beyond money.Max.
 func (s State) within(e Event) ([]Event, error) {
 	s = evolve(s, e)
@@ -93,7 +109,7 @@ func (s State) within(e Event) ([]Event, error) {
 			sum, tooLarge = money.Add(sum, total)
 		}
 		if tooLarge != nil {
-			return nil, errAmountTooLarge
+			return nil, errAmountTooLarge.Detailf("With %q the cart comes to more than 9007199254740991 minor units.", l.SKU).With("sku", l.SKU)
 		}
 	}
 	if sum+adjustmentsTotal(s.Adjustments) > money.Max {
@@ -102,8 +118,9 @@ func (s State) within(e Event) ([]Event, error) {
 	return []Event{e}, nil
 }
 
-func errQuantity() error {
-	return web.Refused("quantity", "max", "A line holds at most 9999 of a product.")
+func errQuantity(sku string, sum int64) error {
+	return web.Refused("quantity", "max", fmt.Sprintf("A line holds at most %d of a product, and %q would come to %d.", MaxQuantity, sku, sum)).
+		With("sku", sku).With("limit", MaxQuantity)
 }
 
 // decideAddItem takes the price of the moment for a new line; a line that is there keeps its price and name.
@@ -135,10 +152,11 @@ func (s State) room(added Line) (Line, error) {
 		there := s.Lines[i]
 		added.Name, added.UnitPrice, held = there.Name, there.UnitPrice, there.Quantity
 	} else if len(s.Lines) >= MaxLines {
-		return Line{}, errTooManyLines
+		return Line{}, errTooManyLines.Detailf("A cart holds at most %d lines, and there is no room for %q.", MaxLines, added.SKU).
+			With("sku", added.SKU).With("limit", MaxLines)
 	}
-	if held+added.Quantity > MaxQuantity {
-		return Line{}, errQuantity()
+	if sum := held + added.Quantity; sum > MaxQuantity {
+		return Line{}, errQuantity(added.SKU, sum)
 	}
 	return added, nil
 }

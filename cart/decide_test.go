@@ -109,7 +109,7 @@ func TestAddItem(t *testing.T) {
 	t.Run("LineTakesNoMoreThan9999", func(t *testing.T) {
 		g := given{opened, added(mug, 9998)}
 		g.then(t, addItem{"MUG", 1}, prices, added(mug, 1))
-		f := g.refused(t, addItem{"MUG", 2}, prices, errQuantity())
+		f := g.refused(t, addItem{"MUG", 2}, prices, errQuantity("MUG", 10000))
 		require.Equal(t, "quantity", f.Fields[0].Field)
 	})
 	t.Run("CartTakesNoMoreThan1000Lines", func(t *testing.T) {
@@ -339,12 +339,14 @@ func TestMerge(t *testing.T) {
 	guest := Created{CustomerID: "guest", Currency: "GBP"}
 	mine := given{opened, added(mug, 2)}
 	cheap := at(mug, 1, "GBP", true)
-	refused := func(t *testing.T, target, source given, want error) {
+	refused := func(t *testing.T, target, source given, want error) *fault.Fault {
 		t.Helper()
 		in, away, err := decideMerge(target.state(), source.state(), mergeThem)
 		require.ErrorIs(t, err, want)
 		require.Nil(t, in)
 		require.Nil(t, away)
+		f, _ := fault.As(err)
+		return f
 	}
 
 	t.Run("QuantitiesAddAndMyPriceWins", func(t *testing.T) {
@@ -378,8 +380,13 @@ func TestMerge(t *testing.T) {
 		refused(t, mine, given{Created{CustomerID: "guest", Currency: "EUR"}}, errCurrencyMismatch)
 	})
 	t.Run("TargetsLimitsHold", func(t *testing.T) {
-		refused(t, mine, given{guest, added(mug, 9998)}, errQuantity())
+		refused(t, mine, given{guest, added(mug, 9998)}, errQuantity("MUG", 10000))
 		refused(t, append(many(999), added(mug, 1)), given{guest, added(tea, 1)}, errTooManyLines)
+		f := refused(t, append(many(999), added(mug, 1)), given{guest, added(tea, 1)}, errTooManyLines)
+		require.Equal(t, map[string]any{"sku": "TEA", "limit": MaxLines}, f.Extra)
+		f = refused(t, mine, given{guest, added(mug, 9998)}, errQuantity("MUG", 10000))
+		require.Equal(t, map[string]any{"sku": "MUG", "limit": MaxQuantity}, f.Extra)
+		require.Contains(t, f.Fields[0].Detail, `"MUG"`)
 		refused(t, mine, given{guest, added(at(tea, money.Max, "GBP", true), 1)}, errAmountTooLarge)
 	})
 }

@@ -261,7 +261,7 @@ func mergeCommand(caller web.Caller, guest string, write web.Write, c merge) eve
 			return errNotYourGuest
 		}
 		if err := tx.Match(c.TargetID, write.IfMatch); err != nil {
-			return err
+			return target.stale(err)
 		}
 		in, away, err := decideMerge(target, source, c)
 		if err != nil || in == nil {

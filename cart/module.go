@@ -227,7 +227,7 @@ func (e edit) asCommand(skus []string) eventstore.Command {
 			return errNotFound
 		}
 		if err := tx.Match(e.cart, e.write.IfMatch); err != nil {
-			return err
+			return cart.stale(err)
 		}
 		events, err := decide(cart, e.command, readPrices(tx, skus))
 		if err != nil {

@@ -38,7 +38,7 @@ func (m *Module) Routes(s *web.Server) {
 	s.Scoped(web.ScopeAdmin).POST("/v1/orders/:id/refunds", m.postRefund)
 	s.Customer.GET("/v1/orders/:id/timeline", m.showTimeline, web.Paged)
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/sagas", m.listSagas,
-		web.Query("status", "type", "unfinished", "customer", "number", "older_than"), web.Paged)
+		web.Query("status", "type", "unfinished", "customer", "number", "older_than"), web.Dated, web.Paged)
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/sagas/:id", m.showSaga)
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/events", m.listEvents, web.Query("module", "stream", "type"), web.Logged)
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/overview", m.showOverview)
@@ -151,7 +151,7 @@ type checkOutRequest struct {
 //	@Failure		402				{object}	web.Problem	"With Prefer: wait: payment_declined, insufficient_funds, authentication_failed, authentication_expired, capture_refused; with checkout_id"
 //	@Failure		404				{object}	web.Problem	"not_found"
 //	@Failure		409				{object}	web.Problem	"cart_empty, cart_closed with checkout_id, price_changed with lines; with Prefer: wait out_of_stock with lines and checkout_id"
-//	@Failure		412				{object}	web.Problem	"version_mismatch"
+//	@Failure		412				{object}	web.Problem	"version_mismatch; with checkout_id and cart_status where a checkout has closed the cart"
 //	@Failure		413,415			{object}	web.Problem
 //	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, product_inactive, idempotency_key_reused"
 //	@Failure		428				{object}	web.Problem	"precondition_required"

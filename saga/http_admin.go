@@ -94,6 +94,8 @@ func eventViewOf(e eventstore.Recorded) EventView {
 //	@Param			customer	query	string	false	"Only those of this customer"
 //	@Param			number	query		string	false	"Only those of the order with this number"
 //	@Param			older_than	query	int		false	"Only those that began so many seconds ago, or earlier"	minimum(0)
+//	@Param			created_after	query	string	false	"Only those that began after this moment"	format(date-time)
+//	@Param			created_before	query	string	false	"Only those that began before this moment"	format(date-time)
 //	@Param			limit	query		int		false	"At most this many"	minimum(1)	maximum(100)	default(20)
 //	@Param			cursor	query		string	false	"next_cursor of the page before"
 //	@Success		200		{object}	web.Page[View]
@@ -120,6 +122,9 @@ func searchOf(c echo.Context) (s search, err error) {
 	s = search{
 		status: Status(c.QueryParam("status")), kind: c.QueryParam("type"), customer: c.QueryParam("customer"),
 		number: strings.TrimSpace(c.QueryParam("number")),
+	}
+	if s.created, err = web.CreatedOf(c); err != nil {
+		return s, err
 	}
 	if !known(s.status) {
 		return s, web.Refused("status", "unknown_status", "There is no such status.")

@@ -27,6 +27,7 @@ type search struct {
 	customer   string
 	number     string // of an order
 	olderThan  time.Duration
+	created    web.Created
 }
 
 // search is a page of sagas, newest first.
@@ -66,7 +67,8 @@ func (m *Module) numbered(ctx context.Context, q search, p web.PageRequest) (web
 func (q search) holds(saga eventstore.Stream[State], now time.Time) bool {
 	s := saga.State
 	return (q.status == "" || s.Status == q.status) && (q.kind == "" || s.Type == q.kind) && (!q.unfinished || !s.Status.Ended()) &&
-		(q.customer == "" || s.CustomerID == q.customer) && now.Sub(saga.CreatedAt) >= q.olderThan
+		(q.customer == "" || s.CustomerID == q.customer) && now.Sub(saga.CreatedAt) >= q.olderThan &&
+		q.created.Holds(saga.CreatedAt)
 }
 
 // unfinishedOnes goes by the indexes of timers and of those that need a person. It comes as an array, made once: as a condition of its
@@ -104,17 +106,23 @@ func (q search) narrow(query *gorm.DB) *gorm.DB {
 	if q.olderThan > 0 {
 		query = query.Where("created_at <= now() - ? * interval '1 second'", int64(q.olderThan/time.Second))
 	}
-	return query
+	bounds, moments := q.created.Where("created_at")
+	return query.Where(bounds, moments...)
+}
+
+// rows asks for a page of sagas, newest first, and one more.
+func (q search) rows(db *gorm.DB, p web.PageRequest) *gorm.DB {
+	query := q.narrow(db.Table("saga.streams").Select("id, created_at").Where("kind = 'saga'"))
+	if at := p.Cursor; !at.IsZero() {
+		query = query.Where("(created_at, id) < (?, ?)", at.At, at.ID)
+	}
+	return query.Order("created_at desc, id desc").Limit(p.Limit + 1)
 }
 
 // newest is a page of the sagas that are asked for. It is cut before they are loaded: one that is left out does not end the list.
 func (m *Module) newest(ctx context.Context, q search, p web.PageRequest) (web.Page[View], error) {
-	query := q.narrow(m.Views.WithContext(ctx).Table("saga.streams").Select("id, created_at").Where("kind = 'saga'"))
-	if at := p.Cursor; !at.IsZero() {
-		query = query.Where("(created_at, id) < (?, ?)", at.At, at.ID)
-	}
 	var rows []listed
-	if err := query.Order("created_at desc, id desc").Limit(p.Limit + 1).Find(&rows).Error; err != nil {
+	if err := q.rows(m.Views.WithContext(ctx), p).Find(&rows).Error; err != nil {
 		return web.Page[View]{}, fmt.Errorf("list the sagas: %w", err)
 	}
 	page := web.NewPage(rows, p.Limit, func(r listed) web.Cursor { return web.Cursor{At: r.CreatedAt, ID: r.ID} })

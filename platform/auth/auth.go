@@ -28,8 +28,30 @@ import (
 // MinSecret is the least length of a secret, in bytes: as long as the hash that it keys.
 const MinSecret = 32
 
-// ErrUnauthorized is what every bad token is answered with; why it is bad stays in the chain, for the log.
-var ErrUnauthorized = fault.New(fault.Unauthorized, "unauthorized", "A valid access token is needed.")
+// ErrUnauthorized is what every bad token is answered with. Its sentence says what the caller can do about it; the exact
+// reason stays in the chain, for the log.
+var ErrUnauthorized = fault.New(fault.Unauthorized, "unauthorized", "The access token is not valid: its form, its signature or what it says is wrong.")
+
+var (
+	errExpired  = ErrUnauthorized.Detailf("The access token has expired. Get a new one.")
+	errTooEarly = ErrUnauthorized.Detailf("The access token is not valid yet.")
+	errAudience = ErrUnauthorized.Detailf("The access token is meant for another service.")
+)
+
+// refusalOf says what is wrong with a token. A signature that is wrong comes first: nothing else in such a token counts.
+func refusalOf(err error) *fault.Fault {
+	switch {
+	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
+		return ErrUnauthorized
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return errExpired
+	case errors.Is(err, jwt.ErrTokenNotValidYet):
+		return errTooEarly
+	case errors.Is(err, jwt.ErrTokenInvalidAudience):
+		return errAudience
+	}
+	return ErrUnauthorized
+}
 
 // Claims are what a verified token says.
 type Claims struct {
@@ -108,7 +130,7 @@ func (t *Tokens) prove(token string, leeway time.Duration) (proof, error) {
 		jwt.WithAudience(t.audience), jwt.WithExpirationRequired(),
 		jwt.WithLeeway(leeway), jwt.WithTimeFunc(t.now))
 	if err != nil {
-		return proof{}, fmt.Errorf("%w (%w)", ErrUnauthorized, err)
+		return proof{}, fmt.Errorf("%w (%w)", refusalOf(err), err)
 	}
 	if w.Subject == "" || strings.ContainsFunc(w.Subject, unicode.IsControl) {
 		return proof{}, fmt.Errorf("%w (no subject that can be one)", ErrUnauthorized)
@@ -118,7 +140,7 @@ func (t *Tokens) prove(token string, leeway time.Duration) (proof, error) {
 		found.notBefore = w.NotBefore.Time
 	}
 	if t.now().Before(found.notBefore) { // the leeway is for the end only
-		return proof{}, fmt.Errorf("%w (%w)", ErrUnauthorized, jwt.ErrTokenNotValidYet)
+		return proof{}, fmt.Errorf("%w (%w)", errTooEarly, jwt.ErrTokenNotValidYet)
 	}
 	return found, nil
 }

@@ -100,7 +100,18 @@ func TestForgeriesAre401(t *testing.T) {
 			t.Parallel()
 			resp := ask(t, token)
 			require.Equal(t, http.StatusUnauthorized, resp.StatusCode)
-			require.Equal(t, "Bearer", resp.Header.Get("WWW-Authenticate"))
+			challenge := resp.Header.Get("WWW-Authenticate")
+			switch name {
+			case "Empty":
+				require.Equal(t, "Bearer", challenge)
+			case "Expired":
+				require.Equal(t, `Bearer error="invalid_token", error_description="The access token has expired. Get a new one."`, challenge)
+			case "NotYetValid":
+				require.Contains(t, challenge, `error_description="The access token is not valid yet."`)
+			default:
+				require.Contains(t, challenge, `Bearer error="invalid_token", error_description="The access token is `)
+				require.NotContains(t, challenge, "expired")
+			}
 			body, err := io.ReadAll(resp.Body)
 			require.NoError(t, err)
 			require.Contains(t, string(body), `"code":"unauthorized"`)

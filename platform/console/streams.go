@@ -32,9 +32,12 @@ type searchPage struct {
 	Query   string
 	Found   []stream
 	Latest  []order // while nothing is looked for
+	Orders  []order // with the e-mail address that is looked for
 	Nothing bool
 	Refused string
 }
+
+var aNumber = regexp.MustCompile(`^[0-9]+$`)
 
 var anID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}$`)
 
@@ -57,24 +60,34 @@ func (c *Console) findStream(v *visit) error {
 				return err
 			}
 		}
+	case aNumber.MatchString(p.Query):
+		return c.findOrders(v, p, "number")
+	case strings.Contains(p.Query, "@"):
+		return c.findOrders(v, p, "email")
 	default:
-		found, err := get[page[struct{ ID string }]](v, "/v1/admin/orders", url.Values{"number": {p.Query}})
-		if err != nil {
-			if problemOf(err).Status != 422 {
-				return err
-			}
-			p.Refused = problemOf(err).Sentence()
-		}
-		if len(found.Data) == 1 {
-			v.redirect(Path + "/orders/" + found.Data[0].ID)
-			return nil
-		}
+		p.Refused = "Search for an id, for the number of an order, or for the e-mail address of a customer. Names are not kept apart, so they cannot be found."
 	}
 	if len(p.Found) == 1 {
 		v.redirect(Path + "/streams/" + p.Found[0].Module + "/" + p.Found[0].ID)
 		return nil
 	}
 	p.Nothing = p.Query != "" && p.Refused == "" && len(p.Found) == 0
+	return v.shows("search", "streams", "Streams", p)
+}
+
+// findOrders finds the orders with a number or an e-mail address. One alone is shown at once.
+func (c *Console) findOrders(v *visit, p searchPage, by string) error {
+	found, err := get[page[order]](v, "/v1/admin/orders", url.Values{by: {p.Query}, "limit": {"100"}})
+	switch {
+	case err != nil && problemOf(err).Status != 422:
+		return err
+	case err != nil:
+		p.Refused = problemOf(err).Sentence()
+	case len(found.Data) == 1:
+		v.redirect(Path + "/orders/" + found.Data[0].ID)
+		return nil
+	}
+	p.Orders, p.Nothing = found.Data, err == nil && len(found.Data) == 0
 	return v.shows("search", "streams", "Streams", p)
 }
 

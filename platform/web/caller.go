@@ -14,7 +14,7 @@ import (
 const ScopeAdmin = "admin"
 
 var (
-	errUnauthorized = fault.New(fault.Unauthorized, "unauthorized", "A valid access token is needed: Authorization: Bearer <token>.")
+	errUnauthorized = fault.New(fault.Unauthorized, "unauthorized", "An access token is needed: Authorization: Bearer <token>.")
 	errForbidden    = fault.New(fault.Forbidden, "forbidden", "This access token does not allow that.")
 )
 
@@ -32,13 +32,17 @@ func (c Caller) Operator() bool { return c.Is(ScopeAdmin) }
 
 func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		token, ok := bearer(c.Request().Header.Values(echo.HeaderAuthorization))
-		if !ok || s.cfg.Auth == nil {
+		values := c.Request().Header.Values(echo.HeaderAuthorization)
+		token, ok := bearer(values)
+		switch {
+		case len(values) > 0 && !ok:
+			return errUnauthorized.Detailf("The Authorization header holds no access token. It must be one header: Authorization: Bearer <token>.")
+		case !ok || s.cfg.Auth == nil:
 			return errUnauthorized
 		}
 		subject, scopes, err := s.cfg.Auth.Authenticate(token)
 		if err != nil {
-			return fmt.Errorf("%w (%w)", errUnauthorized, err)
+			return invalidToken(c, err)
 		}
 		if !Plain(subject) { // it is stored as the actor and as the customer
 			return fmt.Errorf("%w (its subject holds control characters)", errUnauthorized)
@@ -46,6 +50,17 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		visitOf(c).caller = Caller{Subject: subject, Scopes: scopes}
 		return next(c)
 	}
+}
+
+// invalidToken refuses a token that was sent, and says why as RFC 6750 has it: a client can begin a new session for one that
+// has expired, and must not for one that is malformed. The authenticator's own refusal is the sentence.
+func invalidToken(c echo.Context, err error) error {
+	refusal := errUnauthorized.Detailf("The access token is not valid.")
+	if f, ok := fault.As(err); ok && f.Kind == fault.Unauthorized {
+		refusal.Detail = f.Detail
+	}
+	c.Response().Header().Set(echo.HeaderWWWAuthenticate, fmt.Sprintf(`Bearer error="invalid_token", error_description="%s"`, refusal.Detail))
+	return fmt.Errorf("%w (%w)", refusal, err)
 }
 
 // bearer takes the token from the header, whose scheme is case-insensitive (RFC 9110). Two headers are none: it

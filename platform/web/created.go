@@ -11,6 +11,9 @@ type Created struct {
 	After, Before time.Time // both exclusive
 }
 
+// Dated declares the parameters that CreatedOf reads.
+func Dated(e *endpoint) { Query("created_after", "created_before")(e) }
+
 // CreatedOf reads ?created_after= and ?created_before=.
 func CreatedOf(c echo.Context) (bounds Created, err error) {
 	if bounds.After, err = momentOf(c, "created_after"); err != nil {
@@ -19,9 +22,6 @@ func CreatedOf(c echo.Context) (bounds Created, err error) {
 	bounds.Before, err = momentOf(c, "created_before")
 	return bounds, err
 }
-
-// Dated declares the parameters that CreatedOf reads.
-func Dated(e *endpoint) { Query("created_after", "created_before")(e) }
 
 // Where is the condition of the bounds on a column with the time of creation, with its arguments.
 func (b Created) Where(column string) (condition string, arguments []any) {

@@ -112,7 +112,9 @@ func setHeaders(h http.Header, f *fault.Fault) {
 	//exhaustive:ignore // only these kinds have a header
 	switch f.Kind {
 	case fault.Unauthorized:
-		h.Set(echo.HeaderWWWAuthenticate, "Bearer")
+		if h.Get(echo.HeaderWWWAuthenticate) == "" {
+			h.Set(echo.HeaderWWWAuthenticate, "Bearer")
+		}
 	case fault.TooMany, fault.Unavailable:
 		if h.Get(echo.HeaderRetryAfter) == "" {
 			h.Set(echo.HeaderRetryAfter, "1")
