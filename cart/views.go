@@ -27,7 +27,7 @@ func (m *Module) cartsOf(ctx context.Context, customer string, p web.PageRequest
 func (m *Module) search(ctx context.Context, text string, p web.PageRequest) (web.Page[eventstore.Stream[Product]], error) {
 	query := m.Views.WithContext(ctx).Table("cart.streams").Where("kind = 'product'")
 	if text != "" {
-		query = query.Where("strpos(state->>'search', ?) > 0", searchable(text))
+		query = query.Where("strpos("+eventstore.TextOf("state", "search")+", ?) > 0", searchable(text))
 	}
 	page, err := newest(ctx, m.store, products, query, p)
 	if err != nil {

@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 
@@ -32,11 +33,17 @@ func (m *Module) DropContact(ctx context.Context, id uuid.UUID) error {
 // eraseElsewhere drops what is kept of a customer beside their payments. Those of all their orders, also of such that never became
 // one: an order is placed before its payment is asked for.
 func (m *Module) eraseElsewhere(ctx context.Context, customer string) error {
-	var payments []uuid.UUID
+	var found []sql.NullString
 	err := m.views.WithContext(ctx).Table("orders.streams").Where("kind = 'order' and customer = ?", customer).
-		Pluck("(state->>'payment_id')::uuid", &payments).Error
+		Pluck(eventstore.TextOf("state", "payment_id"), &found).Error
 	if err != nil {
 		return fmt.Errorf("find the payments of a customer: %w", err)
+	}
+	var payments []uuid.UUID
+	for _, text := range found {
+		if id, err := uuid.Parse(text.String); err == nil { // an order whose payment cannot be read keeps no other one
+			payments = append(payments, id)
+		}
 	}
 	return m.erase(ctx, payments)
 }

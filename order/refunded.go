@@ -28,6 +28,11 @@ var refundedReader = eventstore.Reader{Name: "refunded_orders", Apply: projectRe
 // refundedNow picks the live generation of refunded_orders, in the query that reads its rows.
 const refundedNow = "r.generation = (select generation from orders.subscriptions where name = 'refunded_orders')"
 
+var (
+	refundedOf = eventstore.TextOf("state", "refunded") + "::int8"
+	totalOf    = eventstore.TextOf("state", "total") + "::int8"
+)
+
 // projectRefunded copies what was refunded from the state of each order that the events may have refunded. The state is at
 // least as new as the event, so a repeated copy is right too.
 func projectRefunded(ctx context.Context, tx pgx.Tx, generation int, events []eventstore.Recorded) error {
@@ -42,8 +47,8 @@ func projectRefunded(ctx context.Context, tx pgx.Tx, generation int, events []ev
 	}
 	slices.SortFunc(touched, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
 	_, err := tx.Exec(ctx, `insert into orders.refunded_orders as r (generation, id, created_at, whole)
-		select $1, id, created_at, (state->>'refunded')::int8 >= (state->>'total')::int8 from orders.streams
-		where id = any($2) and kind = 'order' and customer is not null and (state->>'refunded')::int8 > 0
+		select $1, id, created_at, `+refundedOf+` >= `+totalOf+` from orders.streams
+		where id = any($2) and kind = 'order' and customer is not null and `+refundedOf+` > 0
 		on conflict (generation, id) do update set whole = excluded.whole where r.whole <> excluded.whole`,
 		generation, slices.Compact(touched))
 	if err != nil {

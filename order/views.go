@@ -35,8 +35,8 @@ const (
 // ofEmail goes by way of the customers, whom an index finds: no index looks into a state. They come as an array, made
 // once; joined, the planner may read all orders, newest first, to find a few. "is true" makes the second condition a
 // look-up in a hash; joined, each order of a customer would be compared with each of their contacts.
-const ofEmail = `o.customer = any(array(select distinct customer from orders.contacts where lower(email) = lower(?)))
-	and ((o.state->>'contact_id')::uuid in (select id from orders.contacts where lower(email) = lower(?))) is true`
+var ofEmail = `o.customer = any(array(select distinct customer from orders.contacts where lower(email) = lower(?)))
+	and (` + eventstore.TextOf("o.state", "contact_id") + ` in (select id::text from orders.contacts where lower(email) = lower(?))) is true`
 
 // rows asks for a page of orders, newest first, and one more.
 func (q query) rows(db *gorm.DB, p web.PageRequest) *gorm.DB {
@@ -74,7 +74,7 @@ func (a absence) narrow(db *gorm.DB) *gorm.DB {
 	case pending:
 		return db.Where("o.status <> 'pending'")
 	case unconfirmed:
-		return db.Where("o.status <> 'pending' and (o.status <> 'cancelled' or o.state->>'cancellation_id' is not null)")
+		return db.Where("o.status <> 'pending' and (o.status <> 'cancelled' or " + eventstore.TextOf("o.state", "cancellation_id") + " is not null)")
 	}
 	return db
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"shopping-cart/eventstore"
 )
 
 // takings are what was captured and given back on the day that it is (UTC). They follow the log: what was counted once is
@@ -28,17 +30,20 @@ const (
 	dayBegins = `select date_trunc('day', now() at time zone 'utc') at time zone 'utc', coalesce((select position from payment.events
 		where at < date_trunc('day', now() at time zone 'utc') at time zone 'utc' order by position desc limit 1), 0)`
 	today = `select date_trunc('day', now() at time zone 'utc') at time zone 'utc'`
-	// A capture says no currency, and a refund no amount: the intent before it does.
-	counted = `select e.position, case when e.type = 'payment.captured' then (e.data->>'amount')::bigint end,
-			(select case when r.type = 'payment.refund_ordered' then (r.data->'amount'->>'amount')::bigint else (r.data->>'amount')::bigint end
-				from payment.events r where r.stream = e.stream and e.type = 'payment.refunded'
-				and r.type in ('payment.refund_ordered', 'payment.refund_requested') and r.data->>'id' = e.data->>'id'
-				order by r.version limit 1),
-			(select q.data->'amount'->>'currency' from payment.events q where q.stream = e.stream and q.type = 'payment.requested'
-				order by q.version limit 1)
-		from payment.events e where e.position > $1 and e.position <= $2 and e.type in ('payment.captured', 'payment.refunded')`
-	head = `select coalesce((select position from payment.events order by position desc limit 1), 0)`
+	head  = `select coalesce((select position from payment.events order by position desc limit 1), 0)`
 )
+
+// counted: a capture says no currency, and a refund no amount. The intent before it does.
+var counted = `select e.position, case when e.type = 'payment.captured' then ` + eventstore.TextOf("e.data", "amount") + `::bigint end,
+		(select case when r.type = 'payment.refund_ordered' then ` + eventstore.TextOf("r.data", "amount", "amount") + `::bigint
+				else ` + eventstore.TextOf("r.data", "amount") + `::bigint end
+			from payment.events r where r.stream = e.stream and e.type = 'payment.refunded'
+			and r.type in ('payment.refund_ordered', 'payment.refund_requested')
+			and ` + eventstore.TextOf("r.data", "id") + ` = ` + eventstore.TextOf("e.data", "id") + `
+			order by r.version limit 1),
+		(select ` + eventstore.TextOf("q.data", "amount", "currency") + ` from payment.events q where q.stream = e.stream
+			and q.type = 'payment.requested' order by q.version limit 1)
+	from payment.events e where e.position > $1 and e.position <= $2 and e.type in ('payment.captured', 'payment.refunded')`
 
 // Takings are the minor units captured and given back today (UTC), by currency.
 func (m *Module) Takings(ctx context.Context) (captured, refunded map[string]int64, err error) {
