@@ -28,8 +28,11 @@ type benchmark struct {
 
 // Validate refuses what cannot be measured.
 func (b *benchmark) Validate() error {
-	if b.Rounds < 1 || b.Seconds <= 0 {
-		return errors.New("--rounds and --seconds must be above 0")
+	if b.Rounds < 1 || b.Rounds > 1000 || !(b.Seconds > 0 && b.Seconds <= 3600) { // NaN is neither
+		return errors.New("--rounds must be 1 to 1000, and --seconds above 0 and at most 3600")
+	}
+	if _, err := regexp.Compile(b.Only); err != nil {
+		return fmt.Errorf("--only must be a regular expression: %w", err)
 	}
 	for _, n := range b.Callers {
 		if n < 1 || n > bench.MaxCallers {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -52,10 +53,15 @@ A seed draws the same choices again for every shopper and for the weather, thoug
 Exit status: 0 every promise is kept, 2 something was found, 1 it could not be found out. Unless it is 0, the data and the logs stay.`
 }
 
+// maxChaosMinutes is a week.
+const maxChaosMinutes = 7 * 24 * 60
+
 // Validate refuses what would never end, or never begin.
 func (d *disorder) Validate() error {
 	switch {
-	case d.Minutes <= 0 && d.Checkouts <= 0:
+	case math.IsNaN(d.Minutes) || d.Minutes < 0 || d.Minutes > maxChaosMinutes || d.Checkouts < 0:
+		return fmt.Errorf("--minutes must be 0 to %d, and --checkouts 0 or more", maxChaosMinutes)
+	case d.Minutes == 0 && d.Checkouts == 0:
 		return errors.New("--minutes or --checkouts must be above 0")
 	case d.Replicas < 1 || d.Replicas > 16 || d.Shoppers < 1 || d.Shoppers > 256:
 		return errors.New("--replicas must be 1 to 16, and --shoppers 1 to 256")

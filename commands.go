@@ -54,7 +54,7 @@ func (local) Mint(subject string, scopes []string, ttl time.Duration) (string, e
 	if err != nil {
 		return "", err
 	}
-	if err := settings.FillSecrets(); err != nil {
+	if err := settings.FindSecrets(); err != nil {
 		return "", err
 	}
 	tokens, err := auth.New([]byte(settings.AuthSecret), settings.AuthAudience)

@@ -103,7 +103,15 @@ func TestExamplesOfHelpAreCommandLines(t *testing.T) {
 // Who pipes what is data must not be handed a page of help instead.
 func TestWrongCommandLines(t *testing.T) {
 	t.Parallel()
-	for line, help := range map[string]string{"nothing": "help", "verify --nonsense": "help verify", "replay": "help replay", "bench --rounds x": "help bench"} {
+	for line, help := range map[string]string{"nothing": "help", "verify --nonsense": "help verify", "replay": "help replay", "bench --rounds x": "help bench",
+		"bench --only (": "help bench", "bench --rounds 0": "help bench", "bench --seconds NaN": "help bench", "bench --callers 0": "help bench",
+		"demo --rate=0": "help demo", "demo --rate NaN": "help demo", "demo --seconds=-1": "help demo", "demo --base-url foo": "help demo",
+		"verify --base-url foo": "help verify", "verify --base-url http://": "help verify", "health --base-url ftp://shop": "help health",
+		"token --ttl=-1h": "help token", "token --ttl 0s": "help token", "token --ttl 8761h": "help token", "token --scope nonsense": "help token",
+		"token --subject=": "help token", "chaos --minutes NaN": "help chaos", "chaos --minutes=-1 --checkouts 9": "help chaos",
+		"chaos --calm 1ms": "help chaos", "chaos --replicas 0": "help chaos",
+		"replay --concurrency 0 main.go": "help replay", "replay --concurrency 9999 main.go": "help replay", "replay --base-url foo main.go": "help replay",
+	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
 			var out, complaint bytes.Buffer

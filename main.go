@@ -67,9 +67,9 @@ func run(ctx context.Context, settings config.Config, banner io.Writer) error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", settings.HTTPAddr) // first: a taken port is said before anything is made
+	listener, err := listen(settings.HTTPAddr) // first: a taken port is said before anything is made
 	if err != nil {
-		return fmt.Errorf("HTTP_ADDR: %w", err)
+		return err
 	}
 	defer listener.Close()
 	started := false

@@ -18,7 +18,7 @@ import (
 // AUTH_SECRET, so that all replicas agree on it.
 func (c *Config) FillSecrets() (err error) {
 	if c.AuthSecret == "" {
-		if c.AuthSecret, err = Secret(c.DataDir, "auth_secret"); err != nil {
+		if c.AuthSecret, err = Secret(c.DataDir, authSecretFile); err != nil {
 			return err
 		}
 	}
@@ -28,6 +28,19 @@ func (c *Config) FillSecrets() (err error) {
 		c.SimulatorSecret = hex.EncodeToString(mac.Sum(nil))
 	}
 	return nil
+}
+
+// authSecretFile is the file in the data directory that holds the generated AUTH_SECRET.
+const authSecretFile = "auth_secret"
+
+// FindSecrets is FillSecrets for a client of the server: it makes no secret, since no server would know it.
+func (c *Config) FindSecrets() error {
+	path := filepath.Join(c.DataDir, authSecretFile)
+	if _, err := os.Stat(path); c.AuthSecret == "" && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no secret to sign with: no server has run with this DATA_DIR (there is no file %s). "+
+			"Run the command in the folder and with the settings of the server, or set AUTH_SECRET to its secret", path)
+	}
+	return c.FillSecrets()
 }
 
 // Secret reads the secret of that name in dir, and makes it (64 hexadecimal digits, readable by its owner only) when

@@ -80,10 +80,7 @@ func (d *Demo) Run(ctx context.Context, out io.Writer, local Local, catalog Cata
 
 // open finds the server, and that its shop is on.
 func (d *Demo) open(ctx context.Context, local Local, catalog Catalog) (*market, error) {
-	if d.Rate <= 0 || d.Rate > 1000 || d.Seconds < 0 {
-		return nil, errors.New("--rate must be above 0 and at most 1000, --seconds not negative")
-	}
-	base, token, err := reach(ctx, local, d.BaseURL, d.AdminToken, "demo")
+	base, token, err := reach(ctx, local, d.BaseURL, d.AdminToken, "demo", startWait)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ func (*Token) Help() string {
 
 It reads the same settings as the server (AUTH_SECRET, or the one generated in DATA_DIR), so run it where the server runs.
 
-Exit status: 0 printed, 1 there is no secret to sign with.`
+Exit status: 0 printed, 1 there is no secret to sign with: no server has run with these settings.`
 }
 
 // Help is what "shopping-cart replay --help" says beside the flags.

@@ -79,10 +79,7 @@ func (r *Replay) Run(ctx context.Context, out io.Writer, local Local) error {
 
 // shop is the shop that plays, once the server is seen to be there.
 func (r *Replay) shop(ctx context.Context, local Local) (*shop, error) {
-	if r.Concurrency < 1 {
-		return nil, errors.New("--concurrency must be 1 or more")
-	}
-	base, token, err := reach(ctx, local, r.BaseURL, r.AdminToken, "replay")
+	base, token, err := reach(ctx, local, r.BaseURL, r.AdminToken, "replay", 0)
 	if err != nil {
 		return nil, err
 	}

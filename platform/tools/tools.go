@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"strings"
 	"time"
 )
 
@@ -27,9 +25,9 @@ const ScopeAdmin = "admin"
 // Token prints a token alone, so that a shell can take it: TOKEN=$(shopping-cart token --admin).
 type Token struct {
 	Admin   bool          `help:"An operator's token: scope admin."`
-	Scope   []string      `help:"Scopes of the token, such as pricing."`
+	Scope   []string      `help:"Scopes of the token: admin or pricing."`
 	Subject string        `help:"Whose token it is." default:"operator"`
-	TTL     time.Duration `help:"How long it lasts." default:"24h"`
+	TTL     time.Duration `help:"How long it lasts, a year at most." default:"24h"`
 	JSON    bool          `name:"json" help:"Print JSON: the token, and what is in it."`
 }
 
@@ -74,11 +72,9 @@ type healthy struct {
 
 // Run is nil when the server is ready.
 func (h *Health) Run(ctx context.Context, out io.Writer, local Local) (err error) {
-	base := strings.TrimSuffix(h.BaseURL, "/")
-	if base == "" {
-		if base, err = local.BaseURL(); err != nil {
-			return err
-		}
+	base, err := baseOf(local, h.BaseURL)
+	if err != nil {
+		return err
 	}
 	err = isReady(ctx, base)
 	if !h.JSON {
@@ -93,39 +89,4 @@ func (h *Health) Run(ctx context.Context, out io.Writer, local Local) (err error
 		found.Detail = &why
 	}
 	return errors.Join(err, json.NewEncoder(out).Encode(found))
-}
-
-// isReady is nil when the server says that it can serve.
-func isReady(ctx context.Context, base string) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the server is not ready: %s", response.Status)
-	}
-	return nil
-}
-
-// reach is where a server is that is seen to be ready, and a token for its operator; what is not given comes from the settings.
-func reach(ctx context.Context, local Local, base, token, subject string) (_, _ string, err error) {
-	if base = strings.TrimSuffix(base, "/"); base == "" {
-		if base, err = local.BaseURL(); err != nil {
-			return "", "", err
-		}
-	}
-	if err := isReady(ctx, base); err != nil {
-		return "", "", fmt.Errorf("%s: %w", base, err)
-	}
-	if token == "" {
-		token, err = local.Mint(subject, []string{ScopeAdmin}, tokenLife)
-	}
-	return base, token, err
 }

@@ -52,18 +52,19 @@ const tokenLife = 24 * time.Hour
 
 // Run prints what is wrong. It asks again and again, since one answer covers what there was time for.
 func (v *Verify) Run(ctx context.Context, out io.Writer, local Local) (err error) {
-	base := v.BaseURL
-	if base == "" {
-		if base, err = local.BaseURL(); err != nil {
-			return err
-		}
+	base, err := baseOf(local, v.BaseURL)
+	if err != nil {
+		return err
+	}
+	if err := isThere(ctx, base); err != nil {
+		return err
 	}
 	token, err := local.Mint("verify", []string{ScopeAdmin}, tokenLife)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	server := newClient(strings.TrimSuffix(base, "/"), 1)
+	server := newClient(base, 1)
 	server.silent = v.Quiet
 	all, err := v.ask(ctx, server, token)
 	if err != nil {

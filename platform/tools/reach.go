@@ -1,0 +1,98 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+// startWait is how long the demo waits for a server that is about to start.
+const startWait = time.Minute
+
+// baseOf is the address of a server without a slash at its end; it comes from the settings when none is given.
+func baseOf(local Local, given string) (string, error) {
+	if base := strings.TrimSuffix(given, "/"); base != "" {
+		return base, nil
+	}
+	return local.BaseURL()
+}
+
+// reach finds a server that is ready, and a token for its operator; what is not given comes from the settings. It waits for
+// the server at most so long, and says so.
+func reach(ctx context.Context, local Local, given, token, subject string, waits time.Duration) (base, operator string, err error) {
+	if base, err = baseOf(local, given); err != nil {
+		return "", "", err
+	}
+	if err := awaitReady(ctx, base, waits, os.Stderr); err != nil {
+		return "", "", err
+	}
+	if token == "" {
+		token, err = local.Mint(subject, []string{ScopeAdmin}, tokenLife)
+	}
+	return base, token, err
+}
+
+// awaitReady asks until the server is ready, for as long as limit. It says once, to notices, that it waits.
+func awaitReady(ctx context.Context, base string, limit time.Duration, notices io.Writer) error {
+	until := time.Now().Add(limit)
+	for pause := shortestWait; ; pause = min(2*pause, time.Second) {
+		err := isReady(ctx, base)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if limit == 0 {
+			return fmt.Errorf("%s: %w", base, err)
+		}
+		if time.Now().Add(pause).After(until) {
+			return fmt.Errorf("%s did not get ready within %s: %w", base, limit, err)
+		}
+		if pause == shortestWait {
+			fmt.Fprintf(notices, "%s is not ready yet; waiting for it up to %s: %v\n", base, limit, err)
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// isReady is nil when the server says that it can serve.
+func isReady(ctx context.Context, base string) error {
+	status, err := probe(ctx, base+"/readyz")
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("the server is not ready: %d %s", status, http.StatusText(status))
+	}
+	return err
+}
+
+// isThere is nil when a server answers at all, ready or not.
+func isThere(ctx context.Context, base string) error {
+	if _, err := probe(ctx, base+"/healthz"); err != nil {
+		return fmt.Errorf("no server answers at %s: %w", base, err)
+	}
+	return nil
+}
+
+// probeTimeout bounds one question to a server.
+const probeTimeout = 5 * time.Second
+
+func probe(ctx context.Context, url string) (status int, err error) {
+	bounded, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(bounded, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return 0, fmt.Errorf("it does not answer within %s", probeTimeout)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
+}

@@ -1,0 +1,55 @@
+package tools
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A command that is given right after the start of its server waits until that is ready, and says so once.
+func TestAwaitReady(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) < 4 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	t.Cleanup(server.Close)
+	var notices bytes.Buffer
+	require.NoError(t, awaitReady(t.Context(), server.URL, time.Minute, &notices))
+	require.EqualValues(t, 4, asked.Load())
+	require.Equal(t, server.URL+" is not ready yet; waiting for it up to 1m0s: the server is not ready: 503 Service Unavailable\n", notices.String())
+
+	t.Run("NotForEver", func(t *testing.T) {
+		t.Parallel()
+		err := awaitReady(t.Context(), nobody(t), 200*time.Millisecond, &bytes.Buffer{})
+		require.ErrorContains(t, err, "did not get ready within 200ms")
+	})
+}
+
+// nobody is an address that no server listens on.
+func nobody(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	return "http://" + l.Addr().String()
+}
+
+// A server that is not there is not asked again and again: the command says where it looked.
+func TestVerifyOfNobody(t *testing.T) {
+	t.Parallel()
+	base := nobody(t)
+	err := (&Verify{Quiet: true}).Run(t.Context(), &bytes.Buffer{}, here{base})
+	require.ErrorContains(t, err, "no server answers at "+base)
+	var broken *Broken
+	require.False(t, errors.As(err, &broken))
+}
