@@ -78,7 +78,7 @@ func TestEditRoutes(t *testing.T) {
 				ann.send(t, r.method, path+r.path, "{", "Idempotency-Key", "ä").refuses(t, 400, "malformed_json")
 			}
 			ann.send(t, r.method, path+r.path, good, "Idempotency-Key", "ä").refuses(t, 400, "idempotency_key_invalid")
-			ann.send(t, r.method, path+r.path, good, "If-Match", "7").refuses(t, 400, "malformed_if_match")
+			ann.send(t, r.method, path+r.path, good, "If-Match", "seven").refuses(t, 400, "malformed_if_match")
 			stale := ann.send(t, r.method, path+r.path, good, "If-Match", `"9"`)
 			stale.refuses(t, 412, "version_mismatch")
 			require.Equal(t, `"2"`, stale.header.Get("ETag"))

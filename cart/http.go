@@ -127,12 +127,12 @@ type openRequest struct {
 // itemRequest is the body of POST /v1/carts/{id}/items.
 type itemRequest struct {
 	SKU      string `json:"sku" validate:"required,sku" example:"85123A"`
-	Quantity int64  `json:"quantity" validate:"min=1,max=9999" example:"2"`
+	Quantity *int64 `json:"quantity" validate:"required,min=1,max=9999" example:"2"`
 }
 
 // quantityRequest is the body of PATCH /v1/carts/{id}/items/{sku}.
 type quantityRequest struct {
-	Quantity int64 `json:"quantity" validate:"min=1,max=9999" example:"3"`
+	Quantity *int64 `json:"quantity" validate:"required,min=1,max=9999" example:"3"`
 }
 
 // mergeRequest is the body of POST /v1/carts/{id}/merge.

@@ -31,7 +31,10 @@ import (
 func (m *Module) addItem(c echo.Context) error {
 	return m.edit(c, owns, func() (command, error) {
 		body, err := web.Body[itemRequest](c)
-		return addItem(body), err
+		if err != nil {
+			return nil, err
+		}
+		return addItem{SKU: body.SKU, Quantity: *body.Quantity}, nil
 	})
 }
 
@@ -62,7 +65,10 @@ func (m *Module) setQuantity(c echo.Context) error {
 			return nil, err
 		}
 		body, err := web.Body[quantityRequest](c)
-		return setQuantity{SKU: sku, Quantity: body.Quantity}, err
+		if err != nil {
+			return nil, err
+		}
+		return setQuantity{SKU: sku, Quantity: *body.Quantity}, nil
 	})
 }
 

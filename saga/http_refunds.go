@@ -33,7 +33,7 @@ type refundRequest struct {
 
 // amountRequest is money as a client names it.
 type amountRequest struct {
-	Amount   int64  `json:"amount" validate:"required,min=1,max=9007199254740991" example:"500"`
+	Amount   *int64 `json:"amount" validate:"required,min=1,max=9007199254740991" example:"500"`
 	Currency string `json:"currency" validate:"required,currency" example:"GBP"`
 }
 
@@ -79,7 +79,7 @@ func (m *Module) postRefund(c echo.Context) error {
 	}
 	wish := payment.RequestRefund{PaymentID: paid.PaymentID, Reason: body.Reason}
 	if body.Amount != nil {
-		amount := money.Of(body.Amount.Amount, body.Amount.Currency)
+		amount := money.Of(*body.Amount.Amount, body.Amount.Currency)
 		wish.Amount = &amount
 	}
 	if write.IfMatch != nil && *write.IfMatch != paid.Version {

@@ -23,7 +23,10 @@ func decode(raw []byte, target any) error {
 	if jsontext.Value(raw).Kind() != jsontext.KindBeginObject {
 		return errValidation.Detailf("The body must be a JSON object.")
 	}
-	return semanticRefusal(json.Unmarshal(raw, target, json.RejectUnknownMembers(true)))
+	if err := json.Unmarshal(raw, target, json.RejectUnknownMembers(true)); err != nil {
+		return semanticRefusal(err)
+	}
+	return refuseNulls(raw, t)
 }
 
 // checkSyntax reads one JSON value to its end, and checks its text. lines are the members whose text may have several lines.
@@ -115,10 +118,28 @@ func semanticRefusal(err error) error {
 		return errUnknownField.Detailf("The field %q is not known here.", shorten(at)).At(at)
 	}
 	wanted := "of another form"
-	if wrong.GoType != nil {
+	switch {
+	case wrong.GoType == nil:
+	case isWhole(wrong.GoType):
+		wanted = "a whole number, such as 2" + wrongNumber(wrong.JSONKind, wrong.JSONValue)
+	default:
 		wanted = kindName(wrong.GoType)
 	}
 	return Refused(pathOf(wrong.JSONPointer), "type", "It must be "+wanted+".")
+}
+
+// wrongNumber says what to leave away from a value, so that it is a whole number. 1.0 is refused too: whoever sends it may mean
+// pounds where pence are wanted.
+func wrongNumber(kind jsontext.Kind, value jsontext.Value) string {
+	switch {
+	case kind == jsontext.KindString:
+		return ", without quotes"
+	case kind != jsontext.KindNumber:
+		return ""
+	case strings.ContainsAny(string(value), ".eE"):
+		return ", without a decimal point or an exponent"
+	}
+	return ", and in range"
 }
 
 // pathOf is a place in a body as problems name it: lines[1].sku. A body is an object, so its first member is no index.

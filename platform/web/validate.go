@@ -114,6 +114,14 @@ func measure(w validator.FieldError) string {
 	return w.Param() + unit
 }
 
+// isWhole reports whether a Go type wants a whole number.
+func isWhole(t reflect.Type) bool {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64
+}
+
 // kindName says in plain English what JSON a Go type wants.
 func kindName(t reflect.Type) string {
 	switch t.String() {
@@ -130,7 +138,7 @@ func kindName(t reflect.Type) string {
 		return "true or false"
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
 		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return "a whole number in range"
+		return "a whole number"
 	case reflect.Float32, reflect.Float64:
 		return "a number"
 	case reflect.Slice, reflect.Array:

@@ -1,0 +1,68 @@
+package web
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// refuseNulls refuses null for every member that a struct knows. Decoded, null cannot be told from an absent member, and absence
+// may mean much: a refund without an amount refunds everything. A client that computed null must not get that. Null is welcome
+// inside raw members, and for one: what is in there is for the handler.
+func refuseNulls(raw []byte, t reflect.Type) error {
+	if !bytes.Contains(raw, []byte("null")) {
+		return nil
+	}
+	d := jsontext.NewDecoder(bytes.NewReader(raw))
+	for {
+		token, err := d.ReadToken()
+		if err != nil { // the end: the syntax was checked before
+			return nil
+		}
+		if at := d.StackPointer(); token.Kind() == jsontext.KindNull && !nullable(t, at) {
+			return Refused(pathOf(at), "null", "It must not be null. Give it a value, or leave it out where it is optional.")
+		}
+	}
+}
+
+// nullable reports whether null may stand at a place of a body.
+func nullable(t reflect.Type, at jsontext.Pointer) bool {
+	for token := range at.Tokens() {
+		if free(t) {
+			return true
+		}
+		for t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		//exhaustive:ignore // the others have no members
+		switch t.Kind() {
+		case reflect.Struct:
+			t = memberOf(t, token)
+		case reflect.Slice, reflect.Array, reflect.Map:
+			t = t.Elem()
+		default:
+			return false
+		}
+		if t == nil {
+			return false
+		}
+	}
+	return free(t)
+}
+
+// free reports whether a type takes any JSON.
+func free(t reflect.Type) bool {
+	return t.Kind() == reflect.Interface || t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
+}
+
+// memberOf is the type of the field of a struct with a name in JSON; nil: there is none.
+func memberOf(t reflect.Type, name string) reflect.Type {
+	for _, f := range reflect.VisibleFields(t) {
+		if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag == name {
+			return f.Type
+		}
+	}
+	return nil
+}
