@@ -242,7 +242,7 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 		Rooms: saga.Rooms{
 			CheckOut: p.carts.CheckOut, CartVisible: p.carts.Visible, Cart: p.carts.Handle,
 			Order: p.orders.Handle, SaveContact: p.orders.SaveContact, DropContact: p.orders.DropContact,
-			Charge: p.payments.Charge, UndoPayment: p.payments.Undo, CancelPayment: p.payments.Cancel,
+			Chargeable: p.payments.Chargeable, Charge: p.payments.Charge, UndoPayment: p.payments.Undo, CancelPayment: p.payments.Cancel,
 			OrderPaid:     p.orders.Paid,
 			RequestRefund: p.payments.RequestRefund, Refund: p.payments.Refund, RefundsUnderWay: p.payments.RefundsUnderWay,
 			SettlePayment: p.payments.Settle, VerifyPayment: p.payments.Verify,

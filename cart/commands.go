@@ -17,6 +17,7 @@ type CheckOut struct {
 	Write         web.Write
 	PaymentMethod string
 	ContactID     uuid.UUID
+	Chargeable    func(total money.Amount) error // pure; refuses a total above zero that no payment method can pay. Nil: none is refused
 }
 
 // Sealed is the answer to CheckOut.

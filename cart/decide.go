@@ -247,6 +247,11 @@ func decideCheckOut(s State, c CheckOut, prices priceBook) ([]Event, error) {
 	if err := s.priced(prices); err != nil {
 		return nil, err
 	}
+	if total := s.Total(); total > 0 && c.Chargeable != nil {
+		if err := c.Chargeable(money.Of(total, s.Currency)); err != nil {
+			return nil, err
+		}
+	}
 	attempt := s.Attempt + 1
 	return []Event{CheckedOut{
 		CheckoutID: derivedID(c.CartID, attempt, "checkout"), OrderID: derivedID(c.CartID, attempt, "order"),

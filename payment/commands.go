@@ -133,4 +133,5 @@ const (
 	CodeCancelled             = "cancelled"
 	CodeUnavailable           = "provider_unavailable"
 	CodeRefundFailed          = "refund_failed"
+	CodeNotChargeable         = "amount_not_chargeable" // by this provider, with any payment method
 )

@@ -29,6 +29,17 @@ type Provider interface {
 	Verify(header http.Header, body []byte) (Notification, error)
 }
 
+// Limits is implemented by a Provider that knows, before it is asked, which amounts it cannot move, whoever pays. Both methods are
+// pure and return "", or a sentence for a shopper or an operator. A limit that the provider does not know here, it tells in its
+// answer, with CodeNotChargeable.
+type Limits interface {
+	// NotChargeable says why no payment method can pay the amount.
+	NotChargeable(money.Amount) string
+	// NotRefundable says why no refund can be of the amount. Where two amounts are refundable, their difference is too: a partial
+	// refund leaves no rest that cannot be refunded.
+	NotRefundable(money.Amount) string
+}
+
 // Call is one request to a provider.
 type Call struct {
 	Key               string       // of idempotency: payment, operation and operation id. Never another one for the same intent

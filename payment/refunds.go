@@ -24,9 +24,16 @@ func (m *Module) RequestRefund(ctx context.Context, write web.Write, r RequestRe
 		Meta:    eventstore.Meta{Actor: write.Actor, Correlation: write.Correlation, Trace: write.Trace},
 		Streams: []eventstore.Ref{payments.Ref(r.PaymentID)},
 		Decide: func(tx *eventstore.Tx) error {
-			events, err := requestRefund(payments.Get(tx, r.PaymentID).State, id, r, tx.Now())
+			s := payments.Get(tx, r.PaymentID).State
+			events, err := requestRefund(s, id, r, tx.Now())
+			if err == nil {
+				err = m.refundable(s.Provider, events)
+			}
+			if err != nil {
+				return err
+			}
 			payments.Append(tx, r.PaymentID, events...)
-			return err
+			return nil
 		},
 	})
 	return RequestedRefund{RefundID: id, Replayed: receipt.Replayed}, err

@@ -65,7 +65,7 @@ type CheckoutView struct {
 
 // FailureView is why a checkout did not come to an order.
 type FailureView struct {
-	Code   string `json:"code" enums:"out_of_stock,payment_declined,insufficient_funds,authentication_failed,authentication_expired,capture_refused,cancelled,provider_unavailable,refund_failed"`
+	Code   string `json:"code" enums:"out_of_stock,payment_declined,insufficient_funds,authentication_failed,authentication_expired,capture_refused,cancelled,provider_unavailable,refund_failed,amount_not_chargeable"`
 	Detail string `json:"detail" example:"The payment was declined. Try another payment method."`
 }
 
@@ -153,7 +153,7 @@ type checkOutRequest struct {
 //	@Failure		409				{object}	web.Problem	"cart_empty, cart_closed with checkout_id, price_changed with lines; with Prefer: wait out_of_stock with lines and checkout_id"
 //	@Failure		412				{object}	web.Problem	"version_mismatch; with checkout_id and cart_status where a checkout has closed the cart"
 //	@Failure		413,415			{object}	web.Problem
-//	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, product_inactive, idempotency_key_reused"
+//	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, product_inactive, idempotency_key_reused, amount_not_chargeable; with Prefer: wait amount_not_chargeable with checkout_id"
 //	@Failure		428				{object}	web.Problem	"precondition_required"
 //	@Failure		503				{object}	web.Problem	"unavailable, busy, newer_version; with Prefer: wait provider_unavailable with checkout_id"
 //	@Router			/v1/carts/{id}/checkout [post]
@@ -178,7 +178,9 @@ func (m *Module) checkOut(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	sealed, err := m.seal(ctx, customer, body, cart.CheckOut{CartID: cartID, Caller: caller, Write: write, PaymentMethod: body.PaymentMethod})
+	sealed, err := m.seal(ctx, customer, body, cart.CheckOut{
+		CartID: cartID, Caller: caller, Write: write, PaymentMethod: body.PaymentMethod, Chargeable: m.Rooms.Chargeable,
+	})
 	if err != nil {
 		return err
 	}
@@ -280,6 +282,8 @@ func problemOf(f Failure) *fault.Fault {
 	switch {
 	case f.Code == CodeUnavailable:
 		return fault.New(fault.Unavailable, f.Code, f.Detail)
+	case f.Code == payment.CodeNotChargeable:
+		return fault.New(fault.Invalid, f.Code, f.Detail)
 	case len(f.Lines) > 0:
 		return fault.New(fault.Conflict, f.Code, f.Detail).With("lines", f.Lines)
 	}

@@ -57,7 +57,7 @@ type amountRequest struct {
 //	@Failure		409				{object}	web.Problem	"not_captured; refund_failed with refund_id"
 //	@Failure		412				{object}	web.Problem	"version_mismatch"
 //	@Failure		413,415			{object}	web.Problem
-//	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, exceeds_captured with left, currency_mismatch, idempotency_key_reused"
+//	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, exceeds_captured with left, currency_mismatch, amount_not_chargeable, idempotency_key_reused"
 //	@Router			/v1/orders/{id}/refunds [post]
 func (m *Module) postRefund(c echo.Context) error {
 	ctx := c.Request().Context()

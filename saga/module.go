@@ -40,6 +40,7 @@ import (
 	"shopping-cart/eventstore"
 	"shopping-cart/order"
 	"shopping-cart/payment"
+	"shopping-cart/platform/money"
 	"shopping-cart/platform/web"
 )
 
@@ -71,6 +72,7 @@ type Rooms struct {
 	Order         func(ctx context.Context, id, correlation uuid.UUID, cmd order.Command) error
 	SaveContact   func(context.Context, order.Contact) error
 	DropContact   func(ctx context.Context, id uuid.UUID) error
+	Chargeable    func(total money.Amount) error // refuses what no payment method can pay; pure
 	Charge        func(ctx context.Context, correlation uuid.UUID, c payment.Charge) (payment.Outcome, error)
 	UndoPayment   func(ctx context.Context, correlation uuid.UUID, u payment.Undo) (payment.Outcome, error)
 	OrderPaid     func(ctx context.Context, caller web.Caller, id uuid.UUID) (order.Paid, error)

@@ -45,7 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		run  func(*testing.T, Subject)
 	}{
 		{"Authorize", authorize}, {"Secured", secured}, {"Capture", capture}, {"Void", void}, {"Refund", refund},
-		{"LookUp", lookUp}, {"Faults", faults}, {"Webhook", webhook},
+		{"LookUp", lookUp}, {"Amounts", amounts}, {"Faults", faults}, {"Webhook", webhook},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()

@@ -21,6 +21,7 @@ const (
 	tokenVoidFlaky         = "sim_void_flaky"
 	tokenDuplicateWebhooks = "sim_duplicate_webhooks"
 	tokenLateWebhooks      = "sim_late_webhooks"
+	tokenAmountRefused     = "sim_amount_refused"
 )
 
 // operation is what a call does, as the ledger names it.
@@ -107,7 +108,7 @@ func apply(a account, op operation, amount int64, nextURL string) (account, paym
 func authorize(a account, nextURL string) (account, payment.Answer, entry) {
 	var e entry
 	if a.Status == none {
-		a.Status, a.Code = firstStatus(a.Token)
+		a.Status, a.Code = a.firstStatus()
 		if a.Status == authorized {
 			e = entry{opAuthorize, a.Amount}
 		}
@@ -119,14 +120,19 @@ func authorize(a account, nextURL string) (account, payment.Answer, entry) {
 	return a, answer, e
 }
 
-func firstStatus(token string) (status, string) {
-	switch token {
+func (a account) firstStatus() (status, string) {
+	if notPayable(money.Of(a.Amount, a.Currency)) {
+		return declined, payment.CodeNotChargeable
+	}
+	switch a.Token {
 	case tokenOK, tokenCaptureFails, tokenExpires, tokenTimeoutApplied, tokenTimeoutLost, tokenFlaky, tokenSlow, tokenRefundFlaky, tokenVoidFlaky:
 		return authorized, ""
 	case tokenRequiresAction, tokenDuplicateWebhooks, tokenLateWebhooks:
 		return waits, ""
 	case tokenInsufficientFunds:
 		return declined, payment.CodeInsufficientFunds
+	case tokenAmountRefused:
+		return declined, payment.CodeNotChargeable
 	}
 	return declined, payment.CodeDeclined // sim_declined, and what is no payment method at all
 }
@@ -140,6 +146,8 @@ func capture(a account, amount int64) (account, payment.Answer, entry) {
 	case a.Token == tokenExpires: // it had lapsed just before
 		a.Status = voided
 		return a, refused(a, "authorization_expired"), entry{opVoid, a.Amount}
+	case notPayable(money.Of(amount, a.Currency)):
+		return a, refused(a, payment.CodeNotChargeable), entry{}
 	case amount <= 0 || amount > a.Amount:
 		return a, refused(a, "exceeds_authorized"), entry{}
 	case a.Token == tokenCaptureFails, a.Token == tokenVoidFlaky:
@@ -166,6 +174,9 @@ func void(a account) (account, payment.Answer, entry) {
 }
 
 func refund(a account, amount int64) (account, payment.Answer, entry) {
+	if notPayable(money.Of(amount, a.Currency)) {
+		return a, refused(a, payment.CodeNotChargeable), entry{}
+	}
 	if amount <= 0 || amount > a.Captured-a.Refunded {
 		return a, refused(a, "exceeds_captured"), entry{}
 	}

@@ -17,6 +17,7 @@
 //	sim_void_flaky                         as sim_capture_fails; voids fail three times, then succeed
 //	sim_duplicate_webhooks                 as sim_requires_action; every webhook twice, the second first
 //	sim_late_webhooks                      as sim_requires_action; every webhook three seconds late
+//	sim_amount_refused                     refuses the amount: no payment method can pay it
 //
 // Its ledger holds what took effect, and nothing else: the truth against which everything else can be checked.
 package simulator

@@ -16,20 +16,27 @@ const codeAmount = "invalid_charge_amount"
 // kept two of them in the API, one that has none in the API, and those of three decimals, of which the last must be 0.
 // See https://docs.stripe.com/currencies#special-cases.
 func toStripe(a money.Amount) (int64, error) {
+	if a.Amount%step(a.Currency) != 0 {
+		return 0, errAmount
+	}
 	switch a.Currency {
 	case "ISK", "UGX":
 		return a.Amount * 100, nil // below 2⁶⁰
 	case "MGA":
-		if a.Amount%100 != 0 {
-			return 0, errAmount
-		}
 		return a.Amount / 100, nil
-	case "BHD", "JOD", "KWD", "OMR", "TND":
-		if a.Amount%10 != 0 {
-			return 0, errAmount
-		}
 	}
 	return a.Amount, nil
+}
+
+// step is what every amount in a currency is a multiple of, in minor units.
+func step(currency string) int64 {
+	switch currency {
+	case "MGA":
+		return 100
+	case "BHD", "JOD", "KWD", "OMR", "TND":
+		return 10
+	}
+	return 1
 }
 
 // fromStripe is an amount of Stripe's in minor units.

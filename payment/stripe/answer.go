@@ -112,8 +112,11 @@ func declineCode(e *api.Error) string {
 
 // ours is the code of a decline, also where Stripe refused the request and not the card.
 func ours(code string) string {
-	if code == payment.CodeInsufficientFunds || code == payment.CodeAuthenticationFailed {
+	switch code {
+	case payment.CodeInsufficientFunds, payment.CodeAuthenticationFailed:
 		return code
+	case codeAmount, string(api.ErrorCodeAmountTooSmall), string(api.ErrorCodeAmountTooLarge):
+		return payment.CodeNotChargeable
 	}
 	return payment.CodeDeclined
 }

@@ -47,6 +47,7 @@ func (e CartStatus) Valid() bool {
 
 // Defines values for CheckoutFailureCode.
 const (
+	CheckoutFailureCodeAmountNotChargeable   CheckoutFailureCode = "amount_not_chargeable"
 	CheckoutFailureCodeAuthenticationExpired CheckoutFailureCode = "authentication_expired"
 	CheckoutFailureCodeAuthenticationFailed  CheckoutFailureCode = "authentication_failed"
 	CheckoutFailureCodeCancelled             CheckoutFailureCode = "cancelled"
@@ -61,6 +62,8 @@ const (
 // Valid indicates whether the value is a known member of the CheckoutFailureCode enum.
 func (e CheckoutFailureCode) Valid() bool {
 	switch e {
+	case CheckoutFailureCodeAmountNotChargeable:
+		return true
 	case CheckoutFailureCodeAuthenticationExpired:
 		return true
 	case CheckoutFailureCodeAuthenticationFailed:

@@ -1,0 +1,42 @@
+package conformance
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/payment"
+	"shopping-cart/platform/money"
+)
+
+// amounts examines the amounts that no payment method can pay. A dinar of Kuwait has 1,000 fils, and cards pay tens of them.
+func amounts(t *testing.T, s Subject) {
+	limits, ok := s.Provider.(payment.Limits)
+	if !ok {
+		t.Skip("the provider knows no limits of amounts")
+	}
+	odd, even := money.Of(5124, "KWD"), money.Of(5120, "KWD")
+	t.Run("KnownBeforehand", func(t *testing.T) {
+		require.Regexp(t, `^[A-Z].*0\.010 KWD.*\.$`, limits.NotChargeable(odd))
+		require.Equal(t, limits.NotChargeable(odd), limits.NotRefundable(odd))
+		require.Empty(t, limits.NotChargeable(even)+limits.NotRefundable(even))
+		require.Empty(t, limits.NotRefundable(money.Of(even.Amount-10, "KWD")), "no rest is left that cannot be refunded")
+		require.Empty(t, limits.NotRefundable(money.Of(1, "GBP")), "a refund has no smallest amount")
+	})
+	t.Run("AuthorizedAllTheSameIsDeclined", func(t *testing.T) {
+		a := s.account(t, s.Methods.Good)
+		a.call.Amount = odd
+		answer := a.do(s.Provider.Authorize, a.of("authorize", odd.Amount))
+		require.Equal(t, payment.Declined, answer.Status)
+		require.Equal(t, payment.CodeNotChargeable, answer.Code)
+		require.Equal(t, payment.Voided, a.do(s.Provider.Void, a.of("void", odd.Amount)).Status, "nothing is held")
+	})
+	t.Run("RefundedAllTheSameIsRefused", func(t *testing.T) {
+		a := s.account(t, s.Methods.Good)
+		a.call.Amount = even
+		require.Equal(t, payment.Authorized, a.do(s.Provider.Authorize, a.of("authorize", even.Amount)).Status)
+		require.Equal(t, payment.Captured, a.do(s.Provider.Capture, a.of("capture", even.Amount)).Status)
+		require.Equal(t, payment.Refused, a.do(s.Provider.Refund, a.of("refund/1", 4)).Status)
+		require.Equal(t, payment.Refunded, a.do(s.Provider.Refund, a.of("refund/2", even.Amount)).Status)
+	})
+}

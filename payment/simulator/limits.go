@@ -1,0 +1,29 @@
+package simulator
+
+import (
+	"fmt"
+
+	"github.com/bojanz/currency"
+
+	"shopping-cart/payment"
+	"shopping-cart/platform/money"
+)
+
+var _ payment.Limits = (*Simulator)(nil)
+
+// NotChargeable refuses, as the card networks do, an amount of a currency with three decimals whose last one is not 0: 1.230 KWD can
+// be paid, 1.234 KWD cannot. There is no smallest and no largest amount.
+func (*Simulator) NotChargeable(a money.Amount) string {
+	if notPayable(a) {
+		return fmt.Sprintf("Amounts in %s must be a multiple of %s.", a.Currency, money.Of(10, a.Currency))
+	}
+	return ""
+}
+
+// NotRefundable is as NotChargeable.
+func (s *Simulator) NotRefundable(a money.Amount) string { return s.NotChargeable(a) }
+
+func notPayable(a money.Amount) bool {
+	digits, ok := currency.GetDigits(a.Currency)
+	return ok && digits == 3 && a.Amount%10 != 0
+}
