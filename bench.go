@@ -56,6 +56,7 @@ type benchSubject interface {
 
 // Run measures, and prints what came out.
 func (b *benchmark) Run(ctx context.Context, out io.Writer) (err error) {
+	survivePipes() // or its PostgreSQL would be left behind
 	only, err := regexp.Compile(b.Only)
 	if err != nil {
 		return fmt.Errorf("--only: %w", err)

@@ -73,6 +73,7 @@ func (d *disorder) Validate() error {
 
 // Run runs the shop, and prints what was found.
 func (d *disorder) Run(ctx context.Context, out io.Writer) (err error) {
+	survivePipes() // or the replicas would be left behind
 	if d.Seed == 0 {
 		d.Seed = rand.Uint64N(1_000_000) + 1 // short enough to be told
 	}

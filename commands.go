@@ -34,6 +34,7 @@ type serve struct{}
 
 // Run serves until ctx is done.
 func (serve) Run(ctx context.Context) error {
+	survivePipes()
 	settings, err := config.Load()
 	if err != nil {
 		return err

@@ -75,7 +75,7 @@ func (serve) Help() string {
   HTTP_ADDR=:9000 DATA_DIR=/var/lib/shop shopping-cart serve    elsewhere
   DATABASE_URL=postgres://app:…@db/shop AUTH_SECRET=… PAYMENT_PROVIDER=stripe … shopping-cart serve
 
-Every setting is in docs/reference/settings.md and in .env.example; a bad one is refused by its name. SIGTERM or Ctrl-C drains:
+Every setting is in docs/reference/settings.md and in .env.example; a bad one is refused by its name. SIGTERM, SIGHUP or Ctrl-C drains:
 requests end, then the steps of checkouts, then what they wrote is committed, and the embedded PostgreSQL goes last.
 
 Exit status: 0 it was asked to stop and has, 1 it could not start or was cut off, with a sentence that says why.`

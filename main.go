@@ -11,11 +11,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
-	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -48,9 +46,7 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	command := parse(ctx, os.Args[1:])
+	command := parse(untilStopped(), os.Args[1:])
 	if err := command.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "shopping-cart:", err)
 		os.Exit(exitCode(err))
@@ -63,7 +59,7 @@ func run(ctx context.Context, settings config.Config, banner io.Writer) error {
 	if err := settings.FillSecrets(); err != nil {
 		return err
 	}
-	log, err := telemetry.Log(os.Stderr, settings.LogLevel.String(), settings.LogFormat)
+	log, err := telemetry.Log(telemetry.NewPipe(os.Stderr), logLevel(settings).String(), settings.LogFormat)
 	if err != nil {
 		return err
 	}
@@ -279,7 +275,7 @@ func (p *program) measure(metrics *telemetry.Metrics) {
 // route makes the server, and has every room answer there.
 func (p *program) route(settings config.Config, tokens *auth.Tokens, metrics *telemetry.Metrics, log *slog.Logger) {
 	p.web = web.New(web.Config{
-		Auth: tokens, Log: log, CORSOrigins: settings.CORSOrigins,
+		Auth: tokens, Log: log, RequestLevel: requestLevel(settings, isTerminal(os.Stderr)), CORSOrigins: settings.CORSOrigins,
 		Timeout: settings.RequestTimeout, Grace: settings.ShutdownTimeout, Notice: settings.ShutdownNotice,
 		Ready: p.ready, OpenAPI: docs.OpenAPI, Metrics: metrics.Handler(), Observe: metrics.HTTP,
 	})
@@ -422,9 +418,14 @@ func (p *program) close() {
 	}
 }
 
+// localURL is where this process reaches itself: at the address that it listens on, or on the loopback when that is every
+// address.
 func localURL(address net.Addr) string {
-	_, port, _ := net.SplitHostPort(address.String())
-	return "http://" + net.JoinHostPort("127.0.0.1", port)
+	host, port, _ := net.SplitHostPort(address.String())
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
 }
 
 // greet says where everything is.

@@ -42,7 +42,7 @@ type site struct {
 func settings() config.Config {
 	return config.Config{
 		HTTPAddr: "127.0.0.1:0", Console: true, AuthSecret: strings.Repeat("s", 32), AuthAudience: module, PaymentProvider: config.Simulator,
-		LogLevel: slog.LevelError, LogFormat: "text", Committers: 2, QueueSize: 4096, QueryConnections: 8,
+		LogLevel: new(slog.LevelError), LogFormat: "text", Committers: 2, QueueSize: 4096, QueryConnections: 8,
 		SessionTTL: time.Hour, RequestTimeout: 35 * time.Second, ShutdownTimeout: 20 * time.Second,
 		PaymentTimeout: 300 * time.Millisecond, PaymentConcurrency: 100, PaymentActionTTL: time.Minute, StepDeadline: time.Hour,
 	}

@@ -1,15 +1,22 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"io"
+	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/platform/config"
+	"shopping-cart/platform/pgtest"
 )
 
 // command runs the program as a process of its own, in an empty folder and with these settings alone.
@@ -45,5 +52,134 @@ func TestTokenInventsNoSecret(t *testing.T) {
 		require.Empty(t, said)
 		require.Contains(t, complained, "there is no secret to sign with: no server has run with this DATA_DIR")
 		require.NoDirExists(t, dir)
+	}
+}
+
+// With a terminal and no LOG_LEVEL, the lines of requests do not push the banner out of sight.
+func TestRequestsAreDebugAtATerminal(t *testing.T) {
+	t.Parallel()
+	var open, set config.Config
+	set.LogLevel = new(slog.LevelInfo)
+	require.Equal(t, slog.LevelDebug, requestLevel(open, true))
+	require.Equal(t, slog.LevelInfo, requestLevel(open, false))
+	require.Equal(t, slog.LevelInfo, requestLevel(set, true))
+	require.Equal(t, slog.LevelInfo, logLevel(open))
+}
+
+// serving starts the program as a process of its own on a database of its own, through bash: its lines are what runs it.
+func serving(t *testing.T, line string, settings ...string) (program *exec.Cmd, complaints io.ReadCloser, base string) {
+	t.Helper()
+	program = exec.Command("bash", "-c", line, os.Args[0])
+	program.Dir = t.TempDir()
+	program.Env = append(append(config.Foreign(os.Environ()), asProgram+"=1", "GORACE=atexit_sleep_ms=0", "HTTP_ADDR=127.0.0.1:0",
+		"DATABASE_URL="+pgtest.New(t), "PAYMENT_PROVIDER=simulator", "AUTH_SECRET="+strings.Repeat("s", 32)), settings...)
+	complaints, err := program.StderrPipe()
+	require.NoError(t, err)
+	out, err := program.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, program.Start())
+	t.Cleanup(func() { _ = program.Process.Kill() })
+	greeting := bufio.NewScanner(out)
+	for greeting.Scan() {
+		if strings.Contains(greeting.Text(), "/swagger") {
+			return program, complaints, addressIn(t, greeting.Text())
+		}
+	}
+	text, _ := io.ReadAll(complaints)
+	t.Fatalf("the program ended at its start: %s", text)
+	return nil, nil, ""
+}
+
+// The reader of the log went away, as tee does at Ctrl-C: the program serves on, and drains when it is asked to stop.
+func TestLogWithoutReader(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts the program")
+	}
+	program, complaints, base := serving(t, `exec "$0"`, "LOG_LEVEL=debug")
+	require.NoError(t, complaints.Close())
+	for range 3 {
+		response, err := http.Get(base + "/readyz")
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusOK, response.StatusCode)
+	}
+	require.NoError(t, program.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, program.Wait(), "it drains")
+}
+
+// A reader of the log that stops reading stops nothing.
+func TestLogThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts the program")
+	}
+	program, _, base := serving(t, `exec "$0"`, "LOG_LEVEL=debug")
+	for range 600 { // a pipe holds 64 KiB
+		response, err := http.Get(base + "/healthz")
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+	}
+	require.NoError(t, program.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, program.Wait(), "it drains")
+}
+
+// A terminal that is closed stops the program as SIGTERM does.
+func TestHangUpDrains(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts the program")
+	}
+	program, complaints, _ := serving(t, `exec "$0"`)
+	require.NoError(t, program.Process.Signal(syscall.SIGHUP))
+	text, err := io.ReadAll(complaints)
+	require.NoError(t, err)
+	require.NoError(t, program.Wait())
+	require.Contains(t, string(text), "msg=stopped")
+}
+
+// A process without file descriptors says why nobody is let in, and goes on when it has some again.
+func TestWithoutDescriptors(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts the program")
+	}
+	program, complaints, base := serving(t, `ulimit -n 64; exec "$0"`)
+	var held []net.Conn
+	for range 80 { // they are let in by the system, and not by the program
+		conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+		require.NoError(t, err)
+		held = append(held, conn)
+	}
+	lines := bufio.NewScanner(complaints)
+	said := ""
+	for said == "" && lines.Scan() {
+		if strings.Contains(lines.Text(), "no connection can be accepted") {
+			said = lines.Text()
+		}
+	}
+	require.Contains(t, said, "level=WARN")
+	require.Contains(t, said, "limit=64")
+	for _, conn := range held {
+		require.NoError(t, conn.Close())
+	}
+	response, err := http.Get(base + "/healthz")
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.NoError(t, program.Process.Signal(syscall.SIGTERM))
+	_, _ = io.Copy(io.Discard, complaints)
+	require.NoError(t, program.Wait())
+}
+
+// Bound to one address, the program reaches itself there: the simulator's webhooks arrive, and 3-D Secure works.
+func TestOneAddress(t *testing.T) {
+	t.Parallel()
+	for address, url := range map[string]string{
+		"127.0.0.2:8080": "http://127.0.0.2:8080", "[::1]:8080": "http://[::1]:8080", "0.0.0.0:8080": "http://127.0.0.1:8080",
+		"[::]:8080": "http://127.0.0.1:8080", "192.0.2.7:8080": "http://192.0.2.7:8080",
+	} {
+		at, err := net.ResolveTCPAddr("tcp", address)
+		require.NoError(t, err)
+		require.Equal(t, url, localURL(at))
 	}
 }

@@ -41,6 +41,7 @@ func usual(o *openapi3.Operation, method, path string, secured bool) map[int][]s
 		add(http.StatusBadRequest, "malformed_if_match")
 	}
 	if secured && method != http.MethodGet {
+		add(http.StatusRequestTimeout, "request_timeout")
 		add(http.StatusRequestEntityTooLarge, "body_too_large")
 		add(http.StatusUnsupportedMediaType, "unsupported_media_type")
 	}
@@ -62,7 +63,7 @@ func usual(o *openapi3.Operation, method, path string, secured bool) map[int][]s
 // only are the codes of a status that has no others.
 var only = map[int]string{
 	http.StatusForbidden: "forbidden", http.StatusNotFound: "not_found", http.StatusPreconditionFailed: "version_mismatch",
-	http.StatusRequestEntityTooLarge: "body_too_large", http.StatusUnsupportedMediaType: "unsupported_media_type",
+	http.StatusRequestTimeout: "request_timeout", http.StatusRequestEntityTooLarge: "body_too_large", http.StatusUnsupportedMediaType: "unsupported_media_type",
 	http.StatusPreconditionRequired: "precondition_required",
 }
 

@@ -34,8 +34,8 @@ type Config struct {
 
 	Shop string `env:"SHOP" envDefault:"auto"` // the example storefront: auto, true or false; see ShopOn
 
-	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info"`
-	LogFormat string     `env:"LOG_FORMAT" envDefault:"text"` // text or json
+	LogLevel  *slog.Level `env:"LOG_LEVEL"`                    // nil: info, and requests at debug where a person watches
+	LogFormat string      `env:"LOG_FORMAT" envDefault:"text"` // text or json
 
 	DataDir  string `env:"DATA_DIR" envDefault:"./data"` // the embedded database and the generated secret
 	PGBinDir string `env:"PG_BIN_DIR"`                   // the programs of the embedded database; searched for when empty

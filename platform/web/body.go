@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -17,6 +18,7 @@ var (
 	errUnsupported   = fault.New(fault.Unsupported, "unsupported_media_type", "The body must be application/json.")
 	errMalformedJSON = fault.New(fault.Malformed, "malformed_json", "The body is not one JSON value.")
 	errBodyBroken    = fault.New(fault.Malformed, "body_incomplete", "The body broke off before its end.")
+	errTooSlow       = fault.New(fault.Malformed, "request_timeout", "The body did not arrive in time. Send it again.")
 	errUnknownField  = fault.New(fault.Invalid, "unknown_field", "The body has a field that is not known here.")
 )
 
@@ -54,6 +56,8 @@ func Raw(c echo.Context) ([]byte, error) {
 	switch {
 	case errors.As(err, &tooLarge):
 		return nil, errBodyTooLarge.Detailf("The body is larger than %d bytes.", tooLarge.Limit)
+	case errors.Is(err, os.ErrDeadlineExceeded): // asked first: the server ends the request's context too
+		return nil, errTooSlow
 	case err != nil && c.Request().Context().Err() != nil:
 		return nil, c.Request().Context().Err()
 	case err != nil:

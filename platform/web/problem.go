@@ -87,6 +87,10 @@ func (s *Server) write(c echo.Context, f *fault.Fault) {
 	if f.Code == errWrongMethod.Code {
 		status = http.StatusMethodNotAllowed // an HTTP matter only: there is no kind of fault for it
 	}
+	if f.Code == errTooSlow.Code {
+		status = http.StatusRequestTimeout                        // likewise
+		c.Response().Header().Set(echo.HeaderConnection, "close") // the rest of the body stands before the next request
+	}
 	setHeaders(c.Response().Header(), f)
 	p := Problem{
 		Type: "urn:problem:" + f.Code, Title: http.StatusText(status), Status: status, Detail: f.Detail,

@@ -37,22 +37,22 @@ func (s *Server) report(c echo.Context, took time.Duration) {
 	if s.cfg.Observe != nil {
 		s.cfg.Observe(method(c), route(c), status, took)
 	}
-	s.cfg.Log.LogAttrs(c.Request().Context(), level(c), "request",
+	s.cfg.Log.LogAttrs(c.Request().Context(), s.level(c), "request",
 		slog.String("method", c.Request().Method), slog.String("route", route(c)), slog.Int("status", status),
 		slog.Duration("duration", took), slog.Int64("bytes", c.Response().Size),
 		slog.String("request_id", v.id), slog.String("subject", v.caller.Subject))
 }
 
 // level is low for probes, which come every few seconds. A 503 is no news: who is away says so once, for all requests.
-func level(c echo.Context) slog.Level {
-	if s := c.Response().Status; s >= http.StatusInternalServerError && s != http.StatusServiceUnavailable {
+func (s *Server) level(c echo.Context) slog.Level {
+	if status := c.Response().Status; status >= http.StatusInternalServerError && status != http.StatusServiceUnavailable {
 		return slog.LevelWarn
 	}
 	switch route(c) {
 	case "/healthz", "/readyz", "/metrics":
 		return slog.LevelDebug
 	}
-	return slog.LevelInfo
+	return s.cfg.RequestLevel
 }
 
 // method keeps the set of label values small: a client may send any word as its method.

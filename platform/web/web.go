@@ -42,18 +42,20 @@ type Authenticator interface {
 
 // Config is what a Server needs. Zero values have the defaults named.
 type Config struct {
-	Auth        Authenticator                   // nil: no token is valid
-	Log         *slog.Logger                    // nil: slog.Default
-	CORSOrigins []string                        // browsers of these origins may call; none by default
-	BodyLimit   int64                           // bytes, of routes that declare no MaxBody; 64 KiB
-	Timeout     time.Duration                   // of one request, without what Prefer: wait adds; 15 s
-	Grace       time.Duration                   // for requests in flight when Run ends; 35 s
-	Notice      time.Duration                   // how long it is not ready, and still serves, before it stops to accept; 0
-	Heartbeat   time.Duration                   // between two signs of life of a stream of events; 15 s
-	Stall       time.Duration                   // how long a client of one may take nothing of what it is sent; 10 s
-	Ready       func(ctx context.Context) error // nil: always ready
-	OpenAPI     []byte                          // the document at /openapi.json
-	Metrics     http.Handler                    // at /metrics
+	Auth         Authenticator                   // nil: no token is valid
+	Log          *slog.Logger                    // nil: slog.Default
+	RequestLevel slog.Level                      // of the line of a request that is neither a probe nor a failure; info
+	CORSOrigins  []string                        // browsers of these origins may call; none by default
+	BodyLimit    int64                           // bytes, of routes that declare no MaxBody; 64 KiB
+	Timeout      time.Duration                   // of one request, without what Prefer: wait adds; 15 s
+	ReadTimeout  time.Duration                   // of the head and the body of one request; 30 s
+	Grace        time.Duration                   // for requests in flight when Run ends; 35 s
+	Notice       time.Duration                   // how long it is not ready, and still serves, before it stops to accept; 0
+	Heartbeat    time.Duration                   // between two signs of life of a stream of events; 15 s
+	Stall        time.Duration                   // how long a client of one may take nothing of what it is sent; 10 s
+	Ready        func(ctx context.Context) error // nil: always ready
+	OpenAPI      []byte                          // the document at /openapi.json
+	Metrics      http.Handler                    // at /metrics
 	// Observe hears of every request: its method, route template, status and duration.
 	Observe func(method, route string, status int, took time.Duration)
 }
@@ -67,6 +69,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 15 * time.Second
+	}
+	if c.ReadTimeout == 0 {
+		c.ReadTimeout = 30 * time.Second
 	}
 	if c.Grace == 0 {
 		c.Grace = MaxWait + 5*time.Second

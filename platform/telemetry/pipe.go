@@ -1,0 +1,67 @@
+package telemetry
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+)
+
+// Pipe is a writer for the log that never fails and never holds up the program: a reader who went away is no error, and one
+// who stopped reading costs lines. A line is written before Write returns as long as the reader reads.
+type Pipe struct {
+	to      io.Writer
+	lines   chan line
+	stalled atomic.Bool
+	lost    atomic.Int64
+}
+
+type line struct {
+	text    []byte
+	written chan struct{}
+}
+
+const (
+	pipeLines    = 4096                  // that wait for the reader
+	pipePatience = 50 * time.Millisecond // of a line, until the reader counts as stalled
+)
+
+// NewPipe makes a Pipe to w.
+func NewPipe(w io.Writer) *Pipe {
+	p := &Pipe{to: w, lines: make(chan line, pipeLines)}
+	go p.copy()
+	return p
+}
+
+// Write is part of io.Writer.
+func (p *Pipe) Write(text []byte) (int, error) {
+	l := line{bytes.Clone(text), make(chan struct{})}
+	select {
+	case p.lines <- l:
+	default:
+		p.lost.Add(1)
+		return len(text), nil
+	}
+	if p.stalled.Load() {
+		return len(text), nil
+	}
+	select {
+	case <-l.written:
+	case <-time.After(pipePatience):
+		p.stalled.Store(true)
+	}
+	return len(text), nil
+}
+
+// copy writes the lines, one after the other. A line that cannot be written is gone.
+func (p *Pipe) copy() {
+	for l := range p.lines {
+		_, _ = p.to.Write(l.text)
+		p.stalled.Store(false)
+		close(l.written)
+		if lost := p.lost.Swap(0); lost > 0 {
+			_, _ = fmt.Fprintf(p.to, "%d lines of the log were lost while nobody read it\n", lost)
+		}
+	}
+}
