@@ -63,6 +63,9 @@ func run(ctx context.Context, settings config.Config, banner io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if limit := config.SetMemoryLimit(settings.Embedded()); limit > 0 {
+		log.Info("memory limit set from the control group", "bytes", limit)
+	}
 	listener, err := listen(settings.HTTPAddr) // first: a taken port is said before anything is made
 	if err != nil {
 		return err

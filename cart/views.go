@@ -42,6 +42,8 @@ type listed struct {
 	CreatedAt time.Time
 }
 
+func place(r listed) web.Cursor { return web.Cursor{At: r.CreatedAt, ID: r.ID} }
+
 // newest is a page of streams. The page is cut before they are loaded: one that is left out does not end the list.
 func newest[S any, E eventstore.Event](
 	ctx context.Context, store *eventstore.Store, of *eventstore.Aggregate[S, E], query *gorm.DB, p web.PageRequest,
@@ -53,11 +55,12 @@ func newest[S any, E eventstore.Event](
 	if err := query.Select("id, created_at").Order("created_at desc, id desc").Limit(p.Limit + 1).Find(&rows).Error; err != nil {
 		return web.Page[eventstore.Stream[S]]{}, err
 	}
-	page := web.NewPage(rows, p.Limit, func(r listed) web.Cursor { return web.Cursor{At: r.CreatedAt, ID: r.ID} })
+	page := web.NewPage(rows, p.Limit, place)
 	ids := make([]uuid.UUID, len(page.Data))
 	for i, r := range page.Data {
 		ids[i] = r.ID
 	}
-	found, err := of.LoadKnown(ctx, store, ids)
+	found, covered, err := of.LoadPage(ctx, store, ids, web.MaxPageBytes)
+	page = page.Until(covered, place)
 	return web.Page[eventstore.Stream[S]]{Data: found, NextCursor: page.NextCursor}, err
 }

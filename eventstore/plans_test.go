@@ -49,6 +49,7 @@ var every = map[string]planned{
 		"gen_random_uuid()", "''", "0::int2", versions, versions, texts, texts, texts), index: "streams_pkey"},
 
 	"read":        {args: ids, index: "streams_pkey"},
+	"readWithin":  {args: join(ids, "1000000"), index: "streams_pkey"},
 	"readOne":     {args: "gen_random_uuid()", index: "streams_pkey"},
 	"stream":      {args: "gen_random_uuid(), 0, 1000000, 100", index: "events_stream_version_key", order: true},
 	"history":     {args: join(ids, versions), index: "events_stream_version_key"},

@@ -5,7 +5,7 @@ import "strings"
 // statements are the store's SQL, with the schema in place.
 type statements struct {
 	lock, read, receipts              string // first round trip
-	readOne                           string
+	readOne, readWithin               string
 	insert, update                    string // second round trip
 	look                              string // first round trip of a lone command
 	loneInsert, loneUpdate            string // and second
@@ -29,6 +29,11 @@ func statementsOf(schema string) statements {
 			from @.streams where id = any($1) order by id for no key update`),
 		read: in(`select id, version, kind, fold, state, created_at, updated_at
 			from @.streams where id = any($1)`),
+		// A state is left out once those before it have so many bytes, so that a list of large ones ends early. It is read in the
+		// order of the ids.
+		readWithin: in(`select id, version, kind, fold, case when before < $2 then state end, created_at, updated_at
+			from (select s.*, o, sum(octet_length(s.state::text)) over (order by o) - octet_length(s.state::text) as before
+				from unnest($1::uuid[]) with ordinality u(i, o) join @.streams s on s.id = u.i) x order by o`),
 		// A list of ids is planned anew each time that it is asked for, and this is not.
 		readOne: in(`select version, kind, fold, state, created_at, updated_at from @.streams where id = $1`),
 		// The clock goes with them: a row for each, or one of none. It is read after the locks.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,22 +108,38 @@ func (a *Aggregate[S, E]) loadStale(ctx context.Context, s *Store, id uuid.UUID)
 
 // LoadAll are those of the streams that exist, in the order of the ids. One that cannot be read fails all.
 func (a *Aggregate[S, E]) LoadAll(ctx context.Context, s *Store, ids []uuid.UUID) ([]Stream[S], error) {
-	found, unreadable, err := a.load(ctx, s, ids)
+	found, _, unreadable, err := a.load(ctx, s, ids, s.sql.read)
 	return found, cmp.Or(err, unreadable)
 }
 
 // LoadKnown is LoadAll for lists: it leaves out a stream that cannot be read, such as one of a newer version of the program.
 // One damaged row must not take a whole list along; verify names it.
 func (a *Aggregate[S, E]) LoadKnown(ctx context.Context, s *Store, ids []uuid.UUID) ([]Stream[S], error) {
-	found, _, err := a.load(ctx, s, ids)
+	found, _, _, err := a.load(ctx, s, ids, s.sql.read)
 	return found, err
 }
 
-// load reads the streams; unreadable is why some of them are left out.
-func (a *Aggregate[S, E]) load(ctx context.Context, s *Store, ids []uuid.UUID) (all []Stream[S], unreadable, err error) {
-	rows, err := s.query.Query(ctx, s.sql.read, raw(ids))
+// LoadPage is LoadKnown for a page of a list, bounded in memory: it reads no further stream once the states read have so many
+// bytes. covered says how many of the ids it came to; it is at least one.
+func (a *Aggregate[S, E]) LoadPage(ctx context.Context, s *Store, ids []uuid.UUID, bytes int) (found []Stream[S], covered int, err error) {
+	if len(ids) == 0 {
+		return []Stream[S]{}, 0, nil
+	}
+	found, end, _, err := a.load(ctx, s, ids, s.sql.readWithin, int64(bytes))
+	if end == uuid.Nil {
+		return found, len(ids), err
+	}
+	return found, slices.Index(ids, end), err
+}
+
+// load reads the streams with a query. unreadable is why some of them are left out; end is the first stream whose state the
+// query left out.
+func (a *Aggregate[S, E]) load(
+	ctx context.Context, s *Store, ids []uuid.UUID, query string, more ...any,
+) (all []Stream[S], end uuid.UUID, unreadable, err error) {
+	rows, err := s.query.Query(ctx, query, append([]any{raw(ids)}, more...)...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("load a %s: %w", a.Kind, err)
+		return nil, end, nil, fmt.Errorf("load a %s: %w", a.Kind, err)
 	}
 	found := make(map[uuid.UUID]Stream[S], len(ids))
 	var stale map[uuid.UUID]int64
@@ -133,6 +150,11 @@ func (a *Aggregate[S, E]) load(ctx context.Context, s *Store, ids []uuid.UUID) (
 	_, err = pgx.ForEachRow(rows, []any{&one.ID, &one.Version, &kind, &fold, &state, &one.CreatedAt, &one.UpdatedAt}, func() error {
 		var value any
 		switch {
+		case state == nil:
+			if end == uuid.Nil {
+				end = one.ID
+			}
+			return nil
 		case kind != a.Kind:
 			return nil
 		case fold != a.Fold:
@@ -152,7 +174,7 @@ func (a *Aggregate[S, E]) load(ctx context.Context, s *Store, ids []uuid.UUID) (
 		return nil
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("load a %s: %w", a.Kind, err)
+		return nil, end, nil, fmt.Errorf("load a %s: %w", a.Kind, err)
 	}
 	folded, err := s.refold(ctx, s.query, stale, func(uuid.UUID) codec { return a })
 	for id, f := range folded {
@@ -170,7 +192,7 @@ func (a *Aggregate[S, E]) load(ctx context.Context, s *Store, ids []uuid.UUID) (
 			all = append(all, st)
 		}
 	}
-	return all, unreadable, err
+	return all, end, unreadable, err
 }
 
 // LoadAt is a stream as it was at a version, folded from its events; a lower version where it has not come so far.

@@ -3,7 +3,6 @@ package order
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -62,6 +61,7 @@ type contact struct {
 	ID              uuid.UUID
 	Email           string
 	ShippingAddress *string
+	Oversized       bool // it has an address, which is left in the database
 }
 
 // contactsOf are the contacts of orders, by id, in one query. Those erased are missing.
@@ -72,7 +72,10 @@ func (m *Module) contactsOf(ctx context.Context, found []eventstore.Stream[State
 	}
 	var rows []contact
 	if len(ids) > 0 {
-		err := m.views.WithContext(ctx).Table("orders.contacts").Select("id, email, shipping_address").Where("id in ?", ids).Find(&rows).Error
+		err := m.views.WithContext(ctx).Table("orders.contacts").
+			Select("id, email, case when octet_length(shipping_address::text) <= ? then shipping_address end as shipping_address, "+
+				"coalesce(octet_length(shipping_address::text) > ?, false) as oversized", maxAddressBytes, maxAddressBytes).
+			Where("id in ?", ids).Find(&rows).Error
 		if err != nil {
 			return nil, fmt.Errorf("read contacts: %w", err)
 		}
@@ -82,12 +85,4 @@ func (m *Module) contactsOf(ctx context.Context, found []eventstore.Stream[State
 		byID[r.ID] = r
 	}
 	return byID, nil
-}
-
-// address is the shipping address as it was given; nil when there is none.
-func (c contact) address() json.RawMessage {
-	if c.ShippingAddress == nil {
-		return nil
-	}
-	return json.RawMessage(*c.ShippingAddress)
 }

@@ -30,6 +30,7 @@ type View struct {
 	Reason          *string          `json:"reason" example:"payment_declined" extensions:"x-nullable"`     // why it was cancelled; null for other orders
 	Email           *string          `json:"email" extensions:"x-nullable"`                                 // null once erased
 	ShippingAddress json.RawMessage  `json:"shipping_address" swaggertype:"object" extensions:"x-nullable"` // null when none was given, and once erased
+	AddressOmitted  bool             `json:"shipping_address_omitted,omitempty"`                            // true where a stored address is beyond the bounds, and so is not shown
 	Version         int64            `json:"version" example:"2"`
 	CreatedAt       time.Time        `json:"created_at"`
 	UpdatedAt       time.Time        `json:"updated_at"`
@@ -75,7 +76,8 @@ func viewOf(o eventstore.Stream[State], contacts map[uuid.UUID]contact) View {
 		v.Adjustments[i] = AdjustmentView{Code: a.Code, Label: a.Label, Amount: money.Of(a.Amount, s.Currency)}
 	}
 	if c, ok := contacts[s.ContactID]; ok {
-		v.Email, v.ShippingAddress = &c.Email, c.address()
+		v.Email = &c.Email
+		v.ShippingAddress, v.AddressOmitted = c.address()
 	}
 	return v
 }

@@ -91,33 +91,35 @@ func (m *Module) list(ctx context.Context, q query, p web.PageRequest) (web.Page
 	if err := q.rows(m.views.WithContext(ctx), p).Find(&rows).Error; err != nil {
 		return web.Page[View]{}, fmt.Errorf("list orders: %w", err)
 	}
-	page := web.NewPage(rows, p.Limit, func(r listed) web.Cursor { return web.Cursor{At: r.CreatedAt, ID: r.ID} })
-	views, err := m.read(ctx, page.Data)
-	return web.Page[View]{Data: views, NextCursor: page.NextCursor}, err
+	page := web.NewPage(rows, p.Limit, inList)
+	views, covered, err := m.read(ctx, page.Data)
+	return web.Page[View]{Data: views, NextCursor: page.Until(covered, inList).NextCursor}, err
 }
 
-// read makes the views of orders, in their order.
-func (m *Module) read(ctx context.Context, rows []listed) ([]View, error) {
+func inList(r listed) web.Cursor { return web.Cursor{At: r.CreatedAt, ID: r.ID} }
+
+// read makes the views of orders, in their order, of as many as one page may hold.
+func (m *Module) read(ctx context.Context, rows []listed) (views []View, covered int, err error) {
 	ids := make([]uuid.UUID, len(rows))
 	for i, r := range rows {
 		ids[i] = r.ID
 	}
 	if len(ids) == 0 {
-		return []View{}, nil
+		return []View{}, 0, nil
 	}
-	found, err := orders.LoadKnown(ctx, m.store, ids)
+	found, covered, err := orders.LoadPage(ctx, m.store, ids, web.MaxPageBytes)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	contacts, err := m.contactsOf(ctx, found)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	views := make([]View, len(found))
+	views = make([]View, len(found))
 	for i, o := range found {
 		views[i] = viewOf(o, contacts)
 	}
-	return views, nil
+	return views, covered, nil
 }
 
 // view is one order with its contact.

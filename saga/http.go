@@ -1,7 +1,6 @@
 package saga
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -171,8 +170,8 @@ func (m *Module) checkOut(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if address := bytes.TrimSpace(body.ShippingAddress); len(address) > 0 && address[0] != '{' && string(address) != "null" {
-		return web.Refused("shipping_address", "not_an_object", "The shipping address must be a JSON object.")
+	if err := order.CheckAddress(body.ShippingAddress); err != nil {
+		return err
 	}
 	write, err := web.WriteOf(c, web.KeyRequired, web.VersionRequired)
 	if err != nil {

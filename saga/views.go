@@ -119,18 +119,21 @@ func (q search) rows(db *gorm.DB, p web.PageRequest) *gorm.DB {
 	return query.Order("created_at desc, id desc").Limit(p.Limit + 1)
 }
 
+func inList(r listed) web.Cursor { return web.Cursor{At: r.CreatedAt, ID: r.ID} }
+
 // newest is a page of the sagas that are asked for. It is cut before they are loaded: one that is left out does not end the list.
 func (m *Module) newest(ctx context.Context, q search, p web.PageRequest) (web.Page[View], error) {
 	var rows []listed
 	if err := q.rows(m.Views.WithContext(ctx), p).Find(&rows).Error; err != nil {
 		return web.Page[View]{}, fmt.Errorf("list the sagas: %w", err)
 	}
-	page := web.NewPage(rows, p.Limit, func(r listed) web.Cursor { return web.Cursor{At: r.CreatedAt, ID: r.ID} })
+	page := web.NewPage(rows, p.Limit, inList)
 	ids := make([]uuid.UUID, len(page.Data))
 	for i, r := range page.Data {
 		ids[i] = r.ID
 	}
-	found, err := sagas.LoadKnown(ctx, m.store, ids)
+	found, covered, err := sagas.LoadPage(ctx, m.store, ids, web.MaxPageBytes)
+	page = page.Until(covered, inList)
 	views := make([]View, len(found))
 	for i, saga := range found {
 		views[i] = operatorsViewOf(saga)

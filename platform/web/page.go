@@ -121,6 +121,18 @@ func NewLog[T any](entries []T, limit int, position func(T) int64) Page[T] {
 	return cut(entries, limit, func(e T) string { return strconv.FormatInt(position(e), 10) })
 }
 
+// MaxPageBytes is how much stored state one page of a list is made of. Its answer has about twice as many bytes.
+const MaxPageBytes = 2 << 20
+
+// Until ends a page after its first n entries: what follows would make it too large. cursor is the place after an entry.
+func (p Page[T]) Until(n int, cursor func(T) Cursor) Page[T] {
+	if n >= len(p.Data) || n == 0 {
+		return p
+	}
+	next := cursor(p.Data[n-1]).String()
+	return Page[T]{Data: p.Data[:n], NextCursor: &next}
+}
+
 func cut[T any](rows []T, limit int, cursor func(T) string) Page[T] {
 	page := Page[T]{Data: rows}
 	if len(rows) > limit {

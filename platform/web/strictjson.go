@@ -78,6 +78,16 @@ func checkText(d *jsontext.Decoder, text string, isName bool, lines map[string]b
 	return Refused(pathOf(at), "invalid", plainText)
 }
 
+// Depth is how many levels of objects and lists a JSON value has: 0 for a string, 1 for {}. The value is valid JSON.
+func Depth(raw []byte) int {
+	depth := 0
+	for d := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); ; depth = max(depth, d.StackDepth()) {
+		if _, err := d.ReadToken(); err != nil {
+			return depth
+		}
+	}
+}
+
 // linesOf are the members of a body whose fields have the tag `text:"lines"`: free text of several lines, such as a reason.
 func linesOf(t reflect.Type) map[string]bool {
 	var lines map[string]bool

@@ -1115,6 +1115,9 @@ type Order struct {
 	// ShippingAddress null when none was given, and once erased
 	ShippingAddress *map[string]interface{} `json:"shipping_address"`
 
+	// ShippingAddressOmitted true where a stored address is beyond the bounds, and so is not shown
+	ShippingAddressOmitted *bool `json:"shipping_address_omitted,omitempty"`
+
 	// Status Example: confirmed
 	Status    OrderStatus `json:"status"`
 	Total     Amount      `json:"total"`
