@@ -187,8 +187,8 @@ func (p *stroll) denied() {
 
 func (p *stroll) cancelling() {
 	p.goes("/shop/orders")
-	p.counts(".orders li", 4)
-	p.counts(".orders .pill.unpaid", 2) // declined, and denied at the bank
+	p.counts(".orders li", 2)
+	p.counts(".orders .pill.unpaid", 0) // what was declined, or denied at the bank, is no order
 	p.looksGood("orders")
 	p.press(".orders a")
 	p.sees(".cancel summary", "Cancel this order")
