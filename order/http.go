@@ -267,17 +267,25 @@ func narrowed(c echo.Context, q query) (query, error) {
 func queryOf(c echo.Context) (query, error) {
 	q, err := narrowed(c, query{
 		lacking: pending,
-		number:  strings.TrimSpace(c.QueryParam("number")),
-		email:   strings.TrimSpace(c.QueryParam("email")),
 		status:  Status(c.QueryParam("status")),
 	})
 	if err != nil {
 		return q, err
 	}
+	if q.number, err = web.FilterOf(c, "number"); err != nil {
+		return q, err
+	}
+	if q.email, err = web.FilterOf(c, "email"); err != nil {
+		return q, err
+	}
 	if q.status != statusNone {
 		q.lacking = nothing
 	}
-	if q.number != "" && !validNumber(q.number) {
+	switch {
+	case q.number == "":
+	case strings.Trim(q.number, "0123456789") != "":
+		return q, web.Refused("number", "number", "It must be the number of an order, which has digits alone.")
+	case !validNumber(q.number):
 		return q, web.Refused("number", "check_digit", "It is no order number: its last digit does not fit the others. Was it misheard?")
 	}
 	switch q.status {

@@ -2,6 +2,7 @@ package order
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"testing"
 
@@ -179,6 +180,19 @@ func TestSearchOrders(t *testing.T) {
 		a := s.call("root", "GET", "/v1/admin/orders?number=1000005", "")
 		require.Equal(t, http.StatusUnprocessableEntity, a.Status)
 		require.Equal(t, "validation_failed", a.code())
+		require.Contains(t, fmt.Sprint(a.Body["errors"]), "misheard")
+		a = s.call("root", "GET", "/v1/admin/orders?number=Ada", "")
+		require.Equal(t, http.StatusUnprocessableEntity, a.Status)
+		require.NotContains(t, fmt.Sprint(a.Body["errors"]), "misheard")
+	})
+
+	t.Run("ABlankFilterIsNotEverything", func(t *testing.T) {
+		t.Parallel()
+		for _, query := range []string{"email=", "email=%20", "number="} {
+			a := s.call("root", "GET", "/v1/admin/orders?"+query, "")
+			require.Equal(t, http.StatusUnprocessableEntity, a.Status, query)
+			require.Contains(t, query, a.field())
+		}
 	})
 
 	t.Run("Refusals", func(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -120,8 +119,13 @@ func (m *Module) listSagas(c echo.Context) error {
 
 func searchOf(c echo.Context) (s search, err error) {
 	s = search{
-		status: Status(c.QueryParam("status")), kind: c.QueryParam("type"), customer: c.QueryParam("customer"),
-		number: strings.TrimSpace(c.QueryParam("number")),
+		status: Status(c.QueryParam("status")), kind: c.QueryParam("type"),
+	}
+	if s.customer, err = web.FilterOf(c, "customer"); err != nil {
+		return s, err
+	}
+	if s.number, err = web.FilterOf(c, "number"); err != nil {
+		return s, err
 	}
 	if s.created, err = web.CreatedOf(c); err != nil {
 		return s, err

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -144,4 +145,14 @@ func cut[T any](rows []T, limit int, cursor func(T) string) Page[T] {
 		page.Data = []T{}
 	}
 	return page
+}
+
+// FilterOf reads a parameter that narrows a list to some text. It is empty where it is not given. Given and blank it is refused:
+// a client that computed nothing must not get everybody's entries.
+func FilterOf(c echo.Context, name string) (string, error) {
+	text := strings.TrimSpace(c.QueryParam(name))
+	if text == "" && c.QueryParams().Has(name) {
+		return "", Refused(name, "required", "It must not be blank. Leave it out to list everything.")
+	}
+	return text, nil
 }
