@@ -75,7 +75,7 @@ func TestTimeline(t *testing.T) {
 			}
 		}
 		require.Equal(t, "cart.checked_out", linked["saga.started"])
-		require.Equal(t, "saga.step_done", linked["order.placed"])
+		require.Equal(t, "saga.step_begun", linked["order.placed"])
 		require.Equal(t, "webhook.received", linked["payment.notified"])
 	})
 	t.Run("InPages", func(t *testing.T) {

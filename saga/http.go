@@ -71,7 +71,7 @@ type FailureView struct {
 // StepView is a step of a checkout on the wire.
 type StepView struct {
 	Name       string     `json:"name" example:"payment.charge"`
-	Status     StepStatus `json:"status" enums:"pending,done,retrying,waiting,refused,skipped"`
+	Status     StepStatus `json:"status" enums:"pending,running,done,retrying,waiting,refused,skipped"`
 	Attempts   int        `json:"attempts"`
 	StartedAt  *time.Time `json:"started_at" extensions:"x-nullable"`
 	FinishedAt *time.Time `json:"finished_at" extensions:"x-nullable"`
@@ -96,9 +96,10 @@ func viewOf(saga eventstore.Stream[State]) CheckoutView {
 
 // stepsOf are the steps begun, and those still ahead of a saga that goes forward.
 func stepsOf(s State) []StepView {
+	d, _ := definitionOf(s) // of one that is not known here, no more is known than what was done
+	s = withRunning(s, d)
 	steps := slices.Clone(s.Steps)
 	if s.Failure == nil {
-		d, _ := definitionOf(s) // of one that is not known here, no more is known than what was done
 		for _, name := range d.Steps {
 			skipped := name == ChargeMoney && s.Checkout.Total == 0 || name == UndoPayment && s.Cancellation.Total == 0
 			if s.Step(name).Status == StepPending && !skipped {
@@ -310,7 +311,7 @@ func (m *Module) show(c echo.Context) error {
 	if saga, err = m.await(c, saga, false, news); err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, viewOf(saga))
+	return c.JSON(http.StatusOK, viewOf(m.asKnown(c.Request().Context(), saga)))
 }
 
 // visible is the checkout of the path, for those who may see it.

@@ -181,7 +181,7 @@ func (m *Module) showSaga(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	view := operatorsViewOf(saga)
+	view := operatorsViewOf(m.asKnown(c.Request().Context(), saga))
 	for _, e := range events {
 		view.Events = append(view.Events, eventViewOf(e))
 	}

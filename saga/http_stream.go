@@ -54,7 +54,7 @@ func (m *Module) opens(c echo.Context, f *follower) (opened bool, err error) {
 	if events == nil {
 		return false, err
 	}
-	f.begins(events, knows, saga)
+	f.begins(events, knows, m.asKnown(c.Request().Context(), saga))
 	return true, nil
 }
 

@@ -30,6 +30,7 @@ type StepStatus string
 // The statuses of a step.
 const (
 	StepPending   StepStatus = "pending"
+	StepIsRunning StepStatus = "running" // under way: how it came out is not written yet
 	StepIsDone    StepStatus = "done"
 	StepRetrying  StepStatus = "retrying"
 	StepWaiting   StepStatus = "waiting"

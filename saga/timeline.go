@@ -17,14 +17,15 @@ import (
 )
 
 // TimelineEntry is something that led to an order as it is: an event of the streams of its cart, its payment, the order itself and
-// its sagas, which are its checkout, its refunds and its cancellation; or a webhook as it came.
+// its sagas, which are its checkout, its refunds and its cancellation; or a webhook as it came; or the begin of an attempt of a
+// step, which the event that ended the attempt tells.
 type TimelineEntry struct {
 	ID          uuid.UUID       `json:"id" format:"uuid"`
 	At          time.Time       `json:"at"`
-	FinishedAt  *time.Time      `json:"finished_at" extensions:"x-nullable"` // of an attempt of a step, which began at At
+	FinishedAt  *time.Time      `json:"finished_at" extensions:"x-nullable"` // of an attempt of a step, which began at At: of saga.step_begun
 	Module      string          `json:"module" enums:"cart,order,payment,saga"`
 	Stream      uuid.UUID       `json:"stream" format:"uuid"` // of that module; of a webhook its payment
-	Version     int64           `json:"version"`              // of that stream; 0 for a webhook
+	Version     int64           `json:"version"`              // of that stream; 0 for a webhook, and for saga.step_begun
 	Type        string          `json:"type" example:"payment.captured"`
 	Step        *string         `json:"step" extensions:"x-nullable" example:"payment.charge"`
 	Actor       string          `json:"actor" example:"saga"`
@@ -33,12 +34,19 @@ type TimelineEntry struct {
 	Command     *uuid.UUID      `json:"command" format:"uuid" extensions:"x-nullable"`     // the command that it gave: the causation of what followed from it
 	Data        json.RawMessage `json:"data" swaggertype:"object" extensions:"x-nullable"` // for operators only
 
-	lane    int // of a stream
+	began   time.Time // of an event that ended an attempt of a step
+	lane    int       // of a stream, or of the begins of its attempts
+	upTo    int64     // the version of the stream that is read with this entry
+	needs   []string  // facts that stand before this entry, where they are told at all
+	tells   []string  // facts that this entry is
 	webhook payment.Received
 }
 
 // webhookReceived is the type of an entry that is no event: a webhook as it was stored.
 const webhookReceived = "webhook.received"
+
+// stepBegun is the type of an entry that is no event: an attempt of a step begins. The event that ended it is another entry.
+const stepBegun = "saga.step_begun"
 
 // place is how far a reader of a timeline has come: in each stream, and among the webhooks. So a page goes on where the last
 // one ended, whatever happened in between.
@@ -56,7 +64,7 @@ func (p place) past(e TimelineEntry) place {
 	}
 	versions := make([]int64, max(len(p.Versions), e.lane+1))
 	copy(versions, p.Versions)
-	versions[e.lane] = e.Version
+	versions[e.lane] = e.upTo
 	p.Versions = versions
 	return p
 }
@@ -92,6 +100,9 @@ func (m *Module) streams(ctx context.Context, orderID uuid.UUID, t order.Trail) 
 	return lanes, err
 }
 
+// readAhead is how far behind the end of a page a cause is looked for.
+const readAhead = 100
+
 // timeline is what led to an order after a place, at most n entries. Each store is asked by itself, so it does not matter which
 // database it is in.
 func (m *Module) timeline(ctx context.Context, orderID uuid.UUID, t order.Trail, from place, n int) ([]TimelineEntry, error) {
@@ -104,20 +115,22 @@ func (m *Module) timeline(ctx context.Context, orderID uuid.UUID, t order.Trail,
 		if of.id == uuid.Nil {
 			continue
 		}
-		events, err := of.store.ReadStream(ctx, of.id, from.in(i), n)
+		events, begins := 2*i, 2*i+1 // two lanes a stream: its events, and the attempts that they ended
+		ahead := max(0, from.in(begins)-from.in(events))
+		found, err := of.store.ReadStream(ctx, of.id, from.in(events), n+int(ahead)+readAhead)
 		if err != nil {
 			return nil, err
 		}
-		var lane []TimelineEntry
-		for _, e := range events {
-			entry := entryOf(of.module, e)
-			entry.lane = i
-			if entry.Correlation == uuid.Nil { // a webhook, which knows of no checkout
-				entry.Correlation = t.CheckoutID
+		lane := make([]TimelineEntry, len(found))
+		for j, e := range found {
+			lane[j] = entryOf(of.module, e)
+			lane[j].lane, lane[j].upTo = events, e.Version
+			if lane[j].Correlation == uuid.Nil { // a webhook, which knows of no checkout
+				lane[j].Correlation = t.CheckoutID
 			}
-			lane = append(lane, entry)
 		}
-		lanes = append(lanes, lane)
+		lane, begun := splitAttempts(lane, begins)
+		lanes = append(lanes, lane, slices.DeleteFunc(begun, func(e TimelineEntry) bool { return e.upTo <= from.in(begins) }))
 	}
 	last := payment.Received{ReceivedAt: from.At, Provider: from.Provider, ID: from.ID}
 	webhooks, err := m.Rooms.Webhooks(ctx, t.PaymentID, last, n)
@@ -146,6 +159,9 @@ func entryOf(module string, e eventstore.Recorded) TimelineEntry {
 		BeganAt    time.Time `json:"began_at"`
 		At         time.Time `json:"at"`
 		CheckoutID uuid.UUID `json:"checkout_id"`
+		Failure    struct {
+			Code string `json:"code"`
+		} `json:"failure"`
 
 		ID             uuid.UUID `json:"id"` // of a refund
 		CancellationID uuid.UUID `json:"cancellation_id"`
@@ -158,8 +174,7 @@ func entryOf(module string, e eventstore.Recorded) TimelineEntry {
 			entry.Step = &told.Step
 		}
 		if !told.BeganAt.IsZero() {
-			gave := commandID(e.Stream, told.Step)
-			entry.At, entry.FinishedAt, entry.Command = web.Time(told.BeganAt), optional(told.At), &gave
+			entry.began = told.BeganAt
 		}
 	case e.Kind == cart.CheckedOut{}.Kind():
 		entry.Command = startOfSaga(told.CheckoutID)
@@ -168,6 +183,9 @@ func entryOf(module string, e eventstore.Recorded) TimelineEntry {
 	case e.Kind == order.CancellationRequested{}.Kind():
 		entry.Command = startOfSaga(told.CancellationID)
 	}
+	entry.needs, entry.tells = factsOf(entry, facts{
+		step: told.Step, checkout: told.CheckoutID, id: told.ID, failure: told.Failure.Code, attempt: !told.BeganAt.IsZero(),
+	})
 	return entry
 }
 
@@ -184,53 +202,11 @@ func entryOfWebhook(w payment.Received, t order.Trail) (TimelineEntry, error) {
 		return TimelineEntry{}, fmt.Errorf("encode webhook %s of %s: %w", w.ID, w.Provider, err)
 	}
 	id := w.Wakes()
+	needs, tells := factsOf(TimelineEntry{Causation: id, Command: &id}, facts{})
 	return TimelineEntry{
 		ID: id, At: web.Time(w.ReceivedAt), Module: "payment", Stream: t.PaymentID, Type: webhookReceived, Actor: w.Provider,
-		Correlation: t.CheckoutID, Causation: id, Command: &id, Data: data, webhook: w,
+		Correlation: t.CheckoutID, Causation: id, Command: &id, Data: data, webhook: w, needs: needs, tells: tells,
 	}, nil
-}
-
-// merge makes one list of several, at most n long: by time, but each stream in its own order, and nothing before what caused
-// it. The times are of several clocks.
-func merge(lanes [][]TimelineEntry, n int) []TimelineEntry {
-	awaited := map[uuid.UUID]bool{} // commands that a later entry gave
-	for _, lane := range lanes {
-		for _, e := range lane {
-			if e.Command != nil {
-				awaited[*e.Command] = true
-			}
-		}
-	}
-	var merged []TimelineEntry
-	for len(merged) < n {
-		at := firstOf(lanes, func(e TimelineEntry) bool { return !awaited[e.Causation] || e.gave(e.Causation) })
-		if at < 0 { // a circle, which only clocks and paging can make: time decides
-			at = firstOf(lanes, func(TimelineEntry) bool { return true })
-		}
-		if at < 0 {
-			return merged
-		}
-		e := lanes[at][0]
-		lanes[at] = lanes[at][1:]
-		if e.Command != nil {
-			delete(awaited, *e.Command)
-		}
-		merged = append(merged, e)
-	}
-	return merged
-}
-
-func (e TimelineEntry) gave(command uuid.UUID) bool { return e.Command != nil && *e.Command == command }
-
-// firstOf is the lane whose next entry is the earliest of those that may come; -1 for none.
-func firstOf(lanes [][]TimelineEntry, may func(TimelineEntry) bool) int {
-	first := -1
-	for i, lane := range lanes {
-		if len(lane) > 0 && may(lane[0]) && (first < 0 || lane[0].At.Before(lanes[first][0].At)) {
-			first = i
-		}
-	}
-	return first
 }
 
 // forCustomer leaves out what is the shop's business: what the events hold, and who in the shop did it.

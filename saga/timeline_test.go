@@ -20,6 +20,7 @@ func noted(name string, second int, causedBy, gave byte) TimelineEntry {
 	if gave > 0 {
 		e.Command = &uuid.UUID{gave}
 	}
+	e.needs, e.tells = factsOf(e, facts{})
 	return e
 }
 
@@ -70,8 +71,13 @@ func TestTimelineEntries(t *testing.T) {
 	t.Run("AnAttemptHasItsOwnTimesAndItsCommand", func(t *testing.T) {
 		t.Parallel()
 		e := of("saga", "saga.step_retried", `{"step":"order.place","began_at":"2026-03-01T12:00:00Z","at":"2026-03-01T12:00:03Z"}`)
-		require.Equal(t, []time.Time{noon, after(3 * time.Second)}, []time.Time{e.At, *e.FinishedAt})
-		require.Equal(t, []any{PlaceOrder, commandID(id, PlaceOrder)}, []any{*e.Step, *e.Command})
+		require.Equal(t, after(3*time.Second), e.At, "it stands where it came out")
+		require.Nil(t, e.Command)
+		_, begins := splitAttempts([]TimelineEntry{e}, 1)
+		require.Len(t, begins, 1)
+		b := begins[0]
+		require.Equal(t, []time.Time{noon, after(3 * time.Second)}, []time.Time{b.At, *b.FinishedAt})
+		require.Equal(t, []any{PlaceOrder, commandID(id, PlaceOrder), stepBegun}, []any{*b.Step, *b.Command, b.Type})
 	})
 	t.Run("AnOperatorsActionIsNoAttempt", func(t *testing.T) {
 		t.Parallel()
@@ -101,7 +107,7 @@ func TestTimelineEntries(t *testing.T) {
 	t.Run("APlaceIsWhereEachStreamStands", func(t *testing.T) {
 		t.Parallel()
 		var p place
-		for _, e := range []TimelineEntry{{lane: 3, Version: 1}, {lane: 0, Version: 2}, {lane: 3, Version: 3}} {
+		for _, e := range []TimelineEntry{{lane: 3, upTo: 1}, {lane: 0, upTo: 2}, {lane: 3, upTo: 3}} {
 			p = p.past(e)
 		}
 		p = p.past(TimelineEntry{Module: "payment", Type: webhookReceived, webhook: payment.Received{Provider: "p", ID: "7", ReceivedAt: noon}})

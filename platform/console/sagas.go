@@ -83,7 +83,7 @@ func (s saga) Now() string {
 		return ""
 	}
 	for _, st := range slices.Backward(s.Steps) {
-		if st.Status == "retrying" || st.Status == "waiting" {
+		if st.Status == "running" || st.Status == "retrying" || st.Status == "waiting" {
 			return st.Name
 		}
 	}

@@ -126,6 +126,7 @@ const (
 	CheckoutStepStatusPending  CheckoutStepStatus = "pending"
 	CheckoutStepStatusRefused  CheckoutStepStatus = "refused"
 	CheckoutStepStatusRetrying CheckoutStepStatus = "retrying"
+	CheckoutStepStatusRunning  CheckoutStepStatus = "running"
 	CheckoutStepStatusSkipped  CheckoutStepStatus = "skipped"
 	CheckoutStepStatusWaiting  CheckoutStepStatus = "waiting"
 )
@@ -140,6 +141,8 @@ func (e CheckoutStepStatus) Valid() bool {
 	case CheckoutStepStatusRefused:
 		return true
 	case CheckoutStepStatusRetrying:
+		return true
+	case CheckoutStepStatusRunning:
 		return true
 	case CheckoutStepStatusSkipped:
 		return true
@@ -1022,11 +1025,13 @@ type CheckoutStep struct {
 	StartedAt *time.Time `json:"started_at"`
 
 	// Status
+	// - `running`: under way: how it came out is not written yet
 	// - `skipped`: given up by an operator
 	Status CheckoutStepStatus `json:"status"`
 }
 
 // CheckoutStepStatus
+// - `running`: under way: how it came out is not written yet
 // - `skipped`: given up by an operator
 type CheckoutStepStatus string
 
@@ -1823,7 +1828,7 @@ type TimelineEntry struct {
 	// Data for operators only
 	Data *map[string]interface{} `json:"data"`
 
-	// FinishedAt of an attempt of a step, which began at At
+	// FinishedAt of an attempt of a step, which began at At: of saga.step_begun
 	FinishedAt *time.Time          `json:"finished_at"`
 	Id         openapi_types.UUID  `json:"id"`
 	Module     TimelineEntryModule `json:"module"`
@@ -1837,7 +1842,7 @@ type TimelineEntry struct {
 	// Type Example: payment.captured
 	Type string `json:"type"`
 
-	// Version of that stream; 0 for a webhook
+	// Version of that stream; 0 for a webhook, and for saga.step_begun
 	Version int64 `json:"version"`
 }
 

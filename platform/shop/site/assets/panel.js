@@ -14,9 +14,10 @@ const steps = {
   "payment.verify": "Hear the provider's own word",
 };
 
-const marks = { pending: "○", done: "✓", retrying: "↻", waiting: "…", refused: "✕", skipped: "–" };
+const marks = { pending: "○", running: "↻", done: "✓", retrying: "↻", waiting: "…", refused: "✕", skipped: "–" };
 const said = {
   pending: "to do",
+  running: "under way",
   done: "done",
   retrying: "trying again",
   waiting: "waiting",
@@ -131,7 +132,7 @@ export function sagaView(checkout, heard) {
 }
 
 function words(checkout) {
-  const at = checkout.steps.find((step) => ["retrying", "waiting"].includes(step.status));
+  const at = checkout.steps.find((step) => ["running", "retrying", "waiting"].includes(step.status));
   return at ? `${checkout.status} · ${at.name}` : checkout.status;
 }
 
