@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -30,6 +33,7 @@ func TestPastedPages(t *testing.T) {
 	}
 	t.Run("Tutorial", tutorial)
 	t.Run("StuckSagaGuide", stuckSagaGuide)
+	t.Run("OwnServer", pagesSpeakToTheirOwnServer)
 }
 
 func tutorial(t *testing.T) {
@@ -47,12 +51,54 @@ func tutorial(t *testing.T) {
 
 // stuckSagaGuide is the drill of the guide: a checkout in doubt, settled by hand, and the provider's void in the end.
 func stuckSagaGuide(t *testing.T) {
-	said, _ := pasted(t, "docs/guides/stuck-saga.md", "<!-- tutorial_test.go runs the blocks from here on. -->\n")
+	said, script := pasted(t, "docs/guides/stuck-saga.md", "<!-- tutorial_test.go runs the blocks from here on. -->\n")
+	require.NotContains(t, script, "export ", "it leaves no setting in the shell")
+	require.Regexp(t, `console/sagas/\$CHECKOUT"\n(?:.*\n)*kill \$SERVER\nwait \$SERVER\n$`, script, "the console comes before the end of the server")
 	inOrder(t, said,
 		`"status":"needs_attention"`, `"payment.charge"`, `"actions":["retry","compensate","settle"]`, `"code":"step_needed"`, "settled: 202\n",
 		`"status":"open"`, "compensating\n", `"status":"cancelled"`, `"type":"saga.attention_needed"`, `"type":"saga.step_settled"`, `"actor":"me"`,
-		`"type":"saga.ended"`,
+		`"type":"saga.ended"`, "/console/sagas/", "Sign in with:  ey",
 	)
+}
+
+// pagesSpeakToTheirOwnServer: a page that is pasted while another server has its address changes nothing there, and says so.
+func pagesSpeakToTheirOwnServer(t *testing.T) {
+	tutorialPage, err := os.ReadFile("docs/tutorial.md")
+	require.NoError(t, err)
+	guide, err := os.ReadFile("docs/guides/stuck-saga.md")
+	require.NoError(t, err)
+	_, drill, _ := strings.Cut(string(guide), "## Practise it")
+	for _, page := range []struct{ name, script, says string }{ // one after the other: they build the program
+		{"Tutorial", firstBlocks(string(tutorialPage), 3), "It did not start: read why, and do not go on.\n"},
+		{"StuckSagaGuide", firstBlocks(drill, 2), "It did not start: read why, and do not go on.\n"},
+		{"README", tour(t), "is not that of this folder: do not go on.\n"},
+	} {
+		t.Run(page.name, func(t *testing.T) {
+			var changed atomic.Int32
+			other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method != http.MethodGet {
+					changed.Add(1)
+				}
+				if r.Header.Get("Authorization") != "" {
+					w.WriteHeader(http.StatusUnauthorized)
+				}
+			}))
+			t.Cleanup(other.Close)
+			script, _, _ := strings.Cut(page.script, "# All that led there") // what comes then takes its time
+			said, _ := learns(t, strings.Replace(script, "http://localhost:8080", other.URL, 1)+"\ntrue\n", strings.TrimPrefix(other.URL, "http://"))
+			require.Contains(t, said, page.says)
+			require.NotContains(t, said, "It is up.")
+			require.Zero(t, changed.Load(), said)
+		})
+	}
+}
+
+// firstBlocks are the first blocks of a page.
+func firstBlocks(page string, n int) (script string) {
+	for _, block := range shellBlock.FindAllStringSubmatch(page, n) {
+		script += block[1]
+	}
+	return script
 }
 
 // pasted is what the blocks of a page after a mark say, pasted into one bash. They must not complain.
