@@ -65,7 +65,11 @@ type Settlement string
 const (
 	SettledCaptured    Settlement = "captured"     // the whole amount
 	SettledNotCaptured Settlement = "not_captured" // nothing, and nothing shall be
+	SettledRefunded    Settlement = "refunded"     // what the provider refuses to refund was refunded by other means, or is not owed any more
 )
+
+// Observe orders that the provider be asked what became of a captured payment since, such as refunds made elsewhere.
+type Observe struct{ PaymentID uuid.UUID }
 
 // Verify orders that the provider be asked about what was settled as captured.
 type Verify struct{ PaymentID uuid.UUID }
@@ -83,6 +87,7 @@ const (
 	ResultUndone         Result = "undone"          // Undo: voided, refunded, or never needed
 	ResultTooLate        Result = "too_late"        // Undo that yields: a capture was asked for; charge on
 	ResultRefunded       Result = "refunded"        // Refund: the money is given back
+	ResultNotRefunded    Result = "not_refunded"    // Undo: the provider refused the refund that is owed. Failure says why
 	ResultVoiding        Result = "voiding"         // Undo: certain that nothing is or will be captured; the void is still owed
 )
 
@@ -134,4 +139,5 @@ const (
 	CodeUnavailable           = "provider_unavailable"
 	CodeRefundFailed          = "refund_failed"
 	CodeNotChargeable         = "amount_not_chargeable" // by this provider, with any payment method
+	CodeRefundOwed            = "refund_owed"
 )

@@ -136,6 +136,9 @@ func nextOfUndo(s State, looked bool, now time.Time) ask {
 	if r, ok := s.pendingRefund(now); ok {
 		return carefully(s, ask{opRefund, r}, r.At, looked, now)
 	}
+	if _, refused := s.refusedUndo(); refused && !looked {
+		return ask{operation: opLookUp}
+	}
 	switch {
 	case !s.requested() || s.Authorization == stepRefused || s.Captured > 0 || s.Voided:
 		return ask{}
@@ -148,10 +151,19 @@ func nextOfUndo(s State, looked bool, now time.Time) ask {
 // nextOfRefund minds one refund alone: one that the provider refuses just now stands in no other's way.
 func nextOfRefund(s State, id uuid.UUID, looked bool, now time.Time) ask {
 	r, _ := s.refundOf(id)
-	if r.Status != stepAsked {
+	switch {
+	case r.Status == stepRefused && !looked && r.Code != codeNeverMade:
+		return ask{operation: opLookUp}
+	case r.Status != stepAsked:
 		return ask{}
 	}
 	return carefully(s, ask{opRefund, r}, r.At, looked, now)
+}
+
+// refused reports whether the provider refused the refund that was asked for.
+func (s State) refused(a ask) bool {
+	r, _ := s.refundOf(a.refund.ID)
+	return a.operation == opRefund && r.Status == stepRefused
 }
 
 // carefully looks before it repeats a call, and before it refunds where a refund has failed: that one may have been made after all.
@@ -315,7 +327,37 @@ func reported(s State, id uuid.UUID, r Report, now time.Time, ttl time.Duration)
 			events = append(events, refundFailed{ID: refund.ID, Code: codeNeverMade})
 		}
 	}
-	return events, err
+	return append(events, elsewhereNow(s, id, r, now)...), err
+}
+
+// elsewhereNow records the refunds made elsewhere that are not known yet. A payment that is not known to be captured learns that first.
+func elsewhereNow(s State, payment uuid.UUID, r Report, now time.Time) (events []event) {
+	if r.Status != Captured {
+		return nil
+	}
+	for _, e := range r.Elsewhere {
+		id := elsewhereID(payment, e.ID)
+		if _, known := s.refundOf(id); known || e.Amount <= 0 {
+			continue
+		}
+		made := RefundedElsewhere{
+			ID: id, ProviderID: plain(e.ID, 255), Of: e.Kind, OrderID: s.OrderID, CheckoutID: s.CheckoutID,
+			Amount: money.Of(e.Amount, s.Amount.Currency), Reason: reasonsElsewhere[e.Kind], At: now,
+		}
+		events, s = append(events, made), evolve(s, made)
+	}
+	return events
+}
+
+// elsewhereID is the id of a refund made elsewhere: the same however often it is seen.
+func elsewhereID(payment uuid.UUID, provider string) uuid.UUID {
+	return uuid.NewSHA1(payment, []byte("elsewhere/"+provider))
+}
+
+// reasonsElsewhere say to a shopper why money came back.
+var reasonsElsewhere = map[ElsewhereKind]string{
+	ElsewhereRefund:  "Refunded at the payment provider.",
+	ElsewhereDispute: "Returned by the bank after a dispute.",
 }
 
 // lost records that a call was made and nobody knows what it did, where that still matters.

@@ -208,7 +208,7 @@ func TestUndo(t *testing.T) {
 			t.Parallel()
 			got := undo(given(c.given...), theUndo, noon)
 			require.Equal(t, c.then, got)
-			require.Equal(t, c.result, undoOutcome(given(append(c.given, got...)...)).Result)
+			require.Equal(t, c.result, undoOutcome(given(append(c.given, got...)...), endQuiet).Result)
 		})
 	}
 }
@@ -306,7 +306,8 @@ func TestNext(t *testing.T) {
 		"Refund":                                {[]event{wish, captured{1999}, tombstone, asksRefund}, false, 0, opRefund},
 		"LookUpWhereTheRefundIsInDoubt":         {[]event{wish, captured{1999}, tombstone, asksRefund, doubts(opRefund)}, false, 0, opLookUp},
 		"RefundNothingWhoseKeyMayBeForgotten":   {[]event{wish, captured{1999}, tombstone, asksRefund}, true, 24 * time.Hour, opNothing},
-		"NothingWhenARefundWasRefused":          {[]event{wish, captured{1999}, tombstone, asksRefund, refundFailed{theRefund, ""}}, false, 0, opNothing},
+		"LookUpWhenARefundWasRefused":           {[]event{wish, captured{1999}, tombstone, asksRefund, refundFailed{theRefund, ""}}, false, 0, opLookUp},
+		"NothingWhenARefundWasRefusedAndLooked": {[]event{wish, captured{1999}, tombstone, asksRefund, refundFailed{theRefund, ""}}, true, 0, opNothing},
 		"NothingUnderATombstoneWithoutAPayment": {[]event{tombstone}, false, 0, opNothing},
 		"NothingWhenVoided":                     {[]event{wish, tombstone, voided{}}, false, 0, opNothing},
 		"NothingWhenTheProviderVoidedByItself":  {[]event{wish, voided{}}, false, 0, opNothing},

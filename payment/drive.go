@@ -41,6 +41,9 @@ func (m *Module) Charge(ctx context.Context, correlation uuid.UUID, c Charge) (O
 // Undo leaves the tombstone first, then voids or refunds, and says how far it came. Errors as with Charge.
 func (m *Module) Undo(ctx context.Context, correlation uuid.UUID, u Undo) (Outcome, error) {
 	run := run{m, u.PaymentID, eventstore.Meta{Actor: actor, Correlation: correlation}}
+	if outcome, err := run.lookBeforeRefund(ctx, u); err != nil || outcome.Result != "" {
+		return outcome, err
+	}
 	// No derived id: what an undo has to add depends on the state alone, and a later one may have to add more.
 	st, err := run.record(ctx, uuid.Nil, func(s State, now time.Time) ([]event, error) {
 		if mustYield(s, u) {
@@ -54,11 +57,43 @@ func (m *Module) Undo(ctx context.Context, correlation uuid.UUID, u Undo) (Outco
 	if err != nil {
 		return Outcome{}, err
 	}
-	st, _, err = run.drive(ctx, st, nextOfUndo)
+	st, why, err := run.drive(ctx, st, nextOfUndo)
 	if err != nil {
 		return Outcome{}, err
 	}
-	return undoOutcome(st.State), nil
+	return undoOutcome(st.State, why), nil
+}
+
+// lookBeforeRefund asks the provider what is left before an undo asks for a refund of it: somebody may have refunded it elsewhere.
+// An outcome says that the provider did not tell.
+func (r run) lookBeforeRefund(ctx context.Context, u Undo) (Outcome, error) {
+	st, err := payments.Load(ctx, r.store, r.id)
+	if err != nil || st.State.left() == 0 || mustYield(st.State, u) {
+		return Outcome{}, err
+	}
+	if _, pending := st.State.pendingRefund(r.now()); pending {
+		return Outcome{}, nil
+	}
+	_, why, err := r.once(ctx, st, ask{operation: opLookUp})
+	if err != nil || why == endQuiet {
+		return Outcome{}, err
+	}
+	return Outcome{Result: ResultUnknown}, nil
+}
+
+// Observe asks the provider about a payment that is captured, or about to be, and records what it learns. An error means that the provider did not tell, or
+// that the store failed: ask again.
+func (m *Module) Observe(ctx context.Context, correlation uuid.UUID, o Observe) error {
+	run := run{m, o.PaymentID, eventstore.Meta{Actor: actor, Correlation: correlation}}
+	st, err := payments.Load(ctx, m.store, o.PaymentID)
+	if err != nil || st.State.Captured == 0 && !st.State.capturing() {
+		return err
+	}
+	_, why, err := run.once(ctx, st, ask{operation: opLookUp})
+	if err == nil && why != endQuiet {
+		err = errNoBook
+	}
+	return err
 }
 
 // Cancel lets the payment decide: once a capture was asked for it is too_late (409), before that a tombstone is left,
@@ -113,7 +148,8 @@ func (r run) drive(ctx context.Context, st stream, next func(s State, looked boo
 		}
 		// Whatever was asked, the answer told how things stand; but a repeated authorization is told what it was told then, and
 		// the shopper may have acted since.
-		looked = a.operation != opAuthorize || st.State.Authorization != stepWaiting
+		// And a refund that is refused may have been so because somebody refunded the payment elsewhere.
+		looked = (a.operation != opAuthorize || st.State.Authorization != stepWaiting) && !st.State.refused(a)
 		if st.Version == before && a.operation != opLookUp {
 			return st, endDoubt, nil // an answer that says nothing: do not ask the same at once
 		}

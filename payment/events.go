@@ -43,6 +43,18 @@ type RefundOrdered struct {
 	At         time.Time    `json:"at"`
 }
 
+// RefundedElsewhere says that money was returned without a call of ours: at the provider, or on an operator's word. It has happened.
+type RefundedElsewhere struct {
+	ID         uuid.UUID     `json:"id"` // follows from the payment and the provider's id
+	ProviderID string        `json:"provider_id,omitempty"`
+	Of         ElsewhereKind `json:"kind"`
+	OrderID    uuid.UUID     `json:"order_id"`
+	CheckoutID uuid.UUID     `json:"checkout_id"` // of the saga that minds the payment
+	Amount     money.Amount  `json:"amount"`
+	Reason     string        `json:"reason"`
+	At         time.Time     `json:"at"` // when we learned of it
+}
+
 // Settled says that a person, its actor, settled what became of the payment. What the provider tells later still counts.
 type Settled struct {
 	CheckoutID uuid.UUID  `json:"checkout_id"`
@@ -132,28 +144,32 @@ func (UndoRequested) Kind() string { return "payment.undo_requested" }
 // Kind is payment.refund_ordered.
 func (RefundOrdered) Kind() string { return "payment.refund_ordered" }
 
+// Kind is payment.refunded_elsewhere.
+func (RefundedElsewhere) Kind() string { return "payment.refunded_elsewhere" }
+
 // Kind is payment.notified.
 func (Notified) Kind() string { return "payment.notified" }
 
 // Kind is payment.settled.
 func (Settled) Kind() string { return "payment.settled" }
 
-func (requested) payment()        {}
-func (authorized) payment()       {}
-func (actionRequired) payment()   {}
-func (declined) payment()         {}
-func (captureRequested) payment() {}
-func (captured) payment()         {}
-func (captureRefused) payment()   {}
-func (outcomeUnknown) payment()   {}
-func (UndoRequested) payment()    {}
-func (voided) payment()           {}
-func (refundRequested) payment()  {}
-func (RefundOrdered) payment()    {}
-func (refunded) payment()         {}
-func (refundFailed) payment()     {}
-func (Notified) payment()         {}
-func (Settled) payment()          {}
+func (requested) payment()         {}
+func (authorized) payment()        {}
+func (actionRequired) payment()    {}
+func (declined) payment()          {}
+func (captureRequested) payment()  {}
+func (captured) payment()          {}
+func (captureRefused) payment()    {}
+func (outcomeUnknown) payment()    {}
+func (UndoRequested) payment()     {}
+func (voided) payment()            {}
+func (refundRequested) payment()   {}
+func (RefundOrdered) payment()     {}
+func (refunded) payment()          {}
+func (refundFailed) payment()      {}
+func (Notified) payment()          {}
+func (RefundedElsewhere) payment() {}
+func (Settled) payment()           {}
 
 func decodeEvent(kind string, data []byte) (event, error) {
 	switch kind {
@@ -185,6 +201,8 @@ func decodeEvent(kind string, data []byte) (event, error) {
 		return eventstore.As[refunded](data)
 	case refundFailed{}.Kind():
 		return eventstore.As[refundFailed](data)
+	case RefundedElsewhere{}.Kind():
+		return eventstore.As[RefundedElsewhere](data)
 	case Notified{}.Kind():
 		return eventstore.As[Notified](data)
 	case Settled{}.Kind():

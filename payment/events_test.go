@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"shopping-cart/eventstore/golden"
+	"shopping-cart/platform/money"
 )
 
 // examples hold one event of each kind, every field filled.
@@ -12,6 +13,9 @@ var examples = []event{
 	captureRefused{CodeCaptureRefused}, outcomeUnknown{opCapture, "timeout"},
 	UndoRequested{theCheck, "ann", CodeCancelled, reasonCancelled}, voided{}, asksRefund, ordersRefund, refunded{theRefund},
 	refundFailed{theRefund, "closed"}, Notified{theCheck, "evt_1", "payment.authorized"},
+	RefundedElsewhere{
+		elsewhereID(theID, "re_1"), "re_1", ElsewhereRefund, theOrder, theCheck, money.Of(500, "GBP"), reasonsElsewhere[ElsewhereRefund], noon,
+	},
 	Settled{theCheck, SettledNotCaptured, "Their support says that nothing was taken."},
 }
 

@@ -2,6 +2,7 @@ package payment
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,6 +40,7 @@ type RefundView struct {
 	ID        uuid.UUID    `json:"id" format:"uuid" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5d"`
 	Amount    money.Amount `json:"amount"`
 	Status    string       `json:"status" enums:"pending,succeeded,failed"`
+	Origin    string       `json:"origin" enums:"api,compensation,provider"` // provider: made elsewhere, such as in the provider's dashboard or by a lost dispute
 	Reason    string       `json:"reason"`
 	CreatedAt time.Time    `json:"created_at"`
 }
@@ -96,13 +98,29 @@ func viewOf(st stream) View {
 	if s.saidCaptured() {
 		v.Captured = s.Amount
 	}
-	for _, r := range s.Refunds {
-		v.Refunds = append(v.Refunds, RefundView{r.ID, money.Of(r.Amount, s.Amount.Currency), refundStatus(r.Status), r.Reason, web.Time(r.At)})
+	for _, r := range shownRefunds(s.Refunds) {
+		v.Refunds = append(v.Refunds, RefundView{
+			r.ID, money.Of(r.Amount, s.Amount.Currency), refundStatus(r.Status), string(r.Origin), r.Reason, web.Time(r.At),
+		})
 	}
 	if s.FailureCode != "" && s.Captured == 0 {
 		v.Failure = failure(s.FailureCode)
 	}
 	return v
+}
+
+// shownRefunds leaves out failed refunds of an undo that another refund of the undo replaced: they were attempts at the same debt.
+func shownRefunds(all []refund) (shown []refund) {
+	replaced := false
+	for _, r := range slices.Backward(all) {
+		compensates := r.Origin == originCompensation
+		if !compensates || r.Status != stepRefused || !replaced {
+			shown = append(shown, r)
+		}
+		replaced = replaced || compensates
+	}
+	slices.Reverse(shown)
+	return shown
 }
 
 func refundStatus(at step) string {

@@ -16,6 +16,7 @@ var sentences = map[string]string{
 	CodeCancelled:             "The payment was cancelled.",
 	CodeUnavailable:           "The payment provider cannot be reached at the moment.",
 	CodeNotChargeable:         "This amount cannot be charged, whichever payment method is used. Change what is in the cart.",
+	CodeRefundOwed:            "The provider refused the refund for good, and the money is still owed.",
 	CodeRefundFailed:          "The provider refused this refund for good. Nothing was given back, and the amount can be refunded again.",
 }
 
@@ -57,16 +58,27 @@ func chargeOutcome(s State, why end, now time.Time) Outcome {
 }
 
 // undoOutcome is what an Undo answers.
-func undoOutcome(s State) Outcome {
+func undoOutcome(s State, why end) Outcome {
+	last, refused := s.refusedUndo()
 	switch {
 	case s.Captured > 0 && s.refundsAt(stepDone) >= s.Captured:
 		return Outcome{Result: ResultUndone}
+	case s.Captured > 0 && why == endQuiet && refused:
+		return Outcome{Result: ResultNotRefunded, Failure: &Failure{CodeRefundOwed, sentences[CodeRefundOwed] + saysProvider(last.Code)}}
 	case s.Captured > 0 || s.capturing():
 		return Outcome{Result: ResultUnknown}
 	case s.holds():
 		return Outcome{Result: ResultVoiding}
 	}
 	return Outcome{Result: ResultUndone}
+}
+
+// saysProvider is the provider's reason, for operators.
+func saysProvider(code string) string {
+	if code == "" {
+		return ""
+	}
+	return " The provider says: " + code + "."
 }
 
 // refundOutcome is what a Refund answers, given why it went no further.

@@ -35,7 +35,7 @@ func (h *history) step(t *rapid.T) {
 	switch rapid.IntRange(0, 12).Draw(t, "step") {
 	case 12:
 		outcome := rapid.SampledFrom([]Settlement{SettledCaptured, SettledNotCaptured}).Draw(t, "settlement")
-		h.append(settle(h.state, Settle{theID, theCheck, outcome, "x"}))
+		h.append(settle(h.state, Settle{theID, theCheck, outcome, "x"}, h.now))
 	case 0:
 		h.append(request(h.state, theCharge, "fake", h.now), nil)
 	case 1:

@@ -78,9 +78,27 @@ type Answer struct {
 // Report is what a look-up tells: the answer that the payment's last call got or would have got, and its refunds.
 type Report struct {
 	Answer
-	Refunded  []string // keys of the refunds that took effect
-	Refunding []string // keys of those under way there: neither done nor refused
+	Refunded  []string    // keys of the refunds that took effect
+	Refunding []string    // keys of those under way there: neither done nor refused
+	Elsewhere []Elsewhere // refunds that took effect and were not made by a call of ours
 }
+
+// Elsewhere is a refund that somebody made at the provider without us.
+type Elsewhere struct {
+	ID     string        `json:"id"`     // the provider's
+	Kind   ElsewhereKind `json:"kind"`   // who brought it about
+	Amount int64         `json:"amount"` // minor units
+}
+
+// ElsewhereKind is how money came back without a call of ours.
+type ElsewhereKind string
+
+// The kinds. Only a dispute that is lost counts: while it is open, or once it is won, nothing is refunded.
+const (
+	ElsewhereRefund  ElsewhereKind = "refund"  // somebody refunded it, as in the provider's dashboard
+	ElsewhereDispute ElsewhereKind = "dispute" // the shopper's bank took it back, for good
+	ElsewhereByHand  ElsewhereKind = "by_hand" // an operator's word: refunded by other means, or not owed any more. No provider says so
+)
 
 // Notification is a verified webhook. It says that something happened, not what: for that, the provider is asked.
 type Notification struct {

@@ -107,7 +107,8 @@ func TestNextOfRefund(t *testing.T) {
 		"LookFirstWhereOneHasFailed":   {given: after(two, refundFailed{another, codeNeverMade}), want: opLookUp},
 		"ThenRefund":                   {given: after(two, refundFailed{another, codeNeverMade}), looked: true, want: opRefund},
 		"NothingWhenDone":              {given: after(two, refunded{aRefund}), want: opNothing},
-		"NothingWhenRefused":           {given: after(two, refundFailed{aRefund, "x"}), want: opNothing},
+		"LookWhenRefused":              {given: after(two, refundFailed{aRefund, "x"}), want: opLookUp},
+		"NothingWhenRefusedAndLooked":  {given: after(two, refundFailed{aRefund, "x"}), looked: true, want: opNothing},
 		"UnderATombstoneTheSame":       {given: after(two, tombstone, asksRefund), want: opRefund},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -172,7 +173,7 @@ func TestRefundMadeAfterAll(t *testing.T) {
 	require.NoError(t, err)
 	s = evolve(s, then[0])
 	require.Equal(t, statusRefunded, s.status())
-	require.Equal(t, ResultUndone, undoOutcome(s).Result)
+	require.Equal(t, ResultUndone, undoOutcome(s, endQuiet).Result)
 	again, err := answered(s, late, theID, Answer{Status: Refunded}, noon, ttl)
 	require.NoError(t, err)
 	require.Empty(t, again, "it is known")
@@ -203,7 +204,7 @@ func TestUndoTakesTheRest(t *testing.T) {
 	younger.Refunds[2].At = noon.Add(time.Hour)
 	require.Equal(t, ask{opRefund, younger.Refunds[2]}, nextOfUndo(younger, false, noon.Add(keyLife+1)), "what nobody may ask for any more holds up no other")
 	require.Equal(t, opLookUp, nextOfUndo(younger, false, noon.Add(keyLife+2*time.Hour)).operation)
-	require.Equal(t, ResultUnknown, undoOutcome(s).Result)
-	require.Equal(t, ResultUndone, undoOutcome(evolve(evolve(s, refunded{aRefund}), refunded{rest.ID})).Result)
+	require.Equal(t, ResultUnknown, undoOutcome(s, endQuiet).Result)
+	require.Equal(t, ResultUndone, undoOutcome(evolve(evolve(s, refunded{aRefund}), refunded{rest.ID}), endQuiet).Result)
 	require.Equal(t, statusPartiallyRefunded, s.status())
 }

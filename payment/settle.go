@@ -2,11 +2,14 @@ package payment
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
 	"shopping-cart/eventstore"
 	"shopping-cart/platform/fault"
+	"shopping-cart/platform/money"
 	"shopping-cart/platform/web"
 )
 
@@ -16,6 +19,7 @@ var (
 	errAlreadySettled = fault.New(fault.Conflict, "already_settled", "This payment was settled otherwise already.")
 	errCannotBe       = fault.New(fault.Conflict, "cannot_be_captured",
 		"No capture of this payment was asked for, or it is being undone: it cannot count as captured.")
+	errNoRefundRefused = fault.New(fault.Conflict, "not_refused", "The provider has refused no refund that is owed. Retry instead.")
 	errProviderAnswers = fault.New(fault.Conflict, "provider_answers", "The provider can be asked about this payment: retry instead.")
 )
 
@@ -34,7 +38,7 @@ func (m *Module) Settle(ctx context.Context, write web.Write, c Settle) (replaye
 	if err != nil {
 		return false, err
 	}
-	if _, err = settle(st.State, c); err == nil {
+	if _, err = settle(st.State, c, m.now()); err == nil && c.Outcome != SettledRefunded {
 		err = m.silent(ctx, st, c)
 	}
 	if err != nil {
@@ -45,7 +49,7 @@ func (m *Module) Settle(ctx context.Context, write web.Write, c Settle) (replaye
 		Meta:    eventstore.Meta{Actor: write.Actor, Correlation: c.CheckoutID, Trace: write.Trace},
 		Streams: []eventstore.Ref{payments.Ref(c.PaymentID)},
 		Decide: func(tx *eventstore.Tx) error {
-			events, err := settle(payments.Get(tx, c.PaymentID).State, c)
+			events, err := settle(payments.Get(tx, c.PaymentID).State, c, tx.Now())
 			payments.Append(tx, c.PaymentID, events...)
 			return err
 		},
@@ -54,8 +58,10 @@ func (m *Module) Settle(ctx context.Context, write web.Write, c Settle) (replaye
 }
 
 // settle decides whether a person's word may count. Not after the provider's: then nothing is in doubt.
-func settle(s State, c Settle) ([]event, error) {
+func settle(s State, c Settle, now time.Time) ([]event, error) {
 	switch {
+	case c.Outcome == SettledRefunded:
+		return settleRefund(s, c, now)
 	case s.Settlement == c.Outcome:
 		return nil, nil
 	case s.Settlement == SettledCaptured: // and the order may have been confirmed for it
@@ -70,6 +76,18 @@ func settle(s State, c Settle) ([]event, error) {
 		events = append(events, UndoRequested{CheckoutID: s.CheckoutID, Code: CodeCancelled, Reason: reasonSettled})
 	}
 	return events, nil
+}
+
+// settleRefund records that what the provider refuses to refund is refunded by other means, or not owed any more. The operator, its
+// actor, gives the reason. What the provider owes no more is kept apart from its own book: see Standing.RefundedByHand.
+func settleRefund(s State, c Settle, now time.Time) ([]event, error) {
+	if _, refused := s.refusedUndo(); !refused || s.refundsAt(stepAsked) > 0 {
+		return nil, errNoRefundRefused
+	}
+	return []event{RefundedElsewhere{
+		ID: elsewhereID(c.PaymentID, fmt.Sprintf("by_hand/%d", len(s.Refunds))), Of: ElsewhereByHand, OrderID: s.OrderID,
+		CheckoutID: s.CheckoutID, Amount: money.Of(s.left(), s.Amount.Currency), Reason: plain(c.Reason, 500), At: now,
+	}}, nil
 }
 
 // reasonSettled is the reason of a tombstone that a person left by settling.

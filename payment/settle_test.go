@@ -41,7 +41,7 @@ func TestSettle(t *testing.T) {
 				then []event
 				err  *fault.Fault
 			}{SettledCaptured: {c.captured, c.noCapture}, SettledNotCaptured: {c.not, c.noNo}} {
-				got, err := settle(given(c.given...), Settle{theID, theCheck, outcome, "So."})
+				got, err := settle(given(c.given...), Settle{theID, theCheck, outcome, "So."}, noon)
 				require.Equal(t, want.then, got, outcome)
 				if want.err == nil {
 					require.NoError(t, err, outcome)
@@ -97,17 +97,17 @@ func TestLateTruth(t *testing.T) {
 		t.Parallel()
 		s := given(denies...)
 		require.Equal(t, ResultRefused, chargeOutcome(s, endQuiet, noon).Result)
-		require.Equal(t, Outcome{Result: ResultVoiding}, undoOutcome(s))
+		require.Equal(t, Outcome{Result: ResultVoiding}, undoOutcome(s, endQuiet))
 		require.Equal(t, opVoid, next(s, false, noon).operation, "the void is owed all the same")
 	})
 	t.Run("DeniedAndSo", func(t *testing.T) {
 		t.Parallel()
-		require.Equal(t, Outcome{Result: ResultUndone}, undoOutcome(told(denies, opVoid, Answer{Status: Voided})))
+		require.Equal(t, Outcome{Result: ResultUndone}, undoOutcome(told(denies, opVoid, Answer{Status: Voided}), endQuiet))
 	})
 	t.Run("DeniedAndCapturedGoesBack", func(t *testing.T) {
 		t.Parallel()
 		s := told(denies, opVoid, Answer{Status: Captured, Captured: 1999})
-		require.Equal(t, Outcome{Result: ResultUnknown}, undoOutcome(s), "it is owed")
+		require.Equal(t, Outcome{Result: ResultUnknown}, undoOutcome(s, endQuiet), "it is owed")
 		require.Equal(t, ask{opRefund, s.Refunds[0]}, next(s, false, noon.Add(time.Second)))
 	})
 	t.Run("InsistingLeavesATombstoneOverADoubtAndNoMore", func(t *testing.T) {

@@ -43,35 +43,40 @@ func (b Balance) Capturable() bool { return b.Waiting || b.Held() > 0 }
 
 // Standing is a payment as we know it, for whoever compares the books of all modules.
 type Standing struct {
-	ID         uuid.UUID
-	OrderID    uuid.UUID
-	CheckoutID uuid.UUID // of the saga that its webhooks wake: the checkout, or the cancellation of the order
-	CustomerID string
-	Requested  bool // false: a tombstone alone
-	Amount     money.Amount
-	Captured   int64
-	Refunded   int64 // of those that are done
-	Refunding  int64 // of those without an answer
-	Refunds    []RefundStanding
-	Undoable   bool // an Undo would ask the provider for something
-	UpdatedAt  time.Time
+	ID             uuid.UUID
+	OrderID        uuid.UUID
+	CheckoutID     uuid.UUID // of the saga that its webhooks wake: the checkout, or the cancellation of the order
+	CustomerID     string
+	Requested      bool // false: a tombstone alone
+	Amount         money.Amount
+	Captured       int64
+	Refunded       int64 // of those that are done
+	RefundedByHand int64 // of those: on an operator's word. The provider's book does not have it
+	Refunding      int64 // of those without an answer
+	Refunds        []RefundStanding
+	Undoable       bool // an Undo would ask the provider for something
+	UpdatedAt      time.Time
 
 	state State
 }
 
 // RefundStanding is a refund of a payment as we know it.
 type RefundStanding struct {
-	ID      uuid.UUID // and of its saga, where it was ordered
-	Amount  int64     // minor units
-	Reason  string
-	Ordered bool // for itself; else an undo asked for it
-	Done    bool
-	Open    bool // without an answer
+	ID        uuid.UUID // and of its saga, where it was ordered
+	Amount    int64     // minor units
+	Reason    string
+	Ordered   bool // for itself; else an undo asked for it, or it was made elsewhere
+	Elsewhere bool // without a call of ours
+	Done      bool
+	Open      bool // without an answer
 }
 
-func refundStandings(id uuid.UUID, s State) (all []RefundStanding) {
-	for i, r := range s.Refunds {
-		all = append(all, RefundStanding{r.ID, r.Amount, r.Reason, r.ID != undoRefundID(id, i), r.Status == stepDone, r.Status == stepAsked})
+func refundStandings(s State) (all []RefundStanding) {
+	for _, r := range s.Refunds {
+		all = append(all, RefundStanding{
+			ID: r.ID, Amount: r.Amount, Reason: r.Reason, Ordered: r.Origin == originAPI, Elsewhere: r.Origin == originProvider,
+			Done: r.Status == stepDone, Open: r.Status == stepAsked,
+		})
 	}
 	return all
 }
@@ -80,8 +85,8 @@ func standingOf(p eventstore.Stream[State]) Standing {
 	s := p.State
 	return Standing{
 		ID: p.ID, OrderID: s.OrderID, CheckoutID: s.CheckoutID, CustomerID: s.CustomerID, Requested: s.requested(), Amount: s.Amount,
-		Refunds:  refundStandings(p.ID, s),
-		Captured: s.Captured, Refunded: s.refundsAt(stepDone), Refunding: s.refundsAt(stepAsked),
+		Refunds:  refundStandings(s),
+		Captured: s.Captured, Refunded: s.refundsAt(stepDone), RefundedByHand: s.refundedByHand(), Refunding: s.refundsAt(stepAsked),
 		Undoable: s.holds() || s.Captured > s.refundsAt(stepDone), UpdatedAt: p.UpdatedAt, state: s,
 	}
 }
@@ -163,6 +168,9 @@ func balanceIn(r Report, st Standing) Balance {
 		if slices.Contains(r.Refunded, key(st.ID, ask{opRefund, refund})) {
 			b.Refunded += refund.Amount
 		}
+	}
+	for _, e := range r.Elsewhere {
+		b.Refunded += e.Amount
 	}
 	return b
 }

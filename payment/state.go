@@ -73,10 +73,23 @@ type refund struct {
 	Reason string    `json:"reason,omitempty"`
 	At     time.Time `json:"at"`
 	Status step      `json:"status"`
+
+	Origin    origin        `json:"origin,omitempty"`
+	Elsewhere ElsewhereKind `json:"elsewhere,omitempty"` // with originProvider
+	Code      string        `json:"code,omitempty"`      // why the provider refused it
 }
 
+// origin is who asked for a refund.
+type origin string
+
+const (
+	originAPI          origin = "api"          // an operator, through the API
+	originCompensation origin = "compensation" // an undo
+	originProvider     origin = "provider"     // nobody here: it was made elsewhere
+)
+
 var payments = &eventstore.Aggregate[State, event]{
-	Kind: "payment", Fold: 2, Decode: decodeEvent, Evolve: evolve, Index: index,
+	Kind: "payment", Fold: 3, Decode: decodeEvent, Evolve: evolve, Index: index,
 	Upcasts: map[string][]eventstore.Upcast{
 		actionRequired{}.Kind(): {eventstore.FieldsAdded}, // 2: next_action.client_secret
 	},
@@ -122,13 +135,21 @@ func evolve(s State, e event) State {
 		s = s.settled("").failed(CodeCancelled)
 		s.Voided, s.NextAction, s.Deadline = true, nil, time.Time{}
 	case refundRequested:
-		s.Refunds = append(slices.Clone(s.Refunds), refund{e.ID, e.Amount, e.Reason, e.At, stepAsked})
+		s.Refunds = append(slices.Clone(s.Refunds), refund{
+			ID: e.ID, Amount: e.Amount, Reason: e.Reason, At: e.At, Status: stepAsked, Origin: originCompensation,
+		})
 	case RefundOrdered:
-		s.Refunds = append(slices.Clone(s.Refunds), refund{e.ID, e.Amount.Amount, e.Reason, e.At, stepAsked})
+		s.Refunds = append(slices.Clone(s.Refunds), refund{
+			ID: e.ID, Amount: e.Amount.Amount, Reason: e.Reason, At: e.At, Status: stepAsked, Origin: originAPI,
+		})
 	case refunded:
-		s = s.settled("").refund(e.ID, stepDone)
+		s = s.settled("").refund(e.ID, stepDone, "")
 	case refundFailed:
-		s = s.settled("").refund(e.ID, stepRefused)
+		s = s.settled("").refund(e.ID, stepRefused, e.Code)
+	case RefundedElsewhere:
+		s.Refunds = append(slices.Clone(s.Refunds), refund{
+			ID: e.ID, Amount: e.Amount.Amount, Reason: e.Reason, At: e.At, Status: stepDone, Origin: originProvider, Elsewhere: e.Of,
+		})
 	case Settled:
 		s.Settlement = e.Outcome
 		if e.Outcome == SettledNotCaptured {
@@ -158,11 +179,11 @@ func (s State) failed(code string) State {
 	return s
 }
 
-func (s State) refund(id uuid.UUID, to step) State {
+func (s State) refund(id uuid.UUID, to step, code string) State {
 	s.Refunds = slices.Clone(s.Refunds)
 	for i := range s.Refunds {
 		if s.Refunds[i].ID == id {
-			s.Refunds[i].Status = to
+			s.Refunds[i].Status, s.Refunds[i].Code = to, code
 		}
 	}
 	return s
@@ -186,6 +207,26 @@ func (s State) refundsAt(at step) (sum int64) {
 		}
 	}
 	return sum
+}
+
+// refundedByHand sums what counts as refunded on an operator's word, in minor units. No provider's book has it.
+func (s State) refundedByHand() (sum int64) {
+	for _, r := range s.Refunds {
+		if r.Elsewhere == ElsewhereByHand {
+			sum += r.Amount
+		}
+	}
+	return sum
+}
+
+// refusedUndo is the last refund that an undo asked for, where the provider refused it and money is still owed.
+func (s State) refusedUndo() (last refund, refused bool) {
+	for _, r := range s.Refunds {
+		if r.Origin == originCompensation {
+			last = r
+		}
+	}
+	return last, s.Tombstone && s.left() > 0 && last.Status == stepRefused && last.Code != codeNeverMade
 }
 
 // pendingRefund is the refund without an answer that is minded next: the first that can still be asked for, so that one of which

@@ -40,10 +40,10 @@ var counted = `select e.position, case when e.type = 'payment.captured' then ` +
 			from payment.events r where r.stream = e.stream and e.type = 'payment.refunded'
 			and r.type in ('payment.refund_ordered', 'payment.refund_requested')
 			and ` + eventstore.TextOf("r.data", "id") + ` = ` + eventstore.TextOf("e.data", "id") + `
-			order by r.version limit 1),
+			order by r.version limit 1) end,
 		(select ` + eventstore.TextOf("q.data", "amount", "currency") + ` from payment.events q where q.stream = e.stream
 			and q.type = 'payment.requested' order by q.version limit 1)
-	from payment.events e where e.position > $1 and e.position <= $2 and e.type in ('payment.captured', 'payment.refunded')`
+	from payment.events e where e.position > $1 and e.position <= $2 and e.type in ('payment.captured', 'payment.refunded', 'payment.refunded_elsewhere')`
 
 // Takings are the minor units captured and given back today (UTC), by currency.
 func (m *Module) Takings(ctx context.Context) (captured, refunded map[string]int64, err error) {

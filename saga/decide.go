@@ -67,26 +67,28 @@ func (r Reaction) and(step string, c Command) Reaction {
 type Command interface{ isCommand() }
 
 type (
-	toOrder  struct{ order.Command }
-	toCart   struct{ cart.Command }
-	toCharge struct{ payment.Charge }
-	toUndo   struct{ payment.Undo }
-	toRefund struct{ payment.Refund }
-	toVerify struct{ payment.Verify }
-	toBegin  struct { // a saga that was to begin by itself
+	toOrder   struct{ order.Command }
+	toCart    struct{ cart.Command }
+	toCharge  struct{ payment.Charge }
+	toUndo    struct{ payment.Undo }
+	toRefund  struct{ payment.Refund }
+	toVerify  struct{ payment.Verify }
+	toObserve struct{ payment.Observe }
+	toBegin   struct { // a saga that was to begin by itself
 		id      uuid.UUID
 		of      definition
 		started Event
 	}
 )
 
-func (toOrder) isCommand()  {}
-func (toCart) isCommand()   {}
-func (toCharge) isCommand() {}
-func (toUndo) isCommand()   {}
-func (toRefund) isCommand() {}
-func (toVerify) isCommand() {}
-func (toBegin) isCommand()  {}
+func (toOrder) isCommand()   {}
+func (toCart) isCommand()    {}
+func (toCharge) isCommand()  {}
+func (toUndo) isCommand()    {}
+func (toRefund) isCommand()  {}
+func (toVerify) isCommand()  {}
+func (toBegin) isCommand()   {}
+func (toObserve) isCommand() {}
 
 // OutcomeKind is how a step came out.
 type OutcomeKind uint8
@@ -97,6 +99,7 @@ const (
 	StepWasRefused             // for good: a fact
 	StepMustWait               // for someone outside
 	StepIsUnknown              // it may have taken effect
+	StepIsOwed                 // refused for good by somebody outside, and owed all the same: a person must resolve it
 	StepFaulted                // it surely had no effect, or is safe to repeat
 )
 
@@ -137,6 +140,8 @@ func record(s State, a attempt, patience time.Duration) Event {
 			return StepRefused{Step: a.Step, Failure: a.Failure, BeganAt: a.began, At: a.ended}
 		}
 		return AttentionNeeded{Step: a.Step, Reason: a.Failure.Detail, BeganAt: a.began, At: a.ended}
+	case StepIsOwed:
+		return AttentionNeeded{Step: a.Step, Reason: a.Error, BeganAt: a.began, At: a.ended}
 	case StepIsUnknown, StepFaulted:
 		if impatient(s.Step(a.Step), a, patience) {
 			return giveUp(s, a)

@@ -74,6 +74,9 @@ func newProgram() *program {
 			SettlePayment: func(ctx context.Context, w web.Write, s payment.Settle) (bool, error) {
 				return p.payments.Settle(ctx, w, s)
 			},
+			ObservePayment: func(ctx context.Context, correlation uuid.UUID, o payment.Observe) error {
+				return p.payments.Observe(ctx, correlation, o)
+			},
 			VerifyPayment: func(ctx context.Context, correlation uuid.UUID, v payment.Verify) (payment.Outcome, error) {
 				return p.payments.Verify(ctx, correlation, v)
 			},

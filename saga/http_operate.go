@@ -32,7 +32,7 @@ type reasonRequest struct {
 }
 
 type settleRequest struct {
-	Outcome string `json:"outcome" validate:"required,oneof=captured not_captured" enums:"captured,not_captured"`
+	Outcome string `json:"outcome" validate:"required,oneof=captured not_captured refunded" enums:"captured,not_captured,refunded"`
 	Reason  string `json:"reason" validate:"required,max=500" text:"lines" example:"The provider's support, case 4711."`
 }
 
@@ -156,7 +156,7 @@ func (m *Module) skipStep(c echo.Context) error {
 //	@Failure		400				{object}	web.Problem	"malformed_json"
 //	@Failure		401,403			{object}	web.Problem
 //	@Failure		404				{object}	web.Problem	"not_found"
-//	@Failure		409				{object}	web.Problem	"saga_ended, not_stuck, not_in_doubt, cannot_be_captured, already_settled, provider_answers with provider_says"
+//	@Failure		409				{object}	web.Problem	"saga_ended, not_stuck, not_in_doubt, cannot_be_captured, already_settled, not_refused, provider_answers with provider_says"
 //	@Failure		413,415			{object}	web.Problem
 //	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, idempotency_key_reused"
 //	@Router			/v1/admin/sagas/{id}/settle [post]
@@ -194,8 +194,12 @@ func (m *Module) settlePayment(
 	if _, err := settle(saga.State, outcome); err != nil {
 		return false, err
 	}
+	paymentID := saga.State.Checkout.PaymentID
+	if saga.State.Cancellation != nil {
+		paymentID = saga.State.Cancellation.PaymentID
+	}
 	return m.Rooms.SettlePayment(ctx, write, payment.Settle{
-		PaymentID: saga.State.Checkout.PaymentID, CheckoutID: saga.ID, Outcome: outcome, Reason: reason,
+		PaymentID: paymentID, CheckoutID: saga.ID, Outcome: outcome, Reason: reason,
 	})
 }
 

@@ -41,6 +41,7 @@ import (
 	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/platform/money"
+	"shopping-cart/platform/fault"
 	"shopping-cart/platform/web"
 )
 
@@ -80,6 +81,7 @@ type Rooms struct {
 	Refund        func(ctx context.Context, correlation uuid.UUID, r payment.Refund) (payment.Outcome, error)
 	// RefundsUnderWay are those of a payment that may have news, by the ids of their sagas.
 	RefundsUnderWay func(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error)
+	ObservePayment  func(ctx context.Context, correlation uuid.UUID, o payment.Observe) error
 	CancelPayment   func(ctx context.Context, write web.Write, c payment.Cancel) (replayed bool, err error)
 
 	SettlePayment func(ctx context.Context, write web.Write, c payment.Settle) (replayed bool, err error)
@@ -133,6 +135,7 @@ func New(c Config) *Module {
 		return m.runner.wake(ctx, e.Event.CheckoutID)
 	})
 	eventstore.Subscribe(c.Stores["payment"], "settle-checkout", m.stepSettled)
+	eventstore.Subscribe(c.Stores["payment"], "note-refund-elsewhere", m.noteElsewhere)
 	return m
 }
 
@@ -195,9 +198,20 @@ func (m *Module) start(ctx context.Context, id uuid.UUID, cause eventstore.Meta,
 	return err
 }
 
-// wakeByWebhook wakes the saga of the payment that a webhook is about, and those of its refunds.
+// noteElsewhere tells the order of a refund that was made elsewhere, as a refund of ours would, and wakes the saga that may wait for it.
+func (m *Module) noteElsewhere(ctx context.Context, e eventstore.Message[payment.RefundedElsewhere]) error {
+	note := order.NoteRefund{OrderID: e.Event.OrderID, RefundID: e.Event.ID, Amount: e.Event.Amount.Amount}
+	err := m.Rooms.Order(ctx, commandID(e.Event.ID, NoteRefund), e.Event.CheckoutID, note)
+	if f, refused := fault.As(err); refused && f.Kind == fault.NotFound { // the checkout placed no order
+		err = nil
+	}
+	return errors.Join(err, m.runner.wake(ctx, e.Event.CheckoutID))
+}
+
+// wakeByWebhook asks what became of the payment that a webhook is about, and wakes its saga and those of its refunds.
 func (m *Module) wakeByWebhook(ctx context.Context, e eventstore.Message[payment.Notified]) error {
 	ids, err := m.Rooms.RefundsUnderWay(ctx, e.Stream)
+	err = errors.Join(err, m.Rooms.ObservePayment(ctx, e.Event.CheckoutID, payment.Observe{PaymentID: e.Stream}))
 	for _, id := range append(ids, e.Event.CheckoutID) {
 		err = errors.Join(err, m.runner.wake(ctx, id))
 	}

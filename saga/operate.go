@@ -10,15 +10,16 @@ import (
 
 // What operators are refused.
 var (
-	errSagaEnded  = fault.New(fault.Conflict, "saga_ended", "This has ended: nothing is left to do.")
-	errNotStuck   = fault.New(fault.Conflict, "not_stuck", "No step of this needs a person: it goes on by itself.")
-	errUndoing    = fault.New(fault.Conflict, "already_compensating", "This checkout is being undone already. Retry it instead.")
-	errCaptured   = fault.New(fault.Conflict, "too_late", "The payment is captured: there is only forward. Cancel the order instead.")
-	errConfirmed  = fault.New(fault.Conflict, "too_late", "The order is confirmed: there is only forward. Cancel the order instead.")
-	errOneWay     = fault.New(fault.Conflict, "cannot_be_undone", "Only a checkout can be undone.")
-	errStepNeeded = fault.New(fault.Conflict, "step_needed", "Money, stock or the order depends on this step, so it cannot be skipped.")
-	errNotInDoubt = fault.New(fault.Conflict, "not_in_doubt", "What needs a person here is no capture in doubt.")
-	errNotForward = fault.New(fault.Conflict, "cannot_be_captured", "This checkout is being undone: its payment cannot count as captured.")
+	errSagaEnded    = fault.New(fault.Conflict, "saga_ended", "This has ended: nothing is left to do.")
+	errNotStuck     = fault.New(fault.Conflict, "not_stuck", "No step of this needs a person: it goes on by itself.")
+	errUndoing      = fault.New(fault.Conflict, "already_compensating", "This checkout is being undone already. Retry it instead.")
+	errCaptured     = fault.New(fault.Conflict, "too_late", "The payment is captured: there is only forward. Cancel the order instead.")
+	errConfirmed    = fault.New(fault.Conflict, "too_late", "The order is confirmed: there is only forward. Cancel the order instead.")
+	errOneWay       = fault.New(fault.Conflict, "cannot_be_undone", "Only a checkout can be undone.")
+	errStepNeeded   = fault.New(fault.Conflict, "step_needed", "Money, stock or the order depends on this step, so it cannot be skipped.")
+	errNotInDoubt   = fault.New(fault.Conflict, "not_in_doubt", "What needs a person here is no capture in doubt.")
+	errNoRefundOwed = fault.New(fault.Conflict, "not_refused", "This saga is not waiting on a refund that the provider refused.")
+	errNotForward   = fault.New(fault.Conflict, "cannot_be_captured", "This checkout is being undone: its payment cannot count as captured.")
 )
 
 // Action is what an operator may do about a saga.
@@ -86,13 +87,17 @@ func skip(s State, reason string, at time.Time) ([]Event, error) {
 	return []Event{StepSkipped{Step: stuck[i], Reason: reason, At: at}}, nil
 }
 
-// settle says which step a person's word about the payment would settle. Only a capture that is in doubt: what is ours can be
-// repeated, and a void or a refund that is owed is owed until the provider has done it. The payment's stream decides.
+// settle says which step an operator's word about the payment would resolve: a capture that is in doubt, or a refund that an undo owes
+// and the provider refused for good. What is ours can be repeated. The payment's stream decides.
 func settle(s State, outcome payment.Settlement) (step string, err error) {
 	stuck, err := stuckIn(s)
 	switch {
 	case err != nil:
 		return "", err
+	case outcome == payment.SettledRefunded && slices.Contains(stuck, UndoPayment):
+		return UndoPayment, nil
+	case outcome == payment.SettledRefunded:
+		return "", errNoRefundOwed
 	case s.Type != checkout.Type:
 		return "", errNotInDoubt
 	case slices.Contains(stuck, ChargeMoney):
@@ -143,7 +148,13 @@ func actionsOf(s State) []Action {
 		{ActRetry, func() error { _, err := retry(s, "", s.At); return err }},
 		{ActCompensate, func() error { _, err := compensate(s, "", s.At); return err }},
 		{ActSkip, func() error { _, err := skip(s, "", s.At); return err }},
-		{ActSettle, func() error { _, err := settle(s, payment.SettledNotCaptured); return err }},
+		{ActSettle, func() error {
+			if _, err := settle(s, payment.SettledRefunded); err == nil {
+				return nil
+			}
+			_, err := settle(s, payment.SettledNotCaptured)
+			return err
+		}},
 	} {
 		if may.try() == nil {
 			granted = append(granted, may.action)

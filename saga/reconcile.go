@@ -109,10 +109,16 @@ var checkoutPromises = []promise{
 		remedy: "We and the provider disagree about what was given back. Compare the refunds of the payment with those at the provider.",
 		broken: func(b books) string {
 			if p := b.payment; (b.sold() || b.net() <= 0) && b.atRest() && p != nil && b.bank != nil && p.Captured > 0 && b.bank.Captured > 0 &&
-				(b.bank.Refunded < p.Refunded || b.bank.Refunded > p.Refunded+p.Refunding) { // those without an answer may be either
-				return fmt.Sprintf("We know of %d refunded, the provider of %d.", p.Refunded, b.bank.Refunded)
+				(b.bank.Refunded < p.Refunded-p.RefundedByHand || b.bank.Refunded > p.Refunded-p.RefundedByHand+p.Refunding) { // those without an answer may be either
+				return fmt.Sprintf("We know of %d refunded, the provider of %d.", p.Refunded-p.RefundedByHand, b.bank.Refunded)
 			}
 			return ""
+		},
+		heal: func(b books) []Command { // what was refunded elsewhere is recorded once the provider is asked
+			if b.bank.Refunded <= b.payment.Refunded-b.payment.RefundedByHand {
+				return nil
+			}
+			return []Command{toObserve{payment.Observe{PaymentID: b.payment.ID}}}
 		},
 	},
 	{
@@ -236,9 +242,12 @@ func (b books) captured() int64 {
 	return 0
 }
 
-// net is what was taken and not given back. Refunds whose outcome is unknown are no finding: they are asked for.
+// net is what was taken and not given back. Refunds whose outcome is unknown are no finding: they are asked for. What an operator
+// resolved by hand is not owed any more, and no provider's book has it.
 func (b books) net() int64 {
 	switch {
+	case b.bank != nil && b.payment != nil:
+		return b.bank.Captured - b.bank.Refunded - b.payment.RefundedByHand
 	case b.bank != nil:
 		return b.bank.Captured - b.bank.Refunded
 	case b.payment != nil:

@@ -48,7 +48,7 @@ var givingBackPromises = []promise{
 		heal: func(b books) (all []Command) {
 			untold, wrong := b.refundsTold()
 			for _, r := range untold {
-				if wrong || !r.Ordered { // given back by an undo: then it should not be sold
+				if wrong || !r.Ordered && !r.Elsewhere { // given back by an undo: then it should not be sold
 					return nil
 				}
 				all = append(all, toOrder{order.NoteRefund{OrderID: b.order.ID, RefundID: r.ID, Amount: r.Amount}})

@@ -63,6 +63,8 @@ func (m *Module) tell(ctx context.Context, checkout uuid.UUID, c Command) error 
 			err = fmt.Errorf("%w: it answers %q", errNotRefunded, o.Result)
 		}
 		return err
+	case toObserve:
+		return m.Rooms.ObservePayment(ctx, checkout, c.Observe)
 	case toBegin:
 		return m.start(ctx, c.id, eventstore.Meta{Actor: healed}, c.of, c.started)
 	case toCharge, toVerify: // nobody is charged to mend a book

@@ -31,7 +31,7 @@ func (m *Module) send(ctx context.Context, saga uuid.UUID, d Do) Outcome {
 	case toVerify:
 		o, err := m.Rooms.VerifyPayment(ctx, saga, c.Verify)
 		return outcomeOfVerification(o, err)
-	case toBegin: // no step of a saga
+	case toBegin, toObserve: // no step of a saga
 	}
 	return Outcome{Kind: StepFaulted, Error: "a command to no room"}
 }
@@ -66,6 +66,8 @@ func outcomeOfPayment(o payment.Outcome, err error) Outcome {
 		return Outcome{Kind: StepFaulted, Error: o.Failure.Detail}
 	case payment.ResultTooLate:
 		return Outcome{Kind: StepWasRefused, Failure: Failure{Code: errTooLate.Code, Detail: errTooLate.Detail}}
+	case payment.ResultNotRefunded:
+		return Outcome{Kind: StepIsOwed, Error: o.Failure.Detail}
 	case payment.ResultVoiding:
 		return Outcome{Kind: StepFaulted, Error: "The void is not confirmed by the provider yet.", Certain: true}
 	case payment.ResultUnknown:

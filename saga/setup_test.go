@@ -137,6 +137,7 @@ func start(t *testing.T, url string, play play, configure ...func(*Config)) *pro
 				return call(ctx, RefundMoney)
 			},
 			RefundsUnderWay: func(_ context.Context, payment uuid.UUID) ([]uuid.UUID, error) { return p.refunds(payment), nil },
+			ObservePayment:  func(context.Context, uuid.UUID, payment.Observe) error { return nil },
 			VerifyPayment: func(ctx context.Context, _ uuid.UUID, _ payment.Verify) (payment.Outcome, error) {
 				return call(ctx, VerifyPayment)
 			},

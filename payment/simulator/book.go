@@ -19,6 +19,9 @@ const (
 	tokenSlow              = "sim_slow"
 	tokenRefundFlaky       = "sim_refund_flaky"
 	tokenVoidFlaky         = "sim_void_flaky"
+	tokenRefundedElsewhere = "sim_refunded_elsewhere" // all of it is refunded in the dashboard, right after the capture
+	tokenDisputed          = "sim_disputed"           // all of it is lost to a dispute, right after the capture
+	tokenRefundRefused     = "sim_refund_refused"     // refuses every refund for good
 	tokenDuplicateWebhooks = "sim_duplicate_webhooks"
 	tokenLateWebhooks      = "sim_late_webhooks"
 	tokenAmountRefused     = "sim_amount_refused"
@@ -125,7 +128,8 @@ func (a account) firstStatus() (status, string) {
 		return declined, payment.CodeNotChargeable
 	}
 	switch a.Token {
-	case tokenOK, tokenCaptureFails, tokenExpires, tokenTimeoutApplied, tokenTimeoutLost, tokenFlaky, tokenSlow, tokenRefundFlaky, tokenVoidFlaky:
+	case tokenOK, tokenCaptureFails, tokenExpires, tokenTimeoutApplied, tokenTimeoutLost, tokenFlaky, tokenSlow, tokenRefundFlaky, tokenVoidFlaky,
+		tokenRefundedElsewhere, tokenDisputed, tokenRefundRefused:
 		return authorized, ""
 	case tokenRequiresAction, tokenDuplicateWebhooks, tokenLateWebhooks:
 		return waits, ""
@@ -174,11 +178,15 @@ func void(a account) (account, payment.Answer, entry) {
 }
 
 func refund(a account, amount int64) (account, payment.Answer, entry) {
-	if notPayable(money.Of(amount, a.Currency)) {
+	switch {
+	case notPayable(money.Of(amount, a.Currency)):
 		return a, refused(a, payment.CodeNotChargeable), entry{}
-	}
-	if amount <= 0 || amount > a.Captured-a.Refunded {
+	case a.Captured > 0 && a.Refunded >= a.Captured:
+		return a, refused(a, "already_refunded"), entry{}
+	case amount <= 0 || amount > a.Captured-a.Refunded:
 		return a, refused(a, "exceeds_captured"), entry{}
+	case a.Token == tokenRefundRefused:
+		return a, refused(a, "account_closed"), entry{}
 	}
 	a.Refunded += amount
 	return a, payment.Answer{Status: payment.Refunded, ProviderReference: a.Reference}, entry{opRefund, amount}

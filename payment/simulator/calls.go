@@ -24,7 +24,9 @@ const (
 	saveAnswer     = `update simulator.calls set answer = $2, refund = $3 where key = $1`
 	writeLedger    = `insert into simulator.ledger (reference, operation, amount, currency) values ($1, $2, $3, $4)`
 	lookUp         = `select ` + accountColumns + `,
-			array(select key from simulator.calls c where c.reference = p.reference and c.refund > 0)
+			array(select key from simulator.calls c where c.reference = p.reference and c.refund > 0),
+			(select coalesce(json_agg(json_build_object('id', e.id, 'kind', e.kind, 'amount', e.amount) order by e.at, e.id), '[]')
+				from simulator.refunds_elsewhere e where e.reference = p.reference)
 		from simulator.payments p where reference = $1`
 )
 
@@ -55,14 +57,15 @@ func (s *Simulator) LookUp(ctx context.Context, c payment.Call) (payment.Report,
 	}
 	var a account
 	var refunds []string
-	err := s.Pool.QueryRow(ctx, lookUp, c.Reference).Scan(append(a.fields(), &refunds)...)
+	var elsewhere []payment.Elsewhere
+	err := s.Pool.QueryRow(ctx, lookUp, c.Reference).Scan(append(a.fields(), &refunds, &elsewhere)...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return payment.Report{Answer: payment.Answer{Status: payment.NotFound}}, nil
 	}
 	if err != nil {
 		return payment.Report{}, fmt.Errorf("look up: %w", err)
 	}
-	return payment.Report{Answer: report(a, s.page(a.Reference)), Refunded: refunds}, nil
+	return payment.Report{Answer: report(a, s.page(a.Reference)), Refunded: refunds, Elsewhere: elsewhere}, nil
 }
 
 func (a *account) fields() []any {
@@ -80,6 +83,9 @@ func (s *Simulator) call(ctx context.Context, op operation, c payment.Call) (pay
 	if err != nil {
 		return payment.Answer{}, fmt.Errorf("%s: %w", op, err)
 	}
+	if _, ok := elsewhereOf(account{Token: c.Method}); ok && op == opCapture {
+		s.hurry()
+	}
 	switch how {
 	case transient:
 		return payment.Answer{}, &payment.Transient{Err: fmt.Errorf("%s: try again later", op)}
@@ -88,7 +94,7 @@ func (s *Simulator) call(ctx context.Context, op operation, c payment.Call) (pay
 		return payment.Answer{}, ctx.Err()
 	case well:
 	}
-	return answer, nil
+	return answer, err
 }
 
 // perform is a transaction of two round trips: the locks, then the effect.
@@ -144,6 +150,9 @@ func (s *Simulator) effect(b *pgx.Batch, a account, op operation, c payment.Call
 	b.Queue(saveAnswer, c.Key, string(body), refunded)
 	if e.operation != "" {
 		b.Queue(writeLedger, a.Reference, e.operation, e.amount, a.Currency)
+	}
+	if kind, ok := elsewhereOf(a); ok && e.operation == opCapture {
+		err = s.refundElsewhere(b, &after, kind, e.amount)
 	}
 	return answer, nil
 }

@@ -44,8 +44,7 @@ type delivery struct {
 
 // queue puts a webhook into the transaction that it tells of.
 func (s *Simulator) queue(ctx context.Context, tx pgx.Tx, a account, kind string) error {
-	n := notice{ID: "evt_" + uuid.Must(uuid.NewV7()).String(), Type: kind, Reference: a.Reference, CreatedAt: s.now().UTC()}
-	body, err := json.Marshal(n)
+	n, body, err := s.notice(a, kind)
 	if err != nil {
 		return err
 	}
@@ -57,11 +56,18 @@ func (s *Simulator) queue(ctx context.Context, tx pgx.Tx, a account, kind string
 		late = lateFor
 	}
 	for range times {
-		if _, err := tx.Exec(ctx, queueWebhook, n.ID, n.Type, n.Reference, string(body), late); err != nil {
+		if _, err := tx.Exec(ctx, queueWebhook, n.ID, n.Type, n.Reference, body, late); err != nil {
 			return fmt.Errorf("queue a webhook: %w", err)
 		}
 	}
 	return nil
+}
+
+// notice is a webhook about a payment, and its body.
+func (s *Simulator) notice(a account, kind string) (n notice, body string, err error) {
+	n = notice{ID: "evt_" + uuid.Must(uuid.NewV7()).String(), Type: kind, Reference: a.Reference, CreatedAt: s.now().UTC()}
+	encoded, err := json.Marshal(n)
+	return n, string(encoded), err
 }
 
 // hurry lets Run deliver at once.

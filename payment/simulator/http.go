@@ -25,6 +25,8 @@ var (
 // Routes adds the bank's page, its two buttons, and the ledger.
 func (s *Simulator) Routes(w *web.Server) {
 	w.Scoped(web.ScopeAdmin).GET("/simulator/ledger", s.ledger, web.Query("reference"), web.Logged)
+	w.Scoped(web.ScopeAdmin).POST("/simulator/payments/:reference/refund", s.refundInDashboard)
+	w.Scoped(web.ScopeAdmin).POST("/simulator/payments/:reference/dispute", s.dispute)
 	w.Public.GET("/simulator/payments/:reference", s.show, web.Query("return"))
 	w.Public.POST("/simulator/payments/:reference/approve", s.approve, web.Query("return"))
 	w.Public.POST("/simulator/payments/:reference/deny", s.deny, web.Query("return"))

@@ -116,7 +116,7 @@ func (p *storyPage) tell(calls []event) {
 		switch e.Type {
 		case "payment.captured", "payment.authorized", "payment.voided", "payment.refunded":
 			t.Tone = "good"
-		case "payment.declined", "payment.capture_refused", "payment.refund_failed":
+		case "payment.declined", "payment.capture_refused", "payment.refund_failed", "payment.refunded_elsewhere":
 			t.Tone = "bad"
 		case "payment.outcome_unknown", "payment.action_required":
 			t.Tone = "wait"
@@ -197,6 +197,8 @@ func providerWords(e event, h happened) string {
 		return h.Operation + ": no answer, outcome unknown"
 	case "payment.notified":
 		return "webhook " + h.Type
+	case "payment.refunded_elsewhere":
+		return "refunded elsewhere"
 	case "payment.settled":
 		return "Payment settled: " + words(h.Outcome)
 	}

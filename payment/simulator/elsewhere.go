@@ -1,0 +1,168 @@
+package simulator
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/payment"
+	"shopping-cart/platform/fault"
+	"shopping-cart/platform/money"
+	"shopping-cart/platform/web"
+)
+
+var (
+	errNotCaptured = fault.New(fault.Conflict, "not_captured", "Nothing of this payment was captured, so nothing can be refunded.")
+	errTooMuch     = fault.New(fault.Invalid, "exceeds_captured", "That is more than is left to refund.")
+)
+
+const saveElsewhere = `insert into simulator.refunds_elsewhere (id, reference, kind, amount) values ($1, $2, $3, $4)`
+
+// elsewhereOf is the refund that a payment method brings about by itself, right after its capture.
+func elsewhereOf(a account) (kind payment.ElsewhereKind, ok bool) {
+	switch a.Token {
+	case tokenRefundedElsewhere:
+		return payment.ElsewhereRefund, true
+	case tokenDisputed:
+		return payment.ElsewhereDispute, true
+	}
+	return "", false
+}
+
+// webhooksElsewhere are the types of the webhooks that tell of them.
+var webhooksElsewhere = map[payment.ElsewhereKind]string{
+	payment.ElsewhereRefund: "payment.refunded", payment.ElsewhereDispute: "payment.dispute_lost",
+}
+
+// refundElsewhere refunds what was captured without a call of the shop, and queues the webhook that tells of it.
+func (s *Simulator) refundElsewhere(b *pgx.Batch, a *account, kind payment.ElsewhereKind, amount int64) error {
+	n, body, err := s.notice(*a, webhooksElsewhere[kind])
+	if err != nil {
+		return err
+	}
+	a.Refunded += amount
+	b.Queue(saveElsewhere, "elsewhere_"+uuid.Must(uuid.NewV7()).String(), a.Reference, kind, amount)
+	b.Queue(writeLedger, a.Reference, opRefund, amount, a.Currency)
+	b.Queue(saveAccount, a.Reference, a.Status, a.Code, a.Answered, a.Captured, a.Refunded)
+	b.Queue(queueWebhook, n.ID, n.Type, n.Reference, body, time.Duration(0))
+	return nil
+}
+
+// elsewhereRequest is what somebody refunds in the dashboard.
+type elsewhereRequest struct {
+	Amount *money.Amount `json:"amount"` // all that is left, when absent
+}
+
+// Returned is a payment after a refund in the dashboard.
+type Returned struct {
+	Reference string       `json:"reference" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"`
+	Captured  money.Amount `json:"captured"`
+	Refunded  money.Amount `json:"refunded"` // in all
+}
+
+// refundInDashboard is somebody who refunds a payment without the shop.
+//
+//	@Summary		Refund a payment in the simulator's dashboard
+//	@Description	As somebody does in a provider's dashboard: the shop did not ask for it, and hears of it by a signed webhook. For operators: scope `admin`.
+//	@ID				refundAtProvider
+//	@Tags			simulator
+//	@Security		BearerAuth
+//	@Param			reference	path		string				true	"payment"
+//	@Param			body		body		elsewhereRequest	false	"all that is left when no amount"
+//	@Success		200			{object}	Returned
+//	@Failure		400			{object}	web.Problem	"malformed_json"
+//	@Failure		401,403		{object}	web.Problem
+//	@Failure		404			{object}	web.Problem	"not_found"
+//	@Failure		409			{object}	web.Problem	"not_captured"
+//	@Failure		413,415		{object}	web.Problem
+//	@Failure		422			{object}	web.Problem	"validation_failed, unknown_field, exceeds_captured"
+//	@Router			/simulator/payments/{reference}/refund [post]
+func (s *Simulator) refundInDashboard(c echo.Context) error {
+	return s.returned(c, payment.ElsewhereRefund)
+}
+
+// dispute is the shopper's bank that takes money back.
+//
+//	@Summary		Lose a dispute about a payment
+//	@Description	As a chargeback that the shop lost: the shop hears of it by a signed webhook. For operators: scope `admin`.
+//	@ID				disputeAtProvider
+//	@Tags			simulator
+//	@Security		BearerAuth
+//	@Param			reference	path		string				true	"payment"
+//	@Param			body		body		elsewhereRequest	false	"all that is left when no amount"
+//	@Success		200			{object}	Returned
+//	@Failure		400			{object}	web.Problem	"malformed_json"
+//	@Failure		401,403		{object}	web.Problem
+//	@Failure		404			{object}	web.Problem	"not_found"
+//	@Failure		409			{object}	web.Problem	"not_captured"
+//	@Failure		413,415		{object}	web.Problem
+//	@Failure		422			{object}	web.Problem	"validation_failed, unknown_field, exceeds_captured"
+//	@Router			/simulator/payments/{reference}/dispute [post]
+func (s *Simulator) dispute(c echo.Context) error { return s.returned(c, payment.ElsewhereDispute) }
+
+func (s *Simulator) returned(c echo.Context, kind payment.ElsewhereKind) error {
+	reference, err := referenceOf(c)
+	if err != nil {
+		return err
+	}
+	raw, err := web.Raw(c)
+	if err != nil {
+		return err
+	}
+	var body elsewhereRequest
+	if len(raw) > 0 {
+		if body, err = web.Body[elsewhereRequest](c); err != nil {
+			return err
+		}
+	}
+	a, err := s.giveElsewhere(c.Request().Context(), reference, kind, body.Amount)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, Returned{a.Reference, money.Of(a.Captured, a.Currency), money.Of(a.Refunded, a.Currency)})
+}
+
+// giveElsewhere takes effect together with the webhook that tells of it.
+func (s *Simulator) giveElsewhere(ctx context.Context, reference string, kind payment.ElsewhereKind, amount *money.Amount) (a account, err error) {
+	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, findAccount+" for update", reference).Scan(a.fields()...)
+		if errors.Is(err, pgx.ErrNoRows) || err == nil && a.Status == none {
+			return errNotFound
+		}
+		if err != nil {
+			return err
+		}
+		back, err := a.leftOf(amount)
+		if err != nil {
+			return err
+		}
+		var b pgx.Batch
+		if err := s.refundElsewhere(&b, &a, kind, back); err != nil {
+			return err
+		}
+		return tx.SendBatch(ctx, &b).Close()
+	})
+	if err == nil {
+		s.hurry()
+	}
+	return a, err
+}
+
+// leftOf is the amount to refund, or all that is left.
+func (a account) leftOf(amount *money.Amount) (int64, error) {
+	left := a.Captured - a.Refunded
+	switch {
+	case a.Captured == 0:
+		return 0, errNotCaptured
+	case amount == nil && left > 0:
+		return left, nil
+	case amount == nil || amount.Currency != a.Currency || amount.Amount <= 0 || amount.Amount > left:
+		return 0, errTooMuch.Detailf("%s of the payment is left to refund.", money.Of(left, a.Currency))
+	}
+	return amount.Amount, nil
+}
