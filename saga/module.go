@@ -40,8 +40,8 @@ import (
 	"shopping-cart/eventstore"
 	"shopping-cart/order"
 	"shopping-cart/payment"
-	"shopping-cart/platform/money"
 	"shopping-cart/platform/fault"
+	"shopping-cart/platform/money"
 	"shopping-cart/platform/web"
 )
 
