@@ -306,6 +306,27 @@ func (e PaymentStatus) Valid() bool {
 	}
 }
 
+// Defines values for PaymentRefundOrigin.
+const (
+	Api          PaymentRefundOrigin = "api"
+	Compensation PaymentRefundOrigin = "compensation"
+	Provider     PaymentRefundOrigin = "provider"
+)
+
+// Valid indicates whether the value is a known member of the PaymentRefundOrigin enum.
+func (e PaymentRefundOrigin) Valid() bool {
+	switch e {
+	case Api:
+		return true
+	case Compensation:
+		return true
+	case Provider:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PaymentRefundStatus.
 const (
 	PaymentRefundStatusFailed    PaymentRefundStatus = "failed"
@@ -412,6 +433,7 @@ func (e SagaAction) Valid() bool {
 const (
 	SagaSettleRequestOutcomeCaptured    SagaSettleRequestOutcome = "captured"
 	SagaSettleRequestOutcomeNotCaptured SagaSettleRequestOutcome = "not_captured"
+	SagaSettleRequestOutcomeRefunded    SagaSettleRequestOutcome = "refunded"
 )
 
 // Valid indicates whether the value is a known member of the SagaSettleRequestOutcome enum.
@@ -420,6 +442,8 @@ func (e SagaSettleRequestOutcome) Valid() bool {
 	case SagaSettleRequestOutcomeCaptured:
 		return true
 	case SagaSettleRequestOutcomeNotCaptured:
+		return true
+	case SagaSettleRequestOutcomeRefunded:
 		return true
 	default:
 		return false
@@ -1377,10 +1401,16 @@ type PaymentRefund struct {
 	CreatedAt time.Time `json:"created_at"`
 
 	// Id Example: 019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5d
-	Id     openapi_types.UUID  `json:"id"`
+	Id openapi_types.UUID `json:"id"`
+
+	// Origin provider: made elsewhere, such as in the provider's dashboard or by a lost dispute
+	Origin PaymentRefundOrigin `json:"origin"`
 	Reason string              `json:"reason"`
 	Status PaymentRefundStatus `json:"status"`
 }
+
+// PaymentRefundOrigin provider: made elsewhere, such as in the provider's dashboard or by a lost dispute
+type PaymentRefundOrigin string
 
 // PaymentRefundStatus defines model for PaymentRefund.Status.
 type PaymentRefundStatus string
@@ -1670,6 +1700,12 @@ type SimulatorDecision struct {
 // SimulatorDecisionStatus defines model for SimulatorDecision.Status.
 type SimulatorDecisionStatus string
 
+// SimulatorElsewhereRequest defines model for SimulatorElsewhereRequest.
+type SimulatorElsewhereRequest struct {
+	// Amount all that is left, when absent
+	Amount Amount `json:"amount"`
+}
+
 // SimulatorEntry defines model for SimulatorEntry.
 type SimulatorEntry struct {
 	// Amount Example: 1999
@@ -1691,6 +1727,17 @@ type SimulatorEntryOperation string
 type SimulatorEntryPage struct {
 	Data       []SimulatorEntry `json:"data"`
 	NextCursor *string          `json:"next_cursor"`
+}
+
+// SimulatorReturned defines model for SimulatorReturned.
+type SimulatorReturned struct {
+	Captured Amount `json:"captured"`
+
+	// Reference Example: 019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b
+	Reference string `json:"reference"`
+
+	// Refunded in all
+	Refunded Amount `json:"refunded"`
 }
 
 // Stock defines model for Stock.
@@ -2404,6 +2451,12 @@ type AdjustStockParams struct {
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
+// DisputeAtProviderJSONRequestBody defines body for DisputeAtProvider for application/json ContentType.
+type DisputeAtProviderJSONRequestBody = SimulatorElsewhereRequest
+
+// RefundAtProviderJSONRequestBody defines body for RefundAtProvider for application/json ContentType.
+type RefundAtProviderJSONRequestBody = SimulatorElsewhereRequest
+
 // DiscardParkedJSONRequestBody defines body for DiscardParked for application/json ContentType.
 type DiscardParkedJSONRequestBody = DiscardRequest
 
@@ -2720,6 +2773,42 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /simulator/payments/{reference}/deny (the `DenyPayment` operationId).
 	DenyPayment(ctx context.Context, reference string, params *DenyPaymentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DisputeAtProviderWithBody Lose a dispute about a payment
+	//
+	// As a chargeback that the shop lost: the shop hears of it by a signed webhook. For operators: scope `admin`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /simulator/payments/{reference}/dispute (the `DisputeAtProvider` operationId).
+	DisputeAtProviderWithBody(ctx context.Context, reference string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DisputeAtProvider Lose a dispute about a payment
+	//
+	// As a chargeback that the shop lost: the shop hears of it by a signed webhook. For operators: scope `admin`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /simulator/payments/{reference}/dispute (the `DisputeAtProvider` operationId).
+	DisputeAtProvider(ctx context.Context, reference string, body DisputeAtProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RefundAtProviderWithBody Refund a payment in the simulator's dashboard
+	//
+	// As somebody does in a provider's dashboard: the shop did not ask for it, and hears of it by a signed webhook. For operators: scope `admin`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /simulator/payments/{reference}/refund (the `RefundAtProvider` operationId).
+	RefundAtProviderWithBody(ctx context.Context, reference string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RefundAtProvider Refund a payment in the simulator's dashboard
+	//
+	// As somebody does in a provider's dashboard: the shop did not ask for it, and hears of it by a signed webhook. For operators: scope `admin`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /simulator/payments/{reference}/refund (the `RefundAtProvider` operationId).
+	RefundAtProvider(ctx context.Context, reference string, body RefundAtProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListEvents Read the log of a module, oldest first
 	//
@@ -3385,6 +3474,82 @@ func (c *Client) ApprovePayment(ctx context.Context, reference string, params *A
 // Corresponds with POST /simulator/payments/{reference}/deny (the `DenyPayment` operationId).
 func (c *Client) DenyPayment(ctx context.Context, reference string, params *DenyPaymentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDenyPaymentRequest(c.Server, reference, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DisputeAtProviderWithBody Lose a dispute about a payment
+//
+// As a chargeback that the shop lost: the shop hears of it by a signed webhook. For operators: scope `admin`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /simulator/payments/{reference}/dispute (the `DisputeAtProvider` operationId).
+func (c *Client) DisputeAtProviderWithBody(ctx context.Context, reference string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDisputeAtProviderRequestWithBody(c.Server, reference, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DisputeAtProvider Lose a dispute about a payment
+//
+// As a chargeback that the shop lost: the shop hears of it by a signed webhook. For operators: scope `admin`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /simulator/payments/{reference}/dispute (the `DisputeAtProvider` operationId).
+func (c *Client) DisputeAtProvider(ctx context.Context, reference string, body DisputeAtProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDisputeAtProviderRequest(c.Server, reference, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RefundAtProviderWithBody Refund a payment in the simulator's dashboard
+//
+// As somebody does in a provider's dashboard: the shop did not ask for it, and hears of it by a signed webhook. For operators: scope `admin`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /simulator/payments/{reference}/refund (the `RefundAtProvider` operationId).
+func (c *Client) RefundAtProviderWithBody(ctx context.Context, reference string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRefundAtProviderRequestWithBody(c.Server, reference, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RefundAtProvider Refund a payment in the simulator's dashboard
+//
+// As somebody does in a provider's dashboard: the shop did not ask for it, and hears of it by a signed webhook. For operators: scope `admin`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /simulator/payments/{reference}/refund (the `RefundAtProvider` operationId).
+func (c *Client) RefundAtProvider(ctx context.Context, reference string, body RefundAtProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRefundAtProviderRequest(c.Server, reference, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4999,6 +5164,100 @@ func NewDenyPaymentRequest(server string, reference string, params *DenyPaymentP
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewDisputeAtProviderRequest calls the generic DisputeAtProvider builder with application/json body
+func NewDisputeAtProviderRequest(server string, reference string, body DisputeAtProviderJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDisputeAtProviderRequestWithBody(server, reference, "application/json", bodyReader)
+}
+
+// NewDisputeAtProviderRequestWithBody constructs an http.Request for the DisputeAtProvider method, with any body, and a specified content type
+func NewDisputeAtProviderRequestWithBody(server string, reference string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "reference", reference, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/simulator/payments/%s/dispute", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRefundAtProviderRequest calls the generic RefundAtProvider builder with application/json body
+func NewRefundAtProviderRequest(server string, reference string, body RefundAtProviderJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRefundAtProviderRequestWithBody(server, reference, "application/json", bodyReader)
+}
+
+// NewRefundAtProviderRequestWithBody constructs an http.Request for the RefundAtProvider method, with any body, and a specified content type
+func NewRefundAtProviderRequestWithBody(server string, reference string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "reference", reference, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/simulator/payments/%s/refund", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -8766,6 +9025,42 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /simulator/payments/{reference}/deny (the `DenyPayment` operationId).
 	DenyPaymentWithResponse(ctx context.Context, reference string, params *DenyPaymentParams, reqEditors ...RequestEditorFn) (*DenyPaymentResponse, error)
 
+	// DisputeAtProviderWithBodyWithResponse Lose a dispute about a payment
+	//
+	// As a chargeback that the shop lost: the shop hears of it by a signed webhook. For operators: scope `admin`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /simulator/payments/{reference}/dispute (the `DisputeAtProvider` operationId).
+	DisputeAtProviderWithBodyWithResponse(ctx context.Context, reference string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DisputeAtProviderResponse, error)
+
+	// DisputeAtProviderWithResponse Lose a dispute about a payment
+	//
+	// As a chargeback that the shop lost: the shop hears of it by a signed webhook. For operators: scope `admin`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /simulator/payments/{reference}/dispute (the `DisputeAtProvider` operationId).
+	DisputeAtProviderWithResponse(ctx context.Context, reference string, body DisputeAtProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*DisputeAtProviderResponse, error)
+
+	// RefundAtProviderWithBodyWithResponse Refund a payment in the simulator's dashboard
+	//
+	// As somebody does in a provider's dashboard: the shop did not ask for it, and hears of it by a signed webhook. For operators: scope `admin`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /simulator/payments/{reference}/refund (the `RefundAtProvider` operationId).
+	RefundAtProviderWithBodyWithResponse(ctx context.Context, reference string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RefundAtProviderResponse, error)
+
+	// RefundAtProviderWithResponse Refund a payment in the simulator's dashboard
+	//
+	// As somebody does in a provider's dashboard: the shop did not ask for it, and hears of it by a signed webhook. For operators: scope `admin`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /simulator/payments/{reference}/refund (the `RefundAtProvider` operationId).
+	RefundAtProviderWithResponse(ctx context.Context, reference string, body RefundAtProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*RefundAtProviderResponse, error)
+
 	// ListEventsWithResponse Read the log of a module, oldest first
 	//
 	// For operators: scope `admin`.
@@ -9811,6 +10106,242 @@ func (r DenyPaymentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r DenyPaymentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DisputeAtProviderResponse401Headers the declared response headers of an HTTP 401 response for DisputeAtProvider
+type DisputeAtProviderResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+type DisputeAtProviderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SimulatorReturned
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *Problem
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Problem
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Problem
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *Problem
+	// ApplicationproblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationproblemJSON408 *Problem
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Problem
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *Problem
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *Problem
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DisputeAtProviderResponse401Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DisputeAtProviderResponse) GetJSON200() *SimulatorReturned {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DisputeAtProviderResponse) GetApplicationproblemJSON400() *Problem {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DisputeAtProviderResponse) GetApplicationproblemJSON401() *Problem {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DisputeAtProviderResponse) GetApplicationproblemJSON403() *Problem {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DisputeAtProviderResponse) GetApplicationproblemJSON404() *Problem {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
+func (r DisputeAtProviderResponse) GetApplicationproblemJSON408() *Problem {
+	return r.ApplicationproblemJSON408
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r DisputeAtProviderResponse) GetApplicationproblemJSON409() *Problem {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r DisputeAtProviderResponse) GetApplicationproblemJSON413() *Problem {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r DisputeAtProviderResponse) GetApplicationproblemJSON415() *Problem {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r DisputeAtProviderResponse) GetApplicationproblemJSON422() *Problem {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DisputeAtProviderResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DisputeAtProviderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DisputeAtProviderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DisputeAtProviderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DisputeAtProviderResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RefundAtProviderResponse401Headers the declared response headers of an HTTP 401 response for RefundAtProvider
+type RefundAtProviderResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+type RefundAtProviderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SimulatorReturned
+	// ApplicationproblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationproblemJSON400 *Problem
+	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationproblemJSON401 *Problem
+	// ApplicationproblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationproblemJSON403 *Problem
+	// ApplicationproblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationproblemJSON404 *Problem
+	// ApplicationproblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationproblemJSON408 *Problem
+	// ApplicationproblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationproblemJSON409 *Problem
+	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationproblemJSON413 *Problem
+	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationproblemJSON415 *Problem
+	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RefundAtProviderResponse401Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RefundAtProviderResponse) GetJSON200() *SimulatorReturned {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RefundAtProviderResponse) GetApplicationproblemJSON400() *Problem {
+	return r.ApplicationproblemJSON400
+}
+
+// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RefundAtProviderResponse) GetApplicationproblemJSON401() *Problem {
+	return r.ApplicationproblemJSON401
+}
+
+// GetApplicationproblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RefundAtProviderResponse) GetApplicationproblemJSON403() *Problem {
+	return r.ApplicationproblemJSON403
+}
+
+// GetApplicationproblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r RefundAtProviderResponse) GetApplicationproblemJSON404() *Problem {
+	return r.ApplicationproblemJSON404
+}
+
+// GetApplicationproblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
+func (r RefundAtProviderResponse) GetApplicationproblemJSON408() *Problem {
+	return r.ApplicationproblemJSON408
+}
+
+// GetApplicationproblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r RefundAtProviderResponse) GetApplicationproblemJSON409() *Problem {
+	return r.ApplicationproblemJSON409
+}
+
+// GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r RefundAtProviderResponse) GetApplicationproblemJSON413() *Problem {
+	return r.ApplicationproblemJSON413
+}
+
+// GetApplicationproblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r RefundAtProviderResponse) GetApplicationproblemJSON415() *Problem {
+	return r.ApplicationproblemJSON415
+}
+
+// GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r RefundAtProviderResponse) GetApplicationproblemJSON422() *Problem {
+	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RefundAtProviderResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RefundAtProviderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RefundAtProviderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RefundAtProviderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RefundAtProviderResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -15533,6 +16064,66 @@ func (c *ClientWithResponses) DenyPaymentWithResponse(ctx context.Context, refer
 	return ParseDenyPaymentResponse(rsp)
 }
 
+// DisputeAtProviderWithBodyWithResponse Lose a dispute about a payment
+//
+// As a chargeback that the shop lost: the shop hears of it by a signed webhook. For operators: scope `admin`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /simulator/payments/{reference}/dispute (the `DisputeAtProvider` operationId).
+func (c *ClientWithResponses) DisputeAtProviderWithBodyWithResponse(ctx context.Context, reference string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DisputeAtProviderResponse, error) {
+	rsp, err := c.DisputeAtProviderWithBody(ctx, reference, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDisputeAtProviderResponse(rsp)
+}
+
+// DisputeAtProviderWithResponse Lose a dispute about a payment
+//
+// As a chargeback that the shop lost: the shop hears of it by a signed webhook. For operators: scope `admin`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /simulator/payments/{reference}/dispute (the `DisputeAtProvider` operationId).
+func (c *ClientWithResponses) DisputeAtProviderWithResponse(ctx context.Context, reference string, body DisputeAtProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*DisputeAtProviderResponse, error) {
+	rsp, err := c.DisputeAtProvider(ctx, reference, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDisputeAtProviderResponse(rsp)
+}
+
+// RefundAtProviderWithBodyWithResponse Refund a payment in the simulator's dashboard
+//
+// As somebody does in a provider's dashboard: the shop did not ask for it, and hears of it by a signed webhook. For operators: scope `admin`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /simulator/payments/{reference}/refund (the `RefundAtProvider` operationId).
+func (c *ClientWithResponses) RefundAtProviderWithBodyWithResponse(ctx context.Context, reference string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RefundAtProviderResponse, error) {
+	rsp, err := c.RefundAtProviderWithBody(ctx, reference, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRefundAtProviderResponse(rsp)
+}
+
+// RefundAtProviderWithResponse Refund a payment in the simulator's dashboard
+//
+// As somebody does in a provider's dashboard: the shop did not ask for it, and hears of it by a signed webhook. For operators: scope `admin`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /simulator/payments/{reference}/refund (the `RefundAtProvider` operationId).
+func (c *ClientWithResponses) RefundAtProviderWithResponse(ctx context.Context, reference string, body RefundAtProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*RefundAtProviderResponse, error) {
+	rsp, err := c.RefundAtProvider(ctx, reference, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRefundAtProviderResponse(rsp)
+}
+
 // ListEventsWithResponse Read the log of a module, oldest first
 //
 // For operators: scope `admin`.
@@ -16905,6 +17496,224 @@ func ParseDenyPaymentResponse(rsp *http.Response) (*DenyPaymentResponse, error) 
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseDisputeAtProviderResponse parses an HTTP response from a DisputeAtProviderWithResponse call
+func ParseDisputeAtProviderResponse(rsp *http.Response) (*DisputeAtProviderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DisputeAtProviderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SimulatorReturned
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DisputeAtProviderResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRefundAtProviderResponse parses an HTTP response from a RefundAtProviderWithResponse call
+func ParseRefundAtProviderResponse(rsp *http.Response) (*RefundAtProviderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RefundAtProviderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SimulatorReturned
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers RefundAtProviderResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
 	}
 
 	return response, nil
