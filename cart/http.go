@@ -98,6 +98,9 @@ type EventView struct {
 	Actor      string          `json:"actor"` // the subject of the token, or saga
 }
 
+// PageBytes is about how large it is on a page.
+func (v EventView) PageBytes() int { return len(v.Data) }
+
 func eventViewOf(e eventstore.Recorded) EventView {
 	return EventView{Version: e.Version, Type: e.Kind, Data: e.Data, OccurredAt: web.Time(e.At), Actor: e.Meta.Actor}
 }

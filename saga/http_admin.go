@@ -73,6 +73,9 @@ func operatorsViewOf(saga eventstore.Stream[State]) View {
 	return v
 }
 
+// PageBytes is about how large it is on a page.
+func (v EventView) PageBytes() int { return len(v.Data) }
+
 func eventViewOf(e eventstore.Recorded) EventView {
 	return EventView{
 		Position: e.Position, Stream: e.Stream, Version: e.Version, Type: e.Kind, Data: e.Data, EventID: e.Meta.EventID,

@@ -82,6 +82,9 @@ func (m *Module) showStream(c echo.Context) error {
 	})
 }
 
+// PageBytes is about how large it is on a page.
+func (v VersionView) PageBytes() int { return len(v.Data) + len(v.State) }
+
 func versionsOf(versions []eventstore.Version) []VersionView {
 	views := make([]VersionView, len(versions))
 	for i, v := range versions {

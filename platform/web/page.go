@@ -134,9 +134,28 @@ func (p Page[T]) Until(n int, cursor func(T) Cursor) Page[T] {
 	return Page[T]{Data: p.Data[:n], NextCursor: &next}
 }
 
+// Sized are entries that may be large. A page of them ends once it holds MaxPageBytes.
+type Sized interface {
+	PageBytes() int
+}
+
+// fitting is how many of the rows a page holds: at most limit, and at least one.
+func fitting[T any](rows []T, limit int) int {
+	total := 0
+	for i, row := range rows[:min(len(rows), limit)] {
+		if total >= MaxPageBytes {
+			return i
+		}
+		if sized, ok := any(row).(Sized); ok {
+			total += sized.PageBytes()
+		}
+	}
+	return limit
+}
+
 func cut[T any](rows []T, limit int, cursor func(T) string) Page[T] {
 	page := Page[T]{Data: rows}
-	if len(rows) > limit {
+	if limit = fitting(rows, limit); len(rows) > limit {
 		page.Data = rows[:limit]
 		next := cursor(rows[limit-1])
 		page.NextCursor = &next

@@ -146,6 +146,23 @@ func TestPages(t *testing.T) {
 	})
 }
 
+type large struct {
+	N int64
+}
+
+func (large) PageBytes() int { return 900_000 }
+
+func TestAPageOfLargeEntriesEndsEarly(t *testing.T) {
+	t.Parallel()
+	rows := []large{{1}, {2}, {3}, {4}, {5}}
+	page := web.NewLog(rows, 4, func(l large) int64 { return l.N })
+	require.Len(t, page.Data, 3, "the third one passes the bound")
+	require.Equal(t, "3", *page.NextCursor)
+	page = web.NewLog(rows[3:], 4, func(l large) int64 { return l.N })
+	require.Len(t, page.Data, 2)
+	require.Nil(t, page.NextCursor)
+}
+
 func TestAnyCursorComesBackAsItWas(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
