@@ -98,6 +98,8 @@ var routes = []route{
 	{method: "POST", path: "/v1/webhooks/payments/{provider}", who: "public"},
 	{method: "GET", path: "/simulator/ledger", who: "admin"},
 	{method: "GET", path: "/simulator/payments/{payment}", who: "public"},
+	{method: "POST", path: "/simulator/payments/{payment}/refund", who: "admin"},
+	{method: "POST", path: "/simulator/payments/{payment}/dispute", who: "admin"},
 	{method: "POST", path: "/simulator/payments/{payment}/approve", who: "public"},
 	{method: "POST", path: "/simulator/payments/{payment}/deny", who: "public"},
 }

@@ -154,5 +154,5 @@ func (s *Simulator) effect(b *pgx.Batch, a account, op operation, c payment.Call
 	if kind, ok := elsewhereOf(a); ok && e.operation == opCapture {
 		err = s.refundElsewhere(b, &after, kind, e.amount)
 	}
-	return answer, nil
+	return answer, err
 }
