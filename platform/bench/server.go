@@ -6,7 +6,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -110,13 +109,4 @@ func (s *Server) usage(ctx context.Context) (u usage, err error) {
 	}
 	u.postgres, u.own = processTime(s.postmaster), ownTime()
 	return u, nil
-}
-
-// ownTime is the processor time of this process.
-func ownTime() time.Duration {
-	var r syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
-		return 0
-	}
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }

@@ -170,11 +170,11 @@ func (r *replica) freeze() (thaw func()) {
 		return nil
 	}
 	r.frozen = true
-	_ = p.Signal(syscall.SIGSTOP)
+	_ = p.Signal(stopSignal)
 	return func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		_ = p.Signal(syscall.SIGCONT) // where it was killed meanwhile, nobody hears that
+		_ = p.Signal(continueSignal) // where it was killed meanwhile, nobody hears that
 		if r.running == p {
 			r.frozen = false
 		}

@@ -27,9 +27,6 @@ type wait struct {
 	reason atomic.Value // string: the latest one
 }
 
-// because keeps why the wait goes on, for the log and for the error.
-func (w *wait) because(reason string) { w.reason.Store(reason) }
-
 func (w *wait) why() string {
 	reason, _ := w.reason.Load().(string)
 	return reason

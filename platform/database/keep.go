@@ -1,3 +1,5 @@
+//go:build !windows
+
 package database
 
 import (
@@ -126,6 +128,9 @@ func (e *Embedded) tryUntilReady(ctx context.Context, w *wait) error {
 		}
 	}
 }
+
+// because keeps why the wait goes on, for the log and for the error.
+func (w *wait) because(reason string) { w.reason.Store(reason) }
 
 // tryDatabase connects once. It makes the database when the server has none of that name.
 func (e *Embedded) tryDatabase(ctx context.Context) error {

@@ -1,3 +1,5 @@
+//go:build !windows
+
 // Package pgtest gives tests real databases: each test its own, cloned from a template that was migrated once.
 //
 //	func TestMain(m *testing.M) { pgtest.Main(m) }
