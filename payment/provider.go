@@ -40,6 +40,12 @@ type Limits interface {
 	NotRefundable(money.Amount) string
 }
 
+// Resolver is a Provider whose webhooks may name a payment by the provider's own reference.
+type Resolver interface {
+	// Resolve returns our reference of a payment; "" where it is none of ours.
+	Resolve(ctx context.Context, providerReference string) (reference string, err error)
+}
+
 // Call is one request to a provider.
 type Call struct {
 	Key               string       // of idempotency: payment, operation and operation id. Never another one for the same intent
@@ -104,7 +110,7 @@ const (
 type Notification struct {
 	ID        string // the provider's; the same when it is sent twice
 	Type      string
-	Reference string // the payment, as we named it
+	Reference string // the payment, as we named it; or as the provider does, who is then a Resolver
 }
 
 // Transient is the error of a call that surely had no effect, such as a refused connection or a 503.

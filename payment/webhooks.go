@@ -109,9 +109,34 @@ func (m *Module) wake(ctx context.Context, w webhook) error {
 	return err
 }
 
+const webhookResolved = `update payment.webhooks set reference = $3 where provider = $1 and id = $2`
+
+// resolved is our reference of the payment that a webhook is about. A provider may name only its own: then it is asked, and ours is kept.
+func (m *Module) resolved(ctx context.Context, w webhook) (string, error) {
+	p, err := m.provider(w.Provider)
+	if _, notOurs := uuid.Parse(w.Reference); notOurs == nil || w.Reference == "" || err != nil {
+		return w.Reference, nil
+	}
+	resolver, ok := p.Provider.(Resolver)
+	if !ok {
+		return w.Reference, nil
+	}
+	limited, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	reference, err := resolver.Resolve(limited, w.Reference)
+	if err != nil || reference == "" {
+		return "", err
+	}
+	_, err = m.query.Exec(ctx, webhookResolved, w.Provider, w.ID, reference)
+	return reference, err
+}
+
 const noteUnknown = "There is no such payment."
 
 func (m *Module) notify(ctx context.Context, w webhook) (note string, err error) {
+	if w.Reference, err = m.resolved(ctx, w); err != nil {
+		return "", err
+	}
 	id, err := uuid.Parse(w.Reference)
 	if err != nil {
 		return noteUnknown, nil // it's about a payment that cannot be ours

@@ -22,6 +22,10 @@ type Subject struct {
 	Methods  Methods
 	// Approve and Deny are the shopper at the bank. They may come too late, and then change nothing.
 	Approve, Deny func(reference string)
+	// RefundElsewhere is a refund of so much in the provider's dashboard, and LoseDispute a dispute about all of a payment that was lost.
+	// Nil where the provider knows no such thing.
+	RefundElsewhere func(reference string, amount int64)
+	LoseDispute     func(reference string)
 	// Webhook is what the provider sends about a payment, signed at a time.
 	Webhook func(id, reference string, at time.Time) (http.Header, []byte)
 }
@@ -36,6 +40,7 @@ type Methods struct {
 	Flaky             string // two transient faults before each success
 	Lost              string // the first call of each operation has no effect and no answer
 	Silent            string // the first call of each operation takes effect and answers nothing
+	RefundRefused     string // refuses every refund for good; empty where none does
 }
 
 // Run examines the provider that open makes. It is opened once for each group of tests, which run in parallel.
@@ -44,7 +49,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		name string
 		run  func(*testing.T, Subject)
 	}{
-		{"Authorize", authorize}, {"Secured", secured}, {"Capture", capture}, {"Void", void}, {"Refund", refund},
+		{"Authorize", authorize}, {"Secured", secured}, {"Capture", capture}, {"Void", void}, {"Refund", refund}, {"Elsewhere", elsewhere},
 		{"LookUp", lookUp}, {"Amounts", amounts}, {"Faults", faults}, {"Webhook", webhook},
 	} {
 		t.Run(group.name, func(t *testing.T) {

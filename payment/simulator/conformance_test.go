@@ -8,7 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/payment"
 	"shopping-cart/payment/conformance"
+	"shopping-cart/platform/money"
 )
 
 func TestConformance(t *testing.T) {
@@ -23,8 +25,18 @@ func TestConformance(t *testing.T) {
 			Methods: conformance.Methods{
 				Good: tokenOK, Declined: tokenDeclined, InsufficientFunds: tokenInsufficientFunds, Secured: tokenRequiresAction,
 				CaptureFails: tokenCaptureFails, Flaky: tokenFlaky, Lost: tokenTimeoutLost, Silent: tokenTimeoutApplied,
+				RefundRefused: tokenRefundRefused,
 			},
 			Approve: say("approve"), Deny: say("deny"),
+			RefundElsewhere: func(reference string, amount int64) {
+				back := money.Of(amount, "GBP")
+				_, err := b.giveElsewhere(t.Context(), reference, payment.ElsewhereRefund, &back)
+				require.NoError(t, err)
+			},
+			LoseDispute: func(reference string) {
+				_, err := b.giveElsewhere(t.Context(), reference, payment.ElsewhereDispute, nil)
+				require.NoError(t, err)
+			},
 			Webhook: func(id, reference string, at time.Time) (http.Header, []byte) {
 				body, err := json.Marshal(notice{ID: id, Type: "payment.authorized", Reference: reference, CreatedAt: at})
 				require.NoError(t, err)

@@ -28,7 +28,10 @@ func (p *Provider) LookUp(ctx context.Context, c payment.Call) (payment.Report, 
 	}
 	var report payment.Report
 	if report.Answer, err = p.answer(ctx, c, intent); err == nil && report.Status == payment.Captured {
-		report.Refunded, report.Refunding, err = p.refunds(ctx, id)
+		err = p.refunds(ctx, c, id, &report)
+	}
+	if err == nil && report.Status == payment.Captured {
+		err = p.disputes(ctx, c, id, &report)
 	}
 	return report, err
 }

@@ -187,3 +187,37 @@ func TestWebhooks(t *testing.T) {
 		}
 	})
 }
+
+// TestDisputes: only one that is lost is a refund.
+func TestDisputes(t *testing.T) {
+	t.Parallel()
+	b, c := setup(t), callFor(stripetest.Good)
+	b.do(t, b.Authorize, under(c, "authorize"))
+	b.do(t, b.Capture, under(c, "capture"))
+	for status, found := range map[string]int{"needs_response": 0, "won": 0, "lost": 1} {
+		b.Dispute(c.Reference, status)
+		report, err := b.LookUp(t.Context(), c)
+		require.NoError(t, err)
+		require.Len(t, report.Elsewhere, found, status)
+	}
+}
+
+// TestWebhooksOfWhatWasMadeElsewhere name the intent alone. Stripe tells whose it is.
+func TestWebhooksOfWhatWasMadeElsewhere(t *testing.T) {
+	t.Parallel()
+	b, c := setup(t), callFor(stripetest.Good)
+	b.do(t, b.Authorize, under(c, "authorize"))
+	_, intent := b.Status(c.Reference)
+	for _, kind := range []string{"refund.created", "charge.dispute.created", "charge.dispute.closed"} {
+		body := []byte(`{"id":"evt_1","object":"event","type":"` + kind + `","data":{"object":{"id":"x_1","metadata":{},"payment_intent":"` + intent + `"}}}`)
+		n, err := b.Verify(http.Header{"Stripe-Signature": {stripetest.Sign(stripetest.WebhookSecret, time.Now(), body)}}, body)
+		require.NoError(t, err)
+		require.Equal(t, payment.Notification{ID: "evt_1", Type: kind, Reference: intent}, n)
+		reference, err := b.Resolve(t.Context(), n.Reference)
+		require.NoError(t, err)
+		require.Equal(t, c.Reference, reference)
+	}
+	reference, err := b.Resolve(t.Context(), "pi_of_somebody_else")
+	require.NoError(t, err)
+	require.Empty(t, reference)
+}

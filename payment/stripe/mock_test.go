@@ -55,7 +55,7 @@ func TestTheVendorsMockServerTakesEveryRequest(t *testing.T) {
 		require.Error(t, err)
 	})
 	require.ElementsMatch(t, []string{
-		"GET /v1/payment_intents", "GET /v1/payment_intents/{id}", "GET /v1/refunds", "GET /v1/refunds/{id}", "POST /v1/payment_intents",
+		"GET /v1/payment_intents", "GET /v1/payment_intents/{id}", "GET /v1/disputes", "GET /v1/refunds", "GET /v1/refunds/{id}", "POST /v1/payment_intents",
 		"POST /v1/payment_intents/{id}/cancel", "POST /v1/payment_intents/{id}/capture", "POST /v1/payment_intents/{id}/confirm",
 		"POST /v1/refunds",
 	}, vendor.seen)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
 
 	api "github.com/stripe/stripe-go/v85"
 
@@ -58,24 +60,69 @@ func (p *Provider) settled(ctx context.Context, id string, refund *api.Refund) (
 	return payment.Answer{}, fmt.Errorf("the refund %s is %s", refund.ID, refund.Status)
 }
 
-// refunds are the keys of the refunds that took effect, and of those under way.
-func (p *Provider) refunds(ctx context.Context, id string) (done, underWay []string, err error) {
+// refunds reports the refunds of an intent: those of our calls by their keys, and those made elsewhere. One that was made elsewhere and
+// is under way is not reported: it has not taken effect.
+func (p *Provider) refunds(ctx context.Context, c payment.Call, id string, report *payment.Report) error {
 	params := &api.RefundListParams{PaymentIntent: &id}
 	params.Limit = api.Int64(100)
 	for refund, err := range p.client.V1Refunds.List(ctx, params).All(ctx) {
 		if err != nil {
-			return nil, nil, fmt.Errorf("list refunds: %w", endOf(err))
+			return fmt.Errorf("list refunds: %w", endOf(err))
 		}
 		key := refund.Metadata[metaKey]
 		switch refund.Status {
 		case api.RefundStatusFailed, api.RefundStatusCanceled:
 		case api.RefundStatusSucceeded:
-			done = append(done, key)
+			if key != "" {
+				report.Refunded = append(report.Refunded, key)
+				continue
+			}
+			report.Elsewhere = append(report.Elsewhere, payment.Elsewhere{
+				ID: refund.ID, Kind: payment.ElsewhereRefund, Amount: fromStripe(refund.Amount, c.Amount.Currency),
+			})
 		case api.RefundStatusPending, api.RefundStatusRequiresAction:
-			underWay = append(underWay, key)
+			report.Refunding = append(report.Refunding, key)
 		default: // of a status that is not known here
-			underWay = append(underWay, key)
+			report.Refunding = append(report.Refunding, key)
 		}
 	}
-	return done, underWay, nil
+	return nil
+}
+
+// disputes reports the disputes of an intent that are lost. While one is open, or once it is won, nothing is refunded.
+func (p *Provider) disputes(ctx context.Context, c payment.Call, id string, report *payment.Report) error {
+	params := &api.DisputeListParams{PaymentIntent: &id}
+	params.Limit = api.Int64(100)
+	for dispute, err := range p.client.V1Disputes.List(ctx, params).All(ctx) {
+		if isForbidden(err) { // a restricted key without the permission to read disputes
+			p.log.WarnContext(ctx, "Stripe lets this key read no disputes", slog.String("payment", c.Reference))
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("list disputes: %w", endOf(err))
+		}
+		if dispute.Status == api.DisputeStatusLost {
+			report.Elsewhere = append(report.Elsewhere, payment.Elsewhere{
+				ID: dispute.ID, Kind: payment.ElsewhereDispute, Amount: fromStripe(dispute.Amount, c.Amount.Currency),
+			})
+		}
+	}
+	return nil
+}
+
+func isForbidden(err error) bool {
+	var e *api.Error
+	return errors.As(err, &e) && e.HTTPStatusCode == http.StatusForbidden
+}
+
+// Resolve reads our reference from the intent that a webhook names.
+func (p *Provider) Resolve(ctx context.Context, intent string) (string, error) {
+	found, err := p.client.V1PaymentIntents.Retrieve(ctx, intent, nil)
+	if e := (*api.Error)(nil); errors.As(err, &e) && isMissing(e) {
+		return "", nil
+	}
+	if err != nil {
+		return "", endOf(err)
+	}
+	return found.Metadata[metaPayment], nil
 }

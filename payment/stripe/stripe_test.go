@@ -40,10 +40,12 @@ func (b *bundle) subject() conformance.Subject {
 		Methods: conformance.Methods{
 			Good: stripetest.Good, Declined: stripetest.Declined, InsufficientFunds: stripetest.InsufficientFunds,
 			Secured: stripetest.Secured, CaptureFails: stripetest.CaptureFails, Flaky: stripetest.Flaky,
-			Lost: stripetest.Lost, Silent: stripetest.Silent,
+			Lost: stripetest.Lost, Silent: stripetest.Silent, RefundRefused: stripetest.RefundRefused,
 		},
-		Approve: func(reference string) { b.Approve(reference) },
-		Deny:    func(reference string) { b.Deny(reference) },
+		Approve:         func(reference string) { b.Approve(reference) },
+		Deny:            func(reference string) { b.Deny(reference) },
+		RefundElsewhere: b.RefundElsewhere,
+		LoseDispute:     func(reference string) { b.Dispute(reference, "lost") },
 		Webhook: func(id, reference string, at time.Time) (http.Header, []byte) {
 			return b.Event(id, "payment_intent.amount_capturable_updated", reference, at)
 		},

@@ -28,9 +28,13 @@ func (p *Provider) Verify(header http.Header, body []byte) (payment.Notification
 	n := payment.Notification{ID: event.ID, Type: string(event.Type)}
 	var object struct {
 		Metadata map[string]string `json:"metadata"`
+		Intent   any               `json:"payment_intent"` // of a charge, a refund or a dispute; made in the dashboard, these two have no metadata of ours
 	}
 	if event.Data != nil && json.Unmarshal(event.Data.Raw, &object) == nil { // of a type without metadata: kept, and nobody's
 		n.Reference = object.Metadata[metaPayment]
+		if id, ok := object.Intent.(string); ok && n.Reference == "" {
+			n.Reference = id
+		}
 	}
 	return n, nil
 }

@@ -58,6 +58,8 @@ func (s *Server) get(u *url.URL) answer {
 		return missing("id", id)
 	case kind == "refunds":
 		return page(u, s.refunds, func(r *refund) (string, bool) { return r.ID, r.Intent == u.Query().Get("payment_intent") })
+	case kind == "disputes":
+		return page(u, s.disputes, func(d *dispute) (string, bool) { return d.ID, d.Intent == u.Query().Get("payment_intent") })
 	}
 	return missing("", u.Path)
 }

@@ -94,7 +94,7 @@ func (i *intent) confirm(form url.Values) answer {
 		return i.unexpected("confirm")
 	}
 	switch method := form.Get("payment_method"); method {
-	case Good, CaptureFails, Flaky, Lost, Silent, RefundsPending:
+	case Good, CaptureFails, Flaky, Lost, Silent, RefundsPending, RefundRefused:
 		i.Method, i.Status, i.Capturable, i.LastError = method, "requires_capture", i.Amount, nil
 	case Secured:
 		i.Method, i.Status, i.LastError = method, "requires_action", nil

@@ -2,6 +2,7 @@ package stripetest
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 )
 
@@ -22,16 +23,15 @@ func (s *Server) refund(form url.Values) answer {
 	if i == nil {
 		return missing("payment_intent", form.Get("payment_intent"))
 	}
-	left := i.Received
-	for _, r := range s.refunds {
-		if r.Intent == i.ID && r.Status != "failed" {
-			left -= r.Amount
-		}
-	}
+	left := s.left(i)
 	amount, err := strconv.ParseInt(form.Get("amount"), 10, 64)
 	switch {
 	case i.Status != "succeeded":
 		return i.unexpected("refund")
+	case s.disputed(i):
+		return refused(failure{"code": "charge_disputed"})
+	case left > 0 && i.Method == RefundRefused:
+		return refused(failure{"code": "insufficient_capabilities_for_transfer"})
 	case left == 0:
 		return refused(failure{"code": "charge_already_refunded"})
 	case err != nil || amount < 1 || amount > left:
@@ -61,4 +61,63 @@ func (s *Server) SettleRefunds(failure string) {
 			r.Status = "failed"
 		}
 	}
+}
+
+// dispute is a shopper's bank that asks for money back.
+type dispute struct {
+	ID       string `json:"id"`
+	Object   string `json:"object"`
+	Amount   int64  `json:"amount"`
+	Created  int64  `json:"created"`
+	Currency string `json:"currency"`
+	Intent   string `json:"payment_intent"`
+	Status   string `json:"status"`
+}
+
+// left is what was received and not returned.
+func (s *Server) left(i *intent) int64 {
+	left := i.Received
+	for _, r := range s.refunds {
+		if r.Intent == i.ID && r.Status != "failed" {
+			left -= r.Amount
+		}
+	}
+	for _, d := range s.disputes {
+		if d.Intent == i.ID && d.Status == "lost" {
+			left -= d.Amount
+		}
+	}
+	return left
+}
+
+// disputed reports whether a dispute of an intent is open.
+func (s *Server) disputed(i *intent) bool {
+	return slices.ContainsFunc(s.disputes, func(d *dispute) bool { return d.Intent == i.ID && d.Status == "needs_response" })
+}
+
+// RefundElsewhere is a refund of a payment in the dashboard.
+func (s *Server) RefundElsewhere(reference string, amount int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.of(reference)
+	s.refunds = append(s.refunds, &refund{
+		ID: s.id("re"), Object: "refund", Amount: amount, Created: s.Now().Unix(), Currency: i.Currency,
+		Metadata: map[string]string{}, Intent: i.ID, Status: "succeeded",
+	})
+}
+
+// Dispute opens a dispute about all that is left of a payment, or ends it: needs_response, won or lost.
+func (s *Server) Dispute(reference, status string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.of(reference)
+	for _, d := range s.disputes {
+		if d.Intent == i.ID {
+			d.Status = status
+			return
+		}
+	}
+	s.disputes = append(s.disputes, &dispute{
+		ID: s.id("dp"), Object: "dispute", Amount: s.left(i), Created: s.Now().Unix(), Currency: i.Currency, Intent: i.ID, Status: status,
+	})
 }

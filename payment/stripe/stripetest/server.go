@@ -26,6 +26,7 @@ const (
 	Flaky             = "pm_card_flaky"         // two times 429 before each success
 	Lost              = "pm_card_lost"          // the first call of each operation is lost without effect
 	Silent            = "pm_card_silent"        // the first call of each operation takes effect and answers nothing
+	RefundRefused     = "pm_card_refundRefused" // refuses every refund for good
 	RefundsPending    = "pm_card_pendingRefund" // refunds wait until SettleRefunds
 )
 
@@ -55,14 +56,15 @@ type Server struct {
 	Upset  func(path string) Mood                                        // comes before what the payment method says; nil: never
 	Shadow func(r *http.Request, body []byte, status int, answer []byte) // sees every request; status 0: no answer
 
-	mu      sync.Mutex
-	intents []*intent // oldest first
-	refunds []*refund // oldest first
-	keys    map[string]answer
-	asked   map[string]string // by key: the request
-	calls   map[string]int    // by key
-	made    int
-	seen    []string
+	mu       sync.Mutex
+	intents  []*intent  // oldest first
+	refunds  []*refund  // oldest first
+	disputes []*dispute // oldest first
+	keys     map[string]answer
+	asked    map[string]string // by key: the request
+	calls    map[string]int    // by key
+	made     int
+	seen     []string
 }
 
 // New starts a server, and stop ends it.

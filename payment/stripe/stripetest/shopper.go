@@ -115,6 +115,13 @@ func (s *Server) Accounts() map[string]Account {
 		}
 		all[of[i.ID]] = a
 	}
+	for _, d := range s.disputes {
+		if d.Status == "lost" {
+			a := all[of[d.Intent]]
+			a.Refunded += d.Amount
+			all[of[d.Intent]] = a
+		}
+	}
 	for _, r := range s.refunds {
 		if r.Status == "failed" {
 			continue
