@@ -94,7 +94,7 @@ func (s *Simulator) call(ctx context.Context, op operation, c payment.Call) (pay
 		return payment.Answer{}, ctx.Err()
 	case well:
 	}
-	return answer, err
+	return answer, nil
 }
 
 // perform is a transaction of two round trips: the locks, then the effect.
@@ -152,7 +152,7 @@ func (s *Simulator) effect(b *pgx.Batch, a account, op operation, c payment.Call
 		b.Queue(writeLedger, a.Reference, e.operation, e.amount, a.Currency)
 	}
 	if kind, ok := elsewhereOf(a); ok && e.operation == opCapture {
-		err = s.refundElsewhere(b, &after, kind, e.amount)
+		return answer, s.refundElsewhere(b, &after, kind, e.amount)
 	}
 	return answer, err
 }
