@@ -254,7 +254,7 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 		},
 	})
 	p.measure(metrics)
-	p.route(settings, tokens, metrics, log)
+	p.route(settings, on, tokens, metrics, log)
 	return p, nil
 }
 
@@ -276,11 +276,11 @@ func (p *program) measure(metrics *telemetry.Metrics) {
 }
 
 // route makes the server, and has every room answer there.
-func (p *program) route(settings config.Config, tokens *auth.Tokens, metrics *telemetry.Metrics, log *slog.Logger) {
+func (p *program) route(settings config.Config, on func(schema string) *databaseOf, tokens *auth.Tokens, metrics *telemetry.Metrics, log *slog.Logger) {
 	p.web = web.New(web.Config{
 		Auth: tokens, Log: log, RequestLevel: requestLevel(settings, isTerminal(os.Stderr)), CORSOrigins: settings.CORSOrigins,
 		Timeout: settings.RequestTimeout, Grace: settings.ShutdownTimeout, Notice: settings.ShutdownNotice,
-		Ready: p.ready, OpenAPI: docs.OpenAPI, Metrics: metrics.Handler(), Observe: metrics.HTTP,
+		Ready: readiness(readyModules(settings, on), settings.ReadyRequires), OpenAPI: docs.OpenAPI, Metrics: metrics.Handler(), Observe: metrics.HTTP,
 	})
 	metrics.Streams(p.web.OpenStreams)
 	p.web.Sessions(tokens, settings.SessionTTL)
@@ -341,15 +341,6 @@ func (p *program) open(ctx context.Context, settings config.Config, schema, url 
 			Send: pools.Control, Listen: pools.Listen,
 			Failed: func(err error) { log.Warn("hints of new events are late", "error", err) },
 		}}
-	}
-	return nil
-}
-
-func (p *program) ready(ctx context.Context) error {
-	for _, db := range p.databases {
-		if err := db.pools.Control.Ping(ctx); err != nil {
-			return errors.New("the database does not answer")
-		}
 	}
 	return nil
 }

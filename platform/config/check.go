@@ -30,6 +30,7 @@ func (c Config) check() error {
 	var wrong findings
 	c.checkHTTP(&wrong)
 	c.checkDatabases(&wrong)
+	c.checkReady(&wrong)
 	c.checkSecrets(&wrong)
 	c.checkStripe(&wrong)
 	wrong.oneOf("LOG_FORMAT", c.LogFormat, "text", "json")

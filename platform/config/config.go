@@ -31,6 +31,7 @@ type Config struct {
 	RequestTimeout  time.Duration `env:"REQUEST_TIMEOUT" envDefault:"35s"`
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"20s"`
 	ShutdownNotice  time.Duration `env:"SHUTDOWN_NOTICE" envDefault:"0s"` // not ready, and still serving
+	ReadyRequires   string        `env:"READY_REQUIRES" envDefault:"any"` // modules that /readyz needs: any, all, or their names
 
 	Shop string `env:"SHOP" envDefault:"auto"` // the example storefront: auto, true or false; see ShopOn
 

@@ -3,6 +3,9 @@ package web
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -14,6 +17,9 @@ var errNotReady = fault.New(fault.Unavailable, "not_ready", "The service is not 
 
 // readyWithin bounds the question whether the service is ready, so that a probe gets an answer.
 const readyWithin = 3 * time.Second
+
+// readyFresh is how old an answer to that question may be.
+const readyFresh = time.Second
 
 type status struct {
 	Status string `json:"status" example:"ok"`
@@ -37,15 +43,60 @@ func (s *Server) health() {
 //	@Router		/healthz [get]
 func alive(c echo.Context) error { return c.JSON(http.StatusOK, status{"ok"}) }
 
-// ready says no with the reason. The reason is the error's own text: probes and operators read it, and the Ready
-// function is written for them.
+// Readiness says whether the service can serve, and which of its modules can work.
+type Readiness struct {
+	Ready   bool
+	Modules []ModuleReadiness
+}
+
+// The states of a module.
+const (
+	ModuleReady = "ready"
+	ModuleAway  = "away"
+)
+
+// ModuleReadiness says whether the database of a module takes writes.
+type ModuleReadiness struct {
+	Module string `json:"module" example:"cart"`
+	Status string `json:"status" enums:"ready,away"`
+	Reason string `json:"reason,omitempty" example:"The database of CART_DATABASE_URL cannot be used: it only takes reads."`
+}
+
+type readyStatus struct {
+	Status  string            `json:"status" enums:"ready,degraded"` // degraded: some module is away, and the others work
+	Modules []ModuleReadiness `json:"modules,omitempty"`
+}
+
+// probe shares one answer among the probes that come within a second.
+type probe struct {
+	mu   sync.Mutex
+	last Readiness
+	made time.Time
+}
+
+// readiness is the last answer, or a new one when that is a second old. Those who ask meanwhile wait for it. It ends
+// with the time that it has and not with the request of the one who asked first.
+func (s *Server) readiness(ctx context.Context) Readiness {
+	p := &s.probe
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.made.IsZero() || time.Since(p.made) >= readyFresh {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyWithin)
+		defer cancel()
+		p.last = s.cfg.Ready(ctx)
+		p.made = time.Now()
+	}
+	return p.last
+}
+
+// ready tells probes and balancers whether to send requests here.
 //
 //	@Summary	Ask whether it can serve
-//	@Description	For probes and balancers: it says no with the reason while the database is away, and from the moment it is told to stop.
+//	@Description	For probes and balancers. It tries one write on every database, at most once a second however many ask, and names each module with what is wrong. Which modules it takes to be ready, `READY_REQUIRES` says: any one of them by default. From the moment it is told to stop it is not ready.
 //	@ID			isReady
 //	@Tags		health
-//	@Success	200	{object}	status
-//	@Failure	503	{object}	Problem	"not_ready, with the reason"
+//	@Success	200	{object}	readyStatus
+//	@Failure	503	{object}	Problem	"not_ready, with the reason and `modules`"
 //	@Router		/readyz [get]
 func (s *Server) ready(c echo.Context) error {
 	select {
@@ -54,14 +105,28 @@ func (s *Server) ready(c echo.Context) error {
 	default:
 	}
 	if s.cfg.Ready == nil {
-		return c.JSON(http.StatusOK, status{"ready"})
+		return c.JSON(http.StatusOK, readyStatus{Status: "ready"})
 	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), readyWithin)
-	defer cancel()
-	if err := s.cfg.Ready(ctx); err != nil {
-		return errNotReady.Detailf("Not ready: %v.", err)
+	r := s.readiness(c.Request().Context())
+	reasons := reasonsOf(r.Modules)
+	if !r.Ready {
+		return errNotReady.Detailf("%s", strings.Join(append([]string{"The service is not ready."}, reasons...), " ")).With("modules", r.Modules)
 	}
-	return c.JSON(http.StatusOK, status{"ready"})
+	is := readyStatus{Status: "ready", Modules: r.Modules}
+	if len(reasons) > 0 {
+		is.Status = "degraded"
+	}
+	return c.JSON(http.StatusOK, is)
+}
+
+// reasonsOf are the sentences of the modules that are away, each once: modules may share a database.
+func reasonsOf(modules []ModuleReadiness) (reasons []string) {
+	for _, m := range modules {
+		if m.Status != ModuleReady && !slices.Contains(reasons, m.Reason) {
+			reasons = append(reasons, m.Reason)
+		}
+	}
+	return reasons
 }
 
 // metrics shows what is counted.

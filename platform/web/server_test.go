@@ -6,10 +6,12 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -134,18 +136,50 @@ func TestPreferWaitGivesTheRequestMoreTime(t *testing.T) {
 
 func TestHealth(t *testing.T) {
 	t.Parallel()
-	var down error
 	s := newSite(t, func(c *web.Config) {
-		c.Ready = func(context.Context) error { return down }
+		c.Ready = func(context.Context) web.Readiness { return web.Readiness{Ready: true} }
 		c.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("figures")) })
 	})
 	require.Equal(t, http.StatusOK, s.get("/healthz").StatusCode)
 	require.Equal(t, http.StatusOK, s.get("/readyz").StatusCode)
 	require.Equal(t, "figures", s.get("/metrics").body)
-	down = errors.New("the database is read-only")
-	require.Equal(t, http.StatusOK, s.get("/healthz").StatusCode)
-	p := s.get("/readyz").refused(t, http.StatusServiceUnavailable, "not_ready")
-	require.Contains(t, p["detail"], "the database is read-only")
+}
+
+func TestReadinessIsSharedForASecondAndSaysWhichModuleIsAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const why = "The database of CART_DATABASE_URL cannot be used: it only takes reads."
+		works := web.ModuleReadiness{Module: "order", Status: web.ModuleReady}
+		away := web.ModuleReadiness{Module: "cart", Status: web.ModuleAway, Reason: why}
+		answer, asked := web.Readiness{Ready: true, Modules: []web.ModuleReadiness{works}}, 0
+		s := web.New(web.Config{Ready: func(context.Context) web.Readiness { asked++; return answer }})
+		ask := func() (int, string) {
+			r := httptest.NewRecorder()
+			s.ServeHTTP(r, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil))
+			return r.Code, r.Body.String()
+		}
+		for range 5 {
+			status, body := ask()
+			require.Equal(t, http.StatusOK, status)
+			require.JSONEq(t, `{"status":"ready","modules":[{"module":"order","status":"ready"}]}`, body)
+		}
+		require.Equal(t, 1, asked)
+
+		time.Sleep(time.Second)
+		answer = web.Readiness{Ready: true, Modules: []web.ModuleReadiness{away, works}}
+		status, body := ask()
+		require.Equal(t, http.StatusOK, status)
+		require.JSONEq(t, `{"status":"degraded","modules":[
+			{"module":"cart","status":"away","reason":"`+why+`"},{"module":"order","status":"ready"}]}`, body)
+
+		time.Sleep(time.Second)
+		answer.Ready = false
+		status, body = ask()
+		require.Equal(t, http.StatusServiceUnavailable, status)
+		require.Contains(t, body, `"detail":"The service is not ready. `+why+`"`)
+		require.Contains(t, body, `"modules":[{"module":"cart"`)
+		require.Equal(t, 3, asked)
+	})
 }
 
 func TestDocument(t *testing.T) {

@@ -42,20 +42,20 @@ type Authenticator interface {
 
 // Config is what a Server needs. Zero values have the defaults named.
 type Config struct {
-	Auth         Authenticator                   // nil: no token is valid
-	Log          *slog.Logger                    // nil: slog.Default
-	RequestLevel slog.Level                      // of the line of a request that is neither a probe nor a failure; info
-	CORSOrigins  []string                        // browsers of these origins may call; none by default
-	BodyLimit    int64                           // bytes, of routes that declare no MaxBody; 64 KiB
-	Timeout      time.Duration                   // of one request, without what Prefer: wait adds; 15 s
-	ReadTimeout  time.Duration                   // of the head and the body of one request; 30 s
-	Grace        time.Duration                   // for requests in flight when Run ends; 35 s
-	Notice       time.Duration                   // how long it is not ready, and still serves, before it stops to accept; 0
-	Heartbeat    time.Duration                   // between two signs of life of a stream of events; 15 s
-	Stall        time.Duration                   // how long a client of one may take nothing of what it is sent; 10 s
-	Ready        func(ctx context.Context) error // nil: always ready
-	OpenAPI      []byte                          // the document at /openapi.json
-	Metrics      http.Handler                    // at /metrics
+	Auth         Authenticator                       // nil: no token is valid
+	Log          *slog.Logger                        // nil: slog.Default
+	RequestLevel slog.Level                          // of the line of a request that is neither a probe nor a failure; info
+	CORSOrigins  []string                            // browsers of these origins may call; none by default
+	BodyLimit    int64                               // bytes, of routes that declare no MaxBody; 64 KiB
+	Timeout      time.Duration                       // of one request, without what Prefer: wait adds; 15 s
+	ReadTimeout  time.Duration                       // of the head and the body of one request; 30 s
+	Grace        time.Duration                       // for requests in flight when Run ends; 35 s
+	Notice       time.Duration                       // how long it is not ready, and still serves, before it stops to accept; 0
+	Heartbeat    time.Duration                       // between two signs of life of a stream of events; 15 s
+	Stall        time.Duration                       // how long a client of one may take nothing of what it is sent; 10 s
+	Ready        func(ctx context.Context) Readiness // asked at most once a second; nil: always ready
+	OpenAPI      []byte                              // the document at /openapi.json
+	Metrics      http.Handler                        // at /metrics
 	// Observe hears of every request: its method, route template, status and duration.
 	Observe func(method, route string, status int, took time.Duration)
 }
@@ -95,6 +95,7 @@ type Server struct {
 	endpoints map[string]*endpoint // by method and path
 	compress  echo.MiddlewareFunc
 	draining  chan struct{}
+	probe     probe
 	drain     sync.Once
 	streams   streams
 }

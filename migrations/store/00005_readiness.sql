@@ -1,0 +1,5 @@
+-- One row that a readiness probe writes: a probe that only reads cannot tell whether the server takes writes.
+create table readiness (
+    one boolean primary key default true check (one),
+    at  timestamptz not null
+) with (fillfactor = 10); -- room for updates in place (HOT)

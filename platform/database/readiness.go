@@ -1,0 +1,65 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// TryWrite writes one row of a schema on the pool of command batches, and returns when it is committed. So it proves what a
+// read cannot: that the server is no standby, has room on its disk, and has a connection left for writes.
+func (p *Pools) TryWrite(ctx context.Context, schema string) error {
+	_, err := p.Write.Exec(ctx, `insert into `+pgx.Identifier{schema, "readiness"}.Sanitize()+` (one, at) values (true, clock_timestamp())
+		on conflict (one) do update set at = excluded.at`)
+	if err != nil {
+		return fmt.Errorf("try a write in schema %s: %w", schema, err)
+	}
+	return nil
+}
+
+// WriteReason says in a few words why a database does not take a write. It holds no internals: anyone may read it.
+func WriteReason(err error) string {
+	var server *pgconn.PgError
+	switch {
+	case errors.As(err, &server):
+		return reasonOf(server.Code)
+	case errors.Is(err, context.DeadlineExceeded), pgconn.Timeout(err):
+		return "it does not answer in time"
+	case Away(err):
+		return "it is not reachable"
+	}
+	return "it does not take a write"
+}
+
+func reasonOf(code string) string {
+	switch code {
+	case "25006":
+		return "it only takes reads"
+	case "53100":
+		return "its disk is full"
+	case "53300":
+		return "it has no connection left for this program"
+	case "57014":
+		return "it does not answer in time"
+	case "55P03":
+		return "somebody holds a lock there"
+	case "42501":
+		return "the role may not write there"
+	case "3D000":
+		return "the database does not exist there"
+	case "42P01", "3F000":
+		return "its tables are missing"
+	}
+	for class, reason := range map[string]string{
+		"28": "it refuses the role or its password", "53": "it is short of resources", "57": "it is stopping or starting", "08": "it is not reachable",
+	} {
+		if strings.HasPrefix(code, class) {
+			return reason
+		}
+	}
+	return "it does not take a write"
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/config"
+	"shopping-cart/platform/pgtest"
+	"shopping-cart/platform/web"
+)
+
+type readyAnswer struct {
+	Status  any                   `json:"status"` // a word, or the number of a problem
+	Modules []web.ModuleReadiness `json:"modules"`
+}
+
+// A server that only reads answers pings, and sells nothing.
+func TestReadinessTriesAWrite(t *testing.T) {
+	t.Parallel()
+	pgtest.NeedsSessions(t, "it turns a database read-only")
+	s := opens(t, oneDatabase)
+	require.Equal(t, "ready", get[readyAnswer](t, s, "/readyz", "").Status)
+
+	readOnly(t, s.settings.DatabaseURL, "on")
+	until(t, "it is not ready", func() bool {
+		return s.send(t, http.MethodGet, "/readyz", "", nil).StatusCode == http.StatusServiceUnavailable
+	})
+	p := refuses(t, s.send(t, http.MethodGet, "/readyz", "", nil), http.StatusServiceUnavailable, "not_ready")
+	require.Equal(t, "The service is not ready. The database of DATABASE_URL cannot be used: it only takes reads.", p.Detail)
+
+	readOnly(t, s.settings.DatabaseURL, "off")
+	until(t, "it is ready again", func() bool {
+		return s.send(t, http.MethodGet, "/readyz", "", nil).StatusCode == http.StatusOK
+	})
+}
+
+// Modules with databases apart: the one that is away is named, and the setting decides whether it takes the replica out.
+func TestReadinessNamesTheModuleThatIsAway(t *testing.T) {
+	t.Parallel()
+	for requires, status := range map[string]int{
+		config.ReadyAny: http.StatusOK, "cart, order": http.StatusOK, config.ReadyAll: http.StatusServiceUnavailable, "payment": http.StatusServiceUnavailable,
+	} {
+		t.Run(requires, func(t *testing.T) {
+			t.Parallel()
+			var line *pgtest.Line
+			s := opens(t, databaseEach, func(t testing.TB, c *config.Config) {
+				line = pgtest.NewLine(t, c.PaymentDatabaseURL)
+				c.PaymentDatabaseURL, c.ReadyRequires, c.ShutdownTimeout = line.URL(), requires, time.Second
+			})
+			line.Cut()
+			defer line.Mend()
+			var found readyAnswer
+			until(t, "the module is named", func() bool {
+				a := s.send(t, http.MethodGet, "/readyz", "", nil)
+				found = readyAnswer{}
+				require.NoError(t, a.decode(&found))
+				return found.Modules[2].Status == web.ModuleAway && a.StatusCode == status
+			})
+			require.Equal(t, "payment", found.Modules[2].Module)
+			require.Equal(t, "The database of PAYMENT_DATABASE_URL cannot be used: it is not reachable.", found.Modules[2].Reason)
+			require.Equal(t, web.ModuleReady, found.Modules[0].Status)
+		})
+	}
+}
+
+func readOnly(t *testing.T, url, value string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	for _, sql := range []string{
+		"set default_transaction_read_only = off",
+		"alter database " + pgx.Identifier{conn.Config().Database}.Sanitize() + " set default_transaction_read_only = " + value,
+		"select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
+	} {
+		_, err := conn.Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+}
