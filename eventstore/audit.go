@@ -29,6 +29,8 @@ const (
 	FlawOrder   = "log_out_of_order"        // a later version of a stream stands earlier in the log
 	FlawReceipt = "receipt_without_version" // a command was answered with a version that is not there
 	FlawMessage = "message_overdue"         // an event waits too long for its reactions
+
+	FlawSequence = "sequence_behind" // the next position is one that is taken or that readers have passed
 )
 
 const (

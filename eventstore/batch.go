@@ -43,6 +43,9 @@ func (c *Committer) try(batch []*job) (err error) {
 		return fmt.Errorf("acquire a write connection: %w", err)
 	}
 	defer conn.Release()
+	if err := c.ensurePositions(ctx, conn.Conn()); err != nil {
+		return err
+	}
 	if len(batch) == 1 {
 		if done, err := c.lone(ctx, conn.Conn(), batch[0]); done || err != nil {
 			return err

@@ -36,15 +36,16 @@ type CommitterConfig struct {
 
 // Committer puts the commands of all stores on one database into few transactions.
 type Committer struct {
-	pool     *pgxpool.Pool
-	config   CommitterConfig
-	queue    chan *job
-	underway atomic.Int64 // commands that are queued or in a batch
-	flights  flights
-	stores   []*Store // by schema: the order in which every batch locks and writes
-	closing  chan struct{}
-	moved    moved
-	counts   struct{ batches, commands, events atomic.Int64 }
+	pool      *pgxpool.Pool
+	config    CommitterConfig
+	queue     chan *job
+	underway  atomic.Int64 // commands that are queued or in a batch
+	flights   flights
+	stores    []*Store // by schema: the order in which every batch locks and writes
+	closing   chan struct{}
+	moved     moved
+	suspected atomic.Int64 // how often a position was found taken: see ensurePositions
+	counts    struct{ batches, commands, events atomic.Int64 }
 
 	elsewhere elsewhere // nil: in the database
 }
@@ -211,6 +212,7 @@ func (c *Committer) run(batch []*job) error {
 	err := c.try(batch)
 	for n := 0; n < maxRaces && (isRace(err) || n == 0 && isLost(err)); n++ {
 		c.config.Failed(len(batch), err)
+		c.suspectPositions(err)
 		err = c.try(batch)
 	}
 	if err == nil {

@@ -357,5 +357,7 @@ var remedies = map[string]string{
 	eventstore.FlawVersion: "Events are never deleted by the program. Was something restored, or deleted by hand? Bring them back from a backup.",
 	eventstore.FlawOrder:   "Readers of the log may have seen the events in the wrong order. Rebuild the projections of the module.",
 	eventstore.FlawReceipt: "A write was acknowledged and is not there. Was the database restored, or did it fail over to a stand-by that was behind?",
+	eventstore.FlawSequence: "Was the database restored, or did it fail over? The program moves the sequence with its next write on a new connection. " +
+		"Projections may have missed what was written meanwhile: rebuild those of the module.",
 	eventstore.FlawMessage: "Does a process of this version run? GET /v1/admin/subscriptions and /v1/admin/parked say what is stuck.",
 }

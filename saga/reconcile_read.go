@@ -205,9 +205,16 @@ func (of module) receipts(ctx context.Context, after string, _ time.Time) (page,
 
 func (of module) outbox(ctx context.Context, _ string, _ time.Time) (page, error) {
 	flaws, err := of.store.AuditOutbox(ctx)
-	return page{found: of.flaws(flaws, func(ctx context.Context, _ eventstore.Flaw) ([]eventstore.Flaw, error) {
+	found := of.flaws(flaws, func(ctx context.Context, _ eventstore.Flaw) ([]eventstore.Flaw, error) {
 		return of.store.AuditOutbox(ctx)
-	})}, err
+	})
+	if err != nil {
+		return page{found: found}, err
+	}
+	flaws, err = of.store.AuditPosition(ctx)
+	return page{found: append(found, of.flaws(flaws, func(ctx context.Context, _ eventstore.Flaw) ([]eventstore.Flaw, error) {
+		return of.store.AuditPosition(ctx)
+	})...)}, err
 }
 
 // key says where the books of one checkout are found.

@@ -153,6 +153,24 @@ func (e CheckoutStepStatus) Valid() bool {
 	}
 }
 
+// Defines values for ModuleReadinessStatus.
+const (
+	ModuleReadinessStatusAway  ModuleReadinessStatus = "away"
+	ModuleReadinessStatusReady ModuleReadinessStatus = "ready"
+)
+
+// Valid indicates whether the value is a known member of the ModuleReadinessStatus enum.
+func (e ModuleReadinessStatus) Valid() bool {
+	switch e {
+	case ModuleReadinessStatusAway:
+		return true
+	case ModuleReadinessStatusReady:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OrderRefundStatus.
 const (
 	OrderRefundStatusPending   OrderRefundStatus = "pending"
@@ -378,6 +396,24 @@ func (e PaymentWebhookDetailStatus) Valid() bool {
 	case PaymentWebhookDetailStatusHandled:
 		return true
 	case PaymentWebhookDetailStatusWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReadyStatusStatus.
+const (
+	ReadyStatusStatusDegraded ReadyStatusStatus = "degraded"
+	ReadyStatusStatusReady    ReadyStatusStatus = "ready"
+)
+
+// Valid indicates whether the value is a known member of the ReadyStatusStatus enum.
+func (e ReadyStatusStatus) Valid() bool {
+	switch e {
+	case ReadyStatusStatusDegraded:
+		return true
+	case ReadyStatusStatusReady:
 		return true
 	default:
 		return false
@@ -1117,6 +1153,19 @@ type Health struct {
 	Status string `json:"status"`
 }
 
+// ModuleReadiness defines model for ModuleReadiness.
+type ModuleReadiness struct {
+	// Module Example: cart
+	Module string `json:"module"`
+
+	// Reason Example: The database of CART_DATABASE_URL cannot be used: it only takes reads.
+	Reason *string               `json:"reason,omitempty"`
+	Status ModuleReadinessStatus `json:"status"`
+}
+
+// ModuleReadinessStatus defines model for ModuleReadiness.Status.
+type ModuleReadinessStatus string
+
 // Order defines model for Order.
 type Order struct {
 	Adjustments []OrderAdjustment  `json:"adjustments"`
@@ -1543,6 +1592,17 @@ type ProductRequest struct {
 	Name  string        `json:"name"`
 	Price AmountRequest `json:"price"`
 }
+
+// ReadyStatus defines model for ReadyStatus.
+type ReadyStatus struct {
+	Modules *[]ModuleReadiness `json:"modules,omitempty"`
+
+	// Status degraded: some module is away, and the others work
+	Status ReadyStatusStatus `json:"status"`
+}
+
+// ReadyStatusStatus degraded: some module is away, and the others work
+type ReadyStatusStatus string
 
 // Reconciliation defines model for Reconciliation.
 type Reconciliation struct {
@@ -2741,7 +2801,7 @@ type ClientInterface interface {
 
 	// IsReady Ask whether it can serve
 	//
-	// For probes and balancers: it says no with the reason while the database is away, and from the moment it is told to stop.
+	// For probes and balancers. It tries one write on every database, at most once a second however many ask, and names each module with what is wrong. Which modules it takes to be ready, `READY_REQUIRES` says: any one of them by default. From the moment it is told to stop it is not ready.
 	//
 	// Corresponds with GET /readyz (the `IsReady` operationId).
 	IsReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3401,7 +3461,7 @@ func (c *Client) ReadMetrics(ctx context.Context, reqEditors ...RequestEditorFn)
 
 // IsReady Ask whether it can serve
 //
-// For probes and balancers: it says no with the reason while the database is away, and from the moment it is told to stop.
+// For probes and balancers. It tries one write on every database, at most once a second however many ask, and names each module with what is wrong. Which modules it takes to be ready, `READY_REQUIRES` says: any one of them by default. From the moment it is told to stop it is not ready.
 //
 // Corresponds with GET /readyz (the `IsReady` operationId).
 func (c *Client) IsReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8982,7 +9042,7 @@ type ClientWithResponsesInterface interface {
 
 	// IsReadyWithResponse Ask whether it can serve
 	//
-	// For probes and balancers: it says no with the reason while the database is away, and from the moment it is told to stop.
+	// For probes and balancers. It tries one write on every database, at most once a second however many ask, and names each module with what is wrong. Which modules it takes to be ready, `READY_REQUIRES` says: any one of them by default. From the moment it is told to stop it is not ready.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9790,7 +9850,7 @@ type IsReadyResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *Health
+	JSON200 *ReadyStatus
 	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationproblemJSON503 *Problem
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
@@ -9800,7 +9860,7 @@ type IsReadyResponse struct {
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r IsReadyResponse) GetJSON200() *Health {
+func (r IsReadyResponse) GetJSON200() *ReadyStatus {
 	return r.JSON200
 }
 
@@ -15991,7 +16051,7 @@ func (c *ClientWithResponses) ReadMetricsWithResponse(ctx context.Context, reqEd
 
 // IsReadyWithResponse Ask whether it can serve
 //
-// For probes and balancers: it says no with the reason while the database is away, and from the moment it is told to stop.
+// For probes and balancers. It tries one write on every database, at most once a second however many ask, and names each module with what is wrong. Which modules it takes to be ready, `READY_REQUIRES` says: any one of them by default. From the moment it is told to stop it is not ready.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -17248,7 +17308,7 @@ func ParseIsReadyResponse(rsp *http.Response) (*IsReadyResponse, error) {
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest Health
+		var dest ReadyStatus
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
