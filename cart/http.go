@@ -129,7 +129,7 @@ type openRequest struct {
 
 // itemRequest is the body of POST /v1/carts/{id}/items.
 type itemRequest struct {
-	SKU      string `json:"sku" validate:"required,sku" example:"85123A"`
+	SKU      string `json:"sku" text:"own" validate:"required,sku" example:"85123A"`
 	Quantity *int64 `json:"quantity" validate:"required,min=1,max=9999" example:"2"`
 }
 
@@ -141,7 +141,7 @@ type quantityRequest struct {
 // mergeRequest is the body of POST /v1/carts/{id}/merge.
 type mergeRequest struct {
 	SourceCartID uuid.UUID `json:"source_cart_id" validate:"required" format:"uuid"`
-	SourceToken  string    `json:"source_token" validate:"required"`
+	SourceToken  string    `json:"source_token" text:"own" validate:"required"`
 }
 
 // adjustmentsRequest is the body of PUT /v1/carts/{id}/adjustments.
@@ -157,7 +157,7 @@ type adjustmentRequest struct {
 
 // productRequest is the body of PUT /v1/products/{sku}.
 type productRequest struct {
-	Name   string       `json:"name" validate:"required,max=255" example:"White hanging heart"`
+	Name   string       `json:"name" text:"own" validate:"required,max=255" example:"White hanging heart"`
 	Price  moneyRequest `json:"price" validate:"required"`
 	Active *bool        `json:"active,omitempty" example:"true"` // true when left out
 }

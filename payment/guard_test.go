@@ -43,7 +43,8 @@ func (l *line) made() int {
 	return len(l.calls)
 }
 
-func (l *line) Name() string { return "line" }
+func (l *line) Name() string            { return "line" }
+func (l *line) TakesMethod(string) bool { return true }
 func (l *line) Authorize(ctx context.Context, _ Call) (Answer, error) {
 	return l.call(ctx, "authorize")
 }

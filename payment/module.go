@@ -144,3 +144,6 @@ func (m *Module) provider(name string) (*guard, error) {
 	}
 	return nil, fmt.Errorf("the payment provider %q is not configured", name)
 }
+
+// TakesMethod reports whether the provider of new payments takes a token of that form.
+func (m *Module) TakesMethod(token string) bool { return m.providers[0].TakesMethod(token) }

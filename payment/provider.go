@@ -19,6 +19,8 @@ import (
 // Captured, a capture of what was voided by Refused.
 type Provider interface {
 	Name() string
+	// TakesMethod reports whether a text has the form of a token that Authorize takes. It does not say whether there is such a token.
+	TakesMethod(token string) bool
 	Authorize(context.Context, Call) (Answer, error)
 	Capture(context.Context, Call) (Answer, error)
 	Void(context.Context, Call) (Answer, error)

@@ -107,6 +107,8 @@ func (v *vouchers) Refund(ctx context.Context, c payment.Call) (payment.Answer, 
 	})
 }
 
+func (v *vouchers) TakesMethod(token string) bool { return token != "" }
+
 func (v *vouchers) LookUp(ctx context.Context, c payment.Call) (payment.Report, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

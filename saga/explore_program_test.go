@@ -52,7 +52,8 @@ func newProgram() *program {
 		Committer: c, Log: log, Patience: doubtful,
 		Stores: map[string]*eventstore.Store{"cart": p.carts.Store(), "order": p.orders.Store(), "payment": p.payments.Store()},
 		Rooms: Rooms{
-			CheckOut: p.carts.CheckOut, CartVisible: p.carts.Visible, Cart: p.carts.Handle, Order: p.orders.Handle, OrderPaid: p.orders.Paid,
+			TakesMethod: func(string) bool { return true },
+			CheckOut:    p.carts.CheckOut, CartVisible: p.carts.Visible, Cart: p.carts.Handle, Order: p.orders.Handle, OrderPaid: p.orders.Paid,
 			Charge: func(ctx context.Context, correlation uuid.UUID, c payment.Charge) (payment.Outcome, error) {
 				return p.payments.Charge(ctx, correlation, c)
 			},

@@ -171,6 +171,9 @@ func (m *Module) checkOut(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if body.PaymentMethod != "" && !m.Rooms.TakesMethod(body.PaymentMethod) {
+		return web.Refused("payment_method", "token", "It must be a token of the payment provider for a card or another way to pay.")
+	}
 	if err := order.CheckAddress(body.ShippingAddress); err != nil {
 		return err
 	}

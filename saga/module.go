@@ -83,6 +83,8 @@ type Rooms struct {
 	RefundsUnderWay func(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error)
 	ObservePayment  func(ctx context.Context, correlation uuid.UUID, o payment.Observe) error
 	CancelPayment   func(ctx context.Context, write web.Write, c payment.Cancel) (replayed bool, err error)
+	// TakesMethod reports whether a text has the form of a token of the payment provider.
+	TakesMethod func(token string) bool
 
 	SettlePayment func(ctx context.Context, write web.Write, c payment.Settle) (replayed bool, err error)
 	VerifyPayment func(ctx context.Context, correlation uuid.UUID, v payment.Verify) (payment.Outcome, error)

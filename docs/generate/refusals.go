@@ -34,6 +34,9 @@ func usual(o *openapi3.Operation, method, path string, secured bool) map[int][]s
 		add(http.StatusBadRequest, "body_incomplete", "idempotency_key_invalid")
 		add(http.StatusUnprocessableEntity, "idempotency_key_reused")
 	}
+	if o.RequestBody != nil && strings.HasPrefix(path, "/v1/") && !strings.HasPrefix(path, "/v1/webhooks/") { // any text of it
+		add(http.StatusUnprocessableEntity, "card_number")
+	}
 	if write && idempotencyKey.required(o) {
 		add(http.StatusBadRequest, "idempotency_key_required")
 	}

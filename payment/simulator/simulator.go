@@ -26,6 +26,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -70,6 +71,11 @@ func New(c Config) *Simulator {
 
 // Name is "simulator".
 func (s *Simulator) Name() string { return "simulator" }
+
+var tokenForm = regexp.MustCompile(`^sim_[a-z_]{1,60}$`)
+
+// TakesMethod is true for text that begins with sim_. A token that means nothing is declined.
+func (s *Simulator) TakesMethod(token string) bool { return tokenForm.MatchString(token) }
 
 // delay is the time that a call is on its way.
 func (s *Simulator) delay(ctx context.Context, token string) error {

@@ -38,6 +38,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"time"
 
 	api "github.com/stripe/stripe-go/v85"
@@ -84,6 +85,12 @@ func New(c Config) *Provider {
 
 // Name is "stripe".
 func (p *Provider) Name() string { return "stripe" }
+
+// tokenForm is that of the ids of payment methods, of tokens, and of cards and sources as older integrations have them.
+var tokenForm = regexp.MustCompile(`^(pm|tok|card|src)_[A-Za-z0-9_]{1,200}$`)
+
+// TakesMethod is true for the ids that Stripe gives to payment methods.
+func (p *Provider) TakesMethod(token string) bool { return tokenForm.MatchString(token) }
 
 // Authorize holds the amount, or says what the shopper has to do first.
 func (p *Provider) Authorize(ctx context.Context, c payment.Call) (payment.Answer, error) {

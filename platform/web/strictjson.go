@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	stdjson "encoding/json"
 	"errors"
 	"io"
 	"reflect"
@@ -17,7 +18,7 @@ import (
 // are refused, inside raw members too. Every refusal names the field to blame by its path.
 func decode(raw []byte, target any) error {
 	t := reflect.TypeOf(target).Elem()
-	if err := checkSyntax(raw, linesOf(t)); err != nil {
+	if err := checkSyntax(raw, formOf(t)); err != nil {
 		return err
 	}
 	if jsontext.Value(raw).Kind() != jsontext.KindBeginObject {
@@ -29,8 +30,8 @@ func decode(raw []byte, target any) error {
 	return refuseNulls(raw, t)
 }
 
-// checkSyntax reads one JSON value to its end, and checks its text. lines are the members whose text may have several lines.
-func checkSyntax(raw []byte, lines map[string]bool) error {
+// checkSyntax reads one JSON value to its end, and checks its text.
+func checkSyntax(raw []byte, f form) error {
 	if !utf8.Valid(raw) {
 		return errMalformedJSON.Detailf("The body is not valid UTF-8.")
 	}
@@ -45,9 +46,14 @@ func checkSyntax(raw []byte, lines map[string]bool) error {
 		if err != nil {
 			return syntaxRefusal(err)
 		}
-		if token.Kind() == jsontext.KindString {
-			if err := checkText(d, token.String(), isName, lines); err != nil {
+		switch token.Kind() {
+		case jsontext.KindString:
+			if err := checkText(d, token.String(), isName, f); err != nil {
 				return err
+			}
+		case jsontext.KindNumber:
+			if f.raw[topMember(d)] && hasCardNumber(token.String()) {
+				return errCardNumber.At(pathOf(d.StackPointer()))
 			}
 		}
 		if d.StackDepth() == 0 {
@@ -61,21 +67,27 @@ func checkSyntax(raw []byte, lines map[string]bool) error {
 }
 
 // checkText checks a name or a string that d has just read.
-func checkText(d *jsontext.Decoder, text string, isName bool, lines map[string]bool) error {
-	if Plain(text) {
+func checkText(d *jsontext.Decoder, text string, isName bool, f form) error {
+	at := d.StackPointer()
+	if !Plain(text) {
+		switch {
+		case isName:
+			return Refused(pathOf(at.Parent()), "invalid", "It has a name with control characters.")
+		case d.StackDepth() > 1 || !f.lines[at.LastToken()]:
+			return Refused(pathOf(at), "invalid", plainText)
+		case !plainLines(text):
+			return Refused(pathOf(at), "invalid", "It must be text without control characters other than tab and newline.")
+		}
+	}
+	switch {
+	case f.own[topMember(d)] || !hasCardNumber(text):
+		return nil
+	case isName:
+		return errCardNumber.At(pathOf(at.Parent())) // the name would repeat the number
+	case isPhone(at.LastToken(), text):
 		return nil
 	}
-	at := d.StackPointer()
-	switch {
-	case isName:
-		return Refused(pathOf(at.Parent()), "invalid", "It has a name with control characters.")
-	case d.StackDepth() == 1 && lines[at.LastToken()]:
-		if plainLines(text) {
-			return nil
-		}
-		return Refused(pathOf(at), "invalid", "It must be text without control characters other than tab and newline.")
-	}
-	return Refused(pathOf(at), "invalid", plainText)
+	return errCardNumber.At(pathOf(at))
 }
 
 // Depth is how many levels of objects and lists a JSON value has: 0 for a string, 1 for {}. The value is valid JSON.
@@ -88,19 +100,34 @@ func Depth(raw []byte) int {
 	}
 }
 
-// linesOf are the members of a body whose fields have the tag `text:"lines"`: free text of several lines, such as a reason.
-func linesOf(t reflect.Type) map[string]bool {
-	var lines map[string]bool
-	for _, f := range reflect.VisibleFields(t) {
-		if f.Tag.Get("text") == "lines" {
-			if lines == nil {
-				lines = map[string]bool{}
-			}
-			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			lines[name] = true
-		}
+// topMember is the member of the body that d is in.
+func topMember(d *jsontext.Decoder) string {
+	for token := range d.StackPointer().Tokens() {
+		return token
 	}
-	return lines
+	return ""
+}
+
+// form is what the type of a body says about the text of its members, by their names.
+type form struct {
+	lines map[string]bool // tag `text:"lines"`: free text of several lines, such as a reason
+	own   map[string]bool // tag `text:"own"`: text of the shop or the program, such as a SKU. A bar code may pass for a card number
+	raw   map[string]bool // JSON of any form
+}
+
+func formOf(t reflect.Type) form {
+	f := form{lines: map[string]bool{}, own: map[string]bool{}, raw: map[string]bool{}}
+	for _, field := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		switch field.Tag.Get("text") {
+		case "lines":
+			f.lines[name] = true
+		case "own":
+			f.own[name] = true
+		}
+		f.raw[name] = field.Type == reflect.TypeFor[stdjson.RawMessage]() || field.Type == reflect.TypeFor[jsontext.Value]()
+	}
+	return f
 }
 
 func syntaxRefusal(err error) error {

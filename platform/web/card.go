@@ -1,0 +1,150 @@
+package web
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+
+	"shopping-cart/platform/fault"
+)
+
+var errCardNumber = fault.New(fault.Invalid, "card_number",
+	"This looks like the number of a payment card. Card numbers are not stored here: pay with a token of the payment provider.")
+
+// The lengths of card numbers, in digits.
+const (
+	minCard = 13
+	maxCard = 19
+)
+
+// maxGap is how many spaces, dashes and invisible characters may stand between two digits of one number.
+const maxGap = 3
+
+// uuids look like numbers in groups by chance, and are none.
+var uuids = regexp.MustCompile(`(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
+
+// hasCardNumber reports whether text holds 13 to 19 digits that pass the check of card numbers (Luhn), in any script, with
+// spaces or dashes between them or without. One in ten other numbers of that length passes by chance.
+func hasCardNumber(text string) bool {
+	if digits := strings.IndexFunc(text, unicode.IsDigit); digits < 0 || len(text)-digits < minCard {
+		return false // nearly all texts
+	}
+	for _, groups := range numbersIn(uuids.ReplaceAllString(text, "x")) {
+		if holdsCard(groups) {
+			return true
+		}
+	}
+	return false
+}
+
+// numbersIn are the runs of digits of text, each in the groups in which it is written.
+func numbersIn(text string) (all [][]string) {
+	var groups []string
+	var group strings.Builder
+	gap := 0
+	endGroup := func() {
+		if group.Len() > 0 {
+			groups = append(groups, group.String())
+			group.Reset()
+		}
+	}
+	endNumber := func() {
+		endGroup()
+		if len(groups) > 0 {
+			all = append(all, groups)
+		}
+		groups, gap = nil, 0
+	}
+	for _, r := range text {
+		switch digit, ok := digitOf(r); {
+		case ok:
+			group.WriteByte(digit)
+			gap = 0
+		case isGap(r) && gap < maxGap:
+			endGroup()
+			gap++
+		default:
+			endNumber()
+		}
+	}
+	endNumber()
+	return all
+}
+
+// holdsCard looks at each row of neighbouring groups: an expiry date or a check code may stand beside the number.
+func holdsCard(groups []string) bool {
+	for i := range groups {
+		digits := ""
+		for _, group := range groups[i:] {
+			digits += group
+			if len(digits) > maxCard {
+				break
+			}
+			if len(digits) >= minCard && luhn(digits) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// luhn reports whether the last of the digits is the check digit of the others (ISO/IEC 7812).
+func luhn(digits string) bool {
+	sum := 0
+	for i := range len(digits) {
+		n := int(digits[len(digits)-1-i] - '0')
+		if i%2 == 1 {
+			n *= 2
+		}
+		sum += n/10 + n%10
+	}
+	return sum%10 == 0
+}
+
+// isGap reports whether a character may stand between two digits: a space, a dash, or one that nobody sees.
+func isGap(r rune) bool {
+	return unicode.IsSpace(r) || unicode.Is(unicode.Zs, r) || unicode.Is(unicode.Pd, r) || unicode.Is(unicode.Cf, r) || r == '\u2212'
+}
+
+// digitOf is a decimal digit of any script, as an ASCII one. Unicode has them in rows of ten.
+func digitOf(r rune) (digit byte, ok bool) {
+	if '0' <= r && r <= '9' {
+		return byte(r), true
+	}
+	if r < 0x80 || !unicode.IsDigit(r) {
+		return 0, false
+	}
+	for _, row := range unicode.Nd.R16 {
+		if rune(row.Lo) <= r && r <= rune(row.Hi) {
+			return byte('0' + (r-rune(row.Lo))%10), true
+		}
+	}
+	for _, row := range unicode.Nd.R32 {
+		if rune(row.Lo) <= r && r <= rune(row.Hi) {
+			return byte('0' + (r-rune(row.Lo))%10), true
+		}
+	}
+	return 0, false
+}
+
+var (
+	phoneName   = regexp.MustCompile(`(?i)phone|mobile|^tel|^fax`)
+	phoneNumber = regexp.MustCompile(`^\+[0-9][0-9 ()./-]*$`)
+)
+
+// maxPhone is the length of the longest telephone number with its country code, in digits (E.164).
+const maxPhone = 15
+
+// isPhone reports whether a member holds a telephone number in international form. One in ten long ones passes for a card.
+func isPhone(name, text string) bool {
+	if !phoneName.MatchString(name) || !phoneNumber.MatchString(text) {
+		return false
+	}
+	digits := strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, text)
+	return len(digits) <= maxPhone
+}
