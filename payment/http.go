@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -17,6 +18,7 @@ var (
 	errNotFound     = fault.New(fault.NotFound, "not_found", "There is no such payment.")
 	errNoProvider   = fault.New(fault.NotFound, "not_found", "There is no such payment provider.")
 	errBadSignature = fault.New(fault.Malformed, "bad_signature", "The signature of the webhook is missing, wrong or too old.")
+	errBadWebhook   = fault.New(fault.Malformed, "bad_webhook", "The webhook is signed, but cannot be read.")
 )
 
 // View is a payment on the wire.
@@ -142,7 +144,7 @@ func refundStatus(at step) string {
 //	@Tags			provider
 //	@Param			provider	path	string	true	"provider"	example(simulator)
 //	@Success		200
-//	@Failure		400	{object}	web.Problem	"bad_signature"
+//	@Failure		400	{object}	web.Problem	"bad_signature, bad_webhook"
 //	@Failure		404	{object}	web.Problem
 //	@Failure		413	{object}	web.Problem
 //	@Router			/v1/webhooks/payments/{provider} [post]
@@ -156,6 +158,14 @@ func (m *Module) receive(c echo.Context) error {
 		return err
 	}
 	n, err := p.Verify(c.Request().Header, body)
+	if err == nil {
+		err = n.check()
+	}
+	var unreadable *Unreadable
+	if errors.As(err, &unreadable) {
+		m.log.WarnContext(c.Request().Context(), "a signed webhook cannot be read", "provider", p.Name(), "error", err.Error())
+		return errBadWebhook.Detailf("The webhook is signed, but cannot be read: %s.", unreadable.Reason)
+	}
 	if err != nil {
 		m.log.WarnContext(c.Request().Context(), "a webhook was refused", "provider", p.Name(), "error", err.Error())
 		return errBadSignature

@@ -27,7 +27,8 @@ type Provider interface {
 	Refund(context.Context, Call) (Answer, error)
 	// LookUp asks what became of the payment with the call's reference. It moves no money and has no key.
 	LookUp(context.Context, Call) (Report, error)
-	// Verify checks the signature of a webhook and reads it. An error means that it is not the provider's.
+	// Verify checks the signature of a webhook and reads it. An Unreadable error means that it is the provider's and holds no
+	// notification; any other error means that it is not the provider's.
 	Verify(header http.Header, body []byte) (Notification, error)
 }
 
@@ -114,6 +115,11 @@ type Notification struct {
 	Type      string
 	Reference string // the payment, as we named it; or as the provider does, who is then a Resolver
 }
+
+// Unreadable is the error of a webhook whose signature is right and whose content is not.
+type Unreadable struct{ Reason string }
+
+func (u *Unreadable) Error() string { return "the webhook cannot be read: " + u.Reason }
 
 // Transient is the error of a call that surely had no effect, such as a refused connection or a 503.
 type Transient struct{ Err error }

@@ -11,6 +11,7 @@ import (
 
 	"shopping-cart/eventstore"
 	"shopping-cart/platform/failpoint"
+	"shopping-cart/platform/web"
 )
 
 // webhook is one that came and still has to wake its payment.
@@ -34,6 +35,26 @@ const (
 		select now(), coalesce(max(due_at), now()), array_agg(provider), array_agg(id), array_agg(type), array_agg(reference) from taken`
 	webhookHandled = `update payment.webhooks set handled_at = now(), note = nullif($3, '') where provider = $1 and id = $2`
 )
+
+// maxWebhookText is the longest id, type or reference of a webhook, in bytes. Real ones have less than 100.
+const maxWebhookText = 255
+
+// check refuses a notification that cannot be stored: without an id, with control characters (PostgreSQL holds no NUL), or with
+// text beyond what an index holds.
+func (n Notification) check() error {
+	if n.ID == "" {
+		return &Unreadable{"it has no id"}
+	}
+	for _, text := range []struct{ name, value string }{{"id", n.ID}, {"type", n.Type}, {"reference", n.Reference}} {
+		switch {
+		case len(text.value) > maxWebhookText:
+			return &Unreadable{fmt.Sprintf("its %s is longer than %d bytes", text.name, maxWebhookText)}
+		case !web.Plain(text.value):
+			return &Unreadable{"its " + text.name + " has control characters"}
+		}
+	}
+	return nil
+}
 
 // keep stores a verified webhook; twice is once, except where there was no such payment the first time. From then on it will wake its payment, whatever happens here.
 func (m *Module) keep(ctx context.Context, provider string, n Notification, body []byte) error {

@@ -57,8 +57,8 @@ func (s *Simulator) Verify(header http.Header, body []byte) (payment.Notificatio
 		return payment.Notification{}, fmt.Errorf("the signature is of %s ago", age.Round(time.Second))
 	}
 	var n notice
-	if err := json.Unmarshal(body, &n); err != nil || n.ID == "" {
-		return payment.Notification{}, errors.New("the webhook is not one of ours")
+	if err := json.Unmarshal(body, &n); err != nil {
+		return payment.Notification{}, &payment.Unreadable{Reason: "it is not the JSON of an event"}
 	}
 	return payment.Notification{ID: n.ID, Type: n.Type, Reference: n.Reference}, nil
 }

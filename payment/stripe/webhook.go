@@ -19,11 +19,11 @@ func (p *Provider) Verify(header http.Header, body []byte) (payment.Notification
 	}
 	event, err := api.ConstructEventWithOptions(body, header.Get("Stripe-Signature"), p.webhook,
 		api.ConstructEventOptions{Tolerance: api.DefaultTolerance, IgnoreAPIVersionMismatch: true})
-	if err != nil {
+	if errors.Is(err, api.ErrNotSigned) || errors.Is(err, api.ErrInvalidHeader) || errors.Is(err, api.ErrNoValidSignature) || errors.Is(err, api.ErrTooOld) {
 		return payment.Notification{}, fmt.Errorf("verify the signature: %w", err)
 	}
-	if event.ID == "" {
-		return payment.Notification{}, errors.New("the webhook is no event of Stripe")
+	if err != nil { // the library reads the body once its signature is right
+		return payment.Notification{}, &payment.Unreadable{Reason: "it is not the JSON of an event"}
 	}
 	n := payment.Notification{ID: event.ID, Type: string(event.Type)}
 	var object struct {
