@@ -3,7 +3,7 @@
 #   docker build -t shopping-cart .
 #   docker run -p 8080:8080 -v shopping-cart:/data shopping-cart
 
-FROM golang:1.26-bookworm AS build
+FROM golang:1.26.10-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download

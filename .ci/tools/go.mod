@@ -2,6 +2,8 @@ module shopping-cart/ci/tools
 
 go 1.26.0
 
+toolchain go1.26.10
+
 tool (
 	github.com/alecthomas/go-check-sumtype/cmd/go-check-sumtype
 	github.com/nishanths/exhaustive/cmd/exhaustive
