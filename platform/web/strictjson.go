@@ -46,15 +46,13 @@ func checkSyntax(raw []byte, f form) error {
 		if err != nil {
 			return syntaxRefusal(err)
 		}
-		switch token.Kind() {
-		case jsontext.KindString:
+		if token.Kind() == jsontext.KindString {
 			if err := checkText(d, token.String(), isName, f); err != nil {
 				return err
 			}
-		case jsontext.KindNumber:
-			if f.raw[topMember(d)] && hasCardNumber(token.String()) {
-				return errCardNumber.At(pathOf(d.StackPointer()))
-			}
+		}
+		if token.Kind() == jsontext.KindNumber && f.raw[topMember(d)] && hasCardNumber(token.String()) {
+			return errCardNumber.At(pathOf(d.StackPointer()))
 		}
 		if d.StackDepth() == 0 {
 			break
