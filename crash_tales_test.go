@@ -71,6 +71,9 @@ var tales = []tale{
 	{name: "order cancelled, flaky", method: "sim_refund_flaky", before: bought, happens: cancelsOrder, ends: allBack},
 	{name: "order cancelled, answer lost", method: "sim_timeout_applied", before: bought, happens: cancelsOrder, ends: allBack, undoes: true},
 	{name: "order cancelled, call lost", method: "sim_timeout_lost", before: bought, happens: cancelsOrder, ends: allBack},
+	{name: "order cancelled after a dashboard refund", method: "sim_ok", before: bought, happens: inTurn(refundedElsewhere, cancelsOrder), ends: allBack},
+	{name: "refund refused, resolved by an operator", method: "sim_refund_refused", before: bought,
+		happens: inTurn(cancelsOrder, resolvesByHand), ends: resolvedByHand},
 }
 
 func inTurn(all ...func(*testing.T, *deal)) func(*testing.T, *deal) {
@@ -198,6 +201,28 @@ func cancelsOrder(t *testing.T, d *deal) {
 	as[orderView](t, a, http.StatusAccepted)
 }
 
+// refundedElsewhere is somebody in the provider's dashboard. Asked again, nothing is left to refund.
+func refundedElsewhere(t *testing.T, d *deal) {
+	a := d.asks(t, "/simulator/payments/"+d.payment.String()+"/refund", d.audit.admin, nil)
+	require.Contains(t, []int{http.StatusOK, http.StatusUnprocessableEntity}, a.StatusCode, string(a.body))
+}
+
+// resolvesByHand is an operator who refunds by other means what the provider refused.
+func resolvesByHand(t *testing.T, d *deal) {
+	var id uuid.UUID
+	until(t, "the cancellation needs attention", func() bool {
+		all, err := told[list[saga.View]](d.ctx, d, http.MethodGet, "/v1/admin/sagas?limit=100&type=cancellation&status=needs_attention", d.audit.admin, nil)
+		for _, v := range all.Data {
+			if err == nil && v.OrderID == d.order {
+				id = v.ID
+			}
+		}
+		return id != uuid.Nil
+	})
+	body := map[string]any{"outcome": "refunded", "reason": "Transferred."}
+	as[map[string]any](t, d.asks(t, "/v1/admin/sagas/"+id.String()+"/settle", d.audit.admin, body, "Idempotency-Key", d.key+"/settle"), http.StatusAccepted)
+}
+
 // fate is all that is left of a deal.
 type fate struct {
 	Checkout saga.Status
@@ -250,6 +275,12 @@ func partBack(t *testing.T, d *deal) {
 
 func allBack(t *testing.T, d *deal) {
 	want := d.sold("authorize", "capture", "refund")
+	want.Order, want.Refunded, want.Stock = order.StatusCancelled, 1250, d.shelf(0)
+	require.Equal(t, want, d.fate(t))
+}
+
+func resolvedByHand(t *testing.T, d *deal) {
+	want := d.sold("authorize", "capture")
 	want.Order, want.Refunded, want.Stock = order.StatusCancelled, 1250, d.shelf(0)
 	require.Equal(t, want, d.fate(t))
 }
