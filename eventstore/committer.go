@@ -248,10 +248,11 @@ func (c *Committer) anyHandled() bool {
 	return slices.ContainsFunc(c.stores, func(s *Store) bool { return s.outbox.anyHandled() })
 }
 
-// isRace: a unique violation, a deadlock or a serialization failure. Another process was there first; look again.
+// isRace: a unique violation, a deadlock or a serialization failure. Another process was there first; look again. A key that
+// another stream has is no race: the same command would meet it again.
 func isRace(err error) bool {
 	var pe *pgconn.PgError
-	return errors.As(err, &pe) && slices.Contains([]string{"23505", "40P01", "40001"}, pe.Code)
+	return errors.As(err, &pe) && pe.ConstraintName != "streams_key" && slices.Contains([]string{"23505", "40P01", "40001"}, pe.Code)
 }
 
 // isLost: the connection or the server went away, perhaps after the commit. The receipts make a repeat safe.

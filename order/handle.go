@@ -32,16 +32,19 @@ func senderOf(w web.Write) sender {
 	}
 }
 
-// place names the stock of every SKU, since only the decision knows which of them is tracked.
-func (m *Module) place(ctx context.Context, by sender, cmd Place) error {
-	number, err := m.numbers.next(ctx)
-	if err != nil {
-		return fmt.Errorf("number order %s: %w", cmd.OrderID, err)
+// place names the stock of every SKU, since only the decision knows which of them is tracked. The number that it draws may
+// be taken: then nothing was written, and it draws another one.
+func (m *Module) place(ctx context.Context, by sender, cmd Place) (err error) {
+	for range draws {
+		number := withCheckDigit(m.drawNumber())
+		_, err = m.change(ctx, by, cmd.OrderID, skusOf(cmd.Lines), func(o State, stock map[string]Stock) (decision, error) {
+			return decidePlace(o, stock, cmd, number)
+		})
+		if !isTaken(err) {
+			return err
+		}
 	}
-	_, err = m.change(ctx, by, cmd.OrderID, skusOf(cmd.Lines), func(o State, stock map[string]Stock) (decision, error) {
-		return decidePlace(o, stock, cmd, number)
-	})
-	return err
+	return fmt.Errorf("number order %s: %w", cmd.OrderID, err)
 }
 
 func (m *Module) confirm(ctx context.Context, by sender, cmd Confirm) error {

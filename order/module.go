@@ -54,17 +54,17 @@ type Config struct {
 	Refunding func(ctx context.Context, payment uuid.UUID) (int64, error)
 	// Erase drops what else is kept of the people who made payments; nil: nothing is.
 	Erase func(ctx context.Context, payments []uuid.UUID) error
-	// DrawNumbers draws some that no other order has, of those who make numbers; nil: from the sequence of the schema.
-	DrawNumbers func(context.Context) ([]int64, error)
+	// DrawNumber draws the number of an order, without its check digit; nil: at random.
+	DrawNumber func() int64
 }
 
 // Module is the order module.
 type Module struct {
-	store   *eventstore.Store
-	views   *gorm.DB
-	numbers *numbers
-	run     eventstore.RunConfig
-	log     *slog.Logger
+	store      *eventstore.Store
+	views      *gorm.DB
+	drawNumber func() int64
+	run        eventstore.RunConfig
+	log        *slog.Logger
 
 	checkoutEnded func(ctx context.Context, checkout uuid.UUID) (bool, error)
 	refunding     func(ctx context.Context, payment uuid.UUID) (int64, error)
@@ -82,13 +82,16 @@ func New(c Config) *Module {
 	if c.Refunding == nil {
 		c.Refunding = func(context.Context, uuid.UUID) (int64, error) { return 0, nil }
 	}
+	if c.DrawNumber == nil {
+		c.DrawNumber = drawNumber
+	}
 	if c.Erase == nil {
 		c.Erase = func(context.Context, []uuid.UUID) error { return nil }
 	}
 	return &Module{
-		store:   store,
-		views:   c.Views,
-		numbers: numbersOf(c),
+		store:      store,
+		views:      c.Views,
+		drawNumber: c.DrawNumber,
 		run: eventstore.RunConfig{Alone: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
 			c.Log.Error("the order module will try again", slog.Any("error", err))
 		}},

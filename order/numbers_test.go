@@ -1,12 +1,10 @@
 package order
 
 import (
-	"context"
-	"errors"
-	"strconv"
 	"sync"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -47,42 +45,31 @@ func TestNumber(t *testing.T) {
 		}
 	})
 
-	t.Run("AFailedDrawFailsOneCallerOnly", func(t *testing.T) {
+	t.Run("IsDrawnAtRandomWithTwelveDigits", func(t *testing.T) {
 		t.Parallel()
-		fail := true
-		n := &numbers{draw: func(context.Context) ([]int64, error) {
-			if fail {
-				return nil, errors.New("away")
-			}
-			return []int64{7}, nil
-		}}
-		_, err := n.next(t.Context())
-		require.ErrorContains(t, err, "away")
-		fail = false
-		number, err := n.next(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, withCheckDigit(7), number)
+		seen := map[string]bool{}
+		for range 500 {
+			number := withCheckDigit(drawNumber())
+			require.True(t, validNumber(number), number)
+			require.Len(t, number, 12)
+			seen[number] = true
+		}
+		require.Len(t, seen, 500)
 	})
 
-	t.Run("NoTwoAreAlike", func(t *testing.T) {
+	t.Run("OneThatIsTakenIsDrawnAnew", func(t *testing.T) {
 		t.Parallel()
-		url := pgtest.New(t)
-		processes := []*shop{openAt(t, url), openAt(t, url)}
-		var mu sync.Mutex
-		seen := map[string]bool{}
-		together(20, func(i int) {
-			for range 25 {
-				number, err := processes[i%2].numbers.next(t.Context())
-				mu.Lock()
-				seen[number] = err == nil
-				mu.Unlock()
-			}
-		})
-		require.Len(t, seen, 500)
-		for number, ok := range seen {
-			require.True(t, ok && validNumber(number), number)
-			require.Len(t, number, len(strconv.Itoa(100000))+1)
+		s := openAt(t, pgtest.New(t))
+		drawn := []int64{7, 7, 8}
+		s.drawNumber = func() (n int64) {
+			n, drawn = drawn[0], drawn[1:]
+			return n
 		}
+		for range 2 {
+			cmd := Place{OrderID: uuid.New(), CheckoutID: uuid.New(), CustomerID: "ada", Currency: "GBP", Total: 0}
+			require.NoError(t, s.Handle(t.Context(), uuid.New(), uuid.New(), cmd))
+		}
+		require.Empty(t, drawn)
 	})
 }
 

@@ -44,7 +44,7 @@ func newProgram() *program {
 	c, log := memory.Committer(p), slog.New(slog.DiscardHandler)
 	p.carts = cart.New(cart.Config{Committer: c, Log: log})
 	p.orders = order.New(order.Config{
-		Committer: c, Log: log, DrawNumbers: func(context.Context) ([]int64, error) { return []int64{1}, nil },
+		Committer: c, Log: log, DrawNumber: func() int64 { return 1 },
 		CheckoutEnded: func(ctx context.Context, id uuid.UUID) (bool, error) { return p.sagas.CheckoutEnded(ctx, id) },
 	})
 	p.payments = p.newPayments()
