@@ -71,9 +71,10 @@ func (s *mixedShop) damageToCheckouts() []damage {
 			s.exec(t, `update payment.events set data = jsonb_set(data::jsonb, '{amount,currency}', '"EUR"') where stream = '%[1]s' and type = 'payment.requested';
 				update payment.streams set fold = 0 where id = '%[1]s'`, *s.paid.PaymentID)
 		}, []string{"totals_differ:" + paid}, false},
-		{"RefundedBehindOurBack", bank(`insert into simulator.ledger (reference, operation, amount, currency, at)
-			select reference, 'refund', 100, currency, at from simulator.ledger where operation = 'capture' and reference = '%s'`, s.paid),
-			[]string{"refunds_differ:" + paid}, false},
+		{"RefundedElsewhereAndMissed", bank(`insert into simulator.refunds_elsewhere (id, reference, kind, amount) values ('missed', '%[1]s', 'refund', 100);
+			insert into simulator.ledger (reference, operation, amount, currency, at)
+			select reference, 'refund', 100, currency, at from simulator.ledger where operation = 'capture' and reference = '%[1]s'`, s.paid),
+			[]string{"refunds_differ:" + paid}, true},
 		{"CapturedBehindOurBack", func(t *testing.T) { s.forgets(t, "payment", *s.paid.PaymentID, "authorized") },
 			[]string{"books_differ:" + paid}, false},
 		{"CaptureTheyKnowNothingOf", func(t *testing.T) {

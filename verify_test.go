@@ -133,11 +133,11 @@ var kept = []string{"cart", "orders", "payment", "saga", "simulator"}
 func (s *mixedShop) keeps(t testing.TB) (restores func()) {
 	t.Helper()
 	rows, err := s.db.Query(t.Context(), `select schemaname || '.' || tablename from pg_tables
-		where schemaname = any($1) and tablename in ('streams', 'events', 'outbox', 'receipts', 'parked', 'payments', 'calls', 'ledger', 'contacts') order by 1`, kept)
+		where schemaname = any($1) and tablename in ('streams', 'events', 'outbox', 'receipts', 'parked', 'payments', 'calls', 'ledger', 'refunds_elsewhere', 'contacts') order by 1`, kept)
 	require.NoError(t, err)
 	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(t, err)
-	require.Len(t, tables, 4*5+1+3)
+	require.Len(t, tables, 4*5+1+4)
 	s.exec(t, "create schema saved")
 	for _, table := range tables {
 		s.exec(t, "create table saved.%s as table %s", strings.ReplaceAll(table, ".", "_"), table)

@@ -115,7 +115,7 @@ var checkoutPromises = []promise{
 			return ""
 		},
 		heal: func(b books) []Command { // what was refunded elsewhere is recorded once the provider is asked
-			if b.bank.Refunded <= b.payment.Refunded-b.payment.RefundedByHand {
+			if b.bank.Refunded <= b.payment.Refunded-b.payment.RefundedByHand || b.bank.Refunded > b.bank.Captured {
 				return nil
 			}
 			return []Command{toObserve{payment.Observe{PaymentID: b.payment.ID}}}
