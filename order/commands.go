@@ -3,8 +3,11 @@ package order
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"github.com/google/uuid"
+
+	"shopping-cart/platform/web"
 )
 
 // Line is what was bought of one SKU. UnitPrice is in minor units of the order's currency.
@@ -106,4 +109,20 @@ type Trail struct {
 	CustomerID                    string
 	CartID, CheckoutID, PaymentID uuid.UUID
 	CancellationID                uuid.UUID // zero where it was not cancelled after it was sold
+}
+
+// CheckAddress refuses a shipping address that is no JSON object, or beyond its bounds. None and null are fine.
+func CheckAddress(address json.RawMessage) error {
+	const field = "shipping_address"
+	switch {
+	case len(address) == 0 || string(address) == "null":
+		return nil
+	case address[0] != '{':
+		return web.Refused(field, "not_an_object", "The shipping address must be a JSON object.")
+	case len(address) > maxAddressBytes:
+		return web.Refused(field, "too_large", fmt.Sprintf("It must have at most %d bytes.", maxAddressBytes))
+	case web.Depth(address) > maxAddressDepth:
+		return web.Refused(field, "too_deep", fmt.Sprintf("Its objects and lists must lie at most %d levels deep.", maxAddressDepth))
+	}
+	return nil
 }

@@ -107,7 +107,7 @@ func TestRefusedRequests(t *testing.T) {
 			b, c := setup(t), callFor(stripetest.Good)
 			c.Amount = amount
 			answer := b.do(t, b.Authorize, under(c, "authorize"))
-			require.Equal(t, payment.Answer{Status: payment.Declined, Code: payment.CodeDeclined}, answer)
+			require.Equal(t, payment.Answer{Status: payment.Declined, Code: payment.CodeNotChargeable}, answer)
 			report, err := b.LookUp(t.Context(), c)
 			require.NoError(t, err)
 			require.Equal(t, payment.Declined, report.Status)
