@@ -66,7 +66,7 @@ func everyPaymentMethod(t *testing.T, s *site) {
 		"sim_insufficient_funds":    {failure: "insufficient_funds", payment: "declined"},
 		"sim_capture_fails":         {failure: "capture_refused", payment: "voided", ledger: []string{"authorize", "void"}},
 		"sim_authorization_expires": {failure: "capture_refused", payment: "voided", ledger: []string{"authorize", "void"}},
-		"card_of_another_bank":      {failure: "payment_declined", payment: "declined"},
+		"sim_of_another_bank":       {failure: "payment_declined", payment: "declined"},
 	} {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
