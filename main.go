@@ -222,10 +222,12 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 		Pool: on("simulator").pools.Query, Latency: settings.SimulatorLatency, Secret: settings.SimulatorSecret, Log: log,
 		WebhookURL: func() string { return localURL(address) + "/v1/webhooks/payments/simulator" },
 		PublicURL:  func() string { return settings.BaseURL(address) },
+		Now:        on("payment").committer.Clock().Now,
 	})
 	if settings.PaymentProvider == config.Stripe {
 		providers = append(providers, stripe.New(stripe.Config{
 			SecretKey: settings.StripeSecretKey, WebhookSecret: settings.StripeWebhookSecret, BaseURL: settings.StripeAPIBase, Log: log,
+			Now: on("payment").committer.Clock().Now,
 		}))
 	}
 	p.payments = payment.New(payment.Config{
@@ -333,8 +335,16 @@ func (p *program) open(ctx context.Context, settings config.Config, schema, url 
 	db := &databaseOf{pools: pools, committer: eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{
 		Queue: settings.QueueSize, Workers: settings.Committers, Begin: pools.Begin, Batched: metrics.Batch, Decided: metrics.Command, Handled: metrics.Dispatched,
 		Failed: func(commands int, err error) { log.Warn("a batch is repeated", "commands", commands, "error", err) },
+		Skewed: func(skew time.Duration) {
+			log.Warn("the clocks of the database and of this machine differ; the database's clock decides",
+				"database", settings.DatabaseSetting(schema), "database_ahead_by", skew.Round(time.Millisecond).String())
+		},
 	})}
 	p.databases[url] = db
+	if err := db.committer.Clock().Measure(ctx, pools.Control); err != nil {
+		return fmt.Errorf("%s: %w", settings.DatabaseSetting(schema), err)
+	}
+	metrics.ClockSkew(schema, db.committer.Clock().Skew)
 	if settings.Notify && pools.Listen == nil {
 		return fmt.Errorf("NOTIFY must be false: %s leads through a pooler, and who listens needs a session", settings.DatabaseSetting(schema))
 	} else if settings.Notify {

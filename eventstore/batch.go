@@ -34,8 +34,9 @@ type doneCommand struct {
 	receipt Receipt
 }
 
-// try runs a batch once: read, decide, write. Every job has its answer when the error is nil.
-func (c *Committer) try(batch []*job) (err error) {
+// try runs a batch once: read, decide, write. Every job has its answer when the error is nil. Handled rows of the outbox
+// go with it, of the stores that carry allows.
+func (c *Committer) try(batch []*job, carry func(*Store) bool) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
 	conn, err := c.pool.Acquire(ctx)
@@ -51,7 +52,7 @@ func (c *Committer) try(batch []*job) (err error) {
 			return err
 		}
 	}
-	works := c.plan(batch)
+	works := c.plan(batch, carry)
 	defer func() {
 		for _, w := range works {
 			w.settle(err)
@@ -77,7 +78,7 @@ func (c *Committer) try(batch []*job) (err error) {
 }
 
 // plan collects, store by store in the one order of schemas, what a batch names.
-func (c *Committer) plan(batch []*job) []*work {
+func (c *Committer) plan(batch []*job, carry func(*Store) bool) []*work {
 	var works []*work
 	for _, s := range c.stores {
 		w := &work{store: s, streams: map[uuid.UUID]*entry{}, receipts: map[uuid.UUID]Receipt{}}
@@ -90,7 +91,9 @@ func (c *Committer) plan(batch []*job) []*work {
 			w.name(j.Reads, false)
 			w.name(j.Streams, true)
 		}
-		w.handled = s.outbox.takeHandled()
+		if carry(s) {
+			w.handled = s.outbox.takeHandled()
+		}
 		if len(w.commands)+len(w.handled) > 0 {
 			works = append(works, w)
 		}
@@ -145,10 +148,15 @@ func (c *Committer) read(ctx context.Context, conn *pgx.Conn, works []*work) err
 			b.Queue(w.store.sql.receipts, raw(w.commands)).Query(w.scanReceipts)
 		}
 	}
+	sent := time.Now()
 	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
 		return fmt.Errorf("read a batch: %w", err)
 	}
+	received := time.Now()
 	for _, w := range works {
+		if !w.now.IsZero() {
+			c.clock.Observe(sent, w.now, received)
+		}
 		if err := w.refold(ctx, conn); err != nil {
 			return err
 		}

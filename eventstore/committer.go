@@ -1,6 +1,7 @@
 package eventstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,10 +28,12 @@ const (
 type CommitterConfig struct {
 	Queue   int                                           // commands that may wait, and as many behind each batch; beyond that ErrBusy (4096)
 	Workers int                                           // connections that drain the queue, so batches in flight (2)
+	Locked  time.Duration                                 // how long a command may wait for a lock of another session; then ErrUnavailable (10 s)
 	Begin   string                                        // SQL that transactions begin with, where sessions do not pin their plans; may be empty
 	Batched func(commands int, took time.Duration)        // told of every transaction; may be nil
 	Decided func(schema, outcome string)                  // told of every command: done, replayed, refused or failed; may be nil
 	Failed  func(commands int, err error)                 // told of every transaction that had to be repeated; may be nil
+	Skewed  func(time.Duration)                           // told when the database's clock differs from ours by more than a second; may be nil
 	Handled func(name string, lag time.Duration, e error) // told of every message that a subscriber saw; may be nil
 }
 
@@ -41,6 +44,8 @@ type Committer struct {
 	queue     chan *job
 	underway  atomic.Int64 // commands that are queued or in a batch
 	flights   flights
+	locks     *lockQueue
+	clock     Clock
 	stores    []*Store // by schema: the order in which every batch locks and writes
 	closing   chan struct{}
 	moved     moved
@@ -57,12 +62,15 @@ type job struct {
 	receipt Receipt
 	err     error
 	done    chan struct{}
+
+	setAside bool // it waits for a lock, and is answered apart from its batch
 }
 
 // NewCommitter commits on the connections of pool. Its sessions must pin their plans, or Begin does (see platform/database).
 func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
 	config.Queue = orDefault(config.Queue, 4096)
 	config.Workers = orDefault(config.Workers, 2)
+	config.Locked = cmp.Or(config.Locked, lockPatience)
 	if config.Batched == nil {
 		config.Batched = func(int, time.Duration) {}
 	}
@@ -78,6 +86,7 @@ func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
 	return &Committer{
 		pool: pool, config: config, queue: make(chan *job, config.Queue), closing: make(chan struct{}),
 		moved: moved{any: make(chan struct{}, 1), schemas: map[string]bool{}}, flights: flights{most: config.Queue},
+		locks: newLockQueue(config.Locked), clock: Clock{Skewed: config.Skewed},
 	}
 }
 
@@ -97,7 +106,7 @@ func (c *Committer) Counts() Counts {
 }
 
 // Waiting is the number of commands that are not in a batch yet.
-func (c *Committer) Waiting() int { return len(c.queue) + c.flights.following() }
+func (c *Committer) Waiting() int { return len(c.queue) + c.flights.following() + c.locks.length() }
 
 // Run commits until ctx is done, and then what is still queued. It is called once.
 func (c *Committer) Run(ctx context.Context) error {
@@ -108,9 +117,17 @@ func (c *Committer) Run(ctx context.Context) error {
 			done <- struct{}{}
 		}()
 	}
+	retrying, stopRetrying := context.WithCancel(context.WithoutCancel(ctx))
+	retried := make(chan struct{})
+	go func() {
+		defer close(retried)
+		c.retryLocked(retrying)
+	}()
 	for range c.config.Workers {
 		<-done
 	}
+	stopRetrying()
+	<-retried
 	close(c.closing)
 	c.refuseRest()
 	return nil
@@ -185,11 +202,18 @@ func (c *Committer) work(ctx context.Context) {
 		}
 		c.underway.Add(-int64(len(batch)))
 		for _, j := range batch {
-			c.config.Decided(j.store.schema, j.outcome())
-			j.done <- struct{}{}
+			if !j.setAside {
+				c.answer(j)
+			}
 		}
 		batch = c.flights.land(own, batch)
 	}
+}
+
+// answer gives a command its answer.
+func (c *Committer) answer(j *job) {
+	c.config.Decided(j.store.schema, j.outcome())
+	j.done <- struct{}{}
 }
 
 func (j *job) outcome() string {
@@ -205,31 +229,56 @@ func (j *job) outcome() string {
 	return "failed"
 }
 
-// run answers a batch. After a race (a stream or a receipt made meanwhile) it is repeated whole; what fails otherwise
-// is repeated one command at a time, so that only the culprit fails.
+// run answers a batch. Commands that would wait for a lock join the lock queue.
 func (c *Committer) run(batch []*job) error {
+	var carried []*Store
+	locked, err := c.commit(batch, func(s *Store) bool {
+		carries := !c.locks.isLocked(s)
+		if carries && s.outbox.anyHandled() {
+			carried = append(carried, s)
+		}
+		return carries
+	})
+	if isLockTimeout(err) {
+		c.splitLocked(locked, carried)
+		return nil
+	}
+	return err
+}
+
+// commit answers a batch, except for the commands that waited for a lock in vain: it returns them, and the error. After
+// a race (a stream or a receipt made meanwhile) the batch is repeated whole. After another failure it is repeated one
+// command at a time, so that only the culprit fails.
+func (c *Committer) commit(batch []*job, carry func(*Store) bool) (locked []*job, err error) {
 	started := time.Now()
-	err := c.try(batch)
+	err = c.try(batch, carry)
 	for n := 0; n < maxRaces && (isRace(err) || n == 0 && isLost(err)); n++ {
 		c.config.Failed(len(batch), err)
 		c.suspectPositions(err)
-		err = c.try(batch)
+		err = c.try(batch, carry)
 	}
 	if err == nil {
 		c.config.Batched(len(batch), time.Since(started))
-		return nil
+		return nil, nil
 	}
 	c.config.Failed(len(batch), err)
+	if isLockTimeout(err) {
+		return batch, err
+	}
 	if len(batch) == 1 || isLost(err) {
 		for _, j := range batch {
 			j.receipt, j.err = Receipt{}, unavailable(err)
 		}
-		return err
+		return nil, err
 	}
-	for i := range batch {
-		_ = c.run(batch[i : i+1]) // each job carries its own error
+	err = nil
+	for i := range batch { // each job carries its own error
+		one, e := c.commit(batch[i:i+1], carry)
+		if isLockTimeout(e) {
+			locked, err = append(locked, one...), e
+		}
 	}
-	return nil
+	return locked, err
 }
 
 func (c *Committer) refuseRest() {

@@ -13,7 +13,11 @@ import (
 func (c *Committer) gather(f *flight, batch []*job, first ...*job) []*job {
 	workers := c.config.Workers
 	share, n := (int(c.underway.Load())+workers-1)/workers, 0
+	batch = slices.DeleteFunc(batch, c.joinsLockQueue)
 	take := func(j *job) {
+		if c.joinsLockQueue(j) {
+			return
+		}
 		mine, known := c.flights.board(f, j)
 		if mine {
 			batch = append(batch, j)
@@ -34,6 +38,15 @@ func (c *Committer) gather(f *flight, batch []*job, first ...*job) []*job {
 		}
 	}
 	return batch
+}
+
+// joinsLockQueue moves a command to the lock queue if it would wait for a lock, and reports whether it did.
+func (c *Committer) joinsLockQueue(j *job) bool {
+	joins := c.locks.join(j)
+	if joins {
+		c.underway.Add(-1)
+	}
+	return joins
 }
 
 // flights are the batches of this process, one of each worker. A command to a stream that another batch is writing would only

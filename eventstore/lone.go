@@ -76,6 +76,7 @@ func (c *Committer) lone(ctx context.Context, conn *pgx.Conn, j *job) (done bool
 // look reads what a lone command names, without locks: streams, receipt and clock in one statement, so of one moment. A row
 // for each stream that there is, or one of none.
 func (w *work) look(ctx context.Context, conn *pgx.Conn) error {
+	sent := time.Now()
 	rows, err := conn.Query(ctx, w.store.sql.look, append(w.ids(true), w.ids(false)...), w.commands[0])
 	if err != nil {
 		return fmt.Errorf("read for a command: %w", err)
@@ -102,6 +103,7 @@ func (w *work) look(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return fmt.Errorf("read for a command: %w", err)
 	}
+	w.store.committer.clock.Observe(sent, w.now, time.Now())
 	return w.refold(ctx, conn)
 }
 

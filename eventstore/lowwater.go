@@ -21,7 +21,11 @@ type LowWater struct {
 	at    time.Time // how far it has come
 	all   bool      // it began at the beginning
 	full  time.Time // by our own clock: when one shall begin there again
+	seen  time.Time // the database's time at the latest look
 }
+
+// stepBack is how far the database's clock may go back unnoticed.
+const stepBack = time.Second
 
 // NewLowWater makes a mark that stays slack behind. About as often as again says, a sweep begins at the beginning.
 func NewLowWater(slack, again time.Duration) *LowWater {
@@ -43,21 +47,30 @@ func (l *LowWater) From() time.Time {
 
 // Looked tells what a look found at now, in order of time: rows up to last, and perhaps more behind them. Without more the
 // sweep is over, and the mark moves.
-func (l *LowWater) Looked(now, last time.Time, more bool) {
+//
+// The clock may have gone back since the look before, as after a failover. Then the next sweep begins at the beginning,
+// and back is the time that the old clock showed: rows may be due by that clock and not by the new one.
+func (l *LowWater) Looked(now, last time.Time, more bool) (back time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	seen := l.seen
+	if l.seen = now; now.Before(seen.Add(-stepBack)) {
+		l.mark, l.began, l.full = time.Time{}, time.Time{}, time.Time{}
+		return seen
+	}
 	if l.began.IsZero() {
 		l.began = now
 	}
 	if more {
 		l.at = last
-		return
+		return back
 	}
 	l.mark = l.began.Add(-l.slack) // of the sweep's begin: what was committed later may be due before its end
 	if l.all {
 		l.full = time.Now().Add(jitter(l.again))
 	}
 	l.began = time.Time{}
+	return back
 }
 
 // Skip passes over the last row that was looked at, and those of the same time.

@@ -36,6 +36,7 @@ type planned struct {
 var every = map[string]planned{
 	"lock":        {batch: true, args: ids, index: "streams_pkey"},
 	"receipts":    {batch: true, args: ids, index: "receipts_pkey"},
+	"locked":      {args: ids, index: "streams_pkey"},
 	"insert":      {batch: true, args: join(ids, versions, texts, shorts, jsons, texts, texts, texts, versions, "now()")},
 	"update":      {batch: true, args: join(ids, versions, shorts, jsons, texts, texts, texts, versions, "now()"), index: "streams_pkey"},
 	"putReceipts": {batch: true, args: join(ids, "array['a', 'b']::bytea[]", ids, versions, shorts, "now()")},

@@ -5,6 +5,7 @@ import "strings"
 // statements are the store's SQL, with the schema in place.
 type statements struct {
 	lock, read, receipts              string // first round trip
+	locked                            string // streams that other sessions have locked
 	readOne, readWithin               string
 	insert, update                    string // second round trip
 	look                              string // first round trip of a lone command
@@ -27,6 +28,8 @@ func statementsOf(schema string) statements {
 		// The sort lies below the locking: rows are locked in id order, so two batches never wait in a circle.
 		lock: in(`select id, version, kind, fold, state, created_at, updated_at
 			from @.streams where id = any($1) order by id for no key update`),
+		locked: in(`with free as materialized (select id from @.streams where id = any($1) order by id for no key update skip locked)
+			select id from @.streams where id = any($1) and id not in (select id from free)`),
 		read: in(`select id, version, kind, fold, state, created_at, updated_at
 			from @.streams where id = any($1)`),
 		// A state is left out once those before it have so many bytes, so that a list of large ones ends early. It is read in the

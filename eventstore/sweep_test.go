@@ -104,7 +104,7 @@ func TestSweepsMeetNoDead(t *testing.T) {
 	n, err := b.sweepOnce(t.Context(), b.pools.Control)
 	require.NoError(t, err)
 	require.Zero(t, n)
-	due, err := timer.Due(t.Context(), 10, time.Minute)
+	due, _, err := timer.Due(t.Context(), 10, time.Minute)
 	require.NoError(t, err)
 	require.Empty(t, due)
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 )
@@ -17,6 +18,7 @@ type Timer struct {
 	pool  *pgxpool.Pool
 	kind  string
 	swept *LowWater
+	ahead time.Time // the database's clock went back: it showed this before, and claims of then are still to be found
 }
 
 // timerAgain is about how often a timer looks at all that was ever due.
@@ -35,10 +37,33 @@ const dueTimers = `with due as (
 		update @.streams t set wake_at = now() + $4::interval from due d where t.id = d.id returning t.id, d.wake_at)
 	select now(), max(wake_at), array_agg(id order by wake_at) from taken`
 
-// Due are streams that are due, at most limit, the first due first. Each is put off by lease, so that other processes leave
-// it alone for that long: this saves work, it is no lock.
-func (t *Timer) Due(ctx context.Context, limit int, lease time.Duration) ([]uuid.UUID, error) {
-	return t.look(ctx, limit, dueTimers, t.swept.From(), t.kind, limit, lease)
+// dueByOldClock claims streams that were claimed, or would have been due, by a clock that has gone back since. The others
+// are due within a lease anyway.
+const dueByOldClock = `update @.streams set wake_at = now() + $4::interval where id in (
+		select id from @.streams where kind = $1 and wake_at > now() + $4::interval and wake_at <= $2::timestamptz + $4::interval
+		order by wake_at limit $3 for update skip locked)
+	returning id`
+
+// Due returns streams that are due, at most limit, the first due first. Each is put off by lease, so that other processes
+// leave it alone for that long: this saves work, it is no lock.
+//
+// After the database's clock went back, it returns streams that an old claim put off too far. Then early is true: what
+// these wait for may lie in the future by the new clock. It is not called concurrently.
+func (t *Timer) Due(ctx context.Context, limit int, lease time.Duration) (ids []uuid.UUID, early bool, err error) {
+	if !t.ahead.IsZero() {
+		rows, err := t.pool.Query(ctx, t.store.in(dueByOldClock), t.kind, t.ahead, limit, lease)
+		if err == nil {
+			ids, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		}
+		if err == nil && len(ids) < limit {
+			t.ahead = time.Time{}
+		}
+		if err != nil || len(ids) > 0 {
+			return ids, true, err
+		}
+	}
+	ids, err = t.look(ctx, limit, dueTimers, t.swept.From(), t.kind, limit, lease)
+	return ids, false, err
 }
 
 // From is the time before which no wake_at lies; zero while that is not known.
@@ -53,7 +78,9 @@ func (t *Timer) look(ctx context.Context, limit int, sql string, args ...any) (i
 	if last == nil {
 		last = &now
 	}
-	t.swept.Looked(now, *last, len(ids) == limit)
+	if back := t.swept.Looked(now, *last, len(ids) == limit); back.After(t.ahead) {
+		t.ahead = back
+	}
 	return ids, nil
 }
 

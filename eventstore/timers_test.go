@@ -46,7 +46,7 @@ func TestTimer(t *testing.T) {
 	b.wakes(t, "box", -time.Second)
 	release := b.locks(t, "cart.streams", "id", held)
 	due := func(limit int) []uuid.UUID {
-		ids, err := timer.Due(bounded(t), limit, time.Hour)
+		ids, _, err := timer.Due(bounded(t), limit, time.Hour)
 		require.NoError(t, err)
 		return ids
 	}

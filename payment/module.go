@@ -109,9 +109,10 @@ func New(c Config) *Module {
 		webhooks: eventstore.Retention{
 			Table: "payment.webhooks", Old: "handled_at < now() - $3::interval", After: c.WebhookRetention, Pool: c.Control,
 		},
-		actionTTL: c.ActionTTL, now: time.Now, arrived: make(chan struct{}, 1),
+		actionTTL: c.ActionTTL, arrived: make(chan struct{}, 1),
 		takings: takings{query: c.Query},
 	}
+	m.now = m.store.Now
 	for _, p := range c.Providers {
 		m.providers = append(m.providers, newGuard(p, guarding{c.Timeout, c.InFlight, c.Called, c.Resume, c.Log}))
 	}

@@ -1,6 +1,8 @@
 package saga
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 
 	"shopping-cart/order"
@@ -36,9 +38,9 @@ var cancellation = definition{
 }
 
 // cancellationOf is what the cancellation of an order begins.
-func cancellationOf(e order.CancellationRequested, orderID uuid.UUID) CancellationStarted {
+func cancellationOf(e order.CancellationRequested, orderID uuid.UUID, at time.Time) CancellationStarted {
 	return CancellationStarted{
-		Definition: cancellation.Version, CustomerID: e.CustomerID, At: now(),
+		Definition: cancellation.Version, CustomerID: e.CustomerID, At: at,
 		Cancellation: Cancellation{
 			CancellationID: e.CancellationID, OrderID: orderID, PaymentID: e.PaymentID, CheckoutID: e.CheckoutID,
 			Currency: e.Currency, Total: e.Total, Reason: e.Reason,

@@ -16,8 +16,7 @@ func cancelling(total int64) CancellationStarted {
 	e := cancellationOf(order.CancellationRequested{
 		CancellationID: uuid.UUID{7}, CheckoutID: uuid.UUID{1}, PaymentID: uuid.UUID{3}, CustomerID: "ann", Currency: "GBP",
 		Total: total, Reason: "Ordered twice.",
-	}, uuid.UUID{2})
-	e.At = noon
+	}, uuid.UUID{2}, noon)
 	return e
 }
 

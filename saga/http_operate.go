@@ -205,7 +205,7 @@ func (m *Module) settlePayment(
 
 // stepSettled records in the saga what was settled in its payment, and lets it go on.
 func (m *Module) stepSettled(ctx context.Context, e eventstore.Message[payment.Settled]) error {
-	id, at := e.Event.CheckoutID, now()
+	id, at := e.Event.CheckoutID, m.store.Now()
 	_, err := m.store.Do(ctx, eventstore.Command{
 		ID:      commandID(id, "settled/"+e.Meta.EventID.String()),
 		Meta:    eventstore.Meta{Actor: e.Meta.Actor, Correlation: id, Trace: e.Meta.Trace},
@@ -257,7 +257,7 @@ func onceOf(write web.Write) eventstore.Once {
 
 // act decides on the saga as it is, on behalf of an operator, and wakes whoever drives it.
 func (m *Module) act(c echo.Context, saga eventstore.Stream[State], write web.Write, decide func(State, time.Time) ([]Event, error)) error {
-	at := now()
+	at := m.store.Now()
 	receipt, err := m.store.Do(c.Request().Context(), eventstore.Command{
 		ID: write.ID, Fingerprint: write.Fingerprint,
 		Meta:    eventstore.Meta{Actor: write.Actor, Correlation: saga.ID, Trace: write.Trace},

@@ -151,18 +151,18 @@ func (m *Module) Store() *eventstore.Store { return m.store }
 // startCheckout begins the saga of a sealed cart.
 func (m *Module) startCheckout(ctx context.Context, e eventstore.Message[cart.CheckedOut]) error {
 	return m.start(ctx, e.Event.CheckoutID, e.Meta, checkout, Started{
-		Type: checkout.Type, Definition: checkout.Version, CustomerID: e.Event.CustomerID, Checkout: startOf(e.Event), At: now(),
+		Type: checkout.Type, Definition: checkout.Version, CustomerID: e.Event.CustomerID, Checkout: startOf(e.Event), At: m.store.Now(),
 	})
 }
 
 // startRefund begins the saga of a refund that was ordered at a payment.
 func (m *Module) startRefund(ctx context.Context, e eventstore.Message[payment.RefundOrdered]) error {
-	return m.start(ctx, e.Event.ID, e.Meta, refund, refundOf(e.Event, e.Stream))
+	return m.start(ctx, e.Event.ID, e.Meta, refund, refundOf(e.Event, e.Stream, m.store.Now()))
 }
 
 // startCancellation begins the saga of an order that is to be cancelled.
 func (m *Module) startCancellation(ctx context.Context, e eventstore.Message[order.CancellationRequested]) error {
-	return m.start(ctx, e.Event.CancellationID, e.Meta, cancellation, cancellationOf(e.Event, e.Stream))
+	return m.start(ctx, e.Event.CancellationID, e.Meta, cancellation, cancellationOf(e.Event, e.Stream, m.store.Now()))
 }
 
 // CheckoutEnded reports whether a checkout has ended: from then on it does nothing more.
@@ -224,8 +224,7 @@ const (
 	claimEvery = time.Second // on average
 	claimLimit = 100
 
-	// A wake_at may lie a step back when it is written: one that fell due while another was under way. And it is told by
-	// the clock of the process.
+	// A wake_at may lie a step back when it is written: one that fell due while another was under way.
 	timerSlack = 2*stepTimeout + time.Minute
 )
 
@@ -252,8 +251,8 @@ func (m *Module) Run(ctx context.Context) error {
 		}
 		// What is due: to retry, to end a wait, or to be taken over.
 		for wait(ctx, claimEvery/2+rand.N(claimEvery)) {
-			ids, err := m.timer.Due(ctx, claimLimit, lease)
-			m.take(ctx, ids, err, round{}, failed)
+			ids, early, err := m.timer.Due(ctx, claimLimit, lease)
+			m.take(ctx, ids, err, round{woken: early}, failed)
 		}
 		return nil
 	})

@@ -2,6 +2,7 @@ package saga
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -15,6 +16,7 @@ import (
 // out before: these are promises about what is at rest.
 type books struct {
 	checkout uuid.UUID
+	readAt   time.Time // by the clock of the sagas' database
 	saga     *State
 	overdue  bool // the saga should have been looked at, and nobody did
 	begins   bool // the cart was sealed not long ago: what starts its checkout may still be on its way

@@ -28,7 +28,7 @@ var givingBackPromises = []promise{
 		heal: func(b books) (all []Command) {
 			for _, r := range b.forgotten() {
 				if b.refunds[r.ID] == nil {
-					all = append(all, beginRefund(b, r))
+					all = append(all, beginRefund(b, r, b.readAt))
 				} else {
 					all = append(all, toRefund{payment.Refund{PaymentID: b.payment.ID, RefundID: r.ID}})
 				}
@@ -68,7 +68,7 @@ var givingBackPromises = []promise{
 		},
 		heal: func(b books) []Command {
 			if b.cancellation == nil {
-				return []Command{beginCancellation(*b.order)}
+				return []Command{beginCancellation(*b.order, b.readAt)}
 			}
 			end := []Command{toOrder{order.EndCancellation{OrderID: b.order.ID}}}
 			if b.order.Total == 0 {
@@ -80,17 +80,17 @@ var givingBackPromises = []promise{
 	},
 }
 
-func beginRefund(b books, r payment.RefundStanding) Command {
+func beginRefund(b books, r payment.RefundStanding, at time.Time) Command {
 	return toBegin{r.ID, refund, refundOf(payment.RefundOrdered{
 		ID: r.ID, OrderID: b.payment.OrderID, CustomerID: b.payment.CustomerID, Amount: money.Of(r.Amount, b.payment.Amount.Currency), Reason: r.Reason,
-	}, b.payment.ID)}
+	}, b.payment.ID, at)}
 }
 
-func beginCancellation(o order.Standing) Command {
+func beginCancellation(o order.Standing, at time.Time) Command {
 	return toBegin{o.CancellationID, cancellation, cancellationOf(order.CancellationRequested{
 		CancellationID: o.CancellationID, CheckoutID: o.CheckoutID, PaymentID: o.PaymentID, CustomerID: o.CustomerID,
 		Currency: o.Currency, Total: o.Total, Reason: o.Reason,
-	}, o.ID)}
+	}, o.ID, at)}
 }
 
 // minded reports whether a saga sees a refund through.

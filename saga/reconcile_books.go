@@ -62,7 +62,7 @@ func (m *Module) read(ctx context.Context, keys []key, settled time.Time) ([]boo
 	}
 	all := make([]books, len(keys))
 	for i, k := range keys {
-		b := books{checkout: k.checkout, cart: entry(carts, k.cart), order: entry(orders, k.order), payment: entry(payments, k.payment), bank: entry(balances, k.payment)}
+		b := books{checkout: k.checkout, readAt: m.store.Now(), cart: entry(carts, k.cart), order: entry(orders, k.order), payment: entry(payments, k.payment), bank: entry(balances, k.payment)}
 		if s := entry(stored, k.checkout); s != nil {
 			b.saga, b.overdue = &s.State, isOverdue(s.State, settled)
 			if s.UpdatedAt.After(settled) {

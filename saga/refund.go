@@ -1,6 +1,8 @@
 package saga
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 
 	"shopping-cart/order"
@@ -40,9 +42,9 @@ var refund = definition{
 }
 
 // refundOf is what an ordered refund begins.
-func refundOf(e payment.RefundOrdered, paymentID uuid.UUID) RefundStarted {
+func refundOf(e payment.RefundOrdered, paymentID uuid.UUID, at time.Time) RefundStarted {
 	return RefundStarted{
-		Definition: refund.Version, CustomerID: e.CustomerID, At: now(),
+		Definition: refund.Version, CustomerID: e.CustomerID, At: at,
 		Refund: Refund{
 			RefundID: e.ID, OrderID: e.OrderID, PaymentID: paymentID, Currency: e.Amount.Currency, Amount: e.Amount.Amount, Reason: e.Reason,
 		},

@@ -18,8 +18,7 @@ import (
 func refunding() RefundStarted {
 	e := refundOf(payment.RefundOrdered{
 		ID: uuid.UUID{6}, OrderID: uuid.UUID{2}, CustomerID: "ann", Amount: money.Of(500, "GBP"), Reason: "Broken.",
-	}, uuid.UUID{3})
-	e.At = noon
+	}, uuid.UUID{3}, noon)
 	return e
 }
 

@@ -107,7 +107,7 @@ func (r *runner) run(id uuid.UUID, d *drive, this *round) {
 			r.log.Warn("a saga is left to a newer version of the program", "saga", id, "error", err)
 		case err != nil && !errors.Is(err, errStopping):
 			r.log.Warn("a saga stands still for a moment", "saga", id, "error", err)
-			r.later(id, time.Now().Add(standstill/2+rand.N(standstill)))
+			r.later(id, r.store.Now().Add(standstill/2+rand.N(standstill)))
 		}
 		this.end(err)
 	}
@@ -147,9 +147,9 @@ func (r *runner) drive(id uuid.UUID, this *round) error {
 		}
 		reaction := definition.react(saga.State)
 		if reaction.End != "" {
-			return r.end(saga, append(unwritten, Ended{Status: reaction.End, At: now()}))
+			return r.end(saga, append(unwritten, Ended{Status: reaction.End, At: r.store.Now()}))
 		}
-		due, next := split(saga.State, reaction.Do, now(), woken)
+		due, next := split(saga.State, reaction.Do, r.store.Now(), woken)
 		if len(due) == 0 {
 			return r.rest(saga, unwritten, next)
 		}
@@ -245,7 +245,7 @@ func rank(e Event) int {
 func (r *runner) attempt(id uuid.UUID, s State, d Do) Event {
 	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
 	defer cancel()
-	a := attempt{Do: d, began: now(), luck: rand.Float64()}
+	a := attempt{Do: d, began: r.store.Now(), luck: rand.Float64()}
 	if failpoint.Enabled {
 		failpoint.Reach(failpoint.BeforeStep, s.Type+" "+d.Step)
 	}
@@ -253,7 +253,7 @@ func (r *runner) attempt(id uuid.UUID, s State, d Do) Event {
 	if failpoint.Enabled {
 		failpoint.Reach(failpoint.AfterStep, s.Type+" "+d.Step)
 	}
-	a.ended = now()
+	a.ended = r.store.Now()
 	return record(s, a, r.patience)
 }
 
@@ -313,7 +313,7 @@ const standstill = 2 * time.Second
 
 // later looks again when a step falls due. The timer only saves time: wake_at stands in the row.
 func (r *runner) later(id uuid.UUID, at time.Time) {
-	if wait := time.Until(at); wait < soon {
+	if wait := at.Sub(r.store.Now()); wait < soon {
 		time.AfterFunc(wait, func() { r.begin(id, round{}) })
 	}
 }
@@ -331,6 +331,3 @@ func (r *runner) isStopping() bool {
 	defer r.mu.Unlock()
 	return r.stopping
 }
-
-// now is the time for the timeline: microseconds, as the database keeps them.
-func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }

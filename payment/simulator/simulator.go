@@ -36,13 +36,14 @@ import (
 
 // Config is what a Simulator needs.
 type Config struct {
-	Pool       *pgxpool.Pool // of a database with the schema simulator
-	Latency    time.Duration // of every call
-	SlowFor    time.Duration // what sim_slow adds; 2 s when 0
-	Secret     string        // signs webhooks; without one none is believed
-	WebhookURL func() string // where webhooks go; while empty, they wait
-	PublicURL  func() string // where a shopper's browser reaches the routes, without a slash at the end
-	Log        *slog.Logger  // nil: slog.Default
+	Pool       *pgxpool.Pool    // of a database with the schema simulator
+	Latency    time.Duration    // of every call
+	SlowFor    time.Duration    // what sim_slow adds; 2 s when 0
+	Secret     string           // signs webhooks; without one none is believed
+	WebhookURL func() string    // where webhooks go; while empty, they wait
+	PublicURL  func() string    // where a shopper's browser reaches the routes, without a slash at the end
+	Log        *slog.Logger     // nil: slog.Default
+	Now        func() time.Time // dates and judges webhooks; nil: time.Now
 }
 
 // Simulator is the provider.
@@ -57,6 +58,9 @@ var _ payment.Provider = (*Simulator)(nil)
 
 // New makes the provider.
 func New(c Config) *Simulator {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.SlowFor <= 0 {
 		c.SlowFor = 2 * time.Second
 	}
@@ -64,7 +68,7 @@ func New(c Config) *Simulator {
 		c.Log = slog.Default()
 	}
 	return &Simulator{
-		Config: c, now: time.Now, queued: make(chan struct{}, 1),
+		Config: c, now: c.Now, queued: make(chan struct{}, 1),
 		client: &http.Client{Timeout: deliveryTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 }

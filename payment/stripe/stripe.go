@@ -52,6 +52,7 @@ type Config struct {
 	WebhookSecret string // whsec_…; without one no webhook is believed
 	BaseURL       string // of the API; empty: Stripe's
 	Log           *slog.Logger
+	Now           func() time.Time // the clock that payments are dated by; nil: time.Now
 }
 
 // Provider is Stripe, as one account sees it.
@@ -66,6 +67,9 @@ var _ payment.Provider = (*Provider)(nil)
 
 // New makes the provider. It calls nobody.
 func New(c Config) *Provider {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	backend := &api.BackendConfig{
 		HTTPClient:        &http.Client{Transport: newWire(), CheckRedirect: noRedirect},
 		LeveledLogger:     &api.LeveledLogger{Level: api.LevelNull}, // it would log requests, and answers with client secrets
@@ -79,7 +83,7 @@ func New(c Config) *Provider {
 		client: api.NewClient(c.SecretKey, api.WithBackends(&api.Backends{
 			API: api.GetBackendWithConfig(api.APIBackend, backend),
 		})),
-		webhook: c.WebhookSecret, log: cmp.Or(c.Log, slog.Default()), now: time.Now,
+		webhook: c.WebhookSecret, log: cmp.Or(c.Log, slog.Default()), now: c.Now,
 	}
 }
 

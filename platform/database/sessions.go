@@ -34,13 +34,14 @@ type settings [][2]string
 // has an index, or is small for good.
 var (
 	// A batch names every row by its key, and its arrays vary in length from one batch to the next: a plan made once
-	// for look-ups by index is right for all of them.
-	writeSettings = append(bounded("8s"), settings{
+	// for look-ups by index is right for all of them. It waits for a lock only briefly: its commands that need the lock are
+	// retried apart from the others, see eventstore/contention.go.
+	writeSettings = append(bounded("8s", "300ms"), settings{
 		{"plan_cache_mode", "force_generic_plan"}, {"enable_seqscan", "off"}, {"enable_bitmapscan", "off"},
 		{"enable_hashjoin", "off"}, {"enable_mergejoin", "off"},
 	}...)
-	querySettings   = append(bounded("15s"), settings{{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}}...)
-	controlSettings = append(bounded("30s"), settings{{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}}...)
+	querySettings   = append(bounded("15s", "5s"), settings{{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}}...)
+	controlSettings = append(bounded("30s", "5s"), settings{{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}}...)
 )
 
 // vanished has the server let go of a client that can no longer be reached, and of its locks, in 20 seconds. No other limit does where
@@ -50,8 +51,8 @@ var vanished = settings{
 	{"tcp_keepalives_idle", "10"}, {"tcp_keepalives_interval", "5"}, {"tcp_keepalives_count", "2"}, {"tcp_user_timeout", "20s"},
 }
 
-func bounded(limit string) settings {
-	return settings{{"jit", "off"}, {"lock_timeout", "5s"}, {"statement_timeout", limit}, {"idle_in_transaction_session_timeout", limit}}
+func bounded(limit, lockLimit string) settings {
+	return settings{{"jit", "off"}, {"lock_timeout", lockLimit}, {"statement_timeout", limit}, {"idle_in_transaction_session_timeout", limit}}
 }
 
 // ForRole is SQL that gives a role what reads want of a session: for those that have none, behind a pooler. Sessions that

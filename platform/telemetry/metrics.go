@@ -99,6 +99,14 @@ func (m *Metrics) OutboxAge(store string, oldest func() (time.Duration, error)) 
 	m.age("outbox_oldest_seconds", "Age of the oldest event that a reaction has not handled.", prometheus.Labels{"store": store}, oldest)
 }
 
+// ClockSkew shows by how much the clock of a store's database is ahead of the process, asked for at each scrape.
+func (m *Metrics) ClockSkew(store string, skew func() time.Duration) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(
+		prometheus.GaugeOpts{Namespace: namespace, Name: "database_clock_skew_seconds",
+			Help: "How far the clock of the database is ahead of the clock of the process.", ConstLabels: prometheus.Labels{"store": store}},
+		func() float64 { return skew().Seconds() }))
+}
+
 // Streams shows how many answers of server-sent events are open, asked for at each scrape.
 func (m *Metrics) Streams(open func() int) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(

@@ -1,0 +1,296 @@
+package eventstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// A session of somebody else may hold locks for long: a psql with an open transaction, an index being built. A batch
+// waits for a lock no longer than the lock_timeout of its session. Then the commands that need the lock leave the batch,
+// and the others commit without them. One goroutine retries the commands that left, on a connection of its own, until
+// the lock is free or lockPatience has passed. So a lock delays only the callers whose commands need it.
+//
+// Later commands to the same streams join those that left: they would stop the next batch again.
+
+const (
+	lockPatience  = 10 * time.Second      // unless the configuration says otherwise
+	lockPause     = 50 * time.Millisecond // on average, between two retries
+	lockWaitEvery = 20                    // each such retry waits in the queue for the lock: a probe alone could always come too late
+)
+
+// lockQueue holds the commands that wait for the locks of other sessions.
+type lockQueue struct {
+	patience time.Duration // a command that waited for so long is refused
+	busy     atomic.Bool   // something waits, or a store is locked
+
+	mu      sync.Mutex
+	waiting map[*Store][]*lockedJob
+	streams map[uuid.UUID]int // that they write to, and how many of them do
+	locked  map[*Store]bool   // a table of the store is locked, or may be
+	added   chan struct{}
+}
+
+type lockedJob struct {
+	*job
+	until time.Time
+}
+
+func newLockQueue(patience time.Duration) *lockQueue {
+	return &lockQueue{
+		patience: patience,
+		waiting:  map[*Store][]*lockedJob{}, streams: map[uuid.UUID]int{}, locked: map[*Store]bool{},
+		added: make(chan struct{}, 1),
+	}
+}
+
+// length is the number of commands that wait.
+func (q *lockQueue) length() (n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, jobs := range q.waiting {
+		n += len(jobs)
+	}
+	return n
+}
+
+// join adds a command that would wait for a lock that others wait for already, and reports whether it did.
+func (q *lockQueue) join(j *job) bool {
+	if !q.busy.Load() {
+		return false
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	joins := q.locked[j.store]
+	for _, ref := range j.Streams {
+		joins = joins || q.streams[ref.ID] > 0
+	}
+	if joins {
+		q.addLocked(j)
+	}
+	return joins
+}
+
+// add adds the commands of a store that wait. whole says that a table of the store is locked.
+func (q *lockQueue) add(s *Store, jobs []*job, whole bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, j := range jobs {
+		q.addLocked(j)
+	}
+	if whole {
+		q.locked[s] = true
+		q.wake()
+	}
+}
+
+func (q *lockQueue) addLocked(j *job) {
+	j.setAside = true
+	q.waiting[j.store] = append(q.waiting[j.store], &lockedJob{j, time.Now().Add(q.patience)})
+	for _, ref := range j.Streams {
+		q.streams[ref.ID]++
+	}
+	q.wake()
+}
+
+func (q *lockQueue) wake() {
+	q.busy.Store(true)
+	select {
+	case q.added <- struct{}{}:
+	default:
+	}
+}
+
+// isLocked reports whether a table of the store is locked, or may be.
+func (q *lockQueue) isLocked(s *Store) bool {
+	if !q.busy.Load() {
+		return false
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.locked[s]
+}
+
+// snapshot returns the commands of a store that wait, the first first.
+func (q *lockQueue) snapshot(s *Store) (jobs []*lockedJob, whole bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return append(jobs, q.waiting[s]...), q.locked[s]
+}
+
+// remove takes out a command that has its answer.
+func (q *lockQueue) remove(answered map[*job]bool, s *Store, whole bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var rest []*lockedJob
+	for _, j := range q.waiting[s] {
+		if !answered[j.job] {
+			rest = append(rest, j)
+			continue
+		}
+		for _, ref := range j.Streams {
+			if q.streams[ref.ID]--; q.streams[ref.ID] == 0 {
+				delete(q.streams, ref.ID)
+			}
+		}
+	}
+	if q.waiting[s] = rest; len(rest) == 0 {
+		delete(q.waiting, s)
+	}
+	if q.locked[s] = whole; !whole {
+		delete(q.locked, s)
+	}
+	q.busy.Store(len(q.waiting)+len(q.locked) > 0)
+}
+
+// errLocked: another session holds a lock that the command needs.
+var errLocked = fmt.Errorf("%w: another session holds a lock that the command needs", ErrUnavailable)
+
+// isLockTimeout reports whether a transaction gave up waiting for a lock.
+func isLockTimeout(err error) bool { return isCode(err, "55P03") }
+
+// splitLocked commits what it can of a batch that waited for a lock in vain. The other commands join the lock queue.
+// Rows of the outbox stay out: they may need the lock too.
+func (c *Committer) splitLocked(batch []*job, withHandled []*Store) {
+	for _, s := range withHandled {
+		c.locks.add(s, nil, true) // until a retry has shown that it is free
+	}
+	for _, s := range c.stores {
+		var jobs []*job
+		for _, j := range batch {
+			if j.store == s {
+				jobs = append(jobs, j)
+			}
+		}
+		if len(jobs) == 0 {
+			continue
+		}
+		free, locked, err := c.probe(s, jobs)
+		if err == nil && len(free) > 0 {
+			var late []*job
+			late, err = c.commit(free, nothingHandled)
+			locked = append(locked, late...)
+		}
+		c.locks.add(s, locked, isLockTimeout(err))
+	}
+}
+
+// probe parts the commands whose streams are free from those that would wait. It waits for no row.
+func (c *Committer) probe(s *Store, jobs []*job) (free, locked []*job, err error) {
+	named := map[uuid.UUID]bool{}
+	for _, j := range jobs {
+		for _, ref := range j.Streams {
+			named[ref.ID] = true
+		}
+	}
+	ids := make([][16]byte, 0, len(named))
+	for id := range named {
+		ids = append(ids, id)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+	defer cancel()
+	rows, _ := c.pool.Query(ctx, s.sql.locked, ids)
+	held, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil && !isLockTimeout(err) {
+		return jobs, nil, nil // the batch will say what is wrong
+	}
+	if err != nil {
+		return nil, jobs, err
+	}
+	isHeld := map[uuid.UUID]bool{}
+	for _, id := range held {
+		isHeld[id] = true
+	}
+	for _, j := range jobs {
+		waits := false
+		for _, ref := range j.Streams {
+			waits = waits || isHeld[ref.ID]
+		}
+		if waits {
+			locked = append(locked, j)
+		} else {
+			free = append(free, j)
+		}
+	}
+	return free, locked, nil
+}
+
+// retryLocked retries the commands in the lock queue until ctx is done. It refuses the rest.
+func (c *Committer) retryLocked(ctx context.Context) {
+	for n := 1; ; n++ {
+		if !c.locks.busy.Load() {
+			select {
+			case <-c.locks.added:
+				n = 1
+			case <-ctx.Done():
+				return
+			}
+		}
+		stopping := ctx.Err() != nil
+		for _, s := range c.stores {
+			c.retryStore(s, n%lockWaitEvery == 0, stopping)
+		}
+		if !stopping {
+			wait(ctx, jitter(lockPause))
+		}
+	}
+}
+
+// retryStore retries the commands of one store that wait, and the rows of its outbox. queue says to wait in the queue
+// for the locks that are still held; last says that the program stops.
+func (c *Committer) retryStore(s *Store, queue, last bool) {
+	waiting, whole := c.locks.snapshot(s)
+	if len(waiting) == 0 && !whole {
+		return
+	}
+	jobs := make([]*job, len(waiting))
+	for i, j := range waiting {
+		jobs[i] = j.job
+	}
+	answered := map[*job]bool{}
+	free, locked, err := c.probe(s, jobs)
+	if err == nil {
+		err = c.commitAlone(s, free, whole, answered)
+	}
+	whole = isLockTimeout(err)
+	if queue && !whole && len(locked) > 0 {
+		_ = c.commitAlone(s, locked[:1], false, answered)
+	}
+	now := time.Now()
+	for _, j := range waiting {
+		if !answered[j.job] && (last || now.After(j.until)) {
+			j.receipt, j.err = Receipt{}, errLocked
+			answered[j.job] = true
+		}
+	}
+	c.locks.remove(answered, s, whole && !last)
+	for _, j := range jobs {
+		if answered[j] {
+			c.answer(j)
+		}
+	}
+}
+
+// commitAlone commits commands of the lock queue, with the rows of their store's outbox where that was locked. It adds
+// the commands that have their answer. The error says that a lock is still held.
+func (c *Committer) commitAlone(s *Store, jobs []*job, withHandled bool, answered map[*job]bool) error {
+	if len(jobs) == 0 && !withHandled {
+		return nil
+	}
+	locked, err := c.commit(jobs, func(other *Store) bool { return withHandled && other == s })
+	for _, j := range jobs {
+		answered[j] = !slices.Contains(locked, j)
+	}
+	if isLockTimeout(err) {
+		return err
+	}
+	return nil
+}
+
+func nothingHandled(*Store) bool { return false }

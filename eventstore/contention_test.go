@@ -1,0 +1,115 @@
+package eventstore_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/eventstore"
+)
+
+// TestLocksOfOthers: a lock that another session holds delays only the callers whose commands need it.
+func TestLocksOfOthers(t *testing.T) {
+	t.Parallel()
+	row := func(id uuid.UUID) string {
+		return "select from orders.streams where id = '" + id.String() + "' for update"
+	}
+	for name, lock := range map[string]func(id uuid.UUID) string{
+		"Row":          row,
+		"IndexBuild":   func(uuid.UUID) string { return "lock table orders.streams in share mode" },
+		"Outbox":       func(uuid.UUID) string { return "lock table orders.outbox in share mode" },
+		"AlteredTable": func(uuid.UUID) string { return "lock table orders.streams in access exclusive mode" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWaiting(t, eventstore.CommitterConfig{Workers: 1, Locked: time.Hour})
+			eventstore.Subscribe(w.orders, "nobody", func(context.Context, eventstore.Message[put]) error { return nil })
+			w.begin(t)
+			held, free := uuid.New(), uuid.New()
+			for _, id := range []uuid.UUID{held, free} {
+				require.NoError(t, <-w.put(w.orders, id, "first"))
+			}
+			release := w.lock(t, lock(held))
+
+			waits := w.put(w.orders, held, "second")
+			for range 3 {
+				require.NoError(t, <-w.put(w.carts, uuid.New(), "beside"), "a command of another schema does not wait")
+			}
+			if name == "Row" {
+				require.NoError(t, <-w.put(w.orders, free, "beside"), "a command to another stream does not wait")
+			}
+			select {
+			case err := <-waits:
+				t.Fatalf("answered while the lock was held: %v", err)
+			default:
+			}
+			release()
+			require.NoError(t, <-waits)
+			require.Eventually(t, func() bool { return w.committer.Waiting() == 0 }, patience, idle)
+			require.NoError(t, <-w.put(w.orders, held, "third"))
+		})
+	}
+}
+
+// TestLockedForTooLong: a command that waited for a lock for too long is refused, and took no effect.
+func TestLockedForTooLong(t *testing.T) {
+	t.Parallel()
+	w := newWaiting(t, eventstore.CommitterConfig{Locked: time.Millisecond})
+	w.begin(t)
+	id := uuid.New()
+	require.NoError(t, <-w.put(w.orders, id, "first"))
+	release := w.lock(t, "select from orders.streams where id = '"+id.String()+"' for update")
+	require.ErrorIs(t, <-w.put(w.orders, id, "second"), eventstore.ErrUnavailable)
+	release()
+	require.NoError(t, <-w.put(w.orders, id, "third"))
+	jar, err := jars.Load(t.Context(), w.orders, id)
+	require.NoError(t, err)
+	require.Equal(t, []string{"first", "third"}, jar.State.Things)
+}
+
+// TestLocksWhileStopping: a committer that stops refuses what waits for a lock.
+func TestLocksWhileStopping(t *testing.T) {
+	t.Parallel()
+	w := newWaiting(t, eventstore.CommitterConfig{Locked: time.Hour})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = w.committer.Run(ctx) }()
+	id := uuid.New()
+	require.NoError(t, <-w.put(w.orders, id, "first"))
+	w.lock(t, "select from orders.streams where id = '"+id.String()+"' for update")
+	waits := w.put(w.orders, id, "second")
+	require.NoError(t, <-w.put(w.carts, uuid.New(), "beside"))
+	cancel()
+	require.ErrorIs(t, <-waits, eventstore.ErrUnavailable)
+	<-done
+}
+
+// put sends a command that puts a thing into a jar.
+func (w waiting) put(s *eventstore.Store, id uuid.UUID, thing string) (answer chan error) {
+	answer = make(chan error, 1)
+	go func() {
+		_, err := s.Do(context.Background(), eventstore.Command{
+			Streams: []eventstore.Ref{jars.Ref(id)},
+			Decide:  func(tx *eventstore.Tx) error { jars.Append(tx, id, put{thing}); return nil },
+		})
+		answer <- err
+	}()
+	return answer
+}
+
+// lock holds a lock in a session of its own until release is called.
+func (w waiting) lock(t *testing.T, sql string) (release func()) {
+	t.Helper()
+	conn, err := pgx.ConnectConfig(t.Context(), w.pools.Query.Config().ConnConfig)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	tx, err := conn.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), sql)
+	require.NoError(t, err)
+	return func() { require.NoError(t, tx.Rollback(t.Context())) }
+}
