@@ -35,7 +35,7 @@ func TestCheckout(t *testing.T) {
 			s := open(t, setup)
 			t.Run("EveryPaymentMethod", func(t *testing.T) { everyPaymentMethod(t, s) })
 			t.Run("AtTheBank", func(t *testing.T) { atTheBank(t, s) })
-			t.Run("WithoutPayment", func(t *testing.T) { withoutPayment(t, s) })
+			t.Run("WithoutPayment", func(t *testing.T) { withoutPayment(t, s, "sim_declined") })
 			t.Run("Refused", func(t *testing.T) { refusedCheckouts(t, s) })
 			t.Run("FoldedAgainIsTheSame", func(t *testing.T) { foldedAgain(t, s) })
 		})
@@ -217,13 +217,13 @@ func tooLateAtTheBank(t *testing.T, s *site) {
 	require.EqualValues(t, 1, s.stock(t, sku).Available)
 }
 
-func withoutPayment(t *testing.T, s *site) {
+func withoutPayment(t *testing.T, s *site, declined string) {
 	ada, sku := s.shopper(t), s.sells(t, 500)
 	c := ada.fills(t, sku)
 	gift := map[string]any{"adjustments": []any{map[string]any{"code": "gift", "label": "Gift card", "amount": gbp(-500)}}}
 	c = as[cartView](t, s.send(t, http.MethodPut, "/v1/carts/"+c.ID.String()+"/adjustments", s.admin, gift), http.StatusOK)
 	require.Zero(t, c.Total.Amount)
-	done := as[checkoutView](t, ada.checksOut(t, c, "sim_declined", waiting), http.StatusCreated)
+	done := as[checkoutView](t, ada.checksOut(t, c, declined, waiting), http.StatusCreated)
 	require.Nil(t, done.PaymentID)
 	for _, step := range done.Steps {
 		require.NotContains(t, step.Name, "payment")

@@ -48,7 +48,7 @@ func TestNetworkToProvider(t *testing.T) {
 		}
 		over := time.Now().Add(s.lasted)
 		for once := true; once || time.Now().Before(over); once = false {
-			withoutPayment(t, b.up(t))
+			withoutPayment(t, b.up(t), stripetest.Declined)
 			c.isContent(t)
 		}
 		for _, i := range s.victims {

@@ -117,7 +117,7 @@ func TestDeadProvider(t *testing.T) {
 	buys(24)
 	until(t, "the breaker opens", func() bool { return s.breakerIs(t, "open") })
 	buys(6) // not one of these is asked for
-	withoutPayment(t, s)
+	withoutPayment(t, s, "sim_declined")
 	bob := s.shopper(t)
 	c := bob.fills(t, sku)
 	require.EqualValues(t, 3, as[cartView](t, bob.adds(t, c, sku, 2), http.StatusOK).Items[0].Quantity)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -130,6 +131,9 @@ func TestHangUpDrains(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts the program")
 	}
+	caught := make(chan os.Signal, 1) // a program inherits it when SIGHUP is ignored, and not a handler
+	signal.Notify(caught, syscall.SIGHUP)
+	defer signal.Stop(caught)
 	program, complaints, _ := serving(t, `exec "$0"`)
 	require.NoError(t, program.Process.Signal(syscall.SIGHUP))
 	text, err := io.ReadAll(complaints)

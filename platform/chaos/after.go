@@ -35,7 +35,7 @@ func (c *customer) step(d *deed, st step) func(ctx context.Context) {
 		fulfil := c.post(path+"/fulfil", "fulfil", nil)
 		fulfil.token = c.operator
 		return func(ctx context.Context) {
-			a, ok := c.insists(ctx, fulfil, "200", "409 order_cancelling", "409 order_cancelled", "409 already_fulfilled")
+			a, ok := c.insists(ctx, fulfil, "200", "409 order_cancelling", "409 order_cancelled", "409 order_refunded", "409 already_fulfilled")
 			if ok {
 				c.count("fulfilments", a.says())
 				d.tell(func() { d.fulfilled = d.fulfilled || a.ok() })

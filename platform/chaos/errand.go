@@ -92,7 +92,7 @@ var methods = []string{
 	"sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_refund_flaky", "sim_refund_flaky",
 	"sim_declined", "sim_insufficient_funds", "sim_capture_fails", "sim_void_flaky", "sim_void_flaky", "sim_authorization_expires", "sim_timeout_applied", "sim_timeout_lost",
 	"sim_flaky", "sim_slow", "sim_requires_action", "sim_requires_action", "sim_duplicate_webhooks", "sim_late_webhooks",
-	"pm_card_visa", "; drop table payments", "sim_",
+	"sim_card_of_another_bank", "sim_drop_table_payments",
 }
 
 func oneIn(luck *rand.Rand, n int) bool { return luck.IntN(n) == 0 }
