@@ -143,10 +143,10 @@ func (a answer) began() string {
 	if a.ok() {
 		return in[checkoutView](a).ID
 	}
-	if a.says() != "409 cart_closed" {
-		return a.checkout()
+	if says := a.says(); says == "409 cart_closed" || says == "412 version_mismatch" { // they name the checkout of another request
+		return ""
 	}
-	return ""
+	return a.checkout()
 }
 
 // oneOf is the first of the answers that tells of a checkout, below 0 where none does. All must tell of the same one, and
