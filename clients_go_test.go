@@ -78,7 +78,7 @@ func (p tourist) pays(c client.Cart, method, key string) *client.CheckOutRespons
 	p.Helper()
 	wait := "wait=20"
 	a, err := p.CheckOutWithResponse(p.Context(), c.Id, &client.CheckOutParams{IdempotencyKey: key, IfMatch: tag(c.Version), Prefer: &wait},
-		client.CheckoutRequest{PaymentMethod: method, Email: "ada@example.com"})
+		client.CheckoutRequest{PaymentMethod: &method, Email: "ada@example.com"})
 	require.NoError(p, err)
 	return a
 }

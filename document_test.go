@@ -136,7 +136,7 @@ func strict(doc *openapi3.T) {
 
 func TestDocument(t *testing.T) {
 	t.Parallel()
-	cart := `"id":"01a20699-f1d4-7dcc-99a4-5197a21580d5","customer_id":"ada","currency":"GBP","status":"open","items":[],"adjustments":[],` +
+	cart := `"id":"01a20699-f1d4-7dcc-99a4-5197a21580d5","customer_id":"ada","currency":"GBP","status":"open","items":[],"adjustments":[],"adjustments_stale":false,` +
 		`"total":{"amount":0,"currency":"GBP"},"version":1,"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T03:04:05.678901Z"`
 	answered := func(method, path, body string, status int, text string) error {
 		request, err := http.NewRequest(method, "http://127.0.0.1"+path, strings.NewReader(body))

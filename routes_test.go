@@ -233,7 +233,7 @@ func checkoutRefusals(t *testing.T, s *site) {
 	empty := ada.fills(t)
 	refuses(t, ada.checksOut(t, empty, "sim_ok", noWait), http.StatusConflict, "cart_empty")
 	for field, body := range map[string]string{
-		"payment_method":   `{"email":"ada@example.com"}`,
+		"payment_method":   `{"payment_method":"cash","email":"ada@example.com"}`,
 		"email":            `{"payment_method":"sim_ok","email":"ada"}`,
 		"shipping_address": `{"payment_method":"sim_ok","email":"ada@example.com","shipping_address":"London"}`,
 	} {

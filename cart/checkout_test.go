@@ -42,7 +42,7 @@ func TestModuleCheckOut(t *testing.T) {
 		_, id := three()
 		version := int64(3)
 		w := web.Write{ID: uuid.New(), IfMatch: &version, Fingerprint: []byte("same")}
-		c := CheckOut{CartID: id, Caller: web.Caller{Subject: "ann"}, Write: w, ContactID: uuid.New()}
+		c := CheckOut{CartID: id, Caller: web.Caller{Subject: "ann"}, Write: w, PaymentMethod: "sim_ok", ContactID: uuid.New()}
 		first, err := b.CheckOut(t.Context(), c)
 		require.NoError(t, err)
 		require.Equal(t, c.ContactID, first.ContactID)
@@ -215,7 +215,7 @@ func TestASealThatIsRepeatedKeepsItsContact(t *testing.T) {
 	}
 	line.LoseAnswer(tag, nil)
 	sealed, err := b.CheckOut(t.Context(), CheckOut{
-		CartID: id, Caller: web.Caller{Subject: "ann"}, ContactID: id,
+		CartID: id, Caller: web.Caller{Subject: "ann"}, PaymentMethod: "sim_ok", ContactID: id,
 		Write: web.Write{ID: uuid.New(), IfMatch: &version, Fingerprint: []byte("same")},
 	})
 	require.NoError(t, err)

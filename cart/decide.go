@@ -21,6 +21,7 @@ var (
 	errNotFound         = fault.New(fault.NotFound, "not_found", "There is no such cart.")
 	errCartClosed       = fault.New(fault.Conflict, "cart_closed", "This cart can no longer be changed.")
 	errCartEmpty        = fault.New(fault.Conflict, "cart_empty", "There is nothing in this cart to check out.")
+	errAdjustmentsStale = fault.New(fault.Conflict, "adjustments_stale", "The cart has changed since its tax, delivery and discounts were calculated. They must be calculated again before it can be checked out.")
 	errPriceChanged     = fault.New(fault.Conflict, "price_changed", "Prices have changed since they were put into this cart. Take today's prices and look at the total again.")
 	errNoSuchLine       = fault.New(fault.NotFound, "no_such_line", "There is no line of this SKU in the cart.")
 	errUnknownProduct   = fault.New(fault.NotFound, "unknown_product", "There is no product with this SKU.")
@@ -28,6 +29,7 @@ var (
 	errCurrencyMismatch = fault.New(fault.Invalid, "currency_mismatch", "The currency is not that of the cart.")
 	errTooManyLines     = fault.New(fault.Invalid, "too_many_lines", "A cart holds at most 1000 lines.")
 	errNegativeTotal    = fault.New(fault.Invalid, "negative_total", "The adjustments would take more off than the lines come to.")
+	errTooManyAdjusted  = fault.New(fault.Invalid, "too_many_adjustments", "A cart holds at most 100 adjustments, and the two carts have more together. Set fewer on one of them, then merge again.")
 	errAmountTooLarge   = fault.New(fault.Invalid, "amount_too_large", "The amount is larger than 9007199254740991 minor units.")
 	errNotYourGuest     = fault.New(fault.Forbidden, "not_your_guest", "The token is not that of the guest who owns the source cart.")
 )
@@ -123,6 +125,10 @@ func errQuantity(sku string, sum int64) error {
 		With("sku", sku).With("limit", MaxQuantity)
 }
 
+func errMethodRequired() error {
+	return web.Refused("payment_method", "required", "It is required, since there is something to pay.")
+}
+
 // decideAddItem takes the price of the moment for a new line; a line that is there keeps its price and name.
 func decideAddItem(s State, c addItem, prices priceBook) ([]Event, error) {
 	if err := s.editable(); err != nil {
@@ -192,30 +198,30 @@ func decideClearItems(s State) ([]Event, error) {
 	return []Event{ItemsCleared{}}, nil
 }
 
-// decideReprice leaves alone what has no price today: a product that is not sold, or is sold in another currency. Check-out
-// will refuse it by name.
+// decideReprice leaves alone a product that is not sold: it has no price today, and the checkout refuses it by name. A product that is
+// now sold in another currency is refused here too, since repricing never makes such a cart ready for its checkout.
 func decideReprice(s State, prices priceBook) ([]Event, error) {
 	if err := s.editable(); err != nil {
 		return nil, err
 	}
-	var changes []PriceChange
-	for _, l := range s.Lines {
-		p, read := prices[l.SKU]
-		if !read {
-			return nil, errUnread
-		}
-		if p.sellable() && p.Price.Currency == s.Currency && p.Price.Amount != l.UnitPrice {
-			changes = append(changes, PriceChange{SKU: l.SKU, Was: l.UnitPrice, Now: p.Price.Amount})
-		}
-	}
-	if len(changes) == 0 {
+	d, err := s.differences(prices)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(d.foreign) > 0:
+		return nil, errForeign(d.foreign, s.Currency)
+	case len(d.moved) == 0:
 		return nil, nil
+	}
+	changes := make([]PriceChange, len(d.moved))
+	for i, l := range d.moved {
+		changes[i] = PriceChange{SKU: l.SKU, Was: l.Was.Amount, Now: l.Now.Amount}
 	}
 	return s.within(Repriced{Prices: changes})
 }
 
-// decideSetAdjustments refuses a discount beyond the lines. Lines removed later may still leave less than the discount:
-// then the total stays at 0.
+// decideSetAdjustments refuses a discount beyond the lines. The list holds for the lines as they are now: where they change later, it
+// is stale, and the same list set again is an event.
 func decideSetAdjustments(s State, c setAdjustments) ([]Event, error) {
 	if err := s.editable(); err != nil {
 		return nil, err
@@ -230,7 +236,7 @@ func decideSetAdjustments(s State, c setAdjustments) ([]Event, error) {
 	if linesTotal(s.Lines)+adjustmentsTotal(list) < 0 {
 		return nil, errNegativeTotal
 	}
-	if slices.Equal(list, s.Adjustments) {
+	if slices.Equal(list, s.Adjustments) && !s.adjustmentsStale() {
 		return nil, nil
 	}
 	return s.within(AdjustmentsSet{Adjustments: list})
@@ -247,7 +253,15 @@ func decideCheckOut(s State, c CheckOut, prices priceBook) ([]Event, error) {
 	if err := s.priced(prices); err != nil {
 		return nil, err
 	}
-	if total := s.Total(); total > 0 && c.Chargeable != nil {
+	total := s.sum()
+	switch {
+	case s.adjustmentsStale():
+		return nil, errAdjustmentsStale
+	case total < 0:
+		return nil, errNegativeTotal
+	case total > 0 && c.PaymentMethod == "":
+		return nil, errMethodRequired()
+	case total > 0 && c.Chargeable != nil:
 		if err := c.Chargeable(money.Of(total, s.Currency)); err != nil {
 			return nil, err
 		}
@@ -257,41 +271,9 @@ func decideCheckOut(s State, c CheckOut, prices priceBook) ([]Event, error) {
 		CheckoutID: derivedID(c.CartID, attempt, "checkout"), OrderID: derivedID(c.CartID, attempt, "order"),
 		PaymentID: derivedID(c.CartID, attempt, "payment"), Attempt: attempt, CartID: c.CartID,
 		CustomerID: s.CustomerID, Currency: s.Currency, Lines: slices.Clone(s.Lines),
-		Adjustments: append([]Adjustment{}, s.Adjustments...), Total: s.Total(),
+		Adjustments: append([]Adjustment{}, s.Adjustments...), Total: total,
 		PaymentMethod: c.PaymentMethod, ContactID: c.ContactID,
 	}}, nil
-}
-
-// movedPrice is a line of price_changed.
-type movedPrice struct {
-	SKU string       `json:"sku"`
-	Was money.Amount `json:"was"`
-	Now money.Amount `json:"now"`
-}
-
-// priced refuses a cart that holds what is not sold, or what now has another price.
-func (s State) priced(prices priceBook) error {
-	var unsold []string
-	var moved []movedPrice
-	for _, l := range s.Lines {
-		p, read := prices[l.SKU]
-		was := money.Of(l.UnitPrice, s.Currency)
-		switch {
-		case !read:
-			return errUnread
-		case !p.sellable():
-			unsold = append(unsold, l.SKU)
-		case p.Price != was:
-			moved = append(moved, movedPrice{SKU: l.SKU, Was: was, Now: p.Price})
-		}
-	}
-	switch {
-	case len(unsold) > 0:
-		return errProductInactive.Detailf("The cart holds a product that is not sold at the moment. Remove it to go on.").With("skus", unsold)
-	case len(moved) > 0:
-		return errPriceChanged.With("lines", moved)
-	}
-	return nil
 }
 
 // decideReopen lets the shopper try again. The end of another checkout than the running one is a late message.
@@ -327,8 +309,8 @@ func decideExpire(s State, c expire) []Event {
 	return []Event{Abandoned{}}
 }
 
-// decideMerge brings the lines of source into target; where both have a SKU, the target's price wins. It answers with
-// the event of each cart, or with none when the same merge was done before.
+// decideMerge brings the lines and adjustments of source into target; where both have a SKU, the target's price wins. It answers
+// with the event of each cart, or with none when the same merge was done before.
 func decideMerge(target, source State, c merge) (in *MergedIn, away *MergedAway, err error) {
 	if source.Status == StatusMerged && source.MergedInto == c.TargetID {
 		return nil, nil, nil
@@ -342,7 +324,10 @@ func decideMerge(target, source State, c merge) (in *MergedIn, away *MergedAway,
 	if source.Currency != target.Currency {
 		return nil, nil, errCurrencyMismatch
 	}
-	in = &MergedIn{SourceCartID: c.SourceID, Lines: []Line{}}
+	if len(target.Adjustments)+len(source.Adjustments) > MaxAdjustments {
+		return nil, nil, errTooManyAdjusted
+	}
+	in = &MergedIn{SourceCartID: c.SourceID, Lines: []Line{}, Adjustments: slices.Clone(source.Adjustments)}
 	grown := target
 	for _, l := range source.Lines {
 		l, err := grown.room(l)

@@ -2,6 +2,7 @@ package cart
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -167,8 +168,9 @@ func TestReprice(t *testing.T) {
 	t.Run("KeepsWhatIsNotSold", func(t *testing.T) {
 		g.then(t, reprice{}, priceBook{"MUG": at(mug, 400, "GBP", false), "TEA": {}})
 	})
-	t.Run("KeepsWhatIsSoldInAnotherCurrency", func(t *testing.T) {
-		g.then(t, reprice{}, priceBook{"MUG": at(mug, 400, "EUR", true), "TEA": tea})
+	t.Run("WhatIsSoldInAnotherCurrencyRefusedByName", func(t *testing.T) {
+		f := g.refused(t, reprice{}, priceBook{"MUG": at(mug, 400, "EUR", true), "TEA": tea}, errCurrencyMismatch)
+		require.Equal(t, []string{"MUG"}, f.Extra["skus"])
 	})
 	t.Run("AsksAgainForALineThatJoined", func(t *testing.T) {
 		g.refused(t, reprice{}, priceBook{"MUG": mug}, errUnread)
@@ -226,8 +228,45 @@ func TestCheckOut(t *testing.T) {
 		f := g.refused(t, checkOut, priceBook{"MUG": at(mug, 375, "GBP", true)}, errPriceChanged)
 		require.Equal(t, []movedPrice{{SKU: "MUG", Was: money.Of(350, "GBP"), Now: money.Of(375, "GBP")}}, f.Extra["lines"])
 	})
-	t.Run("PriceInAnotherCurrencyIsAChangedPrice", func(t *testing.T) {
-		g.refused(t, checkOut, priceBook{"MUG": at(mug, 350, "EUR", true)}, errPriceChanged)
+	t.Run("AnotherCurrencyRefusedByName", func(t *testing.T) {
+		f := g.refused(t, checkOut, priceBook{"MUG": at(mug, 350, "EUR", true)}, errCurrencyMismatch)
+		require.Equal(t, []string{"MUG"}, f.Extra["skus"])
+		require.Contains(t, f.Detail, "Remove it to continue.")
+	})
+	t.Run("PaymentMethodRequiredAboveZero", func(t *testing.T) {
+		bare := checkOut
+		bare.PaymentMethod = ""
+		f := g.refused(t, bare, prices, errMethodRequired())
+		require.Equal(t, "payment_method", f.Fields[0].Field)
+		_, err := decideCheckOut(append(g, AdjustmentsSet{[]Adjustment{discount(-700)}}).state(), bare, prices)
+		require.NoError(t, err, "nothing is to be paid")
+	})
+	t.Run("StaleAdjustmentsRefused", func(t *testing.T) {
+		off := append(g, AdjustmentsSet{[]Adjustment{discount(-50)}})
+		then := func(events ...Event) given { return slices.Concat(off, events) }
+		dearer := priceBook{"MUG": at(mug, 375, "GBP", true), "TEA": tea}
+		for name, changed := range map[string]given{
+			"LineAdded":       then(added(tea, 1)),
+			"QuantityChanged": then(QuantityChanged{SKU: "MUG", Quantity: 1}),
+			"Repriced":        then(Repriced{[]PriceChange{{SKU: "MUG", Was: 350, Now: 375}}}),
+			"Merged":          then(MergedIn{Lines: []Line{added(tea, 1).Line}}),
+			"AdjustmentsCame": then(MergedIn{Lines: []Line{}, Adjustments: []Adjustment{discount(-1)}}),
+		} {
+			t.Run(name, func(t *testing.T) {
+				today := prices
+				if name == "Repriced" {
+					today = dearer
+				}
+				require.True(t, changed.state().adjustmentsStale())
+				changed.refused(t, checkOut, today, errAdjustmentsStale)
+				again := slices.Concat(changed, given{AdjustmentsSet{changed.state().Adjustments}})
+				require.False(t, again.state().adjustmentsStale(), "the same list, set for these lines")
+				_, err := decideCheckOut(again.state(), checkOut, today)
+				require.NoError(t, err)
+			})
+		}
+		back := then(added(tea, 1), ItemRemoved{"TEA"})
+		require.False(t, back.state().adjustmentsStale(), "the lines are what they were")
 	})
 	t.Run("InactiveProductRefusedBeforeChangedPrice", func(t *testing.T) {
 		g := append(g, added(tea, 1))

@@ -82,7 +82,7 @@ type CheckedOut struct {
 	Currency      string       `json:"currency"`
 	Lines         []Line       `json:"lines"`
 	Adjustments   []Adjustment `json:"adjustments"`
-	Total         int64        `json:"total"` // minor units: lines and adjustments, never below 0
+	Total         int64        `json:"total"` // minor units: the sum of lines and adjustments, not below 0
 	PaymentMethod string       `json:"payment_method"`
 	ContactID     uuid.UUID    `json:"contact_id"`
 }
@@ -100,10 +100,11 @@ type Completed struct {
 	OrderID    uuid.UUID `json:"order_id"`
 }
 
-// MergedIn brings the lines of another cart in. A quantity adds to that of the line, whose name and price stay.
+// MergedIn brings the lines and adjustments of another cart in. A quantity adds to that of the line, whose name and price stay.
 type MergedIn struct {
-	SourceCartID uuid.UUID `json:"source_cart_id"`
-	Lines        []Line    `json:"lines"` // with the quantities that came, at the prices they have here
+	SourceCartID uuid.UUID    `json:"source_cart_id"`
+	Lines        []Line       `json:"lines"`                 // with the quantities that came, at the prices they have here
+	Adjustments  []Adjustment `json:"adjustments,omitempty"` // those that came; they join the ones that are there
 }
 
 // MergedAway ends a cart whose lines went into another.

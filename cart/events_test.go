@@ -25,7 +25,10 @@ var cartExamples = []Event{
 	},
 	Reopened{CheckoutID: derivedID(cartA, 1, "checkout"), Code: "payment_declined", Detail: "The card was declined."},
 	Completed{CheckoutID: derivedID(cartA, 1, "checkout"), OrderID: derivedID(cartA, 1, "order")},
-	MergedIn{SourceCartID: cartB, Lines: []Line{{SKU: "71053", Name: "White metal lantern", Quantity: 6, UnitPrice: 339}}},
+	MergedIn{
+		SourceCartID: cartB, Lines: []Line{{SKU: "71053", Name: "White metal lantern", Quantity: 6, UnitPrice: 339}},
+		Adjustments: []Adjustment{{Code: "gift", Label: "Gift wrap", Amount: 150}},
+	},
 	MergedAway{TargetCartID: cartA},
 	Abandoned{},
 }
@@ -37,6 +40,8 @@ var productExamples = []ProductEvent{
 
 func TestGoldenEvents(t *testing.T) {
 	t.Parallel()
-	golden.Check(t, carts, cartExamples)
+	golden.Check(t, carts, cartExamples, golden.Past[Event]{Version: 1, Today: MergedIn{
+		SourceCartID: cartB, Lines: []Line{{SKU: "71053", Name: "White metal lantern", Quantity: 6, UnitPrice: 339}},
+	}})
 	golden.Check(t, products, productExamples)
 }

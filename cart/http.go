@@ -38,17 +38,18 @@ func (m *Module) Routes(s *web.Server) {
 
 // View is a cart on the wire.
 type View struct {
-	ID          uuid.UUID        `json:"id" format:"uuid"`
-	CustomerID  string           `json:"customer_id"`
-	Currency    string           `json:"currency" example:"GBP"`
-	Status      Status           `json:"status" enums:"open,checking_out,checked_out,merged,abandoned"`
-	Items       []ItemView       `json:"items"`
-	Adjustments []AdjustmentView `json:"adjustments"`
-	Total       money.Amount     `json:"total"` // lines and adjustments, never below 0
-	Version     int64            `json:"version" example:"7"`
-	CheckoutID  *uuid.UUID       `json:"checkout_id" format:"uuid" extensions:"x-nullable"` // that runs or went well
-	CreatedAt   time.Time        `json:"created_at"`
-	UpdatedAt   time.Time        `json:"updated_at"`
+	ID               uuid.UUID        `json:"id" format:"uuid"`
+	CustomerID       string           `json:"customer_id"`
+	Currency         string           `json:"currency" example:"GBP"`
+	Status           Status           `json:"status" enums:"open,checking_out,checked_out,merged,abandoned"`
+	Items            []ItemView       `json:"items"`
+	Adjustments      []AdjustmentView `json:"adjustments"`
+	AdjustmentsStale bool             `json:"adjustments_stale"` // they were set for other lines, prices or quantities; set them again
+	Total            money.Amount     `json:"total"`             // lines and adjustments, never below 0
+	Version          int64            `json:"version" example:"7"`
+	CheckoutID       *uuid.UUID       `json:"checkout_id" format:"uuid" extensions:"x-nullable"` // that runs or went well
+	CreatedAt        time.Time        `json:"created_at"`
+	UpdatedAt        time.Time        `json:"updated_at"`
 }
 
 // ItemView is a line of a cart on the wire.
@@ -71,7 +72,7 @@ func viewOf(cart eventstore.Stream[State]) View {
 	s := cart.State
 	v := View{
 		ID: cart.ID, CustomerID: s.CustomerID, Currency: s.Currency, Status: s.Status,
-		Items: []ItemView{}, Adjustments: []AdjustmentView{}, Total: money.Of(s.Total(), s.Currency), Version: cart.Version,
+		Items: []ItemView{}, Adjustments: []AdjustmentView{}, AdjustmentsStale: s.adjustmentsStale(), Total: money.Of(s.Total(), s.Currency), Version: cart.Version,
 		CreatedAt: web.Time(cart.CreatedAt), UpdatedAt: web.Time(cart.UpdatedAt),
 	}
 	for _, l := range s.Lines {

@@ -54,7 +54,7 @@ func (m *Module) open(c echo.Context) error {
 // show answers with a cart.
 //
 //	@Summary	Read a cart, as it is or as it was
-//	@Description	Its `ETag` is its version. With `version` it is shown as it was then, lines, prices and all.
+//	@Description	Its `ETag` is its version. With `version` it is shown as it was then, lines, prices and all. The scope `pricing` may read every cart.
 //	@ID			getCart
 //	@Tags		carts
 //	@Security	BearerAuth
@@ -73,7 +73,7 @@ func (m *Module) show(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	cart, err := m.load(c.Request().Context(), web.CallerOf(c), id)
+	cart, err := m.load(c.Request().Context(), web.CallerOf(c), adjusts, id)
 	if err != nil {
 		return err
 	}

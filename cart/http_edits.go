@@ -101,7 +101,7 @@ func (m *Module) removeItem(c echo.Context) error {
 // clearItems takes all lines out.
 //
 //	@Summary	Remove all lines
-//	@Description	The cart stays open, with its adjustments.
+//	@Description	The cart stays open, with its adjustments, which are stale then.
 //	@ID			clearItems
 //	@Tags		carts
 //	@Security	BearerAuth
@@ -122,7 +122,7 @@ func (m *Module) clearItems(c echo.Context) error {
 // reprice gives all lines today's prices.
 //
 //	@Summary		Take today's prices
-//	@Description	Lines of products that are not sold at the moment keep their price.
+//	@Description	Lines of products that are not sold at the moment keep their price. Where a price changes, the adjustments are stale. A line whose product is now sold in another currency is refused by name: remove it.
 //	@ID				repriceCart
 //	@Tags			carts
 //	@Security		BearerAuth
@@ -134,7 +134,7 @@ func (m *Module) clearItems(c echo.Context) error {
 //	@Failure		400,401,404		{object}	web.Problem
 //	@Failure		409				{object}	web.Problem	"cart_closed, with checkout_id"
 //	@Failure		412				{object}	web.Problem	"version_mismatch"
-//	@Failure		422				{object}	web.Problem	"amount_too_large, idempotency_key_reused"
+//	@Failure		422				{object}	web.Problem	"currency_mismatch with lines and skus, amount_too_large, idempotency_key_reused"
 //	@Router			/v1/carts/{id}/reprice [post]
 func (m *Module) reprice(c echo.Context) error {
 	return m.edit(c, owns, func() (command, error) { return reprice{}, nil })
@@ -143,7 +143,7 @@ func (m *Module) reprice(c echo.Context) error {
 // setAdjustments replaces what the shop's rules add to the lines.
 //
 //	@Summary		Set tax, shipping and discounts
-//	@Description	Replaces the list. Needs the scope pricing or admin. Scope `pricing` or `admin`.
+//	@Description	Replaces the list, which holds for the currency, lines, quantities and prices that the cart has at that moment. When any of them changes, `adjustments_stale` is true and the checkout is refused until the list is set again; name the version that was priced in If-Match. Scope `pricing` or `admin`, which may also read the cart.
 //	@ID				setAdjustments
 //	@Tags			carts
 //	@Security		BearerAuth
@@ -211,7 +211,7 @@ func (m *Module) abandon(c echo.Context) error {
 // merge brings a guest's cart into one of the caller's.
 //
 //	@Summary		Merge a guest's cart into mine
-//	@Description	Quantities are added, and my price wins. The guest's token may be 30 days past its end.
+//	@Description	Quantities are added, and my price wins. The adjustments of both carts are kept, and are stale where the merge changed something. The guest's token may be 30 days past its end.
 //	@ID				mergeCarts
 //	@Tags			carts
 //	@Security		BearerAuth
@@ -225,7 +225,7 @@ func (m *Module) abandon(c echo.Context) error {
 //	@Failure		403					{object}	web.Problem	"not_your_guest"
 //	@Failure		409					{object}	web.Problem	"cart_closed: either of the two"
 //	@Failure		412					{object}	web.Problem	"version_mismatch"
-//	@Failure		422					{object}	web.Problem	"same_cart, currency_mismatch, too_many_lines, amount_too_large, validation_failed"
+//	@Failure		422					{object}	web.Problem	"same_cart, currency_mismatch, too_many_lines, too_many_adjustments, amount_too_large, validation_failed"
 //	@Router			/v1/carts/{id}/merge [post]
 func (m *Module) merge(c echo.Context) error {
 	id, err := web.ID(c, "id")

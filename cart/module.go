@@ -100,13 +100,13 @@ func (m *Module) expire(ctx context.Context, id uuid.UUID) error {
 
 // Visible names the customer of a cart that the caller may see; otherwise it is 404 not_found.
 func (m *Module) Visible(ctx context.Context, caller web.Caller, cartID uuid.UUID) (customerID string, err error) {
-	cart, err := m.load(ctx, caller, cartID)
+	cart, err := m.load(ctx, caller, owns, cartID)
 	return cart.State.CustomerID, err
 }
 
-func (m *Module) load(ctx context.Context, caller web.Caller, cartID uuid.UUID) (eventstore.Stream[State], error) {
+func (m *Module) load(ctx context.Context, caller web.Caller, may access, cartID uuid.UUID) (eventstore.Stream[State], error) {
 	cart, err := carts.Load(ctx, m.store, cartID)
-	if err == nil && !owns(caller, cart.State) {
+	if err == nil && !may(caller, cart.State) {
 		err = errNotFound
 	}
 	return cart, err
@@ -120,7 +120,7 @@ func owns(caller web.Caller, s State) bool {
 	return s.CustomerID != "" && (s.CustomerID == caller.Subject || caller.Operator())
 }
 
-// ScopePricing lets a service set the adjustments of any cart.
+// ScopePricing lets a service read any cart and set its adjustments.
 const ScopePricing = "pricing"
 
 // adjusts is owns, and the access of the pricing service.
@@ -129,7 +129,8 @@ func adjusts(caller web.Caller, s State) bool {
 }
 
 // CheckOut seals a cart. It refuses, in this order, with not_found, idempotency_key_reused, version_mismatch, cart_closed,
-// cart_empty, product_inactive and price_changed. The same request again is answered with the checkout that it began.
+// cart_empty, product_inactive, currency_mismatch, price_changed, adjustments_stale, negative_total, validation_failed where there is
+// something to pay and no payment method, and what Chargeable refuses. The same request again is answered with the checkout that it began.
 func (m *Module) CheckOut(ctx context.Context, c CheckOut) (Sealed, error) {
 	cart, receipt, err := m.do(ctx, edit{cart: c.CartID, caller: c.Caller, access: owns, write: c.Write, command: c})
 	if err != nil {

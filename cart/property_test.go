@@ -14,8 +14,29 @@ import (
 
 // journey is a cart under random commands, and the events that it wrote.
 type journey struct {
-	state State
-	log   []Event
+	state  State
+	log    []Event
+	priced map[string][2]int64 // quantity and price of each line, when the adjustments were last set
+}
+
+// lines are the quantity and the price of each line by SKU.
+func (s State) lines() map[string][2]int64 {
+	all := map[string][2]int64{}
+	for _, l := range s.Lines {
+		all[l.SKU] = [2]int64{l.Quantity, l.UnitPrice}
+	}
+	return all
+}
+
+// sealed demands that a checkout is over what was shown and priced: it adds up exactly, and its adjustments were set for just these
+// lines.
+func (j *journey) sealed(t *rapid.T, e CheckedOut) {
+	require.Equal(t, exactSum(j.state).String(), big.NewInt(e.Total).String(), "lines and adjustments are the total")
+	require.GreaterOrEqual(t, e.Total, int64(0))
+	require.Equal(t, j.state.Lines, e.Lines)
+	if len(e.Adjustments) > 0 {
+		require.Equal(t, j.priced, j.state.lines(), "the adjustments were set for other lines")
+	}
 }
 
 func (j *journey) do(t *rapid.T, decide func(State) ([]Event, error)) {
@@ -29,11 +50,24 @@ func (j *journey) do(t *rapid.T, decide func(State) ([]Event, error)) {
 		require.Empty(t, events)
 	}
 	for _, e := range events {
+		if c, ok := e.(CheckedOut); ok {
+			j.sealed(t, c)
+		}
 		j.log = append(j.log, e)
 		next = evolve(next, e)
 	}
 	require.Equal(t, before, asJSON(t, j.state), "a fold changed the state in place")
 	j.state = next
+	for _, e := range events {
+		switch e := e.(type) {
+		case AdjustmentsSet:
+			j.priced = j.state.lines()
+		case MergedIn:
+			if len(e.Adjustments) > 0 {
+				j.priced = nil // set by nobody for this cart
+			}
+		}
+	}
 }
 
 func asJSON(t *rapid.T, v any) string {
@@ -54,15 +88,19 @@ func (j *journey) refolded(t *rapid.T) (s State) {
 
 // exactTotal is the promise, computed with numbers that cannot overflow.
 func exactTotal(s State) *big.Int {
+	if sum := exactSum(s); sum.Sign() > 0 {
+		return sum
+	}
+	return new(big.Int)
+}
+
+func exactSum(s State) *big.Int {
 	sum := new(big.Int)
 	for _, l := range s.Lines {
 		sum.Add(sum, new(big.Int).Mul(big.NewInt(l.UnitPrice), big.NewInt(l.Quantity)))
 	}
 	for _, a := range s.Adjustments {
 		sum.Add(sum, big.NewInt(a.Amount))
-	}
-	if sum.Sign() < 0 {
-		return new(big.Int)
 	}
 	return sum
 }
@@ -136,6 +174,13 @@ func TestAnySequenceOfCommandsKeepsTheInvariants(t *testing.T) {
 				for range rapid.IntRange(0, 3).Draw(t, "lines") {
 					l := Line{SKU: anySKU.Draw(t, "sku"), Name: "Theirs", Quantity: 1, UnitPrice: anyPrice.Draw(t, "price")}
 					source = evolve(source, ItemAdded{l})
+				}
+				if list := adjust(rapid.SliceOfN(anyAmount, 0, 2).Draw(t, "theirs")...); len(list.Adjustments) > 0 {
+					events, err := decide(source, list, book)
+					for _, e := range events {
+						source = evolve(source, e)
+					}
+					require.True(t, err == nil || len(events) == 0)
 				}
 				j.do(t, func(s State) ([]Event, error) {
 					in, _, err := decideMerge(s, source, merge{TargetID: cartA, SourceID: cartB})

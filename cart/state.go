@@ -28,13 +28,17 @@ type State struct {
 	Status      Status       `json:"status"`
 	Lines       []Line       `json:"lines,omitempty"` // in the order in which they were added; one for a SKU
 	Adjustments []Adjustment `json:"adjustments,omitempty"`
-	Attempt     int          `json:"attempt"`     // checkouts begun so far
-	CheckoutID  uuid.UUID    `json:"checkout_id"` // of the one that runs or went well; zero for none
-	MergedInto  uuid.UUID    `json:"merged_into"` // the target, once merged
+	Basis       string       `json:"basis,omitempty"` // of the lines that Adjustments were set for; empty without adjustments
+	Attempt     int          `json:"attempt"`         // checkouts begun so far
+	CheckoutID  uuid.UUID    `json:"checkout_id"`     // of the one that runs or went well; zero for none
+	MergedInto  uuid.UUID    `json:"merged_into"`     // the target, once merged
 }
 
-// Total is what the shopper pays, in minor units: lines and adjustments, never below 0.
-func (s State) Total() int64 { return max(0, linesTotal(s.Lines)+adjustmentsTotal(s.Adjustments)) }
+// Total is what a cart shows, in minor units: lines and adjustments, never below 0. A cart whose sum is below 0 is not sealed.
+func (s State) Total() int64 { return max(0, s.sum()) }
+
+// sum is lines and adjustments, in minor units. It is below 0 at most while the adjustments are stale.
+func (s State) sum() int64 { return linesTotal(s.Lines) + adjustmentsTotal(s.Adjustments) }
 
 // Total is the price of a line, in minor units.
 func (l Line) Total() int64 { return l.UnitPrice * l.Quantity }
@@ -68,7 +72,12 @@ func (s State) skus() []string {
 }
 
 // carts gives the streams of carts their types.
-var carts = &eventstore.Aggregate[State, Event]{Kind: "cart", Fold: 1, Decode: decodeEvent, Evolve: evolve, Index: index}
+var carts = &eventstore.Aggregate[State, Event]{
+	Kind: "cart", Fold: 2, Decode: decodeEvent, Evolve: evolve, Index: index,
+	Upcasts: map[string][]eventstore.Upcast{
+		MergedIn{}.Kind(): {eventstore.FieldsAdded}, // Adjustments
+	},
+}
 
 func index(s State, touched time.Time) eventstore.Index {
 	i := eventstore.Index{Customer: s.CustomerID, Status: string(s.Status)}
@@ -94,7 +103,10 @@ func evolve(s State, e Event) State {
 	case Repriced:
 		s.Lines = withPrices(s.Lines, e.Prices)
 	case AdjustmentsSet:
-		s.Adjustments = slices.Clone(e.Adjustments)
+		s.Adjustments, s.Basis = slices.Clone(e.Adjustments), ""
+		if len(e.Adjustments) > 0 {
+			s.Basis = basisOf(s.Currency, s.Lines)
+		}
 	case CheckedOut:
 		s.Status, s.Attempt, s.CheckoutID = StatusCheckingOut, e.Attempt, e.CheckoutID
 	case Reopened:
@@ -104,6 +116,9 @@ func evolve(s State, e Event) State {
 	case MergedIn:
 		for _, l := range e.Lines {
 			s.Lines = withAdded(s.Lines, l)
+		}
+		if len(e.Adjustments) > 0 {
+			s.Adjustments, s.Basis = slices.Concat(s.Adjustments, e.Adjustments), basisMerged
 		}
 	case MergedAway:
 		s.Status, s.MergedInto = StatusMerged, e.TargetCartID

@@ -28,7 +28,8 @@ type Adjustment struct {
 
 // Place makes a pending order and reserves the stock of its tracked lines: all of it or nothing.
 //
-// Refused: out_of_stock, with lines of {sku, requested, available}; order_cancelled, when it was cancelled, be it
+// Refused: order_does_not_add_up, when lines and adjustments are not the total, or it is below 0; out_of_stock, with lines of
+// {sku, requested, available}; order_cancelled, when it was cancelled, be it
 // before it came.
 type Place struct {
 	OrderID, CheckoutID, PaymentID, CartID uuid.UUID

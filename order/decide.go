@@ -13,6 +13,7 @@ var (
 	errNotFound         = fault.New(fault.NotFound, "not_found", "There is no such order.")
 	errStockUnknown     = fault.New(fault.NotFound, "not_found", "The stock of this SKU is not tracked.")
 	errOutOfStock       = fault.New(fault.Conflict, "out_of_stock", "There is not enough of this in stock.")
+	errDoesNotAddUp     = fault.New(fault.Conflict, "order_does_not_add_up", "The lines and adjustments of this order do not come to its total.")
 	errOrderCancelled   = fault.New(fault.Conflict, "order_cancelled", "This order was cancelled.")
 	errOrderConfirmed   = fault.New(fault.Conflict, "order_confirmed", "This order is confirmed already.")
 	errNotConfirmed     = fault.New(fault.Conflict, "not_confirmed", "This order is not confirmed yet.")
@@ -40,7 +41,7 @@ type shortage struct {
 	Available int64  `json:"available"`
 }
 
-// decidePlace reserves all or refuses. stock holds the tracked ones of the order's SKUs.
+// decidePlace reserves all or refuses. An order whose lines and adjustments are not its total is never placed. stock holds the tracked ones of the order's SKUs.
 func decidePlace(o State, stock map[string]Stock, cmd Place, number string) (decision, error) {
 	switch o.Status {
 	case StatusCancelled:
@@ -48,6 +49,9 @@ func decidePlace(o State, stock map[string]Stock, cmd Place, number string) (dec
 	case StatusPending, StatusConfirmed, StatusCancelling, StatusFulfilled:
 		return decision{}, nil
 	case statusNone:
+	}
+	if !addsUp(cmd.Lines, cmd.Adjustments, cmd.Total) {
+		return decision{}, errDoesNotAddUp
 	}
 	placed := placedBy(cmd, stock, number)
 	held := State{Lines: placed.Lines}.tracked()

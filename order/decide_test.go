@@ -5,6 +5,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/money"
 )
 
 var (
@@ -69,10 +71,30 @@ func TestPlace(t *testing.T) {
 		require.Empty(t, d.stock)
 	})
 
+	t.Run("MustAddUp", func(t *testing.T) {
+		t.Parallel()
+		for name, spoil := range map[string]func(*Place){
+			"AnotherTotal": func(c *Place) { c.Total = 1499 },
+			"CutToZero":    func(c *Place) { c.Total, c.Adjustments = 0, []Adjustment{{Code: "off", Amount: -2000}} },
+			"BelowZero":    func(c *Place) { c.Total, c.Adjustments = -500, []Adjustment{{Code: "off", Amount: -2000}} },
+			"LinesTooDear": func(c *Place) { c.Lines = []Line{{SKU: "mug", Quantity: 9999, UnitPrice: money.Max}} },
+		} {
+			cmd := aPlacing
+			spoil(&cmd)
+			d, err := decidePlace(given(), mugs(5, 0), cmd, "1000002")
+			requireFault(t, err, errDoesNotAddUp)
+			require.Empty(t, d.order, name)
+		}
+		gift := aPlacing
+		gift.Total, gift.Adjustments = 0, []Adjustment{{Code: "gift", Amount: -1500}}
+		_, err := decidePlace(given(), mugs(5, 0), gift, "1000002")
+		require.NoError(t, err, "a total of zero adds up")
+	})
+
 	t.Run("AnyTrackingInTheCommandIsIgnored", func(t *testing.T) {
 		t.Parallel()
 		cmd := aPlacing
-		cmd.Lines = []Line{tracked("tea", 1)}
+		cmd.Lines, cmd.Total = []Line{tracked("tea", 1)}, 250
 		d, err := decidePlace(given(), nil, cmd, "1000002")
 		require.NoError(t, err)
 		require.Empty(t, given(d.order...).tracked())

@@ -27,6 +27,7 @@ type Standing struct {
 	CancellationID uuid.UUID // of the saga that cancels it after it was sold; zero for none
 	Reason         string    // of that
 	Total          int64     // minor units
+	AddsUp         bool      // the total is the sum of lines and adjustments, and not below 0
 	Currency       string
 	UpdatedAt      time.Time
 }
@@ -39,7 +40,8 @@ func (m *Module) Book() eventstore.Book[Standing] {
 			ID: o.ID, CheckoutID: s.CheckoutID, PaymentID: s.PaymentID, CartID: s.CartID, CustomerID: s.CustomerID, Placed: s.placed(),
 			Pending: s.Status == StatusPending, Sold: s.Status == StatusConfirmed || s.Status == StatusFulfilled,
 			Cancelling: s.Status == StatusCancelling, Cancelled: s.Status == StatusCancelled, Refunded: s.Refunded, Refunds: s.Refunds,
-			CancellationID: s.CancellationID, Reason: s.Reason, Total: s.Total, Currency: s.Currency, UpdatedAt: o.UpdatedAt,
+			CancellationID: s.CancellationID, Reason: s.Reason, Total: s.Total, AddsUp: addsUp(s.Lines, s.Adjustments, s.Total),
+			Currency: s.Currency, UpdatedAt: o.UpdatedAt,
 		}
 	})
 }

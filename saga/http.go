@@ -64,7 +64,7 @@ type CheckoutView struct {
 
 // FailureView is why a checkout did not come to an order.
 type FailureView struct {
-	Code   string `json:"code" enums:"out_of_stock,payment_declined,insufficient_funds,authentication_failed,authentication_expired,capture_refused,cancelled,provider_unavailable,refund_failed,amount_not_chargeable"`
+	Code   string `json:"code" enums:"out_of_stock,payment_declined,insufficient_funds,authentication_failed,authentication_expired,capture_refused,cancelled,provider_unavailable,refund_failed,amount_not_chargeable,order_does_not_add_up"`
 	Detail string `json:"detail" example:"The payment was declined. Try another payment method."`
 }
 
@@ -127,7 +127,7 @@ func optional(t time.Time) *time.Time {
 }
 
 type checkOutRequest struct {
-	PaymentMethod   string          `json:"payment_method" validate:"required,max=255" example:"sim_ok"`
+	PaymentMethod   string          `json:"payment_method,omitempty" validate:"max=255" example:"sim_ok"` // required where there is something to pay
 	Email           string          `json:"email" validate:"required,email,max=254" example:"ada@example.com"`
 	ShippingAddress json.RawMessage `json:"shipping_address,omitempty" swaggertype:"object"`
 }
@@ -150,10 +150,10 @@ type checkOutRequest struct {
 //	@Failure		400				{object}	web.Problem	"malformed_json, idempotency_key_required"
 //	@Failure		402				{object}	web.Problem	"With Prefer: wait: payment_declined, insufficient_funds, authentication_failed, authentication_expired, capture_refused; with checkout_id"
 //	@Failure		404				{object}	web.Problem	"not_found"
-//	@Failure		409				{object}	web.Problem	"cart_empty, cart_closed with checkout_id, price_changed with lines; with Prefer: wait out_of_stock with lines and checkout_id"
+//	@Failure		409				{object}	web.Problem	"cart_empty, cart_closed with checkout_id, price_changed with lines, adjustments_stale; with Prefer: wait out_of_stock with lines and checkout_id, order_does_not_add_up with checkout_id"
 //	@Failure		412				{object}	web.Problem	"version_mismatch; with checkout_id and cart_status where a checkout has closed the cart"
 //	@Failure		413,415			{object}	web.Problem
-//	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, product_inactive, idempotency_key_reused, amount_not_chargeable; with Prefer: wait amount_not_chargeable with checkout_id"
+//	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, product_inactive with skus, currency_mismatch with lines and skus, negative_total, idempotency_key_reused, amount_not_chargeable; with Prefer: wait amount_not_chargeable with checkout_id"
 //	@Failure		428				{object}	web.Problem	"precondition_required"
 //	@Failure		503				{object}	web.Problem	"unavailable, busy, newer_version; with Prefer: wait provider_unavailable with checkout_id"
 //	@Router			/v1/carts/{id}/checkout [post]
@@ -280,11 +280,16 @@ func answerCheckOut(c echo.Context, saga eventstore.Stream[State]) error {
 	return c.JSON(http.StatusAccepted, viewOf(saga))
 }
 
+// codeDoesNotAddUp is the code under which the order module refuses an order whose lines and adjustments are not its total.
+const codeDoesNotAddUp = "order_does_not_add_up"
+
 // problemOf is a failure as a refusal.
 func problemOf(f Failure) *fault.Fault {
 	switch {
 	case f.Code == CodeUnavailable:
 		return fault.New(fault.Unavailable, f.Code, f.Detail)
+	case f.Code == codeDoesNotAddUp:
+		return fault.New(fault.Conflict, f.Code, f.Detail)
 	case f.Code == payment.CodeNotChargeable:
 		return fault.New(fault.Invalid, f.Code, f.Detail)
 	case len(f.Lines) > 0:

@@ -107,6 +107,16 @@ var checkoutPromises = []promise{
 		broken: books.totals,
 	},
 	{
+		check:  "order_does_not_add_up",
+		remedy: "The lines and adjustments of the order are not its total. Compare them with what the shopper was charged, then refund the difference or cancel the order.",
+		broken: func(b books) string {
+			if o := b.order; o != nil && o.Placed && !o.Cancelled && !o.AddsUp {
+				return fmt.Sprintf("The order over %d %s is %s, and its lines and adjustments do not come to that.", o.Total, o.Currency, b.orderWord())
+			}
+			return ""
+		},
+	},
+	{
 		check:  "refunds_differ",
 		remedy: "We and the provider disagree about what was given back. Compare the refunds of the payment with those at the provider.",
 		broken: func(b books) string {

@@ -22,7 +22,7 @@ func TestPromisesAtRest(t *testing.T) {
 	half := func(s *State) books { // paid, and not confirmed; the cart still sealed
 		return books{
 			checkout: id, saga: s, cart: &cart.Standing{CheckoutID: id, CheckingOut: true, Total: 5, Currency: "GBP"},
-			order:   &order.Standing{CheckoutID: id, Placed: true, Pending: true, Total: 5, Currency: "GBP"},
+			order:   &order.Standing{CheckoutID: id, Placed: true, Pending: true, Total: 5, AddsUp: true, Currency: "GBP"},
 			payment: &payment.Standing{Requested: true, Captured: 5, Amount: money.Of(5, "GBP"), Undoable: true},
 			bank:    &payment.Balance{Authorized: 7, Captured: 5, Captures: 1, Currency: "GBP"},
 		}

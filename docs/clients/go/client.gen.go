@@ -53,6 +53,7 @@ const (
 	CheckoutFailureCodeCancelled             CheckoutFailureCode = "cancelled"
 	CheckoutFailureCodeCaptureRefused        CheckoutFailureCode = "capture_refused"
 	CheckoutFailureCodeInsufficientFunds     CheckoutFailureCode = "insufficient_funds"
+	CheckoutFailureCodeOrderDoesNotAddUp     CheckoutFailureCode = "order_does_not_add_up"
 	CheckoutFailureCodeOutOfStock            CheckoutFailureCode = "out_of_stock"
 	CheckoutFailureCodePaymentDeclined       CheckoutFailureCode = "payment_declined"
 	CheckoutFailureCodeProviderUnavailable   CheckoutFailureCode = "provider_unavailable"
@@ -73,6 +74,8 @@ func (e CheckoutFailureCode) Valid() bool {
 	case CheckoutFailureCodeCaptureRefused:
 		return true
 	case CheckoutFailureCodeInsufficientFunds:
+		return true
+	case CheckoutFailureCodeOrderDoesNotAddUp:
 		return true
 	case CheckoutFailureCodeOutOfStock:
 		return true
@@ -887,6 +890,9 @@ type AmountRequest struct {
 type Cart struct {
 	Adjustments []CartAdjustment `json:"adjustments"`
 
+	// AdjustmentsStale they were set for other lines, prices or quantities; set them again
+	AdjustmentsStale bool `json:"adjustments_stale"`
+
 	// CheckoutId that runs or went well
 	CheckoutId *openapi_types.UUID `json:"checkout_id"`
 	CreatedAt  time.Time           `json:"created_at"`
@@ -1063,8 +1069,10 @@ type CheckoutRequest struct {
 	// Email Example: ada@example.com
 	Email openapi_types.Email `json:"email"`
 
-	// PaymentMethod Example: sim_ok
-	PaymentMethod   string                  `json:"payment_method"`
+	// PaymentMethod required where there is something to pay
+	//
+	// Example: sim_ok
+	PaymentMethod   *string                 `json:"payment_method,omitempty"`
 	ShippingAddress *map[string]interface{} `json:"shipping_address,omitempty"`
 }
 
@@ -3106,14 +3114,14 @@ type ClientInterface interface {
 
 	// GetCart Read a cart, as it is or as it was
 	//
-	// Its `ETag` is its version. With `version` it is shown as it was then, lines, prices and all.
+	// Its `ETag` is its version. With `version` it is shown as it was then, lines, prices and all. The scope `pricing` may read every cart.
 	//
 	// Corresponds with GET /v1/carts/{id} (the `GetCart` operationId).
 	GetCart(ctx context.Context, id openapi_types.UUID, params *GetCartParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SetAdjustmentsWithBody Set tax, shipping and discounts
 	//
-	// Replaces the list. Needs the scope pricing or admin. Scope `pricing` or `admin`.
+	// Replaces the list, which holds for the currency, lines, quantities and prices that the cart has at that moment. When any of them changes, `adjustments_stale` is true and the checkout is refused until the list is set again; name the version that was priced in If-Match. Scope `pricing` or `admin`, which may also read the cart.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3122,7 +3130,7 @@ type ClientInterface interface {
 
 	// SetAdjustments Set tax, shipping and discounts
 	//
-	// Replaces the list. Needs the scope pricing or admin. Scope `pricing` or `admin`.
+	// Replaces the list, which holds for the currency, lines, quantities and prices that the cart has at that moment. When any of them changes, `adjustments_stale` is true and the checkout is refused until the list is set again; name the version that was priced in If-Match. Scope `pricing` or `admin`, which may also read the cart.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3156,7 +3164,7 @@ type ClientInterface interface {
 
 	// ClearItems Remove all lines
 	//
-	// The cart stays open, with its adjustments.
+	// The cart stays open, with its adjustments, which are stale then.
 	//
 	// Corresponds with DELETE /v1/carts/{id}/items (the `ClearItems` operationId).
 	ClearItems(ctx context.Context, id openapi_types.UUID, params *ClearItemsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3206,7 +3214,7 @@ type ClientInterface interface {
 
 	// MergeCartsWithBody Merge a guest's cart into mine
 	//
-	// Quantities are added, and my price wins. The guest's token may be 30 days past its end.
+	// Quantities are added, and my price wins. The adjustments of both carts are kept, and are stale where the merge changed something. The guest's token may be 30 days past its end.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3215,7 +3223,7 @@ type ClientInterface interface {
 
 	// MergeCarts Merge a guest's cart into mine
 	//
-	// Quantities are added, and my price wins. The guest's token may be 30 days past its end.
+	// Quantities are added, and my price wins. The adjustments of both carts are kept, and are stale where the merge changed something. The guest's token may be 30 days past its end.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3224,7 +3232,7 @@ type ClientInterface interface {
 
 	// RepriceCart Take today's prices
 	//
-	// Lines of products that are not sold at the moment keep their price.
+	// Lines of products that are not sold at the moment keep their price. Where a price changes, the adjustments are stale. A line whose product is now sold in another currency is refused by name: remove it.
 	//
 	// Corresponds with POST /v1/carts/{id}/reprice (the `RepriceCart` operationId).
 	RepriceCart(ctx context.Context, id openapi_types.UUID, params *RepriceCartParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4156,7 +4164,7 @@ func (c *Client) AbandonCart(ctx context.Context, id openapi_types.UUID, params 
 
 // GetCart Read a cart, as it is or as it was
 //
-// Its `ETag` is its version. With `version` it is shown as it was then, lines, prices and all.
+// Its `ETag` is its version. With `version` it is shown as it was then, lines, prices and all. The scope `pricing` may read every cart.
 //
 // Corresponds with GET /v1/carts/{id} (the `GetCart` operationId).
 func (c *Client) GetCart(ctx context.Context, id openapi_types.UUID, params *GetCartParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4173,7 +4181,7 @@ func (c *Client) GetCart(ctx context.Context, id openapi_types.UUID, params *Get
 
 // SetAdjustmentsWithBody Set tax, shipping and discounts
 //
-// Replaces the list. Needs the scope pricing or admin. Scope `pricing` or `admin`.
+// Replaces the list, which holds for the currency, lines, quantities and prices that the cart has at that moment. When any of them changes, `adjustments_stale` is true and the checkout is refused until the list is set again; name the version that was priced in If-Match. Scope `pricing` or `admin`, which may also read the cart.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4192,7 +4200,7 @@ func (c *Client) SetAdjustmentsWithBody(ctx context.Context, id openapi_types.UU
 
 // SetAdjustments Set tax, shipping and discounts
 //
-// Replaces the list. Needs the scope pricing or admin. Scope `pricing` or `admin`.
+// Replaces the list, which holds for the currency, lines, quantities and prices that the cart has at that moment. When any of them changes, `adjustments_stale` is true and the checkout is refused until the list is set again; name the version that was priced in If-Match. Scope `pricing` or `admin`, which may also read the cart.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4266,7 +4274,7 @@ func (c *Client) ListCartEvents(ctx context.Context, id openapi_types.UUID, para
 
 // ClearItems Remove all lines
 //
-// The cart stays open, with its adjustments.
+// The cart stays open, with its adjustments, which are stale then.
 //
 // Corresponds with DELETE /v1/carts/{id}/items (the `ClearItems` operationId).
 func (c *Client) ClearItems(ctx context.Context, id openapi_types.UUID, params *ClearItemsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4376,7 +4384,7 @@ func (c *Client) ChangeQuantity(ctx context.Context, id openapi_types.UUID, sku 
 
 // MergeCartsWithBody Merge a guest's cart into mine
 //
-// Quantities are added, and my price wins. The guest's token may be 30 days past its end.
+// Quantities are added, and my price wins. The adjustments of both carts are kept, and are stale where the merge changed something. The guest's token may be 30 days past its end.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4395,7 +4403,7 @@ func (c *Client) MergeCartsWithBody(ctx context.Context, id openapi_types.UUID, 
 
 // MergeCarts Merge a guest's cart into mine
 //
-// Quantities are added, and my price wins. The guest's token may be 30 days past its end.
+// Quantities are added, and my price wins. The adjustments of both carts are kept, and are stale where the merge changed something. The guest's token may be 30 days past its end.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4414,7 +4422,7 @@ func (c *Client) MergeCarts(ctx context.Context, id openapi_types.UUID, params *
 
 // RepriceCart Take today's prices
 //
-// Lines of products that are not sold at the moment keep their price.
+// Lines of products that are not sold at the moment keep their price. Where a price changes, the adjustments are stale. A line whose product is now sold in another currency is refused by name: remove it.
 //
 // Corresponds with POST /v1/carts/{id}/reprice (the `RepriceCart` operationId).
 func (c *Client) RepriceCart(ctx context.Context, id openapi_types.UUID, params *RepriceCartParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9393,7 +9401,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetCartWithResponse Read a cart, as it is or as it was
 	//
-	// Its `ETag` is its version. With `version` it is shown as it was then, lines, prices and all.
+	// Its `ETag` is its version. With `version` it is shown as it was then, lines, prices and all. The scope `pricing` may read every cart.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9402,7 +9410,7 @@ type ClientWithResponsesInterface interface {
 
 	// SetAdjustmentsWithBodyWithResponse Set tax, shipping and discounts
 	//
-	// Replaces the list. Needs the scope pricing or admin. Scope `pricing` or `admin`.
+	// Replaces the list, which holds for the currency, lines, quantities and prices that the cart has at that moment. When any of them changes, `adjustments_stale` is true and the checkout is refused until the list is set again; name the version that was priced in If-Match. Scope `pricing` or `admin`, which may also read the cart.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9411,7 +9419,7 @@ type ClientWithResponsesInterface interface {
 
 	// SetAdjustmentsWithResponse Set tax, shipping and discounts
 	//
-	// Replaces the list. Needs the scope pricing or admin. Scope `pricing` or `admin`.
+	// Replaces the list, which holds for the currency, lines, quantities and prices that the cart has at that moment. When any of them changes, `adjustments_stale` is true and the checkout is refused until the list is set again; name the version that was priced in If-Match. Scope `pricing` or `admin`, which may also read the cart.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9447,7 +9455,7 @@ type ClientWithResponsesInterface interface {
 
 	// ClearItemsWithResponse Remove all lines
 	//
-	// The cart stays open, with its adjustments.
+	// The cart stays open, with its adjustments, which are stale then.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9501,7 +9509,7 @@ type ClientWithResponsesInterface interface {
 
 	// MergeCartsWithBodyWithResponse Merge a guest's cart into mine
 	//
-	// Quantities are added, and my price wins. The guest's token may be 30 days past its end.
+	// Quantities are added, and my price wins. The adjustments of both carts are kept, and are stale where the merge changed something. The guest's token may be 30 days past its end.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9510,7 +9518,7 @@ type ClientWithResponsesInterface interface {
 
 	// MergeCartsWithResponse Merge a guest's cart into mine
 	//
-	// Quantities are added, and my price wins. The guest's token may be 30 days past its end.
+	// Quantities are added, and my price wins. The adjustments of both carts are kept, and are stale where the merge changed something. The guest's token may be 30 days past its end.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9519,7 +9527,7 @@ type ClientWithResponsesInterface interface {
 
 	// RepriceCartWithResponse Take today's prices
 	//
-	// Lines of products that are not sold at the moment keep their price.
+	// Lines of products that are not sold at the moment keep their price. Where a price changes, the adjustments are stale. A line whose product is now sold in another currency is refused by name: remove it.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16636,7 +16644,7 @@ func (c *ClientWithResponses) AbandonCartWithResponse(ctx context.Context, id op
 
 // GetCartWithResponse Read a cart, as it is or as it was
 //
-// Its `ETag` is its version. With `version` it is shown as it was then, lines, prices and all.
+// Its `ETag` is its version. With `version` it is shown as it was then, lines, prices and all. The scope `pricing` may read every cart.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16651,7 +16659,7 @@ func (c *ClientWithResponses) GetCartWithResponse(ctx context.Context, id openap
 
 // SetAdjustmentsWithBodyWithResponse Set tax, shipping and discounts
 //
-// Replaces the list. Needs the scope pricing or admin. Scope `pricing` or `admin`.
+// Replaces the list, which holds for the currency, lines, quantities and prices that the cart has at that moment. When any of them changes, `adjustments_stale` is true and the checkout is refused until the list is set again; name the version that was priced in If-Match. Scope `pricing` or `admin`, which may also read the cart.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16666,7 +16674,7 @@ func (c *ClientWithResponses) SetAdjustmentsWithBodyWithResponse(ctx context.Con
 
 // SetAdjustmentsWithResponse Set tax, shipping and discounts
 //
-// Replaces the list. Needs the scope pricing or admin. Scope `pricing` or `admin`.
+// Replaces the list, which holds for the currency, lines, quantities and prices that the cart has at that moment. When any of them changes, `adjustments_stale` is true and the checkout is refused until the list is set again; name the version that was priced in If-Match. Scope `pricing` or `admin`, which may also read the cart.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16726,7 +16734,7 @@ func (c *ClientWithResponses) ListCartEventsWithResponse(ctx context.Context, id
 
 // ClearItemsWithResponse Remove all lines
 //
-// The cart stays open, with its adjustments.
+// The cart stays open, with its adjustments, which are stale then.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16816,7 +16824,7 @@ func (c *ClientWithResponses) ChangeQuantityWithResponse(ctx context.Context, id
 
 // MergeCartsWithBodyWithResponse Merge a guest's cart into mine
 //
-// Quantities are added, and my price wins. The guest's token may be 30 days past its end.
+// Quantities are added, and my price wins. The adjustments of both carts are kept, and are stale where the merge changed something. The guest's token may be 30 days past its end.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16831,7 +16839,7 @@ func (c *ClientWithResponses) MergeCartsWithBodyWithResponse(ctx context.Context
 
 // MergeCartsWithResponse Merge a guest's cart into mine
 //
-// Quantities are added, and my price wins. The guest's token may be 30 days past its end.
+// Quantities are added, and my price wins. The adjustments of both carts are kept, and are stale where the merge changed something. The guest's token may be 30 days past its end.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16846,7 +16854,7 @@ func (c *ClientWithResponses) MergeCartsWithResponse(ctx context.Context, id ope
 
 // RepriceCartWithResponse Take today's prices
 //
-// Lines of products that are not sold at the moment keep their price.
+// Lines of products that are not sold at the moment keep their price. Where a price changes, the adjustments are stale. A line whose product is now sold in another currency is refused by name: remove it.
 //
 // Returns a wrapper object for the known response body format(s).
 //

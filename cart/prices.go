@@ -1,0 +1,93 @@
+package cart
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"shopping-cart/platform/money"
+)
+
+// movedPrice is a line of price_changed and of currency_mismatch.
+type movedPrice struct {
+	SKU string       `json:"sku"`
+	Was money.Amount `json:"was"`
+	Now money.Amount `json:"now"`
+}
+
+// differences are the lines of a cart whose product is not as it was when it was added.
+type differences struct {
+	unsold  []string     // SKUs that are not sold at the moment
+	foreign []movedPrice // sold in another currency than the cart's
+	moved   []movedPrice // sold at another price
+}
+
+func (s State) differences(prices priceBook) (d differences, err error) {
+	for _, l := range s.Lines {
+		p, read := prices[l.SKU]
+		line := movedPrice{SKU: l.SKU, Was: money.Of(l.UnitPrice, s.Currency), Now: p.Price}
+		switch {
+		case !read:
+			return differences{}, errUnread
+		case !p.sellable():
+			d.unsold = append(d.unsold, l.SKU)
+		case p.Price.Currency != s.Currency:
+			d.foreign = append(d.foreign, line)
+		case line.Now != line.Was:
+			d.moved = append(d.moved, line)
+		}
+	}
+	return d, nil
+}
+
+// priced refuses a cart that holds what is not sold, what is sold in another currency, or what now has another price. Each refusal
+// says what makes the cart ready: to remove lines, or to reprice it.
+func (s State) priced(prices priceBook) error {
+	d, err := s.differences(prices)
+	switch {
+	case err != nil:
+		return err
+	case len(d.unsold) > 0:
+		return errProductInactive.Detailf("%s not sold at the moment. %s", areNamed(d.unsold), removeThem(d.unsold)).With("skus", d.unsold)
+	case len(d.foreign) > 0:
+		return errForeign(d.foreign, s.Currency)
+	case len(d.moved) > 0:
+		return errPriceChanged.With("lines", d.moved)
+	}
+	return nil
+}
+
+// errForeign names the lines whose products are sold in another currency than the cart's.
+func errForeign(lines []movedPrice, currency string) error {
+	skus := make([]string, len(lines))
+	for i, l := range lines {
+		skus[i] = l.SKU
+	}
+	return errCurrencyMismatch.Detailf("%s not sold in %s any more. %s", areNamed(skus), currency, removeThem(skus)).
+		With("lines", lines).With("skus", skus)
+}
+
+// namedSKUs is how many SKUs a sentence names.
+const namedSKUs = 5
+
+// areNamed begins a sentence about SKUs: their names and the verb.
+func areNamed(skus []string) string {
+	if len(skus) == 1 {
+		return fmt.Sprintf("%q is", skus[0])
+	}
+	names := make([]string, min(len(skus), namedSKUs))
+	for i := range names {
+		names[i] = strconv.Quote(skus[i])
+	}
+	if more := len(skus) - len(names); more > 0 {
+		return fmt.Sprintf("%s and %d more are", strings.Join(names, ", "), more)
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " are"
+}
+
+func removeThem(skus []string) string {
+	if len(skus) == 1 {
+		return "Remove it to continue."
+	}
+	return "Remove them to continue."
+}
