@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+
+	"shopping-cart/platform/money"
 )
 
 // customer is a shopper on one errand: each has an account of their own.
@@ -160,7 +162,10 @@ func (c *customer) holds(cart cartView, wanted map[string]int64) bool {
 
 // takesOff has staff adjust the total.
 func (c *customer) takesOff(ctx context.Context, cart cartView, with coupon) (cartView, bool) {
-	amount := cart.Total
+	amount := money.Of(0, cart.Total.Currency)
+	for _, line := range cart.Items {
+		amount.Amount += line.LineTotal.Amount
+	}
 	switch with {
 	case noCoupon:
 		return cart, true
@@ -175,6 +180,20 @@ func (c *customer) takesOff(ctx context.Context, cart cartView, with coupon) (ca
 	change.method, change.token = http.MethodPut, c.operator
 	a, ok := c.insists(ctx, change, "200")
 	return in[cartView](a), ok
+}
+
+// takesOffAgain has staff adjust a cart that has changed since, in the same way.
+func (c *customer) takesOffAgain(ctx context.Context, id string) bool {
+	cart, ok := c.reads(ctx, id)
+	if !ok || len(cart.Adjustments) == 0 {
+		return ok
+	}
+	with := shipping
+	if cart.Adjustments[0].Amount.Amount < 0 {
+		with = gift
+	}
+	_, ok = c.takesOff(ctx, cart, with)
+	return ok
 }
 
 // edits sets the quantity of the first line to what it is, which changes something only while nobody minds.

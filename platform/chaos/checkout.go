@@ -70,6 +70,11 @@ func (c *customer) pays(ctx context.Context, cart cartView, a attempt) (_ *deed,
 			if _, ok = c.insists(ctx, c.post("/v1/carts/"+cart.ID+"/reprice", "reprice", nil), "200"); !ok {
 				return nil, false
 			}
+		case refusal == "409 adjustments_stale":
+			c.count("checkouts", "refused: the adjustments are stale")
+			if !c.takesOffAgain(ctx, cart.ID) {
+				return nil, false
+			}
 		case refusal == "412 version_mismatch":
 			c.count("checkouts", "refused: the cart changed")
 			a.edits = false
@@ -121,7 +126,7 @@ func (c *customer) checksOut(ctx context.Context, cart cartView, a attempt) (_ *
 
 // promised are the answers to a check-out.
 func (d *deed) promised(a attempt) []string {
-	all := []string{"202", "409 price_changed", "422 product_inactive"}
+	all := []string{"202", "409 price_changed", "422 product_inactive", "409 adjustments_stale"}
 	if a.wait > 0 {
 		all = append(all, "201", "409 out_of_stock", "503 provider_unavailable")
 		for _, code := range []string{

@@ -218,10 +218,13 @@ type (
 		Version    int64
 		Total      money.Amount
 		Items      []itemView
+		// Adjustments are what takesOff set.
+		Adjustments []struct{ Amount money.Amount }
 	}
 	itemView struct {
-		SKU      string
-		Quantity int64
+		SKU       string
+		Quantity  int64
+		LineTotal money.Amount `json:"line_total"`
 	}
 	checkoutView struct {
 		ID, Status string
