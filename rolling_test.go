@@ -102,8 +102,8 @@ func tomorrow(t *testing.T) (program string) {
 	for _, file := range []string{"cart/state.go", "cart/product.go", "order/state.go", "payment/state.go", "saga/state.go"} {
 		replace(file, `Fold: (\d+),`, "Fold: 1$1,")
 	}
-	replace("cart/state.go", `Decode: decodeEvent,`, `Decode: decodeEvent, Upcasts: map[string][]eventstore.Upcast{
-		ItemsCleared{}.Kind(): {func(data []byte) ([]byte, error) { return data, nil }}},`)
+	replace("cart/state.go", `Upcasts: map\[string\]\[\]eventstore\.Upcast\{`, `Upcasts: map[string][]eventstore.Upcast{
+		ItemsCleared{}.Kind(): {func(data []byte) ([]byte, error) { return data, nil }},`)
 	migration := filepath.Join(dir, "tomorrow.sql")
 	require.NoError(t, os.WriteFile(migration, []byte(addsToEveryTable), 0o600))
 	for _, schema := range migrations.Schemas {

@@ -37,14 +37,20 @@ func (w *wait) why() string {
 func (w *wait) run(ctx context.Context, do func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, w.limit)
 	defer cancel()
+	told := make(chan struct{})
 	notice := time.AfterFunc(silence, func() {
+		defer close(told)
 		attributes := []any{"for", w.what, "gives_up_after", w.limit}
 		if reason := w.why(); reason != "" {
 			attributes = append(attributes, "reason", reason)
 		}
 		w.log.Warn("still waiting", attributes...)
 	})
-	defer notice.Stop()
+	defer func() {
+		if !notice.Stop() {
+			<-told
+		}
+	}()
 	err := do(bounded)
 	if err == nil || ctx.Err() != nil || !errors.Is(bounded.Err(), context.DeadlineExceeded) {
 		return err
