@@ -195,8 +195,19 @@ func (c *Committer) probe(s *Store, jobs []*job) (free, locked []*job, err error
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
-	rows, _ := c.pool.Query(ctx, s.sql.locked, ids)
-	held, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	var held []uuid.UUID
+	err = pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
+		if c.config.Begin != "" {
+			if _, err := tx.Exec(ctx, c.config.Begin); err != nil {
+				return err
+			}
+		}
+		rows, err := tx.Query(ctx, s.sql.locked, ids)
+		if err == nil {
+			held, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		}
+		return err
+	})
 	if err != nil && !isLockTimeout(err) {
 		return jobs, nil, nil // the batch will say what is wrong
 	}
