@@ -138,6 +138,7 @@ const (
 	CodeCancelled             = "cancelled"
 	CodeUnavailable           = "provider_unavailable"
 	CodeRefundFailed          = "refund_failed"
+	CodeRefundedBefore        = "payment_refunded"      // the provider captured it and refunded all of it, and we did not know
 	CodeNotChargeable         = "amount_not_chargeable" // by this provider, with any payment method
 	CodeRefundOwed            = "refund_owed"
 )

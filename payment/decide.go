@@ -312,6 +312,9 @@ func (s State) holds() bool {
 // was captured, was never made: its amount is free again, for a refund under another key. What is in the book was made, whatever was
 // thought of it.
 func reported(s State, id uuid.UUID, r Report, now time.Time, ttl time.Duration) ([]event, error) {
+	if r.Status == Captured && r.Back >= r.Captured && s.undecided() { // by a life of ours that no book of ours knows
+		return declinedNow(s, Answer{Code: CodeRefundedBefore}), nil
+	}
 	events, err := answered(s, ask{operation: opLookUp}, id, r.Answer, now, ttl)
 	for _, refund := range s.Refunds {
 		call := key(id, ask{opRefund, refund})

@@ -198,6 +198,11 @@ func (r run) ask(ctx context.Context, p Provider, s State, a ask) (result, error
 		}}, err
 	}
 	answer, err := operate(ctx, p, a.operation, call)
+	if err == nil && a.operation == opAuthorize && answer.Replayed {
+		// Somebody asked before us: a process that crashed, or one whose database was restored to an older moment since. The
+		// answer of then does not tell whether the payment was captured or refunded meanwhile.
+		return r.ask(ctx, p, s, ask{operation: opLookUp})
+	}
 	return result{answer.Status, func(s State, now time.Time) ([]event, error) {
 		return answered(s, a, r.id, answer, now, r.actionTTL)
 	}}, err

@@ -15,6 +15,7 @@ var sentences = map[string]string{
 	CodeCaptureRefused:        "The bank refused to pay out the reserved amount.",
 	CodeCancelled:             "The payment was cancelled.",
 	CodeUnavailable:           "The payment provider cannot be reached at the moment.",
+	CodeRefundedBefore:        "This payment was made and refunded before. Nothing is charged. Check out again to pay anew.",
 	CodeNotChargeable:         "This amount cannot be charged, whichever payment method is used. Change what is in the cart.",
 	CodeRefundOwed:            "The provider refused the refund for good, and the money is still owed.",
 	CodeRefundFailed:          "The provider refused this refund for good. Nothing was given back, and the amount can be refunded again.",
@@ -25,7 +26,7 @@ func failure(code string) *Failure { return &Failure{Code: code, Detail: sentenc
 // declineCode is a provider's reason in our words; what we have no word for is simply declined.
 func declineCode(code string) string {
 	switch code {
-	case CodeInsufficientFunds, CodeAuthenticationFailed, CodeNotChargeable:
+	case CodeInsufficientFunds, CodeAuthenticationFailed, CodeNotChargeable, CodeRefundedBefore:
 		return code
 	}
 	return CodeDeclined

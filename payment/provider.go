@@ -82,6 +82,7 @@ type Answer struct {
 	Code              string      `json:"code,omitempty"`
 	NextAction        *NextAction `json:"next_action,omitempty"`
 	Captured          int64       `json:"captured,omitempty"` // minor units, with Captured
+	Replayed          bool        `json:"-"`                  // the key was answered before: things may have moved on since
 }
 
 // Report is what a look-up tells: the answer that the payment's last call got or would have got, and its refunds.
@@ -89,6 +90,7 @@ type Report struct {
 	Answer
 	Refunded  []string    // keys of the refunds that took effect
 	Refunding []string    // keys of those under way there: neither done nor refused
+	Back      int64       // minor units: all that was refunded, by whomever
 	Elsewhere []Elsewhere // refunds that took effect and were not made by a call of ours
 }
 

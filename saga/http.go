@@ -64,7 +64,7 @@ type CheckoutView struct {
 
 // FailureView is why a checkout did not come to an order.
 type FailureView struct {
-	Code   string `json:"code" enums:"out_of_stock,payment_declined,insufficient_funds,authentication_failed,authentication_expired,capture_refused,cancelled,provider_unavailable,refund_failed,amount_not_chargeable,order_does_not_add_up"`
+	Code   string `json:"code" enums:"out_of_stock,payment_declined,insufficient_funds,authentication_failed,authentication_expired,capture_refused,cancelled,provider_unavailable,refund_failed,amount_not_chargeable,order_does_not_add_up,payment_refunded"`
 	Detail string `json:"detail" example:"The payment was declined. Try another payment method."`
 }
 
@@ -148,7 +148,7 @@ type checkOutRequest struct {
 //	@Success		202				{object}	CheckoutView
 //	@Header			201,202			{string}	Location	"/v1/checkouts/{id}"
 //	@Failure		400				{object}	web.Problem	"malformed_json, idempotency_key_required"
-//	@Failure		402				{object}	web.Problem	"With Prefer: wait: payment_declined, insufficient_funds, authentication_failed, authentication_expired, capture_refused; with checkout_id"
+//	@Failure		402				{object}	web.Problem	"With Prefer: wait: payment_declined, insufficient_funds, authentication_failed, authentication_expired, capture_refused, payment_refunded; with checkout_id"
 //	@Failure		404				{object}	web.Problem	"not_found"
 //	@Failure		409				{object}	web.Problem	"cart_empty, cart_closed with checkout_id, price_changed with lines, adjustments_stale; with Prefer: wait out_of_stock with lines and checkout_id, order_does_not_add_up with checkout_id"
 //	@Failure		412				{object}	web.Problem	"version_mismatch; with checkout_id and cart_status where a checkout has closed the cart"

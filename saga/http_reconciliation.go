@@ -45,7 +45,7 @@ func (c *Checked) count(pass string, read int) {
 func (m *Module) reconciliationRoutes(s *web.Server) {
 	admin := s.Scoped(web.ScopeAdmin)
 	admin.GET("/v1/admin/reconciliation", m.showReconciliation, web.Query("cursor"))
-	admin.POST("/v1/admin/reconciliation", m.healReconciliation, web.Query("cursor"))
+	admin.POST("/v1/admin/reconciliation", m.healReconciliation, web.Query("cursor", "refund_lost"))
 }
 
 // showReconciliation checks all promises.
@@ -77,9 +77,10 @@ func (m *Module) showReconciliation(c echo.Context) error {
 //	@Tags			operators
 //	@Security		Bearer
 //	@Param			cursor	query		string	false	"next_cursor of the part before"
+//	@Param			refund_lost	query		bool	false	"Also refund what a provider captured for a payment that nobody here knows, as after a restore of the database. Never by default"
 //	@Success		200		{object}	Reconciliation
 //	@Failure		401,403	{object}	web.Problem
-//	@Failure		422		{object}	web.Problem	"cursor_invalid"
+//	@Failure		422		{object}	web.Problem	"cursor_invalid, validation_failed"
 //	@Failure		503		{object}	web.Problem	"provider_unavailable, unavailable, busy, newer_version"
 //	@Router			/v1/admin/reconciliation [post]
 func (m *Module) healReconciliation(c echo.Context) error {
@@ -90,12 +91,16 @@ func (m *Module) healReconciliation(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	lost := c.QueryParam("refund_lost")
+	if lost != "" && lost != "true" && lost != "false" {
+		return web.Refused("refund_lost", "invalid", "refund_lost is true or false.")
+	}
 	ctx := c.Request().Context()
 	found, err := m.reconcile(ctx, c.QueryParam("cursor"), m.lookFor(c))
 	if err != nil {
 		return err
 	}
-	m.mend(ctx, found.Data, write.Actor)
+	m.mend(ctx, found.Data, write.Actor, lost == "true")
 	return c.JSON(http.StatusOK, found)
 }
 

@@ -82,7 +82,9 @@ type Rooms struct {
 	// RefundsUnderWay are those of a payment that may have news, by the ids of their sagas.
 	RefundsUnderWay func(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error)
 	ObservePayment  func(ctx context.Context, correlation uuid.UUID, o payment.Observe) error
-	CancelPayment   func(ctx context.Context, write web.Write, c payment.Cancel) (replayed bool, err error)
+	// RefundLost refunds what a provider captured for a payment that nobody here asked for.
+	RefundLost    func(ctx context.Context, payment uuid.UUID, by string) error
+	CancelPayment func(ctx context.Context, write web.Write, c payment.Cancel) (replayed bool, err error)
 	// TakesMethod reports whether a text has the form of a token of the payment provider.
 	TakesMethod func(token string) bool
 

@@ -73,13 +73,17 @@ func (m *Module) tell(ctx context.Context, checkout uuid.UUID, c Command) error 
 }
 
 // mend heals what can be, and says of each finding whether it is gone.
-func (m *Module) mend(ctx context.Context, found []Finding, actor string) {
+func (m *Module) mend(ctx context.Context, found []Finding, actor string, refundLost bool) {
 	for i, f := range found {
-		if f.heal == nil {
+		heal := f.heal
+		if refundLost && f.lost != uuid.Nil {
+			heal = func(ctx context.Context) error { return m.Rooms.RefundLost(ctx, f.lost, actor) }
+		}
+		if heal == nil {
 			continue
 		}
 		gone := false
-		err := f.heal(ctx)
+		err := heal(ctx)
 		if err == nil {
 			gone, err = isGone(ctx, f)
 		}

@@ -38,6 +38,7 @@ type Finding struct {
 
 	again func(ctx context.Context, settled time.Time) ([]Finding, error)
 	heal  func(ctx context.Context) error
+	lost  uuid.UUID // a payment that a provider captured and nobody here knows; zero: another finding
 }
 
 // StreamRef names a stream that a finding is about.
@@ -330,6 +331,7 @@ func (m *Module) ledger(ctx context.Context, after string, settled time.Time) (p
 func (m *Module) alien(b payment.Balance, after string) []Finding {
 	found := m.findings(key{reference: b.Reference}, books{bank: &b})
 	for i := range found {
+		found[i].lost, _ = uuid.Parse(b.Reference)
 		found[i].again = func(ctx context.Context, settled time.Time) ([]Finding, error) {
 			p, err := m.ledger(ctx, after, settled)
 			return p.found, err

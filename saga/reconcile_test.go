@@ -90,7 +90,7 @@ func TestMend(t *testing.T) {
 				return []Finding{{ID: "b:1"}}, nil
 			}
 			found := []Finding{f, {ID: "c:1"}}
-			m.mend(t.Context(), found, "ann")
+			m.mend(t.Context(), found, "ann", false)
 			require.Equal(t, !still, *found[0].Healed)
 			require.Nil(t, found[1].Healed)
 		})

@@ -97,6 +97,7 @@ func (a *account) do(op operation, c payment.Call) payment.Answer {
 	a.t.Helper()
 	answer, err := op(a.t.Context(), c)
 	require.NoError(a.t, err)
+	answer.Replayed = false // what a key repeats is the same but for that
 	if answer.ProviderReference != "" {
 		a.call.ProviderReference = answer.ProviderReference
 	}

@@ -65,7 +65,7 @@ func (s *Simulator) LookUp(ctx context.Context, c payment.Call) (payment.Report,
 	if err != nil {
 		return payment.Report{}, fmt.Errorf("look up: %w", err)
 	}
-	return payment.Report{Answer: report(a, s.page(a.Reference)), Refunded: refunds, Elsewhere: elsewhere}, nil
+	return payment.Report{Answer: report(a, s.page(a.Reference)), Back: a.Refunded, Refunded: refunds, Elsewhere: elsewhere}, nil
 }
 
 func (a *account) fields() []any {
@@ -125,6 +125,7 @@ func (s *Simulator) perform(ctx context.Context, op operation, c payment.Call) (
 	}
 	if how = temper(a.Token, op, n); stored != nil {
 		how, err = well, json.Unmarshal(stored, &answer)
+		answer.Replayed = true
 	} else if how == well || how == silent {
 		answer, err = s.effect(&second, a, op, c)
 	}

@@ -117,7 +117,9 @@ func (p *Provider) Authorize(ctx context.Context, c payment.Call) (payment.Answe
 	if err != nil {
 		return payment.Answer{}, fmt.Errorf("confirm: %w", endOf(err))
 	}
-	return p.answer(ctx, c, intent)
+	answer, err := p.answer(ctx, c, intent)
+	answer.Replayed = intent.LastResponse != nil && intent.LastResponse.Header.Get("Idempotent-Replayed") == "true"
+	return answer, err
 }
 
 // declined answers an authorization that was refused: for good, unless another call stands in its way, which is then the answer.

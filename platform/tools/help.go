@@ -47,6 +47,7 @@ func (*Verify) Help() string {
 
   shopping-cart verify                                       what is wrong, each with its remedy
   shopping-cart verify --heal                                and mend what is beyond doubt
+  shopping-cart verify --heal=refund-lost                    and refund captures that nobody here knows: after a restore
   shopping-cart verify --json | jq '.data[].id'
 
 The server may be busy: what was touched within the last minute is left out. What each finding means, and what a person does about it, is in

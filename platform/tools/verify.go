@@ -10,15 +10,48 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/alecthomas/kong"
 )
 
 // Verify has a running server check every promise over all data. Its exit status is 0 when all are kept, 2 when not, and 1
 // when it could not be found out.
 type Verify struct {
-	BaseURL string `help:"Where the server is; from its settings when empty."`
-	JSON    bool   `help:"Print JSON: what was checked, and every finding."`
-	Quiet   bool   `help:"Show no progress."`
-	Heal    bool   `help:"Mend what is beyond doubt. What is mended does not count as found."`
+	BaseURL string  `help:"Where the server is; from its settings when empty."`
+	JSON    bool    `help:"Print JSON: what was checked, and every finding."`
+	Quiet   bool    `help:"Show no progress."`
+	Heal    Healing `help:"Mend what is beyond doubt. What is mended does not count as found. --heal=refund-lost also refunds captures that nobody here knows."`
+}
+
+// Healing is how much is mended: "" nothing, "safe" what is beyond doubt, "refund-lost" also captures of payments that are unknown.
+type Healing string
+
+// The values of Healing.
+const (
+	healSafe       Healing = "safe"
+	healRefundLost Healing = "refund-lost"
+)
+
+// IsBool says that the flag needs no value.
+func (Healing) IsBool() bool { return true }
+
+// Decode reads --heal, and --heal=refund-lost.
+func (h *Healing) Decode(c *kong.DecodeContext) error {
+	if c.Scan.Peek().Type != kong.FlagValueToken {
+		*h = healSafe
+		return nil
+	}
+	switch value := c.Scan.Pop().String(); value {
+	case "true":
+		*h = healSafe
+	case "false":
+		*h = ""
+	case string(healRefundLost):
+		*h = healRefundLost
+	default:
+		return fmt.Errorf("%q is not refund-lost", value)
+	}
+	return nil
 }
 
 // reconciled is what the server answers; of a finding as it came.
@@ -80,15 +113,19 @@ func (v *Verify) Run(ctx context.Context, out io.Writer, local Local) (err error
 // ask collects all answers. A finding at the seam of two is one.
 func (v *Verify) ask(ctx context.Context, c *client, token string) (all reconciled, err error) {
 	method := http.MethodGet
-	if v.Heal {
+	query := url.Values{}
+	if v.Heal != "" {
 		method = http.MethodPost
+	}
+	if v.Heal == healRefundLost {
+		query.Set("refund_lost", "true")
 	}
 	all, seen := reconciled{Checked: map[string]int{}, Data: []json.RawMessage{}}, map[string]bool{}
 	watched := progress{silent: v.Quiet || !isTerminal(os.Stderr)}
 	tick, done := watched.show("answers, of about twenty seconds each", unknownLength)
 	defer done()
-	for cursor := ""; ; {
-		part, _, err := ask[reconciled](ctx, c, call{method: method, path: "/v1/admin/reconciliation" + cursor, token: token})
+	for {
+		part, _, err := ask[reconciled](ctx, c, call{method: method, path: "/v1/admin/reconciliation?" + query.Encode(), token: token})
 		if err != nil {
 			return all, err
 		}
@@ -109,7 +146,7 @@ func (v *Verify) ask(ctx context.Context, c *client, token string) (all reconcil
 		if part.NextCursor == nil {
 			return all, nil
 		}
-		cursor = "?cursor=" + url.QueryEscape(*part.NextCursor)
+		query.Set("cursor", *part.NextCursor)
 	}
 }
 

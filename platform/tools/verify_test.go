@@ -45,7 +45,7 @@ func TestVerify(t *testing.T) {
 		says string
 	}{
 		"Looks": {Verify{}, 2, "a:1\n  D.\n  --heal mends it: R.\nb:2\n  E.\n  mend by hand: S.\n5 checkouts"},
-		"Heals": {Verify{Heal: true}, 1, "a:1\n  D.\n  mended: R.\nb:2\n  E.\n  mend by hand: S.\n5 checkouts"},
+		"Heals": {Verify{Heal: healSafe}, 1, "a:1\n  D.\n  mended: R.\nb:2\n  E.\n  mend by hand: S.\n5 checkouts"},
 		"JSON":  {Verify{JSON: true}, 2, `"checked":{"checkouts":5}`},
 	} {
 		t.Run(name, func(t *testing.T) {

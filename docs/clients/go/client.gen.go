@@ -56,6 +56,7 @@ const (
 	CheckoutFailureCodeOrderDoesNotAddUp     CheckoutFailureCode = "order_does_not_add_up"
 	CheckoutFailureCodeOutOfStock            CheckoutFailureCode = "out_of_stock"
 	CheckoutFailureCodePaymentDeclined       CheckoutFailureCode = "payment_declined"
+	CheckoutFailureCodePaymentRefunded       CheckoutFailureCode = "payment_refunded"
 	CheckoutFailureCodeProviderUnavailable   CheckoutFailureCode = "provider_unavailable"
 	CheckoutFailureCodeRefundFailed          CheckoutFailureCode = "refund_failed"
 )
@@ -80,6 +81,8 @@ func (e CheckoutFailureCode) Valid() bool {
 	case CheckoutFailureCodeOutOfStock:
 		return true
 	case CheckoutFailureCodePaymentDeclined:
+		return true
+	case CheckoutFailureCodePaymentRefunded:
 		return true
 	case CheckoutFailureCodeProviderUnavailable:
 		return true
@@ -2115,6 +2118,9 @@ type ShowReconciliationParams struct {
 type HealReconciliationParams struct {
 	// Cursor Where the list goes on: next_cursor of the page before.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// RefundLost Also refund what a provider captured for a payment that nobody here knows, as after a restore of the database. Never by default
+	RefundLost *bool `form:"refund_lost,omitempty" json:"refund_lost,omitempty"`
 
 	// IdempotencyKey 1 to 255 visible ASCII characters, new for everything that is to be done. The same key with the same request is done once: a retry gets the first answer again, marked Idempotent-Replayed.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
@@ -5973,6 +5979,18 @@ func NewHealReconciliationRequest(server string, params *HealReconciliationParam
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.RefundLost != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "refund_lost", *params.RefundLost, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {

@@ -1,0 +1,69 @@
+package payment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/money"
+)
+
+var (
+	errNotLost  = errors.New("the payment is known here")
+	errNoLedger = errors.New("no provider whose book can be read knows the payment")
+)
+
+// reasonLost is the reason of the tombstone of a payment that is refunded because no book of ours knows it.
+const reasonLost = "refund_lost"
+
+// RefundLost refunds what a provider captured for a payment that nobody here asked for, as after a restore of the database to an
+// older moment. First it leaves a tombstone under the payment's id, so that a checkout that comes back with the same payment is
+// refused. The refund's key follows from the payment: to repeat it refunds once.
+func (m *Module) RefundLost(ctx context.Context, payment uuid.UUID, by string) error {
+	run := run{m, payment, eventstore.Meta{Actor: by}}
+	_, err := run.record(ctx, uuid.Nil, func(s State, _ time.Time) ([]event, error) {
+		switch {
+		case s.requested():
+			return nil, errNotLost
+		case s.Tombstone:
+			return nil, nil
+		}
+		return []event{UndoRequested{Code: CodeRefundedBefore, Reason: reasonLost}}, nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, p := range m.providers {
+		book, ok := ledgerOf(p)
+		if !ok {
+			continue
+		}
+		balances, err := book.BalancesOf(ctx, []string{payment.String()})
+		switch {
+		case err != nil:
+			return unreadable(p, err)
+		case len(balances) > 0:
+			return refundLost(ctx, p, payment, balances[0])
+		}
+	}
+	return errNoLedger
+}
+
+func refundLost(ctx context.Context, p *guard, payment uuid.UUID, b Balance) error {
+	left := b.Captured - b.Refunded
+	if left <= 0 {
+		return nil
+	}
+	answer, err := p.Refund(ctx, Call{
+		Key:       key(payment, ask{opRefund, refund{ID: undoRefundID(payment, 0)}}),
+		Reference: payment.String(), RequestedAt: b.At, Amount: money.Of(left, b.Currency),
+	})
+	if err == nil && answer.Status != Refunded {
+		err = fmt.Errorf("the provider answered %s %s", answer.Status, answer.Code)
+	}
+	return err
+}
