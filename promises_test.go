@@ -85,9 +85,10 @@ func (b books) chargedOnce(says func(string, ...any)) {
 		if held := e.authorized - e.captured - e.voided; held != 0 {
 			says("payment %s still holds %d of the shopper's money", id, held)
 		}
-		// After a restore the provider may know a payment that it captured and refunded, and that nobody here knows as paid.
-		before := b.payments[id].FailureCode == payment.CodeRefundedBefore && e.captured == e.refunded
-		if known := b.payments[id].Captured; known != e.captured && !before {
+		// After a restore the provider may have captured and fully refunded a payment of which no capture is known here.
+		known := b.payments[id].Captured
+		before := known == 0 && e.captured == e.refunded && b.payments[id].FailureCode == payment.CodeRefundedBefore
+		if known != e.captured && !before {
 			says("payment %s knows of %d captured, the ledger of %d", id, known, e.captured)
 		}
 	}

@@ -241,6 +241,12 @@ func TestCheckOut(t *testing.T) {
 		_, err := decideCheckOut(append(g, AdjustmentsSet{[]Adjustment{discount(-700)}}).state(), bare, prices)
 		require.NoError(t, err, "nothing is to be paid")
 	})
+	t.Run("ATotalBelowZeroRefused", func(t *testing.T) {
+		stored := append(g, AdjustmentsSet{[]Adjustment{discount(-701)}}) // no command leads there
+		require.False(t, stored.state().adjustmentsStale())
+		require.Zero(t, stored.state().Total())
+		stored.refused(t, checkOut, prices, errNegativeTotal)
+	})
 	t.Run("StaleAdjustmentsRefused", func(t *testing.T) {
 		off := append(g, AdjustmentsSet{[]Adjustment{discount(-50)}})
 		then := func(events ...Event) given { return slices.Concat(off, events) }
@@ -394,6 +400,30 @@ func TestMerge(t *testing.T) {
 		require.Equal(t, &MergedIn{SourceCartID: cartB, Lines: []Line{added(mug, 3).Line, added(tea, 1).Line}}, in)
 		require.Equal(t, &MergedAway{TargetCartID: cartA}, away)
 		require.Equal(t, []Line{added(mug, 5).Line, added(tea, 1).Line}, append(mine, *in).state().Lines)
+	})
+	t.Run("AdjustmentsOfBothAreKeptAndStale", func(t *testing.T) {
+		target := given{opened, added(mug, 2), AdjustmentsSet{[]Adjustment{discount(-50)}}}
+		source := given{guest, added(tea, 1), AdjustmentsSet{[]Adjustment{discount(-20)}}}
+		for name, want := range map[string]struct {
+			target, source given
+			kept           []Adjustment
+		}{
+			"Both":            {target, source, []Adjustment{discount(-50), discount(-20)}},
+			"OnlyTheGuests":   {mine, source, []Adjustment{discount(-20)}},
+			"OnlyMine":        {target, given{guest, added(tea, 1)}, []Adjustment{discount(-50)}},
+			"IntoAnEmptyCart": {given{opened}, source, []Adjustment{discount(-20)}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				in, _, err := decideMerge(want.target.state(), want.source.state(), mergeThem)
+				require.NoError(t, err)
+				merged := slices.Concat(want.target, given{*in}).state()
+				require.Equal(t, want.kept, merged.Adjustments)
+				require.True(t, merged.adjustmentsStale())
+			})
+		}
+		in, _, err := decideMerge(target.state(), given{guest}.state(), mergeThem)
+		require.NoError(t, err)
+		require.False(t, slices.Concat(target, given{*in}).state().adjustmentsStale(), "an empty cart changes nothing")
 	})
 	t.Run("AnEmptyCartIsMergedToo", func(t *testing.T) {
 		in, away, err := decideMerge(mine.state(), given{guest}.state(), mergeThem)
