@@ -111,7 +111,7 @@ func (s State) within(e Event) ([]Event, error) {
 			sum, tooLarge = money.Add(sum, total)
 		}
 		if tooLarge != nil {
-			return nil, errAmountTooLarge.Detailf("With %q the cart comes to more than 9007199254740991 minor units.", l.SKU).With("sku", l.SKU)
+			return nil, errAmountTooLarge.Detailf("With '%s' the cart comes to more than 9007199254740991 minor units.", l.SKU).With("sku", l.SKU)
 		}
 	}
 	if sum+adjustmentsTotal(s.Adjustments) > money.Max {
@@ -121,7 +121,7 @@ func (s State) within(e Event) ([]Event, error) {
 }
 
 func errQuantity(sku string, sum int64) error {
-	return web.Refused("quantity", "max", fmt.Sprintf("A line holds at most %d of a product, and %q would come to %d.", MaxQuantity, sku, sum)).
+	return web.Refused("quantity", "max", fmt.Sprintf("A line holds at most %d of a product, and '%s' would come to %d.", MaxQuantity, sku, sum)).
 		With("sku", sku).With("limit", MaxQuantity)
 }
 
@@ -158,7 +158,7 @@ func (s State) room(added Line) (Line, error) {
 		there := s.Lines[i]
 		added.Name, added.UnitPrice, held = there.Name, there.UnitPrice, there.Quantity
 	} else if len(s.Lines) >= MaxLines {
-		return Line{}, errTooManyLines.Detailf("A cart holds at most %d lines, and there is no room for %q.", MaxLines, added.SKU).
+		return Line{}, errTooManyLines.Detailf("A cart holds at most %d lines, and there is no room for '%s'.", MaxLines, added.SKU).
 			With("sku", added.SKU).With("limit", MaxLines)
 	}
 	if sum := held + added.Quantity; sum > MaxQuantity {

@@ -2,7 +2,6 @@ package cart
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"shopping-cart/platform/money"
@@ -73,17 +72,20 @@ const namedSKUs = 5
 // areNamed begins a sentence about SKUs: their names and the verb.
 func areNamed(skus []string) string {
 	if len(skus) == 1 {
-		return fmt.Sprintf("%q is", skus[0])
+		return quoted(skus[0]) + " is"
 	}
 	names := make([]string, min(len(skus), namedSKUs))
 	for i := range names {
-		names[i] = strconv.Quote(skus[i])
+		names[i] = quoted(skus[i])
 	}
 	if more := len(skus) - len(names); more > 0 {
 		return fmt.Sprintf("%s and %d more are", strings.Join(names, ", "), more)
 	}
 	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " are"
 }
+
+// quoted marks a SKU in a sentence. A double quote would be escaped in the JSON of the answer.
+func quoted(sku string) string { return "'" + sku + "'" }
 
 func removeThem(skus []string) string {
 	if len(skus) == 1 {

@@ -210,7 +210,7 @@ func decideFulfil(o State, stock map[string]Stock, cmd fulfil) (decision, error)
 		return decision{}, errOrderRefunded.Detailf("All that was paid for this order is being refunded.")
 	}
 	if short := notOnHand(o, stock); len(short) > 0 {
-		return decision{}, errStockShort.Detailf("The stock has too few of %q on hand for this order. "+
+		return decision{}, errStockShort.Detailf("The stock has too few of '%s' on hand for this order. "+
 			"Adjust the stock if they were found, or cancel the order.", short[0].SKU).With("lines", short)
 	}
 	d := decision{order: []Event{Fulfilled{}}, stock: map[string]StockEvent{}}
