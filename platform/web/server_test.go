@@ -40,7 +40,7 @@ func TestAccessLog(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.Customer.POST("/v1/carts/:id", ok, web.AnyQuery)
-	a := s.send("POST", "/v1/carts/7?token=hunter2", `{"card":"4111"}`, "Authorization", "Bearer ann")
+	a := s.send("POST", "/v1/carts/7?token=hunter2", `{"card":"4111-1111"}`, "Authorization", "Bearer ann")
 	require.Equal(t, http.StatusOK, a.StatusCode)
 
 	var entry map[string]any
@@ -51,7 +51,7 @@ func TestAccessLog(t *testing.T) {
 	require.Equal(t, "ann", entry["subject"])
 	require.Equal(t, a.Header.Get("X-Request-Id"), entry["request_id"])
 	require.EqualValues(t, len(a.body), entry["bytes"])
-	for _, secret := range []string{"hunter2", "4111", "Bearer"} {
+	for _, secret := range []string{"hunter2", "4111-1111", "Bearer"} {
 		require.NotContains(t, s.logs.String(), secret)
 	}
 }
