@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -14,18 +15,36 @@ import (
 // tourMark stands above the block of README.md that is run here.
 const tourMark = "<!-- readme_test.go runs this block. -->\n"
 
-// The tour is pasted into bash against a program that runs: the very lines, but for the address.
+// The tour is pasted into bash against a program that runs: the very lines, but for the address. The proxy makes strong tags weak.
 func TestReadmeTour(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds the program")
 	}
-	s := open(t, oneDatabase)
+	t.Run("Direct", func(t *testing.T) {
+		t.Parallel()
+		s := open(t, oneDatabase)
+		s.toured(t, s.base)
+	})
+	t.Run("BehindAProxyThatCompresses", func(t *testing.T) {
+		t.Parallel()
+		s := open(t, oneDatabase)
+		proxied := *s
+		proxied.behindNginx(t)
+		home := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(home, ".curlrc"), []byte("compressed\n"), 0o600))
+		require.Contains(t, s.toured(t, proxied.base, "CURL_HOME="+home), "\nETag: W/", "the proxy must compress, or the test shows nothing")
+	})
+}
+
+// toured pastes the tour, and looks at all that it says.
+func (s *site) toured(t *testing.T, base string, settings ...string) string {
+	t.Helper()
 	lines := tour(t)
 	require.Contains(t, lines, "API=http://localhost:8080\n")
-	lines = strings.Replace(lines, "http://localhost:8080", s.base, 1)
+	lines = strings.Replace(lines, "http://localhost:8080", base, 1) + "\necho \"ETag: $SEEN\"\n"
 
-	said, complained := s.pastes(t, lines)
+	said, complained := s.pastes(t, lines, settings...)
 
 	require.Empty(t, complained)
 	require.Contains(t, said, `"on_hand":100`)
@@ -48,6 +67,7 @@ func TestReadmeTour(t *testing.T) {
 	}
 	require.Contains(t, after, ": 0 found, 0 left\n")
 	require.Contains(t, after, "agree to the penny")
+	return said
 }
 
 func tour(t *testing.T) string {
@@ -62,12 +82,12 @@ func tour(t *testing.T) string {
 }
 
 // pastes gives lines to a bash of the folder and the settings that the program has.
-func (s *site) pastes(t *testing.T, lines string) (said, complained string) {
+func (s *site) pastes(t *testing.T, lines string, settings ...string) (said, complained string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	bash := exec.CommandContext(t.Context(), "bash", "--norc", "-s")
 	bash.Stdin, bash.Stdout, bash.Stderr = strings.NewReader(lines), &stdout, &stderr
-	bash.Env = append(os.Environ(), "HTTP_ADDR="+strings.TrimPrefix(s.base, "http://"),
+	bash.Env = append(append(os.Environ(), settings...), "HTTP_ADDR="+strings.TrimPrefix(s.base, "http://"),
 		"DATABASE_URL="+s.settings.DatabaseURL, "AUTH_SECRET="+s.settings.AuthSecret,
 		"AUTH_AUDIENCE="+s.settings.AuthAudience, "PAYMENT_PROVIDER="+s.settings.PaymentProvider)
 	require.NoError(t, bash.Run(), "%s%s", &stdout, &stderr)
