@@ -11,6 +11,7 @@ import (
 
 	"shopping-cart/platform/fault"
 	"shopping-cart/platform/money"
+	"shopping-cart/platform/web"
 )
 
 var (
@@ -464,16 +465,31 @@ func TestPutProduct(t *testing.T) {
 	t.Parallel()
 	put := putProduct{SKU: "MUG", Name: "Mug", Price: money.Of(350, "GBP"), Active: true}
 	known := evolveProduct(Product{}, ProductCreated(put))
+	decided := func(t *testing.T, p Product, c putProduct) []ProductEvent {
+		t.Helper()
+		events, err := decideProduct(p, c)
+		require.NoError(t, err)
+		return events
+	}
 
 	t.Run("NewSKUIsCreated", func(t *testing.T) {
-		require.Equal(t, []ProductEvent{ProductCreated(put)}, decideProduct(Product{}, put))
+		require.Equal(t, []ProductEvent{ProductCreated(put)}, decided(t, Product{}, put))
+	})
+	t.Run("ASKUThatNoBrowserCanAddressIsRefusedWhereItIsNew", func(t *testing.T) {
+		dots := put
+		dots.SKU = ".."
+		_, err := decideProduct(Product{}, dots)
+		require.ErrorIs(t, err, web.ErrSKU)
+		stored := known
+		stored.SKU, dots.Active = "..", false
+		require.Equal(t, []ProductEvent{ProductChanged{Name: put.Name, Price: put.Price}}, decided(t, stored, dots))
 	})
 	t.Run("KnownSKUIsChanged", func(t *testing.T) {
 		off := putProduct{SKU: "MUG", Name: "Big MÜG", Price: money.Of(1, "EUR")}
-		events := decideProduct(known, off)
+		events := decided(t, known, off)
 		require.Equal(t, []ProductEvent{ProductChanged{Name: off.Name, Price: off.Price}}, events)
 		after := evolveProduct(known, events[0])
 		require.Equal(t, Product{SKU: "MUG", Name: "Big MÜG", Price: off.Price, Search: "mug\nbig müg"}, after)
 	})
-	t.Run("SameAgainIsNoEvent", func(t *testing.T) { require.Empty(t, decideProduct(known, put)) })
+	t.Run("SameAgainIsNoEvent", func(t *testing.T) { require.Empty(t, decided(t, known, put)) })
 }

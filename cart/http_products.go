@@ -123,12 +123,16 @@ func putCommand(write web.Write, c putProduct) eventstore.Command {
 			return err
 		}
 		product := products.Get(tx, id)
+		events, err := decideProduct(product.State, c)
+		if err != nil {
+			return err
+		}
 		status := http.StatusOK
 		if !product.Exists() {
 			status = http.StatusCreated
 		}
 		tx.Answer(status)
-		products.Append(tx, id, decideProduct(product.State, c)...)
+		products.Append(tx, id, events...)
 		return nil
 	}
 	return cmd

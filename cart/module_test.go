@@ -171,3 +171,16 @@ func (b *testBundle) seals(t *testing.T, caller string, id uuid.UUID, version in
 	w := web.Write{ID: uuid.Must(uuid.NewV7()), IfMatch: &version, Actor: caller}
 	return b.CheckOut(t.Context(), CheckOut{CartID: id, Caller: web.Caller{Subject: caller}, Write: w, PaymentMethod: "sim_ok"})
 }
+
+// holds writes events as an older version of the program did, past the rules of this one.
+func holds[S any, E eventstore.Event](t *testing.T, b *testBundle, of *eventstore.Aggregate[S, E], id uuid.UUID, events ...E) {
+	t.Helper()
+	_, err := b.store.Do(t.Context(), eventstore.Command{
+		ID: uuid.New(), Fingerprint: make([]byte, 16), Streams: []eventstore.Ref{of.Ref(id)},
+		Decide: func(tx *eventstore.Tx) error {
+			of.Append(tx, id, events...)
+			return nil
+		},
+	})
+	require.NoError(t, err)
+}

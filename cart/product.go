@@ -8,6 +8,7 @@ import (
 
 	"shopping-cart/eventstore"
 	"shopping-cart/platform/money"
+	"shopping-cart/platform/web"
 )
 
 // Product is what the price book says of a SKU. The zero Product is that of an unknown SKU.
@@ -66,14 +67,16 @@ func evolveProduct(p Product, e ProductEvent) Product {
 }
 
 // decideProduct answers putProduct. What the price book says already is no event.
-func decideProduct(p Product, c putProduct) []ProductEvent {
+func decideProduct(p Product, c putProduct) ([]ProductEvent, error) {
 	switch {
+	case !p.known() && !web.ValidSKU(c.SKU):
+		return nil, web.ErrSKU
 	case !p.known():
-		return []ProductEvent{ProductCreated(c)}
+		return []ProductEvent{ProductCreated(c)}, nil
 	case p.Name == c.Name && p.Price == c.Price && p.Active == c.Active:
-		return nil
+		return nil, nil
 	}
-	return []ProductEvent{ProductChanged{Name: c.Name, Price: c.Price, Active: c.Active}}
+	return []ProductEvent{ProductChanged{Name: c.Name, Price: c.Price, Active: c.Active}}, nil
 }
 
 // productSpace is where the ids of products come from. It never changes.

@@ -5,8 +5,10 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/platform/money"
 	"shopping-cart/platform/web"
 )
 
@@ -82,6 +84,35 @@ func TestPutProductRoute(t *testing.T) {
 	t.Run("LargestPriceIsFine", func(t *testing.T) {
 		admin.send(t, "PUT", "/v1/products/GOLD", `{"name":"Gold","price":{"amount":9007199254740991,"currency":"GBP"}}`).is(t, 201)
 	})
+}
+
+// A browser turns /items/.. into another address, and nobody sees a space at an end. What has such a SKU already can be
+// withdrawn and removed.
+func TestSKUsThatNoBrowserCanAddress(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	admin, ann := b.admin(t), b.as(t, "ann")
+	path, _ := ann.opens(t)
+	const rule = "It must be 1 to 64 printable characters without a slash, not . or .., without a space or an invisible character at either end."
+	for raw, sku := range map[string]string{"%2E": ".", "%2E%2E": "..", "%20MUG": " MUG", "MUG%20": "MUG ", "MUG%EF%B8%8F": "MUG\ufe0f"} {
+		problem := admin.send(t, "PUT", "/v1/products/"+raw, mugBody).refuses(t, 422, "validation_failed")
+		require.Equal(t, []any{map[string]any{"field": "sku", "code": "sku", "detail": rule}}, problem["errors"])
+		admin.send(t, "GET", "/v1/products/"+raw, "").refuses(t, 404, "unknown_product")
+		ann.send(t, "POST", path+"/items", `{"sku":"`+sku+`","quantity":1}`).refuses(t, 422, "validation_failed")
+
+		t.Run("StoredBefore"+sku, func(t *testing.T) {
+			holds[Product, ProductEvent](t, b, products, productID(sku), ProductCreated{SKU: sku, Name: "Mug", Price: money.Of(350, "GBP"), Active: true})
+			id := uuid.New()
+			holds[State, Event](t, b, carts, id, Created{CustomerID: "ann", Currency: "GBP"}, ItemAdded{Line{SKU: sku, Name: "Mug", Quantity: 1, UnitPrice: 350}})
+			line := "/v1/carts/" + id.String() + "/items/" + raw
+
+			require.True(t, into[ProductView](t, admin.send(t, "GET", "/v1/products/"+raw, "").is(t, 200)).Active)
+			withdrawn := `{"name":"Mug","price":{"amount":350,"currency":"GBP"},"active":false}`
+			require.False(t, into[ProductView](t, admin.send(t, "PUT", "/v1/products/"+raw, withdrawn).is(t, 200)).Active)
+			require.Equal(t, int64(2), ann.send(t, "PATCH", line, `{"quantity":2}`).cart(t).Items[0].Quantity)
+			require.Empty(t, ann.send(t, "DELETE", line, "").cart(t).Items)
+		})
+	}
 }
 
 func TestProductReads(t *testing.T) {

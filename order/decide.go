@@ -7,6 +7,7 @@ import (
 
 	"shopping-cart/platform/fault"
 	"shopping-cart/platform/money"
+	"shopping-cart/platform/web"
 )
 
 var (
@@ -235,6 +236,8 @@ func notOnHand(o State, stock map[string]Stock) (short []shortage) {
 // same again says nothing new.
 func decideCount(s Stock, tracked bool, sku string, onHand int64) ([]StockEvent, error) {
 	switch {
+	case !tracked && !web.ValidSKU(sku):
+		return nil, web.ErrSKU
 	case tracked && onHand == s.OnHand:
 		return nil, nil
 	case onHand < s.Reserved && onHand < s.OnHand:

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gorm.io/gorm"
 
+	"shopping-cart/eventstore"
 	"shopping-cart/platform/pgtest"
 	"shopping-cart/platform/web"
 )
@@ -19,6 +20,30 @@ func (s *shop) adjusts(sku string, delta int, headers ...string) answer {
 	s.t.Helper()
 	return s.call("root", "POST", "/v1/stock/"+sku+"/adjustments", fmt.Sprintf(`{"delta":%d,"reason":"Broken."}`, delta),
 		append([]string{"Idempotency-Key", uuid.NewString()}, headers...)...)
+}
+
+// Stock that an older version counted under such a SKU can be changed; nothing new is counted under one.
+func TestStockOfSKUsThatNoBrowserCanAddress(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for raw, sku := range map[string]string{"%2E%2E": "..", "MUG%20": "MUG "} {
+		a := s.call("root", "PUT", "/v1/stock/"+raw, `{"on_hand":5}`)
+		require.Equal(t, http.StatusUnprocessableEntity, a.Status)
+		require.Equal(t, "sku", a.field())
+		require.Equal(t, http.StatusNotFound, s.call("root", "GET", "/v1/stock/"+raw, "").Status)
+
+		_, err := s.store.Do(t.Context(), eventstore.Command{
+			ID: uuid.New(), Fingerprint: make([]byte, 16), Streams: []eventstore.Ref{stocks.Ref(stockID(sku))},
+			Decide: func(tx *eventstore.Tx) error {
+				stocks.Append(tx, stockID(sku), StockCounted{SKU: sku, OnHand: 5})
+				return nil
+			},
+		})
+		require.NoError(t, err)
+		require.EqualValues(t, 4, s.adjusts(raw, -1).Body["on_hand"])
+		require.EqualValues(t, 0, s.call("root", "PUT", "/v1/stock/"+raw, `{"on_hand":0}`).Body["on_hand"])
+		require.Equal(t, http.StatusOK, s.call("root", "GET", "/v1/stock/"+raw, "").Status)
+	}
 }
 
 func TestAdjustments(t *testing.T) {

@@ -22,14 +22,15 @@ func Param(c echo.Context, name string) (value string, ok bool) {
 	return value, err == nil
 }
 
-// SKU is the path parameter "sku". What cannot be a SKU is 422 validation_failed; a further path segment is 404.
+// SKU is the path parameter "sku". What cannot be a SKU is 422 validation_failed; a further path segment is 404. A SKU of an
+// older version that ValidSKU refuses passes, so that what has it can be read, changed and removed: what creates something asks ValidSKU.
 func SKU(c echo.Context) (string, error) {
 	if strings.Contains(c.Param("sku"), "/") { // the router lets the last parameter swallow slashes
 		return "", errNoRoute
 	}
 	sku, ok := Param(c, "sku")
-	if !ok || !ValidSKU(sku) {
-		return "", Refused("sku", "sku", "It must be 1 to 64 printable characters without a slash.")
+	if !ok || !storedSKU(sku) {
+		return "", ErrSKU
 	}
 	return sku, nil
 }

@@ -61,6 +61,14 @@ func TestSKU(t *testing.T) {
 			}
 		}
 	})
+	t.Run("OneOfAnOlderVersionArrives", func(t *testing.T) {
+		t.Parallel()
+		for raw, want := range map[string]string{".": ".", "%2E": ".", "%2E%2E": "..", "%20a": " a", "a%20": "a ", "a%EF%B8%8F": "a\ufe0f"} {
+			require.Equal(t, want, read("/last/"+raw))
+			require.Equal(t, want, read("/middle/"+raw+"/tail"))
+			require.False(t, web.ValidSKU(want), want)
+		}
+	})
 	t.Run("AnotherSegmentIsAnotherAddress", func(t *testing.T) {
 		t.Parallel()
 		s.get("/last/a/b").refused(t, http.StatusNotFound, "not_found")
@@ -79,6 +87,24 @@ func TestSKU(t *testing.T) {
 			require.Equal(r, sku, read("/middle/"+url.PathEscape(sku)+"/tail"))
 		})
 	})
+}
+
+func TestValidSKU(t *testing.T) {
+	t.Parallel()
+	for _, sku := range []string{"85123A", "a b", "grün", "...", ".a", "a.", "a..", "%2E%2E", "a\\b", "❤", strings.Repeat("ü", 64)} {
+		require.True(t, web.ValidSKU(sku), "%q", sku)
+	}
+	for _, sku := range []string{"", ".", "..", "a/b", "a\nb", "\xff", strings.Repeat("x", 65), "a\u200bb", "a\u00a0b"} {
+		require.False(t, web.ValidSKU(sku), "%q", sku)
+	}
+	for _, blank := range []string{
+		" ", "\u00a0", "\u2003", "\u202f", "\u3000", "\u200b", "\u2060", "\ufeff", "\u00ad", "\u202e", "\u034f", "\u115f", "\u3164", "\uffa0",
+		"\u2800", "\ufe0f", "\u180b", "\U000e0100", "\U000e0041", "\u2028", "\t",
+	} {
+		for _, sku := range []string{blank, blank + "a", "a" + blank, blank + "a" + blank} {
+			require.False(t, web.ValidSKU(sku), "%q", sku)
+		}
+	}
 }
 
 func TestID(t *testing.T) {

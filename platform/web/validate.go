@@ -25,8 +25,30 @@ func Refused(field, code, detail string) *fault.Fault {
 // MaxSKU is the longest SKU, in characters.
 const MaxSKU = 64
 
-// ValidSKU reports whether s is 1 to 64 printable characters without a slash. Spaces and umlauts are fine inside.
+// skuRule says what ValidSKU takes.
+const skuRule = "It must be 1 to 64 printable characters without a slash, not . or .., without a space or an invisible character at either end."
+
+// ValidSKU reports whether s can be the SKU of something new. Spaces and umlauts are fine inside. Clients remove the segments
+// "." and ".." from a path, so no browser could address them, and a space at an end cannot be seen.
 func ValidSKU(s string) bool {
+	if !storedSKU(s) || s == "." || s == ".." {
+		return false
+	}
+	first, _ := utf8.DecodeRuneInString(s)
+	last, _ := utf8.DecodeLastRuneInString(s)
+	return !blank(first) && !blank(last)
+}
+
+// ErrSKU refuses a SKU that ValidSKU does not take: 422 validation_failed.
+var ErrSKU = Refused("sku", "sku", skuRule)
+
+// blank reports whether a printable character shows nothing: a space, a filler, a variation selector, an empty Braille pattern.
+func blank(r rune) bool {
+	return r == ' ' || r == '\u2800' || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
+
+// storedSKU reports whether s may be the SKU of something stored: older versions refused less than ValidSKU does.
+func storedSKU(s string) bool {
 	if !utf8.ValidString(s) || utf8.RuneCountInString(s) > MaxSKU || strings.TrimSpace(s) == "" {
 		return false
 	}
@@ -71,7 +93,7 @@ func sentence(w validator.FieldError) string {
 	case "required":
 		return "It is required."
 	case "sku":
-		return "It must be 1 to 64 printable characters without a slash."
+		return skuRule
 	case "currency":
 		return "It must be an ISO 4217 currency, such as GBP."
 	case "email":
