@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/platform/email"
 	"shopping-cart/platform/money"
 	"shopping-cart/platform/web"
 )
@@ -277,6 +278,9 @@ func queryOf(c echo.Context) (query, error) {
 	}
 	if q.email, err = web.FilterOf(c, "email"); err != nil {
 		return q, err
+	}
+	if flaw := email.Flaw(q.email); q.email != "" && flaw != "" {
+		return q, web.Refused("email", "email", flaw)
 	}
 	if q.status != statusNone {
 		q.lacking = nothing

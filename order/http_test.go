@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -184,6 +186,22 @@ func TestSearchOrders(t *testing.T) {
 		a = s.call("root", "GET", "/v1/admin/orders?number=Ada", "")
 		require.Equal(t, http.StatusUnprocessableEntity, a.Status)
 		require.NotContains(t, fmt.Sprint(a.Body["errors"]), "misheard")
+	})
+
+	t.Run("AnAddressThatNoOrderCanHaveIsRefused", func(t *testing.T) {
+		t.Parallel()
+		for address, want := range map[string]string{
+			"ann":                    "It must be an e-mail address.",
+			"ann\u200b@example.com":  "It must not contain spaces or invisible characters. Character 4 is U+200B.",
+			"ann@exam ple.com":       "It must not contain spaces or invisible characters. Character 9 is U+0020.",
+			strings.Repeat("a", 255): "It must be at most 254 bytes long.",
+		} {
+			a := s.call("root", "GET", "/v1/admin/orders?email="+url.QueryEscape(address), "")
+			require.Equal(t, http.StatusUnprocessableEntity, a.Status)
+			require.Equal(t, []any{map[string]any{"field": "email", "code": "email", "detail": want}}, a.Body["errors"])
+		}
+		a := s.call("root", "GET", "/v1/admin/orders?email="+url.QueryEscape("\u2009ann@example.com "), "")
+		require.Equal(t, []string{n(ann)}, a.numbersOf(), "spaces at the ends are dropped from a filter")
 	})
 
 	t.Run("ABlankFilterIsNotEverything", func(t *testing.T) {

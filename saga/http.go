@@ -127,8 +127,8 @@ func optional(t time.Time) *time.Time {
 }
 
 type checkOutRequest struct {
-	PaymentMethod   string          `json:"payment_method,omitempty" validate:"max=255" example:"sim_ok"` // required where there is something to pay
-	Email           string          `json:"email" validate:"required,email,max=254" example:"ada@example.com"`
+	PaymentMethod   string          `json:"payment_method,omitempty" validate:"max=255" example:"sim_ok"`      // required where there is something to pay
+	Email           string          `json:"email" validate:"required,email,max=254" example:"ada@example.com"` // without spaces and invisible characters, at most 254 bytes of UTF-8
 	ShippingAddress json.RawMessage `json:"shipping_address,omitempty" swaggertype:"object"`
 }
 

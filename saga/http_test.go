@@ -179,6 +179,30 @@ func TestCheckOutOverHTTP(t *testing.T) {
 			})
 		}
 	})
+	t.Run("AnAddressThatNobodyCanFindIsRefused", func(t *testing.T) {
+		t.Parallel()
+		s := openShop(t, well)
+		for address, want := range map[string]string{
+			"zoe\u200b@example.com":                "It must not contain spaces or invisible characters. Character 4 is U+200B.",
+			"\u2009eve@example.com":                "It must not contain spaces or invisible characters. Character 1 is U+2009.",
+			"bob@example.com\u202e":                "It must not contain spaces or invisible characters. Character 16 is U+202E.",
+			strings.Repeat("a", 65) + "@b.example": "The part before the @ must be at most 64 bytes long.",
+			"ann":                                  "It must be an e-mail address.",
+			"":                                     "It is required.",
+		} {
+			body, err := json.Marshal(map[string]string{"payment_method": "sim_ok", "email": address})
+			require.NoError(t, err)
+			w, problem := s.call(http.MethodPost, "/v1/carts/"+s.cart.String()+"/checkout", string(body), "Idempotency-Key", "k", "If-Match", `"3"`)
+			require.Equal(t, http.StatusUnprocessableEntity, w.Code, w.Body)
+			require.Equal(t, "validation_failed", problem["code"])
+			code := "email"
+			if address == "" {
+				code = "required"
+			}
+			require.Equal(t, []any{map[string]any{"field": "email", "code": code, "detail": want}}, problem["errors"])
+		}
+		require.Zero(t, s.kept())
+	})
 	t.Run("ContactsNobodyNeedsAreDropped", func(t *testing.T) {
 		t.Parallel()
 		s := openShop(t, well)

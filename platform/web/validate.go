@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"unicode"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/go-playground/validator/v10"
 
+	"shopping-cart/platform/email"
 	"shopping-cart/platform/fault"
 	"shopping-cart/platform/money"
 )
@@ -55,6 +57,8 @@ func storedSKU(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r == '/' || !unicode.IsPrint(r) })
 }
 
+func validEmail(s string) bool { return email.Flaw(s) == "" }
+
 var checker = newChecker()
 
 func newChecker() *validator.Validate {
@@ -63,7 +67,7 @@ func newChecker() *validator.Validate {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		return name
 	})
-	for tag, valid := range map[string]func(string) bool{"sku": ValidSKU, "currency": money.ValidCurrency} {
+	for tag, valid := range map[string]func(string) bool{"sku": ValidSKU, "currency": money.ValidCurrency, "email": validEmail} {
 		check := func(l validator.FieldLevel) bool { return valid(l.Field().String()) }
 		if err := v.RegisterValidation(tag, check); err != nil {
 			panic(err) // only for an empty tag
@@ -97,7 +101,7 @@ func sentence(w validator.FieldError) string {
 	case "currency":
 		return "It must be an ISO 4217 currency, such as GBP."
 	case "email":
-		return "It must be an e-mail address."
+		return email.Flaw(fmt.Sprint(w.Value()))
 	case "uuid", "uuid4", "uuid7":
 		return "It must be a UUID."
 	case "url", "http_url":

@@ -1,0 +1,76 @@
+// Package email checks e-mail addresses, and folds them so that two spellings of one address are equal.
+package email
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-playground/validator/v10"
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// The limits of RFC 5321, in bytes of UTF-8 (4.5.3.1, and erratum 1690 for the whole).
+const (
+	maxLocal  = 64
+	maxDomain = 255
+	maxWhole  = 254
+)
+
+var syntax = validator.New()
+
+// Flaw returns a sentence that says why an address is refused, or "" when it is accepted. Letters of every script are
+// accepted on both sides of the @. Spaces and invisible characters are not, also at the ends.
+func Flaw(address string) string {
+	for at, r := range []rune(address) {
+		if invisible(r) {
+			return fmt.Sprintf("It must not contain spaces or invisible characters. Character %d is %U.", at+1, r)
+		}
+	}
+	at := strings.LastIndexByte(address, '@')
+	switch {
+	case at > maxLocal:
+		return fmt.Sprintf("The part before the @ must be at most %d bytes long.", maxLocal)
+	case at >= 0 && len(address)-at-1 > maxDomain:
+		return fmt.Sprintf("The part after the @ must be at most %d bytes long.", maxDomain)
+	case len(address) > maxWhole:
+		return fmt.Sprintf("It must be at most %d bytes long.", maxWhole)
+	case syntax.Var(address, "email") != nil:
+		return "It must be an e-mail address."
+	}
+	return ""
+}
+
+// invisible reports whether a character leaves no mark of its own: spaces, control and format characters, variation selectors,
+// fillers. Unassigned and private characters count too: their folding may change with the next version of Unicode.
+func invisible(r rune) bool {
+	const braillePatternBlank = '\u2800'
+	return r == ' ' || r == braillePatternBlank || !unicode.IsPrint(r) ||
+		unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
+}
+
+// maxFolded is well below the largest entry of an index in PostgreSQL, 2,704 bytes. NFKC can make 33 bytes of 3.
+const maxFolded = 1000
+
+// Fold returns the form in which addresses are compared. Letter case, the normal form, and compatibility variants such as
+// full-width letters make no difference (Unicode's NFKC_Casefold). It leaves out what Flaw refuses as invisible, which may stand in
+// addresses that were stored before. It takes any text, and cuts the result at 1,000 bytes.
+func Fold(address string) string {
+	visible := strings.Map(func(r rune) rune {
+		if invisible(r) {
+			return -1
+		}
+		return r
+	}, norm.NFKC.String(address))
+	folded := norm.NFKC.String(cases.Fold().String(visible))
+	if len(folded) <= maxFolded {
+		return folded
+	}
+	cut := maxFolded
+	for !utf8.RuneStart(folded[cut]) {
+		cut--
+	}
+	return folded[:cut]
+}
