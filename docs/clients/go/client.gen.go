@@ -1069,7 +1069,9 @@ type CheckoutNextAction struct {
 
 // CheckoutRequest defines model for CheckoutRequest.
 type CheckoutRequest struct {
-	// Email Example: ada@example.com
+	// Email without spaces and invisible characters, at most 254 bytes of UTF-8
+	//
+	// Example: ada@example.com
 	Email openapi_types.Email `json:"email"`
 
 	// PaymentMethod required where there is something to pay
