@@ -463,8 +463,12 @@ func TestMerge(t *testing.T) {
 
 func TestPutProduct(t *testing.T) {
 	t.Parallel()
-	put := putProduct{SKU: "MUG", Name: "Mug", Price: money.Of(350, "GBP"), Active: true}
-	known := evolveProduct(Product{}, ProductCreated(put))
+	put := putProduct{SKU: "MUG", Name: "Mug", Price: money.Of(350, "GBP")}
+	created := ProductCreated{SKU: "MUG", Name: "Mug", Price: money.Of(350, "GBP"), Active: true}
+	known := evolveProduct(Product{}, created)
+	on, off := true, false
+	withdrawn := known
+	withdrawn.Active = false
 	decided := func(t *testing.T, p Product, c putProduct) []ProductEvent {
 		t.Helper()
 		events, err := decideProduct(p, c)
@@ -473,7 +477,7 @@ func TestPutProduct(t *testing.T) {
 	}
 
 	t.Run("NewSKUIsCreated", func(t *testing.T) {
-		require.Equal(t, []ProductEvent{ProductCreated(put)}, decided(t, Product{}, put))
+		require.Equal(t, []ProductEvent{created}, decided(t, Product{}, put))
 	})
 	t.Run("ASKUThatNoBrowserCanAddressIsRefusedWhereItIsNew", func(t *testing.T) {
 		dots := put
@@ -481,15 +485,31 @@ func TestPutProduct(t *testing.T) {
 		_, err := decideProduct(Product{}, dots)
 		require.ErrorIs(t, err, web.ErrSKU)
 		stored := known
-		stored.SKU, dots.Active = "..", false
+		stored.SKU, dots.Active = "..", &off
 		require.Equal(t, []ProductEvent{ProductChanged{Name: put.Name, Price: put.Price}}, decided(t, stored, dots))
 	})
 	t.Run("KnownSKUIsChanged", func(t *testing.T) {
-		off := putProduct{SKU: "MUG", Name: "Big MÜG", Price: money.Of(1, "EUR")}
-		events := decided(t, known, off)
-		require.Equal(t, []ProductEvent{ProductChanged{Name: off.Name, Price: off.Price}}, events)
+		big := putProduct{SKU: "MUG", Name: "Big MÜG", Price: money.Of(1, "EUR"), Active: &off}
+		events := decided(t, known, big)
+		require.Equal(t, []ProductEvent{ProductChanged{Name: big.Name, Price: big.Price}}, events)
 		after := evolveProduct(known, events[0])
-		require.Equal(t, Product{SKU: "MUG", Name: "Big MÜG", Price: off.Price, Search: "mug\nbig müg"}, after)
+		require.Equal(t, Product{SKU: "MUG", Name: "Big MÜG", Price: big.Price, Search: "mug\nbig müg"}, after)
 	})
-	t.Run("SameAgainIsNoEvent", func(t *testing.T) { require.Empty(t, decided(t, known, put)) })
+	t.Run("SameAgainIsNoEvent", func(t *testing.T) {
+		require.Empty(t, decided(t, known, put))
+		require.Empty(t, decided(t, withdrawn, put))
+	})
+	t.Run("WithoutActiveTheStateIsKept", func(t *testing.T) {
+		dear := put
+		dear.Price.Amount = 400
+		require.Equal(t, []ProductEvent{ProductChanged{Name: "Mug", Price: dear.Price}}, decided(t, withdrawn, dear))
+		require.Equal(t, []ProductEvent{ProductChanged{Name: "Mug", Price: dear.Price, Active: true}}, decided(t, known, dear))
+		dear.Active = &on
+		require.Equal(t, []ProductEvent{ProductChanged{Name: "Mug", Price: dear.Price, Active: true}}, decided(t, withdrawn, dear))
+	})
+	t.Run("ANewOneMayBeWithdrawn", func(t *testing.T) {
+		hidden := put
+		hidden.Active = &off
+		require.Equal(t, []ProductEvent{ProductCreated{SKU: "MUG", Name: "Mug", Price: put.Price}}, decided(t, Product{}, hidden))
+	})
 }

@@ -160,7 +160,7 @@ type adjustmentRequest struct {
 type productRequest struct {
 	Name   string       `json:"name" text:"own" validate:"required,max=255" example:"White hanging heart"`
 	Price  moneyRequest `json:"price" validate:"required"`
-	Active *bool        `json:"active,omitempty" example:"true"` // true when left out
+	Active *bool        `json:"active,omitempty" example:"true"` // left out: as it is, and true for a new product
 }
 
 // moneyRequest is an amount that a client states. A left-out amount is refused, not taken for 0.
@@ -191,5 +191,5 @@ func (r productRequest) command(sku string) (putProduct, error) {
 		return putProduct{}, web.Refused("name", "required", "It is required.")
 	}
 	price, err := r.price()
-	return putProduct{SKU: sku, Name: r.Name, Price: price, Active: r.Active == nil || *r.Active}, err
+	return putProduct{SKU: sku, Name: r.Name, Price: price, Active: r.Active}, err
 }

@@ -79,7 +79,7 @@ func (m *Module) showProduct(c echo.Context) error {
 //	@Tags			products
 //	@Security		BearerAuth
 //	@Param			sku					path		string			true	"SKU, percent-encoded"
-//	@Param			body				body		productRequest	true	"All of it; active is true when left out"
+//	@Param			body				body		productRequest	true	"All of it, but that a product keeps its state without active. A new one is active"
 //	@Param			Idempotency-Key		header		string			false	"The same key again is answered, not done again"
 //	@Param			If-Match			header		string			false	"Only if the product is at this version"
 //	@Success		200					{object}	ProductView		"Changed"

@@ -29,7 +29,7 @@ type putProduct struct {
 	SKU    string
 	Name   string
 	Price  money.Amount
-	Active bool
+	Active *bool // nil: as it is; a new product is active
 }
 
 // known reports whether the price book has the SKU.
@@ -68,15 +68,19 @@ func evolveProduct(p Product, e ProductEvent) Product {
 
 // decideProduct answers putProduct. What the price book says already is no event.
 func decideProduct(p Product, c putProduct) ([]ProductEvent, error) {
+	active := p.Active || !p.known()
+	if c.Active != nil {
+		active = *c.Active
+	}
 	switch {
 	case !p.known() && !web.ValidSKU(c.SKU):
 		return nil, web.ErrSKU
 	case !p.known():
-		return []ProductEvent{ProductCreated(c)}, nil
-	case p.Name == c.Name && p.Price == c.Price && p.Active == c.Active:
+		return []ProductEvent{ProductCreated{SKU: c.SKU, Name: c.Name, Price: c.Price, Active: active}}, nil
+	case p.Name == c.Name && p.Price == c.Price && p.Active == active:
 		return nil, nil
 	}
-	return []ProductEvent{ProductChanged{Name: c.Name, Price: c.Price, Active: c.Active}}, nil
+	return []ProductEvent{ProductChanged{Name: c.Name, Price: c.Price, Active: active}}, nil
 }
 
 // productSpace is where the ids of products come from. It never changes.

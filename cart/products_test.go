@@ -42,6 +42,21 @@ func TestPutProductRoute(t *testing.T) {
 		a := admin.send(t, "PUT", "/v1/products/SAME", mugBody).is(t, http.StatusOK)
 		require.Equal(t, `"1"`, a.header.Get("ETag"))
 	})
+	t.Run("WithoutActiveTheStateIsKept", func(t *testing.T) {
+		const withdrawn = `{"name":"Mug","price":{"amount":350,"currency":"GBP"},"active":false}`
+		active := func(body string) bool {
+			return into[ProductView](t, admin.send(t, "PUT", "/v1/products/OFF", body).is(t, http.StatusOK)).Active
+		}
+		admin.send(t, "PUT", "/v1/products/OFF", mugBody).is(t, http.StatusCreated)
+		require.True(t, active(`{"name":"Mug","price":{"amount":400,"currency":"GBP"}}`))
+		require.False(t, active(withdrawn))
+		require.False(t, active(mugBody))
+		require.False(t, active(`{"name":"Cup","price":{"amount":500,"currency":"GBP"}}`))
+		require.False(t, into[ProductView](t, admin.send(t, "GET", "/v1/products/OFF", "").is(t, http.StatusOK)).Active)
+		null := admin.send(t, "PUT", "/v1/products/OFF", `{"name":"Cup","price":{"amount":500,"currency":"GBP"},"active":null}`)
+		require.Equal(t, "null", null.refuses(t, 422, "validation_failed")["errors"].([]any)[0].(map[string]any)["code"])
+		require.True(t, active(`{"name":"Cup","price":{"amount":500,"currency":"GBP"},"active":true}`))
+	})
 	t.Run("RetryIsAnsweredAsTheFirstTime", func(t *testing.T) {
 		admin.send(t, "PUT", "/v1/products/KEY", mugBody, "Idempotency-Key", "put").is(t, http.StatusCreated)
 		admin.send(t, "PUT", "/v1/products/KEY", `{"name":"Cup","price":{"amount":1,"currency":"GBP"}}`).is(t, http.StatusOK)
