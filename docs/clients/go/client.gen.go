@@ -1596,7 +1596,7 @@ type ProductPage struct {
 
 // ProductRequest defines model for ProductRequest.
 type ProductRequest struct {
-	// Active true when left out
+	// Active left out: as it is, and true for a new product
 	//
 	// Example: true
 	Active *bool `json:"active,omitempty"`
