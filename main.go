@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -106,7 +108,8 @@ var errDatabaseEnded = errors.New("the embedded PostgreSQL ended and could not b
 func databases(ctx context.Context, settings config.Config, log *slog.Logger, failed func(error)) (urls map[string]string, stop func(), err error) {
 	embedded, stop := "", func() {}
 	if settings.Embedded() {
-		server, err := database.Start(ctx, database.EmbeddedConfig{Dir: settings.DataDir, Database: "shop", BinDir: settings.PGBinDir, Logger: log})
+		server, err := database.Start(ctx, database.EmbeddedConfig{Dir: settings.DataDir, Database: "shop", BinDir: settings.PGBinDir, Logger: log,
+			Connections: poolsOf(settings).Connections()})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -191,7 +194,10 @@ func build(ctx context.Context, settings config.Config, urls map[string]string, 
 	}()
 	metrics := telemetry.New()
 	for schema, url := range urls {
-		if err := p.open(ctx, settings, schema, url, metrics, log); err != nil {
+		if p.databases[url] != nil {
+			continue
+		}
+		if err := p.open(ctx, settings, schema, urls, metrics, log); err != nil {
 			return p, err
 		}
 	}
@@ -317,15 +323,17 @@ func subscriptionsOf(store *eventstore.Store) ([]telemetry.Subscription, error) 
 // guestLeeway is how long after its end a guest's token still proves whose cart it is.
 const guestLeeway = 30 * 24 * time.Hour
 
-// open makes the pools and the committer of a database, once for all schemas on it.
-func (p *program) open(ctx context.Context, settings config.Config, schema, url string, metrics *telemetry.Metrics, log *slog.Logger) error {
-	if p.databases[url] != nil {
-		return nil
-	}
-	pools, err := database.Open(ctx, url, database.Options{
-		Write: int32(settings.Committers) + 1, Query: settings.QueryConnections, Pooler: database.Pooler(settings.DatabasePooler),
-		Log: log.With("database", settings.DatabaseSetting(schema)),
-	})
+// poolsOf are the pools of each database, as the settings want them.
+func poolsOf(settings config.Config) database.Options {
+	return database.Options{Write: int32(settings.Committers) + 1, Query: settings.QueryConnections, Pooler: database.Pooler(settings.DatabasePooler)}
+}
+
+// open makes the pools and the committer of the database that a schema lies on.
+func (p *program) open(ctx context.Context, settings config.Config, schema string, urls map[string]string, metrics *telemetry.Metrics, log *slog.Logger) error {
+	options := poolsOf(settings)
+	options.Databases = slices.Compact(slices.Sorted(maps.Values(urls)))
+	options.Log = log.With("database", settings.DatabaseSetting(schema))
+	pools, err := database.Open(ctx, urls[schema], options)
 	if err != nil {
 		return fmt.Errorf("%s: %w", settings.DatabaseSetting(schema), err)
 	}
@@ -340,7 +348,7 @@ func (p *program) open(ctx context.Context, settings config.Config, schema, url 
 				"database", settings.DatabaseSetting(schema), "database_ahead_by", skew.Round(time.Millisecond).String())
 		},
 	})}
-	p.databases[url] = db
+	p.databases[urls[schema]] = db
 	if err := db.committer.Clock().Measure(ctx, pools.Control); err != nil {
 		return fmt.Errorf("%s: %w", settings.DatabaseSetting(schema), err)
 	}

@@ -7,6 +7,7 @@
 //	           keep.go                   keeps it running, and stops it
 //	Migrate  a schema up to date         migrate.go   processes that start together take turns
 //	Open     connections to a database   pools.go     apart by purpose: write, query, control
+//	           limits.go                 no more than PostgreSQL allows
 //
 // The server ends with the program, even by kill -9; where the system does not see to that (macOS), the next start does.
 // It has no TCP port, and its socket lies in a folder that nobody else can enter.

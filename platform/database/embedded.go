@@ -19,12 +19,13 @@ import (
 
 // EmbeddedConfig says where the private server lives.
 type EmbeddedConfig struct {
-	Dir      string            // the data directory; made when missing
-	BinDir   string            // PG_BIN_DIR; searched for when empty
-	Database string            // made when missing; "shop" when empty
-	Params   map[string]string // server settings that win over ours
-	NoSync   bool              // for tests: initdb does not wait for the disk
-	Logger   *slog.Logger      // slog.Default() when nil
+	Dir         string            // the data directory; made when missing
+	BinDir      string            // PG_BIN_DIR; searched for when empty
+	Database    string            // made when missing; "shop" when empty
+	Connections int32             // of the program; the server has room for these, for tools beside it, and for 100 at least
+	Params      map[string]string // server settings that win over ours
+	NoSync      bool              // for tests: initdb does not wait for the disk
+	Logger      *slog.Logger      // slog.Default() when nil
 }
 
 // Embedded is a PostgreSQL server that belongs to this process: nobody else can connect, and it ends when the process
@@ -177,6 +178,9 @@ func (e *Embedded) command(program string, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// besides are connections for who is not the program: psql, a backup, a migration, and those reserved for a superuser.
+const besides = 20
+
 func (e *Embedded) arguments() []string {
 	params := map[string]string{
 		"listen_addresses":         "", // never TCP
@@ -186,7 +190,7 @@ func (e *Embedded) arguments() []string {
 		"logging_collector":        "off",
 		"log_checkpoints":          "off",
 		"log_min_messages":         "log", // errors of statements reach the program, which logs them; the file stays small
-		"max_connections":          "100",
+		"max_connections":          strconv.Itoa(max(100, int(e.config.Connections)+besides)),
 		"timezone":                 "UTC",
 		"dynamic_library_path":     "$libdir",
 		"shared_preload_libraries": "",

@@ -8,12 +8,13 @@ import (
 
 // EmbeddedConfig says where the private server lives.
 type EmbeddedConfig struct {
-	Dir      string
-	BinDir   string
-	Database string
-	Params   map[string]string
-	NoSync   bool
-	Logger   *slog.Logger
+	Dir         string
+	BinDir      string
+	Database    string
+	Connections int32
+	Params      map[string]string
+	NoSync      bool
+	Logger      *slog.Logger
 }
 
 // Embedded is a PostgreSQL server that belongs to this process. There is none on Windows.

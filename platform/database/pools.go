@@ -35,13 +35,14 @@ type Pools struct {
 	views *sql.DB
 }
 
-// Options size the pools. The zero value is good for one committer.
+// Options size the pools. The zero value is good for one committer. Where PostgreSQL allows fewer connections, the pools are smaller.
 type Options struct {
 	Application string       // application_name of the sessions; "shopping-cart" when empty
 	Write       int32        // connections of Write; 3 when 0: a committer's two and one to spare
 	Query       int32        // connections of Query; 8 when 0
 	Control     int32        // connections of Control; 4 when 0
 	Pooler      Pooler       // Session when empty
+	Databases   []string     // the URLs of all databases that the process opens so, this one too; nil: this one alone
 	Log         *slog.Logger // told when the server goes away and when it is back; slog.Default when nil
 
 	limit time.Duration // of every call; that of its pool when 0
@@ -49,23 +50,28 @@ type Options struct {
 
 // Open connects to the database at url and makes sure that it answers.
 func Open(ctx context.Context, url string, o Options) (*Pools, error) {
-	if o.Application == "" {
-		o.Application = "shopping-cart"
-	}
-	if o.Log == nil {
-		o.Log = slog.Default()
+	o = o.complete()
+	if err := o.fit(ctx, url); err != nil {
+		return nil, err
 	}
 	p := &Pools{}
 	before := &gate{log: o.Log}
-	for pool, purpose := range map[**pgxpool.Pool]purpose{
-		&p.Write:   {orDefault(o.Write, 3), writeSettings, 10 * time.Second, true},
-		&p.Query:   {orDefault(o.Query, 8), querySettings, 20 * time.Second, false},
-		&p.Control: {orDefault(o.Control, 4), controlSettings, 35 * time.Second, false},
+	for _, one := range []struct { // in this order: reads get what the others leave
+		pool **pgxpool.Pool
+		purpose
+	}{
+		{&p.Write, purpose{o.Write, o.Write, writeSettings, 10 * time.Second, true}},
+		{&p.Control, purpose{o.Control, 1, controlSettings, 35 * time.Second, false}},
+		{&p.Query, purpose{o.Query, 0, querySettings, 20 * time.Second, false}},
 	} {
 		var err error
-		if *pool, err = p.open(ctx, url, o, purpose, before); err != nil {
+		if *one.pool, err = p.open(ctx, url, o, one.purpose, before); err != nil {
 			p.Close()
 			return nil, err
+		}
+		if err := fill(ctx, *one.pool); err != nil {
+			p.Close()
+			return nil, fmt.Errorf("connect to the database: %w", err)
 		}
 	}
 	if p.Begin == "" {
@@ -75,10 +81,6 @@ func Open(ctx context.Context, url string, o Options) (*Pools, error) {
 			}
 			return pgx.ConnectConfig(ctx, p.Control.Config().ConnConfig)
 		}
-	}
-	if err := p.Control.Ping(ctx); err != nil {
-		p.Close()
-		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
 	if err := p.warn(ctx, o.Log); err != nil {
 		p.Close()
@@ -161,6 +163,18 @@ func (p *Pools) open(ctx context.Context, url string, o Options, of purpose, bef
 	return pool, nil
 }
 
+// fill opens the connections that a pool keeps.
+func fill(ctx context.Context, pool *pgxpool.Pool) error {
+	for range pool.Config().MinConns {
+		conn, err := pool.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Release()
+	}
+	return nil
+}
+
 // prepare sets what every connection of ours has, whatever its purpose.
 func prepare(c *pgx.ConnConfig, application string) {
 	c.RuntimeParams["application_name"] = application
@@ -187,11 +201,4 @@ func readTimesInUTC(m *pgtype.Map) {
 	t := &pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}}
 	m.RegisterType(t)
 	m.RegisterType(&pgtype.Type{Name: "_timestamptz", OID: pgtype.TimestamptzArrayOID, Codec: &pgtype.ArrayCodec{ElementType: t}})
-}
-
-func orDefault(n, otherwise int32) int32 {
-	if n > 0 {
-		return n
-	}
-	return otherwise
 }

@@ -96,6 +96,7 @@ func (s settings) sql(local string) string {
 // purpose is what a pool is for.
 type purpose struct {
 	size     int32
+	keeps    int32 // connections that stay open, so that no other pool can take them
 	settings settings
 	limit    time.Duration // of any call, on this side of the line: the server's limit, and time for its answer
 	batches  bool          // transactions begin with Pools.Begin
@@ -103,7 +104,7 @@ type purpose struct {
 
 // configure makes the sessions of a pool what its purpose wants, as far as the pooler lets it.
 func (p purpose) configure(c *pgxpool.Config, pooler Pooler) {
-	c.MaxConns = p.size
+	c.MaxConns, c.MinConns = p.size, p.keeps
 	if pooler != Session {
 		if !p.batches || pooler == Transaction {
 			c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe

@@ -71,6 +71,38 @@ func NewModules(t testing.TB) map[string]string {
 	return urls
 }
 
+// NewLimited makes a database that holds nothing, and a role that owns it and may have so many connections. It gives the
+// URL with that role. Both are dropped when the test ends.
+func NewLimited(t testing.TB, connections int) string {
+	t.Helper()
+	NeedsSessions(t, "the limit is the pooler's there")
+	s := server(t)
+	ctx, cancel := deadline(t)
+	defer cancel()
+	role, password := "role_"+strings.ToLower(rand.Text()), rand.Text()
+	create := fmt.Sprintf("create role %s login password '%s' connection limit %d", quote(role), password, connections)
+	if err := s.exec(ctx, create); err != nil {
+		t.Fatalf("pgtest: make a role: %v", err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := s.exec(ctx, "drop role "+quote(role)); err != nil {
+			t.Errorf("pgtest: drop the role: %v", err)
+		}
+	})
+	u, err := url.Parse(NewEmpty(t))
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	name := strings.TrimPrefix(u.Path, "/")
+	if err := s.exec(ctx, "alter database "+quote(name)+" owner to "+quote(role)); err != nil {
+		t.Fatalf("pgtest: give the database to the role: %v", err)
+	}
+	u.User = url.UserPassword(role, password)
+	return u.String()
+}
+
 func server(t testing.TB) *testServer {
 	t.Helper()
 	s, err := shared()

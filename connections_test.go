@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/config"
+	"shopping-cart/platform/pgtest"
+)
+
+// A role that may have fewer connections than the pools would take: the program starts, and sells while reads come in crowds.
+func TestFewConnections(t *testing.T) {
+	t.Parallel()
+	s := opens(t, func(t testing.TB, c *config.Config) { c.DatabaseURL = pgtest.NewLimited(t, 6) }) // who reads the books takes connections too
+	reads := s.floods(t, 24)
+	sellsOn(t, s)
+	require.NotZero(t, reads())
+}
+
+// The embedded server has room for as many reads as the settings ask for.
+func TestEmbeddedTakesManyReads(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a server")
+	}
+	t.Parallel()
+	s := opens(t, func(t testing.TB, c *config.Config) {
+		dir, err := os.MkdirTemp("", "many") // short, and open to the user that the embedded database runs as
+		require.NoError(t, err)
+		require.NoError(t, os.Chmod(dir, 0o755))
+		t.Cleanup(func() { _ = os.RemoveAll(dir) })
+		c.DataDir, c.QueryConnections = dir, 400
+	})
+	sellsOn(t, s)
+	require.Regexp(t, `shopping_cart_pool_connections_max\{pool="\w+",purpose="query"\} 400\n`, string(s.send(t, http.MethodGet, "/metrics", "", nil).body))
+}
+
+// sellsOn checks that the program is ready and sells.
+func sellsOn(t *testing.T, s *site) {
+	t.Helper()
+	for range 5 {
+		require.Equal(t, "ready", get[readyAnswer](t, s, "/readyz", "").Status)
+		ada, sku := s.shopper(t), s.sells(t, 450)
+		as[checkoutView](t, ada.checksOut(t, ada.fills(t, sku), "sim_ok", waiting), http.StatusCreated)
+	}
+}
+
+// floods has so many clients read all the time until the test is over. It gives how many reads were answered.
+func (s *site) floods(t *testing.T, clients int) (answered func() int64) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	var read atomic.Int64
+	var all sync.WaitGroup
+	for range clients {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				a, err := s.ask(ctx, http.MethodGet, "/v1/products", s.admin, nil)
+				if err == nil && a.StatusCode == http.StatusOK {
+					read.Add(1)
+				}
+			}
+		})
+	}
+	t.Cleanup(func() {
+		stop()
+		all.Wait()
+	})
+	return read.Load
+}

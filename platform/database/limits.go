@@ -1,0 +1,129 @@
+package database
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// spare is a connection beside the pools: for Listen, or for one that is replaced and has not ended yet.
+const spare = 1
+
+// Connections are how many connections the pools open at most, with the spare one.
+func (o Options) Connections() int32 {
+	o = o.complete()
+	return o.Write + o.Control + o.Query + spare
+}
+
+// complete sets what is left open.
+func (o Options) complete() Options {
+	o.Application = cmp.Or(o.Application, "shopping-cart")
+	o.Log = cmp.Or(o.Log, slog.Default())
+	o.Write, o.Query, o.Control = cmp.Or(o.Write, 3), cmp.Or(o.Query, 8), cmp.Or(o.Control, 4)
+	return o
+}
+
+// limit is how many connections PostgreSQL allows.
+type limit struct {
+	most   int32                                 // for all who share it; negative: any number
+	whose  string                                // it is
+	raise  func(most int32) string               // says how to set it
+	shared func(one, other *pgx.ConnConfig) bool // whether the pools of two databases count together
+}
+
+// fit makes the pools of reads, then those of control, as small as what PostgreSQL allows: a pool that cannot have its
+// connections takes those that writes need. It is an error when even the smallest pools do not fit. Behind a pooler nothing
+// is compared: the limits are the pooler's there.
+func (o *Options) fit(ctx context.Context, url string) error {
+	c, err := Parse(url)
+	if err != nil {
+		return err
+	}
+	pooler, err := poolerOf(c.ConnConfig, o.Pooler)
+	if err != nil || pooler != Session {
+		return err
+	}
+	prepare(c.ConnConfig, o.Application)
+	limits, err := readLimits(ctx, c.ConnConfig)
+	if err != nil {
+		return fmt.Errorf("connect to the database: %w", err)
+	}
+	asked := o.Connections()
+	for _, l := range limits {
+		sharing, err := l.sharing(c.ConnConfig, o.Databases)
+		if err != nil {
+			return err
+		}
+		allowed := l.most / sharing
+		if l.most < 0 || allowed >= o.Connections() {
+			continue
+		}
+		change := l.raise(l.most + (asked-allowed)*sharing)
+		if least := o.Write + 2 + spare; allowed < least {
+			return fmt.Errorf("%s is %d, which leaves %d connections for this database, and the least is %d: %d for writes (COMMITTERS + 1), one for reads, "+
+				"one for control, one to spare: %s, for one replica, or set COMMITTERS lower", l.whose, l.most, allowed, least, o.Write, change)
+		}
+		o.Query = max(1, allowed-o.Write-o.Control-spare)
+		o.Control = allowed - o.Write - o.Query - spare
+		o.Log.Warn("there are fewer connections than the settings ask for: reads get what is left", "limit", l.whose, "is", l.most,
+			"databases", sharing, "asked", asked, "allowed", allowed, "reads", o.Query, "control", o.Control,
+			"change", change+", for one replica, or set QUERY_CONNECTIONS lower")
+	}
+	return nil
+}
+
+// sharing are how many of the databases have pools that count together with those of this one, itself included.
+func (l limit) sharing(this *pgx.ConnConfig, databases []string) (n int32, err error) {
+	for _, url := range databases {
+		c, err := Parse(url)
+		if err != nil {
+			return 0, err
+		}
+		if c.ConnConfig.Host == this.Host && c.ConnConfig.Port == this.Port && l.shared(c.ConnConfig, this) {
+			n++
+		}
+	}
+	return max(n, 1), nil
+}
+
+// readLimits are those that a session meets, none when a pooler stands between.
+func readLimits(ctx context.Context, c *pgx.ConnConfig) ([]limit, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var role, database string
+	var process uint32
+	var ofRole, ofDatabase, ofServer, reserved int32
+	err = conn.QueryRow(ctx, `select rolname, datname, pg_backend_pid(), case when rolsuper then -1 else rolconnlimit end,
+			case when rolsuper then -1 else datconnlimit end, current_setting('max_connections')::int,
+			current_setting('superuser_reserved_connections')::int + coalesce(current_setting('reserved_connections', true), '0')::int
+		from pg_roles, pg_database where rolname = session_user and datname = current_database()`, pgx.QueryExecModeExec).
+		Scan(&role, &database, &process, &ofRole, &ofDatabase, &ofServer, &reserved)
+	if err != nil || process != conn.PgConn().PID() { // a pooler's number is its own
+		return nil, err
+	}
+	role, database = pgx.Identifier{role}.Sanitize(), pgx.Identifier{database}.Sanitize()
+	return slices.DeleteFunc([]limit{
+		{
+			ofRole, "the connection limit of the role " + role, func(n int32) string { return fmt.Sprintf("alter role %s connection limit %d", role, n) },
+			func(one, other *pgx.ConnConfig) bool { return one.User == other.User },
+		},
+		{
+			ofDatabase, "the connection limit of the database " + database, func(n int32) string { return fmt.Sprintf("alter database %s connection limit %d", database, n) },
+			func(one, other *pgx.ConnConfig) bool { return one.Database == other.Database },
+		},
+		{
+			ofServer - reserved, fmt.Sprintf("the server's max_connections without the %d that are reserved", reserved),
+			func(n int32) string { return fmt.Sprintf("set max_connections = %d", n+reserved) },
+			func(_, _ *pgx.ConnConfig) bool { return true },
+		},
+	}, func(l limit) bool { return l.most < 0 }), nil
+}
