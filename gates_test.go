@@ -15,7 +15,7 @@ var (
 	gatePackage = regexp.MustCompile(`(?:^| )(\.\S*)`)
 	gateTest    = regexp.MustCompile(`-run '(\w+)\$'`)
 	gateFlag    = regexp.MustCompile(` -([a-z-]+)`)
-	ofGoTest    = regexp.MustCompile(`^(run|v|race|short|timeout)$`)
+	ofGoTest    = regexp.MustCompile(`^(run|v|race|short|timeout|rapid)$`)
 )
 
 // TestGatesPage: the tests and flags that the page of the gates names are there, so that nobody runs nothing and takes it

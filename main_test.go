@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 	if n := flag.Lookup("test.parallel"); n.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
 		_ = n.Value.Set("8") // they wait for each other, and for deadlines, more than for a processor
 	}
+	if n := flag.Lookup("rapid.checks"); n.Value.String() == "100" {
+		_ = n.Value.Set("15") // each is hundreds of requests
+	}
 	pgtest.Main(m)
 }
 
