@@ -1,6 +1,7 @@
 package saga
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/http"
@@ -15,14 +16,15 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// OverviewView is how the shop is doing.
+// OverviewView is how the shop is doing. What a module knows whose database does not answer is null, or left out of a list.
 type OverviewView struct {
-	At         time.Time        `json:"at"`
-	Checkouts  CheckoutsView    `json:"checkouts"`
-	Unfinished []UnfinishedView `json:"unfinished"`
-	Today      []TakingsView    `json:"today"` // since midnight UTC, a currency each
-	Lag        []LagView        `json:"lag"`   // of each module
-	Parked     int              `json:"parked"`
+	At          time.Time        `json:"at"`
+	Checkouts   *CheckoutsView   `json:"checkouts" extensions:"x-nullable"`           // null where the sagas cannot be read
+	Unfinished  []UnfinishedView `json:"unfinished" extensions:"x-nullable"`          // null where the sagas cannot be read
+	Today       []TakingsView    `json:"today" extensions:"x-nullable"`               // since midnight UTC, a currency each; null where the payments cannot be read
+	Lag         []LagView        `json:"lag"`                                         // of each module that answers
+	Parked      *int             `json:"parked" extensions:"x-nullable"`              // in all modules; null where one cannot be read
+	Unavailable []string         `json:"unavailable" enums:"cart,order,payment,saga"` // modules whose database does not answer
 }
 
 // CheckoutsView are the checkouts of the last hour, by the minute that they began in, and how long those took that completed, with
@@ -71,24 +73,26 @@ type LagView struct {
 	Parked                  int     `json:"parked"`
 }
 
-// overview is the last one that was made. Whoever asks while it is made waits for it.
+// overview is the last one that was made, or why there is none. Whoever asks while it is made waits for it.
 type overview struct {
 	minutes minutes
 
-	mu   sync.Mutex
-	last OverviewView
-	made time.Time
+	mu     sync.Mutex
+	last   OverviewView
+	failed error
+	made   time.Time
 }
 
 // showOverview shows how the shop is doing.
 //
 //	@Summary		See how the shop is doing
-//	@Description	The checkouts of the last hour by outcome and how long they took, what has not ended, what was captured and given back today, how far readers and reactions are behind. Made at most once a second, however many ask. For operators: scope `admin`.
+//	@Description	The checkouts of the last hour by outcome and how long they took, what has not ended, what was captured and given back today, how far readers and reactions are behind. Made at most once a second, however many ask. Modules whose database does not answer within two seconds are named in `unavailable`: what they know is null, or left out. For operators: scope `admin`.
 //	@ID				getOverview
 //	@Tags			operators
 //	@Security		Bearer
 //	@Success		200		{object}	OverviewView
 //	@Failure		401,403	{object}	web.Problem
+//	@Failure		503		{object}	web.Problem	"unavailable, where no database answers"
 //	@Router			/v1/admin/overview [get]
 func (m *Module) showOverview(c echo.Context) error {
 	view, err := m.overview(c.Request().Context())
@@ -98,46 +102,65 @@ func (m *Module) showOverview(c echo.Context) error {
 	return c.JSON(http.StatusOK, view)
 }
 
+// overview is made for all who wait for it: it goes on when the first of them leaves.
 func (m *Module) overview(ctx context.Context) (OverviewView, error) {
 	o := &m.seen
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if time.Since(o.made) < overviewFresh {
-		return o.last, nil
+	if time.Since(o.made) >= overviewFresh {
+		o.last, o.failed = m.survey(context.WithoutCancel(ctx))
+		o.made = time.Now()
 	}
-	view, err := m.survey(ctx, &o.minutes)
-	if err == nil {
-		o.last, o.made = view, time.Now()
-	}
-	return view, err
+	return o.last, o.failed
 }
 
-func (m *Module) survey(ctx context.Context, counted *minutes) (v OverviewView, err error) {
-	now, err := m.store.Clock(ctx)
+func (m *Module) survey(ctx context.Context) (v OverviewView, err error) {
+	v = OverviewView{At: web.Time(m.store.Now()), Lag: []LagView{}}
+	shares, away, err := askEach(ctx, m.modules(), func(ctx context.Context, of module) (share, error) { return m.share(ctx, of, v.At) })
+	parked := 0
+	for _, s := range shares {
+		v.Lag = append(v.Lag, s.lag)
+		parked += s.lag.Parked
+		v.Checkouts, v.Unfinished = cmp.Or(v.Checkouts, s.checkouts), append(v.Unfinished, s.unfinished...)
+		if s.today != nil {
+			v.Today = s.today
+		}
+	}
+	if v.Unavailable = away; len(away) == 0 {
+		v.Parked = &parked
+	}
+	return v, err
+}
+
+// share is what one module knows of how the shop is doing.
+type share struct {
+	lag        LagView
+	checkouts  *CheckoutsView   // of saga alone
+	unfinished []UnfinishedView // likewise
+	today      []TakingsView    // of payment alone
+}
+
+func (m *Module) share(ctx context.Context, of module, now time.Time) (s share, err error) {
+	subscriptions, err := of.store.Subscriptions(ctx)
 	if err != nil {
-		return v, err
+		return s, err
 	}
-	v.At = web.Time(now)
-	if v.Checkouts, err = counted.checkouts(ctx, now); err != nil {
-		return v, err
+	s.lag = lagOf(of.name, subscriptions)
+	switch of.name {
+	case "payment":
+		captured, refunded, err := m.Rooms.Takings(ctx)
+		s.today = takingsOf(captured, refunded)
+		return s, err
+	case "saga":
+		checkouts, err := m.seen.minutes.checkouts(ctx, now)
+		if err != nil {
+			return s, err
+		}
+		s.checkouts = &checkouts
+		s.unfinished, err = m.unfinished(ctx)
+		return s, err
 	}
-	if v.Unfinished, err = m.unfinished(ctx); err != nil {
-		return v, err
-	}
-	captured, refunded, err := m.Rooms.Takings(ctx)
-	if err != nil {
-		return v, err
-	}
-	v.Today = takingsOf(captured, refunded)
-	subscriptions, err := m.subscriptions(ctx)
-	if err != nil {
-		return v, err
-	}
-	v.Lag = lagOf(m.modules(), subscriptions)
-	for _, l := range v.Lag {
-		v.Parked += l.Parked
-	}
-	return v, nil
+	return s, nil
 }
 
 func takingsOf(captured, refunded map[string]int64) []TakingsView {
@@ -154,24 +177,18 @@ func takingsOf(captured, refunded map[string]int64) []TakingsView {
 	return views
 }
 
-func lagOf(all []module, subscriptions []SubscriptionView) []LagView {
-	views := []LagView{}
-	for _, of := range all {
-		v := LagView{Module: of.name}
-		for _, s := range subscriptions {
-			switch {
-			case s.Module != of.name:
-				continue
-			case s.Kind == eventstore.KindReaction:
-				v.Outbox = max(v.Outbox, s.Lag)
-				v.OutboxOldestAgeSeconds = max(v.OutboxOldestAgeSeconds, s.OldestAgeSeconds)
-			case s.Kind == eventstore.KindProjection:
-				v.Readers = max(v.Readers, s.Lag)
-				v.ReadersOldestAgeSeconds = max(v.ReadersOldestAgeSeconds, s.OldestAgeSeconds)
-			}
-			v.Parked += s.Parked
+func lagOf(module string, subscriptions []eventstore.Subscription) LagView {
+	v := LagView{Module: module}
+	for _, s := range subscriptions {
+		switch s.Kind {
+		case eventstore.KindReaction:
+			v.Outbox = max(v.Outbox, s.Lag)
+			v.OutboxOldestAgeSeconds = max(v.OutboxOldestAgeSeconds, s.OldestAge.Seconds())
+		case eventstore.KindProjection:
+			v.Readers = max(v.Readers, s.Lag)
+			v.ReadersOldestAgeSeconds = max(v.ReadersOldestAgeSeconds, s.OldestAge.Seconds())
 		}
-		views = append(views, v)
+		v.Parked += s.Parked
 	}
-	return views
+	return v
 }

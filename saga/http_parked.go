@@ -32,6 +32,12 @@ type ParkedView struct {
 	NextAt   time.Time `json:"next_at"` // when it is tried again by itself
 }
 
+// ParkedPage is a part of the list of what is parked.
+type ParkedPage struct {
+	web.Page[ParkedView]
+	Unavailable []string `json:"unavailable" enums:"cart,order,payment,saga"` // modules whose database does not answer: theirs are left out
+}
+
 func parkedViewOf(module string, p eventstore.Parked) ParkedView {
 	return ParkedView{
 		ID: p.ID, Module: module, Reader: p.Reader, Stream: p.Stream, Version: p.Version, Position: p.Position, Type: p.Kind,
@@ -42,7 +48,7 @@ func parkedViewOf(module string, p eventstore.Parked) ParkedView {
 // listParked lists what is parked, over all modules.
 //
 //	@Summary		List parked messages, newest first
-//	@Description	What a reader or a reaction failed to handle, the first of each stream; the later ones of the stream wait behind it. For operators: scope `admin`.
+//	@Description	What a reader or a reaction failed to handle, the first of each stream; the later ones of the stream wait behind it. Modules whose database does not answer within two seconds are named in `unavailable`, and left out. For operators: scope `admin`.
 //	@ID				listParked
 //	@Tags			operators
 //	@Security		Bearer
@@ -50,9 +56,10 @@ func parkedViewOf(module string, p eventstore.Parked) ParkedView {
 //	@Param			reader	query		string	false	"Only those of this reader or reaction"
 //	@Param			limit	query		int		false	"At most this many"	minimum(1)	maximum(100)	default(20)
 //	@Param			cursor	query		string	false	"next_cursor of the page before"
-//	@Success		200		{object}	web.Page[ParkedView]
+//	@Success		200		{object}	ParkedPage
 //	@Failure		401,403	{object}	web.Problem
 //	@Failure		422		{object}	web.Problem	"validation_failed, cursor_invalid, unknown_module"
+//	@Failure		503		{object}	web.Problem	"unavailable, where no database that is asked answers"
 //	@Router			/v1/admin/parked [get]
 func (m *Module) listParked(c echo.Context) error {
 	page, err := web.PageOf(c)
@@ -64,18 +71,20 @@ func (m *Module) listParked(c echo.Context) error {
 	if len(all) == 0 {
 		return errNoModule
 	}
-	var views []ParkedView
-	for _, of := range all {
-		found, err := of.store.ListParked(c.Request().Context(), c.QueryParam("reader"), page.Cursor.ID, page.Limit+1)
-		if err != nil {
-			return err
-		}
-		for _, p := range found {
+	found, away, err := askEach(c.Request().Context(), all, func(ctx context.Context, of module) (views []ParkedView, err error) {
+		all, err := of.store.ListParked(ctx, c.QueryParam("reader"), page.Cursor.ID, page.Limit+1)
+		for _, p := range all {
 			views = append(views, parkedViewOf(of.name, p))
 		}
+		return views, err
+	})
+	if err != nil {
+		return err
 	}
+	views := slices.Concat(found...)
 	slices.SortFunc(views, func(a, b ParkedView) int { return bytes.Compare(b.ID[:], a.ID[:]) }) // their ids carry the time
-	return c.JSON(http.StatusOK, web.NewPage(views, page.Limit, func(v ParkedView) web.Cursor { return web.Cursor{At: v.ParkedAt, ID: v.ID} }))
+	part := web.NewPage(views, page.Limit, func(v ParkedView) web.Cursor { return web.Cursor{At: v.ParkedAt, ID: v.ID} })
+	return c.JSON(http.StatusOK, ParkedPage{part, away})
 }
 
 // replayParked has a parked message tried again.
@@ -165,7 +174,7 @@ func (m *Module) once(
 	once := onceOf(write)
 	replayed, err := m.answered(ctx, once)
 	if err == nil && !replayed {
-		replayed, err = m.wherever(func(s *eventstore.Store) (bool, error) { return do(ctx, s, write.Actor, once) })
+		replayed, err = m.wherever(ctx, func(ctx context.Context, s *eventstore.Store) (bool, error) { return do(ctx, s, write.Actor, once) })
 	}
 	switch {
 	case err != nil:
@@ -178,22 +187,39 @@ func (m *Module) once(
 	return nil
 }
 
-func (m *Module) answered(ctx context.Context, once eventstore.Once) (answered bool, err error) {
-	for _, of := range m.modules() {
-		if answered, err = of.store.Answered(ctx, once); answered || err != nil {
-			break
-		}
+// answered reports whether a request was answered before. Every module must say so: one that is away may hold the receipt, and
+// the request would be done a second time.
+func (m *Module) answered(ctx context.Context, once eventstore.Once) (bool, error) {
+	found, away, err := askEach(ctx, m.modules(), func(ctx context.Context, of module) (bool, error) { return of.store.Answered(ctx, once) })
+	answered := slices.Contains(found, true)
+	if err == nil && !answered && len(away) > 0 {
+		err = errAway(away)
 	}
 	return answered, err
 }
 
-// wherever asks the stores, one of which has what it is about.
-func (m *Module) wherever(do func(*eventstore.Store) (bool, error)) (replayed bool, err error) {
+// wherever asks the stores, one of which has what it is about, one after the other. One that is away may be that one: only
+// when all say so there is no such thing.
+func (m *Module) wherever(ctx context.Context, do func(context.Context, *eventstore.Store) (bool, error)) (replayed bool, err error) {
+	var away []string
 	for _, of := range m.modules() {
-		replayed, err = do(of.store)
-		if f, ok := fault.As(err); !ok || f.Kind != fault.NotFound {
-			break
+		replayed, err = doWithin(ctx, of.store, do)
+		f, refused := fault.As(err)
+		switch {
+		case isAway(ctx, err):
+			away = append(away, of.name)
+		case !refused || f.Kind != fault.NotFound:
+			return replayed, err
 		}
 	}
-	return replayed, err
+	if len(away) > 0 {
+		err = errAway(away)
+	}
+	return false, err
+}
+
+func doWithin(ctx context.Context, s *eventstore.Store, do func(context.Context, *eventstore.Store) (bool, error)) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	return do(ctx, s)
 }

@@ -3,7 +3,6 @@ package saga
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,20 +24,6 @@ func (m *Module) readerRoutes(s *web.Server) {
 	admin.POST("/v1/admin/projections/:name/rebuild", m.rebuildProjection)
 }
 
-// module is a store under the name that operators know it by.
-type module struct {
-	name  string
-	store *eventstore.Store
-}
-
-func (m *Module) modules() []module {
-	var all []module
-	for _, name := range slices.Sorted(maps.Keys(m.Stores)) {
-		all = append(all, module{name, m.Stores[name]})
-	}
-	return append(all, module{"saga", m.store})
-}
-
 // SubscriptionView is how far a reader of a log, or a reaction to events, has come.
 type SubscriptionView struct {
 	Module           string     `json:"module" enums:"cart,order,payment,saga"`
@@ -55,7 +40,8 @@ type SubscriptionView struct {
 
 // Subscriptions are all those of this view.
 type Subscriptions struct {
-	Data []SubscriptionView `json:"data"`
+	Data        []SubscriptionView `json:"data"`
+	Unavailable []string           `json:"unavailable" enums:"cart,order,payment,saga"` // modules whose database does not answer: theirs are left out
 }
 
 func subscriptionViewOf(module string, s eventstore.Subscription) SubscriptionView {
@@ -68,33 +54,31 @@ func subscriptionViewOf(module string, s eventstore.Subscription) SubscriptionVi
 // listSubscriptions shows how far all readers are.
 //
 //	@Summary		List what reads the logs and reacts to events, and how far it is
-//	@Description	For operators: scope `admin`. A rebuild of a projection is a subscription of its own until it takes the projection's place.
+//	@Description	For operators: scope `admin`. A rebuild of a projection is a subscription of its own until it takes the projection's place. Modules whose database does not answer within two seconds are named in `unavailable`, and left out.
 //	@ID				listSubscriptions
 //	@Tags			operators
 //	@Security		Bearer
 //	@Success		200		{object}	Subscriptions
 //	@Failure		401,403	{object}	web.Problem
+//	@Failure		503		{object}	web.Problem	"unavailable, where no database answers"
 //	@Router			/v1/admin/subscriptions [get]
 func (m *Module) listSubscriptions(c echo.Context) error {
 	all, err := m.subscriptions(c.Request().Context())
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, Subscriptions{Data: all})
+	return c.JSON(http.StatusOK, all)
 }
 
-func (m *Module) subscriptions(ctx context.Context) ([]SubscriptionView, error) {
-	views := []SubscriptionView{}
-	for _, of := range m.modules() {
-		found, err := of.store.Subscriptions(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range found {
+func (m *Module) subscriptions(ctx context.Context) (Subscriptions, error) {
+	found, away, err := askEach(ctx, m.modules(), func(ctx context.Context, of module) (views []SubscriptionView, err error) {
+		all, err := of.store.Subscriptions(ctx)
+		for _, s := range all {
 			views = append(views, subscriptionViewOf(of.name, s))
 		}
-	}
-	return views, nil
+		return views, err
+	})
+	return Subscriptions{Data: append([]SubscriptionView{}, slices.Concat(found...)...), Unavailable: away}, err
 }
 
 // rebuildProjection starts to make a projection anew.
@@ -136,14 +120,17 @@ func (m *Module) progress(ctx context.Context, name string) (SubscriptionView, e
 	if err != nil {
 		return SubscriptionView{}, err
 	}
-	at := slices.IndexFunc(all, func(v SubscriptionView) bool {
+	at := slices.IndexFunc(all.Data, func(v SubscriptionView) bool {
 		return v.Kind == eventstore.KindRebuild && strings.HasPrefix(v.Name, name+"@")
 	})
 	if at < 0 {
-		at = slices.IndexFunc(all, func(v SubscriptionView) bool { return v.Name == name })
+		at = slices.IndexFunc(all.Data, func(v SubscriptionView) bool { return v.Name == name })
 	}
-	if at < 0 {
-		return SubscriptionView{}, fmt.Errorf("the subscription of %s is gone", name)
+	switch {
+	case at >= 0:
+		return all.Data[at], nil
+	case len(all.Unavailable) > 0:
+		return SubscriptionView{}, errAway(all.Unavailable)
 	}
-	return all[at], nil
+	return SubscriptionView{}, fmt.Errorf("the subscription of %s is gone", name)
 }

@@ -17,6 +17,7 @@ const (
 	overviewFresh  = time.Second      // how old an overview may be when it is answered
 	overviewRecent = 5 * time.Minute  // minutes so young are read each time while something in them is unfinished
 	overviewAgain  = 30 * time.Second // and older ones so often
+	overviewAtOnce = 10               // minutes that one query counts: what it read stays known when there is no time for the next one
 	perDecade      = 40               // steps of the histogram of durations for a factor of ten: 3 % from its true value at most
 )
 
@@ -57,7 +58,7 @@ func (m *minutes) follow(ctx context.Context, now time.Time) error {
 			continue
 		}
 		end := at
-		for end < last && !m.fresh(end+1, last, now) {
+		for end < last && end-at < overviewAtOnce-1 && !m.fresh(end+1, last, now) {
 			end++
 		}
 		if err := m.read(ctx, at, end, last, now); err != nil {

@@ -33,6 +33,8 @@ func (m *Module) asKnown(ctx context.Context, saga eventstore.Stream[State]) eve
 	if s.Type != checkout.Type || s.Status != Running || s.Failure != nil || len(s.Steps) > 0 {
 		return saga
 	}
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
 	orders, err := m.Books.Orders.Of(ctx, []uuid.UUID{s.Checkout.OrderID})
 	if err != nil || len(orders) == 0 || !orders[0].Placed {
 		return saga // what cannot be read now is shown as not known

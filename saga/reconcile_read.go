@@ -117,18 +117,17 @@ func (m *Module) reconcile(ctx context.Context, cursor string, atMost time.Durat
 	return r, err
 }
 
-// settled is the time before which nothing was touched that is judged, by the clocks of the databases.
-func (m *Module) settled(ctx context.Context) (first time.Time, err error) {
-	for _, of := range m.modules() {
-		now, err := of.store.Clock(ctx)
-		if err != nil {
-			return first, err
-		}
-		if first.IsZero() || now.Before(first) {
-			first = now
-		}
+// settled is the time before which nothing was touched that is judged, by the clocks of the databases. All must answer: what a
+// module is missing is seen in the others alone.
+func (m *Module) settled(ctx context.Context) (time.Time, error) {
+	clocks, away, err := askEach(ctx, m.modules(), func(ctx context.Context, of module) (time.Time, error) { return of.store.Clock(ctx) })
+	if err == nil && len(away) > 0 {
+		err = errAway(away)
 	}
-	return first.Add(-m.Settled), nil
+	if err != nil {
+		return time.Time{}, err
+	}
+	return slices.MinFunc(clocks, time.Time.Compare).Add(-m.Settled), nil
 }
 
 // confirmed are the findings that are still there, each once.

@@ -34,6 +34,7 @@ var others = map[string]string{
 	"saga.SubscriptionView": "Subscription",
 	"saga.Subscriptions":    "Subscriptions",
 	"saga.ParkedView":       "Parked",
+	"saga.ParkedPage":       "ParkedPage",
 	"saga.discardRequest":   "DiscardRequest",
 	"saga.Reconciliation":   "Reconciliation",
 	"saga.Checked":          "ReconciliationChecked",

@@ -201,9 +201,16 @@ func all[T any](ctx context.Context, s *shop, path string, query url.Values) (ro
 			return nil, fmt.Errorf("read %s: %s", path, a.body)
 		}
 		page := in[struct {
-			Data []T
-			Next *string `json:"next_cursor"`
+			Data        []T
+			Next        *string `json:"next_cursor"`
+			Unavailable []string
 		}](a)
+		if len(page.Unavailable) > 0 { // the page lacks what these have
+			if !pause(ctx, 100*time.Millisecond) {
+				return nil, ctx.Err()
+			}
+			continue
+		}
 		if rows = append(rows, page.Data...); page.Next == nil {
 			return rows, nil
 		}

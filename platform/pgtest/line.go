@@ -25,7 +25,7 @@ type Line struct {
 	listener  net.Listener
 	dialed    atomic.Int64
 	forgetful atomic.Pointer[forgotten]
-	silent    chan struct{}
+	silent    atomic.Bool
 
 	mu    sync.Mutex
 	down  bool
@@ -53,7 +53,7 @@ func NewLine(t testing.TB, database string) *Line {
 	q.Set("port", strconv.Itoa(int(to.Port)))
 	q.Set("sslmode", "disable")
 	u.RawQuery = q.Encode()
-	l := &Line{url: u.String(), conns: map[net.Conn]bool{}, silent: make(chan struct{})}
+	l := &Line{url: u.String(), conns: map[net.Conn]bool{}}
 	l.to[0], l.to[1] = pgconn.NetworkAddress(to.Host, to.Port)
 	if l.listener, err = net.Listen("unix", filepath.Join(dir, ".s.PGSQL."+strconv.Itoa(int(to.Port)))); err != nil {
 		t.Fatalf("pgtest: %v", err)
@@ -75,11 +75,16 @@ func (l *Line) Dialed() int { return int(l.dialed.Load()) }
 // Cut ends every connection, and each new one at once, until Mend.
 func (l *Line) Cut() { l.set(true) }
 
-// Mend lets new connections through.
-func (l *Line) Mend() { l.set(false) }
+// Mend lets new connections through. Those that were hushed end: what they should have carried is lost.
+func (l *Line) Mend() {
+	if l.silent.Swap(false) {
+		l.set(true)
+	}
+	l.set(false)
+}
 
-// Hush keeps the connections and carries nothing more, for good.
-func (l *Line) Hush() { close(l.silent) }
+// Hush keeps the connections and takes new ones, and carries nothing, until Mend.
+func (l *Line) Hush() { l.silent.Store(true) }
 
 // LoseAnswer cuts the connection on which the server next says that a command of that tag, such as COMMIT, is done: when it
 // is, and before anybody is told. then is called in between; it may be nil.
@@ -152,7 +157,7 @@ func (l *Line) carry(from, to net.Conn, answers bool) {
 			f.then()
 			return
 		}
-		if n > 0 && !l.isSilent() {
+		if n > 0 && !l.silent.Load() {
 			if _, err := to.Write(buffer[:n]); err != nil {
 				return
 			}
@@ -160,14 +165,5 @@ func (l *Line) carry(from, to net.Conn, answers bool) {
 		if err != nil {
 			return
 		}
-	}
-}
-
-func (l *Line) isSilent() bool {
-	select {
-	case <-l.silent:
-		return true
-	default:
-		return false
 	}
 }

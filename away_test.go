@@ -1,0 +1,141 @@
+package main
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/config"
+	"shopping-cart/platform/pgtest"
+)
+
+// away is a program with a database for each module, one of which stands behind a line.
+type away struct {
+	*site
+	module string
+	line   *pgtest.Line
+	done   checkoutView
+	parked string // a message of orders, which waits for a person
+}
+
+// TestModuleAway: with a database for each module, operators see and do what does not need the one that is away, whether it
+// refuses connections or takes them and says nothing.
+func TestModuleAway(t *testing.T) {
+	t.Parallel()
+	for _, module := range []string{"cart", "order", "payment", "saga"} {
+		t.Run(module, func(t *testing.T) {
+			t.Parallel()
+			a := withLine(t, module)
+			for way, breaks := range map[string]func(){"Refuses": a.line.Cut, "SaysNothing": a.line.Hush} {
+				breaks()
+				t.Run(way, func(t *testing.T) {
+					until(t, "the overview names it", func() bool { return slices.Equal(a.overview(t).Unavailable, []string{module}) })
+					a.tellsTheRest(t)
+					a.doesTheRest(t)
+				})
+				a.line.Mend()
+				until(t, "it is back", func() bool {
+					v := a.overview(t)
+					return len(v.Unavailable) == 0 && len(v.Lag) == 4 && string(v.Parked) == "1"
+				})
+			}
+		})
+	}
+}
+
+func withLine(t *testing.T, module string) *away {
+	t.Helper()
+	a := &away{module: module}
+	a.site = opens(t, databaseEach, func(t testing.TB, c *config.Config) {
+		url := map[string]*string{
+			"cart": &c.CartDatabaseURL, "order": &c.OrderDatabaseURL, "payment": &c.PaymentDatabaseURL, "saga": &c.SagaDatabaseURL,
+		}[module]
+		a.line = pgtest.NewLine(t, *url)
+		*url, c.ShutdownTimeout = a.line.URL(), time.Second
+	})
+	ada := a.shopper(t)
+	a.done = as[checkoutView](t, ada.checksOut(t, ada.fills(t, a.sells(t, 1999)), "sim_ok", waiting), http.StatusCreated)
+	a.parked = a.parkedFor(t, a.logs(t, poison), 0).ID.String()
+	return a
+}
+
+// overviewMembers are those that may be null.
+type overviewMembers struct {
+	Checkouts, Unfinished, Today, Parked json.RawMessage
+	Lag                                  []struct{ Module string }
+	Unavailable                          []string
+}
+
+func (a *away) overview(t *testing.T) overviewMembers {
+	t.Helper()
+	return get[overviewMembers](t, a.site, "/v1/admin/overview", a.admin)
+}
+
+// tellsTheRest: what the module alone knows is null or left out, never zero.
+func (a *away) tellsTheRest(t *testing.T) {
+	v := a.overview(t)
+	null := func(raw json.RawMessage) bool { return string(raw) == "null" }
+	require.Equal(t, a.module == "saga", null(v.Checkouts), "%s", v.Checkouts)
+	require.Equal(t, a.module == "saga", null(v.Unfinished), "%s", v.Unfinished)
+	require.Equal(t, a.module == "payment", null(v.Today), "%s", v.Today)
+	require.True(t, null(v.Parked), "%s", v.Parked)
+	modules := map[string]bool{}
+	for _, l := range v.Lag {
+		modules[l.Module] = true
+	}
+	others := map[string]bool{"cart": true, "order": true, "payment": true, "saga": true}
+	delete(others, a.module)
+	require.Equal(t, others, modules)
+
+	type listed struct {
+		Data        []struct{ ID, Module string }
+		Unavailable []string
+	}
+	subscriptions := get[listed](t, a.site, "/v1/admin/subscriptions", a.admin)
+	require.Equal(t, []string{a.module}, subscriptions.Unavailable)
+	clear(modules)
+	for _, one := range subscriptions.Data {
+		modules[one.Module] = true
+	}
+	delete(others, "saga") // which nothing reads
+	require.Equal(t, slices.Sorted(maps.Keys(others)), slices.Sorted(maps.Keys(modules)))
+
+	parked := get[listed](t, a.site, "/v1/admin/parked?limit=1", a.admin)
+	require.Equal(t, []string{a.module}, parked.Unavailable)
+	if a.module == "order" {
+		require.Empty(t, parked.Data)
+	} else {
+		require.Equal(t, a.parked, parked.Data[0].ID)
+		require.Empty(t, get[listed](t, a.site, "/v1/admin/parked?module=order", a.admin).Unavailable, "the others are not asked")
+	}
+	a.isUnavailable(t, a.send(t, http.MethodGet, "/v1/admin/parked?module="+a.module, a.admin, nil))
+	a.isUnavailable(t, a.send(t, http.MethodGet, "/v1/admin/reconciliation", a.admin, nil))
+}
+
+// doesTheRest: what is about another module is done, unless the one that is away may have answered the same request before.
+func (a *away) doesTheRest(t *testing.T) {
+	replay := "/v1/admin/parked/" + a.parked + "/replay"
+	a.isUnavailable(t, a.send(t, http.MethodPost, replay, a.admin, nil, "Idempotency-Key", uuid.NewString()))
+	a.isUnavailable(t, a.send(t, http.MethodPost, "/v1/admin/parked/"+uuid.NewString()+"/replay", a.admin, nil))
+	refuses(t, a.send(t, http.MethodPost, "/v1/admin/projections/nothing/rebuild", a.admin, nil), http.StatusNotFound, "unknown_projection")
+	if a.module == "order" {
+		a.isUnavailable(t, a.send(t, http.MethodPost, replay, a.admin, nil))
+		return
+	}
+	require.Equal(t, http.StatusAccepted, a.send(t, http.MethodPost, replay, a.admin, nil).StatusCode)
+}
+
+// isUnavailable checks that a refusal names the module.
+func (a *away) isUnavailable(t *testing.T, refused answer) {
+	t.Helper()
+	refuses(t, refused, http.StatusServiceUnavailable, "unavailable")
+	var named struct{ Unavailable []string }
+	require.NoError(t, refused.decode(&named))
+	require.Equal(t, []string{a.module}, named.Unavailable, string(refused.body))
+}

@@ -1,0 +1,74 @@
+package saga
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/database"
+)
+
+// askWithin bounds what the database of one module may take where several modules are asked.
+const askWithin = 2 * time.Second
+
+// module is a store under the name that operators know it by.
+type module struct {
+	name  string
+	store *eventstore.Store
+}
+
+func (m *Module) modules() []module {
+	var all []module
+	for _, name := range slices.Sorted(maps.Keys(m.Stores)) {
+		all = append(all, module{name, m.Stores[name]})
+	}
+	return append(all, module{"saga", m.store})
+}
+
+// askEach asks modules side by side, each for askWithin at most. It returns the answers in the order of the modules, and the
+// names of those whose database is away, which is empty and not nil when all answered. It fails where none answered, and with
+// an error that is not about a database being away.
+func askEach[T any](ctx context.Context, all []module, ask func(context.Context, module) (T, error)) (answers []T, away []string, err error) {
+	found, failed := make([]T, len(all)), make([]error, len(all))
+	var asked sync.WaitGroup
+	for i, of := range all {
+		asked.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, askWithin)
+			defer cancel()
+			found[i], failed[i] = ask(ctx, of)
+		})
+	}
+	asked.Wait()
+	away = []string{}
+	for i, of := range all {
+		switch {
+		case failed[i] == nil:
+			answers = append(answers, found[i])
+		case isAway(ctx, failed[i]):
+			away = append(away, of.name)
+		default:
+			return nil, nil, failed[i]
+		}
+	}
+	if len(answers) == 0 {
+		return nil, nil, errAway(away)
+	}
+	return answers, away, nil
+}
+
+// isAway reports whether an error says that a database is away or silent. It is false once ctx itself, which the caller waits
+// with, has ended.
+func isAway(ctx context.Context, err error) bool {
+	return ctx.Err() == nil && (database.Away(err) || errors.Is(err, context.DeadlineExceeded))
+}
+
+// errAway is unavailable (503). It names the modules whose databases do not answer.
+func errAway(modules []string) error {
+	return eventstore.ErrUnavailable.Detailf("The database of %s does not answer right now. Try again shortly.", strings.Join(modules, ", ")).
+		With("unavailable", modules)
+}
