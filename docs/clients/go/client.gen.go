@@ -222,6 +222,30 @@ func (e OrderStatus) Valid() bool {
 	}
 }
 
+// Defines values for OverviewUnavailable.
+const (
+	OverviewUnavailableCart    OverviewUnavailable = "cart"
+	OverviewUnavailableOrder   OverviewUnavailable = "order"
+	OverviewUnavailablePayment OverviewUnavailable = "payment"
+	OverviewUnavailableSaga    OverviewUnavailable = "saga"
+)
+
+// Valid indicates whether the value is a known member of the OverviewUnavailable enum.
+func (e OverviewUnavailable) Valid() bool {
+	switch e {
+	case OverviewUnavailableCart:
+		return true
+	case OverviewUnavailableOrder:
+		return true
+	case OverviewUnavailablePayment:
+		return true
+	case OverviewUnavailableSaga:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OverviewLagModule.
 const (
 	OverviewLagModuleCart    OverviewLagModule = "cart"
@@ -285,6 +309,30 @@ func (e ParkedModule) Valid() bool {
 	case ParkedModulePayment:
 		return true
 	case ParkedModuleSaga:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ParkedPageUnavailable.
+const (
+	ParkedPageUnavailableCart    ParkedPageUnavailable = "cart"
+	ParkedPageUnavailableOrder   ParkedPageUnavailable = "order"
+	ParkedPageUnavailablePayment ParkedPageUnavailable = "payment"
+	ParkedPageUnavailableSaga    ParkedPageUnavailable = "saga"
+)
+
+// Valid indicates whether the value is a known member of the ParkedPageUnavailable enum.
+func (e ParkedPageUnavailable) Valid() bool {
+	switch e {
+	case ParkedPageUnavailableCart:
+		return true
+	case ParkedPageUnavailableOrder:
+		return true
+	case ParkedPageUnavailablePayment:
+		return true
+	case ParkedPageUnavailableSaga:
 		return true
 	default:
 		return false
@@ -627,6 +675,30 @@ func (e SubscriptionModule) Valid() bool {
 	case SubscriptionModulePayment:
 		return true
 	case SubscriptionModuleSaga:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SubscriptionsUnavailable.
+const (
+	SubscriptionsUnavailableCart    SubscriptionsUnavailable = "cart"
+	SubscriptionsUnavailableOrder   SubscriptionsUnavailable = "order"
+	SubscriptionsUnavailablePayment SubscriptionsUnavailable = "payment"
+	SubscriptionsUnavailableSaga    SubscriptionsUnavailable = "saga"
+)
+
+// Valid indicates whether the value is a known member of the SubscriptionsUnavailable enum.
+func (e SubscriptionsUnavailable) Valid() bool {
+	switch e {
+	case SubscriptionsUnavailableCart:
+		return true
+	case SubscriptionsUnavailableOrder:
+		return true
+	case SubscriptionsUnavailablePayment:
+		return true
+	case SubscriptionsUnavailableSaga:
 		return true
 	default:
 		return false
@@ -1322,17 +1394,27 @@ type OrderStockDetail struct {
 
 // Overview defines model for Overview.
 type Overview struct {
-	At        time.Time     `json:"at"`
-	Checkouts SagaCheckouts `json:"checkouts"`
+	At        time.Time      `json:"at"`
+	Checkouts *SagaCheckouts `json:"checkouts"`
 
-	// Lag of each module
-	Lag    []OverviewLag `json:"lag"`
-	Parked int64         `json:"parked"`
+	// Lag of each module that answers
+	Lag []OverviewLag `json:"lag"`
 
-	// Today since midnight UTC, a currency each
-	Today      []OverviewTakings    `json:"today"`
-	Unfinished []OverviewUnfinished `json:"unfinished"`
+	// Parked in all modules; null where one cannot be read
+	Parked *int64 `json:"parked"`
+
+	// Today since midnight UTC, a currency each; null where the payments cannot be read
+	Today *[]OverviewTakings `json:"today"`
+
+	// Unavailable modules whose database does not answer
+	Unavailable []OverviewUnavailable `json:"unavailable"`
+
+	// Unfinished null where the sagas cannot be read
+	Unfinished *[]OverviewUnfinished `json:"unfinished"`
 }
+
+// OverviewUnavailable defines model for Overview.Unavailable.
+type OverviewUnavailable string
 
 // OverviewLag defines model for OverviewLag.
 type OverviewLag struct {
@@ -1419,7 +1501,13 @@ type ParkedModule string
 type ParkedPage struct {
 	Data       []Parked `json:"data"`
 	NextCursor *string  `json:"next_cursor"`
+
+	// Unavailable modules whose database does not answer: theirs are left out
+	Unavailable []ParkedPageUnavailable `json:"unavailable"`
 }
+
+// ParkedPageUnavailable defines model for ParkedPage.Unavailable.
+type ParkedPageUnavailable string
 
 // Payment defines model for Payment.
 type Payment struct {
@@ -1928,7 +2016,13 @@ type SubscriptionModule string
 // Subscriptions defines model for Subscriptions.
 type Subscriptions struct {
 	Data []Subscription `json:"data"`
+
+	// Unavailable modules whose database does not answer: theirs are left out
+	Unavailable []SubscriptionsUnavailable `json:"unavailable"`
 }
+
+// SubscriptionsUnavailable defines model for Subscriptions.Unavailable.
+type SubscriptionsUnavailable string
 
 // TimelineEntry defines model for TimelineEntry.
 type TimelineEntry struct {
@@ -2902,14 +2996,14 @@ type ClientInterface interface {
 
 	// GetOverview See how the shop is doing
 	//
-	// The checkouts of the last hour by outcome and how long they took, what has not ended, what was captured and given back today, how far readers and reactions are behind. Made at most once a second, however many ask. For operators: scope `admin`.
+	// The checkouts of the last hour by outcome and how long they took, what has not ended, what was captured and given back today, how far readers and reactions are behind. Made at most once a second, however many ask. Modules whose database does not answer within two seconds are named in `unavailable`: what they know is null, or left out. For operators: scope `admin`.
 	//
 	// Corresponds with GET /v1/admin/overview (the `GetOverview` operationId).
 	GetOverview(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListParked List parked messages, newest first
 	//
-	// What a reader or a reaction failed to handle, the first of each stream; the later ones of the stream wait behind it. For operators: scope `admin`.
+	// What a reader or a reaction failed to handle, the first of each stream; the later ones of the stream wait behind it. Modules whose database does not answer within two seconds are named in `unavailable`, and left out. For operators: scope `admin`.
 	//
 	// Corresponds with GET /v1/admin/parked (the `ListParked` operationId).
 	ListParked(ctx context.Context, params *ListParkedParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3062,7 +3156,7 @@ type ClientInterface interface {
 
 	// ListSubscriptions List what reads the logs and reacts to events, and how far it is
 	//
-	// For operators: scope `admin`. A rebuild of a projection is a subscription of its own until it takes the projection's place.
+	// For operators: scope `admin`. A rebuild of a projection is a subscription of its own until it takes the projection's place. Modules whose database does not answer within two seconds are named in `unavailable`, and left out.
 	//
 	// Corresponds with GET /v1/admin/subscriptions (the `ListSubscriptions` operationId).
 	ListSubscriptions(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3672,7 +3766,7 @@ func (c *Client) FindOrders(ctx context.Context, params *FindOrdersParams, reqEd
 
 // GetOverview See how the shop is doing
 //
-// The checkouts of the last hour by outcome and how long they took, what has not ended, what was captured and given back today, how far readers and reactions are behind. Made at most once a second, however many ask. For operators: scope `admin`.
+// The checkouts of the last hour by outcome and how long they took, what has not ended, what was captured and given back today, how far readers and reactions are behind. Made at most once a second, however many ask. Modules whose database does not answer within two seconds are named in `unavailable`: what they know is null, or left out. For operators: scope `admin`.
 //
 // Corresponds with GET /v1/admin/overview (the `GetOverview` operationId).
 func (c *Client) GetOverview(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3689,7 +3783,7 @@ func (c *Client) GetOverview(ctx context.Context, reqEditors ...RequestEditorFn)
 
 // ListParked List parked messages, newest first
 //
-// What a reader or a reaction failed to handle, the first of each stream; the later ones of the stream wait behind it. For operators: scope `admin`.
+// What a reader or a reaction failed to handle, the first of each stream; the later ones of the stream wait behind it. Modules whose database does not answer within two seconds are named in `unavailable`, and left out. For operators: scope `admin`.
 //
 // Corresponds with GET /v1/admin/parked (the `ListParked` operationId).
 func (c *Client) ListParked(ctx context.Context, params *ListParkedParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4032,7 +4126,7 @@ func (c *Client) GetStream(ctx context.Context, module GetStreamParamsModule, id
 
 // ListSubscriptions List what reads the logs and reacts to events, and how far it is
 //
-// For operators: scope `admin`. A rebuild of a projection is a subscription of its own until it takes the projection's place.
+// For operators: scope `admin`. A rebuild of a projection is a subscription of its own until it takes the projection's place. Modules whose database does not answer within two seconds are named in `unavailable`, and left out.
 //
 // Corresponds with GET /v1/admin/subscriptions (the `ListSubscriptions` operationId).
 func (c *Client) ListSubscriptions(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9169,7 +9263,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetOverviewWithResponse See how the shop is doing
 	//
-	// The checkouts of the last hour by outcome and how long they took, what has not ended, what was captured and given back today, how far readers and reactions are behind. Made at most once a second, however many ask. For operators: scope `admin`.
+	// The checkouts of the last hour by outcome and how long they took, what has not ended, what was captured and given back today, how far readers and reactions are behind. Made at most once a second, however many ask. Modules whose database does not answer within two seconds are named in `unavailable`: what they know is null, or left out. For operators: scope `admin`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9178,7 +9272,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListParkedWithResponse List parked messages, newest first
 	//
-	// What a reader or a reaction failed to handle, the first of each stream; the later ones of the stream wait behind it. For operators: scope `admin`.
+	// What a reader or a reaction failed to handle, the first of each stream; the later ones of the stream wait behind it. Modules whose database does not answer within two seconds are named in `unavailable`, and left out. For operators: scope `admin`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9349,7 +9443,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListSubscriptionsWithResponse List what reads the logs and reacts to events, and how far it is
 	//
-	// For operators: scope `admin`. A rebuild of a projection is a subscription of its own until it takes the projection's place.
+	// For operators: scope `admin`. A rebuild of a projection is a subscription of its own until it takes the projection's place. Modules whose database does not answer within two seconds are named in `unavailable`, and left out.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10593,6 +10687,11 @@ type GetOverviewResponse401Headers struct {
 	WWWAuthenticate *string
 }
 
+// GetOverviewResponse503Headers the declared response headers of an HTTP 503 response for GetOverview
+type GetOverviewResponse503Headers struct {
+	RetryAfter *string
+}
+
 type GetOverviewResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -10604,10 +10703,14 @@ type GetOverviewResponse struct {
 	ApplicationproblemJSON403 *Problem
 	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
 	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Problem
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetOverviewResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetOverviewResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -10628,6 +10731,11 @@ func (r GetOverviewResponse) GetApplicationproblemJSON403() *Problem {
 // GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
 func (r GetOverviewResponse) GetApplicationproblemJSON422() *Problem {
 	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetOverviewResponse) GetApplicationproblemJSON503() *Problem {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -10669,6 +10777,11 @@ type ListParkedResponse401Headers struct {
 	WWWAuthenticate *string
 }
 
+// ListParkedResponse503Headers the declared response headers of an HTTP 503 response for ListParked
+type ListParkedResponse503Headers struct {
+	RetryAfter *string
+}
+
 type ListParkedResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -10680,10 +10793,14 @@ type ListParkedResponse struct {
 	ApplicationproblemJSON403 *Problem
 	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
 	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Problem
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListParkedResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListParkedResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -10704,6 +10821,11 @@ func (r ListParkedResponse) GetApplicationproblemJSON403() *Problem {
 // GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
 func (r ListParkedResponse) GetApplicationproblemJSON422() *Problem {
 	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListParkedResponse) GetApplicationproblemJSON503() *Problem {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -12125,6 +12247,11 @@ type ListSubscriptionsResponse401Headers struct {
 	WWWAuthenticate *string
 }
 
+// ListSubscriptionsResponse503Headers the declared response headers of an HTTP 503 response for ListSubscriptions
+type ListSubscriptionsResponse503Headers struct {
+	RetryAfter *string
+}
+
 type ListSubscriptionsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -12136,10 +12263,14 @@ type ListSubscriptionsResponse struct {
 	ApplicationproblemJSON403 *Problem
 	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
 	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Problem
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListSubscriptionsResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListSubscriptionsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -12160,6 +12291,11 @@ func (r ListSubscriptionsResponse) GetApplicationproblemJSON403() *Problem {
 // GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
 func (r ListSubscriptionsResponse) GetApplicationproblemJSON422() *Problem {
 	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListSubscriptionsResponse) GetApplicationproblemJSON503() *Problem {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -16244,7 +16380,7 @@ func (c *ClientWithResponses) FindOrdersWithResponse(ctx context.Context, params
 
 // GetOverviewWithResponse See how the shop is doing
 //
-// The checkouts of the last hour by outcome and how long they took, what has not ended, what was captured and given back today, how far readers and reactions are behind. Made at most once a second, however many ask. For operators: scope `admin`.
+// The checkouts of the last hour by outcome and how long they took, what has not ended, what was captured and given back today, how far readers and reactions are behind. Made at most once a second, however many ask. Modules whose database does not answer within two seconds are named in `unavailable`: what they know is null, or left out. For operators: scope `admin`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16259,7 +16395,7 @@ func (c *ClientWithResponses) GetOverviewWithResponse(ctx context.Context, reqEd
 
 // ListParkedWithResponse List parked messages, newest first
 //
-// What a reader or a reaction failed to handle, the first of each stream; the later ones of the stream wait behind it. For operators: scope `admin`.
+// What a reader or a reaction failed to handle, the first of each stream; the later ones of the stream wait behind it. Modules whose database does not answer within two seconds are named in `unavailable`, and left out. For operators: scope `admin`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16544,7 +16680,7 @@ func (c *ClientWithResponses) GetStreamWithResponse(ctx context.Context, module 
 
 // ListSubscriptionsWithResponse List what reads the logs and reacts to events, and how far it is
 //
-// For operators: scope `admin`. A rebuild of a projection is a subscription of its own until it takes the projection's place.
+// For operators: scope `admin`. A rebuild of a projection is a subscription of its own until it takes the projection's place. Modules whose database does not answer within two seconds are named in `unavailable`, and left out.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -17983,6 +18119,13 @@ func ParseGetOverviewResponse(rsp *http.Response) (*GetOverviewResponse, error) 
 		}
 		response.ApplicationproblemJSON422 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -18003,6 +18146,16 @@ func ParseGetOverviewResponse(rsp *http.Response) (*GetOverviewResponse, error) 
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetOverviewResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -18050,6 +18203,13 @@ func ParseListParkedResponse(rsp *http.Response) (*ListParkedResponse, error) {
 		}
 		response.ApplicationproblemJSON422 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -18070,6 +18230,16 @@ func ParseListParkedResponse(rsp *http.Response) (*ListParkedResponse, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListParkedResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -19416,6 +19586,13 @@ func ParseListSubscriptionsResponse(rsp *http.Response) (*ListSubscriptionsRespo
 		}
 		response.ApplicationproblemJSON422 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -19436,6 +19613,16 @@ func ParseListSubscriptionsResponse(rsp *http.Response) (*ListSubscriptionsRespo
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListSubscriptionsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
