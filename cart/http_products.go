@@ -82,6 +82,7 @@ func (m *Module) showProduct(c echo.Context) error {
 //	@Param			body				body		productRequest	true	"All of it, but that a product keeps its state without active. A new one is active"
 //	@Param			Idempotency-Key		header		string			false	"The same key again is answered, not done again"
 //	@Param			If-Match			header		string			false	"Only if the product is at this version"
+//	@Param			If-None-Match		header		string			false	"*: only if there is no such product"
 //	@Success		200					{object}	ProductView		"Changed"
 //	@Success		201					{object}	ProductView		"New"
 //	@Header			200,201				{string}	ETag			"The version, quoted"
@@ -121,6 +122,11 @@ func putCommand(write web.Write, c putProduct) eventstore.Command {
 	cmd.Decide = func(tx *eventstore.Tx) error {
 		if err := tx.Match(id, write.IfMatch); err != nil {
 			return err
+		}
+		if write.IfExists {
+			if err := tx.MatchExisting(id); err != nil {
+				return err
+			}
 		}
 		product := products.Get(tx, id)
 		events, err := decideProduct(product.State, c)

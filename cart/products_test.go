@@ -1,6 +1,7 @@
 package cart
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/platform/money"
+	"shopping-cart/platform/pgtest"
 	"shopping-cart/platform/web"
 )
 
@@ -70,6 +72,32 @@ func TestPutProductRoute(t *testing.T) {
 		admin.send(t, "PUT", "/v1/products/STALE", mugBody, "If-Match", `"3"`).refuses(t, 412, "version_mismatch")
 		admin.send(t, "PUT", "/v1/products/STALE", mugBody, "If-Match", `"0"`).is(t, http.StatusCreated)
 	})
+	t.Run("IfNoneMatchCreatesAndChangesNothing", func(t *testing.T) {
+		put := func(sku, body string, headers ...string) answered {
+			return admin.send(t, "PUT", "/v1/products/"+sku, body, headers...)
+		}
+		put("ONCE", mugBody, "If-None-Match", "*", "Idempotency-Key", "once").is(t, http.StatusCreated)
+		require.Equal(t, "true", put("ONCE", mugBody, "If-None-Match", "*", "Idempotency-Key", "once").is(t, http.StatusCreated).header.Get("Idempotent-Replayed"))
+		put("ONCE", mugBody, "Idempotency-Key", "once").refuses(t, 422, "idempotency_key_reused")
+		other := `{"name":"Overwritten","price":{"amount":1,"currency":"GBP"}}`
+		a := put("ONCE", other, "If-None-Match", "*")
+		require.Equal(t, "It exists already.", a.refuses(t, 412, "version_mismatch")["detail"])
+		require.Equal(t, `"1"`, a.header.Get("ETag"))
+		put("ONCE", other, "If-None-Match", `"1"`).refuses(t, 400, "malformed_if_none_match")
+		require.Equal(t, "Mug", into[ProductView](t, admin.send(t, "GET", "/v1/products/ONCE", "").is(t, 200)).Name)
+	})
+	t.Run("WhatIsNoCreationIsRefusedWhereItExists", func(t *testing.T) {
+		path, _ := b.as(t, "root").opens(t)
+		a := admin.send(t, "PUT", path+"/adjustments", `{"adjustments":[]}`, "If-None-Match", "*")
+		require.Equal(t, "It exists already.", a.refuses(t, 412, "version_mismatch")["detail"])
+	})
+	t.Run("IfMatchStarCreatesNothing", func(t *testing.T) {
+		a := admin.send(t, "PUT", "/v1/products/ABSENT", mugBody, "If-Match", "*")
+		require.Equal(t, "It does not exist.", a.refuses(t, 412, "version_mismatch")["detail"])
+		admin.send(t, "GET", "/v1/products/ABSENT", "").refuses(t, 404, "unknown_product")
+		admin.send(t, "PUT", "/v1/products/ABSENT", mugBody).is(t, http.StatusCreated)
+		admin.send(t, "PUT", "/v1/products/ABSENT", mugBody, "If-Match", "*").is(t, http.StatusOK)
+	})
 	t.Run("OnlyForOperators", func(t *testing.T) {
 		client{b, ""}.send(t, "PUT", "/v1/products/MUG", mugBody).refuses(t, 401, "unauthorized")
 		b.as(t, "ann").send(t, "PUT", "/v1/products/MUG", "{").refuses(t, 403, "forbidden")
@@ -99,6 +127,36 @@ func TestPutProductRoute(t *testing.T) {
 	t.Run("LargestPriceIsFine", func(t *testing.T) {
 		admin.send(t, "PUT", "/v1/products/GOLD", `{"name":"Gold","price":{"amount":9007199254740991,"currency":"GBP"}}`).is(t, 201)
 	})
+}
+
+// Of many who create a product at once, through two processes, one does.
+func TestOneOfManyCreatesAProduct(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	replicas := []*testBundle{setupOn(t, url, func(*Module) {}), setupOn(t, url, func(*Module) {})}
+	for round := range 10 {
+		const many = 8
+		path, start, answers := fmt.Sprintf("/v1/products/NEW-%d", round), make(chan struct{}), make(chan answered, many)
+		for i := range many {
+			admin := replicas[i%len(replicas)].admin(t)
+			go func() {
+				<-start
+				answers <- admin.send(t, "PUT", path, fmt.Sprintf(`{"name":"By %d","price":{"amount":350,"currency":"GBP"}}`, i), "If-None-Match", "*")
+			}()
+		}
+		close(start)
+		created := ""
+		for range many {
+			switch a := <-answers; a.status {
+			case http.StatusCreated:
+				require.Empty(t, created)
+				created = into[ProductView](t, a).Name
+			default:
+				a.refuses(t, 412, "version_mismatch")
+			}
+		}
+		require.Equal(t, created, into[ProductView](t, replicas[0].admin(t).send(t, "GET", path, "").is(t, 200)).Name)
+	}
 }
 
 // A browser turns /items/.. into another address, and nobody sees a space at an end. What has such a SKU already can be

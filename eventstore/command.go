@@ -73,10 +73,22 @@ func (tx *Tx) Answer(status int) { tx.status = status }
 // Also runs a statement in the transaction that writes the command. Names in it carry their schema.
 func (tx *Tx) Also(sql string, args ...any) { tx.also = append(tx.also, statement{sql, args}) }
 
-// Match refuses a stream at another version than the one named; nil names none.
+// Match refuses a stream at another version than the one named; nil names none, and 0 that the stream does not exist.
 func (tx *Tx) Match(id uuid.UUID, version *int64) error {
-	if current := tx.entry(id).seenBy(tx).version; version != nil && *version != current {
-		return ErrVersionMismatch.With("version", current)
+	current := tx.entry(id).seenBy(tx).version
+	switch {
+	case version == nil || *version == current:
+		return nil
+	case *version == 0:
+		return ErrVersionMismatch.Detailf("It exists already.").With("version", current)
+	}
+	return ErrVersionMismatch.With("version", current)
+}
+
+// MatchExisting refuses a stream that does not exist.
+func (tx *Tx) MatchExisting(id uuid.UUID) error {
+	if tx.entry(id).seenBy(tx).version == 0 {
+		return ErrVersionMismatch.Detailf("It does not exist.").With("version", 0)
 	}
 	return nil
 }

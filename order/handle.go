@@ -19,6 +19,7 @@ type sender struct {
 	fingerprint []byte
 	meta        eventstore.Meta
 	match       *int64 // nil: any version
+	exists      bool   // whether there must be some version
 }
 
 func metaOfSaga(correlation uuid.UUID) eventstore.Meta {
@@ -27,7 +28,7 @@ func metaOfSaga(correlation uuid.UUID) eventstore.Meta {
 
 func senderOf(w web.Write) sender {
 	return sender{
-		id: w.ID, fingerprint: w.Fingerprint, match: w.IfMatch,
+		id: w.ID, fingerprint: w.Fingerprint, match: w.IfMatch, exists: w.IfExists,
 		meta: eventstore.Meta{Actor: w.Actor, Correlation: w.Correlation, Trace: w.Trace},
 	}
 }
@@ -99,6 +100,11 @@ func (m *Module) changeStock(
 		Decide: func(tx *eventstore.Tx) error {
 			if err := tx.Match(id, by.match); err != nil {
 				return err
+			}
+			if by.exists {
+				if err := tx.MatchExisting(id); err != nil {
+					return err
+				}
 			}
 			s := stocks.Get(tx, id)
 			events, err := decide(s.State, s.Exists())

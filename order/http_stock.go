@@ -64,6 +64,7 @@ func stockViewOf(s Stock) StockView {
 //	@Param			sku						path		string			true	"the SKU"
 //	@Param			body					body		CountRequest	true	"how many there are"
 //	@Param			If-Match				header		string			false	"only if the stock is at this version"
+//	@Param			If-None-Match			header		string			false	"*: only if the stock is not tracked yet"
 //	@Success		200						{object}	StockView
 //	@Header			200						{string}	ETag	"its version, quoted"
 //	@Failure	400,401,403,404,412	{object}	web.Problem

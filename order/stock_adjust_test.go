@@ -22,6 +22,26 @@ func (s *shop) adjusts(sku string, delta int, headers ...string) answer {
 		append([]string{"Idempotency-Key", uuid.NewString()}, headers...)...)
 }
 
+func TestStockPreconditions(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	put := func(onHand int, headers ...string) answer {
+		return s.call("root", "PUT", "/v1/stock/mug", fmt.Sprintf(`{"on_hand":%d}`, onHand), headers...)
+	}
+	a := put(5, "If-Match", "*")
+	require.Equal(t, http.StatusPreconditionFailed, a.Status)
+	require.Equal(t, "It does not exist.", a.Body["detail"])
+	require.Equal(t, http.StatusOK, put(5, "If-None-Match", "*").Status)
+	a = put(6, "If-None-Match", "*")
+	require.Equal(t, http.StatusPreconditionFailed, a.Status)
+	require.Equal(t, "version_mismatch", a.code())
+	require.Equal(t, "It exists already.", a.Body["detail"])
+	require.Equal(t, "malformed_if_none_match", put(6, "If-None-Match", `"1"`).code())
+	require.EqualValues(t, 5, s.stock("mug").OnHand)
+	require.Equal(t, "version_mismatch", s.adjusts("mug", 1, "If-None-Match", "*").code())
+	require.Equal(t, http.StatusOK, put(7, "If-Match", "*").Status)
+}
+
 // Stock that an older version counted under such a SKU can be changed; nothing new is counted under one.
 func TestStockOfSKUsThatNoBrowserCanAddress(t *testing.T) {
 	t.Parallel()

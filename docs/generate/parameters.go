@@ -14,10 +14,11 @@ var (
 	idempotencyKey = parameter{"header", "Idempotency-Key", "1 to 255 visible ASCII characters, new for everything that is to be done. " +
 		"The same key with the same request is done once: a retry gets the first answer again, marked Idempotent-Replayed.", ""}
 	ifMatch     = parameter{"header", "If-Match", `The version that this is meant for, quoted as ETag gave it, such as "7". Another version now: 412.`, ""}
-	ifNoneMatch = parameter{"header", "If-None-Match", `The version that the client has, quoted as ETag gave it, such as "7". Still that version: 304.`, ""}
-	prefer      = parameter{"header", "Prefer", "wait=N holds the answer for up to N seconds, at most 30.", "wait=10"}
-	limit       = parameter{"query", "limit", "At most this many.", ""}
-	cursor      = parameter{"query", "cursor", "Where the list goes on: next_cursor of the page before.", ""}
+	ifNoneMatch = parameter{"header", "If-None-Match", `Of a read, the version that the client has, quoted as ETag gave it, such as "7". Still that version: 304. ` +
+		"Of a write, only *, without If-Match: nothing exists there yet. Else 412.", ""}
+	prefer = parameter{"header", "Prefer", "wait=N holds the answer for up to N seconds, at most 30.", "wait=10"}
+	limit  = parameter{"query", "limit", "At most this many.", ""}
+	cursor = parameter{"query", "cursor", "Where the list goes on: next_cursor of the page before.", ""}
 
 	shared = []parameter{idempotencyKey, ifMatch, ifNoneMatch, prefer, limit, cursor}
 )

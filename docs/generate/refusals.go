@@ -41,7 +41,7 @@ func usual(o *openapi3.Operation, method, path string, secured bool) map[int][]s
 		add(http.StatusBadRequest, "idempotency_key_required")
 	}
 	if ifMatch.offered(o) {
-		add(http.StatusBadRequest, "malformed_if_match")
+		add(http.StatusBadRequest, "malformed_if_match", "malformed_if_none_match")
 	}
 	if secured && method != http.MethodGet {
 		add(http.StatusRequestTimeout, "request_timeout")

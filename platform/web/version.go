@@ -56,17 +56,24 @@ func versionIn(tag string) (version int64, ok bool) {
 	return version, true
 }
 
-// ifMatch reads the version that a write is meant for: nil for none or any.
-func ifMatch(c echo.Context) (*int64, error) {
-	values := c.Request().Header.Values("If-Match")
-	if len(values) == 0 || len(values) == 1 && strings.TrimSpace(values[0]) == "*" {
-		return nil, nil // no version is named, and that is in order
+// preconditions reads from If-Match and If-None-Match what a write is meant for. version is nil where none is named, and 0 for
+// "If-None-Match: *": nothing is there yet. exists is true for "If-Match: *": some version is there.
+func preconditions(h http.Header) (version *int64, exists bool, err error) {
+	match, none := h.Values("If-Match"), h.Values("If-None-Match")
+	star := func(values []string) bool { return len(values) == 1 && strings.TrimSpace(values[0]) == "*" }
+	switch {
+	case len(none) > 0 && (!star(none) || len(match) > 0):
+		return nil, false, errIfNoneMatch
+	case len(none) > 0:
+		return new(int64), false, nil
+	case len(match) == 0 || star(match):
+		return nil, star(match), nil
 	}
-	version, ok := versionIn(strings.TrimSpace(values[0]))
-	if len(values) > 1 || !ok {
-		return nil, errIfMatch
+	named, ok := versionIn(strings.TrimSpace(match[0]))
+	if len(match) > 1 || !ok {
+		return nil, false, errIfMatch
 	}
-	return &version, nil
+	return &named, false, nil
 }
 
 // Replayed marks the answer to a retry of what was done before.

@@ -17,6 +17,7 @@ var (
 	errKeyInvalid      = fault.New(fault.Malformed, "idempotency_key_invalid", "The Idempotency-Key must be one header of 1 to 255 visible ASCII characters.")
 	errVersionRequired = fault.New(fault.Precondition, "precondition_required", `Name the version that you saw: If-Match: "7".`)
 	errIfMatch         = fault.New(fault.Malformed, "malformed_if_match", `If-Match must be one entity tag, such as "7", or *.`)
+	errIfNoneMatch     = fault.New(fault.Malformed, "malformed_if_none_match", "If-None-Match of a write must be *, without an If-Match.")
 )
 
 // Write is what a request that changes something says about itself, apart from its body.
@@ -24,7 +25,8 @@ type Write struct {
 	ID          uuid.UUID // of the command: the same for a retry under the same key by the same caller
 	Keyed       bool      // whether an Idempotency-Key was given; without one ID is fresh
 	Fingerprint []byte    // 16 bytes over method, path, query, version and body
-	IfMatch     *int64    // the version named; nil: any. AnotherVersion for a tag that is none of ours
+	IfMatch     *int64    // the version named; nil: any. AnotherVersion for a tag that is none of ours; 0 for If-None-Match: *
+	IfExists    bool      // If-Match: *
 	Actor       string    // who did it: the subject of the token; empty on a public route
 	Correlation uuid.UUID // ties together all that follows from this request
 	Trace       string    // W3C trace id, 32 hexadecimal digits; empty when there is none
@@ -64,7 +66,7 @@ func WriteOf(c echo.Context, rules ...Rule) (Write, error) {
 	if w.ID, w.Keyed, err = commandID(c); err != nil {
 		return Write{}, err
 	}
-	if w.IfMatch, err = ifMatch(c); err != nil {
+	if w.IfMatch, w.IfExists, err = preconditions(c.Request().Header); err != nil {
 		return Write{}, err
 	}
 	w.Fingerprint = fingerprint(c, w.IfMatch, raw)

@@ -124,6 +124,24 @@ func TestWriteIfMatch(t *testing.T) {
 	}
 }
 
+// "If-None-Match: *" wants that nothing is there: version 0. Other tags say nothing that a write could go by.
+func TestWriteIfNoneMatch(t *testing.T) {
+	t.Parallel()
+	s := writeSite(t)
+	w := s.written("PUT", "/free", "", with("ann", "If-None-Match", "*")...)
+	require.Equal(t, new(int64), w.IfMatch)
+	require.False(t, w.IfExists)
+	require.NotEqual(t, s.written("PUT", "/free", "", as("ann")...).Fingerprint, w.Fingerprint)
+	require.True(t, s.written("PUT", "/free", "", with("ann", "If-Match", "*")...).IfExists)
+	require.False(t, s.written("PUT", "/free", "", with("ann", "If-Match", `"7"`)...).IfExists)
+	for _, headers := range [][]string{
+		{"If-None-Match", `"7"`}, {"If-None-Match", ""}, {"If-None-Match", "7"}, {"If-None-Match", `*, "7"`},
+		{"If-None-Match", "*", "If-None-Match", "*"}, {"If-None-Match", "*", "If-Match", `"7"`}, {"If-None-Match", "*", "If-Match", "*"},
+	} {
+		s.send("PUT", "/free", "", with("ann", headers...)...).refused(t, 400, "malformed_if_none_match")
+	}
+}
+
 func TestWriteRules(t *testing.T) {
 	t.Parallel()
 	s := writeSite(t)
