@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"testing"
 
@@ -17,6 +18,7 @@ func TestReads(t *testing.T) {
 	t.Parallel()
 	s := open(t, databaseEach)
 	t.Run("OrdersAndPayments", func(t *testing.T) { ordersAndPayments(t, s) })
+	t.Run("Products", func(t *testing.T) { productsAndStock(t, s) })
 	t.Run("Sagas", func(t *testing.T) { sagasForOperators(t, s) })
 	t.Run("Events", func(t *testing.T) { eventsForOperators(t, s) })
 	t.Run("Ledger", func(t *testing.T) { ledgerForOperators(t, s) })
@@ -51,6 +53,24 @@ func ordersAndPayments(t *testing.T, s *site) {
 			as[checkoutView](t, ada.cancels(t, c.ID, "Prefer", waiting), http.StatusOK)
 		}
 	}
+}
+
+// productsAndStock: a product that is unchanged is 304, until its stock changes.
+func productsAndStock(t *testing.T, s *site) {
+	ada, sku := s.shopper(t), s.sells(t, 500)
+	path := "/v1/products/" + url.PathEscape(sku)
+	read := func(tag string) answer { return s.send(t, http.MethodGet, path, "", nil, "If-None-Match", tag) }
+	require.Equal(t, http.StatusOK, s.send(t, http.MethodPut, "/v1/stock/"+url.PathEscape(sku), s.admin, map[string]any{"on_hand": 3}).StatusCode)
+	tag := read(`"0"`).Header.Get("ETag")
+	require.Equal(t, `"1.3"`, tag)
+	require.Equal(t, http.StatusNotModified, read(tag).StatusCode)
+	as[checkoutView](t, ada.checksOut(t, ada.fills(t, sku), "sim_ok", waiting), http.StatusCreated)
+	sold := read(tag)
+	require.Equal(t, http.StatusOK, sold.StatusCode)
+	require.NotEqual(t, tag, sold.Header.Get("ETag"))
+	again := map[string]any{"name": "Mug, blue", "price": map[string]any{"amount": 500, "currency": "GBP"}}
+	require.Equal(t, http.StatusOK, s.send(t, http.MethodPut, path, s.admin, again, "If-Match", tag).StatusCode)
+	require.Equal(t, http.StatusPreconditionFailed, s.send(t, http.MethodPut, path, s.admin, again, "If-None-Match", "*").StatusCode)
 }
 
 // all reads every page of a list.

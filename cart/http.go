@@ -115,6 +115,14 @@ type ProductView struct {
 	Available *int64       `json:"available" extensions:"x-nullable"` // null: its stock is not tracked
 }
 
+// beside are the numbers that a product shows and that its version does not cover: its stock. They stand in its ETag.
+func (v ProductView) beside() []int64 {
+	if v.Available == nil {
+		return nil
+	}
+	return []int64{*v.Available}
+}
+
 func productViewOf(p Product, available map[string]int64) ProductView {
 	v := ProductView{SKU: p.SKU, Name: p.Name, Price: p.Price, Active: p.Active}
 	if n, tracked := available[p.SKU]; tracked {

@@ -43,11 +43,14 @@ func (m *Module) listProducts(c echo.Context) error {
 // showProduct answers with a product.
 //
 //	@Summary	Read a product
-//	@Description	Its price today and how many can be sold; `available` is null where the stock is not tracked.
+//	@Description	Its price today and how many can be sold; `available` is null where the stock is not tracked. The `ETag` is the version, with `available` behind a dot where the stock is tracked: `"7"` or `"7.12"`. `If-Match` of a PUT takes both and reads the version.
 //	@ID			getProduct
 //	@Tags		products
-//	@Param		sku	path		string	true	"SKU, percent-encoded"
-//	@Success	200	{object}	ProductView
+//	@Param		sku				path		string	true	"SKU, percent-encoded"
+//	@Param		If-None-Match	header		string	false	"The ETag at hand"
+//	@Success	200				{object}	ProductView
+//	@Header		200				{string}	ETag	"The version, and what is available, quoted"
+//	@Success	304
 //	@Failure	404	{object}	web.Problem	"unknown_product"
 //	@Failure	422	{object}	web.Problem	"validation_failed: it cannot be a SKU"
 //	@Router		/v1/products/{sku} [get]
@@ -68,6 +71,9 @@ func (m *Module) showProduct(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if web.NotModified(c, product.Version, views[0].beside()...) {
+		return c.NoContent(http.StatusNotModified)
+	}
 	return c.JSON(http.StatusOK, views[0])
 }
 
@@ -85,7 +91,7 @@ func (m *Module) showProduct(c echo.Context) error {
 //	@Param			If-None-Match		header		string			false	"*: only if there is no such product"
 //	@Success		200					{object}	ProductView		"Changed"
 //	@Success		201					{object}	ProductView		"New"
-//	@Header			200,201				{string}	ETag			"The version, quoted"
+//	@Header			200,201				{string}	ETag			"The version, and what is available, quoted"
 //	@Failure		400,401,403,413,415	{object}	web.Problem
 //	@Failure		412					{object}	web.Problem	"version_mismatch"
 //	@Failure		422					{object}	web.Problem	"validation_failed, amount_too_large, unknown_field, idempotency_key_reused"
@@ -156,7 +162,7 @@ func (m *Module) answerPut(ctx context.Context, c echo.Context, receipt eventsto
 	if receipt.Replayed {
 		web.Replayed(c)
 	}
-	web.ETag(c, product.Version)
+	web.ETag(c, product.Version, views[0].beside()...)
 	return c.JSON(cmp.Or(receipt.Status, http.StatusOK), views[0])
 }
 

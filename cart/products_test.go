@@ -1,6 +1,7 @@
 package cart
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -186,6 +187,41 @@ func TestSKUsThatNoBrowserCanAddress(t *testing.T) {
 			require.Empty(t, ann.send(t, "DELETE", line, "").cart(t).Items)
 		})
 	}
+}
+
+// The tag covers the stock too: a 304 hides no change of it, and a price is changed by the version whatever was sold meanwhile.
+func TestProductETag(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	stock := map[string]int64{"STOCKED": 7}
+	b.Available = func(context.Context, []string) (map[string]int64, error) { return stock, nil }
+	admin, anyone := b.admin(t), client{b, ""}
+	get := func(sku, tag string, status int) answered {
+		t.Helper()
+		a := anyone.send(t, "GET", "/v1/products/"+sku, "", "If-None-Match", tag).is(t, status)
+		if status == http.StatusNotModified {
+			require.Empty(t, a.body)
+		}
+		return a
+	}
+	b.prices(t, "PLAIN", mugBody)
+	require.Equal(t, `"1"`, anyone.send(t, "GET", "/v1/products/PLAIN", "").is(t, 200).header.Get("ETag"))
+	require.Equal(t, `"1"`, get("PLAIN", `"1"`, 304).header.Get("ETag"))
+	get("PLAIN", `W/"1"`, 304)
+	stock["PLAIN"] = 0 // its stock is tracked from now on
+	require.Equal(t, `"1.0"`, get("PLAIN", `"1"`, 200).header.Get("ETag"))
+
+	a := admin.send(t, "PUT", "/v1/products/STOCKED", mugBody).is(t, 201)
+	tag := a.header.Get("ETag")
+	require.Equal(t, `"1.7"`, tag)
+	get("STOCKED", tag, 304)
+	stock["STOCKED"] = 6
+	require.Equal(t, int64(6), *into[ProductView](t, get("STOCKED", tag, 200)).Available)
+	a = admin.send(t, "PUT", "/v1/products/STOCKED", `{"name":"Cup","price":{"amount":350,"currency":"GBP"}}`, "If-Match", tag).is(t, 200)
+	require.Equal(t, `"2.6"`, a.header.Get("ETag"))
+	admin.send(t, "PUT", "/v1/products/STOCKED", mugBody, "If-Match", tag).refuses(t, 412, "version_mismatch")
+	get("STOCKED", `"1.6"`, 200)
+	get("STOCKED", `"2.6"`, 304)
 }
 
 func TestProductReads(t *testing.T) {

@@ -36,6 +36,25 @@ func TestNotModified(t *testing.T) {
 	require.Equal(t, http.StatusNotModified, s.get("/", "If-None-Match", `"6"`, "If-None-Match", `"7"`).StatusCode)
 }
 
+// An answer that shows more than its version covers has a tag for all of it.
+func TestNotModifiedWithMoreThanAVersion(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.Public.GET("/", func(c echo.Context) error {
+		if web.NotModified(c, 7, 12) {
+			return c.NoContent(http.StatusNotModified)
+		}
+		return ok(c)
+	})
+	require.Equal(t, `"7.12"`, s.get("/").Header.Get("ETag"))
+	for _, tags := range []string{`"7.12"`, `W/"7.12"`, `7.12`, `"7", "7.12"`, `*`} {
+		require.Equal(t, http.StatusNotModified, s.get("/", "If-None-Match", tags).StatusCode, tags)
+	}
+	for _, tags := range []string{`"7"`, `7`, `"7.13"`, `"7.1"`, `"7.12.0"`, `"6.12"`, `"7.012"`} {
+		require.Equal(t, http.StatusOK, s.get("/", "If-None-Match", tags).StatusCode, tags)
+	}
+}
+
 func TestWait(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -9,17 +9,30 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// ETag names the version of what is answered: "7".
-func ETag(c echo.Context, version int64) { c.Response().Header()["Etag"] = []string{Quote(version)} }
+// ETag names the version of what is answered: "7". Numbers from 0 that the answer shows and that the version does not cover follow it:
+// "7.12". If-Match reads only the version from such a tag.
+func ETag(c echo.Context, version int64, beside ...int64) {
+	c.Response().Header()["Etag"] = []string{`"` + opaque(version, beside) + `"`}
+}
 
-// NotModified sets the ETag and reports whether the client already has this version (If-None-Match): then answer
-// 304 with c.NoContent.
-func NotModified(c echo.Context, version int64) bool {
-	ETag(c, version)
+// NotModified sets the ETag and reports whether the client already has this answer (If-None-Match, all of the tag): then
+// answer 304 with c.NoContent.
+func NotModified(c echo.Context, version int64, beside ...int64) bool {
+	ETag(c, version, beside...)
+	want := opaque(version, beside)
 	return noneMatch(c.Request().Header, func(tag string) bool {
-		named, ok := versionIn(tag)
-		return ok && named == version
+		text, ok := opaqueIn(tag)
+		return ok && text == want
 	})
+}
+
+// opaque is what stands between the quotes of a tag.
+func opaque(version int64, beside []int64) string {
+	text := strconv.FormatInt(version, 10)
+	for _, n := range beside {
+		text += "." + strconv.FormatInt(n, 10)
+	}
+	return text
 }
 
 // noneMatch reports whether one of the tags in If-None-Match is a star or matches.
@@ -37,20 +50,36 @@ func noneMatch(h http.Header, matches func(tag string) bool) bool {
 	return false
 }
 
-// entityTag is a tag in its strong or weak form, or without quotes.
-var entityTag = regexp.MustCompile(`^(?:(?:W/)?"([\x21\x23-\x7e]*)"|([0-9]+))$`)
+var (
+	// entityTag is a tag in its strong or weak form, or without quotes.
+	entityTag = regexp.MustCompile(`^(?:(?:W/)?"([\x21\x23-\x7e]*)"|([0-9]+(?:\.[0-9]+)*))$`)
+	// versionTag is a version, and what ETag adds to it.
+	versionTag = regexp.MustCompile(`^(0|[1-9][0-9]*)(?:\.[0-9]+)*$`)
+)
 
-// versionIn reads the version that a tag names. A proxy that compresses an answer makes its tag weak ("7" becomes W/"7"), and
-// some clients drop the quotes (7); all three name the same version. A well-formed tag that names no version is
-// AnotherVersion. ok is false when it is not a tag.
-func versionIn(tag string) (version int64, ok bool) {
+// opaqueIn reads what stands between the quotes of a tag. A proxy that compresses an answer makes its tag weak ("7" becomes
+// W/"7"), and some clients drop the quotes (7); all three are the same tag. ok is false when it is not a tag.
+func opaqueIn(tag string) (text string, ok bool) {
 	m := entityTag.FindStringSubmatch(tag)
 	if m == nil {
+		return "", false
+	}
+	return m[1] + m[2], true
+}
+
+// versionIn reads the version that a tag names. A well-formed tag that names no version is AnotherVersion. ok is false when it
+// is not a tag.
+func versionIn(tag string) (version int64, ok bool) {
+	text, ok := opaqueIn(tag)
+	if !ok {
 		return 0, false
 	}
-	digits := m[1] + m[2]
-	version, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || version < 0 || strconv.FormatInt(version, 10) != digits {
+	m := versionTag.FindStringSubmatch(text)
+	if m == nil {
+		return AnotherVersion, true
+	}
+	version, err := strconv.ParseInt(m[1], 10, 64)
+	if err != nil { // beyond any version
 		return AnotherVersion, true
 	}
 	return version, true

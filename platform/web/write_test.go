@@ -85,7 +85,7 @@ func TestWriteFingerprint(t *testing.T) {
 	first := s.written("POST", "/free", `{"a":1}`, with("ann", "If-Match", `"7"`)...).Fingerprint
 	require.Len(t, first, 16)
 	require.Equal(t, first, s.written("POST", "/free", `{"a":1}`, with("ann", "If-Match", `"7"`, "X-Request-Id", "retry")...).Fingerprint)
-	for _, tag := range []string{`W/"7"`, `7`} {
+	for _, tag := range []string{`W/"7"`, `7`, `"7.12"`} {
 		require.Equal(t, first, s.written("POST", "/free", `{"a":1}`, with("ann", "If-Match", tag)...).Fingerprint, "a retry by another way: %s", tag)
 	}
 	for name, other := range map[string]web.Write{
@@ -114,12 +114,13 @@ func TestWriteIfMatch(t *testing.T) {
 	require.Nil(t, s.written("DELETE", "/free", "", as("ann")...).IfMatch)
 	require.Nil(t, s.written("DELETE", "/free", "", with("ann", "If-Match", "*")...).IfMatch)
 	for tag, want := range map[string]int64{
-		`"7"`: 7, `"0"`: 0, `W/"7"`: 7, `7`: 7, `07`: web.AnotherVersion, `W/"abc"`: web.AnotherVersion, `"abc"`: web.AnotherVersion, `"07"`: web.AnotherVersion,
+		`"7"`: 7, `"0"`: 0, `W/"7"`: 7, `7`: 7, `"7.12"`: 7, `W/"7.12"`: 7, `7.12`: 7, `"7.0.3"`: 7,
+		`"7.x"`: web.AnotherVersion, `"7."`: web.AnotherVersion, `"7.-1"`: web.AnotherVersion, `".7"`: web.AnotherVersion, `07`: web.AnotherVersion, `W/"abc"`: web.AnotherVersion, `"abc"`: web.AnotherVersion, `"07"`: web.AnotherVersion,
 		`"-1"`: web.AnotherVersion, `""`: web.AnotherVersion, `"99999999999999999999"`: web.AnotherVersion,
 	} {
 		require.Equal(t, want, *s.written("DELETE", "/free", "", with("ann", "If-Match", tag)...).IfMatch, tag)
 	}
-	for _, tag := range []string{`"7`, `"7", "8"`, ``, `w/"7"`, `W/7`, `7, 8`, `-7`, `seven`} {
+	for _, tag := range []string{`"7`, `"7", "8"`, ``, `w/"7"`, `W/7`, `7, 8`, `7.`, `-7`, `seven`} {
 		s.send("DELETE", "/free", "", with("ann", "If-Match", tag)...).refused(t, 400, "malformed_if_match")
 	}
 }
