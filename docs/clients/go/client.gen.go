@@ -2374,7 +2374,7 @@ type GetCartParams struct {
 	// Version As it was at this version
 	Version *int `form:"version,omitempty" json:"version,omitempty"`
 
-	// IfNoneMatch The version that the client has, quoted as ETag gave it, such as "7". Still that version: 304.
+	// IfNoneMatch Of a read, the version that the client has, quoted as ETag gave it, such as "7". Still that version: 304. Of a write, only *, without If-Match: nothing exists there yet. Else 412.
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
@@ -2527,7 +2527,7 @@ type ListOrdersParamsRefunded string
 
 // GetOrderParams defines parameters for GetOrder.
 type GetOrderParams struct {
-	// IfNoneMatch The version that the client has, quoted as ETag gave it, such as "7". Still that version: 304.
+	// IfNoneMatch Of a read, the version that the client has, quoted as ETag gave it, such as "7". Still that version: 304. Of a write, only *, without If-Match: nothing exists there yet. Else 412.
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
@@ -2582,6 +2582,12 @@ type ListProductsParams struct {
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// GetProductParams defines parameters for GetProduct.
+type GetProductParams struct {
+	// IfNoneMatch Of a read, the version that the client has, quoted as ETag gave it, such as "7". Still that version: 304. Of a write, only *, without If-Match: nothing exists there yet. Else 412.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
 // PutProductParams defines parameters for PutProduct.
 type PutProductParams struct {
 	// IdempotencyKey 1 to 255 visible ASCII characters, new for everything that is to be done. The same key with the same request is done once: a retry gets the first answer again, marked Idempotent-Replayed.
@@ -2589,6 +2595,9 @@ type PutProductParams struct {
 
 	// IfMatch The version that this is meant for, quoted as ETag gave it, such as "7". Another version now: 412.
 	IfMatch *string `json:"If-Match,omitempty"`
+
+	// IfNoneMatch Of a read, the version that the client has, quoted as ETag gave it, such as "7". Still that version: 304. Of a write, only *, without If-Match: nothing exists there yet. Else 412.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
 // ListStockParams defines parameters for ListStock.
@@ -2607,6 +2616,9 @@ type ListStockParams struct {
 type PutStockParams struct {
 	// IfMatch The version that this is meant for, quoted as ETag gave it, such as "7". Another version now: 412.
 	IfMatch *string `json:"If-Match,omitempty"`
+
+	// IfNoneMatch Of a read, the version that the client has, quoted as ETag gave it, such as "7". Still that version: 304. Of a write, only *, without If-Match: nothing exists there yet. Else 412.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 
 	// IdempotencyKey 1 to 255 visible ASCII characters, new for everything that is to be done. The same key with the same request is done once: a retry gets the first answer again, marked Idempotent-Replayed.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
@@ -3447,10 +3459,10 @@ type ClientInterface interface {
 
 	// GetProduct Read a product
 	//
-	// Its price today and how many can be sold; `available` is null where the stock is not tracked.
+	// Its price today and how many can be sold; `available` is null where the stock is not tracked. The `ETag` is the version, with `available` behind a dot where the stock is tracked: `"7"` or `"7.12"`. `If-Match` of a PUT takes both and reads the version.
 	//
 	// Corresponds with GET /v1/products/{sku} (the `GetProduct` operationId).
-	GetProduct(ctx context.Context, sku string, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetProduct(ctx context.Context, sku string, params *GetProductParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PutProductWithBody Put a product into the price book, or change it
 	//
@@ -4787,11 +4799,11 @@ func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, r
 
 // GetProduct Read a product
 //
-// Its price today and how many can be sold; `available` is null where the stock is not tracked.
+// Its price today and how many can be sold; `available` is null where the stock is not tracked. The `ETag` is the version, with `available` behind a dot where the stock is tracked: `"7"` or `"7.12"`. `If-Match` of a PUT takes both and reads the version.
 //
 // Corresponds with GET /v1/products/{sku} (the `GetProduct` operationId).
-func (c *Client) GetProduct(ctx context.Context, sku string, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetProductRequest(c.Server, sku)
+func (c *Client) GetProduct(ctx context.Context, sku string, params *GetProductParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetProductRequest(c.Server, sku, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8677,7 +8689,7 @@ func NewListProductsRequest(server string, params *ListProductsParams) (*http.Re
 }
 
 // NewGetProductRequest constructs an http.Request for the GetProduct method
-func NewGetProductRequest(server string, sku string) (*http.Request, error) {
+func NewGetProductRequest(server string, sku string, params *GetProductParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -8705,6 +8717,21 @@ func NewGetProductRequest(server string, sku string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -8776,6 +8803,17 @@ func NewPutProductRequestWithBody(server string, sku string, params *PutProductP
 			}
 
 			req.Header.Set("If-Match", headerParam1)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam2)
 		}
 
 	}
@@ -8979,15 +9017,26 @@ func NewPutStockRequestWithBody(server string, sku string, params *PutStockParam
 			req.Header.Set("If-Match", headerParam0)
 		}
 
-		if params.IdempotencyKey != nil {
+		if params.IfNoneMatch != nil {
 			var headerParam1 string
 
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("Idempotency-Key", headerParam1)
+			req.Header.Set("If-None-Match", headerParam1)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam2)
 		}
 
 	}
@@ -9776,12 +9825,12 @@ type ClientWithResponsesInterface interface {
 
 	// GetProductWithResponse Read a product
 	//
-	// Its price today and how many can be sold; `available` is null where the stock is not tracked.
+	// Its price today and how many can be sold; `available` is null where the stock is not tracked. The `ETag` is the version, with `available` behind a dot where the stock is tracked: `"7"` or `"7.12"`. `If-Match` of a PUT takes both and reads the version.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/products/{sku} (the `GetProduct` operationId).
-	GetProductWithResponse(ctx context.Context, sku string, reqEditors ...RequestEditorFn) (*GetProductResponse, error)
+	GetProductWithResponse(ctx context.Context, sku string, params *GetProductParams, reqEditors ...RequestEditorFn) (*GetProductResponse, error)
 
 	// PutProductWithBodyWithResponse Put a product into the price book, or change it
 	//
@@ -15389,6 +15438,11 @@ func (r ListProductsResponse) ContentType() string {
 	return ""
 }
 
+// GetProductResponse200Headers the declared response headers of an HTTP 200 response for GetProduct
+type GetProductResponse200Headers struct {
+	ETag *string
+}
+
 type GetProductResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15400,6 +15454,8 @@ type GetProductResponse struct {
 	ApplicationproblemJSON422 *Problem
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetProductResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -17235,13 +17291,13 @@ func (c *ClientWithResponses) ListProductsWithResponse(ctx context.Context, para
 
 // GetProductWithResponse Read a product
 //
-// Its price today and how many can be sold; `available` is null where the stock is not tracked.
+// Its price today and how many can be sold; `available` is null where the stock is not tracked. The `ETag` is the version, with `available` behind a dot where the stock is tracked: `"7"` or `"7.12"`. `If-Match` of a PUT takes both and reads the version.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/products/{sku} (the `GetProduct` operationId).
-func (c *ClientWithResponses) GetProductWithResponse(ctx context.Context, sku string, reqEditors ...RequestEditorFn) (*GetProductResponse, error) {
-	rsp, err := c.GetProduct(ctx, sku, reqEditors...)
+func (c *ClientWithResponses) GetProductWithResponse(ctx context.Context, sku string, params *GetProductParams, reqEditors ...RequestEditorFn) (*GetProductResponse, error) {
+	rsp, err := c.GetProduct(ctx, sku, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -22688,6 +22744,9 @@ func ParseGetProductResponse(rsp *http.Response) (*GetProductResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22709,6 +22768,19 @@ func ParseGetProductResponse(rsp *http.Response) (*GetProductResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetProductResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
