@@ -130,7 +130,7 @@ func databases(ctx context.Context, settings config.Config, log *slog.Logger, fa
 	g, migrating := errgroup.WithContext(ctx)
 	for _, schema := range migrations.Schemas {
 		g.Go(func() error {
-			if err := migrateSchema(migrating, log, urls[schema], schema); err != nil {
+			if err := migrateSchema(migrating, settings, log, urls[schema], schema); err != nil {
 				return fmt.Errorf("%s: %w", settings.DatabaseSetting(schema), err)
 			}
 			return nil
@@ -143,12 +143,14 @@ func databases(ctx context.Context, settings config.Config, log *slog.Logger, fa
 	return urls, stop, nil
 }
 
-// migrationTimeout bounds the migration of a schema at the start, with the wait for others that migrate it.
-const migrationTimeout = time.Hour
+// migrationTimeout bounds the migration of a schema at the start, with the wait for others that migrate it. To build an index
+// on a large table takes hours.
+const migrationTimeout = 24 * time.Hour
 
-func migrateSchema(ctx context.Context, log *slog.Logger, url, schema string) error {
-	what := fmt.Sprintf("the migrations of schema %s, which wait for other processes that migrate or use its tables", schema)
-	return database.Await(ctx, log, what, migrationTimeout, func(ctx context.Context) error { return database.Migrate(ctx, url, schema) })
+func migrateSchema(ctx context.Context, settings config.Config, log *slog.Logger, url, schema string) error {
+	return database.Await(ctx, log, "the migrations of schema "+schema, migrationTimeout, func(ctx context.Context, because func(string)) error {
+		return database.MigrateWith(ctx, url, schema, database.MigrateOptions{Pooler: database.Pooler(settings.DatabasePooler), Tell: because})
+	})
 }
 
 // program is everything that runs.

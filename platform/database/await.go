@@ -12,14 +12,18 @@ import (
 // silence is how long a wait at the start may last before the log says what is waited for.
 const silence = 2 * time.Second
 
+// news is how often the log then says how far it is, where there is anything new.
+const news = 10 * time.Second
+
 // Await calls do with a context that ends after the limit, and says in the log what it waits for once two seconds have
-// passed.
-func Await(ctx context.Context, log *slog.Logger, what string, limit time.Duration, do func(context.Context) error) error {
-	return (&wait{log: log, what: what, limit: limit}).run(ctx, do)
+// passed. do may say why it takes so long; when the reason has changed the log says it every ten seconds.
+func Await(ctx context.Context, log *slog.Logger, what string, limit time.Duration, do func(ctx context.Context, because func(reason string)) error) error {
+	w := &await{log: log, what: what, limit: limit}
+	return w.run(ctx, func(ctx context.Context) error { return do(ctx, w.because) })
 }
 
-// wait is a wait at the start of the program that ends.
-type wait struct {
+// await is a wait at the start of the program that ends.
+type await struct {
 	log   *slog.Logger
 	what  string        // is waited for
 	limit time.Duration // then it is given up
@@ -27,29 +31,50 @@ type wait struct {
 	reason atomic.Value // string: the latest one
 }
 
-func (w *wait) why() string {
+func (w *await) why() string {
 	reason, _ := w.reason.Load().(string)
 	return reason
 }
 
+// because keeps why the wait goes on, for the log and for the error.
+func (w *await) because(reason string) { w.reason.Store(reason) }
+
+// tell logs what is waited for until stop is closed.
+func (w *await) tell(stop <-chan struct{}) {
+	said := ""
+	timer := time.NewTimer(silence)
+	defer timer.Stop()
+	for first := true; ; first = false {
+		select {
+		case <-timer.C:
+		case <-stop:
+			return
+		}
+		if reason := w.why(); first || reason != said {
+			attributes := []any{"for", w.what, "gives_up_after", w.limit}
+			if reason != "" {
+				attributes = append(attributes, "reason", reason)
+			}
+			w.log.Warn("still waiting", attributes...)
+			said = reason
+		}
+		timer.Reset(news)
+	}
+}
+
 // run calls do with a context that ends after the limit. The log names what is waited for once two seconds have passed,
 // and the error names it, with the reason, when the limit ended the wait.
-func (w *wait) run(ctx context.Context, do func(context.Context) error) error {
+func (w *await) run(ctx context.Context, do func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, w.limit)
 	defer cancel()
-	told := make(chan struct{})
-	notice := time.AfterFunc(silence, func() {
-		defer close(told)
-		attributes := []any{"for", w.what, "gives_up_after", w.limit}
-		if reason := w.why(); reason != "" {
-			attributes = append(attributes, "reason", reason)
-		}
-		w.log.Warn("still waiting", attributes...)
-	})
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		w.tell(stop)
+	}()
 	defer func() {
-		if !notice.Stop() {
-			<-told
-		}
+		close(stop)
+		<-stopped
 	}()
 	err := do(bounded)
 	if err == nil || ctx.Err() != nil || !errors.Is(bounded.Err(), context.DeadlineExceeded) {

@@ -45,7 +45,7 @@ func (e *Embedded) ensureCluster(ctx context.Context) error {
 	if err := e.owner.makeDir(growing); err != nil {
 		return err
 	}
-	w := &wait{log: e.config.Logger, what: "initdb to make a database cluster in " + e.config.Dir, limit: initTimeout}
+	w := &await{log: e.config.Logger, what: "initdb to make a database cluster in " + e.config.Dir, limit: initTimeout}
 	if err := w.run(ctx, func(ctx context.Context) error { return e.initdb(ctx, growing) }); err != nil {
 		_ = os.RemoveAll(growing)
 		return err

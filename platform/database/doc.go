@@ -6,6 +6,7 @@
 //	           owner.go, process_*.go    who the server runs as; ends what a killed predecessor left
 //	           keep.go                   keeps it running, and stops it
 //	Migrate  a schema up to date         migrate.go   processes that start together take turns
+//	           indexes.go                builds indexes beside running processes
 //	Open     connections to a database   pools.go     apart by purpose: write, query, control
 //	           limits.go                 no more than PostgreSQL allows
 //

@@ -81,7 +81,7 @@ func (e *Embedded) runPostmaster() error {
 func (e *Embedded) clearAway() error { return e.awaitLeftovers(context.Background()) }
 
 func (e *Embedded) awaitLeftovers(ctx context.Context) error {
-	w := &wait{log: e.config.Logger, what: "the processes of an earlier server in " + e.data + " to end", limit: leftoversTimeout}
+	w := &await{log: e.config.Logger, what: "the processes of an earlier server in " + e.data + " to end", limit: leftoversTimeout}
 	return w.run(ctx, e.endLeftovers)
 }
 
@@ -101,11 +101,11 @@ const (
 
 // awaitReady tries the database itself until it answers, and makes it when the server has none of that name.
 func (e *Embedded) awaitReady(ctx context.Context) error {
-	w := &wait{log: e.config.Logger, what: "the embedded PostgreSQL to answer", limit: recoveryTimeout}
+	w := &await{log: e.config.Logger, what: "the embedded PostgreSQL to answer", limit: recoveryTimeout}
 	return w.run(ctx, func(ctx context.Context) error { return e.tryUntilReady(ctx, w) })
 }
 
-func (e *Embedded) tryUntilReady(ctx context.Context, w *wait) error {
+func (e *Embedded) tryUntilReady(ctx context.Context, w *await) error {
 	lastSign := time.Now()
 	for pause := 3 * time.Millisecond; ; pause = min(pause*3/2, 100*time.Millisecond) {
 		err := e.tryDatabase(ctx)
@@ -128,9 +128,6 @@ func (e *Embedded) tryUntilReady(ctx context.Context, w *wait) error {
 		}
 	}
 }
-
-// because keeps why the wait goes on, for the log and for the error.
-func (w *wait) because(reason string) { w.reason.Store(reason) }
 
 // tryDatabase connects once. It makes the database when the server has none of that name.
 func (e *Embedded) tryDatabase(ctx context.Context) error {

@@ -80,16 +80,17 @@ func TestWaitsEnd(t *testing.T) {
 	t.Parallel()
 	var text bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&text, nil))
-	err := database.Await(t.Context(), log, "the tide", 2500*time.Millisecond, func(ctx context.Context) error {
+	err := database.Await(t.Context(), log, "the tide", 2500*time.Millisecond, func(ctx context.Context, because func(string)) error {
+		because("the moon")
 		<-ctx.Done()
 		return ctx.Err()
 	})
-	require.ErrorContains(t, err, "gave up after 2.5s waiting for the tide: ")
-	require.Contains(t, text.String(), `msg="still waiting" for="the tide" gives_up_after=2.5s`)
+	require.ErrorContains(t, err, "gave up after 2.5s waiting for the tide: the moon")
+	require.Contains(t, text.String(), `msg="still waiting" for="the tide" gives_up_after=2.5s reason="the moon"`)
 
 	t.Run("NothingIsSaidOfAShortOne", func(t *testing.T) {
 		before := text.Len()
-		require.NoError(t, database.Await(t.Context(), log, "nothing", time.Hour, func(context.Context) error { return nil }))
+		require.NoError(t, database.Await(t.Context(), log, "nothing", time.Hour, func(context.Context, func(string)) error { return nil }))
 		require.Equal(t, before, text.Len())
 	})
 }

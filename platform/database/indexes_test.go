@@ -1,0 +1,213 @@
+package database_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"shopping-cart/platform/database"
+	"shopping-cart/platform/pgtest"
+)
+
+// The index that these tests have built on a database of the version before.
+const (
+	stockList  = "orders.streams_stock_newest"
+	buildsIt   = "create index concurrently streams_stock_newest on orders.streams (created_at desc, id desc) where kind = 'stock'"
+	newStreams = `insert into orders.streams (id, version, kind, fold, state, created_at, updated_at)
+		select gen_random_uuid(), 1, 'stock', 1, '{}', now(), now()`
+)
+
+// TestBuild: an index on a table that is in use is built without stopping those who write to it, by one process, and
+// again when it was cut off.
+func TestBuild(t *testing.T) {
+	t.Parallel()
+
+	t.Run("LetsOthersWrite", func(t *testing.T) {
+		t.Parallel()
+		d := before(t)
+		release := d.writes(t)
+		migrated := d.migrates(t, database.MigrateOptions{})
+		d.awaitTold(t, "building orders.streams_stock_newest: waiting for writers before build, for process ")
+		exec1(t, d.url, "set lock_timeout = '5s'; "+newStreams)
+		d.requireUnfinished(t, migrated)
+		release()
+		require.NoError(t, <-migrated)
+		d.requireBuilt(t)
+	})
+
+	t.Run("OneProcessBuilds", func(t *testing.T) {
+		t.Parallel()
+		d := before(t)
+		release := d.writes(t)
+		first, second := d.migrates(t, database.MigrateOptions{}), d.migrates(t, database.MigrateOptions{})
+		d.awaitTold(t, "another process works on the indexes of orders.streams: waiting for writers")
+		release()
+		require.NoError(t, <-first)
+		require.NoError(t, <-second)
+		d.requireBuilt(t)
+		require.Equal(t, 1, d.toldOf("00004_stock_list.sql: building orders.streams_stock_newest"))
+	})
+
+	t.Run("OneThatWasCutOffIsBuiltAgain", func(t *testing.T) {
+		t.Parallel()
+		d := before(t)
+		exec1(t, d.url, "insert into orders.goose_own (version_id, is_applied) values (4, false)") // claimed by a process that died
+		release := d.writes(t)
+		built := d.builds(t)
+		exec1(t, d.url, "select pg_cancel_backend(pid) from pg_stat_progress_create_index where datname = current_database()")
+		require.ErrorContains(t, <-built, "57014")
+		release()
+		require.False(t, query1[bool](t, d.url, "select indisvalid from pg_index where indexrelid = '"+stockList+"'::regclass"))
+		require.NoError(t, <-d.migrates(t, database.MigrateOptions{}))
+		d.requireBuilt(t)
+		require.Equal(t, 1, d.toldOf("dropping the index streams_stock_newest of a build that was cut off"))
+	})
+
+	t.Run("OneThatGoesOnWithoutItsClientIsAwaited", func(t *testing.T) {
+		t.Parallel()
+		d := before(t)
+		release := d.writes(t)
+		built := d.builds(t)
+		oid := query1[uint32](t, d.url, "select '"+stockList+"'::regclass::oid")
+		migrated := d.migrates(t, database.MigrateOptions{})
+		d.awaitTold(t, "another process works on the indexes of orders.streams")
+		release()
+		require.NoError(t, <-built)
+		require.NoError(t, <-migrated)
+		d.requireBuilt(t)
+		require.Equal(t, oid, query1[uint32](t, d.url, "select '"+stockList+"'::regclass::oid"), "it was built once")
+	})
+
+	t.Run("SaysThatThePoolersRoleIsInTheWay", func(t *testing.T) {
+		t.Parallel()
+		pgtest.NeedsSessions(t, "it brings its own pooler")
+		d := before(t)
+		exec1(t, d.url, fmt.Sprintf("alter role %s in database %s set statement_timeout = '1s'",
+			query1[string](t, d.url, "select quote_ident(current_user)"), query1[string](t, d.url, "select quote_ident(current_database())")))
+		pooled := pgtest.Bouncer(t, d.url, 2) // its sessions begin now
+		release := d.writes(t)
+		defer release()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err := database.Migrate(ctx, pooled, "orders")
+		require.ErrorContains(t, err, "start one process with DATABASE_POOLER=session and a database URL that leads past the pooler")
+	})
+}
+
+// upgraded is a database without the index, of the version before, that is being migrated.
+type upgraded struct {
+	url string // past any pooler
+
+	mu   sync.Mutex
+	told []string
+}
+
+func before(t *testing.T) *upgraded {
+	d := &upgraded{url: pgtest.Direct(t, pgtest.New(t))}
+	exec1(t, d.url, "drop index "+stockList+"; delete from orders.goose_own where version_id = 4")
+	return d
+}
+
+// writes begins a transaction that has written to the table, and gives its end. A build waits for it.
+func (d *upgraded) writes(t *testing.T) (release func()) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), d.url)
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	_, err = conn.Exec(t.Context(), "begin; "+newStreams)
+	require.NoError(t, err)
+	return func() {
+		_, err := conn.Exec(t.Context(), "commit")
+		require.NoError(t, err)
+	}
+}
+
+// builds has another client build the index, and returns when it is at it.
+func (d *upgraded) builds(t *testing.T) (built chan error) {
+	t.Helper()
+	built = make(chan error, 1)
+	go func() {
+		conn, err := pgx.Connect(t.Context(), d.url)
+		if err == nil {
+			_, err = conn.Exec(t.Context(), buildsIt)
+			conn.Close(context.Background())
+		}
+		built <- err
+	}()
+	require.Eventually(t, func() bool {
+		return query1[bool](t, d.url, "select exists (select from pg_stat_progress_create_index where datname = current_database() and phase like 'waiting%')")
+	}, time.Minute, 20*time.Millisecond)
+	return built
+}
+
+func (d *upgraded) migrates(t *testing.T, o database.MigrateOptions) (migrated chan error) {
+	o.Tell = func(what string) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.told = append(d.told, what)
+	}
+	migrated = make(chan error, 1)
+	go func() { migrated <- database.MigrateWith(t.Context(), d.url, "orders", o) }()
+	return migrated
+}
+
+func (d *upgraded) awaitTold(t *testing.T, what string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return strings.Contains(strings.Join(d.told, "\n"), what)
+	}, time.Minute, 20*time.Millisecond, what)
+}
+
+// toldOf counts how often exactly this was told.
+func (d *upgraded) toldOf(what string) (n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, told := range d.told {
+		if strings.HasSuffix(told, what) {
+			n++
+		}
+	}
+	return n
+}
+
+func (d *upgraded) requireUnfinished(t *testing.T, migrated chan error) {
+	t.Helper()
+	select {
+	case err := <-migrated:
+		t.Fatalf("the build did not wait: %v", err)
+	default:
+	}
+}
+
+func (d *upgraded) requireBuilt(t *testing.T) {
+	t.Helper()
+	require.True(t, query1[bool](t, d.url, "select indisvalid from pg_index where indexrelid = '"+stockList+"'::regclass"))
+	require.Equal(t, 1, query1[int](t, d.url, "select count(*)::int from orders.goose_own where version_id = 4 and is_applied"))
+	require.Equal(t, 0, query1[int](t, d.url, "select count(*)::int from orders.goose_own where not is_applied"))
+}
+
+// TestBuildsOfManyProcesses: processes that start together, on the schemas of one database, end up with every index.
+func TestBuildsOfManyProcesses(t *testing.T) {
+	t.Parallel()
+	d := before(t)
+	exec1(t, d.url, "drop index payment.webhooks_newest, payment.webhooks_of_payment; delete from payment.goose_own where version_id = 2")
+	var processes errgroup.Group
+	for range 4 {
+		for _, schema := range []string{"orders", "payment"} {
+			processes.Go(func() error { return database.Migrate(t.Context(), d.url, schema) })
+		}
+	}
+	require.NoError(t, processes.Wait())
+	d.requireBuilt(t)
+	require.Equal(t, 3, query1[int](t, d.url, `select count(*)::int from pg_index where indisvalid
+		and indexrelid::regclass::text in ('payment.webhooks_newest', 'payment.webhooks_of_payment', 'payment.webhooks_newest_of_provider')`))
+}
