@@ -90,7 +90,7 @@ func (d *disorder) Run(ctx context.Context, out io.Writer) (err error) {
 			err = fmt.Errorf("%w; data and logs are in %s; again with: %s", err, dir, d.again())
 		}
 	}()
-	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL may run as another user
+	if err := os.Chmod(dir, 0o755); err != nil { // #nosec G302 -- PostgreSQL may run as another user
 		return err
 	}
 	c, err := d.config(dir)

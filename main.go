@@ -327,7 +327,7 @@ const guestLeeway = 30 * 24 * time.Hour
 
 // poolsOf are the pools of each database, as the settings want them.
 func poolsOf(settings config.Config) database.Options {
-	return database.Options{Write: int32(settings.Committers) + 1, Query: settings.QueryConnections, Pooler: database.Pooler(settings.DatabasePooler)}
+	return database.Options{Write: settings.Committers + 1, Query: settings.QueryConnections, Pooler: database.Pooler(settings.DatabasePooler)}
 }
 
 // open makes the pools and the committer of the database that a schema lies on.
@@ -343,7 +343,7 @@ func (p *program) open(ctx context.Context, settings config.Config, schema strin
 	metrics.WatchPool(schema, "query", pools.Query.Stat)
 	metrics.WatchPool(schema, "control", pools.Control.Stat)
 	db := &databaseOf{pools: pools, committer: eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{
-		Queue: settings.QueueSize, Workers: settings.Committers, Begin: pools.Begin, Batched: metrics.Batch, Decided: metrics.Command, Handled: metrics.Dispatched,
+		Queue: settings.QueueSize, Workers: int(settings.Committers), Begin: pools.Begin, Batched: metrics.Batch, Decided: metrics.Command, Handled: metrics.Dispatched,
 		Failed: func(commands int, err error) { log.Warn("a batch is repeated", "commands", commands, "error", err) },
 		Skewed: func(skew time.Duration) {
 			log.Warn("the clocks of the database and of this machine differ; the database's clock decides",

@@ -344,10 +344,10 @@ func (w *work) queueRows(b *pgx.Batch) error {
 	}
 	if n := len(w.done); n > 0 {
 		ids, streams := make([][16]byte, n), make([][16]byte, n)
-		prints, versions, statuses := make([][]byte, n), make([]int64, n), make([]int16, n)
+		prints, versions, statuses := make([][]byte, n), make([]int64, n), make([]int, n)
 		for i, d := range w.done {
 			ids[i], streams[i] = d.id, d.receipt.Stream
-			prints[i], versions[i], statuses[i] = d.receipt.fingerprint, d.receipt.Version, int16(d.receipt.Status)
+			prints[i], versions[i], statuses[i] = d.receipt.fingerprint, d.receipt.Version, d.receipt.Status
 		}
 		b.Queue(q.putReceipts, ids, prints, streams, versions, statuses, w.now)
 	}

@@ -124,7 +124,7 @@ func (w *work) writeLone(ctx context.Context, conn *pgx.Conn, e *entry) (done bo
 		reach(failpoint.BeforeCommit, w)
 	}
 	tag, err := conn.Exec(ctx, sql, e.ID, second, row.versions[0], row.folds[0], row.states[0], row.customers[0], row.statuses[0],
-		row.keys[0], row.wakes[0], w.now, r.id, r.receipt.fingerprint, int16(r.receipt.Status), outbox, versions, kinds, data, meta)
+		row.keys[0], row.wakes[0], w.now, r.id, r.receipt.fingerprint, r.receipt.Status, outbox, versions, kinds, data, meta)
 	if err != nil {
 		return false, fmt.Errorf("write a command: %w", err)
 	}

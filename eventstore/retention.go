@@ -3,6 +3,7 @@ package eventstore
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -70,11 +71,11 @@ func (w *walk) run(ctx context.Context, pool *pgxpool.Pool, failed func(error)) 
 // see the same pages.
 func (w *walk) once(ctx context.Context, pool *pgxpool.Pool) error {
 	const size = `select pg_relation_size($1::text::regclass) / current_setting('block_size')::int8`
-	var pages int64
+	var pages uint32
 	if err := pool.QueryRow(ctx, size, w.table).Scan(&pages); err != nil || pages == 0 {
 		return err
 	}
-	steps := (pages + walkPages - 1) / walkPages
+	steps := (pages-1)/walkPages + 1
 	first := rand.N(steps)
 	for n := range steps {
 		at := (first + n) % steps * walkPages
@@ -88,8 +89,8 @@ func (w *walk) once(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
-func (w *walk) pages(ctx context.Context, at int64) error {
-	from, to := tid{BlockNumber: uint32(at), Valid: true}, tid{BlockNumber: uint32(at + walkPages), Valid: true}
+func (w *walk) pages(ctx context.Context, at uint32) error {
+	from, to := tid{BlockNumber: at, Valid: true}, tid{BlockNumber: at + min(walkPages, math.MaxUint32-at), Valid: true}
 	for {
 		more, err := w.step(ctx, from, to)
 		if err != nil || !more || !wait(ctx, jitter(walkAgain)) {

@@ -19,10 +19,13 @@ func (m *Module) look(ctx context.Context, keys []key, settled time.Time) (found
 		return nil, nil
 	}
 	all, err := m.read(ctx, keys, settled)
-	for i, b := range all {
-		found = append(found, m.findings(keys[i], b)...)
+	if err != nil {
+		return nil, err
 	}
-	return found, err
+	for i, k := range keys {
+		found = append(found, m.findings(k, all[i])...)
+	}
+	return found, nil
 }
 
 // read merges the books, key by key. A checkout that was touched a moment ago is under way: its books are empty.

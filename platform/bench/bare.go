@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -50,7 +51,7 @@ func StartBare(ctx context.Context, url, sql string, connections int32) (*Bare, 
 		}
 		return c.JSONBlob(http.StatusOK, row)
 	})
-	b := &Bare{Address: listener.Addr().String(), server: &http.Server{Handler: e}, pool: pool}
+	b := &Bare{Address: listener.Addr().String(), server: &http.Server{Handler: e, ReadHeaderTimeout: time.Minute}, pool: pool}
 	go func() {
 		if err := b.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			panic(fmt.Sprintf("the bare server ended: %v", err))

@@ -36,7 +36,7 @@ func Start(ctx context.Context, binDir string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { // the server may run as another user
+	if err := os.Chmod(dir, 0o755); err != nil { // #nosec G302 -- the server may run as another user
 		return nil, err
 	}
 	s, params := &Server{dir: dir, busy: loadAverage()}, map[string]string{"max_connections": strconv.Itoa(2*MaxCallers + 100)}

@@ -198,7 +198,7 @@ const (
 )
 
 func (s *shop) luck(of, n int) *rand.Rand {
-	return rand.New(rand.NewPCG(s.Seed, uint64(of)<<32|uint64(n)))
+	return rand.New(rand.NewPCG(s.Seed, uint64(of)<<32|uint64(n))) // #nosec G115 -- both count from 0
 }
 
 // pause returns whether ctx has let it wait for so long.

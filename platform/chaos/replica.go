@@ -43,7 +43,7 @@ type process struct {
 }
 
 func newReplica(s *shop, n int, luck *rand.Rand) (*replica, error) {
-	log, err := os.OpenFile(filepath.Join(s.Dir, fmt.Sprintf("replica-%d.log", n)), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	log, err := os.OpenFile(filepath.Join(s.Dir, fmt.Sprintf("replica-%d.log", n)), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	return &replica{shop: s, number: n, luck: luck, log: log}, err
 }
 

@@ -62,7 +62,7 @@ func (c Config) check() error {
 	if c.Notify && c.DatabasePooler != "session" {
 		wrong.add("NOTIFY", "must be false with DATABASE_POOLER="+c.DatabasePooler+": who listens needs a session")
 	}
-	wrong.between("COMMITTERS", c.Committers, 1, 64)
+	wrong.between("COMMITTERS", int(c.Committers), 1, 64)
 	wrong.between("PAYMENT_CONCURRENCY", c.PaymentConcurrency, 1, 10_000)
 	wrong.between("QUEUE_SIZE", c.QueueSize, 1, 1<<20)
 	wrong.between("QUERY_CONNECTIONS", int(c.QueryConnections), 1, 1000)

@@ -49,7 +49,7 @@ type Config struct {
 	SimulatorDatabaseURL string `env:"SIMULATOR_DATABASE_URL"`
 	DatabasePooler       string `env:"DATABASE_POOLER" envDefault:"session"` // session, transaction or transaction-prepared
 
-	Committers       int   `env:"COMMITTERS" envDefault:"2"`        // batches of commands in flight per database
+	Committers       int32 `env:"COMMITTERS" envDefault:"2"`        // batches of commands in flight per database
 	Notify           bool  `env:"NOTIFY" envDefault:"false"`        // tell other processes of new events at once
 	QueueSize        int   `env:"QUEUE_SIZE" envDefault:"4096"`     // commands that wait for a batch
 	QueryConnections int32 `env:"QUERY_CONNECTIONS" envDefault:"8"` // per database

@@ -30,7 +30,7 @@ func TestLoad(t *testing.T) {
 		c, err := parse(map[string]string{"HTTP_ADDR": "", "DATABASE_URL": "", "COMMITTERS": ""})
 		require.NoError(t, err)
 		require.Equal(t, ":8080", c.HTTPAddr)
-		require.Equal(t, 2, c.Committers)
+		require.EqualValues(t, 2, c.Committers)
 	})
 
 	t.Run("FileFillsInWhatTheEnvironmentLeavesOpen", func(t *testing.T) {

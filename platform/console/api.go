@@ -61,7 +61,7 @@ func (c client) send(ctx context.Context, token, method, path string, body, foun
 			return fmt.Errorf("encode the body of %s %s: %w", method, path, err)
 		}
 	}
-	r, err := http.NewRequestWithContext(ctx, method, path, &content)
+	r, err := http.NewRequestWithContext(ctx, method, path, &content) // #nosec G704 -- it goes to a handler of this program
 	if err != nil {
 		return fmt.Errorf("ask for %s %s: %w", method, path, err)
 	}

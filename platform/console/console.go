@@ -113,7 +113,7 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "same-origin") // with no-referrer, a browser would not say where a form comes from
 	if path := strings.TrimSuffix(r.URL.Path, "/"); path != r.URL.Path && strings.HasPrefix(path, Path) {
-		http.Redirect(w, r, path, http.StatusMovedPermanently)
+		redirect(w, r, path, http.StatusMovedPermanently)
 		return
 	}
 	if _, pattern := c.mux.Handler(r); pattern == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {

@@ -83,7 +83,7 @@ func (c *Console) cookie(r *http.Request, name string) string {
 
 // setCookie keeps a value until the browser closes, a theme for a year; an empty one is forgotten.
 func (c *Console) setCookie(w http.ResponseWriter, name, value string) {
-	one := &http.Cookie{Name: name, Value: value, Path: Path, HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteStrictMode}
+	one := &http.Cookie{Name: name, Value: value, Path: Path, HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteStrictMode} // #nosec G124 -- Secure wherever the address is https
 	if value == "" {
 		one.MaxAge = -1
 	} else if name == cookieTheme {
@@ -160,7 +160,7 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 	}
 	c.setCookie(w, cookieToken, token)
 	c.setCookie(w, cookieForm, "")
-	http.Redirect(w, r, within(next), http.StatusSeeOther)
+	redirect(w, r, next, http.StatusSeeOther)
 }
 
 // isToken reports whether text may stand in a cookie and a header.
@@ -177,6 +177,11 @@ func within(next string) string {
 		return Path
 	}
 	return u.RequestURI()
+}
+
+// redirect sends a browser to a page of the console, and nowhere else.
+func redirect(w http.ResponseWriter, r *http.Request, to string, status int) {
+	http.Redirect(w, r, within(to), status) // #nosec G710 -- within lets no other host through
 }
 
 func (c *Console) signOut(w http.ResponseWriter, r *http.Request) {
@@ -202,7 +207,7 @@ func (c *Console) setTheme(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.setCookie(w, cookieTheme, map[string]string{"light": "light", "dark": "dark"}[r.PostFormValue("theme")])
-	http.Redirect(w, r, within(r.PostFormValue("back")), http.StatusSeeOther)
+	redirect(w, r, r.PostFormValue("back"), http.StatusSeeOther)
 }
 
 // operator is whom the token names. It is shown, and decides nothing: the API looks at the token itself.
@@ -222,7 +227,7 @@ func (v *visit) operator() (subject string, ends time.Time) {
 func (v *visit) done(said saying, back string) {
 	text, _ := json.Marshal(said) // of plain fields
 	v.console.setCookie(v.writer, cookieFlash, base64.RawURLEncoding.EncodeToString(text))
-	http.Redirect(v.writer, v.request, back, http.StatusSeeOther)
+	v.redirect(back)
 }
 
 // takeSaying is what the action before this page said. A fragment leaves it for the page.

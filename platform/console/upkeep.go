@@ -11,7 +11,7 @@ import (
 
 type amount = money.Amount
 
-func (v *visit) redirect(to string) { http.Redirect(v.writer, v.request, to, http.StatusSeeOther) }
+func (v *visit) redirect(to string) { redirect(v.writer, v.request, to, http.StatusSeeOther) }
 
 // parked is a message that could not be handled.
 type parked struct {

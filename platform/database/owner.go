@@ -115,7 +115,7 @@ func (o owner) makeDir(dir string) error {
 	if !s.IsDir() || !ours {
 		return fmt.Errorf("%s is in the way: it is not a directory of ours", dir)
 	}
-	if err := os.Chmod(dir, 0o700); err != nil {
+	if err := os.Chmod(dir, 0o700); err != nil { // #nosec G302 -- a directory
 		return err
 	}
 	if o.account != nil {

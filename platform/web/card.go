@@ -120,8 +120,8 @@ func digitOf(r rune) (digit byte, ok bool) {
 		}
 	}
 	for _, row := range unicode.Nd.R32 {
-		if rune(row.Lo) <= r && r <= rune(row.Hi) {
-			return byte('0' + (r-rune(row.Lo))%10), true
+		if c := uint32(r); row.Lo <= c && c <= row.Hi {
+			return byte('0' + (c-row.Lo)%10), true
 		}
 	}
 	return 0, false
