@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/cart"
+	"shopping-cart/order"
 	"shopping-cart/payment/stripe/stripetest"
 	"shopping-cart/platform/config"
 	"shopping-cart/platform/money"
@@ -29,6 +30,38 @@ func (s shopper) fillsIn(t *testing.T, price money.Amount) cartView {
 	t.Helper()
 	c := as[cartView](t, s.send(t, http.MethodPost, "/v1/carts", s.token, map[string]any{"currency": price.Currency}), http.StatusCreated)
 	return as[cartView](t, s.adds(t, c, s.sellsIn(t, price), 1), http.StatusOK)
+}
+
+// TestEndedCurrency: orders that an older version took in a currency that has ended since are read, refunded and cancelled.
+func TestEndedCurrency(t *testing.T) {
+	t.Parallel()
+	s := open(t, setups["OneDatabase"])
+	ada, lev := s.shopper(t), func(minor int64) money.Amount { return money.Of(minor, "BGN") }
+	p := as[problem](t, s.send(t, http.MethodPost, "/v1/carts", ada.token, map[string]any{"currency": "BGN"}), http.StatusUnprocessableEntity)
+	require.Equal(t, "BGN is not a currency any more. Use EUR.", p.Errors[0].Detail)
+
+	sku := s.sells(t, 1250)
+	s.stocks(t, sku, 5)
+	before := ada.fills(t, sku)
+	stored := "(select id from cart.streams where key = '" + sku + "' or id = '" + before.ID.String() + "')"
+	s.exec(t, "cart", `update cart.events set data = replace(data::text, '"GBP"', '"BGN"')::json where stream in `+stored)
+	s.exec(t, "cart", `update cart.streams set fold = 0 where id in `+stored)
+	filled := ada.cart(t, before.ID)
+	require.Equal(t, lev(1250), filled.Total)
+	paid := as[checkoutView](t, ada.checksOut(t, filled, "sim_ok", waiting), http.StatusCreated)
+	require.Equal(t, lev(1250), s.order(t, paid.OrderID).Total)
+	require.Equal(t, lev(1250), s.payment(t, *paid.PaymentID).Captured)
+	o := s.operator(t)
+	require.Equal(t, http.StatusOK, o.signsIn(t, s.admin, "/console").StatusCode)
+	require.Contains(t, o.does(t, "GET", "/console/orders/"+paid.OrderID.String(), nil).text, "12.50")
+
+	path := "/v1/orders/" + paid.OrderID.String() + "/refunds"
+	part := map[string]any{"reason": "Broken.", "amount": lev(250)}
+	require.Equal(t, lev(250), as[refundView](t, s.send(t, http.MethodPost, path, s.admin, part, "Idempotency-Key", uuid.NewString(), "Prefer", waiting),
+		http.StatusCreated).Amount)
+	ada.cancelsOrder(t, paid.OrderID)
+	until(t, "it is cancelled", func() bool { return s.order(t, paid.OrderID).Status == order.StatusCancelled })
+	require.Equal(t, lev(1250), s.payment(t, *paid.PaymentID).Refunded)
 }
 
 // refusesTheAmount checks out what no card can pay, and sees that nothing was sealed.

@@ -507,6 +507,19 @@ func TestPutProduct(t *testing.T) {
 		dear.Active = &on
 		require.Equal(t, []ProductEvent{ProductChanged{Name: "Mug", Price: dear.Price, Active: true}}, decided(t, withdrawn, dear))
 	})
+	t.Run("ACurrencyThatHasEndedIsRefusedWhereItIsNew", func(t *testing.T) {
+		lev := put
+		lev.Price.Currency = "BGN"
+		for _, p := range []Product{{}, known} {
+			_, err := decideProduct(p, lev)
+			f, ok := fault.As(err)
+			require.True(t, ok)
+			require.Equal(t, []fault.Field{{Field: "price.currency", Code: "currency", Detail: "BGN is not a currency any more. Use EUR."}}, f.Fields)
+		}
+		stored := known
+		stored.Price, lev.Active = lev.Price, &off
+		require.Equal(t, []ProductEvent{ProductChanged{Name: "Mug", Price: lev.Price}}, decided(t, stored, lev))
+	})
 	t.Run("ANewOneMayBeWithdrawn", func(t *testing.T) {
 		hidden := put
 		hidden.Active = &off

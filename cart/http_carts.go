@@ -34,6 +34,9 @@ func (m *Module) open(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := web.EndedCurrency("currency", body.Currency); err != nil {
+		return err
+	}
 	write, err := web.WriteOf(c)
 	if err != nil {
 		return err

@@ -72,6 +72,11 @@ func decideProduct(p Product, c putProduct) ([]ProductEvent, error) {
 	if c.Active != nil {
 		active = *c.Active
 	}
+	if p.Price.Currency != c.Price.Currency {
+		if err := web.EndedCurrency("price.currency", c.Price.Currency); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case !p.known() && !web.ValidSKU(c.SKU):
 		return nil, web.ErrSKU

@@ -160,6 +160,39 @@ func TestOneOfManyCreatesAProduct(t *testing.T) {
 	}
 }
 
+// Nothing new is in a currency that has ended. What an older version stored in one can be read, priced, emptied, withdrawn
+// and brought to the currency that took its place.
+func TestEndedCurrencies(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	admin, ann := b.admin(t), b.as(t, "ann")
+	for code, successor := range map[string]string{"BGN": "EUR", "ANG": "XCG"} {
+		wrong := func(field string) []any {
+			return []any{map[string]any{"field": field, "code": "currency", "detail": code + " is not a currency any more. Use " + successor + "."}}
+		}
+		priced := func(currency, more string) string {
+			return `{"name":"Mug","price":{"amount":350,"currency":"` + currency + `"}` + more + `}`
+		}
+		require.Equal(t, wrong("currency"), ann.send(t, "POST", "/v1/carts", `{"currency":"`+code+`"}`).refuses(t, 422, "validation_failed")["errors"])
+		product := "/v1/products/" + code
+		require.Equal(t, wrong("price.currency"), admin.send(t, "PUT", product, priced(code, "")).refuses(t, 422, "validation_failed")["errors"])
+		admin.send(t, "GET", product, "").refuses(t, 404, "unknown_product")
+		ann.send(t, "POST", "/v1/carts", `{"currency":"`+successor+`"}`).is(t, 201)
+
+		holds[Product, ProductEvent](t, b, products, productID(code), ProductCreated{SKU: code, Name: "Mug", Price: money.Of(350, code), Active: true})
+		id := uuid.New()
+		holds[State, Event](t, b, carts, id, Created{CustomerID: "ann", Currency: code}, ItemAdded{Line{SKU: code, Name: "Mug", Quantity: 1, UnitPrice: 350}})
+		path := "/v1/carts/" + id.String()
+		require.Equal(t, money.Of(350, code), ann.send(t, "GET", path, "").cart(t).Total)
+		tax := `{"adjustments":[{"code":"vat","label":"VAT","amount":{"amount":70,"currency":"` + code + `"}}]}`
+		require.Equal(t, money.Of(420, code), admin.send(t, "PUT", path+"/adjustments", tax).cart(t).Total)
+		require.Empty(t, ann.send(t, "DELETE", path+"/items/"+code, "").cart(t).Items)
+		require.False(t, into[ProductView](t, admin.send(t, "PUT", product, priced(code, `,"active":false`)).is(t, 200)).Active)
+		require.Equal(t, successor, into[ProductView](t, admin.send(t, "PUT", product, priced(successor, "")).is(t, 200)).Price.Currency)
+		admin.send(t, "PUT", product, priced(code, "")).refuses(t, 422, "validation_failed")
+	}
+}
+
 // A browser turns /items/.. into another address, and nobody sees a space at an end. What has such a SKU already can be
 // withdrawn and removed.
 func TestSKUsThatNoBrowserCanAddress(t *testing.T) {

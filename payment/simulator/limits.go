@@ -3,8 +3,6 @@ package simulator
 import (
 	"fmt"
 
-	"github.com/bojanz/currency"
-
 	"shopping-cart/payment"
 	"shopping-cart/platform/money"
 )
@@ -24,6 +22,6 @@ func (*Simulator) NotChargeable(a money.Amount) string {
 func (s *Simulator) NotRefundable(a money.Amount) string { return s.NotChargeable(a) }
 
 func notPayable(a money.Amount) bool {
-	digits, ok := currency.GetDigits(a.Currency)
+	digits, ok := money.Digits(a.Currency)
 	return ok && digits == 3 && a.Amount%10 != 0
 }

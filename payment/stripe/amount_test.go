@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bojanz/currency"
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/platform/money"
@@ -30,7 +29,7 @@ func TestUnits(t *testing.T) {
 		if !money.ValidCurrency(code) {
 			continue // no cart has it either
 		}
-		digits, ok := currency.GetDigits(code)
+		digits, ok := money.Digits(code)
 		require.True(t, ok, code)
 		whole := int64(50)
 		for range digits {

@@ -24,8 +24,29 @@ type Amount struct {
 // Of is an amount of minor units in a currency.
 func Of(minor int64, code string) Amount { return Amount{Amount: minor, Currency: code} }
 
-// ValidCurrency reports whether code is a current ISO 4217 currency. The library takes the empty code for one.
-func ValidCurrency(code string) bool { return code != "" && currency.IsValid(code) }
+// ended are the currencies that have ended while carts and orders could be in them: how many digits of an amount are minor units,
+// and what took their place. What is stored stays in them.
+var ended = map[string]struct {
+	digits    uint8
+	successor string
+}{"ANG": {2, "XCG"}, "BGN": {2, "EUR"}}
+
+// ValidCurrency reports whether code is an ISO 4217 currency of today, or one that has ended and that stored amounts may be in.
+func ValidCurrency(code string) bool {
+	_, ok := Digits(code)
+	return ok
+}
+
+// Successor is the currency that took the place of one that has ended; empty for a currency of today.
+func Successor(code string) string { return ended[code].successor }
+
+// Digits is how many digits of an amount are minor units. ok is false where code is no currency.
+func Digits(code string) (digits uint8, ok bool) {
+	if e, found := ended[code]; found {
+		return e.digits, true
+	}
+	return currency.GetDigits(code)
+}
 
 // Add sums minor units. It refuses a sum beyond ±Max.
 func Add(a, b int64) (int64, error) {
@@ -46,7 +67,7 @@ func Times(price, quantity int64) (int64, error) {
 
 // String writes the amount for people: "19.99 GBP".
 func (a Amount) String() string {
-	digits, ok := currency.GetDigits(a.Currency)
+	digits, ok := Digits(a.Currency)
 	if !ok || digits == 0 {
 		return strconv.FormatInt(a.Amount, 10) + " " + a.Currency
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bojanz/currency"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -82,10 +83,34 @@ func TestAnyStringReadsBackAsItsMinorUnits(t *testing.T) {
 
 func TestValidCurrency(t *testing.T) {
 	t.Parallel()
-	for _, code := range []string{"GBP", "EUR", "JPY"} {
+	for _, code := range []string{"GBP", "EUR", "JPY", "XCG", "BGN", "ANG"} {
 		require.True(t, money.ValidCurrency(code), code)
 	}
 	for _, code := range []string{"", "gbp", "GB", "XYZ", "GBP ", "GBPX"} {
 		require.False(t, money.ValidCurrency(code), "%q", code)
+	}
+}
+
+// A currency that has ended is written, and refused only where something new would be in it.
+func TestEndedCurrencies(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "12.50 BGN", money.Of(1250, "BGN").String())
+	require.Equal(t, "0.05 ANG", money.Of(5, "ANG").String())
+	for code, successor := range map[string]string{"BGN": "EUR", "ANG": "XCG", "EUR": "", "XCG": "", "GBP": "", "XYZ": ""} {
+		require.Equal(t, successor, money.Successor(code), code)
+		require.Equal(t, code == "BGN" || code == "ANG", money.ValidCurrency(code) && !currency.IsValid(code), code)
+	}
+}
+
+// The library forgets a currency that has ended: one that carts could be in must be known here then.
+func TestNoCurrencyIsForgotten(t *testing.T) {
+	t.Parallel()
+	for _, code := range strings.Fields(`AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD
+		CAD CDF CHE CHF CHW CLF CLP CNY COP COU CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL
+		HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU
+		MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE
+		SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAD XAF XCD XCG XOF
+		XPF YER ZAR ZMW ZWG`) {
+		require.True(t, money.ValidCurrency(code), code)
 	}
 }

@@ -24,6 +24,14 @@ func Refused(field, code, detail string) *fault.Fault {
 	return &f
 }
 
+// EndedCurrency refuses a currency that has ended, for something new: 422 validation_failed. nil for a currency of today.
+func EndedCurrency(field, code string) error {
+	if successor := money.Successor(code); successor != "" {
+		return Refused(field, "currency", code+" is not a currency any more. Use "+successor+".")
+	}
+	return nil
+}
+
 // MaxSKU is the longest SKU, in characters.
 const MaxSKU = 64
 
