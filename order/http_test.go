@@ -65,12 +65,18 @@ func TestShowOrder(t *testing.T) {
 
 	t.Run("NotModified", func(t *testing.T) {
 		p := s.placed("alice", line("mug", 1))
+		require.NoError(t, s.SaveContact(t.Context(), Contact{ID: p.ContactID, CustomerID: "alice", Email: "alice@example.com"}))
 		path := "/v1/orders/" + p.OrderID.String()
 		require.Equal(t, http.StatusNotModified, s.call("alice", "GET", path, "", "If-None-Match", `"1"`).Status)
 		s.must(Confirm{p.OrderID})
 		a := s.call("alice", "GET", path, "", "If-None-Match", `"1"`)
 		require.Equal(t, http.StatusOK, a.Status)
 		require.Equal(t, `"2"`, a.Header.Get("ETag"))
+		require.Equal(t, http.StatusNotModified, s.call("alice", "GET", path, "", "If-None-Match", `"2"`).Status)
+		require.NoError(t, s.DropContact(t.Context(), p.ContactID))
+		a = s.call("alice", "GET", path, "", "If-None-Match", `"2"`)
+		require.Equal(t, http.StatusOK, a.Status, "an erased contact is not kept by a 304")
+		require.Nil(t, a.Body["email"])
 	})
 
 	t.Run("WhoMaySeeIt", func(t *testing.T) {
