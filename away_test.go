@@ -38,6 +38,7 @@ func TestModuleAway(t *testing.T) {
 					until(t, "the overview names it", func() bool { return slices.Equal(a.overview(t).Unavailable, []string{module}) })
 					a.tellsTheRest(t)
 					a.doesTheRest(t)
+					a.showsTheRest(t)
 				})
 				a.line.Mend()
 				until(t, "it is back", func() bool {
@@ -129,6 +130,44 @@ func (a *away) doesTheRest(t *testing.T) {
 		return
 	}
 	require.Equal(t, http.StatusAccepted, a.send(t, http.MethodPost, replay, a.admin, nil).StatusCode)
+}
+
+// showsTheRest: operators sign in, and every page of the console that is not about the module alone shows what can be had. Each says
+// what it leaves out.
+func (a *away) showsTheRest(t *testing.T) {
+	o := a.operator(t)
+	in := o.signsIn(t, a.admin, "/console")
+	require.Equal(t, []any{http.StatusOK, "/console"}, []any{in.StatusCode, in.Request.URL.Path}, in.text)
+	order, saga, payment := a.done.OrderID.String(), a.done.ID.String(), a.done.PaymentID.String()
+	for path, page := range map[string]struct{ module, shows, elsewhere string }{ // what it is about alone; what it shows; and what it says unless a module is away
+		"/console":                               {"", "Behind", map[string]string{"saga": "no saga waits for a person", "payment": "nothing since 00:00 UTC"}[a.module]},
+		"/console/sagas":                         {"", "Order number", "There is no saga yet"},
+		"/console/sagas/" + saga:                 {"saga", "What happened", ""},
+		"/console/streams":                       {"", "number of an order", ""},
+		"/console/streams?q=" + uuid.NewString(): {"", "number of an order", "Nothing has that id"},
+		"/console/streams?q=" + payment:          {"payment", "payment.captured", ""},
+		"/console/streams?q=1":                   {"", "number of an order", ""},
+		"/console/streams/order/" + order:        {"order", "order.placed", ""},
+		"/console/streams/saga/" + saga:          {"saga", "saga.started", ""},
+		"/console/orders/" + order:               {"order", "What led here", ""},
+		"/console/parked":                        {"", "Parked messages", "Nothing is parked"},
+		"/console/webhooks":                      {"", "Webhooks received", map[string]string{"payment": "No webhook has come yet"}[a.module]},
+		"/console/readers":                       {"", "Readers and rebuilds", ""},
+		"/console/reconciliation":                {"", "Look at everything", ""},
+		"/console/reconciliation?look=1":         {"", "The database of " + a.module + " does not answer", "All promises are kept"},
+	} {
+		shown := o.does(t, "GET", path, nil)
+		require.Contains(t, shown.text, "The "+map[string]string{"cart": "carts", "order": "orders", "payment": "payments", "saga": "sagas"}[a.module]+
+			" database does not answer. What stands here leaves it out.", path)
+		require.Contains(t, shown.text, `aria-label="Console"`, path)
+		if page.elsewhere != "" {
+			require.NotContains(t, shown.text, page.elsewhere, path)
+		}
+		if page.module != a.module {
+			require.Equal(t, http.StatusOK, shown.StatusCode, "%s: %s", path, shown.text)
+			require.Contains(t, shown.text, page.shows, path)
+		}
+	}
 }
 
 // isUnavailable checks that a refusal names the module.

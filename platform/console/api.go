@@ -20,6 +20,8 @@ type problem struct {
 	Code      string `json:"code"`
 	RequestID string `json:"request_id"`
 	Errors    []struct{ Field, Detail string }
+
+	Unavailable []string `json:"unavailable"` // modules whose database does not answer
 }
 
 // Error is the sentence.
@@ -93,8 +95,9 @@ func (c client) send(ctx context.Context, token, method, path string, body, foun
 
 // page is a part of a list, as the API answers it.
 type page[T any] struct {
-	Data       []T     `json:"data"`
-	NextCursor *string `json:"next_cursor"`
+	Data        []T      `json:"data"`
+	NextCursor  *string  `json:"next_cursor"`
+	Unavailable []string `json:"unavailable"` // modules whose entries are left out
 }
 
 // get reads a T from the API as the visitor.
@@ -102,7 +105,9 @@ func get[T any](v *visit, path string, query url.Values) (found T, err error) {
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
-	return found, v.console.api.send(v.request.Context(), v.token, http.MethodGet, path, nil, &found)
+	ctx, cancel := context.WithTimeout(v.request.Context(), readsWithin)
+	defer cancel()
+	return found, v.console.api.send(ctx, v.token, http.MethodGet, path, nil, &found)
 }
 
 // given are the members of query that have a value.

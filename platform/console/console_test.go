@@ -79,7 +79,7 @@ func TestASagaSaysWhatItLeavesOut(t *testing.T) {
 	}
 }
 
-// TestSagasCanBeFreedWithoutAnOverview: it needs every module, and may be missing just when something is stuck. Without the scope
+// TestSagasCanBeFreedWithoutAnOverview: it may be missing just when something is stuck. Without the scope
 // there is no page at all.
 func TestSagasCanBeFreedWithoutAnOverview(t *testing.T) {
 	t.Parallel()

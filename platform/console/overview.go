@@ -15,7 +15,7 @@ type overview struct {
 		Minutes    []minute `json:"minutes"`
 		P50Seconds float64  `json:"p50_seconds"`
 		P95Seconds float64  `json:"p95_seconds"`
-	} `json:"checkouts"`
+	} `json:"checkouts"` // none without the sagas
 	Unfinished []unfinished `json:"unfinished"`
 	Today      []struct {
 		Captured money.Amount `json:"captured"`
@@ -29,7 +29,18 @@ type overview struct {
 		ReadersOldestAgeSeconds float64 `json:"readers_oldest_age_seconds"`
 		Parked                  int     `json:"parked"`
 	} `json:"lag"`
-	Parked int `json:"parked"`
+	Unavailable []string `json:"unavailable"` // modules whose database does not answer: what they know is missing
+}
+
+// Knows reports whether the database of a module answered.
+func (o overview) Knows(module string) bool { return !slices.Contains(o.Unavailable, module) }
+
+// Parked is how many messages are parked in the modules that answered.
+func (o overview) Parked() (n int) {
+	for _, l := range o.Lag {
+		n += l.Parked
+	}
+	return n
 }
 
 type minute struct {

@@ -42,6 +42,9 @@ type frame struct {
 	Said      *saying
 	Attention int // sagas that need a person
 	Parked    int
+	Away      string // which databases do not answer
+	Partial   bool   // what the page is about could not be read, or not all of it
+	Live      bool   // it has a part that is kept up to date, which says what is away
 	Main      any
 }
 
@@ -53,14 +56,15 @@ func (v *visit) shows(name, room, title string, main any) error {
 func (v *visit) showsAs(status int, name, room, title string, main any) error {
 	f := frame{
 		Title: title, Room: room, Here: v.request.URL.RequestURI(), Theme: v.console.theme(v.request), FormToken: formToken(v.token),
-		Said: v.said, Attention: v.seen.needsAttention(), Parked: v.seen.Parked, Main: main,
+		Said: v.said, Attention: v.seen.needsAttention(), Parked: v.seen.Parked(), Main: main,
+		Away: v.notice(), Partial: v.partial, Live: templates[name].Lookup("live") != nil,
 	}
 	if v.request.Method == http.MethodPost {
 		f.Here = v.request.URL.Path
 	}
 	subject, ends := v.operator()
 	f.Operator, f.Ends = subject, ends.UTC().Format("2 Jan 15:04 UTC")
-	if v.request.Header.Get("X-Fragment") != "" && templates[name].Lookup("live") != nil {
+	if v.request.Header.Get("X-Fragment") != "" && f.Live {
 		v.writer.Header().Set("X-Count-Sagas", strconv.Itoa(f.Attention))
 		v.writer.Header().Set("X-Count-Parked", strconv.Itoa(f.Parked))
 		renderPart(v.writer, status, name, "live", f)

@@ -129,7 +129,7 @@ func (c *Console) listSagas(v *visit) error {
 		asked.Set("unfinished", "true")
 	}
 	asked.Set("limit", "25")
-	found, err := get[page[saga]](v, "/v1/admin/sagas", asked)
+	found, err := getOptional[page[saga]](v, "/v1/admin/sagas", asked)
 	if err != nil {
 		refused := problemOf(err)
 		if refused.Status != 422 {

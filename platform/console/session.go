@@ -29,6 +29,8 @@ type visit struct {
 	token   string
 	seen    overview // of this moment
 	blind   error    // why there is none: no reason to keep an operator from all other pages
+	away    []string // modules whose database did not answer
+	partial bool     // something on the page could not be read
 	said    *saying
 }
 
@@ -56,6 +58,7 @@ func (c *Console) enter(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 		v.fails(v.blind)
 		return nil, false
 	}
+	v.lacks(v.blind)
 	return v, true
 }
 

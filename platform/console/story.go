@@ -96,7 +96,11 @@ func (c *Console) showSaga(v *visit) error {
 	}
 	p := storyPage{saga: s, Begin: s.CreatedAt, End: s.UpdatedAt}
 	var calls []event
-	if s.PaymentID != nil {
+	switch {
+	case s.PaymentID == nil:
+	case v.knowsAway("payment"):
+		p.Unread = true
+	default:
 		found, err := get[stream](v, "/v1/admin/streams/payment/"+*s.PaymentID, url.Values{"limit": {"100"}})
 		calls, p.Unread = found.Data, err != nil && problemOf(err).Status != http.StatusNotFound // one that never came to it has none
 	}

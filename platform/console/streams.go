@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -46,17 +47,21 @@ func (c *Console) findStream(v *visit) error {
 	p := searchPage{Query: strings.TrimSpace(v.request.URL.Query().Get("q"))}
 	switch {
 	case p.Query == "":
-		latest, err := get[page[order]](v, "/v1/admin/orders", url.Values{"limit": {"10"}})
+		latest, err := getOptional[page[order]](v, "/v1/admin/orders", url.Values{"limit": {"10"}})
 		if err != nil {
 			return err
 		}
 		p.Latest = latest.Data
 	case anID.MatchString(p.Query):
 		for _, module := range modules {
+			if v.knowsAway(module) {
+				v.misses([]string{module})
+				continue
+			}
 			found, err := get[stream](v, "/v1/admin/streams/"+module+"/"+p.Query, url.Values{"limit": {"1"}})
 			if err == nil {
 				p.Found = append(p.Found, found)
-			} else if problemOf(err).Status != 404 {
+			} else if problemOf(err).Status != http.StatusNotFound && !v.lacks(err) {
 				return err
 			}
 		}
@@ -71,13 +76,13 @@ func (c *Console) findStream(v *visit) error {
 		v.redirect(Path + "/streams/" + p.Found[0].Module + "/" + p.Found[0].ID)
 		return nil
 	}
-	p.Nothing = p.Query != "" && p.Refused == "" && len(p.Found) == 0
+	p.Nothing = p.Query != "" && p.Refused == "" && len(p.Found) == 0 && !v.partial
 	return v.shows("search", "streams", "Streams", p)
 }
 
 // findOrders finds the orders with a number or an e-mail address. One alone is shown at once.
 func (c *Console) findOrders(v *visit, p searchPage, by string) error {
-	found, err := get[page[order]](v, "/v1/admin/orders", url.Values{by: {p.Query}, "limit": {"100"}})
+	found, err := getOptional[page[order]](v, "/v1/admin/orders", url.Values{by: {p.Query}, "limit": {"100"}})
 	switch {
 	case err != nil && problemOf(err).Status != 422:
 		return err
@@ -87,7 +92,7 @@ func (c *Console) findOrders(v *visit, p searchPage, by string) error {
 		v.redirect(Path + "/orders/" + found.Data[0].ID)
 		return nil
 	}
-	p.Orders, p.Nothing = found.Data, err == nil && len(found.Data) == 0
+	p.Orders, p.Nothing = found.Data, err == nil && len(found.Data) == 0 && !v.partial
 	return v.shows("search", "streams", "Streams", p)
 }
 
@@ -239,7 +244,7 @@ func (c *Console) showTimeline(v *visit) error {
 	}
 	query := given(v.request.URL.Query(), "cursor")
 	query.Set("limit", "100")
-	found, err := get[page[entry]](v, "/v1/orders/"+id+"/timeline", query)
+	found, err := getOptional[page[entry]](v, "/v1/orders/"+id+"/timeline", query)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,8 @@ func list[T any](v *visit, api, here string, filters ...string) (p listPage[T], 
 	p.Filter = given(v.request.URL.Query(), filters...)
 	asked := given(v.request.URL.Query(), append(slices.Clone(filters), "cursor")...)
 	asked.Set("limit", "25")
-	found, err := get[page[T]](v, api, asked)
+	found, err := getOptional[page[T]](v, api, asked)
+	v.misses(found.Unavailable)
 	if err == nil && found.NextCursor != nil {
 		next := given(p.Filter, filters...)
 		next.Set("cursor", *found.NextCursor)
@@ -135,10 +136,11 @@ type subscription struct {
 func (s subscription) Percent() int64 { return min(100, s.Position*100/max(1, s.Head)) }
 
 func (c *Console) listReaders(v *visit) error {
-	found, err := get[page[subscription]](v, "/v1/admin/subscriptions", nil)
+	found, err := getOptional[page[subscription]](v, "/v1/admin/subscriptions", nil)
 	if err != nil {
 		return err
 	}
+	v.misses(found.Unavailable)
 	return v.shows("readers", "readers", "Readers and rebuilds", found.Data)
 }
 
@@ -167,6 +169,7 @@ type reconciliationPage struct {
 	Healed bool
 	Cursor string // where this part began
 	Next   string // where to go on
+	Why    string // why there is nothing to show
 	reconciliation
 }
 
@@ -185,7 +188,11 @@ func (c *Console) reconcile(v *visit) error {
 	if heals {
 		method = http.MethodPost
 	}
-	if err := c.api.send(v.request.Context(), v.token, method, path, nil, &p.reconciliation); err != nil {
+	err := c.api.send(v.request.Context(), v.token, method, path, nil, &p.reconciliation)
+	switch {
+	case v.lacks(err):
+		p.Why = "All books are needed to tell whether the promises are kept. " + problemOf(err).Sentence()
+	case err != nil:
 		return err
 	}
 	if p.NextCursor != nil {
