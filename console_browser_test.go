@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/platform/config"
+	"shopping-cart/platform/pgtest"
 	"shopping-cart/saga"
 )
 
@@ -34,7 +35,10 @@ func TestConsoleInABrowser(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a browser some seconds")
 	}
-	s := open(t, databaseEach, withShop, func(_ testing.TB, c *config.Config) {
+	var line *pgtest.Line
+	s := open(t, databaseEach, withShop, func(t testing.TB, c *config.Config) {
+		line = pgtest.NewLine(t, c.SagaDatabaseURL)
+		c.SagaDatabaseURL = line.URL()
 		c.PaymentTimeout, c.StepDeadline, c.PaymentActionTTL = 500*time.Millisecond, 4*time.Second, time.Hour
 	})
 	pages, stuck, waits := s.hasAStory(t)
@@ -52,7 +56,24 @@ func TestConsoleInABrowser(t *testing.T) {
 	p.judgesAll("console-findings")
 	s.exec(t, "orders", `delete from orders.parked`)
 	as[checkoutView](t, shopper{s, s.admin, stuck.ada.id}.cancels(t, waits.ID, "Prefer", waiting), http.StatusOK)
+	p.losesTheSagas(s, line)
 	require.Empty(t, p.complaints(), "the browser complains")
+}
+
+// losesTheSagas: an open page says by itself that their database is away, and that it is back.
+func (p *page) losesTheSagas(s *site, line *pgtest.Line) {
+	p.Helper()
+	const notice = "#overview-live > .said.wait"
+	p.opens(s, "/console")
+	line.Cut()
+	p.do(chromedp.WaitVisible(notice, chromedp.ByQuery))
+	p.judgesAll("console-away")
+	p.opens(s, "/console/sagas")
+	p.judgesAll("console-away-sagas")
+	p.opens(s, "/console")
+	p.do(chromedp.WaitVisible(notice, chromedp.ByQuery))
+	line.Mend()
+	p.do(chromedp.WaitNotPresent(notice, chromedp.ByQuery))
 }
 
 // hasAStory makes what the pages are about, and gives their names and addresses.
