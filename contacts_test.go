@@ -15,6 +15,42 @@ import (
 	"shopping-cart/saga"
 )
 
+// TestOrdersAreFoundByEmail: in any letter case of any script, and none that nobody could find again.
+func TestOrdersAreFoundByEmail(t *testing.T) {
+	t.Parallel()
+	for name, setup := range setups {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, setup)
+			ada, sku := s.shopper(t), s.sells(t, 1250)
+			buys := func(email string) answer {
+				c := ada.fills(t, sku)
+				return s.send(t, http.MethodPost, checkoutPath(c), ada.token, map[string]any{"payment_method": "sim_ok", "email": email},
+					"Idempotency-Key", uuid.NewString(), "If-Match", tag(c.Version), "Prefer", waiting)
+			}
+			found := func(email string) (ids []uuid.UUID) {
+				for _, o := range get[list[orderView]](t, s, "/v1/admin/orders?email="+url.QueryEscape(email), s.admin).Data {
+					ids = append(ids, o.ID)
+				}
+				return ids
+			}
+			for email, search := range map[string]string{
+				"MÜLLER@example.com": "müller@example.com", "zoë@bücher.example": "ZOË@BÜCHER.EXAMPLE", "ΟΔΥΣΣΕΥΣ@example.gr": "οδυσσευς@example.gr",
+			} {
+				sold := as[checkoutView](t, buys(email), http.StatusCreated)
+				require.Equal(t, []uuid.UUID{sold.OrderID}, found(search), search)
+				require.Equal(t, email, *s.order(t, sold.OrderID).Email, "shown as it was given")
+			}
+			for _, email := range []string{"zoe\u200b@example.com", "\u2009eve@example.com", "bob@example.com\u202e"} {
+				p := refuses(t, buys(email), http.StatusUnprocessableEntity, "validation_failed")
+				require.Equal(t, "email", p.Errors[0].Field)
+				require.Contains(t, p.Errors[0].Detail, "invisible characters")
+			}
+			require.Empty(t, found("zoe@example.com"))
+		})
+	}
+}
+
 // TestContactsAreErased: of orders, and of checkouts under way; and nobody else's.
 func TestContactsAreErased(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/platform/email"
 )
 
 // SaveContact keeps the personal data of an order to come. The first one under an id stays.
@@ -17,8 +18,8 @@ func (m *Module) SaveContact(ctx context.Context, c Contact) error {
 		address = string(c.ShippingAddress)
 	}
 	return m.also(ctx, func(tx *eventstore.Tx) {
-		tx.Also(`insert into orders.contacts (id, customer, email, shipping_address, created_at)
-			values ($1, $2, $3, $4, $5) on conflict (id) do nothing`, c.ID, c.CustomerID, c.Email, address, tx.Now())
+		tx.Also(`insert into orders.contacts (id, customer, email, email_folded, shipping_address, created_at)
+			values ($1, $2, $3, $4, $5, $6) on conflict (id) do nothing`, c.ID, c.CustomerID, c.Email, email.Fold(c.Email), address, tx.Now())
 	})
 }
 

@@ -225,7 +225,7 @@ func (m *Module) postFulfil(c echo.Context) error {
 //	@Tags			operators
 //	@Security		BearerAuth
 //	@Param			number		query		string	false	"the order with this number"
-//	@Param			email		query		string	false	"orders placed with this address, in any letter case"
+//	@Param			email		query		string	false	"orders placed with this address, in any letter case of any script"
 //	@Param			status		query		string	false	"orders that stand there"	Enums(pending, confirmed, cancelling, fulfilled, cancelled)
 //	@Param			refunded		query		string	false	"orders of which none, a part or all was refunded"	Enums(none, part, full)
 //	@Param			created_after	query		string	false	"orders placed after this moment"					format(date-time)
@@ -282,6 +282,7 @@ func queryOf(c echo.Context) (query, error) {
 	if flaw := email.Flaw(q.email); q.email != "" && flaw != "" {
 		return q, web.Refused("email", "email", flaw)
 	}
+	q.email = email.Fold(q.email)
 	if q.status != statusNone {
 		q.lacking = nothing
 	}

@@ -22,12 +22,14 @@
 package order
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
 	"gorm.io/gorm"
 
 	"shopping-cart/eventstore"
@@ -41,7 +43,7 @@ const Schema = "orders"
 type Config struct {
 	Committer *eventstore.Committer
 	Query     *pgxpool.Pool
-	Control   *pgxpool.Pool // sweeps; nil: Query
+	Control   *pgxpool.Pool // sweeps, and the folding of contacts; nil: Query
 	Views     *gorm.DB
 	Alone     bool // no other process uses the database
 	Log       *slog.Logger
@@ -61,6 +63,7 @@ type Config struct {
 // Module is the order module.
 type Module struct {
 	store      *eventstore.Store
+	control    *pgxpool.Pool
 	views      *gorm.DB
 	drawNumber func() int64
 	run        eventstore.RunConfig
@@ -90,6 +93,7 @@ func New(c Config) *Module {
 	}
 	return &Module{
 		store:      store,
+		control:    cmp.Or(c.Control, c.Query),
 		views:      c.Views,
 		drawNumber: c.DrawNumber,
 		run: eventstore.RunConfig{Alone: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
@@ -118,5 +122,14 @@ func (m *Module) Routes(s *web.Server) {
 	admin.POST("/v1/stock/:sku/adjustments", m.postAdjustment)
 }
 
-// Run does the work of the store in the background, the readers of its log included, until ctx is done.
-func (m *Module) Run(ctx context.Context) error { return m.store.Run(ctx, m.run) }
+// Run does the work of the store in the background, the readers of its log included, and folds the addresses of contacts, until
+// ctx is done.
+func (m *Module) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return m.store.Run(ctx, m.run) })
+	g.Go(func() error {
+		m.foldContacts(ctx, foldEvery)
+		return nil
+	})
+	return g.Wait()
+}

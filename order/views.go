@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 type query struct {
 	customer string
 	number   string
-	email    string // in any letter case
+	email    string // folded
 	status   Status
 	lacking  absence
 	refunded refundedPart
@@ -35,8 +36,11 @@ const (
 // ofEmail goes by way of the customers, whom an index finds: no index looks into a state. They come as an array, made
 // once; joined, the planner may read all orders, newest first, to find a few. "is true" makes the second condition a
 // look-up in a hash; joined, each order of a customer would be compared with each of their contacts.
-var ofEmail = `o.customer = any(array(select distinct customer from orders.contacts where lower(email) = lower(?)))
-	and (` + eventstore.TextOf("o.state", "contact_id") + ` in (select id::text from orders.contacts where lower(email) = lower(?))) is true`
+var ofEmail = `o.customer = any(array(select distinct customer from orders.contacts where ` + withEmail + `))
+	and (` + eventstore.TextOf("o.state", "contact_id") + ` in (select id::text from orders.contacts where ` + withEmail + `)) is true`
+
+// withEmail finds contacts by a folded address. Those that are not folded yet are found where the database lowers letters alike.
+const withEmail = `(email_folded = @email or email_folded is null and lower(email) = @email)`
 
 // rows asks for a page of orders, newest first, and one more.
 func (q query) rows(db *gorm.DB, p web.PageRequest) *gorm.DB {
@@ -59,7 +63,7 @@ func (q query) narrow(db *gorm.DB) *gorm.DB {
 		db = db.Where("o.key = ?", q.number)
 	}
 	if q.email != "" {
-		db = db.Where(ofEmail, q.email, q.email)
+		db = db.Where(ofEmail, sql.Named("email", q.email))
 	}
 	if q.status != "" {
 		db = db.Where("o.status = ?", string(q.status))

@@ -64,7 +64,8 @@ func Fold(address string) string {
 		}
 		return r
 	}, norm.NFKC.String(address))
-	folded := norm.NFKC.String(cases.Fold().String(visible))
+	// Lowered as well: cases.Fold exchanges the two cases of Cherokee.
+	folded := norm.NFKC.String(strings.ToLower(cases.Fold().String(visible)))
 	if len(folded) <= maxFolded {
 		return folded
 	}

@@ -98,14 +98,14 @@ func TestFold(t *testing.T) {
 			require.Equal(t, folded, email.Fold(folded))
 		})
 	})
-	t.Run("LetterCaseMakesNoDifference", func(t *testing.T) {
+	t.Run("LetterCaseMakesNoDifferenceInAnyScript", func(t *testing.T) {
 		t.Parallel()
-		rapid.Check(t, func(t *rapid.T) {
-			address := rapid.StringOf(rapid.RuneFrom(nil, unicode.Latin, unicode.Greek, unicode.Cyrillic)).Draw(t, "address")
-			for _, r := range address {
-				require.Equal(t, email.Fold(string(r)), email.Fold(string(unicode.SimpleFold(r))), "%U", r)
+		for r := range unicode.MaxRune {
+			folded := email.Fold(string(r))
+			if other := unicode.SimpleFold(r); folded != email.Fold(string(other)) || folded != email.Fold(folded) {
+				t.Errorf("%U and %U fold to %+q and %+q", r, other, folded, email.Fold(string(other)))
 			}
-		})
+		}
 	})
 	t.Run("FitsAnIndex", func(t *testing.T) {
 		t.Parallel()

@@ -5,8 +5,8 @@
 
 -- 1: the contact is kept, the cart sealed
 with c as (
-    insert into orders.contacts (id, customer, email, shipping_address, created_at)
-    values (gen_random_uuid(), '0199c0de-0000-7000-8000-000000000001', 'ada@example.com', null, now()) returning id
+    insert into orders.contacts (id, customer, email, email_folded, shipping_address, created_at)
+    values (gen_random_uuid(), '0199c0de-0000-7000-8000-000000000001', 'ada@example.com', 'ada@example.com', null, now()) returning id
 ), cr as (
     insert into orders.receipts (id, fingerprint, stream, version, status, at)
     select gen_random_uuid(), null, '00000000-0000-0000-0000-000000000000', 0, 0, now() from c
