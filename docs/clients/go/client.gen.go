@@ -2131,7 +2131,7 @@ type FindOrdersParams struct {
 	// Number the order with this number
 	Number *string `form:"number,omitempty" json:"number,omitempty"`
 
-	// Email orders placed with this address, in any letter case
+	// Email orders placed with this address, in any letter case of any script
 	Email *string `form:"email,omitempty" json:"email,omitempty"`
 
 	// Status orders that stand there
