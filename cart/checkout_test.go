@@ -70,7 +70,7 @@ func TestModuleCheckOut(t *testing.T) {
 		b.prices(t, "OLD", `{"name":"Old","price":{"amount":11,"currency":"GBP"},"active":false}`)
 		_, err = b.seals(t, "ann", id, 4)
 		require.ErrorIs(t, err, errProductInactive)
-		b.prices(t, "OLD", `{"name":"Old","price":{"amount":11,"currency":"GBP"}}`)
+		b.prices(t, "OLD", `{"name":"Old","price":{"amount":11,"currency":"GBP"},"active":true}`)
 		_, err = b.seals(t, "ann", id, 4)
 		require.ErrorIs(t, err, errPriceChanged)
 		f, _ := fault.As(err)
