@@ -82,6 +82,9 @@ do $$ declare name text; begin
 	end loop;
 end $$`
 
+// indexesStreams is how a migration builds an index on a table that the version before writes to.
+const indexesStreams = "create index concurrently streams_of_tomorrow on streams (of_tomorrow) where of_tomorrow is not null"
+
 // tomorrow is a later version of this program, built: its states are of another fold, its events of one kind have a
 // version that nobody knew, and it has migrations.
 func tomorrow(t *testing.T) (program string) {
@@ -104,10 +107,16 @@ func tomorrow(t *testing.T) (program string) {
 	}
 	replace("cart/state.go", `Upcasts: map\[string\]\[\]eventstore\.Upcast\{`, `Upcasts: map[string][]eventstore.Upcast{
 		ItemsCleared{}.Kind(): {func(data []byte) ([]byte, error) { return data, nil }},`)
-	migration := filepath.Join(dir, "tomorrow.sql")
-	require.NoError(t, os.WriteFile(migration, []byte(addsToEveryTable), 0o600))
+	migrates := func(schema, name, sql string) {
+		file := filepath.Join(dir, schema+name)
+		require.NoError(t, os.WriteFile(file, []byte(sql), 0o600))
+		overlay[filepath.Join("migrations", schema, name)] = file
+	}
 	for _, schema := range migrations.Schemas {
-		overlay[filepath.Join("migrations", schema, "90001_tomorrow.sql")] = migration
+		migrates(schema, "90001_tomorrow.sql", addsToEveryTable)
+	}
+	for _, schema := range migrations.StoreSchemas {
+		migrates(schema, "90002_tomorrow.sql", indexesStreams)
 	}
 	absolute := map[string]string{}
 	for file, by := range overlay {
@@ -194,6 +203,10 @@ func requireMigrated(t *testing.T, s *site) {
 			from pg_tables where schemaname = $1 and tablename not like 'goose%'`, schema).Scan(&whole))
 		require.True(t, whole, "the new version has migrated %s", schema)
 	}
+	var indexes int
+	require.NoError(t, conn.QueryRow(t.Context(), `select count(*) from pg_index join pg_class c on c.oid = indexrelid
+		where indisvalid and relname = 'streams_of_tomorrow'`).Scan(&indexes))
+	require.Len(t, migrations.StoreSchemas, indexes, "the new version has built its indexes")
 }
 
 // takeTurns edits one cart at both versions and checks it out at one; the other sees the order through.
