@@ -33,7 +33,7 @@ func TestBuild(t *testing.T) {
 		t.Parallel()
 		d := before(t)
 		release := d.writes(t)
-		migrated := d.migrates(t, database.MigrateOptions{})
+		migrated := d.migrates(t.Context())
 		d.awaitTold(t, "building orders.streams_stock_newest: waiting for writers before build, for process ")
 		exec1(t, d.url, "set lock_timeout = '5s'; "+newStreams)
 		d.requireUnfinished(t, migrated)
@@ -46,7 +46,7 @@ func TestBuild(t *testing.T) {
 		t.Parallel()
 		d := before(t)
 		release := d.writes(t)
-		first, second := d.migrates(t, database.MigrateOptions{}), d.migrates(t, database.MigrateOptions{})
+		first, second := d.migrates(t.Context()), d.migrates(t.Context())
 		d.awaitTold(t, "another process works on the indexes of orders.streams: waiting for writers")
 		release()
 		require.NoError(t, <-first)
@@ -58,14 +58,16 @@ func TestBuild(t *testing.T) {
 	t.Run("OneThatWasCutOffIsBuiltAgain", func(t *testing.T) {
 		t.Parallel()
 		d := before(t)
-		exec1(t, d.url, "insert into orders.goose_own (version_id, is_applied) values (4, false)") // claimed by a process that died
 		release := d.writes(t)
-		built := d.builds(t)
-		exec1(t, d.url, "select pg_cancel_backend(pid) from pg_stat_progress_create_index where datname = current_database()")
-		require.ErrorContains(t, <-built, "57014")
+		ctx, stop := context.WithCancel(t.Context())
+		migrated := d.migrates(ctx)
+		d.awaitBuild(t, true)
+		stop()
+		require.ErrorIs(t, <-migrated, context.Canceled)
+		d.awaitBuild(t, false)
 		release()
 		require.False(t, query1[bool](t, d.url, "select indisvalid from pg_index where indexrelid = '"+stockList+"'::regclass"))
-		require.NoError(t, <-d.migrates(t, database.MigrateOptions{}))
+		require.NoError(t, <-d.migrates(t.Context()))
 		d.requireBuilt(t)
 		require.Equal(t, 1, d.toldOf("dropping the index streams_stock_newest of a build that was cut off"))
 	})
@@ -76,7 +78,7 @@ func TestBuild(t *testing.T) {
 		release := d.writes(t)
 		built := d.builds(t)
 		oid := query1[uint32](t, d.url, "select '"+stockList+"'::regclass::oid")
-		migrated := d.migrates(t, database.MigrateOptions{})
+		migrated := d.migrates(t.Context())
 		d.awaitTold(t, "another process works on the indexes of orders.streams")
 		release()
 		require.NoError(t, <-built)
@@ -141,20 +143,27 @@ func (d *upgraded) builds(t *testing.T) (built chan error) {
 		}
 		built <- err
 	}()
-	require.Eventually(t, func() bool {
-		return query1[bool](t, d.url, "select exists (select from pg_stat_progress_create_index where datname = current_database() and phase like 'waiting%')")
-	}, time.Minute, 20*time.Millisecond)
+	d.awaitBuild(t, true)
 	return built
 }
 
-func (d *upgraded) migrates(t *testing.T, o database.MigrateOptions) (migrated chan error) {
-	o.Tell = func(what string) {
+// awaitBuild returns when a build waits for others, or when none is left.
+func (d *upgraded) awaitBuild(t *testing.T, goes bool) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		return goes == query1[bool](t, d.url,
+			"select exists (select from pg_stat_progress_create_index where datname = current_database() and phase like 'waiting%')")
+	}, time.Minute, 20*time.Millisecond)
+}
+
+func (d *upgraded) migrates(ctx context.Context) (migrated chan error) {
+	o := database.MigrateOptions{Tell: func(what string) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.told = append(d.told, what)
-	}
+	}}
 	migrated = make(chan error, 1)
-	go func() { migrated <- database.MigrateWith(t.Context(), d.url, "orders", o) }()
+	go func() { migrated <- database.MigrateWith(ctx, d.url, "orders", o) }()
 	return migrated
 }
 
