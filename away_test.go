@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"shopping-cart/platform/config"
 	"shopping-cart/platform/pgtest"
+	"shopping-cart/saga"
 )
 
 // away is a program with a database for each module, one of which stands behind a line.
@@ -116,7 +118,50 @@ func (a *away) tellsTheRest(t *testing.T) {
 		require.Empty(t, get[listed](t, a.site, "/v1/admin/parked?module=order", a.admin).Unavailable, "the others are not asked")
 	}
 	a.isUnavailable(t, a.send(t, http.MethodGet, "/v1/admin/parked?module="+a.module, a.admin, nil))
+	a.tellsTheRestOfTheTimeline(t)
+	a.measuresTheRest(t)
 	a.isUnavailable(t, a.send(t, http.MethodGet, "/v1/admin/reconciliation", a.admin, nil))
+}
+
+// measuresTheRest: metrics of the module are no numbers, and those of the others are.
+func (a *away) measuresTheRest(t *testing.T) {
+	text := string(a.send(t, http.MethodGet, "/metrics", "", nil).body)
+	for module, store := range map[string]string{"cart": "cart", "order": "orders", "payment": "payment", "saga": "saga"} {
+		is := require.NotContains
+		if module == a.module {
+			is = require.Contains
+		}
+		is(t, text, fmt.Sprintf(`shopping_cart_outbox_oldest_seconds{store=%q} NaN`, store))
+		is(t, text, fmt.Sprintf(`shopping_cart_subscription_lag_events{kind="",store=%q,subscription=""} NaN`, store))
+	}
+}
+
+// tellsTheRestOfTheTimeline: it leaves out the events of the module, on every page. The order must be read to know of the others.
+func (a *away) tellsTheRestOfTheTimeline(t *testing.T) {
+	path := "/v1/orders/" + a.done.OrderID.String() + "/timeline?limit=10"
+	if a.module == "order" {
+		refuses(t, a.send(t, http.MethodGet, path, a.admin, nil), http.StatusServiceUnavailable, "unavailable")
+		return
+	}
+	modules := map[string]bool{}
+	for cursor := ""; ; {
+		page := get[struct {
+			Data        []saga.TimelineEntry
+			NextCursor  *string `json:"next_cursor"`
+			Unavailable []string
+		}](t, a.site, path+cursor, a.admin)
+		require.Equal(t, []string{a.module}, page.Unavailable)
+		for _, e := range page.Data {
+			modules[e.Module] = true
+		}
+		if page.NextCursor == nil {
+			break
+		}
+		cursor = "&cursor=" + *page.NextCursor
+	}
+	others := map[string]bool{"cart": true, "order": true, "payment": true, "saga": true}
+	delete(others, a.module)
+	require.Equal(t, others, modules)
 }
 
 // doesTheRest: what is about another module is done, unless the one that is away may have answered the same request before.
@@ -138,18 +183,18 @@ func (a *away) showsTheRest(t *testing.T) {
 	o := a.operator(t)
 	in := o.signsIn(t, a.admin, "/console")
 	require.Equal(t, []any{http.StatusOK, "/console"}, []any{in.StatusCode, in.Request.URL.Path}, in.text)
-	order, saga, payment := a.done.OrderID.String(), a.done.ID.String(), a.done.PaymentID.String()
+	order, checkout, payment := a.done.OrderID.String(), a.done.ID.String(), a.done.PaymentID.String()
 	for path, page := range map[string]struct{ module, shows, elsewhere string }{ // what it is about alone; what it shows; and what it says unless a module is away
 		"/console":                               {"", "Behind", map[string]string{"saga": "no saga waits for a person", "payment": "nothing since 00:00 UTC"}[a.module]},
 		"/console/sagas":                         {"", "Order number", "There is no saga yet"},
-		"/console/sagas/" + saga:                 {"saga", "What happened", ""},
+		"/console/sagas/" + checkout:             {"saga", "What happened", ""},
 		"/console/streams":                       {"", "number of an order", ""},
 		"/console/streams?q=" + uuid.NewString(): {"", "number of an order", "Nothing has that id"},
 		"/console/streams?q=" + payment:          {"payment", "payment.captured", ""},
 		"/console/streams?q=1":                   {"", "number of an order", ""},
 		"/console/streams/order/" + order:        {"order", "order.placed", ""},
-		"/console/streams/saga/" + saga:          {"saga", "saga.started", ""},
-		"/console/orders/" + order:               {"order", "What led here", ""},
+		"/console/streams/saga/" + checkout:      {"saga", "saga.started", ""},
+		"/console/orders/" + order:               {"order", "order.confirmed", ""},
 		"/console/parked":                        {"", "Parked messages", "Nothing is parked"},
 		"/console/webhooks":                      {"", "Webhooks received", map[string]string{"payment": "No webhook has come yet"}[a.module]},
 		"/console/readers":                       {"", "Readers and rebuilds", ""},

@@ -61,6 +61,23 @@ func askEach[T any](ctx context.Context, all []module, ask func(context.Context,
 	return answers, away, nil
 }
 
+// asked asks modules one after the other. It leaves out those that were away once.
+type asked struct{ away []string }
+
+// ask asks a module for askWithin at most. That its database is away is noted, and no error.
+func (a *asked) ask(ctx context.Context, module string, what func(context.Context) error) error {
+	if slices.Contains(a.away, module) {
+		return nil
+	}
+	within, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	err := what(within)
+	if isAway(ctx, err) {
+		a.away, err = append(a.away, module), nil
+	}
+	return err
+}
+
 // isAway reports whether an error says that a database is away or silent. It is false once ctx itself, which the caller waits
 // with, has ended.
 func isAway(ctx context.Context, err error) bool {

@@ -84,12 +84,16 @@ type streamOf struct {
 }
 
 // streams are those that led to an order, each in a lane of its own, which stays its: a payment's refunds are never fewer.
-func (m *Module) streams(ctx context.Context, orderID uuid.UUID, t order.Trail) ([]streamOf, error) {
+func (m *Module) streams(ctx context.Context, asked *asked, orderID uuid.UUID, t order.Trail) ([]streamOf, error) {
 	lanes := []streamOf{
 		{"cart", m.Stores["cart"], t.CartID}, {"saga", m.store, t.CheckoutID}, {"order", m.Stores["order"], orderID},
 		{"payment", m.Stores["payment"], t.PaymentID}, {"saga", m.store, t.CancellationID},
 	}
-	paid, err := m.Books.Payments.Of(ctx, []uuid.UUID{t.PaymentID})
+	var paid []payment.Standing
+	err := asked.ask(ctx, "payment", func(ctx context.Context) (err error) {
+		paid, err = m.Books.Payments.Of(ctx, []uuid.UUID{t.PaymentID})
+		return err
+	})
 	for _, p := range paid {
 		for _, r := range p.Refunds {
 			if r.Ordered { // what an undo gives back, its saga tells
@@ -104,11 +108,12 @@ func (m *Module) streams(ctx context.Context, orderID uuid.UUID, t order.Trail) 
 const readAhead = 100
 
 // timeline is what led to an order after a place, at most n entries. Each store is asked by itself, so it does not matter which
-// database it is in.
-func (m *Module) timeline(ctx context.Context, orderID uuid.UUID, t order.Trail, from place, n int) ([]TimelineEntry, error) {
-	streams, err := m.streams(ctx, orderID, t)
+// database it is in, and one that is away leaves its own entries out.
+func (m *Module) timeline(ctx context.Context, orderID uuid.UUID, t order.Trail, from place, n int) ([]TimelineEntry, []string, error) {
+	asked := &asked{away: []string{}}
+	streams, err := m.streams(ctx, asked, orderID, t)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var lanes [][]TimelineEntry
 	for i, of := range streams {
@@ -117,9 +122,13 @@ func (m *Module) timeline(ctx context.Context, orderID uuid.UUID, t order.Trail,
 		}
 		events, begins := 2*i, 2*i+1 // two lanes a stream: its events, and the attempts that they ended
 		ahead := max(0, from.in(begins)-from.in(events))
-		found, err := of.store.ReadStream(ctx, of.id, from.in(events), n+int(ahead)+readAhead)
+		var found []eventstore.Recorded
+		err := asked.ask(ctx, of.module, func(ctx context.Context) (err error) {
+			found, err = of.store.ReadStream(ctx, of.id, from.in(events), n+int(ahead)+readAhead)
+			return err
+		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		lane := make([]TimelineEntry, len(found))
 		for j, e := range found {
@@ -133,19 +142,23 @@ func (m *Module) timeline(ctx context.Context, orderID uuid.UUID, t order.Trail,
 		lanes = append(lanes, lane, slices.DeleteFunc(begun, func(e TimelineEntry) bool { return e.upTo <= from.in(begins) }))
 	}
 	last := payment.Received{ReceivedAt: from.At, Provider: from.Provider, ID: from.ID}
-	webhooks, err := m.Rooms.Webhooks(ctx, t.PaymentID, last, n)
+	var webhooks []payment.Received
+	err = asked.ask(ctx, "payment", func(ctx context.Context) (err error) {
+		webhooks, err = m.Rooms.Webhooks(ctx, t.PaymentID, last, n)
+		return err
+	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var lane []TimelineEntry
 	for _, w := range webhooks {
 		entry, err := entryOfWebhook(w, t)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		lane = append(lane, entry)
 	}
-	return merge(append(lanes, lane), n), nil
+	return merge(append(lanes, lane), n), asked.away, nil
 }
 
 // entryOf is an event. That of a saga may have been written long after what it tells of, so it names its own times.

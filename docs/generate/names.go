@@ -41,6 +41,7 @@ var others = map[string]string{
 	"saga.Finding":          "Finding",
 	"saga.StreamRef":        "StreamRef",
 	"saga.TimelineEntry":    "TimelineEntry",
+	"saga.TimelinePage":     "TimelineEntryPage",
 	"saga.StreamView":       "Stream",
 	"saga.VersionView":      "StreamVersion",
 	"saga.OverviewView":     "Overview",

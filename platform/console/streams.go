@@ -248,6 +248,7 @@ func (c *Console) showTimeline(v *visit) error {
 	if err != nil {
 		return err
 	}
+	v.misses(found.Unavailable)
 	p := timelinePage{order: o, Streams: []choice{{Path + "/streams/order/" + o.ID, "Order"}, {Path + "/sagas/" + o.CheckoutID, "Checkout"}}}
 	if o.PaymentID != nil {
 		p.Streams = append(p.Streams, choice{Path + "/streams/payment/" + *o.PaymentID, "Payment"})
