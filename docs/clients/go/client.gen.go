@@ -729,6 +729,30 @@ func (e TimelineEntryModule) Valid() bool {
 	}
 }
 
+// Defines values for TimelineEntryPageUnavailable.
+const (
+	TimelineEntryPageUnavailableCart    TimelineEntryPageUnavailable = "cart"
+	TimelineEntryPageUnavailableOrder   TimelineEntryPageUnavailable = "order"
+	TimelineEntryPageUnavailablePayment TimelineEntryPageUnavailable = "payment"
+	TimelineEntryPageUnavailableSaga    TimelineEntryPageUnavailable = "saga"
+)
+
+// Valid indicates whether the value is a known member of the TimelineEntryPageUnavailable enum.
+func (e TimelineEntryPageUnavailable) Valid() bool {
+	switch e {
+	case TimelineEntryPageUnavailableCart:
+		return true
+	case TimelineEntryPageUnavailableOrder:
+		return true
+	case TimelineEntryPageUnavailablePayment:
+		return true
+	case TimelineEntryPageUnavailableSaga:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListEventsParamsModule.
 const (
 	ListEventsParamsModuleCart    ListEventsParamsModule = "cart"
@@ -2067,7 +2091,13 @@ type TimelineEntryModule string
 type TimelineEntryPage struct {
 	Data       []TimelineEntry `json:"data"`
 	NextCursor *string         `json:"next_cursor"`
+
+	// Unavailable modules whose database does not answer: what they know is left out
+	Unavailable []TimelineEntryPageUnavailable `json:"unavailable"`
 }
+
+// TimelineEntryPageUnavailable defines model for TimelineEntryPage.Unavailable.
+type TimelineEntryPageUnavailable string
 
 // ListLedgerParams defines parameters for ListLedger.
 type ListLedgerParams struct {
@@ -3438,7 +3468,7 @@ type ClientInterface interface {
 
 	// GetOrderTimeline Read what led to an order, oldest first
 	//
-	// The events of its cart, its checkout, refunds and cancellation with every step and attempt, its payment and the order itself, webhooks as they came, and what operators did: by time, and nothing before its cause. What one entry gave as its command is the causation of what followed from it. Customers see whether it was them or the shop, and no data.
+	// The events of its cart, its checkout, refunds and cancellation with every step and attempt, its payment and the order itself, webhooks as they came, and what operators did: by time, and nothing before its cause. What one entry gave as its command is the causation of what followed from it. Customers see whether it was them or the shop, and no data. Modules whose database does not answer within two seconds are named in `unavailable`; what they know is left out, and follows on a later page where there is one.
 	//
 	// Corresponds with GET /v1/orders/{id}/timeline (the `GetOrderTimeline` operationId).
 	GetOrderTimeline(ctx context.Context, id openapi_types.UUID, params *GetOrderTimelineParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4748,7 +4778,7 @@ func (c *Client) RefundOrder(ctx context.Context, id openapi_types.UUID, params 
 
 // GetOrderTimeline Read what led to an order, oldest first
 //
-// The events of its cart, its checkout, refunds and cancellation with every step and attempt, its payment and the order itself, webhooks as they came, and what operators did: by time, and nothing before its cause. What one entry gave as its command is the causation of what followed from it. Customers see whether it was them or the shop, and no data.
+// The events of its cart, its checkout, refunds and cancellation with every step and attempt, its payment and the order itself, webhooks as they came, and what operators did: by time, and nothing before its cause. What one entry gave as its command is the causation of what followed from it. Customers see whether it was them or the shop, and no data. Modules whose database does not answer within two seconds are named in `unavailable`; what they know is left out, and follows on a later page where there is one.
 //
 // Corresponds with GET /v1/orders/{id}/timeline (the `GetOrderTimeline` operationId).
 func (c *Client) GetOrderTimeline(ctx context.Context, id openapi_types.UUID, params *GetOrderTimelineParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9798,7 +9828,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetOrderTimelineWithResponse Read what led to an order, oldest first
 	//
-	// The events of its cart, its checkout, refunds and cancellation with every step and attempt, its payment and the order itself, webhooks as they came, and what operators did: by time, and nothing before its cause. What one entry gave as its command is the causation of what followed from it. Customers see whether it was them or the shop, and no data.
+	// The events of its cart, its checkout, refunds and cancellation with every step and attempt, its payment and the order itself, webhooks as they came, and what operators did: by time, and nothing before its cause. What one entry gave as its command is the causation of what followed from it. Customers see whether it was them or the shop, and no data. Modules whose database does not answer within two seconds are named in `unavailable`; what they know is left out, and follows on a later page where there is one.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15236,6 +15266,11 @@ type GetOrderTimelineResponse401Headers struct {
 	WWWAuthenticate *string
 }
 
+// GetOrderTimelineResponse503Headers the declared response headers of an HTTP 503 response for GetOrderTimeline
+type GetOrderTimelineResponse503Headers struct {
+	RetryAfter *string
+}
+
 type GetOrderTimelineResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15247,10 +15282,14 @@ type GetOrderTimelineResponse struct {
 	ApplicationproblemJSON404 *Problem
 	// ApplicationproblemJSON422 the response for an HTTP 422 `application/problem+json` response
 	ApplicationproblemJSON422 *Problem
+	// ApplicationproblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationproblemJSON503 *Problem
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetOrderTimelineResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetOrderTimelineResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -15271,6 +15310,11 @@ func (r GetOrderTimelineResponse) GetApplicationproblemJSON404() *Problem {
 // GetApplicationproblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
 func (r GetOrderTimelineResponse) GetApplicationproblemJSON422() *Problem {
 	return r.ApplicationproblemJSON422
+}
+
+// GetApplicationproblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetOrderTimelineResponse) GetApplicationproblemJSON503() *Problem {
+	return r.ApplicationproblemJSON503
 }
 
 // GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -17246,7 +17290,7 @@ func (c *ClientWithResponses) RefundOrderWithResponse(ctx context.Context, id op
 
 // GetOrderTimelineWithResponse Read what led to an order, oldest first
 //
-// The events of its cart, its checkout, refunds and cancellation with every step and attempt, its payment and the order itself, webhooks as they came, and what operators did: by time, and nothing before its cause. What one entry gave as its command is the causation of what followed from it. Customers see whether it was them or the shop, and no data.
+// The events of its cart, its checkout, refunds and cancellation with every step and attempt, its payment and the order itself, webhooks as they came, and what operators did: by time, and nothing before its cause. What one entry gave as its command is the causation of what followed from it. Customers see whether it was them or the shop, and no data. Modules whose database does not answer within two seconds are named in `unavailable`; what they know is left out, and follows on a later page where there is one.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22591,6 +22635,13 @@ func ParseGetOrderTimelineResponse(rsp *http.Response) (*GetOrderTimelineRespons
 		}
 		response.ApplicationproblemJSON422 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22611,6 +22662,16 @@ func ParseGetOrderTimelineResponse(rsp *http.Response) (*GetOrderTimelineRespons
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetOrderTimelineResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
