@@ -104,6 +104,26 @@ func TestSagasCanBeFreedWithoutAnOverview(t *testing.T) {
 	require.NotEqual(t, http.StatusOK, status("/console/sagas"))
 }
 
+// TestReconciliationSaysWhyItCannotLook: the page stays where one can look again, whichever book is missing.
+func TestReconciliationSaysWhyItCannotLook(t *testing.T) {
+	t.Parallel()
+	api := http.NewServeMux()
+	api.HandleFunc("/v1/admin/overview", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") })
+	api.HandleFunc("/v1/admin/reconciliation", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, `{"code":"provider_unavailable","detail":"The provider does not answer."}`)
+	})
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/console/reconciliation?look=1", nil)
+	r.AddCookie(&http.Cookie{Name: cookieToken, Value: "a.b.c"})
+	w := httptest.NewRecorder()
+	New(Config{API: api}).ServeHTTP(w, r)
+	require.Equal(t, http.StatusOK, w.Code)
+	for _, said := range []string{"All books are needed to tell whether the promises are kept. The provider does not answer.", "Look again"} {
+		require.Contains(t, w.Body.String(), said)
+	}
+	require.NotContains(t, w.Body.String(), "All promises are kept")
+}
+
 func TestAScaleEndsInARoundNumber(t *testing.T) {
 	t.Parallel()
 	for most, top := range map[float64]float64{0: 1, 1: 1, 3: 3, 7: 8, 41: 50, 120: 150, 0.03: 0.03} {

@@ -190,7 +190,8 @@ func (c *Console) reconcile(v *visit) error {
 	}
 	err := c.api.send(v.request.Context(), v.token, method, path, nil, &p.reconciliation)
 	switch {
-	case v.lacks(err):
+	case statusOf(err) == http.StatusServiceUnavailable: // a provider's book may be the one
+		v.lacks(err)
 		p.Why = "All books are needed to tell whether the promises are kept. " + problemOf(err).Sentence()
 	case err != nil:
 		return err
