@@ -2,9 +2,15 @@ package main
 
 import (
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/tools"
 )
 
 // damageToCheckouts breaks each promise that is made about a checkout.
@@ -146,4 +152,52 @@ func (s *mixedShop) damageToStores() []damage {
 				where stream = '%s' and type = 'cart.checked_out'`, s.paid.CartID)
 		}, []string{fmt.Sprintf("message_overdue:cart:%s:3", s.paid.CartID)}, false},
 	}
+}
+
+// TestVerifyCommand holds the command against what a restore leaves behind: a sequence that is behind, and a unique index that is gone.
+func TestVerifyCommand(t *testing.T) {
+	t.Parallel()
+	s := open(t, oneDatabase)
+	ada, sku := s.shopper(t), s.sells(t, 500)
+	buys := func() string {
+		return as[checkoutView](t, ada.checksOut(t, ada.fills(t, sku), "sim_ok", waiting), http.StatusCreated).OrderID.String()
+	}
+	one, two := buys(), buys()
+	first, second := min(one, two), max(one, two)
+	conn, err := pgx.Connect(t.Context(), s.urls["orders"])
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	exec := func(sql string) {
+		t.Helper()
+		_, err := conn.Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+	finds := func(findings ...string) {
+		t.Helper()
+		var out strings.Builder
+		err := (&tools.Verify{Quiet: true}).Run(t.Context(), &out, beside{t, s})
+		if len(findings) == 0 {
+			require.NoError(t, err, out.String())
+		} else {
+			require.Equal(t, &tools.Broken{Findings: len(findings)}, err, out.String())
+		}
+		for _, f := range findings {
+			require.Contains(t, out.String(), f)
+		}
+	}
+	finds()
+
+	exec(`select setval('orders.position', 1)`)
+	finds("sequence_behind:order:" + uuid.Nil.String() + ":0\n  The sequence of positions of schema orders is behind")
+	exec(`select setval('orders.position', max(position)) from orders.events`)
+	finds()
+
+	exec(`drop index orders.streams_key`)
+	exec(fmt.Sprintf(`update orders.events set data = jsonb_set(data::jsonb, '{number}', to_jsonb((select key from orders.streams where id = '%[1]s')))
+		where stream = '%[2]s' and type = 'order.placed'`, first, second))
+	exec(fmt.Sprintf(`update orders.streams set fold = 0, key = (select key from orders.streams where id = '%s') where id = '%s'`, first, second))
+	var number string
+	require.NoError(t, conn.QueryRow(t.Context(), "select key from orders.streams where id = $1", first).Scan(&number))
+	detail := fmt.Sprintf("\n  The order %q is there 2 times: [%s %s].", number, first, second)
+	finds("key_given_twice:order:"+first+":0"+detail, "key_given_twice:order:"+second+":0"+detail)
 }

@@ -31,6 +31,7 @@ const (
 	FlawMessage = "message_overdue"         // an event waits too long for its reactions
 
 	FlawSequence = "sequence_behind" // the next position is one that is taken or that readers have passed
+	FlawKey      = "key_given_twice" // two streams of a kind have one key, such as two orders one number
 )
 
 const (
@@ -303,6 +304,31 @@ func (s *Store) AuditOutbox(ctx context.Context) (flaws []Flaw, err error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("audit the outbox of %s: %w", s.schema, err)
+	}
+	return flaws, nil
+}
+
+const auditKeys = `select kind, key, array_agg(s.id order by s.id) from (
+		select kind, key from @.streams where key is not null group by kind, key having count(*) > 1 order by kind, key limit $1
+	) twice join @.streams s using (kind, key) group by kind, key order by kind, key`
+
+// AuditKeys are streams that share their key with another one of their kind. A unique index forbids it: it was dropped, is
+// damaged, or a restore could not build it.
+func (s *Store) AuditKeys(ctx context.Context) (flaws []Flaw, err error) {
+	rows, err := s.query.Query(ctx, s.in(auditKeys), auditPage)
+	if err != nil {
+		return nil, fmt.Errorf("audit the keys of %s: %w", s.schema, err)
+	}
+	var kind, key string
+	var ids []uuid.UUID
+	_, err = pgx.ForEachRow(rows, []any{&kind, &key, &ids}, func() error {
+		for _, id := range ids {
+			flaws = append(flaws, Flaw{Check: FlawKey, ID: id, Stream: id, Detail: fmt.Sprintf("The %s %q is there %d times: %v.", kind, key, len(ids), ids)})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("audit the keys of %s: %w", s.schema, err)
 	}
 	return flaws, nil
 }

@@ -371,5 +371,7 @@ var remedies = map[string]string{
 	eventstore.FlawReceipt: "A write was acknowledged and is not there. Was the database restored, or did it fail over to a stand-by that was behind?",
 	eventstore.FlawSequence: "Was the database restored, or did it fail over? The program moves the sequence with its next write on a new connection. " +
 		"Projections may have missed what was written meanwhile: rebuild those of the module.",
+	eventstore.FlawKey: "The unique index streams_key of the module is missing or damaged. Call these by their ids until one of them has another number; " +
+		"tell its customer, and build the index anew.",
 	eventstore.FlawMessage: "Does a process of this version run? GET /v1/admin/subscriptions and /v1/admin/parked say what is stuck.",
 }

@@ -204,17 +204,15 @@ func (of module) receipts(ctx context.Context, after string, _ time.Time) (page,
 }
 
 func (of module) outbox(ctx context.Context, _ string, _ time.Time) (page, error) {
-	flaws, err := of.store.AuditOutbox(ctx)
-	found := of.flaws(flaws, func(ctx context.Context, _ eventstore.Flaw) ([]eventstore.Flaw, error) {
-		return of.store.AuditOutbox(ctx)
-	})
-	if err != nil {
-		return page{found: found}, err
+	var p page
+	for _, audit := range []func(context.Context) ([]eventstore.Flaw, error){of.store.AuditOutbox, of.store.AuditPosition, of.store.AuditKeys} {
+		flaws, err := audit(ctx)
+		if err != nil {
+			return p, err
+		}
+		p.found = append(p.found, of.flaws(flaws, func(ctx context.Context, _ eventstore.Flaw) ([]eventstore.Flaw, error) { return audit(ctx) })...)
 	}
-	flaws, err = of.store.AuditPosition(ctx)
-	return page{found: append(found, of.flaws(flaws, func(ctx context.Context, _ eventstore.Flaw) ([]eventstore.Flaw, error) {
-		return of.store.AuditPosition(ctx)
-	})...)}, err
+	return p, nil
 }
 
 // key says where the books of one checkout are found.

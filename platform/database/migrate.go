@@ -30,7 +30,7 @@ func Migrate(ctx context.Context, url, schema string) error {
 
 // MigrateWith brings a schema of the database at url up to date. It creates the schema when it is missing, then applies the
 // tables of the store, when the schema belongs to a module, and the schema's own. Processes of an older version may be at
-// work meanwhile.
+// work meanwhile. Identities that are behind their rows are moved past them before.
 //
 // Each file is one transaction. A lock that a file needs is waited for briefly, since running processes queue behind the
 // wait; then the transaction is repeated. A file of concurrent index builds runs outside a transaction, see indexes.go.
@@ -54,6 +54,9 @@ func MigrateWith(ctx context.Context, url, schema string, o MigrateOptions) erro
 	folders := []folder{{schema, pgx.Identifier{schema, "goose_own"}.Sanitize()}}
 	if slices.Contains(migrations.StoreSchemas, schema) {
 		folders = append([]folder{{migrations.Store, pgx.Identifier{schema, "goose_store"}.Sanitize()}}, folders...)
+	}
+	if err := m.moveIdentities(ctx); err != nil {
+		return fmt.Errorf("move the identities of schema %s past those that exist: %w", schema, err)
 	}
 	for _, f := range folders {
 		if err := m.apply(ctx, f); err != nil {

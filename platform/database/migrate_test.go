@@ -50,6 +50,22 @@ func TestMigrate(t *testing.T) {
 		require.NoError(t, database.Migrate(t.Context(), url, "cart"))
 	})
 
+	t.Run("IdentitiesMovePastThoseThatExist", func(t *testing.T) {
+		t.Parallel()
+		url := pgtest.New(t)
+		const book = `insert into simulator.ledger (reference, operation, amount, currency) select 'x', 'capture', 1, 'GBP' from generate_series(1, 9)`
+		exec1(t, url, book)
+		exec1(t, url, `delete from simulator.goose_own where version_id = (select max(version_id) from simulator.goose_own)`)
+		exec1(t, url, `drop table simulator.readiness`)
+		exec1(t, url, `alter table simulator.goose_own alter id restart`)
+		exec1(t, url, `alter table simulator.ledger alter id restart`)
+		exec1(t, url, `alter table simulator.webhooks alter id restart with 70`)
+		require.NoError(t, database.Migrate(t.Context(), url, "simulator"))
+		exec1(t, url, book)
+		require.EqualValues(t, 18, query1[int64](t, url, "select max(id) from simulator.ledger"))
+		require.EqualValues(t, 70, query1[int64](t, url, "select nextval('simulator.webhooks_id_seq')"), "never backwards")
+	})
+
 	t.Run("UnknownSchemaRefused", func(t *testing.T) {
 		t.Parallel()
 		require.ErrorContains(t, database.Migrate(t.Context(), "postgres:///unused", "carts"), `no schema "carts"`)

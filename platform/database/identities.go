@@ -1,0 +1,54 @@
+package database
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// The sequence of an identity can be behind its rows: logical replication does not carry sequences, and a restore may bring
+// one back older than its table. Then an insert meets a number that is taken.
+
+// identities are the tables of a schema that have one, with its column and its sequence, as SQL writes them.
+const identities = `select a.attrelid::regclass::text, quote_ident(a.attname), quote_literal(pg_get_serial_sequence(a.attrelid::regclass::text, a.attname))
+	from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
+	where n.nspname = $1 and c.relkind = 'r' and a.attidentity <> ''`
+
+// moveIdentities moves the sequences of a schema that are behind past the greatest number that exists. It writes nothing and
+// waits for nobody where none is.
+func (m *migration) moveIdentities(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	rows, err := m.conn.Query(ctx, identities, m.schema)
+	if err != nil {
+		return err
+	}
+	type identity struct{ Table, Column, Sequence string }
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[identity])
+	if err != nil {
+		return err
+	}
+	for _, i := range all {
+		var behind bool
+		from := fmt.Sprintf("from %[1]s having max(%[2]s) > coalesce(pg_sequence_last_value(%[3]s), 0)", i.Table, i.Column, i.Sequence)
+		if err := m.conn.QueryRow(ctx, "select exists (select "+from+")").Scan(&behind); err != nil {
+			return err
+		}
+		if !behind {
+			continue
+		}
+		m.tell("move " + i.Sequence + " past its rows")
+		err := pgx.BeginFunc(ctx, m.conn, func(tx pgx.Tx) error { // one process at a time: no sequence goes backwards
+			if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", turnKey); err != nil {
+				return err
+			}
+			_, err := tx.Exec(ctx, fmt.Sprintf("select setval(%s, max(%s)) %s", i.Sequence, i.Column, from))
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
