@@ -77,6 +77,7 @@ func TestBuild(t *testing.T) {
 		d := before(t)
 		release := d.writes(t)
 		built := d.builds(t)
+		exec1(t, d.url, "insert into orders.goose_own (version_id, is_applied) values (4, false)") // the client had claimed it
 		oid := query1[uint32](t, d.url, "select '"+stockList+"'::regclass::oid")
 		migrated := d.migrates(t.Context())
 		d.awaitTold(t, "another process works on the indexes of orders.streams")
@@ -85,6 +86,18 @@ func TestBuild(t *testing.T) {
 		require.NoError(t, <-migrated)
 		d.requireBuilt(t)
 		require.Equal(t, oid, query1[uint32](t, d.url, "select '"+stockList+"'::regclass::oid"), "it was built once")
+	})
+
+	t.Run("WhatIsThereCountsAsBuilt", func(t *testing.T) {
+		t.Parallel()
+		d := &upgraded{url: pgtest.Direct(t, pgtest.New(t))}
+		exec1(t, d.url, "delete from orders.goose_store where version_id = 6; delete from simulator.goose_own where version_id = 3")
+		oid := query1[uint32](t, d.url, "select 'orders.outbox_due'::regclass::oid")
+		require.NoError(t, <-d.migrates(t.Context()))
+		require.NoError(t, database.Migrate(t.Context(), d.url, "simulator"))
+		require.Equal(t, oid, query1[uint32](t, d.url, "select 'orders.outbox_due'::regclass::oid"))
+		require.Equal(t, 1, query1[int](t, d.url, "select count(*)::int from orders.goose_store where version_id = 6 and is_applied"))
+		require.Equal(t, 1, query1[int](t, d.url, "select count(*)::int from simulator.goose_own where version_id = 3 and is_applied"))
 	})
 
 	t.Run("SaysThatThePoolersRoleIsInTheWay", func(t *testing.T) {
