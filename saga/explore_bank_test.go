@@ -2,6 +2,7 @@ package saga
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -15,6 +16,9 @@ type bank struct {
 	Voided   []string            // references whose authorizations are refused
 	Answers  map[string]told     // what was answered under a key, for ever
 	Refunded map[string][]string // keys of the refunds that took effect, by reference
+
+	Elsewhere map[string][]payment.Elsewhere // refunds that no call of ours made, by reference
+	Told      int                            // of those, by how many webhooks
 }
 
 // account is an authorization and what became of it.
@@ -184,7 +188,38 @@ func (b *bank) stands(reference string) payment.Answer {
 
 // report is what a look-up tells.
 func (b *bank) report(reference string) payment.Report {
-	return payment.Report{Answer: b.stands(reference), Refunded: b.Refunded[reference]}
+	_, back, _, _ := b.sums(reference)
+	return payment.Report{Answer: b.stands(reference), Refunded: b.Refunded[reference], Back: back, Elsewhere: b.Elsewhere[reference]}
+}
+
+// gives is the bank after a refund of what is captured that no call of ours made.
+func (b *bank) gives(reference string, kind payment.ElsewhereKind, amount int64) *bank {
+	next := *b
+	next.Accounts = slices.Clone(b.Accounts)
+	next.Accounts[b.find(reference, payment.Captured)].Back += amount
+	made := payment.Elsewhere{ID: fmt.Sprintf("elsewhere_%d", len(b.Elsewhere[reference])+1), Kind: kind, Amount: amount}
+	next.Elsewhere = maps.Clone(b.Elsewhere)
+	if next.Elsewhere == nil {
+		next.Elsewhere = map[string][]payment.Elsewhere{}
+	}
+	next.Elsewhere[reference] = append(slices.Clone(b.Elsewhere[reference]), made)
+	return &next
+}
+
+// made counts the refunds that no call of ours made.
+func (b *bank) made() (n int) {
+	for _, all := range b.Elsewhere {
+		n += len(all)
+	}
+	return n
+}
+
+// elsewhere is what went back of a payment without a call of ours.
+func (b *bank) elsewhere(reference string) (sum int64) {
+	for _, e := range b.Elsewhere[reference] {
+		sum += e.Amount
+	}
+	return sum
 }
 
 // turns is the bank after the shopper, or time, did something to an authorization that stood there.

@@ -265,6 +265,7 @@ func (x *exploration) people(all []move, s *state) []move {
 				`{"amount":{"amount":300,"currency":"GBP"},"reason":"`+strconv.Itoa(int(s.budget[refundings]))+`"}`))
 		}
 		all = x.atTheBank(all, s, sh)
+		all = x.elsewhere(all, s, sh)
 	}
 	all = x.wants(all, s, counts, "an operator counts none of A", request(uuid.Nil, "root", "PUT", "/v1/stock/A", `{"on_hand":0}`))
 	return x.operators(all, s)
@@ -300,6 +301,36 @@ func (x *exploration) atTheBank(all []move, s *state, sh shopping) []move {
 	return all
 }
 
+// elsewhere: somebody refunds a payment in the provider's dashboard, or a dispute about it is lost. The provider's webhook comes, sooner or
+// later.
+func (x *exploration) elsewhere(all []move, s *state, sh shopping) []move {
+	reference := sh.payment.String()
+	captured, back, _, _ := s.bank.sums(reference)
+	gives := func(what string, kind payment.ElsewhereKind, amount int64) {
+		if s.budget[elsewheres] > 0 && amount <= captured-back {
+			all = append(all, move{says(what), never, func(n *state) {
+				n.budget[elsewheres]--
+				n.setBank(n.bank.gives(reference, kind, amount))
+			}})
+		}
+	}
+	if back < captured {
+		gives("a part is refunded in the dashboard", payment.ElsewhereRefund, 300)
+		gives("all is refunded in the dashboard", payment.ElsewhereRefund, captured-back)
+		gives("a dispute is lost", payment.ElsewhereDispute, captured-back)
+	}
+	if made := s.bank.Elsewhere[reference]; s.bank.Told < len(made) {
+		all = append(all, move{says("the bank tells of ", made[s.bank.Told].ID), isDue, func(n *state) {
+			told := *n.bank
+			told.Told++
+			n.setBank(&told)
+			st := n.find(sh.payment).State.(payment.State)
+			x.say(n, "payment", sh.payment, payment.Notified{CheckoutID: st.CheckoutID, WebhookID: made[n.bank.Told-1].ID, Type: "payment.refunded"})
+		}})
+	}
+	return all
+}
+
 func editing(sh shopping) *spec {
 	return &spec{name: "edit", briefly: true, start: func(ctx context.Context, p *program) error {
 		_, err := p.carts.SetQuantity(ctx, web.Caller{Subject: sh.customer}, web.Write{ID: uuid.UUID{0: 0xed}, Actor: sh.customer}, sh.cart, "A", 7)
@@ -317,6 +348,7 @@ func (x *exploration) operators(all []move, s *state) []move {
 		path, name := "/v1/admin/sagas/"+id.String(), x.program.called(id)
 		all = x.wants(all, s, settlements, "an operator settles "+name+": captured", request(id, "root", "POST", path+"/settle", `{"outcome":"captured","reason":"x"}`))
 		all = x.wants(all, s, settlements, "an operator settles "+name+": not captured", request(id, "root", "POST", path+"/settle", `{"outcome":"not_captured","reason":"x"}`))
+		all = x.wants(all, s, settlements, "an operator settles "+name+": refunded", request(id, "root", "POST", path+"/settle", `{"outcome":"refunded","reason":"x"}`))
 		version := s.find(id).Version
 		retry := request(id, "root", "POST", path+"/retry", fmt.Sprintf(`{"reason":"%d"}`, version))
 		all = x.wants(all, s, patiences, "an operator retries "+name, retry)
@@ -341,7 +373,7 @@ func (s *state) captured(of State) bool {
 
 // quiet: nothing happens any more by itself, but for what time brings.
 func (s *state) quiet(x *exploration) bool {
-	return len(s.drivers) == 0 && len(s.waiting()) == 0 && !slices.ContainsFunc(x.sagas(s), s.due)
+	return len(s.drivers) == 0 && len(s.waiting()) == 0 && s.bank.Told == s.bank.made() && !slices.ContainsFunc(x.sagas(s), s.due)
 }
 
 // leapsTo are moments at which something else has come to its end: the shopper's time at the bank, an operator's patience, the
@@ -420,7 +452,7 @@ func (x *exploration) commit(s *state, store *eventstore.Store, cmd eventstore.C
 	for _, e := range d.Events {
 		if memory.Heard(store, e.Kind) {
 			e.Meta.EventID = uuid.NewSHA1(e.Stream, strconv.AppendInt(nil, e.Version, 10))
-			id := fmt.Sprintf("%s/%s/%d", e.Kind, e.Stream, e.Version)
+			id := fmt.Sprintf("%s/%s/%d %s", e.Kind, e.Stream, e.Version, e.Data)
 			s.messages = append(slices.Clone(s.messages), &message{
 				Recorded: e, schema: store.Schema(), id: id, saga: concerned(e), title: e.Kind + " of " + x.program.called(e.Stream),
 				sums: [2]sum{sumOf([]byte(id)), sumOf([]byte("once"), []byte(id))},

@@ -24,6 +24,8 @@ type stand struct {
 	captured, back int64 // at the bank
 	captures       int
 	capturable     bool
+	elsewhere      int64 // of what went back: without a call of ours
+	byWord         int64 // what an operator said was given back
 }
 
 func (x *exploration) stand(s *state, sh shopping) (st stand) {
@@ -33,6 +35,12 @@ func (x *exploration) stand(s *state, sh shopping) (st stand) {
 	st.payment, _ = s.find(sh.payment).State.(payment.State)
 	st.saga, st.begun = s.saga(sh.checkout)
 	st.captured, st.back, st.captures, st.capturable = s.bank.sums(sh.payment.String())
+	st.elsewhere = s.bank.elsewhere(sh.payment.String())
+	for _, r := range st.payment.Refunds {
+		if r.Elsewhere == payment.ElsewhereByHand {
+			st.byWord += r.Amount
+		}
+	}
 	return st
 }
 
@@ -58,32 +66,43 @@ func (x *exploration) promised(before, s *state) error {
 		case order.StatusConfirmed, order.StatusFulfilled:
 			no(st.captured != sh.total && !st.byHand(payment.SettledCaptured), "the order is %s, and %d of %d is taken", st.order.Status, st.captured, sh.total)
 			no(st.payment.Tombstone, "the order is %s, and its payment is being undone", st.order.Status)
-			no(st.back > st.asked(), "%d is given back, and %d was asked for", st.back, st.asked())
+			no(st.back-st.elsewhere > st.asked(), "%d is given back by us, and %d was asked for", st.back-st.elsewhere, st.asked())
 		case order.StatusCancelled:
-			no(st.captured != st.back && !st.byHand(payment.SettledNotCaptured), "the order is cancelled, and %d is kept", st.captured-st.back)
+			no(st.kept() != 0 && !st.byHand(payment.SettledNotCaptured), "the order is cancelled, and %d is kept", st.captured-st.back)
 		case order.StatusPending, order.StatusCancelling:
 		}
-		no(st.cart.Status == cart.StatusOpen && !st.byHand(payment.SettledNotCaptured) && st.captured != st.back,
+		no(st.cart.Status == cart.StatusOpen && !st.byHand(payment.SettledNotCaptured) && st.kept() != 0,
 			"the cart is open again, and %d is kept", st.captured-st.back)
 		no(st.cart.Status == cart.StatusCheckedOut && st.order.Status == order.StatusPending && st.captured == 0 && sh.total > 0 &&
 			!st.byHand(payment.SettledCaptured), "the cart has become an order that is not paid")
 		if st.saga.Failure != nil && st.saga.done(UndoPayment) && !st.byHand(payment.SettledNotCaptured) {
-			no(st.captured != st.back || st.capturable, "the payment counts as undone, and is not")
+			no(st.kept() != 0 || st.capturable, "the payment counts as undone, and is not")
 		}
 	}
 	errs = append(errs, x.stock(s))
 	for _, e := range x.happened {
 		errs = append(errs, x.late(before, e.Stream, e.Kind))
 	}
+	errs = append(errs, x.definite(s))
 	return errors.Join(errs...)
 }
 
-// asked is what was asked to be given back.
+// asked is what we were asked to give back.
 func (st stand) asked() (sum int64) {
 	for _, r := range st.payment.Refunds {
-		sum += r.Amount
+		if r.Elsewhere == "" {
+			sum += r.Amount
+		}
 	}
 	return sum
+}
+
+// kept is what is left of the capture. An operator who says that something was given back may not know of all that was.
+func (st stand) kept() int64 {
+	if st.byWord > 0 {
+		return max(0, st.captured-st.back-st.byWord)
+	}
+	return st.captured - st.back
 }
 
 // stock: what is reserved is what orders hold, and never more than there is.
@@ -123,12 +142,35 @@ func (x *exploration) late(before *state, stream uuid.UUID, kind string) error {
 			return fmt.Errorf("%s behind the tombstone", kind)
 		}
 	case order.State:
+		if kind == (order.Fulfilled{}).Kind() && st.Total > 0 && st.Refunded >= st.Total {
+			return fmt.Errorf("%s of an order of which all was refunded", kind)
+		}
 		if st.Status == order.StatusCancelled && kind != (order.Refunded{}).Kind() {
 			return fmt.Errorf("%s of an order that is cancelled", kind)
 		}
 	case State:
 		if st.Status.Ended() {
 			return fmt.Errorf("%s of a saga that has ended", kind)
+		}
+	}
+	return nil
+}
+
+// definite: as long as nothing goes wrong, every step has a definite outcome, and no saga needs a person. That the provider refuses a
+// refund for good is no doubt.
+func (x *exploration) definite(s *state) error {
+	if x.troubled || s.budget[mishaps] < x.start.budget[mishaps] {
+		return nil
+	}
+	for _, id := range x.sagas(s) {
+		st, _ := s.saga(id)
+		if st.Status == NeedsAttention && s.budget[denials] == x.start.budget[denials] && s.quiet(x) {
+			return fmt.Errorf("%s needs a person, and nothing went wrong", x.program.called(id))
+		}
+		for _, step := range st.Steps {
+			if step.Status == StepRetrying && !step.Stuck {
+				return fmt.Errorf("%s does not know how %s came out, and nothing went wrong", x.program.called(id), step.Name)
+			}
 		}
 	}
 	return nil
@@ -148,7 +190,7 @@ func (x *exploration) atTheEnd(s *state) error {
 	}
 	for _, sh := range x.shoppings {
 		st := x.stand(s, sh)
-		kept := st.captured - st.back
+		kept := st.kept()
 		no(!st.begun, "the checkout never began")
 		switch st.saga.Status {
 		case Completed:
@@ -184,6 +226,12 @@ func (x *exploration) outcome(s *state) string {
 		}
 		if st.back > 0 {
 			end += fmt.Sprintf(", %d of %d given back", st.back, st.captured)
+		}
+		if st.elsewhere > 0 {
+			end += fmt.Sprintf(", %d of it elsewhere", st.elsewhere)
+		}
+		if st.byWord > 0 {
+			end += fmt.Sprintf(", %d settled as refunded", st.byWord)
 		}
 		if st.payment.Settlement != "" {
 			end += ", settled as " + string(st.payment.Settlement)

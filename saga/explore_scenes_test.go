@@ -130,6 +130,30 @@ var scenes = []scene{
 		s.budget[returns], s.budget[fulfilments], s.budget[refundings], s.budget[denials] = 1, 1, 1, unlessShort(1)
 		return []string{"order fulfilled", "order cancelled, cart checked_out, 700 of 700 given back", "order fulfilled, cart checked_out, 300 of 700 given back"}
 	}},
+	{"RefundedElsewhere", 0, 1, func(x *exploration, s *state) []string {
+		x.tempers = tempers{opRefund: {payment.Refunded, payment.Refused}}
+		x.shelf(s, skuA, 1)
+		x.sealed(s, "ann", skuA)
+		x.comesTo(s)
+		x.atOnce = 1 // a driver and the bank's own doings are enough to go through
+		s.budget[returns], s.budget[fulfilments], s.budget[elsewheres] = 1, 1, 1
+		s.budget[denials], s.budget[settlements] = 2, 1 // it is tried a second time before a person is waited for
+		if full() {                                     // unless the process has died
+			s.budget[denials] = 1
+		}
+		return []string{
+			"order fulfilled, cart checked_out, 300 of 700 given back, 300 of it elsewhere", "order cancelled, cart checked_out, 700 of 700 given back, 300 of it elsewhere",
+			"order cancelled, cart checked_out, 700 of 700 given back, 700 of it elsewhere", "order confirmed, cart checked_out, 700 of 700 given back, 700 of it elsewhere",
+			"700 settled as refunded",
+		}
+	}},
+	{"RefundedElsewhereAtOnce", 0, 1, func(x *exploration, s *state) []string {
+		x.tempers = tempers{opCapture: {payment.Captured, payment.Refused}}
+		x.shelf(s, skuA, 1)
+		x.sealed(s, "ann", skuA)
+		s.budget[elsewheres], s.budget[cancels] = 1, 1
+		return []string{"completed, order confirmed, cart checked_out, 700 of 700 given back, 700 of it elsewhere"}
+	}},
 }
 
 var (
@@ -197,7 +221,7 @@ const rest = "rest"
 // comesTo tells the beginning of a story: all goes well but for the mishaps named, one after the other. Without any, all comes to
 // its end.
 func (x *exploration) comesTo(s *state, wrong ...string) {
-	s.budget[mishaps] = 9
+	s.budget[mishaps], x.troubled = 9, len(wrong) > 0
 	last := takesLong - 1
 	if len(wrong) > 0 {
 		last = underWay

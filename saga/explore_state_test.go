@@ -70,6 +70,7 @@ const (
 	denials     // the provider refuses a refund for good
 	settlements // an operator's word
 	patiences   // an operator tries again
+	elsewheres  // money goes back without a call of ours
 	kinds
 )
 

@@ -21,6 +21,7 @@ type exploration struct {
 	free      bool // there is nothing to pay
 	tempers   tempers
 	mishaps   mishap // what can go wrong
+	troubled  bool   // something went wrong before the start
 	atOnce    int    // drivers
 	start     *state
 
