@@ -308,27 +308,55 @@ func (s *Store) AuditOutbox(ctx context.Context) (flaws []Flaw, err error) {
 	return flaws, nil
 }
 
-const auditKeys = `select kind, key, array_agg(s.id order by s.id) from (
-		select kind, key from @.streams where key is not null group by kind, key having count(*) > 1 order by kind, key limit $1
-	) twice join @.streams s using (kind, key) group by kind, key order by kind, key`
+// keysPage is how many keys are read at once.
+const keysPage = 20_000
 
-// AuditKeys are streams that share their key with another one of their kind. A unique index forbids it: it was dropped, is
-// damaged, or a restore could not build it.
-func (s *Store) AuditKeys(ctx context.Context) (flaws []Flaw, err error) {
-	rows, err := s.query.Query(ctx, s.in(auditKeys), auditPage)
+const (
+	auditKeys = `with page as materialized (
+			select kind, key, id from @.streams where key is not null and (kind, key) >= ($1, $2) order by kind, key limit $3
+		), last as (select kind, key from page order by kind desc, key desc limit 1)
+		select kind, key, array_agg(id order by id), (select count(*) from page) from page
+		group by kind, key having count(*) > 1 or (kind, key) = (select kind, key from last) order by kind, key`
+	auditKey = `select o.kind, o.key, array_agg(o.id order by o.id), count(*) from @.streams s join @.streams o using (kind, key)
+		where s.id = $1 group by o.kind, o.key`
+)
+
+// AuditKeys are streams of a page that share their key with another one of their kind. A unique index forbids it: it was
+// dropped, is damaged, or a restore could not build it. It begins at the place that the page before said, the first at "".
+// The next is "" where there is none.
+func (s *Store) AuditKeys(ctx context.Context, from string) (flaws []Flaw, next string, err error) {
+	kind, key, _ := strings.Cut(from, ":")
+	flaws, read, last, err := s.sharedKeys(ctx, auditKeys, kind, key, keysPage)
+	if read == keysPage && last != from { // the last key again: its streams may go on there
+		next = last
+	}
+	return flaws, next, err
+}
+
+// AuditKey is AuditKeys of the key of one stream.
+func (s *Store) AuditKey(ctx context.Context, id uuid.UUID) ([]Flaw, error) {
+	flaws, _, _, err := s.sharedKeys(ctx, auditKey, id)
+	return flaws, err
+}
+
+func (s *Store) sharedKeys(ctx context.Context, sql string, args ...any) (flaws []Flaw, read int, last string, err error) {
+	rows, err := s.query.Query(ctx, s.in(sql), args...)
 	if err != nil {
-		return nil, fmt.Errorf("audit the keys of %s: %w", s.schema, err)
+		return nil, 0, "", fmt.Errorf("audit the keys of %s: %w", s.schema, err)
 	}
 	var kind, key string
 	var ids []uuid.UUID
-	_, err = pgx.ForEachRow(rows, []any{&kind, &key, &ids}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&kind, &key, &ids, &read}, func() error {
+		last = kind + ":" + key
 		for _, id := range ids {
-			flaws = append(flaws, Flaw{Check: FlawKey, ID: id, Stream: id, Detail: fmt.Sprintf("The %s %q is there %d times: %v.", kind, key, len(ids), ids)})
+			if len(ids) > 1 {
+				flaws = append(flaws, Flaw{Check: FlawKey, ID: id, Stream: id, Detail: fmt.Sprintf("The %s %q is there %d times: %v.", kind, key, len(ids), ids)})
+			}
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("audit the keys of %s: %w", s.schema, err)
+		return nil, 0, "", fmt.Errorf("audit the keys of %s: %w", s.schema, err)
 	}
-	return flaws, nil
+	return flaws, read, last, nil
 }

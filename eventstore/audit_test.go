@@ -99,3 +99,38 @@ func TestBook(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, of, 5)
 }
+
+// TestAuditKeys: keys that streams share are found in any page and across the end of one.
+func TestAuditKeys(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(t, "drop index cart.streams_key")
+	b.exec(t, `insert into cart.streams select gen_random_uuid(), 1, 'jar', 1, '{}', null, 'open', to_char(n, 'FM000000'), null, now(), now()
+		from generate_series(1, 45000) n`)
+	audited := func() (flaws map[string]int, pages int) {
+		flaws = map[string]int{}
+		for from := ""; pages == 0 || from != ""; pages++ {
+			found, next, err := b.store.AuditKeys(t.Context(), from)
+			require.NoError(t, err)
+			for _, f := range found {
+				require.Equal(t, eventstore.FlawKey, f.Check)
+				alone, err := b.store.AuditKey(t.Context(), f.Stream)
+				require.NoError(t, err)
+				require.Contains(t, alone, f)
+				flaws[f.Detail[:len(`The jar "000007" is there 3 times`)]]++
+			}
+			from = next
+		}
+		return flaws, pages
+	}
+	flaws, pages := audited()
+	require.Empty(t, flaws)
+	require.Equal(t, 3, pages)
+	b.exec(t, `update cart.streams set key = '000007' where key in ('000008', '000009')`)
+	b.exec(t, `update cart.streams set key = '020000' where key = '020001'`) // the last of the first page, and the first of the second
+	b.exec(t, `update cart.streams set key = '045000' where key = '044999'`)
+	flaws, _ = audited()
+	require.Equal(t, map[string]int{
+		`The jar "000007" is there 3 times`: 3, `The jar "020000" is there 2 times`: 2, `The jar "045000" is there 2 times`: 2,
+	}, flaws)
+}

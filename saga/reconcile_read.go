@@ -70,7 +70,8 @@ const (
 func (m *Module) passes() []pass {
 	var all []pass
 	for _, of := range m.modules() {
-		all = append(all, pass{of.name + ".streams", of.streams}, pass{of.name + ".receipts", of.receipts}, pass{of.name + ".outbox", of.outbox})
+		all = append(all, pass{of.name + ".streams", of.streams}, pass{of.name + ".receipts", of.receipts}, pass{of.name + ".outbox", of.outbox},
+			pass{of.name + ".keys", of.keys})
 	}
 	return append(all,
 		pass{"checkouts", byID(eventstore.BookOf(m.store, sagas, keyOfSaga), m, everyone)},
@@ -205,7 +206,7 @@ func (of module) receipts(ctx context.Context, after string, _ time.Time) (page,
 
 func (of module) outbox(ctx context.Context, _ string, _ time.Time) (page, error) {
 	var p page
-	for _, audit := range []func(context.Context) ([]eventstore.Flaw, error){of.store.AuditOutbox, of.store.AuditPosition, of.store.AuditKeys} {
+	for _, audit := range []func(context.Context) ([]eventstore.Flaw, error){of.store.AuditOutbox, of.store.AuditPosition} {
 		flaws, err := audit(ctx)
 		if err != nil {
 			return p, err
@@ -213,6 +214,13 @@ func (of module) outbox(ctx context.Context, _ string, _ time.Time) (page, error
 		p.found = append(p.found, of.flaws(flaws, func(ctx context.Context, _ eventstore.Flaw) ([]eventstore.Flaw, error) { return audit(ctx) })...)
 	}
 	return p, nil
+}
+
+func (of module) keys(ctx context.Context, from string, _ time.Time) (page, error) {
+	flaws, next, err := of.store.AuditKeys(ctx, from)
+	return page{found: of.flaws(flaws, func(ctx context.Context, f eventstore.Flaw) ([]eventstore.Flaw, error) {
+		return of.store.AuditKey(ctx, f.Stream)
+	}), next: next}, err
 }
 
 // key says where the books of one checkout are found.
