@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"math"
 	"net/http"
@@ -8,8 +9,10 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/platform/pgtest"
 	"shopping-cart/saga"
 )
 
@@ -52,6 +55,40 @@ func TestOverview(t *testing.T) {
 		}
 		return running == 0 && cancelled == 1
 	})
+}
+
+// TestOverviewTakesItsTime: a database that is slow to count, and answers, is not away.
+func TestOverviewTakesItsTime(t *testing.T) {
+	t.Parallel()
+	s := open(t, databaseEach)
+	holder, err := pgx.Connect(t.Context(), pgtest.Direct(t, s.urls["payment"]))
+	require.NoError(t, err)
+	defer holder.Close(context.Background())
+	_, err = holder.Exec(t.Context(), "begin; lock table payment.events in access exclusive mode")
+	require.NoError(t, err)
+	answered := make(chan answer, 1)
+	go func() {
+		a, _ := s.try(t.Context(), http.MethodGet, "/v1/admin/overview", s.admin, nil)
+		answered <- a
+	}()
+	until(t, "it has waited for long", func() (waits bool) {
+		_, err := holder.Exec(t.Context(), "select pg_stat_clear_snapshot()") // else a transaction sees the same each time
+		require.NoError(t, err)
+		require.NoError(t, holder.QueryRow(t.Context(), `select exists(select from pg_stat_activity where datname = current_database()
+			and wait_event_type = 'Lock' and query like '%payment.events%' and clock_timestamp() - query_start > interval '2.5 seconds')`).Scan(&waits))
+		select {
+		case a := <-answered:
+			answered <- a
+			return true
+		default:
+			return waits
+		}
+	})
+	_, err = holder.Exec(t.Context(), "rollback")
+	require.NoError(t, err)
+	v := as[saga.OverviewView](t, <-answered, http.StatusOK)
+	require.Empty(t, v.Unavailable)
+	require.NotNil(t, v.Today)
 }
 
 // TestStreamsTellTheirStates: each version of a stream stands with the state that it led to, as the module itself has it.

@@ -116,7 +116,7 @@ func (m *Module) overview(ctx context.Context) (OverviewView, error) {
 
 func (m *Module) survey(ctx context.Context) (v OverviewView, err error) {
 	v = OverviewView{At: web.Time(m.store.Now()), Lag: []LagView{}}
-	shares, away, err := askEach(ctx, m.modules(), func(ctx context.Context, of module) (share, error) { return m.share(ctx, of, v.At) })
+	shares, away, err := askEach(ctx, m.modules(), counting(ctx, func(ctx context.Context, of module) (share, error) { return m.share(ctx, of, v.At) }))
 	parked := 0
 	for _, s := range shares {
 		v.Lag = append(v.Lag, s.lag)

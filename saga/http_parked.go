@@ -71,13 +71,14 @@ func (m *Module) listParked(c echo.Context) error {
 	if len(all) == 0 {
 		return errNoModule
 	}
-	found, away, err := askEach(c.Request().Context(), all, func(ctx context.Context, of module) (views []ParkedView, err error) {
+	ctx := c.Request().Context()
+	found, away, err := askEach(ctx, all, counting(ctx, func(ctx context.Context, of module) (views []ParkedView, err error) {
 		all, err := of.store.ListParked(ctx, c.QueryParam("reader"), page.Cursor.ID, page.Limit+1)
 		for _, p := range all {
 			views = append(views, parkedViewOf(of.name, p))
 		}
 		return views, err
-	})
+	}))
 	if err != nil {
 		return err
 	}

@@ -71,13 +71,13 @@ func (m *Module) listSubscriptions(c echo.Context) error {
 }
 
 func (m *Module) subscriptions(ctx context.Context) (Subscriptions, error) {
-	found, away, err := askEach(ctx, m.modules(), func(ctx context.Context, of module) (views []SubscriptionView, err error) {
+	found, away, err := askEach(ctx, m.modules(), counting(ctx, func(ctx context.Context, of module) (views []SubscriptionView, err error) {
 		all, err := of.store.Subscriptions(ctx)
 		for _, s := range all {
 			views = append(views, subscriptionViewOf(of.name, s))
 		}
 		return views, err
-	})
+	}))
 	return Subscriptions{Data: append([]SubscriptionView{}, slices.Concat(found...)...), Unavailable: away}, err
 }
 

@@ -16,6 +16,9 @@ import (
 // askWithin bounds what the database of one module may take where several modules are asked.
 const askWithin = 2 * time.Second
 
+// countWithin bounds what such a database may take that has told its time: to count may take long.
+const countWithin = 10 * time.Second
+
 // module is a store under the name that operators know it by.
 type module struct {
 	name  string
@@ -76,6 +79,19 @@ func (a *asked) ask(ctx context.Context, module string, what func(context.Contex
 		a.away, err = append(a.away, module), nil
 	}
 	return err
+}
+
+// counting is what askEach may ask where the answer may take longer than askWithin. A database that is away is found by asking its
+// clock. One that answers has countWithin. ctx is that of the whole request.
+func counting[T any](ctx context.Context, ask func(context.Context, module) (T, error)) func(context.Context, module) (T, error) {
+	return func(within context.Context, of module) (none T, err error) {
+		if _, err := of.store.Clock(within); err != nil {
+			return none, err
+		}
+		longer, cancel := context.WithTimeout(ctx, countWithin)
+		defer cancel()
+		return ask(longer, of)
+	}
 }
 
 // isAway reports whether an error says that a database is away or silent. It is false once ctx itself, which the caller waits

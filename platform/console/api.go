@@ -105,7 +105,7 @@ func get[T any](v *visit, path string, query url.Values) (found T, err error) {
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
-	ctx, cancel := context.WithTimeout(v.request.Context(), readsWithin)
+	ctx, cancel := context.WithTimeout(v.request.Context(), v.readWithin())
 	defer cancel()
 	return found, v.console.api.send(ctx, v.token, http.MethodGet, path, nil, &found)
 }

@@ -11,8 +11,11 @@ import (
 // kept are what the databases of the modules keep.
 var kept = map[string]string{"cart": "carts", "order": "orders", "payment": "payments", "saga": "sagas"}
 
-// readsWithin bounds each read of a page: a database that says nothing holds up one part of a page, and not the operator.
-const readsWithin = 5 * time.Second
+// What bounds each read of a page: a database that says nothing holds up one part of a page, and not the operator.
+const (
+	readsWithin = 15 * time.Second
+	awayWithin  = 3 * time.Second // while the database of a module is away: it may be the one that is read
+)
 
 // getOptional is get for what a page can do without. Where its database is away it finds nothing, and the notice of the page says so.
 func getOptional[T any](v *visit, path string, query url.Values) (T, error) {
@@ -41,6 +44,14 @@ func (v *visit) lacks(err error) bool {
 func (v *visit) misses(modules []string) {
 	v.away = append(v.away, modules...)
 	v.partial = v.partial || len(modules) > 0
+}
+
+// readWithin is how long a read may take.
+func (v *visit) readWithin() time.Duration {
+	if len(v.seen.Unavailable) > 0 {
+		return awayWithin
+	}
+	return readsWithin
 }
 
 // knowsAway reports whether the database of a module was away just now.
