@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/platform/config"
@@ -21,6 +23,43 @@ func TestFewConnections(t *testing.T) {
 	reads := s.floods(t, 24)
 	sellsOn(t, s)
 	require.NotZero(t, reads())
+}
+
+// Others, such as more replicas, take all connections of the role but a few, and the program loses its own: it comes to sell
+// again, since reads give way.
+func TestOthersTakeTheConnections(t *testing.T) {
+	t.Parallel()
+	const allowed, left = 20, 6
+	s := opens(t, func(t testing.TB, c *config.Config) { c.DatabaseURL = pgtest.NewLimited(t, allowed) })
+	shelf := []string{s.sells(t, 450), s.sells(t, 1999)}
+	reads := s.floods(t, 24)
+	server, err := pgx.Connect(t.Context(), pgtest.Direct(t, s.settings.DatabaseURL))
+	require.NoError(t, err)
+	defer server.Close(context.Background())
+	for others := 0; others < allowed-left; {
+		conn, err := pgx.Connect(t.Context(), s.settings.DatabaseURL)
+		if err == nil {
+			defer conn.Close(context.Background())
+			others++
+			continue
+		}
+		require.ErrorContains(t, err, "53300")
+		_, err = server.Exec(t.Context(), `select pg_terminate_backend(pid) from pg_stat_activity
+			where datname = current_database() and application_name = 'shopping-cart'`)
+		require.NoError(t, err)
+	}
+	read := reads()
+	until(t, "it is ready", func() bool { return s.send(t, http.MethodGet, "/readyz", "", nil).StatusCode == http.StatusOK })
+	insistent := &host{base: s.base, changed: make(chan struct{}), answered: make(chan struct{}, 1)}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	defer cancel()
+	for range 5 {
+		bought, err := buys(ctx, insistent, shelf, "sim_ok")
+		require.NoError(t, err)
+		require.Equal(t, http.StatusCreated, bought.status)
+		require.Equal(t, http.StatusOK, s.send(t, http.MethodGet, "/readyz", "", nil).StatusCode)
+	}
+	require.Greater(t, reads(), read, "reads are answered too")
 }
 
 // The embedded server has room for as many reads as the settings ask for.
@@ -60,8 +99,13 @@ func (s *site) floods(t *testing.T, clients int) (answered func() int64) {
 		all.Go(func() {
 			for ctx.Err() == nil {
 				a, err := s.ask(ctx, http.MethodGet, "/v1/products", s.admin, nil)
-				if err == nil && a.StatusCode == http.StatusOK {
+				switch {
+				case err != nil:
+				case a.StatusCode == http.StatusOK:
 					read.Add(1)
+				default:
+					assert.Equal(t, http.StatusServiceUnavailable, a.StatusCode, string(a.body))
+					assert.NotEmpty(t, a.Header.Get("Retry-After"))
 				}
 			}
 		})

@@ -9,6 +9,7 @@
 //	           indexes.go                builds indexes beside running processes
 //	Open     connections to a database   pools.go     apart by purpose: write, query, control
 //	           limits.go                 no more than PostgreSQL allows
+//	           crowd.go                  reads give way when others hold the connections
 //
 // The server ends with the program, even by kill -9; where the system does not see to that (macOS), the next start does.
 // It has no TCP port, and its socket lies in a folder that nobody else can enter.

@@ -50,7 +50,7 @@ func (o *Options) fit(ctx context.Context, url string) error {
 	prepare(c.ConnConfig, o.Application)
 	limits, err := readLimits(ctx, c.ConnConfig)
 	if err != nil {
-		return fmt.Errorf("connect to the database: %w", err)
+		return o.unconnected(err)
 	}
 	asked := o.Connections()
 	for _, l := range limits {
@@ -74,6 +74,15 @@ func (o *Options) fit(ctx context.Context, url string) error {
 			"change", change+", for one replica, or set QUERY_CONNECTIONS lower")
 	}
 	return nil
+}
+
+// unconnected says of an error that the pools have not got their first connections.
+func (o Options) unconnected(err error) error {
+	if isCrowded(err) {
+		return fmt.Errorf("connect to the database: others hold its connections, and this program needs %d at least, %d of them for writes (COMMITTERS + 1): "+
+			"raise the connection limit of the role or the database, or max_connections, or end what holds them: %w", o.Write+2+spare, o.Write, err)
+	}
+	return fmt.Errorf("connect to the database: %w", err)
 }
 
 // sharing are how many of the databases have pools that count together with those of this one, itself included.

@@ -44,7 +44,7 @@ func TestPoolsFitTheLimits(t *testing.T) {
 		require.ErrorContains(t, err, "leaves 5 connections for this database, and the least is 6: 3 for writes (COMMITTERS + 1), ")
 		require.ErrorContains(t, err, "connection limit 16, for one replica, or set COMMITTERS lower")
 		_, _, err = openSaying(t, pgtest.NewLimited(t, 0), database.Options{})
-		require.ErrorContains(t, err, "53300")
+		require.ErrorContains(t, err, "connect to the database: others hold its connections, and this program needs 6 at least, 3 of them for writes")
 	})
 
 	t.Run("DatabasesOfOneRoleShareItsLimit", func(t *testing.T) {

@@ -56,13 +56,17 @@ func Open(ctx context.Context, url string, o Options) (*Pools, error) {
 	}
 	p := &Pools{}
 	before := &gate{log: o.Log}
+	reads := &crowd{log: o.Log, name: "query", pause: readsPause}
+	writes := &crowd{log: o.Log, name: "write", pause: othersPause, keeps: o.Write, reads: reads}
+	control := &crowd{log: o.Log, name: "control", pause: othersPause, keeps: 1, reads: reads}
+	reads.reads, reads.first = reads, []*crowd{writes, control}
 	for _, one := range []struct { // in this order: reads get what the others leave
 		pool **pgxpool.Pool
 		purpose
 	}{
-		{&p.Write, purpose{o.Write, o.Write, writeSettings, 10 * time.Second, true}},
-		{&p.Control, purpose{o.Control, 1, controlSettings, 35 * time.Second, false}},
-		{&p.Query, purpose{o.Query, 0, querySettings, 20 * time.Second, false}},
+		{&p.Write, purpose{writes, o.Write, writeSettings, 10 * time.Second, true}},
+		{&p.Control, purpose{control, o.Control, controlSettings, 35 * time.Second, false}},
+		{&p.Query, purpose{reads, o.Query, querySettings, 20 * time.Second, false}},
 	} {
 		var err error
 		if *one.pool, err = p.open(ctx, url, o, one.purpose, before); err != nil {
@@ -71,7 +75,7 @@ func Open(ctx context.Context, url string, o Options) (*Pools, error) {
 		}
 		if err := fill(ctx, *one.pool); err != nil {
 			p.Close()
-			return nil, fmt.Errorf("connect to the database: %w", err)
+			return nil, o.unconnected(err)
 		}
 	}
 	if p.Begin == "" {
@@ -151,15 +155,21 @@ func (p *Pools) open(ctx context.Context, url string, o Options, of purpose, bef
 	c.PingTimeout = 2 * time.Second // a request may meet several that are silent
 	prepare(c.ConnConfig, o.Application)
 	of.configure(c, pooler)
-	c.ConnConfig.Tracer = watch{before, cmp.Or(o.limit, of.limit)}
+	c.ConnConfig.Tracer = watch{before, of.crowd, cmp.Or(o.limit, of.limit)}
 	if c.ConnConfig.ValidateConnect != nil { // target_session_attrs: there is another server to go to
 		c.PrepareConn = func(_ context.Context, conn *pgx.Conn) (bool, error) { return !saysReadOnly(conn), nil }
 	}
-	c.BeforeConnect = func(context.Context, *pgx.ConnConfig) error { return before.enter() }
+	c.BeforeConnect = func(ctx context.Context, _ *pgx.ConnConfig) error {
+		if err := of.crowd.enter(ctx); err != nil {
+			return err
+		}
+		return before.enter()
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("open a connection pool: %w", err)
 	}
+	of.crowd.pool.Store(pool)
 	return pool, nil
 }
 

@@ -95,8 +95,8 @@ func (s settings) sql(local string) string {
 
 // purpose is what a pool is for.
 type purpose struct {
+	crowd    *crowd
 	size     int32
-	keeps    int32 // connections that stay open, so that no other pool can take them
 	settings settings
 	limit    time.Duration // of any call, on this side of the line: the server's limit, and time for its answer
 	batches  bool          // transactions begin with Pools.Begin
@@ -104,7 +104,9 @@ type purpose struct {
 
 // configure makes the sessions of a pool what its purpose wants, as far as the pooler lets it.
 func (p purpose) configure(c *pgxpool.Config, pooler Pooler) {
-	c.MaxConns, c.MinConns = p.size, p.keeps
+	c.MaxConns, c.MinConns = p.size, p.crowd.keeps
+	c.MaxConnIdleTime = time.Minute   // then others can have it, unless it is kept
+	c.HealthCheckPeriod = time.Second // so soon it makes one anew that it keeps and lost
 	if pooler != Session {
 		if !p.batches || pooler == Transaction {
 			c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe

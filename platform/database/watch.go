@@ -9,9 +9,10 @@ import (
 )
 
 // watch sees every call of a pool. It bounds each in time, whatever the caller's context says: a server that fell silent
-// holds nobody for ever. And it tells the gate how connecting goes.
+// holds nobody for ever. And it tells the gate and the crowd how connecting goes.
 type watch struct {
 	gate  *gate
+	crowd *crowd
 	limit time.Duration
 }
 
@@ -20,6 +21,7 @@ var _ interface {
 	pgx.BatchTracer
 	pgx.ConnectTracer
 	pgxpool.AcquireTracer
+	pgxpool.ReleaseTracer
 } = watch{}
 
 type boundKey struct{}
@@ -75,4 +77,16 @@ func (w watch) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartDat
 }
 
 // TraceConnectEnd is part of pgx.ConnectTracer.
-func (w watch) TraceConnectEnd(_ context.Context, end pgx.TraceConnectEndData) { w.gate.left(end.Err) }
+func (w watch) TraceConnectEnd(_ context.Context, end pgx.TraceConnectEndData) {
+	switch {
+	case isCrowded(end.Err):
+		w.crowd.refuse(end.Err)
+		end.Err = nil // the server is there
+	case end.Err == nil:
+		w.crowd.succeed()
+	}
+	w.gate.left(end.Err)
+}
+
+// TraceRelease is part of pgxpool.ReleaseTracer.
+func (w watch) TraceRelease(_ *pgxpool.Pool, end pgxpool.TraceReleaseData) { w.crowd.pay(end.Conn) }

@@ -1,0 +1,131 @@
+package database_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"shopping-cart/platform/database"
+	"shopping-cart/platform/pgtest"
+)
+
+// Others take the connections that writes have lost: reads give some of theirs back, idle or not.
+func TestReadsGiveWayToWrites(t *testing.T) {
+	t.Parallel()
+	for name, busy := range map[string]bool{"Idle": false, "Busy": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			one := pgtest.NewLimited(t, 16)
+			p, said, err := openSaying(t, one, database.Options{})
+			require.NoError(t, err)
+			defer p.Close()
+			crowd(t, one, 1) // the spare one
+			takeAll(t, p.Query, func(*pgx.Conn) {})
+			takeAll(t, p.Control, func(*pgx.Conn) {})
+			takeAll(t, p.Write, func(conn *pgx.Conn) {
+				require.NoError(t, conn.Close(t.Context()))
+				crowd(t, one, 1)
+			})
+			ctx, stop := context.WithCancel(t.Context())
+			var reads errgroup.Group
+			for range 16 {
+				reads.Go(func() error {
+					for busy && ctx.Err() == nil {
+						if _, err := p.Query.Exec(ctx, "select"); err != nil && ctx.Err() == nil && !database.Away(err) {
+							return err
+						}
+					}
+					return nil
+				})
+			}
+
+			require.Eventually(t, func() bool {
+				return p.Write.Ping(t.Context()) == nil && p.Write.Stat().TotalConns() == 3 && p.Write.Stat().ConstructingConns() == 0
+			}, patience, 10*time.Millisecond)
+
+			stop()
+			require.NoError(t, reads.Wait())
+			require.NotZero(t, p.Query.Stat().TotalConns(), "no more than writes need")
+			require.NoError(t, p.Control.Ping(t.Context()))
+			require.NotZero(t, said.count("the database has no connection left: reads give way to writes"))
+			require.Zero(t, said.count("not reachable"))
+		})
+	}
+}
+
+// While others hold the connections, reads share those that there are. What they cannot have is refused as by a database that is
+// away, and no storm of attempts meets the server.
+func TestReadsShareWhatThereIs(t *testing.T) {
+	t.Parallel()
+	one := pgtest.NewLimited(t, 16)
+	p, said, err := openSaying(t, one, database.Options{})
+	require.NoError(t, err)
+	defer p.Close()
+	two, err := p.Query.Acquire(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, p.Query.Ping(t.Context()))
+	two.Release()
+	control := p.Control.Stat().TotalConns()
+	crowd(t, one, int(16-3-control-2))
+	for range control {
+		held, err := p.Control.Acquire(t.Context())
+		require.NoError(t, err)
+		defer held.Release()
+	}
+	_, err = p.Control.Acquire(t.Context())
+	require.True(t, database.Away(err), err)
+	require.EqualValues(t, 2, p.Query.Stat().IdleConns(), "control has what it keeps, and takes none of those of reads")
+
+	made := p.Query.Stat().NewConnsCount()
+	var answered atomic.Int64
+	var all errgroup.Group
+	for range 16 {
+		all.Go(func() error {
+			for answered.Load() < 5000 {
+				_, err := p.Query.Exec(t.Context(), "select")
+				if err == nil {
+					answered.Add(1)
+				} else if !database.Away(err) {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	require.NoError(t, all.Wait())
+	require.NoError(t, p.Write.Ping(t.Context()))
+	require.Less(t, p.Query.Stat().NewConnsCount()-made, int64(500), "attempts for 5000 reads")
+	require.Equal(t, 2, said.count("no connection left"), "of control, and of reads")
+	require.Zero(t, said.count("not reachable"))
+}
+
+// takeAll has all connections of a pool open, and does something with each before any goes back.
+func takeAll(t *testing.T, pool *pgxpool.Pool, do func(*pgx.Conn)) {
+	t.Helper()
+	for range pool.Config().MaxConns {
+		conn, err := pool.Acquire(t.Context())
+		require.NoError(t, err)
+		do(conn.Conn())
+		defer conn.Release()
+	}
+}
+
+// crowd takes so many connections of a role, until the test is over. One that was closed may not have ended yet.
+func crowd(t *testing.T, one string, connections int) {
+	t.Helper()
+	for range connections {
+		var conn *pgx.Conn
+		require.Eventually(t, func() bool {
+			var err error
+			conn, err = pgx.Connect(t.Context(), one)
+			return err == nil
+		}, patience, 10*time.Millisecond)
+		t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	}
+}
