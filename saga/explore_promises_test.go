@@ -3,6 +3,7 @@ package saga
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -156,24 +157,34 @@ func (x *exploration) late(before *state, stream uuid.UUID, kind string) error {
 	return nil
 }
 
-// definite: as long as nothing goes wrong, every step has a definite outcome, and no saga needs a person. That the provider refuses a
-// refund for good is no doubt.
+// definite: that the provider refuses a refund for good is no doubt: the saga waits for a person. Without a refusal none does. Both hold as
+// long as nothing goes wrong.
 func (x *exploration) definite(s *state) error {
-	if x.troubled || s.budget[mishaps] < x.start.budget[mishaps] {
+	if x.troubled || s.budget[mishaps] < x.start.budget[mishaps] || len(s.drivers) > 0 {
 		return nil
 	}
+	refused := slices.ContainsFunc(x.shoppings, func(sh shopping) bool { return x.stand(s, sh).refused() })
 	for _, id := range x.sagas(s) {
 		st, _ := s.saga(id)
-		if st.Status == NeedsAttention && s.budget[denials] == x.start.budget[denials] && s.quiet(x) {
+		undo := st.Step(UndoPayment)
+		switch {
+		case st.Status == NeedsAttention && s.budget[denials] == x.start.budget[denials] && s.quiet(x):
 			return fmt.Errorf("%s needs a person, and nothing went wrong", x.program.called(id))
-		}
-		for _, step := range st.Steps {
-			if step.Status == StepRetrying && !step.Stuck {
-				return fmt.Errorf("%s does not know how %s came out, and nothing went wrong", x.program.called(id), step.Name)
-			}
+		case refused && undo.Status == StepRetrying && !undo.Stuck:
+			return fmt.Errorf("%s does not know how %s came out, and it was refused", x.program.called(id), undo.Name)
 		}
 	}
 	return nil
+}
+
+// refused reports whether the last refund that an undo asked for was refused.
+func (st stand) refused() (is bool) {
+	for _, r := range st.payment.Refunds {
+		if r.Origin == "compensation" {
+			is = r.Status == "refused"
+		}
+	}
+	return is
 }
 
 // atTheEnd holds a state in which nothing is left to do against what must be so then.
