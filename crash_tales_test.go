@@ -72,6 +72,7 @@ var tales = []tale{
 	{name: "order cancelled, answer lost", method: "sim_timeout_applied", before: bought, happens: cancelsOrder, ends: allBack, undoes: true},
 	{name: "order cancelled, call lost", method: "sim_timeout_lost", before: bought, happens: cancelsOrder, ends: allBack},
 	{name: "order cancelled after a dashboard refund", method: "sim_ok", before: bought, happens: inTurn(refundedElsewhere, cancelsOrder), ends: allBack},
+	{name: "paid, and lost to a dispute", method: "sim_disputed", happens: checksOut, ends: lostToDispute},
 	{name: "refund refused, resolved by an operator", method: "sim_refund_refused", before: bought,
 		happens: inTurn(cancelsOrder, resolvesByHand), ends: resolvedByHand},
 }
@@ -278,6 +279,13 @@ func partBack(t *testing.T, d *deal) {
 func allBack(t *testing.T, d *deal) {
 	want := d.sold("authorize", "capture", "refund")
 	want.Order, want.Refunded, want.Stock = order.StatusCancelled, 1250, d.shelf(0)
+	require.Equal(t, want, d.fate(t))
+}
+
+// lostToDispute: the order stands, and tells that all of it was refunded.
+func lostToDispute(t *testing.T, d *deal) {
+	want := d.sold("authorize", "capture", "refund")
+	want.Refunded = 1250
 	require.Equal(t, want, d.fate(t))
 }
 
