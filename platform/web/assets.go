@@ -121,7 +121,10 @@ func (a *Assets) Serve(w http.ResponseWriter, r *http.Request, name string, stam
 	if h.Get(echo.HeaderVary) == "" {
 		h.Set(echo.HeaderVary, echo.HeaderAcceptEncoding)
 	}
-	if noneMatch(r.Header, func(tag string) bool { return strings.TrimPrefix(tag, "W/") == f.etag }) {
+	if noneMatch(r.Header, func(tag string) bool {
+		text, _ := opaqueIn(tag)
+		return `"`+text+`"` == f.etag
+	}) {
 		w.WriteHeader(http.StatusNotModified)
 		return true
 	}

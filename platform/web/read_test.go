@@ -25,12 +25,12 @@ func TestNotModified(t *testing.T) {
 		return ok(c)
 	})
 	require.Equal(t, `"7"`, s.get("/").Header.Get("ETag"))
-	for _, tags := range []string{`"7"`, `W/"7"`, `*`, `"6", "7"`, `"6",W/"7"`, `7`, `6, 7`} {
+	for _, tags := range []string{`"7"`, `W/"7"`, `*`, `"6", "7"`, `"6",W/"7"`, `7`, `6, 7`, `"7-gzip"`, `"7-br"`, `W/"7-zstd"`, `"7-deflate"`, `"7;gzip"`, `"7--gzip"`, `"7-GZIP"`, `7-gzip`, `"6-gzip", "7-gzip"`} {
 		a := s.get("/", "If-None-Match", tags)
 		require.Equal(t, http.StatusNotModified, a.StatusCode, tags)
 		require.Equal(t, `"7"`, a.Header.Get("ETag"))
 	}
-	for _, tags := range []string{`"6"`, `W/"6"`, `77`, `"77"`, ``} {
+	for _, tags := range []string{`"6"`, `W/"6"`, `77`, `"77"`, ``, `"6-gzip"`, `"7-gzip-br"`, `"7-"`, `"7gzip"`, `"7-other"`, `"-gzip"`} {
 		require.Equal(t, http.StatusOK, s.get("/", "If-None-Match", tags).StatusCode, tags)
 	}
 	require.Equal(t, http.StatusNotModified, s.get("/", "If-None-Match", `"6"`, "If-None-Match", `"7"`).StatusCode)
@@ -47,10 +47,10 @@ func TestNotModifiedWithMoreThanAVersion(t *testing.T) {
 		return ok(c)
 	})
 	require.Equal(t, `"7.12"`, s.get("/").Header.Get("ETag"))
-	for _, tags := range []string{`"7.12"`, `W/"7.12"`, `7.12`, `"7", "7.12"`, `*`} {
+	for _, tags := range []string{`"7.12"`, `W/"7.12"`, `7.12`, `"7", "7.12"`, `*`, `"7.12-gzip"`, `W/"7.12;gzip"`} {
 		require.Equal(t, http.StatusNotModified, s.get("/", "If-None-Match", tags).StatusCode, tags)
 	}
-	for _, tags := range []string{`"7"`, `7`, `"7.13"`, `"7.1"`, `"7.12.0"`, `"6.12"`, `"7.012"`} {
+	for _, tags := range []string{`"7"`, `7`, `"7.13"`, `"7.1"`, `"7.12.0"`, `"6.12"`, `"7.012"`, `"7-gzip"`, `"7.13-gzip"`} {
 		require.Equal(t, http.StatusOK, s.get("/", "If-None-Match", tags).StatusCode, tags)
 	}
 }

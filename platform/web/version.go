@@ -16,7 +16,7 @@ func ETag(c echo.Context, version int64, beside ...int64) {
 }
 
 // NotModified sets the ETag and reports whether the client already has this answer (If-None-Match, all of the tag): then
-// answer 304 with c.NoContent.
+// answer 304 with c.NoContent. The 304 has the tag without a content coding: a proxy adds its own, as it did before.
 func NotModified(c echo.Context, version int64, beside ...int64) bool {
 	ETag(c, version, beside...)
 	want := opaque(version, beside)
@@ -50,15 +50,19 @@ func noneMatch(h http.Header, matches func(tag string) bool) bool {
 	return false
 }
 
+// coding is what a proxy that compresses an answer appends to its tag: -gzip, ;gzip or --gzip.
+const coding = `(?i:(?:--?|;)(?:gzip|br|zstd|deflate))?`
+
 var (
-	// entityTag is a tag in its strong or weak form, or without quotes.
-	entityTag = regexp.MustCompile(`^(?:(?:W/)?"([\x21\x23-\x7e]*)"|([0-9]+(?:\.[0-9]+)*))$`)
+	// entityTag is a tag in its strong or weak form, or without quotes. The content coding behind it is left out.
+	entityTag = regexp.MustCompile(`^(?:(?:W/)?"([\x21\x23-\x7e]*?)` + coding + `"|([0-9]+(?:\.[0-9]+)*)` + coding + `)$`)
 	// versionTag is a version, and what ETag adds to it.
 	versionTag = regexp.MustCompile(`^(0|[1-9][0-9]*)(?:\.[0-9]+)*$`)
 )
 
 // opaqueIn reads what stands between the quotes of a tag. A proxy that compresses an answer makes its tag weak ("7" becomes
-// W/"7"), and some clients drop the quotes (7); all three are the same tag. ok is false when it is not a tag.
+// W/"7") or names the content coding ("7-gzip"), and some clients drop the quotes (7); all are the same tag. ok is false when
+// it is not a tag.
 func opaqueIn(tag string) (text string, ok bool) {
 	m := entityTag.FindStringSubmatch(tag)
 	if m == nil {

@@ -85,7 +85,7 @@ func TestWriteFingerprint(t *testing.T) {
 	first := s.written("POST", "/free", `{"a":1}`, with("ann", "If-Match", `"7"`)...).Fingerprint
 	require.Len(t, first, 16)
 	require.Equal(t, first, s.written("POST", "/free", `{"a":1}`, with("ann", "If-Match", `"7"`, "X-Request-Id", "retry")...).Fingerprint)
-	for _, tag := range []string{`W/"7"`, `7`, `"7.12"`} {
+	for _, tag := range []string{`W/"7"`, `7`, `"7.12"`, `"7-gzip"`} {
 		require.Equal(t, first, s.written("POST", "/free", `{"a":1}`, with("ann", "If-Match", tag)...).Fingerprint, "a retry by another way: %s", tag)
 	}
 	for name, other := range map[string]web.Write{
@@ -115,6 +115,8 @@ func TestWriteIfMatch(t *testing.T) {
 	require.Nil(t, s.written("DELETE", "/free", "", with("ann", "If-Match", "*")...).IfMatch)
 	for tag, want := range map[string]int64{
 		`"7"`: 7, `"0"`: 0, `W/"7"`: 7, `7`: 7, `"7.12"`: 7, `W/"7.12"`: 7, `7.12`: 7, `"7.0.3"`: 7,
+		`"7-gzip"`: 7, `W/"7-gzip"`: 7, `"7-br"`: 7, `"7-zstd"`: 7, `"7-deflate"`: 7, `"7;gzip"`: 7, `"7--gzip"`: 7, `"7-Gzip"`: 7, `7-gzip`: 7,
+		`"7.12-gzip"`: 7, `"7-gzip-gzip"`: web.AnotherVersion, `"7-"`: web.AnotherVersion, `"7gzip"`: web.AnotherVersion, `"7-other"`: web.AnotherVersion, `"-gzip"`: web.AnotherVersion,
 		`"7.x"`: web.AnotherVersion, `"7."`: web.AnotherVersion, `"7.-1"`: web.AnotherVersion, `".7"`: web.AnotherVersion, `07`: web.AnotherVersion, `W/"abc"`: web.AnotherVersion, `"abc"`: web.AnotherVersion, `"07"`: web.AnotherVersion,
 		`"-1"`: web.AnotherVersion, `""`: web.AnotherVersion, `"99999999999999999999"`: web.AnotherVersion,
 	} {
