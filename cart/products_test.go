@@ -166,6 +166,13 @@ func TestEndedCurrencies(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	admin, ann := b.admin(t), b.as(t, "ann")
+	for code, want := range map[string]string{"HRK": "HRK is not a currency any more. Use EUR.", "XYZ": "It must be an ISO 4217 currency, such as GBP."} {
+		wrong := []any{map[string]any{"field": "currency", "code": "currency", "detail": want}}
+		require.Equal(t, wrong, ann.send(t, "POST", "/v1/carts", `{"currency":"`+code+`"}`).refuses(t, 422, "validation_failed")["errors"])
+		wrong[0].(map[string]any)["field"] = "price.currency"
+		priced := `{"name":"Mug","price":{"amount":350,"currency":"` + code + `"}}`
+		require.Equal(t, wrong, admin.send(t, "PUT", "/v1/products/"+code, priced).refuses(t, 422, "validation_failed")["errors"])
+	}
 	for code, successor := range map[string]string{"BGN": "EUR", "ANG": "XCG"} {
 		wrong := func(field string) []any {
 			return []any{map[string]any{"field": field, "code": "currency", "detail": code + " is not a currency any more. Use " + successor + "."}}

@@ -24,12 +24,18 @@ type Amount struct {
 // Of is an amount of minor units in a currency.
 func Of(minor int64, code string) Amount { return Amount{Amount: minor, Currency: code} }
 
-// ended are the currencies that have ended while carts and orders could be in them: how many digits of an amount are minor units,
-// and what took their place. What is stored stays in them.
-var ended = map[string]struct {
-	digits    uint8
-	successor string
-}{"ANG": {2, "XCG"}, "BGN": {2, "EUR"}}
+// successors name what took the place of each currency that has ended since 2000, in its newest form.
+var successors = map[string]string{
+	"AFA": "AFN", "ANG": "XCG", "ATS": "EUR", "AZM": "AZN", "BEF": "EUR", "BGN": "EUR", "BYB": "BYN", "BYR": "BYN", "CSD": "RSD", "CUC": "CUP",
+	"CYP": "EUR", "DEM": "EUR", "EEK": "EUR", "ESP": "EUR", "FIM": "EUR", "FRF": "EUR", "GHC": "GHS", "GRD": "EUR", "HRK": "EUR", "IEP": "EUR",
+	"ITL": "EUR", "LTL": "EUR", "LUF": "EUR", "LVL": "EUR", "MGF": "MGA", "MRO": "MRU", "MTL": "EUR", "MZM": "MZN", "NLG": "EUR", "PTE": "EUR",
+	"ROL": "RON", "SDD": "SDG", "SIT": "EUR", "SKK": "EUR", "SLL": "SLE", "SRG": "SRD", "STD": "STN", "TMM": "TMT", "TRL": "TRY", "VEB": "VES",
+	"VEF": "VES", "YUM": "RSD", "ZMK": "ZMW", "ZWD": "ZWG", "ZWL": "ZWG", "ZWN": "ZWG", "ZWR": "ZWG",
+}
+
+// endedDigits are the currencies that have ended while carts and orders could be in them, with how many digits of an amount are minor
+// units. What is stored stays in them.
+var endedDigits = map[string]uint8{"ANG": 2, "BGN": 2}
 
 // ValidCurrency reports whether code is an ISO 4217 currency of today, or one that has ended and that stored amounts may be in.
 func ValidCurrency(code string) bool {
@@ -37,13 +43,13 @@ func ValidCurrency(code string) bool {
 	return ok
 }
 
-// Successor is the currency that took the place of one that has ended; empty for a currency of today.
-func Successor(code string) string { return ended[code].successor }
+// Successor is the currency that took the place of one that has ended; empty for a currency of today, and for one that ended before 2000.
+func Successor(code string) string { return successors[code] }
 
 // Digits is how many digits of an amount are minor units. ok is false where code is no currency.
 func Digits(code string) (digits uint8, ok bool) {
-	if e, found := ended[code]; found {
-		return e.digits, true
+	if digits, ok = endedDigits[code]; ok {
+		return digits, true
 	}
 	return currency.GetDigits(code)
 }

@@ -26,10 +26,18 @@ func Refused(field, code, detail string) *fault.Fault {
 
 // EndedCurrency refuses a currency that has ended, for something new: 422 validation_failed. nil for a currency of today.
 func EndedCurrency(field, code string) error {
-	if successor := money.Successor(code); successor != "" {
-		return Refused(field, "currency", code+" is not a currency any more. Use "+successor+".")
+	if money.Successor(code) != "" {
+		return Refused(field, "currency", currencyRule(code))
 	}
 	return nil
+}
+
+// currencyRule says why a currency is refused.
+func currencyRule(code string) string {
+	if successor := money.Successor(code); successor != "" {
+		return code + " is not a currency any more. Use " + successor + "."
+	}
+	return "It must be an ISO 4217 currency, such as GBP."
 }
 
 // MaxSKU is the longest SKU, in characters.
@@ -107,7 +115,7 @@ func sentence(w validator.FieldError) string {
 	case "sku":
 		return skuRule
 	case "currency":
-		return "It must be an ISO 4217 currency, such as GBP."
+		return currencyRule(fmt.Sprint(w.Value()))
 	case "email":
 		return email.Flaw(fmt.Sprint(w.Value()))
 	case "uuid", "uuid4", "uuid7":
