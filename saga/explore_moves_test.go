@@ -452,7 +452,10 @@ func (x *exploration) commit(s *state, store *eventstore.Store, cmd eventstore.C
 	for _, e := range d.Events {
 		if memory.Heard(store, e.Kind) {
 			e.Meta.EventID = uuid.NewSHA1(e.Stream, strconv.AppendInt(nil, e.Version, 10))
-			id := fmt.Sprintf("%s/%s/%d %s", e.Kind, e.Stream, e.Version, e.Data)
+			id := fmt.Sprintf("%s/%s/%d", e.Kind, e.Stream, e.Version)
+			if e.Kind == (payment.RefundedElsewhere{}).Kind() { // of another amount, another one
+				id += string(e.Data)
+			}
 			s.messages = append(slices.Clone(s.messages), &message{
 				Recorded: e, schema: store.Schema(), id: id, saga: concerned(e), title: e.Kind + " of " + x.program.called(e.Stream),
 				sums: [2]sum{sumOf([]byte(id)), sumOf([]byte("once"), []byte(id))},
