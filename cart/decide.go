@@ -141,7 +141,8 @@ func decideAddItem(s State, c addItem, prices priceBook) ([]Event, error) {
 	case !p.Active:
 		return nil, errProductInactive
 	case p.Price.Currency != s.Currency:
-		return nil, errCurrencyMismatch
+		return nil, errCurrencyMismatch.Detailf("%s is sold in %s, this cart is in %s.", quoted(c.SKU), p.Price.Currency, s.Currency).
+			With("skus", []string{c.SKU})
 	}
 	added := Line{SKU: c.SKU, Name: p.Name, Quantity: c.Quantity, UnitPrice: p.Price.Amount}
 	added, err := s.room(added)
@@ -229,7 +230,7 @@ func decideSetAdjustments(s State, c setAdjustments) ([]Event, error) {
 	list := make([]Adjustment, len(c.Adjustments))
 	for i, a := range c.Adjustments {
 		if a.Amount.Currency != s.Currency {
-			return nil, errCurrencyMismatch
+			return nil, errCurrencyMismatch.Detailf("The adjustment %s is in %s, this cart is in %s.", quoted(a.Code), a.Amount.Currency, s.Currency)
 		}
 		list[i] = Adjustment{Code: a.Code, Label: a.Label, Amount: a.Amount.Amount}
 	}
@@ -322,7 +323,7 @@ func decideMerge(target, source State, c merge) (in *MergedIn, away *MergedAway,
 		return nil, nil, err
 	}
 	if source.Currency != target.Currency {
-		return nil, nil, errCurrencyMismatch
+		return nil, nil, errCurrencyMismatch.Detailf("The cart to merge is in %s, this cart is in %s.", source.Currency, target.Currency)
 	}
 	if len(target.Adjustments)+len(source.Adjustments) > MaxAdjustments {
 		return nil, nil, errTooManyAdjusted

@@ -106,7 +106,9 @@ func TestAddItem(t *testing.T) {
 		given{opened}.refused(t, addItem{"MUG", 1}, priceBook{"MUG": at(mug, 350, "GBP", false)}, errProductInactive)
 	})
 	t.Run("OtherCurrencyRefused", func(t *testing.T) {
-		given{opened}.refused(t, addItem{"MUG", 1}, priceBook{"MUG": at(mug, 350, "EUR", true)}, errCurrencyMismatch)
+		f := given{opened}.refused(t, addItem{"MUG", 1}, priceBook{"MUG": at(mug, 350, "EUR", true)}, errCurrencyMismatch)
+		require.Equal(t, "'MUG' is sold in EUR, this cart is in GBP.", f.Detail)
+		require.Equal(t, []string{"MUG"}, f.Extra["skus"])
 	})
 	t.Run("LineTakesNoMoreThan9999", func(t *testing.T) {
 		g := given{opened, added(mug, 9998)}
@@ -197,7 +199,7 @@ func TestSetAdjustments(t *testing.T) {
 	t.Run("MoreOffThanTheLinesRefused", func(t *testing.T) { g.refused(t, adjust(-701), nil, errNegativeTotal) })
 	t.Run("OtherCurrencyRefused", func(t *testing.T) {
 		euros := setAdjustments{[]adjustment{{Code: "off", Label: "Off", Amount: money.Of(1, "EUR")}}}
-		g.refused(t, euros, nil, errCurrencyMismatch)
+		require.Equal(t, "The adjustment 'off' is in EUR, this cart is in GBP.", g.refused(t, euros, nil, errCurrencyMismatch).Detail)
 	})
 	t.Run("BeyondTheLargestAmountRefused", func(t *testing.T) {
 		g.refused(t, adjust(money.Max), nil, errAmountTooLarge)
@@ -447,7 +449,8 @@ func TestMerge(t *testing.T) {
 	t.Run("ClosedTargetRefused", func(t *testing.T) { refused(t, append(mine, Abandoned{}), given{guest}, errCartClosed) })
 	t.Run("ClosedSourceRefused", func(t *testing.T) { refused(t, mine, given{guest, Abandoned{}}, errCartClosed) })
 	t.Run("OtherCurrencyRefused", func(t *testing.T) {
-		refused(t, mine, given{Created{CustomerID: "guest", Currency: "EUR"}}, errCurrencyMismatch)
+		f := refused(t, mine, given{Created{CustomerID: "guest", Currency: "EUR"}}, errCurrencyMismatch)
+		require.Equal(t, "The cart to merge is in EUR, this cart is in GBP.", f.Detail)
 	})
 	t.Run("TargetsLimitsHold", func(t *testing.T) {
 		refused(t, mine, given{guest, added(mug, 9998)}, errQuantity("MUG", 10000))

@@ -26,7 +26,7 @@ import (
 //	@Failure		404				{object}	web.Problem	"not_found, unknown_product"
 //	@Failure		409				{object}	web.Problem	"cart_closed, with checkout_id"
 //	@Failure		412				{object}	web.Problem	"version_mismatch"
-//	@Failure		422				{object}	web.Problem	"product_inactive, currency_mismatch, too_many_lines, amount_too_large, validation_failed"
+//	@Failure		422				{object}	web.Problem	"product_inactive, currency_mismatch with skus, too_many_lines, amount_too_large, validation_failed"
 //	@Router			/v1/carts/{id}/items [post]
 func (m *Module) addItem(c echo.Context) error {
 	return m.edit(c, owns, func() (command, error) {
