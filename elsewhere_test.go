@@ -41,6 +41,14 @@ func TestRefundsElsewhere(t *testing.T) {
 		c, _ := ada.buys(t, 1250, "sim_ok")
 		path := "/simulator/payments/" + c.PaymentID.String()
 		refuses(t, s.send(t, http.MethodPost, path+"/refund", s.admin, map[string]any{"amount": gbp(1251)}), http.StatusUnprocessableEntity, "exceeds_captured")
+		for _, verb := range []string{"/refund", "/dispute"} {
+			for _, pence := range []int64{0, -5} {
+				wrong := refuses(t, s.send(t, http.MethodPost, path+verb, s.admin, map[string]any{"amount": gbp(pence)}), http.StatusUnprocessableEntity, "validation_failed")
+				require.Equal(t, "amount.amount", wrong.Errors[0].Field)
+			}
+			euro := refuses(t, s.send(t, http.MethodPost, path+verb, s.admin, `{"amount":{"amount":1,"currency":"EUR"}}`), http.StatusUnprocessableEntity, "currency_mismatch")
+			require.Equal(t, "The payment is in GBP.", euro.Detail)
+		}
 		require.Equal(t, http.StatusOK, s.send(t, http.MethodPost, path+"/refund", s.admin, map[string]any{"amount": gbp(250)}).StatusCode)
 		s.returns(t, c, 250)
 		require.Equal(t, "partially_refunded", s.payment(t, *c.PaymentID).Status)

@@ -17,8 +17,9 @@ import (
 )
 
 var (
-	errNotCaptured = fault.New(fault.Conflict, "not_captured", "Nothing of this payment was captured, so nothing can be refunded.")
-	errTooMuch     = fault.New(fault.Invalid, "exceeds_captured", "That is more than is left to refund.")
+	errNotCaptured   = fault.New(fault.Conflict, "not_captured", "Nothing of this payment was captured, so nothing can be refunded.")
+	errTooMuch       = fault.New(fault.Invalid, "exceeds_captured", "That is more than is left to refund.")
+	errOtherCurrency = fault.New(fault.Invalid, "currency_mismatch", "The payment is in another currency.")
 )
 
 const saveElsewhere = `insert into simulator.refunds_elsewhere (id, reference, kind, amount) values ($1, $2, $3, $4)`
@@ -55,7 +56,13 @@ func (s *Simulator) refundElsewhere(b *pgx.Batch, a *account, kind payment.Elsew
 
 // elsewhereRequest is what somebody refunds in the dashboard.
 type elsewhereRequest struct {
-	Amount *money.Amount `json:"amount"` // all that is left, when absent
+	Amount *amountRequest `json:"amount,omitempty"` // all that is left, when absent
+}
+
+// amountRequest is money as a client names it, in minor units.
+type amountRequest struct {
+	Amount   *int64 `json:"amount" validate:"required,min=1,max=9007199254740991" example:"500"`
+	Currency string `json:"currency" validate:"required,currency" example:"GBP"`
 }
 
 // Returned is a payment after a refund in the dashboard.
@@ -80,7 +87,7 @@ type Returned struct {
 //	@Failure		404			{object}	web.Problem	"not_found"
 //	@Failure		409			{object}	web.Problem	"not_captured"
 //	@Failure		413,415		{object}	web.Problem
-//	@Failure		422			{object}	web.Problem	"validation_failed, unknown_field, exceeds_captured"
+//	@Failure		422			{object}	web.Problem	"validation_failed, unknown_field, exceeds_captured, currency_mismatch"
 //	@Router			/simulator/payments/{reference}/refund [post]
 func (s *Simulator) refundInDashboard(c echo.Context) error {
 	return s.returned(c, payment.ElsewhereRefund)
@@ -101,7 +108,7 @@ func (s *Simulator) refundInDashboard(c echo.Context) error {
 //	@Failure		404			{object}	web.Problem	"not_found"
 //	@Failure		409			{object}	web.Problem	"not_captured"
 //	@Failure		413,415		{object}	web.Problem
-//	@Failure		422			{object}	web.Problem	"validation_failed, unknown_field, exceeds_captured"
+//	@Failure		422			{object}	web.Problem	"validation_failed, unknown_field, exceeds_captured, currency_mismatch"
 //	@Router			/simulator/payments/{reference}/dispute [post]
 func (s *Simulator) dispute(c echo.Context) error { return s.returned(c, payment.ElsewhereDispute) }
 
@@ -120,7 +127,12 @@ func (s *Simulator) returned(c echo.Context, kind payment.ElsewhereKind) error {
 			return err
 		}
 	}
-	a, err := s.giveElsewhere(c.Request().Context(), reference, kind, body.Amount)
+	var amount *money.Amount
+	if body.Amount != nil {
+		named := money.Of(*body.Amount.Amount, body.Amount.Currency)
+		amount = &named
+	}
+	a, err := s.giveElsewhere(c.Request().Context(), reference, kind, amount)
 	if err != nil {
 		return err
 	}
@@ -161,7 +173,9 @@ func (a account) leftOf(amount *money.Amount) (int64, error) {
 		return 0, errNotCaptured
 	case amount == nil && left > 0:
 		return left, nil
-	case amount == nil || amount.Currency != a.Currency || amount.Amount <= 0 || amount.Amount > left:
+	case amount != nil && amount.Currency != a.Currency:
+		return 0, errOtherCurrency.Detailf("The payment is in %s.", a.Currency)
+	case amount == nil || amount.Amount > left:
 		return 0, errTooMuch.Detailf("%s of the payment is left to refund.", money.Of(left, a.Currency))
 	}
 	return amount.Amount, nil
