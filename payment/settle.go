@@ -15,7 +15,7 @@ import (
 
 var (
 	errNotInDoubt = fault.New(fault.Conflict, "not_in_doubt",
-		"Nothing about this payment is in doubt that a person could settle. A void or a refund that is owed is asked for until it is done.")
+		"No capture of this payment is in doubt. A void that is owed is asked for until it is done.")
 	errAlreadySettled = fault.New(fault.Conflict, "already_settled", "This payment was settled otherwise already.")
 	errCannotBe       = fault.New(fault.Conflict, "cannot_be_captured",
 		"No capture of this payment was asked for, or it is being undone: it cannot count as captured.")

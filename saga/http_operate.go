@@ -145,7 +145,7 @@ func (m *Module) skipStep(c echo.Context) error {
 // settleStep takes a person's word for what became of a payment.
 //
 //	@Summary		Say what became of a payment that is in doubt
-//	@Description	Only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. For operators: scope `admin`.
+//	@Description	Captured and not captured: only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. Refunded: only for a refund that is owed and that the provider refused for good; it was refunded by other means, or is not owed any more. For operators: scope `admin`.
 //	@ID				settleStep
 //	@Tags			operators
 //	@Security		Bearer

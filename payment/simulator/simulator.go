@@ -14,6 +14,9 @@
 //	sim_flaky                              two transient faults before each success
 //	sim_slow                               two seconds a call
 //	sim_refund_flaky                       refunds fail three times, then succeed
+//	sim_refund_refused                     refuses every refund for good
+//	sim_refunded_elsewhere                 all of it is refunded in the dashboard, right after the capture
+//	sim_disputed                           all of it is lost to a dispute, right after the capture
 //	sim_void_flaky                         as sim_capture_fails; voids fail three times, then succeed
 //	sim_duplicate_webhooks                 as sim_requires_action; every webhook twice, the second first
 //	sim_late_webhooks                      as sim_requires_action; every webhook three seconds late
