@@ -1875,6 +1875,15 @@ type Session struct {
 	Token      string             `json:"token"`
 }
 
+// SimulatorAmountRequest defines model for SimulatorAmountRequest.
+type SimulatorAmountRequest struct {
+	// Amount Example: 500
+	Amount int64 `json:"amount"`
+
+	// Currency Example: GBP
+	Currency string `json:"currency"`
+}
+
 // SimulatorDecision defines model for SimulatorDecision.
 type SimulatorDecision struct {
 	// Reference Example: 019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b
@@ -1888,7 +1897,7 @@ type SimulatorDecisionStatus string
 // SimulatorElsewhereRequest defines model for SimulatorElsewhereRequest.
 type SimulatorElsewhereRequest struct {
 	// Amount all that is left, when absent
-	Amount Amount `json:"amount"`
+	Amount *SimulatorAmountRequest `json:"amount,omitempty"`
 }
 
 // SimulatorEntry defines model for SimulatorEntry.
@@ -3148,7 +3157,7 @@ type ClientInterface interface {
 
 	// SettleStepWithBody Say what became of a payment that is in doubt
 	//
-	// Only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. For operators: scope `admin`.
+	// Captured and not captured: only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. Refunded: only for a refund that is owed and that the provider refused for good; it was refunded by other means, or is not owed any more. For operators: scope `admin`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3157,7 +3166,7 @@ type ClientInterface interface {
 
 	// SettleStep Say what became of a payment that is in doubt
 	//
-	// Only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. For operators: scope `admin`.
+	// Captured and not captured: only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. Refunded: only for a refund that is owed and that the provider refused for good; it was refunded by other means, or is not owed any more. For operators: scope `admin`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4058,7 +4067,7 @@ func (c *Client) RetrySaga(ctx context.Context, id openapi_types.UUID, params *R
 
 // SettleStepWithBody Say what became of a payment that is in doubt
 //
-// Only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. For operators: scope `admin`.
+// Captured and not captured: only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. Refunded: only for a refund that is owed and that the provider refused for good; it was refunded by other means, or is not owed any more. For operators: scope `admin`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4077,7 +4086,7 @@ func (c *Client) SettleStepWithBody(ctx context.Context, id openapi_types.UUID, 
 
 // SettleStep Say what became of a payment that is in doubt
 //
-// Only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. For operators: scope `admin`.
+// Captured and not captured: only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. Refunded: only for a refund that is owed and that the provider refused for good; it was refunded by other means, or is not owed any more. For operators: scope `admin`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9468,7 +9477,7 @@ type ClientWithResponsesInterface interface {
 
 	// SettleStepWithBodyWithResponse Say what became of a payment that is in doubt
 	//
-	// Only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. For operators: scope `admin`.
+	// Captured and not captured: only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. Refunded: only for a refund that is owed and that the provider refused for good; it was refunded by other means, or is not owed any more. For operators: scope `admin`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9477,7 +9486,7 @@ type ClientWithResponsesInterface interface {
 
 	// SettleStepWithResponse Say what became of a payment that is in doubt
 	//
-	// Only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. For operators: scope `admin`.
+	// Captured and not captured: only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. Refunded: only for a refund that is owed and that the provider refused for good; it was refunded by other means, or is not owed any more. For operators: scope `admin`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16690,7 +16699,7 @@ func (c *ClientWithResponses) RetrySagaWithResponse(ctx context.Context, id open
 
 // SettleStepWithBodyWithResponse Say what became of a payment that is in doubt
 //
-// Only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. For operators: scope `admin`.
+// Captured and not captured: only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. Refunded: only for a refund that is owed and that the provider refused for good; it was refunded by other means, or is not owed any more. For operators: scope `admin`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16705,7 +16714,7 @@ func (c *ClientWithResponses) SettleStepWithBodyWithResponse(ctx context.Context
 
 // SettleStepWithResponse Say what became of a payment that is in doubt
 //
-// Only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. For operators: scope `admin`.
+// Captured and not captured: only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. Refunded: only for a refund that is owed and that the provider refused for good; it was refunded by other means, or is not owed any more. For operators: scope `admin`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
