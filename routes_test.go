@@ -113,6 +113,7 @@ func TestRoutes(t *testing.T) {
 	t.Run("CancelRefusesInOrder", func(t *testing.T) { cancelRefusals(t, s) })
 	t.Run("ParametersAreDocumented", func(t *testing.T) { parametersHeldAgainstDocument(t, s) })
 	t.Run("RefuseUnknownParameters", func(t *testing.T) { unknownParameters(t, s) })
+	t.Run("AnswerWhatIsKnownWith304", func(t *testing.T) { knownAnswers(t, s) })
 	t.Run("Nowhere", func(t *testing.T) { nowhere(t, s) })
 	t.Run("BadTokens", func(t *testing.T) { badTokens(t, s) })
 	t.Run("Health", func(t *testing.T) { health(t, s) })
@@ -404,4 +405,45 @@ func unknownParameters(t *testing.T, s *site) {
 			refuses(t, s.send(t, r.method, path+"?emial=a", "", nil), http.StatusUnauthorized, "unauthorized")
 		}
 	}
+}
+
+// knownAnswers: a read whose answer has an ETag answers 304 to it, and its operation says so.
+func knownAnswers(t *testing.T, s *site) {
+	ada := s.shopper(t)
+	things := owned(t, s, ada, s.shopper(t))
+	tokens := map[string]string{"public": "", "customer": ada.token, "admin": s.admin}
+	var document struct {
+		Paths map[string]map[string]struct{ Responses map[string]any }
+	}
+	require.NoError(t, json.Unmarshal(docs.OpenAPI, &document))
+	documented, tagged := []string(nil), []string(nil)
+	for path, methods := range document.Paths {
+		if methods["get"].Responses["304"] != nil {
+			documented = append(documented, parameter.ReplaceAllString(path, "{}"))
+		}
+	}
+	for _, r := range routes {
+		if r.method != "GET" {
+			continue
+		}
+		path := r.path
+		for name, thing := range things {
+			path = strings.ReplaceAll(path, name, escape(thing))
+		}
+		tag := s.send(t, "GET", path, tokens[r.who], nil).Header.Get("ETag")
+		if tag == "" {
+			continue
+		}
+		if strings.HasPrefix(path, "/v1/") {
+			tagged = append(tagged, parameter.ReplaceAllString(r.path, "{}"))
+		}
+		for _, named := range []string{tag, "W/" + tag, strings.TrimSuffix(tag, `"`) + `-gzip"`, `"other", ` + tag, "*"} {
+			a := s.send(t, "GET", path, tokens[r.who], nil, "If-None-Match", named)
+			require.Equal(t, http.StatusNotModified, a.StatusCode, "%s with %s", r.path, named)
+			require.Equal(t, tag, a.Header.Get("ETag"), r.path)
+			require.Empty(t, a.body)
+		}
+		require.Equal(t, http.StatusOK, s.send(t, "GET", path, tokens[r.who], nil, "If-None-Match", `"other"`).StatusCode, r.path)
+	}
+	require.ElementsMatch(t, documented, tagged)
 }

@@ -87,11 +87,11 @@ func (s State) editable() error {
 }
 
 // stale adds to a refused version that the cart is closed, and its checkout. Without that, a shopper who clicked twice is told
-// to read the cart again though it is paid.
+// to read the cart again though it is paid. A cart that does not exist yet is not closed.
 func (s State) stale(mismatch error) error {
 	closed, is := fault.As(s.editable())
 	f, ok := fault.As(mismatch)
-	if !is || !ok {
+	if !is || !ok || s.Status == "" {
 		return mismatch
 	}
 	f = f.Detailf("%s It has another version than the one named.", closed.Detail).With("cart_status", s.Status)

@@ -17,7 +17,7 @@ var errIntoItself = fault.New(fault.Invalid, "same_cart", "A cart cannot be merg
 // open makes a cart.
 //
 //	@Summary	Open a cart
-//	@Description	Empty, in one currency, owned by whoever calls.
+//	@Description	Empty, in one currency, owned by whoever calls. With an `If-Match` nothing is opened: 412, since no such cart exists yet.
 //	@ID			openCart
 //	@Tags		carts
 //	@Security	BearerAuth
@@ -27,6 +27,7 @@ var errIntoItself = fault.New(fault.Invalid, "same_cart", "A cart cannot be merg
 //	@Header		201				{string}	Location	"/v1/carts/{id}"
 //	@Header		201				{string}	ETag		"The version, quoted"
 //	@Failure	400,401,413,415	{object}	web.Problem
+//	@Failure	412				{object}	web.Problem	"version_mismatch: If-Match was sent"
 //	@Failure	422				{object}	web.Problem	"validation_failed, unknown_field, idempotency_key_reused"
 //	@Router		/v1/carts [post]
 func (m *Module) open(c echo.Context) error {

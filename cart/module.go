@@ -230,6 +230,11 @@ func (e edit) asCommand(skus []string) eventstore.Command {
 		if err := tx.Match(e.cart, e.write.IfMatch); err != nil {
 			return cart.stale(err)
 		}
+		if e.write.IfExists {
+			if err := tx.MatchExisting(e.cart); err != nil {
+				return err
+			}
+		}
 		events, err := decide(cart, e.command, readPrices(tx, skus))
 		if err != nil {
 			return err

@@ -70,7 +70,8 @@ func TestPutProductRoute(t *testing.T) {
 			refuses(t, 422, "idempotency_key_reused")
 	})
 	t.Run("StaleVersionRefused", func(t *testing.T) {
-		admin.send(t, "PUT", "/v1/products/STALE", mugBody, "If-Match", `"3"`).refuses(t, 412, "version_mismatch")
+		a := admin.send(t, "PUT", "/v1/products/STALE", mugBody, "If-Match", `"3"`)
+		require.Equal(t, "It does not exist.", a.refuses(t, 412, "version_mismatch")["detail"])
 		admin.send(t, "PUT", "/v1/products/STALE", mugBody, "If-Match", `"0"`).is(t, http.StatusCreated)
 	})
 	t.Run("IfNoneMatchCreatesAndChangesNothing", func(t *testing.T) {

@@ -48,7 +48,17 @@ func TestOpenCart(t *testing.T) {
 		ann.send(t, "POST", "/v1/carts", `{}`).refuses(t, 422, "validation_failed")
 		ann.send(t, "POST", "/v1/carts", `{"currency":"GBP","id":"1"}`).refuses(t, 422, "unknown_field")
 		ann.send(t, "POST", "/v1/carts", `{"currency":"GBP"}`, "Idempotency-Key", "a b").refuses(t, 400, "idempotency_key_invalid")
-		ann.send(t, "POST", "/v1/carts", `{"currency":"GBP"}`, "If-Match", `"1"`).refuses(t, 412, "version_mismatch")
+	})
+	t.Run("IfMatchCreatesNothing", func(t *testing.T) {
+		carl := b.as(t, "carl")
+		for _, tag := range []string{`"5"`, "*", `"abc"`} {
+			p := carl.send(t, "POST", "/v1/carts", `{"currency":"GBP"}`, "If-Match", tag).refuses(t, 412, "version_mismatch")
+			require.Equal(t, "It does not exist.", p["detail"], tag)
+			require.EqualValues(t, 0, p["version"])
+			require.NotContains(t, p, "cart_status")
+		}
+		require.Empty(t, into[web.Page[View]](t, carl.send(t, "GET", "/v1/carts", "").is(t, 200)).Data)
+		carl.send(t, "POST", "/v1/carts", `{"currency":"GBP"}`, "If-None-Match", "*").is(t, http.StatusCreated)
 	})
 }
 

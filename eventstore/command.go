@@ -79,6 +79,8 @@ func (tx *Tx) Match(id uuid.UUID, version *int64) error {
 	switch {
 	case version == nil || *version == current:
 		return nil
+	case current == 0:
+		return tx.MatchExisting(id)
 	case *version == 0:
 		return ErrVersionMismatch.Detailf("It exists already.").With("version", current)
 	}

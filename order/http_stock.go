@@ -106,8 +106,10 @@ func (m *Module) putStock(c echo.Context) error {
 //	@Tags			stock
 //	@Security		BearerAuth
 //	@Param			sku				path		string	true	"the SKU"
+//	@Param			If-None-Match	header		string	false	"the version at hand, quoted"
 //	@Success		200				{object}	StockDetailView
 //	@Header			200				{string}	ETag	"its version, quoted"
+//	@Success		304
 //	@Failure		401,403,404,422	{object}	web.Problem
 //	@Router			/v1/stock/{sku} [get]
 func (m *Module) showStock(c echo.Context) error {
@@ -122,13 +124,15 @@ func (m *Module) showStock(c echo.Context) error {
 	if !s.Exists() {
 		return errStockUnknown
 	}
+	if web.NotModified(c, s.Version) {
+		return c.NoContent(http.StatusNotModified)
+	}
 	view := StockDetailView{StockView: stockViewOf(s.State), Orders: []HolderView{}, OrdersComplete: true}
 	if s.State.Short > 0 {
 		if view.Orders, view.OrdersComplete, err = m.holders(c.Request().Context(), s); err != nil {
 			return err
 		}
 	}
-	web.ETag(c, s.Version)
 	return c.JSON(http.StatusOK, view)
 }
 

@@ -31,6 +31,8 @@ func TestStockPreconditions(t *testing.T) {
 	a := put(5, "If-Match", "*")
 	require.Equal(t, http.StatusPreconditionFailed, a.Status)
 	require.Equal(t, "It does not exist.", a.Body["detail"])
+	require.Equal(t, "It does not exist.", put(5, "If-Match", `"5"`).Body["detail"])
+	require.Equal(t, "It does not exist.", s.adjusts("mug", 1, "If-Match", `"5"`).Body["detail"])
 	require.Equal(t, http.StatusOK, put(5, "If-None-Match", "*").Status)
 	a = put(6, "If-None-Match", "*")
 	require.Equal(t, http.StatusPreconditionFailed, a.Status)

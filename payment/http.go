@@ -66,8 +66,11 @@ func (m *Module) Routes(s *web.Server) {
 //	@ID			getPayment
 //	@Tags		payments
 //	@Security	BearerAuth
-//	@Param		id	path		string	true	"Payment"	format(uuid)
-//	@Success	200	{object}	View
+//	@Param		id				path		string	true	"Payment"	format(uuid)
+//	@Param		If-None-Match	header		string	false	"the version at hand, quoted"
+//	@Success	200				{object}	View
+//	@Header		200				{string}	ETag	"its version, quoted"
+//	@Success	304
 //	@Failure	401	{object}	web.Problem
 //	@Failure	404	{object}	web.Problem
 //	@Router		/v1/payments/{id} [get]
