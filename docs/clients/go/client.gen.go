@@ -2609,6 +2609,12 @@ type GetOrderTimelineParams struct {
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// GetPaymentParams defines parameters for GetPayment.
+type GetPaymentParams struct {
+	// IfNoneMatch Of a read, the version that the client has, quoted as ETag gave it, such as "7". Still that version: 304. Of a write, only *, without If-Match: nothing exists there yet. Else 412.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
 // ListProductsParams defines parameters for ListProducts.
 type ListProductsParams struct {
 	// Q Part of the name or the SKU, in either case
@@ -2649,6 +2655,12 @@ type ListStockParams struct {
 
 	// Cursor Where the list goes on: next_cursor of the page before.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// GetStockParams defines parameters for GetStock.
+type GetStockParams struct {
+	// IfNoneMatch Of a read, the version that the client has, quoted as ETag gave it, such as "7". Still that version: 304. Of a write, only *, without If-Match: nothing exists there yet. Else 412.
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
 // PutStockParams defines parameters for PutStock.
@@ -3242,7 +3254,7 @@ type ClientInterface interface {
 
 	// OpenCartWithBody Open a cart
 	//
-	// Empty, in one currency, owned by whoever calls.
+	// Empty, in one currency, owned by whoever calls. With an `If-Match` nothing is opened: 412, since no such cart exists yet.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3251,7 +3263,7 @@ type ClientInterface interface {
 
 	// OpenCart Open a cart
 	//
-	// Empty, in one currency, owned by whoever calls.
+	// Empty, in one currency, owned by whoever calls. With an `If-Match` nothing is opened: 412, since no such cart exists yet.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3487,7 +3499,7 @@ type ClientInterface interface {
 	// What was authorized, captured and given back, refund by refund.
 	//
 	// Corresponds with GET /v1/payments/{id} (the `GetPayment` operationId).
-	GetPayment(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetPayment(ctx context.Context, id openapi_types.UUID, params *GetPaymentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListProducts List products, newest first, or search them
 	//
@@ -3540,7 +3552,7 @@ type ClientInterface interface {
 	// While the stock is short, `orders` lists the orders that hold it: at most 100, newest first. For operators: scope `admin`.
 	//
 	// Corresponds with GET /v1/stock/{sku} (the `GetStock` operationId).
-	GetStock(ctx context.Context, sku string, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetStock(ctx context.Context, sku string, params *GetStockParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PutStockWithBody Count a SKU
 	//
@@ -4262,7 +4274,7 @@ func (c *Client) ListCarts(ctx context.Context, params *ListCartsParams, reqEdit
 
 // OpenCartWithBody Open a cart
 //
-// Empty, in one currency, owned by whoever calls.
+// Empty, in one currency, owned by whoever calls. With an `If-Match` nothing is opened: 412, since no such cart exists yet.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4281,7 +4293,7 @@ func (c *Client) OpenCartWithBody(ctx context.Context, params *OpenCartParams, c
 
 // OpenCart Open a cart
 //
-// Empty, in one currency, owned by whoever calls.
+// Empty, in one currency, owned by whoever calls. With an `If-Match` nothing is opened: 412, since no such cart exists yet.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4807,8 +4819,8 @@ func (c *Client) GetOrderTimeline(ctx context.Context, id openapi_types.UUID, pa
 // What was authorized, captured and given back, refund by refund.
 //
 // Corresponds with GET /v1/payments/{id} (the `GetPayment` operationId).
-func (c *Client) GetPayment(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetPaymentRequest(c.Server, id)
+func (c *Client) GetPayment(ctx context.Context, id openapi_types.UUID, params *GetPaymentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPaymentRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4930,8 +4942,8 @@ func (c *Client) ListStock(ctx context.Context, params *ListStockParams, reqEdit
 // While the stock is short, `orders` lists the orders that hold it: at most 100, newest first. For operators: scope `admin`.
 //
 // Corresponds with GET /v1/stock/{sku} (the `GetStock` operationId).
-func (c *Client) GetStock(ctx context.Context, sku string, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetStockRequest(c.Server, sku)
+func (c *Client) GetStock(ctx context.Context, sku string, params *GetStockParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetStockRequest(c.Server, sku, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8616,7 +8628,7 @@ func NewGetOrderTimelineRequest(server string, id openapi_types.UUID, params *Ge
 }
 
 // NewGetPaymentRequest constructs an http.Request for the GetPayment method
-func NewGetPaymentRequest(server string, id openapi_types.UUID) (*http.Request, error) {
+func NewGetPaymentRequest(server string, id openapi_types.UUID, params *GetPaymentParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -8644,6 +8656,21 @@ func NewGetPaymentRequest(server string, id openapi_types.UUID) (*http.Request, 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -8966,7 +8993,7 @@ func NewListStockRequest(server string, params *ListStockParams) (*http.Request,
 }
 
 // NewGetStockRequest constructs an http.Request for the GetStock method
-func NewGetStockRequest(server string, sku string) (*http.Request, error) {
+func NewGetStockRequest(server string, sku string, params *GetStockParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -8994,6 +9021,21 @@ func NewGetStockRequest(server string, sku string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -9576,7 +9618,7 @@ type ClientWithResponsesInterface interface {
 
 	// OpenCartWithBodyWithResponse Open a cart
 	//
-	// Empty, in one currency, owned by whoever calls.
+	// Empty, in one currency, owned by whoever calls. With an `If-Match` nothing is opened: 412, since no such cart exists yet.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9585,7 +9627,7 @@ type ClientWithResponsesInterface interface {
 
 	// OpenCartWithResponse Open a cart
 	//
-	// Empty, in one currency, owned by whoever calls.
+	// Empty, in one currency, owned by whoever calls. With an `If-Match` nothing is opened: 412, since no such cart exists yet.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9851,7 +9893,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/payments/{id} (the `GetPayment` operationId).
-	GetPaymentWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetPaymentResponse, error)
+	GetPaymentWithResponse(ctx context.Context, id openapi_types.UUID, params *GetPaymentParams, reqEditors ...RequestEditorFn) (*GetPaymentResponse, error)
 
 	// ListProductsWithResponse List products, newest first, or search them
 	//
@@ -9914,7 +9956,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/stock/{sku} (the `GetStock` operationId).
-	GetStockWithResponse(ctx context.Context, sku string, reqEditors ...RequestEditorFn) (*GetStockResponse, error)
+	GetStockWithResponse(ctx context.Context, sku string, params *GetStockParams, reqEditors ...RequestEditorFn) (*GetStockResponse, error)
 
 	// PutStockWithBodyWithResponse Count a SKU
 	//
@@ -12778,6 +12820,11 @@ type OpenCartResponse401Headers struct {
 	WWWAuthenticate *string
 }
 
+// OpenCartResponse412Headers the declared response headers of an HTTP 412 response for OpenCart
+type OpenCartResponse412Headers struct {
+	ETag *string
+}
+
 type OpenCartResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -12789,6 +12836,8 @@ type OpenCartResponse struct {
 	ApplicationproblemJSON401 *Problem
 	// ApplicationproblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationproblemJSON408 *Problem
+	// ApplicationproblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationproblemJSON412 *Problem
 	// ApplicationproblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationproblemJSON413 *Problem
 	// ApplicationproblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -12801,6 +12850,8 @@ type OpenCartResponse struct {
 	Headers201 *OpenCartResponse201Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *OpenCartResponse401Headers
+	// Headers412 the parsed response headers for an HTTP 412 response
+	Headers412 *OpenCartResponse412Headers
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -12821,6 +12872,11 @@ func (r OpenCartResponse) GetApplicationproblemJSON401() *Problem {
 // GetApplicationproblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
 func (r OpenCartResponse) GetApplicationproblemJSON408() *Problem {
 	return r.ApplicationproblemJSON408
+}
+
+// GetApplicationproblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r OpenCartResponse) GetApplicationproblemJSON412() *Problem {
+	return r.ApplicationproblemJSON412
 }
 
 // GetApplicationproblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
@@ -15360,6 +15416,11 @@ func (r GetOrderTimelineResponse) ContentType() string {
 	return ""
 }
 
+// GetPaymentResponse200Headers the declared response headers of an HTTP 200 response for GetPayment
+type GetPaymentResponse200Headers struct {
+	ETag *string
+}
+
 // GetPaymentResponse401Headers the declared response headers of an HTTP 401 response for GetPayment
 type GetPaymentResponse401Headers struct {
 	WWWAuthenticate *string
@@ -15378,6 +15439,8 @@ type GetPaymentResponse struct {
 	ApplicationproblemJSON422 *Problem
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetPaymentResponse200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetPaymentResponse401Headers
 }
@@ -16864,7 +16927,7 @@ func (c *ClientWithResponses) ListCartsWithResponse(ctx context.Context, params 
 
 // OpenCartWithBodyWithResponse Open a cart
 //
-// Empty, in one currency, owned by whoever calls.
+// Empty, in one currency, owned by whoever calls. With an `If-Match` nothing is opened: 412, since no such cart exists yet.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16879,7 +16942,7 @@ func (c *ClientWithResponses) OpenCartWithBodyWithResponse(ctx context.Context, 
 
 // OpenCartWithResponse Open a cart
 //
-// Empty, in one currency, owned by whoever calls.
+// Empty, in one currency, owned by whoever calls. With an `If-Match` nothing is opened: 412, since no such cart exists yet.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17319,8 +17382,8 @@ func (c *ClientWithResponses) GetOrderTimelineWithResponse(ctx context.Context, 
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/payments/{id} (the `GetPayment` operationId).
-func (c *ClientWithResponses) GetPaymentWithResponse(ctx context.Context, id openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetPaymentResponse, error) {
-	rsp, err := c.GetPayment(ctx, id, reqEditors...)
+func (c *ClientWithResponses) GetPaymentWithResponse(ctx context.Context, id openapi_types.UUID, params *GetPaymentParams, reqEditors ...RequestEditorFn) (*GetPaymentResponse, error) {
+	rsp, err := c.GetPayment(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -17424,8 +17487,8 @@ func (c *ClientWithResponses) ListStockWithResponse(ctx context.Context, params 
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/stock/{sku} (the `GetStock` operationId).
-func (c *ClientWithResponses) GetStockWithResponse(ctx context.Context, sku string, reqEditors ...RequestEditorFn) (*GetStockResponse, error) {
-	rsp, err := c.GetStock(ctx, sku, reqEditors...)
+func (c *ClientWithResponses) GetStockWithResponse(ctx context.Context, sku string, params *GetStockParams, reqEditors ...RequestEditorFn) (*GetStockResponse, error) {
+	rsp, err := c.GetStock(ctx, sku, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -20095,6 +20158,13 @@ func ParseOpenCartResponse(rsp *http.Response) (*OpenCartResponse, error) {
 		}
 		response.ApplicationproblemJSON408 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSON412 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -20160,6 +20230,16 @@ func ParseOpenCartResponse(rsp *http.Response) (*OpenCartResponse, error) {
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 412:
+		var headers OpenCartResponse412Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers412 = &headers
 	}
 
 	return response, nil
@@ -22707,6 +22787,9 @@ func ParseGetPaymentResponse(rsp *http.Response) (*GetPaymentResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22738,6 +22821,16 @@ func ParseGetPaymentResponse(rsp *http.Response) (*GetPaymentResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers GetPaymentResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 401:
 		var headers GetPaymentResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -23157,6 +23250,9 @@ func ParseGetStockResponse(rsp *http.Response) (*GetStockResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Problem
