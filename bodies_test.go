@@ -12,11 +12,13 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/fault"
 )
 
 // TestRequiredNumbersArePointers reads the bodies of all requests. The validator takes the zero of a plain number or bool for one
-// that is not there, so that 0 is answered with "It is required."
-func TestRequiredNumbersArePointers(t *testing.T) {
+// that is not there, so that 0 is answered with "It is required." Required text must also hold something visible.
+func TestRequiredMembersSayWhatTheyTake(t *testing.T) {
 	t.Parallel()
 	checked := 0
 	require.NoError(t, filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
@@ -35,12 +37,19 @@ func TestRequiredNumbersArePointers(t *testing.T) {
 			checked++
 			if plain, is := field.Type.(*ast.Ident); is {
 				require.NotRegexp(t, `^(u?int[0-9]*|float[0-9]+|bool)$`, plain.Name, "%s: %s", path, field.Names[0])
+				if plain.Name == "string" && strings.Contains(field.Tag.Value, ",max=") {
+					require.Regexp(t, `,(visible|email),`, field.Tag.Value, "%s: %s: blank text must be refused", path, field.Names[0])
+				}
 			}
 			return true
 		})
 		return nil
 	}))
 	require.Greater(t, checked, 10)
+}
+
+func adjustment(code, label, amount string) string {
+	return `{"code":"` + code + `","label":"` + label + `","amount":{"amount":` + amount + `,"currency":"GBP"}}`
 }
 
 func TestBodiesSayWhatIsWrong(t *testing.T) {
@@ -50,22 +59,36 @@ func TestBodiesSayWhatIsWrong(t *testing.T) {
 	paid, sku := ada.buys(t, 1250, "sim_ok")
 	c := ada.fills(t, sku)
 	items, order := "/v1/carts/"+c.ID.String()+"/items", "/v1/orders/"+paid.OrderID.String()
-	const whole = "It must be a whole number, such as 2"
+	adjustments, product := "/v1/carts/"+c.ID.String()+"/adjustments", "/v1/products/"+escape(sku)
+	saga, stock := "/v1/admin/sagas/"+paid.ID.String(), "/v1/stock/"+escape(sku)
+	const visible, whole = "must contain a visible character", "It must be a whole number, such as 2"
 	for name, r := range map[string]struct{ method, path, token, body, field, code, detail string }{
 		"RefundOfNull":       {"POST", order + "/refunds", s.admin, `{"amount":null,"reason":"r"}`, "amount", "null", "must not be null"},
 		"RefundOfNothing":    {"POST", order + "/refunds", s.admin, `{"amount":{"amount":0,"currency":"GBP"},"reason":"r"}`, "amount.amount", "min", "at least 1"},
 		"RefundOfNoAmount":   {"POST", order + "/refunds", s.admin, `{"amount":{"currency":"GBP"},"reason":"r"}`, "amount.amount", "required", "required"},
 		"RefundOfNullAmount": {"POST", order + "/refunds", s.admin, `{"amount":{"amount":null,"currency":"GBP"},"reason":"r"}`, "amount.amount", "null", "must not be null"},
-		"NullAdjustments":    {"PUT", "/v1/carts/" + c.ID.String() + "/adjustments", s.admin, `{"adjustments":null}`, "adjustments", "null", "must not be null"},
-		"NullActive": {"PUT", "/v1/products/" + escape(sku), s.admin, `{"name":"Mug","price":{"amount":1,"currency":"GBP"},"active":null}`,
+		"NullAdjustments":    {"PUT", adjustments, s.admin, `{"adjustments":null}`, "adjustments", "null", "must not be null"},
+		"NullActive": {"PUT", product, s.admin, `{"name":"Mug","price":{"amount":1,"currency":"GBP"},"active":null}`,
 			"active", "null", "must not be null"},
-		"NullOnHand":       {"PUT", "/v1/stock/" + escape(sku), s.admin, `{"on_hand":null}`, "on_hand", "null", "must not be null"},
+		"NullOnHand":       {"PUT", stock, s.admin, `{"on_hand":null}`, "on_hand", "null", "must not be null"},
 		"QuantityOfZero":   {"POST", items, ada.token, `{"sku":"` + sku + `","quantity":0}`, "quantity", "min", "at least 1"},
 		"QuantityLeftOut":  {"POST", items, ada.token, `{"sku":"` + sku + `"}`, "quantity", "required", "required"},
 		"QuantityInQuotes": {"POST", items, ada.token, `{"sku":"` + sku + `","quantity":"2"}`, "quantity", "type", whole + ", without quotes"},
 		"QuantityWithPoint": {"PATCH", items + "/" + escape(sku), ada.token, `{"quantity":1.0}`, "quantity", "type",
 			whole + ", without a decimal point"},
-		"QuantityTooLarge": {"PATCH", items + "/" + escape(sku), ada.token, `{"quantity":1000000}`, "quantity", "max", "at most 9999"},
+		"QuantityTooLarge":  {"PATCH", items + "/" + escape(sku), ada.token, `{"quantity":1000000}`, "quantity", "max", "at most 9999"},
+		"BlankRefundReason": {"POST", order + "/refunds", s.admin, `{"reason":"  "}`, "reason", "visible", visible},
+		"BlankCancelReason": {"POST", order + "/cancel", ada.token, `{"reason":"\n\t"}`, "reason", "visible", visible},
+		"BlankStockReason":  {"POST", stock + "/adjustments", s.admin, `{"delta":1,"reason":"\u200b"}`, "reason", "visible", visible},
+		"BlankSkipReason":   {"POST", saga + "/skip", s.admin, `{"reason":"\u00a0"}`, "reason", "visible", visible},
+		"BlankSettleReason": {"POST", saga + "/settle", s.admin, `{"outcome":"captured","reason":" "}`, "reason", "visible", visible},
+		"BlankRetryReason":  {"POST", saga + "/retry", s.admin, `{"reason":"\u3164"}`, "reason", "visible", visible},
+		"BlankUndoReason":   {"POST", saga + "/compensate", s.admin, `{"reason":"\u2800 "}`, "reason", "visible", visible},
+		"InvisibleName":     {"PUT", product, s.admin, `{"name":"\u200b","price":{"amount":1,"currency":"GBP"}}`, "name", "visible", visible},
+		"BlankName":         {"PUT", product, s.admin, `{"name":" ","price":{"amount":1,"currency":"GBP"}}`, "name", "visible", visible},
+		"BlankSecondCode":   {"PUT", adjustments, s.admin, `{"adjustments":[` + adjustment("ship", "Post", "1") + `,` + adjustment(" ", "Post", "1") + `]}`, "adjustments[1].code", "visible", visible},
+		"BlankLabel":        {"PUT", adjustments, s.admin, `{"adjustments":[` + adjustment("ship", " ", "1") + `]}`, "adjustments[0].label", "visible", visible},
+		"PriceFarBelowZero": {"PUT", product, s.admin, `{"name":"Mug","price":{"amount":-9007199254740992,"currency":"GBP"}}`, "price.amount", "min", "at least 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := s.send(t, r.method, r.path, r.token, r.body, "Idempotency-Key", uuid.NewString())
@@ -74,6 +97,14 @@ func TestBodiesSayWhatIsWrong(t *testing.T) {
 			require.Equal(t, r.code, p.Errors[0].Code)
 			require.Contains(t, p.Errors[0].Detail, r.detail)
 		})
+	}
+	for amount, detail := range map[string]string{
+		"9007199254740992":  "The amount is larger than 9007199254740991 minor units.",
+		"-9007199254740992": "The amount is less than -9007199254740991 minor units.",
+	} {
+		body := `{"adjustments":[` + adjustment("ship", "Post", "1") + `,` + adjustment("more", "More", amount) + `]}`
+		p := refuses(t, s.send(t, "PUT", adjustments, s.admin, body), http.StatusUnprocessableEntity, "amount_too_large")
+		require.Equal(t, fault.Field{Field: "adjustments[1].amount.amount", Code: "amount_too_large", Detail: detail}, p.Errors[0])
 	}
 	require.Zero(t, s.order(t, paid.OrderID).Refunded.Amount, "nothing was refunded")
 }

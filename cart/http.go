@@ -2,7 +2,6 @@ package cart
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -159,14 +158,14 @@ type adjustmentsRequest struct {
 }
 
 type adjustmentRequest struct {
-	Code   string       `json:"code" validate:"required,max=64" example:"shipping"`
-	Label  string       `json:"label" validate:"required,max=255" example:"Royal Mail, second class"`
+	Code   string       `json:"code" validate:"required,visible,max=64" example:"shipping"`
+	Label  string       `json:"label" validate:"required,visible,max=255" example:"Royal Mail, second class"`
 	Amount moneyRequest `json:"amount" validate:"required"`
 }
 
 // productRequest is the body of PUT /v1/products/{sku}.
 type productRequest struct {
-	Name   string       `json:"name" text:"own" validate:"required,max=255" example:"White hanging heart"`
+	Name   string       `json:"name" text:"own" validate:"required,visible,max=255" example:"White hanging heart"`
 	Price  moneyRequest `json:"price" validate:"required"`
 	Active *bool        `json:"active,omitempty" example:"true"` // left out: as it is, and true for a new product
 }
@@ -179,25 +178,24 @@ type moneyRequest struct {
 
 // within is the amount, refused when it is beyond ±money.Max.
 func (r moneyRequest) within(field string) (money.Amount, error) {
-	if *r.Amount > money.Max || *r.Amount < -money.Max {
+	switch {
+	case *r.Amount > money.Max:
 		return money.Amount{}, errAmountTooLarge.At(field + ".amount")
+	case *r.Amount < -money.Max:
+		return money.Amount{}, errAmountTooLarge.Detailf("The amount is less than -%d minor units.", int64(money.Max)).At(field + ".amount")
 	}
 	return money.Of(*r.Amount, r.Currency), nil
 }
 
 // price is what the price book may ask for: not less than nothing.
 func (r productRequest) price() (money.Amount, error) {
-	price, err := r.Price.within("price")
-	if err == nil && price.Amount < 0 {
-		err = web.Refused("price.amount", "min", "It must be at least 0.")
+	if *r.Price.Amount < 0 {
+		return money.Amount{}, web.Refused("price.amount", "min", "It must be at least 0.")
 	}
-	return price, err
+	return r.Price.within("price")
 }
 
 func (r productRequest) command(sku string) (putProduct, error) {
-	if strings.TrimSpace(r.Name) == "" {
-		return putProduct{}, web.Refused("name", "required", "It is required.")
-	}
 	price, err := r.price()
 	return putProduct{SKU: sku, Name: r.Name, Price: price, Active: r.Active}, err
 }

@@ -1,6 +1,7 @@
 package cart
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -170,8 +171,8 @@ func (m *Module) setAdjustments(c echo.Context) error {
 
 func (r adjustmentsRequest) command() (setAdjustments, error) {
 	cmd := setAdjustments{}
-	for _, a := range r.Adjustments {
-		amount, err := a.Amount.within("adjustments.amount")
+	for i, a := range r.Adjustments {
+		amount, err := a.Amount.within(fmt.Sprintf("adjustments[%d].amount", i))
 		if err != nil {
 			return setAdjustments{}, err
 		}

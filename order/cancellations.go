@@ -13,7 +13,7 @@ import (
 
 // CancelRequest says why an order is cancelled.
 type CancelRequest struct {
-	Reason string `json:"reason" validate:"required,max=500" text:"lines" example:"Ordered twice."`
+	Reason string `json:"reason" validate:"required,visible,max=500" text:"lines" example:"Ordered twice."`
 }
 
 // postCancel cancels an order that was not fulfilled yet.

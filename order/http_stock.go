@@ -37,7 +37,7 @@ type HolderView struct {
 // AdjustmentRequest says by how many units the stock of a SKU grew or shrank.
 type AdjustmentRequest struct {
 	Delta  *int64 `json:"delta" validate:"required,min=-9007199254740991,max=9007199254740991" example:"-2"`
-	Reason string `json:"reason" validate:"required,max=500" text:"lines" example:"Broken in the store room."`
+	Reason string `json:"reason" validate:"required,visible,max=500" text:"lines" example:"Broken in the store room."`
 }
 
 // CountRequest says how many units of a SKU there are, those reserved included.

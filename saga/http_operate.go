@@ -3,7 +3,6 @@ package saga
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,16 +23,16 @@ func (m *Module) operatorRoutes(s *web.Server) {
 }
 
 type remark struct {
-	Reason string `json:"reason,omitempty" validate:"max=500" text:"lines" example:"The provider is back."`
+	Reason string `json:"reason,omitempty" validate:"omitempty,visible,max=500" text:"lines" example:"The provider is back."`
 }
 
 type reasonRequest struct {
-	Reason string `json:"reason" validate:"required,max=500" text:"lines" example:"The cart was erased; the order stands."`
+	Reason string `json:"reason" validate:"required,visible,max=500" text:"lines" example:"The cart was erased; the order stands."`
 }
 
 type settleRequest struct {
 	Outcome string `json:"outcome" validate:"required,oneof=captured not_captured refunded" enums:"captured,not_captured,refunded"`
-	Reason  string `json:"reason" validate:"required,max=500" text:"lines" example:"The provider's support, case 4711."`
+	Reason  string `json:"reason" validate:"required,visible,max=500" text:"lines" example:"The provider's support, case 4711."`
 }
 
 // retrySaga tries at once what a saga would try later, or not at all.
@@ -132,9 +131,6 @@ func (m *Module) skipStep(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := reasonGiven(body.Reason); err != nil {
-		return err
-	}
 	write, err := web.WriteOf(c)
 	if err != nil {
 		return err
@@ -167,9 +163,6 @@ func (m *Module) settleStep(c echo.Context) error {
 	}
 	body, err := web.Body[settleRequest](c)
 	if err != nil {
-		return err
-	}
-	if err := reasonGiven(body.Reason); err != nil {
 		return err
 	}
 	write, err := web.WriteOf(c)
@@ -239,13 +232,6 @@ func (m *Module) asked(c echo.Context) (saga eventstore.Stream[State], write web
 	}
 	write, err = web.WriteOf(c)
 	return saga, write, body.Reason, err
-}
-
-func reasonGiven(reason string) error {
-	if strings.TrimSpace(reason) == "" {
-		return web.Refused("reason", "required", "It is required.")
-	}
-	return nil
 }
 
 func onceOf(write web.Write) eventstore.Once {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -120,7 +119,7 @@ func (m *Module) replayParked(c echo.Context) error {
 }
 
 type discardRequest struct {
-	Reason string `json:"reason" validate:"required,max=500" text:"lines" example:"A duplicate of order 1000002; the sums are right without it."`
+	Reason string `json:"reason" validate:"required,visible,max=500" text:"lines" example:"A duplicate of order 1000002; the sums are right without it."`
 }
 
 // discardParked gives a parked message up.
@@ -148,9 +147,6 @@ func (m *Module) discardParked(c echo.Context) error {
 	body, err := web.Body[discardRequest](c)
 	if err != nil {
 		return err
-	}
-	if strings.TrimSpace(body.Reason) == "" {
-		return web.Refused("reason", "required", "It is required.")
 	}
 	err = m.once(c, func(ctx context.Context, s *eventstore.Store, actor string, once eventstore.Once) (bool, error) {
 		return s.DiscardParked(ctx, id, actor, body.Reason, once)

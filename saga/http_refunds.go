@@ -28,7 +28,7 @@ type RefundView struct {
 
 type refundRequest struct {
 	Amount *amountRequest `json:"amount,omitempty"` // all that is left, without one
-	Reason string         `json:"reason" validate:"required,max=500" text:"lines" example:"One mug was broken."`
+	Reason string         `json:"reason" validate:"required,visible,max=500" text:"lines" example:"One mug was broken."`
 }
 
 // amountRequest is money as a client names it.

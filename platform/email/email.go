@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-playground/validator/v10"
+	"golang.org/x/net/idna"
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
@@ -18,6 +19,9 @@ const (
 	maxDomain = 255
 	maxWhole  = 254
 )
+
+// maxLabel is the limit of DNS for a label of a domain in its ASCII form, in bytes (RFC 1035, 2.3.4; RFC 5890, 2.3.2.1).
+const maxLabel = 63
 
 var syntax = validator.New()
 
@@ -37,10 +41,22 @@ func Flaw(address string) string {
 		return fmt.Sprintf("The part after the @ must be at most %d bytes long.", maxDomain)
 	case len(address) > maxWhole:
 		return fmt.Sprintf("It must be at most %d bytes long.", maxWhole)
+	case hasLongLabel(address[at+1:]):
+		return fmt.Sprintf("Each label of the domain must be at most %d bytes long, in its ASCII form.", maxLabel)
 	case syntax.Var(address, "email") != nil:
 		return "It must be an e-mail address."
 	}
 	return ""
+}
+
+// hasLongLabel reports whether a label of a domain is too long for DNS. Letters beyond ASCII count as Punycode.
+func hasLongLabel(domain string) bool {
+	for label := range strings.SplitSeq(domain, ".") {
+		if ascii, _ := idna.Punycode.ToASCII(label); len(ascii) > maxLabel { // of a label that begins with xn-- and is no Punycode, itself
+			return true
+		}
+	}
+	return false
 }
 
 // invisible reports whether a character leaves no mark of its own: spaces, control and format characters, variation selectors,

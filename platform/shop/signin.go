@@ -15,7 +15,7 @@ import (
 const customers = "shop:"
 
 type signInRequest struct {
-	Name string `json:"name" validate:"required,max=40"`
+	Name string `json:"name" validate:"required,visible,max=40"`
 }
 
 // SignedIn is a customer of the shop.

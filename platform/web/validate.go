@@ -73,6 +73,11 @@ func storedSKU(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r == '/' || !unicode.IsPrint(r) })
 }
 
+// hasVisible reports whether text holds a character that can be seen: not only spaces, fillers, control and format characters.
+func hasVisible(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return unicode.IsPrint(r) && !blank(r) })
+}
+
 func validEmail(s string) bool { return email.Flaw(s) == "" }
 
 var checker = newChecker()
@@ -83,7 +88,7 @@ func newChecker() *validator.Validate {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		return name
 	})
-	for tag, valid := range map[string]func(string) bool{"sku": ValidSKU, "currency": money.ValidCurrency, "email": validEmail} {
+	for tag, valid := range map[string]func(string) bool{"sku": ValidSKU, "currency": money.ValidCurrency, "email": validEmail, "visible": hasVisible} {
 		check := func(l validator.FieldLevel) bool { return valid(l.Field().String()) }
 		if err := v.RegisterValidation(tag, check); err != nil {
 			panic(err) // only for an empty tag
@@ -112,6 +117,8 @@ func sentence(w validator.FieldError) string {
 	switch w.Tag() {
 	case "required":
 		return "It is required."
+	case "visible":
+		return "It must contain a visible character."
 	case "sku":
 		return skuRule
 	case "currency":
