@@ -205,7 +205,23 @@ func isGuarded(t *testing.T, s *site) {
 		require.Contains(t, cookie, part)
 	}
 	require.Contains(t, page.Header.Get("Set-Cookie"), "SameSite=Strict")
-	require.Equal(t, http.StatusNotFound, o.does(t, "GET", "/console/nothing", nil).StatusCode)
+	for _, method := range []string{"GET", "POST"} {
+		nothing := o.does(t, method, "/console/nothing", url.Values{})
+		require.Equal(t, http.StatusNotFound, nothing.StatusCode)
+		require.Contains(t, nothing.text, "There is no such page in the console.")
+	}
+	for query, said := range map[string]string{
+		"zzz=1": "This page has no parameter &#34;zzz&#34;.", "created_after=2026-01-31T12:00:00Z": "This page has no parameter &#34;created_after&#34;.", "zzz=": "no parameter",
+		"status=failed&status=": "The parameter &#34;status&#34; is given more than once", "status=%zz": "The address cannot be read",
+	} {
+		refused := o.does(t, "GET", "/console/sagas?"+query, nil)
+		require.Equal(t, http.StatusUnprocessableEntity, refused.StatusCode, query)
+		require.Contains(t, refused.text, said, query)
+	}
+	retry := "/console/sagas/" + uuid.NewString() + "/retry"
+	long := o.does(t, "POST", retry, url.Values{"form_token": {o.sees(t, "/console").hidden(t, "form_token")}, "reason": {strings.Repeat("a", 70_000)}})
+	require.Equal(t, http.StatusRequestEntityTooLarge, long.StatusCode)
+	require.Contains(t, long.text, "The form has more than 65536 bytes, so nothing was done.")
 	require.Equal(t, http.StatusNotFound, o.does(t, "GET", "/console/sagas/"+uuid.NewString(), nil).StatusCode)
 	require.Equal(t, "/console", o.sees(t, "/console/").Request.URL.Path)
 	loaded := regexp.MustCompile(`/console/assets/(console\.css|console\.js|icon\.svg)\?v=\w+`).FindAllString(o.sees(t, "/console").text, -1)
@@ -232,23 +248,39 @@ func showsEverything(t *testing.T, s *site, done checkoutView) {
 	o := s.operator(t)
 	o.signsIn(t, s.admin, "/console")
 	bought := get[orderView](t, s, "/v1/orders/"+done.OrderID.String(), s.admin)
+	bare := strings.ReplaceAll(done.PaymentID.String(), "-", "")
 	for path, words := range map[string][]string{
 		"/console":                           {"Checkouts per minute", "19.99 GBP", "<svg"},
 		"/console/sagas":                     {done.ID.String(), "completed"},
 		"/console/sagas/" + done.ID.String(): {"payment.charge", "capture asked", "Ended: completed"},
 		"/console/streams":                   {"number of an order"},
-		"/console/streams?q=" + done.PaymentID.String():   {"payment.captured", "State at version"},
-		"/console/streams?q=" + bought.Number:             {"Order " + bought.Number, "cart.checked_out"},
-		"/console/streams?q=Ada+Lovelace":                 {"Search for an id", "Names are not kept apart"},
-		"/console/streams?q=nobody@example.com":           {"Nothing has that id, number or address."},
-		"/console/streams/cart/" + done.CartID.String():   {"cart.item_added", "lines"},
-		"/console/streams/order/" + done.OrderID.String(): {"order.placed", "confirmed"},
-		"/console/orders/" + done.OrderID.String():        {"saga.ended", "payment.captured"},
-		"/console/parked":                                 {"Nothing is parked"},
-		"/console/webhooks":                               {"No webhook has come yet"},
-		"/console/readers":                                {"daily_sales", "start-checkout"},
-		"/console/reconciliation":                         {"Look at everything"},
-		"/console/reconciliation?look=1":                  {"All promises are kept"},
+		"/console/streams?q=" + done.PaymentID.String():                            {"payment.captured", "State at version"},
+		"/console/streams?q=" + bought.Number:                                      {"Order " + bought.Number, "cart.checked_out"},
+		"/console/streams?q=Ada+Lovelace":                                          {"Search for an id", "Names are not kept apart"},
+		"/console/streams?q=nobody@example.com":                                    {"Nothing has that id, number or address."},
+		"/console/streams?q=++ada@example.com%20":                                  {bought.Number},
+		"/console/streams?q=+" + bought.Number + "+":                               {"Order " + bought.Number},
+		"/console/streams?q=" + url.QueryEscape(inGroups(bought.Number, " ")):      {"Order " + bought.Number},
+		"/console/streams?q=" + url.QueryEscape("#"+inGroups(bought.Number, "-")):  {"Order " + bought.Number},
+		"/console/streams?q=" + url.QueryEscape(inGroups(bought.Number, "\u2013")): {"Order " + bought.Number},
+		"/console/streams?q=" + bare:                                               {"payment.captured", "State at version"},
+		"/console/streams?q=+":                                                     {"number of an order"},
+		"/console/sagas?number=" + url.QueryEscape(inGroups(bought.Number, " ")):   {done.ID.String()},
+		"/console/sagas?status=&type=&older_than=&number=+&customer=":              {done.ID.String()},
+		"/console/sagas?customer=+" + bought.CustomerID + "+":                      {done.ID.String()},
+		"/console/webhooks?provider=&reference=+":                                  {"No webhook has come yet"},
+		"/console/parked?module=&reader=&cursor=":                                  {"Nothing is parked"},
+		"/console/orders/" + done.OrderID.String() + "?cursor=":                    {"payment.captured"},
+		"/console/streams/cart/" + done.CartID.String() + "?after=":                {"cart.item_added"},
+		"/console/streams/cart/" + done.CartID.String():                            {"cart.item_added", "lines"},
+		"/console/streams/order/" + done.OrderID.String():                          {"order.placed", "confirmed"},
+		"/console/orders/" + done.OrderID.String():                                 {"saga.ended", "payment.captured"},
+		"/console/parked":                         {"Nothing is parked"},
+		"/console/webhooks":                       {"No webhook has come yet"},
+		"/console/readers":                        {"daily_sales", "start-checkout"},
+		"/console/reconciliation":                 {"Look at everything"},
+		"/console/reconciliation?look=1":          {"All promises are kept"},
+		"/console/reconciliation?look=1&cursor=+": {"All promises are kept"},
 	} {
 		text := o.sees(t, path).text
 		for _, word := range words {
@@ -260,6 +292,11 @@ func showsEverything(t *testing.T, s *site, done checkoutView) {
 	require.NotContains(t, part.text, "<html")
 	require.Contains(t, part.text, "Checkouts per minute")
 	require.Contains(t, o.sends(t, "/console", "/console/theme", url.Values{"theme": {"dark"}}).text, `data-theme="dark"`)
+}
+
+// inGroups is an order number as it is printed.
+func inGroups(number, between string) string {
+	return number[:4] + between + number[4:8] + between + number[8:]
 }
 
 func findsSagas(t *testing.T, s *site, done checkoutView) {

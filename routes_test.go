@@ -355,6 +355,21 @@ func parametersHeldAgainstDocument(t *testing.T, s *site) {
 	p, err := build(t.Context(), s.settings, s.urls, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	defer p.close()
+	documented := documentedParameters(t)
+	open := []string{"/swagger", "/swagger/", "/swagger/*", "/console", "/console/*", "/console/assets/*"}
+	declared := p.web.Parameters()
+	for _, route := range p.web.Paths() {
+		names, strict := declared[route]
+		_, path, _ := strings.Cut(route, " ")
+		require.Equal(t, !slices.Contains(open, path), strict, "%s: only pages and assets take any query", route)
+		if strict {
+			require.ElementsMatch(t, documented[parameter.ReplaceAllString(route, "{}")], names, route)
+		}
+	}
+}
+
+// documentedParameters are the query parameters that the document names, by route.
+func documentedParameters(t *testing.T) map[string][]string {
 	var document struct {
 		Paths map[string]map[string]struct {
 			Parameters []struct{ Name, In string }
@@ -373,26 +388,18 @@ func parametersHeldAgainstDocument(t *testing.T, s *site) {
 			}
 		}
 	}
-	open := []string{"/healthz", "/readyz", "/metrics", "/openapi.json", "/swagger", "/swagger/", "/swagger/*", "/console", "/console/*", "/console/assets/*"}
-	declared := p.web.Parameters()
-	for _, route := range p.web.Paths() {
-		names, strict := declared[route]
-		_, path, _ := strings.Cut(route, " ")
-		require.Equal(t, !slices.Contains(open, path), strict, "%s: only pages, assets and probes take any query", route)
-		if strict {
-			require.ElementsMatch(t, documented[parameter.ReplaceAllString(route, "{}")], names, route)
-		}
-	}
+	return documented
 }
 
-// unknownParameters are refused on every route of the API, also where a caller may do everything.
+// unknownParameters are refused on every route of the API, also where a caller may do everything, and so are blank ones.
 func unknownParameters(t *testing.T, s *site) {
 	ada := s.shopper(t)
 	things := owned(t, s, ada, s.shopper(t))
 	tokens := map[string]string{"public": "", "customer": ada.token, "admin": s.admin, "pricing": mint(t, s.settings, "pricing", "pricing")}
+	documented := documentedParameters(t)
 	for _, r := range routes {
-		if !strings.HasPrefix(r.path, "/v1/") && !strings.HasPrefix(r.path, "/simulator/") {
-			continue
+		if strings.HasPrefix(r.path, "/swagger") || strings.HasPrefix(r.path, "/console") {
+			continue // pages
 		}
 		path := r.path
 		for name, thing := range things {
@@ -400,6 +407,10 @@ func unknownParameters(t *testing.T, s *site) {
 		}
 		for _, query := range []string{"?emial=a", "?limit=1&limit=1"} {
 			refuses(t, s.send(t, r.method, path+query, tokens[r.who], nil), http.StatusUnprocessableEntity, "unknown_parameter")
+		}
+		for _, name := range documented[parameter.ReplaceAllString(r.method+" "+r.path, "{}")] {
+			blank := refuses(t, s.send(t, r.method, path+"?"+name+"=%20", tokens[r.who], nil), http.StatusUnprocessableEntity, "validation_failed")
+			require.Equal(t, name, blank.Errors[0].Field, "%s %s", r.method, r.path)
 		}
 		if r.who != "public" {
 			refuses(t, s.send(t, r.method, path+"?emial=a", "", nil), http.StatusUnauthorized, "unauthorized")

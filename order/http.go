@@ -269,14 +269,10 @@ func queryOf(c echo.Context) (query, error) {
 	q, err := narrowed(c, query{
 		lacking: pending,
 		status:  Status(c.QueryParam("status")),
+		number:  web.FilterOf(c, "number"),
+		email:   web.FilterOf(c, "email"),
 	})
 	if err != nil {
-		return q, err
-	}
-	if q.number, err = web.FilterOf(c, "number"); err != nil {
-		return q, err
-	}
-	if q.email, err = web.FilterOf(c, "email"); err != nil {
 		return q, err
 	}
 	if flaw := email.Flaw(q.email); q.email != "" && flaw != "" {

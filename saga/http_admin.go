@@ -123,12 +123,7 @@ func (m *Module) listSagas(c echo.Context) error {
 func searchOf(c echo.Context) (s search, err error) {
 	s = search{
 		status: Status(c.QueryParam("status")), kind: c.QueryParam("type"),
-	}
-	if s.customer, err = web.FilterOf(c, "customer"); err != nil {
-		return s, err
-	}
-	if s.number, err = web.FilterOf(c, "number"); err != nil {
-		return s, err
+		customer: web.FilterOf(c, "customer"), number: web.FilterOf(c, "number"),
 	}
 	if s.created, err = web.CreatedOf(c); err != nil {
 		return s, err

@@ -14,6 +14,7 @@ package console
 import (
 	"embed"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -75,31 +76,36 @@ func (c *Console) routes() {
 	c.mux.HandleFunc("POST "+Path+"/theme", c.setTheme)
 
 	c.page("GET", "", c.showOverview)
-	c.page("GET", "/sagas", c.listSagas)
+	c.page("GET", "/sagas", c.listSagas, "status", "type", "older_than", "number", "customer", "cursor")
 	c.page("GET", "/sagas/{id}", c.showSaga)
 	c.page("POST", "/sagas/{id}/{action}", c.actOnSaga)
-	c.page("GET", "/streams", c.findStream)
-	c.page("GET", "/streams/{module}/{id}", c.showStream)
-	c.page("GET", "/orders/{id}", c.showTimeline)
-	c.page("GET", "/parked", c.listParked)
+	c.page("GET", "/streams", c.findStream, "q")
+	c.page("GET", "/streams/{module}/{id}", c.showStream, "after")
+	c.page("GET", "/orders/{id}", c.showTimeline, "cursor")
+	c.page("GET", "/parked", c.listParked, "module", "reader", "cursor")
 	c.page("POST", "/parked/{id}/{action}", c.actOnParked)
-	c.page("GET", "/webhooks", c.listWebhooks)
+	c.page("GET", "/webhooks", c.listWebhooks, "provider", "reference", "cursor")
 	c.page("GET", "/webhooks/{id}", c.showWebhook)
 	c.page("POST", "/webhooks/{id}/replay", c.replayWebhook)
 	c.page("GET", "/readers", c.listReaders)
 	c.page("POST", "/readers/{name}/rebuild", c.rebuild)
-	c.page("GET", "/reconciliation", c.reconcile)
+	c.page("GET", "/reconciliation", c.reconcile, "look", "cursor")
 	c.page("POST", "/reconciliation", c.reconcile)
 }
 
-// page registers a handler for operators who are signed in. Its error becomes the page that says it.
-func (c *Console) page(method, path string, handle func(*visit) error) {
+// page registers a handler for operators who are signed in, with the query parameters that it takes. Its error becomes the page
+// that says it.
+func (c *Console) page(method, path string, handle func(*visit) error, parameters ...string) {
 	c.mux.HandleFunc(method+" "+Path+path, func(w http.ResponseWriter, r *http.Request) {
 		v, ok := c.enter(w, r)
 		if !ok {
 			return
 		}
-		if err := handle(v); err != nil {
+		err := v.readRequest(parameters)
+		if err == nil {
+			err = handle(v)
+		}
+		if err != nil {
 			v.fails(err)
 		}
 	})
@@ -116,13 +122,25 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		redirect(w, r, path, http.StatusMovedPermanently)
 		return
 	}
-	if _, pattern := c.mux.Handler(r); pattern == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+	if refused := c.refusal(r); refused != nil {
 		if v, ok := c.enter(w, r); ok {
-			v.fails(errNoPage)
+			v.fails(refused)
 		}
 		return
 	}
 	c.mux.ServeHTTP(w, r)
+}
+
+// refusal is why a request reaches no page: there is none, or its form is too large to be read. Else it is nil.
+func (c *Console) refusal(r *http.Request) error {
+	if _, pattern := c.mux.Handler(r); pattern == "" {
+		return errNoPage
+	}
+	if large := (*http.MaxBytesError)(nil); errors.As(r.ParseForm(), &large) {
+		return &problem{Status: http.StatusRequestEntityTooLarge, Title: "Too large",
+			Detail: fmt.Sprintf("The form has more than %d bytes, so nothing was done. Go back and write less.", large.Limit)}
+	}
+	return nil
 }
 
 var errNoPage = &problem{Status: http.StatusNotFound, Title: "Not found", Detail: "There is no such page in the console."}

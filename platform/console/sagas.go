@@ -2,9 +2,9 @@ package console
 
 import (
 	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"shopping-cart/platform/money"
@@ -117,13 +117,12 @@ var (
 )
 
 func (c *Console) listSagas(v *visit) error {
-	query := v.request.URL.Query()
-	for name := range query {
-		query.Set(name, strings.TrimSpace(query.Get(name)))
-	}
-	p := sagasPage{Statuses: statuses, Types: types, Ages: ages, Filter: given(query, "status", "type", "older_than", "customer", "number")}
+	p := sagasPage{Statuses: statuses, Types: types, Ages: ages, Filter: given(v.query, "status", "type", "older_than", "customer", "number")}
 	p.Filtered = len(p.Filter) > 0
-	asked := given(query, "status", "type", "older_than", "customer", "number", "cursor")
+	asked := maps.Clone(v.query)
+	if number, ok := orderNumber(asked.Get("number")); ok {
+		asked.Set("number", number)
+	}
 	if asked.Get("status") == "unfinished" {
 		asked.Del("status")
 		asked.Set("unfinished", "true")
@@ -139,7 +138,7 @@ func (c *Console) listSagas(v *visit) error {
 	}
 	p.Sagas = found.Data
 	if found.NextCursor != nil {
-		next := given(p.Filter, "status", "type", "older_than", "customer", "number")
+		next := maps.Clone(p.Filter)
 		next.Set("cursor", *found.NextCursor)
 		p.More = Path + "/sagas?" + next.Encode()
 	}

@@ -7,8 +7,11 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,6 +29,7 @@ type visit struct {
 	console *Console
 	writer  http.ResponseWriter
 	request *http.Request
+	query   url.Values // the parameters of the address that are not blank
 	token   string
 	seen    overview // of this moment
 	blind   error    // why there is none: no reason to keep an operator from all other pages
@@ -40,8 +44,7 @@ type saying struct {
 	Text    string
 }
 
-// enter lets an operator in who is signed in, and everybody else sign in. A request that changes something must come from a
-// page of the console: by the word of the browser, and with what only such a page knows.
+// enter lets an operator in who is signed in, and everybody else sign in.
 func (c *Console) enter(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 	token := c.cookie(r, cookieToken)
 	if token == "" {
@@ -49,10 +52,6 @@ func (c *Console) enter(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 		return nil, false
 	}
 	v := &visit{console: c, writer: w, request: r, token: token, said: c.takeSaying(w, r)}
-	if r.Method == http.MethodPost && !c.trusted(r, formToken(token)) {
-		v.fails(errForged)
-		return nil, false
-	}
 	v.seen, v.blind = get[overview](v, "/v1/admin/overview", nil)
 	if status := statusOf(v.blind); status == http.StatusUnauthorized || status == http.StatusForbidden {
 		v.fails(v.blind)
@@ -64,6 +63,36 @@ func (c *Console) enter(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 
 var errForged = &problem{Status: http.StatusForbidden, Title: "Not from here",
 	Detail: "This request did not come from a page of the console, so nothing was done. Go back, reload the page and try again."}
+
+// readRequest checks that a request which changes something comes from a page of the console: by the word of the browser, and with
+// what only such a page knows. Then it reads the parameters of the address, which must be among those that the page takes. Blank
+// ones are left out: a form sends each of its fields.
+func (v *visit) readRequest(parameters []string) error {
+	if v.request.Method == http.MethodPost && !v.console.trusted(v.request, formToken(v.token)) {
+		return errForged
+	}
+	query, err := url.ParseQuery(v.request.URL.RawQuery)
+	if err != nil {
+		return unknownParameter("The address cannot be read: a percent sign needs two hexadecimal digits, and parameters are joined by &.")
+	}
+	v.query = url.Values{}
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		text := strings.TrimSpace(query.Get(name))
+		switch {
+		case !slices.Contains(parameters, name):
+			return unknownParameter(fmt.Sprintf("This page has no parameter %.100q. Remove it from the address.", name))
+		case len(query[name]) > 1:
+			return unknownParameter(fmt.Sprintf("The parameter %q is given more than once in the address.", name))
+		case text != "":
+			v.query.Set(name, text)
+		}
+	}
+	return nil
+}
+
+func unknownParameter(detail string) error {
+	return &problem{Status: http.StatusUnprocessableEntity, Title: "Unknown parameter", Detail: detail}
+}
 
 // trusted reports whether a form was sent by a page of the console.
 func (c *Console) trusted(r *http.Request, want string) bool {

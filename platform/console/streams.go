@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -10,6 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+
+	"github.com/google/uuid"
 )
 
 // modules are whose streams there are.
@@ -40,11 +44,23 @@ type searchPage struct {
 
 var aNumber = regexp.MustCompile(`^[0-9]+$`)
 
-var anID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}$`)
+// orderNumber is an order number as it is printed or read out, such as "#9604 9682 3573", as the API takes it: digits alone. ok is
+// false where the text is something else.
+func orderNumber(text string) (number string, ok bool) {
+	number = strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || r == '#' {
+			return -1
+		}
+		return r
+	}, text)
+	return number, aNumber.MatchString(number)
+}
 
 // findStream finds what has an id, or the order with a number. One thing alone is shown at once.
 func (c *Console) findStream(v *visit) error {
-	p := searchPage{Query: strings.TrimSpace(v.request.URL.Query().Get("q"))}
+	p := searchPage{Query: v.query.Get("q")}
+	id, notID := uuid.Parse(p.Query)
+	number, isNumber := orderNumber(p.Query)
 	switch {
 	case p.Query == "":
 		latest, err := getOptional[page[order]](v, "/v1/admin/orders", url.Values{"limit": {"10"}})
@@ -52,23 +68,23 @@ func (c *Console) findStream(v *visit) error {
 			return err
 		}
 		p.Latest = latest.Data
-	case anID.MatchString(p.Query):
+	case notID == nil:
 		for _, module := range modules {
 			if v.knowsAway(module) {
 				v.misses([]string{module})
 				continue
 			}
-			found, err := get[stream](v, "/v1/admin/streams/"+module+"/"+p.Query, url.Values{"limit": {"1"}})
+			found, err := get[stream](v, "/v1/admin/streams/"+module+"/"+id.String(), url.Values{"limit": {"1"}})
 			if err == nil {
 				p.Found = append(p.Found, found)
 			} else if problemOf(err).Status != http.StatusNotFound && !v.lacks(err) {
 				return err
 			}
 		}
-	case aNumber.MatchString(p.Query):
-		return c.findOrders(v, p, "number")
+	case isNumber:
+		return c.findOrders(v, p, "number", number)
 	case strings.Contains(p.Query, "@"):
-		return c.findOrders(v, p, "email")
+		return c.findOrders(v, p, "email", p.Query)
 	default:
 		p.Refused = "Search for an id, for the number of an order, or for the e-mail address of a customer. Names are not kept apart, so they cannot be found."
 	}
@@ -81,8 +97,8 @@ func (c *Console) findStream(v *visit) error {
 }
 
 // findOrders finds the orders with a number or an e-mail address. One alone is shown at once.
-func (c *Console) findOrders(v *visit, p searchPage, by string) error {
-	found, err := getOptional[page[order]](v, "/v1/admin/orders", url.Values{by: {p.Query}, "limit": {"100"}})
+func (c *Console) findOrders(v *visit, p searchPage, by, text string) error {
+	found, err := getOptional[page[order]](v, "/v1/admin/orders", url.Values{by: {text}, "limit": {"100"}})
 	switch {
 	case err != nil && problemOf(err).Status != 422:
 		return err
@@ -117,7 +133,7 @@ type change struct{ Path, Was, Is string }
 
 func (c *Console) showStream(v *visit) error {
 	module, id := v.request.PathValue("module"), v.request.PathValue("id")
-	after, _ := strconv.ParseInt(v.request.URL.Query().Get("after"), 10, 64)
+	after, _ := strconv.ParseInt(v.query.Get("after"), 10, 64)
 	query, before := url.Values{"limit": {"50"}}, json.RawMessage(nil)
 	if after > 0 { // with the one before, to tell what changed
 		query = url.Values{"limit": {"51"}, "after": {strconv.FormatInt(after-1, 10)}}
@@ -242,7 +258,7 @@ func (c *Console) showTimeline(v *visit) error {
 	if err != nil {
 		return err
 	}
-	query := given(v.request.URL.Query(), "cursor")
+	query := maps.Clone(v.query)
 	query.Set("limit", "100")
 	found, err := getOptional[page[entry]](v, "/v1/orders/"+id+"/timeline", query)
 	if err != nil {

@@ -1,10 +1,13 @@
 package console
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
-	"slices"
+	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"shopping-cart/platform/money"
 )
@@ -37,13 +40,13 @@ type listPage[T any] struct {
 
 // list reads a page of a list, with those of the filters that the address names.
 func list[T any](v *visit, api, here string, filters ...string) (p listPage[T], err error) {
-	p.Filter = given(v.request.URL.Query(), filters...)
-	asked := given(v.request.URL.Query(), append(slices.Clone(filters), "cursor")...)
+	p.Filter = given(v.query, filters...)
+	asked := maps.Clone(v.query)
 	asked.Set("limit", "25")
 	found, err := getOptional[page[T]](v, api, asked)
 	v.misses(found.Unavailable)
 	if err == nil && found.NextCursor != nil {
-		next := given(p.Filter, filters...)
+		next := maps.Clone(p.Filter)
 		next.Set("cursor", *found.NextCursor)
 		p.More = here + "?" + next.Encode()
 	}
@@ -91,8 +94,8 @@ func (w webhook) Pretty() string { return pretty([]byte(w.Body)) }
 
 // Payment is the stream that it is about; empty where that is none of ours.
 func (w webhook) Payment() string {
-	if anID.MatchString(w.Reference) {
-		return Path + "/streams/payment/" + w.Reference
+	if id, err := uuid.Parse(w.Reference); err == nil {
+		return Path + "/streams/payment/" + id.String()
 	}
 	return ""
 }
@@ -176,7 +179,7 @@ type reconciliationPage struct {
 // reconcile offers a look at all data, takes it when it is asked to, and heals when that is what was sent.
 func (c *Console) reconcile(v *visit) error {
 	heals := v.request.Method == http.MethodPost
-	p := reconciliationPage{Looked: heals || v.request.URL.Query().Has("look"), Healed: heals, Cursor: v.request.FormValue("cursor")}
+	p := reconciliationPage{Looked: heals || v.query.Has("look"), Healed: heals, Cursor: strings.TrimSpace(v.request.FormValue("cursor"))}
 	if !p.Looked {
 		return v.shows("reconciliation", "reconciliation", "Reconciliation", p)
 	}

@@ -26,10 +26,10 @@ type status struct {
 }
 
 func (s *Server) health() {
-	s.Public.GET("/healthz", alive, AnyQuery)
-	s.Public.GET("/readyz", s.ready, AnyQuery)
+	s.Public.GET("/healthz", alive)
+	s.Public.GET("/readyz", s.ready)
 	if s.cfg.Metrics != nil {
-		s.Public.GET("/metrics", s.metrics, AnyQuery, Uncompressed) // it compresses by itself
+		s.Public.GET("/metrics", s.metrics, Uncompressed) // it compresses by itself
 	}
 }
 

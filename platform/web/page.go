@@ -166,12 +166,5 @@ func cut[T any](rows []T, limit int, cursor func(T) string) Page[T] {
 	return page
 }
 
-// FilterOf reads a parameter that narrows a list to some text. It is empty where it is not given. Given and blank it is refused:
-// a client that computed nothing must not get everybody's entries.
-func FilterOf(c echo.Context, name string) (string, error) {
-	text := strings.TrimSpace(c.QueryParam(name))
-	if text == "" && c.QueryParams().Has(name) {
-		return "", Refused(name, "required", "It must not be blank. Leave it out to list everything.")
-	}
-	return text, nil
-}
+// FilterOf reads a parameter that narrows a list to some text, without the spaces around it. It is empty where it is not given.
+func FilterOf(c echo.Context, name string) string { return strings.TrimSpace(c.QueryParam(name)) }

@@ -13,7 +13,8 @@ import (
 var errUnknownParameter = fault.New(fault.Invalid, "unknown_parameter", "The query has a parameter that is not known here.")
 
 // Query declares the query parameters of a route. A route without a declaration takes none. A request with any other
-// parameter, or with one parameter twice, is refused with 422 unknown_parameter before the handler runs:
+// parameter, or with one parameter twice, is refused with 422 unknown_parameter before the handler runs. So is one that is blank,
+// with 422 validation_failed: a client that computed nothing must not get everybody's entries:
 //
 //	s.Customer.GET("/v1/orders", m.listMine, web.Query("status", "created_after"), web.Paged)
 //
@@ -29,12 +30,12 @@ func Paged(e *endpoint) { Query("limit", "cursor")(e) }
 // Logged declares the parameters that AfterOf reads.
 func Logged(e *endpoint) { Query("after", "limit", "cursor")(e) }
 
-// AnyQuery lets every query pass. It is for pages, assets and probes: links to a page gain parameters on their way, such as
+// AnyQuery lets every query pass. It is for pages and assets: links to a page gain parameters on their way, such as
 // utm_source, and a page ignores them.
 func AnyQuery(e *endpoint) { e.anyQuery = true }
 
-// refuseQuery refuses a query that cannot be read, holds text that cannot be stored, or names a parameter that the route does
-// not declare.
+// refuseQuery refuses a query that cannot be read, holds text that cannot be stored, names a parameter that the route does not
+// declare, or leaves one blank.
 func (e *endpoint) refuseQuery(next echo.HandlerFunc) echo.HandlerFunc {
 	if e.anyQuery {
 		return next
@@ -66,6 +67,8 @@ func (e *endpoint) checkQuery(raw string) error {
 			return errUnknownParameter.Detailf("The query parameter %q is given more than once.", name).At(name)
 		case !Plain(values[name][0]):
 			return Refused(name, "invalid", plainText)
+		case strings.TrimSpace(values[name][0]) == "":
+			return Refused(name, "required", "It must not be blank. Leave the parameter out where there is nothing to say.")
 		}
 	}
 	return nil

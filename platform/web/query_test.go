@@ -20,7 +20,7 @@ func TestQuery(t *testing.T) {
 
 	t.Run("WhatIsDeclaredPasses", func(t *testing.T) {
 		t.Parallel()
-		for _, query := range []string{"", "?", "?email=a%40b.c&status=x", "?limit=5&cursor="} {
+		for _, query := range []string{"", "?", "?email=a%40b.c&status=x", "?limit=5&cursor=x"} {
 			require.Equal(t, http.StatusOK, s.get("/orders"+query).StatusCode, query)
 		}
 		require.Equal(t, http.StatusOK, s.get("/page?utm_source=a&utm_source=b&%ff").StatusCode)
@@ -47,6 +47,22 @@ func TestQuery(t *testing.T) {
 		p := s.get("/orders?limit=1&email=a&limit=1").refused(t, 422, "unknown_parameter")
 		require.Equal(t, "limit", field(p))
 		require.Equal(t, `The query parameter "limit" is given more than once.`, p["detail"])
+	})
+	t.Run("BlankIsRefused", func(t *testing.T) {
+		t.Parallel()
+		for _, query := range []string{"status=", "status", "status=+", "status=%C2%A0%E3%80%80", "email=a&status=%20%20"} {
+			p := s.get("/orders?"+query).refused(t, 422, "validation_failed")
+			require.Equal(t, []any{map[string]any{"field": "status", "code": "required",
+				"detail": "It must not be blank. Leave the parameter out where there is nothing to say."}}, p["errors"], query)
+		}
+		s.get("/orders?x=").refused(t, 422, "unknown_parameter")
+	})
+	t.Run("ProbesTakeNone", func(t *testing.T) {
+		t.Parallel()
+		for _, path := range []string{"/healthz", "/readyz"} {
+			require.Equal(t, http.StatusOK, s.get(path).StatusCode)
+			s.get(path+"?zzz=1").refused(t, 422, "unknown_parameter")
+		}
 	})
 	t.Run("WhatCannotBeReadIsRefused", func(t *testing.T) {
 		t.Parallel()

@@ -27,7 +27,7 @@ func (s *Server) document() {
 	s.Public.GET("/openapi.json", func(c echo.Context) error {
 		document.Serve(c.Response(), c.Request(), "openapi.json", false)
 		return nil
-	}, AnyQuery, Uncompressed)
+	}, Uncompressed)
 	home := func(c echo.Context) error { return c.Redirect(http.StatusFound, "/swagger/index.html") }
 	s.Public.GET("/swagger", home, AnyQuery)
 	s.Public.GET("/swagger/", home, AnyQuery)
