@@ -26,7 +26,7 @@ func (m *Module) deleteContacts(c echo.Context) error {
 	ctx := c.Request().Context()
 	customer, ok := web.Param(c, "id")
 	if !ok || !web.Plain(customer) {
-		return web.Refused("id", "invalid", "It must be text without control characters.")
+		return web.Refused("id", "invalid", "It must be valid UTF-8 without control characters.")
 	}
 	if err := web.NoBody(c); err != nil {
 		return err

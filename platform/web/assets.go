@@ -118,9 +118,7 @@ func (a *Assets) Serve(w http.ResponseWriter, r *http.Request, name string, stam
 	if stamped {
 		h.Set(echo.HeaderCacheControl, immutable)
 	}
-	if h.Get(echo.HeaderVary) == "" {
-		h.Set(echo.HeaderVary, echo.HeaderAcceptEncoding)
-	}
+	h.Add(echo.HeaderVary, echo.HeaderAcceptEncoding)
 	if noneMatch(r.Header, func(tag string) bool {
 		text, _ := opaqueIn(tag)
 		return `"`+text+`"` == f.etag

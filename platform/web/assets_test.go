@@ -45,6 +45,12 @@ func TestAssets(t *testing.T) {
 		require.Empty(t, ask("tiny.svg", true, "Accept-Encoding", "gzip").Header().Get("Content-Encoding"))
 		require.Equal(t, script, ask("a.js", true).Body.String())
 	})
+	t.Run("VariesBesideTheOrigin", func(t *testing.T) {
+		r, w := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), httptest.NewRecorder()
+		w.Header().Set("Vary", "Origin")
+		require.True(t, assets.Serve(w, r, "a.js", false))
+		require.Equal(t, []string{"Origin", "Accept-Encoding"}, w.Header().Values("Vary"))
+	})
 	t.Run("ATagThatAProxyChangedIsKnown", func(t *testing.T) {
 		tag := ask("a.js", true).Header().Get("ETag")
 		require.Equal(t, http.StatusNotModified, ask("a.js", true, "If-None-Match", "W/"+tag).Code)

@@ -14,13 +14,21 @@ const minCompressed = 1400
 
 // compressed compresses the answers of a route for clients that accept gzip. A stream of events takes over its connection, so it
 // stays as it is. The tag of a compressed answer is the same: it names the version of a resource, and no route serves ranges.
+// Each answer says that it varies, also one that is not compressed: a cache may hold it.
 func compressed() echo.MiddlewareFunc {
-	return middleware.GzipWithConfig(middleware.GzipConfig{
-		Level: gzip.BestSpeed, MinLength: minCompressed,
-		Skipper: func(c echo.Context) bool {
-			return hasCookie(c) || !acceptsGzip(c.Request().Header.Values(echo.HeaderAcceptEncoding))
-		},
-	})
+	compress := middleware.GzipWithConfig(middleware.GzipConfig{Level: gzip.BestSpeed, MinLength: minCompressed})
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		compressing := compress(next)
+		return func(c echo.Context) error {
+			asked := c.Request().Header
+			if hasCookie(c) || !acceptsGzip(asked.Values(echo.HeaderAcceptEncoding)) {
+				c.Response().Header().Add(echo.HeaderVary, echo.HeaderAcceptEncoding)
+				return next(c)
+			}
+			asked.Set(echo.HeaderAcceptEncoding, "gzip") // Echo reads the first header only, and no other letter case
+			return compressing(c)
+		}
+	}
 }
 
 // hasCookie reports whether a browser may have been made to send the request by a page of another site. Such a page could

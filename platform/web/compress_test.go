@@ -23,6 +23,10 @@ func TestCompressed(t *testing.T) {
 	s.Public.GET("/long", answer(long))
 	s.Public.GET("/short", answer(short))
 	s.Public.GET("/plain", answer(long), web.Uncompressed)
+	s.Public.GET("/known", func(c echo.Context) error {
+		require.True(t, web.NotModified(c, 7))
+		return c.NoContent(http.StatusNotModified)
+	})
 
 	ask := func(path, accept string, headers ...string) *http.Response {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil)
@@ -43,10 +47,10 @@ func TestCompressed(t *testing.T) {
 	}
 
 	t.Run("ALongAnswerWhereGzipIsAccepted", func(t *testing.T) {
-		for _, accept := range []string{"gzip", "br, gzip;q=0.5", "gzip, deflate, br"} {
+		for _, accept := range []string{"gzip", "br, gzip;q=0.5", "gzip, deflate, br", "GZIP", "br, GZip;Q=0.5"} {
 			a := ask("/long", accept)
 			require.Equal(t, "gzip", a.Header.Get("Content-Encoding"), accept)
-			require.Contains(t, a.Header.Get("Vary"), "Accept-Encoding")
+			require.Equal(t, []string{"Accept-Encoding"}, a.Header.Values("Vary"))
 			require.Equal(t, `"7"`, a.Header.Get("ETag"), "the tag names the version")
 			z, err := gzip.NewReader(a.Body)
 			require.NoError(t, err)
@@ -65,6 +69,25 @@ func TestCompressed(t *testing.T) {
 			a := ask(one.path, one.accept, one.headers...)
 			require.Empty(t, a.Header.Get("Content-Encoding"), "%+v", one)
 			require.Equal(t, one.want, text(a.Body), "%+v", one)
+			if one.path != "/plain" {
+				require.Equal(t, []string{"Accept-Encoding"}, a.Header.Values("Vary"), "a cache may hold it: %s %s", one.path, one.accept)
+			}
+		}
+	})
+	t.Run("TheSecondOfTwoHeaders", func(t *testing.T) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/long", nil)
+		require.NoError(t, err)
+		r.Header["Accept-Encoding"] = []string{"br", "gzip"}
+		a, err := http.DefaultTransport.RoundTrip(r)
+		require.NoError(t, err)
+		require.NoError(t, a.Body.Close())
+		require.Equal(t, "gzip", a.Header.Get("Content-Encoding"))
+	})
+	t.Run("A304SaysItToo", func(t *testing.T) {
+		for _, accept := range []string{"gzip", "identity"} {
+			a := ask("/known", accept, "If-None-Match", `"7"`)
+			require.Equal(t, http.StatusNotModified, a.StatusCode)
+			require.Equal(t, []string{"Accept-Encoding"}, a.Header.Values("Vary"))
 		}
 	})
 }

@@ -69,6 +69,10 @@ func TestQuery(t *testing.T) {
 		for _, query := range []string{"?email=%zz", "?email=a;status=b", "?email=%ff", "?%00=a", "?email=a%0Ab", "?email=%1b"} {
 			s.get("/orders"+query).refused(t, 422, "validation_failed")
 		}
+		for _, query := range []string{"?email=%ff", "?email=%1b"} {
+			p := s.get("/orders"+query).refused(t, 422, "validation_failed")
+			require.Equal(t, "It must be valid UTF-8 without control characters.", p["errors"].([]any)[0].(map[string]any)["detail"])
+		}
 	})
 	t.Run("TheTokenIsAskedForFirst", func(t *testing.T) {
 		t.Parallel()

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-const plainText = "It must be text without control characters."
+const plainText = "It must be valid UTF-8 without control characters."
 
 // Plain reports whether text from outside may be stored and shown: valid UTF-8 without control characters. PostgreSQL cannot
 // hold NUL, and the others do harm in terminals, logs and CSV files. Tab and newline are control characters too.
