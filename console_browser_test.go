@@ -58,6 +58,7 @@ func TestConsoleInABrowser(t *testing.T) {
 	as[checkoutView](t, shopper{s, s.admin, stuck.ada.id}.cancels(t, waits.ID, "Prefer", waiting), http.StatusOK)
 	p.losesTheSagas(s, line)
 	require.Empty(t, p.complaints(), "the browser complains")
+	p.marksWhatIsOld(s, line, "/console/sagas/"+waits.ID.String())
 }
 
 // losesTheSagas: an open page says by itself that their database is away, and that it is back.
@@ -74,6 +75,29 @@ func (p *page) losesTheSagas(s *site, line *pgtest.Line) {
 	p.do(chromedp.WaitVisible(notice, chromedp.ByQuery))
 	line.Mend()
 	p.do(chromedp.WaitNotPresent(notice, chromedp.ByQuery))
+}
+
+// marksWhatIsOld: a live page that the server cannot bring up to date says so, and since when, until the server can again.
+func (p *page) marksWhatIsOld(s *site, line *pgtest.Line, saga string) {
+	p.Helper()
+	const mark = "[data-stale]"
+	says := func(why string) {
+		p.Helper()
+		var text string
+		p.do(chromedp.WaitVisible(mark, chromedp.ByQuery), chromedp.Text(mark, &text, chromedp.ByQuery))
+		require.Regexp(p, `^Not up to date since \d\d:\d\d:\d\d UTC: `+why+`\.$`, text)
+	}
+	p.opens(s, saga)
+	p.do(chromedp.WaitNotVisible(mark, chromedp.ByQuery))
+	line.Cut()
+	says("the server answers 503")
+	p.judgesAll("console-stale")
+	line.Mend()
+	p.do(chromedp.WaitNotVisible(mark, chromedp.ByQuery))
+	p.do(network.EmulateNetworkConditions(true, 0, 0, 0))
+	says("the server does not answer")
+	p.do(network.EmulateNetworkConditions(false, 0, -1, -1))
+	p.do(chromedp.WaitNotVisible(mark, chromedp.ByQuery))
 }
 
 // hasAStory makes what the pages are about, and gives their names and addresses.

@@ -2,7 +2,18 @@
 // up to date when they are loaded.
 "use strict";
 
-const every = 2000;
+const every = 2000, patience = 20000; // milliseconds between two looks, and until one is given up
+
+let current = new Date(); // when the live part was last brought up to date
+
+// marks says why the live part is out of date, or, without a reason, that it is not.
+function marks(why) {
+  const mark = document.querySelector("[data-stale]");
+  const text = why ? `Not up to date since ${current.toISOString().slice(11, 19)} UTC: ${why}.` : "";
+  if (mark.textContent !== text) mark.textContent = text;
+  mark.hidden = !why;
+  document.body.classList.toggle("lost", Boolean(why));
+}
 
 // busy: somebody is about to act in the part, which must not change under their hands.
 function busy(part) {
@@ -14,12 +25,16 @@ function busy(part) {
 
 async function refresh(part) {
   if (document.hidden || busy(part)) return;
-  const answer = await fetch(location.href, { headers: { "X-Fragment": "live" }, credentials: "same-origin" });
+  const answer = await fetch(location.href, { headers: { "X-Fragment": "live" }, credentials: "same-origin", signal: AbortSignal.timeout(patience) });
   if (answer.status === 401) location.reload();
-  if (!answer.ok || busy(part)) return;
+  if (!answer.ok) return marks(`the server answers ${answer.status}`);
+  const live = await answer.text();
+  marks();
+  if (busy(part)) return;
   const focused = part.contains(document.activeElement) && document.activeElement.getAttribute("href");
   const open = [...part.querySelectorAll("details[open][id]")].map(d => d.id);
-  part.innerHTML = await answer.text();
+  part.innerHTML = live;
+  current = new Date();
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   if (focused) [...part.querySelectorAll("a[href]")].find(a => a.getAttribute("href") === focused)?.focus();
   offerCopies();
@@ -35,9 +50,8 @@ async function keepUpToDate(part) {
     await new Promise(done => setTimeout(done, every));
     try {
       await refresh(part);
-      document.body.classList.remove("lost");
     } catch {
-      document.body.classList.add("lost"); // the server is away: the next round tells
+      marks("the server does not answer");
     }
   }
 }
