@@ -13,6 +13,10 @@ const settingsHead = `# Settings
 
 From the environment, or from a file ` + "`.env`" + ` in the working directory (copy [.env.example](../../.env.example)); the environment wins. What is unset or
 empty has its default. All are checked at start, and every bad one is refused by its name. Durations are written as ` + "`500ms`, `3s`, `15m`, `1h` or `720h`" + `.
+
+Each line of the file is ` + "`NAME=value`" + `. A ` + "`$`" + ` stands for itself: no variable is expanded. A value without quotes ends at a ` + "`#`" + ` behind a space; in single
+quotes every character stands for itself; in double quotes a backslash escapes the next one. Spaces, line breaks and byte order marks at the ends of a
+setting are removed. Control characters and invisible ones are refused (the names of folders may hold invisible ones).
 `
 
 // setting is one of .env.example: what stands above it there.

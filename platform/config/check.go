@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // The payment providers.
@@ -140,15 +141,29 @@ func isWebURL(text string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 
-// checkText refuses a line break or another control character in any setting: what was trimmed had them at its ends only.
+// checkText refuses what nobody sees in a setting: it is there by mistake, and what it breaks is hard to find. A name of a
+// folder may hold invisible characters.
 func checkText(settings map[string]string) error {
 	var wrong findings
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		if strings.ContainsFunc(settings[name], unicode.IsControl) {
-			wrong.add(name, "must not hold a line break or another control character")
+		if flaw := textFlaw(settings[name], name != "DATA_DIR" && name != "PG_BIN_DIR"); flaw != "" {
+			wrong.add(name, flaw)
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// textFlaw says what is wrong with the characters of a value, in words that hold nothing of it; it is empty when nothing is.
+func textFlaw(value string, visible bool) string {
+	switch {
+	case strings.ContainsFunc(value, unicode.IsControl):
+		return "must not hold a line break or another control character"
+	case visible && !utf8.ValidString(value):
+		return "must be text in UTF-8"
+	case visible && strings.ContainsFunc(value, func(r rune) bool { return unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) }):
+		return "must not hold an invisible character, such as a zero-width space: type it anew"
+	}
+	return ""
 }
 
 // findings are the settings that are wrong, each as "NAME sentence".

@@ -10,7 +10,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/caarlos0/env/v10"
 )
@@ -104,16 +104,24 @@ func parse(settings map[string]string) (Config, error) {
 	return c, nil
 }
 
-// trimmed are our settings alone, without the spaces and line breaks at their ends: a secret that "echo" or a file brought
-// has one.
+// trimmed are our settings alone, each without the spaces, line breaks and byte order marks at its ends.
 func trimmed(environment map[string]string) map[string]string {
 	settings := map[string]string{}
 	for name := range names() {
 		if value, set := environment[name]; set {
-			settings[name] = strings.TrimSpace(value)
+			settings[name] = trim(value)
 		}
 	}
 	return settings
+}
+
+// byteOrderMark begins a file that some editors of Windows wrote.
+const byteOrderMark = "\ufeff"
+
+// trim removes the spaces, line breaks and byte order marks at the ends of a value: a secret that "echo" or a file brought
+// has them.
+func trim(value string) string {
+	return strings.TrimFunc(value, func(r rune) bool { return unicode.IsSpace(r) || string(r) == byteOrderMark })
 }
 
 // names are those of all settings.
@@ -189,26 +197,37 @@ func (c *Config) databases() []moduleDatabase {
 	}
 }
 
-// inTermsOfSettings names the settings, where the parser names the fields of Config.
+// inTermsOfSettings names each setting and the values that it takes. It leaves out the parser's words, which repeat the value: that
+// may be a secret.
 func inTermsOfSettings(err error) error {
 	var several env.AggregateError
 	if !errors.As(err, &several) {
-		return err
+		return errors.New("the settings cannot be read")
 	}
-	var all []error
+	var wrong findings
 	for _, one := range several.Errors {
 		var bad env.ParseError
-		if field, ok := reflect.TypeFor[Config]().FieldByName(parsedField(one, &bad)); ok {
-			one = fmt.Errorf("%s: %w", field.Tag.Get("env"), bad.Err)
+		errors.As(one, &bad)
+		field, known := reflect.TypeFor[Config]().FieldByName(bad.Name)
+		if !known {
+			return errors.New("the settings cannot be read")
 		}
-		all = append(all, one)
+		wrong.add(field.Tag.Get("env"), "must be "+wanted(field.Type))
 	}
-	return errors.Join(all...)
+	return errors.Join(wrong...)
 }
 
-func parsedField(err error, into *env.ParseError) string {
-	errors.As(err, into)
-	return into.Name
+// wanted describes the values of a setting of that type.
+func wanted(kind reflect.Type) string {
+	switch kind {
+	case reflect.TypeFor[bool]():
+		return "true or false"
+	case reflect.TypeFor[time.Duration]():
+		return "a duration, such as 500ms, 30s or 15m"
+	case reflect.TypeFor[*slog.Level]():
+		return "debug, info, warn or error"
+	}
+	return "a whole number below 2147483648"
 }
 
 func firstOf(values ...string) string {

@@ -9,68 +9,86 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/joho/godotenv"
 )
 
 // readEnvFile reads a file of settings; one that is missing has none. An error names the line and prints nothing of it:
 // what stands there may be a secret.
 func readEnvFile(name string) (map[string]string, error) {
+	settings := map[string]string{}
 	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return map[string]string{}, nil
+		return settings, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the file %s: %w", name, err)
 	}
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // the byte order mark of Windows' editors
+	text = bytes.TrimPrefix(text, []byte(byteOrderMark)) // Windows' editors write one
 	if !utf8.Valid(text) || bytes.ContainsRune(text, 0) {
 		return nil, fmt.Errorf("%s must be a text file in UTF-8: save it in that encoding", name)
 	}
 	for i, line := range strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n") {
-		if wrong := wrongLine(line); wrong != "" {
-			return nil, fmt.Errorf("%s, line %d: %s", name, i+1, wrong)
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
 		}
-	}
-	settings, err := godotenv.UnmarshalBytes(text)
-	if err != nil { // its text repeats the file
-		return nil, fmt.Errorf("%s cannot be read: each line must be NAME=value", name)
+		setting, value, err := parseLine(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s, line %d: %w", name, i+1, err)
+		}
+		settings[setting] = value
 	}
 	return settings, nil
 }
 
-// assigned is the head of a line that sets something.
-var assigned = regexp.MustCompile(`^(?:export\s+)?[A-Za-z_][A-Za-z0-9_.]*\s*[=:]\s*`)
+var (
+	assignment = regexp.MustCompile(`^(?:export\s+)?([A-Za-z_][A-Za-z0-9_.]*)\s*[=:](.*)$`)
+	comment    = regexp.MustCompile(`\s#.*$`)
+	escape     = regexp.MustCompile(`\\.`)
+)
 
-// wrongLine says what is wrong with a line of a file of settings, in words that hold nothing of it.
-func wrongLine(line string) string {
-	line = strings.TrimSpace(line)
-	if line == "" || line[0] == '#' {
-		return ""
+// parseLine reads NAME=value. A $ is a $: nothing is expanded. A bare value ends at a # behind a space, a value in single
+// quotes is taken as it stands, and in double quotes a backslash escapes. The error holds nothing of the line.
+func parseLine(line string) (setting, value string, err error) {
+	parts := assignment.FindStringSubmatch(line)
+	if parts == nil {
+		return "", "", errors.New("it must be NAME=value, or a comment that begins with #")
 	}
-	head := assigned.FindString(line)
-	if head == "" {
-		return "it must be NAME=value, or a comment that begins with #"
-	}
-	value := line[len(head):]
+	setting, value = parts[1], strings.TrimSpace(parts[2])
 	if value == "" || value[0] != '\'' && value[0] != '"' {
-		return ""
+		return setting, strings.TrimSpace(comment.ReplaceAllString(parts[2], "")), nil
 	}
 	end := closingQuote(value)
 	if end == 0 {
-		return "the value begins with a quote that is not closed on this line"
+		return "", "", errors.New("the value begins with a quote that is not closed on this line")
 	}
 	if rest := strings.TrimSpace(value[end+1:]); rest != "" && rest[0] != '#' {
-		return "there is text behind the closing quote"
+		return "", "", errors.New("there is text behind the closing quote")
 	}
-	return ""
+	if value[0] == '\'' {
+		return setting, value[1:end], nil
+	}
+	return setting, escape.ReplaceAllStringFunc(value[1:end], unescape), nil
 }
 
-// closingQuote is the place of the quote that closes the one at the beginning; 0 when there is none. A backslash escapes one.
+func unescape(pair string) string {
+	switch pair[1] {
+	case 'n':
+		return "\n"
+	case 'r':
+		return "\r"
+	}
+	return pair[1:]
+}
+
+// closingQuote is the place of the quote that closes the one at the beginning; 0 when there is none. In double quotes a
+// backslash escapes the character behind it.
 func closingQuote(value string) int {
 	for i := 1; i < len(value); i++ {
-		if value[i] == value[0] && value[i-1] != '\\' {
+		switch {
+		case value[i] == value[0]:
 			return i
+		case value[i] == '\\' && value[0] == '"':
+			i++
 		}
 	}
 	return 0

@@ -2,6 +2,7 @@ package config
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -51,6 +52,76 @@ func TestEnvFileOfWindows(t *testing.T) {
 		_, err := Load()
 		require.ErrorContains(t, err, ".env must be a text file in UTF-8")
 	})
+}
+
+// A secret is taken as it is written: a $ begins no name of a variable.
+func TestEnvFileValues(t *testing.T) {
+	t.Parallel()
+	for written, value := range map[string]string{
+		`x$1Zabc`: `x$1Zabc`, `"x$1Zabc"`: `x$1Zabc`, `'x$1Zabc'`: `x$1Zabc`,
+		`$PATH${HOME}$(id)$`: `$PATH${HOME}$(id)$`, `"$PATH${HOME}$(id)$"`: `$PATH${HOME}$(id)$`,
+		`x\$A`: `x\$A`, `"x\$A"`: `x$A`, `'x\$A'`: `x\$A`, `"a\\$A"`: `a\$A`,
+		`"a\"b"`: `a"b`, `"a\""`: `a"`, `"a\\"`: `a\`, `'a\'`: `a\`, `"a\nb"`: "a\nb", `a\nb`: `a\nb`,
+		`a#b`: `a#b`, `#b`: `#b`, `a # b # c`: `a`, `"a # b" # c`: `a # b`, `''`: ``, ``: ``, ` # c`: ``, ` a `: `a`, `a=b:c`: `a=b:c`,
+	} {
+		setting, read, err := parseLine("NAME=" + written)
+		require.NoError(t, err, written)
+		require.Equal(t, []string{"NAME", value}, []string{setting, read}, written)
+	}
+}
+
+func TestInvisibleCharacters(t *testing.T) {
+	t.Parallel()
+	secret := strings.Repeat("s", 32)
+	c, err := parse(map[string]string{"AUTH_SECRET": "\ufeff" + secret + "\ufeff\n"})
+	require.NoError(t, err)
+	require.Equal(t, secret, c.AuthSecret)
+	for flaw, sentence := range map[string]string{
+		"\u200b": "must not hold an invisible character, such as a zero-width space: type it anew", "\xff": "must be text in UTF-8",
+		"\x01": "must not hold a line break or another control character", "\ufeff": "must not hold an invisible character, such as a zero-width space: type it anew",
+	} {
+		for _, name := range []string{"AUTH_SECRET", "SIMULATOR_SECRET", "DATABASE_URL", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"} {
+			_, err := parse(map[string]string{name: secret + flaw + secret})
+			require.EqualError(t, err, name+" "+sentence)
+		}
+		dir := t.TempDir()
+		path := filepath.Join(dir, authSecretFile)
+		require.NoError(t, os.WriteFile(path, []byte(secret+flaw+secret), 0o600))
+		_, err := Secret(dir, authSecretFile)
+		require.EqualError(t, err, "the secret in "+path+" "+sentence)
+	}
+	folder, err := parse(map[string]string{"DATA_DIR": "\u0645\u06cc\u200c\u0634\u0648\u062f"})
+	require.NoError(t, err, "a folder may have any name")
+	require.NotEmpty(t, folder.DataDir)
+
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, authSecretFile), []byte("\ufeff"+secret+"\r\n"), 0o600))
+	read, err := Secret(dir, authSecretFile)
+	require.NoError(t, err)
+	require.Equal(t, secret, read)
+}
+
+// A secret that was given to the wrong setting is not printed.
+func TestNoValueIsPrinted(t *testing.T) {
+	t.Parallel()
+	const marker = "hunter2-marker"
+	for name := range names() {
+		for _, value := range []string{marker, "postgres://app@db/shop?sslmode=" + marker, "postgres://app:" + marker + "@db:x/shop", "7" + marker, "https://" + marker + "/?x#y"} {
+			_, err := parse(map[string]string{name: value})
+			if err != nil {
+				require.ErrorContains(t, err, name)
+				require.NotContains(t, err.Error(), marker)
+			}
+		}
+	}
+	for name, sentence := range map[string]string{
+		"CONSOLE": "CONSOLE must be true or false", "LOG_LEVEL": "LOG_LEVEL must be debug, info, warn or error",
+		"STEP_DEADLINE": "STEP_DEADLINE must be a duration, such as 500ms, 30s or 15m",
+		"QUEUE_SIZE":    "QUEUE_SIZE must be a whole number below 2147483648", "COMMITTERS": "COMMITTERS must be a whole number below 2147483648",
+	} {
+		_, err := parse(map[string]string{name: marker})
+		require.EqualError(t, err, sentence)
+	}
 }
 
 // A secret comes from "echo" or a file with a line break at its end.

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // FillSecrets gives the secrets that are not set. AUTH_SECRET comes from a file in the data directory, which is made
@@ -57,7 +56,10 @@ func Secret(dir, name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the secret: %w", err)
 	}
-	secret := strings.TrimSpace(string(text))
+	secret := trim(string(text))
+	if flaw := textFlaw(secret, true); flaw != "" {
+		return "", fmt.Errorf("the secret in %s %s", path, flaw)
+	}
 	if len(secret) < shortestSecret {
 		return "", fmt.Errorf("the secret in %s has fewer than %d bytes: remove the file, and a new one is made", path, shortestSecret)
 	}
