@@ -25,7 +25,7 @@ func (m *Module) foldContacts(ctx context.Context, every time.Duration) {
 		if err := m.foldAll(ctx); err != nil && ctx.Err() == nil {
 			m.run.Failed(fmt.Errorf("fold the e-mail addresses of contacts: %w", err))
 		}
-		if !wait(ctx, every/2+rand.N(every)) {
+		if !wait(ctx, every/2+rand.N(every)) { // #nosec G404 -- it spreads the work of processes
 			return
 		}
 	}
