@@ -17,10 +17,12 @@ type Charge struct {
 }
 
 // Undo orders that no money stays taken: what is authorized, or may become so, is voided; what was captured is refunded
-// in full. A charge that comes later is refused. It is repeated until its result is ResultUndone.
+// in full. A charge that comes later is refused. It is repeated until its result is ResultUndone. A refund that is refused for good is
+// asked for again only when an operator retries, or when another amount is owed.
 type Undo struct {
 	PaymentID, CheckoutID uuid.UUID
 	Reason                string
+	Retries               int  // by an operator, since the refund that is owed was refused for good. Each permits one more refund of the same amount
 	Yields                bool // to a capture that was asked for before: nothing is undone, and the result is ResultTooLate
 }
 

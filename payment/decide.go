@@ -52,13 +52,16 @@ func cancel(s State, c Cancel) ([]event, error) {
 }
 
 // undo leaves the tombstone, and asks for a refund of what is captured and on no way back. A refund that failed for
-// good is asked for anew, as another refund.
+// good is asked for anew, as another refund: once for each retry of an operator.
 func undo(s State, u Undo, now time.Time) (events []event) {
 	if s.Authorization == stepRefused && s.Captured == 0 {
 		return nil // the provider holds nothing and never will
 	}
 	if !s.Tombstone {
 		events = append(events, UndoRequested{CheckoutID: u.CheckoutID, Code: CodeCancelled, Reason: u.Reason})
+	}
+	if s.refusals() > u.Retries {
+		return events
 	}
 	return append(events, giveBack(s, u.PaymentID, u.Reason, now)...)
 }

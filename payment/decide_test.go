@@ -23,7 +23,7 @@ var (
 	bankPage   = NextAction{Type: "redirect", URL: "https://bank.example/1"}
 	wish       = requested{theOrder, theCheck, "ann", money.Of(1999, "GBP"), "sim_ok", "fake", noon}
 	theCharge  = Charge{theID, theOrder, theCheck, "ann", money.Of(1999, "GBP"), "sim_ok"}
-	theUndo    = Undo{theID, theCheck, "out_of_stock", false}
+	theUndo    = Undo{PaymentID: theID, CheckoutID: theCheck, Reason: "out_of_stock"}
 	tombstone  = UndoRequested{CheckoutID: theCheck, Code: CodeCancelled, Reason: "out_of_stock"}
 	capturing  = captureRequested{noon}
 	asksRefund = refundRequested{theRefund, 1999, "out_of_stock", noon}
@@ -199,8 +199,8 @@ func TestUndo(t *testing.T) {
 		"OfAVoidedOneNeedsNothing":   {[]event{wish, tombstone, voided{}}, nil, ResultUndone},
 		"OfARefundedOneNeedsNothing": {[]event{wish, capturing, captured{1999}, tombstone, asksRefund, refunded{theRefund}}, nil, ResultUndone},
 		"WaitsForTheRefundUnderWay":  {[]event{wish, capturing, captured{1999}, tombstone, asksRefund}, nil, ResultUnknown},
-		"AsksAnewWhereARefundWasRefused": {
-			[]event{wish, capturing, captured{1999}, tombstone, asksRefund, refundFailed{theRefund, "x"}},
+		"AsksAnewWhereARefundWasNeverMade": {
+			[]event{wish, capturing, captured{1999}, tombstone, asksRefund, refundFailed{theRefund, codeNeverMade}},
 			[]event{refundRequested{uuid.NewSHA1(theID, []byte("undo/1")), 1999, "out_of_stock", noon}}, ResultUnknown,
 		},
 	} {

@@ -252,6 +252,17 @@ func (s State) refundOf(id uuid.UUID) (refund, bool) {
 	}
 	return s.Refunds[i], true
 }
+// refusals counts how often the provider refused, for good, to refund to an undo the amount that is owed now.
+func (s State) refusals() (n int) {
+	owed := s.left()
+	for _, r := range s.Refunds {
+		if r.Origin == originCompensation && r.Status == stepRefused && r.Code != codeNeverMade && r.Amount == owed {
+			n++
+		}
+	}
+	return n
+}
+
 
 // left is what was captured and is on no way back, in minor units. A refund that failed and was made after all may leave less than
 // nothing to one that was asked for since: the provider will refuse that one.

@@ -29,7 +29,7 @@ var cancellation = definition{
 		c := s.Cancellation
 		switch {
 		case c.Total > 0 && !s.done(UndoPayment):
-			return do(UndoPayment, toUndo{payment.Undo{PaymentID: c.PaymentID, CheckoutID: c.CancellationID, Reason: c.Reason}})
+			return do(UndoPayment, toUndo{payment.Undo{PaymentID: c.PaymentID, CheckoutID: c.CancellationID, Reason: c.Reason, Retries: s.Retries}})
 		case !s.done(EndCancellation):
 			return do(EndCancellation, toOrder{order.EndCancellation{OrderID: c.OrderID}})
 		}

@@ -60,6 +60,24 @@ func TestCancellationRecord(t *testing.T) {
 	require.IsType(t, StepRetried{}, again, "our own database has no deadline")
 }
 
+// TestARefusalIsWrittenOnce: a refund that is refused for good stops the cancellation at once. News that change nothing write nothing.
+func TestARefusalIsWrittenOnce(t *testing.T) {
+	t.Parallel()
+	p := start(t, pgtest.New(t), func(ctx context.Context, step string, n int) (payment.Outcome, error) {
+		if step == UndoPayment {
+			return payment.Outcome{Result: payment.ResultNotRefunded, Failure: &payment.Failure{Code: payment.CodeRefundOwed, Detail: "No."}}, nil
+		}
+		return well(ctx, step, n)
+	})
+	id := uuid.New()
+	p.says(orders, "order", uuid.New(), order.CancellationRequested{CancellationID: id, CustomerID: "ann", Currency: "GBP", Total: 1000, Reason: "Why not."})
+	p.reaches(id, NeedsAttention)
+	require.NoError(t, p.runner.wake(t.Context(), id))
+	require.Equal(t, 2, p.called(UndoPayment), "once by itself, and once for the news")
+	kinds, _ := p.log(id)
+	require.Equal(t, []string{"saga.cancellation_started", "saga.attention_needed"}, kinds)
+}
+
 // TestCancellationsAreDriven: by one process, and after a refund that is refused for good the undo asks for another.
 func TestCancellationsAreDriven(t *testing.T) {
 	t.Parallel()

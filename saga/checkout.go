@@ -125,7 +125,7 @@ func chargeOf(s State) payment.Charge {
 
 func undoOf(s State) payment.Undo {
 	return payment.Undo{
-		PaymentID: s.Checkout.PaymentID, CheckoutID: s.Checkout.CheckoutID, Reason: s.Failure.Code, Yields: !turnedByPayment(s),
+		PaymentID: s.Checkout.PaymentID, CheckoutID: s.Checkout.CheckoutID, Reason: s.Failure.Code, Retries: s.Retries, Yields: !turnedByPayment(s),
 	}
 }
 

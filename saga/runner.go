@@ -145,6 +145,9 @@ func (r *runner) drive(id uuid.UUID, this *round) error {
 		if r.isStopping() {
 			return errStopping
 		}
+		if saga.State.Status == NeedsAttention && !woken {
+			return nil
+		}
 		reaction := definition.react(saga.State)
 		if reaction.End != "" {
 			return r.end(saga, append(unwritten, Ended{Status: reaction.End, At: r.store.Now()}))
@@ -153,10 +156,11 @@ func (r *runner) drive(id uuid.UUID, this *round) error {
 		if len(due) == 0 {
 			return r.rest(saga, unwritten, next)
 		}
-		saga, unwritten, err = r.keep(saga, unwritten, r.take(id, saga.State, due))
-		if saga.State.Status == NeedsAttention {
-			break
+		taken := r.take(id, saga.State, due)
+		if isSameAttention(saga.State, taken) {
+			return nil
 		}
+		saga, unwritten, err = r.keep(saga, unwritten, taken)
 	}
 	return err
 }
@@ -172,6 +176,15 @@ func (r *runner) keep(saga eventstore.Stream[State], unwritten, taken []Event) (
 		saga.State = evolve(saga.State, e)
 	}
 	return saga, unwritten, nil
+}
+
+// isSameAttention reports whether every step needs a person for the reason that it needed one for before: nothing is to be written.
+func isSameAttention(s State, taken []Event) bool {
+	return s.Status == NeedsAttention && !slices.ContainsFunc(taken, func(e Event) bool {
+		again, ok := e.(AttentionNeeded)
+		st := s.Step(again.Step)
+		return !ok || !st.Stuck || st.Error != again.Reason
+	})
 }
 
 // rest writes what is left, and looks again when a step falls due.

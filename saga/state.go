@@ -67,7 +67,8 @@ type State struct {
 	Steps        []Step        `json:"steps,omitempty"`
 	Failure      *Failure      `json:"failure,omitempty"` // set when it turned
 	NextAction   *NextAction   `json:"next_action,omitempty"`
-	At           time.Time     `json:"at"` // of its last event
+	Retries      int           `json:"retries,omitempty"` // by operators, of an undo that needed attention
+	At           time.Time     `json:"at"`                // of its last event
 }
 
 // Step is what is known of the step of that name: pending, when it never began.
@@ -88,7 +89,7 @@ func (s State) done(name string) bool {
 const lease = 15 * time.Second
 
 var sagas = &eventstore.Aggregate[State, Event]{
-	Kind: "saga", Fold: 2, Decode: decodeEvent, Evolve: evolve, Index: index,
+	Kind: "saga", Fold: 3, Decode: decodeEvent, Evolve: evolve, Index: index,
 	Upcasts: map[string][]eventstore.Upcast{
 		StepWaits{}.Kind(): {eventstore.FieldsAdded}, // 2: next_action.client_secret
 	},
@@ -175,6 +176,9 @@ func evolve(s State, event Event) State {
 		s = s.attempted(e.Step, StepIsDone, e.BeganAt, e.At, func(st *Step) { st.FinishedAt, st.Assumed = e.At, true })
 		s.Status = s.underWay()
 	case RetryRequested:
+		if s.Step(UndoPayment).Stuck {
+			s.Retries++
+		}
 		s = s.urged(e.At)
 	case CompensationRequested:
 		if s.Failure == nil {
