@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -77,7 +78,41 @@ func TestRefundsElsewhere(t *testing.T) {
 		p := s.payment(t, *c.PaymentID)
 		require.Equal(t, "refunded", p.Status)
 		require.Equal(t, "Transferred by the bank.", p.Refunds[1].Reason)
+		require.Equal(t, 3, s.refusals(t, *c.PaymentID), "one call by itself, and one for each retry")
 	})
+	t.Run("ByHandAndInTheDashboard", func(t *testing.T) {
+		t.Parallel()
+		ada := s.shopper(t)
+		c, _ := ada.buys(t, 1250, "sim_refund_refused")
+		as[orderView](t, ada.cancelsOrder(t, c.OrderID), http.StatusAccepted)
+		id := s.cancellationOf(t, c.OrderID)
+		s.stuck(t, id)
+		require.Equal(t, http.StatusAccepted, s.operates(t, id, "settle", map[string]any{"outcome": "refunded", "reason": "In the dashboard."}).StatusCode)
+		until(t, "it is cancelled", func() bool { return s.order(t, c.OrderID).Status == order.StatusCancelled })
+		require.Equal(t, http.StatusOK, s.send(t, http.MethodPost, "/simulator/payments/"+c.PaymentID.String()+"/refund", s.admin, map[string]any{}).StatusCode)
+		var p paymentView
+		until(t, "the provider's word has come", func() bool {
+			p = s.payment(t, *c.PaymentID)
+			return p.Refunds[len(p.Refunds)-1].Reason == "Refunded at the payment provider."
+		})
+		require.Equal(t, []any{money.Of(1250, "GBP"), "refunded"}, []any{p.Refunded, p.Status})
+		require.Len(t, p.Refunds, 2, "the one that was refused, and the provider's")
+		require.Equal(t, money.Of(1250, "GBP"), s.order(t, c.OrderID).Refunded)
+		for _, f := range auditor(t, s, func(m *saga.Module) { m.Settled = time.Nanosecond }).reconciles(t, http.MethodGet).Data {
+			require.NotContains(t, f.ID, c.ID.String())
+		}
+	})
+}
+
+// refusals counts the refunds of a payment that the provider refused for good.
+func (s *site) refusals(t testing.TB, payment uuid.UUID) (n int) {
+	t.Helper()
+	for _, e := range get[saga.StreamView](t, s, "/v1/admin/streams/payment/"+payment.String()+"?limit=100", s.admin).Data {
+		if e.Type == "payment.refund_failed" {
+			n++
+		}
+	}
+	return n
 }
 
 // returns waits until the order tells of so much that was refunded, in pence.

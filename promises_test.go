@@ -98,7 +98,7 @@ func (b books) chargedOnce(says func(string, ...any)) {
 func (b books) byHand(id uuid.UUID) (sum int64) {
 	for _, r := range b.payments[id].Refunds {
 		if r.Elsewhere == payment.ElsewhereByHand {
-			sum += r.Amount
+			sum += r.Amount - r.Covered
 		}
 	}
 	return sum

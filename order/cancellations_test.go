@@ -94,7 +94,16 @@ func TestNoteRefund(t *testing.T) {
 		}
 	}
 	require.EqualValues(t, 1200, s.Refunded)
-	s = evolve(evolve(s, asksToCancel), Cancelled{})
+	s = evolve(s, asksToCancel)
+	for refund, counts := range map[string]int64{"7": 300, "a": 0} { // an operator and the provider tell of the same money
+		d, err := decideNoteRefund(s, NoteRefund{anOrder, exampleID(refund), 1500})
+		require.NoError(t, err)
+		for _, e := range d.order {
+			s = evolve(s, e)
+		}
+		require.EqualValues(t, 1500, s.Refunded, counts)
+	}
+	s = evolve(s, Cancelled{})
 	d, err := decideNoteRefund(s, NoteRefund{anOrder, exampleID("9"), 300})
 	require.NoError(t, err)
 	require.Empty(t, d.order, "a cancelled order has counted all of them")

@@ -179,6 +179,12 @@ func decideNoteRefund(o State, cmd NoteRefund) (decision, error) {
 	case o.Status == StatusCancelled, slices.Contains(o.Refunds, cmd.RefundID):
 		return decision{}, nil
 	}
+	if o.Status == StatusCancelling { // the provider may tell of the same money as an operator did before
+		cmd.Amount = min(cmd.Amount, o.Total-o.Refunded)
+		if cmd.Amount <= 0 {
+			return decision{}, nil
+		}
+	}
 	return decision{order: []Event{Refunded{RefundID: cmd.RefundID, Amount: cmd.Amount}}}, nil
 }
 

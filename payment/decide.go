@@ -280,7 +280,7 @@ func voidedNow(s State) []event {
 // refundedNow: also what was given up may have been made after all, but never more than was captured.
 func refundedNow(s State, id uuid.UUID) ([]event, error) {
 	r, known := s.refundOf(id)
-	switch back := s.refundsAt(stepDone) + r.Amount; {
+	switch back := s.providerRefunded() + r.Amount; {
 	case !known || r.Status == stepDone:
 		return nil, nil
 	case back > s.Captured:

@@ -61,11 +61,66 @@ func TestRefundedElsewhere(t *testing.T) {
 		_, err = settle(resolved, word, noon)
 		require.ErrorIs(t, err, errNoRefundRefused, "nothing is owed any more")
 	})
+	t.Run("ARefusalIsAskedOnce", func(t *testing.T) {
+		t.Parallel()
+		refused := given(after(taken, tombstone, asksRefund, refundFailed{theRefund, "account_closed"})...)
+		require.Empty(t, undo(refused, theUndo, noon))
+		retry := theUndo
+		retry.Retries = 1
+		again := undo(refused, retry, noon)
+		require.Len(t, again, 1)
+		refused = evolve(evolve(refused, again[0]), refundFailed{again[0].(refundRequested).ID, "account_closed"})
+		require.Empty(t, undo(refused, retry, noon), "once for each retry")
+		less := undo(evolve(refused, events[0]), retry, noon)
+		require.Len(t, less, 1)
+		require.EqualValues(t, 1499, less[0].(refundRequested).Amount, "another amount is another refund")
+		gone := given(after(taken, tombstone, asksRefund, refundFailed{theRefund, codeNeverMade})...)
+		require.Len(t, undo(gone, theUndo, noon), 1, "the provider never refused it")
+	})
+	t.Run("TheProvidersWordTakesThePlaceOfAPersons", func(t *testing.T) {
+		t.Parallel()
+		resolved := given(after(taken, tombstone, asksRefund, refundFailed{theRefund, "account_closed"})...)
+		word, err := settle(resolved, Settle{theID, theCheck, SettledRefunded, "In the dashboard."}, noon)
+		require.NoError(t, err)
+		resolved = evolve(resolved, word[0])
+		for name, c := range map[string]struct {
+			report         Report
+			byHand, refund int64
+			shown          int
+		}{
+			"All":           {Report{Elsewhere: []Elsewhere{{"re_1", ElsewhereRefund, 1999}}}, 0, 1999, 2},
+			"APart":         {Report{Elsewhere: []Elsewhere{{"re_1", ElsewhereRefund, 500}}}, 1499, 1999, 3},
+			"InTwo":         {Report{Elsewhere: []Elsewhere{{"re_1", ElsewhereRefund, 500}, {"re_2", ElsewhereRefund, 1499}}}, 0, 1999, 3},
+			"OursAfterAll":  {Report{Refunded: []string{key(theID, ask{opRefund, refund{ID: theRefund}})}}, 0, 1999, 1},
+			"MoreThanTaken": {Report{Elsewhere: []Elsewhere{{"re_1", ElsewhereRefund, 1999}, {"dp_1", ElsewhereDispute, 1999}}}, 0, 3998, 3},
+		} {
+			c.report.Answer = Answer{Status: Captured, Captured: 1999}
+			told, err := reported(resolved, theID, c.report, noon, ttl)
+			require.NoError(t, err, name)
+			s := resolved
+			for _, e := range told {
+				s = evolve(s, e)
+			}
+			require.Equal(t, []int64{c.byHand, c.refund}, []int64{s.refundedByHand(), s.refundsAt(stepDone)}, name)
+			require.Len(t, shownRefunds(s.Refunds), c.shown, name)
+			var standing int64
+			for _, r := range refundStandings(s) {
+				if r.Done {
+					standing += r.Amount
+				}
+			}
+			require.Equal(t, c.refund, standing, name)
+			require.Equal(t, statusRefunded, s.status(), name)
+			again, err := reported(s, theID, c.report, noon, ttl)
+			require.NoError(t, err, name)
+			require.Empty(t, again, name)
+		}
+	})
 	t.Run("OneDebtIsShownOnce", func(t *testing.T) {
 		t.Parallel()
 		s := State{Refunds: []refund{
-			{ID: theRefund, Origin: originCompensation, Status: stepRefused}, {ID: aRefund, Origin: originAPI, Status: stepRefused},
-			{ID: another, Origin: originCompensation, Status: stepRefused},
+			{ID: theRefund, Amount: 1, Origin: originCompensation, Status: stepRefused}, {ID: aRefund, Amount: 1, Origin: originAPI, Status: stepRefused},
+			{ID: another, Amount: 1, Origin: originCompensation, Status: stepRefused},
 		}}
 		require.Equal(t, s.Refunds[1:], shownRefunds(s.Refunds))
 	})

@@ -105,7 +105,7 @@ func viewOf(st stream) View {
 	}
 	for _, r := range shownRefunds(s.Refunds) {
 		v.Refunds = append(v.Refunds, RefundView{
-			r.ID, money.Of(r.Amount, s.Amount.Currency), refundStatus(r.Status), string(r.Origin), r.Reason, web.Time(r.At),
+			r.ID, money.Of(r.counts(), s.Amount.Currency), refundStatus(r.Status), string(r.Origin), r.Reason, web.Time(r.At),
 		})
 	}
 	if s.FailureCode != "" && s.Captured == 0 {
@@ -115,11 +115,12 @@ func viewOf(st stream) View {
 }
 
 // shownRefunds leaves out failed refunds of an undo that another refund of the undo replaced: they were attempts at the same debt.
+// It leaves out refunds by hand that the provider made after all, too.
 func shownRefunds(all []refund) (shown []refund) {
 	replaced := false
 	for _, r := range slices.Backward(all) {
 		compensates := r.Origin == originCompensation
-		if !compensates || r.Status != stepRefused || !replaced {
+		if (!compensates || r.Status != stepRefused || !replaced) && r.counts() > 0 {
 			shown = append(shown, r)
 		}
 		replaced = replaced || compensates

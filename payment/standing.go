@@ -63,7 +63,7 @@ type Standing struct {
 // RefundStanding is a refund of a payment as we know it.
 type RefundStanding struct {
 	ID        uuid.UUID // and of its saga, where it was ordered
-	Amount    int64     // minor units
+	Amount    int64     // that counts as refunded, minor units
 	Reason    string
 	Ordered   bool // for itself; else an undo asked for it, or it was made elsewhere
 	Elsewhere bool // without a call of ours
@@ -74,7 +74,7 @@ type RefundStanding struct {
 func refundStandings(s State) (all []RefundStanding) {
 	for _, r := range s.Refunds {
 		all = append(all, RefundStanding{
-			ID: r.ID, Amount: r.Amount, Reason: r.Reason, Ordered: r.Origin == originAPI, Elsewhere: r.Origin == originProvider,
+			ID: r.ID, Amount: r.counts(), Reason: r.Reason, Ordered: r.Origin == originAPI, Elsewhere: r.Origin == originProvider,
 			Done: r.Status == stepDone, Open: r.Status == stepAsked,
 		})
 	}

@@ -77,7 +77,11 @@ type refund struct {
 	Origin    origin        `json:"origin,omitempty"`
 	Elsewhere ElsewhereKind `json:"elsewhere,omitempty"` // with originProvider
 	Code      string        `json:"code,omitempty"`      // why the provider refused it
+	Covered   int64         `json:"covered,omitempty"`   // minor units of one by hand: what the provider refunded after all
 }
+
+// counts is the amount that counts as refunded, once the refund is done, in minor units.
+func (r refund) counts() int64 { return r.Amount - r.Covered }
 
 // origin is who asked for a refund.
 type origin string
@@ -89,7 +93,7 @@ const (
 )
 
 var payments = &eventstore.Aggregate[State, event]{
-	Kind: "payment", Fold: 3, Decode: decodeEvent, Evolve: evolve, Index: index,
+	Kind: "payment", Fold: 4, Decode: decodeEvent, Evolve: evolve, Index: index,
 	Upcasts: map[string][]eventstore.Upcast{
 		actionRequired{}.Kind(): {eventstore.FieldsAdded}, // 2: next_action.client_secret
 	},
@@ -143,13 +147,14 @@ func evolve(s State, e event) State {
 			ID: e.ID, Amount: e.Amount.Amount, Reason: e.Reason, At: e.At, Status: stepAsked, Origin: originAPI,
 		})
 	case refunded:
-		s = s.settled("").refund(e.ID, stepDone, "")
+		s = s.settled("").refund(e.ID, stepDone, "").covered()
 	case refundFailed:
 		s = s.settled("").refund(e.ID, stepRefused, e.Code)
 	case RefundedElsewhere:
 		s.Refunds = append(slices.Clone(s.Refunds), refund{
 			ID: e.ID, Amount: e.Amount.Amount, Reason: e.Reason, At: e.At, Status: stepDone, Origin: originProvider, Elsewhere: e.Of,
 		})
+		s = s.covered()
 	case Settled:
 		s.Settlement = e.Outcome
 		if e.Outcome == SettledNotCaptured {
@@ -189,6 +194,20 @@ func (s State) refund(id uuid.UUID, to step, code string) State {
 	return s
 }
 
+// covered lets the provider's refunds take the place of refunds by hand, where both come to more than was captured. An operator who
+// refunds in the provider's dashboard and settles before we hear of it tells of the same money.
+func (s State) covered() State {
+	over := s.providerRefunded() + s.refundedByHand() - s.Captured
+	s.Refunds = slices.Clone(s.Refunds)
+	for i := range s.Refunds {
+		if r := &s.Refunds[i]; r.Elsewhere == ElsewhereByHand && over > 0 {
+			n := min(over, r.counts())
+			r.Covered, over = r.Covered+n, over-n
+		}
+	}
+	return s
+}
+
 func (s State) doubts(op Operation) int {
 	if s.Unknown == nil || s.Unknown.Operation != op {
 		return 0
@@ -199,11 +218,11 @@ func (s State) doubts(op Operation) int {
 // requested reports whether there is a payment at all, and not just a tombstone.
 func (s State) requested() bool { return s.Authorization != stepNone }
 
-// refunds sums those at one step, in minor units.
+// refundsAt sums those at one step, in minor units.
 func (s State) refundsAt(at step) (sum int64) {
 	for _, r := range s.Refunds {
 		if r.Status == at {
-			sum += r.Amount
+			sum += r.counts()
 		}
 	}
 	return sum
@@ -213,11 +232,15 @@ func (s State) refundsAt(at step) (sum int64) {
 func (s State) refundedByHand() (sum int64) {
 	for _, r := range s.Refunds {
 		if r.Elsewhere == ElsewhereByHand {
-			sum += r.Amount
+			sum += r.counts()
 		}
 	}
 	return sum
 }
+
+// providerRefunded sums what the provider has refunded, in minor units. It may be more than was captured: a refund and a lost dispute
+// of the same payment are both real.
+func (s State) providerRefunded() int64 { return s.refundsAt(stepDone) - s.refundedByHand() }
 
 // refusedUndo is the last refund that an undo asked for, where the provider refused it and money is still owed.
 func (s State) refusedUndo() (last refund, refused bool) {
@@ -227,6 +250,17 @@ func (s State) refusedUndo() (last refund, refused bool) {
 		}
 	}
 	return last, s.Tombstone && s.left() > 0 && last.Status == stepRefused && last.Code != codeNeverMade
+}
+
+// refusals counts how often the provider refused, for good, to refund to an undo the amount that is owed now.
+func (s State) refusals() (n int) {
+	owed := s.left()
+	for _, r := range s.Refunds {
+		if r.Origin == originCompensation && r.Status == stepRefused && r.Code != codeNeverMade && r.Amount == owed {
+			n++
+		}
+	}
+	return n
 }
 
 // pendingRefund is the refund without an answer that is minded next: the first that can still be asked for, so that one of which
@@ -252,17 +286,6 @@ func (s State) refundOf(id uuid.UUID) (refund, bool) {
 	}
 	return s.Refunds[i], true
 }
-// refusals counts how often the provider refused, for good, to refund to an undo the amount that is owed now.
-func (s State) refusals() (n int) {
-	owed := s.left()
-	for _, r := range s.Refunds {
-		if r.Origin == originCompensation && r.Status == stepRefused && r.Code != codeNeverMade && r.Amount == owed {
-			n++
-		}
-	}
-	return n
-}
-
 
 // left is what was captured and is on no way back, in minor units. A refund that failed and was made after all may leave less than
 // nothing to one that was asked for since: the provider will refuse that one.

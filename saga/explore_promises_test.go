@@ -39,7 +39,7 @@ func (x *exploration) stand(s *state, sh shopping) (st stand) {
 	st.elsewhere = s.bank.elsewhere(sh.payment.String())
 	for _, r := range st.payment.Refunds {
 		if r.Elsewhere == payment.ElsewhereByHand {
-			st.byWord += r.Amount
+			st.byWord += r.Amount - r.Covered
 		}
 	}
 	return st

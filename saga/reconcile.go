@@ -134,6 +134,20 @@ var checkoutPromises = []promise{
 		},
 	},
 	{
+		check: "refunded_too_much",
+		remedy: "More was refunded than was captured, such as a refund and a lost dispute of the same payment. Contest the dispute at the provider, " +
+			"or collect the difference from the shopper.",
+		broken: func(b books) string {
+			switch p := b.payment; {
+			case b.bank != nil && b.bank.Refunded > b.bank.Captured:
+				return fmt.Sprintf("The provider captured %d and refunded %d.", b.bank.Captured, b.bank.Refunded)
+			case p != nil && p.Refunded > p.Captured:
+				return fmt.Sprintf("We know of %d captured and %d refunded.", p.Captured, p.Refunded)
+			}
+			return ""
+		},
+	},
+	{
 		check:  "books_differ",
 		remedy: "We and the provider disagree about whether money was taken. Look the payment up at the provider.",
 		broken: func(b books) string {

@@ -3,6 +3,7 @@ package saga
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -41,6 +42,23 @@ func TestPromisesAtRest(t *testing.T) {
 	all := []string{"captured_without_order", "authorized_and_forgotten", "cart_stuck"}
 	require.Equal(t, all, broken(half(nil)))
 	require.Nil(t, half(nil).undo(), "paid for, and placed: for a person")
+}
+
+// TestRefundedTooMuch: neither book may tell of more refunded than captured.
+func TestRefundedTooMuch(t *testing.T) {
+	t.Parallel()
+	i := slices.IndexFunc(promises, func(p promise) bool { return p.check == "refunded_too_much" })
+	for name, c := range map[string]struct {
+		b    books
+		want string
+	}{
+		"AllOfIt":   {books{payment: &payment.Standing{Captured: 5, Refunded: 5}, bank: &payment.Balance{Captured: 5, Refunded: 5}}, ""},
+		"Ours":      {books{payment: &payment.Standing{Captured: 5, Refunded: 9}}, "We know of 5 captured and 9 refunded."},
+		"Theirs":    {books{bank: &payment.Balance{Captured: 5, Refunded: 9}}, "The provider captured 5 and refunded 9."},
+		"NoPayment": {books{}, ""},
+	} {
+		require.Equal(t, c.want, promises[i].broken(c.b), name)
+	}
 }
 
 // TestGivingBackAtRest: a refund is forgotten once nobody minds it, and what an undo asks for its own saga minds.
