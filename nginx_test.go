@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/uuid"
@@ -54,16 +55,7 @@ func TestNginx(t *testing.T) {
 	weak := s.compressed(t, path, buyer.token).Header.Get("ETag")
 	require.Equal(t, `W/`+tag(filled.Version), weak, "the proxy must compress this answer, or the test shows nothing")
 
-	t.Run("AReadKnowsAWeakTag", func(t *testing.T) {
-		require.Equal(t, http.StatusNotModified, s.send(t, http.MethodGet, path, buyer.token, nil, "If-None-Match", weak).StatusCode)
-	})
-	t.Run("AnEditAndACheckoutTakeIt", func(t *testing.T) {
-		more := as[cartView](t, buyer.adds(t, filled, sku, 1, "If-Match", weak), http.StatusOK)
-		seen := s.compressed(t, path, buyer.token).Header.Get("ETag")
-		refuses(t, buyer.checksOut(t, more, "sim_ok", noWait, "If-Match", weak), http.StatusPreconditionFailed, "version_mismatch")
-		done := as[checkoutView](t, buyer.checksOut(t, more, "sim_ok", waiting, "If-Match", seen), http.StatusCreated)
-		require.Equal(t, saga.Completed, done.Status)
-	})
+	s.knowsTags(t, buyer, filled, sku)
 	t.Run("EventsComeWhenTheyHappen", func(t *testing.T) {
 		asked := as[checkoutView](t, buyer.checksOut(t, buyer.fills(t, sku), "sim_requires_action", waiting), http.StatusAccepted)
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.base+"/v1/checkouts/"+asked.ID.String()+"/stream", nil)
@@ -89,6 +81,23 @@ func TestNginx(t *testing.T) {
 	})
 }
 
+// knowsTags edits a cart and checks it out, with the tags that a proxy made of ours.
+func (s *site) knowsTags(t *testing.T, buyer shopper, filled cartView, sku string) {
+	t.Helper()
+	path := "/v1/carts/" + filled.ID.String()
+	changed := s.compressed(t, path, buyer.token).Header.Get("ETag")
+	t.Run("AReadKnowsTheTag", func(t *testing.T) {
+		require.Equal(t, http.StatusNotModified, s.send(t, http.MethodGet, path, buyer.token, nil, "If-None-Match", changed).StatusCode)
+	})
+	t.Run("AnEditAndACheckoutTakeIt", func(t *testing.T) {
+		more := as[cartView](t, buyer.adds(t, filled, sku, 1, "If-Match", changed), http.StatusOK)
+		seen := s.compressed(t, path, buyer.token).Header.Get("ETag")
+		refuses(t, buyer.checksOut(t, more, "sim_ok", noWait, "If-Match", changed), http.StatusPreconditionFailed, "version_mismatch")
+		done := as[checkoutView](t, buyer.checksOut(t, more, "sim_ok", waiting, "If-Match", seen), http.StatusCreated)
+		require.Equal(t, saga.Completed, done.Status)
+	})
+}
+
 // scans reads until a line holds the text.
 func scans(lines *bufio.Scanner, text string) bool {
 	for lines.Scan() {
@@ -109,31 +118,41 @@ func (s *site) compressed(t *testing.T, path, token string) *http.Response {
 	return a.Response
 }
 
-// behindNginx puts a proxy of its own before the program, and has the site be spoken to through it.
+// behindNginx puts nginx before the program, and has the site be spoken to through it.
 func (s *site) behindNginx(t *testing.T) {
 	t.Helper()
-	nginx, err := exec.LookPath("nginx")
+	s.behind(t, "nginx", func(prefix string, port int) (config string, arguments []string) {
+		return fmt.Sprintf(nginxConfig, port, s.base), []string{"-p", prefix, "-e", filepath.Join(prefix, "error.log"), "-c"}
+	})
+}
+
+// behind puts a proxy of its own before the program, and has the site be spoken to through it. The file of the configuration
+// is the last argument of the proxy.
+func (s *site) behind(t *testing.T, name string, set func(prefix string, port int) (config string, arguments []string)) {
+	t.Helper()
+	program, err := exec.LookPath(name)
 	if err != nil {
-		nginx = "/usr/sbin/nginx" // not in everybody's PATH
+		program = "/usr/sbin/" + name // not in everybody's PATH
 	}
-	if _, err := os.Stat(nginx); err != nil {
-		t.Skip("nginx is missing: apt-get install nginx-light")
+	if _, err := os.Stat(program); err != nil {
+		t.Skip(name + " is missing: apt-get install nginx-light apache2-bin")
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0") // for a port that is free
 	require.NoError(t, err)
 	port := listener.Addr().(*net.TCPAddr).Port
 	require.NoError(t, listener.Close())
 	prefix := t.TempDir()
-	config := filepath.Join(prefix, "nginx.conf")
-	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, nginxConfig, port, s.base), 0o600))
-	proxy := exec.Command(nginx, "-p", prefix, "-c", config, "-e", filepath.Join(prefix, "error.log"))
+	config, arguments := set(prefix, port)
+	file := filepath.Join(prefix, name+".conf")
+	require.NoError(t, os.WriteFile(file, []byte(config), 0o600))
+	proxy := exec.Command(program, append(arguments, file)...)
 	require.NoError(t, proxy.Start())
 	t.Cleanup(func() {
-		_ = proxy.Process.Signal(os.Interrupt)
+		_ = proxy.Process.Signal(syscall.SIGTERM)
 		_ = proxy.Wait()
 	})
 	s.base = "http://127.0.0.1:" + strconv.Itoa(port)
-	until(t, "nginx answers", func() bool {
+	until(t, name+" answers", func() bool {
 		a, err := s.ask(t.Context(), http.MethodGet, "/healthz", "", nil, "X-Request-Id", uuid.NewString())
 		return err == nil && a.StatusCode == http.StatusOK
 	})
