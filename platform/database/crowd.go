@@ -24,7 +24,7 @@ const (
 
 // crowd stands before the connecting of one pool. While the server has no connection left (53300), since other replicas or
 // tools hold them, the pool makes one attempt at a time, with pauses. Each refusal has the pool of reads give a connection
-// back: the pools of writes, here and in other replicas, find one.
+// back, where it has more than it keeps: the pools of writes, here and in other replicas, find one.
 type crowd struct {
 	log   *slog.Logger
 	name  string // of the pool: write, query or control
@@ -88,10 +88,10 @@ func (c *crowd) refuse(err error) {
 	c.close(err)
 	switch {
 	case c == c.reads:
-		c.giveBack(1)
+		c.giveBack()
 	case c.lacks():
 		c.reads.close(err)
-		c.reads.giveBack(0)
+		c.reads.giveBack()
 	}
 }
 
@@ -116,9 +116,9 @@ func (c *crowd) rest(now time.Time) {
 	c.until = now.Add(c.pause/2 + rand.N(c.pause/2)) // replicas do not march in step
 }
 
-// giveBack closes a connection that is idle, or the next one that comes back, where there are more than so many.
-func (c *crowd) giveBack(more int32) {
-	if c.connected() <= more {
+// giveBack closes a connection that is idle, or the next one that comes back, where there are more than the pool keeps.
+func (c *crowd) giveBack() {
+	if c.connected() <= c.keeps {
 		return
 	}
 	c.owes.Store(true)
@@ -129,7 +129,7 @@ func (c *crowd) giveBack(more int32) {
 
 // pay closes a connection that comes back, when one is owed.
 func (c *crowd) pay(conn *pgx.Conn) {
-	if c.owes.Load() && c.owes.CompareAndSwap(true, false) {
+	if c.owes.Load() && c.owes.CompareAndSwap(true, false) && c.connected() > c.keeps {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		_ = conn.Close(ctx)
@@ -138,8 +138,8 @@ func (c *crowd) pay(conn *pgx.Conn) {
 
 func (c *crowd) lacks() bool { return c.connected() < c.keeps }
 
-// suffices: a pool that has what it keeps leaves the rest to the others.
-func (c *crowd) suffices() bool { return c.keeps > 0 && !c.lacks() }
+// suffices: a pool that has what it keeps leaves the rest to reads.
+func (c *crowd) suffices() bool { return c != c.reads && !c.lacks() }
 
 // connected are the connections that the pool has.
 func (c *crowd) connected() int32 {

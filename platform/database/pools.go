@@ -56,7 +56,7 @@ func Open(ctx context.Context, url string, o Options) (*Pools, error) {
 	}
 	p := &Pools{}
 	before := &gate{log: o.Log}
-	reads := &crowd{log: o.Log, name: "query", pause: readsPause}
+	reads := &crowd{log: o.Log, name: "query", pause: readsPause, keeps: 1}
 	writes := &crowd{log: o.Log, name: "write", pause: othersPause, keeps: o.Write, reads: reads}
 	control := &crowd{log: o.Log, name: "control", pause: othersPause, keeps: 1, reads: reads}
 	reads.reads, reads.first = reads, []*crowd{writes, control}
