@@ -88,6 +88,10 @@ func TestBodiesSayWhatIsWrong(t *testing.T) {
 		"BlankName":         {"PUT", product, s.admin, `{"name":" ","price":{"amount":1,"currency":"GBP"}}`, "name", "visible", visible},
 		"BlankSecondCode":   {"PUT", adjustments, s.admin, `{"adjustments":[` + adjustment("ship", "Post", "1") + `,` + adjustment(" ", "Post", "1") + `]}`, "adjustments[1].code", "visible", visible},
 		"BlankLabel":        {"PUT", adjustments, s.admin, `{"adjustments":[` + adjustment("ship", " ", "1") + `]}`, "adjustments[0].label", "visible", visible},
+		"NullAddress": {"POST", checkoutPath(c), ada.token, `{"payment_method":"sim_ok","email":"ada@example.com","shipping_address":null}`,
+			"shipping_address", "null", "must not be null"},
+		"NumberOutOfRange": {"POST", checkoutPath(c), ada.token, `{"payment_method":"sim_ok","email":"ada@example.com","shipping_address":{"a":[1,1e999]}}`,
+			"shipping_address.a[1]", "number", "range of a 64-bit"},
 		"PriceFarBelowZero": {"PUT", product, s.admin, `{"name":"Mug","price":{"amount":-9007199254740992,"currency":"GBP"}}`, "price.amount", "min", "at least 0"},
 	} {
 		t.Run(name, func(t *testing.T) {

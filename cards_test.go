@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -32,7 +33,14 @@ func TestCardNumbers(t *testing.T) {
 		"shipping_address.lines[1]": checkout(func(b map[string]any) { b["shipping_address"] = map[string]any{"lines": []string{"a", number}} }),
 		"shipping_address":          checkout(func(b map[string]any) { b["shipping_address"] = map[string]any{number: "x"} }),
 		"shipping_address.card":     checkout(func(b map[string]any) { b["shipping_address"] = map[string]any{"card": 4111111111111111} }),
-		"shipping_address.phone":    checkout(func(b map[string]any) { b["shipping_address"] = map[string]any{"phone": number} }),
+		"shipping_address.exponent": checkout(func(b map[string]any) {
+			b["shipping_address"] = map[string]any{"exponent": json.RawMessage("4.111111111111111e15")}
+		}),
+		"shipping_address.dots": checkout(func(b map[string]any) {
+			b["shipping_address"] = map[string]any{"dots": strings.ReplaceAll(number, " ", ".")}
+		}),
+		"shipping_address.parts": checkout(func(b map[string]any) { b["shipping_address"] = map[string]any{"parts": strings.Fields(number)} }),
+		"shipping_address.phone": checkout(func(b map[string]any) { b["shipping_address"] = map[string]any{"phone": number} }),
 		"shipping_address.note.inner": checkout(func(b map[string]any) {
 			b["shipping_address"] = map[string]any{"note": map[string]any{"inner": "٤١١١١١١١١١١١١١١١"}}
 		}),

@@ -2,6 +2,8 @@ package order
 
 import (
 	"encoding/json"
+
+	"shopping-cart/platform/web"
 )
 
 // The bounds of a shipping address. What lists answer must fit into memory, and must be readable by JSON readers that take
@@ -11,8 +13,8 @@ const (
 	maxAddressDepth = 4
 )
 
-// address is the shipping address as it was given; nil when there is none, and where it is beyond the bounds. Older versions
-// took any: then omitted is true.
+// address is the shipping address as it was given; nil when there is none, and where it is beyond the bounds or holds a number
+// that no client can read. Older versions took any: then omitted is true.
 func (c contact) address() (address json.RawMessage, omitted bool) {
 	if c.ShippingAddress == nil {
 		return nil, c.Oversized
@@ -21,7 +23,7 @@ func (c contact) address() (address json.RawMessage, omitted bool) {
 	if string(address) == "null" {
 		return nil, false
 	}
-	if CheckAddress(address) != nil || !json.Valid(address) {
+	if CheckAddress(address) != nil || !web.Readable(address) {
 		return nil, true
 	}
 	return address, false

@@ -112,11 +112,11 @@ type Trail struct {
 	CancellationID                uuid.UUID // zero where it was not cancelled after it was sold
 }
 
-// CheckAddress refuses a shipping address that is no JSON object, or beyond its bounds. None and null are fine.
+// CheckAddress refuses a shipping address that is no JSON object, or beyond its bounds. None is fine.
 func CheckAddress(address json.RawMessage) error {
 	const field = "shipping_address"
 	switch {
-	case len(address) == 0 || string(address) == "null":
+	case len(address) == 0:
 		return nil
 	case address[0] != '{':
 		return web.Refused(field, "not_an_object", "The shipping address must be a JSON object.")

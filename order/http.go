@@ -31,7 +31,7 @@ type View struct {
 	Reason          *string          `json:"reason" example:"payment_declined" extensions:"x-nullable"`     // why it was cancelled; null for other orders
 	Email           *string          `json:"email" extensions:"x-nullable"`                                 // null once erased
 	ShippingAddress json.RawMessage  `json:"shipping_address" swaggertype:"object" extensions:"x-nullable"` // null when none was given, and once erased
-	AddressOmitted  bool             `json:"shipping_address_omitted,omitempty"`                            // true where a stored address is beyond the bounds, and so is not shown
+	AddressOmitted  bool             `json:"shipping_address_omitted,omitempty"`                            // true where a stored address is beyond the bounds or holds a number that is, and so is not shown
 	Version         int64            `json:"version" example:"2"`
 	CreatedAt       time.Time        `json:"created_at"`
 	UpdatedAt       time.Time        `json:"updated_at"`

@@ -2,6 +2,7 @@ package web
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -17,14 +18,25 @@ const (
 	maxCard = 19
 )
 
-// maxGap is how many spaces, dashes and invisible characters may stand between two digits of one number.
+// maxGap is how many characters that are neither letters nor digits may stand between two digits of one number.
 const maxGap = 3
+
+// cardGroups are the ways in which card numbers are printed, as the lengths of their groups: 4 4 4 4 and longer, 4 6 5 (American
+// Express), 4 6 4 (Diners Club), 6 13 (UnionPay), and 4 4 5 and 4 3 3 3 of thirteen digits.
+var cardGroups = regexp.MustCompile(`^(4 4 4 4( [1-3])?|4 6 [45]|6 13|4 4 5|4 3 3 3) $`)
+
+// group is a run of digits without a gap.
+type group struct {
+	digits string
+	loose  bool // the gap before it holds more than spaces, dashes and invisible characters
+}
 
 // uuids look like numbers in groups by chance, and are none.
 var uuids = regexp.MustCompile(`(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
 
 // hasCardNumber reports whether text holds 13 to 19 digits that pass the check of card numbers (Luhn), in any script, with
-// spaces or dashes between them or without. One in ten other numbers of that length passes by chance.
+// spaces or dashes between them or without. With other separators, such as dots, they must be grouped as on a card: times, dates,
+// coordinates and lists of numbers have those too. One in ten other numbers of that length passes by chance.
 func hasCardNumber(text string) bool {
 	if digits := strings.IndexFunc(text, unicode.IsDigit); digits < 0 || len(text)-digits < minCard {
 		return false // nearly all texts
@@ -38,14 +50,15 @@ func hasCardNumber(text string) bool {
 }
 
 // numbersIn are the runs of digits of text, each in the groups in which it is written.
-func numbersIn(text string) (all [][]string) {
-	var groups []string
-	var group strings.Builder
-	gap := 0
+func numbersIn(text string) (all [][]group) {
+	var groups []group
+	var digits strings.Builder
+	gap, loose := 0, false // since the last digit, and before the group
 	endGroup := func() {
-		if group.Len() > 0 {
-			groups = append(groups, group.String())
-			group.Reset()
+		if digits.Len() > 0 {
+			groups = append(groups, group{digits.String(), loose})
+			digits.Reset()
+			loose = false
 		}
 	}
 	endNumber := func() {
@@ -53,16 +66,17 @@ func numbersIn(text string) (all [][]string) {
 		if len(groups) > 0 {
 			all = append(all, groups)
 		}
-		groups, gap = nil, 0
+		groups, gap, loose = nil, 0, false
 	}
 	for _, r := range text {
 		switch digit, ok := digitOf(r); {
 		case ok:
-			group.WriteByte(digit)
+			digits.WriteByte(digit)
 			gap = 0
-		case isGap(r) && gap < maxGap:
+		case !unicode.IsLetter(r) && !unicode.IsNumber(r) && gap < maxGap:
 			endGroup()
 			gap++
+			loose = loose || !isPlainGap(r)
 		default:
 			endNumber()
 		}
@@ -72,15 +86,17 @@ func numbersIn(text string) (all [][]string) {
 }
 
 // holdsCard looks at each row of neighbouring groups: an expiry date or a check code may stand beside the number.
-func holdsCard(groups []string) bool {
+func holdsCard(groups []group) bool {
 	for i := range groups {
-		digits := ""
-		for _, group := range groups[i:] {
-			digits += group
+		digits, lengths, loose := "", "", false
+		for k, g := range groups[i:] {
+			digits += g.digits
+			lengths += strconv.Itoa(len(g.digits)) + " "
+			loose = loose || k > 0 && g.loose
 			if len(digits) > maxCard {
 				break
 			}
-			if len(digits) >= minCard && luhn(digits) {
+			if len(digits) >= minCard && (!loose || cardGroups.MatchString(lengths)) && luhn(digits) {
 				return true
 			}
 		}
@@ -101,8 +117,8 @@ func luhn(digits string) bool {
 	return sum%10 == 0
 }
 
-// isGap reports whether a character may stand between two digits: a space, a dash, or one that nobody sees.
-func isGap(r rune) bool {
+// isPlainGap reports whether a character often stands between the digits of one number: a space, a dash, or one that nobody sees.
+func isPlainGap(r rune) bool {
 	return unicode.IsSpace(r) || unicode.Is(unicode.Zs, r) || unicode.Is(unicode.Pd, r) || unicode.Is(unicode.Cf, r) || r == '\u2212'
 }
 

@@ -10,7 +10,7 @@ import (
 
 // refuseNulls refuses null for every member that a struct knows. Decoded, null cannot be told from an absent member, and absence
 // may mean much: a refund without an amount refunds everything. A client that computed null must not get that. Null is welcome
-// inside raw members, and for one: what is in there is for the handler.
+// inside raw members, but not in place of one.
 func refuseNulls(raw []byte, t reflect.Type) error {
 	if !bytes.Contains(raw, []byte("null")) {
 		return nil
@@ -49,7 +49,7 @@ func nullable(t reflect.Type, at jsontext.Pointer) bool {
 			return false
 		}
 	}
-	return free(t)
+	return false
 }
 
 // free reports whether a type takes any JSON.

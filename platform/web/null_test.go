@@ -27,10 +27,10 @@ func TestNull(t *testing.T) {
 		`{"active": null}`:              "active",
 		`{"name": null}`:                "name",
 		`{"name": "null"}`:              "",
-		`{"raw": null}`:                 "",
+		`{"raw": null}`:                 "raw",
 		`{"raw": {"line2": [null]}}`:    "",
 		`{"amount": {"minor": 1}}`:      "",
-		`{"raw": null, "active": null}`: "active",
+		`{"active": null, "raw": null}`: "active",
 	} {
 		var into nullBody
 		err := decode([]byte(body), &into)

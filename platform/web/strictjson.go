@@ -39,6 +39,7 @@ func checkSyntax(raw []byte, f form) error {
 		return errMalformedJSON.Detailf("The body is empty, and must be a JSON object.")
 	}
 	d := jsontext.NewDecoder(bytes.NewReader(raw))
+	var lists []list
 	for {
 		parent, members := d.StackIndex(d.StackDepth())
 		isName := parent == jsontext.KindBeginObject && members%2 == 0
@@ -51,8 +52,13 @@ func checkSyntax(raw []byte, f form) error {
 				return err
 			}
 		}
-		if token.Kind() == jsontext.KindNumber && f.raw[topMember(d)] && hasCardNumber(token.String()) {
-			return errCardNumber.At(pathOf(d.StackPointer()))
+		if token.Kind() == jsontext.KindNumber && f.raw[topMember(d)] {
+			if err := checkNumber(d, token.String()); err != nil {
+				return err
+			}
+		}
+		if lists, err = checkList(d, parent, token, lists); err != nil {
+			return err
 		}
 		if d.StackDepth() == 0 {
 			break
@@ -62,6 +68,35 @@ func checkSyntax(raw []byte, f form) error {
 		return errMalformedJSON.Detailf("The body goes on after its JSON value.")
 	}
 	return nil
+}
+
+// list holds the strings and the numbers of a JSON list that is being read.
+type list []string
+
+// checkList refuses a list whose members are a card number together. d has just read a token in parent. The lists that are open
+// then are returned, innermost last.
+func checkList(d *jsontext.Decoder, parent jsontext.Kind, token jsontext.Token, lists []list) ([]list, error) {
+	last := len(lists) - 1
+	//exhaustive:ignore // the others hold no digits
+	switch kind := token.Kind(); kind {
+	case jsontext.KindBeginArray:
+		return append(lists, nil), nil
+	case jsontext.KindEndArray:
+		if hasCardNumber(strings.Join(lists[last], ",")) {
+			return nil, errCardNumber.At(pathOf(d.StackPointer()))
+		}
+		return lists[:last], nil
+	case jsontext.KindString, jsontext.KindNumber:
+		if parent != jsontext.KindBeginArray {
+			break
+		}
+		text := token.String()
+		if kind == jsontext.KindNumber {
+			text = wholePart(text)
+		}
+		lists[last] = append(lists[last], text)
+	}
+	return lists, nil
 }
 
 // checkText checks a name or a string that d has just read.
