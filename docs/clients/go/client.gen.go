@@ -1302,7 +1302,7 @@ type Order struct {
 	// ShippingAddress null when none was given, and once erased
 	ShippingAddress *map[string]interface{} `json:"shipping_address"`
 
-	// ShippingAddressOmitted true where a stored address is beyond the bounds, and so is not shown
+	// ShippingAddressOmitted true where a stored address is beyond the bounds or holds a number that is, and so is not shown
 	ShippingAddressOmitted *bool `json:"shipping_address_omitted,omitempty"`
 
 	// Status Example: confirmed
