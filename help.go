@@ -64,7 +64,7 @@ func (*commands) Help() string {
 
 What is data goes to the standard output, as JSON with --json; progress and complaints go to the standard error, progress only
 where somebody watches. Exit status: 0 done, 1 it failed, 2 a check found something, 80 the command line is wrong. Ctrl-C ends a
-command well, twice at once.`
+command in order: serve and demo with 0, the others with 1 where they have no result yet. Pressed twice it ends it at once.`
 }
 
 // Help is what "shopping-cart serve --help" says beside the flags.
@@ -78,7 +78,7 @@ func (serve) Help() string {
 Every setting is in docs/reference/settings.md and in .env.example; a bad one is refused by its name. SIGTERM, SIGHUP or Ctrl-C drains:
 requests end, then the steps of checkouts, then what they wrote is committed, and the embedded PostgreSQL goes last.
 
-Exit status: 0 it was asked to stop and has, 1 it could not start or was cut off, with a sentence that says why.`
+Exit status: 0 it was asked to stop and has, also during its start, 1 it could not start or was cut off, with a sentence that says why.`
 }
 
 // Help is what "shopping-cart bench --help" says beside the flags.

@@ -48,12 +48,19 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	command := parse(untilStopped(), os.Args[1:])
+	ctx := untilStopped()
+	command := parse(ctx, os.Args[1:])
 	if err := command.Run(); err != nil {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			err = errInterrupted
+		}
 		fmt.Fprintln(os.Stderr, "shopping-cart:", err)
 		os.Exit(exitCode(err))
 	}
 }
+
+// errInterrupted is said in place of the canceled context in which a command was stopped.
+var errInterrupted = errors.New("stopped before it came to its end")
 
 // run is the whole program: it serves until ctx is done, then drains from the outside in. Requests end first, then the
 // steps of sagas, then what they wrote is committed, and the embedded database goes last.
@@ -79,20 +86,38 @@ func run(ctx context.Context, settings config.Config, banner io.Writer) error {
 			log.Info("stopped")
 		}
 	}()
+	asked := ctx // ends when the program is asked to stop
+	stopped := func(err error) error {
+		if err == nil || asked.Err() == nil {
+			return err
+		}
+		log.Info("stopped before it was ready")
+		return nil
+	}
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	urls, stopDatabase, err := databases(ctx, settings, log, fail)
 	if err != nil {
-		return err
+		return stopped(err)
 	}
 	defer stopDatabase()
 	p, err := build(ctx, settings, urls, listener.Addr(), log)
 	if err != nil {
-		return err
+		return stopped(err)
 	}
 	defer p.close()
-	greet(banner, settings, listener.Addr())
 	started = true
+	greeted := make(chan struct{})
+	go func() {
+		defer close(greeted)
+		if p.awaitReady(ctx, log) == nil {
+			greet(banner, settings, listener.Addr())
+		}
+	}()
+	defer func() {
+		fail(nil)
+		<-greeted
+	}()
 	defer context.AfterFunc(ctx, func() { log.Info("stopping: requests and steps under way come to their end") })()
 	err = p.serve(ctx, listener, settings.ShutdownTimeout)
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -71,6 +72,28 @@ func tryWrites(ctx context.Context, modules []readyModule) map[*databaseOf]error
 	}
 	all.Wait()
 	return failed
+}
+
+// readyAgain is the pause between two looks whether the program is ready.
+const readyAgain = time.Second
+
+// awaitReady returns when /readyz says that the program can serve. The log says what is missing meanwhile. It fails only
+// when ctx ends: who reads is served all the while.
+func (p *program) awaitReady(ctx context.Context, log *slog.Logger) error {
+	return database.Await(ctx, log, "databases that take writes", 0, func(ctx context.Context, because func(string)) error {
+		for {
+			r := p.web.Readiness(ctx)
+			if r.Ready {
+				return nil
+			}
+			because(strings.Join(r.Reasons(), " "))
+			select {
+			case <-time.After(readyAgain):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	})
 }
 
 // satisfies reports whether enough modules can work, as READY_REQUIRES has it.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"net/http"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,6 +37,72 @@ func TestReadinessTriesAWrite(t *testing.T) {
 	readOnly(t, s.settings.DatabaseURL, "off")
 	until(t, "it is ready again", func() bool {
 		return s.send(t, http.MethodGet, "/readyz", "", nil).StatusCode == http.StatusOK
+	})
+}
+
+// The banner says ready when /readyz does: a standby is alive, serves reads, and says what it waits for.
+func TestBannerWaitsForAWrite(t *testing.T) {
+	t.Parallel()
+	pgtest.NeedsSessions(t, "it turns a database read-only")
+	if testing.Short() {
+		t.Skip("starts the program")
+	}
+	url, address := pgtest.New(t), freeAddress(t)
+	readOnly(t, url, "on")
+	program, said, complained := starting(t, []string{"HTTP_ADDR=" + address, "DATABASE_URL=" + url, "PAYMENT_PROVIDER=simulator",
+		"AUTH_SECRET=" + strings.Repeat("s", 32)})
+	line := prints(t, complained, "still waiting")
+	require.Contains(t, line, "The database of DATABASE_URL cannot be used: it only takes reads.")
+	require.NotContains(t, line, "gives_up_after")
+	for path, status := range map[string]int{"/healthz": http.StatusOK, "/readyz": http.StatusServiceUnavailable, "/v1/products": http.StatusOK} {
+		response, err := http.Get("http://" + address + path)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, status, response.StatusCode, path)
+	}
+	select {
+	case line := <-said:
+		t.Fatalf("it greets before it is ready: %s", line)
+	default:
+	}
+	readOnly(t, url, "off")
+	prints(t, said, "shopping-cart is ready")
+	response, err := http.Get("http://" + address + "/readyz")
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.NoError(t, program.Process.Signal(syscall.SIGTERM))
+	for range complained { // to its end
+	}
+	require.NoError(t, program.Wait())
+}
+
+// A schema that cannot be made is refused with what to do about it.
+func TestStartSaysWhatTheDatabaseLacks(t *testing.T) {
+	t.Parallel()
+	pgtest.NeedsSessions(t, "it turns a database read-only")
+	start := func(t *testing.T, url string) string {
+		_, complained, status := command(t, []string{"HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + url, "PAYMENT_PROVIDER=simulator",
+			"AUTH_SECRET=" + strings.Repeat("s", 32)})
+		require.Equal(t, 1, status)
+		return complained
+	}
+	t.Run("ItOnlyTakesReads", func(t *testing.T) {
+		t.Parallel()
+		url := pgtest.NewEmpty(t)
+		readOnly(t, url, "on")
+		require.Contains(t, start(t, url), "shopping-cart: DATABASE_URL: the database only takes reads, and the schema ")
+	})
+	t.Run("TheSchemaIsAnothers", func(t *testing.T) {
+		t.Parallel()
+		url := pgtest.NewLimited(t, 20)
+		owner, err := pgx.Connect(t.Context(), pgtest.Direct(t, url))
+		require.NoError(t, err)
+		defer owner.Close(t.Context())
+		_, err = owner.Exec(t.Context(), "create schema orders")
+		require.NoError(t, err)
+		require.Contains(t, start(t, url), "shopping-cart: DATABASE_URL: the role must own the schema orders and what is in it, "+
+			"or be allowed to create it where it is missing: ")
 	})
 }
 

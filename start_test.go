@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"io"
 	"log/slog"
 	"net"
@@ -10,10 +11,12 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/platform/config"
@@ -89,6 +92,107 @@ func serving(t *testing.T, line string, settings ...string) (program *exec.Cmd, 
 	text, _ := io.ReadAll(complaints)
 	t.Fatalf("the program ended at its start: %s", text)
 	return nil, nil, ""
+}
+
+// starting starts the program as a process of its own, in an empty folder and with these settings alone. It gives what the
+// process prints, line by line, until its end.
+func starting(t *testing.T, settings []string, arguments ...string) (program *exec.Cmd, said, complained <-chan string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "start") // open to the user that the embedded database runs as
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(dir, 0o755))
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	program = exec.Command(os.Args[0], arguments...)
+	program.Dir = dir
+	program.Env = append(config.Foreign(os.Environ()), append(settings, asProgram+"=1", "GORACE=atexit_sleep_ms=0")...)
+	lines := func(pipe func() (io.ReadCloser, error)) <-chan string {
+		from, err := pipe()
+		require.NoError(t, err)
+		to := make(chan string, 100)
+		go func() {
+			defer close(to)
+			for scanner := bufio.NewScanner(from); scanner.Scan(); {
+				to <- scanner.Text()
+			}
+		}()
+		return to
+	}
+	said, complained = lines(program.StdoutPipe), lines(program.StderrPipe)
+	require.NoError(t, program.Start())
+	t.Cleanup(func() { _ = program.Process.Kill() })
+	return program, said, complained
+}
+
+// prints reads lines up to the first that holds a text.
+func prints(t *testing.T, lines <-chan string, text string) string {
+	t.Helper()
+	var before []string
+	for line := range lines {
+		if strings.Contains(line, text) {
+			return line
+		}
+		before = append(before, line)
+	}
+	t.Fatalf("%q is not in %q", text, before)
+	return ""
+}
+
+// stalled are settings with which the start does not come to its end: initdb does not, or the migrations wait for another process.
+var stalled = map[string]func(t *testing.T) []string{
+	"initdb": func(t *testing.T) []string {
+		bin := t.TempDir()
+		for _, name := range []string{"initdb", "postgres"} {
+			script := "#!/bin/sh\n[ \"$1\" != --version ] || exec echo '" + name + " (PostgreSQL) 17.0'\nexec sleep 600\n"
+			require.NoError(t, os.WriteFile(filepath.Join(bin, name), []byte(script), 0o755))
+		}
+		for dir := bin; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+			require.NoError(t, os.Chmod(dir, 0o755))
+		}
+		return []string{"HTTP_ADDR=127.0.0.1:0", "PG_BIN_DIR=" + bin}
+	},
+	"the migrations": func(t *testing.T) []string {
+		url := pgtest.NewEmpty(t)
+		other, err := pgx.Connect(t.Context(), pgtest.Direct(t, url))
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, other.Close(context.Background())) })
+		_, err = other.Exec(t.Context(), "select pg_advisory_lock(x'63617274'::int)")
+		require.NoError(t, err)
+		return []string{"HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + url, "PAYMENT_PROVIDER=simulator", "AUTH_SECRET=" + strings.Repeat("s", 32)}
+	},
+}
+
+// Ctrl-C during the start is no failure.
+func TestStoppedBeforeItIsReady(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts the program")
+	}
+	for what, settings := range stalled {
+		for _, stop := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+			t.Run(what+", "+stop.String(), func(t *testing.T) {
+				t.Parallel()
+				program, said, complained := starting(t, settings(t))
+				require.Contains(t, prints(t, complained, "still waiting"), what)
+				require.NoError(t, program.Process.Signal(stop))
+				prints(t, complained, "stopped before it was ready")
+				for line := range complained {
+					require.NotContains(t, line, "context canceled")
+				}
+				require.Empty(t, <-said, "the banner")
+				require.NoError(t, program.Wait())
+			})
+		}
+	}
+	t.Run("demo", func(t *testing.T) {
+		t.Parallel()
+		program, _, complained := starting(t, nil, "demo", "--base-url=http://"+freeAddress(t))
+		prints(t, complained, "is not ready yet; waiting for it")
+		require.NoError(t, program.Process.Signal(os.Interrupt))
+		prints(t, complained, "stopped before the server was ready")
+		_, more := <-complained
+		require.False(t, more)
+		require.NoError(t, program.Wait())
+	})
 }
 
 // The reader of the log went away, as tee does at Ctrl-C: the program serves on, and drains when it is asked to stop.

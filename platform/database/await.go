@@ -15,8 +15,8 @@ const silence = 2 * time.Second
 // news is how often the log then says how far it is, where there is anything new.
 const news = 10 * time.Second
 
-// Await calls do with a context that ends after the limit, and says in the log what it waits for once two seconds have
-// passed. do may say why it takes so long; when the reason has changed the log says it every ten seconds.
+// Await calls do with a context that ends after the limit, with none where that is 0, and says in the log what it waits for
+// once two seconds have passed. do may say why it takes so long; when the reason has changed the log says it every ten seconds.
 func Await(ctx context.Context, log *slog.Logger, what string, limit time.Duration, do func(ctx context.Context, because func(reason string)) error) error {
 	w := &await{log: log, what: what, limit: limit}
 	return w.run(ctx, func(ctx context.Context) error { return do(ctx, w.because) })
@@ -26,7 +26,7 @@ func Await(ctx context.Context, log *slog.Logger, what string, limit time.Durati
 type await struct {
 	log   *slog.Logger
 	what  string        // is waited for
-	limit time.Duration // then it is given up
+	limit time.Duration // then it is given up; never when 0
 
 	reason atomic.Value // string: the latest one
 }
@@ -51,7 +51,10 @@ func (w *await) tell(stop <-chan struct{}) {
 			return
 		}
 		if reason := w.why(); first || reason != said {
-			attributes := []any{"for", w.what, "gives_up_after", w.limit}
+			attributes := []any{"for", w.what}
+			if w.limit > 0 {
+				attributes = append(attributes, "gives_up_after", w.limit)
+			}
 			if reason != "" {
 				attributes = append(attributes, "reason", reason)
 			}
@@ -65,8 +68,12 @@ func (w *await) tell(stop <-chan struct{}) {
 // run calls do with a context that ends after the limit. The log names what is waited for once two seconds have passed,
 // and the error names it, with the reason, when the limit ended the wait.
 func (w *await) run(ctx context.Context, do func(context.Context) error) error {
-	bounded, cancel := context.WithTimeout(ctx, w.limit)
-	defer cancel()
+	bounded := ctx
+	if w.limit > 0 {
+		var cancel context.CancelFunc
+		bounded, cancel = context.WithTimeout(ctx, w.limit)
+		defer cancel()
+	}
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)

@@ -56,14 +56,30 @@ func MigrateWith(ctx context.Context, url, schema string, o MigrateOptions) erro
 		folders = append([]folder{{migrations.Store, pgx.Identifier{schema, "goose_store"}.Sanitize()}}, folders...)
 	}
 	if err := m.moveIdentities(ctx); err != nil {
-		return fmt.Errorf("move the identities of schema %s past those that exist: %w", schema, err)
+		return inWords(schema, fmt.Errorf("move the identities of schema %s past those that exist: %w", schema, err))
 	}
 	for _, f := range folders {
 		if err := m.apply(ctx, f); err != nil {
-			return fmt.Errorf("migrate schema %s: %w", schema, err)
+			return inWords(schema, fmt.Errorf("migrate schema %s: %w", schema, err))
 		}
 	}
 	return nil
+}
+
+// inWords puts before an error of a migration what is to be done about it, where that is known.
+func inWords(schema string, err error) error {
+	var server *pgconn.PgError
+	if !errors.As(err, &server) {
+		return err
+	}
+	switch server.Code {
+	case "25006":
+		return fmt.Errorf("the database only takes reads, and the schema %s is not up to date there: "+
+			"name the primary, or turn default_transaction_read_only off: %w", schema, err)
+	case "42501":
+		return fmt.Errorf("the role must own the schema %s and what is in it, or be allowed to create it where it is missing: %w", schema, err)
+	}
+	return err
 }
 
 func connectToMigrate(ctx context.Context, url string, set Pooler) (*pgx.Conn, Pooler, error) {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -58,7 +59,10 @@ const tellEvery = 2 * time.Second
 // Run fills the shop and plays. It ends in peace when ctx does: customers who are in the shop finish what they do.
 func (d *Demo) Run(ctx context.Context, out io.Writer, local Local, catalog Catalog) error {
 	market, err := d.open(ctx, local, catalog)
-	if err != nil {
+	if err != nil && ctx.Err() != nil {
+		fmt.Fprintln(os.Stderr, "stopped before the server was ready")
+		return nil
+	} else if err != nil {
 		return err
 	}
 	if err := market.fill(ctx); ctx.Err() != nil {

@@ -74,9 +74,12 @@ type probe struct {
 	made time.Time
 }
 
-// readiness is the last answer, or a new one when that is a second old. Those who ask meanwhile wait for it. It ends
+// Readiness is the last answer, or a new one when that is a second old. Those who ask meanwhile wait for it. It ends
 // with the time that it has and not with the request of the one who asked first.
-func (s *Server) readiness(ctx context.Context) Readiness {
+func (s *Server) Readiness(ctx context.Context) Readiness {
+	if s.cfg.Ready == nil {
+		return Readiness{Ready: true}
+	}
 	p := &s.probe
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -104,11 +107,8 @@ func (s *Server) ready(c echo.Context) error {
 		return errNotReady.Detailf("The service is stopping.")
 	default:
 	}
-	if s.cfg.Ready == nil {
-		return c.JSON(http.StatusOK, readyStatus{Status: "ready"})
-	}
-	r := s.readiness(c.Request().Context())
-	reasons := reasonsOf(r.Modules)
+	r := s.Readiness(c.Request().Context())
+	reasons := r.Reasons()
 	if !r.Ready {
 		return errNotReady.Detailf("%s", strings.Join(append([]string{"The service is not ready."}, reasons...), " ")).With("modules", r.Modules)
 	}
@@ -119,9 +119,9 @@ func (s *Server) ready(c echo.Context) error {
 	return c.JSON(http.StatusOK, is)
 }
 
-// reasonsOf are the sentences of the modules that are away, each once: modules may share a database.
-func reasonsOf(modules []ModuleReadiness) (reasons []string) {
-	for _, m := range modules {
+// Reasons are the sentences of the modules that are away, each once: modules may share a database.
+func (r Readiness) Reasons() (reasons []string) {
+	for _, m := range r.Modules {
 		if m.Status != ModuleReady && !slices.Contains(reasons, m.Reason) {
 			reasons = append(reasons, m.Reason)
 		}
