@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -471,21 +472,24 @@ func localURL(address net.Addr) string {
 // greet says where everything is.
 func greet(w io.Writer, settings config.Config, address net.Addr) {
 	base := settings.BaseURL(address)
-	where := "in the database of DATABASE_URL"
+	where, program := "in the database of DATABASE_URL", self()
 	if settings.Embedded() {
 		where = settings.DataDir
 		if absolute, err := filepath.Abs(settings.DataDir); err == nil {
 			where = absolute
 		}
+		if settings.DataDir != config.DefaultDataDir { // another shell may not have the setting
+			program = "DATA_DIR='" + strings.ReplaceAll(where, "'", `'\''`) + "' " + program
+		}
 	}
 	pages := ""
 	if settings.ShopOn() {
-		pages = fmt.Sprintf("  shop     %s/shop (%s demo fills it)\n", base, self())
+		pages = fmt.Sprintf("  shop     %s/shop (%s demo fills it)\n", base, program)
 	}
 	if settings.Console {
 		pages += "  console  " + base + console.Path + "\n"
 	}
-	fmt.Fprintf(w, "shopping-cart is ready\n%s  API      %s/swagger\n  data     %s\n  operator %s token --admin\n", pages, base, where, self())
+	fmt.Fprintf(w, "shopping-cart is ready\n%s  API      %s/swagger\n  data     %s\n  operator %s token --admin\n", pages, base, where, program)
 }
 
 // self is how this program is called.

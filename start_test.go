@@ -46,6 +46,49 @@ func TestTakenAddressNamesItsSetting(t *testing.T) {
 	require.Contains(t, complained, "HTTP_ADDR: another program listens on "+address+" already: stop it, or choose another port, such as HTTP_ADDR="+nextPort(address))
 }
 
+// A data directory that cannot be used is said with its setting, whichever part of the program meets it first.
+func TestUnusableDataDirNamesItsSetting(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file, dangling := filepath.Join(dir, "file"), filepath.Join(dir, "dangling")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	require.NoError(t, os.Symlink(filepath.Join(dir, "nothing"), dangling))
+	for name, data := range map[string]string{"File": file, "BelowAFile": file + "/data", "Dangling": dangling, "TooLong": strings.Repeat("x", 300), "Unwritable": "/proc/data"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, secret := range []string{"", strings.Repeat("s", 32)} {
+				_, complained, status := command(t, []string{"HTTP_ADDR=127.0.0.1:0", "DATA_DIR=" + data, "AUTH_SECRET=" + secret})
+				require.Equal(t, 1, status)
+				require.Contains(t, complained, "DATA_DIR must be a folder that the program may write to: ")
+			}
+		})
+	}
+}
+
+// The command that the banner shows works in another shell, which has not the setting.
+func TestBannerNamesDataDir(t *testing.T) {
+	t.Parallel()
+	address := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}
+	var set, open bytes.Buffer
+	greet(&set, config.Config{DataDir: "/srv/ada's shop", Shop: "true"}, address)
+	require.Contains(t, set.String(), `operator DATA_DIR='/srv/ada'\''s shop' `+self()+" token --admin\n")
+	require.Contains(t, set.String(), `(DATA_DIR='/srv/ada'\''s shop' `+self()+" demo fills it)")
+	greet(&open, config.Config{DataDir: config.DefaultDataDir}, address)
+	require.Contains(t, open.String(), "operator "+self()+" token --admin\n")
+	require.NotContains(t, open.String(), "DATA_DIR=")
+}
+
+// Without file descriptors PostgreSQL cannot be asked for its version, which is no reason to install it.
+func TestTooFewFileDescriptors(t *testing.T) {
+	t.Parallel()
+	program := exec.CommandContext(t.Context(), "bash", "-c", `ulimit -n 10; exec "$0"`, os.Args[0])
+	program.Dir = t.TempDir()
+	program.Env = append(config.Foreign(os.Environ()), asProgram+"=1", "HTTP_ADDR=127.0.0.1:0")
+	said, err := program.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(said), "the limit of open files (ulimit -n) is too low")
+}
+
 // A token that is signed with a new secret is of no use to any server, and the folder of the data must not be made for it.
 func TestTokenInventsNoSecret(t *testing.T) {
 	t.Parallel()

@@ -115,6 +115,9 @@ func trimmed(environment map[string]string) map[string]string {
 	return settings
 }
 
+// DefaultDataDir is the data directory when DATA_DIR is not set.
+const DefaultDataDir = "./data"
+
 // byteOrderMark begins a file that some editors of Windows wrote.
 const byteOrderMark = "\ufeff"
 

@@ -23,6 +23,7 @@ func TestLoad(t *testing.T) {
 		require.True(t, c.Embedded())
 		require.Equal(t, Simulator, c.PaymentProvider)
 		require.Equal(t, ":8080", c.HTTPAddr)
+		require.Equal(t, DefaultDataDir, c.DataDir)
 		require.Equal(t, 3*time.Second, c.PaymentTimeout)
 	})
 

@@ -32,6 +32,8 @@ func (c *Config) FillSecrets() (err error) {
 // authSecretFile is the file in the data directory that holds the generated AUTH_SECRET.
 const authSecretFile = "auth_secret"
 
+const unusableFolder = "DATA_DIR must be a folder that the program may write to: %w"
+
 // FindSecrets is FillSecrets for a client of the server: it makes no secret, since no server would know it.
 func (c *Config) FindSecrets() error {
 	path := filepath.Join(c.DataDir, authSecretFile)
@@ -49,12 +51,12 @@ func Secret(dir, name string) (string, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := makeSecret(dir, path); err != nil {
-			return "", fmt.Errorf("make the secret %s: %w", path, err)
+			return "", fmt.Errorf(unusableFolder, err)
 		}
 		text, err = os.ReadFile(path)
 	}
 	if err != nil {
-		return "", fmt.Errorf("read the secret: %w", err)
+		return "", fmt.Errorf(unusableFolder, err)
 	}
 	secret := trim(string(text))
 	if flaw := textFlaw(secret, true); flaw != "" {

@@ -4,6 +4,7 @@ package database
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -48,6 +50,9 @@ func firstFit(dirs iter.Seq[string], major int) (binaries, error) {
 		b, err := inspect(dir)
 		if err == nil && b.major >= oldestMajor && (major == 0 || b.major == major) {
 			return b, nil
+		}
+		if errors.Is(err, syscall.EMFILE) {
+			return binaries{}, fmt.Errorf("the limit of open files (ulimit -n) is too low: %w", err)
 		}
 	}
 	return binaries{}, fmt.Errorf("found no programs of %s on this machine: install it, "+

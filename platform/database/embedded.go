@@ -127,12 +127,11 @@ func (e *Embedded) claimDirectory(context.Context) (err error) {
 	if e.config.Dir, err = filepath.Abs(e.config.Dir); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(e.config.Dir, 0o755); err != nil {
-		return err
+	if err = os.MkdirAll(e.config.Dir, 0o755); err == nil {
+		e.lock, err = os.OpenFile(filepath.Join(e.config.Dir, LockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	}
-	e.lock, err = os.OpenFile(filepath.Join(e.config.Dir, LockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return err
+		return fmt.Errorf("DATA_DIR must be a folder that the program may write to: %w", err)
 	}
 	err = syscall.Flock(int(e.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {

@@ -72,7 +72,7 @@ func (d *Demo) Run(ctx context.Context, out io.Writer, local Local, catalog Cata
 	}
 	if !d.JSON {
 		fmt.Fprintf(out, "%d products are on the shelves of %s/shop. Customers come in; Ctrl-C closes the doors.\n",
-			len(market.products), market.client.base)
+			len(market.products), shown(market.client.base))
 	}
 	if d.Seconds > 0 {
 		var closed context.CancelFunc

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -20,6 +21,15 @@ func baseOf(local Local, given string) (string, error) {
 		return base, nil
 	}
 	return local.BaseURL()
+}
+
+// shown is the address of a server without its password, for messages.
+func shown(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return "the server"
+	}
+	return u.Redacted()
 }
 
 // reach finds a server that is ready, and a token for its operator; what is not given comes from the settings. It waits for
@@ -46,13 +56,13 @@ func awaitReady(ctx context.Context, base string, limit time.Duration, notices i
 			return err
 		}
 		if limit == 0 {
-			return fmt.Errorf("%s: %w", base, err)
+			return fmt.Errorf("%s: %w", shown(base), err)
 		}
 		if time.Now().Add(pause).After(until) {
-			return fmt.Errorf("%s did not get ready within %s: %w", base, limit, err)
+			return fmt.Errorf("%s did not get ready within %s: %w", shown(base), limit, err)
 		}
 		if pause == shortestWait {
-			fmt.Fprintf(notices, "%s is not ready yet; waiting for it up to %s: %v\n", base, limit, err)
+			fmt.Fprintf(notices, "%s is not ready yet; waiting for it up to %s: %v\n", shown(base), limit, err)
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return err
@@ -72,7 +82,7 @@ func isReady(ctx context.Context, base string) error {
 // isThere is nil when a server answers at all, ready or not.
 func isThere(ctx context.Context, base string) error {
 	if _, err := probe(ctx, base+"/healthz"); err != nil {
-		return fmt.Errorf("no server answers at %s: %w", base, err)
+		return fmt.Errorf("no server answers at %s: %w", shown(base), err)
 	}
 	return nil
 }
@@ -80,10 +90,10 @@ func isThere(ctx context.Context, base string) error {
 // probeTimeout bounds one question to a server.
 const probeTimeout = 5 * time.Second
 
-func probe(ctx context.Context, url string) (status int, err error) {
+func probe(ctx context.Context, address string) (status int, err error) {
 	bounded, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(bounded, http.MethodGet, url, nil)
+	request, err := http.NewRequestWithContext(bounded, http.MethodGet, address, nil)
 	if err != nil {
 		return 0, err
 	}

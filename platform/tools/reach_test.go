@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -33,6 +34,28 @@ func TestAwaitReady(t *testing.T) {
 		err := awaitReady(t.Context(), nobody(t), 200*time.Millisecond, &bytes.Buffer{})
 		require.ErrorContains(t, err, "did not get ready within 200ms")
 	})
+}
+
+// The address of a server may hold a password, and no message does.
+func TestPasswordOfBaseURL(t *testing.T) {
+	t.Parallel()
+	ready := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(ready.Close)
+	withPassword := func(base string) string { return strings.Replace(base, "http://", "http://user:s3cr3tPW@", 1) }
+	for _, base := range []string{withPassword(ready.URL), withPassword(nobody(t))} {
+		var said bytes.Buffer
+		for _, err := range []error{
+			isThere(t.Context(), base), awaitReady(t.Context(), base, 0, &said), awaitReady(t.Context(), base, 100*time.Millisecond, &said),
+			(&Health{BaseURL: base}).Run(t.Context(), &said, nil), (&Health{BaseURL: base, JSON: true}).Run(t.Context(), &said, nil),
+			(&Verify{BaseURL: withPassword(nobody(t)), Quiet: true}).Run(t.Context(), &said, nil),
+		} {
+			if err != nil {
+				said.WriteString(err.Error())
+			}
+		}
+		require.Contains(t, said.String(), "http://user:xxxxx@127.0.0.1:")
+		require.NotContains(t, said.String(), "s3cr3tPW")
+	}
 }
 
 // nobody is an address that no server listens on.

@@ -73,7 +73,7 @@ func (r *refusal) passing() bool {
 // complain says, once, why nothing seems to happen.
 func (c *client) complain(err error) {
 	if !c.silent {
-		fmt.Fprintf(os.Stderr, "%s does not answer as it should, and is asked again for up to %s: %v\n", c.base, c.patience, err)
+		fmt.Fprintf(os.Stderr, "%s does not answer as it should, and is asked again for up to %s: %v\n", shown(c.base), c.patience, err)
 	}
 }
 

@@ -79,11 +79,11 @@ func (h *Health) Run(ctx context.Context, out io.Writer, local Local) (err error
 	err = isReady(ctx, base)
 	if !h.JSON {
 		if err == nil {
-			_, err = fmt.Fprintln(out, base, "is ready")
+			_, err = fmt.Fprintln(out, shown(base), "is ready")
 		}
 		return err
 	}
-	found := healthy{URL: base, Ready: err == nil}
+	found := healthy{URL: shown(base), Ready: err == nil}
 	if err != nil {
 		why := err.Error()
 		found.Detail = &why
