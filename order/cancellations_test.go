@@ -95,13 +95,13 @@ func TestNoteRefund(t *testing.T) {
 	}
 	require.EqualValues(t, 1200, s.Refunded)
 	s = evolve(s, asksToCancel)
-	for refund, counts := range map[string]int64{"7": 300, "a": 0} { // an operator and the provider tell of the same money
+	for _, refund := range []string{"7", "a"} { // an operator and the provider tell of the same money
 		d, err := decideNoteRefund(s, NoteRefund{anOrder, exampleID(refund), 1500})
 		require.NoError(t, err)
 		for _, e := range d.order {
 			s = evolve(s, e)
 		}
-		require.EqualValues(t, 1500, s.Refunded, counts)
+		require.EqualValues(t, 1500, s.Refunded)
 	}
 	s = evolve(s, Cancelled{})
 	d, err := decideNoteRefund(s, NoteRefund{anOrder, exampleID("9"), 300})
