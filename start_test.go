@@ -81,7 +81,7 @@ func TestBannerNamesDataDir(t *testing.T) {
 // Without file descriptors PostgreSQL cannot be asked for its version, which is no reason to install it.
 func TestTooFewFileDescriptors(t *testing.T) {
 	t.Parallel()
-	program := exec.CommandContext(t.Context(), "bash", "-c", `ulimit -n 10; exec "$0"`, os.Args[0])
+	program := exec.CommandContext(t.Context(), "bash", "-c", `ulimit -n 13; exec "$0"`, os.Args[0])
 	program.Dir = t.TempDir()
 	program.Env = append(config.Foreign(os.Environ()), asProgram+"=1", "HTTP_ADDR=127.0.0.1:0")
 	said, err := program.CombinedOutput()
