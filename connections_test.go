@@ -62,6 +62,52 @@ func TestOthersTakeTheConnections(t *testing.T) {
 	require.Greater(t, reads(), read, "reads are answered too")
 }
 
+// Somebody locks the table of orders and stock: who asks for these is refused, and a crowd of them does not hold up a cart.
+func TestLockedTable(t *testing.T) {
+	t.Parallel()
+	s := opens(t, func(t testing.TB, c *config.Config) { c.DatabaseURL = pgtest.New(t) }) // one for all modules
+	ada, sku := s.shopper(t), s.sells(t, 450)
+	filled := ada.fills(t, sku)
+	somebody, err := pgx.Connect(t.Context(), pgtest.Direct(t, s.settings.DatabaseURL))
+	require.NoError(t, err)
+	defer somebody.Close(context.Background())
+	_, err = somebody.Exec(t.Context(), "begin; lock table orders.streams in access exclusive mode")
+	require.NoError(t, err)
+	refused := make(chan answer)
+	ctx, stop := context.WithCancel(t.Context())
+	var crowd sync.WaitGroup
+	for range 40 {
+		crowd.Go(func() {
+			for ctx.Err() == nil {
+				a, err := s.ask(ctx, http.MethodGet, "/v1/stock", s.admin, nil)
+				if err != nil {
+					continue
+				}
+				select {
+				case refused <- a:
+				case <-ctx.Done():
+				}
+			}
+		})
+	}
+	for range 20 {
+		a := <-refused
+		require.Equal(t, http.StatusServiceUnavailable, a.StatusCode, string(a.body))
+		require.NotEmpty(t, a.Header.Get("Retry-After"))
+		require.Equal(t, http.StatusOK, s.send(t, http.MethodGet, "/v1/carts/"+filled.ID.String(), ada.token, nil).StatusCode)
+		require.Equal(t, http.StatusServiceUnavailable, s.send(t, http.MethodGet, "/v1/products/"+sku, "", nil).StatusCode)
+	}
+	var waiting int
+	require.NoError(t, somebody.QueryRow(t.Context(), `select count(*) from pg_stat_activity where datname = current_database()
+		and wait_event_type = 'Lock' and query like 'select%'`).Scan(&waiting))
+	require.LessOrEqual(t, waiting, 3, "reads of the same tables; there are eight connections")
+	_, err = somebody.Exec(t.Context(), "rollback")
+	require.NoError(t, err)
+	until(t, "stock is shown again", func() bool { return (<-refused).StatusCode == http.StatusOK })
+	stop()
+	crowd.Wait()
+}
+
 // The embedded server has room for as many reads as the settings ask for.
 func TestEmbeddedTakesManyReads(t *testing.T) {
 	if testing.Short() {

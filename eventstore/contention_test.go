@@ -8,8 +8,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/platform/database"
 )
 
 // TestLocksOfOthers: a lock that another session holds delays only the callers whose commands need it.
@@ -53,6 +55,54 @@ func TestLocksOfOthers(t *testing.T) {
 			require.NoError(t, <-w.put(w.orders, held, "third"))
 		})
 	}
+}
+
+// TestReadsOfALockedTable: a table locked against reads does not hold up those of other tables, though more wait for it than there are connections.
+func TestReadsOfALockedTable(t *testing.T) {
+	t.Parallel()
+	w := newWaiting(t, eventstore.CommitterConfig{})
+	w.begin(t)
+	held, free := uuid.New(), uuid.New()
+	require.NoError(t, <-w.put(w.orders, held, "locked"))
+	require.NoError(t, <-w.put(w.carts, free, "beside"))
+	release := w.lock(t, "lock table orders.streams in access exclusive mode")
+	ctx, stop := context.WithCancel(t.Context())
+	refusals := make(chan error, 1)
+	var readers errgroup.Group
+	for i := range 40 {
+		readers.Go(func() error {
+			for ctx.Err() == nil {
+				var err error
+				if i%2 == 0 {
+					_, err = jars.Load(ctx, w.orders, held)
+				} else {
+					err = w.pools.Views.WithContext(ctx).Raw("select count(*) from orders.streams").Scan(new(int)).Error
+				}
+				select {
+				case refusals <- err:
+				case <-ctx.Done():
+				}
+			}
+			return nil
+		})
+	}
+	waiting := func() (n int) {
+		require.NoError(t, w.pools.Control.QueryRow(t.Context(), `select count(*) from pg_stat_activity
+			where datname = current_database() and wait_event_type = 'Lock'`).Scan(&n))
+		return n
+	}
+	require.True(t, database.Away(<-refusals), "an answer of 503")
+	require.Eventually(t, func() bool { return database.Away(<-refusals) && waiting() <= 1 }, patience, idle)
+	for range 20 {
+		_, err := jars.Load(t.Context(), w.carts, free)
+		require.NoError(t, err)
+		require.LessOrEqual(t, waiting(), 1, "one read looks whether the lock is gone")
+		require.True(t, database.Away(<-refusals))
+	}
+	release()
+	require.Eventually(t, func() bool { return <-refusals == nil }, patience, idle)
+	stop()
+	require.NoError(t, readers.Wait())
 }
 
 // TestLockedForTooLong: a command that waited for a lock for too long is refused, and took no effect.

@@ -116,6 +116,7 @@ func (s *Simulator) perform(ctx context.Context, op operation, c payment.Call) (
 	var a account
 	var first, second pgx.Batch
 	first.Queue("begin")
+	first.Queue("set local lock_timeout = '5s'") // longer than reads wait: calls to one account come one after the other
 	first.Queue(beginCall, c.Key, c.Reference, op).QueryRow(func(row pgx.Row) error { return row.Scan(&n, &stored) })
 	first.Queue(lockAccount, c.Reference, c.Method, c.Amount.Amount, c.Amount.Currency).QueryRow(func(row pgx.Row) error {
 		return row.Scan(a.fields()...)

@@ -64,9 +64,9 @@ func Open(ctx context.Context, url string, o Options) (*Pools, error) {
 		pool **pgxpool.Pool
 		purpose
 	}{
-		{&p.Write, purpose{writes, o.Write, writeSettings, 10 * time.Second, true}},
-		{&p.Control, purpose{control, o.Control, controlSettings, 35 * time.Second, false}},
-		{&p.Query, purpose{reads, o.Query, querySettings, 20 * time.Second, false}},
+		{&p.Write, purpose{writes, nil, o.Write, writeSettings, 10 * time.Second, true}},
+		{&p.Control, purpose{control, nil, o.Control, controlSettings, 35 * time.Second, false}},
+		{&p.Query, purpose{reads, &locks{log: o.Log, until: map[string]time.Time{}}, o.Query, querySettings, 20 * time.Second, false}},
 	} {
 		var err error
 		if *one.pool, err = p.open(ctx, url, o, one.purpose, before); err != nil {
@@ -155,7 +155,7 @@ func (p *Pools) open(ctx context.Context, url string, o Options, of purpose, bef
 	c.PingTimeout = 2 * time.Second // a request may meet several that are silent
 	prepare(c.ConnConfig, o.Application)
 	of.configure(c, pooler)
-	c.ConnConfig.Tracer = watch{before, of.crowd, cmp.Or(o.limit, of.limit)}
+	c.ConnConfig.Tracer = watch{before, of.crowd, of.locks, cmp.Or(o.limit, of.limit)}
 	if c.ConnConfig.ValidateConnect != nil { // target_session_attrs: there is another server to go to
 		c.PrepareConn = func(_ context.Context, conn *pgx.Conn) (bool, error) { return !saysReadOnly(conn), nil }
 	}

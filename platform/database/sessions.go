@@ -40,7 +40,8 @@ var (
 		{"plan_cache_mode", "force_generic_plan"}, {"enable_seqscan", "off"}, {"enable_bitmapscan", "off"},
 		{"enable_hashjoin", "off"}, {"enable_mergejoin", "off"},
 	}...)
-	querySettings   = append(bounded("15s", "5s"), settings{{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}}...)
+	// A read waits for a lock only where a table is locked against everybody, and then not for long: all modules share its connections, see locks.go.
+	querySettings   = append(bounded("15s", "500ms"), settings{{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}}...)
 	controlSettings = append(bounded("30s", "5s"), settings{{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}}...)
 )
 
@@ -96,6 +97,7 @@ func (s settings) sql(local string) string {
 // purpose is what a pool is for.
 type purpose struct {
 	crowd    *crowd
+	locks    *locks // nil: not for reads
 	size     int32
 	settings settings
 	limit    time.Duration // of any call, on this side of the line: the server's limit, and time for its answer

@@ -9,10 +9,11 @@ import (
 )
 
 // watch sees every call of a pool. It bounds each in time, whatever the caller's context says: a server that fell silent
-// holds nobody for ever. And it tells the gate and the crowd how connecting goes.
+// holds nobody for ever. It tells the gate and the crowd how connecting goes, and asks the locks before a read.
 type watch struct {
 	gate  *gate
 	crowd *crowd
+	locks *locks // nil: not a pool of reads
 	limit time.Duration
 }
 
@@ -24,7 +25,10 @@ var _ interface {
 	pgxpool.ReleaseTracer
 } = watch{}
 
-type boundKey struct{}
+type (
+	boundKey struct{}
+	sqlKey   struct{}
+)
 
 func (w watch) bound(ctx context.Context) context.Context {
 	cancel := context.CancelFunc(func() {})
@@ -43,12 +47,26 @@ func release(ctx context.Context) {
 }
 
 // TraceQueryStart is part of pgx.QueryTracer.
-func (w watch) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	return w.bound(ctx)
+func (w watch) TraceQueryStart(ctx context.Context, _ *pgx.Conn, start pgx.TraceQueryStartData) context.Context {
+	ctx = w.bound(ctx)
+	switch {
+	case w.locks == nil:
+		return ctx
+	case w.locks.enter(start.SQL):
+		return context.WithValue(ctx, sqlKey{}, start.SQL)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 0) // the statement is not sent
+	cancel()
+	return ctx
 }
 
 // TraceQueryEnd is part of pgx.QueryTracer.
-func (w watch) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryEndData) { release(ctx) }
+func (w watch) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, end pgx.TraceQueryEndData) {
+	if sql, ok := ctx.Value(sqlKey{}).(string); ok {
+		w.locks.left(sql, end.Err)
+	}
+	release(ctx)
+}
 
 // TraceBatchStart is part of pgx.BatchTracer.
 func (w watch) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
