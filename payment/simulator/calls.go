@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"shopping-cart/payment"
+	"shopping-cart/platform/database"
 )
 
 const (
@@ -79,7 +81,12 @@ func (s *Simulator) call(ctx context.Context, op operation, c payment.Call) (pay
 	if err := s.delay(ctx, c.Method); err != nil {
 		return payment.Answer{}, err
 	}
-	answer, how, err := s.perform(ctx, op, c)
+	var answer payment.Answer
+	var how mood
+	err := s.numbered(ctx, func() (err error) {
+		answer, how, err = s.perform(ctx, op, c)
+		return err
+	})
 	if err != nil {
 		return payment.Answer{}, fmt.Errorf("%s: %w", op, err)
 	}
@@ -95,6 +102,25 @@ func (s *Simulator) call(ctx context.Context, op operation, c payment.Call) (pay
 	case well:
 	}
 	return answer, nil
+}
+
+// numbered calls do. Where do met a number of an identity that is taken, which is when the sequence is behind its rows, it moves
+// the sequence and calls do once more. do is a transaction.
+func (s *Simulator) numbered(ctx context.Context, do func() error) error {
+	err := do()
+	var taken *pgconn.PgError
+	if !errors.As(err, &taken) || taken.Code != "23505" || taken.ConstraintName != "ledger_pkey" && taken.ConstraintName != "webhooks_pkey" {
+		return err
+	}
+	if err := database.MoveIdentities(ctx, s.Pool, "simulator", func(what string) { s.Log.Warn("a sequence is behind its rows", "then", what) }); err != nil {
+		return fmt.Errorf("move a sequence past its rows: %w", err)
+	}
+	return do()
+}
+
+// inTx calls do in a transaction, see numbered.
+func (s *Simulator) inTx(ctx context.Context, do func(pgx.Tx) error) error {
+	return s.numbered(ctx, func() error { return pgx.BeginFunc(ctx, s.Pool, do) })
 }
 
 // perform is a transaction of two round trips: the locks, then the effect.

@@ -141,7 +141,7 @@ func (s *Simulator) returned(c echo.Context, kind payment.ElsewhereKind) error {
 
 // giveElsewhere takes effect together with the webhook that tells of it.
 func (s *Simulator) giveElsewhere(ctx context.Context, reference string, kind payment.ElsewhereKind, amount *money.Amount) (a account, err error) {
-	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, findAccount+" for update", reference).Scan(a.fields()...)
 		if errors.Is(err, pgx.ErrNoRows) || err == nil && a.Status == none {
 			return errNotFound

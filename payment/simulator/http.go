@@ -134,7 +134,7 @@ const findAccount = `select ` + accountColumns + ` from simulator.payments where
 
 // confirm takes effect first; the webhook that tells of it goes into the same transaction.
 func (s *Simulator) confirm(ctx context.Context, reference, word string) (a account, err error) {
-	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, findAccount+" for update", reference).Scan(a.fields()...)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows) || err == nil && a.Status == none:

@@ -215,6 +215,45 @@ func TestRefundsAreReported(t *testing.T) {
 	require.Equal(t, payment.Refused, answer.Status, "no more than was captured")
 }
 
+// A restore or logical replication leaves a sequence behind its rows: the next number is taken.
+func TestSequencesBehindTheirRows(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	behind := func() {
+		for _, sequence := range []string{"ledger_id_seq", "webhooks_id_seq"} {
+			_, err := b.Pool.Exec(t.Context(), "select setval('simulator."+sequence+"', 1, false)")
+			require.NoError(t, err)
+		}
+	}
+	waiting := callFor(tokenRequiresAction, opAuthorize)
+	c := callFor(tokenRefundedElsewhere, opAuthorize)
+	for range 2 {
+		answer, err := b.Authorize(t.Context(), c)
+		require.NoError(t, err)
+		require.Equal(t, payment.Authorized, answer.Status)
+		behind()
+		c.Key = c.Reference + "/capture"
+		answer, err = b.Capture(t.Context(), c) // and a webhook of the refund
+		require.NoError(t, err)
+		require.Equal(t, payment.Captured, answer.Status)
+		behind()
+		c = callFor(tokenRefundedElsewhere, opAuthorize)
+	}
+	_, err := b.Authorize(t.Context(), waiting)
+	require.NoError(t, err)
+	behind()
+	require.Equal(t, http.StatusOK, b.send("POST", "/simulator/payments/"+waiting.Reference+"/approve", "").Code)
+	waiting.Key = waiting.Reference + "/capture"
+	_, err = b.Capture(t.Context(), waiting)
+	require.NoError(t, err)
+	behind()
+	require.Equal(t, http.StatusOK, b.send("POST", "/simulator/payments/"+waiting.Reference+"/refund", "admin").Code)
+	var rows, last int
+	require.NoError(t, b.Pool.QueryRow(t.Context(), "select count(*), max(id) from simulator.ledger").Scan(&rows, &last))
+	require.Equal(t, 9, rows)
+	require.Equal(t, 9, last, "each number once, and none left out")
+}
+
 func TestBankLeadsBack(t *testing.T) {
 	t.Parallel()
 	b, c := setup(t), callFor(tokenRequiresAction, opAuthorize)

@@ -15,12 +15,18 @@ const identities = `select a.attrelid::regclass::text, quote_ident(a.attname), q
 	from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
 	where n.nspname = $1 and c.relkind = 'r' and a.attidentity <> ''`
 
-// moveIdentities moves the sequences of a schema that are behind past the greatest number that exists. It writes nothing and
-// waits for nobody where none is.
-func (m *migration) moveIdentities(ctx context.Context) error {
+// beginner is a connection or a pool.
+type beginner interface {
+	querier
+	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
+// MoveIdentities moves the sequences of a schema that are behind past the greatest number that exists, and tells of each. It
+// writes nothing and waits for nobody where none is.
+func MoveIdentities(ctx context.Context, db beginner, schema string, tell func(what string)) error {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	rows, err := m.conn.Query(ctx, identities, m.schema)
+	rows, err := db.Query(ctx, identities, schema)
 	if err != nil {
 		return err
 	}
@@ -32,14 +38,14 @@ func (m *migration) moveIdentities(ctx context.Context) error {
 	for _, i := range all {
 		var behind bool
 		from := fmt.Sprintf("from %[1]s having max(%[2]s) > coalesce(pg_sequence_last_value(%[3]s), 0)", i.Table, i.Column, i.Sequence)
-		if err := m.conn.QueryRow(ctx, "select exists (select "+from+")").Scan(&behind); err != nil {
+		if err := db.QueryRow(ctx, "select exists (select "+from+")").Scan(&behind); err != nil {
 			return err
 		}
 		if !behind {
 			continue
 		}
-		m.tell("move " + i.Sequence + " past its rows")
-		err := pgx.BeginFunc(ctx, m.conn, func(tx pgx.Tx) error { // one process at a time: no sequence goes backwards
+		tell("move " + i.Sequence + " past its rows")
+		err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error { // one process at a time: no sequence goes backwards
 			if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", turnKey); err != nil {
 				return err
 			}

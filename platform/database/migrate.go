@@ -55,7 +55,7 @@ func MigrateWith(ctx context.Context, url, schema string, o MigrateOptions) erro
 	if slices.Contains(migrations.StoreSchemas, schema) {
 		folders = append([]folder{{migrations.Store, pgx.Identifier{schema, "goose_store"}.Sanitize()}}, folders...)
 	}
-	if err := m.moveIdentities(ctx); err != nil {
+	if err := MoveIdentities(ctx, conn, schema, m.tell); err != nil {
 		return inWords(schema, fmt.Errorf("move the identities of schema %s past those that exist: %w", schema, err))
 	}
 	for _, f := range folders {
