@@ -9,7 +9,10 @@ import (
 	"regexp"
 	"runtime/pprof"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"shopping-cart/platform/bench"
 )
@@ -42,7 +45,37 @@ func (b *benchmark) Validate() error {
 	if slices.ContainsFunc(b.Growth, func(events int64) bool { return events < 1 }) {
 		return errors.New("--growth must be above 0")
 	}
-	return nil
+	return b.namesSome()
+}
+
+// namesSome refuses an --only that no measurement matches.
+func (b *benchmark) namesSome() error {
+	all := b.unopened().workloads()
+	if slices.ContainsFunc(all, b.measures) {
+		return nil
+	}
+	var names []string
+	for _, w := range all {
+		names = append(names, w.Name)
+	}
+	slices.Sort(names)
+	return fmt.Errorf("--only %s names no measurement; there are, each with @ and its callers: %s", b.Only, strings.Join(slices.Compact(names), ", "))
+}
+
+// unopened is what the flags have measured, as far as it takes to name its workloads.
+func (b *benchmark) unopened() benchSubject {
+	shop := &benchShop{skus: make([]string, 1), carts: make([]uuid.UUID, 1)}
+	if len(b.Growth) > 0 {
+		n := len(b.Growth)
+		return &growth{sizes: b.Growth, shops: slices.Repeat([]*benchShop{shop}, n), old: make([][]uuid.UUID, n)}
+	}
+	return &lab{callers: b.Callers, shop: shop, bare: &bench.Bare{}}
+}
+
+// measures reports whether a workload is one of those that are asked for.
+func (b *benchmark) measures(w bench.Workload) bool {
+	only, err := regexp.Compile(b.Only)
+	return err == nil && only.MatchString(fmt.Sprintf("%s@%d", w.Name, w.Callers))
 }
 
 // benchSubject is what is brought up on a server to be measured.
@@ -57,10 +90,6 @@ type benchSubject interface {
 // Run measures, and prints what came out.
 func (b *benchmark) Run(ctx context.Context, out io.Writer) (err error) {
 	survivePipes() // or its PostgreSQL would be left behind
-	only, err := regexp.Compile(b.Only)
-	if err != nil {
-		return fmt.Errorf("--only: %w", err)
-	}
 	settings, err := benchSettings("")
 	if err != nil {
 		return err
@@ -78,9 +107,7 @@ func (b *benchmark) Run(ctx context.Context, out io.Writer) (err error) {
 	if err := subject.open(ctx, server); err != nil {
 		return err
 	}
-	workloads := slices.DeleteFunc(subject.workloads(), func(w bench.Workload) bool {
-		return !only.MatchString(fmt.Sprintf("%s@%d", w.Name, w.Callers))
-	})
+	workloads := slices.DeleteFunc(subject.workloads(), func(w bench.Workload) bool { return !b.measures(w) })
 	results, err := b.measure(ctx, server, workloads)
 	if err != nil {
 		return err

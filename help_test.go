@@ -100,11 +100,25 @@ func TestExamplesOfHelpAreCommandLines(t *testing.T) {
 	}
 }
 
+// A measurement that does not exist is refused with those that do, before anything is started.
+func TestBenchNamesItsMeasurements(t *testing.T) {
+	t.Parallel()
+	err := (&benchmark{Rounds: 1, Seconds: 1, Callers: []int{8, 32}, Only: "zzz"}).Validate()
+	require.ErrorContains(t, err, "--only zzz names no measurement; there are, each with @ and its callers: checkout/http, checkout/http-20ms, ")
+	require.ErrorContains(t, err, ", command/hot, ")
+	require.NoError(t, (&benchmark{Rounds: 1, Seconds: 1, Callers: []int{8}, Only: "^load/echo@8$"}).Validate())
+	require.Error(t, (&benchmark{Rounds: 1, Seconds: 1, Callers: []int{8}, Only: "^load/echo@1$"}).Validate())
+	growth := benchmark{Rounds: 1, Seconds: 1, Only: "zzz", Growth: []int64{10, 1000}}
+	require.ErrorContains(t, growth.Validate(), ": checkout/10-events, checkout/1000-events, command/10-events, ")
+	growth.Only = "^load-old/1000-events@32$"
+	require.NoError(t, growth.Validate())
+}
+
 // Who pipes what is data must not be handed a page of help instead.
 func TestWrongCommandLines(t *testing.T) {
 	t.Parallel()
 	for line, help := range map[string]string{"nothing": "help", "verify --nonsense": "help verify", "replay": "help replay", "bench --rounds x": "help bench",
-		"bench --only (": "help bench", "bench --rounds 0": "help bench", "bench --seconds NaN": "help bench", "bench --callers 0": "help bench",
+		"bench --only (": "help bench", "bench --only zzz": "help bench", "bench --only zzz --growth 100": "help bench", "bench --rounds 0": "help bench", "bench --seconds NaN": "help bench", "bench --callers 0": "help bench",
 		"demo --rate=0": "help demo", "demo --rate NaN": "help demo", "demo --seconds=-1": "help demo", "demo --base-url foo": "help demo",
 		"verify --base-url foo": "help verify", "verify --base-url http://": "help verify", "health --base-url ftp://shop": "help health",
 		"token --ttl=-1h": "help token", "token --ttl 0s": "help token", "token --ttl 8761h": "help token", "token --scope nonsense": "help token",

@@ -68,7 +68,7 @@ func (d *Demo) Run(ctx context.Context, out io.Writer, local Local, catalog Cata
 	if err := market.fill(ctx); ctx.Err() != nil {
 		return nil
 	} else if err != nil {
-		return fmt.Errorf("fill the shelves: %w", err)
+		return fmt.Errorf("fill the shelves: %w", unknownHere(market.client.base, d.AdminToken, err))
 	}
 	if !d.JSON {
 		fmt.Fprintf(out, "%d products are on the shelves of %s/shop. Customers come in; Ctrl-C closes the doors.\n",

@@ -2,12 +2,14 @@ package tools
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -52,7 +54,7 @@ func awaitReady(ctx context.Context, base string, limit time.Duration, notices i
 	until := time.Now().Add(limit)
 	for pause := shortestWait; ; pause = min(2*pause, time.Second) {
 		err := isReady(ctx, base)
-		if err == nil || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil || errors.As(err, new(*strangerError)) {
 			return err
 		}
 		if limit == 0 {
@@ -70,9 +72,16 @@ func awaitReady(ctx context.Context, base string, limit time.Duration, notices i
 	}
 }
 
+// strangerError says that another program than this one answers at an address.
+type strangerError struct{ base string }
+
+func (e *strangerError) Error() string {
+	return fmt.Sprintf("what answers at %s is not shopping-cart: name its address with --base-url, or HTTP_ADDR in the settings", shown(e.base))
+}
+
 // isReady is nil when the server says that it can serve.
 func isReady(ctx context.Context, base string) error {
-	status, err := probe(ctx, base+"/readyz")
+	status, err := probe(ctx, base, "/readyz", "ready", "degraded")
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("the server is not ready: %d %s", status, http.StatusText(status))
 	}
@@ -81,19 +90,35 @@ func isReady(ctx context.Context, base string) error {
 
 // isThere is nil when a server answers at all, ready or not.
 func isThere(ctx context.Context, base string) error {
-	if _, err := probe(ctx, base+"/healthz"); err != nil {
+	_, err := probe(ctx, base, "/healthz", "ok")
+	if err != nil && !errors.As(err, new(*strangerError)) {
 		return fmt.Errorf("no server answers at %s: %w", shown(base), err)
 	}
-	return nil
+	return err
+}
+
+// unknownHere says of a token that the server refused why that may be. given is the token that the command was called with, empty
+// where it was made of the settings.
+func unknownHere(base, given string, err error) error {
+	var no *refusal
+	switch {
+	case !errors.As(err, &no) || no.Status != http.StatusUnauthorized:
+		return err
+	case given != "":
+		return fmt.Errorf("the server at %s does not take the token of --admin-token: %w", shown(base), err)
+	}
+	return fmt.Errorf("the server at %s does not run with the settings of this folder: its AUTH_SECRET or AUTH_AUDIENCE is another: %w", shown(base), err)
 }
 
 // probeTimeout bounds one question to a server.
 const probeTimeout = 5 * time.Second
 
-func probe(ctx context.Context, address string) (status int, err error) {
+// probe asks a question that has no body but a status, and is a *strangerError where the answer has none of these words. A server
+// error is an answer too: a proxy may give it while the server starts.
+func probe(ctx context.Context, base, path string, words ...string) (status int, err error) {
 	bounded, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(bounded, http.MethodGet, address, nil)
+	request, err := http.NewRequestWithContext(bounded, http.MethodGet, base+path, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -104,5 +129,18 @@ func probe(ctx context.Context, address string) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return response.StatusCode, response.Body.Close()
+	defer response.Body.Close()
+	if response.StatusCode == http.StatusTooManyRequests || response.StatusCode >= http.StatusInternalServerError {
+		return response.StatusCode, nil
+	}
+	var said struct{ Status any }
+	err = json.NewDecoder(io.LimitReader(response.Body, probeLimit)).Decode(&said)
+	word, _ := said.Status.(string)
+	if err != nil || response.StatusCode != http.StatusOK || !slices.Contains(words, word) {
+		return response.StatusCode, &strangerError{base}
+	}
+	return response.StatusCode, nil
 }
+
+// probeLimit is how many bytes of an answer are read.
+const probeLimit = 64 << 10

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -21,7 +22,9 @@ func TestAwaitReady(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if asked.Add(1) < 4 {
 			w.WriteHeader(http.StatusServiceUnavailable)
+			return
 		}
+		_, _ = w.Write([]byte(`{"status":"degraded","modules":[]}`))
 	}))
 	t.Cleanup(server.Close)
 	var notices bytes.Buffer
@@ -55,6 +58,65 @@ func TestPasswordOfBaseURL(t *testing.T) {
 		}
 		require.Contains(t, said.String(), "http://user:xxxxx@127.0.0.1:")
 		require.NotContains(t, said.String(), "s3cr3tPW")
+	}
+}
+
+// What is no server of this program is said at once, and so is one that signs its tokens with another secret.
+func TestForeignServers(t *testing.T) {
+	t.Parallel()
+	run := map[string]func(base, token string) error{
+		"verify": func(base, _ string) error {
+			return (&Verify{Quiet: true}).Run(t.Context(), &bytes.Buffer{}, here{base})
+		},
+		"demo": func(base, token string) error {
+			catalog, err := os.ReadFile("../../docs/data/online-retail-sample.csv.gz")
+			require.NoError(t, err)
+			return (&Demo{Rate: 1, AdminToken: token}).Run(t.Context(), &bytes.Buffer{}, here{base}, catalog)
+		},
+		"replay": func(base, token string) error {
+			r := &Replay{File: "../../docs/data/online-retail-sample.csv.gz", Concurrency: 1, Quiet: true, AdminToken: token}
+			return r.Run(t.Context(), &bytes.Buffer{}, here{base})
+		},
+		"health": func(base, _ string) error { return (&Health{}).Run(t.Context(), &bytes.Buffer{}, here{base}) },
+	}
+	for name, answers := range map[string]http.HandlerFunc{
+		"NotFound":   http.NotFound,
+		"Page":       func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<h1>It works!</h1>")) },
+		"OtherWords": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"status":"UP"}`)) },
+		"Locked":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) },
+	} {
+		server := httptest.NewServer(answers)
+		t.Cleanup(server.Close)
+		for command, run := range run {
+			t.Run(name+" "+command, func(t *testing.T) {
+				t.Parallel()
+				require.ErrorContains(t, run(server.URL, ""), "what answers at "+server.URL+" is not shopping-cart")
+			})
+		}
+	}
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/healthz":
+			_, _ = w.Write([]byte(`{"status":"ok"}`))
+		case "/readyz":
+			_, _ = w.Write([]byte(`{"status":"ready"}`))
+		case "/shop":
+		default:
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = w.Write([]byte(`{"status":401,"code":"unauthenticated","detail":"The access token is not valid."}`))
+		}
+	}))
+	t.Cleanup(other.Close)
+	for _, command := range []string{"verify", "demo", "replay"} {
+		t.Run("OtherSecret "+command, func(t *testing.T) {
+			t.Parallel()
+			err := run[command](other.URL, "")
+			require.ErrorContains(t, err, "the server at "+other.URL+" does not run with the settings of this folder")
+			require.ErrorContains(t, err, "401")
+			if command != "verify" {
+				require.ErrorContains(t, run[command](other.URL, "mine"), "the server at "+other.URL+" does not take the token of --admin-token")
+			}
+		})
 	}
 }
 

@@ -48,7 +48,7 @@ func (r *Replay) Run(ctx context.Context, out io.Writer, local Local) error {
 	}
 	began := time.Now()
 	if err := shop.stock(ctx, book.products); err != nil {
-		return fmt.Errorf("make the products: %w", err)
+		return fmt.Errorf("make the products: %w", unknownHere(shop.client.base, r.AdminToken, err))
 	}
 	stocked := time.Now()
 	played, err := shop.playAll(ctx, book.baskets)

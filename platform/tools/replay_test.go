@@ -137,7 +137,7 @@ func TestReplay(t *testing.T) {
 	t.Run("ForeignTokenIsRefusedAtOnce", func(t *testing.T) {
 		t.Parallel()
 		replay := &Replay{File: sample, Concurrency: 1, BaseURL: e.base, AdminToken: "x", Quiet: true}
-		require.ErrorContains(t, replay.Run(t.Context(), io.Discard, nil), "make the products: 401 unauthorized")
+		require.ErrorContains(t, replay.Run(t.Context(), io.Discard, nil), "does not take the token of --admin-token: 401 unauthorized")
 	})
 	t.Run("NoServerIsSaidAtOnce", func(t *testing.T) {
 		t.Parallel()

@@ -127,7 +127,7 @@ func (v *Verify) ask(ctx context.Context, c *client, token string) (all reconcil
 	for {
 		part, _, err := ask[reconciled](ctx, c, call{method: method, path: "/v1/admin/reconciliation?" + query.Encode(), token: token})
 		if err != nil {
-			return all, err
+			return all, unknownHere(c.base, "", err)
 		}
 		tick()
 		for name, n := range part.Checked {

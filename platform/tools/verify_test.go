@@ -25,6 +25,7 @@ func TestVerify(t *testing.T) {
 	const first = `{"data":[{"id":"a:1","detail":"D.","remedy":"R.","healable":true%[1]s},{"id":"b:2","detail":"E.","remedy":"S.","healable":false,"streams":[]}],`
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/healthz" {
+			_, _ = w.Write([]byte(`{"status":"ok"}`))
 			return
 		}
 		require.Equal(t, "Bearer admin", r.Header.Get("Authorization"))
