@@ -92,11 +92,19 @@ func TestRestoredToAnOlderMoment(t *testing.T) {
 		as[checkoutView](t, ada.checksOut(t, anew, "sim_ok", waiting), http.StatusCreated)
 	})
 	t.Run("WhatIsLostIsRefundedByChoiceAlone", func(t *testing.T) {
+		s.exec(t, "simulator", "update simulator.ledger set at = clock_timestamp()")
+		young := as[saga.Reconciliation](t, s.send(t, http.MethodGet, "/v1/admin/reconciliation", s.admin, nil), http.StatusOK)
+		require.Empty(t, young.Data, "it may be under way")
+		require.GreaterOrEqual(t, young.Checked.LeftOut, 3, "and that is said: checkouts, and the payment that is lost")
 		s.exec(t, "simulator", "update simulator.ledger set at = at - interval '1 hour'")
 		id := "captured_without_order:" + paid[lost.ID].PaymentID.String()
 		found := func(method, query string) (healed []*bool) {
 			for _, f := range as[saga.Reconciliation](t, s.send(t, method, "/v1/admin/reconciliation"+query, s.admin, nil), http.StatusOK).Data {
 				require.Equal(t, id, f.ID)
+				require.Contains(t, f.Remedy, "`shopping-cart verify --heal=refund-lost` refunds what was captured.")
+				if f.Healed != nil {
+					require.Equal(t, "refunded 19.99 GBP", f.Done)
+				}
 				healed = append(healed, f.Healed)
 			}
 			return healed

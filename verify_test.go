@@ -211,6 +211,7 @@ func TestVerify(t *testing.T) {
 			for _, f := range s.reconciles(t, http.MethodPost).Data {
 				require.NotNil(t, f.Healed, f.ID)
 				require.True(t, *f.Healed, f.ID)
+				require.NotEmpty(t, f.Done, f.ID)
 			}
 			s.ages(t)
 			require.Empty(t, s.reconciles(t, http.MethodGet).Data, "after it was mended")

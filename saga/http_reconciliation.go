@@ -24,6 +24,7 @@ type Checked struct {
 	Checkouts int `json:"checkouts"` // over all books
 	Balances  int `json:"balances"`  // payments in the providers' books
 	Stocks    int `json:"stocks"`
+	LeftOut   int `json:"left_out"` // checkouts and payments touched within the last minute, which may be under way: not judged
 }
 
 func (c *Checked) count(pass string, read int) {
@@ -51,7 +52,7 @@ func (m *Module) reconciliationRoutes(s *web.Server) {
 // showReconciliation checks all promises.
 //
 //	@Summary		Check every promise over all data, and against the providers' own books
-//	@Description	Reads everything, a page at a time, for at most twenty seconds; `next_cursor` says where to go on. What was touched within the last minute is under way and left out, and each finding is looked at twice: it may be asked while the shop is busy. Changes nothing. For operators: scope `admin`.
+//	@Description	Reads everything, a page at a time, for at most twenty seconds; `next_cursor` says where to go on. What was touched within the last minute may be under way and is left out (`checked.left_out`), and each finding is looked at twice: it may be asked while the shop is busy. Changes nothing. For operators: scope `admin`.
 //	@ID				showReconciliation
 //	@Tags			operators
 //	@Security		Bearer
@@ -72,7 +73,7 @@ func (m *Module) showReconciliation(c echo.Context) error {
 // healReconciliation checks all promises and mends what is healable.
 //
 //	@Summary		Check every promise, and mend what is beyond doubt
-//	@Description	As the GET, and then sends what mends each healable finding: wakes the saga that nobody drives, undoes the payment that nobody waits for, releases stock by cancelling the order, tells a cart how its checkout ended and an order what was refunded, begins the refund or the cancellation that never began. By the same commands as everyone; `healed` says whether the finding is gone. Sent again it mends what is left. For operators: scope `admin`.
+//	@Description	As the GET, and then sends what mends each healable finding: wakes the saga that nobody drives, undoes the payment that nobody waits for, releases stock by cancelling the order, tells a cart how its checkout ended and an order what was refunded, begins the refund or the cancellation that never began. By the same commands as everyone; `healed` says whether the finding is gone, and `done` what was done. Sent again it mends what is left. For operators: scope `admin`.
 //	@ID				healReconciliation
 //	@Tags			operators
 //	@Security		Bearer

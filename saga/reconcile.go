@@ -16,6 +16,7 @@ import (
 // out before: these are promises about what is at rest.
 type books struct {
 	checkout uuid.UUID
+	young    bool      // touched a moment ago: nothing else is filled in
 	readAt   time.Time // by the clock of the sagas' database
 	saga     *State
 	overdue  bool // the saga should have been looked at, and nobody did

@@ -13,22 +13,26 @@ import (
 	"shopping-cart/payment"
 )
 
-// look reads the books of checkouts, and says what is wrong with them.
-func (m *Module) look(ctx context.Context, keys []key, settled time.Time) (found []Finding, err error) {
+// look reads the books of checkouts, and says what is wrong with them. young is how many were touched a moment ago: they are left out.
+func (m *Module) look(ctx context.Context, keys []key, settled time.Time) (found []Finding, young int, err error) {
 	if len(keys) == 0 {
-		return nil, nil
+		return nil, 0, nil
 	}
 	all, err := m.read(ctx, keys, settled)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	for i, k := range keys {
+		if all[i].young {
+			young++
+			continue
+		}
 		found = append(found, m.findings(k, all[i])...)
 	}
-	return found, nil
+	return found, young, nil
 }
 
-// read merges the books, key by key. A checkout that was touched a moment ago is under way: its books are empty.
+// read merges the books, key by key. A checkout that was touched a moment ago is under way: its books are young and nothing else.
 func (m *Module) read(ctx context.Context, keys []key, settled time.Time) ([]books, error) {
 	stored, err := byIDs(ctx, eventstore.BookOf(m.store, sagas, func(s eventstore.Stream[State]) eventstore.Stream[State] { return s }), keys,
 		func(k key) uuid.UUID { return k.checkout }, func(s eventstore.Stream[State]) uuid.UUID { return s.ID })
@@ -65,6 +69,7 @@ func (m *Module) read(ctx context.Context, keys []key, settled time.Time) ([]boo
 	}
 	all := make([]books, len(keys))
 	for i, k := range keys {
+		all[i].young = true
 		b := books{checkout: k.checkout, readAt: m.store.Now(), cart: entry(carts, k.cart), order: entry(orders, k.order), payment: entry(payments, k.payment), bank: entry(balances, k.payment)}
 		if s := entry(stored, k.checkout); s != nil {
 			b.saga, b.overdue = &s.State, isOverdue(s.State, settled)
@@ -121,31 +126,35 @@ func isOverdue(s State, settled time.Time) bool {
 
 // findings are the promises that the books of one checkout break.
 func (m *Module) findings(k key, b books) (found []Finding) {
-	add := func(check, detail, remedy string, heal func(context.Context) error) {
+	add := func(check, detail, remedy string, heal func(context.Context) error, does string) {
 		id := k.checkout.String()
 		if k.reference != "" {
 			id = k.reference
 		}
 		found = append(found, Finding{
-			ID: check + ":" + id, Check: check, Detail: detail, Remedy: remedy, Streams: b.streams(k), Healable: heal != nil, heal: heal,
-			again: func(ctx context.Context, settled time.Time) ([]Finding, error) { return m.look(ctx, []key{k}, settled) },
+			ID: check + ":" + id, Check: check, Detail: detail, Remedy: remedy, Streams: b.streams(k), Healable: heal != nil, heal: heal, does: does,
+			again: func(ctx context.Context, settled time.Time) ([]Finding, error) {
+				now, _, err := m.look(ctx, []key{k}, settled)
+				return now, err
+			},
 		})
 	}
 	switch {
 	case b.overdue:
-		add(checkOverdue, fmt.Sprintf("It is %s since %s.", b.saga.Status, b.saga.At.Format(time.RFC3339)), remedyOverdue, m.waker(k.checkout))
+		add(checkOverdue, fmt.Sprintf("It is %s since %s.", b.saga.Status, b.saga.At.Format(time.RFC3339)), remedyOverdue, m.waker(k.checkout), "woke the saga")
 	case b.ended(NeedsAttention):
-		add(checkAttention, "It waits for a person since "+b.saga.At.Format(time.RFC3339)+".", remedyAttention, nil)
+		add(checkAttention, "It waits for a person since "+b.saga.At.Format(time.RFC3339)+".", remedyAttention, nil, "")
 	}
 	if b.saga != nil && b.saga.Type != checkout.Type {
 		if detail := b.endsOfGivingBack(k.checkout); detail != "" {
-			add(checkEnds, detail, remedyEnds, nil)
+			add(checkEnds, detail, remedyEnds, nil, "")
 		}
 		return found
 	}
 	for _, p := range promises {
 		if detail := p.broken(b); detail != "" {
-			add(p.check, detail, p.remedy, m.healer(k.checkout, p, b))
+			heal, does := m.healer(k.checkout, p, b)
+			add(p.check, detail, p.remedy, heal, does)
 		}
 	}
 	return found

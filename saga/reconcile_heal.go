@@ -5,23 +5,34 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"shopping-cart/cart"
 	"shopping-cart/eventstore"
+	"shopping-cart/order"
 	"shopping-cart/payment"
+	"shopping-cart/platform/money"
 )
 
 // healer sends what mends a finding, where that is beyond doubt; nil where it is not. These are the commands that sagas
-// send, decided on the newest state: what has moved meanwhile is refused.
-func (m *Module) healer(checkout uuid.UUID, p promise, b books) func(context.Context) error {
+// send, decided on the newest state: what has moved meanwhile is refused. does says what they do, in the past tense.
+func (m *Module) healer(checkout uuid.UUID, p promise, b books) (heal func(context.Context) error, does string) {
 	if p.heal == nil {
-		return nil
+		return nil, ""
 	}
 	commands := p.heal(b)
 	if len(commands) == 0 {
-		return nil
+		return nil, ""
+	}
+	var done []string
+	for _, c := range commands {
+		if one := b.effect(c); !slices.Contains(done, one) {
+			done = append(done, one)
+		}
 	}
 	return func(ctx context.Context) error {
 		for _, c := range commands {
@@ -30,7 +41,54 @@ func (m *Module) healer(checkout uuid.UUID, p promise, b books) func(context.Con
 			}
 		}
 		return nil
+	}, strings.Join(done, ", ")
+}
+
+// effect says what a healing command does, in the past tense.
+func (b books) effect(c Command) string {
+	switch c := c.(type) {
+	case toOrder:
+		switch of := c.Command.(type) {
+		case order.Confirm:
+			return "confirmed the order"
+		case order.NoteRefund:
+			return "told the order of a refund of " + b.amount(of.Amount)
+		}
+		return "cancelled the order"
+	case toCart:
+		if _, ok := c.Command.(cart.Complete); ok {
+			return "told the cart that it is checked out"
+		}
+		return "opened the cart again"
+	case toUndo:
+		switch {
+		case b.net() > 0:
+			return "refunded " + b.amount(b.net())
+		case b.capturable():
+			return "released " + b.amount(b.bank.Held()) + " at the provider"
+		}
+		return "made sure that nothing is charged"
+	case toRefund:
+		return "asked the provider for the refund"
+	case toObserve:
+		return "recorded what was refunded at the provider"
+	case toBegin:
+		return "began the " + c.of.Type
 	}
+	return "asked the provider"
+}
+
+// amount writes minor units of the money of the checkout.
+func (b books) amount(n int64) string {
+	switch {
+	case b.bank != nil:
+		return money.Of(n, b.bank.Currency).String()
+	case b.payment != nil:
+		return money.Of(n, b.payment.Amount.Currency).String()
+	case b.order != nil:
+		return money.Of(n, b.order.Currency).String()
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 // waker has a saga looked at, as a webhook would.
@@ -88,6 +146,9 @@ func (m *Module) mend(ctx context.Context, found []Finding, actor string, refund
 			gone, err = isGone(ctx, f)
 		}
 		found[i].Healed = &gone
+		if gone {
+			found[i].Done = f.does
+		}
 		m.Log.InfoContext(ctx, "a finding is mended", "finding", f.ID, "actor", actor, "healed", gone, "error", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/platform/fault"
+	"shopping-cart/platform/money"
 )
 
 // Books are what the other modules know, and what the providers do.
@@ -35,9 +36,11 @@ type Finding struct {
 	Streams  []StreamRef `json:"streams"`
 	Healable bool        `json:"healable"` // what to do is beyond doubt
 	Healed   *bool       `json:"healed,omitempty"`
+	Done     string      `json:"done,omitempty" example:"refunded 19.99 GBP"` // what healed it
 
 	again func(ctx context.Context, settled time.Time) ([]Finding, error)
 	heal  func(ctx context.Context) error
+	does  string    // what heal does, in the past tense
 	lost  uuid.UUID // a payment that a provider captured and nobody here knows; zero: another finding
 }
 
@@ -56,6 +59,7 @@ type pass struct {
 type page struct {
 	found []Finding
 	read  int
+	young int // of them, touched a moment ago and left out
 	next  string
 }
 
@@ -108,6 +112,7 @@ func (m *Module) reconcile(ctx context.Context, cursor string, atMost time.Durat
 		}
 		found = append(found, p.found...)
 		r.Checked.count(all[at].name, p.read)
+		r.Checked.LeftOut += p.young
 		if after = p.next; after == "" {
 			at++
 		}
@@ -188,9 +193,9 @@ func (of module) streams(ctx context.Context, after string, _ time.Time) (page, 
 		return page{}, err
 	}
 	flaws, read, next, err := of.store.Audit(ctx, id)
-	return page{of.flaws(flaws, func(ctx context.Context, f eventstore.Flaw) ([]eventstore.Flaw, error) {
+	return page{found: of.flaws(flaws, func(ctx context.Context, f eventstore.Flaw) ([]eventstore.Flaw, error) {
 		return of.store.AuditStream(ctx, f.Stream)
-	}), read, goesOn(next)}, err
+	}), read: read, next: goesOn(next)}, err
 }
 
 func (of module) receipts(ctx context.Context, after string, _ time.Time) (page, error) {
@@ -199,9 +204,9 @@ func (of module) receipts(ctx context.Context, after string, _ time.Time) (page,
 		return page{}, err
 	}
 	flaws, read, next, err := of.store.AuditReceipts(ctx, id)
-	return page{of.flaws(flaws, func(ctx context.Context, f eventstore.Flaw) ([]eventstore.Flaw, error) {
+	return page{found: of.flaws(flaws, func(ctx context.Context, f eventstore.Flaw) ([]eventstore.Flaw, error) {
 		return of.store.AuditReceipt(ctx, f.ID)
-	}), read, goesOn(next)}, err
+	}), read: read, next: goesOn(next)}, err
 }
 
 func (of module) outbox(ctx context.Context, _ string, _ time.Time) (page, error) {
@@ -259,8 +264,8 @@ func byID[T any](book eventstore.Book[T], m *Module, keys func(context.Context, 
 		if err != nil {
 			return page{}, err
 		}
-		found, err := m.look(ctx, of, settled)
-		return page{found, len(entries), goesOn(next)}, err
+		found, young, err := m.look(ctx, of, settled)
+		return page{found, len(entries), young, goesOn(next)}, err
 	}
 }
 
@@ -325,7 +330,11 @@ func (m *Module) ledger(ctx context.Context, after string, settled time.Time) (p
 	p := page{read: len(balances), next: next}
 	for _, b := range balances {
 		id, _ := uuid.Parse(b.Reference)
-		if known, ok := ours[id]; (!ok || !known.Requested) && !b.At.After(settled) {
+		switch known, ok := ours[id]; {
+		case ok && known.Requested:
+		case b.At.After(settled):
+			p.young++
+		default:
 			p.found = append(p.found, m.alien(b, after)...)
 		}
 	}
@@ -336,7 +345,16 @@ func (m *Module) ledger(ctx context.Context, after string, settled time.Time) (p
 func (m *Module) alien(b payment.Balance, after string) []Finding {
 	found := m.findings(key{reference: b.Reference}, books{bank: &b})
 	for i := range found {
-		found[i].lost, _ = uuid.Parse(b.Reference)
+		id, err := uuid.Parse(b.Reference)
+		switch left := b.Captured - b.Refunded; {
+		case left <= 0:
+			found[i].Remedy = "Nobody here knows the payment. Was the database restored to an older moment? Look the payment up at the provider, and void it there."
+		case err != nil:
+			found[i].Remedy = "Nobody here knows the payment, and no id of this program is its reference. Look it up at the provider, and refund it there."
+		default:
+			found[i].Remedy = "Nobody here knows the payment. Was the database restored to an older moment? `shopping-cart verify --heal=refund-lost` refunds what was captured."
+			found[i].lost, found[i].does = id, "refunded "+money.Of(left, b.Currency).String()
+		}
 		found[i].again = func(ctx context.Context, settled time.Time) ([]Finding, error) {
 			p, err := m.ledger(ctx, after, settled)
 			return p.found, err

@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -63,9 +64,9 @@ type reconciled struct {
 
 // finding is one as far as it is printed.
 type finding struct {
-	ID, Detail, Remedy string
-	Healable           bool
-	Healed             *bool
+	ID, Detail, Remedy, Done string
+	Healable                 bool
+	Healed                   *bool
 }
 
 // Broken is the error of Verify when promises do not hold.
@@ -158,10 +159,10 @@ func (v *Verify) print(out io.Writer, all reconciled, took time.Duration) (open 
 		if err := json.Unmarshal(raw, &one); err != nil {
 			return 0, fmt.Errorf("read a finding: %w", err)
 		}
-		what := "mend by hand"
+		what, how := "mend by hand", one.Remedy
 		switch {
 		case one.Healed != nil && *one.Healed:
-			what = "mended"
+			what, how = "mended", cmp.Or(one.Done, "it is gone")
 		case one.Healed != nil:
 			what, open = "not mended yet", open+1
 		case one.Healable:
@@ -169,7 +170,7 @@ func (v *Verify) print(out io.Writer, all reconciled, took time.Duration) (open 
 		default:
 			open++
 		}
-		fmt.Fprintf(&text, "%s\n  %s\n  %s: %s\n", one.ID, one.Detail, what, one.Remedy)
+		fmt.Fprintf(&text, "%s\n  %s\n  %s: %s\n", one.ID, one.Detail, what, how)
 	}
 	if v.JSON {
 		return open, json.NewEncoder(out).Encode(all)
@@ -177,6 +178,11 @@ func (v *Verify) print(out io.Writer, all reconciled, took time.Duration) (open 
 	fmt.Fprintf(&text, "%d checkouts, %d streams, %d receipts, %d balances, %d stocks checked in %s: %d found, %d left\n",
 		all.Checked["checkouts"], all.Checked["streams"], all.Checked["receipts"], all.Checked["balances"], all.Checked["stocks"],
 		took.Round(time.Millisecond), len(all.Data), open)
+	if n := all.Checked["left_out"]; n == 1 {
+		text.WriteString("1 checkout or payment of the last minute was left out, since it may be under way: run it again in a minute\n")
+	} else if n > 1 {
+		fmt.Fprintf(&text, "%d checkouts and payments of the last minute were left out, since they may be under way: run it again in a minute\n", n)
+	}
 	_, err = io.WriteString(out, text.String())
 	return open, err
 }
