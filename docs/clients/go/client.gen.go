@@ -1240,6 +1240,11 @@ type Finding struct {
 	// Detail Example: 1999 were taken for an order that is cancelled.
 	Detail string `json:"detail"`
 
+	// Done what healed it
+	//
+	// Example: refunded 19.99 GBP
+	Done *string `json:"done,omitempty"`
+
 	// Healable what to do is beyond doubt
 	Healable bool  `json:"healable"`
 	Healed   *bool `json:"healed,omitempty"`
@@ -1745,8 +1750,11 @@ type ReconciliationChecked struct {
 
 	// Checkouts over all books
 	Checkouts int64 `json:"checkouts"`
-	Receipts  int64 `json:"receipts"`
-	Stocks    int64 `json:"stocks"`
+
+	// LeftOut checkouts and payments touched within the last minute, which may be under way: not judged
+	LeftOut  int64 `json:"left_out"`
+	Receipts int64 `json:"receipts"`
+	Stocks   int64 `json:"stocks"`
 
 	// Streams folded anew from their events
 	Streams int64 `json:"streams"`
@@ -3105,14 +3113,14 @@ type ClientInterface interface {
 
 	// ShowReconciliation Check every promise over all data, and against the providers' own books
 	//
-	// Reads everything, a page at a time, for at most twenty seconds; `next_cursor` says where to go on. What was touched within the last minute is under way and left out, and each finding is looked at twice: it may be asked while the shop is busy. Changes nothing. For operators: scope `admin`.
+	// Reads everything, a page at a time, for at most twenty seconds; `next_cursor` says where to go on. What was touched within the last minute may be under way and is left out (`checked.left_out`), and each finding is looked at twice: it may be asked while the shop is busy. Changes nothing. For operators: scope `admin`.
 	//
 	// Corresponds with GET /v1/admin/reconciliation (the `ShowReconciliation` operationId).
 	ShowReconciliation(ctx context.Context, params *ShowReconciliationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// HealReconciliation Check every promise, and mend what is beyond doubt
 	//
-	// As the GET, and then sends what mends each healable finding: wakes the saga that nobody drives, undoes the payment that nobody waits for, releases stock by cancelling the order, tells a cart how its checkout ended and an order what was refunded, begins the refund or the cancellation that never began. By the same commands as everyone; `healed` says whether the finding is gone. Sent again it mends what is left. For operators: scope `admin`.
+	// As the GET, and then sends what mends each healable finding: wakes the saga that nobody drives, undoes the payment that nobody waits for, releases stock by cancelling the order, tells a cart how its checkout ended and an order what was refunded, begins the refund or the cancellation that never began. By the same commands as everyone; `healed` says whether the finding is gone, and `done` what was done. Sent again it mends what is left. For operators: scope `admin`.
 	//
 	// Corresponds with POST /v1/admin/reconciliation (the `HealReconciliation` operationId).
 	HealReconciliation(ctx context.Context, params *HealReconciliationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3935,7 +3943,7 @@ func (c *Client) RebuildProjection(ctx context.Context, name string, params *Reb
 
 // ShowReconciliation Check every promise over all data, and against the providers' own books
 //
-// Reads everything, a page at a time, for at most twenty seconds; `next_cursor` says where to go on. What was touched within the last minute is under way and left out, and each finding is looked at twice: it may be asked while the shop is busy. Changes nothing. For operators: scope `admin`.
+// Reads everything, a page at a time, for at most twenty seconds; `next_cursor` says where to go on. What was touched within the last minute may be under way and is left out (`checked.left_out`), and each finding is looked at twice: it may be asked while the shop is busy. Changes nothing. For operators: scope `admin`.
 //
 // Corresponds with GET /v1/admin/reconciliation (the `ShowReconciliation` operationId).
 func (c *Client) ShowReconciliation(ctx context.Context, params *ShowReconciliationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3952,7 +3960,7 @@ func (c *Client) ShowReconciliation(ctx context.Context, params *ShowReconciliat
 
 // HealReconciliation Check every promise, and mend what is beyond doubt
 //
-// As the GET, and then sends what mends each healable finding: wakes the saga that nobody drives, undoes the payment that nobody waits for, releases stock by cancelling the order, tells a cart how its checkout ended and an order what was refunded, begins the refund or the cancellation that never began. By the same commands as everyone; `healed` says whether the finding is gone. Sent again it mends what is left. For operators: scope `admin`.
+// As the GET, and then sends what mends each healable finding: wakes the saga that nobody drives, undoes the payment that nobody waits for, releases stock by cancelling the order, tells a cart how its checkout ended and an order what was refunded, begins the refund or the cancellation that never began. By the same commands as everyone; `healed` says whether the finding is gone, and `done` what was done. Sent again it mends what is left. For operators: scope `admin`.
 //
 // Corresponds with POST /v1/admin/reconciliation (the `HealReconciliation` operationId).
 func (c *Client) HealReconciliation(ctx context.Context, params *HealReconciliationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9447,7 +9455,7 @@ type ClientWithResponsesInterface interface {
 
 	// ShowReconciliationWithResponse Check every promise over all data, and against the providers' own books
 	//
-	// Reads everything, a page at a time, for at most twenty seconds; `next_cursor` says where to go on. What was touched within the last minute is under way and left out, and each finding is looked at twice: it may be asked while the shop is busy. Changes nothing. For operators: scope `admin`.
+	// Reads everything, a page at a time, for at most twenty seconds; `next_cursor` says where to go on. What was touched within the last minute may be under way and is left out (`checked.left_out`), and each finding is looked at twice: it may be asked while the shop is busy. Changes nothing. For operators: scope `admin`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9456,7 +9464,7 @@ type ClientWithResponsesInterface interface {
 
 	// HealReconciliationWithResponse Check every promise, and mend what is beyond doubt
 	//
-	// As the GET, and then sends what mends each healable finding: wakes the saga that nobody drives, undoes the payment that nobody waits for, releases stock by cancelling the order, tells a cart how its checkout ended and an order what was refunded, begins the refund or the cancellation that never began. By the same commands as everyone; `healed` says whether the finding is gone. Sent again it mends what is left. For operators: scope `admin`.
+	// As the GET, and then sends what mends each healable finding: wakes the saga that nobody drives, undoes the payment that nobody waits for, releases stock by cancelling the order, tells a cart how its checkout ended and an order what was refunded, begins the refund or the cancellation that never began. By the same commands as everyone; `healed` says whether the finding is gone, and `done` what was done. Sent again it mends what is left. For operators: scope `admin`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16642,7 +16650,7 @@ func (c *ClientWithResponses) RebuildProjectionWithResponse(ctx context.Context,
 
 // ShowReconciliationWithResponse Check every promise over all data, and against the providers' own books
 //
-// Reads everything, a page at a time, for at most twenty seconds; `next_cursor` says where to go on. What was touched within the last minute is under way and left out, and each finding is looked at twice: it may be asked while the shop is busy. Changes nothing. For operators: scope `admin`.
+// Reads everything, a page at a time, for at most twenty seconds; `next_cursor` says where to go on. What was touched within the last minute may be under way and is left out (`checked.left_out`), and each finding is looked at twice: it may be asked while the shop is busy. Changes nothing. For operators: scope `admin`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16657,7 +16665,7 @@ func (c *ClientWithResponses) ShowReconciliationWithResponse(ctx context.Context
 
 // HealReconciliationWithResponse Check every promise, and mend what is beyond doubt
 //
-// As the GET, and then sends what mends each healable finding: wakes the saga that nobody drives, undoes the payment that nobody waits for, releases stock by cancelling the order, tells a cart how its checkout ended and an order what was refunded, begins the refund or the cancellation that never began. By the same commands as everyone; `healed` says whether the finding is gone. Sent again it mends what is left. For operators: scope `admin`.
+// As the GET, and then sends what mends each healable finding: wakes the saga that nobody drives, undoes the payment that nobody waits for, releases stock by cancelling the order, tells a cart how its checkout ended and an order what was refunded, begins the refund or the cancellation that never began. By the same commands as everyone; `healed` says whether the finding is gone, and `done` what was done. Sent again it mends what is left. For operators: scope `admin`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
