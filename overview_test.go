@@ -33,6 +33,8 @@ func TestOverview(t *testing.T) {
 	waits := ada.asksForAction(t, ada.fills(t, sku), "sim_requires_action")
 	body := map[string]any{"amount": gbp(250), "reason": "A scratch."}
 	s.send(t, http.MethodPost, "/v1/orders/"+done.OrderID.String()+"/refunds", s.admin, body, "Idempotency-Key", uuid.NewString())
+	elsewhere := map[string]any{"amount": gbp(100)}
+	require.Equal(t, http.StatusOK, s.send(t, http.MethodPost, "/simulator/payments/"+done.PaymentID.String()+"/refund", s.admin, elsewhere).StatusCode)
 	until(t, "the overview tells it all", func() bool {
 		v, all := look(), saga.MinuteView{}
 		for _, m := range v.Checkouts.Minutes {
@@ -44,7 +46,7 @@ func TestOverview(t *testing.T) {
 			}
 		}
 		return all.Completed == 2 && all.Failed == 1 && all.Running == 1 && len(v.Today) == 1 && v.Today[0].Captured.Amount == 2000 &&
-			v.Today[0].Refunded.Amount == 250 && v.Checkouts.P50Seconds > 0 && v.Checkouts.P95Seconds >= v.Checkouts.P50Seconds
+			v.Today[0].Refunded.Amount == 350 && v.Checkouts.P50Seconds > 0 && v.Checkouts.P95Seconds >= v.Checkouts.P50Seconds
 	})
 	require.Len(t, look().Lag, 4)
 	as[checkoutView](t, ada.cancels(t, waits.ID, "Prefer", waiting), http.StatusOK)

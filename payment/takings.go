@@ -33,14 +33,17 @@ const (
 	head  = `select coalesce((select position from payment.events order by position desc limit 1), 0)`
 )
 
-// counted: a capture says no currency, and a refund no amount. The intent before it does.
+// counted: a capture says no currency, and a refund no amount. The intent before it does. A refund made elsewhere says its own; what an
+// operator says by hand is left out, since the provider may tell of the same money later.
 var counted = `select e.position, case when e.type = 'payment.captured' then ` + eventstore.TextOf("e.data", "amount") + `::bigint end,
-		(select case when r.type = 'payment.refund_ordered' then ` + eventstore.TextOf("r.data", "amount", "amount") + `::bigint
+		coalesce((select case when r.type = 'payment.refund_ordered' then ` + eventstore.TextOf("r.data", "amount", "amount") + `::bigint
 				else ` + eventstore.TextOf("r.data", "amount") + `::bigint end
 			from payment.events r where r.stream = e.stream and e.type = 'payment.refunded'
 			and r.type in ('payment.refund_ordered', 'payment.refund_requested')
 			and ` + eventstore.TextOf("r.data", "id") + ` = ` + eventstore.TextOf("e.data", "id") + `
-			order by r.version limit 1) end,
+			order by r.version limit 1),
+		case when e.type = 'payment.refunded_elsewhere' and ` + eventstore.TextOf("e.data", "kind") + ` <> 'by_hand'
+			then ` + eventstore.TextOf("e.data", "amount", "amount") + `::bigint end),
 		(select ` + eventstore.TextOf("q.data", "amount", "currency") + ` from payment.events q where q.stream = e.stream
 			and q.type = 'payment.requested' order by q.version limit 1)
 	from payment.events e where e.position > $1 and e.position <= $2 and e.type in ('payment.captured', 'payment.refunded', 'payment.refunded_elsewhere')`
