@@ -124,6 +124,26 @@ func TestReconciliationSaysWhyItCannotLook(t *testing.T) {
 	require.NotContains(t, w.Body.String(), "All promises are kept")
 }
 
+// What was left out is said beside what was found, and what was done in place of what a person would do.
+func TestReconciliationSaysWhatItLeftOutAndDid(t *testing.T) {
+	t.Parallel()
+	api := http.NewServeMux()
+	api.HandleFunc("/v1/admin/overview", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") })
+	api.HandleFunc("/v1/admin/reconciliation", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"checked":{"left_out":3},"next_cursor":null,"data":[
+			{"id":"a:1","check":"a","detail":"D.","remedy":"By hand.","streams":[],"healable":true,"healed":true,"done":"refunded 10.00 GBP"}]}`)
+	})
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/console/reconciliation?look=1", nil)
+	r.AddCookie(&http.Cookie{Name: cookieToken, Value: "a.b.c"})
+	w := httptest.NewRecorder()
+	New(Config{API: api}).ServeHTTP(w, r)
+	require.Equal(t, http.StatusOK, w.Code)
+	for _, said := range []string{"3 checkouts and payments of the last minute left out", "Done: refunded 10.00 GBP."} {
+		require.Contains(t, w.Body.String(), said)
+	}
+	require.NotContains(t, w.Body.String(), "By hand.")
+}
+
 func TestAScaleEndsInARoundNumber(t *testing.T) {
 	t.Parallel()
 	for most, top := range map[float64]float64{0: 1, 1: 1, 3: 3, 7: 8, 41: 50, 120: 150, 0.03: 0.03} {

@@ -162,6 +162,7 @@ type reconciliation struct {
 		Checkouts int `json:"checkouts"`
 		Balances  int `json:"balances"`
 		Stocks    int `json:"stocks"`
+		LeftOut   int `json:"left_out"`
 	} `json:"checked"`
 	NextCursor *string `json:"next_cursor"`
 }
@@ -211,6 +212,7 @@ type finding struct {
 	Check   string `json:"check"`
 	Detail  string `json:"detail"`
 	Remedy  string `json:"remedy"`
+	Done    string `json:"done"` // what mended it
 	Streams []struct {
 		Module string `json:"module"`
 		ID     string `json:"id"`
