@@ -53,6 +53,9 @@ func (b books) effect(c Command) string {
 			return "confirmed the order"
 		case order.NoteRefund:
 			return "told the order of a refund of " + b.amount(of.Amount)
+		case order.Place:
+			return "placed the order"
+		case order.Cancel, order.EndCancellation:
 		}
 		return "cancelled the order"
 	case toCart:
@@ -74,6 +77,7 @@ func (b books) effect(c Command) string {
 		return "recorded what was refunded at the provider"
 	case toBegin:
 		return "began the " + c.of.Type
+	case toCharge, toVerify:
 	}
 	return "asked the provider"
 }
