@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		_ = n.Value.Set("8") // they wait for each other, and for deadlines, more than for a processor
 	}
 	if n := flag.Lookup("rapid.checks"); n.Value.String() == "100" {
-		_ = n.Value.Set("15") // each is hundreds of requests
+		_ = n.Value.Set("8") // each is hundreds of requests
 	}
 	pgtest.Main(m)
 }

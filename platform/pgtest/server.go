@@ -41,7 +41,7 @@ func NewServer(t testing.TB) *Server {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	s := &Server{t: t, config: database.EmbeddedConfig{
 		Dir: filepath.Join(dir, "data"), BinDir: os.Getenv("PG_BIN_DIR"), NoSync: true,
-		Params: map[string]string{"fsync": "off", "full_page_writes": "off", "max_connections": "200", "log_connections": "on"},
+		Params: map[string]string{"fsync": "off", "full_page_writes": "off", "max_connections": "400", "log_connections": "on"},
 	}}
 	s.Start()
 	t.Cleanup(s.Crash) // the data is thrown away

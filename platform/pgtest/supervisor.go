@@ -122,7 +122,7 @@ var fast = map[string]string{
 	"fsync":              "off",
 	"synchronous_commit": "off",
 	"full_page_writes":   "off",
-	"max_connections":    "300",
+	"max_connections":    "1000",
 	"shared_buffers":     "256MB",
 	"max_wal_size":       "2GB",
 	"autovacuum_naptime": "10s",
