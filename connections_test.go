@@ -56,7 +56,7 @@ func TestOthersTakeTheConnections(t *testing.T) {
 	for range 5 {
 		bought, err := buys(ctx, insistent, shelf, "sim_ok")
 		require.NoError(t, err)
-		require.Equal(t, http.StatusCreated, bought.status)
+		require.Contains(t, []int{http.StatusCreated, http.StatusAccepted}, bought.status, "some end a moment later")
 		require.Equal(t, http.StatusOK, s.send(t, http.MethodGet, "/readyz", "", nil).StatusCode)
 	}
 	require.Greater(t, reads(), read, "reads are answered too")

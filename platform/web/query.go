@@ -14,7 +14,7 @@ var errUnknownParameter = fault.New(fault.Invalid, "unknown_parameter", "The que
 
 // Query declares the query parameters of a route. A route without a declaration takes none. A request with any other
 // parameter, or with one parameter twice, is refused with 422 unknown_parameter before the handler runs. So is one that is blank,
-// with 422 validation_failed: a client that computed nothing must not get everybody's entries:
+// with 422 validation_failed: a client that computed nothing must not get everybody's entries. An empty cursor is the first page:
 //
 //	s.Customer.GET("/v1/orders", m.listMine, web.Query("status", "created_after"), web.Paged)
 //
@@ -67,6 +67,7 @@ func (e *endpoint) checkQuery(raw string) error {
 			return errUnknownParameter.Detailf("The query parameter %q is given more than once.", name).At(name)
 		case !Plain(values[name][0]):
 			return Refused(name, "invalid", plainText)
+		case name == "cursor" && values[name][0] == "": // the first page, as many clients ask for it
 		case strings.TrimSpace(values[name][0]) == "":
 			return Refused(name, "required", "It must not be blank. Leave the parameter out where there is nothing to say.")
 		}
