@@ -164,7 +164,7 @@ func (a *away) tellsTheRestOfTheTimeline(t *testing.T) {
 	require.Equal(t, others, modules)
 }
 
-// doesTheRest: what is about another module is done, unless the one that is away may have answered the same request before.
+// doesTheRest: an action about another module is done. With an idempotency key it is refused, since the module that is away may have answered it before.
 func (a *away) doesTheRest(t *testing.T) {
 	replay := "/v1/admin/parked/" + a.parked + "/replay"
 	a.isUnavailable(t, a.send(t, http.MethodPost, replay, a.admin, nil, "Idempotency-Key", uuid.NewString()))
