@@ -86,6 +86,9 @@ func (m *Module) compensateSaga(c echo.Context) error {
 	}
 	ctx, s := c.Request().Context(), saga.State
 	answered, err := m.store.Answered(ctx, onceOf(write))
+	if err == nil && !answered { // the payment decides before the saga: a process that died in between recorded only the payment's answer
+		answered, err = m.Stores["payment"].Answered(ctx, onceOf(write))
+	}
 	if err != nil {
 		return err
 	}

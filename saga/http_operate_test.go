@@ -1,7 +1,9 @@
 package saga
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"testing"
 
@@ -11,6 +13,7 @@ import (
 	"shopping-cart/eventstore"
 	"shopping-cart/payment"
 	"shopping-cart/platform/fault"
+	"shopping-cart/platform/web"
 )
 
 // operates acts as an operator.
@@ -83,6 +86,38 @@ func TestOperateOverHTTP(t *testing.T) {
 		require.Equal(t, []any{http.StatusConflict, "too_late"}, []any{status, problem["code"]})
 		kinds, _ := s.log(id)
 		require.NotContains(t, kinds, "saga.compensation_requested")
+	})
+	t.Run("ACompensationIsRepeatedAfterThePaymentDecidedAlone", func(t *testing.T) {
+		t.Parallel()
+		s := openShop(t, func(ctx context.Context, step string, n int) (payment.Outcome, error) {
+			switch {
+			case step == ChargeMoney && n == 1:
+				return toBank, nil
+			case step == ChargeMoney:
+				return no(payment.CodeCancelled), nil
+			}
+			return well(ctx, step, n)
+		})
+		id := s.seals(1000)
+		s.reaches(id, RequiresAction)
+		died := errors.New("the process dies once the payment has decided")
+		s.Rooms.CancelPayment = func(ctx context.Context, w web.Write, c payment.Cancel) (bool, error) {
+			_, err := s.Stores["payment"].Do(ctx, eventstore.Command{
+				ID: w.ID, Fingerprint: w.Fingerprint, Streams: []eventstore.Ref{payments.Ref(c.PaymentID)},
+				Decide: func(tx *eventstore.Tx) error {
+					payments.Append(tx, c.PaymentID, payment.UndoRequested{CheckoutID: c.CheckoutID, Code: payment.CodeCancelled})
+					return nil
+				},
+			})
+			return false, cmp.Or(err, died)
+		}
+		status, _ := s.operates(id, "compensate", "", "Idempotency-Key", "k")
+		require.Equal(t, http.StatusInternalServerError, status)
+		s.reaches(id, Cancelled)
+		status, problem := s.operates(id, "compensate", "", "Idempotency-Key", "other")
+		require.Equal(t, []any{http.StatusConflict, "saga_ended"}, []any{status, problem["code"]})
+		status, _ = s.operates(id, "compensate", "", "Idempotency-Key", "k")
+		require.Equal(t, http.StatusAccepted, status)
 	})
 	t.Run("WithNothingToPayTheSagaHas", func(t *testing.T) {
 		t.Parallel()

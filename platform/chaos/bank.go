@@ -89,9 +89,6 @@ func (c *customer) isGivenUp(ctx context.Context, d *deed) {
 		return
 	}
 	c.count("checkouts given up by operators", a.says())
-	if a.says() == "409 already_compensating" {
-		d.asked, d.late = true, false // by an attempt before, perhaps, whose answer was lost
-	}
 	if a.ok() {
 		d.asked, d.late = true, false
 		d.never = d.never || d.total.Amount > 0 // with nothing to pay, the confirmation may have been quicker
