@@ -163,7 +163,10 @@ func (s *testServer) exec(ctx context.Context, sql string) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	_, err = conn.Exec(ctx, sql)
+	// The role of the tests may have the short lock_timeout of reads, and copies of one template wait for each other.
+	if _, err = conn.Exec(ctx, "set lock_timeout = 0"); err == nil {
+		_, err = conn.Exec(ctx, sql)
+	}
 	return err
 }
 
