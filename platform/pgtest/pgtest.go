@@ -17,6 +17,7 @@ package pgtest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -158,16 +159,26 @@ func Direct(t testing.TB, pooled string) string {
 
 // exec runs one statement over a connection that lives no longer.
 func (s *testServer) exec(ctx context.Context, sql string) error {
-	conn, err := pgx.Connect(ctx, s.base.String())
+	conn, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	// The role of the tests may have the short lock_timeout of reads, and copies of one template wait for each other.
-	if _, err = conn.Exec(ctx, "set lock_timeout = 0"); err == nil {
-		_, err = conn.Exec(ctx, sql)
-	}
+	_, err = conn.Exec(ctx, sql)
 	return err
+}
+
+// connect opens a session on the server. The role of the tests may have the short lock_timeout of reads; the session has none, since
+// tests that copy one template wait for each other.
+func (s *testServer) connect(ctx context.Context) (*pgx.Conn, error) {
+	conn, err := pgx.Connect(ctx, s.base.String())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Exec(ctx, "set lock_timeout = 0"); err != nil {
+		return nil, errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
+	}
+	return conn, nil
 }
 
 func deadline(t testing.TB) (context.Context, context.CancelFunc) {

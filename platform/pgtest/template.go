@@ -31,7 +31,7 @@ func (s *testServer) template(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	conn, err := pgx.Connect(ctx, s.base.String())
+	conn, err := s.connect(ctx)
 	if err != nil {
 		return "", err
 	}
