@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"shopping-cart/platform/chaos"
+	"shopping-cart/internal/chaos"
 )
 
 var chaosCheckouts = flag.Int("chaos-checkouts", 0, "how many checkouts TestChaos has, at the pace of the command; 0: some hundred in a storm")

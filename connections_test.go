@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/config"
-	"shopping-cart/platform/pgtest"
 	"shopping-cart/saga"
 )
 

@@ -20,8 +20,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/config"
-	"shopping-cart/platform/pgtest"
 	"shopping-cart/saga"
 )
 

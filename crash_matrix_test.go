@@ -38,7 +38,7 @@ func TestCrashMatrix(t *testing.T) {
 	all := matrix{rows: map[row]*[len(points)]string{}, again: map[row]*[2]int{}}
 	t.Run("Tales", func(t *testing.T) {
 		for _, told := range told {
-			w := &witness{tale: told, program: program, matrix: &all}
+			w := &witness{tale: told, App: program, matrix: &all}
 			if some {
 				w.luck = rand.New(rand.NewPCG(luck.Uint64(), 0))
 			}
@@ -96,15 +96,15 @@ func TestNoFailPoints(t *testing.T) {
 // witness sees one tale through, as often as somebody may die in it.
 type witness struct {
 	tale
-	program string
-	luck    *rand.Rand // nil: every death
-	matrix  *matrix
-	mortal  *mortal
-	failed  int
+	App    string
+	luck   *rand.Rand // nil: every death
+	matrix *matrix
+	mortal *mortal
+	failed int
 }
 
 func (w *witness) sees(t *testing.T) {
-	w.mortal = newMortal(t, w.program, w.settings...)
+	w.mortal = newMortal(t, w.App, w.settings...)
 	var reached []place
 	if !t.Run("nobody dies", func(t *testing.T) { reached, _ = w.tells(t) }) {
 		return
@@ -167,7 +167,7 @@ func (w *witness) dies(t *testing.T, after *[]place, at ...place) bool {
 	w.matrix.add(w.name, at, died, ok)
 	if !ok {
 		w.failed++
-		w.mortal = newMortal(t, w.program, w.settings...) // the next one starts from a good world
+		w.mortal = newMortal(t, w.App, w.settings...) // the next one starts from a good world
 	}
 	return ok && died == len(at)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/cart"
-	"shopping-cart/platform/pgtest"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/web"
 	"shopping-cart/saga"
 )

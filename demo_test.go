@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/docs"
+	"shopping-cart/internal/demo"
 	"shopping-cart/platform/config"
 	"shopping-cart/platform/money"
-	"shopping-cart/platform/tools"
 )
 
 // beside is what a tool learns on the machine of a site.
@@ -35,7 +35,7 @@ func TestDemo(t *testing.T) {
 			c.PaymentTimeout = 3 * time.Second // longer than the slow card takes to answer
 		})
 		var said bytes.Buffer
-		demo := tools.Demo{Rate: 40, Seconds: 2, Seed: 7, JSON: true}
+		demo := demo.Demo{Rate: 40, Seconds: 2, Seed: 7, JSON: true}
 		require.NoError(t, demo.Run(t.Context(), &said, beside{t, s}, docs.Invoices))
 		lines := strings.Split(strings.TrimSpace(said.String()), "\n")
 		var last struct {
@@ -60,7 +60,7 @@ func TestDemo(t *testing.T) {
 	t.Run("LeavesAServerAloneWhoseShopIsOff", func(t *testing.T) {
 		t.Parallel()
 		s := open(t, oneDatabase)
-		demo := tools.Demo{Rate: 1, Seconds: 1}
+		demo := demo.Demo{Rate: 1, Seconds: 1}
 		require.ErrorContains(t, demo.Run(t.Context(), &bytes.Buffer{}, beside{t, s}, docs.Invoices), "SHOP=true")
 		require.Empty(t, get[list[map[string]any]](t, s, "/v1/products", "").Data)
 	})

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"shopping-cart/platform/pgtest"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/saga"
 )
 

@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
-	"shopping-cart/platform/pgtest"
+	"shopping-cart/internal/pgtest"
 )
 
 var freezes = flag.Int("freezes", 0, "how often TestFrozen freezes a replica, each time until its leases have run out; when 0, once in every way and shorter")

@@ -11,8 +11,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/order"
-	"shopping-cart/platform/pgtest"
 	"shopping-cart/saga"
 )
 

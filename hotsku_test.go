@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"shopping-cart/cart"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/order"
 	"shopping-cart/payment/simulator"
-	"shopping-cart/platform/pgtest"
 	"shopping-cart/saga"
 )
 

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
-	"shopping-cart/platform/pgtest"
+	"shopping-cart/internal/pgtest"
 )
 
 // Gate 2: carts are linearizable. Clients edit and read a handful of carts over three replicas, with If-Match and without,

@@ -17,13 +17,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"shopping-cart/platform/pgtest"
+	"shopping-cart/internal/cli"
+	"shopping-cart/internal/pgtest"
 )
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" { // a test runs us as the program itself
-		main()
-		return
+		os.Exit(cli.Main(os.Args[1:]))
 	}
 	flag.Parse()
 	if n := flag.Lookup("test.parallel"); n.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
@@ -49,8 +49,8 @@ var rooms = []room{
 	{"fault, money, e-mail addresses, fail points and migrations import nothing",
 		anyOf("platform/fault", "platform/money", "platform/email", "platform/failpoint", "migrations"), nothing},
 	{"the API document is only data", below("docs"), below("docs")},
-	{"the shop and the console stand on the web", anyOf("platform/shop", "platform/console"), anyOf("platform/web", "platform/money")},
-	{"the platform is a floor", below("platform"), anyOf("platform/fault", "platform/money", "platform/email", "migrations", "platform/database")},
+	{"the user interfaces are clients of the API", below("ui"), anyOf("platform/web", "platform/money")},
+	{"the platform is the ground", below("platform"), anyOf("platform/fault", "platform/money", "platform/email", "migrations", "platform/database")},
 	{"golden files and memory know the event store only", anyOf("eventstore/golden", "eventstore/memory"), anyOf("eventstore", "eventstore/internal/seam")},
 	{"the event store knows no room", below("eventstore"), anyOf("platform/fault", "platform/failpoint", "eventstore/internal/seam")},
 	{"Stripe in memory knows nobody", anyOf("payment/stripe/stripetest"), nothing},
@@ -58,11 +58,22 @@ var rooms = []room{
 		either(anyOf("payment"), below("platform"))},
 	{"modules never know each other", either(below("cart"), below("order"), below("payment")), either(anyOf("eventstore"), below("platform"))},
 	{"sagas compose the modules", below("saga"), either(anyOf("eventstore", "cart", "order", "payment"), below("platform"))},
-	{"main wires everything", anyOf("."), anything},
+	{"the client speaks to the API alone", anyOf("client"), anyOf("platform/money")},
+	{"the replay is a client", anyOf("internal/replay"), anyOf("client", "platform/money")},
+	{"the demo is a client, and sells what the replay reads", anyOf("internal/demo"), anyOf("client", "platform/money", "internal/replay")},
+	{"chaos runs the program", anyOf("internal/chaos"), either(anyOf("internal/app", "client"), below("platform"))},
+	{"the benchmark runs the program and its modules", anyOf("internal/bench"),
+		either(anyOf("internal/app", "client", "migrations", "cart", "order", "payment", "saga"), below("platform"))},
+	{"databases for tests stand on the platform", anyOf("internal/pgtest"), either(below("platform"), anyOf("migrations"))},
+	{"the composition root knows no command and no tool", anyOf("internal/app"), func(of string) bool {
+		return !below("internal")(of) && of != "client"
+	}},
+	{"the command line may use everything", anyOf("internal/cli"), anything},
+	{"main runs the command line", anyOf("."), anyOf("internal/cli")},
 }
 
 // forTests are packages that only tests may import.
-var forTests = []string{"platform/pgtest", "eventstore/golden", "eventstore/memory", "payment/conformance", "payment/stripe/stripetest"}
+var forTests = []string{"internal/pgtest", "eventstore/golden", "eventstore/memory", "payment/conformance", "payment/stripe/stripetest"}
 
 func nothing(string) bool  { return false }
 func anything(string) bool { return true }
@@ -114,13 +125,15 @@ func TestRooms(t *testing.T) {
 		t.Parallel()
 		for _, wrong := range [][2]string{
 			{"platform/fault", "platform/money"}, {"platform/failpoint", "platform/fault"}, {"platform/money", "platform/database"}, {"migrations", "platform/fault"},
-			{"docs", "cart"}, {"platform/tools", "cart"}, {"platform/tools", "platform/auth"}, {"platform/web", "platform/auth"}, {"platform/web", "eventstore"},
-			{"platform/shop", "platform/auth"}, {"platform/shop", "cart"},
+			{"docs", "cart"}, {"client", "cart"}, {"client", "platform/auth"}, {"internal/replay", "cart"}, {"internal/replay", "platform/auth"},
+			{"internal/demo", "internal/app"}, {"internal/chaos", "cart"}, {"internal/bench", "eventstore"}, {"internal/app", "internal/cli"}, {"internal/app", "internal/bench"},
+			{"internal/app", "client"}, {"internal/pgtest", "cart"}, {".", "internal/app"}, {".", "cart"}, {"platform/web", "platform/auth"}, {"platform/web", "eventstore"},
+			{"ui/shop", "platform/auth"}, {"ui/shop", "cart"}, {"ui/console", "client"},
 			{"platform/database", "cart"}, {"eventstore", "platform/web"}, {"eventstore", "cart"}, {"cart", "order"}, {"order", "payment"},
 			{"payment", "payment/simulator"}, {"payment", "saga"}, {"payment/simulator", "eventstore"}, {"payment/simulator", "order"},
 			{"payment", "payment/stripe"}, {"payment/stripe", "payment/simulator"}, {"payment/stripe", "eventstore"},
 			{"payment/stripe/stripetest", "payment"}, {"payment/stripe", "payment/stripe/stripetest"}, {"payment/stripe", "payment/conformance"},
-			{"payment/conformance", "payment/simulator"}, {"saga", "payment/simulator"}, {"saga", "payment/stripe"}, {"saga", "."}, {"cart", "platform/pgtest"}, {".", "platform/pgtest"},
+			{"payment/conformance", "payment/simulator"}, {"saga", "payment/simulator"}, {"saga", "payment/stripe"}, {"saga", "."}, {"cart", "internal/pgtest"}, {".", "internal/pgtest"}, {"internal/app", "internal/pgtest"},
 			{"eventstore/golden", "cart"}, {"cart", "eventstore/golden"}, {".", "eventstore/golden"}, {"eventstore/memory", "cart"}, {"cart", "eventstore/memory"}, {"util", "platform/fault"},
 		} {
 			require.NotEmpty(t, breach(wrong[0], wrong[1]), "%s may import %s", wrong[0], wrong[1])

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"shopping-cart/platform/pgtest"
+	"shopping-cart/internal/pgtest"
 )
 
 var migrationRows = flag.Int("migration-rows", 200_000, "how many rows the table has on which TestMigrationUnderLoad has an index built, such as 4000000")

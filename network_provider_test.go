@@ -15,9 +15,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/payment/stripe/stripetest"
 	"shopping-cart/platform/config"
-	"shopping-cart/platform/pgtest"
 	"shopping-cart/saga"
 )
 

@@ -17,7 +17,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
-	"shopping-cart/platform/pgtest"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/saga"
 )
 

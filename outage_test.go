@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"shopping-cart/platform/pgtest"
+	"shopping-cart/internal/pgtest"
 )
 
 var outageMinutes = flag.Float64("outage-minutes", 0, "how long TestOutages takes Postgres away, every 5–40 s for 0–2 s; two short ones when 0")

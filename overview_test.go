@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"shopping-cart/platform/pgtest"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/saga"
 )
 

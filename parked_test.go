@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/order"
-	"shopping-cart/platform/pgtest"
 	"shopping-cart/saga"
 )
 

@@ -16,7 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/eventstore"
-	"shopping-cart/platform/pgtest"
+	"shopping-cart/internal/bench"
+	"shopping-cart/internal/pgtest"
 )
 
 var pinnedMinutes = flag.Float64("pinned-minutes", 0, "how long TestPinnedSnapshot drives each load; 0: a moment")
@@ -42,18 +43,19 @@ func TestPinnedSnapshot(t *testing.T) {
 	if *pinnedMinutes == 0 {
 		length, products, hour = 2*time.Second, 20, 20_000
 	}
-	s, err := openBenchShop(t.Context(), pgtest.Durable(t), products, 0)
+	opened, err := bench.OpenShop(t.Context(), pgtest.Durable(t), products, 0)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.stop()) })
-	held := holdSnapshot(t, s.url)
+	s := &pinnedShop{opened}
+	t.Cleanup(func() { require.NoError(t, s.Stop()) })
+	held := holdSnapshot(t, s.URL)
 	s.retains(t)
 
 	var before map[string]looks
 	spread := s.parts(t, length, s.shops, func() {
-		bury(t, s.url, hour)
+		bury(t, s.URL, hour)
 		before = s.byTime(t)
 	})
-	hot := s.parts(t, length, func(ctx context.Context, _ int64) error { return s.buys(ctx, s.skus[0], 0, true) }, func() {})
+	hot := s.parts(t, length, func(ctx context.Context, _ int64) error { return s.buys(ctx, s.SKUs[0], 0, true) }, func() {})
 	held()
 	s.requireShallow(t, before, hour)
 
@@ -64,12 +66,15 @@ func TestPinnedSnapshot(t *testing.T) {
 	if *pinnedMinutes > 0 {
 		require.GreaterOrEqual(t, ratio(spread), 0.9, "a pinned snapshot slows the store down")
 		var gone int64
-		row := s.databases[s.url].pools.Query.QueryRow(t.Context(),
+		row := s.Databases[s.URL].Pools.Query.QueryRow(t.Context(),
 			"select n_tup_del from pg_stat_user_tables where relid = 'cart.receipts'::regclass")
 		require.NoError(t, row.Scan(&gone))
 		require.Greater(t, gone, hour, "no receipt was past its time")
 	}
 }
+
+// pinnedShop is the shop of the benchmark, with measurements of this test.
+type pinnedShop struct{ *bench.Shop }
 
 // bury leaves what so many check-outs leave within an hour: rows that are gone, and cannot be cleaned up. Nobody sees them;
 // whoever looks at all times meets their entries in the indexes.
@@ -98,13 +103,13 @@ func bury(t *testing.T, url string, n int64) {
 }
 
 // retains has receipts deleted soon, until the test ends.
-func (s *benchShop) retains(t *testing.T) {
+func (s *pinnedShop) retains(t *testing.T) {
 	t.Helper()
 	ctx, end := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	for _, schema := range []string{"cart", "orders", "payment", "saga"} {
 		r := eventstore.Retention{
-			Table: schema + ".receipts", Old: "at < now() - $3::interval", After: pinnedKeep, Pool: s.databases[s.url].pools.Control,
+			Table: schema + ".receipts", Old: "at < now() - $3::interval", After: pinnedKeep, Pool: s.Databases[s.URL].Pools.Control,
 		}
 		all.Go(func() { r.Run(ctx, func(err error) { t.Error(err) }) })
 	}
@@ -116,9 +121,9 @@ func (s *benchShop) retains(t *testing.T) {
 type looks struct{ n, met int64 }
 
 // byTime are the indexes in which what is due is found again and again.
-func (s *benchShop) byTime(t *testing.T) map[string]looks {
+func (s *pinnedShop) byTime(t *testing.T) map[string]looks {
 	t.Helper()
-	rows, err := s.databases[s.url].pools.Query.Query(t.Context(), `select schemaname || '.' || indexrelname, idx_scan, idx_tup_read
+	rows, err := s.Databases[s.URL].Pools.Query.Query(t.Context(), `select schemaname || '.' || indexrelname, idx_scan, idx_tup_read
 		from pg_stat_user_indexes where (schemaname, indexrelname) in (('cart', 'outbox_due'), ('saga', 'streams_wake_at'))`)
 	require.NoError(t, err)
 	all := map[string]looks{}
@@ -135,7 +140,7 @@ func (s *benchShop) byTime(t *testing.T) map[string]looks {
 
 // requireShallow holds the looks since then against so many dead entries: but for one from the beginning now and then, they
 // met few of them.
-func (s *benchShop) requireShallow(t *testing.T, since map[string]looks, dead int64) {
+func (s *pinnedShop) requireShallow(t *testing.T, since map[string]looks, dead int64) {
 	t.Helper()
 	for index, then := range since {
 		var now looks
@@ -166,7 +171,7 @@ func holdSnapshot(t *testing.T, url string) (held func()) {
 }
 
 // parts drives a load for a while and gives the commands a second that were committed in each part of it.
-func (s *benchShop) parts(t *testing.T, length time.Duration, do func(ctx context.Context, n int64) error, halfway func()) []float64 {
+func (s *pinnedShop) parts(t *testing.T, length time.Duration, do func(ctx context.Context, n int64) error, halfway func()) []float64 {
 	t.Helper()
 	ctx, end := context.WithCancel(t.Context())
 	var callers sync.WaitGroup
@@ -186,15 +191,15 @@ func (s *benchShop) parts(t *testing.T, length time.Duration, do func(ctx contex
 	part := time.NewTicker(length / pinnedParts)
 	defer part.Stop()
 	<-part.C // caches and plans warm up
-	began, before := time.Now(), s.databases[s.url].committer.Counts().Commands
+	began, before := time.Now(), s.Databases[s.URL].Committer.Counts().Commands
 	rates := make([]float64, pinnedParts)
 	for i := range rates {
 		if i == len(rates)/2 {
 			halfway()
 			part.Reset(length / pinnedParts)
-			began, before = time.Now(), s.databases[s.url].committer.Counts().Commands
+			began, before = time.Now(), s.Databases[s.URL].Committer.Counts().Commands
 		}
-		now, count := <-part.C, s.databases[s.url].committer.Counts().Commands
+		now, count := <-part.C, s.Databases[s.URL].Committer.Counts().Commands
 		rates[i] = float64(count-before) / now.Sub(began).Seconds()
 		began, before = now, count
 	}
@@ -204,27 +209,27 @@ func (s *benchShop) parts(t *testing.T, length time.Duration, do func(ctx contex
 func ratio(rates []float64) float64 { return rates[len(rates)-1] / rates[0] }
 
 // shops is what most carts go through: opened, filled, edited again and again, and some of them bought.
-func (s *benchShop) shops(ctx context.Context, n int64) error {
-	return s.buys(ctx, s.skus[int(n)%len(s.skus)], cartEdits, n%payingCarts == 0)
+func (s *pinnedShop) shops(ctx context.Context, n int64) error {
+	return s.buys(ctx, s.SKUs[int(n)%len(s.SKUs)], cartEdits, n%payingCarts == 0)
 }
 
-func (s *benchShop) buys(ctx context.Context, sku string, edits int, paid bool) error {
+func (s *pinnedShop) buys(ctx context.Context, sku string, edits int, paid bool) error {
 	var cart struct{ ID uuid.UUID }
-	if err := s.call(ctx, http.MethodPost, "/v1/carts", s.token, map[string]any{"currency": "GBP"}, &cart); err != nil {
+	if err := s.Call(ctx, http.MethodPost, "/v1/carts", s.Token, map[string]any{"currency": "GBP"}, &cart); err != nil {
 		return err
 	}
 	path, line := "/v1/carts/"+cart.ID.String()+"/items", map[string]any{"sku": sku, "quantity": 1}
-	if err := s.call(ctx, http.MethodPost, path, s.token, line, nil); err != nil {
+	if err := s.Call(ctx, http.MethodPost, path, s.Token, line, nil); err != nil {
 		return err
 	}
 	for i := range edits {
-		if _, err := s.program.carts.SetQuantity(ctx, s.caller, s.write(nil), cart.ID, sku, int64(2+i)); err != nil {
+		if _, err := s.App.Carts.SetQuantity(ctx, s.Caller, s.Write(nil), cart.ID, sku, int64(2+i)); err != nil {
 			return err
 		}
 	}
 	if !paid {
 		return nil
 	}
-	_, err := s.checksOut(ctx, cart.ID, int64(benchVersion+edits))
+	_, err := s.ChecksOut(ctx, cart.ID, int64(bench.ShopCartVersion+edits))
 	return err
 }

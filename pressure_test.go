@@ -8,8 +8,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/internal/app"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/config"
-	"shopping-cart/platform/pgtest"
 )
 
 // TestPressure: more than the queue holds is refused at once, and may come again shortly. What waits is answered.
@@ -56,7 +57,7 @@ func TestNotify(t *testing.T) {
 		c := settings()
 		oneDatabase(t, &c)
 		notify(t, &c)
-		require.ErrorContains(t, run(t.Context(), c, io.Discard), "NOTIFY must be false: DATABASE_URL")
+		require.ErrorContains(t, app.Run(t.Context(), c, io.Discard), "NOTIFY must be false: DATABASE_URL")
 		return
 	}
 	s := open(t, databaseEach, notify)
@@ -78,5 +79,5 @@ func TestStartNamesTheSetting(t *testing.T) {
 	c := settings()
 	oneDatabase(t, &c)
 	c.OrderDatabaseURL = "postgres://app@/shop?host=/nowhere"
-	require.ErrorContains(t, run(t.Context(), c, io.Discard), "ORDER_DATABASE_URL: connect to the database")
+	require.ErrorContains(t, app.Run(t.Context(), c, io.Discard), "ORDER_DATABASE_URL: connect to the database")
 }

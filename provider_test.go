@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/cart"
+	"shopping-cart/internal/app"
 	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/payment/simulator"
@@ -65,16 +66,16 @@ func (s *site) beside(t *testing.T, wrap func(payment.Provider) payment.Provider
 	bank := simulator.New(simulator.Config{
 		Pool: pool, Secret: c.SimulatorSecret, PublicURL: func() string { return other.base }, WebhookURL: func() string { return "" },
 	})
-	p, err := build(t.Context(), c, s.urls, listener.Addr(), slog.New(slog.DiscardHandler), wrap(bank))
+	p, err := app.New(t.Context(), c, s.urls, listener.Addr(), slog.New(slog.DiscardHandler), wrap(bank))
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- p.serve(ctx, listener, c.ShutdownTimeout) }()
+	go func() { ended <- p.Serve(ctx, listener, c.ShutdownTimeout) }()
 	t.Cleanup(func() {
 		stop()
 		browser.CloseIdleConnections()
 		assert.NoError(t, <-ended)
-		p.close()
+		p.Close()
 		pool.Close()
 	})
 	return other

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/config"
-	"shopping-cart/platform/pgtest"
 	"shopping-cart/platform/web"
 )
 

@@ -16,8 +16,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/order"
-	"shopping-cart/platform/pgtest"
 	"shopping-cart/saga"
 )
 

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/internal/app"
 	"shopping-cart/order"
 	"shopping-cart/platform/fault"
 )
@@ -83,13 +84,13 @@ func oneSKUTwice(t *testing.T, s *site) {
 // places orders from within: a cart has one line for each SKU, so no shopper can order two.
 func (s *site) places(t *testing.T, place order.Place) error {
 	t.Helper()
-	p, err := build(t.Context(), s.settings, s.urls, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, slog.New(slog.DiscardHandler))
+	p, err := app.New(t.Context(), s.settings, s.urls, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	defer p.close()
+	defer p.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- p.databases[s.urls["orders"]].committer.Run(ctx) }()
-	err = p.orders.Handle(ctx, uuid.New(), uuid.New(), place)
+	go func() { ended <- p.Databases[s.urls["orders"]].Committer.Run(ctx) }()
+	err = p.Orders.Handle(ctx, uuid.New(), uuid.New(), place)
 	stop()
 	require.NoError(t, <-ended)
 	return err

@@ -18,9 +18,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/migrations"
 	"shopping-cart/order"
-	"shopping-cart/platform/pgtest"
 	"shopping-cart/saga"
 )
 

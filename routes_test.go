@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/docs"
+	"shopping-cart/internal/app"
 	"shopping-cart/platform/auth"
 	"shopping-cart/platform/web"
 	"shopping-cart/saga"
@@ -124,10 +125,10 @@ var parameter = regexp.MustCompile(`:\w+|\{\w+\}`)
 
 // servedAndDocumented: the table above, the program and its API document name the same routes.
 func servedAndDocumented(t *testing.T, s *site) {
-	p, err := build(t.Context(), s.settings, s.urls, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, slog.New(slog.DiscardHandler))
+	p, err := app.New(t.Context(), s.settings, s.urls, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	defer p.close()
-	served, tested, documented := p.web.Paths(), []string(nil), []string(nil)
+	defer p.Close()
+	served, tested, documented := p.Web.Paths(), []string(nil), []string(nil)
 	for i := range served {
 		served[i] = parameter.ReplaceAllString(served[i], "{}")
 	}
@@ -352,13 +353,13 @@ func webhooks(t *testing.T, s *site) {
 
 // parametersHeldAgainstDocument: each route takes the query parameters that the document names, and no other one.
 func parametersHeldAgainstDocument(t *testing.T, s *site) {
-	p, err := build(t.Context(), s.settings, s.urls, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, slog.New(slog.DiscardHandler))
+	p, err := app.New(t.Context(), s.settings, s.urls, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	defer p.close()
+	defer p.Close()
 	documented := documentedParameters(t)
 	open := []string{"/swagger", "/swagger/", "/swagger/*", "/console", "/console/*", "/console/assets/*"}
-	declared := p.web.Parameters()
-	for _, route := range p.web.Paths() {
+	declared := p.Web.Parameters()
+	for _, route := range p.Web.Paths() {
 		names, strict := declared[route]
 		_, path, _ := strings.Cut(route, " ")
 		require.Equal(t, !slices.Contains(open, path), strict, "%s: only pages and assets take any query", route)

@@ -18,13 +18,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/cart"
+	"shopping-cart/internal/app"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/migrations"
 	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/payment/simulator"
 	"shopping-cart/platform/auth"
 	"shopping-cart/platform/config"
-	"shopping-cart/platform/pgtest"
 	"shopping-cart/platform/web"
 	"shopping-cart/saga"
 )
@@ -89,7 +90,7 @@ func (s *site) start(t *testing.T) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	greeting, ended := make(banner, 1), make(chan error, 1)
-	go func() { ended <- run(ctx, s.settings, greeting) }()
+	go func() { ended <- app.Run(ctx, s.settings, greeting) }()
 	select {
 	case text := <-greeting:
 		s.base = addressIn(t, text)

@@ -22,7 +22,7 @@ import (
 	"shopping-cart/platform/auth"
 	"shopping-cart/platform/config"
 	"shopping-cart/platform/money"
-	"shopping-cart/platform/shop"
+	"shopping-cart/ui/shop"
 )
 
 func withShop(_ testing.TB, c *config.Config) { c.Shop = "true" }

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
-	"shopping-cart/platform/pgtest"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/saga"
 )
 

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"shopping-cart/platform/tools"
+	"shopping-cart/internal/cli"
 )
 
 // damageToCheckouts breaks each promise that is made about a checkout.
@@ -175,11 +175,11 @@ func TestVerifyCommand(t *testing.T) {
 	finds := func(findings ...string) {
 		t.Helper()
 		var out strings.Builder
-		err := (&tools.Verify{Quiet: true}).Run(t.Context(), &out, beside{t, s})
+		err := (&cli.Verify{Quiet: true}).Run(t.Context(), &out, beside{t, s})
 		if len(findings) == 0 {
 			require.NoError(t, err, out.String())
 		} else {
-			require.Equal(t, &tools.Broken{Findings: len(findings)}, err, out.String())
+			require.Equal(t, &cli.Broken{Findings: len(findings)}, err, out.String())
 		}
 		for _, f := range findings {
 			require.Contains(t, out.String(), f)

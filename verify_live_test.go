@@ -18,7 +18,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"shopping-cart/platform/pgtest"
+	"shopping-cart/internal/app"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/saga"
 )
 
@@ -30,11 +31,11 @@ var (
 // auditor is a program beside those that serve: it only looks. set changes what a server has fixed.
 func auditor(t *testing.T, of *site, set func(*saga.Module)) *site {
 	t.Helper()
-	p, err := build(t.Context(), of.settings, of.urls, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, slog.New(slog.DiscardHandler))
+	p, err := app.New(t.Context(), of.settings, of.urls, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	t.Cleanup(p.close)
-	set(p.sagas)
-	server := httptest.NewServer(p.web)
+	t.Cleanup(p.Close)
+	set(p.Sagas)
+	server := httptest.NewServer(p.Web)
 	t.Cleanup(server.Close)
 	return &site{base: server.URL, settings: of.settings, urls: of.urls, admin: of.admin}
 }

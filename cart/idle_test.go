@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/eventstore"
-	"shopping-cart/platform/pgtest"
+	"shopping-cart/internal/pgtest"
 )
 
 const (

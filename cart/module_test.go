@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/auth"
 	"shopping-cart/platform/database"
-	"shopping-cart/platform/pgtest"
 	"shopping-cart/platform/web"
 )
 

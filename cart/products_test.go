@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/money"
-	"shopping-cart/platform/pgtest"
 	"shopping-cart/platform/web"
 )
 

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/eventstore"
-	"shopping-cart/platform/pgtest"
+	"shopping-cart/internal/pgtest"
 )
 
 // TestNothingIsMissed reads "after position N" while several processes commit at their own, random, pace. Without the

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/eventstore"
-	"shopping-cart/platform/pgtest"
+	"shopping-cart/internal/pgtest"
 )
 
 func TestHints(t *testing.T) {

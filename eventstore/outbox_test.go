@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/eventstore"
-	"shopping-cart/platform/pgtest"
+	"shopping-cart/internal/pgtest"
 )
 
 func TestSubscribe(t *testing.T) {

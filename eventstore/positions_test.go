@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/database"
-	"shopping-cart/platform/pgtest"
 )
 
 // A sequence that is behind its rows, as after logical replication, costs one batch at most, and no position is drawn that

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/eventstore"
-	"shopping-cart/platform/pgtest"
+	"shopping-cart/internal/pgtest"
 )
 
 // reacting is a store in the background, with reactions whose answers the test sets, and counts of their calls.

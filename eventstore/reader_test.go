@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/fault"
-	"shopping-cart/platform/pgtest"
 )
 
 // What a reader tries again by itself, it does within this time.

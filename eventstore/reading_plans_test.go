@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/database"
-	"shopping-cart/platform/pgtest"
 )
 
 const someone = "gen_random_uuid()"

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/eventstore"
-	"shopping-cart/platform/pgtest"
+	"shopping-cart/internal/pgtest"
 )
 
 func (b *bundle) awaitGeneration(t *testing.T, want int) {

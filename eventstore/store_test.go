@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/fault"
-	"shopping-cart/platform/pgtest"
 )
 
 func TestDo(t *testing.T) {

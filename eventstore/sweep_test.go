@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/database"
-	"shopping-cart/platform/pgtest"
 )
 
 // idleStore is a store on a database of its own, with nobody who commits or runs it.

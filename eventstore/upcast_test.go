@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/fault"
-	"shopping-cart/platform/pgtest"
 )
 
 // tomorrowsJar is the jar of a newer version of the program: it weighs what goes in, and may have a label.

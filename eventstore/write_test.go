@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/database"
-	"shopping-cart/platform/pgtest"
 )
 
 // waiting is a committer with stores on several schemas that has not begun: what is sent to it makes one batch.

@@ -8,8 +8,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/fault"
-	"shopping-cart/platform/pgtest"
 )
 
 func TestHandle(t *testing.T) {

@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/database"
 	"shopping-cart/platform/fault"
-	"shopping-cart/platform/pgtest"
 	"shopping-cart/platform/web"
 )
 

@@ -12,7 +12,7 @@ import (
 	"gorm.io/gorm"
 
 	"shopping-cart/eventstore"
-	"shopping-cart/platform/pgtest"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/web"
 )
 

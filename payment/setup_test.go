@@ -13,11 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/payment"
 	"shopping-cart/payment/simulator"
 	"shopping-cart/platform/database"
 	"shopping-cart/platform/money"
-	"shopping-cart/platform/pgtest"
 	"shopping-cart/platform/web"
 )
 

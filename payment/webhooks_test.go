@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/database"
-	"shopping-cart/platform/pgtest"
 )
 
 const webhooksOf = `insert into payment.webhooks (provider, id, type, reference, body, handled_at, due_at)

@@ -7,9 +7,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/order"
 	"shopping-cart/payment"
-	"shopping-cart/platform/pgtest"
 )
 
 func cancelling(total int64) CancellationStarted {

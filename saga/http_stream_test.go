@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/payment"
-	"shopping-cart/platform/pgtest"
 	"shopping-cart/platform/web"
 )
 

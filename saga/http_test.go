@@ -17,10 +17,10 @@ import (
 
 	"shopping-cart/cart"
 	"shopping-cart/eventstore"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/platform/fault"
-	"shopping-cart/platform/pgtest"
 	"shopping-cart/platform/web"
 )
 

@@ -9,10 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/platform/money"
-	"shopping-cart/platform/pgtest"
 )
 
 func refunding() RefundStarted {

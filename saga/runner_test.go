@@ -11,9 +11,9 @@ import (
 
 	"shopping-cart/cart"
 	"shopping-cart/eventstore"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/payment"
 	"shopping-cart/platform/fault"
-	"shopping-cart/platform/pgtest"
 )
 
 var toBank = payment.Outcome{

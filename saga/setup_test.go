@@ -12,11 +12,11 @@ import (
 
 	"shopping-cart/cart"
 	"shopping-cart/eventstore"
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/platform/database"
 	"shopping-cart/platform/money"
-	"shopping-cart/platform/pgtest"
 	"shopping-cart/platform/web"
 )
 

@@ -17,10 +17,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/payment"
 	"shopping-cart/platform/database"
 	"shopping-cart/platform/money"
-	"shopping-cart/platform/pgtest"
 	"shopping-cart/platform/web"
 )
 

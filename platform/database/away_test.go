@@ -15,8 +15,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/database"
-	"shopping-cart/platform/pgtest"
 )
 
 // While the server is away everybody is told so at once, and few try to connect; one line of the log says it, and one that

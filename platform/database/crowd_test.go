@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/database"
-	"shopping-cart/platform/pgtest"
 )
 
 // Others take the connections that writes have lost: reads give some of theirs back, idle or not.

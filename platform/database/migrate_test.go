@@ -7,9 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/migrations"
 	"shopping-cart/platform/database"
-	"shopping-cart/platform/pgtest"
 )
 
 func TestMigrate(t *testing.T) {

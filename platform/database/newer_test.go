@@ -9,9 +9,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/migrations"
 	"shopping-cart/platform/database"
-	"shopping-cart/platform/pgtest"
 )
 
 // TestMigrateAfterANewerVersion: while a new version is rolled out, or after it was taken back, a process of the old one

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"shopping-cart/internal/pgtest"
 	"shopping-cart/migrations"
 	"shopping-cart/platform/database"
-	"shopping-cart/platform/pgtest"
 )
 
 func TestTransactionPooler(t *testing.T) {

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -65,3 +68,8 @@ func (p *Pipe) copy() {
 		}
 	}
 }
+
+// SurvivePipes keeps the program alive when the reader of its output goes away, such as "tee" at Ctrl-C: a write to it fails
+// and does nothing else. The signal is caught and not ignored, so that the programs that are started from here have it as
+// they know it.
+func SurvivePipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }

@@ -1,0 +1,190 @@
+// Package app is the composition root: it builds the program from its settings and runs it.
+package app
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/cart"
+	"shopping-cart/docs"
+	"shopping-cart/eventstore"
+	"shopping-cart/order"
+	"shopping-cart/payment"
+	"shopping-cart/payment/simulator"
+	"shopping-cart/payment/stripe"
+	"shopping-cart/platform/auth"
+	"shopping-cart/platform/config"
+	"shopping-cart/platform/telemetry"
+	"shopping-cart/platform/web"
+	"shopping-cart/saga"
+	"shopping-cart/ui/console"
+	"shopping-cart/ui/shop"
+)
+
+// App is the whole program: its modules, their databases and the web server.
+type App struct {
+	Databases map[string]*Database // by URL
+	Carts     *cart.Module
+	Orders    *order.Module
+	Payments  *payment.Module
+	Simulator *simulator.Simulator
+	Sagas     *saga.Module
+	Web       *web.Server
+}
+
+type runner interface {
+	Run(ctx context.Context) error
+}
+
+// New builds the program. Payments go to the first of the providers, else to the provider that the settings name.
+func New(ctx context.Context, settings config.Config, urls map[string]string, address net.Addr, log *slog.Logger,
+	providers ...payment.Provider,
+) (p *App, err error) {
+	p = &App{Databases: map[string]*Database{}}
+	defer func() {
+		if err != nil {
+			p.Close()
+		}
+	}()
+	metrics := telemetry.New()
+	for schema, url := range urls {
+		if p.Databases[url] != nil {
+			continue
+		}
+		if err := p.open(ctx, settings, schema, urls, metrics, log); err != nil {
+			return p, err
+		}
+	}
+	tokens, err := auth.New([]byte(settings.AuthSecret), settings.AuthAudience)
+	if err != nil {
+		return p, err
+	}
+	on := func(schema string) *Database { return p.Databases[urls[schema]] }
+	alone := settings.Embedded()
+
+	p.Orders = order.New(order.Config{
+		Committer: on("orders").Committer, Query: on("orders").Pools.Query, Control: on("orders").Pools.Control, Views: on("orders").Pools.Views,
+		Alone: alone, Log: log, ReceiptRetention: settings.ReceiptRetention,
+		CheckoutEnded: func(ctx context.Context, id uuid.UUID) (bool, error) { return p.Sagas.CheckoutEnded(ctx, id) },
+		Refunding:     func(ctx context.Context, id uuid.UUID) (int64, error) { return p.Payments.Refunding(ctx, id) },
+		Erase:         func(ctx context.Context, payments []uuid.UUID) error { return p.Payments.Erase(ctx, payments) },
+	})
+	p.Carts = cart.New(cart.Config{
+		Committer: on("cart").Committer, Query: on("cart").Pools.Query, Control: on("cart").Pools.Control, Views: on("cart").Pools.Views,
+		Alone: alone, Log: log, TTL: settings.CartTTL, ReceiptRetention: settings.ReceiptRetention,
+		Available: p.Orders.Available,
+		VerifyGuest: func(token string) (string, error) {
+			claims, err := tokens.VerifyExpired(token, guestLeeway)
+			return claims.Subject, err
+		},
+	})
+	p.Simulator = simulator.New(simulator.Config{
+		Pool: on("simulator").Pools.Query, Latency: settings.SimulatorLatency, Secret: settings.SimulatorSecret, Log: log,
+		WebhookURL: func() string { return LocalURL(address) + "/v1/webhooks/payments/simulator" },
+		PublicURL:  func() string { return settings.BaseURL(address) },
+		Now:        on("payment").Committer.Clock().Now,
+	})
+	if settings.PaymentProvider == config.Stripe {
+		providers = append(providers, stripe.New(stripe.Config{
+			SecretKey: settings.StripeSecretKey, WebhookSecret: settings.StripeWebhookSecret, BaseURL: settings.StripeAPIBase, Log: log,
+			Now: on("payment").Committer.Clock().Now,
+		}))
+	}
+	p.Payments = payment.New(payment.Config{
+		Committer: on("payment").Committer, Query: on("payment").Pools.Query, Control: on("payment").Pools.Control, Alone: alone, Log: log,
+		ReceiptRetention: settings.ReceiptRetention, WebhookRetention: settings.WebhookRetention,
+		Providers: append(providers, p.Simulator), Timeout: settings.PaymentTimeout, ActionTTL: settings.PaymentActionTTL,
+		InFlight: settings.PaymentConcurrency, Called: metrics.ProviderCall, Resume: func(saga uuid.UUID) { p.Sagas.Wake(saga) },
+	})
+	p.Sagas = saga.New(saga.Config{
+		Committer: on("saga").Committer, Query: on("saga").Pools.Query, Control: on("saga").Pools.Control, Views: on("saga").Pools.Views,
+		Alone: alone, Log: log, ReceiptRetention: settings.ReceiptRetention, Patience: settings.StepDeadline, Ended: metrics.SagaEnded,
+		Stores: map[string]*eventstore.Store{"cart": p.Carts.Store(), "order": p.Orders.Store(), "payment": p.Payments.Store()},
+		Rooms: saga.Rooms{
+			CheckOut: p.Carts.CheckOut, CartVisible: p.Carts.Visible, Cart: p.Carts.Handle,
+			Order: p.Orders.Handle, SaveContact: p.Orders.SaveContact, DropContact: p.Orders.DropContact,
+			TakesMethod: p.Payments.TakesMethod,
+			Chargeable:  p.Payments.Chargeable, Charge: p.Payments.Charge, UndoPayment: p.Payments.Undo, CancelPayment: p.Payments.Cancel,
+			OrderPaid:     p.Orders.Paid,
+			RequestRefund: p.Payments.RequestRefund, Refund: p.Payments.Refund, RefundsUnderWay: p.Payments.RefundsUnderWay, RefundLost: p.Payments.RefundLost,
+			SettlePayment: p.Payments.Settle, VerifyPayment: p.Payments.Verify, ObservePayment: p.Payments.Observe,
+			Trail: p.Orders.Trail, Webhooks: p.Payments.WebhooksOf,
+			Takings: p.Payments.Takings, Numbered: p.Orders.Numbered, RefundsOf: p.Payments.RefundsOf,
+		},
+		Books: saga.Books{
+			Carts: p.Carts.Book(), Orders: p.Orders.Book(), Payments: p.Payments.Book(),
+			Holdings: p.Orders.Holdings, Balances: p.Payments.Balances, Charged: p.Payments.Charged,
+		},
+	})
+	p.measure(metrics)
+	p.route(settings, on, tokens, metrics, log)
+	return p, nil
+}
+
+// measure shows what the modules know of themselves.
+func (p *App) measure(metrics *telemetry.Metrics) {
+	metrics.Providers(func() (all []telemetry.Provider) {
+		for _, h := range p.Payments.Health() {
+			all = append(all, telemetry.Provider(h))
+		}
+		return all
+	})
+	for _, kind := range saga.Types() {
+		metrics.SagaAge(kind, func() (time.Duration, error) { return p.Sagas.OldestUnfinished(kind) })
+	}
+	for _, store := range []*eventstore.Store{p.Carts.Store(), p.Orders.Store(), p.Payments.Store(), p.Sagas.Store()} {
+		metrics.OutboxAge(store.Schema(), store.OldestUnhandled)
+		metrics.Subscriptions(store.Schema(), func() ([]telemetry.Subscription, error) { return subscriptionsOf(store) })
+	}
+}
+
+// route makes the server, and has every room answer there.
+func (p *App) route(settings config.Config, on func(schema string) *Database, tokens *auth.Tokens, metrics *telemetry.Metrics, log *slog.Logger) {
+	p.Web = web.New(web.Config{
+		Auth: tokens, Log: log, RequestLevel: requestLevel(settings, isTerminal(os.Stderr)), CORSOrigins: settings.CORSOrigins,
+		Timeout: settings.RequestTimeout, Grace: settings.ShutdownTimeout, Notice: settings.ShutdownNotice,
+		Ready: readiness(readyModules(settings, on), settings.ReadyRequires), OpenAPI: docs.OpenAPI, Metrics: metrics.Handler(), Observe: metrics.HTTP,
+	})
+	metrics.Streams(p.Web.OpenStreams)
+	p.Web.Sessions(tokens, settings.SessionTTL)
+	for _, room := range []interface{ Routes(*web.Server) }{p.Carts, p.Orders, p.Payments, p.Simulator, p.Sagas} {
+		room.Routes(p.Web)
+	}
+	if settings.Console {
+		pages := echo.WrapHandler(console.New(console.Config{API: p.Web, PublicURL: settings.PublicURL}))
+		p.Web.Public.GET(console.Path, pages, web.AnyQuery)
+		p.Web.Public.GET(console.Path+"/*", pages, web.AnyQuery)
+		p.Web.Public.GET(console.Path+"/assets/*", pages, web.AnyQuery, web.Uncompressed)
+		p.Web.Public.POST(console.Path+"/*", pages, web.AnyQuery)
+	}
+	if settings.ShopOn() {
+		shop.New(tokens, settings.SessionTTL).Routes(p.Web)
+	}
+}
+
+// subscriptionsOf are those of a store, as metrics show them.
+func subscriptionsOf(store *eventstore.Store) ([]telemetry.Subscription, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	found, err := store.Subscriptions(ctx)
+	all := make([]telemetry.Subscription, len(found))
+	for i, s := range found {
+		all[i] = telemetry.Subscription{Name: s.Name, Kind: s.Kind, Lag: s.Lag, Oldest: s.OldestAge, Parked: s.Parked}
+	}
+	return all, err
+}
+
+// guestLeeway is how long after its end a guest's token still proves whose cart it is.
+const guestLeeway = 30 * 24 * time.Hour
+
+func (p *App) Close() {
+	for _, db := range p.Databases {
+		db.Pools.Close()
+	}
+}

@@ -1,0 +1,58 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"shopping-cart/platform/config"
+	"shopping-cart/ui/console"
+)
+
+// LocalURL is where this process reaches itself: at the address that it listens on, or on the loopback when that is every
+// address.
+func LocalURL(address net.Addr) string {
+	host, port, _ := net.SplitHostPort(address.String())
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// greet says where everything is.
+func greet(w io.Writer, settings config.Config, address net.Addr) {
+	base := settings.BaseURL(address)
+	where, program := "in the database of DATABASE_URL", ProgramName()
+	if settings.Embedded() {
+		where = settings.DataDir
+		if absolute, err := filepath.Abs(settings.DataDir); err == nil {
+			where = absolute
+		}
+		if settings.DataDir != config.DefaultDataDir { // another shell may not have the setting
+			program = "DATA_DIR='" + strings.ReplaceAll(where, "'", `'\''`) + "' " + program
+		}
+	}
+	pages := ""
+	if settings.ShopOn() {
+		pages = fmt.Sprintf("  shop     %s/shop (%s demo fills it)\n", base, program)
+	}
+	if settings.Console {
+		pages += "  console  " + base + console.Path + "\n"
+	}
+	fmt.Fprintf(w, "shopping-cart is ready\n%s  API      %s/swagger\n  data     %s\n  operator %s token --admin\n", pages, base, where, program)
+}
+
+// ProgramName returns how this program was called, for use in messages.
+func ProgramName() string {
+	if byGoRun.MatchString(filepath.ToSlash(os.Args[0])) {
+		return "go run ."
+	}
+	return os.Args[0]
+}
+
+// byGoRun are the places that "go run" starts programs from: a folder of its own, or the build cache.
+var byGoRun = regexp.MustCompile(`/exe/[^/]+$|/[0-9a-f]{64}-d/[^/]+$`)

@@ -1,0 +1,57 @@
+package app
+
+import (
+	"bytes"
+	"log/slog"
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/platform/config"
+)
+
+// The command that the banner shows works in another shell, which has not the setting.
+func TestBannerNamesDataDir(t *testing.T) {
+	t.Parallel()
+	address := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}
+	var set, open bytes.Buffer
+	greet(&set, config.Config{DataDir: "/srv/ada's shop", Shop: "true"}, address)
+	require.Contains(t, set.String(), `operator DATA_DIR='/srv/ada'\''s shop' `+ProgramName()+" token --admin\n")
+	require.Contains(t, set.String(), `(DATA_DIR='/srv/ada'\''s shop' `+ProgramName()+" demo fills it)")
+	greet(&open, config.Config{DataDir: config.DefaultDataDir}, address)
+	require.Contains(t, open.String(), "operator "+ProgramName()+" token --admin\n")
+	require.NotContains(t, open.String(), "DATA_DIR=")
+}
+
+// With a terminal and no LOG_LEVEL, the lines of requests do not push the banner out of sight.
+func TestRequestsAreDebugAtATerminal(t *testing.T) {
+	t.Parallel()
+	var open, set config.Config
+	set.LogLevel = new(slog.LevelInfo)
+	require.Equal(t, slog.LevelDebug, requestLevel(open, true))
+	require.Equal(t, slog.LevelInfo, requestLevel(open, false))
+	require.Equal(t, slog.LevelInfo, requestLevel(set, true))
+	require.Equal(t, slog.LevelInfo, logLevel(open))
+}
+
+// Bound to one address, the program reaches itself there: the simulator's webhooks arrive, and 3-D Secure works.
+func TestOneAddress(t *testing.T) {
+	t.Parallel()
+	for address, url := range map[string]string{
+		"127.0.0.2:8080": "http://127.0.0.2:8080", "[::1]:8080": "http://[::1]:8080", "0.0.0.0:8080": "http://127.0.0.1:8080",
+		"[::]:8080": "http://127.0.0.1:8080", "192.0.2.7:8080": "http://192.0.2.7:8080",
+	} {
+		at, err := net.ResolveTCPAddr("tcp", address)
+		require.NoError(t, err)
+		require.Equal(t, url, LocalURL(at))
+	}
+}
+
+// The address that the error proposes has the next port.
+func TestNextPort(t *testing.T) {
+	t.Parallel()
+	for address, next := range map[string]string{"127.0.0.1:8080": "127.0.0.1:8081", ":80": ":8081", "[::1]:65535": "[::1]:8081", "x": ":8081"} {
+		require.Equal(t, next, nextPort(address), address)
+	}
+}

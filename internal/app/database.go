@@ -1,0 +1,72 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/config"
+	"shopping-cart/platform/database"
+	"shopping-cart/platform/telemetry"
+)
+
+// Database is one database: its pools, and the one committer that the modules on it share.
+type Database struct {
+	Pools     *database.Pools
+	Committer *eventstore.Committer
+	Hints     *Hints // nil: the processes on it look for new events by themselves
+}
+
+// Hints run beside a committer.
+type Hints struct {
+	eventstore.Hints
+	committer *eventstore.Committer
+}
+
+// Run sends and hears them until ctx is done.
+func (h *Hints) Run(ctx context.Context) error { return h.committer.RunHints(ctx, h.Hints) }
+
+// poolsOf are the pools of each database, as the settings want them.
+func poolsOf(settings config.Config) database.Options {
+	return database.Options{Write: settings.Committers + 1, Query: settings.QueryConnections, Pooler: database.Pooler(settings.DatabasePooler)}
+}
+
+// open makes the pools and the committer of the database that a schema lies on.
+func (p *App) open(ctx context.Context, settings config.Config, schema string, urls map[string]string, metrics *telemetry.Metrics, log *slog.Logger) error {
+	options := poolsOf(settings)
+	options.Databases = slices.Compact(slices.Sorted(maps.Values(urls)))
+	options.Log = log.With("database", settings.DatabaseSetting(schema))
+	pools, err := database.Open(ctx, urls[schema], options)
+	if err != nil {
+		return fmt.Errorf("%s: %w", settings.DatabaseSetting(schema), err)
+	}
+	metrics.WatchPool(schema, "write", pools.Write.Stat)
+	metrics.WatchPool(schema, "query", pools.Query.Stat)
+	metrics.WatchPool(schema, "control", pools.Control.Stat)
+	db := &Database{Pools: pools, Committer: eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{
+		Queue: settings.QueueSize, Workers: int(settings.Committers), Begin: pools.Begin, Batched: metrics.Batch, Decided: metrics.Command, Handled: metrics.Dispatched,
+		Failed: func(commands int, err error) { log.Warn("a batch is repeated", "commands", commands, "error", err) },
+		Skewed: func(skew time.Duration) {
+			log.Warn("the clocks of the database and of this machine differ; the database's clock decides",
+				"database", settings.DatabaseSetting(schema), "database_ahead_by", skew.Round(time.Millisecond).String())
+		},
+	})}
+	p.Databases[urls[schema]] = db
+	if err := db.Committer.Clock().Measure(ctx, pools.Control); err != nil {
+		return fmt.Errorf("%s: %w", settings.DatabaseSetting(schema), err)
+	}
+	metrics.ClockSkew(schema, db.Committer.Clock().Skew)
+	if settings.Notify && pools.Listen == nil {
+		return fmt.Errorf("NOTIFY must be false: %s leads through a pooler, and who listens needs a session", settings.DatabaseSetting(schema))
+	} else if settings.Notify {
+		db.Hints = &Hints{committer: db.Committer, Hints: eventstore.Hints{
+			Send: pools.Control, Listen: pools.Listen,
+			Failed: func(err error) { log.Warn("hints of new events are late", "error", err) },
+		}}
+	}
+	return nil
+}

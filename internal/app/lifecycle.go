@@ -1,0 +1,71 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Serve starts from the inside out, and stops from the outside in once ctx is done or a part fails. grace bounds each
+// of the inner layers.
+func (p *App) Serve(ctx context.Context, listener net.Listener, grace time.Duration) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := p.start(cancel)
+	err := p.Web.Run(ctx, listener)
+	return errors.Join(err, stop(grace))
+}
+
+// start starts everything but the web. failed is called when a part ends too early.
+func (p *App) start(failed func()) (stop func(grace time.Duration) error) {
+	var committers []runner
+	for _, db := range p.Databases {
+		committers = append(committers, db.Committer)
+		if db.Hints != nil {
+			committers = append(committers, db.Hints)
+		}
+	}
+	layers := []*layer{start(failed, committers...), start(failed, p.Carts, p.Orders, p.Payments, p.Simulator), start(failed, p.Sagas)}
+	return func(grace time.Duration) (err error) {
+		for i := len(layers) - 1; i >= 0; i-- {
+			err = errors.Join(err, layers[i].stop(grace))
+		}
+		return err
+	}
+}
+
+// layer is what runs and stops together.
+type layer struct {
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+func start(failed func(), parts ...runner) *layer {
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &layer{cancel: cancel, ended: make(chan error, 1)}
+	g, ctx := errgroup.WithContext(ctx)
+	for _, part := range parts {
+		g.Go(func() error {
+			err := part.Run(ctx)
+			if err != nil {
+				failed()
+			}
+			return err
+		})
+	}
+	go func() { l.ended <- g.Wait() }()
+	return l
+}
+
+func (l *layer) stop(grace time.Duration) error {
+	l.cancel()
+	select {
+	case err := <-l.ended:
+		return err
+	case <-time.After(grace):
+		return errors.New("the program was cut off while it stopped; what it was doing is taken up at the next start")
+	}
+}

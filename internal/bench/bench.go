@@ -1,0 +1,167 @@
+// Package bench measures workloads beside each other, so that what one costs can be said in terms of another.
+//
+// A [Workload] is one way to do one thing with so many callers. [Run] takes all of them in turn, round after round, on a
+// [Server] of its own at PostgreSQL's defaults, and counts what each unit of work cost beside its time: transactions,
+// bytes of write-ahead log, processor time of the server and of the program. A [Results] gives medians over the rounds,
+// and ratios within them: the machine may slow down from one minute to the next, but hardly between neighbours.
+//
+// What to compare with is here too: pgbench on the rows that a program would write ([Pgbench]), a program as most would
+// write it ([Naive]), a bare handler ([Bare]). The client of HTTP workloads is a process of its own ([Client]).
+package bench
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Workload is what is measured.
+type Workload struct {
+	Name    string // what is done and in which way, such as "command/process"
+	Callers int
+	// Prepare makes ready for the next Run, and is not measured. May be nil.
+	Prepare func(ctx context.Context, rate float64, d time.Duration) error // rate: units a second last time; 0 at first
+	Run     func(ctx context.Context, callers int, d time.Duration) (Sample, error)
+}
+
+// Sample is what one Run did.
+type Sample struct {
+	Took       time.Duration
+	Units      int
+	Latencies  []time.Duration // of all units, or of a random part of them; sorted by Run
+	Commands   int64           // written by the units
+	Appends    int64           // events, likewise
+	ProgramCPU time.Duration   // of the program, where it is not this process
+	ClientCPU  time.Duration   // of the HTTP client, in its own process
+}
+
+// Round is what one measurement came to. What follows the percentiles is per unit of work.
+type Round struct {
+	Rate        float64       `json:"rate"` // units a second
+	P50         time.Duration `json:"p50_ns"`
+	P99         time.Duration `json:"p99_ns"`
+	Commits     float64       `json:"commits"` // transactions that wrote, of whomever, on the server
+	Commands    float64       `json:"commands"`
+	Appends     float64       `json:"appends"`
+	WAL         float64       `json:"wal_bytes"`
+	PostgresCPU float64       `json:"postgres_cpu_us"` // below 0: unknown on this system
+	ProgramCPU  float64       `json:"program_cpu_us"`
+	ClientCPU   float64       `json:"client_cpu_us"`
+}
+
+// Options say how long and how often.
+type Options struct {
+	Rounds   int
+	Each     time.Duration // of one measurement
+	Progress func(line string)
+}
+
+// quiet is how long a measurement waits before it counts the cost: what the last units left to be done later is theirs.
+const quiet = 300 * time.Millisecond
+
+// longest is how long a measurement may become when none of its units ends in a shorter one.
+const longest = 30 * time.Second
+
+// warm is the length of the first round, which does not count.
+const warm = 200 * time.Millisecond
+
+// Run measures the workloads in turn, in every other round backwards: so no one always follows the same neighbour.
+func Run(ctx context.Context, server *Server, workloads []Workload, o Options) (Results, error) {
+	results := make(Results, len(workloads))
+	for i, w := range workloads {
+		results[i] = Result{Name: w.Name, Callers: w.Callers}
+	}
+	rates := make([]float64, len(workloads))
+	for round := 0; round <= o.Rounds; round++ {
+		each := o.Each
+		if round == 0 {
+			each = min(warm, o.Each)
+		}
+		for _, i := range turns(len(workloads), round) {
+			w := workloads[i]
+			got, err := measure(ctx, server, w, rates[i], each)
+			if err != nil {
+				return nil, fmt.Errorf("%s with %d callers: %w", w.Name, w.Callers, err)
+			}
+			if rates[i] = got.Rate; round > 0 {
+				results[i].Rounds = append(results[i].Rounds, got)
+				o.Progress(fmt.Sprintf("round %d of %d  %-24s %4d callers %10.0f /s", round, o.Rounds, w.Name, w.Callers, got.Rate))
+			}
+		}
+	}
+	return results, nil
+}
+
+func turns(n, round int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	if round%2 == 0 {
+		slices.Reverse(all)
+	}
+	return all
+}
+
+func measure(ctx context.Context, server *Server, w Workload, rate float64, each time.Duration) (Round, error) {
+	if w.Prepare != nil {
+		if err := w.Prepare(ctx, rate, each); err != nil {
+			return Round{}, fmt.Errorf("prepare: %w", err)
+		}
+	}
+	before, err := server.usage(ctx)
+	if err != nil {
+		return Round{}, err
+	}
+	s, err := w.Run(ctx, w.Callers, each)
+	if err != nil {
+		return Round{}, err
+	}
+	if s.Units == 0 {
+		if each > longest {
+			return Round{}, fmt.Errorf("nothing was done in %s", each)
+		}
+		return measure(ctx, server, w, rate, 2*each) // too short for what takes so long here
+	}
+	select {
+	case <-time.After(min(quiet, each)):
+	case <-ctx.Done():
+		return Round{}, ctx.Err()
+	}
+	after, err := server.usage(ctx)
+	if err != nil {
+		return Round{}, err
+	}
+	return roundOf(s, before, after), nil
+}
+
+func roundOf(s Sample, before, after usage) Round {
+	slices.Sort(s.Latencies)
+	per := func(n float64) float64 { return n / float64(s.Units) }
+	micros := func(d time.Duration) float64 { return per(float64(d) / float64(time.Microsecond)) }
+	r := Round{
+		Rate: float64(s.Units) / s.Took.Seconds(), P50: percentile(s.Latencies, 50), P99: percentile(s.Latencies, 99),
+		Commits: per(float64(after.transactions - before.transactions)), WAL: per(float64(after.wal - before.wal)),
+		Commands: per(float64(s.Commands)), Appends: per(float64(s.Appends)),
+		PostgresCPU: -1, ProgramCPU: micros(s.ProgramCPU + after.own - before.own), ClientCPU: micros(s.ClientCPU),
+	}
+	if before.postgres >= 0 && after.postgres >= 0 {
+		r.PostgresCPU = micros(after.postgres - before.postgres)
+	}
+	return r
+}
+
+// percentile is of sorted values: the smallest that p percent do not exceed.
+func percentile(sorted []time.Duration, p int) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[max(0, (len(sorted)*p+99)/100-1)]
+}
+
+func median[T cmp.Ordered](values []T) T {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[(len(sorted)-1)/2]
+}

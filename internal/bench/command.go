@@ -1,0 +1,173 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/platform/telemetry"
+)
+
+// Command is the command that measures the program beside what could be had otherwise.
+type Command struct {
+	Rounds     int     `help:"How often each is measured; the median counts." default:"5"`
+	Seconds    float64 `help:"How long each is measured." default:"2"`
+	Callers    []int   `help:"How many callers at once." default:"1,8,32,128"`
+	Only       string  `help:"Only measurements whose name, such as command/process@32, matches this regular expression." placeholder:"REGEXP"`
+	JSON       bool    `name:"json" help:"Print one line of JSON a measurement, and nothing else."`
+	Report     string  `help:"Write the tables into this Markdown file between its markers, and the plot beside it." placeholder:"FILE" type:"path"`
+	CPUProfile string  `name:"cpuprofile" help:"Write a CPU profile of this process while it measures." placeholder:"FILE" type:"path"`
+	Growth     []int64 `help:"Measure instead how the program bears that many events in its store." placeholder:"10000,1000000,10000000"`
+}
+
+// Validate refuses what cannot be measured.
+func (b *Command) Validate() error {
+	if b.Rounds < 1 || b.Rounds > 1000 || !(b.Seconds > 0 && b.Seconds <= 3600) { // NaN is neither
+		return errors.New("--rounds must be 1 to 1000, and --seconds above 0 and at most 3600")
+	}
+	if _, err := regexp.Compile(b.Only); err != nil {
+		return fmt.Errorf("--only must be a regular expression: %w", err)
+	}
+	for _, n := range b.Callers {
+		if n < 1 || n > MaxCallers {
+			return fmt.Errorf("--callers must be 1 to %d", MaxCallers)
+		}
+	}
+	if slices.ContainsFunc(b.Growth, func(events int64) bool { return events < 1 }) {
+		return errors.New("--growth must be above 0")
+	}
+	return b.namesSome()
+}
+
+// namesSome refuses an --only that no measurement matches.
+func (b *Command) namesSome() error {
+	all := b.unopened().workloads()
+	if slices.ContainsFunc(all, b.measures) {
+		return nil
+	}
+	var names []string
+	for _, w := range all {
+		names = append(names, w.Name)
+	}
+	slices.Sort(names)
+	return fmt.Errorf("--only %s names no measurement; there are, each with @ and its callers: %s", b.Only, strings.Join(slices.Compact(names), ", "))
+}
+
+// unopened is what the flags have measured, as far as it takes to name its workloads.
+func (b *Command) unopened() benchSubject {
+	shop := &Shop{SKUs: make([]string, 1), carts: make([]uuid.UUID, 1)}
+	if len(b.Growth) > 0 {
+		n := len(b.Growth)
+		return &growth{sizes: b.Growth, shops: slices.Repeat([]*Shop{shop}, n), old: make([][]uuid.UUID, n)}
+	}
+	return &lab{callers: b.Callers, shop: shop, bare: &Bare{}}
+}
+
+// measures reports whether a workload is one of those that are asked for.
+func (b *Command) measures(w Workload) bool {
+	only, err := regexp.Compile(b.Only)
+	return err == nil && only.MatchString(fmt.Sprintf("%s@%d", w.Name, w.Callers))
+}
+
+// benchSubject is what is brought up on a server to be measured.
+type benchSubject interface {
+	open(ctx context.Context, server *Server) error
+	close() error
+	workloads() []Workload
+	targets() []Target
+	plots() []Plot
+}
+
+// Run measures, and prints what came out.
+func (b *Command) Run(ctx context.Context, out io.Writer) (err error) {
+	telemetry.SurvivePipes() // or its PostgreSQL would be left behind
+	settings, err := Settings("")
+	if err != nil {
+		return err
+	}
+	server, err := Start(ctx, settings.PGBinDir)
+	if err != nil {
+		return err
+	}
+	defer server.Stop()
+	section, subject := "figures", benchSubject(&lab{callers: b.Callers})
+	if len(b.Growth) > 0 {
+		section, subject = "growth", &growth{sizes: b.Growth}
+	}
+	defer func() { err = errors.Join(err, subject.close()) }()
+	if err := subject.open(ctx, server); err != nil {
+		return err
+	}
+	workloads := slices.DeleteFunc(subject.workloads(), func(w Workload) bool { return !b.measures(w) })
+	results, err := b.measure(ctx, server, workloads)
+	if err != nil {
+		return err
+	}
+	return b.publish(out, Report{
+		Section: section, Results: results, Targets: subject.targets(), Plots: subject.plots(), Rounds: b.Rounds, Each: b.each(),
+		Machine: MachineOf(server), At: time.Now(),
+	})
+}
+
+func (b *Command) each() time.Duration { return time.Duration(b.Seconds * float64(time.Second)) }
+
+func (b *Command) measure(ctx context.Context, server *Server, workloads []Workload) (Results, error) {
+	if b.CPUProfile != "" {
+		f, err := os.Create(b.CPUProfile)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return nil, err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	return Run(ctx, server, workloads, Options{
+		Rounds: b.Rounds, Each: b.each(), Progress: func(line string) { fmt.Fprintln(os.Stderr, line) },
+	})
+}
+
+func (b *Command) publish(out io.Writer, report Report) error {
+	if b.Report != "" {
+		if err := report.Save(b.Report); err != nil {
+			return err
+		}
+	}
+	if b.JSON {
+		return report.WriteJSON(out)
+	}
+	return report.WriteTable(out)
+}
+
+// ClientCommand is the process that sends the requests of a benchmark.
+type ClientCommand struct{}
+
+// Run does jobs until there are no more.
+func (ClientCommand) Run(ctx context.Context, out io.Writer) error {
+	return ServeJobs(ctx, os.Stdin, out)
+}
+
+// Help is what "shopping-cart bench --help" says beside the flags.
+func (*Command) Help() string {
+	return `Examples:
+
+  shopping-cart bench                                          all of it, some minutes
+  shopping-cart bench --only '^checkout' --callers 32          only what matches
+  shopping-cart bench --rounds 1 --seconds 0.5 --json | jq .   quick, for machines: a line for each measurement
+  shopping-cart bench --growth 10000,1000000                   with that many events in the store
+
+It starts a PostgreSQL of its own (PG_BIN_DIR) and touches no other data. Each line on the standard error is a measurement that has ended.
+On a machine that is busy with something else only the ratios mean anything.
+
+Exit status: 0 measured, 1 it could not be.`
+}

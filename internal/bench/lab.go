@@ -1,0 +1,225 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/payment"
+	"shopping-cart/platform/config"
+)
+
+// lab is everything that is measured, ready to run beside each other on one server.
+type lab struct {
+	callers []int
+	scripts string // URL of the database that pgbench and GORM work on
+	naive   *Naive
+	shop    *Shop
+	bare    *Bare
+	client  *Client
+}
+
+func (l *lab) open(ctx context.Context, server *Server) (err error) {
+	if l.scripts, err = server.Database(ctx, "scripts"); err != nil {
+		return err
+	}
+	if err = Fill(ctx, l.scripts, "setup.sql"); err != nil {
+		return err
+	}
+	if l.naive, err = OpenNaive(l.scripts, slices.Max(l.callers), benchCarts); err != nil {
+		return err
+	}
+	url, err := server.Database(ctx, "ours")
+	if err != nil {
+		return err
+	}
+	if l.shop, err = OpenShop(ctx, url, benchProducts, benchCarts); err != nil {
+		return err
+	}
+	settings, err := config.Load()
+	if err != nil {
+		return err
+	}
+	if l.bare, err = StartBare(ctx, url, "select state from cart.streams where id = $1", settings.QueryConnections); err != nil {
+		return err
+	}
+	l.client, err = StartClient(ctx, "bench-client")
+	return err
+}
+
+func (l *lab) close() (err error) {
+	if l.client != nil {
+		err = l.client.Stop()
+	}
+	if l.bare != nil {
+		l.bare.Stop()
+	}
+	if l.shop != nil {
+		err = errors.Join(err, l.shop.Stop())
+	}
+	if l.naive != nil {
+		l.naive.Close()
+	}
+	return err
+}
+
+// The kinds of measurements. What stands after the slash is the way.
+const (
+	CommandPgbench = "command/pgbench"
+	CommandGORM    = "command/gorm"
+	CommandProcess = "command/process"
+	CommandHTTP    = "command/http"
+	CommandHot     = "command/hot"
+
+	LoadProcess = "load/process"
+	LoadHTTP    = "load/http"
+	LoadEcho    = "load/echo"
+
+	CheckoutPgbench     = "checkout/pgbench"
+	CheckoutProcess     = "checkout/process"
+	CheckoutHTTP        = "checkout/http"
+	CheckoutProcess20   = "checkout/process-20ms"
+	CheckoutHTTP20      = "checkout/http-20ms"
+	CheckoutOnSimulator = "checkout/process-simulator"
+)
+
+const slowProvider = 20 * time.Millisecond
+
+// workloads are in the order in which they are measured: what is compared stands together.
+func (l *lab) workloads() (all []Workload) {
+	for _, n := range l.callers {
+		all = append(all, l.commands(n)...)
+	}
+	for _, n := range l.callers {
+		all = append(all, l.loads(n)...)
+	}
+	for _, n := range l.callers {
+		all = append(all, l.checkouts(n)...)
+	}
+	return all
+}
+
+func (l *lab) commands(callers int) []Workload {
+	s := l.shop
+	on := func(carts []uuid.UUID) func(context.Context, int, time.Duration) (Sample, error) {
+		return s.driven(func(ctx context.Context, n int64) error { return s.setQuantity(ctx, carts[n%int64(len(carts))], n) })
+	}
+	all := []Workload{
+		{Name: CommandPgbench, Run: Pgbench{URL: l.scripts, Script: "command.sql", Commands: 1, Appends: 1, Sampling: 0.1}.Run},
+		{Name: CommandGORM, Run: l.naive.Run},
+		{Name: CommandProcess, Run: on(s.carts)},
+		{Name: CommandHTTP, Run: l.requests(s.address, s.carts, Request{
+			Method: "PATCH", Path: "/v1/carts/{id}/items/" + s.SKUs[0], Body: `{"quantity":{n}}`, Header: s.keyed(), Status: 200,
+		})},
+	}
+	if callers > 8 {
+		all = append(all, Workload{Name: CommandHot, Run: on(s.carts[:1])})
+	}
+	return with(callers, all)
+}
+
+func (l *lab) loads(callers int) []Workload {
+	s := l.shop
+	return with(callers, []Workload{
+		{Name: LoadProcess, Run: s.driven(func(ctx context.Context, n int64) error { return s.load(ctx, s.carts[n%int64(len(s.carts))]) })},
+		{Name: LoadEcho, Run: l.requests(l.bare.Address, s.carts, Request{Method: "GET", Path: "/{id}", Status: 200})},
+		{Name: LoadHTTP, Run: l.requests(s.address, s.carts, Request{
+			Method: "GET", Path: "/v1/carts/{id}", Header: s.headers(), Status: 200,
+		})},
+	})
+}
+
+func (l *lab) checkouts(callers int) []Workload {
+	s := l.shop
+	process, http := s.driven(s.checkOut), l.httpCheckouts()
+	all := []Workload{
+		{Name: CheckoutPgbench, Run: Pgbench{URL: l.scripts, Script: "checkout.sql", Commands: 10, Appends: 15, Sampling: 1}.Run},
+		s.paying(CheckoutProcess, 0, false, process),
+		s.paying(CheckoutHTTP, 0, false, http),
+	}
+	if callers >= 32 {
+		all = append(all,
+			s.paying(CheckoutProcess20, slowProvider, false, process), s.paying(CheckoutHTTP20, slowProvider, false, http),
+			s.paying(CheckoutOnSimulator, 0, true, process))
+	}
+	return with(callers, all)
+}
+
+func with(callers int, all []Workload) []Workload {
+	for i := range all {
+		all[i].Callers = callers
+	}
+	return all
+}
+
+// paying is a workload of check-outs at a provider.
+func (s *Shop) paying(name string, latency time.Duration, simulated bool, run runs) Workload {
+	return Workload{Name: name, Run: run, Prepare: func(ctx context.Context, rate float64, d time.Duration) error {
+		s.world.latency.Store(int64(latency))
+		s.world.instead.Store(nil)
+		if simulated {
+			s.world.instead.Store(new(payment.Provider(s.Simulator)))
+		}
+		return s.prepare(ctx, rate, d)
+	}}
+}
+
+// runs is the Run of a workload.
+type runs = func(ctx context.Context, callers int, d time.Duration) (Sample, error)
+
+// driven does units of work in this process.
+func (s *Shop) driven(do func(ctx context.Context, n int64) error) runs {
+	return func(ctx context.Context, callers int, d time.Duration) (Sample, error) {
+		return s.counted(func() (Sample, error) { return Drive(ctx, callers, d, do) })
+	}
+}
+
+func (s *Shop) headers() map[string]string {
+	return map[string]string{"Authorization": "Bearer " + s.Token}
+}
+
+// keyed are the headers of a request that happens once however often it is sent.
+func (s *Shop) keyed() map[string]string {
+	header := s.headers()
+	header["Idempotency-Key"] = "{key}"
+	return header
+}
+
+// requests has the client send requests about the carts, one after the other.
+func (l *lab) requests(address string, carts []uuid.UUID, r Request) runs {
+	ids := texts(carts)
+	return func(_ context.Context, callers int, d time.Duration) (Sample, error) {
+		return l.shop.counted(func() (Sample, error) {
+			return l.client.Do(Job{Address: address, Request: r, IDs: ids, Callers: callers, For: d})
+		})
+	}
+}
+
+// httpCheckouts has the client check fresh carts out, and wait for the end of each check-out.
+func (l *lab) httpCheckouts() runs {
+	s := l.shop
+	r := Request{
+		Method: "POST", Path: "/v1/carts/{id}/checkout", Body: `{"payment_method":"sim_ok","email":"ada@example.com"}`,
+		Header: s.keyed(), Status: 201,
+	}
+	r.Header["If-Match"], r.Header["Prefer"] = fmt.Sprintf(`"%d"`, ShopCartVersion), "wait=30"
+	return func(_ context.Context, callers int, d time.Duration) (Sample, error) {
+		sample, err := s.counted(func() (Sample, error) {
+			return l.client.Do(Job{Address: s.address, Request: r, IDs: texts(s.fresh), Once: true, Callers: callers, For: d})
+		})
+		s.taken.Add(int64(sample.Units))
+		return sample, err
+	}
+}
+
+func texts(ids []uuid.UUID) []string {
+	all := make([]string, len(ids))
+	for i, id := range slices.All(ids) {
+		all[i] = id.String()
+	}
+	return all
+}

@@ -1,0 +1,259 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"shopping-cart/cart"
+	"shopping-cart/internal/app"
+	"shopping-cart/order"
+	"shopping-cart/platform/auth"
+	"shopping-cart/platform/config"
+	"shopping-cart/platform/database"
+	"shopping-cart/platform/telemetry"
+	"shopping-cart/platform/web"
+	"shopping-cart/saga"
+)
+
+// Shop is the whole program on a database, with products in stock and open carts of one customer.
+type Shop struct {
+	*app.App
+	URL     string // of the database
+	address string // of the API
+	Token   string // the customer's
+	Caller  web.Caller
+	world   *outsideWorld
+	SKUs    []string
+	carts   []uuid.UUID // open ones with one line, of the first SKU
+	fresh   []uuid.UUID // such ones that nobody has used
+	taken   atomic.Int64
+	origin  uuid.UUID // the cart that all others are copies of
+	Stop    func() error
+}
+
+const (
+	benchCustomer   = "0199c0de-0000-7000-8000-000000000001"
+	benchProducts   = 1000   // as many as sql/setup.sql has on stock
+	benchCarts      = 10_000 // as many as sql/setup.sql makes: locks meet as often
+	ShopCartVersion = 2      // of a cart that was opened and filled
+)
+
+// Settings returns the program's settings for a database that others may use too.
+func Settings(url string) (config.Config, error) {
+	settings, err := config.Load()
+	if err != nil {
+		return settings, err
+	}
+	settings.DatabaseURL, settings.CartDatabaseURL, settings.OrderDatabaseURL = url, "", ""
+	settings.PaymentDatabaseURL, settings.SagaDatabaseURL, settings.SimulatorDatabaseURL = "", "", ""
+	settings.AuthSecret, settings.SimulatorSecret = strings.Repeat("s", 32), strings.Repeat("s", 32)
+	settings.SimulatorLatency = 0
+	return settings, nil
+}
+
+// OpenShop runs the program on a migrated database and fills it over its own API.
+func OpenShop(ctx context.Context, url string, products, carts int) (s *Shop, err error) {
+	settings, err := Settings(url)
+	if err != nil {
+		return nil, err
+	}
+	log, err := telemetry.Log(os.Stderr, "error", settings.LogFormat)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s = &Shop{URL: url, address: listener.Addr().String(), Caller: web.Caller{Subject: benchCustomer}, world: newOutsideWorld()}
+	if s.App, err = app.New(ctx, settings, settings.DatabaseURLs(""), listener.Addr(), log, s.world); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	serving, end := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- s.App.Serve(serving, listener, settings.ShutdownTimeout) }()
+	s.Stop = func() error {
+		end()
+		defer s.App.Close()
+		return <-ended
+	}
+	if err := s.fill(ctx, settings, products, carts); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+// fill puts products into the price book and on stock, and opens the carts.
+func (s *Shop) fill(ctx context.Context, settings config.Config, products, carts int) error {
+	tokens, err := auth.New([]byte(settings.AuthSecret), settings.AuthAudience)
+	if err != nil {
+		return err
+	}
+	if s.Token, _, err = tokens.Mint(benchCustomer, nil, 24*time.Hour); err != nil {
+		return err
+	}
+	operator, _, err := tokens.Mint("operator", []string{web.ScopeAdmin}, 24*time.Hour)
+	if err != nil {
+		return err
+	}
+	g, sending := errgroup.WithContext(ctx)
+	g.SetLimit(32)
+	for n := range products {
+		sku := fmt.Sprintf("%06d", 100_000+n)
+		s.SKUs = append(s.SKUs, sku)
+		g.Go(func() error {
+			product := map[string]any{"name": "WHITE HANGING HEART T-LIGHT HOLDER", "price": map[string]any{"amount": 255, "currency": "GBP"}}
+			if err := s.Call(sending, http.MethodPut, "/v1/products/"+sku, operator, product, nil); err != nil {
+				return err
+			}
+			return s.Call(sending, http.MethodPut, "/v1/stock/"+sku, operator, map[string]any{"on_hand": 1_000_000_000}, nil)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if err := s.openCart(ctx); err != nil {
+		return err
+	}
+	s.carts, err = s.copies(ctx, carts, false)
+	return err
+}
+
+func (s *Shop) openCart(ctx context.Context) error {
+	var opened struct{ ID uuid.UUID }
+	if err := s.Call(ctx, http.MethodPost, "/v1/carts", s.Token, map[string]any{"currency": "GBP"}, &opened); err != nil {
+		return err
+	}
+	s.origin = opened.ID
+	return s.Call(ctx, http.MethodPost, "/v1/carts/"+opened.ID.String()+"/items", s.Token, map[string]any{"sku": s.SKUs[0], "quantity": 6}, nil)
+}
+
+// copies makes carts like the first one, but of ids of their own and, if wanted, of other SKUs: every row that the program
+// has written for it is written again.
+func (s *Shop) copies(ctx context.Context, n int, spread bool) ([]uuid.UUID, error) {
+	ids, raw, skus := make([]uuid.UUID, n), make([][16]byte, n), make([]string, n)
+	for i := range ids {
+		ids[i] = uuid.Must(uuid.NewV7())
+		raw[i], skus[i] = ids[i], s.SKUs[0]
+		if spread {
+			skus[i] = s.SKUs[i%len(s.SKUs)]
+		}
+	}
+	conn, err := database.Connect(ctx, s.URL)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(ctx)
+	return ids, CopyCart(ctx, conn, s.origin, s.SKUs[0], raw, skus)
+}
+
+// prepare makes sure that there are enough fresh carts for a measurement.
+func (s *Shop) prepare(ctx context.Context, rate float64, d time.Duration) error {
+	if rate == 0 {
+		rate = 1000
+	}
+	s.fresh, s.taken = s.fresh[min(int(s.taken.Load()), len(s.fresh)):], atomic.Int64{}
+	if missing := 256 + int(2*rate*d.Seconds()) - len(s.fresh); missing > 0 {
+		more, err := s.copies(ctx, missing, true)
+		s.fresh = append(s.fresh, more...)
+		return err
+	}
+	return nil
+}
+
+// counted adds to a sample what the program wrote meanwhile.
+func (s *Shop) counted(run func() (Sample, error)) (Sample, error) {
+	counts := s.Databases[s.URL].Committer.Counts
+	before := counts()
+	sample, err := run()
+	after := counts()
+	sample.Commands, sample.Appends = after.Commands-before.Commands, after.Events-before.Events
+	return sample, err
+}
+
+// setQuantity sets another quantity than before: a command that changes nothing would append nothing.
+func (s *Shop) setQuantity(ctx context.Context, id uuid.UUID, turn int64) error {
+	_, err := s.App.Carts.SetQuantity(ctx, s.Caller, s.Write(nil), id, s.SKUs[0], 1+turn%cart.MaxQuantity)
+	return err
+}
+
+// Write is what the web makes of a request's headers. The id is as random as one that follows from an Idempotency-Key.
+func (s *Shop) Write(version *int64) web.Write {
+	return web.Write{
+		ID: uuid.New(), Fingerprint: make([]byte, 16), IfMatch: version, Actor: s.Caller.Subject, Correlation: uuid.New(),
+	}
+}
+
+func (s *Shop) load(ctx context.Context, id uuid.UUID) error {
+	_, err := s.App.Carts.Visible(ctx, s.Caller, id)
+	return err
+}
+
+// checkOut checks a fresh cart out.
+func (s *Shop) checkOut(ctx context.Context, _ int64) error {
+	n := s.taken.Add(1) - 1
+	if n >= int64(len(s.fresh)) {
+		return ErrSpent
+	}
+	_, err := s.ChecksOut(ctx, s.fresh[n], ShopCartVersion)
+	return err
+}
+
+// ChecksOut is a check-out without HTTP, from the shopper's order to the end of the saga.
+func (s *Shop) ChecksOut(ctx context.Context, id uuid.UUID, version int64) (saga.CheckoutView, error) {
+	contact := order.Contact{ID: uuid.Must(uuid.NewV7()), CustomerID: s.Caller.Subject, Email: "ada@example.com"}
+	if err := s.Orders.SaveContact(ctx, contact); err != nil {
+		return saga.CheckoutView{}, err
+	}
+	sealed, err := s.App.Carts.CheckOut(ctx, cart.CheckOut{
+		CartID: id, Caller: s.Caller, PaymentMethod: "sim_ok", ContactID: contact.ID, Write: s.Write(&version),
+	})
+	if err != nil {
+		return saga.CheckoutView{}, err
+	}
+	done, err := s.Sagas.Await(ctx, sealed.CheckoutID)
+	if err == nil && done.Status != saga.Completed {
+		err = fmt.Errorf("the checkout became %s", done.Status)
+	}
+	return done, err
+}
+
+// Call sends a request and reads the answer into v, unless that is nil.
+func (s *Shop) Call(ctx context.Context, method, path, token string, body, v any) error {
+	payload, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+s.address+path, bytes.NewReader(payload))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer "+token)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode >= 300 {
+		err = fmt.Errorf("%s %s: %s: %s", method, path, response.Status, answer)
+	}
+	if err != nil || v == nil {
+		return err
+	}
+	return json.Unmarshal(answer, v)
+}

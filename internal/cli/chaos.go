@@ -1,0 +1,198 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"shopping-cart/internal/app"
+	"shopping-cart/internal/bench"
+	"shopping-cart/internal/chaos"
+	"shopping-cart/platform/auth"
+	"shopping-cart/platform/config"
+	"shopping-cart/platform/telemetry"
+)
+
+// chaosCommand is the command that runs a shop under faults.
+type chaosCommand struct {
+	Seed      uint64        `help:"Of all that is left to chance; chosen and printed when 0." default:"0"`
+	Minutes   float64       `help:"Let nobody in any more after so many minutes; 0: when there were enough checkouts." default:"5"`
+	Checkouts int           `help:"Let nobody in any more after so many checkouts; 0: when the time is over." default:"0"`
+	Replicas  int           `help:"How many processes serve." default:"3"`
+	Shoppers  int           `help:"How many shop at once." default:"64"`
+	Calm      time.Duration `help:"Mean time between two disturbances." default:"2s"`
+	JSON      bool          `name:"json" help:"Print the report as JSON. Progress goes to the standard error in either case."`
+}
+
+// Help is what "shopping-cart chaos --help" says beside the flags.
+func (*chaosCommand) Help() string {
+	return `Examples:
+
+  shopping-cart chaos --minutes 10
+  shopping-cart chaos --seed 42 --checkouts 10000 --minutes 0
+  shopping-cart chaos --json | jq .seed
+
+Starts a PostgreSQL and several replicas of this program in a temporary directory, and lets shoppers in: with cards of every kind,
+in several tabs, at a bank that is slow to answer, changing their minds before and after they have paid. Meanwhile prices and stock change,
+webhooks come late, twice and forged, replicas are killed (kill -9) or frozen (SIGSTOP), and PostgreSQL is stopped or crashed.
+
+At the end everything must have come to an end by itself, what the provider took in must be what the orders come to, the stock must add up,
+whatever anybody was told must still be true, and "shopping-cart verify" must find nothing. It needs an installation of PostgreSQL
+(PG_BIN_DIR), reads no other setting and touches no other data.
+
+A seed draws the same choices again for every shopper and for the weather, though the processes never meet in quite the same order twice.
+
+Exit status: 0 every promise is kept, 2 something was found, 1 it could not be found out. Unless it is 0, the data and the logs stay.`
+}
+
+// maxChaosMinutes is a week.
+const maxChaosMinutes = 7 * 24 * 60
+
+// Validate refuses what would never end, or never begin.
+func (d *chaosCommand) Validate() error {
+	switch {
+	case math.IsNaN(d.Minutes) || d.Minutes < 0 || d.Minutes > maxChaosMinutes || d.Checkouts < 0:
+		return fmt.Errorf("--minutes must be 0 to %d, and --checkouts 0 or more", maxChaosMinutes)
+	case d.Minutes == 0 && d.Checkouts == 0:
+		return errors.New("--minutes or --checkouts must be above 0")
+	case d.Replicas < 1 || d.Replicas > 16 || d.Shoppers < 1 || d.Shoppers > 256:
+		return errors.New("--replicas must be 1 to 16, and --shoppers 1 to 256")
+	case d.Calm < 100*time.Millisecond:
+		return errors.New("--calm must be 100ms or more")
+	}
+	return nil
+}
+
+// Run runs the shop, and prints what was found.
+func (d *chaosCommand) Run(ctx context.Context, out io.Writer) (err error) {
+	telemetry.SurvivePipes() // or the replicas would be left behind
+	if d.Seed == 0 {
+		d.Seed = rand.Uint64N(1_000_000) + 1 // short enough to be told
+	}
+	dir, err := os.MkdirTemp("", "chaos")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "seed %d, in %s\n", d.Seed, dir)
+	defer func() {
+		switch {
+		case err == nil, ctx.Err() != nil:
+			_ = os.RemoveAll(dir)
+		default:
+			err = fmt.Errorf("%w; data and logs are in %s; again with: %s", err, dir, d.again())
+		}
+	}()
+	if err := os.Chmod(dir, 0o755); err != nil { // #nosec G302 -- PostgreSQL may run as another user
+		return err
+	}
+	c, err := d.config(dir)
+	if err != nil {
+		return err
+	}
+	report, err := chaos.Run(ctx, c)
+	if err != nil {
+		return err
+	}
+	if d.JSON {
+		err = json.NewEncoder(out).Encode(report)
+	} else if err = report.Print(out); err == nil {
+		_, err = fmt.Fprintf(out, "again: %s\n", d.again())
+	}
+	if err == nil && !report.Kept() {
+		err = &Broken{Findings: report.Wrong()}
+	}
+	return err
+}
+
+func (d *chaosCommand) again() string {
+	return fmt.Sprintf("%s chaos --seed %d --minutes %g --checkouts %d --replicas %d --shoppers %d --calm %s",
+		app.ProgramName(), d.Seed, d.Minutes, d.Checkouts, d.Replicas, d.Shoppers, d.Calm)
+}
+
+func (d *chaosCommand) config(dir string) (chaos.Config, error) {
+	settings, err := bench.Settings("")
+	if err != nil {
+		return chaos.Config{}, err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return chaos.Config{}, err
+	}
+	tokens, err := auth.New([]byte(settings.AuthSecret), settings.AuthAudience)
+	return chaos.Config{
+		Seed: d.Seed, Checkouts: d.Checkouts, For: time.Duration(d.Minutes * float64(time.Minute)), Replicas: d.Replicas,
+		Shoppers: d.Shoppers, Calm: d.Calm, Dir: dir, PGBinDir: settings.PGBinDir, Program: []string{program},
+		Environ: config.Foreign(os.Environ()), Secret: settings.SimulatorSecret,
+		Settings: []string{
+			"AUTH_SECRET=" + settings.AuthSecret, "AUTH_AUDIENCE=" + settings.AuthAudience, "SIMULATOR_SECRET=" + settings.SimulatorSecret,
+			"PAYMENT_PROVIDER=" + config.Simulator, "PAYMENT_TIMEOUT=2500ms", "PAYMENT_ACTION_TTL=" + chaos.ActionTTL.String(),
+			"STEP_DEADLINE=10s", "LOG_LEVEL=warn", // a payment in doubt soon needs a person, who is there
+		},
+		Mint: func(subject string, scopes ...string) (string, error) {
+			token, _, err := tokens.Mint(subject, scopes, 24*time.Hour)
+			return token, err
+		},
+		Verify:   func(ctx context.Context, url string) (chaos.Verified, error) { return verifies(ctx, settings, url) },
+		Progress: func(line string) { fmt.Fprintln(os.Stderr, line) },
+	}, err
+}
+
+// verifies has another program look at a database that nobody else uses, by the same command as anyone. Nothing is under way
+// there, so it leaves nothing out for being young.
+func verifies(ctx context.Context, settings config.Config, url string) (v chaos.Verified, err error) {
+	settings.DatabaseURL = url
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return v, err
+	}
+	p, err := app.New(ctx, settings, settings.DatabaseURLs(""), listener.Addr(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		return v, errors.Join(err, listener.Close())
+	}
+	defer p.Close()
+	p.Sagas.Settled = time.Nanosecond
+	server := &http.Server{Handler: p.Web, ReadHeaderTimeout: time.Second}
+	go func() { _ = server.Serve(listener) }()
+	defer server.Close()
+	var said strings.Builder
+	verify := Verify{BaseURL: app.LocalURL(listener.Addr()), JSON: true}
+	if err = verify.Run(ctx, &said, secrets{settings}); err != nil && !errors.As(err, new(*Broken)) {
+		return v, err
+	}
+	var found struct {
+		Checked map[string]int
+		Data    []struct{ ID, Detail string }
+	}
+	err = json.Unmarshal([]byte(said.String()), &found)
+	for _, one := range found.Data {
+		v.Found = append(v.Found, one.ID+": "+one.Detail)
+	}
+	v.Checked = found.Checked
+	return v, err
+}
+
+// secrets make tokens for a tool by these settings.
+type secrets struct{ config.Config }
+
+// BaseURL is not asked for.
+func (s secrets) BaseURL() (string, error) { return s.LocalURL(), nil }
+
+// Mint makes a token as the server does.
+func (s secrets) Mint(subject string, scopes []string, ttl time.Duration) (string, error) {
+	tokens, err := auth.New([]byte(s.AuthSecret), s.AuthAudience)
+	if err != nil {
+		return "", err
+	}
+	token, _, err := tokens.Mint(subject, scopes, ttl)
+	return token, err
+}

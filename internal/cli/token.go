@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"shopping-cart/client"
+)
+
+// Token prints a token alone, so that a shell can take it: TOKEN=$(shopping-cart token --admin).
+type Token struct {
+	Admin   bool          `help:"An operator's token: scope admin."`
+	Scope   []string      `help:"Scopes of the token: admin or pricing."`
+	Subject string        `help:"Whose token it is." default:"operator"`
+	TTL     time.Duration `help:"How long it lasts, a year at most." default:"24h"`
+	JSON    bool          `name:"json" help:"Print JSON: the token, and what is in it."`
+}
+
+// Run prints the token.
+func (t *Token) Run(out io.Writer, local client.Local) error {
+	scopes := t.Scope
+	if t.Admin {
+		scopes = append(scopes, client.ScopeAdmin)
+	}
+	expires := time.Now().Add(t.TTL).UTC().Truncate(time.Second)
+	token, err := local.Mint(t.Subject, scopes, t.TTL)
+	if err != nil {
+		return err
+	}
+	if t.JSON {
+		return json.NewEncoder(out).Encode(minted{token, t.Subject, append([]string{}, scopes...), expires})
+	}
+	_, err = fmt.Fprintln(out, token)
+	return err
+}
+
+// minted is a token as JSON has it.
+type minted struct {
+	Token     string    `json:"token"`
+	Subject   string    `json:"subject"`
+	Scopes    []string  `json:"scopes"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// Health asks a server whether it can serve.
+type Health struct {
+	BaseURL string `help:"Where the server is; from its settings when empty."`
+	JSON    bool   `name:"json" help:"Print JSON: where it is, whether it is ready, and why not."`
+}
+
+// healthy is what was found, as JSON has it.
+type healthy struct {
+	URL    string  `json:"url"`
+	Ready  bool    `json:"ready"`
+	Detail *string `json:"detail"` // why it is not
+}
+
+// Run is nil when the server is ready.
+func (h *Health) Run(ctx context.Context, out io.Writer, local client.Local) (err error) {
+	base, err := client.BaseURL(local, h.BaseURL)
+	if err != nil {
+		return err
+	}
+	err = client.CheckReady(ctx, base)
+	if !h.JSON {
+		if err == nil {
+			_, err = fmt.Fprintln(out, client.Redacted(base), "is ready")
+		}
+		return err
+	}
+	found := healthy{URL: client.Redacted(base), Ready: err == nil}
+	if err != nil {
+		why := err.Error()
+		found.Detail = &why
+	}
+	return errors.Join(err, json.NewEncoder(out).Encode(found))
+}

@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"shopping-cart/client"
+	"shopping-cart/internal/replay"
+)
+
+// Verify has a running server check every promise over all data. Its exit status is 0 when all are kept, 2 when not, and 1
+// when it could not be found out.
+type Verify struct {
+	BaseURL string  `help:"Where the server is; from its settings when empty."`
+	JSON    bool    `help:"Print JSON: what was checked, and every finding."`
+	Quiet   bool    `help:"Show no progress."`
+	Heal    Healing `help:"Mend what is beyond doubt. What is mended does not count as found. --heal=refund-lost also refunds captures that nobody here knows."`
+}
+
+// Healing is how much is mended: "" nothing, "safe" what is beyond doubt, "refund-lost" also captures of payments that are unknown.
+type Healing string
+
+// The values of Healing.
+const (
+	healSafe       Healing = "safe"
+	healRefundLost Healing = "refund-lost"
+)
+
+// IsBool says that the flag needs no value.
+func (Healing) IsBool() bool { return true }
+
+// Decode reads --heal, and --heal=refund-lost.
+func (h *Healing) Decode(c *kong.DecodeContext) error {
+	if c.Scan.Peek().Type != kong.FlagValueToken {
+		*h = healSafe
+		return nil
+	}
+	switch value := c.Scan.Pop().String(); value {
+	case "true":
+		*h = healSafe
+	case "false":
+		*h = ""
+	case string(healRefundLost):
+		*h = healRefundLost
+	default:
+		return fmt.Errorf("%q is not refund-lost", value)
+	}
+	return nil
+}
+
+// reconciled is what the server answers; of a finding as it came.
+type reconciled struct {
+	Checked    map[string]int    `json:"checked"`
+	Data       []json.RawMessage `json:"data"`
+	NextCursor *string           `json:"next_cursor,omitempty"`
+}
+
+// finding is one as far as it is printed.
+type finding struct {
+	ID, Detail, Remedy, Done string
+	Healable                 bool
+	Healed                   *bool
+}
+
+// Broken is the error of Verify when promises do not hold.
+type Broken struct{ Findings int }
+
+func (b *Broken) Error() string {
+	if b.Findings == 1 {
+		return "1 promise is not kept"
+	}
+	return fmt.Sprintf("%d promises are not kept", b.Findings)
+}
+
+// ExitCode is the exit status of the program.
+func (*Broken) ExitCode() int { return 2 }
+
+// Run prints what is wrong. It asks again and again, since one answer covers what there was time for.
+func (v *Verify) Run(ctx context.Context, out io.Writer, local client.Local) (err error) {
+	base, err := client.BaseURL(local, v.BaseURL)
+	if err != nil {
+		return err
+	}
+	if err := client.CheckAlive(ctx, base); err != nil {
+		return err
+	}
+	token, err := local.Mint("verify", []string{client.ScopeAdmin}, client.TokenLife)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	server := client.New(base, 1)
+	server.Silent = v.Quiet
+	all, err := v.ask(ctx, server, token)
+	if err != nil {
+		return err
+	}
+	open, err := v.print(out, all, time.Since(began))
+	if err == nil && open > 0 {
+		err = &Broken{open}
+	}
+	return err
+}
+
+// ask collects all answers. A finding at the seam of two is one.
+func (v *Verify) ask(ctx context.Context, c *client.Client, token string) (all reconciled, err error) {
+	method := http.MethodGet
+	query := url.Values{}
+	if v.Heal != "" {
+		method = http.MethodPost
+	}
+	if v.Heal == healRefundLost {
+		query.Set("refund_lost", "true")
+	}
+	all, seen := reconciled{Checked: map[string]int{}, Data: []json.RawMessage{}}, map[string]bool{}
+	watched := replay.Progress{Silent: v.Quiet || !replay.IsTerminal(os.Stderr)}
+	tick, done := watched.Show("answers, of about twenty seconds each", replay.UnknownLength)
+	defer done()
+	for {
+		part, _, err := client.Ask[reconciled](ctx, c, client.Call{Method: method, Path: "/v1/admin/reconciliation?" + query.Encode(), Token: token})
+		if err != nil {
+			return all, client.ExplainUnauthorized(c.Base, "", err)
+		}
+		tick()
+		for name, n := range part.Checked {
+			all.Checked[name] += n
+		}
+		for _, raw := range part.Data {
+			var one finding
+			if err := json.Unmarshal(raw, &one); err != nil {
+				return all, fmt.Errorf("read a finding: %w", err)
+			}
+			if !seen[one.ID] {
+				all.Data = append(all.Data, raw)
+			}
+			seen[one.ID] = true
+		}
+		if part.NextCursor == nil {
+			return all, nil
+		}
+		query.Set("cursor", *part.NextCursor)
+	}
+}
+
+// print says what was found, and how much of it is not mended.
+func (v *Verify) print(out io.Writer, all reconciled, took time.Duration) (open int, err error) {
+	var text strings.Builder
+	for _, raw := range all.Data {
+		var one finding
+		if err := json.Unmarshal(raw, &one); err != nil {
+			return 0, fmt.Errorf("read a finding: %w", err)
+		}
+		what, how := "mend by hand", one.Remedy
+		switch {
+		case one.Healed != nil && *one.Healed:
+			what, how = "mended", cmp.Or(one.Done, "it is gone")
+		case one.Healed != nil:
+			what, open = "not mended yet", open+1
+		case one.Healable:
+			what, open = "--heal mends it", open+1
+		default:
+			open++
+		}
+		fmt.Fprintf(&text, "%s\n  %s\n  %s: %s\n", one.ID, one.Detail, what, how)
+	}
+	if v.JSON {
+		return open, json.NewEncoder(out).Encode(all)
+	}
+	fmt.Fprintf(&text, "%d checkouts, %d streams, %d receipts, %d balances, %d stocks checked in %s: %d found, %d left\n",
+		all.Checked["checkouts"], all.Checked["streams"], all.Checked["receipts"], all.Checked["balances"], all.Checked["stocks"],
+		took.Round(time.Millisecond), len(all.Data), open)
+	if n := all.Checked["left_out"]; n == 1 {
+		text.WriteString("1 checkout or payment of the last minute was left out, since it may be under way: run it again in a minute\n")
+	} else if n > 1 {
+		fmt.Fprintf(&text, "%d checkouts and payments of the last minute were left out, since they may be under way: run it again in a minute\n", n)
+	}
+	_, err = io.WriteString(out, text.String())
+	return open, err
+}

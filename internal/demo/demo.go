@@ -1,0 +1,190 @@
+// Package demo fills the example shop of a running server and sends customers to it.
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/client"
+	"shopping-cart/platform/money"
+)
+
+// Demo fills the example shop of a running server, and has customers come in until it is told to stop:
+//
+//	invoices of a real shop ──► products, stock     demo_catalog.go
+//	        per customer: look, fill, pay, …        demo_visit.go
+//	what became of them, a line every few seconds   here
+type Demo struct {
+	Rate       float64 `default:"2" help:"Customers that come in, per second."`
+	Seconds    int     `help:"How long they come in; until Ctrl-C when 0."`
+	Seed       uint64  `help:"Draws the same customers again; another one each time when 0."`
+	BaseURL    string  `help:"Where the server is; from its settings when empty."`
+	AdminToken string  `help:"An operator's token; minted from the settings of the server when empty."`
+	JSON       bool    `help:"Print JSON: a line with the numbers so far every few seconds, the last one at the end."`
+}
+
+// Catalog is a zipped CSV of invoices, as Replay reads it: what the demo sells, and who buys what.
+type Catalog []byte
+
+// Help is the longer text of the command.
+func (Demo) Help() string {
+	return `Examples:
+
+  shopping-cart demo                          products, stock, and two customers a second until Ctrl-C
+  shopping-cart demo --rate=20 --seconds=60   a busy minute
+  shopping-cart demo --json | jq .outcomes    for machines
+
+Customers pay with the simulator's cards: most work, some are declined, ask for 3-D Secure (approved, denied, or ignored), answer late
+or never. Some orders are cancelled, some sent, some refunded in part.
+
+Exit status: 0 the customers have gone, also after Ctrl-C, 1 the server cannot be used.`
+}
+
+var errShopOff = errors.New("the shop is off there, and with it what the demo needs; SHOP=true turns both on")
+
+// tellEvery is the time between two lines of progress.
+const tellEvery = 2 * time.Second
+
+// Run fills the shop and plays. It ends in peace when ctx does: customers who are in the shop finish what they do.
+func (d *Demo) Run(ctx context.Context, out io.Writer, local client.Local, catalog Catalog) error {
+	market, err := d.open(ctx, local, catalog)
+	if err != nil && ctx.Err() != nil {
+		fmt.Fprintln(os.Stderr, "stopped before the server was ready")
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if err := market.fill(ctx); ctx.Err() != nil {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("fill the shelves: %w", client.ExplainUnauthorized(market.client.Base, d.AdminToken, err))
+	}
+	if !d.JSON {
+		fmt.Fprintf(out, "%d products are on the shelves of %s/shop. Customers come in; Ctrl-C closes the doors.\n",
+			len(market.products), client.Redacted(market.client.Base))
+	}
+	if d.Seconds > 0 {
+		var closed context.CancelFunc
+		ctx, closed = context.WithTimeout(ctx, time.Duration(d.Seconds)*time.Second)
+		defer closed()
+	}
+	return d.play(ctx, out, market)
+}
+
+// open finds the server, and that its shop is on.
+func (d *Demo) open(ctx context.Context, local client.Local, catalog Catalog) (*market, error) {
+	base, token, err := client.Connect(ctx, local, d.BaseURL, d.AdminToken, "demo", client.StartWait)
+	if err != nil {
+		return nil, err
+	}
+	c := client.New(base, inShop)
+	var no *client.Refusal
+	if _, err := c.Do(ctx, client.Call{Method: http.MethodGet, Path: "/shop"}); errors.As(err, &no) && no.Status == http.StatusNotFound {
+		return nil, errShopOff
+	} else if err != nil {
+		return nil, err
+	}
+	products, baskets, err := catalog.read()
+	if err != nil {
+		return nil, err
+	}
+	seed := d.Seed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	return &market{
+		client: c, operator: token, run: uuid.NewString(), products: products, baskets: baskets,
+		dice: rand.New(rand.NewPCG(seed, 0)), outcomes: map[string]int{},
+	}, nil
+}
+
+// inShop is how many customers there may be at once; who comes then goes elsewhere.
+const inShop = 64
+
+// grace is how long those in the shop have to finish once the doors are closed.
+const grace = 30 * time.Second
+
+func (d *Demo) play(ctx context.Context, out io.Writer, m *market) error {
+	inside, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	var customers sync.WaitGroup
+	room := make(chan struct{}, inShop)
+	began, tell := time.Now(), time.NewTicker(tellEvery)
+	defer tell.Stop()
+	door := time.NewTimer(0)
+	defer door.Stop()
+	for open := true; open; {
+		select {
+		case <-ctx.Done():
+			open = false
+		case <-tell.C:
+			d.tell(out, m, began)
+		case <-door.C:
+			door.Reset(m.gap(d.Rate))
+			select {
+			case room <- struct{}{}:
+				visit := m.customer()
+				customers.Go(func() {
+					defer func() { <-room }()
+					visit.shop(inside)
+				})
+			default:
+			}
+		}
+	}
+	defer time.AfterFunc(grace, leave).Stop()
+	customers.Wait()
+	d.tell(out, m, began)
+	return m.failed()
+}
+
+// numbers are what became of the customers.
+type numbers struct {
+	Seconds   int            `json:"seconds"`
+	Customers int            `json:"customers"`
+	Inside    int            `json:"inside"` // of them
+	Outcomes  map[string]int `json:"outcomes"`
+	Sold      money.Amount   `json:"sold"`
+	Refunded  money.Amount   `json:"refunded"`
+}
+
+func (d *Demo) tell(out io.Writer, m *market, began time.Time) {
+	n := m.numbers()
+	n.Seconds = int(time.Since(began).Seconds())
+	if d.JSON {
+		_ = json.NewEncoder(out).Encode(n) // a reader who left is no reason to stop
+		return
+	}
+	var parts []string
+	for _, outcome := range slices.Sorted(maps.Keys(n.Outcomes)) {
+		parts = append(parts, fmt.Sprintf("%d %s", n.Outcomes[outcome], strings.ReplaceAll(outcome, "_", " ")))
+	}
+	fmt.Fprintf(out, "%4d s  %d customers, %d inside, %s sold, %s back: %s\n",
+		n.Seconds, n.Customers, n.Inside, n.Sold, n.Refunded, strings.Join(parts, ", "))
+}
+
+const maxRate = 1000 // a second
+
+// Validate refuses customers that never come, and those that come all at once.
+func (d *Demo) Validate() error {
+	if !(d.Rate > 0 && d.Rate <= maxRate) { // NaN is neither
+		return fmt.Errorf("--rate must be above 0 and at most %d", maxRate)
+	}
+	if d.Seconds < 0 {
+		return errors.New("--seconds must be 0 or more")
+	}
+	return client.CheckBaseURL(d.BaseURL)
+}

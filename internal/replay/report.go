@@ -1,0 +1,181 @@
+package replay
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"shopping-cart/platform/money"
+)
+
+// report is what a replay came to.
+type report struct {
+	file   string
+	phases [3]time.Duration // making the products, playing, reading back
+
+	book    *Invoices
+	orders  int             // confirmed orders of this run, as the server lists them
+	owed    int64           // pence: Σ (total − refunded) of those
+	charged int64           // pence: Σ (captured − refunded) in the ledger
+	took    []time.Duration // of check-outs that came to an order, shortest first
+	wrong   []string        // what is not as the file has it, a sentence each
+}
+
+// compare holds what was played, and what the server says of it, against the file.
+func compare(book *Invoices, all []played, there []found) *report {
+	r := &report{book: book}
+	orders := make(map[string]found, len(there))
+	for _, f := range there {
+		orders[f.order] = f
+		r.owed += f.owed
+		r.charged += f.charged
+		if f.status == "confirmed" || f.status == "fulfilled" {
+			r.orders++
+		}
+	}
+	for i, p := range all {
+		b := book.Baskets[i]
+		if p.err != nil {
+			r.blame(b, p.err.Error())
+			continue
+		}
+		r.took = append(r.took, p.took)
+		f, listed := orders[p.order]
+		delete(orders, p.order)
+		switch {
+		case !listed:
+			r.blame(b, "the order "+p.order+" is not among those of its customer")
+		case f.owed != b.total || f.charged != b.total:
+			r.blame(b, fmt.Sprintf("%s in the file, %s in the order %s (%s), %s in the ledger", amount(b.total), amount(f.owed), f.order, f.status, amount(f.charged)))
+		}
+	}
+	for _, f := range orders {
+		if f.owed != 0 || f.charged != 0 {
+			r.wrong = append(r.wrong, fmt.Sprintf("nobody asked for the order %s of %s, charged %s", f.order, amount(f.owed), amount(f.charged)))
+		}
+	}
+	slices.Sort(r.took)
+	return r
+}
+
+func (r *report) blame(b basket, what string) {
+	r.wrong = append(r.wrong, "invoice "+b.invoice+": "+what)
+}
+
+// agrees reports whether every invoice has its order and its charge, and the three totals are one.
+func (r *report) agrees() bool {
+	return len(r.wrong) == 0 && r.orders == len(r.book.Baskets) && r.owed == r.book.total && r.charged == r.book.total
+}
+
+const wrongShown = 10
+
+func (r *report) print(out io.Writer) error {
+	w := &sheet{Writer: tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)}
+	w.row("%s", r.file)
+	w.row("  invoices\t%s", count(r.book.read))
+	w.row("    sales\t%s", count(r.book.sales))
+	w.row("    cancellations\t%s", count(r.book.cancelled))
+	w.row("    nothing to sell\t%s", count(r.book.read-r.book.sales-r.book.cancelled))
+	w.row("  lines\t%s", count(r.book.lines))
+	w.row("    sold\t%s", count(r.book.sold))
+	w.row("    left out\t%s", count(r.book.lines-r.book.sold))
+	for _, why := range reasons(r.book.leftOut) {
+		w.row("      %s\t%s", why, count(r.book.leftOut[why]))
+	}
+	w.row("  products\t%s", count(len(r.book.Products)))
+	w.row("  orders\t%s", count(r.orders))
+	if split := len(r.book.Baskets) - r.book.sales; split > 0 {
+		w.row("    of sales too large for one cart\t%s more", count(split))
+	}
+	w.row("")
+	w.row("  products made in\t%s", short(r.phases[0]))
+	w.row("  baskets played in\t%s", short(r.phases[1]))
+	w.row("  orders read back in\t%s", short(r.phases[2]))
+	w.row("  check-out\tp50 %s, p95 %s, p99 %s", short(quantile(r.took, 0.50)), short(quantile(r.took, 0.95)), short(quantile(r.took, 0.99)))
+	w.row("")
+	w.row("  total of the file\t%s", amount(r.book.total))
+	w.row("  confirmed orders\t%s", amount(r.owed))
+	w.row("  ledger\t%s", amount(r.charged))
+	w.row("")
+	w.row("%s", r.verdict())
+	for _, what := range r.wrong[:min(len(r.wrong), wrongShown)] {
+		w.row("  %s", what)
+	}
+	if more := len(r.wrong) - wrongShown; more > 0 {
+		w.row("  and %s more", count(more))
+	}
+	return w.finish()
+}
+
+func (r *report) verdict() string {
+	if r.agrees() {
+		return "The file, the orders and the ledger agree to the penny."
+	}
+	return fmt.Sprintf("The file, the orders and the ledger do NOT agree: %s wrong.", count(len(r.wrong)))
+}
+
+// sheet is a table that keeps its first error.
+type sheet struct {
+	*tabwriter.Writer
+	err error
+}
+
+func (s *sheet) row(format string, values ...any) {
+	if s.err == nil {
+		_, s.err = fmt.Fprintf(s, format+"\n", values...)
+	}
+}
+
+func (s *sheet) finish() error { return cmp.Or(s.err, s.Flush()) }
+
+// reasons are those that occurred, the most frequent first.
+func reasons(leftOut map[reason]int) []reason {
+	var all []reason
+	for why := range leftOut {
+		all = append(all, why)
+	}
+	slices.SortFunc(all, func(a, b reason) int { return cmp.Or(cmp.Compare(leftOut[b], leftOut[a]), cmp.Compare(a, b)) })
+	return all
+}
+
+// quantile is the nearest rank: the shortest that is no shorter than that part of them. They come sorted.
+func quantile(sorted []time.Duration, part float64) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[max(1, int(math.Ceil(part*float64(len(sorted)))))-1]
+}
+
+func short(d time.Duration) time.Duration {
+	if d < 10*time.Second {
+		return d.Round(100 * time.Microsecond)
+	}
+	return d.Round(100 * time.Millisecond)
+}
+
+// amount is pence for people: "823,746.14 GBP".
+func amount(pence int64) string { return grouped(money.Of(pence, TradeCurrency).String()) }
+
+func count(n int) string { return grouped(strconv.Itoa(n)) }
+
+// grouped parts the thousands of the number that text begins with.
+func grouped(text string) string {
+	sign := ""
+	if rest, negative := strings.CutPrefix(text, "-"); negative {
+		sign, text = "-", rest
+	}
+	whole := len(text)
+	if i := strings.IndexFunc(text, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
+		whole = i
+	}
+	for i := whole - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return sign + text
+}
