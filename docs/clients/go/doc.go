@@ -1,4 +1,4 @@
-// Package client is what oapi-codegen makes of the API document, as a shop written in Go would. clients_test.go at the root
+// Package client is what oapi-codegen makes of the API document, as a shop written in Go would. e2e/docs/clients_go_test.go
 // takes the tour with it. Only that test imports it.
 package client
 

@@ -1,0 +1,118 @@
+package api
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/e2e/harness"
+	"shopping-cart/payment/stripe/stripetest"
+	"shopping-cart/platform/config"
+	"shopping-cart/platform/web"
+	"shopping-cart/saga"
+)
+
+// TestStripe runs whole checkouts through Stripe's adapter, wired by settings alone.
+func TestStripe(t *testing.T) {
+	t.Parallel()
+	bank, stop := stripetest.New()
+	t.Cleanup(stop)
+	c := harness.Settings()
+	harness.OneDatabase(t, &c)
+	c.PaymentProvider, c.PaymentTimeout, c.StripeAPIBase = config.Stripe, time.Second, bank.URL
+	c.StripeSecretKey, c.StripeWebhookSecret = stripetest.SecretKey, stripetest.WebhookSecret
+	s := &harness.Site{Settings: c, URLs: c.DatabaseURLs(""), Admin: harness.Mint(t, c, "operator", web.ScopeAdmin), Stop: func(*testing.T) {}}
+	t.Cleanup(func() { s.Stop(t) })
+	s.Start(t)
+	sku := s.Sells(t, 1999)
+	s.Stocks(t, sku, 1000)
+
+	for method, want := range map[string]struct{ failure, payment, intent string }{
+		stripetest.Good:              {"", "captured", "succeeded"},
+		stripetest.Flaky:             {"", "captured", "succeeded"},
+		stripetest.Lost:              {"", "captured", "succeeded"},
+		stripetest.Silent:            {"", "captured", "succeeded"},
+		stripetest.Declined:          {"payment_declined", "declined", "canceled"},
+		stripetest.InsufficientFunds: {"insufficient_funds", "declined", "canceled"},
+		stripetest.CaptureFails:      {"capture_refused", "voided", "canceled"},
+	} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			ada := s.Shopper(t)
+			a := ada.ChecksOut(t, ada.Fills(t, sku), method, harness.NoWait)
+			begun := harness.As[harness.CheckoutView](t, a, http.StatusAccepted)
+			if want.failure == "" {
+				ada.Reaches(t, begun.ID, saga.Completed)
+			} else {
+				require.Equal(t, want.failure, ada.Reaches(t, begun.ID, saga.Failed).Failure.Code)
+			}
+			paidAtStripe(t, ada, bank, begun, want.payment, want.intent)
+		})
+	}
+	t.Run("ApprovedAtTheBank", func(t *testing.T) {
+		t.Parallel()
+		ada := s.Shopper(t)
+		asked := asksStripe(t, ada, bank, sku)
+		require.True(t, bank.Approve(asked.PaymentID.String()))
+		require.Equal(t, http.StatusBadRequest, stripeTells(t, s, bank, asked, time.Now().Add(-time.Hour)).StatusCode)
+		require.Equal(t, http.StatusOK, stripeTells(t, s, bank, asked, time.Now()).StatusCode)
+		require.Nil(t, ada.Reaches(t, asked.ID, saga.Completed).NextAction)
+		paidAtStripe(t, ada, bank, asked, "captured", "succeeded")
+	})
+	t.Run("DeniedAtTheBank", func(t *testing.T) {
+		t.Parallel()
+		ada := s.Shopper(t)
+		asked := asksStripe(t, ada, bank, sku)
+		require.True(t, bank.Deny(asked.PaymentID.String()))
+		require.Equal(t, http.StatusOK, stripeTells(t, s, bank, asked, time.Now()).StatusCode)
+		require.Equal(t, "authentication_failed", ada.Reaches(t, asked.ID, saga.Failed).Failure.Code)
+		paidAtStripe(t, ada, bank, asked, "declined", "canceled")
+	})
+	t.Run("CancelledWhileTheBankAsks", func(t *testing.T) {
+		t.Parallel()
+		ada := s.Shopper(t)
+		asked := asksStripe(t, ada, bank, sku)
+		ada.Cancels(t, asked.ID)
+		ada.Reaches(t, asked.ID, saga.Cancelled)
+		paidAtStripe(t, ada, bank, asked, "voided", "canceled")
+	})
+}
+
+// asksStripe begins a checkout that the storefront must confirm with Stripe's own script.
+func asksStripe(t *testing.T, s harness.Shopper, bank *stripetest.Server, sku string) harness.CheckoutView {
+	t.Helper()
+	begun := harness.As[harness.CheckoutView](t, s.ChecksOut(t, s.Fills(t, sku), stripetest.Secured, harness.NoWait), http.StatusAccepted)
+	asked := s.Reaches(t, begun.ID, saga.RequiresAction)
+	_, id := bank.Status(asked.PaymentID.String())
+	require.Equal(t, "use_stripe_sdk", asked.NextAction.Type)
+	require.Contains(t, asked.NextAction.ClientSecret, id+"_secret_")
+	return asked
+}
+
+func stripeTells(t *testing.T, s *harness.Site, bank *stripetest.Server, c harness.CheckoutView, at time.Time) harness.Answer {
+	t.Helper()
+	header, body := bank.Event("evt_"+uuid.NewString(), "payment_intent.amount_capturable_updated", c.PaymentID.String(), at)
+	a, err := s.Ask(t.Context(), http.MethodPost, "/v1/webhooks/payments/stripe", "", string(body),
+		"Stripe-Signature", header.Get("Stripe-Signature"))
+	require.NoError(t, err)
+	return a
+}
+
+// paidAtStripe compares our book with Stripe's.
+func paidAtStripe(t *testing.T, s harness.Shopper, bank *stripetest.Server, c harness.CheckoutView, ours, theirs string) {
+	t.Helper()
+	var status, id string
+	harness.Until(t, "the intent is "+theirs, func() bool {
+		status, id = bank.Status(c.PaymentID.String())
+		return status == theirs && harness.Get[harness.PaymentView](t, s.Site, "/v1/payments/"+c.PaymentID.String(), s.Token).Status == ours
+	})
+	require.Equal(t, 1, bank.Intents(c.PaymentID.String()))
+	paid := harness.Get[harness.PaymentView](t, s.Site, "/v1/payments/"+c.PaymentID.String(), s.Token)
+	require.Equal(t, "stripe", paid.Provider)
+	if paid.ProviderReference != "" {
+		require.Equal(t, id, paid.ProviderReference)
+	}
+}

@@ -1,0 +1,262 @@
+package crash
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/e2e/harness"
+	"shopping-cart/platform/failpoint"
+)
+
+var crashCells = flag.Int("crash-cells", 8, "tales that TestCrashMatrix tells, each with two deaths of the program chosen by chance; 0: all, with all deaths")
+
+// TestCrashMatrix lets the program die, as by kill -9, before and after each commit, each call to the provider and each step
+// of every saga, and starts it again. Whoever asked for something repeats it. In the end everything is as if it had never died.
+// Where a sale is undone, it dies a second time: anywhere on the way of those who come after.
+func TestCrashMatrix(t *testing.T) {
+	t.Parallel()
+	luck := rand.New(rand.NewPCG(harness.SeedOf(t), 0))
+	program := withFailPoints(t)
+	told, some := slices.Clone(tales), *crashCells > 0
+	slices.SortStableFunc(told, func(a, b tale) int { return cmp.Compare(b.length(), a.length()) }) // the long ones first
+	if some {
+		luck.Shuffle(len(told), func(i, j int) { told[i], told[j] = told[j], told[i] })
+		told = told[:min(*crashCells, len(told))]
+	}
+	all := matrix{rows: map[row]*[len(points)]string{}, again: map[row]*[2]int{}}
+	t.Run("Tales", func(t *testing.T) {
+		for _, told := range told {
+			w := &witness{tale: told, App: program, matrix: &all}
+			if some {
+				w.luck = rand.New(rand.NewPCG(luck.Uint64(), 0))
+			}
+			t.Run(told.name, func(t *testing.T) {
+				t.Parallel()
+				w.sees(t)
+			})
+		}
+	})
+	t.Logf("\n%s", all.String())
+	require.NotZero(t, all.deaths)
+	require.LessOrEqual(t, 50*len(all.missed), max(all.cells, 100), "too few of the deaths happened")
+}
+
+// length is about how many deaths there are in a tale.
+func (t tale) length() int {
+	if t.undoes {
+		return 2
+	}
+	return 1
+}
+
+// withFailPoints builds the program. The normal one has none: it does not even know the word.
+func withFailPoints(t *testing.T) string {
+	t.Helper()
+	require.False(t, failpoint.Enabled, "fail points are for a program of their own")
+	program := filepath.Join(t.TempDir(), "mortal")
+	args := []string{"build", "-buildvcs=false", "-tags", "failpoints", "-o", program}
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		args = append(args, "-race") // and most of it is built already
+	}
+	out, err := exec.CommandContext(t.Context(), "go", append(args, ".")...).CombinedOutput()
+	require.NoError(t, err, string(out))
+	return program
+}
+
+// TestNoFailPoints builds the normal program, and looks for fail points in it.
+func TestNoFailPoints(t *testing.T) {
+	t.Parallel()
+	if *crashCells > 0 {
+		t.Skip("builds the program: -crash-cells=0")
+	}
+	normal := filepath.Join(t.TempDir(), "normal")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", normal, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
+	for program, has := range map[string]bool{normal: false, withFailPoints(t): true} {
+		code, err := os.ReadFile(program)
+		require.NoError(t, err)
+		for _, word := range []string{"platform/failpoint", "FAILPOINTS", "commit.before"} {
+			require.Equal(t, has, strings.Contains(string(code), word), word)
+		}
+	}
+}
+
+// witness sees one tale through, as often as somebody may die in it.
+type witness struct {
+	tale
+	App    string
+	luck   *rand.Rand // nil: every death
+	matrix *matrix
+	mortal *mortal
+	failed int
+}
+
+func (w *witness) sees(t *testing.T) {
+	w.mortal = newMortal(t, w.App, w.settings...)
+	var reached []place
+	if !t.Run("nobody dies", func(t *testing.T) { reached, _ = w.tells(t) }) {
+		return
+	}
+	require.NotEmpty(t, reached)
+	turns := apart(reached)
+	for _, first := range w.some(reached, 2) {
+		var after []place
+		if !w.dies(t, &after, first) || !w.undoes || !slices.Contains(turns, first) {
+			continue
+		}
+		for _, second := range w.some(apart(after), 1) {
+			w.dies(t, nil, first, second)
+		}
+	}
+}
+
+// apart are the places after which more is written or done than after the one before: neither two for what is committed together,
+// nor those on the way to the next.
+func apart(all []place) (some []place) {
+	for i, p := range all {
+		last := i == len(all)-1 || all[i+1].point != p.point
+		if last && (p.point == string(failpoint.AfterCommit) || p.point == string(failpoint.AfterCall)) {
+			some = append(some, p)
+		}
+	}
+	return some
+}
+
+// some are all of them, or n by chance.
+func (w *witness) some(all []place, n int) []place {
+	if w.luck == nil {
+		return all
+	}
+	all = slices.Clone(all)
+	w.luck.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all[:min(n, len(all))]
+}
+
+// dies tells the tale with deaths in it, and then what was reached after the last one. It tells it again when a place was not reached:
+// who comes first after a death, the outbox, a timer or the client, is left to chance, and what they have to do with it.
+func (w *witness) dies(t *testing.T, after *[]place, at ...place) bool {
+	const attempts, enough = 3, 3
+	if w.failed >= enough {
+		return false
+	}
+	died := 0
+	ok := t.Run(fmt.Sprint(at), func(t *testing.T) {
+		for range attempts {
+			var reached []place
+			if reached, died = w.tells(t, at...); after != nil {
+				*after = reached
+			}
+			if died == len(at) {
+				return
+			}
+		}
+		require.True(t, w.races || len(at) > 1, "nobody comes here any more")
+	})
+	w.matrix.add(w.name, at, died, ok)
+	if !ok {
+		w.failed++
+		w.mortal = newMortal(t, w.App, w.settings...) // the next one starts from a good world
+	}
+	return ok && died == len(at)
+}
+
+// tells is one deal from its start to what is left of it.
+func (w *witness) tells(t *testing.T, at ...place) (reached []place, died int) {
+	m := w.mortal
+	d := newDeal(t, m, w.method)
+	if w.before != nil {
+		w.before(t, d)
+	}
+	m.rests(t)
+	m.dies(t, at...)
+	w.happens(t, d)
+	m.rests(t)
+	reached, died = m.alive(t)
+	m.keepsPromises(t)
+	w.ends(t, d)
+	return reached, died
+}
+
+// matrix is what became of every death.
+type matrix struct {
+	mu     sync.Mutex
+	rows   map[row]*[len(points)]string // of the first deaths
+	order  []row
+	again  map[row]*[2]int // second deaths after those of a row: well, and in all
+	cells  int
+	deaths int
+	missed []string
+	failed []string
+}
+
+// row is what somebody dies before or after.
+type row struct {
+	tale, label string
+	n           int
+}
+
+func (m *matrix) add(tale string, at []place, died int, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := row{tale, at[0].label, at[0].n}
+	if m.rows[r] == nil {
+		m.rows[r], m.again[r], m.order = new([len(points)]string), new([2]int), append(m.order, r)
+	}
+	m.cells, m.deaths = m.cells+1, m.deaths+died
+	came := "ok"
+	switch {
+	case !ok:
+		came, m.failed = "FAILED", append(m.failed, fmt.Sprint(tale, " ", at))
+	case died < len(at):
+		came, m.missed = "missed", append(m.missed, fmt.Sprint(tale, " ", at))
+	}
+	if len(at) == 1 {
+		m.rows[r][slices.Index(points[:], failpoint.Point(at[0].point))] = came
+		return
+	}
+	if m.again[r][1]++; came == "ok" {
+		m.again[r][0]++
+	}
+}
+
+var points = [...]failpoint.Point{
+	failpoint.BeforeCommit, failpoint.AfterCommit, failpoint.BeforeCall, failpoint.AfterCall, failpoint.BeforeStep, failpoint.AfterStep,
+}
+
+func (m *matrix) String() string {
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprint(table, "tale\tof")
+	for _, p := range points {
+		fmt.Fprint(table, "\t", p)
+	}
+	fmt.Fprintln(table, "\tand again")
+	slices.SortStableFunc(m.order, func(a, b row) int { return strings.Compare(a.tale, b.tale) })
+	for _, r := range m.order {
+		fmt.Fprintf(table, "%s\t%s #%d", r.tale, r.label, r.n)
+		for _, came := range m.rows[r] {
+			fmt.Fprint(table, "\t", cmp.Or(came, "·"))
+		}
+		if again := m.again[r]; again[1] > 0 {
+			fmt.Fprintf(table, "\t%d of %d", again[0], again[1])
+		}
+		fmt.Fprintln(table)
+	}
+	_ = table.Flush()
+	fmt.Fprintf(&text, "%d cells, %d deaths, %d failed, %d not reached\n", m.cells, m.deaths, len(m.failed), len(m.missed))
+	fmt.Fprintln(&text, strings.Join(slices.Concat(m.failed, m.missed), "\n"))
+	return text.String()
+}

@@ -1,0 +1,254 @@
+package crash
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/e2e/harness"
+	"shopping-cart/internal/pgtest"
+	"shopping-cart/saga"
+)
+
+// place is where a program dies: where a point is reached with a label for the n-th time.
+type place struct {
+	point, label string
+	n            int
+}
+
+func (p place) String() string { return fmt.Sprintf("%s %s #%d", p.point, p.label, p.n) }
+
+// placesOf are the lines that a program with fail points wrote.
+func placesOf(reached string) (all []place) {
+	times := map[string]int{}
+	for line := range strings.Lines(reached) {
+		line = strings.TrimSpace(line)
+		times[line]++
+		point, label, _ := strings.Cut(line, " ")
+		all = append(all, place{point, label, times[line]})
+	}
+	return all
+}
+
+// mortal is a program with fail points, on a database of its own. It dies where it is told to, and is started again.
+type mortal struct {
+	*harness.Host
+	url    string
+	orders string // the file
+	audit  *harness.Site
+	db     *pgx.Conn
+
+	life  context.Context // until the program ends in another way
+	ends  context.CancelCauseFunc
+	ended chan error // its end in good order
+
+	mu      sync.Mutex
+	process *os.Process
+	stopped bool
+	deaths  []place
+	died    int
+}
+
+func newMortal(t *testing.T, program string, settings ...string) *mortal {
+	t.Helper()
+	m := &mortal{url: pgtest.New(t), orders: filepath.Join(t.TempDir(), "orders"), ended: make(chan error, 1)}
+	m.Host = harness.NewHost(t, append([]string{"DATABASE_URL=" + m.url, "PAYMENT_PROVIDER=simulator", "FAILPOINTS=" + m.orders}, settings...))
+	m.Runs(program)
+	m.life, m.ends = context.WithCancelCause(context.Background())
+	_, up := m.Where()
+	go m.lives()
+	t.Cleanup(func() { m.stop(t) })
+	select {
+	case <-up:
+	case <-m.life.Done():
+		t.Fatal(context.Cause(m.life))
+	case <-time.After(harness.Patience):
+		t.Fatal("the program does not start")
+	}
+	m.audit = harness.Auditor(t, m.Up(t), func(s *saga.Module) { s.Settled = time.Nanosecond })
+	var err error
+	m.db, err = pgx.Connect(t.Context(), m.url)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = m.db.Close(context.Background()) })
+	return m
+}
+
+// lives starts the program, again and again when it dies as it was told to.
+func (m *mortal) lives() {
+	for {
+		err := m.live()
+		m.Set("")
+		m.mu.Lock()
+		stopped := m.stopped
+		m.mu.Unlock()
+		var exit *exec.ExitError
+		killed := errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL
+		if killed && !stopped {
+			if err = m.afterDeath(); err == nil {
+				continue
+			}
+		}
+		if !stopped {
+			m.ends(fmt.Errorf("the program ended: %w", err))
+		}
+		m.ended <- err
+		return
+	}
+}
+
+// live is one life, from the start to the end.
+func (m *mortal) live() error {
+	cmd := m.Command()
+	var log strings.Builder
+	cmd.Stderr = &log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	if m.stopped {
+		m.mu.Unlock()
+		return nil
+	}
+	err = cmd.Start()
+	m.process = cmd.Process
+	m.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if found := harness.Address.FindStringSubmatch(lines.Text()); found != nil {
+			m.Set(found[1])
+		}
+	}
+	if err = cmd.Wait(); err != nil {
+		err = fmt.Errorf("%w\n%s", err, log.String())
+	}
+	return err
+}
+
+// timePasses makes it a minute later for everything that was claimed, so that whoever finds it need not wait until it is sure that
+// its owner is gone. What a shopper or a bank is waited for stands elsewhere, and is not hurried.
+const timePasses = `update cart.outbox set due_at = due_at - interval '1 minute';
+	update orders.outbox set due_at = due_at - interval '1 minute';
+	update payment.outbox set due_at = due_at - interval '1 minute';
+	update saga.streams set wake_at = wake_at - interval '1 minute' where wake_at is not null;
+	update payment.webhooks set due_at = due_at - interval '1 minute' where handled_at is null;
+	update simulator.webhooks set due_at = due_at - interval '1 minute' where delivered_at is null`
+
+func (m *mortal) afterDeath() error {
+	m.mu.Lock()
+	m.died++
+	m.mu.Unlock()
+	if err := m.order(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(m.life, harness.Patience)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, m.url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, timePasses)
+	return err
+}
+
+// dies tells the program where to die, and where to die next, in what it becomes when it is started again. From then on it
+// writes down what it reaches.
+func (m *mortal) dies(t *testing.T, at ...place) {
+	t.Helper()
+	m.mu.Lock()
+	m.deaths, m.died = at, 0
+	m.mu.Unlock()
+	require.NoError(t, m.order())
+}
+
+// order gives the next order. What was reached so far is forgotten.
+func (m *mortal) order() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := os.Remove(m.reachedFile()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	order := fmt.Sprintf("record %d", m.died)
+	if m.died < len(m.deaths) {
+		next := m.deaths[m.died]
+		order = fmt.Sprintf("kill %d %s %s", next.n, next.point, next.label)
+	}
+	if err := os.WriteFile(m.orders+".new", []byte(order), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(m.orders+".new", m.orders)
+}
+
+func (m *mortal) reachedFile() string { return m.orders + ".reached" }
+
+// alive lets the program live, and says what it reached since its last death, and how often it died.
+func (m *mortal) alive(t *testing.T) (reached []place, died int) {
+	t.Helper()
+	require.NoError(t, os.Remove(m.orders))
+	text, err := os.ReadFile(m.reachedFile())
+	if !errors.Is(err, os.ErrNotExist) {
+		require.NoError(t, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return placesOf(string(text)), m.died
+}
+
+const underWay = `select exists (select from cart.outbox) or exists (select from orders.outbox) or exists (select from payment.outbox)
+	or exists (select from saga.streams where status not in ('completed', 'failed', 'cancelled'))
+	or exists (select from payment.webhooks where handled_at is null) or exists (select from simulator.webhooks where delivered_at is null)`
+
+// rests waits until nothing is under way. A death that is still to come may come in the moment after.
+func (m *mortal) rests(t *testing.T) {
+	t.Helper()
+	still := 0
+	harness.Until(t, "nothing is under way", func() (at bool) {
+		require.NoError(t, context.Cause(m.life))
+		var busy bool
+		require.NoError(t, m.db.QueryRow(t.Context(), underWay).Scan(&busy))
+		still++
+		if base, _ := m.Where(); busy || base == "" {
+			still = 0
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		const moments = 20
+		return still > moments || still > 1 && m.died >= len(m.deaths)
+	})
+}
+
+// keepsPromises is the books, as we and as the program's own reconciliation read them.
+func (m *mortal) keepsPromises(t *testing.T) {
+	t.Helper()
+	in := map[string]harness.Querier{"cart": m.db, "orders": m.db, "payment": m.db, "saga": m.db, "simulator": m.db}
+	wrong, err := harness.Breaches(t.Context(), in)
+	require.NoError(t, err)
+	require.Empty(t, wrong)
+	require.Empty(t, m.audit.Reconciles(t, "GET").Data)
+}
+
+func (m *mortal) stop(t *testing.T) {
+	m.mu.Lock()
+	m.stopped = true
+	if m.process != nil {
+		_ = m.process.Signal(syscall.SIGTERM)
+	}
+	m.mu.Unlock()
+	assert.NoError(t, <-m.ended, "a program that is asked to stop stops well")
+}

@@ -1,0 +1,58 @@
+//go:build !windows
+
+package harness
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/saga"
+)
+
+var Givers = []string{"sim_ok", "sim_refund_flaky", "sim_timeout_applied", "sim_flaky", "sim_timeout_lost"}
+
+// GiveBack is what was asked for and granted, of one order.
+type GiveBack struct {
+	Order     uuid.UUID
+	method    string
+	Refunded  int64 // in pence, or owed
+	Cancelled bool
+}
+
+// GivesBack buys, has parts refunded, and perhaps the order cancelled, every request repeated until it is answered.
+func GivesBack(ctx context.Context, at Insister, admin string, shelf []string, method string, luck *rand.Rand) (g GiveBack, err error) {
+	p, err := Buys(ctx, at, shelf, method)
+	if err != nil {
+		return g, err
+	}
+	c := CheckoutView{Status: saga.Running}
+	for c.Status == saga.Running { // killed in the middle, it takes longer than one may ask to wait
+		c, err = Told[CheckoutView](ctx, at, http.MethodGet, "/v1/checkouts/"+p.Checkout.String(), p.Shopper.Token, nil, "Prefer", Waiting)
+		if err != nil {
+			return g, err
+		}
+	}
+	if c.Status != saga.Completed {
+		return g, fmt.Errorf("checkout %s is %s", c.ID, c.Status)
+	}
+	g = GiveBack{Order: c.OrderID, method: method}
+	path := "/v1/orders/" + c.OrderID.String()
+	for range luck.IntN(3) {
+		pence := 1 + luck.Int64N(1500)
+		body := map[string]any{"reason": "Broken.", "amount": GBP(pence)}
+		if _, err = Told[RefundView](ctx, at, http.MethodPost, path+"/refunds", admin, body, "Idempotency-Key", uuid.NewString()); err != nil {
+			return g, err
+		}
+		g.Refunded += pence
+	}
+	if luck.IntN(2) == 0 {
+		body := map[string]any{"reason": "Ordered twice."}
+		_, err = Told[OrderView](ctx, at, http.MethodPost, path+"/cancel", p.Shopper.Token, body, "Idempotency-Key", uuid.NewString())
+		g.Refunded, g.Cancelled = c.Total.Amount, true
+	}
+	return g, err
+}

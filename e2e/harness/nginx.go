@@ -1,0 +1,78 @@
+//go:build !windows
+
+package harness
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+)
+
+// nginxConfig is that of a proxy which compresses, as a shop has it in front. Everything that nginx writes lies in its prefix.
+const nginxConfig = `
+daemon off;
+worker_processes 1;
+pid nginx.pid;
+error_log error.log;
+events { worker_connections 256; }
+http {
+  access_log off;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+  gzip on;
+  gzip_proxied any;
+  gzip_types application/json application/problem+json;
+  server {
+    listen 127.0.0.1:%d;
+    location / { proxy_pass %s; proxy_http_version 1.1; }
+  }
+}
+`
+
+// BehindNginx puts nginx before the program, and has the site be spoken to through it.
+func (s *Site) BehindNginx(t *testing.T) {
+	t.Helper()
+	s.Behind(t, "nginx", func(prefix string, port int) (config string, arguments []string) {
+		return fmt.Sprintf(nginxConfig, port, s.Base), []string{"-p", prefix, "-e", filepath.Join(prefix, "error.log"), "-c"}
+	})
+}
+
+// Behind puts a proxy of its own before the program, and has the site be spoken to through it. The file of the configuration
+// is the last argument of the proxy.
+func (s *Site) Behind(t *testing.T, name string, set func(prefix string, port int) (config string, arguments []string)) {
+	t.Helper()
+	program, err := exec.LookPath(name)
+	if err != nil {
+		program = "/usr/sbin/" + name // not in everybody's PATH
+	}
+	if _, err := os.Stat(program); err != nil {
+		t.Skip(name + " is missing: apt-get install nginx-light apache2-bin")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // for a port that is free
+	require.NoError(t, err)
+	port := listener.Addr().(*net.TCPAddr).Port
+	require.NoError(t, listener.Close())
+	prefix := t.TempDir()
+	config, arguments := set(prefix, port)
+	file := filepath.Join(prefix, name+".conf")
+	require.NoError(t, os.WriteFile(file, []byte(config), 0o600))
+	proxy := exec.Command(program, append(arguments, file)...)
+	require.NoError(t, proxy.Start())
+	t.Cleanup(func() {
+		_ = proxy.Process.Signal(syscall.SIGTERM)
+		_ = proxy.Wait()
+	})
+	s.Base = "http://127.0.0.1:" + strconv.Itoa(port)
+	Until(t, name+" answers", func() bool {
+		a, err := s.Ask(t.Context(), http.MethodGet, "/healthz", "", nil, "X-Request-Id", uuid.NewString())
+		return err == nil && a.StatusCode == http.StatusOK
+	})
+}

@@ -1,0 +1,222 @@
+//go:build !windows
+
+package harness
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/cart"
+	"shopping-cart/order"
+	"shopping-cart/payment"
+	"shopping-cart/saga"
+)
+
+// Operator is a browser without a script that visits the console.
+type Operator struct {
+	*Site
+	Client *http.Client
+}
+
+// Operator comes without a token.
+func (s *Site) Operator(t *testing.T) Operator {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	return Operator{s, &http.Client{Transport: Browser.Transport, Jar: jar}}
+}
+
+// Seen is a page as it came, wherever that led.
+type Seen struct {
+	*http.Response
+	Text string
+}
+
+func (o Operator) Does(t *testing.T, method, path string, form url.Values, headers ...string) Seen {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, o.Base+path, strings.NewReader(form.Encode()))
+	require.NoError(t, err)
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", o.Base)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := o.Client.Do(r)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return Seen{resp, string(text)}
+}
+
+// Hidden is the value of a field of the first form that has one.
+func (p Seen) Hidden(t *testing.T, name string) string {
+	t.Helper()
+	found := regexp.MustCompile(`name="` + name + `" value="([^"]*)"`).FindStringSubmatch(p.Text)
+	require.NotNil(t, found, p.Text)
+	return found[1]
+}
+
+func (o Operator) SignsIn(t *testing.T, token, at string) Seen {
+	t.Helper()
+	form := o.Does(t, "GET", at, nil)
+	return o.Does(t, "POST", "/console/sign-in", url.Values{
+		"token": {token}, "form_token": {form.Hidden(t, "form_token")}, "next": {form.Hidden(t, "next")}})
+}
+
+// CancellationOf is the saga that cancels an order.
+func (s *Site) CancellationOf(t testing.TB, order uuid.UUID) (id uuid.UUID) {
+	t.Helper()
+	Until(t, "the cancellation begins", func() bool {
+		for _, v := range Get[List[saga.View]](t, s, "/v1/admin/sagas?limit=100&type=cancellation", s.Admin).Data {
+			if v.OrderID == order {
+				id = v.ID
+			}
+		}
+		return id != uuid.Nil
+	})
+	return id
+}
+
+// Stuck waits until a saga needs attention.
+func (s *Site) Stuck(t testing.TB, id uuid.UUID) (v saga.View) {
+	t.Helper()
+	Until(t, "it needs attention", func() bool {
+		v = Get[saga.View](t, s, "/v1/admin/sagas/"+id.String(), s.Admin)
+		return v.Status == saga.NeedsAttention
+	})
+	return v
+}
+
+func (s *Site) Operates(t testing.TB, id uuid.UUID, verb string, body any) Answer {
+	t.Helper()
+	return s.Send(t, http.MethodPost, "/v1/admin/sagas/"+id.String()+"/"+verb, s.Admin, body, "Idempotency-Key", uuid.NewString())
+}
+
+// Doubt is a checkout whose payment nobody can tell about.
+type Doubt struct {
+	*Site
+	Ada  Shopper
+	Cart CartView
+	CheckoutView
+}
+
+// Doubts checks out at a provider that falls silent for good once it has authorized, or captured. The answer to that capture is
+// lost.
+func (s *Site) Doubts(t *testing.T, sku, last string) Doubt {
+	t.Helper()
+	return s.DoubtsOf(t, sku, last, map[string]string{"capture": "sim_timeout_applied", "authorize": "sim_ok"}[last])
+}
+
+func (s *Site) DoubtsOf(t *testing.T, sku, last, method string) Doubt {
+	t.Helper()
+	s.Exec(t, "simulator", fmt.Sprintf(`create function simulator.falls_silent() returns trigger language plpgsql as
+			$$ begin execute 'alter table simulator.payments rename to silent'; return null; end $$;
+		create trigger falls_silent after insert on simulator.ledger for each row when (new.operation = '%s')
+			execute function simulator.falls_silent()`, last))
+	ada := s.Shopper(t)
+	c := ada.Fills(t, sku)
+	d := Doubt{s, ada, c, ada.Starts(t, c, method)}
+	d.CheckoutView = ada.Reaches(t, d.ID, saga.NeedsAttention)
+	require.Contains(t, Get[List[saga.View]](t, s, "/v1/admin/sagas?status=needs_attention", s.Admin).Data[0].ID.String(), d.ID.String())
+	require.Equal(t, []saga.Action{"retry", "compensate", "settle"}, d.Seen(t).Actions)
+	return d
+}
+
+// Provider is back, with its books as they were.
+func (d Doubt) Provider(t *testing.T, _ string) {
+	t.Helper()
+	d.Exec(t, "simulator", `alter table simulator.silent rename to payments; drop function simulator.falls_silent cascade`)
+}
+
+func (d Doubt) Seen(t *testing.T) saga.View {
+	t.Helper()
+	return Get[saga.View](t, d.Site, "/v1/admin/sagas/"+d.ID.String(), d.Admin)
+}
+
+func (d Doubt) Acts(t *testing.T, action string, body map[string]any, headers ...string) Answer {
+	t.Helper()
+	var sent any
+	if body != nil {
+		sent = body
+	}
+	return d.Send(t, http.MethodPost, "/v1/admin/sagas/"+d.ID.String()+"/"+action, d.Admin, sent, headers...)
+}
+
+// Settles sends it twice, which is once.
+func (d Doubt) Settles(t *testing.T, outcome string) {
+	t.Helper()
+	body, key := map[string]any{"outcome": outcome, "reason": "Their support says so."}, []string{"Idempotency-Key", uuid.NewString()}
+	for _, replayed := range []string{"", "true"} {
+		a := d.Acts(t, "settle", body, key...)
+		As[saga.View](t, a, http.StatusAccepted)
+		require.Equal(t, replayed, a.Header.Get("Idempotent-Replayed"))
+	}
+	Until(t, "the saga has recorded it", func() bool {
+		for _, e := range d.Seen(t).Events {
+			if e.Type == "saga.step_settled" {
+				require.Equal(t, "operator", e.Actor)
+				require.JSONEq(t, fmt.Sprintf("%q", body["reason"]), string(field(t, e.Data, "reason")))
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// IsAnOrder: the shopper need not wait for the provider.
+func (d Doubt) IsAnOrder(t *testing.T) {
+	t.Helper()
+	d.Ada.Reaches(t, d.ID, saga.Completed)
+	require.Equal(t, order.StatusConfirmed, d.Order(t).Status)
+	require.Equal(t, cart.StatusCheckedOut, d.Ada.Cart(t, d.CartID).Status)
+	require.Equal(t, saga.Running, d.Seen(t).Status, "it is still to be verified")
+	paid := Get[PaymentView](t, d.Site, "/v1/payments/"+d.PaymentID.String(), d.Ada.Token)
+	require.Equal(t, []any{"captured", d.Total.Amount}, []any{paid.Status, paid.Captured.Amount})
+}
+
+func (d Doubt) Order(t *testing.T) OrderView {
+	t.Helper()
+	return Get[OrderView](t, d.Site, "/v1/orders/"+d.OrderID.String(), d.Admin)
+}
+
+func (d Doubt) Ends(t *testing.T, status saga.Status, ledger ...string) {
+	t.Helper()
+	Until(t, "the saga is "+string(status), func() bool {
+		now := d.Seen(t).Status
+		if now == saga.NeedsAttention { // on a slow machine the deadline may pass once more
+			require.Contains(t, []int{http.StatusAccepted, http.StatusConflict}, d.Acts(t, "retry", nil).StatusCode)
+		}
+		return now == status
+	})
+	require.Equal(t, ledger, d.Ledger(t, *d.PaymentID))
+	if status == saga.Cancelled {
+		d.Ada.IsOpenAsBefore(t, d.Cart, d.Ada.Cart(t, d.CartID))
+	}
+	timeline := Get[List[Entry]](t, d.Site, "/v1/orders/"+d.OrderID.String()+"/timeline?limit=100", d.Admin).Data
+	require.Equal(t, "saga.ended", timeline[len(timeline)-1].Type)
+}
+
+func field(t *testing.T, data []byte, name string) json.RawMessage {
+	t.Helper()
+	var members map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(data, &members))
+	return members[name]
+}
+
+func (s *Site) WebhooksOf(t *testing.T, paymentID uuid.UUID) []payment.WebhookView {
+	t.Helper()
+	return Get[List[payment.WebhookView]](t, s, "/v1/admin/webhooks?reference="+paymentID.String(), s.Admin).Data
+}

@@ -1,0 +1,47 @@
+//go:build !windows
+
+package harness
+
+import (
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Together calls do n times at once, and gives the answers in order.
+func Together(t *testing.T, n int, do func(i int) (Answer, error)) []Answer {
+	t.Helper()
+	answers, errs := make([]Answer, n), make([]error, n)
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			answers[i], errs[i] = do(i)
+		})
+	}
+	close(start)
+	wg.Wait()
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+	return answers
+}
+
+// WithStatus are the answers that have it.
+func WithStatus(answers []Answer, status int) (found []Answer) {
+	for _, a := range answers {
+		if a.StatusCode == status {
+			found = append(found, a)
+		}
+	}
+	return found
+}
+
+// Tries is ChecksOut for many at once.
+func (s Shopper) Tries(t *testing.T, c CartView, key, prefer string) (Answer, error) {
+	return s.Try(t.Context(), http.MethodPost, CheckoutPath(c), s.Token, Paying("sim_ok"),
+		"Idempotency-Key", key, "If-Match", Tag(c.Version), "Prefer", prefer)
+}

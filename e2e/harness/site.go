@@ -1,0 +1,182 @@
+//go:build !windows
+
+package harness
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/internal/app"
+	"shopping-cart/internal/pgtest"
+	"shopping-cart/migrations"
+	"shopping-cart/payment/simulator"
+	"shopping-cart/platform/auth"
+	"shopping-cart/platform/config"
+	"shopping-cart/platform/web"
+)
+
+// Site is the whole program, run as main runs it, and spoken to over HTTP.
+type Site struct {
+	Base     string
+	Settings config.Config
+	URLs     map[string]string // of each schema's database
+	Admin    string            // an operator's token
+	Stop     func(*testing.T)
+}
+
+// Settings are those of an impatient program without databases.
+func Settings() config.Config {
+	return config.Config{
+		HTTPAddr: "127.0.0.1:0", Console: true, AuthSecret: strings.Repeat("s", 32), AuthAudience: Module, PaymentProvider: config.Simulator,
+		LogLevel: new(slog.LevelError), LogFormat: "text", Committers: 2, QueueSize: 4096, QueryConnections: 8,
+		SessionTTL: time.Hour, RequestTimeout: 35 * time.Second, ShutdownTimeout: 20 * time.Second,
+		PaymentTimeout: 300 * time.Millisecond, PaymentConcurrency: 100, PaymentActionTTL: time.Minute, StepDeadline: time.Hour,
+	}
+}
+
+type Setting func(testing.TB, *config.Config)
+
+func OneDatabase(t testing.TB, c *config.Config) { c.DatabaseURL = pgtest.New(t) }
+
+func DatabaseEach(t testing.TB, c *config.Config) {
+	urls := pgtest.NewModules(t)
+	c.CartDatabaseURL, c.OrderDatabaseURL, c.PaymentDatabaseURL = urls["cart"], urls["orders"], urls["payment"]
+	c.SagaDatabaseURL, c.SimulatorDatabaseURL = urls["saga"], urls["simulator"]
+}
+
+// Open runs the program until the test, and all its subtests, are over; then every promise must have been kept.
+func Open(t *testing.T, with ...Setting) *Site {
+	t.Helper()
+	s := Opens(t, with...)
+	t.Cleanup(func() {
+		if !t.Failed() {
+			s.KeepsPromises(t)
+		}
+	})
+	return s
+}
+
+// Opens is open for a test that has promises broken.
+func Opens(t *testing.T, with ...Setting) *Site {
+	t.Helper()
+	c := Settings()
+	for _, set := range with {
+		set(t, &c)
+	}
+	s := &Site{Settings: c, URLs: c.DatabaseURLs(""), Admin: Mint(t, c, "operator", web.ScopeAdmin), Stop: func(*testing.T) {}}
+	require.Len(t, s.URLs, len(migrations.Schemas))
+	t.Cleanup(func() { s.Stop(t) })
+	s.Start(t)
+	return s
+}
+
+// Start starts the program, and returns when it serves.
+func (s *Site) Start(t *testing.T) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	greeting, ended := make(banner, 1), make(chan error, 1)
+	go func() { ended <- app.Run(ctx, s.Settings, greeting) }()
+	select {
+	case text := <-greeting:
+		s.Base = AddressIn(t, text)
+	case err := <-ended:
+		stop()
+		require.NoError(t, err)
+		t.Fatal("the program ended at its start")
+	}
+	s.Stop = func(t *testing.T) {
+		t.Helper()
+		stop()
+		Browser.CloseIdleConnections() // the server gives one that was never used five seconds
+		assert.NoError(t, <-ended, "a program that is asked to stop stops well")
+		s.Stop = func(*testing.T) {}
+	}
+}
+
+// banner receives what the program says when it is ready.
+type banner chan string
+
+func (b banner) Write(text []byte) (int, error) {
+	b <- string(text)
+	return len(text), nil
+}
+
+var Address = regexp.MustCompile(`(http://[^/\s]+)/swagger`)
+
+func AddressIn(t testing.TB, greeting string) string {
+	found := Address.FindStringSubmatch(greeting)
+	require.NotNil(t, found, greeting)
+	return found[1]
+}
+
+func Mint(t testing.TB, c config.Config, subject string, scopes ...string) string {
+	tokens, err := auth.New([]byte(c.AuthSecret), c.AuthAudience)
+	require.NoError(t, err)
+	token, _, err := tokens.Mint(subject, scopes, time.Hour)
+	require.NoError(t, err)
+	return token
+}
+
+// Sells puts a new product into the price book, at a price in pence, and gives its SKU.
+func (s *Site) Sells(t testing.TB, price int64) string {
+	t.Helper()
+	sku := "SKU " + uuid.NewString() // with a space, as they occur
+	s.Prices(t, sku, price)
+	return sku
+}
+
+func (s *Site) Prices(t testing.TB, sku string, price int64) {
+	t.Helper()
+	body := map[string]any{"name": "Mug", "price": GBP(price)}
+	As[map[string]any](t, s.Send(t, http.MethodPut, "/v1/products/"+Escape(sku), s.Admin, body), http.StatusOK, http.StatusCreated)
+}
+
+// Stocks counts a SKU, so that its stock is tracked.
+func (s *Site) Stocks(t testing.TB, sku string, onHand int64) {
+	t.Helper()
+	body := map[string]any{"on_hand": onHand}
+	As[StockView](t, s.Send(t, http.MethodPut, "/v1/stock/"+Escape(sku), s.Admin, body), http.StatusOK)
+}
+
+func (s *Site) Stock(t testing.TB, sku string) StockView {
+	t.Helper()
+	return Get[StockView](t, s, "/v1/stock/"+Escape(sku), s.Admin)
+}
+
+func GBP(amount int64) map[string]any { return map[string]any{"amount": amount, "currency": "GBP"} }
+
+func Escape(sku string) string { return strings.ReplaceAll(sku, " ", "%20") }
+
+// Ledger is what took effect at the provider for a payment.
+func (s *Site) Ledger(t testing.TB, payment uuid.UUID) (operations []string) {
+	t.Helper()
+	for _, entry := range Get[List[simulator.Entry]](t, s, "/simulator/ledger?reference="+payment.String(), s.Admin).Data {
+		operations = append(operations, entry.Operation)
+	}
+	return operations
+}
+
+// Bank is what the shopper says there.
+func (s *Site) Bank(t testing.TB, payment uuid.UUID, word string) Answer {
+	t.Helper()
+	return s.Send(t, http.MethodPost, "/simulator/payments/"+payment.String()+"/"+word, "", nil)
+}
+
+func WithShop(_ testing.TB, c *config.Config) { c.Shop = "true" }
+
+// Plainly asks the shop's log-in as its page does. It is no route of the API, and so not in its document.
+func (s *Site) Plainly(t testing.TB, name string) Answer {
+	t.Helper()
+	a, err := s.Ask(t.Context(), http.MethodPost, "/shop/sign-in", "", map[string]any{"name": name})
+	require.NoError(t, err)
+	return a
+}

@@ -1,0 +1,252 @@
+package ui
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/e2e/harness"
+	"shopping-cart/internal/pgtest"
+	"shopping-cart/platform/config"
+	"shopping-cart/saga"
+)
+
+var shots = flag.String("shots", "", "folder for a picture of every page that the browser tests see")
+
+// TestConsoleInABrowser walks through every page, light and dark, at a desk and on a phone: no page is wider than the screen, none
+// makes the browser complain, and axe-core finds nothing serious. Then an operator frees a checkout, and its shopper, who looks at the
+// shop all the while, sees it at once.
+func TestConsoleInABrowser(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes a browser some seconds")
+	}
+	var line *pgtest.Line
+	s := harness.Open(t, harness.DatabaseEach, harness.WithShop, func(t testing.TB, c *config.Config) {
+		line = pgtest.NewLine(t, c.SagaDatabaseURL)
+		c.SagaDatabaseURL = line.URL()
+		c.PaymentTimeout, c.StepDeadline, c.PaymentActionTTL = 500*time.Millisecond, 4*time.Second, time.Hour
+	})
+	pages, stuck, waits := hasAStory(t, s)
+	p := browses(t, s, "/console/sign-in", "main h1")
+	p.judgesAll("console-sign-in")
+	p.do(chromedp.SetValue("#token", s.Admin, chromedp.ByQuery))
+	p.press("button.primary")
+	p.do(chromedp.WaitVisible(".figures", chromedp.ByQuery))
+	for _, one := range pages {
+		p.opens(s, one[1])
+		p.judgesAll("console-" + one[0])
+	}
+	p.frees(s, stuck)
+	p.opens(s, "/console/reconciliation?look=1") // now that the provider can be asked
+	p.judgesAll("console-findings")
+	s.Exec(t, "orders", `delete from orders.parked`)
+	harness.As[harness.CheckoutView](t, harness.Shopper{Site: s, Token: s.Admin, ID: stuck.Ada.ID}.Cancels(t, waits.ID, "Prefer", harness.Waiting), http.StatusOK)
+	p.losesTheSagas(s, line)
+	require.Empty(t, p.complaints(), "the browser complains")
+	p.marksWhatIsOld(s, line, "/console/sagas/"+waits.ID.String())
+}
+
+// losesTheSagas: an open page says by itself that their database is away, and that it is back.
+func (p *page) losesTheSagas(s *harness.Site, line *pgtest.Line) {
+	p.Helper()
+	const notice = "#overview-live > .said.wait"
+	p.opens(s, "/console")
+	line.Cut()
+	p.do(chromedp.WaitVisible(notice, chromedp.ByQuery))
+	p.judgesAll("console-away")
+	p.opens(s, "/console/sagas")
+	p.judgesAll("console-away-sagas")
+	p.opens(s, "/console")
+	p.do(chromedp.WaitVisible(notice, chromedp.ByQuery))
+	line.Mend()
+	p.do(chromedp.WaitNotPresent(notice, chromedp.ByQuery))
+}
+
+// marksWhatIsOld: a live page that the server cannot bring up to date says so, and since when, until the server can again.
+func (p *page) marksWhatIsOld(s *harness.Site, line *pgtest.Line, saga string) {
+	p.Helper()
+	const mark = "[data-stale]"
+	says := func(why string) {
+		p.Helper()
+		var text string
+		p.do(chromedp.WaitVisible(mark, chromedp.ByQuery), chromedp.Text(mark, &text, chromedp.ByQuery))
+		require.Regexp(p, `^Not up to date since \d\d:\d\d:\d\d UTC: `+why+`\.$`, text)
+	}
+	p.opens(s, saga)
+	p.do(chromedp.WaitNotVisible(mark, chromedp.ByQuery))
+	line.Cut()
+	says("the server answers 503")
+	p.judgesAll("console-stale")
+	line.Mend()
+	p.do(chromedp.WaitNotVisible(mark, chromedp.ByQuery))
+	p.do(network.EmulateNetworkConditions(true, 0, 0, 0))
+	says("the server does not answer")
+	p.do(network.EmulateNetworkConditions(false, 0, -1, -1))
+	p.do(chromedp.WaitNotVisible(mark, chromedp.ByQuery))
+}
+
+// hasAStory makes what the pages are about, and gives their names and addresses.
+func hasAStory(t *testing.T, s *harness.Site) (pages [][2]string, stuck harness.Doubt, waits harness.CheckoutView) {
+	t.Helper()
+	ada, sku := s.Shopper(t), s.Sells(t, 1999)
+	s.Stocks(t, sku, 100)
+	done := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_timeout_applied", harness.Waiting), http.StatusCreated)
+	for range 3 {
+		harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
+	}
+	declined := harness.Refuses(t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_capture_fails", harness.Waiting), http.StatusPaymentRequired, "capture_refused")
+	asked := ada.AsksForAction(t, ada.Fills(t, sku), "sim_requires_action")
+	require.Equal(t, http.StatusOK, s.Bank(t, *asked.PaymentID, "approve").StatusCode)
+	ada.Reaches(t, asked.ID, saga.Completed)
+	waits = ada.AsksForAction(t, ada.Fills(t, sku), "sim_requires_action")
+	stuck = s.Doubts(t, sku, "capture")
+	parksOne(t, s, done)
+	hooks := harness.Get[harness.List[struct{ ID string }]](t, s, "/v1/admin/webhooks", s.Admin).Data
+	require.NotEmpty(t, hooks)
+	return [][2]string{
+		{"overview", "/console"}, {"sagas", "/console/sagas"}, {"sagas-none", "/console/sagas?status=cancelled"},
+		{"saga", "/console/sagas/" + done.ID.String()}, {"saga-bank", "/console/sagas/" + waits.ID.String()}, {"saga-undone", "/console/sagas/" + declined.CheckoutID.String()},
+		{"saga-stuck", "/console/sagas/" + stuck.ID.String()}, {"streams", "/console/streams"},
+		{"stream-cart", "/console/streams/cart/" + done.CartID.String()}, {"stream-payment", "/console/streams/payment/" + done.PaymentID.String()},
+		{"timeline", "/console/orders/" + done.OrderID.String()}, {"parked", "/console/parked"}, {"webhooks", "/console/webhooks"},
+		{"webhook", "/console/webhooks/" + url.PathEscape(hooks[0].ID)}, {"readers", "/console/readers"},
+		{"reconciliation", "/console/reconciliation"}, {"nothing", "/console/streams?q=nothing"},
+	}, stuck, waits
+}
+
+// parksOne parks an event of an order, as if sales could not be counted.
+func parksOne(t *testing.T, s *harness.Site, done harness.CheckoutView) {
+	t.Helper()
+	s.Exec(t, "orders", fmt.Sprintf(`insert into orders.parked (id, reader, stream, version, attempts, error, parked_at, next_at)
+		select '01920000-0000-7000-8000-000000000001', 'daily_sales', stream, version, 7, 'apply order.confirmed: numeric field overflow', now() - interval '42 minutes',
+			now() + interval '1 day' from orders.events where stream = '%s' and type = 'order.confirmed'`, done.OrderID))
+}
+
+func (p *page) opens(s *harness.Site, path string) {
+	p.Helper()
+	p.do(chromedp.Navigate(strings.Replace(s.Base, "127.0.0.1", publicName, 1)+path), chromedp.WaitVisible("main h1", chromedp.ByQuery))
+}
+
+// awaited has the browser wait for what a script promises.
+func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
+
+// looks sets the colours and the width, such as "dark-phone".
+func (p *page) looks(like string) {
+	p.Helper()
+	colours, width, _ := strings.Cut(like, "-")
+	size := map[string][2]int64{"desktop": {1280, 900}, "phone": {390, 844}}[width]
+	p.do(emulation.SetDeviceMetricsOverride(size[0], size[1], 1, width == "phone"),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
+			{Name: "prefers-color-scheme", Value: colours}, {Name: "prefers-reduced-motion", Value: "reduce"}}))
+}
+
+// looked is by day and by night, at a desk and on a phone. In the short run axe-core sees the first and the last, and so both of each.
+var looked = []string{"light-desktop", "light-phone", "dark-desktop", "dark-phone"}
+
+// judgesAll judges the page in every look, and leaves it as it is by day, at a desk.
+func (p *page) judgesAll(name string) {
+	p.Helper()
+	for _, look := range looked {
+		p.looks(look)
+		p.judges(name+"-"+look, !testing.Short() || look == looked[0] || look == looked[3])
+	}
+	p.looks(looked[0])
+}
+
+// judges takes the picture of the page, checks that it is no wider than the screen, and may have axe-core look at it.
+func (p *page) judges(name string, closely bool) {
+	p.Helper()
+	if *shots != "" {
+		p.pictures(name)
+	}
+	var wide, said string
+	p.do(chromedp.Evaluate(`(() => { const room = document.documentElement.clientWidth;
+		return [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > room + 1 && !e.closest(".unseen, thead"))
+			.slice(0, 3).map(e => e.outerHTML.slice(0, 120)).join("\n") })()`, &wide))
+	require.Empty(p, wide, "%s is wider than the screen", name)
+	if !closely {
+		return
+	}
+	p.do(chromedp.Evaluate(`typeof axe`, &said))
+	if said == "undefined" {
+		axe, err := os.ReadFile(filepath.Join("e2e", "testdata", "axe-core", "axe.min.js"))
+		require.NoError(p, err)
+		p.do(chromedp.Evaluate(string(axe)+"; true", nil))
+	}
+	p.do(chromedp.Evaluate(`axe.run(document, {resultTypes: ["violations"]}).then(found => JSON.stringify(found.violations.map(v =>
+		({id: v.id, impact: v.impact, nodes: v.nodes.slice(0, 3).map(n => n.html.slice(0, 200) + " — " + n.failureSummary)}))))`, &said, awaited))
+	var found []struct {
+		ID, Impact string
+		Nodes      []string
+	}
+	require.NoError(p, json.Unmarshal([]byte(said), &found))
+	for _, v := range found {
+		require.NotContains(p, []string{"serious", "critical"}, v.Impact, "%s: %s %v", name, v.ID, v.Nodes)
+	}
+}
+
+func (p *page) pictures(name string) {
+	p.Helper()
+	var picture []byte
+	p.do(chromedp.FullScreenshot(&picture, 100))
+	require.NoError(p, os.WriteFile(filepath.Join(*shots, name+".png"), picture, 0o644))
+}
+
+// tab is another one of the same browser.
+func (p *page) tab() *page {
+	p.Helper()
+	ctx, leave := chromedp.NewContext(p.ctx)
+	p.Cleanup(leave)
+	other := &page{T: p.T, ctx: ctx}
+	chromedp.ListenTarget(ctx, other.listens)
+	other.do(log.Enable(), network.Enable())
+	other.looks(looked[0])
+	return other
+}
+
+// frees settles the checkout that needs attention, as an operator would who has a keyboard and nothing else to go by.
+func (p *page) frees(s *harness.Site, d harness.Doubt) {
+	p.Helper()
+	ada := &stroll{p.tab(), s}
+	ada.goes("/shop")
+	ada.evaluates(fmt.Sprintf(`localStorage.setItem("thimble", JSON.stringify({token: %q, customer: %q}))`, d.Ada.Token, d.Ada.ID))
+	ada.goes("/shop/checkouts/" + d.ID.String())
+	ada.sees(".progress h1", "A person has to look at this")
+	ada.looksGood("attention")
+	p.opens(s, "/console")
+	p.press(`.figures a[href$="status=needs_attention"]`)
+	p.do(chromedp.WaitVisible(`a[href$="`+d.ID.String()+`"]`, chromedp.ByQuery))
+	p.press(`a[href$="` + d.ID.String() + `"]`)
+	p.do(chromedp.WaitVisible("#settle-reason", chromedp.ByQuery))
+	p.press(`input[name=outcome][value=captured]`)
+	p.types("#settle-reason", "Their support says so, case 4711.")
+	p.press(`form[action$="/settle"] button`)
+	p.do(chromedp.WaitVisible(".said.good", chromedp.ByQuery))
+	ada.sees(".progress h1", "Thank you. It is yours.")
+	d.IsAnOrder(p.T)
+	p.do(chromedp.Poll(`document.body.innerText.includes("case 4711")`, nil)) // it comes by itself
+	d.Provider(p.T, "back")
+	d.Ends(p.T, saga.Completed, "authorize", "capture")
+	p.do(chromedp.Poll(`document.querySelector(".headline .chip").innerText === "completed"`, nil),
+		chromedp.WaitNotVisible(`.badge[data-count=sagas]`, chromedp.ByQuery)) // so does the word above that nothing needs a person
+	if *shots != "" {
+		p.pictures("console-saga-settled-light-desktop")
+	}
+	require.Empty(p, slices.DeleteFunc(ada.complaints(), abandoned), "the shopper's browser complains")
+}

@@ -1,0 +1,139 @@
+package ui
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/e2e/harness"
+	"shopping-cart/payment"
+	"shopping-cart/platform/config"
+	"shopping-cart/saga"
+)
+
+// showcase is a visit to operations that the tour does not come by.
+type showcase struct {
+	*testing.T
+	*harness.Site
+	ada harness.Shopper
+}
+
+func (s showcase) shows(method, path, token string, body any, headers ...string) harness.Answer {
+	s.Helper()
+	a := s.Send(s, method, path, token, body, headers...)
+	require.Less(s, a.StatusCode, http.StatusMultipleChoices, "%s %s: %s", method, path, a.Text)
+	return a
+}
+
+// TestShowcase asks every operation that the tour leaves out for what it grants, and holds the answers against the API document.
+func TestShowcase(t *testing.T) {
+	t.Parallel()
+	s := harness.Opens(t, harness.DatabaseEach, func(_ testing.TB, c *config.Config) { // an operator says at the end that money came which did not
+		c.PaymentTimeout, c.StepDeadline = 200*time.Millisecond, time.Second
+	})
+	show := showcase{t, s, s.Shopper(t)}
+	sku := s.Sells(t, 500)
+	s.Stocks(t, sku, 100)
+	show.carts(sku)
+	show.orders(sku)
+	show.webhooks(sku)
+	show.operators()
+	show.sagas(sku)
+}
+
+func (s showcase) carts(sku string) {
+	s.Helper()
+	token := s.ada.Token
+	s.shows("GET", "/v1/products?q="+url.QueryEscape(sku), "", nil)
+	s.shows("GET", "/v1/products/"+harness.Escape(sku), "", nil)
+	s.shows("PUT", "/v1/products/"+harness.Escape(sku), s.Admin, `{"name":"Mug, blue","price":{"amount":500,"currency":"GBP"}}`)
+	s.shows("GET", "/v1/stock/"+harness.Escape(sku), s.Admin, nil)
+	path := "/v1/carts/" + s.ada.Fills(s.T, sku).ID.String()
+	s.shows("PATCH", path+"/items/"+harness.Escape(sku), token, `{"quantity":2}`)
+	s.shows("PUT", path+"/adjustments", s.Admin, `{"adjustments":[{"code":"shipping","label":"Shipping","amount":{"amount":399,"currency":"GBP"}}]}`)
+	s.shows("POST", path+"/reprice", token, nil)
+	guest := s.Shopper(s.T)
+	s.shows("POST", path+"/merge", token, map[string]any{"source_cart_id": guest.Fills(s.T, sku).ID, "source_token": guest.Token})
+	s.shows("GET", path+"/events", token, nil)
+	s.shows("GET", "/v1/carts", token, nil)
+	s.shows("DELETE", path+"/items/"+harness.Escape(sku), token, nil)
+	s.shows("PUT", path+"/adjustments", s.Admin, `{"adjustments":[]}`)
+	s.shows("DELETE", path+"/items", token, nil)
+	s.shows("DELETE", path, token, nil)
+}
+
+func (s showcase) orders(sku string) {
+	s.Helper()
+	done := harness.As[harness.CheckoutView](s, s.ada.ChecksOut(s.T, s.ada.Fills(s.T, sku), "sim_ok", harness.Waiting), http.StatusCreated)
+	order, key := "/v1/orders/"+done.OrderID.String(), []string{"Idempotency-Key", uuid.NewString()}
+	s.shows("GET", "/v1/checkouts/"+done.ID.String(), s.ada.Token, nil)
+	s.shows("GET", "/v1/payments/"+done.PaymentID.String(), s.ada.Token, nil)
+	s.shows("GET", "/v1/orders", s.ada.Token, nil)
+	s.shows("GET", "/v1/admin/orders?email=ada@example.com", s.Admin, nil)
+	s.shows("GET", "/simulator/ledger?reference="+done.PaymentID.String(), s.Admin, nil)
+	s.shows("GET", "/v1/admin/streams/order/"+done.OrderID.String(), s.Admin, nil)
+	s.shows("GET", "/v1/admin/events?module=order&stream="+done.OrderID.String(), s.Admin, nil)
+	s.shows("POST", order+"/fulfil", s.Admin, nil, key...)
+	unsure := harness.As[harness.CheckoutView](s, s.ada.ChecksOut(s.T, s.ada.Fills(s.T, sku), "sim_refund_flaky", harness.Waiting), http.StatusCreated)
+	s.shows("POST", "/v1/orders/"+unsure.OrderID.String()+"/refunds", s.Admin, `{"reason":"It came broken."}`, "Idempotency-Key", uuid.NewString(), "Prefer", harness.NoWait)
+	s.shows("DELETE", "/v1/customers/"+s.ada.ID.String()+"/contacts", s.Admin, nil)
+}
+
+func (s showcase) webhooks(sku string) {
+	s.Helper()
+	denied := s.ada.AsksForAction(s.T, s.ada.Fills(s.T, sku), "sim_requires_action")
+	s.shows("POST", "/simulator/payments/"+denied.PaymentID.String()+"/deny", "", nil)
+	s.ada.Reaches(s.T, denied.ID, saga.Failed)
+	for _, prefer := range []string{harness.NoWait, harness.Waiting} {
+		cancelled := s.ada.AsksForAction(s.T, s.ada.Fills(s.T, sku), "sim_requires_action")
+		s.shows("POST", "/v1/checkouts/"+cancelled.ID.String()+"/cancel", s.ada.Token, nil, "Idempotency-Key", uuid.NewString(), "Prefer", prefer)
+	}
+	var came []payment.WebhookView
+	harness.Until(s, "its webhook came", func() bool {
+		came = s.WebhooksOf(s.T, *denied.PaymentID)
+		return len(came) > 0 && came[0].Status == "handled"
+	})
+	s.shows("GET", "/v1/admin/webhooks/"+came[0].ID, s.Admin, nil)
+	s.shows("POST", "/v1/admin/webhooks/"+came[0].ID+"/replay", s.Admin, nil)
+}
+
+func (s showcase) operators() {
+	s.Helper()
+	harness.Until(s, "the sales of the day are told", func() bool {
+		return len(harness.Get[harness.List[json.RawMessage]](s, s.Site, "/v1/admin/sales", s.Admin).Data) > 0
+	})
+	for _, path := range []string{"/v1/admin/overview", "/v1/admin/subscriptions", "/v1/admin/sagas", "/healthz", "/readyz"} {
+		s.shows("GET", path, s.Admin, nil)
+	}
+	s.shows("POST", "/v1/admin/reconciliation", s.Admin, nil)
+	s.shows("POST", "/v1/admin/projections/daily_sales/rebuild", s.Admin, nil)
+}
+
+// sagas has the provider fall silent, and operators act: one checkout is undone, one is settled by an operator who errs.
+func (s showcase) sagas(sku string) {
+	s.Helper()
+	undone := s.Doubts(s.T, sku, "authorize")
+	s.shows("GET", "/v1/admin/sagas/"+undone.ID.String(), s.Admin, nil)
+	s.shows("POST", "/v1/admin/sagas/"+undone.ID.String()+"/compensate", s.Admin, `{"reason":"The goods are broken."}`)
+	undone.Provider(s.T, "back")
+	undone.Ends(s.T, saga.Cancelled, "authorize", "void")
+
+	settled := s.DoubtsOf(s.T, sku, "authorize", "sim_capture_fails")
+	settled.Settles(s.T, "captured")
+	settled.IsAnOrder(s.T)
+	settled.Provider(s.T, "back")
+	harness.Until(s, "the provider says that nothing was captured", func() bool { return settled.Seen(s.T).Status == saga.NeedsAttention })
+	s.shows("POST", "/v1/admin/sagas/"+settled.ID.String()+"/retry", s.Admin, `{"reason":"The provider is back."}`)
+	harness.Until(s, "it says so again", func() bool {
+		seen := settled.Seen(s.T)
+		return seen.Status == saga.NeedsAttention && len(seen.Actions) == 2
+	})
+	s.shows("POST", "/v1/admin/sagas/"+settled.ID.String()+"/skip", s.Admin, `{"reason":"Paid by transfer."}`)
+	settled.Ada.Reaches(s.T, settled.ID, saga.Completed)
+	harness.Until(s, "the saga has ended", func() bool { return settled.Seen(s.T).Status == saga.Completed })
+}
