@@ -122,7 +122,7 @@ func TestReadsShareWhatThereIs(t *testing.T) {
 	}
 	require.NoError(t, all.Wait())
 	require.NoError(t, p.Write.Ping(t.Context()))
-	require.Less(t, p.Query.Stat().NewConnsCount()-made, int64(500), "attempts for 5000 reads")
+	require.Less(t, p.Query.Stat().NewConnsCount()-made, int64(500), "attempts for 5000 reads; connections: %d of writes, %d of control, %d of reads", p.Write.Stat().TotalConns(), p.Control.Stat().TotalConns(), p.Query.Stat().TotalConns())
 	require.Equal(t, 2, said.count("no connection left"), "of control, and of reads")
 	require.Zero(t, said.count("not reachable"))
 }
