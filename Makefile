@@ -1,0 +1,49 @@
+# make lists the targets. ARGS goes to the command: make chaos ARGS='--minutes 10'
+.DEFAULT_GOAL := help
+.PHONY: help test test-short race lint generate bench chaos run dist
+
+export GOTOOLCHAIN := $(shell sed -n 's/^toolchain //p' go.mod)+auto
+
+TOOLS ?= .ci/bin
+PLATFORMS := linux/amd64 linux/arm64 darwin/arm64 windows/amd64
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name text; do printf '%-11s %s\n' "$$name" "$$text"; done
+
+test: ## run all tests
+	go test ./...
+
+test-short: ## run the quick tests
+	go test -short ./...
+
+race: ## run all tests with the race detector
+	go test -race ./...
+
+# staticcheck.conf lists its checks. The other two refuse a switch that omits a case, even with a default. A test may omit cases.
+# .ci/tools/go.mod holds the versions.
+lint: ## run the linters
+	go -C .ci/tools build -o $(abspath $(TOOLS))/ tool
+	$(TOOLS)/staticcheck ./...
+	GOOS=windows CGO_ENABLED=0 $(TOOLS)/staticcheck -tests=false ./...
+	$(TOOLS)/staticcheck -tags failpoints ./platform/failpoint
+	$(TOOLS)/go-check-sumtype -default-signifies-exhaustive=false ./...
+	$(TOOLS)/exhaustive -test=false ./...
+
+generate: ## write the API document, the reference and the Go client
+	go generate ./docs ./docs/clients/go
+
+bench: ## measure the program beside pgbench
+	go run . bench $(ARGS)
+
+chaos: ## run three replicas under faults and check every promise
+	go run . chaos $(ARGS)
+
+run: ## start the program
+	go run .
+
+dist: ## build release binaries into dist
+	@set -e; for p in $(PLATFORMS); do \
+		os=$${p%/*} arch=$${p#*/} suffix=; [ $$os = windows ] && suffix=.exe; \
+		out=dist/shopping-cart-$$os-$$arch$$suffix; echo "$$out"; \
+		GOOS=$$os GOARCH=$$arch CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$$out" .; \
+	done
