@@ -20,7 +20,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// BenchmarkDecide is the rule alone: no database, no JSON.
+// BenchmarkDecide measures the rule alone: no database, no JSON.
 func BenchmarkDecide(b *testing.B) {
 	cart, prices := tenLines(b)
 	for b.Loop() {
@@ -60,11 +60,11 @@ func tenLines(b *testing.B) (State, priceBook) {
 	return cart, prices
 }
 
-// turn makes every quantity another one than before: a command that changes nothing would append nothing.
+// turn makes every quantity differ from the last, since a command that changes nothing appends nothing.
 var turn atomic.Int64
 
-// BenchmarkCommand drives the store with cart commands from many callers at once. It is for profiles (-cpuprofile); what
-// its figures are worth beside others', "shopping-cart bench" tells.
+// BenchmarkCommand drives the store with cart commands from many callers at once. Use it for profiles (-cpuprofile).
+// "shopping-cart bench" compares its figures with baselines.
 func BenchmarkCommand(b *testing.B) {
 	url := pgtest.Durable(b)
 	m, committer := openModule(b, url)
@@ -130,7 +130,7 @@ func mustEdit(b *testing.B, m *Module, id uuid.UUID, c command) {
 	}
 }
 
-// each calls do n times from some callers at once.
+// each calls do n times from several concurrent callers.
 func each(n, callers int, do func(i int)) {
 	next := make(chan int, callers)
 	var wg sync.WaitGroup

@@ -169,7 +169,7 @@ func TestHandle(t *testing.T) {
 	})
 }
 
-// TestRun: the seal that nobody heard, since the handler failed or the process died, is taken up again.
+// TestRun checks that a sealed cart is redelivered after the handler failed or the process died.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	failed, heard := make(chan struct{}, 1), make(chan CheckedOut, 1)
@@ -199,8 +199,8 @@ func TestRun(t *testing.T) {
 	require.Equal(t, int64(100), e.Total)
 }
 
-// The cart is sealed, and the answer of the server is lost. What is repeated then finds its own receipt: the contact that it
-// brought is the one that the cart is sealed with.
+// TestASealThatIsRepeatedKeepsItsContact repeats a command after the server's answer was lost. The repetition finds its own
+// receipt and returns the contact that the command brought.
 func TestASealThatIsRepeatedKeepsItsContact(t *testing.T) {
 	t.Parallel()
 	line := pgtest.NewLine(t, pgtest.New(t))
@@ -209,7 +209,7 @@ func TestASealThatIsRepeatedKeepsItsContact(t *testing.T) {
 	ann := b.as(t, "ann")
 	path, id := ann.opens(t)
 	ann.adds(t, path, "MUG")
-	version, tag := int64(2), "INSERT 0 1" // of a command that goes alone, as one statement
+	version, tag := int64(2), "INSERT 0 1" // of a command that runs as one statement
 	if pgtest.Pooled() {
 		tag = "COMMIT"
 	}

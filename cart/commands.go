@@ -10,33 +10,33 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// CheckOut asks for a cart to be sealed for a checkout. The version that the shopper saw is Write.IfMatch.
+// CheckOut seals a cart for a checkout. Write.IfMatch holds the version that the shopper saw.
 type CheckOut struct {
 	CartID        uuid.UUID
 	Caller        web.Caller
 	Write         web.Write
 	PaymentMethod string
 	ContactID     uuid.UUID
-	Chargeable    func(total money.Amount) error // pure; refuses a total above zero that no payment method can pay. Nil: none is refused
+	Chargeable    func(total money.Amount) error // pure; refuses a total above zero that no payment method can pay. nil refuses none
 }
 
 // Sealed is the answer to CheckOut.
 type Sealed struct {
 	CheckoutID uuid.UUID
-	ContactID  uuid.UUID // the one that it is sealed with
-	Replayed   bool      // it was sealed before, by the same request
+	ContactID  uuid.UUID // the contact that the seal holds
+	Replayed   bool      // an earlier attempt of the same request sealed the cart
 }
 
 // Complete ends the checkout of a cart that has become an order.
 type Complete struct{ CartID, CheckoutID, OrderID uuid.UUID }
 
-// Reopen ends the checkout of a cart that failed, and says why.
+// Reopen ends a failed checkout of a cart and gives the reason.
 type Reopen struct {
 	CartID, CheckoutID uuid.UUID
 	Code, Detail       string
 }
 
-// Command is how a checkout ends for the cart that it sealed: Complete or Reopen.
+// Command ends the checkout that sealed a cart: Complete or Reopen.
 type Command interface {
 	command
 	cartID() uuid.UUID
@@ -45,7 +45,7 @@ type Command interface {
 func (c Complete) cartID() uuid.UUID { return c.CartID }
 func (c Reopen) cartID() uuid.UUID   { return c.CartID }
 
-// command is what a cart can be told.
+// command is implemented by all commands on one cart.
 //
 //sumtype:decl
 type command interface{ toCart() }
@@ -71,13 +71,13 @@ type (
 	expire         struct{ Untouched, TTL time.Duration }
 )
 
-// adjustment is one that somebody asks for, in a currency that has yet to be compared with the cart's.
+// adjustment is a requested adjustment. Its currency has not been compared with the cart's yet.
 type adjustment struct {
 	Code, Label string
 	Amount      money.Amount
 }
 
-// merge is a command to two carts at once.
+// merge moves the lines of one cart into another.
 type merge struct{ TargetID, SourceID uuid.UUID }
 
 func (create) toCart()         {}
@@ -93,10 +93,10 @@ func (Complete) toCart()       {}
 func (abandon) toCart()        {}
 func (expire) toCart()         {}
 
-// checkoutSpace is where the ids of a checkout, its order and its payment come from. It never changes.
+// checkoutSpace is the namespace of the ids of checkouts, orders and payments. It never changes.
 var checkoutSpace = uuid.MustParse("6d0b6d7e-3a0c-4a53-8a3f-5b7c0a4e9c22")
 
-// derivedID names what an attempt to check out a cart makes.
+// derivedID returns the id of the checkout, order or payment that an attempt creates.
 func derivedID(cart uuid.UUID, attempt int, what string) uuid.UUID {
 	return uuid.NewSHA1(checkoutSpace, []byte(cart.String()+"/"+strconv.Itoa(attempt)+"/"+what))
 }

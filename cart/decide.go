@@ -10,7 +10,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// What a cart holds at most.
+// The limits of one cart.
 const (
 	MaxLines       = 1000
 	MaxQuantity    = 9999 // of a line
@@ -20,25 +20,24 @@ const (
 var (
 	errNotFound         = fault.New(fault.NotFound, "not_found", "There is no such cart.")
 	errCartClosed       = fault.New(fault.Conflict, "cart_closed", "This cart can no longer be changed.")
-	errCartEmpty        = fault.New(fault.Conflict, "cart_empty", "There is nothing in this cart to check out.")
+	errCartEmpty        = fault.New(fault.Conflict, "cart_empty", "This cart is empty.")
 	errAdjustmentsStale = fault.New(fault.Conflict, "adjustments_stale", "The cart has changed since its tax, delivery and discounts were calculated. They must be calculated again before it can be checked out.")
-	errPriceChanged     = fault.New(fault.Conflict, "price_changed", "Prices have changed since they were put into this cart. Take today's prices and look at the total again.")
-	errNoSuchLine       = fault.New(fault.NotFound, "no_such_line", "There is no line of this SKU in the cart.")
+	errPriceChanged     = fault.New(fault.Conflict, "price_changed", "Prices have changed since the items were added. Reprice the cart and check the new total.")
+	errNoSuchLine       = fault.New(fault.NotFound, "no_such_line", "The cart has no line with this SKU.")
 	errUnknownProduct   = fault.New(fault.NotFound, "unknown_product", "There is no product with this SKU.")
 	errProductInactive  = fault.New(fault.Invalid, "product_inactive", "This product is not sold at the moment.")
-	errCurrencyMismatch = fault.New(fault.Invalid, "currency_mismatch", "The currency is not that of the cart.")
+	errCurrencyMismatch = fault.New(fault.Invalid, "currency_mismatch", "The currency differs from the cart's.")
 	errTooManyLines     = fault.New(fault.Invalid, "too_many_lines", "A cart holds at most 1000 lines.")
-	errNegativeTotal    = fault.New(fault.Invalid, "negative_total", "The adjustments would take more off than the lines come to.")
-	errTooManyAdjusted  = fault.New(fault.Invalid, "too_many_adjustments", "A cart holds at most 100 adjustments, and the two carts have more together. Set fewer on one of them, then merge again.")
+	errNegativeTotal    = fault.New(fault.Invalid, "negative_total", "The adjustments would make the total negative.")
+	errTooManyAdjusted  = fault.New(fault.Invalid, "too_many_adjustments", "A cart holds at most 100 adjustments, and the two carts together have more. Set fewer on one of them, then merge again.")
 	errAmountTooLarge   = fault.New(fault.Invalid, "amount_too_large", "The amount is larger than 9007199254740991 minor units.")
-	errNotYourGuest     = fault.New(fault.Forbidden, "not_your_guest", "The token is not that of the guest who owns the source cart.")
+	errNotYourGuest     = fault.New(fault.Forbidden, "not_your_guest", "The token does not belong to the owner of the source cart.")
 )
 
-// errUnread is no refusal: the lines changed after their products were looked up, so look up and decide again.
+// errUnread asks for a retry: the lines changed after their products were read, so both must be read again.
 var errUnread = errors.New("a line's product was not read")
 
-// decide answers a command on one cart: with events, with none when there is nothing to do, or with the fault that
-// refuses it.
+// decide returns the events of a command on one cart, no events when it changes nothing, or the fault that refuses it.
 func decide(s State, c command, prices priceBook) ([]Event, error) {
 	switch c := c.(type) {
 	case create:
@@ -86,22 +85,22 @@ func (s State) editable() error {
 	return errCartClosed
 }
 
-// stale adds to a refused version that the cart is closed, and its checkout. Without that, a shopper who clicked twice is told
-// to read the cart again though it is paid. A cart that does not exist yet is not closed.
+// stale adds the cart's status and checkout to a version mismatch when the cart is closed. Without them a shopper who clicked
+// twice would be told to read a cart again that is already paid. A cart that does not exist yet is not closed.
 func (s State) stale(mismatch error) error {
 	closed, is := fault.As(s.editable())
 	f, ok := fault.As(mismatch)
 	if !is || !ok || s.Status == "" {
 		return mismatch
 	}
-	f = f.Detailf("%s It has another version than the one named.", closed.Detail).With("cart_status", s.Status)
+	f = f.Detailf("%s Its version differs from the one in If-Match.", closed.Detail).With("cart_status", s.Status)
 	if id, has := closed.Extra["checkout_id"]; has {
 		f = f.With("checkout_id", id)
 	}
 	return f
 }
 
-// within is the event alone, unless it would take an amount of the cart beyond money.Max.
+// within returns e, or a fault if e takes an amount of the cart above money.Max.
 func (s State) within(e Event) ([]Event, error) {
 	s = evolve(s, e)
 	var sum int64
@@ -111,7 +110,7 @@ func (s State) within(e Event) ([]Event, error) {
 			sum, tooLarge = money.Add(sum, total)
 		}
 		if tooLarge != nil {
-			return nil, errAmountTooLarge.Detailf("With '%s' the cart comes to more than 9007199254740991 minor units.", l.SKU).With("sku", l.SKU)
+			return nil, errAmountTooLarge.Detailf("With '%s' the total of the cart is above 9007199254740991 minor units.", l.SKU).With("sku", l.SKU)
 		}
 	}
 	if sum+adjustmentsTotal(s.Adjustments) > money.Max {
@@ -121,15 +120,15 @@ func (s State) within(e Event) ([]Event, error) {
 }
 
 func errQuantity(sku string, sum int64) error {
-	return web.Refused("quantity", "max", fmt.Sprintf("A line holds at most %d of a product, and '%s' would come to %d.", MaxQuantity, sku, sum)).
+	return web.Refused("quantity", "max", fmt.Sprintf("A line holds at most %d units, and '%s' would have %d.", MaxQuantity, sku, sum)).
 		With("sku", sku).With("limit", MaxQuantity)
 }
 
 func errMethodRequired() error {
-	return web.Refused("payment_method", "required", "It is required, since there is something to pay.")
+	return web.Refused("payment_method", "required", "It is required because the total is above zero.")
 }
 
-// decideAddItem takes the price of the moment for a new line; a line that is there keeps its price and name.
+// decideAddItem gives a new line the current price. An existing line keeps its price and name.
 func decideAddItem(s State, c addItem, prices priceBook) ([]Event, error) {
 	if err := s.editable(); err != nil {
 		return nil, err
@@ -152,14 +151,14 @@ func decideAddItem(s State, c addItem, prices priceBook) ([]Event, error) {
 	return s.within(ItemAdded{added})
 }
 
-// room is the line as the cart takes it in: with the name and price of the line that is there.
+// room merges added into an existing line, whose name and price win, and checks the limits of the cart and of the line.
 func (s State) room(added Line) (Line, error) {
 	held := int64(0)
 	if i := s.line(added.SKU); i >= 0 {
 		there := s.Lines[i]
 		added.Name, added.UnitPrice, held = there.Name, there.UnitPrice, there.Quantity
 	} else if len(s.Lines) >= MaxLines {
-		return Line{}, errTooManyLines.Detailf("A cart holds at most %d lines, and there is no room for '%s'.", MaxLines, added.SKU).
+		return Line{}, errTooManyLines.Detailf("A cart holds at most %d lines, so '%s' cannot be added.", MaxLines, added.SKU).
 			With("sku", added.SKU).With("limit", MaxLines)
 	}
 	if sum := held + added.Quantity; sum > MaxQuantity {
@@ -199,8 +198,8 @@ func decideClearItems(s State) ([]Event, error) {
 	return []Event{ItemsCleared{}}, nil
 }
 
-// decideReprice leaves alone a product that is not sold: it has no price today, and the checkout refuses it by name. A product that is
-// now sold in another currency is refused here too, since repricing never makes such a cart ready for its checkout.
+// decideReprice skips a product that is not sold: it has no current price, and the checkout refuses it by name. It refuses a
+// product that is now sold in another currency, since repricing cannot make such a cart ready for checkout.
 func decideReprice(s State, prices priceBook) ([]Event, error) {
 	if err := s.editable(); err != nil {
 		return nil, err
@@ -221,8 +220,8 @@ func decideReprice(s State, prices priceBook) ([]Event, error) {
 	return s.within(Repriced{Prices: changes})
 }
 
-// decideSetAdjustments refuses a discount beyond the lines. The list holds for the lines as they are now: where they change later, it
-// is stale, and the same list set again is an event.
+// decideSetAdjustments refuses a discount larger than the lines. The adjustments hold for the current lines. When those change,
+// the adjustments become stale, and setting the same list again appends an event.
 func decideSetAdjustments(s State, c setAdjustments) ([]Event, error) {
 	if err := s.editable(); err != nil {
 		return nil, err
@@ -277,7 +276,7 @@ func decideCheckOut(s State, c CheckOut, prices priceBook) ([]Event, error) {
 	}}, nil
 }
 
-// decideReopen lets the shopper try again. The end of another checkout than the running one is a late message.
+// decideReopen lets the shopper try again. It ignores the end of any other checkout, which is a late message.
 func decideReopen(s State, c Reopen) []Event {
 	if s.Status != StatusCheckingOut || s.CheckoutID != c.CheckoutID {
 		return nil
@@ -302,7 +301,7 @@ func decideAbandon(s State) ([]Event, error) {
 	return []Event{Abandoned{}}, nil
 }
 
-// decideExpire leaves a cart alone that somebody touched meanwhile, or is checking out.
+// decideExpire ignores a cart that was touched in the meantime or is in checkout.
 func decideExpire(s State, c expire) []Event {
 	if s.Status != StatusOpen || c.Untouched < c.TTL {
 		return nil
@@ -310,8 +309,8 @@ func decideExpire(s State, c expire) []Event {
 	return []Event{Abandoned{}}
 }
 
-// decideMerge brings the lines and adjustments of source into target; where both have a SKU, the target's price wins. It answers
-// with the event of each cart, or with none when the same merge was done before.
+// decideMerge adds the lines and adjustments of source to target. For a SKU in both, the target's price wins. It returns one
+// event for each cart, or none when the same merge was done before.
 func decideMerge(target, source State, c merge) (in *MergedIn, away *MergedAway, err error) {
 	if source.Status == StatusMerged && source.MergedInto == c.TargetID {
 		return nil, nil, nil

@@ -62,7 +62,7 @@ func (g given) state() (s State) {
 	return s
 }
 
-// then demands the events that a command leads to; none at all for no events.
+// then requires the events of a command; no want means no events.
 func (g given) then(t *testing.T, c command, book priceBook, want ...Event) {
 	t.Helper()
 	events, err := decide(g.state(), c, book)
@@ -70,7 +70,7 @@ func (g given) then(t *testing.T, c command, book priceBook, want ...Event) {
 	require.Equal(t, append([]Event{}, want...), append([]Event{}, events...))
 }
 
-// refused demands the fault, and gives it for a closer look.
+// refused requires a fault and returns it.
 func (g given) refused(t *testing.T, c command, book priceBook, want error) *fault.Fault {
 	t.Helper()
 	events, err := decide(g.state(), c, book)
@@ -245,7 +245,7 @@ func TestCheckOut(t *testing.T) {
 		require.NoError(t, err, "nothing is to be paid")
 	})
 	t.Run("ATotalBelowZeroRefused", func(t *testing.T) {
-		stored := append(g, AdjustmentsSet{[]Adjustment{discount(-701)}}) // no command leads there
+		stored := append(g, AdjustmentsSet{[]Adjustment{discount(-701)}}) // no command produces this state
 		require.False(t, stored.state().adjustmentsStale())
 		require.Zero(t, stored.state().Total())
 		stored.refused(t, checkOut, prices, errNegativeTotal)

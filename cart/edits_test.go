@@ -17,7 +17,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// route is an edit of a cart. good succeeds on a cart with a line of MUG; bad is a body that is refused.
+// route is an edit of a cart. good succeeds on a cart with a line of MUG. bad is a body that the route refuses.
 type route struct {
 	name, method, path string
 	good, bad          string
@@ -35,7 +35,7 @@ var routes = []route{
 	{"Abandon", "DELETE", "", "", "", 204},
 }
 
-// prepared is a client of a cart with a line of MUG whose price has changed since, and a body that the route accepts.
+// prepared returns a client of a cart with a line of MUG at an outdated price, and a body that the route accepts.
 func (r route) prepared(t *testing.T, b *testBundle) (c client, path string, id uuid.UUID, good string) {
 	t.Helper()
 	sku := "MUG"
@@ -60,7 +60,7 @@ func TestEditRoutes(t *testing.T) {
 			b := setup(t)
 			ann, path, id, good := r.prepared(t, b)
 			bob := b.as(t, "bob", ScopePricing+"x")
-			if r.name != "SetAdjustments" { // where the scope alone opens every cart
+			if r.name != "SetAdjustments" { // the scope alone opens every cart there
 				bob = b.as(t, "bob", ScopePricing)
 			}
 
@@ -88,7 +88,7 @@ func TestEditRoutes(t *testing.T) {
 			require.Equal(t, `"3"`, first.header.Get("ETag"))
 			require.Empty(t, first.header.Get("Idempotent-Replayed"))
 			if r.name != "Abandon" {
-				b.admin(t).adds(t, path, "TEA") // an operator may, and the version moves on
+				b.admin(t).adds(t, path, "TEA") // an operator may, and the version advances
 			}
 			again := ann.send(t, r.method, path+r.path, good, "Idempotency-Key", "k", "If-Match", `"2"`).is(t, r.status)
 			require.Equal(t, "true", again.header.Get("Idempotent-Replayed"))
@@ -99,7 +99,7 @@ func TestEditRoutes(t *testing.T) {
 			if r.name != "Abandon" {
 				ann.send(t, "DELETE", path, "").is(t, http.StatusNoContent)
 				if r.name == "Merge" {
-					return // done once, again is 200: see TestMergeRoute
+					return // a repetition is 200: see TestMergeRoute
 				}
 				ann.send(t, r.method, path+r.path, good, "If-Match", `"9"`).refuses(t, 412, "version_mismatch")
 				ann.send(t, r.method, path+r.path, good).refuses(t, 409, "cart_closed")
@@ -273,7 +273,7 @@ func TestManyClients(t *testing.T) {
 	})
 }
 
-// TestAProductTakenForACartHarmsNoNeighbour: in one batch somebody names a product as if it were a cart, and ann adds it.
+// TestAProductTakenForACartHarmsNoNeighbour names a product as a cart in the same batch in which ann adds the product.
 func TestAProductTakenForACartHarmsNoNeighbour(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
@@ -285,7 +285,7 @@ func TestAProductTakenForACartHarmsNoNeighbour(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(pools.Close)
 	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin})
-	m := New(Config{Committer: committer, Query: pools.Query, Views: pools.Views}) // whose commands wait until it runs
+	m := New(Config{Committer: committer, Query: pools.Query, Views: pools.Views}) // its commands wait until it runs
 	queue := func(n int, cart uuid.UUID, c command) chan error {
 		answer := make(chan error, 1)
 		w := web.Write{ID: uuid.Must(uuid.NewV7())}

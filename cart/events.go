@@ -7,7 +7,7 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// Line is one SKU in a cart, at the price and under the name that it had when it was added.
+// Line is one SKU in a cart, with the name and price that the product had when it was added.
 type Line struct {
 	SKU       string `json:"sku"`
 	Name      string `json:"name"`
@@ -15,14 +15,14 @@ type Line struct {
 	UnitPrice int64  `json:"unit_price"` // minor units of the cart's currency
 }
 
-// Adjustment is tax, shipping or a discount: what the shop's own rules add to the lines.
+// Adjustment is an amount from the shop's own rules: tax, shipping or a discount.
 type Adjustment struct {
 	Code   string `json:"code"`
 	Label  string `json:"label"`
 	Amount int64  `json:"amount"` // minor units of the cart's currency; negative lowers the total
 }
 
-// PriceChange is a line whose price moved.
+// PriceChange is a price change of one line.
 type PriceChange struct {
 	SKU string `json:"sku"`
 	Was int64  `json:"was"` // minor units of the cart's currency
@@ -37,13 +37,13 @@ type Event interface {
 	ofCart()
 }
 
-// Created is the first fact of every cart.
+// Created is the first event of every cart.
 type Created struct {
 	CustomerID string `json:"customer_id"`
 	Currency   string `json:"currency"`
 }
 
-// ItemAdded adds a quantity: to the line of its SKU, whose name and price it repeats, or as a new line.
+// ItemAdded adds a quantity to the line of its SKU and repeats its name and price, or adds a new line.
 type ItemAdded struct{ Line }
 
 // QuantityChanged sets the quantity of a line.
@@ -52,15 +52,15 @@ type QuantityChanged struct {
 	Quantity int64  `json:"quantity"`
 }
 
-// ItemRemoved takes a line out.
+// ItemRemoved removes a line.
 type ItemRemoved struct {
 	SKU string `json:"sku"`
 }
 
-// ItemsCleared takes all lines out.
+// ItemsCleared removes all lines.
 type ItemsCleared struct{}
 
-// Repriced gives lines the prices of the day; those it does not name keep theirs.
+// Repriced sets lines to current prices. Lines that it does not name keep theirs.
 type Repriced struct {
 	Prices []PriceChange `json:"prices"`
 }
@@ -70,8 +70,8 @@ type AdjustmentsSet struct {
 	Adjustments []Adjustment `json:"adjustments"`
 }
 
-// CheckedOut seals a cart for a checkout and holds all that the checkout needs of it. The ids of the checkout, its order
-// and its payment are derived from the cart and the attempt, so that no redelivery can make a second one.
+// CheckedOut seals a cart and carries everything that the checkout needs from it. The ids of the checkout, order and payment are
+// derived from the cart and the attempt, so no redelivery can create a second one.
 type CheckedOut struct {
 	CheckoutID    uuid.UUID    `json:"checkout_id"`
 	OrderID       uuid.UUID    `json:"order_id"`
@@ -87,32 +87,32 @@ type CheckedOut struct {
 	ContactID     uuid.UUID    `json:"contact_id"`
 }
 
-// Reopened ends a checkout that failed: the cart is open as it was, and Code says why.
+// Reopened ends a failed checkout. The cart is open again, unchanged, and Code gives the reason.
 type Reopened struct {
 	CheckoutID uuid.UUID `json:"checkout_id"`
 	Code       string    `json:"code"`
 	Detail     string    `json:"detail"`
 }
 
-// Completed ends a checkout that went well: the cart has become the order.
+// Completed ends a successful checkout: the cart became the order.
 type Completed struct {
 	CheckoutID uuid.UUID `json:"checkout_id"`
 	OrderID    uuid.UUID `json:"order_id"`
 }
 
-// MergedIn brings the lines and adjustments of another cart in. A quantity adds to that of the line, whose name and price stay.
+// MergedIn adds the lines and adjustments of another cart. An existing line keeps its name and price.
 type MergedIn struct {
 	SourceCartID uuid.UUID    `json:"source_cart_id"`
-	Lines        []Line       `json:"lines"`                 // with the quantities that came, at the prices they have here
-	Adjustments  []Adjustment `json:"adjustments,omitempty"` // those that came; they join the ones that are there
+	Lines        []Line       `json:"lines"`                 // with the added quantities, at the prices of this cart
+	Adjustments  []Adjustment `json:"adjustments,omitempty"` // appended to the existing ones
 }
 
-// MergedAway ends a cart whose lines went into another.
+// MergedAway ends a cart after its lines moved to another.
 type MergedAway struct {
 	TargetCartID uuid.UUID `json:"target_cart_id"`
 }
 
-// Abandoned ends a cart that its owner gave up, or left alone for too long: then its actor is "timer".
+// Abandoned ends a cart that its owner gave up, or that was idle for too long. The actor is "timer" in the second case.
 type Abandoned struct{}
 
 // ProductEvent is a fact of the price book.
@@ -123,7 +123,7 @@ type ProductEvent interface {
 	ofProduct()
 }
 
-// ProductCreated puts a SKU into the price book.
+// ProductCreated adds a SKU to the price book.
 type ProductCreated struct {
 	SKU    string       `json:"sku"`
 	Name   string       `json:"name"`
@@ -131,14 +131,14 @@ type ProductCreated struct {
 	Active bool         `json:"active"`
 }
 
-// ProductChanged replaces what the price book says of a SKU.
+// ProductChanged replaces the entry of a SKU in the price book.
 type ProductChanged struct {
 	Name   string       `json:"name"`
 	Price  money.Amount `json:"price"`
 	Active bool         `json:"active"`
 }
 
-// The names under which events are stored. They never change.
+// Events are stored under these names. They never change.
 
 func (Created) Kind() string         { return "cart.created" }
 func (ItemAdded) Kind() string       { return "cart.item_added" }

@@ -7,7 +7,7 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// cartExamples hold one event of each kind, every field filled.
+// cartExamples holds one event of each type with every field set.
 var cartExamples = []Event{
 	Created{CustomerID: "ann", Currency: "GBP"},
 	ItemAdded{Line{SKU: "85123A", Name: "White hanging heart", Quantity: 2, UnitPrice: 255}},

@@ -11,7 +11,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// maxAdjustments is the largest list of adjustments that is taken, in bytes: a hundred with long labels need more than other bodies.
+// maxAdjustments is the body limit for a list of adjustments, in bytes. A hundred long labels exceed the limit of other bodies.
 const maxAdjustments = 256 << 10
 
 // Routes adds the routes of products and carts.
@@ -46,7 +46,7 @@ type View struct {
 	AdjustmentsStale bool             `json:"adjustments_stale"` // they were set for other lines, prices or quantities; set them again
 	Total            money.Amount     `json:"total"`             // lines and adjustments, never below 0
 	Version          int64            `json:"version" example:"7"`
-	CheckoutID       *uuid.UUID       `json:"checkout_id" format:"uuid" extensions:"x-nullable"` // that runs or went well
+	CheckoutID       *uuid.UUID       `json:"checkout_id" format:"uuid" extensions:"x-nullable"` // of the running or successful checkout
 	CreatedAt        time.Time        `json:"created_at"`
 	UpdatedAt        time.Time        `json:"updated_at"`
 }
@@ -98,7 +98,7 @@ type EventView struct {
 	Actor      string          `json:"actor"` // the subject of the token, or saga
 }
 
-// PageBytes is about how large it is on a page.
+// PageBytes returns the approximate size of the event on a page.
 func (v EventView) PageBytes() int { return len(v.Data) }
 
 func eventViewOf(e eventstore.Recorded) EventView {
@@ -114,7 +114,7 @@ type ProductView struct {
 	Available *int64       `json:"available" extensions:"x-nullable"` // null: its stock is not tracked
 }
 
-// beside are the numbers that a product shows and that its version does not cover: its stock. They stand in its ETag.
+// beside returns the stock, which the product's version does not cover. The ETag contains it.
 func (v ProductView) beside() []int64 {
 	if v.Available == nil {
 		return nil
@@ -167,16 +167,16 @@ type adjustmentRequest struct {
 type productRequest struct {
 	Name   string       `json:"name" text:"own" validate:"required,visible,max=255" example:"White hanging heart"`
 	Price  moneyRequest `json:"price" validate:"required"`
-	Active *bool        `json:"active,omitempty" example:"true"` // left out: as it is, and true for a new product
+	Active *bool        `json:"active,omitempty" example:"true"` // omitted: unchanged; true for a new product
 }
 
-// moneyRequest is an amount that a client states. A left-out amount is refused, not taken for 0.
+// moneyRequest is an amount in a request. An omitted amount is refused, not taken as 0.
 type moneyRequest struct {
 	Amount   *int64 `json:"amount" validate:"required" example:"1999"`
 	Currency string `json:"currency" validate:"required,currency" example:"GBP"`
 }
 
-// within is the amount, refused when it is beyond ±money.Max.
+// within returns the amount, or a fault if it is beyond ±money.Max.
 func (r moneyRequest) within(field string) (money.Amount, error) {
 	switch {
 	case *r.Amount > money.Max:
@@ -187,7 +187,7 @@ func (r moneyRequest) within(field string) (money.Amount, error) {
 	return money.Of(*r.Amount, r.Currency), nil
 }
 
-// price is what the price book may ask for: not less than nothing.
+// price returns the price, and refuses a negative one.
 func (r productRequest) price() (money.Amount, error) {
 	if *r.Price.Amount < 0 {
 		return money.Amount{}, web.Refused("price.amount", "min", "It must be at least 0.")

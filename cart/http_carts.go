@@ -94,7 +94,7 @@ func (m *Module) show(c echo.Context) error {
 
 var errNoSuchVersion = errNotFound.Detailf("The cart has no such version.")
 
-// asOf is the cart as it was at a version that the client named.
+// asOf returns the cart at the version that the client named.
 func (m *Module) asOf(c echo.Context, now eventstore.Stream[State], named string) (eventstore.Stream[State], error) {
 	version, err := strconv.ParseInt(named, 10, 64)
 	switch {
@@ -174,8 +174,7 @@ func (m *Module) list(c echo.Context) error {
 	return c.JSON(http.StatusOK, web.Page[View]{Data: views, NextCursor: mine.NextCursor})
 }
 
-// edit is what handlers of edits share: it reads the command, decides it, and answers with the cart. parse reads path
-// and body.
+// edit reads a command, decides it and answers with the cart. parse reads the path and body.
 func (m *Module) edit(c echo.Context, may access, parse func() (command, error)) error {
 	cart, receipt, err := m.edited(c, may, parse)
 	if err != nil {
@@ -200,8 +199,8 @@ func (m *Module) edited(c echo.Context, may access, parse func() (command, error
 	return m.do(c.Request().Context(), edit{cart: id, caller: web.CallerOf(c), access: may, write: write, command: cmd})
 }
 
-// hidden is the refusal of a bad request: whoever may not know of the cart hears that first. Looking costs a read,
-// which a good request is spared.
+// hidden returns the refusal of a bad request, or not_found to a caller that may not see the cart. The check costs a read, which
+// a good request is spared.
 func (m *Module) hidden(c echo.Context, may access, id uuid.UUID, refusal error) error {
 	cart, err := carts.Load(c.Request().Context(), m.store, id)
 	switch {
@@ -213,7 +212,7 @@ func (m *Module) hidden(c echo.Context, may access, id uuid.UUID, refusal error)
 	return refusal
 }
 
-// answer is the cart as a write left it.
+// answer writes the cart in the state after a write.
 func answer(c echo.Context, status int, cart eventstore.Stream[State], receipt eventstore.Receipt) error {
 	if receipt.Replayed {
 		web.Replayed(c)

@@ -73,7 +73,7 @@ func (m *Module) setQuantity(c echo.Context) error {
 	})
 }
 
-// removeItem takes a line out.
+// removeItem removes a line.
 //
 //	@Summary	Remove a line
 //	@Description	The whole line, whatever its quantity.
@@ -99,7 +99,7 @@ func (m *Module) removeItem(c echo.Context) error {
 	})
 }
 
-// clearItems takes all lines out.
+// clearItems removes all lines.
 //
 //	@Summary	Remove all lines
 //	@Description	The cart stays open, with its adjustments, which are stale then.
@@ -120,7 +120,7 @@ func (m *Module) clearItems(c echo.Context) error {
 	return m.edit(c, owns, func() (command, error) { return clearItems{}, nil })
 }
 
-// reprice gives all lines today's prices.
+// reprice sets all lines to current prices.
 //
 //	@Summary		Take today's prices
 //	@Description	Lines of products that are not sold at the moment keep their price. Where a price changes, the adjustments are stale. A line whose product is now sold in another currency is refused by name: remove it.
@@ -141,7 +141,7 @@ func (m *Module) reprice(c echo.Context) error {
 	return m.edit(c, owns, func() (command, error) { return reprice{}, nil })
 }
 
-// setAdjustments replaces what the shop's rules add to the lines.
+// setAdjustments replaces the adjustments of the shop's rules.
 //
 //	@Summary		Set tax, shipping and discounts
 //	@Description	Replaces the list, which holds for the currency, lines, quantities and prices that the cart has at that moment. When any of them changes, `adjustments_stale` is true and the checkout is refused until the list is set again; name the version that was priced in If-Match. Scope `pricing` or `admin`, which may also read the cart.
@@ -181,7 +181,7 @@ func (r adjustmentsRequest) command() (setAdjustments, error) {
 	return cmd, nil
 }
 
-// abandon gives a cart up.
+// abandon abandons a cart.
 //
 //	@Summary	Abandon a cart
 //	@Description	It is closed for good. Carts that nobody touches for CART_TTL go the same way.
@@ -209,7 +209,7 @@ func (m *Module) abandon(c echo.Context) error {
 	return c.NoContent(http.StatusNoContent)
 }
 
-// merge brings a guest's cart into one of the caller's.
+// merge merges a guest's cart into one of the caller's.
 //
 //	@Summary		Merge a guest's cart into mine
 //	@Description	Quantities are added, and my price wins. The adjustments of both carts are kept, and are stale where the merge changed something. The guest's token may be 30 days past its end.
@@ -244,7 +244,7 @@ func (m *Module) merge(c echo.Context) error {
 	if err != nil {
 		return m.hidden(c, owns, id, err)
 	}
-	guest, _ := m.VerifyGuest(body.SourceToken) // a bad token names no guest, and owns no cart
+	guest, _ := m.VerifyGuest(body.SourceToken) // a bad token names no guest, and so owns no cart
 	receipt, err := m.store.Do(c.Request().Context(), mergeCommand(web.CallerOf(c), guest, write, merge{TargetID: id, SourceID: body.SourceCartID}))
 	if err != nil {
 		return err

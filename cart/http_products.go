@@ -77,7 +77,7 @@ func (m *Module) showProduct(c echo.Context) error {
 	return c.JSON(http.StatusOK, views[0])
 }
 
-// putProduct states what the price book says of a SKU.
+// putProduct sets the price book's entry of a SKU.
 //
 //	@Summary		Put a product into the price book, or change it
 //	@Description	Carts that hold it keep their price until they are repriced. For operators: scope `admin`.
@@ -166,7 +166,7 @@ func (m *Module) answerPut(ctx context.Context, c echo.Context, receipt eventsto
 	return c.JSON(cmp.Or(receipt.Status, http.StatusOK), views[0])
 }
 
-// withStock are products as clients see them, with what is left of each.
+// withStock returns products in their wire form, with the available stock of each.
 func (m *Module) withStock(ctx context.Context, found []eventstore.Stream[Product]) ([]ProductView, error) {
 	skus := make([]string, len(found))
 	for i, p := range found {

@@ -17,7 +17,7 @@ const (
 	look     = 20 * time.Millisecond
 )
 
-// left makes carts look as if nobody had touched them for that long.
+// left makes carts look untouched for the given time.
 func (b *testBundle) left(t *testing.T, since time.Duration, ids ...uuid.UUID) {
 	t.Helper()
 	for _, id := range ids {
@@ -46,7 +46,7 @@ func (b *testBundle) last(t *testing.T, id uuid.UUID) eventstore.Recorded {
 	return events[len(events)-1]
 }
 
-// TestIdleCarts: two processes look after the same carts.
+// TestIdleCarts expires carts from two processes at once.
 func TestIdleCarts(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
@@ -67,10 +67,10 @@ func TestIdleCarts(t *testing.T) {
 	_, err := b.seals(t, "ada", sealed, 2)
 	require.NoError(t, err)
 	b.left(t, time.Hour, append(forgotten, sealed, old)...)
-	// The sweep finds this one, and the decision does not.
+	// The sweep finds this cart, but the decision does not expire it.
 	touched := opens()
 	b.exec(t, "update cart.streams set wake_at = wake_at - interval '2 hours' where id = $1", touched)
-	// An older program wrote this one.
+	// An older version wrote this stream.
 	b.exec(t, "update cart.streams set wake_at = null where id = $1", old)
 	run(t, b.Run)
 	run(t, other.Run)
@@ -87,7 +87,7 @@ func TestIdleCarts(t *testing.T) {
 	require.Equal(t, StatusCheckingOut, b.status(t, sealed))
 }
 
-// TestExpire: what the sweep saw may be past when the command is decided.
+// TestExpire changes the cart between the sweep and the decision.
 func TestExpire(t *testing.T) {
 	t.Parallel()
 	b := setupOn(t, pgtest.New(t), func(m *Module) { m.TTL = testTTL })
@@ -118,7 +118,7 @@ func TestWakeAt(t *testing.T) {
 	}
 }
 
-// TestEditsStayInPlace: an edit changes no indexed column, so its row is updated in place (HOT), whatever looks at it by time.
+// TestEditsStayInPlace checks that an edit changes no indexed column, so that PostgreSQL updates its row in place (HOT).
 func TestEditsStayInPlace(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -129,7 +129,7 @@ func TestEditsStayInPlace(t *testing.T) {
 	for range edits {
 		ada.adds(t, path, "MUG")
 	}
-	require.Eventually(t, func() bool { // the server counts with a delay
+	require.Eventually(t, func() bool { // PostgreSQL counts with a delay
 		var updates, inPlace int
 		row := b.Query.QueryRow(t.Context(), `select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables
 			where schemaname = 'cart' and relname = 'streams'`)

@@ -1,19 +1,19 @@
 // Package cart keeps carts and the price book.
 //
-// An operator puts a product into the price book, a shopper opens a cart and adds it: the line takes the price of that
-// moment and keeps it. What the shop's own rules add (tax, shipping, discounts) are adjustments, handed in from outside.
+// An operator puts a product into the price book. A shopper opens a cart and adds the product. The line takes the current price
+// and keeps it. The shop's own rules (tax, shipping, discounts) run elsewhere and hand in their results as adjustments.
 //
 //	Created ─ ItemAdded ─ QuantityChanged ─ … ─ CheckedOut ─┬─ Completed           the cart has become an order
-//	            ▲                                           └─ Reopened ─┐         the checkout failed: open as it was
+//	            ▲                                           └─ Reopened ─┐         the checkout failed: open as before
 //	            └────────────────────────────────────────────────────────┘
 //	          open ─ MergedAway (into another cart, which notes MergedIn) or Abandoned
 //
-// Checking out seals the cart: later edits are refused until the checkout ends, and prices that moved stop it. So
-// the shopper pays the total they saw. [CheckedOut] carries all that the checkout needs; it ends with the command
-// [Complete] or [Reopen].
+// A checkout seals the cart. Later edits are refused until the checkout ends, and changed prices refuse the checkout. So the
+// shopper pays the total they saw. [CheckedOut] carries everything that the checkout needs. The command [Complete] or [Reopen]
+// ends it.
 //
-// Carts and products are both streams of the schema cart. The stream of a product follows from its SKU, so that adding
-// an item reads the price as committed at the very decision.
+// Carts and products are streams of the schema cart. The stream id of a product is derived from its SKU, so the decision that
+// adds an item reads the committed price.
 package cart
 
 import (
@@ -31,7 +31,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// Config is what the module needs.
+// Config holds the settings and dependencies of the module.
 type Config struct {
 	Committer *eventstore.Committer
 	Query     *pgxpool.Pool
@@ -40,12 +40,12 @@ type Config struct {
 	Alone     bool // no other process uses the database
 	Log       *slog.Logger
 
-	TTL              time.Duration // how long an open cart may go untouched before it is abandoned; 0: for ever
-	ReceiptRetention time.Duration // 0: for good
+	TTL              time.Duration // maximum idle time of an open cart before it is abandoned; 0: unlimited
+	ReceiptRetention time.Duration // 0: unlimited
 
-	// VerifyGuest reads a guest's token, which may have ended a while ago, and names the guest.
+	// VerifyGuest reads a guest's token, which may have expired recently, and returns the guest.
 	VerifyGuest func(token string) (subject string, err error)
-	// Available says how many of each SKU can be sold. SKUs whose stock is not tracked are left out.
+	// Available returns the sellable quantity of each SKU. It omits SKUs without tracked stock.
 	Available func(ctx context.Context, skus []string) (map[string]int64, error)
 }
 
@@ -55,18 +55,17 @@ type Module struct {
 	store *eventstore.Store
 }
 
-// New makes the module. Its store may be subscribed to until the committer runs.
+// New makes the module. Its store accepts subscriptions until the committer runs.
 func New(c Config) *Module {
 	return &Module{Config: c, store: eventstore.Open(c.Committer, c.Query, "cart", carts, products)}
 }
 
-// Store holds the events of carts and products.
+// Store returns the store of carts and products.
 func (m *Module) Store() *eventstore.Store { return m.store }
 
-// Run does what goes on in the background, until ctx is done: the work of the store, and the end of carts that nobody
-// touches any more.
+// Run runs the store's background work and expires idle carts until ctx is done.
 func (m *Module) Run(ctx context.Context) error {
-	failed := func(err error) { m.Log.ErrorContext(ctx, "carts in the background", "error", err) }
+	failed := func(err error) { m.Log.ErrorContext(ctx, "cart background work failed, will retry", "error", err) }
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return m.store.Run(ctx, eventstore.RunConfig{
@@ -84,7 +83,7 @@ func (m *Module) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// expire abandons a cart, unless it is found to be touched or checked out at the moment of the decision.
+// expire abandons a cart, unless it was touched or checked out before the decision.
 func (m *Module) expire(ctx context.Context, id uuid.UUID) error {
 	_, err := m.store.Do(ctx, eventstore.Command{
 		Meta: eventstore.Meta{Actor: "timer", Correlation: uuid.Must(uuid.NewV7())}, Streams: []eventstore.Ref{carts.Ref(id)},
@@ -98,7 +97,7 @@ func (m *Module) expire(ctx context.Context, id uuid.UUID) error {
 	return err
 }
 
-// Visible names the customer of a cart that the caller may see; otherwise it is 404 not_found.
+// Visible returns the customer of a cart, or not_found if the caller may not see the cart.
 func (m *Module) Visible(ctx context.Context, caller web.Caller, cartID uuid.UUID) (customerID string, err error) {
 	cart, err := m.load(ctx, caller, owns, cartID)
 	return cart.State.CustomerID, err
@@ -112,10 +111,10 @@ func (m *Module) load(ctx context.Context, caller web.Caller, may access, cartID
 	return cart, err
 }
 
-// access says whether a caller may know of a cart.
+// access reports whether a caller may see a cart.
 type access func(web.Caller, State) bool
 
-// owns is the access of the cart's customer and of operators.
+// owns allows the cart's customer and operators.
 func owns(caller web.Caller, s State) bool {
 	return s.CustomerID != "" && (s.CustomerID == caller.Subject || caller.Operator())
 }
@@ -123,14 +122,14 @@ func owns(caller web.Caller, s State) bool {
 // ScopePricing lets a service read any cart and set its adjustments.
 const ScopePricing = "pricing"
 
-// adjusts is owns, and the access of the pricing service.
+// adjusts allows owners and the pricing service.
 func adjusts(caller web.Caller, s State) bool {
 	return owns(caller, s) || s.CustomerID != "" && caller.Is(ScopePricing)
 }
 
 // CheckOut seals a cart. It refuses, in this order, with not_found, idempotency_key_reused, version_mismatch, cart_closed,
-// cart_empty, product_inactive, currency_mismatch, price_changed, adjustments_stale, negative_total, validation_failed where there is
-// something to pay and no payment method, and what Chargeable refuses. The same request again is answered with the checkout that it began.
+// cart_empty, product_inactive, currency_mismatch, price_changed, adjustments_stale, negative_total, validation_failed when a
+// positive total has no payment method, and the fault of Chargeable. Repeating the request returns the checkout that it began.
 func (m *Module) CheckOut(ctx context.Context, c CheckOut) (Sealed, error) {
 	cart, receipt, err := m.do(ctx, edit{cart: c.CartID, caller: c.Caller, access: owns, write: c.Write, command: c})
 	if err != nil {
@@ -143,8 +142,8 @@ func (m *Module) CheckOut(ctx context.Context, c CheckOut) (Sealed, error) {
 	return sealed, err
 }
 
-// sealedWith is the contact that a cart was sealed with at a version. Of a repeated command only the log knows it: it may be
-// the repetition's own, where the answer to its first commit was lost.
+// sealedWith returns the contact that the seal at a version holds. After a repeated command only the log knows it: if the answer
+// to the first commit was lost, it may be the contact of the repetition.
 func (m *Module) sealedWith(ctx context.Context, cart uuid.UUID, version int64) (contact uuid.UUID, err error) {
 	found, err := m.store.ReadStream(ctx, cart, version-1, 1)
 	if err != nil || len(found) == 0 {
@@ -157,8 +156,8 @@ func (m *Module) sealedWith(ctx context.Context, cart uuid.UUID, version int64) 
 	return contact, err
 }
 
-// Handle tells a cart that its checkout ended. Said again, or said of another checkout than the running one, it changes
-// nothing and is no error.
+// Handle ends the checkout of a cart. A repeated command, or one for another checkout than the running one, changes nothing and
+// returns no error.
 func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Command) error {
 	cart := cmd.cartID()
 	_, err := m.store.Do(ctx, eventstore.Command{
@@ -172,7 +171,7 @@ func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Comm
 	return err
 }
 
-// edit is a command to one cart, and who gave it.
+// edit is a command to one cart with its caller.
 type edit struct {
 	cart    uuid.UUID
 	caller  web.Caller
@@ -181,10 +180,10 @@ type edit struct {
 	command command
 }
 
-// maxLookUps is how often a cart's lines may change between the look-up of their products and the decision.
+// maxLookUps limits how often a cart's lines may change between reading their products and the decision.
 const maxLookUps = 20
 
-// do decides an edit, and gives the cart as the edit left it.
+// do decides an edit and returns the cart after it.
 func (m *Module) do(ctx context.Context, e edit) (eventstore.Stream[State], eventstore.Receipt, error) {
 	for range maxLookUps {
 		skus, err := m.skusFor(ctx, e)
@@ -204,8 +203,8 @@ func (m *Module) do(ctx context.Context, e edit) (eventstore.Stream[State], even
 	return eventstore.Stream[State]{}, eventstore.Receipt{}, eventstore.ErrBusy
 }
 
-// skusFor are the products that a decision needs. Commands on all lines need those of the cart as it is now: if
-// a line joins before the decision, it says so, and they are looked up again.
+// skusFor returns the products that a decision needs. Commands on all lines need those of the current cart. If a line joins
+// before the decision, the decision returns errUnread and they are read again.
 func (m *Module) skusFor(ctx context.Context, e edit) ([]string, error) {
 	switch c := e.command.(type) {
 	case addItem:
@@ -245,7 +244,7 @@ func (e edit) asCommand(skus []string) eventstore.Command {
 	return cmd
 }
 
-// commandOf is a command under the id and the circumstances of a request.
+// commandOf returns a command with the id and metadata of a request.
 func commandOf(w web.Write) eventstore.Command {
 	return eventstore.Command{
 		ID: w.ID, Fingerprint: w.Fingerprint,

@@ -23,8 +23,8 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// testBundle is the module on a database of its own, behind its real routes. Of the SKU STOCKED seven are left; no
-// other's stock is tracked.
+// testBundle is the module on a database of its own, behind its real routes. Seven of the SKU STOCKED are available; no other
+// stock is tracked.
 type testBundle struct {
 	*Module
 	server *web.Server
@@ -36,7 +36,7 @@ func setup(t *testing.T) *testBundle {
 	return setupOn(t, pgtest.New(t), func(*Module) {})
 }
 
-// setupOn is setup on a database at hand; before is the time for subscriptions.
+// setupOn is setup on an existing database. before runs first and may subscribe.
 func setupOn(t *testing.T, url string, before func(*Module)) *testBundle {
 	t.Helper()
 	pools, err := database.Open(t.Context(), url, database.Options{})
@@ -60,7 +60,7 @@ func setupOn(t *testing.T, url string, before func(*Module)) *testBundle {
 	return &testBundle{Module: m, server: s, tokens: tokens}
 }
 
-// run keeps a loop going until the test ends, and waits for it.
+// run runs a loop until the test ends, and waits for it.
 func run(t *testing.T, loop func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
@@ -71,7 +71,7 @@ func run(t *testing.T, loop func(context.Context) error) {
 	})
 }
 
-// client is somebody with a token; the zero token is nobody's.
+// client is a caller with a token; the zero token is anonymous.
 type client struct {
 	*testBundle
 	token string
@@ -86,14 +86,14 @@ func (b *testBundle) as(t *testing.T, subject string, scopes ...string) client {
 
 func (b *testBundle) admin(t *testing.T) client { return b.as(t, "root", web.ScopeAdmin) }
 
-// answered is what came back.
+// answered is a response.
 type answered struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// send makes a request. body is JSON text, empty for none; headers come in pairs.
+// send makes a request. body is JSON text or empty; headers come in pairs.
 func (c client) send(t *testing.T, method, path, body string, headers ...string) answered {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, path, bytes.NewReader([]byte(body)))
@@ -117,7 +117,7 @@ func (a answered) is(t *testing.T, status int) answered {
 	return a
 }
 
-// refuses demands a problem with that status and code, and gives its members.
+// refuses requires a problem with that status and code, and returns its members.
 func (a answered) refuses(t *testing.T, status int, code string) map[string]any {
 	t.Helper()
 	require.Equal(t, status, a.status, string(a.body))
@@ -138,7 +138,7 @@ func (a answered) cart(t *testing.T) View {
 	return into[View](t, a.is(t, http.StatusOK))
 }
 
-// sells puts products into the price book, at 100 minor units of GBP each.
+// sells adds products to the price book, at 100 minor units of GBP each.
 func (b *testBundle) sells(t *testing.T, skus ...string) {
 	t.Helper()
 	for _, sku := range skus {
@@ -152,7 +152,7 @@ func (b *testBundle) prices(t *testing.T, sku, body string) {
 	require.Contains(t, []int{http.StatusOK, http.StatusCreated}, a.status, string(a.body))
 }
 
-// opens makes a cart and gives its path.
+// opens makes a cart and returns its path.
 func (c client) opens(t *testing.T) (path string, id uuid.UUID) {
 	t.Helper()
 	a := c.send(t, "POST", "/v1/carts", `{"currency":"GBP"}`).is(t, http.StatusCreated)
@@ -165,14 +165,14 @@ func (c client) adds(t *testing.T, path, sku string) View {
 	return c.send(t, "POST", path+"/items", `{"sku":"`+sku+`","quantity":1}`).cart(t)
 }
 
-// seals checks a cart out at its version, as the checkout route does.
+// seals checks out a cart at a version, as the checkout route does.
 func (b *testBundle) seals(t *testing.T, caller string, id uuid.UUID, version int64) (Sealed, error) {
 	t.Helper()
 	w := web.Write{ID: uuid.Must(uuid.NewV7()), IfMatch: &version, Actor: caller}
 	return b.CheckOut(t.Context(), CheckOut{CartID: id, Caller: web.Caller{Subject: caller}, Write: w, PaymentMethod: "sim_ok"})
 }
 
-// holds writes events as an older version of the program did, past the rules of this one.
+// holds appends events directly, without the rules, as an older version may have done.
 func holds[S any, E eventstore.Event](t *testing.T, b *testBundle, of *eventstore.Aggregate[S, E], id uuid.UUID, events ...E) {
 	t.Helper()
 	_, err := b.store.Do(t.Context(), eventstore.Command{

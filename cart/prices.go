@@ -7,14 +7,14 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// movedPrice is a line of price_changed and of currency_mismatch.
+// movedPrice is a line in the details of price_changed and currency_mismatch.
 type movedPrice struct {
 	SKU string       `json:"sku"`
 	Was money.Amount `json:"was"`
 	Now money.Amount `json:"now"`
 }
 
-// differences are the lines of a cart whose product is not as it was when it was added.
+// differences are the lines of a cart whose product has changed since it was added.
 type differences struct {
 	unsold  []string     // SKUs that are not sold at the moment
 	foreign []movedPrice // sold in another currency than the cart's
@@ -39,8 +39,8 @@ func (s State) differences(prices priceBook) (d differences, err error) {
 	return d, nil
 }
 
-// priced refuses a cart that holds what is not sold, what is sold in another currency, or what now has another price. Each refusal
-// says what makes the cart ready: to remove lines, or to reprice it.
+// priced refuses a cart with a product that is not sold, is sold in another currency or has another price. Each refusal names the
+// remedy: remove lines or reprice the cart.
 func (s State) priced(prices priceBook) error {
 	d, err := s.differences(prices)
 	switch {
@@ -56,20 +56,20 @@ func (s State) priced(prices priceBook) error {
 	return nil
 }
 
-// errForeign names the lines whose products are sold in another currency than the cart's.
+// errForeign names the lines with products that are now sold in another currency than the cart's.
 func errForeign(lines []movedPrice, currency string) error {
 	skus := make([]string, len(lines))
 	for i, l := range lines {
 		skus[i] = l.SKU
 	}
-	return errCurrencyMismatch.Detailf("%s not sold in %s any more. %s", areNamed(skus), currency, removeThem(skus)).
+	return errCurrencyMismatch.Detailf("%s no longer sold in %s. %s", areNamed(skus), currency, removeThem(skus)).
 		With("lines", lines).With("skus", skus)
 }
 
-// namedSKUs is how many SKUs a sentence names.
+// namedSKUs limits the SKUs that a sentence names.
 const namedSKUs = 5
 
-// areNamed begins a sentence about SKUs: their names and the verb.
+// areNamed returns the start of a sentence about SKUs: their names and the verb.
 func areNamed(skus []string) string {
 	if len(skus) == 1 {
 		return quoted(skus[0]) + " is"
@@ -84,7 +84,7 @@ func areNamed(skus []string) string {
 	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " are"
 }
 
-// quoted marks a SKU in a sentence. A double quote would be escaped in the JSON of the answer.
+// quoted puts a SKU into single quotes. Double quotes would be escaped in the JSON of the answer.
 func quoted(sku string) string { return "'" + sku + "'" }
 
 func removeThem(skus []string) string {

@@ -11,38 +11,37 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// Product is what the price book says of a SKU. The zero Product is that of an unknown SKU.
+// Product is the price book's entry for a SKU. The zero Product stands for an unknown SKU.
 type Product struct {
 	SKU    string       `json:"sku"`
 	Name   string       `json:"name"`
 	Price  money.Amount `json:"price"`
 	Active bool         `json:"active"` // whether it can be bought
-	Search string       `json:"search"` // what a search looks through: SKU and name in lower case
+	Search string       `json:"search"` // SKU and name in lower case, for searches
 }
 
-// searchable is text in the form in which it is searched. It is made here and not in SQL, where lower case depends on the
-// collation of the database: some know only ASCII.
+// searchable converts text to lower case. SQL's lower depends on the collation of the database, and some collations know only
+// ASCII.
 func searchable(text string) string { return strings.ToLower(text) }
 
-// putProduct is the command that states what the price book shall say.
+// putProduct sets the price book's entry for a SKU.
 type putProduct struct {
 	SKU    string
 	Name   string
 	Price  money.Amount
-	Active *bool // nil: as it is; a new product is active
+	Active *bool // nil: unchanged; true for a new product
 }
 
 // known reports whether the price book has the SKU.
 func (p Product) known() bool { return p.SKU != "" }
 
-// sellable is a product that is known and active.
 func (p Product) sellable() bool { return p.known() && p.Active }
 
-// priceBook are products by SKU, as read for one decision. A SKU that is not in the map was not read; one that was
-// read and is unknown has the zero Product.
+// priceBook holds products by SKU, as read for one decision. A missing SKU was not read. A SKU that was read and is unknown has
+// the zero Product.
 type priceBook map[string]Product
 
-// products gives the streams of the price book their types. A product's key is its SKU.
+// products binds the streams of the price book to their types. The key of a product is its SKU.
 var products = &eventstore.Aggregate[Product, ProductEvent]{
 	Kind: "product", Fold: 1, Decode: decodeProductEvent, Evolve: evolveProduct, Index: indexProduct,
 }
@@ -66,7 +65,7 @@ func evolveProduct(p Product, e ProductEvent) Product {
 	return p
 }
 
-// decideProduct answers putProduct. What the price book says already is no event.
+// decideProduct returns no event when the price book already has the requested entry.
 func decideProduct(p Product, c putProduct) ([]ProductEvent, error) {
 	active := p.Active || !p.known()
 	if c.Active != nil {
@@ -88,10 +87,10 @@ func decideProduct(p Product, c putProduct) ([]ProductEvent, error) {
 	return []ProductEvent{ProductChanged{Name: c.Name, Price: c.Price, Active: active}}, nil
 }
 
-// productSpace is where the ids of products come from. It never changes.
+// productSpace is the namespace of product ids. It never changes.
 var productSpace = uuid.MustParse("6d0b6d7e-3a0c-4a53-8a3f-5b7c0a4e9c21")
 
-// productID is the stream of a SKU.
+// productID returns the stream id of a SKU.
 func productID(sku string) uuid.UUID { return uuid.NewSHA1(productSpace, []byte(sku)) }
 
 func productRefs(skus []string) []eventstore.Ref {
@@ -102,7 +101,7 @@ func productRefs(skus []string) []eventstore.Ref {
 	return refs
 }
 
-// readPrices is the price book as a decision finds it.
+// readPrices reads the products of skus inside a decision.
 func readPrices(tx *eventstore.Tx, skus []string) priceBook {
 	book := make(priceBook, len(skus))
 	for _, sku := range skus {

@@ -131,7 +131,7 @@ func TestPutProductRoute(t *testing.T) {
 	})
 }
 
-// Of many who create a product at once, through two processes, one does.
+// TestOneOfManyCreatesAProduct creates a product from many callers in two processes. One creates it.
 func TestOneOfManyCreatesAProduct(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
@@ -161,8 +161,8 @@ func TestOneOfManyCreatesAProduct(t *testing.T) {
 	}
 }
 
-// Nothing new is in a currency that has ended. What an older version stored in one can be read, priced, emptied, withdrawn
-// and brought to the currency that took its place.
+// TestEndedCurrencies refuses ended currencies for new data. Old data in one can be read, priced, emptied, withdrawn and moved to
+// the successor currency.
 func TestEndedCurrencies(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -201,8 +201,8 @@ func TestEndedCurrencies(t *testing.T) {
 	}
 }
 
-// A browser turns /items/.. into another address, and nobody sees a space at an end. What has such a SKU already can be
-// withdrawn and removed.
+// TestSKUsThatNoBrowserCanAddress refuses new SKUs such as "..", since a browser rewrites /items/.., and SKUs with a space at an
+// end. Existing products with such a SKU can be withdrawn and removed.
 func TestSKUsThatNoBrowserCanAddress(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -230,7 +230,8 @@ func TestSKUsThatNoBrowserCanAddress(t *testing.T) {
 	}
 }
 
-// The tag covers the stock too: a 304 hides no change of it, and a price is changed by the version whatever was sold meanwhile.
+// TestProductETag checks that the tag covers the stock: a 304 hides no change of it. A price is changed by version, whatever was
+// sold in the meantime.
 func TestProductETag(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -12,14 +12,14 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// journey is a cart under random commands, and the events that it wrote.
+// journey is a cart under random commands, with the events that it wrote.
 type journey struct {
 	state  State
 	log    []Event
 	priced map[string][2]int64 // quantity and price of each line, when the adjustments were last set
 }
 
-// lines are the quantity and the price of each line by SKU.
+// lines returns the quantity and price of each line by SKU.
 func (s State) lines() map[string][2]int64 {
 	all := map[string][2]int64{}
 	for _, l := range s.Lines {
@@ -28,8 +28,7 @@ func (s State) lines() map[string][2]int64 {
 	return all
 }
 
-// sealed demands that a checkout is over what was shown and priced: it adds up exactly, and its adjustments were set for just these
-// lines.
+// sealed requires that a checkout's total is exact, and that its adjustments were set for its lines.
 func (j *journey) sealed(t *rapid.T, e CheckedOut) {
 	require.Equal(t, exactSum(j.state).String(), big.NewInt(e.Total).String(), "lines and adjustments are the total")
 	require.GreaterOrEqual(t, e.Total, int64(0))
@@ -64,7 +63,7 @@ func (j *journey) do(t *rapid.T, decide func(State) ([]Event, error)) {
 			j.priced = j.state.lines()
 		case MergedIn:
 			if len(e.Adjustments) > 0 {
-				j.priced = nil // set by nobody for this cart
+				j.priced = nil // not set for this cart
 			}
 		}
 	}
@@ -76,7 +75,7 @@ func asJSON(t *rapid.T, v any) string {
 	return string(data)
 }
 
-// refolded is the state as the stored events make it.
+// refolded returns the state folded from the stored events.
 func (j *journey) refolded(t *rapid.T) (s State) {
 	for _, e := range j.log {
 		decoded, err := decodeEvent(e.Kind(), []byte(asJSON(t, e)))
@@ -86,7 +85,7 @@ func (j *journey) refolded(t *rapid.T) (s State) {
 	return s
 }
 
-// exactTotal is the promise, computed with numbers that cannot overflow.
+// exactTotal computes the promised total with numbers that cannot overflow.
 func exactTotal(s State) *big.Int {
 	if sum := exactSum(s); sum.Sign() > 0 {
 		return sum

@@ -8,11 +8,11 @@ import (
 	"shopping-cart/eventstore"
 )
 
-// Standing is a cart and its last checkout, for whoever compares the books of all modules.
+// Standing is a cart and its last checkout, for reconciliation across modules.
 type Standing struct {
 	ID          uuid.UUID
-	CheckoutID  uuid.UUID // of the checkout that runs or went well; zero for none
-	OrderID     uuid.UUID // of that checkout, as PaymentID
+	CheckoutID  uuid.UUID // of the running or successful checkout; zero for none
+	OrderID     uuid.UUID // of that checkout, like PaymentID
 	PaymentID   uuid.UUID
 	CheckingOut bool
 	CheckedOut  bool

@@ -9,7 +9,7 @@ import (
 	"shopping-cart/eventstore"
 )
 
-// Status is where a cart stands in its life.
+// Status is the stage of a cart's life.
 type Status string
 
 // Only an open cart can be edited.
@@ -17,30 +17,31 @@ const (
 	StatusOpen        Status = "open"
 	StatusCheckingOut Status = "checking_out" // sealed until its checkout ends
 	StatusCheckedOut  Status = "checked_out"  // became an order
-	StatusMerged      Status = "merged"       // its lines went into another cart
+	StatusMerged      Status = "merged"       // its lines moved to another cart
 	StatusAbandoned   Status = "abandoned"
 )
 
-// State is a cart as its events left it.
+// State is the fold of a cart's events.
 type State struct {
 	CustomerID  string       `json:"customer_id"`
 	Currency    string       `json:"currency"`
 	Status      Status       `json:"status"`
-	Lines       []Line       `json:"lines,omitempty"` // in the order in which they were added; one for a SKU
+	Lines       []Line       `json:"lines,omitempty"` // in the order of their addition; one for each SKU
 	Adjustments []Adjustment `json:"adjustments,omitempty"`
 	Basis       string       `json:"basis,omitempty"` // of the lines that Adjustments were set for; empty without adjustments
 	Attempt     int          `json:"attempt"`         // checkouts begun so far
-	CheckoutID  uuid.UUID    `json:"checkout_id"`     // of the one that runs or went well; zero for none
-	MergedInto  uuid.UUID    `json:"merged_into"`     // the target, once merged
+	CheckoutID  uuid.UUID    `json:"checkout_id"`     // of the running or successful checkout; zero for none
+	MergedInto  uuid.UUID    `json:"merged_into"`     // the target of the merge
 }
 
-// Total is what a cart shows, in minor units: lines and adjustments, never below 0. A cart whose sum is below 0 is not sealed.
+// Total returns the displayed total in minor units: lines and adjustments, never below 0. A cart with a sum below 0 cannot be
+// sealed.
 func (s State) Total() int64 { return max(0, s.sum()) }
 
-// sum is lines and adjustments, in minor units. It is below 0 at most while the adjustments are stale.
+// sum returns lines and adjustments in minor units. It can be below 0 only while the adjustments are stale.
 func (s State) sum() int64 { return linesTotal(s.Lines) + adjustmentsTotal(s.Adjustments) }
 
-// Total is the price of a line, in minor units.
+// Total returns the price of a line in minor units.
 func (l Line) Total() int64 { return l.UnitPrice * l.Quantity }
 
 func linesTotal(lines []Line) (sum int64) {
@@ -50,7 +51,7 @@ func linesTotal(lines []Line) (sum int64) {
 	return sum
 }
 
-// adjustmentsTotal cannot wrap: MaxAdjustments times the largest amount is below 2⁶⁰.
+// adjustmentsTotal cannot overflow: MaxAdjustments times the largest amount is below 2⁶⁰.
 func adjustmentsTotal(adjustments []Adjustment) (sum int64) {
 	for _, a := range adjustments {
 		sum += a.Amount
@@ -58,7 +59,7 @@ func adjustmentsTotal(adjustments []Adjustment) (sum int64) {
 	return sum
 }
 
-// line is the place of a SKU among the lines, or -1.
+// line returns the index of a SKU among the lines, or -1.
 func (s State) line(sku string) int {
 	return slices.IndexFunc(s.Lines, func(l Line) bool { return l.SKU == sku })
 }
@@ -71,7 +72,7 @@ func (s State) skus() []string {
 	return skus
 }
 
-// carts gives the streams of carts their types.
+// carts binds the streams of carts to their types.
 var carts = &eventstore.Aggregate[State, Event]{
 	Kind: "cart", Fold: 2, Decode: decodeEvent, Evolve: evolve, Index: index,
 	Upcasts: map[string][]eventstore.Upcast{
@@ -87,7 +88,6 @@ func index(s State, touched time.Time) eventstore.Index {
 	return i
 }
 
-// evolve folds an event into a cart.
 func evolve(s State, e Event) State {
 	switch e := e.(type) {
 	case Created:

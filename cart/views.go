@@ -12,7 +12,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// cartsOf is a page of the carts of a customer, newest first.
+// cartsOf returns a page of a customer's carts, newest first.
 func (m *Module) cartsOf(ctx context.Context, customer string, p web.PageRequest) (web.Page[eventstore.Stream[State]], error) {
 	query := m.Views.WithContext(ctx).Table("cart.streams").Where("kind = 'cart' and customer = ?", customer)
 	page, err := newest(ctx, m.store, carts, query, p)
@@ -22,8 +22,8 @@ func (m *Module) cartsOf(ctx context.Context, customer string, p web.PageRequest
 	return page, nil
 }
 
-// search is a page of the products whose name or SKU holds text, in either case; all of them for no text. strpos knows
-// no wildcards, so a percent sign is a percent sign.
+// search returns a page of the products with text in their name or SKU, in either case. Empty text matches all. strpos has no
+// wildcards, so a percent sign matches itself.
 func (m *Module) search(ctx context.Context, text string, p web.PageRequest) (web.Page[eventstore.Stream[Product]], error) {
 	query := m.Views.WithContext(ctx).Table("cart.streams").Where("kind = 'product'")
 	if text != "" {
@@ -36,7 +36,7 @@ func (m *Module) search(ctx context.Context, text string, p web.PageRequest) (we
 	return page, nil
 }
 
-// listed is where a row stands in a list.
+// listed is the position of a row in a list.
 type listed struct {
 	ID        uuid.UUID
 	CreatedAt time.Time
@@ -44,7 +44,7 @@ type listed struct {
 
 func place(r listed) web.Cursor { return web.Cursor{At: r.CreatedAt, ID: r.ID} }
 
-// newest is a page of streams. The page is cut before they are loaded: one that is left out does not end the list.
+// newest returns a page of streams. The page is cut before they are loaded, so a stream that is left out does not end the list.
 func newest[S any, E eventstore.Event](
 	ctx context.Context, store *eventstore.Store, of *eventstore.Aggregate[S, E], query *gorm.DB, p web.PageRequest,
 ) (web.Page[eventstore.Stream[S]], error) {

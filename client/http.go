@@ -1,5 +1,5 @@
-// Package client is the Go client of the API, for the program's own tools. It repeats a request that the network lost or that the
-// server could not take, under the same Idempotency-Key, and finds out whether a server is ready.
+// Package client is the Go client of the API, for the program's own tools. It repeats a request after a lost connection or an
+// overloaded server, under the same Idempotency-Key, and finds out whether a server is ready.
 package client
 
 import (
@@ -21,12 +21,12 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Client speaks to a server and does not give up at once: what the network lost, or the server could not take just now,
-// is sent again as it was, under the same Idempotency-Key, so that it takes effect once.
+// Client sends requests to a server. It repeats a request unchanged after a lost connection or a temporary refusal, under the
+// same Idempotency-Key, so that the request takes effect once.
 type Client struct {
 	http     *http.Client
 	Base     string
-	Patience time.Duration // how long one request is tried
+	Patience time.Duration // time limit of one request with its repetitions
 	Silent   bool
 	waits    sync.Once
 }
@@ -58,7 +58,7 @@ type answer struct {
 	body   []byte
 }
 
-// Refusal is the server's no.
+// Refusal is a refusal by the server.
 type Refusal struct {
 	Status     int    `json:"status"`
 	Code       string `json:"code"`
@@ -69,20 +69,20 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return fmt.Sprintf("%d %s: %s", r.Status, r.Code, r.Detail) }
 
-// passing says whether the same request may do better later. A refusal that names a checkout tells how that ended.
+// passing reports whether the same request may succeed later. A refusal that names a checkout is final.
 func (r *Refusal) passing() bool {
 	busy := []int{http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}
 	return slices.Contains(busy, r.Status) && r.CheckoutID == ""
 }
 
-// complain says, once, why nothing seems to happen.
+// complain explains, once, why nothing seems to happen.
 func (c *Client) complain(err error) {
 	if !c.Silent {
-		fmt.Fprintf(os.Stderr, "%s does not answer as it should, and is asked again for up to %s: %v\n", Redacted(c.Base), c.Patience, err)
+		fmt.Fprintf(os.Stderr, "a request to %s failed and is retried for up to %s: %v\n", Redacted(c.Base), c.Patience, err)
 	}
 }
 
-// Do sends a request until it is answered for good. What the server refuses is a *refusal.
+// Do sends a request until it gets a final answer. A refusal is a *Refusal.
 func (c *Client) Do(ctx context.Context, call Call) (answer, error) {
 	var body []byte
 	if call.Body != nil {
@@ -122,7 +122,7 @@ func Sleep(ctx context.Context, pause time.Duration) error {
 	}
 }
 
-// once sends a request once.
+// once makes one attempt.
 func (c *Client) once(ctx context.Context, call Call, body []byte) (answer, error) {
 	request, err := http.NewRequestWithContext(ctx, call.Method, c.Base+call.Path, bytes.NewReader(body))
 	if err != nil {
@@ -158,7 +158,7 @@ func (c *Client) once(ctx context.Context, call Call, body []byte) (answer, erro
 
 func refusalOf(response *http.Response, text []byte) *Refusal {
 	no := &Refusal{}
-	_ = json.Unmarshal(text, no) // a proxy may answer with anything: the status says enough
+	_ = json.Unmarshal(text, no) // a proxy may answer with anything: the status is enough
 	no.Status = response.StatusCode
 	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 {
 		no.retryAfter = time.Duration(seconds) * time.Second
@@ -166,7 +166,7 @@ func refusalOf(response *http.Response, text []byte) *Refusal {
 	return no
 }
 
-// Ask is do with the answer decoded.
+// Ask calls Do and decodes the answer.
 func Ask[T any](ctx context.Context, c *Client, call Call) (T, answer, error) {
 	var into T
 	got, err := c.Do(ctx, call)
@@ -178,7 +178,7 @@ func Ask[T any](ctx context.Context, c *Client, call Call) (T, answer, error) {
 	return into, got, err
 }
 
-// All reads a list to its last page.
+// All reads all pages of a list.
 func All[T any](ctx context.Context, c *Client, path string, query url.Values, token string) ([]T, error) {
 	type page struct {
 		Data []T

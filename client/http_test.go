@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// script is a server that answers each request as the next of its lines says.
+// script starts a server that answers each request with the next of its lines.
 func script(t *testing.T, lines ...http.HandlerFunc) (c *Client, keys func() []string) {
 	var mu sync.Mutex
 	var seen []string

@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// StartWait is how long the demo waits for a server that is about to start.
+// StartWait limits how long the demo waits for a server that is starting.
 const StartWait = time.Minute
 
-// BaseURL returns the address of a server without a slash at its end; it comes from the settings when none is given.
+// BaseURL returns the address of a server without a trailing slash. An empty address means the one from the settings.
 func BaseURL(local Local, given string) (string, error) {
 	if base := strings.TrimSuffix(given, "/"); base != "" {
 		return base, nil
@@ -34,8 +34,8 @@ func Redacted(base string) string {
 	return u.Redacted()
 }
 
-// Connect finds a server that is ready, and a token for its operator; what is not given comes from the settings. It waits for
-// the server at most so long, and says so.
+// Connect finds a ready server and a token for its operator. Omitted values come from the settings. It waits for the server at
+// most for the given time, and prints a notice.
 func Connect(ctx context.Context, local Local, given, token, subject string, waits time.Duration) (base, operator string, err error) {
 	if base, err = BaseURL(local, given); err != nil {
 		return "", "", err
@@ -49,7 +49,7 @@ func Connect(ctx context.Context, local Local, given, token, subject string, wai
 	return base, token, err
 }
 
-// AwaitReady asks until the server is ready, for as long as limit. It says once, to notices, that it waits.
+// AwaitReady asks until the server is ready or limit is over. It writes one notice to notices when it has to wait.
 func AwaitReady(ctx context.Context, base string, limit time.Duration, notices io.Writer) error {
 	until := time.Now().Add(limit)
 	for pause := ShortestWait; ; pause = min(2*pause, time.Second) {
@@ -61,10 +61,10 @@ func AwaitReady(ctx context.Context, base string, limit time.Duration, notices i
 			return fmt.Errorf("%s: %w", Redacted(base), err)
 		}
 		if time.Now().Add(pause).After(until) {
-			return fmt.Errorf("%s did not get ready within %s: %w", Redacted(base), limit, err)
+			return fmt.Errorf("%s was not ready within %s: %w", Redacted(base), limit, err)
 		}
 		if pause == ShortestWait {
-			fmt.Fprintf(notices, "%s is not ready yet; waiting for it up to %s: %v\n", Redacted(base), limit, err)
+			fmt.Fprintf(notices, "%s is not ready yet; waiting for up to %s: %v\n", Redacted(base), limit, err)
 		}
 		if err := Sleep(ctx, pause); err != nil {
 			return err
@@ -72,14 +72,14 @@ func AwaitReady(ctx context.Context, base string, limit time.Duration, notices i
 	}
 }
 
-// ForeignServerError says that another program than this one answers at an address.
+// ForeignServerError means that another program answers at the address.
 type ForeignServerError struct{ base string }
 
 func (e *ForeignServerError) Error() string {
-	return fmt.Sprintf("what answers at %s is not shopping-cart: name its address with --base-url, or HTTP_ADDR in the settings", Redacted(e.base))
+	return fmt.Sprintf("the program at %s is not shopping-cart: set the address with --base-url, or HTTP_ADDR in the settings", Redacted(e.base))
 }
 
-// CheckReady returns nil when the server says that it can serve.
+// CheckReady returns nil if the server reports that it is ready.
 func CheckReady(ctx context.Context, base string) error {
 	status, err := probe(ctx, base, "/readyz", "ready", "degraded")
 	if err == nil && status != http.StatusOK {
@@ -88,7 +88,7 @@ func CheckReady(ctx context.Context, base string) error {
 	return err
 }
 
-// CheckAlive returns nil when a server answers at all, ready or not.
+// CheckAlive returns nil if a server answers, ready or not.
 func CheckAlive(ctx context.Context, base string) error {
 	_, err := probe(ctx, base, "/healthz", "ok")
 	if err != nil && !errors.As(err, new(*ForeignServerError)) {
@@ -97,24 +97,24 @@ func CheckAlive(ctx context.Context, base string) error {
 	return err
 }
 
-// ExplainUnauthorized adds to the refusal of a token why the server may have refused it. given is the token that the command was called with, empty
-// where it was made of the settings.
+// ExplainUnauthorized adds the probable reason to the refusal of a token. given is the token of the command line, or empty if it
+// was made from the settings.
 func ExplainUnauthorized(base, given string, err error) error {
 	var no *Refusal
 	switch {
 	case !errors.As(err, &no) || no.Status != http.StatusUnauthorized:
 		return err
 	case given != "":
-		return fmt.Errorf("the server at %s does not take the token of --admin-token: %w", Redacted(base), err)
+		return fmt.Errorf("the server at %s refuses the token of --admin-token: %w", Redacted(base), err)
 	}
-	return fmt.Errorf("the server at %s does not run with the settings of this folder: its AUTH_SECRET or AUTH_AUDIENCE is another: %w", Redacted(base), err)
+	return fmt.Errorf("the server at %s does not use the settings of this folder: its AUTH_SECRET or AUTH_AUDIENCE differs: %w", Redacted(base), err)
 }
 
-// probeTimeout bounds one question to a server.
+// probeTimeout limits one probe.
 const probeTimeout = 5 * time.Second
 
-// probe asks a question that has no body but a status, and is a *strangerError where the answer has none of these words. A server
-// error is an answer too: a proxy may give it while the server starts.
+// probe returns the status of a GET. It returns a *ForeignServerError if the answer contains none of these words. A server error
+// is an answer too: a proxy may send it while the server starts.
 func probe(ctx context.Context, base, path string, words ...string) (status int, err error) {
 	bounded, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -124,7 +124,7 @@ func probe(ctx context.Context, base, path string, words ...string) (status int,
 	}
 	response, err := http.DefaultClient.Do(request)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return 0, fmt.Errorf("it does not answer within %s", probeTimeout)
+		return 0, fmt.Errorf("no answer within %s", probeTimeout)
 	}
 	if err != nil {
 		return 0, err
@@ -142,14 +142,14 @@ func probe(ctx context.Context, base, path string, words ...string) (status int,
 	return response.StatusCode, nil
 }
 
-// probeLimit is how many bytes of an answer are read.
+// probeLimit limits the bytes read from an answer.
 const probeLimit = 64 << 10
 
-// Local is what the tools learn from the settings on this machine.
+// Local gives the tools access to the settings on this machine.
 type Local interface {
-	// BaseURL is where the server is, without a slash at the end.
+	// BaseURL returns the address of the server without a trailing slash.
 	BaseURL() (string, error)
-	// Mint makes a token as the server does.
+	// Mint makes a token, as the server does.
 	Mint(subject string, scopes []string, ttl time.Duration) (string, error)
 }
 
@@ -158,7 +158,7 @@ const ScopeAdmin = "admin"
 
 const TokenLife = 24 * time.Hour
 
-// CheckBaseURL refuses what is no address of a server. An empty one stands for the server of these settings.
+// CheckBaseURL refuses an invalid address. An empty one means the server of the settings.
 func CheckBaseURL(text string) error {
 	if text == "" {
 		return nil

@@ -6,15 +6,15 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// The bounds of a shipping address. What lists answer must fit into memory, and must be readable by JSON readers that take
-// few levels.
+// The limits of a shipping address. A page of addresses must fit into memory. JSON readers with a low limit on nesting must be
+// able to read them.
 const (
 	maxAddressBytes = 4 << 10
 	maxAddressDepth = 4
 )
 
-// address is the shipping address as it was given; nil when there is none, and where it is beyond the bounds or holds a number
-// that no client can read. Older versions took any: then omitted is true.
+// address returns the shipping address as the shopper gave it. It returns nil if there is none, if it exceeds the limits, or if
+// it holds a number that no client can read. Older versions stored any address: omitted is true for one that is not shown.
 func (c contact) address() (address json.RawMessage, omitted bool) {
 	if c.ShippingAddress == nil {
 		return nil, c.Oversized

@@ -25,7 +25,7 @@ func TestCheckAddress(t *testing.T) {
 	}
 }
 
-// TestAStoredAddressBeyondTheBoundsIsOmitted: what an older version took must not make a list unreadable.
+// TestAStoredAddressBeyondTheBoundsIsOmitted checks that an address from an older version does not make a list unreadable.
 func TestAStoredAddressBeyondTheBoundsIsOmitted(t *testing.T) {
 	t.Parallel()
 	s := open(t)

@@ -11,7 +11,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// CancelRequest says why an order is cancelled.
+// CancelRequest gives the reason for a cancellation.
 type CancelRequest struct {
 	Reason string `json:"reason" validate:"required,visible,max=500" text:"lines" example:"Ordered twice."`
 }
@@ -55,7 +55,7 @@ func (m *Module) postCancel(c echo.Context) error {
 	if receipt.Replayed {
 		web.Replayed(c)
 	}
-	if o, err = orders.Load(ctx, m.store, o.ID); err != nil { // it may be further already
+	if o, err = orders.Load(ctx, m.store, o.ID); err != nil { // the cancellation may have advanced already
 		return err
 	}
 	view, err := m.view(ctx, o)
@@ -66,7 +66,7 @@ func (m *Module) postCancel(c echo.Context) error {
 	return c.JSON(http.StatusAccepted, view)
 }
 
-// cancellerOf says who cancels an order: its customer, or an operator.
+// cancellerOf returns the canceller's kind: the customer or an operator.
 func cancellerOf(caller web.Caller, o State) Canceller {
 	if caller.Subject == o.CustomerID {
 		return ByCustomer
@@ -74,7 +74,7 @@ func cancellerOf(caller web.Caller, o State) Canceller {
 	return ByOperator
 }
 
-// requestCancellation asks whether the checkout has ended before the order decides: once true, that stays true.
+// requestCancellation asks whether the checkout has ended before the order decides. An ended checkout stays ended.
 func (m *Module) requestCancellation(
 	ctx context.Context, by sender, o eventstore.Stream[State], cmd requestCancellation,
 ) (receipt eventstore.Receipt, err error) {
@@ -98,7 +98,7 @@ func (m *Module) endCancellation(ctx context.Context, by sender, cmd EndCancella
 	return err
 }
 
-// changeAlone decides on an order whose stock stays as it is.
+// changeAlone decides on an order without touching stock.
 func (m *Module) changeAlone(
 	ctx context.Context, by sender, id uuid.UUID, decide func(State) (decision, error),
 ) (eventstore.Receipt, error) {

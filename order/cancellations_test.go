@@ -95,7 +95,7 @@ func TestNoteRefund(t *testing.T) {
 	}
 	require.EqualValues(t, 1200, s.Refunded)
 	s = evolve(s, asksToCancel)
-	for _, refund := range []string{"7", "a"} { // an operator and the provider tell of the same money
+	for _, refund := range []string{"7", "a"} { // an operator and the provider report the same money
 		d, err := decideNoteRefund(s, NoteRefund{anOrder, exampleID(refund), 1500})
 		require.NoError(t, err)
 		for _, e := range d.order {
@@ -113,7 +113,7 @@ func TestNoteRefund(t *testing.T) {
 	require.Zero(t, given(aPlaced, Cancelled{}).Refunded, "nothing was paid")
 }
 
-// TestCancelAgainstFulfil races the two at two processes: one of them wins, and the stock tells which.
+// TestCancelAgainstFulfil races a cancellation and a fulfilment in two processes. One of them wins, and the stock must agree.
 func TestCancelAgainstFulfil(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)

@@ -10,13 +10,13 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// Line is what was bought of one SKU. UnitPrice is in minor units of the order's currency.
+// Line is the quantity and price of one SKU. UnitPrice is in minor units of the order's currency.
 type Line struct {
 	SKU       string `json:"sku"`
 	Name      string `json:"name"`
 	Quantity  int64  `json:"quantity"`
 	UnitPrice int64  `json:"unit_price"`
-	Tracked   bool   `json:"tracked"` // whether its stock was tracked when it was placed; ignored in a command
+	Tracked   bool   `json:"tracked"` // whether its stock was tracked when the order was placed; ignored in a command
 }
 
 // Adjustment is a signed amount on top of the lines, such as shipping or a discount, in minor units.
@@ -26,11 +26,10 @@ type Adjustment struct {
 	Amount int64  `json:"amount"`
 }
 
-// Place makes a pending order and reserves the stock of its tracked lines: all of it or nothing.
+// Place makes a pending order and reserves the stock of all its tracked lines, or none.
 //
-// Refused: order_does_not_add_up, when lines and adjustments are not the total, or it is below 0; out_of_stock, with lines of
-// {sku, requested, available}; order_cancelled, when it was cancelled, be it
-// before it came.
+// Refused: order_does_not_add_up if lines and adjustments differ from the total or the total is below 0; out_of_stock, with lines
+// of {sku, requested, available}; order_cancelled if the order was cancelled, even before this command arrived.
 type Place struct {
 	OrderID, CheckoutID, PaymentID, CartID uuid.UUID
 	CustomerID, Currency                   string
@@ -43,24 +42,23 @@ type Place struct {
 // Confirm makes a pending order a sale. Refused: order_cancelled; not_found.
 type Confirm struct{ OrderID uuid.UUID }
 
-// Cancel ends a pending order and releases its stock. Of an order that is not there it leaves a tombstone, which
-// refuses a Place that comes later. Refused: order_confirmed, already_fulfilled.
+// Cancel ends a pending order and releases its stock. If the order does not exist, it leaves a tombstone, which refuses a later
+// Place. Refused: order_confirmed, already_fulfilled.
 type Cancel struct {
 	OrderID uuid.UUID
 	Reason  string
 }
 
-// NoteRefund keeps that a part of what was paid was given back. Each refund counts once. Refused: not_found.
+// NoteRefund records that a part of the payment was refunded. Each refund counts once. Refused: not_found.
 type NoteRefund struct {
 	OrderID, RefundID uuid.UUID
 	Amount            int64 // minor units
 }
 
-// EndCancellation makes an order that is being cancelled a cancelled one, refunded in full, and gives its stock back.
-// Refused: not_cancelling.
+// EndCancellation ends the cancellation of a fully refunded order and releases its stock. Refused: not_cancelling.
 type EndCancellation struct{ OrderID uuid.UUID }
 
-// Command is what other rooms may ask of an order.
+// Command is implemented by the commands that other modules may send to an order.
 //
 //sumtype:decl
 type Command interface{ command() }
@@ -72,8 +70,8 @@ func (Cancel) command()  {}
 func (NoteRefund) command()      {}
 func (EndCancellation) command() {}
 
-// Handle does a command of a saga. id makes it happen once; correlation, the id of the checkout, stands beside its
-// events. Repeated under whatever id, it changes nothing and is no error.
+// Handle executes a command of a saga. id makes it idempotent. correlation is the id of the checkout and is stored with its
+// events. A repetition under another id changes nothing and is no error either.
 func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Command) error {
 	by := sender{id: id, meta: metaOfSaga(correlation)}
 	switch cmd := cmd.(type) {
@@ -91,28 +89,28 @@ func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Comm
 	return nil
 }
 
-// Paid is what an order was paid with, and the version that it was read at.
+// Paid is the payment of an order and the version of the order at which it was read.
 type Paid struct {
-	PaymentID uuid.UUID // of no payment, where there was nothing to pay
+	PaymentID uuid.UUID // zero if there was nothing to pay
 	Version   int64
 }
 
-// Contact is the personal data of an order. It stands in no event and can be erased.
+// Contact is the personal data of an order. No event holds it, so it can be erased.
 type Contact struct {
 	ID              uuid.UUID
 	CustomerID      string
 	Email           string
-	ShippingAddress json.RawMessage // a JSON object, as the shopper gave it; empty when there is none
+	ShippingAddress json.RawMessage // a JSON object, as the shopper gave it; empty if there is none
 }
 
-// Trail is what an order names: whose it is, and what led to it.
+// Trail holds the ids that an order refers to.
 type Trail struct {
 	CustomerID                    string
 	CartID, CheckoutID, PaymentID uuid.UUID
-	CancellationID                uuid.UUID // zero where it was not cancelled after it was sold
+	CancellationID                uuid.UUID // zero unless it was cancelled after its confirmation
 }
 
-// CheckAddress refuses a shipping address that is no JSON object, or beyond its bounds. None is fine.
+// CheckAddress refuses a shipping address that is not a JSON object or exceeds the limits. An empty one is valid.
 func CheckAddress(address json.RawMessage) error {
 	const field = "shipping_address"
 	switch {
@@ -123,7 +121,7 @@ func CheckAddress(address json.RawMessage) error {
 	case len(address) > maxAddressBytes:
 		return web.Refused(field, "too_large", fmt.Sprintf("It must have at most %d bytes.", maxAddressBytes))
 	case web.Depth(address) > maxAddressDepth:
-		return web.Refused(field, "too_deep", fmt.Sprintf("Its objects and lists must lie at most %d levels deep.", maxAddressDepth))
+		return web.Refused(field, "too_deep", fmt.Sprintf("Its objects and lists must be nested at most %d levels deep.", maxAddressDepth))
 	}
 	return nil
 }

@@ -11,9 +11,9 @@ import (
 	"shopping-cart/platform/email"
 )
 
-// SaveContact keeps the personal data of an order to come. The first one under an id stays.
+// SaveContact stores the personal data of a future order. It keeps the first contact under an id.
 func (m *Module) SaveContact(ctx context.Context, c Contact) error {
-	var address any // NULL when there is none
+	var address any // NULL if there is none
 	if len(c.ShippingAddress) > 0 {
 		address = string(c.ShippingAddress)
 	}
@@ -23,15 +23,15 @@ func (m *Module) SaveContact(ctx context.Context, c Contact) error {
 	})
 }
 
-// DropContact erases personal data that no order needs. Without any it does nothing.
+// DropContact erases personal data that no order needs. It does nothing if there is none.
 func (m *Module) DropContact(ctx context.Context, id uuid.UUID) error {
 	return m.also(ctx, func(tx *eventstore.Tx) {
 		tx.Also(`delete from orders.contacts where id = $1`, id)
 	})
 }
 
-// eraseElsewhere drops what is kept of a customer beside their payments. Those of all their orders, also of such that never became
-// one: an order is placed before its payment is asked for.
+// eraseElsewhere erases personal data that is stored with a customer's payments. It covers the payments of orders that were never
+// confirmed: an order is placed before its payment is requested.
 func (m *Module) eraseElsewhere(ctx context.Context, customer string) error {
 	var found []sql.NullString
 	err := m.views.WithContext(ctx).Table("orders.streams").Where("kind = 'order' and customer = ?", customer).
@@ -41,14 +41,14 @@ func (m *Module) eraseElsewhere(ctx context.Context, customer string) error {
 	}
 	var payments []uuid.UUID
 	for _, text := range found {
-		if id, err := uuid.Parse(text.String); err == nil { // an order whose payment cannot be read keeps no other one
+		if id, err := uuid.Parse(text.String); err == nil { // an unreadable payment id must not keep the others from erasure
 			payments = append(payments, id)
 		}
 	}
 	return m.erase(ctx, payments)
 }
 
-// also writes rows beside the streams, in the same batches as the commands: no transaction of their own.
+// also writes rows beside the streams, in the batches of the commands and without a transaction of its own.
 func (m *Module) also(ctx context.Context, write func(*eventstore.Tx)) error {
 	_, err := m.store.Do(ctx, eventstore.Command{Decide: func(tx *eventstore.Tx) error {
 		write(tx)
@@ -62,10 +62,10 @@ type contact struct {
 	ID              uuid.UUID
 	Email           string
 	ShippingAddress *string
-	Oversized       bool // it has an address, which is left in the database
+	Oversized       bool // the address is too large and was not read
 }
 
-// contactsOf are the contacts of orders, by id, in one query. Those erased are missing.
+// contactsOf returns the contacts of orders by id, in one query. Erased contacts are missing.
 func (m *Module) contactsOf(ctx context.Context, found []eventstore.Stream[State]) (map[uuid.UUID]contact, error) {
 	ids := make([]uuid.UUID, len(found))
 	for i, o := range found {

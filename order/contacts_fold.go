@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	foldEvery = time.Minute            // on average: a process of the version before may still write contacts
-	foldLimit = 1000                   // contacts in one transaction
-	foldPause = 100 * time.Millisecond // between two transactions: clients come first
+	foldEvery = time.Minute            // on average: a process of the previous version may still write contacts
+	foldLimit = 1000                   // contacts per transaction
+	foldPause = 100 * time.Millisecond // between two transactions, so that clients come first
 )
 
-// foldContacts folds the addresses of contacts that a process of an older version wrote, now and then until ctx is done. Any
-// number of processes may do so at once.
+// foldContacts periodically folds the addresses of contacts that a process of an older version wrote, until ctx is done. Any
+// number of processes may run it at once.
 func (m *Module) foldContacts(ctx context.Context, every time.Duration) {
 	for {
 		if err := m.foldAll(ctx); err != nil && ctx.Err() == nil {
@@ -31,8 +31,8 @@ func (m *Module) foldContacts(ctx context.Context, every time.Duration) {
 	}
 }
 
-// foldAll folds what there is to fold. The order of ids is the place where it goes on: dead entries of the index that a long
-// snapshot keeps are passed once.
+// foldAll folds all unfolded contacts. It continues after the last id, so it passes the dead index entries that a long snapshot
+// keeps only once.
 func (m *Module) foldAll(ctx context.Context) error {
 	var last uuid.UUID
 	for {
@@ -44,8 +44,8 @@ func (m *Module) foldAll(ctx context.Context) error {
 	}
 }
 
-// foldSome folds the first contacts after an id, and returns their ids. Contacts that another process is folding, or erasing, are
-// left to it.
+// foldSome folds the first contacts after an id and returns their ids. It skips contacts that another process is folding or
+// erasing.
 func (m *Module) foldSome(ctx context.Context, after uuid.UUID) (ids []uuid.UUID, err error) {
 	err = pgx.BeginFunc(ctx, m.control, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `select id, email from orders.contacts where email_folded is null and id > $1

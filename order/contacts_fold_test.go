@@ -13,7 +13,7 @@ import (
 	"shopping-cart/internal/pgtest"
 )
 
-// oldContact is an order whose contact a process of the version before wrote: it knows no folded address.
+// oldContact places an order with a contact as the previous version wrote it, without a folded address.
 func (s *shop) oldContact(customer, address string) Place {
 	s.t.Helper()
 	p := newPlace(line("mug", 1))
@@ -25,7 +25,7 @@ func (s *shop) oldContact(customer, address string) Place {
 	return p
 }
 
-// foundBy are the numbers of the orders that a search finds, newest first.
+// foundBy returns the numbers of the orders that a search finds, newest first.
 func (s *shop) foundBy(address string) []string {
 	s.t.Helper()
 	a := s.call("root", "GET", "/v1/admin/orders?email="+url.QueryEscape(address), "")
@@ -39,7 +39,7 @@ func (s *shop) unfolded() (n int) {
 	return n
 }
 
-// openInC is a shop on a database with the locale C, which lowers ASCII letters alone, as the embedded one does.
+// openInC opens a shop on a database with the locale C, which lowers only ASCII letters, as the embedded one does.
 func openInC(t *testing.T) *shop {
 	t.Helper()
 	s := open(t)

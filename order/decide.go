@@ -14,35 +14,36 @@ var (
 	errNotFound         = fault.New(fault.NotFound, "not_found", "There is no such order.")
 	errStockUnknown     = fault.New(fault.NotFound, "not_found", "The stock of this SKU is not tracked.")
 	errOutOfStock       = fault.New(fault.Conflict, "out_of_stock", "There is not enough of this in stock.")
-	errDoesNotAddUp     = fault.New(fault.Conflict, "order_does_not_add_up", "The lines and adjustments of this order do not come to its total.")
+	errDoesNotAddUp     = fault.New(fault.Conflict, "order_does_not_add_up", "The lines and adjustments of this order do not add up to its total.")
 	errOrderCancelled   = fault.New(fault.Conflict, "order_cancelled", "This order was cancelled.")
-	errOrderConfirmed   = fault.New(fault.Conflict, "order_confirmed", "This order is confirmed already.")
+	errOrderConfirmed   = fault.New(fault.Conflict, "order_confirmed", "This order is already confirmed.")
 	errNotConfirmed     = fault.New(fault.Conflict, "not_confirmed", "This order is not confirmed yet.")
-	errAlreadyFulfilled = fault.New(fault.Conflict, "already_fulfilled", "This order was fulfilled already.")
+	errAlreadyFulfilled = fault.New(fault.Conflict, "already_fulfilled", "This order was already fulfilled.")
 	errCancelling       = fault.New(fault.Conflict, "order_cancelling", "This order is being cancelled.")
-	errNotCancelling    = fault.New(fault.Conflict, "not_cancelling", "Nobody asked for this order to be cancelled.")
-	errOrderRefunded    = fault.New(fault.Conflict, "order_refunded", "All that was paid for this order has been refunded.")
-	errCheckoutRunning  = fault.New(fault.Conflict, "checkout_running", "The checkout of this order has not ended yet. Cancel that, or wait.")
-	errBelowReserved    = fault.New(fault.Conflict, "below_reserved", "More than that is reserved for orders.")
-	errBelowZero        = fault.New(fault.Conflict, "below_zero", "There are fewer units than that on hand.")
-	errAboveMost        = fault.New(fault.Conflict, "above_maximum", "There cannot be more than 9007199254740991 units on hand.")
+	errNotCancelling    = fault.New(fault.Conflict, "not_cancelling", "No cancellation of this order was requested.")
+	errOrderRefunded    = fault.New(fault.Conflict, "order_refunded", "This order has been fully refunded.")
+	errCheckoutRunning  = fault.New(fault.Conflict, "checkout_running", "The checkout of this order has not ended yet. Cancel the checkout, or wait.")
+	errBelowReserved    = fault.New(fault.Conflict, "below_reserved", "More units are reserved for orders.")
+	errBelowZero        = fault.New(fault.Conflict, "below_zero", "There are fewer units on hand.")
+	errAboveMost        = fault.New(fault.Conflict, "above_maximum", "At most 9007199254740991 units can be on hand.")
 	errStockShort       = fault.New(fault.Conflict, "stock_short", "Goods of this order are missing from the stock.")
 )
 
-// decision is what changes together: an order, and the stock that it holds, by SKU.
+// decision holds the events that are written together: of an order and, by SKU, of its stock.
 type decision struct {
 	order []Event
 	stock map[string]StockEvent
 }
 
-// shortage is a SKU of which an order wants more than there is.
+// shortage is a SKU with less stock than an order requests.
 type shortage struct {
 	SKU       string `json:"sku"`
 	Requested int64  `json:"requested"`
 	Available int64  `json:"available"`
 }
 
-// decidePlace reserves all or refuses. An order whose lines and adjustments are not its total is never placed. stock holds the tracked ones of the order's SKUs.
+// decidePlace reserves everything or refuses. It never places an order with lines and adjustments that differ from its total.
+// stock holds the tracked SKUs of the order.
 func decidePlace(o State, stock map[string]Stock, cmd Place, number string) (decision, error) {
 	switch o.Status {
 	case StatusCancelled:
@@ -78,7 +79,7 @@ func placedBy(cmd Place, stock map[string]Stock, number string) Placed {
 	}
 }
 
-// shortages are in the order of the lines, each SKU once.
+// shortages returns the missing SKUs in the order of the lines, each once.
 func shortages(lines []Line, held map[string]int64, stock map[string]Stock) []shortage {
 	var short []shortage
 	for _, l := range lines {
@@ -103,7 +104,7 @@ func decideConfirm(o State) (decision, error) {
 	return decision{order: []Event{Confirmed{Currency: o.Currency, Total: o.Total}}}, nil
 }
 
-// decideCancel leaves a tombstone where there is no order: a Place that was sent before and arrives after must not win.
+// decideCancel leaves a tombstone if there is no order, because a Place that was sent earlier and arrives later must not win.
 func decideCancel(o State, cmd Cancel) (decision, error) {
 	switch o.Status {
 	case StatusCancelled:
@@ -117,8 +118,8 @@ func decideCancel(o State, cmd Cancel) (decision, error) {
 	return cancelled(o, cmd.OrderID, cmd.Reason), nil
 }
 
-// requestCancellation asks for a cancellation. Running: the checkout has not ended, and may still ask after its payment; once it
-// has ended, it never does.
+// requestCancellation asks for a cancellation. Running: the checkout has not ended and may still request its payment. An ended
+// checkout never does.
 type requestCancellation struct {
 	OrderID uuid.UUID
 	Reason  string
@@ -126,7 +127,7 @@ type requestCancellation struct {
 	Running bool
 }
 
-// decideRequestCancellation decides between cancelling and fulfilling.
+// decideRequestCancellation refuses after a fulfilment, so an order is either cancelled or fulfilled.
 func decideRequestCancellation(o State, cmd requestCancellation) (decision, error) {
 	switch o.Status {
 	case statusNone:
@@ -148,7 +149,7 @@ func decideRequestCancellation(o State, cmd requestCancellation) (decision, erro
 	}}}, nil
 }
 
-// cancellationID: an order is cancelled once.
+// cancellationID derives the id from the order, since an order is cancelled once.
 func cancellationID(order uuid.UUID) uuid.UUID { return uuid.NewSHA1(order, []byte("cancellation")) }
 
 func decideEndCancellation(o State, id uuid.UUID) (decision, error) {
@@ -162,7 +163,7 @@ func decideEndCancellation(o State, id uuid.UUID) (decision, error) {
 	return cancelled(o, id, o.Reason), nil
 }
 
-// cancelled ends an order and releases what it holds.
+// cancelled ends an order and releases its stock.
 func cancelled(o State, id uuid.UUID, reason string) decision {
 	d := decision{order: []Event{Cancelled{Reason: reason}}, stock: map[string]StockEvent{}}
 	for sku, n := range o.tracked() {
@@ -171,7 +172,7 @@ func cancelled(o State, id uuid.UUID, reason string) decision {
 	return d
 }
 
-// decideNoteRefund counts each refund once. A cancelled order has counted all of them.
+// decideNoteRefund counts each refund once. A cancelled order already counts all of them.
 func decideNoteRefund(o State, cmd NoteRefund) (decision, error) {
 	switch {
 	case !o.placed():
@@ -179,7 +180,7 @@ func decideNoteRefund(o State, cmd NoteRefund) (decision, error) {
 	case o.Status == StatusCancelled, slices.Contains(o.Refunds, cmd.RefundID):
 		return decision{}, nil
 	}
-	if o.Status == StatusCancelling { // the provider may tell of the same money as an operator did before
+	if o.Status == StatusCancelling { // the provider may report money that an operator reported before
 		cmd.Amount = min(cmd.Amount, o.Total-o.Refunded)
 		if cmd.Amount <= 0 {
 			return decision{}, nil
@@ -188,14 +189,15 @@ func decideNoteRefund(o State, cmd NoteRefund) (decision, error) {
 	return decision{order: []Event{Refunded{RefundID: cmd.RefundID, Amount: cmd.Amount}}}, nil
 }
 
-// fulfil asks for the goods to be sent. Refunding counts the refunds of its payment in minor units, those under way included.
+// fulfil records the shipment of an order. Refunding is the sum of all refunds of its payment in minor units, with those in
+// progress.
 type fulfil struct {
 	OrderID   uuid.UUID
 	Refunding int64
 }
 
-// decideFulfil refuses an order without money left for it. The order hears of a refund only once the provider has made it, so
-// the payment's own count is compared too: goods must not leave while a full refund is under way.
+// decideFulfil refuses an order with no money left. The order counts a refund only after the provider has made it, so the
+// payment's own count is compared too. Goods must not leave while a full refund is in progress.
 func decideFulfil(o State, stock map[string]Stock, cmd fulfil) (decision, error) {
 	switch o.Status {
 	case statusNone:
@@ -214,7 +216,7 @@ func decideFulfil(o State, stock map[string]Stock, cmd fulfil) (decision, error)
 	case o.fullyRefunded():
 		return decision{}, errOrderRefunded
 	case o.Total > 0 && cmd.Refunding >= o.Total:
-		return decision{}, errOrderRefunded.Detailf("All that was paid for this order is being refunded.")
+		return decision{}, errOrderRefunded.Detailf("This order is being fully refunded.")
 	}
 	if short := notOnHand(o, stock); len(short) > 0 {
 		return decision{}, errStockShort.Detailf("The stock has too few of '%s' on hand for this order. "+
@@ -227,7 +229,7 @@ func decideFulfil(o State, stock map[string]Stock, cmd fulfil) (decision, error)
 	return d, nil
 }
 
-// notOnHand lists the SKUs of an order of which fewer are on hand than it holds, after a loss was recorded.
+// notOnHand returns the SKUs of an order with fewer units on hand than it holds, after a recorded loss.
 func notOnHand(o State, stock map[string]Stock) (short []shortage) {
 	held := o.tracked()
 	for _, sku := range o.trackedSKUs() {
@@ -238,8 +240,8 @@ func notOnHand(o State, stock map[string]Stock) (short []shortage) {
 	return short
 }
 
-// decideCount refuses to count away what orders were promised: a loss is recorded as an adjustment, which says why. Counting the
-// same again says nothing new.
+// decideCount refuses a count below the reserved units. A loss must be recorded as an adjustment, with a reason. An unchanged
+// count appends no event.
 func decideCount(s Stock, tracked bool, sku string, onHand int64) ([]StockEvent, error) {
 	switch {
 	case !tracked && !web.ValidSKU(sku):
@@ -247,19 +249,19 @@ func decideCount(s Stock, tracked bool, sku string, onHand int64) ([]StockEvent,
 	case tracked && onHand == s.OnHand:
 		return nil, nil
 	case onHand < s.Reserved && onHand < s.OnHand:
-		return nil, errBelowReserved.Detailf("%d are reserved for orders, so there cannot be only %d. Record a loss as an adjustment.", s.Reserved, onHand).
+		return nil, errBelowReserved.Detailf("%d units are reserved for orders, so the count cannot be %d. Record a loss as an adjustment.", s.Reserved, onHand).
 			With("reserved", s.Reserved)
 	}
 	return []StockEvent{StockCounted{SKU: sku, OnHand: onHand}}, nil
 }
 
-// decideAdjust takes a loss below what is reserved: the goods are gone, whatever was promised. The stock is short then.
+// decideAdjust lets a loss go below the reserved units, since the goods are gone in any case. The stock is short then.
 func decideAdjust(s Stock, tracked bool, e StockAdjusted) ([]StockEvent, error) {
 	switch {
 	case !tracked:
 		return nil, errStockUnknown
 	case s.OnHand+e.Delta < 0:
-		return nil, errBelowZero.Detailf("Only %d are on hand, so %d cannot be taken away.", s.OnHand, -e.Delta).With("on_hand", s.OnHand)
+		return nil, errBelowZero.Detailf("Only %d units are on hand, so %d cannot be removed.", s.OnHand, -e.Delta).With("on_hand", s.OnHand)
 	case e.Delta > money.Max-s.OnHand:
 		return nil, errAboveMost
 	}

@@ -14,7 +14,7 @@ type Event interface {
 	ofOrder()
 }
 
-// Placed began an order. Its tracked lines were reserved in the same moment.
+// Placed began an order. The same transaction reserved its tracked lines.
 type Placed struct {
 	Number      string       `json:"number"`
 	CheckoutID  uuid.UUID    `json:"checkout_id"`
@@ -28,22 +28,22 @@ type Placed struct {
 	ContactID   uuid.UUID    `json:"contact_id"`
 }
 
-// Confirmed made it a sale. It says how large, so that a report need not look elsewhere.
+// Confirmed made the order a sale. It repeats the total, so that a report needs no other event.
 type Confirmed struct {
 	Currency string `json:"currency"`
 	Total    int64  `json:"total"` // minor units
 }
 
-// CancellationRequested says that a sale is to be undone. From here on it cannot be fulfilled. A saga sees it through.
+// CancellationRequested begins the cancellation of a sale. The order cannot be fulfilled any more. A saga completes it.
 type CancellationRequested struct {
 	CancellationID uuid.UUID `json:"cancellation_id"` // of its saga
 	CheckoutID     uuid.UUID `json:"checkout_id"`
-	PaymentID      uuid.UUID `json:"payment_id"` // of no payment, where there was nothing to pay
+	PaymentID      uuid.UUID `json:"payment_id"` // zero if there was nothing to pay
 	CustomerID     string    `json:"customer_id"`
 	Currency       string    `json:"currency"`
 	Total          int64     `json:"total"` // minor units
 	Reason         string    `json:"reason"`
-	By             Canceller `json:"by,omitempty"` // empty before version 2
+	By             Canceller `json:"by,omitempty"` // empty in version 1
 }
 
 // Canceller is the kind of caller who asked for a cancellation.
@@ -55,37 +55,27 @@ const (
 	ByOperator Canceller = "operator"
 )
 
-// Cancelled ended a pending order, or one whose cancellation was requested and whose money is back; or it refuses one that
-// has not come yet.
+// Cancelled ended a pending order or a fully refunded one in cancellation, or refuses an order that has not been placed yet.
 type Cancelled struct {
 	Reason string `json:"reason"`
 }
 
-// Fulfilled says that the goods left the house.
+// Fulfilled records that the goods were shipped.
 type Fulfilled struct{}
 
-// Refunded says that a part of what was paid was given back.
+// Refunded records a refund of a part of the payment.
 type Refunded struct {
 	RefundID uuid.UUID `json:"refund_id"`
 	Amount   int64     `json:"amount"` // minor units
 }
 
-// Kind is the name that the event is stored under.
-func (Placed) Kind() string { return "order.placed" }
+// Events are stored under these names. They never change.
 
-// Kind is the name that the event is stored under.
-func (Confirmed) Kind() string { return "order.confirmed" }
-
-// Kind is the name that the event is stored under.
-func (Cancelled) Kind() string { return "order.cancelled" }
-
-// Kind is the name that the event is stored under.
-func (Fulfilled) Kind() string { return "order.fulfilled" }
-
-// Kind is the name that the event is stored under.
-func (Refunded) Kind() string { return "order.refunded" }
-
-// Kind is the name that the event is stored under.
+func (Placed) Kind() string                { return "order.placed" }
+func (Confirmed) Kind() string             { return "order.confirmed" }
+func (Cancelled) Kind() string             { return "order.cancelled" }
+func (Fulfilled) Kind() string             { return "order.fulfilled" }
+func (Refunded) Kind() string              { return "order.refunded" }
 func (CancellationRequested) Kind() string { return "order.cancellation_requested" }
 
 func (Placed) ofOrder()    {}
@@ -122,49 +112,42 @@ type StockEvent interface {
 	ofStock()
 }
 
-// StockCounted says how many units there are, those reserved included. The first one begins the tracking of a SKU.
+// StockCounted sets the number of units on hand, reserved ones included. The first count begins the tracking of a SKU.
 type StockCounted struct {
 	SKU    string `json:"sku"`
 	OnHand int64  `json:"on_hand"`
 }
 
-// StockAdjusted says by how many units the stock grew or shrank, and why: a delivery, a breakage, a find.
+// StockAdjusted changes the number of units on hand, with a reason: a delivery, a breakage, a find.
 type StockAdjusted struct {
 	Delta  int64  `json:"delta"`
 	Reason string `json:"reason"`
 }
 
-// StockReserved keeps units for a pending order.
+// StockReserved reserves units for a pending order.
 type StockReserved struct {
 	OrderID  uuid.UUID `json:"order_id"`
 	Quantity int64     `json:"quantity"`
 }
 
-// StockReleased gives the units of a cancelled order back.
+// StockReleased releases the units of a cancelled order.
 type StockReleased struct {
 	OrderID  uuid.UUID `json:"order_id"`
 	Quantity int64     `json:"quantity"`
 }
 
-// StockFulfilled took the units of an order out of the house.
+// StockFulfilled removes the shipped units of an order.
 type StockFulfilled struct {
 	OrderID  uuid.UUID `json:"order_id"`
 	Quantity int64     `json:"quantity"`
 }
 
-// Kind is the name that the event is stored under.
-func (StockCounted) Kind() string { return "stock.counted" }
+// Events are stored under these names. They never change.
 
-// Kind is the name that the event is stored under.
-func (StockAdjusted) Kind() string { return "stock.adjusted" }
-
-// Kind is the name that the event is stored under.
-func (StockReserved) Kind() string { return "stock.reserved" }
-
-// Kind is the name that the event is stored under.
-func (StockReleased) Kind() string { return "stock.released" }
-
-// Kind is the name that the event is stored under.
+func (StockCounted) Kind() string   { return "stock.counted" }
+func (StockAdjusted) Kind() string  { return "stock.adjusted" }
+func (StockReserved) Kind() string  { return "stock.reserved" }
+func (StockReleased) Kind() string  { return "stock.released" }
 func (StockFulfilled) Kind() string { return "stock.fulfilled" }
 
 func (StockCounted) ofStock()   {}

@@ -8,7 +8,7 @@ import (
 	"shopping-cart/eventstore/golden"
 )
 
-// orderExamples hold one event of each kind, every field filled.
+// orderExamples holds one event of each type with every field set.
 var orderExamples = []Event{
 	Placed{
 		Number: "1000002", CheckoutID: exampleID("1"), PaymentID: exampleID("2"), CartID: exampleID("3"), ContactID: exampleID("4"),

@@ -13,13 +13,13 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// sender is who sends a command, under which id, and which version it is meant for.
+// sender holds the id, metadata and preconditions of a command.
 type sender struct {
 	id          uuid.UUID
 	fingerprint []byte
 	meta        eventstore.Meta
 	match       *int64 // nil: any version
-	exists      bool   // whether there must be some version
+	exists      bool   // true: the stream must exist
 }
 
 func metaOfSaga(correlation uuid.UUID) eventstore.Meta {
@@ -33,8 +33,8 @@ func senderOf(w web.Write) sender {
 	}
 }
 
-// place names the stock of every SKU, since only the decision knows which of them is tracked. The number that it draws may
-// be taken: then nothing was written, and it draws another one.
+// place names the stock of every SKU, since only the decision knows which are tracked. If the drawn number is taken, nothing was
+// written and it draws another.
 func (m *Module) place(ctx context.Context, by sender, cmd Place) (err error) {
 	for range draws {
 		number := withCheckDigit(m.drawNumber())
@@ -53,8 +53,8 @@ func (m *Module) confirm(ctx context.Context, by sender, cmd Confirm) error {
 	return err
 }
 
-// cancel must name the stock that the order holds before it is decided. When the order appears in between, it looks
-// again; a second time cannot be, for the lines of an order never change.
+// cancel must name the stock that the order holds before the decision. If the order appears in between, it loads the order again.
+// That happens at most once, because the lines of an order never change.
 func (m *Module) cancel(ctx context.Context, by sender, cmd Cancel) error {
 	for {
 		o, err := orders.Load(ctx, m.store, cmd.OrderID)
@@ -70,8 +70,8 @@ func (m *Module) cancel(ctx context.Context, by sender, cmd Cancel) error {
 	}
 }
 
-// fulfil asks the payment for its refunds before the order decides. A refund that is ordered after that is concurrent with
-// the fulfilment, so it counts as later.
+// fulfil reads the refunds of the payment before the order decides. A later refund is concurrent with the fulfilment and counts
+// as later.
 func (m *Module) fulfil(ctx context.Context, by sender, o eventstore.Stream[State]) (eventstore.Receipt, error) {
 	refunding, err := m.refunding(ctx, o.State.PaymentID)
 	if err != nil {
@@ -117,11 +117,11 @@ func (m *Module) changeStock(
 	})
 }
 
-// errStockUnnamed: the order holds stock that the command does not name, since it was placed meanwhile.
-var errStockUnnamed = errors.New("the order was placed meanwhile")
+// errStockUnnamed asks for a retry: the order was placed in the meantime and holds stock that the command does not name.
+var errStockUnnamed = errors.New("the order was placed in the meantime")
 
-// change decides on an order and the stock of skus, and writes both or neither. Because the order's stream changes with
-// them, stock is reserved, released and fulfilled once.
+// change decides on an order and the stock of skus, and writes both or neither. The order's stream changes with the stock, so
+// stock is reserved, released and fulfilled once.
 func (m *Module) change(ctx context.Context, by sender, id uuid.UUID, skus []string,
 	decide func(State, map[string]Stock) (decision, error),
 ) (eventstore.Receipt, error) {
@@ -155,7 +155,7 @@ func refs(order uuid.UUID, skus []string) []eventstore.Ref {
 	return all
 }
 
-// trackedIn are the stocks that exist: a SKU without a stream is not tracked.
+// trackedIn returns the stocks that exist. A SKU without a stream is not tracked.
 func trackedIn(tx *eventstore.Tx, skus []string) map[string]Stock {
 	found := map[string]Stock{}
 	for _, sku := range skus {
@@ -166,7 +166,7 @@ func trackedIn(tx *eventstore.Tx, skus []string) map[string]Stock {
 	return found
 }
 
-// append writes the stock by SKU, so that the log has one order.
+// append writes the stock sorted by SKU, so that the log has a fixed order.
 func (d decision) append(tx *eventstore.Tx, id uuid.UUID) {
 	orders.Append(tx, id, d.order...)
 	for _, sku := range slices.Sorted(maps.Keys(d.stock)) {
@@ -174,7 +174,7 @@ func (d decision) append(tx *eventstore.Tx, id uuid.UUID) {
 	}
 }
 
-// skusOf are the SKUs of lines, each once.
+// skusOf returns the SKUs of lines, each once.
 func skusOf(lines []Line) []string {
 	seen := map[string]bool{}
 	for _, l := range lines {

@@ -148,7 +148,7 @@ func TestContention(t *testing.T) {
 	})
 }
 
-// requireCancelled checks an order that was placed and cancelled at the same time: place is what the Place got.
+// requireCancelled checks an order that was placed and cancelled concurrently. place is the result of the Place.
 func requireCancelled(t *testing.T, s *shop, id uuid.UUID, place error) {
 	t.Helper()
 	o := s.order(id)
@@ -163,7 +163,7 @@ func requireCancelled(t *testing.T, s *shop, id uuid.UUID, place error) {
 	require.False(t, o.State.placed(), "a tombstone")
 }
 
-// The order appears between the look at what it holds and the decision: the Cancel looks again.
+// TestCancelLooksAgain places the order between the Cancel's read of its stock and the decision.
 func TestCancelLooksAgain(t *testing.T) {
 	t.Parallel()
 	s := open(t)

@@ -29,9 +29,9 @@ type View struct {
 	Total           money.Amount     `json:"total"`
 	Refunded        money.Amount     `json:"refunded"`
 	Reason          *string          `json:"reason" example:"payment_declined" extensions:"x-nullable"`     // why it was cancelled; null for other orders
-	Email           *string          `json:"email" extensions:"x-nullable"`                                 // null once erased
-	ShippingAddress json.RawMessage  `json:"shipping_address" swaggertype:"object" extensions:"x-nullable"` // null when none was given, and once erased
-	AddressOmitted  bool             `json:"shipping_address_omitted,omitempty"`                            // true where a stored address is beyond the bounds or holds a number that is, and so is not shown
+	Email           *string          `json:"email" extensions:"x-nullable"`                                 // null after erasure
+	ShippingAddress json.RawMessage  `json:"shipping_address" swaggertype:"object" extensions:"x-nullable"` // null if none was given, and after erasure
+	AddressOmitted  bool             `json:"shipping_address_omitted,omitempty"`                            // true if a stored address exceeds the limits or holds a number that does; it is not shown
 	Version         int64            `json:"version" example:"2"`
 	CreatedAt       time.Time        `json:"created_at"`
 	UpdatedAt       time.Time        `json:"updated_at"`
@@ -145,13 +145,13 @@ func (m *Module) show(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if web.NotModified(c, o.Version) && view.Email != nil { // the version does not cover an erasure of the contact: a copy may still have it
+	if web.NotModified(c, o.Version) && view.Email != nil { // the version does not cover an erasure of the contact: a cached copy may still hold it
 		return c.NoContent(http.StatusNotModified)
 	}
 	return c.JSON(http.StatusOK, view)
 }
 
-// visible is the order named in the path, if the caller may see it. A tombstone is no order.
+// visible returns the order named in the path, if the caller may see it. A tombstone counts as not found.
 func (m *Module) visible(c echo.Context) (eventstore.Stream[State], error) {
 	id, err := web.ID(c, "id")
 	if err != nil {
@@ -251,7 +251,7 @@ func (m *Module) listAll(c echo.Context) error {
 	return c.JSON(http.StatusOK, found)
 }
 
-// narrowed reads the parameters that both lists of orders take.
+// narrowed reads the parameters that both lists of orders share.
 func narrowed(c echo.Context, q query) (query, error) {
 	var err error
 	if q.created, err = web.CreatedOf(c); err != nil {
@@ -285,9 +285,9 @@ func queryOf(c echo.Context) (query, error) {
 	switch {
 	case q.number == "":
 	case strings.Trim(q.number, "0123456789") != "":
-		return q, web.Refused("number", "number", "It must be the number of an order, which has digits alone.")
+		return q, web.Refused("number", "number", "It must be the number of an order, with digits only.")
 	case !validNumber(q.number):
-		return q, web.Refused("number", "check_digit", "It is no order number: its last digit does not fit the others. Was it misheard?")
+		return q, web.Refused("number", "check_digit", "It is not an order number: its check digit is wrong. Check every digit.")
 	}
 	switch q.status {
 	case statusNone, StatusPending, StatusConfirmed, StatusCancelling, StatusFulfilled, StatusCancelled:

@@ -42,7 +42,7 @@ func (m *Module) deleteContacts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := m.eraseElsewhere(ctx, customer); err != nil { // also of a replay: once it is answered, all is gone
+	if err := m.eraseElsewhere(ctx, customer); err != nil { // replays erase too: after an answer everything is gone
 		return err
 	}
 	if receipt.Replayed {

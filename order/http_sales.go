@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	salesDays    = 31  // when the request names no days
-	salesMaxDays = 366 // in one answer
+	salesDays    = 31  // default range
+	salesMaxDays = 366 // largest range
 )
 
-// firstDay is the first that there is: PostgreSQL has no year 0.
+// firstDay is the earliest valid day: PostgreSQL has no year 0.
 var firstDay = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// showSales answers what was confirmed, day by day.
+// showSales answers with the confirmed orders per day.
 //
 //	@Summary		List sales per day and currency, newest first
 //	@Description	Days without sales are left out. For operators: scope `admin`.
@@ -55,7 +55,7 @@ func (m *Module) showSales(c echo.Context) error {
 	return c.JSON(http.StatusOK, web.Page[SalesOfDay]{Data: days})
 }
 
-// dayOf reads a date of the query.
+// dayOf reads a date from the query.
 func dayOf(c echo.Context, name string, otherwise time.Time) (time.Time, error) {
 	s := c.QueryParam(name)
 	if s == "" {

@@ -17,10 +17,10 @@ type StockView struct {
 	OnHand    int64  `json:"on_hand" example:"40"`
 	Reserved  int64  `json:"reserved" example:"3"`
 	Available int64  `json:"available" example:"37"`
-	Short     int64  `json:"short" example:"0"` // units that are reserved and missing, after a recorded loss
+	Short     int64  `json:"short" example:"0"` // reserved units that are missing after a recorded loss
 }
 
-// StockDetailView is the stock of one SKU, with the orders that a shortage touches.
+// StockDetailView is the stock of one SKU with the orders that a shortage affects.
 type StockDetailView struct {
 	StockView
 	Orders         []HolderView `json:"orders"`          // while it is short: the orders that hold the SKU, newest first
@@ -34,13 +34,13 @@ type HolderView struct {
 	Quantity int64     `json:"quantity" example:"2"`
 }
 
-// AdjustmentRequest says by how many units the stock of a SKU grew or shrank.
+// AdjustmentRequest changes the units on hand of a SKU.
 type AdjustmentRequest struct {
 	Delta  *int64 `json:"delta" validate:"required,min=-9007199254740991,max=9007199254740991" example:"-2"`
 	Reason string `json:"reason" validate:"required,visible,max=500" text:"lines" example:"Broken in the store room."`
 }
 
-// CountRequest says how many units of a SKU there are, those reserved included.
+// CountRequest sets the units on hand of a SKU, reserved ones included.
 type CountRequest struct {
 	OnHand *int64 `json:"on_hand" validate:"required,min=0,max=9007199254740991" example:"40"`
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// confirmedOrder is an order that lists show.
+// confirmedOrder makes an order that lists show.
 func (s *shop) confirmedOrder(customer string, lines ...Line) Place {
 	s.t.Helper()
 	p := s.placed(customer, lines...)
@@ -188,10 +188,10 @@ func TestSearchOrders(t *testing.T) {
 		a := s.call("root", "GET", "/v1/admin/orders?number=1000005", "")
 		require.Equal(t, http.StatusUnprocessableEntity, a.Status)
 		require.Equal(t, "validation_failed", a.code())
-		require.Contains(t, fmt.Sprint(a.Body["errors"]), "misheard")
+		require.Contains(t, fmt.Sprint(a.Body["errors"]), "check digit")
 		a = s.call("root", "GET", "/v1/admin/orders?number=Ada", "")
 		require.Equal(t, http.StatusUnprocessableEntity, a.Status)
-		require.NotContains(t, fmt.Sprint(a.Body["errors"]), "misheard")
+		require.NotContains(t, fmt.Sprint(a.Body["errors"]), "check digit")
 	})
 
 	t.Run("AnAddressThatNoOrderCanHaveIsRefused", func(t *testing.T) {

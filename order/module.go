@@ -1,24 +1,24 @@
-// Package order keeps orders, and the stock that they hold.
+// Package order keeps orders and the stock that they hold.
 //
-// An order is placed by a checkout, which reserves its stock; it is confirmed once it is paid, and fulfilled when the
-// goods leave the house. Or it is cancelled before, and the stock is free again: by its checkout, which has taken nothing, or
-// later by a saga that gives the money back first. Fulfil and cancel meet in the order's stream, and one of them wins.
+// A checkout places an order, which reserves stock. The order is confirmed when it is paid, and fulfilled when the goods are
+// shipped. Before its shipment it can be cancelled, and its stock is released. A checkout cancels an order when it has taken no
+// money. Later a saga refunds the money first. Fulfil and cancel change the same stream, so one of them wins.
 //
 //	          ┌─ Confirm ─► confirmed ─ fulfil ─► fulfilled                          on_hand and reserved fall
 //	Place ─► pending           └────── cancel ──► cancelling ─ EndCancellation ─┐
 //	reserved  └─ Cancel ────────────────────────────────────────────────────────┴─► cancelled    reserved falls
 //	rises
 //
-// The stock of a SKU is a stream of its own with two counters, on_hand and reserved. An adjustment may take more than was free:
-// then so many of those reserved are short, until they are found or an order is cancelled. The stock changes in the same command
-// as the order, so it is reserved, released and fulfilled once, and reserved is always what the pending, confirmed and
-// cancelling orders hold. A SKU that nobody counted is not tracked; each line remembers whether its stock was, so that counting
-// a SKU later moves nothing for the orders before.
+// The stock of each SKU is a stream with two counters, on_hand and reserved. An adjustment may remove more than the free units.
+// The missing reserved units are then short, until they are found or an order is cancelled. One command changes the stock and the
+// order, so stock is reserved, released and fulfilled once. reserved always equals the units that the pending, confirmed and
+// cancelling orders hold. A SKU without a count is not tracked. Each line records whether its stock was tracked, so the first
+// count of a SKU does not affect older orders.
 //
-// A Cancel that overtakes its Place leaves a tombstone: a cancelled order that nobody sees, and that refuses the Place.
+// A Cancel that overtakes its Place leaves a tombstone: an invisible cancelled order that refuses the Place.
 //
-// The number of an order is for people: digits with a check digit (numbers.go). What is personal stands in no event:
-// orders point at a contact, which can be erased (contacts.go). Sales per day follow the log (sales.go).
+// The number of an order is for people: digits with a check digit (numbers.go). No event holds personal data: orders refer to a
+// contact, which can be erased (contacts.go). Sales per day follow the log (sales.go).
 package order
 
 import (
@@ -36,10 +36,10 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// Schema is where the module keeps its data.
+// Schema is the database schema of the module.
 const Schema = "orders"
 
-// Config is what the module is made of.
+// Config holds the settings and dependencies of the module.
 type Config struct {
 	Committer *eventstore.Committer
 	Query     *pgxpool.Pool
@@ -48,15 +48,15 @@ type Config struct {
 	Alone     bool // no other process uses the database
 	Log       *slog.Logger
 
-	ReceiptRetention time.Duration // 0: for good
+	ReceiptRetention time.Duration // 0: unlimited
 
-	// CheckoutEnded reports whether a checkout does nothing more; nil: all have ended.
+	// CheckoutEnded reports whether a checkout has ended; nil: all have.
 	CheckoutEnded func(ctx context.Context, checkout uuid.UUID) (bool, error)
-	// Refunding counts the refunds of a payment in minor units, those under way included; nil: there are none.
+	// Refunding returns the sum of a payment's refunds in minor units, with those in progress; nil: there are none.
 	Refunding func(ctx context.Context, payment uuid.UUID) (int64, error)
-	// Erase drops what else is kept of the people who made payments; nil: nothing is.
+	// Erase erases other stored personal data of the payers; nil: there is none.
 	Erase func(ctx context.Context, payments []uuid.UUID) error
-	// DrawNumber draws the number of an order, without its check digit; nil: at random.
+	// DrawNumber returns a number for an order, without its check digit; nil: random.
 	DrawNumber func() int64
 }
 
@@ -97,16 +97,16 @@ func New(c Config) *Module {
 		views:      c.Views,
 		drawNumber: c.DrawNumber,
 		run: eventstore.RunConfig{Alone: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
-			c.Log.Error("the order module will try again", slog.Any("error", err))
+			c.Log.Error("order background work failed, will retry", slog.Any("error", err))
 		}},
 		log: c.Log, checkoutEnded: c.CheckoutEnded, refunding: c.Refunding, erase: c.Erase,
 	}
 }
 
-// Store is where its events can be subscribed to and read.
+// Store returns the store of orders and stock.
 func (m *Module) Store() *eventstore.Store { return m.store }
 
-// Routes adds what shoppers and operators may ask for.
+// Routes adds the routes of shoppers and operators.
 func (m *Module) Routes(s *web.Server) {
 	admin := s.Scoped(web.ScopeAdmin)
 	s.Customer.GET("/v1/orders", m.listMine, web.Query("include", "refunded"), web.Dated, web.Paged)
@@ -122,8 +122,7 @@ func (m *Module) Routes(s *web.Server) {
 	admin.POST("/v1/stock/:sku/adjustments", m.postAdjustment)
 }
 
-// Run does the work of the store in the background, the readers of its log included, and folds the addresses of contacts, until
-// ctx is done.
+// Run runs the store's background work and projections and folds the addresses of contacts until ctx is done.
 func (m *Module) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.store.Run(ctx, m.run) })

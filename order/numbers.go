@@ -9,18 +9,18 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// An order number is drawn at random: eleven digits, of which the first is not 0, and a check digit. Twelve digits can be
-// spelled over a telephone in three groups of four, and are too few to be taken for a card number. Digits alone can be
-// spelled in any language; the check digit (Damm) catches every single wrong digit and every swap of two neighbours.
+// An order number is random: eleven digits, of which the first is not 0, and a check digit. Twelve digits can be spelled over a
+// telephone in three groups of four, and are too few for a card number. Digits can be spelled in any language. The check digit
+// (Damm) detects every single wrong digit and every swap of two neighbours.
 //
-// No sequence is behind it. So numbers say nothing about how many orders there are, and a database that lost its last
-// moments in a failover does not draw again what it has forgotten: that is as unlikely as any other hit.
+// Numbers come from no sequence, so they do not reveal how many orders there are. A database that lost its last commits in a
+// failover does not draw the lost numbers again, except by the usual small chance.
 const (
 	smallestNumber = 10_000_000_000
 	largestNumber  = 99_999_999_999
 )
 
-// drawNumber is a number that no other order has, but for bad luck: the unique index of the numbers guards against it.
+// drawNumber returns a random number. The unique index of the numbers guards against a collision.
 func drawNumber() int64 {
 	n, err := rand.Int(rand.Reader, big.NewInt(largestNumber-smallestNumber+1))
 	if err != nil {
@@ -29,7 +29,7 @@ func drawNumber() int64 {
 	return smallestNumber + n.Int64()
 }
 
-// draws bounds how often a number is drawn anew. One order in a thousand meets a number that is taken when there are 90 million.
+// draws limits how often a number is drawn again. With 90 million orders, one in a thousand draws is taken.
 const draws = 5
 
 // isTaken reports whether another order has the number.
@@ -43,7 +43,7 @@ func withCheckDigit(n int64) string {
 	return digits + strconv.Itoa(int(damm(digits)))
 }
 
-// validNumber reports whether s can be the number of an order: digits whose check digit fits.
+// validNumber reports whether s has the form and the check digit of an order number.
 func validNumber(s string) bool {
 	for _, r := range s {
 		if r < '0' || r > '9' {
@@ -53,8 +53,7 @@ func validNumber(s string) bool {
 	return len(s) > 1 && damm(s) == 0
 }
 
-// damm runs digits through a quasigroup that is totally anti-symmetric (H. M. Damm, 2004). With its check digit at the end
-// a number comes out as 0.
+// damm runs digits through a totally anti-symmetric quasigroup (H. M. Damm, 2004). A number with its check digit yields 0.
 func damm(digits string) byte {
 	var interim byte
 	for _, d := range []byte(digits) {

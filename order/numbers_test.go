@@ -16,7 +16,7 @@ func TestNumber(t *testing.T) {
 
 	t.Run("IsTheSequenceAndACheckDigit", func(t *testing.T) {
 		t.Parallel()
-		require.Equal(t, "5724", withCheckDigit(572)) // the example of the method's literature
+		require.Equal(t, "5724", withCheckDigit(572)) // the example from the literature
 		require.Equal(t, "1000002", withCheckDigit(100_000))
 	})
 
@@ -75,7 +75,7 @@ func TestNumber(t *testing.T) {
 
 func anyNumber(t *rapid.T) int64 { return rapid.Int64Range(100_000, 999_999_999).Draw(t, "number") }
 
-// together runs f n times at once, and waits for all.
+// together runs f n times concurrently and waits for all.
 func together(n int, f func(i int)) {
 	var all sync.WaitGroup
 	start := make(chan struct{})

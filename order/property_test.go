@@ -13,7 +13,7 @@ import (
 	"shopping-cart/platform/fault"
 )
 
-// stored is a stream as the store keeps it: everything has been through JSON.
+// stored is a stream as the store keeps it, after a round trip through JSON.
 type stored[S any, E interface{ Kind() string }] struct {
 	state  []byte
 	kinds  []string
@@ -53,11 +53,11 @@ func (s *stored[S, E]) requireFolds(t require.TestingT, decode func(string, []by
 	require.JSONEq(t, string(s.state), string(folded))
 }
 
-// world is some orders that want some SKUs, one of which is never counted.
+// world is a set of orders for a set of SKUs. One SKU is never counted.
 type world struct {
 	orders map[uuid.UUID]*stored[State, Event]
 	stock  map[string]*stored[Stock, StockEvent]
-	onHand map[string]int64 // as somebody in the house would count it
+	onHand map[string]int64 // a physical count would give these numbers
 }
 
 var (
@@ -81,7 +81,7 @@ func (w *world) stocks(t require.TestingT) map[string]Stock {
 	return all
 }
 
-// settle writes a decision; a refusal must be one for clients, and brings nothing.
+// settle writes a decision. A refusal must be a fault and must carry no events.
 func (w *world) settle(t require.TestingT, id uuid.UUID, d decision, err error) {
 	if err != nil {
 		_, ok := fault.As(err)

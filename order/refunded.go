@@ -12,7 +12,7 @@ import (
 	"shopping-cart/eventstore"
 )
 
-// refundedPart says how much of an order was refunded.
+// refundedPart is the refunded part of an order.
 type refundedPart string
 
 const (
@@ -21,11 +21,11 @@ const (
 	refundedFully  refundedPart = "full"
 )
 
-// refundedReader keeps refunded_orders: a row for each order of which anything was refunded, so that lists find these few among
-// all. An index on the state would make every change of an order an update of all its indexes.
+// refundedReader maintains refunded_orders, a row for each order with a refund, so that lists find these few. With an index on
+// the state, every change of an order would update all its indexes.
 var refundedReader = eventstore.Reader{Name: "refunded_orders", Apply: projectRefunded, Clear: clearRefunded}
 
-// refundedNow picks the live generation of refunded_orders, in the query that reads its rows.
+// refundedNow selects the live generation of refunded_orders. It belongs in the query that reads the rows.
 const refundedNow = "r.generation = (select generation from orders.subscriptions where name = 'refunded_orders')"
 
 var (
@@ -33,8 +33,8 @@ var (
 	totalOf    = eventstore.TextOf("state", "total") + "::int8"
 )
 
-// projectRefunded copies what was refunded from the state of each order that the events may have refunded. The state is at
-// least as new as the event, so a repeated copy is right too.
+// projectRefunded copies the refunded amount from the state of each order that the events may have refunded. The state is at
+// least as new as the event, so a repeated copy is correct too.
 func projectRefunded(ctx context.Context, tx pgx.Tx, generation int, events []eventstore.Recorded) error {
 	var touched []uuid.UUID
 	for _, e := range events {
@@ -66,7 +66,7 @@ func clearRefunded(ctx context.Context, tx pgx.Tx, generation, limit int) (int64
 	return tag.RowsAffected(), nil
 }
 
-// narrow keeps the orders of o of which so much was refunded. Those with a refund are read by way of r.
+// narrow keeps the orders of o with this refunded part. It reads those with a refund by way of r.
 func (p refundedPart) narrow(db *gorm.DB) *gorm.DB {
 	switch p {
 	case refundedNone:
@@ -77,7 +77,7 @@ func (p refundedPart) narrow(db *gorm.DB) *gorm.DB {
 	return db
 }
 
-// ordered names the table whose index has the order of the list.
+// ordered returns the table whose index has the order of the list.
 func (p refundedPart) ordered() string {
 	if p == refundedPartly || p == refundedFully {
 		return "r"

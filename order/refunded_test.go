@@ -14,7 +14,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// lists waits until a list of orders has these, newest first: rows of refunded orders follow the log.
+// lists waits until a list of orders has these, newest first. The projection of refunded orders follows the log.
 func (s *shop) lists(bearer, path string, want ...string) {
 	s.t.Helper()
 	var have []string
@@ -70,7 +70,7 @@ func TestListsByRefund(t *testing.T) {
 	}
 }
 
-// field is the first field that a refusal names.
+// field returns the first field that a refusal names.
 func (a answer) field() any {
 	fields, _ := a.Body["errors"].([]any)
 	if len(fields) == 0 {
@@ -144,7 +144,7 @@ func TestListsByTime(t *testing.T) {
 	}
 }
 
-// TestListsUseAnIndex explains the lists among many orders: none reads all of them.
+// TestListsUseAnIndex explains the lists among many orders. None reads all of them.
 func TestListsUseAnIndex(t *testing.T) {
 	t.Parallel()
 	s := open(t)

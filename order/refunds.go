@@ -8,7 +8,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// Paid is what the order that a caller may see was paid with.
+// Paid returns the payment of an order, if the caller may see the order.
 func (m *Module) Paid(ctx context.Context, caller web.Caller, id uuid.UUID) (Paid, error) {
 	o, err := m.visibleTo(ctx, caller, id)
 	return Paid{PaymentID: o.State.PaymentID, Version: o.Version}, err

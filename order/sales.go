@@ -11,7 +11,7 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// SalesOfDay is what was confirmed on one day in one currency.
+// SalesOfDay is the sum of the orders confirmed on one day in one currency.
 type SalesOfDay struct {
 	Day    string       `json:"day" example:"2026-01-31" format:"date"` // UTC
 	Orders int64        `json:"orders" example:"12"`
@@ -25,13 +25,13 @@ type salesKey struct {
 
 type salesSum struct{ orders, total int64 }
 
-// salesReader keeps daily_sales. Its rows are those of the generation that salesNow picks.
+// salesReader maintains daily_sales. Queries read the generation that salesNow selects.
 var salesReader = eventstore.Reader{Name: "daily_sales", Apply: projectSales, Clear: clearSales}
 
-// salesNow stands in the query that reads the rows: the one moment a rebuild takes their place is between two queries.
+// salesNow belongs in the query that reads the rows, since a rebuild may swap the generation between two queries.
 const salesNow = "generation = (select generation from orders.subscriptions where name = 'daily_sales')"
 
-// projectSales adds the confirmations among events to a generation of daily_sales. The day is that of the event, in UTC.
+// projectSales adds the confirmations among events to a generation of daily_sales. The day is the event's day in UTC.
 func projectSales(ctx context.Context, tx pgx.Tx, generation int, events []eventstore.Recorded) error {
 	sums := map[salesKey]salesSum{}
 	for _, e := range events {
@@ -82,7 +82,7 @@ func clearSales(ctx context.Context, tx pgx.Tx, generation, limit int) (int64, e
 	return tag.RowsAffected(), nil
 }
 
-// sales are the days from first to last, both included, newest first.
+// sales returns the days from first to last, both included, newest first.
 func (m *Module) sales(ctx context.Context, first, last time.Time) ([]SalesOfDay, error) {
 	var rows []struct {
 		Day      time.Time

@@ -21,7 +21,7 @@ func TestSales(t *testing.T) {
 		url := pgtest.New(t)
 		s, replica := openAt(t, url), openAt(t, url)
 		s.follow()
-		replica.follow() // two readers, and yet each order counts once
+		replica.follow() // two projectors, and each order still counts once
 		errs := make([]error, 10)
 		together(len(errs), func(i int) {
 			p := newPlace(line("mug", int64(i+1)))
@@ -105,14 +105,14 @@ func TestSales(t *testing.T) {
 	})
 }
 
-// confirmedInSales is how many orders the projection has seen.
+// confirmedInSales returns the number of orders in the projection.
 func (s *shop) confirmedInSales() (n int64) {
 	err := s.pools.Query.QueryRow(s.t.Context(), `select coalesce(sum(orders), 0)::int8 from orders.daily_sales where `+salesNow).Scan(&n)
 	require.NoError(s.t, err)
 	return n
 }
 
-// requireSalesAreConfirmed compares the projection with the orders themselves.
+// requireSalesAreConfirmed compares the projection with the orders.
 func requireSalesAreConfirmed(t *testing.T, s *shop) {
 	t.Helper()
 	var off int

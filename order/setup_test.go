@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// shop is the module on a database, as one process has it.
+// shop is the module on a database, as in one process.
 type shop struct {
 	*Module
 	t     *testing.T
@@ -64,7 +64,7 @@ func (s *shop) follow() {
 	})
 }
 
-// names takes a token for the name of its bearer; root is an operator.
+// names uses the token as the name of its bearer; root is an operator.
 type names struct{}
 
 func (names) Authenticate(token string) (string, []string, error) {
@@ -77,7 +77,7 @@ func (names) Authenticate(token string) (string, []string, error) {
 	return token, nil, nil
 }
 
-// answer is what came back over HTTP.
+// answer is a response over HTTP.
 type answer struct {
 	Status int
 	Header http.Header
@@ -91,7 +91,7 @@ func (a answer) data() []any {
 	return data
 }
 
-// numbersOf are the numbers of the orders of a list.
+// numbersOf returns the numbers of the orders in a list.
 func (a answer) numbersOf() []string {
 	found := []string{}
 	for _, o := range a.data() {
@@ -130,7 +130,7 @@ func (s *shop) must(commands ...Command) {
 	}
 }
 
-// placed is an order of the customer that stands there.
+// placed places an order of the customer.
 func (s *shop) placed(customer string, lines ...Line) Place {
 	s.t.Helper()
 	p := newPlace(lines...)
@@ -165,7 +165,7 @@ func line(sku string, quantity int64) Line {
 	return Line{SKU: sku, Name: "The " + sku, Quantity: quantity, UnitPrice: 250}
 }
 
-// newPlace is a command for an order of those lines, in pounds.
+// newPlace returns a command for an order of those lines, in pounds.
 func newPlace(lines ...Line) Place {
 	p := Place{
 		OrderID: newID(), CheckoutID: newID(), PaymentID: newID(), CartID: newID(), ContactID: newID(),

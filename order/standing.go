@@ -9,23 +9,23 @@ import (
 	"shopping-cart/eventstore"
 )
 
-// Standing is an order, for whoever compares the books of all modules.
+// Standing is an order, for reconciliation across modules.
 type Standing struct {
 	ID         uuid.UUID
 	CheckoutID uuid.UUID
 	PaymentID  uuid.UUID
 	CartID     uuid.UUID
 	CustomerID string
-	Placed     bool // false: never placed, a tombstone at most
+	Placed     bool // false: only a tombstone
 	Pending    bool
-	Sold       bool // confirmed or fulfilled: it is owed, and paid for
+	Sold       bool // confirmed or fulfilled: paid, and owed to the customer
 	Cancelling bool
 	Cancelled  bool
 	Refunded   int64       // of the total, minor units
-	Refunds    []uuid.UUID // those that Refunded counts
+	Refunds    []uuid.UUID // the refunds in Refunded
 
-	CancellationID uuid.UUID // of the saga that cancels it after it was sold; zero for none
-	Reason         string    // of that
+	CancellationID uuid.UUID // of the saga that cancels it after its confirmation; zero for none
+	Reason         string    // of the cancellation
 	Total          int64     // minor units
 	AddsUp         bool      // the total is the sum of lines and adjustments, and not below 0
 	Currency       string
@@ -46,21 +46,21 @@ func (m *Module) Book() eventstore.Book[Standing] {
 	})
 }
 
-// Holding is the stock of one SKU beside what orders hold of it, at one moment.
+// Holding is the stock of one SKU and the units that orders hold of it, at one moment.
 type Holding struct {
 	StockID  uuid.UUID
 	SKU      string
-	Tracked  bool // false: orders hold what has no stock
+	Tracked  bool // false: orders hold it, but it has no stock
 	OnHand   int64
 	Reserved int64
-	Short    int64 // of those reserved: missing after a recorded loss
+	Short    int64 // reserved units that are missing after a recorded loss
 	Held     int64 // by the tracked lines of orders that are neither fulfilled nor cancelled
 }
 
-// Holdings calls each with the stock of every SKU that is tracked, or held. Orders and stock change together, so they are
-// read at one moment: what differs there is wrong, however busy the shop is.
+// Holdings calls each with the stock of every SKU that is tracked or held. Orders and stock change together, so they are read in
+// one snapshot. A difference is an error even under load.
 func (m *Module) Holdings(ctx context.Context, each func(Holding)) error {
-	held := map[string]int64{} // a number a SKU, however many orders there are
+	held := map[string]int64{} // one number per SKU, regardless of the number of orders
 	return m.store.At(ctx, func(at eventstore.Snapshot) error {
 		err := orders.EachAt(ctx, at, func(o eventstore.Stream[State]) {
 			for sku, n := range o.State.tracked() {

@@ -10,49 +10,49 @@ import (
 	"shopping-cart/eventstore"
 )
 
-// Status is where an order stands.
+// Status is the stage of an order.
 type Status string
 
-// The statuses: pending → confirmed → fulfilled, or pending → cancelled, or confirmed → cancelling → cancelled while what was
-// paid is given back.
+// The statuses: pending → confirmed → fulfilled, or pending → cancelled, or confirmed → cancelling → cancelled while the payment
+// is refunded.
 const (
 	StatusPending    Status = "pending"
 	StatusConfirmed  Status = "confirmed"
 	StatusCancelling Status = "cancelling"
 	StatusFulfilled  Status = "fulfilled"
 	StatusCancelled  Status = "cancelled"
-	statusNone       Status = "" // no such order
+	statusNone       Status = "" // the order does not exist
 )
 
-// State is an order as its events left it. Amounts are minor units of Currency.
+// State is the fold of an order's events. Amounts are minor units of Currency.
 type State struct {
 	Status      Status       `json:"status"`
 	Number      string       `json:"number"`
 	CheckoutID  uuid.UUID    `json:"checkout_id"`
 	PaymentID   uuid.UUID    `json:"payment_id"`
 	CartID      uuid.UUID    `json:"cart_id"`
-	CustomerID  string       `json:"customer_id"` // empty: never placed, a tombstone at most
+	CustomerID  string       `json:"customer_id"` // empty: never placed, only a tombstone
 	Currency    string       `json:"currency"`
 	Lines       []Line       `json:"lines"`
 	Adjustments []Adjustment `json:"adjustments"`
 	Total       int64        `json:"total"`
 	Refunded    int64        `json:"refunded,omitempty"` // of the total
-	Refunds     []uuid.UUID  `json:"refunds,omitempty"`  // those that Refunded counts
+	Refunds     []uuid.UUID  `json:"refunds,omitempty"`  // the refunds in Refunded
 	ContactID   uuid.UUID    `json:"contact_id"`
 	Reason      string       `json:"reason,omitempty"` // of its cancellation
 
 	CancellationID uuid.UUID `json:"cancellation_id,omitzero"` // of the saga that cancels it after its confirmation
-	CancelledBy    Canceller `json:"cancelled_by,omitempty"`   // who asked for that; empty where it is not known
+	CancelledBy    Canceller `json:"cancelled_by,omitempty"`   // who requested that; empty if unknown
 }
 
-// placed reports whether there ever was an order: a tombstone alone is none, and nobody sees it.
+// placed reports whether the order was ever placed. A tombstone was not, and is invisible.
 func (s State) placed() bool { return s.CustomerID != "" }
 
-// fullyRefunded reports whether nothing of the total is left. A total of zero was never paid, so it is never refunded.
+// fullyRefunded reports whether the total was refunded. A total of zero was never paid, so it is never refunded.
 func (s State) fullyRefunded() bool { return s.Total > 0 && s.Refunded >= s.Total }
 
-// reasonCode says as a stable code why the order was cancelled, or is being cancelled. It is empty for other orders.
-// Before the confirmation it is the code of the checkout's failure. After it, the text of the caller stands in Reason.
+// reasonCode returns a stable code for the reason of a cancellation, and nothing for other orders. Before the confirmation the
+// code is that of the checkout's failure. After it, Reason holds the caller's text.
 func (s State) reasonCode() string {
 	switch {
 	case s.Status != StatusCancelling && s.Status != StatusCancelled:
@@ -65,7 +65,7 @@ func (s State) reasonCode() string {
 	return "cancelled"
 }
 
-// tracked is what the order holds of each SKU whose stock was tracked; lines of one SKU count together.
+// tracked returns the units that the order holds of each SKU with tracked stock. Lines of one SKU are summed.
 func (s State) tracked() map[string]int64 {
 	held := map[string]int64{}
 	for _, l := range s.Lines {
@@ -91,7 +91,7 @@ func evolve(s State, event Event) State {
 	case CancellationRequested:
 		s.Status, s.Reason, s.CancellationID, s.CancelledBy = StatusCancelling, e.Reason, e.CancellationID, e.By
 	case Cancelled:
-		if s.Status == StatusCancelling { // the last of the money went back before
+		if s.Status == StatusCancelling { // the last refund came earlier
 			s.Refunded = s.Total
 		}
 		s.Status, s.Reason = StatusCancelled, e.Reason
@@ -113,18 +113,18 @@ var orders = &eventstore.Aggregate[State, Event]{
 	},
 }
 
-// Stock is what there is of one SKU. 0 ≤ OnHand, and 0 ≤ Reserved ≤ OnHand + Short.
+// Stock is the stock of one SKU. 0 ≤ OnHand, and 0 ≤ Reserved ≤ OnHand + Short.
 type Stock struct {
 	SKU      string `json:"sku"`
-	OnHand   int64  `json:"on_hand"`         // in the house, those reserved included
-	Reserved int64  `json:"reserved"`        // kept for pending, confirmed and cancelling orders
-	Short    int64  `json:"short,omitempty"` // of those reserved: units that an adjustment took away, so that they are missing
+	OnHand   int64  `json:"on_hand"`         // reserved units included
+	Reserved int64  `json:"reserved"`        // for pending, confirmed and cancelling orders
+	Short    int64  `json:"short,omitempty"` // reserved units that an adjustment removed, so they are missing
 }
 
-// Available is what can still be sold.
+// Available returns the sellable units.
 func (s Stock) Available() int64 { return max(0, s.OnHand-s.Reserved) }
 
-// missing is how many units are reserved beyond those on hand.
+// missing returns the units that are reserved beyond those on hand.
 func (s Stock) missing() int64 { return max(0, s.Reserved-s.OnHand) }
 
 func evolveStock(s Stock, event StockEvent) Stock {
@@ -143,7 +143,7 @@ func evolveStock(s Stock, event StockEvent) Stock {
 		s.Reserved -= e.Quantity
 		s.OnHand -= e.Quantity
 	}
-	s.Short = min(s.Short, s.missing()) // only an adjustment makes it grow
+	s.Short = min(s.Short, s.missing()) // only an adjustment increases it
 	return s
 }
 
@@ -153,11 +153,11 @@ var stocks = &eventstore.Aggregate[Stock, StockEvent]{
 		if s.Short == 0 {
 			return eventstore.Index{}
 		}
-		return eventstore.Index{WakeAt: touched} // a person must look: so the index of timers finds the few that are short
+		return eventstore.Index{WakeAt: touched} // needs attention: the index of timers finds the few short stocks
 	},
 }
 
-// stockSpace never changes: the stock of a SKU is found by the id derived in it.
+// stockSpace is the namespace of stock ids. It never changes.
 var stockSpace = uuid.MustParse("8d6f2f0c-6f0e-4f6b-8b7a-6a1f5c3f2d01")
 
 func stockID(sku string) uuid.UUID { return uuid.NewSHA1(stockSpace, []byte(sku)) }

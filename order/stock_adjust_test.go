@@ -44,7 +44,8 @@ func TestStockPreconditions(t *testing.T) {
 	require.Equal(t, http.StatusOK, put(7, "If-Match", "*").Status)
 }
 
-// Stock that an older version counted under such a SKU can be changed; nothing new is counted under one.
+// TestStockOfSKUsThatNoBrowserCanAddress changes stock that an older version counted under such a SKU, and refuses a new count
+// under one.
 func TestStockOfSKUsThatNoBrowserCanAddress(t *testing.T) {
 	t.Parallel()
 	s := open(t)

@@ -18,7 +18,7 @@ const (
 	holdersSearched = 20_000 // events of one stock, at most
 )
 
-// stockPage is a page of the stock of all SKUs, the last one tracked first.
+// stockPage returns a page of the stock of all SKUs, the most recently tracked first.
 func (m *Module) stockPage(ctx context.Context, short bool, p web.PageRequest) (web.Page[StockView], error) {
 	var rows []listed
 	if err := stockRows(m.views.WithContext(ctx), short, p).Find(&rows).Error; err != nil {
@@ -37,7 +37,7 @@ func (m *Module) stockPage(ctx context.Context, short bool, p web.PageRequest) (
 	return web.Page[StockView]{Data: views, NextCursor: page.NextCursor}, err
 }
 
-// stockRows asks for a page of stocks and one more. Stock that is short has a timer, so an index finds it.
+// stockRows queries a page of stocks and one more. Short stock has a timer, so an index finds it.
 func stockRows(db *gorm.DB, short bool, p web.PageRequest) *gorm.DB {
 	db = db.Table("orders.streams").Select("id, created_at").Where("kind = 'stock'")
 	if short {
@@ -49,8 +49,8 @@ func stockRows(db *gorm.DB, short bool, p web.PageRequest) *gorm.DB {
 	return db.Order("created_at desc, id desc").Limit(p.Limit + 1)
 }
 
-// holders are the orders that hold units of a stock, newest first. It reads the events of the stock backwards, until it has
-// found all that is reserved; complete is false where it stopped before.
+// holders returns the orders that hold units of a stock, newest first. It reads the events of the stock backwards until it has
+// found all reserved units. complete is false if it stopped earlier.
 func (m *Module) holders(ctx context.Context, s eventstore.Stream[Stock]) (found []HolderView, complete bool, err error) {
 	search := holderSearch{ended: map[uuid.UUID]bool{}, left: s.State.Reserved}
 	oldest := max(0, s.Version-holdersSearched)
@@ -72,11 +72,11 @@ func (m *Module) holders(ctx context.Context, s eventstore.Stream[Stock]) (found
 	return found, search.left <= 0, err
 }
 
-// holderSearch goes backwards through the events of a stock.
+// holderSearch walks backwards through the events of a stock.
 type holderSearch struct {
-	ended map[uuid.UUID]bool // orders that hold nothing any more
+	ended map[uuid.UUID]bool // orders that no longer hold units
 	found []HolderView
-	left  int64 // units that are reserved, and whose orders are not found yet
+	left  int64 // reserved units without a known order so far
 }
 
 func (h *holderSearch) goesOn() bool { return h.left > 0 && len(h.found) < mostHolders }

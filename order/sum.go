@@ -2,8 +2,8 @@ package order
 
 import "shopping-cart/platform/money"
 
-// sumOf is what lines and adjustments come to, in minor units. It refuses lines beyond money.Max. Adjustments cannot wrap: a cart has
-// at most a hundred, none beyond ±money.Max.
+// sumOf returns the sum of lines and adjustments in minor units. It refuses lines beyond money.Max. Adjustments cannot overflow:
+// a cart has at most a hundred, each within ±money.Max.
 func sumOf(lines []Line, adjustments []Adjustment) (sum int64, err error) {
 	for _, l := range lines {
 		total, err := money.Times(l.UnitPrice, l.Quantity)

@@ -8,7 +8,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// Trail is what an order names, for those who may see it; to others there is no such order.
+// Trail returns the ids that an order refers to, or not_found if the caller may not see the order.
 func (m *Module) Trail(ctx context.Context, caller web.Caller, id uuid.UUID) (Trail, error) {
 	o, err := m.visibleTo(ctx, caller, id)
 	if err != nil {
@@ -18,7 +18,7 @@ func (m *Module) Trail(ctx context.Context, caller web.Caller, id uuid.UUID) (Tr
 	return Trail{s.CustomerID, s.CartID, s.CheckoutID, s.PaymentID, s.CancellationID}, nil
 }
 
-// Numbered is the trail of the order with a number, whatever became of it; false: there is none.
+// Numbered returns the trail of the order with a number, in any status. found is false if there is none.
 func (m *Module) Numbered(ctx context.Context, number string) (t Trail, found bool, err error) {
 	id, err := m.store.Named(ctx, orders.Kind, number)
 	if err != nil || id == uuid.Nil {

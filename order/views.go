@@ -13,7 +13,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// query is what a list asks for. Empty fields narrow nothing.
+// query holds the filters of a list. An empty field does not filter.
 type query struct {
 	customer string
 	number   string
@@ -24,7 +24,7 @@ type query struct {
 	created  web.Created
 }
 
-// absence names the orders that a list leaves out.
+// absence selects the orders that a list leaves out.
 type absence int
 
 const (
@@ -33,18 +33,18 @@ const (
 	unconfirmed         // orders that were never confirmed: pending ones, and those that a checkout cancelled
 )
 
-// ofEmail goes by way of the customers, whom an index finds: no index looks into a state. They come as an array, made
-// once; joined, the planner may read all orders, newest first, to find a few. "is true" makes the second condition a
-// look-up in a hash; joined, each order of a customer would be compared with each of their contacts.
+// ofEmail finds the customers first, by an index, since no index covers the state. They form an array that is built once. With a
+// join, the planner may read all orders, newest first, to find a few. "is true" turns the second condition into a hash lookup.
+// With a join, each order of a customer would be compared with each of their contacts.
 var ofEmail = `o.customer = any(array(select distinct customer from orders.contacts where ` + withEmail + `))
 	and (` + eventstore.TextOf("o.state", "contact_id") + ` in (select id::text from orders.contacts where ` + withEmail + `)) is true`
 
-// withEmail finds contacts by a folded address. Those that are not folded yet are found where the database lowers letters alike.
+// withEmail finds contacts by a folded address. It finds an unfolded one only if the database lowers letters the same way.
 const withEmail = `(email_folded = @email or email_folded is null and lower(email) = @email)`
 
-// rows asks for a page of orders, newest first, and one more.
+// rows queries a page of orders, newest first, and one more.
 func (q query) rows(db *gorm.DB, p web.PageRequest) *gorm.DB {
-	// The first condition is a literal, so that a generic plan still fits the partial indexes.
+	// The first condition is a literal, so that a generic plan still matches the partial indexes.
 	db = q.narrow(db.Table("orders.streams o").Select("o.id, o.created_at").Where("o.kind = 'order' and o.customer is not null"))
 	at := q.refunded.ordered()
 	bounds, moments := q.created.Where(at + ".created_at")
@@ -71,7 +71,7 @@ func (q query) narrow(db *gorm.DB) *gorm.DB {
 	return q.lacking.narrow(q.refunded.narrow(db))
 }
 
-// narrow leaves orders out. The state of a cancelled order tells whether it was confirmed before: then a saga cancelled it.
+// narrow leaves orders out. A cancelled order was confirmed if its state names the saga that cancelled it.
 func (a absence) narrow(db *gorm.DB) *gorm.DB {
 	switch a {
 	case nothing:
@@ -83,13 +83,13 @@ func (a absence) narrow(db *gorm.DB) *gorm.DB {
 	return db
 }
 
-// listed is where a row stands in a list.
+// listed is the position of a row in a list.
 type listed struct {
 	ID        uuid.UUID
 	CreatedAt time.Time
 }
 
-// list answers a page of orders, newest first, in three queries however long it is: which, their states, their contacts.
+// list returns a page of orders, newest first. It needs three queries for any length: ids, states, contacts.
 func (m *Module) list(ctx context.Context, q query, p web.PageRequest) (web.Page[View], error) {
 	var rows []listed
 	if err := q.rows(m.views.WithContext(ctx), p).Find(&rows).Error; err != nil {
@@ -102,7 +102,7 @@ func (m *Module) list(ctx context.Context, q query, p web.PageRequest) (web.Page
 
 func inList(r listed) web.Cursor { return web.Cursor{At: r.CreatedAt, ID: r.ID} }
 
-// read makes the views of orders, in their order, of as many as one page may hold.
+// read returns the views of orders in their order, as many as fit on one page.
 func (m *Module) read(ctx context.Context, rows []listed) (views []View, covered int, err error) {
 	ids := make([]uuid.UUID, len(rows))
 	for i, r := range rows {
@@ -126,7 +126,7 @@ func (m *Module) read(ctx context.Context, rows []listed) (views []View, covered
 	return views, covered, nil
 }
 
-// view is one order with its contact.
+// view returns one order with its contact.
 func (m *Module) view(ctx context.Context, o eventstore.Stream[State]) (View, error) {
 	contacts, err := m.contactsOf(ctx, []eventstore.Stream[State]{o})
 	if err != nil {
@@ -135,7 +135,7 @@ func (m *Module) view(ctx context.Context, o eventstore.Stream[State]) (View, er
 	return viewOf(o, contacts), nil
 }
 
-// Available is how many units can still be sold, for those of the SKUs whose stock is tracked.
+// Available returns the sellable units of those SKUs with tracked stock.
 func (m *Module) Available(ctx context.Context, skus []string) (map[string]int64, error) {
 	if len(skus) == 0 {
 		return map[string]int64{}, nil

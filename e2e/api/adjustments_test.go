@@ -67,7 +67,7 @@ func TestAdjustmentsThatOutliveTheirCart(t *testing.T) {
 		s.Send(t, http.MethodPut, "/v1/products/"+euro, s.Admin,
 			map[string]any{"name": "E", "price": map[string]any{"amount": 1200, "currency": "EUR"}})
 		p := harness.Refuses(t, ada.ChecksOut(t, c, "sim_ok", harness.Waiting), http.StatusUnprocessableEntity, "currency_mismatch")
-		require.Equal(t, "'"+euro+"' is not sold in GBP any more. Remove it to continue.", p.Detail)
+		require.Equal(t, "'"+euro+"' is no longer sold in GBP. Remove it to continue.", p.Detail)
 		path := "/v1/carts/" + c.ID.String()
 		harness.Refuses(t, s.Send(t, http.MethodPost, path+"/reprice", ada.Token, nil), http.StatusUnprocessableEntity, "currency_mismatch")
 		c = harness.As[harness.CartView](t, s.Send(t, http.MethodDelete, path+"/items/"+euro, ada.Token, nil), http.StatusOK)

@@ -43,7 +43,7 @@ func TestTakenAddressNamesItsSetting(t *testing.T) {
 	address := taken.Addr().String()
 	_, complained, status := command(t, []string{"HTTP_ADDR=" + address})
 	require.Equal(t, 1, status)
-	require.Contains(t, complained, "HTTP_ADDR: another program listens on "+address+" already: stop it, or choose another port, such as HTTP_ADDR=127.0.0.1:")
+	require.Contains(t, complained, "HTTP_ADDR: another program already listens on "+address+": stop it, or choose another port, such as HTTP_ADDR=127.0.0.1:")
 }
 
 // A data directory that cannot be used is said with its setting, whichever part of the program meets it first.

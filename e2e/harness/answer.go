@@ -21,7 +21,7 @@ import (
 	"shopping-cart/saga"
 )
 
-// Answer is what came back.
+// Answer is a response.
 type Answer struct {
 	*http.Response
 	Text []byte
@@ -29,10 +29,11 @@ type Answer struct {
 
 func (a Answer) Decode(v any) error { return json.Unmarshal(a.Text, v) }
 
-// The server gives a connection that was never used five seconds; one must not be used for the first time just then.
+// Browser closes idle connections after 4 seconds, because the server closes an unused one after 5. A first use at that moment
+// would fail.
 var Browser = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 4 * time.Second}}
 
-// Try asks, and holds the answer against the API document.
+// Try sends a request and compares the answer with the API document.
 func (s *Site) Try(ctx context.Context, method, path, token string, body any, headers ...string) (Answer, error) {
 	a, err := s.Ask(ctx, method, path, token, body, headers...)
 	if err == nil {
@@ -41,7 +42,7 @@ func (s *Site) Try(ctx context.Context, method, path, token string, body any, he
 	return a, err
 }
 
-// Ask sends a request. A nil body is none, a string goes as it is, and anything else as JSON. An empty token is none.
+// Ask sends a request. A nil body is none, a string is sent unchanged, and anything else as JSON. An empty token is none.
 func (s *Site) Ask(ctx context.Context, method, path, token string, body any, headers ...string) (Answer, error) {
 	var payload []byte
 	switch body := body.(type) {
@@ -88,7 +89,7 @@ func As[T any](t testing.TB, a Answer, statuses ...int) (v T) {
 	return v
 }
 
-// Problem is a refusal, with the members that only some have.
+// Problem is a refusal with its optional members.
 type Problem struct {
 	web.Problem
 	CheckoutID uuid.UUID `json:"checkout_id"`
@@ -100,7 +101,7 @@ type Problem struct {
 	} `json:"lines"`
 }
 
-// Refuses checks that an answer is a refusal, whole and with that code.
+// Refuses requires a complete refusal with that code.
 func Refuses(t testing.TB, a Answer, status int, code string) Problem {
 	t.Helper()
 	p := As[Problem](t, a, status)
@@ -114,7 +115,7 @@ func Refuses(t testing.TB, a Answer, status int, code string) Problem {
 	return p
 }
 
-// The views of the API, and what one needs to read them.
+// The views of the API.
 type (
 	CartView     = cart.View
 	CheckoutView = saga.CheckoutView

@@ -17,14 +17,14 @@ import (
 	"shopping-cart/saga"
 )
 
-// Outcome is how things stand when a checkout has ended.
+// Outcome is the expected state after a checkout.
 type Outcome struct {
-	Failure string // code; "" when it went well
+	Failure string // code; "" after a success
 	Payment string
 	Ledger  []string
 }
 
-// Ended checks everything that is left of a checkout that began with the cart before.
+// Ended checks the whole state after a checkout that began with the cart before.
 func (s Shopper) Ended(t *testing.T, before CartView, c CheckoutView, want Outcome) {
 	t.Helper()
 	after, paid := s.Cart(t, before.ID), Get[PaymentView](t, s.Site, "/v1/payments/"+c.PaymentID.String(), s.Token)

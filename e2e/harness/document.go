@@ -24,14 +24,14 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// AsDocumented holds an answer against the API document, and what was asked too when it was granted: a test that goes
-// through try finds what the document does not say.
+// AsDocumented compares an answer with the API document, and the request too if it was granted. So every test that uses Try finds
+// undocumented behaviour.
 func AsDocumented(a *http.Response, text []byte) error {
 	if a.Request.Method == http.MethodHead {
 		return nil
 	}
 	if path := a.Request.URL.Path; path == "/openapi.json" || strings.HasPrefix(path, "/swagger") || strings.HasPrefix(path, "/console") {
-		return nil // about the API, not of it
+		return nil // not described: it is not part of the API itself
 	}
 	router, err := Document()
 	if err != nil {
@@ -49,7 +49,7 @@ func AsDocumented(a *http.Response, text []byte) error {
 		return nil // the program does not know it either
 	}
 	if err != nil {
-		return fmt.Errorf("the API document knows no %s %s: %w", asked.Method, asked.URL.Path, err)
+		return fmt.Errorf("the API document lacks %s %s: %w", asked.Method, asked.URL.Path, err)
 	}
 	request := &openapi3filter.RequestValidationInput{Request: asked, PathParams: parameters, Route: route, Options: &openapi3filter.Options{
 		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, SkipSettingDefaults: true, RejectWhenRequestBodyNotSpecified: true,
@@ -75,7 +75,7 @@ func AsDocumented(a *http.Response, text []byte) error {
 	return recorded.holds(route.Operation.OperationID, payload, a, text)
 }
 
-// withoutEmpty leaves out what counts for none.
+// withoutEmpty removes parameters that count as absent.
 func withoutEmpty(query url.Values) string {
 	maps.DeleteFunc(query, func(_ string, values []string) bool { return strings.Join(values, "") == "" })
 	return query.Encode()
@@ -92,7 +92,7 @@ func bodyOf(r *http.Request) ([]byte, error) {
 	return io.ReadAll(body)
 }
 
-// namesCode looks whether the document names the code of a refusal, with its status or among those that all may give.
+// namesCode requires that the document names the code of a refusal, for the status or among the common ones.
 func namesCode(o *openapi3.Operation, status int, text []byte) error {
 	var p web.Problem
 	if err := json.Unmarshal(text, &p); err != nil {
@@ -114,7 +114,7 @@ var Formats = []openapi3.SchemaValidationOption{
 	openapi3.WithStringFormatValidator("uuid", openapi3.NewRegexpFormatValidator(openapi3.FormatOfStringForUUIDOfRFC9562)),
 }
 
-// Document is the API document, made stricter than it is for clients: here no object has members that it does not name.
+// Document is the API document, stricter than for clients: no object may have undocumented members.
 var Document = sync.OnceValues(func() (routers.Router, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(docs.OpenAPI)
 	if err != nil {

@@ -20,24 +20,24 @@ import (
 	"time"
 )
 
-var recordExamples = flag.Bool("record-examples", false, "write what operations were asked and answered into docs/examples, where they have no example yet")
+var recordExamples = flag.Bool("record-examples", false, "record requests and answers in docs/examples for operations without an example")
 
-// example is what an operation was once asked, and what it answered, by status.
+// example is a recorded request of an operation with its answers by status.
 type example struct {
 	Request   any            `json:"request,omitempty"`
 	Responses map[string]any `json:"responses,omitempty"`
 }
 
-// examples are those of docs/examples. They are real: the tests write them down when they are told to.
+// examples are those of docs/examples. They are real: the tests record them on request.
 type examples struct {
 	mu  sync.Mutex
 	dir string
-	of  map[string]*example // by operation; read when first asked for
+	of  map[string]*example // by operation; read at the first use
 }
 
 var recorded = &examples{dir: filepath.Join("docs", "examples"), of: map[string]*example{}}
 
-// read is the example of an operation; empty where there is none.
+// read returns the example of an operation; empty if there is none.
 func (x *examples) read(operation string) (*example, error) {
 	if e := x.of[operation]; e != nil {
 		return e, nil
@@ -55,7 +55,7 @@ func (x *examples) read(operation string) (*example, error) {
 
 func (x *examples) path(operation string) string { return filepath.Join(x.dir, operation+".json") }
 
-// holds compares an answer with the example of its operation, or makes it one.
+// holds compares an answer with the example of its operation, or records it.
 func (x *examples) holds(operation string, asked []byte, a *http.Response, text []byte) error {
 	if a.StatusCode >= http.StatusMultipleChoices {
 		return nil
@@ -74,10 +74,10 @@ func (x *examples) holds(operation string, asked []byte, a *http.Response, text 
 	return x.record(operation, e, asked, status, body)
 }
 
-// record writes an example down, with ids and times that are everybody's.
+// record writes an example with neutral ids and times.
 func (x *examples) record(operation string, e *example, asked []byte, status string, body any) error {
 	if e.Request == nil {
-		_ = json.Unmarshal(asked, &e.Request) // some take none
+		_ = json.Unmarshal(asked, &e.Request) // some have no body
 	}
 	if body != nil {
 		e.Responses[status] = body
@@ -94,12 +94,12 @@ func (x *examples) record(operation string, e *example, asked []byte, status str
 	}
 	text := anonymous(out.Bytes())
 	if err := json.Unmarshal(text, e); err != nil {
-		return fmt.Errorf("the example of %s is no JSON any more: %w", operation, err)
+		return fmt.Errorf("the example of %s is not valid JSON: %w", operation, err)
 	}
 	return os.WriteFile(x.path(operation), text, 0o644) // a source file like any other
 }
 
-// readable is a body as it can stand in the document: as JSON, or as a text of events.
+// readable converts a body to its form in the document: JSON, or a text of events.
 func readable(kind string, text []byte) (body any, has bool) {
 	kind, _, _ = mime.ParseMediaType(kind)
 	switch kind {
@@ -114,7 +114,7 @@ func readable(kind string, text []byte) (body any, has bool) {
 	return nil, false
 }
 
-// isNothing is a list without anything, which shows nothing.
+// isNothing reports an empty list, which shows nothing.
 func isNothing(body any) bool {
 	page, is := body.(map[string]any)
 	data, list := page["data"].([]any)
@@ -123,7 +123,7 @@ func isNothing(body any) bool {
 
 const longList = 4 // the steps of a checkout
 
-// shortened keeps the first two of what a list holds, and of other long arrays the newest.
+// shortened keeps the first two items of a list, and the newest of other long arrays.
 func shortened(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -153,8 +153,8 @@ var (
 	noon     = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 )
 
-// anonymous is a text whose ids, times, tokens and addresses are the same whenever it is recorded. Which of them were equal,
-// and which time came before which, still shows.
+// anonymous replaces ids, times, tokens and addresses, so that every recording gives the same text. Equal values stay equal, and
+// times keep their order.
 func anonymous(text []byte) []byte {
 	text = regexp.MustCompile(`SKU (`+anID.String()+`)`).ReplaceAll(text, []byte("SKU 1"))
 	text = aToken.ReplaceAll(text, []byte("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"))
@@ -179,14 +179,14 @@ func anonymous(text []byte) []byte {
 	})
 }
 
-// timeOf is no time at all for what only looks like one.
+// timeOf returns the zero time for text that only resembles a time.
 func timeOf(text []byte) time.Time {
 	at, _ := time.Parse(time.RFC3339Nano, string(text))
 	return at
 }
 
-// differs says where an answer has members that the example lacks, or the other way round. Objects whose members are data
-// are left out: what stands beside them names their kind.
+// differs reports members of an answer that the example lacks, and the reverse. It skips objects with data as members, whose
+// neighbour names their kind.
 func differs(operation string, example, answer any) error {
 	if example == nil {
 		return nil
@@ -209,5 +209,5 @@ func differs(operation string, example, answer any) error {
 	return nil
 }
 
-// optional are members that only some answers have.
+// optional lists members that only some answers have.
 var optional = map[string]bool{"events": true}

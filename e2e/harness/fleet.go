@@ -16,35 +16,34 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Fleet is several replicas of the program on one database: each a process of its own at a port of its own, all with the
-// same settings.
+// Fleet is several replicas of the program on one database, each a process with its own port, all with the same settings.
 //
 //	f := NewFleet(t, 3, pgtest.New(t))                                       // all serve
-//	c, err := Told[CartView](ctx, f, http.MethodPost, "/v1/carts", token, …) // of one after the other, until one answers
+//	c, err := Told[CartView](ctx, f, http.MethodPost, "/v1/carts", token, …) // asks one after the other, until one answers
 //	f.Replicas[0].Kill(t); f.Replicas[0].Start(t)                            // kill -9, and another process in its place
 //	f.Replicas[1].Freeze(t); f.Replicas[1].Thaw(t)                           // SIGSTOP and SIGCONT
 //	f.AwaitAnswers(t, 100)                                                   // while others go on asking
 //	f.Up(t).KeepsPromises(t)
 //
-// At the end of the test the replicas are thawed, asked to stop, and must stop well. A webhook of the simulator goes to the
-// replica at which its payment was approved or denied.
+// At the end of the test the replicas are thawed and must stop cleanly. A webhook of the simulator goes to the replica at which
+// its payment was approved or denied.
 type Fleet struct {
 	Replicas []*Host
-	Limit    time.Duration // of a request of insists; then another replica is asked
+	Limit    time.Duration // of a request of Insists; then another replica is asked
 	turns    atomic.Int64
 	Answers  atomic.Int64
 }
 
-// NewFleet starts n replicas on the database at url. settings, such as "PAYMENT_TIMEOUT=1s", go before those of NewHost.
+// NewFleet starts n replicas on the database at url. settings, such as "PAYMENT_TIMEOUT=1s", precede those of NewHost.
 func NewFleet(t *testing.T, n int, url string, settings ...string) *Fleet {
 	t.Helper()
-	f := &Fleet{Limit: 7 * time.Second} // more than buys asks to be kept waiting
+	f := &Fleet{Limit: 7 * time.Second} // longer than the wait that Buys requests
 	for range n {
 		h := NewHost(t, append([]string{"DATABASE_URL=" + url, "PAYMENT_PROVIDER=simulator"}, settings...))
 		f.Replicas = append(f.Replicas, h)
 		t.Cleanup(func() {
 			if h.Process != nil {
-				assert.NoError(t, h.Process.Process.Signal(syscall.SIGCONT)) // or it could not hear that it shall stop
+				assert.NoError(t, h.Process.Process.Signal(syscall.SIGCONT)) // otherwise it could not receive the stop signal
 			}
 		})
 		h.Start(t)
@@ -52,7 +51,7 @@ func NewFleet(t *testing.T, n int, url string, settings ...string) *Fleet {
 	return f
 }
 
-// Up is the first replica that runs, with the databases of all. A frozen one runs too, and answers nothing.
+// Up returns the first running replica, with the databases of all. A frozen one counts as running but does not answer.
 func (f *Fleet) Up(t *testing.T) *Site {
 	t.Helper()
 	for _, h := range f.Replicas {
@@ -64,17 +63,17 @@ func (f *Fleet) Up(t *testing.T) *Site {
 	return nil
 }
 
-// next is the replica whose turn it is. It was not killed, but may be frozen: who sends requests on cannot tell.
+// next returns the next replica that was not killed. It may be frozen, since a balancer cannot tell either.
 func (f *Fleet) next() *Site {
 	for range f.Replicas {
 		if base, _ := f.Replicas[int(f.turns.Add(1))%len(f.Replicas)].Where(); base != "" {
 			return &Site{Base: base}
 		}
 	}
-	return &Site{} // asking it fails
+	return &Site{} // a request to it fails
 }
 
-// Once asks the replica whose turn it is. An error leaves open whether the request took effect, or still will.
+// Once asks the next replica. After an error the request may have taken effect, or still may.
 func (f *Fleet) Once(ctx context.Context, limit time.Duration, method, path, token string, body any, headers ...string) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -85,7 +84,7 @@ func (f *Fleet) Once(ctx context.Context, limit time.Duration, method, path, tok
 	return a, err
 }
 
-// Insists has the answer of the first replica that gives one, going round until then. 503 is none.
+// Insists asks one replica after the other until one answers. 503 is no answer.
 func (f *Fleet) Insists(ctx context.Context, method, path, token string, body any, headers ...string) (Answer, error) {
 	for {
 		a, err := f.Once(ctx, f.Limit, method, path, token, body, headers...)
@@ -103,14 +102,14 @@ func (f *Fleet) Insists(ctx context.Context, method, path, token string, body an
 	}
 }
 
-// AwaitAnswers returns in the middle of everything, n answers from now.
+// AwaitAnswers returns after n more answers, in the middle of the traffic.
 func (f *Fleet) AwaitAnswers(t *testing.T, n int64) {
 	t.Helper()
 	enough := f.Answers.Load() + n
 	Until(t, fmt.Sprintf("%d more are answered", n), func() bool { return f.Answers.Load() >= enough })
 }
 
-// Freeze stops the process where it stands, as happens on a machine that is being moved, and returns when it stands.
+// Freeze stops the process (SIGSTOP), as on a machine that is being moved, and returns when it has stopped.
 func (h *Host) Freeze(t *testing.T) {
 	t.Helper()
 	require.NoError(t, h.Process.Process.Signal(syscall.SIGSTOP))
@@ -123,7 +122,7 @@ func (h *Host) Freeze(t *testing.T) {
 	require.True(t, status.Stopped(), "it ended instead: %v", status)
 }
 
-// Thaw lets it go on as if nothing had been.
+// Thaw continues the process.
 func (h *Host) Thaw(t *testing.T) {
 	t.Helper()
 	require.NoError(t, h.Process.Process.Signal(syscall.SIGCONT))

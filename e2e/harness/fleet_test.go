@@ -13,7 +13,7 @@ import (
 	"shopping-cart/saga"
 )
 
-// TestFleet sees that the harness does what it says: of what it breaks, the shopper hears nothing.
+// TestFleet checks the harness: the shopper must not notice the faults.
 func TestFleet(t *testing.T) {
 	t.Parallel()
 	f := NewFleet(t, 3, pgtest.New(t))
@@ -32,7 +32,7 @@ func TestFleet(t *testing.T) {
 	f.Replicas[1].Thaw(t)
 	f.Replicas[2].Start(t)
 	f.Limit = 7 * time.Second
-	for range f.Replicas { // each is asked in its turn, and sees what the others did
+	for range f.Replicas { // each replica is asked in turn, and sees the writes of the others
 		p, err := Buys(t.Context(), f, []string{sku}, "sim_ok")
 		require.NoError(t, err)
 		require.Equal(t, http.StatusCreated, p.Status)

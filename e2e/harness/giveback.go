@@ -15,7 +15,7 @@ import (
 
 var Givers = []string{"sim_ok", "sim_refund_flaky", "sim_timeout_applied", "sim_flaky", "sim_timeout_lost"}
 
-// GiveBack is what was asked for and granted, of one order.
+// GiveBack records the granted requests about one order.
 type GiveBack struct {
 	Order     uuid.UUID
 	method    string
@@ -23,14 +23,14 @@ type GiveBack struct {
 	Cancelled bool
 }
 
-// GivesBack buys, has parts refunded, and perhaps the order cancelled, every request repeated until it is answered.
+// GivesBack buys, refunds parts, and sometimes cancels the order. It repeats every request until it is answered.
 func GivesBack(ctx context.Context, at Insister, admin string, shelf []string, method string, luck *rand.Rand) (g GiveBack, err error) {
 	p, err := Buys(ctx, at, shelf, method)
 	if err != nil {
 		return g, err
 	}
 	c := CheckoutView{Status: saga.Running}
-	for c.Status == saga.Running { // killed in the middle, it takes longer than one may ask to wait
+	for c.Status == saga.Running { // after a kill it may take longer than the longest Prefer: wait
 		c, err = Told[CheckoutView](ctx, at, http.MethodGet, "/v1/checkouts/"+p.Checkout.String(), p.Shopper.Token, nil, "Prefer", Waiting)
 		if err != nil {
 			return g, err

@@ -27,24 +27,24 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// Host runs the program as a process of its own, over and over on the same data.
+// Host runs the program as a process, repeatedly on the same data.
 type Host struct {
 	Command  func() *exec.Cmd
 	dir      string // of the embedded database
 	database string // URL; empty: embedded
 
 	mu       sync.Mutex
-	Base     string        // of the process that runs; empty while none does
-	Changed  chan struct{} // closed when base changes
+	Base     string        // of the running process; empty if there is none
+	Changed  chan struct{} // closed when Base changes
 	answers  int
-	Answered chan struct{} // has room for one: there is another answer
+	Answered chan struct{} // buffered by one: signals another answer
 	Process  *exec.Cmd
 }
 
 func NewHost(t *testing.T, database []string) *Host {
 	program, err := os.Executable()
 	require.NoError(t, err)
-	dir, err := os.MkdirTemp("", "killed") // short, and open to the user that the embedded database runs as
+	dir, err := os.MkdirTemp("", "killed") // short, and readable by the user of the embedded database
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(dir)) })
 	require.NoError(t, os.Chmod(dir, 0o755))
@@ -55,7 +55,7 @@ func NewHost(t *testing.T, database []string) *Host {
 	c := Settings()
 	env := append([]string{
 		AsProgram + "=1", "DATA_DIR=" + h.dir, "HTTP_ADDR=" + c.HTTPAddr, "AUTH_SECRET=" + c.AuthSecret, "AUTH_AUDIENCE=" + c.AuthAudience,
-		"LOG_LEVEL=error", "PAYMENT_TIMEOUT=200ms", "GORACE=atexit_sleep_ms=0", // or each waits a second at its end
+		"LOG_LEVEL=error", "PAYMENT_TIMEOUT=200ms", "GORACE=atexit_sleep_ms=0", // otherwise each process waits a second at its end
 	}, database...)
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "PG_BIN_DIR", "GOCOVERDIR"} {
 		if v, ok := os.LookupEnv(name); ok {
@@ -98,7 +98,7 @@ func (h *Host) Start(t *testing.T) {
 	t.Fatal("the program ended at its start")
 }
 
-// Kill is kill -9.
+// Kill sends SIGKILL.
 func (h *Host) Kill(t *testing.T) {
 	t.Helper()
 	require.NoError(t, h.Process.Process.Kill())
@@ -121,7 +121,7 @@ func (h *Host) Where() (base string, changed <-chan struct{}) {
 	return h.Base, h.Changed
 }
 
-// Up is the program that runs now, with its databases.
+// Up returns the running program with its databases.
 func (h *Host) Up(t *testing.T) *Site {
 	t.Helper()
 	base, _ := h.Where()
@@ -137,7 +137,7 @@ func (h *Host) Up(t *testing.T) *Site {
 	return s
 }
 
-// embeddedIn is where the embedded database of a data directory answers: its own pid file names the socket.
+// embeddedIn returns the URL of the embedded database of a data directory. Its pid file names the socket.
 func embeddedIn(t *testing.T, dir string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "pg*", "postmaster.pid"))
@@ -151,7 +151,7 @@ func embeddedIn(t *testing.T, dir string) string {
 	return u.String()
 }
 
-// Insists has the answer of whatever process runs by then.
+// Insists repeats a request until the process that runs by then answers.
 func (h *Host) Insists(ctx context.Context, method, path, token string, body any, headers ...string) (Answer, error) {
 	for {
 		base, changed := h.Where()
@@ -184,7 +184,7 @@ func (h *Host) count() {
 	}
 }
 
-// AwaitAnswers returns in the middle of everything, n answers from now.
+// AwaitAnswers returns after n more answers, in the middle of the traffic.
 func (h *Host) AwaitAnswers(t *testing.T, n int) {
 	t.Helper()
 	h.mu.Lock()
@@ -206,12 +206,12 @@ func (h *Host) AwaitAnswers(t *testing.T, n int) {
 	}
 }
 
-// Insister repeats a request, which must be safe to repeat, until it is answered.
+// Insister repeats an idempotent request until it is answered.
 type Insister interface {
 	Insists(ctx context.Context, method, path, token string, body any, headers ...string) (Answer, error)
 }
 
-// Told is the answer to a request that cannot be refused.
+// Told returns the answer to a request that cannot be refused.
 func Told[T any](ctx context.Context, to Insister, method, path, token string, body any, headers ...string) (v T, err error) {
 	a, err := to.Insists(ctx, method, path, token, body, headers...)
 	if err == nil && a.StatusCode >= 300 {
@@ -241,7 +241,7 @@ func (h *Host) Runs(program string) {
 	}
 }
 
-// FreeAddress is one that nobody listens on.
+// FreeAddress returns an unused address.
 func FreeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

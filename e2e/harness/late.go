@@ -9,17 +9,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// What came late, and took effect all the same: a process that froze, or a message that was held up, must find the door
-// shut. Each answers in sentences.
+// late finds late work that took effect: a frozen process or a delayed message must be refused. Each query returns sentences.
 var late = map[string]string{
 	"orders": follows("orders", "order.cancelled", "order.placed", "order.confirmed", "order.fulfilled"),
-	// A payment that has a tombstone begins no authorization and no capture.
+	// A payment with a tombstone begins no authorization and no capture.
 	"payment":   follows("payment", "payment.undo_requested", "payment.requested", "payment.capture_requested"),
 	"saga":      follows("saga", "saga.ended"),
 	"simulator": ledgerOutOfOrder,
 }
 
-// follows finds the events that come after last in a stream; of any kind when none is named.
+// follows finds events after last in a stream, of any type if none is named.
 func follows(schema, last string, kinds ...string) string {
 	query := `select 'stream ' || e.stream || ' went on with ' || e.type || ' after its ' || l.type
 		from ` + schema + `.events l join ` + schema + `.events e on e.stream = l.stream and e.version > l.version where l.type = '` + last + `'`
@@ -29,7 +28,8 @@ func follows(schema, last string, kinds ...string) string {
 	return query
 }
 
-// ledgerOutOfOrder: a payment is authorized once, then captured or voided once, and given back at most after a capture.
+// ledgerOutOfOrder finds payments in a wrong order: a payment is authorized once, then captured or voided once, and refunded only
+// after a capture.
 const ledgerOutOfOrder = `select 'payment ' || reference || ' went ' || string_agg(operation, ', ' order by id) from simulator.ledger
 	group by reference having string_agg(operation, ' ' order by id) !~ '^authorize( capture( refund)*| void)?$'`
 

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// nginxConfig is that of a proxy which compresses, as a shop has it in front. Everything that nginx writes lies in its prefix.
+// nginxConfig configures a compressing proxy. nginx writes only into its prefix.
 const nginxConfig = `
 daemon off;
 worker_processes 1;
@@ -37,7 +37,7 @@ http {
 }
 `
 
-// BehindNginx puts nginx before the program, and has the site be spoken to through it.
+// BehindNginx puts nginx before the program and sends the site's requests through it.
 func (s *Site) BehindNginx(t *testing.T) {
 	t.Helper()
 	s.Behind(t, "nginx", func(prefix string, port int) (config string, arguments []string) {
@@ -45,18 +45,18 @@ func (s *Site) BehindNginx(t *testing.T) {
 	})
 }
 
-// Behind puts a proxy of its own before the program, and has the site be spoken to through it. The file of the configuration
-// is the last argument of the proxy.
+// Behind puts a proxy before the program and sends the site's requests through it. The last argument of the proxy is its
+// configuration file.
 func (s *Site) Behind(t *testing.T, name string, set func(prefix string, port int) (config string, arguments []string)) {
 	t.Helper()
 	program, err := exec.LookPath(name)
 	if err != nil {
-		program = "/usr/sbin/" + name // not in everybody's PATH
+		program = "/usr/sbin/" + name // not in every PATH
 	}
 	if _, err := os.Stat(program); err != nil {
 		t.Skip(name + " is missing: apt-get install nginx-light apache2-bin")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0") // for a port that is free
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // finds a free port
 	require.NoError(t, err)
 	port := listener.Addr().(*net.TCPAddr).Port
 	require.NoError(t, listener.Close())

@@ -22,13 +22,13 @@ import (
 	"shopping-cart/saga"
 )
 
-// Operator is a browser without a script that visits the console.
+// Operator is a browser without JavaScript that visits the console.
 type Operator struct {
 	*Site
 	Client *http.Client
 }
 
-// Operator comes without a token.
+// Operator returns a browser without a token.
 func (s *Site) Operator(t *testing.T) Operator {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -36,7 +36,7 @@ func (s *Site) Operator(t *testing.T) Operator {
 	return Operator{s, &http.Client{Transport: Browser.Transport, Jar: jar}}
 }
 
-// Seen is a page as it came, wherever that led.
+// Seen is a page after all redirects.
 type Seen struct {
 	*http.Response
 	Text string
@@ -61,7 +61,7 @@ func (o Operator) Does(t *testing.T, method, path string, form url.Values, heade
 	return Seen{resp, string(text)}
 }
 
-// Hidden is the value of a field of the first form that has one.
+// Hidden returns the value of a field from the first form that has it.
 func (p Seen) Hidden(t *testing.T, name string) string {
 	t.Helper()
 	found := regexp.MustCompile(`name="` + name + `" value="([^"]*)"`).FindStringSubmatch(p.Text)
@@ -76,7 +76,7 @@ func (o Operator) SignsIn(t *testing.T, token, at string) Seen {
 		"token": {token}, "form_token": {form.Hidden(t, "form_token")}, "next": {form.Hidden(t, "next")}})
 }
 
-// CancellationOf is the saga that cancels an order.
+// CancellationOf returns the saga that cancels an order.
 func (s *Site) CancellationOf(t testing.TB, order uuid.UUID) (id uuid.UUID) {
 	t.Helper()
 	Until(t, "the cancellation begins", func() bool {
@@ -105,7 +105,7 @@ func (s *Site) Operates(t testing.TB, id uuid.UUID, verb string, body any) Answe
 	return s.Send(t, http.MethodPost, "/v1/admin/sagas/"+id.String()+"/"+verb, s.Admin, body, "Idempotency-Key", uuid.NewString())
 }
 
-// Doubt is a checkout whose payment nobody can tell about.
+// Doubt is a checkout with a payment of unknown outcome.
 type Doubt struct {
 	*Site
 	Ada  Shopper
@@ -113,8 +113,8 @@ type Doubt struct {
 	CheckoutView
 }
 
-// Doubts checks out at a provider that falls silent for good once it has authorized, or captured. The answer to that capture is
-// lost.
+// Doubts checks out at a provider that becomes silent for good after the authorization or the capture. The answer to that capture
+// is lost.
 func (s *Site) Doubts(t *testing.T, sku, last string) Doubt {
 	t.Helper()
 	return s.DoubtsOf(t, sku, last, map[string]string{"capture": "sim_timeout_applied", "authorize": "sim_ok"}[last])
@@ -135,7 +135,7 @@ func (s *Site) DoubtsOf(t *testing.T, sku, last, method string) Doubt {
 	return d
 }
 
-// Provider is back, with its books as they were.
+// Provider restores the provider with its ledger.
 func (d Doubt) Provider(t *testing.T, _ string) {
 	t.Helper()
 	d.Exec(t, "simulator", `alter table simulator.silent rename to payments; drop function simulator.falls_silent cascade`)
@@ -155,7 +155,7 @@ func (d Doubt) Acts(t *testing.T, action string, body map[string]any, headers ..
 	return d.Send(t, http.MethodPost, "/v1/admin/sagas/"+d.ID.String()+"/"+action, d.Admin, sent, headers...)
 }
 
-// Settles sends it twice, which is once.
+// Settles resolves the payment twice. The repetition must change nothing.
 func (d Doubt) Settles(t *testing.T, outcome string) {
 	t.Helper()
 	body, key := map[string]any{"outcome": outcome, "reason": "Their support says so."}, []string{"Idempotency-Key", uuid.NewString()}
@@ -176,7 +176,7 @@ func (d Doubt) Settles(t *testing.T, outcome string) {
 	})
 }
 
-// IsAnOrder: the shopper need not wait for the provider.
+// IsAnOrder requires the order before the provider is back.
 func (d Doubt) IsAnOrder(t *testing.T) {
 	t.Helper()
 	d.Ada.Reaches(t, d.ID, saga.Completed)
@@ -196,7 +196,7 @@ func (d Doubt) Ends(t *testing.T, status saga.Status, ledger ...string) {
 	t.Helper()
 	Until(t, "the saga is "+string(status), func() bool {
 		now := d.Seen(t).Status
-		if now == saga.NeedsAttention { // on a slow machine the deadline may pass once more
+		if now == saga.NeedsAttention { // on a slow machine the deadline may pass again
 			require.Contains(t, []int{http.StatusAccepted, http.StatusConflict}, d.Acts(t, "retry", nil).StatusCode)
 		}
 		return now == status

@@ -11,7 +11,7 @@ import (
 	"shopping-cart/saga"
 )
 
-// CancelsOrder asks for an order to be cancelled, under a new key unless the headers name one.
+// CancelsOrder asks for the cancellation of an order, under a new key unless the headers name one.
 func (s Shopper) CancelsOrder(t testing.TB, id uuid.UUID, headers ...string) Answer {
 	t.Helper()
 	return s.Send(t, http.MethodPost, "/v1/orders/"+id.String()+"/cancel", s.Token, map[string]any{"reason": "Ordered twice."},
@@ -25,7 +25,7 @@ func (s *Site) Fulfils(t testing.TB, id uuid.UUID) Answer {
 
 type RefundView = saga.RefundView
 
-// Refunds asks for a refund of so many pence, or of all that is left for 0, under a new key unless the headers name one.
+// Refunds asks for a refund in pence, 0 for the remainder, under a new key unless the headers name one.
 func (s *Site) Refunds(t testing.TB, order uuid.UUID, pence int64, headers ...string) Answer {
 	t.Helper()
 	body := map[string]any{"reason": "Broken."}

@@ -21,7 +21,7 @@ import (
 	"shopping-cart/saga"
 )
 
-// Books are everything that was written, in all databases, and in the ledger of the provider.
+// Books hold all data of all databases and of the provider's ledger.
 type Books struct {
 	Carts    map[uuid.UUID]cart.State
 	Orders   map[uuid.UUID]order.State
@@ -29,19 +29,19 @@ type Books struct {
 	Payments map[uuid.UUID]payment.State
 	Sagas    map[uuid.UUID]saga.State
 	contacts map[uuid.UUID]bool
-	known    map[string]bool // customers of whom there is a contact: those of the others were erased
+	known    map[string]bool // customers with a contact: the contacts of all others were erased
 	Ledger   map[uuid.UUID]Entries
 	sealed   map[uuid.UUID]ending // by checkout
-	Faults   []string             // of the stores themselves
+	Faults   []string             // of the stores
 }
 
 // Entries are the sums of a payment in the ledger, in minor units.
 type Entries struct{ Authorized, Captured, voided, Refunded, Captures int64 }
 
-// ending is how the cart of a checkout heard of its end.
+// ending counts the ends of a checkout in its cart.
 type ending struct{ completed, reopened int64 }
 
-// Breaches are the promises that do not hold, one sentence each. They are promised at rest: with nothing under way.
+// Breaches returns the broken promises, one sentence each. They must hold when nothing is in progress.
 func Breaches(ctx context.Context, in map[string]Querier) ([]string, error) {
 	b, err := ReadBooks(ctx, in)
 	if err != nil {
@@ -56,7 +56,7 @@ func Breaches(ctx context.Context, in map[string]Querier) ([]string, error) {
 	return wrong, nil
 }
 
-// ChargedOnce: captured − refunded is the total of the order, or nothing; and no authorization is left behind.
+// ChargedOnce requires that captured − refunded is the total of the order or zero, and that no authorization remains.
 func (b Books) ChargedOnce(says func(string, ...any)) {
 	owed := map[uuid.UUID]int64{}
 	for id, o := range b.Orders {
@@ -85,7 +85,7 @@ func (b Books) ChargedOnce(says func(string, ...any)) {
 		if held := e.Authorized - e.Captured - e.voided; held != 0 {
 			says("payment %s still holds %d of the shopper's money", id, held)
 		}
-		// After a restore the provider may have captured and fully refunded a payment of which no capture is known here.
+		// After a restore the provider may have a captured and fully refunded payment without a capture in these data.
 		known := b.Payments[id].Captured
 		before := known == 0 && e.Captured == e.Refunded && b.Payments[id].FailureCode == payment.CodeRefundedBefore
 		if known != e.Captured && !before {
@@ -94,7 +94,7 @@ func (b Books) ChargedOnce(says func(string, ...any)) {
 	}
 }
 
-// byHand is what an operator resolved: no provider's book has it.
+// byHand returns the sum that an operator resolved. The provider's ledger does not contain it.
 func (b Books) byHand(id uuid.UUID) (sum int64) {
 	for _, r := range b.Payments[id].Refunds {
 		if r.Elsewhere == payment.ElsewhereByHand {
@@ -104,7 +104,7 @@ func (b Books) byHand(id uuid.UUID) (sum int64) {
 	return sum
 }
 
-// OneOrderPerCheckout: a checkout that went well is one order at the total that was sealed, any other is none.
+// OneOrderPerCheckout requires one order with the sealed total for each completed checkout, and none for any other.
 func (b Books) OneOrderPerCheckout(says func(string, ...any)) {
 	orders := map[uuid.UUID][]uuid.UUID{}
 	for id, o := range b.Orders {
@@ -137,7 +137,7 @@ func (b Books) OneOrderPerCheckout(says func(string, ...any)) {
 	}
 }
 
-// NoOversell: what is reserved is what pending and confirmed orders hold, and is there.
+// NoOversell requires that the reserved units equal the units that pending and confirmed orders hold, and exist.
 func (b Books) NoOversell(says func(string, ...any)) {
 	held := map[string]int64{}
 	for _, o := range b.Orders {
@@ -148,7 +148,7 @@ func (b Books) NoOversell(says func(string, ...any)) {
 		}
 	}
 	for _, s := range b.stocks {
-		if s.Reserved != held[s.SKU] || s.Reserved > s.OnHand+s.Short || s.Reserved < 0 || s.OnHand < 0 { // a recorded loss is no overselling
+		if s.Reserved != held[s.SKU] || s.Reserved > s.OnHand+s.Short || s.Reserved < 0 || s.OnHand < 0 { // a recorded loss does not oversell
 			says("%s: %d of %d are reserved, for orders of %d", s.SKU, s.Reserved, s.OnHand, held[s.SKU])
 		}
 		delete(held, s.SKU)
@@ -199,7 +199,7 @@ func ReadBooks(ctx context.Context, in map[string]Querier) (b Books, err error) 
 	return b, err
 }
 
-// readAll reads the stored states of a kind.
+// readAll reads the stored states of an aggregate type.
 func readAll[S any](ctx context.Context, q Querier, schema, kind string, into *map[uuid.UUID]S) error {
 	*into = map[uuid.UUID]S{}
 	var id uuid.UUID
@@ -274,8 +274,8 @@ func (b *Books) readSealed(ctx context.Context, q Querier) error {
 	return err
 }
 
-// faultsOf are what a store may never show: a stream whose version is not the number of its events, whose versions have
-// gaps or stand in the log in another order, and events that a reaction has yet to see.
+// faultsOf finds inconsistent streams: a version that is not the number of events, gaps in the versions, or versions in another
+// order in the log. It also finds events that a reaction has not processed yet.
 const faultsOf = `
 	select 'stream ' || coalesce(s.id, e.stream) || ' is at ' || coalesce(s.version, 0) || ' with ' || coalesce(e.n, 0) || ' events'
 	from @.streams s full join (select stream, count(*) n, min(version) lowest, max(version) highest from @.events group by 1) e
@@ -299,8 +299,8 @@ func (b *Books) readFaults(ctx context.Context, q Querier, schema string) error 
 	return err
 }
 
-// KeepsPromises waits until nothing is under way, and then holds everything written against the promises. It only asserts:
-// a cleanup that gives up takes the report of its test along.
+// KeepsPromises waits until nothing is in progress, and then checks everything written against the promises. It only asserts: a
+// cleanup with a fatal failure would lose the report of its test.
 func (s *Site) KeepsPromises(t *testing.T) {
 	t.Helper()
 	keepsPromises(t, s.URLs)
@@ -308,7 +308,7 @@ func (s *Site) KeepsPromises(t *testing.T) {
 
 func keepsPromises(t *testing.T, urls map[string]string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*Patience) // cleanups run it when t.Context is done
+	ctx, cancel := context.WithTimeout(context.Background(), 2*Patience) // cleanups run it after t.Context is done
 	defer cancel()
 	in := map[string]Querier{}
 	for schema, url := range urls {
@@ -320,7 +320,7 @@ func keepsPromises(t *testing.T, urls map[string]string) {
 		in[schema] = conn
 	}
 	wrong, err := []string(nil), error(nil)
-	kept := Eventually(ctx, func() bool { // "under way" and "broken" look the same at any one moment
+	kept := Eventually(ctx, func() bool { // at a single moment "in progress" looks like "broken"
 		if found, e := Breaches(ctx, in); ctx.Err() == nil {
 			wrong, err = found, e
 		}

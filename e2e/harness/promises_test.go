@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPromises breaks each promise in the books, and sees that it is noticed.
+// TestPromises breaks each promise in the books and requires a finding.
 func TestPromises(t *testing.T) {
 	t.Parallel()
 	s := Open(t, OneDatabase)

@@ -16,10 +16,10 @@ import (
 	"shopping-cart/saga"
 )
 
-// Methods are those that end by themselves. Some are patient with calls that were cut off.
+// Methods end without further action. Some tolerate interrupted calls.
 var Methods = []string{"sim_ok", "sim_ok", "sim_ok", "sim_flaky", "sim_declined", "sim_timeout_applied", "sim_capture_fails", "sim_timeout_lost"}
 
-// Purchase is what a shopper was told.
+// Purchase holds the answers to a shopper.
 type Purchase struct {
 	Shopper  Shopper
 	Cart     CartView
@@ -28,7 +28,7 @@ type Purchase struct {
 	Status   int // of the answer
 }
 
-// IsKept: what was acknowledged is still so.
+// IsKept requires that the acknowledged state still holds.
 func (p Purchase) IsKept(t *testing.T, s *Site) {
 	t.Helper()
 	me := Shopper{s, p.Shopper.Token, p.Shopper.ID}
@@ -50,7 +50,7 @@ func (p Purchase) IsKept(t *testing.T, s *Site) {
 	}
 }
 
-// Buys is a whole purchase, every request of it repeated until it is answered.
+// Buys makes a whole purchase. It repeats every request until it is answered.
 func Buys(ctx context.Context, at Insister, shelf []string, method string) (p Purchase, err error) {
 	p.Method = method
 	session, err := Told[web.Session](ctx, at, http.MethodPost, "/v1/sessions", "", nil)

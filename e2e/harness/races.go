@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Together calls do n times at once, and gives the answers in order.
+// Together calls do n times concurrently and returns the answers in order.
 func Together(t *testing.T, n int, do func(i int) (Answer, error)) []Answer {
 	t.Helper()
 	answers, errs := make([]Answer, n), make([]error, n)
@@ -30,7 +30,7 @@ func Together(t *testing.T, n int, do func(i int) (Answer, error)) []Answer {
 	return answers
 }
 
-// WithStatus are the answers that have it.
+// WithStatus returns the answers with that status.
 func WithStatus(answers []Answer, status int) (found []Answer) {
 	for _, a := range answers {
 		if a.StatusCode == status {
@@ -40,7 +40,7 @@ func WithStatus(answers []Answer, status int) (found []Answer) {
 	return found
 }
 
-// Tries is ChecksOut for many at once.
+// Tries checks out like ChecksOut, and can be called concurrently.
 func (s Shopper) Tries(t *testing.T, c CartView, key, prefer string) (Answer, error) {
 	return s.Try(t.Context(), http.MethodPost, CheckoutPath(c), s.Token, Paying("sim_ok"),
 		"Idempotency-Key", key, "If-Match", Tag(c.Version), "Prefer", prefer)

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-var Seed = flag.Uint64("seed", 0, "of all that tests leave to chance; chosen and printed when 0")
+var Seed = flag.Uint64("seed", 0, "of the tests' random choices; chosen and printed when 0")
 
-// SeedOf is what repeats a test's chances.
+// SeedOf returns the seed that repeats a test's random choices.
 func SeedOf(t *testing.T) uint64 {
 	t.Helper()
 	from := *Seed

@@ -78,7 +78,7 @@ func (s Shopper) Checkout(t testing.TB, id uuid.UUID) CheckoutView {
 	return Get[CheckoutView](t, s.Site, "/v1/checkouts/"+id.String(), s.Token)
 }
 
-// Reaches waits until a checkout stands there.
+// Reaches waits until a checkout has a status.
 func (s Shopper) Reaches(t testing.TB, id uuid.UUID, status saga.Status) (c CheckoutView) {
 	t.Helper()
 	Until(t, "the checkout becomes "+string(status), func() bool {
@@ -94,7 +94,7 @@ func (s Shopper) Cancels(t testing.TB, id uuid.UUID, headers ...string) Answer {
 		append([]string{"Idempotency-Key", uuid.NewString()}, headers...)...)
 }
 
-// Owned are things of one shopper, by the names that stand for them in paths and bodies.
+// Owned returns resources of one shopper, keyed by their placeholders in paths and bodies.
 func Owned(t *testing.T, s *Site, ada, guest Shopper) map[string]string {
 	sku := s.Sells(t, 500)
 	s.Stocks(t, sku, 100)

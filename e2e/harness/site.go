@@ -24,7 +24,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// Site is the whole program, run as main runs it, and spoken to over HTTP.
+// Site is the whole program as main runs it, used over HTTP.
 type Site struct {
 	Base     string
 	Settings config.Config
@@ -33,7 +33,7 @@ type Site struct {
 	Stop     func(*testing.T)
 }
 
-// Settings are those of an impatient program without databases.
+// Settings returns settings with short deadlines and without databases.
 func Settings() config.Config {
 	return config.Config{
 		HTTPAddr: "127.0.0.1:0", Console: true, AuthSecret: strings.Repeat("s", 32), AuthAudience: Module, PaymentProvider: config.Simulator,
@@ -53,7 +53,7 @@ func DatabaseEach(t testing.TB, c *config.Config) {
 	c.SagaDatabaseURL, c.SimulatorDatabaseURL = urls["saga"], urls["simulator"]
 }
 
-// Open runs the program until the test, and all its subtests, are over; then every promise must have been kept.
+// Open runs the program until the test and all its subtests end. Then every promise must have been kept.
 func Open(t *testing.T, with ...Setting) *Site {
 	t.Helper()
 	s := Opens(t, with...)
@@ -65,7 +65,7 @@ func Open(t *testing.T, with ...Setting) *Site {
 	return s
 }
 
-// Opens is open for a test that has promises broken.
+// Opens runs the program like Open, for a test that breaks promises.
 func Opens(t *testing.T, with ...Setting) *Site {
 	t.Helper()
 	c := Settings()
@@ -96,13 +96,13 @@ func (s *Site) Start(t *testing.T) {
 	s.Stop = func(t *testing.T) {
 		t.Helper()
 		stop()
-		Browser.CloseIdleConnections() // the server gives one that was never used five seconds
+		Browser.CloseIdleConnections() // the server closes a connection without a request after five seconds
 		assert.NoError(t, <-ended, "a program that is asked to stop stops well")
 		s.Stop = func(*testing.T) {}
 	}
 }
 
-// banner receives what the program says when it is ready.
+// banner receives the text that the program prints when it is ready.
 type banner chan string
 
 func (b banner) Write(text []byte) (int, error) {
@@ -126,10 +126,10 @@ func Mint(t testing.TB, c config.Config, subject string, scopes ...string) strin
 	return token
 }
 
-// Sells puts a new product into the price book, at a price in pence, and gives its SKU.
+// Sells adds a new product at a price in pence, and returns its SKU.
 func (s *Site) Sells(t testing.TB, price int64) string {
 	t.Helper()
-	sku := "SKU " + uuid.NewString() // with a space, as they occur
+	sku := "SKU " + uuid.NewString() // contains a space, as real ones may
 	s.Prices(t, sku, price)
 	return sku
 }
@@ -156,7 +156,7 @@ func GBP(amount int64) map[string]any { return map[string]any{"amount": amount, 
 
 func Escape(sku string) string { return strings.ReplaceAll(sku, " ", "%20") }
 
-// Ledger is what took effect at the provider for a payment.
+// Ledger returns the effective operations of a payment at the provider.
 func (s *Site) Ledger(t testing.TB, payment uuid.UUID) (operations []string) {
 	t.Helper()
 	for _, entry := range Get[List[simulator.Entry]](t, s, "/simulator/ledger?reference="+payment.String(), s.Admin).Data {
@@ -165,7 +165,7 @@ func (s *Site) Ledger(t testing.TB, payment uuid.UUID) (operations []string) {
 	return operations
 }
 
-// Bank is what the shopper says there.
+// Bank sends the shopper's answer to the bank.
 func (s *Site) Bank(t testing.TB, payment uuid.UUID, word string) Answer {
 	t.Helper()
 	return s.Send(t, http.MethodPost, "/simulator/payments/"+payment.String()+"/"+word, "", nil)
@@ -173,7 +173,7 @@ func (s *Site) Bank(t testing.TB, payment uuid.UUID, word string) Answer {
 
 func WithShop(_ testing.TB, c *config.Config) { c.Shop = "true" }
 
-// Plainly asks the shop's log-in as its page does. It is no route of the API, and so not in its document.
+// Plainly calls the shop's log-in as its page does. It is not part of the API and so not in its document.
 func (s *Site) Plainly(t testing.TB, name string) Answer {
 	t.Helper()
 	a, err := s.Ask(t.Context(), http.MethodPost, "/shop/sign-in", "", map[string]any{"name": name})

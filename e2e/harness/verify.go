@@ -17,12 +17,12 @@ import (
 	"shopping-cart/saga"
 )
 
-// Reconciles asks for all findings.
+// Reconciles returns all findings.
 func (s *Site) Reconciles(t testing.TB, method string) (all saga.Reconciliation) {
 	t.Helper()
 	for path := "/v1/admin/reconciliation"; ; {
 		var a Answer
-		Until(t, "the books can be read", func() bool { // not while a test holds a lock on them, as to put back what it broke
+		Until(t, "the books can be read", func() bool { // not while a test holds a lock on them, to restore its change
 			a = s.Send(t, method, path, s.Admin, nil)
 			return a.StatusCode != http.StatusServiceUnavailable
 		})
@@ -45,7 +45,7 @@ func IdsOf(found []saga.Finding) (ids []string) {
 	return ids
 }
 
-// Auditor is a program beside those that serve: it only looks. set changes what a server has fixed.
+// Auditor returns a program beside those that serve, which only reads. set changes values that a server has fixed.
 func Auditor(t *testing.T, of *Site, set func(*saga.Module)) *Site {
 	t.Helper()
 	p, err := app.New(t.Context(), of.Settings, of.URLs, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, slog.New(slog.DiscardHandler))

@@ -10,25 +10,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Within is the test's context for so long.
+// Within returns the test's context with a time limit.
 func Within(t *testing.T, limit time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// Patience is the deadline of whatever a test waits for.
+// Patience is the deadline of all waits in tests.
 const Patience = 30 * time.Second
 
-// Until waits for what must come. It asks on the test's own goroutine: what it asks may fail the test.
+// Until waits for a condition. It checks on the test's own goroutine, because the condition may fail the test.
 func Until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*Patience) // the machine may be busy with much else
+	ctx, cancel := context.WithTimeout(t.Context(), 3*Patience) // other work may keep the machine busy
 	defer cancel()
-	require.True(t, Eventually(ctx, holds), "in vain: until "+what)
+	require.True(t, Eventually(ctx, holds), "timed out: until "+what)
 }
 
-// Eventually asks again and again, until it holds or ctx is done.
+// Eventually checks repeatedly until the condition holds or ctx is done.
 func Eventually(ctx context.Context, holds func() bool) bool {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -13,8 +13,7 @@ import (
 	"shopping-cart/ui/console"
 )
 
-// LocalURL is where this process reaches itself: at the address that it listens on, or on the loopback when that is every
-// address.
+// LocalURL returns the address at which this process reaches itself: the one it listens on, or loopback if it listens on all.
 func LocalURL(address net.Addr) string {
 	host, port, _ := net.SplitHostPort(address.String())
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
@@ -23,7 +22,7 @@ func LocalURL(address net.Addr) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// greet says where everything is.
+// greet prints the addresses of the program.
 func greet(w io.Writer, settings config.Config, address net.Addr) {
 	base := settings.BaseURL(address)
 	where, program := "in the database of DATABASE_URL", ProgramName()
@@ -46,7 +45,7 @@ func greet(w io.Writer, settings config.Config, address net.Addr) {
 	fmt.Fprintf(w, "shopping-cart is ready\n%s  API      %s/swagger\n  data     %s\n  operator %s token --admin\n", pages, base, where, program)
 }
 
-// ProgramName returns how this program was called, for use in messages.
+// ProgramName returns the name under which this program was called, for use in messages.
 func ProgramName() string {
 	if byGoRun.MatchString(filepath.ToSlash(os.Args[0])) {
 		return "go run ."
@@ -54,5 +53,5 @@ func ProgramName() string {
 	return os.Args[0]
 }
 
-// byGoRun are the places that "go run" starts programs from: a folder of its own, or the build cache.
+// byGoRun matches the places from which "go run" starts programs: a folder of its own, or the build cache.
 var byGoRun = regexp.MustCompile(`/exe/[^/]+$|/[0-9a-f]{64}-d/[^/]+$`)

@@ -11,7 +11,7 @@ import (
 	"shopping-cart/platform/config"
 )
 
-// The command that the banner shows works in another shell, which has not the setting.
+// TestBannerNamesDataDir checks that the command in the banner works in another shell, which lacks the setting.
 func TestBannerNamesDataDir(t *testing.T) {
 	t.Parallel()
 	address := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}
@@ -24,7 +24,7 @@ func TestBannerNamesDataDir(t *testing.T) {
 	require.NotContains(t, open.String(), "DATA_DIR=")
 }
 
-// With a terminal and no LOG_LEVEL, the lines of requests do not push the banner out of sight.
+// TestRequestsAreDebugAtATerminal checks that at a terminal without LOG_LEVEL, request lines do not push the banner out of sight.
 func TestRequestsAreDebugAtATerminal(t *testing.T) {
 	t.Parallel()
 	var open, set config.Config
@@ -35,7 +35,8 @@ func TestRequestsAreDebugAtATerminal(t *testing.T) {
 	require.Equal(t, slog.LevelInfo, logLevel(open))
 }
 
-// Bound to one address, the program reaches itself there: the simulator's webhooks arrive, and 3-D Secure works.
+// TestOneAddress checks that a program bound to one address reaches itself there: the simulator's webhooks arrive, and 3-D Secure
+// works.
 func TestOneAddress(t *testing.T) {
 	t.Parallel()
 	for address, url := range map[string]string{
@@ -48,7 +49,7 @@ func TestOneAddress(t *testing.T) {
 	}
 }
 
-// The address that the error proposes has the next port.
+// TestNextPort checks that the error proposes the next port.
 func TestNextPort(t *testing.T) {
 	t.Parallel()
 	for address, next := range map[string]string{"127.0.0.1:8080": "127.0.0.1:8081", ":80": ":8081", "[::1]:65535": "[::1]:8081", "x": ":8081"} {

@@ -14,28 +14,28 @@ import (
 	"shopping-cart/platform/telemetry"
 )
 
-// Database is one database: its pools, and the one committer that the modules on it share.
+// Database is one database: its pools and the committer that its modules share.
 type Database struct {
 	Pools     *database.Pools
 	Committer *eventstore.Committer
-	Hints     *Hints // nil: the processes on it look for new events by themselves
+	Hints     *Hints // nil: the processes on it poll for new events
 }
 
-// Hints run beside a committer.
+// Hints sends and receives notifications for a committer.
 type Hints struct {
 	eventstore.Hints
 	committer *eventstore.Committer
 }
 
-// Run sends and hears them until ctx is done.
+// Run sends and receives notifications until ctx is done.
 func (h *Hints) Run(ctx context.Context) error { return h.committer.RunHints(ctx, h.Hints) }
 
-// poolsOf are the pools of each database, as the settings want them.
+// poolsOf returns the pool sizes of each database from the settings.
 func poolsOf(settings config.Config) database.Options {
 	return database.Options{Write: settings.Committers + 1, Query: settings.QueryConnections, Pooler: database.Pooler(settings.DatabasePooler)}
 }
 
-// open makes the pools and the committer of the database that a schema lies on.
+// open makes the pools and the committer of the database that holds a schema.
 func (p *App) open(ctx context.Context, settings config.Config, schema string, urls map[string]string, metrics *telemetry.Metrics, log *slog.Logger) error {
 	options := poolsOf(settings)
 	options.Databases = slices.Compact(slices.Sorted(maps.Values(urls)))
@@ -49,9 +49,9 @@ func (p *App) open(ctx context.Context, settings config.Config, schema string, u
 	metrics.WatchPool(schema, "control", pools.Control.Stat)
 	db := &Database{Pools: pools, Committer: eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{
 		Queue: settings.QueueSize, Workers: int(settings.Committers), Begin: pools.Begin, Batched: metrics.Batch, Decided: metrics.Command, Handled: metrics.Dispatched,
-		Failed: func(commands int, err error) { log.Warn("a batch is repeated", "commands", commands, "error", err) },
+		Failed: func(commands int, err error) { log.Warn("repeating a batch", "commands", commands, "error", err) },
 		Skewed: func(skew time.Duration) {
-			log.Warn("the clocks of the database and of this machine differ; the database's clock decides",
+			log.Warn("this machine's clock differs from the database's; the program uses the database's",
 				"database", settings.DatabaseSetting(schema), "database_ahead_by", skew.Round(time.Millisecond).String())
 		},
 	})}
@@ -61,11 +61,11 @@ func (p *App) open(ctx context.Context, settings config.Config, schema string, u
 	}
 	metrics.ClockSkew(schema, db.Committer.Clock().Skew)
 	if settings.Notify && pools.Listen == nil {
-		return fmt.Errorf("NOTIFY must be false: %s leads through a pooler, and who listens needs a session", settings.DatabaseSetting(schema))
+		return fmt.Errorf("NOTIFY must be false: %s leads through a pooler, and LISTEN needs a session", settings.DatabaseSetting(schema))
 	} else if settings.Notify {
 		db.Hints = &Hints{committer: db.Committer, Hints: eventstore.Hints{
 			Send: pools.Control, Listen: pools.Listen,
-			Failed: func(err error) { log.Warn("hints of new events are late", "error", err) },
+			Failed: func(err error) { log.Warn("notifications of new events are delayed", "error", err) },
 		}}
 	}
 	return nil

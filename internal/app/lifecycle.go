@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Serve starts from the inside out, and stops from the outside in once ctx is done or a part fails. grace bounds each
-// of the inner layers.
+// Serve starts the layers from the inside out. It stops them from the outside in when ctx is done or a part fails. grace limits
+// each inner layer.
 func (p *App) Serve(ctx context.Context, listener net.Listener, grace time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -19,7 +19,7 @@ func (p *App) Serve(ctx context.Context, listener net.Listener, grace time.Durat
 	return errors.Join(err, stop(grace))
 }
 
-// start starts everything but the web. failed is called when a part ends too early.
+// start starts everything except the HTTP server. It calls failed when a part ends too early.
 func (p *App) start(failed func()) (stop func(grace time.Duration) error) {
 	var committers []runner
 	for _, db := range p.Databases {
@@ -37,7 +37,7 @@ func (p *App) start(failed func()) (stop func(grace time.Duration) error) {
 	}
 }
 
-// layer is what runs and stops together.
+// layer is a group of parts that start and stop together.
 type layer struct {
 	cancel context.CancelFunc
 	ended  chan error
@@ -66,6 +66,6 @@ func (l *layer) stop(grace time.Duration) error {
 	case err := <-l.ended:
 		return err
 	case <-time.After(grace):
-		return errors.New("the program was cut off while it stopped; what it was doing is taken up at the next start")
+		return errors.New("the shutdown exceeded its time limit; unfinished work resumes at the next start")
 	}
 }

@@ -8,18 +8,18 @@ import (
 	"syscall"
 )
 
-// listen opens the address of HTTP_ADDR. The error names the setting, and says what to do.
+// listen opens the address of HTTP_ADDR. Its error names the setting and a remedy.
 func listen(address string) (net.Listener, error) {
 	listener, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("HTTP_ADDR: another program listens on %s already: stop it, or choose another port, such as HTTP_ADDR=%s (%w)",
+		return nil, fmt.Errorf("HTTP_ADDR: another program already listens on %s: stop it, or choose another port, such as HTTP_ADDR=%s (%w)",
 			address, nextPort(address), err)
 	}
 	if errors.Is(err, syscall.EADDRNOTAVAIL) {
 		return nil, fmt.Errorf("HTTP_ADDR: this machine has no address %s (%w)", address, err)
 	}
 	if errors.Is(err, syscall.EACCES) {
-		return nil, fmt.Errorf("HTTP_ADDR: this user may not listen on %s: ports below 1024 need a right; choose one above, such as HTTP_ADDR=:8080 (%w)",
+		return nil, fmt.Errorf("HTTP_ADDR: this user may not listen on %s: ports below 1024 need a privilege; choose a higher one, such as HTTP_ADDR=:8080 (%w)",
 			address, err)
 	}
 	if err != nil {
@@ -28,7 +28,7 @@ func listen(address string) (net.Listener, error) {
 	return listener, nil
 }
 
-// nextPort is the address with the port after its own.
+// nextPort returns the address with the next port.
 func nextPort(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	number, numberErr := strconv.Atoi(port)

@@ -14,16 +14,16 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// tryWriteWithin bounds the write that a readiness probe tries on a database.
+// tryWriteWithin limits the write that a readiness probe tries on a database.
 const tryWriteWithin = 2 * time.Second
 
-// readyModule is a module whose database must take writes.
+// readyModule is a module with a database that must accept writes.
 type readyModule struct {
 	name, schema, setting string
 	database              *Database
 }
 
-// readyModules lists the modules in the order in which /readyz names them. The simulator is one where it is the provider.
+// readyModules lists the modules in the order of /readyz. The simulator is one if it is the provider.
 func readyModules(settings config.Config, on func(schema string) *Database) (all []readyModule) {
 	for _, m := range config.Modules {
 		if m.Name == config.Simulator && settings.PaymentProvider == config.Stripe {
@@ -34,7 +34,7 @@ func readyModules(settings config.Config, on func(schema string) *Database) (all
 	return all
 }
 
-// readiness tries a write on every database, all at once, and says which modules can work.
+// readiness tries a write on all databases concurrently, and reports which modules can work.
 func readiness(modules []readyModule, requires string) func(context.Context) web.Readiness {
 	return func(ctx context.Context) web.Readiness {
 		failed := tryWrites(ctx, modules)
@@ -57,7 +57,7 @@ func tryWrites(ctx context.Context, modules []readyModule) map[*Database]error {
 	defer cancel()
 	schemas := map[*Database]string{}
 	for _, m := range modules {
-		schemas[m.database] = m.schema // any of those that lie there
+		schemas[m.database] = m.schema // any schema on that database
 	}
 	failed := map[*Database]error{}
 	var mu sync.Mutex
@@ -74,11 +74,11 @@ func tryWrites(ctx context.Context, modules []readyModule) map[*Database]error {
 	return failed
 }
 
-// readyAgain is the pause between two looks whether the program is ready.
+// readyAgain is the pause between two readiness checks.
 const readyAgain = time.Second
 
-// awaitReady returns when /readyz says that the program can serve. The log says what is missing meanwhile. It fails only
-// when ctx ends: who reads is served all the while.
+// awaitReady returns when /readyz reports ready. Until then it logs the missing parts. It fails only when ctx ends, and the
+// program serves reads in the meantime.
 func (p *App) awaitReady(ctx context.Context, log *slog.Logger) error {
 	return database.Await(ctx, log, "databases that take writes", 0, func(ctx context.Context, because func(string)) error {
 		for {
@@ -96,7 +96,7 @@ func (p *App) awaitReady(ctx context.Context, log *slog.Logger) error {
 	})
 }
 
-// satisfies reports whether enough modules can work, as READY_REQUIRES has it.
+// satisfies reports whether enough modules can work for READY_REQUIRES.
 func satisfies(modules []web.ModuleReadiness, requires string) bool {
 	works := func(m web.ModuleReadiness) bool { return m.Status == web.ModuleReady }
 	switch requires {

@@ -7,7 +7,7 @@ import (
 	"shopping-cart/platform/config"
 )
 
-// logLevel is the least level that is logged.
+// logLevel returns the lowest logged level.
 func logLevel(settings config.Config) slog.Level {
 	if settings.LogLevel != nil {
 		return *settings.LogLevel
@@ -15,8 +15,8 @@ func logLevel(settings config.Config) slog.Level {
 	return slog.LevelInfo
 }
 
-// requestLevel is the level of the line of a request. A person at a terminal who asks for no level sees what the program has to
-// say, and not every request; a file or a collector has them all.
+// requestLevel returns the level of request lines. At a terminal without an explicit level they are debug lines, so that they do
+// not hide the program's own messages. Files and collectors get all of them.
 func requestLevel(settings config.Config, terminal bool) slog.Level {
 	if terminal && settings.LogLevel == nil {
 		return slog.LevelDebug

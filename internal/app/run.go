@@ -17,8 +17,8 @@ import (
 	"shopping-cart/platform/telemetry"
 )
 
-// Run is the whole program: it serves until ctx is done, then drains from the outside in. Requests end first, then the
-// steps of sagas, then what they wrote is committed, and the embedded database goes last.
+// Run serves until ctx is done, then drains from the outside in. Requests end first, then the steps of sagas, then their writes
+// are committed. The embedded database stops last.
 func Run(ctx context.Context, settings config.Config, banner io.Writer) error {
 	if err := settings.FillSecrets(); err != nil {
 		return err
@@ -30,13 +30,13 @@ func Run(ctx context.Context, settings config.Config, banner io.Writer) error {
 	if limit := config.SetMemoryLimit(settings.Embedded()); limit > 0 {
 		log.Info("memory limit set from the control group", "bytes", limit)
 	}
-	listener, err := listen(settings.HTTPAddr) // first: a taken port is said before anything is made
+	listener, err := listen(settings.HTTPAddr) // first, so that a taken port is reported before anything is created
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
 	started := false
-	defer func() { // the last thing, when the database has stopped too
+	defer func() { // last, after the database has stopped
 		if started {
 			log.Info("stopped")
 		}
@@ -73,7 +73,7 @@ func Run(ctx context.Context, settings config.Config, banner io.Writer) error {
 		fail(nil)
 		<-greeted
 	}()
-	defer context.AfterFunc(ctx, func() { log.Info("stopping: requests and steps under way come to their end") })()
+	defer context.AfterFunc(ctx, func() { log.Info("stopping: waiting for running requests and steps") })()
 	err = p.Serve(ctx, listener, settings.ShutdownTimeout)
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)
@@ -83,8 +83,8 @@ func Run(ctx context.Context, settings config.Config, banner io.Writer) error {
 
 var errDatabaseEnded = errors.New("the embedded PostgreSQL ended and could not be started again; its log is in the data directory")
 
-// databases gives the URL of each schema's database, migrated. Without DATABASE_URL it starts one; failed is called when
-// that ends for good before it is stopped.
+// databases returns the URL of each schema's database, migrated. Without DATABASE_URL it starts an embedded one and calls failed
+// if that ends for good too early.
 func databases(ctx context.Context, settings config.Config, log *slog.Logger, failed func(error)) (urls map[string]string, stop func(), err error) {
 	embedded, stop := "", func() {}
 	if settings.Embedded() {
@@ -123,8 +123,8 @@ func databases(ctx context.Context, settings config.Config, log *slog.Logger, fa
 	return urls, stop, nil
 }
 
-// migrationTimeout bounds the migration of a schema at the start, with the wait for others that migrate it. To build an index
-// on a large table takes hours.
+// migrationTimeout limits the migration of a schema at the start, including the wait for other processes that migrate it.
+// Building an index on a large table takes hours.
 const migrationTimeout = 24 * time.Hour
 
 func migrateSchema(ctx context.Context, settings config.Config, log *slog.Logger, url, schema string) error {

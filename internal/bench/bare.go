@@ -15,15 +15,14 @@ import (
 	"shopping-cart/platform/database"
 )
 
-// Bare is the least that an HTTP server can do to answer with a row: Echo without any middleware, and one SELECT by
-// primary key.
+// Bare is a minimal HTTP server that answers with a row: Echo without middleware, and one SELECT by primary key.
 type Bare struct {
 	Address string
 	server  *http.Server
 	pool    *pgxpool.Pool
 }
 
-// StartBare serves GET /{id} with the JSON that sql finds for $1, on connections of its own.
+// StartBare serves GET /{id} with the JSON that sql returns for $1, on its own connections.
 func StartBare(ctx context.Context, url, sql string, connections int32) (*Bare, error) {
 	config, err := database.Parse(url)
 	if err != nil {
@@ -60,7 +59,7 @@ func StartBare(ctx context.Context, url, sql string, connections int32) (*Bare, 
 	return b, nil
 }
 
-// Stop ends it.
+// Stop closes the server and its connections.
 func (b *Bare) Stop() {
 	_ = b.server.Close()
 	b.pool.Close()

@@ -1,12 +1,12 @@
-// Package bench measures workloads beside each other, so that what one costs can be said in terms of another.
+// Package bench measures workloads side by side, so that the cost of one can be expressed in terms of another.
 //
-// A [Workload] is one way to do one thing with so many callers. [Run] takes all of them in turn, round after round, on a
-// [Server] of its own at PostgreSQL's defaults, and counts what each unit of work cost beside its time: transactions,
-// bytes of write-ahead log, processor time of the server and of the program. A [Results] gives medians over the rounds,
-// and ratios within them: the machine may slow down from one minute to the next, but hardly between neighbours.
+// A [Workload] does one thing in one way, with a number of callers. [Run] measures all of them in rounds, on a [Server] of its
+// own at PostgreSQL's defaults. For each unit of work it counts the time and the cost: transactions, bytes of write-ahead log,
+// processor time of the server and of the program. [Results] returns medians over the rounds, and ratios within a round: the
+// machine may slow down over minutes, but hardly between neighbours.
 //
-// What to compare with is here too: pgbench on the rows that a program would write ([Pgbench]), a program as most would
-// write it ([Naive]), a bare handler ([Bare]). The client of HTTP workloads is a process of its own ([Client]).
+// The package also has the baselines: pgbench with the rows that a program would write ([Pgbench]), a conventional program
+// ([Naive]), a bare handler ([Bare]). The client of HTTP workloads is a separate process ([Client]).
 package bench
 
 import (
@@ -17,32 +17,32 @@ import (
 	"time"
 )
 
-// Workload is what is measured.
+// Workload is a unit of measurement.
 type Workload struct {
-	Name    string // what is done and in which way, such as "command/process"
+	Name    string // the work and the way, such as "command/process"
 	Callers int
-	// Prepare makes ready for the next Run, and is not measured. May be nil.
-	Prepare func(ctx context.Context, rate float64, d time.Duration) error // rate: units a second last time; 0 at first
+	// Prepare prepares the next Run, outside the measurement. May be nil.
+	Prepare func(ctx context.Context, rate float64, d time.Duration) error // rate: units per second in the last run; 0 at first
 	Run     func(ctx context.Context, callers int, d time.Duration) (Sample, error)
 }
 
-// Sample is what one Run did.
+// Sample is the result of one Run.
 type Sample struct {
 	Took       time.Duration
 	Units      int
-	Latencies  []time.Duration // of all units, or of a random part of them; sorted by Run
+	Latencies  []time.Duration // of all units, or of a random sample; sorted by Run
 	Commands   int64           // written by the units
-	Appends    int64           // events, likewise
-	ProgramCPU time.Duration   // of the program, where it is not this process
+	Appends    int64           // events written by the units
+	ProgramCPU time.Duration   // of the program, if it is another process
 	ClientCPU  time.Duration   // of the HTTP client, in its own process
 }
 
-// Round is what one measurement came to. What follows the percentiles is per unit of work.
+// Round is the result of one measurement. The fields after the percentiles are per unit of work.
 type Round struct {
-	Rate        float64       `json:"rate"` // units a second
+	Rate        float64       `json:"rate"` // units per second
 	P50         time.Duration `json:"p50_ns"`
 	P99         time.Duration `json:"p99_ns"`
-	Commits     float64       `json:"commits"` // transactions that wrote, of whomever, on the server
+	Commits     float64       `json:"commits"` // writing transactions on the server, of any client
 	Commands    float64       `json:"commands"`
 	Appends     float64       `json:"appends"`
 	WAL         float64       `json:"wal_bytes"`
@@ -51,23 +51,23 @@ type Round struct {
 	ClientCPU   float64       `json:"client_cpu_us"`
 }
 
-// Options say how long and how often.
+// Options set the number and length of the rounds.
 type Options struct {
 	Rounds   int
 	Each     time.Duration // of one measurement
 	Progress func(line string)
 }
 
-// quiet is how long a measurement waits before it counts the cost: what the last units left to be done later is theirs.
+// quiet is the pause before the cost is counted, so that deferred work of the last units is included.
 const quiet = 300 * time.Millisecond
 
-// longest is how long a measurement may become when none of its units ends in a shorter one.
+// longest limits how far a measurement is extended if no unit ends in a shorter one.
 const longest = 30 * time.Second
 
 // warm is the length of the first round, which does not count.
 const warm = 200 * time.Millisecond
 
-// Run measures the workloads in turn, in every other round backwards: so no one always follows the same neighbour.
+// Run measures the workloads in turn, in every other round backwards, so that neighbours change their order.
 func Run(ctx context.Context, server *Server, workloads []Workload, o Options) (Results, error) {
 	results := make(Results, len(workloads))
 	for i, w := range workloads {
@@ -121,9 +121,9 @@ func measure(ctx context.Context, server *Server, w Workload, rate float64, each
 	}
 	if s.Units == 0 {
 		if each > longest {
-			return Round{}, fmt.Errorf("nothing was done in %s", each)
+			return Round{}, fmt.Errorf("no unit of work ended in %s", each)
 		}
-		return measure(ctx, server, w, rate, 2*each) // too short for what takes so long here
+		return measure(ctx, server, w, rate, 2*each) // too short for this workload
 	}
 	select {
 	case <-time.After(min(quiet, each)):
@@ -153,7 +153,7 @@ func roundOf(s Sample, before, after usage) Round {
 	return r
 }
 
-// percentile is of sorted values: the smallest that p percent do not exceed.
+// percentile returns the smallest value that at least p percent do not exceed.
 func percentile(sorted []time.Duration, p int) time.Duration {
 	if len(sorted) == 0 {
 		return 0

@@ -156,7 +156,7 @@ func TestSave(t *testing.T) {
 	})
 }
 
-// bars reads a drawing as XML and counts its bars: rectangles that say what they are.
+// bars parses a drawing as XML and counts its bars, the rectangles with a title.
 func bars(t *testing.T, drawing string) (found int) {
 	t.Helper()
 	decoder := xml.NewDecoder(strings.NewReader(drawing))
@@ -200,7 +200,7 @@ func TestReadsPgbench(t *testing.T) {
 	require.Equal(t, []string{"-t", "4"}, howLong(32, 100*time.Millisecond))
 }
 
-// The scripts stand for the program: as many rows as it writes.
+// TestScripts checks that the scripts write as many rows as the program.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

@@ -20,25 +20,25 @@ import (
 	"github.com/google/uuid"
 )
 
-// Request is what a client sends again and again. In Path and Body, {id} is one of the job's ids and {n} a number from 1
-// to 9999, another one each time; in Header, {key} is a fresh UUID.
+// Request is a request that a client sends repeatedly. In Path and Body, {id} is replaced by one of the job's ids and {n} by a
+// changing number from 1 to 9999. In Header, {key} is replaced by a fresh UUID.
 type Request struct {
 	Method, Path, Body string
 	Header             map[string]string
-	Status             int // what must be answered
+	Status             int // the required status
 }
 
-// Job is what a client process does for one measurement.
+// Job is the work of a client process for one measurement.
 type Job struct {
 	Address string
 	Request Request
 	IDs     []string
-	Once    bool // each id once, in order; otherwise they go round
+	Once    bool // each id once, in order; otherwise in a cycle
 	Callers int
 	For     time.Duration
 }
 
-// report is a client's answer to a job.
+// report is a client's result of a job.
 type report struct {
 	Took      time.Duration
 	Latencies []time.Duration
@@ -46,7 +46,7 @@ type report struct {
 	Error     string
 }
 
-// Client is a process of its own that sends requests, so that its work is not counted as the server's.
+// Client is a separate process that sends requests, so that its work is not counted as the server's.
 type Client struct {
 	cmd  *exec.Cmd
 	jobs io.WriteCloser
@@ -54,7 +54,7 @@ type Client struct {
 	out  *json.Decoder
 }
 
-// StartClient starts this program once more, with the arguments that make it call ServeJobs.
+// StartClient starts this program again, with the arguments that make it call ServeJobs.
 func StartClient(ctx context.Context, arguments ...string) (*Client, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -76,7 +76,6 @@ func StartClient(ctx context.Context, arguments ...string) (*Client, error) {
 	return &Client{cmd: cmd, jobs: jobs, in: json.NewEncoder(jobs), out: json.NewDecoder(reports)}, nil
 }
 
-// Do has a job done.
 func (c *Client) Do(j Job) (Sample, error) {
 	if err := c.in.Encode(j); err != nil {
 		return Sample{}, fmt.Errorf("hand a job to the client: %w", err)
@@ -91,12 +90,11 @@ func (c *Client) Do(j Job) (Sample, error) {
 	return Sample{Took: r.Took, Units: len(r.Latencies), Latencies: r.Latencies, ClientCPU: r.CPU}, nil
 }
 
-// Stop ends the process.
 func (c *Client) Stop() error {
 	return errors.Join(c.jobs.Close(), c.cmd.Wait())
 }
 
-// ServeJobs is the client process: it does the jobs that it reads until there are no more.
+// ServeJobs runs the client process: it runs the jobs that it reads until there are no more.
 func ServeJobs(ctx context.Context, jobs io.Reader, reports io.Writer) error {
 	in, out := json.NewDecoder(jobs), json.NewEncoder(reports)
 	for {
@@ -118,7 +116,7 @@ func ServeJobs(ctx context.Context, jobs io.Reader, reports io.Writer) error {
 	}
 }
 
-// do drives the job's callers, with a connection each.
+// do runs the job's callers, with a connection each.
 func (j Job) do(ctx context.Context) (Sample, error) {
 	lines := make(chan *line, j.Callers)
 	for range j.Callers {
@@ -135,13 +133,13 @@ func (j Job) do(ctx context.Context) (Sample, error) {
 		if j.Once && i >= int64(len(j.IDs)) {
 			return ErrSpent
 		}
-		l := <-lines // there are as many as callers
+		l := <-lines // there is one per caller
 		defer func() { lines <- l }()
 		return l.send(j, j.IDs[i%int64(len(j.IDs))], n)
 	})
 }
 
-// line is a connection. It is plain on purpose: what net/http's client would take from the processors, the server misses.
+// line is a simple HTTP connection. The processor time of net/http's client would be missing from the server.
 type line struct {
 	conn   net.Conn
 	reader *bufio.Reader

@@ -17,21 +17,21 @@ import (
 	"shopping-cart/platform/telemetry"
 )
 
-// Command is the command that measures the program beside what could be had otherwise.
+// Command measures the program and its baselines.
 type Command struct {
-	Rounds     int     `help:"How often each is measured; the median counts." default:"5"`
-	Seconds    float64 `help:"How long each is measured." default:"2"`
-	Callers    []int   `help:"How many callers at once." default:"1,8,32,128"`
-	Only       string  `help:"Only measurements whose name, such as command/process@32, matches this regular expression." placeholder:"REGEXP"`
-	JSON       bool    `name:"json" help:"Print one line of JSON a measurement, and nothing else."`
+	Rounds     int     `help:"Rounds per measurement; the median counts." default:"5"`
+	Seconds    float64 `help:"Seconds per round." default:"2"`
+	Callers    []int   `help:"Numbers of concurrent callers." default:"1,8,32,128"`
+	Only       string  `help:"Run only measurements with a name that matches this regular expression, such as command/process@32." placeholder:"REGEXP"`
+	JSON       bool    `name:"json" help:"Print only JSON, one line per measurement."`
 	Report     string  `help:"Write the tables into this Markdown file between its markers, and the plot beside it." placeholder:"FILE" type:"path"`
 	CPUProfile string  `name:"cpuprofile" help:"Write a CPU profile of this process while it measures." placeholder:"FILE" type:"path"`
-	Growth     []int64 `help:"Measure instead how the program bears that many events in its store." placeholder:"10000,1000000,10000000"`
+	Growth     []int64 `help:"Measure instead the program with this many events in its store." placeholder:"10000,1000000,10000000"`
 }
 
-// Validate refuses what cannot be measured.
+// Validate refuses invalid flags.
 func (b *Command) Validate() error {
-	if b.Rounds < 1 || b.Rounds > 1000 || !(b.Seconds > 0 && b.Seconds <= 3600) { // NaN is neither
+	if b.Rounds < 1 || b.Rounds > 1000 || !(b.Seconds > 0 && b.Seconds <= 3600) { // NaN fails this too
 		return errors.New("--rounds must be 1 to 1000, and --seconds above 0 and at most 3600")
 	}
 	if _, err := regexp.Compile(b.Only); err != nil {
@@ -48,7 +48,7 @@ func (b *Command) Validate() error {
 	return b.namesSome()
 }
 
-// namesSome refuses an --only that no measurement matches.
+// namesSome refuses an --only that matches no measurement.
 func (b *Command) namesSome() error {
 	all := b.unopened().workloads()
 	if slices.ContainsFunc(all, b.measures) {
@@ -59,10 +59,10 @@ func (b *Command) namesSome() error {
 		names = append(names, w.Name)
 	}
 	slices.Sort(names)
-	return fmt.Errorf("--only %s names no measurement; there are, each with @ and its callers: %s", b.Only, strings.Join(slices.Compact(names), ", "))
+	return fmt.Errorf("--only %s matches no measurement; the names, each with @ and its callers, are: %s", b.Only, strings.Join(slices.Compact(names), ", "))
 }
 
-// unopened is what the flags have measured, as far as it takes to name its workloads.
+// unopened returns a subject that is complete enough to name its workloads.
 func (b *Command) unopened() benchSubject {
 	shop := &Shop{SKUs: make([]string, 1), carts: make([]uuid.UUID, 1)}
 	if len(b.Growth) > 0 {
@@ -72,13 +72,13 @@ func (b *Command) unopened() benchSubject {
 	return &lab{callers: b.Callers, shop: shop, bare: &Bare{}}
 }
 
-// measures reports whether a workload is one of those that are asked for.
+// measures reports whether --only matches a workload.
 func (b *Command) measures(w Workload) bool {
 	only, err := regexp.Compile(b.Only)
 	return err == nil && only.MatchString(fmt.Sprintf("%s@%d", w.Name, w.Callers))
 }
 
-// benchSubject is what is brought up on a server to be measured.
+// benchSubject is a set of workloads that is set up on a server.
 type benchSubject interface {
 	open(ctx context.Context, server *Server) error
 	close() error
@@ -87,9 +87,9 @@ type benchSubject interface {
 	plots() []Plot
 }
 
-// Run measures, and prints what came out.
+// Run measures and prints the results.
 func (b *Command) Run(ctx context.Context, out io.Writer) (err error) {
-	telemetry.SurvivePipes() // or its PostgreSQL would be left behind
+	telemetry.SurvivePipes() // otherwise its PostgreSQL would be left behind
 	settings, err := Settings("")
 	if err != nil {
 		return err
@@ -149,25 +149,24 @@ func (b *Command) publish(out io.Writer, report Report) error {
 	return report.WriteTable(out)
 }
 
-// ClientCommand is the process that sends the requests of a benchmark.
+// ClientCommand runs the process that sends the requests of a benchmark.
 type ClientCommand struct{}
 
-// Run does jobs until there are no more.
+// Run runs jobs until there are no more.
 func (ClientCommand) Run(ctx context.Context, out io.Writer) error {
 	return ServeJobs(ctx, os.Stdin, out)
 }
 
-// Help is what "shopping-cart bench --help" says beside the flags.
 func (*Command) Help() string {
 	return `Examples:
 
-  shopping-cart bench                                          all of it, some minutes
-  shopping-cart bench --only '^checkout' --callers 32          only what matches
+  shopping-cart bench                                          everything, some minutes
+  shopping-cart bench --only '^checkout' --callers 32          only the matching ones
   shopping-cart bench --rounds 1 --seconds 0.5 --json | jq .   quick, for machines: a line for each measurement
   shopping-cart bench --growth 10000,1000000                   with that many events in the store
 
-It starts a PostgreSQL of its own (PG_BIN_DIR) and touches no other data. Each line on the standard error is a measurement that has ended.
-On a machine that is busy with something else only the ratios mean anything.
+It starts a PostgreSQL of its own (PG_BIN_DIR) and touches no other data. Each line on standard error is a finished measurement.
+On a busy machine only the ratios are meaningful.
 
-Exit status: 0 measured, 1 it could not be.`
+Exit status: 0 measured, 1 the measurement failed.`
 }

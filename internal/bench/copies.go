@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Rows are copied whole, whatever their columns are: only what must differ is named. So a copy is what the program wrote.
+// Rows are copied with all their columns. Only the columns that must differ are named, so a copy equals the program's own rows.
 
-// CopyCart copies a cart to new ids. The SKU of its line becomes the one that stands beside the id.
+// CopyCart copies a cart to new ids. The SKU of its line becomes the one at the same index as the id.
 func CopyCart(ctx context.Context, conn *pgx.Conn, origin [16]byte, sku string, ids [][16]byte, skus []string) error {
 	for _, rows := range []string{
 		`insert into cart.streams select r.*
@@ -35,10 +35,10 @@ func CopyCart(ctx context.Context, conn *pgx.Conn, origin [16]byte, sku string, 
 	return nil
 }
 
-// History is what some streams left in the store: one stream a schema.
+// History holds streams of the store, one stream for each schema.
 type History map[string][16]byte
 
-// Events is how many events a history has.
+// Events returns the number of events of a history.
 func (h History) Events(ctx context.Context, pool *pgxpool.Pool) (n int64, err error) {
 	for schema, stream := range h {
 		var of int64
@@ -50,10 +50,10 @@ func (h History) Events(ctx context.Context, pool *pgxpool.Pool) (n int64, err e
 	return n, nil
 }
 
-// copiesAtOnce is how many copies one transaction makes.
+// copiesAtOnce is the number of copies in one transaction.
 const copiesAtOnce = 5_000
 
-// Copy copies a history so many times, in chunks, the schemas side by side.
+// Copy copies a history that many times, in chunks, the schemas concurrently.
 func (h History) Copy(ctx context.Context, pool *pgxpool.Pool, times int64, progress func(done int64)) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for schema, stream := range h {
@@ -72,8 +72,8 @@ func (h History) Copy(ctx context.Context, pool *pgxpool.Pool, times int64, prog
 	return g.Wait()
 }
 
-// copyStream makes the copies from to below to. The id of a copy is as random, or as much in the order of time, as the
-// original's is: that is what an index feels.
+// copyStream makes the copies from from to below to. The ids of copies are random or ordered by time like the original's, because
+// that affects an index.
 func copyStream(ctx context.Context, pool *pgxpool.Pool, schema string, stream [16]byte, from, to int64) error {
 	const id = `(case substr($1::uuid::text, 15, 1) when '7'
 			then lpad(to_hex(1700000000000 + n), 12, '0') || '7' || substr(md5($1::text || n), 14) else md5($1::text || n) end)::uuid`
@@ -102,7 +102,7 @@ func copyStream(ctx context.Context, pool *pgxpool.Pool, schema string, stream [
 	})
 }
 
-// Settle leaves a filled database as its autovacuum would, in time.
+// Settle vacuums and analyzes the filled database, as autovacuum would later.
 func (h History) Settle(ctx context.Context, pool *pgxpool.Pool) error {
 	conn, err := pool.Acquire(ctx)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 // tick is the unit of processor times in /proc, on every architecture.
 const tick = 10 * time.Millisecond
 
-// process is a line of /proc: who, whose child, and the time that it and the children it buried took.
+// process is a line of /proc: the ids of the process and its parent, and the processor time of it and its reaped children.
 type process struct {
 	parent        int
 	own, children time.Duration
@@ -23,7 +23,7 @@ func processOf(pid string) (process, bool) {
 	if err != nil {
 		return process{}, false // it has just ended
 	}
-	// The name, in brackets, may hold anything; what follows it is the third field.
+	// The name, in brackets, may contain anything. The third field follows it.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 15 {
 		return process{}, false
@@ -41,7 +41,7 @@ func parentOf(pid int) int {
 	return p.parent
 }
 
-// processTime is the processor time of a process, of its children, and of those that have ended. Below 0: unknown.
+// processTime returns the processor time of a process and its children, ended ones included. Below 0: unknown.
 func processTime(pid int) time.Duration {
 	p, ok := processOf(fmt.Sprint(pid))
 	if !ok {

@@ -2,5 +2,5 @@ package bench
 
 import "time"
 
-// ownTime is unknown on Windows: no PostgreSQL of our own runs there, so nothing is measured.
+// ownTime returns 0: PostgreSQL does not run under the program on Windows, so nothing is measured there.
 func ownTime() time.Duration { return 0 }

@@ -10,16 +10,15 @@ import (
 	"time"
 )
 
-// ErrSpent, from a unit of work, says that there is nothing left to do: the measurement ends with what was done.
+// ErrSpent, from a unit of work, ends the measurement early and without a failure: there is no work left.
 var ErrSpent = errors.New("nothing left to do")
 
-// Drive lets so many callers do units of work for d, each one after the other. do is handed a number that no other unit
-// of this run has.
+// Drive runs units of work for d, from a number of callers, each one in sequence. do gets a number that is unique within the run.
 func Drive(ctx context.Context, callers int, d time.Duration, do func(ctx context.Context, n int64) error) (Sample, error) {
-	running, stop := context.WithCancelCause(ctx) // what is under way when there is nothing left still ends well
+	running, stop := context.WithCancelCause(ctx) // running units still end normally
 	defer stop(nil)
 	var next atomic.Int64
-	next.Store(rand.Int64N(1 << 30)) // another start each time: a repeated run repeats no value
+	next.Store(rand.Int64N(1 << 30)) // a random start, so that a repeated run repeats no value
 	latencies := make([][]time.Duration, callers)
 	var wg sync.WaitGroup
 	began := time.Now()

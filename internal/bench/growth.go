@@ -17,14 +17,14 @@ const (
 	growthCallers  = 32
 	growthProducts = 100
 	growthCarts    = 1000
-	growthEdits    = 5 // of a cart, between its first line and its check-out
+	growthEdits    = 5 // of a cart, between its first line and its checkout
 )
 
-// growth is the program several times, each on a store that holds more events than the one before.
+// growth is several instances of the program, each on a store with more events.
 type growth struct {
 	sizes []int64
 	shops []*Shop
-	old   [][]uuid.UUID // of each store, carts that were checked out long ago
+	old   [][]uuid.UUID // for each store, carts that were checked out long ago
 }
 
 func (g *growth) close() (err error) {
@@ -55,7 +55,7 @@ func (g *growth) open(ctx context.Context, server *Server) error {
 	return nil
 }
 
-// grow fills the store with so many events: a whole check-out, copied again and again. It gives some of the carts.
+// grow fills the store with that many events, copies of a whole checkout. It returns some of the carts.
 func (s *Shop) grow(ctx context.Context, events int64) ([]uuid.UUID, error) {
 	config, err := database.Parse(s.URL)
 	if err != nil {
@@ -87,13 +87,13 @@ func (s *Shop) grow(ctx context.Context, events int64) ([]uuid.UUID, error) {
 	if err := history.Settle(ctx, pool); err != nil {
 		return nil, err
 	}
-	if s.carts, err = s.copies(ctx, growthCarts, false); err != nil { // those of today lie behind all that is old
+	if s.carts, err = s.copies(ctx, growthCarts, false); err != nil { // current carts come after all old ones
 		return nil, err
 	}
 	return checkedOutCarts(ctx, pool)
 }
 
-// history is a check-out as the program leaves it.
+// history returns the streams of one checkout.
 func (s *Shop) history(ctx context.Context, pool *pgxpool.Pool) (History, error) {
 	id := s.carts[0]
 	for n := range int64(growthEdits) {
@@ -108,7 +108,7 @@ func (s *Shop) history(ctx context.Context, pool *pgxpool.Pool) (History, error)
 	return History{"cart": id, "orders": checkout.OrderID, "payment": *checkout.PaymentID, "saga": checkout.ID}, nil
 }
 
-// waitForReaders waits until the readers of the log have seen the copies too.
+// waitForReaders waits until the projections have processed the copies.
 func waitForReaders(ctx context.Context, pool *pgxpool.Pool) error {
 	for {
 		var behind int
@@ -124,7 +124,7 @@ func waitForReaders(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 }
 
-// checkedOutCarts are some of the copies, from everywhere in the table.
+// checkedOutCarts returns some of the copies, spread over the table.
 func checkedOutCarts(ctx context.Context, pool *pgxpool.Pool) (ids []uuid.UUID, err error) {
 	err = pool.QueryRow(ctx, `select array(select id from cart.streams
 		where kind = 'cart' and status = 'checked_out' order by md5(id::text) limit 20000)`).Scan(&ids)
@@ -151,7 +151,7 @@ func (g *growth) workloads() (all []Workload) {
 
 func Grown(what string, size int64) string { return fmt.Sprintf("%s/%d-events", what, size) }
 
-// targets compare every size with the first.
+// targets compares every size with the first.
 func (g *growth) targets() (all []Target) {
 	for _, size := range g.sizes[1:] {
 		for _, what := range []struct {

@@ -13,10 +13,10 @@ import (
 	"shopping-cart/platform/config"
 )
 
-// lab is everything that is measured, ready to run beside each other on one server.
+// lab is the set of all workloads, ready to run side by side on one server.
 type lab struct {
 	callers []int
-	scripts string // URL of the database that pgbench and GORM work on
+	scripts string // URL of the database of pgbench and GORM
 	naive   *Naive
 	shop    *Shop
 	bare    *Bare
@@ -67,7 +67,7 @@ func (l *lab) close() (err error) {
 	return err
 }
 
-// The kinds of measurements. What stands after the slash is the way.
+// The kinds of measurements. The way follows the slash.
 const (
 	CommandPgbench = "command/pgbench"
 	CommandGORM    = "command/gorm"
@@ -89,7 +89,7 @@ const (
 
 const slowProvider = 20 * time.Millisecond
 
-// workloads are in the order in which they are measured: what is compared stands together.
+// workloads returns the workloads in the order of measurement. Compared ones are neighbours.
 func (l *lab) workloads() (all []Workload) {
 	for _, n := range l.callers {
 		all = append(all, l.commands(n)...)
@@ -156,7 +156,7 @@ func with(callers int, all []Workload) []Workload {
 	return all
 }
 
-// paying is a workload of check-outs at a provider.
+// paying returns a workload of checkouts at a provider.
 func (s *Shop) paying(name string, latency time.Duration, simulated bool, run runs) Workload {
 	return Workload{Name: name, Run: run, Prepare: func(ctx context.Context, rate float64, d time.Duration) error {
 		s.world.latency.Store(int64(latency))
@@ -171,7 +171,7 @@ func (s *Shop) paying(name string, latency time.Duration, simulated bool, run ru
 // runs is the Run of a workload.
 type runs = func(ctx context.Context, callers int, d time.Duration) (Sample, error)
 
-// driven does units of work in this process.
+// driven runs units of work in this process.
 func (s *Shop) driven(do func(ctx context.Context, n int64) error) runs {
 	return func(ctx context.Context, callers int, d time.Duration) (Sample, error) {
 		return s.counted(func() (Sample, error) { return Drive(ctx, callers, d, do) })
@@ -182,14 +182,14 @@ func (s *Shop) headers() map[string]string {
 	return map[string]string{"Authorization": "Bearer " + s.Token}
 }
 
-// keyed are the headers of a request that happens once however often it is sent.
+// keyed returns the headers of an idempotent request.
 func (s *Shop) keyed() map[string]string {
 	header := s.headers()
 	header["Idempotency-Key"] = "{key}"
 	return header
 }
 
-// requests has the client send requests about the carts, one after the other.
+// requests makes the client send requests about the carts in turn.
 func (l *lab) requests(address string, carts []uuid.UUID, r Request) runs {
 	ids := texts(carts)
 	return func(_ context.Context, callers int, d time.Duration) (Sample, error) {
@@ -199,7 +199,7 @@ func (l *lab) requests(address string, carts []uuid.UUID, r Request) runs {
 	}
 }
 
-// httpCheckouts has the client check fresh carts out, and wait for the end of each check-out.
+// httpCheckouts makes the client check out fresh carts, and wait for the end of each checkout.
 func (l *lab) httpCheckouts() runs {
 	s := l.shop
 	r := Request{

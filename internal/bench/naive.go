@@ -14,14 +14,14 @@ import (
 	"gorm.io/gorm/logger"
 )
 
-// Naive is a cart command as most would write it: GORM, one transaction a command, a statement a row. It works on the
-// carts that sql/setup.sql made.
+// Naive is a conventional cart command: GORM, one transaction per command, one statement per row. It works on the carts of
+// sql/setup.sql.
 type Naive struct {
 	db    *gorm.DB
 	carts int
 }
 
-// The rows, as GORM sees them.
+// The rows in GORM's form.
 type (
 	naiveStream struct {
 		ID        uuid.UUID `gorm:"primaryKey"`
@@ -74,21 +74,19 @@ func OpenNaive(url string, connections, carts int) (*Naive, error) {
 	return &Naive{db, carts}, nil
 }
 
-// Close lets go of the connections.
 func (n *Naive) Close() {
 	if pool, err := n.db.DB(); err == nil {
 		_ = pool.Close()
 	}
 }
 
-// Run is the Run of a Workload.
 func (n *Naive) Run(ctx context.Context, callers int, d time.Duration) (Sample, error) {
 	s, err := Drive(ctx, callers, d, func(ctx context.Context, turn int64) error { return n.setQuantity(ctx, 1+turn%9999) })
 	s.Commands, s.Appends = int64(s.Units), int64(s.Units)
 	return s, err
 }
 
-// naiveCart is the state of a cart, as far as the command must know it.
+// naiveCart is the part of a cart's state that the command needs.
 type naiveCart struct {
 	CustomerID string      `json:"customer_id"`
 	Currency   string      `json:"currency"`
@@ -135,5 +133,5 @@ func (n *Naive) setQuantity(ctx context.Context, quantity int64) error {
 	})
 }
 
-// fingerprint is as long as those of requests are.
+// fingerprint has the length of a request's fingerprint.
 var fingerprint = make([]byte, 16)

@@ -19,24 +19,24 @@ import (
 	"shopping-cart/platform/database"
 )
 
-// The scripts: what they write are the rows of this program, as sql/setup.sql has prepared them.
+// The scripts write the rows of this program. sql/setup.sql prepares them.
 //
 //go:embed sql
 var scripts embed.FS
 
-// ErrNoPgbench says that pgbench, which is part of PostgreSQL, is not installed.
+// ErrNoPgbench means that pgbench, a part of PostgreSQL, is not installed.
 var ErrNoPgbench = errors.New("pgbench is not installed (it comes with PostgreSQL; Debian: postgresql-contrib or postgresql-client)")
 
-// Pgbench runs a script again and again: what the server gives when there is no program in between.
+// Pgbench runs a script repeatedly. It measures the server without a program in between.
 type Pgbench struct {
 	URL      string // of a database that Fill has filled
 	Script   string // a file in sql
-	Commands int64  // that a run of the script stands for
+	Commands int64  // commands that one run of the script replaces
 	Appends  int64  // events that it writes
 	Sampling float64
 }
 
-// Fill runs the statements of a file in sql, one by one: VACUUM wants no transaction.
+// Fill runs the statements of a file in sql one by one, because VACUUM cannot run in a transaction.
 func Fill(ctx context.Context, url, file string) error {
 	text, err := scripts.ReadFile("sql/" + file)
 	if err != nil {
@@ -55,7 +55,7 @@ func Fill(ctx context.Context, url, file string) error {
 	return nil
 }
 
-// FindPgbench is where pgbench is: on the path, or where Debian keeps it.
+// FindPgbench returns the path of pgbench, from PATH or Debian's directory.
 func FindPgbench() (string, error) {
 	if path, err := exec.LookPath("pgbench"); err == nil {
 		return path, nil
@@ -73,7 +73,6 @@ var (
 	failed    = regexp.MustCompile(`number of failed transactions: [1-9]`)
 )
 
-// Run is the Run of a Workload.
 func (p Pgbench) Run(ctx context.Context, callers int, d time.Duration) (Sample, error) {
 	binary, err := FindPgbench()
 	if err != nil {
@@ -114,7 +113,7 @@ func (p Pgbench) Run(ctx context.Context, callers int, d time.Duration) (Sample,
 	return s, err
 }
 
-// howLong is in whole seconds, as pgbench wants it; for less, it is some transactions.
+// howLong returns the flags for the length in whole seconds. Below one second they set a number of transactions.
 func howLong(callers int, d time.Duration) []string {
 	if d < time.Second {
 		return []string{"-t", strconv.Itoa(1 + int(d.Seconds()*1000)/callers)}
@@ -122,19 +121,19 @@ func howLong(callers int, d time.Duration) []string {
 	return []string{"-T", strconv.Itoa(int(d.Round(time.Second).Seconds()))}
 }
 
-// sampleOf reads what pgbench says. Its rate leaves out the time to connect.
+// sampleOf parses the output of pgbench. Its rate excludes the time to connect.
 func (p Pgbench) sampleOf(output []byte) (Sample, error) {
 	rate, units := connected.FindSubmatch(output), processed.FindSubmatch(output)
 	if units != nil && string(units[1]) == "0" {
-		return Sample{}, nil // it names no rate then
+		return Sample{}, nil // it prints no rate then
 	}
 	if rate == nil || units == nil {
-		return Sample{}, fmt.Errorf("pgbench says something new: %s", output)
+		return Sample{}, fmt.Errorf("unexpected output of pgbench: %s", output)
 	}
 	n, _ := strconv.Atoi(string(units[1]))
 	tps, err := strconv.ParseFloat(string(rate[1]), 64)
 	if err != nil || n == 0 || tps == 0 {
-		return Sample{}, fmt.Errorf("pgbench did nothing: %s", output)
+		return Sample{}, fmt.Errorf("pgbench ran no transaction: %s", output)
 	}
 	return Sample{
 		Units: n, Took: time.Duration(float64(n) / tps * float64(time.Second)),
@@ -142,7 +141,7 @@ func (p Pgbench) sampleOf(output []byte) (Sample, error) {
 	}, nil
 }
 
-// readLatencies reads pgbench's log, a file a thread: the third word of a line is microseconds.
+// readLatencies reads pgbench's log, one file per thread. The third field of a line is microseconds.
 func readLatencies(dir string) (all []time.Duration, err error) {
 	files, _ := filepath.Glob(filepath.Join(dir, "pgbench_log.*"))
 	for _, name := range files {
@@ -168,7 +167,7 @@ func appendLatencies(all []time.Duration, log io.Reader) ([]time.Duration, error
 		}
 		micros, err := strconv.ParseInt(words[2], 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("pgbench logs something new: %q", lines.Text())
+			return nil, fmt.Errorf("unexpected log line of pgbench: %q", lines.Text())
 		}
 		all = append(all, time.Duration(micros)*time.Microsecond)
 	}

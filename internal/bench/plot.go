@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// Plot is a figure of bars: groups of them by callers, one bar a way of doing it.
+// Plot is a bar chart with one group for each number of callers.
 type Plot struct {
 	Title string // with the unit
 	Bars  []Bar
 }
 
-// Bar is a workload in a plot, whatever its callers.
+// Bar is a workload in a plot, for all numbers of callers.
 type Bar struct {
 	Label, Name string
 	Shade       Shade
@@ -22,12 +22,12 @@ type Bar struct {
 // Shade is the colour of a bar.
 type Shade int
 
-// What a colour stands for.
+// The meanings of the colours.
 const (
-	Grey Shade = iota // the measure
-	Gold              // what others do
+	Grey Shade = iota // the baseline
+	Gold              // alternatives
 	Blue              // ours
-	Sky               // ours, through one more layer
+	Sky               // ours, with one more layer
 )
 
 // Sizes in the plot, in pixels.
@@ -48,7 +48,7 @@ text{font:12px system-ui,sans-serif;fill:#444}
 </style>
 `
 
-// svg draws the plots side by side. What was not measured has no bar.
+// svg draws the plots side by side. A missing measurement has no bar.
 func svg(plots []Plot, all Results) string {
 	var b strings.Builder
 	width := plotWidth * len(plots)
@@ -96,7 +96,7 @@ func (p Plot) draw(b *strings.Builder, all Results) {
 		}
 		fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="middle">%d</text>`+"\n", left+group*0.42, plotHeight-plotBottom+16, n)
 	}
-	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="middle">callers at once</text>`+"\n", (plotLeft+plotWidth-plotRight)/2, plotHeight-8)
+	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="middle">concurrent callers</text>`+"\n", (plotLeft+plotWidth-plotRight)/2, plotHeight-8)
 }
 
 func (p Plot) legend(b *strings.Builder) {
@@ -108,7 +108,7 @@ func (p Plot) legend(b *strings.Builder) {
 	}
 }
 
-// callers are the numbers of callers that any bar was measured with, in the order of the run.
+// callers returns the numbers of callers of all bars, in the order of the run.
 func (p Plot) callers(all Results) (callers []int) {
 	seen := map[int]bool{}
 	for _, r := range all {
@@ -122,7 +122,7 @@ func (p Plot) callers(all Results) (callers []int) {
 	return callers
 }
 
-// top is the end of the axis: a round number above every bar.
+// top returns the end of the axis: a round number above every bar.
 func (p Plot) top(all Results) float64 {
 	highest := 1.0
 	for _, r := range all {
@@ -141,7 +141,7 @@ func (p Plot) top(all Results) float64 {
 	return 10 * step
 }
 
-// axis is a rate in few characters.
+// axis formats a rate in few characters.
 func axis(rate float64) string {
 	switch {
 	case rate >= 10_000:

@@ -12,18 +12,18 @@ import (
 	"shopping-cart/payment"
 )
 
-// outsideWorld is the payment provider of the benchmarks: honest, with its ledger in memory and a latency of choice. What
-// a provider writes on its own side of the network is no cost of ours.
+// outsideWorld is the payment provider of the benchmarks: correct, with its ledger in memory and a configurable latency. The
+// writes of a real provider are no cost of ours.
 type outsideWorld struct {
 	latency atomic.Int64                     // of a call, a time.Duration
-	instead atomic.Pointer[payment.Provider] // who answers in its place; nil: nobody
+	instead atomic.Pointer[payment.Provider] // answers in its place unless nil
 
 	mu       sync.Mutex
 	answers  map[string]payment.Answer // by key
 	payments map[string]*outsidePayment
 }
 
-// outsidePayment is a payment in the books, by the reference that we chose. Amounts are minor units.
+// outsidePayment is a payment in the ledger, by the reference that we chose. Amounts are minor units.
 type outsidePayment struct {
 	status             payment.Status
 	authorized         int64
@@ -35,7 +35,7 @@ func newOutsideWorld() *outsideWorld {
 	return &outsideWorld{answers: map[string]payment.Answer{}, payments: map[string]*outsidePayment{}}
 }
 
-// Name is that of no real provider.
+// Name returns a name that no real provider has.
 func (o *outsideWorld) Name() string { return "outside-world" }
 
 // Authorize reserves the amount, unless the payment was voided before.
@@ -54,7 +54,7 @@ func (o *outsideWorld) Authorize(ctx context.Context, c payment.Call) (payment.A
 	})
 }
 
-// Capture takes what is authorized.
+// Capture captures the authorized amount.
 func (o *outsideWorld) Capture(ctx context.Context, c payment.Call) (payment.Answer, error) {
 	if p := o.instead.Load(); p != nil {
 		return (*p).Capture(ctx, c)
@@ -71,7 +71,7 @@ func (o *outsideWorld) Capture(ctx context.Context, c payment.Call) (payment.Ans
 	})
 }
 
-// Void lets go of what is authorized, or refuses the authorization that comes later.
+// Void releases the authorized amount, or refuses a later authorization.
 func (o *outsideWorld) Void(ctx context.Context, c payment.Call) (payment.Answer, error) {
 	if p := o.instead.Load(); p != nil {
 		return (*p).Void(ctx, c)
@@ -84,7 +84,7 @@ func (o *outsideWorld) Void(ctx context.Context, c payment.Call) (payment.Answer
 	})
 }
 
-// Refund gives back what was captured, or a part of it.
+// Refund refunds the captured amount or a part of it.
 func (o *outsideWorld) Refund(ctx context.Context, c payment.Call) (payment.Answer, error) {
 	if p := o.instead.Load(); p != nil {
 		return (*p).Refund(ctx, c)
@@ -98,10 +98,10 @@ func (o *outsideWorld) Refund(ctx context.Context, c payment.Call) (payment.Answ
 	})
 }
 
-// TakesMethod takes whatever the simulator takes.
+// TakesMethod accepts every method of the simulator.
 func (o *outsideWorld) TakesMethod(token string) bool { return strings.HasPrefix(token, "sim_") }
 
-// LookUp tells how a payment stands.
+// LookUp reports the state of a payment.
 func (o *outsideWorld) LookUp(ctx context.Context, c payment.Call) (payment.Report, error) {
 	if p := o.instead.Load(); p != nil {
 		return (*p).LookUp(ctx, c)
@@ -123,7 +123,7 @@ func (o *outsideWorld) Verify(http.Header, []byte) (payment.Notification, error)
 	return payment.Notification{}, errors.New("the outside world sends no webhooks")
 }
 
-// answer takes a call over the network and answers it, once for every key.
+// answer simulates a call over the network, and repeats its answer for a known key.
 func (o *outsideWorld) answer(ctx context.Context, c payment.Call, do func(*outsidePayment) payment.Answer) (payment.Answer, error) {
 	if err := o.travel(ctx); err != nil {
 		return payment.Answer{}, err
@@ -142,7 +142,7 @@ func (o *outsideWorld) answer(ctx context.Context, c payment.Call, do func(*outs
 	return o.answers[c.Key], nil
 }
 
-// travel is the way there and back.
+// travel waits for a network round trip.
 func (o *outsideWorld) travel(ctx context.Context) error {
 	latency := time.Duration(o.latency.Load())
 	if latency == 0 {

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// Report is what a run is published as.
+// Report is the published form of a run.
 type Report struct {
-	Section string // of the file that Save writes into
-	Plots   []Plot // drawn beside that file; may be none
+	Section string // of the file that Save changes
+	Plots   []Plot // drawn beside that file; may be empty
 	Results Results
 	Targets []Target
 	Rounds  int
@@ -23,7 +23,7 @@ type Report struct {
 	At      time.Time
 }
 
-// MachineOf says what a run was measured on.
+// MachineOf describes the machine of a run.
 func MachineOf(s *Server) string {
 	machine := fmt.Sprintf("%s, %s, %d processors%s", s.Version(), strings.Replace(runtime.Version(), "go", "Go ", 1), runtime.NumCPU(), model())
 	if s.busy != "" {
@@ -32,7 +32,7 @@ func MachineOf(s *Server) string {
 	return machine
 }
 
-// model is the processor's, where the system tells.
+// model returns the processor's model, if the system reveals it.
 func model() string {
 	text, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(text)) {
@@ -43,7 +43,7 @@ func model() string {
 	return ""
 }
 
-// WriteJSON writes a line a measurement: the medians of its rounds.
+// WriteJSON writes one line per measurement with the medians of its rounds.
 func (r Report) WriteJSON(w io.Writer) error {
 	lines := json.NewEncoder(w)
 	for _, one := range r.Results {
@@ -96,7 +96,7 @@ func (r Report) writeTargets(b *strings.Builder) {
 	}
 }
 
-// verdict names the target, and whether it was met.
+// verdict formats the target and whether it was met.
 func (t Target) verdict(met bool) string {
 	sign, verdict := "≥", "met"
 	if t.AtMost {
@@ -111,7 +111,7 @@ func (t Target) verdict(met bool) string {
 	return strings.TrimSpace(fmt.Sprintf("%s %s %s", sign, short(t.Bound), t.Unit)) + " | " + verdict
 }
 
-// whole is a number with commas, and none for 0: most who see a 0 would ask what it means.
+// whole formats a number with commas, and 0 as nothing, since a 0 would be misleading.
 func whole(f float64) string {
 	if f < 0.5 {
 		return ""
@@ -130,7 +130,7 @@ func known(f float64) string {
 	return whole(f)
 }
 
-// short is a number with as many digits as say something.
+// short formats a number with its significant digits.
 func short(f float64) string {
 	switch {
 	case f == 0:
@@ -161,7 +161,7 @@ func (r Report) Save(file string) error {
 	return os.WriteFile(filepath.Join(filepath.Dir(file), "benchmarks.svg"), []byte(svg(r.Plots, r.Results)), 0o644) // #nosec G306 -- as that one
 }
 
-// replaceBetween replaces what stands between <!-- name --> and <!-- /name -->.
+// replaceBetween replaces the text between <!-- name --> and <!-- /name -->.
 func replaceBetween(text []byte, name, by string) ([]byte, error) {
 	before, rest, found := strings.Cut(string(text), "<!-- "+name+" -->\n")
 	_, after, closed := strings.Cut(rest, "<!-- /"+name+" -->")

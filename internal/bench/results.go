@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// Result is all rounds of a workload.
+// Result holds all rounds of a workload.
 type Result struct {
 	Name    string
 	Callers int
 	Rounds  []Round
 }
 
-// Results are of one run: the n-th rounds of all of them were neighbours in time.
+// Results belong to one run: the n-th rounds of all of them were neighbours in time.
 type Results []Result
 
-// Median is the median of each figure.
+// Median returns the median of each figure.
 func (r Result) Median() Round {
 	return Round{
 		Rate:        over(r, func(r Round) float64 { return r.Rate }),
@@ -39,7 +39,7 @@ func over[T cmp.Ordered](r Result, figure func(Round) T) T {
 	return median(values)
 }
 
-// Of finds a workload; false when it was not measured.
+// Of returns the result of a workload, or false if it was not measured.
 func (all Results) Of(name string, callers int) (Result, bool) {
 	for _, r := range all {
 		if r.Name == name && r.Callers == callers && len(r.Rounds) > 0 {
@@ -56,22 +56,22 @@ type Point struct {
 	Figure  func(Round) float64
 }
 
-// Rate is how many units a second a workload does.
+// Rate returns the units per second of a workload.
 func Rate(name string, callers int) Point {
 	return Point{name, callers, func(r Round) float64 { return r.Rate }}
 }
 
-// P50 is the median latency of a workload, in nanoseconds.
+// P50 returns the median latency of a workload, in nanoseconds.
 func P50(name string, callers int) Point {
 	return Point{name, callers, func(r Round) float64 { return float64(r.P50) }}
 }
 
-// P99 is the latency of a workload that one unit in a hundred exceeds, in nanoseconds.
+// P99 returns the 99th percentile of a workload's latency, in nanoseconds.
 func P99(name string, callers int) Point {
 	return Point{name, callers, func(r Round) float64 { return float64(r.P99) }}
 }
 
-// Value is the median of a figure; false when it was not measured.
+// Value returns the median of a figure, or false if it was not measured.
 func (all Results) Value(p Point) (float64, bool) {
 	r, ok := all.Of(p.Name, p.Callers)
 	if !ok {
@@ -80,7 +80,7 @@ func (all Results) Value(p Point) (float64, bool) {
 	return over(r, p.Figure), true
 }
 
-// Ratio is the median of the ratios within each round; false when one of the two was not measured.
+// Ratio returns the median of the ratios within each round, or false if one of the two was not measured.
 func (all Results) Ratio(of, to Point) (float64, bool) {
 	a, ok := all.Of(of.Name, of.Callers)
 	b, also := all.Of(to.Name, to.Callers)
@@ -94,17 +94,17 @@ func (all Results) Ratio(of, to Point) (float64, bool) {
 	return median(ratios), true
 }
 
-// Target is what a ratio, or a figure where To is nil, should come to.
+// Target is a bound for a ratio, or for a figure if To is nil.
 type Target struct {
 	What   string
 	Of     Point
 	To     *Point
 	Bound  float64
-	AtMost bool   // the bound is the highest value; otherwise the lowest
-	Unit   string // what the value is measured in, such as "R"
+	AtMost bool   // Bound is the highest allowed value; otherwise the lowest
+	Unit   string // the unit of the value, such as "R"
 }
 
-// Met says what a target came to; measured is false when a part of it was not.
+// Met returns the value of a target; measured is false if a part of it is missing.
 func (t Target) Met(all Results) (value float64, met, measured bool) {
 	if t.To == nil {
 		value, measured = all.Value(t.Of)

@@ -14,23 +14,23 @@ import (
 	"shopping-cart/platform/database"
 )
 
-// Server is a PostgreSQL for one run, at its defaults but for room for all callers: every commit is on disk before it
-// is answered.
+// Server is a PostgreSQL for one run, at its defaults plus room for all callers. Every commit is on disk before it is answered.
 type Server struct {
 	embedded   *database.Embedded
 	dir        string
 	conn       *pgx.Conn
-	postmaster int    // its process; 0 where processes cannot be looked at
-	busy       string // how much else ran when it started; empty where the system does not tell
+	postmaster int    // its process; 0 if processes are not visible
+	busy       string // the load at its start; empty if the system does not report it
 }
 
-// MaxCallers is how many the server has room for, twice: pgbench's and GORM's connections, beside those of programs.
+// MaxCallers is the limit of callers. The server has twice as many connections: those of pgbench and GORM, and those of the
+// programs.
 const MaxCallers = 256
 
-// stopWithin bounds the end of a server whose data nobody needs.
+// stopWithin limits the stop of a server with disposable data.
 const stopWithin = 30 * time.Second
 
-// Start brings up a server in a directory of its own, which goes with it. binDir is searched for when empty.
+// Start starts a server in a temporary directory, which Stop removes. An empty binDir is searched for.
 func Start(ctx context.Context, binDir string) (*Server, error) {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
@@ -53,7 +53,7 @@ func Start(ctx context.Context, binDir string) (*Server, error) {
 	return s, nil
 }
 
-// loadAverage is that of the last minute, as the system says it.
+// loadAverage returns the system's load average of the last minute.
 func loadAverage() string {
 	text, _ := os.ReadFile("/proc/loadavg")
 	average, _, _ := strings.Cut(string(text), " ")
@@ -73,12 +73,12 @@ func (s *Server) Stop() {
 	_ = os.RemoveAll(s.dir)
 }
 
-// Version is that of the server, such as "PostgreSQL 15.18".
+// Version returns the version of the server, such as "PostgreSQL 15.18".
 func (s *Server) Version() string {
 	return "PostgreSQL " + s.conn.PgConn().ParameterStatus("server_version")
 }
 
-// Database makes a database with every schema in it.
+// Database makes a database with every schema.
 func (s *Server) Database(ctx context.Context, name string) (url string, err error) {
 	if _, err := s.conn.Exec(ctx, "create database "+pgx.Identifier{name}.Sanitize()); err != nil {
 		return "", fmt.Errorf("create database %s: %w", name, err)
@@ -92,15 +92,15 @@ func (s *Server) Database(ctx context.Context, name string) (url string, err err
 	return url, nil
 }
 
-// usage is what was used up since the start.
+// usage is the consumption since the start.
 type usage struct {
-	transactions int64         // that wrote
+	transactions int64         // writing ones
 	wal          int64         // bytes
 	postgres     time.Duration // processor time of all processes of the server; below 0: unknown
 	own          time.Duration // of this process
 }
 
-// usage counts transactions by their ids, which only those that write are given: the statistics lag behind.
+// usage counts transactions by their ids, since only writing ones get an id and the statistics lag behind.
 func (s *Server) usage(ctx context.Context) (u usage, err error) {
 	err = s.conn.QueryRow(ctx, "select txid_snapshot_xmax(txid_current_snapshot()), pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8").
 		Scan(&u.transactions, &u.wal)

@@ -37,18 +37,18 @@ type Shop struct {
 	Caller  web.Caller
 	world   *outsideWorld
 	SKUs    []string
-	carts   []uuid.UUID // open ones with one line, of the first SKU
-	fresh   []uuid.UUID // such ones that nobody has used
+	carts   []uuid.UUID // open, with one line of the first SKU
+	fresh   []uuid.UUID // unused ones
 	taken   atomic.Int64
-	origin  uuid.UUID // the cart that all others are copies of
+	origin  uuid.UUID // the original of all other carts
 	Stop    func() error
 }
 
 const (
 	benchCustomer   = "0199c0de-0000-7000-8000-000000000001"
-	benchProducts   = 1000   // as many as sql/setup.sql has on stock
-	benchCarts      = 10_000 // as many as sql/setup.sql makes: locks meet as often
-	ShopCartVersion = 2      // of a cart that was opened and filled
+	benchProducts   = 1000   // as in sql/setup.sql
+	benchCarts      = 10_000 // as in sql/setup.sql, so that locks collide equally often
+	ShopCartVersion = 2      // of an opened and filled cart
 )
 
 // Settings returns the program's settings for a database that others may use too.
@@ -96,7 +96,7 @@ func OpenShop(ctx context.Context, url string, products, carts int) (s *Shop, er
 	return s, nil
 }
 
-// fill puts products into the price book and on stock, and opens the carts.
+// fill makes products with stock, and opens the carts.
 func (s *Shop) fill(ctx context.Context, settings config.Config, products, carts int) error {
 	tokens, err := auth.New([]byte(settings.AuthSecret), settings.AuthAudience)
 	if err != nil {
@@ -141,8 +141,7 @@ func (s *Shop) openCart(ctx context.Context) error {
 	return s.Call(ctx, http.MethodPost, "/v1/carts/"+opened.ID.String()+"/items", s.Token, map[string]any{"sku": s.SKUs[0], "quantity": 6}, nil)
 }
 
-// copies makes carts like the first one, but of ids of their own and, if wanted, of other SKUs: every row that the program
-// has written for it is written again.
+// copies copies the rows of the first cart to new ids and, if spread, to other SKUs.
 func (s *Shop) copies(ctx context.Context, n int, spread bool) ([]uuid.UUID, error) {
 	ids, raw, skus := make([]uuid.UUID, n), make([][16]byte, n), make([]string, n)
 	for i := range ids {
@@ -160,7 +159,7 @@ func (s *Shop) copies(ctx context.Context, n int, spread bool) ([]uuid.UUID, err
 	return ids, CopyCart(ctx, conn, s.origin, s.SKUs[0], raw, skus)
 }
 
-// prepare makes sure that there are enough fresh carts for a measurement.
+// prepare makes enough fresh carts for a measurement.
 func (s *Shop) prepare(ctx context.Context, rate float64, d time.Duration) error {
 	if rate == 0 {
 		rate = 1000
@@ -174,7 +173,7 @@ func (s *Shop) prepare(ctx context.Context, rate float64, d time.Duration) error
 	return nil
 }
 
-// counted adds to a sample what the program wrote meanwhile.
+// counted adds the program's writes during the run to a sample.
 func (s *Shop) counted(run func() (Sample, error)) (Sample, error) {
 	counts := s.Databases[s.URL].Committer.Counts
 	before := counts()
@@ -184,13 +183,13 @@ func (s *Shop) counted(run func() (Sample, error)) (Sample, error) {
 	return sample, err
 }
 
-// setQuantity sets another quantity than before: a command that changes nothing would append nothing.
+// setQuantity changes the quantity, since a command that changes nothing appends nothing.
 func (s *Shop) setQuantity(ctx context.Context, id uuid.UUID, turn int64) error {
 	_, err := s.App.Carts.SetQuantity(ctx, s.Caller, s.Write(nil), id, s.SKUs[0], 1+turn%cart.MaxQuantity)
 	return err
 }
 
-// Write is what the web makes of a request's headers. The id is as random as one that follows from an Idempotency-Key.
+// Write returns the metadata of a request. The id is random, like one derived from an Idempotency-Key.
 func (s *Shop) Write(version *int64) web.Write {
 	return web.Write{
 		ID: uuid.New(), Fingerprint: make([]byte, 16), IfMatch: version, Actor: s.Caller.Subject, Correlation: uuid.New(),
@@ -202,7 +201,6 @@ func (s *Shop) load(ctx context.Context, id uuid.UUID) error {
 	return err
 }
 
-// checkOut checks a fresh cart out.
 func (s *Shop) checkOut(ctx context.Context, _ int64) error {
 	n := s.taken.Add(1) - 1
 	if n >= int64(len(s.fresh)) {
@@ -212,7 +210,7 @@ func (s *Shop) checkOut(ctx context.Context, _ int64) error {
 	return err
 }
 
-// ChecksOut is a check-out without HTTP, from the shopper's order to the end of the saga.
+// ChecksOut runs a checkout without HTTP, from the shopper's order to the end of the saga.
 func (s *Shop) ChecksOut(ctx context.Context, id uuid.UUID, version int64) (saga.CheckoutView, error) {
 	contact := order.Contact{ID: uuid.Must(uuid.NewV7()), CustomerID: s.Caller.Subject, Email: "ada@example.com"}
 	if err := s.Orders.SaveContact(ctx, contact); err != nil {

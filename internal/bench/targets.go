@@ -1,7 +1,7 @@
 package bench
 
-// targets are what the program should come to. R is pgbench writing one cart command, C5 pgbench writing a check-out in
-// five transactions, both in the same run.
+// targets returns the goals of the program. R is pgbench with one cart command, C5 pgbench with a checkout in five transactions,
+// both in the same run.
 func (*lab) targets() []Target {
 	return []Target{
 		atLeast("cart command, 1 caller", CommandProcess, 1, CommandPgbench, 1, 0.55, "R"),
@@ -10,17 +10,17 @@ func (*lab) targets() []Target {
 		atLeast("cart command, 128 callers", CommandProcess, 128, CommandPgbench, 32, 2.1, "R of 32"),
 		atLeast("one hot cart, 32 callers", CommandHot, 32, CommandProcess, 32, 0.9, "spread"),
 		atLeast("cart command over HTTP, 32 callers", CommandHTTP, 32, CommandPgbench, 32, 0.65, "R"),
-		atLeast("check-out, 32 callers", CheckoutProcess, 32, CheckoutPgbench, 32, 0.75, "C5"),
-		atLeast("check-out, 128 callers", CheckoutProcess, 128, CheckoutPgbench, 32, 1.2, "C5 of 32"),
-		atMost("commands of a check-out", per(CheckoutProcess, 32, func(r Round) float64 { return r.Commands }), nil, 10, ""),
-		atMost("transactions of a check-out, 32 callers", per(CheckoutProcess, 32, func(r Round) float64 { return r.Commits }), nil, 1, ""),
-		atMost("p99 of a check-out, 32 callers", P99(CheckoutProcess, 32), new(P50(CheckoutProcess, 32)), 3, "p50"),
-		atMost("p50 of a lone check-out", P50(CheckoutProcess, 1), new(P50(CommandPgbench, 1)), 25, "p50 of R"),
+		atLeast("checkout, 32 callers", CheckoutProcess, 32, CheckoutPgbench, 32, 0.75, "C5"),
+		atLeast("checkout, 128 callers", CheckoutProcess, 128, CheckoutPgbench, 32, 1.2, "C5 of 32"),
+		atMost("commands of a checkout", per(CheckoutProcess, 32, func(r Round) float64 { return r.Commands }), nil, 10, ""),
+		atMost("transactions of a checkout, 32 callers", per(CheckoutProcess, 32, func(r Round) float64 { return r.Commits }), nil, 1, ""),
+		atMost("p99 of a checkout, 32 callers", P99(CheckoutProcess, 32), new(P50(CheckoutProcess, 32)), 3, "p50"),
+		atMost("p50 of a lone checkout", P50(CheckoutProcess, 1), new(P50(CommandPgbench, 1)), 25, "p50 of R"),
 		atLeast("read of a cart over HTTP, 32 callers", LoadHTTP, 32, LoadEcho, 32, 0.6, "bare Echo"),
 	}
 }
 
-// atLeast wants a rate to be at least so many times another one.
+// atLeast requires a rate to be at least bound times another one.
 func atLeast(what, of string, callers int, to string, toCallers int, bound float64, unit string) Target {
 	return Target{What: what, Of: Rate(of, callers), To: new(Rate(to, toCallers)), Bound: bound, Unit: unit}
 }
@@ -39,7 +39,7 @@ func (*lab) plots() []Plot {
 			{Label: "pgbench (R)", Name: CommandPgbench, Shade: Grey}, {Label: "GORM", Name: CommandGORM, Shade: Gold},
 			{Label: "ours", Name: CommandProcess, Shade: Blue}, {Label: "ours, HTTP", Name: CommandHTTP, Shade: Sky},
 		}},
-		{Title: "Check-outs a second", Bars: []Bar{
+		{Title: "Checkouts a second", Bars: []Bar{
 			{Label: "pgbench (C5)", Name: CheckoutPgbench, Shade: Grey},
 			{Label: "ours", Name: CheckoutProcess, Shade: Blue}, {Label: "ours, HTTP", Name: CheckoutHTTP, Shade: Sky},
 		}},

@@ -8,7 +8,8 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// thinksAgain is what becomes of an order: it is sent, taken back in part or in whole, and more than one of these at once.
+// thinksAgain plays the time after the payment. The order is fulfilled, refunded in part or in whole, or cancelled, with several
+// of these at once.
 func (c *customer) thinksAgain(ctx context.Context, d *deed, e errand) {
 	var all sync.WaitGroup
 	for _, st := range e.after {
@@ -27,7 +28,7 @@ func (c *customer) thinksAgain(ctx context.Context, d *deed, e errand) {
 	all.Wait()
 }
 
-// step is a request about an order, ready to be made. Made twice it is the same request.
+// step returns a prepared request about an order. Sent twice it is the same request.
 func (c *customer) step(d *deed, st step) func(ctx context.Context) {
 	path := "/v1/orders/" + d.order
 	switch st.what {
@@ -79,7 +80,7 @@ func (c *customer) refund(d *deed, path string, percent int) func(ctx context.Co
 	}
 }
 
-// tell notes what was acknowledged about its order.
+// tell records an acknowledged change of its order.
 func (d *deed) tell(note func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

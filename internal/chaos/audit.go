@@ -11,17 +11,17 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// books are what is left, as the API shows it, and the provider's own.
+// books hold the final data from the API and from the provider's ledger.
 type books struct {
 	sagas    map[string]sagaView
 	orders   map[string]orderView
 	accounts map[string]account // by payment
 }
 
-// account is what the provider's ledger says of a payment.
+// account is the balance of a payment in the provider's ledger.
 type account struct{ captured, refunded money.Amount }
 
-// settles returns when nothing is under way any more, and when nothing of it can be expected to end, says what is left.
+// settles returns when nothing is in progress. It reports everything that cannot be expected to end.
 func (s *shop) settles(ctx context.Context) {
 	var left []sagaView
 	for until := time.Now().Add(patience); time.Now().Before(until); {
@@ -43,7 +43,7 @@ func (s *shop) unfinished(ctx context.Context) (left []sagaView) {
 	return left
 }
 
-// audit reads everything back, and holds it against the promises and against what anybody was told.
+// audit reads everything back, and compares it with the promises and with all acknowledged answers.
 func (s *shop) audit(ctx context.Context) (b books, err error) {
 	if b, err = s.read(ctx); err != nil {
 		return b, err
@@ -60,7 +60,7 @@ func (s *shop) audit(ctx context.Context) (b books, err error) {
 	}
 	for id, one := range b.sagas {
 		if one.Type == "checkout" {
-			s.finds("the checkout %s is %s, and nobody was told of it", id, one.Status)
+			s.finds("the checkout %s is %s, and no answer named it", id, one.Status)
 		}
 	}
 	s.moneyIsRight(b)
@@ -109,7 +109,7 @@ func (s *shop) read(ctx context.Context) (b books, err error) {
 	return b, err
 }
 
-// isStillTrue holds a checkout against what anybody was told of it.
+// isStillTrue compares a checkout with the answers about it.
 func (s *shop) isStillTrue(d *deed, b books, o orderView) {
 	now := b.sagas[d.checkout]
 	end := checkoutView{Status: now.Status, Failure: now.Failure}.end()
@@ -119,7 +119,7 @@ func (s *shop) isStillTrue(d *deed, b books, o orderView) {
 	case d.seen != "" && d.seen != end:
 		s.finds("checkout %s was %s, and is %s", d.checkout, d.seen, end)
 	case !slices.Contains(d.mayEnd(), end):
-		s.finds("checkout %s of %s, paid with %q, became %s; promised were %v", d.checkout, d.total, d.method, end, d.mayEnd())
+		s.finds("checkout %s of %s, paid with %q, became %s; allowed were %v", d.checkout, d.total, d.method, end, d.mayEnd())
 	}
 	switch {
 	case end == "completed" && !slices.Contains([]string{"confirmed", "fulfilled", "cancelled"}, o.Status):
@@ -129,15 +129,16 @@ func (s *shop) isStillTrue(d *deed, b books, o orderView) {
 	case o.ID != "" && o.Total != d.total:
 		s.finds("order %s is over %s, and the shopper saw %s", o.ID, o.Total, d.total)
 	case d.fulfilled && d.cancelled:
-		s.finds("order %s was said to be fulfilled, and to be cancelled", o.ID)
+		s.finds("answers said that order %s is fulfilled and that it is cancelled", o.ID)
 	case d.fulfilled && o.Status != "fulfilled", d.cancelled && o.Status != "cancelled",
 		!d.fulfilled && o.Status == "fulfilled", end == "completed" && !d.cancelled && o.Status == "cancelled":
-		s.finds("order %s is %s; told were fulfilled %t and cancelled %t", o.ID, o.Status, d.fulfilled, d.cancelled)
+		s.finds("order %s is %s; acknowledged were fulfilled %t and cancelled %t", o.ID, o.Status, d.fulfilled, d.cancelled)
 	}
-	delete(b.sagas, d.checkout) // what is left then, nobody was told of
+	delete(b.sagas, d.checkout) // the remaining ones were never acknowledged
 }
 
-// moneyIsRight: for each payment, captured − refunded at the provider is total − refunded of its order, where that is owed.
+// moneyIsRight requires for each payment that captured − refunded at the provider equals total − refunded of its order, if that
+// is owed.
 func (s *shop) moneyIsRight(b books) {
 	owed := map[string]money.Amount{}
 	for _, o := range b.orders {
@@ -157,7 +158,7 @@ func (s *shop) moneyIsRight(b books) {
 	}
 }
 
-// refundsAreThere: those that were acknowledged, each as it was said, and none of unknown outcome.
+// refundsAreThere requires each acknowledged refund, unchanged, and none of unknown outcome.
 func (s *shop) refundsAreThere(ctx context.Context) error {
 	for _, d := range s.known.deeds {
 		if len(d.refunds) == 0 {
@@ -184,7 +185,7 @@ func (s *shop) refundsAreThere(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// stockIsRight: what is reserved is what confirmed orders hold, and is there.
+// stockIsRight requires that the reserved units equal the units that confirmed orders hold, and exist.
 func (s *shop) stockIsRight(ctx context.Context, b books) error {
 	held := map[string]int64{}
 	for _, o := range b.orders {
@@ -201,13 +202,13 @@ func (s *shop) stockIsRight(ctx context.Context, b books) error {
 		a, ok := s.insists(ctx, call{method: http.MethodGet, path: "/v1/stock/" + url.PathEscape(p.sku), token: s.operator}, "200")
 		v := in[stockView](a)
 		if ok && (v.Reserved != held[p.sku] || v.Available < 0 || v.OnHand-v.Reserved != v.Available) {
-			s.finds("of %s %d of %d are reserved, for orders of %d", p.sku, v.Reserved, v.OnHand, held[p.sku])
+			s.finds("%s: %d of %d are reserved, for orders of %d", p.sku, v.Reserved, v.OnHand, held[p.sku])
 		}
 	}
 	return ctx.Err()
 }
 
-// nothingIsLost: every webhook that was acknowledged was kept, and no message is parked.
+// nothingIsLost requires that every acknowledged webhook was stored, and that no message is parked.
 func (s *shop) nothingIsLost(ctx context.Context) error {
 	kept, err := all[struct{ ID, Status string }](ctx, s, "/v1/admin/webhooks", url.Values{})
 	if err != nil {
@@ -219,7 +220,7 @@ func (s *shop) nothingIsLost(ctx context.Context) error {
 		delete(missing, w.ID[len("simulator:"):])
 	}
 	for id := range missing {
-		s.finds("the webhook %s was acknowledged, and is not there", id)
+		s.finds("the webhook %s was acknowledged and is not stored", id)
 	}
 	parked, err := all[struct{ ID, Error string }](ctx, s, "/v1/admin/parked", url.Values{})
 	for _, p := range parked {

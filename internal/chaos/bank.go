@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// seesThrough does what the shopper does while a checkout runs, and waits for its end, unless they leave.
+// seesThrough acts as the shopper during a checkout and waits for its end, unless they leave.
 func (c *customer) seesThrough(ctx context.Context, d *deed, a attempt) (ended bool) {
 	meddles := a.cancels || a.gives || a.operated
 	if meddles {
@@ -57,16 +57,15 @@ func (c *customer) seesThrough(ctx context.Context, d *deed, a attempt) (ended b
 	return false
 }
 
-// hearsTheEnd holds the end of a checkout against what it may be.
+// hearsTheEnd compares the end of a checkout with its allowed ends.
 func (c *customer) hearsTheEnd(d *deed, v checkoutView) {
 	d.seen = v.end()
 	c.count(soFar, v.Status)
 	if !slices.Contains(d.mayEnd(), d.seen) {
-		c.finds("checkout %s of %s, paid with %q, is %s; promised were %v", d.checkout, d.total, d.method, d.seen, d.mayEnd())
+		c.finds("checkout %s of %s, paid with %q, is %s; allowed were %v", d.checkout, d.total, d.method, d.seen, d.mayEnd())
 	}
 }
 
-// cancels a checkout.
 func (c *customer) cancels(ctx context.Context, d *deed) {
 	d.asked = true
 	a, ok := c.insists(ctx, c.post("/v1/checkouts/"+d.checkout+"/cancel", "cancel", nil), "200", "202", "409 too_late", "409 checkout_failed")
@@ -78,7 +77,7 @@ func (c *customer) cancels(ctx context.Context, d *deed) {
 	d.late = a.says() == "409 too_late"
 }
 
-// isGivenUp: an operator does not want it, whatever became of it.
+// isGivenUp aborts the checkout as an operator, whatever its outcome.
 func (c *customer) isGivenUp(ctx context.Context, d *deed) {
 	give := call{
 		method: http.MethodPost, path: "/v1/admin/sagas/" + d.checkout + "/compensate", token: c.operator, key: c.key("give"),
@@ -88,14 +87,14 @@ func (c *customer) isGivenUp(ctx context.Context, d *deed) {
 	if !ok {
 		return
 	}
-	c.count("checkouts given up by operators", a.says())
+	c.count("checkouts aborted by operators", a.says())
 	if a.ok() {
 		d.asked, d.late = true, false
-		d.never = d.never || d.total.Amount > 0 // with nothing to pay, the confirmation may have been quicker
+		d.never = d.never || d.total.Amount > 0 // with nothing to pay, the confirmation may have been faster
 	}
 }
 
-// atTheBank does what the shopper does there.
+// atTheBank acts as the shopper at the bank.
 func (c *customer) atTheBank(ctx context.Context, d *deed, a attempt) {
 	pause(ctx, a.think)
 	says := func(word string) {
@@ -123,7 +122,7 @@ func (c *customer) atTheBank(ctx context.Context, d *deed, a attempt) {
 	}
 }
 
-// asksAgain repeats the request when all is over: it is answered as things stand, and begins nothing.
+// asksAgain repeats the request after the end. The answer must show the current state and begin nothing.
 func (c *customer) asksAgain(ctx context.Context, d *deed, first call) {
 	first.hangUp, first.wait = 0, 2
 	promised := map[string]string{"completed": "201", "cancelled": "202"}[d.seen]

@@ -10,7 +10,7 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// customer is a shopper on one errand: each has an account of their own.
+// customer is a shopper on one errand, with an account of their own.
 type customer struct {
 	*shop
 	name  string
@@ -18,7 +18,7 @@ type customer struct {
 	keys  int
 }
 
-// shopper goes on one errand after the other until the shop closes.
+// shopper runs errands until the shop closes.
 func (s *shop) shopper(ctx context.Context, n int) {
 	luck := s.luck(ofShopper, n)
 	for round := 0; s.closing.Err() == nil && ctx.Err() == nil; round++ {
@@ -32,7 +32,7 @@ func (s *shop) shopper(ctx context.Context, n int) {
 	}
 }
 
-// goes does the errand. Where it is told what it should not be, that is found, and the errand is over.
+// goes runs the errand. An answer that was not promised is a finding and ends the errand.
 func (c *customer) goes(ctx context.Context, e errand) {
 	cart, ok := c.fills(ctx, e)
 	if !ok {
@@ -47,13 +47,13 @@ func (c *customer) goes(ctx context.Context, e errand) {
 			c.thinksAgain(ctx, d, e)
 			return
 		}
-		if d.seen == "" { // left without waiting: nobody knows how the cart stands
+		if d.seen == "" { // left without waiting: the state of the cart is unknown
 			return
 		}
 	}
 }
 
-// key is another one with each call.
+// key returns a new key for each call.
 func (c *customer) key(what string) string {
 	c.keys++
 	return fmt.Sprintf("%s-%s-%d", what, c.name, c.keys)
@@ -65,7 +65,7 @@ func (c *customer) post(path, what string, body any) call {
 
 var whileFilling = []string{"200", "422 product_inactive"}
 
-// fills opens a cart and fills it from all tabs at once. Whatever was acknowledged is in it, and nothing else.
+// fills opens a cart and fills it from all tabs at once. It requires that the cart holds exactly the acknowledged items.
 func (c *customer) fills(ctx context.Context, e errand) (cartView, bool) {
 	a, ok := c.insists(ctx, c.post("/v1/carts", "open", map[string]any{"currency": e.currency}), "201")
 	if !ok {
@@ -88,7 +88,7 @@ func (c *customer) fills(ctx context.Context, e errand) (cartView, bool) {
 	return c.takesOff(ctx, cart, e.coupon)
 }
 
-// fill adds all of a basket, and what was acknowledged to wanted.
+// fill adds all of a basket, and the acknowledged items to wanted.
 func (c *customer) fill(ctx context.Context, cart cartView, token string, basket []pick, tabs int, wanted map[string]int64) bool {
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -116,7 +116,7 @@ func (c *customer) fill(ctx context.Context, cart cartView, token string, basket
 	return well
 }
 
-// brings fills a guest's cart and merges it in.
+// brings fills a guest's cart and merges it.
 func (c *customer) brings(ctx context.Context, cart cartView, basket []pick, wanted map[string]int64) bool {
 	a, ok := c.insists(ctx, call{method: http.MethodPost, path: "/v1/sessions"}, "201")
 	if !ok {
@@ -143,7 +143,7 @@ func (c *customer) reads(ctx context.Context, cart string) (cartView, bool) {
 	return in[cartView](a), ok
 }
 
-// holds: no edit that was acknowledged is lost, and none was made twice.
+// holds requires that no acknowledged edit is lost and none was made twice.
 func (c *customer) holds(cart cartView, wanted map[string]int64) bool {
 	there := map[string]int64{}
 	for _, i := range cart.Items {
@@ -160,7 +160,7 @@ func (c *customer) holds(cart cartView, wanted map[string]int64) bool {
 	return right
 }
 
-// takesOff has staff adjust the total.
+// takesOff adjusts the total as staff.
 func (c *customer) takesOff(ctx context.Context, cart cartView, with coupon) (cartView, bool) {
 	amount := money.Of(0, cart.Total.Currency)
 	for _, line := range cart.Items {
@@ -182,7 +182,7 @@ func (c *customer) takesOff(ctx context.Context, cart cartView, with coupon) (ca
 	return in[cartView](a), ok
 }
 
-// takesOffAgain has staff adjust a cart that has changed since, in the same way.
+// takesOffAgain repeats the adjustments as staff after the cart has changed.
 func (c *customer) takesOffAgain(ctx context.Context, id string) bool {
 	cart, ok := c.reads(ctx, id)
 	if !ok || len(cart.Adjustments) == 0 {
@@ -196,7 +196,7 @@ func (c *customer) takesOffAgain(ctx context.Context, id string) bool {
 	return ok
 }
 
-// edits sets the quantity of the first line to what it is, which changes something only while nobody minds.
+// edit sets the quantity of the first line to its current value, so that it disturbs the checkout but not the total.
 func (c *customer) edit(ctx context.Context, cart cartView) {
 	edit := c.post("/v1/carts/"+cart.ID+"/items/"+url.PathEscape(cart.Items[0].SKU), "edit", map[string]any{"quantity": cart.Items[0].Quantity + 1})
 	edit.method = http.MethodPatch

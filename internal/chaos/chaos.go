@@ -1,17 +1,17 @@
-// Package chaos runs a shop under faults, and then holds everything that anybody was told against what is left of it.
+// Package chaos runs a shop under faults, and then compares all acknowledged answers with the final data.
 //
-// [Run] starts a PostgreSQL and several replicas of the program on it, each a process of its own, and lets in
+// [Run] starts a PostgreSQL and several replicas of the program on it, each in its own process, and then
 //
 //	shoppers   tabs, coupons, baskets that merge, cards of every kind, banks, second thoughts   errand.go, cart.go, checkout.go, bank.go, after.go
-//	staff      prices, stock, webhooks late, twice and forged, sagas that need a person         staff.go
+//	staff      prices, stock, webhooks late, twice and forged, sagas that need attention        staff.go
 //	weather    kill -9, SIGSTOP for a while, PostgreSQL stopped or crashed                      weather.go
 //
-// All of them speak HTTP, and repeat what was not answered under the same key. Every answer must be one that a client was
-// promised (client.go). Every acknowledged one is remembered, and in the end it must still be true (audit.go): of what was
-// begun nothing is left unfinished, the money is right to the penny by the provider's own book, and so is the stock.
+// All of them use HTTP, and repeat an unanswered request under the same key. Every answer must be one that the API promises
+// (client.go). All acknowledged answers are recorded and must still be true at the end (audit.go). Nothing may be unfinished, the
+// money must agree with the provider's ledger to the penny, and the stock must agree too.
 //
-// Whatever is left to chance is drawn from one seed, by a source of its own for every shopper and every kind of weather. So
-// the same seed draws the same choices; processes never meet in quite the same order twice, though.
+// All random choices come from one seed, with a separate source for every shopper and every kind of weather. The same seed makes
+// the same choices, but the processes never interleave in quite the same way.
 package chaos
 
 import (
@@ -27,28 +27,28 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Config says what is run, and for how long.
+// Config holds the parameters of a run.
 type Config struct {
 	Seed      uint64
-	Checkouts int           // the shop closes after so many; 0: by the time alone
-	For       time.Duration // and after so long at the latest; 0: by the checkouts alone
+	Checkouts int           // the shop closes after this many; 0: by time alone
+	For       time.Duration // the shop closes after this time at the latest; 0: by checkouts alone
 	Replicas  int
 	Shoppers  int
 	Calm      time.Duration // mean time between two disturbances
 
 	Dir      string   // for the data of PostgreSQL and the logs of the replicas
 	PGBinDir string   // searched for when empty
-	Program  []string // how a replica is started
-	Environ  []string // of a replica, beside its settings
+	Program  []string // command line that starts a replica
+	Environ  []string // of a replica, in addition to its settings
 
 	Secret   string                                                       // signs the webhooks of the provider
 	Settings []string                                                     // of every replica
 	Mint     func(subject string, scopes ...string) (string, error)       // makes tokens
-	Verify   func(ctx context.Context, database string) (Verified, error) // looks at what is left
+	Verify   func(ctx context.Context, database string) (Verified, error) // runs the reconciliation at the end
 	Progress func(line string)
 }
 
-// Verified is what the reconciliation of the program came to.
+// Verified is the result of the program's reconciliation.
 type Verified struct {
 	Checked map[string]int `json:"checked"`
 	Found   []string       `json:"found"` // a sentence each
@@ -70,14 +70,14 @@ type shop struct {
 
 	begun   atomic.Int64 // checkouts
 	started time.Time
-	closing context.Context // done when nobody begins anything new
+	closing context.Context // done when no new work begins
 	close   context.CancelFunc
 }
 
-// ActionTTL is how long the bank may take in a run, for who makes the settings.
+// ActionTTL is the time limit of the bank in a run, for the settings of the replicas.
 const ActionTTL = 6 * time.Second
 
-// Run runs a shop under faults. The report says what was found; an error, that it could not be run to the end.
+// Run runs a shop under faults. The report holds the findings. An error means that the run did not complete.
 func Run(ctx context.Context, c Config) (_ *Report, err error) {
 	s := &shop{Config: c, tally: newTally(), http: newHTTP(c.Shoppers), started: time.Now()}
 	if s.operator, err = c.Mint("operator", "admin"); err != nil {
@@ -114,7 +114,7 @@ func Run(ctx context.Context, c Config) (_ *Report, err error) {
 	return s.report(took, books, found), nil
 }
 
-var errInterrupted = errors.New("interrupted: nothing was found out")
+var errInterrupted = errors.New("interrupted before a result")
 
 // opens starts the replicas, and fills the price book.
 func (s *shop) opens(ctx context.Context) error {
@@ -145,8 +145,8 @@ func (s *shop) opens(ctx context.Context) error {
 	return nil
 }
 
-// busy returns when the shop has closed and all shoppers have gone. From its closing on the weather is fine: what is under way
-// then has been through enough.
+// busy returns when the shop has closed and all shoppers have left. The faults end at the closing: the work in progress has seen
+// enough of them.
 func (s *shop) busy(ctx context.Context) {
 	var outside, inside sync.WaitGroup
 	storm, calm := context.WithCancel(ctx)
@@ -166,7 +166,7 @@ func (s *shop) busy(ctx context.Context) {
 	outside.Wait()
 }
 
-// watchesTheTime closes the shop when there was enough of everything: each kind of weather at least once.
+// watchesTheTime closes the shop when there was enough of everything, with each kind of weather at least once.
 func (s *shop) watchesTheTime(ctx context.Context) {
 	for pause(ctx, 100*time.Millisecond) {
 		over := s.For > 0 && time.Since(s.started) >= s.For || s.Checkouts > 0 && s.begun.Load() >= int64(s.Checkouts)
@@ -188,7 +188,7 @@ func (s *shop) reportsProgress(ctx context.Context) {
 	}
 }
 
-// The sources of chance.
+// The sources of random choices.
 const (
 	ofSetUp = iota
 	ofReplica
@@ -201,7 +201,7 @@ func (s *shop) luck(of, n int) *rand.Rand {
 	return rand.New(rand.NewPCG(s.Seed, uint64(of)<<32|uint64(n))) // #nosec G115 -- both count from 0
 }
 
-// pause returns whether ctx has let it wait for so long.
+// pause waits, and reports whether ctx lasted that long.
 func pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -213,7 +213,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// between is a time from a to b.
+// between returns a random time from a to b.
 func between(luck *rand.Rand, a, b time.Duration) time.Duration {
 	return a + time.Duration(luck.Int64N(int64(b-a)+1))
 }

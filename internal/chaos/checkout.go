@@ -9,15 +9,15 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// deed is a checkout that was begun, and everything that anybody was told about it.
+// deed is a checkout with all acknowledged answers about it.
 type deed struct {
 	cart, checkout, order, payment string
 	method                         string
 	total                          money.Amount
-	asked                          bool   // somebody asked to have it cancelled
-	never                          bool   // and was told that it will not complete
-	late                           bool   // and was told that it is too late for that
-	seen                           string // how it ended; "" while nobody knows
+	asked                          bool   // a cancellation was requested
+	never                          bool   // an answer said that it will not complete
+	late                           bool   // an answer said that it is too late for that
+	seen                           string // how it ended; "" while unknown
 
 	mu        sync.Mutex
 	fulfilled bool
@@ -25,7 +25,7 @@ type deed struct {
 	refunds   []refundView
 }
 
-// mayEnd are the ends that it may come to, by what the payment method does.
+// mayEnd returns the allowed ends for the payment method.
 func (d *deed) mayEnd() []string {
 	ends := []string{"failed out_of_stock", "failed provider_unavailable"}
 	if d.asked && !d.late {
@@ -51,14 +51,14 @@ func (d *deed) mayEnd() []string {
 	return ends
 }
 
-// pays checks the cart out, with today's prices where they changed. ok: the cart may be paid for again.
+// pays checks the cart out, with current prices if they changed. ok: the cart may be paid for again.
 func (c *customer) pays(ctx context.Context, cart cartView, a attempt) (_ *deed, ok bool) {
 	for range 4 {
 		if cart, ok = c.reads(ctx, cart.ID); !ok {
 			return nil, false
 		}
 		if cart.Status != "open" {
-			c.finds("cart %s is %s: nobody checks it out", cart.ID, cart.Status)
+			c.finds("cart %s is %s: nothing checks it out", cart.ID, cart.Status)
 			return nil, false
 		}
 		d, refusal, ok := c.checksOut(ctx, cart, a)
@@ -86,8 +86,7 @@ func (c *customer) pays(ctx context.Context, cart cartView, a attempt) (_ *deed,
 	return nil, false
 }
 
-// checksOut sends all requests of an attempt at once. At most one checkout may come of them; where none does, the refusal
-// says why.
+// checksOut sends all requests of an attempt at once. At most one checkout may begin. If none does, it returns the refusal.
 func (c *customer) checksOut(ctx context.Context, cart cartView, a attempt) (_ *deed, refusal string, ok bool) {
 	d := &deed{cart: cart.ID, method: a.method, total: cart.Total}
 	first := c.post("/v1/carts/"+cart.ID+"/checkout", "pay", map[string]any{"payment_method": a.method, "email": c.name + "@example.com"})
@@ -124,7 +123,7 @@ func (c *customer) checksOut(ctx context.Context, cart cartView, a attempt) (_ *
 	return d, "", ctx.Err() == nil
 }
 
-// promised are the answers to a check-out.
+// promised returns the allowed answers to a checkout.
 func (d *deed) promised(a attempt) []string {
 	all := []string{"202", "409 price_changed", "422 product_inactive", "409 adjustments_stale"}
 	if a.wait > 0 {
@@ -143,7 +142,7 @@ func (d *deed) promised(a attempt) []string {
 	return all
 }
 
-// began is the checkout that an answer tells of; "" where it refused to begin one.
+// began returns the checkout of an answer; "" if it refused to begin one.
 func (a answer) began() string {
 	if a.ok() {
 		return in[checkoutView](a).ID
@@ -154,8 +153,8 @@ func (a answer) began() string {
 	return a.checkout()
 }
 
-// oneOf is the first of the answers that tells of a checkout, below 0 where none does. All must tell of the same one, and
-// one at most may say that it was begun just now.
+// oneOf returns the index of the first answer with a checkout, below 0 if none has one. All must name the same checkout, and at
+// most one may say that it has just begun.
 func (c *customer) oneOf(cart cartView, answers []answer) (won int) {
 	won, id, first := -1, "", 0
 	for i, a := range answers {
@@ -177,7 +176,7 @@ func (c *customer) oneOf(cart cartView, answers []answer) (won int) {
 	return won
 }
 
-// remembers what an answer says of a checkout.
+// remembers records an answer about a checkout.
 func (c *customer) remembers(d *deed, a answer) {
 	d.checkout = a.began()
 	c.known.add(d)

@@ -18,14 +18,14 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// call is a request. One that changes anything has a key, under which it is repeated until it is answered.
+// call is a request. A write has a key, under which it is repeated until it is answered.
 type call struct {
 	method, path, token, key string
 	version                  int64         // If-Match, unless 0
 	wait                     int           // Prefer: wait, in seconds
-	header                   http.Header   // further ones
+	header                   http.Header   // additional ones
 	body                     any           // as JSON; []byte as it is
-	hangUp                   time.Duration // the client does so the first time, and repeats; 0: it does not
+	hangUp                   time.Duration // the client disconnects after this time at first, then repeats; 0: never
 }
 
 type answer struct {
@@ -35,13 +35,13 @@ type answer struct {
 	body     []byte
 }
 
-// in is the answer as v. What cannot be read stays zero, and is found by who compares it.
+// in decodes the answer as v. Unreadable fields stay zero, and a later comparison finds them.
 func in[T any](a answer) (v T) {
 	_ = json.Unmarshal(a.body, &v)
 	return v
 }
 
-// checkout is the checkout that a problem names.
+// checkout returns the checkout that a problem names.
 func (a answer) checkout() string {
 	return in[struct {
 		CheckoutID string `json:"checkout_id"`
@@ -50,12 +50,12 @@ func (a answer) checkout() string {
 
 func (a answer) ok() bool { return a.status/100 == 2 }
 
-// says is the answer in short: its status, and the code of a problem.
+// says returns the status of the answer, and the code of a problem.
 func (a answer) says() string { return strings.TrimSpace(strconv.Itoa(a.status) + " " + a.code) }
 
 const (
 	patience     = 2 * time.Minute // without an answer
-	answerWithin = 3 * time.Second // beyond what the server is asked to wait: a frozen one answers nothing
+	answerWithin = 3 * time.Second // beyond the wait requested from the server: a frozen one answers nothing
 )
 
 func newHTTP(shoppers int) *http.Client {
@@ -64,8 +64,8 @@ func newHTTP(shoppers int) *http.Client {
 	return &http.Client{Transport: t}
 }
 
-// insists repeats a request until a replica answers, going round, and holds the answer against those that are promised:
-// each a status, with the code of a problem. ok says that it is one of them; whoever asked cannot go on otherwise.
+// insists sends a request to one replica after the other until one answers, and compares the answer with the promised ones, each
+// a status with the code of a problem. ok reports a promised answer; the caller cannot continue otherwise.
 func (s *shop) insists(ctx context.Context, c call, promised ...string) (_ answer, ok bool) {
 	for until := time.Now().Add(patience); time.Now().Before(until); {
 		a, err := s.once(ctx, c)
@@ -84,11 +84,11 @@ func (s *shop) insists(ctx context.Context, c call, promised ...string) (_ answe
 			return a, true
 		default:
 			s.count("answers", a.says())
-			s.finds("%s %s is answered %s, which nobody was promised: %s", c.method, c.path, a.says(), a.body)
+			s.finds("%s %s is answered %s, which the API does not promise: %s", c.method, c.path, a.says(), a.body)
 			return a, false
 		}
 	}
-	s.finds("%s %s: nobody answers for %s", c.method, c.path, patience)
+	s.finds("%s %s: no answer for %s", c.method, c.path, patience)
 	return answer{}, false
 }
 
@@ -99,7 +99,7 @@ func silence(err error) string {
 	return "the connection broke"
 }
 
-// next is the replica whose turn it is, as a balancer has it: one that fell silent is left alone for a moment, unless all did.
+// next returns the next replica, like a balancer. It skips a silent replica for a moment, unless all are silent.
 func (s *shop) next() (r *replica, base string) {
 	for n := range 2 * len(s.replicas) {
 		r = s.replicas[int(s.turns.Add(1))%len(s.replicas)]
@@ -107,13 +107,13 @@ func (s *shop) next() (r *replica, base string) {
 			return r, base
 		}
 	}
-	return r, "http://127.0.0.1:1" // where nobody listens
+	return r, "http://127.0.0.1:1" // no server listens there
 }
 
-// leftAlone is for how long.
+// leftAlone is the length of that moment.
 const leftAlone = time.Second
 
-// once sends a request once. An error leaves open whether it took effect, or still will.
+// once makes one attempt. After an error the request may have taken effect, or still may.
 func (s *shop) once(ctx context.Context, c call) (answer, error) {
 	limit := answerWithin + time.Duration(c.wait)*time.Second
 	if c.hangUp > 0 {
@@ -176,7 +176,7 @@ func (c call) request(ctx context.Context, base string) (*http.Request, error) {
 	return r, nil
 }
 
-// problem is the code of a refusal, which must have all that belongs to one.
+// problem returns the code of a refusal and requires that it is complete.
 func (s *shop) problem(c call, r *http.Response, body []byte) string {
 	p := in[struct {
 		Status    int
@@ -187,12 +187,12 @@ func (s *shop) problem(c call, r *http.Response, body []byte) string {
 	wants := r.StatusCode == http.StatusServiceUnavailable || r.StatusCode == http.StatusTooManyRequests
 	if p.Status != r.StatusCode || p.Code == "" || p.Detail == "" || p.RequestID == "" ||
 		r.Header.Get("Content-Type") != "application/problem+json" || wants && r.Header.Get("Retry-After") == "" {
-		s.finds("%s %s: %s is no problem as documented: %v %s", c.method, c.path, r.Status, r.Header, body)
+		s.finds("%s %s: %s is not a documented problem: %v %s", c.method, c.path, r.Status, r.Header, body)
 	}
 	return p.Code
 }
 
-// all reads a list to its last page.
+// all reads all pages of a list.
 func all[T any](ctx context.Context, s *shop, path string, query url.Values) (rows []T, err error) {
 	query.Set("limit", "100")
 	for {
@@ -205,7 +205,7 @@ func all[T any](ctx context.Context, s *shop, path string, query url.Values) (ro
 			Next        *string `json:"next_cursor"`
 			Unavailable []string
 		}](a)
-		if len(page.Unavailable) > 0 { // the page lacks what these have
+		if len(page.Unavailable) > 0 { // the page lacks their data
 			if !pause(ctx, 100*time.Millisecond) {
 				return nil, ctx.Err()
 			}
@@ -218,14 +218,14 @@ func all[T any](ctx context.Context, s *shop, path string, query url.Values) (ro
 	}
 }
 
-// What the API shows, as far as it is looked at.
+// The fields of the API that a run reads.
 type (
 	cartView struct {
 		ID, Status string
 		Version    int64
 		Total      money.Amount
 		Items      []itemView
-		// Adjustments are what takesOff set.
+		// Adjustments are those that takesOff set.
 		Adjustments []struct{ Amount money.Amount }
 	}
 	itemView struct {
@@ -262,7 +262,7 @@ func (v checkoutView) ended() bool {
 	return v.Status == "completed" || v.Status == "failed" || v.Status == "cancelled"
 }
 
-// end is the status, and why.
+// end returns the status and its reason.
 func (v checkoutView) end() string {
 	if v.Failure != nil && v.Status == "failed" {
 		return v.Status + " " + v.Failure.Code

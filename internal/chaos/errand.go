@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// errand is everything that a shopper does about one cart. All of it is drawn before it begins, so that what comes next in
-// the source of the shopper's chances does not depend on how the processes meet.
+// errand holds all choices of a shopper for one cart. All are drawn before it begins, so that the shopper's random source does
+// not depend on the timing of the processes.
 type errand struct {
 	currency string
 	basket   []pick
 	tabs     int    // that fill it at once
-	guest    bool   // part of it is filled by a guest and merged in when they log in
-	coupon   coupon // what staff takes off
+	guest    bool   // a guest fills a part of it, which is merged at log-in
+	coupon   coupon // adjustment by staff
 	payments []attempt
-	after    []step // once it was paid
-	atOnce   bool   // those steps race each other
+	after    []step // after the payment
+	atOnce   bool   // those steps run concurrently
 }
 
-// pick is something to buy.
+// pick is a product to buy, with a quantity.
 type pick struct {
-	product  int // on the shelf
+	product  int // index on the shelf
 	quantity int
 }
 
@@ -29,37 +29,37 @@ type coupon int
 
 const (
 	noCoupon coupon = iota
-	shipping        // adds to it
-	gift            // takes all off: there is nothing to pay
+	shipping        // adds to the total
+	gift            // removes the whole total: there is nothing to pay
 )
 
-// attempt is a check-out of the cart.
+// attempt is a checkout of the cart.
 type attempt struct {
 	method   string
 	wait     int           // Prefer: wait
-	hangUp   time.Duration // the first time; 0: not
+	hangUp   time.Duration // at the first request; 0: never
 	twins    twins
-	edits    bool // somebody goes on editing the cart meanwhile
+	edits    bool // another request edits the cart concurrently
 	bank     bank
-	think    time.Duration // before the next two
+	think    time.Duration // before gives and hints
 	cancels  bool
-	gives    bool // an operator gives it up: /compensate
-	hints    bool // webhooks about it that nobody sent come, in any order
+	gives    bool // an operator aborts it: /compensate
+	hints    bool // forged webhooks about it arrive, in any order
 	leaves   bool // without waiting for the end
-	again    bool // the same request, once more, when all is over
-	operated bool // an operator has it retried while it runs
+	again    bool // repeats the request after the end
+	operated bool // an operator retries it while it runs
 }
 
-// twins are further requests like the first one, at once.
+// twins are further concurrent copies of a request.
 type twins int
 
 const (
 	alone      twins = iota
-	sameKey          // it was sent twice
+	sameKey          // sent twice
 	anotherKey       // from another tab
 )
 
-// bank is what a shopper does there, when they are asked.
+// bank is the shopper's behaviour at the bank.
 type bank int
 
 const (
@@ -71,10 +71,10 @@ const (
 	approvesAndCancels
 )
 
-// step is something done about an order.
+// step is a later action on an order.
 type step struct {
 	what  stepKind
-	part  int // of a refund, in percent of the total; 0: all that is left
+	part  int // of a refund, in percent of the total; 0: the remainder
 	twice bool
 }
 
@@ -87,7 +87,7 @@ const (
 	reads   stepKind = "timeline"
 )
 
-// methods are those of the simulator and some that it does not know, the frequent ones more than once.
+// methods are the simulator's and some unknown ones, repeated by their frequency.
 var methods = []string{
 	"sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_refund_flaky", "sim_refund_flaky",
 	"sim_declined", "sim_insufficient_funds", "sim_capture_fails", "sim_void_flaky", "sim_void_flaky", "sim_authorization_expires", "sim_timeout_applied", "sim_timeout_lost",
@@ -132,7 +132,7 @@ func drawAttempt(luck *rand.Rand) attempt {
 		a.twins = twins(1 + luck.IntN(2))
 	}
 	if a.cancels || a.gives {
-		a.wait = 0 // or it would be too late for certain
+		a.wait = 0 // otherwise it would certainly be too late
 	}
 	return a
 }
@@ -145,10 +145,10 @@ func drawStep(luck *rand.Rand) step {
 	return st
 }
 
-// The shelf: what is sold in each currency.
+// The products in each currency.
 var currencies = []string{"GBP", "EUR", "JPY"}
 
-// product is something on the shelf. Some have a price that changes, some a stock that runs out, some come and go.
+// product is something on the shelf. Some have changing prices, some a limited stock, and some become inactive for a while.
 type product struct {
 	sku, currency string
 	price, stock  int64 // stock 0: not tracked

@@ -11,10 +11,10 @@ import (
 	"shopping-cart/platform/database"
 )
 
-// postgres is the database of all replicas, with the durability that it has by default.
+// postgres is the database of all replicas, at PostgreSQL's default durability.
 type postgres struct {
 	config database.EmbeddedConfig
-	url    string // stays the same for as long as the directory does
+	url    string // constant as long as the directory exists
 
 	mu      sync.Mutex
 	running *database.Embedded // nil while it is away
@@ -23,7 +23,7 @@ type postgres struct {
 func startPostgres(ctx context.Context, dir, binDir string) (*postgres, error) {
 	p := &postgres{config: database.EmbeddedConfig{
 		Dir: filepath.Join(dir, "postgres"), BinDir: binDir, Params: map[string]string{"max_connections": "300"},
-		Logger: slog.New(slog.DiscardHandler), // it ends because we want it to
+		Logger: slog.New(slog.DiscardHandler), // its end is intended
 	}}
 	if err := p.start(ctx); err != nil {
 		return nil, err
@@ -39,10 +39,10 @@ func (p *postgres) start(ctx context.Context) (err error) {
 	return err
 }
 
-// stopsWithin bounds a stop in good order.
+// stopsWithin limits an orderly stop.
 const stopsWithin = 30 * time.Second
 
-// stop cuts everybody off: in good order, or by an immediate shutdown, after which it recovers as after a crash.
+// stop ends all sessions, in order or by an immediate shutdown. After the latter it recovers as after a crash.
 func (p *postgres) stop(crash bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -54,18 +54,18 @@ func (p *postgres) stop(crash bool) {
 	if crash {
 		cancel()
 	}
-	_ = p.running.Stop(ctx) // the error says that it was not in good order
+	_ = p.running.Stop(ctx) // the error reports the missing order
 	p.running = nil
 }
 
 func (p *postgres) end() { p.stop(true) }
 
-// restarts takes the server away for so long.
+// restarts stops the server for that long.
 func (p *postgres) restarts(ctx context.Context, crash bool, away time.Duration) error {
 	p.stop(crash)
 	pause(ctx, away)
 	if err := p.start(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("PostgreSQL does not come back: %w", err)
+		return fmt.Errorf("PostgreSQL does not start again: %w", err)
 	}
 	return nil
 }

@@ -18,27 +18,27 @@ import (
 	"time"
 )
 
-// replica runs the program as a process, one after the other on the same database.
+// replica runs the program as a process, one process after the other on the same database.
 type replica struct {
 	shop   *shop
 	number int
 	luck   *rand.Rand
 	log    *os.File
 
-	silentUntil atomic.Int64 // nobody is sent there until then: nanoseconds since 1970
+	silentUntil atomic.Int64 // gets no requests until then: nanoseconds since 1970
 
-	starting sync.Mutex // held by who starts it: there is one process at most
+	starting sync.Mutex // held during a start: there is one process at most
 
 	mu      sync.Mutex
 	running *process // nil while none runs
 	frozen  bool
 }
 
-// process is one that was started.
+// process is a started process.
 type process struct {
 	*os.Process
 	base  string        // of its API
-	ended chan struct{} // closed when it has; then err says how
+	ended chan struct{} // closed at its end; then err holds the result
 	err   error
 }
 
@@ -47,10 +47,10 @@ func newReplica(s *shop, n int, luck *rand.Rand) (*replica, error) {
 	return &replica{shop: s, number: n, luck: luck, log: log}, err
 }
 
-// slowest is the longest time of a call to the provider. How far away that is, changes with every start.
+// slowest is the longest simulated latency of the provider. Each start draws another latency.
 const slowest = 40 * time.Millisecond
 
-// start starts the program, and returns when it serves. Where PostgreSQL is away it is started again, as by a supervisor.
+// start starts the program, and returns when it serves. If PostgreSQL is down it tries again, like a supervisor.
 func (r *replica) start(ctx context.Context) error {
 	r.starting.Lock()
 	defer r.starting.Unlock()
@@ -75,7 +75,7 @@ func (r *replica) start(ctx context.Context) error {
 	}
 }
 
-// watches a process to its end, which should be somebody's doing.
+// watches waits for the end of a process, and reports an unintended one.
 func (r *replica) watches(ctx context.Context, p *process) {
 	<-p.ended
 	r.mu.Lock()
@@ -92,7 +92,7 @@ func (r *replica) watches(ctx context.Context, p *process) {
 
 var greeting = regexp.MustCompile(`(http://[^/\s]+)/swagger`)
 
-// launch starts a process in the directory of the run, where no file has settings for it.
+// launch starts a process in the directory of the run, without a settings file.
 func (r *replica) launch(settings []string) (*process, error) {
 	out, in, err := os.Pipe()
 	if err != nil {
@@ -103,7 +103,7 @@ func (r *replica) launch(settings []string) (*process, error) {
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = in, r.log, attributes()
 	p, started := &process{ended: make(chan struct{})}, make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // it is signalled when the thread that started it ends
+		runtime.LockOSThread() // Linux signals the process when the thread that started it ends
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
 		_ = in.Close()
@@ -138,7 +138,7 @@ func (r *replica) launch(settings []string) (*process, error) {
 
 var errNoGreeting = errors.New("it never served")
 
-// where its API is; "" while no process runs. Of a frozen one nobody can tell that it is.
+// where returns the address of its API; "" if no process runs. A frozen process looks like a running one.
 func (r *replica) where() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -148,7 +148,7 @@ func (r *replica) where() string {
 	return r.running.base
 }
 
-// kill is kill -9, also of one that is frozen.
+// kill sends SIGKILL, also to a frozen process.
 func (r *replica) kill() {
 	r.mu.Lock()
 	p := r.running
@@ -160,8 +160,7 @@ func (r *replica) kill() {
 	}
 }
 
-// freeze stops the process where it stands, as on a machine that is being moved, and says how to let it go on as if
-// nothing had been.
+// freeze stops the process (SIGSTOP), as on a machine that is being moved, and returns the function that continues it.
 func (r *replica) freeze() (thaw func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -174,14 +173,14 @@ func (r *replica) freeze() (thaw func()) {
 	return func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		_ = p.Signal(continueSignal) // where it was killed meanwhile, nobody hears that
+		_ = p.Signal(continueSignal) // it may have been killed in the meantime
 		if r.running == p {
 			r.frozen = false
 		}
 	}
 }
 
-// stop asks the process to stop, and says how it did.
+// stop asks the process to stop and returns the result.
 func (r *replica) stop() error {
 	r.mu.Lock()
 	p := r.running

@@ -2,7 +2,7 @@ package chaos
 
 import "syscall"
 
-// attributes: Ctrl-C is for us, and when we end, however that is, so do the replicas.
+// attributes keep Ctrl-C from the replicas, and end them when this process ends for any reason.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

@@ -4,5 +4,5 @@ package chaos
 
 import "syscall"
 
-// attributes: Ctrl-C is for us.
+// attributes keep Ctrl-C from the replicas.
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

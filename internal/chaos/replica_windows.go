@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// Windows freezes no process. No replica gets this far there: the database of the replicas is embedded, and says that it cannot run.
+// Windows cannot freeze a process. No replica starts there, because the embedded database does not run on Windows.
 var (
 	stopSignal     os.Signal = os.Kill
 	continueSignal os.Signal = os.Kill

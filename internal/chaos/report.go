@@ -14,32 +14,32 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// Report is what a run came to.
+// Report is the result of a run.
 type Report struct {
 	Seed      uint64                    `json:"seed"`
 	Checkouts int64                     `json:"checkouts"`
 	Replicas  int                       `json:"replicas"`
 	Shoppers  int                       `json:"shoppers"`
-	Took      time.Duration             `json:"took_ns"` // until the last shopper had gone
+	Took      time.Duration             `json:"took_ns"` // until the last shopper had left
 	Counts    map[string]map[string]int `json:"counts"`
 	Money     []Money                   `json:"money"`
 	Unknown   int                       `json:"refunds_of_unknown_outcome"`
 	Verified  Verified                  `json:"verified"`
-	Found     []string                  `json:"found"` // what was wrong besides, a sentence each
+	Found     []string                  `json:"found"` // other findings, a sentence each
 }
 
-// Money is one currency: what the provider took and gave back, and what is owed for orders.
+// Money holds the totals of one currency: captured and refunded by the provider, and owed for orders.
 type Money struct {
 	Captured money.Amount `json:"captured"`
 	Refunded money.Amount `json:"refunded"`
 	Kept     money.Amount `json:"kept"`   // captured − refunded
-	Orders   money.Amount `json:"orders"` // Σ (total − refunded) of those confirmed and fulfilled
+	Orders   money.Amount `json:"orders"` // Σ (total − refunded) of the confirmed and fulfilled ones
 }
 
-// Kept says whether everything was as promised.
+// Kept reports whether all promises were kept.
 func (r *Report) Kept() bool { return r.Wrong() == 0 }
 
-// Wrong is how much was found.
+// Wrong returns the number of findings.
 func (r *Report) Wrong() int { return len(r.Found) + len(r.Verified.Found) }
 
 func (s *shop) report(took time.Duration, b books, v Verified) *Report {
@@ -71,14 +71,14 @@ func (s *shop) report(took time.Duration, b books, v Verified) *Report {
 	return r
 }
 
-// soFar is counted for the progress alone: the end counts all of them.
+// soFar is counted for the progress only. The final report counts all.
 const soFar = "so far"
 
-// progress is a line about how far it is.
+// progress returns a line of progress.
 func (s *shop) progress() string {
 	counts := s.counted()
 	ended, storms := counts[soFar], counts[disturbances]
-	line := fmt.Sprintf("%6s  %d checkouts: %d completed, %d failed, %d cancelled; %d kills, %d freezes, PostgreSQL %d times away",
+	line := fmt.Sprintf("%6s  %d checkouts: %d completed, %d failed, %d cancelled; %d kills, %d freezes, PostgreSQL down %d times",
 		time.Since(s.started).Round(time.Second), s.begun.Load(), ended["completed"], ended["failed"], ended["cancelled"],
 		storms[killed], storms[frozen]+storms[takenOver], storms[stopped]+storms[crashed])
 	if n := len(s.findings()); n > 0 {
@@ -89,7 +89,7 @@ func (s *shop) progress() string {
 
 const shown = 50
 
-// Print writes it for people.
+// Print writes the report for people.
 func (r *Report) Print(out io.Writer) error {
 	w := bufio.NewWriter(out)
 	fmt.Fprintf(w, "%d checkouts by %d shoppers at %d replicas in %s: %.0f a second\n",
@@ -114,7 +114,7 @@ func (r *Report) Print(out io.Writer) error {
 		fmt.Fprintf(w, "  WRONG: %s\n", what)
 	}
 	if r.Kept() {
-		fmt.Fprintln(w, "Every promise is kept, and everything that anybody was told is still true.")
+		fmt.Fprintln(w, "Every promise is kept, and every acknowledged answer is still true.")
 	} else {
 		fmt.Fprintf(w, "%d were found.\n", r.Wrong())
 	}
@@ -131,10 +131,10 @@ func inOneLine(counts map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// plain is an amount without its currency.
+// plain formats an amount without its currency.
 func plain(m money.Amount) string { return strings.TrimSuffix(m.String(), " "+m.Currency) }
 
-// stopsWell stops the replicas, which must end well, and looks at what they said.
+// stopsWell stops the replicas, requires a clean stop, and searches their logs.
 func (s *shop) stopsWell(ctx context.Context) {
 	s.http.CloseIdleConnections()
 	for _, r := range s.replicas {
@@ -147,7 +147,7 @@ func (s *shop) stopsWell(ctx context.Context) {
 	}
 }
 
-// alarm is the first line of a log that no program should write.
+// alarm returns the first line of a log that reports a defect of the program.
 func alarm(file string) string {
 	f, err := os.Open(file)
 	if err != nil {

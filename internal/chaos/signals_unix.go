@@ -4,7 +4,7 @@ package chaos
 
 import "syscall"
 
-// These freeze a replica and let it go on.
+// The signals that freeze and continue a replica.
 const (
 	stopSignal     = syscall.SIGSTOP
 	continueSignal = syscall.SIGCONT

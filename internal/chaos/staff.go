@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// known is what all share.
+// known is state that all share.
 type known struct {
 	mu       sync.Mutex
 	deeds    []*deed
-	webhooks map[string]bool // ids of events that were sent and acknowledged
+	webhooks map[string]bool // ids of sent and acknowledged events
 }
 
 func (k *known) add(d *deed) {
@@ -37,7 +37,7 @@ func (k *known) sent(event string) {
 	k.webhooks[event] = true
 }
 
-// staff changes prices and stock, and the provider's webhooks come as they like. A saga that needs a person gets one.
+// staff changes prices and stock, sends webhooks in disorder, and retries sagas that need attention.
 func (s *shop) staff(ctx context.Context) {
 	luck := s.luck(ofStaff, 0)
 	for n := 0; pause(ctx, between(luck, 20*time.Millisecond, 200*time.Millisecond)); n++ {
@@ -79,7 +79,7 @@ func (s *shop) stocks(p product, onHand int64, key string) call {
 	}
 }
 
-// restocks counts so much more than is reserved at a look.
+// restocks counts the reserved units plus more.
 func (s *shop) restocks(ctx context.Context, p product, more int64, key string) {
 	path := "/v1/stock/" + url.PathEscape(p.sku)
 	a, ok := s.insists(ctx, call{method: http.MethodGet, path: path, token: s.operator}, "200")
@@ -91,7 +91,7 @@ func (s *shop) restocks(ctx context.Context, p product, more int64, key string) 
 	}
 }
 
-// forges sends webhooks that are not the provider's, or that nobody understands.
+// forges sends webhooks that are forged or invalid.
 func (s *shop) forges(ctx context.Context, luck *rand.Rand) {
 	event, reference := fmt.Sprintf("evt_forged_%d", luck.Int64()), fmt.Sprintf("nobody-%d", luck.Int64N(100))
 	bad := s.webhook(event, "payment.authorized", reference)
@@ -101,17 +101,18 @@ func (s *shop) forges(ctx context.Context, luck *rand.Rand) {
 	s.sends(ctx, event, "payment.of_a_kind_to_come", reference)
 }
 
-// hints tells of a payment, in a strange order and twice, what may not have happened. Only the provider is believed.
+// hints sends webhooks about a payment twice, in a random order, about events that may not have happened. The program must
+// believe only the provider's API.
 func (s *shop) hints(ctx context.Context, payment string) {
 	for _, kind := range []string{"payment.captured", "payment.declined", "payment.authorized", "payment.declined"} {
 		s.sends(ctx, "evt_hint_"+kind+"_"+payment, kind, payment)
 	}
 }
 
-// sends a webhook as the provider does. What was acknowledged must be there in the end.
+// sends sends a webhook as the provider does. An acknowledged one must be stored at the end.
 func (s *shop) sends(ctx context.Context, event, kind, reference string) {
 	if _, ok := s.insists(ctx, s.webhook(event, kind, reference), "200"); ok {
-		s.count("webhooks", "sent by nobody we asked, and signed")
+		s.count("webhooks", "hints with a valid signature")
 		s.known.sent(event)
 	}
 }
@@ -129,7 +130,7 @@ func (s *shop) webhook(event, kind, reference string) call {
 	}
 }
 
-// replays one of the last webhooks.
+// replays repeats one of the last webhooks.
 func (s *shop) replays(ctx context.Context, luck *rand.Rand, key string) {
 	a, ok := s.insists(ctx, call{method: http.MethodGet, path: "/v1/admin/webhooks?limit=50", token: s.operator}, "200")
 	list := in[struct{ Data []struct{ ID string } }](a).Data
@@ -140,7 +141,7 @@ func (s *shop) replays(ctx context.Context, luck *rand.Rand, key string) {
 	}
 }
 
-// attends has what needs a person tried again: the provider is well, so that is never wrong.
+// attends retries sagas that need attention. The provider works, so a retry is always right.
 func (s *shop) attends(ctx context.Context) {
 	a, ok := s.insists(ctx, call{method: http.MethodGet, path: "/v1/admin/sagas?status=needs_attention", token: s.operator}, "200")
 	if !ok {
@@ -149,7 +150,7 @@ func (s *shop) attends(ctx context.Context) {
 	for _, needy := range in[struct{ Data []sagaView }](a).Data {
 		retry := call{method: http.MethodPost, path: "/v1/admin/sagas/" + needy.ID + "/retry", token: s.operator, body: map[string]any{"reason": "The provider is back."}}
 		s.insists(ctx, retry, "202", "409 saga_ended")
-		s.count("sagas that needed a person", needy.Type)
+		s.count("sagas that needed attention", needy.Type)
 	}
 }
 

@@ -7,10 +7,10 @@ import (
 	"sync"
 )
 
-// tally counts what happens, and keeps what should not have.
+// tally counts events and keeps findings.
 type tally struct {
 	mu     sync.Mutex
-	counts map[string]map[string]int // by what is counted, and how it came out
+	counts map[string]map[string]int // by subject and outcome
 	found  []string
 }
 
@@ -25,7 +25,7 @@ func (t *tally) count(what, how string) {
 	t.counts[what][how]++
 }
 
-// counted is a copy.
+// counted returns a copy.
 func (t *tally) counted() map[string]map[string]int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -36,7 +36,7 @@ func (t *tally) counted() map[string]map[string]int {
 	return all
 }
 
-// finds keeps a sentence about what nobody was promised.
+// finds records a broken promise as a sentence.
 func (t *tally) finds(format string, values ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

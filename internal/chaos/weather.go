@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// What is counted of the weather.
+// The counters of the weather.
 const (
 	disturbances = "disturbances"
 	killed       = "replica killed"
@@ -32,10 +32,10 @@ func (s *shop) forces() []*force {
 	return all
 }
 
-// seldom is how many checkouts are begun, at least, before one kind of weather comes again: a slow machine is given time.
+// seldom is the least number of checkouts between two faults of one kind. It gives a slow machine time.
 const seldom = 25
 
-// blows disturbs again and again, with so much time between on average.
+// blows disturbs repeatedly, with a mean time between two faults.
 func (f *force) blows(ctx context.Context, mean time.Duration, begun *atomic.Int64) {
 	for enough := int64(0); pause(ctx, between(f.luck, mean/4, mean*7/4)); {
 		if begun.Load() >= enough && f.blow(ctx, f.luck) {
@@ -45,7 +45,7 @@ func (f *force) blows(ctx context.Context, mean time.Duration, begun *atomic.Int
 	}
 }
 
-// kills a replica, and starts it again some time later.
+// kills kills a replica and starts it again some time later.
 func (s *shop) kills(ctx context.Context, luck *rand.Rand) bool {
 	r, away := s.replicas[luck.IntN(len(s.replicas))], between(luck, 0, 2*time.Second)
 	s.count(disturbances, killed)
@@ -57,10 +57,10 @@ func (s *shop) kills(ctx context.Context, luck *rand.Rand) bool {
 	return true
 }
 
-// leased is how long a replica that drives a saga is left alone by the others, and a little more.
+// leased is a little longer than the lease of a saga. After that time other replicas take over.
 const leased = 16 * time.Second
 
-// freezes a replica: mostly for moments, sometimes for so long that the others take over what it was doing.
+// freezes freezes a replica, mostly for moments, sometimes until the others take over its sagas.
 func (s *shop) freezes(ctx context.Context, luck *rand.Rand) bool {
 	r, lasts, how := s.replicas[luck.IntN(len(s.replicas))], between(luck, 50*time.Millisecond, 2*time.Second), frozen
 	if luck.IntN(3) == 0 {
@@ -76,7 +76,7 @@ func (s *shop) freezes(ctx context.Context, luck *rand.Rand) bool {
 	return true
 }
 
-// takesPostgresAway stops the database, in good order or not, and starts it again.
+// takesPostgresAway stops or crashes the database and starts it again.
 func (s *shop) takesPostgresAway(ctx context.Context, luck *rand.Rand) bool {
 	crash, away := luck.IntN(3) > 0, between(luck, 0, 2*time.Second)
 	how := stopped

@@ -22,7 +22,7 @@ type measured struct {
 	bench.Round
 }
 
-// The benchmarks run as anyone would run them, but for moments only: their figures mean nothing, all else must hold.
+// TestBench runs the benchmarks for moments only. Their figures mean nothing; everything else must hold.
 func TestBench(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -84,7 +84,7 @@ func TestBench(t *testing.T) {
 	})
 }
 
-// benches runs the command in a folder without settings, and gives its lines by name.
+// benches runs the command in a folder without settings, and returns its lines by name.
 func benches(t *testing.T, arguments ...string) map[string]measured {
 	t.Helper()
 	program, err := os.Executable()

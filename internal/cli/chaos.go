@@ -25,16 +25,15 @@ import (
 
 // chaosCommand is the command that runs a shop under faults.
 type chaosCommand struct {
-	Seed      uint64        `help:"Of all that is left to chance; chosen and printed when 0." default:"0"`
-	Minutes   float64       `help:"Let nobody in any more after so many minutes; 0: when there were enough checkouts." default:"5"`
-	Checkouts int           `help:"Let nobody in any more after so many checkouts; 0: when the time is over." default:"0"`
-	Replicas  int           `help:"How many processes serve." default:"3"`
-	Shoppers  int           `help:"How many shop at once." default:"64"`
-	Calm      time.Duration `help:"Mean time between two disturbances." default:"2s"`
-	JSON      bool          `name:"json" help:"Print the report as JSON. Progress goes to the standard error in either case."`
+	Seed      uint64        `help:"Seed of all random choices; chosen and printed when 0." default:"0"`
+	Minutes   float64       `help:"Close the shop after this many minutes; 0: only after --checkouts." default:"5"`
+	Checkouts int           `help:"Close the shop after this many checkouts; 0: only after --minutes." default:"0"`
+	Replicas  int           `help:"Number of server processes." default:"3"`
+	Shoppers  int           `help:"Number of concurrent shoppers." default:"64"`
+	Calm      time.Duration `help:"Mean time between two faults." default:"2s"`
+	JSON      bool          `name:"json" help:"Print the report as JSON. Progress always goes to standard error."`
 }
 
-// Help is what "shopping-cart chaos --help" says beside the flags.
 func (*chaosCommand) Help() string {
 	return `Examples:
 
@@ -42,23 +41,23 @@ func (*chaosCommand) Help() string {
   shopping-cart chaos --seed 42 --checkouts 10000 --minutes 0
   shopping-cart chaos --json | jq .seed
 
-Starts a PostgreSQL and several replicas of this program in a temporary directory, and lets shoppers in: with cards of every kind,
-in several tabs, at a bank that is slow to answer, changing their minds before and after they have paid. Meanwhile prices and stock change,
-webhooks come late, twice and forged, replicas are killed (kill -9) or frozen (SIGSTOP), and PostgreSQL is stopped or crashed.
+Starts a PostgreSQL and several replicas of this program in a temporary directory, and sends shoppers. They use cards of every kind,
+several tabs and a slow bank, and change their minds before and after the payment. At the same time prices and stock change, webhooks
+come late, twice and forged, replicas are killed (kill -9) or frozen (SIGSTOP), and PostgreSQL is stopped or crashed.
 
-At the end everything must have come to an end by itself, what the provider took in must be what the orders come to, the stock must add up,
-whatever anybody was told must still be true, and "shopping-cart verify" must find nothing. It needs an installation of PostgreSQL
+At the end nothing may be unfinished. The money at the provider must equal the totals of the orders, the stock must add up, every
+acknowledged answer must still be true, and "shopping-cart verify" must find nothing. The command needs an installation of PostgreSQL
 (PG_BIN_DIR), reads no other setting and touches no other data.
 
-A seed draws the same choices again for every shopper and for the weather, though the processes never meet in quite the same order twice.
+A seed repeats the choices of every shopper and of the faults, but the processes never interleave in quite the same way.
 
-Exit status: 0 every promise is kept, 2 something was found, 1 it could not be found out. Unless it is 0, the data and the logs stay.`
+Exit status: 0 every promise is kept, 2 something was found, 1 there is no result. Unless it is 0, the data and the logs are kept.`
 }
 
-// maxChaosMinutes is a week.
+// a week
 const maxChaosMinutes = 7 * 24 * 60
 
-// Validate refuses what would never end, or never begin.
+// Validate refuses a run that would not start or not end.
 func (d *chaosCommand) Validate() error {
 	switch {
 	case math.IsNaN(d.Minutes) || d.Minutes < 0 || d.Minutes > maxChaosMinutes || d.Checkouts < 0:
@@ -73,11 +72,11 @@ func (d *chaosCommand) Validate() error {
 	return nil
 }
 
-// Run runs the shop, and prints what was found.
+// Run runs the shop and prints the findings.
 func (d *chaosCommand) Run(ctx context.Context, out io.Writer) (err error) {
-	telemetry.SurvivePipes() // or the replicas would be left behind
+	telemetry.SurvivePipes() // otherwise the replicas would be left behind
 	if d.Seed == 0 {
-		d.Seed = rand.Uint64N(1_000_000) + 1 // short enough to be told
+		d.Seed = rand.Uint64N(1_000_000) + 1 // short enough to type
 	}
 	dir, err := os.MkdirTemp("", "chaos")
 	if err != nil {
@@ -136,7 +135,7 @@ func (d *chaosCommand) config(dir string) (chaos.Config, error) {
 		Settings: []string{
 			"AUTH_SECRET=" + settings.AuthSecret, "AUTH_AUDIENCE=" + settings.AuthAudience, "SIMULATOR_SECRET=" + settings.SimulatorSecret,
 			"PAYMENT_PROVIDER=" + config.Simulator, "PAYMENT_TIMEOUT=2500ms", "PAYMENT_ACTION_TTL=" + chaos.ActionTTL.String(),
-			"STEP_DEADLINE=10s", "LOG_LEVEL=warn", // a payment in doubt soon needs a person, who is there
+			"STEP_DEADLINE=10s", "LOG_LEVEL=warn", // a payment of unknown outcome soon needs attention, and the staff gives it
 		},
 		Mint: func(subject string, scopes ...string) (string, error) {
 			token, _, err := tokens.Mint(subject, scopes, 24*time.Hour)
@@ -147,8 +146,8 @@ func (d *chaosCommand) config(dir string) (chaos.Config, error) {
 	}, err
 }
 
-// verifies has another program look at a database that nobody else uses, by the same command as anyone. Nothing is under way
-// there, so it leaves nothing out for being young.
+// verifies runs "verify" in another process on a database without other users. Nothing is in progress there, so it skips no
+// recent data.
 func verifies(ctx context.Context, settings config.Config, url string) (v chaos.Verified, err error) {
 	settings.DatabaseURL = url
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -181,10 +180,10 @@ func verifies(ctx context.Context, settings config.Config, url string) (v chaos.
 	return v, err
 }
 
-// secrets make tokens for a tool by these settings.
+// secrets makes tokens for a tool from these settings.
 type secrets struct{ config.Config }
 
-// BaseURL is not asked for.
+// BaseURL implements client.Local. Nothing calls it here.
 func (s secrets) BaseURL() (string, error) { return s.LocalURL(), nil }
 
 // Mint makes a token as the server does.

@@ -24,12 +24,12 @@ type commands struct {
 	Token Token `cmd:"" help:"Print an access token, signed with the settings of the server."`
 
 	Replay replay.Replay `cmd:"" help:"Play the invoices of a file against a running server, as a shop would."`
-	Demo   demo.Demo     `cmd:"" help:"Fill the example shop of a running server, and have customers come in."`
-	Health Health        `cmd:"" help:"Ask a running server whether it can serve; for health checks of containers."`
-	Verify Verify        `cmd:"" help:"Have a running server check every promise over all data, and against the provider's own book."`
+	Demo   demo.Demo     `cmd:"" help:"Fill the example shop of a running server and send customers to it."`
+	Health Health        `cmd:"" help:"Ask a running server whether it is ready; for health checks of containers."`
+	Verify Verify        `cmd:"" help:"Make a running server check every promise over all data, and against the provider's ledger."`
 
 	Chaos       chaosCommand        `cmd:"" help:"Run a shop of several replicas under faults, on a PostgreSQL of its own, and check every promise."`
-	Bench       bench.Command       `cmd:"" help:"Measure the program beside pgbench and others, on a PostgreSQL of its own. See docs/BENCHMARKS.md."`
+	Bench       bench.Command       `cmd:"" help:"Compare the program with pgbench and other baselines, on a PostgreSQL of its own. See docs/BENCHMARKS.md."`
 	BenchClient bench.ClientCommand `cmd:"" hidden:""`
 	Explain     helpCommand         `cmd:"" name:"help" help:"Explain a command."`
 }
@@ -46,7 +46,7 @@ func (serve) Run(ctx context.Context) error {
 	return app.Run(ctx, settings, os.Stdout)
 }
 
-// local gives the tools what the settings say.
+// local gives the tools access to the settings.
 type local struct{}
 
 func (local) BaseURL() (string, error) {
@@ -65,7 +65,7 @@ func (local) Mint(subject string, scopes []string, ttl time.Duration) (string, e
 	return secrets{settings}.Mint(subject, scopes, ttl)
 }
 
-// commandLine is how the command line is read, and what commands may ask for.
+// commandLine returns the options of the parser, with the dependencies that commands can request.
 func commandLine(ctx context.Context, out io.Writer) []kong.Option {
 	return []kong.Option{
 		kong.Name("shopping-cart"), kong.Description("A headless cart and checkout engine: a cart becomes a paid order, exactly once."),
@@ -74,7 +74,7 @@ func commandLine(ctx context.Context, out io.Writer) []kong.Option {
 	}
 }
 
-// exitCode is 1, unless the error has one of its own.
+// exitCode returns the error's own exit code, or 1.
 func exitCode(err error) int {
 	if own := (interface{ ExitCode() int })(nil); errors.As(err, &own) {
 		return own.ExitCode()

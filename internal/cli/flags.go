@@ -10,14 +10,14 @@ import (
 	"shopping-cart/client"
 )
 
-// Kong calls Validate before Run: an error is a wrong command line, with the exit status of one.
+// Kong calls Validate before Run. An error there is a usage error, with the exit status of one.
 
 const (
 	scopePricing = "pricing" // sets taxes and discounts
 	longestTTL   = 365 * 24 * time.Hour
 )
 
-// Validate refuses a token that no server takes, and one that is good for ever.
+// Validate refuses a token that no server accepts, and one without an end.
 func (t *Token) Validate() error {
 	for _, scope := range t.Scope {
 		if scope != client.ScopeAdmin && scope != scopePricing {
@@ -28,13 +28,11 @@ func (t *Token) Validate() error {
 		return fmt.Errorf("--ttl must be 1s to %.0fh (a year)", longestTTL.Hours())
 	}
 	if strings.TrimSpace(t.Subject) == "" || strings.ContainsFunc(t.Subject, unicode.IsControl) {
-		return errors.New("--subject must name somebody")
+		return errors.New("--subject must not be empty")
 	}
 	return nil
 }
 
-// Validate refuses an address that is none.
 func (h *Health) Validate() error { return client.CheckBaseURL(h.BaseURL) }
 
-// Validate refuses an address that is none.
 func (v *Verify) Validate() error { return client.CheckBaseURL(v.BaseURL) }

@@ -10,7 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// parse reads a command line. One that is wrong ends the program, in two lines on the standard error: what is data goes elsewhere.
+// parse reads a command line. A wrong one ends the program with two lines on standard error, since standard output is for data.
 func parse(ctx context.Context, arguments []string) *kong.Context {
 	parser := kong.Must(&commands{}, commandLine(ctx, os.Stdout)...)
 	command, err := parser.Parse(arguments)
@@ -26,9 +26,9 @@ func parse(ctx context.Context, arguments []string) *kong.Context {
 	return nil
 }
 
-// helpCommand is the command that explains the others: "help verify" is "verify --help".
+// helpCommand explains the commands: "help verify" equals "verify --help".
 type helpCommand struct {
-	Command []string `arg:"" optional:"" help:"Which one; all of them without."`
+	Command []string `arg:"" optional:"" help:"The command; without it, all commands."`
 }
 
 // Run prints the help of a command, or of the program.
@@ -43,31 +43,30 @@ func (h *helpCommand) Run(now *kong.Context) error {
 	return asked.PrintUsage(false)
 }
 
-// Help is what "shopping-cart help --help" says beside the argument.
+// Help returns the text of "shopping-cart help --help" around the argument.
 func (*helpCommand) Help() string {
 	return `Examples:
 
-  shopping-cart help            what there is
-  shopping-cart help verify     what it does, examples, flags, exit status
+  shopping-cart help            all commands
+  shopping-cart help verify     one command: purpose, examples, flags, exit status
 
-Exit status: 0 it was printed, 1 there is no such command.`
+Exit status: 0 printed, 1 unknown command.`
 }
 
-// Help is what "shopping-cart help" says beside the list of commands.
+// Help returns the text of "shopping-cart help" around the list of commands.
 func (*commands) Help() string {
-	return `Without a command it serves. Settings come from the environment or from a file .env; with none, all that it needs is embedded.
+	return `Without a command it serves. Settings come from the environment or from a file .env. Without settings, everything is embedded.
 
   shopping-cart                                  serve on :8080, with a PostgreSQL of its own in ./data
   TOKEN=$(shopping-cart token --admin)           an operator's token, for curl
-  shopping-cart verify                           are all promises kept, to the penny?
-  shopping-cart help verify                      what a command does, with examples
+  shopping-cart verify                           check every promise, to the penny
+  shopping-cart help verify                      explain a command, with examples
 
-What is data goes to the standard output, as JSON with --json; progress and complaints go to the standard error, progress only
-where somebody watches. Exit status: 0 done, 1 it failed, 2 a check found something, 80 the command line is wrong. Ctrl-C ends a
-command in order: serve and demo with 0, the others with 1 where they have no result yet. Pressed twice it ends it at once.`
+Data goes to standard output, as JSON with --json. Errors and progress go to standard error, progress only at a terminal.
+Exit status: 0 success, 1 failure, 2 a check found something, 80 the command line is wrong. Press Ctrl-C once to stop gracefully,
+twice to stop immediately. After one Ctrl-C, serve and demo exit with 0, the other commands with 1 if they have no result yet.`
 }
 
-// Help is what "shopping-cart serve --help" says beside the flags.
 func (serve) Help() string {
 	return `Examples:
 
@@ -75,27 +74,25 @@ func (serve) Help() string {
   HTTP_ADDR=:9000 DATA_DIR=/var/lib/shop shopping-cart serve    elsewhere
   DATABASE_URL=postgres://app:…@db/shop AUTH_SECRET=… PAYMENT_PROVIDER=stripe … shopping-cart serve
 
-Every setting is in docs/reference/settings.md and in .env.example; a bad one is refused by its name. SIGTERM, SIGHUP or Ctrl-C drains:
-requests end, then the steps of checkouts, then what they wrote is committed, and the embedded PostgreSQL goes last.
+Every setting is in docs/reference/settings.md and in .env.example. An invalid one is refused by its name. SIGTERM, SIGHUP or Ctrl-C
+drains: requests end, then the steps of checkouts, then their writes are committed, and the embedded PostgreSQL stops last.
 
-Exit status: 0 it was asked to stop and has, also during its start, 1 it could not start or was cut off, with a sentence that says why.`
+Exit status: 0 stopped on request, also during the start, 1 the start failed or the shutdown was cut short, with the reason.`
 }
 
-// Help is what "shopping-cart token --help" says beside the flags.
 func (*Token) Help() string {
 	return `Examples:
 
   TOKEN=$(shopping-cart token --admin)                       an operator, for a day
   shopping-cart token --scope pricing --ttl 1h               a service that sets taxes and discounts
-  shopping-cart token --subject ada --ttl 15m                a customer, as shops sign in their own
-  shopping-cart token --admin --json | jq -r .expires_at     with what is in it
+  shopping-cart token --subject ada --ttl 15m                a customer, like a shop's own sign-in
+  shopping-cart token --admin --json | jq -r .expires_at     the token and its contents
 
 It reads the same settings as the server (AUTH_SECRET, or the one generated in DATA_DIR), so run it where the server runs.
 
-Exit status: 0 printed, 1 there is no secret to sign with: no server has run with these settings.`
+Exit status: 0 printed, 1 there is no signing secret, because no server has run with these settings.`
 }
 
-// Help is what "shopping-cart health --help" says beside the flags.
 func (*Health) Help() string {
 	return `Examples:
 
@@ -103,22 +100,20 @@ func (*Health) Help() string {
   shopping-cart health --base-url http://shop-1:8080 --json
   HEALTHCHECK CMD ["shopping-cart", "health"]                in a Dockerfile
 
-It says which server is ready, or why it is not.
+It prints the address of the ready server, or the reason why it is not ready.
 
-Exit status: 0 it can serve, 1 it cannot, or is not there.`
+Exit status: 0 ready, 1 not ready or not reachable.`
 }
 
-// Help is what "shopping-cart verify --help" says beside the flags.
 func (*Verify) Help() string {
 	return `Examples:
 
-  shopping-cart verify                                       what is wrong, each with its remedy
-  shopping-cart verify --heal                                and mend what is beyond doubt
-  shopping-cart verify --heal=refund-lost                    and refund captures that nobody here knows: after a restore
+  shopping-cart verify                                       all findings, each with its remedy
+  shopping-cart verify --heal                                and repair unambiguous ones
+  shopping-cart verify --heal=refund-lost                    and refund captures of unknown payments, after a restore
   shopping-cart verify --json | jq '.data[].id'
 
-The server may be busy: what was touched within the last minute is left out. What each finding means, and what a person does about it, is in
-docs/operations.md.
+The server may be busy: data that changed within the last minute is left out. docs/operations.md explains each finding and its remedy.
 
-Exit status: 0 every promise is kept, 2 some are not, 1 it could not be found out.`
+Exit status: 0 every promise is kept, 2 some are not, 1 the check failed.`
 }

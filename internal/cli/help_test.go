@@ -15,13 +15,13 @@ import (
 	"shopping-cart/internal/bench"
 )
 
-// said is what the program prints for a command line that only asks for help.
+// said returns the output of a command line that only asks for help.
 func said(t *testing.T, arguments ...string) (out string, status int) {
 	t.Helper()
 	var text bytes.Buffer
 	status = -1
 	parser, err := kong.New(&commands{}, append(commandLine(t.Context(), &text), kong.Writers(&text, &text),
-		kong.Exit(func(code int) { status = code; panic(status) }))...) // as the program would end there
+		kong.Exit(func(code int) { status = code; panic(status) }))...) // stands for the end of the program
 	require.NoError(t, err)
 	defer func() {
 		if p := recover(); p != nil && p != status {
@@ -72,7 +72,7 @@ func TestHelp(t *testing.T) {
 	})
 }
 
-// What prints data prints it for machines too.
+// TestDataHasJSON checks that each command that prints data can print it as JSON.
 func TestDataHasJSON(t *testing.T) {
 	t.Parallel()
 	for _, c := range commandsOf(t) {
@@ -83,7 +83,7 @@ func TestDataHasJSON(t *testing.T) {
 	}
 }
 
-// Every flag that an example uses is one of its command.
+// TestExamplesOfHelpAreCommandLines checks that each flag in an example exists in its command.
 func TestExamplesOfHelpAreCommandLines(t *testing.T) {
 	t.Parallel()
 	for _, c := range commandsOf(t) {
@@ -102,11 +102,12 @@ func TestExamplesOfHelpAreCommandLines(t *testing.T) {
 	}
 }
 
-// A measurement that does not exist is refused with those that do, before anything is started.
+// TestBenchNamesItsMeasurements checks that an unknown measurement is refused with a list of the known ones, before anything
+// starts.
 func TestBenchNamesItsMeasurements(t *testing.T) {
 	t.Parallel()
 	err := (&bench.Command{Rounds: 1, Seconds: 1, Callers: []int{8, 32}, Only: "zzz"}).Validate()
-	require.ErrorContains(t, err, "--only zzz names no measurement; there are, each with @ and its callers: checkout/http, checkout/http-20ms, ")
+	require.ErrorContains(t, err, "--only zzz matches no measurement; the names, each with @ and its callers, are: checkout/http, checkout/http-20ms, ")
 	require.ErrorContains(t, err, ", command/hot, ")
 	require.NoError(t, (&bench.Command{Rounds: 1, Seconds: 1, Callers: []int{8}, Only: "^load/echo@8$"}).Validate())
 	require.Error(t, (&bench.Command{Rounds: 1, Seconds: 1, Callers: []int{8}, Only: "^load/echo@1$"}).Validate())
@@ -116,7 +117,7 @@ func TestBenchNamesItsMeasurements(t *testing.T) {
 	require.NoError(t, growth.Validate())
 }
 
-// Who pipes what is data must not be handed a page of help instead.
+// TestWrongCommandLines checks that a wrong command line prints nothing to standard output, which may be a pipe.
 func TestWrongCommandLines(t *testing.T) {
 	t.Parallel()
 	for line, help := range map[string]string{"nothing": "help", "verify --nonsense": "help verify", "replay": "help replay", "bench --rounds x": "help bench",

@@ -9,11 +9,11 @@ import (
 	"runtime/debug"
 )
 
-// gcPercent trades memory for time: what a batch decodes is garbage at its end, and the live heap is a few megabytes. With
-// Go's 100 the collector took a fifth of the processor time of a check-out. GOGC overrides it.
+// gcPercent trades memory for time: the objects of a batch are garbage at its end, and the live heap is a few megabytes. With
+// Go's default of 100, the collector used a fifth of the processor time of a checkout. GOGC overrides it.
 const gcPercent = 400
 
-// Main runs the program with the arguments of its command line, and returns its exit status.
+// Main runs the program with the arguments of its command line and returns its exit status.
 func Main(arguments []string) int {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -30,5 +30,5 @@ func Main(arguments []string) int {
 	return 0
 }
 
-// errInterrupted is said in place of the canceled context in which a command was stopped.
-var errInterrupted = errors.New("stopped before it came to its end")
+// errInterrupted replaces the context's error when a command was stopped.
+var errInterrupted = errors.New("interrupted before the end")

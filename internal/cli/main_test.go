@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// asProgram is set where a test runs this test binary as the program itself.
+// asProgram is set when a test runs this test binary as the program.
 const asProgram = "SHOPPING_CART_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {

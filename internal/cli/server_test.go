@@ -19,7 +19,7 @@ import (
 	"shopping-cart/internal/replay"
 )
 
-// A command that is given right after the start of its server waits until that is ready, and says so once.
+// TestAwaitReady checks that a command waits for a server that is starting, and prints one notice.
 func TestAwaitReady(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32
@@ -34,16 +34,16 @@ func TestAwaitReady(t *testing.T) {
 	var notices bytes.Buffer
 	require.NoError(t, client.AwaitReady(t.Context(), server.URL, time.Minute, &notices))
 	require.EqualValues(t, 4, asked.Load())
-	require.Equal(t, server.URL+" is not ready yet; waiting for it up to 1m0s: the server is not ready: 503 Service Unavailable\n", notices.String())
+	require.Equal(t, server.URL+" is not ready yet; waiting for up to 1m0s: the server is not ready: 503 Service Unavailable\n", notices.String())
 
 	t.Run("NotForEver", func(t *testing.T) {
 		t.Parallel()
 		err := client.AwaitReady(t.Context(), nobody(t), 200*time.Millisecond, &bytes.Buffer{})
-		require.ErrorContains(t, err, "did not get ready within 200ms")
+		require.ErrorContains(t, err, "was not ready within 200ms")
 	})
 }
 
-// The address of a server may hold a password, and no message does.
+// TestPasswordOfBaseURL checks that no message shows the password in a server's address.
 func TestPasswordOfBaseURL(t *testing.T) {
 	t.Parallel()
 	ready := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -65,7 +65,7 @@ func TestPasswordOfBaseURL(t *testing.T) {
 	}
 }
 
-// What is no server of this program is said at once, and so is one that signs its tokens with another secret.
+// TestForeignServers checks that a foreign server is reported at once, and so is one with another secret for tokens.
 func TestForeignServers(t *testing.T) {
 	t.Parallel()
 	run := map[string]func(base, token string) error{
@@ -94,7 +94,7 @@ func TestForeignServers(t *testing.T) {
 		for command, run := range run {
 			t.Run(name+" "+command, func(t *testing.T) {
 				t.Parallel()
-				require.ErrorContains(t, run(server.URL, ""), "what answers at "+server.URL+" is not shopping-cart")
+				require.ErrorContains(t, run(server.URL, ""), "the program at "+server.URL+" is not shopping-cart")
 			})
 		}
 	}
@@ -115,16 +115,16 @@ func TestForeignServers(t *testing.T) {
 		t.Run("OtherSecret "+command, func(t *testing.T) {
 			t.Parallel()
 			err := run[command](other.URL, "")
-			require.ErrorContains(t, err, "the server at "+other.URL+" does not run with the settings of this folder")
+			require.ErrorContains(t, err, "the server at "+other.URL+" does not use the settings of this folder")
 			require.ErrorContains(t, err, "401")
 			if command != "verify" {
-				require.ErrorContains(t, run[command](other.URL, "mine"), "the server at "+other.URL+" does not take the token of --admin-token")
+				require.ErrorContains(t, run[command](other.URL, "mine"), "the server at "+other.URL+" refuses the token of --admin-token")
 			}
 		})
 	}
 }
 
-// nobody is an address that no server listens on.
+// nobody returns an address without a server.
 func nobody(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -133,7 +133,7 @@ func nobody(t *testing.T) string {
 	return "http://" + l.Addr().String()
 }
 
-// A server that is not there is not asked again and again: the command says where it looked.
+// TestVerifyOfNobody checks that an absent server is not asked repeatedly. The error names the address.
 func TestVerifyOfNobody(t *testing.T) {
 	t.Parallel()
 	base := nobody(t)

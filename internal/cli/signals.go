@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// stopSignals ask the program to stop. SIGHUP comes from a terminal that is closed; where it is ignored (nohup), it stays so.
+// stopSignals returns the signals that stop the program. A closed terminal sends SIGHUP. If it is ignored (nohup), it stays
+// ignored.
 func stopSignals() []os.Signal {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -16,7 +17,7 @@ func stopSignals() []os.Signal {
 	return signals
 }
 
-// untilStopped is a context that ends with the first signal to stop. The second one ends the program at once.
+// untilStopped returns a context that ends with the first stop signal. The second signal ends the program at once.
 func untilStopped() context.Context {
 	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
 	context.AfterFunc(ctx, stop)

@@ -11,16 +11,15 @@ import (
 	"shopping-cart/client"
 )
 
-// Token prints a token alone, so that a shell can take it: TOKEN=$(shopping-cart token --admin).
+// Token prints only a token, so that a shell can take it: TOKEN=$(shopping-cart token --admin).
 type Token struct {
 	Admin   bool          `help:"An operator's token: scope admin."`
 	Scope   []string      `help:"Scopes of the token: admin or pricing."`
-	Subject string        `help:"Whose token it is." default:"operator"`
-	TTL     time.Duration `help:"How long it lasts, a year at most." default:"24h"`
-	JSON    bool          `name:"json" help:"Print JSON: the token, and what is in it."`
+	Subject string        `help:"Subject of the token." default:"operator"`
+	TTL     time.Duration `help:"Lifetime, at most a year." default:"24h"`
+	JSON    bool          `name:"json" help:"Print JSON: the token and its contents."`
 }
 
-// Run prints the token.
 func (t *Token) Run(out io.Writer, local client.Local) error {
 	scopes := t.Scope
 	if t.Admin {
@@ -38,7 +37,7 @@ func (t *Token) Run(out io.Writer, local client.Local) error {
 	return err
 }
 
-// minted is a token as JSON has it.
+// minted is a token in JSON.
 type minted struct {
 	Token     string    `json:"token"`
 	Subject   string    `json:"subject"`
@@ -46,20 +45,20 @@ type minted struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// Health asks a server whether it can serve.
+// Health asks a server whether it is ready.
 type Health struct {
-	BaseURL string `help:"Where the server is; from its settings when empty."`
-	JSON    bool   `name:"json" help:"Print JSON: where it is, whether it is ready, and why not."`
+	BaseURL string `help:"Address of the server; from its settings when empty."`
+	JSON    bool   `name:"json" help:"Print JSON: its address, whether it is ready, and the reason if it is not."`
 }
 
-// healthy is what was found, as JSON has it.
+// healthy is the result in JSON.
 type healthy struct {
 	URL    string  `json:"url"`
 	Ready  bool    `json:"ready"`
-	Detail *string `json:"detail"` // why it is not
+	Detail *string `json:"detail"` // the reason if it is not ready
 }
 
-// Run is nil when the server is ready.
+// Run returns nil if the server is ready.
 func (h *Health) Run(ctx context.Context, out io.Writer, local client.Local) (err error) {
 	base, err := client.BaseURL(local, h.BaseURL)
 	if err != nil {

@@ -18,16 +18,16 @@ import (
 	"shopping-cart/internal/replay"
 )
 
-// Verify has a running server check every promise over all data. Its exit status is 0 when all are kept, 2 when not, and 1
-// when it could not be found out.
+// Verify asks a running server to check every promise over all data. Its exit status is 0 if all are kept, 2 if not, and 1 if the
+// check failed.
 type Verify struct {
-	BaseURL string  `help:"Where the server is; from its settings when empty."`
-	JSON    bool    `help:"Print JSON: what was checked, and every finding."`
+	BaseURL string  `help:"Address of the server; from its settings when empty."`
+	JSON    bool    `help:"Print JSON: the number of checks, and every finding."`
 	Quiet   bool    `help:"Show no progress."`
-	Heal    Healing `help:"Mend what is beyond doubt. What is mended does not count as found. --heal=refund-lost also refunds captures that nobody here knows."`
+	Heal    Healing `help:"Repair unambiguous findings. Repaired ones do not count as broken. --heal=refund-lost also refunds captures of unknown payments."`
 }
 
-// Healing is how much is mended: "" nothing, "safe" what is beyond doubt, "refund-lost" also captures of payments that are unknown.
+// Healing selects the repairs: "" none, "safe" unambiguous ones, "refund-lost" also refunds captures of unknown payments.
 type Healing string
 
 // The values of Healing.
@@ -36,10 +36,10 @@ const (
 	healRefundLost Healing = "refund-lost"
 )
 
-// IsBool says that the flag needs no value.
+// IsBool tells Kong that the flag needs no value.
 func (Healing) IsBool() bool { return true }
 
-// Decode reads --heal, and --heal=refund-lost.
+// Decode parses --heal and --heal=refund-lost.
 func (h *Healing) Decode(c *kong.DecodeContext) error {
 	if c.Scan.Peek().Type != kong.FlagValueToken {
 		*h = healSafe
@@ -58,21 +58,21 @@ func (h *Healing) Decode(c *kong.DecodeContext) error {
 	return nil
 }
 
-// reconciled is what the server answers; of a finding as it came.
+// reconciled is an answer of the server, with its findings as raw JSON.
 type reconciled struct {
 	Checked    map[string]int    `json:"checked"`
 	Data       []json.RawMessage `json:"data"`
 	NextCursor *string           `json:"next_cursor,omitempty"`
 }
 
-// finding is one as far as it is printed.
+// finding holds the printed fields of a finding.
 type finding struct {
 	ID, Detail, Remedy, Done string
 	Healable                 bool
 	Healed                   *bool
 }
 
-// Broken is the error of Verify when promises do not hold.
+// Broken means that promises do not hold.
 type Broken struct{ Findings int }
 
 func (b *Broken) Error() string {
@@ -82,10 +82,10 @@ func (b *Broken) Error() string {
 	return fmt.Sprintf("%d promises are not kept", b.Findings)
 }
 
-// ExitCode is the exit status of the program.
+// ExitCode returns the exit status of the program.
 func (*Broken) ExitCode() int { return 2 }
 
-// Run prints what is wrong. It asks again and again, since one answer covers what there was time for.
+// Run prints the findings. It asks repeatedly, since one answer covers only as much as its time allows.
 func (v *Verify) Run(ctx context.Context, out io.Writer, local client.Local) (err error) {
 	base, err := client.BaseURL(local, v.BaseURL)
 	if err != nil {
@@ -112,7 +112,7 @@ func (v *Verify) Run(ctx context.Context, out io.Writer, local client.Local) (er
 	return err
 }
 
-// ask collects all answers. A finding at the seam of two is one.
+// ask collects all answers. A finding in several answers counts once.
 func (v *Verify) ask(ctx context.Context, c *client.Client, token string) (all reconciled, err error) {
 	method := http.MethodGet
 	query := url.Values{}
@@ -152,7 +152,7 @@ func (v *Verify) ask(ctx context.Context, c *client.Client, token string) (all r
 	}
 }
 
-// print says what was found, and how much of it is not mended.
+// print prints the findings and returns how many are not repaired.
 func (v *Verify) print(out io.Writer, all reconciled, took time.Duration) (open int, err error) {
 	var text strings.Builder
 	for _, raw := range all.Data {
@@ -160,14 +160,14 @@ func (v *Verify) print(out io.Writer, all reconciled, took time.Duration) (open 
 		if err := json.Unmarshal(raw, &one); err != nil {
 			return 0, fmt.Errorf("read a finding: %w", err)
 		}
-		what, how := "mend by hand", one.Remedy
+		what, how := "repair by hand", one.Remedy
 		switch {
 		case one.Healed != nil && *one.Healed:
-			what, how = "mended", cmp.Or(one.Done, "it is gone")
+			what, how = "repaired", cmp.Or(one.Done, "it is gone")
 		case one.Healed != nil:
-			what, open = "not mended yet", open+1
+			what, open = "not repaired yet", open+1
 		case one.Healable:
-			what, open = "--heal mends it", open+1
+			what, open = "--heal repairs it", open+1
 		default:
 			open++
 		}
@@ -180,9 +180,9 @@ func (v *Verify) print(out io.Writer, all reconciled, took time.Duration) (open 
 		all.Checked["checkouts"], all.Checked["streams"], all.Checked["receipts"], all.Checked["balances"], all.Checked["stocks"],
 		took.Round(time.Millisecond), len(all.Data), open)
 	if n := all.Checked["left_out"]; n == 1 {
-		text.WriteString("1 checkout or payment of the last minute was left out, since it may be under way: run it again in a minute\n")
+		text.WriteString("1 checkout or payment of the last minute was left out, since it may be in progress: run it again in a minute\n")
 	} else if n > 1 {
-		fmt.Fprintf(&text, "%d checkouts and payments of the last minute were left out, since they may be under way: run it again in a minute\n", n)
+		fmt.Fprintf(&text, "%d checkouts and payments of the last minute were left out, since they may be in progress: run it again in a minute\n", n)
 	}
 	_, err = io.WriteString(out, text.String())
 	return open, err

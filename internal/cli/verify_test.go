@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// here is a server's settings.
+// here holds the settings of a server.
 type here struct{ base string }
 
 func (h here) BaseURL() (string, error) { return h.base, nil }
@@ -19,7 +19,7 @@ func (h here) Mint(_ string, scopes []string, _ time.Duration) (string, error) {
 	return strings.Join(scopes, " "), nil
 }
 
-// TestVerify holds the command against a server that tells it, in two answers, of three findings.
+// TestVerify runs the command against a server that reports three findings in two answers.
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	const first = `{"data":[{"id":"a:1","detail":"D.","remedy":"R.","healable":true%[1]s},{"id":"b:2","detail":"E.","remedy":"S.","healable":false,"streams":[]}],`
@@ -45,8 +45,8 @@ func TestVerify(t *testing.T) {
 		left int
 		says string
 	}{
-		"Looks": {Verify{}, 2, "a:1\n  D.\n  --heal mends it: R.\nb:2\n  E.\n  mend by hand: S.\n5 checkouts"},
-		"Heals": {Verify{Heal: healSafe}, 1, "a:1\n  D.\n  mended: refunded 10.00 GBP\nb:2\n  E.\n  mend by hand: S.\n5 checkouts"},
+		"Looks": {Verify{}, 2, "a:1\n  D.\n  --heal repairs it: R.\nb:2\n  E.\n  repair by hand: S.\n5 checkouts"},
+		"Heals": {Verify{Heal: healSafe}, 1, "a:1\n  D.\n  repaired: refunded 10.00 GBP\nb:2\n  E.\n  repair by hand: S.\n5 checkouts"},
 		"JSON":  {Verify{JSON: true}, 2, `"checked":{"checkouts":5,"left_out":3}`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestVerify(t *testing.T) {
 			require.Contains(t, out.String(), c.says)
 			if !c.JSON {
 				require.True(t, strings.HasSuffix(out.String(),
-					"\n3 checkouts and payments of the last minute were left out, since they may be under way: run it again in a minute\n"), out.String())
+					"\n3 checkouts and payments of the last minute were left out, since they may be in progress: run it again in a minute\n"), out.String())
 			}
 			require.Equal(t, c.JSON, json.Valid([]byte(out.String())))
 		})

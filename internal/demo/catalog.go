@@ -18,7 +18,7 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// read gives the products of the invoices, one a stock code, and what was bought together.
+// read returns the products of the invoices, one per stock code, and the baskets of products bought together.
 func (c Catalog) read() (products []replay.Product, baskets [][]replay.Product, err error) {
 	text, err := gzip.NewReader(bytes.NewReader(c))
 	if err != nil {
@@ -55,16 +55,16 @@ func (c Catalog) read() (products []replay.Product, baskets [][]replay.Product, 
 	return products, baskets, nil
 }
 
-// codeOf takes the price off again, see skuOf.
+// codeOf removes the price from a SKU, see skuOf.
 func codeOf(sku string) string {
 	code, _, _ := strings.Cut(sku, " @ ")
 	return code
 }
 
-// isGoods leaves out postage, fees and the like, whose codes are words.
+// isGoods excludes postage, fees and the like. Their codes are words.
 func isGoods(code string) bool { return code != "" && unicode.IsDigit(rune(code[0])) }
 
-// inPlainWords writes a name as people do: the invoices shout.
+// inPlainWords converts a name from capitals to normal case.
 func inPlainWords(name string) string {
 	words := strings.Fields(strings.ToLower(name))
 	for i, w := range words {
@@ -83,7 +83,7 @@ func inPlainWords(name string) string {
 	return string(unicode.ToUpper(first)) + plain[size:]
 }
 
-// fill puts the products into the price book and on the shelves.
+// fill puts the products into the price book and sets their stock.
 func (m *market) fill(ctx context.Context) error {
 	return client.Parallel(ctx, 8, len(m.products), func(ctx context.Context, i int) error {
 		p := m.products[i]
@@ -99,14 +99,14 @@ func (m *market) fill(ctx context.Context) error {
 			Body: map[string]any{"on_hand": shelf(p.SKU)},
 		})
 		var no *client.Refusal
-		if errors.As(err, &no) && no.Code == "below_reserved" { // a run before sold it faster
+		if errors.As(err, &no) && no.Code == "below_reserved" { // an earlier run sold some of it in the meantime
 			return nil
 		}
 		return err
 	})
 }
 
-// shelf is how many there are: plenty, and of every twelfth so few that they run out.
+// shelf returns the stock of a product: plenty, but of every twelfth so few that they run out.
 func shelf(sku string) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(sku)) // never fails

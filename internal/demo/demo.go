@@ -22,24 +22,23 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// Demo fills the example shop of a running server, and has customers come in until it is told to stop:
+// Demo fills the example shop of a running server, and sends customers until it is told to stop:
 //
-//	invoices of a real shop ──► products, stock     demo_catalog.go
-//	        per customer: look, fill, pay, …        demo_visit.go
-//	what became of them, a line every few seconds   here
+//	invoices of a real shop ──► products, stock     catalog.go
+//	        per customer: look, fill, pay, …        visit.go
+//	outcomes, a line every few seconds              here
 type Demo struct {
-	Rate       float64 `default:"2" help:"Customers that come in, per second."`
-	Seconds    int     `help:"How long they come in; until Ctrl-C when 0."`
-	Seed       uint64  `help:"Draws the same customers again; another one each time when 0."`
-	BaseURL    string  `help:"Where the server is; from its settings when empty."`
-	AdminToken string  `help:"An operator's token; minted from the settings of the server when empty."`
-	JSON       bool    `help:"Print JSON: a line with the numbers so far every few seconds, the last one at the end."`
+	Rate       float64 `default:"2" help:"Customers per second."`
+	Seconds    int     `help:"Length of the demo; until Ctrl-C when 0."`
+	Seed       uint64  `help:"Seed that draws the same customers again; random when 0."`
+	BaseURL    string  `help:"Address of the server; from its settings when empty."`
+	AdminToken string  `help:"An operator's token; made from the settings of the server when empty."`
+	JSON       bool    `help:"Print JSON: a line with the current numbers every few seconds, and one at the end."`
 }
 
-// Catalog is a zipped CSV of invoices, as Replay reads it: what the demo sells, and who buys what.
+// Catalog is a gzipped CSV of invoices in the format of Replay. It supplies the products and the baskets.
 type Catalog []byte
 
-// Help is the longer text of the command.
 func (Demo) Help() string {
 	return `Examples:
 
@@ -47,18 +46,18 @@ func (Demo) Help() string {
   shopping-cart demo --rate=20 --seconds=60   a busy minute
   shopping-cart demo --json | jq .outcomes    for machines
 
-Customers pay with the simulator's cards: most work, some are declined, ask for 3-D Secure (approved, denied, or ignored), answer late
-or never. Some orders are cancelled, some sent, some refunded in part.
+Customers pay with the simulator's cards. Most work. Some are declined, require 3-D Secure (approved, denied, or ignored), answer late
+or never. Some orders are cancelled, some fulfilled, some refunded in part.
 
-Exit status: 0 the customers have gone, also after Ctrl-C, 1 the server cannot be used.`
+Exit status: 0 all customers have finished, also after Ctrl-C, 1 the server cannot be used.`
 }
 
-var errShopOff = errors.New("the shop is off there, and with it what the demo needs; SHOP=true turns both on")
+var errShopOff = errors.New("the shop of the server is disabled, and the demo needs it; set SHOP=true")
 
 // tellEvery is the time between two lines of progress.
 const tellEvery = 2 * time.Second
 
-// Run fills the shop and plays. It ends in peace when ctx does: customers who are in the shop finish what they do.
+// Run fills the shop and plays. When ctx ends it returns nil, after the customers in the shop have finished.
 func (d *Demo) Run(ctx context.Context, out io.Writer, local client.Local, catalog Catalog) error {
 	market, err := d.open(ctx, local, catalog)
 	if err != nil && ctx.Err() != nil {
@@ -70,10 +69,10 @@ func (d *Demo) Run(ctx context.Context, out io.Writer, local client.Local, catal
 	if err := market.fill(ctx); ctx.Err() != nil {
 		return nil
 	} else if err != nil {
-		return fmt.Errorf("fill the shelves: %w", client.ExplainUnauthorized(market.client.Base, d.AdminToken, err))
+		return fmt.Errorf("fill the shop: %w", client.ExplainUnauthorized(market.client.Base, d.AdminToken, err))
 	}
 	if !d.JSON {
-		fmt.Fprintf(out, "%d products are on the shelves of %s/shop. Customers come in; Ctrl-C closes the doors.\n",
+		fmt.Fprintf(out, "%d products are in stock at %s/shop. Customers arrive; Ctrl-C ends the demo.\n",
 			len(market.products), client.Redacted(market.client.Base))
 	}
 	if d.Seconds > 0 {
@@ -84,7 +83,7 @@ func (d *Demo) Run(ctx context.Context, out io.Writer, local client.Local, catal
 	return d.play(ctx, out, market)
 }
 
-// open finds the server, and that its shop is on.
+// open connects to the server and checks that its shop is enabled.
 func (d *Demo) open(ctx context.Context, local client.Local, catalog Catalog) (*market, error) {
 	base, token, err := client.Connect(ctx, local, d.BaseURL, d.AdminToken, "demo", client.StartWait)
 	if err != nil {
@@ -111,10 +110,10 @@ func (d *Demo) open(ctx context.Context, local client.Local, catalog Catalog) (*
 	}, nil
 }
 
-// inShop is how many customers there may be at once; who comes then goes elsewhere.
+// inShop limits the concurrent customers. Further ones are turned away.
 const inShop = 64
 
-// grace is how long those in the shop have to finish once the doors are closed.
+// grace limits how long the remaining customers may take to finish.
 const grace = 30 * time.Second
 
 func (d *Demo) play(ctx context.Context, out io.Writer, m *market) error {
@@ -151,7 +150,7 @@ func (d *Demo) play(ctx context.Context, out io.Writer, m *market) error {
 	return m.failed()
 }
 
-// numbers are what became of the customers.
+// numbers counts the customers by outcome.
 type numbers struct {
 	Seconds   int            `json:"seconds"`
 	Customers int            `json:"customers"`
@@ -172,15 +171,15 @@ func (d *Demo) tell(out io.Writer, m *market, began time.Time) {
 	for _, outcome := range slices.Sorted(maps.Keys(n.Outcomes)) {
 		parts = append(parts, fmt.Sprintf("%d %s", n.Outcomes[outcome], strings.ReplaceAll(outcome, "_", " ")))
 	}
-	fmt.Fprintf(out, "%4d s  %d customers, %d inside, %s sold, %s back: %s\n",
+	fmt.Fprintf(out, "%4d s  %d customers, %d inside, %s sold, %s refunded: %s\n",
 		n.Seconds, n.Customers, n.Inside, n.Sold, n.Refunded, strings.Join(parts, ", "))
 }
 
 const maxRate = 1000 // a second
 
-// Validate refuses customers that never come, and those that come all at once.
+// Validate refuses rates that the demo cannot play.
 func (d *Demo) Validate() error {
-	if !(d.Rate > 0 && d.Rate <= maxRate) { // NaN is neither
+	if !(d.Rate > 0 && d.Rate <= maxRate) { // NaN fails this too
 		return fmt.Errorf("--rate must be above 0 and at most %d", maxRate)
 	}
 	if d.Seconds < 0 {

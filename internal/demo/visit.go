@@ -16,11 +16,11 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// market is the shop while the demo plays in it.
+// market is the shop during the demo.
 type market struct {
 	client   *client.Client
 	operator string // token
-	run      string // part of every key, so that each run is new to the server
+	run      string // part of every key, so that the keys of each run are new to the server
 	products []replay.Product
 	baskets  [][]replay.Product
 
@@ -29,14 +29,14 @@ type market struct {
 	came           int
 	outcomes       map[string]int
 	sold, refunded int64 // pence
-	broken         error // the first thing that was no refusal
+	broken         error // the first error that was not a refusal
 }
 
 func (m *market) key(parts ...any) string {
 	return strings.ReplaceAll(fmt.Sprint(append([]any{m.run}, parts...)...), " ", "-")
 }
 
-// gap is the time until the next customer comes: by chance, as people do.
+// gap returns the random time until the next customer.
 func (m *market) gap(rate float64) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -57,7 +57,7 @@ func (m *market) numbers() numbers {
 	return n
 }
 
-// failed is what broke the demo, if nobody came to an end that a shop knows.
+// failed returns the first error if no customer reached an outcome that a shop knows.
 func (m *market) failed() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -67,7 +67,7 @@ func (m *market) failed() error {
 	return nil
 }
 
-// cards are the simulator's, each as often as it stands here.
+// cards are cards of the simulator, repeated by their frequency.
 var cards = []string{
 	"sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_ok",
 	"sim_requires_action", "sim_requires_action", "sim_requires_action", "sim_requires_action",
@@ -77,7 +77,7 @@ var cards = []string{
 
 var names = []string{"Ada", "Grace", "Barbara", "Edsger", "Tony", "Leslie", "Radia", "Katherine", "Alan", "Margaret", "Niklaus", "Frances"}
 
-// visit is one customer. What chance decides is decided when they come in, so that a seed draws the same customers again.
+// visit is one customer. All random choices are drawn at the start, so that a seed draws the same customers again.
 type visit struct {
 	*market
 	number  int
@@ -86,8 +86,8 @@ type visit struct {
 	amounts []int
 	card    string
 	leaves  bool    // without paying
-	atBank  float64 // says yes below 0.65, no below 0.8, else nothing
-	after   float64 // cancels below 0.12, has it sent below 0.5, gets a part back below 0.56
+	atBank  float64 // approves below 0.65, denies below 0.8, otherwise does nothing
+	after   float64 // cancels below 0.12, is shipped below 0.5, gets a partial refund below 0.56
 	token   string
 }
 
@@ -107,7 +107,7 @@ func (m *market) customer() *visit {
 	return v
 }
 
-// shop is all that the customer does.
+// shop plays the whole visit.
 func (v *visit) shop(ctx context.Context) {
 	outcome, err := v.buy(ctx)
 	var no *client.Refusal
@@ -161,7 +161,7 @@ func (v *visit) fills(ctx context.Context) (cart, etag string, err error) {
 	return made.ID, got.ETag, err
 }
 
-// signsIn takes the guest's cart along into one of the customer's.
+// signsIn merges the guest's cart into one of the customer's.
 func (v *visit) signsIn(ctx context.Context, guests string) (cart, etag string, err error) {
 	type signedIn struct{ Token string }
 	guest := v.token
@@ -231,7 +231,7 @@ func (v *visit) decides(ctx context.Context, payment string) error {
 	return err
 }
 
-// afterwards is what becomes of an order once it is paid.
+// afterwards plays the time after the payment of an order.
 func (v *visit) afterwards(ctx context.Context, bought seenCheckout) (outcome string, err error) {
 	order, some := "/v1/orders/"+bought.OrderID, money.Of(min(bought.Total.Amount, 100), replay.TradeCurrency)
 	operator := func(do client.Call) client.Call { do.Token = v.operator; return do }

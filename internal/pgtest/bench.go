@@ -11,8 +11,8 @@ import (
 	"shopping-cart/platform/database"
 )
 
-// Durable starts a server of its own at PostgreSQL's defaults (but for room for 128 callers), every commit on disk before it is answered, and gives
-// the URL of a database that holds every schema. It is what benchmarks run on.
+// Durable starts a separate server for benchmarks and returns the URL of a database with every schema. The server has
+// PostgreSQL's defaults (plus room for 128 callers), so every commit is on disk before it is answered.
 func Durable(b testing.TB) string {
 	b.Helper()
 	server, err := database.Start(b.Context(), database.EmbeddedConfig{Dir: b.TempDir(), BinDir: os.Getenv("PG_BIN_DIR"), Params: map[string]string{"max_connections": "200"}})

@@ -19,13 +19,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// pooledVariable, set, puts PgBouncer between every test and its databases.
+// pooledVariable puts PgBouncer between every test and its databases.
 const pooledVariable = "TEST_PGBOUNCER"
 
-// Pooled says whether the URLs that New gives lead through PgBouncer in transaction mode.
+// Pooled reports whether the URLs of New lead through PgBouncer in transaction mode.
 func Pooled() bool { return os.Getenv(pooledVariable) != "" }
 
-// NeedsSessions skips a test of what only a session of its own can do.
+// NeedsSessions skips a test that needs a session of its own.
 func NeedsSessions(t testing.TB, why string) {
 	t.Helper()
 	if Pooled() {
@@ -33,8 +33,8 @@ func NeedsSessions(t testing.TB, why string) {
 	}
 }
 
-// Bouncer starts a PgBouncer in transaction mode before the server of a database, with so few connections to it, and
-// gives the URL of that database through it. It ends when the test does.
+// Bouncer starts a PgBouncer in transaction mode for a database, with a limited number of server connections, and returns the URL
+// of the database through it. It ends with the test.
 func Bouncer(t testing.TB, database string, connections int) string {
 	t.Helper()
 	if _, err := findBouncer(); err != nil {
@@ -60,10 +60,10 @@ func Bouncer(t testing.TB, database string, connections int) string {
 	return b.url(server.Database)
 }
 
-// poolSize is how many connections all clients of one database share: fewer than one module's pools may open.
+// poolSize is the number of connections that all clients of one database share. It is below the limit of one module's pools.
 const poolSize = 4
 
-// bouncer is a PgBouncer in transaction mode, as Debian's package configures it but for the size of its pools, on a socket.
+// bouncer is a PgBouncer in transaction mode on a socket, configured like Debian's package except for the pool size.
 type bouncer struct {
 	dir, user string
 	stop      func()
@@ -78,7 +78,7 @@ func findBouncer() (string, error) {
 	return "", errors.New("pgbouncer is not installed")
 }
 
-// startBouncer returns when it answers. A shell stands between, which ends it when we end, however we do.
+// startBouncer returns when PgBouncer answers. A shell in between ends it when this process ends for any reason.
 func startBouncer(ctx context.Context, dir string, server *pgx.ConnConfig, connections int) (*bouncer, error) {
 	program, err := findBouncer()
 	if err != nil {
@@ -133,14 +133,15 @@ func (b *bouncer) await(ctx context.Context, database string) error {
 	}
 }
 
-// url says with pgx's own word that nothing is to be prepared: this version of PgBouncer keeps no track of statements.
+// url disables prepared statements, because this version of PgBouncer does not track them.
 func (b *bouncer) url(database string) string {
 	u := url.URL{Scheme: "postgres", User: url.User(b.user), Path: "/" + database}
 	u.RawQuery = url.Values{"host": {b.dir}, "port": {"6432"}, "sslmode": {"disable"}, "default_query_exec_mode": {"cache_describe"}}.Encode()
 	return u.String()
 }
 
-// bouncerAccount is who it runs as when we are root, as which it refuses to: who owns the server's socket, else nobody.
+// bouncerAccount returns the account to run as when we are root, since PgBouncer refuses root: the owner of the server's socket,
+// else nobody.
 func bouncerAccount(socket string) (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil

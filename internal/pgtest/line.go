@@ -18,7 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Line carries the connections to a database, and fails as a test says.
+// Line is a proxy to a database that fails on command.
 type Line struct {
 	url       string
 	to        [2]string // network and address
@@ -32,7 +32,7 @@ type Line struct {
 	conns map[net.Conn]bool
 }
 
-// NewLine gives a line to the database at a URL. It ends when the test does.
+// NewLine returns a proxy to the database at a URL. It ends with the test.
 func NewLine(t testing.TB, database string) *Line {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "line")
@@ -66,16 +66,16 @@ func NewLine(t testing.TB, database string) *Line {
 	return l
 }
 
-// URL is that of the database, over the line.
+// URL returns the URL of the database through the proxy.
 func (l *Line) URL() string { return l.url }
 
-// Dialed is how often somebody tried to connect, in vain too.
+// Dialed returns the number of connection attempts, failed ones included.
 func (l *Line) Dialed() int { return int(l.dialed.Load()) }
 
-// Cut ends every connection, and each new one at once, until Mend.
+// Cut closes every connection, and each new one at once, until Mend.
 func (l *Line) Cut() { l.set(true) }
 
-// Mend lets new connections through. Those that were hushed end: what they should have carried is lost.
+// Mend lets new connections through. It closes the hushed ones, so their data is lost.
 func (l *Line) Mend() {
 	if l.silent.Swap(false) {
 		l.set(true)
@@ -83,11 +83,11 @@ func (l *Line) Mend() {
 	l.set(false)
 }
 
-// Hush keeps the connections and takes new ones, and carries nothing, until Mend.
+// Hush keeps connections open and accepts new ones, but carries nothing, until Mend.
 func (l *Line) Hush() { l.silent.Store(true) }
 
-// LoseAnswer cuts the connection on which the server next says that a command of that tag, such as COMMIT, is done: when it
-// is, and before anybody is told. then is called in between; it may be nil.
+// LoseAnswer cuts the connection on which the server next completes a command with that tag, such as COMMIT, before the client
+// sees the answer. It calls then, if not nil, in between.
 func (l *Line) LoseAnswer(tag string, then func()) {
 	if then == nil {
 		then = func() {}
@@ -96,10 +96,10 @@ func (l *Line) LoseAnswer(tag string, then func()) {
 	l.forgetful.Store(&forgotten{append(append(message, tag...), 0), then})
 }
 
-// Lost says whether that happened.
+// Lost reports whether that happened.
 func (l *Line) Lost() bool { return l.forgetful.Load() == nil }
 
-// forgotten is the answer that is lost next.
+// forgotten is the next answer to lose.
 type forgotten struct {
 	answer []byte
 	then   func()

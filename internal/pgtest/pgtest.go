@@ -1,17 +1,17 @@
 //go:build !windows
 
-// Package pgtest gives tests real databases: each test its own, cloned from a template that was migrated once.
+// Package pgtest gives each test a real database of its own, cloned from a template that was migrated once.
 //
 //	func TestMain(m *testing.M) { pgtest.Main(m) }
 //
 //	func TestCheckout(t *testing.T) {
 //		url := pgtest.New(t)
 //
-// With TEST_DATABASE_URL set, the databases are made on that server, by a role that may create databases. Otherwise
-// all test programs of one "go test" run share a private server: the first that needs one starts it, as a process
-// apart so that it outlives that program, and it ends by itself when the run is over.
+// With TEST_DATABASE_URL set, the databases are made on that server, by a role that may create databases. Otherwise all test
+// programs of one "go test" run share a private server. The first that needs it starts it as a separate process, which outlives
+// that program and ends after the run.
 //
-// With TEST_PGBOUNCER=1 tests reach that server through a PgBouncer in transaction mode, with few connections behind it.
+// With TEST_PGBOUNCER=1 tests reach that server through a PgBouncer in transaction mode with few connections.
 package pgtest
 
 import (
@@ -30,8 +30,8 @@ import (
 	"shopping-cart/migrations"
 )
 
-// Main runs the tests of a package that calls New. It must be called from TestMain: the shared server is started by
-// running the test program once more, and Main is what tells the two apart.
+// Main runs the tests of a package that calls New. TestMain must call it: the shared server runs in a second process of the test
+// program, and Main distinguishes the two.
 func Main(m *testing.M) {
 	if dir := os.Getenv(superviseVariable); dir != "" {
 		os.Exit(supervise(dir))
@@ -42,7 +42,7 @@ func Main(m *testing.M) {
 
 var mainCalled bool
 
-// New makes a database that holds every schema, empty, and gives its URL. It is dropped when the test ends.
+// New makes an empty database with every schema and returns its URL. It is dropped when the test ends.
 func New(t testing.TB) string {
 	t.Helper()
 	s := server(t)
@@ -55,14 +55,14 @@ func New(t testing.TB) string {
 	return s.create(t, template)
 }
 
-// NewEmpty makes a database that holds nothing and gives its URL. It is dropped when the test ends.
+// NewEmpty makes a database without schemas and returns its URL. It is dropped when the test ends.
 func NewEmpty(t testing.TB) string {
 	t.Helper()
 	return server(t).create(t, "template0")
 }
 
-// NewModules makes a database of its own for every schema, and gives the URLs by schema. Each holds all schemas, but a
-// module that reads another's finds it empty.
+// NewModules makes a database for each schema and returns the URLs by schema. Each has all schemas, but a module that reads
+// another's schema finds it empty.
 func NewModules(t testing.TB) map[string]string {
 	t.Helper()
 	urls := make(map[string]string, len(migrations.Schemas))
@@ -72,7 +72,7 @@ func NewModules(t testing.TB) map[string]string {
 	return urls
 }
 
-// NewLimited makes a database that holds nothing, and a role that owns it and may have so many connections. It gives the
+// NewLimited makes a database without schemas, and a role that owns it and has a limited number of connections. It returns the
 // URL with that role. Both are dropped when the test ends.
 func NewLimited(t testing.TB, connections int) string {
 	t.Helper()
@@ -132,7 +132,7 @@ func (s *testServer) create(t testing.TB, template string) string {
 	return s.url(name)
 }
 
-// url is where a database of the server is reached: through the pool, where there is one.
+// url returns the URL of a database, through the pool if there is one.
 func (s *testServer) url(database string) string {
 	if s.pool != nil {
 		return s.pool.url(database)
@@ -146,8 +146,8 @@ func (s *testServer) direct(database string) string {
 	return u.String()
 }
 
-// Direct is the URL of a database that New or NewModules gave, past the pool where there is one: for a session that holds
-// something up, and must not take one of the pool's few connections from those who wait.
+// Direct returns the URL without the pool of a database of New or NewModules. Use it for a session that blocks others, so that it
+// does not hold one of the pool's few connections.
 func Direct(t testing.TB, pooled string) string {
 	t.Helper()
 	u, err := url.Parse(pooled)
@@ -157,7 +157,7 @@ func Direct(t testing.TB, pooled string) string {
 	return server(t).direct(strings.TrimPrefix(u.Path, "/"))
 }
 
-// exec runs one statement over a connection that lives no longer.
+// exec runs one statement on a connection of its own.
 func (s *testServer) exec(ctx context.Context, sql string) error {
 	conn, err := s.connect(ctx)
 	if err != nil {
@@ -168,8 +168,8 @@ func (s *testServer) exec(ctx context.Context, sql string) error {
 	return err
 }
 
-// connect opens a session on the server. The role of the tests may have the short lock_timeout of reads; the session has none, since
-// tests that copy one template wait for each other.
+// connect opens a session on the server. The role of the tests may have the short lock_timeout of reads. The session has none,
+// since tests that copy one template wait for each other.
 func (s *testServer) connect(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := pgx.Connect(ctx, s.base.String())
 	if err != nil {

@@ -17,21 +17,20 @@ import (
 	"shopping-cart/platform/database"
 )
 
-// Server is a PostgreSQL server of a test's own, which the test may end, as by a crash or in good order, and start again
-// on the same data and at the same URL.
+// Server is a private PostgreSQL server. A test may crash or stop it, and start it again with the same data and URL.
 //
-// It answers commits before the disk has them, and does without full pages. That forgets nothing here: what a process has
-// written outlives the process in the operating system's cache, and no test cuts the power.
+// It answers commits before they are on disk, and writes no full pages. That loses nothing here: the operating system's cache
+// keeps the writes of an ended process, and no test cuts the power.
 type Server struct {
 	t       testing.TB
 	config  database.EmbeddedConfig
 	running *database.Embedded
 }
 
-// NewServer starts a server with one database, which holds every schema. It ends when the test does.
+// NewServer starts a server with one database that has every schema. It ends with the test.
 func NewServer(t testing.TB) *Server {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "pgserver") // short, as sockets want it, and open to the user that the server runs as
+	dir, err := os.MkdirTemp("", "pgserver") // short, for the limit of socket paths, and readable by the user of the server
 	if err == nil {
 		err = os.Chmod(dir, 0o755)
 	}
@@ -53,10 +52,10 @@ func NewServer(t testing.TB) *Server {
 	return s
 }
 
-// URL is where the database is reached, whenever the server runs.
+// URL returns the URL of the database.
 func (s *Server) URL() string { return s.running.URL("shop") }
 
-// Start starts the server, and returns when it accepts connections: after its recovery, where it had crashed.
+// Start starts the server, and returns when it accepts connections, after a recovery if it had crashed.
 func (s *Server) Start() {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
@@ -68,10 +67,10 @@ func (s *Server) Start() {
 	s.running = running
 }
 
-// Crash ends the server at once: every session is cut off, what was not yet written is lost, and the next start recovers.
+// Crash ends the server at once. Sessions are cut, unwritten data is lost, and the next start recovers.
 func (s *Server) Crash() {
 	if pid, err := s.postmaster(); err == nil {
-		_ = syscall.Kill(pid, syscall.SIGQUIT) // first: what Stop asks for to begin with is good order
+		_ = syscall.Kill(pid, syscall.SIGQUIT) // first, since Stop begins with an orderly shutdown
 	}
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -91,7 +90,7 @@ func (s *Server) postmaster() (pid int, err error) {
 	return strconv.Atoi(first)
 }
 
-// Stop ends the server in good order: every session is told to go, and all is written.
+// Stop shuts the server down in order. Every session is terminated and everything is written.
 func (s *Server) Stop() {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
@@ -101,7 +100,7 @@ func (s *Server) Stop() {
 	}
 }
 
-// Connections are the attempts to connect that the server has seen since its first start, refused ones too.
+// Connections returns the number of connection attempts since the first start, refused ones included.
 func (s *Server) Connections() int {
 	s.t.Helper()
 	log, err := os.ReadFile(filepath.Join(s.config.Dir, "postgres.log"))

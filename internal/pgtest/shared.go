@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// testServer is the server that this test program makes its databases on.
+// testServer is the server of this test program's databases.
 type testServer struct {
 	base  *url.URL // of the database postgres
-	pool  *bouncer // what tests reach their databases through; nil: they reach them directly
-	users *os.File // held, and with it a shared lock, for as long as this program runs
+	pool  *bouncer // between tests and databases; nil: direct
+	users *os.File // open, and so holding a shared lock, while this program runs
 
 	templateMutex sync.Mutex
 	templateName  string
@@ -28,7 +28,7 @@ type testServer struct {
 var shared = sync.OnceValues(func() (*testServer, error) {
 	if text := os.Getenv("TEST_DATABASE_URL"); text != "" {
 		if Pooled() {
-			return nil, errors.New("TEST_DATABASE_URL and " + pooledVariable + " do not go together: PgBouncer stands before the private server")
+			return nil, errors.New("TEST_DATABASE_URL and " + pooledVariable + " cannot be combined: PgBouncer only fronts the private server")
 		}
 		base, err := parseBase(text)
 		return &testServer{base: base}, err
@@ -41,14 +41,14 @@ var shared = sync.OnceValues(func() (*testServer, error) {
 
 // The files in the directory of a shared server.
 const (
-	usersFile = "users.lock" // locked shared by every test program that uses the server, exclusively by its end
-	startFile = "start.lock" // locked by who looks whether the server runs, and starts it
-	urlFile   = "url"        // where the server is reached; there when it is ready
+	usersFile = "users.lock" // locked shared by every test program that uses the server, exclusively at its end
+	startFile = "start.lock" // locked during the check for, and the start of, the server
+	urlFile   = "url"        // the address of the server; exists when it is ready
 	logFile   = "supervisor.log"
 	poolDir   = "pooled" // of the PgBouncer before it
 )
 
-// directory is the place of the server of one "go test" run: the test programs of all packages are its children.
+// directory returns the directory of the server of one "go test" run. The test programs of all packages are its children.
 func directory(parent int) string {
 	if Pooled() {
 		return fmt.Sprintf("%s%d-pooled", directories(), parent)
@@ -56,12 +56,12 @@ func directory(parent int) string {
 	return fmt.Sprintf("%s%d", directories(), parent)
 }
 
-// directories is what the names of all of them begin with.
+// directories returns the common prefix of all these directories.
 func directories() string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("shop-pgtest-%d-", os.Getuid()))
 }
 
-// joinServer registers this program as a user of the server of parent, and starts the server when there is none.
+// joinServer registers this program as a user of the server of parent, and starts the server if there is none.
 func joinServer(parent int) (*testServer, error) {
 	dir := directory(parent)
 	users, err := register(dir)
@@ -88,8 +88,7 @@ func joinServer(parent int) (*testServer, error) {
 	return s, err
 }
 
-// register takes the shared lock. Where the server of the directory was just about to end, the lock is on a file that
-// is gone; then it begins again.
+// register takes the shared lock. If the server of the directory was just ending, the locked file is gone and it tries again.
 func register(dir string) (*os.File, error) {
 	for {
 		if err := makeDirectory(dir); err != nil {
@@ -114,15 +113,15 @@ func register(dir string) (*os.File, error) {
 	}
 }
 
-// makeDirectory refuses a directory that belongs to somebody else. Others may pass through it, since a server that
-// root starts runs as another user, but its files and sockets are private.
+// makeDirectory refuses a directory of another user. Others may pass through it, since a server that root starts runs as another
+// user, but its files and sockets are private.
 func makeDirectory(dir string) error {
 	if err := os.Mkdir(dir, 0o711); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
 	s, err := os.Lstat(dir)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil // its server just ended; who comes next makes it again
+		return nil // its server just ended; the next caller makes it again
 	}
 	if err != nil {
 		return err
@@ -150,7 +149,7 @@ func lockFile(path string, how int) (*os.File, error) {
 	return f, nil
 }
 
-// runningServer gives the address of the server in dir when it answers.
+// runningServer returns the address of the server in dir if it answers.
 func runningServer(dir string) (string, error) {
 	address, err := os.ReadFile(filepath.Join(dir, urlFile))
 	if err != nil {
@@ -163,8 +162,8 @@ func runningServer(dir string) (string, error) {
 	return string(address), ping(base.String())
 }
 
-// startSupervisor runs this test program once more, as the supervisor, and waits until its server is ready. It has a
-// session of its own and none of our files: it neither takes part in a Ctrl-C nor keeps "go test" waiting.
+// startSupervisor runs this test program again, as the supervisor, and waits until its server is ready. It has its own session
+// and none of our files, so a Ctrl-C does not reach it and "go test" does not wait for it.
 func startSupervisor(dir string, parent int) (string, error) {
 	_ = os.Remove(filepath.Join(dir, urlFile))
 	program, err := os.Executable()

@@ -17,7 +17,7 @@ import (
 	"shopping-cart/platform/database"
 )
 
-// patience bounds the wait for a supervisor.
+// patience limits the wait for a supervisor.
 const patience = 30 * time.Second
 
 func TestSharedServer(t *testing.T) {
@@ -75,7 +75,7 @@ func TestSharedServer(t *testing.T) {
 	})
 }
 
-// endedProcess is the id of a process that is gone, as a "go test" that is over.
+// endedProcess returns the id of a process that has ended, like a finished "go test".
 func endedProcess(t *testing.T) int {
 	t.Helper()
 	cmd := exec.Command("true")
@@ -91,7 +91,7 @@ func requireRemoved(t *testing.T, dir string) {
 	}, patience, 20*time.Millisecond)
 }
 
-// killSupervisor kills the one that serves dir and waits until its server is gone too.
+// killSupervisor kills the supervisor of dir and waits until its server is gone too.
 func killSupervisor(t *testing.T, dir string) {
 	t.Helper()
 	address, err := os.ReadFile(filepath.Join(dir, urlFile))

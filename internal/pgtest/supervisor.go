@@ -28,14 +28,14 @@ const (
 	stopTimeout  = 20 * time.Second
 	pollInterval = 250 * time.Millisecond
 
-	// idleLimit is how long the server waits for the next test program while "go test" lives: it may be compiling.
-	// A run from a shell or an editor has a parent that lives for long.
+	// idleLimit is how long the server waits for the next test program while "go test" lives, since that may be compiling. A run
+	// from a shell or an editor has a long-lived parent.
 	idleLimit = 30 * time.Second
-	// idleLimitOrphaned is the same once "go test" is gone.
+	// idleLimitOrphaned is the limit after "go test" has ended.
 	idleLimitOrphaned = time.Second
 )
 
-// supervise runs the server in dir until nobody uses it, and removes what it left. It gives the exit code.
+// supervise runs the server in dir until it is unused, and removes its files. It returns the exit code.
 func supervise(dir string) int {
 	signal.Ignore(syscall.SIGHUP)
 	removeAbandoned(dir)
@@ -57,7 +57,7 @@ func supervise(dir string) int {
 			return failed(err)
 		}
 		pooled := filepath.Join(dir, poolDir)
-		if err := os.RemoveAll(pooled); err != nil { // of a supervisor that was killed
+		if err := os.RemoveAll(pooled); err != nil { // from a supervisor that was killed
 			return failed(err)
 		}
 		pool, err := startBouncer(ctx, pooled, base, poolSize)
@@ -77,12 +77,12 @@ func supervise(dir string) int {
 	_ = server.Stop(ctx) // killed or not, the data is thrown away
 	_ = os.RemoveAll(dir)
 	if users != nil {
-		_ = users.Close() // last: who waits for this lock must find the directory gone
+		_ = users.Close() // last: a program that waits for this lock must find the directory gone
 	}
 	return 0
 }
 
-// prepareRole does what the manual asks of who puts PgBouncer in between.
+// prepareRole applies the settings that the manual requires for PgBouncer.
 func prepareRole(ctx context.Context, base *pgx.ConnConfig) error {
 	conn, err := pgx.ConnectConfig(ctx, base)
 	if err != nil {
@@ -98,7 +98,7 @@ func failed(err error) (code int) {
 	return 1
 }
 
-// removeAbandoned removes what supervisors that were killed left behind: directories that nobody uses or serves.
+// removeAbandoned removes the unused directories of killed supervisors.
 func removeAbandoned(ours string) {
 	found, _ := filepath.Glob(directories() + "*")
 	for _, dir := range found {
@@ -117,7 +117,7 @@ func removeAbandoned(ours string) {
 	}
 }
 
-// fast are the settings of a server whose data nobody will miss.
+// fast are settings for a server with disposable data.
 var fast = map[string]string{
 	"fsync":              "off",
 	"synchronous_commit": "off",
@@ -128,8 +128,8 @@ var fast = map[string]string{
 	"autovacuum_naptime": "10s",
 }
 
-// awaitIdle returns when no test program has used the server for a while, holding the lock that keeps new ones out, or
-// when the server ended.
+// awaitIdle returns when no test program has used the server for a while, holding the lock that keeps new ones out, or when the
+// server ended.
 func awaitIdle(dir string, parent int, ended <-chan struct{}) *os.File {
 	lastUsed := time.Now()
 	for {
@@ -156,7 +156,7 @@ func limitFor(parent int) time.Duration {
 	return idleLimit
 }
 
-// publish writes the file in one step: who sees it sees it whole.
+// publish writes the file atomically.
 func publish(path, text string) error {
 	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
 		return err

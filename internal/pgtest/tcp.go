@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// OverTCP relays connections to the database at a URL, whose server may have a socket only, until the test ends. It gives
-// the address of the relay.
+// OverTCP relays TCP connections to the database at a URL, which may only have a socket, until the test ends. It returns the
+// address of the relay.
 func OverTCP(t testing.TB, database string) (address string) {
 	t.Helper()
 	to, err := pgx.ParseConfig(database)
@@ -37,7 +37,7 @@ func OverTCP(t testing.TB, database string) (address string) {
 	return listener.Addr().String()
 }
 
-// relay carries one connection. Where one side ends, so does the other.
+// relay carries one connection. When one side ends, it closes the other.
 func relay(client net.Conn, to *pgx.ConnConfig) {
 	defer client.Close()
 	network, address := pgconn.NetworkAddress(to.Host, to.Port)
@@ -56,7 +56,7 @@ func relay(client net.Conn, to *pgx.ConnConfig) {
 	<-ended
 }
 
-// At is the URL of a database with another address, as that of a proxy before it.
+// At returns the URL of a database with another address, such as that of a proxy.
 func At(t testing.TB, database, address string) string {
 	t.Helper()
 	u, err := url.Parse(database)

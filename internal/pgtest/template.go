@@ -16,11 +16,11 @@ import (
 	"shopping-cart/platform/database"
 )
 
-// templateLock is the advisory lock under which a template is made, "tmpl" in ASCII.
+// templateLock is the advisory lock for making a template, "tmpl" in ASCII.
 const templateLock = 0x746d706c
 
-// template gives the name of the migrated database that others are copied from, and makes it when the server has none
-// for these migrations. Test programs that come at the same time wait for the one that makes it.
+// template returns the name of the migrated template database, and makes it if the server has none for these migrations.
+// Concurrent test programs wait for the one that makes it.
 func (s *testServer) template(ctx context.Context) (string, error) {
 	s.templateMutex.Lock()
 	defer s.templateMutex.Unlock()
@@ -35,7 +35,7 @@ func (s *testServer) template(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) // frees the lock too
+	defer conn.Close(context.WithoutCancel(ctx)) // releases the lock too
 	if _, err := conn.Exec(ctx, "select pg_advisory_lock($1)", templateLock); err != nil {
 		return "", err
 	}
@@ -46,7 +46,7 @@ func (s *testServer) template(ctx context.Context) (string, error) {
 	return name, nil
 }
 
-// makeTemplate gives the database its name last, so that one whose making was cut off is never copied.
+// makeTemplate renames the database last, so that an unfinished one is never copied.
 func (s *testServer) makeTemplate(ctx context.Context, conn *pgx.Conn, name string) error {
 	var exists bool
 	err := conn.QueryRow(ctx, "select exists (select from pg_database where datname = $1)", name).Scan(&exists)
@@ -67,7 +67,7 @@ func (s *testServer) makeTemplate(ctx context.Context, conn *pgx.Conn, name stri
 			return err
 		}
 	}
-	// No more connections: a copy of a database that is in use is refused.
+	// No more connections: PostgreSQL refuses to copy a database in use.
 	_, err = conn.Exec(ctx, "alter database "+quote(growing)+" with allow_connections false")
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func (s *testServer) makeTemplate(ctx context.Context, conn *pgx.Conn, name stri
 	return errors.Join(err)
 }
 
-// templateName changes with the migrations.
+// templateName returns a name that changes with the migrations.
 func templateName() (string, error) {
 	sum := sha256.New()
 	err := fs.WalkDir(migrations.FS, ".", func(path string, entry fs.DirEntry, err error) error {

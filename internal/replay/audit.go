@@ -11,16 +11,16 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// found is an order of this run as the server tells it afterwards, and what the provider's own book says of it.
+// found is an order of this run, read back from the server, with the charge in the provider's ledger.
 type found struct {
 	order   string // its id
 	status  string
-	owed    int64 // pence: total − refunded once it is confirmed, else 0
+	owed    int64 // pence: total − refunded if confirmed, else 0
 	charged int64 // pence: captured − refunded
 }
 
-// audit reads every order of the run's guests back, each with its payment in the ledger. Asking the guests, not for
-// the orders that the checkouts named, finds an order too many as well.
+// audit reads back every order of the run's guests, with its payment in the ledger. It lists the orders of the guests instead of
+// the orders of the checkouts, so that it also finds a surplus order.
 func (s *shop) audit(ctx context.Context) ([]found, error) {
 	guests := slices.Collect(maps.Values(s.guests))
 	tick, done := s.progress.Show("guests read back", len(guests))
@@ -46,7 +46,7 @@ func (s *shop) auditGuest(ctx context.Context, g *guest) ([]found, error) {
 		Total     money.Amount
 		Refunded  money.Amount
 	}
-	if g.token == "" { // refused a session, so without orders
+	if g.token == "" { // was refused a session, so has no orders
 		return nil, nil
 	}
 	orders, err := client.All[order](ctx, s.client, "/v1/orders", url.Values{}, g.token)
@@ -68,8 +68,7 @@ func (s *shop) auditGuest(ctx context.Context, g *guest) ([]found, error) {
 	return theirs, nil
 }
 
-// charged is what the provider's ledger holds of a payment: captured − refunded, in pence. The reference there is the
-// one that the engine chose: the payment's id.
+// charged returns captured − refunded in the provider's ledger, in pence. The engine chose the reference there: the payment's id.
 func (s *shop) charged(ctx context.Context, payment string) (sum int64, err error) {
 	type entry struct {
 		Operation string

@@ -6,21 +6,21 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// What a cart holds at most. A sale beyond that becomes several baskets, each an order of its own.
+// The limits of a cart. A larger sale becomes several baskets, each an order.
 const (
 	maxQuantity = 9_999
 	maxLines    = 1_000
 )
 
-// sorter sorts lines into sales.
+// sorter groups lines into sales.
 type sorter struct {
 	book  *Invoices
 	known map[string]int // products by SKU
 	sales map[string]*sale
-	order []*sale // as they appeared
+	order []*sale // in order of appearance
 }
 
-// sale is an invoice, and what it takes to deliver it.
+// sale is an invoice with the baskets that deliver it.
 type sale struct {
 	cancels bool
 	baskets []basket
@@ -55,7 +55,7 @@ func (s *sorter) add(r record) error {
 	return nil
 }
 
-// learn keeps the first name that a product is given.
+// learn keeps the first name of each product.
 func (s *sorter) learn(line basketLine, r record) {
 	i, known := s.known[line.SKU]
 	if !known {
@@ -68,7 +68,7 @@ func (s *sorter) learn(line basketLine, r record) {
 	}
 }
 
-// put packs a line, as it was typed, into as few baskets as it takes.
+// put packs a line into as few baskets as possible.
 func (s *sale) put(line basketLine, r record) {
 	for i := 0; line.quantity > 0; i++ {
 		if i == len(s.baskets) {
@@ -78,7 +78,7 @@ func (s *sale) put(line basketLine, r record) {
 	}
 }
 
-// put takes as many of the line as fit, and says how many.
+// put adds as many units of the line as fit, and returns that number.
 func (b *basket) put(line basketLine) int64 {
 	room := int64(maxQuantity)
 	skus := map[string]bool{}
@@ -93,11 +93,11 @@ func (b *basket) put(line basketLine) int64 {
 	}
 	line.quantity = min(line.quantity, room)
 	b.Lines = append(b.Lines, line)
-	b.total += line.price * line.quantity // checked by whoever adds up the file
+	b.total += line.price * line.quantity // the sum over the file is checked for overflow
 	return line.quantity
 }
 
-// finish counts the sales and lines up their baskets.
+// finish counts the sales and collects their baskets.
 func (s *sorter) finish() *Invoices {
 	s.book.read = len(s.order)
 	for _, sale := range s.order {

@@ -22,31 +22,31 @@ import (
 // TradeCurrency is the currency of UnitPrice.
 const TradeCurrency = "GBP"
 
-// largestQuantity is more than any line in earnest has; a longer number is a slip of the keyboard.
+// largestQuantity exceeds every plausible quantity. A larger number is a typing error.
 const largestQuantity = 1_000_000
 
-// Invoices is what a file holds, sorted out.
+// Invoices is the sorted content of a file.
 type Invoices struct {
 	Products  []Product // in order of appearance
-	Baskets   []basket  // likewise
+	Baskets   []basket  // in order of appearance
 	read      int       // invoices
-	sales     int       // invoices of which something is sold
+	sales     int       // invoices with at least one sold line
 	cancelled int       // invoices that cancel another
 	lines     int
 	sold      int // lines
 	leftOut   map[reason]int
-	total     int64 // of what is sold, pence
+	total     int64 // of the sold lines, pence
 }
 
-// Product is one stock code at one price: prices flip from invoice to invoice, and a product has one.
+// Product is one stock code at one price: a product has one price, but the prices in the file change between invoices.
 type Product struct {
 	SKU, Name string
 	Price     int64 // pence
 }
 
-// basket is what one order is to hold.
+// basket is the content of one order.
 type basket struct {
-	invoice, customer, country string // no customer: nobody said
+	invoice, customer, country string // customer is empty if unknown
 	Lines                      []basketLine
 	total                      int64 // pence
 }
@@ -57,7 +57,7 @@ type basketLine struct {
 	price    int64 // pence
 }
 
-// reason says why a line is not sold.
+// reason is the reason why a line is not sold.
 type reason string
 
 const (
@@ -68,7 +68,7 @@ const (
 	noSKU          reason = "stock code that cannot be a SKU"
 )
 
-// openInvoices reads a file of invoices, unzipped when its name ends in .gz.
+// openInvoices reads a file of invoices, and unzips it if its name ends in .gz.
 func openInvoices(path string) (*Invoices, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -88,7 +88,7 @@ func openInvoices(path string) (*Invoices, error) {
 	return book, nil
 }
 
-// ReadInvoices reads the lines of invoices. A line that it cannot understand is an error with its number.
+// ReadInvoices reads the lines of invoices. An invalid line is an error with its number.
 func ReadInvoices(from io.Reader) (*Invoices, error) {
 	rows := csv.NewReader(from)
 	rows.ReuseRecord = true
@@ -116,7 +116,7 @@ func ReadInvoices(from io.Reader) (*Invoices, error) {
 	}
 }
 
-// columns are the places of the columns that are used.
+// columns are the indexes of the used columns.
 type columns struct{ invoice, code, name, quantity, price, customer, country int }
 
 func columnsOf(header []string) (c columns, err error) {
@@ -132,7 +132,7 @@ func columnsOf(header []string) (c columns, err error) {
 	return c, err
 }
 
-// record is a row of the file as it was typed.
+// record is a row of the file.
 type record struct{ invoice, code, name, quantity, price, customer, country string }
 
 func (c columns) pick(row []string) record {
@@ -140,13 +140,13 @@ func (c columns) pick(row []string) record {
 	return record{text(c.invoice), text(c.code), text(c.name), text(c.quantity), text(c.price), text(c.customer), text(c.country)}
 }
 
-// judge reads a line, and says why it cannot be sold when it cannot.
+// judge parses a line and returns the reason if it cannot be sold.
 func judge(r record) (line basketLine, why reason, err error) {
 	if line.quantity, err = strconv.ParseInt(r.quantity, 10, 64); err != nil {
-		return line, "", fmt.Errorf("the quantity %q is no whole number", r.quantity)
+		return line, "", fmt.Errorf("the quantity %q is not a whole number", r.quantity)
 	}
 	if line.quantity > largestQuantity {
-		return line, "", fmt.Errorf("the quantity %q is beyond what one buys", r.quantity)
+		return line, "", fmt.Errorf("the quantity %q is implausible", r.quantity)
 	}
 	price, whole, err := pence(r.price)
 	if err != nil {
@@ -170,10 +170,10 @@ func judge(r record) (line basketLine, why reason, err error) {
 
 var decimal = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
 
-// pence reads a decimal price exactly: no float on the way. whole is false when it has a fraction of a penny.
+// pence parses a decimal price exactly, without floats. whole is false if it has a fraction of a penny.
 func pence(text string) (minor int64, whole bool, err error) {
 	if !decimal.MatchString(text) {
-		return 0, false, fmt.Errorf("the price %q is no decimal number", text)
+		return 0, false, fmt.Errorf("the price %q is not a decimal number", text)
 	}
 	amount, err := currency.NewAmount(text, TradeCurrency)
 	if err != nil {
@@ -185,7 +185,7 @@ func pence(text string) (minor int64, whole bool, err error) {
 	return minor, amount.Round().Equal(amount), nil
 }
 
-// skuOf names a stock code at a price, such as "85123A @ 2.55".
+// skuOf returns the SKU of a stock code at a price, such as "85123A @ 2.55".
 func skuOf(code string, price int64) string {
 	number, _, _ := strings.Cut(money.Of(price, TradeCurrency).String(), " ")
 	return code + " @ " + number

@@ -90,9 +90,9 @@ func TestReadInvoices(t *testing.T) {
 	t.Run("WhatCannotBeReadIsNamedByItsLine", func(t *testing.T) {
 		t.Parallel()
 		for row, want := range map[string]string{
-			"1,A,a,many,1,,": `line 3: the quantity "many" is no whole number`, "1,A,a,1.5,1,,": `line 3: the quantity "1.5" is no whole number`,
-			"1,A,a,1000001,1,,": "beyond what one buys", "1,A,a,1,NaN,,": `line 3: the price "NaN" is no decimal number`,
-			"1,A,a,1,1e3,,": "no decimal number", "1,A,a,1,,,": "no decimal number", "1,A,a,1,99999999999999999999,,": "too large", "1,A": "wrong number of fields",
+			"1,A,a,many,1,,": `line 3: the quantity "many" is not a whole number`, "1,A,a,1.5,1,,": `line 3: the quantity "1.5" is not a whole number`,
+			"1,A,a,1000001,1,,": "implausible", "1,A,a,1,NaN,,": `line 3: the price "NaN" is not a decimal number`,
+			"1,A,a,1,1e3,,": "not a decimal number", "1,A,a,1,,,": "not a decimal number", "1,A,a,1,99999999999999999999,,": "too large", "1,A": "wrong number of fields",
 		} {
 			_, err := ReadInvoices(file("1,A,a,1,1,,", row))
 			require.ErrorContains(t, err, want, row)

@@ -7,13 +7,13 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// Progress shows on standard error how far a phase is, to whoever watches.
+// Progress shows the progress of a phase on standard error if that is a terminal.
 type Progress struct{ Silent bool }
 
-// UnknownLength are the steps of a phase of which nobody knows how long it will be.
+// UnknownLength stands for an unknown number of steps.
 const UnknownLength = -1
 
-// Show begins a phase of so many steps: tick counts one, from any goroutine; done ends it.
+// Show begins a phase with a number of steps. tick counts one, from any goroutine; done ends the phase.
 func (p Progress) Show(phase string, steps int) (tick, done func()) {
 	if p.Silent {
 		return func() {}, func() {}
@@ -21,7 +21,7 @@ func (p Progress) Show(phase string, steps int) (tick, done func()) {
 	bar := progressbar.NewOptions(steps, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(phase),
 		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
-	return func() { _ = bar.Add(1) }, func() { _ = bar.Finish() } // a bar that cannot be drawn harms nothing
+	return func() { _ = bar.Add(1) }, func() { _ = bar.Finish() } // the bar is optional: its errors are ignored
 }
 
 func IsTerminal(f *os.File) bool {

@@ -17,27 +17,27 @@ import (
 
 // Replay plays the invoices of a file against a running server, as a shop would:
 //
-//	file ── readInvoices ──► products, baskets          replay_file.go
-//	        stock the price book                        replay_shop.go
-//	        per basket: session, cart, lines, checkout  replay_shop.go
-//	        read orders, payments and ledger back       replay_audit.go
-//	report ◄─ compare file, orders and ledger           replay_report.go
+//	file ── readInvoices ──► products, baskets          invoices.go, baskets.go
+//	        stock the price book                        shop.go
+//	        per basket: session, cart, lines, checkout  shop.go
+//	        read orders, payments and ledger back       audit.go
+//	report ◄─ compare file, orders and ledger           report.go
 //
-// Baskets run side by side, the lines of one basket one after the other. Each run plays under guests and keys of its
-// own, so a second run on the same server gives the numbers of the first.
+// Baskets run concurrently, and the lines of one basket in sequence. Each run has its own guests and keys, so a second run on
+// the same server gives the same numbers.
 type Replay struct {
 	File        string `arg:"" type:"existingfile" help:"CSV of invoice lines, may be gzipped: InvoiceNo, StockCode, Description, Quantity, UnitPrice (GBP), CustomerID, Country."`
-	Concurrency int    `default:"32" help:"Baskets played side by side."`
-	BaseURL     string `help:"Where the server is; from its settings when empty."`
-	AdminToken  string `help:"An operator's token; minted from the settings of the server when empty."`
+	Concurrency int    `default:"32" help:"Concurrent baskets."`
+	BaseURL     string `help:"Address of the server; from its settings when empty."`
+	AdminToken  string `help:"An operator's token; made from the settings of the server when empty."`
 	Quiet       bool   `help:"Show no progress."`
 	JSON        bool   `name:"json" help:"Print the report as JSON: counts, times in seconds, totals in pence."`
 }
 
 var errTotalsDiffer = errors.New("the file, the orders and the ledger do not agree")
 
-// Run plays the file and prints the report. It fails when the file, the confirmed orders and the ledger of the payment
-// provider do not agree to the penny, or the server is not there.
+// Run plays the file and prints the report. It fails if the server is absent, or if the file, the confirmed orders and the
+// provider's ledger differ by a penny.
 func (r *Replay) Run(ctx context.Context, out io.Writer, local client.Local) error {
 	book, err := openInvoices(r.File)
 	if err != nil {
@@ -78,7 +78,7 @@ func (r *Replay) Run(ctx context.Context, out io.Writer, local client.Local) err
 	return nil
 }
 
-// shop is the shop that plays, once the server is seen to be there.
+// shop returns a client shop after it has reached the server.
 func (r *Replay) shop(ctx context.Context, local client.Local) (*shop, error) {
 	base, token, err := client.Connect(ctx, local, r.BaseURL, r.AdminToken, "replay", 0)
 	if err != nil {
@@ -94,7 +94,7 @@ func (r *Replay) shop(ctx context.Context, local client.Local) (*shop, error) {
 
 const maxConcurrency = 1024
 
-// Validate refuses what cannot be played.
+// Validate refuses an unplayable command line.
 func (r *Replay) Validate() error {
 	if r.Concurrency < 1 || r.Concurrency > maxConcurrency {
 		return fmt.Errorf("--concurrency must be 1 to %d", maxConcurrency)
@@ -102,7 +102,6 @@ func (r *Replay) Validate() error {
 	return client.CheckBaseURL(r.BaseURL)
 }
 
-// Help is what "shopping-cart replay --help" says beside the flags.
 func (*Replay) Help() string {
 	return `Examples:
 
@@ -110,8 +109,8 @@ func (*Replay) Help() string {
   shopping-cart replay invoices.csv --concurrency 128
   shopping-cart replay invoices.csv --json | jq .agrees
 
-Every invoice becomes a cart, is checked out and paid for; then the orders and the provider's ledger are read back and must agree with the file
-to the penny. Each run plays under guests and keys of its own and may be repeated. Wants a server that takes payments with the simulator.
+Every invoice becomes a cart, which is checked out and paid. Then the orders and the provider's ledger are read back and must agree with
+the file to the penny. Each run has its own guests and keys, so it can be repeated. It needs a server with the simulator as its provider.
 
-Exit status: 0 they agree, 1 they do not, or the server is not there.`
+Exit status: 0 they agree, 1 they do not, or the server is not reachable.`
 }

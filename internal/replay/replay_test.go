@@ -33,7 +33,7 @@ type engine struct {
 	env                  []string
 }
 
-// serve builds the program and runs it until the test is over.
+// serve builds the program and runs it until the test ends.
 func serve(t *testing.T) *engine {
 	e := &engine{program: filepath.Join(t.TempDir(), "shopping-cart")}
 	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", e.program, "../..").CombinedOutput()
@@ -64,7 +64,7 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// run runs the program with the settings of the server, to a good end.
+// run runs the program with the settings of the server, and requires success.
 func (e *engine) run(t *testing.T, arguments ...string) string {
 	command := exec.CommandContext(t.Context(), e.program, arguments...)
 	command.Env, command.Stderr = e.env, t.Output()
@@ -73,7 +73,7 @@ func (e *engine) run(t *testing.T, arguments ...string) string {
 	return string(out)
 }
 
-// behind puts something between the replay and the server.
+// behind puts a proxy between the replay and the server.
 func (e *engine) behind(t *testing.T, change func(*http.Response) error) *Replay {
 	target, err := url.Parse(e.base)
 	require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestReplay(t *testing.T) {
 	e := serve(t)
 	t.Run("TheSampleComesOutToThePenny", func(t *testing.T) {
 		t.Parallel()
-		for range 2 { // a second run on the same server counts its own
+		for range 2 { // a second run on the same server counts only its own orders
 			out := e.run(t, "replay", sample)
 			require.Regexp(t, threeTimes, out)
 			require.Regexp(t, `orders +44\n`, out)
@@ -138,7 +138,7 @@ func TestReplay(t *testing.T) {
 	t.Run("ForeignTokenIsRefusedAtOnce", func(t *testing.T) {
 		t.Parallel()
 		replay := &Replay{File: sample, Concurrency: 1, BaseURL: e.base, AdminToken: "x", Quiet: true}
-		require.ErrorContains(t, replay.Run(t.Context(), io.Discard, nil), "does not take the token of --admin-token: 401 unauthorized")
+		require.ErrorContains(t, replay.Run(t.Context(), io.Discard, nil), "refuses the token of --admin-token: 401 unauthorized")
 	})
 	t.Run("NoServerIsSaidAtOnce", func(t *testing.T) {
 		t.Parallel()

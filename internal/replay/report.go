@@ -14,20 +14,20 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// report is what a replay came to.
+// report is the result of a replay.
 type report struct {
 	file   string
 	phases [3]time.Duration // making the products, playing, reading back
 
 	book    *Invoices
-	orders  int             // confirmed orders of this run, as the server lists them
+	orders  int             // confirmed orders of this run in the server's lists
 	owed    int64           // pence: Σ (total − refunded) of those
 	charged int64           // pence: Σ (captured − refunded) in the ledger
-	took    []time.Duration // of check-outs that came to an order, shortest first
-	wrong   []string        // what is not as the file has it, a sentence each
+	took    []time.Duration // of successful checkouts, shortest first
+	wrong   []string        // differences from the file, a sentence each
 }
 
-// compare holds what was played, and what the server says of it, against the file.
+// compare compares the played baskets and the server's orders with the file.
 func compare(book *Invoices, all []played, there []found) *report {
 	r := &report{book: book}
 	orders := make(map[string]found, len(there))
@@ -57,7 +57,7 @@ func compare(book *Invoices, all []played, there []found) *report {
 	}
 	for _, f := range orders {
 		if f.owed != 0 || f.charged != 0 {
-			r.wrong = append(r.wrong, fmt.Sprintf("nobody asked for the order %s of %s, charged %s", f.order, amount(f.owed), amount(f.charged)))
+			r.wrong = append(r.wrong, fmt.Sprintf("the order %s of %s, charged %s, was not requested", f.order, amount(f.owed), amount(f.charged)))
 		}
 	}
 	slices.Sort(r.took)
@@ -68,7 +68,7 @@ func (r *report) blame(b basket, what string) {
 	r.wrong = append(r.wrong, "invoice "+b.invoice+": "+what)
 }
 
-// agrees reports whether every invoice has its order and its charge, and the three totals are one.
+// agrees reports whether every invoice has its order and its charge, and the three totals are equal.
 func (r *report) agrees() bool {
 	return len(r.wrong) == 0 && r.orders == len(r.book.Baskets) && r.owed == r.book.total && r.charged == r.book.total
 }
@@ -97,7 +97,7 @@ func (r *report) print(out io.Writer) error {
 	w.row("  products made in\t%s", short(r.phases[0]))
 	w.row("  baskets played in\t%s", short(r.phases[1]))
 	w.row("  orders read back in\t%s", short(r.phases[2]))
-	w.row("  check-out\tp50 %s, p95 %s, p99 %s", short(quantile(r.took, 0.50)), short(quantile(r.took, 0.95)), short(quantile(r.took, 0.99)))
+	w.row("  checkout\tp50 %s, p95 %s, p99 %s", short(quantile(r.took, 0.50)), short(quantile(r.took, 0.95)), short(quantile(r.took, 0.99)))
 	w.row("")
 	w.row("  total of the file\t%s", amount(r.book.total))
 	w.row("  confirmed orders\t%s", amount(r.owed))
@@ -134,7 +134,7 @@ func (s *sheet) row(format string, values ...any) {
 
 func (s *sheet) finish() error { return cmp.Or(s.err, s.Flush()) }
 
-// reasons are those that occurred, the most frequent first.
+// reasons returns the reasons that occurred, the most frequent first.
 func reasons(leftOut map[reason]int) []reason {
 	var all []reason
 	for why := range leftOut {
@@ -144,7 +144,7 @@ func reasons(leftOut map[reason]int) []reason {
 	return all
 }
 
-// quantile is the nearest rank: the shortest that is no shorter than that part of them. They come sorted.
+// quantile returns the nearest-rank quantile of sorted durations.
 func quantile(sorted []time.Duration, part float64) time.Duration {
 	if len(sorted) == 0 {
 		return 0
@@ -159,12 +159,12 @@ func short(d time.Duration) time.Duration {
 	return d.Round(100 * time.Millisecond)
 }
 
-// amount is pence for people: "823,746.14 GBP".
+// amount formats pence for people: "823,746.14 GBP".
 func amount(pence int64) string { return grouped(money.Of(pence, TradeCurrency).String()) }
 
 func count(n int) string { return grouped(strconv.Itoa(n)) }
 
-// grouped parts the thousands of the number that text begins with.
+// grouped inserts thousands separators into the number at the start of text.
 func grouped(text string) string {
 	sign := ""
 	if rest, negative := strings.CutPrefix(text, "-"); negative {

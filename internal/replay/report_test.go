@@ -11,7 +11,7 @@ import (
 	"shopping-cart/client"
 )
 
-// ended is a file of two invoices, played without a fault.
+// ended returns a file of two invoices, played without a fault.
 func ended(t *testing.T) (book *Invoices, all []played, there []found) {
 	book = read(t, "1,A,a,2,2.55,,", "2,A,a,400,2.55,,", "C3,A,a,-1,2.55,,", "4,A,a,1,0,,")
 	all = []played{{order: "o1", took: 10 * time.Millisecond}, {order: "o2", took: 20 * time.Millisecond}}
@@ -50,7 +50,7 @@ func TestCompare(t *testing.T) {
 	})
 	t.Run("OrderThatNobodyAskedFor", func(t *testing.T) {
 		t.Parallel()
-		require.Equal(t, []string{"nobody asked for the order o3 of 5.10 GBP, charged 5.10 GBP"}, wrong(t, func(all []played, there []found) ([]played, []found) {
+		require.Equal(t, []string{"the order o3 of 5.10 GBP, charged 5.10 GBP, was not requested"}, wrong(t, func(all []played, there []found) ([]played, []found) {
 			return all, append(there, found{"o3", "confirmed", 510, 510})
 		}))
 	})
@@ -102,7 +102,7 @@ func TestReport(t *testing.T) {
   products made in     1.2346s
   baskets played in    1m23s
   orders read back in  1s
-  check-out            p50 10ms, p95 20ms, p99 20ms
+  checkout             p50 10ms, p95 20ms, p99 20ms
 
   total of the file  1,025.10 GBP
   confirmed orders   1,025.10 GBP

@@ -16,7 +16,7 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// shop plays baskets through the API as its storefront would.
+// shop plays baskets through the API, as a storefront would.
 type shop struct {
 	client   *client.Client
 	operator string // token
@@ -25,7 +25,7 @@ type shop struct {
 	progress Progress
 
 	mu     sync.Mutex
-	guests map[string]*guest // those of this run, by customer, or by invoice when nobody said who bought
+	guests map[string]*guest // guests of this run by customer, or by invoice if the customer is unknown
 }
 
 // guest is a shopper with a session.
@@ -35,11 +35,11 @@ type guest struct {
 	err   error
 }
 
-// played is what became of a basket.
+// played is the result of a basket.
 type played struct {
-	order string        // its id; empty when it came to none
-	took  time.Duration // from sending the checkout until its end
-	err   error         // why it came to no order
+	order string        // its id; empty if there is none
+	took  time.Duration // from the checkout request until its end
+	err   error         // the reason for no order
 }
 
 // stock puts the products into the price book.
@@ -57,7 +57,7 @@ func (s *shop) stock(ctx context.Context, products []Product) error {
 	})
 }
 
-// key is the Idempotency-Key of one step of this run.
+// key returns the Idempotency-Key of one step of this run.
 func (s *shop) key(step string, numbers ...int) string {
 	key := s.run + "-" + step
 	for _, n := range numbers {
@@ -66,7 +66,7 @@ func (s *shop) key(step string, numbers ...int) string {
 	return key
 }
 
-// playAll plays every basket. A basket that the server refuses is noted; a server that is gone ends the run.
+// playAll plays every basket. It records a refused basket, and ends the run if the server is gone.
 func (s *shop) playAll(ctx context.Context, baskets []basket) ([]played, error) {
 	lines := 0
 	for _, b := range baskets {
@@ -109,7 +109,6 @@ func (s *shop) play(ctx context.Context, number int, b basket, tick func()) (p p
 	return p
 }
 
-// email is where the order goes.
 func (b basket) email() string {
 	name := "customer-" + b.customer
 	if b.customer == "" {
@@ -118,7 +117,7 @@ func (b basket) email() string {
 	return EmailName(name) + "@example.com"
 }
 
-// EmailName keeps the characters of a name that any e-mail address may hold.
+// EmailName keeps the characters that any e-mail address may hold.
 func EmailName(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
@@ -128,7 +127,7 @@ func EmailName(text string) string {
 	}, text)
 }
 
-// guest is whoever buys a basket; their session is opened when they buy first.
+// guest returns the buyer of a basket, and opens a session at their first purchase.
 func (s *shop) guest(ctx context.Context, number int, b basket) (*guest, error) {
 	name := "customer " + b.customer
 	if b.customer == "" {
@@ -149,7 +148,7 @@ func (s *shop) guest(ctx context.Context, number int, b basket) (*guest, error) 
 	return g, g.err
 }
 
-// fill makes a cart and adds the lines one by one. It gives the version at which the total is that of the invoice.
+// fill makes a cart and adds the lines one by one. It returns the version with the total of the invoice.
 func (s *shop) fill(ctx context.Context, number int, b basket, who *guest, tick func()) (cart, version string, err error) {
 	type view struct {
 		ID    string

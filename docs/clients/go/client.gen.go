@@ -992,7 +992,7 @@ type Cart struct {
 	// AdjustmentsStale they were set for other lines, prices or quantities; set them again
 	AdjustmentsStale bool `json:"adjustments_stale"`
 
-	// CheckoutId that runs or went well
+	// CheckoutId of the running or successful checkout
 	CheckoutId *openapi_types.UUID `json:"checkout_id"`
 	CreatedAt  time.Time           `json:"created_at"`
 
@@ -1005,7 +1005,7 @@ type Cart struct {
 	// Status
 	// - `checking_out`: sealed until its checkout ends
 	// - `checked_out`: became an order
-	// - `merged`: its lines went into another cart
+	// - `merged`: its lines moved to another cart
 	Status CartStatus `json:"status"`
 
 	// Total lines and adjustments, never below 0
@@ -1115,7 +1115,7 @@ type CartQuantityRequest struct {
 // CartStatus
 // - `checking_out`: sealed until its checkout ends
 // - `checked_out`: became an order
-// - `merged`: its lines went into another cart
+// - `merged`: its lines moved to another cart
 type CartStatus string
 
 // Checkout defines model for Checkout.
@@ -1287,7 +1287,7 @@ type Order struct {
 	CreatedAt   time.Time          `json:"created_at"`
 	CustomerId  string             `json:"customer_id"`
 
-	// Email null once erased
+	// Email null after erasure
 	Email *openapi_types.Email `json:"email"`
 	Id    openapi_types.UUID   `json:"id"`
 	Items []OrderItem          `json:"items"`
@@ -1304,10 +1304,10 @@ type Order struct {
 	Reason   *string `json:"reason"`
 	Refunded Amount  `json:"refunded"`
 
-	// ShippingAddress null when none was given, and once erased
+	// ShippingAddress null if none was given, and after erasure
 	ShippingAddress *map[string]interface{} `json:"shipping_address"`
 
-	// ShippingAddressOmitted true where a stored address is beyond the bounds or holds a number that is, and so is not shown
+	// ShippingAddressOmitted true if a stored address exceeds the limits or holds a number that does; it is not shown
 	ShippingAddressOmitted *bool `json:"shipping_address_omitted,omitempty"`
 
 	// Status Example: confirmed
@@ -1412,7 +1412,7 @@ type OrderStockDetail struct {
 	// Reserved Example: 3
 	Reserved int64 `json:"reserved"`
 
-	// Short units that are reserved and missing, after a recorded loss
+	// Short reserved units that are missing after a recorded loss
 	//
 	// Example: 0
 	Short int64 `json:"short"`
@@ -1713,7 +1713,7 @@ type ProductPage struct {
 
 // ProductRequest defines model for ProductRequest.
 type ProductRequest struct {
-	// Active left out: as it is, and true for a new product
+	// Active omitted: unchanged; true for a new product
 	//
 	// Example: true
 	Active *bool `json:"active,omitempty"`
@@ -1953,7 +1953,7 @@ type Stock struct {
 	// Reserved Example: 3
 	Reserved int64 `json:"reserved"`
 
-	// Short units that are reserved and missing, after a recorded loss
+	// Short reserved units that are missing after a recorded loss
 	//
 	// Example: 0
 	Short int64 `json:"short"`

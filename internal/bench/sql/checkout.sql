@@ -1,9 +1,9 @@
--- A check-out as five transactions of one statement each: the rows that the program's ten commands write, 15 events among them.
+-- A checkout as five transactions of one statement each: the rows that the program's ten commands write, 15 events among them.
 \set n random(1, 10000)
 \set s random(1, 1000)
 \set k random(1, 1000000000000000)
 
--- 1: the contact is kept, the cart sealed
+-- 1: store the contact, seal the cart
 with c as (
     insert into orders.contacts (id, customer, email, email_folded, shipping_address, created_at)
     values (gen_random_uuid(), '0199c0de-0000-7000-8000-000000000001', 'ada@example.com', 'ada@example.com', null, now()) returning id
