@@ -5,10 +5,10 @@ import (
 	"shopping-cart/platform/money"
 )
 
-var errNotChargeable = fault.New(fault.Invalid, "amount_not_chargeable", "This amount cannot be charged or refunded, whichever payment method is used.")
+var errNotChargeable = fault.New(fault.Invalid, "amount_not_chargeable", "This amount cannot be charged or refunded with any payment method.")
 
-// Chargeable refuses a total that the provider of new payments cannot charge, whichever payment method is used: 422
-// amount_not_chargeable, with the sentence. It calls nobody. Nil does not promise that the provider takes the amount.
+// Chargeable refuses a total that the provider of new payments cannot charge with any payment method: 422 amount_not_chargeable, with the
+// provider's sentence. It calls nobody. Nil does not promise that the provider takes the amount.
 func (m *Module) Chargeable(total money.Amount) error {
 	if limits, ok := m.providers[0].Provider.(Limits); ok {
 		return notChargeable(limits.NotChargeable(total))
@@ -16,11 +16,11 @@ func (m *Module) Chargeable(total money.Amount) error {
 	return nil
 }
 
-// refundable refuses the refunds among events that the provider of the payment cannot make, for good.
+// refundable refuses refunds among events if the provider of the payment can never make them.
 func (m *Module) refundable(provider string, events []event) error {
 	p, err := m.provider(provider)
 	if err != nil {
-		return nil // the payment's provider is not configured at the moment: the refund waits for it
+		return nil // the provider is not configured: the refund waits for it
 	}
 	limits, ok := p.Provider.(Limits)
 	if !ok {

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// aside is how a provider is asked for whoever is no shopper: to compare books, or before a person's word counts. It takes no
-// place from those who pay, and waits behind none of them; it has no vote about the provider, so it can stop nobody; and
-// it is slow enough to leave them the provider's rate limit. Only the time of a call is bounded as theirs is.
+// aside limits the look-ups that serve no shopper: for the reconciliation, and before an operator's resolution counts. They need no place
+// of the shoppers' calls and wait behind none. They do not count for the breaker, so they cannot open it. They are slow enough to leave the
+// shoppers the provider's rate limit. The time of a call is limited as usual.
 type aside struct {
 	places chan struct{} // taken by look-ups in flight
 
@@ -25,7 +25,7 @@ const (
 
 func newAside() *aside { return &aside{places: make(chan struct{}, asideAtOnce)} }
 
-// turn waits for one, and for the moment that is its.
+// turn waits for a place, and until the next look-up may begin.
 func (a *aside) turn(ctx context.Context) (done func(), err error) {
 	select {
 	case a.places <- struct{}{}:
@@ -52,7 +52,7 @@ func (a *aside) turn(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// lookAside asks what became of a payment, also while the provider fails.
+// lookAside looks up a payment, even while the breaker is open.
 func (g *guard) lookAside(ctx context.Context, c Call) (report Report, err error) {
 	done, err := g.aside.turn(ctx)
 	if err != nil {
@@ -68,7 +68,7 @@ func (g *guard) lookAside(ctx context.Context, c Call) (report Report, err error
 	return report, err
 }
 
-// endedAs is the outcome of a call that was made.
+// endedAs returns the outcome of a call that was made.
 func endedAs(ctx context.Context, err error) string {
 	switch {
 	case err == nil:
@@ -79,8 +79,7 @@ func endedAs(ctx context.Context, err error) string {
 	return callFailed
 }
 
-// lookUps asks for payments one by one, some at a time. A provider that is left alone is not asked: it has its shoppers to catch
-// up with first.
+// lookUps looks up payments, some at a time. It calls nobody while the breaker is open: the provider has to serve its shoppers first.
 func (g *guard) lookUps(ctx context.Context, of []Standing) ([]Balance, error) {
 	all := make([]Balance, len(of))
 	asking, ctx := errgroup.WithContext(ctx)
@@ -98,7 +97,7 @@ func (g *guard) lookUps(ctx context.Context, of []Standing) ([]Balance, error) {
 	return all, asking.Wait()
 }
 
-// mayAsk reports whether a call would go through. With the pause over it would, though nobody may have tried since.
+// mayAsk reports whether the breaker would allow a call. After its pause it would, even if nobody has tried yet.
 func (g *guard) mayAsk() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

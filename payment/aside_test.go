@@ -19,7 +19,7 @@ func standings(n int) (all []Standing) {
 	return all
 }
 
-// TestLookingAside: who compares books and who pays are in nobody's way.
+// TestLookingAside checks that the look-ups of the reconciliation and the shoppers' calls do not hinder each other.
 func TestLookingAside(t *testing.T) {
 	t.Parallel()
 	t.Run("HasNoVote", func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestLookingAside(t *testing.T) {
 	t.Run("WaitsForNone", func(t *testing.T) {
 		t.Parallel()
 		w := watch(well, 1, patientCall)
-		w.places <- struct{}{} // and nobody gives it back
+		w.places <- struct{}{} // for the whole test
 		_, err := w.lookUps(t.Context(), standings(2))
 		require.NoError(t, err)
 	})
@@ -85,7 +85,7 @@ func TestLookingAside(t *testing.T) {
 		w.places <- struct{}{} // too many calls are under way
 		require.ErrorIs(t, m.silent(t.Context(), st, word), errProviderAnswers)
 		<-w.places
-		w.opens(t) // and just now it failed others
+		w.opens(t) // the provider has just failed others
 		w.line.will(well)
 		require.ErrorIs(t, m.silent(t.Context(), st, word), errProviderAnswers)
 		w.line.will(busy)

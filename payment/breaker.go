@@ -2,23 +2,23 @@ package payment
 
 import "time"
 
-// breaker decides whether a provider is asked at all. It is pure: whoever calls it tells the time.
+// breaker decides whether the provider may be called. It is pure: the caller passes the time.
 //
 //	closed ── half of 20 or more calls in 10 s failed ──► open ── a pause later, one call ──► half-open ── answered ──► closed
 //	                                                       ▲                                    │
 //	                                                       └───────────── it failed ────────────┘
 //
-// Only what is asked between two changes says anything about the next one: a call that hung since before is no news.
+// A call counts only if no change of state happened while it ran: an older call tells nothing about the new state.
 type breaker struct {
-	round   int            // of changes
-	until   time.Time      // zero: closed; or else when a call may try
-	probing bool           // one tries just now; at until it is taken for lost
+	round   int            // number of changes of state
+	until   time.Time      // zero: closed; otherwise the earliest time of a test call
+	probing bool           // a call tests the provider; at until it counts as lost
 	recent  []vote         // oldest first
-	votes   map[string]int // by who asked
-	failed  int            // of the recent ones
+	votes   map[string]int // by caller
+	failed  int            // in recent
 }
 
-// vote is a call that came to an end.
+// vote is a call that has ended.
 type vote struct {
 	at     time.Time
 	who    string
@@ -27,21 +27,21 @@ type vote struct {
 
 const (
 	breakerWindow = 10 * time.Second
-	breakerCalls  = 20              // fewer say nothing
-	breakerPause  = 2 * time.Second // until a call tries whether the provider is back
+	breakerCalls  = 20              // fewer do not open it
+	breakerPause  = 2 * time.Second // until a call tests the provider
 
-	// What one shopper's calls count for in a window: a check-out makes two. However often a card that hangs is tried, it
-	// takes ten shoppers to stop all the others.
+	// votesEach limits the calls of one shopper that count in a window. A checkout makes two. Even if one shopper's card hangs again and
+	// again, it takes ten shoppers to open the breaker for all.
 	votesEach = 2
 )
 
-// standing is where a breaker stands.
+// standing is the state of a breaker.
 type standing string
 
 const (
 	closed   standing = "closed"    // every call goes through
-	opened   standing = "open"      // none does
-	halfOpen standing = "half_open" // one does
+	opened   standing = "open"      // no call does
+	halfOpen standing = "half_open" // one call does
 )
 
 func (b *breaker) standing() standing {
@@ -54,11 +54,11 @@ func (b *breaker) standing() standing {
 	return opened
 }
 
-// mayAsk reports whether a call would go through.
+// mayAsk reports whether a call would be allowed.
 func (b *breaker) mayAsk(now time.Time) bool { return b.until.IsZero() || !now.Before(b.until) }
 
-// ask lets a call through, or does not. Its end is told with the round that it began in. After the pause the first one
-// tries for all; it is taken for lost when it takes longer than longest, and then another one tries.
+// ask reports whether a call is allowed, and its round, for told and forgo. After the pause, the first call tests the provider for all. If
+// it takes longer than longest, it counts as lost, and another call tests.
 func (b *breaker) ask(now time.Time, longest time.Duration) (round int, ok bool) {
 	if !b.mayAsk(now) {
 		return 0, false
@@ -70,7 +70,7 @@ func (b *breaker) ask(now time.Time, longest time.Duration) (round int, ok bool)
 	return b.round, true
 }
 
-// told hears how a call ended: whether the provider failed it, which a business answer never is.
+// told counts a call that has ended. failed means that the provider failed. A refusal for business reasons is no failure.
 func (b *breaker) told(now time.Time, round int, who string, failed bool) {
 	switch {
 	case round != b.round:
@@ -86,7 +86,7 @@ func (b *breaker) told(now time.Time, round int, who string, failed bool) {
 	}
 }
 
-// forgo hears that a call was given up by ourselves, which says nothing. If it was to try, the next one does.
+// forgo ends a call that its caller gave up. It does not count. If it was the test, the next call tests.
 func (b *breaker) forgo(now time.Time, round int) {
 	if round == b.round && b.probing {
 		b.round++

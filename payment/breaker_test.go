@@ -11,7 +11,7 @@ import (
 
 const longestCall = 3 * time.Second
 
-// fails tells the breaker of calls that failed, each of somebody else.
+// fails reports n failed calls to the breaker, each of another caller.
 func (b *breaker) fails(t require.TestingT, now time.Time, n int) {
 	for i := range n {
 		round, ok := b.ask(now, longestCall)
@@ -30,7 +30,7 @@ func TestBreaker(t *testing.T) {
 		}
 		b.fails(t, noon, 9)
 		require.Equal(t, closed, b.standing())
-		b.fails(t, noon, 1) // of the first who failed: a second vote
+		b.fails(t, noon, 1) // a second vote of the first caller
 		require.Equal(t, opened, b.standing())
 		_, ok := b.ask(noon.Add(breakerPause-1), longestCall)
 		require.False(t, ok)
@@ -107,14 +107,14 @@ func TestBreaker(t *testing.T) {
 	})
 }
 
-// plainBreaker says the same in the words of its promise: it keeps every call it heard of, and counts anew each time.
+// plainBreaker is a simple model of the breaker: it keeps each call and counts all of them each time.
 type plainBreaker struct {
 	state     standing
-	since     time.Time // of the state
+	since     time.Time // start of the state
 	calls     []vote    // since it closed
 	changes   int
-	triesEnd  time.Time // when the one that tries is given up
-	triesFrom int       // its name
+	triesEnd  time.Time // when the testing call counts as lost
+	triesFrom int       // number of the testing call
 	tries     int
 }
 
@@ -149,14 +149,14 @@ func (p *plainBreaker) mostFail(now time.Time) bool {
 	return all >= breakerCalls && 2*bad >= all
 }
 
-// flight is a call under way: as the breaker knows it, and as the model does.
+// flight is a call under way, as the breaker and the model know it.
 type flight struct {
 	round, changes, tries int
 	who                   string
 }
 
-// TestBreakerKeepsItsWord makes calls of few shoppers, in any order and any time apart, that end, fail, are given up or
-// never come back.
+// TestBreakerKeepsItsWord compares the breaker with the model. Calls of a few shoppers, in any order and at any distance, end, fail, are
+// given up or never return.
 func TestBreakerKeepsItsWord(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -219,7 +219,7 @@ func (p *plainBreaker) hear(now time.Time, who string, failed, current bool) {
 	}
 }
 
-// add keeps a call, unless its shopper has had their votes by then: a third one counts for nothing, later neither.
+// add keeps a call, unless its shopper has used up the votes of the window.
 func (p *plainBreaker) add(v vote) {
 	had := 0
 	for _, c := range p.calls {

@@ -12,7 +12,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-const hasty = 300 * time.Millisecond // a time-out for calls that never answer
+const hasty = 300 * time.Millisecond // for calls that are never answered
 
 func TestTokens(t *testing.T) {
 	t.Parallel()
@@ -22,7 +22,7 @@ func TestTokens(t *testing.T) {
 		result       payment.Result
 		code         string
 		ledger       []string
-		afterwards   []string // once undone
+		afterwards   []string // after an undo
 		needsTimeout bool
 	}{
 		"sim_ok":                    {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, false},
@@ -88,7 +88,7 @@ func TestTimeoutIsNeitherSuccessNorFailure(t *testing.T) {
 	require.Equal(t, payment.ResultCaptured, p.charge(t, c).Result)
 }
 
-// TestCallerGivesUp: what the provider answered is recorded, though nobody waits for it any more.
+// TestCallerGivesUp checks that an answer is recorded even if the caller gave up.
 func TestCallerGivesUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -137,7 +137,7 @@ func TestManyAtOnceAreOne(t *testing.T) {
 	require.Len(t, one.kinds(t, c), 7)
 }
 
-// TestChargeAgainstUndo races the two: whoever wins, in the end no money is held or taken.
+// TestChargeAgainstUndo races a charge and an undo. In the end no money is held or captured.
 func TestChargeAgainstUndo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -157,7 +157,7 @@ func TestChargeAgainstUndo(t *testing.T) {
 	}
 }
 
-// TestChargeAgainstYieldingUndo races them: either one wins, and the other one hears of it.
+// TestChargeAgainstYieldingUndo races a charge and a yielding undo. One of them wins, and the other one learns it.
 func TestChargeAgainstYieldingUndo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -226,7 +226,7 @@ func (p *process) cancel(ctx context.Context, c payment.Charge) (bool, error) {
 	return p.Cancel(ctx, web.Write{Actor: c.CustomerID}, payment.Cancel{PaymentID: c.PaymentID, CheckoutID: c.CheckoutID, CustomerID: c.CustomerID})
 }
 
-// TestThawed freezes a process before a call, undoes everything meanwhile, and lets it go on.
+// TestThawed freezes a process before a call, compensates the payment meanwhile, and lets the process continue.
 func TestThawed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

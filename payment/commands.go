@@ -8,7 +8,7 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// Charge orders that the amount be authorized and captured. A repetition goes on where the last one stopped.
+// Charge authorizes and captures an amount. Repeated, it continues where the last attempt stopped.
 type Charge struct {
 	PaymentID, OrderID, CheckoutID uuid.UUID
 	CustomerID                     string
@@ -16,81 +16,81 @@ type Charge struct {
 	Method                         string       // token of a payment method
 }
 
-// Undo orders that no money stays taken: what is authorized, or may become so, is voided; what was captured is refunded
-// in full. A charge that comes later is refused. It is repeated until its result is ResultUndone. A refund that is refused for good is
-// asked for again only when an operator retries, or when another amount is owed.
+// Undo compensates a payment: it voids an authorization, also one that comes later, and refunds a capture in full. A later Charge is
+// refused. Callers repeat it until the result is ResultUndone. A refund that was refused for good is requested again only if an operator
+// retries, or if another amount is owed.
 type Undo struct {
 	PaymentID, CheckoutID uuid.UUID
 	Reason                string
-	Retries               int  // by an operator, since the refund that is owed was refused for good. Each permits one more refund of the same amount
-	Yields                bool // to a capture that was asked for before: nothing is undone, and the result is ResultTooLate
+	Retries               int  // by an operator, since the owed refund was refused for good. Each permits one more refund of the same amount
+	Yields                bool // to a capture that was requested before: nothing is compensated, and the result is ResultTooLate
 }
 
-// Cancel is the shopper's wish that the payment be not made.
+// Cancel is a shopper's request not to make the payment.
 type Cancel struct {
 	PaymentID, CheckoutID uuid.UUID
 	CustomerID            string
-	Insists               bool // an operator's: too late only once it is known that the money was captured
+	Insists               bool // set by operators: too late only once the capture is known
 }
 
-// RequestRefund is an operator's wish that what was captured, or a part of it, be given back.
+// RequestRefund is an operator's request to refund a captured amount, or a part of it.
 //
-// Refused: not_captured; exceeds_captured, with what is left: refunds that are done and those under way count;
-// currency_mismatch.
+// It is refused with not_captured, exceeds_captured or currency_mismatch. The refusal exceeds_captured holds the amount that is left
+// after completed and pending refunds.
 type RequestRefund struct {
 	PaymentID uuid.UUID
 	Amount    *money.Amount // above zero; nil: all that is left
 	Reason    string
-	Unless    error // a refusal that the caller knows of. It comes after a replay is answered, and before any other
+	Unless    error // a refusal known to the caller. It comes after the answer to a replay, and before any other refusal
 }
 
 // RequestedRefund answers a RequestRefund.
 type RequestedRefund struct {
-	RefundID uuid.UUID // follows from the payment and the Idempotency-Key
-	Replayed bool      // it was requested before, by the same request
+	RefundID uuid.UUID // derived from the payment and the Idempotency-Key
+	Replayed bool      // the same request was made before
 }
 
-// Refund orders that a refund that was requested be made. It is repeated until its result is ResultRefunded or ResultRefused.
+// Refund makes a requested refund. Callers repeat it until the result is ResultRefunded or ResultRefused.
 type Refund struct{ PaymentID, RefundID uuid.UUID }
 
-// Settle is a person's word for what became of a payment.
+// Settle is an operator's resolution of a payment.
 type Settle struct {
 	PaymentID, CheckoutID uuid.UUID
 	Outcome               Settlement
 	Reason                string
 }
 
-// Settlement is how a person settles a doubt.
+// Settlement is the outcome that an operator records.
 type Settlement string
 
 // The settlements.
 const (
-	SettledCaptured    Settlement = "captured"     // the whole amount
-	SettledNotCaptured Settlement = "not_captured" // nothing, and nothing shall be
-	SettledRefunded    Settlement = "refunded"     // what the provider refuses to refund was refunded by other means, or is not owed any more
+	SettledCaptured    Settlement = "captured"     // the whole amount was captured
+	SettledNotCaptured Settlement = "not_captured" // nothing was captured, or will be
+	SettledRefunded    Settlement = "refunded"     // the refused refund was made by other means, or is not owed any more
 )
 
-// Observe orders that the provider be asked what became of a captured payment since, such as refunds made elsewhere.
+// Observe asks the provider for later changes of a captured payment, such as refunds made elsewhere.
 type Observe struct{ PaymentID uuid.UUID }
 
-// Verify orders that the provider be asked about what was settled as captured.
+// Verify asks the provider about a payment that an operator resolved as captured.
 type Verify struct{ PaymentID uuid.UUID }
 
-// Result is how far a Charge, an Undo or a Refund has come.
+// Result says how far a Charge, an Undo or a Refund has come.
 type Result string
 
-// The results. ResultUnknown is of all.
+// The results. Each of the three may return ResultUnknown.
 const (
-	ResultCaptured       Result = "captured"        // Charge: the money is there
-	ResultRefused        Result = "refused"         // Charge: nothing is or will be captured, or it is given back; Refund: it failed. Failure says why
+	ResultCaptured       Result = "captured"        // Charge: the money was captured
+	ResultRefused        Result = "refused"         // Charge: nothing was or will be captured, or it was refunded; Refund: it failed. Failure holds the reason
 	ResultActionRequired Result = "action_required" // Charge: the shopper must follow NextAction; charge again at Deadline
-	ResultUnavailable    Result = "unavailable"     // Charge, Refund: the provider refused to do anything just now; try again
-	ResultUnknown        Result = "unknown"         // ask again. Of Undo: a capture is in doubt, or a refund is owed
+	ResultUnavailable    Result = "unavailable"     // Charge, Refund: the provider is unavailable and did nothing; try again
+	ResultUnknown        Result = "unknown"         // ask again. Undo: a capture is unresolved, or a refund is owed
 	ResultUndone         Result = "undone"          // Undo: voided, refunded, or never needed
-	ResultTooLate        Result = "too_late"        // Undo that yields: a capture was asked for; charge on
-	ResultRefunded       Result = "refunded"        // Refund: the money is given back
-	ResultNotRefunded    Result = "not_refunded"    // Undo: the provider refused the refund that is owed. Failure says why
-	ResultVoiding        Result = "voiding"         // Undo: certain that nothing is or will be captured; the void is still owed
+	ResultTooLate        Result = "too_late"        // Undo that yields: a capture was requested; charge again
+	ResultRefunded       Result = "refunded"        // Refund: the money was refunded
+	ResultNotRefunded    Result = "not_refunded"    // Undo: the provider refused the refund that is owed. Failure holds the reason
+	ResultVoiding        Result = "voiding"         // Undo: nothing was or will be captured; the void is still owed
 )
 
 // Outcome answers a Charge, an Undo or a Refund.
@@ -98,35 +98,35 @@ type Outcome struct {
 	Result     Result
 	NextAction *NextAction // with ResultActionRequired
 	Deadline   time.Time   // with ResultActionRequired
-	Failure    *Failure    // with ResultRefused and ResultUnavailable
-	ByHand     bool        // with ResultCaptured: on a person's word, until Verify says so too
+	Failure    *Failure    // with ResultRefused, ResultUnavailable and ResultNotRefunded
+	ByHand     bool        // with ResultCaptured: only an operator says so, until Verify confirms it
 }
 
-// NextAction is what the shopper has to do.
+// NextAction tells the shopper how to confirm the payment.
 type NextAction struct {
 	Type         string `json:"type" example:"redirect"`
 	URL          string `json:"url,omitempty" example:"https://bank.example/confirm/1"`
 	ClientSecret string `json:"client_secret,omitempty"` // for the provider's own scripts in the storefront
 }
 
-// Failure is why a payment was not made.
+// Failure is the reason why a payment failed.
 type Failure struct {
 	Code   string `json:"code" example:"payment_declined"`
 	Detail string `json:"detail" example:"The payment was declined."`
 }
 
-// Received is a webhook as it was stored.
+// Received is a stored webhook.
 type Received struct {
 	Provider, ID, Type, Reference string // ID is the provider's own
 	ReceivedAt                    time.Time
-	HandledAt                     *time.Time // nil: it has yet to wake its payment
-	Note                          *string    // what became of it, where that is not plain
+	HandledAt                     *time.Time // nil: its payment was not woken yet
+	Note                          *string    // an explanation, if the result is not obvious
 	Attempts                      int
 }
 
-// Wakes is the id of the command that the webhook gives to its payment: the cause of what is recorded there.
+// Wakes returns the id of the command that the webhook sends to its payment. The events of this command name it as their cause.
 func (r Received) Wakes() uuid.UUID {
-	id, _ := uuid.Parse(r.Reference) // of what is no payment of ours it is nobody's cause
+	id, _ := uuid.Parse(r.Reference) // without a payment of ours, no event has this cause
 	return wakes(id, r.Provider, r.ID)
 }
 
@@ -140,7 +140,7 @@ const (
 	CodeCancelled             = "cancelled"
 	CodeUnavailable           = "provider_unavailable"
 	CodeRefundFailed          = "refund_failed"
-	CodeRefundedBefore        = "payment_refunded"      // the provider captured it and refunded all of it, and we did not know
+	CodeRefundedBefore        = "payment_refunded"      // the provider captured and refunded the whole amount without our knowledge
 	CodeNotChargeable         = "amount_not_chargeable" // by this provider, with any payment method
 	CodeRefundOwed            = "refund_owed"
 )

@@ -20,8 +20,8 @@ func (w *world) crash(n int, after bool, do func(*process) error) (died bool) {
 	return err != nil
 }
 
-// TestCrashAnywhere kills the process before and after every call to the provider: of a charge that then goes on, and of a
-// charge and its undo.
+// TestCrashAnywhere kills the process before and after each call to the provider, in a charge that is then continued, and in a charge and
+// its undo.
 func TestCrashAnywhere(t *testing.T) {
 	t.Parallel()
 	charge := func(c payment.Charge) func(*process) error {
@@ -58,7 +58,7 @@ func TestCrashAnywhere(t *testing.T) {
 	}
 }
 
-// TestCaptureInDoubtIsSettledByTheVoid: the capture was sent and nobody heard the answer, then everything is undone.
+// TestCaptureInDoubtIsSettledByTheVoid compensates a payment after the answer to its capture was lost.
 func TestCaptureInDoubtIsSettledByTheVoid(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -76,7 +76,7 @@ func TestCaptureInDoubtIsSettledByTheVoid(t *testing.T) {
 	}
 }
 
-// TestUndoFindsTheProviderAway says what is certain meanwhile.
+// TestUndoFindsTheProviderAway checks the result of an undo while the provider is unavailable.
 func TestUndoFindsTheProviderAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -84,7 +84,7 @@ func TestUndoFindsTheProviderAway(t *testing.T) {
 		return around{w.sim, func(string, func() error) error { return &payment.Transient{Err: errDead} }}
 	}
 	for name, c := range map[string]struct {
-		calls int // that the charge gets through
+		calls int // of the charge that succeed
 		want  payment.Result
 	}{
 		"NothingSent":      {0, payment.ResultUndone},

@@ -14,19 +14,19 @@ import (
 )
 
 var (
-	errTooLate         = fault.New(fault.Conflict, "too_late", "The payment is already being taken. Cancel the order instead.")
-	errNotCaptured     = fault.New(fault.Conflict, "not_captured", "Nothing was taken that could be given back.")
+	errTooLate         = fault.New(fault.Conflict, "too_late", "The payment is already being captured. Cancel the order instead.")
+	errNotCaptured     = fault.New(fault.Conflict, "not_captured", "Nothing was captured, so nothing can be refunded.")
 	errExceedsCaptured = fault.New(fault.Invalid, "exceeds_captured", "That is more than is left to refund.")
 	errOtherCurrency   = fault.New(fault.Invalid, "currency_mismatch", "The payment is in another currency.")
 )
 
-// codeNeverMade is why a refund failed that the provider was not asked for in time.
+// codeNeverMade is the code of a refund that the provider was not asked for in time.
 const codeNeverMade = "never_made"
 
-// reasonCancelled is the reason of a shopper's own tombstone.
+// reasonCancelled is the reason of a tombstone that a shopper left.
 const reasonCancelled = "cancelled"
 
-// request begins a payment: once, and not where a tombstone stands.
+// request begins a payment, unless it exists or has a tombstone.
 func request(s State, c Charge, provider string, now time.Time) []event {
 	if s.requested() || s.Tombstone {
 		return nil
@@ -37,8 +37,9 @@ func request(s State, c Charge, provider string, now time.Time) []event {
 	}}
 }
 
-// cancel lets the payment alone decide between the shopper and a capture. What failed by itself needs no tombstone. Whoever
-// insists may leave one while a capture is in doubt: nobody can have gone on with it, nor will, and what was taken goes back.
+// cancel decides between a cancellation and a capture, on the state of the payment alone. A failed payment needs no tombstone.
+// Cancel.Insists permits a tombstone while a capture is unresolved: no saga has continued after that capture, or will, and a captured
+// amount is refunded.
 func cancel(s State, c Cancel) ([]event, error) {
 	switch {
 	case s.Cancelled && s.Captured == 0:
@@ -51,8 +52,8 @@ func cancel(s State, c Cancel) ([]event, error) {
 	return []event{UndoRequested{CheckoutID: c.CheckoutID, CustomerID: c.CustomerID, Code: CodeCancelled, Reason: reasonCancelled}}, nil
 }
 
-// undo leaves the tombstone, and asks for a refund of what is captured and on no way back. A refund that failed for
-// good is asked for anew, as another refund: once for each retry of an operator.
+// undo leaves the tombstone and requests a refund of the captured amount that is left. A refund that failed for good is requested again, as
+// a new refund, once for each retry of an operator.
 func undo(s State, u Undo, now time.Time) (events []event) {
 	if s.Authorization == stepRefused && s.Captured == 0 {
 		return nil // the provider holds nothing and never will
@@ -66,7 +67,7 @@ func undo(s State, u Undo, now time.Time) (events []event) {
 	return append(events, giveBack(s, u.PaymentID, u.Reason, now)...)
 }
 
-// mustYield reports whether an undo comes too late to stop a capture, and is one that then lets it be.
+// mustYield reports whether an Undo has to give way to a capture.
 func mustYield(s State, u Undo) bool { return u.Yields && s.Capture != stepNone && !s.Tombstone }
 
 func giveBack(s State, payment uuid.UUID, reason string, now time.Time) []event {
@@ -77,12 +78,12 @@ func giveBack(s State, payment uuid.UUID, reason string, now time.Time) []event 
 	return []event{refundRequested{ID: undoRefundID(payment, len(s.Refunds)), Amount: owed, Reason: reason, At: now}}
 }
 
-// undoRefundID is the id of a refund that an undo asks for, with so many before it.
+// undoRefundID returns the id of the refund that an Undo requests after the given number of refunds.
 func undoRefundID(payment uuid.UUID, before int) uuid.UUID {
 	return uuid.NewSHA1(payment, fmt.Appendf(nil, "undo/%d", before))
 }
 
-// requestRefund asks for no more than is left. Asked for again, also long after the receipt is gone, it is there already.
+// requestRefund allows at most the amount that is left. A repeated request adds nothing, even long after its receipt is gone.
 func requestRefund(s State, id uuid.UUID, r RequestRefund, now time.Time) ([]event, error) {
 	if _, ok := s.refundOf(id); ok {
 		return nil, nil
@@ -108,14 +109,14 @@ func requestRefund(s State, id uuid.UUID, r RequestRefund, now time.Time) ([]eve
 	}}, nil
 }
 
-// ask is what the provider is asked next.
+// ask is the next call to the provider.
 type ask struct {
 	operation Operation
-	refund    refund // of opRefund
+	refund    refund // with opRefund
 }
 
-// nextOfCharge says what the provider is asked about a payment now, and opNothing when there is nothing to ask or only to
-// wait, as under a tombstone. looked: it has just told how things stand, and the state is what it told.
+// nextOfCharge returns the next call of a Charge, or opNothing if there is nothing to ask or only to wait, as after a tombstone. looked
+// means that the provider has just reported the state.
 func nextOfCharge(s State, looked bool, now time.Time) ask {
 	switch {
 	case s.Tombstone || s.Captured > 0 || s.Voided:
@@ -130,10 +131,10 @@ func nextOfCharge(s State, looked bool, now time.Time) ask {
 	return ask{}
 }
 
-// nextOfUndo voids whatever may be authorized, even where a capture is in doubt: the void is what settles the doubt. The
-// provider either lets the payment go, and a capture that comes later is refused, or answers that it was captured.
+// nextOfUndo voids a possible authorization even while a capture is unresolved, since the void resolves it: the provider either voids the
+// payment and refuses a later capture, or answers that the payment was captured.
 func nextOfUndo(s State, looked bool, now time.Time) ask {
-	if !s.Tombstone { // there was nothing to undo
+	if !s.Tombstone { // nothing to compensate
 		return ask{}
 	}
 	if r, ok := s.pendingRefund(now); ok {
@@ -151,7 +152,7 @@ func nextOfUndo(s State, looked bool, now time.Time) ask {
 	return ask{operation: opVoid}
 }
 
-// nextOfRefund minds one refund alone: one that the provider refuses just now stands in no other's way.
+// nextOfRefund handles one refund alone. If the provider refuses it at the moment, the other refunds do not wait.
 func nextOfRefund(s State, id uuid.UUID, looked bool, now time.Time) ask {
 	r, _ := s.refundOf(id)
 	switch {
@@ -163,14 +164,14 @@ func nextOfRefund(s State, id uuid.UUID, looked bool, now time.Time) ask {
 	return carefully(s, ask{opRefund, r}, r.At, looked, now)
 }
 
-// refused reports whether the provider refused the refund that was asked for.
+// refused reports whether the provider refused the refund of an ask.
 func (s State) refused(a ask) bool {
 	r, _ := s.refundOf(a.refund.ID)
 	return a.operation == opRefund && r.Status == stepRefused
 }
 
-// carefully looks before it repeats a call, and before it refunds where a refund has failed: that one may have been made after all.
-// It repeats none whose key the provider may have forgotten.
+// carefully looks up the payment before it repeats a call, and before a refund that follows a failed one, since that one may have been made
+// after all. It repeats no call whose key the provider may have forgotten.
 func carefully(s State, a ask, since time.Time, looked bool, now time.Time) ask {
 	forgotten := now.Sub(since) > keyLife
 	switch {
@@ -182,8 +183,7 @@ func carefully(s State, a ask, since time.Time, looked bool, now time.Time) ask 
 	return a
 }
 
-// answered is what an answer adds to what is known: nothing, where the question was answered meanwhile. An answer that
-// cannot be true is an error.
+// answered returns the events that an answer adds: none, if the question was answered meanwhile. An answer that cannot be true is an error.
 func answered(s State, a ask, id uuid.UUID, r Answer, now time.Time, ttl time.Duration) ([]event, error) {
 	switch r.Status {
 	case NotFound:
@@ -222,7 +222,7 @@ func (s State) isPending(id uuid.UUID) bool {
 func waiting(s State, r Answer, now time.Time, ttl time.Duration) ([]event, error) {
 	switch {
 	case r.NextAction == nil:
-		return nil, fmt.Errorf("the provider wants an action and names none")
+		return nil, fmt.Errorf("the provider requires an action and names none")
 	case s.Voided:
 		return nil, nil
 	case s.Authorization == stepAsked:
@@ -233,7 +233,7 @@ func waiting(s State, r Answer, now time.Time, ttl time.Duration) ([]event, erro
 	return nil, nil
 }
 
-// authorizedNow goes on to the capture in the same breath, unless a tombstone stands: then it is only known what to void.
+// authorizedNow requests the capture together with the authorization. After a tombstone it only records the authorization, for the void.
 func authorizedNow(s State, r Answer, now time.Time) []event {
 	switch {
 	case !s.undecided():
@@ -266,7 +266,7 @@ func capturedNow(s State, id uuid.UUID, r Answer, now time.Time) ([]event, error
 	return events, nil
 }
 
-// voidedNow: where nobody asked for that, the authorization expired, and a capture that was under way came too late.
+// voidedNow records a void. If nobody requested it, the authorization expired, and a capture under way came too late.
 func voidedNow(s State) []event {
 	switch {
 	case s.Voided || s.Captured > 0 || s.Authorization == stepRefused:
@@ -277,14 +277,14 @@ func voidedNow(s State) []event {
 	return []event{voided{}}
 }
 
-// refundedNow: also what was given up may have been made after all, but never more than was captured.
+// refundedNow records a refund, even one that had failed before, but never more than was captured.
 func refundedNow(s State, id uuid.UUID) ([]event, error) {
 	r, known := s.refundOf(id)
 	switch back := s.providerRefunded() + r.Amount; {
 	case !known || r.Status == stepDone:
 		return nil, nil
 	case back > s.Captured:
-		return nil, fmt.Errorf("the provider gave back %d of %d", back, s.Captured)
+		return nil, fmt.Errorf("the provider refunded %d of %d", back, s.Captured)
 	}
 	return []event{refunded{ID: id}}, nil
 }
@@ -303,19 +303,19 @@ func refusedNow(s State, a ask, r Answer) ([]event, error) {
 	return nil, nil
 }
 
-// capturing reports whether a capture is asked for and its outcome open.
+// capturing reports whether a capture was requested and has no outcome yet.
 func (s State) capturing() bool { return s.Capture == stepAsked && !s.Voided }
 
-// holds reports whether the provider holds an authorization, or may come to, that was not captured.
+// holds reports whether the provider holds an authorization that was not captured, or may hold it later.
 func (s State) holds() bool {
 	return s.requested() && s.Authorization != stepRefused && s.Captured == 0 && !s.Voided
 }
 
-// reported is what a look-up adds to what is known. A refund that nobody can have asked for since, and that is not in the book of what
-// was captured, was never made: its amount is free again, for a refund under another key. What is in the book was made, whatever was
-// thought of it.
+// reported returns the events that a look-up adds. A refund was never made if the report of the captured payment lacks it, and no call for
+// it can be in flight any more. Its amount is then free for a refund under another key. A refund in the report was made, whatever its
+// recorded state.
 func reported(s State, id uuid.UUID, r Report, now time.Time, ttl time.Duration) ([]event, error) {
-	if r.Status == Captured && r.Back >= r.Captured && s.undecided() { // by a life of ours that no book of ours knows
+	if r.Status == Captured && r.Back >= r.Captured && s.undecided() { // captured before a restore of our database
 		return declinedNow(s, Answer{Code: CodeRefundedBefore}), nil
 	}
 	events, err := answered(s, ask{operation: opLookUp}, id, r.Answer, now, ttl)
@@ -336,7 +336,7 @@ func reported(s State, id uuid.UUID, r Report, now time.Time, ttl time.Duration)
 	return append(events, elsewhereNow(s, id, r, now)...), err
 }
 
-// elsewhereNow records the refunds made elsewhere that are not known yet. A payment that is not known to be captured learns that first.
+// elsewhereNow records refunds made elsewhere that are not known yet. If the capture is unknown too, it is recorded before them.
 func elsewhereNow(s State, payment uuid.UUID, r Report, now time.Time) (events []event) {
 	if r.Status != Captured {
 		return nil
@@ -355,18 +355,18 @@ func elsewhereNow(s State, payment uuid.UUID, r Report, now time.Time) (events [
 	return events
 }
 
-// elsewhereID is the id of a refund made elsewhere: the same however often it is seen.
+// elsewhereID returns the id of a refund made elsewhere: the same each time the provider reports it.
 func elsewhereID(payment uuid.UUID, provider string) uuid.UUID {
 	return uuid.NewSHA1(payment, []byte("elsewhere/"+provider))
 }
 
-// reasonsElsewhere say to a shopper why money came back.
+// reasonsElsewhere are the reasons that shoppers read.
 var reasonsElsewhere = map[ElsewhereKind]string{
 	ElsewhereRefund:  "Refunded at the payment provider.",
 	ElsewhereDispute: "Returned by the bank after a dispute.",
 }
 
-// lost records that a call was made and nobody knows what it did, where that still matters.
+// lost records that the outcome of a call is unknown, if that still matters.
 func lost(s State, a ask, cause error) []event {
 	var open bool
 	switch a.operation {
@@ -378,7 +378,7 @@ func lost(s State, a ask, cause error) []event {
 		open = s.holds()
 	case opRefund:
 		open = s.isPending(a.refund.ID)
-	case opLookUp, opNothing: // it changed nothing
+	case opLookUp, opNothing: // these change nothing
 	}
 	if !open {
 		return nil
@@ -386,7 +386,7 @@ func lost(s State, a ask, cause error) []event {
 	return []event{outcomeUnknown{Operation: a.operation, Error: plain(cause.Error(), 500)}}
 }
 
-// plain is text of others, fit for an event.
+// plain makes foreign text fit for an event: valid UTF-8 without NUL, and at most limit runes.
 func plain(text string, limit int) string {
 	text = strings.ReplaceAll(strings.ToValidUTF8(text, "?"), "\x00", "")
 	if r := []rune(text); len(r) > limit {

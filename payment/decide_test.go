@@ -265,7 +265,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// next is what a charge asks, or what an undo does once there is one.
+// next returns the next call of an undo if there is one, otherwise that of the charge.
 func next(s State, looked bool, now time.Time) ask {
 	if s.Tombstone {
 		return nextOfUndo(s, looked, now)

@@ -17,11 +17,11 @@ import (
 
 type stream = eventstore.Stream[State]
 
-// actor of what is done on behalf of a check-out.
+// actor is recorded with the events that sagas cause.
 const actor = "saga"
 
-// Charge authorizes and captures, or goes on where an earlier Charge stopped, and says how far it came. It takes at most
-// a few calls of Config.Timeout each. An error means that the store failed: charge again.
+// Charge authorizes and captures, or continues an earlier Charge, and returns how far it came. It takes at most a few calls of
+// Config.Timeout each. An error means that the store failed: charge again.
 func (m *Module) Charge(ctx context.Context, correlation uuid.UUID, c Charge) (Outcome, error) {
 	p := m.providers[0]
 	run := run{m, c.PaymentID, eventstore.Meta{Actor: actor, Correlation: correlation}}
@@ -38,13 +38,13 @@ func (m *Module) Charge(ctx context.Context, correlation uuid.UUID, c Charge) (O
 	return chargeOutcome(st.State, why, m.now()), nil
 }
 
-// Undo leaves the tombstone first, then voids or refunds, and says how far it came. Errors as with Charge.
+// Undo records the tombstone, then voids or refunds, and returns how far it came. An error means the same as for Charge.
 func (m *Module) Undo(ctx context.Context, correlation uuid.UUID, u Undo) (Outcome, error) {
 	run := run{m, u.PaymentID, eventstore.Meta{Actor: actor, Correlation: correlation}}
 	if outcome, err := run.lookBeforeRefund(ctx, u); err != nil || outcome.Result != "" {
 		return outcome, err
 	}
-	// No derived id: what an undo has to add depends on the state alone, and a later one may have to add more.
+	// There is no derived id: the events depend on the state alone, and a later Undo may have to add more.
 	st, err := run.record(ctx, uuid.Nil, func(s State, now time.Time) ([]event, error) {
 		if mustYield(s, u) {
 			return nil, errTooLate
@@ -64,8 +64,8 @@ func (m *Module) Undo(ctx context.Context, correlation uuid.UUID, u Undo) (Outco
 	return undoOutcome(st.State, why), nil
 }
 
-// lookBeforeRefund asks the provider what is left before an undo asks for a refund of it: somebody may have refunded it elsewhere.
-// An outcome says that the provider did not tell.
+// lookBeforeRefund asks the provider for the rest before an Undo requests a refund of it: somebody may have refunded it elsewhere. It
+// returns an outcome if the provider did not answer.
 func (r run) lookBeforeRefund(ctx context.Context, u Undo) (Outcome, error) {
 	st, err := payments.Load(ctx, r.store, r.id)
 	if err != nil || st.State.left() == 0 || mustYield(st.State, u) {
@@ -81,8 +81,8 @@ func (r run) lookBeforeRefund(ctx context.Context, u Undo) (Outcome, error) {
 	return Outcome{Result: ResultUnknown}, nil
 }
 
-// Observe asks the provider about a payment that is captured, or about to be, and records what it learns. An error means that the provider did not tell, or
-// that the store failed: ask again.
+// Observe asks the provider about a payment that is captured or being captured, and records the answer. An error means that the provider
+// did not answer, or that the store failed: ask again.
 func (m *Module) Observe(ctx context.Context, correlation uuid.UUID, o Observe) error {
 	run := run{m, o.PaymentID, eventstore.Meta{Actor: actor, Correlation: correlation}}
 	st, err := payments.Load(ctx, m.store, o.PaymentID)
@@ -96,8 +96,8 @@ func (m *Module) Observe(ctx context.Context, correlation uuid.UUID, o Observe) 
 	return err
 }
 
-// Cancel lets the payment decide: once a capture was asked for it is too_late (409), before that a tombstone is left,
-// even where there is no payment yet. replayed: the same request did it before. It doesn't ask the provider; an Undo does.
+// Cancel leaves a tombstone, even before the payment exists. Once a capture was requested it fails with too_late (409). replayed means that
+// the same request did it before. Cancel does not ask the provider; Undo does.
 func (m *Module) Cancel(ctx context.Context, write web.Write, c Cancel) (replayed bool, err error) {
 	receipt, err := m.store.Do(ctx, eventstore.Command{
 		ID: write.ID, Fingerprint: write.Fingerprint,
@@ -112,29 +112,29 @@ func (m *Module) Cancel(ctx context.Context, write web.Write, c Cancel) (replaye
 	return receipt.Replayed, err
 }
 
-// run is one Charge, Undo or Refund at work on a payment.
+// run executes one Charge, Undo or Refund of a payment.
 type run struct {
 	*Module
 	id   uuid.UUID
 	meta eventstore.Meta
 }
 
-// maxCalls bounds a run; the longest honest way is a look-up, an authorization and a capture.
+// maxCalls limits a run. The longest regular one needs a look-up, an authorization and a capture.
 const maxCalls = 8
 
-// end is why a drive stopped.
+// end says why a drive stopped.
 type end uint8
 
 const (
-	endQuiet       end = iota // there is nothing to ask, or only to wait
-	endUnavailable            // the provider refused to do anything just now
-	endDoubt                  // the provider did not answer, or made no sense
+	endQuiet       end = iota // nothing to ask, or only to wait
+	endUnavailable            // the provider is unavailable and did nothing
+	endDoubt                  // the provider did not answer, or its answer cannot be true
 )
 
-// drive asks the provider what there is to ask, one call after the other, each result recorded before the next.
+// drive makes the calls that next asks for, one after the other, and records each result before the next call.
 //
-// The process may die between any two lines: the intent of every call lies in the stream before it is made, and its key
-// follows from the intent, so whoever comes next makes the same call.
+// The process may die between any two lines. The intent of each call is in the stream before the call is made, and the key is derived
+// from the intent, so that the next process makes the same call.
 func (r run) drive(ctx context.Context, st stream, next func(s State, looked bool, now time.Time) ask) (_ stream, why end, err error) {
 	looked := false
 	for range maxCalls {
@@ -146,18 +146,17 @@ func (r run) drive(ctx context.Context, st stream, next func(s State, looked boo
 		if st, why, err = r.once(ctx, st, a); err != nil || why != endQuiet {
 			return st, why, err
 		}
-		// Whatever was asked, the answer told how things stand; but a repeated authorization is told what it was told then, and
-		// the shopper may have acted since.
-		// And a refund that is refused may have been so because somebody refunded the payment elsewhere.
+		// An answer tells the current state, with two exceptions: a repeated authorization returns its first answer, and the shopper may
+		// have acted since; a refund may be refused because somebody refunded the payment elsewhere.
 		looked = (a.operation != opAuthorize || st.State.Authorization != stepWaiting) && !st.State.refused(a)
 		if st.Version == before && a.operation != opLookUp {
-			return st, endDoubt, nil // an answer that says nothing: do not ask the same at once
+			return st, endDoubt, nil // the answer added nothing: do not repeat the call at once
 		}
 	}
 	return st, endQuiet, nil
 }
 
-// once makes one call and records what came of it.
+// once makes one call and records its result.
 func (r run) once(ctx context.Context, st stream, a ask) (stream, end, error) {
 	p, err := r.provider(st.State.Provider)
 	if err = cmp.Or(err, ctx.Err()); err != nil {
@@ -182,7 +181,7 @@ func (r run) once(ctx context.Context, st stream, a ask) (stream, end, error) {
 	return st, endDoubt, err
 }
 
-// result is what an answer adds to a payment, on whatever state it is by now.
+// result holds the events that an answer adds to the newest state of a payment.
 type result struct {
 	status Status
 	decide func(State, time.Time) ([]event, error)
@@ -199,8 +198,8 @@ func (r run) ask(ctx context.Context, p Provider, s State, a ask) (result, error
 	}
 	answer, err := operate(ctx, p, a.operation, call)
 	if err == nil && a.operation == opAuthorize && answer.Replayed {
-		// Somebody asked before us: a process that crashed, or one whose database was restored to an older moment since. The
-		// answer of then does not tell whether the payment was captured or refunded meanwhile.
+		// The key was used before: by a process that crashed, or before the database was restored to an older moment. The old answer does
+		// not tell whether the payment was captured or refunded since.
 		return r.ask(ctx, p, s, ask{operation: opLookUp})
 	}
 	return result{answer.Status, func(s State, now time.Time) ([]event, error) {
@@ -220,7 +219,7 @@ func operate(ctx context.Context, p Provider, op Operation, call Call) (Answer, 
 		return p.Refund(ctx, call)
 	case opLookUp, opNothing:
 	}
-	return Answer{}, fmt.Errorf("%q is no operation of a provider", op)
+	return Answer{}, fmt.Errorf("unknown operation %q", op)
 }
 
 func callOf(id uuid.UUID, s State, a ask) Call {
@@ -234,7 +233,7 @@ func callOf(id uuid.UUID, s State, a ask) Call {
 	return c
 }
 
-// key is what the provider knows a call by. It follows from the intent alone: it never changes.
+// key returns the idempotency key of a call. It depends on the intent alone, so it never changes.
 func key(id uuid.UUID, a ask) string {
 	k := id.String() + "/" + string(a.operation)
 	if a.operation == opRefund {
@@ -243,7 +242,7 @@ func key(id uuid.UUID, a ask) string {
 	return k
 }
 
-// levelOf: what was held back was said once, by the guard.
+// levelOf returns a lower level for a call that the guard held back, since the guard has logged that.
 func levelOf(err error) slog.Level {
 	if errors.Is(err, errOpen) || errors.Is(err, errBusy) {
 		return slog.LevelDebug
@@ -251,7 +250,7 @@ func levelOf(err error) slog.Level {
 	return slog.LevelWarn
 }
 
-// doubt records that nobody knows what a call did.
+// doubt records that the outcome of a call is unknown.
 func (r run) doubt(ctx context.Context, st stream, a ask, cause error) (stream, error) {
 	r.log.WarnContext(ctx, "the outcome of a payment call is unknown", r.about(a, cause)...)
 	return r.record(ctx, derived(r.id, key(r.id, a)+"/lost", st.Version), func(s State, _ time.Time) ([]event, error) {
@@ -263,18 +262,18 @@ func (r run) about(a ask, err error) []any {
 	return []any{slog.String("payment", r.id.String()), slog.String("operation", string(a.operation)), slog.String("error", err.Error())}
 }
 
-// errNoNews refuses a result that adds nothing: refused, it leaves no receipt, and may add something later.
+// errNoNews rejects a result without events. A rejected command leaves no receipt, so that the same result may add something later.
 var errNoNews = errors.New("nothing new")
 
-// nonsense is an answer that cannot be true.
+// nonsense is the error of an answer that cannot be true.
 type nonsense struct{ error }
 
 func (n *nonsense) Unwrap() error { return n.error }
 
 const recordTimeout = 15 * time.Second
 
-// record decides on the newest state, and returns the payment as it is afterwards. It outlives the caller's patience:
-// what a provider answered is worth more than the wait.
+// record decides on the newest state and returns the payment afterwards. It outlives the caller's context, since an answer of the provider
+// must not be lost.
 func (r run) record(ctx context.Context, id uuid.UUID, decide func(State, time.Time) ([]event, error)) (stream, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
@@ -303,7 +302,7 @@ func (r run) record(ctx context.Context, id uuid.UUID, decide func(State, time.T
 
 var commandSpace = uuid.MustParse("8f0c7d52-31b6-4c0e-9a55-6d1c0b7e2f41")
 
-// derived is the id of a command that happens once to a payment at a version.
+// derived returns the id of a command that runs once for a payment, a step and a version.
 func derived(payment uuid.UUID, step string, version int64) uuid.UUID {
 	return uuid.NewSHA1(commandSpace, fmt.Appendf(nil, "%s %s %d", payment, step, version))
 }

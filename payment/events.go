@@ -9,7 +9,7 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// event is what can happen to a payment.
+// event is an event of a payment.
 //
 //sumtype:decl
 type event interface {
@@ -17,23 +17,23 @@ type event interface {
 	payment()
 }
 
-// UndoRequested is the tombstone: from here on no authorization and no capture begins. It may be the first event.
+// UndoRequested is the tombstone: after it no authorization and no capture begins. It may be the first event.
 type UndoRequested struct {
 	CheckoutID uuid.UUID `json:"checkout_id"`
 	CustomerID string    `json:"customer_id,omitempty"`
-	Code       string    `json:"code"` // of the Failure that a later charge is refused with
+	Code       string    `json:"code"` // of the Failure of a later charge
 	Reason     string    `json:"reason,omitempty"`
 }
 
-// Notified says that a webhook came for the payment: time to ask the provider.
+// Notified says that a webhook came for the payment. The provider must be asked.
 type Notified struct {
 	CheckoutID uuid.UUID `json:"checkout_id"`
 	WebhookID  string    `json:"webhook_id"` // the provider's
-	Type       string    `json:"type"`       // the provider's word
+	Type       string    `json:"type"`       // as the provider names it
 }
 
-// RefundOrdered is the intent to give back what an operator requested, durable before the provider hears of it. A saga sees
-// it through. What an undo gives back is refundRequested.
+// RefundOrdered is an operator's intent to refund, stored before the provider is called. A saga makes the refund. An Undo stores
+// refundRequested instead.
 type RefundOrdered struct {
 	ID         uuid.UUID    `json:"id"` // part of the provider's key
 	OrderID    uuid.UUID    `json:"order_id"`
@@ -43,19 +43,19 @@ type RefundOrdered struct {
 	At         time.Time    `json:"at"`
 }
 
-// RefundedElsewhere says that money was returned without a call of ours: at the provider, or on an operator's word. It has happened.
+// RefundedElsewhere says that money was refunded without a call of ours: at the provider, or as an operator recorded. It has happened.
 type RefundedElsewhere struct {
-	ID         uuid.UUID     `json:"id"` // follows from the payment and the provider's id
+	ID         uuid.UUID     `json:"id"` // derived from the payment and the provider's id
 	ProviderID string        `json:"provider_id,omitempty"`
 	Of         ElsewhereKind `json:"kind"`
 	OrderID    uuid.UUID     `json:"order_id"`
-	CheckoutID uuid.UUID     `json:"checkout_id"` // of the saga that minds the payment
+	CheckoutID uuid.UUID     `json:"checkout_id"` // of the saga that handles the payment
 	Amount     money.Amount  `json:"amount"`
 	Reason     string        `json:"reason"`
 	At         time.Time     `json:"at"` // when we learned of it
 }
 
-// Settled says that a person, its actor, settled what became of the payment. What the provider tells later still counts.
+// Settled says that an operator, its actor, resolved the outcome of the payment. Later answers of the provider still count.
 type Settled struct {
 	CheckoutID uuid.UUID  `json:"checkout_id"`
 	Outcome    Settlement `json:"outcome"`
@@ -63,7 +63,7 @@ type Settled struct {
 }
 
 type (
-	// requested is the intent to authorize, durable before the provider hears of it.
+	// requested is the intent to authorize, stored before the provider is called.
 	requested struct {
 		OrderID    uuid.UUID    `json:"order_id"`
 		CheckoutID uuid.UUID    `json:"checkout_id"`
@@ -73,7 +73,7 @@ type (
 		Provider   string       `json:"provider"`
 		At         time.Time    `json:"at"`
 	}
-	// authorized says that the provider reserved the amount. Nothing is taken yet.
+	// authorized says that the provider reserved the amount. Nothing is captured yet.
 	authorized struct {
 		ProviderReference string `json:"provider_reference,omitempty"`
 	}
@@ -83,30 +83,30 @@ type (
 		NextAction        NextAction `json:"next_action"`
 		Deadline          time.Time  `json:"deadline"`
 	}
-	// declined says that the provider will not authorize this payment, whoever asks.
+	// declined says that the provider will never authorize this payment.
 	declined struct {
 		Code string `json:"code"`
 	}
-	// captureRequested is the intent to capture the whole amount: the pivot of a check-out.
+	// captureRequested is the intent to capture the whole amount: the pivot of a checkout.
 	captureRequested struct {
 		At time.Time `json:"at"`
 	}
-	// captured says that the money was taken.
+	// captured says that the money was captured.
 	captured struct {
 		Amount int64 `json:"amount"` // minor units
 	}
-	// captureRefused says that the provider will not pay out what it had authorized.
+	// captureRefused says that the provider refused to pay the authorized amount.
 	captureRefused struct {
 		Code string `json:"code"`
 	}
-	// outcomeUnknown says that a call was made, and that nobody knows what it did.
+	// outcomeUnknown says that a call was made and its outcome is unknown.
 	outcomeUnknown struct {
 		Operation Operation `json:"operation"`
 		Error     string    `json:"error"`
 	}
 	// voided says that the provider holds nothing for this payment, and never will.
 	voided struct{}
-	// refundRequested is the intent to give money back. Its id is part of the provider's key.
+	// refundRequested is the intent of an Undo to refund. Its id is part of the provider's key.
 	refundRequested struct {
 		ID     uuid.UUID `json:"id"`
 		Amount int64     `json:"amount"` // minor units
@@ -117,7 +117,7 @@ type (
 	refunded struct {
 		ID uuid.UUID `json:"id"`
 	}
-	// refundFailed says that the provider refused a refund for good: its amount is free again.
+	// refundFailed says that the provider refused a refund for good. Its amount can be refunded again.
 	refundFailed struct {
 		ID   uuid.UUID `json:"id"`
 		Code string    `json:"code"`
@@ -125,33 +125,23 @@ type (
 )
 
 // The names under which the events are stored. They never change.
-func (requested) Kind() string        { return "payment.requested" }
-func (authorized) Kind() string       { return "payment.authorized" }
-func (actionRequired) Kind() string   { return "payment.action_required" }
-func (declined) Kind() string         { return "payment.declined" }
-func (captureRequested) Kind() string { return "payment.capture_requested" }
-func (captured) Kind() string         { return "payment.captured" }
-func (captureRefused) Kind() string   { return "payment.capture_refused" }
-func (outcomeUnknown) Kind() string   { return "payment.outcome_unknown" }
-func (voided) Kind() string           { return "payment.voided" }
-func (refundRequested) Kind() string  { return "payment.refund_requested" }
-func (refunded) Kind() string         { return "payment.refunded" }
-func (refundFailed) Kind() string     { return "payment.refund_failed" }
-
-// Kind is payment.undo_requested.
-func (UndoRequested) Kind() string { return "payment.undo_requested" }
-
-// Kind is payment.refund_ordered.
-func (RefundOrdered) Kind() string { return "payment.refund_ordered" }
-
-// Kind is payment.refunded_elsewhere.
+func (requested) Kind() string         { return "payment.requested" }
+func (authorized) Kind() string        { return "payment.authorized" }
+func (actionRequired) Kind() string    { return "payment.action_required" }
+func (declined) Kind() string          { return "payment.declined" }
+func (captureRequested) Kind() string  { return "payment.capture_requested" }
+func (captured) Kind() string          { return "payment.captured" }
+func (captureRefused) Kind() string    { return "payment.capture_refused" }
+func (outcomeUnknown) Kind() string    { return "payment.outcome_unknown" }
+func (voided) Kind() string            { return "payment.voided" }
+func (refundRequested) Kind() string   { return "payment.refund_requested" }
+func (refunded) Kind() string          { return "payment.refunded" }
+func (refundFailed) Kind() string      { return "payment.refund_failed" }
+func (UndoRequested) Kind() string     { return "payment.undo_requested" }
+func (RefundOrdered) Kind() string     { return "payment.refund_ordered" }
 func (RefundedElsewhere) Kind() string { return "payment.refunded_elsewhere" }
-
-// Kind is payment.notified.
-func (Notified) Kind() string { return "payment.notified" }
-
-// Kind is payment.settled.
-func (Settled) Kind() string { return "payment.settled" }
+func (Notified) Kind() string          { return "payment.notified" }
+func (Settled) Kind() string           { return "payment.settled" }
 
 func (requested) payment()         {}
 func (authorized) payment()        {}

@@ -12,9 +12,9 @@ import (
 	"shopping-cart/platform/failpoint"
 )
 
-// guard stands before a provider. A call gets a limited time, one of a limited number of places, and none at all while
-// the provider fails most of them: a dead provider costs the others neither time, nor goroutines, nor connections. What
-// is held back surely did nothing, waits for its turn with whoever asked, and is told when it is worth asking again.
+// guard protects the program from a failing provider. It limits the time of a call and the number of calls in flight, and makes no call
+// while most of them fail. So a dead provider costs other work neither time, goroutines nor connections. A call that was held back had no
+// effect. The guard tells its caller when to try again.
 type guard struct {
 	Provider
 	guarding
@@ -24,11 +24,11 @@ type guard struct {
 
 	mu      sync.Mutex
 	breaker breaker
-	opened  chan struct{}      // closed with every opening: nobody waits for a place any more
-	held    map[uuid.UUID]bool // who was held back, by correlation
+	opened  chan struct{}      // closed when the breaker opens: it ends the waits for a place
+	held    map[uuid.UUID]bool // correlations of the callers that were held back
 }
 
-// guarding is what all guards of a module have in common.
+// guarding is shared by the guards of a module.
 type guarding struct {
 	timeout time.Duration // of one call, and of the wait for a place
 	places  int
@@ -37,17 +37,17 @@ type guarding struct {
 	log     *slog.Logger
 }
 
-// The outcomes of a call, as they are counted.
+// The outcomes of a call, for the metrics.
 const (
 	callAnswered  = "answered"
-	callFailed    = "failed"    // for want of the provider
-	callForgone   = "forgone"   // given up by ourselves
+	callFailed    = "failed"    // by the provider
+	callForgone   = "forgone"   // given up by the caller
 	callHeldOpen  = "held_open" // not made: the breaker was open
 	callHeldCrowd = "held_busy" // not made: no place became free in time
 )
 
 var (
-	errOpen = errors.New("the provider fails, and is left alone for a moment")
+	errOpen = errors.New("the provider is failing: calls are held back for a moment")
 	errBusy = errors.New("too many calls to the provider are under way")
 )
 
@@ -82,7 +82,7 @@ func (g *guard) LookUp(ctx context.Context, c Call) (Report, error) {
 func guarded[T any](
 	ctx context.Context, g *guard, op Operation, c Call, call func(context.Context, Call) (T, error),
 ) (answer T, err error) {
-	began, outcome := g.now(), callFailed // a panic is a failure too
+	began, outcome := g.now(), callFailed // a panic is a failure
 	defer func() { g.called(g.Name(), string(op), outcome, g.now().Sub(began)) }()
 	round, err := g.enter(ctx)
 	if err != nil {
@@ -122,7 +122,7 @@ func (g *guard) enter(ctx context.Context) (round int, err error) {
 	return round, nil
 }
 
-// place waits for one, as long as a call may take.
+// place waits for a free place, at most as long as a call may take.
 func (g *guard) place(ctx context.Context) error {
 	g.mu.Lock()
 	opened, mayAsk := g.opened, g.breaker.mayAsk(g.now())
@@ -156,7 +156,7 @@ func (g *guard) ask() (round int, ok bool) {
 	return g.breaker.ask(g.now(), g.timeout)
 }
 
-// leave tells the breaker how a call ended, and gives its place to another.
+// leave reports the end of a call to the breaker and frees its place.
 func (g *guard) leave(ctx context.Context, round int, c Call, outcome string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -173,7 +173,7 @@ func (g *guard) leave(ctx context.Context, round int, c Call, outcome string) {
 	g.breaker.told(g.now(), round, who, outcome == callFailed)
 }
 
-// changed says that the breaker has, if so.
+// changed logs a change of the breaker. If it opened, nobody waits for a place any more.
 func (g *guard) changed(was standing) {
 	is := g.breaker.standing()
 	if is == was {
@@ -185,20 +185,20 @@ func (g *guard) changed(was standing) {
 		if was == closed {
 			close(g.opened)
 		}
-		g.log.Warn("the payment provider fails: calls are held back", about...)
+		g.log.Warn("the payment provider is failing, calls are held back", about...)
 	case halfOpen:
-		g.log.Info("one call tries whether the payment provider is back", about...)
+		g.log.Info("one call tests the payment provider", about...)
 	case closed:
 		g.opened = make(chan struct{})
-		g.log.Info("the payment provider is back: calls go through", about...)
+		g.log.Info("the payment provider works again", about...)
 	}
 }
 
-// heldMost bounds what is remembered. Whoever is not tries again by themselves, only later.
+// heldMost limits the number of remembered callers. The others try again by themselves, only later.
 const heldMost = 10_000
 
-// remember notes that somebody is worth telling when the provider can be asked again: they were held back, or failed
-// while it was being tried.
+// remember notes a caller that was held back, or failed while the breaker was not closed. Run tells it when the provider can be asked
+// again.
 func (g *guard) remember(correlation uuid.UUID, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -208,11 +208,11 @@ func (g *guard) remember(correlation uuid.UUID, err error) {
 	}
 }
 
-// resumeEvery is how often the guard looks whether somebody can be told.
+// resumeEvery is the pause between two checks for callers to tell.
 const resumeEvery = 100 * time.Millisecond
 
-// Run tells those who were held back when it is worth asking again, until ctx is done: one while the provider is tried,
-// and then as many as find a place.
+// Run tells the callers that were held back when to try again, until ctx is done: one while the provider is tested, and then as many as
+// there are free places.
 func (g *guard) Run(ctx context.Context) {
 	t := time.NewTicker(resumeEvery)
 	defer t.Stop()
@@ -248,15 +248,15 @@ func (g *guard) resumable() (ids []uuid.UUID) {
 	return ids
 }
 
-// Health is how a provider fares, as this process sees it.
+// Health describes a provider, as this process sees it.
 type Health struct {
 	Name     string
 	Breaker  string // closed, half_open or open
 	InFlight int    // calls
-	Held     int    // checkouts, refunds and cancellations that wait until it can be asked again
+	Held     int    // checkouts, refunds and cancellations that wait for the provider
 }
 
-// Health is how each provider fares.
+// Health returns the health of each provider.
 func (m *Module) Health() []Health {
 	all := make([]Health, len(m.providers))
 	for i, g := range m.providers {
@@ -267,5 +267,5 @@ func (m *Module) Health() []Health {
 	return all
 }
 
-// Unwrap is the provider that is guarded.
+// Unwrap returns the guarded provider.
 func (g *guard) Unwrap() Provider { return g.Provider }

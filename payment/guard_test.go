@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// line is a provider at the end of a line: its calls end as it is told.
+// line is a provider whose calls end as the test says.
 type line struct {
 	mu     sync.Mutex
 	answer func(context.Context) (Answer, error)
@@ -62,7 +62,7 @@ func declines(context.Context) (Answer, error) { return Answer{Status: Declined}
 func busy(context.Context) (Answer, error)     { return Answer{}, &Transient{errors.New("503")} }
 func dead(ctx context.Context) (Answer, error) { <-ctx.Done(); return Answer{}, ctx.Err() }
 
-// watched is a guard with a clock of its own.
+// watched is a guard with a clock of its own and a fake provider.
 type watched struct {
 	*guard
 	line     *line
@@ -88,7 +88,7 @@ func watch(answer func(context.Context) (Answer, error), places int, timeout tim
 
 func of(shopper int) Call { return Call{Reference: uuid.NewString(), Customer: strconv.Itoa(shopper)} }
 
-// opens makes the provider fail twenty shoppers.
+// opens opens the breaker: the calls of twenty shoppers fail.
 func (w *watched) opens(t *testing.T) {
 	t.Helper()
 	w.line.will(busy)
@@ -183,7 +183,7 @@ func TestGuard(t *testing.T) {
 			require.ErrorContains(t, err, "503")
 			_, err = w.Authorize(t.Context(), Call{Customer: ada.Customer, Reference: uuid.NewString()}) // another cart of hers
 			require.ErrorContains(t, err, "503")
-			_, err = w.Authorize(t.Context(), Call{Reference: ada.Reference}) // whoever that is
+			_, err = w.Authorize(t.Context(), Call{Reference: ada.Reference}) // an unknown shopper
 			require.ErrorContains(t, err, "503")
 		}
 		require.Equal(t, closed, w.breaker.standing())

@@ -21,7 +21,7 @@ var (
 	errBadWebhook   = fault.New(fault.Malformed, "bad_webhook", "The webhook is signed, but cannot be read.")
 )
 
-// View is a payment on the wire.
+// View is a payment in the API.
 type View struct {
 	ID                uuid.UUID    `json:"id" format:"uuid" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"`
 	OrderID           uuid.UUID    `json:"order_id" format:"uuid" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5c"`
@@ -37,7 +37,7 @@ type View struct {
 	UpdatedAt         time.Time    `json:"updated_at"`
 }
 
-// RefundView is a refund on the wire.
+// RefundView is a refund in the API.
 type RefundView struct {
 	ID        uuid.UUID    `json:"id" format:"uuid" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5d"`
 	Amount    money.Amount `json:"amount"`
@@ -47,10 +47,10 @@ type RefundView struct {
 	CreatedAt time.Time    `json:"created_at"`
 }
 
-// maxWebhook is the largest webhook that is taken, in bytes. Stripe sends at most 256 KiB.
+// maxWebhook is the largest accepted webhook, in bytes. Stripe sends at most 256 KiB.
 const maxWebhook = 256 << 10
 
-// Routes adds the payments and the door for webhooks.
+// Routes adds the routes of payments and webhooks.
 func (m *Module) Routes(s *web.Server) {
 	s.Customer.GET("/v1/payments/:id", m.show)
 	s.Public.POST("/v1/webhooks/payments/:provider", m.receive, web.MaxBody(maxWebhook))
@@ -59,7 +59,7 @@ func (m *Module) Routes(s *web.Server) {
 	s.Scoped(web.ScopeAdmin).POST("/v1/admin/webhooks/:id/replay", m.replayWebhook)
 }
 
-// show answers one payment.
+// show returns a payment.
 //
 //	@Summary	Read a payment
 //	@Description	What was authorized, captured and given back, refund by refund.
@@ -114,8 +114,8 @@ func viewOf(st stream) View {
 	return v
 }
 
-// shownRefunds leaves out failed refunds of an undo that another refund of the undo replaced: they were attempts at the same debt.
-// It leaves out refunds by hand that the provider made after all, too.
+// shownRefunds leaves out failed refunds of an Undo that a later refund of the Undo replaced: both were for the same debt. It also leaves
+// out refunds by hand that the provider made after all.
 func shownRefunds(all []refund) (shown []refund) {
 	replaced := false
 	for _, r := range slices.Backward(all) {
@@ -140,7 +140,7 @@ func refundStatus(at step) string {
 	return "pending"
 }
 
-// receive takes a provider's webhook: verified and stored it is answered; what follows from it follows later.
+// receive returns 200 once the webhook is verified and stored. Processing is asynchronous.
 //
 //	@Summary		Receive a provider's webhook
 //	@Description	It is signed by the provider. Verified and stored it is answered; what follows from it follows later.

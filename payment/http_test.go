@@ -24,7 +24,7 @@ func request(method, path, body string) *http.Request {
 	return httptest.NewRequest(method, path, bytes.NewBufferString(body))
 }
 
-// shop is a world whose simulator sends its webhooks over HTTP to a served module.
+// shop is a world with a simulator that sends its webhooks over HTTP to a served module.
 type shop struct {
 	*world
 	*process
@@ -127,7 +127,7 @@ func (s *shop) requireDelivered(t *testing.T) {
 	}, 20*time.Second, 10*time.Millisecond)
 }
 
-// TestExpiredAction asks before the deadline and after it, without an event in between.
+// TestExpiredAction charges before and after the deadline, without an event in between.
 func TestExpiredAction(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -159,7 +159,7 @@ func TestWebhook(t *testing.T) {
 	require.Equal(t, 400, send(s.server, "POST", path, "", "{}").Code)
 }
 
-// TestWokenTwiceIsOnce dies, as it were, between waking a payment and noting that it was woken.
+// TestWokenTwiceIsOnce simulates a crash after a payment was woken, and before that was stored.
 func TestWokenTwiceIsOnce(t *testing.T) {
 	t.Parallel()
 	s, c := newShop(t), newCharge("sim_requires_action")
@@ -182,7 +182,7 @@ func TestWebhookOfNobody(t *testing.T) {
 			string(rune('a'+i)), reference)
 		require.NoError(t, err)
 	}
-	s.requireDelivered(t) // a sweep found what nobody announced, as after a crash
+	s.requireDelivered(t) // the sweep finds webhooks without a signal, as after a crash
 	var notes int
 	require.NoError(t, s.pools.Query.QueryRow(t.Context(), "select count(*) from payment.webhooks where note is not null").Scan(&notes))
 	require.Equal(t, 2, notes)

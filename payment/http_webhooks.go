@@ -10,14 +10,14 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// WebhookView is a webhook that was received, on the wire.
+// WebhookView is a received webhook in the API.
 type WebhookView struct {
 	ID         string     `json:"id" example:"simulator:evt_019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"`
 	Provider   string     `json:"provider" example:"simulator"`
 	Type       string     `json:"type" example:"payment.authorized"`
-	Reference  string     `json:"reference" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"` // the payment that it is about
+	Reference  string     `json:"reference" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"` // names the payment
 	Status     string     `json:"status" enums:"waiting,handled"`
-	Note       *string    `json:"note" extensions:"x-nullable"` // what became of it, where that is not plain
+	Note       *string    `json:"note" extensions:"x-nullable"` // an explanation, if the result is not obvious
 	Attempts   int        `json:"attempts"`
 	ReceivedAt time.Time  `json:"received_at"`
 	HandledAt  *time.Time `json:"handled_at" extensions:"x-nullable"`
@@ -35,7 +35,7 @@ func webhookViewOf(r Received) WebhookView {
 	return v
 }
 
-// listWebhooks lists what providers sent.
+// listWebhooks lists the received webhooks.
 //
 //	@Summary		List the webhooks received, newest first
 //	@Description	Handled ones are kept for WEBHOOK_RETENTION. For operators: scope `admin`.
@@ -67,13 +67,13 @@ func (m *Module) listWebhooks(c echo.Context) error {
 	return c.JSON(http.StatusOK, page)
 }
 
-// WebhookDetail is a webhook as it came.
+// WebhookDetail is a received webhook with its body.
 type WebhookDetail struct {
 	WebhookView
-	Body string `json:"body"` // the bytes that were signed, as text
+	Body string `json:"body"` // the signed bytes, as text
 }
 
-// showWebhook shows a webhook as it came.
+// showWebhook shows a webhook with its body.
 //
 //	@Summary		Read a webhook that was received, with its body
 //	@Description	For operators: scope `admin`.
@@ -97,14 +97,14 @@ func (m *Module) showWebhook(c echo.Context) error {
 	return c.JSON(http.StatusOK, WebhookDetail{webhookViewOf(r), strings.ToValidUTF8(string(body), "\uFFFD")})
 }
 
-// webhookNamed is the webhook of the path.
+// webhookNamed returns the webhook of the path.
 func webhookNamed(c echo.Context) (provider, id string, ok bool) {
 	text, ok := web.Param(c, "id")
 	provider, id, found := strings.Cut(text, ":")
 	return provider, id, ok && found && web.Plain(text)
 }
 
-// replayWebhook has a payment asked about again.
+// replayWebhook wakes the payment of a webhook again.
 //
 //	@Summary		Wake the payment of a webhook again
 //	@Description	As if it had just come, also when it was handled before: the provider is asked how the payment stands. For operators: scope `admin`.

@@ -18,7 +18,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// hears sends a webhook as the simulator signs it now, and gives its status.
+// hears sends a webhook with a valid signature of the simulator, and returns the status of the response.
 func (s *shop) hears(id, kind string, reference uuid.UUID, createdAt time.Time) int {
 	body := fmt.Sprintf(`{"id":%q,"type":%q,"reference":%q,"created_at":%q}`, id, kind, reference, createdAt.Format(time.RFC3339))
 	t := fmt.Sprint(time.Now().Unix())
@@ -28,7 +28,7 @@ func (s *shop) hears(id, kind string, reference uuid.UUID, createdAt time.Time) 
 		"Simulator-Signature", "t="+t+",v1="+hex.EncodeToString(mac.Sum(nil))).Code
 }
 
-// kept is what is left of a webhook.
+// kept returns the stored fields of a webhook.
 func (s *shop) kept(t *testing.T, id string) (kind, body, note string) {
 	t.Helper()
 	err := s.pools.Query.QueryRow(t.Context(),
@@ -37,7 +37,7 @@ func (s *shop) kept(t *testing.T, id string) (kind, body, note string) {
 	return kind, body, note
 }
 
-// approves charges with a method that asks the shopper, and says yes for them.
+// approves charges with a method that needs the shopper's approval, and approves.
 func (s *shop) approves(t *testing.T, c payment.Charge) {
 	t.Helper()
 	require.Equal(t, payment.ResultActionRequired, s.charge(t, c).Result)
@@ -80,7 +80,7 @@ func TestWebhookOfUnknownType(t *testing.T) {
 	require.Equal(t, []string{"authorize", "capture"}, s.ledger(c))
 }
 
-// TestWebhookYearsLate comes when nobody remembers the first time: neither the webhook nor its receipt is left.
+// TestWebhookYearsLate repeats a webhook after the first one and its receipt were deleted.
 func TestWebhookYearsLate(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -108,7 +108,8 @@ func TestWebhookYearsLate(t *testing.T) {
 	require.Empty(t, s.ledger(undone))
 }
 
-// TestApprovedAndNobodyTold: the webhook is lost, the shopper has paid in time, and whoever asks next, at the deadline at last, finds it.
+// TestApprovedAndNobodyTold loses the webhook. The shopper has approved in time, and the next charge finds out, at the latest at the
+// deadline.
 func TestApprovedAndNobodyTold(t *testing.T) {
 	t.Parallel()
 	w, c := newWorld(t), newCharge("sim_requires_action") // its simulator delivers no webhooks
@@ -120,7 +121,7 @@ func TestApprovedAndNobodyTold(t *testing.T) {
 	require.Equal(t, []string{"authorize", "capture"}, w.ledger(c))
 }
 
-// TestApprovedWhileTheVoidIsOwed: the shopper says yes after everything was undone, and before the provider heard of that.
+// TestApprovedWhileTheVoidIsOwed approves a payment after it was compensated, and before the provider received the void.
 func TestApprovedWhileTheVoidIsOwed(t *testing.T) {
 	t.Parallel()
 	s, c := newShop(t), newCharge("sim_requires_action")
@@ -136,7 +137,7 @@ func TestApprovedWhileTheVoidIsOwed(t *testing.T) {
 	require.Equal(t, []string{"authorize", "void"}, s.ledger(c))
 }
 
-// TestAuthorizationExpires before the capture, which either hears so itself, or is looked up.
+// TestAuthorizationExpires lets an authorization expire before its capture. Either the capture is refused, or a look-up tells.
 func TestAuthorizationExpires(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -144,7 +145,7 @@ func TestAuthorizationExpires(t *testing.T) {
 		if err := call(); operation != "capture" || err != nil {
 			return err
 		}
-		return errDead // nobody hears that it was refused
+		return errDead // the refusal is lost
 	}}
 	for name, provider := range map[string]payment.Provider{"AndTheCaptureHears": w.sim, "AndALookUpTells": silent} {
 		t.Run(name, func(t *testing.T) {
@@ -159,7 +160,7 @@ func TestAuthorizationExpires(t *testing.T) {
 	}
 }
 
-// TestApprovedBeforeTheAnswerWasRecorded: whoever goes on where the first one died hears what that one would have heard.
+// TestApprovedBeforeTheAnswerWasRecorded kills the first process after the authorization, and continues in another one.
 func TestApprovedBeforeTheAnswerWasRecorded(t *testing.T) {
 	t.Parallel()
 	s, c := newShop(t), newCharge("sim_requires_action")

@@ -14,15 +14,15 @@ import (
 
 var (
 	errNotLost  = errors.New("the payment is known here")
-	errNoLedger = errors.New("no provider whose book can be read knows the payment")
+	errNoLedger = errors.New("no provider with a readable ledger knows the payment")
 )
 
-// reasonLost is the reason of the tombstone of a payment that is refunded because no book of ours knows it.
+// reasonLost is the reason of the tombstone of a payment that only the provider knows.
 const reasonLost = "refund_lost"
 
-// RefundLost refunds what a provider captured for a payment that nobody here asked for, as after a restore of the database to an
-// older moment. First it leaves a tombstone under the payment's id, so that a checkout that comes back with the same payment is
-// refused. The refund's key follows from the payment: to repeat it refunds once.
+// RefundLost refunds a capture of a payment that is unknown here, as after a restore of the database to an older moment. It first leaves a
+// tombstone under the payment's id, so that a checkout that returns with this payment is refused. The refund's key is derived from the
+// payment, so that a repetition refunds once.
 func (m *Module) RefundLost(ctx context.Context, payment uuid.UUID, by string) error {
 	run := run{m, payment, eventstore.Meta{Actor: by}}
 	_, err := run.record(ctx, uuid.Nil, func(s State, _ time.Time) ([]event, error) {

@@ -1,7 +1,7 @@
 // Package payment moves money exactly once.
 //
-// A payment is a stream of events. Before every call to a provider its intent is in the stream; afterwards the result
-// is a command like any other. In between the process may die, freeze, or never hear the answer:
+// A payment is a stream of events. The intent of each call to a provider is in the stream before the call is made. Its result is then
+// recorded by a command. The process may die, freeze, or never receive the answer in between:
 //
 //	Charge ─► requested ─► authorize ─► authorized + capture requested ─► capture ─► captured
 //	                          │                                              │
@@ -14,19 +14,19 @@
 //
 //	RequestRefund ─► refund ordered ─► Refund ─► refund ─► refunded, or refund failed: its amount is free again
 //
-// What to ask next is a pure function of the state ([nextOfCharge], [nextOfUndo], [nextOfRefund]), and so is what an answer
-// adds to it ([answered]); drive.go does nothing but call, and record. Who repeats a Charge, an Undo or a Refund, or does so
-// twice at once, changes nothing: the provider's keys follow from the intents, and a result is decided on the newest state.
+// The next call is a pure function of the state ([nextOfCharge], [nextOfUndo], [nextOfRefund]), and so are the events that an answer
+// adds ([answered]). drive.go only calls and records. A Charge, an Undo or a Refund may be repeated, also concurrently: the provider's
+// keys are derived from the intents, and a result is decided on the newest state.
 //
-// A refund is kept apart from the moment it is ordered: those done and those under way never pass what was captured. An undo
-// gives back all that is left.
+// The amount of a refund is reserved from its order on, so that all refunds together never exceed the captured amount. An Undo refunds
+// all that is left.
 //
-// After the tombstone no authorization and no capture begins here; one that a frozen process still sends is refused at
-// the provider, where Undo voided the payment.
+// After the tombstone no authorization and no capture begins here. If a frozen process still sends one, the provider refuses it, since
+// Undo voided the payment there.
 //
-// A provider that hangs or fails is left alone for a while ([guard]): what was not asked surely did nothing.
+// A provider that hangs or fails gets no calls for a while ([guard]). A call that was not made had no effect.
 //
-// A webhook says no more than that there is news. It is verified, stored and answered; then it wakes the payment's saga.
+// A webhook only says that something happened to a payment. It is verified, stored and answered; then it wakes the payment's saga.
 package payment
 
 import (
@@ -42,27 +42,27 @@ import (
 	"shopping-cart/eventstore"
 )
 
-// Config is what a Module needs. Zero durations have the defaults named.
+// Config configures a Module. Zero durations have the defaults named.
 type Config struct {
 	Committer *eventstore.Committer
 	Query     *pgxpool.Pool
 	Control   *pgxpool.Pool // sweeps; nil: Query
 	Alone     bool          // no other process uses the store
 	Log       *slog.Logger  // nil: slog.Default
-	Providers []Provider    // the first takes new payments; the others finish what was begun with them
+	Providers []Provider    // the first takes new payments; the others finish the payments begun with them
 	Timeout   time.Duration // of one call to a provider; 3 s
-	InFlight  int           // calls to one provider at once; 100
-	ActionTTL time.Duration // how long a shopper has to act at their bank; 15 min
+	InFlight  int           // concurrent calls to one provider; 100
+	ActionTTL time.Duration // time of the shopper to act at their bank; 15 min
 
-	ReceiptRetention time.Duration // 0: for good
-	WebhookRetention time.Duration // of webhooks that are handled; 0: for good
+	ReceiptRetention time.Duration // 0: forever
+	WebhookRetention time.Duration // of handled webhooks; 0: forever
 
-	Called func(provider, operation, outcome string, took time.Duration) // told of every call, made or held back; may be nil
+	Called func(provider, operation, outcome string, took time.Duration) // called for each call, made or held back; may be nil
 	// Resume is told the correlation of a Charge or an Undo that was held back, when it's worth trying again; may be nil.
 	Resume func(correlation uuid.UUID)
 }
 
-// Module is the payments of one database.
+// Module manages the payments of one database.
 type Module struct {
 	store     *eventstore.Store
 	query     *pgxpool.Pool
@@ -77,7 +77,7 @@ type Module struct {
 	takings   takings
 }
 
-// New makes the module. There must be a provider.
+// New returns a module. It needs a provider.
 func New(c Config) *Module {
 	if c.Log == nil {
 		c.Log = slog.Default()
@@ -104,7 +104,7 @@ func New(c Config) *Module {
 		store: eventstore.Open(c.Committer, c.Query, "payment", payments),
 		query: c.Query, log: c.Log, due: eventstore.NewLowWater(webhookSlack, webhookAgain),
 		run: eventstore.RunConfig{Alone: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
-			c.Log.Error("payments in the background", slog.Any("error", err))
+			c.Log.Error("background work of payments failed", slog.Any("error", err))
 		}},
 		webhooks: eventstore.Retention{
 			Table: "payment.webhooks", Old: "handled_at < now() - $3::interval", After: c.WebhookRetention, Pool: c.Control,
@@ -119,11 +119,10 @@ func New(c Config) *Module {
 	return m
 }
 
-// Store is where the payments are.
+// Store returns the store of the payments.
 func (m *Module) Store() *eventstore.Store { return m.store }
 
-// Run does what goes on in the background, until ctx is done: it hands out what lies in the outbox, and wakes the
-// payments of webhooks that came.
+// Run delivers the outbox and wakes the payments of received webhooks, until ctx is done.
 func (m *Module) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.store.Run(ctx, m.run) })
@@ -146,5 +145,5 @@ func (m *Module) provider(name string) (*guard, error) {
 	return nil, fmt.Errorf("the payment provider %q is not configured", name)
 }
 
-// TakesMethod reports whether the provider of new payments takes a token of that form.
+// TakesMethod reports whether the provider of new payments takes tokens of that form.
 func (m *Module) TakesMethod(token string) bool { return m.providers[0].TakesMethod(token) }

@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// sentences say each code of a failure to a shopper.
+// sentences holds the text for shoppers of each failure code.
 var sentences = map[string]string{
 	CodeDeclined:              "The payment was declined. Try another payment method.",
 	CodeInsufficientFunds:     "There is not enough money on this payment method.",
@@ -16,14 +16,14 @@ var sentences = map[string]string{
 	CodeCancelled:             "The payment was cancelled.",
 	CodeUnavailable:           "The payment provider cannot be reached at the moment.",
 	CodeRefundedBefore:        "This payment was made and refunded before. Nothing is charged. Check out again to pay anew.",
-	CodeNotChargeable:         "This amount cannot be charged, whichever payment method is used. Change what is in the cart.",
+	CodeNotChargeable:         "This amount cannot be charged with any payment method. Change the contents of the cart.",
 	CodeRefundOwed:            "The provider refused the refund for good, and the money is still owed.",
-	CodeRefundFailed:          "The provider refused this refund for good. Nothing was given back, and the amount can be refunded again.",
+	CodeRefundFailed:          "The provider refused this refund for good. Nothing was refunded, and the amount can be refunded again.",
 }
 
 func failure(code string) *Failure { return &Failure{Code: code, Detail: sentences[code]} }
 
-// declineCode is a provider's reason in our words; what we have no word for is simply declined.
+// declineCode returns our code for a provider's reason, or CodeDeclined.
 func declineCode(code string) string {
 	switch code {
 	case CodeInsufficientFunds, CodeAuthenticationFailed, CodeNotChargeable, CodeRefundedBefore:
@@ -32,10 +32,10 @@ func declineCode(code string) string {
 	return CodeDeclined
 }
 
-// askAgain is how long a shopper's answer may lie at the bank when the bank could not be asked for it.
+// askAgain is the time until the next look-up if the bank could not be asked for the shopper's answer.
 const askAgain = 5 * time.Second
 
-// chargeOutcome is what a Charge answers, given why it went no further.
+// chargeOutcome returns the outcome of a Charge that stopped for the given reason.
 func chargeOutcome(s State, why end, now time.Time) Outcome {
 	switch {
 	case s.Captured > 0 && !s.Tombstone:
@@ -46,7 +46,7 @@ func chargeOutcome(s State, why end, now time.Time) Outcome {
 		return Outcome{Result: ResultCaptured, ByHand: true}
 	case s.Authorization == stepWaiting && why == endQuiet:
 		return Outcome{Result: ResultActionRequired, NextAction: s.NextAction, Deadline: s.Deadline}
-	case s.Authorization == stepWaiting && now.Before(s.Deadline): // the bank may have heard, but could not be asked
+	case s.Authorization == stepWaiting && now.Before(s.Deadline): // the shopper may have acted, but the bank could not be asked
 		soon := now.Add(askAgain)
 		if s.Deadline.Before(soon) {
 			soon = s.Deadline
@@ -58,7 +58,7 @@ func chargeOutcome(s State, why end, now time.Time) Outcome {
 	return Outcome{Result: ResultUnknown}
 }
 
-// undoOutcome is what an Undo answers.
+// undoOutcome returns the outcome of an Undo that stopped for the given reason.
 func undoOutcome(s State, why end) Outcome {
 	last, refused := s.refusedUndo()
 	switch {
@@ -74,7 +74,7 @@ func undoOutcome(s State, why end) Outcome {
 	return Outcome{Result: ResultUndone}
 }
 
-// saysProvider is the provider's reason, for operators.
+// saysProvider returns the provider's reason, for operators.
 func saysProvider(code string) string {
 	if code == "" {
 		return ""
@@ -82,7 +82,7 @@ func saysProvider(code string) string {
 	return " The provider says: " + code + "."
 }
 
-// refundOutcome is what a Refund answers, given why it went no further.
+// refundOutcome returns the outcome of a Refund that stopped for the given reason.
 func refundOutcome(s State, id uuid.UUID, why end) Outcome {
 	r, _ := s.refundOf(id)
 	switch {

@@ -13,7 +13,7 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// history is a payment under random commands and answers, late, repeated and contradictory ones among them.
+// history is a payment under random commands and answers, also late, repeated and contradictory ones.
 type history struct {
 	state  State
 	events []event
@@ -118,7 +118,7 @@ func TestPaymentProperties(t *testing.T) {
 	})
 }
 
-// foldOfStored folds the events as the log gives them back, and the state as its row does.
+// foldOfStored folds the events as stored in the log, and the state as stored in its row.
 func foldOfStored(t *rapid.T, events []event) (s State) {
 	for _, e := range events {
 		data, err := json.Marshal(e)

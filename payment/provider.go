@@ -8,69 +8,67 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// Provider is whoever moves the money. A call has three ends:
+// Provider moves the money. A call ends in one of three ways:
 //
-//   - an Answer: definite, and the same for every repetition under the same key;
-//   - a Transient error: the provider surely did nothing;
-//   - any other error, time-outs included: nobody knows. It is asked, never guessed.
+//   - An Answer is definite, and the same for each repetition under the same key.
+//   - A Transient error means that the provider certainly did nothing.
+//   - Any other error, time-outs included, means that the outcome is unknown. The payment asks the provider and never guesses.
 //
-// Void works on the reference that we chose, before or after the authorization arrives: what is voided refuses an
-// authorization that comes late. A call in vain is answered by what stands in its way: a void of what was captured by
-// Captured, a capture of what was voided by Refused.
+// Void works on our reference, before or after the authorization arrives: a voided payment refuses a late authorization. A call that is
+// impossible is answered by its obstacle: a void of a captured payment by Captured, a capture of a voided payment by Refused.
 type Provider interface {
 	Name() string
-	// TakesMethod reports whether a text has the form of a token that Authorize takes. It does not say whether there is such a token.
+	// TakesMethod reports whether a token has the form that Authorize takes. It does not check whether the token exists.
 	TakesMethod(token string) bool
 	Authorize(context.Context, Call) (Answer, error)
 	Capture(context.Context, Call) (Answer, error)
 	Void(context.Context, Call) (Answer, error)
 	Refund(context.Context, Call) (Answer, error)
-	// LookUp asks what became of the payment with the call's reference. It moves no money and has no key.
+	// LookUp asks for the state of the payment with the call's reference. It moves no money and has no key.
 	LookUp(context.Context, Call) (Report, error)
-	// Verify checks the signature of a webhook and reads it. An Unreadable error means that it is the provider's and holds no
-	// notification; any other error means that it is not the provider's.
+	// Verify checks the signature of a webhook and reads it. An Unreadable error means that the provider sent it, but it holds no
+	// notification. Any other error means that the provider did not send it.
 	Verify(header http.Header, body []byte) (Notification, error)
 }
 
-// Limits is implemented by a Provider that knows, before it is asked, which amounts it cannot move, whoever pays. Both methods are
-// pure and return "", or a sentence for a shopper or an operator. A limit that the provider does not know here, it tells in its
-// answer, with CodeNotChargeable.
+// Limits is implemented by a Provider that can refuse an amount before a call, for every payment method. Both methods are pure and return
+// "", or a sentence for a shopper or an operator. If a limit is unknown here, the provider answers with CodeNotChargeable.
 type Limits interface {
-	// NotChargeable says why no payment method can pay the amount.
+	// NotChargeable returns the reason why no payment method can pay the amount.
 	NotChargeable(money.Amount) string
-	// NotRefundable says why no refund can be of the amount. Where two amounts are refundable, their difference is too: a partial
+	// NotRefundable returns the reason why the amount cannot be refunded. If two amounts are refundable, their difference is too: a partial
 	// refund leaves no rest that cannot be refunded.
 	NotRefundable(money.Amount) string
 }
 
-// Resolver is a Provider whose webhooks may name a payment by the provider's own reference.
+// Resolver is implemented by a Provider whose webhooks may name a payment by the provider's own reference.
 type Resolver interface {
-	// Resolve returns our reference of a payment; "" where it is none of ours.
+	// Resolve returns our reference of a payment, or "" if it is not ours.
 	Resolve(ctx context.Context, providerReference string) (reference string, err error)
 }
 
 // Call is one request to a provider.
 type Call struct {
-	Key               string       // of idempotency: payment, operation and operation id. Never another one for the same intent
-	Reference         string       // what we call the payment: its id
-	ProviderReference string       // what they call it; empty until they have told
-	RequestedAt       time.Time    // when the payment was asked for; no key of it is older
-	Method            string       // the token of what is charged
+	Key               string       // idempotency key: payment, operation and operation id. It never changes for the same intent
+	Reference         string       // our name for the payment: its id
+	ProviderReference string       // the provider's name for it; empty until the provider has told it
+	RequestedAt       time.Time    // when the payment was requested; no key of it is older
+	Method            string       // token of the payment method
 	Amount            money.Amount // of the operation
-	Customer          string       // who pays: their calls count together, and no provider needs to know
+	Customer          string       // the shopper, whose calls count together; providers need not know
 }
 
-// Status is what a provider says of a payment or of an operation.
+// Status is a provider's answer about a payment or an operation.
 type Status string
 
-// What a provider may say.
+// The statuses.
 const (
 	NotFound       Status = "not_found"       // look-up only; not definite while a call may be in flight
 	ActionRequired Status = "action_required" // the shopper must act at their bank
 	Authorized     Status = "authorized"
-	Declined       Status = "declined" // for good; Code says why
+	Declined       Status = "declined" // for good; Code holds the reason
 	Captured       Status = "captured"
-	Refused        Status = "refused" // this operation, for good; Code says why
+	Refused        Status = "refused" // this operation, for good; Code holds the reason
 	Voided         Status = "voided"
 	Refunded       Status = "refunded"
 )
@@ -82,58 +80,58 @@ type Answer struct {
 	Code              string      `json:"code,omitempty"`
 	NextAction        *NextAction `json:"next_action,omitempty"`
 	Captured          int64       `json:"captured,omitempty"` // minor units, with Captured
-	Replayed          bool        `json:"-"`                  // the key was answered before: things may have moved on since
+	Replayed          bool        `json:"-"`                  // the key was answered before: the payment may have changed since
 }
 
-// Report is what a look-up tells: the answer that the payment's last call got or would have got, and its refunds.
+// Report is the result of a look-up: the answer that the payment's last call got or would have got, and the refunds.
 type Report struct {
 	Answer
 	Refunded  []string    // keys of the refunds that took effect
-	Refunding []string    // keys of those under way there: neither done nor refused
-	Back      int64       // minor units: all that was refunded, by whomever
-	Elsewhere []Elsewhere // refunds that took effect and were not made by a call of ours
+	Refunding []string    // keys of those under way at the provider: neither done nor refused
+	Back      int64       // minor units: the sum of all refunds, also of those made elsewhere
+	Elsewhere []Elsewhere // refunds that took effect without a call of ours
 }
 
-// Elsewhere is a refund that somebody made at the provider without us.
+// Elsewhere is a refund made at the provider without a call of ours.
 type Elsewhere struct {
 	ID     string        `json:"id"`     // the provider's
-	Kind   ElsewhereKind `json:"kind"`   // who brought it about
+	Kind   ElsewhereKind `json:"kind"`   // how it came about
 	Amount int64         `json:"amount"` // minor units
 }
 
-// ElsewhereKind is how money came back without a call of ours.
+// ElsewhereKind says how money came back without a call of ours.
 type ElsewhereKind string
 
-// The kinds. Only a dispute that is lost counts: while it is open, or once it is won, nothing is refunded.
+// The kinds. Only a lost dispute counts: an open or won dispute refunds nothing.
 const (
-	ElsewhereRefund  ElsewhereKind = "refund"  // somebody refunded it, as in the provider's dashboard
-	ElsewhereDispute ElsewhereKind = "dispute" // the shopper's bank took it back, for good
-	ElsewhereByHand  ElsewhereKind = "by_hand" // an operator's word: refunded by other means, or not owed any more. No provider says so
+	ElsewhereRefund  ElsewhereKind = "refund"  // made by somebody, as in the provider's dashboard
+	ElsewhereDispute ElsewhereKind = "dispute" // the shopper's bank took the money back, for good
+	ElsewhereByHand  ElsewhereKind = "by_hand" // recorded by an operator: refunded by other means, or not owed any more. No provider reports it
 )
 
-// Notification is a verified webhook. It says that something happened, not what: for that, the provider is asked.
+// Notification is a verified webhook. It only says that something happened. The provider is asked for the rest.
 type Notification struct {
 	ID        string // the provider's; the same when it is sent twice
 	Type      string
-	Reference string // the payment, as we named it; or as the provider does, who is then a Resolver
+	Reference string // our name for the payment, or the provider's if it is a Resolver
 }
 
-// Unreadable is the error of a webhook whose signature is right and whose content is not.
+// Unreadable is the error of a webhook with a valid signature and unreadable content.
 type Unreadable struct{ Reason string }
 
 func (u *Unreadable) Error() string { return "the webhook cannot be read: " + u.Reason }
 
-// Transient is the error of a call that surely had no effect, such as a refused connection or a 503.
+// Transient is the error of a call that certainly had no effect, such as a refused connection or a 503.
 type Transient struct{ Err error }
 
 func (t *Transient) Error() string { return "without effect: " + t.Err.Error() }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (t *Transient) Unwrap() error { return t.Err }
 
-// keyLife is how long a provider can be trusted to remember a key (Stripe keeps them 24 h). Later, only look-ups.
+// keyLife is how long a provider can be trusted to remember a key (Stripe keeps keys for 24 h). After that, only look-ups are made.
 const keyLife = 23 * time.Hour
 
-// surely is when a call whose key is past its life is in flight no more, though the process that was about to make it slept for a
-// day: what the provider's book does not have then, it never had.
+// surely is the age of a refund at which no call for it can be in flight any more, even if a process slept for a day before the call. If
+// the provider's records lack the refund then, it was never made.
 const surely = keyLife + 24*time.Hour

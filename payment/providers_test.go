@@ -9,7 +9,7 @@ import (
 	"shopping-cart/payment"
 )
 
-// around is a provider whose calls pass through a function: before the effect, after it, or not at all.
+// around passes each call of a provider to a function. It may fail before the effect, or after it, or prevent it.
 type around struct {
 	payment.Provider
 	pass func(operation string, call func() error) error
@@ -50,7 +50,7 @@ func (p around) LookUp(ctx context.Context, c payment.Call) (r payment.Report, e
 	return r, err
 }
 
-// counting remembers the calls.
+// counting records the calls.
 type counting struct {
 	payment.Provider
 	mu    sync.Mutex
@@ -84,7 +84,7 @@ func (p *counting) LookUp(ctx context.Context, c payment.Call) (payment.Report, 
 	return p.Provider.LookUp(ctx, c)
 }
 
-// freezing holds its process before one operation, until it thaws; and longer than any time-out.
+// freezing stops its process before one operation until it thaws, for longer than any time-out.
 type freezing struct {
 	payment.Provider
 	operation     string
@@ -110,7 +110,7 @@ func (p *freezing) Capture(ctx context.Context, c payment.Call) (payment.Answer,
 
 var errDead = errors.New("the process is dead")
 
-// mortal kills its process at the n-th call: before it takes effect, or after and before the answer is recorded.
+// mortal kills its process at the n-th call: before its effect, or after it and before the answer is recorded.
 func mortal(p payment.Provider, n int, after bool, kill *func()) payment.Provider {
 	made := 0
 	return around{p, func(_ string, call func() error) error {

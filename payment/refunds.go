@@ -10,13 +10,13 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// refundID is the operation id of a refund: the same for whoever repeats the request, and another one for another payment.
+// refundID returns the id of a refund: the same for each repetition of a request, and another one for another payment.
 func refundID(payment, request uuid.UUID) uuid.UUID {
 	return derived(payment, "refund "+request.String(), 0)
 }
 
-// RequestRefund keeps the wish that money be given back. From then on its amount is spoken for, and a saga makes it happen:
-// RefundOrdered starts it. It doesn't ask the provider; a Refund does.
+// RequestRefund records an operator's request to refund. From then on the amount is reserved, and RefundOrdered starts a saga that makes
+// the refund. RequestRefund does not ask the provider; Refund does.
 func (m *Module) RequestRefund(ctx context.Context, write web.Write, r RequestRefund) (RequestedRefund, error) {
 	id := refundID(r.PaymentID, write.ID)
 	receipt, err := m.store.Do(ctx, eventstore.Command{
@@ -39,8 +39,7 @@ func (m *Module) RequestRefund(ctx context.Context, write web.Write, r RequestRe
 	return RequestedRefund{RefundID: id, Replayed: receipt.Replayed}, err
 }
 
-// Refund gives back what was requested, or goes on where an earlier Refund stopped, and says how far it came. Errors as with
-// Charge.
+// Refund makes a requested refund, or continues an earlier Refund, and returns how far it came. An error means the same as for Charge.
 func (m *Module) Refund(ctx context.Context, correlation uuid.UUID, r Refund) (Outcome, error) {
 	run := run{m, r.PaymentID, eventstore.Meta{Actor: actor, Correlation: correlation}}
 	st, err := payments.Load(ctx, m.store, r.PaymentID)
@@ -56,7 +55,7 @@ func (m *Module) Refund(ctx context.Context, correlation uuid.UUID, r Refund) (O
 	return refundOutcome(st.State, r.RefundID, why), nil
 }
 
-// RefundsOf are all refunds of a payment that operators requested or an undo brought about.
+// RefundsOf returns the ids of all refunds of a payment.
 func (m *Module) RefundsOf(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error) {
 	st, err := payments.Load(ctx, m.store, payment)
 	ids := make([]uuid.UUID, len(st.State.Refunds))
@@ -66,13 +65,13 @@ func (m *Module) RefundsOf(ctx context.Context, payment uuid.UUID) ([]uuid.UUID,
 	return ids, err
 }
 
-// Refunding counts the refunds of a payment in minor units: those that are done, and those under way.
+// Refunding returns the sum of the completed and pending refunds of a payment, in minor units.
 func (m *Module) Refunding(ctx context.Context, payment uuid.UUID) (int64, error) {
 	st, err := payments.Load(ctx, m.store, payment)
 	return st.State.Captured - st.State.left(), err
 }
 
-// RefundsUnderWay are the refunds of a payment that have no answer yet: a webhook may be about any of them.
+// RefundsUnderWay returns the refunds of a payment that have no answer yet. A webhook may be about any of them.
 func (m *Module) RefundsUnderWay(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error) {
 	st, err := payments.Load(ctx, m.store, payment)
 	var ids []uuid.UUID

@@ -38,7 +38,7 @@ func TestRequestRefund(t *testing.T) {
 		unless error
 		then   []event
 		err    *fault.Fault
-		left   int64 // with err
+		left   int64 // in the detail of the error
 	}{
 		"APart":                        {given: taken, amount: pence(500), then: []event{ordered(aRefund, 500)}},
 		"AllOfIt":                      {given: taken, amount: pence(1999), then: []event{ordered(aRefund, 1999)}},
@@ -123,8 +123,8 @@ func TestNextOfRefund(t *testing.T) {
 	}
 }
 
-// TestRefundNeverMade: once its key is past its life and no call of it can be in flight, what the book of the provider does not
-// have was never made. Until then, and while it is under way there, nobody knows.
+// TestRefundNeverMade checks that a refund counts as never made if the provider does not report it after its key has expired and no call
+// can be in flight. Until then, and while the provider reports it as under way, it stays unknown.
 func TestRefundNeverMade(t *testing.T) {
 	t.Parallel()
 	lost := after(taken, ordered(another, 300), ordered(aRefund, 500))
@@ -154,8 +154,8 @@ func TestRefundNeverMade(t *testing.T) {
 	require.EqualValues(t, 1699, given(append(lost, refunded{another}, never)...).left(), "its amount is free again")
 }
 
-// TestRefundMadeAfterAll: it was given up, another one was asked for, and then a process that had slept for longer than anybody
-// thought made the first. The book says so, or the answer to that call, and what is asked for since is refused.
+// TestRefundMadeAfterAll makes a refund that was given up and replaced: a process slept for longer than the limit and then made it. A
+// report or the answer to that call tells so, and the replacement is refused.
 func TestRefundMadeAfterAll(t *testing.T) {
 	t.Parallel()
 	givenUp := given(after(taken, ordered(aRefund, 1999), refundFailed{aRefund, codeNeverMade}, ordered(another, 1999))...)
@@ -178,7 +178,7 @@ func TestRefundMadeAfterAll(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, again, "it is known")
 	_, err = answered(evolve(givenUp, refunded{another}), late, theID, Answer{Status: Refunded}, noon, ttl)
-	require.ErrorContains(t, err, "gave back 3998 of 1999", "this cannot be true")
+	require.ErrorContains(t, err, "refunded 3998 of 1999", "this cannot be true")
 }
 
 func TestRefundOutcome(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 
 var background = context.Background()
 
-// requests asks for a refund of so many pence, all that is left for 0, under a key.
+// requests requests a refund of an amount in pence under a key. 0 means all that is left.
 func (p *process) requests(c payment.Charge, pence int64, key uuid.UUID) (uuid.UUID, error) {
 	r := payment.RequestRefund{PaymentID: c.PaymentID, Reason: "Broken."}
 	if pence > 0 {
@@ -28,7 +28,7 @@ func (p *process) requests(c payment.Charge, pence int64, key uuid.UUID) (uuid.U
 	return requested.RefundID, err
 }
 
-// refunds repeats until the refund is known to be made, or to have failed.
+// refunds repeats a refund until it is made or has failed.
 func (p *process) refunds(t require.TestingT, c payment.Charge, id uuid.UUID) payment.Result {
 	for range 20 {
 		out, err := p.Refund(background, c.CheckoutID, payment.Refund{PaymentID: c.PaymentID, RefundID: id})
@@ -41,7 +41,7 @@ func (p *process) refunds(t require.TestingT, c payment.Charge, id uuid.UUID) pa
 	return ""
 }
 
-// book is what the ledger sums up to for a payment, in pence, and in how many refunds.
+// book returns the ledger's sums of a payment, in pence, and the number of refunds.
 func (w *world) book(t require.TestingT, c payment.Charge) (captured, refunded int64, refunds int) {
 	require.NoError(t, w.pools.Query.QueryRow(background, `select coalesce(sum(amount) filter (where operation = 'capture'), 0),
 		coalesce(sum(amount) filter (where operation = 'refund'), 0), count(*) filter (where operation = 'refund')
@@ -80,7 +80,7 @@ func TestRefundTokens(t *testing.T) {
 	}
 }
 
-// TestRefundThatFailedIsFree: the provider says no for good, and the amount may be asked for again under another key.
+// TestRefundThatFailedIsFree lets the provider refuse a refund for good, and requests the amount again under another key.
 func TestRefundThatFailedIsFree(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -99,7 +99,7 @@ func TestRefundThatFailedIsFree(t *testing.T) {
 	require.Equal(t, captured, refunded)
 }
 
-// TestRefundCrashesAnywhere kills the process before and after every call to the provider, twice.
+// TestRefundCrashesAnywhere kills the process before and after the call to the provider, twice.
 func TestRefundCrashesAnywhere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -127,7 +127,7 @@ func TestRefundCrashesAnywhere(t *testing.T) {
 	}
 }
 
-// TestRefundsNeverPassWhatWasTaken sends random refunds, repeated, raced, crashed and undone, and compares with the ledger.
+// TestRefundsNeverPassWhatWasTaken makes random refunds, repeated, concurrent, crashed and compensated, and compares them with the ledger.
 func TestRefundsNeverPassWhatWasTaken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -176,7 +176,7 @@ func (w *world) refundAll(t require.TestingT, p *process, c payment.Charge, all 
 	}
 }
 
-// refusing is a provider that refuses every refund for good.
+// refusing refuses every refund for good.
 type refusing struct{ payment.Provider }
 
 func (refusing) Refund(context.Context, payment.Call) (payment.Answer, error) {

@@ -15,17 +15,17 @@ import (
 
 var (
 	errNotInDoubt = fault.New(fault.Conflict, "not_in_doubt",
-		"No capture of this payment is in doubt. A void that is owed is asked for until it is done.")
-	errAlreadySettled = fault.New(fault.Conflict, "already_settled", "This payment was settled otherwise already.")
+		"This payment has no unresolved capture. A void that is owed is repeated until it is done.")
+	errAlreadySettled = fault.New(fault.Conflict, "already_settled", "This payment was already resolved with another outcome.")
 	errCannotBe       = fault.New(fault.Conflict, "cannot_be_captured",
-		"No capture of this payment was asked for, or it is being undone: it cannot count as captured.")
-	errNoRefundRefused = fault.New(fault.Conflict, "not_refused", "The provider has refused no refund that is owed. Retry instead.")
-	errProviderAnswers = fault.New(fault.Conflict, "provider_answers", "The provider can be asked about this payment: retry instead.")
+		"No capture of this payment was requested, or it is being compensated: it cannot count as captured.")
+	errNoRefundRefused = fault.New(fault.Conflict, "not_refused", "The provider has not refused a refund that is owed. Retry instead.")
+	errProviderAnswers = fault.New(fault.Conflict, "provider_answers", "The provider can still tell the outcome of this payment. Retry instead.")
 )
 
-// Settle takes a person's word for what became of a payment, where nobody else can know. The provider is asked first: as long
-// as it answers, its word is the only one. What it says later still counts: a capture that was denied by hand is given
-// back, and Verify tells of one that was claimed and never was.
+// Settle records how an operator resolved a payment, where nobody else can know its outcome. It asks the provider first, and refuses while
+// the provider answers. Later answers of the provider still count: a capture that was denied is refunded, and Verify finds a claimed
+// capture that never happened.
 func (m *Module) Settle(ctx context.Context, write web.Write, c Settle) (replayed bool, err error) {
 	once := eventstore.Once{}
 	if write.Keyed {
@@ -57,14 +57,14 @@ func (m *Module) Settle(ctx context.Context, write web.Write, c Settle) (replaye
 	return receipt.Replayed, err
 }
 
-// settle decides whether a person's word may count. Not after the provider's: then nothing is in doubt.
+// settle decides whether an operator's resolution counts. Once the provider has answered, nothing is unresolved, and settle refuses.
 func settle(s State, c Settle, now time.Time) ([]event, error) {
 	switch {
 	case c.Outcome == SettledRefunded:
 		return settleRefund(s, c, now)
 	case s.Settlement == c.Outcome:
 		return nil, nil
-	case s.Settlement == SettledCaptured: // and the order may have been confirmed for it
+	case s.Settlement == SettledCaptured: // the order may already be confirmed
 		return nil, errAlreadySettled
 	case !s.inDoubt():
 		return nil, errNotInDoubt
@@ -78,8 +78,8 @@ func settle(s State, c Settle, now time.Time) ([]event, error) {
 	return events, nil
 }
 
-// settleRefund records that what the provider refuses to refund is refunded by other means, or not owed any more. The operator, its
-// actor, gives the reason. What the provider owes no more is kept apart from its own book: see Standing.RefundedByHand.
+// settleRefund records that a refund, refused by the provider, was made by other means or is not owed any more. The operator gives the
+// reason. The amount is kept apart from the provider's records: see Standing.RefundedByHand.
 func settleRefund(s State, c Settle, now time.Time) ([]event, error) {
 	if _, refused := s.refusedUndo(); !refused || s.refundsAt(stepAsked) > 0 {
 		return nil, errNoRefundRefused
@@ -90,23 +90,23 @@ func settleRefund(s State, c Settle, now time.Time) ([]event, error) {
 	}}, nil
 }
 
-// reasonSettled is the reason of a tombstone that a person left by settling.
+// reasonSettled is the reason of a tombstone that a resolution left.
 const reasonSettled = "settled"
 
 // inDoubt reports whether an authorization or a capture is open.
 func (s State) inDoubt() bool { return s.Captured == 0 && (s.undecided() || s.capturing()) }
 
-// saidCaptured reports whether all that says of a capture is a person's word.
+// saidCaptured reports whether only an operator says that the payment is captured.
 func (s State) saidCaptured() bool {
 	return s.Settlement == SettledCaptured && s.Captured == 0 && s.capturing() && !s.Tombstone
 }
 
-// silent refuses to settle what the provider can tell. It knows of no such payment: that fits "not captured" alone, and not
-// for good, so it changes nothing about the rest.
+// silent refuses a resolution if the provider can tell the outcome. If the provider knows no such payment, only "not captured" is allowed:
+// that answer is not final, so it decides nothing else.
 func (m *Module) silent(ctx context.Context, st stream, c Settle) error {
 	p, err := m.provider(st.State.Provider)
 	if err != nil {
-		return nil // it is not even configured any more
+		return nil // the provider is not configured any more
 	}
 	report, err := p.lookAside(ctx, callOf(st.ID, st.State, ask{operation: opLookUp}))
 	switch {
@@ -118,8 +118,8 @@ func (m *Module) silent(ctx context.Context, st stream, c Settle) error {
 	return errProviderAnswers.With("provider_says", report.Status)
 }
 
-// Verify asks the provider whether a payment is captured that counts as such on a person's word, and goes on with the capture
-// where that is what it takes. ResultCaptured and ResultRefused are the provider's word; ResultUnknown: ask again.
+// Verify asks the provider about a payment that an operator resolved as captured, and continues the capture if needed. ResultCaptured and
+// ResultRefused come from the provider. After ResultUnknown, call Verify again.
 func (m *Module) Verify(ctx context.Context, correlation uuid.UUID, v Verify) (Outcome, error) {
 	run := run{m, v.PaymentID, eventstore.Meta{Actor: actor, Correlation: correlation}}
 	st, err := payments.Load(ctx, m.store, v.PaymentID)

@@ -53,7 +53,7 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// TestLateTruth: what the provider says goes before what a person said.
+// TestLateTruth checks that the provider's answer overrides an operator's resolution.
 func TestLateTruth(t *testing.T) {
 	t.Parallel()
 	doubt := []event{wish, authorized{}, capturing, outcomeUnknown{opCapture, "x"}}

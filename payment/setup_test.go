@@ -23,9 +23,9 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-const patient = 30 * time.Second // a time-out that only matters when something hangs
+const patient = 30 * time.Second // only matters if something hangs
 
-// world is a database with a provider behind it; processes come and go.
+// world is a database with a provider. Processes come and go.
 type world struct {
 	t     *testing.T
 	pools *database.Pools
@@ -43,7 +43,7 @@ func newWorld(t *testing.T) *world {
 	})}
 }
 
-// process is one run of the program. Killed, it records nothing any more.
+// process is one run of the program. A killed process records nothing any more.
 type process struct {
 	*payment.Module
 	committer *eventstore.Committer
@@ -77,7 +77,7 @@ func undoOf(c payment.Charge) payment.Undo {
 	return payment.Undo{PaymentID: c.PaymentID, CheckoutID: c.CheckoutID, Reason: "out_of_stock"}
 }
 
-// charge repeats until something is decided or the shopper must act.
+// charge repeats a charge until it is decided or the shopper must act.
 func (p *process) charge(t *testing.T, c payment.Charge) payment.Outcome {
 	t.Helper()
 	for range 20 {
@@ -94,7 +94,7 @@ func (p *process) charge(t *testing.T, c payment.Charge) payment.Outcome {
 	return payment.Outcome{}
 }
 
-// undo repeats until nothing is owed.
+// undo repeats an undo until nothing is owed.
 func (p *process) undo(t *testing.T, c payment.Charge) {
 	t.Helper()
 	for range 20 {
@@ -107,7 +107,7 @@ func (p *process) undo(t *testing.T, c payment.Charge) {
 	t.Fatal("the undo does not settle")
 }
 
-// ledger is what took effect at the provider, in order.
+// ledger returns the effects at the provider, in order.
 func (w *world) ledger(c payment.Charge) []string {
 	w.t.Helper()
 	rows, err := w.pools.Query.Query(w.t.Context(), "select operation, amount from simulator.ledger where reference = $1 order by id", c.PaymentID.String())
@@ -125,7 +125,7 @@ func (w *world) ledger(c payment.Charge) []string {
 	return operations
 }
 
-// kinds are the events of a payment, in order.
+// kinds returns the kinds of a payment's events, in order.
 func (p *process) kinds(t *testing.T, c payment.Charge) []string {
 	t.Helper()
 	events, err := p.Store().ReadStream(t.Context(), c.PaymentID, 0, 100)
@@ -137,7 +137,7 @@ func (p *process) kinds(t *testing.T, c payment.Charge) []string {
 	return kinds
 }
 
-// keys lets "Bearer ann" be ann, and "Bearer admin" an operator.
+// keys authenticates "Bearer ann" as ann, and "Bearer admin" as an operator.
 type keys struct{}
 
 func (keys) Authenticate(token string) (string, []string, error) {

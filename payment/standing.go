@@ -14,58 +14,58 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// Ledger is a provider that lets its book be read. Of others each payment is looked up, which takes its time.
+// Ledger is implemented by a provider that can list its payments. Other providers need a look-up for each payment, and more time.
 type Ledger interface {
-	// Balances are at most limit payments of the book, by reference, from behind one on.
+	// Balances returns at most limit payments, ordered by reference, after the given one.
 	Balances(ctx context.Context, after string, limit int) ([]Balance, error)
-	// BalancesOf are those of the payments that the book knows.
+	// BalancesOf returns the balances of the payments that the provider knows.
 	BalancesOf(ctx context.Context, references []string) ([]Balance, error)
 }
 
-// Balance is what took effect at a provider for one payment. Amounts are minor units.
+// Balance holds the effects of one payment at a provider. Amounts are minor units.
 type Balance struct {
-	Reference  string // as we named it: the payment's id
+	Reference  string // the payment's id
 	Currency   string
 	Authorized int64
 	Captured   int64
 	Voided     int64
 	Refunded   int64
-	Captures   int       // how many captures took effect
+	Captures   int       // number of captures that took effect
 	Waiting    bool      // the shopper may still authorize it
-	At         time.Time // the last effect, where it is known
+	At         time.Time // time of the last effect, if known
 }
 
-// Held is what is authorized, and neither captured nor let go of.
+// Held returns the amount that is authorized, and neither captured nor voided.
 func (b Balance) Held() int64 { return b.Authorized - b.Captured - b.Voided }
 
-// Capturable reports whether money can still be taken, or come to be.
+// Capturable reports whether money can be captured, now or after the shopper's authorization.
 func (b Balance) Capturable() bool { return b.Waiting || b.Held() > 0 }
 
-// Standing is a payment as we know it, for whoever compares the books of all modules.
+// Standing is our view of a payment, for the reconciliation of all modules.
 type Standing struct {
 	ID             uuid.UUID
 	OrderID        uuid.UUID
-	CheckoutID     uuid.UUID // of the saga that its webhooks wake: the checkout, or the cancellation of the order
+	CheckoutID     uuid.UUID // of the saga that the payment's webhooks wake: the checkout, or the cancellation of the order
 	CustomerID     string
-	Requested      bool // false: a tombstone alone
+	Requested      bool // false: there is only a tombstone
 	Amount         money.Amount
 	Captured       int64
-	Refunded       int64 // of those that are done
-	RefundedByHand int64 // of those: on an operator's word. The provider's book does not have it
-	Refunding      int64 // of those without an answer
+	Refunded       int64 // by completed refunds
+	RefundedByHand int64 // the part of Refunded that only an operator recorded. The provider does not have it
+	Refunding      int64 // by refunds without an answer
 	Refunds        []RefundStanding
-	Undoable       bool // an Undo would ask the provider for something
+	Undoable       bool // an Undo would call the provider
 	UpdatedAt      time.Time
 
 	state State
 }
 
-// RefundStanding is a refund of a payment as we know it.
+// RefundStanding is our view of a refund.
 type RefundStanding struct {
-	ID        uuid.UUID // and of its saga, where it was ordered
-	Amount    int64     // that counts as refunded, minor units
+	ID        uuid.UUID // also of its saga, if it was ordered
+	Amount    int64     // the part that counts as refunded, minor units
 	Reason    string
-	Ordered   bool // for itself; else an undo asked for it, or it was made elsewhere
+	Ordered   bool // by an operator; otherwise an Undo requested it, or it was made elsewhere
 	Elsewhere bool // without a call of ours
 	Done      bool
 	Open      bool // without an answer
@@ -91,18 +91,18 @@ func standingOf(p eventstore.Stream[State]) Standing {
 	}
 }
 
-// Book reads all payments.
+// Book returns a query over all payments.
 func (m *Module) Book() eventstore.Book[Standing] {
 	return eventstore.BookOf(m.store, payments, standingOf)
 }
 
-var errNoBook = fault.New(fault.Unavailable, "provider_unavailable", "The payment provider's book cannot be read at the moment. Try again shortly.")
+var errNoBook = fault.New(fault.Unavailable, "provider_unavailable", "The payment provider's ledger cannot be read at the moment. Try again shortly.")
 
 func unreadable(p Provider, err error) error {
-	return fmt.Errorf("%w: read the book of %s: %w", errNoBook, p.Name(), err)
+	return fmt.Errorf("%w: read the ledger of %s: %w", errNoBook, p.Name(), err)
 }
 
-// ledgerOf is the book of a provider, also where something stands around it.
+// ledgerOf returns the ledger of a provider, also of one that is wrapped.
 func ledgerOf(p Provider) (Ledger, bool) {
 	for {
 		if book, ok := p.(Ledger); ok {
@@ -116,8 +116,8 @@ func ledgerOf(p Provider) (Ledger, bool) {
 	}
 }
 
-// Balances is what their providers say of payments, by id. Missing are those that a provider knows nothing of, and those of
-// providers that are not configured here.
+// Balances returns the providers' balances of payments, by id. A payment that its provider does not know has an empty balance. Tombstones,
+// and payments of providers that are not configured here, are left out.
 func (m *Module) Balances(ctx context.Context, of []Standing) (map[uuid.UUID]Balance, error) {
 	balances := map[uuid.UUID]Balance{}
 	for _, p := range m.providers {
@@ -130,7 +130,7 @@ func (m *Module) Balances(ctx context.Context, of []Standing) (map[uuid.UUID]Bal
 			return nil, unreadable(p, err)
 		}
 		for _, st := range theirs {
-			balances[st.ID] = Balance{Reference: st.ID.String(), Currency: st.Amount.Currency} // it says: nothing
+			balances[st.ID] = Balance{Reference: st.ID.String(), Currency: st.Amount.Currency} // the provider may not know it
 		}
 		for _, b := range found {
 			if id, err := uuid.Parse(b.Reference); err == nil {
@@ -152,7 +152,7 @@ func balancesOf(ctx context.Context, p *guard, of []Standing) ([]Balance, error)
 	return p.lookUps(ctx, of)
 }
 
-// balanceIn is what a look-up tells of the book.
+// balanceIn returns the balance that a look-up reports.
 func balanceIn(r Report, st Standing) Balance {
 	b := Balance{Reference: st.ID.String(), Currency: st.Amount.Currency}
 	switch r.Status {
@@ -175,8 +175,8 @@ func balanceIn(r Report, st Standing) Balance {
 	return b
 }
 
-// Charged reads the books of the providers that have one, at most limit payments behind a place in them: also those that
-// we know nothing of. next is the place behind the last; "" at the end.
+// Charged returns at most limit payments of the providers that have a ledger, after a cursor, including payments that we do not know. next
+// is the cursor after the last payment, or "" at the end.
 func (m *Module) Charged(ctx context.Context, after string, limit int) (found []Balance, next string, err error) {
 	name, reference, _ := strings.Cut(after, "/")
 	for i, p := range m.providers {

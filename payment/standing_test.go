@@ -9,15 +9,15 @@ import (
 	"shopping-cart/payment"
 )
 
-// bookless is a provider that shows no book.
+// bookless is a provider without a ledger.
 type bookless struct{ payment.Provider }
 
-// wrapped is something that stands before a provider.
+// wrapped wraps a provider.
 type wrapped struct{ bookless }
 
 func (a wrapped) Unwrap() payment.Provider { return a.Provider }
 
-// TestBalances: what look-ups tell, one by one, is what the book of the provider says.
+// TestBalances compares the balances from look-ups with those from the ledger.
 func TestBalances(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -10,10 +10,10 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// Operation is what a provider is asked to do.
+// Operation is a request to a provider.
 type Operation string
 
-// The operations. LookUp only asks.
+// The operations. LookUp changes nothing.
 const (
 	opNothing   Operation = ""
 	opAuthorize Operation = "authorize"
@@ -23,18 +23,18 @@ const (
 	opLookUp    Operation = "look_up"
 )
 
-// step is how far one operation has come.
+// step is the progress of one operation.
 type step string
 
 const (
 	stepNone    step = ""
-	stepAsked   step = "asked"   // intended: the provider may or may not have heard of it
+	stepAsked   step = "asked"   // requested: the provider may not have received it
 	stepWaiting step = "waiting" // for the shopper
 	stepDone    step = "done"
 	stepRefused step = "refused"
 )
 
-// State is a payment as its events left it.
+// State is a payment, folded from its events.
 type State struct {
 	OrderID           uuid.UUID    `json:"order_id"`
 	CheckoutID        uuid.UUID    `json:"checkout_id"`
@@ -49,22 +49,22 @@ type State struct {
 	NextAction    *NextAction `json:"next_action,omitempty"` // while the authorization waits
 	Deadline      time.Time   `json:"deadline,omitzero"`     // of the shopper's action
 	Capture       step        `json:"capture,omitempty"`
-	CaptureAt     time.Time   `json:"capture_at,omitzero"` // when it was asked for
+	CaptureAt     time.Time   `json:"capture_at,omitzero"` // time of its request
 	Captured      int64       `json:"captured,omitempty"`  // minor units
 	Voided        bool        `json:"voided,omitempty"`
 	Refunds       []refund    `json:"refunds,omitempty"`
 
 	Unknown     *doubt     `json:"unknown,omitempty"`
-	Settlement  Settlement `json:"settlement,omitempty"`   // a person's word; the provider's goes before it
+	Settlement  Settlement `json:"settlement,omitempty"`   // by an operator; the provider's answer overrides it
 	Tombstone   bool       `json:"tombstone,omitempty"`    // no authorization and no capture begins any more
-	Cancelled   bool       `json:"cancelled,omitempty"`    // the tombstone is the shopper's
-	FailureCode string     `json:"failure_code,omitempty"` // the first cause why it is not, or no longer, to be captured
+	Cancelled   bool       `json:"cancelled,omitempty"`    // a shopper left the tombstone
+	FailureCode string     `json:"failure_code,omitempty"` // the first reason why it is not captured, or must be refunded
 }
 
-// doubt is a call of which nobody knows what it did.
+// doubt is a call with an unknown outcome.
 type doubt struct {
 	Operation Operation `json:"operation"`
-	Count     int       `json:"count"` // of such calls in a row
+	Count     int       `json:"count"` // such calls in a row
 }
 
 type refund struct {
@@ -76,20 +76,20 @@ type refund struct {
 
 	Origin    origin        `json:"origin,omitempty"`
 	Elsewhere ElsewhereKind `json:"elsewhere,omitempty"` // with originProvider
-	Code      string        `json:"code,omitempty"`      // why the provider refused it
-	Covered   int64         `json:"covered,omitempty"`   // minor units of one by hand: what the provider refunded after all
+	Code      string        `json:"code,omitempty"`      // the provider's reason to refuse it
+	Covered   int64         `json:"covered,omitempty"`   // minor units of a refund by hand: the part that the provider refunded after all
 }
 
-// counts is the amount that counts as refunded, once the refund is done, in minor units.
+// counts returns the amount that counts as refunded once the refund is done, in minor units.
 func (r refund) counts() int64 { return r.Amount - r.Covered }
 
-// origin is who asked for a refund.
+// origin says how a refund came about.
 type origin string
 
 const (
 	originAPI          origin = "api"          // an operator, through the API
-	originCompensation origin = "compensation" // an undo
-	originProvider     origin = "provider"     // nobody here: it was made elsewhere
+	originCompensation origin = "compensation" // an Undo
+	originProvider     origin = "provider"     // made elsewhere, without a call of ours
 )
 
 var payments = &eventstore.Aggregate[State, event]{
@@ -163,12 +163,12 @@ func evolve(s State, e event) State {
 				s.Capture = stepRefused
 			}
 		}
-	case Notified: // a nudge; the state is the provider's to tell
+	case Notified: // only the provider tells the state
 	}
 	return s
 }
 
-// settled ends the doubt: the provider has answered.
+// settled clears the unknown outcome after an answer of the provider.
 func (s State) settled(reference string) State {
 	s.Unknown = nil
 	if reference != "" {
@@ -194,8 +194,8 @@ func (s State) refund(id uuid.UUID, to step, code string) State {
 	return s
 }
 
-// covered lets the provider's refunds take the place of refunds by hand, where both come to more than was captured. An operator who
-// refunds in the provider's dashboard and settles before we hear of it tells of the same money.
+// covered lets the provider's refunds replace refunds by hand if both together exceed the captured amount. An operator may refund in the
+// provider's dashboard and record the refund before the provider reports it: that is the same money.
 func (s State) covered() State {
 	over := s.providerRefunded() + s.refundedByHand() - s.Captured
 	s.Refunds = slices.Clone(s.Refunds)
@@ -215,10 +215,10 @@ func (s State) doubts(op Operation) int {
 	return s.Unknown.Count
 }
 
-// requested reports whether there is a payment at all, and not just a tombstone.
+// requested reports whether there is a payment, and not only a tombstone.
 func (s State) requested() bool { return s.Authorization != stepNone }
 
-// refundsAt sums those at one step, in minor units.
+// refundsAt returns the sum of the refunds at one step, in minor units.
 func (s State) refundsAt(at step) (sum int64) {
 	for _, r := range s.Refunds {
 		if r.Status == at {
@@ -228,7 +228,7 @@ func (s State) refundsAt(at step) (sum int64) {
 	return sum
 }
 
-// refundedByHand sums what counts as refunded on an operator's word, in minor units. No provider's book has it.
+// refundedByHand returns the sum of the refunds by hand, in minor units. No provider reports them.
 func (s State) refundedByHand() (sum int64) {
 	for _, r := range s.Refunds {
 		if r.Elsewhere == ElsewhereByHand {
@@ -238,11 +238,11 @@ func (s State) refundedByHand() (sum int64) {
 	return sum
 }
 
-// providerRefunded sums what the provider has refunded, in minor units. It may be more than was captured: a refund and a lost dispute
-// of the same payment are both real.
+// providerRefunded returns the sum that the provider refunded, in minor units. It may exceed the captured amount: a refund and a lost
+// dispute of the same payment are both real.
 func (s State) providerRefunded() int64 { return s.refundsAt(stepDone) - s.refundedByHand() }
 
-// refusedUndo is the last refund that an undo asked for, where the provider refused it and money is still owed.
+// refusedUndo returns the last refund that an Undo requested, and whether the provider refused it while money is still owed.
 func (s State) refusedUndo() (last refund, refused bool) {
 	for _, r := range s.Refunds {
 		if r.Origin == originCompensation {
@@ -252,7 +252,7 @@ func (s State) refusedUndo() (last refund, refused bool) {
 	return last, s.Tombstone && s.left() > 0 && last.Status == stepRefused && last.Code != codeNeverMade
 }
 
-// refusals counts how often the provider refused, for good, to refund to an undo the amount that is owed now.
+// refusals counts how often the provider refused, for good, to refund the amount that an Undo owes now.
 func (s State) refusals() (n int) {
 	owed := s.left()
 	for _, r := range s.Refunds {
@@ -263,8 +263,8 @@ func (s State) refusals() (n int) {
 	return n
 }
 
-// pendingRefund is the refund without an answer that is minded next: the first that can still be asked for, so that one of which
-// only the provider's book can tell holds up no other; else the first.
+// pendingRefund returns the next refund without an answer. It prefers one that can still be requested, so that a refund that only a look-up
+// can resolve does not block the others.
 func (s State) pendingRefund(now time.Time) (next refund, found bool) {
 	for _, r := range s.Refunds {
 		switch {
@@ -278,7 +278,7 @@ func (s State) pendingRefund(now time.Time) (next refund, found bool) {
 	return next, found
 }
 
-// refundOf is the refund of that id.
+// refundOf returns the refund with that id.
 func (s State) refundOf(id uuid.UUID) (refund, bool) {
 	i := slices.IndexFunc(s.Refunds, func(r refund) bool { return r.ID == id })
 	if i < 0 {
@@ -287,11 +287,11 @@ func (s State) refundOf(id uuid.UUID) (refund, bool) {
 	return s.Refunds[i], true
 }
 
-// left is what was captured and is on no way back, in minor units. A refund that failed and was made after all may leave less than
-// nothing to one that was asked for since: the provider will refuse that one.
+// left returns the captured amount that is neither refunded nor being refunded, in minor units. It is never negative: if a failed refund
+// was made after all, a newer refund may exceed the rest, and the provider will refuse it.
 func (s State) left() int64 { return max(0, s.Captured-s.refundsAt(stepDone)-s.refundsAt(stepAsked)) }
 
-// status is the payment in one word, as it stands on the wire.
+// status returns the status of the payment in the API.
 func (s State) status() status {
 	switch back := s.refundsAt(stepDone); {
 	case s.Captured > 0 && back >= s.Captured:
@@ -314,7 +314,7 @@ func (s State) status() status {
 	return statusPending
 }
 
-// status is one word for a payment.
+// status is the status of a payment in the API.
 type status string
 
 const (

@@ -13,28 +13,29 @@ import (
 	"shopping-cart/eventstore"
 )
 
-// takings are what was captured and given back on the day that it is (UTC). They follow the log: what was counted once is
-// not read again, so that asking is cheap however much there is.
+// takings counts the amounts captured and refunded today (UTC). It follows the log and reads each event once, so that a request stays cheap
+// however long the log is.
 type takings struct {
 	query *pgxpool.Pool
 
 	mu                 sync.Mutex
 	day                time.Time
-	position           int64 // up to here the log was counted
+	position           int64 // of the last counted event
 	captured, refunded map[string]int64
 }
 
-// The day is that of the database, as the times of the events are.
+// The database's clock decides the day, as it does the times of the events.
 const (
-	// From the end backwards: as far as today's events go.
+	// It searches from the end, and reads no more than today's events.
 	dayBegins = `select date_trunc('day', now() at time zone 'utc') at time zone 'utc', coalesce((select position from payment.events
 		where at < date_trunc('day', now() at time zone 'utc') at time zone 'utc' order by position desc limit 1), 0)`
 	today = `select date_trunc('day', now() at time zone 'utc') at time zone 'utc'`
 	head  = `select coalesce((select position from payment.events order by position desc limit 1), 0)`
 )
 
-// counted: a capture says no currency, and a refund no amount. The intent before it does. A refund made elsewhere says its own; what an
-// operator says by hand is left out, since the provider may tell of the same money later.
+// counted reads amounts and currencies. A capture holds no currency and a refund no amount: both are read from the intent before them. A
+// refund made elsewhere holds its own amount. Refunds that an operator recorded are left out, since the provider may report the same money
+// later.
 var counted = `select e.position, case when e.type = 'payment.captured' then ` + eventstore.TextOf("e.data", "amount") + `::bigint end,
 		coalesce((select case when r.type = 'payment.refund_ordered' then ` + eventstore.TextOf("r.data", "amount", "amount") + `::bigint
 				else ` + eventstore.TextOf("r.data", "amount") + `::bigint end
@@ -48,18 +49,18 @@ var counted = `select e.position, case when e.type = 'payment.captured' then ` +
 			and q.type = 'payment.requested' order by q.version limit 1)
 	from payment.events e where e.position > $1 and e.position <= $2 and e.type in ('payment.captured', 'payment.refunded', 'payment.refunded_elsewhere')`
 
-// Takings are the minor units captured and given back today (UTC), by currency.
+// Takings returns the minor units captured and refunded today (UTC), by currency.
 func (m *Module) Takings(ctx context.Context) (captured, refunded map[string]int64, err error) {
 	t := &m.takings
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err := t.follow(ctx); err != nil {
-		return nil, nil, fmt.Errorf("count what was taken today: %w", err)
+		return nil, nil, fmt.Errorf("count the payments of today: %w", err)
 	}
 	return maps.Clone(t.captured), maps.Clone(t.refunded), nil
 }
 
-// follow counts what came since.
+// follow counts the events since the last call.
 func (t *takings) follow(ctx context.Context) error {
 	var now time.Time
 	var end int64

@@ -21,11 +21,11 @@ import (
 	"shopping-cart/payment/conformance"
 )
 
-// vouchers is a provider that charges gift vouchers, in memory: as small as a whole provider can be.
+// vouchers is a provider that charges gift vouchers, in memory. It is as small as a complete provider can be.
 type vouchers struct {
 	mu      sync.Mutex
 	charges map[string]*charge        // by our reference
-	answers map[string]payment.Answer // by key: the same call has the same answer, for ever
+	answers map[string]payment.Answer // by key: the same call always gets the same answer
 	secret  []byte                    // signs the webhooks
 }
 
@@ -39,10 +39,10 @@ type charge struct {
 
 func (v *vouchers) Name() string { return "voucher" }
 
-// once answers a call: what was said under its key is said again, and nothing else happens.
+// once answers a call. A known key returns its first answer, and nothing else happens.
 func (v *vouchers) once(ctx context.Context, c payment.Call, decide func(*charge) payment.Answer) (payment.Answer, error) {
 	if err := ctx.Err(); err != nil {
-		return payment.Answer{}, err // a time-out says nothing about what was done
+		return payment.Answer{}, err // a time-out does not tell the outcome
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -60,7 +60,7 @@ func (v *vouchers) once(ctx context.Context, c payment.Call, decide func(*charge
 
 func (v *vouchers) Authorize(ctx context.Context, c payment.Call) (payment.Answer, error) {
 	return v.once(ctx, c, func(p *charge) payment.Answer {
-		if p.status != "" { // a void came first
+		if p.status != "" { // after an earlier void
 			return payment.Answer{Status: payment.Declined, Code: payment.CodeDeclined}
 		}
 		p.status, p.method, p.amount = payment.Authorized, c.Method, c.Amount.Amount
@@ -87,7 +87,7 @@ func (v *vouchers) Capture(ctx context.Context, c payment.Call) (payment.Answer,
 	})
 }
 
-// Void works whenever it comes. Before the authorization it is a tombstone: that is declined when it comes.
+// Void works at any time. Before the authorization it is a tombstone, so that the authorization is declined.
 func (v *vouchers) Void(ctx context.Context, c payment.Call) (payment.Answer, error) {
 	return v.once(ctx, c, func(p *charge) payment.Answer {
 		if p.status != payment.Captured {
@@ -135,7 +135,7 @@ func (p *charge) answer(reference string) payment.Answer {
 // note is the body of a webhook.
 type note struct{ ID, Type, Reference string }
 
-// Verify knows a webhook by its HMAC over the time and the body, and takes none that is older than five minutes.
+// Verify checks a webhook's HMAC over the time and the body, and refuses one that is older than five minutes.
 func (v *vouchers) Verify(header http.Header, body []byte) (payment.Notification, error) {
 	at, err := strconv.ParseInt(header.Get("Voucher-Time"), 10, 64)
 	signature, _ := hex.DecodeString(header.Get("Voucher-Signature"))
@@ -156,7 +156,7 @@ func (v *vouchers) sign(at int64, body []byte) []byte {
 	return h.Sum(nil)
 }
 
-// says is the shopper at the bank, who may be too late.
+// says returns a function that acts as the shopper at the bank. It may come too late.
 func (v *vouchers) says(status payment.Status, code string) func(reference string) {
 	return func(reference string) {
 		v.mu.Lock()
@@ -167,7 +167,7 @@ func (v *vouchers) says(status payment.Status, code string) func(reference strin
 	}
 }
 
-// moody are vouchers behind a bad line: some methods fail in a way of their own.
+// moody adds methods that fail in a special way to the vouchers.
 type moody struct {
 	*vouchers
 	mu    sync.Mutex
@@ -181,7 +181,7 @@ func (m *moody) call(ctx context.Context, c payment.Call, operation string, do f
 	m.mu.Unlock()
 	switch {
 	case c.Method == "flaky" && n <= 2:
-		return payment.Answer{}, &payment.Transient{Err: errors.New("try again later")} // surely without effect
+		return payment.Answer{}, &payment.Transient{Err: errors.New("try again later")} // certainly without effect
 	case c.Method == "lost" && n == 1:
 		<-ctx.Done()
 		return payment.Answer{}, ctx.Err()
@@ -209,7 +209,7 @@ func (m *moody) Refund(ctx context.Context, c payment.Call) (payment.Answer, err
 	return m.call(ctx, c, "refund", m.vouchers.Refund)
 }
 
-// TestVouchers examines the example of the guide as every provider is examined.
+// TestVouchers runs the conformance suite for the example of the guide.
 func TestVouchers(t *testing.T) {
 	t.Parallel()
 	conformance.Run(t, func(*testing.T) conformance.Subject {
@@ -232,7 +232,7 @@ func TestVouchers(t *testing.T) {
 	})
 }
 
-// What the guide shows of the example is the example.
+// TestGuideShowsTheExample checks that the code in the guide is the code of the example.
 func TestGuideShowsTheExample(t *testing.T) {
 	t.Parallel()
 	guide, err := os.ReadFile("../docs/guides/payment-provider.md")

@@ -17,17 +17,17 @@ import (
 
 var (
 	errNoWebhook = fault.New(fault.NotFound, "not_found", "There is no such webhook.")
-	errNoPayment = fault.New(fault.Conflict, "unknown_payment", "There is no payment yet that this webhook could be about.")
+	errNoPayment = fault.New(fault.Conflict, "unknown_payment", "The payment of this webhook is not known yet.")
 )
 
 func wakes(payment uuid.UUID, provider, webhook string) uuid.UUID {
 	return derived(payment, "webhook "+provider+" "+webhook, 0)
 }
 
-// key is what operators call a webhook: no provider has a colon in its name.
+// key returns the id of a webhook in the API. No provider has a colon in its name.
 func (r Received) key() string { return r.Provider + ":" + r.ID }
 
-// placeInList is the place in the list after a webhook.
+// placeInList is the cursor of the list.
 type placeInList struct {
 	At       time.Time `json:"at"`
 	Provider string    `json:"provider"`
@@ -36,8 +36,8 @@ type placeInList struct {
 
 func (r Received) place() placeInList { return placeInList{r.ReceivedAt, r.Provider, r.ID} }
 
-// received are webhooks, newest first. Empty filters narrow nothing. Each has a statement of its own: a plan that has to do
-// for all would walk through the webhooks of others.
+// received returns webhooks, newest first. An empty filter matches all. Each combination of filters has its own statement: a plan for all
+// of them would scan the webhooks of other payments.
 func (m *Module) received(ctx context.Context, provider, reference string, from *placeInList, limit int) ([]Received, error) {
 	where, args := []string{"true"}, []any{limit}
 	narrow := func(sql string, values ...any) {
@@ -64,7 +64,7 @@ func (m *Module) received(ctx context.Context, provider, reference string, from 
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[Received])
 }
 
-// webhook is one that was received, and its body.
+// webhook returns a received webhook and its body.
 func (m *Module) webhook(ctx context.Context, provider, id string) (r Received, body []byte, err error) {
 	err = m.query.QueryRow(ctx, `select provider, id, type, reference, received_at, handled_at, note, attempts, body from payment.webhooks
 		where provider = $1 and id = $2`, provider, id).
@@ -78,8 +78,7 @@ func (m *Module) webhook(ctx context.Context, provider, id string) (r Received, 
 	return r, body, nil
 }
 
-// WebhooksOf are the webhooks that came for a payment, oldest first, at most limit of them, after the one named; from the
-// first one on after a zero one.
+// WebhooksOf returns at most limit webhooks of a payment, oldest first, after last. A zero last begins with the first.
 func (m *Module) WebhooksOf(ctx context.Context, paymentID uuid.UUID, last Received, limit int) ([]Received, error) {
 	rows, err := m.query.Query(ctx, `select provider, id, type, reference, received_at, handled_at, note, attempts from payment.webhooks
 		where reference = $1 and (received_at, provider, id) > ($2, $3, $4) order by received_at, provider, id limit $5`,
@@ -90,26 +89,25 @@ func (m *Module) WebhooksOf(ctx context.Context, paymentID uuid.UUID, last Recei
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[Received])
 }
 
-// Erase drops what the webhooks of payments hold: a provider may name the shopper there. That they came is kept, and they can be
-// replayed.
+// Erase deletes the bodies of the payments' webhooks, since a provider may name the shopper there. The webhooks stay and can be replayed.
 func (m *Module) Erase(ctx context.Context, payments []uuid.UUID) error {
 	references := make([]string, len(payments))
 	for i, id := range payments {
 		references[i] = id.String()
 	}
 	if _, err := m.query.Exec(ctx, "update payment.webhooks set body = '' where reference = any($1) and body <> ''", references); err != nil {
-		return fmt.Errorf("erase what webhooks hold: %w", err)
+		return fmt.Errorf("erase the bodies of webhooks: %w", err)
 	}
 	return nil
 }
 
 const (
 	findWebhook = `select type, reference from payment.webhooks where provider = $1 and id = $2`
-	// Where it was kept as one of nobody's, its payment has come since.
+	// If the webhook was stored for an unknown payment, that payment has come since.
 	webhookReplayed = `update payment.webhooks set handled_at = coalesce(handled_at, now()), note = null where provider = $1 and id = $2`
 )
 
-// replay wakes the payment of a webhook again, handled or not, on behalf of whoever asks: an event of the payment.
+// replay wakes the payment of a webhook again, handled or not. It appends an event of the caller to the payment.
 func (m *Module) replay(ctx context.Context, provider, id string, write web.Write) (replayed bool, err error) {
 	w := webhook{Provider: provider, ID: id}
 	err = m.query.QueryRow(ctx, findWebhook, provider, id).Scan(&w.Type, &w.Reference)

@@ -14,7 +14,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// webhook is one that came and still has to wake its payment.
+// webhook is a stored webhook that has not woken its payment yet.
 type webhook struct {
 	Provider, ID, Type, Reference string
 }
@@ -23,7 +23,7 @@ const (
 	storeWebhook = `insert into payment.webhooks (provider, id, type, reference, body) values ($1, $2, $3, $4, $5)
 		on conflict (provider, id) do update set handled_at = null, note = null, due_at = now()
 		where webhooks.note is not null`
-	// Taken up for some seconds each time, longer and longer, so that one that cannot be handled stands in no other's way.
+	// Each attempt defers a webhook by some seconds, longer each time, so that one that cannot be handled does not block the others.
 	dueWebhooks = `with due as (
 			select provider, id, due_at from payment.webhooks where handled_at is null and due_at >= $1 and due_at <= now()
 			order by due_at limit $2 for update skip locked),
@@ -40,8 +40,8 @@ const (
 // maxWebhookText is the longest id, type or reference of a webhook, in bytes. Real ones have less than 100.
 const maxWebhookText = 255
 
-// check refuses a notification that cannot be stored: without an id, with control characters (PostgreSQL holds no NUL), or with
-// text beyond what an index holds.
+// check refuses a notification that cannot be stored: without an id, with control characters (PostgreSQL stores no NUL), or with text too
+// long for an index.
 func (n Notification) check() error {
 	if n.ID == "" {
 		return &Unreadable{"it has no id"}
@@ -57,7 +57,8 @@ func (n Notification) check() error {
 	return nil
 }
 
-// keep stores a verified webhook; twice is once, except where there was no such payment the first time. From then on it will wake its payment, whatever happens here.
+// keep stores a verified webhook. A repeated webhook changes nothing, unless its payment was unknown the first time. A stored webhook wakes
+// its payment even if this process dies.
 func (m *Module) keep(ctx context.Context, provider string, n Notification, body []byte) error {
 	failpoint.Reach(failpoint.BeforeCommit, "webhook stored")
 	if _, err := m.query.Exec(ctx, storeWebhook, provider, n.ID, n.Type, n.Reference, body); err != nil {
@@ -66,20 +67,20 @@ func (m *Module) keep(ctx context.Context, provider string, n Notification, body
 	failpoint.Reach(failpoint.AfterCommit, "webhook stored")
 	select {
 	case m.arrived <- struct{}{}:
-	default: // wakeAll has yet to look anyway
+	default: // wakeAll has yet to look
 	}
 	return nil
 }
 
 const (
-	wakeEvery = 2 * time.Second // on average: what another process stored and then died
+	wakeEvery = 2 * time.Second // on average, for webhooks of processes that died
 	wakeLimit = 100
 
-	webhookSlack = time.Minute // well above what the statement that stores one may take
+	webhookSlack = time.Minute // longer than the statement that stores a webhook may take
 	webhookAgain = 5 * time.Minute
 )
 
-// wakeAll wakes the payments of webhooks as they come, and of those that a crash left.
+// wakeAll wakes the payments of new webhooks, and of those left by a crash.
 func (m *Module) wakeAll(ctx context.Context, failed func(error)) error {
 	for {
 		for n := wakeLimit; n == wakeLimit; {
@@ -108,9 +109,9 @@ func (m *Module) wakeDue(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read the webhooks: %w", err)
 	}
-	if back := m.due.Looked(now, last, len(ids) == wakeLimit); !back.IsZero() { // rows are due by a clock that was ahead
+	if back := m.due.Looked(now, last, len(ids) == wakeLimit); !back.IsZero() { // due times of a clock that was ahead
 		if _, err := m.query.Exec(ctx, hurryWebhooks); err != nil {
-			return 0, fmt.Errorf("hurry the webhooks: %w", err)
+			return 0, fmt.Errorf("expedite the webhooks: %w", err)
 		}
 	}
 	for i := range ids {
@@ -122,8 +123,8 @@ func (m *Module) wakeDue(ctx context.Context) (int, error) {
 	return len(ids), nil
 }
 
-// wake tells the payment that there is news, and through its outbox whoever waits for it. Died in between, it's told once
-// more under the same id, which is once.
+// wake notifies the payment, and through its outbox the saga. After a crash in between it repeats the same command id, so that the payment
+// is notified once.
 func (m *Module) wake(ctx context.Context, w webhook) error {
 	note, err := m.notify(ctx, w)
 	if err != nil {
@@ -137,7 +138,8 @@ func (m *Module) wake(ctx context.Context, w webhook) error {
 
 const webhookResolved = `update payment.webhooks set reference = $3 where provider = $1 and id = $2`
 
-// resolved is our reference of the payment that a webhook is about. A provider may name only its own: then it is asked, and ours is kept.
+// resolved returns our reference of a webhook's payment. If the webhook holds only the provider's reference, resolved asks the provider and
+// stores ours.
 func (m *Module) resolved(ctx context.Context, w webhook) (string, error) {
 	p, err := m.provider(w.Provider)
 	if _, notOurs := uuid.Parse(w.Reference); notOurs == nil || w.Reference == "" || err != nil {
@@ -165,7 +167,7 @@ func (m *Module) notify(ctx context.Context, w webhook) (note string, err error)
 	}
 	id, err := uuid.Parse(w.Reference)
 	if err != nil {
-		return noteUnknown, nil // it's about a payment that cannot be ours
+		return noteUnknown, nil // not a payment of ours
 	}
 	_, err = m.store.Do(ctx, eventstore.Command{
 		ID: wakes(id, w.Provider, w.ID), Meta: eventstore.Meta{Actor: w.Provider},
@@ -173,7 +175,7 @@ func (m *Module) notify(ctx context.Context, w webhook) (note string, err error)
 		Decide: func(tx *eventstore.Tx) error {
 			s := payments.Get(tx, id).State
 			if !s.requested() || s.Provider != w.Provider {
-				return errNotFound // refused, it leaves no receipt: when it comes again, there may be one
+				return errNotFound // a refused command leaves no receipt, so that the same webhook may succeed later
 			}
 			payments.Append(tx, id, Notified{CheckoutID: s.CheckoutID, WebhookID: w.ID, Type: w.Type})
 			return nil

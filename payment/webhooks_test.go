@@ -31,7 +31,7 @@ func TestHandledWebhooksGo(t *testing.T) {
 		_, err := pools.Query.Exec(t.Context(), webhooksOf, 3, name, age)
 		require.NoError(t, err)
 	}
-	// Nobody is to handle these meanwhile, however long they wait.
+	// Nothing handles these meanwhile, however long they wait.
 	_, err = pools.Query.Exec(t.Context(), "update payment.webhooks set received_at = now() - interval '1 year', due_at = now() + interval '1 year'")
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
@@ -48,7 +48,8 @@ func TestHandledWebhooksGo(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
-// TestWebhooksMeetNoDead: with a snapshot pinned, the next look touches few pages; one from the beginning touches many.
+// TestWebhooksMeetNoDead checks that a look after a watermark reads few pages while a snapshot is pinned. A look from the beginning reads
+// many.
 func TestWebhooksMeetNoDead(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)

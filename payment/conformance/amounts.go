@@ -9,7 +9,7 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// amounts examines the amounts that no payment method can pay. A dinar of Kuwait has 1,000 fils, and cards pay tens of them.
+// amounts tests amounts that no payment method can pay. A Kuwaiti dinar has 1,000 fils, and cards pay multiples of ten.
 func amounts(t *testing.T, s Subject) {
 	limits, ok := s.Provider.(payment.Limits)
 	if !ok {

@@ -1,5 +1,5 @@
-// Package conformance is what every payment.Provider must do, as tests: each sentence of the port's comments, with the
-// keys, references and repetitions of the payment module. It is for tests.
+// Package conformance tests each promise of payment.Provider, with the keys, references and repetitions of the payment module. It is for
+// tests.
 package conformance
 
 import (
@@ -16,34 +16,34 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// Subject is a provider to examine, and what it takes to bring it into every situation.
+// Subject is a provider under test, with hooks that bring it into each situation.
 type Subject struct {
 	Provider payment.Provider
 	Methods  Methods
-	// Approve and Deny are the shopper at the bank. They may come too late, and then change nothing.
+	// Approve and Deny act as the shopper at the bank. They may come too late, and then change nothing.
 	Approve, Deny func(reference string)
-	// RefundElsewhere is a refund of so much in the provider's dashboard, and LoseDispute a dispute about all of a payment that was lost.
-	// Nil where the provider knows no such thing.
+	// RefundElsewhere refunds an amount in the provider's dashboard. LoseDispute loses a dispute about a whole payment. They are nil if the
+	// provider has no such thing.
 	RefundElsewhere func(reference string, amount int64)
 	LoseDispute     func(reference string)
-	// Webhook is what the provider sends about a payment, signed at a time.
+	// Webhook returns a webhook of the provider about a payment, signed at a time.
 	Webhook func(id, reference string, at time.Time) (http.Header, []byte)
 }
 
-// Methods are the payment methods that behave in a way of their own.
+// Methods are payment methods with a special behaviour.
 type Methods struct {
 	Good              string
 	Declined          string
 	InsufficientFunds string
 	Secured           string // waits for the shopper
-	CaptureFails      string // is authorized, and refuses the capture for good
+	CaptureFails      string // is authorized, then refuses the capture for good
 	Flaky             string // two transient faults before each success
 	Lost              string // the first call of each operation has no effect and no answer
 	Silent            string // the first call of each operation takes effect and answers nothing
-	RefundRefused     string // refuses every refund for good; empty where none does
+	RefundRefused     string // refuses every refund for good; empty if there is none
 }
 
-// Run examines the provider that open makes. It is opened once for each group of tests, which run in parallel.
+// Run tests the provider that open returns. It opens one for each group of tests, and runs the groups in parallel.
 func Run(t *testing.T, open func(t *testing.T) Subject) {
 	for _, group := range []struct {
 		name string
@@ -64,7 +64,7 @@ const (
 	half  = 1000
 )
 
-// account is a payment as the payment module handles it: it learns what the provider calls it from the answers.
+// account is a payment as the payment module handles it: it learns the provider's reference from the answers.
 type account struct {
 	Subject
 	t    *testing.T
@@ -77,7 +77,7 @@ func (s Subject) account(t *testing.T, method string) *account {
 	}}
 }
 
-// forgetful is the same payment, of which no answer was ever heard.
+// forgetful returns the same payment as if every answer had been lost.
 func (a account) forgetful() *account {
 	a.call.ProviderReference = ""
 	return &a
@@ -89,15 +89,15 @@ func (a *account) of(key string, amount int64) payment.Call {
 	return c
 }
 
-// operation is one of the four that move money.
+// operation is one of the four calls that move money.
 type operation func(context.Context, payment.Call) (payment.Answer, error)
 
-// do makes a call that must be answered, and learns from the answer.
+// do makes a call that must be answered, and learns the provider's reference.
 func (a *account) do(op operation, c payment.Call) payment.Answer {
 	a.t.Helper()
 	answer, err := op(a.t.Context(), c)
 	require.NoError(a.t, err)
-	answer.Replayed = false // what a key repeats is the same but for that
+	answer.Replayed = false // only this differs in a repeated answer
 	if answer.ProviderReference != "" {
 		a.call.ProviderReference = answer.ProviderReference
 	}
@@ -131,7 +131,7 @@ func (a *account) lookUp() payment.Report {
 	return report
 }
 
-// stands asserts how the payment stands, for who knows what the provider calls it and for who does not.
+// stands asserts the status of the payment, with and without the provider's reference.
 func (a *account) stands(want payment.Status) payment.Report {
 	a.t.Helper()
 	require.Equal(a.t, want, a.forgetful().lookUp().Status)

@@ -8,7 +8,7 @@ import (
 	"shopping-cart/payment"
 )
 
-// elsewhere examines what a provider tells of refunds that no call asked for, and of refunds that it refuses for good.
+// elsewhere tests reports of refunds that no call requested, and refunds that the provider refuses for good.
 func elsewhere(t *testing.T, s Subject) {
 	captured := func(t *testing.T, method string) *account {
 		a := s.account(t, method)

@@ -33,8 +33,8 @@ func lookUp(t *testing.T, s Subject) {
 	})
 }
 
-// lose makes calls whose answer is lost until one surely got as far as the provider: the patience doubles, and each is
-// about another payment, brought into its situation by prepare.
+// lose makes calls with lost answers until one certainly reached the provider. The time-out doubles each time. Each call is about another
+// payment, after prepare.
 func (s Subject) lose(
 	t *testing.T, method string, prepare func(*account), op func(*account) (operation, payment.Call), reached func(*account) bool,
 ) *account {
@@ -61,7 +61,7 @@ func faults(t *testing.T, s Subject) {
 		name    string
 		prepare func(*account)
 		op      func(*account) (operation, payment.Call)
-		did     func(*account) bool // whether it took effect
+		did     func(*account) bool // whether the call took effect
 		want    payment.Status
 	}{
 		{"Authorize", func(*account) {},
@@ -112,7 +112,7 @@ func faults(t *testing.T, s Subject) {
 	})
 }
 
-// authorized brings the payment there, however often it takes.
+// authorized authorizes the payment, as often as needed.
 func (a *account) authorized() {
 	a.t.Helper()
 	answer := a.settled(func(ctx context.Context) (payment.Answer, error) {
@@ -131,7 +131,7 @@ func (a *account) captured() {
 	require.Equal(a.t, payment.Captured, answer.Status)
 }
 
-// settled repeats a call with the time-out of a busy machine, until it is answered.
+// settled repeats a call until it is answered. Its time-out suffices on a busy machine.
 func (a *account) settled(call func(context.Context) (payment.Answer, error)) (answer payment.Answer) {
 	a.t.Helper()
 	require.Eventually(a.t, func() bool {

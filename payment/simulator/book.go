@@ -5,7 +5,7 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// The payment methods that behave in a way of their own.
+// The payment methods with a special behaviour.
 // #nosec G101 -- names, no credentials
 const (
 	tokenOK                = "sim_ok"
@@ -20,15 +20,15 @@ const (
 	tokenSlow              = "sim_slow"
 	tokenRefundFlaky       = "sim_refund_flaky"
 	tokenVoidFlaky         = "sim_void_flaky"
-	tokenRefundedElsewhere = "sim_refunded_elsewhere" // all of it is refunded in the dashboard, right after the capture
-	tokenDisputed          = "sim_disputed"           // all of it is lost to a dispute, right after the capture
+	tokenRefundedElsewhere = "sim_refunded_elsewhere" // the whole amount is refunded in the dashboard, right after the capture
+	tokenDisputed          = "sim_disputed"           // the whole amount is lost to a dispute, right after the capture
 	tokenRefundRefused     = "sim_refund_refused"     // refuses every refund for good
 	tokenDuplicateWebhooks = "sim_duplicate_webhooks"
 	tokenLateWebhooks      = "sim_late_webhooks"
 	tokenAmountRefused     = "sim_amount_refused"
 )
 
-// operation is what a call does, as the ledger names it.
+// operation is the name of a call in the ledger.
 type operation string
 
 const (
@@ -38,11 +38,11 @@ const (
 	opRefund    operation = "refund"
 )
 
-// status is where a payment stands.
+// status is the status of a payment.
 type status string
 
 const (
-	none       status = "none" // a call about it was lost, and nothing happened
+	none       status = "none" // a call about it was lost without effect
 	waits      status = "waiting"
 	authorized status = "authorized"
 	captured   status = "captured"
@@ -50,26 +50,26 @@ const (
 	declined   status = "declined"
 )
 
-// account is a payment in the books. Amounts are minor units.
+// account is a payment in the simulator's records. Amounts are minor units.
 type account struct {
 	Reference string
 	Token     string
 	Amount    int64
 	Currency  string
 	Status    status
-	Code      string // why it was declined
-	Answered  string // what the shopper said at the bank
+	Code      string // of a decline
+	Answered  string // by the shopper at the bank
 	Captured  int64
 	Refunded  int64
 }
 
-// entry is a line of the ledger, zero where nothing took effect.
+// entry is a line of the ledger, zero if nothing took effect.
 type entry struct {
 	operation operation
 	amount    int64
 }
 
-// mood is how a call goes astray.
+// mood says how a call fails.
 type mood uint8
 
 const (
@@ -79,7 +79,7 @@ const (
 	silent         // takes effect, no answer
 )
 
-// temper says how the n-th call under a key goes.
+// temper returns how the n-th call under a key fails.
 func temper(token string, op operation, n int) mood {
 	switch {
 	case token == tokenFlaky && n <= 2, token == tokenRefundFlaky && op == opRefund && n <= 3,
@@ -93,7 +93,7 @@ func temper(token string, op operation, n int) mood {
 	return well
 }
 
-// apply is what a call does to a payment and what it's answered. amount is that of the operation.
+// apply returns the payment after a call, the answer, and the line of the ledger. amount is that of the operation.
 func apply(a account, op operation, amount int64, nextURL string) (account, payment.Answer, entry) {
 	switch op {
 	case opAuthorize:
@@ -108,7 +108,7 @@ func apply(a account, op operation, amount int64, nextURL string) (account, paym
 	return a, refused(a, "unknown_operation"), entry{}
 }
 
-// authorize answers for the reference as it stands: only the first authorization decides anything.
+// authorize answers with the state of the payment. Only the first authorization decides anything.
 func authorize(a account, nextURL string) (account, payment.Answer, entry) {
 	var e entry
 	if a.Status == none {
@@ -139,7 +139,7 @@ func (a account) firstStatus() (status, string) {
 	case tokenAmountRefused:
 		return declined, payment.CodeNotChargeable
 	}
-	return declined, payment.CodeDeclined // sim_declined, and what is no payment method at all
+	return declined, payment.CodeDeclined // sim_declined, and unknown tokens
 }
 
 func capture(a account, amount int64) (account, payment.Answer, entry) {
@@ -148,7 +148,7 @@ func capture(a account, amount int64) (account, payment.Answer, entry) {
 		return a, report(a, ""), entry{}
 	case a.Status != authorized:
 		return a, refused(a, "not_authorized"), entry{}
-	case a.Token == tokenExpires: // it had lapsed just before
+	case a.Token == tokenExpires: // it expired just before
 		a.Status = voided
 		return a, refused(a, "authorization_expired"), entry{opVoid, a.Amount}
 	case notPayable(money.Of(amount, a.Currency)):
@@ -162,7 +162,7 @@ func capture(a account, amount int64) (account, payment.Answer, entry) {
 	return a, report(a, ""), entry{opCapture, amount}
 }
 
-// void lets go of what is authorized, and refuses what may still come. What was captured, or declined, stays so.
+// void voids an authorization, and refuses a later one. A captured or declined payment stays so.
 func void(a account) (account, payment.Answer, entry) {
 	var e entry
 	switch a.Status {
@@ -193,7 +193,7 @@ func refund(a account, amount int64) (account, payment.Answer, entry) {
 	return a, payment.Answer{Status: payment.Refunded, ProviderReference: a.Reference}, entry{opRefund, amount}
 }
 
-// report is a payment as it stands.
+// report returns the answer for the state of a payment.
 func report(a account, nextURL string) payment.Answer {
 	r := payment.Answer{ProviderReference: a.Reference, Code: a.Code}
 	switch a.Status {
@@ -217,5 +217,5 @@ func refused(a account, code string) payment.Answer {
 	return payment.Answer{Status: payment.Refused, ProviderReference: a.Reference, Code: code}
 }
 
-// total is the amount for people.
+// total returns the amount as text.
 func (a account) total() string { return money.Of(a.Amount, a.Currency).String() }

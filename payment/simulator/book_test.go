@@ -70,7 +70,7 @@ func TestCaptureAfterTheVoidIsRefused(t *testing.T) {
 	require.Zero(t, e)
 }
 
-// TestBookProperties: whatever is asked, and in whatever order, the books balance.
+// TestBookProperties checks that the amounts balance after random operations in random order.
 func TestBookProperties(t *testing.T) {
 	t.Parallel()
 	tokens := []string{tokenOK, tokenDeclined, tokenCaptureFails, tokenExpires, tokenRequiresAction, "other"}

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// The row of the key makes calls under one key wait for each other, that of the payment those about one payment.
+	// The key's row makes calls under one key wait for each other; the payment's row does so for calls about one payment.
 	beginCall = `insert into simulator.calls (key, reference, operation) values ($1, $2, $3)
 		on conflict (key) do update set attempts = calls.attempts + 1 returning attempts, answer`
 	lockAccount = `insert into simulator.payments (reference, token, amount, currency, status) values ($1, $2, $3, $4, 'none')
@@ -37,22 +37,22 @@ func (s *Simulator) Authorize(ctx context.Context, c payment.Call) (payment.Answ
 	return s.call(ctx, opAuthorize, c)
 }
 
-// Capture takes what is authorized.
+// Capture captures the authorized amount.
 func (s *Simulator) Capture(ctx context.Context, c payment.Call) (payment.Answer, error) {
 	return s.call(ctx, opCapture, c)
 }
 
-// Void lets go of what is authorized, or refuses the authorization that comes later.
+// Void voids an authorization, or refuses one that comes later.
 func (s *Simulator) Void(ctx context.Context, c payment.Call) (payment.Answer, error) {
 	return s.call(ctx, opVoid, c)
 }
 
-// Refund gives back what was captured, or a part of it.
+// Refund refunds a captured amount, or a part of it.
 func (s *Simulator) Refund(ctx context.Context, c payment.Call) (payment.Answer, error) {
 	return s.call(ctx, opRefund, c)
 }
 
-// LookUp tells how a payment stands.
+// LookUp returns the state of a payment.
 func (s *Simulator) LookUp(ctx context.Context, c payment.Call) (payment.Report, error) {
 	if err := s.delay(ctx, c.Method); err != nil {
 		return payment.Report{}, err
@@ -76,7 +76,7 @@ func (a *account) fields() []any {
 
 const rollbackTimeout = 5 * time.Second
 
-// call is any operation: on its way, then done once per key, then answered or not.
+// call delays an operation, performs it once per key, and then answers or loses the answer.
 func (s *Simulator) call(ctx context.Context, op operation, c payment.Call) (payment.Answer, error) {
 	if err := s.delay(ctx, c.Method); err != nil {
 		return payment.Answer{}, err
@@ -104,8 +104,8 @@ func (s *Simulator) call(ctx context.Context, op operation, c payment.Call) (pay
 	return answer, nil
 }
 
-// numbered calls do. Where do met a number of an identity that is taken, which is when the sequence is behind its rows, it moves
-// the sequence and calls do once more. do is a transaction.
+// numbered calls do, a transaction. If do draws a number that is taken, because a sequence is behind its rows, numbered moves the sequence
+// and calls do once more.
 func (s *Simulator) numbered(ctx context.Context, do func() error) error {
 	err := do()
 	var taken *pgconn.PgError
@@ -118,12 +118,12 @@ func (s *Simulator) numbered(ctx context.Context, do func() error) error {
 	return do()
 }
 
-// inTx calls do in a transaction, see numbered.
+// inTx calls do in a transaction. See numbered.
 func (s *Simulator) inTx(ctx context.Context, do func(pgx.Tx) error) error {
 	return s.numbered(ctx, func() error { return pgx.BeginFunc(ctx, s.Pool, do) })
 }
 
-// perform is a transaction of two round trips: the locks, then the effect.
+// perform runs a transaction of two round trips: the locks, then the effect.
 func (s *Simulator) perform(ctx context.Context, op operation, c payment.Call) (answer payment.Answer, how mood, err error) {
 	conn, err := s.Pool.Acquire(ctx)
 	if err != nil {
@@ -134,7 +134,7 @@ func (s *Simulator) perform(ctx context.Context, op operation, c payment.Call) (
 		if err != nil && conn.Conn().PgConn().TxStatus() != 'I' {
 			rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 			defer cancel()
-			_, _ = conn.Exec(rest, "rollback") // in vain, the pool drops the connection, which rolls back too
+			_, _ = conn.Exec(rest, "rollback") // if it fails, the pool drops the connection, and that rolls back too
 		}
 	}()
 	var n int
@@ -142,7 +142,7 @@ func (s *Simulator) perform(ctx context.Context, op operation, c payment.Call) (
 	var a account
 	var first, second pgx.Batch
 	first.Queue("begin")
-	first.Queue("set local lock_timeout = '5s'") // longer than reads wait: calls to one account come one after the other
+	first.Queue("set local lock_timeout = '5s'") // longer than reads wait, since calls to one account wait for each other
 	first.Queue(beginCall, c.Key, c.Reference, op).QueryRow(func(row pgx.Row) error { return row.Scan(&n, &stored) })
 	first.Queue(lockAccount, c.Reference, c.Method, c.Amount.Amount, c.Amount.Currency).QueryRow(func(row pgx.Row) error {
 		return row.Scan(a.fields()...)
@@ -163,7 +163,7 @@ func (s *Simulator) perform(ctx context.Context, op operation, c payment.Call) (
 	return answer, how, conn.SendBatch(ctx, &second).Close()
 }
 
-// effect queues what the call changes.
+// effect queues the changes of a call.
 func (s *Simulator) effect(b *pgx.Batch, a account, op operation, c payment.Call) (payment.Answer, error) {
 	after, answer, e := apply(a, op, c.Amount.Amount, s.page(c.Reference))
 	body, err := json.Marshal(answer)

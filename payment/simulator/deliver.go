@@ -19,14 +19,14 @@ import (
 
 const (
 	deliveryTimeout = 5 * time.Second
-	deliverEvery    = time.Second // on average: what is due again, and what another process left
+	deliverEvery    = time.Second // on average, for webhooks that are due again or left by another process
 	deliverLimit    = 5
-	lateFor         = 3 * time.Second // a webhook of sim_late_webhooks
+	lateFor         = 3 * time.Second // delay of the webhooks of sim_late_webhooks
 )
 
 const (
 	queueWebhook = `insert into simulator.webhooks (event, type, reference, body, due_at) values ($1, $2, $3, $4, now() + $5)`
-	// Pushed forward by more than a delivery can take, so that two processes do not deliver the same at once.
+	// Each attempt defers a webhook by more than a delivery can take, so that two processes do not deliver it at once.
 	dueDeliveries = `update simulator.webhooks w set attempts = w.attempts + 1, due_at = now() + interval '30 seconds'
 		from (select id from simulator.webhooks where delivered_at is null and due_at <= now()
 			order by due_at, id limit $1 for update skip locked) d
@@ -35,14 +35,14 @@ const (
 	deferAgain = `update simulator.webhooks set due_at = now() + least(0.25 * 2 ^ attempts, 300) * interval '1 second' where id = $1`
 )
 
-// delivery is one webhook on its way.
+// delivery is a webhook to deliver.
 type delivery struct {
 	ID    int64
 	Event string
 	Body  string
 }
 
-// queue puts a webhook into the transaction that it tells of.
+// queue stores a webhook in the transaction of the change that it reports.
 func (s *Simulator) queue(ctx context.Context, tx pgx.Tx, a account, kind string) error {
 	n, body, err := s.notice(a, kind)
 	if err != nil {
@@ -63,28 +63,28 @@ func (s *Simulator) queue(ctx context.Context, tx pgx.Tx, a account, kind string
 	return nil
 }
 
-// notice is a webhook about a payment, and its body.
+// notice returns a webhook about a payment, and its body.
 func (s *Simulator) notice(a account, kind string) (n notice, body string, err error) {
 	n = notice{ID: "evt_" + uuid.Must(uuid.NewV7()).String(), Type: kind, Reference: a.Reference, CreatedAt: s.now().UTC()}
 	encoded, err := json.Marshal(n)
 	return n, string(encoded), err
 }
 
-// hurry lets Run deliver at once.
+// hurry makes Run deliver at once.
 func (s *Simulator) hurry() {
 	select {
 	case s.queued <- struct{}{}:
-	default: // it has yet to look anyway
+	default: // Run has yet to look
 	}
 }
 
-// Run delivers webhooks until ctx is done: at once, and again, later and later, until they're answered with 2xx.
+// Run delivers webhooks at once, until ctx is done. It repeats a delivery after longer and longer pauses, until the answer is 2xx.
 func (s *Simulator) Run(ctx context.Context) error {
 	for {
 		for n := deliverLimit; n == deliverLimit; {
 			var err error
 			if n, err = s.deliverDue(ctx); err != nil && ctx.Err() == nil {
-				s.Log.ErrorContext(ctx, "the simulator delivers webhooks", slog.Any("error", err))
+				s.Log.ErrorContext(ctx, "the simulator failed to deliver webhooks", slog.Any("error", err))
 			}
 		}
 		t := time.NewTimer(deliverEvery/2 + rand.N(deliverEvery))
@@ -112,12 +112,12 @@ func (s *Simulator) deliverDue(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	// Newest first within a batch: of a duplicate the second one arrives before the first. Order is no promise of webhooks.
+	// The newest comes first in a batch, so that the second of two duplicates arrives before the first. Webhooks promise no order.
 	slices.SortFunc(due, func(a, b delivery) int { return cmp.Compare(b.ID, a.ID) })
 	for _, d := range due {
 		then := delivered
 		if err := s.deliver(ctx, d); err != nil {
-			s.Log.WarnContext(ctx, "a webhook was not taken", slog.String("event", d.Event), slog.Any("error", err))
+			s.Log.WarnContext(ctx, "a webhook was not accepted, will retry", slog.String("event", d.Event), slog.Any("error", err))
 			then = deferAgain
 		}
 		if _, err := s.Pool.Exec(ctx, then, d.ID); err != nil {
@@ -140,7 +140,7 @@ func (s *Simulator) deliver(ctx context.Context, d delivery) error {
 		return err
 	}
 	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<16)) // read to the end, the connection is used again
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<16)) // read to the end, so that the connection is reused
 	if resp.StatusCode/100 != 2 {
 		return fmt.Errorf("answered %s", resp.Status)
 	}

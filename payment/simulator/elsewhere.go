@@ -24,7 +24,7 @@ var (
 
 const saveElsewhere = `insert into simulator.refunds_elsewhere (id, reference, kind, amount) values ($1, $2, $3, $4)`
 
-// elsewhereOf is the refund that a payment method brings about by itself, right after its capture.
+// elsewhereOf returns the kind of refund that a payment method causes right after its capture.
 func elsewhereOf(a account) (kind payment.ElsewhereKind, ok bool) {
 	switch a.Token {
 	case tokenRefundedElsewhere:
@@ -35,12 +35,12 @@ func elsewhereOf(a account) (kind payment.ElsewhereKind, ok bool) {
 	return "", false
 }
 
-// webhooksElsewhere are the types of the webhooks that tell of them.
+// webhooksElsewhere are the types of the webhooks about refunds made elsewhere.
 var webhooksElsewhere = map[payment.ElsewhereKind]string{
 	payment.ElsewhereRefund: "payment.refunded", payment.ElsewhereDispute: "payment.dispute_lost",
 }
 
-// refundElsewhere refunds what was captured without a call of the shop, and queues the webhook that tells of it.
+// refundElsewhere refunds a captured amount without a call of the shop, and queues the webhook about it.
 func (s *Simulator) refundElsewhere(b *pgx.Batch, a *account, kind payment.ElsewhereKind, amount int64) error {
 	n, body, err := s.notice(*a, webhooksElsewhere[kind])
 	if err != nil {
@@ -54,12 +54,12 @@ func (s *Simulator) refundElsewhere(b *pgx.Batch, a *account, kind payment.Elsew
 	return nil
 }
 
-// elsewhereRequest is what somebody refunds in the dashboard.
+// elsewhereRequest is the body of a refund or a dispute in the dashboard.
 type elsewhereRequest struct {
-	Amount *amountRequest `json:"amount,omitempty"` // all that is left, when absent
+	Amount *amountRequest `json:"amount,omitempty"` // absent: all that is left
 }
 
-// amountRequest is money as a client names it, in minor units.
+// amountRequest is an amount in a request, in minor units.
 type amountRequest struct {
 	Amount   *int64 `json:"amount" validate:"required,min=1,max=9007199254740991" example:"500"`
 	Currency string `json:"currency" validate:"required,currency" example:"GBP"`
@@ -69,10 +69,10 @@ type amountRequest struct {
 type Returned struct {
 	Reference string       `json:"reference" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"`
 	Captured  money.Amount `json:"captured"`
-	Refunded  money.Amount `json:"refunded"` // in all
+	Refunded  money.Amount `json:"refunded"` // in total
 }
 
-// refundInDashboard is somebody who refunds a payment without the shop.
+// refundInDashboard refunds a payment without the shop.
 //
 //	@Summary		Refund a payment in the simulator's dashboard
 //	@Description	As somebody does in a provider's dashboard: the shop did not ask for it, and hears of it by a signed webhook. For operators: scope `admin`.
@@ -93,7 +93,7 @@ func (s *Simulator) refundInDashboard(c echo.Context) error {
 	return s.returned(c, payment.ElsewhereRefund)
 }
 
-// dispute is the shopper's bank that takes money back.
+// dispute takes money back, as the shopper's bank does.
 //
 //	@Summary		Lose a dispute about a payment
 //	@Description	As a chargeback that the shop lost: the shop hears of it by a signed webhook. For operators: scope `admin`.
@@ -139,7 +139,7 @@ func (s *Simulator) returned(c echo.Context, kind payment.ElsewhereKind) error {
 	return c.JSON(http.StatusOK, Returned{a.Reference, money.Of(a.Captured, a.Currency), money.Of(a.Refunded, a.Currency)})
 }
 
-// giveElsewhere takes effect together with the webhook that tells of it.
+// giveElsewhere stores a refund and the webhook about it in one transaction.
 func (s *Simulator) giveElsewhere(ctx context.Context, reference string, kind payment.ElsewhereKind, amount *money.Amount) (a account, err error) {
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, findAccount+" for update", reference).Scan(a.fields()...)
@@ -165,7 +165,7 @@ func (s *Simulator) giveElsewhere(ctx context.Context, reference string, kind pa
 	return a, err
 }
 
-// leftOf is the amount to refund, or all that is left.
+// leftOf returns the amount to refund, or all that is left if there is none.
 func (a account) leftOf(amount *money.Amount) (int64, error) {
 	left := a.Captured - a.Refunded
 	switch {

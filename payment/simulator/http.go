@@ -19,10 +19,10 @@ import (
 
 var (
 	errNotFound   = fault.New(fault.NotFound, "not_found", "The simulator knows no such payment.")
-	errNotWaiting = fault.New(fault.Conflict, "not_waiting", "This payment does not wait for an answer any more.")
+	errNotWaiting = fault.New(fault.Conflict, "not_waiting", "This payment no longer waits for an answer.")
 )
 
-// Routes adds the bank's page, its two buttons, and the ledger.
+// Routes adds the bank's page, its two buttons, the dashboard and the ledger.
 func (s *Simulator) Routes(w *web.Server) {
 	w.Scoped(web.ScopeAdmin).GET("/simulator/ledger", s.ledger, web.Query("reference"), web.Logged)
 	w.Scoped(web.ScopeAdmin).POST("/simulator/payments/:reference/refund", s.refundInDashboard)
@@ -32,7 +32,7 @@ func (s *Simulator) Routes(w *web.Server) {
 	w.Public.POST("/simulator/payments/:reference/deny", s.deny, web.Query("return"))
 }
 
-// page is where a shopper confirms a payment.
+// page returns the address of the page that confirms a payment.
 func (s *Simulator) page(reference string) string {
 	return s.PublicURL() + "/simulator/payments/" + url.PathEscape(reference)
 }
@@ -50,7 +50,7 @@ type Entry struct {
 const readLedger = `select id, reference, operation, amount, currency, at from simulator.ledger
 	where id > $1 and ($2 = '' or reference = $2) order by id limit $3`
 
-// ledger lists what took effect, oldest first.
+// ledger lists the operations that took effect, oldest first.
 //
 //	@Summary		List what took effect at the simulator, oldest first
 //	@Description	For operators: scope `admin`.
@@ -86,7 +86,7 @@ type Decision struct {
 	Status    string `json:"status" enums:"authorized,declined,captured,voided"`
 }
 
-// approve is the shopper who says yes at the bank.
+// approve approves a payment, as the shopper does at the bank.
 //
 //	@Summary	Approve a payment at the bank
 //	@Description	As the shopper does at their bank: sends the signed webhook that lets the checkout go on.
@@ -100,7 +100,7 @@ type Decision struct {
 //	@Router		/simulator/payments/{reference}/approve [post]
 func (s *Simulator) approve(c echo.Context) error { return s.decided(c, "approve") }
 
-// deny is the shopper who says no.
+// deny denies a payment, as the shopper does at the bank.
 //
 //	@Summary	Deny a payment at the bank
 //	@Description	As the shopper does at their bank: sends the signed webhook that makes the checkout fail.
@@ -132,14 +132,14 @@ func (s *Simulator) decided(c echo.Context, word string) error {
 
 const findAccount = `select ` + accountColumns + ` from simulator.payments where reference = $1`
 
-// confirm takes effect first; the webhook that tells of it goes into the same transaction.
+// confirm stores the shopper's answer and the webhook about it in one transaction.
 func (s *Simulator) confirm(ctx context.Context, reference, word string) (a account, err error) {
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, findAccount+" for update", reference).Scan(a.fields()...)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows) || err == nil && a.Status == none:
 			return errNotFound
-		case err != nil || a.Answered == word: // said before: it stands
+		case err != nil || a.Answered == word: // the same answer again
 			return err
 		case a.Status != waits:
 			return errNotWaiting
@@ -169,7 +169,7 @@ func (s *Simulator) answer(ctx context.Context, tx pgx.Tx, a *account) error {
 	return s.queue(ctx, tx, *a, kind)
 }
 
-// show is the bank's page.
+// show shows the bank's page.
 //
 //	@Summary	Show the bank's page, with its two buttons
 //	@Description	Where `next_action` of a checkout leads to, for a person in a browser.
@@ -197,7 +197,7 @@ func (s *Simulator) show(c echo.Context) error {
 	return showBank(c, a)
 }
 
-// referenceOf is the payment in the path; what cannot be one names none.
+// referenceOf returns the payment of the path, or errNotFound if the text cannot be a reference.
 func referenceOf(c echo.Context) (string, error) {
 	const longest = 255
 	reference, ok := web.Param(c, "reference")

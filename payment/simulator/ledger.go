@@ -11,7 +11,7 @@ import (
 
 var _ payment.Ledger = (*Simulator)(nil)
 
-// sums are payments beside what the ledger says of them.
+// sums joins payments with their sums in the ledger.
 const sums = ` p left join lateral (
 		select coalesce(sum(amount) filter (where operation = 'authorize'), 0)::int8 as authorized,
 			coalesce(sum(amount) filter (where operation = 'capture'), 0)::int8 as captured,
@@ -27,12 +27,12 @@ const (
 	sumsOf    = sumColumns + `(select * from simulator.payments where reference = any($1))` + sums
 )
 
-// Balances reads the ledger, payment by payment.
+// Balances returns the ledger's sums, by payment.
 func (s *Simulator) Balances(ctx context.Context, after string, limit int) ([]payment.Balance, error) {
 	return s.balances(ctx, sumsAfter, after, limit)
 }
 
-// BalancesOf reads what the ledger says of some payments.
+// BalancesOf returns the ledger's sums of some payments.
 func (s *Simulator) BalancesOf(ctx context.Context, references []string) ([]payment.Balance, error) {
 	return s.balances(ctx, sumsOf, references)
 }

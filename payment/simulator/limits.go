@@ -9,8 +9,8 @@ import (
 
 var _ payment.Limits = (*Simulator)(nil)
 
-// NotChargeable refuses, as the card networks do, an amount of a currency with three decimals whose last one is not 0: 1.230 KWD can
-// be paid, 1.234 KWD cannot. There is no smallest and no largest amount.
+// NotChargeable refuses an amount with three decimals if the last one is not 0, as the card networks do: 1.230 KWD can be paid, 1.234 KWD
+// cannot. There is no smallest and no largest amount.
 func (*Simulator) NotChargeable(a money.Amount) string {
 	if notPayable(a) {
 		return fmt.Sprintf("Amounts in %s must be a multiple of %s.", a.Currency, money.Of(10, a.Currency))
@@ -18,7 +18,7 @@ func (*Simulator) NotChargeable(a money.Amount) string {
 	return ""
 }
 
-// NotRefundable is as NotChargeable.
+// NotRefundable applies the rule of NotChargeable.
 func (s *Simulator) NotRefundable(a money.Amount) string { return s.NotChargeable(a) }
 
 func notPayable(a money.Amount) bool {

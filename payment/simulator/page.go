@@ -13,7 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// The bank's page brings its style along, in the page itself: the simulator has one page, and no files to serve.
+// The bank's page contains its style sheet, so that the simulator has no files to serve.
 var (
 	//go:embed page.html
 	bankHTML string
@@ -23,22 +23,22 @@ var (
 	bank = template.Must(template.New("bank").Parse(bankHTML))
 )
 
-// bankPolicy lets the page be styled by its own sheet, send its own forms, and nothing else.
+// bankPolicy allows the page its own style sheet and its own forms, and nothing else.
 var bankPolicy = func() string {
 	sum := sha256.Sum256([]byte(bankCSS))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; " +
 		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }()
 
-// outcomes are what the page says of a payment that waits for nobody.
+// outcomes are the page's texts for payments that no longer wait for the shopper.
 var outcomes = map[status]string{
 	authorized: "You approved this payment.",
 	captured:   "You approved this payment, and it was charged.",
 	declined:   "This payment was declined. Nothing was charged.",
-	voided:     "This payment was called off. Nothing was charged.",
+	voided:     "This payment was cancelled. Nothing was charged.",
 }
 
-// showBank answers with the page of a payment. Forms and links name addresses of this server, by which the browser came.
+// showBank returns the page of a payment. Its forms and links are paths on this server, so that the browser stays at the same address.
 func showBank(c echo.Context, a account) error {
 	back := backOf(c)
 	var page bytes.Buffer
@@ -51,11 +51,11 @@ func showBank(c echo.Context, a account) error {
 	}
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentSecurityPolicy, bankPolicy)
-	h.Set(echo.HeaderCacheControl, "no-store") // going back must not show a payment that waits no more
+	h.Set(echo.HeaderCacheControl, "no-store") // going back must not show an old state
 	return c.HTMLBlob(http.StatusOK, page.Bytes())
 }
 
-// next is where a browser goes from a button: back to the shop once it has decided, else to the page.
+// next returns the path after a button: the shop if the payment was decided, otherwise the page.
 func next(reference, back string, decided bool) string {
 	if decided && back != "" {
 		return back
@@ -63,7 +63,7 @@ func next(reference, back string, decided bool) string {
 	return addressOf(reference, "", back)
 }
 
-// addressOf is the page of a payment, or one of its buttons, which remember where the shopper came from.
+// addressOf returns the path of the page, or of one of its buttons, with the shopper's way back.
 func addressOf(reference, button, back string) string {
 	address := "/simulator/payments/" + url.PathEscape(reference) + button
 	if back == "" {
@@ -72,8 +72,8 @@ func addressOf(reference, button, back string) string {
 	return address + "?return=" + url.QueryEscape(back)
 }
 
-// backOf is where the shopper goes when the bank is done: a path on this server. Anything else is none, since a page that
-// sends people wherever a link says is a tool for fraud.
+// backOf returns the shopper's way back from the bank: a path on this server. It ignores other addresses, since a page that redirects to
+// any address is a tool for fraud.
 func backOf(c echo.Context) string {
 	back := c.QueryParam("return")
 	u, err := url.Parse(back)

@@ -17,7 +17,7 @@ import (
 
 const (
 	signatureHeader = "Simulator-Signature" // t=<unix seconds>,v1=<hex of HMAC-SHA256 over "<t>.<body>">
-	tolerance       = 5 * time.Minute       // how old or new a signature may be
+	tolerance       = 5 * time.Minute       // largest age of a signature, in either direction
 )
 
 var errSignature = errors.New("the signature is missing or wrong")
@@ -30,7 +30,7 @@ type notice struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// sign is the header for a body sent at a time.
+// sign returns the header for a body sent at a time.
 func (s *Simulator) sign(at time.Time, body []byte) string {
 	t := strconv.FormatInt(at.Unix(), 10)
 	return "t=" + t + ",v1=" + hex.EncodeToString(s.mac(t, body))
@@ -43,7 +43,7 @@ func (s *Simulator) mac(t string, body []byte) []byte {
 	return h.Sum(nil)
 }
 
-// Verify reads a webhook whose signature is right and no older or newer than five minutes.
+// Verify reads a webhook with a valid signature that is at most five minutes old or ahead.
 func (s *Simulator) Verify(header http.Header, body []byte) (payment.Notification, error) {
 	t, signature, err := parseSignature(header.Get(signatureHeader))
 	if err != nil || s.Secret == "" || !hmac.Equal(signature, s.mac(t, body)) {
@@ -54,7 +54,7 @@ func (s *Simulator) Verify(header http.Header, body []byte) (payment.Notificatio
 		return payment.Notification{}, errSignature
 	}
 	if age := s.now().Sub(time.Unix(seconds, 0)); age > tolerance || age < -tolerance {
-		return payment.Notification{}, fmt.Errorf("the signature is of %s ago", age.Round(time.Second))
+		return payment.Notification{}, fmt.Errorf("the signature is %s old", age.Round(time.Second))
 	}
 	var n notice
 	if err := json.Unmarshal(body, &n); err != nil {

@@ -1,28 +1,28 @@
-// Package simulator is a payment provider that pretends, honestly.
+// Package simulator simulates a payment provider.
 //
-// It behaves as a real one at the other end of a network: it knows nothing of carts and orders, keeps its own books in its
-// own schema, remembers idempotency keys, takes its time, loses answers, and tells by signed webhooks over real HTTP what
-// shoppers did at their bank. The payment method says how a payment behaves (see [temper] and [authorize]):
+// It behaves as a real one at the other end of a network. It knows nothing of carts and orders, keeps its records in its own schema,
+// remembers idempotency keys, takes its time and loses answers. It reports the shoppers' answers at the bank by signed webhooks over
+// HTTP. The payment method decides how a payment behaves (see [temper] and [authorize]):
 //
 //	sim_ok                                 authorizes, captures, refunds
 //	sim_declined, sim_insufficient_funds   declines
 //	sim_requires_action                    waits for approve or deny
 //	sim_capture_fails                      authorizes, then refuses the capture for good
-//	sim_authorization_expires              authorizes, and lets go of it before it is captured
+//	sim_authorization_expires              authorizes, and voids it before it is captured
 //	sim_timeout_applied                    the first call of each operation takes effect and answers nothing
 //	sim_timeout_lost                       the first call of each operation is lost without effect
 //	sim_flaky                              two transient faults before each success
 //	sim_slow                               two seconds a call
 //	sim_refund_flaky                       refunds fail three times, then succeed
 //	sim_refund_refused                     refuses every refund for good
-//	sim_refunded_elsewhere                 all of it is refunded in the dashboard, right after the capture
-//	sim_disputed                           all of it is lost to a dispute, right after the capture
+//	sim_refunded_elsewhere                 the whole amount is refunded in the dashboard, right after the capture
+//	sim_disputed                           the whole amount is lost to a dispute, right after the capture
 //	sim_void_flaky                         as sim_capture_fails; voids fail three times, then succeed
 //	sim_duplicate_webhooks                 as sim_requires_action; every webhook twice, the second first
 //	sim_late_webhooks                      as sim_requires_action; every webhook three seconds late
 //	sim_amount_refused                     refuses the amount: no payment method can pay it
 //
-// Its ledger holds what took effect, and nothing else: the truth against which everything else can be checked.
+// Its ledger holds only effects, so that everything else can be checked against it.
 package simulator
 
 import (
@@ -37,19 +37,19 @@ import (
 	"shopping-cart/payment"
 )
 
-// Config is what a Simulator needs.
+// Config configures a Simulator.
 type Config struct {
-	Pool       *pgxpool.Pool    // of a database with the schema simulator
+	Pool       *pgxpool.Pool    // to a database with the schema simulator
 	Latency    time.Duration    // of every call
-	SlowFor    time.Duration    // what sim_slow adds; 2 s when 0
-	Secret     string           // signs webhooks; without one none is believed
-	WebhookURL func() string    // where webhooks go; while empty, they wait
-	PublicURL  func() string    // where a shopper's browser reaches the routes, without a slash at the end
+	SlowFor    time.Duration    // added by sim_slow; 2 s when 0
+	Secret     string           // signs webhooks; without it no webhook is valid
+	WebhookURL func() string    // receiver of webhooks; while empty, they wait
+	PublicURL  func() string    // address of the routes for a shopper's browser, without a slash at the end
 	Log        *slog.Logger     // nil: slog.Default
-	Now        func() time.Time // dates and judges webhooks; nil: time.Now
+	Now        func() time.Time // clock for webhooks; nil: time.Now
 }
 
-// Simulator is the provider.
+// Simulator is a payment provider.
 type Simulator struct {
 	Config
 	client *http.Client
@@ -59,7 +59,7 @@ type Simulator struct {
 
 var _ payment.Provider = (*Simulator)(nil)
 
-// New makes the provider.
+// New returns a simulator.
 func New(c Config) *Simulator {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -76,15 +76,15 @@ func New(c Config) *Simulator {
 	}
 }
 
-// Name is "simulator".
+// Name returns "simulator".
 func (s *Simulator) Name() string { return "simulator" }
 
 var tokenForm = regexp.MustCompile(`^sim_[a-z_]{1,60}$`)
 
-// TakesMethod is true for text that begins with sim_. A token that means nothing is declined.
+// TakesMethod reports whether a token begins with sim_. Unknown tokens are declined.
 func (s *Simulator) TakesMethod(token string) bool { return tokenForm.MatchString(token) }
 
-// delay is the time that a call is on its way.
+// delay waits for the latency of a call.
 func (s *Simulator) delay(ctx context.Context, token string) error {
 	d := s.Latency
 	if token == tokenSlow {

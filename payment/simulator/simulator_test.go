@@ -30,7 +30,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 type bundle struct {
 	*Simulator
 	routes   *web.Server
-	received chan *http.Request // with the body read into Form-free Header "Test-Body"
+	received chan *http.Request // the body is in the header "Test-Body"
 	answers  chan int           // of the receiver; 200 when empty
 }
 
@@ -215,7 +215,7 @@ func TestRefundsAreReported(t *testing.T) {
 	require.Equal(t, payment.Refused, answer.Status, "no more than was captured")
 }
 
-// A restore or logical replication leaves a sequence behind its rows: the next number is taken.
+// TestSequencesBehindTheirRows draws numbers that are taken, as after a restore or logical replication.
 func TestSequencesBehindTheirRows(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -267,7 +267,7 @@ func TestBankLeadsBack(t *testing.T) {
 	to := b.send("POST", page+"/deny"+back, "", "Accept", "text/html")
 	require.Equal(t, 303, to.Code)
 	require.Equal(t, "/shop/checkouts/1", to.Header().Get("Location"))
-	to = b.send("POST", page+"/approve"+back, "", "Accept", "text/html") // a button of a page that was left open
+	to = b.send("POST", page+"/approve"+back, "", "Accept", "text/html") // a button of an outdated page
 	require.Equal(t, page+back, to.Header().Get("Location"), "it is shown how the payment stands")
 	shown := b.send("GET", page+back, "")
 	require.Contains(t, shown.Body.String(), `href="/shop/checkouts/1"`)

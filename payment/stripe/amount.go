@@ -6,15 +6,15 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// errAmount says that Stripe cannot charge or refund an amount, whoever pays.
-var errAmount = errors.New("an amount that Stripe cannot charge in this currency")
+// errAmount says that Stripe cannot charge or refund an amount with any payment method.
+var errAmount = errors.New("Stripe cannot charge this amount in this currency")
 
-// codeAmount is how errAmount stands in an answer.
+// codeAmount stands for errAmount in an answer.
 const codeAmount = "invalid_charge_amount"
 
-// toStripe is an amount in Stripe's units. They are the minor units of ISO 4217, but for currencies that lost their decimals and
-// kept two of them in the API, one that has none in the API, and those of three decimals, of which the last must be 0.
-// See https://docs.stripe.com/currencies#special-cases.
+// toStripe converts an amount to Stripe's units. They are the minor units of ISO 4217, with exceptions: currencies that lost their decimals
+// keep two of them in the API, one has none in the API, and of three decimals the last must be 0. See
+// https://docs.stripe.com/currencies#special-cases.
 func toStripe(a money.Amount) (int64, error) {
 	if a.Amount%step(a.Currency) != 0 {
 		return 0, errAmount
@@ -28,7 +28,7 @@ func toStripe(a money.Amount) (int64, error) {
 	return a.Amount, nil
 }
 
-// step is what every amount in a currency is a multiple of, in minor units.
+// step returns the smallest step between amounts in a currency, in minor units.
 func step(currency string) int64 {
 	switch currency {
 	case "MGA":
@@ -39,7 +39,7 @@ func step(currency string) int64 {
 	return 1
 }
 
-// fromStripe is an amount of Stripe's in minor units.
+// fromStripe converts an amount in Stripe's units to minor units.
 func fromStripe(units int64, currency string) int64 {
 	switch currency {
 	case "ISK", "UGX":

@@ -9,7 +9,7 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// The currencies that Stripe charges cards in, with those that have no decimals there, and those whose two must be 00. See
+// The currencies of Stripe's card payments, with those that have no decimals there, and those whose two decimals must be 00. See
 // https://docs.stripe.com/currencies.
 const (
 	charged = `USD AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BIF BMD BND BOB BRL BSD BWP BYN BZD CAD CDF CHF CLP CNY COP CRC
@@ -22,12 +22,12 @@ const (
 	alwaysWhole  = "ISK UGX"
 )
 
-// TestUnits sends 50 whole units of every currency, counted in the digits that the rest of the program uses.
+// TestUnits converts 50 whole units of every currency, with the decimals that the rest of the program uses.
 func TestUnits(t *testing.T) {
 	t.Parallel()
 	for _, code := range strings.Fields(charged) {
 		if !money.ValidCurrency(code) {
-			continue // no cart has it either
+			continue // no cart can have it either
 		}
 		digits, ok := money.Digits(code)
 		require.True(t, ok, code)

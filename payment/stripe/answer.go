@@ -9,8 +9,8 @@ import (
 	"shopping-cart/payment"
 )
 
-// LookUp tells how a payment stands. An intent that was not created yet is: so a look-up learns the id whose answer was
-// lost, and holds nothing. What was declined is made final.
+// LookUp returns the state of a payment. It creates a missing intent, since the answer with the id may have been lost; a new intent holds
+// no money. It makes a decline final.
 func (p *Provider) LookUp(ctx context.Context, c payment.Call) (payment.Report, error) {
 	id, err := p.id(ctx, c)
 	if code, ok := p.refusal(ctx, c, err); ok {
@@ -36,7 +36,7 @@ func (p *Provider) LookUp(ctx context.Context, c payment.Call) (payment.Report, 
 	return report, err
 }
 
-// answer is an intent as it stands.
+// answer returns the answer for the state of an intent.
 func (p *Provider) answer(ctx context.Context, c payment.Call, intent *api.PaymentIntent) (payment.Answer, error) {
 	a := payment.Answer{ProviderReference: intent.ID}
 	switch intent.Status {
@@ -67,11 +67,11 @@ func (p *Provider) answer(ctx context.Context, c payment.Call, intent *api.Payme
 	return a, nil
 }
 
-// closed answers that an intent was declined, once nobody can try it with another card. Where somebody just did, what was
-// held is let go again.
+// closed cancels a declined intent before it answers, so that nobody can try another card. If somebody just did, the held amount is
+// released.
 func (p *Provider) closed(ctx context.Context, c payment.Call, id, code string) (payment.Answer, error) {
 	_, err := p.cancel(ctx, id, c.Reference+"/close", api.PaymentIntentCancellationReasonAbandoned)
-	if why, ok := p.refusal(ctx, c, err); ok { // somebody else cancelled it, or Stripe is at work on it
+	if why, ok := p.refusal(ctx, c, err); ok { // somebody else cancelled it, or Stripe is processing it
 		answer, err := p.blocked(ctx, c, id, payment.Voided, why)
 		if answer.Status == payment.Voided {
 			answer.Status, answer.Code = payment.Declined, code
@@ -79,12 +79,12 @@ func (p *Provider) closed(ctx context.Context, c payment.Call, id, code string) 
 		return answer, err
 	}
 	if err != nil {
-		return payment.Answer{}, fmt.Errorf("close what was declined: %w", endOf(err))
+		return payment.Answer{}, fmt.Errorf("cancel the declined intent: %w", endOf(err))
 	}
 	return payment.Answer{Status: payment.Declined, ProviderReference: id, Code: code}, nil
 }
 
-// nextAction is for Stripe's own scripts in the storefront, which take the client secret, or a page of the bank.
+// nextAction returns the client secret for Stripe's scripts in the storefront, or the address of a page of the bank.
 func nextAction(intent *api.PaymentIntent) *payment.NextAction {
 	next := &payment.NextAction{ClientSecret: intent.ClientSecret}
 	if intent.NextAction == nil {
@@ -97,7 +97,7 @@ func nextAction(intent *api.PaymentIntent) *payment.NextAction {
 	return next
 }
 
-// declineCode is why a card was declined, in our words.
+// declineCode returns our code for a declined card.
 func declineCode(e *api.Error) string {
 	if e == nil {
 		return payment.CodeDeclined
@@ -113,7 +113,7 @@ func declineCode(e *api.Error) string {
 	return payment.CodeDeclined
 }
 
-// ours is the code of a decline, also where Stripe refused the request and not the card.
+// ours returns our code for a decline, also if Stripe refused the request and not the card.
 func ours(code string) string {
 	switch code {
 	case payment.CodeInsufficientFunds, payment.CodeAuthenticationFailed:

@@ -14,7 +14,7 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// TestDeclinesAreFinal: at Stripe a shopper with the client secret may try another card, here the payment has ended.
+// TestDeclinesAreFinal checks that a declined payment has ended, though Stripe would let the shopper try another card.
 func TestDeclinesAreFinal(t *testing.T) {
 	t.Parallel()
 	t.Run("OfTheCard", func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestRefundsThatWait(t *testing.T) {
 	}
 }
 
-// TestRefusedRequests: what Stripe would never take is declined at once, and voided without anything to void.
+// TestRefusedRequests checks that a request that Stripe can never accept is declined at once, and can be voided.
 func TestRefusedRequests(t *testing.T) {
 	t.Parallel()
 	for name, amount := range map[string]money.Amount{"TooSmall": money.Of(10, "GBP"), "AFractionTooSmall": money.Of(1234, "BHD")} {
@@ -128,7 +128,7 @@ func TestRefusedRequests(t *testing.T) {
 	})
 }
 
-// TestAmountsThatStripeCountsOtherwise go there and come back.
+// TestAmountsThatStripeCountsOtherwise sends amounts in currencies with other units at Stripe, and reads them back.
 func TestAmountsThatStripeCountsOtherwise(t *testing.T) {
 	t.Parallel()
 	for currency, units := range map[string]string{"ISK": "500000", "MGA": "50", "JPY": "5000"} {
@@ -188,7 +188,7 @@ func TestWebhooks(t *testing.T) {
 	})
 }
 
-// TestDisputes: only one that is lost is a refund.
+// TestDisputes checks that only a lost dispute counts as a refund.
 func TestDisputes(t *testing.T) {
 	t.Parallel()
 	b, c := setup(t), callFor(stripetest.Good)
@@ -202,7 +202,7 @@ func TestDisputes(t *testing.T) {
 	}
 }
 
-// TestWebhooksOfWhatWasMadeElsewhere name the intent alone. Stripe tells whose it is.
+// TestWebhooksOfWhatWasMadeElsewhere resolves webhooks that hold only the id of the intent.
 func TestWebhooksOfWhatWasMadeElsewhere(t *testing.T) {
 	t.Parallel()
 	b, c := setup(t), callFor(stripetest.Good)

@@ -16,8 +16,8 @@ import (
 	"shopping-cart/payment"
 )
 
-// refusal reports whether a call was refused for good, and why: a declined card in our words, a request in Stripe's. A request
-// that could not be right is logged: it is the shop's mistake, not the shopper's.
+// refusal reports whether a call was refused for good, with our code for a declined card, or Stripe's for a request. It logs a request that
+// can never succeed: that is the shop's mistake, not the shopper's.
 func (p *Provider) refusal(ctx context.Context, c payment.Call, err error) (code string, ok bool) {
 	if errors.Is(err, errAmount) {
 		p.log.WarnContext(ctx, "Stripe refuses an amount", slog.String("payment", c.Reference), slog.String("amount", c.Amount.String()))
@@ -31,7 +31,7 @@ func (p *Provider) refusal(ctx context.Context, c payment.Call, err error) (code
 	case http.StatusPaymentRequired:
 		return declineCode(e), e.Type == api.ErrorTypeCard
 	case http.StatusBadRequest, http.StatusNotFound:
-		// An intent that Stripe named and does not know: the secret key is of another account, which can tell nothing.
+		// Stripe does not know an intent that it named: the secret key is of another account, so the answer tells nothing.
 		if e.Type != api.ErrorTypeInvalidRequest || isMissing(e) && e.Param != "payment_method" {
 			return "", false
 		}
@@ -47,14 +47,14 @@ func isMissing(e *api.Error) bool {
 	return e.HTTPStatusCode == http.StatusNotFound || e.Code == api.ErrorCodeResourceMissing
 }
 
-// endOf is which of the two other ends of the port a call came to:
+// endOf turns an error into one of the two other ends of the port:
 //
-//   - Transient: the request never had a connection; no or too weak a key (401, 403); too many requests (429), which Stripe
-//     turns away before it does or remembers anything, unless it says that a repetition is of no use;
-//   - unknown: everything else. A 5xx may have had an effect, and is what the key repeats from now on; at a 409 the
-//     same key is at work elsewhere. Whether Stripe would have them repeated or not, the payment looks before it does.
+//   - Transient: the request never had a connection; the key is missing or too weak (401, 403); or there are too many requests (429).
+//     Stripe rejects these before it does or remembers anything, unless it says that a repetition is of no use.
+//   - Unknown: everything else. A 5xx may have had an effect, and the key repeats it from now on. At a 409 another call has the same key.
+//     Whatever Stripe recommends, the payment looks before it repeats.
 //
-// The text is fit for a log: an error of Stripe may hold an intent with its client secret, and details of a card.
+// The text is fit for a log. An error of Stripe is not: it may hold an intent with its client secret, and details of a card.
 func endOf(err error) error {
 	var e *api.Error
 	if !errors.As(err, &e) {
@@ -68,7 +68,7 @@ func endOf(err error) error {
 	return errors.New(said(e))
 }
 
-// inDoubt is endOf for what follows upon a call that had an effect.
+// inDoubt applies endOf to a call after one that had an effect. It never returns a Transient error.
 func inDoubt(err error) error {
 	err = endOf(err)
 	if transient := (*payment.Transient)(nil); errors.As(err, &transient) {
@@ -77,13 +77,13 @@ func inDoubt(err error) error {
 	return err
 }
 
-// said is what an error of Stripe says, without its prose and its objects.
+// said returns the codes of a Stripe error, without its prose and its objects.
 func said(e *api.Error) string {
 	return fmt.Sprintf("Stripe answered %d %s code=%s decline=%s param=%s request=%s",
 		e.HTTPStatusCode, e.Type, e.Code, e.DeclineCode, e.Param, e.RequestID)
 }
 
-// plain is an error of the connection. Another one quotes the answer.
+// plain returns an error of the connection. It replaces any other error, since that may quote the answer.
 func plain(err error) error {
 	transient := (*payment.Transient)(nil)
 	if errors.As(err, &transient) {
@@ -95,7 +95,7 @@ func plain(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return errors.New("the answer of Stripe cannot be read")
+	return errors.New("Stripe's answer cannot be read")
 }
 
 func header(e *api.Error, name string) string {
@@ -105,7 +105,7 @@ func header(e *api.Error, name string) string {
 	return e.LastResponse.Header.Get(name)
 }
 
-// isReplay reports whether an error is the one that Stripe gave to the same key before.
+// isReplay reports whether Stripe repeats an error that it gave to the same key before.
 func isReplay(err error) bool {
 	var e *api.Error
 	return errors.As(err, &e) && header(e, "Idempotent-Replayed") == "true"
@@ -116,7 +116,7 @@ func isStoredFault(err error) bool {
 	return isReplay(err) && errors.As(err, &e) && e.HTTPStatusCode >= http.StatusInternalServerError
 }
 
-// wire sends requests, and knows which of them surely never left: those that had no connection.
+// wire sends requests. An error without a connection becomes Transient, since the request certainly never left.
 type wire struct{ http.RoundTripper }
 
 func newWire() wire {

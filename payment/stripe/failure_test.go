@@ -17,7 +17,7 @@ import (
 	"shopping-cart/payment"
 )
 
-// TestEnds holds each answer of Stripe's against the three ends of the port, of a capture: one request, never repeated here.
+// TestEnds maps each answer of Stripe to a capture to one of the three ends of the port. There is one request and no repetition.
 func TestEnds(t *testing.T) {
 	t.Parallel()
 	const (
@@ -150,7 +150,7 @@ func TestConnections(t *testing.T) {
 	})
 }
 
-// TestSecretsStay: whatever goes wrong, neither the key nor a card nor a client secret is in an error or in a log.
+// TestSecretsStay checks that no error and no log contains a key, a card or a client secret.
 func TestSecretsStay(t *testing.T) {
 	t.Parallel()
 	secrets := []string{"sk_test_quiet", "pi_1_secret_quiet", "4242", "Ada Lovelace", "nobody must read this"}

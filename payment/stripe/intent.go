@@ -11,7 +11,7 @@ import (
 	"shopping-cart/payment"
 )
 
-// The metadata of what we make at Stripe.
+// The metadata of our objects at Stripe.
 const (
 	metaPayment = "payment" // our reference; Stripe copies it to the charge
 	metaKey     = "key"     // of a refund: the key of its call
@@ -22,8 +22,8 @@ const (
 	clockSlip = 5 * time.Minute
 )
 
-// id is what Stripe calls the payment. Before the payment has learned it, the key of the creation tells, and may create;
-// "" means that the key is too old and there is no such intent.
+// id returns Stripe's id of the payment. While the payment has not learned it, the key of the creation finds or creates the intent. ""
+// means that the key is too old and there is no such intent.
 func (p *Provider) id(ctx context.Context, c payment.Call) (string, error) {
 	switch {
 	case c.ProviderReference != "":
@@ -34,8 +34,8 @@ func (p *Provider) id(ctx context.Context, c payment.Call) (string, error) {
 	return p.create(ctx, c)
 }
 
-// create makes the intent, or says which one the same call made before. It holds nothing, and depends on the payment alone:
-// other parameters under the same key would be refused.
+// create creates the intent, or returns the one that the same call created before. A new intent holds no money. Its parameters depend on
+// the payment alone, since Stripe refuses other parameters under the same key.
 func (p *Provider) create(ctx context.Context, c payment.Call) (string, error) {
 	amount, err := toStripe(c.Amount)
 	if err != nil {
@@ -54,7 +54,7 @@ func (p *Provider) create(ctx context.Context, c payment.Call) (string, error) {
 	if !isStoredFault(err) {
 		return "", err
 	}
-	// The key will tell nothing else today, though the intent may have been made.
+	// The key repeats this fault today, though the intent may exist.
 	id, listErr := p.listed(ctx, c)
 	if listErr != nil || id == "" {
 		return "", err
@@ -62,8 +62,7 @@ func (p *Provider) create(ctx context.Context, c payment.Call) (string, error) {
 	return id, nil
 }
 
-// listed finds the intent among all that were created since the payment was asked for: first in the minutes in which it
-// should have been, then in all the time in which it could.
+// listed searches the intents created since the payment was requested: first in the first minutes, then in the whole possible time.
 func (p *Provider) listed(ctx context.Context, c payment.Call) (string, error) {
 	from := c.RequestedAt.Add(-clockSlip)
 	for _, until := range []time.Time{c.RequestedAt.Add(2 * clockSlip), c.RequestedAt.Add(keyLife + clockSlip)} {
@@ -84,8 +83,8 @@ func (p *Provider) listed(ctx context.Context, c payment.Call) (string, error) {
 	return "", nil
 }
 
-// cancel ends an intent. Where Stripe only repeats what it said another time, such as a fault or that the intent was busy, it is
-// asked under a key of the state that the intent is in by now: to cancel twice is to cancel once.
+// cancel cancels an intent. If Stripe only repeats an earlier error, such as a fault or a busy intent, cancel asks again under a key with
+// the intent's current state. Cancelling twice has no further effect.
 func (p *Provider) cancel(ctx context.Context, id, key string, why api.PaymentIntentCancellationReason) (*api.PaymentIntent, error) {
 	params := &api.PaymentIntentCancelParams{CancellationReason: api.String(why)}
 	params.SetIdempotencyKey(key)

@@ -9,15 +9,15 @@ import (
 
 var _ payment.Limits = (*Provider)(nil)
 
-// limit is the smallest and the largest charge in a currency, in minor units; 0: only Stripe can tell.
+// limit is the smallest and the largest charge in a currency, in minor units. 0 means that only Stripe knows it.
 type limit struct{ least, most int64 }
 
 // eightDigits is the largest charge in most currencies.
 const eightDigits = 99_999_999
 
-// limits are those that Stripe publishes. Stripe compares the smallest amount in the currency of the account's settlement: where
-// that is another one, its limit may be higher, and only its answer tells. Weak currencies have larger maximums, which are left to
-// the answer too. See https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts.
+// limits are published by Stripe. It compares the smallest amount in the settlement currency of the account. If that is another currency,
+// the limit may be higher, and only the answer tells. The answer also tells the larger maximums of weak currencies. See
+// https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts.
 var limits = map[string]limit{
 	"AED": {200, eightDigits}, "AUD": {50, eightDigits}, "BGN": {100, eightDigits}, "BRL": {50, eightDigits}, "CAD": {50, eightDigits},
 	"CHF": {50, eightDigits}, "CZK": {1500, 0}, "DKK": {250, eightDigits}, "EUR": {50, eightDigits}, "GBP": {30, eightDigits},
@@ -26,7 +26,7 @@ var limits = map[string]limit{
 	"SGD": {50, eightDigits}, "THB": {1000, 0}, "USD": {50, eightDigits},
 }
 
-// NotChargeable refuses what is outside of the published limits, and what Stripe's units cannot say.
+// NotChargeable refuses amounts outside the published limits, and amounts that Stripe's units cannot express.
 func (p *Provider) NotChargeable(a money.Amount) string {
 	of := limits[a.Currency]
 	switch {
@@ -38,7 +38,7 @@ func (p *Provider) NotChargeable(a money.Amount) string {
 	return p.NotRefundable(a)
 }
 
-// NotRefundable refuses what Stripe's units cannot say. A refund has no smallest amount.
+// NotRefundable refuses amounts that Stripe's units cannot express. A refund has no smallest amount.
 func (*Provider) NotRefundable(a money.Amount) string {
 	if _, err := toStripe(a); err != nil {
 		return fmt.Sprintf("Amounts in %s must be a multiple of %s.", a.Currency, money.Of(step(a.Currency), a.Currency))

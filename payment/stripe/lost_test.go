@@ -18,10 +18,10 @@ const (
 	day      = 24 * time.Hour
 )
 
-// operation is one of the four that move money.
+// operation is one of the four calls that move money.
 type operation func(context.Context, payment.Call) (payment.Answer, error)
 
-// upset makes the first n POSTs to paths that fit go wrong.
+// upset makes the first n POSTs to matching paths fail.
 func (b *bundle) upset(mood stripetest.Mood, n int, fits func(path string) bool) {
 	b.Upset = func(path string) stripetest.Mood {
 		if n == 0 || !fits(path) {
@@ -45,14 +45,14 @@ func (b *bundle) do(t *testing.T, op operation, c payment.Call) payment.Answer {
 	return answer
 }
 
-// mute makes a call that is heard and not answered.
+// mute makes a call that arrives and is not answered.
 func (b *bundle) mute(t *testing.T, op operation, c payment.Call) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	b.Shadow = func(_ *http.Request, _ []byte, status int, _ []byte) {
 		if status == 0 {
-			cancel() // it was heard: the caller loses patience
+			cancel() // it arrived: the caller gives up
 		}
 	}
 	_, err := op(ctx, c)
@@ -61,7 +61,7 @@ func (b *bundle) mute(t *testing.T, op operation, c payment.Call) {
 	b.Shadow = nil
 }
 
-// TestCreationWithoutAnAnswer: the key tells which intent it was, whoever asks.
+// TestCreationWithoutAnAnswer checks that the key finds the intent of a creation whose answer was lost.
 func TestCreationWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
 	for name, next := range map[string]struct {
@@ -86,7 +86,7 @@ func TestCreationWithoutAnAnswer(t *testing.T) {
 	}
 }
 
-// TestVoidBetweenCreationAndConfirmation: what was created for the authorization is what the void cancels.
+// TestVoidBetweenCreationAndConfirmation checks that a void cancels the intent that was created for the authorization.
 func TestVoidBetweenCreationAndConfirmation(t *testing.T) {
 	t.Parallel()
 	b, c := setup(t), callFor(stripetest.Good)
@@ -97,8 +97,8 @@ func TestVoidBetweenCreationAndConfirmation(t *testing.T) {
 	require.Equal(t, 1, b.Intents(c.Reference))
 }
 
-// yesterday is a payment that was authorized a day ago by a process that never recorded it, created some time after it
-// was asked for, among others. Its key is forgotten.
+// yesterday returns a payment that a process authorized a day ago without recording it. Its intent was created among others, some time
+// after the request. Its key is forgotten.
 func yesterday(t *testing.T, after time.Duration) (*bundle, payment.Call) {
 	b, c := setup(t), callFor(stripetest.Good)
 	c.RequestedAt = time.Now().Add(-day)
@@ -168,7 +168,7 @@ func TestAfterTheKeyIsForgotten(t *testing.T) {
 	})
 }
 
-// TestStoredFaults: a key that repeats a 500 is never replaced; it is looked past.
+// TestStoredFaults checks that a key with a stored 500 is not replaced: the intent is found by other means.
 func TestStoredFaults(t *testing.T) {
 	t.Parallel()
 	fails := func(t *testing.T, op operation, c payment.Call) {

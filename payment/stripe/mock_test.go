@@ -24,9 +24,9 @@ import (
 	"shopping-cart/payment/stripe/stripetest"
 )
 
-// TestTheVendorsMockServerTakesEveryRequest runs the conformance suite once more, and shows each request that the server in
-// memory gets to Stripe's own mock server too: built from its module, it keeps no state but holds each request against
-// the published document of the API. What the server in memory answers must look as the mock server's answer does.
+// TestTheVendorsMockServerTakesEveryRequest runs the conformance suite and also sends each request to Stripe's own mock server. That server
+// is built from its module. It keeps no state and checks each request against the published document of the API. The answers of the server
+// in memory must look like those of the mock server.
 func TestTheVendorsMockServerTakesEveryRequest(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -74,7 +74,7 @@ func TestTheVendorsMockServerTakesEveryRequest(t *testing.T) {
 	})
 }
 
-// startMock builds Stripe's mock server, runs it on a port of its own until the test ends, and gives its URL.
+// startMock builds Stripe's mock server, runs it on its own port until the test ends, and returns its URL.
 func startMock(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "stripe-mock")
@@ -119,7 +119,7 @@ type vendor struct {
 
 var objects = regexp.MustCompile(`/(pi|re)_\w+`)
 
-// check shows the mock server a request, and compares the answers.
+// check sends a request to the mock server and compares the answers.
 func (v *vendor) check(r *http.Request, body []byte, status int, answered []byte) {
 	what := r.Method + " " + objects.ReplaceAllString(r.URL.Path, "/{id}")
 	theirs, answer := v.ask(v.t, r.Method, r.URL.RequestURI(), r.Header, body)
@@ -146,7 +146,7 @@ func (v *vendor) ask(t *testing.T, method, uri string, header http.Header, body 
 		return 0, nil
 	}
 	r.Header = header.Clone()
-	r.Header.Set("Authorization", "Bearer sk_test_123") // it refuses others
+	r.Header.Set("Authorization", "Bearer sk_test_123") // it refuses other keys
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := http.DefaultClient.Do(r)
 	if !assert.NoError(t, err) {
@@ -158,7 +158,7 @@ func (v *vendor) ask(t *testing.T, method, uri string, header http.Header, body 
 	return resp.StatusCode, answer
 }
 
-// alike holds the members of our object against the vendor's: each must be there, and of the same kind.
+// alike compares our object with the vendor's: each member must exist and have the same type.
 func (v *vendor) alike(what string, mine, vendors map[string]any) {
 	for name, value := range mine {
 		other, ok := vendors[name]

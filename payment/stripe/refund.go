@@ -12,10 +12,10 @@ import (
 	"shopping-cart/payment"
 )
 
-// Refund gives back what was captured, or a part of it. A refund that Stripe has yet to make is unknown.
+// Refund refunds a captured amount, or a part of it. While a refund is pending at Stripe, its outcome is unknown.
 func (p *Provider) Refund(ctx context.Context, c payment.Call) (payment.Answer, error) {
 	id, err := c.ProviderReference, error(nil)
-	if id == "" { // its amount is not that of the payment, so it cannot ask the key of the creation
+	if id == "" { // the amount is not the payment's, so the key of the creation cannot be used
 		id, err = p.listed(ctx, c)
 	}
 	if err != nil {
@@ -42,7 +42,7 @@ func (p *Provider) Refund(ctx context.Context, c payment.Call) (payment.Answer, 
 	return p.settled(ctx, id, refund)
 }
 
-// settled answers a refund that was made. What the key remembers may be old: a refund that was pending is asked for.
+// settled answers a refund that was created. The key may repeat an old state, so settled asks again about a pending refund.
 func (p *Provider) settled(ctx context.Context, id string, refund *api.Refund) (payment.Answer, error) {
 	if refund.Status == api.RefundStatusPending || refund.Status == api.RefundStatusRequiresAction {
 		var err error
@@ -60,8 +60,8 @@ func (p *Provider) settled(ctx context.Context, id string, refund *api.Refund) (
 	return payment.Answer{}, fmt.Errorf("the refund %s is %s", refund.ID, refund.Status)
 }
 
-// refunds reports the refunds of an intent: those of our calls by their keys, and those made elsewhere. One that was made elsewhere and
-// is under way is not reported: it has not taken effect.
+// refunds reports the refunds of an intent: those of our calls by their keys, and those made elsewhere. It leaves out a pending one made
+// elsewhere, since that has not taken effect.
 func (p *Provider) refunds(ctx context.Context, c payment.Call, id string, report *payment.Report) error {
 	params := &api.RefundListParams{PaymentIntent: &id}
 	params.Limit = api.Int64(100)
@@ -82,20 +82,20 @@ func (p *Provider) refunds(ctx context.Context, c payment.Call, id string, repor
 			})
 		case api.RefundStatusPending, api.RefundStatusRequiresAction:
 			report.Refunding = append(report.Refunding, key)
-		default: // of a status that is not known here
+		default: // an unknown status
 			report.Refunding = append(report.Refunding, key)
 		}
 	}
 	return nil
 }
 
-// disputes reports the disputes of an intent that are lost. While one is open, or once it is won, nothing is refunded.
+// disputes reports the lost disputes of an intent. An open or won dispute refunds nothing.
 func (p *Provider) disputes(ctx context.Context, c payment.Call, id string, report *payment.Report) error {
 	params := &api.DisputeListParams{PaymentIntent: &id}
 	params.Limit = api.Int64(100)
 	for dispute, err := range p.client.V1Disputes.List(ctx, params).All(ctx) {
 		if isForbidden(err) { // a restricted key without the permission to read disputes
-			p.log.WarnContext(ctx, "Stripe lets this key read no disputes", slog.String("payment", c.Reference))
+			p.log.WarnContext(ctx, "the Stripe key may not read disputes", slog.String("payment", c.Reference))
 			return nil
 		}
 		if err != nil {
@@ -115,7 +115,7 @@ func isForbidden(err error) bool {
 	return errors.As(err, &e) && e.HTTPStatusCode == http.StatusForbidden
 }
 
-// Resolve reads our reference from the intent that a webhook names.
+// Resolve reads our reference from the intent of a webhook.
 func (p *Provider) Resolve(ctx context.Context, intent string) (string, error) {
 	found, err := p.client.V1PaymentIntents.Retrieve(ctx, intent, nil)
 	if e := (*api.Error)(nil); errors.As(err, &e) && isMissing(e) {

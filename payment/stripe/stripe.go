@@ -1,34 +1,32 @@
 // Package stripe moves money through Stripe, by its official library.
 //
-// A payment is a PaymentIntent: created first, with our reference in its metadata, then confirmed with the shopper's
-// payment method, and captured by hand. Nothing is held before it is confirmed; what is cancelled cannot be confirmed
-// any more. Hence the order of calls, and the tombstone that the port asks for:
+// A payment is a PaymentIntent. It is created with our reference in its metadata, then confirmed with the shopper's payment method, and
+// then captured. It holds no money before it is confirmed, and a cancelled intent cannot be confirmed. So the calls have this order, and
+// the port's tombstone is a cancelled intent:
 //
 //	Authorize   create ─► confirm
 //	Capture                 capture
-//	Void        create ─► cancel       before the authorization: an intent that was born cancelled refuses it
-//	Refund                  refund     with the call's key in the metadata: so a look-up recognizes it
+//	Void        create ─► cancel       before the authorization: a cancelled intent refuses it
+//	Refund                  refund     with the call's key in the metadata, for look-ups
 //	LookUp      create ─► retrieve (and the refunds)
 //
 // # The id of an intent
 //
-// Stripe looks up by its id, not by ours, and its search lags behind. The payment learns the id from the first answer
-// (payment.Answer.ProviderReference) and passes it along from then on. Until then every call begins with the same
-// creation under the same key, <payment>/create: within 24 hours Stripe answers it with the intent that it made the
-// first time. So an id whose answer was lost is learned anew, Authorize and Void meet at the same intent whoever comes
-// first, and no second intent is ever confirmed: a confirmation needs an id, which only that key gives.
+// Stripe looks up by its own id, and its search lags behind. The payment learns the id from the first answer
+// (payment.Answer.ProviderReference) and passes it on from then on. Until then each call begins with the same creation under the same key,
+// <payment>/create. Within 24 hours Stripe answers it with the intent of the first creation. So a lost id is learned again, and Authorize
+// and Void use the same intent in any order. No second intent is ever confirmed: a confirmation needs an id, and only that key gives one.
 //
-// After 23 hours the key is not trusted, and neither is one whose answer is a stored fault. Then the intents created since
-// the payment was asked for are listed, and the one with our reference is taken. The list is no search index: it is what
-// Stripe holds. A void that finds none makes one and cancels it: a new tombstone.
+// After 23 hours the key is not trusted, and neither is a key with a stored fault. Then the intents created since the payment was requested
+// are listed, and the one with our reference is used. Unlike the search, the list is never behind. A void that finds no intent creates one
+// and cancels it: a new tombstone.
 //
 // # Answers
 //
-// What is refused is answered by how the intent stands, not by what the error says. A decline is not for good at Stripe: who holds
-// the client secret may try another card. So the intent is cancelled before a decline is answered, by Authorize and by LookUp.
+// A refused call is answered by the state of the intent, not by the text of the error. A decline is not final at Stripe: with the client
+// secret another card can be tried. So Authorize and LookUp cancel the intent before they answer with a decline.
 //
-// Everything else follows the three ends of the port (see [endOf]). The library repeats nothing by itself: repeating is the
-// payment's business, which looks first.
+// Everything else follows the three ends of the port (see [endOf]). The library repeats nothing: the payment does, and looks first.
 package stripe
 
 import (
@@ -46,16 +44,16 @@ import (
 	"shopping-cart/payment"
 )
 
-// Config is what a Provider needs.
+// Config configures a Provider.
 type Config struct {
 	SecretKey     string // sk_… or rk_…
-	WebhookSecret string // whsec_…; without one no webhook is believed
+	WebhookSecret string // whsec_…; without one no webhook is valid
 	BaseURL       string // of the API; empty: Stripe's
 	Log           *slog.Logger
-	Now           func() time.Time // the clock that payments are dated by; nil: time.Now
+	Now           func() time.Time // clock for payments; nil: time.Now
 }
 
-// Provider is Stripe, as one account sees it.
+// Provider is one account at Stripe.
 type Provider struct {
 	client  *api.Client
 	webhook string
@@ -65,7 +63,7 @@ type Provider struct {
 
 var _ payment.Provider = (*Provider)(nil)
 
-// New makes the provider. It calls nobody.
+// New returns a provider. It calls nobody.
 func New(c Config) *Provider {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -87,23 +85,23 @@ func New(c Config) *Provider {
 	}
 }
 
-// Name is "stripe".
+// Name returns "stripe".
 func (p *Provider) Name() string { return "stripe" }
 
-// tokenForm is that of the ids of payment methods, of tokens, and of cards and sources as older integrations have them.
+// tokenForm matches ids of payment methods, of tokens, and of the cards and sources of older integrations.
 var tokenForm = regexp.MustCompile(`^(pm|tok|card|src)_[A-Za-z0-9_]{1,200}$`)
 
-// TakesMethod is true for the ids that Stripe gives to payment methods.
+// TakesMethod reports whether a token has the form of Stripe's ids of payment methods.
 func (p *Provider) TakesMethod(token string) bool { return tokenForm.MatchString(token) }
 
-// Authorize holds the amount, or says what the shopper has to do first.
+// Authorize holds the amount, or returns the shopper's next action.
 func (p *Provider) Authorize(ctx context.Context, c payment.Call) (payment.Answer, error) {
 	id, err := p.id(ctx, c)
 	if code, ok := p.refusal(ctx, c, err); ok {
 		return payment.Answer{Status: payment.Declined, Code: ours(code)}, nil
 	}
 	if err == nil && id == "" {
-		err = errors.New("the intent was not found, and its key is too old to make one")
+		err = errors.New("the intent was not found, and its key is too old to create one")
 	}
 	if err != nil {
 		return payment.Answer{}, fmt.Errorf("create: %w", endOf(err))
@@ -122,14 +120,14 @@ func (p *Provider) Authorize(ctx context.Context, c payment.Call) (payment.Answe
 	return answer, err
 }
 
-// declined answers an authorization that was refused: for good, unless another call stands in its way, which is then the answer.
+// declined answers a refused authorization. The decline is final, unless another call caused it: then that call's result is the answer.
 func (p *Provider) declined(ctx context.Context, c payment.Call, id, code string) (payment.Answer, error) {
 	if code != string(api.ErrorCodePaymentIntentUnexpectedState) {
 		return p.closed(ctx, c, id, ours(code))
 	}
 	intent, err := p.client.V1PaymentIntents.Retrieve(ctx, id, nil)
 	if err != nil {
-		return payment.Answer{}, fmt.Errorf("retrieve what was refused: %w", endOf(err))
+		return payment.Answer{}, fmt.Errorf("retrieve the intent after a refusal: %w", endOf(err))
 	}
 	if intent.Status == api.PaymentIntentStatusCanceled {
 		return payment.Answer{Status: payment.Declined, ProviderReference: id, Code: payment.CodeDeclined}, nil
@@ -137,7 +135,7 @@ func (p *Provider) declined(ctx context.Context, c payment.Call, id, code string
 	return p.answer(ctx, c, intent)
 }
 
-// Capture takes what is held.
+// Capture captures the held amount.
 func (p *Provider) Capture(ctx context.Context, c payment.Call) (payment.Answer, error) {
 	id, err := p.id(ctx, c)
 	amount, tooFine := toStripe(c.Amount)
@@ -162,13 +160,13 @@ func (p *Provider) Capture(ctx context.Context, c payment.Call) (payment.Answer,
 	return p.answer(ctx, c, intent)
 }
 
-// Void cancels the intent, so that what is held is let go, and nothing can be held any more.
+// Void cancels the intent, so that it holds no money, now or later.
 func (p *Provider) Void(ctx context.Context, c payment.Call) (payment.Answer, error) {
 	id, err := p.id(ctx, c)
 	if err == nil && id == "" {
 		id, err = p.create(ctx, c)
 	}
-	if _, ok := p.refusal(ctx, c, err); ok { // what Stripe refuses to create it cannot hold
+	if _, ok := p.refusal(ctx, c, err); ok { // Stripe refused to create it, so it holds nothing
 		return payment.Answer{Status: payment.Voided}, nil
 	}
 	if err != nil {
@@ -184,12 +182,12 @@ func (p *Provider) Void(ctx context.Context, c payment.Call) (payment.Answer, er
 	return payment.Answer{Status: payment.Voided, ProviderReference: id}, nil
 }
 
-// blocked answers a capture or a void that Stripe refused: by what stands in its way.
+// blocked answers a capture or a void that Stripe refused, by the state of the intent.
 func (p *Provider) blocked(ctx context.Context, c payment.Call, id string, want payment.Status, code string) (payment.Answer, error) {
 	intent, err := p.client.V1PaymentIntents.Retrieve(ctx, id, nil)
 	switch {
 	case err != nil:
-		return payment.Answer{}, fmt.Errorf("retrieve what was refused: %w", endOf(err))
+		return payment.Answer{}, fmt.Errorf("retrieve the intent after a refusal: %w", endOf(err))
 	case intent.Status == api.PaymentIntentStatusSucceeded:
 		return p.answer(ctx, c, intent)
 	case intent.Status == api.PaymentIntentStatusProcessing:

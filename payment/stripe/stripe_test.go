@@ -15,7 +15,7 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// bundle is the provider before a server that speaks as Stripe does.
+// bundle is a provider that is connected to the server in memory.
 type bundle struct {
 	*Provider
 	*stripetest.Server

@@ -1602,14 +1602,14 @@ type PaymentWebhook struct {
 	// Id Example: simulator:evt_019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b
 	Id string `json:"id"`
 
-	// Note what became of it, where that is not plain
+	// Note an explanation, if the result is not obvious
 	Note *string `json:"note"`
 
 	// Provider Example: simulator
 	Provider   string    `json:"provider"`
 	ReceivedAt time.Time `json:"received_at"`
 
-	// Reference the payment that it is about
+	// Reference names the payment
 	//
 	// Example: 019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b
 	Reference string               `json:"reference"`
@@ -1626,21 +1626,21 @@ type PaymentWebhookStatus string
 type PaymentWebhookDetail struct {
 	Attempts int64 `json:"attempts"`
 
-	// Body the bytes that were signed, as text
+	// Body the signed bytes, as text
 	Body      string     `json:"body"`
 	HandledAt *time.Time `json:"handled_at"`
 
 	// Id Example: simulator:evt_019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b
 	Id string `json:"id"`
 
-	// Note what became of it, where that is not plain
+	// Note an explanation, if the result is not obvious
 	Note *string `json:"note"`
 
 	// Provider Example: simulator
 	Provider   string    `json:"provider"`
 	ReceivedAt time.Time `json:"received_at"`
 
-	// Reference the payment that it is about
+	// Reference names the payment
 	//
 	// Example: 019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b
 	Reference string                     `json:"reference"`
@@ -1904,7 +1904,7 @@ type SimulatorDecisionStatus string
 
 // SimulatorElsewhereRequest defines model for SimulatorElsewhereRequest.
 type SimulatorElsewhereRequest struct {
-	// Amount all that is left, when absent
+	// Amount absent: all that is left
 	Amount *SimulatorAmountRequest `json:"amount,omitempty"`
 }
 
@@ -1938,7 +1938,7 @@ type SimulatorReturned struct {
 	// Reference Example: 019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b
 	Reference string `json:"reference"`
 
-	// Refunded in all
+	// Refunded in total
 	Refunded Amount `json:"refunded"`
 }
 

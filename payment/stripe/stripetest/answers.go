@@ -18,7 +18,7 @@ func failed(status int, f failure) answer {
 	return answer{status: status, body: encoded(map[string]any{"error": f})}
 }
 
-// refused is a request that cannot be right.
+// refused answers a request that can never succeed.
 func refused(f failure) answer {
 	f["type"] = "invalid_request_error"
 	return failed(http.StatusBadRequest, f)
@@ -70,7 +70,7 @@ func isCreated(q url.Values, at int64) bool {
 	return at >= gte && (err != nil || at < lt)
 }
 
-// page lists what fits, newest first.
+// page returns a page of the matching objects, newest first.
 func page[T any](u *url.URL, all []T, fits func(T) (id string, ok bool)) answer {
 	limit, err := strconv.Atoi(u.Query().Get("limit"))
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"strings"
 )
 
-// intent is a payment intent.
 type intent struct {
 	ID                 string            `json:"id"`
 	Object             string            `json:"object"`
@@ -112,7 +111,7 @@ func (i *intent) confirm(form url.Values) answer {
 	return ok(i)
 }
 
-// decline answers with the card's details, as Stripe does: whoever logs them has leaked them.
+// decline answers with the card's details, as Stripe does, so that a test finds them in a log.
 func (i *intent) decline(code, reason string) answer {
 	i.LastError = failure{
 		"type": "card_error", "code": code, "decline_code": reason, "message": "Your card was declined.",

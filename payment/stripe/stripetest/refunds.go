@@ -48,7 +48,7 @@ func (s *Server) refund(form url.Values) answer {
 	return ok(r)
 }
 
-// SettleRefunds ends those that are pending: they succeed, or fail for a reason.
+// SettleRefunds ends the pending refunds: they succeed, or fail for a reason.
 func (s *Server) SettleRefunds(failure string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,7 +63,7 @@ func (s *Server) SettleRefunds(failure string) {
 	}
 }
 
-// dispute is a shopper's bank that asks for money back.
+// dispute is a demand of a shopper's bank to return money.
 type dispute struct {
 	ID       string `json:"id"`
 	Object   string `json:"object"`
@@ -74,7 +74,7 @@ type dispute struct {
 	Status   string `json:"status"`
 }
 
-// left is what was received and not returned.
+// left returns the received amount that was not returned.
 func (s *Server) left(i *intent) int64 {
 	left := i.Received
 	for _, r := range s.refunds {
@@ -95,7 +95,7 @@ func (s *Server) disputed(i *intent) bool {
 	return slices.ContainsFunc(s.disputes, func(d *dispute) bool { return d.Intent == i.ID && d.Status == "needs_response" })
 }
 
-// RefundElsewhere is a refund of a payment in the dashboard.
+// RefundElsewhere refunds a payment in the dashboard.
 func (s *Server) RefundElsewhere(reference string, amount int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,7 +106,7 @@ func (s *Server) RefundElsewhere(reference string, amount int64) {
 	})
 }
 
-// Dispute opens a dispute about all that is left of a payment, or ends it: needs_response, won or lost.
+// Dispute opens a dispute about all that is left of a payment, or changes its status: needs_response, won or lost.
 func (s *Server) Dispute(reference, status string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,7 +1,6 @@
-// Package stripetest is a server that speaks as Stripe's API does and keeps its books in memory: payment intents, refunds,
-// idempotency keys and signed events. It is for tests.
+// Package stripetest serves Stripe's API from memory: payment intents, refunds, idempotency keys and signed events. It is for tests.
 //
-// The payment methods behave by name, as Stripe's own test methods do, and some go wrong on the way.
+// The payment methods behave by name, as Stripe's own test methods do. Some fail.
 package stripetest
 
 import (
@@ -30,13 +29,13 @@ const (
 	RefundsPending    = "pm_card_pendingRefund" // refunds wait until SettleRefunds
 )
 
-// The secrets that it knows.
+// The accepted secrets.
 const (
 	SecretKey     = "sk_test_of_the_server_in_memory"
 	WebhookSecret = "whsec_of_the_server_in_memory"
 )
 
-// Mood is how a POST goes.
+// Mood says how a POST ends.
 type Mood uint8
 
 // The moods.
@@ -49,11 +48,11 @@ const (
 	LateFault       // 500 after the effect; the key repeats it
 )
 
-// Server is Stripe, pretended.
+// Server imitates Stripe.
 type Server struct {
 	URL    string
-	Now    func() time.Time                                              // of new objects
-	Upset  func(path string) Mood                                        // comes before what the payment method says; nil: never
+	Now    func() time.Time                                              // dates new objects
+	Upset  func(path string) Mood                                        // goes before the payment method; nil: never
 	Shadow func(r *http.Request, body []byte, status int, answer []byte) // sees every request; status 0: no answer
 
 	mu       sync.Mutex
@@ -67,7 +66,7 @@ type Server struct {
 	seen     []string
 }
 
-// New starts a server, and stop ends it.
+// New starts a server. stop ends it.
 func New() (s *Server, stop func()) {
 	s = &Server{Now: time.Now, keys: map[string]answer{}, asked: map[string]string{}, calls: map[string]int{}}
 	h := httptest.NewServer(s)
@@ -78,14 +77,14 @@ func New() (s *Server, stop func()) {
 	}
 }
 
-// Requests are those that arrived, such as "POST /v1/refunds", oldest first.
+// Requests returns the received requests, such as "POST /v1/refunds", oldest first.
 func (s *Server) Requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.seen)
 }
 
-// ForgetKeys is what Stripe does after a day.
+// ForgetKeys drops all keys, as Stripe does after a day.
 func (s *Server) ForgetKeys() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,7 +93,7 @@ func (s *Server) ForgetKeys() {
 	clear(s.calls)
 }
 
-// answer is what a request is answered.
+// answer is the response to a request.
 type answer struct {
 	status   int
 	body     []byte
@@ -106,7 +105,7 @@ type answer struct {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return // who sent half a request has sent none
+		return // half a request counts as none
 	}
 	form, _ := url.ParseQuery(string(body))
 	a := s.handle(r, form, body)
@@ -151,7 +150,7 @@ func (s *Server) handle(r *http.Request, form url.Values, body []byte) answer {
 	return s.first(key, request, r.URL.Path, form)
 }
 
-// first is a POST whose key is not known.
+// first answers a POST with an unknown key.
 func (s *Server) first(key, request, path string, form url.Values) answer {
 	s.calls[key]++
 	a := failed(http.StatusInternalServerError, failure{"type": "api_error", "message": "An unknown error occurred"})
@@ -189,7 +188,7 @@ func (s *Server) mood(path string, form url.Values, n int) Mood {
 	return Well
 }
 
-// methodOf is the payment method that a call is about.
+// methodOf returns the payment method of a call.
 func (s *Server) methodOf(path string, form url.Values) string {
 	if method := form.Get("payment_method"); method != "" {
 		return method
@@ -204,7 +203,7 @@ func (s *Server) methodOf(path string, form url.Values) string {
 	return ""
 }
 
-// id makes the id of a new object.
+// id returns the id of a new object.
 func (s *Server) id(prefix string) string {
 	s.made++
 	return fmt.Sprintf("%s_test%08d", prefix, s.made)

@@ -19,17 +19,17 @@ func (s *Server) of(reference string) *intent {
 	return nil
 }
 
-// Approve is the shopper who says yes at the bank. It reports whether that was still asked.
+// Approve confirms a payment, as the shopper does at the bank. It reports whether the bank was still waiting.
 func (s *Server) Approve(reference string) bool { return s.act(reference, "requires_action", nil) }
 
-// Deny is the shopper who says no.
+// Deny rejects a payment, as the shopper does at the bank.
 func (s *Server) Deny(reference string) bool {
 	return s.act(reference, "requires_action", failure{
 		"type": "invalid_request_error", "code": "payment_intent_authentication_failure", "message": "We are unable to authenticate",
 	})
 }
 
-// TryAnotherCard is the shopper who confirms what was declined, in the browser, with another card.
+// TryAnotherCard confirms a declined payment with another card, as the shopper can in the browser.
 func (s *Server) TryAnotherCard(reference string) bool {
 	return s.act(reference, "requires_payment_method", nil)
 }
@@ -60,7 +60,7 @@ func (s *Server) Intents(reference string) (n int) {
 	return n
 }
 
-// Status is how the first intent of a payment stands, and its id.
+// Status returns the status and the id of the first intent of a payment.
 func (s *Server) Status(reference string) (status, id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +70,7 @@ func (s *Server) Status(reference string) (status, id string) {
 	return "", ""
 }
 
-// Event is a webhook of a type about a payment, signed at a time.
+// Event returns a webhook of a type about a payment, signed at a time.
 func (s *Server) Event(id, kind, reference string, at time.Time) (http.Header, []byte) {
 	body := encoded(map[string]any{
 		"id": id, "object": "event", "api_version": "2020-08-27", "created": at.Unix(), "type": kind,
@@ -81,22 +81,22 @@ func (s *Server) Event(id, kind, reference string, at time.Time) (http.Header, [
 	return http.Header{"Stripe-Signature": {Sign(WebhookSecret, at, body)}}, body
 }
 
-// Sign is the signature of a body.
+// Sign returns the signature of a body.
 func Sign(secret string, at time.Time, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	fmt.Fprintf(mac, "%d.%s", at.Unix(), body)
 	return fmt.Sprintf("t=%d,v1=%s", at.Unix(), hex.EncodeToString(mac.Sum(nil)))
 }
 
-// Account is what became of a payment, over all its intents, in minor units.
+// Account sums up a payment over all its intents, in minor units.
 type Account struct {
 	Intents            int
-	Open               int64 // may still be captured, or authorized by who holds the client secret
+	Open               int64 // may still be captured, or authorized with the client secret
 	Received, Refunded int64
-	Captured           int // how many of the intents
+	Captured           int // number of captured intents
 }
 
-// Accounts are those of all payments, by our reference.
+// Accounts returns the accounts of all payments, by our reference.
 func (s *Server) Accounts() map[string]Account {
 	s.mu.Lock()
 	defer s.mu.Unlock()
