@@ -1,4 +1,4 @@
-# One container that serves by itself: the program, and PostgreSQL's programs for its embedded database.
+# A self-contained image: the program, and PostgreSQL's programs for its embedded database.
 #
 #   docker build -t shopping-cart .
 #   docker run -p 8080:8080 -v shopping-cart:/data shopping-cart
@@ -11,7 +11,7 @@ COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /shopping-cart .
 
 FROM debian:bookworm-slim
-# createcluster.conf: the package must not make a cluster of its own.
+# createcluster.conf: the package must not create a cluster.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates postgresql-common tini \
  && sed -ri 's/#?create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf \
@@ -26,8 +26,8 @@ WORKDIR /data
 VOLUME /data
 ENV DATA_DIR=/data
 EXPOSE 8080
-# SIGTERM drains the program; it then stops its database. Give it longer than SHUTDOWN_TIMEOUT.
+# After SIGTERM the program drains and stops its database. Allow more time than SHUTDOWN_TIMEOUT.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 CMD ["shopping-cart", "health"]
-# tini reaps what a killed database leaves behind, which is the first process's duty.
+# tini, as the first process, reaps the orphans of a killed database.
 ENTRYPOINT ["tini", "--", "shopping-cart"]

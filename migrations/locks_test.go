@@ -81,8 +81,8 @@ func TestLocksRefuses(t *testing.T) {
 	require.Empty(t, refusals("create index i on streams (id)", true), "in the file that makes the schema")
 }
 
-// refusals are the statements of a migration that lock an existing table for long or are not known, with their lines. All
-// tables are new to the file that makes the schema.
+// refusals returns the statements of a migration that lock an existing table for long or are unknown, with their lines. All
+// tables are new to the file that creates the schema.
 func refusals(text string, first bool) (all []string) {
 	var made []string
 	concurrent := len(migrations.Indexes(text)) > 0
@@ -118,7 +118,7 @@ var (
 	costly    = regexp.MustCompile(`\b(?:serial|bigserial|smallserial|generated|unique|primary|references|check|collate)\b`)
 )
 
-// refusal is why a statement on an existing table is refused; empty when it is not.
+// refusal returns the reason why a statement on an existing table is refused, or "".
 func refusal(sql string) string {
 	switch {
 	case strings.HasPrefix(sql, "create index concurrently"), strings.HasPrefix(sql, "create unique index concurrently"):
@@ -135,7 +135,7 @@ func refusal(sql string) string {
 	return "is not among the statements that are known to lock nothing for long"
 }
 
-// ofColumns takes what follows the name of an altered table apart.
+// ofColumns checks the part of an alter table after the table's name.
 func ofColumns(alter []string) string {
 	if alter == nil {
 		return "is not of the form: alter table <name> add column …"

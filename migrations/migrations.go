@@ -1,15 +1,15 @@
 // Package migrations holds the SQL that builds the schemas, one folder each, embedded in the binary.
 //
-// The folder store is no schema: it is what every module keeps its streams, events and receipts in, and goes into
-// each of StoreSchemas. A schema's own tables stand in the folder of its name. The SQL names no schema; it runs with
-// the search path set to the one it is for. Migrations only go forward. [shopping-cart/platform/database.Migrate]
-// applies them while processes of an older version are at work, so a file must not hold a lock that stops them:
+// The folder store is no schema. It holds the tables for streams, events and receipts, and goes into each of StoreSchemas. The
+// folder of a schema holds the schema's own tables. The SQL names no schema: it runs with the search path set to one.
+// [shopping-cart/platform/database.Migrate] applies migrations while processes of an older version are at work, so a file must
+// not hold a lock that stops them. Migrations only go forward.
 //
-//   - A file is one transaction. A table that it makes is its own, and so are all tables for the file that makes the schema,
-//     00001. To other tables it may only add columns that cost no rewrite.
-//   - An index on such a table stands in a file of its own, or with other ones, as "create index concurrently". That file
-//     runs outside a transaction. One that was cut off is built again at the next start.
-//   - Rows are not changed. A backfill belongs into the program, in batches.
+//   - A file is one transaction. It may do anything to a table that it creates, and the file that creates the schema, 00001, to all
+//     tables. To other tables it may only add columns without a rewrite.
+//   - An index on another table is in a file of its own, or with other such indexes, as "create index concurrently". That file runs
+//     outside a transaction. After an interruption the next start builds the index again.
+//   - Rows are not changed. A backfill belongs in the program, in batches.
 //
 // TestLocks refuses anything else.
 package migrations
@@ -24,8 +24,8 @@ var FS embed.FS
 // Store is the folder of the tables that every module has.
 const Store = "store"
 
-// StoreSchemas are the schemas of the modules: each gets the Store folder, then its own.
+// StoreSchemas lists the schemas of the modules: each gets the Store folder, then its own.
 var StoreSchemas = []string{"cart", "orders", "payment", "saga"}
 
-// Schemas are all schemas, in the order in which they are migrated.
+// Schemas lists all schemas in the order of their migration.
 var Schemas = []string{"cart", "orders", "payment", "saga", "simulator"}

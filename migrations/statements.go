@@ -11,7 +11,7 @@ type Statement struct {
 	SQL  string // without comments and without the semicolon
 }
 
-// Statements splits the text of a migration at its semicolons. It does not know quotes: a semicolon or two hyphens in one
+// Statements splits the text of a migration at its semicolons. It does not know quotes: semicolons and double hyphens in quotes
 // split the text too.
 func Statements(text string) []Statement {
 	var all []Statement
@@ -33,7 +33,7 @@ var comment = regexp.MustCompile(`--[^\n]*`)
 type Index struct {
 	Name, Table string
 	Unique      bool
-	On          string // what follows the name of the table: the columns and the condition
+	On          string // the text after the name of the table: the columns and the condition
 }
 
 // Index reads "create index concurrently <name> on <table> …". It reports false for any other statement.
@@ -47,8 +47,8 @@ func (s Statement) Index() (Index, bool) {
 
 var concurrently = regexp.MustCompile(`(?is)^create\s+(unique\s+)?index\s+concurrently\s+([a-z_0-9]+)\s+on\s+([a-z_0-9]+)\s*([^a-z_0-9\s].*)$`)
 
-// Indexes are those that a migration builds concurrently; it then holds nothing else and runs outside a transaction.
-// It is empty for any other migration.
+// Indexes returns the indexes that a migration builds concurrently. Such a migration holds nothing else and runs outside a
+// transaction. Indexes returns nil for any other migration.
 func Indexes(text string) []Index {
 	var all []Index
 	for _, s := range Statements(text) {

@@ -186,25 +186,25 @@ func (a *away) showsTheRest(t *testing.T) {
 	require.Equal(t, []any{http.StatusOK, "/console"}, []any{in.StatusCode, in.Request.URL.Path}, in.Text)
 	order, checkout, payment := a.done.OrderID.String(), a.done.ID.String(), a.done.PaymentID.String()
 	for path, page := range map[string]struct{ module, shows, elsewhere string }{ // what it is about alone; what it shows; and what it says unless a module is away
-		"/console":                               {"", "Behind", map[string]string{"saga": "no saga waits for a person", "payment": "nothing since 00:00 UTC"}[a.module]},
-		"/console/sagas":                         {"", "Order number", "There is no saga yet"},
+		"/console":                               {"", "Lag", map[string]string{"saga": "no saga waits for an operator", "payment": "nothing since 00:00 UTC"}[a.module]},
+		"/console/sagas":                         {"", "Order number", "There are no sagas yet"},
 		"/console/sagas/" + checkout:             {"saga", "What happened", ""},
-		"/console/streams":                       {"", "number of an order", ""},
-		"/console/streams?q=" + uuid.NewString(): {"", "number of an order", "Nothing has that id"},
+		"/console/streams":                       {"", "order number", ""},
+		"/console/streams?q=" + uuid.NewString(): {"", "order number", "Nothing has that id"},
 		"/console/streams?q=" + payment:          {"payment", "payment.captured", ""},
-		"/console/streams?q=1":                   {"", "number of an order", ""},
+		"/console/streams?q=1":                   {"", "order number", ""},
 		"/console/streams/order/" + order:        {"order", "order.placed", ""},
 		"/console/streams/saga/" + checkout:      {"saga", "saga.started", ""},
 		"/console/orders/" + order:               {"order", "order.confirmed", ""},
 		"/console/parked":                        {"", "Parked messages", "Nothing is parked"},
-		"/console/webhooks":                      {"", "Webhooks received", map[string]string{"payment": "No webhook has come yet"}[a.module]},
-		"/console/readers":                       {"", "Readers and rebuilds", ""},
-		"/console/reconciliation":                {"", "Look at everything", ""},
-		"/console/reconciliation?look=1":         {"", "The database of " + a.module + " does not answer", "All promises are kept"},
+		"/console/webhooks":                      {"", "Webhooks received", map[string]string{"payment": "No webhook was received yet"}[a.module]},
+		"/console/readers":                       {"", "Projections and reactions", ""},
+		"/console/reconciliation":                {"", "Check everything", ""},
+		"/console/reconciliation?look=1":         {"", "The database of " + a.module + " does not answer", "All invariants hold"},
 	} {
 		shown := o.Does(t, "GET", path, nil)
 		require.Contains(t, shown.Text, "The "+map[string]string{"cart": "carts", "order": "orders", "payment": "payments", "saga": "sagas"}[a.module]+
-			" database does not answer. What stands here leaves it out.", path)
+			" database does not answer. Its data is missing here.", path)
 		require.Contains(t, shown.Text, `aria-label="Console"`, path)
 		if page.elsewhere != "" {
 			require.NotContains(t, shown.Text, page.elsewhere, path)

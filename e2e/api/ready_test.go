@@ -87,7 +87,7 @@ func TestStartSaysWhatTheDatabaseLacks(t *testing.T) {
 		t.Parallel()
 		url := pgtest.NewEmpty(t)
 		readOnly(t, url, "on")
-		require.Contains(t, start(t, url), "shopping-cart: DATABASE_URL: the database only takes reads, and the schema ")
+		require.Contains(t, start(t, url), "shopping-cart: DATABASE_URL: the database is read-only, and its schema ")
 	})
 	t.Run("TheSchemaIsAnothers", func(t *testing.T) {
 		t.Parallel()
@@ -97,8 +97,8 @@ func TestStartSaysWhatTheDatabaseLacks(t *testing.T) {
 		defer owner.Close(t.Context())
 		_, err = owner.Exec(t.Context(), "create schema orders")
 		require.NoError(t, err)
-		require.Contains(t, start(t, url), "shopping-cart: DATABASE_URL: the role must own the schema orders and what is in it, "+
-			"or be allowed to create it where it is missing: ")
+		require.Contains(t, start(t, url), "shopping-cart: DATABASE_URL: the role must own the schema orders and its contents, "+
+			"or be allowed to create a missing schema: ")
 	})
 }
 

@@ -84,7 +84,7 @@ func TestTokenInventsNoSecret(t *testing.T) {
 		said, complained, status := command(t, []string{"DATA_DIR=" + dir}, line...)
 		require.Equal(t, 1, status)
 		require.Empty(t, said)
-		require.Contains(t, complained, "there is no secret to sign with: no server has run with this DATA_DIR")
+		require.Contains(t, complained, "no secret to sign with: no server has run with this DATA_DIR")
 		require.NoDirExists(t, dir)
 	}
 }

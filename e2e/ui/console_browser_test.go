@@ -227,7 +227,7 @@ func (p *page) frees(s *harness.Site, d harness.Doubt) {
 	ada.goes("/shop")
 	ada.evaluates(fmt.Sprintf(`localStorage.setItem("thimble", JSON.stringify({token: %q, customer: %q}))`, d.Ada.Token, d.Ada.ID))
 	ada.goes("/shop/checkouts/" + d.ID.String())
-	ada.sees(".progress h1", "A person has to look at this")
+	ada.sees(".progress h1", "This checkout needs attention")
 	ada.looksGood("attention")
 	p.opens(s, "/console")
 	p.press(`.figures a[href$="status=needs_attention"]`)
@@ -244,7 +244,7 @@ func (p *page) frees(s *harness.Site, d harness.Doubt) {
 	d.Provider(p.T, "back")
 	d.Ends(p.T, saga.Completed, "authorize", "capture")
 	p.do(chromedp.Poll(`document.querySelector(".headline .chip").innerText === "completed"`, nil),
-		chromedp.WaitNotVisible(`.badge[data-count=sagas]`, chromedp.ByQuery)) // so does the word above that nothing needs a person
+		chromedp.WaitNotVisible(`.badge[data-count=sagas]`, chromedp.ByQuery)) // so does the word above that nothing needs attention
 	if *shots != "" {
 		p.pictures("console-saga-settled-light-desktop")
 	}

@@ -57,8 +57,8 @@ func signsIn(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 	at := "/console/sagas/" + done.ID.String()
 	require.Equal(t, http.StatusUnauthorized, o.Does(t, "GET", at, nil).StatusCode)
 	for token, why := range map[string]string{
-		"hello": "is not good here", harness.Mint(t, s.Settings, "ada"): "it is no operator", s.Admin + "x": "is not good here",
-		minted(t, s.Settings, -time.Minute): "is not good here",
+		"hello": "is not valid here", harness.Mint(t, s.Settings, "ada"): "not an operator", s.Admin + "x": "is not valid here",
+		minted(t, s.Settings, -time.Minute): "is not valid here",
 	} {
 		page := o.SignsIn(t, token, at)
 		require.Contains(t, page.Text, why)
@@ -76,7 +76,7 @@ func signsIn(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 	later.Client.Jar.SetCookies(here, []*http.Cookie{{Name: "console", Path: "/console", Value: minted(t, s.Settings, -time.Second)}})
 	ended := later.Does(t, "GET", "/console/sagas?status=failed", nil)
 	require.Equal(t, http.StatusUnauthorized, ended.StatusCode)
-	require.Contains(t, ended.Text, "Your token has ended")
+	require.Contains(t, ended.Text, "Your token has expired")
 	require.Equal(t, "/console/sagas?status=failed", ended.Hidden(t, "next"))
 	require.Equal(t, http.StatusUnauthorized, later.Does(t, "GET", "/console", nil, "X-Fragment", "live").StatusCode)
 
@@ -124,9 +124,9 @@ func trustsOwnForms(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 	require.Equal(t, http.StatusForbidden, s.Operator(t).Does(t, "POST", "/console/sign-in", url.Values{"token": {s.Admin}}).StatusCode)
 	require.Equal(t, http.StatusForbidden, o.Does(t, "POST", "/console/theme", url.Values{"theme": {"dark"}}).StatusCode)
 	require.Equal(t, http.StatusForbidden, o.Does(t, "POST", "/console/sign-out", url.Values{}).StatusCode)
-	require.Contains(t, o.Does(t, "POST", to, good()).Text, "daily_sales is made anew")
+	require.Contains(t, o.Does(t, "POST", to, good()).Text, "daily_sales is rebuilt beside")
 	require.Equal(t, 2, generation())
-	require.NotContains(t, sees(t, o, "/console/readers").Text, "is made anew beside the live one, and takes", "it is said once")
+	require.NotContains(t, sees(t, o, "/console/readers").Text, "is rebuilt beside the live one and replaces", "it is said once")
 	refused := o.Does(t, "POST", "/console/sagas/"+done.ID.String()+"/retry", good())
 	require.Contains(t, refused.Text, "This has ended: nothing is left to do.")
 }
@@ -197,11 +197,11 @@ func showsEverything(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 	for path, words := range map[string][]string{
 		"/console":                           {"Checkouts per minute", "19.99 GBP", "<svg"},
 		"/console/sagas":                     {done.ID.String(), "completed"},
-		"/console/sagas/" + done.ID.String(): {"payment.charge", "capture asked", "Ended: completed"},
-		"/console/streams":                   {"number of an order"},
+		"/console/sagas/" + done.ID.String(): {"payment.charge", "capture requested", "Ended: completed"},
+		"/console/streams":                   {"order number"},
 		"/console/streams?q=" + done.PaymentID.String():                            {"payment.captured", "State at version"},
 		"/console/streams?q=" + bought.Number:                                      {"Order " + bought.Number, "cart.checked_out"},
-		"/console/streams?q=Ada+Lovelace":                                          {"Search for an id", "Names are not kept apart"},
+		"/console/streams?q=Ada+Lovelace":                                          {"Search for an id", "Names are not indexed"},
 		"/console/streams?q=nobody@example.com":                                    {"Nothing has that id, number or address."},
 		"/console/streams?q=++ada@example.com%20":                                  {bought.Number},
 		"/console/streams?q=+" + bought.Number + "+":                               {"Order " + bought.Number},
@@ -209,11 +209,11 @@ func showsEverything(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 		"/console/streams?q=" + url.QueryEscape("#"+inGroups(bought.Number, "-")):  {"Order " + bought.Number},
 		"/console/streams?q=" + url.QueryEscape(inGroups(bought.Number, "\u2013")): {"Order " + bought.Number},
 		"/console/streams?q=" + bare:                                               {"payment.captured", "State at version"},
-		"/console/streams?q=+":                                                     {"number of an order"},
+		"/console/streams?q=+":                                                     {"order number"},
 		"/console/sagas?number=" + url.QueryEscape(inGroups(bought.Number, " ")):   {done.ID.String()},
 		"/console/sagas?status=&type=&older_than=&number=+&customer=":              {done.ID.String()},
 		"/console/sagas?customer=+" + bought.CustomerID + "+":                      {done.ID.String()},
-		"/console/webhooks?provider=&reference=+":                                  {"No webhook has come yet"},
+		"/console/webhooks?provider=&reference=+":                                  {"No webhook was received yet"},
 		"/console/parked?module=&reader=&cursor=":                                  {"Nothing is parked"},
 		"/console/orders/" + done.OrderID.String() + "?cursor=":                    {"payment.captured"},
 		"/console/streams/cart/" + done.CartID.String() + "?after=":                {"cart.item_added"},
@@ -221,11 +221,11 @@ func showsEverything(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 		"/console/streams/order/" + done.OrderID.String():                          {"order.placed", "confirmed"},
 		"/console/orders/" + done.OrderID.String():                                 {"saga.ended", "payment.captured"},
 		"/console/parked":                         {"Nothing is parked"},
-		"/console/webhooks":                       {"No webhook has come yet"},
+		"/console/webhooks":                       {"No webhook was received yet"},
 		"/console/readers":                        {"daily_sales", "start-checkout"},
-		"/console/reconciliation":                 {"Look at everything"},
-		"/console/reconciliation?look=1":          {"All promises are kept"},
-		"/console/reconciliation?look=1&cursor=+": {"All promises are kept"},
+		"/console/reconciliation":                 {"Check everything"},
+		"/console/reconciliation?look=1":          {"All invariants hold"},
+		"/console/reconciliation?look=1&cursor=+": {"All invariants hold"},
 	} {
 		text := sees(t, o, path).Text
 		for _, word := range words {
@@ -286,9 +286,9 @@ func settlesByPage(t *testing.T, s *harness.Site) {
 	require.Contains(t, refused.Text, "Refused.")
 	key := uuid.NewString()
 	word := url.Values{"outcome": {"captured"}, "reason": {"Their support says so."}, "key": {key}}
-	require.Contains(t, sends(t, o, page, page+"/settle", word).Text, "Settled on your word.")
+	require.Contains(t, sends(t, o, page, page+"/settle", word).Text, "Resolved as you stated.")
 	word.Set("form_token", sees(t, o, page).Hidden(t, "form_token"))
-	require.Contains(t, o.Does(t, "POST", page+"/settle", word).Text, "Settled on your word.", "a double click is once")
+	require.Contains(t, o.Does(t, "POST", page+"/settle", word).Text, "Resolved as you stated.", "a double click is once")
 	d.IsAnOrder(t)
 	harness.Until(t, "the page tells it", func() bool { return strings.Contains(sees(t, o, page).Text, "Their support says so.") })
 	require.Contains(t, sees(t, o, page).Text, "operator")

@@ -151,7 +151,7 @@ func (p *stroll) declined() {
 
 func (p *stroll) threeDSecure() {
 	p.pays("sim_requires_action")
-	p.sees(".progress h1", "Your bank wants to know")
+	p.sees(".progress h1", "Your bank asks you")
 	p.sees(".heard .how", "event") // the server told, and was not asked
 	p.looksGood("bank-asks")
 	p.press(".progress a.button")
@@ -172,12 +172,12 @@ func (p *stroll) threeDSecure() {
 func (p *stroll) denied() {
 	p.buys(mugSKU)
 	p.pays("sim_requires_action")
-	p.sees(".progress h1", "Your bank wants to know")
+	p.sees(".progress h1", "Your bank asks you")
 	p.reloads() // and it still does
 	p.press(".progress a.button")
 	p.sees("h1", "Is this you?")
 	p.press("button.no")
-	p.sees(".progress h1", "You said no at your bank")
+	p.sees(".progress h1", "You denied the payment at your bank")
 	p.pays("sim_timeout_applied") // charged, and its answer lost
 	p.sees(".progress h1", "Thank you. It is yours.")
 	p.sees(".steps", "attempts")
@@ -193,7 +193,7 @@ func (p *stroll) cancelling() {
 	p.press(".cancel summary")
 	p.press(".cancel .button.danger")
 	p.sees(".orderhead .pill", "Cancelled")
-	p.sees(".notice.good", "Your money is back")
+	p.sees(".notice.good", "Your payment was refunded")
 	p.sees(".notice.good", "£11.55")
 	p.looksGood("cancelled")
 	done := harness.Get[harness.List[harness.OrderView]](p, p.Site, "/v1/admin/orders?status="+string(order.StatusCancelled), p.Admin)
@@ -229,7 +229,7 @@ func (p *stroll) soldOut() {
 	p.sees(".badge", "3")
 	p.Stocks(p, scarceSKU, 2) // somebody was faster
 	p.pays("sim_ok")
-	p.sees(".progress h1", "Somebody was faster")
+	p.sees(".progress h1", "Out of stock")
 	p.sees(".shortages", "2 left")
 	p.looksGood("out-of-stock")
 	p.press(".shortages .button")

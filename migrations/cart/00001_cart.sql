@@ -1,7 +1,7 @@
--- The cart module keeps carts and products, both as streams. These are its lists.
+-- The cart module stores carts and products as streams. These indexes are for its lists.
 
--- "The price book, newest first": a search walks it in this order too, and meets no cart on the way.
+-- The products, newest first. A search scans this index in the same order, without carts in between.
 create index streams_products on streams (created_at desc, id desc) where kind = 'product';
 
--- "My carts, newest first."
+-- A customer lists their carts, newest first.
 create index streams_carts on streams (customer, created_at desc, id desc) where kind = 'cart';

@@ -1,13 +1,13 @@
--- The order module's own: lists over its streams, order numbers, contacts, sales per day.
+-- The tables of the order module: lists over its streams, order numbers, contacts, sales per day.
 
--- No index here mentions the status: so a confirmation or a fulfilment changes no indexed column and stays an update in
--- place (HOT). Lists filter the status of the rows that the index brings, newest first. A stream without a customer is
--- the tombstone of an order that never was, and in no list.
+-- No index here contains the status: a confirmation or a fulfilment then changes no indexed column and stays an update in
+-- place (HOT). Lists filter the rows of the index by status, newest first. A stream without a customer is the tombstone of
+-- an order that was never placed. It is in no list.
 
--- "My orders, newest first", and "the orders of those customers" on the way from an e-mail address to its orders.
+-- A customer lists their orders, newest first. The search by e-mail address reads the orders of the customers it found.
 create index streams_order_customer on streams (customer, created_at desc, id desc)
     where kind = 'order' and customer is not null;
--- "All orders, newest first."
+-- Operators list all orders, newest first.
 create index streams_order_newest on streams (created_at desc, id desc)
     where kind = 'order' and customer is not null;
 
@@ -23,12 +23,12 @@ create table contacts (
     created_at       timestamptz not null
 );
 
--- "Whose address is this?": operators search orders by e-mail, whatever its letter case.
+-- Operators search orders by e-mail address, in any letter case.
 create index contacts_email on contacts (lower(email));
--- "Everything we keep of this customer": to erase it.
+-- Erasure finds the contacts of a customer.
 create index contacts_customer on contacts (customer);
 
--- What was confirmed on a day (UTC), by currency. Follows the log; can be rebuilt from it.
+-- Confirmed orders per day (UTC) and currency. A projection of the log.
 create table sales_per_day (
     day      date not null,
     currency text not null,

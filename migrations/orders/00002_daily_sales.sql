@@ -1,8 +1,8 @@
 -- Sales per day in generations, so that they can be rebuilt beside the live ones.
-
--- A table and a subscription of its own, not a wider key in sales_per_day: processes of the version before write that one
--- with "on conflict (day, currency)", which needs a unique index on just these two, and move its subscription. This
--- way both versions, side by side, have sales that are right. A later migration can drop sales_per_day.
+--
+-- This is a new table with its own subscription, not a wider key in sales_per_day. Processes of the version before write
+-- that table with "on conflict (day, currency)", which needs a unique index on exactly these two, and move its
+-- subscription. So both versions have correct sales side by side. A later migration can drop sales_per_day.
 create table daily_sales (
     generation int not null,
     day        date not null, -- UTC
@@ -12,7 +12,7 @@ create table daily_sales (
     primary key (generation, day, currency)
 );
 
--- Rows and position as they are at one moment: one statement sees one snapshot.
+-- One statement has one snapshot, so the rows match the position.
 with position as (
     insert into subscriptions (name, position) select 'daily_sales', coalesce(max(position), 0) from subscriptions where name = 'sales_per_day'
 )

@@ -1,3 +1,3 @@
--- "Whose address is this?": operators search orders by e-mail. And "which rows have no folded address yet?", in the order of their
--- ids. The index on lower(email) finds those meanwhile.
+-- Operators search orders by e-mail address. The backfill finds the rows without a folded address, ordered by id; the index on
+-- lower(email) finds those meanwhile.
 create index concurrently contacts_email_folded on contacts (email_folded, id);

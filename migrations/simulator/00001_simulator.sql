@@ -1,6 +1,6 @@
--- The books of the simulated payment provider.
+-- The records of the simulated payment provider.
 
--- One row a payment, by the reference that the merchant chose. It is the lock of every call about it.
+-- One row per payment, by the merchant's reference. Every call about the payment locks it.
 create table payments (
     reference text primary key,
     token     text not null,                 -- the payment method: how this payment behaves
@@ -8,13 +8,13 @@ create table payments (
     currency  text not null,
     status    text not null,                 -- none, waiting, authorized, captured, voided, declined
     code      text not null default '',      -- why it was declined
-    answered  text not null default '',      -- what the shopper said at the bank: approve or deny
+    answered  text not null default '',      -- the shopper's answer at the bank: approve or deny
     captured  bigint not null default 0,
     refunded  bigint not null default 0,
     at        timestamptz not null default now()
 );
 
--- One row an idempotency key. The same key gets the same answer; the row makes twins wait for each other.
+-- One row per idempotency key. The same key gets the same answer. Concurrent calls with one key wait for each other.
 create table calls (
     key       text primary key,
     reference text not null,
@@ -25,10 +25,10 @@ create table calls (
     at        timestamptz not null default now()
 );
 
--- "Which refunds of this payment took effect?"
+-- The refunds of a payment that took effect.
 create index calls_refunds on calls (reference) where refund > 0;
 
--- What took effect. Rows are only ever added.
+-- Operations that took effect. Append-only.
 create table ledger (
     id        bigint generated always as identity primary key,
     reference text not null,
@@ -38,10 +38,10 @@ create table ledger (
     at        timestamptz not null default now()
 );
 
--- "What happened to this payment?"
+-- The history of a payment.
 create index ledger_reference on ledger (reference, id);
 
--- Webhooks to deliver, one row a delivery.
+-- Webhooks to deliver, one row per delivery.
 create table webhooks (
     id           bigint generated always as identity primary key,
     event        text not null,              -- the id of the event: the same for both deliveries of a duplicate
@@ -53,5 +53,5 @@ create table webhooks (
     delivered_at timestamptz
 );
 
--- "What is to be delivered now?"
+-- The deliveries that are due.
 create index webhooks_due on webhooks (due_at) where delivered_at is null;

@@ -1,4 +1,4 @@
--- Refunds that nobody asked for through the API: made in the dashboard, or by a dispute that the shop lost.
+-- Refunds made outside the API: in the dashboard, or by a dispute that the shop lost.
 create table refunds_elsewhere (
     id        text primary key,
     reference text not null,
@@ -7,5 +7,5 @@ create table refunds_elsewhere (
     at        timestamptz not null default now()
 );
 
--- "What of this payment was refunded elsewhere?"
+-- The refunds of a payment made elsewhere.
 create index refunds_elsewhere_reference on refunds_elsewhere (reference);

@@ -1,5 +1,5 @@
--- One row that a readiness probe writes: a probe that only reads cannot tell whether the server takes writes.
--- It exists where it was made under the number 2, which it shared with another file.
+-- One row that a readiness probe writes: reading alone cannot tell whether the server accepts writes.
+-- The table may exist: it was also created under number 2, shared with another file.
 create table if not exists readiness (
     one boolean primary key default true check (one),
     at  timestamptz not null

@@ -1,28 +1,28 @@
 -- The store of one module: every module schema has these tables.
 
--- One row is the lock, the snapshot, the read model by id, and what lists and timers read.
+-- A row is the lock of a stream, its snapshot, its read model by id, and its entry in lists and timers.
 create table streams (
     id         uuid primary key,
     version    bigint not null,
     kind       text not null,
-    fold       smallint not null, -- version of the fold that made state; another one is refolded from the events
-    state      json not null,     -- json, not jsonb: no query looks inside on the write path
+    fold       smallint not null, -- version of the fold that made state; an outdated state is rebuilt from the events
+    state      json not null,     -- json, not jsonb: no query on the write path reads its members
     customer   text,
     status     text,
-    key        text,              -- what people call it by, such as an order's number
-    wake_at    timestamptz,       -- a timer: someone must look at this stream then
+    key        text,              -- a readable name, such as an order's number
+    wake_at    timestamptz,       -- a timer: the stream is processed then
     created_at timestamptz not null,
     updated_at timestamptz not null
 ) with (fillfactor = 80);         -- room for updates in place (HOT): most touch no indexed column
 
--- "What is due?": sweeps of timers, on every replica.
+-- Sweeps find due timers, on every replica.
 create index streams_wake_at on streams (wake_at) where wake_at is not null;
--- "The order with this number."
+-- Finds an order by its number.
 create unique index streams_key on streams (kind, key) where key is not null;
 
 create sequence position;
 
--- The log. Positions appear in commit order, so "after position N" misses nothing.
+-- The log. Positions become visible in commit order, so reading "after position N" misses nothing.
 create table events (
     position bigint primary key,
     stream   uuid not null,
@@ -31,19 +31,19 @@ create table events (
     data     json not null,
     meta     json not null,
     at       timestamptz not null,
-    unique (stream, version)      -- the last line of defence: a stream never forks
+    unique (stream, version)      -- ensures that a stream never forks
 );
 
--- Events that a reaction must still see. Keyed without the position: written before the position is drawn.
+-- Events that reactions must still process. The key has no position: rows are written before the position is drawn.
 create table outbox (
     stream   uuid not null,
     version  bigint not null,
-    due_at   timestamptz not null, -- when a sweep may take it up
+    due_at   timestamptz not null, -- when a sweep may redeliver it
     attempts int not null default 0,
     primary key (stream, version)
 );
 
--- Commands that took effect: how a repeated one is known.
+-- Processed commands, to recognize repeated ones.
 create table receipts (
     id          uuid primary key,
     fingerprint bytea,             -- of the request; null for commands of our own
@@ -53,7 +53,7 @@ create table receipts (
     at          timestamptz not null
 );
 
--- Readers of the log and how far they are.
+-- Projections and their positions in the log.
 create table subscriptions (
     name       text primary key,
     position   bigint not null,

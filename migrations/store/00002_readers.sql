@@ -1,13 +1,13 @@
--- Readers that park what they cannot apply, and projections that are rebuilt beside themselves.
+-- Parked messages, and rebuilds of projections beside the live ones.
 
--- generation: which of a projection's rows are live; whoever reads them selects it in the same query. A rebuild is a
--- row of its own, "<name>@<the generation that it makes>". Of generations up to cleared, no rows are left.
+-- generation: the live rows of a projection; queries select it together with the rows. A rebuild has its own row,
+-- "<name>@<new generation>". The rows of generations up to cleared are deleted.
 alter table subscriptions
     add column generation int not null default 1,
     add column cleared    int not null default 0;
 
--- Messages that a reader of the log, or a reaction, could not handle. For a reader, later messages of the stream wait here
--- too: they have no next_at until all before them are applied or discarded.
+-- Messages that a projection or a reaction could not process. For a projection, later messages of the stream wait here too:
+-- they have no next_at until all earlier ones are applied or discarded.
 create table parked (
     id           uuid primary key,     -- UUIDv7: lists go by it
     reader       text not null,        -- the subscription, or the reaction
@@ -17,12 +17,12 @@ create table parked (
     error        text,                 -- of the last attempt
     parked_at    timestamptz not null,
     next_at      timestamptz,          -- the next attempt
-    discarded_at timestamptz,          -- given up by a person; kept as evidence
+    discarded_at timestamptz,          -- discarded by an operator; kept as evidence
     discarded_by text,
     reason       text
 );
 
--- "Is this stream parked for this reader, and what comes next in it?" And a message is parked once.
+-- Finds the parked messages of a stream for a projection, and the next one. Unique: a message is parked once.
 create unique index parked_open on parked (reader, stream, version) where discarded_at is null;
--- "What is to be tried again now?"
+-- The messages due for a retry.
 create index parked_due on parked (reader, next_at) where next_at is not null;

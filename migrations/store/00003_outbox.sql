@@ -1,4 +1,2 @@
--- The outbox gives up on what fails again and again.
-
--- failures: attempts that failed for want of nothing but the reaction itself. So many, and the message is parked.
+-- failures: attempts that failed because of the reaction itself. After a number of them the message is parked.
 alter table outbox add column failures int not null default 0;

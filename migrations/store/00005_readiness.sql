@@ -1,4 +1,4 @@
--- One row that a readiness probe writes: a probe that only reads cannot tell whether the server takes writes.
+-- One row that a readiness probe writes: reading alone cannot tell whether the server accepts writes.
 create table readiness (
     one boolean primary key default true check (one),
     at  timestamptz not null

@@ -1,4 +1,2 @@
--- The outbox is swept by time.
-
--- "What is due, from the low-water mark on?": sweeps, every second, on every replica.
+-- Sweeps find due messages above the low-water mark, every second, on every replica.
 create index concurrently outbox_due on outbox (due_at);

@@ -1,8 +1,8 @@
-// Package auth mints and verifies the tokens that say who calls: JWTs signed with HS256 and one shared secret.
+// Package auth mints and verifies access tokens: JWTs signed with HS256 and one shared secret.
 //
-// A token names its subject (a customer, or an operator), what it may do (scopes, space separated), whom it is
-// for (the audience) and when it ends. A guest gets one from POST /v1/sessions, an operator from the command
-// line; whoever runs a shop's own log-in mints them elsewhere with the same secret.
+// A token holds a subject (a customer or an operator), scopes (separated by spaces), an audience and an expiry time. A guest gets
+// one from POST /v1/sessions, an operator from the command line. A shop with its own log-in mints tokens itself, with the same
+// secret.
 //
 //	tokens, err := auth.New(secret, "shopping-cart")
 //	token, expires, err := tokens.Mint(customerID, nil, 24*time.Hour)
@@ -25,12 +25,12 @@ import (
 	"shopping-cart/platform/fault"
 )
 
-// MinSecret is the least length of a secret, in bytes: as long as the hash that it keys.
+// MinSecret is the minimum length of a secret in bytes: the length of the HS256 hash.
 const MinSecret = 32
 
-// ErrUnauthorized is what every bad token is answered with. Its sentence says what the caller can do about it; the exact
-// reason stays in the chain, for the log.
-var ErrUnauthorized = fault.New(fault.Unauthorized, "unauthorized", "The access token is not valid: its form, its signature or what it says is wrong.")
+// ErrUnauthorized is the fault for every invalid token. Its sentence says how the caller can fix it. The exact reason stays in
+// the error chain, for the log.
+var ErrUnauthorized = fault.New(fault.Unauthorized, "unauthorized", "The access token is not valid: its format, signature or claims are wrong.")
 
 var (
 	errExpired  = ErrUnauthorized.Detailf("The access token has expired. Get a new one.")
@@ -38,7 +38,8 @@ var (
 	errAudience = ErrUnauthorized.Detailf("The access token is meant for another service.")
 )
 
-// refusalOf says what is wrong with a token. A signature that is wrong comes first: nothing else in such a token counts.
+// refusalOf returns the fault for an error of the JWT library. It checks for a wrong signature first, since the claims of such a
+// token mean nothing.
 func refusalOf(err error) *fault.Fault {
 	switch {
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
@@ -53,7 +54,7 @@ func refusalOf(err error) *fault.Fault {
 	return ErrUnauthorized
 }
 
-// Claims are what a verified token says.
+// Claims holds the claims of a verified token.
 type Claims struct {
 	Subject   string
 	Scopes    []string
@@ -63,7 +64,7 @@ type Claims struct {
 // Has reports whether the token carries the scope.
 func (c Claims) Has(scope string) bool { return slices.Contains(c.Scopes, scope) }
 
-// Tokens mints and verifies tokens of one secret and audience. It is safe for concurrent use.
+// Tokens mints and verifies tokens with one secret and audience. It is safe for concurrent use.
 type Tokens struct {
 	secret   []byte
 	audience string
@@ -71,7 +72,7 @@ type Tokens struct {
 	proven   proven
 }
 
-// New makes Tokens. The secret must have at least MinSecret bytes.
+// New returns Tokens. The secret must have at least MinSecret bytes.
 func New(secret []byte, audience string) (*Tokens, error) {
 	if len(secret) < MinSecret {
 		return nil, fmt.Errorf("the secret has %d bytes, at least %d are needed", len(secret), MinSecret)
@@ -88,7 +89,7 @@ type wire struct {
 	jwt.RegisteredClaims
 }
 
-// Mint makes a token for a subject that ends after ttl, and says when that is (whole seconds, UTC).
+// Mint returns a token for a subject that expires after ttl, and the expiry time (whole seconds, UTC).
 func (t *Tokens) Mint(subject string, scopes []string, ttl time.Duration) (token string, expires time.Time, err error) {
 	if subject == "" {
 		return "", time.Time{}, errors.New("the subject is empty")
@@ -103,7 +104,8 @@ func (t *Tokens) Mint(subject string, scopes []string, ttl time.Duration) (token
 	return token, expires, err
 }
 
-// Verify reads a token that is valid now. Any other is ErrUnauthorized. The scopes are shared: they are for reading only.
+// Verify returns the claims of a valid token. It returns ErrUnauthorized for any other token. The scopes are shared: do not
+// modify them.
 func (t *Tokens) Verify(token string) (Claims, error) {
 	key := sha256.Sum256([]byte(token))
 	if known, ok := t.proven.find(key); ok && known.at(t.now()) {
@@ -116,8 +118,8 @@ func (t *Tokens) Verify(token string) (Claims, error) {
 	return found.Claims, err
 }
 
-// VerifyExpired reads a token that is valid now or ended at most leeway ago: a guest's cart may be merged after
-// the guest's token has ended.
+// VerifyExpired is Verify for tokens that expired at most leeway ago: a guest's cart may be merged after the guest's token has
+// expired.
 func (t *Tokens) VerifyExpired(token string, leeway time.Duration) (Claims, error) {
 	found, err := t.prove(token, leeway)
 	return found.Claims, err
@@ -133,19 +135,19 @@ func (t *Tokens) prove(token string, leeway time.Duration) (proof, error) {
 		return proof{}, fmt.Errorf("%w (%w)", refusalOf(err), err)
 	}
 	if w.Subject == "" || strings.ContainsFunc(w.Subject, unicode.IsControl) {
-		return proof{}, fmt.Errorf("%w (no subject that can be one)", ErrUnauthorized)
+		return proof{}, fmt.Errorf("%w (the subject is empty or holds control characters)", ErrUnauthorized)
 	}
 	found := proof{Claims: Claims{Subject: w.Subject, Scopes: strings.Fields(w.Scope), ExpiresAt: w.ExpiresAt.UTC()}}
 	if w.NotBefore != nil {
 		found.notBefore = w.NotBefore.Time
 	}
-	if t.now().Before(found.notBefore) { // the leeway is for the end only
+	if t.now().Before(found.notBefore) { // the leeway applies to the expiry only
 		return proof{}, fmt.Errorf("%w (%w)", errTooEarly, jwt.ErrTokenNotValidYet)
 	}
 	return found, nil
 }
 
-// Authenticate is Verify in plain types, as platform/web asks for it.
+// Authenticate calls Verify and returns plain types, as platform/web requires.
 func (t *Tokens) Authenticate(token string) (subject string, scopes []string, err error) {
 	c, err := t.Verify(token)
 	return c.Subject, c.Scopes, err

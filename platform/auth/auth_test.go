@@ -30,7 +30,7 @@ func tokens(t *testing.T) *auth.Tokens {
 	return made
 }
 
-// good are claims that pass; a test breaks one of them.
+// good returns valid claims; each test breaks one of them.
 func good() jwt.MapClaims {
 	return jwt.MapClaims{"sub": "ann", "aud": "shop", "scope": "admin pricing", "exp": time.Now().Add(time.Hour).Unix()}
 }
@@ -50,7 +50,7 @@ func sign(t *testing.T, method jwt.SigningMethod, key any, claims jwt.Claims) st
 	return token
 }
 
-// forgeries are tokens that must not pass.
+// forgeries returns tokens that must be refused.
 func forgeries(t *testing.T) map[string]string {
 	t.Helper()
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)

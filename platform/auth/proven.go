@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// provenLimit is how many tokens a generation of proven holds.
+// provenLimit is the maximum number of tokens in a generation of proven.
 const provenLimit = 4096
 
-// proven are tokens whose signature, audience and subject were found good. Those never change, and most requests bring a
-// token that was here a moment ago. When a token begins and ends is looked at every time. It knows tokens by their hashes:
-// so they take little room however long they are, and none lies in memory.
+// proven caches tokens whose signature, audience and subject are valid. Those never change, and most requests repeat a recent
+// token. The start and the expiry are checked on every request. The keys are hashes, so entries are small whatever the length of
+// a token, and no token stays in memory.
 type proven struct {
 	mu         sync.RWMutex
-	young, old map[[sha256.Size]byte]proof // the young become the old when they are many, and the old are forgotten
+	young, old map[[sha256.Size]byte]proof // a full young becomes old, and the previous old is dropped
 }
 
-// proof is what a token said.
+// proof holds the claims of a verified token.
 type proof struct {
 	Claims
-	notBefore time.Time // zero: at once
+	notBefore time.Time // zero: valid at once
 }
 
 // at reports whether the token is valid at a time.

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// clocked are tokens with a clock that a test sets.
+// clocked returns Tokens with a clock that the test sets.
 func clocked(t *testing.T) (*Tokens, *time.Time) {
 	t.Helper()
 	tokens, err := New(bytes.Repeat([]byte("s"), MinSecret), "shop")

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// BaseURL is how clients reach the program, without a slash at the end: PUBLIC_URL, or else what follows from the
-// address that it listens on.
+// BaseURL returns the URL for clients, without a slash at the end: PUBLIC_URL, or one derived from the listening address.
 func (c Config) BaseURL(listening net.Addr) string {
 	if c.PublicURL != "" {
 		return strings.TrimSuffix(c.PublicURL, "/")
@@ -14,8 +13,8 @@ func (c Config) BaseURL(listening net.Addr) string {
 	return localURL(listening.String())
 }
 
-// LocalURL is where a tool on this machine finds the program. That follows from HTTP_ADDR alone: the way by PUBLIC_URL may
-// lead through what is not up yet, or not reachable from here.
+// LocalURL returns the URL for a tool on this machine, derived from HTTP_ADDR alone. PUBLIC_URL may lead through a proxy that is
+// not up yet, or not reachable from here.
 func (c Config) LocalURL() string { return localURL(c.HTTPAddr) }
 
 func localURL(address string) string {

@@ -20,13 +20,13 @@ const (
 	Stripe    = "stripe"
 )
 
-// shopAuto leaves it to the other settings whether the shop is on.
+// shopAuto enables the shop depending on the other settings.
 const shopAuto = "auto"
 
-// shortestSecret is what HS256 asks for: as many bytes as its hash.
+// shortestSecret is the minimum length for HS256 in bytes: the length of its hash.
 const shortestSecret = 32
 
-// check finds everything that is wrong with the values, not only the first.
+// check finds all invalid values, not only the first.
 func (c Config) check() error {
 	var wrong findings
 	c.checkHTTP(&wrong)
@@ -37,7 +37,7 @@ func (c Config) check() error {
 	wrong.oneOf("LOG_FORMAT", c.LogFormat, "text", "json")
 	wrong.oneOf("SHOP", c.Shop, shopAuto, "true", "false")
 	if c.Shop == "true" && c.PaymentProvider == Stripe {
-		wrong.add("SHOP", "must be auto or false with PAYMENT_PROVIDER="+Stripe+": its cards are the simulator's")
+		wrong.add("SHOP", "must be auto or false with PAYMENT_PROVIDER="+Stripe+": its test cards work with the simulator only")
 	}
 	if c.PaymentProvider != "" {
 		wrong.oneOf("PAYMENT_PROVIDER", c.PaymentProvider, Simulator, Stripe)
@@ -52,7 +52,7 @@ func (c Config) check() error {
 		wrong.add("SHUTDOWN_NOTICE", "must not be negative")
 	}
 	if c.CartTTL < 0 {
-		wrong.add("CART_TTL", "must not be negative; 0 keeps carts for ever")
+		wrong.add("CART_TTL", "must not be negative; 0 keeps carts forever")
 	}
 	wrong.atLeast("RECEIPT_RETENTION", c.ReceiptRetention, 24*time.Hour)
 	wrong.positive("WEBHOOK_RETENTION", c.WebhookRetention)
@@ -61,7 +61,7 @@ func (c Config) check() error {
 	}
 	wrong.oneOf("DATABASE_POOLER", c.DatabasePooler, "session", "transaction", "transaction-prepared")
 	if c.Notify && c.DatabasePooler != "session" {
-		wrong.add("NOTIFY", "must be false with DATABASE_POOLER="+c.DatabasePooler+": who listens needs a session")
+		wrong.add("NOTIFY", "must be false with DATABASE_POOLER="+c.DatabasePooler+": LISTEN needs a session")
 	}
 	wrong.between("COMMITTERS", int(c.Committers), 1, 64)
 	wrong.between("PAYMENT_CONCURRENCY", c.PaymentConcurrency, 1, 10_000)
@@ -117,7 +117,7 @@ func (c Config) checkSecrets(wrong *findings) {
 	}
 }
 
-// checkStripe never quotes a key, not even a wrong one.
+// checkStripe never quotes a key, not even an invalid one.
 func (c Config) checkStripe(wrong *findings) {
 	if c.PaymentProvider == Stripe && c.StripeSecretKey == "" {
 		wrong.add("STRIPE_SECRET_KEY", "must be set with PAYMENT_PROVIDER="+Stripe+": a key that begins with sk_ or rk_")
@@ -141,8 +141,8 @@ func isWebURL(text string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 
-// checkText refuses what nobody sees in a setting: it is there by mistake, and what it breaks is hard to find. A name of a
-// folder may hold invisible characters.
+// checkText refuses invisible characters: they get into a setting by mistake, and their effects are hard to find. The name of a
+// folder may hold them.
 func checkText(settings map[string]string) error {
 	var wrong findings
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
@@ -153,7 +153,7 @@ func checkText(settings map[string]string) error {
 	return errors.Join(wrong...)
 }
 
-// textFlaw says what is wrong with the characters of a value, in words that hold nothing of it; it is empty when nothing is.
+// textFlaw returns the reason why the characters of a value are refused, without quoting them, or "" for valid text.
 func textFlaw(value string, visible bool) string {
 	switch {
 	case strings.ContainsFunc(value, unicode.IsControl):
@@ -161,12 +161,12 @@ func textFlaw(value string, visible bool) string {
 	case visible && !utf8.ValidString(value):
 		return "must be text in UTF-8"
 	case visible && strings.ContainsFunc(value, func(r rune) bool { return unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) }):
-		return "must not hold an invisible character, such as a zero-width space: type it anew"
+		return "must not hold an invisible character, such as a zero-width space: type the value again"
 	}
 	return ""
 }
 
-// findings are the settings that are wrong, each as "NAME sentence".
+// findings lists the invalid settings, each as "NAME sentence".
 type findings []error
 
 func (f *findings) add(setting, what string) { *f = append(*f, fmt.Errorf("%s %s", setting, what)) }

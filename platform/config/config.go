@@ -1,11 +1,11 @@
-// Package config reads the settings of the program.
+// Package config reads the settings of the program from the environment. A .env file in the working directory supplies settings
+// that the environment does not set.
 //
-// They come from the environment; a .env file in the working directory fills in what the environment leaves open. All
-// are checked at start: a bad value is refused with the name of its setting. Nothing else in the program reads the
-// environment. The file .env.example lists every setting, and a test holds it against Config.
+// Load checks all settings at start; its error names each invalid one. Nothing else in the program reads the environment. The
+// file .env.example lists every setting, and a test compares it with Config.
 //
-// With nothing set, everything is embedded: the database, the secrets (see Secret), the payment provider. As soon as a
-// database is named, the program is taken for production and runs on no secret and no provider of its own choice.
+// Without settings everything is embedded: the database, the secrets (see Secret) and the payment provider. A named database
+// means production: the secret and the provider must then be set too.
 package config
 
 import (
@@ -25,21 +25,21 @@ import (
 // Config holds every setting.
 type Config struct {
 	HTTPAddr        string        `env:"HTTP_ADDR" envDefault:":8080"`
-	PublicURL       string        `env:"PUBLIC_URL"` // how clients reach us; see BaseURL
+	PublicURL       string        `env:"PUBLIC_URL"` // URL for clients; see BaseURL
 	CORSOrigins     []string      `env:"CORS_ORIGINS"`
-	Console         bool          `env:"CONSOLE" envDefault:"true"` // the operators' pages at /console
+	Console         bool          `env:"CONSOLE" envDefault:"true"` // serves the operators' pages at /console
 	RequestTimeout  time.Duration `env:"REQUEST_TIMEOUT" envDefault:"35s"`
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"20s"`
-	ShutdownNotice  time.Duration `env:"SHUTDOWN_NOTICE" envDefault:"0s"` // not ready, and still serving
-	ReadyRequires   string        `env:"READY_REQUIRES" envDefault:"any"` // modules that /readyz needs: any, all, or their names
+	ShutdownNotice  time.Duration `env:"SHUTDOWN_NOTICE" envDefault:"0s"` // from "not ready" until the listener closes
+	ReadyRequires   string        `env:"READY_REQUIRES" envDefault:"any"` // modules that /readyz requires: any, all, or their names
 
 	Shop string `env:"SHOP" envDefault:"auto"` // the example storefront: auto, true or false; see ShopOn
 
-	LogLevel  *slog.Level `env:"LOG_LEVEL"`                    // nil: info, and requests at debug where a person watches
+	LogLevel  *slog.Level `env:"LOG_LEVEL"`                    // nil: info, and requests at debug on a terminal
 	LogFormat string      `env:"LOG_FORMAT" envDefault:"text"` // text or json
 
 	DataDir  string `env:"DATA_DIR" envDefault:"./data"` // the embedded database and the generated secret
-	PGBinDir string `env:"PG_BIN_DIR"`                   // the programs of the embedded database; searched for when empty
+	PGBinDir string `env:"PG_BIN_DIR"`                   // PostgreSQL's programs; empty: searched for
 
 	DatabaseURL          string `env:"DATABASE_URL"` // empty: embedded
 	CartDatabaseURL      string `env:"CART_DATABASE_URL"`
@@ -50,13 +50,13 @@ type Config struct {
 	DatabasePooler       string `env:"DATABASE_POOLER" envDefault:"session"` // session, transaction or transaction-prepared
 
 	Committers       int32 `env:"COMMITTERS" envDefault:"2"`        // batches of commands in flight per database
-	Notify           bool  `env:"NOTIFY" envDefault:"false"`        // tell other processes of new events at once
-	QueueSize        int   `env:"QUEUE_SIZE" envDefault:"4096"`     // commands that wait for a batch
+	Notify           bool  `env:"NOTIFY" envDefault:"false"`        // notifies other processes of new events at once
+	QueueSize        int   `env:"QUEUE_SIZE" envDefault:"4096"`     // commands waiting for a batch
 	QueryConnections int32 `env:"QUERY_CONNECTIONS" envDefault:"8"` // per database
 
-	CartTTL          time.Duration `env:"CART_TTL" envDefault:"720h"`           // an open cart untouched for that long is abandoned; 0: never
-	ReceiptRetention time.Duration `env:"RECEIPT_RETENTION" envDefault:"168h"`  // how long an Idempotency-Key is known
-	WebhookRetention time.Duration `env:"WEBHOOK_RETENTION" envDefault:"2160h"` // of handled ones
+	CartTTL          time.Duration `env:"CART_TTL" envDefault:"720h"`           // open carts untouched for this long are abandoned; 0: never
+	ReceiptRetention time.Duration `env:"RECEIPT_RETENTION" envDefault:"168h"`  // how long an Idempotency-Key is remembered
+	WebhookRetention time.Duration `env:"WEBHOOK_RETENTION" envDefault:"2160h"` // of processed webhooks
 
 	AuthSecret   string        `env:"AUTH_SECRET"` // HS256 key; see FillSecrets
 	AuthAudience string        `env:"AUTH_AUDIENCE" envDefault:"shopping-cart"`
@@ -64,19 +64,19 @@ type Config struct {
 
 	PaymentProvider    string        `env:"PAYMENT_PROVIDER"`                     // simulator or stripe
 	PaymentTimeout     time.Duration `env:"PAYMENT_TIMEOUT" envDefault:"3s"`      // of one call to the provider
-	PaymentConcurrency int           `env:"PAYMENT_CONCURRENCY" envDefault:"100"` // calls to the provider at once
-	PaymentActionTTL   time.Duration `env:"PAYMENT_ACTION_TTL" envDefault:"15m"`  // how long 3-D Secure may take
-	StepDeadline       time.Duration `env:"STEP_DEADLINE" envDefault:"1h"`        // how long a saga step may stay unknown before it needs attention
+	PaymentConcurrency int           `env:"PAYMENT_CONCURRENCY" envDefault:"100"` // concurrent calls to the provider
+	PaymentActionTTL   time.Duration `env:"PAYMENT_ACTION_TTL" envDefault:"15m"`  // time limit of 3-D Secure
+	StepDeadline       time.Duration `env:"STEP_DEADLINE" envDefault:"1h"`        // how long a step's outcome may stay unknown before the saga needs attention
 
 	StripeSecretKey     string `env:"STRIPE_SECRET_KEY"`
-	StripeWebhookSecret string `env:"STRIPE_WEBHOOK_SECRET"` // verifies what Stripe sends
-	StripeAPIBase       string `env:"STRIPE_API_BASE"`       // of a server that stands in for Stripe's; empty: Stripe's
+	StripeWebhookSecret string `env:"STRIPE_WEBHOOK_SECRET"` // verifies Stripe's webhooks
+	StripeAPIBase       string `env:"STRIPE_API_BASE"`       // of a mock server; empty: Stripe's own
 
 	SimulatorLatency time.Duration `env:"SIMULATOR_LATENCY" envDefault:"0s"`
 	SimulatorSecret  string        `env:"SIMULATOR_SECRET"` // signs the simulator's webhooks; see FillSecrets
 }
 
-// Load reads the settings and checks them. The error names every setting that is wrong.
+// Load reads and checks the settings. The error names every invalid setting.
 func Load() (Config, error) {
 	settings, err := readEnvFile(".env")
 	if err != nil {
@@ -104,7 +104,8 @@ func parse(settings map[string]string) (Config, error) {
 	return c, nil
 }
 
-// trimmed are our settings alone, each without the spaces, line breaks and byte order marks at its ends.
+// trimmed returns this program's settings from an environment, without spaces, line breaks and byte order marks at the ends of
+// their values.
 func trimmed(environment map[string]string) map[string]string {
 	settings := map[string]string{}
 	for name := range names() {
@@ -118,16 +119,15 @@ func trimmed(environment map[string]string) map[string]string {
 // DefaultDataDir is the data directory when DATA_DIR is not set.
 const DefaultDataDir = "./data"
 
-// byteOrderMark begins a file that some editors of Windows wrote.
+// byteOrderMark starts a file written by some Windows editors.
 const byteOrderMark = "\ufeff"
 
-// trim removes the spaces, line breaks and byte order marks at the ends of a value: a secret that "echo" or a file brought
-// has them.
+// trim removes spaces, line breaks and byte order marks at the ends of a value. Secrets from "echo" or from a file have them.
 func trim(value string) string {
 	return strings.TrimFunc(value, func(r rune) bool { return unicode.IsSpace(r) || string(r) == byteOrderMark })
 }
 
-// names are those of all settings.
+// names returns the names of all settings.
 func names() map[string]bool {
 	own := map[string]bool{}
 	for f := range reflect.TypeFor[Config]().Fields() {
@@ -136,7 +136,7 @@ func names() map[string]bool {
 	return own
 }
 
-// Embedded says whether a database of our own is needed: no DATABASE_URL, and a module that names none either.
+// Embedded reports whether the embedded database is needed: DATABASE_URL is empty, and a module has no database of its own.
 func (c Config) Embedded() bool {
 	for _, own := range c.databases() {
 		if *own.url == "" && c.DatabaseURL == "" {
@@ -146,14 +146,13 @@ func (c Config) Embedded() bool {
 	return false
 }
 
-// ShopOn says whether the example storefront is served, with its log-in that believes any name. By itself it is where nothing
-// is at stake: no database is named, and payments are the simulator's.
+// ShopOn reports whether the example storefront is served. Its log-in accepts any name. So "auto" serves it only while no
+// database is named and payments are simulated.
 func (c Config) ShopOn() bool {
 	return c.Shop == "true" || c.Shop == shopAuto && !c.external() && c.PaymentProvider == Simulator
 }
 
-// DatabaseURLs gives the database of each schema. Where no setting names one, it is embedded, the URL of the embedded
-// server.
+// DatabaseURLs returns the database URL of each schema. A schema without a setting gets embedded, the URL of the embedded server.
 func (c Config) DatabaseURLs(embedded string) map[string]string {
 	urls := map[string]string{}
 	for _, own := range c.databases() {
@@ -162,7 +161,7 @@ func (c Config) DatabaseURLs(embedded string) map[string]string {
 	return urls
 }
 
-// DatabaseSetting names the setting that a schema's database comes from.
+// DatabaseSetting returns the name of the setting that supplies a schema's database.
 func (c Config) DatabaseSetting(schema string) string {
 	for _, own := range c.databases() {
 		if own.schema == schema && *own.url != "" {
@@ -175,7 +174,7 @@ func (c Config) DatabaseSetting(schema string) string {
 	return "DATABASE_URL"
 }
 
-// external says whether any database is named.
+// external reports whether a setting names a database.
 func (c Config) external() bool {
 	for _, own := range c.databases() {
 		if *own.url != "" {
@@ -200,8 +199,8 @@ func (c *Config) databases() []moduleDatabase {
 	}
 }
 
-// inTermsOfSettings names each setting and the values that it takes. It leaves out the parser's words, which repeat the value: that
-// may be a secret.
+// inTermsOfSettings translates a parser error into the names of the settings and their valid values. It drops the parser's text:
+// that repeats the value, and the value may be a secret.
 func inTermsOfSettings(err error) error {
 	var several env.AggregateError
 	if !errors.As(err, &several) {
@@ -220,7 +219,7 @@ func inTermsOfSettings(err error) error {
 	return errors.Join(wrong...)
 }
 
-// wanted describes the values of a setting of that type.
+// wanted describes the valid values of a setting of this type.
 func wanted(kind reflect.Type) string {
 	switch kind {
 	case reflect.TypeFor[bool]():
@@ -242,7 +241,7 @@ func firstOf(values ...string) string {
 	return ""
 }
 
-// Foreign is an environment without any of our settings, for a process that is given its own.
+// Foreign returns an environment without this program's settings, for a process that gets its own.
 func Foreign(environ []string) []string {
 	own := names()
 	return slices.DeleteFunc(slices.Clone(environ), func(one string) bool {

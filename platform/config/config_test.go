@@ -245,7 +245,7 @@ func TestSecret(t *testing.T) {
 	})
 }
 
-// The example is the manual of the settings: it must list each, with its default.
+// .env.example must list each setting with its default.
 func TestExampleListsEverySetting(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../.env.example")

@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// readEnvFile reads a file of settings; one that is missing has none. An error names the line and prints nothing of it:
-// what stands there may be a secret.
+// readEnvFile reads a file of settings. A missing file has none. An error names the line but does not quote it, since the line
+// may hold a secret.
 func readEnvFile(name string) (map[string]string, error) {
 	settings := map[string]string{}
 	text, err := os.ReadFile(name)
@@ -22,7 +22,7 @@ func readEnvFile(name string) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the file %s: %w", name, err)
 	}
-	text = bytes.TrimPrefix(text, []byte(byteOrderMark)) // Windows' editors write one
+	text = bytes.TrimPrefix(text, []byte(byteOrderMark)) // written by Windows editors
 	if !utf8.Valid(text) || bytes.ContainsRune(text, 0) {
 		return nil, fmt.Errorf("%s must be a text file in UTF-8: save it in that encoding", name)
 	}
@@ -46,8 +46,9 @@ var (
 	escape     = regexp.MustCompile(`\\.`)
 )
 
-// parseLine reads NAME=value. A $ is a $: nothing is expanded. A bare value ends at a # behind a space, a value in single
-// quotes is taken as it stands, and in double quotes a backslash escapes. The error holds nothing of the line.
+// parseLine reads NAME=value. It expands no variables: a $ stays a $. A value without quotes ends before a # that follows a
+// space. In single quotes every character stands for itself; in double quotes a backslash escapes the next one. The error does
+// not quote the line.
 func parseLine(line string) (setting, value string, err error) {
 	parts := assignment.FindStringSubmatch(line)
 	if parts == nil {
@@ -62,7 +63,7 @@ func parseLine(line string) (setting, value string, err error) {
 		return "", "", errors.New("the value begins with a quote that is not closed on this line")
 	}
 	if rest := strings.TrimSpace(value[end+1:]); rest != "" && rest[0] != '#' {
-		return "", "", errors.New("there is text behind the closing quote")
+		return "", "", errors.New("there is text after the closing quote")
 	}
 	if value[0] == '\'' {
 		return setting, value[1:end], nil
@@ -80,8 +81,8 @@ func unescape(pair string) string {
 	return pair[1:]
 }
 
-// closingQuote is the place of the quote that closes the one at the beginning; 0 when there is none. In double quotes a
-// backslash escapes the character behind it.
+// closingQuote returns the index of the quote that closes the first one, or 0 without one. In double quotes a backslash escapes
+// the next character.
 func closingQuote(value string) int {
 	for i := 1; i < len(value); i++ {
 		switch {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A bad line is named by its number, and nothing that stands in the file is printed.
+// An error names the number of the line and prints nothing of the file.
 func TestBadLineOfEnvFile(t *testing.T) {
 	for name, file := range map[string]string{
 		"LostQuote":          "QUEUE_SIZE=7\nAUTH_SECRET='hush\nSTRIPE_SECRET_KEY=hush\n",
@@ -54,7 +54,7 @@ func TestEnvFileOfWindows(t *testing.T) {
 	})
 }
 
-// A secret is taken as it is written: a $ begins no name of a variable.
+// A $ in a secret is not expanded.
 func TestEnvFileValues(t *testing.T) {
 	t.Parallel()
 	for written, value := range map[string]string{
@@ -77,8 +77,8 @@ func TestInvisibleCharacters(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, secret, c.AuthSecret)
 	for flaw, sentence := range map[string]string{
-		"\u200b": "must not hold an invisible character, such as a zero-width space: type it anew", "\xff": "must be text in UTF-8",
-		"\x01": "must not hold a line break or another control character", "\ufeff": "must not hold an invisible character, such as a zero-width space: type it anew",
+		"\u200b": "must not hold an invisible character, such as a zero-width space: type the value again", "\xff": "must be text in UTF-8",
+		"\x01": "must not hold a line break or another control character", "\ufeff": "must not hold an invisible character, such as a zero-width space: type the value again",
 	} {
 		for _, name := range []string{"AUTH_SECRET", "SIMULATOR_SECRET", "DATABASE_URL", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"} {
 			_, err := parse(map[string]string{name: secret + flaw + secret})
@@ -101,7 +101,7 @@ func TestInvisibleCharacters(t *testing.T) {
 	require.Equal(t, secret, read)
 }
 
-// A secret that was given to the wrong setting is not printed.
+// An error does not print a secret in the wrong setting.
 func TestNoValueIsPrinted(t *testing.T) {
 	t.Parallel()
 	const marker = "hunter2-marker"
@@ -124,7 +124,7 @@ func TestNoValueIsPrinted(t *testing.T) {
 	}
 }
 
-// A secret comes from "echo" or a file with a line break at its end.
+// A secret from "echo" or a file may end with a line break.
 func TestSettingsAreTrimmed(t *testing.T) {
 	t.Parallel()
 	secret := strings.Repeat("s", 32)
@@ -142,16 +142,16 @@ func TestSettingsAreTrimmed(t *testing.T) {
 	require.ErrorContains(t, err, "AUTH_SECRET must have 32 bytes or more")
 }
 
-// A refused URL says why, and never the password.
+// The error of a URL has the reason, and never the password.
 func TestRefusedDatabaseURLSaysWhy(t *testing.T) {
 	t.Parallel()
 	for url, why := range map[string]string{
-		"postgres://app:hu#sh@db/shop":                                       "it holds a #, which must be escaped in the user and the password: write %23",
-		"postgres://app:hu/sh@db/shop":                                       "it holds a /, which",
-		"postgres://app:hu?sh@db/shop":                                       "it holds a ?, which",
-		"postgres://app:hu@sh@db/shop":                                       "it holds a second @, which",
-		"postgres://app:hu%sh@db/shop":                                       "it holds a % that begins no escape: write %25",
-		"postgres://app:hu sh@db/shop":                                       "it holds a space or a line break",
+		"postgres://app:hu#sh@db/shop":                                       "it contains a #: escape it in the user and the password as %23",
+		"postgres://app:hu/sh@db/shop":                                       "it contains a /: escape",
+		"postgres://app:hu?sh@db/shop":                                       "it contains a ?: escape",
+		"postgres://app:hu@sh@db/shop":                                       "it contains a second @: escape",
+		"postgres://app:hu%sh@db/shop":                                       "it contains a % that begins no escape: write %25",
+		"postgres://app:hu sh@db/shop":                                       "it contains a space or a line break",
 		"postgres://app:hush@db:70000/shop":                                  "the port must be a number from 1 to 65535",
 		"postgres://app:hush@db:nine/shop":                                   "the port must be a number from 1 to 65535",
 		"postgres://app:hush@db/shop?sslmode=sure":                           "sslmode",

@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// The part of a container's memory that the Go heap may grow to before the garbage collector works harder. An embedded
+// The percentage of a container's memory that the Go heap may use before the garbage collector works harder. An embedded
 // PostgreSQL shares the container.
 const (
 	percentAlone    = 90
 	percentEmbedded = 60
 )
 
-// SetMemoryLimit sets the runtime's memory limit from the limit of the control group, and returns it in bytes. It does nothing
-// and returns 0 where GOMEMLIMIT is set, or where there is no limit.
+// SetMemoryLimit sets the runtime's memory limit from the control group's limit, and returns it in bytes. It does nothing and
+// returns 0 when GOMEMLIMIT is set or no limit exists.
 func SetMemoryLimit(embedded bool) int64 {
 	if _, set := os.LookupEnv("GOMEMLIMIT"); set {
 		return 0
@@ -42,8 +42,8 @@ func memoryLimit(root fs.FS, embedded bool) int64 {
 	return limit/100*percent + limit%100*percent/100
 }
 
-// cgroupLimit is the smallest memory limit of the control groups that this process is in; math.MaxInt64 without one.
-// /proc/self/cgroup has a line "0::/path" for version 2, and "4:memory:/path" for version 1.
+// cgroupLimit returns the lowest memory limit of this process's control groups, or math.MaxInt64 without one. /proc/self/cgroup
+// has a line "0::/path" for version 2, and "4:memory:/path" for version 1.
 func cgroupLimit(root fs.FS) int64 {
 	limit := int64(math.MaxInt64)
 	groups, err := fs.ReadFile(root, "proc/self/cgroup")
@@ -63,8 +63,8 @@ func cgroupLimit(root fs.FS) int64 {
 	return limit
 }
 
-// smallest is the least limit of a group and of those that it lies in. A container sees its own group at the mount's root,
-// and may not see the path that the file names.
+// smallest returns the lowest limit of a group and its parents. A container sees its own group at the mount's root, and may not
+// see the path in the file.
 func smallest(root fs.FS, mount, group, file string) int64 {
 	limit := int64(math.MaxInt64)
 	for at := path.Clean("/" + group); ; at = path.Dir(at) {
@@ -75,8 +75,8 @@ func smallest(root fs.FS, mount, group, file string) int64 {
 	}
 }
 
-// readLimit is the limit in a file; math.MaxInt64 for "max", for the number near 2⁶³ by which version 1 says so, and where
-// there is no such file.
+// readLimit returns the limit in a file. It returns math.MaxInt64 for "max", for a number near 2⁶³ (version 1's "max"), and for a
+// missing file.
 func readLimit(root fs.FS, name string) int64 {
 	const unlimited = 1 << 60
 	text, err := fs.ReadFile(root, name)

@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// What READY_REQUIRES may say beside names of modules.
+// READY_REQUIRES takes these values, or names of modules.
 const (
 	ReadyAny = "any"
 	ReadyAll = "all"
 )
 
-// Module is a module by its name in the API, and the schema that it keeps its data in.
+// Module is a module's name in the API and the schema of its data.
 type Module struct{ Name, Schema string }
 
-// Modules are all that have a schema of their own.
+// Modules lists all modules with a schema of their own.
 var Modules = []Module{{"cart", "cart"}, {"order", "orders"}, {"payment", "payment"}, {"saga", "saga"}, {Simulator, "simulator"}}
 
 func (c Config) checkReady(wrong *findings) {

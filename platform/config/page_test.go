@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The page of the settings must list every one, with its default.
+// The page of the settings must list every setting with its default.
 func TestPageListsEverySetting(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/reference/settings.md")

@@ -12,9 +12,8 @@ import (
 	"path/filepath"
 )
 
-// FillSecrets gives the secrets that are not set. AUTH_SECRET comes from a file in the data directory, which is made
-// when it is missing; parse has seen to it that this happens only when embedded. SIMULATOR_SECRET follows from
-// AUTH_SECRET, so that all replicas agree on it.
+// FillSecrets sets the missing secrets. AUTH_SECRET comes from a file in the data directory, created when missing; parse allows
+// this only with an embedded database. SIMULATOR_SECRET is derived from AUTH_SECRET, so that all replicas agree on it.
 func (c *Config) FillSecrets() (err error) {
 	if c.AuthSecret == "" {
 		if c.AuthSecret, err = Secret(c.DataDir, authSecretFile); err != nil {
@@ -29,23 +28,24 @@ func (c *Config) FillSecrets() (err error) {
 	return nil
 }
 
-// authSecretFile is the file in the data directory that holds the generated AUTH_SECRET.
+// authSecretFile is the file in the data directory with the generated AUTH_SECRET.
 const authSecretFile = "auth_secret"
 
 const unusableFolder = "DATA_DIR must be a folder that the program may write to: %w"
 
-// FindSecrets is FillSecrets for a client of the server: it makes no secret, since no server would know it.
+// FindSecrets sets the missing secrets for a client of the server. Unlike FillSecrets it creates none, since no server would know
+// it.
 func (c *Config) FindSecrets() error {
 	path := filepath.Join(c.DataDir, authSecretFile)
 	if _, err := os.Stat(path); c.AuthSecret == "" && errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no secret to sign with: no server has run with this DATA_DIR (there is no file %s). "+
-			"Run the command in the folder and with the settings of the server, or set AUTH_SECRET to its secret", path)
+		return fmt.Errorf("no secret to sign with: no server has run with this DATA_DIR (there is no file %s). "+
+			"Run the command in the server's folder with the server's settings, or set AUTH_SECRET to the server's secret", path)
 	}
 	return c.FillSecrets()
 }
 
-// Secret reads the secret of that name in dir, and makes it (64 hexadecimal digits, readable by its owner only) when
-// there is none. Processes that ask at the same time get the same.
+// Secret returns the secret of that name in dir. It creates a missing one: 64 hexadecimal digits, readable by the owner only.
+// Processes that call it at the same time get the same secret.
 func Secret(dir, name string) (string, error) {
 	path := filepath.Join(dir, name)
 	text, err := os.ReadFile(path)
@@ -63,13 +63,13 @@ func Secret(dir, name string) (string, error) {
 		return "", fmt.Errorf("the secret in %s %s", path, flaw)
 	}
 	if len(secret) < shortestSecret {
-		return "", fmt.Errorf("the secret in %s has fewer than %d bytes: remove the file, and a new one is made", path, shortestSecret)
+		return "", fmt.Errorf("the secret in %s has fewer than %d bytes: delete the file to generate a new one", path, shortestSecret)
 	}
 	return secret, nil
 }
 
-// makeSecret writes the secret beside its place and links it there once it is whole. A link, unlike a rename, leaves
-// alone what another process has put there in the meantime.
+// makeSecret writes the secret to a temporary file and links it to its path when complete. A link, unlike a rename, does not
+// replace a secret that another process has created meanwhile.
 func makeSecret(dir, path string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

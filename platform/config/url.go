@@ -10,7 +10,7 @@ import (
 	"shopping-cart/platform/database"
 )
 
-// wrongURL says why a URL of PostgreSQL cannot be used, and is empty when it can. It quotes nothing of the URL: that may
+// wrongURL returns the reason why a PostgreSQL URL is invalid, or "" for a valid one. It quotes no part of the URL, which may
 // hold the password.
 func wrongURL(text string) string {
 	rest, is := cutScheme(text)
@@ -49,30 +49,30 @@ func cutScheme(text string) (rest string, is bool) {
 	return "", false
 }
 
-// badEscape is a percent sign that begins no escape.
+// badEscape matches a percent sign that begins no escape.
 var badEscape = regexp.MustCompile(`%(?:[^0-9A-Fa-f]|[0-9A-Fa-f][^0-9A-Fa-f]|[0-9A-Fa-f]?$)`)
 
-// wrongCharacters finds what a password brings into a URL when it is not escaped.
+// wrongCharacters finds the characters that an unescaped password adds to a URL.
 func wrongCharacters(rest string) string {
 	authority, tail := rest, ""
 	if i := strings.IndexAny(rest, "/?"); i >= 0 {
 		authority, tail = rest[:i], rest[i:]
 	}
 	path, _, _ := strings.Cut(tail, "?")
-	escape := ", which must be escaped in the user and the password: write "
+	escape := ": escape it in the user and the password as "
 	switch {
 	case strings.ContainsAny(rest, " \t\r\n"):
-		return "it holds a space or a line break"
+		return "it contains a space or a line break"
 	case strings.Contains(rest, "#"):
-		return "it holds a #" + escape + "%23"
+		return "it contains a #" + escape + "%23"
 	case badEscape.MatchString(rest):
-		return "it holds a % that begins no escape: write %25"
+		return "it contains a % that begins no escape: write %25"
 	case strings.Count(authority, "@") > 1:
-		return "it holds a second @" + escape + "%40"
+		return "it contains a second @" + escape + "%40"
 	case !strings.Contains(authority, "@") && strings.Contains(path, "@"):
-		return "it holds a /" + escape + "%2F"
+		return "it contains a /" + escape + "%2F"
 	case strings.HasPrefix(tail, "?") && !strings.Contains(authority, "@") && strings.Contains(authority, ":") && strings.Contains(tail, "@"):
-		return "it holds a ?" + escape + "%3F"
+		return "it contains a ?" + escape + "%3F"
 	}
 	return ""
 }
@@ -83,7 +83,7 @@ func hasWrongPort(rest string) bool {
 	for host := range strings.SplitSeq(hosts, ",") {
 		_, port, err := net.SplitHostPort(host)
 		if err != nil || port == "" {
-			continue // none is named
+			continue // no port
 		}
 		if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
 			return true
@@ -92,7 +92,7 @@ func hasWrongPort(rest string) bool {
 	return false
 }
 
-// secretsOf are the parts of a URL that nobody may print.
+// secretsOf returns the parts of a URL that must not be printed.
 func secretsOf(u *url.URL) []string {
 	password, _ := u.User.Password()
 	return []string{password, u.Query().Get("password"), u.Query().Get("sslpassword")}

@@ -9,24 +9,24 @@ import (
 	"time"
 )
 
-// silence is how long a wait at the start may last before the log says what is waited for.
+// silence is how long a wait at the start may last before the log mentions it.
 const silence = 2 * time.Second
 
-// news is how often the log then says how far it is, where there is anything new.
+// news is the interval at which the log then reports a changed reason.
 const news = 10 * time.Second
 
-// Await calls do with a context that ends after the limit, with none where that is 0, and says in the log what it waits for
-// once two seconds have passed. do may say why it takes so long; when the reason has changed the log says it every ten seconds.
+// Await calls do with a context that ends after the limit (0: never). After two seconds the log names the subject of the wait. do
+// may report a reason; the log has a changed reason every ten seconds.
 func Await(ctx context.Context, log *slog.Logger, what string, limit time.Duration, do func(ctx context.Context, because func(reason string)) error) error {
 	w := &await{log: log, what: what, limit: limit}
 	return w.run(ctx, func(ctx context.Context) error { return do(ctx, w.because) })
 }
 
-// await is a wait at the start of the program that ends.
+// await is a wait at the start of the program.
 type await struct {
 	log   *slog.Logger
-	what  string        // is waited for
-	limit time.Duration // then it is given up; never when 0
+	what  string        // the subject of the wait
+	limit time.Duration // of the wait; 0: none
 
 	reason atomic.Value // string: the latest one
 }
@@ -36,10 +36,10 @@ func (w *await) why() string {
 	return reason
 }
 
-// because keeps why the wait goes on, for the log and for the error.
+// because stores the reason of the wait, for the log and the error.
 func (w *await) because(reason string) { w.reason.Store(reason) }
 
-// tell logs what is waited for until stop is closed.
+// tell logs the subject of the wait until stop is closed.
 func (w *await) tell(stop <-chan struct{}) {
 	said := ""
 	timer := time.NewTimer(silence)
@@ -65,8 +65,8 @@ func (w *await) tell(stop <-chan struct{}) {
 	}
 }
 
-// run calls do with a context that ends after the limit. The log names what is waited for once two seconds have passed,
-// and the error names it, with the reason, when the limit ended the wait.
+// run calls do with a context that ends after the limit. When the limit ended the wait, the error names the subject and the
+// reason.
 func (w *await) run(ctx context.Context, do func(context.Context) error) error {
 	bounded := ctx
 	if w.limit > 0 {

@@ -11,13 +11,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Away reports whether the database could not do its work, though the request was in order: another try may succeed.
+// Away reports whether an error comes from the condition of the database and not from the request: a retry may succeed.
 func Away(err error) bool {
 	var connect *pgconn.ConnectError
 	var network *net.OpError
 	var server *pgconn.PgError
 	switch {
-	case errors.As(err, &connect): // whatever the server says to it: it did not even come to the request
+	case errors.As(err, &connect): // the request was never sent, whatever the server answered
 		return true
 	case errors.As(err, &server):
 		return passing(server.Code)
@@ -26,7 +26,7 @@ func Away(err error) bool {
 	}
 	for _, broken := range []error{
 		io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE,
-		driver.ErrBadConn, // all that a view hears when its connection was cut off
+		driver.ErrBadConn, // all that a view gets when its connection is cut
 	} {
 		if errors.Is(err, broken) {
 			return true
@@ -35,7 +35,7 @@ func Away(err error) bool {
 	return false
 }
 
-// passing reports whether a SQLSTATE speaks of the server's condition and not of the statement.
+// passing reports whether a SQLSTATE describes the server's condition and not the statement.
 func passing(code string) bool {
 	switch code {
 	case "25006", // a read-only server after a failover

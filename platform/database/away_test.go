@@ -19,8 +19,8 @@ import (
 	"shopping-cart/platform/database"
 )
 
-// While the server is away everybody is told so at once, and few try to connect; one line of the log says it, and one that
-// it is back.
+// While the server is away all callers get an error at once, and few connection attempts are made. The log has one line for the start
+// and one for the end.
 func TestNoStormMeetsAServerThatIsAway(t *testing.T) {
 	t.Parallel()
 	line := pgtest.NewLine(t, pgtest.NewEmpty(t))
@@ -56,7 +56,7 @@ func TestNoStormMeetsAServerThatIsAway(t *testing.T) {
 	require.Equal(t, 2, said.count("\n"))
 }
 
-// A server that takes connections and then says nothing holds nobody for ever, not even who set no deadline.
+// A server that accepts connections and stays silent blocks nobody forever, even without a deadline.
 func TestEveryCallEnds(t *testing.T) {
 	t.Parallel()
 	line := pgtest.NewLine(t, pgtest.NewEmpty(t))
@@ -66,7 +66,7 @@ func TestEveryCallEnds(t *testing.T) {
 	conn, err := p.Write.Acquire(t.Context())
 	require.NoError(t, err)
 	defer conn.Release()
-	defer line.Cut() // or closing waits for answers too
+	defer line.Cut() // otherwise closing waits for answers
 	line.Hush()
 	ended := make(chan error)
 	for _, call := range []func(context.Context) error{
@@ -87,7 +87,7 @@ func TestEveryCallEnds(t *testing.T) {
 	}
 }
 
-// Of two servers one takes writes. When they change roles, no connection stays with the one that only reads.
+// One of two servers accepts writes. After they change roles, no connection stays with the read-only one.
 func TestFailover(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts two servers")
@@ -116,7 +116,7 @@ func TestFailover(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// turn makes a server read-only, or one that takes writes, for the sessions that it has too.
+// turn makes a server read-only or writable, also for existing sessions.
 func turn(t *testing.T, s *pgtest.Server, readOnly string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), s.URL())
@@ -128,7 +128,7 @@ func turn(t *testing.T, s *pgtest.Server, readOnly string) {
 	require.NoError(t, err)
 }
 
-// either is a URL of two servers, of which the one that takes writes is wanted.
+// either returns a URL of two servers that selects the writable one.
 func either(t *testing.T, one, other string) string {
 	t.Helper()
 	a, err := url.Parse(one)
@@ -150,7 +150,7 @@ func batchOf(statements ...string) *pgx.Batch {
 	return &b
 }
 
-// lines is a log that can be counted.
+// lines is a log whose lines can be counted.
 type lines struct {
 	mu   sync.Mutex
 	text strings.Builder

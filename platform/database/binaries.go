@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// oldestMajor is the oldest PostgreSQL that we run on.
+// oldestMajor is the oldest supported PostgreSQL.
 const oldestMajor = 14
 
 // binaries are the programs of one PostgreSQL installation.
@@ -28,9 +28,9 @@ type binaries struct {
 
 func (b binaries) path(program string) string { return filepath.Join(b.dir, program) }
 
-// findBinaries looks for initdb and postgres: only in setting (PG_BIN_DIR) when there is one, else on the PATH, where
-// pg_config points, and in the usual folders. Data of an earlier run (major > 0) can only be served by its own
-// version; otherwise the first that is new enough is taken.
+// findBinaries looks for initdb and postgres: in setting (PG_BIN_DIR) only, if it is set; otherwise on the PATH, in the folder
+// that pg_config names, and in the usual folders. Existing data (major > 0) needs its own version. Otherwise the first version
+// that is new enough is taken.
 func findBinaries(setting string, major int) (binaries, error) {
 	if setting != "" {
 		b, err := inspect(setting)
@@ -67,7 +67,7 @@ func needed(major int) string {
 	return fmt.Sprintf("PostgreSQL %d or newer", oldestMajor)
 }
 
-// candidates yields the folders worth a look, the likeliest first.
+// candidates yields the folders to search, the likeliest first.
 func candidates(yield func(dir string) bool) {
 	if p, err := exec.LookPath("postgres"); err == nil {
 		real, err := filepath.EvalSymlinks(p) // a link in /usr/local/bin has no initdb beside it
@@ -98,7 +98,7 @@ func candidates(yield func(dir string) bool) {
 	}
 }
 
-// questionTimeout bounds a question to a program of an installation, which may lie on a file system that does not answer.
+// questionTimeout bounds a call of a program of an installation: its file system may hang.
 const questionTimeout = 30 * time.Second
 
 func output(program string, arguments ...string) ([]byte, error) {
@@ -107,12 +107,12 @@ func output(program string, arguments ...string) ([]byte, error) {
 	return exec.CommandContext(ctx, program, arguments...).Output()
 }
 
-// inspect asks the programs in dir for their version, such as "postgres (PostgreSQL) 15.8 (Debian 15.8-1)".
+// inspect reads the version of the programs in dir, such as "postgres (PostgreSQL) 15.8 (Debian 15.8-1)".
 func inspect(dir string) (binaries, error) {
 	b := binaries{dir: dir}
 	for _, program := range []string{"initdb", "postgres"} {
 		if s, err := os.Stat(b.path(program)); err != nil || s.Mode()&0o111 == 0 {
-			return b, fmt.Errorf("%s holds no %s that can be run", dir, program)
+			return b, fmt.Errorf("%s has no executable %s", dir, program)
 		}
 	}
 	out, err := output(b.path("postgres"), "--version")
@@ -122,7 +122,7 @@ func inspect(dir string) (binaries, error) {
 	_, version, _ := strings.Cut(string(out), "(PostgreSQL) ")
 	digits := strings.IndexFunc(version, func(r rune) bool { return r < '0' || r > '9' })
 	if b.major, err = strconv.Atoi(version[:max(digits, 0)]); err != nil {
-		return b, fmt.Errorf("%s says it is %q, which is no version of PostgreSQL", b.path("postgres"), strings.TrimSpace(string(out)))
+		return b, fmt.Errorf("%s reports %q, not a version of PostgreSQL", b.path("postgres"), strings.TrimSpace(string(out)))
 	}
 	return b, nil
 }

@@ -45,11 +45,11 @@ func TestFindBinaries(t *testing.T) {
 		require.ErrorContains(t, err, "PG_BIN_DIR")
 		_, err = findBinaries(t.TempDir(), 0)
 		require.ErrorContains(t, err, "PG_BIN_DIR")
-		require.ErrorContains(t, err, "no initdb")
+		require.ErrorContains(t, err, "no executable initdb")
 	})
 }
 
-// installation is a folder with programs that say they are of a version.
+// installation returns a folder with programs that report a version.
 func installation(t *testing.T, major int) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -14,13 +14,13 @@ import (
 	"time"
 )
 
-// clusterMajor is the version of the newest cluster in dir, 0 when there is none.
+// clusterMajor returns the version of the newest cluster in dir, or 0 without one.
 func clusterMajor(dir string) int {
 	newest := 0
 	found, _ := filepath.Glob(filepath.Join(dir, "pg*", "PG_VERSION"))
 	for _, file := range found {
 		if strings.Contains(file, ".init") {
-			continue // was never finished
+			continue // incomplete
 		}
 		text, _ := os.ReadFile(file)
 		if major, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
@@ -30,9 +30,9 @@ func clusterMajor(dir string) int {
 	return newest
 }
 
-// ensureCluster makes the cluster when there is none. It grows beside its place and is renamed when it is whole, so
-// that a half-made one is never taken for a cluster. The name is new each time, since the initdb of a killed
-// predecessor may still be busy emptying its own.
+// ensureCluster creates a missing cluster. It works in a temporary folder and renames that at the end, so that an incomplete
+// cluster is never used. The folder has a new name each time, since the initdb of a killed predecessor may still be emptying its
+// own.
 func (e *Embedded) ensureCluster(ctx context.Context) error {
 	if _, err := os.Stat(filepath.Join(e.data, "PG_VERSION")); err == nil {
 		return nil
@@ -45,7 +45,7 @@ func (e *Embedded) ensureCluster(ctx context.Context) error {
 	if err := e.owner.makeDir(growing); err != nil {
 		return err
 	}
-	w := &await{log: e.config.Logger, what: "initdb to make a database cluster in " + e.config.Dir, limit: initTimeout}
+	w := &await{log: e.config.Logger, what: "initdb to create a database cluster in " + e.config.Dir, limit: initTimeout}
 	if err := w.run(ctx, func(ctx context.Context) error { return e.initdb(ctx, growing) }); err != nil {
 		_ = os.RemoveAll(growing)
 		return err
@@ -56,7 +56,7 @@ func (e *Embedded) ensureCluster(ctx context.Context) error {
 	return syncDir(e.config.Dir)
 }
 
-// initTimeout bounds initdb: it takes seconds, and minutes on a disk that is very slow.
+// initTimeout bounds initdb: it takes seconds, or minutes on a very slow disk.
 const initTimeout = 10 * time.Minute
 
 func (e *Embedded) initdb(ctx context.Context, dir string) error {
@@ -68,7 +68,7 @@ func (e *Embedded) initdb(ctx context.Context, dir string) error {
 	cmd := e.command("initdb", args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	result := make(chan error, 1)
-	go func() { // on a thread of its own, for the reason given at launch
+	go func() { // on its own thread, for the reason given at keep
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		if err := cmd.Start(); err != nil {
@@ -79,14 +79,14 @@ func (e *Embedded) initdb(ctx context.Context, dir string) error {
 		result <- cmd.Wait()
 	}()
 	if err := <-result; ctx.Err() != nil {
-		return fmt.Errorf("make a database cluster: %w", ctx.Err())
+		return fmt.Errorf("create a database cluster: %w", ctx.Err())
 	} else if err != nil {
-		return fmt.Errorf("make a database cluster: %w: %s", err, strings.TrimSpace(out.String()))
+		return fmt.Errorf("create a database cluster: %w: %s", err, strings.TrimSpace(out.String()))
 	}
 	return nil
 }
 
-// logLimit is the size in bytes at which the server's log is put aside at the next start; one old one is kept.
+// logLimit is the size in bytes above which the next start renames the server's log. One old log is kept.
 const logLimit = 8 << 20
 
 func (e *Embedded) openLog(context.Context) (err error) {
@@ -100,7 +100,7 @@ func (e *Embedded) openLog(context.Context) (err error) {
 	return err
 }
 
-// syncDir makes a rename in dir outlive a power cut.
+// syncDir makes a rename in dir survive a power cut.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

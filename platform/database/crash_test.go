@@ -83,7 +83,7 @@ func TestEmbeddedSurvives(t *testing.T) {
 		dir := seed.dir(t)
 		server := startServer(t, dir)
 		exec1(t, server.URL("shop"), "create table kept (n int)")
-		require.Eventually(t, func() bool { // it gives up rather than to spin
+		require.Eventually(t, func() bool { // it gives up instead of spinning
 			killPostmaster(dir)
 			return isDone(server.Done())
 		}, patience, 10*time.Millisecond)
@@ -125,7 +125,7 @@ func TestEmbeddedSurvives(t *testing.T) {
 			found, _ := filepath.Glob(filepath.Join(dir, "pg*", "PG_VERSION"))
 			return len(found) > 0
 		}, patience, time.Millisecond)
-		// Neither may tidy up: initdb empties its directory when it is asked to end, the program when initdb fails.
+		// Neither may clean up: initdb empties its directory when it is interrupted, the program when initdb fails.
 		require.NoError(t, v.Process.Signal(syscall.SIGSTOP))
 		killChildren(t, v.Process.Pid)
 		v.kill(t)
@@ -150,13 +150,13 @@ func killChildren(t *testing.T, of int) {
 	}
 }
 
-// requireGone waits for a killed process to be reaped by its new parent.
+// requireGone waits until its new parent has reaped a killed process.
 func requireGone(t *testing.T, pid int) {
 	t.Helper()
 	require.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil }, patience, 5*time.Millisecond)
 }
 
-// countForever returns when a backend is so busy that it would not notice the death of its postmaster.
+// countForever returns when a backend is too busy to notice the death of its postmaster.
 func countForever(t *testing.T, url string) (pid int) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
@@ -169,7 +169,7 @@ func countForever(t *testing.T, url string) (pid int) {
 	return int(backend)
 }
 
-// killPostmaster kills the present one, if there is one.
+// killPostmaster kills the current postmaster, if there is one.
 func killPostmaster(dir string) {
 	found, _ := filepath.Glob(filepath.Join(dir, "pg*", "postmaster.pid"))
 	for _, file := range found {

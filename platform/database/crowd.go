@@ -17,39 +17,39 @@ import (
 )
 
 const (
-	readsPause  = 2 * time.Second        // between attempts of reads to connect, less some chance, once the server refused one
+	readsPause  = 2 * time.Second        // between attempts of reads to connect after a refusal, less jitter
 	othersPause = 200 * time.Millisecond // the same for writes and control
-	calm        = 30 * time.Second       // without a refusal: then there are connections again
+	calm        = 30 * time.Second       // without a refusal: connections are available again
 )
 
-// crowd stands before the connecting of one pool. While the server has no connection left (53300), since other replicas or
-// tools hold them, the pool makes one attempt at a time, with pauses. Each refusal has the pool of reads give a connection
-// back, where it has more than it keeps: the pools of writes, here and in other replicas, find one.
+// crowd limits the connection attempts of one pool. While other replicas or tools hold all connections of the server (53300), the
+// pool makes one attempt at a time, with pauses. After each refusal the pool of reads closes a connection, if it has more than it
+// keeps. The pools of writes, here and in other replicas, can then open one.
 type crowd struct {
 	log   *slog.Logger
 	name  string // of the pool: write, query or control
 	pause time.Duration
-	keeps int32    // connections that the pool always has
-	reads *crowd   // of the pool that gives way, which may be this one
-	first []*crowd // of the pools that connect before this one does
+	keeps int32    // minimum number of connections
+	reads *crowd   // of the pool that yields; it may be this one
+	first []*crowd // of the pools that connect before this one
 
 	pool atomic.Pointer[pgxpool.Pool]
-	owes atomic.Bool // the next connection that comes back is closed
+	owes atomic.Bool // the next released connection is closed
 
 	mu      sync.Mutex
-	reason  error     // of the last refusal; nil: there are connections
-	refused time.Time // the last time
-	until   time.Time // no attempt before
+	reason  error     // of the last refusal; nil: connections are available
+	refused time.Time // time of the last refusal
+	until   time.Time // no attempt before then
 }
 
-// isCrowded reports whether the server has no connection left, of those that the role, the database or everybody may have.
+// isCrowded reports whether a limit of connections is reached: the role's, the database's or the server's.
 func isCrowded(err error) bool {
 	var server *pgconn.PgError
 	return errors.As(err, &server) && server.Code == "53300"
 }
 
-// enter asks for an attempt to connect. In a pause it waits where the pool has other connections, since those serve the other
-// callers meanwhile, and refuses at once where it has none.
+// enter asks for a connection attempt. During a pause it waits if the pool has other connections, since those serve the other
+// callers meanwhile. Without any it refuses at once.
 func (c *crowd) enter(ctx context.Context) error {
 	if wait := c.wait(); wait > 0 && c.connected() > 0 {
 		select {
@@ -64,10 +64,10 @@ func (c *crowd) enter(ctx context.Context) error {
 	switch {
 	case c.reason == nil:
 	case now.Sub(c.refused) > calm:
-		c.log.Info("the database has connections again", "pool", c.name)
+		c.log.Info("the database has free connections again", "pool", c.name)
 		c.reason = nil
 	case now.Before(c.until) || c.suffices() || slices.ContainsFunc(c.first, (*crowd).lacks):
-		return fmt.Errorf("the database had no connection left a moment ago: %w", c.reason)
+		return fmt.Errorf("the database had no free connection a moment ago: %w", c.reason)
 	default:
 		c.rest(now)
 	}
@@ -83,7 +83,7 @@ func (c *crowd) wait() time.Duration {
 	return time.Until(c.until)
 }
 
-// refuse hears that the server has no connection left.
+// refuse records that the server has no free connection.
 func (c *crowd) refuse(err error) {
 	c.close(err)
 	switch {
@@ -95,7 +95,7 @@ func (c *crowd) refuse(err error) {
 	}
 }
 
-// succeed hears that the pool has one connection more: there may be others.
+// succeed records a new connection. It ends the pause, since more may be available.
 func (c *crowd) succeed() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -106,17 +106,17 @@ func (c *crowd) close(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.reason == nil {
-		c.log.Warn("the database has no connection left: reads give way to writes", "pool", c.name, "reason", err)
+		c.log.Warn("the database has no free connection: reads yield to writes", "pool", c.name, "reason", err)
 	}
 	c.reason, c.refused = err, time.Now()
 	c.rest(c.refused)
 }
 
 func (c *crowd) rest(now time.Time) {
-	c.until = now.Add(c.pause/2 + rand.N(c.pause/2)) // replicas do not march in step
+	c.until = now.Add(c.pause/2 + rand.N(c.pause/2)) // jitter: replicas must not retry in step
 }
 
-// giveBack closes a connection that is idle, or the next one that comes back, where there are more than the pool keeps.
+// giveBack closes an idle connection, or the next released one, if the pool has more than it keeps.
 func (c *crowd) giveBack() {
 	if c.connected() <= c.keeps {
 		return
@@ -127,7 +127,7 @@ func (c *crowd) giveBack() {
 	}
 }
 
-// pay closes a connection that comes back, when one is owed.
+// pay closes a released connection when one is owed.
 func (c *crowd) pay(conn *pgx.Conn) {
 	if c.owes.Load() && c.owes.CompareAndSwap(true, false) && c.connected() > c.keeps {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -138,10 +138,10 @@ func (c *crowd) pay(conn *pgx.Conn) {
 
 func (c *crowd) lacks() bool { return c.connected() < c.keeps }
 
-// suffices: a pool that has what it keeps leaves the rest to reads.
+// suffices reports whether the pool leaves further connections to reads: it has the number that it keeps.
 func (c *crowd) suffices() bool { return c != c.reads && !c.lacks() }
 
-// connected are the connections that the pool has.
+// connected returns the number of connections of the pool.
 func (c *crowd) connected() int32 {
 	pool := c.pool.Load()
 	if pool == nil {

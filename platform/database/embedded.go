@@ -17,19 +17,19 @@ import (
 	"syscall"
 )
 
-// EmbeddedConfig says where the private server lives.
+// EmbeddedConfig configures the embedded server.
 type EmbeddedConfig struct {
-	Dir         string            // the data directory; made when missing
+	Dir         string            // the data directory; created when missing
 	BinDir      string            // PG_BIN_DIR; searched for when empty
-	Database    string            // made when missing; "shop" when empty
-	Connections int32             // of the program; the server has room for these, for tools beside it, and for 100 at least
-	Params      map[string]string // server settings that win over ours
+	Database    string            // created when missing; "shop" when empty
+	Connections int32             // of the program; the server adds some for tools, and has 100 at least
+	Params      map[string]string // server settings that override ours
 	NoSync      bool              // for tests: initdb does not wait for the disk
 	Logger      *slog.Logger      // slog.Default() when nil
 }
 
-// Embedded is a PostgreSQL server that belongs to this process: nobody else can connect, and it ends when the process
-// does, however that ends.
+// Embedded is a PostgreSQL server of this process. Nobody else can connect to it, and it ends with the process, even after a
+// crash.
 type Embedded struct {
 	config    EmbeddedConfig
 	bin       binaries
@@ -40,27 +40,26 @@ type Embedded struct {
 	log       *os.File
 
 	done chan struct{}
-	exit error // why it ended; read after done
+	exit error // the reason of the end; read after done
 
 	mutex    sync.Mutex
 	process  *os.Process // the postmaster
-	ready    bool        // it has answered: from now on it is started again when it ends by itself
+	ready    bool        // it has answered: an unexpected end now restarts it
 	stopping bool
 }
 
-// LockFile is the file in the data directory that a server holds an exclusive flock on for as long as it lives. It
-// names the process that the server belongs to.
+// LockFile is the file in the data directory that a running server locks exclusively (flock). It holds the id of the process that
+// owns the server.
 const LockFile = "owner.lock"
 
-// embeddedUser is the superuser of the cluster. Only who may enter the socket's directory can be it.
+// embeddedUser is the superuser of the cluster. Access to the socket's directory is access as this user.
 const embeddedUser = "app"
 
-// embeddedPort names the socket.
+// embeddedPort is part of the socket's name.
 const embeddedPort = 5432
 
-// Start brings the server up: it takes the data directory for itself, makes a cluster there when there is none, ends
-// what a killed predecessor left behind, and returns when the database answers. A server that dies later is started
-// again, at the same URL.
+// Start starts the server. It locks the data directory, creates a missing cluster, ends the processes of a killed predecessor,
+// and returns when the database answers. A server that dies later is restarted at the same URL.
 func Start(ctx context.Context, c EmbeddedConfig) (*Embedded, error) {
 	e := &Embedded{config: c, done: make(chan struct{})}
 	if err := e.prepare(ctx); err != nil {
@@ -73,19 +72,19 @@ func Start(ctx context.Context, c EmbeddedConfig) (*Embedded, error) {
 	return e, nil
 }
 
-// URL is where a database of this server is reached.
+// URL returns the URL of a database of this server.
 func (e *Embedded) URL(database string) string {
 	return embeddedURL{user: embeddedUser, socketDir: e.socketDir, database: database, port: embeddedPort}.String()
 }
 
-// Done is closed when the server has ended for good: it was stopped, or it died faster than it could be started again.
-// Start may then be called anew.
+// Done returns a channel that is closed when the server has ended for good: it was stopped, or it died too often soon after its
+// start. Start may then be called again.
 func (e *Embedded) Done() <-chan struct{} { return e.done }
 
-// Stop ends the server: running statements are cut off, everything committed is on disk. When ctx ends first, the
-// server is made to quit at once and recovers at the next start. To stop a server that has ended is no error.
+// Stop ends the server. Running statements are cut off; every commit is on disk. When ctx ends first, the server quits at once
+// and recovers at the next start. Stopping an ended server is no error.
 func (e *Embedded) Stop(ctx context.Context) error {
-	e.signal(syscall.SIGINT) // "fast": SIGTERM would wait for every client to leave
+	e.signal(syscall.SIGINT) // "fast": SIGTERM would wait for every client to disconnect
 	select {
 	case <-e.done:
 		return nil
@@ -122,7 +121,7 @@ func (e *Embedded) prepare(ctx context.Context) error {
 	return nil
 }
 
-// claimDirectory makes the data directory ours alone. The lock dies with this process, so none is ever stale.
+// claimDirectory locks the data directory. The lock ends with this process, so it is never stale.
 func (e *Embedded) claimDirectory(context.Context) (err error) {
 	if e.config.Dir, err = filepath.Abs(e.config.Dir); err != nil {
 		return err
@@ -162,8 +161,8 @@ func (e *Embedded) chooseOwner(context.Context) (err error) {
 	return err
 }
 
-// command prepares a program of the installation: as the owner of the cluster, with nothing of our environment but
-// what finds libraries, out of reach of the terminal's Ctrl-C, and gone when we are.
+// command prepares a program of the installation. It runs as the owner of the cluster. From our environment it gets only the
+// variables that locate libraries. It does not receive the terminal's Ctrl-C, and it ends with this process.
 func (e *Embedded) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(e.bin.path(program), args...)
 	cmd.Dir = "/"
@@ -177,7 +176,7 @@ func (e *Embedded) command(program string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// besides are connections for who is not the program: psql, a backup, a migration, and those reserved for a superuser.
+// besides is the number of connections for others: psql, a backup, a migration, and those reserved for a superuser.
 const besides = 20
 
 func (e *Embedded) arguments() []string {
@@ -188,7 +187,7 @@ func (e *Embedded) arguments() []string {
 		"port":                     strconv.Itoa(embeddedPort),
 		"logging_collector":        "off",
 		"log_checkpoints":          "off",
-		"log_min_messages":         "log", // errors of statements reach the program, which logs them; the file stays small
+		"log_min_messages":         "log", // the program logs errors of statements itself; the file stays small
 		"max_connections":          strconv.Itoa(max(100, int(e.config.Connections)+besides)),
 		"timezone":                 "UTC",
 		"dynamic_library_path":     "$libdir",
@@ -204,7 +203,7 @@ func (e *Embedded) arguments() []string {
 	return args
 }
 
-// release lets go of the data directory, and removes the socket's when that lies elsewhere.
+// release unlocks the data directory, and removes the socket's directory if that lies elsewhere.
 func (e *Embedded) release() {
 	if e.socketDir != "" && filepath.Dir(e.socketDir) != e.config.Dir {
 		_ = os.Remove(e.socketDir)

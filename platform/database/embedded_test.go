@@ -142,7 +142,7 @@ func TestEmbedded(t *testing.T) {
 	})
 }
 
-// requireKept makes sure that a table of an earlier life is there.
+// requireKept checks that a table of an earlier run exists.
 func requireKept(t *testing.T, server *database.Embedded) {
 	t.Helper()
 	require.True(t, query1[bool](t, server.URL("shop"), "select to_regclass('kept') is not null"))
@@ -155,7 +155,7 @@ func requireMode(t *testing.T, path string, mode os.FileMode) {
 	require.Equal(t, mode, s.Mode().Perm(), path)
 }
 
-// cluster is the folder of the database files in dir.
+// cluster returns the folder of the database files in dir.
 func cluster(t *testing.T, dir string) string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(dir, "pg??"))
@@ -164,8 +164,8 @@ func cluster(t *testing.T, dir string) string {
 	return found[0]
 }
 
-// processOfOwner is the id of a living process of the user to whom path belongs. Of other users' processes, and of its
-// parent, PostgreSQL knows by itself that they are no postmaster.
+// processOfOwner returns the id of a running process of the owner of path. PostgreSQL itself recognizes that processes of other users,
+// and its parent, are no postmaster.
 func processOfOwner(t *testing.T, path string) int {
 	t.Helper()
 	cmd := exec.Command("sleep", "3600")
@@ -180,7 +180,7 @@ func processOfOwner(t *testing.T, path string) int {
 	return cmd.Process.Pid
 }
 
-// postmaster is the process id of the server in dir.
+// postmaster returns the process id of the server in dir.
 func postmaster(t *testing.T, dir string) int {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(cluster(t, dir), "postmaster.pid"))
@@ -191,7 +191,7 @@ func postmaster(t *testing.T, dir string) int {
 	return pid
 }
 
-// sleepInDatabase returns when a backend sleeps for longer than any test, and gives how that ends.
+// sleepInDatabase returns when a backend sleeps for longer than any test, with the channel of the result.
 func sleepInDatabase(t *testing.T, url string) <-chan error {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)

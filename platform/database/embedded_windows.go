@@ -6,7 +6,7 @@ import (
 	"log/slog"
 )
 
-// EmbeddedConfig says where the private server lives.
+// EmbeddedConfig configures the embedded server.
 type EmbeddedConfig struct {
 	Dir         string
 	BinDir      string
@@ -17,27 +17,27 @@ type EmbeddedConfig struct {
 	Logger      *slog.Logger
 }
 
-// Embedded is a PostgreSQL server that belongs to this process. There is none on Windows.
+// Embedded is a PostgreSQL server of this process. Windows has none.
 type Embedded struct{}
 
-// LockFile is the file in the data directory that a server holds a lock on.
+// LockFile is the file in the data directory that a running server locks.
 const LockFile = "owner.lock"
 
 var errNoEmbedded = errors.New("the embedded PostgreSQL does not run on Windows: set DATABASE_URL to a server that runs, " +
 	"such as postgres://user:password@localhost:5432/shop")
 
-// Start refuses: a server that ends with this process needs what Windows does not have.
+// Start returns an error: a server that ends with this process needs features that Windows lacks.
 func Start(context.Context, EmbeddedConfig) (*Embedded, error) { return nil, errNoEmbedded }
 
-// URL is empty: there is no server.
+// URL returns "": there is no server.
 func (*Embedded) URL(string) string { return "" }
 
-// Done is closed: there is no server.
+// Done returns a closed channel: there is no server.
 func (*Embedded) Done() <-chan struct{} {
 	done := make(chan struct{})
 	close(done)
 	return done
 }
 
-// Stop has nothing to stop.
+// Stop does nothing: there is no server.
 func (*Embedded) Stop(context.Context) error { return nil }

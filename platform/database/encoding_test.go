@@ -10,7 +10,7 @@ import (
 	"shopping-cart/platform/database"
 )
 
-// A database that does not keep its text as UTF-8 is refused before anything is made in it.
+// A database with another encoding than UTF-8 is refused before anything is created in it.
 func TestEncodingOtherThanUTF8Refused(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a server")

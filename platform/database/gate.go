@@ -11,25 +11,25 @@ import (
 )
 
 const (
-	firstPause = 100 * time.Millisecond // after the first failure to connect, doubled by each further one
+	firstPause = 100 * time.Millisecond // after the first failed attempt; each further one doubles it
 	longPause  = 2 * time.Second
 )
 
-// gate stands before the connecting of all pools of a database. While the server is away, one attempt at a time goes
-// through, with pauses in between; everybody else is told at once. A server that comes back is not met by a storm.
+// gate limits the connection attempts of all pools of a database. While the server is unreachable, one attempt at a time runs,
+// with pauses; all other callers get an error at once. So the server does not meet a burst of connections when it returns.
 type gate struct {
 	log *slog.Logger
 
 	mu       sync.Mutex
-	failures int       // attempts in a row; 0: open
-	last     error     // why the last one failed
-	since    time.Time // of the first one
-	until    time.Time // no attempt before
-	probing  bool      // one is under way
-	turned   int       // who was told to go away, since
+	failures int       // attempts in a row; 0: reachable
+	last     error     // of the last attempt
+	since    time.Time // time of the first failure
+	until    time.Time // no attempt before then
+	probing  bool      // an attempt is running
+	turned   int       // callers refused since then
 }
 
-// enter asks for an attempt to connect. Who gets nil tells left how it went.
+// enter asks for a connection attempt. After nil the caller must report its result to left.
 func (g *gate) enter() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -44,7 +44,7 @@ func (g *gate) enter() error {
 	return nil
 }
 
-// left hears how an attempt went. The log has one line for the start of an outage and one for its end.
+// left records the result of an attempt. The log has one line for the start of an outage and one for its end.
 func (g *gate) left(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -54,12 +54,12 @@ func (g *gate) left(err error) {
 	case err == nil && g.failures > 0:
 		g.log.Info("the database is reachable again", "after", time.Since(g.since).Round(time.Millisecond), "attempts", g.failures, "turned_away", g.turned)
 		g.failures, g.turned, g.last = 0, 0, nil
-	case err == nil || errors.Is(err, context.Canceled): // a pool that closes gives up
+	case err == nil || errors.Is(err, context.Canceled): // a closing pool gives up
 	case g.failures == 0:
-		g.log.Warn("the database is not reachable", "reason", err) // not "error": a change of state is always written
+		g.log.Warn("the database is not reachable", "reason", err) // not "error": those lines are thinned, and a change of state is always logged
 		g.since = time.Now()
 		g.close(err)
-	case probe: // what began together with the first one, and failed like it, says nothing new
+	case probe: // not for attempts that began with the first one
 		g.close(err)
 	}
 }
@@ -68,5 +68,5 @@ func (g *gate) close(err error) {
 	pause := min(firstPause<<min(g.failures, 16), longPause)
 	g.failures++
 	g.last = err
-	g.until = time.Now().Add(pause/2 + rand.N(pause/2)) // replicas do not march in step
+	g.until = time.Now().Add(pause/2 + rand.N(pause/2)) // jitter: replicas must not retry in step
 }

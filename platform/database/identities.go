@@ -7,10 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// The sequence of an identity can be behind its rows: logical replication does not carry sequences, and a restore may bring
-// one back older than its table. Then an insert meets a number that is taken.
-
-// identities are the tables of a schema that have one, with its column and its sequence, as SQL writes them.
+// identities selects the identity columns of a schema: table, column and sequence, quoted for SQL.
 const identities = `select a.attrelid::regclass::text, quote_ident(a.attname), quote_literal(pg_get_serial_sequence(a.attrelid::regclass::text, a.attname))
 	from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
 	where n.nspname = $1 and c.relkind = 'r' and a.attidentity <> ''`
@@ -21,8 +18,9 @@ type beginner interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
 
-// MoveIdentities moves the sequences of a schema that are behind past the greatest number that exists, and tells of each. It
-// writes nothing and waits for nobody where none is.
+// MoveIdentities moves each sequence of a schema that is behind its rows past the greatest existing number, and reports it to
+// tell. Without one it writes nothing and waits for nobody. Logical replication does not copy sequences, and a restore may bring
+// one back older than its table: an insert would then fail with a duplicate key.
 func MoveIdentities(ctx context.Context, db beginner, schema string, tell func(what string)) error {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()

@@ -13,23 +13,23 @@ import (
 )
 
 // errOvertaken says that another process built or dropped an index at the same time.
-var errOvertaken = errors.New("overtaken")
+var errOvertaken = errors.New("another process has changed the index")
 
-// claimQuiet is how long nobody may have worked on a table before a process takes over the build that another one claimed.
+// claimQuiet is how long a table must be idle before a process takes over the build that another one claimed.
 const claimQuiet = 5 * time.Second
 
-// pollInterval is how often a process looks whether another one still builds, and how far it is.
+// pollInterval is how often a process checks the progress of a build.
 const pollInterval = 500 * time.Millisecond
 
-// build makes the indexes of a file concurrently, while others write to the tables, and lists the file.
+// build builds the indexes of a file concurrently, while others write to the tables, and lists the file.
 //
-// A build can run neither in a transaction nor under the turn's lock, and a pooler keeps no session that could hold
-// another lock. So a process claims the file with a row in the table of versions that is not applied. Whether the one that
-// claimed it is at work, the table's lock says, which the server holds as long as a build runs there, even one whose client
-// was killed. A claim on a table that nobody has worked on for a while is taken over. Should two processes build at once
-// nevertheless, the server ends one of them, which looks again.
+// A build can run neither in a transaction nor under the turn's lock, and a pooler keeps no session that could hold another lock.
+// So a process claims the file with a row in the table of versions that is not applied. The table's lock shows whether the
+// claiming process is at work: the server holds it while a build runs, even after the client was killed. A process takes over a
+// claim when the table has been idle for a while. If two processes build at once nevertheless, the server ends one of them, and
+// that one looks again.
 //
-// A build that was cut off leaves an invalid index. It is dropped, concurrently too, and built again.
+// An interrupted build leaves an invalid index. It is dropped, concurrently too, and built again.
 func (m *migration) build(ctx context.Context, f file, indexes []migrations.Index) error {
 	b := &build{migration: m, file: f, indexes: indexes}
 	return m.retry(ctx, f.String(), func() error {
@@ -49,7 +49,7 @@ func (m *migration) build(ctx context.Context, f file, indexes []migrations.Inde
 	})
 }
 
-// build is a file of concurrent builds that is being applied.
+// build applies a file of concurrent builds.
 type build struct {
 	*migration
 	file    file
@@ -57,13 +57,13 @@ type build struct {
 
 	claim int       // of this process: the row's id; 0: none
 	seen  int       // claim of another process
-	since time.Time // from when on nobody was seen at work under it
+	since time.Time // nobody has worked under it since then
 }
 
-// action is what comes next, outside the transaction that found it out.
+// action is the next operation. It runs outside the transaction that chose it.
 type action func(context.Context) error
 
-// look finds out what comes next; nil when the file is applied.
+// look returns the next action, or nil when the file is applied.
 func (b *build) look(ctx context.Context, tx pgx.Tx) (action, error) {
 	var applied bool
 	var claim int
@@ -102,7 +102,7 @@ func (b *build) look(ctx context.Context, tx pgx.Tx) (action, error) {
 	return func(ctx context.Context) error { return b.drop(ctx, *todo) }, nil
 }
 
-// first is the first index that is not there, whole. valid is nil when there is none of its name.
+// first returns the first index that is missing or invalid. valid is nil when no index has that name.
 func (b *build) first(ctx context.Context, q querier) (todo *migrations.Index, valid *bool, err error) {
 	for i := range b.indexes {
 		valid = nil
@@ -118,8 +118,8 @@ func (b *build) first(ctx context.Context, q querier) (todo *migrations.Index, v
 	return nil, nil, nil
 }
 
-// busy says whether somebody builds or drops an index of the file's tables. Vacuum holds the same lock, and is known by
-// the list of those that run.
+// busy reports whether somebody builds or drops an index of the file's tables. Vacuum holds the same lock, so its processes do
+// not count.
 func (b *build) busy(ctx context.Context, q querier) (busy bool, err error) {
 	for _, index := range b.indexes {
 		err := q.QueryRow(ctx, `select exists (select from pg_locks
@@ -133,7 +133,7 @@ func (b *build) busy(ctx context.Context, q querier) (busy bool, err error) {
 	return false, nil
 }
 
-// take makes the claim this process's, whoever had it.
+// take gives the claim to this process.
 func (b *build) take(ctx context.Context, tx pgx.Tx) (claim int, err error) {
 	if _, err := tx.Exec(ctx, "delete from "+b.file.table+" where version_id = $1", b.file.version); err != nil {
 		return 0, err
@@ -180,12 +180,12 @@ func (b *build) create(ctx context.Context, index migrations.Index) error {
 }
 
 func (b *build) drop(ctx context.Context, index migrations.Index) error {
-	b.tell(b.file.String() + ": dropping the index " + index.Name + " of a build that was cut off")
+	b.tell(b.file.String() + ": dropping the index " + index.Name + " of an interrupted build")
 	return b.alone(ctx, "drop index concurrently if exists "+b.qualified(index.Name))
 }
 
-// alone runs a statement outside a transaction, without limits of time. It waits for transactions of others while its lock
-// stops none of them. A pooler's sessions are not ours to change: there the limits of the role hold.
+// alone runs a statement outside a transaction, without time limits. It may wait for transactions of others, but its lock stops
+// none of them. Behind a pooler the limits of the role apply, since the pooler's sessions are not ours to change.
 func (b *build) alone(ctx context.Context, sql string) error {
 	if b.pooler == Session {
 		if _, err := b.conn.Exec(ctx, "set statement_timeout = 0; set lock_timeout = 0", pgx.QueryExecModeSimpleProtocol); err != nil {
@@ -197,16 +197,16 @@ func (b *build) alone(ctx context.Context, sql string) error {
 	switch {
 	case !errors.As(err, &pe):
 		return err
-	case pe.Code == "42P07", pe.Code == "42704": // there is one of this name already, or none any more
+	case pe.Code == "42P07", pe.Code == "42704": // the index exists already, or no longer
 		return fmt.Errorf("%w: %w", errOvertaken, err)
 	case pe.Code == "57014" && b.pooler != Session && ctx.Err() == nil:
-		return fmt.Errorf("%w: the statement_timeout of the role ends a build that takes longer, and through this pooler it cannot be lifted: "+
-			"start one process with DATABASE_POOLER=session and a database URL that leads past the pooler", err)
+		return fmt.Errorf("%w: the role's statement_timeout ended the build, and through this pooler it cannot be lifted: "+
+			"start one process with DATABASE_POOLER=session and a database URL that bypasses the pooler", err)
 	}
 	return err
 }
 
-// watch tells how far the build of an index is until ctx is done. A short build is not worth a connection.
+// watch reports the progress of a build until ctx is done. A short build is not worth a connection.
 func (b *build) watch(ctx context.Context, index migrations.Index) {
 	what := b.file.String() + ": building " + b.schema + "." + index.Name
 	b.tell(what)
@@ -226,8 +226,8 @@ func (b *build) watch(ctx context.Context, index migrations.Index) {
 	}
 }
 
-// progress says how far the builds on a table are, as far as the role may know: what the server does, blocks of the table
-// or of the index that are done and all of them, or for whose transaction it waits.
+// progress returns the progress of the builds on a table, as far as the role may see it: the phase, and the blocks or rows done
+// of all of them, or the process that the build waits for.
 func (b *build) progress(ctx context.Context, q querier, table string) (text string) {
 	_ = q.QueryRow(ctx, `select coalesce(string_agg(': ' || phase || case
 			when current_locker_pid > 0 then format(', for process %s, %s of %s', current_locker_pid, lockers_done, lockers_total)

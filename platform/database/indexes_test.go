@@ -24,8 +24,7 @@ const (
 		select gen_random_uuid(), 1, 'stock', 1, '{}', now(), now()`
 )
 
-// TestBuild: an index on a table that is in use is built without stopping those who write to it, by one process, and
-// again when it was cut off.
+// TestBuild: one process builds an index on a table in use without stopping writers, and again after an interruption.
 func TestBuild(t *testing.T) {
 	t.Parallel()
 
@@ -69,7 +68,7 @@ func TestBuild(t *testing.T) {
 		require.False(t, query1[bool](t, d.url, "select indisvalid from pg_index where indexrelid = '"+stockList+"'::regclass"))
 		require.NoError(t, <-d.migrates(t.Context()))
 		d.requireBuilt(t)
-		require.Equal(t, 1, d.toldOf("dropping the index streams_stock_newest of a build that was cut off"))
+		require.Equal(t, 1, d.toldOf("dropping the index streams_stock_newest of an interrupted build"))
 	})
 
 	t.Run("OneThatGoesOnWithoutItsClientIsAwaited", func(t *testing.T) {
@@ -112,11 +111,11 @@ func TestBuild(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		err := database.Migrate(ctx, pooled, "orders")
-		require.ErrorContains(t, err, "start one process with DATABASE_POOLER=session and a database URL that leads past the pooler")
+		require.ErrorContains(t, err, "start one process with DATABASE_POOLER=session and a database URL that bypasses the pooler")
 	})
 }
 
-// upgraded is a database without the index, of the version before, that is being migrated.
+// upgraded is a database of the version before, without the index, during its migration.
 type upgraded struct {
 	url string // past any pooler
 
@@ -130,7 +129,7 @@ func before(t *testing.T) *upgraded {
 	return d
 }
 
-// writes begins a transaction that has written to the table, and gives its end. A build waits for it.
+// writes begins a transaction that has written to the table, and returns a function that ends it. A build waits for it.
 func (d *upgraded) writes(t *testing.T) (release func()) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), d.url)
@@ -144,7 +143,7 @@ func (d *upgraded) writes(t *testing.T) (release func()) {
 	}
 }
 
-// builds has another client build the index, and returns when it is at it.
+// builds starts a build of the index in another client, and returns when it is running.
 func (d *upgraded) builds(t *testing.T) (built chan error) {
 	t.Helper()
 	built = make(chan error, 1)
@@ -189,7 +188,7 @@ func (d *upgraded) awaitTold(t *testing.T, what string) {
 	}, time.Minute, 20*time.Millisecond, what)
 }
 
-// toldOf counts how often exactly this was told.
+// toldOf counts the reports with exactly this text.
 func (d *upgraded) toldOf(what string) (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -13,13 +13,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// A server that dies this often, each time this soon after its start, is not started again.
+// A server is not restarted after so many ends in a row, each so soon after its start.
 const (
 	earlyDeath     = 10 * time.Second
 	maxEarlyDeaths = 3
 )
 
-// leftoversTimeout bounds the wait for the orphans of a dead postmaster.
+// leftoversTimeout bounds the wait for orphaned processes of a dead postmaster.
 const leftoversTimeout = 30 * time.Second
 
 // serve starts the postmaster, keeps it running, and returns when the database answers.
@@ -27,7 +27,7 @@ func (e *Embedded) serve(ctx context.Context) error {
 	go e.keep()
 	if err := e.awaitReady(ctx); err != nil {
 		stop, cancel := context.WithCancel(context.Background())
-		cancel() // it is of no use any more
+		cancel() // makes the server quit at once
 		_ = e.Stop(stop)
 		return err
 	}
@@ -37,7 +37,7 @@ func (e *Embedded) serve(ctx context.Context) error {
 	return nil
 }
 
-// keep runs the postmaster until it is stopped or beyond help. The kernel signals the postmaster when the thread that
+// keep runs the postmaster until it is stopped or has died too often. The kernel signals the postmaster when the thread that
 // started it ends, so this goroutine keeps its thread.
 func (e *Embedded) keep() {
 	runtime.LockOSThread()
@@ -52,7 +52,7 @@ func (e *Embedded) keep() {
 		if earlyDeaths++; time.Since(began) > earlyDeath {
 			earlyDeaths = 0
 		}
-		e.config.Logger.Error("the embedded PostgreSQL ended by itself", "error", e.exit, "log", e.log.Name())
+		e.config.Logger.Error("the embedded PostgreSQL ended unexpectedly", "error", e.exit, "log", e.log.Name())
 		if err := e.clearAway(); err != nil {
 			e.exit = err
 			return
@@ -60,7 +60,7 @@ func (e *Embedded) keep() {
 	}
 }
 
-// runPostmaster returns when the postmaster has ended, and says how.
+// runPostmaster runs the postmaster and returns the reason of its end.
 func (e *Embedded) runPostmaster() error {
 	cmd := e.command("postgres", e.arguments()...)
 	cmd.Stdout, cmd.Stderr = e.log, e.log
@@ -85,21 +85,21 @@ func (e *Embedded) awaitLeftovers(ctx context.Context) error {
 	return w.run(ctx, e.endLeftovers)
 }
 
-// wanted says whether a postmaster that ended is to be started again.
+// wanted reports whether an ended postmaster is to be restarted.
 func (e *Embedded) wanted() bool {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 	return e.ready && !e.stopping
 }
 
-// recoveryTimeout bounds the wait for a server that says that it is still starting: after a crash it reads its log first.
-// answerTimeout bounds the wait for one that says nothing of the kind.
+// recoveryTimeout bounds the wait for a server that reports that it is starting: after a crash it replays its log first.
+// answerTimeout bounds the wait for a server that reports nothing.
 const (
 	recoveryTimeout = 30 * time.Minute
 	answerTimeout   = 2 * time.Minute
 )
 
-// awaitReady tries the database itself until it answers, and makes it when the server has none of that name.
+// awaitReady connects until the database answers, and creates a missing database.
 func (e *Embedded) awaitReady(ctx context.Context) error {
 	w := &await{log: e.config.Logger, what: "the embedded PostgreSQL to answer", limit: recoveryTimeout}
 	return w.run(ctx, func(ctx context.Context) error { return e.tryUntilReady(ctx, w) })
@@ -129,7 +129,7 @@ func (e *Embedded) tryUntilReady(ctx context.Context, w *await) error {
 	}
 }
 
-// tryDatabase connects once. It makes the database when the server has none of that name.
+// tryDatabase connects once, and creates a missing database.
 func (e *Embedded) tryDatabase(ctx context.Context) error {
 	err := ping(ctx, e.URL(e.config.Database))
 	var refused *pgconn.PgError
@@ -139,7 +139,7 @@ func (e *Embedded) tryDatabase(ctx context.Context) error {
 	return err
 }
 
-// saysItStarts reports whether the server answered that it cannot take connections yet.
+// saysItStarts reports whether the server answered that it accepts no connections yet.
 func saysItStarts(err error) bool {
 	var refused *pgconn.PgError
 	return errors.As(err, &refused) && refused.Code == "57P03" // cannot_connect_now

@@ -10,16 +10,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// spare is a connection beside the pools: for Listen, or for one that is replaced and has not ended yet.
+// spare is a connection beside the pools: for Listen, or for a replaced connection that has not ended yet.
 const spare = 1
 
-// Connections are how many connections the pools open at most, with the spare one.
+// Connections returns the maximum number of connections of the pools, with the spare one.
 func (o Options) Connections() int32 {
 	o = o.complete()
 	return o.Write + o.Control + o.Query + spare
 }
 
-// complete sets what is left open.
+// complete sets the defaults.
 func (o Options) complete() Options {
 	o.Application = cmp.Or(o.Application, "shopping-cart")
 	o.Log = cmp.Or(o.Log, slog.Default())
@@ -27,17 +27,17 @@ func (o Options) complete() Options {
 	return o
 }
 
-// limit is how many connections PostgreSQL allows.
+// limit is a limit of connections in PostgreSQL.
 type limit struct {
-	most   int32                                 // for all who share it; negative: any number
-	whose  string                                // it is
-	raise  func(most int32) string               // says how to set it
-	shared func(one, other *pgx.ConnConfig) bool // whether the pools of two databases count together
+	most   int32                                 // for all that share it; negative: none
+	whose  string                                // name of the limit
+	raise  func(most int32) string               // returns how to set it
+	shared func(one, other *pgx.ConnConfig) bool // reports whether the pools of two databases count together
 }
 
-// fit makes the pools of reads, then those of control, as small as what PostgreSQL allows: a pool that cannot have its
-// connections takes those that writes need. It is an error when even the smallest pools do not fit. Behind a pooler nothing
-// is compared: the limits are the pooler's there.
+// fit shrinks the pools of reads, then those of control, to the number that PostgreSQL allows: a pool that cannot have its
+// connections takes those that writes need. It returns an error when even the smallest pools do not fit. Behind a pooler it
+// compares nothing: the pooler's limits apply there.
 func (o *Options) fit(ctx context.Context, url string) error {
 	c, err := Parse(url)
 	if err != nil {
@@ -64,28 +64,28 @@ func (o *Options) fit(ctx context.Context, url string) error {
 		}
 		change := l.raise(l.most + (asked-allowed)*sharing)
 		if least := o.Write + 2 + spare; allowed < least {
-			return fmt.Errorf("%s is %d, which leaves %d connections for this database, and the least is %d: %d for writes (COMMITTERS + 1), one for reads, "+
-				"one for control, one to spare: %s, for one replica, or set COMMITTERS lower", l.whose, l.most, allowed, least, o.Write, change)
+			return fmt.Errorf("%s is %d: this leaves %d connections for this database, and it needs at least %d: %d for writes (COMMITTERS + 1), one for reads, "+
+				"one for control, one spare: %s, for one replica, or set COMMITTERS lower", l.whose, l.most, allowed, least, o.Write, change)
 		}
 		o.Query = max(1, allowed-o.Write-o.Control-spare)
 		o.Control = allowed - o.Write - o.Query - spare
-		o.Log.Warn("there are fewer connections than the settings ask for: reads get what is left", "limit", l.whose, "is", l.most,
+		o.Log.Warn("PostgreSQL allows fewer connections than the settings ask for: reads get the rest", "limit", l.whose, "is", l.most,
 			"databases", sharing, "asked", asked, "allowed", allowed, "reads", o.Query, "control", o.Control,
 			"change", change+", for one replica, or set QUERY_CONNECTIONS lower")
 	}
 	return nil
 }
 
-// unconnected says of an error that the pools have not got their first connections.
+// unconnected wraps an error of the pools' first connections.
 func (o Options) unconnected(err error) error {
 	if isCrowded(err) {
-		return fmt.Errorf("connect to the database: others hold its connections, and this program needs %d at least, %d of them for writes (COMMITTERS + 1): "+
-			"raise the connection limit of the role or the database, or max_connections, or end what holds them: %w", o.Write+2+spare, o.Write, err)
+		return fmt.Errorf("connect to the database: others hold its connections, and this program needs at least %d, %d of them for writes (COMMITTERS + 1): "+
+			"raise the connection limit of the role or the database, or max_connections, or close connections of others: %w", o.Write+2+spare, o.Write, err)
 	}
 	return fmt.Errorf("connect to the database: %w", err)
 }
 
-// sharing are how many of the databases have pools that count together with those of this one, itself included.
+// sharing returns how many of the databases have pools that count together with this one's, itself included.
 func (l limit) sharing(this *pgx.ConnConfig, databases []string) (n int32, err error) {
 	for _, url := range databases {
 		c, err := Parse(url)
@@ -99,7 +99,7 @@ func (l limit) sharing(this *pgx.ConnConfig, databases []string) (n int32, err e
 	return max(n, 1), nil
 }
 
-// readLimits are those that a session meets, none when a pooler stands between.
+// readLimits returns the limits of a session. It returns none behind a pooler.
 func readLimits(ctx context.Context, c *pgx.ConnConfig) ([]limit, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
@@ -116,7 +116,7 @@ func readLimits(ctx context.Context, c *pgx.ConnConfig) ([]limit, error) {
 			current_setting('superuser_reserved_connections')::int + coalesce(current_setting('reserved_connections', true), '0')::int
 		from pg_roles, pg_database where rolname = session_user and datname = current_database()`, pgx.QueryExecModeExec).
 		Scan(&role, &database, &process, &ofRole, &ofDatabase, &ofServer, &reserved)
-	if err != nil || process != conn.PgConn().PID() { // a pooler's number is its own
+	if err != nil || process != conn.PgConn().PID() { // a pooler reports its own number
 		return nil, err
 	}
 	role, database = pgx.Identifier{role}.Sanitize(), pgx.Identifier{database}.Sanitize()

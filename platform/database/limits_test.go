@@ -16,7 +16,7 @@ import (
 	"shopping-cart/platform/database"
 )
 
-// The pools are no larger than what PostgreSQL allows, and reads give way first. The sizes are those of write, control and query.
+// The pools are no larger than PostgreSQL allows, and reads shrink first. The sizes are those of write, control and query.
 func TestPoolsFitTheLimits(t *testing.T) {
 	t.Parallel()
 	for allowed, sizes := range map[int][3]int32{16: {3, 4, 8}, 15: {3, 4, 7}, 9: {3, 4, 1}, 7: {3, 2, 1}, 6: {3, 1, 1}} {
@@ -41,10 +41,10 @@ func TestPoolsFitTheLimits(t *testing.T) {
 	t.Run("TooFewAreRefused", func(t *testing.T) {
 		t.Parallel()
 		_, _, err := openSaying(t, pgtest.NewLimited(t, 5), database.Options{})
-		require.ErrorContains(t, err, "leaves 5 connections for this database, and the least is 6: 3 for writes (COMMITTERS + 1), ")
+		require.ErrorContains(t, err, "leaves 5 connections for this database, and it needs at least 6: 3 for writes (COMMITTERS + 1), ")
 		require.ErrorContains(t, err, "connection limit 16, for one replica, or set COMMITTERS lower")
 		_, _, err = openSaying(t, pgtest.NewLimited(t, 0), database.Options{})
-		require.ErrorContains(t, err, "connect to the database: others hold its connections, and this program needs 6 at least, 3 of them for writes")
+		require.ErrorContains(t, err, "connect to the database: others hold its connections, and this program needs at least 6, 3 of them for writes")
 	})
 
 	t.Run("DatabasesOfOneRoleShareItsLimit", func(t *testing.T) {
@@ -103,7 +103,7 @@ func TestPoolsFitTheLimits(t *testing.T) {
 	})
 }
 
-// Writes keep their connections: no other pool can take those, and one that ends is made again though nobody asks for it.
+// Writes keep their connections: no other pool can take them, and a lost one is replaced without a request for it.
 func TestWritesKeepTheirConnections(t *testing.T) {
 	t.Parallel()
 	p := openPools(t, pgtest.NewEmpty(t))
@@ -117,7 +117,7 @@ func TestWritesKeepTheirConnections(t *testing.T) {
 	require.Eventually(t, func() bool { return p.Write.Stat().NewConnsCount() > made && p.Write.Stat().IdleConns() == 3 }, patience, 10*time.Millisecond)
 }
 
-// The embedded server has room for what its program takes, and for those beside it.
+// The embedded server has enough connections for its program, and for tools.
 func TestEmbeddedHasRoom(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts servers")

@@ -12,18 +12,18 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// locksPause lies between two reads that look whether a lock is gone. It is longer than the lock_timeout of reads.
+// locksPause is the time between two reads that check whether a lock is gone. It is longer than the lock_timeout of reads.
 const locksPause = time.Second
 
-// locks are those of other sessions that hold up reads: an alter table or a reindex in an open transaction. A read waits no longer
-// than the lock_timeout of its session. After that, reads of the same tables are refused at once, but for one at a time that
-// looks whether the lock is gone. So a lock takes one connection of those that all reads share, and not all of them.
+// locks tracks the locks of other sessions that block reads: an alter table or a reindex in an open transaction. A read waits no
+// longer than the lock_timeout of its session. Then reads of the same tables are refused at once, except one at a time that
+// checks the lock. So a lock takes one of the connections that all reads share, and not all of them.
 type locks struct {
 	log  *slog.Logger
 	some atomic.Bool // until is not empty
 
 	mu    sync.Mutex
-	until map[string]time.Time // no read of these tables before
+	until map[string]time.Time // no read of these tables before then
 }
 
 // enter reports whether a statement may run.
@@ -45,7 +45,7 @@ func (l *locks) enter(sql string) bool {
 	return true
 }
 
-// left hears how a statement went that could enter.
+// left records the result of a statement that could enter.
 func (l *locks) left(sql string, err error) {
 	var server *pgconn.PgError
 	timedOut := errors.As(err, &server) && server.Code == "55P03"
@@ -71,7 +71,8 @@ func (l *locks) left(sql string, err error) {
 
 var fromTable = regexp.MustCompile(`(?i)\b(?:from|join)\s+"?(\w+)"?\."?(\w+)`)
 
-// tablesOf are the tables that a statement reads, as "orders.streams orders.contacts"; empty where it names none with its schema.
+// tablesOf returns the tables that a statement reads, as "orders.streams orders.contacts", or "" when it names none with its
+// schema.
 func tablesOf(sql string) string {
 	var all []string
 	for _, one := range fromTable.FindAllStringSubmatch(sql, -1) {

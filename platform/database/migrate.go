@@ -17,27 +17,26 @@ import (
 	"shopping-cart/migrations"
 )
 
-// MigrateOptions are what MigrateWith needs to know beside the database. The zero value suits a database without a pooler.
+// MigrateOptions configures MigrateWith. The zero value suits a database without a pooler.
 type MigrateOptions struct {
 	Pooler Pooler            // Session when empty
-	Tell   func(what string) // is told what the migration does or waits for; nil: nobody is
+	Tell   func(what string) // receives the progress; may be nil
 }
 
-// Migrate is MigrateWith without options.
+// Migrate calls MigrateWith without options.
 func Migrate(ctx context.Context, url, schema string) error {
 	return MigrateWith(ctx, url, schema, MigrateOptions{})
 }
 
-// MigrateWith brings a schema of the database at url up to date. It creates the schema when it is missing, then applies the
-// tables of the store, when the schema belongs to a module, and the schema's own. Processes of an older version may be at
-// work meanwhile. Identities that are behind their rows are moved past them before.
+// MigrateWith brings a schema of the database at url up to date. It creates a missing schema, then applies the tables of the
+// store, if the schema belongs to a module, and the schema's own. First of all it moves identities that are behind their rows.
+// Processes of an older version may be at work meanwhile.
 //
-// Each file is one transaction. A lock that a file needs is waited for briefly, since running processes queue behind the
-// wait; then the transaction is repeated. A file of concurrent index builds runs outside a transaction, see indexes.go.
-// Processes that start together take turns. A migration that was cut off goes on at the next start. With nothing to do it
-// costs some milliseconds.
+// Each file is one transaction. It waits only briefly for a lock, since running processes queue behind the wait; then the
+// transaction is repeated. A file of concurrent index builds runs outside a transaction, see indexes.go. Processes that start
+// together take turns. The next start continues an interrupted migration. With nothing to do it takes some milliseconds.
 //
-// It needs one connection and no session, so it works through any pooler. Only progress is read on a second connection.
+// It needs one connection and no session, so it works through any pooler. Only the progress is read on a second connection.
 func MigrateWith(ctx context.Context, url, schema string, o MigrateOptions) error {
 	if !slices.Contains(migrations.Schemas, schema) {
 		return fmt.Errorf("migrate: there is no schema %q", schema)
@@ -66,7 +65,7 @@ func MigrateWith(ctx context.Context, url, schema string, o MigrateOptions) erro
 	return nil
 }
 
-// inWords puts before an error of a migration what is to be done about it, where that is known.
+// inWords adds the remedy to an error of a migration, where one is known.
 func inWords(schema string, err error) error {
 	var server *pgconn.PgError
 	if !errors.As(err, &server) {
@@ -74,10 +73,10 @@ func inWords(schema string, err error) error {
 	}
 	switch server.Code {
 	case "25006":
-		return fmt.Errorf("the database only takes reads, and the schema %s is not up to date there: "+
-			"name the primary, or turn default_transaction_read_only off: %w", schema, err)
+		return fmt.Errorf("the database is read-only, and its schema %s is not up to date: "+
+			"use the URL of the primary, or turn default_transaction_read_only off: %w", schema, err)
 	case "42501":
-		return fmt.Errorf("the role must own the schema %s and what is in it, or be allowed to create it where it is missing: %w", schema, err)
+		return fmt.Errorf("the role must own the schema %s and its contents, or be allowed to create a missing schema: %w", schema, err)
 	}
 	return err
 }
@@ -104,17 +103,17 @@ func connectToMigrate(ctx context.Context, url string, set Pooler) (*pgx.Conn, P
 	return conn, pooler, nil
 }
 
-// refuseEncoding is an error unless a database keeps its text as UTF-8. Another encoding cannot hold every name, and a dump
+// refuseEncoding returns an error unless a database keeps its text as UTF-8. Another encoding cannot hold every name, and a dump
 // and restore garbles the text of SQL_ASCII.
 func refuseEncoding(encoding string) error {
-	if encoding == "" || encoding == "UTF8" { // a pooler may not tell it
+	if encoding == "" || encoding == "UTF8" { // a pooler may not report it
 		return nil
 	}
 	return fmt.Errorf("the database has the encoding %s and must have UTF8: "+
 		"create another one with: create database shop encoding 'UTF8' template template0", encoding)
 }
 
-// migration is a schema that is brought up to date.
+// migration is the migration of a schema.
 type migration struct {
 	conn   *pgx.Conn
 	url    string
@@ -123,7 +122,7 @@ type migration struct {
 	tell   func(what string)
 }
 
-// folder holds migrations. The table, quoted, lists the versions that were applied.
+// folder holds migrations. The table, quoted, lists the applied versions.
 type folder struct{ name, table string }
 
 // file is a migration.
@@ -136,8 +135,8 @@ type file struct {
 
 func (f file) String() string { return f.folder.name + "/" + f.name }
 
-// apply applies a folder's migrations that its table does not list yet, one after the other. Where there is nothing to do
-// it waits for nobody, and needs no right to create.
+// apply applies the migrations of a folder that its table does not list, in order. With nothing to do it waits for nobody and
+// needs no right to create.
 func (m *migration) apply(ctx context.Context, in folder) error {
 	for {
 		todo, err := missing(ctx, m.conn, in)
@@ -172,7 +171,7 @@ func (m *migration) run(ctx context.Context, f file) error {
 	})
 }
 
-// migrateAttempts bounds how often a file gives way to the processes that are at work on its tables, for minutes.
+// migrateAttempts bounds how often a file yields to the processes that use its tables: for minutes.
 const migrateAttempts = 300
 
 // retry calls do again while tables are in use.
@@ -189,8 +188,7 @@ func (m *migration) retry(ctx context.Context, what string, do func() error) err
 	}
 }
 
-// isInUse: a table was locked by others for too long, they and the migration waited for each other, or another process
-// built the same index.
+// isInUse reports whether a lock timed out, a deadlock occurred, or another process built the same index.
 func isInUse(err error) bool {
 	var pe *pgconn.PgError
 	return errors.Is(err, errOvertaken) || errors.As(err, &pe) && (pe.Code == "55P03" || pe.Code == "40P01")
@@ -205,24 +203,24 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// turnKey is the lock that migrating processes take in turns, "cart" in ASCII. PostgreSQL queues the waiting: no polling, and
-// a process that dies frees it. It is never held during a concurrent build: who waits for it has a snapshot, and a build
-// waits for all snapshots.
+// turnKey is the lock that migrating processes take in turns, "cart" in ASCII. PostgreSQL queues the waiting processes: no
+// polling, and a process that dies frees it. It is never held during a concurrent build: a waiting process has a snapshot, and a
+// build waits for all snapshots.
 const turnKey = 0x63617274
 
-// inTurn calls do in a transaction in which no other process migrates. The schema exists, is the one that unqualified names
-// mean, and has the table of versions.
+// inTurn calls do in a transaction while no other process migrates. It ensures that the schema and the table of versions exist,
+// and that unqualified names refer to the schema.
 func (m *migration) inTurn(ctx context.Context, in folder, do func(pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, m.conn, func(tx pgx.Tx) error {
 		name := pgx.Identifier{m.schema}.Sanitize()
 		_, err := tx.Exec(ctx, fmt.Sprintf(`set local statement_timeout = 0; set local lock_timeout = 0;
 			select pg_advisory_xact_lock(%d);
-			set local lock_timeout = '300ms'; -- everybody who needs the table waits behind
+			set local lock_timeout = '300ms'; -- other sessions queue behind this wait
 			set local search_path = %s`, turnKey, name))
 		if err != nil {
-			return fmt.Errorf("take the turn: %w", err)
+			return fmt.Errorf("wait for other migrations: %w", err)
 		}
-		// Looks first: "create schema if not exists" demands the right to create even when it exists.
+		// Look first: "create schema if not exists" needs the right to create even if the schema exists.
 		var exists bool
 		err = tx.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", m.schema).Scan(&exists)
 		if err == nil && !exists {
@@ -238,7 +236,7 @@ func (m *migration) inTurn(ctx context.Context, in folder, do func(pgx.Tx) error
 	})
 }
 
-// makeTable makes the table of versions in the shape that goose gives it: programs of before look there too.
+// makeTable creates the table of versions in goose's format: earlier versions of the program read it too.
 func makeTable(ctx context.Context, tx pgx.Tx, table string) error {
 	var exists bool
 	err := tx.QueryRow(ctx, "select to_regclass($1) is not null", table).Scan(&exists)
@@ -251,7 +249,7 @@ func makeTable(ctx context.Context, tx pgx.Tx, table string) error {
 	return err
 }
 
-// lookTimeout bounds the look at the table of versions: a server that fell silent must not hold up the start.
+// lookTimeout bounds reads of the table of versions: a silent server must not block the start.
 const lookTimeout = 30 * time.Second
 
 // querier is a connection or a transaction.
@@ -260,7 +258,7 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// missing are the files of a folder, in order, whose version the table does not list.
+// missing returns the files of a folder, in order, that the table does not list.
 func missing(ctx context.Context, q querier, in folder) ([]file, error) {
 	files, err := filesOf(in)
 	if err != nil {
@@ -281,7 +279,7 @@ func missing(ctx context.Context, q querier, in folder) ([]file, error) {
 	return slices.DeleteFunc(files, func(f file) bool { return slices.Contains(done, f.version) }), err
 }
 
-// filesOf are all files of a folder, in order.
+// filesOf returns all files of a folder, in order.
 func filesOf(in folder) ([]file, error) {
 	paths, err := fs.Glob(migrations.FS, in.name+"/*.sql")
 	if err != nil {
@@ -303,7 +301,7 @@ func filesOf(in folder) ([]file, error) {
 	return files, nil
 }
 
-// versionOf is the number that the name of a file begins with, such as 2 in 00002_readers.sql.
+// versionOf returns the number at the start of a file's name, such as 2 for 00002_readers.sql.
 func versionOf(name string) (int64, error) {
 	number, _, _ := strings.Cut(name, "_")
 	version, err := strconv.ParseInt(number, 10, 64)

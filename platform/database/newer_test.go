@@ -14,8 +14,8 @@ import (
 	"shopping-cart/platform/database"
 )
 
-// TestMigrateAfterANewerVersion: while a new version is rolled out, or after it was taken back, a process of the old one
-// starts on a schema that has migrations of which it knows nothing.
+// TestMigrateAfterANewerVersion: during a deployment, or after a rollback, a process of the old version starts on a schema with unknown
+// migrations.
 func TestMigrateAfterANewerVersion(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
@@ -35,7 +35,7 @@ func TestMigrateAfterANewerVersion(t *testing.T) {
 	}
 }
 
-// TestMigrateGivesWay: a migration does not wait for long at a table that somebody is busy with, and tries again.
+// TestMigrateGivesWay: a migration waits only briefly for a table in use, and tries again.
 func TestMigrateGivesWay(t *testing.T) {
 	t.Parallel()
 	url := pgtest.NewEmpty(t)

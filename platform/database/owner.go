@@ -13,14 +13,15 @@ import (
 	"syscall"
 )
 
-// owner is who the server runs as, and so whom its files belong to. PostgreSQL refuses to run as root.
+// owner is the user that runs the server and owns its files. PostgreSQL refuses to run as root.
 type owner struct {
-	account *syscall.Credential // another account, when we are root; nil: ours
-	mapped  bool                // in a user namespace that shows our account as nobody (Linux)
+	account *syscall.Credential // nil: the current user; another one under root
+	mapped  bool                // in a user namespace that shows the current user as nobody (Linux)
 }
 
-// chooseOwner decides it: an existing cluster runs as whom it belongs to; a new one as us, or when we are root as
-// postgres, else nobody. When that account cannot reach the directory, or ours has no name, a user namespace helps.
+// chooseOwner chooses the user of the server. An existing cluster runs as its owner. A new one runs as the current user; under
+// root it runs as postgres, else nobody. A user namespace helps when that user cannot reach the directory, or the current user
+// has no name.
 func chooseOwner(dir, data string) (owner, error) {
 	found, exists := uidOf(data)
 	if os.Geteuid() != 0 {
@@ -47,11 +48,11 @@ func chooseOwner(dir, data string) (owner, error) {
 }
 
 func errUnreachable(dir string, account *syscall.Credential) error {
-	return fmt.Errorf("PostgreSQL does not run as root, and the user with id %d, which it would run as, cannot reach %s: "+
+	return fmt.Errorf("PostgreSQL does not run as root, and the user for it, with id %d, cannot reach %s: "+
 		"set DATA_DIR to a directory that every user can reach, or run as another user", account.Uid, dir)
 }
 
-// serverAccount is the account for a server that root starts.
+// serverAccount returns the account for a server that root starts.
 func serverAccount(uid uint32, known bool) (*syscall.Credential, error) {
 	look := []func() (*user.User, error){
 		func() (*user.User, error) { return user.Lookup("postgres") },
@@ -75,7 +76,7 @@ func serverAccount(uid uint32, known bool) (*syscall.Credential, error) {
 	return nil, errors.New("PostgreSQL does not run as root, and there is no user postgres or nobody to run it as: run as another user")
 }
 
-// mayEnter says whether account may search dir and everything above it.
+// mayEnter reports whether account may search dir and all its parents.
 func mayEnter(dir string, account *syscall.Credential) bool {
 	for {
 		s, err := os.Stat(dir)
@@ -100,7 +101,7 @@ func mayEnter(dir string, account *syscall.Credential) bool {
 	}
 }
 
-// makeDir makes a directory that only the owner can enter, or makes sure that an existing one is such.
+// makeDir creates a directory that only the owner can enter, or makes an existing one such a directory.
 func (o owner) makeDir(dir string) error {
 	err := os.Mkdir(dir, 0o700)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
@@ -113,7 +114,7 @@ func (o owner) makeDir(dir string) error {
 	uid := s.Sys().(*syscall.Stat_t).Uid
 	ours := int(uid) == os.Geteuid() || o.account != nil && uid == o.account.Uid
 	if !s.IsDir() || !ours {
-		return fmt.Errorf("%s is in the way: it is not a directory of ours", dir)
+		return fmt.Errorf("%s exists and is not a directory of this user", dir)
 	}
 	if err := os.Chmod(dir, 0o700); err != nil { // #nosec G302 -- a directory
 		return err
@@ -124,7 +125,7 @@ func (o owner) makeDir(dir string) error {
 	return nil
 }
 
-// explain adds the way out when a program could not be started as this owner.
+// explain adds the remedy to an error of starting a program as this owner.
 func (o owner) explain(err error) error {
 	if o.mapped && (errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.ENOSPC)) {
 		return fmt.Errorf("%w: this system allows no user namespaces; run as a user that has a name and is not root, "+

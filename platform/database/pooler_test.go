@@ -126,7 +126,7 @@ func TestTransactionPooler(t *testing.T) {
 	})
 }
 
-// inBatch is what settings are within a transaction that begins as batches do.
+// inBatch returns settings within a transaction that begins as batches do.
 func inBatch(t *testing.T, p *database.Pools, names ...string) (values []string) {
 	t.Helper()
 	conn, err := p.Write.Acquire(t.Context())

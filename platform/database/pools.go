@@ -18,37 +18,36 @@ import (
 	"gorm.io/gorm/logger"
 )
 
-// Pools are the connections to one database, apart by purpose: a list that takes seconds can use up Query and
-// nothing else.
+// Pools holds the connections to one database, separated by purpose: slow lists can use up only Query.
 type Pools struct {
 	Write   *pgxpool.Pool // command batches
 	Query   *pgxpool.Pool // reads on behalf of clients
-	Control *pgxpool.Pool // sweeps, claims, readiness: what must go on when the others are busy
-	Views   *gorm.DB      // GORM over the connections of Query
+	Control *pgxpool.Pool // sweeps, claims, readiness: they must work while the others are busy
+	Views   *gorm.DB      // GORM on the connections of Query
 
-	// Begin is SQL, one statement, that every transaction on Write begins with; empty where the sessions are set up.
+	// Begin is one SQL statement that begins every transaction on Write. It is empty where the sessions have these settings.
 	Begin string
 
-	// Listen makes a session apart from the pools, for what comes unasked. It is nil where there are no sessions.
+	// Listen opens a session outside the pools, for notifications. It is nil behind a pooler without sessions.
 	Listen func(context.Context) (*pgx.Conn, error)
 
 	views *sql.DB
 }
 
-// Options size the pools. The zero value is good for one committer. Where PostgreSQL allows fewer connections, the pools are smaller.
+// Options sizes the pools. The zero value suits one committer. The pools are smaller where PostgreSQL allows fewer connections.
 type Options struct {
 	Application string       // application_name of the sessions; "shopping-cart" when empty
-	Write       int32        // connections of Write; 3 when 0: a committer's two and one to spare
+	Write       int32        // connections of Write; 3 when 0: two for a committer and one spare
 	Query       int32        // connections of Query; 8 when 0
 	Control     int32        // connections of Control; 4 when 0
 	Pooler      Pooler       // Session when empty
-	Databases   []string     // the URLs of all databases that the process opens so, this one too; nil: this one alone
-	Log         *slog.Logger // told when the server goes away and when it is back; slog.Default when nil
+	Databases   []string     // the URLs of all databases that the process opens, including this one; nil: only this one
+	Log         *slog.Logger // logs when the server becomes unreachable and reachable; slog.Default when nil
 
-	limit time.Duration // of every call; that of its pool when 0
+	limit time.Duration // of every call; 0: that of its pool
 }
 
-// Open connects to the database at url and makes sure that it answers.
+// Open connects to the database at url and checks that it answers.
 func Open(ctx context.Context, url string, o Options) (*Pools, error) {
 	o = o.complete()
 	if err := o.fit(ctx, url); err != nil {
@@ -60,7 +59,7 @@ func Open(ctx context.Context, url string, o Options) (*Pools, error) {
 	writes := &crowd{log: o.Log, name: "write", pause: othersPause, keeps: o.Write, reads: reads}
 	control := &crowd{log: o.Log, name: "control", pause: othersPause, keeps: 1, reads: reads}
 	reads.reads, reads.first = reads, []*crowd{writes, control}
-	for _, one := range []struct { // in this order: reads get what the others leave
+	for _, one := range []struct { // in this order: reads get the rest
 		pool **pgxpool.Pool
 		purpose
 	}{
@@ -97,23 +96,23 @@ func Open(ctx context.Context, url string, o Options) (*Pools, error) {
 	return p, nil
 }
 
-// warn says what the role should have where sessions cannot bring it.
+// warn logs the settings that the role lacks where sessions cannot set them.
 func (p *Pools) warn(ctx context.Context, log *slog.Logger) error {
 	if p.Begin == "" {
 		return nil
 	}
 	role, err := lacking(ctx, p.Control)
 	if role != "" {
-		log.Warn("through this pooler reads have no limits, and may scan where there is an index: give the role what a session would have",
+		log.Warn("through this pooler reads have no limits and may scan tables that have an index: give the role the settings of a session",
 			"sql", ForRole(role))
 	}
 	return err
 }
 
-// Close waits for the connections in use to come back and closes them all.
+// Close waits for the connections in use and closes all connections.
 func (p *Pools) Close() {
 	if p.views != nil {
-		_ = p.views.Close() // gives its connections back to Query, or Query.Close would wait for them
+		_ = p.views.Close() // returns its connections; Query.Close would wait for them
 	}
 	for _, pool := range []*pgxpool.Pool{p.Write, p.Query, p.Control} {
 		if pool != nil {
@@ -131,7 +130,7 @@ func (p *Pools) openViews() error {
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
 		TranslateError:         true,
-		QueryFields:            true, // never "select *": a prepared one fails when a newer version adds a column
+		QueryFields:            true, // a prepared "select *" fails after a newer version adds a column
 	})
 	if err != nil {
 		return fmt.Errorf("open the views: %w", err)
@@ -152,11 +151,11 @@ func (p *Pools) open(ctx context.Context, url string, o Options, of purpose, bef
 		p.Begin = of.settings.forTransaction()
 	}
 	c.MaxConnLifetimeJitter = 10 * time.Minute
-	c.PingTimeout = 2 * time.Second // a request may meet several that are silent
+	c.PingTimeout = 2 * time.Second // a request may meet several dead connections
 	prepare(c.ConnConfig, o.Application)
 	of.configure(c, pooler)
 	c.ConnConfig.Tracer = watch{before, of.crowd, of.locks, cmp.Or(o.limit, of.limit)}
-	if c.ConnConfig.ValidateConnect != nil { // target_session_attrs: there is another server to go to
+	if c.ConnConfig.ValidateConnect != nil { // target_session_attrs: another server may be better
 		c.PrepareConn = func(_ context.Context, conn *pgx.Conn) (bool, error) { return !saysReadOnly(conn), nil }
 	}
 	c.BeforeConnect = func(ctx context.Context, _ *pgx.ConnConfig) error {
@@ -173,7 +172,7 @@ func (p *Pools) open(ctx context.Context, url string, o Options, of purpose, bef
 	return pool, nil
 }
 
-// fill opens the connections that a pool keeps.
+// fill opens the minimum number of connections of a pool.
 func fill(ctx context.Context, pool *pgxpool.Pool) error {
 	for range pool.Config().MinConns {
 		conn, err := pool.Acquire(ctx)
@@ -185,7 +184,7 @@ func fill(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
-// prepare sets what every connection of ours has, whatever its purpose.
+// prepare sets the parameters of every connection.
 func prepare(c *pgx.ConnConfig, application string) {
 	c.RuntimeParams["application_name"] = application
 	c.RuntimeParams["timezone"] = "UTC"
@@ -195,14 +194,14 @@ func prepare(c *pgx.ConnConfig, application string) {
 	c.OnPgError = keepConnection
 }
 
-// saysReadOnly: a server tells its clients, unasked, when it stops or begins to be one that only reads.
+// saysReadOnly reports whether the server is read-only. A server sends its clients each change of that.
 func saysReadOnly(conn *pgx.Conn) bool {
 	status := conn.PgConn().ParameterStatus
 	return status("in_hot_standby") == "on" || status("default_transaction_read_only") == "on"
 }
 
-// keepConnection says whether a connection is still of use after an error. One that reports read-only (25006) leads
-// to a server that is no longer the primary; closed, its successor finds the one that is.
+// keepConnection reports whether a connection is usable after an error. An error "read-only" (25006) comes from a server that is
+// no longer the primary. A new connection finds the primary.
 func keepConnection(_ *pgconn.PgConn, err *pgconn.PgError) bool {
 	return err.Severity != "FATAL" && err.Code != "25006"
 }

@@ -13,13 +13,13 @@ import (
 
 const canMapUsers = true
 
-// nobody is the id that every Linux has a name for.
+// nobody is a user id that has a name on every Linux.
 const nobody = 65534
 
 func (o owner) attributes() *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{
-		Setpgid:    true,            // Ctrl-C is for us: we drain, then stop the server
-		Pdeathsig:  syscall.SIGQUIT, // kill -9 of us ends it at once; it recovers at the next start
+		Setpgid:    true,            // the program handles Ctrl-C: it drains, then stops the server
+		Pdeathsig:  syscall.SIGQUIT, // kill -9 of the program ends the server at once; it recovers at the next start
 		Credential: o.account,
 	}
 	if o.mapped {
@@ -30,9 +30,9 @@ func (o owner) attributes() *syscall.SysProcAttr {
 	return a
 }
 
-// endLeftovers ends the processes of a killed predecessor and then removes its pid file. Every process of a server has
-// the cluster as its working directory. While one is left, even a lone busy backend, a second postmaster would ruin
-// the data; when none is left, a pid file is stale, whatever process now has that number.
+// endLeftovers ends the processes of a killed predecessor and then removes its pid file. Every process of a server has the
+// cluster as its working directory. While one is left, even a single busy backend, a second postmaster would destroy the data.
+// When none is left, a pid file is stale, even if another process has that id now.
 func (e *Embedded) endLeftovers(ctx context.Context) error {
 	for began, killed := time.Now(), false; ; {
 		left := processesIn(e.data)
@@ -42,7 +42,7 @@ func (e *Embedded) endLeftovers(ctx context.Context) error {
 		if !killed {
 			signal := syscall.SIGQUIT
 			if killed = time.Since(began) > time.Second; killed {
-				signal = syscall.SIGKILL // loses nothing: what is committed is in the write-ahead log
+				signal = syscall.SIGKILL // loses nothing: commits are in the write-ahead log
 			}
 			for _, pid := range left {
 				_ = syscall.Kill(pid, signal)

@@ -18,13 +18,13 @@ const canMapUsers = false
 
 func (o owner) attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{
-		Setpgid:    true, // Ctrl-C is for us: we drain, then stop the server
+		Setpgid:    true, // the program handles Ctrl-C: it drains, then stops the server
 		Credential: o.account,
 	}
 }
 
-// endLeftovers ends the postmaster that a killed predecessor left behind, with its backends. Here no signal tells it of
-// our death, so it may still be serving. We hold the lock on the directory: it is nobody's.
+// endLeftovers ends the postmaster of a killed predecessor, with its backends. This system does not signal the postmaster when
+// its program dies, so it may still serve. Nobody else uses it, since this process holds the lock on the directory.
 func (e *Embedded) endLeftovers(ctx context.Context) error {
 	for began := time.Now(); ; {
 		pid := leftPostmaster(e.data)
@@ -44,7 +44,7 @@ func (e *Embedded) endLeftovers(ctx context.Context) error {
 	}
 }
 
-// leftPostmaster reads the pid file; 0 when it names no process or one that is no server of this cluster.
+// leftPostmaster returns the process id in the pid file, or 0 when that is no server of this cluster.
 func leftPostmaster(data string) int {
 	text, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
 	if err != nil {

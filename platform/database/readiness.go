@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// TryWrite writes one row of a schema on the pool of command batches, and returns when it is committed. So it proves what a
-// read cannot: that the server is no standby, has room on its disk, and has a connection left for writes.
+// TryWrite writes one row of a schema on the pool of command batches, and returns after the commit. Unlike a read it proves that
+// the server is no standby, has room on its disk, and has a connection for writes.
 func (p *Pools) TryWrite(ctx context.Context, schema string) error {
 	_, err := p.Write.Exec(ctx, `insert into `+pgx.Identifier{schema, "readiness"}.Sanitize()+` (one, at) values (true, clock_timestamp())
 		on conflict (one) do update set at = excluded.at`)
@@ -21,7 +21,7 @@ func (p *Pools) TryWrite(ctx context.Context, schema string) error {
 	return nil
 }
 
-// WriteReason says in a few words why a database does not take a write. It holds no internals: anyone may read it.
+// WriteReason returns a short reason why a database refuses a write. It contains no internals, since anyone may read it.
 func WriteReason(err error) string {
 	var server *pgconn.PgError
 	switch {
@@ -32,7 +32,7 @@ func WriteReason(err error) string {
 	case Away(err):
 		return "it is not reachable"
 	}
-	return "it does not take a write"
+	return "it refuses writes"
 }
 
 func reasonOf(code string) string {
@@ -42,15 +42,15 @@ func reasonOf(code string) string {
 	case "53100":
 		return "its disk is full"
 	case "53300":
-		return "it has no connection left for this program"
+		return "it has no free connection for this program"
 	case "57014":
 		return "it does not answer in time"
 	case "55P03":
-		return "somebody holds a lock there"
+		return "another session holds a lock"
 	case "42501":
-		return "the role may not write there"
+		return "the role may not write to it"
 	case "3D000":
-		return "the database does not exist there"
+		return "the database does not exist"
 	case "42P01", "3F000":
 		return "its tables are missing"
 	}
@@ -61,5 +61,5 @@ func reasonOf(code string) string {
 			return reason
 		}
 	}
-	return "it does not take a write"
+	return "it refuses writes"
 }

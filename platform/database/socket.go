@@ -11,12 +11,12 @@ import (
 	"strings"
 )
 
-// longestSocketDir is what fits into the address of a Unix socket (104 bytes on macOS, 108 on Linux) beside the
-// socket's own name.
+// longestSocketDir is the longest directory that fits into the address of a Unix socket (104 bytes on macOS, 108 on Linux) beside
+// the socket's own name.
 const longestSocketDir = 104 - len("/.s.PGSQL.5432") - 1
 
-// makeSocketDir makes a directory that only the owner can enter. It lies in the data directory, unless that path is too
-// long for a socket or holds a character that PostgreSQL or its clients read as a separator.
+// makeSocketDir creates a directory that only the owner can enter. It lies in the data directory, unless that path is too long
+// for a socket or contains a character that PostgreSQL or its clients read as a separator.
 func (e *Embedded) makeSocketDir(context.Context) error {
 	e.socketDir = filepath.Join(e.config.Dir, "socket")
 	if fitsSocket(e.socketDir) {
@@ -26,8 +26,8 @@ func (e *Embedded) makeSocketDir(context.Context) error {
 	if len(temp) > longestSocketDir/2 {
 		temp = "/tmp"
 	}
-	// The name follows from the data directory: a restart finds the same URL and leaves no litter behind. makeDir
-	// refuses one that somebody else put there.
+	// The name derives from the data directory: a restart has the same URL and leaves no stale directory. makeDir refuses a
+	// directory of another user.
 	e.socketDir = filepath.Join(temp, fmt.Sprintf("shop-%d-%.8x", os.Geteuid(), sha256.Sum256([]byte(e.config.Dir))))
 	return e.owner.makeDir(e.socketDir)
 }

@@ -13,7 +13,7 @@ import (
 	"shopping-cart/platform/database"
 )
 
-// surroundings are variables that a shell of somebody who works with another PostgreSQL has.
+// surroundings are the environment variables of a shell for another PostgreSQL.
 var surroundings = map[string]string{
 	"PGHOST": "203.0.113.1", "PGPORT": "6543", "PGUSER": "somebody", "PGPASSWORD": "secret", "PGDATABASE": "elsewhere",
 	"PGSERVICE": "production", "PGSERVICEFILE": "/nowhere", "PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/nowhere/root.crt",
@@ -22,7 +22,7 @@ var surroundings = map[string]string{
 	"PGREQUIREAUTH": "scram-sha-256", "PGCHANNELBINDING": "require", "PGMINPROTOCOLVERSION": "3.2",
 }
 
-// The embedded server and its clients take nothing from the PG* variables. One after the other, since it sets them.
+// The embedded server and its clients ignore the PG* variables. Not parallel, since it sets them.
 func TestEmbeddedIgnoresItsSurroundings(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a server")
@@ -44,7 +44,7 @@ func TestEmbeddedIgnoresItsSurroundings(t *testing.T) {
 	require.Equal(t, []string{"app", "shop", `"$user", public`}, []string{user, name, path})
 }
 
-// What a path of the data may hold, a client must find: a plus sign for a space is not understood.
+// A client must find any path of the data: a plus sign for a space is not decoded.
 func TestEmbeddedInAnyFolder(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts servers")
@@ -75,7 +75,7 @@ func TestEmbeddedInAnyFolder(t *testing.T) {
 	})
 }
 
-// A wait at the start says what it waits for, and why it gave up.
+// A wait at the start reports its subject, and the reason why it gave up.
 func TestWaitsEnd(t *testing.T) {
 	t.Parallel()
 	var text bytes.Buffer
@@ -95,7 +95,7 @@ func TestWaitsEnd(t *testing.T) {
 	})
 }
 
-// The error of a URL never repeats it.
+// The error of a URL never quotes the URL.
 func TestParseHidesThePassword(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{

@@ -14,8 +14,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Parse reads a database URL. A URL of the embedded server takes nothing from the PG* variables, from ~/.pgpass or from a
-// service file. Any other URL is completed by them, as with every client of PostgreSQL. The error never holds a password.
+// Parse reads a database URL. The PG* variables, ~/.pgpass and service files complete it, as in every client of PostgreSQL, but
+// not a URL of the embedded server. The error never holds a password.
 func Parse(text string) (*pgxpool.Config, error) {
 	if e, ok := parseEmbedded(text); ok {
 		return e.config()
@@ -27,7 +27,7 @@ func Parse(text string) (*pgxpool.Config, error) {
 	return c, nil
 }
 
-// Connect makes one connection to the database at url, which it reads as Parse does.
+// Connect opens one connection to the database at url, read by Parse.
 func Connect(ctx context.Context, url string) (*pgx.Conn, error) {
 	c, err := Parse(url)
 	if err != nil {
@@ -36,7 +36,7 @@ func Connect(ctx context.Context, url string) (*pgx.Conn, error) {
 	return pgx.ConnectConfig(ctx, c.ConnConfig)
 }
 
-// Reason is the text of an error of pgx without the connection string that it repeats.
+// Reason returns the text of an error of pgx without the connection string in it.
 func Reason(err error) string {
 	var parsing *pgconn.ParseConfigError
 	if !errors.As(err, &parsing) {
@@ -56,8 +56,8 @@ type embeddedURL struct {
 	port                      uint16
 }
 
-// String writes a space as %20: clients of PostgreSQL read a plus sign as a plus sign. The empty password is written, so
-// that no client looks for another one.
+// String writes a space as %20: clients of PostgreSQL do not decode a plus sign. It writes the empty password, so that no client
+// looks for another one.
 func (e embeddedURL) String() string {
 	u := url.URL{Scheme: "postgres", User: url.UserPassword(e.user, ""), Path: "/" + e.database}
 	query := url.Values{"host": {e.socketDir}, "port": {strconv.Itoa(int(e.port))}, "sslmode": {"disable"}}
@@ -65,7 +65,7 @@ func (e embeddedURL) String() string {
 	return u.String()
 }
 
-// parseEmbedded reads what String writes. Only a URL that leaves nothing open and holds nothing more is one.
+// parseEmbedded reads a URL that String has written. It accepts no URL with missing or further parts.
 func parseEmbedded(text string) (embeddedURL, bool) {
 	u, err := url.Parse(text)
 	if err != nil || u.User == nil {
@@ -77,7 +77,8 @@ func parseEmbedded(text string) (embeddedURL, bool) {
 	return e, err == nil && e.String() == text
 }
 
-// config is the client of the embedded server: the settings of a clean environment and the parts of the URL.
+// config returns the client's configuration for the embedded server: the defaults of a clean environment and the parts of the
+// URL.
 func (e embeddedURL) config() (*pgxpool.Config, error) {
 	if errClean != nil {
 		return nil, errClean
@@ -90,8 +91,8 @@ func (e embeddedURL) config() (*pgxpool.Config, error) {
 	return c, nil
 }
 
-// clean is a configuration that the surroundings of the program have no part in. It is made before main runs, while
-// nothing else can read the environment: pgx has no other way to leave the environment out.
+// clean is a configuration without the program's environment. It is made before main runs, while nothing else can read the
+// environment: pgx cannot ignore it.
 var clean, errClean = parseClean()
 
 func parseClean() (*pgxpool.Config, error) {

@@ -13,7 +13,7 @@ import (
 	"shopping-cart/platform/database"
 )
 
-// A client that cannot be reached any more is noticed by the server, over TCP, wherever it stood.
+// The server notices an unreachable TCP client at any point of a call.
 func TestServerNoticesWhoVanished(t *testing.T) {
 	if testing.Short() || runtime.GOOS != "linux" {
 		t.Skip("starts a server on a loopback address of its own")

@@ -19,7 +19,7 @@ import (
 	"shopping-cart/platform/database"
 )
 
-// victimVariable makes the test program the victim: a program with an embedded server in the directory that it names.
+// victimVariable turns the test program into the victim: a program with an embedded server in the directory of its value.
 const victimVariable = "EMBEDDED_VICTIM"
 
 func TestMain(m *testing.M) {
@@ -33,8 +33,7 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m)
 }
 
-// beVictim serves until Ctrl-C, then drains: it writes once more, as a request in flight would, and only then stops
-// the server.
+// beVictim serves until Ctrl-C, then drains: it writes once more, like a request in flight, and then stops the server.
 func beVictim(dir string) error {
 	ctx := context.Background()
 	interrupted := make(chan os.Signal, 1)
@@ -59,7 +58,7 @@ func beVictim(dir string) error {
 	return nil
 }
 
-// victim is a running one.
+// victim is a running victim.
 type victim struct {
 	*exec.Cmd
 	lines *bufio.Scanner
@@ -85,7 +84,7 @@ func startVictim(t *testing.T, dir string, as *syscall.Credential) *victim {
 	return &victim{Cmd: cmd, lines: bufio.NewScanner(out)}
 }
 
-// awaitReady gives the URL of the victim's database.
+// awaitReady returns the URL of the victim's database.
 func (v *victim) awaitReady(t *testing.T) string {
 	t.Helper()
 	require.True(t, v.lines.Scan(), "the victim ended")
@@ -110,7 +109,7 @@ func copyProgram(t *testing.T, program string) string {
 	return to
 }
 
-// openDir is a temporary directory that every user can reach, which one of testing.T is not.
+// openDir returns a temporary directory that every user can reach, unlike those of testing.T.
 func openDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "embedded-")
@@ -131,7 +130,7 @@ func newSeed(t *testing.T) seed {
 	return seed{from: cluster(t, dir)}
 }
 
-// dir is a data directory of its own, with a cluster.
+// dir returns a new data directory with a copy of the cluster.
 func (s seed) dir(t *testing.T) string {
 	t.Helper()
 	dir := openDir(t)
@@ -146,14 +145,14 @@ func (s seed) copyTo(t *testing.T, dir string) {
 	require.NoError(t, err, string(out))
 }
 
-// testConfig does not wait for the disk: what the tests kill are processes, and the memory of the system outlives them.
+// testConfig does not sync to the disk: the tests kill only processes, and the system's memory survives them.
 func testConfig(dir string) database.EmbeddedConfig {
 	return database.EmbeddedConfig{
 		Dir: dir, BinDir: os.Getenv("PG_BIN_DIR"), NoSync: true, Params: map[string]string{"fsync": "off"},
 	}
 }
 
-// startServer starts a server of this very program, and stops it when the test ends.
+// startServer starts a server of this process, and stops it when the test ends.
 func startServer(t *testing.T, dir string) *database.Embedded {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// watch sees every call of a pool. It bounds each in time, whatever the caller's context says: a server that fell silent
-// holds nobody for ever. It tells the gate and the crowd how connecting goes, and asks the locks before a read.
+// watch traces every call of a pool. It bounds the duration of each, whatever the caller's context says: a silent server blocks
+// nobody forever. It reports connection attempts to the gate and the crowd, and asks the locks before a read.
 type watch struct {
 	gate  *gate
 	crowd *crowd
@@ -46,7 +46,7 @@ func release(ctx context.Context) {
 	}
 }
 
-// TraceQueryStart is part of pgx.QueryTracer.
+// TraceQueryStart implements pgx.QueryTracer.
 func (w watch) TraceQueryStart(ctx context.Context, _ *pgx.Conn, start pgx.TraceQueryStartData) context.Context {
 	ctx = w.bound(ctx)
 	switch {
@@ -60,7 +60,7 @@ func (w watch) TraceQueryStart(ctx context.Context, _ *pgx.Conn, start pgx.Trace
 	return ctx
 }
 
-// TraceQueryEnd is part of pgx.QueryTracer.
+// TraceQueryEnd implements pgx.QueryTracer.
 func (w watch) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, end pgx.TraceQueryEndData) {
 	if sql, ok := ctx.Value(sqlKey{}).(string); ok {
 		w.locks.left(sql, end.Err)
@@ -68,43 +68,43 @@ func (w watch) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, end pgx.TraceQuer
 	release(ctx)
 }
 
-// TraceBatchStart is part of pgx.BatchTracer.
+// TraceBatchStart implements pgx.BatchTracer.
 func (w watch) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
 	return w.bound(ctx)
 }
 
-// TraceBatchQuery is part of pgx.BatchTracer.
+// TraceBatchQuery implements pgx.BatchTracer.
 func (w watch) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
 
-// TraceBatchEnd is part of pgx.BatchTracer.
+// TraceBatchEnd implements pgx.BatchTracer.
 func (w watch) TraceBatchEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchEndData) { release(ctx) }
 
-// TraceAcquireStart is part of pgxpool.AcquireTracer.
+// TraceAcquireStart implements pgxpool.AcquireTracer.
 func (w watch) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
 	return w.bound(ctx)
 }
 
-// TraceAcquireEnd is part of pgxpool.AcquireTracer.
+// TraceAcquireEnd implements pgxpool.AcquireTracer.
 func (w watch) TraceAcquireEnd(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireEndData) {
 	release(ctx)
 }
 
-// TraceConnectStart is part of pgx.ConnectTracer.
+// TraceConnectStart implements pgx.ConnectTracer.
 func (w watch) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartData) context.Context {
 	return ctx // ConnectTimeout bounds it
 }
 
-// TraceConnectEnd is part of pgx.ConnectTracer.
+// TraceConnectEnd implements pgx.ConnectTracer.
 func (w watch) TraceConnectEnd(_ context.Context, end pgx.TraceConnectEndData) {
 	switch {
 	case isCrowded(end.Err):
 		w.crowd.refuse(end.Err)
-		end.Err = nil // the server is there
+		end.Err = nil // the server is reachable
 	case end.Err == nil:
 		w.crowd.succeed()
 	}
 	w.gate.left(end.Err)
 }
 
-// TraceRelease is part of pgxpool.ReleaseTracer.
+// TraceRelease implements pgxpool.ReleaseTracer.
 func (w watch) TraceRelease(_ *pgxpool.Pool, end pgxpool.TraceReleaseData) { w.crowd.pay(end.Conn) }

@@ -25,8 +25,8 @@ const maxLabel = 63
 
 var syntax = validator.New()
 
-// Flaw returns a sentence that says why an address is refused, or "" when it is accepted. Letters of every script are
-// accepted on both sides of the @. Spaces and invisible characters are not, also at the ends.
+// Flaw returns a sentence with the reason why an address is refused, or "" for a valid one. It accepts letters of every script on
+// both sides of the @. It refuses spaces and invisible characters, also at the ends.
 func Flaw(address string) string {
 	for at, r := range []rune(address) {
 		if invisible(r) {
@@ -52,15 +52,15 @@ func Flaw(address string) string {
 // hasLongLabel reports whether a label of a domain is too long for DNS. Letters beyond ASCII count as Punycode.
 func hasLongLabel(domain string) bool {
 	for label := range strings.SplitSeq(domain, ".") {
-		if ascii, _ := idna.Punycode.ToASCII(label); len(ascii) > maxLabel { // of a label that begins with xn-- and is no Punycode, itself
+		if ascii, _ := idna.Punycode.ToASCII(label); len(ascii) > maxLabel { // an invalid xn-- label comes back unchanged
 			return true
 		}
 	}
 	return false
 }
 
-// invisible reports whether a character leaves no mark of its own: spaces, control and format characters, variation selectors,
-// fillers. Unassigned and private characters count too: their folding may change with the next version of Unicode.
+// invisible reports whether a character has no visible form: spaces, control and format characters, variation selectors, fillers.
+// Unassigned and private characters count too: the next version of Unicode may change their folding.
 func invisible(r rune) bool {
 	const braillePatternBlank = '\u2800'
 	return r == ' ' || r == braillePatternBlank || !unicode.IsPrint(r) ||
@@ -70,9 +70,9 @@ func invisible(r rune) bool {
 // maxFolded is well below the largest entry of an index in PostgreSQL, 2,704 bytes. NFKC can make 33 bytes of 3.
 const maxFolded = 1000
 
-// Fold returns the form in which addresses are compared. Letter case, the normal form, and compatibility variants such as
-// full-width letters make no difference (Unicode's NFKC_Casefold). It leaves out what Flaw refuses as invisible, which may stand in
-// addresses that were stored before. It takes any text, and cuts the result at 1,000 bytes.
+// Fold returns the form for comparing addresses. Letter case, the normal form, and compatibility variants such as full-width
+// letters make no difference (Unicode's NFKC_Casefold). It drops invisible characters, since addresses stored earlier may hold
+// some. It takes any text, and cuts the result at 1,000 bytes.
 func Fold(address string) string {
 	visible := strings.Map(func(r rune) rune {
 		if invisible(r) {
@@ -80,7 +80,7 @@ func Fold(address string) string {
 		}
 		return r
 	}, norm.NFKC.String(address))
-	// Lowered as well: cases.Fold exchanges the two cases of Cherokee.
+	// ToLower too, since cases.Fold swaps the two cases of Cherokee.
 	folded := norm.NFKC.String(strings.ToLower(cases.Fold().String(visible)))
 	if len(folded) <= maxFolded {
 		return folded

@@ -12,13 +12,13 @@ import (
 // Enabled says whether the program has fail points.
 const Enabled = true
 
-// Variable is the setting that names the file with orders; its neighbour, with ".reached" behind the name, takes what was reached.
-// The file holds
+// Variable names the environment variable with the path of the order file. The program lists the places that it reaches in a
+// second file, with ".reached" appended to the name. The order file holds
 //
 //	kill <n> <point> <label>   die when the place is reached for the n-th time since the order was given
-//	record                     only write down what is reached
+//	record                     only list the reached places
 //
-// and without it nothing happens. It is read at every place: an order holds for all that is reached after it was given.
+// Without the order file nothing happens. Every place reads it, so an order applies to all places reached after it was given.
 const Variable = "FAILPOINTS"
 
 var (
@@ -28,7 +28,7 @@ var (
 	times int
 )
 
-// Reach dies, by the same signal as kill -9 sends, where it was ordered.
+// Reach lists the place, and kills the program with SIGKILL when the order says so.
 func Reach(at Point, label string) {
 	if file == "" {
 		return
@@ -68,7 +68,7 @@ func write(place string) {
 	}
 }
 
-// die holds the lock: whoever reaches another place meanwhile gets no further either.
+// die keeps the lock, so that no other goroutine passes a place meanwhile.
 func die() {
 	self, err := os.FindProcess(os.Getpid())
 	if err == nil {

@@ -1,19 +1,19 @@
-// Package failpoint lets the program die at places of a test's choice.
+// Package failpoint kills the program at places that a test chooses.
 //
-// A place is reached before and after each commit, each call to a provider, and each step of a saga:
+// A place lies before or after a commit, a call to a provider, or a step of a saga:
 //
 //	failpoint.Reach(failpoint.BeforeCall, "capture")
 //
-// Only a program built with the tag failpoints has any. In all others Enabled is false and Reach does nothing: the compiler
-// leaves neither it nor what is behind "if failpoint.Enabled" in the program, and a test looks that it is so.
+// Only a program built with the tag failpoints has any. Otherwise Enabled is false and Reach does nothing: the compiler removes
+// Reach and all code under "if failpoint.Enabled". A test checks this.
 package failpoint
 
-// Point is a kind of place. Together with a label, which says what is committed, called or done there, it is a place.
+// Point is a kind of place. A place is a point with a label that names the commit, the call or the step.
 type Point string
 
-// The points. Each pair is as close around the matter as can be: there is nothing in between but the matter itself.
+// The points. Each pair encloses one operation as tightly as possible.
 const (
-	BeforeCommit Point = "commit.before" // label: a kind of event, or another row
+	BeforeCommit Point = "commit.before" // label: a type of event, or another row
 	AfterCommit  Point = "commit.after"
 	BeforeCall   Point = "call.before" // label: an operation of the provider
 	AfterCall    Point = "call.after"

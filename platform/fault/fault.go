@@ -1,14 +1,14 @@
-// Package fault is the one kind of error that a client is meant to read.
+// Package fault defines the errors that clients read.
 //
-// A fault is declared once, beside the rule that it speaks for: a kind, a stable code and a sentence.
+// A fault is declared once, beside its rule, with a kind, a stable code and a sentence.
 //
 //	var errCartClosed = fault.New(fault.Conflict, "cart_closed", "This cart is closed.")
 //
-// What belongs to one occurrence is added to a copy, which still is the declared fault for errors.Is:
+// Details of one occurrence go into a copy. For errors.Is the copy is still the declared fault:
 //
 //	return errCartClosed.With("checkout_id", id)
 //
-// Kinds say what is wrong; platform/web alone knows which HTTP status that is.
+// Only platform/web knows the HTTP status of a kind.
 package fault
 
 import (
@@ -20,38 +20,38 @@ import (
 // Kind is the class of a fault.
 type Kind uint8
 
-// The kinds, each with the status that platform/web gives it.
+// The kinds, each with its status in platform/web.
 const (
-	Internal     Kind = iota // 500: not the client's doing; its text stays in the log
-	Malformed                // 400: could not be read at all
-	Unauthorized             // 401: no token, or a bad one
-	Payment                  // 402: the money was refused
-	Forbidden                // 403: known, but not allowed
+	Internal     Kind = iota // 500: not caused by the client; its text stays in the log
+	Malformed                // 400: cannot be read
+	Unauthorized             // 401: no token, or an invalid one
+	Payment                  // 402: the payment was refused
+	Forbidden                // 403: authenticated, but not allowed
 	NotFound                 // 404: does not exist, for this caller
-	Conflict                 // 409: does not fit the present state
-	Stale                    // 412: another version than the one named
-	TooLarge                 // 413: the body
+	Conflict                 // 409: conflicts with the current state
+	Stale                    // 412: not the version that the client named
+	TooLarge                 // 413: the body is too large
 	Unsupported              // 415: not JSON
-	Invalid                  // 422: understood, but wrong
+	Invalid                  // 422: readable, but invalid
 	Precondition             // 428: a version must be named
-	TooMany                  // 429: come back later
-	Unavailable              // 503: something that we need is away; come back later
+	TooMany                  // 429: retry later
+	Unavailable              // 503: a dependency is unavailable; retry later
 )
 
-// Field is one field that was refused.
+// Field is one refused field.
 type Field struct {
 	Field  string `json:"field"`
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
 }
 
-// Fault is a refusal that a shopper or an operator can act on.
+// Fault is an error that a shopper or an operator can act on.
 type Fault struct {
 	Kind   Kind
 	Code   string         // stable, snake_case
 	Detail string         // a sentence
-	Fields []Field        // what is wrong, field by field
-	Extra  map[string]any // further members of the answer, such as checkout_id
+	Fields []Field        // one for each invalid field
+	Extra  map[string]any // further members of the response, such as checkout_id
 }
 
 // New declares a fault.
@@ -59,23 +59,23 @@ func New(kind Kind, code, detail string) *Fault {
 	return &Fault{Kind: kind, Code: code, Detail: detail}
 }
 
-// Error is the code and the sentence.
+// Error returns the code and the sentence.
 func (f *Fault) Error() string { return f.Code + ": " + f.Detail }
 
-// Is reports whether target is a fault of the same code, so that a copy with details still matches its declaration.
+// Is reports whether target is a fault with the same code, so that a copy with details matches its declaration.
 func (f *Fault) Is(target error) bool {
-	t, ok := target.(*Fault) // errors.Is hands over each link of the chain
+	t, ok := target.(*Fault) // errors.Is passes each link of the chain
 	return ok && t.Code == f.Code
 }
 
-// Detailf is a copy with another sentence.
+// Detailf returns a copy with another sentence.
 func (f *Fault) Detailf(format string, args ...any) *Fault {
 	c := *f
 	c.Detail = fmt.Sprintf(format, args...)
 	return &c
 }
 
-// With is a copy with one more member in the answer.
+// With returns a copy with one more member in the response.
 func (f *Fault) With(name string, value any) *Fault {
 	c := *f
 	c.Extra = maps.Clone(f.Extra)
@@ -86,14 +86,14 @@ func (f *Fault) With(name string, value any) *Fault {
 	return &c
 }
 
-// At is a copy that names the field to blame.
+// At returns a copy that names the invalid field.
 func (f *Fault) At(field string) *Fault {
 	c := *f
 	c.Fields = append(append([]Field(nil), f.Fields...), Field{Field: field, Code: f.Code, Detail: f.Detail})
 	return &c
 }
 
-// As finds the fault in an error's chain.
+// As returns the fault in an error's chain.
 func As(err error) (*Fault, bool) {
 	var f *Fault
 	ok := errors.As(err, &f)

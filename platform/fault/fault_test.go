@@ -40,7 +40,7 @@ func TestFault(t *testing.T) {
 	})
 	t.Run("CopiesOfOneDoNotShareTheirFields", func(t *testing.T) {
 		t.Parallel()
-		base := errClosed.At("a").At("b").At("c") // three in room for four: the next would land in the same place
+		base := errClosed.At("a").At("b").At("c") // capacity 4: two appends could share the fourth place
 		left, right := base.At("left"), base.At("right")
 		require.Equal(t, "left", left.Fields[3].Field)
 		require.Equal(t, "right", right.Fields[3].Field)

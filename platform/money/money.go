@@ -1,4 +1,4 @@
-// Package money holds amounts: integer minor units and an ISO 4217 currency. No float ever touches them.
+// Package money holds amounts: integer minor units and an ISO 4217 currency. It never uses floats.
 package money
 
 import (
@@ -12,19 +12,19 @@ import (
 // Max is the largest amount in minor units: 2⁵³−1, the largest integer that every JSON client reads exactly.
 const Max = 1<<53 - 1
 
-// ErrTooLarge says that a sum or a product would pass Max.
-var ErrTooLarge = errors.New("an amount beyond 2⁵³−1 minor units")
+// ErrTooLarge says that a sum or a product exceeds Max.
+var ErrTooLarge = errors.New("the amount exceeds 2⁵³−1 minor units")
 
-// Amount is money as it stands on the wire.
+// Amount is an amount of money in its JSON form.
 type Amount struct {
 	Amount   int64  `json:"amount" example:"1999"`  // minor units: pence, cents
 	Currency string `json:"currency" example:"GBP"` // ISO 4217, upper case
 }
 
-// Of is an amount of minor units in a currency.
+// Of returns an amount of minor units in a currency.
 func Of(minor int64, code string) Amount { return Amount{Amount: minor, Currency: code} }
 
-// successors name what took the place of each currency that has ended since 2000, in its newest form.
+// successors maps each currency that has ended since 2000 to its present successor.
 var successors = map[string]string{
 	"AFA": "AFN", "ANG": "XCG", "ATS": "EUR", "AZM": "AZN", "BEF": "EUR", "BGN": "EUR", "BYB": "BYN", "BYR": "BYN", "CSD": "RSD", "CUC": "CUP",
 	"CYP": "EUR", "DEM": "EUR", "EEK": "EUR", "ESP": "EUR", "FIM": "EUR", "FRF": "EUR", "GHC": "GHS", "GRD": "EUR", "HRK": "EUR", "IEP": "EUR",
@@ -33,20 +33,20 @@ var successors = map[string]string{
 	"VEF": "VES", "YUM": "RSD", "ZMK": "ZMW", "ZWD": "ZWG", "ZWL": "ZWG", "ZWN": "ZWG", "ZWR": "ZWG",
 }
 
-// endedDigits are the currencies that have ended while carts and orders could be in them, with how many digits of an amount are minor
-// units. What is stored stays in them.
+// endedDigits holds the currencies that have ended but may occur in carts and orders, with their number of minor-unit digits.
+// Stored amounts keep their currency.
 var endedDigits = map[string]uint8{"ANG": 2, "BGN": 2}
 
-// ValidCurrency reports whether code is an ISO 4217 currency of today, or one that has ended and that stored amounts may be in.
+// ValidCurrency reports whether code is a current ISO 4217 currency, or an ended one that stored amounts may have.
 func ValidCurrency(code string) bool {
 	_, ok := Digits(code)
 	return ok
 }
 
-// Successor is the currency that took the place of one that has ended; empty for a currency of today, and for one that ended before 2000.
+// Successor returns the successor of a currency that has ended since 2000, and "" for any other.
 func Successor(code string) string { return successors[code] }
 
-// Digits is how many digits of an amount are minor units. ok is false where code is no currency.
+// Digits returns the number of digits that are minor units. ok is false when code is no currency.
 func Digits(code string) (digits uint8, ok bool) {
 	if digits, ok = endedDigits[code]; ok {
 		return digits, true
@@ -71,7 +71,7 @@ func Times(price, quantity int64) (int64, error) {
 	return price * quantity, nil
 }
 
-// String writes the amount for people: "19.99 GBP".
+// String formats the amount for people: "19.99 GBP".
 func (a Amount) String() string {
 	digits, ok := Digits(a.Currency)
 	if !ok || digits == 0 {

@@ -33,7 +33,7 @@ func TestTimesIsExactOrRefused(t *testing.T) {
 	})
 }
 
-// agrees compares with arithmetic that has no bounds: the same number, or refused because it is beyond Max.
+// agrees compares with unbounded arithmetic: the same number, or an error because it exceeds Max.
 func agrees(t *rapid.T, want *big.Int, compute func() (int64, error)) {
 	got, err := compute()
 	if want.CmpAbs(big.NewInt(money.Max)) > 0 {
@@ -91,7 +91,7 @@ func TestValidCurrency(t *testing.T) {
 	}
 }
 
-// A currency that has ended is written, and refused only where something new would be in it.
+// An ended currency is formatted, and refused only for new amounts.
 func TestEndedCurrencies(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "12.50 BGN", money.Of(1250, "BGN").String())
@@ -115,7 +115,7 @@ func TestEndedCurrencies(t *testing.T) {
 	}
 }
 
-// The library forgets a currency that has ended: one that carts could be in must be known here then.
+// The library removes ended currencies: those that carts may have must be known here.
 func TestNoCurrencyIsForgotten(t *testing.T) {
 	t.Parallel()
 	for _, code := range strings.Fields(`AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD

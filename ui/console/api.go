@@ -9,10 +9,10 @@ import (
 	"net/url"
 )
 
-// client asks the API, in process.
+// client calls the API, in process.
 type client struct{ handler http.Handler }
 
-// problem is a refusal of the API, as RFC 9457 has it.
+// problem is an error response of the API (RFC 9457).
 type problem struct {
 	Status    int    `json:"status"`
 	Title     string `json:"title"`
@@ -24,10 +24,10 @@ type problem struct {
 	Unavailable []string `json:"unavailable"` // modules whose database does not answer
 }
 
-// Error is the sentence.
+// Error returns the code and the sentence.
 func (p *problem) Error() string { return p.Code + ": " + p.Detail }
 
-// Sentence says what is wrong, with the fields to blame.
+// Sentence returns the detail, with the invalid fields.
 func (p *problem) Sentence() string {
 	text := p.Detail
 	for _, e := range p.Errors {
@@ -36,7 +36,7 @@ func (p *problem) Sentence() string {
 	return text
 }
 
-// answer is what the API said.
+// answer records a response of the API.
 type answer struct {
 	header http.Header
 	status int
@@ -54,8 +54,8 @@ func (a *answer) Write(b []byte) (int, error) {
 	return a.body.Write(b)
 }
 
-// send asks the API as the bearer of a token, and decodes what it grants into found, unless that is nil. A refusal is an
-// error, a *problem.
+// send calls the API with a token, and decodes the response into found, unless that is nil. It returns an error response as a
+// *problem.
 func (c client) send(ctx context.Context, token, method, path string, body, found any, headers ...string) error {
 	var content bytes.Buffer
 	if body != nil {
@@ -65,7 +65,7 @@ func (c client) send(ctx context.Context, token, method, path string, body, foun
 	}
 	r, err := http.NewRequestWithContext(ctx, method, path, &content) // #nosec G704 -- it goes to a handler of this program
 	if err != nil {
-		return fmt.Errorf("ask for %s %s: %w", method, path, err)
+		return fmt.Errorf("prepare %s %s: %w", method, path, err)
 	}
 	r.RequestURI = path
 	r.Header.Set("Authorization", "Bearer "+token)
@@ -80,7 +80,7 @@ func (c client) send(ctx context.Context, token, method, path string, body, foun
 	if a.status >= http.StatusBadRequest {
 		p := &problem{Status: a.status}
 		if err := json.Unmarshal(a.body.Bytes(), p); err != nil {
-			return fmt.Errorf("read the refusal of %s %s: %w", method, path, err)
+			return fmt.Errorf("read the error response of %s %s: %w", method, path, err)
 		}
 		return p
 	}
@@ -88,19 +88,19 @@ func (c client) send(ctx context.Context, token, method, path string, body, foun
 		return nil
 	}
 	if err := json.Unmarshal(a.body.Bytes(), found); err != nil {
-		return fmt.Errorf("read the answer to %s %s: %w", method, path, err)
+		return fmt.Errorf("read the response of %s %s: %w", method, path, err)
 	}
 	return nil
 }
 
-// page is a part of a list, as the API answers it.
+// page is a page of a list of the API.
 type page[T any] struct {
 	Data        []T      `json:"data"`
 	NextCursor  *string  `json:"next_cursor"`
-	Unavailable []string `json:"unavailable"` // modules whose entries are left out
+	Unavailable []string `json:"unavailable"` // modules whose entries are missing
 }
 
-// get reads a T from the API as the visitor.
+// get reads a T from the API with the operator's token.
 func get[T any](v *visit, path string, query url.Values) (found T, err error) {
 	if len(query) > 0 {
 		path += "?" + query.Encode()
@@ -110,7 +110,7 @@ func get[T any](v *visit, path string, query url.Values) (found T, err error) {
 	return found, v.console.api.send(ctx, v.token, http.MethodGet, path, nil, &found)
 }
 
-// given are the members of query that have a value.
+// given returns the members of query that have a value.
 func given(query url.Values, names ...string) url.Values {
 	out := url.Values{}
 	for _, name := range names {

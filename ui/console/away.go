@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// kept are what the databases of the modules keep.
+// kept names the data of each module.
 var kept = map[string]string{"cart": "carts", "order": "orders", "payment": "payments", "saga": "sagas"}
 
-// What bounds each read of a page: a database that says nothing holds up one part of a page, and not the operator.
+// Time limits of the reads of a page: a silent database delays one part of a page, and not the operator.
 const (
 	readsWithin = 15 * time.Second
-	awayWithin  = 3 * time.Second // while the database of a module is away: it may be the one that is read
+	awayWithin  = 3 * time.Second // while the database of a module is away: the read may need it
 )
 
-// getOptional is get for what a page can do without. Where its database is away it finds nothing, and the notice of the page says so.
+// getOptional is get for optional content. When its database is away it returns nothing, and the notice of the page says so.
 func getOptional[T any](v *visit, path string, query url.Values) (T, error) {
 	found, err := get[T](v, path, query)
 	if v.lacks(err) {
@@ -40,13 +40,13 @@ func (v *visit) lacks(err error) bool {
 	return true
 }
 
-// misses takes in that the databases of modules are away.
+// misses records modules whose databases are away.
 func (v *visit) misses(modules []string) {
 	v.away = append(v.away, modules...)
 	v.partial = v.partial || len(modules) > 0
 }
 
-// readWithin is how long a read may take.
+// readWithin returns the time limit of a read.
 func (v *visit) readWithin() time.Duration {
 	if len(v.seen.Unavailable) > 0 {
 		return awayWithin
@@ -57,7 +57,7 @@ func (v *visit) readWithin() time.Duration {
 // knowsAway reports whether the database of a module was away just now.
 func (v *visit) knowsAway(module string) bool { return slices.Contains(v.seen.Unavailable, module) }
 
-// notice says which databases are away; "" where none is.
+// notice returns a sentence about the databases that are away, or "".
 func (v *visit) notice() string {
 	var names []string
 	for _, module := range slices.Compact(slices.Sorted(slices.Values(append(v.away, v.seen.Unavailable...)))) {
@@ -66,11 +66,11 @@ func (v *visit) notice() string {
 	last := len(names) - 1
 	switch {
 	case last > 0:
-		return "The " + strings.Join(names[:last], ", ") + " and " + names[last] + " databases do not answer. What stands here leaves them out."
+		return "The " + strings.Join(names[:last], ", ") + " and " + names[last] + " databases do not answer. Their data is missing here."
 	case last == 0:
-		return "The " + names[0] + " database does not answer. What stands here leaves it out."
+		return "The " + names[0] + " database does not answer. Its data is missing here."
 	case v.partial:
-		return "A database does not answer. What stands here leaves it out."
+		return "A database does not answer. Its data is missing here."
 	}
 	return ""
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The room that a chart has, in its own units. It is as wide as its place lets it be, and keeps its form.
+// The size of a chart in its own units. It scales with its place and keeps its proportions.
 const (
 	chartWidth  = 600
 	chartHeight = 150
@@ -17,9 +17,9 @@ const (
 	chartTop    = 8
 )
 
-// chart is what a template draws as SVG.
+// chart is an SVG chart for a template.
 type chart struct {
-	Label string // what it shows, in words
+	Label string // a description
 	Bars  []bar
 	Lines []line
 	Grid  []mark
@@ -33,15 +33,15 @@ type bar struct {
 	Class, Title        string
 }
 
-// line is a series.
+// line is a series of values.
 type line struct{ Class, Path string }
 
-// mark is a text beside the chart, and where it stands.
+// mark is a label beside the chart, with its position.
 type mark struct{ X, Y, Text string }
 
 func num(f float64) string { return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64) }
 
-// outcomes are checkouts per minute, a column each, what went well at the bottom.
+// outcomes returns the chart of checkouts per minute: one column each, completed ones at the bottom.
 func outcomes(minutes []minute) chart {
 	most, all := 0, 0
 	for _, m := range minutes {
@@ -69,7 +69,7 @@ func outcomes(minutes []minute) chart {
 	return c
 }
 
-// times are the 50th and the 95th percentile of what a checkout took, minute by minute.
+// times returns the chart of the 50th and the 95th percentile of the durations, minute by minute.
 func times(minutes []minute) chart {
 	most, drawn := 0.0, false
 	for _, m := range minutes {
@@ -77,7 +77,7 @@ func times(minutes []minute) chart {
 	}
 	c := frameOf(minutes, most, seconds)
 	c.Empty = !drawn
-	c.Label = "How long checkouts took in the last hour, minute by minute: 50th and 95th percentile, at most " + seconds(most) + "."
+	c.Label = "Durations of checkouts in the last hour, minute by minute: 50th and 95th percentile, at most " + seconds(most) + "."
 	for _, series := range []struct {
 		class string
 		of    func(minute) float64
@@ -87,7 +87,7 @@ func times(minutes []minute) chart {
 		for i, m := range minutes {
 			if v := series.of(m); v > 0 {
 				x, y := chartLeft+(float64(i)+0.5)*width, chartHeight-chartBottom-scaled(v, ceiling(most))
-				if pen == "M" { // a minute alone is a dot
+				if pen == "M" { // a single minute is a dot
 					fmt.Fprintf(&path, "M%s %sh0.1", num(x), num(y))
 				}
 				fmt.Fprintf(&path, "%s%s %s", pen, num(x), num(y))
@@ -103,7 +103,7 @@ func times(minutes []minute) chart {
 
 func scaled(v, top float64) float64 { return v / top * (chartHeight - chartBottom - chartTop) }
 
-// ceiling is the round number at the top of a scale.
+// ceiling returns the round number at the top of a scale.
 func ceiling(most float64) float64 {
 	if most <= 0 {
 		return 1
@@ -117,7 +117,7 @@ func ceiling(most float64) float64 {
 	return step * 10
 }
 
-// frameOf is the scale at the left and the times below.
+// frameOf returns a chart with the scale at the left and the times below.
 func frameOf(minutes []minute, most float64, text func(float64) string) (c chart) {
 	top := ceiling(most)
 	for _, part := range []float64{0, 0.5, 1} {

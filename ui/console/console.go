@@ -1,14 +1,14 @@
-// Package console is the operators' console: pages in the browser that show how the shop is doing, and let a person act.
+// Package console serves the operators' console: web pages that show the state of the shop and let operators act.
 //
-// It is a client of the API like any other: it has no way into a store. What a page shows it reads through the routes of
-// the API, in process, with the token that its operator signed in with; what an operator does is a request under their name.
+// It is a client of the API like any other, without access to a store. Pages read through the routes of the API, in process, with
+// the token of the signed-in operator. An action is a request in the operator's name.
 //
 //	browser ──cookie──► Console ──Authorization: Bearer──► the API's handler
 //	        ◄──HTML────         ◄──JSON, problems─────────
 //
-// Pages are made on the server, work without JavaScript, and load nothing from elsewhere. A request that changes something
-// must come from a page of the console (session.go). One file a page; what they share is in render.go and api.go, the templates
-// are in pages, style and script in assets.
+// Pages are rendered on the server, work without JavaScript, and load nothing from elsewhere. A request that changes something
+// must come from a page of the console (session.go). Each page has its own file; render.go and api.go hold shared code, pages the
+// templates, assets the style and the script.
 package console
 
 import (
@@ -23,19 +23,19 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// Path is where the console lives.
+// Path is the root of the console.
 const Path = "/console"
 
-// Config is what the console needs.
+// Config configures the console.
 type Config struct {
 	API       http.Handler // serves the routes of the API
-	PublicURL string       // how browsers reach the program; empty: however they do
+	PublicURL string       // URL for browsers; empty: any
 }
 
 // Console serves the pages below Path.
 type Console struct {
 	api    client
-	secure bool // the cookie goes over TLS only
+	secure bool // the cookies require TLS
 	cross  *http.CrossOriginProtection
 	mux    *http.ServeMux
 }
@@ -43,7 +43,8 @@ type Console struct {
 //go:embed assets
 var assetFiles embed.FS
 
-// assets are the style, the script and the icon. Their addresses have the stamp in, so that a browser keeps them until they change.
+// assets holds the style, the script and the icon. Their addresses contain the stamp, so that browsers cache them until they
+// change.
 var assets = func() *web.Assets {
 	folder, err := fs.Sub(assetFiles, "assets")
 	if err != nil {
@@ -52,12 +53,12 @@ var assets = func() *web.Assets {
 	return web.NewAssets(folder)
 }()
 
-// New makes the console.
+// New returns the console.
 func New(c Config) *Console {
 	one := &Console{api: client{c.API}, cross: http.NewCrossOriginProtection(), mux: http.NewServeMux()}
 	if public, err := url.Parse(c.PublicURL); err == nil && public.Host != "" {
 		one.secure = public.Scheme == "https"
-		// Behind a proxy the host of a request may be another one than the browser's.
+		// Behind a proxy the host of a request may differ from the browser's.
 		_ = one.cross.AddTrustedOrigin(public.Scheme + "://" + public.Host)
 	}
 	one.routes()
@@ -93,8 +94,7 @@ func (c *Console) routes() {
 	c.page("POST", "/reconciliation", c.reconcile)
 }
 
-// page registers a handler for operators who are signed in, with the query parameters that it takes. Its error becomes the page
-// that says it.
+// page registers a handler for signed-in operators, with its query parameters. An error of the handler becomes an error page.
 func (c *Console) page(method, path string, handle func(*visit) error, parameters ...string) {
 	c.mux.HandleFunc(method+" "+Path+path, func(w http.ResponseWriter, r *http.Request) {
 		v, ok := c.enter(w, r)
@@ -111,13 +111,13 @@ func (c *Console) page(method, path string, handle func(*visit) error, parameter
 	})
 }
 
-// ServeHTTP answers what lies below Path.
+// ServeHTTP serves the pages below Path.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "+
 		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "same-origin") // with no-referrer, a browser would not say where a form comes from
+	h.Set("Referrer-Policy", "same-origin") // with no-referrer, browsers hide the origin of a form
 	if path := strings.TrimSuffix(r.URL.Path, "/"); path != r.URL.Path && strings.HasPrefix(path, Path) {
 		redirect(w, r, path, http.StatusMovedPermanently)
 		return
@@ -131,29 +131,30 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mux.ServeHTTP(w, r)
 }
 
-// refusal is why a request reaches no page: there is none, or its form is too large to be read. Else it is nil.
+// refusal returns the reason why a request reaches no page: an unknown address, or a form that is too large. Otherwise it returns
+// nil.
 func (c *Console) refusal(r *http.Request) error {
 	if _, pattern := c.mux.Handler(r); pattern == "" {
 		return errNoPage
 	}
 	if large := (*http.MaxBytesError)(nil); errors.As(r.ParseForm(), &large) {
 		return &problem{Status: http.StatusRequestEntityTooLarge, Title: "Too large",
-			Detail: fmt.Sprintf("The form has more than %d bytes, so nothing was done. Go back and write less.", large.Limit)}
+			Detail: fmt.Sprintf("The form has more than %d bytes, so nothing was done. Go back and shorten it.", large.Limit)}
 	}
 	return nil
 }
 
 var errNoPage = &problem{Status: http.StatusNotFound, Title: "Not found", Detail: "There is no such page in the console."}
 
-// problemOf is what an operator is told of an error.
+// problemOf returns the problem that an operator sees for an error.
 func problemOf(err error) *problem {
 	if p := (*problem)(nil); errors.As(err, &p) {
 		return p
 	}
-	return &problem{Status: http.StatusInternalServerError, Title: "Something went wrong", Detail: "The page could not be made."}
+	return &problem{Status: http.StatusInternalServerError, Title: "Something went wrong", Detail: "The page could not be rendered."}
 }
 
-// statusOf is that of the answer which an error stands for; 0 where there is none.
+// statusOf returns the HTTP status of an error, or 0 without one.
 func statusOf(err error) int {
 	if err == nil {
 		return 0

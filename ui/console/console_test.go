@@ -54,7 +54,7 @@ func TestWordsForPeople(t *testing.T) {
 	require.Equal(t, "…ü äöüßäö", short("shop:jürgen mü äöüßäö"))
 }
 
-// TestASagaSaysWhatItLeavesOut: without its payment a story is told, and says so.
+// TestASagaSaysWhatItLeavesOut: without its payment the page shows the rest, with a notice.
 func TestASagaSaysWhatItLeavesOut(t *testing.T) {
 	t.Parallel()
 	payment := http.StatusServiceUnavailable
@@ -79,8 +79,8 @@ func TestASagaSaysWhatItLeavesOut(t *testing.T) {
 	}
 }
 
-// TestSagasCanBeFreedWithoutAnOverview: it may be missing just when something is stuck. Without the scope
-// there is no page at all.
+// TestSagasCanBeFreedWithoutAnOverview: the overview may be missing just when a saga is stuck. Without the scope there is no
+// page.
 func TestSagasCanBeFreedWithoutAnOverview(t *testing.T) {
 	t.Parallel()
 	overview := http.StatusServiceUnavailable
@@ -104,7 +104,7 @@ func TestSagasCanBeFreedWithoutAnOverview(t *testing.T) {
 	require.NotEqual(t, http.StatusOK, status("/console/sagas"))
 }
 
-// TestReconciliationSaysWhyItCannotLook: the page stays where one can look again, whichever book is missing.
+// TestReconciliationSaysWhyItCannotLook: whichever source is missing, the page offers to check again.
 func TestReconciliationSaysWhyItCannotLook(t *testing.T) {
 	t.Parallel()
 	api := http.NewServeMux()
@@ -118,13 +118,13 @@ func TestReconciliationSaysWhyItCannotLook(t *testing.T) {
 	w := httptest.NewRecorder()
 	New(Config{API: api}).ServeHTTP(w, r)
 	require.Equal(t, http.StatusOK, w.Code)
-	for _, said := range []string{"All books are needed to tell whether the promises are kept. The provider does not answer.", "Look again"} {
+	for _, said := range []string{"All sources are needed to check the invariants. The provider does not answer.", "Check again"} {
 		require.Contains(t, w.Body.String(), said)
 	}
-	require.NotContains(t, w.Body.String(), "All promises are kept")
+	require.NotContains(t, w.Body.String(), "All invariants hold")
 }
 
-// What was left out is said beside what was found, and what was done in place of what a person would do.
+// TestReconciliationSaysWhatItLeftOutAndDid: the page counts the checkouts left out, and shows a repair in place of its remedy.
 func TestReconciliationSaysWhatItLeftOutAndDid(t *testing.T) {
 	t.Parallel()
 	api := http.NewServeMux()

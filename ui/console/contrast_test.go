@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestContrast holds every colour to WCAG AA: text 4.5 to 1 on what it stands on, edges of controls and parts of charts 3 to 1.
+// TestContrast holds every colour to WCAG AA: text 4.5 to 1 on its background, edges of controls and parts of charts 3 to 1.
 func TestContrast(t *testing.T) {
 	t.Parallel()
 	text, err := assetFiles.ReadFile("assets/console.css")
@@ -45,7 +45,7 @@ func TestContrast(t *testing.T) {
 		holds(3, "chart-p50", "card")
 		holds(3, "chart-p95", "card")
 		holds(3, "focus", grounds...)
-		if theme.name == "dark" { // it stands there twice: as what one chose, and as what the system has
+		if theme.name == "dark" { // it is defined twice: as the choice, and as the system's preference
 			_, again, _ := strings.Cut(string(text), ":root:not([data-theme]) {")
 			again, _, _ = strings.Cut(again, "}")
 			for name, value := range colours {
@@ -55,7 +55,7 @@ func TestContrast(t *testing.T) {
 	}
 }
 
-// contrast is the ratio of WCAG 2.
+// contrast returns the ratio of WCAG 2.
 func contrast(t *testing.T, a, b string) float64 {
 	t.Helper()
 	la, lb := luminance(t, a), luminance(t, b)

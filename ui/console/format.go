@@ -13,7 +13,7 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// functions are what templates call.
+// functions are available in templates.
 var functions = template.FuncMap{
 	"stamp": assets.Stamp, "key": newKey, "path": func() string { return Path },
 	"short": short, "words": words, "money": cash, "count": count,
@@ -21,22 +21,22 @@ var functions = template.FuncMap{
 	"seconds": seconds, "took": took, "tone": tone, "json": pretty, "deref": deref, "dict": dict, "plural": plural,
 }
 
-// short is an id that a person can compare: its end, where ids made in one moment differ.
+// short returns the end of an id, enough to compare ids: those of one moment differ there.
 func short(id any) string {
-	text := []rune(fmt.Sprint(id)) // customers may have names, in any script
+	text := []rune(fmt.Sprint(id)) // ids of customers may be names, in any script
 	if len(text) <= 12 {
 		return string(text)
 	}
 	if strings.Trim(string(text), "0-") == "" {
-		return "none" // the id of nothing
+		return "none" // the zero id
 	}
 	return "…" + string(text[len(text)-8:])
 }
 
-// words is a name of the API as a person says it.
+// words returns a name of the API with spaces.
 func words(name any) string { return strings.ReplaceAll(fmt.Sprint(name), "_", " ") }
 
-// cash is an amount as people read it, in groups of three.
+// cash formats an amount with the digits in groups of three.
 func cash(m money.Amount) string {
 	text, currency, _ := strings.Cut(m.String(), " ")
 	whole, rest, parted := strings.Cut(text, ".")
@@ -46,7 +46,7 @@ func cash(m money.Amount) string {
 	return count(whole) + rest + " " + currency
 }
 
-// count writes a number in groups of three.
+// count formats a number with the digits in groups of three.
 func count(n any) string {
 	text := fmt.Sprint(n)
 	for i := len(text) - 3; i > 0; i -= 3 {
@@ -64,7 +64,7 @@ func plural(n int, one, more string) string {
 	return more
 }
 
-// when is a time with its zone, and the day where it is not today.
+// when formats a time in UTC, with the day unless that is today.
 func when(t time.Time) string {
 	t = t.UTC()
 	if now := time.Now().UTC(); t.Year() == now.Year() && t.YearDay() == now.YearDay() {
@@ -75,7 +75,7 @@ func when(t time.Time) string {
 	return t.Format("2 Jan 2006 15:04 UTC")
 }
 
-// ago says how long ago something was, or in what time it will be.
+// ago formats a duration as a time in the past, or in the future.
 func ago(d time.Duration) string {
 	if d < 0 {
 		return "in " + took(-d)
@@ -83,7 +83,7 @@ func ago(d time.Duration) string {
 	return took(d) + " ago"
 }
 
-// took is a duration in at most two words.
+// took formats a duration in at most two units.
 func took(d time.Duration) string {
 	switch {
 	case d < time.Millisecond:
@@ -104,7 +104,7 @@ func took(d time.Duration) string {
 
 func seconds(s float64) string { return took(time.Duration(s * float64(time.Second))) }
 
-// tone is the colour of a status: good, bad, wait, stop or plain.
+// tone returns the colour of a status: good, bad, wait, stop or plain.
 func tone(status any) string {
 	switch fmt.Sprint(status) {
 	case "completed", "done", "confirmed", "fulfilled", "captured", "handled", "healed":
@@ -119,7 +119,7 @@ func tone(status any) string {
 	return "plain"
 }
 
-// pretty lays JSON out for people.
+// pretty indents JSON.
 func pretty(raw json.RawMessage) string {
 	var b bytes.Buffer
 	if len(raw) == 0 || json.Indent(&b, raw, "", "  ") != nil {
@@ -135,7 +135,7 @@ func deref(text *string) string {
 	return *text
 }
 
-// dict makes named arguments of a part.
+// dict builds the named arguments of a part.
 func dict(pairs ...any) map[string]any {
 	d := map[string]any{}
 	for i := 0; i+1 < len(pairs); i += 2 {

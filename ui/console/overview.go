@@ -8,14 +8,14 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// overview is how the shop is doing, as GET /v1/admin/overview has it.
+// overview is the response of GET /v1/admin/overview.
 type overview struct {
 	At        time.Time `json:"at"`
 	Checkouts struct {
 		Minutes    []minute `json:"minutes"`
 		P50Seconds float64  `json:"p50_seconds"`
 		P95Seconds float64  `json:"p95_seconds"`
-	} `json:"checkouts"` // none without the sagas
+	} `json:"checkouts"` // empty when the database of the sagas does not answer
 	Unfinished []unfinished `json:"unfinished"`
 	Today      []struct {
 		Captured money.Amount `json:"captured"`
@@ -29,13 +29,13 @@ type overview struct {
 		ReadersOldestAgeSeconds float64 `json:"readers_oldest_age_seconds"`
 		Parked                  int     `json:"parked"`
 	} `json:"lag"`
-	Unavailable []string `json:"unavailable"` // modules whose database does not answer: what they know is missing
+	Unavailable []string `json:"unavailable"` // modules whose database does not answer: their data is missing
 }
 
 // Knows reports whether the database of a module answered.
 func (o overview) Knows(module string) bool { return !slices.Contains(o.Unavailable, module) }
 
-// Parked is how many messages are parked in the modules that answered.
+// Parked returns the number of parked messages in the modules that answered.
 func (o overview) Parked() (n int) {
 	for _, l := range o.Lag {
 		n += l.Parked
@@ -63,7 +63,7 @@ type unfinished struct {
 	OldestAgeSeconds float64 `json:"oldest_age_seconds"`
 }
 
-// All is how many have not ended.
+// All returns the number of unfinished sagas.
 func (u unfinished) All() int {
 	return u.Running + u.RequiresAction + u.Compensating + u.NeedsAttention
 }
@@ -75,26 +75,26 @@ func (o overview) needsAttention() (n int) {
 	return n
 }
 
-// overviewPage is the overview as it is shown.
+// overviewPage is the page of the overview.
 type overviewPage struct {
 	overview
 	Attention int
 	Open      int
-	Oldest    unfinished // of the type whose oldest is the oldest
+	Oldest    unfinished // the type with the oldest saga
 	Outcomes  chart
 	Times     chart
-	Last      minute // that is over
+	Last      minute // the last complete one
 	Totals    minute
 	Behind    int64
 	BehindFor float64
 }
 
-// Began is how many checkouts began.
+// Began returns the number of checkouts that began.
 func (m minute) Began() int {
 	return m.Completed + m.Failed + m.Cancelled + m.Running + m.NeedsAttention
 }
 
-// Recent are the last minutes, newest first: what a table shows of the chart.
+// Recent returns the last minutes, newest first, for the table of the charts.
 func (p overviewPage) Recent() []minute {
 	all := slices.Clone(p.Checkouts.Minutes)
 	slices.Reverse(all)

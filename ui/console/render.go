@@ -14,7 +14,7 @@ import (
 //go:embed pages
 var pages embed.FS
 
-// templates are the pages by name: each is the layout with its own main part.
+// templates maps names to pages. Each page is the layout with its own main part.
 var templates = func() map[string]*template.Template {
 	all := map[string]*template.Template{}
 	files, err := pages.ReadDir("pages")
@@ -30,25 +30,25 @@ var templates = func() map[string]*template.Template {
 	return all
 }()
 
-// frame is what every page has around its own content.
+// frame holds the parts that all pages share.
 type frame struct {
 	Title     string
-	Room      string // which entry of the navigation it belongs to
+	Room      string // its entry in the navigation
 	Here      string // its address
 	Theme     string
 	Operator  string
 	Ends      string
 	FormToken string
 	Said      *saying
-	Attention int // sagas that need a person
+	Attention int // sagas that need attention
 	Parked    int
-	Away      string // which databases do not answer
-	Partial   bool   // what the page is about could not be read, or not all of it
-	Live      bool   // it has a part that is kept up to date, which says what is away
+	Away      string // the notice about databases that do not answer
+	Partial   bool   // some content of the page could not be read
+	Live      bool   // it has a part that is kept up to date and shows the notice itself
 	Main      any
 }
 
-// shows answers with a page, or, for the script that keeps a page up to date, with the live part of it.
+// shows responds with a page. The script that keeps a page up to date gets the live part.
 func (v *visit) shows(name, room, title string, main any) error {
 	return v.showsAs(http.StatusOK, name, room, title, main)
 }
@@ -81,16 +81,16 @@ func render(w http.ResponseWriter, status int, name string, data any) {
 func renderPart(w http.ResponseWriter, status int, name, part string, data any) {
 	var b bytes.Buffer
 	if err := templates[name].ExecuteTemplate(&b, part, data); err != nil {
-		slog.Error("a page of the console could not be made", "page", name, "error", err)
-		http.Error(w, "The page could not be made.", http.StatusInternalServerError)
+		slog.Error("failed to render a console page", "page", name, "error", err)
+		http.Error(w, "The page could not be rendered.", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // to a browser that may have gone
+	_, _ = w.Write(b.Bytes()) // the browser may have gone
 }
 
-// fails says why there is no page.
+// fails responds with the page of an error.
 func (v *visit) fails(err error) {
 	p := problemOf(err)
 	switch p.Status {
@@ -104,13 +104,13 @@ func (v *visit) fails(err error) {
 		_ = v.showsAs(p.Status, "failure", "", p.Title, p)
 	default:
 		if p.Status == http.StatusInternalServerError {
-			slog.ErrorContext(v.request.Context(), "a page of the console failed", "path", v.request.URL.Path, "error", err)
+			slog.ErrorContext(v.request.Context(), "console page failed", "path", v.request.URL.Path, "error", err)
 		}
 		_ = v.showsAs(p.Status, "failure", "", p.Title, p)
 	}
 }
 
-// newKey makes one form one request, however often it is sent.
+// newKey returns the idempotency key of a form: sending the form twice has one effect.
 func newKey() string {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // never fails

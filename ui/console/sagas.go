@@ -10,7 +10,7 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// saga is one as GET /v1/admin/sagas/{id} has it.
+// saga is a saga of GET /v1/admin/sagas/{id}.
 type saga struct {
 	ID         string       `json:"id"`
 	Type       string       `json:"type"`
@@ -46,7 +46,7 @@ type step struct {
 	Error      *string    `json:"error"`
 }
 
-// event is one as the log has it.
+// event is an event of the log.
 type event struct {
 	Position    int64           `json:"position"`
 	Stream      string          `json:"stream"`
@@ -61,12 +61,12 @@ type event struct {
 	OccurredAt  time.Time       `json:"occurred_at"`
 }
 
-// Ended reports whether nothing is left to do.
+// Ended reports whether the saga has ended.
 func (s saga) Ended() bool {
 	return s.Status == "completed" || s.Status == "failed" || s.Status == "cancelled"
 }
 
-// Took is how long it took, or takes so far.
+// Took returns the duration of the saga, so far.
 func (s saga) Took() time.Duration {
 	if s.Ended() {
 		return s.UpdatedAt.Sub(s.CreatedAt)
@@ -74,7 +74,7 @@ func (s saga) Took() time.Duration {
 	return time.Since(s.CreatedAt)
 }
 
-// Now is the step that it is at, in a word or two.
+// Now returns the current step, or the failure of an ended saga.
 func (s saga) Now() string {
 	if s.Ended() {
 		if s.Failure != nil {
@@ -95,7 +95,7 @@ func (s saga) Now() string {
 	return ""
 }
 
-// sagasPage is the list, and what narrows it.
+// sagasPage is the list of sagas and its filters.
 type sagasPage struct {
 	Sagas    []saga
 	Filter   url.Values

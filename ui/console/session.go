@@ -16,35 +16,35 @@ import (
 	"time"
 )
 
-// The cookies. Each goes to the console alone, and no script reads one.
+// The cookies. They are sent to the console only, and scripts cannot read them.
 const (
 	cookieToken = "console"
-	cookieForm  = "console_form" // ties the sign-in form to the browser that it was sent to
-	cookieFlash = "console_said" // what an action said, for the page after it
+	cookieForm  = "console_form" // ties the sign-in form to its browser
+	cookieFlash = "console_said" // the result of an action, for the next page
 	cookieTheme = "console_theme"
 )
 
-// visit is a request of an operator who is signed in.
+// visit is a request of a signed-in operator.
 type visit struct {
 	console *Console
 	writer  http.ResponseWriter
 	request *http.Request
 	query   url.Values // the parameters of the address that are not blank
 	token   string
-	seen    overview // of this moment
-	blind   error    // why there is none: no reason to keep an operator from all other pages
+	seen    overview // at this moment
+	blind   error    // why there is none; operators can use the other pages nevertheless
 	away    []string // modules whose database did not answer
 	partial bool     // something on the page could not be read
 	said    *saying
 }
 
-// saying is what the page tells first: what was done, or why not.
+// saying is the result of an action, shown at the top of the next page.
 type saying struct {
 	Refused bool
 	Text    string
 }
 
-// enter lets an operator in who is signed in, and everybody else sign in.
+// enter admits signed-in operators. All others get the sign-in form.
 func (c *Console) enter(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 	token := c.cookie(r, cookieToken)
 	if token == "" {
@@ -61,12 +61,12 @@ func (c *Console) enter(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 	return v, true
 }
 
-var errForged = &problem{Status: http.StatusForbidden, Title: "Not from here",
+var errForged = &problem{Status: http.StatusForbidden, Title: "Not from the console",
 	Detail: "This request did not come from a page of the console, so nothing was done. Go back, reload the page and try again."}
 
-// readRequest checks that a request which changes something comes from a page of the console: by the word of the browser, and with
-// what only such a page knows. Then it reads the parameters of the address, which must be among those that the page takes. Blank
-// ones are left out: a form sends each of its fields.
+// readRequest checks that a request that changes something comes from a page of the console: by the browser's headers, and by a
+// token that only such a page has. Then it reads the parameters of the address, and refuses unknown ones. It drops blank ones,
+// since a form sends all its fields.
 func (v *visit) readRequest(parameters []string) error {
 	if v.request.Method == http.MethodPost && !v.console.trusted(v.request, formToken(v.token)) {
 		return errForged
@@ -99,7 +99,8 @@ func (c *Console) trusted(r *http.Request, want string) bool {
 	return c.cross.Check(r) == nil && hmac.Equal([]byte(r.PostFormValue("form_token")), []byte(want))
 }
 
-// formToken is what the forms of an operator carry. Nobody can tell it who does not know the token, and every process can.
+// formToken returns the token in an operator's forms. It is derived from the access token, so nobody else can compute it, and
+// every process can.
 func formToken(token string) string {
 	h := hmac.New(sha256.New, []byte(token))
 	h.Write([]byte("console form"))
@@ -113,7 +114,7 @@ func (c *Console) cookie(r *http.Request, name string) string {
 	return ""
 }
 
-// setCookie keeps a value until the browser closes, a theme for a year; an empty one is forgotten.
+// setCookie stores a value until the browser closes, and a theme for a year. It deletes an empty one.
 func (c *Console) setCookie(w http.ResponseWriter, name, value string) {
 	one := &http.Cookie{Name: name, Value: value, Path: Path, HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteStrictMode} // #nosec G124 -- Secure wherever the address is https
 	if value == "" {
@@ -124,7 +125,7 @@ func (c *Console) setCookie(w http.ResponseWriter, name, value string) {
 	http.SetCookie(w, one)
 }
 
-// signInPage is the form, and why it is shown.
+// signInPage is the form and the reason to show it.
 type signInPage struct {
 	Why, Next, FormToken string
 	Theme                string
@@ -145,13 +146,13 @@ func (c *Console) renderSignIn(w http.ResponseWriter, r *http.Request, status in
 	render(w, status, "sign-in", signInPage{Why: why, Next: within(next), FormToken: form, Theme: c.theme(r)})
 }
 
-// asksToSignIn shows the form in place of the page, and comes back to it.
+// asksToSignIn shows the form in place of the page. Signing in leads back to the page.
 func (c *Console) asksToSignIn(w http.ResponseWriter, r *http.Request, why string) {
 	next := r.URL.RequestURI()
 	if r.Method != http.MethodGet {
 		next = r.PostFormValue("back")
 	}
-	if r.Header.Get("X-Fragment") != "" { // the script reloads the page, which says it
+	if r.Header.Get("X-Fragment") != "" { // the script then reloads the page
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
@@ -159,11 +160,11 @@ func (c *Console) asksToSignIn(w http.ResponseWriter, r *http.Request, why strin
 }
 
 const (
-	whyEnded    = "Your token has ended or is no longer good. Sign in with a new one."
-	whyBad      = "This token is not good here: it may have ended, or belong to another server."
-	whyNoScope  = "This token is good, but it is no operator's: it lacks the scope admin."
+	whyEnded    = "Your token has expired or is no longer valid. Sign in with a new one."
+	whyBad      = "This token is not valid here: it may have expired, or belong to another server."
+	whyNoScope  = "This token is valid, but not an operator's: it lacks the scope admin."
 	whyNotHere  = "The form was not sent by this page. Try again."
-	whyNoAnswer = "The service cannot answer at the moment, so nobody can sign in. Try again shortly."
+	whyNoAnswer = "The service is unavailable, so nobody can sign in. Try again shortly."
 )
 
 func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
@@ -201,7 +202,7 @@ func isToken(text string) bool {
 		strings.Trim(text, ".-_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") == ""
 }
 
-// within is a path of the console: the one that is named if it is one, else the first page.
+// within returns next if it is a path of the console, and the first page otherwise.
 func within(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.Host != "" || u.Scheme != "" || u.Path != Path && !strings.HasPrefix(u.Path, Path+"/") ||
@@ -225,7 +226,7 @@ func (c *Console) signOut(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, Path+"/sign-in", http.StatusSeeOther)
 }
 
-// theme is light or dark; "" for what the system prefers.
+// theme returns light, dark, or "" for the system's preference.
 func (c *Console) theme(r *http.Request) string {
 	if t := c.cookie(r, cookieTheme); t == "light" || t == "dark" {
 		return t
@@ -242,7 +243,7 @@ func (c *Console) setTheme(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, r.PostFormValue("back"), http.StatusSeeOther)
 }
 
-// operator is whom the token names. It is shown, and decides nothing: the API looks at the token itself.
+// operator returns the subject and the expiry of the token, for display only: the API verifies the token itself.
 func (v *visit) operator() (subject string, ends time.Time) {
 	parts := strings.Split(v.token, ".")
 	var claims struct {
@@ -250,19 +251,19 @@ func (v *visit) operator() (subject string, ends time.Time) {
 		Exp int64  `json:"exp"`
 	}
 	if raw, err := base64.RawURLEncoding.DecodeString(parts[min(1, len(parts)-1)]); err == nil {
-		_ = json.Unmarshal(raw, &claims) // it would have been refused
+		_ = json.Unmarshal(raw, &claims) // the API refuses an invalid one
 	}
 	return claims.Sub, time.Unix(claims.Exp, 0)
 }
 
-// done goes back to a page, which then says it.
+// done redirects to a page that shows the result.
 func (v *visit) done(said saying, back string) {
-	text, _ := json.Marshal(said) // of plain fields
+	text, _ := json.Marshal(said) // plain fields cannot fail
 	v.console.setCookie(v.writer, cookieFlash, base64.RawURLEncoding.EncodeToString(text))
 	v.redirect(back)
 }
 
-// takeSaying is what the action before this page said. A fragment leaves it for the page.
+// takeSaying returns the result of the previous action and deletes it. A fragment leaves it for the page.
 func (c *Console) takeSaying(w http.ResponseWriter, r *http.Request) *saying {
 	text := c.cookie(r, cookieFlash)
 	if text == "" || r.Method != http.MethodGet || r.Header.Get("X-Fragment") != "" {
@@ -277,8 +278,8 @@ func (c *Console) takeSaying(w http.ResponseWriter, r *http.Request) *saying {
 	return said
 }
 
-// acts sends what an operator wants done, and goes back to the page with what came of it. The form's own key makes a second
-// click the same request.
+// acts sends an operator's action to the API, and redirects to the page with the result. The form's own key makes a second click
+// the same request.
 func (v *visit) acts(path string, body any, well, back string) error {
 	var headers []string
 	if key := v.request.PostFormValue("key"); key != "" {

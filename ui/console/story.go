@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// storyPage is a saga as its story.
+// storyPage is the page of a saga.
 type storyPage struct {
 	saga
-	Forward []stage // as it should go
-	Undoing []stage // what takes it back
-	Rows    []row   // every attempt of each step, over time
+	Forward []stage // the steps in order
+	Undoing []stage // the compensating steps
+	Rows    []row   // all attempts of each step
 	Begin   time.Time
 	End     time.Time
 	Told    []told
-	Unread  bool // the calls to the provider, which could not be read
+	Unread  bool // the calls to the provider could not be read
 }
 
 // stage is a step in the diagram.
@@ -28,7 +28,7 @@ type stage struct {
 	Took time.Duration
 }
 
-// row is a step over time.
+// row holds the attempts of a step.
 type row struct {
 	Name  string
 	Spans []span
@@ -38,10 +38,10 @@ type row struct {
 // span is an attempt, in thousandths of the whole.
 type span struct{ X, Width, Class, Title string }
 
-// told is something that happened.
+// told is a line of the saga's history.
 type told struct {
-	At    time.Time     // when it was over
-	After time.Duration // since the saga began
+	At    time.Time     // when it ended
+	After time.Duration // since the start of the saga
 	Lane  string        // forward, undoing, provider or operator
 	What  string
 	Tone  string
@@ -50,7 +50,7 @@ type told struct {
 	Actor string
 }
 
-// undoing are the steps that take something back.
+// undoing lists the compensating steps.
 var undoing = []string{"payment.undo", "order.cancel", "cart.reopen"}
 
 func laneOf(s saga, name string) string {
@@ -60,7 +60,7 @@ func laneOf(s saga, name string) string {
 	return "forward"
 }
 
-// happened are the members that events of sagas and payments have in common.
+// happened holds the members that events of sagas and payments have in common.
 type happened struct {
 	Step      string    `json:"step"`
 	Error     string    `json:"error"`
@@ -82,7 +82,7 @@ type happened struct {
 }
 
 func read(e event) (h happened) {
-	_ = json.Unmarshal(e.Data, &h) // what it tells otherwise stays out
+	_ = json.Unmarshal(e.Data, &h) // members of another type stay empty
 	if h.At.IsZero() {
 		h.At = e.OccurredAt
 	}
@@ -102,14 +102,14 @@ func (c *Console) showSaga(v *visit) error {
 		p.Unread = true
 	default:
 		found, err := get[stream](v, "/v1/admin/streams/payment/"+*s.PaymentID, url.Values{"limit": {"100"}})
-		calls, p.Unread = found.Data, err != nil && problemOf(err).Status != http.StatusNotFound // one that never came to it has none
+		calls, p.Unread = found.Data, err != nil && problemOf(err).Status != http.StatusNotFound // a saga may end before its payment begins
 	}
 	p.tell(calls)
 	p.draw()
 	return v.shows("saga", "sagas", words(s.Type)+" "+short(s.ID), p)
 }
 
-// tell makes one story of the saga's own events and those of its payment.
+// tell merges the saga's events and those of its payment into one history.
 func (p *storyPage) tell(calls []event) {
 	for _, e := range p.Events {
 		p.Told = append(p.Told, p.toldBySaga(e, read(e)))
@@ -158,32 +158,32 @@ func (p *storyPage) toldBySaga(e event, h happened) told {
 	case "step_done":
 		t.What, t.Tone = h.Step+" done", "good"
 	case "step_assumed":
-		t.What, t.Tone = h.Step+" counts as done, on a person's word", "wait"
+		t.What, t.Tone = h.Step+" marked as done by an operator", "wait"
 	case "step_retried":
-		t.What, t.Tone, t.Note = h.Step+" came to no end", "wait", strings.TrimSuffix(h.Error, ".")+"; next attempt at "+when(h.RetryAt)
+		t.What, t.Tone, t.Note = h.Step+" did not finish", "wait", strings.TrimSuffix(h.Error, ".")+"; next attempt at "+when(h.RetryAt)
 	case "step_waits":
 		t.What, t.Tone, t.Note = h.Step+" waits for the shopper", "wait", "until "+when(h.Until)
 	case "step_refused":
 		t.What, t.Tone, t.Note = h.Step+" refused", "bad", words(h.Failure.Code)+": "+h.Failure.Detail
 	case "attention_needed":
-		t.What, t.Tone, t.Note = h.Step+" needs a person", "stop", h.Reason
+		t.What, t.Tone, t.Note = h.Step+" needs attention", "stop", h.Reason
 	case "ended":
 		t.What, t.Tone = "Ended: "+words(h.Status), tone(h.Status)
 	case "retry_requested":
-		t.What, t.Lane, t.Note = "Retry, by an operator", "operator", h.Reason
+		t.What, t.Lane, t.Note = "Retry requested by an operator", "operator", h.Reason
 	case "compensation_requested":
-		t.What, t.Lane, t.Note = "Undo it, by an operator", "operator", h.Reason
+		t.What, t.Lane, t.Note = "Compensation requested by an operator", "operator", h.Reason
 	case "step_skipped":
-		t.What, t.Lane, t.Note = "Skip "+h.Step+", by an operator", "operator", h.Reason
+		t.What, t.Lane, t.Note = h.Step+" skipped by an operator", "operator", h.Reason
 	case "step_settled":
-		t.What, t.Lane, t.Note = h.Step+" settled: "+words(h.Outcome), "operator", h.Reason
+		t.What, t.Lane, t.Note = h.Step+" resolved: "+words(h.Outcome), "operator", h.Reason
 	default:
 		t.What = words(e.Type)
 	}
 	return t
 }
 
-// code is a reason in words where the program gave it; a person's is left as it was written.
+// code returns a reason of the program in words. It leaves the text of a person as it is.
 func code(reason string) string {
 	if strings.Contains(reason, " ") {
 		return reason
@@ -194,9 +194,9 @@ func code(reason string) string {
 func providerWords(e event, h happened) string {
 	switch e.Type {
 	case "payment.requested":
-		return "authorize asked"
+		return "authorize requested"
 	case "payment.capture_requested":
-		return "capture asked"
+		return "capture requested"
 	case "payment.outcome_unknown":
 		return h.Operation + ": no answer, outcome unknown"
 	case "payment.notified":
@@ -204,12 +204,12 @@ func providerWords(e event, h happened) string {
 	case "payment.refunded_elsewhere":
 		return "refunded elsewhere"
 	case "payment.settled":
-		return "Payment settled: " + words(h.Outcome)
+		return "Payment resolved: " + words(h.Outcome)
 	}
 	return words(strings.TrimPrefix(e.Type, "payment."))
 }
 
-// draw makes the diagram: the stages, and every attempt over time.
+// draw computes the diagram: the stages, and every attempt over time.
 func (p *storyPage) draw() {
 	whole := max(p.End.Sub(p.Begin), time.Millisecond)
 	if !p.Ended() {
@@ -243,18 +243,18 @@ func (p *storyPage) draw() {
 	}
 }
 
-// Whole is the time that the diagram spans.
+// Whole returns the time span of the diagram.
 func (p storyPage) Whole() time.Duration { return p.End.Sub(p.Begin) }
 
-// May reports whether an operator may do that now.
+// May reports whether the saga accepts the action now.
 func (p storyPage) May(action string) bool { return slices.Contains(p.Actions, action) }
 
-// sagaActions are what an operator can do, and what is said once it is done.
+// sagaActions maps the actions of operators to their confirmations.
 var sagaActions = map[string]string{
-	"retry":      "Asked for. The steps that wait are tried again now.",
-	"compensate": "Asked for. What was done is being undone.",
-	"skip":       "The step is given up, and the saga goes on without it.",
-	"settle":     "Settled on your word. The provider is held against it as soon as it answers.",
+	"retry":      "Requested. The waiting steps are retried now.",
+	"compensate": "Requested. The completed steps are being compensated.",
+	"skip":       "The step was skipped. The saga continues without it.",
+	"settle":     "Resolved as you stated. This is checked against the provider as soon as it answers.",
 }
 
 func (c *Console) actOnSaga(v *visit) error {

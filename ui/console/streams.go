@@ -16,10 +16,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// modules are whose streams there are.
+// modules lists the modules that have streams.
 var modules = []string{"cart", "order", "payment", "saga"}
 
-// stream is one as GET /v1/admin/streams/{module}/{id} has it.
+// stream is a stream of GET /v1/admin/streams/{module}/{id}.
 type stream struct {
 	Module     string  `json:"module"`
 	ID         string  `json:"id"`
@@ -36,16 +36,16 @@ type stream struct {
 type searchPage struct {
 	Query   string
 	Found   []stream
-	Latest  []order // while nothing is looked for
-	Orders  []order // with the e-mail address that is looked for
+	Latest  []order // without a query
+	Orders  []order // with the e-mail address of the query
 	Nothing bool
 	Refused string
 }
 
 var aNumber = regexp.MustCompile(`^[0-9]+$`)
 
-// orderNumber is an order number as it is printed or read out, such as "#9604 9682 3573", as the API takes it: digits alone. ok is
-// false where the text is something else.
+// orderNumber returns the digits of an order number as it is printed or read out, such as "#9604 9682 3573". ok is false for any
+// other text.
 func orderNumber(text string) (number string, ok bool) {
 	number = strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || r == '#' {
@@ -56,7 +56,7 @@ func orderNumber(text string) (number string, ok bool) {
 	return number, aNumber.MatchString(number)
 }
 
-// findStream finds what has an id, or the order with a number. One thing alone is shown at once.
+// findStream finds streams by id, and orders by number or e-mail address. It shows a single result at once.
 func (c *Console) findStream(v *visit) error {
 	p := searchPage{Query: v.query.Get("q")}
 	id, notID := uuid.Parse(p.Query)
@@ -86,7 +86,7 @@ func (c *Console) findStream(v *visit) error {
 	case strings.Contains(p.Query, "@"):
 		return c.findOrders(v, p, "email", p.Query)
 	default:
-		p.Refused = "Search for an id, for the number of an order, or for the e-mail address of a customer. Names are not kept apart, so they cannot be found."
+		p.Refused = "Search for an id, an order number, or the e-mail address of a customer. Names are not indexed, so they cannot be found."
 	}
 	if len(p.Found) == 1 {
 		v.redirect(Path + "/streams/" + p.Found[0].Module + "/" + p.Found[0].ID)
@@ -96,7 +96,7 @@ func (c *Console) findStream(v *visit) error {
 	return v.shows("search", "streams", "Streams", p)
 }
 
-// findOrders finds the orders with a number or an e-mail address. One alone is shown at once.
+// findOrders finds the orders with a number or an e-mail address. It shows a single one at once.
 func (c *Console) findOrders(v *visit, p searchPage, by, text string) error {
 	found, err := getOptional[page[order]](v, "/v1/admin/orders", url.Values{by: {text}, "limit": {"100"}})
 	switch {
@@ -112,7 +112,7 @@ func (c *Console) findOrders(v *visit, p searchPage, by, text string) error {
 	return v.shows("search", "streams", "Streams", p)
 }
 
-// streamPage is a stream, and what each event changed.
+// streamPage is a stream and the changes of each event.
 type streamPage struct {
 	stream
 	Versions []version
@@ -121,11 +121,11 @@ type streamPage struct {
 	Newest   string
 }
 
-// version is an event, and the state before and after it.
+// version is an event and its changes of the state.
 type version struct {
 	event
 	Changes []change
-	Known   bool // the state could be told
+	Known   bool // the state is known
 }
 
 // change is a member of the state that an event changed.
@@ -135,7 +135,7 @@ func (c *Console) showStream(v *visit) error {
 	module, id := v.request.PathValue("module"), v.request.PathValue("id")
 	after, _ := strconv.ParseInt(v.query.Get("after"), 10, 64)
 	query, before := url.Values{"limit": {"50"}}, json.RawMessage(nil)
-	if after > 0 { // with the one before, to tell what changed
+	if after > 0 { // with the previous version, to compare the states
 		query = url.Values{"limit": {"51"}, "after": {strconv.FormatInt(after-1, 10)}}
 	}
 	found, err := get[stream](v, "/v1/admin/streams/"+url.PathEscape(module)+"/"+url.PathEscape(id), query)
@@ -161,7 +161,7 @@ func (c *Console) showStream(v *visit) error {
 	return v.shows("stream", "streams", words(found.Kind)+" "+short(found.ID), p)
 }
 
-// changes are the members in which two states differ, in the order of their paths.
+// changes returns the members in which two states differ, ordered by path.
 func changes(before, after json.RawMessage) []change {
 	was, is := map[string]string{}, map[string]string{}
 	flatten(was, "", before)
@@ -181,7 +181,7 @@ func changes(before, after json.RawMessage) []change {
 	return all
 }
 
-// flatten writes every plain value of a JSON text under its path.
+// flatten stores every plain value of a JSON text under its path.
 func flatten(into map[string]string, path string, raw json.RawMessage) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
@@ -212,7 +212,7 @@ func walk(into map[string]string, path string, value any) {
 	}
 }
 
-// order is one as GET /v1/orders/{id} has it.
+// order is an order of GET /v1/orders/{id}.
 type order struct {
 	ID         string    `json:"id"`
 	Number     string    `json:"number"`
@@ -225,7 +225,7 @@ type order struct {
 	CreatedAt  time.Time `json:"created_at"`
 }
 
-// entry is one of the timeline of an order.
+// entry is an entry of an order's timeline.
 type entry struct {
 	At         time.Time       `json:"at"`
 	FinishedAt *time.Time      `json:"finished_at"`
@@ -237,7 +237,7 @@ type entry struct {
 	Data       json.RawMessage `json:"data"`
 }
 
-// timelinePage is what led to an order.
+// timelinePage is the timeline of an order.
 type timelinePage struct {
 	order
 	Entries []timed
@@ -245,7 +245,7 @@ type timelinePage struct {
 	Streams []choice
 }
 
-// timed is an entry, since the first one.
+// timed is an entry with its time since the first one.
 type timed struct {
 	entry
 	After time.Duration

@@ -16,7 +16,7 @@ type amount = money.Amount
 
 func (v *visit) redirect(to string) { redirect(v.writer, v.request, to, http.StatusSeeOther) }
 
-// parked is a message that could not be handled.
+// parked is a parked message.
 type parked struct {
 	ID       string    `json:"id"`
 	Module   string    `json:"module"`
@@ -31,14 +31,14 @@ type parked struct {
 	NextAt   time.Time `json:"next_at"`
 }
 
-// listPage is a list, and what narrows it.
+// listPage is a page of a list and its filters.
 type listPage[T any] struct {
 	Items  []T
 	Filter url.Values
 	More   string
 }
 
-// list reads a page of a list, with those of the filters that the address names.
+// list reads a page of a list with the filters of the address.
 func list[T any](v *visit, api, here string, filters ...string) (p listPage[T], err error) {
 	p.Filter = given(v.query, filters...)
 	asked := maps.Clone(v.query)
@@ -67,15 +67,15 @@ func (c *Console) actOnParked(v *visit) error {
 	switch v.request.PathValue("action") {
 	case "replay":
 		return v.acts("/v1/admin/parked/"+id+"/replay", nil,
-			"Asked for. The message is tried again now; it is gone from this list once it went through.", Path+"/parked")
+			"Requested. The message is retried now and leaves this list once it succeeds.", Path+"/parked")
 	case "discard":
 		body := map[string]string{"reason": v.request.PostFormValue("reason")}
-		return v.acts("/v1/admin/parked/"+id+"/discard", body, "Discarded. What waited behind it goes on.", Path+"/parked")
+		return v.acts("/v1/admin/parked/"+id+"/discard", body, "Discarded. The messages behind it continue.", Path+"/parked")
 	}
 	return errNoPage
 }
 
-// webhook is one that was received.
+// webhook is a received webhook.
 type webhook struct {
 	ID         string     `json:"id"`
 	Provider   string     `json:"provider"`
@@ -89,10 +89,10 @@ type webhook struct {
 	Body       string     `json:"body"`
 }
 
-// Pretty is the body laid out, where it is JSON.
+// Pretty returns the body, indented if it is JSON.
 func (w webhook) Pretty() string { return pretty([]byte(w.Body)) }
 
-// Payment is the stream that it is about; empty where that is none of ours.
+// Payment returns the path of the payment's stream, or "" when the reference is none of ours.
 func (w webhook) Payment() string {
 	if id, err := uuid.Parse(w.Reference); err == nil {
 		return Path + "/streams/payment/" + id.String()
@@ -118,10 +118,10 @@ func (c *Console) showWebhook(v *visit) error {
 
 func (c *Console) replayWebhook(v *visit) error {
 	id := url.PathEscape(v.request.PathValue("id"))
-	return v.acts("/v1/admin/webhooks/"+id+"/replay", nil, "Asked for. The provider is asked how the payment stands.", Path+"/webhooks/"+id)
+	return v.acts("/v1/admin/webhooks/"+id+"/replay", nil, "Requested. The provider is asked for the state of the payment.", Path+"/webhooks/"+id)
 }
 
-// subscription is how far a reader or a reaction is.
+// subscription is the progress of a projection, a rebuild or a reaction.
 type subscription struct {
 	Module           string     `json:"module"`
 	Name             string     `json:"name"`
@@ -135,7 +135,7 @@ type subscription struct {
 	UpdatedAt        *time.Time `json:"updated_at"`
 }
 
-// Percent is how much of the log it has read.
+// Percent returns how much of the log it has read.
 func (s subscription) Percent() int64 { return min(100, s.Position*100/max(1, s.Head)) }
 
 func (c *Console) listReaders(v *visit) error {
@@ -144,16 +144,16 @@ func (c *Console) listReaders(v *visit) error {
 		return err
 	}
 	v.misses(found.Unavailable)
-	return v.shows("readers", "readers", "Readers and rebuilds", found.Data)
+	return v.shows("readers", "readers", "Projections and reactions", found.Data)
 }
 
 func (c *Console) rebuild(v *visit) error {
 	name := v.request.PathValue("name")
 	return v.acts("/v1/admin/projections/"+url.PathEscape(name)+"/rebuild", nil,
-		"Asked for. "+name+" is made anew beside the live one, and takes its place once it has come as far.", Path+"/readers")
+		"Requested. "+name+" is rebuilt beside the live one and replaces it once it has caught up.", Path+"/readers")
 }
 
-// reconciliation is what a look at all data has found.
+// reconciliation is the result of checking all data.
 type reconciliation struct {
 	Data    []finding `json:"data"`
 	Checked struct {
@@ -167,17 +167,17 @@ type reconciliation struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
-// reconciliationPage is a look, or the offer to take one.
+// reconciliationPage is such a result, or the offer to check.
 type reconciliationPage struct {
 	Looked bool
 	Healed bool
-	Cursor string // where this part began
-	Next   string // where to go on
-	Why    string // why there is nothing to show
+	Cursor string // start of this part
+	Next   string // start of the next part
+	Why    string // the reason why there is no result
 	reconciliation
 }
 
-// reconcile offers a look at all data, takes it when it is asked to, and heals when that is what was sent.
+// reconcile offers to check all data. It checks on request, and repairs the findings on POST.
 func (c *Console) reconcile(v *visit) error {
 	heals := v.request.Method == http.MethodPost
 	p := reconciliationPage{Looked: heals || v.query.Has("look"), Healed: heals, Cursor: strings.TrimSpace(v.request.FormValue("cursor"))}
@@ -194,9 +194,9 @@ func (c *Console) reconcile(v *visit) error {
 	}
 	err := c.api.send(v.request.Context(), v.token, method, path, nil, &p.reconciliation)
 	switch {
-	case statusOf(err) == http.StatusServiceUnavailable: // a provider's book may be the one
+	case statusOf(err) == http.StatusServiceUnavailable: // a provider may be unavailable
 		v.lacks(err)
-		p.Why = "All books are needed to tell whether the promises are kept. " + problemOf(err).Sentence()
+		p.Why = "All sources are needed to check the invariants. " + problemOf(err).Sentence()
 	case err != nil:
 		return err
 	}
@@ -206,13 +206,13 @@ func (c *Console) reconcile(v *visit) error {
 	return v.shows("reconciliation", "reconciliation", "Reconciliation", p)
 }
 
-// finding is a promise that is not kept.
+// finding is a violated invariant.
 type finding struct {
 	ID      string `json:"id"`
 	Check   string `json:"check"`
 	Detail  string `json:"detail"`
 	Remedy  string `json:"remedy"`
-	Done    string `json:"done"` // what mended it
+	Done    string `json:"done"` // the repair
 	Streams []struct {
 		Module string `json:"module"`
 		ID     string `json:"id"`
@@ -221,5 +221,5 @@ type finding struct {
 	Healed   *bool `json:"healed"`
 }
 
-// IsHealed reports whether it was mended just now.
+// IsHealed reports whether it was repaired just now.
 func (f finding) IsHealed() bool { return f.Healed != nil && *f.Healed }

@@ -13,8 +13,8 @@ import (
 //go:embed site
 var site embed.FS
 
-// files reads the site once. The page names its assets below a folder that changes with what they hold, so that a browser keeps
-// them until another program brings others. Scripts and styles name each other relatively, so they stay in that folder.
+// files loads the site. The page names its assets below a folder that is named after their content, so that browsers cache them
+// until they change. Scripts and styles name each other relatively and stay in that folder.
 func files() (page, assets *web.Assets) {
 	folder, err := fs.Sub(site, "site/assets")
 	if err != nil {
@@ -31,15 +31,14 @@ func files() (page, assets *web.Assets) {
 
 const indexName = "index.html"
 
-// policy lets the page run its own scripts and call its own server, and nothing else. Trusted types refuse whatever would
-// make HTML of text.
+// policy lets the page run its own scripts and call its own server only. Trusted types refuse code that turns text into HTML.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
-// showPage is the same for every address below /shop: the script shows what the address names.
+// showPage serves the same page for every address below /shop. The script reads the address.
 func (s *Shop) showPage(c echo.Context) error { return send(c, s.page, indexName, false) }
 
-// sendAsset answers below the stamp, and without it too.
+// sendAsset serves an asset, with or without the stamp in its address.
 func (s *Shop) sendAsset(c echo.Context) error {
 	name, ours := s.assets.Unstamped(c.Param("*"))
 	return send(c, s.assets, name, ours)

@@ -1,14 +1,14 @@
-// Package shop is a small storefront at /shop: an example to copy, and a demo to click.
+// Package shop serves a small storefront at /shop: an example to copy and a demo.
 //
-// The pages are static files (site/), which use nothing but the public API from the browser:
+// The pages are static files (site/) that use only the public API from the browser:
 //
-//	site/index.html            the one page; what it shows follows from its address
+//	site/index.html            the one page; its address selects the content
 //	site/assets/api.js         calls with keys, versions and retries
-//	site/assets/session.js     who shops, and the cart that survives a reload
+//	site/assets/session.js     the customer, and a cart that survives a reload
 //	site/assets/stream.js      a checkout as it happens, over server-sent events
-//	site/assets/pages/*.js     a module a page
+//	site/assets/pages/*.js     a module for each page
 //
-// What the package adds itself is the one thing that every shop brings along: its own log-in ([signIn]).
+// The package itself adds the part that every shop has already: a log-in ([signIn]).
 package shop
 
 import (
@@ -28,13 +28,13 @@ type Shop struct {
 	assets *web.Assets
 }
 
-// New makes the shop. Its customers' tokens come from minter and last ttl.
+// New returns the shop. Its customers get tokens from minter that last for ttl.
 func New(minter web.Minter, ttl time.Duration) *Shop {
 	page, assets := files()
 	return &Shop{minter: minter, ttl: ttl, page: page, assets: assets}
 }
 
-// Routes adds the pages, the log-in, and the way from / to the shop.
+// Routes adds the pages, the log-in, and the redirect from / to the shop.
 func (s *Shop) Routes(w *web.Server) {
 	w.Public.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "/shop") }, web.AnyQuery)
 	w.Public.GET("/shop", s.showPage, web.AnyQuery, web.Uncompressed)

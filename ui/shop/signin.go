@@ -11,14 +11,14 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// customers stands before the names of the shop's customers, so that nobody can sign in as a customer of another log-in.
+// customers is the prefix of the ids of the shop's customers, so that nobody can sign in as a customer of another log-in.
 const customers = "shop:"
 
 type signInRequest struct {
 	Name string `json:"name" validate:"required,visible,max=40"`
 }
 
-// SignedIn is a customer of the shop.
+// SignedIn is the response of the log-in.
 type SignedIn struct {
 	Token      string    `json:"token"`
 	CustomerID string    `json:"customer_id"`
@@ -26,8 +26,8 @@ type SignedIn struct {
 	ExpiresAt  time.Time `json:"expires_at"`
 }
 
-// signIn stands for the log-in of a real shop: it believes whoever types a name, and mints a customer's token as a real one
-// would after a password. The token has no scope.
+// signIn replaces the log-in of a real shop: it accepts any name, and mints a customer's token as a real one would after a
+// password. The token has no scope.
 func (s *Shop) signIn(c echo.Context) error {
 	body, err := web.Body[signInRequest](c)
 	if err != nil {

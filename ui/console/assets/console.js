@@ -1,12 +1,11 @@
-// What the console does beyond its pages: it keeps the live part of a page up to date, and copies ids. Without it, pages are
-// up to date when they are loaded.
+// Keeps the live part of a page up to date, and copies ids. Without this script, pages show the state at the time of loading.
 "use strict";
 
-const every = 2000, patience = 20000; // milliseconds between two looks, and until one is given up
+const every = 2000, patience = 20000; // milliseconds between two reads, and the time limit of one
 
-let current = new Date(); // when the live part was last brought up to date
+let current = new Date(); // time of the last update
 
-// marks says why the live part is out of date, or, without a reason, that it is not.
+// marks shows why the live part is out of date, or hides the mark without a reason.
 function marks(why) {
   const mark = document.querySelector("[data-stale]");
   const text = why ? `Not up to date since ${current.toISOString().slice(11, 19)} UTC: ${why}.` : "";
@@ -15,7 +14,7 @@ function marks(why) {
   document.body.classList.toggle("lost", Boolean(why));
 }
 
-// busy: somebody is about to act in the part, which must not change under their hands.
+// busy reports whether somebody is about to act in the part. It must not change then.
 function busy(part) {
   const at = document.activeElement;
   return part.contains(at) && at.matches("input, select, textarea, button") ||

@@ -1,11 +1,11 @@
-// The API as this shop calls it. What matters to whoever copies it:
+// The API as this shop calls it. Keep these rules in a copy:
 //
-//   - A write carries an Idempotency-Key. When its answer is lost (the network broke, the server restarts), the same request is
-//     sent again under the same key, and takes effect once.
-//   - What a person saw is named in If-Match; 412 says that it is another version now.
-//   - A refusal is a problem (RFC 9457): its code is for programs, its detail is a sentence for people.
+//   - A write has an Idempotency-Key. When its answer is lost (the network broke, the server restarted), the same request is sent
+//     again with the same key, and takes effect once.
+//   - If-Match names the version that the shopper saw. 412 means that there is a newer one.
+//   - An error is a problem (RFC 9457): its code is for programs, its detail is a sentence for people.
 
-/** Problem is a refusal. */
+/** Problem is an error response. */
 export class Problem extends Error {
   constructor(status, body) {
     super(body.detail ?? `The server answered ${status}.`);
@@ -13,20 +13,20 @@ export class Problem extends Error {
   }
 }
 
-/** traffic tells of every call that the page makes: events "call" with a detail that is updated in place. */
+/** traffic reports every call of the page: events "call" with a detail that is updated in place. */
 export const traffic = new EventTarget();
 export const calls = [];
 
-const passing = [429, 502, 503, 504]; // the same request may do better in a moment
+const passing = [429, 502, 503, 504]; // the same request may succeed later
 const tries = 6;
 
 export const newKey = () =>
-  // randomUUID is there on secure pages only; a shop on a plain address in the house is none
+  // secure pages only have randomUUID; a plain address in a local network is none
   crypto.randomUUID?.() ?? [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
 
 /**
- * call sends a request until it is answered for good, and gives {status, body, etag, headers}. A refusal is thrown as a Problem.
- * A call that writes may name its key; without one it gets one.
+ * call sends a request until it has a final answer, and returns {status, body, etag, headers}. It throws an error response as a
+ * Problem. A write may name its key; without one it gets a new one.
  */
 export async function call(method, path, { token, body, key, ifMatch, ifNoneMatch, wait, signal } = {}) {
   const headers = new Headers({ Accept: "application/json" });
@@ -48,12 +48,12 @@ export async function call(method, path, { token, body, key, ifMatch, ifNoneMatc
       const answer = await read(response);
       if (response.ok || response.status === 304) return answer;
       const refused = new Problem(response.status, answer.body ?? {});
-      // One that names its checkout tells how that ended: sending it again would not change it.
+      // An error with a checkout reports its end: a retry would not change it.
       if (last || !passing.includes(response.status) || refused.checkout_id) throw refused;
       await pause(Math.max(1000 * Number(response.headers.get("Retry-After") ?? 0), backoff(attempt)), signal);
     } catch (error) {
       if (error instanceof Problem || signal?.aborted || last) throw error;
-      await pause(backoff(attempt), signal); // the network: whether it took effect is open, and the key settles it
+      await pause(backoff(attempt), signal); // network error: the effect is unknown, and the key makes a retry safe
     }
   }
 }
@@ -61,7 +61,7 @@ export async function call(method, path, { token, body, key, ifMatch, ifNoneMatc
 const quoted = (version) => `"${version}"`;
 const backoff = (attempt) => Math.min(4000, 250 * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2);
 
-/** pause waits, and no longer than the signal lets it. */
+/** pause waits until the time is over or the signal ends it. */
 export function pause(ms, signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, ms);
@@ -76,7 +76,7 @@ export function pause(ms, signal) {
   });
 }
 
-/** send is fetch, and tells of it. */
+/** send is fetch, and reports the call to traffic. */
 export async function send(method, path, request) {
   const note = { method, path, began: performance.now(), at: new Date(), status: null, took: null };
   calls.unshift(note);
@@ -104,7 +104,7 @@ async function read(response) {
   try {
     body = text === "" ? null : JSON.parse(text);
   } catch {
-    body = { detail: "The answer could not be read." }; // a proxy may answer with anything
+    body = { detail: "The response could not be read." }; // a proxy may send anything
   }
   return { status: response.status, headers: response.headers, etag: response.headers.get("ETag"), body };
 }

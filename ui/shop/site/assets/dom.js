@@ -1,7 +1,6 @@
-// Elements without a framework. Text goes in as text, always: nothing here makes HTML of a string, and the page's policy
-// (trusted types) would refuse it.
+// Elements without a framework. Text is always inserted as text: the page's policy (trusted types) refuses HTML from strings.
 
-/** h makes an element: h("a", { href: "/shop", class: "quiet", onclick: go }, "Home"). */
+/** h creates an element: h("a", { href: "/shop", class: "quiet", onclick: go }, "Home"). */
 export function h(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
@@ -22,19 +21,19 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** show replaces what stands in an element. */
+/** show replaces the content of an element. */
 export function show(element, ...children) {
   element.replaceChildren(...children.flat(Infinity).filter(Boolean));
   return element;
 }
 
-// How many digits of an amount are minor units, by ISO 4217, where they are not two. Browsers have another opinion of some
-// currencies, such as COP and IDR: they go by what is written on price tags there.
+// The number of digits that are minor units, by ISO 4217, where it is not two. Browsers use other numbers for some currencies,
+// such as COP and IDR: they follow price tags.
 const digits = { CLF: 4, UYW: 4 };
 for (const code of "BHD IQD JOD KWD LYD OMR TND".split(" ")) digits[code] = 3;
 for (const code of "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(" ")) digits[code] = 0;
 
-/** money writes {amount, currency}, which is in minor units, as people do. */
+/** money formats {amount, currency} for people. The amount is in minor units. */
 export function money({ amount, currency }) {
   const n = digits[currency] ?? 2;
   const format = { style: "currency", currency, minimumFractionDigits: n, maximumFractionDigits: n };
@@ -43,26 +42,26 @@ export function money({ amount, currency }) {
 
 const days = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short" });
 
-/** day writes a moment for people. */
+/** day formats a moment. */
 export const day = (moment) => days.format(new Date(moment));
 
-/** took writes a span in milliseconds. */
+/** took formats a duration in milliseconds. */
 export function took(ms) {
   if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
   return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
 }
 
-/** plural counts: plural(2, "item") is "2 items". */
+/** plural returns a count with its noun: plural(2, "item") is "2 items". */
 export const plural = (n, noun) => `${n.toLocaleString("en-GB")} ${noun}${n === 1 ? "" : "s"}`;
 
-/** toast says something in passing. */
+/** toast shows a message for some seconds. */
 export function toast(text, kind = "") {
   const note = h("p", { class: `toast ${kind}` }, text);
   document.getElementById("toasts").append(note);
   setTimeout(() => note.remove(), 6000);
 }
 
-/** busy keeps a button from being pressed twice while work runs. */
+/** busy disables a button while work runs, so that nobody presses it twice. */
 export async function busy(button, work) {
   if (button.disabled) return;
   button.disabled = true;

@@ -1,4 +1,4 @@
-// The page: its head, and which of the pages its address names.
+// The page: its head, and the content that its address names.
 
 import { h, plural, show, toast } from "./dom.js";
 import { mount, tell } from "./panel.js";
@@ -32,7 +32,7 @@ export function go(address, { replace = false } = {}) {
   render({ moved: true });
 }
 
-// render shows the page that the address names. What the page before still did is ended by its signal.
+// render shows the page that the address names. The signal ends the work of the page before.
 async function render({ moved = false } = {}) {
   leave.abort();
   leave = new AbortController();
@@ -44,11 +44,11 @@ async function render({ moved = false } = {}) {
     await page({ main, signal, go, parts, query: new URLSearchParams(location.search), title });
   } catch (error) {
     if (signal.aborted) return;
-    if (!error.status) console.error(error); // not a refusal
+    if (!error.status) console.error(error); // not a response
     show(main, trouble(error));
   }
   if (moved && !signal.aborted && !main.contains(document.activeElement)) {
-    main.focus({ preventScroll: true }); // a screen reader goes on there
+    main.focus({ preventScroll: true }); // a screen reader continues there
   }
 }
 
@@ -60,7 +60,7 @@ function found(path) {
   return [nowhere, []];
 }
 
-// plain is a part of the address as text. What is none is left as it stands: the server knows nothing of that name.
+// plain decodes a part of the address. An invalid one stays as it is: the server does not find that name.
 function plain(part) {
   try {
     return decodeURIComponent(part);
@@ -87,7 +87,7 @@ function trouble(error) {
     "div",
     { class: "empty" },
     h("h1", {}, error.status === 404 ? "There is nothing here" : "That did not work"),
-    h("p", {}, error.status ? error.message : "The server cannot be reached just now. Nothing is lost: try again in a moment."),
+    h("p", {}, error.status ? error.message : "The server cannot be reached. Nothing is lost. Try again in a moment."),
     h(
       "p",
       {},
@@ -158,7 +158,7 @@ function drawHead() {
 session.changes.addEventListener("cart", drawHead);
 session.changes.addEventListener("who", drawHead);
 
-// Links within the shop change the page without loading it anew.
+// Links within the shop change the page without a reload.
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href]");
   if (!link || event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey)
@@ -178,4 +178,4 @@ drawHead();
 search.value = new URLSearchParams(location.search).get("q") ?? "";
 mount(document.getElementById("counter"));
 render();
-session.refresh().catch(() => toast("Your cart could not be read just now.", "bad"));
+session.refresh().catch(() => toast("Your cart could not be loaded.", "bad"));

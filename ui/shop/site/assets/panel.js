@@ -1,17 +1,17 @@
-// Behind the counter: what the server is doing, as it does it. A real shop would not show this; it is what visitors come to see.
+// Behind the counter: the work of the server, live. A real shop would not show this.
 
 import { calls, traffic } from "./api.js";
 import { day, h, show, took } from "./dom.js";
 
 const steps = {
-  "order.place": "Take the goods off the shelf and write the order",
-  "payment.charge": "Authorize the card, then capture the money",
+  "order.place": "Reserve the stock and place the order",
+  "payment.charge": "Authorize the card, then capture the amount",
   "order.confirm": "Confirm the order",
   "cart.complete": "Close the cart",
-  "payment.undo": "Let go of the money, or refuse a charge that comes late",
-  "order.cancel": "Put the goods back on the shelf",
-  "cart.reopen": "Open the cart again, as it was",
-  "payment.verify": "Hear the provider's own word",
+  "payment.undo": "Void the payment, and refuse a late charge",
+  "order.cancel": "Release the stock and cancel the order",
+  "cart.reopen": "Open the cart again, unchanged",
+  "payment.verify": "Check the outcome with the provider",
 };
 
 const marks = { pending: "○", running: "↻", done: "✓", retrying: "↻", waiting: "…", refused: "✕", skipped: "–" };
@@ -28,13 +28,13 @@ const said = {
 const intro = h(
   "p",
   { class: "hint" },
-  "This shop is a page that calls an API, and nothing else. Here is what it asks, and what the server does about it. Buy something: this is where the checkout walks through its saga.",
+  "This shop is a web page that calls an API, and nothing else. This panel shows its calls and the work of the server. Buy something to see the saga of the checkout.",
 );
 const story = h("div", { class: "story" });
 const wire = h("ol", { class: "calls" });
 const live = h("span", { class: "live" });
 
-/** mount puts the panel into the page: open where there is room, folded on a phone. */
+/** mount adds the panel to the page: open on wide screens, folded on a phone. */
 export function mount(place) {
   const roomy = matchMedia("(min-width: 68rem)");
   const box = h(
@@ -84,22 +84,22 @@ function drawCalls() {
 
 const kind = (status) => (status === null ? "open" : status < 400 ? "good" : "bad");
 
-// An id says little to a reader: its end is enough to tell it from others.
+// readable shortens ids: their ends are enough to tell them apart.
 const readable = (path) => path.replace(/[0-9a-f]{8}-[0-9a-f-]{21}([0-9a-f]{6})/g, "…$1").replace(/cursor=[^&]+/, "cursor=…");
 
-/** tell sets what the upper part of the panel says. */
+/** tell sets the upper part of the panel. */
 export function tell(...content) {
   const parts = content.filter(Boolean);
   if (parts.length === 0) live.textContent = "";
   show(story, parts.length ? parts : intro);
 }
 
-/** told sets the few words that a folded panel shows. */
+/** told sets the short text of a folded panel. */
 export const told = (words) => {
   live.textContent = words;
 };
 
-/** sagaView shows a checkout: its steps, and what was heard of it so far. */
+/** sagaView shows a checkout: its steps, and the updates received so far. */
 export function sagaView(checkout, heard) {
   const began = new Date(checkout.created_at);
   told(words(checkout));
@@ -114,7 +114,7 @@ export function sagaView(checkout, heard) {
       h("span", { class: "mono" }, `…${checkout.id.slice(-6)}`),
     ),
     h("ol", { class: "steps" }, checkout.steps.map(stepView)),
-    h("h3", {}, "As it was heard"),
+    h("h3", {}, "Updates received"),
     h(
       "ol",
       { class: "heard" },
@@ -124,7 +124,7 @@ export function sagaView(checkout, heard) {
           {},
           h("span", { class: "took" }, `+${took(Math.max(0, new Date(one.checkout.updated_at) - began))}`),
           h("span", {}, words(one.checkout)),
-          h("span", { class: "how" }, one.how === "stream" ? "event" : "asked"),
+          h("span", { class: "how" }, one.how === "stream" ? "event" : "polled"),
         ),
       ),
     ),
@@ -158,14 +158,14 @@ function stepView(step) {
   );
 }
 
-/** timelineView shows all that led to an order, across the modules. */
+/** timelineView shows the history of an order, across the modules. */
 export function timelineView(entries) {
   const began = entries.length ? new Date(entries[0].at) : null;
   return h(
     "section",
     {},
     h("h2", {}, "The timeline of this order"),
-    h("p", { class: "hint" }, "Every event of cart, order, payment and saga, in order. Nothing here is a log: this is the data."),
+    h("p", { class: "hint" }, "Every event of cart, order, payment and saga, in order. This is the stored data, not a log."),
     h(
       "ol",
       { class: "timeline" },
@@ -182,13 +182,13 @@ export function timelineView(entries) {
   );
 }
 
-/** cartView shows a cart as what it is: the events that made it. */
+/** cartView shows a cart as its events. */
 export function cartView(events) {
   return h(
     "section",
     {},
     h("h2", {}, "This cart, as events"),
-    h("p", { class: "hint" }, "The server keeps what happened, and folds it into the cart that you see."),
+    h("p", { class: "hint" }, "The server stores events, and computes the cart from them."),
     h(
       "ol",
       { class: "timeline" },

@@ -1,5 +1,5 @@
-// Who shops, and their cart. Both are kept in localStorage, so that a reload, or another day, finds them again; the cart itself is
-// the server's, here is only its id.
+// The customer and the cart. localStorage keeps both, so that they survive a reload. The server has the cart itself; only its id
+// is stored here.
 
 import { call, newKey, Problem } from "./api.js";
 
@@ -15,7 +15,7 @@ function keep(changed) {
   localStorage.setItem(place, JSON.stringify(me));
 }
 
-// Another tab shops too: what it kept counts here as well.
+// Another tab may change the session or the cart.
 addEventListener("storage", (event) => {
   if (event.key !== place) return;
   const before = me;
@@ -37,8 +37,8 @@ export const customerName = () => me.name ?? null;
 export const count = () => (cart?.status === "open" ? cart.items.reduce((n, item) => n + item.quantity, 0) : 0);
 
 /**
- * as calls the API as whoever shops. A token that is no longer taken makes way for a new guest, who takes the cart along. What was
- * read is read again by the guest; what was written is not written by somebody else.
+ * as calls the API as the customer. A new guest replaces a token that is refused, and takes the cart along. Reads are repeated
+ * for the new guest. Writes are not: they were meant for the old customer.
  */
 export async function as(method, path, options = {}) {
   if (!me.token) await (renewing ?? openSession());
@@ -46,19 +46,19 @@ export async function as(method, path, options = {}) {
   try {
     return await call(method, path, { ...options, token: used });
   } catch (error) {
-    if (error.status !== 401 || (renewing && used === me.token)) throw error; // a new token that is no good either
+    if (error.status !== 401 || (renewing && used === me.token)) throw error; // a new token was refused too
     const { was, is } = await (used === me.token ? renew() : (renewing ?? renewed));
     const anew = was && is ? path.replace(was, is) : path; // the cart has another id now
     if (method === "GET") return call(method, anew, { ...options, token: me.token });
-    throw new Problem(401, { code: "signed_out", detail: "Your session had ended, so this is a new one. Please try again." });
+    throw new Problem(401, { code: "signed_out", detail: "Your session has expired, and a new one has started. Please try again." });
   }
 }
 
 let renewing = null;
 let renewed = {}; // the ids of the cart before and after
 
-// renew makes way for a new guest. Calls that were refused at the same time wait for the same one: two guests would lose the cart
-// between them.
+// renew replaces the customer by a new guest. Calls that are refused at the same time wait for the same guest: with two, the cart
+// would be lost.
 const renew = () =>
   (renewing ??= newGuest().finally(() => {
     renewing = null;
@@ -66,7 +66,7 @@ const renew = () =>
 
 async function newGuest() {
   const source = me.cart ? { cart: me.cart, currency: me.currency, token: me.token } : null;
-  keep({ token: null, customer: null, name: null, cart: null, attempt: null, merge: source ?? me.merge }); // a reload goes on with it
+  keep({ token: null, customer: null, name: null, cart: null, attempt: null, merge: source ?? me.merge }); // a reload continues this
   await openSession();
   if (me.merge) await takeAlong(me.merge);
   changed("who");
@@ -75,7 +75,7 @@ async function newGuest() {
 
 let opening = null;
 
-// openSession makes a guest. Who asks while one is being made gets the same.
+// openSession creates a guest. Concurrent callers get the same one.
 const openSession = () =>
   (opening ??= call("POST", "/v1/sessions")
     .then(({ body }) => keep({ token: body.token, customer: body.customer_id, name: null }))
@@ -85,13 +85,13 @@ const openSession = () =>
 
 let reading = null;
 
-/** refresh reads the cart. Who asks while it is being read gets the same answer. */
+/** refresh reads the cart. Concurrent callers get the same answer. */
 export const refresh = () =>
   (reading ??= read().finally(() => {
     reading = null;
   }));
 
-// read forgets a cart that is not there any more.
+// read loads the cart, and forgets one that no longer exists.
 async function read() {
   await renewing;
   if (me.merge) await takeAlong(me.merge);
@@ -103,7 +103,7 @@ async function read() {
     return remember(body.status === "open" || body.status === "checking_out" ? body : null);
   } catch (error) {
     if (error.status !== 404) throw error;
-    if (me.cart !== id) return read(); // of a session that had ended, and it came along into another
+    if (me.cart !== id) return read(); // its session had expired, and the cart was merged into another
     keep({ cart: null });
     return remember(null);
   }
@@ -116,7 +116,7 @@ async function cartFor(currency) {
   return body.id;
 }
 
-/** add puts a product into the cart, and opens one when there is none, or when the last one has become an order. */
+/** add puts a product into the cart. It opens a cart when there is none, or when the last one has become an order. */
 export async function add(product, quantity = 1) {
   const id = await cartFor(product.price.currency);
   const key = newKey();
@@ -127,7 +127,7 @@ export async function add(product, quantity = 1) {
     const gone = error.status === 404 && error.code === "not_found";
     if (!gone && error.code !== "cart_closed") throw error;
     const closed = gone ? null : (await as("GET", `/v1/carts/${id}`)).body;
-    if (closed?.status === "checking_out") throw error; // it is being paid for: the page says so
+    if (closed?.status === "checking_out") throw error; // the page shows the checkout
     keep({ cart: null });
     return add(product, quantity);
   }
@@ -139,7 +139,7 @@ export const setQuantity = async (sku, quantity) => remember((await as("PATCH", 
 export const remove = async (sku) => remember((await as("DELETE", line(sku))).body);
 export const reprice = async () => remember((await as("POST", `/v1/carts/${me.cart}/reprice`)).body);
 
-/** signIn asks the shop's own log-in for a customer's token, and merges the guest's cart into the customer's. */
+/** signIn gets a customer's token from the shop's own log-in, and merges the guest's cart into the customer's. */
 export async function signIn(name) {
   const { body } = await call("POST", "/shop/sign-in", { body: { name } });
   const guest =
@@ -153,8 +153,8 @@ export async function signIn(name) {
   return { name: body.name, merged: Boolean(guest) };
 }
 
-// takeAlong merges a guest's cart into mine. It is noted first: what a reload cuts off goes on after it, and merging twice is
-// merging once. The guest's token proves whose cart it was, even some weeks past its end.
+// takeAlong merges a guest's cart into the current one. It is stored first, so that it continues after a reload; merging twice
+// has the effect of once. The guest's token proves whose cart it was, even some weeks after its expiry.
 async function takeAlong(guest) {
   keep({ merge: guest });
   try {
@@ -172,12 +172,12 @@ export function signOut() {
   remember(null);
 }
 
-/** attempt is a checkout that was sent and not answered yet: its key, and what it says, stay until it is. */
+/** attempt is a checkout that was sent and has no answer yet, with its key and its content. */
 export const attempt = () => me.attempt ?? null;
 
 /**
- * checkOut seals the cart as it was seen. Sent again after a lost answer, by itself or by a person who says the same, it is the same
- * checkout, and not a second charge.
+ * checkOut checks out the version of the cart that the shopper saw. Repeated after a lost answer, with the same details, it is
+ * the same checkout and not a second charge.
  */
 export async function checkOut(details) {
   const wish = details ? { cart: me.cart, version: cart.version, details } : null;
@@ -192,7 +192,7 @@ export async function checkOut(details) {
     keep({ attempt: null });
     return body;
   } catch (error) {
-    // Answered: it is a no, and the next one is another attempt. A server in trouble does not say whether it took effect.
+    // Refused: the next one is another attempt. After a server error it is unknown whether the checkout began.
     if (error instanceof Problem && error.status < 500) keep({ attempt: null });
     throw error;
   }

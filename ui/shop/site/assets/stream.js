@@ -1,13 +1,13 @@
 // A checkout as it happens.
 //
-// The server tells of each change as a server-sent event. EventSource cannot send an Authorization header, so this reads the stream
-// through fetch. Where the stream breaks, it is taken up again after the last event seen (Last-Event-ID); where none can be had,
-// the checkout is asked for with "Prefer: wait", which answers when there is news.
+// The server sends each change as a server-sent event. EventSource cannot send an Authorization header, so this reads the stream
+// through fetch. A broken stream continues after the last event seen (Last-Event-ID). Without a stream this polls the checkout
+// with "Prefer: wait": the server then answers after a change.
 
 import { pause, send } from "./api.js";
 import { as } from "./session.js";
 
-/** over says that nothing more happens. A checkout that needs attention is not over: a person will say how it ends. */
+/** over reports whether nothing more happens. A checkout that needs attention is not over: an operator will resolve it. */
 export const over = (checkout) => ["completed", "failed", "cancelled"].includes(checkout.status);
 
 /** follow calls heard(checkout, how) with each change, until the checkout is over or the signal ends it. */
@@ -31,7 +31,8 @@ export async function follow(id, token, heard, signal) {
   await ask(id, heard, signal);
 }
 
-// listen reads one stream: "over" when the checkout is, "ended" when the server closed it before, "none" when there is no stream.
+// listen reads one stream. It returns "over" when the checkout is, "ended" when the server closed the stream before, and "none"
+// without a stream.
 async function listen(id, token, last, signal, heard) {
   const headers = { Accept: "text/event-stream", Authorization: `Bearer ${token}`, ...(last ? { "Last-Event-ID": last } : {}) };
   const response = await send("GET", `/v1/checkouts/${id}/stream`, { headers, signal });
@@ -53,7 +54,7 @@ async function listen(id, token, last, signal, heard) {
   }
 }
 
-/** parser reads server-sent events (event, data, id) from text that comes in pieces. */
+/** parser reads server-sent events (event, data, id) from text that arrives in pieces. */
 export function parser(heard) {
   let rest = "";
   let event = { event: "message", data: [], id: null };
@@ -73,12 +74,12 @@ export function parser(heard) {
   };
 }
 
-// ask is the other way to hear of it: each answer is held until there is something to say.
+// ask polls the checkout. The server holds each answer until there is a change.
 async function ask(id, heard, signal) {
   let seen = null;
   while (!signal.aborted) {
     try {
-      // The first answer is to come at once, and so are those while a person is at their bank: it would not be held for them.
+      // No wait for the first answer, nor while the shopper is at the bank: the server does not hold those.
       const { body } = await as("GET", `/v1/checkouts/${id}`, { wait: seen?.status === "running" ? 10 : 0, signal });
       if (seen?.updated_at !== body.updated_at) heard(body, "asked");
       if (over(body)) return;

@@ -1,8 +1,8 @@
-// A picture for every product, though there is none: drawn from its SKU, always the same, and of its name's noun where it is known.
+// Draws a picture for every product: from its SKU, always the same, and of the noun in its name if that is known.
 
 import { s } from "./dom.js";
 
-/** tile draws a product. It says nothing that the name beside it does not, so it is hidden from screen readers. */
+/** tile draws a product. The name beside it says the same, so the picture is hidden from screen readers. */
 export function tile({ sku, name }) {
   const draw = dice(sku);
   const colours = draw.of(palettes);
@@ -16,7 +16,7 @@ export function tile({ sku, name }) {
   );
 }
 
-// dice gives the same throws for the same text (FNV-1a, then a linear congruence).
+// dice returns the same numbers for the same text (FNV-1a, then a linear congruence).
 function dice(text) {
   let state = 2166136261;
   for (let i = 0; i < text.length; i++) state = Math.imul(state ^ text.charCodeAt(i), 16777619) >>> 0;
@@ -297,7 +297,7 @@ const motifs = [
   [/necklace|bracelet|earring|ring\b|jewel|brooch|hair/i, jewel],
 ];
 
-// What to draw when the name tells nothing.
+// Shapes for names without a known noun.
 const shapes = [
   (c) => [circle(100, 104, 52, c.main), path("M48 104a52 52 0 0 1 104 0Z", c.side), circle(100, 104, 16, c.light)],
   (c) => [

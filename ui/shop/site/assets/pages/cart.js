@@ -34,8 +34,8 @@ function drawCart(main, cart) {
       h(
         "div",
         { class: "notice" },
-        h("p", {}, "This cart is being paid for, so it is sealed until that has ended."),
-        h("p", {}, h("a", { class: "button", href: `/shop/checkouts/${cart.checkout_id}` }, "See how far it is")),
+        h("p", {}, "This cart is being checked out. It cannot change until the checkout has ended."),
+        h("p", {}, h("a", { class: "button", href: `/shop/checkouts/${cart.checkout_id}` }, "See the checkout")),
       ),
       lines(cart, true),
       totals(cart),
@@ -49,8 +49,8 @@ function drawCart(main, cart) {
         "div",
         { class: "empty" },
         h("h1", {}, "Your cart is empty"),
-        h("p", {}, "It will not stay that way."),
-        h("p", {}, h("a", { class: "button", href: "/shop" }, "Look around")),
+        h("p", {}, "Add a product to it."),
+        h("p", {}, h("a", { class: "button", href: "/shop" }, "Browse the shop")),
       ),
     );
     return;
@@ -63,10 +63,10 @@ function drawCart(main, cart) {
     totals(cart),
     h("p", { class: "end" }, h("a", { class: "button large", href: "/shop/checkout" }, "Go to checkout")),
   );
-  if (focused) document.getElementById(focused)?.focus(); // drawing anew must not take the keyboard's place away
+  if (focused) document.getElementById(focused)?.focus(); // a redraw must keep the keyboard focus
 }
 
-/** lines are those of a cart or an order. */
+/** lines shows the lines of a cart or an order. */
 export function lines({ items }, sealed) {
   return h(
     "ul",
@@ -126,7 +126,7 @@ function stepper(item, at) {
   return h("div", { class: "quantity" }, h("div", { class: "stepper" }, less, field, more), gone);
 }
 
-// attempt says why not, when not, and shows what the server has.
+// attempt shows the reason of a failure, and the cart of the server.
 async function attempt(work) {
   try {
     await work;
@@ -136,7 +136,7 @@ async function attempt(work) {
   }
 }
 
-/** totals are what is to be paid, with what was added or taken off. */
+/** totals shows the total, with the adjustments. */
 export function totals({ items, adjustments, total }) {
   const n = items.reduce((sum, item) => sum + item.quantity, 0);
   return h(

@@ -1,26 +1,26 @@
-// The checkout: whom to write to, and how to pay.
+// The checkout: the address and the payment method.
 
 import { busy, h, money, show } from "../dom.js";
 import { call } from "../api.js";
 import * as session from "../session.js";
 import { lines, totals } from "./cart.js";
 
-// The simulator's cards, in words: each is a way that a payment can go.
+// The simulator's cards: each shows a different outcome of a payment.
 const cards = [
   ["sim_ok", "Works", "Authorized and captured at once."],
-  ["sim_requires_action", "Asks for 3-D Secure", "You say yes or no on a page of the bank."],
-  ["sim_declined", "Declined", "The bank says no."],
-  ["sim_insufficient_funds", "Not enough money", "The bank says why, too."],
-  ["sim_slow", "Slow bank", "Two seconds a call."],
+  ["sim_requires_action", "Asks for 3-D Secure", "You approve or deny the payment on a page of the bank."],
+  ["sim_declined", "Declined", "The bank declines the payment."],
+  ["sim_insufficient_funds", "Not enough money", "The bank declines and gives the reason."],
+  ["sim_slow", "Slow bank", "Each call takes two seconds."],
   [
     "sim_timeout_applied",
     "Answer lost, but charged",
-    "The bank takes the money and its answer never arrives. Nobody guesses: it is asked.",
+    "The bank takes the money, and its answer is lost. The shop looks the outcome up.",
   ],
-  ["sim_timeout_lost", "Request lost", "The bank never hears of it; asked again until it does."],
-  ["sim_flaky", "Fails twice, then works", "Each call is tried three times."],
-  ["sim_capture_fails", "Capture refused", "Authorized, then refused for good: everything is undone."],
-  ["sim_refund_flaky", "Refunds stumble", "Works; cancel the order later and watch the refund being retried."],
+  ["sim_timeout_lost", "Request lost", "The request is lost. The shop repeats it until the bank gets it."],
+  ["sim_flaky", "Fails twice, then works", "Each call needs three attempts."],
+  ["sim_capture_fails", "Capture refused", "Authorized, then refused for good: the checkout is compensated."],
+  ["sim_refund_flaky", "Refunds fail at first", "Works. Cancel the order later to see the refund being retried."],
 ];
 
 export async function checkout({ main, signal, go, title }) {
@@ -28,7 +28,7 @@ export async function checkout({ main, signal, go, title }) {
   await session.refresh();
   if (signal.aborted) return;
   const cart = session.currentCart();
-  if (session.attempt()) return resume(main, go); // sent before a reload, and not answered: the same again
+  if (session.attempt()) return resume(main, go); // sent before a reload, without an answer: repeat it
   if (cart?.status === "checking_out") return go(`/shop/checkouts/${cart.checkout_id}`, { replace: true });
   if (!cart || cart.items.length === 0) return go("/shop/cart", { replace: true });
   draw(main, cart, go);
@@ -41,7 +41,7 @@ async function resume(main, go) {
     h(
       "p",
       { class: "notice", role: "status" },
-      "Your last attempt was not answered yet. It is sent again, under the same key: it cannot charge twice.",
+      "Your last attempt has no answer yet. It is sent again with the same key, so it cannot charge twice.",
     ),
   );
   try {
@@ -64,7 +64,7 @@ function draw(main, cart, go, refusal) {
     h(
       "fieldset",
       {},
-      h("legend", {}, "Where it goes"),
+      h("legend", {}, "Delivery address"),
       field("email", "E-mail", {
         type: "email",
         autocomplete: "email",
@@ -83,11 +83,11 @@ function draw(main, cart, go, refusal) {
     h(
       "fieldset",
       { class: "cards" },
-      h("legend", {}, "How to pay"),
+      h("legend", {}, "Payment method"),
       h(
         "p",
         { class: "hint" },
-        "No money moves. Each card is one of the simulator’s, and shows another way that a payment can go.",
+        "No money moves. Each card of the simulator shows a different outcome of a payment.",
       ),
       h(
         "div",
@@ -122,7 +122,7 @@ function draw(main, cart, go, refusal) {
         h("h2", {}, "Your cart"),
         lines(cart, true),
         totals(cart),
-        h("p", {}, h("a", { href: "/shop/cart" }, "Change it")),
+        h("p", {}, h("a", { href: "/shop/cart" }, "Change the cart")),
       ),
     ),
   );
@@ -139,7 +139,7 @@ function field(name, label, attributes) {
   );
 }
 
-// What was typed is kept for this tab only.
+// The form's content is kept for this tab only.
 const kept = (name) => JSON.parse(sessionStorage.getItem("thimble.form") ?? "{}")[name];
 
 async function pay(form, notice, go) {
@@ -166,7 +166,7 @@ function mark(form, { field, detail }) {
   input.focus();
 }
 
-/** explain shows a refusal as a person would want it: what it means, and what can be done. */
+/** explain shows an error with its meaning and the possible actions. */
 export async function explain(place, error, go) {
   const again = async () => {
     await session.refresh();
@@ -177,7 +177,7 @@ export async function explain(place, error, go) {
       return show(
         place,
         notice(
-          "Prices have changed since you put these into the cart",
+          "Prices have changed since you filled the cart",
           h(
             "ul",
             { class: "changes" },
@@ -185,7 +185,7 @@ export async function explain(place, error, go) {
               h("li", {}, nameOf(line.sku), " ", h("s", {}, money(line.was)), " ", h("strong", {}, money(line.now))),
             ),
           ),
-          act("Take today’s prices", async () => {
+          act("Accept the new prices", async () => {
             await session.reprice();
             await again();
           }),
@@ -194,7 +194,7 @@ export async function explain(place, error, go) {
     case "product_inactive":
       return show(
         place,
-        notice("Something in your cart is not sold any more", h("p", {}, error.message), link("/shop/cart", "To the cart")),
+        notice("A product in your cart is no longer sold", h("p", {}, error.message), link("/shop/cart", "To the cart")),
       );
     case "cart_closed":
       return show(
@@ -211,13 +211,13 @@ export async function explain(place, error, go) {
       return show(
         place,
         notice(
-          "Your cart was changed meanwhile, perhaps in another tab",
-          h("p", {}, "Look at it once more: you pay what you see."),
-          act("Show it as it is now", again),
+          "Your cart has changed, perhaps in another tab",
+          h("p", {}, "Check the cart again before you pay."),
+          act("Show the current cart", again),
         ),
       );
     case "cart_empty":
-      return show(place, notice("Your cart is empty", link("/shop", "Look around")));
+      return show(place, notice("Your cart is empty", link("/shop", "Browse the shop")));
     default:
       return show(
         place,
@@ -228,7 +228,7 @@ export async function explain(place, error, go) {
             {},
             error.status
               ? error.message
-              : "It is not known whether your order was placed. Pay again: it is the same attempt, and cannot charge twice.",
+              : "It is unknown whether your order was placed. Pay again: it is the same attempt and cannot charge twice.",
           ),
           error.status ? null : act("Send it again", again),
         ),
@@ -244,7 +244,7 @@ const act = (text, work) => {
   return h("p", {}, button);
 };
 
-/** shortages are the lines of the cart of which there is not enough, with what there is. */
+/** shortages returns the lines of the cart with too little stock, and the available quantity. */
 export async function shortages(cart) {
   const found = await Promise.all(
     cart.items.map((item) =>

@@ -1,4 +1,4 @@
-// One order: what it holds, what was paid, its cancellation, and the refund.
+// One order: its lines, its payment, its cancellation, and the refund.
 
 import { newKey, pause } from "../api.js";
 import { busy, day, h, money, show } from "../dom.js";
@@ -23,7 +23,7 @@ export async function order({ main, signal, parts: [id], title }) {
     tell(timelineView(timeline.data));
     told(found.status);
   };
-  // A cancellation is a saga of its own: its refund may take a while. Until it is through, the order is asked for again.
+  // A cancellation is a saga of its own, and its refund may take a while. This polls the order until it has ended.
   const settle = async () => {
     while (!signal.aborted && found.status === "cancelling") {
       await pause(700, signal);
@@ -58,7 +58,7 @@ function drawOrder(main, order, payment, cancelled) {
       h(
         "section",
         {},
-        h("h2", {}, "Goes to"),
+        h("h2", {}, "Delivery address"),
         h(
           "address",
           {},
@@ -78,7 +78,7 @@ function drawOrder(main, order, payment, cancelled) {
               `${money(payment.captured)} captured by the ${payment.provider}. `,
               h("span", { class: `pill ${payment.status}` }, payment.status.replace("_", " ")),
             )
-          : h("p", {}, "Nothing was to be paid."),
+          : h("p", {}, "No payment was due."),
       ),
     ),
     order.status === "confirmed" ? cancellation(order, cancelled) : null,
@@ -87,13 +87,13 @@ function drawOrder(main, order, payment, cancelled) {
 
 function refunds(order, payment) {
   if (!payment || payment.refunds.length === 0) {
-    return order.status === "cancelling" ? h("p", { class: "notice", role: "status" }, "Your money is on its way back.") : null;
+    return order.status === "cancelling" ? h("p", { class: "notice", role: "status" }, "Your refund is under way.") : null;
   }
   const done = payment.refunds.every((refund) => refund.status === "succeeded");
   return h(
     "section",
     { class: "notice good", role: "status" },
-    h("h2", {}, done ? "Your money is back" : "Your money is on its way back"),
+    h("h2", {}, done ? "Your payment was refunded" : "Your refund is under way"),
     h(
       "ul",
       { class: "changes" },
@@ -107,7 +107,7 @@ function refunds(order, payment) {
 const reasons = ["I found a nicer one.", "I ordered this by mistake.", "It takes too long.", "I would rather not say."];
 
 function cancellation(order, cancelled) {
-  const key = newKey(); // one for this form: sent twice, it is the same wish
+  const key = newKey(); // one for this form: sending it twice is one request
   const problem = h("p", { class: "error", role: "alert" });
   const button = h("button", { class: "button danger", type: "submit" }, "Cancel the order");
   const form = h(
@@ -141,7 +141,7 @@ function cancellation(order, cancelled) {
     "details",
     { class: "cancel" },
     h("summary", {}, "Cancel this order"),
-    h("p", { class: "hint" }, "Until it is sent, all of it can go back: the money to you, the goods to the shelf."),
+    h("p", { class: "hint" }, "You can cancel it until it is sent. Your payment is then refunded, and the stock is released."),
     form,
   );
 }

@@ -1,10 +1,10 @@
-// The orders of whoever shops.
+// The orders of the customer.
 
 import { busy, day, h, money, plural, show } from "../dom.js";
 import * as session from "../session.js";
 import { tile } from "../tile.js";
 
-/** statuses in words. */
+/** statuses maps the status of an order to words. */
 export const statuses = {
   pending: "Being placed",
   confirmed: "Paid",
@@ -13,7 +13,10 @@ export const statuses = {
   cancelled: "Cancelled",
 };
 
-/** standing is how an order stands: a class, and words. One that was cancelled before any money moved was never paid for. */
+/**
+ * standing returns a class and words for the status of an order. An order that was cancelled before any money moved was never
+ * paid.
+ */
 export function standing({ status, total, refunded }) {
   const unpaid = status === "cancelled" && total.amount > 0 && refunded.amount === 0;
   return unpaid ? { class: "pill unpaid", words: "Not paid" } : { class: `pill ${status}`, words: statuses[status] ?? status };
@@ -40,7 +43,7 @@ export async function orders({ main, signal, title }) {
         { class: "hint" },
         "You shop as a guest. ",
         h("a", { href: "/shop/sign-in" }, "Sign in"),
-        " to find earlier orders of yours.",
+        " to see your earlier orders.",
       );
   show(
     main,
@@ -51,8 +54,8 @@ export async function orders({ main, signal, title }) {
       : h(
           "div",
           { class: "empty" },
-          h("p", {}, "There are none yet."),
-          h("p", {}, h("a", { class: "button", href: "/shop" }, "Look around")),
+          h("p", {}, "You have no orders yet."),
+          h("p", {}, h("a", { class: "button", href: "/shop" }, "Browse the shop")),
         ),
   );
 }

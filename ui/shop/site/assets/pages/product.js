@@ -25,14 +25,14 @@ export async function product({ main, signal, parts: [sku], title }) {
         h("p", { class: found.available === null || found.available > 10 ? "stock plenty" : "stock" }, availability(found)),
         found.active
           ? h("div", { class: "take" }, h("label", { for: "quantity" }, "Quantity"), quantity, buy(found, wanted))
-          : h("p", { class: "notice" }, "This is not sold any more."),
+          : h("p", { class: "notice" }, "This product is no longer sold."),
         h(
           "dl",
           { class: "facts" },
           h("dt", {}, "Article"),
           h("dd", {}, found.sku),
           h("dt", {}, "Delivery"),
-          h("dd", {}, "Pretended, within a moment"),
+          h("dd", {}, "Simulated"),
         ),
       ),
     ),

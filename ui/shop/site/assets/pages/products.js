@@ -1,4 +1,4 @@
-// The products: all of them, or those that a search finds.
+// The products: all, or those that match a search.
 
 import { call } from "../api.js";
 import { busy, h, money, show, toast } from "../dom.js";
@@ -32,12 +32,12 @@ export async function products({ main, signal, query, title }) {
 }
 
 function nothing(q) {
-  if (q) return h("div", { class: "empty" }, h("p", {}, "Nothing here is called that. A shorter word may find more."));
+  if (q) return h("div", { class: "empty" }, h("p", {}, "No product has that name. A shorter word may find more."));
   return h(
     "div",
     { class: "empty" },
     h("h2", {}, "The shelves are empty"),
-    h("p", {}, "Fill them from a second terminal, and have some customers come in:"),
+    h("p", {}, "Fill them from a second terminal, and simulate some customers:"),
     h("pre", {}, h("code", { tabindex: "0" }, "go run . demo")),
   );
 }
@@ -54,7 +54,7 @@ function card(product) {
   );
 }
 
-/** scarce says how many are left when that is few. */
+/** scarce returns a text when few are left. */
 export function scarce({ available }) {
   if (available === null || available > 10) return "";
   return available <= 0 ? "Sold out" : `Only ${available} left`;
@@ -74,7 +74,7 @@ export function buy(product, quantity = () => 1, label = "Add to cart") {
       await session.add(product, quantity());
       toast(`${product.name} is in your cart.`);
     } catch (error) {
-      toast(error.code === "cart_closed" ? "Your cart is being paid for. Finish or cancel that first." : error.message, "bad");
+      toast(error.code === "cart_closed" ? "Your cart is being checked out. Finish or cancel the checkout first." : error.message, "bad");
     }
   };
   return button;

@@ -1,4 +1,4 @@
-// A checkout under way, and how it ended.
+// A checkout under way, and its end.
 
 import { busy, h, money, show, toast } from "../dom.js";
 import { newKey } from "../api.js";
@@ -33,7 +33,7 @@ export async function progress({ main, signal, go, parts: [id], title }) {
   await tellTimeline(last, heard, signal);
 }
 
-// The timeline belongs to the order. A checkout that came to none may have none.
+// The timeline belongs to the order. A checkout without an order may have none.
 async function tellTimeline(checkout, heard, signal) {
   if (checkout.steps.find((step) => step.name === "order.place")?.status !== "done") return;
   const { body } = await session.as("GET", `/v1/orders/${checkout.order_id}/timeline?limit=100`, { signal });
@@ -41,17 +41,17 @@ async function tellTimeline(checkout, heard, signal) {
 }
 
 const failures = {
-  payment_declined: ["The card was declined", "Your bank said no. Nothing was charged."],
-  insufficient_funds: ["There is not enough money on the card", "Nothing was charged. Another card may do."],
-  authentication_failed: ["You said no at your bank", "So nothing was charged, and your cart is as it was."],
-  authentication_expired: ["Your bank waited, and nobody came", "Nothing was charged, and your cart is as it was."],
+  payment_declined: ["The card was declined", "Your bank declined the payment. Nothing was charged."],
+  insufficient_funds: ["There is not enough money on the card", "Nothing was charged. Another card may work."],
+  authentication_failed: ["You denied the payment at your bank", "Nothing was charged, and your cart is unchanged."],
+  authentication_expired: ["The confirmation at your bank timed out", "Nothing was charged, and your cart is unchanged."],
   capture_refused: [
-    "The bank took its promise back",
-    "It had agreed, and then refused to pay. Nothing was charged, and everything is undone.",
+    "The bank refused the payment",
+    "It had authorized the payment and then refused it. Nothing was charged, and your cart is unchanged.",
   ],
   provider_unavailable: ["The payment provider cannot be reached", "Nothing was charged. Please try again in a moment."],
-  out_of_stock: ["Somebody was faster", "There is not enough left of something in your cart. Nothing was charged."],
-  cancelled: ["You stopped this checkout", "Nothing was charged, and your cart is as it was."],
+  out_of_stock: ["Out of stock", "There is not enough stock of a product in your cart. Nothing was charged."],
+  cancelled: ["You cancelled this checkout", "Nothing was charged, and your cart is unchanged."],
 };
 
 function draw(card, checkout, go) {
@@ -62,22 +62,22 @@ function draw(card, checkout, go) {
         card,
         h("div", { class: "spinner", "aria-hidden": "true" }),
         h("h1", {}, running(checkout)),
-        h("p", {}, `You pay ${total}, once. You may close this page: it goes on without it.`),
+        h("p", {}, `You pay ${total} once. You may close this page: the checkout continues without it.`),
         stop(checkout),
       );
     case "compensating":
       return show(
         card,
         h("div", { class: "spinner", "aria-hidden": "true" }),
-        h("h1", {}, "Undoing what was done"),
+        h("h1", {}, "Compensating the checkout"),
         h("p", {}, checkout.failure?.detail ?? ""),
       );
     case "requires_action":
       return show(
         card,
         symbol("wait"),
-        h("h1", {}, "Your bank wants to know that it is you"),
-        h("p", {}, `It asks you to confirm the payment of ${total} on a page of its own. Then you come back here.`),
+        h("h1", {}, "Your bank asks you to confirm the payment"),
+        h("p", {}, `Confirm the payment of ${total} on a page of the bank. It then leads back here.`),
         h(
           "p",
           { class: "actions" },
@@ -90,25 +90,25 @@ function draw(card, checkout, go) {
         card,
         symbol("good"),
         h("h1", {}, "Thank you. It is yours."),
-        h("p", {}, `${total} were charged, once.`),
+        h("p", {}, `${total} was charged once.`),
         h(
           "p",
           { class: "actions" },
           h("a", { class: "button", href: `/shop/orders/${checkout.order_id}` }, "See your order"),
-          h("a", { class: "button quiet", href: "/shop" }, "Go on shopping"),
+          h("a", { class: "button quiet", href: "/shop" }, "Continue shopping"),
         ),
       );
     case "needs_attention":
       return show(
         card,
         symbol("wait"),
-        h("h1", {}, "A person has to look at this"),
+        h("h1", {}, "This checkout needs attention"),
         h(
           "p",
           {},
-          "The payment is in doubt, and nobody guesses with your money. Whoever runs the shop sees it in their console; this page tells you when it is settled.",
+          "The outcome of the payment is unknown. An operator of the shop must resolve it in the console. This page then shows the outcome.",
         ),
-        h("p", { class: "actions" }, h("a", { class: "button quiet", href: "/shop" }, "Go on shopping")),
+        h("p", { class: "actions" }, h("a", { class: "button quiet", href: "/shop" }, "Continue shopping")),
       );
     case "cancelled":
     case "failed": {
@@ -132,12 +132,12 @@ function draw(card, checkout, go) {
 
 function running(checkout) {
   const charge = checkout.steps.find((step) => step.name === "payment.charge");
-  if (charge?.status === "retrying") return "The bank does not answer. Asking again";
+  if (charge?.status === "retrying") return "The bank does not answer. Retrying";
   return "Placing your order";
 }
 
-// The bank's page leads back to where the shopper came from. The simulated bank is at every address of this server; it is taken
-// at ours, since what a browser keeps for localhost is not there at 127.0.0.1.
+// The bank's page leads back to this page. The simulated bank is at every address of this server. This uses the address of the
+// page: a browser does not share its storage for localhost with 127.0.0.1.
 function bankPage(checkout) {
   const page = new URL(new URL(checkout.next_action.url, location.href).pathname, location.origin);
   page.searchParams.set("return", location.pathname);
@@ -145,7 +145,7 @@ function bankPage(checkout) {
 }
 
 function stop(checkout) {
-  const key = newKey(); // one for this button: pressed again, it is the same wish
+  const key = newKey(); // one for this button: pressing it twice is one request
   const button = h(
     "button",
     {
@@ -159,7 +159,7 @@ function stop(checkout) {
           }
         }),
     },
-    "Stop this checkout",
+    "Cancel this checkout",
   );
   return button;
 }
@@ -181,7 +181,7 @@ async function drawShortages(card, go) {
           go(session.currentCart()?.items.length ? "/shop/checkout" : "/shop/cart");
         }),
     },
-    "Take what there is",
+    "Take the available quantity",
   );
   show(
     place,

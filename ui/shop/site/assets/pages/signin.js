@@ -1,4 +1,4 @@
-// The shop's own log-in, pretended.
+// The simulated log-in of the shop.
 
 import { busy, h, plural, show, toast } from "../dom.js";
 import * as session from "../session.js";
@@ -12,7 +12,7 @@ export async function signIn({ main, go, title }) {
 function signedIn(name, go) {
   return [
     h("h1", {}, `Hello, ${name}`),
-    h("p", {}, "Your cart and your orders are kept under this name."),
+    h("p", {}, "Your cart and your orders are stored under this name."),
     h(
       "p",
       { class: "actions" },
@@ -58,7 +58,7 @@ function form(go) {
       try {
         const had = session.count();
         const { name, merged } = await session.signIn(field.value);
-        toast(merged && had ? `Hello, ${name}. Your ${plural(had, "item")} came along.` : `Hello, ${name}.`);
+        toast(merged && had ? `Hello, ${name}. Your ${plural(had, "item")} moved to your cart.` : `Hello, ${name}.`);
         go("/shop/cart");
       } catch (error) {
         problem.textContent = error.errors?.[0]?.detail ?? error.message;
@@ -72,7 +72,7 @@ function form(go) {
     h(
       "p",
       { class: "hint", id: "name-hint" },
-      "This stands for the log-in that a real shop brings along: it believes any name, and signs a customer’s token as yours would after a password. What is in your cart comes with you.",
+      "This replaces the log-in of a real shop. It accepts any name, and signs a customer’s token as yours would after a password. The items in your cart move to the customer’s cart.",
     ),
   ];
 }
