@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,11 +46,26 @@ type Message[E Event] struct {
 	At      time.Time
 }
 
+var (
+	mu         sync.Mutex
+	registered []Event
+)
+
+// Registered returns one event of each type that a Decoder knows. The reference page of events lists them.
+func Registered() []Event {
+	mu.Lock()
+	defer mu.Unlock()
+	return slices.Clone(registered)
+}
+
 // Decoder returns an aggregate's Decode for the types of the examples: from the JSON that they are written as today.
 func Decoder[E Event](examples ...E) func(kind string, data []byte) (E, error) {
+	mu.Lock()
+	defer mu.Unlock()
 	types := make(map[string]reflect.Type, len(examples))
 	for _, e := range examples {
 		types[e.Kind()] = reflect.TypeOf(e)
+		registered = append(registered, e)
 	}
 	return func(kind string, data []byte) (none E, err error) {
 		known, ok := types[kind]
