@@ -6,7 +6,7 @@ package docs
 
 import _ "embed" // openapi.json
 
-//go:generate go run ./generate
+//go:generate go -C .. run ./docs/generate
 
 // OpenAPI is the OpenAPI 3 document, as served at /openapi.json.
 //

@@ -78,31 +78,16 @@ func (Fulfilled) Kind() string             { return "order.fulfilled" }
 func (Refunded) Kind() string              { return "order.refunded" }
 func (CancellationRequested) Kind() string { return "order.cancellation_requested" }
 
-func (Placed) ofOrder()    {}
-func (Confirmed) ofOrder() {}
-func (Cancelled) ofOrder() {}
-func (Fulfilled) ofOrder() {}
-func (Refunded) ofOrder()  {}
-
+func (Placed) ofOrder()                {}
+func (Confirmed) ofOrder()             {}
+func (Cancelled) ofOrder()             {}
+func (Fulfilled) ofOrder()             {}
+func (Refunded) ofOrder()              {}
 func (CancellationRequested) ofOrder() {}
 
-func decodeEvent(kind string, data []byte) (Event, error) {
-	switch kind {
-	case Placed{}.Kind():
-		return eventstore.As[Placed](data)
-	case Confirmed{}.Kind():
-		return eventstore.As[Confirmed](data)
-	case Cancelled{}.Kind():
-		return eventstore.As[Cancelled](data)
-	case Fulfilled{}.Kind():
-		return eventstore.As[Fulfilled](data)
-	case CancellationRequested{}.Kind():
-		return eventstore.As[CancellationRequested](data)
-	case Refunded{}.Kind():
-		return eventstore.As[Refunded](data)
-	}
-	return nil, eventstore.UnknownKind(kind)
-}
+var decodeEvent = eventstore.Decoder[Event](
+	Placed{}, Confirmed{}, Cancelled{}, Fulfilled{}, CancellationRequested{}, Refunded{},
+)
 
 // StockEvent is a fact about the stock of one SKU.
 //
@@ -156,18 +141,6 @@ func (StockReserved) ofStock()  {}
 func (StockReleased) ofStock()  {}
 func (StockFulfilled) ofStock() {}
 
-func decodeStockEvent(kind string, data []byte) (StockEvent, error) {
-	switch kind {
-	case StockCounted{}.Kind():
-		return eventstore.As[StockCounted](data)
-	case StockAdjusted{}.Kind():
-		return eventstore.As[StockAdjusted](data)
-	case StockReserved{}.Kind():
-		return eventstore.As[StockReserved](data)
-	case StockReleased{}.Kind():
-		return eventstore.As[StockReleased](data)
-	case StockFulfilled{}.Kind():
-		return eventstore.As[StockFulfilled](data)
-	}
-	return nil, eventstore.UnknownKind(kind)
-}
+var decodeStockEvent = eventstore.Decoder[StockEvent](
+	StockCounted{}, StockAdjusted{}, StockReserved{}, StockReleased{}, StockFulfilled{},
+)

@@ -161,42 +161,8 @@ func (Notified) payment()          {}
 func (RefundedElsewhere) payment() {}
 func (Settled) payment()           {}
 
-func decodeEvent(kind string, data []byte) (event, error) {
-	switch kind {
-	case requested{}.Kind():
-		return eventstore.As[requested](data)
-	case authorized{}.Kind():
-		return eventstore.As[authorized](data)
-	case actionRequired{}.Kind():
-		return eventstore.As[actionRequired](data)
-	case declined{}.Kind():
-		return eventstore.As[declined](data)
-	case captureRequested{}.Kind():
-		return eventstore.As[captureRequested](data)
-	case captured{}.Kind():
-		return eventstore.As[captured](data)
-	case captureRefused{}.Kind():
-		return eventstore.As[captureRefused](data)
-	case outcomeUnknown{}.Kind():
-		return eventstore.As[outcomeUnknown](data)
-	case UndoRequested{}.Kind():
-		return eventstore.As[UndoRequested](data)
-	case voided{}.Kind():
-		return eventstore.As[voided](data)
-	case refundRequested{}.Kind():
-		return eventstore.As[refundRequested](data)
-	case RefundOrdered{}.Kind():
-		return eventstore.As[RefundOrdered](data)
-	case refunded{}.Kind():
-		return eventstore.As[refunded](data)
-	case refundFailed{}.Kind():
-		return eventstore.As[refundFailed](data)
-	case RefundedElsewhere{}.Kind():
-		return eventstore.As[RefundedElsewhere](data)
-	case Notified{}.Kind():
-		return eventstore.As[Notified](data)
-	case Settled{}.Kind():
-		return eventstore.As[Settled](data)
-	}
-	return nil, eventstore.UnknownKind(kind)
-}
+var decodeEvent = eventstore.Decoder[event](
+	requested{}, authorized{}, actionRequired{}, declined{}, captureRequested{}, captured{}, captureRefused{}, outcomeUnknown{},
+	UndoRequested{}, voided{}, refundRequested{}, RefundOrdered{}, refunded{}, refundFailed{}, RefundedElsewhere{}, Notified{},
+	Settled{},
+)

@@ -4,24 +4,35 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"shopping-cart/platform/fault"
 )
 
-// sentences holds the text for shoppers of each failure code.
-var sentences = map[string]string{
-	CodeDeclined:              "The payment was declined. Try another payment method.",
-	CodeInsufficientFunds:     "There is not enough money on this payment method.",
-	CodeAuthenticationFailed:  "The bank did not confirm the payment.",
-	CodeAuthenticationExpired: "The payment was not confirmed at the bank in time.",
-	CodeCaptureRefused:        "The bank refused to pay out the reserved amount.",
-	CodeCancelled:             "The payment was cancelled.",
-	CodeUnavailable:           "The payment provider cannot be reached at the moment.",
-	CodeRefundedBefore:        "This payment was made and refunded before. Nothing is charged. Check out again to pay anew.",
-	CodeNotChargeable:         "This amount cannot be charged with any payment method. Change the contents of the cart.",
-	CodeRefundOwed:            "The provider refused the refund for good, and the money is still owed.",
-	CodeRefundFailed:          "The provider refused this refund for good. Nothing was refunded, and the amount can be refunded again.",
+// failures holds the reasons why a payment fails, with the sentences for shoppers.
+var failures = []*fault.Fault{
+	fault.New(fault.Payment, CodeDeclined, "The payment was declined. Try another payment method."),
+	fault.New(fault.Payment, CodeInsufficientFunds, "There is not enough money on this payment method."),
+	fault.New(fault.Payment, CodeAuthenticationFailed, "The bank did not confirm the payment."),
+	fault.New(fault.Payment, CodeAuthenticationExpired, "The payment was not confirmed at the bank in time."),
+	fault.New(fault.Payment, CodeCaptureRefused, "The bank refused to pay out the reserved amount."),
+	fault.New(fault.Payment, CodeCancelled, "The payment was cancelled."),
+	fault.New(fault.Unavailable, CodeUnavailable, "The payment provider cannot be reached at the moment."),
+	fault.New(fault.Payment, CodeRefundedBefore, "This payment was made and refunded before. Nothing is charged. Check out again to pay anew."),
+	fault.New(fault.Invalid, CodeNotChargeable, "This amount cannot be charged with any payment method. Change the contents of the cart."),
+	fault.New(fault.Payment, CodeRefundOwed, "The provider refused the refund for good, and the money is still owed."),
+	fault.New(fault.Payment, CodeRefundFailed, "The provider refused this refund for good. Nothing was refunded, and the amount can be refunded again."),
 }
 
-func failure(code string) *Failure { return &Failure{Code: code, Detail: sentences[code]} }
+// failure returns the failure with a code. It has no sentence when the code is none of ours.
+func failure(code string) *Failure {
+	f := &Failure{Code: code}
+	for _, known := range failures {
+		if known.Code == code {
+			f.Detail = known.Detail
+		}
+	}
+	return f
+}
 
 // declineCode returns our code for a provider's reason, or CodeDeclined.
 func declineCode(code string) string {
@@ -65,7 +76,9 @@ func undoOutcome(s State, why end) Outcome {
 	case s.Captured > 0 && s.refundsAt(stepDone) >= s.Captured:
 		return Outcome{Result: ResultUndone}
 	case s.Captured > 0 && why == endQuiet && refused:
-		return Outcome{Result: ResultNotRefunded, Failure: &Failure{CodeRefundOwed, sentences[CodeRefundOwed] + saysProvider(last.Code)}}
+		owed := failure(CodeRefundOwed)
+		owed.Detail += saysProvider(last.Code)
+		return Outcome{Result: ResultNotRefunded, Failure: owed}
 	case s.Captured > 0 || s.capturing():
 		return Outcome{Result: ResultUnknown}
 	case s.holds():

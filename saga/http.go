@@ -283,19 +283,21 @@ func answerCheckOut(c echo.Context, saga eventstore.Stream[State]) error {
 // codeDoesNotAddUp is the code under which the order module refuses an order whose lines and adjustments are not its total.
 const codeDoesNotAddUp = "order_does_not_add_up"
 
-// problemOf is a failure as a refusal.
+// problemOf returns the refusal that tells a client about a failure.
 func problemOf(f Failure) *fault.Fault {
+	refusal := &fault.Fault{Kind: fault.Payment, Code: f.Code, Detail: f.Detail}
 	switch {
 	case f.Code == CodeUnavailable:
-		return fault.New(fault.Unavailable, f.Code, f.Detail)
+		refusal.Kind = fault.Unavailable
 	case f.Code == codeDoesNotAddUp:
-		return fault.New(fault.Conflict, f.Code, f.Detail)
+		refusal.Kind = fault.Conflict
 	case f.Code == payment.CodeNotChargeable:
-		return fault.New(fault.Invalid, f.Code, f.Detail)
+		refusal.Kind = fault.Invalid
 	case len(f.Lines) > 0:
-		return fault.New(fault.Conflict, f.Code, f.Detail).With("lines", f.Lines)
+		refusal.Kind = fault.Conflict
+		return refusal.With("lines", f.Lines)
 	}
-	return fault.New(fault.Payment, f.Code, f.Detail)
+	return refusal
 }
 
 // show shows a checkout.

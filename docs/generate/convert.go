@@ -13,20 +13,20 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-var errNoOperation = errors.New("nothing is annotated; swag looks into no folder that is called docs or vendor, so the module must not lie in one")
+var errNoOperation = errors.New("no annotation was found: swag skips folders named docs or vendor, so the module must not lie in one")
 
-// Document is the OpenAPI 3 document of the module at root: valid, sorted and indented.
+// Document returns the OpenAPI 3 document of the module at root: valid, sorted and indented.
 func Document(root string) ([]byte, error) {
 	raw, err := swagger(root)
 	if err != nil {
 		return nil, err
 	}
-	if raw, err = rename(raw); err != nil {
-		return nil, err
-	}
 	var old openapi2.T
-	if err := json.Unmarshal(raw, &old); err != nil {
+	if err := json.Unmarshal(aRef.ReplaceAllFunc(raw, renamedRef), &old); err != nil {
 		return nil, fmt.Errorf("read swagger 2: %w", err)
+	}
+	if err := rename(&old); err != nil {
+		return nil, err
 	}
 	doc, err := openapi2conv.ToV3(&old)
 	if err != nil {
@@ -47,13 +47,13 @@ func Document(root string) ([]byte, error) {
 	return encode(doc)
 }
 
-// encode writes the document, reads it back as a stranger would, and validates that.
+// encode returns the JSON of a document, and validates it as a client reads it.
 func encode(doc *openapi3.T) ([]byte, error) {
 	raw, err := json.Marshal(doc)
 	if err != nil {
 		return nil, err
 	}
-	var tree any // a map, so that every member comes out in the order of its name
+	var tree any // which encoding/json sorts
 	if err := json.Unmarshal(raw, &tree); err != nil {
 		return nil, err
 	}

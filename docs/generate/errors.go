@@ -1,10 +1,7 @@
 package main
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
-	"go/ast"
 	"maps"
 	"net/http"
 	"slices"
@@ -12,126 +9,53 @@ import (
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"shopping-cart/platform/fault"
 )
 
 const errorsHead = `# Error codes
 
-Every refusal is ` + "`application/problem+json`" + ` ([what is in it](../http.md#what-every-route-has-in-common)). ` + "`code`" + ` is stable and for programs; ` + "`detail`" + ` is a sentence for
-people, as below or one that says more of the very case. What stands behind *any* may be answered by every operation.
+Every refusal is ` + "`application/problem+json`" + ` ([what is in it](../http.md#what-every-route-has-in-common)). ` + "`code`" + ` is stable and meant for programs. ` + "`detail`" + ` is a
+sentence for people: one of those below, or a more specific one. Every operation may answer the codes marked *any*.
 `
 
-// few is how many operations are named beside a code in plain sight.
+// few is the longest list of operations that the page shows unfolded.
 const few = 3
 
-// refusals is the page of the codes: the sentences are those of the faults in the code, the statuses and operations those of the
-// API document.
-func refusals(root string, api []byte) (string, error) {
-	doc, err := openapi3.NewLoader().LoadFromData(api)
-	if err != nil {
-		return "", err
-	}
-	sentences, err := faults(root)
-	if err != nil {
-		return "", err
-	}
-	if len(sentences) == 0 {
-		return "", errors.New("no package declares a fault")
+// errorsPage lists the error codes. The declared faults give the sentences, the API document the statuses and operations.
+func errorsPage(doc *openapi3.T, faults []*fault.Fault) string {
+	sentences := map[string][]string{}
+	for _, f := range faults {
+		if !slices.Contains(sentences[f.Code], f.Detail) {
+			sentences[f.Code] = append(sentences[f.Code], f.Detail)
+			slices.Sort(sentences[f.Code])
+		}
 	}
 	answered := answeredBy(doc, sentences)
-	out, said := errorsHead, map[string]bool{}
+	out, unanswered := errorsHead, maps.Clone(sentences)
 	for _, status := range slices.Sorted(maps.Keys(answered)) {
-		rows := newTable("Code", "Sentence", "Operations")
+		out += fmt.Sprintf("\n## %d %s\n\n%s", status, http.StatusText(status), tableHead("Code", "Sentence", "Operations"))
 		for _, code := range slices.Sorted(maps.Keys(answered[status])) {
-			said[code] = true
-			rows.row(coded(code), escaped(sentences[code]...), operationsOf(answered[status][code]))
+			out += tableRow(coded(code), escaped(sentences[code]...), operationsOf(answered[status][code]))
+			delete(unanswered, code)
 		}
-		out += fmt.Sprintf("\n## %d %s\n\n%s", status, http.StatusText(status), rows)
 	}
-	return out + unanswered(sentences, said), nil
+	if len(unanswered) > 0 {
+		out += "\n## Of no operation\n\nThese appear in `failure` of a checkout or a payment, or in the steps of a saga.\n\n" + tableHead("Code", "Sentence")
+	}
+	for _, code := range slices.Sorted(maps.Keys(unanswered)) {
+		out += tableRow(coded(code), escaped(sentences[code]...))
+	}
+	return out
 }
 
-// unanswered are codes that no operation is refused with.
-func unanswered(sentences map[string][]string, said map[string]bool) string {
-	rows := newTable("Code", "Sentence")
-	n := 0
-	for _, code := range slices.Sorted(maps.Keys(sentences)) {
-		if !said[code] {
-			rows.row(coded(code), escaped(sentences[code]...))
-			n++
-		}
-	}
-	if n == 0 {
-		return ""
-	}
-	return "\n## Of no operation\n\nThey stand in `failure` of a checkout or a payment, or in the steps of a saga.\n\n" + rows.String()
-}
-
-// faults are the sentences of each code that the program declares.
-func faults(root string) (map[string][]string, error) {
-	dirs, err := packages(root)
-	if err != nil {
-		return nil, err
-	}
-	var all []*folder
-	constants := map[string]string{} // of other packages, as "package.Name"
-	for _, dir := range dirs {
-		f, err := read(root, dir)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, f)
-		for name, text := range f.texts {
-			constants[f.name+"."+name] = text
-		}
-	}
-	found := map[string][]string{}
-	add := func(code, sentence string) {
-		if !slices.Contains(found[code], sentence) {
-			found[code] = append(found[code], sentence)
-		}
-	}
-	for _, f := range all {
-		f.calls(func(c *ast.CallExpr) {
-			if called(c) != "fault.New" {
-				return
-			}
-			code, is := f.text(c.Args[1])
-			if s, foreign := c.Args[1].(*ast.SelectorExpr); foreign {
-				code, is = constants[fmt.Sprintf("%s.%s", s.X, s.Sel.Name)]
-			}
-			if sentence, too := f.text(c.Args[2]); is && too {
-				add(code, sentence)
-			}
-		})
-		for code, sentence := range f.said() {
-			add(code, sentence)
-		}
-	}
-	return found, nil
-}
-
-// said are the sentences of a map of that name, by code.
-func (f *folder) said() map[string]string {
-	all := map[string]string{}
-	for v := range f.values() {
-		if v.Names[0].Name != "sentences" {
-			continue
-		}
-		for _, e := range v.Values[0].(*ast.CompositeLit).Elts {
-			pair := e.(*ast.KeyValueExpr)
-			code, is := f.text(pair.Key)
-			if sentence, too := f.text(pair.Value); is && too {
-				all[code] = sentence
-			}
-		}
-	}
-	return all
-}
-
-// answeredBy says which operations answer a status with a code, by status and code. Those that any operation may answer have "any".
+// answeredBy returns the operations that answer a code, by status and code. A code that every operation may answer has "any".
 func answeredBy(doc *openapi3.T, known map[string][]string) map[int]map[string][]string {
 	found := map[int]map[string][]string{}
 	add := func(status int, code, operation string) {
+		if status < http.StatusBadRequest || known[code] == nil { // a word of the description that is no code
+			return
+		}
 		if found[status] == nil {
 			found[status] = map[string][]string{}
 		}
@@ -139,39 +63,26 @@ func answeredBy(doc *openapi3.T, known map[string][]string) map[int]map[string][
 			found[status][code] = append(found[status][code], operation)
 		}
 	}
-	for path, item := range doc.Paths.Map() {
-		for method, o := range item.Operations() {
-			for name, r := range o.Responses.Map() {
-				status, _ := strconv.Atoi(name)
-				if status < http.StatusBadRequest && name != "default" {
-					continue
-				}
-				for _, code := range aCode.FindAllString(*r.Value.Description, -1) {
-					if known[code] == nil {
-						continue // another word of the description
+	for _, path := range slices.Sorted(maps.Keys(doc.Paths.Map())) {
+		operations := doc.Paths.Value(path).Operations()
+		for _, method := range slices.Sorted(maps.Keys(operations)) {
+			for name, response := range operations[method].Responses.Map() {
+				said := *response.Value.Description
+				status, err := strconv.Atoi(name)
+				for _, code := range aCode.FindAllString(said, -1) {
+					if err != nil { // the default response
+						add(anyStatus(said, code), code, "any")
+					} else {
+						add(status, code, method+" "+path)
 					}
-					if status == 0 {
-						add(anyStatus(*r.Value.Description, code), code, "any")
-						continue
-					}
-					add(status, code, method+" "+path)
 				}
 			}
-		}
-	}
-	for _, codes := range found {
-		for _, operations := range codes {
-			slices.SortFunc(operations, func(a, b string) int {
-				_, x, _ := strings.Cut(a, " ")
-				_, y, _ := strings.Cut(b, " ")
-				return cmp.Or(cmp.Compare(x, y), cmp.Compare(a, b))
-			})
 		}
 	}
 	return found
 }
 
-// anyStatus is the status that stands before a code: "404 not_found, 503 unavailable, busy".
+// anyStatus returns the last status before a code: 503 for busy in "404 not_found, 503 unavailable, busy".
 func anyStatus(description, code string) (status int) {
 	before, _, _ := strings.Cut(description, code)
 	for _, word := range strings.Fields(before) {
@@ -182,16 +93,12 @@ func anyStatus(description, code string) (status int) {
 	return status
 }
 
-// operationsOf names operations; many of them behind a mark that opens.
+// operationsOf lists operations. A long list is folded.
 func operationsOf(all []string) string {
 	if slices.Contains(all, "any") {
 		return "*any*"
 	}
-	named := make([]string, len(all))
-	for i, o := range all {
-		named[i] = coded(o)
-	}
-	list := strings.Join(named, "<br>")
+	list := "`" + strings.Join(all, "`<br>`") + "`"
 	if len(all) <= few {
 		return list
 	}

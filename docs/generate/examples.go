@@ -12,13 +12,13 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// example is what an operation was once asked, and what it answered: by status, as the tests recorded it.
+// example is a request and its responses by status, as the tests recorded them.
 type example struct {
 	Request   any            `json:"request,omitempty"`
 	Responses map[string]any `json:"responses,omitempty"`
 }
 
-// addExamples puts the examples of a folder, one file for each operation, into the document.
+// addExamples adds the examples of a folder to the document. Each file is named after an operation.
 func addExamples(doc *openapi3.T, dir string) error {
 	files, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -42,7 +42,7 @@ func addExamples(doc *openapi3.T, dir string) error {
 		}
 		o := operation(doc, id)
 		if o == nil {
-			return fmt.Errorf("there is an example of %s, and no such operation", id)
+			return fmt.Errorf("there is an example of %s, but no such operation", id)
 		}
 		if err := e.addTo(o); err != nil {
 			return fmt.Errorf("the example of %s: %w", id, err)
@@ -54,7 +54,7 @@ func addExamples(doc *openapi3.T, dir string) error {
 func (e example) addTo(o *openapi3.Operation) error {
 	if e.Request != nil {
 		if o.RequestBody == nil {
-			return errors.New("it takes no body")
+			return errors.New("the operation takes no body")
 		}
 		for _, media := range o.RequestBody.Value.Content {
 			media.Example = e.Request
@@ -63,7 +63,7 @@ func (e example) addTo(o *openapi3.Operation) error {
 	for status, body := range e.Responses {
 		r := o.Responses.Value(status)
 		if r == nil || len(r.Value.Content) == 0 {
-			return fmt.Errorf("it has no answer %s with a body", status)
+			return fmt.Errorf("the operation has no response %s with a body", status)
 		}
 		for _, media := range r.Value.Content {
 			media.Example = body

@@ -1,9 +1,9 @@
-// Command generate writes docs/openapi.json from the annotations in the code, and the pages of docs/reference from what they
-// are about (reference.go).
+// Command generate writes docs/openapi.json from the annotations in the code, and the pages of docs/reference from the program
+// that it links: its settings, metrics, events and faults (reference.go).
 //
-// The annotations are those of swag, which knows Swagger 2 only; so the way is: swag reads the code (swagger.go), the
-// schemas get names that a client would choose (names.go), kin-openapi converts the document to OpenAPI 3, what
-// Swagger 2 could not say is added (finish.go), and the result is validated. The same code gives the same bytes.
+// swag reads the annotations (swagger.go). Its output is Swagger 2, in which the schemas get names for clients (names.go).
+// kin-openapi converts the document to OpenAPI 3 (convert.go). finish.go adds what Swagger 2 cannot express. The same code gives
+// the same bytes.
 package main
 
 import (
@@ -29,29 +29,26 @@ func main() {
 
 var errStale = errors.New("stale: run `go generate ./docs`")
 
+// run works in the root of the module.
 func run(check bool) error {
-	root, err := moduleRoot()
+	document, err := Document(".")
 	if err != nil {
 		return err
 	}
-	document, err := Document(root)
-	if err != nil {
-		return err
-	}
-	files, err := reference(root, document)
+	files, err := reference(".", document)
 	if err != nil {
 		return err
 	}
 	files[filepath.Join("docs", "openapi.json")] = document
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if err := put(filepath.Join(root, name), files[name], check); err != nil {
+		if err := put(name, files[name], check); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-// put writes a file, or holds it against what it should be.
+// put writes a file. With check it writes nothing, and fails when the file is stale.
 func put(path string, text []byte, check bool) error {
 	if !check {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -67,19 +64,4 @@ func put(path string, text []byte, check bool) error {
 		return errStale
 	}
 	return nil
-}
-
-// moduleRoot is the nearest folder upward with a go.mod: go generate starts in docs, people start at the root.
-func moduleRoot() (string, error) {
-	dir, err := os.Getwd()
-	for err == nil {
-		if _, missing := os.Stat(filepath.Join(dir, "go.mod")); missing == nil {
-			return dir, nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", errors.New("no go.mod here or above")
-		}
-		dir = filepath.Dir(dir)
-	}
-	return "", err
 }

@@ -1,100 +1,74 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/getkin/kin-openapi/openapi2"
 )
 
 const refPrefix = "#/definitions/"
 
-// plain are packages whose name adds nothing to the name of a schema.
-var plain = []string{"web", "money", "fault"}
+var aRef = regexp.MustCompile(refPrefix + `[^"]+`)
 
-// others are types whose room means nothing to clients.
+// plain are packages whose name says nothing to clients.
+var plain = []string{"web", "money", "fault", "saga"}
+
+// others are types whose own name says too little or too much to clients.
 var others = map[string]string{
-	"cart.ProductView":      "Product",
-	"cart.productRequest":   "ProductRequest",
-	"cart.moneyRequest":     "AmountRequest",
-	"order.StockView":       "Stock",
-	"order.CountRequest":    "StockRequest",
-	"order.SalesOfDay":      "SalesOfDay",
-	"saga.CheckoutView":     "Checkout",
-	"saga.FailureView":      "CheckoutFailure",
-	"saga.StepView":         "CheckoutStep",
-	"saga.Status":           "CheckoutStatus",
-	"saga.StepStatus":       "CheckoutStepStatus",
-	"saga.NextAction":       "CheckoutNextAction",
-	"saga.checkOutRequest":  "CheckoutRequest",
-	"saga.RefundView":       "OrderRefund",
-	"saga.refundRequest":    "RefundRequest",
-	"saga.amountRequest":    "RefundAmountRequest",
-	"saga.EventView":        "Event",
-	"saga.SubscriptionView": "Subscription",
-	"saga.Subscriptions":    "Subscriptions",
-	"saga.ParkedView":       "Parked",
-	"saga.ParkedPage":       "ParkedPage",
-	"saga.discardRequest":   "DiscardRequest",
-	"saga.Reconciliation":   "Reconciliation",
-	"saga.Checked":          "ReconciliationChecked",
-	"saga.Finding":          "Finding",
-	"saga.StreamRef":        "StreamRef",
-	"saga.TimelineEntry":    "TimelineEntry",
-	"saga.TimelinePage":     "TimelineEntryPage",
-	"saga.StreamView":       "Stream",
-	"saga.VersionView":      "StreamVersion",
-	"saga.OverviewView":     "Overview",
-	"saga.Checkouts":        "OverviewCheckouts",
-	"saga.MinuteView":       "OverviewMinute",
-	"saga.UnfinishedView":   "OverviewUnfinished",
-	"saga.TakingsView":      "OverviewTakings",
-	"saga.LagView":          "OverviewLag",
-	"fault.Field":           "ProblemField",
-	"web.status":            "Health",
+	"cart.ProductView":     "Product",
+	"cart.productRequest":  "ProductRequest",
+	"cart.moneyRequest":    "AmountRequest",
+	"order.StockView":      "Stock",
+	"order.CountRequest":   "StockRequest",
+	"order.SalesOfDay":     "SalesOfDay",
+	"saga.Action":          "SagaAction",
+	"saga.CheckoutsView":   "SagaCheckouts",
+	"saga.reasonRequest":   "SagaReasonRequest",
+	"saga.remark":          "SagaRemark",
+	"saga.settleRequest":   "SagaSettleRequest",
+	"saga.FailureView":     "CheckoutFailure",
+	"saga.StepView":        "CheckoutStep",
+	"saga.Status":          "CheckoutStatus",
+	"saga.StepStatus":      "CheckoutStepStatus",
+	"saga.NextAction":      "CheckoutNextAction",
+	"saga.checkOutRequest": "CheckoutRequest",
+	"saga.RefundView":      "OrderRefund",
+	"saga.amountRequest":   "RefundAmountRequest",
+	"saga.Checked":         "ReconciliationChecked",
+	"saga.TimelinePage":    "TimelineEntryPage",
+	"saga.VersionView":     "StreamVersion",
+	"saga.MinuteView":      "OverviewMinute",
+	"saga.UnfinishedView":  "OverviewUnfinished",
+	"saga.TakingsView":     "OverviewTakings",
+	"saga.LagView":         "OverviewLag",
+	"fault.Field":          "ProblemField",
+	"web.status":           "Health",
 }
 
-// rename gives every schema the name that clientName finds for it. Two schemas of one name are an error.
-func rename(swagger []byte) ([]byte, error) {
-	var tree map[string]any
-	if err := json.Unmarshal(swagger, &tree); err != nil {
-		return nil, err
-	}
-	definitions, _ := tree["definitions"].(map[string]any)
-	renamed, from := map[string]any{}, map[string]string{}
-	for name, schema := range definitions {
+// rename gives every schema its name for clients. Two schemas of one name are an error.
+func rename(doc *openapi2.T) error {
+	renamed := map[string]*openapi2.SchemaRef{}
+	for name, schema := range doc.Definitions {
 		to := clientName(name)
-		if other, taken := from[to]; taken {
-			return nil, fmt.Errorf("%s and %s would both be the schema %s", other, name, to)
+		if renamed[to] != nil {
+			return fmt.Errorf("two types would be the schema %s, one of them %s", to, name)
 		}
-		renamed[to], from[to] = schema, name
+		renamed[to] = schema
 	}
-	if definitions != nil {
-		tree["definitions"] = renamed
-	}
-	relink(tree)
-	return json.Marshal(tree)
+	doc.Definitions = renamed
+	return nil
 }
 
-// relink follows the references to the new names.
-func relink(node any) {
-	switch node := node.(type) {
-	case []any:
-		for _, child := range node {
-			relink(child)
-		}
-	case map[string]any:
-		if ref, ok := node["$ref"].(string); ok {
-			node["$ref"] = refPrefix + clientName(strings.TrimPrefix(ref, refPrefix))
-		}
-		for _, child := range node {
-			relink(child)
-		}
-	}
+// renamedRef returns a reference to a schema by its name for clients.
+func renamedRef(ref []byte) []byte {
+	return []byte(refPrefix + clientName(strings.TrimPrefix(string(ref), refPrefix)))
 }
 
-// clientName turns the name of a Go type into one for clients: cart.View is Cart, cart.addItem is CartAddItem,
-// money.Amount is Amount, and web.Page-cart_View (swag's way to write web.Page[cart.View]) is CartPage.
+// clientName returns the name for clients of a Go type: Cart for cart.View, CartAddItem for cart.addItem, Amount for
+// money.Amount, and CartPage for web.Page-cart_View, which is how swag writes web.Page[cart.View].
 func clientName(name string) string {
 	generic, arguments, isGeneric := strings.Cut(name, "-")
 	if !isGeneric {
@@ -117,7 +91,7 @@ func typeName(name string) string {
 	}
 	kind = strings.TrimSuffix(title(kind), "View")
 	pkg = title(pkg)
-	if slices.Contains(plain, strings.ToLower(pkg)) || kind != "" && strings.HasPrefix(kind, pkg) {
+	if kind != "" && (slices.Contains(plain, strings.ToLower(pkg)) || strings.HasPrefix(kind, pkg)) {
 		return kind
 	}
 	return pkg + kind

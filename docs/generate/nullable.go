@@ -8,8 +8,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// liftNullable says of a schema itself that it may be null, where every place that refers to it says so. A null beside allOf
-// is none to most readers of OpenAPI 3.0, since what is referred to is no null.
+// liftNullable makes a schema nullable when every reference to it is. Most readers of OpenAPI 3.0 ignore nullable beside allOf,
+// because the referenced schema does not allow null.
 func liftNullable(doc *openapi3.T) error {
 	text, err := json.Marshal(doc)
 	if err != nil {
@@ -26,7 +26,7 @@ func liftNullable(doc *openapi3.T) error {
 	}
 	for ref, places := range lifted {
 		if n := strings.Count(string(text), fmt.Sprintf(`"$ref":%q`, ref)); n != places {
-			return fmt.Errorf("%s may be null in %d of %d places: give the others a schema of their own", ref, places, n)
+			return fmt.Errorf("%s is nullable in %d of %d places: give the other places a schema of their own", ref, places, n)
 		}
 		doc.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")].Value.Nullable = true
 	}

@@ -13,9 +13,10 @@ const (
 	problemType = "application/problem+json"
 )
 
-func finishOperation(doc *openapi3.T, path, method string, o *openapi3.Operation) error {
+// finishOperation adds the shared parameters, the refusals and the headers of an operation.
+func finishOperation(path, method string, o *openapi3.Operation) error {
 	secured := o.Security != nil && len(*o.Security) > 0
-	if secured { // there is one way to say who calls, whatever name an annotation gives it
+	if secured { // annotations may call the scheme by another name
 		o.Security = openapi3.NewSecurityRequirements().With(openapi3.NewSecurityRequirement().Authenticate(bearer))
 	} else {
 		o.Security = openapi3.NewSecurityRequirements()
@@ -25,15 +26,12 @@ func finishOperation(doc *openapi3.T, path, method string, o *openapi3.Operation
 	}
 	if secured && method != http.MethodGet && strings.HasPrefix(path, "/v1/") {
 		idempotencyKey.offer(o)
-		if strings.Contains(path, "{") { // what is new has no version yet
+		if strings.Contains(path, "{") { // a new resource has no version yet
 			ifMatch.offer(o)
 		}
 	}
 	for _, p := range shared {
 		p.describe(o)
-	}
-	if _, known := doc.Components.Schemas[problem]; !known {
-		return nil
 	}
 	if o.Responses == nil {
 		o.Responses = openapi3.NewResponses()
@@ -45,8 +43,8 @@ func finishOperation(doc *openapi3.T, path, method string, o *openapi3.Operation
 	return nil
 }
 
-// finishResponses makes every refusal a problem, says that there can be others than those named, and names the headers
-// that follow from those of the request.
+// finishResponses makes every refusal a problem, adds the refusals that every operation may give, and adds the headers that
+// follow from the request's parameters.
 func finishResponses(o *openapi3.Operation) {
 	o.Responses.Set("default", refusal(anyOther))
 	for code, response := range o.Responses.Map() {
@@ -64,10 +62,10 @@ func finishResponse(o *openapi3.Operation, status int, r *openapi3.Response) {
 		r.Description = openapi3.Ptr(http.StatusText(status))
 	}
 	done := status < http.StatusMultipleChoices
-	if done && idempotencyKey.offered(o) {
+	if done && idempotencyKey.of(o) != nil {
 		answers(r, "Idempotent-Replayed", "true: this was done before, under the same key")
 	}
-	if done && prefer.offered(o) {
+	if done && prefer.of(o) != nil {
 		answers(r, "Preference-Applied", "What was done of Prefer")
 	}
 	switch status {

@@ -6,8 +6,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// parameter is what many operations share. It has an example only where the example is good for sending: Swagger UI
-// fills it in.
+// parameter is a parameter that many operations share. Swagger UI sends the example unless the user changes it.
 type parameter struct{ in, name, description, example string }
 
 var (
@@ -29,22 +28,27 @@ const (
 	defaultLimit = 20
 )
 
-func (p parameter) is(other *openapi3.Parameter) bool {
-	return other != nil && other.In == p.in && strings.EqualFold(other.Name, p.name)
+// of returns this parameter of an operation; nil when the operation has none.
+func (p parameter) of(o *openapi3.Operation) *openapi3.Parameter {
+	for _, ref := range o.Parameters {
+		if ref.Value.In == p.in && strings.EqualFold(ref.Value.Name, p.name) {
+			return ref.Value
+		}
+	}
+	return nil
 }
 
-// describe fills in a parameter that the handler's annotations name.
+// describe completes the parameter where the annotations name it.
 func (p parameter) describe(o *openapi3.Operation) {
-	for _, ref := range o.Parameters {
-		if !p.is(ref.Value) {
-			continue
-		}
-		ref.Value.Name, ref.Value.Description = p.name, p.description
-		if p.example != "" {
-			ref.Value.Example = p.example
-		}
-		ref.Value.Schema = openapi3.NewSchemaRef("", p.schema())
+	named := p.of(o)
+	if named == nil {
+		return
 	}
+	named.Name, named.Description = p.name, p.description
+	if p.example != "" {
+		named.Example = p.example
+	}
+	named.Schema = openapi3.NewSchemaRef("", p.schema())
 }
 
 func (p parameter) schema() *openapi3.Schema {
@@ -57,27 +61,9 @@ func (p parameter) schema() *openapi3.Schema {
 	return openapi3.NewStringSchema()
 }
 
-// offer adds a parameter, unless the annotations named it already.
+// offer adds the parameter where the annotations do not name it.
 func (p parameter) offer(o *openapi3.Operation) {
-	if !p.offered(o) {
-		o.Parameters = append(o.Parameters, &openapi3.ParameterRef{Value: &openapi3.Parameter{In: p.in, Name: p.name}})
+	if p.of(o) == nil {
+		o.AddParameter(&openapi3.Parameter{In: p.in, Name: p.name})
 	}
-}
-
-func (p parameter) offered(o *openapi3.Operation) bool {
-	for _, ref := range o.Parameters {
-		if p.is(ref.Value) {
-			return true
-		}
-	}
-	return false
-}
-
-func (p parameter) required(o *openapi3.Operation) bool {
-	for _, ref := range o.Parameters {
-		if p.is(ref.Value) {
-			return ref.Value.Required
-		}
-	}
-	return false
 }

@@ -1,23 +1,42 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"shopping-cart/eventstore"
+	_ "shopping-cart/internal/app" // links every package that declares faults and events
+	"shopping-cart/platform/config"
+	"shopping-cart/platform/fault"
 )
 
 // written stands at the head of each page of the reference.
 const written = "<!-- Written by `go generate ./docs`: change the code, not this page. -->\n\n"
 
-// reference are the pages of docs/reference, each read from the code that it is about. api is the API document.
+// reference returns the pages of docs/reference, by path. They describe the program that is linked; root is the folder of its module.
 func reference(root string, api []byte) (map[string][]byte, error) {
+	doc, err := openapi3.NewLoader().LoadFromData(api)
+	if err != nil {
+		return nil, err
+	}
+	example, err := os.ReadFile(filepath.Join(root, ".env.example")) // a file of the module
+	if err != nil {
+		return nil, err
+	}
+	registry, err := sampled()
+	if err != nil {
+		return nil, err
+	}
 	pages := map[string][]byte{}
 	for name, page := range map[string]func() (string, error){
-		"settings.md": func() (string, error) { return settings(root) },
-		"metrics.md":  func() (string, error) { return metrics(root) },
-		"events.md":   func() (string, error) { return events(root) },
-		"errors.md":   func() (string, error) { return refusals(root, api) },
+		"errors.md":   func() (string, error) { return errorsPage(doc, fault.Declared()), nil },
+		"settings.md": func() (string, error) { return settingsPage(&config.Config{}, string(example)) },
+		"metrics.md":  func() (string, error) { return metricsPage(registry) },
+		"events.md":   func() (string, error) { return eventsPage(root, eventstore.Registered()) },
 	} {
 		text, err := page()
 		if err != nil {
@@ -29,30 +48,20 @@ func reference(root string, api []byte) (map[string][]byte, error) {
 	return pages, nil
 }
 
-// table writes a table of Markdown.
-type table struct {
-	out     bytes.Buffer
-	columns int
+func tableHead(columns ...string) string {
+	return tableRow(columns...) + strings.Repeat("|---", len(columns)) + "|\n"
 }
 
-func newTable(heads ...string) *table {
-	t := &table{columns: len(heads)}
-	t.row(heads...)
-	t.out.WriteString(strings.Repeat("|---", len(heads)) + "|\n")
-	return t
-}
-
-// row adds a line. A bar in a cell would end it.
-func (t *table) row(cells ...string) {
+// tableRow returns a line of a table. It escapes the bars in cells.
+func tableRow(cells ...string) string {
+	out := ""
 	for _, c := range cells {
-		t.out.WriteString(strings.TrimRight("| "+strings.ReplaceAll(c, "|", "\\|"), " ") + " ")
+		out += strings.TrimRight("| "+strings.ReplaceAll(c, "|", "\\|"), " ") + " "
 	}
-	t.out.WriteString("|\n")
+	return out + "|\n"
 }
 
-func (t *table) String() string { return t.out.String() }
-
-// coded is a word in the type of code; nothing is nothing.
+// coded formats a word as code. It leaves an empty word empty.
 func coded(word string) string {
 	if word == "" {
 		return ""
@@ -60,7 +69,7 @@ func coded(word string) string {
 	return "`" + word + "`"
 }
 
-// escaped are lines of text that no browser takes for tags.
+// escaped joins lines to HTML in which no text is a tag.
 func escaped(lines ...string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(strings.Join(lines, "\n"), "<", "&lt;"), "\n", "<br>")
 }

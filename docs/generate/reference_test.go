@@ -1,97 +1,110 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/fault"
+	"shopping-cart/platform/money"
 )
 
-// pages are those of a copy of the sample, in which a text was replaced in a file.
-func pages(t *testing.T, file, old, by string) (map[string]string, error) {
+func containsAll(t *testing.T, page string, lines ...string) {
 	t.Helper()
-	root := t.TempDir()
-	require.NoError(t, os.CopyFS(root, os.DirFS(filepath.Join("testdata", "sample"))))
-	if file != "" {
-		text, err := os.ReadFile(filepath.Join(root, file))
-		require.NoError(t, err)
-		require.Contains(t, string(text), old)
-		require.NoError(t, os.WriteFile(filepath.Join(root, file), []byte(strings.Replace(string(text), old, by, 1)), 0o600))
-	}
-	api, err := Document(root)
-	require.NoError(t, err)
-	files, err := reference(root, api)
-	texts := map[string]string{}
-	for name, text := range files {
-		texts[filepath.Base(name)] = string(text)
-	}
-	return texts, err
-}
-
-func TestReference(t *testing.T) {
-	t.Parallel()
-	all, err := pages(t, "", "", "")
-	require.NoError(t, err)
-	for page, lines := range map[string][]string{
-		"settings.md": {
-			"## HTTP\n", "| `HTTP_ADDR` | `:8080` | text | Address to listen on. |\n", "| `WAIT` | `3s` | duration | How long, such as &lt;time>. |\n",
-			"## Where\n", "| `A_URL` | | text | One of two. |\n| `B_URL` | | text | One of two. |\n",
-		},
-		"metrics.md": {
-			"| `sample_commands_total` | counter | `store`, `outcome` | Commands. |\n", "| `sample_took_seconds` | histogram | `route` | How long. |\n",
-			"| `sample_open` | gauge | | Open ones. |\n", "| `sample_pool_connections` | gauge | `pool`, `state` | Connections. |\n",
-		},
-		"events.md": {
-			"### `cart.opened`\n\nA cart is there.\n\nVersions: [1](../../cart/testdata/events/cart.opened.v1.json), [2]",
-			"| `cart_id` | id (UUID) | |\n", "| `total` | money `{amount, currency}` | |\n",
-			"| `parts` | list of [Part](#cart-part) *?* | what is in it |\n", "| `status` | `open`, `merged` | |\n",
-			"### `cart.added`\n\nA piece came.\n\nVersions: [1](../../cart/testdata/events/cart.added.v1.json)\n\n| Field | Type | |\n|---|---|---|\n| `name` | text | |\n",
-			"### cart `Part`\n\nA piece.\n",
-		},
-		"errors.md": {
-			"## 409 Conflict\n", "| `cart_closed` | This cart is &lt;closed>. | `POST /v1/carts/{id}/items` |\n",
-			"## Of no operation\n", "| `cart_gone` | It is gone. |\n",
-		},
-	} {
-		for _, line := range lines {
-			require.Contains(t, all[page], line)
-		}
-		require.Contains(t, all[page], written)
+	for _, line := range lines {
+		require.Contains(t, page, line)
 	}
 }
 
-// Whoever adds something to the code changes the page.
-func TestAPageIsWhatTheCodeSays(t *testing.T) {
+func TestErrorsPage(t *testing.T) {
 	t.Parallel()
-	before, err := pages(t, "", "", "")
+	page := errorsPage(sample(t), []*fault.Fault{
+		{Code: "cart_closed", Detail: "This cart is <closed>."}, {Code: "cart_closed", Detail: "It is shut."}, {Code: "cart_closed", Detail: "It is shut."},
+		{Code: "busy", Detail: "Too much."}, {Code: "cart_gone", Detail: "It is gone."},
+	})
+	containsAll(t, page, "## 409 Conflict\n", "| `cart_closed` | It is shut.<br>This cart is &lt;closed>. | `POST /v1/carts/{id}/items` |\n",
+		"## 503 Service Unavailable\n", "| `busy` | Too much. | *any* |\n", "## Of no operation\n", "| `cart_gone` | It is gone. |\n")
+}
+
+func TestSettingsPage(t *testing.T) {
+	t.Parallel()
+	type settings struct {
+		Wait time.Duration `env:"WAIT" envDefault:"3s"`
+		A    string        `env:"A_URL"`
+		B    []string      `env:"B_URLS"`
+	}
+	const explained = "# ── HTTP ───\n\n# How long,\n# such as <time>.\n#WAIT=3s\n\n# ── Where ───\n\n# One of two.\n#A_URL=\n"
+	page, err := settingsPage(&settings{}, explained+"#B_URLS=\n")
 	require.NoError(t, err)
-	for _, c := range []struct{ page, file, old, by string }{
-		{"events.md", "cart/events.go", "Name string `json:\"name\"`", "Name string `json:\"name\"`\n\tSize int64 `json:\"size\"`"},
-		{"events.md", "cart/events.go", "a piece came.", "a piece came in."},
-		{"metrics.md", "platform/telemetry/metrics.go", `"store", "outcome")`, `"store")`},
-		{"settings.md", ".env.example", "# One of two.", "# Either."},
-		{"errors.md", "cart/events.go", "is <closed>.", "was closed."},
-		{"errors.md", "cart/http.go", `"cart_closed"`, `"cart_gone"`},
+	containsAll(t, page, "## HTTP\n", "| `WAIT` | `3s` | duration | How long, such as &lt;time>. |\n",
+		"## Where\n", "| `A_URL` | | text | One of two. |\n| `B_URLS` | | list | One of two. |\n")
+	for text, wrong := range map[string]string{
+		explained:                       "does not explain B_URLS",
+		explained + "#B_URLS=x":         "has B_URLS=x",
+		explained + "#B_URLS=\n#OTHER=": "has OTHER=",
 	} {
-		after, err := pages(t, c.file, c.old, c.by)
-		require.NoError(t, err)
-		require.NotEqual(t, before[c.page], after[c.page], "%s instead of %s", c.by, c.old)
+		_, err := settingsPage(&settings{}, text)
+		require.ErrorContains(t, err, wrong)
 	}
 }
 
-func TestWhatNobodyExplainsIsAnError(t *testing.T) {
+func TestMetricsPage(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ file, old, by, says string }{
-		{"platform/config/config.go", "`env:\"A_URL\"`", "`env:\"A_URL\"`\n\tC string `env:\"C_URL\"`", "does not explain C_URL"},
-		{"platform/config/config.go", `envDefault:"3s"`, `envDefault:"4s"`, "has WAIT=3s"},
-		{".env.example", "#B_URL=", "#OTHER=", "has OTHER="},
-		{"cart/events.go", "// added: a piece came.\n", "", "added says nothing"},
-		{"cart/events.go", "{fieldsAdded}", "{fieldsAdded, fieldsAdded}", "cart.opened.v3.json"},
-		{"platform/telemetry/metrics.go", `"Commands."`, `""`, "commands_total has no help"},
-	} {
-		_, err := pages(t, c.file, c.old, c.by)
-		require.ErrorContains(t, err, c.says)
+	registry := prometheus.NewRegistry()
+	commands := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "shopping_cart_commands_total", Help: "Commands."}, []string{"store", "outcome"})
+	registry.MustRegister(commands, prometheus.NewGauge(prometheus.GaugeOpts{Name: "shopping_cart_open", Help: "Open ones."}))
+	_, err := metricsPage(registry)
+	require.ErrorContains(t, err, "shopping_cart_commands_total has no sample")
+	commands.WithLabelValues("", "")
+	page, err := metricsPage(registry)
+	require.NoError(t, err)
+	containsAll(t, page, "| `shopping_cart_commands_total` | counter | `outcome`, `store` | Commands. |\n", "| `shopping_cart_open` | gauge | | Open ones. |\n")
+}
+
+// The types of testdata/events/generate.
+type (
+	Opened struct {
+		CartID uuid.UUID    `json:"cart_id"`
+		Total  money.Amount `json:"total"`
+		Parts  []Part       `json:"parts,omitempty"`
+		Status Status       `json:"status"`
+	}
+	Status string
+	Part   struct {
+		Name string `json:"name"`
+	}
+	added   struct{ Part }
+	unknown struct{}
+	bad     struct{ Of map[string]int }
+)
+
+func (Opened) Kind() string  { return "cart.opened" }
+func (added) Kind() string   { return "cart.added" }
+func (unknown) Kind() string { return "cart.unknown" }
+func (bad) Kind() string     { return "cart.added" }
+
+func TestEventsPage(t *testing.T) {
+	t.Parallel()
+	page := func(events ...eventstore.Event) (string, error) {
+		return eventsPage(filepath.Join("testdata", "events"), events)
+	}
+	text, err := page(Opened{}, added{})
+	require.NoError(t, err)
+	containsAll(t, text, "### `cart.opened`\n\nA cart is there.\n\nVersions: [1](../../generate/testdata/events/cart.opened.v1.json), [2]",
+		"| `cart_id` | id (UUID) | |\n", "| `total` | money `{amount, currency}` | |\n",
+		"| `parts` | list of [Part](#generate-part) *?* | what is in it |\n", "| `status` | `open`, `merged` | |\n",
+		"### `cart.added`\n\nA piece came.\n\nVersions: [1](../../generate/testdata/events/cart.added.v1.json)\n\n| Field | Type | |\n|---|---|---|\n| `name` | text | |\n",
+		"### generate `Part`\n\nA piece.\n")
+
+	_, err = page(unknown{})
+	require.ErrorContains(t, err, "no golden file of cart.unknown")
+	_, err = page(bad{})
+	for _, wrong := range []string{"main.bad has no comment", "main.bad.Of has no name", "the JSON of map[string]int is unknown"} {
+		require.ErrorContains(t, err, wrong)
 	}
 }

@@ -11,36 +11,36 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// anyOther are refusals that every operation may give, so that they stand once and not everywhere.
+// anyOther lists the refusals that every operation may give. They stand in the default response only.
 const anyOther = "Any other refusal: 404 not_found, 405 method_not_allowed, 422 unknown_parameter, validation_failed (the query cannot be read), " +
 	"500 internal, 503 unavailable, busy or newer_version"
 
-// usual are the codes that follow from what an operation is, by status. What is particular to it, its annotations say.
+// usual returns the codes that follow from the kind of an operation, by status. Annotations add the codes of one operation.
 func usual(o *openapi3.Operation, method, path string, secured bool) map[int][]string {
 	codes := map[int][]string{}
 	add := func(status int, code ...string) { codes[status] = append(codes[status], code...) }
-	write := idempotencyKey.offered(o)
+	key := idempotencyKey.of(o)
 	if secured {
 		add(http.StatusUnauthorized, "unauthorized")
 	}
 	if strings.Contains(path, "{") {
 		add(http.StatusNotFound, "not_found")
 	}
-	if write || o.RequestBody != nil { // where no body is wanted, an empty object passes, and nothing else
+	if key != nil || o.RequestBody != nil { // an operation without a body accepts an empty object and nothing else
 		add(http.StatusBadRequest, "malformed_json")
 		add(http.StatusUnprocessableEntity, "validation_failed", "unknown_field")
 	}
-	if write {
+	if key != nil {
 		add(http.StatusBadRequest, "body_incomplete", "idempotency_key_invalid")
 		add(http.StatusUnprocessableEntity, "idempotency_key_reused")
 	}
-	if o.RequestBody != nil && strings.HasPrefix(path, "/v1/") && !strings.HasPrefix(path, "/v1/webhooks/") { // any text of it
+	if o.RequestBody != nil && strings.HasPrefix(path, "/v1/") && !strings.HasPrefix(path, "/v1/webhooks/") { // every text is checked
 		add(http.StatusUnprocessableEntity, "card_number")
 	}
-	if write && idempotencyKey.required(o) {
+	if key != nil && key.Required {
 		add(http.StatusBadRequest, "idempotency_key_required")
 	}
-	if ifMatch.offered(o) {
+	if ifMatch.of(o) != nil {
 		add(http.StatusBadRequest, "malformed_if_match", "malformed_if_none_match")
 	}
 	if secured && method != http.MethodGet {
@@ -51,19 +51,19 @@ func usual(o *openapi3.Operation, method, path string, secured bool) map[int][]s
 	if slices.ContainsFunc(o.Parameters, func(p *openapi3.ParameterRef) bool { return p.Value.In == openapi3.ParameterInQuery }) {
 		add(http.StatusUnprocessableEntity, "validation_failed")
 	}
-	if strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/simulator/") { // pages, assets and probes take any query
+	if strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/simulator/") { // pages, assets and probes accept any query
 		add(http.StatusUnprocessableEntity, "unknown_parameter")
 	}
-	if strings.Contains(path, "{sku}") { // which may be none
+	if strings.Contains(path, "{sku}") { // the SKU may be invalid
 		add(http.StatusUnprocessableEntity, "validation_failed")
 	}
-	if cursor.offered(o) {
+	if cursor.of(o) != nil {
 		add(http.StatusUnprocessableEntity, "cursor_invalid")
 	}
 	return codes
 }
 
-// only are the codes of a status that has no others.
+// only holds the code of each status that has a single code.
 var only = map[int]string{
 	http.StatusForbidden: "forbidden", http.StatusNotFound: "not_found", http.StatusPreconditionFailed: "version_mismatch",
 	http.StatusRequestTimeout: "request_timeout", http.StatusRequestEntityTooLarge: "body_too_large", http.StatusUnsupportedMediaType: "unsupported_media_type",
@@ -72,7 +72,7 @@ var only = map[int]string{
 
 var aCode = regexp.MustCompile(`[a-z]+(_[a-z]+)+|unauthorized|forbidden|busy|internal|unavailable`)
 
-// nameCodes says of every refusal which codes it may have.
+// nameCodes adds the codes to the description of every refusal. A refusal without a code is an error.
 func nameCodes(o *openapi3.Operation, method, path string, secured bool) error {
 	for status, codes := range usual(o, method, path, secured) {
 		code := strconv.Itoa(status)
@@ -97,10 +97,10 @@ func nameCodes(o *openapi3.Operation, method, path string, secured bool) error {
 	return nil
 }
 
-// alsoSay adds the codes that a description does not name yet.
+// alsoSay adds the codes that are missing in a description.
 func alsoSay(r *openapi3.Response, status int, codes []string) {
 	said := ""
-	if r.Description != nil && *r.Description != http.StatusText(status) { // which the status says already
+	if r.Description != nil && *r.Description != http.StatusText(status) { // the status says that already
 		said = *r.Description
 	}
 	named := aCode.FindAllString(said, -1)

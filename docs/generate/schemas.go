@@ -9,7 +9,7 @@ import (
 
 const maxSKU = 64 // characters
 
-// finishSchema gives the members their formats. A problem may have further members, a request may not.
+// finishSchema sets the formats of the properties. A problem may have additional properties; a request may not.
 func finishSchema(name string, schema *openapi3.SchemaRef) {
 	s := schema.Value
 	if s == nil {
@@ -20,7 +20,7 @@ func finishSchema(name string, schema *openapi3.SchemaRef) {
 		if p.Value != nil && p.Ref == "" {
 			finishProperty(property, p.Value)
 			if only := p.Value; len(only.AllOf) == 1 && only.Description == "" && only.Example == nil && !only.Nullable {
-				s.Properties[property] = openapi3.NewSchemaRef(only.AllOf[0].Ref, nil) // which says all there is to say
+				s.Properties[property] = openapi3.NewSchemaRef(only.AllOf[0].Ref, nil) // the reference says everything
 			}
 		}
 	}
@@ -32,8 +32,9 @@ func finishSchema(name string, schema *openapi3.SchemaRef) {
 	}
 }
 
+// finishProperty sets the format that follows from the name or type of a property.
 func finishProperty(name string, p *openapi3.Schema) {
-	if len(p.AllOf) > 0 { // what is referred to names its values itself
+	if len(p.AllOf) > 0 { // the referenced schema has the enum
 		p.Enum = nil
 	}
 	if p.Nullable && p.Type == nil {
@@ -56,8 +57,7 @@ func finishProperty(name string, p *openapi3.Schema) {
 
 func isTime(property string) bool { return property == "at" || strings.HasSuffix(property, "_at") }
 
-// finishEnum says what the values mean in words, and not by the names that they have in the code. The empty value is
-// ours alone.
+// finishEnum moves the meanings of the values to the description. It removes the Go names, and the empty value, which is internal.
 func finishEnum(s *openapi3.Schema) {
 	meanings, _ := s.Extensions["x-enum-descriptions"].([]any)
 	var values []any

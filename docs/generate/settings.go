@@ -2,75 +2,53 @@ package main
 
 import (
 	"fmt"
-	"go/ast"
-	"os"
-	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
+
+	"github.com/caarlos0/env/v10"
 )
 
 const settingsHead = `# Settings
 
-From the environment, or from a file ` + "`.env`" + ` in the working directory (copy [.env.example](../../.env.example)); the environment wins. What is unset or
-empty has its default. All are checked at start, and every bad one is refused by its name. Durations are written as ` + "`500ms`, `3s`, `15m`, `1h` or `720h`" + `.
+Settings come from the environment, or from a file ` + "`.env`" + ` in the working directory (copy [.env.example](../../.env.example)). The environment wins. An unset or
+empty setting has its default. All settings are checked at start; an error names each bad one. Durations are written as ` + "`500ms`, `3s`, `15m`, `1h` or `720h`" + `.
 
 Each line of the file is ` + "`NAME=value`" + `. A ` + "`$`" + ` stands for itself: no variable is expanded. A value without quotes ends at a ` + "`#`" + ` behind a space; in single
 quotes every character stands for itself; in double quotes a backslash escapes the next one. Spaces, line breaks and byte order marks at the ends of a
 setting are removed. Control characters and invisible ones are refused (the names of folders may hold invisible ones).
 `
 
-// setting is one of .env.example: what stands above it there.
+// setting is an entry of .env.example.
 type setting struct{ name, value, section, meaning string }
 
-// settings is the page of the settings: names, kinds and defaults are those of config.Config, the words those of .env.example.
-func settings(root string) (string, error) {
-	config, err := read(root, filepath.Join("platform", "config"))
+// settingsPage lists the settings. The configuration, a pointer to a struct, gives names, kinds and defaults; the text of .env.example
+// gives sections and meanings.
+func settingsPage(configuration any, example string) (string, error) {
+	declared, err := env.GetFieldParams(configuration)
 	if err != nil {
 		return "", err
 	}
-	declared, err := declaredSettings(config)
-	if err != nil {
-		return "", err
+	defaults, kinds := map[string]string{}, map[string]string{}
+	for i, p := range declared {
+		defaults[p.Key], kinds[p.Key] = p.DefaultValue, kindOf(reflect.TypeOf(configuration).Elem().Field(i).Type)
 	}
-	explained, err := explainedSettings(filepath.Join(root, ".env.example"))
-	if err != nil {
-		return "", err
-	}
-	out, section, rows := settingsHead, "", (*table)(nil)
-	end := func() {
-		if rows != nil {
-			out += "\n## " + section + "\n\n" + rows.String()
-		}
-	}
-	for _, s := range explained {
-		field := declared[s.name]
-		if field == nil || tag(field, "envDefault") != s.value {
+	out, section := settingsHead, ""
+	for _, s := range explainedSettings(example) {
+		if value, is := defaults[s.name]; !is || value != s.value {
 			return "", fmt.Errorf(".env.example has %s=%s, and config.Config has not", s.name, s.value)
 		}
-		delete(declared, s.name)
-		if s.section != section || rows == nil {
-			end()
-			section, rows = s.section, newTable("Setting", "Default", "Kind", "")
+		if s.section != section {
+			section = s.section
+			out += "\n## " + section + "\n\n" + tableHead("Setting", "Default", "Kind", "")
 		}
-		rows.row(coded(s.name), coded(s.value), kindOf(field.Type), escaped(s.meaning))
+		out += tableRow(coded(s.name), coded(s.value), kinds[s.name], escaped(s.meaning))
+		delete(defaults, s.name)
 	}
-	end()
-	for name := range declared {
+	for name := range defaults {
 		return "", fmt.Errorf(".env.example does not explain %s", name)
 	}
 	return out, nil
-}
-
-func declaredSettings(config *folder) (map[string]*ast.Field, error) {
-	fields, err := config.structOf("Config")
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]*ast.Field{}
-	for _, f := range fields.Fields.List {
-		all[tag(f, "env")] = f
-	}
-	return all, nil
 }
 
 var (
@@ -78,14 +56,10 @@ var (
 	aSetting = regexp.MustCompile(`^#([A-Z][A-Z_]*)=(.*)$`)
 )
 
-// explainedSettings reads the file: sections, a paragraph of comment, and the settings that it is about.
-func explainedSettings(path string) (all []setting, err error) {
-	text, err := os.ReadFile(path) // inside the module
-	if err != nil {
-		return nil, err
-	}
+// explainedSettings reads .env.example: sections, and paragraphs of comments that explain the settings below them.
+func explainedSettings(text string) (all []setting) {
 	section, meaning, about := "", "", false
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
 		if m := aSection.FindStringSubmatch(line); m != nil {
 			section, meaning = m[1], ""
@@ -100,18 +74,22 @@ func explainedSettings(path string) (all []setting, err error) {
 			meaning, about = "", false
 		}
 	}
-	return all, nil
+	return all
 }
 
-// kindOf says what a value is.
-func kindOf(t ast.Expr) string {
-	switch t := t.(type) {
-	case *ast.ArrayType:
+// kindOf names the values of a setting's type.
+func kindOf(t reflect.Type) string {
+	switch {
+	case t.Kind() == reflect.Pointer:
+		return kindOf(t.Elem())
+	case t.Kind() == reflect.Slice:
 		return "list"
-	case *ast.SelectorExpr:
-		return strings.ToLower(t.Sel.Name)
-	case *ast.Ident:
-		return map[string]string{"string": "text", "bool": "`true` or `false`", "int": "number", "int32": "number"}[t.Name]
+	case t.PkgPath() != "":
+		return strings.ToLower(t.Name())
+	case t.Kind() == reflect.String:
+		return "text"
+	case t.Kind() == reflect.Bool:
+		return "`true` or `false`"
 	}
-	return ""
+	return "number"
 }

@@ -10,20 +10,20 @@ import (
 	"github.com/swaggo/swag"
 )
 
-// foreign are types of other modules, as they stand on the wire.
+// foreign maps types of other modules to their types in JSON.
 var foreign = map[string]string{
 	"github.com/google/uuid.UUID": "string",
 	"encoding/json.RawMessage":    "object",
 }
 
-// swagger reads the annotations of a module into a Swagger 2 document.
+// swagger returns the Swagger 2 document of the annotations in a module.
 func swagger(root string) ([]byte, error) {
 	parser := swag.New(
 		swag.SetDebugger(log.New(io.Discard, "", 0)),
 		swag.SetOverrides(foreign),
 		swag.SetExcludedDirsAndFiles(filepath.Join(root, "data")),
 	)
-	parser.RequiredByDefault = true // what is not there may be null, but it stands there, unless it is omitempty
+	parser.RequiredByDefault = true // every property is present unless it is omitempty; it may be null
 	if err := parser.ParseAPI(root, filepath.Join("docs", "api.go"), 0); err != nil {
 		return nil, fmt.Errorf("read annotations: %w", err)
 	}

@@ -28,6 +28,7 @@ type room struct {
 var rooms = []room{
 	{"fault, money, e-mail addresses, fail points and migrations import nothing",
 		anyOf("platform/fault", "platform/money", "platform/email", "platform/failpoint", "migrations"), nothing},
+	{"the generator of the reference pages reads the program", anyOf("docs/generate"), either(anyOf("internal/app", "eventstore"), below("platform"))},
 	{"the API document is only data", below("docs"), below("docs")},
 	{"the user interfaces are clients of the API", below("ui"), anyOf("platform/web", "platform/money")},
 	{"the platform is the ground", below("platform"), anyOf("platform/fault", "platform/money", "platform/email", "migrations", "platform/database")},
@@ -107,7 +108,7 @@ func TestRooms(t *testing.T) {
 		t.Parallel()
 		for _, wrong := range [][2]string{
 			{"platform/fault", "platform/money"}, {"platform/failpoint", "platform/fault"}, {"platform/money", "platform/database"}, {"migrations", "platform/fault"},
-			{"docs", "cart"}, {"client", "cart"}, {"client", "platform/auth"}, {"internal/replay", "cart"}, {"internal/replay", "platform/auth"},
+			{"docs", "cart"}, {"docs/generate", "internal/cli"}, {"client", "cart"}, {"client", "platform/auth"}, {"internal/replay", "cart"}, {"internal/replay", "platform/auth"},
 			{"internal/demo", "internal/app"}, {"internal/chaos", "cart"}, {"internal/bench", "eventstore"}, {"internal/app", "internal/cli"}, {"internal/app", "internal/bench"},
 			{"internal/app", "client"}, {"internal/pgtest", "cart"}, {".", "internal/app"}, {".", "cart"}, {"platform/web", "platform/auth"}, {"platform/web", "eventstore"},
 			{"ui/shop", "platform/auth"}, {"ui/shop", "cart"}, {"ui/console", "client"},

@@ -15,6 +15,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"sync"
 )
 
 // Kind is the class of a fault.
@@ -54,9 +56,25 @@ type Fault struct {
 	Extra  map[string]any // further members of the response, such as checkout_id
 }
 
-// New declares a fault.
+var (
+	mu       sync.Mutex
+	declared []*Fault
+)
+
+// New declares a fault. Call it once for each fault, from a package-level variable: every fault stays in Declared.
 func New(kind Kind, code, detail string) *Fault {
-	return &Fault{Kind: kind, Code: code, Detail: detail}
+	f := &Fault{Kind: kind, Code: code, Detail: detail}
+	mu.Lock()
+	defer mu.Unlock()
+	declared = append(declared, f)
+	return f
+}
+
+// Declared returns the faults of all packages that the program links. The reference page of error codes lists them.
+func Declared() []*Fault {
+	mu.Lock()
+	defer mu.Unlock()
+	return slices.Clone(declared)
 }
 
 // Error returns the code and the sentence.
