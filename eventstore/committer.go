@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"shopping-cart/platform/fault"
+	"shopping-cart/platform/pgerr"
 )
 
 const (
@@ -239,7 +239,7 @@ func (c *Committer) run(batch []*job) error {
 		}
 		return carries
 	})
-	if isLockTimeout(err) {
+	if pgerr.LockTimeout(err) {
 		c.splitLocked(locked, carried)
 		return nil
 	}
@@ -262,7 +262,7 @@ func (c *Committer) commit(batch []*job, carry func(*Store) bool) (locked []*job
 		return nil, nil
 	}
 	c.config.Failed(len(batch), err)
-	if isLockTimeout(err) {
+	if pgerr.LockTimeout(err) {
 		return batch, err
 	}
 	if len(batch) == 1 || isLost(err) {
@@ -274,7 +274,7 @@ func (c *Committer) commit(batch []*job, carry func(*Store) bool) (locked []*job
 	err = nil
 	for i := range batch { // each job carries its own error
 		one, e := c.commit(batch[i:i+1], carry)
-		if isLockTimeout(e) {
+		if pgerr.LockTimeout(e) {
 			locked, err = append(locked, one...), e
 		}
 	}
@@ -297,26 +297,16 @@ func (c *Committer) anyHandled() bool {
 	return slices.ContainsFunc(c.stores, func(s *Store) bool { return s.outbox.anyHandled() })
 }
 
-// isRace: a unique violation, a deadlock or a serialization failure. Another process was there first; look again. A key that
-// another stream has is no race: the same command would meet it again.
-func isRace(err error) bool {
-	var pe *pgconn.PgError
-	return errors.As(err, &pe) && pe.ConstraintName != "streams_key" && slices.Contains([]string{"23505", "40P01", "40001"}, pe.Code)
-}
+// isRace reports whether another process was first, so that a repeat may succeed. A key that another stream has is no race:
+// the same command would meet it again.
+func isRace(err error) bool { return pgerr.Conflict(err) && !pgerr.Violates(err, "streams_key") }
 
-// isLost: the connection or the server went away, perhaps after the commit. The receipts make a repeat safe.
+// isLost reports whether the connection or the server failed, perhaps after the commit. The receipts make a repeat safe.
 func isLost(err error) bool {
-	if err == nil {
-		return false
+	if pgerr.Code(err) == "" {
+		return err != nil && !errors.As(err, new(*culprit))
 	}
-	if errors.As(err, new(*pgconn.ConnectError)) {
-		return true
-	}
-	var pe *pgconn.PgError
-	if !errors.As(err, &pe) {
-		return !errors.As(err, new(*culprit))
-	}
-	return len(pe.Code) == 5 && (pe.Code[:2] == "08" || pe.Code[:2] == "57" || pe.Code[:2] == "53" || pe.Code == "25006")
+	return pgerr.ConnectionLost(err)
 }
 
 // culprit is an error that one command of a batch caused.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"shopping-cart/platform/pgerr"
 )
 
 // A session of somebody else may hold locks for long: a psql with an open transaction, an index being built. A batch
@@ -152,9 +154,6 @@ func (q *lockQueue) remove(answered map[*job]bool, s *Store, whole bool) {
 // errLocked: another session holds a lock that the command needs.
 var errLocked = fmt.Errorf("%w: another session holds a lock that the command needs", ErrUnavailable)
 
-// isLockTimeout reports whether a transaction gave up waiting for a lock.
-func isLockTimeout(err error) bool { return isCode(err, "55P03") }
-
 // splitLocked commits what it can of a batch that waited for a lock in vain. The other commands join the lock queue.
 // Rows of the outbox stay out: they may need the lock too.
 func (c *Committer) splitLocked(batch []*job, withHandled []*Store) {
@@ -177,7 +176,7 @@ func (c *Committer) splitLocked(batch []*job, withHandled []*Store) {
 			late, err = c.commit(free, nothingHandled)
 			locked = append(locked, late...)
 		}
-		c.locks.add(s, locked, isLockTimeout(err))
+		c.locks.add(s, locked, pgerr.LockTimeout(err))
 	}
 }
 
@@ -208,7 +207,7 @@ func (c *Committer) probe(s *Store, jobs []*job) (free, locked []*job, err error
 		}
 		return err
 	})
-	if err != nil && !isLockTimeout(err) {
+	if err != nil && !pgerr.LockTimeout(err) {
 		return jobs, nil, nil // the batch will say what is wrong
 	}
 	if err != nil {
@@ -269,7 +268,7 @@ func (c *Committer) retryStore(s *Store, queue, last bool) {
 	if err == nil {
 		err = c.commitAlone(s, free, whole, answered)
 	}
-	whole = isLockTimeout(err)
+	whole = pgerr.LockTimeout(err)
 	if queue && !whole && len(locked) > 0 {
 		_ = c.commitAlone(s, locked[:1], false, answered)
 	}
@@ -298,7 +297,7 @@ func (c *Committer) commitAlone(s *Store, jobs []*job, withHandled bool, answere
 	for _, j := range jobs {
 		answered[j] = !slices.Contains(locked, j)
 	}
-	if isLockTimeout(err) {
+	if pgerr.LockTimeout(err) {
 		return err
 	}
 	return nil

@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"shopping-cart/platform/fault"
+	"shopping-cart/platform/pgerr"
 )
 
 // cursor is a reader at one of its subscriptions: the live one, or the one of a rebuild.
@@ -76,11 +76,11 @@ func (c *cursor) adapt(position int64, taken int, err error) {
 	switch {
 	case err == nil:
 		c.limit = min(2*c.limit, c.most)
-	case isLate(err) && taken > 1:
+	case pgerr.Timeout(err) && taken > 1:
 		c.limit = taken / 2
-	case isLate(err) && c.lateAt == position:
+	case pgerr.Timeout(err) && c.lateAt == position:
 		c.late++
-	case isLate(err):
+	case pgerr.Timeout(err):
 		c.limit, c.late, c.lateAt = 1, 1, position
 	}
 }
@@ -133,7 +133,7 @@ func (c *cursor) pass(ctx context.Context, tx pgx.Tx, position int64, events []R
 	})
 	b.Queue(c.store.reading.parkedStreams, c.name, streamsOf(events)).Query(parked.scan)
 	err := tx.SendBatch(ctx, &b).Close()
-	if isNone(err) || isCode(err, "55P03") { // gave up waiting for whoever moves it
+	if isNone(err) || pgerr.LockTimeout(err) { // gave up waiting for whoever moves it
 		return nil, errOvertaken
 	}
 	if err != nil {
@@ -234,21 +234,10 @@ func isAway(err error) bool {
 	if err == nil || errors.Is(err, ErrNewerVersion) {
 		return false
 	}
-	var pe *pgconn.PgError
-	if errors.As(err, &pe) {
-		return len(pe.Code) == 5 && slices.Contains([]string{"08", "40", "53", "57", "58"}, pe.Code[:2]) ||
-			slices.Contains([]string{"25006", "25P03", "55P03"}, pe.Code)
+	if pgerr.Code(err) != "" {
+		return pgerr.Transient(err)
 	}
 	f, ok := fault.As(err)
-	return ok && f.Kind == fault.Unavailable ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
-		errors.As(err, new(*lostError)) || errors.As(err, new(*pgconn.ConnectError))
-}
-
-// isLate: time is up.
-func isLate(err error) bool { return isCode(err, "57014") || errors.Is(err, context.DeadlineExceeded) }
-
-func isCode(err error, code string) bool {
-	var pe *pgconn.PgError
-	return errors.As(err, &pe) && pe.Code == code
+	return ok && f.Kind == fault.Unavailable || pgerr.Transient(err) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.As(err, new(*lostError))
 }

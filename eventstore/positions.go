@@ -2,11 +2,11 @@ package eventstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+
+	"shopping-cart/platform/pgerr"
 )
 
 // A sequence can be behind the rows that it numbered: logical replication does not carry sequences, and a restore or an
@@ -26,8 +26,7 @@ const (
 
 // suspectPositions has every connection look at the positions again, when an error says that one is taken.
 func (c *Committer) suspectPositions(err error) {
-	var pe *pgconn.PgError
-	if errors.As(err, &pe) && pe.Code == "23505" && pe.TableName == "events" && pe.ConstraintName == "events_pkey" {
+	if pgerr.Violates(err, "events_pkey") {
 		c.suspected.Add(1)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"shopping-cart/platform/fault"
+	"shopping-cart/platform/pgerr"
 )
 
 const (
@@ -141,7 +142,7 @@ func (r *remake) lock(ctx context.Context, tx pgx.Tx) (position int64, err error
 	if err == nil {
 		err = tx.QueryRow(ctx, lock, r.next.name).Scan(&position, new(int))
 	}
-	if isNone(err) || isCode(err, "55P03") {
+	if isNone(err) || pgerr.LockTimeout(err) {
 		err = errOvertaken
 	}
 	return position, err

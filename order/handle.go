@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/platform/pgerr"
 	"shopping-cart/platform/web"
 )
 
@@ -41,7 +42,7 @@ func (m *Module) place(ctx context.Context, by sender, cmd Place) (err error) {
 		_, err = m.change(ctx, by, cmd.OrderID, skusOf(cmd.Lines), func(o State, stock map[string]Stock) (decision, error) {
 			return decidePlace(o, stock, cmd, number)
 		})
-		if !isTaken(err) {
+		if !pgerr.Violates(err, "streams_key") {
 			return err
 		}
 	}

@@ -26,13 +26,13 @@ type room struct {
 
 // rooms are the import table, the narrowest rows first: the first that holds a package counts.
 var rooms = []room{
-	{"fault, money, e-mail addresses, fail points and migrations import nothing",
-		anyOf("platform/fault", "platform/money", "platform/email", "platform/failpoint", "migrations"), nothing},
+	{"fault, money, e-mail addresses, fail points, PostgreSQL errors and migrations import nothing",
+		anyOf("platform/fault", "platform/money", "platform/email", "platform/failpoint", "platform/pgerr", "migrations"), nothing},
 	{"the API document is only data", below("docs"), below("docs")},
 	{"the user interfaces are clients of the API", below("ui"), anyOf("platform/web", "platform/money")},
-	{"the platform is the ground", below("platform"), anyOf("platform/fault", "platform/money", "platform/email", "migrations", "platform/database")},
+	{"the platform is the ground", below("platform"), anyOf("platform/fault", "platform/money", "platform/email", "platform/pgerr", "migrations", "platform/database")},
 	{"golden files and memory know the event store only", anyOf("eventstore/golden", "eventstore/memory"), anyOf("eventstore", "eventstore/internal/seam")},
-	{"the event store knows no room", below("eventstore"), anyOf("platform/fault", "platform/failpoint", "eventstore/internal/seam")},
+	{"the event store knows no room", below("eventstore"), anyOf("platform/fault", "platform/failpoint", "platform/pgerr", "eventstore/internal/seam")},
 	{"Stripe in memory knows nobody", anyOf("payment/stripe/stripetest"), nothing},
 	{"providers know payments only", either(below("payment/simulator"), below("payment/stripe"), anyOf("payment/conformance")),
 		either(anyOf("payment"), below("platform"))},
@@ -106,7 +106,7 @@ func TestRooms(t *testing.T) {
 	t.Run("EachRowRefuses", func(t *testing.T) {
 		t.Parallel()
 		for _, wrong := range [][2]string{
-			{"platform/fault", "platform/money"}, {"platform/failpoint", "platform/fault"}, {"platform/money", "platform/database"}, {"migrations", "platform/fault"},
+			{"platform/fault", "platform/money"}, {"platform/failpoint", "platform/fault"}, {"platform/pgerr", "platform/fault"}, {"platform/money", "platform/database"}, {"migrations", "platform/fault"},
 			{"docs", "cart"}, {"client", "cart"}, {"client", "platform/auth"}, {"internal/replay", "cart"}, {"internal/replay", "platform/auth"},
 			{"internal/demo", "internal/app"}, {"internal/chaos", "cart"}, {"internal/bench", "eventstore"}, {"internal/app", "internal/cli"}, {"internal/app", "internal/bench"},
 			{"internal/app", "client"}, {"internal/pgtest", "cart"}, {".", "internal/app"}, {".", "cart"}, {"platform/web", "platform/auth"}, {"platform/web", "eventstore"},

@@ -2,7 +2,6 @@ package database
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -40,12 +38,6 @@ type crowd struct {
 	reason  error     // of the last refusal; nil: there are connections
 	refused time.Time // the last time
 	until   time.Time // no attempt before
-}
-
-// isCrowded reports whether the server has no connection left, of those that the role, the database or everybody may have.
-func isCrowded(err error) bool {
-	var server *pgconn.PgError
-	return errors.As(err, &server) && server.Code == "53300"
 }
 
 // enter asks for an attempt to connect. In a pause it waits where the pool has other connections, since those serve the other

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"shopping-cart/migrations"
+	"shopping-cart/platform/pgerr"
 )
 
 // MigrateOptions are what MigrateWith needs to know beside the database. The zero value suits a database without a pooler.
@@ -68,15 +68,11 @@ func MigrateWith(ctx context.Context, url, schema string, o MigrateOptions) erro
 
 // inWords puts before an error of a migration what is to be done about it, where that is known.
 func inWords(schema string, err error) error {
-	var server *pgconn.PgError
-	if !errors.As(err, &server) {
-		return err
-	}
-	switch server.Code {
-	case "25006":
+	switch pgerr.Code(err) {
+	case pgerr.ReadOnly:
 		return fmt.Errorf("the database only takes reads, and the schema %s is not up to date there: "+
 			"name the primary, or turn default_transaction_read_only off: %w", schema, err)
-	case "42501":
+	case pgerr.InsufficientPrivilege:
 		return fmt.Errorf("the role must own the schema %s and what is in it, or be allowed to create it where it is missing: %w", schema, err)
 	}
 	return err
@@ -192,8 +188,7 @@ func (m *migration) retry(ctx context.Context, what string, do func() error) err
 // isInUse: a table was locked by others for too long, they and the migration waited for each other, or another process
 // built the same index.
 func isInUse(err error) bool {
-	var pe *pgconn.PgError
-	return errors.Is(err, errOvertaken) || errors.As(err, &pe) && (pe.Code == "55P03" || pe.Code == "40P01")
+	return errors.Is(err, errOvertaken) || pgerr.Is(err, pgerr.LockNotAvailable, pgerr.DeadlockDetected)
 }
 
 func wait(ctx context.Context, d time.Duration) error {

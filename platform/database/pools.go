@@ -16,6 +16,8 @@ import (
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
+
+	"shopping-cart/platform/pgerr"
 )
 
 // Pools are the connections to one database, apart by purpose: a list that takes seconds can use up Query and
@@ -204,7 +206,7 @@ func saysReadOnly(conn *pgx.Conn) bool {
 // keepConnection says whether a connection is still of use after an error. One that reports read-only (25006) leads
 // to a server that is no longer the primary; closed, its successor finds the one that is.
 func keepConnection(_ *pgconn.PgConn, err *pgconn.PgError) bool {
-	return err.Severity != "FATAL" && err.Code != "25006"
+	return err.Severity != "FATAL" && err.Code != pgerr.ReadOnly
 }
 
 func readTimesInUTC(m *pgtype.Map) {
