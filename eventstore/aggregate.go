@@ -39,6 +39,11 @@ type Stream[S any] struct {
 	UpdatedAt time.Time
 }
 
+func streamOf[S any](id uuid.UUID, v view) Stream[S] {
+	state, _ := v.value.(S)
+	return Stream[S]{ID: id, Version: v.version, State: state, CreatedAt: v.created, UpdatedAt: v.updated}
+}
+
 // Exists reports whether the stream has an event.
 func (s Stream[S]) Exists() bool { return s.Version > 0 }
 
@@ -54,11 +59,10 @@ func (a *Aggregate[S, E]) Ref(id uuid.UUID) Ref { return Ref{ID: id, codec: a} }
 // Get is the state of a stream that the command names, with what the command appended so far.
 func (a *Aggregate[S, E]) Get(tx *Tx, id uuid.UUID) Stream[S] {
 	v := tx.entry(id).seenBy(tx)
-	state, ok := v.value.(S)
-	if !ok { // there is no such stream, or it is of another kind
+	if _, ok := v.value.(S); !ok { // there is no such stream, or it is of another kind
 		return Stream[S]{ID: id}
 	}
-	return Stream[S]{ID: id, Version: v.version, State: state, CreatedAt: v.created, UpdatedAt: v.updated}
+	return streamOf[S](id, v)
 }
 
 // Append adds events to a stream that the command names under Streams.

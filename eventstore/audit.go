@@ -89,19 +89,14 @@ func (s *Store) audit(ctx context.Context, after, last uuid.UUID) (flaws []Flaw,
 	return flaws, read, next, nil
 }
 
-// auditedRow is a row of streams.
+// auditedRow is a row of streams, with what lists see of it.
 type auditedRow struct {
-	id      uuid.UUID
-	version int64
-	kind    string
-	fold    int16
-	state   []byte
+	storedRow
 	Index
-	created, updated time.Time
 }
 
 const (
-	auditRows = `select id, version, kind, fold, state, coalesce(customer, ''), coalesce(status, ''), coalesce(key, ''), created_at, updated_at
+	auditRows = `select ` + rowColumns + `, coalesce(customer, ''), coalesce(status, ''), coalesce(key, '')
 		from @.streams where id > $1 and id <= $2 order by id limit $3`
 	auditLog = `select position, stream, version, type, data, meta, at from @.events
 		where (stream, version) > ($1, $2) and stream <= $3 order by stream, version limit $4`
@@ -113,7 +108,7 @@ func (s *Store) auditedRows(ctx context.Context, tx pgx.Tx, after, last uuid.UUI
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r auditedRow, err error) {
-		err = row.Scan(&r.id, &r.version, &r.kind, &r.fold, &r.state, &r.Customer, &r.Status, &r.Key, &r.created, &r.updated)
+		err = row.Scan(append(r.targets(), &r.Customer, &r.Status, &r.Key)...)
 		return r, err
 	})
 }
@@ -228,15 +223,15 @@ func (a *audit) compare(row auditedRow) {
 	case a.broken != nil:
 		a.found(FlawState, row.version, "Its events cannot be folded: %v", a.broken)
 		return
-	case row.fold != c.fold():
-		return
 	}
-	stored, err := c.decodeState(row.state)
+	stale, err := row.decode(c)
 	if err != nil {
 		a.found(FlawState, row.version, "Its state cannot be read: %v", err)
+	}
+	if stale || err != nil {
 		return
 	}
-	is, err := json.Marshal(stored)
+	is, err := json.Marshal(row.value)
 	want, wrong := json.Marshal(a.state)
 	if err = errors.Join(err, wrong); err != nil || !bytes.Equal(is, want) {
 		a.found(FlawState, row.version, "Its state is not what its events fold to.")

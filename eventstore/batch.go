@@ -165,32 +165,25 @@ func (c *Committer) read(ctx context.Context, conn *pgx.Conn, works []*work) err
 }
 
 func (w *work) scanStreams(rows pgx.Rows) error {
-	var id uuid.UUID
-	var version int64
-	var kind string
-	var fold int16
-	var state []byte
-	var created, updated time.Time
-	_, err := pgx.ForEachRow(rows, []any{&id, &version, &kind, &fold, &state, &created, &updated}, func() error {
-		w.found(id, view{version: version, created: created, updated: updated}, kind, fold, state)
+	var row storedRow
+	_, err := pgx.ForEachRow(rows, row.targets(), func() error {
+		w.found(row)
 		return nil
 	})
 	return err
 }
 
 // found takes in a stream's row. What cannot be read of it is an error of those alone who name it.
-func (w *work) found(id uuid.UUID, v view, kind string, fold int16, state []byte) {
-	e := w.streams[id]
-	if c, ok := w.store.kinds[kind]; ok {
+func (w *work) found(row storedRow) {
+	e := w.streams[row.id]
+	if c, ok := w.store.kinds[row.kind]; ok {
 		e.codec = c // a neighbour may have named the stream as another kind: the row knows better
 	}
-	if e.other = kind != e.codec.kind(); e.other {
+	if e.other = row.kind != e.codec.kind(); e.other {
 		return
 	}
-	e.stored, e.view = v.version, v
-	if e.stale = fold != e.codec.fold(); !e.stale {
-		e.value, e.broken = e.codec.decodeState(state) // once per stream, however many commands
-	}
+	e.stale, e.broken = row.decode(e.codec) // once per stream, however many commands
+	e.stored, e.view = row.version, row.view
 }
 
 func (w *work) scanReceipts(rows pgx.Rows) error {

@@ -29,70 +29,21 @@ func BookOf[S any, E Event, T any](s *Store, a *Aggregate[S, E], entry func(Stre
 	}
 	return Book[T]{
 		After: func(ctx context.Context, after uuid.UUID, limit int) ([]T, uuid.UUID, error) {
-			found, next, err := a.pageOn(ctx, s, s.query, pageOfKind, after, limit)
-			return entries(found), next, err
+			p, err := a.read(ctx, s, s.query, s.in(pageOfKind), a.Kind, after, limit)
+			return entries(p.streams), p.next(limit), err
 		},
 		Of: func(ctx context.Context, ids []uuid.UUID) ([]T, error) {
-			found, _, err := a.pageOn(ctx, s, s.query, ofKind, raw(ids), len(ids)+1)
-			return entries(found), err
+			p, err := a.read(ctx, s, s.query, s.in(ofKind), a.Kind, raw(ids))
+			return entries(p.streams), err
 		},
 	}
 }
 
 const (
-	pageOfKind = `select id, version, fold, state, created_at, updated_at from @.streams
-		where kind = $1 and id > $2 order by id limit $3`
-	pageOfStatus = `select id, version, fold, state, created_at, updated_at from @.streams
-		where kind = $1 and id > $2 and status = any($4) order by id limit $3`
-	ofKind = `select id, version, fold, state, created_at, updated_at from @.streams where kind = $1 and id = any($2) limit $3`
+	pageOfKind   = `select ` + rowColumns + ` from @.streams where kind = $1 and id > $2 order by id limit $3`
+	pageOfStatus = `select ` + rowColumns + ` from @.streams where kind = $1 and id > $2 and status = any($4) order by id limit $3`
+	ofKind       = `select ` + rowColumns + ` from @.streams where kind = $1 and id = any($2)`
 )
-
-// pageOn reads streams; next is the last one's id where there may be more.
-func (a *Aggregate[S, E]) pageOn(ctx context.Context, s *Store, q querier, sql string, which any, limit int, more ...any) ([]Stream[S], uuid.UUID, error) {
-	rows, err := q.Query(ctx, s.in(sql), append([]any{a.Kind, which, limit}, more...)...)
-	if err != nil {
-		return nil, uuid.Nil, fmt.Errorf("read a page of kind %s: %w", a.Kind, err)
-	}
-	var found []Stream[S]
-	var one Stream[S]
-	var fold int16
-	var state []byte
-	unread, stale, n := map[uuid.UUID]bool{}, map[uuid.UUID]int64{}, 0
-	_, err = pgx.ForEachRow(rows, []any{&one.ID, &one.Version, &fold, &state, &one.CreatedAt, &one.UpdatedAt}, func() error {
-		n++
-		if fold != a.Fold {
-			stale[one.ID] = one.Version
-		} else if value, err := a.decodeState(state); err != nil {
-			unread[one.ID] = true
-		} else {
-			one.State, _ = value.(S)
-		}
-		found = append(found, one)
-		return nil
-	})
-	if err != nil {
-		return nil, uuid.Nil, fmt.Errorf("read a page of kind %s: %w", a.Kind, err)
-	}
-	folded, err := s.refold(ctx, q, stale, func(uuid.UUID) codec { return a })
-	if err != nil {
-		return nil, uuid.Nil, err
-	}
-	var next uuid.UUID
-	if n == limit {
-		next = found[n-1].ID
-	}
-	read := found[:0]
-	for _, st := range found {
-		f, old := folded[st.ID]
-		if old {
-			st.State, _ = f.value.(S)
-		}
-		if !unread[st.ID] && f.broken == nil {
-			read = append(read, st)
-		}
-	}
-	return read, next, nil
-}
 
 // Snapshot is a store at one moment.
 type Snapshot struct {
@@ -115,14 +66,14 @@ func (a *Aggregate[S, E]) EachAt(ctx context.Context, at Snapshot, each func(Str
 		sql, more = pageOfStatus, []any{statuses}
 	}
 	for after := uuid.Nil; ; {
-		page, next, err := a.pageOn(ctx, at.store, at.tx, sql, after, auditPage, more...)
+		p, err := a.read(ctx, at.store, at.tx, at.store.in(sql), append([]any{a.Kind, after, auditPage}, more...)...)
 		if err != nil {
 			return err
 		}
-		for _, st := range page {
+		for _, st := range p.streams {
 			each(st)
 		}
-		if after = next; after == uuid.Nil {
+		if after = p.next(auditPage); after == uuid.Nil {
 			return nil
 		}
 	}

@@ -83,20 +83,14 @@ func (w *work) look(ctx context.Context, conn *pgx.Conn) error {
 	}
 	var now time.Time
 	var r receiptRow
-	var id *uuid.UUID // of a stream; nil: there is none
-	var version *int64
-	var kind *string
-	var fold *int16
-	var state []byte
-	var created, updated *time.Time
-	_, err = pgx.ForEachRow(rows, []any{&now, &r.fingerprint, &r.stream, &r.version, &r.status,
-		&id, &version, &kind, &fold, &state, &created, &updated}, func() error {
+	var row storedRow
+	_, err = pgx.ForEachRow(rows, append([]any{&now, &r.fingerprint, &r.stream, &r.version, &r.status}, row.targets()...), func() error {
 		w.now = now.UTC()
 		if r.stream != nil {
 			w.receipts[w.commands[0]] = r.receipt()
 		}
-		if id != nil {
-			w.found(*id, view{version: *version, created: *created, updated: *updated}, *kind, *fold, state)
+		if row.version > 0 {
+			w.found(row)
 		}
 		return nil
 	})

@@ -205,7 +205,7 @@ func (c *cursor) waiting(ctx context.Context, tx pgx.Tx, stream uuid.UUID) ([]wa
 }
 
 func scanWaiting(row pgx.CollectableRow) (m waitingMessage, err error) {
-	err = row.Scan(&m.id, &m.attempts, &m.Position, &m.Stream, &m.Version, &m.Kind, &m.Data, &m.Meta, &m.At)
+	err = row.Scan(append([]any{&m.id, &m.attempts}, m.targets()...)...)
 	m.At = m.At.UTC()
 	return m, err
 }

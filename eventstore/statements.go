@@ -22,23 +22,22 @@ func statementsOf(schema string) statements {
 	loneInsert, loneUpdate := loneStatements(schema)
 	return statements{
 		look: in(`select clock_timestamp(), r.fingerprint, r.stream, r.version, r.status,
-				s.id, s.version, s.kind, s.fold, s.state, s.created_at, s.updated_at
+				coalesce(s.id, '00000000-0000-0000-0000-000000000000'), coalesce(s.version, 0), coalesce(s.kind, ''), coalesce(s.fold, 0::int2),
+				s.state, coalesce(s.created_at, 'epoch'), coalesce(s.updated_at, 'epoch')
 			from (select) one left join @.receipts r on r.id = $2 left join @.streams s on s.id = any($1)`),
 		loneInsert: loneInsert, loneUpdate: loneUpdate,
 		// The sort lies below the locking: rows are locked in id order, so two batches never wait in a circle.
-		lock: in(`select id, version, kind, fold, state, created_at, updated_at
-			from @.streams where id = any($1) order by id for no key update`),
+		lock: in(`select ` + rowColumns + ` from @.streams where id = any($1) order by id for no key update`),
 		locked: in(`with free as materialized (select id from @.streams where id = any($1) order by id for no key update skip locked)
 			select id from @.streams where id = any($1) and id not in (select id from free)`),
-		read: in(`select id, version, kind, fold, state, created_at, updated_at
-			from @.streams where id = any($1)`),
+		read: in(`select ` + rowColumns + ` from @.streams where id = any($1)`),
 		// A state is left out once those before it have so many bytes, so that a list of large ones ends early. It is read in the
 		// order of the ids.
 		readWithin: in(`select id, version, kind, fold, case when before < $2 then state end, created_at, updated_at
 			from (select s.*, o, sum(octet_length(s.state::text)) over (order by o) - octet_length(s.state::text) as before
 				from unnest($1::uuid[]) with ordinality u(i, o) join @.streams s on s.id = u.i) x order by o`),
 		// A list of ids is planned anew each time that it is asked for, and this is not.
-		readOne: in(`select version, kind, fold, state, created_at, updated_at from @.streams where id = $1`),
+		readOne: in(`select ` + rowColumns + ` from @.streams where id = $1`),
 		// The clock goes with them: a row for each, or one of none. It is read after the locks.
 		receipts: in(`select clock_timestamp(), id, fingerprint, stream, version, status
 			from (select) one left join @.receipts on id = any($1)`),

@@ -3,7 +3,6 @@ package eventstore
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -69,8 +68,7 @@ func (a *Aggregate[S, E]) Result(ctx context.Context, s *Store, r Receipt) (Stre
 	if r.Replayed {
 		return a.LoadAt(ctx, s, r.Stream, r.Version)
 	}
-	state, _ := r.after.value.(S)
-	return Stream[S]{ID: r.Stream, Version: r.Version, State: state, CreatedAt: r.after.created, UpdatedAt: r.after.updated}, nil
+	return streamOf[S](r.Stream, r.after), nil
 }
 
 // Load is a stream as it is now; version 0 where there is none of this kind.
@@ -78,45 +76,24 @@ func (a *Aggregate[S, E]) Load(ctx context.Context, s *Store, id uuid.UUID) (Str
 	if s.committer.elsewhere != nil {
 		return a.loadElsewhere(ctx, s, id)
 	}
-	one := Stream[S]{ID: id}
-	var kind string
-	var fold int16
-	var state []byte
-	err := s.query.QueryRow(ctx, s.sql.readOne, [16]byte(id)).Scan(&one.Version, &kind, &fold, &state, &one.CreatedAt, &one.UpdatedAt)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows), err == nil && kind != a.Kind:
-		return Stream[S]{ID: id}, nil
-	case err == nil && fold != a.Fold:
-		return a.loadStale(ctx, s, id)
-	case err == nil:
-		err = json.Unmarshal(state, &one.State)
-	}
-	if err != nil {
-		return Stream[S]{}, fmt.Errorf("load a %s: %w", a.Kind, err)
-	}
-	return one, nil
-}
-
-// loadStale is Load, from the events where the state is of another fold: for as long as two versions of the program run.
-func (a *Aggregate[S, E]) loadStale(ctx context.Context, s *Store, id uuid.UUID) (Stream[S], error) {
-	all, err := a.LoadAll(ctx, s, []uuid.UUID{id})
-	if err != nil || len(all) == 0 {
+	p, err := a.read(ctx, s, s.query, s.sql.readOne, [16]byte(id))
+	if err = cmp.Or(err, p.unreadable); err != nil || len(p.streams) == 0 {
 		return Stream[S]{ID: id}, err
 	}
-	return all[0], nil
+	return p.streams[0], nil
 }
 
 // LoadAll are those of the streams that exist, in the order of the ids. One that cannot be read fails all.
 func (a *Aggregate[S, E]) LoadAll(ctx context.Context, s *Store, ids []uuid.UUID) ([]Stream[S], error) {
-	found, _, unreadable, err := a.load(ctx, s, ids, s.sql.read)
-	return found, cmp.Or(err, unreadable)
+	p, err := a.read(ctx, s, s.query, s.sql.read, raw(ids))
+	return p.inOrder(ids), cmp.Or(err, p.unreadable)
 }
 
 // LoadKnown is LoadAll for lists: it leaves out a stream that cannot be read, such as one of a newer version of the program.
 // One damaged row must not take a whole list along; verify names it.
 func (a *Aggregate[S, E]) LoadKnown(ctx context.Context, s *Store, ids []uuid.UUID) ([]Stream[S], error) {
-	found, _, _, err := a.load(ctx, s, ids, s.sql.read)
-	return found, err
+	p, err := a.read(ctx, s, s.query, s.sql.read, raw(ids))
+	return p.inOrder(ids), err
 }
 
 // LoadPage is LoadKnown for a page of a list, bounded in memory: it reads no further stream once the states read have so many
@@ -125,74 +102,11 @@ func (a *Aggregate[S, E]) LoadPage(ctx context.Context, s *Store, ids []uuid.UUI
 	if len(ids) == 0 {
 		return []Stream[S]{}, 0, nil
 	}
-	found, end, _, err := a.load(ctx, s, ids, s.sql.readWithin, int64(bytes))
-	if end == uuid.Nil {
-		return found, len(ids), err
+	p, err := a.read(ctx, s, s.query, s.sql.readWithin, raw(ids), int64(bytes))
+	if p.cut == uuid.Nil {
+		return p.inOrder(ids), len(ids), err
 	}
-	return found, slices.Index(ids, end), err
-}
-
-// load reads the streams with a query. unreadable is why some of them are left out; end is the first stream whose state the
-// query left out.
-func (a *Aggregate[S, E]) load(
-	ctx context.Context, s *Store, ids []uuid.UUID, query string, more ...any,
-) (all []Stream[S], end uuid.UUID, unreadable, err error) {
-	rows, err := s.query.Query(ctx, query, append([]any{raw(ids)}, more...)...)
-	if err != nil {
-		return nil, end, nil, fmt.Errorf("load a %s: %w", a.Kind, err)
-	}
-	found := make(map[uuid.UUID]Stream[S], len(ids))
-	var stale map[uuid.UUID]int64
-	var one Stream[S]
-	var kind string
-	var fold int16
-	var state []byte
-	_, err = pgx.ForEachRow(rows, []any{&one.ID, &one.Version, &kind, &fold, &state, &one.CreatedAt, &one.UpdatedAt}, func() error {
-		var value any
-		switch {
-		case state == nil:
-			if end == uuid.Nil {
-				end = one.ID
-			}
-			return nil
-		case kind != a.Kind:
-			return nil
-		case fold != a.Fold:
-			if stale == nil { // rare: after a new version of the program has come
-				stale = map[uuid.UUID]int64{}
-			}
-			stale[one.ID] = one.Version
-		default:
-			var err error
-			if value, err = a.decodeState(state); err != nil {
-				unreadable = fmt.Errorf("read %s: %w", one.ID, err)
-				return nil
-			}
-		}
-		one.State, _ = value.(S)
-		found[one.ID] = one
-		return nil
-	})
-	if err != nil {
-		return nil, end, nil, fmt.Errorf("load a %s: %w", a.Kind, err)
-	}
-	folded, err := s.refold(ctx, s.query, stale, func(uuid.UUID) codec { return a })
-	for id, f := range folded {
-		st := found[id]
-		if st.State, _ = f.value.(S); f.broken != nil {
-			unreadable = f.broken
-			delete(found, id)
-			continue
-		}
-		found[id] = st
-	}
-	all = make([]Stream[S], 0, len(found))
-	for _, id := range ids {
-		if st, ok := found[id]; ok {
-			all = append(all, st)
-		}
-	}
-	return all, end, unreadable, err
+	return p.inOrder(ids), slices.Index(ids, p.cut), err
 }
 
 // LoadAt is a stream as it was at a version, folded from its events; a lower version where it has not come so far.
@@ -201,8 +115,7 @@ func (a *Aggregate[S, E]) LoadAt(ctx context.Context, s *Store, id uuid.UUID, ve
 	if err != nil || kind != a.Kind {
 		return Stream[S]{ID: id}, err
 	}
-	state, _ := v.value.(S)
-	return Stream[S]{ID: id, Version: v.version, State: state, CreatedAt: v.created, UpdatedAt: v.updated}, nil
+	return streamOf[S](id, v), nil
 }
 
 // querier is a pool or a connection.
@@ -324,9 +237,14 @@ func collect(rows pgx.Rows) ([]Recorded, error) {
 	return out, err
 }
 
+// targets returns what the columns of an event are scanned into.
+func (r *Recorded) targets() []any {
+	return []any{&r.Position, &r.Stream, &r.Version, &r.Kind, &r.Data, &r.Meta, &r.At}
+}
+
 func scanEvents(rows pgx.Rows, each func(Recorded) error) error {
 	var r Recorded
-	_, err := pgx.ForEachRow(rows, []any{&r.Position, &r.Stream, &r.Version, &r.Kind, &r.Data, &r.Meta, &r.At}, func() error {
+	_, err := pgx.ForEachRow(rows, r.targets(), func() error {
 		one := r
 		one.Data = append([]byte(nil), r.Data...)
 		one.At = r.At.UTC().Truncate(time.Microsecond)
