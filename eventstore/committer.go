@@ -52,7 +52,7 @@ type Committer struct {
 	suspected atomic.Int64 // how often a position was found taken: see ensurePositions
 	counts    struct{ batches, commands, events atomic.Int64 }
 
-	elsewhere elsewhere // nil: in the database
+	backend Backend // nil: the database
 }
 
 // job is a command on its way.
@@ -135,8 +135,8 @@ func (c *Committer) Run(ctx context.Context) error {
 
 // do queues a command and waits for the commit of its batch.
 func (c *Committer) do(ctx context.Context, s *Store, cmd *Command) (Receipt, error) {
-	if c.elsewhere != nil {
-		return c.elsewhere.Do(ctx, s, *cmd)
+	if c.backend != nil {
+		return c.backend.Do(ctx, s, *cmd)
 	}
 	if cmd.ID == uuid.Nil {
 		cmd.ID = uuid.Must(uuid.NewV7())

@@ -45,8 +45,8 @@ func (s *Store) Answered(ctx context.Context, o Once) (bool, error) {
 	if o.ID == uuid.Nil {
 		return false, nil
 	}
-	if s.committer.elsewhere != nil {
-		return s.committer.elsewhere.Answered(ctx, s, o)
+	if s.committer.backend != nil {
+		return s.committer.backend.Answered(ctx, s, o)
 	}
 	err := o.matches(s.query.QueryRow(ctx, s.in(getOnce), o.ID))
 	if isNone(err) {

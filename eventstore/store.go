@@ -73,8 +73,8 @@ func (a *Aggregate[S, E]) Result(ctx context.Context, s *Store, r Receipt) (Stre
 
 // Load is a stream as it is now; version 0 where there is none of this kind.
 func (a *Aggregate[S, E]) Load(ctx context.Context, s *Store, id uuid.UUID) (Stream[S], error) {
-	if s.committer.elsewhere != nil {
-		return a.loadElsewhere(ctx, s, id)
+	if s.committer.backend != nil {
+		return a.loadRow(ctx, s, id)
 	}
 	p, err := a.read(ctx, s, s.query, s.sql.readOne, [16]byte(id))
 	if err = cmp.Or(err, p.unreadable); err != nil || len(p.streams) == 0 {

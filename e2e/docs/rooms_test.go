@@ -31,8 +31,8 @@ var rooms = []room{
 	{"the API document is only data", below("docs"), below("docs")},
 	{"the user interfaces are clients of the API", below("ui"), anyOf("platform/web", "platform/money")},
 	{"the platform is the ground", below("platform"), anyOf("platform/fault", "platform/money", "platform/email", "platform/pgerr", "migrations", "platform/database")},
-	{"golden files and memory know the event store only", anyOf("eventstore/golden", "eventstore/memory"), anyOf("eventstore", "eventstore/internal/seam")},
-	{"the event store knows no room", below("eventstore"), anyOf("platform/fault", "platform/failpoint", "platform/pgerr", "eventstore/internal/seam")},
+	{"golden files know the event store only", anyOf("eventstore/golden"), anyOf("eventstore")},
+	{"the event store knows no room", below("eventstore"), anyOf("platform/fault", "platform/failpoint", "platform/pgerr")},
 	{"Stripe in memory knows nobody", anyOf("payment/stripe/stripetest"), nothing},
 	{"providers know payments only", either(below("payment/simulator"), below("payment/stripe"), anyOf("payment/conformance")),
 		either(anyOf("payment"), below("platform"))},
@@ -54,7 +54,7 @@ var rooms = []room{
 }
 
 // forTests are packages that only tests may import.
-var forTests = []string{"internal/pgtest", "eventstore/golden", "eventstore/memory", "payment/conformance", "payment/stripe/stripetest", "e2e/harness"}
+var forTests = []string{"internal/pgtest", "eventstore/golden", "payment/conformance", "payment/stripe/stripetest", "e2e/harness"}
 
 func nothing(string) bool { return false }
 
@@ -116,7 +116,7 @@ func TestRooms(t *testing.T) {
 			{"payment", "payment/stripe"}, {"payment/stripe", "payment/simulator"}, {"payment/stripe", "eventstore"},
 			{"payment/stripe/stripetest", "payment"}, {"payment/stripe", "payment/stripe/stripetest"}, {"payment/stripe", "payment/conformance"},
 			{"payment/conformance", "payment/simulator"}, {"saga", "payment/simulator"}, {"saga", "payment/stripe"}, {"saga", "."}, {"cart", "internal/pgtest"}, {".", "internal/pgtest"}, {"internal/app", "internal/pgtest"},
-			{"eventstore/golden", "cart"}, {"cart", "eventstore/golden"}, {".", "eventstore/golden"}, {"eventstore/memory", "cart"}, {"cart", "eventstore/memory"}, {"util", "platform/fault"},
+			{"eventstore/golden", "cart"}, {"cart", "eventstore/golden"}, {".", "eventstore/golden"}, {"util", "platform/fault"},
 		} {
 			require.NotEmpty(t, breach(wrong[0], wrong[1]), "%s may import %s", wrong[0], wrong[1])
 		}
