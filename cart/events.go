@@ -173,44 +173,9 @@ func (Abandoned) ofCart()       {}
 func (ProductCreated) ofProduct() {}
 func (ProductChanged) ofProduct() {}
 
-func decodeEvent(kind string, data []byte) (Event, error) {
-	switch kind {
-	case Created{}.Kind():
-		return eventstore.As[Created](data)
-	case ItemAdded{}.Kind():
-		return eventstore.As[ItemAdded](data)
-	case QuantityChanged{}.Kind():
-		return eventstore.As[QuantityChanged](data)
-	case ItemRemoved{}.Kind():
-		return eventstore.As[ItemRemoved](data)
-	case ItemsCleared{}.Kind():
-		return eventstore.As[ItemsCleared](data)
-	case Repriced{}.Kind():
-		return eventstore.As[Repriced](data)
-	case AdjustmentsSet{}.Kind():
-		return eventstore.As[AdjustmentsSet](data)
-	case CheckedOut{}.Kind():
-		return eventstore.As[CheckedOut](data)
-	case Reopened{}.Kind():
-		return eventstore.As[Reopened](data)
-	case Completed{}.Kind():
-		return eventstore.As[Completed](data)
-	case MergedIn{}.Kind():
-		return eventstore.As[MergedIn](data)
-	case MergedAway{}.Kind():
-		return eventstore.As[MergedAway](data)
-	case Abandoned{}.Kind():
-		return eventstore.As[Abandoned](data)
-	}
-	return nil, eventstore.UnknownKind(kind)
-}
+var decodeEvent = eventstore.Decoder[Event](
+	Created{}, ItemAdded{}, QuantityChanged{}, ItemRemoved{}, ItemsCleared{}, Repriced{}, AdjustmentsSet{}, CheckedOut{},
+	Reopened{}, Completed{}, MergedIn{}, MergedAway{}, Abandoned{},
+)
 
-func decodeProductEvent(kind string, data []byte) (ProductEvent, error) {
-	switch kind {
-	case ProductCreated{}.Kind():
-		return eventstore.As[ProductCreated](data)
-	case ProductChanged{}.Kind():
-		return eventstore.As[ProductChanged](data)
-	}
-	return nil, eventstore.UnknownKind(kind)
-}
+var decodeProductEvent = eventstore.Decoder[ProductEvent](ProductCreated{}, ProductChanged{})

@@ -3,6 +3,7 @@ package eventstore
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,16 +44,25 @@ type Message[E Event] struct {
 	At      time.Time
 }
 
-// As decodes the JSON of one kind of event, as it is written today: what an aggregate's Decode returns for it.
-func As[E Event](data []byte) (E, error) {
-	var e E
-	if err := json.Unmarshal(data, &e); err != nil {
-		return e, fmt.Errorf("decode %s: %w", e.Kind(), err)
+// Decoder returns an aggregate's Decode for the types of the examples: from the JSON that they are written as today.
+func Decoder[E Event](examples ...E) func(kind string, data []byte) (E, error) {
+	types := make(map[string]reflect.Type, len(examples))
+	for _, e := range examples {
+		types[e.Kind()] = reflect.TypeOf(e)
 	}
-	return e, nil
+	return func(kind string, data []byte) (none E, err error) {
+		known, ok := types[kind]
+		if !ok {
+			return none, unknownKind(kind)
+		}
+		event := reflect.New(known)
+		if err := json.Unmarshal(data, event.Interface()); err != nil {
+			return none, fmt.Errorf("decode %s: %w", kind, err)
+		}
+		return event.Elem().Interface().(E), nil
+	}
 }
 
-// UnknownKind is the error of Decode for an event that this version of the program does not know.
-func UnknownKind(kind string) error {
+func unknownKind(kind string) error {
 	return fmt.Errorf("unknown kind of event %q: %w", kind, ErrNewerVersion)
 }

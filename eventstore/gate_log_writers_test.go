@@ -36,12 +36,7 @@ func (counted) Kind() string { return "tally.counted" }
 
 var tallies = &eventstore.Aggregate[tally, counted]{
 	Kind: "tally", Fold: 1,
-	Decode: func(kind string, data []byte) (counted, error) {
-		if kind != (counted{}).Kind() {
-			return counted{}, eventstore.UnknownKind(kind)
-		}
-		return eventstore.As[counted](data)
-	},
+	Decode: eventstore.Decoder(counted{}),
 	Evolve: func(t tally, _ counted) tally { return tally{t.Count + 1} },
 	Index:  func(tally, time.Time) eventstore.Index { return eventstore.Index{} },
 }

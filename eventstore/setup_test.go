@@ -49,15 +49,7 @@ var jars = jarsOf(1)
 func jarsOf(fold int16) *eventstore.Aggregate[jar, jarEvent] {
 	return &eventstore.Aggregate[jar, jarEvent]{
 		Kind: "jar", Fold: fold,
-		Decode: func(kind string, data []byte) (jarEvent, error) {
-			switch kind {
-			case "jar.put":
-				return eventstore.As[put](data)
-			case "jar.closed":
-				return eventstore.As[closed](data)
-			}
-			return nil, eventstore.UnknownKind(kind)
-		},
+		Decode: eventstore.Decoder[jarEvent](put{}, closed{}),
 		Evolve: func(j jar, e jarEvent) jar {
 			switch e := e.(type) {
 			case put:

@@ -259,7 +259,7 @@ func (s *Store) decode(r Recorded) (Event, error) {
 	kind, _, _ := strings.Cut(r.Kind, ".")
 	c, ok := s.kinds[kind]
 	if !ok {
-		return nil, UnknownKind(r.Kind)
+		return nil, unknownKind(r.Kind)
 	}
 	return c.decodeEvent(r)
 }

@@ -47,17 +47,7 @@ var tomorrow = &eventstore.Aggregate[tomorrowsJar, jarEvent]{
 		eventstore.Lift(func(old put) ounced { return ounced{old.Thing, 1} }),
 		eventstore.Lift(func(old ounced) weighed { return weighed{old.Thing, 28 * old.Ounces} }),
 	}},
-	Decode: func(kind string, data []byte) (jarEvent, error) {
-		switch kind {
-		case "jar.put":
-			return eventstore.As[weighed](data)
-		case "jar.closed":
-			return eventstore.As[closed](data)
-		case "jar.labelled":
-			return eventstore.As[labelled](data)
-		}
-		return nil, eventstore.UnknownKind(kind)
-	},
+	Decode: eventstore.Decoder[jarEvent](weighed{}, closed{}, labelled{}),
 	Evolve: func(j tomorrowsJar, e jarEvent) tomorrowsJar {
 		switch e := e.(type) {
 		case weighed:

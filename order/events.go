@@ -70,49 +70,25 @@ type Refunded struct {
 	Amount   int64     `json:"amount"` // minor units
 }
 
-// Kind is the name that the event is stored under.
-func (Placed) Kind() string { return "order.placed" }
+// The names under which events are stored. They never change.
 
-// Kind is the name that the event is stored under.
-func (Confirmed) Kind() string { return "order.confirmed" }
-
-// Kind is the name that the event is stored under.
-func (Cancelled) Kind() string { return "order.cancelled" }
-
-// Kind is the name that the event is stored under.
-func (Fulfilled) Kind() string { return "order.fulfilled" }
-
-// Kind is the name that the event is stored under.
-func (Refunded) Kind() string { return "order.refunded" }
-
-// Kind is the name that the event is stored under.
+func (Placed) Kind() string                { return "order.placed" }
+func (Confirmed) Kind() string             { return "order.confirmed" }
+func (Cancelled) Kind() string             { return "order.cancelled" }
+func (Fulfilled) Kind() string             { return "order.fulfilled" }
+func (Refunded) Kind() string              { return "order.refunded" }
 func (CancellationRequested) Kind() string { return "order.cancellation_requested" }
 
-func (Placed) ofOrder()    {}
-func (Confirmed) ofOrder() {}
-func (Cancelled) ofOrder() {}
-func (Fulfilled) ofOrder() {}
-func (Refunded) ofOrder()  {}
-
+func (Placed) ofOrder()                {}
+func (Confirmed) ofOrder()             {}
+func (Cancelled) ofOrder()             {}
+func (Fulfilled) ofOrder()             {}
+func (Refunded) ofOrder()              {}
 func (CancellationRequested) ofOrder() {}
 
-func decodeEvent(kind string, data []byte) (Event, error) {
-	switch kind {
-	case Placed{}.Kind():
-		return eventstore.As[Placed](data)
-	case Confirmed{}.Kind():
-		return eventstore.As[Confirmed](data)
-	case Cancelled{}.Kind():
-		return eventstore.As[Cancelled](data)
-	case Fulfilled{}.Kind():
-		return eventstore.As[Fulfilled](data)
-	case CancellationRequested{}.Kind():
-		return eventstore.As[CancellationRequested](data)
-	case Refunded{}.Kind():
-		return eventstore.As[Refunded](data)
-	}
-	return nil, eventstore.UnknownKind(kind)
-}
+var decodeEvent = eventstore.Decoder[Event](
+	Placed{}, Confirmed{}, Cancelled{}, Fulfilled{}, CancellationRequested{}, Refunded{},
+)
 
 // StockEvent is a fact about the stock of one SKU.
 //
@@ -152,19 +128,12 @@ type StockFulfilled struct {
 	Quantity int64     `json:"quantity"`
 }
 
-// Kind is the name that the event is stored under.
-func (StockCounted) Kind() string { return "stock.counted" }
+// The names under which events are stored. They never change.
 
-// Kind is the name that the event is stored under.
-func (StockAdjusted) Kind() string { return "stock.adjusted" }
-
-// Kind is the name that the event is stored under.
-func (StockReserved) Kind() string { return "stock.reserved" }
-
-// Kind is the name that the event is stored under.
-func (StockReleased) Kind() string { return "stock.released" }
-
-// Kind is the name that the event is stored under.
+func (StockCounted) Kind() string   { return "stock.counted" }
+func (StockAdjusted) Kind() string  { return "stock.adjusted" }
+func (StockReserved) Kind() string  { return "stock.reserved" }
+func (StockReleased) Kind() string  { return "stock.released" }
 func (StockFulfilled) Kind() string { return "stock.fulfilled" }
 
 func (StockCounted) ofStock()   {}
@@ -173,18 +142,6 @@ func (StockReserved) ofStock()  {}
 func (StockReleased) ofStock()  {}
 func (StockFulfilled) ofStock() {}
 
-func decodeStockEvent(kind string, data []byte) (StockEvent, error) {
-	switch kind {
-	case StockCounted{}.Kind():
-		return eventstore.As[StockCounted](data)
-	case StockAdjusted{}.Kind():
-		return eventstore.As[StockAdjusted](data)
-	case StockReserved{}.Kind():
-		return eventstore.As[StockReserved](data)
-	case StockReleased{}.Kind():
-		return eventstore.As[StockReleased](data)
-	case StockFulfilled{}.Kind():
-		return eventstore.As[StockFulfilled](data)
-	}
-	return nil, eventstore.UnknownKind(kind)
-}
+var decodeStockEvent = eventstore.Decoder[StockEvent](
+	StockCounted{}, StockAdjusted{}, StockReserved{}, StockReleased{}, StockFulfilled{},
+)

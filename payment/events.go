@@ -125,33 +125,23 @@ type (
 )
 
 // The names under which the events are stored. They never change.
-func (requested) Kind() string        { return "payment.requested" }
-func (authorized) Kind() string       { return "payment.authorized" }
-func (actionRequired) Kind() string   { return "payment.action_required" }
-func (declined) Kind() string         { return "payment.declined" }
-func (captureRequested) Kind() string { return "payment.capture_requested" }
-func (captured) Kind() string         { return "payment.captured" }
-func (captureRefused) Kind() string   { return "payment.capture_refused" }
-func (outcomeUnknown) Kind() string   { return "payment.outcome_unknown" }
-func (voided) Kind() string           { return "payment.voided" }
-func (refundRequested) Kind() string  { return "payment.refund_requested" }
-func (refunded) Kind() string         { return "payment.refunded" }
-func (refundFailed) Kind() string     { return "payment.refund_failed" }
-
-// Kind is payment.undo_requested.
-func (UndoRequested) Kind() string { return "payment.undo_requested" }
-
-// Kind is payment.refund_ordered.
-func (RefundOrdered) Kind() string { return "payment.refund_ordered" }
-
-// Kind is payment.refunded_elsewhere.
+func (requested) Kind() string         { return "payment.requested" }
+func (authorized) Kind() string        { return "payment.authorized" }
+func (actionRequired) Kind() string    { return "payment.action_required" }
+func (declined) Kind() string          { return "payment.declined" }
+func (captureRequested) Kind() string  { return "payment.capture_requested" }
+func (captured) Kind() string          { return "payment.captured" }
+func (captureRefused) Kind() string    { return "payment.capture_refused" }
+func (outcomeUnknown) Kind() string    { return "payment.outcome_unknown" }
+func (voided) Kind() string            { return "payment.voided" }
+func (refundRequested) Kind() string   { return "payment.refund_requested" }
+func (refunded) Kind() string          { return "payment.refunded" }
+func (refundFailed) Kind() string      { return "payment.refund_failed" }
+func (UndoRequested) Kind() string     { return "payment.undo_requested" }
+func (RefundOrdered) Kind() string     { return "payment.refund_ordered" }
 func (RefundedElsewhere) Kind() string { return "payment.refunded_elsewhere" }
-
-// Kind is payment.notified.
-func (Notified) Kind() string { return "payment.notified" }
-
-// Kind is payment.settled.
-func (Settled) Kind() string { return "payment.settled" }
+func (Notified) Kind() string          { return "payment.notified" }
+func (Settled) Kind() string           { return "payment.settled" }
 
 func (requested) payment()         {}
 func (authorized) payment()        {}
@@ -171,42 +161,8 @@ func (Notified) payment()          {}
 func (RefundedElsewhere) payment() {}
 func (Settled) payment()           {}
 
-func decodeEvent(kind string, data []byte) (event, error) {
-	switch kind {
-	case requested{}.Kind():
-		return eventstore.As[requested](data)
-	case authorized{}.Kind():
-		return eventstore.As[authorized](data)
-	case actionRequired{}.Kind():
-		return eventstore.As[actionRequired](data)
-	case declined{}.Kind():
-		return eventstore.As[declined](data)
-	case captureRequested{}.Kind():
-		return eventstore.As[captureRequested](data)
-	case captured{}.Kind():
-		return eventstore.As[captured](data)
-	case captureRefused{}.Kind():
-		return eventstore.As[captureRefused](data)
-	case outcomeUnknown{}.Kind():
-		return eventstore.As[outcomeUnknown](data)
-	case UndoRequested{}.Kind():
-		return eventstore.As[UndoRequested](data)
-	case voided{}.Kind():
-		return eventstore.As[voided](data)
-	case refundRequested{}.Kind():
-		return eventstore.As[refundRequested](data)
-	case RefundOrdered{}.Kind():
-		return eventstore.As[RefundOrdered](data)
-	case refunded{}.Kind():
-		return eventstore.As[refunded](data)
-	case refundFailed{}.Kind():
-		return eventstore.As[refundFailed](data)
-	case RefundedElsewhere{}.Kind():
-		return eventstore.As[RefundedElsewhere](data)
-	case Notified{}.Kind():
-		return eventstore.As[Notified](data)
-	case Settled{}.Kind():
-		return eventstore.As[Settled](data)
-	}
-	return nil, eventstore.UnknownKind(kind)
-}
+var decodeEvent = eventstore.Decoder[event](
+	requested{}, authorized{}, actionRequired{}, declined{}, captureRequested{}, captured{}, captureRefused{}, outcomeUnknown{},
+	UndoRequested{}, voided{}, refundRequested{}, RefundOrdered{}, refunded{}, refundFailed{}, RefundedElsewhere{}, Notified{},
+	Settled{},
+)

@@ -197,77 +197,39 @@ type Adjustment struct {
 	Amount int64  `json:"amount"`
 }
 
-func (Started) Kind() string             { return "saga.started" }
-func (RefundStarted) Kind() string       { return "saga.refund_started" }
-func (CancellationStarted) Kind() string { return "saga.cancellation_started" }
-func (StepDone) Kind() string            { return "saga.step_done" }
-func (StepRetried) Kind() string         { return "saga.step_retried" }
-func (StepWaits) Kind() string           { return "saga.step_waits" }
-func (StepRefused) Kind() string         { return "saga.step_refused" }
-func (AttentionNeeded) Kind() string     { return "saga.attention_needed" }
-func (Ended) Kind() string               { return "saga.ended" }
+// The names under which events are stored. They never change.
 
-// Kind is saga.step_assumed.
-func (StepAssumed) Kind() string { return "saga.step_assumed" }
-
-// Kind is saga.retry_requested.
-func (RetryRequested) Kind() string { return "saga.retry_requested" }
-
-// Kind is saga.compensation_requested.
+func (Started) Kind() string               { return "saga.started" }
+func (RefundStarted) Kind() string         { return "saga.refund_started" }
+func (CancellationStarted) Kind() string   { return "saga.cancellation_started" }
+func (StepDone) Kind() string              { return "saga.step_done" }
+func (StepRetried) Kind() string           { return "saga.step_retried" }
+func (StepWaits) Kind() string             { return "saga.step_waits" }
+func (StepRefused) Kind() string           { return "saga.step_refused" }
+func (AttentionNeeded) Kind() string       { return "saga.attention_needed" }
+func (Ended) Kind() string                 { return "saga.ended" }
+func (StepAssumed) Kind() string           { return "saga.step_assumed" }
+func (RetryRequested) Kind() string        { return "saga.retry_requested" }
 func (CompensationRequested) Kind() string { return "saga.compensation_requested" }
+func (StepSkipped) Kind() string           { return "saga.step_skipped" }
+func (StepSettled) Kind() string           { return "saga.step_settled" }
 
-// Kind is saga.step_skipped.
-func (StepSkipped) Kind() string { return "saga.step_skipped" }
-
-// Kind is saga.step_settled.
-func (StepSettled) Kind() string { return "saga.step_settled" }
-
-func (Started) isEvent()             {}
-func (RefundStarted) isEvent()       {}
-func (CancellationStarted) isEvent() {}
-func (StepDone) isEvent()            {}
-func (StepRetried) isEvent()         {}
-func (StepWaits) isEvent()           {}
-func (StepRefused) isEvent()         {}
-func (AttentionNeeded) isEvent()     {}
-func (Ended) isEvent()               {}
-
+func (Started) isEvent()               {}
+func (RefundStarted) isEvent()         {}
+func (CancellationStarted) isEvent()   {}
+func (StepDone) isEvent()              {}
+func (StepRetried) isEvent()           {}
+func (StepWaits) isEvent()             {}
+func (StepRefused) isEvent()           {}
+func (AttentionNeeded) isEvent()       {}
+func (Ended) isEvent()                 {}
 func (StepAssumed) isEvent()           {}
 func (RetryRequested) isEvent()        {}
 func (CompensationRequested) isEvent() {}
 func (StepSkipped) isEvent()           {}
 func (StepSettled) isEvent()           {}
 
-func decodeEvent(kind string, data []byte) (Event, error) {
-	switch kind {
-	case Started{}.Kind():
-		return eventstore.As[Started](data)
-	case RefundStarted{}.Kind():
-		return eventstore.As[RefundStarted](data)
-	case CancellationStarted{}.Kind():
-		return eventstore.As[CancellationStarted](data)
-	case StepDone{}.Kind():
-		return eventstore.As[StepDone](data)
-	case StepRetried{}.Kind():
-		return eventstore.As[StepRetried](data)
-	case StepWaits{}.Kind():
-		return eventstore.As[StepWaits](data)
-	case StepRefused{}.Kind():
-		return eventstore.As[StepRefused](data)
-	case AttentionNeeded{}.Kind():
-		return eventstore.As[AttentionNeeded](data)
-	case StepAssumed{}.Kind():
-		return eventstore.As[StepAssumed](data)
-	case RetryRequested{}.Kind():
-		return eventstore.As[RetryRequested](data)
-	case CompensationRequested{}.Kind():
-		return eventstore.As[CompensationRequested](data)
-	case StepSkipped{}.Kind():
-		return eventstore.As[StepSkipped](data)
-	case StepSettled{}.Kind():
-		return eventstore.As[StepSettled](data)
-	case Ended{}.Kind():
-		return eventstore.As[Ended](data)
-	}
-	return nil, eventstore.UnknownKind(kind)
-}
+var decodeEvent = eventstore.Decoder[Event](
+	Started{}, RefundStarted{}, CancellationStarted{}, StepDone{}, StepRetried{}, StepWaits{}, StepRefused{}, AttentionNeeded{},
+	StepAssumed{}, RetryRequested{}, CompensationRequested{}, StepSkipped{}, StepSettled{}, Ended{},
+)

@@ -31,23 +31,10 @@ const (
 func others(kind string) *eventstore.Aggregate[struct{}, eventstore.Event] {
 	return &eventstore.Aggregate[struct{}, eventstore.Event]{
 		Kind: kind, Fold: 1,
-		Decode: func(kind string, data []byte) (eventstore.Event, error) {
-			switch kind {
-			case cart.CheckedOut{}.Kind():
-				return eventstore.As[cart.CheckedOut](data)
-			case payment.Notified{}.Kind():
-				return eventstore.As[payment.Notified](data)
-			case payment.UndoRequested{}.Kind():
-				return eventstore.As[payment.UndoRequested](data)
-			case order.CancellationRequested{}.Kind():
-				return eventstore.As[order.CancellationRequested](data)
-			case payment.RefundOrdered{}.Kind():
-				return eventstore.As[payment.RefundOrdered](data)
-			case payment.Settled{}.Kind():
-				return eventstore.As[payment.Settled](data)
-			}
-			return nil, eventstore.UnknownKind(kind)
-		},
+		Decode: eventstore.Decoder[eventstore.Event](
+			cart.CheckedOut{}, payment.Notified{}, payment.UndoRequested{},
+			order.CancellationRequested{}, payment.RefundOrdered{}, payment.Settled{},
+		),
 		Evolve: func(s struct{}, _ eventstore.Event) struct{} { return s },
 		Index:  func(struct{}, time.Time) eventstore.Index { return eventstore.Index{} },
 	}
