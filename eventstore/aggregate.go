@@ -1,6 +1,7 @@
 package eventstore
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -71,6 +72,22 @@ func (a *Aggregate[S, E]) Append(tx *Tx, id uuid.UUID, events ...E) {
 		s := a.Get(tx, id)
 		tx.append(a, id, e, a.Evolve(s.State, e))
 	}
+}
+
+// Handle decides a command on one stream, and appends the events that decide returns. It sets Streams and Decide of the command.
+// An error of decide refuses the command. Like Decide, decide is pure and may run more than once.
+func (a *Aggregate[S, E]) Handle(
+	ctx context.Context, s *Store, id uuid.UUID, cmd Command, decide func(*Tx, Stream[S]) ([]E, error),
+) (Receipt, error) {
+	cmd.Streams = []Ref{a.Ref(id)}
+	cmd.Decide = func(tx *Tx) error {
+		events, err := decide(tx, a.Get(tx, id))
+		if err == nil {
+			a.Append(tx, id, events...)
+		}
+		return err
+	}
+	return s.Do(ctx, cmd)
 }
 
 // codec is an aggregate without its types: what a batch needs to read and write states of any kind.

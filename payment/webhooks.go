@@ -167,17 +167,12 @@ func (m *Module) notify(ctx context.Context, w webhook) (note string, err error)
 	if err != nil {
 		return noteUnknown, nil // it's about a payment that cannot be ours
 	}
-	_, err = m.store.Do(ctx, eventstore.Command{
-		ID: wakes(id, w.Provider, w.ID), Meta: eventstore.Meta{Actor: w.Provider},
-		Streams: []eventstore.Ref{payments.Ref(id)},
-		Decide: func(tx *eventstore.Tx) error {
-			s := payments.Get(tx, id).State
-			if !s.requested() || s.Provider != w.Provider {
-				return errNotFound // refused, it leaves no receipt: when it comes again, there may be one
-			}
-			payments.Append(tx, id, Notified{CheckoutID: s.CheckoutID, WebhookID: w.ID, Type: w.Type})
-			return nil
-		},
+	cmd := eventstore.Command{ID: wakes(id, w.Provider, w.ID), Meta: eventstore.Meta{Actor: w.Provider}}
+	_, err = payments.Handle(ctx, m.store, id, cmd, func(_ *eventstore.Tx, p stream) ([]event, error) {
+		if !p.State.requested() || p.State.Provider != w.Provider {
+			return nil, errNotFound // refused, it leaves no receipt: when it comes again, there may be one
+		}
+		return []event{Notified{CheckoutID: p.State.CheckoutID, WebhookID: w.ID, Type: w.Type}}, nil
 	})
 	if errors.Is(err, errNotFound) {
 		return noteUnknown, nil

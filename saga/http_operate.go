@@ -202,14 +202,12 @@ func (m *Module) settlePayment(
 // stepSettled records in the saga what was settled in its payment, and lets it go on.
 func (m *Module) stepSettled(ctx context.Context, e eventstore.Message[payment.Settled]) error {
 	id, at := e.Event.CheckoutID, m.store.Now()
-	_, err := m.store.Do(ctx, eventstore.Command{
-		ID:      commandID(id, "settled/"+e.Meta.EventID.String()),
-		Meta:    eventstore.Meta{Actor: e.Meta.Actor, Correlation: id, Trace: e.Meta.Trace},
-		Streams: []eventstore.Ref{sagas.Ref(id)},
-		Decide: func(tx *eventstore.Tx) error {
-			sagas.Append(tx, id, settledBy(sagas.Get(tx, id).State, e.Event, at)...)
-			return nil
-		},
+	cmd := eventstore.Command{
+		ID:   commandID(id, "settled/"+e.Meta.EventID.String()),
+		Meta: eventstore.Meta{Actor: e.Meta.Actor, Correlation: id, Trace: e.Meta.Trace},
+	}
+	_, err := sagas.Handle(ctx, m.store, id, cmd, func(_ *eventstore.Tx, saga eventstore.Stream[State]) ([]Event, error) {
+		return settledBy(saga.State, e.Event, at), nil
 	})
 	if err != nil {
 		return err
@@ -247,16 +245,12 @@ func onceOf(write web.Write) eventstore.Once {
 // act decides on the saga as it is, on behalf of an operator, and wakes whoever drives it.
 func (m *Module) act(c echo.Context, saga eventstore.Stream[State], write web.Write, decide func(State, time.Time) ([]Event, error)) error {
 	at := m.store.Now()
-	receipt, err := m.store.Do(c.Request().Context(), eventstore.Command{
+	cmd := eventstore.Command{
 		ID: write.ID, Fingerprint: write.Fingerprint,
-		Meta:    eventstore.Meta{Actor: write.Actor, Correlation: saga.ID, Trace: write.Trace},
-		Streams: []eventstore.Ref{sagas.Ref(saga.ID)},
-		Decide: func(tx *eventstore.Tx) error {
-			events, err := decide(sagas.Get(tx, saga.ID).State, at)
-			sagas.Append(tx, saga.ID, events...)
-			return err
-		},
-	})
+		Meta: eventstore.Meta{Actor: write.Actor, Correlation: saga.ID, Trace: write.Trace},
+	}
+	act := func(_ *eventstore.Tx, now eventstore.Stream[State]) ([]Event, error) { return decide(now.State, at) }
+	receipt, err := sagas.Handle(c.Request().Context(), m.store, saga.ID, cmd, act)
 	if err != nil {
 		return err
 	}
