@@ -124,17 +124,17 @@ func (m *Module) putProduct(c echo.Context) error {
 func (m *Module) put(ctx context.Context, write web.Write, c putProduct) (eventstore.Receipt, error) {
 	id := productID(c.SKU)
 	return products.Handle(ctx, m.store, id, commandOf(write), func(tx *eventstore.Tx, product eventstore.Stream[Product]) ([]ProductEvent, error) {
-		if err := tx.Match(id, write.IfMatch); err != nil {
+		if err := tx.ExpectVersion(id, write.IfMatch); err != nil {
 			return nil, err
 		}
 		if write.IfExists && !product.Exists() {
-			return nil, tx.MatchExisting(id)
+			return nil, tx.ExpectExisting(id)
 		}
 		status := http.StatusOK
 		if !product.Exists() {
 			status = http.StatusCreated
 		}
-		tx.Answer(status)
+		tx.SetStatus(status)
 		return decideProduct(product.State, c)
 	})
 }

@@ -70,13 +70,13 @@ func (m *Module) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return m.store.Run(ctx, eventstore.RunConfig{
-			Alone: m.Alone, Control: m.Control, ReceiptRetention: m.ReceiptRetention, Failed: failed,
+			SingleProcess: m.Alone, Control: m.Control, ReceiptRetention: m.ReceiptRetention, Failed: failed,
 		})
 	})
 	if m.TTL > 0 {
 		g.Go(func() error {
-			m.store.EndIdle(ctx, eventstore.Idle{
-				Kind: carts.Kind, Status: string(StatusOpen), After: m.TTL, End: m.expire, Pool: m.Control, Failed: failed,
+			m.store.ExpireIdle(ctx, eventstore.Expiry{
+				Kind: carts.Kind, Status: string(StatusOpen), After: m.TTL, Expire: m.expire, Pool: m.Control, Failed: failed,
 			})
 			return nil
 		})
@@ -216,11 +216,11 @@ func (m *Module) handle(ctx context.Context, e edit, skus []string) (eventstore.
 		if e.access != nil && !e.access(e.caller, cart.State) {
 			return nil, errNotFound
 		}
-		if err := tx.Match(e.cart, e.write.IfMatch); err != nil {
+		if err := tx.ExpectVersion(e.cart, e.write.IfMatch); err != nil {
 			return nil, cart.State.stale(err)
 		}
 		if e.write.IfExists && !cart.Exists() {
-			return nil, tx.MatchExisting(e.cart)
+			return nil, tx.ExpectExisting(e.cart)
 		}
 		return decide(cart.State, e.command, readPrices(tx, skus))
 	})

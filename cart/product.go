@@ -44,7 +44,7 @@ type priceBook map[string]Product
 
 // products gives the streams of the price book their types. A product's key is its SKU.
 var products = &eventstore.Aggregate[Product, ProductEvent]{
-	Kind: "product", Fold: 1, Decode: decodeProductEvent, Evolve: evolveProduct, Index: indexProduct,
+	Kind: "product", StateVersion: 1, Decode: decodeProductEvent, Evolve: evolveProduct, Index: indexProduct,
 }
 
 func indexProduct(p Product, _ time.Time) eventstore.Index {

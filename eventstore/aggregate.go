@@ -13,12 +13,12 @@ import (
 // without events; E is the sum of its events. All functions are pure and change no value in place.
 type Aggregate[S any, E Event] struct {
 	Kind string // stored with each stream, and the first part of every event's kind
-	// Fold is the version of S, of Evolve and of the events they know. Raise it when any of these changes: a state of
+	// StateVersion is the version of S, of Evolve and of the events they know. Raise it when any of these changes: a state of
 	// another fold is not read but folded anew from its events.
-	Fold   int16
-	Decode func(kind string, data []byte) (E, error) // of events as they are written today
+	StateVersion int16
+	Decode       func(kind string, data []byte) (E, error) // of events as they are written today
 	// Upcasts lift old events, by kind: the first from version 1 of the kind's schema to version 2, and so on.
-	Upcasts map[string][]Upcast
+	Upcasts map[string][]Upcaster
 	Evolve  func(S, E) S
 	Index   func(s S, touched time.Time) Index // touched is when the stream last changed
 }
@@ -40,7 +40,7 @@ type Stream[S any] struct {
 	UpdatedAt time.Time
 }
 
-func streamOf[S any](id uuid.UUID, v view) Stream[S] {
+func streamOf[S any](id uuid.UUID, v streamView) Stream[S] {
 	state, _ := v.value.(S)
 	return Stream[S]{ID: id, Version: v.version, State: state, CreatedAt: v.created, UpdatedAt: v.updated}
 }
@@ -59,7 +59,7 @@ func (a *Aggregate[S, E]) Ref(id uuid.UUID) Ref { return Ref{ID: id, codec: a} }
 
 // Get is the state of a stream that the command names, with what the command appended so far.
 func (a *Aggregate[S, E]) Get(tx *Tx, id uuid.UUID) Stream[S] {
-	v := tx.entry(id).seenBy(tx)
+	v := tx.batchStream(id).viewOf(tx)
 	if _, ok := v.value.(S); !ok { // there is no such stream, or it is of another kind
 		return Stream[S]{ID: id}
 	}
@@ -93,16 +93,16 @@ func (a *Aggregate[S, E]) Handle(
 // codec is an aggregate without its types: what a batch needs to read and write states of any kind.
 type codec interface {
 	kind() string
-	fold() int16
+	stateVersion() int16
 	decodeState(data []byte) (any, error)
 	Schema(kind string) int
 	decodeEvent(r Recorded) (Event, error)
-	refold(state any, r Recorded) (any, error)
+	evolve(state any, r Recorded) (any, error)
 	index(state any, touched time.Time) Index
 }
 
-func (a *Aggregate[S, E]) kind() string { return a.Kind }
-func (a *Aggregate[S, E]) fold() int16  { return a.Fold }
+func (a *Aggregate[S, E]) kind() string        { return a.Kind }
+func (a *Aggregate[S, E]) stateVersion() int16 { return a.StateVersion }
 
 func (a *Aggregate[S, E]) decodeState(data []byte) (any, error) {
 	var s S
@@ -114,7 +114,7 @@ func (a *Aggregate[S, E]) decodeState(data []byte) (any, error) {
 
 func (a *Aggregate[S, E]) decodeEvent(r Recorded) (Event, error) { return a.Event(r) }
 
-func (a *Aggregate[S, E]) refold(state any, r Recorded) (any, error) {
+func (a *Aggregate[S, E]) evolve(state any, r Recorded) (any, error) {
 	e, err := a.Event(r)
 	if err != nil {
 		return nil, err

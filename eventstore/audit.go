@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Flaw is something in a store that its commands never leave behind.
-type Flaw struct {
+// Violation is something in a store that its commands never leave behind.
+type Violation struct {
 	Check   string // what is wrong, in one of the words below
 	ID      uuid.UUID
 	Stream  uuid.UUID
@@ -24,14 +24,14 @@ type Flaw struct {
 
 // The checks of a Flaw. The ID is the receipt's for FlawReceipt, and the stream's for all others.
 const (
-	FlawState   = "state_differs"           // a stream's state, or what lists see of it, is not what its events fold to
-	FlawVersion = "version_missing"         // a stream's events are not 1, 2, 3 … up to its version
-	FlawOrder   = "log_out_of_order"        // a later version of a stream stands earlier in the log
-	FlawReceipt = "receipt_without_version" // a command was answered with a version that is not there
-	FlawMessage = "message_overdue"         // an event waits too long for its reactions
+	ViolationState   = "state_differs"           // a stream's state, or what lists see of it, is not what its events fold to
+	ViolationVersion = "version_missing"         // a stream's events are not 1, 2, 3 … up to its version
+	ViolationOrder   = "log_out_of_order"        // a later version of a stream stands earlier in the log
+	ViolationReceipt = "receipt_without_version" // a command was answered with a version that is not there
+	ViolationMessage = "message_overdue"         // an event waits too long for its reactions
 
-	FlawSequence = "sequence_behind" // the next position is one that is taken or that readers have passed
-	FlawKey      = "key_given_twice" // two streams of a kind have one key, such as two orders one number
+	ViolationSequence = "sequence_behind" // the next position is one that is taken or that readers have passed
+	ViolationKey      = "key_given_twice" // two streams of a kind have one key, such as two orders one number
 )
 
 const (
@@ -56,18 +56,18 @@ func before(id uuid.UUID) uuid.UUID {
 
 // Audit folds a page of streams anew, from all their events, and says what is wrong with them. It begins behind the id, and says
 // where the next page begins; zero: there is none. A page is read at one moment, so it is exact while others write.
-func (s *Store) Audit(ctx context.Context, after uuid.UUID) (flaws []Flaw, read int, next uuid.UUID, err error) {
+func (s *Store) Audit(ctx context.Context, after uuid.UUID) (flaws []Violation, read int, next uuid.UUID, err error) {
 	return s.audit(ctx, after, lastID)
 }
 
 // AuditStream is Audit of one stream.
-func (s *Store) AuditStream(ctx context.Context, id uuid.UUID) ([]Flaw, error) {
+func (s *Store) AuditStream(ctx context.Context, id uuid.UUID) ([]Violation, error) {
 	flaws, _, _, err := s.audit(ctx, before(id), id)
 	return flaws, err
 }
 
-func (s *Store) audit(ctx context.Context, after, last uuid.UUID) (flaws []Flaw, read int, next uuid.UUID, err error) {
-	err = s.At(ctx, func(at Snapshot) error {
+func (s *Store) audit(ctx context.Context, after, last uuid.UUID) (flaws []Violation, read int, next uuid.UUID, err error) {
+	err = s.ReadAt(ctx, func(at ReadTx) error {
 		rows, err := s.auditedRows(ctx, at.tx, after, last)
 		if err != nil {
 			return err
@@ -137,9 +137,9 @@ func (s *Store) auditedEvents(ctx context.Context, tx pgx.Tx, after, last uuid.U
 
 // audit merges rows and events, both in the order of their streams.
 type audit struct {
-	rows  []auditedRow
-	kinds map[string]codec
-	flaws []Flaw
+	rows       []auditedRow
+	kinds      map[string]codec
+	violations []Violation
 
 	stream     uuid.UUID // whose events come
 	version    int64     // of its last event
@@ -152,8 +152,8 @@ type audit struct {
 
 func (a *audit) event(r Recorded) {
 	if r.Stream != a.stream {
-		a.ends()
-		*a = audit{rows: a.rows, kinds: a.kinds, flaws: a.flaws, stream: r.Stream}
+		a.endStream()
+		*a = audit{rows: a.rows, kinds: a.kinds, violations: a.violations, stream: r.Stream}
 	}
 	if r.Version != a.version+1 && a.gap == 0 {
 		a.gap = a.version + 1
@@ -164,54 +164,54 @@ func (a *audit) event(r Recorded) {
 	if c := a.kinds[kind]; c == nil {
 		a.broken = ErrNewerVersion
 	} else if a.broken == nil {
-		a.state, a.broken = c.refold(a.state, r)
+		a.state, a.broken = c.evolve(a.state, r)
 	}
 }
 
-// ends judges the stream whose events have all come, and the rows before it, which have none.
-func (a *audit) ends() {
+// endStream judges the stream whose events have all come, and the rows before it, which have none.
+func (a *audit) endStream() {
 	if a.version == 0 {
 		return
 	}
 	for len(a.rows) > 0 && bytes.Compare(a.rows[0].id[:], a.stream[:]) < 0 {
-		a.without(a.rows[0])
+		a.noEvents(a.rows[0])
 		a.rows = a.rows[1:]
 	}
 	if len(a.rows) == 0 || a.rows[0].id != a.stream {
-		a.found(FlawVersion, a.version, "It has events up to version %d, and no row among the streams.", a.version)
+		a.report(ViolationVersion, a.version, "It has events up to version %d, and no row among the streams.", a.version)
 		return
 	}
 	row := a.rows[0]
 	a.rows = a.rows[1:]
 	switch {
 	case a.gap > 0:
-		a.found(FlawVersion, a.gap, "The event of version %d is missing.", a.gap)
+		a.report(ViolationVersion, a.gap, "The event of version %d is missing.", a.gap)
 	case a.version != row.version:
-		a.found(FlawVersion, row.version, "It stands at version %d, and its events end at %d.", row.version, a.version)
+		a.report(ViolationVersion, row.version, "It stands at version %d, and its events end at %d.", row.version, a.version)
 	default:
 		a.compare(row)
 	}
 	if a.outOfOrder {
-		a.found(FlawOrder, 0, "Its events stand in the log in another order than that of their versions.")
+		a.report(ViolationOrder, 0, "Its events stand in the log in another order than that of their versions.")
 	}
 }
 
-func (a *audit) without(row auditedRow) {
+func (a *audit) noEvents(row auditedRow) {
 	a.stream = row.id
-	a.found(FlawVersion, row.version, "It stands at version %d, and has no events.", row.version)
+	a.report(ViolationVersion, row.version, "It stands at version %d, and has no events.", row.version)
 }
 
 // close ends the page: what is left has no events.
-func (a *audit) close() []Flaw {
-	a.ends()
+func (a *audit) close() []Violation {
+	a.endStream()
 	for _, row := range a.rows {
-		a.without(row)
+		a.noEvents(row)
 	}
-	return a.flaws
+	return a.violations
 }
 
-func (a *audit) found(check string, version int64, detail string, args ...any) {
-	a.flaws = append(a.flaws, Flaw{Check: check, ID: a.stream, Stream: a.stream, Version: version, Detail: fmt.Sprintf(detail, args...)})
+func (a *audit) report(check string, version int64, detail string, args ...any) {
+	a.violations = append(a.violations, Violation{Check: check, ID: a.stream, Stream: a.stream, Version: version, Detail: fmt.Sprintf(detail, args...)})
 }
 
 // compare holds what is stored against what the events fold to. What only another version of the program can read is for that one.
@@ -221,12 +221,12 @@ func (a *audit) compare(row auditedRow) {
 	case c == nil || errors.Is(a.broken, ErrNewerVersion):
 		return
 	case a.broken != nil:
-		a.found(FlawState, row.version, "Its events cannot be folded: %v", a.broken)
+		a.report(ViolationState, row.version, "Its events cannot be folded: %v", a.broken)
 		return
 	}
 	stale, err := row.decode(c)
 	if err != nil {
-		a.found(FlawState, row.version, "Its state cannot be read: %v", err)
+		a.report(ViolationState, row.version, "Its state cannot be read: %v", err)
 	}
 	if stale || err != nil {
 		return
@@ -234,12 +234,12 @@ func (a *audit) compare(row auditedRow) {
 	is, err := json.Marshal(row.value)
 	want, wrong := json.Marshal(a.state)
 	if err = errors.Join(err, wrong); err != nil || !bytes.Equal(is, want) {
-		a.found(FlawState, row.version, "Its state is not what its events fold to.")
+		a.report(ViolationState, row.version, "Its state is not what its events fold to.")
 		return
 	}
 	index := c.index(a.state, row.updated)
 	if index.Customer != row.Customer || index.Status != row.Status || index.Key != row.Key {
-		a.found(FlawState, row.version, "Lists see it as %q %q %q, and it is %q %q %q.",
+		a.report(ViolationState, row.version, "Lists see it as %q %q %q, and it is %q %q %q.",
 			row.Customer, row.Status, row.Key, index.Customer, index.Status, index.Key)
 	}
 }
@@ -249,22 +249,22 @@ const auditReceipts = `select r.id, r.stream, r.version, r.version = 0 or e.vers
 	left join @.events e on e.stream = r.stream and e.version = r.version order by r.id`
 
 // AuditReceipts are flaws of a page of receipts, behind an id, as with Audit.
-func (s *Store) AuditReceipts(ctx context.Context, after uuid.UUID) (flaws []Flaw, read int, next uuid.UUID, err error) {
+func (s *Store) AuditReceipts(ctx context.Context, after uuid.UUID) (flaws []Violation, read int, next uuid.UUID, err error) {
 	return s.auditReceipts(ctx, after, lastID)
 }
 
 // AuditReceipt is AuditReceipts of one receipt.
-func (s *Store) AuditReceipt(ctx context.Context, id uuid.UUID) ([]Flaw, error) {
+func (s *Store) AuditReceipt(ctx context.Context, id uuid.UUID) ([]Violation, error) {
 	flaws, _, _, err := s.auditReceipts(ctx, before(id), id)
 	return flaws, err
 }
 
-func (s *Store) auditReceipts(ctx context.Context, after, last uuid.UUID) (flaws []Flaw, read int, next uuid.UUID, err error) {
+func (s *Store) auditReceipts(ctx context.Context, after, last uuid.UUID) (flaws []Violation, read int, next uuid.UUID, err error) {
 	rows, err := s.query.Query(ctx, s.in(auditReceipts), after, last, auditPage)
 	if err != nil {
 		return nil, 0, uuid.Nil, fmt.Errorf("audit the receipts of %s: %w", s.schema, err)
 	}
-	one, there := Flaw{Check: FlawReceipt}, false
+	one, there := Violation{Check: ViolationReceipt}, false
 	_, err = pgx.ForEachRow(rows, []any{&one.ID, &one.Stream, &one.Version, &there}, func() error {
 		if read++; read == auditPage {
 			next = one.ID
@@ -286,12 +286,12 @@ const auditOutbox = `select o.stream, o.version, coalesce(e.type, 'that is not t
 	where o.due_at < now() - $1::interval or coalesce(e.at, '-infinity') < now() - $2::interval order by o.due_at limit $3`
 
 // AuditOutbox are messages that wait too long for their reactions.
-func (s *Store) AuditOutbox(ctx context.Context) (flaws []Flaw, err error) {
+func (s *Store) AuditOutbox(ctx context.Context) (flaws []Violation, err error) {
 	rows, err := s.query.Query(ctx, s.in(auditOutbox), overdue, neverTaken, auditPage)
 	if err != nil {
 		return nil, fmt.Errorf("audit the outbox of %s: %w", s.schema, err)
 	}
-	one, kind := Flaw{Check: FlawMessage}, ""
+	one, kind := Violation{Check: ViolationMessage}, ""
 	_, err = pgx.ForEachRow(rows, []any{&one.Stream, &one.Version, &kind}, func() error {
 		one.ID, one.Detail = one.Stream, fmt.Sprintf("The event %s of version %d waits for its reactions.", kind, one.Version)
 		flaws = append(flaws, one)
@@ -319,7 +319,7 @@ const (
 // AuditKeys are streams of a page that share their key with another one of their kind. A unique index forbids it: it was
 // dropped, is damaged, or a restore could not build it. It begins at the place that the page before said, the first at "".
 // The next is "" where there is none.
-func (s *Store) AuditKeys(ctx context.Context, from string) (flaws []Flaw, next string, err error) {
+func (s *Store) AuditKeys(ctx context.Context, from string) (flaws []Violation, next string, err error) {
 	kind, key, _ := strings.Cut(from, ":")
 	flaws, read, last, err := s.sharedKeys(ctx, auditKeys, kind, key, keysPage)
 	if read == keysPage && last != from { // the last key again: its streams may go on there
@@ -329,12 +329,12 @@ func (s *Store) AuditKeys(ctx context.Context, from string) (flaws []Flaw, next 
 }
 
 // AuditKey is AuditKeys of the key of one stream.
-func (s *Store) AuditKey(ctx context.Context, id uuid.UUID) ([]Flaw, error) {
+func (s *Store) AuditKey(ctx context.Context, id uuid.UUID) ([]Violation, error) {
 	flaws, _, _, err := s.sharedKeys(ctx, auditKey, id)
 	return flaws, err
 }
 
-func (s *Store) sharedKeys(ctx context.Context, sql string, args ...any) (flaws []Flaw, read int, last string, err error) {
+func (s *Store) sharedKeys(ctx context.Context, sql string, args ...any) (flaws []Violation, read int, last string, err error) {
 	rows, err := s.query.Query(ctx, s.in(sql), args...)
 	if err != nil {
 		return nil, 0, "", fmt.Errorf("audit the keys of %s: %w", s.schema, err)
@@ -345,7 +345,7 @@ func (s *Store) sharedKeys(ctx context.Context, sql string, args ...any) (flaws 
 		last = kind + ":" + key
 		for _, id := range ids {
 			if len(ids) > 1 {
-				flaws = append(flaws, Flaw{Check: FlawKey, ID: id, Stream: id, Detail: fmt.Sprintf("The %s %q is there %d times: %v.", kind, key, len(ids), ids)})
+				flaws = append(flaws, Violation{Check: ViolationKey, ID: id, Stream: id, Detail: fmt.Sprintf("The %s %q is there %d times: %v.", kind, key, len(ids), ids)})
 			}
 		}
 		return nil

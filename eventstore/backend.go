@@ -15,7 +15,7 @@ import (
 type Backend interface {
 	Do(ctx context.Context, s *Store, cmd Command) (Receipt, error)
 	Load(ctx context.Context, s *Store, id uuid.UUID) (Row, error)
-	Answered(ctx context.Context, s *Store, o Once) (bool, error)
+	Processed(ctx context.Context, s *Store, o IdempotencyKey) (bool, error)
 }
 
 // Row is a stream in a backend. Version 0: there is none.
@@ -42,8 +42,8 @@ func (a *Aggregate[S, E]) loadRow(ctx context.Context, s *Store, id uuid.UUID) (
 	return streamOf[S](id, row.view()), nil
 }
 
-func (r Row) view() view {
-	return view{version: r.Version, value: r.State, created: r.Created, updated: r.Updated}
+func (r Row) view() streamView {
+	return streamView{version: r.Version, value: r.State, created: r.Created, updated: r.Updated}
 }
 
 // Decision is the result of a command.
@@ -56,12 +56,12 @@ type Decision struct {
 
 // DecideOn decides a command on the rows that find returns. done is its receipt, if it was done before.
 func (s *Store) DecideOn(find func(uuid.UUID) Row, cmd Command, done *Receipt, now time.Time) Decision {
-	w := &work{store: s, now: now, streams: map[uuid.UUID]*entry{}, receipts: map[uuid.UUID]Receipt{}}
+	w := &storeBatch{store: s, now: now, streams: map[uuid.UUID]*batchStream{}, receipts: map[uuid.UUID]Receipt{}}
 	w.name(cmd.Reads, false)
 	w.name(cmd.Streams, true)
 	for id, e := range w.streams {
 		if row := find(id); row.Version > 0 {
-			e.codec, e.stored, e.view = s.kinds[row.Kind], row.Version, row.view()
+			e.codec, e.stored, e.streamView = s.kinds[row.Kind], row.Version, row.view()
 		}
 	}
 	if done != nil {
@@ -109,7 +109,7 @@ func (s *Store) Appending(id uuid.UUID, e Event) Command {
 			if err != nil {
 				return err
 			}
-			next, err := c.refold(tx.entry(id).seenBy(tx).value, Recorded{Kind: e.Kind(), Data: data, Meta: Meta{Schema: c.Schema(e.Kind())}})
+			next, err := c.evolve(tx.batchStream(id).viewOf(tx).value, Recorded{Kind: e.Kind(), Data: data, Meta: Meta{Schema: c.Schema(e.Kind())}})
 			if err == nil {
 				tx.append(c, id, e, next)
 			}

@@ -16,15 +16,15 @@ import (
 	"shopping-cart/platform/failpoint"
 )
 
-// work is what one batch reads and writes in one store.
-type work struct {
+// storeBatch is what one batch reads and writes in one store.
+type storeBatch struct {
 	store    *Store
 	now      time.Time
-	streams  map[uuid.UUID]*entry
+	streams  map[uuid.UUID]*batchStream
 	receipts map[uuid.UUID]Receipt
 	commands []uuid.UUID
-	events   []pending
-	also     []statement
+	events   []newEvent
+	extraSQL []statement
 	done     []doneCommand
 	handled  []outboxKey // rows that go with this batch
 }
@@ -48,14 +48,14 @@ func (c *Committer) try(batch []*job, carry func(*Store) bool) (err error) {
 		return err
 	}
 	if len(batch) == 1 {
-		if done, err := c.lone(ctx, conn.Conn(), batch[0]); done || err != nil {
+		if done, err := c.tryFastPath(ctx, conn.Conn(), batch[0]); done || err != nil {
 			return err
 		}
 	}
 	works := c.plan(batch, carry)
 	defer func() {
 		for _, w := range works {
-			w.settle(err)
+			w.finish(err)
 		}
 		if conn.Conn().PgConn().TxStatus() != 'I' { // an error, or nothing to write: let go of the locks
 			_, e := conn.Exec(ctx, "rollback")
@@ -68,7 +68,7 @@ func (c *Committer) try(batch []*job, carry func(*Store) bool) (err error) {
 		}
 	}
 	for _, j := range batch {
-		decide(j, works[slices.IndexFunc(works, func(w *work) bool { return w.store == j.store })])
+		decide(j, works[slices.IndexFunc(works, func(w *storeBatch) bool { return w.store == j.store })])
 	}
 	if err = c.write(ctx, conn.Conn(), works, len(batch) > 0); err != nil {
 		return err
@@ -78,10 +78,10 @@ func (c *Committer) try(batch []*job, carry func(*Store) bool) (err error) {
 }
 
 // plan collects, store by store in the one order of schemas, what a batch names.
-func (c *Committer) plan(batch []*job, carry func(*Store) bool) []*work {
-	var works []*work
+func (c *Committer) plan(batch []*job, carry func(*Store) bool) []*storeBatch {
+	var works []*storeBatch
 	for _, s := range c.stores {
-		w := &work{store: s, streams: map[uuid.UUID]*entry{}, receipts: map[uuid.UUID]Receipt{}}
+		w := &storeBatch{store: s, streams: map[uuid.UUID]*batchStream{}, receipts: map[uuid.UUID]Receipt{}}
 		for _, j := range batch {
 			if j.store != s {
 				continue
@@ -101,18 +101,18 @@ func (c *Committer) plan(batch []*job, carry func(*Store) bool) []*work {
 	return works
 }
 
-func (w *work) name(refs []Ref, lock bool) {
+func (w *storeBatch) name(refs []Ref, lock bool) {
 	for _, ref := range refs {
 		e := w.streams[ref.ID]
 		if e == nil {
-			e = &entry{Ref: ref}
+			e = &batchStream{Ref: ref}
 			w.streams[ref.ID] = e
 		}
 		e.locked = e.locked || lock
 	}
 }
 
-func (w *work) ids(locked bool) [][16]byte {
+func (w *storeBatch) ids(locked bool) [][16]byte {
 	var ids [][16]byte
 	for id, e := range w.streams {
 		if e.locked == locked {
@@ -132,7 +132,7 @@ func (c *Committer) begin(b *pgx.Batch) {
 
 // read is the first round trip. The receipts are read after the locks, by a statement of their own: under READ COMMITTED
 // it has a new snapshot, so a duplicate that waited for its twin's lock sees the twin's receipt.
-func (c *Committer) read(ctx context.Context, conn *pgx.Conn, works []*work) error {
+func (c *Committer) read(ctx context.Context, conn *pgx.Conn, works []*storeBatch) error {
 	var b pgx.Batch
 	c.begin(&b)
 	for _, w := range works {
@@ -157,14 +157,14 @@ func (c *Committer) read(ctx context.Context, conn *pgx.Conn, works []*work) err
 		if !w.now.IsZero() {
 			c.clock.Observe(sent, w.now, received)
 		}
-		if err := w.refold(ctx, conn); err != nil {
+		if err := w.rebuildOutdated(ctx, conn); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *work) scanStreams(rows pgx.Rows) error {
+func (w *storeBatch) scanStreams(rows pgx.Rows) error {
 	var row storedRow
 	_, err := pgx.ForEachRow(rows, row.targets(), func() error {
 		w.found(row)
@@ -174,7 +174,7 @@ func (w *work) scanStreams(rows pgx.Rows) error {
 }
 
 // found takes in a stream's row. What cannot be read of it is an error of those alone who name it.
-func (w *work) found(row storedRow) {
+func (w *storeBatch) found(row storedRow) {
 	e := w.streams[row.id]
 	if c, ok := w.store.kinds[row.kind]; ok {
 		e.codec = c // a neighbour may have named the stream as another kind: the row knows better
@@ -182,11 +182,11 @@ func (w *work) found(row storedRow) {
 	if e.other = row.kind != e.codec.kind(); e.other {
 		return
 	}
-	e.stale, e.broken = row.decode(e.codec) // once per stream, however many commands
-	e.stored, e.view = row.version, row.view
+	e.outdated, e.broken = row.decode(e.codec) // once per stream, however many commands
+	e.stored, e.streamView = row.version, row.streamView
 }
 
-func (w *work) scanReceipts(rows pgx.Rows) error {
+func (w *storeBatch) scanReceipts(rows pgx.Rows) error {
 	var now time.Time
 	var r receiptRow
 	var id *uuid.UUID // nil: there is none
@@ -212,19 +212,19 @@ func (r receiptRow) receipt() Receipt {
 	return Receipt{Stream: *r.stream, Version: *r.version, Status: int(*r.status), fingerprint: bytes.Clone(r.fingerprint)}
 }
 
-// refold makes the states that another version of the program folded from their events: in one round trip, since all of
+// rebuildOutdated makes the states that another version of the program folded from their events: in one round trip, since all of
 // them are of another fold when a new version starts.
-func (w *work) refold(ctx context.Context, conn *pgx.Conn) error {
+func (w *storeBatch) rebuildOutdated(ctx context.Context, conn *pgx.Conn) error {
 	var stale map[uuid.UUID]int64
 	for id, e := range w.streams {
-		if e.stale {
+		if e.outdated {
 			if stale == nil {
 				stale = map[uuid.UUID]int64{}
 			}
 			stale[id] = e.version
 		}
 	}
-	folded, err := w.store.refold(ctx, conn, stale, func(id uuid.UUID) codec { return w.streams[id].codec })
+	folded, err := w.store.rebuildStates(ctx, conn, stale, func(id uuid.UUID) codec { return w.streams[id].codec })
 	for id, f := range folded {
 		w.streams[id].value, w.streams[id].broken = f.value, f.broken
 	}
@@ -232,7 +232,7 @@ func (w *work) refold(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // decide answers one command on the state that the one before left.
-func decide(j *job, w *work) {
+func decide(j *job, w *storeBatch) {
 	if r, ok := w.receipts[j.ID]; ok { // done before, or its twin stands earlier in this batch
 		r.Replayed = true
 		j.receipt = r
@@ -249,17 +249,17 @@ func decide(j *job, w *work) {
 		w.streams[ref.ID].writer = tx
 	}
 	if err := decideSafely(j.Decide, tx); err != nil {
-		tx.drop()
+		tx.discard()
 		j.err = err
 		return
 	}
-	tx.keep()
+	tx.commit()
 	w.events = append(w.events, tx.events...)
-	w.also = append(w.also, tx.also...)
+	w.extraSQL = append(w.extraSQL, tx.extraSQL...)
 	j.receipt = Receipt{Status: tx.status, fingerprint: j.Fingerprint}
 	if len(j.Streams) > 0 {
 		j.receipt.Stream = j.Streams[0].ID
-		j.receipt.after = w.streams[j.receipt.Stream].view
+		j.receipt.after = w.streams[j.receipt.Stream].streamView
 		j.receipt.Version = j.receipt.after.version
 	}
 	w.receipts[j.ID] = j.receipt
@@ -267,7 +267,7 @@ func decide(j *job, w *work) {
 }
 
 // broken is why one of the streams that a command names cannot be read.
-func (w *work) broken(j *job) error {
+func (w *storeBatch) broken(j *job) error {
 	for _, refs := range [2][]Ref{j.Streams, j.Reads} {
 		for _, ref := range refs {
 			if err := w.streams[ref.ID].broken; err != nil {
@@ -290,7 +290,7 @@ func decideSafely(decide func(*Tx) error, tx *Tx) (err error) {
 
 // write is the second round trip. A new stream is a plain INSERT, not an upsert: meeting a row that was made meanwhile
 // it fails at once and the batch is repeated; an upsert would wait for that row's lock out of order, and can deadlock.
-func (c *Committer) write(ctx context.Context, conn *pgx.Conn, works []*work, begun bool) error {
+func (c *Committer) write(ctx context.Context, conn *pgx.Conn, works []*storeBatch, begun bool) error {
 	var b pgx.Batch
 	if !begun {
 		c.begin(&b)
@@ -320,7 +320,7 @@ func (c *Committer) write(ctx context.Context, conn *pgx.Conn, works []*work, be
 	return nil
 }
 
-func (w *work) queueRows(b *pgx.Batch) error {
+func (w *storeBatch) queueRows(b *pgx.Batch) error {
 	ins, upd, err := w.changed()
 	if err != nil {
 		return err
@@ -332,7 +332,7 @@ func (w *work) queueRows(b *pgx.Batch) error {
 	if len(upd.ids) > 0 {
 		b.Queue(q.update, upd.ids, upd.versions, upd.folds, upd.states, upd.customers, upd.statuses, upd.keys, upd.wakes, w.now)
 	}
-	for _, s := range w.also {
+	for _, s := range w.extraSQL {
 		b.Queue(s.sql, s.args...)
 	}
 	if n := len(w.done); n > 0 {
@@ -355,7 +355,7 @@ func (w *work) queueRows(b *pgx.Batch) error {
 }
 
 // queueEvents comes after all other rows: from the position lock to the commit the batches of a schema stand in line.
-func (w *work) queueEvents(b *pgx.Batch) {
+func (w *storeBatch) queueEvents(b *pgx.Batch) {
 	if len(w.events) == 0 {
 		return
 	}
@@ -368,7 +368,7 @@ func (w *work) queueEvents(b *pgx.Batch) {
 }
 
 // eventColumns are events column by column for unnest.
-func eventColumns(events []pending) (versions []int64, kinds, data, meta []string) {
+func eventColumns(events []newEvent) (versions []int64, kinds, data, meta []string) {
 	for _, e := range events {
 		m, _ := json.Marshal(e.Meta) // ids and strings always encode
 		versions, kinds, data, meta = append(versions, e.Version), append(kinds, e.Kind), append(data, string(e.Data)), append(meta, string(m))
@@ -386,27 +386,27 @@ type columnsOf struct {
 }
 
 // changed are the streams that moved, new ones apart, by id: inserts wait for each other, so every batch has one order.
-func (w *work) changed() (ins, upd columnsOf, err error) {
-	var moved []*entry
+func (w *storeBatch) changed() (ins, upd columnsOf, err error) {
+	var moved []*batchStream
 	for _, e := range w.streams {
 		if e.version != e.stored {
 			moved = append(moved, e)
 		}
 	}
-	slices.SortFunc(moved, func(a, b *entry) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	slices.SortFunc(moved, func(a, b *batchStream) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	for _, e := range moved {
 		to := &upd
 		if e.stored == 0 {
 			to = &ins
 		}
 		if err := to.add(e); err != nil {
-			return ins, upd, &culprit{err}
+			return ins, upd, &commandError{err}
 		}
 	}
 	return ins, upd, nil
 }
 
-func (c *columnsOf) add(e *entry) error {
+func (c *columnsOf) add(e *batchStream) error {
 	state, err := json.Marshal(e.value) // the last state only
 	if err != nil {
 		return fmt.Errorf("encode the state of %s %s: %w", e.codec.kind(), e.ID, err)
@@ -417,13 +417,13 @@ func (c *columnsOf) add(e *entry) error {
 		wake = i.WakeAt.UnixMicro()
 	}
 	c.ids, c.versions, c.wakes = append(c.ids, e.ID), append(c.versions, e.version), append(c.wakes, wake)
-	c.kinds, c.folds, c.states = append(c.kinds, e.codec.kind()), append(c.folds, e.codec.fold()), append(c.states, string(state))
+	c.kinds, c.folds, c.states = append(c.kinds, e.codec.kind()), append(c.folds, e.codec.stateVersion()), append(c.states, string(state))
 	c.customers, c.statuses, c.keys = append(c.customers, i.Customer), append(c.statuses, i.Status), append(c.keys, i.Key)
 	return nil
 }
 
-// settle ends a batch: what was committed goes to its subscribers, what was not goes back.
-func (w *work) settle(err error) {
+// finish ends a batch: what was committed goes to its subscribers, what was not goes back.
+func (w *storeBatch) finish(err error) {
 	if err != nil {
 		w.store.outbox.remember(w.handled)
 		return
@@ -434,7 +434,7 @@ func (w *work) settle(err error) {
 	}
 }
 
-func (c *Committer) count(works []*work) {
+func (c *Committer) count(works []*storeBatch) {
 	c.counts.batches.Add(1)
 	for _, w := range works {
 		c.counts.commands.Add(int64(len(w.done)))

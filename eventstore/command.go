@@ -37,23 +37,23 @@ type Receipt struct {
 	Replayed bool  // done before: this is the answer of then
 
 	fingerprint []byte
-	after       view
+	after       streamView
 }
 
 // Tx is what Decide sees of the batch it runs in.
 type Tx struct {
-	now     time.Time
-	meta    Meta
-	command uuid.UUID
-	streams map[uuid.UUID]*entry
-	touched []*entry
-	events  []pending
-	also    []statement
-	status  int
+	now      time.Time
+	meta     Meta
+	command  uuid.UUID
+	streams  map[uuid.UUID]*batchStream
+	touched  []*batchStream
+	events   []newEvent
+	extraSQL []statement
+	status   int
 }
 
-// pending is an event that waits for the end of its batch.
-type pending struct {
+// newEvent is an event that waits for the end of its batch.
+type newEvent struct {
 	Recorded
 	event Event
 }
@@ -67,64 +67,64 @@ type statement struct {
 // Now is the database's time, after the locks were taken: it never runs backwards within a stream.
 func (tx *Tx) Now() time.Time { return tx.now }
 
-// Answer leaves a status in the receipt, for a replay to repeat.
-func (tx *Tx) Answer(status int) { tx.status = status }
+// SetStatus leaves a status in the receipt, for a replay to repeat.
+func (tx *Tx) SetStatus(status int) { tx.status = status }
 
-// Also runs a statement in the transaction that writes the command. Names in it carry their schema.
-func (tx *Tx) Also(sql string, args ...any) { tx.also = append(tx.also, statement{sql, args}) }
+// Exec runs a statement in the transaction that writes the command. Names in it carry their schema.
+func (tx *Tx) Exec(sql string, args ...any) { tx.extraSQL = append(tx.extraSQL, statement{sql, args}) }
 
-// Match refuses a stream at another version than the one named; nil names none, and 0 that the stream does not exist.
-func (tx *Tx) Match(id uuid.UUID, version *int64) error {
-	current := tx.entry(id).seenBy(tx).version
+// ExpectVersion refuses a stream at another version than the one named; nil names none, and 0 that the stream does not exist.
+func (tx *Tx) ExpectVersion(id uuid.UUID, version *int64) error {
+	current := tx.batchStream(id).viewOf(tx).version
 	switch {
 	case version == nil || *version == current:
 		return nil
 	case current == 0:
-		return tx.MatchExisting(id)
+		return tx.ExpectExisting(id)
 	case *version == 0:
 		return ErrVersionMismatch.Detailf("It exists already.").With("version", current)
 	}
 	return ErrVersionMismatch.With("version", current)
 }
 
-// MatchExisting refuses a stream that does not exist.
-func (tx *Tx) MatchExisting(id uuid.UUID) error {
-	if tx.entry(id).seenBy(tx).version == 0 {
+// ExpectExisting refuses a stream that does not exist.
+func (tx *Tx) ExpectExisting(id uuid.UUID) error {
+	if tx.batchStream(id).viewOf(tx).version == 0 {
 		return ErrVersionMismatch.Detailf("It does not exist.").With("version", 0)
 	}
 	return nil
 }
 
-// view is a state at one moment of a batch.
-type view struct {
+// streamView is a state at one moment of a batch.
+type streamView struct {
 	version int64
 	value   any // nil: no such stream
 	created time.Time
 	updated time.Time
 }
 
-// entry is a stream during a batch: committed by the commands before, drafted by the one that is being decided.
-type entry struct {
+// batchStream is a stream during a batch: committed by the commands before, drafted by the one that is being decided.
+type batchStream struct {
 	Ref
-	stored int64 // version in the table; 0: no row
-	locked bool  // named under Streams by some command of the batch
-	writer *Tx   // the command being decided that named it under Streams
-	other  bool  // the row is of another kind: not ours to see or to change
-	stale  bool  // the row's state is of another fold
-	broken error // why its state cannot be read: commands on it fail, and no others
-	view
-	draft  view
+	stored   int64 // version in the table; 0: no row
+	locked   bool  // named under Streams by some command of the batch
+	writer   *Tx   // the command being decided that named it under Streams
+	other    bool  // the row is of another kind: not ours to see or to change
+	outdated bool  // the row's state is of another fold
+	broken   error // why its state cannot be read: commands on it fail, and no others
+	streamView
+	draft  streamView
 	author *Tx // whose draft it is
 }
 
-func (e *entry) seenBy(tx *Tx) view {
+func (e *batchStream) viewOf(tx *Tx) streamView {
 	if e.author == tx {
 		return e.draft
 	}
-	return e.view
+	return e.streamView
 }
 
-func (tx *Tx) entry(id uuid.UUID) *entry {
+func (tx *Tx) batchStream(id uuid.UUID) *batchStream {
 	e := tx.streams[id]
 	if e == nil {
 		panic(fmt.Sprintf("the command does not name stream %s", id))
@@ -133,8 +133,8 @@ func (tx *Tx) entry(id uuid.UUID) *entry {
 }
 
 func (tx *Tx) append(c codec, id uuid.UUID, event Event, next any) {
-	e := tx.entry(id)
-	exists := e.seenBy(tx).version > 0
+	e := tx.batchStream(id)
+	exists := e.viewOf(tx).version > 0
 	if e.writer != tx || e.other || exists && e.codec.kind() != c.kind() {
 		panic(fmt.Sprintf("the command may not change stream %s", id))
 	}
@@ -143,7 +143,7 @@ func (tx *Tx) append(c codec, id uuid.UUID, event Event, next any) {
 		panic(fmt.Sprintf("encode %s: %v", event.Kind(), err))
 	}
 	if e.author != tx {
-		e.author, e.draft = tx, e.view
+		e.author, e.draft = tx, e.streamView
 		tx.touched = append(tx.touched, e)
 	}
 	if e.draft.version == 0 {
@@ -156,21 +156,21 @@ func (tx *Tx) append(c codec, id uuid.UUID, event Event, next any) {
 	if schema := c.Schema(event.Kind()); schema > 1 {
 		meta.Schema = schema
 	}
-	tx.events = append(tx.events, pending{
+	tx.events = append(tx.events, newEvent{
 		Recorded: Recorded{Stream: id, Version: e.draft.version, Kind: event.Kind(), Data: data, Meta: meta, At: tx.now},
 		event:    event,
 	})
 }
 
-// keep makes the drafts of a decided command what the next command sees.
-func (tx *Tx) keep() {
+// commit makes the drafts of a decided command what the next command sees.
+func (tx *Tx) commit() {
 	for _, e := range tx.touched {
-		e.view, e.author = e.draft, nil
+		e.streamView, e.author = e.draft, nil
 	}
 }
 
-// drop forgets the drafts of a refused command.
-func (tx *Tx) drop() {
+// discard forgets the drafts of a refused command.
+func (tx *Tx) discard() {
 	for _, e := range tx.touched {
 		e.author = nil
 	}

@@ -43,7 +43,7 @@ type Committer struct {
 	config    CommitterConfig
 	queue     chan *job
 	underway  atomic.Int64 // commands that are queued or in a batch
-	flights   flights
+	inflight  inflight
 	locks     *lockQueue
 	clock     Clock
 	stores    []*Store // by schema: the order in which every batch locks and writes
@@ -63,7 +63,7 @@ type job struct {
 	err     error
 	done    chan struct{}
 
-	setAside bool // it waits for a lock, and is answered apart from its batch
+	lockQueued bool // it waits for a lock, and is answered apart from its batch
 }
 
 // NewCommitter commits on the connections of pool. Its sessions must pin their plans, or Begin does (see platform/database).
@@ -85,7 +85,7 @@ func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
 	}
 	return &Committer{
 		pool: pool, config: config, queue: make(chan *job, config.Queue), closing: make(chan struct{}),
-		moved: moved{any: make(chan struct{}, 1), schemas: map[string]bool{}}, flights: flights{most: config.Queue},
+		moved: moved{any: make(chan struct{}, 1), schemas: map[string]bool{}}, inflight: inflight{most: config.Queue},
 		locks: newLockQueue(config.Locked), clock: Clock{Skewed: config.Skewed},
 	}
 }
@@ -106,7 +106,7 @@ func (c *Committer) Counts() Counts {
 }
 
 // Waiting is the number of commands that are not in a batch yet.
-func (c *Committer) Waiting() int { return len(c.queue) + c.flights.following() + c.locks.length() }
+func (c *Committer) Waiting() int { return len(c.queue) + c.inflight.waiting() + c.locks.length() }
 
 // Run commits until ctx is done, and then what is still queued. It is called once.
 func (c *Committer) Run(ctx context.Context) error {
@@ -173,7 +173,7 @@ func (c *Committer) do(ctx context.Context, s *Store, cmd *Command) (Receipt, er
 func (c *Committer) work(ctx context.Context) {
 	flush := time.NewTicker(idleFlush)
 	defer flush.Stop()
-	own := c.flights.open()
+	own := c.inflight.newSlot()
 	batch := make([]*job, 0, maxBatch)
 	for {
 		if len(batch) > 0 { // they followed the last one
@@ -202,11 +202,11 @@ func (c *Committer) work(ctx context.Context) {
 		}
 		c.underway.Add(-int64(len(batch)))
 		for _, j := range batch {
-			if !j.setAside {
+			if !j.lockQueued {
 				c.answer(j)
 			}
 		}
-		batch = c.flights.land(own, batch)
+		batch = c.inflight.finish(own, batch)
 	}
 }
 
@@ -252,7 +252,7 @@ func (c *Committer) run(batch []*job) error {
 func (c *Committer) commit(batch []*job, carry func(*Store) bool) (locked []*job, err error) {
 	started := time.Now()
 	err = c.try(batch, carry)
-	for n := 0; n < maxRaces && (isRace(err) || n == 0 && isLost(err)); n++ {
+	for n := 0; n < maxRaces && (isConflict(err) || n == 0 && isConnectionLost(err)); n++ {
 		c.config.Failed(len(batch), err)
 		c.suspectPositions(err)
 		err = c.try(batch, carry)
@@ -265,7 +265,7 @@ func (c *Committer) commit(batch []*job, carry func(*Store) bool) (locked []*job
 	if pgerr.LockTimeout(err) {
 		return batch, err
 	}
-	if len(batch) == 1 || isLost(err) {
+	if len(batch) == 1 || isConnectionLost(err) {
 		for _, j := range batch {
 			j.receipt, j.err = Receipt{}, unavailable(err)
 		}
@@ -297,25 +297,25 @@ func (c *Committer) anyHandled() bool {
 	return slices.ContainsFunc(c.stores, func(s *Store) bool { return s.outbox.anyHandled() })
 }
 
-// isRace reports whether another process was first, so that a repeat may succeed. A key that another stream has is no race:
+// isConflict reports whether another process was first, so that a repeat may succeed. A key that another stream has is no race:
 // the same command would meet it again.
-func isRace(err error) bool { return pgerr.Conflict(err) && !pgerr.Violates(err, "streams_key") }
+func isConflict(err error) bool { return pgerr.Conflict(err) && !pgerr.Violates(err, "streams_key") }
 
-// isLost reports whether the connection or the server failed, perhaps after the commit. The receipts make a repeat safe.
-func isLost(err error) bool {
+// isConnectionLost reports whether the connection or the server failed, perhaps after the commit. The receipts make a repeat safe.
+func isConnectionLost(err error) bool {
 	if pgerr.Code(err) == "" {
-		return err != nil && !errors.As(err, new(*culprit))
+		return err != nil && !errors.As(err, new(*commandError))
 	}
 	return pgerr.ConnectionLost(err)
 }
 
-// culprit is an error that one command of a batch caused.
-type culprit struct{ error }
+// commandError is an error that one command of a batch caused.
+type commandError struct{ error }
 
-func (c *culprit) Unwrap() error { return c.error }
+func (c *commandError) Unwrap() error { return c.error }
 
 func unavailable(err error) error {
-	if _, ok := fault.As(err); ok || !isLost(err) {
+	if _, ok := fault.As(err); ok || !isConnectionLost(err) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)

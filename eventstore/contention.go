@@ -93,7 +93,7 @@ func (q *lockQueue) add(s *Store, jobs []*job, whole bool) {
 }
 
 func (q *lockQueue) addLocked(j *job) {
-	j.setAside = true
+	j.lockQueued = true
 	q.waiting[j.store] = append(q.waiting[j.store], &lockedJob{j, time.Now().Add(q.patience)})
 	for _, ref := range j.Streams {
 		q.streams[ref.ID]++

@@ -31,7 +31,7 @@ func (s *Store) History(ctx context.Context, id uuid.UUID, after int64, limit in
 		if c := s.kinds[kind]; c == nil {
 			broken = ErrNewerVersion
 		} else if broken == nil {
-			state, broken = c.refold(state, r)
+			state, broken = c.evolve(state, r)
 		}
 		if r.Version <= after {
 			return nil
@@ -53,16 +53,16 @@ func (s *Store) History(ctx context.Context, id uuid.UUID, after int64, limit in
 	return versions, nil
 }
 
-// Described is what the row of a stream says of it.
-type Described struct {
-	ID                     uuid.UUID
-	Kind                   string
-	Version                int64
-	Customer, Status, Name string // Name: what people call it by, such as an order's number
+// StreamInfo is what the row of a stream says of it.
+type StreamInfo struct {
+	ID                    uuid.UUID
+	Kind                  string
+	Version               int64
+	Customer, Status, Key string // Name: what people call it by, such as an order's number
 }
 
-// Named is the stream of a kind that people call by a name; [uuid.Nil] where there is none.
-func (s *Store) Named(ctx context.Context, kind, name string) (id uuid.UUID, err error) {
+// FindByKey is the stream of a kind that people call by a name; [uuid.Nil] where there is none.
+func (s *Store) FindByKey(ctx context.Context, kind, name string) (id uuid.UUID, err error) {
 	err = s.query.QueryRow(ctx, s.in(`select id from @.streams where kind = $1 and key = $2`), kind, name).Scan(&id)
 	if isNone(err) {
 		return uuid.Nil, nil
@@ -76,8 +76,8 @@ func (s *Store) Named(ctx context.Context, kind, name string) (id uuid.UUID, err
 const describe = `select id, kind, version, coalesce(customer, ''), coalesce(status, ''), coalesce(key, '') from @.streams where id = $1`
 
 // Describe is a stream of any kind; false where there is none.
-func (s *Store) Describe(ctx context.Context, id uuid.UUID) (d Described, found bool, err error) {
-	err = s.query.QueryRow(ctx, s.in(describe), id).Scan(&d.ID, &d.Kind, &d.Version, &d.Customer, &d.Status, &d.Name)
+func (s *Store) Describe(ctx context.Context, id uuid.UUID) (d StreamInfo, found bool, err error) {
+	err = s.query.QueryRow(ctx, s.in(describe), id).Scan(&d.ID, &d.Kind, &d.Version, &d.Customer, &d.Status, &d.Key)
 	if isNone(err) {
 		return d, false, nil
 	}

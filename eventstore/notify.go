@@ -21,23 +21,23 @@ const (
 	listenAgain   = time.Second      // on average, after a connection was lost
 )
 
-// Hints let the readers of all processes on a database know of new events sooner than they would look by themselves. They may
+// Notifier let the readers of all processes on a database know of new events sooner than they would look by themselves. They may
 // come late, twice or not at all: nothing rests on them.
 //
 // They are sent off the write path: a transaction that writes and notifies takes a lock of the whole server at its commit.
-type Hints struct {
+type Notifier struct {
 	Send   *pgxpool.Pool                            // what notifications are sent on
 	Listen func(context.Context) (*pgx.Conn, error) // makes a session that listens
 	Failed func(error)                              // told of what will be tried again
 }
 
-// RunHints sends and hears hints until ctx is done.
-func (c *Committer) RunHints(ctx context.Context, h Hints) error {
+// RunNotifier sends and hears hints until ctx is done.
+func (c *Committer) RunNotifier(ctx context.Context, h Notifier) error {
 	var both sync.WaitGroup
-	both.Go(func() { c.sendHints(ctx, h) })
+	both.Go(func() { c.publish(ctx, h) })
 	both.Go(func() {
 		for {
-			if err := c.hearHints(ctx, h); ctx.Err() == nil {
+			if err := c.listen(ctx, h); ctx.Err() == nil {
 				h.Failed(fmt.Errorf("listen for new events: %w", err))
 			}
 			if !wait(ctx, jitter(listenAgain)) {
@@ -49,8 +49,8 @@ func (c *Committer) RunHints(ctx context.Context, h Hints) error {
 	return nil
 }
 
-// sendHints sends one notification for all commits since the last.
-func (c *Committer) sendHints(ctx context.Context, h Hints) {
+// publish sends one notification for all commits since the last.
+func (c *Committer) publish(ctx context.Context, h Notifier) {
 	for {
 		select {
 		case <-c.moved.any:
@@ -69,8 +69,8 @@ func (c *Committer) sendHints(ctx context.Context, h Hints) {
 	}
 }
 
-// hearHints wakes the readers of the stores that somebody says have moved, until the connection is lost.
-func (c *Committer) hearHints(ctx context.Context, h Hints) error {
+// listen wakes the readers of the stores that somebody says have moved, until the connection is lost.
+func (c *Committer) listen(ctx context.Context, h Notifier) error {
 	connecting, cancel := context.WithTimeout(ctx, notifyTimeout)
 	defer cancel()
 	conn, err := h.Listen(connecting)
@@ -86,23 +86,23 @@ func (c *Committer) hearHints(ctx context.Context, h Hints) error {
 		return err
 	}
 	for _, s := range c.stores { // they may have moved while nobody listened
-		s.stir.wake()
+		s.appended.wake()
 	}
 	for {
-		said, err := hear(ctx, conn)
+		said, err := nextNotification(ctx, conn)
 		if err != nil {
 			return err
 		}
 		for _, s := range c.stores {
 			if slices.Contains(said, s.schema) {
-				s.stir.wake()
+				s.appended.wake()
 			}
 		}
 	}
 }
 
-// hear are the schemas of the next notification, none when there was none for a while and the line is in order.
-func hear(ctx context.Context, conn *pgx.Conn) (schemas []string, err error) {
+// nextNotification are the schemas of the next notification, none when there was none for a while and the line is in order.
+func nextNotification(ctx context.Context, conn *pgx.Conn) (schemas []string, err error) {
 	listening, cancel := context.WithTimeout(ctx, listenFor)
 	defer cancel()
 	n, err := conn.WaitForNotification(listening)
@@ -144,14 +144,14 @@ func (m *moved) take() (schemas []string) {
 	return schemas
 }
 
-// stir wakes everybody who waits.
-type stir struct {
+// broadcast wakes everybody who waits.
+type broadcast struct {
 	mu sync.Mutex
 	ch chan struct{}
 }
 
 // next is closed at the next wake.
-func (s *stir) next() <-chan struct{} {
+func (s *broadcast) next() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ch == nil {
@@ -160,7 +160,7 @@ func (s *stir) next() <-chan struct{} {
 	return s.ch
 }
 
-func (s *stir) wake() {
+func (s *broadcast) wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ch != nil {

@@ -50,7 +50,7 @@ type outbox struct {
 }
 
 // wanted are those of the events that somebody subscribed to.
-func (o *outbox) wanted(events []pending) (streams [][16]byte, versions []int64) {
+func (o *outbox) wanted(events []newEvent) (streams [][16]byte, versions []int64) {
 	for _, e := range events {
 		if len(o.subs[e.Kind]) > 0 {
 			streams, versions = append(streams, e.Stream), append(versions, e.Version)
@@ -91,7 +91,7 @@ func columns(keys []outboxKey) (streams [][16]byte, versions []int64) {
 }
 
 // dispatch hands committed events to their handlers.
-func (s *Store) dispatch(events []pending) {
+func (s *Store) dispatch(events []newEvent) {
 	for _, e := range events {
 		if len(s.subs[e.Kind]) == 0 {
 			continue
@@ -109,7 +109,7 @@ func (s *Store) dispatch(events []pending) {
 func (s *Store) deliver(r Recorded, event Event) {
 	var failed []failure
 	for _, sub := range s.subs[r.Kind] {
-		if err := s.react(sub, r, event); err != nil {
+		if err := s.callHandler(sub, r, event); err != nil {
 			failed = append(failed, failure{sub.name, err})
 		}
 	}
@@ -120,8 +120,8 @@ func (s *Store) deliver(r Recorded, event Event) {
 	s.countFailure(r, failed)
 }
 
-// react calls one handler. A panic is its error: one poisoned message must not take the process with it, again and again.
-func (s *Store) react(sub subscription, r Recorded, event Event) (err error) {
+// callHandler calls one handler. A panic is its error: one poisoned message must not take the process with it, again and again.
+func (s *Store) callHandler(sub subscription, r Recorded, event Event) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
 	defer func() {

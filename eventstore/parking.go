@@ -42,8 +42,8 @@ func (p *parking) scan(rows pgx.Rows) error {
 	return err
 }
 
-// takes parks an event behind those of its stream that are parked already, if any.
-func (p *parking) takes(e Recorded) bool {
+// parkBehind parks an event behind those of its stream that are parked already, if any.
+func (p *parking) parkBehind(e Recorded) bool {
 	if !p.streams[e.Stream] {
 		return false
 	}
@@ -51,8 +51,8 @@ func (p *parking) takes(e Recorded) bool {
 	return true
 }
 
-// add parks an event that failed, and with it its stream.
-func (p *parking) add(e Recorded, err error) {
+// park parks an event that failed, and with it its stream.
+func (p *parking) park(e Recorded, err error) {
 	p.streams[e.Stream] = true
 	p.rows = append(p.rows, parkedRow{e, err})
 }
@@ -95,9 +95,9 @@ func pauseAfter(attempts int, first, last time.Duration) int64 {
 
 // retryParked applies what is parked and due: the oldest due stream's messages in order, as far as they go. It locks the
 // subscription like every batch, so that no event of the stream comes between.
-func (c *cursor) retryParked(ctx context.Context) (more bool, err error) {
+func (c *projector) retryParked(ctx context.Context) (more bool, err error) {
 	var stream uuid.UUID
-	err = c.store.query.QueryRow(ctx, c.store.reading.due, c.name).Scan(&stream)
+	err = c.store.query.QueryRow(ctx, c.store.projectionSQL.due, c.name).Scan(&stream)
 	if isNone(err) {
 		return false, nil
 	}
@@ -119,10 +119,10 @@ func (c *cursor) retryParked(ctx context.Context) (more bool, err error) {
 }
 
 // postpone counts an attempt whose transaction was lost, most often for want of time: other streams have their turn.
-func (c *cursor) postpone(ctx context.Context, head waitingMessage, cause error) error {
+func (c *projector) postpone(ctx context.Context, head waitingMessage, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), postponeTimeout)
 	defer cancel()
-	_, err := c.store.query.Exec(ctx, c.store.reading.failAgain, head.id, storable(cause), head.pause())
+	_, err := c.store.query.Exec(ctx, c.store.projectionSQL.failAgain, head.id, storable(cause), head.pause())
 	return err
 }
 
@@ -132,14 +132,14 @@ type try struct {
 	applied  [][16]byte
 }
 
-func (c *cursor) tryAgain(ctx context.Context, stream uuid.UUID, try *try) error {
+func (c *projector) tryAgain(ctx context.Context, stream uuid.UUID, try *try) error {
 	ctx, cancel := context.WithTimeout(ctx, retryTimeout)
 	defer cancel()
 	return c.inTx(ctx, func(tx pgx.Tx) error { return c.retryStream(ctx, tx, stream, try) })
 }
 
-func (c *cursor) retryStream(ctx context.Context, tx pgx.Tx, stream uuid.UUID, try *try) error {
-	q := c.store.reading
+func (c *projector) retryStream(ctx context.Context, tx pgx.Tx, stream uuid.UUID, try *try) error {
+	q := c.store.projectionSQL
 	var generation int
 	err := tx.QueryRow(ctx, q.lock, c.name).Scan(new(int64), &generation)
 	if err == nil {
@@ -149,12 +149,12 @@ func (c *cursor) retryStream(ctx context.Context, tx pgx.Tx, stream uuid.UUID, t
 		return err
 	}
 	for _, m := range try.messages {
-		failed := c.applyAlone(ctx, tx, generation, m.Recorded)
-		if isAway(failed) || tx.Conn().IsClosed() {
+		failed := c.projectOne(ctx, tx, generation, m.Recorded)
+		if isTransient(failed) || tx.Conn().IsClosed() {
 			return failed
 		}
 		if failed != nil {
-			given, err := c.givenUp(ctx, tx, m)
+			given, err := c.isDiscarded(ctx, tx, m)
 			if err == nil && !given {
 				_, err = tx.Exec(ctx, q.failAgain, m.id, storable(failed), m.pause())
 			}
@@ -177,10 +177,10 @@ func (c *cursor) retryStream(ctx context.Context, tx pgx.Tx, stream uuid.UUID, t
 	return err
 }
 
-// givenUp says of a rebuild whether a person discarded the message for the live generation: that holds here too.
-func (c *cursor) givenUp(ctx context.Context, tx pgx.Tx, m waitingMessage) (given bool, err error) {
+// isDiscarded says of a rebuild whether a person discarded the message for the live generation: that holds here too.
+func (c *projector) isDiscarded(ctx context.Context, tx pgx.Tx, m waitingMessage) (given bool, err error) {
 	if c.name != c.Name {
-		err = tx.QueryRow(ctx, c.store.reading.givenUp, c.Name, m.Stream, m.Version).Scan(&given)
+		err = tx.QueryRow(ctx, c.store.projectionSQL.isDiscarded, c.Name, m.Stream, m.Version).Scan(&given)
 	}
 	return given, err
 }
@@ -196,8 +196,8 @@ type waitingMessage struct {
 func (m waitingMessage) pause() int64 { return pauseAfter(m.attempts+1, retryFirst, retryLast) }
 
 // waiting are the first of a stream's parked messages. There are none when its head is no longer due.
-func (c *cursor) waiting(ctx context.Context, tx pgx.Tx, stream uuid.UUID) ([]waitingMessage, error) {
-	rows, err := tx.Query(ctx, c.store.reading.waiting, c.name, stream, c.tries)
+func (c *projector) waiting(ctx context.Context, tx pgx.Tx, stream uuid.UUID) ([]waitingMessage, error) {
+	rows, err := tx.Query(ctx, c.store.projectionSQL.waiting, c.name, stream, c.tries)
 	if err != nil {
 		return nil, err
 	}

@@ -70,7 +70,7 @@ func (s *Store) positionIsBehind(ctx context.Context, on interface {
 }
 
 // AuditPosition says whether the next position that the store would draw is one that is taken or passed.
-func (s *Store) AuditPosition(ctx context.Context) ([]Flaw, error) {
+func (s *Store) AuditPosition(ctx context.Context) ([]Violation, error) {
 	behind, err := s.positionIsBehind(ctx, s.query)
 	if err != nil {
 		return nil, fmt.Errorf("audit the positions of %s: %w", s.schema, err)
@@ -78,5 +78,5 @@ func (s *Store) AuditPosition(ctx context.Context) ([]Flaw, error) {
 	if !behind {
 		return nil, nil
 	}
-	return []Flaw{{Check: FlawSequence, Detail: "The sequence of positions of schema " + s.schema + " is behind the greatest position of its events."}}, nil
+	return []Violation{{Check: ViolationSequence, Detail: "The sequence of positions of schema " + s.schema + " is behind the greatest position of its events."}}, nil
 }

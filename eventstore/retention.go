@@ -60,16 +60,16 @@ const (
 func (w *walk) run(ctx context.Context, pool *pgxpool.Pool, failed func(error)) {
 	for pause := walkFirst; wait(ctx, jitter(pause)); {
 		pause = w.every
-		if err := w.once(ctx, pool); err != nil && ctx.Err() == nil {
+		if err := w.pass(ctx, pool); err != nil && ctx.Err() == nil {
 			failed(fmt.Errorf("walk through %s: %w", w.table, err))
 			pause = min(w.every, walkRetry)
 		}
 	}
 }
 
-// once goes through the whole table, from a page that chance picks: so processes, and walks that were cut off, do not all
+// pass goes through the whole table, from a page that chance picks: so processes, and walks that were cut off, do not all
 // see the same pages.
-func (w *walk) once(ctx context.Context, pool *pgxpool.Pool) error {
+func (w *walk) pass(ctx context.Context, pool *pgxpool.Pool) error {
 	const size = `select pg_relation_size($1::text::regclass) / current_setting('block_size')::int8`
 	var pages uint32
 	if err := pool.QueryRow(ctx, size, w.table).Scan(&pages); err != nil || pages == 0 {

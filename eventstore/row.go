@@ -15,22 +15,22 @@ const rowColumns = `id, version, kind, fold, state, created_at, updated_at`
 
 // storedRow is a row of the table of streams. Its value is nil until it is decoded.
 type storedRow struct {
-	id    uuid.UUID
-	kind  string
-	fold  int16
-	state []byte
-	view
+	id           uuid.UUID
+	kind         string
+	stateVersion int16
+	state        []byte
+	streamView
 }
 
 // targets returns what rowColumns are scanned into.
 func (r *storedRow) targets() []any {
-	return []any{&r.id, &r.version, &r.kind, &r.fold, &r.state, &r.created, &r.updated}
+	return []any{&r.id, &r.version, &r.kind, &r.stateVersion, &r.state, &r.created, &r.updated}
 }
 
 // decode decodes the state, unless it is stale: of another fold.
 func (r *storedRow) decode(c codec) (stale bool, err error) {
 	r.value = nil
-	if r.fold != c.fold() {
+	if r.stateVersion != c.stateVersion() {
 		return true, nil
 	}
 	r.value, err = c.decodeState(r.state)
@@ -70,13 +70,13 @@ func (a *Aggregate[S, E]) read(ctx context.Context, s *Store, q querier, sql str
 		if old {
 			stale[row.id] = row.version
 		}
-		p.streams = append(p.streams, streamOf[S](row.id, row.view))
+		p.streams = append(p.streams, streamOf[S](row.id, row.streamView))
 		return nil
 	})
 	if err != nil {
 		return p, fmt.Errorf("load a %s: %w", a.Kind, err)
 	}
-	folded, err := s.refold(ctx, q, stale, func(uuid.UUID) codec { return a })
+	folded, err := s.rebuildStates(ctx, q, stale, func(uuid.UUID) codec { return a })
 	for i, st := range p.streams {
 		if f, ok := folded[st.ID]; ok {
 			p.streams[i].State, _ = f.value.(S)

@@ -10,7 +10,7 @@ import (
 
 // RunConfig says how a store works in the background.
 type RunConfig struct {
-	Alone            bool          // no other process uses the store: what lies in the outbox is taken up at once
+	SingleProcess    bool          // no other process uses the store: what lies in the outbox is taken up at once
 	Control          *pgxpool.Pool // the connections of sweeps; nil: those of reads
 	ReceiptRetention time.Duration // how long receipts, and what was discarded, are kept; 0: for good
 	Failed           func(error)   // told of what will be tried again
@@ -24,9 +24,9 @@ func (s *Store) Run(ctx context.Context, c RunConfig) error {
 		c.Control = s.query
 	}
 	var parts sync.WaitGroup
-	parts.Go(func() { s.sweep(ctx, c) })
-	parts.Go(func() { s.retryReactions(ctx, c) })
-	parts.Go(func() { _ = s.Follow(ctx, c.Failed) })
+	parts.Go(func() { s.relay(ctx, c) })
+	parts.Go(func() { s.retryHandlers(ctx, c) })
+	parts.Go(func() { _ = s.RunProjections(ctx, c.Failed) })
 	if c.ReceiptRetention > 0 {
 		for _, r := range s.retentions(c) {
 			parts.Go(func() { r.Run(ctx, c.Failed) })

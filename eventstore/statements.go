@@ -8,8 +8,8 @@ type statements struct {
 	locked                            string // streams that other sessions have locked
 	readOne, readWithin               string
 	insert, update                    string // second round trip
-	look                              string // first round trip of a lone command
-	loneInsert, loneUpdate            string // and second
+	fastRead                          string // first round trip of a lone command
+	fastInsert, fastUpdate            string // and second
 	putReceipts, putOutbox, putEvents string
 	dropOutbox                        string
 	stream, history                   string
@@ -19,13 +19,13 @@ type statements struct {
 
 func statementsOf(schema string) statements {
 	in := func(sql string) string { return strings.ReplaceAll(sql, "@", schema) }
-	loneInsert, loneUpdate := loneStatements(schema)
+	loneInsert, loneUpdate := fastStatements(schema)
 	return statements{
-		look: in(`select clock_timestamp(), r.fingerprint, r.stream, r.version, r.status,
+		fastRead: in(`select clock_timestamp(), r.fingerprint, r.stream, r.version, r.status,
 				coalesce(s.id, '00000000-0000-0000-0000-000000000000'), coalesce(s.version, 0), coalesce(s.kind, ''), coalesce(s.fold, 0::int2),
 				s.state, coalesce(s.created_at, 'epoch'), coalesce(s.updated_at, 'epoch')
 			from (select) one left join @.receipts r on r.id = $2 left join @.streams s on s.id = any($1)`),
-		loneInsert: loneInsert, loneUpdate: loneUpdate,
+		fastInsert: loneInsert, fastUpdate: loneUpdate,
 		// The sort lies below the locking: rows are locked in id order, so two batches never wait in a circle.
 		lock: in(`select ` + rowColumns + ` from @.streams where id = any($1) order by id for no key update`),
 		locked: in(`with free as materialized (select id from @.streams where id = any($1) order by id for no key update skip locked)

@@ -16,26 +16,26 @@ import (
 
 // Store is the events of one module: one schema.
 type Store struct {
-	schema    string
-	committer *Committer
-	query     *pgxpool.Pool
-	sql       statements
-	reading   reading
-	kinds     map[string]codec // by kind of aggregate
-	subs      map[string][]subscription
-	outbox    outbox
-	swept     *LowWater // of the outbox
-	readers   []Reader
-	stir      stir // wakes the readers
+	schema          string
+	committer       *Committer
+	query           *pgxpool.Pool
+	sql             statements
+	projectionSQL   projectionStatements
+	kinds           map[string]codec // by kind of aggregate
+	subs            map[string][]subscription
+	outbox          outbox
+	outboxWatermark *Watermark // of the outbox
+	projections     []Projection
+	appended        broadcast // wakes the readers
 }
 
 // Open makes the store of a schema. Its commands are committed by c, its reads run on query. Stores are opened, and
 // subscribed to, before the committer runs.
 func Open(c *Committer, query *pgxpool.Pool, schema string, aggregates ...codec) *Store {
 	s := &Store{
-		schema: schema, committer: c, query: query, sql: statementsOf(schema), reading: readingOf(schema),
+		schema: schema, committer: c, query: query, sql: statementsOf(schema), projectionSQL: projectionStatementsOf(schema),
 		kinds: map[string]codec{}, subs: map[string][]subscription{},
-		swept: NewLowWater(sweepSlack, sweepAgain),
+		outboxWatermark: NewWatermark(relaySlack, relayFullEvery),
 	}
 	s.outbox.subs = s.subs
 	for _, a := range aggregates {
@@ -111,7 +111,7 @@ func (a *Aggregate[S, E]) LoadPage(ctx context.Context, s *Store, ids []uuid.UUI
 
 // LoadAt is a stream as it was at a version, folded from its events; a lower version where it has not come so far.
 func (a *Aggregate[S, E]) LoadAt(ctx context.Context, s *Store, id uuid.UUID, version int64) (Stream[S], error) {
-	v, kind, err := s.fold(ctx, s.query, a, id, version)
+	v, kind, err := s.stateAt(ctx, s.query, a, id, version)
 	if err != nil || kind != a.Kind {
 		return Stream[S]{ID: id}, err
 	}
@@ -123,11 +123,11 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// fold makes a state from the events of a stream up to a version, and says of what kind the stream is.
-func (s *Store) fold(ctx context.Context, q querier, c codec, id uuid.UUID, version int64) (v view, kind string, err error) {
+// stateAt makes a state from the events of a stream up to a version, and says of what kind the stream is.
+func (s *Store) stateAt(ctx context.Context, q querier, c codec, id uuid.UUID, version int64) (v streamView, kind string, err error) {
 	rows, err := q.Query(ctx, s.sql.stream, id, int64(0), version, int64(version))
 	if err != nil {
-		return view{}, "", fmt.Errorf("read the events of %s: %w", id, err)
+		return streamView{}, "", fmt.Errorf("read the events of %s: %w", id, err)
 	}
 	err = scanEvents(rows, func(r Recorded) (err error) {
 		if kind, _, _ = strings.Cut(r.Kind, "."); kind != c.kind() {
@@ -137,35 +137,35 @@ func (s *Store) fold(ctx context.Context, q querier, c codec, id uuid.UUID, vers
 			v.created = r.At
 		}
 		v.version, v.updated = r.Version, r.At
-		v.value, err = c.refold(v.value, r)
+		v.value, err = c.evolve(v.value, r)
 		return err
 	})
 	if errors.Is(err, errOtherKind) {
-		return view{}, kind, nil
+		return streamView{}, kind, nil
 	}
 	if err != nil {
-		return view{}, kind, fmt.Errorf("fold %s: %w", id, err)
+		return streamView{}, kind, fmt.Errorf("fold %s: %w", id, err)
 	}
 	return v, kind, nil
 }
 
-// refolded is a state made from the events of its stream, or why it could not be.
-type refolded struct {
+// rebuiltState is a state made from the events of its stream, or why it could not be.
+type rebuiltState struct {
 	version int64
 	value   any
 	broken  error
 }
 
-// refold makes the states of streams at the versions named from all their events, read in one round trip.
-func (s *Store) refold(ctx context.Context, q querier, versions map[uuid.UUID]int64, of func(uuid.UUID) codec) (map[uuid.UUID]refolded, error) {
+// rebuildStates makes the states of streams at the versions named from all their events, read in one round trip.
+func (s *Store) rebuildStates(ctx context.Context, q querier, versions map[uuid.UUID]int64, of func(uuid.UUID) codec) (map[uuid.UUID]rebuiltState, error) {
 	if len(versions) == 0 {
 		return nil, nil
 	}
 	ids, upTo := make([][16]byte, 0, len(versions)), make([]int64, 0, len(versions))
-	all := make(map[uuid.UUID]refolded, len(versions))
+	all := make(map[uuid.UUID]rebuiltState, len(versions))
 	for id, version := range versions {
 		ids, upTo = append(ids, id), append(upTo, version)
-		all[id] = refolded{}
+		all[id] = rebuiltState{}
 	}
 	rows, err := q.Query(ctx, s.sql.history, ids, upTo)
 	if err != nil {
@@ -174,7 +174,7 @@ func (s *Store) refold(ctx context.Context, q querier, versions map[uuid.UUID]in
 	err = scanEvents(rows, func(r Recorded) error {
 		f := all[r.Stream]
 		if f.version = r.Version; f.broken == nil {
-			f.value, f.broken = of(r.Stream).refold(f.value, r)
+			f.value, f.broken = of(r.Stream).evolve(f.value, r)
 		}
 		all[r.Stream] = f
 		return nil

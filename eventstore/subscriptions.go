@@ -33,11 +33,11 @@ const (
 
 // Subscriptions are the store's, as they are now.
 func (s *Store) Subscriptions(ctx context.Context) ([]Subscription, error) {
-	names := make([]string, len(s.readers))
-	for i, r := range s.readers {
+	names := make([]string, len(s.projections))
+	for i, r := range s.projections {
 		names[i] = r.Name
 	}
-	rows, err := s.query.Query(ctx, s.reading.subscriptions, names)
+	rows, err := s.query.Query(ctx, s.projectionSQL.subscriptions, names)
 	if err != nil {
 		return nil, fmt.Errorf("read the subscriptions of %s: %w", s.schema, err)
 	}
@@ -54,7 +54,7 @@ func (s *Store) Subscriptions(ctx context.Context) ([]Subscription, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the subscriptions of %s: %w", s.schema, err)
 	}
-	reactions, err := s.reactionsNow(ctx)
+	reactions, err := s.handlerSubscriptions(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the reactions of %s: %w", s.schema, err)
 	}
@@ -63,26 +63,26 @@ func (s *Store) Subscriptions(ctx context.Context) ([]Subscription, error) {
 
 // Both are small: of the outbox only what lies above the low-water mark is looked at.
 const (
-	waitingReactions = `select e.type, count(*), extract(epoch from now() - min(e.at))::float8
+	waitingByType = `select e.type, count(*), extract(epoch from now() - min(e.at))::float8
 		from @.outbox o join @.events e on e.stream = o.stream and e.version = o.version where o.due_at >= $1 group by e.type`
-	parkedReactions = `select p.reader, count(*), extract(epoch from now() - min(e.at))::float8
+	parkedByHandler = `select p.reader, count(*), extract(epoch from now() - min(e.at))::float8
 		from @.parked p join @.events e on e.stream = p.stream and e.version = p.version
 		where p.reader = any($1) and p.discarded_at is null group by p.reader`
 )
 
-// reactionsNow are the subscriptions to the outbox, each with the messages that wait for it. What nothing here can handle
+// handlerSubscriptions are the subscriptions to the outbox, each with the messages that wait for it. What nothing here can handle
 // stands under a name of its own, when there is any.
-func (s *Store) reactionsNow(ctx context.Context) ([]Subscription, error) {
-	waiting, err := s.counts(ctx, waitingReactions, s.swept.Mark())
+func (s *Store) handlerSubscriptions(ctx context.Context) ([]Subscription, error) {
+	waiting, err := s.counts(ctx, waitingByType, s.outboxWatermark.Mark())
 	if err != nil {
 		return nil, err
 	}
-	parked, err := s.counts(ctx, parkedReactions, s.reactions())
+	parked, err := s.counts(ctx, parkedByHandler, s.handlerNames())
 	if err != nil {
 		return nil, err
 	}
 	var all []Subscription
-	for _, name := range s.reactions() {
+	for _, name := range s.handlerNames() {
 		one := Subscription{Module: s.schema, Name: name, Kind: KindReaction, Parked: int(parked[name].n), OldestAge: parked[name].age}
 		for kind, subs := range s.subs {
 			if slices.ContainsFunc(subs, func(sub subscription) bool { return sub.name == name }) {
@@ -90,7 +90,7 @@ func (s *Store) reactionsNow(ctx context.Context) ([]Subscription, error) {
 				one.OldestAge = max(one.OldestAge, waiting[kind].age)
 			}
 		}
-		if name != anyReaction || one.Parked > 0 {
+		if name != anyHandler || one.Parked > 0 {
 			all = append(all, one)
 		}
 	}

@@ -13,12 +13,12 @@ import (
 var ErrNewerVersion = fault.New(fault.Unavailable, "newer_version",
 	"This was written by a newer version of the program than the one that answered. Try again shortly.")
 
-// Upcast lifts the JSON of an event from one version of its schema to the next. It is pure.
-type Upcast func(data []byte) ([]byte, error)
+// Upcaster lifts the JSON of an event from one version of its schema to the next. It is pure.
+type Upcaster func(data []byte) ([]byte, error)
 
-// Lift is the Upcast from one Go type to another. Old is the event as it was, kept under a name of its own; New is the
+// Upcast is the Upcast from one Go type to another. Old is the event as it was, kept under a name of its own; New is the
 // event of today, or what stood between the two.
-func Lift[Old, New any](lift func(Old) New) Upcast {
+func Upcast[Old, New any](lift func(Old) New) Upcaster {
 	return func(data []byte) ([]byte, error) {
 		var old Old
 		if err := json.Unmarshal(data, &old); err != nil {

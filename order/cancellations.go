@@ -103,7 +103,7 @@ func (m *Module) changeAlone(
 	ctx context.Context, by sender, id uuid.UUID, decide func(State) (decision, error),
 ) (eventstore.Receipt, error) {
 	return orders.Handle(ctx, m.store, id, by.command(), func(tx *eventstore.Tx, o eventstore.Stream[State]) ([]Event, error) {
-		if err := tx.Match(id, by.match); err != nil {
+		if err := tx.ExpectVersion(id, by.match); err != nil {
 			return nil, err
 		}
 		d, err := decide(o.State)

@@ -101,11 +101,11 @@ func (m *Module) changeStock(
 ) (eventstore.Receipt, error) {
 	id := stockID(sku)
 	return stocks.Handle(ctx, m.store, id, by.command(), func(tx *eventstore.Tx, s eventstore.Stream[Stock]) ([]StockEvent, error) {
-		if err := tx.Match(id, by.match); err != nil {
+		if err := tx.ExpectVersion(id, by.match); err != nil {
 			return nil, err
 		}
 		if by.exists && !s.Exists() {
-			return nil, tx.MatchExisting(id)
+			return nil, tx.ExpectExisting(id)
 		}
 		return decide(s.State, s.Exists())
 	})
@@ -122,7 +122,7 @@ func (m *Module) change(ctx context.Context, by sender, id uuid.UUID, skus []str
 	cmd := by.command()
 	cmd.Streams = refs(id, skus)
 	cmd.Decide = func(tx *eventstore.Tx) error {
-		if err := tx.Match(id, by.match); err != nil {
+		if err := tx.ExpectVersion(id, by.match); err != nil {
 			return err
 		}
 		o := orders.Get(tx, id).State

@@ -23,7 +23,7 @@ const (
 
 // refundedReader keeps refunded_orders: a row for each order of which anything was refunded, so that lists find these few among
 // all. An index on the state would make every change of an order an update of all its indexes.
-var refundedReader = eventstore.Reader{Name: "refunded_orders", Apply: projectRefunded, Clear: clearRefunded}
+var refundedReader = eventstore.Projection{Name: "refunded_orders", Project: projectRefunded, Truncate: clearRefunded}
 
 // refundedNow picks the live generation of refunded_orders, in the query that reads its rows.
 const refundedNow = "r.generation = (select generation from orders.subscriptions where name = 'refunded_orders')"

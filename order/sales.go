@@ -26,7 +26,7 @@ type salesKey struct {
 type salesSum struct{ orders, total int64 }
 
 // salesReader keeps daily_sales. Its rows are those of the generation that salesNow picks.
-var salesReader = eventstore.Reader{Name: "daily_sales", Apply: projectSales, Clear: clearSales}
+var salesReader = eventstore.Projection{Name: "daily_sales", Project: projectSales, Truncate: clearSales}
 
 // salesNow stands in the query that reads the rows: the one moment a rebuild takes their place is between two queries.
 const salesNow = "generation = (select generation from orders.subscriptions where name = 'daily_sales')"

@@ -27,11 +27,11 @@ var (
 // as it answers, its word is the only one. What it says later still counts: a capture that was denied by hand is given
 // back, and Verify tells of one that was claimed and never was.
 func (m *Module) Settle(ctx context.Context, write web.Write, c Settle) (replayed bool, err error) {
-	once := eventstore.Once{}
+	once := eventstore.IdempotencyKey{}
 	if write.Keyed {
-		once = eventstore.Once{ID: write.ID, Fingerprint: write.Fingerprint}
+		once = eventstore.IdempotencyKey{ID: write.ID, Fingerprint: write.Fingerprint}
 	}
-	if replayed, err = m.store.Answered(ctx, once); replayed || err != nil {
+	if replayed, err = m.store.Processed(ctx, once); replayed || err != nil {
 		return replayed, err
 	}
 	st, err := payments.Load(ctx, m.store, c.PaymentID)

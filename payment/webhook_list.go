@@ -127,7 +127,7 @@ func (m *Module) replay(ctx context.Context, provider, id string, write web.Writ
 		if !p.State.requested() || p.State.Provider != provider {
 			return nil, errNoPayment
 		}
-		tx.Also(webhookReplayed, provider, id)
+		tx.Exec(webhookReplayed, provider, id)
 		return []event{Notified{CheckoutID: p.State.CheckoutID, WebhookID: id, Type: w.Type}}, nil
 	})
 	return receipt.Replayed, err

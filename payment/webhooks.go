@@ -108,7 +108,7 @@ func (m *Module) wakeDue(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read the webhooks: %w", err)
 	}
-	if back := m.due.Looked(now, last, len(ids) == wakeLimit); !back.IsZero() { // rows are due by a clock that was ahead
+	if back := m.due.Advance(now, last, len(ids) == wakeLimit); !back.IsZero() { // rows are due by a clock that was ahead
 		if _, err := m.query.Exec(ctx, hurryWebhooks); err != nil {
 			return 0, fmt.Errorf("hurry the webhooks: %w", err)
 		}

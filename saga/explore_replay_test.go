@@ -72,7 +72,7 @@ type question struct {
 	store *eventstore.Store
 	cmd   *eventstore.Command
 	load  *uuid.UUID
-	once  *eventstore.Once
+	once  *eventstore.IdempotencyKey
 	wish  *wish
 	by    *strand
 	reply chan answer
@@ -271,7 +271,7 @@ func (p *program) Load(ctx context.Context, s *eventstore.Store, id uuid.UUID) (
 	return a.row, a.err
 }
 
-func (p *program) Answered(ctx context.Context, s *eventstore.Store, o eventstore.Once) (bool, error) {
+func (p *program) Processed(ctx context.Context, s *eventstore.Store, o eventstore.IdempotencyKey) (bool, error) {
 	if o.ID == uuid.Nil {
 		return false, nil
 	}

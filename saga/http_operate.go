@@ -85,9 +85,9 @@ func (m *Module) compensateSaga(c echo.Context) error {
 		return err
 	}
 	ctx, s := c.Request().Context(), saga.State
-	answered, err := m.store.Answered(ctx, onceOf(write))
+	answered, err := m.store.Processed(ctx, onceOf(write))
 	if err == nil && !answered { // the payment decides before the saga: a process that died in between recorded only the payment's answer
-		answered, err = m.Stores["payment"].Answered(ctx, onceOf(write))
+		answered, err = m.Stores["payment"].Processed(ctx, onceOf(write))
 	}
 	if err != nil {
 		return err
@@ -173,7 +173,7 @@ func (m *Module) settleStep(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	replayed, err := m.Stores["payment"].Answered(ctx, onceOf(write))
+	replayed, err := m.Stores["payment"].Processed(ctx, onceOf(write))
 	if err == nil && !replayed {
 		replayed, err = m.settlePayment(ctx, saga, write, payment.Settlement(body.Outcome), body.Reason)
 	}
@@ -235,11 +235,11 @@ func (m *Module) asked(c echo.Context) (saga eventstore.Stream[State], write web
 	return saga, write, body.Reason, err
 }
 
-func onceOf(write web.Write) eventstore.Once {
+func onceOf(write web.Write) eventstore.IdempotencyKey {
 	if !write.Keyed {
-		return eventstore.Once{}
+		return eventstore.IdempotencyKey{}
 	}
-	return eventstore.Once{ID: write.ID, Fingerprint: write.Fingerprint}
+	return eventstore.IdempotencyKey{ID: write.ID, Fingerprint: write.Fingerprint}
 }
 
 // act decides on the saga as it is, on behalf of an operator, and wakes whoever drives it.

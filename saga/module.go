@@ -233,7 +233,7 @@ func (m *Module) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return m.store.Run(ctx, eventstore.RunConfig{
-			Alone: m.Alone, Control: m.Control, ReceiptRetention: m.ReceiptRetention, Failed: failed,
+			SingleProcess: m.Alone, Control: m.Control, ReceiptRetention: m.ReceiptRetention, Failed: failed,
 		})
 	})
 	g.Go(func() error {

@@ -26,7 +26,7 @@ func (c *check[S, E]) fold(examples []E) {
 		}
 		steps = append(steps, step{fmt.Sprintf("%s.v%d", e.Kind(), c.aggregate.Schema(e.Kind())), encoded})
 	}
-	file := filepath.Join("testdata", "folds", fmt.Sprintf("%s.%d.json", c.aggregate.Kind, c.aggregate.Fold))
+	file := filepath.Join("testdata", "folds", fmt.Sprintf("%s.%d.json", c.aggregate.Kind, c.aggregate.StateVersion))
 	encoded, stored, err := c.compare(file, steps)
 	if err != nil {
 		c.fail("%s: %w", file, err)

@@ -2,24 +2,24 @@ package eventstore
 
 import "strings"
 
-// reading is the SQL of readers, with the schema in place. What stands in a case leads to no index: a row that is named by
+// projectionStatements is the SQL of readers, with the schema in place. What stands in a case leads to no index: a row that is named by
 // its id is found by that, though the plan was made while few were parked and any index would do. A subquery for the event of a
 // message looks it up, where a join may walk the log.
-type reading struct {
+type projectionStatements struct {
 	position, start, move, lock        string
 	parkedStreams, park, due, waiting  string
 	failAgain, unpark, nextHead        string
-	givenUp, holes                     string
+	isDiscarded, holes                 string
 	list, replay, parkedOf, discard    string
 	generations, rebuild, readOn, drop string
-	takeOver, dropParked               string
-	takeParked, takeDiscarded          string
+	promote, dropParked                string
+	moveParked, moveDiscarded          string
 	clearing, cleared, subscriptions   string
 }
 
-func readingOf(schema string) reading {
+func projectionStatementsOf(schema string) projectionStatements {
 	in := func(sql string) string { return strings.ReplaceAll(sql, "@", schema) }
-	return reading{
+	return projectionStatements{
 		position: in(`select position from @.subscriptions where name = $1`),
 		start:    in(`insert into @.subscriptions (name, position) values ($1, 0) on conflict do nothing`),
 		move: in(`update @.subscriptions set position = $3, updated_at = now() where name = $1 and position = $2
@@ -43,7 +43,7 @@ func readingOf(schema string) reading {
 		nextHead: in(`update @.parked set next_at = now() where next_at is null and id = (select id from @.parked
 			where reader = $1 and stream = $2 and discarded_at is null order by version limit 1)`),
 
-		givenUp: in(`select exists (select from @.parked where reader = $1 and stream = $2 and version = $3 and discarded_at is not null)`),
+		isDiscarded: in(`select exists (select from @.parked where reader = $1 and stream = $2 and version = $3 and discarded_at is not null)`),
 		// What is parked for a rebuild but not for the live generation: heads tell, for what lies behind one is parked for both.
 		holes: in(`select exists (select from @.parked n where n.reader = $1 and n.next_at is not null and not exists (select from @.parked l
 			where l.reader = $2 and l.stream = n.stream and l.version = n.version and l.discarded_at is null))`),
@@ -68,11 +68,11 @@ func readingOf(schema string) reading {
 		rebuild:    in(`insert into @.subscriptions (name, position, generation) values ($1, 0, $2) on conflict do nothing`),
 		readOn:     in(`select position, stream, version, type, data, meta, at from @.events where position > $1 order by position limit $2`),
 		drop:       in(`delete from @.subscriptions where name = $1`),
-		takeOver:   in(`update @.subscriptions set position = $2, generation = $3, updated_at = now() where name = $1`),
+		promote:    in(`update @.subscriptions set position = $2, generation = $3, updated_at = now() where name = $1`),
 		dropParked: in(`delete from @.parked where reader = $1 and discarded_at is null`),
 		// Two statements: each has its index.
-		takeParked:    in(`update @.parked set reader = $2 where reader = $1 and discarded_at is null`),
-		takeDiscarded: in(`update @.parked set reader = $2 where reader = $1 and discarded_at is not null`),
+		moveParked:    in(`update @.parked set reader = $2 where reader = $1 and discarded_at is null`),
+		moveDiscarded: in(`update @.parked set reader = $2 where reader = $1 and discarded_at is not null`),
 		clearing:      in(`select pg_try_advisory_xact_lock(hashtext('@.clear ' || $1::text))`),
 		cleared:       in(`update @.subscriptions set cleared = $2 where name = $1`),
 

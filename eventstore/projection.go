@@ -22,48 +22,48 @@ const (
 // errOvertaken: another process moved the position; its rows stand, ours do not.
 var errOvertaken = errors.New("another reader was faster")
 
-// Reader applies the log to rows of its own: a projection, or what is published from the log. It is registered before
+// Projection applies the log to rows of its own: a projection, or what is published from the log. It is registered before
 // the committer runs.
 //
 // Rows of a projection carry their generation, and whoever reads them picks the live one in the same query:
 //
 //	where generation = (select generation from <schema>.subscriptions where name = '<Name>')
-type Reader struct {
+type Projection struct {
 	Name string // of its subscription; a new name begins at the start of the log
 
-	// Apply writes what the events say to the rows of a generation. tx commits them together with the position, so that
+	// Project writes what the events say to the rows of a generation. tx commits them together with the position, so that
 	// of two processes one wins and nothing is applied twice. What it refuses is parked: see [Store.ListParked].
-	Apply func(ctx context.Context, tx pgx.Tx, generation int, events []Recorded) error
+	Project func(ctx context.Context, tx pgx.Tx, generation int, events []Recorded) error
 
-	// Clear deletes at most limit rows of a generation and says how many it did. Without it the reader cannot be rebuilt.
-	Clear func(ctx context.Context, tx pgx.Tx, generation, limit int) (int64, error)
+	// Truncate deletes at most limit rows of a generation and says how many it did. Without it the reader cannot be rebuilt.
+	Truncate func(ctx context.Context, tx pgx.Tx, generation, limit int) (int64, error)
 }
 
-// Read registers a reader.
-func (s *Store) Read(r Reader) { s.readers = append(s.readers, r) }
+// AddProjection registers a reader.
+func (s *Store) AddProjection(r Projection) { s.projections = append(s.projections, r) }
 
-// Follow keeps every registered reader up with the log, and drives what is parked and what is rebuilt, until ctx is done.
-func (s *Store) Follow(ctx context.Context, failed func(error)) error {
+// RunProjections keeps every registered reader up with the log, and drives what is parked and what is rebuilt, until ctx is done.
+func (s *Store) RunProjections(ctx context.Context, failed func(error)) error {
 	var all sync.WaitGroup
-	for _, r := range s.readers {
-		all.Go(func() { _ = s.follow(ctx, r, failed) })
+	for _, r := range s.projections {
+		all.Go(func() { _ = s.runProjection(ctx, r, failed) })
 	}
 	all.Wait()
 	return nil
 }
 
-// follow drives one reader until ctx is done. A batch that fails because the database is away is tried again, later and
+// runProjection drives one reader until ctx is done. A batch that fails because the database is away is tried again, later and
 // later; failed is told why, and of all that is parked.
-func (s *Store) follow(ctx context.Context, r Reader, failed func(error)) error {
+func (s *Store) runProjection(ctx context.Context, r Projection, failed func(error)) error {
 	report := func(err error) { failed(fmt.Errorf("reader %s of %s: %w", r.Name, s.schema, err)) }
-	live := s.cursor(r, r.Name, followLimit, report)
+	live := s.newProjector(r, r.Name, followLimit, report)
 	var beside sync.WaitGroup
 	beside.Go(func() { again(ctx, besideEvery, never, report, live.retryParked) })
-	if r.Clear != nil {
-		remake := &remake{live: live}
+	if r.Truncate != nil {
+		remake := &rebuilder{live: live}
 		beside.Go(func() { again(ctx, besideEvery, never, report, remake.step) })
 	}
-	again(ctx, followEvery, s.stir.next, report, live.advance)
+	again(ctx, followEvery, s.appended.next, report, live.advance)
 	beside.Wait()
 	return nil
 }

@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	sweepEvery = time.Second // on average: every process sweeps, with jitter
-	sweepLimit = 200         // messages taken up at once
+	relayEvery = time.Second // on average: every process sweeps, with jitter
+	relayLimit = 200         // messages taken up at once
 
 	// A row of the outbox is due five seconds after its batch was decided, and a batch has batchTimeout to commit.
-	sweepSlack = time.Minute
-	sweepAgain = 5 * time.Minute
+	relaySlack     = time.Minute
+	relayFullEvery = 5 * time.Minute
 )
 
 const (
 	// What is taken up is left alone for a while, longer each time, and never for all messages to the same moment.
-	sweepOutbox = `with due as (
+	claimOutbox = `with due as (
 			select stream, version, due_at from @.outbox where due_at >= $1 and due_at <= now()
 			order by due_at limit $2 for update skip locked),
 		taken as (
@@ -29,38 +29,38 @@ const (
 				due_at = now() + least(5 * 2 ^ least(o.attempts, 6), 300) * (0.5 + random()) * interval '1 second'
 			from due d where o.stream = d.stream and o.version = d.version returning d.stream, d.version, d.due_at)
 		select now(), max(due_at), array_agg(stream), array_agg(version) from taken`
-	hurryOutbox  = `update @.outbox set due_at = now() where due_at > now()`
-	oldestOutbox = `select coalesce(extract(epoch from now() - min(e.at)), 0)::float8
+	expediteOutbox = `update @.outbox set due_at = now() where due_at > now()`
+	oldestOutbox   = `select coalesce(extract(epoch from now() - min(e.at)), 0)::float8
 		from @.outbox o join @.events e on e.stream = o.stream and e.version = o.version where o.due_at >= $1`
 )
 
 // in puts the store's schema into a statement.
 func (s *Store) in(sql string) string { return strings.ReplaceAll(sql, "@", s.schema) }
 
-// sweep takes up what a crash or a failed handler left in the outbox, until ctx is done.
-func (s *Store) sweep(ctx context.Context, c RunConfig) {
-	if c.Alone {
-		if _, err := c.Control.Exec(ctx, s.in(hurryOutbox)); err != nil && ctx.Err() == nil {
+// relay takes up what a crash or a failed handler left in the outbox, until ctx is done.
+func (s *Store) relay(ctx context.Context, c RunConfig) {
+	if c.SingleProcess {
+		if _, err := c.Control.Exec(ctx, s.in(expediteOutbox)); err != nil && ctx.Err() == nil {
 			c.Failed(fmt.Errorf("sweep the outbox of %s: %w", s.schema, err))
 		}
 	}
-	for wait(ctx, jitter(sweepEvery)) {
-		for n := sweepLimit; n == sweepLimit; {
+	for wait(ctx, jitter(relayEvery)) {
+		for n := relayLimit; n == relayLimit; {
 			var err error
-			if n, err = s.sweepOnce(ctx, c.Control); err != nil && ctx.Err() == nil {
+			if n, err = s.relayDue(ctx, c.Control); err != nil && ctx.Err() == nil {
 				c.Failed(fmt.Errorf("sweep the outbox of %s: %w", s.schema, err))
 			}
 		}
 	}
 }
 
-func (s *Store) sweepOnce(ctx context.Context, pool *pgxpool.Pool) (int, error) {
+func (s *Store) relayDue(ctx context.Context, pool *pgxpool.Pool) (int, error) {
 	var now time.Time
 	var last *time.Time
 	var streams []uuid.UUID
 	var versions []int64
 	sent := time.Now()
-	err := pool.QueryRow(ctx, s.in(sweepOutbox), s.swept.From(), sweepLimit).Scan(&now, &last, &streams, &versions)
+	err := pool.QueryRow(ctx, s.in(claimOutbox), s.outboxWatermark.From(), relayLimit).Scan(&now, &last, &streams, &versions)
 	if err != nil {
 		return 0, err
 	}
@@ -68,8 +68,8 @@ func (s *Store) sweepOnce(ctx context.Context, pool *pgxpool.Pool) (int, error) 
 		last = &now
 	}
 	s.committer.clock.Observe(sent, now, time.Now())
-	if back := s.swept.Looked(now, *last, len(streams) == sweepLimit); !back.IsZero() { // rows are due by a clock that was ahead
-		if _, err := pool.Exec(ctx, s.in(hurryOutbox)); err != nil {
+	if back := s.outboxWatermark.Advance(now, *last, len(streams) == relayLimit); !back.IsZero() { // rows are due by a clock that was ahead
+		if _, err := pool.Exec(ctx, s.in(expediteOutbox)); err != nil {
 			return 0, err
 		}
 	}
@@ -78,7 +78,7 @@ func (s *Store) sweepOnce(ctx context.Context, pool *pgxpool.Pool) (int, error) 
 	}
 	messages, err := s.messages(ctx, pool, streams, versions)
 	for _, r := range messages {
-		s.takeUp(r)
+		s.redeliver(r)
 	}
 	return len(streams), err
 }
@@ -92,19 +92,19 @@ func (s *Store) messages(ctx context.Context, pool *pgxpool.Pool, streams []uuid
 	return collect(rows)
 }
 
-// takeUp hands a message from the outbox to its handlers. What this program has none for, or cannot read, is left to
+// redeliver hands a message from the outbox to its handlers. What this program has none for, or cannot read, is left to
 // other versions of it; when none of them takes it, it is parked.
-func (s *Store) takeUp(r Recorded) {
+func (s *Store) redeliver(r Recorded) {
 	event, err := s.decode(r)
 	if err == nil && len(s.subs[r.Kind]) == 0 {
-		err = errNoReaction
+		err = errNoHandler
 	}
 	if err == nil {
-		s.dispatch([]pending{{r, event}})
+		s.dispatch([]newEvent{{r, event}})
 		return
 	}
-	s.committer.config.Handled(anyReaction, time.Since(r.At), err)
-	s.countFailure(r, []failure{{anyReaction, err}})
+	s.committer.config.Handled(anyHandler, time.Since(r.At), err)
+	s.countFailure(r, []failure{{anyHandler, err}})
 }
 
 // OldestUnhandled is the age of the oldest event that a reaction has not handled; zero when there is none. What is
@@ -113,7 +113,7 @@ func (s *Store) OldestUnhandled() (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	var seconds float64
-	if err := s.query.QueryRow(ctx, s.in(oldestOutbox), s.swept.Mark()).Scan(&seconds); err != nil {
+	if err := s.query.QueryRow(ctx, s.in(oldestOutbox), s.outboxWatermark.Mark()).Scan(&seconds); err != nil {
 		return 0, fmt.Errorf("find the oldest event in the outbox of %s: %w", s.schema, err)
 	}
 	return time.Duration(seconds * float64(time.Second)), nil

@@ -15,9 +15,9 @@ import (
 	"shopping-cart/platform/pgerr"
 )
 
-// cursor is a reader at one of its subscriptions: the live one, or the one of a rebuild.
-type cursor struct {
-	Reader
+// projector is a reader at one of its subscriptions: the live one, or the one of a rebuild.
+type projector struct {
+	Projection
 	store  *Store
 	name   string // of the subscription
 	most   int    // events in a transaction
@@ -38,31 +38,31 @@ type cursor struct {
 const mostLate = 3
 
 // advance applies the next events, together. If one of them is to blame that they fail, they are applied one by one.
-func (c *cursor) advance(ctx context.Context) (more bool, err error) {
+func (c *projector) advance(ctx context.Context) (more bool, err error) {
 	var position int64
-	err = c.store.query.QueryRow(ctx, c.store.reading.position, c.name).Scan(&position)
+	err = c.store.query.QueryRow(ctx, c.store.projectionSQL.position, c.name).Scan(&position)
 	if isNone(err) && c.name != c.Name {
 		return false, errOvertaken // the rebuild has come to its end
 	}
 	if isNone(err) {
-		_, err = c.store.query.Exec(ctx, c.store.reading.start, c.name)
+		_, err = c.store.query.Exec(ctx, c.store.projectionSQL.start, c.name)
 	}
 	if err != nil {
 		return false, fmt.Errorf("read the position: %w", err)
 	}
-	apply, limit, alone := c.together, c.limit, position < c.careful
+	apply, limit, alone := c.applyAll, c.limit, position < c.careful
 	switch {
 	case c.late >= mostLate && c.lateAt == position:
-		apply, limit = c.setAside, 1
+		apply, limit = c.park, 1
 	case alone:
-		apply, limit = c.oneByOne, min(followAlone, c.limit)
+		apply, limit = c.applyEach, min(followAlone, c.limit)
 	}
 	events, err := c.store.ReadLog(ctx, position, limit, Filter{})
 	if err != nil || len(events) == 0 {
 		return false, err
 	}
 	err = c.commit(ctx, position, events, apply)
-	if !alone && blames(err) {
+	if !alone && isEventFault(err) {
 		c.careful = events[len(events)-1].Position
 		return true, nil
 	}
@@ -72,7 +72,7 @@ func (c *cursor) advance(ctx context.Context) (more bool, err error) {
 
 // adapt takes fewer events at once after a transaction that took too long, and more again while they go through. It
 // counts how often one alone took too long.
-func (c *cursor) adapt(position int64, taken int, err error) {
+func (c *projector) adapt(position int64, taken int, err error) {
 	switch {
 	case err == nil:
 		c.limit = min(2*c.limit, c.most)
@@ -85,13 +85,13 @@ func (c *cursor) adapt(position int64, taken int, err error) {
 	}
 }
 
-// cursor reads at a subscription, so many events in a transaction.
-func (s *Store) cursor(r Reader, name string, most int, failed func(error)) *cursor {
-	return &cursor{Reader: r, store: s, name: name, most: most, limit: most, tries: followAlone, failed: failed, lateAt: -1}
+// newProjector reads at a subscription, so many events in a transaction.
+func (s *Store) newProjector(r Projection, name string, most int, failed func(error)) *projector {
+	return &projector{Projection: r, store: s, name: name, most: most, limit: most, tries: followAlone, failed: failed, lateAt: -1}
 }
 
 // commit moves the position over events and applies them, in one transaction. What that parks, it says afterwards.
-func (c *cursor) commit(ctx context.Context, position int64, events []Recorded, apply applier) error {
+func (c *projector) commit(ctx context.Context, position int64, events []Recorded, apply applier) error {
 	var parked []parkedRow
 	err := c.inTx(ctx, func(tx pgx.Tx) (err error) {
 		parked, err = c.pass(ctx, tx, position, events, apply)
@@ -109,7 +109,7 @@ func (c *cursor) commit(ctx context.Context, position int64, events []Recorded, 
 }
 
 // inTx is a transaction in which an error is marked as lost when the connection did not survive it.
-func (c *cursor) inTx(ctx context.Context, do func(pgx.Tx) error) error {
+func (c *projector) inTx(ctx context.Context, do func(pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, c.store.query, func(tx pgx.Tx) error {
 		err := do(tx)
 		if err != nil && tx.Conn().IsClosed() {
@@ -124,14 +124,14 @@ type applier func(ctx context.Context, tx pgx.Tx, generation int, events []Recor
 
 // pass is the part of commit that lies in the transaction. Moving the position locks the subscription: from there on
 // nobody else changes what is parked for it.
-func (c *cursor) pass(ctx context.Context, tx pgx.Tx, position int64, events []Recorded, apply applier) ([]parkedRow, error) {
+func (c *projector) pass(ctx context.Context, tx pgx.Tx, position int64, events []Recorded, apply applier) ([]parkedRow, error) {
 	var generation int
 	parked := &parking{reader: c.name, streams: map[uuid.UUID]bool{}}
 	var b pgx.Batch
-	b.Queue(c.store.reading.move, c.name, position, events[len(events)-1].Position).QueryRow(func(row pgx.Row) error {
+	b.Queue(c.store.projectionSQL.move, c.name, position, events[len(events)-1].Position).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&generation)
 	})
-	b.Queue(c.store.reading.parkedStreams, c.name, streamsOf(events)).Query(parked.scan)
+	b.Queue(c.store.projectionSQL.parkedStreams, c.name, streamsOf(events)).Query(parked.scan)
 	err := tx.SendBatch(ctx, &b).Close()
 	if isNone(err) || pgerr.LockTimeout(err) { // gave up waiting for whoever moves it
 		return nil, errOvertaken
@@ -142,7 +142,7 @@ func (c *cursor) pass(ctx context.Context, tx pgx.Tx, position int64, events []R
 	if err := apply(ctx, tx, generation, events, parked); err != nil {
 		return nil, err
 	}
-	return parked.rows, parked.write(ctx, tx, c.store.reading.park)
+	return parked.rows, parked.write(ctx, tx, c.store.projectionSQL.park)
 }
 
 // streamsOf are the streams of events, each once.
@@ -155,29 +155,29 @@ func streamsOf(events []Recorded) [][16]byte {
 	return slices.Compact(streams)
 }
 
-// together applies all events at once, but for those of parked streams.
-func (c *cursor) together(ctx context.Context, tx pgx.Tx, generation int, events []Recorded, parked *parking) error {
+// applyAll applies all events at once, but for those of parked streams.
+func (c *projector) applyAll(ctx context.Context, tx pgx.Tx, generation int, events []Recorded, parked *parking) error {
 	if len(parked.streams) > 0 {
-		events = slices.DeleteFunc(slices.Clone(events), parked.takes)
+		events = slices.DeleteFunc(slices.Clone(events), parked.parkBehind)
 	}
 	if len(events) == 0 {
 		return nil
 	}
-	return c.applySafely(ctx, tx, generation, events)
+	return c.projectSafely(ctx, tx, generation, events)
 }
 
-// oneByOne applies each event under a savepoint, and parks the stream of one that fails.
-func (c *cursor) oneByOne(ctx context.Context, tx pgx.Tx, generation int, events []Recorded, parked *parking) error {
+// applyEach applies each event under a savepoint, and parks the stream of one that fails.
+func (c *projector) applyEach(ctx context.Context, tx pgx.Tx, generation int, events []Recorded, parked *parking) error {
 	for _, e := range events {
-		if parked.takes(e) {
+		if parked.parkBehind(e) {
 			continue
 		}
-		err := c.applyAlone(ctx, tx, generation, e)
-		if isAway(err) || tx.Conn().IsClosed() {
+		err := c.projectOne(ctx, tx, generation, e)
+		if isTransient(err) || tx.Conn().IsClosed() {
 			return err
 		}
 		if err != nil {
-			parked.add(e, err)
+			parked.park(e, err)
 		}
 	}
 	return nil
@@ -185,21 +185,21 @@ func (c *cursor) oneByOne(ctx context.Context, tx pgx.Tx, generation int, events
 
 var errLate = errors.New("it took too long again and again, by itself too")
 
-// setAside parks events without another try.
-func (c *cursor) setAside(_ context.Context, _ pgx.Tx, _ int, events []Recorded, parked *parking) error {
+// park parks events without another try.
+func (c *projector) park(_ context.Context, _ pgx.Tx, _ int, events []Recorded, parked *parking) error {
 	for _, e := range events {
-		if !parked.takes(e) {
-			parked.add(e, errLate)
+		if !parked.parkBehind(e) {
+			parked.park(e, errLate)
 		}
 	}
 	return nil
 }
 
-// applyAlone applies an event under a savepoint. Constraints that would wait for the commit are checked at once: there
+// projectOne applies an event under a savepoint. Constraints that would wait for the commit are checked at once: there
 // nobody could tell whose they are.
-func (c *cursor) applyAlone(ctx context.Context, tx pgx.Tx, generation int, e Recorded) error {
+func (c *projector) projectOne(ctx context.Context, tx pgx.Tx, generation int, e Recorded) error {
 	return pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
-		if err := c.applySafely(ctx, tx, generation, []Recorded{e}); err != nil {
+		if err := c.projectSafely(ctx, tx, generation, []Recorded{e}); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, "set constraints all immediate")
@@ -207,19 +207,19 @@ func (c *cursor) applyAlone(ctx context.Context, tx pgx.Tx, generation int, e Re
 	})
 }
 
-// applySafely turns a panic into an error: it is one event's fault, and the others go on.
-func (c *cursor) applySafely(ctx context.Context, tx pgx.Tx, generation int, events []Recorded) (err error) {
+// projectSafely turns a panic into an error: it is one event's fault, and the others go on.
+func (c *projector) projectSafely(ctx context.Context, tx pgx.Tx, generation int, events []Recorded) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("apply panicked: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return c.Apply(ctx, tx, generation, events)
+	return c.Project(ctx, tx, generation, events)
 }
 
-// blames says whether an error may be the fault of an event that was applied.
-func blames(err error) bool {
-	return err != nil && !errors.Is(err, errOvertaken) && !isAway(err)
+// isEventFault says whether an error may be the fault of an event that was applied.
+func isEventFault(err error) bool {
+	return err != nil && !errors.Is(err, errOvertaken) && !isTransient(err)
 }
 
 // lostError is an error after which the connection was gone.
@@ -227,10 +227,10 @@ type lostError struct{ error }
 
 func (e *lostError) Unwrap() error { return e.error }
 
-// isAway: it is nobody's fault, and the same will be tried again: the database is away or overburdened, a deadlock was
+// isTransient: it is nobody's fault, and the same will be tried again: the database is away or overburdened, a deadlock was
 // broken, time is up. What only a newer version of the program can read is not such a thing, though it is the caller's
 // to come back for: here it is parked.
-func isAway(err error) bool {
+func isTransient(err error) bool {
 	if err == nil || errors.Is(err, ErrNewerVersion) {
 		return false
 	}

@@ -19,10 +19,10 @@ const (
 	parkedMost  = 6 * time.Hour
 	parkedLimit = 50 // messages tried again at once
 
-	anyReaction = "outbox" // parks a message that nothing here can read or reacts to
+	anyHandler = "outbox" // parks a message that nothing here can read or reacts to
 )
 
-var errNoReaction = errors.New("nothing in this version of the program reacts to it")
+var errNoHandler = errors.New("nothing in this version of the program reacts to it")
 
 // failure is a reaction that did not handle a message.
 type failure struct {
@@ -51,7 +51,7 @@ const (
 // countFailure keeps count in the row of the outbox. A message that has failed too often is parked for those reactions
 // that failed: they are not for the sweeps any more, and people can see them. The others have handled it.
 func (s *Store) countFailure(r Recorded, failed []failure) {
-	if slices.ContainsFunc(failed, func(f failure) bool { return isAway(f.err) }) {
+	if slices.ContainsFunc(failed, func(f failure) bool { return isTransient(f.err) }) {
 		return // whose fault it is will show when what it needs is back
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
@@ -59,14 +59,14 @@ func (s *Store) countFailure(r Recorded, failed []failure) {
 	var failures int
 	err := s.query.QueryRow(ctx, s.in(countFailure), r.Stream, r.Version).Scan(&failures)
 	if err == nil && failures >= maxFailures {
-		err = s.parkReactions(ctx, r, failed)
+		err = s.parkForHandlers(ctx, r, failed)
 	}
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) { // it stays in the outbox, and is counted the next time
-		s.committer.config.Handled(anyReaction, time.Since(r.At), fmt.Errorf("count a failure: %w", err))
+		s.committer.config.Handled(anyHandler, time.Since(r.At), fmt.Errorf("count a failure: %w", err))
 	}
 }
 
-func (s *Store) parkReactions(ctx context.Context, r Recorded, failed []failure) error {
+func (s *Store) parkForHandlers(ctx context.Context, r Recorded, failed []failure) error {
 	ids, names, texts := make([][16]byte, len(failed)), make([]string, len(failed)), make([]string, len(failed))
 	for i, f := range failed {
 		ids[i], names[i], texts[i] = uuid.Must(uuid.NewV7()), f.name, storable(f.err)
@@ -75,22 +75,22 @@ func (s *Store) parkReactions(ctx context.Context, r Recorded, failed []failure)
 	return err
 }
 
-// retryReactions tries parked reactions again when they are due, by themselves or because a person said so, until ctx is done.
-func (s *Store) retryReactions(ctx context.Context, c RunConfig) {
-	names := s.reactions()
+// retryHandlers tries parked reactions again when they are due, by themselves or because a person said so, until ctx is done.
+func (s *Store) retryHandlers(ctx context.Context, c RunConfig) {
+	names := s.handlerNames()
 	for wait(ctx, jitter(parkedEvery)) {
 		for n := parkedLimit; n == parkedLimit; {
 			var err error
-			if n, err = s.retryReactionsOnce(ctx, c.Control, names); err != nil && ctx.Err() == nil {
+			if n, err = s.retryDue(ctx, c.Control, names); err != nil && ctx.Err() == nil {
 				c.Failed(fmt.Errorf("try the parked reactions of %s again: %w", s.schema, err))
 			}
 		}
 	}
 }
 
-// reactions are the names under which messages of the outbox may be parked.
-func (s *Store) reactions() []string {
-	names := []string{anyReaction}
+// handlerNames are the names under which messages of the outbox may be parked.
+func (s *Store) handlerNames() []string {
+	names := []string{anyHandler}
 	for _, subs := range s.subs {
 		for _, sub := range subs {
 			names = append(names, sub.name)
@@ -108,7 +108,7 @@ type parkedMessage struct {
 	Version int64
 }
 
-func (s *Store) retryReactionsOnce(ctx context.Context, pool *pgxpool.Pool, names []string) (int, error) {
+func (s *Store) retryDue(ctx context.Context, pool *pgxpool.Pool, names []string) (int, error) {
 	rows, err := pool.Query(ctx, s.in(claimParked), names, parkedLimit, parkedFirst, maxFailures, parkedMost)
 	if err != nil {
 		return 0, err
@@ -139,13 +139,13 @@ func (s *Store) retry(p parkedMessage, r Recorded) {
 	event, err := s.decode(r)
 	called := 0
 	for _, sub := range s.subs[r.Kind] {
-		if err == nil && (sub.name == p.Reader || p.Reader == anyReaction) {
+		if err == nil && (sub.name == p.Reader || p.Reader == anyHandler) {
 			called++
-			err = s.react(sub, r, event)
+			err = s.callHandler(sub, r, event)
 		}
 	}
 	if err == nil && called == 0 {
-		err = errNoReaction
+		err = errNoHandler
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// LowWater is how far a sweep by time has come, by the database's clock. What was handled leaves a dead entry in the
+// Watermark is how far a sweep by time has come, by the database's clock. What was handled leaves a dead entry in the
 // index of times, and a snapshot that somebody holds open keeps it there. A sweep that looked at all that was ever due
 // would walk over more and more of them; one that begins at the mark meets those of the last minutes only.
 //
 // What was not yet committed when a sweep went by may lie below it. So the mark stays back by a slack, well above the
 // longest time from when a row says that it is due to its commit; and every now and then a sweep begins at the
 // beginning, whatever the mark says.
-type LowWater struct {
+type Watermark struct {
 	slack, again time.Duration
 
 	mu    sync.Mutex
@@ -27,13 +27,13 @@ type LowWater struct {
 // stepBack is how far the database's clock may go back unnoticed.
 const stepBack = time.Second
 
-// NewLowWater makes a mark that stays slack behind. About as often as again says, a sweep begins at the beginning.
-func NewLowWater(slack, again time.Duration) *LowWater {
-	return &LowWater{slack: slack, again: again}
+// NewWatermark makes a mark that stays slack behind. About as often as again says, a sweep begins at the beginning.
+func NewWatermark(slack, again time.Duration) *Watermark {
+	return &Watermark{slack: slack, again: again}
 }
 
 // From is the time that the next look of the sweep begins at.
-func (l *LowWater) From() time.Time {
+func (l *Watermark) From() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.began.IsZero() {
@@ -45,12 +45,12 @@ func (l *LowWater) From() time.Time {
 	return l.mark
 }
 
-// Looked tells what a look found at now, in order of time: rows up to last, and perhaps more behind them. Without more the
+// Advance tells what a look found at now, in order of time: rows up to last, and perhaps more behind them. Without more the
 // sweep is over, and the mark moves.
 //
 // The clock may have gone back since the look before, as after a failover. Then the next sweep begins at the beginning,
 // and back is the time that the old clock showed: rows may be due by that clock and not by the new one.
-func (l *LowWater) Looked(now, last time.Time, more bool) (back time.Time) {
+func (l *Watermark) Advance(now, last time.Time, more bool) (back time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	seen := l.seen
@@ -74,7 +74,7 @@ func (l *LowWater) Looked(now, last time.Time, more bool) (back time.Time) {
 }
 
 // Skip passes over the last row that was looked at, and those of the same time.
-func (l *LowWater) Skip() {
+func (l *Watermark) Skip() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.at = l.at.Add(time.Microsecond)
@@ -82,7 +82,7 @@ func (l *LowWater) Skip() {
 
 // Mark is the time before which nothing is due; zero while that is not known. Whoever asks for all that is due may
 // begin there.
-func (l *LowWater) Mark() time.Time {
+func (l *Watermark) Mark() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.mark

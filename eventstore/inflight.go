@@ -10,7 +10,7 @@ import (
 // gather adds what queued up while the last commit was in flight. There is no timer: waiting never made it faster. It takes
 // its share of what is under way and no more: batches of one size keep each other company, a large one keeps all waiting.
 // What goes to a stream that is already in the batch counts nothing.
-func (c *Committer) gather(f *flight, batch []*job, first ...*job) []*job {
+func (c *Committer) gather(f *slot, batch []*job, first ...*job) []*job {
 	workers := c.config.Workers
 	share, n := (int(c.underway.Load())+workers-1)/workers, 0
 	batch = slices.DeleteFunc(batch, c.joinsLockQueue)
@@ -18,7 +18,7 @@ func (c *Committer) gather(f *flight, batch []*job, first ...*job) []*job {
 		if c.joinsLockQueue(j) {
 			return
 		}
-		mine, known := c.flights.board(f, j)
+		mine, known := c.inflight.assign(f, j)
 		if mine {
 			batch = append(batch, j)
 		}
@@ -49,35 +49,35 @@ func (c *Committer) joinsLockQueue(j *job) bool {
 	return joins
 }
 
-// flights are the batches of this process, one of each worker. A command to a stream that another batch is writing would only
+// inflight are the batches of this process, one of each worker. A command to a stream that another batch is writing would only
 // wait in the database until that one has landed. So it follows that one, into the next batch of the same worker, with all
 // others that came for the stream meanwhile. This is no lock: the rows in the database are.
-type flights struct {
-	most int // that follow one batch; more wait in the database
-	mu   sync.Mutex
-	all  []*flight
+type inflight struct {
+	most  int // that follow one batch; more wait in the database
+	mu    sync.Mutex
+	slots []*slot
 }
 
-type flight struct {
-	named map[uuid.UUID]bool // what its batch writes to; nothing between batches
-	next  []*job             // what came for those streams meanwhile
+type slot struct {
+	streams map[uuid.UUID]bool // what its batch writes to; nothing between batches
+	next    []*job             // what came for those streams meanwhile
 }
 
-// open makes the flight of a worker.
-func (f *flights) open() *flight {
+// newSlot makes the flight of a worker.
+func (f *inflight) newSlot() *slot {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	own := &flight{named: map[uuid.UUID]bool{}}
-	f.all = append(f.all, own)
+	own := &slot{streams: map[uuid.UUID]bool{}}
+	f.slots = append(f.slots, own)
 	return own
 }
 
-// board puts a command into the batch that is gathered, or behind the one that it has to follow. known: the batch writes to a
+// assign puts a command into the batch that is gathered, or behind the one that it has to follow. known: the batch writes to a
 // stream of the command already.
-func (f *flights) board(own *flight, j *job) (mine, known bool) {
+func (f *inflight) assign(own *slot, j *job) (mine, known bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, other := range f.all {
+	for _, other := range f.slots {
 		if other != own && len(other.next) < f.most && other.names(j) {
 			other.next = append(other.next, j)
 			return false, false
@@ -88,36 +88,36 @@ func (f *flights) board(own *flight, j *job) (mine, known bool) {
 	return true, known
 }
 
-// land ends a batch, when all who wait for it are answered. What followed it is in the next one of its worker.
-func (f *flights) land(own *flight, batch []*job) (next []*job) {
+// finish ends a batch, when all who wait for it are answered. What followed it is in the next one of its worker.
+func (f *inflight) finish(own *slot, batch []*job) (next []*job) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := min(maxBatch, len(own.next))
 	next = append(batch[:0], own.next[:n]...)
 	own.next = slices.Delete(own.next, 0, n)
-	clear(own.named)
+	clear(own.streams)
 	for _, j := range slices.Concat(next, own.next) {
 		own.add(j)
 	}
 	return next
 }
 
-// following is how many follow, over all batches.
-func (f *flights) following() (n int) {
+// waiting is how many follow, over all batches.
+func (f *inflight) waiting() (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, one := range f.all {
+	for _, one := range f.slots {
 		n += len(one.next)
 	}
 	return n
 }
 
-func (f *flight) names(j *job) bool {
-	return slices.ContainsFunc(j.Streams, func(ref Ref) bool { return f.named[ref.ID] })
+func (f *slot) names(j *job) bool {
+	return slices.ContainsFunc(j.Streams, func(ref Ref) bool { return f.streams[ref.ID] })
 }
 
-func (f *flight) add(j *job) {
+func (f *slot) add(j *job) {
 	for _, ref := range j.Streams {
-		f.named[ref.ID] = true
+		f.streams[ref.ID] = true
 	}
 }

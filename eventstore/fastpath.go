@@ -16,10 +16,10 @@ import (
 // version that was read. It takes no lock before, and refusals and replays take none at all. Where somebody else was
 // faster, or others are under way, it goes the way of all batches.
 
-// loneStatements write a command to one stream as one statement: the stream's row first, then, only where that took place,
+// fastStatements write a command to one stream as one statement: the stream's row first, then, only where that took place,
 // the receipt and the outbox, and behind the position lock the events. A position is drawn above the join with the lock,
 // so after it.
-func loneStatements(schema string) (insert, update string) {
+func fastStatements(schema string) (insert, update string) {
 	const rest = `, r as (
 		insert into @.receipts (id, fingerprint, stream, version, status, at)
 		select $11::uuid, $12::bytea, $1, $3, $13::int2, $10 from s
@@ -46,16 +46,16 @@ func loneStatements(schema string) (insert, update string) {
 	return strings.ReplaceAll(insert, "@", schema), strings.ReplaceAll(update, "@", schema)
 }
 
-// lone answers a command that is alone in its batch, if it can: done says whether it did.
-func (c *Committer) lone(ctx context.Context, conn *pgx.Conn, j *job) (done bool, err error) {
+// tryFastPath answers a command that is alone in its batch, if it can: done says whether it did.
+func (c *Committer) tryFastPath(ctx context.Context, conn *pgx.Conn, j *job) (done bool, err error) {
 	if len(j.Streams) != 1 || c.underway.Load() > 1 || c.config.Begin != "" { // sessions that are not ours do not pin their plans
 		return false, nil
 	}
 	j.receipt, j.err = Receipt{}, nil
-	w := &work{store: j.store, streams: map[uuid.UUID]*entry{}, receipts: map[uuid.UUID]Receipt{}, commands: []uuid.UUID{j.ID}}
+	w := &storeBatch{store: j.store, streams: map[uuid.UUID]*batchStream{}, receipts: map[uuid.UUID]Receipt{}, commands: []uuid.UUID{j.ID}}
 	w.name(j.Reads, false)
 	w.name(j.Streams, true)
-	if err := w.look(ctx, conn); err != nil {
+	if err := w.readFast(ctx, conn); err != nil {
 		return false, err
 	}
 	decide(j, w)
@@ -63,21 +63,21 @@ func (c *Committer) lone(ctx context.Context, conn *pgx.Conn, j *job) (done bool
 		return true, nil
 	}
 	e := w.streams[j.Streams[0].ID]
-	if len(w.events) == 0 || len(w.also) > 0 {
+	if len(w.events) == 0 || len(w.extraSQL) > 0 {
 		return false, nil
 	}
-	if done, err = w.writeLone(ctx, conn, e); done {
-		w.settle(nil)
-		c.count([]*work{w})
+	if done, err = w.writeFast(ctx, conn, e); done {
+		w.finish(nil)
+		c.count([]*storeBatch{w})
 	}
 	return done, err
 }
 
-// look reads what a lone command names, without locks: streams, receipt and clock in one statement, so of one moment. A row
+// readFast reads what a lone command names, without locks: streams, receipt and clock in one statement, so of one moment. A row
 // for each stream that there is, or one of none.
-func (w *work) look(ctx context.Context, conn *pgx.Conn) error {
+func (w *storeBatch) readFast(ctx context.Context, conn *pgx.Conn) error {
 	sent := time.Now()
-	rows, err := conn.Query(ctx, w.store.sql.look, append(w.ids(true), w.ids(false)...), w.commands[0])
+	rows, err := conn.Query(ctx, w.store.sql.fastRead, append(w.ids(true), w.ids(false)...), w.commands[0])
 	if err != nil {
 		return fmt.Errorf("read for a command: %w", err)
 	}
@@ -98,21 +98,21 @@ func (w *work) look(ctx context.Context, conn *pgx.Conn) error {
 		return fmt.Errorf("read for a command: %w", err)
 	}
 	w.store.committer.clock.Observe(sent, w.now, time.Now())
-	return w.refold(ctx, conn)
+	return w.rebuildOutdated(ctx, conn)
 }
 
-// writeLone writes a decided command, unless its stream has moved since.
-func (w *work) writeLone(ctx context.Context, conn *pgx.Conn, e *entry) (done bool, err error) {
+// writeFast writes a decided command, unless its stream has moved since.
+func (w *storeBatch) writeFast(ctx context.Context, conn *pgx.Conn, e *batchStream) (done bool, err error) {
 	var row columnsOf
 	if err := row.add(e); err != nil {
-		return false, &culprit{err}
+		return false, &commandError{err}
 	}
 	r := w.done[0]
 	versions, kinds, data, meta := eventColumns(w.events)
 	_, outbox := w.store.outbox.wanted(w.events)
-	sql, second := w.store.sql.loneUpdate, any(e.stored)
+	sql, second := w.store.sql.fastUpdate, any(e.stored)
 	if e.stored == 0 {
-		sql, second = w.store.sql.loneInsert, row.kinds[0]
+		sql, second = w.store.sql.fastInsert, row.kinds[0]
 	}
 	if failpoint.Enabled {
 		reach(failpoint.BeforeCommit, w)
