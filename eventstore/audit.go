@@ -13,38 +13,38 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Violation is something in a store that its commands never leave behind.
+// Violation is an inconsistency in a store. Commands never cause one.
 type Violation struct {
-	Check   string // what is wrong, in one of the words below
+	Check   string // one of the constants below
 	ID      uuid.UUID
 	Stream  uuid.UUID
-	Version int64 // of the stream, where the flaw is about one
+	Version int64 // of the stream, if the violation concerns one version
 	Detail  string
 }
 
-// The checks of a Flaw. The ID is the receipt's for FlawReceipt, and the stream's for all others.
+// The checks of a Violation. Its ID is that of the receipt for ViolationReceipt, otherwise that of the stream.
 const (
-	ViolationState   = "state_differs"           // a stream's state, or what lists see of it, is not what its events fold to
-	ViolationVersion = "version_missing"         // a stream's events are not 1, 2, 3 … up to its version
-	ViolationOrder   = "log_out_of_order"        // a later version of a stream stands earlier in the log
-	ViolationReceipt = "receipt_without_version" // a command was answered with a version that is not there
-	ViolationMessage = "message_overdue"         // an event waits too long for its reactions
+	ViolationState   = "state_differs"           // the state or an index column of a stream differs from its events
+	ViolationVersion = "version_missing"         // the events of a stream are not 1, 2, 3 … up to its version
+	ViolationOrder   = "log_out_of_order"        // a later version of a stream comes earlier in the log
+	ViolationReceipt = "receipt_without_version" // a receipt names a version that does not exist
+	ViolationMessage = "message_overdue"         // an event has waited too long for its handlers
 
-	ViolationSequence = "sequence_behind" // the next position is one that is taken or that readers have passed
-	ViolationKey      = "key_given_twice" // two streams of a kind have one key, such as two orders one number
+	ViolationSequence = "sequence_behind" // the next position exists already, or projections have passed it
+	ViolationKey      = "key_given_twice" // two streams of a kind share a key, such as the number of an order
 )
 
 const (
 	auditPage   = 500              // streams, or receipts
-	auditEvents = 5000             // of them, read at once
-	overdue     = time.Minute      // a message that was due, and that nobody took up
-	neverTaken  = 30 * time.Minute // and one that is taken up in vain: by then it is handled or parked
+	auditEvents = 5000             // events that are read at once
+	overdue     = time.Minute      // a message that was due and was not redelivered
+	neverTaken  = 30 * time.Minute // a message that is redelivered without success; normally it is handled or parked by then
 )
 
-// lastID is the highest id there is.
+// lastID is the highest id.
 var lastID = uuid.UUID(bytes.Repeat([]byte{0xff}, 16))
 
-// before is the id just below.
+// before returns the id just below an id.
 func before(id uuid.UUID) uuid.UUID {
 	for i := len(id) - 1; i >= 0; i-- {
 		if id[i]--; id[i] != 0xff {
@@ -54,13 +54,13 @@ func before(id uuid.UUID) uuid.UUID {
 	return id
 }
 
-// Audit folds a page of streams anew, from all their events, and says what is wrong with them. It begins behind the id, and says
-// where the next page begins; zero: there is none. A page is read at one moment, so it is exact while others write.
+// Audit rebuilds a page of streams from all their events and returns the violations. The page begins after the id. next is
+// where the next page begins, or zero. All reads of a page use one snapshot, so the result is exact while others write.
 func (s *Store) Audit(ctx context.Context, after uuid.UUID) (flaws []Violation, read int, next uuid.UUID, err error) {
 	return s.audit(ctx, after, lastID)
 }
 
-// AuditStream is Audit of one stream.
+// AuditStream audits one stream.
 func (s *Store) AuditStream(ctx context.Context, id uuid.UUID) ([]Violation, error) {
 	flaws, _, _, err := s.audit(ctx, before(id), id)
 	return flaws, err
@@ -89,7 +89,7 @@ func (s *Store) audit(ctx context.Context, after, last uuid.UUID) (flaws []Viola
 	return flaws, read, next, nil
 }
 
-// auditedRow is a row of streams, with what lists see of it.
+// auditedRow is a row of streams with its index columns.
 type auditedRow struct {
 	storedRow
 	Index
@@ -113,8 +113,8 @@ func (s *Store) auditedRows(ctx context.Context, tx pgx.Tx, after, last uuid.UUI
 	})
 }
 
-// auditedEvents are all events of the streams behind one id, up to another: also of those that have no row. A stream may
-// have more of them than one statement should read.
+// auditedEvents calls each with all events of the streams after one id, up to another, including events of streams without a
+// row. It reads in pages, because one stream may have very many events.
 func (s *Store) auditedEvents(ctx context.Context, tx pgx.Tx, after, last uuid.UUID, each func(Recorded)) error {
 	const beyond = int64(1) << 62
 	stream, version := after, beyond
@@ -135,19 +135,19 @@ func (s *Store) auditedEvents(ctx context.Context, tx pgx.Tx, after, last uuid.U
 	}
 }
 
-// audit merges rows and events, both in the order of their streams.
+// audit compares rows with events. Both arrive in the order of their streams.
 type audit struct {
 	rows       []auditedRow
 	kinds      map[string]codec
 	violations []Violation
 
-	stream     uuid.UUID // whose events come
+	stream     uuid.UUID // the stream whose events are being read
 	version    int64     // of its last event
 	position   int64
 	state      any
-	broken     error // why it cannot be folded
+	broken     error // why the state cannot be rebuilt
 	outOfOrder bool
-	gap        int64 // the first version that is missing; 0: none
+	gap        int64 // the first missing version, or 0
 }
 
 func (a *audit) event(r Recorded) {
@@ -168,7 +168,7 @@ func (a *audit) event(r Recorded) {
 	}
 }
 
-// endStream judges the stream whose events have all come, and the rows before it, which have none.
+// endStream checks the stream whose events have all been read, and reports the rows before it, which have no events.
 func (a *audit) endStream() {
 	if a.version == 0 {
 		return
@@ -201,7 +201,7 @@ func (a *audit) noEvents(row auditedRow) {
 	a.report(ViolationVersion, row.version, "It stands at version %d, and has no events.", row.version)
 }
 
-// close ends the page: what is left has no events.
+// close ends the page and returns all violations. The remaining rows have no events.
 func (a *audit) close() []Violation {
 	a.endStream()
 	for _, row := range a.rows {
@@ -214,7 +214,8 @@ func (a *audit) report(check string, version int64, detail string, args ...any) 
 	a.violations = append(a.violations, Violation{Check: check, ID: a.stream, Stream: a.stream, Version: version, Detail: fmt.Sprintf(detail, args...)})
 }
 
-// compare holds what is stored against what the events fold to. What only another version of the program can read is for that one.
+// compare checks the stored state against the state that the events lead to. It skips states that only another version of
+// the program can read.
 func (a *audit) compare(row auditedRow) {
 	c := a.kinds[row.kind]
 	switch {
@@ -248,12 +249,12 @@ const auditReceipts = `select r.id, r.stream, r.version, r.version = 0 or e.vers
 	from (select id, stream, version from @.receipts where id > $1 and id <= $2 order by id limit $3) r
 	left join @.events e on e.stream = r.stream and e.version = r.version order by r.id`
 
-// AuditReceipts are flaws of a page of receipts, behind an id, as with Audit.
+// AuditReceipts returns the violations in a page of receipts. Pages work as in Audit.
 func (s *Store) AuditReceipts(ctx context.Context, after uuid.UUID) (flaws []Violation, read int, next uuid.UUID, err error) {
 	return s.auditReceipts(ctx, after, lastID)
 }
 
-// AuditReceipt is AuditReceipts of one receipt.
+// AuditReceipt audits one receipt.
 func (s *Store) AuditReceipt(ctx context.Context, id uuid.UUID) ([]Violation, error) {
 	flaws, _, _, err := s.auditReceipts(ctx, before(id), id)
 	return flaws, err
@@ -285,7 +286,7 @@ const auditOutbox = `select o.stream, o.version, coalesce(e.type, 'that is not t
 	from @.outbox o left join @.events e on e.stream = o.stream and e.version = o.version
 	where o.due_at < now() - $1::interval or coalesce(e.at, '-infinity') < now() - $2::interval order by o.due_at limit $3`
 
-// AuditOutbox are messages that wait too long for their reactions.
+// AuditOutbox returns the messages that have waited too long for their handlers.
 func (s *Store) AuditOutbox(ctx context.Context) (flaws []Violation, err error) {
 	rows, err := s.query.Query(ctx, s.in(auditOutbox), overdue, neverTaken, auditPage)
 	if err != nil {
@@ -303,7 +304,7 @@ func (s *Store) AuditOutbox(ctx context.Context) (flaws []Violation, err error) 
 	return flaws, nil
 }
 
-// keysPage is how many keys are read at once.
+// keysPage is the number of keys that are read at once.
 const keysPage = 20_000
 
 const (
@@ -316,19 +317,19 @@ const (
 		where s.id = $1 group by o.kind, o.key`
 )
 
-// AuditKeys are streams of a page that share their key with another one of their kind. A unique index forbids it: it was
-// dropped, is damaged, or a restore could not build it. It begins at the place that the page before said, the first at "".
-// The next is "" where there is none.
+// AuditKeys returns the streams of a page that share their key with another stream of their kind. A unique index forbids
+// this, unless it was dropped, is damaged, or could not be restored. from is where the previous page said to continue; the
+// first page begins at "". next is "" if there is no further page.
 func (s *Store) AuditKeys(ctx context.Context, from string) (flaws []Violation, next string, err error) {
 	kind, key, _ := strings.Cut(from, ":")
 	flaws, read, last, err := s.sharedKeys(ctx, auditKeys, kind, key, keysPage)
-	if read == keysPage && last != from { // the last key again: its streams may go on there
+	if read == keysPage && last != from { // start with the last key again, because its streams may continue on the next page
 		next = last
 	}
 	return flaws, next, err
 }
 
-// AuditKey is AuditKeys of the key of one stream.
+// AuditKey audits the key of one stream.
 func (s *Store) AuditKey(ctx context.Context, id uuid.UUID) ([]Violation, error) {
 	flaws, _, _, err := s.sharedKeys(ctx, auditKey, id)
 	return flaws, err

@@ -10,30 +10,30 @@ import (
 	"github.com/google/uuid"
 )
 
-// Backend answers for all stores of a committer in place of a database, with the functions of this file. It is for tests that
-// go back and try another way: a state is a value, and a command makes another one of it.
+// Backend replaces the database for all stores of a committer. It implements its methods with the functions of this file.
+// Tests use it to explore alternatives: a state is a value, so a test can return to an earlier one.
 type Backend interface {
 	Do(ctx context.Context, s *Store, cmd Command) (Receipt, error)
 	Load(ctx context.Context, s *Store, id uuid.UUID) (Row, error)
 	Processed(ctx context.Context, s *Store, o IdempotencyKey) (bool, error)
 }
 
-// Row is a stream in a backend. Version 0: there is none.
+// Row is a stream in a backend. Version 0 means that it does not exist.
 type Row struct {
 	Kind             string // of the stream
 	Version          int64
-	State            any // the folded state, in its type
+	State            any // in its Go type
 	Created, Updated time.Time
 }
 
-// NewCommitterOn returns a committer whose stores ask the backend.
+// NewCommitterOn returns a committer whose stores use the backend.
 func NewCommitterOn(b Backend) *Committer {
 	c := NewCommitter(nil, CommitterConfig{Queue: 1}) // nothing is ever queued
 	c.backend = b
 	return c
 }
 
-// loadRow is Load from the backend.
+// loadRow loads a stream from the backend.
 func (a *Aggregate[S, E]) loadRow(ctx context.Context, s *Store, id uuid.UUID) (Stream[S], error) {
 	row, err := s.committer.backend.Load(ctx, s, id)
 	if _, ok := row.State.(S); err != nil || !ok {
@@ -48,13 +48,13 @@ func (r Row) view() streamView {
 
 // Decision is the result of a command.
 type Decision struct {
-	Changed map[uuid.UUID]Row // the streams that it changed, as they are then
+	Changed map[uuid.UUID]Row // the streams that it changed, in their new state
 	Events  []Recorded
 	Receipt Receipt
 	Err     error
 }
 
-// DecideOn decides a command on the rows that find returns. done is its receipt, if it was done before.
+// DecideOn decides a command on the rows that find returns. done is the receipt of the command if it was done before.
 func (s *Store) DecideOn(find func(uuid.UUID) Row, cmd Command, done *Receipt, now time.Time) Decision {
 	w := &storeBatch{store: s, now: now, streams: map[uuid.UUID]*batchStream{}, receipts: map[uuid.UUID]Receipt{}}
 	w.name(cmd.Reads, false)
@@ -98,7 +98,7 @@ func (s *Store) Handle(ctx context.Context, r Recorded) error {
 	return nil
 }
 
-// Appending returns a command that appends an event to a stream without asking the rules of its module.
+// Appending returns a command that appends an event to a stream without the rules of its module.
 func (s *Store) Appending(id uuid.UUID, e Event) Command {
 	kind, _, _ := strings.Cut(e.Kind(), ".")
 	c := s.kinds[kind]

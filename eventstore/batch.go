@@ -16,7 +16,7 @@ import (
 	"shopping-cart/platform/failpoint"
 )
 
-// storeBatch is what one batch reads and writes in one store.
+// storeBatch holds the reads and writes of one batch in one store.
 type storeBatch struct {
 	store    *Store
 	now      time.Time
@@ -26,7 +26,7 @@ type storeBatch struct {
 	events   []newEvent
 	extraSQL []statement
 	done     []doneCommand
-	handled  []outboxKey // rows that go with this batch
+	handled  []outboxKey // outbox rows to delete in this batch
 }
 
 type doneCommand struct {
@@ -34,8 +34,8 @@ type doneCommand struct {
 	receipt Receipt
 }
 
-// try runs a batch once: read, decide, write. Every job has its answer when the error is nil. Handled rows of the outbox
-// go with it, of the stores that carry allows.
+// try runs a batch once: it reads, decides and writes. If the error is nil, every job has its result. Handled outbox rows of
+// the stores that carry allows are deleted in the same transaction.
 func (c *Committer) try(batch []*job, carry func(*Store) bool) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
@@ -57,7 +57,7 @@ func (c *Committer) try(batch []*job, carry func(*Store) bool) (err error) {
 		for _, w := range works {
 			w.finish(err)
 		}
-		if conn.Conn().PgConn().TxStatus() != 'I' { // an error, or nothing to write: let go of the locks
+		if conn.Conn().PgConn().TxStatus() != 'I' { // an error, or nothing to write: release the locks
 			_, e := conn.Exec(ctx, "rollback")
 			err = cmp.Or(err, e)
 		}
@@ -77,7 +77,7 @@ func (c *Committer) try(batch []*job, carry func(*Store) bool) (err error) {
 	return nil
 }
 
-// plan collects, store by store in the one order of schemas, what a batch names.
+// plan collects the streams and receipts that a batch names, store by store in the order of their schemas.
 func (c *Committer) plan(batch []*job, carry func(*Store) bool) []*storeBatch {
 	var works []*storeBatch
 	for _, s := range c.stores {
@@ -86,7 +86,7 @@ func (c *Committer) plan(batch []*job, carry func(*Store) bool) []*storeBatch {
 			if j.store != s {
 				continue
 			}
-			j.receipt, j.err = Receipt{}, nil // a repeated batch decides afresh, refusals too
+			j.receipt, j.err = Receipt{}, nil // a repeated batch decides everything again, including refusals
 			w.commands = append(w.commands, j.ID)
 			w.name(j.Reads, false)
 			w.name(j.Streams, true)
@@ -122,7 +122,7 @@ func (w *storeBatch) ids(locked bool) [][16]byte {
 	return ids
 }
 
-// begin opens the transaction. Where sessions do not last, it sets itself up.
+// begin opens the transaction. Without lasting sessions, it also sets the options of the transaction.
 func (c *Committer) begin(b *pgx.Batch) {
 	b.Queue("begin")
 	if c.config.Begin != "" {
@@ -130,8 +130,8 @@ func (c *Committer) begin(b *pgx.Batch) {
 	}
 }
 
-// read is the first round trip. The receipts are read after the locks, by a statement of their own: under READ COMMITTED
-// it has a new snapshot, so a duplicate that waited for its twin's lock sees the twin's receipt.
+// read makes the first round trip. It reads the receipts after the locks, in a statement of its own. Under READ COMMITTED
+// that statement has a new snapshot, so a duplicate that waited for the lock of the first command sees its receipt.
 func (c *Committer) read(ctx context.Context, conn *pgx.Conn, works []*storeBatch) error {
 	var b pgx.Batch
 	c.begin(&b)
@@ -173,25 +173,25 @@ func (w *storeBatch) scanStreams(rows pgx.Rows) error {
 	return err
 }
 
-// found takes in a stream's row. What cannot be read of it is an error of those alone who name it.
+// found takes in a row of a stream. An unreadable state is an error of the commands that name the stream, and of no others.
 func (w *storeBatch) found(row storedRow) {
 	e := w.streams[row.id]
 	if c, ok := w.store.kinds[row.kind]; ok {
-		e.codec = c // a neighbour may have named the stream as another kind: the row knows better
+		e.codec = c // another command may have named the stream as another kind; the row is right
 	}
 	if e.other = row.kind != e.codec.kind(); e.other {
 		return
 	}
-	e.outdated, e.broken = row.decode(e.codec) // once per stream, however many commands
+	e.outdated, e.broken = row.decode(e.codec) // once per stream, for all commands
 	e.stored, e.streamView = row.version, row.streamView
 }
 
 func (w *storeBatch) scanReceipts(rows pgx.Rows) error {
 	var now time.Time
 	var r receiptRow
-	var id *uuid.UUID // nil: there is none
+	var id *uuid.UUID // nil if there is none
 	_, err := pgx.ForEachRow(rows, []any{&now, &id, &r.fingerprint, &r.stream, &r.version, &r.status}, func() error {
-		w.now = now.UTC() // events carry it, whatever the time zone of the process
+		w.now = now.UTC() // events store UTC, whatever the time zone of the process
 		if id != nil {
 			w.receipts[*id] = r.receipt()
 		}
@@ -200,7 +200,7 @@ func (w *storeBatch) scanReceipts(rows pgx.Rows) error {
 	return err
 }
 
-// receiptRow is a receipt where there may be none.
+// receiptRow is a receipt whose columns may be NULL.
 type receiptRow struct {
 	fingerprint []byte
 	stream      *uuid.UUID
@@ -212,8 +212,8 @@ func (r receiptRow) receipt() Receipt {
 	return Receipt{Stream: *r.stream, Version: *r.version, Status: int(*r.status), fingerprint: bytes.Clone(r.fingerprint)}
 }
 
-// rebuildOutdated makes the states that another version of the program folded from their events: in one round trip, since all of
-// them are of another fold when a new version starts.
+// rebuildOutdated rebuilds the states that another version of the program wrote. It reads all their events in one round
+// trip, because all states are outdated when a new version starts.
 func (w *storeBatch) rebuildOutdated(ctx context.Context, conn *pgx.Conn) error {
 	var stale map[uuid.UUID]int64
 	for id, e := range w.streams {
@@ -231,9 +231,9 @@ func (w *storeBatch) rebuildOutdated(ctx context.Context, conn *pgx.Conn) error 
 	return err
 }
 
-// decide answers one command on the state that the one before left.
+// decide runs one command on the states that the previous commands left.
 func decide(j *job, w *storeBatch) {
-	if r, ok := w.receipts[j.ID]; ok { // done before, or its twin stands earlier in this batch
+	if r, ok := w.receipts[j.ID]; ok { // it was done before, or earlier in this batch
 		r.Replayed = true
 		j.receipt = r
 		if !bytes.Equal(r.fingerprint, j.Fingerprint) {
@@ -266,7 +266,7 @@ func decide(j *job, w *storeBatch) {
 	w.done = append(w.done, doneCommand{j.ID, j.receipt})
 }
 
-// broken is why one of the streams that a command names cannot be read.
+// broken returns the error of the first stream of a command that cannot be read.
 func (w *storeBatch) broken(j *job) error {
 	for _, refs := range [2][]Ref{j.Streams, j.Reads} {
 		for _, ref := range refs {
@@ -278,7 +278,7 @@ func (w *storeBatch) broken(j *job) error {
 	return nil
 }
 
-// decideSafely turns a panic of one command into its error: its neighbours go on.
+// decideSafely turns a panic of a command into its error, so that other commands are not affected.
 func decideSafely(decide func(*Tx) error, tx *Tx) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -288,8 +288,9 @@ func decideSafely(decide func(*Tx) error, tx *Tx) (err error) {
 	return decide(tx)
 }
 
-// write is the second round trip. A new stream is a plain INSERT, not an upsert: meeting a row that was made meanwhile
-// it fails at once and the batch is repeated; an upsert would wait for that row's lock out of order, and can deadlock.
+// write makes the second round trip. It inserts new streams with a plain INSERT. An INSERT that meets a row of another
+// process fails at once and the batch is repeated. An upsert would wait for the lock of that row out of order and could
+// deadlock.
 func (c *Committer) write(ctx context.Context, conn *pgx.Conn, works []*storeBatch, begun bool) error {
 	var b pgx.Batch
 	if !begun {
@@ -305,7 +306,7 @@ func (c *Committer) write(ctx context.Context, conn *pgx.Conn, works []*storeBat
 		w.queueEvents(&b)
 	}
 	if b.Len() == idle {
-		return nil // refusals and replays only
+		return nil // only refusals and repeated commands
 	}
 	b.Queue("commit")
 	if failpoint.Enabled {
@@ -354,7 +355,8 @@ func (w *storeBatch) queueRows(b *pgx.Batch) error {
 	return nil
 }
 
-// queueEvents comes after all other rows: from the position lock to the commit the batches of a schema stand in line.
+// queueEvents queues the events after all other rows, because the batches of a schema run one after the other from the
+// position lock to the commit.
 func (w *storeBatch) queueEvents(b *pgx.Batch) {
 	if len(w.events) == 0 {
 		return
@@ -367,16 +369,16 @@ func (w *storeBatch) queueEvents(b *pgx.Batch) {
 	b.Queue(w.store.sql.putEvents, streams, versions, kinds, data, meta, w.now)
 }
 
-// eventColumns are events column by column for unnest.
+// eventColumns returns the columns of events for unnest.
 func eventColumns(events []newEvent) (versions []int64, kinds, data, meta []string) {
 	for _, e := range events {
-		m, _ := json.Marshal(e.Meta) // ids and strings always encode
+		m, _ := json.Marshal(e.Meta) // ids and strings can always be encoded
 		versions, kinds, data, meta = append(versions, e.Version), append(kinds, e.Kind), append(data, string(e.Data)), append(meta, string(m))
 	}
 	return versions, kinds, data, meta
 }
 
-// columnsOf are streams to write, column by column for unnest.
+// columnsOf holds the columns of streams for unnest.
 type columnsOf struct {
 	ids                       [][16]byte
 	versions, wakes           []int64
@@ -385,7 +387,8 @@ type columnsOf struct {
 	customers, statuses, keys []string
 }
 
-// changed are the streams that moved, new ones apart, by id: inserts wait for each other, so every batch has one order.
+// changed returns the changed streams, new and existing ones apart, ordered by id. Inserts wait for each other, so all
+// batches must use one order.
 func (w *storeBatch) changed() (ins, upd columnsOf, err error) {
 	var moved []*batchStream
 	for _, e := range w.streams {
@@ -422,7 +425,7 @@ func (c *columnsOf) add(e *batchStream) error {
 	return nil
 }
 
-// finish ends a batch: what was committed goes to its subscribers, what was not goes back.
+// finish ends a batch. After a commit it dispatches the events. After an error it returns the handled outbox rows.
 func (w *storeBatch) finish(err error) {
 	if err != nil {
 		w.store.outbox.remember(w.handled)
@@ -442,7 +445,7 @@ func (c *Committer) count(works []*storeBatch) {
 	}
 }
 
-// raw are the ids as pgx encodes them without reflection.
+// raw converts ids to the type that pgx encodes without reflection.
 func raw(ids []uuid.UUID) [][16]byte {
 	out := make([][16]byte, len(ids))
 	for i, id := range ids {

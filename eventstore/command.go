@@ -10,7 +10,7 @@ import (
 	"shopping-cart/platform/fault"
 )
 
-// What the store itself refuses.
+// The refusals of the store itself.
 var (
 	ErrBusy            = fault.New(fault.Unavailable, "busy", "Too much is going on right now. Try again shortly.")
 	ErrUnavailable     = fault.New(fault.Unavailable, "unavailable", "The database is not reachable right now. Try again shortly.")
@@ -18,29 +18,29 @@ var (
 	ErrKeyReused       = fault.New(fault.Invalid, "idempotency_key_reused", "This Idempotency-Key was used for another request.")
 )
 
-// Command is a decision over streams, and the id by which it happens once.
+// Command is a decision over streams, with an id that makes it idempotent.
 type Command struct {
-	ID          uuid.UUID // of its receipt; zero: a fresh one
-	Fingerprint []byte    // of the request: the same id with another one is refused (ErrKeyReused)
+	ID          uuid.UUID // of its receipt; zero selects a new id
+	Fingerprint []byte    // of the request; the same id with another fingerprint is refused (ErrKeyReused)
 	Meta        Meta      // actor, correlation and trace of its events
-	Streams     []Ref     // what it may change; locked. The first is the one that its receipt names
-	Reads       []Ref     // what it looks at, as committed at the decision; not locked
-	// Decide is pure, and may run more than once. An error refuses the command: nothing of it is written.
+	Streams     []Ref     // streams that it may change; they are locked. The receipt names the first
+	Reads       []Ref     // streams that it reads, as committed at the decision; they are not locked
+	// Decide is pure and may run more than once. An error refuses the command, and nothing is written.
 	Decide func(*Tx) error
 }
 
-// Receipt says what a command did.
+// Receipt is the result of a command.
 type Receipt struct {
 	Stream   uuid.UUID
 	Version  int64 // of Stream, after the command
-	Status   int   // what Decide handed to Tx.Answer; 0 otherwise
-	Replayed bool  // done before: this is the answer of then
+	Status   int   // the argument of Tx.SetStatus; 0 if it was not called
+	Replayed bool  // the command was done before; this is its original receipt
 
 	fingerprint []byte
 	after       streamView
 }
 
-// Tx is what Decide sees of the batch it runs in.
+// Tx is the view of a command on the batch that runs it.
 type Tx struct {
 	now      time.Time
 	meta     Meta
@@ -52,28 +52,29 @@ type Tx struct {
 	status   int
 }
 
-// newEvent is an event that waits for the end of its batch.
+// newEvent is an event that its batch has not written yet.
 type newEvent struct {
 	Recorded
 	event Event
 }
 
-// statement is a row of the module's own tables that stands or falls with the events.
+// statement is an SQL statement that commits with the events.
 type statement struct {
 	sql  string
 	args []any
 }
 
-// Now is the database's time, after the locks were taken: it never runs backwards within a stream.
+// Now returns the database's time after the locks were taken. It never runs backwards within a stream.
 func (tx *Tx) Now() time.Time { return tx.now }
 
-// SetStatus leaves a status in the receipt, for a replay to repeat.
+// SetStatus stores a status in the receipt. A repeated command returns it.
 func (tx *Tx) SetStatus(status int) { tx.status = status }
 
-// Exec runs a statement in the transaction that writes the command. Names in it carry their schema.
+// Exec runs a statement in the transaction that writes the command. Its names need their schema.
 func (tx *Tx) Exec(sql string, args ...any) { tx.extraSQL = append(tx.extraSQL, statement{sql, args}) }
 
-// ExpectVersion refuses a stream at another version than the one named; nil names none, and 0 that the stream does not exist.
+// ExpectVersion refuses the command if the stream has another version. nil accepts every version; 0 expects that the stream
+// does not exist.
 func (tx *Tx) ExpectVersion(id uuid.UUID, version *int64) error {
 	current := tx.batchStream(id).viewOf(tx).version
 	switch {
@@ -87,7 +88,7 @@ func (tx *Tx) ExpectVersion(id uuid.UUID, version *int64) error {
 	return ErrVersionMismatch.With("version", current)
 }
 
-// ExpectExisting refuses a stream that does not exist.
+// ExpectExisting refuses the command if the stream does not exist.
 func (tx *Tx) ExpectExisting(id uuid.UUID) error {
 	if tx.batchStream(id).viewOf(tx).version == 0 {
 		return ErrVersionMismatch.Detailf("It does not exist.").With("version", 0)
@@ -98,23 +99,24 @@ func (tx *Tx) ExpectExisting(id uuid.UUID) error {
 // streamView is a state at one moment of a batch.
 type streamView struct {
 	version int64
-	value   any // nil: no such stream
+	value   any // nil if the stream does not exist
 	created time.Time
 	updated time.Time
 }
 
-// batchStream is a stream during a batch: committed by the commands before, drafted by the one that is being decided.
+// batchStream is a stream during a batch. Its streamView was left by the previous commands; the draft belongs to the command
+// that is being decided.
 type batchStream struct {
 	Ref
 	stored   int64 // version in the table; 0: no row
-	locked   bool  // named under Streams by some command of the batch
-	writer   *Tx   // the command being decided that named it under Streams
-	other    bool  // the row is of another kind: not ours to see or to change
-	outdated bool  // the row's state is of another fold
-	broken   error // why its state cannot be read: commands on it fail, and no others
+	locked   bool  // a command of the batch names it under Streams
+	writer   *Tx   // the command that is being decided, if it names it under Streams
+	other    bool  // the row is of another kind, so commands neither see nor change it
+	outdated bool  // another version of the program wrote the state
+	broken   error // why the state cannot be read; only commands on this stream fail
 	streamView
 	draft  streamView
-	author *Tx // whose draft it is
+	author *Tx // the command that made the draft
 }
 
 func (e *batchStream) viewOf(tx *Tx) streamView {
@@ -162,14 +164,14 @@ func (tx *Tx) append(c codec, id uuid.UUID, event Event, next any) {
 	})
 }
 
-// commit makes the drafts of a decided command what the next command sees.
+// commit publishes the drafts of a decided command to the next commands.
 func (tx *Tx) commit() {
 	for _, e := range tx.touched {
 		e.streamView, e.author = e.draft, nil
 	}
 }
 
-// discard forgets the drafts of a refused command.
+// discard drops the drafts of a refused command.
 func (tx *Tx) discard() {
 	for _, e := range tx.touched {
 		e.author = nil

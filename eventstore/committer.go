@@ -19,25 +19,25 @@ import (
 
 const (
 	maxBatch     = 128                    // commands in a transaction
-	batchTimeout = 15 * time.Second       // for one transaction, waiting for locks included
-	maxRaces     = 8                      // repeats of a batch that met another process on a new stream
-	idleFlush    = 200 * time.Millisecond // how long a handled outbox row may wait for a batch to go with
+	batchTimeout = 15 * time.Second       // for one transaction, including waiting for locks
+	maxRaces     = 8                      // repeats of a batch after conflicts
+	idleFlush    = 200 * time.Millisecond // how long a handled outbox row may wait for the next batch
 )
 
-// CommitterConfig sizes a committer. Zero values take the defaults.
+// CommitterConfig configures a committer. Zero values select the defaults.
 type CommitterConfig struct {
-	Queue   int                                           // commands that may wait, and as many behind each batch; beyond that ErrBusy (4096)
-	Workers int                                           // connections that drain the queue, so batches in flight (2)
+	Queue   int                                           // commands that may wait, and the same number behind each batch; more are refused with ErrBusy (4096)
+	Workers int                                           // connections, and so batches in flight (2)
 	Locked  time.Duration                                 // how long a command may wait for a lock of another session; then ErrUnavailable (10 s)
-	Begin   string                                        // SQL that transactions begin with, where sessions do not pin their plans; may be empty
-	Batched func(commands int, took time.Duration)        // told of every transaction; may be nil
-	Decided func(schema, outcome string)                  // told of every command: done, replayed, refused or failed; may be nil
-	Failed  func(commands int, err error)                 // told of every transaction that had to be repeated; may be nil
-	Skewed  func(time.Duration)                           // told when the database's clock differs from ours by more than a second; may be nil
-	Handled func(name string, lag time.Duration, e error) // told of every message that a subscriber saw; may be nil
+	Begin   string                                        // SQL at the start of transactions if sessions do not pin their plans; may be empty
+	Batched func(commands int, took time.Duration)        // called after every transaction; may be nil
+	Decided func(schema, outcome string)                  // called for every command: done, replayed, refused or failed; may be nil
+	Failed  func(commands int, err error)                 // called for every transaction that had to be repeated; may be nil
+	Skewed  func(time.Duration)                           // called when the database's clock differs from ours by more than a second; may be nil
+	Handled func(name string, lag time.Duration, e error) // called after every call of a handler; may be nil
 }
 
-// Committer puts the commands of all stores on one database into few transactions.
+// Committer combines the commands of all stores on one database into few transactions.
 type Committer struct {
 	pool      *pgxpool.Pool
 	config    CommitterConfig
@@ -49,13 +49,13 @@ type Committer struct {
 	stores    []*Store // by schema: the order in which every batch locks and writes
 	closing   chan struct{}
 	moved     moved
-	suspected atomic.Int64 // how often a position was found taken: see ensurePositions
+	suspected atomic.Int64 // number of duplicate positions; see ensurePositions
 	counts    struct{ batches, commands, events atomic.Int64 }
 
-	backend Backend // nil: the database
+	backend Backend // nil selects the database
 }
 
-// job is a command on its way.
+// job is a command that waits for its result.
 type job struct {
 	*Command
 	store   *Store
@@ -63,10 +63,11 @@ type job struct {
 	err     error
 	done    chan struct{}
 
-	lockQueued bool // it waits for a lock, and is answered apart from its batch
+	lockQueued bool // it waits in the lock queue, apart from its batch
 }
 
-// NewCommitter commits on the connections of pool. Its sessions must pin their plans, or Begin does (see platform/database).
+// NewCommitter returns a committer that uses the connections of pool. The sessions of pool must pin their plans, or Begin
+// must (see platform/database).
 func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
 	config.Queue = orDefault(config.Queue, 4096)
 	config.Workers = orDefault(config.Workers, 2)
@@ -97,18 +98,18 @@ func orDefault(n, d int) int {
 	return n
 }
 
-// Counts are totals since the start: transactions, commands that took effect, events.
+// Counts holds totals since the start.
 type Counts struct{ Batches, Commands, Events int64 }
 
-// Counts says what was committed so far.
+// Counts returns the number of transactions, successful commands and events so far.
 func (c *Committer) Counts() Counts {
 	return Counts{c.counts.batches.Load(), c.counts.commands.Load(), c.counts.events.Load()}
 }
 
-// Waiting is the number of commands that are not in a batch yet.
+// Waiting returns the number of commands that are not in a batch yet.
 func (c *Committer) Waiting() int { return len(c.queue) + c.inflight.waiting() + c.locks.length() }
 
-// Run commits until ctx is done, and then what is still queued. It is called once.
+// Run commits until ctx is done, and then commits the commands that are still queued. Call it once.
 func (c *Committer) Run(ctx context.Context) error {
 	done := make(chan struct{})
 	for range c.config.Workers {
@@ -157,7 +158,7 @@ func (c *Committer) do(ctx context.Context, s *Store, cmd *Command) (Receipt, er
 	select {
 	case <-j.done:
 		return j.receipt, j.err
-	case <-ctx.Done(): // it may still commit: its receipt says whether it did
+	case <-ctx.Done(): // it may still commit; its receipt shows whether it did
 		return Receipt{}, fmt.Errorf("wait for the commit: %w", ctx.Err())
 	case <-c.closing:
 		select {
@@ -169,15 +170,15 @@ func (c *Committer) do(ctx context.Context, s *Store, cmd *Command) (Receipt, er
 	}
 }
 
-// work answers batch after batch.
+// work runs batch after batch.
 func (c *Committer) work(ctx context.Context) {
 	flush := time.NewTicker(idleFlush)
 	defer flush.Stop()
 	own := c.inflight.newSlot()
 	batch := make([]*job, 0, maxBatch)
 	for {
-		if len(batch) > 0 { // they followed the last one
-			runtime.Gosched() // who was answered, and can run, may queue first
+		if len(batch) > 0 { // commands that followed the last batch
+			runtime.Gosched() // callers that have just returned may queue first
 			batch = c.gather(own, batch)
 		} else {
 			select {
@@ -210,7 +211,7 @@ func (c *Committer) work(ctx context.Context) {
 	}
 }
 
-// answer gives a command its answer.
+// answer returns the result of a command to its caller.
 func (c *Committer) answer(j *job) {
 	c.config.Decided(j.store.schema, j.outcome())
 	j.done <- struct{}{}
@@ -229,7 +230,7 @@ func (j *job) outcome() string {
 	return "failed"
 }
 
-// run answers a batch. Commands that would wait for a lock join the lock queue.
+// run commits a batch. Commands that would wait for a lock join the lock queue.
 func (c *Committer) run(batch []*job) error {
 	var carried []*Store
 	locked, err := c.commit(batch, func(s *Store) bool {
@@ -246,9 +247,9 @@ func (c *Committer) run(batch []*job) error {
 	return err
 }
 
-// commit answers a batch, except for the commands that waited for a lock in vain: it returns them, and the error. After
-// a race (a stream or a receipt made meanwhile) the batch is repeated whole. After another failure it is repeated one
-// command at a time, so that only the culprit fails.
+// commit commits a batch and returns the commands that timed out waiting for a lock, with the error. After a conflict it
+// repeats the whole batch. After another failure it repeats one command at a time, so that only the command that caused the
+// failure fails.
 func (c *Committer) commit(batch []*job, carry func(*Store) bool) (locked []*job, err error) {
 	started := time.Now()
 	err = c.try(batch, carry)
@@ -272,7 +273,7 @@ func (c *Committer) commit(batch []*job, carry func(*Store) bool) (locked []*job
 		return nil, err
 	}
 	err = nil
-	for i := range batch { // each job carries its own error
+	for i := range batch { // each job holds its own error
 		one, e := c.commit(batch[i:i+1], carry)
 		if pgerr.LockTimeout(e) {
 			locked, err = append(locked, one...), e
@@ -297,11 +298,12 @@ func (c *Committer) anyHandled() bool {
 	return slices.ContainsFunc(c.stores, func(s *Store) bool { return s.outbox.anyHandled() })
 }
 
-// isConflict reports whether another process was first, so that a repeat may succeed. A key that another stream has is no race:
-// the same command would meet it again.
+// isConflict reports whether another process was first, so that a repeat may succeed. A duplicate key of a stream is no
+// conflict, because a repeat would meet it again.
 func isConflict(err error) bool { return pgerr.Conflict(err) && !pgerr.Violates(err, "streams_key") }
 
-// isConnectionLost reports whether the connection or the server failed, perhaps after the commit. The receipts make a repeat safe.
+// isConnectionLost reports whether the connection or the server failed, possibly after the commit. Receipts make a repeat
+// safe.
 func isConnectionLost(err error) bool {
 	if pgerr.Code(err) == "" {
 		return err != nil && !errors.As(err, new(*commandError))

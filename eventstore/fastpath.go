@@ -12,13 +12,13 @@ import (
 	"shopping-cart/platform/failpoint"
 )
 
-// A lone command takes the shortest way: a plain read, and one statement that writes it all if the stream is still at the
-// version that was read. It takes no lock before, and refusals and replays take none at all. Where somebody else was
-// faster, or others are under way, it goes the way of all batches.
+// A command that is alone in its batch takes the fast path: a plain read, and one statement that writes everything if the
+// stream still has the version that was read. It takes no lock before the write; refusals and repeated commands take none at
+// all. If another process was faster, or other commands are under way, the command joins a batch.
 
-// fastStatements write a command to one stream as one statement: the stream's row first, then, only where that took place,
-// the receipt and the outbox, and behind the position lock the events. A position is drawn above the join with the lock,
-// so after it.
+// fastStatements returns the statements that write a command to one stream. Each writes the row of the stream first. If that
+// succeeds, it writes the receipt and the outbox, and after the position lock the events. The position is drawn above the
+// join with the lock, so after it.
 func fastStatements(schema string) (insert, update string) {
 	const rest = `, r as (
 		insert into @.receipts (id, fingerprint, stream, version, status, at)
@@ -46,9 +46,9 @@ func fastStatements(schema string) (insert, update string) {
 	return strings.ReplaceAll(insert, "@", schema), strings.ReplaceAll(update, "@", schema)
 }
 
-// tryFastPath answers a command that is alone in its batch, if it can: done says whether it did.
+// tryFastPath runs a command that is alone in its batch, if it can. done reports whether it did.
 func (c *Committer) tryFastPath(ctx context.Context, conn *pgx.Conn, j *job) (done bool, err error) {
-	if len(j.Streams) != 1 || c.underway.Load() > 1 || c.config.Begin != "" { // sessions that are not ours do not pin their plans
+	if len(j.Streams) != 1 || c.underway.Load() > 1 || c.config.Begin != "" { // without our own sessions, plans are not pinned
 		return false, nil
 	}
 	j.receipt, j.err = Receipt{}, nil
@@ -59,7 +59,7 @@ func (c *Committer) tryFastPath(ctx context.Context, conn *pgx.Conn, j *job) (do
 		return false, err
 	}
 	decide(j, w)
-	if len(w.done) == 0 { // refused, or done before
+	if len(w.done) == 0 { // refused, or a repeated command
 		return true, nil
 	}
 	e := w.streams[j.Streams[0].ID]
@@ -73,8 +73,8 @@ func (c *Committer) tryFastPath(ctx context.Context, conn *pgx.Conn, j *job) (do
 	return done, err
 }
 
-// readFast reads what a lone command names, without locks: streams, receipt and clock in one statement, so of one moment. A row
-// for each stream that there is, or one of none.
+// readFast reads the streams, the receipt and the clock of one command, without locks. One statement reads them, so they
+// belong to one moment. It returns a row for each stream that exists, or one row without a stream.
 func (w *storeBatch) readFast(ctx context.Context, conn *pgx.Conn) error {
 	sent := time.Now()
 	rows, err := conn.Query(ctx, w.store.sql.fastRead, append(w.ids(true), w.ids(false)...), w.commands[0])
@@ -101,7 +101,7 @@ func (w *storeBatch) readFast(ctx context.Context, conn *pgx.Conn) error {
 	return w.rebuildOutdated(ctx, conn)
 }
 
-// writeFast writes a decided command, unless its stream has moved since.
+// writeFast writes a decided command, unless its stream has changed since the read.
 func (w *storeBatch) writeFast(ctx context.Context, conn *pgx.Conn, e *batchStream) (done bool, err error) {
 	var row columnsOf
 	if err := row.add(e); err != nil {

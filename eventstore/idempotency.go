@@ -8,21 +8,22 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// IdempotencyKey names what a person asks of a store itself, so that it is done once: its receipt is committed with what it does, or
-// neither is. The zero value names nothing, and what is asked for is done each time.
+// IdempotencyKey makes an operation on the store itself idempotent: its receipt is committed in the transaction of the
+// operation. With the zero value the operation runs each time.
 type IdempotencyKey struct {
 	ID          uuid.UUID
-	Fingerprint []byte // of the request: the same id with another one is refused (ErrKeyReused)
+	Fingerprint []byte // of the request; the same id with another fingerprint is refused (ErrKeyReused)
 }
 
 const (
-	// First of all: of two with one id the second waits here for the end of the first.
+	// This runs first: of two transactions with one id, the second waits here for the end of the first.
 	insertKey = `insert into @.receipts (id, fingerprint, stream, version, status, at)
 		values ($1, $2, '00000000-0000-0000-0000-000000000000', 0, 0, now()) on conflict (id) do nothing`
 	selectKey = `select fingerprint from @.receipts where id = $1`
 )
 
-// withKey runs do in a transaction with its receipt; replayed, when the receipt was there already.
+// withKey runs do in a transaction with its receipt. replayed reports that the receipt existed already; then do does not
+// run.
 func (s *Store) withKey(ctx context.Context, o IdempotencyKey, do func(pgx.Tx) error) (replayed bool, err error) {
 	err = pgx.BeginFunc(ctx, s.query, func(tx pgx.Tx) error {
 		if o.ID == uuid.Nil {
@@ -40,7 +41,7 @@ func (s *Store) withKey(ctx context.Context, o IdempotencyKey, do func(pgx.Tx) e
 	return replayed && err == nil, err
 }
 
-// Processed says whether it was done before, in this store.
+// Processed reports whether this store has already run the operation with the key.
 func (s *Store) Processed(ctx context.Context, o IdempotencyKey) (bool, error) {
 	if o.ID == uuid.Nil {
 		return false, nil

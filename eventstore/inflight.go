@@ -7,9 +7,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// gather adds what queued up while the last commit was in flight. There is no timer: waiting never made it faster. It takes
-// its share of what is under way and no more: batches of one size keep each other company, a large one keeps all waiting.
-// What goes to a stream that is already in the batch counts nothing.
+// gather adds queued commands to a batch. It never waits, because waiting never made commits faster. It takes an equal share
+// of the commands under way: equal-sized batches pipeline, an oversized one stalls the rest. A command to a stream of the
+// batch does not count.
 func (c *Committer) gather(f *slot, batch []*job, first ...*job) []*job {
 	workers := c.config.Workers
 	share, n := (int(c.underway.Load())+workers-1)/workers, 0
@@ -49,21 +49,21 @@ func (c *Committer) joinsLockQueue(j *job) bool {
 	return joins
 }
 
-// inflight are the batches of this process, one of each worker. A command to a stream that another batch is writing would only
-// wait in the database until that one has landed. So it follows that one, into the next batch of the same worker, with all
-// others that came for the stream meanwhile. This is no lock: the rows in the database are.
+// inflight holds the batches of this process, one for each worker. A command to a stream that another batch is writing would
+// only wait for that batch in the database. So it follows that batch into the next one of the same worker, with all other
+// commands to the stream. The rows in the database are the lock; this only saves waiting.
 type inflight struct {
-	most  int // that follow one batch; more wait in the database
+	most  int // maximum that follow one batch; others wait in the database
 	mu    sync.Mutex
 	slots []*slot
 }
 
 type slot struct {
-	streams map[uuid.UUID]bool // what its batch writes to; nothing between batches
-	next    []*job             // what came for those streams meanwhile
+	streams map[uuid.UUID]bool // streams that its batch writes to; empty between batches
+	next    []*job             // commands that wait for those streams
 }
 
-// newSlot makes the flight of a worker.
+// newSlot returns the slot of a worker.
 func (f *inflight) newSlot() *slot {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -72,8 +72,8 @@ func (f *inflight) newSlot() *slot {
 	return own
 }
 
-// assign puts a command into the batch that is gathered, or behind the one that it has to follow. known: the batch writes to a
-// stream of the command already.
+// assign adds a command to the batch that is gathered, or queues it behind the batch that it must follow. known reports that
+// the batch already writes to a stream of the command.
 func (f *inflight) assign(own *slot, j *job) (mine, known bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -88,7 +88,7 @@ func (f *inflight) assign(own *slot, j *job) (mine, known bool) {
 	return true, known
 }
 
-// finish ends a batch, when all who wait for it are answered. What followed it is in the next one of its worker.
+// finish ends a batch after its callers have their results. The commands that followed it form the next batch of the worker.
 func (f *inflight) finish(own *slot, batch []*job) (next []*job) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -102,7 +102,7 @@ func (f *inflight) finish(own *slot, batch []*job) (next []*job) {
 	return next
 }
 
-// waiting is how many follow, over all batches.
+// waiting returns the number of commands that follow a batch.
 func (f *inflight) waiting() (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -15,23 +15,24 @@ import (
 
 const (
 	notifyChannel = "shopping_cart_log"
-	notifyEvery   = 50 * time.Millisecond // at most one notification in that time, however many commits
+	notifyEvery   = 50 * time.Millisecond // at most one notification in this time, for any number of commits
 	notifyTimeout = 5 * time.Second
-	listenFor     = 10 * time.Second // without a word; then the line is tried
+	listenFor     = 10 * time.Second // without a notification; then the connection is checked
 	listenAgain   = time.Second      // on average, after a connection was lost
 )
 
-// Notifier let the readers of all processes on a database know of new events sooner than they would look by themselves. They may
-// come late, twice or not at all: nothing rests on them.
+// Notifier tells the projections of all processes on a database about new events sooner than polling would. Notifications
+// may be late, repeated or lost: correctness does not depend on them.
 //
-// They are sent off the write path: a transaction that writes and notifies takes a lock of the whole server at its commit.
+// They are sent outside the write path, because a transaction that writes and notifies takes a lock of the whole server at
+// its commit.
 type Notifier struct {
-	Send   *pgxpool.Pool                            // what notifications are sent on
-	Listen func(context.Context) (*pgx.Conn, error) // makes a session that listens
-	Failed func(error)                              // told of what will be tried again
+	Send   *pgxpool.Pool                            // the connections that send notifications
+	Listen func(context.Context) (*pgx.Conn, error) // opens a session that listens
+	Failed func(error)                              // called with errors that will be retried
 }
 
-// RunNotifier sends and hears hints until ctx is done.
+// RunNotifier sends and receives notifications until ctx is done.
 func (c *Committer) RunNotifier(ctx context.Context, h Notifier) error {
 	var both sync.WaitGroup
 	both.Go(func() { c.publish(ctx, h) })
@@ -49,7 +50,7 @@ func (c *Committer) RunNotifier(ctx context.Context, h Notifier) error {
 	return nil
 }
 
-// publish sends one notification for all commits since the last.
+// publish sends one notification for all commits since the last one.
 func (c *Committer) publish(ctx context.Context, h Notifier) {
 	for {
 		select {
@@ -69,7 +70,7 @@ func (c *Committer) publish(ctx context.Context, h Notifier) {
 	}
 }
 
-// listen wakes the readers of the stores that somebody says have moved, until the connection is lost.
+// listen wakes the projections of the stores in each notification until the connection is lost.
 func (c *Committer) listen(ctx context.Context, h Notifier) error {
 	connecting, cancel := context.WithTimeout(ctx, notifyTimeout)
 	defer cancel()
@@ -77,7 +78,7 @@ func (c *Committer) listen(ctx context.Context, h Notifier) error {
 	if err != nil {
 		return err
 	}
-	defer func() { // in vain or not, it is over soon
+	defer func() { // bounded, even if it fails
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		_ = conn.Close(closing)
@@ -85,7 +86,7 @@ func (c *Committer) listen(ctx context.Context, h Notifier) error {
 	if _, err := conn.Exec(connecting, "listen "+notifyChannel); err != nil {
 		return err
 	}
-	for _, s := range c.stores { // they may have moved while nobody listened
+	for _, s := range c.stores { // they may have changed while nobody listened
 		s.appended.wake()
 	}
 	for {
@@ -101,7 +102,8 @@ func (c *Committer) listen(ctx context.Context, h Notifier) error {
 	}
 }
 
-// nextNotification are the schemas of the next notification, none when there was none for a while and the line is in order.
+// nextNotification returns the schemas in the next notification. It returns none if there was no notification for a while
+// and the connection still works.
 func nextNotification(ctx context.Context, conn *pgx.Conn) (schemas []string, err error) {
 	listening, cancel := context.WithTimeout(ctx, listenFor)
 	defer cancel()
@@ -117,7 +119,7 @@ func nextNotification(ctx context.Context, conn *pgx.Conn) (schemas []string, er
 	return nil, conn.Ping(trying)
 }
 
-// moved are the stores with new events that nobody was told of yet.
+// moved holds the stores with new events that were not published yet.
 type moved struct {
 	any     chan struct{} // has room for one
 	mu      sync.Mutex
@@ -144,13 +146,13 @@ func (m *moved) take() (schemas []string) {
 	return schemas
 }
 
-// broadcast wakes everybody who waits.
+// broadcast wakes all waiting goroutines.
 type broadcast struct {
 	mu sync.Mutex
 	ch chan struct{}
 }
 
-// next is closed at the next wake.
+// next returns a channel that the next wake closes.
 func (s *broadcast) next() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -169,7 +171,7 @@ func (s *broadcast) wake() {
 	}
 }
 
-// waitOr sleeps for d or until stirred; it is false when ctx is done before.
+// waitOr sleeps for d or until stirred is closed. It returns false if ctx is done before.
 func waitOr(ctx context.Context, d time.Duration, stirred <-chan struct{}) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -12,11 +12,11 @@ import (
 	"shopping-cart/platform/fault"
 )
 
-// Parked is a message that a reader of the log, or a reaction, could not handle. It is tried again by itself. Later
-// messages of its stream wait behind it for a reader, and for nothing else; reactions take each message by itself.
+// Parked is a message that a projection or a handler could not process. It is retried automatically. In a projection, later
+// messages of its stream wait for it. Handlers take each message independently.
 type Parked struct {
 	ID           uuid.UUID
-	Subscription string // the subscription's name
+	Subscription string // name of the projection or the handler
 	Stream       uuid.UUID
 	Version      int64 // of the stream
 	Position     int64 // in the log
@@ -25,11 +25,11 @@ type Parked struct {
 	Error        string // of the last attempt
 	ParkedAt     time.Time
 	NextAt       time.Time // of the next attempt
-	Behind       int       // later ones of the stream that wait
+	Behind       int       // later messages of the stream that wait
 }
 
-// ListParked are the messages of a reader or a reaction, or of all for "", that are to be tried again: newest first, before
-// the one named; uuid.Nil names none.
+// ListParked returns the messages of one subscription, or of all for "", that will be retried. Newest first; before is the
+// id of the last message of the previous page, or uuid.Nil.
 func (s *Store) ListParked(ctx context.Context, reader string, before uuid.UUID, limit int) ([]Parked, error) {
 	rows, err := s.query.Query(ctx, s.projectionSQL.list, reader, before, limit)
 	if err != nil {
@@ -47,8 +47,8 @@ func (s *Store) ListParked(ctx context.Context, reader string, before uuid.UUID,
 
 var errNotParked = fault.New(fault.NotFound, "not_found", "There is no such parked message. It may have been handled meanwhile.")
 
-// ReplayParked has a message tried again now, by whichever process looks first. One that waits behind others has those
-// tried: a replay keeps order. It is refused with not_found where there is no such message.
+// ReplayParked schedules a retry of a message now. If the message waits behind others, those are retried, so the order is
+// kept. It returns not_found if there is no such message.
 func (s *Store) ReplayParked(ctx context.Context, id uuid.UUID, once IdempotencyKey) (replayed bool, err error) {
 	replayed, err = s.withKey(ctx, once, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, s.projectionSQL.replay, id)
@@ -63,8 +63,8 @@ func (s *Store) ReplayParked(ctx context.Context, id uuid.UUID, once Idempotency
 	return replayed, nil
 }
 
-// DiscardParked gives a message up: it is never tried again, and what waits behind it is next. Its row stays as evidence
-// of who did so, and why. It is refused with not_found where there is no such message.
+// DiscardParked gives up a message: it is never retried, and the next message of its stream follows. Its row remains and
+// records the actor and the reason. It returns not_found if there is no such message.
 func (s *Store) DiscardParked(ctx context.Context, id uuid.UUID, actor, reason string, once IdempotencyKey) (replayed bool, err error) {
 	replayed, err = s.withKey(ctx, once, func(tx pgx.Tx) error {
 		var reader string
@@ -76,7 +76,7 @@ func (s *Store) DiscardParked(ctx context.Context, id uuid.UUID, actor, reason s
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, s.projectionSQL.lock, reader); err != nil { // no batch parks behind it meanwhile
+		if _, err := tx.Exec(ctx, s.projectionSQL.lock, reader); err != nil { // so no batch parks behind it meanwhile
 			return err
 		}
 		tag, err := tx.Exec(ctx, s.projectionSQL.discard, id, reader, actor, reason)

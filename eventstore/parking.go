@@ -12,22 +12,22 @@ import (
 )
 
 const (
-	retryFirst = time.Second // after a message was parked, on average; then twice as long each time
+	retryFirst = time.Second // average pause after a message was parked; it doubles each time
 	retryLast  = time.Hour
-	errorText  = 2000 // bytes of an error that are kept
+	errorText  = 2000 // stored bytes of an error
 
-	retryTimeout    = 10 * time.Second // for one transaction; the reader's own events wait for it
+	retryTimeout    = 10 * time.Second // for one transaction; the projection waits for it
 	postponeTimeout = 5 * time.Second
 )
 
-// parking is what one transaction parks, and which streams it finds parked.
+// parking collects the messages that one transaction parks, and the streams that are parked already.
 type parking struct {
 	reader  string
 	streams map[uuid.UUID]bool
 	rows    []parkedRow
 }
 
-// parkedRow is a message to park: with an error the head of its stream, without one behind it.
+// parkedRow is a message to park. The head of its stream has an error; the messages behind it have none.
 type parkedRow struct {
 	Recorded
 	err error
@@ -42,7 +42,7 @@ func (p *parking) scan(rows pgx.Rows) error {
 	return err
 }
 
-// parkBehind parks an event behind those of its stream that are parked already, if any.
+// parkBehind parks an event if its stream is parked, and reports whether it did.
 func (p *parking) parkBehind(e Recorded) bool {
 	if !p.streams[e.Stream] {
 		return false
@@ -51,7 +51,7 @@ func (p *parking) parkBehind(e Recorded) bool {
 	return true
 }
 
-// park parks an event that failed, and with it its stream.
+// park parks an event that failed, and its stream.
 func (p *parking) park(e Recorded, err error) {
 	p.streams[e.Stream] = true
 	p.rows = append(p.rows, parkedRow{e, err})
@@ -77,14 +77,14 @@ func (p *parking) write(ctx context.Context, tx pgx.Tx, sql string) error {
 	return nil
 }
 
-// storable is an error as a column holds it.
+// storable returns the text of an error as a column can hold it.
 func storable(err error) string {
 	text := strings.ReplaceAll(err.Error(), "\x00", "")
 	return strings.ToValidUTF8(text[:min(len(text), errorText)], "")
 }
 
-// pauseAfter is how long to wait after so many attempts, in microseconds: first, doubled by each attempt, up to last, and
-// all of it give or take a half.
+// pauseAfter returns the pause before the next attempt in microseconds: first, doubled with each attempt, at most last, with
+// jitter.
 func pauseAfter(attempts int, first, last time.Duration) int64 {
 	pause := last
 	if attempts < 32 {
@@ -93,8 +93,8 @@ func pauseAfter(attempts int, first, last time.Duration) int64 {
 	return jitter(pause).Microseconds()
 }
 
-// retryParked applies what is parked and due: the oldest due stream's messages in order, as far as they go. It locks the
-// subscription like every batch, so that no event of the stream comes between.
+// retryParked retries the messages of the stream that has been due longest, in order, until one fails. It locks the
+// subscription, so no event of the stream can come between.
 func (c *projector) retryParked(ctx context.Context) (more bool, err error) {
 	var stream uuid.UUID
 	err = c.store.query.QueryRow(ctx, c.store.projectionSQL.due, c.name).Scan(&stream)
@@ -110,7 +110,7 @@ func (c *projector) retryParked(ctx context.Context) (more bool, err error) {
 	case err == nil:
 		c.tries = min(2*c.tries, followAlone)
 		return true, nil
-	case len(try.applied) > 0 && len(try.messages) > 1: // it is lost what went well
+	case len(try.applied) > 0 && len(try.messages) > 1: // the successful part was lost too
 		c.tries = max(len(try.applied)/2, 1)
 	case len(try.messages) > 0 && !errors.Is(ctx.Err(), context.Canceled):
 		err = errors.Join(err, c.postpone(ctx, try.messages[0], err))
@@ -118,7 +118,7 @@ func (c *projector) retryParked(ctx context.Context) (more bool, err error) {
 	return false, fmt.Errorf("retry what is parked: %w", err)
 }
 
-// postpone counts an attempt whose transaction was lost, most often for want of time: other streams have their turn.
+// postpone counts an attempt whose transaction was lost, usually by a timeout, so that other streams get their turn.
 func (c *projector) postpone(ctx context.Context, head waitingMessage, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), postponeTimeout)
 	defer cancel()
@@ -126,7 +126,7 @@ func (c *projector) postpone(ctx context.Context, head waitingMessage, cause err
 	return err
 }
 
-// try is an attempt at a stream: its first messages, and which of them were applied.
+// try is an attempt at a stream: its first messages, and those that were applied.
 type try struct {
 	messages []waitingMessage
 	applied  [][16]byte
@@ -177,7 +177,7 @@ func (c *projector) retryStream(ctx context.Context, tx pgx.Tx, stream uuid.UUID
 	return err
 }
 
-// isDiscarded says of a rebuild whether a person discarded the message for the live generation: that holds here too.
+// isDiscarded reports for a rebuild whether the message was discarded in the live generation. Then the rebuild skips it too.
 func (c *projector) isDiscarded(ctx context.Context, tx pgx.Tx, m waitingMessage) (given bool, err error) {
 	if c.name != c.Name {
 		err = tx.QueryRow(ctx, c.store.projectionSQL.isDiscarded, c.Name, m.Stream, m.Version).Scan(&given)
@@ -185,17 +185,17 @@ func (c *projector) isDiscarded(ctx context.Context, tx pgx.Tx, m waitingMessage
 	return given, err
 }
 
-// waitingMessage is a parked message with the event that it stands for.
+// waitingMessage is a parked message with its event.
 type waitingMessage struct {
 	Recorded
 	id       uuid.UUID
 	attempts int
 }
 
-// pause is how long it waits after another attempt that failed.
+// pause returns the pause after another failed attempt.
 func (m waitingMessage) pause() int64 { return pauseAfter(m.attempts+1, retryFirst, retryLast) }
 
-// waiting are the first of a stream's parked messages. There are none when its head is no longer due.
+// waiting returns the first parked messages of a stream. It returns none if the head is no longer due.
 func (c *projector) waiting(ctx context.Context, tx pgx.Tx, stream uuid.UUID) ([]waitingMessage, error) {
 	rows, err := tx.Query(ctx, c.store.projectionSQL.waiting, c.name, stream, c.tries)
 	if err != nil {

@@ -11,38 +11,38 @@ import (
 )
 
 const (
-	followEvery   = 200 * time.Millisecond // on average, when there is nothing new
+	followEvery   = 200 * time.Millisecond // average pause when there are no new events
 	followLimit   = 500                    // events in a transaction
-	followAlone   = 60                     // events in one that has a savepoint for each: Postgres is quick up to 64
-	followPause   = 5 * time.Second        // around that at most, between attempts that fail
+	followAlone   = 60                     // events in a transaction with a savepoint for each; Postgres is fast up to 64
+	followPause   = 5 * time.Second        // maximum average pause between failing attempts
 	followTimeout = 30 * time.Second       // for one transaction
-	besideEvery   = time.Second            // on average: a look for parked messages that are due, and for rebuilds
+	besideEvery   = time.Second            // average pause between searches for due parked messages and for rebuilds
 )
 
-// errOvertaken: another process moved the position; its rows stand, ours do not.
-var errOvertaken = errors.New("another reader was faster")
+// errOvertaken means that another process moved the position. Its rows were committed, ours were not.
+var errOvertaken = errors.New("another process was faster")
 
-// Projection applies the log to rows of its own: a projection, or what is published from the log. It is registered before
-// the committer runs.
+// Projection applies the log to its own rows, or publishes the log. Register it before the committer runs.
 //
-// Rows of a projection carry their generation, and whoever reads them picks the live one in the same query:
+// The rows of a projection carry their generation. Queries select the live generation:
 //
 //	where generation = (select generation from <schema>.subscriptions where name = '<Name>')
 type Projection struct {
-	Name string // of its subscription; a new name begins at the start of the log
+	Name string // name of its subscription; a new name begins at the start of the log
 
-	// Project writes what the events say to the rows of a generation. tx commits them together with the position, so that
-	// of two processes one wins and nothing is applied twice. What it refuses is parked: see [Store.ListParked].
+	// Project writes the rows of a generation for the events. tx commits them together with the position, so of two
+	// processes one wins and nothing is applied twice. Events that it refuses are parked: see [Store.ListParked].
 	Project func(ctx context.Context, tx pgx.Tx, generation int, events []Recorded) error
 
-	// Truncate deletes at most limit rows of a generation and says how many it did. Without it the reader cannot be rebuilt.
+	// Truncate deletes up to limit rows of a generation and returns their number. Without it the projection cannot be rebuilt.
 	Truncate func(ctx context.Context, tx pgx.Tx, generation, limit int) (int64, error)
 }
 
-// AddProjection registers a reader.
+// AddProjection registers a projection.
 func (s *Store) AddProjection(r Projection) { s.projections = append(s.projections, r) }
 
-// RunProjections keeps every registered reader up with the log, and drives what is parked and what is rebuilt, until ctx is done.
+// RunProjections applies the log to every registered projection, retries parked messages and runs rebuilds, until ctx is
+// done.
 func (s *Store) RunProjections(ctx context.Context, failed func(error)) error {
 	var all sync.WaitGroup
 	for _, r := range s.projections {
@@ -52,8 +52,8 @@ func (s *Store) RunProjections(ctx context.Context, failed func(error)) error {
 	return nil
 }
 
-// runProjection drives one reader until ctx is done. A batch that fails because the database is away is tried again, later and
-// later; failed is told why, and of all that is parked.
+// runProjection runs one projection until ctx is done. After an error of the database it retries with growing pauses. failed
+// receives these errors and those of parked messages.
 func (s *Store) runProjection(ctx context.Context, r Projection, failed func(error)) error {
 	report := func(err error) { failed(fmt.Errorf("reader %s of %s: %w", r.Name, s.schema, err)) }
 	live := s.newProjector(r, r.Name, followLimit, report)
@@ -68,8 +68,8 @@ func (s *Store) runProjection(ctx context.Context, r Projection, failed func(err
 	return nil
 }
 
-// again takes steps until ctx is done: at once while there is more to do, otherwise with a pause around every, which
-// grows while steps fail. What stirs is asked for before each step, and ends the pause after it.
+// again runs step until ctx is done: immediately while there is more to do, otherwise after a pause around every, which
+// grows while step fails. The channel of stirred, taken before the step, ends the pause after it.
 func again(
 	ctx context.Context, every time.Duration, stirred func() <-chan struct{},
 	failed func(error), step func(context.Context) (more bool, err error),
@@ -93,7 +93,7 @@ func again(
 	}
 }
 
-// never stirs.
+// never returns a channel that is never closed.
 func never() <-chan struct{} { return nil }
 
 func inTime(ctx context.Context, step func(context.Context) (bool, error)) (more bool, err error) {

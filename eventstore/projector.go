@@ -15,7 +15,7 @@ import (
 	"shopping-cart/platform/pgerr"
 )
 
-// projector is a reader at one of its subscriptions: the live one, or the one of a rebuild.
+// projector applies the log to one subscription of a projection: the live one, or that of a rebuild.
 type projector struct {
 	Projection
 	store  *Store
@@ -23,26 +23,26 @@ type projector struct {
 	most   int    // events in a transaction
 	failed func(error)
 
-	limit int // below most, after a transaction has taken too long
-	tries int // parked messages that are tried again in a transaction: fewer, after one that was lost
+	limit int // less than most after a timeout
+	tries int // parked messages that are retried in a transaction; fewer after a lost one
 
-	// Up to this position events are applied one by one, because together they failed.
+	// Up to this position events are applied one by one, because applying them together failed.
 	careful int64
 
-	// So often the one event after this position has taken too long, all by itself.
+	// late counts the timeouts of the single event after the position lateAt.
 	late   int
 	lateAt int64
 }
 
-// mostLate is how often an event may take too long until it is parked: whatever comes behind it waits.
+// mostLate is how often one event may time out before it is parked, because all later events wait for it.
 const mostLate = 3
 
-// advance applies the next events, together. If one of them is to blame that they fail, they are applied one by one.
+// advance applies the next events together. If one of them causes an error, it applies them one by one.
 func (c *projector) advance(ctx context.Context) (more bool, err error) {
 	var position int64
 	err = c.store.query.QueryRow(ctx, c.store.projectionSQL.position, c.name).Scan(&position)
 	if isNone(err) && c.name != c.Name {
-		return false, errOvertaken // the rebuild has come to its end
+		return false, errOvertaken // the rebuild has ended
 	}
 	if isNone(err) {
 		_, err = c.store.query.Exec(ctx, c.store.projectionSQL.start, c.name)
@@ -70,8 +70,8 @@ func (c *projector) advance(ctx context.Context) (more bool, err error) {
 	return len(events) == limit, err
 }
 
-// adapt takes fewer events at once after a transaction that took too long, and more again while they go through. It
-// counts how often one alone took too long.
+// adapt halves the number of events in a transaction after a timeout and doubles it after a success. It counts the timeouts
+// of a single event.
 func (c *projector) adapt(position int64, taken int, err error) {
 	switch {
 	case err == nil:
@@ -85,12 +85,12 @@ func (c *projector) adapt(position int64, taken int, err error) {
 	}
 }
 
-// newProjector reads at a subscription, so many events in a transaction.
+// newProjector returns a projector for a subscription that applies up to most events in a transaction.
 func (s *Store) newProjector(r Projection, name string, most int, failed func(error)) *projector {
 	return &projector{Projection: r, store: s, name: name, most: most, limit: most, tries: followAlone, failed: failed, lateAt: -1}
 }
 
-// commit moves the position over events and applies them, in one transaction. What that parks, it says afterwards.
+// commit applies events and moves the position in one transaction. Afterwards it reports the events that were parked.
 func (c *projector) commit(ctx context.Context, position int64, events []Recorded, apply applier) error {
 	var parked []parkedRow
 	err := c.inTx(ctx, func(tx pgx.Tx) (err error) {
@@ -108,7 +108,7 @@ func (c *projector) commit(ctx context.Context, position int64, events []Recorde
 	return nil
 }
 
-// inTx is a transaction in which an error is marked as lost when the connection did not survive it.
+// inTx runs a transaction. It marks an error as lost if the connection did not survive it.
 func (c *projector) inTx(ctx context.Context, do func(pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, c.store.query, func(tx pgx.Tx) error {
 		err := do(tx)
@@ -119,11 +119,11 @@ func (c *projector) inTx(ctx context.Context, do func(pgx.Tx) error) error {
 	})
 }
 
-// applier writes the rows of events whose streams are not parked, and gives what it had to park of them.
+// applier writes the rows of events whose streams are not parked, and parks the events that fail.
 type applier func(ctx context.Context, tx pgx.Tx, generation int, events []Recorded, parked *parking) error
 
-// pass is the part of commit that lies in the transaction. Moving the position locks the subscription: from there on
-// nobody else changes what is parked for it.
+// pass is the part of commit inside the transaction. Moving the position locks the subscription, so no other process changes
+// its parked messages.
 func (c *projector) pass(ctx context.Context, tx pgx.Tx, position int64, events []Recorded, apply applier) ([]parkedRow, error) {
 	var generation int
 	parked := &parking{reader: c.name, streams: map[uuid.UUID]bool{}}
@@ -133,7 +133,7 @@ func (c *projector) pass(ctx context.Context, tx pgx.Tx, position int64, events 
 	})
 	b.Queue(c.store.projectionSQL.parkedStreams, c.name, streamsOf(events)).Query(parked.scan)
 	err := tx.SendBatch(ctx, &b).Close()
-	if isNone(err) || pgerr.LockTimeout(err) { // gave up waiting for whoever moves it
+	if isNone(err) || pgerr.LockTimeout(err) { // another process is moving it
 		return nil, errOvertaken
 	}
 	if err != nil {
@@ -145,7 +145,7 @@ func (c *projector) pass(ctx context.Context, tx pgx.Tx, position int64, events 
 	return parked.rows, parked.write(ctx, tx, c.store.projectionSQL.park)
 }
 
-// streamsOf are the streams of events, each once.
+// streamsOf returns the streams of events without duplicates.
 func streamsOf(events []Recorded) [][16]byte {
 	streams := make([][16]byte, len(events))
 	for i, e := range events {
@@ -155,7 +155,7 @@ func streamsOf(events []Recorded) [][16]byte {
 	return slices.Compact(streams)
 }
 
-// applyAll applies all events at once, but for those of parked streams.
+// applyAll applies all events at once, except those of parked streams.
 func (c *projector) applyAll(ctx context.Context, tx pgx.Tx, generation int, events []Recorded, parked *parking) error {
 	if len(parked.streams) > 0 {
 		events = slices.DeleteFunc(slices.Clone(events), parked.parkBehind)
@@ -166,7 +166,7 @@ func (c *projector) applyAll(ctx context.Context, tx pgx.Tx, generation int, eve
 	return c.projectSafely(ctx, tx, generation, events)
 }
 
-// applyEach applies each event under a savepoint, and parks the stream of one that fails.
+// applyEach applies each event under a savepoint and parks the stream of an event that fails.
 func (c *projector) applyEach(ctx context.Context, tx pgx.Tx, generation int, events []Recorded, parked *parking) error {
 	for _, e := range events {
 		if parked.parkBehind(e) {
@@ -185,7 +185,7 @@ func (c *projector) applyEach(ctx context.Context, tx pgx.Tx, generation int, ev
 
 var errLate = errors.New("it took too long again and again, by itself too")
 
-// park parks events without another try.
+// park parks events without another attempt.
 func (c *projector) park(_ context.Context, _ pgx.Tx, _ int, events []Recorded, parked *parking) error {
 	for _, e := range events {
 		if !parked.parkBehind(e) {
@@ -195,8 +195,8 @@ func (c *projector) park(_ context.Context, _ pgx.Tx, _ int, events []Recorded, 
 	return nil
 }
 
-// projectOne applies an event under a savepoint. Constraints that would wait for the commit are checked at once: there
-// nobody could tell whose they are.
+// projectOne applies an event under a savepoint. It checks deferred constraints at once, because an error at the commit
+// could not be attributed to an event.
 func (c *projector) projectOne(ctx context.Context, tx pgx.Tx, generation int, e Recorded) error {
 	return pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
 		if err := c.projectSafely(ctx, tx, generation, []Recorded{e}); err != nil {
@@ -207,7 +207,7 @@ func (c *projector) projectOne(ctx context.Context, tx pgx.Tx, generation int, e
 	})
 }
 
-// projectSafely turns a panic into an error: it is one event's fault, and the others go on.
+// projectSafely turns a panic into an error of the events, so that others are not affected.
 func (c *projector) projectSafely(ctx context.Context, tx pgx.Tx, generation int, events []Recorded) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -217,19 +217,18 @@ func (c *projector) projectSafely(ctx context.Context, tx pgx.Tx, generation int
 	return c.Project(ctx, tx, generation, events)
 }
 
-// isEventFault says whether an error may be the fault of an event that was applied.
+// isEventFault reports whether an applied event may have caused the error.
 func isEventFault(err error) bool {
 	return err != nil && !errors.Is(err, errOvertaken) && !isTransient(err)
 }
 
-// lostError is an error after which the connection was gone.
+// lostError is an error after which the connection was closed.
 type lostError struct{ error }
 
 func (e *lostError) Unwrap() error { return e.error }
 
-// isTransient: it is nobody's fault, and the same will be tried again: the database is away or overburdened, a deadlock was
-// broken, time is up. What only a newer version of the program can read is not such a thing, though it is the caller's
-// to come back for: here it is parked.
+// isTransient reports whether the same work may succeed later: the database is unavailable or overloaded, a deadlock was
+// broken, or time ran out. An event that only a newer version of the program can read is not transient here: it is parked.
 func isTransient(err error) bool {
 	if err == nil || errors.Is(err, ErrNewerVersion) {
 		return false

@@ -9,16 +9,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Query reads the streams of one kind for whoever compares them with other books: a page at a time in the order of their
-// ids, or by id. A stream that cannot be read is left out: [Store.Audit] tells of it.
+// Query reads the streams of one kind for reconciliation, by pages in the order of their ids, or by id. It leaves out
+// streams that cannot be read; [Store.Audit] reports those.
 type Query[T any] struct {
-	// Page are at most limit entries behind an id, and where the next page begins; zero: there is none.
+	// Page returns up to limit entries after an id. next is where the next page begins, or zero.
 	Page func(ctx context.Context, after uuid.UUID, limit int) (page []T, next uuid.UUID, err error)
-	// ByID are the entries that exist of those with the ids, in no order.
+	// ByID returns the entries that exist with the ids, in no particular order.
 	ByID func(ctx context.Context, ids []uuid.UUID) ([]T, error)
 }
 
-// NewQuery is the book of a kind of stream, with entries as entry makes them.
+// NewQuery returns a query for one kind of stream. entry converts each stream.
 func NewQuery[S any, E Event, T any](s *Store, a *Aggregate[S, E], entry func(Stream[S]) T) Query[T] {
 	entries := func(found []Stream[S]) []T {
 		all := make([]T, len(found))
@@ -45,21 +45,21 @@ const (
 	ofKind       = `select ` + rowColumns + ` from @.streams where kind = $1 and id = any($2)`
 )
 
-// ReadTx is a store at one moment.
+// ReadTx is a read-only transaction with one snapshot of a store.
 type ReadTx struct {
 	store *Store
 	tx    pgx.Tx
 }
 
-// ReadAt lets read look at the store as it is at this moment, however long it takes.
+// ReadAt calls read with a transaction whose reads all see the current moment.
 func (s *Store) ReadAt(ctx context.Context, read func(ReadTx) error) error {
 	return pgx.BeginTxFunc(ctx, s.query, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		return read(ReadTx{s, tx})
 	})
 }
 
-// ForEach calls each with every stream of the kind that has one of the statuses, in the order of their ids; of all of them
-// where none is named. It reads them by pages.
+// ForEach calls each with every stream of the kind that has one of the statuses, or with all of them if there are no
+// statuses. It reads pages in the order of the ids.
 func (a *Aggregate[S, E]) ForEach(ctx context.Context, at ReadTx, each func(Stream[S]), statuses ...string) error {
 	sql, more := pageOfKind, []any(nil)
 	if len(statuses) > 0 {
@@ -79,7 +79,7 @@ func (a *Aggregate[S, E]) ForEach(ctx context.Context, at ReadTx, each func(Stre
 	}
 }
 
-// Clock is the time by the store's database.
+// Clock returns the time of the store's database.
 func (s *Store) Clock(ctx context.Context) (now time.Time, err error) {
 	if err = s.query.QueryRow(ctx, "select now()").Scan(&now); err != nil {
 		err = fmt.Errorf("ask the clock of %s: %w", s.schema, err)

@@ -14,7 +14,7 @@ import (
 
 const (
 	rebuildLimit = 5000 // events in a transaction of a rebuild, until it has caught up
-	clearLimit   = 1000 // rows of an old generation that are deleted at once
+	clearLimit   = 1000 // rows of an old generation that one transaction deletes
 )
 
 var (
@@ -22,10 +22,10 @@ var (
 	errRebuilding    = fault.New(fault.Conflict, "rebuild_running", "This projection is being rebuilt already.")
 )
 
-// Rebuild begins to make the rows of a projection anew from the whole log, as another generation beside the live one. The
-// processes that follow the log do it. They exchange the two once the new one has caught up, and has nothing parked that the
-// live one could apply; [Store.Subscriptions] shows how far they are. It is refused with unknown_projection, and with
-// rebuild_running while one is under way.
+// Rebuild starts to rebuild a projection from the whole log, as a new generation beside the live one. The processes that run
+// the projection do the work. They swap the generations when the new one has caught up and has no parked messages that the
+// live one could apply. [Store.Subscriptions] shows the progress. It returns unknown_projection, or rebuild_running while a
+// rebuild is under way.
 func (s *Store) Rebuild(ctx context.Context, name string, once IdempotencyKey) (replayed bool, err error) {
 	at := slices.IndexFunc(s.projections, func(r Projection) bool { return r.Name == name && r.Truncate != nil })
 	if at < 0 {
@@ -36,7 +36,7 @@ func (s *Store) Rebuild(ctx context.Context, name string, once IdempotencyKey) (
 			return err
 		}
 		var generation int
-		if err := tx.QueryRow(ctx, s.projectionSQL.lock, name).Scan(new(int64), &generation); err != nil { // no exchange meanwhile
+		if err := tx.QueryRow(ctx, s.projectionSQL.lock, name).Scan(new(int64), &generation); err != nil { // so no swap happens meanwhile
 			return err
 		}
 		tag, err := tx.Exec(ctx, s.projectionSQL.rebuild, rebuildOf(name, generation+1), generation+1)
@@ -51,13 +51,13 @@ func (s *Store) Rebuild(ctx context.Context, name string, once IdempotencyKey) (
 	return replayed, nil
 }
 
-// rebuildOf is the subscription that makes a generation.
+// rebuildOf returns the subscription that builds a generation.
 func rebuildOf(name string, generation int) string { return fmt.Sprintf("%s@%d", name, generation) }
 
-// rebuilder drives the rebuilds of a reader, one after the other, and clears away what they replaced.
+// rebuilder runs the rebuilds of a projection one after the other and deletes the generations that they replaced.
 type rebuilder struct {
 	live *projector
-	next *projector // of the rebuild that is under way
+	next *projector // the current rebuild, if any
 }
 
 func (r *rebuilder) step(ctx context.Context) (more bool, err error) {
@@ -77,8 +77,8 @@ func (r *rebuilder) step(ctx context.Context) (more bool, err error) {
 	return false, nil
 }
 
-// advance takes the rebuild a batch further. When there is no full batch left it tries again what is parked and due, and
-// then exchanges the rebuild for the live generation.
+// advance runs the next batch of the rebuild. After the last full batch it retries parked messages that are due, and then
+// swaps the generations.
 func (r *rebuilder) advance(ctx context.Context, generation int) (more bool, err error) {
 	if name := rebuildOf(r.live.Name, generation); r.next == nil || r.next.name != name {
 		r.next = r.live.store.newProjector(r.live.Projection, name, rebuildLimit, r.live.failed)
@@ -96,8 +96,8 @@ func (r *rebuilder) advance(ctx context.Context, generation int) (more bool, err
 	return more, nil
 }
 
-// trySwap makes the generation of the rebuild the live one, if it can catch up in one batch and has no holes: nothing
-// goes from what is read. It holds the live subscription meanwhile, so that this cannot get away from it.
+// trySwap makes the new generation live if it can catch up in one batch and lacks nothing that the live one has. It locks
+// the live subscription, so the live generation cannot advance meanwhile.
 func (r *rebuilder) trySwap(ctx context.Context, generation int) (more bool, err error) {
 	s := r.live.store
 	var events []Recorded
@@ -135,7 +135,8 @@ func (r *rebuilder) trySwap(ctx context.Context, generation int) (more bool, err
 	return more, err
 }
 
-// lock locks both subscriptions, and gives the position of the rebuild. It is gone when somebody else was faster.
+// lock locks both subscriptions and returns the position of the rebuild. It returns errOvertaken if another process was
+// faster.
 func (r *rebuilder) lock(ctx context.Context, tx pgx.Tx) (position int64, err error) {
 	lock := r.live.store.projectionSQL.lock
 	err = tx.QueryRow(ctx, lock, r.live.name).Scan(new(int64), new(int))
@@ -148,8 +149,7 @@ func (r *rebuilder) lock(ctx context.Context, tx pgx.Tx) (position int64, err er
 	return position, err
 }
 
-// promote puts the rebuild in the place of the live subscription. What is parked for it goes along; what was parked for
-// the generation before has been tried anew.
+// promote replaces the live subscription with the rebuild, and its parked messages with those of the rebuild.
 func (r *rebuilder) promote(ctx context.Context, tx pgx.Tx, position int64, generation int) error {
 	q := r.live.store.projectionSQL
 	var b pgx.Batch
@@ -166,8 +166,8 @@ func (r *rebuilder) promote(ctx context.Context, tx pgx.Tx, position int64, gene
 
 var errClearing = errors.New("another process clears")
 
-// truncate deletes some rows of a generation that is no longer live. One process does so at a time: of two that delete the
-// same rows, one would find none and take the generation for empty.
+// truncate deletes some rows of a generation that is no longer live. Only one process does so at a time: of two, one could
+// find no rows and take the generation for empty.
 func (r *rebuilder) truncate(ctx context.Context, generation int) (more bool, err error) {
 	s := r.live.store
 	err = r.live.inTx(ctx, func(tx pgx.Tx) error {

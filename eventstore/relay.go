@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	relayEvery = time.Second // on average: every process sweeps, with jitter
-	relayLimit = 200         // messages taken up at once
+	relayEvery = time.Second // on average, in every process
+	relayLimit = 200         // messages that are redelivered at once
 
-	// A row of the outbox is due five seconds after its batch was decided, and a batch has batchTimeout to commit.
+	// A row of the outbox is due five seconds after the decision, and a batch has batchTimeout to commit.
 	relaySlack     = time.Minute
 	relayFullEvery = 5 * time.Minute
 )
 
 const (
-	// What is taken up is left alone for a while, longer each time, and never for all messages to the same moment.
+	// It postpones the messages that it claims, longer each time, and with jitter.
 	claimOutbox = `with due as (
 			select stream, version, due_at from @.outbox where due_at >= $1 and due_at <= now()
 			order by due_at limit $2 for update skip locked),
@@ -37,7 +37,7 @@ const (
 // in puts the store's schema into a statement.
 func (s *Store) in(sql string) string { return strings.ReplaceAll(sql, "@", s.schema) }
 
-// relay takes up what a crash or a failed handler left in the outbox, until ctx is done.
+// relay redelivers messages that a crash or a failed handler left in the outbox, until ctx is done.
 func (s *Store) relay(ctx context.Context, c RunConfig) {
 	if c.SingleProcess {
 		if _, err := c.Control.Exec(ctx, s.in(expediteOutbox)); err != nil && ctx.Err() == nil {
@@ -83,7 +83,7 @@ func (s *Store) relayDue(ctx context.Context, pool *pgxpool.Pool) (int, error) {
 	return len(streams), err
 }
 
-// messages are events, in no order.
+// messages returns events in no particular order.
 func (s *Store) messages(ctx context.Context, pool *pgxpool.Pool, streams []uuid.UUID, versions []int64) ([]Recorded, error) {
 	rows, err := pool.Query(ctx, s.sql.messages, raw(streams), versions)
 	if err != nil {
@@ -92,8 +92,8 @@ func (s *Store) messages(ctx context.Context, pool *pgxpool.Pool, streams []uuid
 	return collect(rows)
 }
 
-// redeliver hands a message from the outbox to its handlers. What this program has none for, or cannot read, is left to
-// other versions of it; when none of them takes it, it is parked.
+// redeliver passes a message from the outbox to its handlers. Other versions of the program may take a message that this one
+// cannot read or has no handler for. If none does, it is parked.
 func (s *Store) redeliver(r Recorded) {
 	event, err := s.decode(r)
 	if err == nil && len(s.subs[r.Kind]) == 0 {
@@ -107,8 +107,7 @@ func (s *Store) redeliver(r Recorded) {
 	s.countFailure(r, []failure{{anyHandler, err}})
 }
 
-// OldestUnhandled is the age of the oldest event that a reaction has not handled; zero when there is none. What is
-// parked does not count.
+// OldestUnhandled returns the age of the oldest event that a handler has not processed, or zero. It ignores parked messages.
 func (s *Store) OldestUnhandled() (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

@@ -22,12 +22,12 @@ type storedRow struct {
 	streamView
 }
 
-// targets returns what rowColumns are scanned into.
+// targets returns the scan targets for rowColumns.
 func (r *storedRow) targets() []any {
 	return []any{&r.id, &r.version, &r.kind, &r.stateVersion, &r.state, &r.created, &r.updated}
 }
 
-// decode decodes the state, unless it is stale: of another fold.
+// decode decodes the state. It reports outdated, and decodes nothing, if another state version wrote the row.
 func (r *storedRow) decode(c codec) (stale bool, err error) {
 	r.value = nil
 	if r.stateVersion != c.stateVersion() {
@@ -39,21 +39,21 @@ func (r *storedRow) decode(c codec) (stale bool, err error) {
 
 // page is the result of a query for streams.
 type page[S any] struct {
-	streams    []Stream[S] // in the order of the query, without those of another kind and those that cannot be read
+	streams    []Stream[S] // in the order of the query, without other kinds and unreadable streams
 	rows       int
 	last       uuid.UUID // the stream of the last row
 	cut        uuid.UUID // the first stream whose state the query left out
 	unreadable error     // why a stream is missing
 }
 
-// read returns the streams of a query for rowColumns.
+// read returns the streams of a query that selects rowColumns.
 func (a *Aggregate[S, E]) read(ctx context.Context, s *Store, q querier, sql string, args ...any) (p page[S], err error) {
 	rows, err := q.Query(ctx, sql, args...)
 	if err != nil {
 		return p, fmt.Errorf("load a %s: %w", a.Kind, err)
 	}
 	var row storedRow
-	stale := map[uuid.UUID]int64{} // most often empty: it fills when a new version of the program starts
+	stale := map[uuid.UUID]int64{} // usually empty, except after a new version of the program has started
 	_, err = pgx.ForEachRow(rows, row.targets(), func() error {
 		p.rows, p.last = p.rows+1, row.id
 		if row.state == nil && p.cut == uuid.Nil {
@@ -87,7 +87,7 @@ func (a *Aggregate[S, E]) read(ctx context.Context, s *Store, q querier, sql str
 	return p, err
 }
 
-// next returns where the page after this one begins; zero if there is none.
+// next returns where the following page begins, or zero if there is none.
 func (p page[S]) next(limit int) uuid.UUID {
 	if p.rows < limit {
 		return uuid.Nil
@@ -95,7 +95,7 @@ func (p page[S]) next(limit int) uuid.UUID {
 	return p.last
 }
 
-// inOrder returns the streams of a page in the order of the ids.
+// inOrder returns the streams in the order of the ids.
 func (p page[S]) inOrder(ids []uuid.UUID) []Stream[S] {
 	found := make(map[uuid.UUID]Stream[S], len(p.streams))
 	for _, st := range p.streams {

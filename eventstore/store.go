@@ -14,23 +14,23 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Store is the events of one module: one schema.
+// Store holds the events of one module in one schema.
 type Store struct {
 	schema          string
 	committer       *Committer
 	query           *pgxpool.Pool
 	sql             statements
 	projectionSQL   projectionStatements
-	kinds           map[string]codec // by kind of aggregate
+	kinds           map[string]codec // by kind of stream
 	subs            map[string][]subscription
 	outbox          outbox
-	outboxWatermark *Watermark // of the outbox
+	outboxWatermark *Watermark // of the relay
 	projections     []Projection
-	appended        broadcast // wakes the readers
+	appended        broadcast // wakes the projections
 }
 
-// Open makes the store of a schema. Its commands are committed by c, its reads run on query. Stores are opened, and
-// subscribed to, before the committer runs.
+// Open returns the store of a schema. c commits its commands; its reads use query. Open stores, and subscribe to them,
+// before the committer runs.
 func Open(c *Committer, query *pgxpool.Pool, schema string, aggregates ...codec) *Store {
 	s := &Store{
 		schema: schema, committer: c, query: query, sql: statementsOf(schema), projectionSQL: projectionStatementsOf(schema),
@@ -53,17 +53,16 @@ func insertSorted(stores []*Store, s *Store) []*Store {
 	return append(stores[:at:at], append([]*Store{s}, stores[at:]...)...)
 }
 
-// Schema is the schema that the store lies in.
+// Schema returns the schema of the store.
 func (s *Store) Schema() string { return s.schema }
 
-// Do decides a command and waits for its commit. A refusal is the error of Decide, and nothing is written. When ctx
-// ends first, or the database goes away, it is open whether the command took effect: ask again with the same id.
+// Do decides a command and waits for its commit. A refusal returns the error of Decide and writes nothing. If ctx ends
+// first, or the database fails, the outcome is unknown: send the command again with the same id.
 func (s *Store) Do(ctx context.Context, cmd Command) (Receipt, error) {
 	return s.committer.do(ctx, s, &cmd)
 }
 
-// Result is the stream that a command named first, as the command left it: at once, or from the log when its receipt
-// had answered.
+// Result returns the first stream of a command as the command left it. For a repeated command it reads the log.
 func (a *Aggregate[S, E]) Result(ctx context.Context, s *Store, r Receipt) (Stream[S], error) {
 	if r.Replayed {
 		return a.LoadAt(ctx, s, r.Stream, r.Version)
@@ -71,7 +70,7 @@ func (a *Aggregate[S, E]) Result(ctx context.Context, s *Store, r Receipt) (Stre
 	return streamOf[S](r.Stream, r.after), nil
 }
 
-// Load is a stream as it is now; version 0 where there is none of this kind.
+// Load returns the current stream. Its version is 0 if there is no stream of this kind.
 func (a *Aggregate[S, E]) Load(ctx context.Context, s *Store, id uuid.UUID) (Stream[S], error) {
 	if s.committer.backend != nil {
 		return a.loadRow(ctx, s, id)
@@ -83,21 +82,21 @@ func (a *Aggregate[S, E]) Load(ctx context.Context, s *Store, id uuid.UUID) (Str
 	return p.streams[0], nil
 }
 
-// LoadAll are those of the streams that exist, in the order of the ids. One that cannot be read fails all.
+// LoadAll returns the streams that exist, in the order of the ids. One that cannot be read fails the call.
 func (a *Aggregate[S, E]) LoadAll(ctx context.Context, s *Store, ids []uuid.UUID) ([]Stream[S], error) {
 	p, err := a.read(ctx, s, s.query, s.sql.read, raw(ids))
 	return p.inOrder(ids), cmp.Or(err, p.unreadable)
 }
 
-// LoadKnown is LoadAll for lists: it leaves out a stream that cannot be read, such as one of a newer version of the program.
-// One damaged row must not take a whole list along; verify names it.
+// LoadKnown is LoadAll for lists. It leaves out streams that cannot be read, for example those of a newer version of the
+// program, so that one damaged row does not fail a whole list. The audit reports them.
 func (a *Aggregate[S, E]) LoadKnown(ctx context.Context, s *Store, ids []uuid.UUID) ([]Stream[S], error) {
 	p, err := a.read(ctx, s, s.query, s.sql.read, raw(ids))
 	return p.inOrder(ids), err
 }
 
-// LoadPage is LoadKnown for a page of a list, bounded in memory: it reads no further stream once the states read have so many
-// bytes. covered says how many of the ids it came to; it is at least one.
+// LoadPage is LoadKnown with bounded memory: it stops when the states have the given number of bytes. covered is the number
+// of ids that it reached, at least one.
 func (a *Aggregate[S, E]) LoadPage(ctx context.Context, s *Store, ids []uuid.UUID, bytes int) (found []Stream[S], covered int, err error) {
 	if len(ids) == 0 {
 		return []Stream[S]{}, 0, nil
@@ -109,7 +108,7 @@ func (a *Aggregate[S, E]) LoadPage(ctx context.Context, s *Store, ids []uuid.UUI
 	return p.inOrder(ids), slices.Index(ids, p.cut), err
 }
 
-// LoadAt is a stream as it was at a version, folded from its events; a lower version where it has not come so far.
+// LoadAt returns a stream at a version, rebuilt from its events. The version is lower if the stream is not that far.
 func (a *Aggregate[S, E]) LoadAt(ctx context.Context, s *Store, id uuid.UUID, version int64) (Stream[S], error) {
 	v, kind, err := s.stateAt(ctx, s.query, a, id, version)
 	if err != nil || kind != a.Kind {
@@ -123,7 +122,7 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// stateAt makes a state from the events of a stream up to a version, and says of what kind the stream is.
+// stateAt rebuilds a state from the events of a stream up to a version, and returns the kind of the stream.
 func (s *Store) stateAt(ctx context.Context, q querier, c codec, id uuid.UUID, version int64) (v streamView, kind string, err error) {
 	rows, err := q.Query(ctx, s.sql.stream, id, int64(0), version, int64(version))
 	if err != nil {
@@ -149,14 +148,14 @@ func (s *Store) stateAt(ctx context.Context, q querier, c codec, id uuid.UUID, v
 	return v, kind, nil
 }
 
-// rebuiltState is a state made from the events of its stream, or why it could not be.
+// rebuiltState is a state that was rebuilt from its events, or the error.
 type rebuiltState struct {
 	version int64
 	value   any
 	broken  error
 }
 
-// rebuildStates makes the states of streams at the versions named from all their events, read in one round trip.
+// rebuildStates rebuilds the states of streams at the given versions from all their events, in one round trip.
 func (s *Store) rebuildStates(ctx context.Context, q querier, versions map[uuid.UUID]int64, of func(uuid.UUID) codec) (map[uuid.UUID]rebuiltState, error) {
 	if len(versions) == 0 {
 		return nil, nil
@@ -196,7 +195,7 @@ func (s *Store) rebuildStates(ctx context.Context, q querier, versions map[uuid.
 
 var errOtherKind = errors.New("a stream of another kind")
 
-// ReadStream are the events of a stream after a version, in order.
+// ReadStream returns the events of a stream after a version, in order.
 func (s *Store) ReadStream(ctx context.Context, id uuid.UUID, after int64, limit int) ([]Recorded, error) {
 	const noEnd = int64(1) << 62
 	rows, err := s.query.Query(ctx, s.sql.stream, id, after, noEnd, int64(limit))
@@ -206,13 +205,13 @@ func (s *Store) ReadStream(ctx context.Context, id uuid.UUID, after int64, limit
 	return collect(rows)
 }
 
-// Filter narrows what ReadLog answers. Zero values let everything pass.
+// Filter restricts the result of ReadLog. Zero values accept everything.
 type Filter struct {
 	Stream uuid.UUID
 	Kind   string
 }
 
-// ReadLog are the events of the module after a position, in commit order.
+// ReadLog returns the events of the module after a position, in commit order.
 func (s *Store) ReadLog(ctx context.Context, after int64, limit int, f Filter) ([]Recorded, error) {
 	sql, args := s.sql.log, []any{after, limit}
 	switch {
@@ -237,7 +236,7 @@ func collect(rows pgx.Rows) ([]Recorded, error) {
 	return out, err
 }
 
-// targets returns what the columns of an event are scanned into.
+// targets returns the scan targets for the columns of an event.
 func (r *Recorded) targets() []any {
 	return []any{&r.Position, &r.Stream, &r.Version, &r.Kind, &r.Data, &r.Meta, &r.At}
 }
@@ -254,7 +253,7 @@ func scanEvents(rows pgx.Rows, each func(Recorded) error) error {
 	return err
 }
 
-// decode makes the Go event of a recorded one.
+// decode converts a recorded event to its Go type.
 func (s *Store) decode(r Recorded) (Event, error) {
 	kind, _, _ := strings.Cut(r.Kind, ".")
 	c, ok := s.kinds[kind]

@@ -10,16 +10,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Subscription says how far somebody who wants the events of a store has come.
+// Subscription describes the progress of a projection or a handler.
 type Subscription struct {
 	Module     string // the store's schema
 	Name       string
-	Kind       string        // projection, reaction, or rebuild: a projection's next generation in the making
-	Position   int64         // up to here the log was read
+	Kind       string        // projection, reaction or rebuild (of the next generation of a projection)
+	Position   int64         // last position that was read
 	Head       int64         // the last position of the log
-	Lag        int64         // between the two: the number of events, and of the few positions without one; of a reaction, those in the outbox
-	OldestAge  time.Duration // of the oldest event that was not applied, parked ones too; 0 when there is none
-	Parked     int           // events that could not be applied, and those behind them
+	Lag        int64         // number of events between the two, with the few unused positions; for a handler, the events in the outbox
+	OldestAge  time.Duration // of the oldest event that was not applied, including parked ones; 0 if there is none
+	Parked     int           // parked events, including those that wait behind them
 	Generation int           // of a projection's rows
 	UpdatedAt  time.Time     // when the position last moved
 }
@@ -31,7 +31,7 @@ const (
 	KindRebuild    = "rebuild"
 )
 
-// Subscriptions are the store's, as they are now.
+// Subscriptions returns the current subscriptions of the store.
 func (s *Store) Subscriptions(ctx context.Context) ([]Subscription, error) {
 	names := make([]string, len(s.projections))
 	for i, r := range s.projections {
@@ -61,7 +61,7 @@ func (s *Store) Subscriptions(ctx context.Context) ([]Subscription, error) {
 	return append(readers, reactions...), nil
 }
 
-// Both are small: of the outbox only what lies above the low-water mark is looked at.
+// Both read few rows: of the outbox only those above the watermark.
 const (
 	waitingByType = `select e.type, count(*), extract(epoch from now() - min(e.at))::float8
 		from @.outbox o join @.events e on e.stream = o.stream and e.version = o.version where o.due_at >= $1 group by e.type`
@@ -70,8 +70,8 @@ const (
 		where p.reader = any($1) and p.discarded_at is null group by p.reader`
 )
 
-// handlerSubscriptions are the subscriptions to the outbox, each with the messages that wait for it. What nothing here can handle
-// stands under a name of its own, when there is any.
+// handlerSubscriptions returns the subscriptions to the outbox with their waiting messages. Messages that nothing here can
+// handle have an entry of their own, if there are any.
 func (s *Store) handlerSubscriptions(ctx context.Context) ([]Subscription, error) {
 	waiting, err := s.counts(ctx, waitingByType, s.outboxWatermark.Mark())
 	if err != nil {
@@ -97,7 +97,7 @@ func (s *Store) handlerSubscriptions(ctx context.Context) ([]Subscription, error
 	return all, nil
 }
 
-// tally is how many events there are of a sort, and the age of the oldest.
+// tally is a number of events and the age of the oldest.
 type tally struct {
 	n   int64
 	age time.Duration

@@ -12,20 +12,20 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Timer finds the streams of one kind whose wake_at has come.
+// Timer finds the streams of one kind whose wake_at has passed.
 type Timer struct {
 	store     *Store
 	pool      *pgxpool.Pool
 	kind      string
 	watermark *Watermark
-	ahead     time.Time // the database's clock went back: it showed this before, and claims of then are still to be found
+	ahead     time.Time // if the database's clock went back: the time that it showed before, while claims of that time remain
 }
 
-// timerFullEvery is about how often a timer looks at all that was ever due.
+// timerFullEvery is about how often a timer scans everything that was ever due.
 const timerFullEvery = 5 * time.Minute
 
-// Timer makes one that asks on pool. slack is well above the longest time that a wake_at may lie in the past when it is
-// committed.
+// Timer returns a timer that queries pool. slack must be well above the longest time that a wake_at may lie in the past when
+// it is committed.
 func (s *Store) Timer(pool *pgxpool.Pool, kind string, slack time.Duration) *Timer {
 	return &Timer{store: s, pool: pool, kind: kind, watermark: NewWatermark(slack, timerFullEvery)}
 }
@@ -37,18 +37,18 @@ const dueTimers = `with due as (
 		update @.streams t set wake_at = now() + $4::interval from due d where t.id = d.id returning t.id, d.wake_at)
 	select now(), max(wake_at), array_agg(id order by wake_at) from taken`
 
-// dueByOldClock claims streams that were claimed, or would have been due, by a clock that has gone back since. The others
+// dueByOldClock claims streams that were claimed, or would have been due, by a clock that has gone back since. All others
 // are due within a lease anyway.
 const dueByOldClock = `update @.streams set wake_at = now() + $4::interval where id in (
 		select id from @.streams where kind = $1 and wake_at > now() + $4::interval and wake_at <= $2::timestamptz + $4::interval
 		order by wake_at limit $3 for update skip locked)
 	returning id`
 
-// Due returns streams that are due, at most limit, the first due first. Each is put off by lease, so that other processes
-// leave it alone for that long: this saves work, it is no lock.
+// Due returns up to limit streams that are due, in order of time. It postpones each by lease, so that other processes skip
+// it for that long. This saves work; it is no lock.
 //
-// After the database's clock went back, it returns streams that an old claim put off too far. Then early is true: what
-// these wait for may lie in the future by the new clock. It is not called concurrently.
+// After the database's clock went back, Due returns streams that an old claim postponed too far. Then early is true, because
+// what they wait for may be in the future by the new clock. Do not call Due concurrently.
 func (t *Timer) Due(ctx context.Context, limit int, lease time.Duration) (ids []uuid.UUID, early bool, err error) {
 	if !t.ahead.IsZero() {
 		rows, err := t.pool.Query(ctx, t.store.in(dueByOldClock), t.kind, t.ahead, limit, lease)
@@ -66,7 +66,7 @@ func (t *Timer) Due(ctx context.Context, limit int, lease time.Duration) (ids []
 	return ids, false, err
 }
 
-// From is the time before which no wake_at lies; zero while that is not known.
+// From returns the time before which there is no wake_at, or zero while that is not known.
 func (t *Timer) From() time.Time { return t.watermark.Mark() }
 
 func (t *Timer) find(ctx context.Context, limit int, sql string, args ...any) (ids []uuid.UUID, err error) {
@@ -84,25 +84,25 @@ func (t *Timer) find(ctx context.Context, limit int, sql string, args ...any) (i
 	return ids, nil
 }
 
-// Expiry says what ends when nobody touches it. WakeAt of such a stream is IdleFrom its last change.
+// Expiry configures how untouched streams end. The wake_at of such a stream must be the ExpiryAt of its last change.
 type Expiry struct {
 	Kind   string
-	Status string        // of those that may end so
-	After  time.Duration // the last change
+	Status string        // of the streams that may end
+	After  time.Duration // time since the last change
 	Expire func(ctx context.Context, id uuid.UUID) error
 	Pool   *pgxpool.Pool
-	Failed func(error) // told of what will be tried again
+	Failed func(error) // called with errors that will be retried
 }
 
-// ExpiryAt is a time to look at a stream that was touched just then: the same for all touches of an hour, so that most of
-// them change no indexed column and the row is updated in place (HOT).
+// ExpiryAt returns when to check a stream that was changed at touched. The result is the same for a whole hour, so most
+// changes modify no indexed column and the row is updated in place (HOT).
 func ExpiryAt(touched time.Time) time.Time { return touched.Truncate(expiryGrain) }
 
 const (
 	expiryGrain    = time.Hour
-	expiryPage     = 500                    // streams ended before the next look
-	expiryParallel = 32                     // of them at once
-	expiryPause    = 250 * time.Millisecond // on average, between two pages: clients come first
+	expiryPage     = 500                    // streams that are ended before the next query
+	expiryParallel = 32                     // number that are ended concurrently
+	expiryPause    = 250 * time.Millisecond // average pause between two pages, in favour of clients
 )
 
 // They are not claimed: End is a command, and decides on the stream as it is then.
@@ -111,8 +111,8 @@ const expiredStreams = `with idle as (
 			and kind = $2 and updated_at <= now() - $4::interval order by wake_at limit $3)
 	select now() - $4::interval, max(wake_at), array_agg(id order by wake_at) from idle`
 
-// ExpireIdle ends idle streams until ctx is done. How long ago is long enough may change from one run to the next: it holds
-// for all streams at once.
+// ExpireIdle ends untouched streams until ctx is done. The duration may change from one run to the next; it applies to all
+// streams at once.
 func (s *Store) ExpireIdle(ctx context.Context, i Expiry) {
 	if i.Pool == nil {
 		i.Pool = s.query
@@ -131,7 +131,7 @@ func (s *Store) ExpireIdle(ctx context.Context, i Expiry) {
 				i.Failed(err)
 			}
 			if full = len(ids) == expiryPage; s.expireAll(ctx, i, ids) == 0 && full {
-				t.watermark.Skip() // they would stand in the way of all others
+				t.watermark.Skip() // so that they do not block all others
 			}
 			full = full && wait(ctx, jitter(expiryPause))
 		}
@@ -157,11 +157,11 @@ func (s *Store) expireAll(ctx context.Context, i Expiry, ids []uuid.UUID) (ended
 	return done.Load()
 }
 
-// untimedEvery is about how often all streams are gone through for those without a wake_at.
+// untimedEvery is about how often all streams are searched for those without a wake_at.
 const untimedEvery = 24 * time.Hour
 
-// untimed are streams that a version of the program wrote which gave them no wake_at: older ones, and those that run beside
-// this one while it is rolled out. No migration could find the latter, and no index is worth its while for either.
+// untimed finds streams without a wake_at. Older versions of the program wrote them, and may run beside this one during a
+// rollout, so a migration cannot find them all. They are too rare for an index.
 func (s *Store) untimed(i Expiry) *walk {
 	sql := s.in(`select array_agg(id) from @.streams where ctid >= $1 and ctid < $2
 		and wake_at is null and kind = $3 and status = $4 and updated_at <= now() - $5::interval`)

@@ -5,34 +5,34 @@ import (
 	"time"
 )
 
-// Watermark is how far a sweep by time has come, by the database's clock. What was handled leaves a dead entry in the
-// index of times, and a snapshot that somebody holds open keeps it there. A sweep that looked at all that was ever due
-// would walk over more and more of them; one that begins at the mark meets those of the last minutes only.
+// Watermark is how far a scan by time has come, by the database's clock. Handled rows leave dead entries in the index on the
+// time, and an open snapshot keeps them there. A scan of everything that was ever due would visit more and more of them. A
+// scan from the watermark visits only those of the last minutes.
 //
-// What was not yet committed when a sweep went by may lie below it. So the mark stays back by a slack, well above the
-// longest time from when a row says that it is due to its commit; and every now and then a sweep begins at the
-// beginning, whatever the mark says.
+// Rows that were not committed during a scan may lie below it. So the watermark stays behind by a slack, which must be well
+// above the longest time between the due time of a row and its commit. From time to time a scan begins at the start,
+// regardless of the watermark.
 type Watermark struct {
 	slack, again time.Duration
 
 	mu    sync.Mutex
 	mark  time.Time // nothing is due before
-	began time.Time // when the sweep under way began; zero: none is
+	began time.Time // when the current scan began; zero if there is none
 	at    time.Time // how far it has come
-	all   bool      // it began at the beginning
-	full  time.Time // by our own clock: when one shall begin there again
-	seen  time.Time // the database's time at the latest look
+	all   bool      // the scan began at the start
+	full  time.Time // when the next scan from the start is due, by our own clock
+	seen  time.Time // the database's time at the latest step
 }
 
-// stepBack is how far the database's clock may go back unnoticed.
+// stepBack is how far the database's clock may go back without notice.
 const stepBack = time.Second
 
-// NewWatermark makes a mark that stays slack behind. About as often as again says, a sweep begins at the beginning.
+// NewWatermark returns a watermark that stays behind by slack. A scan begins at the start about as often as again says.
 func NewWatermark(slack, again time.Duration) *Watermark {
 	return &Watermark{slack: slack, again: again}
 }
 
-// From is the time that the next look of the sweep begins at.
+// From returns where the next step of the scan begins.
 func (l *Watermark) From() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -45,11 +45,11 @@ func (l *Watermark) From() time.Time {
 	return l.mark
 }
 
-// Advance tells what a look found at now, in order of time: rows up to last, and perhaps more behind them. Without more the
-// sweep is over, and the mark moves.
+// Advance records a step at now, which found rows in order of time up to last. more says that there may be further rows.
+// Without more the scan ends and the watermark moves.
 //
-// The clock may have gone back since the look before, as after a failover. Then the next sweep begins at the beginning,
-// and back is the time that the old clock showed: rows may be due by that clock and not by the new one.
+// The clock may have gone back since the previous step, for example after a failover. Then the next scan begins at the
+// start, and back is the time that the old clock showed: rows may be due by that clock only.
 func (l *Watermark) Advance(now, last time.Time, more bool) (back time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -65,7 +65,7 @@ func (l *Watermark) Advance(now, last time.Time, more bool) (back time.Time) {
 		l.at = last
 		return back
 	}
-	l.mark = l.began.Add(-l.slack) // of the sweep's begin: what was committed later may be due before its end
+	l.mark = l.began.Add(-l.slack) // relative to the start of the scan: rows that were committed later may be due before its end
 	if l.all {
 		l.full = time.Now().Add(jitter(l.again))
 	}
@@ -73,15 +73,14 @@ func (l *Watermark) Advance(now, last time.Time, more bool) (back time.Time) {
 	return back
 }
 
-// Skip passes over the last row that was looked at, and those of the same time.
+// Skip moves past the last row and other rows of the same time.
 func (l *Watermark) Skip() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.at = l.at.Add(time.Microsecond)
 }
 
-// Mark is the time before which nothing is due; zero while that is not known. Whoever asks for all that is due may
-// begin there.
+// Mark returns the time before which nothing is due, or zero while that is not known. Queries for due rows may begin there.
 func (l *Watermark) Mark() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -123,10 +123,10 @@ func TestVerify(t *testing.T) {
 		}, "for the unknown kind"},
 		"AFoldChangesWithoutItsNumber": {func(_ *testing.T, g *given) {
 			g.lamp.Evolve = func(l lamp, _ eventstore.Event) lamp { return lamp{l.Percent + 1} }
-		}, `folded to: after lamp.lit.v1 it is {"percent":1}. Raise its Fold`},
+		}, `after lamp.lit.v1 it is {"percent":1}. Raise its StateVersion`},
 		"AnEventJoinsAFoldWithoutItsNumber": {func(_ *testing.T, g *given) {
 			g.examples = append(g.examples, g.examples[1])
-		}, "lamp.dimmed.v2 is new. Raise its Fold"},
+		}, "lamp.dimmed.v2 is new. Raise its StateVersion"},
 		"ANewVersionJoinsAFoldWithoutItsNumber": {func(t *testing.T, g *given) {
 			put(t, g.dir, "testdata/events/lamp.dimmed.v3.json", `{"percent": 40}`)
 			g.lamp = lampOf(2, fromTenths, func(data []byte) ([]byte, error) { return data, nil })

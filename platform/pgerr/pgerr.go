@@ -83,7 +83,7 @@ func Transient(err error) bool {
 // ConnectionLost reports whether the connection failed or the server was unavailable. The effect of the statement, such as
 // a commit, is unknown.
 func ConnectionLost(err error) bool {
-	if errors.As(err, new(*pgconn.ConnectError)) { // whatever the server answered: no statement was sent
+	if errors.As(err, new(*pgconn.ConnectError)) { // no statement was sent
 		return true
 	}
 	if code := Code(err); code != "" {
