@@ -225,11 +225,11 @@ func (a *audit) compare(row auditedRow) {
 		a.report(ViolationState, row.version, "Its events cannot be folded: %v", a.broken)
 		return
 	}
-	stale, err := row.decode(c)
+	outdated, err := row.decode(c)
 	if err != nil {
 		a.report(ViolationState, row.version, "Its state cannot be read: %v", err)
 	}
-	if stale || err != nil {
+	if outdated || err != nil {
 		return
 	}
 	is, err := json.Marshal(row.value)

@@ -215,17 +215,17 @@ func (r receiptRow) receipt() Receipt {
 // rebuildOutdated rebuilds the states that another version of the program wrote. It reads all their events in one round
 // trip, because all states are outdated when a new version starts.
 func (w *storeBatch) rebuildOutdated(ctx context.Context, conn *pgx.Conn) error {
-	var stale map[uuid.UUID]int64
+	var outdated map[uuid.UUID]int64
 	for id, e := range w.streams {
 		if e.outdated {
-			if stale == nil {
-				stale = map[uuid.UUID]int64{}
+			if outdated == nil {
+				outdated = map[uuid.UUID]int64{}
 			}
-			stale[id] = e.version
+			outdated[id] = e.version
 		}
 	}
-	folded, err := w.store.rebuildStates(ctx, conn, stale, func(id uuid.UUID) codec { return w.streams[id].codec })
-	for id, f := range folded {
+	rebuilt, err := w.store.rebuildStates(ctx, conn, outdated, func(id uuid.UUID) codec { return w.streams[id].codec })
+	for id, f := range rebuilt {
 		w.streams[id].value, w.streams[id].broken = f.value, f.broken
 	}
 	return err
@@ -328,10 +328,10 @@ func (w *storeBatch) queueRows(b *pgx.Batch) error {
 	}
 	q := w.store.sql
 	if len(ins.ids) > 0 {
-		b.Queue(q.insert, ins.ids, ins.versions, ins.kinds, ins.folds, ins.states, ins.customers, ins.statuses, ins.keys, ins.wakes, w.now)
+		b.Queue(q.insert, ins.ids, ins.versions, ins.kinds, ins.stateVersions, ins.states, ins.customers, ins.statuses, ins.keys, ins.wakes, w.now)
 	}
 	if len(upd.ids) > 0 {
-		b.Queue(q.update, upd.ids, upd.versions, upd.folds, upd.states, upd.customers, upd.statuses, upd.keys, upd.wakes, w.now)
+		b.Queue(q.update, upd.ids, upd.versions, upd.stateVersions, upd.states, upd.customers, upd.statuses, upd.keys, upd.wakes, w.now)
 	}
 	for _, s := range w.extraSQL {
 		b.Queue(s.sql, s.args...)
@@ -382,7 +382,7 @@ func eventColumns(events []newEvent) (versions []int64, kinds, data, meta []stri
 type columnsOf struct {
 	ids                       [][16]byte
 	versions, wakes           []int64
-	folds                     []int16
+	stateVersions             []int16
 	kinds, states             []string
 	customers, statuses, keys []string
 }
@@ -420,7 +420,7 @@ func (c *columnsOf) add(e *batchStream) error {
 		wake = i.WakeAt.UnixMicro()
 	}
 	c.ids, c.versions, c.wakes = append(c.ids, e.ID), append(c.versions, e.version), append(c.wakes, wake)
-	c.kinds, c.folds, c.states = append(c.kinds, e.codec.kind()), append(c.folds, e.codec.stateVersion()), append(c.states, string(state))
+	c.kinds, c.stateVersions, c.states = append(c.kinds, e.codec.kind()), append(c.stateVersions, e.codec.stateVersion()), append(c.states, string(state))
 	c.customers, c.statuses, c.keys = append(c.customers, i.Customer), append(c.statuses, i.Status), append(c.keys, i.Key)
 	return nil
 }

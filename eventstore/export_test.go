@@ -36,5 +36,5 @@ func (s *Store) Remake(ctx context.Context, name string) (more bool, err error) 
 
 func (s *Store) liveCursor(name string) *projector {
 	at := slices.IndexFunc(s.projections, func(r Projection) bool { return r.Name == name })
-	return s.newProjector(s.projections[at], name, followLimit, func(error) {})
+	return s.newProjector(s.projections[at], name, projectLimit, func(error) {})
 }

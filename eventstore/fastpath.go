@@ -117,7 +117,7 @@ func (w *storeBatch) writeFast(ctx context.Context, conn *pgx.Conn, e *batchStre
 	if failpoint.Enabled {
 		reach(failpoint.BeforeCommit, w)
 	}
-	tag, err := conn.Exec(ctx, sql, e.ID, second, row.versions[0], row.folds[0], row.states[0], row.customers[0], row.statuses[0],
+	tag, err := conn.Exec(ctx, sql, e.ID, second, row.versions[0], row.stateVersions[0], row.states[0], row.customers[0], row.statuses[0],
 		row.keys[0], row.wakes[0], w.now, r.id, r.receipt.fingerprint, r.receipt.Status, outbox, versions, kinds, data, meta)
 	if err != nil {
 		return false, fmt.Errorf("write a command: %w", err)

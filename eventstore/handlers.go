@@ -22,7 +22,7 @@ const (
 	anyHandler = "outbox" // the name for messages that nothing here can read or handle
 )
 
-var errNoHandler = errors.New("nothing in this version of the program reacts to it")
+var errNoHandler = errors.New("this version of the program has no handler for it")
 
 // failure is a handler that did not process a message, with its error.
 type failure struct {
@@ -82,7 +82,7 @@ func (s *Store) retryHandlers(ctx context.Context, c RunConfig) {
 		for n := parkedLimit; n == parkedLimit; {
 			var err error
 			if n, err = s.retryDue(ctx, c.Control, names); err != nil && ctx.Err() == nil {
-				c.Failed(fmt.Errorf("try the parked reactions of %s again: %w", s.schema, err))
+				c.Failed(fmt.Errorf("retry the parked messages of %s: %w", s.schema, err))
 			}
 		}
 	}

@@ -38,11 +38,11 @@ func (s *Store) History(ctx context.Context, id uuid.UUID, after int64, limit in
 		}
 		v := Version{Recorded: r}
 		if broken == nil {
-			folded, err := json.Marshal(state)
+			encoded, err := json.Marshal(state)
 			if err != nil {
 				return fmt.Errorf("encode version %d: %w", r.Version, err)
 			}
-			v.State = folded
+			v.State = encoded
 		}
 		versions = append(versions, v)
 		return nil

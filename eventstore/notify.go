@@ -171,14 +171,14 @@ func (s *broadcast) wake() {
 	}
 }
 
-// waitOr sleeps for d or until stirred is closed. It returns false if ctx is done before.
-func waitOr(ctx context.Context, d time.Duration, stirred <-chan struct{}) bool {
+// waitOr sleeps for d or until woken is closed. It returns false if ctx is done before.
+func waitOr(ctx context.Context, d time.Duration, woken <-chan struct{}) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return true
-	case <-stirred:
+	case <-woken:
 		return true
 	case <-ctx.Done():
 		return false

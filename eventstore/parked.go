@@ -30,8 +30,8 @@ type Parked struct {
 
 // ListParked returns the messages of one subscription, or of all for "", that will be retried. Newest first; before is the
 // id of the last message of the previous page, or uuid.Nil.
-func (s *Store) ListParked(ctx context.Context, reader string, before uuid.UUID, limit int) ([]Parked, error) {
-	rows, err := s.query.Query(ctx, s.projectionSQL.list, reader, before, limit)
+func (s *Store) ListParked(ctx context.Context, subscription string, before uuid.UUID, limit int) ([]Parked, error) {
+	rows, err := s.query.Query(ctx, s.projectionSQL.list, subscription, before, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list what is parked in %s: %w", s.schema, err)
 	}
@@ -49,8 +49,8 @@ var errNotParked = fault.New(fault.NotFound, "not_found", "There is no such park
 
 // ReplayParked schedules a retry of a message now. If the message waits behind others, those are retried, so the order is
 // kept. It returns not_found if there is no such message.
-func (s *Store) ReplayParked(ctx context.Context, id uuid.UUID, once IdempotencyKey) (replayed bool, err error) {
-	replayed, err = s.withKey(ctx, once, func(tx pgx.Tx) error {
+func (s *Store) ReplayParked(ctx context.Context, id uuid.UUID, key IdempotencyKey) (replayed bool, err error) {
+	replayed, err = s.withKey(ctx, key, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, s.projectionSQL.replay, id)
 		if err == nil && tag.RowsAffected() == 0 {
 			err = errNotParked
@@ -65,28 +65,28 @@ func (s *Store) ReplayParked(ctx context.Context, id uuid.UUID, once Idempotency
 
 // DiscardParked gives up a message: it is never retried, and the next message of its stream follows. Its row remains and
 // records the actor and the reason. It returns not_found if there is no such message.
-func (s *Store) DiscardParked(ctx context.Context, id uuid.UUID, actor, reason string, once IdempotencyKey) (replayed bool, err error) {
-	replayed, err = s.withKey(ctx, once, func(tx pgx.Tx) error {
-		var reader string
+func (s *Store) DiscardParked(ctx context.Context, id uuid.UUID, actor, reason string, key IdempotencyKey) (replayed bool, err error) {
+	replayed, err = s.withKey(ctx, key, func(tx pgx.Tx) error {
+		var subscription string
 		var stream uuid.UUID
-		err := tx.QueryRow(ctx, s.projectionSQL.parkedOf, id).Scan(&reader, &stream)
+		err := tx.QueryRow(ctx, s.projectionSQL.parkedOf, id).Scan(&subscription, &stream)
 		if isNone(err) {
 			return errNotParked
 		}
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, s.projectionSQL.lock, reader); err != nil { // so no batch parks behind it meanwhile
+		if _, err := tx.Exec(ctx, s.projectionSQL.lock, subscription); err != nil { // so no batch parks behind it meanwhile
 			return err
 		}
-		tag, err := tx.Exec(ctx, s.projectionSQL.discard, id, reader, actor, reason)
+		tag, err := tx.Exec(ctx, s.projectionSQL.discard, id, subscription, actor, reason)
 		if err != nil {
 			return err
 		}
 		if tag.RowsAffected() == 0 {
 			return errNotParked
 		}
-		_, err = tx.Exec(ctx, s.projectionSQL.nextHead, reader, stream)
+		_, err = tx.Exec(ctx, s.projectionSQL.nextHead, subscription, stream)
 		return err
 	})
 	if err != nil {

@@ -22,9 +22,9 @@ const (
 
 // parking collects the messages that one transaction parks, and the streams that are parked already.
 type parking struct {
-	reader  string
-	streams map[uuid.UUID]bool
-	rows    []parkedRow
+	subscription string
+	streams      map[uuid.UUID]bool
+	rows         []parkedRow
 }
 
 // parkedRow is a message to park. The head of its stream has an error; the messages behind it have none.
@@ -71,7 +71,7 @@ func (p *parking) write(ctx context.Context, tx pgx.Tx, sql string) error {
 			attempts[i], errs[i], pauses[i] = 1, &text, &pause
 		}
 	}
-	if _, err := tx.Exec(ctx, sql, p.reader, ids, streams, versions, attempts, errs, pauses); err != nil {
+	if _, err := tx.Exec(ctx, sql, p.subscription, ids, streams, versions, attempts, errs, pauses); err != nil {
 		return fmt.Errorf("park %d messages: %w", n, err)
 	}
 	return nil
@@ -108,7 +108,7 @@ func (c *projector) retryParked(ctx context.Context) (more bool, err error) {
 	err = c.tryAgain(ctx, stream, &try)
 	switch {
 	case err == nil:
-		c.tries = min(2*c.tries, followAlone)
+		c.tries = min(2*c.tries, savepointLimit)
 		return true, nil
 	case len(try.applied) > 0 && len(try.messages) > 1: // the successful part was lost too
 		c.tries = max(len(try.applied)/2, 1)

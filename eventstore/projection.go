@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	followEvery   = 200 * time.Millisecond // average pause when there are no new events
-	followLimit   = 500                    // events in a transaction
-	followAlone   = 60                     // events in a transaction with a savepoint for each; Postgres is fast up to 64
-	followPause   = 5 * time.Second        // maximum average pause between failing attempts
-	followTimeout = 30 * time.Second       // for one transaction
-	besideEvery   = time.Second            // average pause between searches for due parked messages and for rebuilds
+	projectEvery   = 200 * time.Millisecond // average pause when there are no new events
+	projectLimit   = 500                    // events in a transaction
+	savepointLimit = 60                     // events in a transaction with a savepoint for each; Postgres is fast up to 64
+	projectPause   = 5 * time.Second        // maximum average pause between failing attempts
+	projectTimeout = 30 * time.Second       // for one transaction
+	maintainEvery  = time.Second            // average pause between searches for due parked messages and for rebuilds
 )
 
 // errOvertaken means that another process moved the position. Its rows were committed, ours were not.
@@ -55,28 +55,28 @@ func (s *Store) RunProjections(ctx context.Context, failed func(error)) error {
 // runProjection runs one projection until ctx is done. After an error of the database it retries with growing pauses. failed
 // receives these errors and those of parked messages.
 func (s *Store) runProjection(ctx context.Context, r Projection, failed func(error)) error {
-	report := func(err error) { failed(fmt.Errorf("reader %s of %s: %w", r.Name, s.schema, err)) }
-	live := s.newProjector(r, r.Name, followLimit, report)
-	var beside sync.WaitGroup
-	beside.Go(func() { again(ctx, besideEvery, never, report, live.retryParked) })
+	report := func(err error) { failed(fmt.Errorf("projection %s of %s: %w", r.Name, s.schema, err)) }
+	live := s.newProjector(r, r.Name, projectLimit, report)
+	var others sync.WaitGroup
+	others.Go(func() { again(ctx, maintainEvery, never, report, live.retryParked) })
 	if r.Truncate != nil {
-		remake := &rebuilder{live: live}
-		beside.Go(func() { again(ctx, besideEvery, never, report, remake.step) })
+		rebuilds := &rebuilder{live: live}
+		others.Go(func() { again(ctx, maintainEvery, never, report, rebuilds.step) })
 	}
-	again(ctx, followEvery, s.appended.next, report, live.advance)
-	beside.Wait()
+	again(ctx, projectEvery, s.appended.next, report, live.advance)
+	others.Wait()
 	return nil
 }
 
 // again runs step until ctx is done: immediately while there is more to do, otherwise after a pause around every, which
-// grows while step fails. The channel of stirred, taken before the step, ends the pause after it.
+// grows while step fails. The channel of woken, taken before the step, ends the pause after it.
 func again(
-	ctx context.Context, every time.Duration, stirred func() <-chan struct{},
+	ctx context.Context, every time.Duration, woken func() <-chan struct{},
 	failed func(error), step func(context.Context) (more bool, err error),
 ) {
 	pause := every
 	for {
-		stir := stirred()
+		wake := woken()
 		more, err := inTime(ctx, step)
 		switch {
 		case ctx.Err() != nil:
@@ -85,9 +85,9 @@ func again(
 			pause = every
 		default:
 			failed(err)
-			pause, stir = min(2*pause, followPause), nil
+			pause, wake = min(2*pause, projectPause), nil
 		}
-		if (!more || err != nil) && !waitOr(ctx, jitter(pause), stir) {
+		if (!more || err != nil) && !waitOr(ctx, jitter(pause), wake) {
 			return
 		}
 	}
@@ -97,7 +97,7 @@ func again(
 func never() <-chan struct{} { return nil }
 
 func inTime(ctx context.Context, step func(context.Context) (bool, error)) (more bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, followTimeout)
+	ctx, cancel := context.WithTimeout(ctx, projectTimeout)
 	defer cancel()
 	return step(ctx)
 }

@@ -55,7 +55,7 @@ func (c *projector) advance(ctx context.Context) (more bool, err error) {
 	case c.late >= mostLate && c.lateAt == position:
 		apply, limit = c.park, 1
 	case alone:
-		apply, limit = c.applyEach, min(followAlone, c.limit)
+		apply, limit = c.applyEach, min(savepointLimit, c.limit)
 	}
 	events, err := c.store.ReadLog(ctx, position, limit, Filter{})
 	if err != nil || len(events) == 0 {
@@ -87,7 +87,7 @@ func (c *projector) adapt(position int64, taken int, err error) {
 
 // newProjector returns a projector for a subscription that applies up to most events in a transaction.
 func (s *Store) newProjector(r Projection, name string, most int, failed func(error)) *projector {
-	return &projector{Projection: r, store: s, name: name, most: most, limit: most, tries: followAlone, failed: failed, lateAt: -1}
+	return &projector{Projection: r, store: s, name: name, most: most, limit: most, tries: savepointLimit, failed: failed, lateAt: -1}
 }
 
 // commit applies events and moves the position in one transaction. Afterwards it reports the events that were parked.
@@ -126,7 +126,7 @@ type applier func(ctx context.Context, tx pgx.Tx, generation int, events []Recor
 // its parked messages.
 func (c *projector) pass(ctx context.Context, tx pgx.Tx, position int64, events []Recorded, apply applier) ([]parkedRow, error) {
 	var generation int
-	parked := &parking{reader: c.name, streams: map[uuid.UUID]bool{}}
+	parked := &parking{subscription: c.name, streams: map[uuid.UUID]bool{}}
 	var b pgx.Batch
 	b.Queue(c.store.projectionSQL.move, c.name, position, events[len(events)-1].Position).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&generation)

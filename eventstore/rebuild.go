@@ -26,12 +26,12 @@ var (
 // the projection do the work. They swap the generations when the new one has caught up and has no parked messages that the
 // live one could apply. [Store.Subscriptions] shows the progress. It returns unknown_projection, or rebuild_running while a
 // rebuild is under way.
-func (s *Store) Rebuild(ctx context.Context, name string, once IdempotencyKey) (replayed bool, err error) {
+func (s *Store) Rebuild(ctx context.Context, name string, key IdempotencyKey) (replayed bool, err error) {
 	at := slices.IndexFunc(s.projections, func(r Projection) bool { return r.Name == name && r.Truncate != nil })
 	if at < 0 {
 		return false, errUnknownReader
 	}
-	replayed, err = s.withKey(ctx, once, func(tx pgx.Tx) error {
+	replayed, err = s.withKey(ctx, key, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, s.projectionSQL.start, name); err != nil {
 			return err
 		}
@@ -110,14 +110,14 @@ func (r *rebuilder) trySwap(ctx context.Context, generation int) (more bool, err
 		if err := tx.QueryRow(ctx, s.projectionSQL.holes, r.next.name, r.live.name).Scan(&holes); err != nil || holes {
 			return err
 		}
-		rows, err := tx.Query(ctx, s.projectionSQL.readOn, position, followLimit)
+		rows, err := tx.Query(ctx, s.projectionSQL.readOn, position, projectLimit)
 		if err != nil {
 			return err
 		}
 		if events, err = collect(rows); err != nil {
 			return err
 		}
-		if more = len(events) == followLimit; more {
+		if more = len(events) == projectLimit; more {
 			return nil
 		}
 		if len(events) > 0 {

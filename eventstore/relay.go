@@ -41,14 +41,14 @@ func (s *Store) in(sql string) string { return strings.ReplaceAll(sql, "@", s.sc
 func (s *Store) relay(ctx context.Context, c RunConfig) {
 	if c.SingleProcess {
 		if _, err := c.Control.Exec(ctx, s.in(expediteOutbox)); err != nil && ctx.Err() == nil {
-			c.Failed(fmt.Errorf("sweep the outbox of %s: %w", s.schema, err))
+			c.Failed(fmt.Errorf("relay the outbox of %s: %w", s.schema, err))
 		}
 	}
 	for wait(ctx, jitter(relayEvery)) {
 		for n := relayLimit; n == relayLimit; {
 			var err error
 			if n, err = s.relayDue(ctx, c.Control); err != nil && ctx.Err() == nil {
-				c.Failed(fmt.Errorf("sweep the outbox of %s: %w", s.schema, err))
+				c.Failed(fmt.Errorf("relay the outbox of %s: %w", s.schema, err))
 			}
 		}
 	}

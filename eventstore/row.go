@@ -28,7 +28,7 @@ func (r *storedRow) targets() []any {
 }
 
 // decode decodes the state. It reports outdated, and decodes nothing, if another state version wrote the row.
-func (r *storedRow) decode(c codec) (stale bool, err error) {
+func (r *storedRow) decode(c codec) (outdated bool, err error) {
 	r.value = nil
 	if r.stateVersion != c.stateVersion() {
 		return true, nil
@@ -53,7 +53,7 @@ func (a *Aggregate[S, E]) read(ctx context.Context, s *Store, q querier, sql str
 		return p, fmt.Errorf("load a %s: %w", a.Kind, err)
 	}
 	var row storedRow
-	stale := map[uuid.UUID]int64{} // usually empty, except after a new version of the program has started
+	outdated := map[uuid.UUID]int64{} // usually empty, except after a new version of the program has started
 	_, err = pgx.ForEachRow(rows, row.targets(), func() error {
 		p.rows, p.last = p.rows+1, row.id
 		if row.state == nil && p.cut == uuid.Nil {
@@ -62,13 +62,13 @@ func (a *Aggregate[S, E]) read(ctx context.Context, s *Store, q querier, sql str
 		if row.state == nil || row.kind != a.Kind {
 			return nil
 		}
-		old, err := row.decode(a)
+		isOutdated, err := row.decode(a)
 		if err != nil {
 			p.unreadable = fmt.Errorf("read %s: %w", row.id, err)
 			return nil
 		}
-		if old {
-			stale[row.id] = row.version
+		if isOutdated {
+			outdated[row.id] = row.version
 		}
 		p.streams = append(p.streams, streamOf[S](row.id, row.streamView))
 		return nil
@@ -76,14 +76,14 @@ func (a *Aggregate[S, E]) read(ctx context.Context, s *Store, q querier, sql str
 	if err != nil {
 		return p, fmt.Errorf("load a %s: %w", a.Kind, err)
 	}
-	folded, err := s.rebuildStates(ctx, q, stale, func(uuid.UUID) codec { return a })
+	rebuilt, err := s.rebuildStates(ctx, q, outdated, func(uuid.UUID) codec { return a })
 	for i, st := range p.streams {
-		if f, ok := folded[st.ID]; ok {
+		if f, ok := rebuilt[st.ID]; ok {
 			p.streams[i].State, _ = f.value.(S)
 			p.unreadable = cmp.Or(p.unreadable, f.broken)
 		}
 	}
-	p.streams = slices.DeleteFunc(p.streams, func(st Stream[S]) bool { return folded[st.ID].broken != nil })
+	p.streams = slices.DeleteFunc(p.streams, func(st Stream[S]) bool { return rebuilt[st.ID].broken != nil })
 	return p, err
 }
 

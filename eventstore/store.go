@@ -143,7 +143,7 @@ func (s *Store) stateAt(ctx context.Context, q querier, c codec, id uuid.UUID, v
 		return streamView{}, kind, nil
 	}
 	if err != nil {
-		return streamView{}, kind, fmt.Errorf("fold %s: %w", id, err)
+		return streamView{}, kind, fmt.Errorf("rebuild %s: %w", id, err)
 	}
 	return v, kind, nil
 }
@@ -186,7 +186,7 @@ func (s *Store) rebuildStates(ctx context.Context, q querier, versions map[uuid.
 			f.broken = fmt.Errorf("its events end at version %d, and it stands at %d", f.version, versions[id])
 		}
 		if f.broken != nil {
-			f.broken = fmt.Errorf("fold %s: %w", id, f.broken)
+			f.broken = fmt.Errorf("rebuild %s: %w", id, f.broken)
 		}
 		all[id] = f
 	}

@@ -41,7 +41,7 @@ func (s *Store) Subscriptions(ctx context.Context) ([]Subscription, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the subscriptions of %s: %w", s.schema, err)
 	}
-	readers, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Subscription, error) {
+	projections, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Subscription, error) {
 		one := Subscription{Module: s.schema, Kind: KindProjection}
 		var age float64
 		err := row.Scan(&one.Name, &one.Position, &one.Generation, &one.UpdatedAt, &one.Head, &one.Lag, &age, &one.Parked)
@@ -54,11 +54,11 @@ func (s *Store) Subscriptions(ctx context.Context) ([]Subscription, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the subscriptions of %s: %w", s.schema, err)
 	}
-	reactions, err := s.handlerSubscriptions(ctx)
+	handlers, err := s.handlerSubscriptions(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the reactions of %s: %w", s.schema, err)
+		return nil, fmt.Errorf("read the handlers of %s: %w", s.schema, err)
 	}
-	return append(readers, reactions...), nil
+	return append(projections, handlers...), nil
 }
 
 // Both read few rows: of the outbox only those above the watermark.
