@@ -68,10 +68,7 @@ func (s *Store) AuditStream(ctx context.Context, id uuid.UUID) ([]Violation, err
 
 func (s *Store) audit(ctx context.Context, after, last uuid.UUID) (flaws []Violation, read int, next uuid.UUID, err error) {
 	err = s.ReadAt(ctx, func(at ReadTx) error {
-		rows, err := s.auditedRows(ctx, at.tx, after, last)
-		if err != nil {
-			return err
-		}
+		rows, _ := s.auditedRows(ctx, at.tx, after, last)
 		if read = len(rows); read == auditPage {
 			next = rows[len(rows)-1].id
 			last = next
@@ -103,10 +100,7 @@ const (
 )
 
 func (s *Store) auditedRows(ctx context.Context, tx pgx.Tx, after, last uuid.UUID) ([]auditedRow, error) {
-	rows, err := tx.Query(ctx, s.in(auditRows), after, last, auditPage)
-	if err != nil {
-		return nil, err
-	}
+	rows, _ := tx.Query(ctx, s.in(auditRows), after, last, auditPage)
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r auditedRow, err error) {
 		err = row.Scan(append(r.targets(), &r.Customer, &r.Status, &r.Key)...)
 		return r, err
@@ -119,16 +113,12 @@ func (s *Store) auditedEvents(ctx context.Context, tx pgx.Tx, after, last uuid.U
 	const beyond = int64(1) << 62
 	stream, version := after, beyond
 	for {
-		rows, err := tx.Query(ctx, s.in(auditLog), stream, version, last, auditEvents)
-		if err != nil {
-			return err
-		}
 		n := 0
-		err = scanEvents(rows, func(r Recorded) error {
+		err := eachEvent(ctx, tx, func(r Recorded) error {
 			n, stream, version = n+1, r.Stream, r.Version
 			each(r)
 			return nil
-		})
+		}, s.in(auditLog), stream, version, last, auditEvents)
 		if err != nil || n < auditEvents {
 			return err
 		}
@@ -261,10 +251,7 @@ func (s *Store) AuditReceipt(ctx context.Context, id uuid.UUID) ([]Violation, er
 }
 
 func (s *Store) auditReceipts(ctx context.Context, after, last uuid.UUID) (flaws []Violation, read int, next uuid.UUID, err error) {
-	rows, err := s.query.Query(ctx, s.in(auditReceipts), after, last, auditPage)
-	if err != nil {
-		return nil, 0, uuid.Nil, fmt.Errorf("audit the receipts of %s: %w", s.schema, err)
-	}
+	rows, _ := s.query.Query(ctx, s.in(auditReceipts), after, last, auditPage)
 	one, there := Violation{Check: ViolationReceipt}, false
 	_, err = pgx.ForEachRow(rows, []any{&one.ID, &one.Stream, &one.Version, &there}, func() error {
 		if read++; read == auditPage {
@@ -288,10 +275,7 @@ const auditOutbox = `select o.stream, o.version, coalesce(e.type, 'that is not t
 
 // AuditOutbox returns the messages that have waited too long for their handlers.
 func (s *Store) AuditOutbox(ctx context.Context) (flaws []Violation, err error) {
-	rows, err := s.query.Query(ctx, s.in(auditOutbox), overdue, neverTaken, auditPage)
-	if err != nil {
-		return nil, fmt.Errorf("audit the outbox of %s: %w", s.schema, err)
-	}
+	rows, _ := s.query.Query(ctx, s.in(auditOutbox), overdue, neverTaken, auditPage)
 	one, kind := Violation{Check: ViolationMessage}, ""
 	_, err = pgx.ForEachRow(rows, []any{&one.Stream, &one.Version, &kind}, func() error {
 		one.ID, one.Detail = one.Stream, fmt.Sprintf("The event %s of version %d waits for its reactions.", kind, one.Version)
@@ -336,10 +320,7 @@ func (s *Store) AuditKey(ctx context.Context, id uuid.UUID) ([]Violation, error)
 }
 
 func (s *Store) sharedKeys(ctx context.Context, sql string, args ...any) (flaws []Violation, read int, last string, err error) {
-	rows, err := s.query.Query(ctx, s.in(sql), args...)
-	if err != nil {
-		return nil, 0, "", fmt.Errorf("audit the keys of %s: %w", s.schema, err)
-	}
+	rows, _ := s.query.Query(ctx, s.in(sql), args...)
 	var kind, key string
 	var ids []uuid.UUID
 	_, err = pgx.ForEachRow(rows, []any{&kind, &key, &ids, &read}, func() error {

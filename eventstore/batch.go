@@ -188,29 +188,20 @@ func (w *storeBatch) found(row storedRow) {
 
 func (w *storeBatch) scanReceipts(rows pgx.Rows) error {
 	var now time.Time
-	var r receiptRow
-	var id *uuid.UUID // nil if there is none
-	_, err := pgx.ForEachRow(rows, []any{&now, &id, &r.fingerprint, &r.stream, &r.version, &r.status}, func() error {
+	var id uuid.UUID // zero if there is none
+	var r Receipt
+	_, err := pgx.ForEachRow(rows, append([]any{&now, &id}, r.targets()...), func() error {
 		w.now = now.UTC() // events store UTC, whatever the time zone of the process
-		if id != nil {
-			w.receipts[*id] = r.receipt()
+		if id != uuid.Nil {
+			w.receipts[id] = r
 		}
 		return nil
 	})
 	return err
 }
 
-// receiptRow is a receipt whose columns may be NULL.
-type receiptRow struct {
-	fingerprint []byte
-	stream      *uuid.UUID
-	version     *int64
-	status      *int16
-}
-
-func (r receiptRow) receipt() Receipt {
-	return Receipt{Stream: *r.stream, Version: *r.version, Status: int(*r.status), fingerprint: bytes.Clone(r.fingerprint)}
-}
+// targets returns the scan targets for the columns of a receipt.
+func (r *Receipt) targets() []any { return []any{&r.fingerprint, &r.Stream, &r.Version, &r.Status} }
 
 // rebuildOutdated rebuilds the states that another version of the program wrote. It reads all their events in one round
 // trip, because all states are outdated when a new version starts.

@@ -69,8 +69,8 @@ type job struct {
 // NewCommitter returns a committer that uses the connections of pool. The sessions of pool must pin their plans, or Begin
 // must (see platform/database).
 func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
-	config.Queue = orDefault(config.Queue, 4096)
-	config.Workers = orDefault(config.Workers, 2)
+	config.Queue = cmp.Or(max(config.Queue, 0), 4096)
+	config.Workers = cmp.Or(max(config.Workers, 0), 2)
 	config.Locked = cmp.Or(config.Locked, lockPatience)
 	if config.Batched == nil {
 		config.Batched = func(int, time.Duration) {}
@@ -89,13 +89,6 @@ func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
 		moved: moved{any: make(chan struct{}, 1), schemas: map[string]bool{}}, inflight: inflight{most: config.Queue},
 		locks: newLockQueue(config.Locked), clock: Clock{Skewed: config.Skewed},
 	}
-}
-
-func orDefault(n, d int) int {
-	if n <= 0 {
-		return d
-	}
-	return n
 }
 
 // Counts holds totals since the start.

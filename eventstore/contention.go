@@ -182,15 +182,11 @@ func (c *Committer) splitLocked(batch []*job, withHandled []*Store) {
 
 // probe separates the commands whose streams are free from those that would wait for a lock. It never waits for a row.
 func (c *Committer) probe(s *Store, jobs []*job) (free, locked []*job, err error) {
-	named := map[uuid.UUID]bool{}
+	var ids [][16]byte
 	for _, j := range jobs {
 		for _, ref := range j.Streams {
-			named[ref.ID] = true
+			ids = append(ids, ref.ID)
 		}
-	}
-	ids := make([][16]byte, 0, len(named))
-	for id := range named {
-		ids = append(ids, id)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
@@ -201,10 +197,8 @@ func (c *Committer) probe(s *Store, jobs []*job) (free, locked []*job, err error
 				return err
 			}
 		}
-		rows, err := tx.Query(ctx, s.sql.locked, ids)
-		if err == nil {
-			held, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-		}
+		rows, _ := tx.Query(ctx, s.sql.locked, ids)
+		held, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 		return err
 	})
 	if err != nil && !pgerr.LockTimeout(err) {
@@ -213,16 +207,8 @@ func (c *Committer) probe(s *Store, jobs []*job) (free, locked []*job, err error
 	if err != nil {
 		return nil, jobs, err
 	}
-	isHeld := map[uuid.UUID]bool{}
-	for _, id := range held {
-		isHeld[id] = true
-	}
 	for _, j := range jobs {
-		waits := false
-		for _, ref := range j.Streams {
-			waits = waits || isHeld[ref.ID]
-		}
-		if waits {
+		if slices.ContainsFunc(j.Streams, func(ref Ref) bool { return slices.Contains(held, ref.ID) }) {
 			locked = append(locked, j)
 		} else {
 			free = append(free, j)

@@ -77,17 +77,15 @@ func (c *Committer) tryFastPath(ctx context.Context, conn *pgx.Conn, j *job) (do
 // belong to one moment. It returns a row for each stream that exists, or one row without a stream.
 func (w *storeBatch) readFast(ctx context.Context, conn *pgx.Conn) error {
 	sent := time.Now()
-	rows, err := conn.Query(ctx, w.store.sql.fastRead, append(w.ids(true), w.ids(false)...), w.commands[0])
-	if err != nil {
-		return fmt.Errorf("read for a command: %w", err)
-	}
+	rows, _ := conn.Query(ctx, w.store.sql.fastRead, append(w.ids(true), w.ids(false)...), w.commands[0])
 	var now time.Time
-	var r receiptRow
+	var repeated bool
+	var r Receipt
 	var row storedRow
-	_, err = pgx.ForEachRow(rows, append([]any{&now, &r.fingerprint, &r.stream, &r.version, &r.status}, row.targets()...), func() error {
+	_, err := pgx.ForEachRow(rows, append(append([]any{&now, &repeated}, r.targets()...), row.targets()...), func() error {
 		w.now = now.UTC()
-		if r.stream != nil {
-			w.receipts[w.commands[0]] = r.receipt()
+		if repeated {
+			w.receipts[w.commands[0]] = r
 		}
 		if row.version > 0 {
 			w.found(row)

@@ -109,10 +109,7 @@ type parkedMessage struct {
 }
 
 func (s *Store) retryDue(ctx context.Context, pool *pgxpool.Pool, names []string) (int, error) {
-	rows, err := pool.Query(ctx, s.in(claimParked), names, parkedLimit, parkedFirst, maxFailures, parkedMost)
-	if err != nil {
-		return 0, err
-	}
+	rows, _ := pool.Query(ctx, s.in(claimParked), names, parkedLimit, parkedFirst, maxFailures, parkedMost)
 	due, err := pgx.CollectRows(rows, pgx.RowToStructByPos[parkedMessage])
 	if err != nil || len(due) == 0 {
 		return 0, err

@@ -19,14 +19,10 @@ type Version struct {
 // states from the first event.
 func (s *Store) History(ctx context.Context, id uuid.UUID, after int64, limit int) ([]Version, error) {
 	last := max(after, after+int64(limit)) // the sum may overflow
-	rows, err := s.query.Query(ctx, s.sql.stream, id, int64(0), last, last)
-	if err != nil {
-		return nil, fmt.Errorf("read the events of %s: %w", id, err)
-	}
 	versions := []Version{}
 	var state any
 	var broken error // after an unreadable event no state is known
-	err = scanEvents(rows, func(r Recorded) error {
+	err := eachEvent(ctx, s.query, func(r Recorded) error {
 		kind, _, _ := strings.Cut(r.Kind, ".")
 		if c := s.kinds[kind]; c == nil {
 			broken = ErrNewerVersion
@@ -46,7 +42,7 @@ func (s *Store) History(ctx context.Context, id uuid.UUID, after int64, limit in
 		}
 		versions = append(versions, v)
 		return nil
-	})
+	}, s.sql.stream, id, int64(0), last, last)
 	if err != nil {
 		return nil, fmt.Errorf("read the history of %s: %w", id, err)
 	}

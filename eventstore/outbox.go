@@ -134,16 +134,7 @@ func (s *Store) callHandler(sub subscription, r Recorded, event Event) (err erro
 }
 
 // wait sleeps for d. It returns false if ctx is done before.
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
+func wait(ctx context.Context, d time.Duration) bool { return waitOr(ctx, d, nil) }
 
 // jitter returns d, more or less by up to a half, so that processes do not act in step.
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }

@@ -197,10 +197,7 @@ func (m waitingMessage) pause() int64 { return pauseAfter(m.attempts+1, retryFir
 
 // waiting returns the first parked messages of a stream. It returns none if the head is no longer due.
 func (c *projector) waiting(ctx context.Context, tx pgx.Tx, stream uuid.UUID) ([]waitingMessage, error) {
-	rows, err := tx.Query(ctx, c.store.projectionSQL.waiting, c.name, stream, c.tries)
-	if err != nil {
-		return nil, err
-	}
+	rows, _ := tx.Query(ctx, c.store.projectionSQL.waiting, c.name, stream, c.tries)
 	return pgx.CollectRows(rows, scanWaiting)
 }
 

@@ -110,11 +110,7 @@ func (r *rebuilder) trySwap(ctx context.Context, generation int) (more bool, err
 		if err := tx.QueryRow(ctx, s.projectionSQL.holes, r.next.name, r.live.name).Scan(&holes); err != nil || holes {
 			return err
 		}
-		rows, err := tx.Query(ctx, s.projectionSQL.readOn, position, projectLimit)
-		if err != nil {
-			return err
-		}
-		if events, err = collect(rows); err != nil {
+		if events, err = readEvents(ctx, tx, s.projectionSQL.readOn, position, projectLimit); err != nil {
 			return err
 		}
 		if more = len(events) == projectLimit; more {

@@ -85,11 +85,7 @@ func (s *Store) relayDue(ctx context.Context, pool *pgxpool.Pool) (int, error) {
 
 // messages returns events in no particular order.
 func (s *Store) messages(ctx context.Context, pool *pgxpool.Pool, streams []uuid.UUID, versions []int64) ([]Recorded, error) {
-	rows, err := pool.Query(ctx, s.sql.messages, raw(streams), versions)
-	if err != nil {
-		return nil, err
-	}
-	return collect(rows)
+	return readEvents(ctx, pool, s.sql.messages, raw(streams), versions)
 }
 
 // redeliver passes a message from the outbox to its handlers. Other versions of the program may take a message that this one

@@ -48,10 +48,7 @@ type page[S any] struct {
 
 // read returns the streams of a query that selects rowColumns.
 func (a *Aggregate[S, E]) read(ctx context.Context, s *Store, q querier, sql string, args ...any) (p page[S], err error) {
-	rows, err := q.Query(ctx, sql, args...)
-	if err != nil {
-		return p, fmt.Errorf("load a %s: %w", a.Kind, err)
-	}
+	rows, _ := q.Query(ctx, sql, args...)
 	var row storedRow
 	outdated := map[uuid.UUID]int64{} // usually empty, except after a new version of the program has started
 	_, err = pgx.ForEachRow(rows, row.targets(), func() error {

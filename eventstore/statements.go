@@ -2,6 +2,8 @@ package eventstore
 
 import "strings"
 
+const noID = `'00000000-0000-0000-0000-000000000000'::uuid`
+
 // statements holds the SQL of a store for one schema.
 type statements struct {
 	lock, read, receipts              string // first round trip
@@ -19,13 +21,13 @@ type statements struct {
 
 func statementsOf(schema string) statements {
 	in := func(sql string) string { return strings.ReplaceAll(sql, "@", schema) }
-	loneInsert, loneUpdate := fastStatements(schema)
+	fastInsert, fastUpdate := fastStatements(schema)
 	return statements{
-		fastRead: in(`select clock_timestamp(), r.fingerprint, r.stream, r.version, r.status,
-				coalesce(s.id, '00000000-0000-0000-0000-000000000000'), coalesce(s.version, 0), coalesce(s.kind, ''), coalesce(s.fold, 0::int2),
+		fastRead: in(`select clock_timestamp(), r.id is not null, r.fingerprint, coalesce(r.stream, ` + noID + `), coalesce(r.version, 0), coalesce(r.status, 0::int2),
+				coalesce(s.id, ` + noID + `), coalesce(s.version, 0), coalesce(s.kind, ''), coalesce(s.fold, 0::int2),
 				s.state, coalesce(s.created_at, 'epoch'), coalesce(s.updated_at, 'epoch')
 			from (select) one left join @.receipts r on r.id = $2 left join @.streams s on s.id = any($1)`),
-		fastInsert: loneInsert, fastUpdate: loneUpdate,
+		fastInsert: fastInsert, fastUpdate: fastUpdate,
 		// The rows are sorted before they are locked, so all batches lock in the order of the ids and cannot deadlock.
 		lock: in(`select ` + rowColumns + ` from @.streams where id = any($1) order by id for no key update`),
 		locked: in(`with free as materialized (select id from @.streams where id = any($1) order by id for no key update skip locked)
@@ -39,7 +41,7 @@ func statementsOf(schema string) statements {
 		// Unlike a query for a list of ids, this one is not planned again for each call.
 		readOne: in(`select ` + rowColumns + ` from @.streams where id = $1`),
 		// It also reads the clock, after the locks. It returns a row for each receipt, or one row without a receipt.
-		receipts: in(`select clock_timestamp(), id, fingerprint, stream, version, status
+		receipts: in(`select clock_timestamp(), coalesce(id, ` + noID + `), fingerprint, coalesce(stream, ` + noID + `), coalesce(version, 0), coalesce(status, 0::int2)
 			from (select) one left join @.receipts on id = any($1)`),
 
 		insert: in(`insert into @.streams (id, version, kind, fold, state, customer, status, key, wake_at, created_at, updated_at)

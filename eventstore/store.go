@@ -41,16 +41,9 @@ func Open(c *Committer, query *pgxpool.Pool, schema string, aggregates ...codec)
 	for _, a := range aggregates {
 		s.kinds[a.kind()] = a
 	}
-	c.stores = insertSorted(c.stores, s)
+	c.stores = append(c.stores, s)
+	slices.SortStableFunc(c.stores, func(a, b *Store) int { return strings.Compare(a.schema, b.schema) })
 	return s
-}
-
-func insertSorted(stores []*Store, s *Store) []*Store {
-	at := 0
-	for at < len(stores) && stores[at].schema < s.schema {
-		at++
-	}
-	return append(stores[:at:at], append([]*Store{s}, stores[at:]...)...)
 }
 
 // Schema returns the schema of the store.
@@ -124,11 +117,7 @@ type querier interface {
 
 // stateAt rebuilds a state from the events of a stream up to a version, and returns the kind of the stream.
 func (s *Store) stateAt(ctx context.Context, q querier, c codec, id uuid.UUID, version int64) (v streamView, kind string, err error) {
-	rows, err := q.Query(ctx, s.sql.stream, id, int64(0), version, int64(version))
-	if err != nil {
-		return streamView{}, "", fmt.Errorf("read the events of %s: %w", id, err)
-	}
-	err = scanEvents(rows, func(r Recorded) (err error) {
+	err = eachEvent(ctx, q, func(r Recorded) (err error) {
 		if kind, _, _ = strings.Cut(r.Kind, "."); kind != c.kind() {
 			return errOtherKind
 		}
@@ -138,7 +127,7 @@ func (s *Store) stateAt(ctx context.Context, q querier, c codec, id uuid.UUID, v
 		v.version, v.updated = r.Version, r.At
 		v.value, err = c.evolve(v.value, r)
 		return err
-	})
+	}, s.sql.stream, id, int64(0), version, version)
 	if errors.Is(err, errOtherKind) {
 		return streamView{}, kind, nil
 	}
@@ -166,18 +155,14 @@ func (s *Store) rebuildStates(ctx context.Context, q querier, versions map[uuid.
 		ids, upTo = append(ids, id), append(upTo, version)
 		all[id] = rebuiltState{}
 	}
-	rows, err := q.Query(ctx, s.sql.history, ids, upTo)
-	if err != nil {
-		return nil, fmt.Errorf("read the events of %d streams: %w", len(ids), err)
-	}
-	err = scanEvents(rows, func(r Recorded) error {
+	err := eachEvent(ctx, q, func(r Recorded) error {
 		f := all[r.Stream]
 		if f.version = r.Version; f.broken == nil {
 			f.value, f.broken = of(r.Stream).evolve(f.value, r)
 		}
 		all[r.Stream] = f
 		return nil
-	})
+	}, s.sql.history, ids, upTo)
 	if err != nil {
 		return nil, fmt.Errorf("read the events of %d streams: %w", len(ids), err)
 	}
@@ -198,11 +183,7 @@ var errOtherKind = errors.New("a stream of another kind")
 // ReadStream returns the events of a stream after a version, in order.
 func (s *Store) ReadStream(ctx context.Context, id uuid.UUID, after int64, limit int) ([]Recorded, error) {
 	const noEnd = int64(1) << 62
-	rows, err := s.query.Query(ctx, s.sql.stream, id, after, noEnd, int64(limit))
-	if err != nil {
-		return nil, fmt.Errorf("read the events of %s: %w", id, err)
-	}
-	return collect(rows)
+	return readEvents(ctx, s.query, s.sql.stream, id, after, noEnd, int64(limit))
 }
 
 // Filter restricts the result of ReadLog. Zero values accept everything.
@@ -220,20 +201,20 @@ func (s *Store) ReadLog(ctx context.Context, after int64, limit int, f Filter) (
 	case f.Kind != "":
 		sql, args = s.sql.logOfKind, append(args, f.Kind)
 	}
-	rows, err := s.query.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read the log of %s: %w", s.schema, err)
-	}
-	return collect(rows)
+	return readEvents(ctx, s.query, sql, args...)
 }
 
-func collect(rows pgx.Rows) ([]Recorded, error) {
+// readEvents returns the events of a query.
+func readEvents(ctx context.Context, q querier, sql string, args ...any) ([]Recorded, error) {
 	out := []Recorded{}
-	err := scanEvents(rows, func(r Recorded) error {
+	err := eachEvent(ctx, q, func(r Recorded) error {
 		out = append(out, r)
 		return nil
-	})
-	return out, err
+	}, sql, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	return out, nil
 }
 
 // targets returns the scan targets for the columns of an event.
@@ -241,7 +222,9 @@ func (r *Recorded) targets() []any {
 	return []any{&r.Position, &r.Stream, &r.Version, &r.Kind, &r.Data, &r.Meta, &r.At}
 }
 
-func scanEvents(rows pgx.Rows, each func(Recorded) error) error {
+// eachEvent calls each with the events of a query.
+func eachEvent(ctx context.Context, q querier, each func(Recorded) error, sql string, args ...any) error {
+	rows, _ := q.Query(ctx, sql, args...) // its error is that of the rows
 	var r Recorded
 	_, err := pgx.ForEachRow(rows, r.targets(), func() error {
 		one := r

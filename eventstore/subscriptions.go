@@ -37,10 +37,7 @@ func (s *Store) Subscriptions(ctx context.Context) ([]Subscription, error) {
 	for i, r := range s.projections {
 		names[i] = r.Name
 	}
-	rows, err := s.query.Query(ctx, s.projectionSQL.subscriptions, names)
-	if err != nil {
-		return nil, fmt.Errorf("read the subscriptions of %s: %w", s.schema, err)
-	}
+	rows, _ := s.query.Query(ctx, s.projectionSQL.subscriptions, names)
 	projections, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Subscription, error) {
 		one := Subscription{Module: s.schema, Kind: KindProjection}
 		var age float64
@@ -104,15 +101,12 @@ type tally struct {
 }
 
 func (s *Store) counts(ctx context.Context, sql string, arg any) (map[string]tally, error) {
-	rows, err := s.query.Query(ctx, s.in(sql), arg)
-	if err != nil {
-		return nil, err
-	}
+	rows, _ := s.query.Query(ctx, s.in(sql), arg)
 	all := map[string]tally{}
 	var name string
 	var n int64
 	var seconds float64
-	_, err = pgx.ForEachRow(rows, []any{&name, &n, &seconds}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&name, &n, &seconds}, func() error {
 		all[name] = tally{n, time.Duration(seconds * float64(time.Second))}
 		return nil
 	})

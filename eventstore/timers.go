@@ -51,10 +51,8 @@ const dueByOldClock = `update @.streams set wake_at = now() + $4::interval where
 // what they wait for may be in the future by the new clock. Do not call Due concurrently.
 func (t *Timer) Due(ctx context.Context, limit int, lease time.Duration) (ids []uuid.UUID, early bool, err error) {
 	if !t.ahead.IsZero() {
-		rows, err := t.pool.Query(ctx, t.store.in(dueByOldClock), t.kind, t.ahead, limit, lease)
-		if err == nil {
-			ids, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-		}
+		rows, _ := t.pool.Query(ctx, t.store.in(dueByOldClock), t.kind, t.ahead, limit, lease)
+		ids, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 		if err == nil && len(ids) < limit {
 			t.ahead = time.Time{}
 		}
