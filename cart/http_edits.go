@@ -267,7 +267,7 @@ func mergeCommand(caller web.Caller, guest string, write web.Write, c merge) eve
 		case guest == "" || source.CustomerID != guest:
 			return errNotYourGuest
 		}
-		if err := tx.Match(c.TargetID, write.IfMatch); err != nil {
+		if err := tx.ExpectVersion(c.TargetID, write.IfMatch); err != nil {
 			return target.stale(err)
 		}
 		in, away, err := decideMerge(target, source, c)

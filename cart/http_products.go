@@ -114,40 +114,29 @@ func (m *Module) putProduct(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	receipt, err := m.store.Do(ctx, putCommand(write, cmd))
+	receipt, err := m.put(ctx, write, cmd)
 	if err != nil {
 		return err
 	}
 	return m.answerPut(ctx, c, receipt)
 }
 
-func putCommand(write web.Write, c putProduct) eventstore.Command {
+func (m *Module) put(ctx context.Context, write web.Write, c putProduct) (eventstore.Receipt, error) {
 	id := productID(c.SKU)
-	cmd := commandOf(write)
-	cmd.Streams = []eventstore.Ref{products.Ref(id)}
-	cmd.Decide = func(tx *eventstore.Tx) error {
-		if err := tx.Match(id, write.IfMatch); err != nil {
-			return err
+	return products.Handle(ctx, m.store, id, commandOf(write), func(tx *eventstore.Tx, product eventstore.Stream[Product]) ([]ProductEvent, error) {
+		if err := tx.ExpectVersion(id, write.IfMatch); err != nil {
+			return nil, err
 		}
-		if write.IfExists {
-			if err := tx.MatchExisting(id); err != nil {
-				return err
-			}
-		}
-		product := products.Get(tx, id)
-		events, err := decideProduct(product.State, c)
-		if err != nil {
-			return err
+		if write.IfExists && !product.Exists() {
+			return nil, tx.ExpectExisting(id)
 		}
 		status := http.StatusOK
 		if !product.Exists() {
 			status = http.StatusCreated
 		}
-		tx.Answer(status)
-		products.Append(tx, id, events...)
-		return nil
-	}
-	return cmd
+		tx.SetStatus(status)
+		return decideProduct(product.State, c)
+	})
 }
 
 func (m *Module) answerPut(ctx context.Context, c echo.Context, receipt eventstore.Receipt) error {

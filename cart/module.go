@@ -69,13 +69,13 @@ func (m *Module) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return m.store.Run(ctx, eventstore.RunConfig{
-			Alone: m.Alone, Control: m.Control, ReceiptRetention: m.ReceiptRetention, Failed: failed,
+			SingleProcess: m.Alone, Control: m.Control, ReceiptRetention: m.ReceiptRetention, Failed: failed,
 		})
 	})
 	if m.TTL > 0 {
 		g.Go(func() error {
-			m.store.EndIdle(ctx, eventstore.Idle{
-				Kind: carts.Kind, Status: string(StatusOpen), After: m.TTL, End: m.expire, Pool: m.Control, Failed: failed,
+			m.store.ExpireIdle(ctx, eventstore.Expiry{
+				Kind: carts.Kind, Status: string(StatusOpen), After: m.TTL, Expire: m.expire, Pool: m.Control, Failed: failed,
 			})
 			return nil
 		})
@@ -85,14 +85,9 @@ func (m *Module) Run(ctx context.Context) error {
 
 // expire abandons a cart, unless it was touched or checked out before the decision.
 func (m *Module) expire(ctx context.Context, id uuid.UUID) error {
-	_, err := m.store.Do(ctx, eventstore.Command{
-		Meta: eventstore.Meta{Actor: "timer", Correlation: uuid.Must(uuid.NewV7())}, Streams: []eventstore.Ref{carts.Ref(id)},
-		Decide: func(tx *eventstore.Tx) error {
-			cart := carts.Get(tx, id)
-			events, err := decide(cart.State, expire{Untouched: tx.Now().Sub(cart.UpdatedAt), TTL: m.TTL}, nil)
-			carts.Append(tx, id, events...)
-			return err
-		},
+	cmd := eventstore.Command{Meta: eventstore.Meta{Actor: "timer", Correlation: uuid.Must(uuid.NewV7())}}
+	_, err := carts.Handle(ctx, m.store, id, cmd, func(tx *eventstore.Tx, cart eventstore.Stream[State]) ([]Event, error) {
+		return decide(cart.State, expire{Untouched: tx.Now().Sub(cart.UpdatedAt), TTL: m.TTL}, nil)
 	})
 	return err
 }
@@ -159,14 +154,9 @@ func (m *Module) sealedWith(ctx context.Context, cart uuid.UUID, version int64) 
 // Handle ends the checkout of a cart. A repeated command, or one for another checkout than the running one, changes nothing and
 // returns no error.
 func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Command) error {
-	cart := cmd.cartID()
-	_, err := m.store.Do(ctx, eventstore.Command{
-		ID: id, Meta: eventstore.Meta{Actor: "saga", Correlation: correlation}, Streams: []eventstore.Ref{carts.Ref(cart)},
-		Decide: func(tx *eventstore.Tx) error {
-			events, err := decide(carts.Get(tx, cart).State, cmd, nil)
-			carts.Append(tx, cart, events...)
-			return err
-		},
+	by := eventstore.Command{ID: id, Meta: eventstore.Meta{Actor: "saga", Correlation: correlation}}
+	_, err := carts.Handle(ctx, m.store, cmd.cartID(), by, func(_ *eventstore.Tx, cart eventstore.Stream[State]) ([]Event, error) {
+		return decide(cart.State, cmd, nil)
 	})
 	return err
 }
@@ -190,7 +180,7 @@ func (m *Module) do(ctx context.Context, e edit) (eventstore.Stream[State], even
 		if err != nil {
 			return eventstore.Stream[State]{}, eventstore.Receipt{}, err
 		}
-		receipt, err := m.store.Do(ctx, e.asCommand(skus))
+		receipt, err := m.handle(ctx, e, skus)
 		if errors.Is(err, errUnread) {
 			continue
 		}
@@ -217,31 +207,22 @@ func (m *Module) skusFor(ctx context.Context, e edit) ([]string, error) {
 	return nil, nil
 }
 
-func (e edit) asCommand(skus []string) eventstore.Command {
+// handle decides an edit on the prices of skus.
+func (m *Module) handle(ctx context.Context, e edit, skus []string) (eventstore.Receipt, error) {
 	cmd := commandOf(e.write)
-	cmd.Streams = []eventstore.Ref{carts.Ref(e.cart)}
 	cmd.Reads = productRefs(skus)
-	cmd.Decide = func(tx *eventstore.Tx) error {
-		cart := carts.Get(tx, e.cart).State
-		if e.access != nil && !e.access(e.caller, cart) {
-			return errNotFound
+	return carts.Handle(ctx, m.store, e.cart, cmd, func(tx *eventstore.Tx, cart eventstore.Stream[State]) ([]Event, error) {
+		if e.access != nil && !e.access(e.caller, cart.State) {
+			return nil, errNotFound
 		}
-		if err := tx.Match(e.cart, e.write.IfMatch); err != nil {
-			return cart.stale(err)
+		if err := tx.ExpectVersion(e.cart, e.write.IfMatch); err != nil {
+			return nil, cart.State.stale(err)
 		}
-		if e.write.IfExists {
-			if err := tx.MatchExisting(e.cart); err != nil {
-				return err
-			}
+		if e.write.IfExists && !cart.Exists() {
+			return nil, tx.ExpectExisting(e.cart)
 		}
-		events, err := decide(cart, e.command, readPrices(tx, skus))
-		if err != nil {
-			return err
-		}
-		carts.Append(tx, e.cart, events...)
-		return nil
-	}
-	return cmd
+		return decide(cart.State, e.command, readPrices(tx, skus))
+	})
 }
 
 // commandOf returns a command with the id and metadata of a request.

@@ -22,8 +22,8 @@ type Standing struct {
 }
 
 // Book reads all carts.
-func (m *Module) Book() eventstore.Book[Standing] {
-	return eventstore.BookOf(m.store, carts, func(c eventstore.Stream[State]) Standing {
+func (m *Module) Book() eventstore.Query[Standing] {
+	return eventstore.NewQuery(m.store, carts, func(c eventstore.Stream[State]) Standing {
 		s := c.State
 		st := Standing{
 			ID: c.ID, CheckoutID: s.CheckoutID, CheckingOut: s.Status == StatusCheckingOut, CheckedOut: s.Status == StatusCheckedOut,

@@ -74,8 +74,8 @@ func (s State) skus() []string {
 
 // carts binds the streams of carts to their types.
 var carts = &eventstore.Aggregate[State, Event]{
-	Kind: "cart", Fold: 2, Decode: decodeEvent, Evolve: evolve, Index: index,
-	Upcasts: map[string][]eventstore.Upcast{
+	Kind: "cart", StateVersion: 2, Decode: decodeEvent, Evolve: evolve, Index: index,
+	Upcasts: map[string][]eventstore.Upcaster{
 		MergedIn{}.Kind(): {eventstore.FieldsAdded}, // Adjustments
 	},
 }
@@ -83,7 +83,7 @@ var carts = &eventstore.Aggregate[State, Event]{
 func index(s State, touched time.Time) eventstore.Index {
 	i := eventstore.Index{Customer: s.CustomerID, Status: string(s.Status)}
 	if s.Status == StatusOpen {
-		i.WakeAt = eventstore.IdleFrom(touched)
+		i.WakeAt = eventstore.ExpiryAt(touched)
 	}
 	return i
 }

@@ -1,6 +1,7 @@
 package eventstore
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -8,35 +9,41 @@ import (
 	"github.com/google/uuid"
 )
 
-// Aggregate gives the streams of one kind their types. S is the state, and its zero value the state of a stream
-// without events; E is the sum of its events. All functions are pure and change no value in place.
+// Aggregate describes the streams of one kind. S is the state; its zero value is the state of a stream without events. E is
+// the sum type of the events. All functions are pure and change no value in place.
 type Aggregate[S any, E Event] struct {
-	Kind string // stored with each stream, and the first part of every event's kind
-	// Fold is the version of S, of Evolve and of the events they know. Raise it when any of these changes: a state of
-	// another fold is not read but folded anew from its events.
-	Fold   int16
-	Decode func(kind string, data []byte) (E, error) // of events as they are written today
-	// Upcasts lift old events, by kind: the first from version 1 of the kind's schema to version 2, and so on.
-	Upcasts map[string][]Upcast
+	Kind string // stored with each stream; the first part of the type of every event
+	// StateVersion is the version of S, of Evolve and of the events that they know. Raise it when any of these changes: a state
+	// of another version is not read but rebuilt from its events.
+	StateVersion int16
+	Decode       func(kind string, data []byte) (E, error) // decodes events of the current schema
+	// Upcasts convert old events, by type: the first from version 1 of the schema to version 2, and so on.
+	Upcasts map[string][]Upcaster
 	Evolve  func(S, E) S
-	Index   func(s S, touched time.Time) Index // touched is when the stream last changed
+	Index   func(s S, touched time.Time) Index // touched is the time of the last change
 }
 
-// Index is what lists and timers see of a state. Zero values are NULL.
+// Index holds what lists and timers need of a state. Zero values are stored as NULL.
 type Index struct {
 	Customer string
 	Status   string
 	Key      string    // unique within the kind
-	WakeAt   time.Time // when a timer is due
+	WakeAt   time.Time // when its timer is due
 }
 
-// Stream is a state with its place in time. Version 0: there is no such stream.
+// Stream is a state with its version and times. Version 0 means that the stream does not exist.
 type Stream[S any] struct {
 	ID        uuid.UUID
 	Version   int64
 	State     S
 	CreatedAt time.Time
 	UpdatedAt time.Time
+}
+
+// streamOf converts a view to a Stream.
+func streamOf[S any](id uuid.UUID, v streamView) Stream[S] {
+	state, _ := v.value.(S)
+	return Stream[S]{ID: id, Version: v.version, State: state, CreatedAt: v.created, UpdatedAt: v.updated}
 }
 
 // Exists reports whether the stream has an event.
@@ -48,17 +55,16 @@ type Ref struct {
 	codec codec
 }
 
-// Ref names the stream of this kind with that id.
+// Ref returns a reference to the stream of this kind with the id.
 func (a *Aggregate[S, E]) Ref(id uuid.UUID) Ref { return Ref{ID: id, codec: a} }
 
-// Get is the state of a stream that the command names, with what the command appended so far.
+// Get returns a stream that the command names, including the events that the command has appended so far.
 func (a *Aggregate[S, E]) Get(tx *Tx, id uuid.UUID) Stream[S] {
-	v := tx.entry(id).seenBy(tx)
-	state, ok := v.value.(S)
-	if !ok { // there is no such stream, or it is of another kind
+	v := tx.batchStream(id).viewOf(tx)
+	if _, ok := v.value.(S); !ok { // the stream does not exist, or is of another kind
 		return Stream[S]{ID: id}
 	}
-	return Stream[S]{ID: id, Version: v.version, State: state, CreatedAt: v.created, UpdatedAt: v.updated}
+	return streamOf[S](id, v)
 }
 
 // Append adds events to a stream that the command names under Streams.
@@ -69,19 +75,35 @@ func (a *Aggregate[S, E]) Append(tx *Tx, id uuid.UUID, events ...E) {
 	}
 }
 
-// codec is an aggregate without its types: what a batch needs to read and write states of any kind.
+// Handle runs a command on one stream and appends the events that decide returns. It sets the fields Streams and Decide of
+// the command. An error of decide refuses the command. decide must be pure; it may run more than once.
+func (a *Aggregate[S, E]) Handle(
+	ctx context.Context, s *Store, id uuid.UUID, cmd Command, decide func(*Tx, Stream[S]) ([]E, error),
+) (Receipt, error) {
+	cmd.Streams = []Ref{a.Ref(id)}
+	cmd.Decide = func(tx *Tx) error {
+		events, err := decide(tx, a.Get(tx, id))
+		if err == nil {
+			a.Append(tx, id, events...)
+		}
+		return err
+	}
+	return s.Do(ctx, cmd)
+}
+
+// codec is an aggregate without its type parameters, as the batch uses it.
 type codec interface {
 	kind() string
-	fold() int16
+	stateVersion() int16
 	decodeState(data []byte) (any, error)
 	Schema(kind string) int
 	decodeEvent(r Recorded) (Event, error)
-	refold(state any, r Recorded) (any, error)
+	evolve(state any, r Recorded) (any, error)
 	index(state any, touched time.Time) Index
 }
 
-func (a *Aggregate[S, E]) kind() string { return a.Kind }
-func (a *Aggregate[S, E]) fold() int16  { return a.Fold }
+func (a *Aggregate[S, E]) kind() string        { return a.Kind }
+func (a *Aggregate[S, E]) stateVersion() int16 { return a.StateVersion }
 
 func (a *Aggregate[S, E]) decodeState(data []byte) (any, error) {
 	var s S
@@ -93,7 +115,7 @@ func (a *Aggregate[S, E]) decodeState(data []byte) (any, error) {
 
 func (a *Aggregate[S, E]) decodeEvent(r Recorded) (Event, error) { return a.Event(r) }
 
-func (a *Aggregate[S, E]) refold(state any, r Recorded) (any, error) {
+func (a *Aggregate[S, E]) evolve(state any, r Recorded) (any, error) {
 	e, err := a.Event(r)
 	if err != nil {
 		return nil, err

@@ -13,38 +13,38 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Flaw is something in a store that its commands never leave behind.
-type Flaw struct {
-	Check   string // what is wrong, in one of the words below
+// Violation is an inconsistency in a store. Commands never cause one.
+type Violation struct {
+	Check   string // one of the constants below
 	ID      uuid.UUID
 	Stream  uuid.UUID
-	Version int64 // of the stream, where the flaw is about one
+	Version int64 // of the stream, if the violation concerns one version
 	Detail  string
 }
 
-// The checks of a Flaw. The ID is the receipt's for FlawReceipt, and the stream's for all others.
+// The checks of a Violation. Its ID is that of the receipt for ViolationReceipt, otherwise that of the stream.
 const (
-	FlawState   = "state_differs"           // a stream's state, or what lists see of it, is not what its events fold to
-	FlawVersion = "version_missing"         // a stream's events are not 1, 2, 3 … up to its version
-	FlawOrder   = "log_out_of_order"        // a later version of a stream stands earlier in the log
-	FlawReceipt = "receipt_without_version" // a command was answered with a version that is not there
-	FlawMessage = "message_overdue"         // an event waits too long for its reactions
+	ViolationState   = "state_differs"           // the state or an index column of a stream differs from its events
+	ViolationVersion = "version_missing"         // the events of a stream are not 1, 2, 3 … up to its version
+	ViolationOrder   = "log_out_of_order"        // a later version of a stream comes earlier in the log
+	ViolationReceipt = "receipt_without_version" // a receipt names a version that does not exist
+	ViolationMessage = "message_overdue"         // an event has waited too long for its handlers
 
-	FlawSequence = "sequence_behind" // the next position is one that is taken or that readers have passed
-	FlawKey      = "key_given_twice" // two streams of a kind have one key, such as two orders one number
+	ViolationSequence = "sequence_behind" // the next position exists already, or projections have passed it
+	ViolationKey      = "key_given_twice" // two streams of a kind share a key, such as the number of an order
 )
 
 const (
 	auditPage   = 500              // streams, or receipts
-	auditEvents = 5000             // of them, read at once
-	overdue     = time.Minute      // a message that was due, and that nobody took up
-	neverTaken  = 30 * time.Minute // and one that is taken up in vain: by then it is handled or parked
+	auditEvents = 5000             // events that are read at once
+	overdue     = time.Minute      // a message that was due and was not redelivered
+	neverTaken  = 30 * time.Minute // a message that is redelivered without success; normally it is handled or parked by then
 )
 
-// lastID is the highest id there is.
+// lastID is the highest id.
 var lastID = uuid.UUID(bytes.Repeat([]byte{0xff}, 16))
 
-// before is the id just below.
+// before returns the id just below an id.
 func before(id uuid.UUID) uuid.UUID {
 	for i := len(id) - 1; i >= 0; i-- {
 		if id[i]--; id[i] != 0xff {
@@ -54,24 +54,21 @@ func before(id uuid.UUID) uuid.UUID {
 	return id
 }
 
-// Audit folds a page of streams anew, from all their events, and says what is wrong with them. It begins behind the id, and says
-// where the next page begins; zero: there is none. A page is read at one moment, so it is exact while others write.
-func (s *Store) Audit(ctx context.Context, after uuid.UUID) (flaws []Flaw, read int, next uuid.UUID, err error) {
+// Audit rebuilds a page of streams from all their events and returns the violations. The page begins after the id. next is
+// where the next page begins, or zero. All reads of a page use one snapshot, so the result is exact while others write.
+func (s *Store) Audit(ctx context.Context, after uuid.UUID) (flaws []Violation, read int, next uuid.UUID, err error) {
 	return s.audit(ctx, after, lastID)
 }
 
-// AuditStream is Audit of one stream.
-func (s *Store) AuditStream(ctx context.Context, id uuid.UUID) ([]Flaw, error) {
+// AuditStream audits one stream.
+func (s *Store) AuditStream(ctx context.Context, id uuid.UUID) ([]Violation, error) {
 	flaws, _, _, err := s.audit(ctx, before(id), id)
 	return flaws, err
 }
 
-func (s *Store) audit(ctx context.Context, after, last uuid.UUID) (flaws []Flaw, read int, next uuid.UUID, err error) {
-	err = s.At(ctx, func(at Snapshot) error {
-		rows, err := s.auditedRows(ctx, at.tx, after, last)
-		if err != nil {
-			return err
-		}
+func (s *Store) audit(ctx context.Context, after, last uuid.UUID) (flaws []Violation, read int, next uuid.UUID, err error) {
+	err = s.ReadAt(ctx, func(at ReadTx) error {
+		rows, _ := s.auditedRows(ctx, at.tx, after, last)
 		if read = len(rows); read == auditPage {
 			next = rows[len(rows)-1].id
 			last = next
@@ -89,76 +86,64 @@ func (s *Store) audit(ctx context.Context, after, last uuid.UUID) (flaws []Flaw,
 	return flaws, read, next, nil
 }
 
-// auditedRow is a row of streams.
+// auditedRow is a row of streams with its index columns.
 type auditedRow struct {
-	id      uuid.UUID
-	version int64
-	kind    string
-	fold    int16
-	state   []byte
+	storedRow
 	Index
-	created, updated time.Time
 }
 
 const (
-	auditRows = `select id, version, kind, fold, state, coalesce(customer, ''), coalesce(status, ''), coalesce(key, ''), created_at, updated_at
+	auditRows = `select ` + rowColumns + `, coalesce(customer, ''), coalesce(status, ''), coalesce(key, '')
 		from @.streams where id > $1 and id <= $2 order by id limit $3`
 	auditLog = `select position, stream, version, type, data, meta, at from @.events
 		where (stream, version) > ($1, $2) and stream <= $3 order by stream, version limit $4`
 )
 
 func (s *Store) auditedRows(ctx context.Context, tx pgx.Tx, after, last uuid.UUID) ([]auditedRow, error) {
-	rows, err := tx.Query(ctx, s.in(auditRows), after, last, auditPage)
-	if err != nil {
-		return nil, err
-	}
+	rows, _ := tx.Query(ctx, s.in(auditRows), after, last, auditPage)
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r auditedRow, err error) {
-		err = row.Scan(&r.id, &r.version, &r.kind, &r.fold, &r.state, &r.Customer, &r.Status, &r.Key, &r.created, &r.updated)
+		err = row.Scan(append(r.targets(), &r.Customer, &r.Status, &r.Key)...)
 		return r, err
 	})
 }
 
-// auditedEvents are all events of the streams behind one id, up to another: also of those that have no row. A stream may
-// have more of them than one statement should read.
+// auditedEvents calls each with all events of the streams after one id, up to another, including events of streams without a
+// row. It reads in pages, because one stream may have very many events.
 func (s *Store) auditedEvents(ctx context.Context, tx pgx.Tx, after, last uuid.UUID, each func(Recorded)) error {
 	const beyond = int64(1) << 62
 	stream, version := after, beyond
 	for {
-		rows, err := tx.Query(ctx, s.in(auditLog), stream, version, last, auditEvents)
-		if err != nil {
-			return err
-		}
 		n := 0
-		err = scanEvents(rows, func(r Recorded) error {
+		err := eachEvent(ctx, tx, func(r Recorded) error {
 			n, stream, version = n+1, r.Stream, r.Version
 			each(r)
 			return nil
-		})
+		}, s.in(auditLog), stream, version, last, auditEvents)
 		if err != nil || n < auditEvents {
 			return err
 		}
 	}
 }
 
-// audit merges rows and events, both in the order of their streams.
+// audit compares rows with events. Both arrive in the order of their streams.
 type audit struct {
-	rows  []auditedRow
-	kinds map[string]codec
-	flaws []Flaw
+	rows       []auditedRow
+	kinds      map[string]codec
+	violations []Violation
 
-	stream     uuid.UUID // whose events come
+	stream     uuid.UUID // the stream whose events are being read
 	version    int64     // of its last event
 	position   int64
 	state      any
-	broken     error // why it cannot be folded
+	broken     error // why the state cannot be rebuilt
 	outOfOrder bool
-	gap        int64 // the first version that is missing; 0: none
+	gap        int64 // the first missing version, or 0
 }
 
 func (a *audit) event(r Recorded) {
 	if r.Stream != a.stream {
-		a.ends()
-		*a = audit{rows: a.rows, kinds: a.kinds, flaws: a.flaws, stream: r.Stream}
+		a.endStream()
+		*a = audit{rows: a.rows, kinds: a.kinds, violations: a.violations, stream: r.Stream}
 	}
 	if r.Version != a.version+1 && a.gap == 0 {
 		a.gap = a.version + 1
@@ -169,82 +154,83 @@ func (a *audit) event(r Recorded) {
 	if c := a.kinds[kind]; c == nil {
 		a.broken = ErrNewerVersion
 	} else if a.broken == nil {
-		a.state, a.broken = c.refold(a.state, r)
+		a.state, a.broken = c.evolve(a.state, r)
 	}
 }
 
-// ends judges the stream whose events have all come, and the rows before it, which have none.
-func (a *audit) ends() {
+// endStream checks the stream whose events have all been read, and reports the rows before it, which have no events.
+func (a *audit) endStream() {
 	if a.version == 0 {
 		return
 	}
 	for len(a.rows) > 0 && bytes.Compare(a.rows[0].id[:], a.stream[:]) < 0 {
-		a.without(a.rows[0])
+		a.noEvents(a.rows[0])
 		a.rows = a.rows[1:]
 	}
 	if len(a.rows) == 0 || a.rows[0].id != a.stream {
-		a.found(FlawVersion, a.version, "It has events up to version %d, and no row among the streams.", a.version)
+		a.report(ViolationVersion, a.version, "It has events up to version %d, and no row among the streams.", a.version)
 		return
 	}
 	row := a.rows[0]
 	a.rows = a.rows[1:]
 	switch {
 	case a.gap > 0:
-		a.found(FlawVersion, a.gap, "The event of version %d is missing.", a.gap)
+		a.report(ViolationVersion, a.gap, "The event of version %d is missing.", a.gap)
 	case a.version != row.version:
-		a.found(FlawVersion, row.version, "It stands at version %d, and its events end at %d.", row.version, a.version)
+		a.report(ViolationVersion, row.version, "It stands at version %d, and its events end at %d.", row.version, a.version)
 	default:
 		a.compare(row)
 	}
 	if a.outOfOrder {
-		a.found(FlawOrder, 0, "Its events stand in the log in another order than that of their versions.")
+		a.report(ViolationOrder, 0, "Its events stand in the log in another order than that of their versions.")
 	}
 }
 
-func (a *audit) without(row auditedRow) {
+func (a *audit) noEvents(row auditedRow) {
 	a.stream = row.id
-	a.found(FlawVersion, row.version, "It stands at version %d, and has no events.", row.version)
+	a.report(ViolationVersion, row.version, "It stands at version %d, and has no events.", row.version)
 }
 
-// close ends the page: what is left has no events.
-func (a *audit) close() []Flaw {
-	a.ends()
+// close ends the page and returns all violations. The remaining rows have no events.
+func (a *audit) close() []Violation {
+	a.endStream()
 	for _, row := range a.rows {
-		a.without(row)
+		a.noEvents(row)
 	}
-	return a.flaws
+	return a.violations
 }
 
-func (a *audit) found(check string, version int64, detail string, args ...any) {
-	a.flaws = append(a.flaws, Flaw{Check: check, ID: a.stream, Stream: a.stream, Version: version, Detail: fmt.Sprintf(detail, args...)})
+func (a *audit) report(check string, version int64, detail string, args ...any) {
+	a.violations = append(a.violations, Violation{Check: check, ID: a.stream, Stream: a.stream, Version: version, Detail: fmt.Sprintf(detail, args...)})
 }
 
-// compare holds what is stored against what the events fold to. What only another version of the program can read is for that one.
+// compare checks the stored state against the state that the events lead to. It skips states that only another version of
+// the program can read.
 func (a *audit) compare(row auditedRow) {
 	c := a.kinds[row.kind]
 	switch {
 	case c == nil || errors.Is(a.broken, ErrNewerVersion):
 		return
 	case a.broken != nil:
-		a.found(FlawState, row.version, "Its events cannot be folded: %v", a.broken)
-		return
-	case row.fold != c.fold():
+		a.report(ViolationState, row.version, "Its events cannot be folded: %v", a.broken)
 		return
 	}
-	stored, err := c.decodeState(row.state)
+	outdated, err := row.decode(c)
 	if err != nil {
-		a.found(FlawState, row.version, "Its state cannot be read: %v", err)
+		a.report(ViolationState, row.version, "Its state cannot be read: %v", err)
+	}
+	if outdated || err != nil {
 		return
 	}
-	is, err := json.Marshal(stored)
+	is, err := json.Marshal(row.value)
 	want, wrong := json.Marshal(a.state)
 	if err = errors.Join(err, wrong); err != nil || !bytes.Equal(is, want) {
-		a.found(FlawState, row.version, "Its state is not what its events fold to.")
+		a.report(ViolationState, row.version, "Its state is not what its events fold to.")
 		return
 	}
 	index := c.index(a.state, row.updated)
 	if index.Customer != row.Customer || index.Status != row.Status || index.Key != row.Key {
-		a.found(FlawState, row.version, "Lists see it as %q %q %q, and it is %q %q %q.",
+		a.report(ViolationState, row.version, "Lists see it as %q %q %q, and it is %q %q %q.",
 			row.Customer, row.Status, row.Key, index.Customer, index.Status, index.Key)
 	}
 }
@@ -253,23 +239,20 @@ const auditReceipts = `select r.id, r.stream, r.version, r.version = 0 or e.vers
 	from (select id, stream, version from @.receipts where id > $1 and id <= $2 order by id limit $3) r
 	left join @.events e on e.stream = r.stream and e.version = r.version order by r.id`
 
-// AuditReceipts are flaws of a page of receipts, behind an id, as with Audit.
-func (s *Store) AuditReceipts(ctx context.Context, after uuid.UUID) (flaws []Flaw, read int, next uuid.UUID, err error) {
+// AuditReceipts returns the violations in a page of receipts. Pages work as in Audit.
+func (s *Store) AuditReceipts(ctx context.Context, after uuid.UUID) (flaws []Violation, read int, next uuid.UUID, err error) {
 	return s.auditReceipts(ctx, after, lastID)
 }
 
-// AuditReceipt is AuditReceipts of one receipt.
-func (s *Store) AuditReceipt(ctx context.Context, id uuid.UUID) ([]Flaw, error) {
+// AuditReceipt audits one receipt.
+func (s *Store) AuditReceipt(ctx context.Context, id uuid.UUID) ([]Violation, error) {
 	flaws, _, _, err := s.auditReceipts(ctx, before(id), id)
 	return flaws, err
 }
 
-func (s *Store) auditReceipts(ctx context.Context, after, last uuid.UUID) (flaws []Flaw, read int, next uuid.UUID, err error) {
-	rows, err := s.query.Query(ctx, s.in(auditReceipts), after, last, auditPage)
-	if err != nil {
-		return nil, 0, uuid.Nil, fmt.Errorf("audit the receipts of %s: %w", s.schema, err)
-	}
-	one, there := Flaw{Check: FlawReceipt}, false
+func (s *Store) auditReceipts(ctx context.Context, after, last uuid.UUID) (flaws []Violation, read int, next uuid.UUID, err error) {
+	rows, _ := s.query.Query(ctx, s.in(auditReceipts), after, last, auditPage)
+	one, there := Violation{Check: ViolationReceipt}, false
 	_, err = pgx.ForEachRow(rows, []any{&one.ID, &one.Stream, &one.Version, &there}, func() error {
 		if read++; read == auditPage {
 			next = one.ID
@@ -290,13 +273,10 @@ const auditOutbox = `select o.stream, o.version, coalesce(e.type, 'that is not t
 	from @.outbox o left join @.events e on e.stream = o.stream and e.version = o.version
 	where o.due_at < now() - $1::interval or coalesce(e.at, '-infinity') < now() - $2::interval order by o.due_at limit $3`
 
-// AuditOutbox are messages that wait too long for their reactions.
-func (s *Store) AuditOutbox(ctx context.Context) (flaws []Flaw, err error) {
-	rows, err := s.query.Query(ctx, s.in(auditOutbox), overdue, neverTaken, auditPage)
-	if err != nil {
-		return nil, fmt.Errorf("audit the outbox of %s: %w", s.schema, err)
-	}
-	one, kind := Flaw{Check: FlawMessage}, ""
+// AuditOutbox returns the messages that have waited too long for their handlers.
+func (s *Store) AuditOutbox(ctx context.Context) (flaws []Violation, err error) {
+	rows, _ := s.query.Query(ctx, s.in(auditOutbox), overdue, neverTaken, auditPage)
+	one, kind := Violation{Check: ViolationMessage}, ""
 	_, err = pgx.ForEachRow(rows, []any{&one.Stream, &one.Version, &kind}, func() error {
 		one.ID, one.Detail = one.Stream, fmt.Sprintf("The event %s of version %d waits for its reactions.", kind, one.Version)
 		flaws = append(flaws, one)
@@ -308,7 +288,7 @@ func (s *Store) AuditOutbox(ctx context.Context) (flaws []Flaw, err error) {
 	return flaws, nil
 }
 
-// keysPage is how many keys are read at once.
+// keysPage is the number of keys that are read at once.
 const keysPage = 20_000
 
 const (
@@ -321,36 +301,33 @@ const (
 		where s.id = $1 group by o.kind, o.key`
 )
 
-// AuditKeys are streams of a page that share their key with another one of their kind. A unique index forbids it: it was
-// dropped, is damaged, or a restore could not build it. It begins at the place that the page before said, the first at "".
-// The next is "" where there is none.
-func (s *Store) AuditKeys(ctx context.Context, from string) (flaws []Flaw, next string, err error) {
+// AuditKeys returns the streams of a page that share their key with another stream of their kind. A unique index forbids
+// this, unless it was dropped, is damaged, or could not be restored. from is where the previous page said to continue; the
+// first page begins at "". next is "" if there is no further page.
+func (s *Store) AuditKeys(ctx context.Context, from string) (flaws []Violation, next string, err error) {
 	kind, key, _ := strings.Cut(from, ":")
 	flaws, read, last, err := s.sharedKeys(ctx, auditKeys, kind, key, keysPage)
-	if read == keysPage && last != from { // the last key again: its streams may go on there
+	if read == keysPage && last != from { // start with the last key again, because its streams may continue on the next page
 		next = last
 	}
 	return flaws, next, err
 }
 
-// AuditKey is AuditKeys of the key of one stream.
-func (s *Store) AuditKey(ctx context.Context, id uuid.UUID) ([]Flaw, error) {
+// AuditKey audits the key of one stream.
+func (s *Store) AuditKey(ctx context.Context, id uuid.UUID) ([]Violation, error) {
 	flaws, _, _, err := s.sharedKeys(ctx, auditKey, id)
 	return flaws, err
 }
 
-func (s *Store) sharedKeys(ctx context.Context, sql string, args ...any) (flaws []Flaw, read int, last string, err error) {
-	rows, err := s.query.Query(ctx, s.in(sql), args...)
-	if err != nil {
-		return nil, 0, "", fmt.Errorf("audit the keys of %s: %w", s.schema, err)
-	}
+func (s *Store) sharedKeys(ctx context.Context, sql string, args ...any) (flaws []Violation, read int, last string, err error) {
+	rows, _ := s.query.Query(ctx, s.in(sql), args...)
 	var kind, key string
 	var ids []uuid.UUID
 	_, err = pgx.ForEachRow(rows, []any{&kind, &key, &ids, &read}, func() error {
 		last = kind + ":" + key
 		for _, id := range ids {
 			if len(ids) > 1 {
-				flaws = append(flaws, Flaw{Check: FlawKey, ID: id, Stream: id, Detail: fmt.Sprintf("The %s %q is there %d times: %v.", kind, key, len(ids), ids)})
+				flaws = append(flaws, Violation{Check: ViolationKey, ID: id, Stream: id, Detail: fmt.Sprintf("The %s %q is there %d times: %v.", kind, key, len(ids), ids)})
 			}
 		}
 		return nil

@@ -10,7 +10,7 @@ import (
 )
 
 // audited reads the whole store, page by page.
-func (b *bundle) audited(t *testing.T) (flaws []eventstore.Flaw, read, pages int) {
+func (b *bundle) audited(t *testing.T) (flaws []eventstore.Violation, read, pages int) {
 	t.Helper()
 	for after := uuid.Nil; pages == 0 || after != uuid.Nil; pages++ {
 		found, n, next, err := b.store.Audit(t.Context(), after)
@@ -52,12 +52,12 @@ func TestAudit(t *testing.T) {
 	flaws, _, _ = b.audited(t)
 	var at []uuid.UUID
 	for _, f := range flaws {
-		require.Equal(t, eventstore.FlawVersion, f.Check)
+		require.Equal(t, eventstore.ViolationVersion, f.Check)
 		require.Equal(t, int64(7), f.Version)
 		at = append(at, f.Stream)
 		alone, err := b.store.AuditStream(t.Context(), f.Stream)
 		require.NoError(t, err)
-		require.Equal(t, []eventstore.Flaw{f}, alone)
+		require.Equal(t, []eventstore.Violation{f}, alone)
 	}
 	require.Equal(t, broken, at)
 	b.exec(t, `delete from cart.streams where id = any($1)`, broken)
@@ -81,10 +81,10 @@ func TestBook(t *testing.T) {
 	b.exec(t, `update cart.streams set state = '{"things":7}' where id = $1`, ids[0])
 	b.exec(t, `update cart.streams set fold = 0, state = '{"things":7}' where id = $1`, ids[1])
 	b.exec(t, `update cart.streams set kind = 'pot' where id = $1`, ids[2])
-	book := eventstore.BookOf(b.store, jars, func(s eventstore.Stream[jar]) eventstore.Stream[jar] { return s })
+	book := eventstore.NewQuery(b.store, jars, func(s eventstore.Stream[jar]) eventstore.Stream[jar] { return s })
 	seen := map[uuid.UUID]bool{}
 	for after, n := uuid.Nil, 0; n == 0 || after != uuid.Nil; n++ {
-		page, next, err := book.After(t.Context(), after, 2)
+		page, next, err := book.Page(t.Context(), after, 2)
 		require.NoError(t, err)
 		for _, s := range page {
 			require.Equal(t, []string{"a"}, s.State.Things)
@@ -95,7 +95,7 @@ func TestBook(t *testing.T) {
 	}
 	require.Len(t, seen, 5)
 	require.True(t, seen[ids[1]], "a state of another fold is folded anew")
-	of, err := book.Of(t.Context(), append(ids, uuid.New()))
+	of, err := book.ByID(t.Context(), append(ids, uuid.New()))
 	require.NoError(t, err)
 	require.Len(t, of, 5)
 }
@@ -113,7 +113,7 @@ func TestAuditKeys(t *testing.T) {
 			found, next, err := b.store.AuditKeys(t.Context(), from)
 			require.NoError(t, err)
 			for _, f := range found {
-				require.Equal(t, eventstore.FlawKey, f.Check)
+				require.Equal(t, eventstore.ViolationKey, f.Check)
 				alone, err := b.store.AuditKey(t.Context(), f.Stream)
 				require.NoError(t, err)
 				require.Contains(t, alone, f)

@@ -16,17 +16,17 @@ import (
 	"shopping-cart/platform/failpoint"
 )
 
-// work is what one batch reads and writes in one store.
-type work struct {
+// storeBatch holds the reads and writes of one batch in one store.
+type storeBatch struct {
 	store    *Store
 	now      time.Time
-	streams  map[uuid.UUID]*entry
+	streams  map[uuid.UUID]*batchStream
 	receipts map[uuid.UUID]Receipt
 	commands []uuid.UUID
-	events   []pending
-	also     []statement
+	events   []newEvent
+	extraSQL []statement
 	done     []doneCommand
-	handled  []outboxKey // rows that go with this batch
+	handled  []outboxKey // outbox rows to delete in this batch
 }
 
 type doneCommand struct {
@@ -34,8 +34,8 @@ type doneCommand struct {
 	receipt Receipt
 }
 
-// try runs a batch once: read, decide, write. Every job has its answer when the error is nil. Handled rows of the outbox
-// go with it, of the stores that carry allows.
+// try runs a batch once: it reads, decides and writes. If the error is nil, every job has its result. Handled outbox rows of
+// the stores that carry allows are deleted in the same transaction.
 func (c *Committer) try(batch []*job, carry func(*Store) bool) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
@@ -48,16 +48,16 @@ func (c *Committer) try(batch []*job, carry func(*Store) bool) (err error) {
 		return err
 	}
 	if len(batch) == 1 {
-		if done, err := c.lone(ctx, conn.Conn(), batch[0]); done || err != nil {
+		if done, err := c.tryFastPath(ctx, conn.Conn(), batch[0]); done || err != nil {
 			return err
 		}
 	}
 	works := c.plan(batch, carry)
 	defer func() {
 		for _, w := range works {
-			w.settle(err)
+			w.finish(err)
 		}
-		if conn.Conn().PgConn().TxStatus() != 'I' { // an error, or nothing to write: let go of the locks
+		if conn.Conn().PgConn().TxStatus() != 'I' { // an error, or nothing to write: release the locks
 			_, e := conn.Exec(ctx, "rollback")
 			err = cmp.Or(err, e)
 		}
@@ -68,7 +68,7 @@ func (c *Committer) try(batch []*job, carry func(*Store) bool) (err error) {
 		}
 	}
 	for _, j := range batch {
-		decide(j, works[slices.IndexFunc(works, func(w *work) bool { return w.store == j.store })])
+		decide(j, works[slices.IndexFunc(works, func(w *storeBatch) bool { return w.store == j.store })])
 	}
 	if err = c.write(ctx, conn.Conn(), works, len(batch) > 0); err != nil {
 		return err
@@ -77,16 +77,16 @@ func (c *Committer) try(batch []*job, carry func(*Store) bool) (err error) {
 	return nil
 }
 
-// plan collects, store by store in the one order of schemas, what a batch names.
-func (c *Committer) plan(batch []*job, carry func(*Store) bool) []*work {
-	var works []*work
+// plan collects the streams and receipts that a batch names, store by store in the order of their schemas.
+func (c *Committer) plan(batch []*job, carry func(*Store) bool) []*storeBatch {
+	var works []*storeBatch
 	for _, s := range c.stores {
-		w := &work{store: s, streams: map[uuid.UUID]*entry{}, receipts: map[uuid.UUID]Receipt{}}
+		w := &storeBatch{store: s, streams: map[uuid.UUID]*batchStream{}, receipts: map[uuid.UUID]Receipt{}}
 		for _, j := range batch {
 			if j.store != s {
 				continue
 			}
-			j.receipt, j.err = Receipt{}, nil // a repeated batch decides afresh, refusals too
+			j.receipt, j.err = Receipt{}, nil // a repeated batch decides everything again, including refusals
 			w.commands = append(w.commands, j.ID)
 			w.name(j.Reads, false)
 			w.name(j.Streams, true)
@@ -101,18 +101,18 @@ func (c *Committer) plan(batch []*job, carry func(*Store) bool) []*work {
 	return works
 }
 
-func (w *work) name(refs []Ref, lock bool) {
+func (w *storeBatch) name(refs []Ref, lock bool) {
 	for _, ref := range refs {
 		e := w.streams[ref.ID]
 		if e == nil {
-			e = &entry{Ref: ref}
+			e = &batchStream{Ref: ref}
 			w.streams[ref.ID] = e
 		}
 		e.locked = e.locked || lock
 	}
 }
 
-func (w *work) ids(locked bool) [][16]byte {
+func (w *storeBatch) ids(locked bool) [][16]byte {
 	var ids [][16]byte
 	for id, e := range w.streams {
 		if e.locked == locked {
@@ -122,7 +122,7 @@ func (w *work) ids(locked bool) [][16]byte {
 	return ids
 }
 
-// begin opens the transaction. Where sessions do not last, it sets itself up.
+// begin opens the transaction. Without lasting sessions, it also sets the options of the transaction.
 func (c *Committer) begin(b *pgx.Batch) {
 	b.Queue("begin")
 	if c.config.Begin != "" {
@@ -130,9 +130,9 @@ func (c *Committer) begin(b *pgx.Batch) {
 	}
 }
 
-// read is the first round trip. The receipts are read after the locks, by a statement of their own: under READ COMMITTED
-// it has a new snapshot, so a duplicate that waited for its twin's lock sees the twin's receipt.
-func (c *Committer) read(ctx context.Context, conn *pgx.Conn, works []*work) error {
+// read makes the first round trip. It reads the receipts after the locks, in a statement of its own. Under READ COMMITTED
+// that statement has a new snapshot, so a duplicate that waited for the lock of the first command sees its receipt.
+func (c *Committer) read(ctx context.Context, conn *pgx.Conn, works []*storeBatch) error {
 	var b pgx.Batch
 	c.begin(&b)
 	for _, w := range works {
@@ -157,90 +157,74 @@ func (c *Committer) read(ctx context.Context, conn *pgx.Conn, works []*work) err
 		if !w.now.IsZero() {
 			c.clock.Observe(sent, w.now, received)
 		}
-		if err := w.refold(ctx, conn); err != nil {
+		if err := w.rebuildOutdated(ctx, conn); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *work) scanStreams(rows pgx.Rows) error {
-	var id uuid.UUID
-	var version int64
-	var kind string
-	var fold int16
-	var state []byte
-	var created, updated time.Time
-	_, err := pgx.ForEachRow(rows, []any{&id, &version, &kind, &fold, &state, &created, &updated}, func() error {
-		w.found(id, view{version: version, created: created, updated: updated}, kind, fold, state)
+func (w *storeBatch) scanStreams(rows pgx.Rows) error {
+	var row storedRow
+	_, err := pgx.ForEachRow(rows, row.targets(), func() error {
+		w.found(row)
 		return nil
 	})
 	return err
 }
 
-// found takes in a stream's row. What cannot be read of it is an error of those alone who name it.
-func (w *work) found(id uuid.UUID, v view, kind string, fold int16, state []byte) {
-	e := w.streams[id]
-	if c, ok := w.store.kinds[kind]; ok {
-		e.codec = c // a neighbour may have named the stream as another kind: the row knows better
+// found takes in a row of a stream. An unreadable state is an error of the commands that name the stream, and of no others.
+func (w *storeBatch) found(row storedRow) {
+	e := w.streams[row.id]
+	if c, ok := w.store.kinds[row.kind]; ok {
+		e.codec = c // another command may have named the stream as another kind; the row is right
 	}
-	if e.other = kind != e.codec.kind(); e.other {
+	if e.other = row.kind != e.codec.kind(); e.other {
 		return
 	}
-	e.stored, e.view = v.version, v
-	if e.stale = fold != e.codec.fold(); !e.stale {
-		e.value, e.broken = e.codec.decodeState(state) // once per stream, however many commands
-	}
+	e.outdated, e.broken = row.decode(e.codec) // once per stream, for all commands
+	e.stored, e.streamView = row.version, row.streamView
 }
 
-func (w *work) scanReceipts(rows pgx.Rows) error {
+func (w *storeBatch) scanReceipts(rows pgx.Rows) error {
 	var now time.Time
-	var r receiptRow
-	var id *uuid.UUID // nil: there is none
-	_, err := pgx.ForEachRow(rows, []any{&now, &id, &r.fingerprint, &r.stream, &r.version, &r.status}, func() error {
-		w.now = now.UTC() // events carry it, whatever the time zone of the process
-		if id != nil {
-			w.receipts[*id] = r.receipt()
+	var id uuid.UUID // zero if there is none
+	var r Receipt
+	_, err := pgx.ForEachRow(rows, append([]any{&now, &id}, r.targets()...), func() error {
+		w.now = now.UTC() // events store UTC, whatever the time zone of the process
+		if id != uuid.Nil {
+			w.receipts[id] = r
 		}
 		return nil
 	})
 	return err
 }
 
-// receiptRow is a receipt where there may be none.
-type receiptRow struct {
-	fingerprint []byte
-	stream      *uuid.UUID
-	version     *int64
-	status      *int16
-}
+// targets returns the scan targets for the columns of a receipt.
+func (r *Receipt) targets() []any { return []any{&r.fingerprint, &r.Stream, &r.Version, &r.Status} }
 
-func (r receiptRow) receipt() Receipt {
-	return Receipt{Stream: *r.stream, Version: *r.version, Status: int(*r.status), fingerprint: bytes.Clone(r.fingerprint)}
-}
-
-// refold makes the states that another version of the program folded from their events: in one round trip, since all of
-// them are of another fold when a new version starts.
-func (w *work) refold(ctx context.Context, conn *pgx.Conn) error {
-	var stale map[uuid.UUID]int64
+// rebuildOutdated rebuilds the states that another version of the program wrote. It reads all their events in one round
+// trip, because all states are outdated when a new version starts.
+func (w *storeBatch) rebuildOutdated(ctx context.Context, conn *pgx.Conn) error {
+	var outdated map[uuid.UUID]int64
 	for id, e := range w.streams {
-		if e.stale {
-			if stale == nil {
-				stale = map[uuid.UUID]int64{}
+		if e.outdated {
+			if outdated == nil {
+				outdated = map[uuid.UUID]int64{}
 			}
-			stale[id] = e.version
+			outdated[id] = e.version
 		}
 	}
-	folded, err := w.store.refold(ctx, conn, stale, func(id uuid.UUID) codec { return w.streams[id].codec })
-	for id, f := range folded {
+	rebuilt, err := w.store.rebuildStates(ctx, conn, outdated, func(id uuid.UUID) codec { return w.streams[id].codec })
+	for id, f := range rebuilt {
 		w.streams[id].value, w.streams[id].broken = f.value, f.broken
 	}
 	return err
 }
 
-// decide answers one command on the state that the one before left.
-func decide(j *job, w *work) {
-	if r, ok := w.receipts[j.ID]; ok { // done before, or its twin stands earlier in this batch
+// decide runs one command on the states that the previous commands left.
+func decide(j *job, w *storeBatch) {
+	if r, ok := w.receipts[j.ID]; ok { // it was done before, or earlier in this batch
 		r.Replayed = true
 		j.receipt = r
 		if !bytes.Equal(r.fingerprint, j.Fingerprint) {
@@ -256,25 +240,25 @@ func decide(j *job, w *work) {
 		w.streams[ref.ID].writer = tx
 	}
 	if err := decideSafely(j.Decide, tx); err != nil {
-		tx.drop()
+		tx.discard()
 		j.err = err
 		return
 	}
-	tx.keep()
+	tx.commit()
 	w.events = append(w.events, tx.events...)
-	w.also = append(w.also, tx.also...)
+	w.extraSQL = append(w.extraSQL, tx.extraSQL...)
 	j.receipt = Receipt{Status: tx.status, fingerprint: j.Fingerprint}
 	if len(j.Streams) > 0 {
 		j.receipt.Stream = j.Streams[0].ID
-		j.receipt.after = w.streams[j.receipt.Stream].view
+		j.receipt.after = w.streams[j.receipt.Stream].streamView
 		j.receipt.Version = j.receipt.after.version
 	}
 	w.receipts[j.ID] = j.receipt
 	w.done = append(w.done, doneCommand{j.ID, j.receipt})
 }
 
-// broken is why one of the streams that a command names cannot be read.
-func (w *work) broken(j *job) error {
+// broken returns the error of the first stream of a command that cannot be read.
+func (w *storeBatch) broken(j *job) error {
 	for _, refs := range [2][]Ref{j.Streams, j.Reads} {
 		for _, ref := range refs {
 			if err := w.streams[ref.ID].broken; err != nil {
@@ -285,7 +269,7 @@ func (w *work) broken(j *job) error {
 	return nil
 }
 
-// decideSafely turns a panic of one command into its error: its neighbours go on.
+// decideSafely turns a panic of a command into its error, so that other commands are not affected.
 func decideSafely(decide func(*Tx) error, tx *Tx) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -295,9 +279,10 @@ func decideSafely(decide func(*Tx) error, tx *Tx) (err error) {
 	return decide(tx)
 }
 
-// write is the second round trip. A new stream is a plain INSERT, not an upsert: meeting a row that was made meanwhile
-// it fails at once and the batch is repeated; an upsert would wait for that row's lock out of order, and can deadlock.
-func (c *Committer) write(ctx context.Context, conn *pgx.Conn, works []*work, begun bool) error {
+// write makes the second round trip. It inserts new streams with a plain INSERT. An INSERT that meets a row of another
+// process fails at once and the batch is repeated. An upsert would wait for the lock of that row out of order and could
+// deadlock.
+func (c *Committer) write(ctx context.Context, conn *pgx.Conn, works []*storeBatch, begun bool) error {
 	var b pgx.Batch
 	if !begun {
 		c.begin(&b)
@@ -312,7 +297,7 @@ func (c *Committer) write(ctx context.Context, conn *pgx.Conn, works []*work, be
 		w.queueEvents(&b)
 	}
 	if b.Len() == idle {
-		return nil // refusals and replays only
+		return nil // only refusals and repeated commands
 	}
 	b.Queue("commit")
 	if failpoint.Enabled {
@@ -327,19 +312,19 @@ func (c *Committer) write(ctx context.Context, conn *pgx.Conn, works []*work, be
 	return nil
 }
 
-func (w *work) queueRows(b *pgx.Batch) error {
+func (w *storeBatch) queueRows(b *pgx.Batch) error {
 	ins, upd, err := w.changed()
 	if err != nil {
 		return err
 	}
 	q := w.store.sql
 	if len(ins.ids) > 0 {
-		b.Queue(q.insert, ins.ids, ins.versions, ins.kinds, ins.folds, ins.states, ins.customers, ins.statuses, ins.keys, ins.wakes, w.now)
+		b.Queue(q.insert, ins.ids, ins.versions, ins.kinds, ins.stateVersions, ins.states, ins.customers, ins.statuses, ins.keys, ins.wakes, w.now)
 	}
 	if len(upd.ids) > 0 {
-		b.Queue(q.update, upd.ids, upd.versions, upd.folds, upd.states, upd.customers, upd.statuses, upd.keys, upd.wakes, w.now)
+		b.Queue(q.update, upd.ids, upd.versions, upd.stateVersions, upd.states, upd.customers, upd.statuses, upd.keys, upd.wakes, w.now)
 	}
-	for _, s := range w.also {
+	for _, s := range w.extraSQL {
 		b.Queue(s.sql, s.args...)
 	}
 	if n := len(w.done); n > 0 {
@@ -361,8 +346,9 @@ func (w *work) queueRows(b *pgx.Batch) error {
 	return nil
 }
 
-// queueEvents comes after all other rows: from the position lock to the commit the batches of a schema stand in line.
-func (w *work) queueEvents(b *pgx.Batch) {
+// queueEvents queues the events after all other rows, because the batches of a schema run one after the other from the
+// position lock to the commit.
+func (w *storeBatch) queueEvents(b *pgx.Batch) {
 	if len(w.events) == 0 {
 		return
 	}
@@ -374,46 +360,47 @@ func (w *work) queueEvents(b *pgx.Batch) {
 	b.Queue(w.store.sql.putEvents, streams, versions, kinds, data, meta, w.now)
 }
 
-// eventColumns are events column by column for unnest.
-func eventColumns(events []pending) (versions []int64, kinds, data, meta []string) {
+// eventColumns returns the columns of events for unnest.
+func eventColumns(events []newEvent) (versions []int64, kinds, data, meta []string) {
 	for _, e := range events {
-		m, _ := json.Marshal(e.Meta) // ids and strings always encode
+		m, _ := json.Marshal(e.Meta) // ids and strings can always be encoded
 		versions, kinds, data, meta = append(versions, e.Version), append(kinds, e.Kind), append(data, string(e.Data)), append(meta, string(m))
 	}
 	return versions, kinds, data, meta
 }
 
-// columnsOf are streams to write, column by column for unnest.
+// columnsOf holds the columns of streams for unnest.
 type columnsOf struct {
 	ids                       [][16]byte
 	versions, wakes           []int64
-	folds                     []int16
+	stateVersions             []int16
 	kinds, states             []string
 	customers, statuses, keys []string
 }
 
-// changed are the streams that moved, new ones apart, by id: inserts wait for each other, so every batch has one order.
-func (w *work) changed() (ins, upd columnsOf, err error) {
-	var moved []*entry
+// changed returns the changed streams, new and existing ones apart, ordered by id. Inserts wait for each other, so all
+// batches must use one order.
+func (w *storeBatch) changed() (ins, upd columnsOf, err error) {
+	var moved []*batchStream
 	for _, e := range w.streams {
 		if e.version != e.stored {
 			moved = append(moved, e)
 		}
 	}
-	slices.SortFunc(moved, func(a, b *entry) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	slices.SortFunc(moved, func(a, b *batchStream) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	for _, e := range moved {
 		to := &upd
 		if e.stored == 0 {
 			to = &ins
 		}
 		if err := to.add(e); err != nil {
-			return ins, upd, &culprit{err}
+			return ins, upd, &commandError{err}
 		}
 	}
 	return ins, upd, nil
 }
 
-func (c *columnsOf) add(e *entry) error {
+func (c *columnsOf) add(e *batchStream) error {
 	state, err := json.Marshal(e.value) // the last state only
 	if err != nil {
 		return fmt.Errorf("encode the state of %s %s: %w", e.codec.kind(), e.ID, err)
@@ -424,13 +411,13 @@ func (c *columnsOf) add(e *entry) error {
 		wake = i.WakeAt.UnixMicro()
 	}
 	c.ids, c.versions, c.wakes = append(c.ids, e.ID), append(c.versions, e.version), append(c.wakes, wake)
-	c.kinds, c.folds, c.states = append(c.kinds, e.codec.kind()), append(c.folds, e.codec.fold()), append(c.states, string(state))
+	c.kinds, c.stateVersions, c.states = append(c.kinds, e.codec.kind()), append(c.stateVersions, e.codec.stateVersion()), append(c.states, string(state))
 	c.customers, c.statuses, c.keys = append(c.customers, i.Customer), append(c.statuses, i.Status), append(c.keys, i.Key)
 	return nil
 }
 
-// settle ends a batch: what was committed goes to its subscribers, what was not goes back.
-func (w *work) settle(err error) {
+// finish ends a batch. After a commit it dispatches the events. After an error it returns the handled outbox rows.
+func (w *storeBatch) finish(err error) {
 	if err != nil {
 		w.store.outbox.remember(w.handled)
 		return
@@ -441,7 +428,7 @@ func (w *work) settle(err error) {
 	}
 }
 
-func (c *Committer) count(works []*work) {
+func (c *Committer) count(works []*storeBatch) {
 	c.counts.batches.Add(1)
 	for _, w := range works {
 		c.counts.commands.Add(int64(len(w.done)))
@@ -449,7 +436,7 @@ func (c *Committer) count(works []*work) {
 	}
 }
 
-// raw are the ids as pgx encodes them without reflection.
+// raw converts ids to the type that pgx encodes without reflection.
 func raw(ids []uuid.UUID) [][16]byte {
 	out := make([][16]byte, len(ids))
 	for i, id := range ids {

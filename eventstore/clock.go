@@ -9,26 +9,26 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Clock tells the time of the database. It adds an offset to the monotonic clock of the process. The offset is measured
-// with every batch and every sweep, which read the database's clock anyway. So all processes on a database decide by one
-// clock, and a process whose own clock is wrong waits neither longer nor shorter than the others.
+// Clock tells the time of the database. It adds an offset to the monotonic clock of the process. Every batch and every relay
+// of the outbox reads the database's clock and so measures the offset. Therefore all processes on a database use one clock,
+// and a wrong local clock does not change how long a process waits.
 //
-// A measurement is as exact as the round trip that it came with. A more exact one replaces a less exact one. One that
-// contradicts the offset replaces it at once: then a clock has moved. The zero value tells the process's own time.
+// A measurement is as exact as its round trip is short. A more exact measurement replaces a less exact one. A measurement
+// that contradicts the offset replaces it at once, because a clock has moved. The zero value tells the process's own time.
 type Clock struct {
-	Skewed func(time.Duration) // told when the skew is above a second, and again when it has changed by more than that; may be nil
+	Skewed func(time.Duration) // called when the skew exceeds a second, and again when it has changed by more than that; may be nil
 
 	mu     sync.Mutex
-	base   time.Time     // carries the monotonic reading that offsets refer to; zero: nothing was measured
+	base   time.Time     // the monotonic reading that offsets refer to; zero if nothing was measured
 	offset time.Duration // the database's clock minus base plus the time since base
-	within time.Duration // the offset is exact to that, when it was measured
+	within time.Duration // the accuracy of the offset when it was measured
 	at     time.Time     // of the measurement
-	told   time.Duration // the skew that Skewed was told last
+	told   time.Duration // the last skew that was passed to Skewed
 }
 
 const (
-	clockDrift     = 2000        // two clocks drift apart by at most one part in so many
-	clockTolerance = time.Second // a smaller skew is not told
+	clockDrift     = 2000        // two clocks drift apart by at most one part in this number
+	clockTolerance = time.Second // a smaller skew is not reported
 )
 
 // Now returns the database's time, in UTC and in microseconds, as the database keeps it.
@@ -68,7 +68,7 @@ func (c *Clock) Measure(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
-// Observe takes in that the database told its time after sent and before received, both by time.Now.
+// Observe records a measurement: the database's time, which was read after sent and before received, both by time.Now.
 func (c *Clock) Observe(sent, database, received time.Time) {
 	if skew, tell := c.observe(sent, database, received); tell && c.Skewed != nil {
 		c.Skewed(skew)
@@ -85,7 +85,7 @@ func (c *Clock) observe(sent, database, received time.Time) (skew time.Duration,
 		known := c.within + received.Sub(c.at)/clockDrift
 		differs := database.Sub(c.now(sent.Add(within)))
 		if within >= known && differs.Abs() <= within+known {
-			return 0, false // it agrees, and is less exact
+			return 0, false // the measurement agrees and is less exact
 		}
 	}
 	c.offset = database.Sub(c.base) - sent.Add(within).Sub(c.base)

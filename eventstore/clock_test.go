@@ -45,14 +45,14 @@ func TestClock(t *testing.T) {
 func TestClockThatGoesBack(t *testing.T) {
 	t.Parallel()
 	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
-	l := NewLowWater(time.Minute, time.Hour)
+	l := NewWatermark(time.Minute, time.Hour)
 	require.Zero(t, l.From())
-	require.Zero(t, l.Looked(noon, noon, false))
+	require.Zero(t, l.Advance(noon, noon, false))
 	require.Equal(t, noon.Add(-time.Minute), l.From())
-	require.Zero(t, l.Looked(noon.Add(-time.Second), noon, false), "within the tolerance")
-	require.Equal(t, noon.Add(-time.Second), l.Looked(noon.Add(-time.Hour), noon, false))
+	require.Zero(t, l.Advance(noon.Add(-time.Second), noon, false), "within the tolerance")
+	require.Equal(t, noon.Add(-time.Second), l.Advance(noon.Add(-time.Hour), noon, false))
 	require.Zero(t, l.From(), "everything")
-	require.Zero(t, l.Looked(noon.Add(-time.Hour), noon, false))
+	require.Zero(t, l.Advance(noon.Add(-time.Hour), noon, false))
 }
 
 // TestClaimsOfAnOldClock: a claim that was made by a clock that has gone back since is found at once.
@@ -69,7 +69,7 @@ func TestClaimsOfAnOldClock(t *testing.T) {
 			values ($1, 1, 'jar', 1, '{}', now() + $2::text::interval, now(), now())`, id, in)
 	}
 	timer := b.Timer(b.pools.Control, "jar", time.Minute)
-	timer.swept.Looked(time.Now().Add(time.Hour), time.Now(), false) // an hour ahead, until now
+	timer.watermark.Advance(time.Now().Add(time.Hour), time.Now(), false) // an hour ahead, until now
 	for _, want := range []struct {
 		ids   []uuid.UUID
 		early bool

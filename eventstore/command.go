@@ -10,7 +10,7 @@ import (
 	"shopping-cart/platform/fault"
 )
 
-// What the store itself refuses.
+// The refusals of the store itself.
 var (
 	ErrBusy            = fault.New(fault.Unavailable, "busy", "Too much is going on right now. Try again shortly.")
 	ErrUnavailable     = fault.New(fault.Unavailable, "unavailable", "The database is not reachable right now. Try again shortly.")
@@ -18,113 +18,115 @@ var (
 	ErrKeyReused       = fault.New(fault.Invalid, "idempotency_key_reused", "This Idempotency-Key was used for another request.")
 )
 
-// Command is a decision over streams, and the id by which it happens once.
+// Command is a decision over streams, with an id that makes it idempotent.
 type Command struct {
-	ID          uuid.UUID // of its receipt; zero: a fresh one
-	Fingerprint []byte    // of the request: the same id with another one is refused (ErrKeyReused)
+	ID          uuid.UUID // of its receipt; zero selects a new id
+	Fingerprint []byte    // of the request; the same id with another fingerprint is refused (ErrKeyReused)
 	Meta        Meta      // actor, correlation and trace of its events
-	Streams     []Ref     // what it may change; locked. The first is the one that its receipt names
-	Reads       []Ref     // what it looks at, as committed at the decision; not locked
-	// Decide is pure, and may run more than once. An error refuses the command: nothing of it is written.
+	Streams     []Ref     // streams that it may change; they are locked. The receipt names the first
+	Reads       []Ref     // streams that it reads, as committed at the decision; they are not locked
+	// Decide is pure and may run more than once. An error refuses the command, and nothing is written.
 	Decide func(*Tx) error
 }
 
-// Receipt says what a command did.
+// Receipt is the result of a command.
 type Receipt struct {
 	Stream   uuid.UUID
 	Version  int64 // of Stream, after the command
-	Status   int   // what Decide handed to Tx.Answer; 0 otherwise
-	Replayed bool  // done before: this is the answer of then
+	Status   int   // the argument of Tx.SetStatus; 0 if it was not called
+	Replayed bool  // the command was done before; this is its original receipt
 
 	fingerprint []byte
-	after       view
+	after       streamView
 }
 
-// Tx is what Decide sees of the batch it runs in.
+// Tx is the view of a command on the batch that runs it.
 type Tx struct {
-	now     time.Time
-	meta    Meta
-	command uuid.UUID
-	streams map[uuid.UUID]*entry
-	touched []*entry
-	events  []pending
-	also    []statement
-	status  int
+	now      time.Time
+	meta     Meta
+	command  uuid.UUID
+	streams  map[uuid.UUID]*batchStream
+	touched  []*batchStream
+	events   []newEvent
+	extraSQL []statement
+	status   int
 }
 
-// pending is an event that waits for the end of its batch.
-type pending struct {
+// newEvent is an event that its batch has not written yet.
+type newEvent struct {
 	Recorded
 	event Event
 }
 
-// statement is a row of the module's own tables that stands or falls with the events.
+// statement is an SQL statement that commits with the events.
 type statement struct {
 	sql  string
 	args []any
 }
 
-// Now is the database's time, after the locks were taken: it never runs backwards within a stream.
+// Now returns the database's time after the locks were taken. It never runs backwards within a stream.
 func (tx *Tx) Now() time.Time { return tx.now }
 
-// Answer leaves a status in the receipt, for a replay to repeat.
-func (tx *Tx) Answer(status int) { tx.status = status }
+// SetStatus stores a status in the receipt. A repeated command returns it.
+func (tx *Tx) SetStatus(status int) { tx.status = status }
 
-// Also runs a statement in the transaction that writes the command. Names in it carry their schema.
-func (tx *Tx) Also(sql string, args ...any) { tx.also = append(tx.also, statement{sql, args}) }
+// Exec runs a statement in the transaction that writes the command. Its names need their schema.
+func (tx *Tx) Exec(sql string, args ...any) { tx.extraSQL = append(tx.extraSQL, statement{sql, args}) }
 
-// Match refuses a stream at another version than the one named; nil names none, and 0 that the stream does not exist.
-func (tx *Tx) Match(id uuid.UUID, version *int64) error {
-	current := tx.entry(id).seenBy(tx).version
+// ExpectVersion refuses the command if the stream has another version. nil accepts every version; 0 expects that the stream
+// does not exist.
+func (tx *Tx) ExpectVersion(id uuid.UUID, version *int64) error {
+	current := tx.batchStream(id).viewOf(tx).version
 	switch {
 	case version == nil || *version == current:
 		return nil
 	case current == 0:
-		return tx.MatchExisting(id)
+		return tx.ExpectExisting(id)
 	case *version == 0:
 		return ErrVersionMismatch.Detailf("It exists already.").With("version", current)
 	}
 	return ErrVersionMismatch.With("version", current)
 }
 
-// MatchExisting refuses a stream that does not exist.
-func (tx *Tx) MatchExisting(id uuid.UUID) error {
-	if tx.entry(id).seenBy(tx).version == 0 {
+// ExpectExisting refuses the command if the stream does not exist.
+func (tx *Tx) ExpectExisting(id uuid.UUID) error {
+	if tx.batchStream(id).viewOf(tx).version == 0 {
 		return ErrVersionMismatch.Detailf("It does not exist.").With("version", 0)
 	}
 	return nil
 }
 
-// view is a state at one moment of a batch.
-type view struct {
+// streamView is a state at one moment of a batch.
+type streamView struct {
 	version int64
-	value   any // nil: no such stream
+	value   any // nil if the stream does not exist
 	created time.Time
 	updated time.Time
 }
 
-// entry is a stream during a batch: committed by the commands before, drafted by the one that is being decided.
-type entry struct {
+// batchStream is a stream during a batch. Its streamView was left by the previous commands; the draft belongs to the command
+// that is being decided.
+type batchStream struct {
 	Ref
-	stored int64 // version in the table; 0: no row
-	locked bool  // named under Streams by some command of the batch
-	writer *Tx   // the command being decided that named it under Streams
-	other  bool  // the row is of another kind: not ours to see or to change
-	stale  bool  // the row's state is of another fold
-	broken error // why its state cannot be read: commands on it fail, and no others
-	view
-	draft  view
-	author *Tx // whose draft it is
+	stored   int64 // version in the table; 0: no row
+	locked   bool  // a command of the batch names it under Streams
+	writer   *Tx   // the command that is being decided, if it names it under Streams
+	other    bool  // the row is of another kind, so commands neither see nor change it
+	outdated bool  // another version of the program wrote the state
+	broken   error // why the state cannot be read; only commands on this stream fail
+	streamView
+	draft  streamView
+	author *Tx // the command that made the draft
 }
 
-func (e *entry) seenBy(tx *Tx) view {
+func (e *batchStream) viewOf(tx *Tx) streamView {
 	if e.author == tx {
 		return e.draft
 	}
-	return e.view
+	return e.streamView
 }
 
-func (tx *Tx) entry(id uuid.UUID) *entry {
+func (tx *Tx) batchStream(id uuid.UUID) *batchStream {
 	e := tx.streams[id]
 	if e == nil {
 		panic(fmt.Sprintf("the command does not name stream %s", id))
@@ -133,8 +135,8 @@ func (tx *Tx) entry(id uuid.UUID) *entry {
 }
 
 func (tx *Tx) append(c codec, id uuid.UUID, event Event, next any) {
-	e := tx.entry(id)
-	exists := e.seenBy(tx).version > 0
+	e := tx.batchStream(id)
+	exists := e.viewOf(tx).version > 0
 	if e.writer != tx || e.other || exists && e.codec.kind() != c.kind() {
 		panic(fmt.Sprintf("the command may not change stream %s", id))
 	}
@@ -143,7 +145,7 @@ func (tx *Tx) append(c codec, id uuid.UUID, event Event, next any) {
 		panic(fmt.Sprintf("encode %s: %v", event.Kind(), err))
 	}
 	if e.author != tx {
-		e.author, e.draft = tx, e.view
+		e.author, e.draft = tx, e.streamView
 		tx.touched = append(tx.touched, e)
 	}
 	if e.draft.version == 0 {
@@ -156,21 +158,21 @@ func (tx *Tx) append(c codec, id uuid.UUID, event Event, next any) {
 	if schema := c.Schema(event.Kind()); schema > 1 {
 		meta.Schema = schema
 	}
-	tx.events = append(tx.events, pending{
+	tx.events = append(tx.events, newEvent{
 		Recorded: Recorded{Stream: id, Version: e.draft.version, Kind: event.Kind(), Data: data, Meta: meta, At: tx.now},
 		event:    event,
 	})
 }
 
-// keep makes the drafts of a decided command what the next command sees.
-func (tx *Tx) keep() {
+// commit publishes the drafts of a decided command to the next commands.
+func (tx *Tx) commit() {
 	for _, e := range tx.touched {
-		e.view, e.author = e.draft, nil
+		e.streamView, e.author = e.draft, nil
 	}
 }
 
-// drop forgets the drafts of a refused command.
-func (tx *Tx) drop() {
+// discard drops the drafts of a refused command.
+func (tx *Tx) discard() {
 	for _, e := range tx.touched {
 		e.author = nil
 	}

@@ -11,51 +11,51 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"shopping-cart/platform/fault"
+	"shopping-cart/platform/pgerr"
 )
 
 const (
 	maxBatch     = 128                    // commands in a transaction
-	batchTimeout = 15 * time.Second       // for one transaction, waiting for locks included
-	maxRaces     = 8                      // repeats of a batch that met another process on a new stream
-	idleFlush    = 200 * time.Millisecond // how long a handled outbox row may wait for a batch to go with
+	batchTimeout = 15 * time.Second       // for one transaction, including waiting for locks
+	maxRaces     = 8                      // repeats of a batch after conflicts
+	idleFlush    = 200 * time.Millisecond // how long a handled outbox row may wait for the next batch
 )
 
-// CommitterConfig sizes a committer. Zero values take the defaults.
+// CommitterConfig configures a committer. Zero values select the defaults.
 type CommitterConfig struct {
-	Queue   int                                           // commands that may wait, and as many behind each batch; beyond that ErrBusy (4096)
-	Workers int                                           // connections that drain the queue, so batches in flight (2)
+	Queue   int                                           // commands that may wait, and the same number behind each batch; more are refused with ErrBusy (4096)
+	Workers int                                           // connections, and so batches in flight (2)
 	Locked  time.Duration                                 // how long a command may wait for a lock of another session; then ErrUnavailable (10 s)
-	Begin   string                                        // SQL that transactions begin with, where sessions do not pin their plans; may be empty
-	Batched func(commands int, took time.Duration)        // told of every transaction; may be nil
-	Decided func(schema, outcome string)                  // told of every command: done, replayed, refused or failed; may be nil
-	Failed  func(commands int, err error)                 // told of every transaction that had to be repeated; may be nil
-	Skewed  func(time.Duration)                           // told when the database's clock differs from ours by more than a second; may be nil
-	Handled func(name string, lag time.Duration, e error) // told of every message that a subscriber saw; may be nil
+	Begin   string                                        // SQL at the start of transactions if sessions do not pin their plans; may be empty
+	Batched func(commands int, took time.Duration)        // called after every transaction; may be nil
+	Decided func(schema, outcome string)                  // called for every command: done, replayed, refused or failed; may be nil
+	Failed  func(commands int, err error)                 // called for every transaction that had to be repeated; may be nil
+	Skewed  func(time.Duration)                           // called when the database's clock differs from ours by more than a second; may be nil
+	Handled func(name string, lag time.Duration, e error) // called after every call of a handler; may be nil
 }
 
-// Committer puts the commands of all stores on one database into few transactions.
+// Committer combines the commands of all stores on one database into few transactions.
 type Committer struct {
 	pool      *pgxpool.Pool
 	config    CommitterConfig
 	queue     chan *job
 	underway  atomic.Int64 // commands that are queued or in a batch
-	flights   flights
+	inflight  inflight
 	locks     *lockQueue
 	clock     Clock
 	stores    []*Store // by schema: the order in which every batch locks and writes
 	closing   chan struct{}
 	moved     moved
-	suspected atomic.Int64 // how often a position was found taken: see ensurePositions
+	suspected atomic.Int64 // number of duplicate positions; see ensurePositions
 	counts    struct{ batches, commands, events atomic.Int64 }
 
-	elsewhere elsewhere // nil: in the database
+	backend Backend // nil selects the database
 }
 
-// job is a command on its way.
+// job is a command that waits for its result.
 type job struct {
 	*Command
 	store   *Store
@@ -63,13 +63,14 @@ type job struct {
 	err     error
 	done    chan struct{}
 
-	setAside bool // it waits for a lock, and is answered apart from its batch
+	lockQueued bool // it waits in the lock queue, apart from its batch
 }
 
-// NewCommitter commits on the connections of pool. Its sessions must pin their plans, or Begin does (see platform/database).
+// NewCommitter returns a committer that uses the connections of pool. The sessions of pool must pin their plans, or Begin
+// must (see platform/database).
 func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
-	config.Queue = orDefault(config.Queue, 4096)
-	config.Workers = orDefault(config.Workers, 2)
+	config.Queue = cmp.Or(max(config.Queue, 0), 4096)
+	config.Workers = cmp.Or(max(config.Workers, 0), 2)
 	config.Locked = cmp.Or(config.Locked, lockPatience)
 	if config.Batched == nil {
 		config.Batched = func(int, time.Duration) {}
@@ -85,30 +86,23 @@ func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
 	}
 	return &Committer{
 		pool: pool, config: config, queue: make(chan *job, config.Queue), closing: make(chan struct{}),
-		moved: moved{any: make(chan struct{}, 1), schemas: map[string]bool{}}, flights: flights{most: config.Queue},
+		moved: moved{any: make(chan struct{}, 1), schemas: map[string]bool{}}, inflight: inflight{most: config.Queue},
 		locks: newLockQueue(config.Locked), clock: Clock{Skewed: config.Skewed},
 	}
 }
 
-func orDefault(n, d int) int {
-	if n <= 0 {
-		return d
-	}
-	return n
-}
-
-// Counts are totals since the start: transactions, commands that took effect, events.
+// Counts holds totals since the start.
 type Counts struct{ Batches, Commands, Events int64 }
 
-// Counts says what was committed so far.
+// Counts returns the number of transactions, successful commands and events so far.
 func (c *Committer) Counts() Counts {
 	return Counts{c.counts.batches.Load(), c.counts.commands.Load(), c.counts.events.Load()}
 }
 
-// Waiting is the number of commands that are not in a batch yet.
-func (c *Committer) Waiting() int { return len(c.queue) + c.flights.following() + c.locks.length() }
+// Waiting returns the number of commands that are not in a batch yet.
+func (c *Committer) Waiting() int { return len(c.queue) + c.inflight.waiting() + c.locks.length() }
 
-// Run commits until ctx is done, and then what is still queued. It is called once.
+// Run commits until ctx is done, and then commits the commands that are still queued. Call it once.
 func (c *Committer) Run(ctx context.Context) error {
 	done := make(chan struct{})
 	for range c.config.Workers {
@@ -135,8 +129,8 @@ func (c *Committer) Run(ctx context.Context) error {
 
 // do queues a command and waits for the commit of its batch.
 func (c *Committer) do(ctx context.Context, s *Store, cmd *Command) (Receipt, error) {
-	if c.elsewhere != nil {
-		return c.elsewhere.Do(ctx, s, *cmd)
+	if c.backend != nil {
+		return c.backend.Do(ctx, s, *cmd)
 	}
 	if cmd.ID == uuid.Nil {
 		cmd.ID = uuid.Must(uuid.NewV7())
@@ -157,7 +151,7 @@ func (c *Committer) do(ctx context.Context, s *Store, cmd *Command) (Receipt, er
 	select {
 	case <-j.done:
 		return j.receipt, j.err
-	case <-ctx.Done(): // it may still commit: its receipt says whether it did
+	case <-ctx.Done(): // it may still commit; its receipt shows whether it did
 		return Receipt{}, fmt.Errorf("wait for the commit: %w", ctx.Err())
 	case <-c.closing:
 		select {
@@ -169,15 +163,15 @@ func (c *Committer) do(ctx context.Context, s *Store, cmd *Command) (Receipt, er
 	}
 }
 
-// work answers batch after batch.
+// work runs batch after batch.
 func (c *Committer) work(ctx context.Context) {
 	flush := time.NewTicker(idleFlush)
 	defer flush.Stop()
-	own := c.flights.open()
+	own := c.inflight.newSlot()
 	batch := make([]*job, 0, maxBatch)
 	for {
-		if len(batch) > 0 { // they followed the last one
-			runtime.Gosched() // who was answered, and can run, may queue first
+		if len(batch) > 0 { // commands that followed the last batch
+			runtime.Gosched() // callers that have just returned may queue first
 			batch = c.gather(own, batch)
 		} else {
 			select {
@@ -202,15 +196,15 @@ func (c *Committer) work(ctx context.Context) {
 		}
 		c.underway.Add(-int64(len(batch)))
 		for _, j := range batch {
-			if !j.setAside {
+			if !j.lockQueued {
 				c.answer(j)
 			}
 		}
-		batch = c.flights.land(own, batch)
+		batch = c.inflight.finish(own, batch)
 	}
 }
 
-// answer gives a command its answer.
+// answer returns the result of a command to its caller.
 func (c *Committer) answer(j *job) {
 	c.config.Decided(j.store.schema, j.outcome())
 	j.done <- struct{}{}
@@ -229,7 +223,7 @@ func (j *job) outcome() string {
 	return "failed"
 }
 
-// run answers a batch. Commands that would wait for a lock join the lock queue.
+// run commits a batch. Commands that would wait for a lock join the lock queue.
 func (c *Committer) run(batch []*job) error {
 	var carried []*Store
 	locked, err := c.commit(batch, func(s *Store) bool {
@@ -239,20 +233,20 @@ func (c *Committer) run(batch []*job) error {
 		}
 		return carries
 	})
-	if isLockTimeout(err) {
+	if pgerr.LockTimeout(err) {
 		c.splitLocked(locked, carried)
 		return nil
 	}
 	return err
 }
 
-// commit answers a batch, except for the commands that waited for a lock in vain: it returns them, and the error. After
-// a race (a stream or a receipt made meanwhile) the batch is repeated whole. After another failure it is repeated one
-// command at a time, so that only the culprit fails.
+// commit commits a batch and returns the commands that timed out waiting for a lock, with the error. After a conflict it
+// repeats the whole batch. After another failure it repeats one command at a time, so that only the command that caused the
+// failure fails.
 func (c *Committer) commit(batch []*job, carry func(*Store) bool) (locked []*job, err error) {
 	started := time.Now()
 	err = c.try(batch, carry)
-	for n := 0; n < maxRaces && (isRace(err) || n == 0 && isLost(err)); n++ {
+	for n := 0; n < maxRaces && (isConflict(err) || n == 0 && isConnectionLost(err)); n++ {
 		c.config.Failed(len(batch), err)
 		c.suspectPositions(err)
 		err = c.try(batch, carry)
@@ -262,19 +256,19 @@ func (c *Committer) commit(batch []*job, carry func(*Store) bool) (locked []*job
 		return nil, nil
 	}
 	c.config.Failed(len(batch), err)
-	if isLockTimeout(err) {
+	if pgerr.LockTimeout(err) {
 		return batch, err
 	}
-	if len(batch) == 1 || isLost(err) {
+	if len(batch) == 1 || isConnectionLost(err) {
 		for _, j := range batch {
 			j.receipt, j.err = Receipt{}, unavailable(err)
 		}
 		return nil, err
 	}
 	err = nil
-	for i := range batch { // each job carries its own error
+	for i := range batch { // each job holds its own error
 		one, e := c.commit(batch[i:i+1], carry)
-		if isLockTimeout(e) {
+		if pgerr.LockTimeout(e) {
 			locked, err = append(locked, one...), e
 		}
 	}
@@ -297,35 +291,26 @@ func (c *Committer) anyHandled() bool {
 	return slices.ContainsFunc(c.stores, func(s *Store) bool { return s.outbox.anyHandled() })
 }
 
-// isRace: a unique violation, a deadlock or a serialization failure. Another process was there first; look again. A key that
-// another stream has is no race: the same command would meet it again.
-func isRace(err error) bool {
-	var pe *pgconn.PgError
-	return errors.As(err, &pe) && pe.ConstraintName != "streams_key" && slices.Contains([]string{"23505", "40P01", "40001"}, pe.Code)
+// isConflict reports whether another process was first, so that a repeat may succeed. A duplicate key of a stream is no
+// conflict, because a repeat would meet it again.
+func isConflict(err error) bool { return pgerr.Conflict(err) && !pgerr.Violates(err, "streams_key") }
+
+// isConnectionLost reports whether the connection or the server failed, possibly after the commit. Receipts make a repeat
+// safe.
+func isConnectionLost(err error) bool {
+	if pgerr.Code(err) == "" {
+		return err != nil && !errors.As(err, new(*commandError))
+	}
+	return pgerr.ConnectionLost(err)
 }
 
-// isLost: the connection or the server went away, perhaps after the commit. The receipts make a repeat safe.
-func isLost(err error) bool {
-	if err == nil {
-		return false
-	}
-	if errors.As(err, new(*pgconn.ConnectError)) {
-		return true
-	}
-	var pe *pgconn.PgError
-	if !errors.As(err, &pe) {
-		return !errors.As(err, new(*culprit))
-	}
-	return len(pe.Code) == 5 && (pe.Code[:2] == "08" || pe.Code[:2] == "57" || pe.Code[:2] == "53" || pe.Code == "25006")
-}
+// commandError is an error that one command of a batch caused.
+type commandError struct{ error }
 
-// culprit is an error that one command of a batch caused.
-type culprit struct{ error }
-
-func (c *culprit) Unwrap() error { return c.error }
+func (c *commandError) Unwrap() error { return c.error }
 
 func unavailable(err error) error {
-	if _, ok := fault.As(err); ok || !isLost(err) {
+	if _, ok := fault.As(err); ok || !isConnectionLost(err) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)

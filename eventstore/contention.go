@@ -10,29 +10,31 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"shopping-cart/platform/pgerr"
 )
 
-// A session of somebody else may hold locks for long: a psql with an open transaction, an index being built. A batch
-// waits for a lock no longer than the lock_timeout of its session. Then the commands that need the lock leave the batch,
-// and the others commit without them. One goroutine retries the commands that left, on a connection of its own, until
+// Another session may hold locks for a long time, for example psql with an open transaction, or the build of an index. A
+// batch waits for a lock no longer than the lock_timeout of its session. Then the commands that need the lock leave the
+// batch, and the others commit without them. One goroutine retries the commands that left, on a connection of its own, until
 // the lock is free or lockPatience has passed. So a lock delays only the callers whose commands need it.
 //
-// Later commands to the same streams join those that left: they would stop the next batch again.
+// Later commands to the same streams join those that left. Otherwise they would stop the next batch again.
 
 const (
 	lockPatience  = 10 * time.Second      // unless the configuration says otherwise
 	lockPause     = 50 * time.Millisecond // on average, between two retries
-	lockWaitEvery = 20                    // each such retry waits in the queue for the lock: a probe alone could always come too late
+	lockWaitEvery = 20                    // every so many retries, one waits in the queue for the lock; a probe alone could always come too late
 )
 
 // lockQueue holds the commands that wait for the locks of other sessions.
 type lockQueue struct {
-	patience time.Duration // a command that waited for so long is refused
-	busy     atomic.Bool   // something waits, or a store is locked
+	patience time.Duration // a command that has waited this long is refused
+	busy     atomic.Bool   // a command waits, or a store is locked
 
 	mu      sync.Mutex
 	waiting map[*Store][]*lockedJob
-	streams map[uuid.UUID]int // that they write to, and how many of them do
+	streams map[uuid.UUID]int // streams that waiting commands write to, with the number of commands
 	locked  map[*Store]bool   // a table of the store is locked, or may be
 	added   chan struct{}
 }
@@ -50,7 +52,7 @@ func newLockQueue(patience time.Duration) *lockQueue {
 	}
 }
 
-// length is the number of commands that wait.
+// length returns the number of waiting commands.
 func (q *lockQueue) length() (n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -60,7 +62,7 @@ func (q *lockQueue) length() (n int) {
 	return n
 }
 
-// join adds a command that would wait for a lock that others wait for already, and reports whether it did.
+// join adds a command if it needs a lock that others wait for already, and reports whether it did.
 func (q *lockQueue) join(j *job) bool {
 	if !q.busy.Load() {
 		return false
@@ -77,7 +79,7 @@ func (q *lockQueue) join(j *job) bool {
 	return joins
 }
 
-// add adds the commands of a store that wait. whole says that a table of the store is locked.
+// add adds waiting commands of a store. whole says that a table of the store is locked.
 func (q *lockQueue) add(s *Store, jobs []*job, whole bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -91,7 +93,7 @@ func (q *lockQueue) add(s *Store, jobs []*job, whole bool) {
 }
 
 func (q *lockQueue) addLocked(j *job) {
-	j.setAside = true
+	j.lockQueued = true
 	q.waiting[j.store] = append(q.waiting[j.store], &lockedJob{j, time.Now().Add(q.patience)})
 	for _, ref := range j.Streams {
 		q.streams[ref.ID]++
@@ -117,14 +119,14 @@ func (q *lockQueue) isLocked(s *Store) bool {
 	return q.locked[s]
 }
 
-// snapshot returns the commands of a store that wait, the first first.
+// snapshot returns the waiting commands of a store, oldest first.
 func (q *lockQueue) snapshot(s *Store) (jobs []*lockedJob, whole bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return append(jobs, q.waiting[s]...), q.locked[s]
 }
 
-// remove takes out a command that has its answer.
+// remove removes the commands that have a result.
 func (q *lockQueue) remove(answered map[*job]bool, s *Store, whole bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -149,17 +151,14 @@ func (q *lockQueue) remove(answered map[*job]bool, s *Store, whole bool) {
 	q.busy.Store(len(q.waiting)+len(q.locked) > 0)
 }
 
-// errLocked: another session holds a lock that the command needs.
+// errLocked is returned when another session holds a lock that the command needs.
 var errLocked = fmt.Errorf("%w: another session holds a lock that the command needs", ErrUnavailable)
 
-// isLockTimeout reports whether a transaction gave up waiting for a lock.
-func isLockTimeout(err error) bool { return isCode(err, "55P03") }
-
-// splitLocked commits what it can of a batch that waited for a lock in vain. The other commands join the lock queue.
-// Rows of the outbox stay out: they may need the lock too.
+// splitLocked commits the possible part of a batch that timed out waiting for a lock. The other commands join the lock queue.
+// Outbox rows are left out, because they may need the lock too.
 func (c *Committer) splitLocked(batch []*job, withHandled []*Store) {
 	for _, s := range withHandled {
-		c.locks.add(s, nil, true) // until a retry has shown that it is free
+		c.locks.add(s, nil, true) // until a retry shows that it is free
 	}
 	for _, s := range c.stores {
 		var jobs []*job
@@ -177,21 +176,17 @@ func (c *Committer) splitLocked(batch []*job, withHandled []*Store) {
 			late, err = c.commit(free, nothingHandled)
 			locked = append(locked, late...)
 		}
-		c.locks.add(s, locked, isLockTimeout(err))
+		c.locks.add(s, locked, pgerr.LockTimeout(err))
 	}
 }
 
-// probe parts the commands whose streams are free from those that would wait. It waits for no row.
+// probe separates the commands whose streams are free from those that would wait for a lock. It never waits for a row.
 func (c *Committer) probe(s *Store, jobs []*job) (free, locked []*job, err error) {
-	named := map[uuid.UUID]bool{}
+	var ids [][16]byte
 	for _, j := range jobs {
 		for _, ref := range j.Streams {
-			named[ref.ID] = true
+			ids = append(ids, ref.ID)
 		}
-	}
-	ids := make([][16]byte, 0, len(named))
-	for id := range named {
-		ids = append(ids, id)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
@@ -202,28 +197,18 @@ func (c *Committer) probe(s *Store, jobs []*job) (free, locked []*job, err error
 				return err
 			}
 		}
-		rows, err := tx.Query(ctx, s.sql.locked, ids)
-		if err == nil {
-			held, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-		}
+		rows, _ := tx.Query(ctx, s.sql.locked, ids)
+		held, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 		return err
 	})
-	if err != nil && !isLockTimeout(err) {
-		return jobs, nil, nil // the batch will say what is wrong
+	if err != nil && !pgerr.LockTimeout(err) {
+		return jobs, nil, nil // the batch will return the error
 	}
 	if err != nil {
 		return nil, jobs, err
 	}
-	isHeld := map[uuid.UUID]bool{}
-	for _, id := range held {
-		isHeld[id] = true
-	}
 	for _, j := range jobs {
-		waits := false
-		for _, ref := range j.Streams {
-			waits = waits || isHeld[ref.ID]
-		}
-		if waits {
+		if slices.ContainsFunc(j.Streams, func(ref Ref) bool { return slices.Contains(held, ref.ID) }) {
 			locked = append(locked, j)
 		} else {
 			free = append(free, j)
@@ -232,7 +217,7 @@ func (c *Committer) probe(s *Store, jobs []*job) (free, locked []*job, err error
 	return free, locked, nil
 }
 
-// retryLocked retries the commands in the lock queue until ctx is done. It refuses the rest.
+// retryLocked retries the commands in the lock queue until ctx is done. Then it refuses the rest.
 func (c *Committer) retryLocked(ctx context.Context) {
 	for n := 1; ; n++ {
 		if !c.locks.busy.Load() {
@@ -253,8 +238,8 @@ func (c *Committer) retryLocked(ctx context.Context) {
 	}
 }
 
-// retryStore retries the commands of one store that wait, and the rows of its outbox. queue says to wait in the queue
-// for the locks that are still held; last says that the program stops.
+// retryStore retries the waiting commands and outbox rows of one store. With queue it waits in the queue for a lock that is
+// still held. last says that the program stops.
 func (c *Committer) retryStore(s *Store, queue, last bool) {
 	waiting, whole := c.locks.snapshot(s)
 	if len(waiting) == 0 && !whole {
@@ -269,7 +254,7 @@ func (c *Committer) retryStore(s *Store, queue, last bool) {
 	if err == nil {
 		err = c.commitAlone(s, free, whole, answered)
 	}
-	whole = isLockTimeout(err)
+	whole = pgerr.LockTimeout(err)
 	if queue && !whole && len(locked) > 0 {
 		_ = c.commitAlone(s, locked[:1], false, answered)
 	}
@@ -288,8 +273,8 @@ func (c *Committer) retryStore(s *Store, queue, last bool) {
 	}
 }
 
-// commitAlone commits commands of the lock queue, with the rows of their store's outbox where that was locked. It adds
-// the commands that have their answer. The error says that a lock is still held.
+// commitAlone commits commands of the lock queue, with the outbox rows of their store if that was locked. It adds the
+// commands that have a result to answered. It returns an error if a lock is still held.
 func (c *Committer) commitAlone(s *Store, jobs []*job, withHandled bool, answered map[*job]bool) error {
 	if len(jobs) == 0 && !withHandled {
 		return nil
@@ -298,7 +283,7 @@ func (c *Committer) commitAlone(s *Store, jobs []*job, withHandled bool, answere
 	for _, j := range jobs {
 		answered[j] = !slices.Contains(locked, j)
 	}
-	if isLockTimeout(err) {
+	if pgerr.LockTimeout(err) {
 		return err
 	}
 	return nil

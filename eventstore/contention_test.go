@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"shopping-cart/eventstore"
-	"shopping-cart/platform/database"
+	"shopping-cart/platform/pgerr"
 )
 
 // TestLocksOfOthers: a lock that another session holds delays only the callers whose commands need it.
@@ -91,13 +91,13 @@ func TestReadsOfALockedTable(t *testing.T) {
 			where datname = current_database() and wait_event_type = 'Lock'`).Scan(&n))
 		return n
 	}
-	require.True(t, database.Away(<-refusals), "an answer of 503")
-	require.Eventually(t, func() bool { return database.Away(<-refusals) && waiting() <= 1 }, patience, idle)
+	require.True(t, pgerr.Transient(<-refusals), "an answer of 503")
+	require.Eventually(t, func() bool { return pgerr.Transient(<-refusals) && waiting() <= 1 }, patience, idle)
 	for range 20 {
 		_, err := jars.Load(t.Context(), w.carts, free)
 		require.NoError(t, err)
 		require.LessOrEqual(t, waiting(), 1, "one read looks whether the lock is gone")
-		require.True(t, database.Away(<-refusals))
+		require.True(t, pgerr.Transient(<-refusals))
 	}
 	release()
 	require.Eventually(t, func() bool { return <-refusals == nil }, patience, idle)

@@ -1,38 +1,40 @@
-// Package eventstore keeps streams of events in Postgres, and decides commands on them.
+// Package eventstore keeps streams of events in PostgreSQL and decides commands on them.
 //
 // # A command
 //
 // A command names the streams that it may change and brings a pure function over their states. The store batches
-// commands: those that arrive while a commit is in flight go together into the next transaction.
+// commands: those that arrive during a commit go into the next transaction together.
 //
 //	Do(command) ─┐
 //	Do(command) ─┼─ queue ─ batch:  1  begin · lock the streams in id order · read receipts and the clock
-//	Do(command) ─┘                     decide, in order, each on the state that the one before left
+//	Do(command) ─┘                     decide in order, each command on the states that the previous ones left
 //	                                2  streams · receipts · outbox · position lock · events · commit
 //	     reply ◄──────────────────────  every reply waits for the commit, refusals too
 //
-// An [Aggregate] gives a stream its types: how events fold into a state, and what of it is indexed. Inside
-// [Command.Decide], [Aggregate.Get] reads a state and [Aggregate.Append] adds events; what Decide refuses changes nothing.
+// An [Aggregate] describes the streams of one kind: how events lead to a state, and which columns index it.
+// [Aggregate.Handle] decides a command on one stream. For several streams, [Command.Decide] reads states with
+// [Aggregate.Get] and adds events with [Aggregate.Append]. A refused command changes nothing.
 //
-// A command has an id. Its receipt is written with its effect, so that a repeated command is answered, not done again:
-// after a lost reply, ask again with the same id.
+// A command has an id. Its receipt is written with its effect. Repeating a command with the same id returns the original
+// receipt, so a caller that lost the reply can send the command again.
 //
 // # Two ways out
 //
-// [Subscribe] names the Go type of an event. Such events get an outbox row in the transaction that writes them; after the
-// commit they go straight to their handlers, and the row goes once they are handled. What a crash leaves behind, a
-// sweep on any replica takes up. A handler is a nudge: it may come twice and in any order. A message that it fails to handle
-// again and again is parked for it.
+// [Subscribe] registers a handler for the Go type of an event. Such events get an outbox row in the transaction that
+// writes them. After the commit the store calls their handlers directly, and deletes the row when they succeed. A relay on
+// every replica redelivers the messages that a crash left in the outbox. A handler may receive a message twice and in any
+// order. A message that fails again and again is parked for its handler.
 //
-// A [Reader] goes through the log in position order and commits its rows with its position. Positions are handed out in
-// commit order, so "after position N" misses nothing.
+// A [Projection] reads the log in the order of positions and commits its rows with its position. Positions are assigned in
+// commit order, so reading after a position misses nothing.
 //
-// [Store.Run] does all that goes on in the background. [Store.Timer] finds streams whose time has come, [Store.EndIdle] those that
-// nobody touches.
+// [Store.Run] does the background work. [Store.Timer] finds streams whose time has come, [Store.ExpireIdle] ends untouched
+// streams.
 //
-// # What changes
+// # Changes of the program
 //
-// Events stay as they were written, with the version of their schema; [Aggregate.Upcasts] lift an old one to its Go type
-// of today when it is read. A state is only read by the fold that made it, and folded anew otherwise, so that two versions of the
-// program can write the same streams. A stream that only a newer one can read is refused with [ErrNewerVersion].
+// Stored events never change. Each has the version of its schema, and [Aggregate.Upcasts] convert old versions to the
+// current Go type when they are read. A state is used only by the state version that wrote it, and is rebuilt from its events
+// otherwise. So two versions of the program can write the same streams. A stream that only a newer version can read is
+// refused with [ErrNewerVersion].
 package eventstore

@@ -11,24 +11,23 @@ import (
 	"github.com/google/uuid"
 )
 
-// Event is a past fact. Its kind is the name it is stored under, "<kind of aggregate>.<fact>", and never changes. When
-// its JSON does, that is a new version of its schema: see [Aggregate.Upcasts].
+// Event is a past fact. Kind returns the name that it is stored under, "<kind of aggregate>.<fact>". The name never changes.
+// A change of the event's JSON is a new version of its schema: see [Aggregate.Upcasts].
 type Event interface{ Kind() string }
 
-// Meta stands beside an event: where it came from. The store fills in the ids of the event and of its command, and the
-// version of its schema.
+// Meta is the metadata of an event. The store fills in the ids of the event and its command, and the version of its schema.
 type Meta struct {
 	EventID     uuid.UUID `json:"event_id"`
-	Correlation uuid.UUID `json:"correlation"` // of everything that one request or one saga caused
-	Causation   uuid.UUID `json:"causation"`   // the command
+	Correlation uuid.UUID `json:"correlation"` // of all events that one request or one saga caused
+	Causation   uuid.UUID `json:"causation"`   // the id of the command
 	Actor       string    `json:"actor,omitempty"`
 	Trace       string    `json:"trace,omitempty"`  // W3C trace id
-	Schema      int       `json:"schema,omitempty"` // version of the kind's schema; 0 stands for 1
+	Schema      int       `json:"schema,omitempty"` // version of the schema of the event; 0 means 1
 }
 
-// Recorded is an event as the log holds it.
+// Recorded is an event as stored in the log.
 type Recorded struct {
-	Position int64 // in the module's log; 0 when it came straight from its commit
+	Position int64 // in the module's log; 0 if it was delivered directly after its commit
 	Stream   uuid.UUID
 	Version  int64 // of the stream, 1 for its first event
 	Kind     string
@@ -37,7 +36,7 @@ type Recorded struct {
 	At       time.Time // by the database's clock
 }
 
-// Message is a recorded event in its Go type.
+// Message is a recorded event with its Go type.
 type Message[E Event] struct {
 	Stream  uuid.UUID
 	Version int64

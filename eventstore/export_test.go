@@ -9,7 +9,7 @@ import (
 var ErrOvertaken = errOvertaken
 
 // Stirred is closed when the readers are woken next.
-func (s *Store) Stirred() <-chan struct{} { return s.stir.next() }
+func (s *Store) Stirred() <-chan struct{} { return s.appended.next() }
 
 // Advance, RetryParked and Remake take one step of a reader, as any process might.
 func (s *Store) Advance(ctx context.Context, name string) (more bool, err error) {
@@ -26,7 +26,7 @@ func (s *Store) RetryParked(ctx context.Context, name string) (more bool, err er
 }
 
 func (s *Store) Remake(ctx context.Context, name string) (more bool, err error) {
-	r := &remake{live: s.liveCursor(name)}
+	r := &rebuilder{live: s.liveCursor(name)}
 	more, err = r.step(ctx)
 	if r.next != nil && r.next.careful > 0 {
 		return r.step(ctx)
@@ -34,7 +34,7 @@ func (s *Store) Remake(ctx context.Context, name string) (more bool, err error) 
 	return more, err
 }
 
-func (s *Store) liveCursor(name string) *cursor {
-	at := slices.IndexFunc(s.readers, func(r Reader) bool { return r.Name == name })
-	return s.cursor(s.readers[at], name, followLimit, func(error) {})
+func (s *Store) liveCursor(name string) *projector {
+	at := slices.IndexFunc(s.projections, func(r Projection) bool { return r.Name == name })
+	return s.newProjector(s.projections[at], name, projectLimit, func(error) {})
 }

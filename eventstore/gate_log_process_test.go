@@ -112,10 +112,10 @@ func beLoader(config string) error {
 	committer := p.opens(pools)
 	var running errgroup.Group
 	running.Go(func() error { return committer.Run(ctx) })
-	running.Go(func() error { return p.store.Follow(ctx, p.failed) })
+	running.Go(func() error { return p.store.RunProjections(ctx, p.failed) })
 	if pools.Listen != nil { // told at once of what is new, readers meet more often, and meet more that is under way
 		running.Go(func() error {
-			return committer.RunHints(ctx, eventstore.Hints{Send: pools.Control, Listen: pools.Listen, Failed: p.failed})
+			return committer.RunNotifier(ctx, eventstore.Notifier{Send: pools.Control, Listen: pools.Listen, Failed: p.failed})
 		})
 	}
 	go func() {
@@ -163,7 +163,7 @@ func (p *process) opens(pools *database.Pools) *eventstore.Committer {
 		apply := func(ctx context.Context, tx pgx.Tx, _ int, events []eventstore.Recorded) error {
 			return p.applies(ctx, tx, name, calls.Add(1), events)
 		}
-		p.store.Read(eventstore.Reader{Name: name, Apply: apply})
+		p.store.AddProjection(eventstore.Projection{Name: name, Project: apply})
 	}
 	return c
 }

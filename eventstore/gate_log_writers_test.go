@@ -35,7 +35,7 @@ type counted struct {
 func (counted) Kind() string { return "tally.counted" }
 
 var tallies = &eventstore.Aggregate[tally, counted]{
-	Kind: "tally", Fold: 1,
+	Kind: "tally", StateVersion: 1,
 	Decode: eventstore.Decoder(counted{}),
 	Evolve: func(t tally, _ counted) tally { return tally{t.Count + 1} },
 	Index:  func(tally, time.Time) eventstore.Index { return eventstore.Index{} },
@@ -134,7 +134,7 @@ func (w *writer) asks(ctx context.Context, c wanted) (told [][]any, err error) {
 	command := eventstore.Command{ID: c.id, Decide: func(tx *eventstore.Tx) error {
 		told = told[:0]
 		if c.stalls > 0 {
-			tx.Also("select pg_sleep($1::float8)", c.stalls)
+			tx.Exec("select pg_sleep($1::float8)", c.stalls)
 		}
 		for i, stream := range c.streams {
 			events := make([]counted, c.events[i])

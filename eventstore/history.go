@@ -9,60 +9,56 @@ import (
 	"github.com/google/uuid"
 )
 
-// Version is an event of a stream, and the state that it led to.
+// Version is an event of a stream with the state after it.
 type Version struct {
 	Recorded
-	State json.RawMessage // nil where this version of the program cannot fold the stream up to here
+	State json.RawMessage // nil if this version of the program cannot rebuild it
 }
 
-// History are the events of a stream of any kind after a version, at most limit of them, each with the state that it led to.
-// It folds the stream from its beginning.
+// History returns up to limit events of a stream of any kind after a version, each with the state after it. It rebuilds the
+// states from the first event.
 func (s *Store) History(ctx context.Context, id uuid.UUID, after int64, limit int) ([]Version, error) {
-	last := max(after, after+int64(limit)) // the sum may wrap
-	rows, err := s.query.Query(ctx, s.sql.stream, id, int64(0), last, last)
-	if err != nil {
-		return nil, fmt.Errorf("read the events of %s: %w", id, err)
-	}
+	last := max(after, after+int64(limit)) // the sum may overflow
 	versions := []Version{}
 	var state any
-	var broken error // from the first event on that cannot be read, no state is known
-	err = scanEvents(rows, func(r Recorded) error {
+	var broken error // after an unreadable event no state is known
+	err := eachEvent(ctx, s.query, func(r Recorded) error {
 		kind, _, _ := strings.Cut(r.Kind, ".")
 		if c := s.kinds[kind]; c == nil {
 			broken = ErrNewerVersion
 		} else if broken == nil {
-			state, broken = c.refold(state, r)
+			state, broken = c.evolve(state, r)
 		}
 		if r.Version <= after {
 			return nil
 		}
 		v := Version{Recorded: r}
 		if broken == nil {
-			folded, err := json.Marshal(state)
+			encoded, err := json.Marshal(state)
 			if err != nil {
 				return fmt.Errorf("encode version %d: %w", r.Version, err)
 			}
-			v.State = folded
+			v.State = encoded
 		}
 		versions = append(versions, v)
 		return nil
-	})
+	}, s.sql.stream, id, int64(0), last, last)
 	if err != nil {
 		return nil, fmt.Errorf("read the history of %s: %w", id, err)
 	}
 	return versions, nil
 }
 
-// Described is what the row of a stream says of it.
-type Described struct {
-	ID                     uuid.UUID
-	Kind                   string
-	Version                int64
-	Customer, Status, Name string // Name: what people call it by, such as an order's number
+// StreamInfo describes a stream by its row.
+type StreamInfo struct {
+	ID                    uuid.UUID
+	Kind                  string
+	Version               int64
+	Customer, Status, Key string // Key: unique within the kind, such as the number of an order
 }
 
-// Named is the stream of a kind that people call by a name; [uuid.Nil] where there is none.
-func (s *Store) Named(ctx context.Context, kind, name string) (id uuid.UUID, err error) {
+// FindByKey returns the stream of a kind with the key, or [uuid.Nil].
+func (s *Store) FindByKey(ctx context.Context, kind, name string) (id uuid.UUID, err error) {
 	err = s.query.QueryRow(ctx, s.in(`select id from @.streams where kind = $1 and key = $2`), kind, name).Scan(&id)
 	if isNone(err) {
 		return uuid.Nil, nil
@@ -75,9 +71,9 @@ func (s *Store) Named(ctx context.Context, kind, name string) (id uuid.UUID, err
 
 const describe = `select id, kind, version, coalesce(customer, ''), coalesce(status, ''), coalesce(key, '') from @.streams where id = $1`
 
-// Describe is a stream of any kind; false where there is none.
-func (s *Store) Describe(ctx context.Context, id uuid.UUID) (d Described, found bool, err error) {
-	err = s.query.QueryRow(ctx, s.in(describe), id).Scan(&d.ID, &d.Kind, &d.Version, &d.Customer, &d.Status, &d.Name)
+// Describe returns the description of a stream of any kind. found is false if it does not exist.
+func (s *Store) Describe(ctx context.Context, id uuid.UUID) (d StreamInfo, found bool, err error) {
+	err = s.query.QueryRow(ctx, s.in(describe), id).Scan(&d.ID, &d.Kind, &d.Version, &d.Customer, &d.Status, &d.Key)
 	if isNone(err) {
 		return d, false, nil
 	}

@@ -15,29 +15,30 @@ import (
 
 const (
 	notifyChannel = "shopping_cart_log"
-	notifyEvery   = 50 * time.Millisecond // at most one notification in that time, however many commits
+	notifyEvery   = 50 * time.Millisecond // at most one notification in this time, for any number of commits
 	notifyTimeout = 5 * time.Second
-	listenFor     = 10 * time.Second // without a word; then the line is tried
+	listenFor     = 10 * time.Second // without a notification; then the connection is checked
 	listenAgain   = time.Second      // on average, after a connection was lost
 )
 
-// Hints let the readers of all processes on a database know of new events sooner than they would look by themselves. They may
-// come late, twice or not at all: nothing rests on them.
+// Notifier tells the projections of all processes on a database about new events sooner than polling would. Notifications
+// may be late, repeated or lost: correctness does not depend on them.
 //
-// They are sent off the write path: a transaction that writes and notifies takes a lock of the whole server at its commit.
-type Hints struct {
-	Send   *pgxpool.Pool                            // what notifications are sent on
-	Listen func(context.Context) (*pgx.Conn, error) // makes a session that listens
-	Failed func(error)                              // told of what will be tried again
+// They are sent outside the write path, because a transaction that writes and notifies takes a lock of the whole server at
+// its commit.
+type Notifier struct {
+	Send   *pgxpool.Pool                            // the connections that send notifications
+	Listen func(context.Context) (*pgx.Conn, error) // opens a session that listens
+	Failed func(error)                              // called with errors that will be retried
 }
 
-// RunHints sends and hears hints until ctx is done.
-func (c *Committer) RunHints(ctx context.Context, h Hints) error {
+// RunNotifier sends and receives notifications until ctx is done.
+func (c *Committer) RunNotifier(ctx context.Context, h Notifier) error {
 	var both sync.WaitGroup
-	both.Go(func() { c.sendHints(ctx, h) })
+	both.Go(func() { c.publish(ctx, h) })
 	both.Go(func() {
 		for {
-			if err := c.hearHints(ctx, h); ctx.Err() == nil {
+			if err := c.listen(ctx, h); ctx.Err() == nil {
 				h.Failed(fmt.Errorf("listen for new events: %w", err))
 			}
 			if !wait(ctx, jitter(listenAgain)) {
@@ -49,8 +50,8 @@ func (c *Committer) RunHints(ctx context.Context, h Hints) error {
 	return nil
 }
 
-// sendHints sends one notification for all commits since the last.
-func (c *Committer) sendHints(ctx context.Context, h Hints) {
+// publish sends one notification for all commits since the last one.
+func (c *Committer) publish(ctx context.Context, h Notifier) {
 	for {
 		select {
 		case <-c.moved.any:
@@ -69,15 +70,15 @@ func (c *Committer) sendHints(ctx context.Context, h Hints) {
 	}
 }
 
-// hearHints wakes the readers of the stores that somebody says have moved, until the connection is lost.
-func (c *Committer) hearHints(ctx context.Context, h Hints) error {
+// listen wakes the projections of the stores in each notification until the connection is lost.
+func (c *Committer) listen(ctx context.Context, h Notifier) error {
 	connecting, cancel := context.WithTimeout(ctx, notifyTimeout)
 	defer cancel()
 	conn, err := h.Listen(connecting)
 	if err != nil {
 		return err
 	}
-	defer func() { // in vain or not, it is over soon
+	defer func() { // bounded, even if it fails
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		_ = conn.Close(closing)
@@ -85,24 +86,25 @@ func (c *Committer) hearHints(ctx context.Context, h Hints) error {
 	if _, err := conn.Exec(connecting, "listen "+notifyChannel); err != nil {
 		return err
 	}
-	for _, s := range c.stores { // they may have moved while nobody listened
-		s.stir.wake()
+	for _, s := range c.stores { // they may have changed while nobody listened
+		s.appended.wake()
 	}
 	for {
-		said, err := hear(ctx, conn)
+		said, err := nextNotification(ctx, conn)
 		if err != nil {
 			return err
 		}
 		for _, s := range c.stores {
 			if slices.Contains(said, s.schema) {
-				s.stir.wake()
+				s.appended.wake()
 			}
 		}
 	}
 }
 
-// hear are the schemas of the next notification, none when there was none for a while and the line is in order.
-func hear(ctx context.Context, conn *pgx.Conn) (schemas []string, err error) {
+// nextNotification returns the schemas in the next notification. It returns none if there was no notification for a while
+// and the connection still works.
+func nextNotification(ctx context.Context, conn *pgx.Conn) (schemas []string, err error) {
 	listening, cancel := context.WithTimeout(ctx, listenFor)
 	defer cancel()
 	n, err := conn.WaitForNotification(listening)
@@ -117,7 +119,7 @@ func hear(ctx context.Context, conn *pgx.Conn) (schemas []string, err error) {
 	return nil, conn.Ping(trying)
 }
 
-// moved are the stores with new events that nobody was told of yet.
+// moved holds the stores with new events that were not published yet.
 type moved struct {
 	any     chan struct{} // has room for one
 	mu      sync.Mutex
@@ -144,14 +146,14 @@ func (m *moved) take() (schemas []string) {
 	return schemas
 }
 
-// stir wakes everybody who waits.
-type stir struct {
+// broadcast wakes all waiting goroutines.
+type broadcast struct {
 	mu sync.Mutex
 	ch chan struct{}
 }
 
-// next is closed at the next wake.
-func (s *stir) next() <-chan struct{} {
+// next returns a channel that the next wake closes.
+func (s *broadcast) next() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ch == nil {
@@ -160,7 +162,7 @@ func (s *stir) next() <-chan struct{} {
 	return s.ch
 }
 
-func (s *stir) wake() {
+func (s *broadcast) wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ch != nil {
@@ -169,14 +171,14 @@ func (s *stir) wake() {
 	}
 }
 
-// waitOr sleeps for d or until stirred; it is false when ctx is done before.
-func waitOr(ctx context.Context, d time.Duration, stirred <-chan struct{}) bool {
+// waitOr sleeps for d or until woken is closed. It returns false if ctx is done before.
+func waitOr(ctx context.Context, d time.Duration, woken <-chan struct{}) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return true
-	case <-stirred:
+	case <-woken:
 		return true
 	case <-ctx.Done():
 		return false

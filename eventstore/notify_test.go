@@ -67,7 +67,7 @@ func (b *bundle) hints(t *testing.T) {
 	listening := b.store.Stirred() // it wakes everybody when it begins to listen
 	var running sync.WaitGroup
 	running.Go(func() {
-		_ = b.committer.RunHints(ctx, eventstore.Hints{Send: b.pools.Control, Listen: b.pools.Listen, Failed: func(error) {}})
+		_ = b.committer.RunNotifier(ctx, eventstore.Notifier{Send: b.pools.Control, Listen: b.pools.Listen, Failed: func(error) {}})
 	})
 	t.Cleanup(func() { cancel(); running.Wait() })
 	<-listening

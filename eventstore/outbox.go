@@ -14,19 +14,19 @@ import (
 	"github.com/google/uuid"
 )
 
-// subscription is a handler of one kind of event.
+// subscription is a handler for one type of event.
 type subscription struct {
 	name   string
 	handle func(context.Context, Recorded, Event) error
 }
 
-// Subscribe sends every event of type E in the store to handle: straight after its commit, and again from the outbox
-// until handle has returned nil. Handlers run side by side and may see a message twice.
+// Subscribe calls handle for every event of type E in the store: directly after its commit, and again from the outbox until
+// handle returns nil. Handlers run concurrently and may receive a message twice.
 func Subscribe[E Event](s *Store, name string, handle func(context.Context, Message[E]) error) {
 	var zero E
 	s.subs[zero.Kind()] = append(s.subs[zero.Kind()], subscription{name, func(ctx context.Context, r Recorded, live Event) error {
-		// By way of any: a value that generic code turned from one interface into another may keep the first one's method
-		// table, which a direct assertion to E would not recognise.
+		// The conversion to any is needed: generic code may keep the method table of another interface in the value,
+		// and a direct assertion to E would fail.
 		event, ok := any(live).(E)
 		if !ok {
 			return fmt.Errorf("%s decodes as %T", r.Kind, live)
@@ -35,13 +35,13 @@ func Subscribe[E Event](s *Store, name string, handle func(context.Context, Mess
 	}})
 }
 
-// outboxKey names a row of the outbox.
+// outboxKey identifies a row of the outbox.
 type outboxKey struct {
 	stream  uuid.UUID
 	version int64
 }
 
-// outbox remembers which rows are handled, until a batch takes them along.
+// outbox holds the keys of handled rows until a batch deletes them.
 type outbox struct {
 	subs    map[string][]subscription
 	mu      sync.Mutex
@@ -49,8 +49,8 @@ type outbox struct {
 	work    sync.WaitGroup
 }
 
-// wanted are those of the events that somebody subscribed to.
-func (o *outbox) wanted(events []pending) (streams [][16]byte, versions []int64) {
+// wanted returns the keys of the events that have a handler.
+func (o *outbox) wanted(events []newEvent) (streams [][16]byte, versions []int64) {
 	for _, e := range events {
 		if len(o.subs[e.Kind]) > 0 {
 			streams, versions = append(streams, e.Stream), append(versions, e.Version)
@@ -79,7 +79,7 @@ func (o *outbox) remember(keys []outboxKey) {
 	o.handled = append(o.handled, keys...)
 }
 
-// columns are the keys column by column, in one order for every batch.
+// columns returns the columns of the keys, in one order for every batch.
 func columns(keys []outboxKey) (streams [][16]byte, versions []int64) {
 	slices.SortFunc(keys, func(a, b outboxKey) int {
 		return cmp.Or(bytes.Compare(a.stream[:], b.stream[:]), cmp.Compare(a.version, b.version))
@@ -90,8 +90,8 @@ func columns(keys []outboxKey) (streams [][16]byte, versions []int64) {
 	return streams, versions
 }
 
-// dispatch hands committed events to their handlers.
-func (s *Store) dispatch(events []pending) {
+// dispatch passes committed events to their handlers.
+func (s *Store) dispatch(events []newEvent) {
 	for _, e := range events {
 		if len(s.subs[e.Kind]) == 0 {
 			continue
@@ -104,12 +104,12 @@ func (s *Store) dispatch(events []pending) {
 	}
 }
 
-// deliver calls every handler of a message, and marks it handled when all of them did. What failed stays in the outbox
-// for a sweep, or is parked when it has failed too often.
+// deliver calls every handler of a message. If all of them succeed, it marks the message as handled. Otherwise the message
+// stays in the outbox for the relay, or is parked after too many failures.
 func (s *Store) deliver(r Recorded, event Event) {
 	var failed []failure
 	for _, sub := range s.subs[r.Kind] {
-		if err := s.react(sub, r, event); err != nil {
+		if err := s.callHandler(sub, r, event); err != nil {
 			failed = append(failed, failure{sub.name, err})
 		}
 	}
@@ -120,8 +120,8 @@ func (s *Store) deliver(r Recorded, event Event) {
 	s.countFailure(r, failed)
 }
 
-// react calls one handler. A panic is its error: one poisoned message must not take the process with it, again and again.
-func (s *Store) react(sub subscription, r Recorded, event Event) (err error) {
+// callHandler calls one handler and turns a panic into an error, so that one event cannot crash the process again and again.
+func (s *Store) callHandler(sub subscription, r Recorded, event Event) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
 	defer func() {
@@ -133,17 +133,8 @@ func (s *Store) react(sub subscription, r Recorded, event Event) (err error) {
 	return sub.handle(ctx, r, event)
 }
 
-// wait sleeps for d, or until ctx is done: then it is false.
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
+// wait sleeps for d. It returns false if ctx is done before.
+func wait(ctx context.Context, d time.Duration) bool { return waitOr(ctx, d, nil) }
 
-// jitter is d give or take a half, so that processes do not march in step.
+// jitter returns d, more or less by up to a half, so that processes do not act in step.
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }

@@ -12,31 +12,28 @@ import (
 	"shopping-cart/platform/fault"
 )
 
-// Parked is a message that a reader of the log, or a reaction, could not handle. It is tried again by itself. Later
-// messages of its stream wait behind it for a reader, and for nothing else; reactions take each message by itself.
+// Parked is a message that a projection or a handler could not process. It is retried automatically. In a projection, later
+// messages of its stream wait for it. Handlers take each message independently.
 type Parked struct {
-	ID       uuid.UUID
-	Reader   string // the subscription's name
-	Stream   uuid.UUID
-	Version  int64 // of the stream
-	Position int64 // in the log
-	Kind     string
-	Attempts int
-	Error    string // of the last attempt
-	ParkedAt time.Time
-	NextAt   time.Time // of the next attempt
-	Behind   int       // later ones of the stream that wait
+	ID           uuid.UUID
+	Subscription string // name of the projection or the handler
+	Stream       uuid.UUID
+	Version      int64 // of the stream
+	Position     int64 // in the log
+	Kind         string
+	Attempts     int
+	Error        string // of the last attempt
+	ParkedAt     time.Time
+	NextAt       time.Time // of the next attempt
+	Behind       int       // later messages of the stream that wait
 }
 
-// ListParked are the messages of a reader or a reaction, or of all for "", that are to be tried again: newest first, before
-// the one named; uuid.Nil names none.
-func (s *Store) ListParked(ctx context.Context, reader string, before uuid.UUID, limit int) ([]Parked, error) {
-	rows, err := s.query.Query(ctx, s.reading.list, reader, before, limit)
-	if err != nil {
-		return nil, fmt.Errorf("list what is parked in %s: %w", s.schema, err)
-	}
+// ListParked returns the messages of one subscription, or of all for "", that will be retried. Newest first; before is the
+// id of the last message of the previous page, or uuid.Nil.
+func (s *Store) ListParked(ctx context.Context, subscription string, before uuid.UUID, limit int) ([]Parked, error) {
+	rows, _ := s.query.Query(ctx, s.projectionSQL.list, subscription, before, limit)
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p Parked, err error) {
-		err = row.Scan(&p.ID, &p.Reader, &p.Stream, &p.Version, &p.Position, &p.Kind, &p.Attempts, &p.Error, &p.ParkedAt, &p.NextAt, &p.Behind)
+		err = row.Scan(&p.ID, &p.Subscription, &p.Stream, &p.Version, &p.Position, &p.Kind, &p.Attempts, &p.Error, &p.ParkedAt, &p.NextAt, &p.Behind)
 		return p, err
 	})
 	if err != nil {
@@ -47,11 +44,11 @@ func (s *Store) ListParked(ctx context.Context, reader string, before uuid.UUID,
 
 var errNotParked = fault.New(fault.NotFound, "not_found", "There is no such parked message. It may have been handled meanwhile.")
 
-// ReplayParked has a message tried again now, by whichever process looks first. One that waits behind others has those
-// tried: a replay keeps order. It is refused with not_found where there is no such message.
-func (s *Store) ReplayParked(ctx context.Context, id uuid.UUID, once Once) (replayed bool, err error) {
-	replayed, err = s.once(ctx, once, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, s.reading.replay, id)
+// ReplayParked schedules a retry of a message now. If the message waits behind others, those are retried, so the order is
+// kept. It returns not_found if there is no such message.
+func (s *Store) ReplayParked(ctx context.Context, id uuid.UUID, key IdempotencyKey) (replayed bool, err error) {
+	replayed, err = s.withKey(ctx, key, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, s.projectionSQL.replay, id)
 		if err == nil && tag.RowsAffected() == 0 {
 			err = errNotParked
 		}
@@ -63,30 +60,30 @@ func (s *Store) ReplayParked(ctx context.Context, id uuid.UUID, once Once) (repl
 	return replayed, nil
 }
 
-// DiscardParked gives a message up: it is never tried again, and what waits behind it is next. Its row stays as evidence
-// of who did so, and why. It is refused with not_found where there is no such message.
-func (s *Store) DiscardParked(ctx context.Context, id uuid.UUID, actor, reason string, once Once) (replayed bool, err error) {
-	replayed, err = s.once(ctx, once, func(tx pgx.Tx) error {
-		var reader string
+// DiscardParked gives up a message: it is never retried, and the next message of its stream follows. Its row remains and
+// records the actor and the reason. It returns not_found if there is no such message.
+func (s *Store) DiscardParked(ctx context.Context, id uuid.UUID, actor, reason string, key IdempotencyKey) (replayed bool, err error) {
+	replayed, err = s.withKey(ctx, key, func(tx pgx.Tx) error {
+		var subscription string
 		var stream uuid.UUID
-		err := tx.QueryRow(ctx, s.reading.parkedOf, id).Scan(&reader, &stream)
+		err := tx.QueryRow(ctx, s.projectionSQL.parkedOf, id).Scan(&subscription, &stream)
 		if isNone(err) {
 			return errNotParked
 		}
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, s.reading.lock, reader); err != nil { // no batch parks behind it meanwhile
+		if _, err := tx.Exec(ctx, s.projectionSQL.lock, subscription); err != nil { // so no batch parks behind it meanwhile
 			return err
 		}
-		tag, err := tx.Exec(ctx, s.reading.discard, id, reader, actor, reason)
+		tag, err := tx.Exec(ctx, s.projectionSQL.discard, id, subscription, actor, reason)
 		if err != nil {
 			return err
 		}
 		if tag.RowsAffected() == 0 {
 			return errNotParked
 		}
-		_, err = tx.Exec(ctx, s.reading.nextHead, reader, stream)
+		_, err = tx.Exec(ctx, s.projectionSQL.nextHead, subscription, stream)
 		return err
 	})
 	if err != nil {

@@ -12,22 +12,22 @@ import (
 )
 
 const (
-	retryFirst = time.Second // after a message was parked, on average; then twice as long each time
+	retryFirst = time.Second // average pause after a message was parked; it doubles each time
 	retryLast  = time.Hour
-	errorText  = 2000 // bytes of an error that are kept
+	errorText  = 2000 // stored bytes of an error
 
-	retryTimeout    = 10 * time.Second // for one transaction; the reader's own events wait for it
+	retryTimeout    = 10 * time.Second // for one transaction; the projection waits for it
 	postponeTimeout = 5 * time.Second
 )
 
-// parking is what one transaction parks, and which streams it finds parked.
+// parking collects the messages that one transaction parks, and the streams that are parked already.
 type parking struct {
-	reader  string
-	streams map[uuid.UUID]bool
-	rows    []parkedRow
+	subscription string
+	streams      map[uuid.UUID]bool
+	rows         []parkedRow
 }
 
-// parkedRow is a message to park: with an error the head of its stream, without one behind it.
+// parkedRow is a message to park. The head of its stream has an error; the messages behind it have none.
 type parkedRow struct {
 	Recorded
 	err error
@@ -42,8 +42,8 @@ func (p *parking) scan(rows pgx.Rows) error {
 	return err
 }
 
-// takes parks an event behind those of its stream that are parked already, if any.
-func (p *parking) takes(e Recorded) bool {
+// parkBehind parks an event if its stream is parked, and reports whether it did.
+func (p *parking) parkBehind(e Recorded) bool {
 	if !p.streams[e.Stream] {
 		return false
 	}
@@ -51,8 +51,8 @@ func (p *parking) takes(e Recorded) bool {
 	return true
 }
 
-// add parks an event that failed, and with it its stream.
-func (p *parking) add(e Recorded, err error) {
+// park parks an event that failed, and its stream.
+func (p *parking) park(e Recorded, err error) {
 	p.streams[e.Stream] = true
 	p.rows = append(p.rows, parkedRow{e, err})
 }
@@ -71,20 +71,20 @@ func (p *parking) write(ctx context.Context, tx pgx.Tx, sql string) error {
 			attempts[i], errs[i], pauses[i] = 1, &text, &pause
 		}
 	}
-	if _, err := tx.Exec(ctx, sql, p.reader, ids, streams, versions, attempts, errs, pauses); err != nil {
+	if _, err := tx.Exec(ctx, sql, p.subscription, ids, streams, versions, attempts, errs, pauses); err != nil {
 		return fmt.Errorf("park %d messages: %w", n, err)
 	}
 	return nil
 }
 
-// storable is an error as a column holds it.
+// storable returns the text of an error as a column can hold it.
 func storable(err error) string {
 	text := strings.ReplaceAll(err.Error(), "\x00", "")
 	return strings.ToValidUTF8(text[:min(len(text), errorText)], "")
 }
 
-// pauseAfter is how long to wait after so many attempts, in microseconds: first, doubled by each attempt, up to last, and
-// all of it give or take a half.
+// pauseAfter returns the pause before the next attempt in microseconds: first, doubled with each attempt, at most last, with
+// jitter.
 func pauseAfter(attempts int, first, last time.Duration) int64 {
 	pause := last
 	if attempts < 32 {
@@ -93,11 +93,11 @@ func pauseAfter(attempts int, first, last time.Duration) int64 {
 	return jitter(pause).Microseconds()
 }
 
-// retryParked applies what is parked and due: the oldest due stream's messages in order, as far as they go. It locks the
-// subscription like every batch, so that no event of the stream comes between.
-func (c *cursor) retryParked(ctx context.Context) (more bool, err error) {
+// retryParked retries the messages of the stream that has been due longest, in order, until one fails. It locks the
+// subscription, so no event of the stream can come between.
+func (c *projector) retryParked(ctx context.Context) (more bool, err error) {
 	var stream uuid.UUID
-	err = c.store.query.QueryRow(ctx, c.store.reading.due, c.name).Scan(&stream)
+	err = c.store.query.QueryRow(ctx, c.store.projectionSQL.due, c.name).Scan(&stream)
 	if isNone(err) {
 		return false, nil
 	}
@@ -108,9 +108,9 @@ func (c *cursor) retryParked(ctx context.Context) (more bool, err error) {
 	err = c.tryAgain(ctx, stream, &try)
 	switch {
 	case err == nil:
-		c.tries = min(2*c.tries, followAlone)
+		c.tries = min(2*c.tries, savepointLimit)
 		return true, nil
-	case len(try.applied) > 0 && len(try.messages) > 1: // it is lost what went well
+	case len(try.applied) > 0 && len(try.messages) > 1: // the successful part was lost too
 		c.tries = max(len(try.applied)/2, 1)
 	case len(try.messages) > 0 && !errors.Is(ctx.Err(), context.Canceled):
 		err = errors.Join(err, c.postpone(ctx, try.messages[0], err))
@@ -118,28 +118,28 @@ func (c *cursor) retryParked(ctx context.Context) (more bool, err error) {
 	return false, fmt.Errorf("retry what is parked: %w", err)
 }
 
-// postpone counts an attempt whose transaction was lost, most often for want of time: other streams have their turn.
-func (c *cursor) postpone(ctx context.Context, head waitingMessage, cause error) error {
+// postpone counts an attempt whose transaction was lost, usually by a timeout, so that other streams get their turn.
+func (c *projector) postpone(ctx context.Context, head waitingMessage, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), postponeTimeout)
 	defer cancel()
-	_, err := c.store.query.Exec(ctx, c.store.reading.failAgain, head.id, storable(cause), head.pause())
+	_, err := c.store.query.Exec(ctx, c.store.projectionSQL.failAgain, head.id, storable(cause), head.pause())
 	return err
 }
 
-// try is an attempt at a stream: its first messages, and which of them were applied.
+// try is an attempt at a stream: its first messages, and those that were applied.
 type try struct {
 	messages []waitingMessage
 	applied  [][16]byte
 }
 
-func (c *cursor) tryAgain(ctx context.Context, stream uuid.UUID, try *try) error {
+func (c *projector) tryAgain(ctx context.Context, stream uuid.UUID, try *try) error {
 	ctx, cancel := context.WithTimeout(ctx, retryTimeout)
 	defer cancel()
 	return c.inTx(ctx, func(tx pgx.Tx) error { return c.retryStream(ctx, tx, stream, try) })
 }
 
-func (c *cursor) retryStream(ctx context.Context, tx pgx.Tx, stream uuid.UUID, try *try) error {
-	q := c.store.reading
+func (c *projector) retryStream(ctx context.Context, tx pgx.Tx, stream uuid.UUID, try *try) error {
+	q := c.store.projectionSQL
 	var generation int
 	err := tx.QueryRow(ctx, q.lock, c.name).Scan(new(int64), &generation)
 	if err == nil {
@@ -149,12 +149,12 @@ func (c *cursor) retryStream(ctx context.Context, tx pgx.Tx, stream uuid.UUID, t
 		return err
 	}
 	for _, m := range try.messages {
-		failed := c.applyAlone(ctx, tx, generation, m.Recorded)
-		if isAway(failed) || tx.Conn().IsClosed() {
+		failed := c.projectOne(ctx, tx, generation, m.Recorded)
+		if isTransient(failed) || tx.Conn().IsClosed() {
 			return failed
 		}
 		if failed != nil {
-			given, err := c.givenUp(ctx, tx, m)
+			given, err := c.isDiscarded(ctx, tx, m)
 			if err == nil && !given {
 				_, err = tx.Exec(ctx, q.failAgain, m.id, storable(failed), m.pause())
 			}
@@ -177,35 +177,32 @@ func (c *cursor) retryStream(ctx context.Context, tx pgx.Tx, stream uuid.UUID, t
 	return err
 }
 
-// givenUp says of a rebuild whether a person discarded the message for the live generation: that holds here too.
-func (c *cursor) givenUp(ctx context.Context, tx pgx.Tx, m waitingMessage) (given bool, err error) {
+// isDiscarded reports for a rebuild whether the message was discarded in the live generation. Then the rebuild skips it too.
+func (c *projector) isDiscarded(ctx context.Context, tx pgx.Tx, m waitingMessage) (given bool, err error) {
 	if c.name != c.Name {
-		err = tx.QueryRow(ctx, c.store.reading.givenUp, c.Name, m.Stream, m.Version).Scan(&given)
+		err = tx.QueryRow(ctx, c.store.projectionSQL.isDiscarded, c.Name, m.Stream, m.Version).Scan(&given)
 	}
 	return given, err
 }
 
-// waitingMessage is a parked message with the event that it stands for.
+// waitingMessage is a parked message with its event.
 type waitingMessage struct {
 	Recorded
 	id       uuid.UUID
 	attempts int
 }
 
-// pause is how long it waits after another attempt that failed.
+// pause returns the pause after another failed attempt.
 func (m waitingMessage) pause() int64 { return pauseAfter(m.attempts+1, retryFirst, retryLast) }
 
-// waiting are the first of a stream's parked messages. There are none when its head is no longer due.
-func (c *cursor) waiting(ctx context.Context, tx pgx.Tx, stream uuid.UUID) ([]waitingMessage, error) {
-	rows, err := tx.Query(ctx, c.store.reading.waiting, c.name, stream, c.tries)
-	if err != nil {
-		return nil, err
-	}
+// waiting returns the first parked messages of a stream. It returns none if the head is no longer due.
+func (c *projector) waiting(ctx context.Context, tx pgx.Tx, stream uuid.UUID) ([]waitingMessage, error) {
+	rows, _ := tx.Query(ctx, c.store.projectionSQL.waiting, c.name, stream, c.tries)
 	return pgx.CollectRows(rows, scanWaiting)
 }
 
 func scanWaiting(row pgx.CollectableRow) (m waitingMessage, err error) {
-	err = row.Scan(&m.id, &m.attempts, &m.Position, &m.Stream, &m.Version, &m.Kind, &m.Data, &m.Meta, &m.At)
+	err = row.Scan(append([]any{&m.id, &m.attempts}, m.targets()...)...)
 	m.At = m.At.UTC()
 	return m, err
 }

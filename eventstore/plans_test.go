@@ -43,10 +43,10 @@ var every = map[string]planned{
 	"putOutbox":   {batch: true, args: join(ids, versions, "now()")},
 	"dropOutbox":  {batch: true, args: join(ids, versions), index: "outbox_pkey"},
 	"putEvents":   {batch: true, args: join(ids, versions, texts, jsons, jsons, "now()")},
-	"look":        {batch: true, args: join(ids, "gen_random_uuid()"), index: "streams_pkey"},
-	"loneInsert": {batch: true, args: join("gen_random_uuid()", "'jar'", "1", "1::int2", "'{}'", "''", "''", "''", "0", "now()",
+	"fastRead":    {batch: true, args: join(ids, "gen_random_uuid()"), index: "streams_pkey"},
+	"fastInsert": {batch: true, args: join("gen_random_uuid()", "'jar'", "1", "1::int2", "'{}'", "''", "''", "''", "0", "now()",
 		"gen_random_uuid()", "''", "0::int2", versions, versions, texts, texts, texts)},
-	"loneUpdate": {batch: true, args: join("gen_random_uuid()", "1", "2", "1::int2", "'{}'", "''", "''", "''", "0", "now()",
+	"fastUpdate": {batch: true, args: join("gen_random_uuid()", "1", "2", "1::int2", "'{}'", "''", "''", "''", "0", "now()",
 		"gen_random_uuid()", "''", "0::int2", versions, versions, texts, texts, texts), index: "streams_pkey"},
 
 	"read":        {args: ids, index: "streams_pkey"},

@@ -2,37 +2,36 @@ package eventstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+
+	"shopping-cart/platform/pgerr"
 )
 
-// A sequence can be behind the rows that it numbered: logical replication does not carry sequences, and a restore or an
-// asynchronous failover may bring one back older than its table. Then a batch meets a position that is taken, or takes one
-// that readers have passed already. So each new connection for writes looks once, before its first batch, and a position
-// that is taken makes all of them look again.
+// A sequence can be behind the rows that it numbered: logical replication does not copy sequences, and a restore or an
+// asynchronous failover may bring back an older value. Then a batch draws a position that exists, or one that projections
+// have passed already. So each new write connection checks the sequences before its first batch, and a duplicate position
+// makes all connections check again.
 
-// positionsChecked is the key of the connection's own note, how often positions were suspected when it looked.
+// positionsChecked is the key under which a connection stores how many suspicions it has checked.
 const positionsChecked = "shopping-cart/positions"
 
 const (
 	behindPosition = `select coalesce(max(position), 0) > coalesce(pg_sequence_last_value('@.position'), 0) from @.events`
 	lockPosition   = `select pg_advisory_xact_lock(hashtext('@.position'))`
-	// It runs behind the lock, as a statement of its own: so it sees every position that was drawn.
+	// It runs after the lock in a statement of its own, so it sees every position that was drawn.
 	movePosition = `select setval('@.position', greatest(max(position), pg_sequence_last_value('@.position'))) from @.events having max(position) is not null`
 )
 
-// suspectPositions has every connection look at the positions again, when an error says that one is taken.
+// suspectPositions makes every connection check the sequences again if the error says that a position exists already.
 func (c *Committer) suspectPositions(err error) {
-	var pe *pgconn.PgError
-	if errors.As(err, &pe) && pe.Code == "23505" && pe.TableName == "events" && pe.ConstraintName == "events_pkey" {
+	if pgerr.Violates(err, "events_pkey") {
 		c.suspected.Add(1)
 	}
 }
 
-// ensurePositions moves the positions of each store past the greatest that exists, once a connection.
+// ensurePositions moves the sequence of each store past its greatest position, once for each connection.
 func (c *Committer) ensurePositions(ctx context.Context, conn *pgx.Conn) error {
 	notes, now := conn.PgConn().CustomData(), c.suspected.Load()
 	if notes[positionsChecked] == now {
@@ -47,7 +46,7 @@ func (c *Committer) ensurePositions(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// ensurePosition never moves a sequence backwards.
+// ensurePosition moves the sequence forward if it is behind. It never moves it backwards.
 func (s *Store) ensurePosition(ctx context.Context, conn *pgx.Conn) error {
 	behind, err := s.positionIsBehind(ctx, conn)
 	if err != nil || !behind {
@@ -62,7 +61,7 @@ func (s *Store) ensurePosition(ctx context.Context, conn *pgx.Conn) error {
 	})
 }
 
-// positionIsBehind is exact beside writers: the rows are read before the sequence, which only grows.
+// positionIsBehind is exact while others write: it reads the rows before the sequence, which only grows.
 func (s *Store) positionIsBehind(ctx context.Context, on interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }) (behind bool, err error) {
@@ -70,8 +69,8 @@ func (s *Store) positionIsBehind(ctx context.Context, on interface {
 	return behind, err
 }
 
-// AuditPosition says whether the next position that the store would draw is one that is taken or passed.
-func (s *Store) AuditPosition(ctx context.Context) ([]Flaw, error) {
+// AuditPosition returns a violation if the next position exists already or was passed.
+func (s *Store) AuditPosition(ctx context.Context) ([]Violation, error) {
 	behind, err := s.positionIsBehind(ctx, s.query)
 	if err != nil {
 		return nil, fmt.Errorf("audit the positions of %s: %w", s.schema, err)
@@ -79,5 +78,5 @@ func (s *Store) AuditPosition(ctx context.Context) ([]Flaw, error) {
 	if !behind {
 		return nil, nil
 	}
-	return []Flaw{{Check: FlawSequence, Detail: "The sequence of positions of schema " + s.schema + " is behind the greatest position of its events."}}, nil
+	return []Violation{{Check: ViolationSequence, Detail: "The sequence of positions of schema " + s.schema + " is behind the greatest position of its events."}}, nil
 }

@@ -39,7 +39,7 @@ func TestPositionsMovePastThoseThatExist(t *testing.T) {
 		flaws, err := again.store.AuditPosition(t.Context())
 		require.NoError(t, err)
 		require.Len(t, flaws, 1)
-		require.Equal(t, eventstore.FlawSequence, flaws[0].Check)
+		require.Equal(t, eventstore.ViolationSequence, flaws[0].Check)
 
 		_, err = again.put(t.Context(), uuid.New(), uuid.New(), "tea")
 		require.NoError(t, err)

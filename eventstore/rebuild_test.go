@@ -51,9 +51,9 @@ func TestRebuild(t *testing.T) {
 		defer stop()
 		for generation := 2; generation <= 3; generation++ {
 			require.Eventually(t, func() bool { return written.Load() > int64(200*generation) }, longPatience, idle)
-			_, err := b.store.Rebuild(t.Context(), "seen", eventstore.Once{})
+			_, err := b.store.Rebuild(t.Context(), "seen", eventstore.IdempotencyKey{})
 			require.NoError(t, err)
-			if _, err := replica.store.Rebuild(t.Context(), "seen", eventstore.Once{}); err != nil { // or it was that fast
+			if _, err := replica.store.Rebuild(t.Context(), "seen", eventstore.IdempotencyKey{}); err != nil { // or it was that fast
 				require.ErrorContains(t, err, "being rebuilt already")
 			} else {
 				generation++
@@ -87,7 +87,7 @@ func TestRebuild(t *testing.T) {
 		b.puts(t, well, "a")
 		p.follow(t, b)
 		b.awaitParked(t, 2)
-		_, err := b.store.Rebuild(t.Context(), "seen", eventstore.Once{})
+		_, err := b.store.Rebuild(t.Context(), "seen", eventstore.IdempotencyKey{})
 		require.NoError(t, err)
 		b.awaitGeneration(t, 2)
 		require.Eventually(t, func() bool {
@@ -112,7 +112,7 @@ func TestRebuild(t *testing.T) {
 		p.follow(t, b)
 		b.awaitSeen(t, sick, 3)
 		healed.Store(false)
-		_, err := b.store.Rebuild(t.Context(), "seen", eventstore.Once{})
+		_, err := b.store.Rebuild(t.Context(), "seen", eventstore.IdempotencyKey{})
 		require.NoError(t, err)
 		require.Eventually(t, func() bool { // between two attempts it would have been exchanged
 			return b.count(t, "select count(*) from cart.parked where reader = 'seen@2' and attempts > 2") == 1
@@ -137,10 +137,10 @@ func TestRebuild(t *testing.T) {
 		b.awaitParked(t, 3)
 		all, err := b.store.ListParked(t.Context(), "", uuid.Nil, 10)
 		require.NoError(t, err)
-		_, err = b.store.DiscardParked(t.Context(), all[0].ID, "root", "of no use", eventstore.Once{})
+		_, err = b.store.DiscardParked(t.Context(), all[0].ID, "root", "of no use", eventstore.IdempotencyKey{})
 		require.NoError(t, err)
 		b.awaitParked(t, 0)
-		_, err = b.store.Rebuild(t.Context(), "seen", eventstore.Once{})
+		_, err = b.store.Rebuild(t.Context(), "seen", eventstore.IdempotencyKey{})
 		require.NoError(t, err)
 		b.awaitGeneration(t, 2)
 		require.Equal(t, 3, b.count(t, "select count(*) from cart.seen where generation = 2"))
@@ -152,14 +152,14 @@ func TestRebuild(t *testing.T) {
 		t.Parallel()
 		p := &seen{}
 		b := p.reading(t, pgtest.New(t)) // nobody follows: it stays under way
-		b.store.Read(eventstore.Reader{Name: "once", Apply: p.apply})
+		b.store.AddProjection(eventstore.Projection{Name: "once", Project: p.apply})
 		for _, name := range []string{"nobody", "once", "seen@2"} {
-			_, err := b.store.Rebuild(t.Context(), name, eventstore.Once{})
+			_, err := b.store.Rebuild(t.Context(), name, eventstore.IdempotencyKey{})
 			require.ErrorContains(t, err, "no projection of this name")
 		}
-		_, err := b.store.Rebuild(t.Context(), "seen", eventstore.Once{})
+		_, err := b.store.Rebuild(t.Context(), "seen", eventstore.IdempotencyKey{})
 		require.NoError(t, err)
-		_, err = b.store.Rebuild(t.Context(), "seen", eventstore.Once{})
+		_, err = b.store.Rebuild(t.Context(), "seen", eventstore.IdempotencyKey{})
 		require.ErrorContains(t, err, "being rebuilt already")
 		subs, err := b.store.Subscriptions(t.Context())
 		require.NoError(t, err)

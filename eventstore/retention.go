@@ -11,18 +11,18 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Retention deletes the rows of a table that nobody needs any more.
+// Retention deletes old rows of a table.
 type Retention struct {
-	Table string        // with its schema
-	Old   string        // SQL: which rows may go; $3 is After
+	Table string        // including its schema
+	Old   string        // SQL condition for rows to delete; $3 is After
 	After time.Duration // how long rows are kept
 	Pool  *pgxpool.Pool
 }
 
-// pruneLimit bounds what one transaction deletes: its locks, its WAL, the time a standby needs for it.
+// pruneLimit is the number of rows that one transaction deletes. It bounds the locks, the WAL and the work of a standby.
 const pruneLimit = 1000
 
-// Run deletes until ctx is done, a little at a time. Any number of processes may do so at once.
+// Run deletes old rows in small steps until ctx is done. Any number of processes may run it at once.
 func (r Retention) Run(ctx context.Context, failed func(error)) {
 	r.walk().run(ctx, r.Pool, failed)
 }
@@ -36,40 +36,39 @@ func (r Retention) walk() *walk {
 	}}
 }
 
-// tid is the address of a row: its page, and its place there.
+// tid is the address of a row: its page and its place in the page.
 type tid = pgtype.TID
 
-// walk goes through a table page by page, gently, for what is wanted seldom and in no hurry. An index that led there
-// would cost something with every write, and a snapshot that somebody holds would fill it with dead entries; the walk
-// costs a look at each page now and then.
+// walk visits a table page by page for a rare and unhurried search. An index for it would make every write slower, and an
+// open snapshot would fill the index with dead entries.
 type walk struct {
 	table string
-	every time.Duration                                                  // from the end of one to the begin of the next
-	step  func(ctx context.Context, from, to tid) (more bool, err error) // rows from from, before to
+	every time.Duration                                                  // from the end of one pass to the start of the next
+	step  func(ctx context.Context, from, to tid) (more bool, err error) // visits the rows from from up to, but not including, to
 }
 
 const (
 	walkPages = 256                    // in one step
 	walkPause = 250 * time.Millisecond // on average, between two steps
-	walkAgain = 50 * time.Millisecond  // before the rest of a step that found too much for one transaction
-	walkFirst = 2 * time.Second        // before the first
-	walkRetry = time.Minute            // after one that failed
+	walkAgain = 50 * time.Millisecond  // before the rest of a step that exceeded one transaction
+	walkFirst = 2 * time.Second        // before the first pass
+	walkRetry = time.Minute            // after a failed pass
 )
 
-// run walks again and again until ctx is done.
+// run walks through the table again and again until ctx is done.
 func (w *walk) run(ctx context.Context, pool *pgxpool.Pool, failed func(error)) {
 	for pause := walkFirst; wait(ctx, jitter(pause)); {
 		pause = w.every
-		if err := w.once(ctx, pool); err != nil && ctx.Err() == nil {
+		if err := w.pass(ctx, pool); err != nil && ctx.Err() == nil {
 			failed(fmt.Errorf("walk through %s: %w", w.table, err))
 			pause = min(w.every, walkRetry)
 		}
 	}
 }
 
-// once goes through the whole table, from a page that chance picks: so processes, and walks that were cut off, do not all
-// see the same pages.
-func (w *walk) once(ctx context.Context, pool *pgxpool.Pool) error {
+// pass walks through the whole table once, from a random page, so that processes and interrupted passes do not all visit the
+// same pages.
+func (w *walk) pass(ctx context.Context, pool *pgxpool.Pool) error {
 	const size = `select pg_relation_size($1::text::regclass) / current_setting('block_size')::int8`
 	var pages uint32
 	if err := pool.QueryRow(ctx, size, w.table).Scan(&pages); err != nil || pages == 0 {

@@ -31,7 +31,7 @@ func TestRetention(t *testing.T) {
 		b := open(t)
 		b.exec(t, receiptsOf, 30_000, 25*time.Hour)
 		b.exec(t, receiptsOf, 10, 23*time.Hour)
-		require.NoError(t, b.receipts(24*time.Hour).walk().once(t.Context(), b.pools.Control))
+		require.NoError(t, b.receipts(24*time.Hour).walk().pass(t.Context(), b.pools.Control))
 		require.Equal(t, 10, b.count(t, "select count(*) from cart.receipts"))
 	})
 
@@ -64,7 +64,7 @@ func TestRetention(t *testing.T) {
 		var id uuid.UUID
 		require.NoError(t, b.pools.Control.QueryRow(t.Context(), "select id from cart.receipts order by id limit 1").Scan(&id))
 		release := b.locks(t, "cart.receipts", "id", id)
-		walk := func() { require.NoError(t, b.receipts(24*time.Hour).walk().once(bounded(t), b.pools.Control)) }
+		walk := func() { require.NoError(t, b.receipts(24*time.Hour).walk().pass(bounded(t), b.pools.Control)) }
 		walk()
 		require.Equal(t, 1, b.count(t, "select count(*) from cart.receipts"))
 		release()
@@ -80,13 +80,13 @@ func TestRetention(t *testing.T) {
 		var all sync.WaitGroup
 		for range 3 {
 			all.Go(func() {
-				if err := b.receipts(24*time.Hour).walk().once(context.WithoutCancel(t.Context()), b.pools.Control); err != nil {
+				if err := b.receipts(24*time.Hour).walk().pass(context.WithoutCancel(t.Context()), b.pools.Control); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		all.Wait()
-		require.NoError(t, b.receipts(24*time.Hour).walk().once(t.Context(), b.pools.Control)) // what others held is left for the next walk
+		require.NoError(t, b.receipts(24*time.Hour).walk().pass(t.Context(), b.pools.Control)) // what others held is left for the next walk
 		require.Equal(t, 5, b.count(t, "select count(*) from cart.receipts"))
 	})
 }

@@ -8,25 +8,25 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// RunConfig says how a store works in the background.
+// RunConfig configures the background work of a store.
 type RunConfig struct {
-	Alone            bool          // no other process uses the store: what lies in the outbox is taken up at once
-	Control          *pgxpool.Pool // the connections of sweeps; nil: those of reads
-	ReceiptRetention time.Duration // how long receipts, and what was discarded, are kept; 0: for good
-	Failed           func(error)   // told of what will be tried again
+	SingleProcess    bool          // no other process uses the store, so its outbox is redelivered at the start
+	Control          *pgxpool.Pool // connections for background work; nil selects those of reads
+	ReceiptRetention time.Duration // how long receipts and discarded messages are kept; 0 keeps them forever
+	Failed           func(error)   // called with errors that will be retried
 }
 
-// Run does what a store has to do besides committing, until ctx is done: it takes up what a crash or a failed handler left
-// in the outbox, tries again what is parked, keeps the readers up with the log, and deletes what is past its time. Any
-// number of processes may do so at once. It ends when the handlers under way have ended.
+// Run does the background work of a store until ctx is done: it relays the outbox, retries parked messages, runs the
+// projections and deletes old rows. Any number of processes may run it at once. It returns after the running handlers have
+// ended.
 func (s *Store) Run(ctx context.Context, c RunConfig) error {
 	if c.Control == nil {
 		c.Control = s.query
 	}
 	var parts sync.WaitGroup
-	parts.Go(func() { s.sweep(ctx, c) })
-	parts.Go(func() { s.retryReactions(ctx, c) })
-	parts.Go(func() { _ = s.Follow(ctx, c.Failed) })
+	parts.Go(func() { s.relay(ctx, c) })
+	parts.Go(func() { s.retryHandlers(ctx, c) })
+	parts.Go(func() { _ = s.RunProjections(ctx, c.Failed) })
 	if c.ReceiptRetention > 0 {
 		for _, r := range s.retentions(c) {
 			parts.Go(func() { r.Run(ctx, c.Failed) })

@@ -48,7 +48,7 @@ var jars = jarsOf(1)
 
 func jarsOf(fold int16) *eventstore.Aggregate[jar, jarEvent] {
 	return &eventstore.Aggregate[jar, jarEvent]{
-		Kind: "jar", Fold: fold,
+		Kind: "jar", StateVersion: fold,
 		Decode: eventstore.Decoder[jarEvent](put{}, closed{}),
 		Evolve: func(j jar, e jarEvent) jar {
 			switch e := e.(type) {

@@ -2,14 +2,16 @@ package eventstore
 
 import "strings"
 
-// statements are the store's SQL, with the schema in place.
+const noID = `'00000000-0000-0000-0000-000000000000'::uuid`
+
+// statements holds the SQL of a store for one schema.
 type statements struct {
 	lock, read, receipts              string // first round trip
-	locked                            string // streams that other sessions have locked
+	locked                            string // finds streams that other sessions have locked
 	readOne, readWithin               string
 	insert, update                    string // second round trip
-	look                              string // first round trip of a lone command
-	loneInsert, loneUpdate            string // and second
+	fastRead                          string // first round trip of the fast path
+	fastInsert, fastUpdate            string // second round trip of the fast path
 	putReceipts, putOutbox, putEvents string
 	dropOutbox                        string
 	stream, history                   string
@@ -19,28 +21,27 @@ type statements struct {
 
 func statementsOf(schema string) statements {
 	in := func(sql string) string { return strings.ReplaceAll(sql, "@", schema) }
-	loneInsert, loneUpdate := loneStatements(schema)
+	fastInsert, fastUpdate := fastStatements(schema)
 	return statements{
-		look: in(`select clock_timestamp(), r.fingerprint, r.stream, r.version, r.status,
-				s.id, s.version, s.kind, s.fold, s.state, s.created_at, s.updated_at
+		fastRead: in(`select clock_timestamp(), r.id is not null, r.fingerprint, coalesce(r.stream, ` + noID + `), coalesce(r.version, 0), coalesce(r.status, 0::int2),
+				coalesce(s.id, ` + noID + `), coalesce(s.version, 0), coalesce(s.kind, ''), coalesce(s.fold, 0::int2),
+				s.state, coalesce(s.created_at, 'epoch'), coalesce(s.updated_at, 'epoch')
 			from (select) one left join @.receipts r on r.id = $2 left join @.streams s on s.id = any($1)`),
-		loneInsert: loneInsert, loneUpdate: loneUpdate,
-		// The sort lies below the locking: rows are locked in id order, so two batches never wait in a circle.
-		lock: in(`select id, version, kind, fold, state, created_at, updated_at
-			from @.streams where id = any($1) order by id for no key update`),
+		fastInsert: fastInsert, fastUpdate: fastUpdate,
+		// The rows are sorted before they are locked, so all batches lock in the order of the ids and cannot deadlock.
+		lock: in(`select ` + rowColumns + ` from @.streams where id = any($1) order by id for no key update`),
 		locked: in(`with free as materialized (select id from @.streams where id = any($1) order by id for no key update skip locked)
 			select id from @.streams where id = any($1) and id not in (select id from free)`),
-		read: in(`select id, version, kind, fold, state, created_at, updated_at
-			from @.streams where id = any($1)`),
-		// A state is left out once those before it have so many bytes, so that a list of large ones ends early. It is read in the
+		read: in(`select ` + rowColumns + ` from @.streams where id = any($1)`),
+		// A state is NULL once the states before it have $2 bytes, so a list of large states ends early. The rows come in the
 		// order of the ids.
 		readWithin: in(`select id, version, kind, fold, case when before < $2 then state end, created_at, updated_at
 			from (select s.*, o, sum(octet_length(s.state::text)) over (order by o) - octet_length(s.state::text) as before
 				from unnest($1::uuid[]) with ordinality u(i, o) join @.streams s on s.id = u.i) x order by o`),
-		// A list of ids is planned anew each time that it is asked for, and this is not.
-		readOne: in(`select version, kind, fold, state, created_at, updated_at from @.streams where id = $1`),
-		// The clock goes with them: a row for each, or one of none. It is read after the locks.
-		receipts: in(`select clock_timestamp(), id, fingerprint, stream, version, status
+		// Unlike a query for a list of ids, this one is not planned again for each call.
+		readOne: in(`select ` + rowColumns + ` from @.streams where id = $1`),
+		// It also reads the clock, after the locks. It returns a row for each receipt, or one row without a receipt.
+		receipts: in(`select clock_timestamp(), coalesce(id, ` + noID + `), fingerprint, coalesce(stream, ` + noID + `), coalesce(version, 0), coalesce(status, 0::int2)
 			from (select) one left join @.receipts on id = any($1)`),
 
 		insert: in(`insert into @.streams (id, version, kind, fold, state, customer, status, key, wake_at, created_at, updated_at)
@@ -57,8 +58,8 @@ func statementsOf(schema string) statements {
 		putOutbox: in(`insert into @.outbox (stream, version, due_at)
 			select s, v, $3::timestamptz + interval '5 seconds' from unnest($1::uuid[], $2::int8[]) u(s, v)`),
 		dropOutbox: in(`delete from @.outbox o using unnest($1::uuid[], $2::int8[]) u(s, v) where o.stream = s and o.version = v`),
-		// The position lock is taken last and held to the commit: positions become visible in the order they are drawn, which
-		// they are above the join with the lock, so after it.
+		// The position lock is taken last and held until the commit. The position is drawn above the join with the lock, so after
+		// it. So positions become visible in the order in which they are drawn.
 		putEvents: in(`with l as materialized (select pg_advisory_xact_lock(hashtext('@.position')))
 			insert into @.events (position, stream, version, type, data, meta, at)
 			select nextval('@.position'), s, v, t, d, m, $6::timestamptz
@@ -68,8 +69,8 @@ func statementsOf(schema string) statements {
 			where stream = $1 and version > $2 and version <= $3 order by version limit $4`),
 		history: in(`select e.position, e.stream, e.version, e.type, e.data, e.meta, e.at
 			from unnest($1::uuid[], $2::int8[]) u(s, v) join @.events e on e.stream = s and e.version <= v order by e.stream, e.version`),
-		// One for each filter: a plan that has to do for all would walk the log for the events of a stream. A stream's
-		// versions and positions have one order.
+		// One statement for each filter, because one plan for all would scan the log for the events of a stream. The versions and
+		// positions of a stream have the same order.
 		log: in(`select position, stream, version, type, data, meta, at from @.events
 			where position > $1 order by position limit $2`),
 		logOfStream: in(`select position, stream, version, type, data, meta, at from @.events

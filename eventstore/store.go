@@ -3,7 +3,6 @@ package eventstore
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,194 +14,100 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Store is the events of one module: one schema.
+// Store holds the events of one module in one schema.
 type Store struct {
-	schema    string
-	committer *Committer
-	query     *pgxpool.Pool
-	sql       statements
-	reading   reading
-	kinds     map[string]codec // by kind of aggregate
-	subs      map[string][]subscription
-	outbox    outbox
-	swept     *LowWater // of the outbox
-	readers   []Reader
-	stir      stir // wakes the readers
+	schema          string
+	committer       *Committer
+	query           *pgxpool.Pool
+	sql             statements
+	projectionSQL   projectionStatements
+	kinds           map[string]codec // by kind of stream
+	subs            map[string][]subscription
+	outbox          outbox
+	outboxWatermark *Watermark // of the relay
+	projections     []Projection
+	appended        broadcast // wakes the projections
 }
 
-// Open makes the store of a schema. Its commands are committed by c, its reads run on query. Stores are opened, and
-// subscribed to, before the committer runs.
+// Open returns the store of a schema. c commits its commands; its reads use query. Open stores, and subscribe to them,
+// before the committer runs.
 func Open(c *Committer, query *pgxpool.Pool, schema string, aggregates ...codec) *Store {
 	s := &Store{
-		schema: schema, committer: c, query: query, sql: statementsOf(schema), reading: readingOf(schema),
+		schema: schema, committer: c, query: query, sql: statementsOf(schema), projectionSQL: projectionStatementsOf(schema),
 		kinds: map[string]codec{}, subs: map[string][]subscription{},
-		swept: NewLowWater(sweepSlack, sweepAgain),
+		outboxWatermark: NewWatermark(relaySlack, relayFullEvery),
 	}
 	s.outbox.subs = s.subs
 	for _, a := range aggregates {
 		s.kinds[a.kind()] = a
 	}
-	c.stores = insertSorted(c.stores, s)
+	c.stores = append(c.stores, s)
+	slices.SortStableFunc(c.stores, func(a, b *Store) int { return strings.Compare(a.schema, b.schema) })
 	return s
 }
 
-func insertSorted(stores []*Store, s *Store) []*Store {
-	at := 0
-	for at < len(stores) && stores[at].schema < s.schema {
-		at++
-	}
-	return append(stores[:at:at], append([]*Store{s}, stores[at:]...)...)
-}
-
-// Schema is the schema that the store lies in.
+// Schema returns the schema of the store.
 func (s *Store) Schema() string { return s.schema }
 
-// Do decides a command and waits for its commit. A refusal is the error of Decide, and nothing is written. When ctx
-// ends first, or the database goes away, it is open whether the command took effect: ask again with the same id.
+// Do decides a command and waits for its commit. A refusal returns the error of Decide and writes nothing. If ctx ends
+// first, or the database fails, the outcome is unknown: send the command again with the same id.
 func (s *Store) Do(ctx context.Context, cmd Command) (Receipt, error) {
 	return s.committer.do(ctx, s, &cmd)
 }
 
-// Result is the stream that a command named first, as the command left it: at once, or from the log when its receipt
-// had answered.
+// Result returns the first stream of a command as the command left it. For a repeated command it reads the log.
 func (a *Aggregate[S, E]) Result(ctx context.Context, s *Store, r Receipt) (Stream[S], error) {
 	if r.Replayed {
 		return a.LoadAt(ctx, s, r.Stream, r.Version)
 	}
-	state, _ := r.after.value.(S)
-	return Stream[S]{ID: r.Stream, Version: r.Version, State: state, CreatedAt: r.after.created, UpdatedAt: r.after.updated}, nil
+	return streamOf[S](r.Stream, r.after), nil
 }
 
-// Load is a stream as it is now; version 0 where there is none of this kind.
+// Load returns the current stream. Its version is 0 if there is no stream of this kind.
 func (a *Aggregate[S, E]) Load(ctx context.Context, s *Store, id uuid.UUID) (Stream[S], error) {
-	if s.committer.elsewhere != nil {
-		return a.loadElsewhere(ctx, s, id)
+	if s.committer.backend != nil {
+		return a.loadRow(ctx, s, id)
 	}
-	one := Stream[S]{ID: id}
-	var kind string
-	var fold int16
-	var state []byte
-	err := s.query.QueryRow(ctx, s.sql.readOne, [16]byte(id)).Scan(&one.Version, &kind, &fold, &state, &one.CreatedAt, &one.UpdatedAt)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows), err == nil && kind != a.Kind:
-		return Stream[S]{ID: id}, nil
-	case err == nil && fold != a.Fold:
-		return a.loadStale(ctx, s, id)
-	case err == nil:
-		err = json.Unmarshal(state, &one.State)
-	}
-	if err != nil {
-		return Stream[S]{}, fmt.Errorf("load a %s: %w", a.Kind, err)
-	}
-	return one, nil
-}
-
-// loadStale is Load, from the events where the state is of another fold: for as long as two versions of the program run.
-func (a *Aggregate[S, E]) loadStale(ctx context.Context, s *Store, id uuid.UUID) (Stream[S], error) {
-	all, err := a.LoadAll(ctx, s, []uuid.UUID{id})
-	if err != nil || len(all) == 0 {
+	p, err := a.read(ctx, s, s.query, s.sql.readOne, [16]byte(id))
+	if err = cmp.Or(err, p.unreadable); err != nil || len(p.streams) == 0 {
 		return Stream[S]{ID: id}, err
 	}
-	return all[0], nil
+	return p.streams[0], nil
 }
 
-// LoadAll are those of the streams that exist, in the order of the ids. One that cannot be read fails all.
+// LoadAll returns the streams that exist, in the order of the ids. One that cannot be read fails the call.
 func (a *Aggregate[S, E]) LoadAll(ctx context.Context, s *Store, ids []uuid.UUID) ([]Stream[S], error) {
-	found, _, unreadable, err := a.load(ctx, s, ids, s.sql.read)
-	return found, cmp.Or(err, unreadable)
+	p, err := a.read(ctx, s, s.query, s.sql.read, raw(ids))
+	return p.inOrder(ids), cmp.Or(err, p.unreadable)
 }
 
-// LoadKnown is LoadAll for lists: it leaves out a stream that cannot be read, such as one of a newer version of the program.
-// One damaged row must not take a whole list along; verify names it.
+// LoadKnown is LoadAll for lists. It leaves out streams that cannot be read, for example those of a newer version of the
+// program, so that one damaged row does not fail a whole list. The audit reports them.
 func (a *Aggregate[S, E]) LoadKnown(ctx context.Context, s *Store, ids []uuid.UUID) ([]Stream[S], error) {
-	found, _, _, err := a.load(ctx, s, ids, s.sql.read)
-	return found, err
+	p, err := a.read(ctx, s, s.query, s.sql.read, raw(ids))
+	return p.inOrder(ids), err
 }
 
-// LoadPage is LoadKnown for a page of a list, bounded in memory: it reads no further stream once the states read have so many
-// bytes. covered says how many of the ids it came to; it is at least one.
+// LoadPage is LoadKnown with bounded memory: it stops when the states have the given number of bytes. covered is the number
+// of ids that it reached, at least one.
 func (a *Aggregate[S, E]) LoadPage(ctx context.Context, s *Store, ids []uuid.UUID, bytes int) (found []Stream[S], covered int, err error) {
 	if len(ids) == 0 {
 		return []Stream[S]{}, 0, nil
 	}
-	found, end, _, err := a.load(ctx, s, ids, s.sql.readWithin, int64(bytes))
-	if end == uuid.Nil {
-		return found, len(ids), err
+	p, err := a.read(ctx, s, s.query, s.sql.readWithin, raw(ids), int64(bytes))
+	if p.cut == uuid.Nil {
+		return p.inOrder(ids), len(ids), err
 	}
-	return found, slices.Index(ids, end), err
+	return p.inOrder(ids), slices.Index(ids, p.cut), err
 }
 
-// load reads the streams with a query. unreadable is why some of them are left out; end is the first stream whose state the
-// query left out.
-func (a *Aggregate[S, E]) load(
-	ctx context.Context, s *Store, ids []uuid.UUID, query string, more ...any,
-) (all []Stream[S], end uuid.UUID, unreadable, err error) {
-	rows, err := s.query.Query(ctx, query, append([]any{raw(ids)}, more...)...)
-	if err != nil {
-		return nil, end, nil, fmt.Errorf("load a %s: %w", a.Kind, err)
-	}
-	found := make(map[uuid.UUID]Stream[S], len(ids))
-	var stale map[uuid.UUID]int64
-	var one Stream[S]
-	var kind string
-	var fold int16
-	var state []byte
-	_, err = pgx.ForEachRow(rows, []any{&one.ID, &one.Version, &kind, &fold, &state, &one.CreatedAt, &one.UpdatedAt}, func() error {
-		var value any
-		switch {
-		case state == nil:
-			if end == uuid.Nil {
-				end = one.ID
-			}
-			return nil
-		case kind != a.Kind:
-			return nil
-		case fold != a.Fold:
-			if stale == nil { // rare: after a new version of the program has come
-				stale = map[uuid.UUID]int64{}
-			}
-			stale[one.ID] = one.Version
-		default:
-			var err error
-			if value, err = a.decodeState(state); err != nil {
-				unreadable = fmt.Errorf("read %s: %w", one.ID, err)
-				return nil
-			}
-		}
-		one.State, _ = value.(S)
-		found[one.ID] = one
-		return nil
-	})
-	if err != nil {
-		return nil, end, nil, fmt.Errorf("load a %s: %w", a.Kind, err)
-	}
-	folded, err := s.refold(ctx, s.query, stale, func(uuid.UUID) codec { return a })
-	for id, f := range folded {
-		st := found[id]
-		if st.State, _ = f.value.(S); f.broken != nil {
-			unreadable = f.broken
-			delete(found, id)
-			continue
-		}
-		found[id] = st
-	}
-	all = make([]Stream[S], 0, len(found))
-	for _, id := range ids {
-		if st, ok := found[id]; ok {
-			all = append(all, st)
-		}
-	}
-	return all, end, unreadable, err
-}
-
-// LoadAt is a stream as it was at a version, folded from its events; a lower version where it has not come so far.
+// LoadAt returns a stream at a version, rebuilt from its events. The version is lower if the stream is not that far.
 func (a *Aggregate[S, E]) LoadAt(ctx context.Context, s *Store, id uuid.UUID, version int64) (Stream[S], error) {
-	v, kind, err := s.fold(ctx, s.query, a, id, version)
+	v, kind, err := s.stateAt(ctx, s.query, a, id, version)
 	if err != nil || kind != a.Kind {
 		return Stream[S]{ID: id}, err
 	}
-	state, _ := v.value.(S)
-	return Stream[S]{ID: id, Version: v.version, State: state, CreatedAt: v.created, UpdatedAt: v.updated}, nil
+	return streamOf[S](id, v), nil
 }
 
 // querier is a pool or a connection.
@@ -210,13 +115,9 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// fold makes a state from the events of a stream up to a version, and says of what kind the stream is.
-func (s *Store) fold(ctx context.Context, q querier, c codec, id uuid.UUID, version int64) (v view, kind string, err error) {
-	rows, err := q.Query(ctx, s.sql.stream, id, int64(0), version, int64(version))
-	if err != nil {
-		return view{}, "", fmt.Errorf("read the events of %s: %w", id, err)
-	}
-	err = scanEvents(rows, func(r Recorded) (err error) {
+// stateAt rebuilds a state from the events of a stream up to a version, and returns the kind of the stream.
+func (s *Store) stateAt(ctx context.Context, q querier, c codec, id uuid.UUID, version int64) (v streamView, kind string, err error) {
+	err = eachEvent(ctx, q, func(r Recorded) (err error) {
 		if kind, _, _ = strings.Cut(r.Kind, "."); kind != c.kind() {
 			return errOtherKind
 		}
@@ -224,48 +125,44 @@ func (s *Store) fold(ctx context.Context, q querier, c codec, id uuid.UUID, vers
 			v.created = r.At
 		}
 		v.version, v.updated = r.Version, r.At
-		v.value, err = c.refold(v.value, r)
+		v.value, err = c.evolve(v.value, r)
 		return err
-	})
+	}, s.sql.stream, id, int64(0), version, version)
 	if errors.Is(err, errOtherKind) {
-		return view{}, kind, nil
+		return streamView{}, kind, nil
 	}
 	if err != nil {
-		return view{}, kind, fmt.Errorf("fold %s: %w", id, err)
+		return streamView{}, kind, fmt.Errorf("rebuild %s: %w", id, err)
 	}
 	return v, kind, nil
 }
 
-// refolded is a state made from the events of its stream, or why it could not be.
-type refolded struct {
+// rebuiltState is a state that was rebuilt from its events, or the error.
+type rebuiltState struct {
 	version int64
 	value   any
 	broken  error
 }
 
-// refold makes the states of streams at the versions named from all their events, read in one round trip.
-func (s *Store) refold(ctx context.Context, q querier, versions map[uuid.UUID]int64, of func(uuid.UUID) codec) (map[uuid.UUID]refolded, error) {
+// rebuildStates rebuilds the states of streams at the given versions from all their events, in one round trip.
+func (s *Store) rebuildStates(ctx context.Context, q querier, versions map[uuid.UUID]int64, of func(uuid.UUID) codec) (map[uuid.UUID]rebuiltState, error) {
 	if len(versions) == 0 {
 		return nil, nil
 	}
 	ids, upTo := make([][16]byte, 0, len(versions)), make([]int64, 0, len(versions))
-	all := make(map[uuid.UUID]refolded, len(versions))
+	all := make(map[uuid.UUID]rebuiltState, len(versions))
 	for id, version := range versions {
 		ids, upTo = append(ids, id), append(upTo, version)
-		all[id] = refolded{}
+		all[id] = rebuiltState{}
 	}
-	rows, err := q.Query(ctx, s.sql.history, ids, upTo)
-	if err != nil {
-		return nil, fmt.Errorf("read the events of %d streams: %w", len(ids), err)
-	}
-	err = scanEvents(rows, func(r Recorded) error {
+	err := eachEvent(ctx, q, func(r Recorded) error {
 		f := all[r.Stream]
 		if f.version = r.Version; f.broken == nil {
-			f.value, f.broken = of(r.Stream).refold(f.value, r)
+			f.value, f.broken = of(r.Stream).evolve(f.value, r)
 		}
 		all[r.Stream] = f
 		return nil
-	})
+	}, s.sql.history, ids, upTo)
 	if err != nil {
 		return nil, fmt.Errorf("read the events of %d streams: %w", len(ids), err)
 	}
@@ -274,7 +171,7 @@ func (s *Store) refold(ctx context.Context, q querier, versions map[uuid.UUID]in
 			f.broken = fmt.Errorf("its events end at version %d, and it stands at %d", f.version, versions[id])
 		}
 		if f.broken != nil {
-			f.broken = fmt.Errorf("fold %s: %w", id, f.broken)
+			f.broken = fmt.Errorf("rebuild %s: %w", id, f.broken)
 		}
 		all[id] = f
 	}
@@ -283,23 +180,19 @@ func (s *Store) refold(ctx context.Context, q querier, versions map[uuid.UUID]in
 
 var errOtherKind = errors.New("a stream of another kind")
 
-// ReadStream are the events of a stream after a version, in order.
+// ReadStream returns the events of a stream after a version, in order.
 func (s *Store) ReadStream(ctx context.Context, id uuid.UUID, after int64, limit int) ([]Recorded, error) {
 	const noEnd = int64(1) << 62
-	rows, err := s.query.Query(ctx, s.sql.stream, id, after, noEnd, int64(limit))
-	if err != nil {
-		return nil, fmt.Errorf("read the events of %s: %w", id, err)
-	}
-	return collect(rows)
+	return readEvents(ctx, s.query, s.sql.stream, id, after, noEnd, int64(limit))
 }
 
-// Filter narrows what ReadLog answers. Zero values let everything pass.
+// Filter restricts the result of ReadLog. Zero values accept everything.
 type Filter struct {
 	Stream uuid.UUID
 	Kind   string
 }
 
-// ReadLog are the events of the module after a position, in commit order.
+// ReadLog returns the events of the module after a position, in commit order.
 func (s *Store) ReadLog(ctx context.Context, after int64, limit int, f Filter) ([]Recorded, error) {
 	sql, args := s.sql.log, []any{after, limit}
 	switch {
@@ -308,25 +201,32 @@ func (s *Store) ReadLog(ctx context.Context, after int64, limit int, f Filter) (
 	case f.Kind != "":
 		sql, args = s.sql.logOfKind, append(args, f.Kind)
 	}
-	rows, err := s.query.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read the log of %s: %w", s.schema, err)
-	}
-	return collect(rows)
+	return readEvents(ctx, s.query, sql, args...)
 }
 
-func collect(rows pgx.Rows) ([]Recorded, error) {
+// readEvents returns the events of a query.
+func readEvents(ctx context.Context, q querier, sql string, args ...any) ([]Recorded, error) {
 	out := []Recorded{}
-	err := scanEvents(rows, func(r Recorded) error {
+	err := eachEvent(ctx, q, func(r Recorded) error {
 		out = append(out, r)
 		return nil
-	})
-	return out, err
+	}, sql, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	return out, nil
 }
 
-func scanEvents(rows pgx.Rows, each func(Recorded) error) error {
+// targets returns the scan targets for the columns of an event.
+func (r *Recorded) targets() []any {
+	return []any{&r.Position, &r.Stream, &r.Version, &r.Kind, &r.Data, &r.Meta, &r.At}
+}
+
+// eachEvent calls each with the events of a query.
+func eachEvent(ctx context.Context, q querier, each func(Recorded) error, sql string, args ...any) error {
+	rows, _ := q.Query(ctx, sql, args...) // its error is that of the rows
 	var r Recorded
-	_, err := pgx.ForEachRow(rows, []any{&r.Position, &r.Stream, &r.Version, &r.Kind, &r.Data, &r.Meta, &r.At}, func() error {
+	_, err := pgx.ForEachRow(rows, r.targets(), func() error {
 		one := r
 		one.Data = append([]byte(nil), r.Data...)
 		one.At = r.At.UTC().Truncate(time.Microsecond)
@@ -336,7 +236,7 @@ func scanEvents(rows pgx.Rows, each func(Recorded) error) error {
 	return err
 }
 
-// decode makes the Go event of a recorded one.
+// decode converts a recorded event to its Go type.
 func (s *Store) decode(r Recorded) (Event, error) {
 	kind, _, _ := strings.Cut(r.Kind, ".")
 	c, ok := s.kinds[kind]

@@ -80,7 +80,7 @@ func TestDo(t *testing.T) {
 		id, old := uuid.New(), int64(7)
 		_, err := b.store.Do(t.Context(), eventstore.Command{
 			Streams: []eventstore.Ref{jars.Ref(id)},
-			Decide:  func(tx *eventstore.Tx) error { return tx.Match(id, &old) },
+			Decide:  func(tx *eventstore.Tx) error { return tx.ExpectVersion(id, &old) },
 		})
 		require.ErrorIs(t, err, eventstore.ErrVersionMismatch)
 		f, _ := fault.As(err)
@@ -141,7 +141,7 @@ func TestDo(t *testing.T) {
 					Decide: func(tx *eventstore.Tx) error {
 						jars.Append(tx, id, put{"x"})
 						if i == 7 {
-							tx.Also("select 1 / $1::int", 0)
+							tx.Exec("select 1 / $1::int", 0)
 						}
 						return nil
 					},

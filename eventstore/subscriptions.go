@@ -10,16 +10,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Subscription says how far somebody who wants the events of a store has come.
+// Subscription describes the progress of a projection or a handler.
 type Subscription struct {
 	Module     string // the store's schema
 	Name       string
-	Kind       string        // projection, reaction, or rebuild: a projection's next generation in the making
-	Position   int64         // up to here the log was read
+	Kind       string        // projection, reaction or rebuild (of the next generation of a projection)
+	Position   int64         // last position that was read
 	Head       int64         // the last position of the log
-	Lag        int64         // between the two: the number of events, and of the few positions without one; of a reaction, those in the outbox
-	OldestAge  time.Duration // of the oldest event that was not applied, parked ones too; 0 when there is none
-	Parked     int           // events that could not be applied, and those behind them
+	Lag        int64         // number of events between the two, with the few unused positions; for a handler, the events in the outbox
+	OldestAge  time.Duration // of the oldest event that was not applied, including parked ones; 0 if there is none
+	Parked     int           // parked events, including those that wait behind them
 	Generation int           // of a projection's rows
 	UpdatedAt  time.Time     // when the position last moved
 }
@@ -31,17 +31,14 @@ const (
 	KindRebuild    = "rebuild"
 )
 
-// Subscriptions are the store's, as they are now.
+// Subscriptions returns the current subscriptions of the store.
 func (s *Store) Subscriptions(ctx context.Context) ([]Subscription, error) {
-	names := make([]string, len(s.readers))
-	for i, r := range s.readers {
+	names := make([]string, len(s.projections))
+	for i, r := range s.projections {
 		names[i] = r.Name
 	}
-	rows, err := s.query.Query(ctx, s.reading.subscriptions, names)
-	if err != nil {
-		return nil, fmt.Errorf("read the subscriptions of %s: %w", s.schema, err)
-	}
-	readers, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Subscription, error) {
+	rows, _ := s.query.Query(ctx, s.projectionSQL.subscriptions, names)
+	projections, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Subscription, error) {
 		one := Subscription{Module: s.schema, Kind: KindProjection}
 		var age float64
 		err := row.Scan(&one.Name, &one.Position, &one.Generation, &one.UpdatedAt, &one.Head, &one.Lag, &age, &one.Parked)
@@ -54,35 +51,35 @@ func (s *Store) Subscriptions(ctx context.Context) ([]Subscription, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the subscriptions of %s: %w", s.schema, err)
 	}
-	reactions, err := s.reactionsNow(ctx)
+	handlers, err := s.handlerSubscriptions(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the reactions of %s: %w", s.schema, err)
+		return nil, fmt.Errorf("read the handlers of %s: %w", s.schema, err)
 	}
-	return append(readers, reactions...), nil
+	return append(projections, handlers...), nil
 }
 
-// Both are small: of the outbox only what lies above the low-water mark is looked at.
+// Both read few rows: of the outbox only those above the watermark.
 const (
-	waitingReactions = `select e.type, count(*), extract(epoch from now() - min(e.at))::float8
+	waitingByType = `select e.type, count(*), extract(epoch from now() - min(e.at))::float8
 		from @.outbox o join @.events e on e.stream = o.stream and e.version = o.version where o.due_at >= $1 group by e.type`
-	parkedReactions = `select p.reader, count(*), extract(epoch from now() - min(e.at))::float8
+	parkedByHandler = `select p.reader, count(*), extract(epoch from now() - min(e.at))::float8
 		from @.parked p join @.events e on e.stream = p.stream and e.version = p.version
 		where p.reader = any($1) and p.discarded_at is null group by p.reader`
 )
 
-// reactionsNow are the subscriptions to the outbox, each with the messages that wait for it. What nothing here can handle
-// stands under a name of its own, when there is any.
-func (s *Store) reactionsNow(ctx context.Context) ([]Subscription, error) {
-	waiting, err := s.counts(ctx, waitingReactions, s.swept.Mark())
+// handlerSubscriptions returns the subscriptions to the outbox with their waiting messages. Messages that nothing here can
+// handle have an entry of their own, if there are any.
+func (s *Store) handlerSubscriptions(ctx context.Context) ([]Subscription, error) {
+	waiting, err := s.counts(ctx, waitingByType, s.outboxWatermark.Mark())
 	if err != nil {
 		return nil, err
 	}
-	parked, err := s.counts(ctx, parkedReactions, s.reactions())
+	parked, err := s.counts(ctx, parkedByHandler, s.handlerNames())
 	if err != nil {
 		return nil, err
 	}
 	var all []Subscription
-	for _, name := range s.reactions() {
+	for _, name := range s.handlerNames() {
 		one := Subscription{Module: s.schema, Name: name, Kind: KindReaction, Parked: int(parked[name].n), OldestAge: parked[name].age}
 		for kind, subs := range s.subs {
 			if slices.ContainsFunc(subs, func(sub subscription) bool { return sub.name == name }) {
@@ -90,29 +87,26 @@ func (s *Store) reactionsNow(ctx context.Context) ([]Subscription, error) {
 				one.OldestAge = max(one.OldestAge, waiting[kind].age)
 			}
 		}
-		if name != anyReaction || one.Parked > 0 {
+		if name != anyHandler || one.Parked > 0 {
 			all = append(all, one)
 		}
 	}
 	return all, nil
 }
 
-// tally is how many events there are of a sort, and the age of the oldest.
+// tally is a number of events and the age of the oldest.
 type tally struct {
 	n   int64
 	age time.Duration
 }
 
 func (s *Store) counts(ctx context.Context, sql string, arg any) (map[string]tally, error) {
-	rows, err := s.query.Query(ctx, s.in(sql), arg)
-	if err != nil {
-		return nil, err
-	}
+	rows, _ := s.query.Query(ctx, s.in(sql), arg)
 	all := map[string]tally{}
 	var name string
 	var n int64
 	var seconds float64
-	_, err = pgx.ForEachRow(rows, []any{&name, &n, &seconds}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&name, &n, &seconds}, func() error {
 		all[name] = tally{n, time.Duration(seconds * float64(time.Second))}
 		return nil
 	})

@@ -12,22 +12,22 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Timer finds the streams of one kind whose wake_at has come.
+// Timer finds the streams of one kind whose wake_at has passed.
 type Timer struct {
-	store *Store
-	pool  *pgxpool.Pool
-	kind  string
-	swept *LowWater
-	ahead time.Time // the database's clock went back: it showed this before, and claims of then are still to be found
+	store     *Store
+	pool      *pgxpool.Pool
+	kind      string
+	watermark *Watermark
+	ahead     time.Time // if the database's clock went back: the time that it showed before, while claims of that time remain
 }
 
-// timerAgain is about how often a timer looks at all that was ever due.
-const timerAgain = 5 * time.Minute
+// timerFullEvery is about how often a timer scans everything that was ever due.
+const timerFullEvery = 5 * time.Minute
 
-// Timer makes one that asks on pool. slack is well above the longest time that a wake_at may lie in the past when it is
-// committed.
+// Timer returns a timer that queries pool. slack must be well above the longest time that a wake_at may lie in the past when
+// it is committed.
 func (s *Store) Timer(pool *pgxpool.Pool, kind string, slack time.Duration) *Timer {
-	return &Timer{store: s, pool: pool, kind: kind, swept: NewLowWater(slack, timerAgain)}
+	return &Timer{store: s, pool: pool, kind: kind, watermark: NewWatermark(slack, timerFullEvery)}
 }
 
 const dueTimers = `with due as (
@@ -37,24 +37,22 @@ const dueTimers = `with due as (
 		update @.streams t set wake_at = now() + $4::interval from due d where t.id = d.id returning t.id, d.wake_at)
 	select now(), max(wake_at), array_agg(id order by wake_at) from taken`
 
-// dueByOldClock claims streams that were claimed, or would have been due, by a clock that has gone back since. The others
+// dueByOldClock claims streams that were claimed, or would have been due, by a clock that has gone back since. All others
 // are due within a lease anyway.
 const dueByOldClock = `update @.streams set wake_at = now() + $4::interval where id in (
 		select id from @.streams where kind = $1 and wake_at > now() + $4::interval and wake_at <= $2::timestamptz + $4::interval
 		order by wake_at limit $3 for update skip locked)
 	returning id`
 
-// Due returns streams that are due, at most limit, the first due first. Each is put off by lease, so that other processes
-// leave it alone for that long: this saves work, it is no lock.
+// Due returns up to limit streams that are due, in order of time. It postpones each by lease, so that other processes skip
+// it for that long. This saves work; it is no lock.
 //
-// After the database's clock went back, it returns streams that an old claim put off too far. Then early is true: what
-// these wait for may lie in the future by the new clock. It is not called concurrently.
+// After the database's clock went back, Due returns streams that an old claim postponed too far. Then early is true, because
+// what they wait for may be in the future by the new clock. Do not call Due concurrently.
 func (t *Timer) Due(ctx context.Context, limit int, lease time.Duration) (ids []uuid.UUID, early bool, err error) {
 	if !t.ahead.IsZero() {
-		rows, err := t.pool.Query(ctx, t.store.in(dueByOldClock), t.kind, t.ahead, limit, lease)
-		if err == nil {
-			ids, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-		}
+		rows, _ := t.pool.Query(ctx, t.store.in(dueByOldClock), t.kind, t.ahead, limit, lease)
+		ids, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 		if err == nil && len(ids) < limit {
 			t.ahead = time.Time{}
 		}
@@ -62,14 +60,14 @@ func (t *Timer) Due(ctx context.Context, limit int, lease time.Duration) (ids []
 			return ids, true, err
 		}
 	}
-	ids, err = t.look(ctx, limit, dueTimers, t.swept.From(), t.kind, limit, lease)
+	ids, err = t.find(ctx, limit, dueTimers, t.watermark.From(), t.kind, limit, lease)
 	return ids, false, err
 }
 
-// From is the time before which no wake_at lies; zero while that is not known.
-func (t *Timer) From() time.Time { return t.swept.Mark() }
+// From returns the time before which there is no wake_at, or zero while that is not known.
+func (t *Timer) From() time.Time { return t.watermark.Mark() }
 
-func (t *Timer) look(ctx context.Context, limit int, sql string, args ...any) (ids []uuid.UUID, err error) {
+func (t *Timer) find(ctx context.Context, limit int, sql string, args ...any) (ids []uuid.UUID, err error) {
 	var now time.Time
 	var last *time.Time
 	if err := t.pool.QueryRow(ctx, t.store.in(sql), args...).Scan(&now, &last, &ids); err != nil {
@@ -78,73 +76,73 @@ func (t *Timer) look(ctx context.Context, limit int, sql string, args ...any) (i
 	if last == nil {
 		last = &now
 	}
-	if back := t.swept.Looked(now, *last, len(ids) == limit); back.After(t.ahead) {
+	if back := t.watermark.Advance(now, *last, len(ids) == limit); back.After(t.ahead) {
 		t.ahead = back
 	}
 	return ids, nil
 }
 
-// Idle says what ends when nobody touches it. WakeAt of such a stream is IdleFrom its last change.
-type Idle struct {
+// Expiry configures how untouched streams end. The wake_at of such a stream must be the ExpiryAt of its last change.
+type Expiry struct {
 	Kind   string
-	Status string        // of those that may end so
-	After  time.Duration // the last change
-	End    func(ctx context.Context, id uuid.UUID) error
+	Status string        // of the streams that may end
+	After  time.Duration // time since the last change
+	Expire func(ctx context.Context, id uuid.UUID) error
 	Pool   *pgxpool.Pool
-	Failed func(error) // told of what will be tried again
+	Failed func(error) // called with errors that will be retried
 }
 
-// IdleFrom is a time to look at a stream that was touched just then: the same for all touches of an hour, so that most of
-// them change no indexed column and the row is updated in place (HOT).
-func IdleFrom(touched time.Time) time.Time { return touched.Truncate(idleGrain) }
+// ExpiryAt returns when to check a stream that was changed at touched. The result is the same for a whole hour, so most
+// changes modify no indexed column and the row is updated in place (HOT).
+func ExpiryAt(touched time.Time) time.Time { return touched.Truncate(expiryGrain) }
 
 const (
-	idleGrain = time.Hour
-	idlePage  = 500                    // streams ended before the next look
-	idleWide  = 32                     // of them at once
-	idlePause = 250 * time.Millisecond // on average, between two pages: clients come first
+	expiryGrain    = time.Hour
+	expiryPage     = 500                    // streams that are ended before the next query
+	expiryParallel = 32                     // number that are ended concurrently
+	expiryPause    = 250 * time.Millisecond // average pause between two pages, in favour of clients
 )
 
 // They are not claimed: End is a command, and decides on the stream as it is then.
-const idleStreams = `with idle as (
+const expiredStreams = `with idle as (
 		select id, wake_at from @.streams where wake_at >= $1 and wake_at <= now() - $4::interval
 			and kind = $2 and updated_at <= now() - $4::interval order by wake_at limit $3)
 	select now() - $4::interval, max(wake_at), array_agg(id order by wake_at) from idle`
 
-// EndIdle ends idle streams until ctx is done. How long ago is long enough may change from one run to the next: it holds
-// for all streams at once.
-func (s *Store) EndIdle(ctx context.Context, i Idle) {
+// ExpireIdle ends untouched streams until ctx is done. The duration may change from one run to the next; it applies to all
+// streams at once.
+func (s *Store) ExpireIdle(ctx context.Context, i Expiry) {
 	if i.Pool == nil {
 		i.Pool = s.query
 	}
-	t := s.Timer(i.Pool, i.Kind, idleGrain+sweepSlack)
-	strays, walk := s.strays(i), make(chan struct{})
+	t := s.Timer(i.Pool, i.Kind, expiryGrain+relaySlack)
+	strays, walk := s.untimed(i), make(chan struct{})
 	go func() {
 		defer close(walk)
 		strays.run(ctx, i.Pool, i.Failed)
 	}()
 	defer func() { <-walk }()
-	for wait(ctx, jitter(min(max(i.After/100, time.Second), timerAgain))) {
+	for wait(ctx, jitter(min(max(i.After/100, time.Second), timerFullEvery))) {
 		for full := true; full; {
-			ids, err := t.look(ctx, idlePage, idleStreams, t.swept.From(), i.Kind, idlePage, i.After)
+			ids, err := t.find(ctx, expiryPage, expiredStreams, t.watermark.From(), i.Kind, expiryPage, i.After)
 			if err != nil && ctx.Err() == nil {
 				i.Failed(err)
 			}
-			if full = len(ids) == idlePage; s.endAll(ctx, i, ids) == 0 && full {
-				t.swept.Skip() // they would stand in the way of all others
+			if full = len(ids) == expiryPage; s.expireAll(ctx, i, ids) == 0 && full {
+				t.watermark.Skip() // so that they do not block all others
 			}
-			full = full && wait(ctx, jitter(idlePause))
+			full = full && wait(ctx, jitter(expiryPause))
 		}
 	}
 }
 
-func (s *Store) endAll(ctx context.Context, i Idle, ids []uuid.UUID) (ended int64) {
+func (s *Store) expireAll(ctx context.Context, i Expiry, ids []uuid.UUID) (ended int64) {
 	var done atomic.Int64
 	var g errgroup.Group
-	g.SetLimit(idleWide)
+	g.SetLimit(expiryParallel)
 	for _, id := range ids {
 		g.Go(func() error {
-			err := i.End(ctx, id)
+			err := i.Expire(ctx, id)
 			if err == nil {
 				done.Add(1)
 			} else if ctx.Err() == nil {
@@ -157,20 +155,20 @@ func (s *Store) endAll(ctx context.Context, i Idle, ids []uuid.UUID) (ended int6
 	return done.Load()
 }
 
-// straysAgain is about how often all streams are gone through for those without a wake_at.
-const straysAgain = 24 * time.Hour
+// untimedEvery is about how often all streams are searched for those without a wake_at.
+const untimedEvery = 24 * time.Hour
 
-// strays are streams that a version of the program wrote which gave them no wake_at: older ones, and those that run beside
-// this one while it is rolled out. No migration could find the latter, and no index is worth its while for either.
-func (s *Store) strays(i Idle) *walk {
+// untimed finds streams without a wake_at. Older versions of the program wrote them, and may run beside this one during a
+// rollout, so a migration cannot find them all. They are too rare for an index.
+func (s *Store) untimed(i Expiry) *walk {
 	sql := s.in(`select array_agg(id) from @.streams where ctid >= $1 and ctid < $2
 		and wake_at is null and kind = $3 and status = $4 and updated_at <= now() - $5::interval`)
-	return &walk{table: s.schema + ".streams", every: straysAgain, step: func(ctx context.Context, from, to tid) (bool, error) {
+	return &walk{table: s.schema + ".streams", every: untimedEvery, step: func(ctx context.Context, from, to tid) (bool, error) {
 		var ids []uuid.UUID
 		if err := i.Pool.QueryRow(ctx, sql, from, to, i.Kind, i.Status, i.After).Scan(&ids); err != nil {
 			return false, err
 		}
-		s.endAll(ctx, i, ids)
+		s.expireAll(ctx, i, ids)
 		return false, nil
 	}}
 }

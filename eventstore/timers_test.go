@@ -66,9 +66,9 @@ func TestIdleStreams(t *testing.T) {
 	for _, id := range []uuid.UUID{untouched, b.wakes(t, "jar", -time.Hour), b.wakes(t, "box", -3*time.Hour)} {
 		b.exec(t, "update cart.streams set updated_at = now() - interval '3 hours' where id = $1", id)
 	}
-	timer := b.Timer(b.pools.Control, "jar", idleGrain+sweepSlack)
+	timer := b.Timer(b.pools.Control, "jar", expiryGrain+relaySlack)
 	look := func() []uuid.UUID {
-		ids, err := timer.look(t.Context(), 10, idleStreams, timer.swept.From(), "jar", 10, 2*time.Hour)
+		ids, err := timer.find(t.Context(), 10, expiredStreams, timer.watermark.From(), "jar", 10, 2*time.Hour)
 		require.NoError(t, err)
 		return ids
 	}
@@ -90,11 +90,11 @@ func TestStrays(t *testing.T) {
 	b.exec(t, `insert into cart.streams (id, version, kind, fold, state, status, created_at, updated_at)
 		values (gen_random_uuid(), 1, 'jar', 1, '{}', 'closed', now() - interval '1 day', now() - interval '1 day')`)
 	ended := make(chan uuid.UUID, 10)
-	walk := b.strays(Idle{
+	walk := b.untimed(Expiry{
 		Kind: "jar", Status: "open", After: 2 * time.Hour, Pool: b.pools.Control, Failed: func(err error) { t.Error(err) },
-		End: func(_ context.Context, id uuid.UUID) error { ended <- id; return nil },
+		Expire: func(_ context.Context, id uuid.UUID) error { ended <- id; return nil },
 	})
-	require.NoError(t, walk.once(t.Context(), b.pools.Control))
+	require.NoError(t, walk.pass(t.Context(), b.pools.Control))
 	require.Len(t, ended, 1)
 	require.Equal(t, old, <-ended)
 }
@@ -105,7 +105,7 @@ func TestEndIdle(t *testing.T) {
 	b := open(t)
 	b.exec(t, `insert into cart.streams (id, version, kind, fold, state, status, wake_at, created_at, updated_at)
 		select md5(n::text)::uuid, 1, 'jar', 1, '{}', 'open', now() - interval '4 hours', now(), now() - interval '4 hours'
-		from generate_series(1, $1) n`, idlePage)
+		from generate_series(1, $1) n`, expiryPage)
 	last := b.wakes(t, "jar", -3*time.Hour)
 	b.exec(t, "update cart.streams set updated_at = now() - interval '3 hours' where id = $1", last)
 	ctx, stop := context.WithCancel(t.Context())
@@ -113,9 +113,9 @@ func TestEndIdle(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		b.EndIdle(ctx, Idle{
+		b.ExpireIdle(ctx, Expiry{
 			Kind: "jar", Status: "open", After: time.Minute, Pool: b.pools.Control, Failed: func(error) {},
-			End: func(_ context.Context, id uuid.UUID) error {
+			Expire: func(_ context.Context, id uuid.UUID) error {
 				if id == last {
 					select {
 					case reached <- struct{}{}:

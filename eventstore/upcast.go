@@ -7,18 +7,17 @@ import (
 	"shopping-cart/platform/fault"
 )
 
-// ErrNewerVersion is what a stream answers that holds an event which this version of the program does not know: of an
-// unknown kind, or written at a later version of its schema. While a new version is rolled out, another replica can
-// serve it.
+// ErrNewerVersion is returned for a stream with an event that this version of the program does not know: of an unknown type,
+// or written with a later version of its schema. During a rollout another replica can serve it.
 var ErrNewerVersion = fault.New(fault.Unavailable, "newer_version",
 	"This was written by a newer version of the program than the one that answered. Try again shortly.")
 
-// Upcast lifts the JSON of an event from one version of its schema to the next. It is pure.
-type Upcast func(data []byte) ([]byte, error)
+// Upcaster converts the JSON of an event from one version of its schema to the next. It is pure.
+type Upcaster func(data []byte) ([]byte, error)
 
-// Lift is the Upcast from one Go type to another. Old is the event as it was, kept under a name of its own; New is the
-// event of today, or what stood between the two.
-func Lift[Old, New any](lift func(Old) New) Upcast {
+// Upcast returns an Upcaster between two Go types. Old is the former type, kept under its own name. New is the current type,
+// or an intermediate one.
+func Upcast[Old, New any](lift func(Old) New) Upcaster {
 	return func(data []byte) ([]byte, error) {
 		var old Old
 		if err := json.Unmarshal(data, &old); err != nil {
@@ -28,15 +27,15 @@ func Lift[Old, New any](lift func(Old) New) Upcast {
 	}
 }
 
-// FieldsAdded is the Upcast to a version that has fields more, which are zero in what is older. Programs of the older version
-// refuse the new one, where otherwise they would drop the fields in silence.
+// FieldsAdded is the Upcaster to a version with additional fields, which are zero in older events. Programs of the older
+// version then refuse the new events, instead of dropping the fields silently.
 func FieldsAdded(data []byte) ([]byte, error) { return data, nil }
 
-// Schema is the version at which events of a kind are written today: 1 for one that never changed.
+// Schema returns the current version of the schema of a type of event. It is 1 for a type that never changed.
 func (a *Aggregate[S, E]) Schema(kind string) int { return 1 + len(a.Upcasts[kind]) }
 
-// Event is a recorded event in its Go type of today, at whatever version of its schema it was written. It fails with
-// ErrNewerVersion for one that this version of the program does not know.
+// Event converts a recorded event of any schema version to its current Go type. It returns ErrNewerVersion for an event that
+// this version of the program does not know.
 func (a *Aggregate[S, E]) Event(r Recorded) (none E, err error) {
 	data, written := r.Data, max(r.Meta.Schema, 1)
 	if today := a.Schema(r.Kind); written > today {

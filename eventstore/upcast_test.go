@@ -42,10 +42,10 @@ func (weighed) Kind() string  { return "jar.put" }
 func (labelled) Kind() string { return "jar.labelled" }
 
 var tomorrow = &eventstore.Aggregate[tomorrowsJar, jarEvent]{
-	Kind: "jar", Fold: 2,
-	Upcasts: map[string][]eventstore.Upcast{"jar.put": {
-		eventstore.Lift(func(old put) ounced { return ounced{old.Thing, 1} }),
-		eventstore.Lift(func(old ounced) weighed { return weighed{old.Thing, 28 * old.Ounces} }),
+	Kind: "jar", StateVersion: 2,
+	Upcasts: map[string][]eventstore.Upcaster{"jar.put": {
+		eventstore.Upcast(func(old put) ounced { return ounced{old.Thing, 1} }),
+		eventstore.Upcast(func(old ounced) weighed { return weighed{old.Thing, 28 * old.Ounces} }),
 	}},
 	Decode: eventstore.Decoder[jarEvent](weighed{}, closed{}, labelled{}),
 	Evolve: func(j tomorrowsJar, e jarEvent) tomorrowsJar {

@@ -57,7 +57,7 @@ func (w waiting) send(t *testing.T, s *eventstore.Store, also ...string) (answer
 			Streams: []eventstore.Ref{jars.Ref(id)},
 			Decide: func(tx *eventstore.Tx) error {
 				for _, sql := range also {
-					tx.Also(sql)
+					tx.Exec(sql)
 				}
 				jars.Append(tx, id, put{"x"})
 				return nil

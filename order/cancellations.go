@@ -102,18 +102,11 @@ func (m *Module) endCancellation(ctx context.Context, by sender, cmd EndCancella
 func (m *Module) changeAlone(
 	ctx context.Context, by sender, id uuid.UUID, decide func(State) (decision, error),
 ) (eventstore.Receipt, error) {
-	return m.store.Do(ctx, eventstore.Command{
-		ID: by.id, Fingerprint: by.fingerprint, Meta: by.meta, Streams: []eventstore.Ref{orders.Ref(id)},
-		Decide: func(tx *eventstore.Tx) error {
-			if err := tx.Match(id, by.match); err != nil {
-				return err
-			}
-			d, err := decide(orders.Get(tx, id).State)
-			if err != nil {
-				return err
-			}
-			d.append(tx, id)
-			return nil
-		},
+	return orders.Handle(ctx, m.store, id, by.command(), func(tx *eventstore.Tx, o eventstore.Stream[State]) ([]Event, error) {
+		if err := tx.ExpectVersion(id, by.match); err != nil {
+			return nil, err
+		}
+		d, err := decide(o.State)
+		return d.order, err
 	})
 }

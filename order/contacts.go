@@ -18,7 +18,7 @@ func (m *Module) SaveContact(ctx context.Context, c Contact) error {
 		address = string(c.ShippingAddress)
 	}
 	return m.also(ctx, func(tx *eventstore.Tx) {
-		tx.Also(`insert into orders.contacts (id, customer, email, email_folded, shipping_address, created_at)
+		tx.Exec(`insert into orders.contacts (id, customer, email, email_folded, shipping_address, created_at)
 			values ($1, $2, $3, $4, $5, $6) on conflict (id) do nothing`, c.ID, c.CustomerID, c.Email, email.Fold(c.Email), address, tx.Now())
 	})
 }
@@ -26,7 +26,7 @@ func (m *Module) SaveContact(ctx context.Context, c Contact) error {
 // DropContact erases personal data that no order needs. It does nothing if there is none.
 func (m *Module) DropContact(ctx context.Context, id uuid.UUID) error {
 	return m.also(ctx, func(tx *eventstore.Tx) {
-		tx.Also(`delete from orders.contacts where id = $1`, id)
+		tx.Exec(`delete from orders.contacts where id = $1`, id)
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/platform/pgerr"
 	"shopping-cart/platform/web"
 )
 
@@ -33,6 +34,10 @@ func senderOf(w web.Write) sender {
 	}
 }
 
+func (by sender) command() eventstore.Command {
+	return eventstore.Command{ID: by.id, Fingerprint: by.fingerprint, Meta: by.meta}
+}
+
 // place names the stock of every SKU, since only the decision knows which are tracked. If the drawn number is taken, nothing was
 // written and it draws another.
 func (m *Module) place(ctx context.Context, by sender, cmd Place) (err error) {
@@ -41,7 +46,7 @@ func (m *Module) place(ctx context.Context, by sender, cmd Place) (err error) {
 		_, err = m.change(ctx, by, cmd.OrderID, skusOf(cmd.Lines), func(o State, stock map[string]Stock) (decision, error) {
 			return decidePlace(o, stock, cmd, number)
 		})
-		if !isTaken(err) {
+		if !pgerr.Violates(err, "streams_key") {
 			return err
 		}
 	}
@@ -95,25 +100,14 @@ func (m *Module) changeStock(
 	ctx context.Context, by sender, sku string, decide func(s Stock, tracked bool) ([]StockEvent, error),
 ) (eventstore.Receipt, error) {
 	id := stockID(sku)
-	return m.store.Do(ctx, eventstore.Command{
-		ID: by.id, Fingerprint: by.fingerprint, Meta: by.meta, Streams: []eventstore.Ref{stocks.Ref(id)},
-		Decide: func(tx *eventstore.Tx) error {
-			if err := tx.Match(id, by.match); err != nil {
-				return err
-			}
-			if by.exists {
-				if err := tx.MatchExisting(id); err != nil {
-					return err
-				}
-			}
-			s := stocks.Get(tx, id)
-			events, err := decide(s.State, s.Exists())
-			if err != nil {
-				return err
-			}
-			stocks.Append(tx, id, events...)
-			return nil
-		},
+	return stocks.Handle(ctx, m.store, id, by.command(), func(tx *eventstore.Tx, s eventstore.Stream[Stock]) ([]StockEvent, error) {
+		if err := tx.ExpectVersion(id, by.match); err != nil {
+			return nil, err
+		}
+		if by.exists && !s.Exists() {
+			return nil, tx.ExpectExisting(id)
+		}
+		return decide(s.State, s.Exists())
 	})
 }
 
@@ -125,26 +119,25 @@ var errStockUnnamed = errors.New("the order was placed in the meantime")
 func (m *Module) change(ctx context.Context, by sender, id uuid.UUID, skus []string,
 	decide func(State, map[string]Stock) (decision, error),
 ) (eventstore.Receipt, error) {
-	return m.store.Do(ctx, eventstore.Command{
-		ID: by.id, Fingerprint: by.fingerprint, Meta: by.meta, Streams: refs(id, skus),
-		Decide: func(tx *eventstore.Tx) error {
-			if err := tx.Match(id, by.match); err != nil {
-				return err
+	cmd := by.command()
+	cmd.Streams = refs(id, skus)
+	cmd.Decide = func(tx *eventstore.Tx) error {
+		if err := tx.ExpectVersion(id, by.match); err != nil {
+			return err
+		}
+		o := orders.Get(tx, id).State
+		for _, sku := range o.trackedSKUs() {
+			if !slices.Contains(skus, sku) {
+				return errStockUnnamed
 			}
-			o := orders.Get(tx, id).State
-			for _, sku := range o.trackedSKUs() {
-				if !slices.Contains(skus, sku) {
-					return errStockUnnamed
-				}
-			}
-			d, err := decide(o, trackedIn(tx, skus))
-			if err != nil {
-				return err
-			}
+		}
+		d, err := decide(o, trackedIn(tx, skus))
+		if err == nil {
 			d.append(tx, id)
-			return nil
-		},
-	})
+		}
+		return err
+	}
+	return m.store.Do(ctx, cmd)
 }
 
 func refs(order uuid.UUID, skus []string) []eventstore.Ref {

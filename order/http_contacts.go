@@ -36,7 +36,7 @@ func (m *Module) deleteContacts(c echo.Context) error {
 		return err
 	}
 	receipt, err := m.store.Do(ctx, eventstore.Command{ID: write.ID, Fingerprint: write.Fingerprint, Decide: func(tx *eventstore.Tx) error {
-		tx.Also(`delete from orders.contacts where customer = $1`, customer)
+		tx.Exec(`delete from orders.contacts where customer = $1`, customer)
 		return nil
 	}})
 	if err != nil {

@@ -77,8 +77,8 @@ type Module struct {
 // New makes the module. Its store commits once the committer runs.
 func New(c Config) *Module {
 	store := eventstore.Open(c.Committer, c.Query, Schema, orders, stocks)
-	store.Read(salesReader)
-	store.Read(refundedReader)
+	store.AddProjection(salesReader)
+	store.AddProjection(refundedReader)
 	if c.CheckoutEnded == nil {
 		c.CheckoutEnded = func(context.Context, uuid.UUID) (bool, error) { return true, nil }
 	}
@@ -96,7 +96,7 @@ func New(c Config) *Module {
 		control:    cmp.Or(c.Control, c.Query),
 		views:      c.Views,
 		drawNumber: c.DrawNumber,
-		run: eventstore.RunConfig{Alone: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
+		run: eventstore.RunConfig{SingleProcess: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
 			c.Log.Error("order background work failed, will retry", slog.Any("error", err))
 		}},
 		log: c.Log, checkoutEnded: c.CheckoutEnded, refunding: c.Refunding, erase: c.Erase,

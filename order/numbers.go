@@ -2,11 +2,8 @@ package order
 
 import (
 	"crypto/rand"
-	"errors"
 	"math/big"
 	"strconv"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // An order number is random: eleven digits, of which the first is not 0, and a check digit. Twelve digits can be spelled over a
@@ -31,12 +28,6 @@ func drawNumber() int64 {
 
 // draws limits how often a number is drawn again. With 90 million orders, one in a thousand draws is taken.
 const draws = 5
-
-// isTaken reports whether another order has the number.
-func isTaken(err error) bool {
-	var pe *pgconn.PgError
-	return errors.As(err, &pe) && pe.Code == "23505" && pe.ConstraintName == "streams_key"
-}
 
 func withCheckDigit(n int64) string {
 	digits := strconv.FormatInt(n, 10)

@@ -23,7 +23,7 @@ const (
 
 // refundedReader maintains refunded_orders, a row for each order with a refund, so that lists find these few. With an index on
 // the state, every change of an order would update all its indexes.
-var refundedReader = eventstore.Reader{Name: "refunded_orders", Apply: projectRefunded, Clear: clearRefunded}
+var refundedReader = eventstore.Projection{Name: "refunded_orders", Project: projectRefunded, Truncate: clearRefunded}
 
 // refundedNow selects the live generation of refunded_orders. It belongs in the query that reads the rows.
 const refundedNow = "r.generation = (select generation from orders.subscriptions where name = 'refunded_orders')"

@@ -26,7 +26,7 @@ type salesKey struct {
 type salesSum struct{ orders, total int64 }
 
 // salesReader maintains daily_sales. Queries read the generation that salesNow selects.
-var salesReader = eventstore.Reader{Name: "daily_sales", Apply: projectSales, Clear: clearSales}
+var salesReader = eventstore.Projection{Name: "daily_sales", Project: projectSales, Truncate: clearSales}
 
 // salesNow belongs in the query that reads the rows, since a rebuild may swap the generation between two queries.
 const salesNow = "generation = (select generation from orders.subscriptions where name = 'daily_sales')"

@@ -38,7 +38,7 @@ func TestSales(t *testing.T) {
 		require.NoError(t, errors.Join(errs...))
 		require.Eventually(t, func() bool { return s.confirmedInSales() == 9 }, 30*time.Second, 20*time.Millisecond)
 		requireSalesAreConfirmed(t, s)
-		_, err := s.Store().Rebuild(t.Context(), "daily_sales", eventstore.Once{})
+		_, err := s.Store().Rebuild(t.Context(), "daily_sales", eventstore.IdempotencyKey{})
 		require.NoError(t, err)
 		require.Eventually(t, func() bool {
 			var left int

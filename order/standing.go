@@ -33,8 +33,8 @@ type Standing struct {
 }
 
 // Book reads all orders.
-func (m *Module) Book() eventstore.Book[Standing] {
-	return eventstore.BookOf(m.store, orders, func(o eventstore.Stream[State]) Standing {
+func (m *Module) Book() eventstore.Query[Standing] {
+	return eventstore.NewQuery(m.store, orders, func(o eventstore.Stream[State]) Standing {
 		s := o.State
 		return Standing{
 			ID: o.ID, CheckoutID: s.CheckoutID, PaymentID: s.PaymentID, CartID: s.CartID, CustomerID: s.CustomerID, Placed: s.placed(),
@@ -61,8 +61,8 @@ type Holding struct {
 // one snapshot. A difference is an error even under load.
 func (m *Module) Holdings(ctx context.Context, each func(Holding)) error {
 	held := map[string]int64{} // one number per SKU, regardless of the number of orders
-	return m.store.At(ctx, func(at eventstore.Snapshot) error {
-		err := orders.EachAt(ctx, at, func(o eventstore.Stream[State]) {
+	return m.store.ReadAt(ctx, func(at eventstore.ReadTx) error {
+		err := orders.ForEach(ctx, at, func(o eventstore.Stream[State]) {
 			for sku, n := range o.State.tracked() {
 				held[sku] += n
 			}
@@ -70,7 +70,7 @@ func (m *Module) Holdings(ctx context.Context, each func(Holding)) error {
 		if err != nil {
 			return err
 		}
-		err = stocks.EachAt(ctx, at, func(s eventstore.Stream[Stock]) {
+		err = stocks.ForEach(ctx, at, func(s eventstore.Stream[Stock]) {
 			st := s.State
 			each(Holding{StockID: s.ID, SKU: st.SKU, Tracked: true, OnHand: st.OnHand, Reserved: st.Reserved, Short: st.Short, Held: held[st.SKU]})
 			delete(held, st.SKU)

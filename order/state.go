@@ -104,8 +104,8 @@ func evolve(s State, event Event) State {
 }
 
 var orders = &eventstore.Aggregate[State, Event]{
-	Kind: "order", Fold: 3, Decode: decodeEvent, Evolve: evolve,
-	Upcasts: map[string][]eventstore.Upcast{
+	Kind: "order", StateVersion: 3, Decode: decodeEvent, Evolve: evolve,
+	Upcasts: map[string][]eventstore.Upcaster{
 		CancellationRequested{}.Kind(): {eventstore.FieldsAdded}, // By
 	},
 	Index: func(s State, _ time.Time) eventstore.Index {
@@ -148,7 +148,7 @@ func evolveStock(s Stock, event StockEvent) Stock {
 }
 
 var stocks = &eventstore.Aggregate[Stock, StockEvent]{
-	Kind: "stock", Fold: 2, Decode: decodeStockEvent, Evolve: evolveStock,
+	Kind: "stock", StateVersion: 2, Decode: decodeStockEvent, Evolve: evolveStock,
 	Index: func(s Stock, touched time.Time) eventstore.Index {
 		if s.Short == 0 {
 			return eventstore.Index{}

@@ -20,7 +20,7 @@ func (m *Module) Trail(ctx context.Context, caller web.Caller, id uuid.UUID) (Tr
 
 // Numbered returns the trail of the order with a number, in any status. found is false if there is none.
 func (m *Module) Numbered(ctx context.Context, number string) (t Trail, found bool, err error) {
-	id, err := m.store.Named(ctx, orders.Kind, number)
+	id, err := m.store.FindByKey(ctx, orders.Kind, number)
 	if err != nil || id == uuid.Nil {
 		return t, false, err
 	}

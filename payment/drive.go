@@ -99,17 +99,18 @@ func (m *Module) Observe(ctx context.Context, correlation uuid.UUID, o Observe) 
 // Cancel leaves a tombstone, even before the payment exists. Once a capture was requested it fails with too_late (409). replayed means that
 // the same request did it before. Cancel does not ask the provider; Undo does.
 func (m *Module) Cancel(ctx context.Context, write web.Write, c Cancel) (replayed bool, err error) {
-	receipt, err := m.store.Do(ctx, eventstore.Command{
-		ID: write.ID, Fingerprint: write.Fingerprint,
-		Meta:    eventstore.Meta{Actor: write.Actor, Correlation: write.Correlation, Trace: write.Trace},
-		Streams: []eventstore.Ref{payments.Ref(c.PaymentID)},
-		Decide: func(tx *eventstore.Tx) error {
-			events, err := cancel(payments.Get(tx, c.PaymentID).State, c)
-			payments.Append(tx, c.PaymentID, events...)
-			return err
-		},
+	receipt, err := payments.Handle(ctx, m.store, c.PaymentID, commandOf(write), func(_ *eventstore.Tx, p stream) ([]event, error) {
+		return cancel(p.State, c)
 	})
 	return receipt.Replayed, err
+}
+
+// commandOf returns a command with the id and the metadata of a request.
+func commandOf(w web.Write) eventstore.Command {
+	return eventstore.Command{
+		ID: w.ID, Fingerprint: w.Fingerprint,
+		Meta: eventstore.Meta{Actor: w.Actor, Correlation: w.Correlation, Trace: w.Trace},
+	}
 }
 
 // run executes one Charge, Undo or Refund of a payment.
@@ -277,19 +278,16 @@ const recordTimeout = 15 * time.Second
 func (r run) record(ctx context.Context, id uuid.UUID, decide func(State, time.Time) ([]event, error)) (stream, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	receipt, err := r.store.Do(ctx, eventstore.Command{
-		ID: id, Meta: r.meta, Streams: []eventstore.Ref{payments.Ref(r.id)},
-		Decide: func(tx *eventstore.Tx) error {
-			events, err := decide(payments.Get(tx, r.id).State, tx.Now())
-			if err != nil {
-				return &nonsense{err}
-			}
-			if len(events) == 0 {
-				return errNoNews
-			}
-			payments.Append(tx, r.id, events...)
-			return nil
-		},
+	cmd := eventstore.Command{ID: id, Meta: r.meta}
+	receipt, err := payments.Handle(ctx, r.store, r.id, cmd, func(tx *eventstore.Tx, p stream) ([]event, error) {
+		events, err := decide(p.State, tx.Now())
+		switch {
+		case err != nil:
+			return nil, &nonsense{err}
+		case len(events) == 0:
+			return nil, errNoNews
+		}
+		return events, nil
 	})
 	if errors.Is(err, errNoNews) || err == nil && receipt.Replayed {
 		return payments.Load(ctx, r.store, r.id)

@@ -68,7 +68,7 @@ type Module struct {
 	query     *pgxpool.Pool
 	run       eventstore.RunConfig
 	webhooks  eventstore.Retention
-	due       *eventstore.LowWater // of webhooks
+	due       *eventstore.Watermark // of webhooks
 	log       *slog.Logger
 	providers []*guard
 	actionTTL time.Duration
@@ -102,8 +102,8 @@ func New(c Config) *Module {
 	}
 	m := &Module{
 		store: eventstore.Open(c.Committer, c.Query, "payment", payments),
-		query: c.Query, log: c.Log, due: eventstore.NewLowWater(webhookSlack, webhookAgain),
-		run: eventstore.RunConfig{Alone: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
+		query: c.Query, log: c.Log, due: eventstore.NewWatermark(webhookSlack, webhookAgain),
+		run: eventstore.RunConfig{SingleProcess: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
 			c.Log.Error("background work of payments failed", slog.Any("error", err))
 		}},
 		webhooks: eventstore.Retention{

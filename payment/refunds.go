@@ -19,22 +19,12 @@ func refundID(payment, request uuid.UUID) uuid.UUID {
 // the refund. RequestRefund does not ask the provider; Refund does.
 func (m *Module) RequestRefund(ctx context.Context, write web.Write, r RequestRefund) (RequestedRefund, error) {
 	id := refundID(r.PaymentID, write.ID)
-	receipt, err := m.store.Do(ctx, eventstore.Command{
-		ID: write.ID, Fingerprint: write.Fingerprint,
-		Meta:    eventstore.Meta{Actor: write.Actor, Correlation: write.Correlation, Trace: write.Trace},
-		Streams: []eventstore.Ref{payments.Ref(r.PaymentID)},
-		Decide: func(tx *eventstore.Tx) error {
-			s := payments.Get(tx, r.PaymentID).State
-			events, err := requestRefund(s, id, r, tx.Now())
-			if err == nil {
-				err = m.refundable(s.Provider, events)
-			}
-			if err != nil {
-				return err
-			}
-			payments.Append(tx, r.PaymentID, events...)
-			return nil
-		},
+	receipt, err := payments.Handle(ctx, m.store, r.PaymentID, commandOf(write), func(tx *eventstore.Tx, p stream) ([]event, error) {
+		events, err := requestRefund(p.State, id, r, tx.Now())
+		if err == nil {
+			err = m.refundable(p.State.Provider, events)
+		}
+		return events, err
 	})
 	return RequestedRefund{RefundID: id, Replayed: receipt.Replayed}, err
 }

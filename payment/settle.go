@@ -27,11 +27,11 @@ var (
 // the provider answers. Later answers of the provider still count: a capture that was denied is refunded, and Verify finds a claimed
 // capture that never happened.
 func (m *Module) Settle(ctx context.Context, write web.Write, c Settle) (replayed bool, err error) {
-	once := eventstore.Once{}
+	once := eventstore.IdempotencyKey{}
 	if write.Keyed {
-		once = eventstore.Once{ID: write.ID, Fingerprint: write.Fingerprint}
+		once = eventstore.IdempotencyKey{ID: write.ID, Fingerprint: write.Fingerprint}
 	}
-	if replayed, err = m.store.Answered(ctx, once); replayed || err != nil {
+	if replayed, err = m.store.Processed(ctx, once); replayed || err != nil {
 		return replayed, err
 	}
 	st, err := payments.Load(ctx, m.store, c.PaymentID)
@@ -44,15 +44,10 @@ func (m *Module) Settle(ctx context.Context, write web.Write, c Settle) (replaye
 	if err != nil {
 		return false, err
 	}
-	receipt, err := m.store.Do(ctx, eventstore.Command{
-		ID: write.ID, Fingerprint: write.Fingerprint,
-		Meta:    eventstore.Meta{Actor: write.Actor, Correlation: c.CheckoutID, Trace: write.Trace},
-		Streams: []eventstore.Ref{payments.Ref(c.PaymentID)},
-		Decide: func(tx *eventstore.Tx) error {
-			events, err := settle(payments.Get(tx, c.PaymentID).State, c, tx.Now())
-			payments.Append(tx, c.PaymentID, events...)
-			return err
-		},
+	cmd := commandOf(write)
+	cmd.Meta.Correlation = c.CheckoutID
+	receipt, err := payments.Handle(ctx, m.store, c.PaymentID, cmd, func(tx *eventstore.Tx, p stream) ([]event, error) {
+		return settle(p.State, c, tx.Now())
 	})
 	return receipt.Replayed, err
 }

@@ -92,8 +92,8 @@ func standingOf(p eventstore.Stream[State]) Standing {
 }
 
 // Book returns a query over all payments.
-func (m *Module) Book() eventstore.Book[Standing] {
-	return eventstore.BookOf(m.store, payments, standingOf)
+func (m *Module) Book() eventstore.Query[Standing] {
+	return eventstore.NewQuery(m.store, payments, standingOf)
 }
 
 var errNoBook = fault.New(fault.Unavailable, "provider_unavailable", "The payment provider's ledger cannot be read at the moment. Try again shortly.")

@@ -27,7 +27,7 @@ func TestBalances(t *testing.T) {
 		p.charge(t, c)
 	}
 	p.undo(t, undone)
-	all, _, err := p.Book().After(t.Context(), uuid.Nil, 100)
+	all, _, err := p.Book().Page(t.Context(), uuid.Nil, 100)
 	require.NoError(t, err)
 	require.Len(t, all, 4)
 

@@ -93,8 +93,8 @@ const (
 )
 
 var payments = &eventstore.Aggregate[State, event]{
-	Kind: "payment", Fold: 4, Decode: decodeEvent, Evolve: evolve, Index: index,
-	Upcasts: map[string][]eventstore.Upcast{
+	Kind: "payment", StateVersion: 4, Decode: decodeEvent, Evolve: evolve, Index: index,
+	Upcasts: map[string][]eventstore.Upcaster{
 		actionRequired{}.Kind(): {eventstore.FieldsAdded}, // 2: next_action.client_secret
 	},
 }

@@ -121,19 +121,12 @@ func (m *Module) replay(ctx context.Context, provider, id string, write web.Writ
 	if err != nil {
 		return false, errNoPayment
 	}
-	receipt, err := m.store.Do(ctx, eventstore.Command{
-		ID: write.ID, Fingerprint: write.Fingerprint,
-		Meta:    eventstore.Meta{Actor: write.Actor, Correlation: write.Correlation, Trace: write.Trace},
-		Streams: []eventstore.Ref{payments.Ref(paymentID)},
-		Decide: func(tx *eventstore.Tx) error {
-			s := payments.Get(tx, paymentID).State
-			if !s.requested() || s.Provider != provider {
-				return errNoPayment
-			}
-			payments.Append(tx, paymentID, Notified{CheckoutID: s.CheckoutID, WebhookID: id, Type: w.Type})
-			tx.Also(webhookReplayed, provider, id)
-			return nil
-		},
+	receipt, err := payments.Handle(ctx, m.store, paymentID, commandOf(write), func(tx *eventstore.Tx, p stream) ([]event, error) {
+		if !p.State.requested() || p.State.Provider != provider {
+			return nil, errNoPayment
+		}
+		tx.Exec(webhookReplayed, provider, id)
+		return []event{Notified{CheckoutID: p.State.CheckoutID, WebhookID: id, Type: w.Type}}, nil
 	})
 	return receipt.Replayed, err
 }

@@ -109,7 +109,7 @@ func (m *Module) wakeDue(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read the webhooks: %w", err)
 	}
-	if back := m.due.Looked(now, last, len(ids) == wakeLimit); !back.IsZero() { // due times of a clock that was ahead
+	if back := m.due.Advance(now, last, len(ids) == wakeLimit); !back.IsZero() { // due times of a clock that was ahead
 		if _, err := m.query.Exec(ctx, hurryWebhooks); err != nil {
 			return 0, fmt.Errorf("expedite the webhooks: %w", err)
 		}
@@ -169,17 +169,12 @@ func (m *Module) notify(ctx context.Context, w webhook) (note string, err error)
 	if err != nil {
 		return noteUnknown, nil // not a payment of ours
 	}
-	_, err = m.store.Do(ctx, eventstore.Command{
-		ID: wakes(id, w.Provider, w.ID), Meta: eventstore.Meta{Actor: w.Provider},
-		Streams: []eventstore.Ref{payments.Ref(id)},
-		Decide: func(tx *eventstore.Tx) error {
-			s := payments.Get(tx, id).State
-			if !s.requested() || s.Provider != w.Provider {
-				return errNotFound // a refused command leaves no receipt, so that the same webhook may succeed later
-			}
-			payments.Append(tx, id, Notified{CheckoutID: s.CheckoutID, WebhookID: w.ID, Type: w.Type})
-			return nil
-		},
+	cmd := eventstore.Command{ID: wakes(id, w.Provider, w.ID), Meta: eventstore.Meta{Actor: w.Provider}}
+	_, err = payments.Handle(ctx, m.store, id, cmd, func(_ *eventstore.Tx, p stream) ([]event, error) {
+		if !p.State.requested() || p.State.Provider != w.Provider {
+			return nil, errNotFound // a refused command leaves no receipt, so that the same webhook may succeed later
+		}
+		return []event{Notified{CheckoutID: p.State.CheckoutID, WebhookID: w.ID, Type: w.Type}}, nil
 	})
 	if errors.Is(err, errNotFound) {
 		return noteUnknown, nil

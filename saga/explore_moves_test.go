@@ -12,7 +12,6 @@ import (
 	"github.com/google/uuid"
 
 	"shopping-cart/eventstore"
-	"shopping-cart/eventstore/memory"
 	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/platform/web"
@@ -440,7 +439,7 @@ func (x *exploration) commit(s *state, store *eventstore.Store, cmd eventstore.C
 	if cmd.ID != uuid.Nil {
 		done = s.receipt(cmd.ID)
 	}
-	d := memory.Decide(store, cmd, s.find, done, s.now())
+	d := store.DecideOn(s.find, cmd, done, s.now())
 	if d.Err != nil {
 		return failed(d.Err)
 	}
@@ -450,7 +449,7 @@ func (x *exploration) commit(s *state, store *eventstore.Store, cmd eventstore.C
 	}
 	x.happened = append(x.happened, d.Events...)
 	for _, e := range d.Events {
-		if memory.Heard(store, e.Kind) {
+		if store.Handled(e.Kind) {
 			e.Meta.EventID = uuid.NewSHA1(e.Stream, strconv.AppendInt(nil, e.Version, 10))
 			id := fmt.Sprintf("%s/%s/%d", e.Kind, e.Stream, e.Version)
 			if e.Kind == (payment.RefundedElsewhere{}).Kind() { // of another amount, another one

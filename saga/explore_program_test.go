@@ -15,7 +15,6 @@ import (
 
 	"shopping-cart/cart"
 	"shopping-cart/eventstore"
-	"shopping-cart/eventstore/memory"
 	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/platform/web"
@@ -41,7 +40,7 @@ const doubtful = time.Hour // how long a payment may stay in doubt
 func newProgram() *program {
 	p := &program{names: map[uuid.UUID]string{}, points: map[sum]*point{}, draining: make(chan struct{})}
 	close(p.draining)
-	c, log := memory.Committer(p), slog.New(slog.DiscardHandler)
+	c, log := eventstore.NewCommitterOn(p), slog.New(slog.DiscardHandler)
 	p.carts = cart.New(cart.Config{Committer: c, Log: log})
 	p.orders = order.New(order.Config{
 		Committer: c, Log: log, DrawNumber: func() int64 { return 1 },
@@ -92,7 +91,7 @@ func newProgram() *program {
 // newPayments is the payments of a process that has just begun: what stands before a provider counts calls, and remembers when.
 func (p *program) newPayments() *payment.Module {
 	return payment.New(payment.Config{
-		Committer: memory.Committer(p), Log: slog.New(slog.DiscardHandler), Providers: []payment.Provider{wire{p}},
+		Committer: eventstore.NewCommitterOn(p), Log: slog.New(slog.DiscardHandler), Providers: []payment.Provider{wire{p}},
 	})
 }
 
@@ -145,7 +144,7 @@ func handling(m *message, saga uuid.UUID) *spec {
 	return &spec{name: "handle " + m.id, saga: saga, message: m.id, start: func(ctx context.Context, p *program) error {
 		ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 		defer cancel()
-		return memory.Deliver(ctx, p.store(m.schema), m.Recorded)
+		return p.store(m.schema).Handle(ctx, m.Recorded)
 	}}
 }
 
@@ -175,7 +174,7 @@ func encoded(v any) []byte {
 }
 
 // sumOfRow takes states that differ by luck alone for one: pauses between two attempts are drawn.
-func sumOfRow(id uuid.UUID, row memory.Row) sum {
+func sumOfRow(id uuid.UUID, row eventstore.Row) sum {
 	state := row.State
 	if s, ok := state.(State); ok {
 		s.Steps = append([]Step{}, s.Steps...)

@@ -16,7 +16,6 @@ import (
 	"github.com/google/uuid"
 
 	"shopping-cart/eventstore"
-	"shopping-cart/eventstore/memory"
 	"shopping-cart/payment"
 )
 
@@ -73,7 +72,7 @@ type question struct {
 	store *eventstore.Store
 	cmd   *eventstore.Command
 	load  *uuid.UUID
-	once  *eventstore.Once
+	once  *eventstore.IdempotencyKey
 	wish  *wish
 	by    *strand
 	reply chan answer
@@ -101,7 +100,7 @@ func (q *question) reads() bool { return q.load != nil || q.once != nil }
 // answer answers a question.
 type answer struct {
 	receipt eventstore.Receipt
-	row     memory.Row
+	row     eventstore.Row
 	yes     bool
 	said    payment.Answer
 	report  payment.Report
@@ -267,12 +266,12 @@ func (p *program) Do(ctx context.Context, s *eventstore.Store, cmd eventstore.Co
 	return a.receipt, a.err
 }
 
-func (p *program) Load(ctx context.Context, s *eventstore.Store, id uuid.UUID) (memory.Row, error) {
+func (p *program) Load(ctx context.Context, s *eventstore.Store, id uuid.UUID) (eventstore.Row, error) {
 	a := p.now.ask(ctx, &question{key: "read " + p.called(id), store: s, load: &id})
 	return a.row, a.err
 }
 
-func (p *program) Answered(ctx context.Context, s *eventstore.Store, o eventstore.Once) (bool, error) {
+func (p *program) Processed(ctx context.Context, s *eventstore.Store, o eventstore.IdempotencyKey) (bool, error) {
 	if o.ID == uuid.Nil {
 		return false, nil
 	}

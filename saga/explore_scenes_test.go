@@ -12,7 +12,6 @@ import (
 
 	"shopping-cart/cart"
 	"shopping-cart/eventstore"
-	"shopping-cart/eventstore/memory"
 	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/platform/money"
@@ -212,7 +211,7 @@ func (x *exploration) sealed(s *state, customer string, lines ...cart.Line) {
 // say lets a stream hold an event.
 func (x *exploration) say(s *state, schema string, stream uuid.UUID, e eventstore.Event) {
 	store := x.program.store(schema)
-	x.commit(s, store, memory.Say(store, stream, e))
+	x.commit(s, store, store.Appending(stream, e))
 }
 
 // rest is when no process is busy for a moment.

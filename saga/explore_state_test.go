@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"shopping-cart/eventstore"
-	"shopping-cart/eventstore/memory"
 )
 
 // state is all there is at one moment: a value that is copied, never changed in place, but for the copy that a move makes.
@@ -33,7 +32,7 @@ type underway struct {
 
 type stored struct {
 	id  uuid.UUID
-	row memory.Row
+	row eventstore.Row
 	sum sum
 }
 
@@ -97,17 +96,17 @@ func (s *state) clone() *state {
 	return &n
 }
 
-func (s *state) find(id uuid.UUID) memory.Row {
+func (s *state) find(id uuid.UUID) eventstore.Row {
 	for i := range s.rows {
 		if s.rows[i].id == id {
 			return s.rows[i].row
 		}
 	}
-	return memory.Row{}
+	return eventstore.Row{}
 }
 
 // put replaces rows, by id in order.
-func (s *state) put(changed map[uuid.UUID]memory.Row) {
+func (s *state) put(changed map[uuid.UUID]eventstore.Row) {
 	s.rows = slices.Clone(s.rows)
 	for id, row := range changed {
 		i, found := slices.BinarySearchFunc(s.rows, id, func(r stored, id uuid.UUID) int { return bytes.Compare(r.id[:], id[:]) })

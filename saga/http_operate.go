@@ -85,9 +85,9 @@ func (m *Module) compensateSaga(c echo.Context) error {
 		return err
 	}
 	ctx, s := c.Request().Context(), saga.State
-	answered, err := m.store.Answered(ctx, onceOf(write))
+	answered, err := m.store.Processed(ctx, onceOf(write))
 	if err == nil && !answered { // the payment decides before the saga: a process that died in between recorded only the payment's answer
-		answered, err = m.Stores["payment"].Answered(ctx, onceOf(write))
+		answered, err = m.Stores["payment"].Processed(ctx, onceOf(write))
 	}
 	if err != nil {
 		return err
@@ -173,7 +173,7 @@ func (m *Module) settleStep(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	replayed, err := m.Stores["payment"].Answered(ctx, onceOf(write))
+	replayed, err := m.Stores["payment"].Processed(ctx, onceOf(write))
 	if err == nil && !replayed {
 		replayed, err = m.settlePayment(ctx, saga, write, payment.Settlement(body.Outcome), body.Reason)
 	}
@@ -202,14 +202,12 @@ func (m *Module) settlePayment(
 // stepSettled records in the saga what was settled in its payment, and lets it go on.
 func (m *Module) stepSettled(ctx context.Context, e eventstore.Message[payment.Settled]) error {
 	id, at := e.Event.CheckoutID, m.store.Now()
-	_, err := m.store.Do(ctx, eventstore.Command{
-		ID:      commandID(id, "settled/"+e.Meta.EventID.String()),
-		Meta:    eventstore.Meta{Actor: e.Meta.Actor, Correlation: id, Trace: e.Meta.Trace},
-		Streams: []eventstore.Ref{sagas.Ref(id)},
-		Decide: func(tx *eventstore.Tx) error {
-			sagas.Append(tx, id, settledBy(sagas.Get(tx, id).State, e.Event, at)...)
-			return nil
-		},
+	cmd := eventstore.Command{
+		ID:   commandID(id, "settled/"+e.Meta.EventID.String()),
+		Meta: eventstore.Meta{Actor: e.Meta.Actor, Correlation: id, Trace: e.Meta.Trace},
+	}
+	_, err := sagas.Handle(ctx, m.store, id, cmd, func(_ *eventstore.Tx, saga eventstore.Stream[State]) ([]Event, error) {
+		return settledBy(saga.State, e.Event, at), nil
 	})
 	if err != nil {
 		return err
@@ -237,26 +235,22 @@ func (m *Module) asked(c echo.Context) (saga eventstore.Stream[State], write web
 	return saga, write, body.Reason, err
 }
 
-func onceOf(write web.Write) eventstore.Once {
+func onceOf(write web.Write) eventstore.IdempotencyKey {
 	if !write.Keyed {
-		return eventstore.Once{}
+		return eventstore.IdempotencyKey{}
 	}
-	return eventstore.Once{ID: write.ID, Fingerprint: write.Fingerprint}
+	return eventstore.IdempotencyKey{ID: write.ID, Fingerprint: write.Fingerprint}
 }
 
 // act decides on the saga as it is, on behalf of an operator, and wakes whoever drives it.
 func (m *Module) act(c echo.Context, saga eventstore.Stream[State], write web.Write, decide func(State, time.Time) ([]Event, error)) error {
 	at := m.store.Now()
-	receipt, err := m.store.Do(c.Request().Context(), eventstore.Command{
+	cmd := eventstore.Command{
 		ID: write.ID, Fingerprint: write.Fingerprint,
-		Meta:    eventstore.Meta{Actor: write.Actor, Correlation: saga.ID, Trace: write.Trace},
-		Streams: []eventstore.Ref{sagas.Ref(saga.ID)},
-		Decide: func(tx *eventstore.Tx) error {
-			events, err := decide(sagas.Get(tx, saga.ID).State, at)
-			sagas.Append(tx, saga.ID, events...)
-			return err
-		},
-	})
+		Meta: eventstore.Meta{Actor: write.Actor, Correlation: saga.ID, Trace: write.Trace},
+	}
+	act := func(_ *eventstore.Tx, now eventstore.Stream[State]) ([]Event, error) { return decide(now.State, at) }
+	receipt, err := sagas.Handle(c.Request().Context(), m.store, saga.ID, cmd, act)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ type ParkedPage struct {
 
 func parkedViewOf(module string, p eventstore.Parked) ParkedView {
 	return ParkedView{
-		ID: p.ID, Module: module, Reader: p.Reader, Stream: p.Stream, Version: p.Version, Position: p.Position, Type: p.Kind,
+		ID: p.ID, Module: module, Reader: p.Subscription, Stream: p.Stream, Version: p.Version, Position: p.Position, Type: p.Kind,
 		Attempts: p.Attempts, Error: p.Error, Behind: p.Behind, ParkedAt: web.Time(p.ParkedAt), NextAt: web.Time(p.NextAt),
 	}
 }
@@ -109,7 +109,7 @@ func (m *Module) replayParked(c echo.Context) error {
 	if err := web.NoBody(c); err != nil {
 		return err
 	}
-	err = m.once(c, func(ctx context.Context, s *eventstore.Store, _ string, once eventstore.Once) (bool, error) {
+	err = m.once(c, func(ctx context.Context, s *eventstore.Store, _ string, once eventstore.IdempotencyKey) (bool, error) {
 		return s.ReplayParked(ctx, id, once)
 	}, "a parked message is replayed", "id", id)
 	if err != nil {
@@ -148,7 +148,7 @@ func (m *Module) discardParked(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	err = m.once(c, func(ctx context.Context, s *eventstore.Store, actor string, once eventstore.Once) (bool, error) {
+	err = m.once(c, func(ctx context.Context, s *eventstore.Store, actor string, once eventstore.IdempotencyKey) (bool, error) {
 		return s.DiscardParked(ctx, id, actor, body.Reason, once)
 	}, "a parked message is discarded", "id", id, "reason", body.Reason)
 	if err != nil {
@@ -160,7 +160,7 @@ func (m *Module) discardParked(c echo.Context) error {
 // once does what an operator asks for, in the store that has what it is about. The receipt under the request's key is
 // committed with it there: the same again is answered, not done again, even when a crash came in between.
 func (m *Module) once(
-	c echo.Context, do func(ctx context.Context, s *eventstore.Store, actor string, once eventstore.Once) (replayed bool, err error),
+	c echo.Context, do func(ctx context.Context, s *eventstore.Store, actor string, once eventstore.IdempotencyKey) (replayed bool, err error),
 	said string, attrs ...any,
 ) error {
 	ctx := c.Request().Context()
@@ -186,8 +186,8 @@ func (m *Module) once(
 
 // answered reports whether a request was answered before. Every module must say so: one that is away may hold the receipt, and
 // the request would be done a second time.
-func (m *Module) answered(ctx context.Context, once eventstore.Once) (bool, error) {
-	found, away, err := askEach(ctx, m.modules(), func(ctx context.Context, of module) (bool, error) { return of.store.Answered(ctx, once) })
+func (m *Module) answered(ctx context.Context, once eventstore.IdempotencyKey) (bool, error) {
+	found, away, err := askEach(ctx, m.modules(), func(ctx context.Context, of module) (bool, error) { return of.store.Processed(ctx, once) })
 	answered := slices.Contains(found, true)
 	if err == nil && !answered && len(away) > 0 {
 		err = errAway(away)

@@ -101,7 +101,7 @@ func (m *Module) rebuildProjection(c echo.Context) error {
 	if err := web.NoBody(c); err != nil {
 		return err
 	}
-	err := m.once(c, func(ctx context.Context, s *eventstore.Store, _ string, once eventstore.Once) (bool, error) {
+	err := m.once(c, func(ctx context.Context, s *eventstore.Store, _ string, once eventstore.IdempotencyKey) (bool, error) {
 		return s.Rebuild(ctx, name, once)
 	}, "a projection is rebuilt", "name", name)
 	if err != nil {

@@ -78,7 +78,7 @@ func (m *Module) showStream(c echo.Context) error {
 	log := web.NewLog(versionsOf(versions), page.Limit, func(v VersionView) int64 { return v.Version })
 	return c.JSON(http.StatusOK, StreamView{
 		Module: all[at].name, ID: id.String(), Kind: is.Kind, Version: is.Version, CustomerID: textOf(is.Customer), Status: textOf(is.Status),
-		Key: textOf(is.Name), Data: log.Data, NextCursor: log.NextCursor,
+		Key: textOf(is.Key), Data: log.Data, NextCursor: log.NextCursor,
 	})
 }
 

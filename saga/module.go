@@ -176,16 +176,12 @@ func (m *Module) CheckoutEnded(ctx context.Context, id uuid.UUID) (bool, error) 
 // start begins a saga, once, and drives it. Its first steps go out beside the write of its start.
 func (m *Module) start(ctx context.Context, id uuid.UUID, cause eventstore.Meta, of definition, started Event) error {
 	taken := m.runner.ahead(id, evolve(State{}, started), of)
-	receipt, err := m.store.Do(ctx, eventstore.Command{
-		ID:      commandID(id, "start"),
-		Meta:    eventstore.Meta{Actor: cause.Actor, Correlation: id, Trace: cause.Trace},
-		Streams: []eventstore.Ref{sagas.Ref(id)},
-		Decide: func(tx *eventstore.Tx) error {
-			if !sagas.Get(tx, id).Exists() {
-				sagas.Append(tx, id, started)
-			}
-			return nil
-		},
+	cmd := eventstore.Command{ID: commandID(id, "start"), Meta: eventstore.Meta{Actor: cause.Actor, Correlation: id, Trace: cause.Trace}}
+	receipt, err := sagas.Handle(ctx, m.store, id, cmd, func(_ *eventstore.Tx, saga eventstore.Stream[State]) ([]Event, error) {
+		if saga.Exists() {
+			return nil, nil
+		}
+		return []Event{started}, nil
 	})
 	steps := taken()
 	if err != nil {
@@ -237,7 +233,7 @@ func (m *Module) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return m.store.Run(ctx, eventstore.RunConfig{
-			Alone: m.Alone, Control: m.Control, ReceiptRetention: m.ReceiptRetention, Failed: failed,
+			SingleProcess: m.Alone, Control: m.Control, ReceiptRetention: m.ReceiptRetention, Failed: failed,
 		})
 	})
 	g.Go(func() error {

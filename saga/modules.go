@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"shopping-cart/eventstore"
-	"shopping-cart/platform/database"
+	"shopping-cart/platform/pgerr"
 )
 
 // askWithin bounds what the database of one module may take where several modules are asked.
@@ -97,7 +97,7 @@ func counting[T any](ctx context.Context, ask func(context.Context, module) (T, 
 // isAway reports whether an error says that a database is away or silent. It is false once ctx itself, which the caller waits
 // with, has ended.
 func isAway(ctx context.Context, err error) bool {
-	return ctx.Err() == nil && (database.Away(err) || errors.Is(err, context.DeadlineExceeded))
+	return ctx.Err() == nil && (pgerr.Transient(err) || errors.Is(err, context.DeadlineExceeded))
 }
 
 // errAway is unavailable (503). It names the modules whose databases do not answer.

@@ -35,14 +35,14 @@ func (m *Module) asKnown(ctx context.Context, saga eventstore.Stream[State]) eve
 	}
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	orders, err := m.Books.Orders.Of(ctx, []uuid.UUID{s.Checkout.OrderID})
+	orders, err := m.Books.Orders.ByID(ctx, []uuid.UUID{s.Checkout.OrderID})
 	if err != nil || len(orders) == 0 || !orders[0].Placed {
 		return saga // what cannot be read now is shown as not known
 	}
 	done := func(step string, at time.Time) {
 		saga.State = evolve(saga.State, StepDone{Step: step, BeganAt: saga.State.At, At: at})
 	}
-	payments, err := m.Books.Payments.Of(ctx, []uuid.UUID{s.Checkout.PaymentID})
+	payments, err := m.Books.Payments.ByID(ctx, []uuid.UUID{s.Checkout.PaymentID})
 	charging := err == nil && len(payments) > 0 && payments[0].Requested
 	switch {
 	case orders[0].Sold && charging: // the order was touched by its confirmation last, the payment by its capture

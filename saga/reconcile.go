@@ -380,13 +380,13 @@ func stockPromises(h order.Holding) (check, detail, remedy string) {
 
 // remedies are what to do about a flaw of a store.
 var remedies = map[string]string{
-	eventstore.FlawState:   "The events are the truth. Was the row changed by hand, or did a fold change without a new number? Any next command goes on from the wrong state.",
-	eventstore.FlawVersion: "Events are never deleted by the program. Was something restored, or deleted by hand? Bring them back from a backup.",
-	eventstore.FlawOrder:   "Readers of the log may have seen the events in the wrong order. Rebuild the projections of the module.",
-	eventstore.FlawReceipt: "A write was acknowledged and is not there. Was the database restored, or did it fail over to a stand-by that was behind?",
-	eventstore.FlawSequence: "Was the database restored, or did it fail over? The program moves the sequence with its next write on a new connection. " +
+	eventstore.ViolationState:   "The events are the truth. Was the row changed by hand, or did a fold change without a new number? Any next command goes on from the wrong state.",
+	eventstore.ViolationVersion: "Events are never deleted by the program. Was something restored, or deleted by hand? Bring them back from a backup.",
+	eventstore.ViolationOrder:   "Readers of the log may have seen the events in the wrong order. Rebuild the projections of the module.",
+	eventstore.ViolationReceipt: "A write was acknowledged and is not there. Was the database restored, or did it fail over to a stand-by that was behind?",
+	eventstore.ViolationSequence: "Was the database restored, or did it fail over? The program moves the sequence with its next write on a new connection. " +
 		"Projections may have missed what was written meanwhile: rebuild those of the module.",
-	eventstore.FlawKey: "The unique index streams_key of the module is missing or damaged. Call these by their ids until one of them has another number; " +
+	eventstore.ViolationKey: "The unique index streams_key of the module is missing or damaged. Call these by their ids until one of them has another number; " +
 		"tell its customer, and build the index anew.",
-	eventstore.FlawMessage: "Does a process of this version run? GET /v1/admin/subscriptions and /v1/admin/parked say what is stuck.",
+	eventstore.ViolationMessage: "Does a process of this version run? GET /v1/admin/subscriptions and /v1/admin/parked say what is stuck.",
 }

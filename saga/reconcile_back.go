@@ -169,7 +169,7 @@ func (m *Module) givingBack(
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	found, err := eventstore.BookOf(m.store, sagas, func(s eventstore.Stream[State]) eventstore.Stream[State] { return s }).Of(ctx, ids)
+	found, err := eventstore.NewQuery(m.store, sagas, func(s eventstore.Stream[State]) eventstore.Stream[State] { return s }).ByID(ctx, ids)
 	all := make(map[uuid.UUID]eventstore.Stream[State], len(found))
 	for _, s := range found {
 		all[s.ID] = s

@@ -34,7 +34,7 @@ func (m *Module) look(ctx context.Context, keys []key, settled time.Time) (found
 
 // read merges the books, key by key. A checkout that was touched a moment ago is under way: its books are young and nothing else.
 func (m *Module) read(ctx context.Context, keys []key, settled time.Time) ([]books, error) {
-	stored, err := byIDs(ctx, eventstore.BookOf(m.store, sagas, func(s eventstore.Stream[State]) eventstore.Stream[State] { return s }), keys,
+	stored, err := byIDs(ctx, eventstore.NewQuery(m.store, sagas, func(s eventstore.Stream[State]) eventstore.Stream[State] { return s }), keys,
 		func(k key) uuid.UUID { return k.checkout }, func(s eventstore.Stream[State]) uuid.UUID { return s.ID })
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func entry[T any](of map[uuid.UUID]T, id uuid.UUID) *T {
 }
 
 // byIDs are the entries of a book that the keys name.
-func byIDs[T any](ctx context.Context, book eventstore.Book[T], keys []key, id func(key) uuid.UUID, of func(T) uuid.UUID) (map[uuid.UUID]T, error) {
+func byIDs[T any](ctx context.Context, book eventstore.Query[T], keys []key, id func(key) uuid.UUID, of func(T) uuid.UUID) (map[uuid.UUID]T, error) {
 	var ids []uuid.UUID
 	for _, k := range keys {
 		if one := id(k); one != uuid.Nil {
@@ -109,7 +109,7 @@ func byIDs[T any](ctx context.Context, book eventstore.Book[T], keys []key, id f
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	entries, err := book.Of(ctx, ids)
+	entries, err := book.ByID(ctx, ids)
 	all := make(map[uuid.UUID]T, len(entries))
 	for _, e := range entries {
 		all[of(e)] = e

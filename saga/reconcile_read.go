@@ -19,9 +19,9 @@ import (
 
 // Books are what the other modules know, and what the providers do.
 type Books struct {
-	Carts    eventstore.Book[cart.Standing]
-	Orders   eventstore.Book[order.Standing]
-	Payments eventstore.Book[payment.Standing]
+	Carts    eventstore.Query[cart.Standing]
+	Orders   eventstore.Query[order.Standing]
+	Payments eventstore.Query[payment.Standing]
 	Holdings func(ctx context.Context, each func(order.Holding)) error
 	Balances func(ctx context.Context, of []payment.Standing) (map[uuid.UUID]payment.Balance, error)
 	Charged  func(ctx context.Context, after string, limit int) (found []payment.Balance, next string, err error)
@@ -78,7 +78,7 @@ func (m *Module) passes() []pass {
 			pass{of.name + ".keys", of.keys})
 	}
 	return append(all,
-		pass{"checkouts", byID(eventstore.BookOf(m.store, sagas, keyOfSaga), m, everyone)},
+		pass{"checkouts", byID(eventstore.NewQuery(m.store, sagas, keyOfSaga), m, everyone)},
 		pass{"orders", byID(m.Books.Orders, m, m.strayOrders)}, pass{"payments", byID(m.Books.Payments, m, m.strayPayments)},
 		pass{"carts", byID(m.Books.Carts, m, m.strayCarts)}, pass{"ledger", m.ledger}, pass{"stock", m.stock},
 	)
@@ -173,7 +173,7 @@ func goesOn(next uuid.UUID) string {
 }
 
 // flaws are findings in one store.
-func (of module) flaws(flaws []eventstore.Flaw, again func(context.Context, eventstore.Flaw) ([]eventstore.Flaw, error)) (found []Finding) {
+func (of module) flaws(flaws []eventstore.Violation, again func(context.Context, eventstore.Violation) ([]eventstore.Violation, error)) (found []Finding) {
 	for _, f := range flaws {
 		found = append(found, Finding{
 			ID: fmt.Sprintf("%s:%s:%s:%d", f.Check, of.name, f.ID, f.Version), Check: f.Check, Detail: f.Detail, Remedy: remedies[f.Check],
@@ -193,7 +193,7 @@ func (of module) streams(ctx context.Context, after string, _ time.Time) (page, 
 		return page{}, err
 	}
 	flaws, read, next, err := of.store.Audit(ctx, id)
-	return page{found: of.flaws(flaws, func(ctx context.Context, f eventstore.Flaw) ([]eventstore.Flaw, error) {
+	return page{found: of.flaws(flaws, func(ctx context.Context, f eventstore.Violation) ([]eventstore.Violation, error) {
 		return of.store.AuditStream(ctx, f.Stream)
 	}), read: read, next: goesOn(next)}, err
 }
@@ -204,26 +204,26 @@ func (of module) receipts(ctx context.Context, after string, _ time.Time) (page,
 		return page{}, err
 	}
 	flaws, read, next, err := of.store.AuditReceipts(ctx, id)
-	return page{found: of.flaws(flaws, func(ctx context.Context, f eventstore.Flaw) ([]eventstore.Flaw, error) {
+	return page{found: of.flaws(flaws, func(ctx context.Context, f eventstore.Violation) ([]eventstore.Violation, error) {
 		return of.store.AuditReceipt(ctx, f.ID)
 	}), read: read, next: goesOn(next)}, err
 }
 
 func (of module) outbox(ctx context.Context, _ string, _ time.Time) (page, error) {
 	var p page
-	for _, audit := range []func(context.Context) ([]eventstore.Flaw, error){of.store.AuditOutbox, of.store.AuditPosition} {
+	for _, audit := range []func(context.Context) ([]eventstore.Violation, error){of.store.AuditOutbox, of.store.AuditPosition} {
 		flaws, err := audit(ctx)
 		if err != nil {
 			return p, err
 		}
-		p.found = append(p.found, of.flaws(flaws, func(ctx context.Context, _ eventstore.Flaw) ([]eventstore.Flaw, error) { return audit(ctx) })...)
+		p.found = append(p.found, of.flaws(flaws, func(ctx context.Context, _ eventstore.Violation) ([]eventstore.Violation, error) { return audit(ctx) })...)
 	}
 	return p, nil
 }
 
 func (of module) keys(ctx context.Context, from string, _ time.Time) (page, error) {
 	flaws, next, err := of.store.AuditKeys(ctx, from)
-	return page{found: of.flaws(flaws, func(ctx context.Context, f eventstore.Flaw) ([]eventstore.Flaw, error) {
+	return page{found: of.flaws(flaws, func(ctx context.Context, f eventstore.Violation) ([]eventstore.Violation, error) {
 		return of.store.AuditKey(ctx, f.Stream)
 	}), next: next}, err
 }
@@ -250,13 +250,13 @@ func keyOfSaga(s eventstore.Stream[State]) key {
 func everyone(_ context.Context, keys []key) ([]key, error) { return keys, nil }
 
 // byID is the pass through one book. keys are those of its entries whose checkouts are to be looked at.
-func byID[T any](book eventstore.Book[T], m *Module, keys func(context.Context, []T) ([]key, error)) func(context.Context, string, time.Time) (page, error) {
+func byID[T any](book eventstore.Query[T], m *Module, keys func(context.Context, []T) ([]key, error)) func(context.Context, string, time.Time) (page, error) {
 	return func(ctx context.Context, after string, settled time.Time) (page, error) {
 		id, err := parsePlace(after)
 		if err != nil {
 			return page{}, err
 		}
-		entries, next, err := book.After(ctx, id, checkoutsPage)
+		entries, next, err := book.Page(ctx, id, checkoutsPage)
 		if err != nil {
 			return page{}, err
 		}
@@ -308,7 +308,7 @@ func (m *Module) strayCarts(ctx context.Context, all []cart.Standing) (keys []ke
 
 // strays are those without a saga.
 func (m *Module) strays(ctx context.Context, keys []key) ([]key, error) {
-	known, err := byIDs(ctx, eventstore.BookOf(m.store, sagas, keyOfSaga), keys, func(k key) uuid.UUID { return k.checkout }, func(k key) uuid.UUID { return k.checkout })
+	known, err := byIDs(ctx, eventstore.NewQuery(m.store, sagas, keyOfSaga), keys, func(k key) uuid.UUID { return k.checkout }, func(k key) uuid.UUID { return k.checkout })
 	return slices.DeleteFunc(keys, func(k key) bool { _, ok := known[k.checkout]; return ok }), err
 }
 

@@ -298,16 +298,12 @@ var errOvertaken = errors.New("another process drives this saga")
 func (r *runner) write(saga eventstore.Stream[State], events []Event) (eventstore.Stream[State], error) {
 	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
 	defer cancel()
-	receipt, err := r.store.Do(ctx, eventstore.Command{
-		Meta:    eventstore.Meta{Actor: "saga", Correlation: saga.ID},
-		Streams: []eventstore.Ref{sagas.Ref(saga.ID)},
-		Decide: func(tx *eventstore.Tx) error {
-			if tx.Match(saga.ID, &saga.Version) != nil {
-				return errOvertaken
-			}
-			sagas.Append(tx, saga.ID, events...)
-			return nil
-		},
+	cmd := eventstore.Command{Meta: eventstore.Meta{Actor: "saga", Correlation: saga.ID}}
+	receipt, err := sagas.Handle(ctx, r.store, saga.ID, cmd, func(_ *eventstore.Tx, now eventstore.Stream[State]) ([]Event, error) {
+		if now.Version != saga.Version {
+			return nil, errOvertaken
+		}
+		return events, nil
 	})
 	if err != nil {
 		return saga, fmt.Errorf("write saga %s: %w", saga.ID, err)

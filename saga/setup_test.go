@@ -30,7 +30,7 @@ const (
 // others stands for the stores of the other modules: it knows the events that sagas hear of, and folds nothing.
 func others(kind string) *eventstore.Aggregate[struct{}, eventstore.Event] {
 	return &eventstore.Aggregate[struct{}, eventstore.Event]{
-		Kind: kind, Fold: 1,
+		Kind: kind, StateVersion: 1,
 		Decode: eventstore.Decoder[eventstore.Event](
 			cart.CheckedOut{}, payment.Notified{}, payment.UndoRequested{},
 			order.CancellationRequested{}, payment.RefundOrdered{}, payment.Settled{},

@@ -89,8 +89,8 @@ func (s State) done(name string) bool {
 const lease = 15 * time.Second
 
 var sagas = &eventstore.Aggregate[State, Event]{
-	Kind: "saga", Fold: 3, Decode: decodeEvent, Evolve: evolve, Index: index,
-	Upcasts: map[string][]eventstore.Upcast{
+	Kind: "saga", StateVersion: 3, Decode: decodeEvent, Evolve: evolve, Index: index,
+	Upcasts: map[string][]eventstore.Upcaster{
 		StepWaits{}.Kind(): {eventstore.FieldsAdded}, // 2: next_action.client_secret
 	},
 }

@@ -91,7 +91,7 @@ func (m *Module) streams(ctx context.Context, asked *asked, orderID uuid.UUID, t
 	}
 	var paid []payment.Standing
 	err := asked.ask(ctx, "payment", func(ctx context.Context) (err error) {
-		paid, err = m.Books.Payments.Of(ctx, []uuid.UUID{t.PaymentID})
+		paid, err = m.Books.Payments.ByID(ctx, []uuid.UUID{t.PaymentID})
 		return err
 	})
 	for _, p := range paid {

@@ -26,14 +26,14 @@ type room struct {
 
 // rooms are the import table, the narrowest rows first: the first that holds a package counts.
 var rooms = []room{
-	{"fault, money, e-mail addresses, fail points and migrations import nothing",
-		anyOf("platform/fault", "platform/money", "platform/email", "platform/failpoint", "migrations"), nothing},
+	{"fault, money, e-mail addresses, fail points, PostgreSQL errors and migrations import nothing",
+		anyOf("platform/fault", "platform/money", "platform/email", "platform/failpoint", "platform/pgerr", "migrations"), nothing},
 	{"the generator of the reference pages reads the program", anyOf("docs/generate"), either(anyOf("internal/app", "eventstore"), below("platform"))},
 	{"the API document is only data", below("docs"), below("docs")},
 	{"the user interfaces are clients of the API", below("ui"), anyOf("platform/web", "platform/money")},
-	{"the platform is the ground", below("platform"), anyOf("platform/fault", "platform/money", "platform/email", "migrations", "platform/database")},
-	{"golden files and memory know the event store only", anyOf("eventstore/golden", "eventstore/memory"), anyOf("eventstore", "eventstore/internal/seam")},
-	{"the event store knows no room", below("eventstore"), anyOf("platform/fault", "platform/failpoint", "eventstore/internal/seam")},
+	{"the platform is the ground", below("platform"), anyOf("platform/fault", "platform/money", "platform/email", "platform/pgerr", "migrations", "platform/database")},
+	{"golden files know the event store only", anyOf("eventstore/golden"), anyOf("eventstore")},
+	{"the event store knows no room", below("eventstore"), anyOf("platform/fault", "platform/failpoint", "platform/pgerr")},
 	{"Stripe in memory knows nobody", anyOf("payment/stripe/stripetest"), nothing},
 	{"providers know payments only", either(below("payment/simulator"), below("payment/stripe"), anyOf("payment/conformance")),
 		either(anyOf("payment"), below("platform"))},
@@ -55,7 +55,7 @@ var rooms = []room{
 }
 
 // forTests are packages that only tests may import.
-var forTests = []string{"internal/pgtest", "eventstore/golden", "eventstore/memory", "payment/conformance", "payment/stripe/stripetest", "e2e/harness"}
+var forTests = []string{"internal/pgtest", "eventstore/golden", "payment/conformance", "payment/stripe/stripetest", "e2e/harness"}
 
 func nothing(string) bool { return false }
 
@@ -107,7 +107,7 @@ func TestRooms(t *testing.T) {
 	t.Run("EachRowRefuses", func(t *testing.T) {
 		t.Parallel()
 		for _, wrong := range [][2]string{
-			{"platform/fault", "platform/money"}, {"platform/failpoint", "platform/fault"}, {"platform/money", "platform/database"}, {"migrations", "platform/fault"},
+			{"platform/fault", "platform/money"}, {"platform/failpoint", "platform/fault"}, {"platform/pgerr", "platform/fault"}, {"platform/money", "platform/database"}, {"migrations", "platform/fault"},
 			{"docs", "cart"}, {"docs/generate", "internal/cli"}, {"client", "cart"}, {"client", "platform/auth"}, {"internal/replay", "cart"}, {"internal/replay", "platform/auth"},
 			{"internal/demo", "internal/app"}, {"internal/chaos", "cart"}, {"internal/bench", "eventstore"}, {"internal/app", "internal/cli"}, {"internal/app", "internal/bench"},
 			{"internal/app", "client"}, {"internal/pgtest", "cart"}, {".", "internal/app"}, {".", "cart"}, {"platform/web", "platform/auth"}, {"platform/web", "eventstore"},
@@ -117,7 +117,7 @@ func TestRooms(t *testing.T) {
 			{"payment", "payment/stripe"}, {"payment/stripe", "payment/simulator"}, {"payment/stripe", "eventstore"},
 			{"payment/stripe/stripetest", "payment"}, {"payment/stripe", "payment/stripe/stripetest"}, {"payment/stripe", "payment/conformance"},
 			{"payment/conformance", "payment/simulator"}, {"saga", "payment/simulator"}, {"saga", "payment/stripe"}, {"saga", "."}, {"cart", "internal/pgtest"}, {".", "internal/pgtest"}, {"internal/app", "internal/pgtest"},
-			{"eventstore/golden", "cart"}, {"cart", "eventstore/golden"}, {".", "eventstore/golden"}, {"eventstore/memory", "cart"}, {"cart", "eventstore/memory"}, {"util", "platform/fault"},
+			{"eventstore/golden", "cart"}, {"cart", "eventstore/golden"}, {".", "eventstore/golden"}, {"util", "platform/fault"},
 		} {
 			require.NotEmpty(t, breach(wrong[0], wrong[1]), "%s may import %s", wrong[0], wrong[1])
 		}

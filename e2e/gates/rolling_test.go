@@ -103,9 +103,9 @@ func tomorrow(t *testing.T) (program string) {
 		require.NoError(t, os.WriteFile(overlay[file], pattern.ReplaceAll(text, []byte(new)), 0o600))
 	}
 	for _, file := range []string{"cart/state.go", "cart/product.go", "order/state.go", "payment/state.go", "saga/state.go"} {
-		replace(file, `Fold: (\d+),`, "Fold: 1$1,")
+		replace(file, `StateVersion: (\d+),`, "StateVersion: 1$1,")
 	}
-	replace("cart/state.go", `Upcasts: map\[string\]\[\]eventstore\.Upcast\{`, `Upcasts: map[string][]eventstore.Upcast{
+	replace("cart/state.go", `Upcasts: map\[string\]\[\]eventstore\.Upcaster\{`, `Upcasts: map[string][]eventstore.Upcaster{
 		ItemsCleared{}.Kind(): {func(data []byte) ([]byte, error) { return data, nil }},`)
 	migrates := func(schema, name, sql string) {
 		file := filepath.Join(dir, schema+name)

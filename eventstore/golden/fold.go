@@ -6,14 +6,14 @@ import (
 	"path/filepath"
 )
 
-// step is an event of a golden fold, and the state that it leaves.
+// step is an event of a golden file of states, with the state after it.
 type step struct {
 	Event string          `json:"event"`
 	State json.RawMessage `json:"state"`
 }
 
-// fold holds the aggregate to what its fold makes of the examples, one after the other. The file names the events, their
-// versions and every state: whichever of them changes, the fold does.
+// fold applies the examples one after the other and compares the states with the golden file. The file names the events and
+// their versions, so a change of any of them needs a new StateVersion.
 func (c *check[S, E]) fold(examples []E) {
 	var state S
 	var steps []step
@@ -26,12 +26,12 @@ func (c *check[S, E]) fold(examples []E) {
 		}
 		steps = append(steps, step{fmt.Sprintf("%s.v%d", e.Kind(), c.aggregate.Schema(e.Kind())), encoded})
 	}
-	file := filepath.Join("testdata", "folds", fmt.Sprintf("%s.%d.json", c.aggregate.Kind, c.aggregate.Fold))
+	file := filepath.Join("testdata", "folds", fmt.Sprintf("%s.%d.json", c.aggregate.Kind, c.aggregate.StateVersion))
 	encoded, stored, err := c.compare(file, steps)
 	if err != nil {
 		c.fail("%s: %w", file, err)
 	} else if !sameJSON(encoded, stored) {
-		c.fail("%s is not what a %s is folded to: %s. Raise its Fold, and put a new file in the place of this one",
+		c.fail("%s differs from the states of a %s: %s. Raise its StateVersion, and replace this file with a new one",
 			file, c.aggregate.Kind, firstDifference(steps, stored))
 	}
 }

@@ -1,12 +1,12 @@
-// Package golden holds tests to what databases hold: the JSON of events, and what states are folded to. It is for tests.
+// Package golden compares events and states with files of their stored form. It is for tests.
 //
-// There is a file for each kind of event and each version of its schema, testdata/events/<kind>.v<version>.json, and one for
-// each fold, testdata/folds/<kind of aggregate>.<fold>.json. A file never changes:
+// There is a file for each type of event and each version of its schema, testdata/events/<type>.v<version>.json, and one for
+// each state version, testdata/folds/<kind of aggregate>.<state version>.json. A file never changes:
 //
-//   - An event whose JSON changes gets a new version: an Upcast from the old one, a new file, and a [Past] that says what the
-//     old file means today.
-//   - A state that is folded from other events, or otherwise, or looks different, gets a new Fold and a new file. Without it
-//     an older version of the program would take a state for its own that it does not understand, and change it.
+//   - An event with changed JSON gets a new schema version: an Upcaster from the old version, a new file, and a [Past] for the
+//     old file.
+//   - A state that is built otherwise, or has a changed form, gets a new StateVersion and a new file. Without it an older
+//     version of the program would use a state that it does not understand, and change it.
 //
 // Run the tests with -golden.write to write the files that are missing. It never overwrites one.
 package golden
@@ -29,14 +29,14 @@ import (
 
 var write = flag.Bool("golden.write", false, "write golden files that are missing")
 
-// Past is an event that an older version of its schema wrote, as it is today: what Version's golden file is lifted to.
+// Past is the current form of an event that an older version of its schema wrote: the golden file of Version converts to Today.
 type Past[E eventstore.Event] struct {
 	Version int
 	Today   E
 }
 
-// Check fails t when the golden files of the package under test do not fit the aggregate. There is one example of each
-// kind, every field filled.
+// Check fails t if the golden files of the tested package do not match the aggregate. examples has one event of each type, with
+// all fields filled.
 func Check[S any, E eventstore.Event](t *testing.T, a *eventstore.Aggregate[S, E], examples []E, past ...Past[E]) {
 	t.Helper()
 	for _, err := range Verify(".", *write, a, examples, past...) {
@@ -44,7 +44,7 @@ func Check[S any, E eventstore.Event](t *testing.T, a *eventstore.Aggregate[S, E
 	}
 }
 
-// Verify is Check for the package in a folder: all that is wrong. With missing it writes the files that are missing.
+// Verify returns all mismatches for the package in a folder. With missing it writes the files that are missing.
 func Verify[S any, E eventstore.Event](
 	dir string, missing bool, a *eventstore.Aggregate[S, E], examples []E, past ...Past[E],
 ) (wrong []error) {
@@ -80,7 +80,7 @@ func eventFile(kind string, version int) string {
 	return filepath.Join("testdata", "events", fmt.Sprintf("%s.v%d.json", kind, version))
 }
 
-// example holds an event of today to the file of its version, both ways.
+// example compares a current event with the file of its version, in both directions.
 func (c *check[S, E]) example(e E) {
 	kind := e.Kind()
 	version := c.aggregate.Schema(kind)
@@ -102,7 +102,7 @@ func (c *check[S, E]) example(e E) {
 	c.decode(file, version, e, stored)
 }
 
-// past holds an older file to what it means today.
+// past compares an older file with the current form of its event.
 func (c *check[S, E]) past(p Past[E]) {
 	kind := p.Today.Kind()
 	file := eventFile(kind, p.Version)
@@ -129,7 +129,7 @@ func (c *check[S, E]) decode(file string, version int, want E, stored []byte) {
 	}
 }
 
-// kinds: every kind that the code declares, or lifts, has its example, and every version of it a file that is tested.
+// kinds requires an example for every type of event, and a tested file for every version of it.
 func (c *check[S, E]) kinds() {
 	declared, err := kindsIn(c.dir, c.aggregate.Kind+".")
 	if err != nil {
@@ -157,7 +157,7 @@ func (c *check[S, E]) kinds() {
 	}
 }
 
-// strays are files that belong to the aggregate and to no test.
+// strays reports files that belong to the aggregate and to no test.
 func (c *check[S, E]) strays(folder string) {
 	files, err := fs.Glob(os.DirFS(c.dir), "testdata/"+folder+"/"+c.aggregate.Kind+".*")
 	if err != nil {

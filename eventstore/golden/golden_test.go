@@ -31,9 +31,9 @@ type (
 func (lit) Kind() string    { return "lamp.lit" }
 func (dimmed) Kind() string { return "lamp.dimmed" }
 
-func lampOf(fold int16, upcasts ...eventstore.Upcast) *eventstore.Aggregate[lamp, eventstore.Event] {
+func lampOf(fold int16, upcasts ...eventstore.Upcaster) *eventstore.Aggregate[lamp, eventstore.Event] {
 	return &eventstore.Aggregate[lamp, eventstore.Event]{
-		Kind: "lamp", Fold: fold, Upcasts: map[string][]eventstore.Upcast{"lamp.dimmed": upcasts},
+		Kind: "lamp", StateVersion: fold, Upcasts: map[string][]eventstore.Upcaster{"lamp.dimmed": upcasts},
 		Decode: eventstore.Decoder[eventstore.Event](lit{}, dimmed{}),
 		Evolve: func(l lamp, e eventstore.Event) lamp {
 			switch e := e.(type) {
@@ -48,7 +48,7 @@ func lampOf(fold int16, upcasts ...eventstore.Upcast) *eventstore.Aggregate[lamp
 }
 
 var (
-	fromTenths = eventstore.Lift(func(old dimmedV1) dimmed { return dimmed{Percent: 10 * old.Tenths} })
+	fromTenths = eventstore.Upcast(func(old dimmedV1) dimmed { return dimmed{Percent: 10 * old.Tenths} })
 	examples   = []eventstore.Event{lit{}, dimmed{Percent: 40}}
 	thirty     = golden.Past[eventstore.Event]{Version: 1, Today: dimmed{Percent: 30}}
 )
@@ -100,7 +100,7 @@ func TestVerify(t *testing.T) {
 			require.NoError(t, os.Remove(filepath.Join(g.dir, "testdata/events/lamp.dimmed.v1.json")))
 		}, "lamp.dimmed.v1.json: open"},
 		"AFileOfThePastMeansSomethingElse": {func(_ *testing.T, g *given) {
-			g.lamp = lampOf(2, eventstore.Lift(func(old dimmedV1) dimmed { return dimmed{Percent: old.Tenths} }))
+			g.lamp = lampOf(2, eventstore.Upcast(func(old dimmedV1) dimmed { return dimmed{Percent: old.Tenths} }))
 		}, "decodes to {Percent:3}, and not to {Percent:30}"},
 		"AnUpcastFails": {func(_ *testing.T, g *given) {
 			g.lamp = lampOf(2, func([]byte) ([]byte, error) { return nil, errors.New("torn") })
@@ -108,7 +108,7 @@ func TestVerify(t *testing.T) {
 		"AnUpcastWithoutATest": {func(_ *testing.T, g *given) { g.past = nil }, "lamp.dimmed.v1.json is tested by nothing"},
 		"AnUpcastWithoutAFile": {func(_ *testing.T, g *given) { g.lamp = lampOf(2, fromTenths, fromTenths) }, "lamp.dimmed.v3.json"},
 		"AnUpcastOfAnEventThatIsNone": {func(_ *testing.T, g *given) {
-			g.lamp.Upcasts["lamp.dimed"] = []eventstore.Upcast{fromTenths}
+			g.lamp.Upcasts["lamp.dimed"] = []eventstore.Upcaster{fromTenths}
 		}, "lamp.dimed has no example"},
 		"AnEventWithoutAnExample": {func(_ *testing.T, g *given) { g.examples = g.examples[:1] }, "lamp.dimmed has no example"},
 		"AnExampleHalfEmpty": {func(_ *testing.T, g *given) {
@@ -123,10 +123,10 @@ func TestVerify(t *testing.T) {
 		}, "for the unknown kind"},
 		"AFoldChangesWithoutItsNumber": {func(_ *testing.T, g *given) {
 			g.lamp.Evolve = func(l lamp, _ eventstore.Event) lamp { return lamp{l.Percent + 1} }
-		}, `folded to: after lamp.lit.v1 it is {"percent":1}. Raise its Fold`},
+		}, `after lamp.lit.v1 it is {"percent":1}. Raise its StateVersion`},
 		"AnEventJoinsAFoldWithoutItsNumber": {func(_ *testing.T, g *given) {
 			g.examples = append(g.examples, g.examples[1])
-		}, "lamp.dimmed.v2 is new. Raise its Fold"},
+		}, "lamp.dimmed.v2 is new. Raise its StateVersion"},
 		"ANewVersionJoinsAFoldWithoutItsNumber": {func(t *testing.T, g *given) {
 			put(t, g.dir, "testdata/events/lamp.dimmed.v3.json", `{"percent": 40}`)
 			g.lamp = lampOf(2, fromTenths, func(data []byte) ([]byte, error) { return data, nil })

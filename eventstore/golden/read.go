@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// compare gives the JSON of a value and the content of its file, which it writes when it is missing and may.
+// compare returns the JSON of a value and the content of its file. It writes the file if that is missing and allowed.
 func (c *check[S, E]) compare(file string, value any) (encoded, stored []byte, err error) {
 	c.expected[file] = true
 	if encoded, err = json.Marshal(value); err != nil {
@@ -47,7 +47,7 @@ func tree(data []byte) (v any, err error) {
 	return v, err
 }
 
-// emptyField is the path of the first exported field without a value; of a list, the first element counts.
+// emptyField returns the path of the first exported field without a value. It checks only the first element of a list.
 func emptyField(v reflect.Value) string {
 	if v.Kind() == reflect.Pointer {
 		v = v.Elem()
@@ -73,7 +73,7 @@ func emptyField(v reflect.Value) string {
 	return ""
 }
 
-// kindsIn reads the code of a package for the kinds of events with a prefix: the literals that methods named Kind return.
+// kindsIn returns the types of events with a prefix in the code of a package: the literals that methods named Kind return.
 func kindsIn(dir, prefix string) (kinds []string, err error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {

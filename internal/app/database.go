@@ -23,12 +23,12 @@ type Database struct {
 
 // Hints sends and receives notifications for a committer.
 type Hints struct {
-	eventstore.Hints
+	eventstore.Notifier
 	committer *eventstore.Committer
 }
 
 // Run sends and receives notifications until ctx is done.
-func (h *Hints) Run(ctx context.Context) error { return h.committer.RunHints(ctx, h.Hints) }
+func (h *Hints) Run(ctx context.Context) error { return h.committer.RunNotifier(ctx, h.Notifier) }
 
 // poolsOf returns the pool sizes of each database from the settings.
 func poolsOf(settings config.Config) database.Options {
@@ -63,7 +63,7 @@ func (p *App) open(ctx context.Context, settings config.Config, schema string, u
 	if settings.Notify && pools.Listen == nil {
 		return fmt.Errorf("NOTIFY must be false: %s leads through a pooler, and LISTEN needs a session", settings.DatabaseSetting(schema))
 	} else if settings.Notify {
-		db.Hints = &Hints{committer: db.Committer, Hints: eventstore.Hints{
+		db.Hints = &Hints{committer: db.Committer, Notifier: eventstore.Notifier{
 			Send: pools.Control, Listen: pools.Listen,
 			Failed: func(err error) { log.Warn("notifications of new events are delayed", "error", err) },
 		}}

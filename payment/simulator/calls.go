@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"shopping-cart/payment"
 	"shopping-cart/platform/database"
+	"shopping-cart/platform/pgerr"
 )
 
 const (
@@ -108,8 +108,7 @@ func (s *Simulator) call(ctx context.Context, op operation, c payment.Call) (pay
 // and calls do once more.
 func (s *Simulator) numbered(ctx context.Context, do func() error) error {
 	err := do()
-	var taken *pgconn.PgError
-	if !errors.As(err, &taken) || taken.Code != "23505" || taken.ConstraintName != "ledger_pkey" && taken.ConstraintName != "webhooks_pkey" {
+	if !pgerr.Violates(err, "ledger_pkey", "webhooks_pkey") {
 		return err
 	}
 	if err := database.MoveIdentities(ctx, s.Pool, "simulator", func(what string) { s.Log.Warn("a sequence is behind its rows", "then", what) }); err != nil {

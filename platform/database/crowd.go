@@ -2,7 +2,6 @@ package database
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -40,12 +38,6 @@ type crowd struct {
 	reason  error     // of the last refusal; nil: connections are available
 	refused time.Time // time of the last refusal
 	until   time.Time // no attempt before then
-}
-
-// isCrowded reports whether a limit of connections is reached: the role's, the database's or the server's.
-func isCrowded(err error) bool {
-	var server *pgconn.PgError
-	return errors.As(err, &server) && server.Code == "53300"
 }
 
 // enter asks for a connection attempt. During a pause it waits if the pool has other connections, since those serve the other

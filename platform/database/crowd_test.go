@@ -13,6 +13,7 @@ import (
 
 	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/database"
+	"shopping-cart/platform/pgerr"
 )
 
 // Other clients take connections that writes have lost: reads release some of theirs, idle or not.
@@ -37,7 +38,7 @@ func TestReadsGiveWayToWrites(t *testing.T) {
 			for range 16 {
 				reads.Go(func() error {
 					for busy && ctx.Err() == nil {
-						if _, err := p.Query.Exec(ctx, "select"); err != nil && ctx.Err() == nil && !database.Away(err) {
+						if _, err := p.Query.Exec(ctx, "select"); err != nil && ctx.Err() == nil && !pgerr.Transient(err) {
 							return err
 						}
 					}
@@ -101,7 +102,7 @@ func TestReadsShareWhatThereIs(t *testing.T) {
 		defer held.Release()
 	}
 	_, err = p.Control.Acquire(t.Context())
-	require.True(t, database.Away(err), err)
+	require.True(t, pgerr.Transient(err), err)
 	require.Equal(t, reads, p.Query.Stat().IdleConns(), "control has what it keeps, and takes none of those of reads")
 
 	made := p.Query.Stat().NewConnsCount()
@@ -113,7 +114,7 @@ func TestReadsShareWhatThereIs(t *testing.T) {
 				_, err := p.Query.Exec(t.Context(), "select")
 				if err == nil {
 					answered.Add(1)
-				} else if !database.Away(err) {
+				} else if !pgerr.Transient(err) {
 					return err
 				}
 			}

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"shopping-cart/migrations"
+	"shopping-cart/platform/pgerr"
 )
 
 // errOvertaken says that another process built or dropped an index at the same time.
@@ -193,13 +193,10 @@ func (b *build) alone(ctx context.Context, sql string) error {
 		}
 	}
 	_, err := b.conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
-	var pe *pgconn.PgError
 	switch {
-	case !errors.As(err, &pe):
-		return err
-	case pe.Code == "42P07", pe.Code == "42704": // the index exists already, or no longer
+	case pgerr.Is(err, pgerr.DuplicateTable, pgerr.UndefinedObject): // there is one of this name already, or none any more
 		return fmt.Errorf("%w: %w", errOvertaken, err)
-	case pe.Code == "57014" && b.pooler != Session && ctx.Err() == nil:
+	case pgerr.Is(err, pgerr.QueryCanceled) && b.pooler != Session && ctx.Err() == nil:
 		return fmt.Errorf("%w: the role's statement_timeout ended the build, and through this pooler it cannot be lifted: "+
 			"start one process with DATABASE_POOLER=session and a database URL that bypasses the pooler", err)
 	}

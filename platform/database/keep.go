@@ -4,13 +4,13 @@ package database
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+
+	"shopping-cart/platform/pgerr"
 )
 
 // A server is not restarted after so many ends in a row, each so soon after its start.
@@ -113,7 +113,7 @@ func (e *Embedded) tryUntilReady(ctx context.Context, w *await) error {
 			return nil
 		}
 		w.because(err.Error())
-		if saysItStarts(err) {
+		if pgerr.Is(err, pgerr.CannotConnectNow) {
 			lastSign = time.Now()
 		}
 		if time.Since(lastSign) > answerTimeout {
@@ -132,17 +132,10 @@ func (e *Embedded) tryUntilReady(ctx context.Context, w *await) error {
 // tryDatabase connects once, and creates a missing database.
 func (e *Embedded) tryDatabase(ctx context.Context) error {
 	err := ping(ctx, e.URL(e.config.Database))
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) && refused.Code == "3D000" { // invalid_catalog_name
+	if pgerr.Is(err, pgerr.UnknownDatabase) {
 		return e.createDatabase(ctx)
 	}
 	return err
-}
-
-// saysItStarts reports whether the server answered that it accepts no connections yet.
-func saysItStarts(err error) bool {
-	var refused *pgconn.PgError
-	return errors.As(err, &refused) && refused.Code == "57P03" // cannot_connect_now
 }
 
 func (e *Embedded) createDatabase(ctx context.Context) error {

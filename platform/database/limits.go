@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+
+	"shopping-cart/platform/pgerr"
 )
 
 // spare is a connection beside the pools: for Listen, or for a replaced connection that has not ended yet.
@@ -78,7 +80,7 @@ func (o *Options) fit(ctx context.Context, url string) error {
 
 // unconnected wraps an error of the pools' first connections.
 func (o Options) unconnected(err error) error {
-	if isCrowded(err) {
+	if pgerr.Is(err, pgerr.TooManyConnections) {
 		return fmt.Errorf("connect to the database: others hold its connections, and this program needs at least %d, %d of them for writes (COMMITTERS + 1): "+
 			"raise the connection limit of the role or the database, or max_connections, or close connections of others: %w", o.Write+2+spare, o.Write, err)
 	}

@@ -1,7 +1,6 @@
 package database
 
 import (
-	"errors"
 	"log/slog"
 	"regexp"
 	"strings"
@@ -9,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"shopping-cart/platform/pgerr"
 )
 
 // locksPause is the time between two reads that check whether a lock is gone. It is longer than the lock_timeout of reads.
@@ -47,8 +46,7 @@ func (l *locks) enter(sql string) bool {
 
 // left records the result of a statement that could enter.
 func (l *locks) left(sql string, err error) {
-	var server *pgconn.PgError
-	timedOut := errors.As(err, &server) && server.Code == "55P03"
+	timedOut := pgerr.LockTimeout(err)
 	if !timedOut && (err != nil || !l.some.Load()) {
 		return
 	}

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"shopping-cart/migrations"
+	"shopping-cart/platform/pgerr"
 )
 
 // MigrateOptions configures MigrateWith. The zero value suits a database without a pooler.
@@ -67,15 +67,11 @@ func MigrateWith(ctx context.Context, url, schema string, o MigrateOptions) erro
 
 // inWords adds the remedy to an error of a migration, where one is known.
 func inWords(schema string, err error) error {
-	var server *pgconn.PgError
-	if !errors.As(err, &server) {
-		return err
-	}
-	switch server.Code {
-	case "25006":
+	switch pgerr.Code(err) {
+	case pgerr.ReadOnly:
 		return fmt.Errorf("the database is read-only, and its schema %s is not up to date: "+
 			"use the URL of the primary, or turn default_transaction_read_only off: %w", schema, err)
-	case "42501":
+	case pgerr.InsufficientPrivilege:
 		return fmt.Errorf("the role must own the schema %s and its contents, or be allowed to create a missing schema: %w", schema, err)
 	}
 	return err
@@ -190,8 +186,7 @@ func (m *migration) retry(ctx context.Context, what string, do func() error) err
 
 // isInUse reports whether a lock timed out, a deadlock occurred, or another process built the same index.
 func isInUse(err error) bool {
-	var pe *pgconn.PgError
-	return errors.Is(err, errOvertaken) || errors.As(err, &pe) && (pe.Code == "55P03" || pe.Code == "40P01")
+	return errors.Is(err, errOvertaken) || pgerr.Is(err, pgerr.LockNotAvailable, pgerr.DeadlockDetected)
 }
 
 func wait(ctx context.Context, d time.Duration) error {

@@ -16,6 +16,8 @@ import (
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
+
+	"shopping-cart/platform/pgerr"
 )
 
 // Pools holds the connections to one database, separated by purpose: slow lists can use up only Query.
@@ -203,7 +205,7 @@ func saysReadOnly(conn *pgx.Conn) bool {
 // keepConnection reports whether a connection is usable after an error. An error "read-only" (25006) comes from a server that is
 // no longer the primary. A new connection finds the primary.
 func keepConnection(_ *pgconn.PgConn, err *pgconn.PgError) bool {
-	return err.Severity != "FATAL" && err.Code != "25006"
+	return err.Severity != "FATAL" && err.Code != pgerr.ReadOnly
 }
 
 func readTimesInUTC(m *pgtype.Map) {

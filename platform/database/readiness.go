@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"shopping-cart/platform/pgerr"
 )
 
 // TryWrite writes one row of a schema on the pool of command batches, and returns after the commit. Unlike a read it proves that
@@ -23,13 +25,12 @@ func (p *Pools) TryWrite(ctx context.Context, schema string) error {
 
 // WriteReason returns a short reason why a database refuses a write. It contains no internals, since anyone may read it.
 func WriteReason(err error) string {
-	var server *pgconn.PgError
-	switch {
-	case errors.As(err, &server):
-		return reasonOf(server.Code)
+	switch code := pgerr.Code(err); {
+	case code != "":
+		return reasonOf(code)
 	case errors.Is(err, context.DeadlineExceeded), pgconn.Timeout(err):
 		return "it does not answer in time"
-	case Away(err):
+	case pgerr.Transient(err):
 		return "it is not reachable"
 	}
 	return "it refuses writes"
@@ -37,21 +38,21 @@ func WriteReason(err error) string {
 
 func reasonOf(code string) string {
 	switch code {
-	case "25006":
+	case pgerr.ReadOnly:
 		return "it only takes reads"
-	case "53100":
+	case pgerr.DiskFull:
 		return "its disk is full"
-	case "53300":
+	case pgerr.TooManyConnections:
 		return "it has no free connection for this program"
-	case "57014":
+	case pgerr.QueryCanceled:
 		return "it does not answer in time"
-	case "55P03":
+	case pgerr.LockNotAvailable:
 		return "another session holds a lock"
-	case "42501":
+	case pgerr.InsufficientPrivilege:
 		return "the role may not write to it"
-	case "3D000":
+	case pgerr.UnknownDatabase:
 		return "the database does not exist"
-	case "42P01", "3F000":
+	case pgerr.UndefinedTable, pgerr.UnknownSchema:
 		return "its tables are missing"
 	}
 	for class, reason := range map[string]string{

@@ -6,6 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"shopping-cart/platform/pgerr"
 )
 
 // watch traces every call of a pool. It bounds the duration of each, whatever the caller's context says: a silent server blocks
@@ -97,7 +99,7 @@ func (w watch) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartDat
 // TraceConnectEnd implements pgx.ConnectTracer.
 func (w watch) TraceConnectEnd(_ context.Context, end pgx.TraceConnectEndData) {
 	switch {
-	case isCrowded(end.Err):
+	case pgerr.Is(end.Err, pgerr.TooManyConnections):
 		w.crowd.refuse(end.Err)
 		end.Err = nil // the server is reachable
 	case end.Err == nil:

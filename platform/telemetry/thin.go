@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"shopping-cart/platform/database"
 	"shopping-cart/platform/fault"
+	"shopping-cart/platform/pgerr"
 )
 
 // quiet is how long a line about something that is away stands for all like it.
@@ -71,7 +71,7 @@ func ofOutage(r slog.Record) (found bool) {
 	r.Attrs(func(a slog.Attr) bool {
 		if err, ok := a.Value.Any().(error); ok && a.Key == "error" {
 			f, isFault := fault.As(err)
-			found = isFault && f.Kind == fault.Unavailable || database.Away(err) || errors.Is(err, context.DeadlineExceeded)
+			found = isFault && f.Kind == fault.Unavailable || pgerr.Transient(err) || errors.Is(err, context.DeadlineExceeded)
 		}
 		return !found
 	})

@@ -7,8 +7,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"shopping-cart/platform/database"
 	"shopping-cart/platform/fault"
+	"shopping-cart/platform/pgerr"
 )
 
 var (
@@ -30,7 +30,7 @@ func asFault(err error) *fault.Fault {
 	switch {
 	case errors.As(err, &routed):
 		return ofEcho(routed)
-	case errors.Is(err, context.DeadlineExceeded), database.Away(err):
+	case errors.Is(err, context.DeadlineExceeded), pgerr.Transient(err):
 		return errUnavailable
 	}
 	return errInternal

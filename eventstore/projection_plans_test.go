@@ -28,7 +28,7 @@ var everyReading = map[string]planned{
 	"failAgain":     {args: join(someone, "'no'", "1"), index: "parked_pkey"},
 	"unpark":        {args: ids, index: "parked_pkey"},
 	"nextHead":      {args: join("'seen'", someone), index: "parked_open", order: true},
-	"givenUp":       {args: join("'seen'", someone, "1"), index: "parked_discarded"},
+	"isDiscarded":   {args: join("'seen'", someone, "1"), index: "parked_discarded"},
 	"holes":         {args: "'seen@2', 'seen'", index: "parked_open"},
 
 	"list":     {args: join("'seen'", someone, "100"), index: "events_stream_version_key"},
@@ -40,10 +40,10 @@ var everyReading = map[string]planned{
 	"rebuild":       {args: "'seen@2', 2"},
 	"readOn":        {args: "500, 100", index: "events_pkey", order: true},
 	"drop":          {args: "'seen@2'", index: "subscriptions_pkey"},
-	"takeOver":      {args: "'seen', 500, 2", index: "subscriptions_pkey"},
+	"promote":       {args: "'seen', 500, 2", index: "subscriptions_pkey"},
 	"dropParked":    {args: "'seen'", index: "parked_open"},
-	"takeParked":    {args: "'seen@2', 'seen'", index: "parked_open"},
-	"takeDiscarded": {args: "'seen@2', 'seen'", index: "parked_discarded"},
+	"moveParked":    {args: "'seen@2', 'seen'", index: "parked_open"},
+	"moveDiscarded": {args: "'seen@2', 'seen'", index: "parked_discarded"},
 	"clearing":      {args: "'seen'"},
 	"cleared":       {args: "'seen', 1", index: "subscriptions_pkey"},
 	"subscriptions": {args: "array['seen']", index: "parked_open"},
@@ -70,7 +70,7 @@ func TestReadingPlans(t *testing.T) {
 			_, err := pools.Control.Exec(t.Context(), sql)
 			require.NoError(t, err)
 		}
-		for name, sql := range all(readingOf("cart")) {
+		for name, sql := range all(projectionStatementsOf("cart")) {
 			p, ok := everyReading[name]
 			require.True(t, ok, "statement %s has no plan test", name)
 			t.Run(stage.name+"/"+name, func(t *testing.T) {

@@ -20,8 +20,8 @@ func TestOnce(t *testing.T) {
 	_, err := b.pools.Query.Exec(t.Context(), `insert into cart.parked (id, reader, stream, version, attempts, parked_at, next_at)
 		values ($1, 'flaky', $2, 1, 8, now(), now())`, id, stream)
 	require.NoError(t, err)
-	once := eventstore.Once{ID: uuid.New(), Fingerprint: []byte("discard")}
-	answered, err := b.store.Answered(t.Context(), once)
+	once := eventstore.IdempotencyKey{ID: uuid.New(), Fingerprint: []byte("discard")}
+	answered, err := b.store.Processed(t.Context(), once)
 	require.NoError(t, err)
 	require.False(t, answered)
 
@@ -38,17 +38,17 @@ func TestOnce(t *testing.T) {
 	all.Wait()
 	require.EqualValues(t, 1, done.Load())
 	require.Equal(t, 1, b.count(t, "select count(*) from cart.receipts where id = $1", once.ID))
-	answered, err = b.store.Answered(t.Context(), once)
+	answered, err = b.store.Processed(t.Context(), once)
 	require.NoError(t, err)
 	require.True(t, answered)
 
-	other := eventstore.Once{ID: once.ID, Fingerprint: []byte("replay")}
+	other := eventstore.IdempotencyKey{ID: once.ID, Fingerprint: []byte("replay")}
 	_, err = b.store.ReplayParked(t.Context(), id, other)
 	require.ErrorIs(t, err, eventstore.ErrKeyReused)
-	_, err = b.store.Answered(t.Context(), other)
+	_, err = b.store.Processed(t.Context(), other)
 	require.ErrorIs(t, err, eventstore.ErrKeyReused)
 
-	refused := eventstore.Once{ID: uuid.New()}
+	refused := eventstore.IdempotencyKey{ID: uuid.New()}
 	_, err = b.store.ReplayParked(t.Context(), id, refused)
 	require.ErrorContains(t, err, "no such parked message")
 	require.Zero(t, b.count(t, "select count(*) from cart.receipts where id = $1", refused.ID), "a refusal leaves nothing")

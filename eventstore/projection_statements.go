@@ -2,24 +2,24 @@ package eventstore
 
 import "strings"
 
-// reading is the SQL of readers, with the schema in place. What stands in a case leads to no index: a row that is named by
-// its id is found by that, though the plan was made while few were parked and any index would do. A subquery for the event of a
-// message looks it up, where a join may walk the log.
-type reading struct {
+// projectionStatements holds the SQL of projections for one schema. A case expression hides a condition from the planner: a
+// row that is named by its id must be found by the id, even if the plan was made while few messages were parked and any
+// index seemed good. The event of a message is read in a subquery, because a join may scan the log.
+type projectionStatements struct {
 	position, start, move, lock        string
 	parkedStreams, park, due, waiting  string
 	failAgain, unpark, nextHead        string
-	givenUp, holes                     string
+	isDiscarded, holes                 string
 	list, replay, parkedOf, discard    string
 	generations, rebuild, readOn, drop string
-	takeOver, dropParked               string
-	takeParked, takeDiscarded          string
+	promote, dropParked                string
+	moveParked, moveDiscarded          string
 	clearing, cleared, subscriptions   string
 }
 
-func readingOf(schema string) reading {
+func projectionStatementsOf(schema string) projectionStatements {
 	in := func(sql string) string { return strings.ReplaceAll(sql, "@", schema) }
-	return reading{
+	return projectionStatements{
 		position: in(`select position from @.subscriptions where name = $1`),
 		start:    in(`insert into @.subscriptions (name, position) values ($1, 0) on conflict do nothing`),
 		move: in(`update @.subscriptions set position = $3, updated_at = now() where name = $1 and position = $2
@@ -39,12 +39,12 @@ func readingOf(schema string) reading {
 		failAgain: in(`update @.parked set attempts = attempts + 1, error = $2, next_at = now() + $3 * interval '1 microsecond'
 			where id = $1 and case when discarded_at is null then coalesce(next_at, now()) <= now() end`),
 		unpark: in(`delete from @.parked where id = any($1)`),
-		// Only where it has no time yet: the messages of reactions have theirs.
+		// Only if it has no time yet; the messages of handlers have theirs.
 		nextHead: in(`update @.parked set next_at = now() where next_at is null and id = (select id from @.parked
 			where reader = $1 and stream = $2 and discarded_at is null order by version limit 1)`),
 
-		givenUp: in(`select exists (select from @.parked where reader = $1 and stream = $2 and version = $3 and discarded_at is not null)`),
-		// What is parked for a rebuild but not for the live generation: heads tell, for what lies behind one is parked for both.
+		isDiscarded: in(`select exists (select from @.parked where reader = $1 and stream = $2 and version = $3 and discarded_at is not null)`),
+		// Messages that are parked for a rebuild but not for the live generation. Comparing the heads of streams is enough.
 		holes: in(`select exists (select from @.parked n where n.reader = $1 and n.next_at is not null and not exists (select from @.parked l
 			where l.reader = $2 and l.stream = n.stream and l.version = n.version and l.discarded_at is null))`),
 
@@ -54,7 +54,7 @@ func readingOf(schema string) reading {
 			from @.parked p cross join lateral (select position, type from @.events where stream = p.stream and version = p.version limit 1) e
 			where p.next_at is not null and ($1 = '' or p.reader = $1)
 				and ($2 = '00000000-0000-0000-0000-000000000000'::uuid or p.id < $2) order by p.id desc limit $3`),
-		// The message itself, or the head that it waits behind.
+		// The message itself, or the head of its stream.
 		replay: in(`update @.parked set next_at = now() where id = (select case when p.next_at is not null then p.id else
 				(select id from @.parked h where h.reader = p.reader and h.stream = p.stream and h.discarded_at is null and h.next_at is not null
 					order by h.version limit 1) end
@@ -68,15 +68,15 @@ func readingOf(schema string) reading {
 		rebuild:    in(`insert into @.subscriptions (name, position, generation) values ($1, 0, $2) on conflict do nothing`),
 		readOn:     in(`select position, stream, version, type, data, meta, at from @.events where position > $1 order by position limit $2`),
 		drop:       in(`delete from @.subscriptions where name = $1`),
-		takeOver:   in(`update @.subscriptions set position = $2, generation = $3, updated_at = now() where name = $1`),
+		promote:    in(`update @.subscriptions set position = $2, generation = $3, updated_at = now() where name = $1`),
 		dropParked: in(`delete from @.parked where reader = $1 and discarded_at is null`),
-		// Two statements: each has its index.
-		takeParked:    in(`update @.parked set reader = $2 where reader = $1 and discarded_at is null`),
-		takeDiscarded: in(`update @.parked set reader = $2 where reader = $1 and discarded_at is not null`),
+		// Two statements, because each uses its own index.
+		moveParked:    in(`update @.parked set reader = $2 where reader = $1 and discarded_at is null`),
+		moveDiscarded: in(`update @.parked set reader = $2 where reader = $1 and discarded_at is not null`),
 		clearing:      in(`select pg_try_advisory_xact_lock(hashtext('@.clear ' || $1::text))`),
 		cleared:       in(`update @.subscriptions set cleared = $2 where name = $1`),
 
-		// Positions have few gaps, from transactions that failed: their difference is near the number of events, and 0 when
+		// Positions have few gaps, left by failed transactions, so their difference is near the number of events, and 0 if
 		// there are none.
 		subscriptions: in(`select s.name, s.position, s.generation, s.updated_at, head.position, greatest(head.position - s.position, 0),
 				coalesce(extract(epoch from now() - least(next.at, waits.at)), 0)::float8, coalesce(waits.n, 0)

@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	maxFailures = 8                // of a message in the outbox; the last of them parks it
-	parkedEvery = 2 * time.Second  // on average, between two looks at what is parked
-	parkedFirst = 10 * time.Minute // until a parked message is tried again, doubled each time
+	maxFailures = 8                // of a message in the outbox, until it is parked
+	parkedEvery = 2 * time.Second  // average pause between two searches for parked messages that are due
+	parkedFirst = 10 * time.Minute // until a parked message is retried; it doubles each time
 	parkedMost  = 6 * time.Hour
-	parkedLimit = 50 // messages tried again at once
+	parkedLimit = 50 // messages that are retried at once
 
-	anyReaction = "outbox" // parks a message that nothing here can read or reacts to
+	anyHandler = "outbox" // the name for messages that nothing here can read or handle
 )
 
-var errNoReaction = errors.New("nothing in this version of the program reacts to it")
+var errNoHandler = errors.New("this version of the program has no handler for it")
 
-// failure is a reaction that did not handle a message.
+// failure is a handler that did not process a message, with its error.
 type failure struct {
 	name string
 	err  error
@@ -32,13 +32,13 @@ type failure struct {
 
 const (
 	countFailure = `update @.outbox set failures = failures + 1 where stream = $1 and version = $2 returning failures`
-	// The row goes in the statement that parks it: never neither, never both.
+	// One statement deletes the outbox row and parks the message, so exactly one of them exists.
 	parkMessage = `with gone as (delete from @.outbox where stream = $1 and version = $2 returning stream, version, failures)
 		insert into @.parked (id, reader, stream, version, attempts, error, parked_at, next_at)
 		select i, r, stream, version, failures, e, now(), now() + $6::interval * (0.75 + random() / 2)
 		from gone, unnest($3::uuid[], $4::text[], $5::text[]) u(i, r, e)
 		on conflict (reader, stream, version) where discarded_at is null do nothing`
-	// Pushed forward before it is tried: of two processes one tries, and a crash loses nothing.
+	// It postpones the message before the attempt, so only one process tries, and a crash loses nothing.
 	claimParked = `update @.parked p set attempts = p.attempts + 1,
 			next_at = now() + least($3::interval * 2 ^ least(greatest(p.attempts - $4::int, 0) + 1, 10), $5::interval) * (0.75 + random() / 2)
 		from (select id from @.parked where reader = any($1) and next_at <= now() and discarded_at is null
@@ -48,25 +48,25 @@ const (
 	explainAgain = `update @.parked set error = $2 where id = $1 and discarded_at is null`
 )
 
-// countFailure keeps count in the row of the outbox. A message that has failed too often is parked for those reactions
-// that failed: they are not for the sweeps any more, and people can see them. The others have handled it.
+// countFailure counts a failure in the outbox row. After too many failures it parks the message for the handlers that
+// failed. Then the relay no longer sees it, and operators can.
 func (s *Store) countFailure(r Recorded, failed []failure) {
-	if slices.ContainsFunc(failed, func(f failure) bool { return isAway(f.err) }) {
-		return // whose fault it is will show when what it needs is back
+	if slices.ContainsFunc(failed, func(f failure) bool { return isTransient(f.err) }) {
+		return // the cause may be temporary
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
 	var failures int
 	err := s.query.QueryRow(ctx, s.in(countFailure), r.Stream, r.Version).Scan(&failures)
 	if err == nil && failures >= maxFailures {
-		err = s.parkReactions(ctx, r, failed)
+		err = s.parkForHandlers(ctx, r, failed)
 	}
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) { // it stays in the outbox, and is counted the next time
-		s.committer.config.Handled(anyReaction, time.Since(r.At), fmt.Errorf("count a failure: %w", err))
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) { // it stays in the outbox and is counted next time
+		s.committer.config.Handled(anyHandler, time.Since(r.At), fmt.Errorf("count a failure: %w", err))
 	}
 }
 
-func (s *Store) parkReactions(ctx context.Context, r Recorded, failed []failure) error {
+func (s *Store) parkForHandlers(ctx context.Context, r Recorded, failed []failure) error {
 	ids, names, texts := make([][16]byte, len(failed)), make([]string, len(failed)), make([]string, len(failed))
 	for i, f := range failed {
 		ids[i], names[i], texts[i] = uuid.Must(uuid.NewV7()), f.name, storable(f.err)
@@ -75,22 +75,22 @@ func (s *Store) parkReactions(ctx context.Context, r Recorded, failed []failure)
 	return err
 }
 
-// retryReactions tries parked reactions again when they are due, by themselves or because a person said so, until ctx is done.
-func (s *Store) retryReactions(ctx context.Context, c RunConfig) {
-	names := s.reactions()
+// retryHandlers retries parked messages that are due, until ctx is done.
+func (s *Store) retryHandlers(ctx context.Context, c RunConfig) {
+	names := s.handlerNames()
 	for wait(ctx, jitter(parkedEvery)) {
 		for n := parkedLimit; n == parkedLimit; {
 			var err error
-			if n, err = s.retryReactionsOnce(ctx, c.Control, names); err != nil && ctx.Err() == nil {
-				c.Failed(fmt.Errorf("try the parked reactions of %s again: %w", s.schema, err))
+			if n, err = s.retryDue(ctx, c.Control, names); err != nil && ctx.Err() == nil {
+				c.Failed(fmt.Errorf("retry the parked messages of %s: %w", s.schema, err))
 			}
 		}
 	}
 }
 
-// reactions are the names under which messages of the outbox may be parked.
-func (s *Store) reactions() []string {
-	names := []string{anyReaction}
+// handlerNames returns the names under which messages of the outbox may be parked.
+func (s *Store) handlerNames() []string {
+	names := []string{anyHandler}
 	for _, subs := range s.subs {
 		for _, sub := range subs {
 			names = append(names, sub.name)
@@ -100,7 +100,7 @@ func (s *Store) reactions() []string {
 	return slices.Compact(names)
 }
 
-// parkedMessage is a message that waits for one reaction.
+// parkedMessage is a message that is parked for one handler.
 type parkedMessage struct {
 	ID      uuid.UUID
 	Reader  string
@@ -108,11 +108,8 @@ type parkedMessage struct {
 	Version int64
 }
 
-func (s *Store) retryReactionsOnce(ctx context.Context, pool *pgxpool.Pool, names []string) (int, error) {
-	rows, err := pool.Query(ctx, s.in(claimParked), names, parkedLimit, parkedFirst, maxFailures, parkedMost)
-	if err != nil {
-		return 0, err
-	}
+func (s *Store) retryDue(ctx context.Context, pool *pgxpool.Pool, names []string) (int, error) {
+	rows, _ := pool.Query(ctx, s.in(claimParked), names, parkedLimit, parkedFirst, maxFailures, parkedMost)
 	due, err := pgx.CollectRows(rows, pgx.RowToStructByPos[parkedMessage])
 	if err != nil || len(due) == 0 {
 		return 0, err
@@ -134,18 +131,18 @@ func (s *Store) retryReactionsOnce(ctx context.Context, pool *pgxpool.Pool, name
 	return len(due), err
 }
 
-// retry calls the handlers that a parked message waits for. Handled, its row goes; failed again, the row says why.
+// retry calls the handlers of a parked message. On success it deletes the row; on failure it stores the error.
 func (s *Store) retry(p parkedMessage, r Recorded) {
 	event, err := s.decode(r)
 	called := 0
 	for _, sub := range s.subs[r.Kind] {
-		if err == nil && (sub.name == p.Reader || p.Reader == anyReaction) {
+		if err == nil && (sub.name == p.Reader || p.Reader == anyHandler) {
 			called++
-			err = s.react(sub, r, event)
+			err = s.callHandler(sub, r, event)
 		}
 	}
 	if err == nil && called == 0 {
-		err = errNoReaction
+		err = errNoHandler
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
@@ -153,7 +150,7 @@ func (s *Store) retry(p parkedMessage, r Recorded) {
 	if err != nil {
 		sql, args = s.in(explainAgain), []any{p.ID, storable(err)}
 	}
-	if _, err := s.query.Exec(ctx, sql, args...); err != nil { // it is tried again
+	if _, err := s.query.Exec(ctx, sql, args...); err != nil { // it will be retried
 		s.committer.config.Handled(p.Reader, time.Since(r.At), fmt.Errorf("note a parked message: %w", err))
 	}
 }

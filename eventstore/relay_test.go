@@ -101,7 +101,7 @@ func TestSweepsMeetNoDead(t *testing.T) {
 	t.Parallel()
 	b := bury(t)
 	timer := b.Timer(b.pools.Control, "jar", 10*time.Minute)
-	n, err := b.sweepOnce(t.Context(), b.pools.Control)
+	n, err := b.relayDue(t.Context(), b.pools.Control)
 	require.NoError(t, err)
 	require.Zero(t, n)
 	due, _, err := timer.Due(t.Context(), 10, time.Minute)
@@ -113,10 +113,10 @@ func TestSweepsMeetNoDead(t *testing.T) {
 		mark      time.Time
 		args      []any
 	}{
-		{"SweepOutbox", sweepOutbox, b.swept.From(), []any{sweepLimit}},
-		{"OldestOutbox", oldestOutbox, b.swept.Mark(), nil},
-		{"DueTimers", dueTimers, timer.swept.From(), []any{"jar", 10, time.Minute}},
-		{"IdleStreams", idleStreams, timer.swept.From(), []any{"jar", 10, time.Minute}},
+		{"SweepOutbox", claimOutbox, b.outboxWatermark.From(), []any{relayLimit}},
+		{"OldestOutbox", oldestOutbox, b.outboxWatermark.Mark(), nil},
+		{"DueTimers", dueTimers, timer.watermark.From(), []any{"jar", 10, time.Minute}},
+		{"IdleStreams", expiredStreams, timer.watermark.From(), []any{"jar", 10, time.Minute}},
 	} {
 		require.False(t, look.mark.IsZero(), "a sweep that found nothing moves the mark")
 		for range 7 { // a plan for any arguments must be as good
@@ -130,7 +130,7 @@ func TestSweepFindsWhatIsDue(t *testing.T) {
 	t.Parallel()
 	b := open(t)
 	sweep := func() int {
-		n, err := b.sweepOnce(t.Context(), b.pools.Control)
+		n, err := b.relayDue(t.Context(), b.pools.Control)
 		require.NoError(t, err)
 		return n
 	}
@@ -148,9 +148,9 @@ func TestSweepFindsWhatIsDue(t *testing.T) {
 	require.True(t, later, "it is not taken up again at once")
 	require.Zero(t, sweep())
 
-	lost := b.put(t, -2*sweepSlack)
+	lost := b.put(t, -2*relaySlack)
 	require.Zero(t, sweep(), "it lies below the mark")
-	b.swept.full = time.Time{}
+	b.outboxWatermark.full = time.Time{}
 	require.Equal(t, 1, sweep(), "a sweep from the beginning finds it")
 	attempts, _ = due(lost)
 	require.Equal(t, 1, attempts)
@@ -164,7 +164,7 @@ func TestSweepsShare(t *testing.T) {
 	b.put(t, time.Hour)
 	release := b.locks(t, "cart.outbox", "stream", held)
 	sweep := func() int {
-		n, err := b.sweepOnce(bounded(t), b.pools.Control)
+		n, err := b.relayDue(bounded(t), b.pools.Control)
 		require.NoError(t, err)
 		return n
 	}
@@ -186,12 +186,12 @@ func TestRetriesShare(t *testing.T) {
 	}
 	release := b.locks(t, "cart.parked", "id", held)
 	for _, want := range []int{1, 0} {
-		n, err := b.retryReactionsOnce(bounded(t), b.pools.Control, b.reactions())
+		n, err := b.retryDue(bounded(t), b.pools.Control, b.handlerNames())
 		require.NoError(t, err)
 		require.Equal(t, want, n)
 	}
 	release()
-	n, err := b.retryReactionsOnce(bounded(t), b.pools.Control, b.reactions())
+	n, err := b.retryDue(bounded(t), b.pools.Control, b.handlerNames())
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 }
@@ -218,11 +218,11 @@ func TestOldestUnhandled(t *testing.T) {
 func TestSweepTakesAPageAfterTheOther(t *testing.T) {
 	t.Parallel()
 	b := open(t)
-	const all = 2*sweepLimit + 1
+	const all = 2*relayLimit + 1
 	b.exec(t, `insert into cart.outbox (stream, version, due_at)
 		select md5(n::text)::uuid, 1, now() - interval '1 hour' from generate_series(1, $1) n`, all)
-	for _, want := range []int{sweepLimit, sweepLimit, 1, 0} {
-		n, err := b.sweepOnce(t.Context(), b.pools.Control)
+	for _, want := range []int{relayLimit, relayLimit, 1, 0} {
+		n, err := b.relayDue(t.Context(), b.pools.Control)
 		require.NoError(t, err)
 		require.Equal(t, want, n)
 	}
@@ -232,14 +232,14 @@ func TestSweepTakesAPageAfterTheOther(t *testing.T) {
 func TestLowWater(t *testing.T) {
 	t.Parallel()
 	at := func(minutes int) time.Time { return time.Unix(0, 0).Add(time.Duration(minutes) * time.Minute) }
-	l := NewLowWater(time.Minute, time.Hour)
+	l := NewWatermark(time.Minute, time.Hour)
 	require.Zero(t, l.From(), "the first sweep looks at everything")
-	l.Looked(at(100), at(50), true)
+	l.Advance(at(100), at(50), true)
 	require.Equal(t, at(50), l.From())
-	l.Looked(at(105), at(80), true)
+	l.Advance(at(105), at(80), true)
 	require.Equal(t, at(80), l.From())
 	require.Zero(t, l.Mark(), "it is not over")
-	l.Looked(at(110), at(110), false)
+	l.Advance(at(110), at(110), false)
 	require.Equal(t, at(99), l.From())
 	require.Equal(t, at(99), l.Mark())
 	l.full = time.Now()

@@ -24,7 +24,7 @@ func gathered(t *testing.T, waiting ...[]uuid.UUID) int {
 		c.queue <- to(ids...)
 		c.underway.Add(1)
 	}
-	batch := c.gather(c.flights.open(), nil, <-c.queue)
+	batch := c.gather(c.inflight.newSlot(), nil, <-c.queue)
 	require.Len(t, c.queue, len(waiting)-len(batch))
 	return len(batch)
 }
@@ -59,7 +59,7 @@ func TestGather(t *testing.T) {
 func TestFlights(t *testing.T) {
 	t.Parallel()
 	c := NewCommitter(nil, CommitterConfig{Workers: 2})
-	one, other := c.flights.open(), c.flights.open()
+	one, other := c.inflight.newSlot(), c.inflight.newSlot()
 	hot, warm, cold := uuid.New(), uuid.New(), uuid.New()
 	send := func(jobs ...*job) []*job {
 		for _, j := range jobs {
@@ -77,14 +77,14 @@ func TestFlights(t *testing.T) {
 	require.Equal(t, third[:1], c.gather(other, nil), "nobody writes to it yet")
 	require.Empty(t, c.queue)
 
-	next := c.flights.land(one, first)
+	next := c.inflight.finish(one, first)
 	require.Equal(t, []*job{second[0], second[1], second[3], third[1]}, next, "in their order")
-	require.Empty(t, c.flights.land(other, nil))
+	require.Empty(t, c.inflight.finish(other, nil))
 	fourth := send(to(hot), to(uuid.New()), to(cold))
 	require.Equal(t, fourth[1:2], c.gather(other, nil), "what followed is being written now")
-	require.Equal(t, []*job{fourth[0], fourth[2]}, c.flights.land(one, next))
-	require.Empty(t, c.flights.land(one, nil))
-	require.Empty(t, one.named)
+	require.Equal(t, []*job{fourth[0], fourth[2]}, c.inflight.finish(one, next))
+	require.Empty(t, c.inflight.finish(one, nil))
+	require.Empty(t, one.streams)
 
 	many := []*job{to(hot)}
 	for range maxBatch + 10 {
@@ -92,11 +92,11 @@ func TestFlights(t *testing.T) {
 	}
 	c.gather(one, nil, many[0])
 	require.Empty(t, c.gather(other, nil, many[1:]...))
-	require.Equal(t, many[1:maxBatch+1], c.flights.land(one, nil))
+	require.Equal(t, many[1:maxBatch+1], c.inflight.finish(one, nil))
 	require.Empty(t, c.gather(other, nil, to(hot)), "it follows too")
-	require.Len(t, c.flights.land(one, nil), 11)
+	require.Len(t, c.inflight.finish(one, nil), 11)
 
-	c.flights.most = 1
+	c.inflight.most = 1
 	require.Equal(t, many[:1], c.gather(one, nil, many[0]))
 	require.Equal(t, many[2:3], c.gather(other, nil, many[1], many[2]), "no more than one follows: the queue stays bounded")
 	require.Equal(t, 1, c.Waiting())

@@ -115,7 +115,7 @@ func TestParkedReactions(t *testing.T) {
 			r.answers(errors.New(cause))
 			stream := uuid.New()
 			p := r.parks(t, stream)
-			require.Equal(t, "flaky", p.Reader)
+			require.Equal(t, "flaky", p.Subscription)
 			require.Equal(t, stream, p.Stream)
 			require.EqualValues(t, 1, p.Version)
 			require.Equal(t, "jar.put", p.Kind)
@@ -128,7 +128,7 @@ func TestParkedReactions(t *testing.T) {
 
 			r.answers(nil)
 			before := r.healthy.Load()
-			_, err := r.store.ReplayParked(t.Context(), p.ID, eventstore.Once{})
+			_, err := r.store.ReplayParked(t.Context(), p.ID, eventstore.IdempotencyKey{})
 			require.NoError(t, err)
 			r.awaitParked(t, 0)
 			require.Equal(t, before, r.healthy.Load(), "the others have handled it")
@@ -172,7 +172,7 @@ func TestParkedReactions(t *testing.T) {
 		t.Parallel()
 		r := reacts(t)
 		r.answers(errors.New("poison"))
-		_, err := r.store.DiscardParked(t.Context(), r.parks(t, uuid.New()).ID, "root", "of no use", eventstore.Once{})
+		_, err := r.store.DiscardParked(t.Context(), r.parks(t, uuid.New()).ID, "root", "of no use", eventstore.IdempotencyKey{})
 		require.NoError(t, err)
 		calls := r.calls.Load()
 		r.answers(nil)
@@ -201,7 +201,7 @@ func TestParkedReactions(t *testing.T) {
 				insert into cart.parked (id, reader, stream, version, attempts, parked_at, next_at) values ($1, 'slow', $1, 1, 8, now(), now())`, id)
 			require.NoError(t, err)
 			<-begun
-			_, err = b.store.DiscardParked(t.Context(), id, "root", "of no use", eventstore.Once{})
+			_, err = b.store.DiscardParked(t.Context(), id, "root", "of no use", eventstore.IdempotencyKey{})
 			require.NoError(t, err)
 			end <- answer
 		}
@@ -227,14 +227,14 @@ func TestParkedReactions(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, parked, 2)
 		for _, p := range parked {
-			require.Equal(t, "outbox", p.Reader)
+			require.Equal(t, "outbox", p.Subscription)
 		}
 		require.Equal(t, 2, r.subscription(t, "outbox").Parked)
 
 		// A version that knows the kind takes it up, though its name for the reaction is another.
 		r.exec(t, "update cart.events set type = 'jar.put' where stream = $1", strange)
 		for _, p := range parked {
-			_, err = r.store.ReplayParked(t.Context(), p.ID, eventstore.Once{})
+			_, err = r.store.ReplayParked(t.Context(), p.ID, eventstore.IdempotencyKey{})
 			require.NoError(t, err)
 		}
 		r.awaitParked(t, 1)

@@ -36,7 +36,7 @@ func (b *bundle) remakes(t *testing.T) (more bool) {
 
 func (b *bundle) rebuilds(t *testing.T) {
 	t.Helper()
-	_, err := b.store.Rebuild(t.Context(), "seen", eventstore.Once{})
+	_, err := b.store.Rebuild(t.Context(), "seen", eventstore.IdempotencyKey{})
 	require.NoError(t, err)
 }
 
@@ -127,7 +127,7 @@ func TestExchange(t *testing.T) {
 		all, err := b.store.ListParked(t.Context(), "seen@2", uuid.Nil, 10)
 		require.NoError(t, err)
 		require.Len(t, all, 1)
-		_, err = b.store.DiscardParked(t.Context(), all[0].ID, "root", "of no use", eventstore.Once{})
+		_, err = b.store.DiscardParked(t.Context(), all[0].ID, "root", "of no use", eventstore.IdempotencyKey{})
 		require.NoError(t, err)
 		b.remakes(t)
 		require.Equal(t, 2, b.generation(t))
@@ -140,15 +140,15 @@ func TestExchange(t *testing.T) {
 		entered, release := make(chan struct{}), make(chan struct{})
 		goOn := sync.OnceFunc(func() { close(release) })
 		r := (&seen{}).reader()
-		clears := r.Clear
-		r.Clear = func(ctx context.Context, tx pgx.Tx, generation, limit int) (int64, error) {
+		clears := r.Truncate
+		r.Truncate = func(ctx context.Context, tx pgx.Tx, generation, limit int) (int64, error) {
 			if calls.Add(1) == 1 {
 				close(entered)
 				<-release
 			}
 			return clears(ctx, tx, generation, limit)
 		}
-		b := setupOn(t, pgtest.New(t), jars, func(s *eventstore.Store) { s.Read(r) })
+		b := setupOn(t, pgtest.New(t), jars, func(s *eventstore.Store) { s.AddProjection(r) })
 		t.Cleanup(goOn) // before the pools are closed
 		_, err := b.pools.Query.Exec(t.Context(), seenTable)
 		require.NoError(t, err)
@@ -235,13 +235,13 @@ func TestTheSubscriptionIsTheLock(t *testing.T) {
 		}
 	}
 	b.waits(t, parked(3), func() error {
-		_, err := b.store.DiscardParked(t.Context(), all[0].ID, "root", "of no use", eventstore.Once{})
+		_, err := b.store.DiscardParked(t.Context(), all[0].ID, "root", "of no use", eventstore.IdempotencyKey{})
 		return err
 	})
 	parked(2)()
 	b.waits(t, parked(2), func() error { _, err := b.store.RetryParked(t.Context(), "seen"); return err })
 	parked(0)()
 	b.waits(t, func() { require.Equal(t, 1, b.count(t, "select count(*) from cart.subscriptions")) },
-		func() error { _, err := b.store.Rebuild(t.Context(), "seen", eventstore.Once{}); return err })
+		func() error { _, err := b.store.Rebuild(t.Context(), "seen", eventstore.IdempotencyKey{}); return err })
 	require.Equal(t, 2, b.count(t, "select count(*) from cart.subscriptions"))
 }

@@ -30,8 +30,8 @@ type seen struct {
 
 const seenTable = `create table cart.seen (seq bigserial, generation int, position bigint, stream uuid, version bigint)`
 
-func (p *seen) reader() eventstore.Reader {
-	return eventstore.Reader{Name: "seen", Apply: p.apply, Clear: func(ctx context.Context, tx pgx.Tx, generation, limit int) (int64, error) {
+func (p *seen) reader() eventstore.Projection {
+	return eventstore.Projection{Name: "seen", Project: p.apply, Truncate: func(ctx context.Context, tx pgx.Tx, generation, limit int) (int64, error) {
 		tag, err := tx.Exec(ctx, "delete from cart.seen where seq in (select seq from cart.seen where generation = $1 limit $2)", generation, limit)
 		return tag.RowsAffected(), err
 	}}
@@ -55,7 +55,7 @@ func (p *seen) apply(ctx context.Context, tx pgx.Tx, generation int, events []ev
 func (p *seen) reading(t *testing.T, url string) *bundle {
 	t.Helper()
 	p.failures = make(chan error, 1000)
-	b := setupOn(t, url, jars, func(s *eventstore.Store) { s.Read(p.reader()) })
+	b := setupOn(t, url, jars, func(s *eventstore.Store) { s.AddProjection(p.reader()) })
 	_, err := b.pools.Query.Exec(t.Context(), seenTable)
 	require.True(t, err == nil || errors.As(err, new(*pgconn.PgError)), "it may be there: %v", err)
 	return b
@@ -67,7 +67,7 @@ func (p *seen) follow(t *testing.T, b *bundle) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = b.store.Follow(ctx, func(err error) { p.failures <- err })
+		_ = b.store.RunProjections(ctx, func(err error) { p.failures <- err })
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 }
@@ -294,7 +294,7 @@ func TestParked(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, all, 1)
 		one := all[0]
-		require.Equal(t, []any{"seen", sick, int64(2), "jar.put", 2}, []any{one.Reader, one.Stream, one.Version, one.Kind, one.Behind})
+		require.Equal(t, []any{"seen", sick, int64(2), "jar.put", 2}, []any{one.Subscription, one.Stream, one.Version, one.Kind, one.Behind})
 		require.Contains(t, one.Error, "not today")
 		require.Positive(t, one.Attempts)
 		for reader, before := range map[string]uuid.UUID{"": one.ID, "nobody": uuid.Nil} {
@@ -312,11 +312,11 @@ func TestParked(t *testing.T) {
 		_, err = b.pools.Query.Exec(t.Context(), "update cart.parked set next_at = now() + interval '1 day' where next_at is not null")
 		require.NoError(t, err)
 		healed.Store(true)
-		_, err = b.store.ReplayParked(t.Context(), one.ID, eventstore.Once{})
+		_, err = b.store.ReplayParked(t.Context(), one.ID, eventstore.IdempotencyKey{})
 		require.NoError(t, err)
 		b.awaitSeen(t, sick, 4)
 		b.awaitParked(t, 0)
-		_, err = b.store.ReplayParked(t.Context(), one.ID, eventstore.Once{})
+		_, err = b.store.ReplayParked(t.Context(), one.ID, eventstore.IdempotencyKey{})
 		require.ErrorContains(t, err, "no such parked message")
 	})
 
@@ -395,13 +395,13 @@ func TestParked(t *testing.T) {
 		b.awaitParked(t, 3)
 		all, err := b.store.ListParked(t.Context(), "", uuid.Nil, 10)
 		require.NoError(t, err)
-		_, err = b.store.DiscardParked(t.Context(), all[0].ID, "root", "of no use", eventstore.Once{})
+		_, err = b.store.DiscardParked(t.Context(), all[0].ID, "root", "of no use", eventstore.IdempotencyKey{})
 		require.NoError(t, err)
 		b.awaitSeen(t, sick, 3)
 		b.awaitParked(t, 0)
 		require.Equal(t, 1, b.count(t, `select count(*) from cart.parked
 			where discarded_by = 'root' and reason = 'of no use' and discarded_at <= now()`))
-		_, err = b.store.DiscardParked(t.Context(), all[0].ID, "root", "again", eventstore.Once{})
+		_, err = b.store.DiscardParked(t.Context(), all[0].ID, "root", "again", eventstore.IdempotencyKey{})
 		require.ErrorContains(t, err, "no such parked message")
 		b.puts(t, sick, "d")
 		b.awaitSeen(t, sick, 4)

@@ -1,0 +1,123 @@
+package eventstore
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/google/uuid"
+)
+
+// gather adds queued commands to a batch. It never waits, because waiting never made commits faster. It takes an equal share
+// of the commands under way: equal-sized batches pipeline, an oversized one stalls the rest. A command to a stream of the
+// batch does not count.
+func (c *Committer) gather(f *slot, batch []*job, first ...*job) []*job {
+	workers := c.config.Workers
+	share, n := (int(c.underway.Load())+workers-1)/workers, 0
+	batch = slices.DeleteFunc(batch, c.joinsLockQueue)
+	take := func(j *job) {
+		if c.joinsLockQueue(j) {
+			return
+		}
+		mine, known := c.inflight.assign(f, j)
+		if mine {
+			batch = append(batch, j)
+		}
+		if mine && !known {
+			n++
+		}
+	}
+	for _, j := range first {
+		take(j)
+	}
+	for n < share && len(batch) < maxBatch {
+		select {
+		case j := <-c.queue:
+			take(j)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// joinsLockQueue moves a command to the lock queue if it would wait for a lock, and reports whether it did.
+func (c *Committer) joinsLockQueue(j *job) bool {
+	joins := c.locks.join(j)
+	if joins {
+		c.underway.Add(-1)
+	}
+	return joins
+}
+
+// inflight holds the batches of this process, one for each worker. A command to a stream that another batch is writing would
+// only wait for that batch in the database. So it follows that batch into the next one of the same worker, with all other
+// commands to the stream. The rows in the database are the lock; this only saves waiting.
+type inflight struct {
+	most  int // maximum that follow one batch; others wait in the database
+	mu    sync.Mutex
+	slots []*slot
+}
+
+type slot struct {
+	streams map[uuid.UUID]bool // streams that its batch writes to; empty between batches
+	next    []*job             // commands that wait for those streams
+}
+
+// newSlot returns the slot of a worker.
+func (f *inflight) newSlot() *slot {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	own := &slot{streams: map[uuid.UUID]bool{}}
+	f.slots = append(f.slots, own)
+	return own
+}
+
+// assign adds a command to the batch that is gathered, or queues it behind the batch that it must follow. known reports that
+// the batch already writes to a stream of the command.
+func (f *inflight) assign(own *slot, j *job) (mine, known bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, other := range f.slots {
+		if other != own && len(other.next) < f.most && other.names(j) {
+			other.next = append(other.next, j)
+			return false, false
+		}
+	}
+	known = own.names(j)
+	own.add(j)
+	return true, known
+}
+
+// finish ends a batch after its callers have their results. The commands that followed it form the next batch of the worker.
+func (f *inflight) finish(own *slot, batch []*job) (next []*job) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := min(maxBatch, len(own.next))
+	next = append(batch[:0], own.next[:n]...)
+	own.next = slices.Delete(own.next, 0, n)
+	clear(own.streams)
+	for _, j := range slices.Concat(next, own.next) {
+		own.add(j)
+	}
+	return next
+}
+
+// waiting returns the number of commands that follow a batch.
+func (f *inflight) waiting() (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, one := range f.slots {
+		n += len(one.next)
+	}
+	return n
+}
+
+func (f *slot) names(j *job) bool {
+	return slices.ContainsFunc(j.Streams, func(ref Ref) bool { return f.streams[ref.ID] })
+}
+
+func (f *slot) add(j *job) {
+	for _, ref := range j.Streams {
+		f.streams[ref.ID] = true
+	}
+}
