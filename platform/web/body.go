@@ -45,6 +45,15 @@ func NoBody(c echo.Context) error {
 	return err
 }
 
+// OptionalBody is Body for a request that may come without one. Then it returns the zero T.
+func OptionalBody[T any](c echo.Context) (body T, err error) {
+	raw, err := Raw(c)
+	if err != nil || len(raw) == 0 {
+		return body, err
+	}
+	return Body[T](c)
+}
+
 // Raw is the body as it came, of whatever type; reading it again is free. Beyond the limit it is 413.
 func Raw(c echo.Context) ([]byte, error) {
 	v := visitOf(c)

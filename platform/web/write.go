@@ -37,27 +37,8 @@ type Write struct {
 // with the current ETag.
 const AnotherVersion int64 = -1
 
-// Rule is what a route demands of a write.
-type Rule func(c echo.Context, w Write) error
-
-// KeyRequired demands an Idempotency-Key: else 400 idempotency_key_required.
-func KeyRequired(_ echo.Context, w Write) error {
-	if !w.Keyed {
-		return errKeyRequired
-	}
-	return nil
-}
-
-// VersionRequired demands an If-Match that names a version: else 428 precondition_required. A star names none.
-func VersionRequired(_ echo.Context, w Write) error {
-	if w.IfMatch == nil {
-		return errVersionRequired
-	}
-	return nil
-}
-
-// WriteOf reads the headers of a write. Call it after Body: 4xx of the body come first, then the key, then 428.
-func WriteOf(c echo.Context, rules ...Rule) (Write, error) {
+// writeOf reads the headers of a write.
+func writeOf(c echo.Context, needs Needs) (Write, error) {
 	raw, err := jsonBytes(c)
 	if err != nil {
 		return Write{}, err
@@ -69,12 +50,13 @@ func WriteOf(c echo.Context, rules ...Rule) (Write, error) {
 	if w.IfMatch, w.IfExists, err = preconditions(c.Request().Header); err != nil {
 		return Write{}, err
 	}
-	w.Fingerprint = fingerprint(c, w.IfMatch, raw)
-	for _, rule := range rules {
-		if err := rule(c, w); err != nil {
-			return Write{}, err
-		}
+	switch {
+	case needs.Key && !w.Keyed:
+		return Write{}, errKeyRequired
+	case needs.Version && w.IfMatch == nil: // a star names no version
+		return Write{}, errVersionRequired
 	}
+	w.Fingerprint = fingerprint(c, w.IfMatch, raw)
 	return w, nil
 }
 
