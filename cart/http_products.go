@@ -97,24 +97,16 @@ func (m *Module) showProduct(c echo.Context) error {
 //	@Failure		422					{object}	web.Problem	"validation_failed, amount_too_large, unknown_field, idempotency_key_reused"
 //	@Router			/v1/products/{sku} [put]
 func (m *Module) putProduct(c echo.Context) error {
-	sku, err := web.SKU(c)
-	if err != nil {
+	var cmd putProduct
+	r, err := web.Read(c, web.Needs{}, func(r web.Request[productRequest]) (err error) {
+		cmd, err = r.Body.command(r.SKU)
 		return err
-	}
-	body, err := web.Body[productRequest](c)
-	if err != nil {
-		return err
-	}
-	cmd, err := body.command(sku)
-	if err != nil {
-		return err
-	}
-	write, err := web.WriteOf(c)
+	})
 	if err != nil {
 		return err
 	}
 	ctx := c.Request().Context()
-	receipt, err := m.store.Do(ctx, putCommand(write, cmd))
+	receipt, err := m.store.Do(ctx, putCommand(r.Write, cmd))
 	if err != nil {
 		return err
 	}
