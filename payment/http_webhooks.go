@@ -124,21 +124,18 @@ func (m *Module) replayWebhook(c echo.Context) error {
 	if !ok {
 		return errNoWebhook
 	}
-	if err := web.NoBody(c); err != nil {
-		return err
-	}
-	write, err := web.WriteOf(c)
+	r, err := web.Read[struct{}](c, web.Needs{Named: true})
 	if err != nil {
 		return err
 	}
-	replayed, err := m.replay(c.Request().Context(), provider, id, write)
+	replayed, err := m.replay(c.Request().Context(), provider, id, r.Write)
 	if err != nil {
 		return err
 	}
 	if replayed {
 		web.Replayed(c)
 	} else {
-		m.log.InfoContext(c.Request().Context(), "a webhook is replayed", "webhook", provider+":"+id, "actor", write.Actor)
+		m.log.InfoContext(c.Request().Context(), "a webhook is replayed", "webhook", provider+":"+id, "actor", r.Write.Actor)
 	}
 	return c.NoContent(http.StatusAccepted)
 }
