@@ -36,15 +36,6 @@ func Body[T any](c echo.Context) (T, error) {
 	return body, validate(&body)
 }
 
-// NoBody lets an empty body and an empty object pass.
-func NoBody(c echo.Context) error {
-	raw, err := Raw(c)
-	if err == nil && len(raw) > 0 {
-		_, err = Body[struct{}](c)
-	}
-	return err
-}
-
 // OptionalBody is Body for a request that may come without one. Then it returns the zero T.
 func OptionalBody[T any](c echo.Context) (body T, err error) {
 	raw, err := Raw(c)

@@ -10,17 +10,16 @@
 //
 // A route declares its query parameters, and a larger body than usual, where it is registered (Query, MaxBody).
 //
-// A handler reads with ID, SKU, PageOf, Body and WriteOf, in this order, since it is the order in which refusals
-// are promised: who, which, what, under which key and version. It answers with c.JSON, ETag and NewPage, or
-// returns an error. One place (problem.go) turns errors into application/problem+json; one table in it knows
-// which status a kind of fault has.
+// A handler that changes something reads its request with Read, which refuses in the order that the API promises. A handler that
+// shows something uses ID, SKU and PageOf. Both answer with c.JSON, ETag and NewPage, or return an error. One place (problem.go)
+// turns errors into application/problem+json. It has the only table of the status of each kind of fault.
 //
 //	func (h *handlers) openCart(c echo.Context) error {
-//		body, err := web.Body[openRequest](c)
+//		r, err := web.Read[openRequest](c, web.Needs{Key: true})
 //		if err != nil {
 //			return err
 //		}
-//		write, err := web.WriteOf(c)
+//		cart, err := h.carts.Open(c.Request().Context(), r.Caller, r.Body, r.Write)
 //		…
 //	}
 package web
