@@ -200,9 +200,7 @@ func (m *Module) visibleLast(c echo.Context, may access) web.Needs {
 
 // answer is the cart as a write left it.
 func answer(c echo.Context, status int, cart eventstore.Stream[State], receipt eventstore.Receipt) error {
-	if receipt.Replayed {
-		web.Replayed(c)
-	}
+	web.Replayed(c, receipt.Replayed)
 	web.ETag(c, cart.Version)
 	return c.JSON(status, viewOf(cart))
 }

@@ -181,9 +181,7 @@ func (m *Module) abandon(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if receipt.Replayed {
-		web.Replayed(c)
-	}
+	web.Replayed(c, receipt.Replayed)
 	web.ETag(c, cart.Version)
 	return c.NoContent(http.StatusNoContent)
 }

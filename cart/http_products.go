@@ -151,9 +151,7 @@ func (m *Module) answerPut(ctx context.Context, c echo.Context, receipt eventsto
 	if err != nil {
 		return err
 	}
-	if receipt.Replayed {
-		web.Replayed(c)
-	}
+	web.Replayed(c, receipt.Replayed)
 	web.ETag(c, product.Version, views[0].beside()...)
 	return c.JSON(cmp.Or(receipt.Status, http.StatusOK), views[0])
 }

@@ -170,9 +170,7 @@ func (m *Module) answerOrder(c echo.Context, status int, o eventstore.Stream[Sta
 	if err != nil {
 		return err
 	}
-	if replayed {
-		web.Replayed(c)
-	}
+	web.Replayed(c, replayed)
 	web.ETag(c, o.Version)
 	return c.JSON(status, view)
 }

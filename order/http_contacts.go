@@ -42,9 +42,7 @@ func (m *Module) deleteContacts(c echo.Context) error {
 	if err := m.eraseElsewhere(ctx, customer); err != nil { // also of a replay: once it is answered, all is gone
 		return err
 	}
-	if receipt.Replayed {
-		web.Replayed(c)
-	}
+	web.Replayed(c, receipt.Replayed)
 	m.log.InfoContext(ctx, "the contacts of a customer were erased", slog.String("customer", customer), slog.String("actor", r.Write.Actor))
 	return c.NoContent(http.StatusNoContent)
 }

@@ -51,9 +51,7 @@ func (m *Module) answerStock(c echo.Context, receipt eventstore.Receipt) error {
 	if err != nil {
 		return err
 	}
-	if receipt.Replayed {
-		web.Replayed(c)
-	}
+	web.Replayed(c, receipt.Replayed)
 	web.ETag(c, s.Version)
 	return c.JSON(http.StatusOK, stockViewOf(s.State))
 }

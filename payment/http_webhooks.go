@@ -132,9 +132,8 @@ func (m *Module) replayWebhook(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if replayed {
-		web.Replayed(c)
-	} else {
+	web.Replayed(c, replayed)
+	if !replayed {
 		m.log.InfoContext(c.Request().Context(), "a webhook is replayed", "webhook", provider+":"+id, "actor", r.Write.Actor)
 	}
 	return c.NoContent(http.StatusAccepted)

@@ -177,9 +177,7 @@ func (m *Module) checkOut(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if sealed.Replayed {
-		web.Replayed(c)
-	}
+	web.Replayed(c, sealed.Replayed)
 	c.Response().Header().Set("Location", "/v1/checkouts/"+saga.ID.String())
 	return answerCheckOut(c, saga, r.Wait > 0)
 }
@@ -380,9 +378,7 @@ func (m *Module) cancel(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if replayed {
-		web.Replayed(c)
-	}
+	web.Replayed(c, replayed)
 	m.runner.begin(saga.ID, round{woken: true})
 	if saga, err = m.await(ctx, saga, false, r.Wait, settled); err != nil {
 		return err

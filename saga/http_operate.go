@@ -245,9 +245,8 @@ func (m *Module) act(c echo.Context, saga eventstore.Stream[State], write web.Wr
 // accepted shows the saga as it is by now.
 func (m *Module) accepted(c echo.Context, id uuid.UUID, write web.Write, replayed bool) error {
 	ctx := c.Request().Context()
-	if replayed {
-		web.Replayed(c)
-	} else {
+	web.Replayed(c, replayed)
+	if !replayed {
 		m.Log.InfoContext(ctx, "an operator acts on a saga", "saga", id, "route", c.Path(), "actor", write.Actor)
 	}
 	saga, err := sagas.Load(ctx, m.store, id)

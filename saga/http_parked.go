@@ -161,12 +161,11 @@ func (m *Module) once(
 	if err == nil && !replayed {
 		replayed, err = m.wherever(ctx, func(ctx context.Context, s *eventstore.Store) (bool, error) { return do(ctx, s, once) })
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case replayed:
-		web.Replayed(c)
-	default:
+	}
+	web.Replayed(c, replayed)
+	if !replayed {
 		m.Log.InfoContext(ctx, said, append(attrs, "actor", write.Actor)...)
 	}
 	return nil

@@ -82,9 +82,7 @@ func (m *Module) postRefund(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if requested.Replayed {
-		web.Replayed(c)
-	}
+	web.Replayed(c, requested.Replayed)
 	saga, err := m.awaitRefund(ctx, requested, r.Wait)
 	if err != nil {
 		return err

@@ -110,4 +110,8 @@ func preconditions(h http.Header) (version *int64, exists bool, err error) {
 }
 
 // Replayed marks the answer to a retry of what was done before.
-func Replayed(c echo.Context) { c.Response().Header().Set("Idempotent-Replayed", "true") }
+func Replayed(c echo.Context, replayed bool) {
+	if replayed {
+		c.Response().Header().Set("Idempotent-Replayed", "true")
+	}
+}
