@@ -14,7 +14,7 @@ import (
 func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	server := s.httpServer()
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(&reporting{Listener: listener, log: s.cfg.Log}) }()
+	go func() { failed <- server.Serve(newWarningListener(listener, s.cfg.Log)) }()
 	select {
 	case err := <-failed:
 		return err
