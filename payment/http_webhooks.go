@@ -51,7 +51,7 @@ func webhookViewOf(r Received) WebhookView {
 //	@Failure		422			{object}	web.Problem	"validation_failed, cursor_invalid"
 //	@Router			/v1/admin/webhooks [get]
 func (m *Module) listWebhooks(c echo.Context) error {
-	limit, from, err := web.PlaceOf[placeInList](c)
+	limit, from, err := web.CursorOf[placeInList](c)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (m *Module) listWebhooks(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	cut := web.NewPlaces(rows, limit, Received.place)
+	cut := web.NewCursorPage(rows, limit, Received.place)
 	page := web.Page[WebhookView]{Data: make([]WebhookView, len(cut.Data)), NextCursor: cut.NextCursor}
 	for i, r := range cut.Data {
 		page.Data[i] = webhookViewOf(r)

@@ -47,7 +47,7 @@ func OptionalBody[T any](c echo.Context) (body T, err error) {
 
 // Raw is the body as it came, of whatever type; reading it again is free. Beyond the limit it is 413.
 func Raw(c echo.Context) ([]byte, error) {
-	v := visitOf(c)
+	v := stateOf(c)
 	if v.read {
 		return v.body, nil
 	}

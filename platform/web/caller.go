@@ -47,7 +47,7 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		if !Plain(subject) { // it is stored as the actor and as the customer
 			return fmt.Errorf("%w (its subject holds control characters)", errUnauthorized)
 		}
-		visitOf(c).caller = Caller{Subject: subject, Scopes: scopes}
+		stateOf(c).caller = Caller{Subject: subject, Scopes: scopes}
 		return next(c)
 	}
 }

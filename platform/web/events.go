@@ -172,7 +172,7 @@ func (e *Events) take() (text []byte, last bool) {
 
 // flush gives up on a client that takes nothing.
 func (e *Events) flush(text []byte) bool {
-	_ = e.conn.SetWriteDeadline(time.Now().Add(e.server.cfg.Stall)) // one that is closed fails below
+	_ = e.conn.SetWriteDeadline(time.Now().Add(e.server.cfg.WriteTimeout)) // one that is closed fails below
 	_, err := e.conn.Write(text)
 	return err == nil
 }

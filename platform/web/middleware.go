@@ -13,26 +13,26 @@ import (
 )
 
 // surround is what every request goes through. It is one function, since Echo makes each middleware anew for every request.
-func (s *Server) surround(next echo.HandlerFunc) echo.HandlerFunc {
+func (s *Server) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		start, v := time.Now(), &visit{id: requestID(c.Request())}
-		c.Set(visitKey, v)
+		start, v := time.Now(), &requestState{id: requestID(c.Request())}
+		c.Set(stateKey, v)
 		h := c.Response().Header()
 		h[echo.HeaderXRequestID] = []string{v.id}
-		for _, r := range reserved {
+		for _, r := range securityHeaders {
 			h[r.name] = r.value
 		}
-		if err := s.bounded(c, next); err != nil {
+		if err := s.limits(c, next); err != nil {
 			s.answerError(err, c) // here, so that its status is known, and a panic is logged with the one that the client got
 		}
-		s.report(c, time.Since(start))
+		s.logRequest(c, time.Since(start))
 		return nil
 	}
 }
 
 // reserved are headers that tell browsers to do no more with an answer than read it. A handler may replace a value, and
 // never changes one in place.
-var reserved = []struct {
+var securityHeaders = []struct {
 	name  string
 	value []string
 }{
@@ -44,7 +44,7 @@ var reserved = []struct {
 }
 
 // bounded bounds the request in time, and makes an error of a panic.
-func (s *Server) bounded(c echo.Context, next echo.HandlerFunc) (err error) {
+func (s *Server) limits(c echo.Context, next echo.HandlerFunc) (err error) {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.cfg.Timeout+preferred(c))
 	defer func() {
 		p := recover()

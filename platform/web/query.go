@@ -24,7 +24,7 @@ func Query(names ...string) Option {
 	return func(e *endpoint) { e.query = append(e.query, names...) }
 }
 
-// Paged declares the parameters that PageOf and PlaceOf read.
+// Paged declares the parameters that PageOf and CursorOf read.
 func Paged(e *endpoint) { Query("limit", "cursor")(e) }
 
 // Logged declares the parameters that AfterOf reads.

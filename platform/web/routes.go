@@ -103,7 +103,7 @@ func (r *Routes) add(method, path string, h echo.HandlerFunc, more []Option) {
 		h = around(h)
 	}
 	r.server.echo.Add(method, path, func(c echo.Context) error {
-		visitOf(c).routed = true
+		stateOf(c).routed = true
 		if request := c.Request(); request.Body != http.NoBody {
 			request.Body = http.MaxBytesReader(c.Response(), request.Body, e.maxBody)
 		}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Run serves on the listener until ctx ends. Then it is no longer ready, for Config.Notice; stops accepting, lets requests in flight finish (for at most
+// Run serves on the listener until ctx ends. Then it is no longer ready, for Config.DrainDelay; stops accepting, lets requests in flight finish (for at most
 // Config.Grace) and returns. It closes the listener.
 func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	server := s.httpServer()
@@ -24,7 +24,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	select {
 	case err := <-failed:
 		return err
-	case <-time.After(s.cfg.Notice): // who balances the load looks elsewhere by then
+	case <-time.After(s.cfg.DrainDelay): // who balances the load looks elsewhere by then
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Grace)
 	defer cancel()

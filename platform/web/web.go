@@ -49,9 +49,9 @@ type Config struct {
 	Timeout      time.Duration                       // of one request, without what Prefer: wait adds; 15 s
 	ReadTimeout  time.Duration                       // of the head and the body of one request; 30 s
 	Grace        time.Duration                       // for requests in flight when Run ends; 35 s
-	Notice       time.Duration                       // how long it is not ready, and still serves, before it stops to accept; 0
+	DrainDelay   time.Duration                       // how long it is not ready, and still serves, before it stops to accept; 0
 	Heartbeat    time.Duration                       // between two signs of life of a stream of events; 15 s
-	Stall        time.Duration                       // how long a client of one may take nothing of what it is sent; 10 s
+	WriteTimeout time.Duration                       // how long a client of one may take nothing of what it is sent; 10 s
 	Ready        func(ctx context.Context) Readiness // asked at most once a second; nil: always ready
 	OpenAPI      []byte                              // the document at /openapi.json
 	Metrics      http.Handler                        // at /metrics
@@ -78,8 +78,8 @@ func (c Config) withDefaults() Config {
 	if c.Heartbeat == 0 {
 		c.Heartbeat = 15 * time.Second
 	}
-	if c.Stall == 0 {
-		c.Stall = 10 * time.Second
+	if c.WriteTimeout == 0 {
+		c.WriteTimeout = 10 * time.Second
 	}
 	return c
 }
@@ -106,7 +106,7 @@ func New(cfg Config) *Server {
 	s.echo.HTTPErrorHandler = s.answerError
 	s.Public = &Routes{server: s}
 	s.Customer = &Routes{server: s, guards: []echo.MiddlewareFunc{s.authenticate}}
-	s.echo.Use(s.surround)
+	s.echo.Use(s.middleware)
 	if len(s.cfg.CORSOrigins) > 0 {
 		s.echo.Use(s.cors())
 	}

@@ -13,14 +13,14 @@ const maxRequestID = 128
 
 // requestID names the request: as its client did, when the name is sane, else by a fresh UUIDv7.
 func requestID(r *http.Request) string {
-	if id := r.Header.Get(echo.HeaderXRequestID); sane(id) {
+	if id := r.Header.Get(echo.HeaderXRequestID); validRequestID(id) {
 		return id
 	}
 	return uuid.Must(uuid.NewV7()).String()
 }
 
 // sane says whether an id can stand in a log, a header and a terminal.
-func sane(id string) bool {
+func validRequestID(id string) bool {
 	for i := range len(id) {
 		switch b := id[i]; {
 		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', b == '.', b == '_', b == '-':
@@ -32,8 +32,8 @@ func sane(id string) bool {
 }
 
 // report logs and counts a request that was answered. Never bodies, queries or tokens.
-func (s *Server) report(c echo.Context, took time.Duration) {
-	status, v := c.Response().Status, visitOf(c)
+func (s *Server) logRequest(c echo.Context, took time.Duration) {
+	status, v := c.Response().Status, stateOf(c)
 	if s.cfg.Observe != nil {
 		s.cfg.Observe(method(c), route(c), status, took)
 	}
@@ -66,7 +66,7 @@ func method(c echo.Context) string {
 
 // route is the template that matched, such as /v1/carts/:id. What matched none shares one name.
 func route(c echo.Context) string {
-	if !visitOf(c).routed {
+	if !stateOf(c).routed {
 		return "none"
 	}
 	return c.Path()

@@ -91,3 +91,31 @@ func bodyOf[T any](c echo.Context, optional bool) (body T, err error) {
 	}
 	return Body[T](c)
 }
+
+// requestState is what the server knows of a request while it answers it. It is one entry in the context of Echo, whose store is a
+// map, and not one for each field.
+type requestState struct {
+	id     string // of the request
+	routed bool   // it reached a route, even if a guard then refused it
+	caller Caller
+	body   []byte // as it was sent, once it was read
+	read   bool
+}
+
+const stateKey = "web.request"
+
+// stateOf returns the state of the request of c, or a new one when c does not come from a Server.
+func stateOf(c echo.Context) *requestState {
+	state, ok := c.Get(stateKey).(*requestState)
+	if !ok {
+		state = &requestState{}
+		c.Set(stateKey, state)
+	}
+	return state
+}
+
+// CallerOf returns the sender of the request.
+func CallerOf(c echo.Context) Caller { return stateOf(c).caller }
+
+// RequestID returns the id of the request in answers and logs.
+func RequestID(c echo.Context) string { return stateOf(c).id }
