@@ -13,12 +13,12 @@ import (
 //go:embed swagger
 var swaggerPage embed.FS
 
-// swaggerNames are the files of Swagger UI that the page loads.
+// swaggerNames lists the files of Swagger UI that the page loads.
 var swaggerNames = []string{
 	"swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js", "favicon-16x16.png", "favicon-32x32.png", "oauth2-redirect.html",
 }
 
-// document serves the API document and the page that makes it usable by hand. Both work without the internet.
+// document serves the API document and Swagger UI. Both work without the internet.
 func (s *Server) document() {
 	if s.cfg.OpenAPI == nil {
 		return
@@ -40,7 +40,7 @@ func (s *Server) document() {
 	}, AnyQuery, Uncompressed, Around(allowScripts))
 }
 
-// swaggerFiles are the page, with the stamp in the addresses that it loads, and what it loads.
+// swaggerFiles returns the page and the files that it loads. The addresses in the page contain the stamp.
 func swaggerFiles() *Assets {
 	bodies := map[string][]byte{"start.js": mustRead(swaggerPage, "swagger/start.js")}
 	for _, name := range swaggerNames {
@@ -59,7 +59,7 @@ func mustRead(folder fs.FS, name string) []byte {
 	return body
 }
 
-// allowScripts lets the page run what it brings along, and nothing from elsewhere.
+// allowScripts lets the page run its own scripts and no others.
 func allowScripts(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		c.Response().Header().Set(echo.HeaderContentSecurityPolicy,
