@@ -42,7 +42,7 @@ func (s *Server) Parameters() map[string][]string {
 	return all
 }
 
-// Option configures a route: Query, Paged, Logged, Dated, AnyQuery, MaxBody, Uncompressed and Around.
+// Option configures a route: Query, Paged, Logged, Dated, AnyQuery, MaxBody and Uncompressed.
 type Option func(*endpoint)
 
 // endpoint is the configuration of a route.
@@ -51,16 +51,10 @@ type endpoint struct {
 	anyQuery     bool
 	maxBody      int64 // bytes
 	uncompressed bool
-	around       []echo.MiddlewareFunc
 }
 
 // MaxBody sets the largest body of a route in bytes, in place of Config.BodyLimit. A larger one is refused with 413.
 func MaxBody(bytes int64) Option { return func(e *endpoint) { e.maxBody = bytes } }
-
-// Around puts a middleware around the handler, inside the guards.
-func Around(m echo.MiddlewareFunc) Option {
-	return func(e *endpoint) { e.around = append(e.around, m) }
-}
 
 // GET registers a read. HEAD answers the same without the body.
 func (r *Routes) GET(path string, h echo.HandlerFunc, more ...Option) {
@@ -98,8 +92,9 @@ func (r *Routes) add(method, path string, h echo.HandlerFunc, more []Option) {
 	if !e.uncompressed {
 		h = r.server.compress(h)
 	}
-	for _, around := range slices.Backward(slices.Concat(r.guards, []echo.MiddlewareFunc{e.refuseQuery}, e.around)) {
-		h = around(h)
+	h = e.refuseQuery(h)
+	for _, guard := range slices.Backward(r.guards) {
+		h = guard(h)
 	}
 	r.server.echo.Add(method, path, func(c echo.Context) error {
 		stateOf(c).routed = true
