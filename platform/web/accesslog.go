@@ -43,7 +43,7 @@ func (s *Server) logRequest(c echo.Context, took time.Duration) {
 		slog.String("request_id", v.id), slog.String("subject", v.caller.Subject))
 }
 
-// level returns a low level for probes, which arrive every few seconds. A 503 is not a warning, since the outage is logged once for all
+// level returns a low level for the frequent probes. A 503 is not a warning, since the outage is logged once for all
 // requests.
 func (s *Server) level(c echo.Context) slog.Level {
 	if status := c.Response().Status; status >= http.StatusInternalServerError && status != http.StatusServiceUnavailable {

@@ -18,13 +18,13 @@ import (
 // immutable lets browsers keep a file for a year without asking. The address changes when the file changes.
 const immutable = "public, max-age=31536000, immutable"
 
-// contentTypes replaces the table of the operating system, which differs between machines.
+// contentTypes replaces the table of the operating system. That differs between machines.
 var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
 	".svg": "image/svg+xml", ".png": "image/png", ".woff2": "font/woff2", ".json": "application/json", ".txt": "text/plain; charset=utf-8",
 }
 
-// Assets are the files that the pages of the program load: scripts, styles and pictures. They are sent whole and Range is ignored,
+// Assets serves the files that the pages of the program load: scripts, styles and pictures. They are sent whole and Range is ignored,
 // since an answer of many parts costs more than it saves.
 type Assets struct {
 	files map[string]*asset
@@ -90,7 +90,7 @@ func shorter(body []byte) []byte {
 
 const stampBytes = 8
 
-// Stamp is a hash of all files. An address that contains it always names the same file.
+// Stamp returns a hash of all files. An address that contains it always names the same file.
 func (a *Assets) Stamp() string { return a.stamp }
 
 // Unstamped removes the stamp from the front of a path. It also removes the stamp of another version of the program: during a

@@ -63,8 +63,8 @@ func invalidToken(c echo.Context, err error) error {
 	return fmt.Errorf("%w (%w)", refusal, err)
 }
 
-// bearer returns the token of the header. The scheme is case-insensitive (RFC 9110). Two headers count as none, since it is unclear
-// which one applies.
+// bearer returns the token of the header. The scheme is case-insensitive (RFC 9110). Two headers count as none, since the
+// choice would be a guess.
 func bearer(values []string) (string, bool) {
 	if len(values) != 1 {
 		return "", false

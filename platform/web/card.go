@@ -21,7 +21,7 @@ const (
 // maxGap is the largest number of characters between two digits of one number. They are neither letters nor digits.
 const maxGap = 3
 
-// cardGroups matches the lengths of the groups in which card numbers are printed: 4 4 4 4 and longer, 4 6 5 (American Express),
+// cardGroups matches the lengths of the groups of printed card numbers: 4 4 4 4 and longer, 4 6 5 (American Express),
 // 4 6 4 (Diners Club), 6 13 (UnionPay), and 4 4 5 and 4 3 3 3 for thirteen digits.
 var cardGroups = regexp.MustCompile(`^(4 4 4 4( [1-3])?|4 6 [45]|6 13|4 4 5|4 3 3 3) $`)
 

@@ -18,7 +18,7 @@ var errNotReady = fault.New(fault.Unavailable, "not_ready", "The service is not 
 // readyWithin limits the check of readiness, so that a probe gets an answer.
 const readyWithin = 3 * time.Second
 
-// readyFresh is how long the result of that check is reused.
+// readyFresh limits the age of a reused result of that check.
 const readyFresh = time.Second
 
 type status struct {
@@ -43,7 +43,7 @@ func (s *Server) health() {
 //	@Router		/healthz [get]
 func alive(c echo.Context) error { return c.JSON(http.StatusOK, status{"ok"}) }
 
-// Readiness says whether the service can serve, and which of its modules can work.
+// Readiness reports whether the service and each of its modules can serve.
 type Readiness struct {
 	Ready   bool
 	Modules []ModuleReadiness
@@ -129,7 +129,7 @@ func (r Readiness) Reasons() (reasons []string) {
 	return reasons
 }
 
-// metrics shows what is counted.
+// metrics answers with the metrics.
 //
 //	@Summary	Read the metrics, in the format of Prometheus
 //	@Description	Of requests, commands, sagas, readers, provider calls and pools.

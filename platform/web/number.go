@@ -35,7 +35,7 @@ func checkNumber(d *jsontext.Decoder, number string) error {
 }
 
 // wholePart returns the digits of a number before its decimal point, without an exponent. It returns "" where there are none or more
-// than 19, which cannot be a card number. It so never expands a huge exponent, which would take much memory.
+// than 19, since no card number has these. So it never expands a huge exponent, and takes little memory.
 func wholePart(number string) string {
 	value, err := strconv.ParseFloat(number, 64)
 	exact, ok := new(big.Rat), false

@@ -9,7 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// Request is what a handler is told of a request that changes something.
+// Request contains the parts of a request that changes something.
 type Request[T any] struct {
 	Caller Caller
 	ID     uuid.UUID     // the path parameter "id", where the route has one
@@ -19,9 +19,9 @@ type Request[T any] struct {
 	Wait   time.Duration // how long the client prefers to wait; 0 unless Needs.Wait
 }
 
-// Needs says what a handler needs beyond what its route and the type of its body say.
+// Needs configures Read, in addition to the route and the type of the body.
 type Needs struct {
-	// Visible refuses a caller who must not know of the resource with this id. It runs before everything else is read.
+	// Visible refuses callers that must not know of the resource with this id. It runs before Read reads anything else.
 	Visible func(id uuid.UUID) error
 	// VisibleLast runs Visible only when the request is refused for another reason, and before that refusal is answered. It
 	// saves good requests a read where the command checks the caller again.
@@ -34,8 +34,8 @@ type Needs struct {
 }
 
 // Read reads a request that changes something. It refuses in the order that the API promises: id, visibility, SKU, body, checks,
-// key, version. The type of the body decides what Read accepts: a struct with fields is required, struct{} accepts no body or an
-// empty object, and any accepts every body and ignores it. The checks refuse what the validate tags of the body cannot express.
+// key, version. The type of the body decides which bodies are accepted: a struct with fields requires one, struct{} accepts none or an
+// empty object, and any accepts and ignores every body. The checks add to the validate tags of the body.
 func Read[T any](c echo.Context, needs Needs, checks ...func(Request[T]) error) (Request[T], error) {
 	r := Request[T]{Caller: CallerOf(c)}
 	var err error
@@ -92,8 +92,7 @@ func bodyOf[T any](c echo.Context, optional bool) (body T, err error) {
 	return Body[T](c)
 }
 
-// requestState is what the server knows of a request while it answers it. It is one entry in the context of Echo, whose store is a
-// map, and not one for each field.
+// requestState stores data of a request while the server answers it. It is one entry in the context of Echo, since that is a map.
 type requestState struct {
 	id     string // of the request
 	routed bool   // it reached a route, even if a guard then refused it

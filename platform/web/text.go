@@ -10,7 +10,7 @@ import (
 
 const plainText = "It must be valid UTF-8 without control characters."
 
-// Plain reports whether text may be stored and shown: it is valid UTF-8 without control characters, which include tab and newline.
+// Plain reports whether text may be stored and shown: it is valid UTF-8 without control characters, tab and newline included.
 // PostgreSQL cannot store NUL, and the others do harm in terminals, logs and CSV files.
 func Plain(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) }
 

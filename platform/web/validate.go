@@ -112,7 +112,7 @@ func validate(body any) error {
 	return &f
 }
 
-// sentence describes in plain English what a tag requires.
+// sentence describes the requirement of a tag in plain English.
 func sentence(w validator.FieldError) string {
 	switch w.Tag() {
 	case "required":

@@ -87,8 +87,8 @@ func versionIn(tag string) (version int64, ok bool) {
 	return version, true
 }
 
-// preconditions reads If-Match and If-None-Match of a write. version is nil where none is named, and 0 for "If-None-Match: *", which
-// demands that nothing exists yet. exists is true for "If-Match: *", which demands that some version exists.
+// preconditions reads If-Match and If-None-Match of a write. version is nil where none is named. "If-None-Match: *" demands that nothing
+// exists yet: version is then 0. "If-Match: *" demands that some version exists: exists is then true.
 func preconditions(h http.Header) (version *int64, exists bool, err error) {
 	match, none := h.Values("If-Match"), h.Values("If-None-Match")
 	star := func(values []string) bool { return len(values) == 1 && strings.TrimSpace(values[0]) == "*" }

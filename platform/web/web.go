@@ -10,7 +10,7 @@
 //
 // A route declares its query parameters and its largest body where it is registered (Query, MaxBody).
 //
-// A handler that changes something reads its request with Read, which refuses in the order that the API promises. A handler that
+// A handler that changes something reads its request with Read, in the promised order of refusals. A handler that
 // shows something uses ID, SKU and PageOf. Both answer with c.JSON, ETag and NewPage, or return an error. One place (problem.go)
 // turns errors into application/problem+json. It has the only table of the status of each kind of fault.
 //
@@ -84,7 +84,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Server is the HTTP side of the program.
+// Server serves the routes of all modules.
 type Server struct {
 	Public   *Routes // anyone
 	Customer *Routes // callers with a valid token
