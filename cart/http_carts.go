@@ -31,14 +31,7 @@ var errIntoItself = fault.New(fault.Invalid, "same_cart", "A cart cannot be merg
 //	@Failure	422				{object}	web.Problem	"validation_failed, unknown_field, idempotency_key_reused"
 //	@Router		/v1/carts [post]
 func (m *Module) open(c echo.Context) error {
-	body, err := web.Body[openRequest](c)
-	if err != nil {
-		return err
-	}
-	if err := web.EndedCurrency("currency", body.Currency); err != nil {
-		return err
-	}
-	write, err := web.WriteOf(c)
+	r, err := web.Read(c, web.Needs{}, func(r web.Request[openRequest]) error { return web.EndedCurrency("currency", r.Body.Currency) })
 	if err != nil {
 		return err
 	}
@@ -46,8 +39,8 @@ func (m *Module) open(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	cmd := create{CustomerID: web.CallerOf(c).Subject, Currency: body.Currency}
-	cart, receipt, err := m.do(c.Request().Context(), edit{cart: id, write: write, command: cmd})
+	cmd := create{CustomerID: r.Caller.Subject, Currency: r.Body.Currency}
+	cart, receipt, err := m.do(c.Request().Context(), edit{cart: id, write: r.Write, command: cmd})
 	if err != nil {
 		return err
 	}
@@ -174,49 +167,40 @@ func (m *Module) list(c echo.Context) error {
 	return c.JSON(http.StatusOK, web.Page[View]{Data: views, NextCursor: mine.NextCursor})
 }
 
-// edit reads a command, decides it and answers with the cart. parse reads the path and body.
-func (m *Module) edit(c echo.Context, may access, parse func() (command, error)) error {
-	cart, receipt, err := m.edited(c, may, parse)
+// answerEdit changes a cart by the command that parse makes of a request, and answers with the cart.
+func answerEdit[T any](m *Module, c echo.Context, may access, parse func(web.Request[T]) (command, error)) error {
+	cart, receipt, err := doEdit(m, c, may, parse)
 	if err != nil {
 		return err
 	}
 	return answer(c, http.StatusOK, cart, receipt)
 }
 
-func (m *Module) edited(c echo.Context, may access, parse func() (command, error)) (eventstore.Stream[State], eventstore.Receipt, error) {
-	id, err := web.ID(c, "id")
+func doEdit[T any](
+	m *Module, c echo.Context, may access, parse func(web.Request[T]) (command, error),
+) (eventstore.Stream[State], eventstore.Receipt, error) {
+	var cmd command
+	r, err := web.Read(c, m.visibleLast(c, may), func(r web.Request[T]) (err error) {
+		cmd, err = parse(r)
+		return err
+	})
 	if err != nil {
 		return eventstore.Stream[State]{}, eventstore.Receipt{}, err
 	}
-	cmd, err := parse()
-	var write web.Write
-	if err == nil {
-		write, err = web.WriteOf(c)
-	}
-	if err != nil {
-		return eventstore.Stream[State]{}, eventstore.Receipt{}, m.hidden(c, may, id, err)
-	}
-	return m.do(c.Request().Context(), edit{cart: id, caller: web.CallerOf(c), access: may, write: write, command: cmd})
+	return m.do(c.Request().Context(), edit{cart: r.ID, caller: r.Caller, access: may, write: r.Write, command: cmd})
 }
 
-// hidden returns the refusal of a bad request, or not_found to a caller that may not see the cart. The check costs a read, which
-// a good request is spared.
-func (m *Module) hidden(c echo.Context, may access, id uuid.UUID, refusal error) error {
-	cart, err := carts.Load(c.Request().Context(), m.store, id)
-	switch {
-	case err != nil:
+// visibleLast hides the cart from callers without access when the request is refused. The command checks the access of the others.
+func (m *Module) visibleLast(c echo.Context, may access) web.Needs {
+	return web.Needs{VisibleLast: true, Visible: func(id uuid.UUID) error {
+		_, err := m.load(c.Request().Context(), web.CallerOf(c), may, id)
 		return err
-	case !may(web.CallerOf(c), cart.State):
-		return errNotFound
-	}
-	return refusal
+	}}
 }
 
 // answer writes the cart in the state after a write.
 func answer(c echo.Context, status int, cart eventstore.Stream[State], receipt eventstore.Receipt) error {
-	if receipt.Replayed {
-		web.Replayed(c)
-	}
+	web.Replayed(c, receipt.Replayed)
 	web.ETag(c, cart.Version)
 	return c.JSON(status, viewOf(cart))
 }

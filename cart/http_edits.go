@@ -30,12 +30,8 @@ import (
 //	@Failure		422				{object}	web.Problem	"product_inactive, currency_mismatch with skus, too_many_lines, amount_too_large, validation_failed"
 //	@Router			/v1/carts/{id}/items [post]
 func (m *Module) addItem(c echo.Context) error {
-	return m.edit(c, owns, func() (command, error) {
-		body, err := web.Body[itemRequest](c)
-		if err != nil {
-			return nil, err
-		}
-		return addItem{SKU: body.SKU, Quantity: *body.Quantity}, nil
+	return answerEdit(m, c, owns, func(r web.Request[itemRequest]) (command, error) {
+		return addItem{SKU: r.Body.SKU, Quantity: *r.Body.Quantity}, nil
 	})
 }
 
@@ -60,16 +56,8 @@ func (m *Module) addItem(c echo.Context) error {
 //	@Failure	422				{object}	web.Problem	"amount_too_large, validation_failed"
 //	@Router		/v1/carts/{id}/items/{sku} [patch]
 func (m *Module) setQuantity(c echo.Context) error {
-	return m.edit(c, owns, func() (command, error) {
-		sku, err := web.SKU(c)
-		if err != nil {
-			return nil, err
-		}
-		body, err := web.Body[quantityRequest](c)
-		if err != nil {
-			return nil, err
-		}
-		return setQuantity{SKU: sku, Quantity: *body.Quantity}, nil
+	return answerEdit(m, c, owns, func(r web.Request[quantityRequest]) (command, error) {
+		return setQuantity{SKU: r.SKU, Quantity: *r.Body.Quantity}, nil
 	})
 }
 
@@ -93,10 +81,7 @@ func (m *Module) setQuantity(c echo.Context) error {
 //	@Failure	422				{object}	web.Problem	"validation_failed, idempotency_key_reused"
 //	@Router		/v1/carts/{id}/items/{sku} [delete]
 func (m *Module) removeItem(c echo.Context) error {
-	return m.edit(c, owns, func() (command, error) {
-		sku, err := web.SKU(c)
-		return removeItem{SKU: sku}, err
-	})
+	return answerEdit(m, c, owns, func(r web.Request[any]) (command, error) { return removeItem{SKU: r.SKU}, nil })
 }
 
 // clearItems removes all lines.
@@ -117,7 +102,7 @@ func (m *Module) removeItem(c echo.Context) error {
 //	@Failure	422				{object}	web.Problem	"idempotency_key_reused"
 //	@Router		/v1/carts/{id}/items [delete]
 func (m *Module) clearItems(c echo.Context) error {
-	return m.edit(c, owns, func() (command, error) { return clearItems{}, nil })
+	return answerEdit(m, c, owns, func(web.Request[any]) (command, error) { return clearItems{}, nil })
 }
 
 // reprice sets all lines to current prices.
@@ -138,7 +123,7 @@ func (m *Module) clearItems(c echo.Context) error {
 //	@Failure		422				{object}	web.Problem	"currency_mismatch with lines and skus, amount_too_large, idempotency_key_reused"
 //	@Router			/v1/carts/{id}/reprice [post]
 func (m *Module) reprice(c echo.Context) error {
-	return m.edit(c, owns, func() (command, error) { return reprice{}, nil })
+	return answerEdit(m, c, owns, func(web.Request[any]) (command, error) { return reprice{}, nil })
 }
 
 // setAdjustments replaces the adjustments of the shop's rules.
@@ -160,13 +145,7 @@ func (m *Module) reprice(c echo.Context) error {
 //	@Failure		422						{object}	web.Problem	"negative_total, currency_mismatch, amount_too_large, validation_failed"
 //	@Router			/v1/carts/{id}/adjustments [put]
 func (m *Module) setAdjustments(c echo.Context) error {
-	return m.edit(c, adjusts, func() (command, error) {
-		body, err := web.Body[adjustmentsRequest](c)
-		if err != nil {
-			return nil, err
-		}
-		return body.command()
-	})
+	return answerEdit(m, c, adjusts, func(r web.Request[adjustmentsRequest]) (command, error) { return r.Body.command() })
 }
 
 func (r adjustmentsRequest) command() (setAdjustments, error) {
@@ -198,13 +177,11 @@ func (r adjustmentsRequest) command() (setAdjustments, error) {
 //	@Failure	422			{object}	web.Problem	"idempotency_key_reused"
 //	@Router		/v1/carts/{id} [delete]
 func (m *Module) abandon(c echo.Context) error {
-	cart, receipt, err := m.edited(c, owns, func() (command, error) { return abandon{}, nil })
+	cart, receipt, err := doEdit(m, c, owns, func(web.Request[any]) (command, error) { return abandon{}, nil })
 	if err != nil {
 		return err
 	}
-	if receipt.Replayed {
-		web.Replayed(c)
-	}
+	web.Replayed(c, receipt.Replayed)
 	web.ETag(c, cart.Version)
 	return c.NoContent(http.StatusNoContent)
 }
@@ -229,23 +206,17 @@ func (m *Module) abandon(c echo.Context) error {
 //	@Failure		422					{object}	web.Problem	"same_cart, currency_mismatch, too_many_lines, too_many_adjustments, amount_too_large, validation_failed"
 //	@Router			/v1/carts/{id}/merge [post]
 func (m *Module) merge(c echo.Context) error {
-	id, err := web.ID(c, "id")
+	r, err := web.Read(c, m.visibleLast(c, owns), func(r web.Request[mergeRequest]) error {
+		if r.Body.SourceCartID == r.ID {
+			return errIntoItself.At("source_cart_id")
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	body, err := web.Body[mergeRequest](c)
-	if err == nil && body.SourceCartID == id {
-		err = errIntoItself.At("source_cart_id")
-	}
-	var write web.Write
-	if err == nil {
-		write, err = web.WriteOf(c)
-	}
-	if err != nil {
-		return m.hidden(c, owns, id, err)
-	}
-	guest, _ := m.VerifyGuest(body.SourceToken) // a bad token names no guest, and so owns no cart
-	receipt, err := m.store.Do(c.Request().Context(), mergeCommand(web.CallerOf(c), guest, write, merge{TargetID: id, SourceID: body.SourceCartID}))
+	guest, _ := m.VerifyGuest(r.Body.SourceToken) // a bad token names no guest, and owns no cart
+	receipt, err := m.store.Do(c.Request().Context(), mergeCommand(r.Caller, guest, r.Write, merge{TargetID: r.ID, SourceID: r.Body.SourceCartID}))
 	if err != nil {
 		return err
 	}

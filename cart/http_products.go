@@ -97,24 +97,16 @@ func (m *Module) showProduct(c echo.Context) error {
 //	@Failure		422					{object}	web.Problem	"validation_failed, amount_too_large, unknown_field, idempotency_key_reused"
 //	@Router			/v1/products/{sku} [put]
 func (m *Module) putProduct(c echo.Context) error {
-	sku, err := web.SKU(c)
-	if err != nil {
+	var cmd putProduct
+	r, err := web.Read(c, web.Needs{}, func(r web.Request[productRequest]) (err error) {
+		cmd, err = r.Body.command(r.SKU)
 		return err
-	}
-	body, err := web.Body[productRequest](c)
-	if err != nil {
-		return err
-	}
-	cmd, err := body.command(sku)
-	if err != nil {
-		return err
-	}
-	write, err := web.WriteOf(c)
+	})
 	if err != nil {
 		return err
 	}
 	ctx := c.Request().Context()
-	receipt, err := m.put(ctx, write, cmd)
+	receipt, err := m.put(ctx, r.Write, cmd)
 	if err != nil {
 		return err
 	}
@@ -148,9 +140,7 @@ func (m *Module) answerPut(ctx context.Context, c echo.Context, receipt eventsto
 	if err != nil {
 		return err
 	}
-	if receipt.Replayed {
-		web.Replayed(c)
-	}
+	web.Replayed(c, receipt.Replayed)
 	web.ETag(c, product.Version, views[0].beside()...)
 	return c.JSON(cmp.Or(receipt.Status, http.StatusOK), views[0])
 }

@@ -33,37 +33,21 @@ type CancelRequest struct {
 //	@Failure		413,415,422		{object}	web.Problem
 //	@Router			/v1/orders/{id}/cancel [post]
 func (m *Module) postCancel(c echo.Context) error {
+	o, r, err := readOrder[CancelRequest](m, c)
+	if err != nil {
+		return err
+	}
 	ctx := c.Request().Context()
-	o, err := m.visible(c)
-	if err != nil {
-		return err
-	}
-	body, err := web.Body[CancelRequest](c)
-	if err != nil {
-		return err
-	}
-	write, err := web.WriteOf(c, web.KeyRequired)
-	if err != nil {
-		return err
-	}
-	receipt, err := m.requestCancellation(ctx, senderOf(write), o, requestCancellation{
-		OrderID: o.ID, Reason: body.Reason, By: cancellerOf(web.CallerOf(c), o.State),
+	receipt, err := m.requestCancellation(ctx, senderOf(r.Write), o, requestCancellation{
+		OrderID: o.ID, Reason: r.Body.Reason, By: cancellerOf(r.Caller, o.State),
 	})
 	if err != nil {
 		return err
 	}
-	if receipt.Replayed {
-		web.Replayed(c)
-	}
-	if o, err = orders.Load(ctx, m.store, o.ID); err != nil { // the cancellation may have advanced already
+	if o, err = orders.Load(ctx, m.store, o.ID); err != nil { // it may be further already
 		return err
 	}
-	view, err := m.view(ctx, o)
-	if err != nil {
-		return err
-	}
-	web.ETag(c, o.Version)
-	return c.JSON(http.StatusAccepted, view)
+	return m.answerOrder(c, http.StatusAccepted, o, receipt.Replayed)
 }
 
 // cancellerOf returns the canceller's kind: the customer or an operator.

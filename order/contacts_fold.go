@@ -3,12 +3,12 @@ package order
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"shopping-cart/platform/backoff"
 	"shopping-cart/platform/email"
 )
 
@@ -25,7 +25,7 @@ func (m *Module) foldContacts(ctx context.Context, every time.Duration) {
 		if err := m.foldAll(ctx); err != nil && ctx.Err() == nil {
 			m.run.Failed(fmt.Errorf("fold the e-mail addresses of contacts: %w", err))
 		}
-		if !wait(ctx, every/2+rand.N(every)) { // #nosec G404 -- it spreads the work of processes
+		if !backoff.Sleep(ctx, backoff.Jitter(every)) {
 			return
 		}
 	}
@@ -37,7 +37,7 @@ func (m *Module) foldAll(ctx context.Context) error {
 	var last uuid.UUID
 	for {
 		found, err := m.foldSome(ctx, last)
-		if err != nil || len(found) < foldLimit || !wait(ctx, foldPause) {
+		if err != nil || len(found) < foldLimit || !backoff.Sleep(ctx, foldPause) {
 			return err
 		}
 		last = found[len(found)-1]
@@ -67,14 +67,4 @@ func (m *Module) foldSome(ctx context.Context, after uuid.UUID) (ids []uuid.UUID
 		return err
 	})
 	return ids, err
-}
-
-// wait reports whether the time passed before ctx was done.
-func wait(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

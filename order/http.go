@@ -137,7 +137,11 @@ func (m *Module) listMine(c echo.Context) error {
 //	@Failure	401,404	{object}	web.Problem
 //	@Router		/v1/orders/{id} [get]
 func (m *Module) show(c echo.Context) error {
-	o, err := m.visible(c)
+	id, err := web.ID(c, "id")
+	if err != nil {
+		return err
+	}
+	o, err := m.visibleTo(c.Request().Context(), web.CallerOf(c), id)
 	if err != nil {
 		return err
 	}
@@ -151,15 +155,27 @@ func (m *Module) show(c echo.Context) error {
 	return c.JSON(http.StatusOK, view)
 }
 
-// visible returns the order named in the path, if the caller may see it. A tombstone counts as not found.
-func (m *Module) visible(c echo.Context) (eventstore.Stream[State], error) {
-	id, err := web.ID(c, "id")
-	if err != nil {
-		return eventstore.Stream[State]{}, err
-	}
-	return m.visibleTo(c.Request().Context(), web.CallerOf(c), id)
+// readOrder reads a request about the order that the path names.
+func readOrder[T any](m *Module, c echo.Context) (o eventstore.Stream[State], r web.Request[T], err error) {
+	r, err = web.Read[T](c, web.Needs{Key: true, Visible: func(id uuid.UUID) (err error) {
+		o, err = m.visibleTo(c.Request().Context(), web.CallerOf(c), id)
+		return err
+	}})
+	return o, r, err
 }
 
+// answerOrder answers with an order as it is after a command.
+func (m *Module) answerOrder(c echo.Context, status int, o eventstore.Stream[State], replayed bool) error {
+	view, err := m.view(c.Request().Context(), o)
+	if err != nil {
+		return err
+	}
+	web.Replayed(c, replayed)
+	web.ETag(c, o.Version)
+	return c.JSON(status, view)
+}
+
+// visibleTo loads an order that the caller may see. A tombstone is no order.
 func (m *Module) visibleTo(ctx context.Context, caller web.Caller, id uuid.UUID) (eventstore.Stream[State], error) {
 	o, err := orders.Load(ctx, m.store, id)
 	if err != nil {
@@ -187,34 +203,19 @@ func (m *Module) visibleTo(ctx context.Context, caller web.Caller, id uuid.UUID)
 //	@Failure		422						{object}	web.Problem
 //	@Router			/v1/orders/{id}/fulfil [post]
 func (m *Module) postFulfil(c echo.Context) error {
+	o, r, err := readOrder[struct{}](m, c)
+	if err != nil {
+		return err
+	}
 	ctx := c.Request().Context()
-	o, err := m.visible(c)
-	if err != nil {
-		return err
-	}
-	if err := web.NoBody(c); err != nil {
-		return err
-	}
-	write, err := web.WriteOf(c, web.KeyRequired)
-	if err != nil {
-		return err
-	}
-	receipt, err := m.fulfil(ctx, senderOf(write), o)
+	receipt, err := m.fulfil(ctx, senderOf(r.Write), o)
 	if err != nil {
 		return err
 	}
 	if o, err = orders.Result(ctx, m.store, receipt); err != nil {
 		return err
 	}
-	view, err := m.view(ctx, o)
-	if err != nil {
-		return err
-	}
-	if receipt.Replayed {
-		web.Replayed(c)
-	}
-	web.ETag(c, o.Version)
-	return c.JSON(http.StatusOK, view)
+	return m.answerOrder(c, http.StatusOK, o, receipt.Replayed)
 }
 
 // listAll answers the orders of all customers.

@@ -28,14 +28,11 @@ func (m *Module) deleteContacts(c echo.Context) error {
 	if !ok || !web.Plain(customer) {
 		return web.Refused("id", "invalid", "It must be valid UTF-8 without control characters.")
 	}
-	if err := web.NoBody(c); err != nil {
-		return err
-	}
-	write, err := web.WriteOf(c)
+	r, err := web.Read[struct{}](c, web.Needs{Named: true})
 	if err != nil {
 		return err
 	}
-	receipt, err := m.store.Do(ctx, eventstore.Command{ID: write.ID, Fingerprint: write.Fingerprint, Decide: func(tx *eventstore.Tx) error {
+	receipt, err := m.store.Do(ctx, eventstore.Command{ID: r.Write.ID, Fingerprint: r.Write.Fingerprint, Decide: func(tx *eventstore.Tx) error {
 		tx.Exec(`delete from orders.contacts where customer = $1`, customer)
 		return nil
 	}})
@@ -45,9 +42,7 @@ func (m *Module) deleteContacts(c echo.Context) error {
 	if err := m.eraseElsewhere(ctx, customer); err != nil { // replays erase too: after an answer everything is gone
 		return err
 	}
-	if receipt.Replayed {
-		web.Replayed(c)
-	}
-	m.log.InfoContext(ctx, "the contacts of a customer were erased", slog.String("customer", customer), slog.String("actor", write.Actor))
+	web.Replayed(c, receipt.Replayed)
+	m.log.InfoContext(ctx, "the contacts of a customer were erased", slog.String("customer", customer), slog.String("actor", r.Write.Actor))
 	return c.NoContent(http.StatusNoContent)
 }

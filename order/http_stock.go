@@ -45,7 +45,13 @@ type CountRequest struct {
 	OnHand *int64 `json:"on_hand" validate:"required,min=0,max=9007199254740991" example:"40"`
 }
 
-func answerStock(c echo.Context, s eventstore.Stream[Stock]) error {
+// answerStock answers with the stock of a SKU as a command left it.
+func (m *Module) answerStock(c echo.Context, receipt eventstore.Receipt) error {
+	s, err := stocks.Result(c.Request().Context(), m.store, receipt)
+	if err != nil {
+		return err
+	}
+	web.Replayed(c, receipt.Replayed)
 	web.ETag(c, s.Version)
 	return c.JSON(http.StatusOK, stockViewOf(s.State))
 }
@@ -72,30 +78,15 @@ func stockViewOf(s Stock) StockView {
 //	@Failure		413,415,422				{object}	web.Problem
 //	@Router			/v1/stock/{sku} [put]
 func (m *Module) putStock(c echo.Context) error {
-	sku, err := web.SKU(c)
+	r, err := web.Read[CountRequest](c, web.Needs{})
 	if err != nil {
 		return err
 	}
-	body, err := web.Body[CountRequest](c)
+	receipt, err := m.count(c.Request().Context(), senderOf(r.Write), r.SKU, *r.Body.OnHand)
 	if err != nil {
 		return err
 	}
-	write, err := web.WriteOf(c)
-	if err != nil {
-		return err
-	}
-	receipt, err := m.count(c.Request().Context(), senderOf(write), sku, *body.OnHand)
-	if err != nil {
-		return err
-	}
-	s, err := stocks.Result(c.Request().Context(), m.store, receipt)
-	if err != nil {
-		return err
-	}
-	if receipt.Replayed {
-		web.Replayed(c)
-	}
-	return answerStock(c, s)
+	return m.answerStock(c, receipt)
 }
 
 // showStock answers the stock of a SKU.
@@ -154,33 +145,20 @@ func (m *Module) showStock(c echo.Context) error {
 //	@Failure		413,415,422		{object}	web.Problem
 //	@Router			/v1/stock/{sku}/adjustments [post]
 func (m *Module) postAdjustment(c echo.Context) error {
-	sku, err := web.SKU(c)
+	r, err := web.Read(c, web.Needs{Key: true}, func(r web.Request[AdjustmentRequest]) error {
+		if *r.Body.Delta == 0 {
+			return web.Refused("delta", "ne", "It must not be 0.")
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	body, err := web.Body[AdjustmentRequest](c)
+	receipt, err := m.adjust(c.Request().Context(), senderOf(r.Write), r.SKU, StockAdjusted{Delta: *r.Body.Delta, Reason: r.Body.Reason})
 	if err != nil {
 		return err
 	}
-	if *body.Delta == 0 {
-		return web.Refused("delta", "ne", "It must not be 0.")
-	}
-	write, err := web.WriteOf(c, web.KeyRequired)
-	if err != nil {
-		return err
-	}
-	receipt, err := m.adjust(c.Request().Context(), senderOf(write), sku, StockAdjusted{Delta: *body.Delta, Reason: body.Reason})
-	if err != nil {
-		return err
-	}
-	s, err := stocks.Result(c.Request().Context(), m.store, receipt)
-	if err != nil {
-		return err
-	}
-	if receipt.Replayed {
-		web.Replayed(c)
-	}
-	return answerStock(c, s)
+	return m.answerStock(c, receipt)
 }
 
 // listStock lists the stock of all SKUs.

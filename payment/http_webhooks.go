@@ -51,7 +51,7 @@ func webhookViewOf(r Received) WebhookView {
 //	@Failure		422			{object}	web.Problem	"validation_failed, cursor_invalid"
 //	@Router			/v1/admin/webhooks [get]
 func (m *Module) listWebhooks(c echo.Context) error {
-	limit, from, err := web.PlaceOf[placeInList](c)
+	limit, from, err := web.CursorOf[placeInList](c)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (m *Module) listWebhooks(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	cut := web.NewPlaces(rows, limit, Received.place)
+	cut := web.NewCursorPage(rows, limit, Received.place)
 	page := web.Page[WebhookView]{Data: make([]WebhookView, len(cut.Data)), NextCursor: cut.NextCursor}
 	for i, r := range cut.Data {
 		page.Data[i] = webhookViewOf(r)
@@ -124,21 +124,17 @@ func (m *Module) replayWebhook(c echo.Context) error {
 	if !ok {
 		return errNoWebhook
 	}
-	if err := web.NoBody(c); err != nil {
-		return err
-	}
-	write, err := web.WriteOf(c)
+	r, err := web.Read[struct{}](c, web.Needs{Named: true})
 	if err != nil {
 		return err
 	}
-	replayed, err := m.replay(c.Request().Context(), provider, id, write)
+	replayed, err := m.replay(c.Request().Context(), provider, id, r.Write)
 	if err != nil {
 		return err
 	}
-	if replayed {
-		web.Replayed(c)
-	} else {
-		m.log.InfoContext(c.Request().Context(), "a webhook is replayed", "webhook", provider+":"+id, "actor", write.Actor)
+	web.Replayed(c, replayed)
+	if !replayed {
+		m.log.InfoContext(c.Request().Context(), "a webhook is replayed", "webhook", provider+":"+id, "actor", r.Write.Actor)
 	}
 	return c.NoContent(http.StatusAccepted)
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/platform/backoff"
 	"shopping-cart/platform/failpoint"
 	"shopping-cart/platform/web"
 )
@@ -89,14 +89,7 @@ func (m *Module) wakeAll(ctx context.Context, failed func(error)) error {
 				failed(err)
 			}
 		}
-		t := time.NewTimer(wakeEvery/2 + rand.N(wakeEvery))
-		select {
-		case <-m.arrived:
-		case <-t.C:
-		case <-ctx.Done():
-		}
-		t.Stop()
-		if ctx.Err() != nil {
+		if !backoff.SleepOr(ctx, backoff.Jitter(wakeEvery), m.arrived) {
 			return nil
 		}
 	}

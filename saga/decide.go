@@ -11,6 +11,7 @@ import (
 	"shopping-cart/cart"
 	"shopping-cart/order"
 	"shopping-cart/payment"
+	"shopping-cart/platform/backoff"
 )
 
 // Codes of a failure that the saga itself knows. The others come from the steps that were refused.
@@ -148,7 +149,7 @@ func record(s State, a attempt, patience time.Duration) Event {
 		}
 		return StepRetried{
 			Step: a.Step, Error: a.Error, Unknown: a.Kind == StepIsUnknown, Certain: a.Certain, Ours: a.Ours,
-			BeganAt: a.began, At: a.ended, RetryAt: a.ended.Add(backoff(s.Step(a.Step).Attempts, a.luck)),
+			BeganAt: a.began, At: a.ended, RetryAt: a.ended.Add(retryPause(s.Step(a.Step).Attempts, a.luck)),
 		}
 	}
 	panic("an outcome of no kind")
@@ -184,8 +185,8 @@ const (
 	leastWait  = time.Second // before someone outside is asked again
 )
 
-// backoff doubles from a tenth of a second to a minute, give or take a half.
-func backoff(attempts int, luck float64) time.Duration {
-	pause := min(firstPause<<min(attempts, 10), maxPause)
+// retryPause doubles from a tenth of a second to a minute, and varies by a half in either direction.
+func retryPause(attempts int, luck float64) time.Duration {
+	pause := backoff.After(attempts, firstPause, maxPause)
 	return pause/2 + time.Duration(luck*float64(pause)).Truncate(time.Microsecond)
 }

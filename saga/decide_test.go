@@ -104,8 +104,8 @@ func TestRecord(t *testing.T) {
 
 func TestBackoff(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, firstPause/2, backoff(0, 0))
-	require.Equal(t, 2*firstPause, backoff(1, 0.5))
-	require.Equal(t, maxPause*3/2, backoff(1000, 1))
-	require.Equal(t, backoff(3, 0.123456789), backoff(3, 0.123456789).Truncate(time.Microsecond), "as the database keeps times")
+	require.Equal(t, firstPause/2, retryPause(0, 0))
+	require.Equal(t, 2*firstPause, retryPause(1, 0.5))
+	require.Equal(t, maxPause*3/2, retryPause(1000, 1))
+	require.Equal(t, retryPause(3, 0.123456789), retryPause(3, 0.123456789).Truncate(time.Microsecond), "as the database keeps times")
 }

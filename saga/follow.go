@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"strconv"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/platform/backoff"
 	"shopping-cart/platform/web"
 )
 
@@ -103,7 +103,7 @@ func (w *watch) followed() []uuid.UUID {
 
 // follow looks, now and then and for all followers at once, at what other processes wrote, until ctx is done.
 func (m *Module) follow(ctx context.Context, failed func(error)) {
-	for wait(ctx, followEvery/2+rand.N(followEvery)) {
+	for backoff.Sleep(ctx, backoff.Jitter(followEvery)) {
 		if err := m.lookForFollowers(ctx); err != nil && ctx.Err() == nil {
 			failed(fmt.Errorf("look for those who follow checkouts: %w", err))
 		}

@@ -158,44 +158,36 @@ type checkOutRequest struct {
 //	@Failure		503				{object}	web.Problem	"unavailable, busy, newer_version; with Prefer: wait provider_unavailable with checkout_id"
 //	@Router			/v1/carts/{id}/checkout [post]
 func (m *Module) checkOut(c echo.Context) error {
-	ctx, caller := c.Request().Context(), web.CallerOf(c)
-	cartID, err := web.ID(c, "id")
+	ctx := c.Request().Context()
+	var customer string
+	r, err := web.Read(c, web.Needs{Key: true, Version: true, Wait: true, Visible: func(id uuid.UUID) (err error) {
+		customer, err = m.Rooms.CartVisible(ctx, web.CallerOf(c), id)
+		return err
+	}}, m.checkCheckOut)
 	if err != nil {
 		return err
 	}
-	customer, err := m.Rooms.CartVisible(ctx, caller, cartID)
-	if err != nil {
-		return err
-	}
-	body, err := web.Body[checkOutRequest](c)
-	if err != nil {
-		return err
-	}
-	if body.PaymentMethod != "" && !m.Rooms.TakesMethod(body.PaymentMethod) {
-		return web.Refused("payment_method", "token", "It must be a token of the payment provider for a card or another way to pay.")
-	}
-	if err := order.CheckAddress(body.ShippingAddress); err != nil {
-		return err
-	}
-	write, err := web.WriteOf(c, web.KeyRequired, web.VersionRequired)
-	if err != nil {
-		return err
-	}
-	sealed, err := m.seal(ctx, customer, body, cart.CheckOut{
-		CartID: cartID, Caller: caller, Write: write, PaymentMethod: body.PaymentMethod, Chargeable: m.Rooms.Chargeable,
+	sealed, err := m.seal(ctx, customer, r.Body, cart.CheckOut{
+		CartID: r.ID, Caller: r.Caller, Write: r.Write, PaymentMethod: r.Body.PaymentMethod, Chargeable: m.Rooms.Chargeable,
 	})
 	if err != nil {
 		return err
 	}
-	saga, err := m.await(c, eventstore.Stream[State]{ID: sealed.CheckoutID}, !sealed.Replayed, news)
+	saga, err := m.await(ctx, eventstore.Stream[State]{ID: sealed.CheckoutID}, !sealed.Replayed, r.Wait, news)
 	if err != nil {
 		return err
 	}
-	if sealed.Replayed {
-		web.Replayed(c)
-	}
+	web.Replayed(c, sealed.Replayed)
 	c.Response().Header().Set("Location", "/v1/checkouts/"+saga.ID.String())
-	return answerCheckOut(c, saga)
+	return answerCheckOut(c, saga, r.Wait > 0)
+}
+
+// checkCheckOut refuses a payment method or an address that cannot be used.
+func (m *Module) checkCheckOut(r web.Request[checkOutRequest]) error {
+	if r.Body.PaymentMethod != "" && !m.Rooms.TakesMethod(r.Body.PaymentMethod) {
+		return web.Refused("payment_method", "token", "It must be a token of the payment provider for a card or another way to pay.")
+	}
+	return order.CheckAddress(r.Body.ShippingAddress)
 }
 
 // seal keeps the contact of the customer and seals the cart. The contact comes first, since nothing may miss it later,
@@ -243,8 +235,9 @@ func news(s Status) bool { return settled(s) || s == RequiresAction }
 // await is a saga once it has begun and, for as long as the client prefers to wait, once it stands where enough says.
 // The one handed in, where it exists, will do for a client that does not wait; begins: this process is just about to start
 // it. A server that stops holds nobody.
-func (m *Module) await(c echo.Context, saga eventstore.Stream[State], begins bool, enough func(Status) bool) (eventstore.Stream[State], error) {
-	ctx, patience := c.Request().Context(), web.Wait(c)
+func (m *Module) await(
+	ctx context.Context, saga eventstore.Stream[State], begins bool, patience time.Duration, enough func(Status) bool,
+) (eventstore.Stream[State], error) {
 	until := time.Now().Add(patience)
 	answer := func() bool {
 		return saga.Exists() && (enough(shown(saga.State)) || !time.Now().Before(until) || m.watch.isDraining())
@@ -268,13 +261,13 @@ func (m *Module) await(c echo.Context, saga eventstore.Stream[State], begins boo
 	return saga, err
 }
 
-// answerCheckOut says how a check-out came out, as far as it has.
-func answerCheckOut(c echo.Context, saga eventstore.Stream[State]) error {
+// answerCheckOut answers with a checkout, and with its outcome where the client waited for one.
+func answerCheckOut(c echo.Context, saga eventstore.Stream[State], waited bool) error {
 	s := saga.State
 	switch {
-	case shown(s) == Completed && web.Wait(c) > 0:
+	case shown(s) == Completed && waited:
 		return c.JSON(http.StatusCreated, viewOf(saga))
-	case s.Status == Failed && web.Wait(c) > 0:
+	case s.Status == Failed && waited:
 		return problemOf(*s.Failure).With("checkout_id", saga.ID)
 	}
 	return c.JSON(http.StatusAccepted, viewOf(saga))
@@ -314,33 +307,34 @@ func problemOf(f Failure) *fault.Fault {
 //	@Failure	404		{object}	web.Problem	"not_found"
 //	@Router		/v1/checkouts/{id} [get]
 func (m *Module) show(c echo.Context) error {
-	saga, err := m.visible(c)
+	ctx := c.Request().Context()
+	id, err := web.ID(c, "id")
 	if err != nil {
 		return err
 	}
-	if saga, err = m.await(c, saga, false, news); err != nil {
+	saga, err := m.visible(ctx, web.CallerOf(c), id)
+	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, viewOf(m.asKnown(c.Request().Context(), saga)))
+	if saga, err = m.await(ctx, saga, false, web.Wait(c), news); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, viewOf(m.asKnown(ctx, saga)))
 }
 
-// visible is the checkout of the path, for those who may see it.
-func (m *Module) visible(c echo.Context) (eventstore.Stream[State], error) {
-	saga, err := m.named(c)
-	caller, s := web.CallerOf(c), saga.State
+// visible loads a checkout that the caller may see.
+func (m *Module) visible(ctx context.Context, caller web.Caller, id uuid.UUID) (eventstore.Stream[State], error) {
+	saga, err := m.load(ctx, id)
+	s := saga.State
 	if errors.Is(err, errNoSaga) || err == nil && (s.Type != checkout.Type || s.CustomerID != caller.Subject && !caller.Operator()) {
 		return saga, errNotFound
 	}
 	return saga, err
 }
 
-// named is the saga of the path, of any type.
-func (m *Module) named(c echo.Context) (eventstore.Stream[State], error) {
-	id, err := web.ID(c, "id")
-	if err != nil {
-		return eventstore.Stream[State]{}, err
-	}
-	saga, err := sagas.Load(c.Request().Context(), m.store, id)
+// load loads a saga of any type.
+func (m *Module) load(ctx context.Context, id uuid.UUID) (eventstore.Stream[State], error) {
+	saga, err := sagas.Load(ctx, m.store, id)
 	if err == nil && !saga.Exists() {
 		err = errNoSaga
 	}
@@ -365,11 +359,12 @@ func (m *Module) named(c echo.Context) (eventstore.Stream[State], error) {
 //	@Failure	422				{object}	web.Problem		"idempotency_key_reused"
 //	@Router		/v1/checkouts/{id}/cancel [post]
 func (m *Module) cancel(c echo.Context) error {
-	saga, err := m.visible(c)
-	if err != nil {
+	ctx := c.Request().Context()
+	var saga eventstore.Stream[State]
+	r, err := web.Read[any](c, web.Needs{Key: true, Wait: true, Visible: func(id uuid.UUID) (err error) {
+		saga, err = m.visible(ctx, web.CallerOf(c), id)
 		return err
-	}
-	write, err := web.WriteOf(c, web.KeyRequired)
+	}})
 	if err != nil {
 		return err
 	}
@@ -379,17 +374,15 @@ func (m *Module) cancel(c echo.Context) error {
 	if saga.State.Checkout.Total == 0 { // no payment that could decide: it completes at once
 		return errTooLate
 	}
-	replayed, err := m.Rooms.CancelPayment(c.Request().Context(), write, payment.Cancel{
+	replayed, err := m.Rooms.CancelPayment(ctx, r.Write, payment.Cancel{
 		PaymentID: saga.State.Checkout.PaymentID, CheckoutID: saga.ID, CustomerID: saga.State.CustomerID,
 	})
 	if err != nil {
 		return err
 	}
-	if replayed {
-		web.Replayed(c)
-	}
+	web.Replayed(c, replayed)
 	m.runner.begin(saga.ID, round{woken: true})
-	if saga, err = m.await(c, saga, false, settled); err != nil {
+	if saga, err = m.await(ctx, saga, false, r.Wait, settled); err != nil {
 		return err
 	}
 	return answerCancel(c, saga)

@@ -170,16 +170,21 @@ func known(s Status) bool {
 //	@Failure		404		{object}	web.Problem	"not_found"
 //	@Router			/v1/admin/sagas/{id} [get]
 func (m *Module) showSaga(c echo.Context) error {
-	saga, err := m.named(c)
+	ctx := c.Request().Context()
+	id, err := web.ID(c, "id")
+	if err != nil {
+		return err
+	}
+	saga, err := m.load(ctx, id)
 	if err != nil {
 		return err
 	}
 	const all = 1000
-	events, err := m.store.ReadStream(c.Request().Context(), saga.ID, 0, all)
+	events, err := m.store.ReadStream(ctx, saga.ID, 0, all)
 	if err != nil {
 		return err
 	}
-	view := operatorsViewOf(m.asKnown(c.Request().Context(), saga))
+	view := operatorsViewOf(m.asKnown(ctx, saga))
 	for _, e := range events {
 		view.Events = append(view.Events, eventViewOf(e))
 	}

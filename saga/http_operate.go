@@ -54,11 +54,11 @@ type settleRequest struct {
 //	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, idempotency_key_reused"
 //	@Router			/v1/admin/sagas/{id}/retry [post]
 func (m *Module) retrySaga(c echo.Context) error {
-	saga, write, reason, err := m.asked(c)
+	saga, r, err := readSaga[remark](m, c, web.Needs{Optional: true})
 	if err != nil {
 		return err
 	}
-	return m.act(c, saga, write, func(s State, at time.Time) ([]Event, error) { return retry(s, reason, at) })
+	return m.act(c, saga, r.Write, func(s State, at time.Time) ([]Event, error) { return retry(s, r.Body.Reason, at) })
 }
 
 // compensateSaga turns a saga.
@@ -80,31 +80,31 @@ func (m *Module) retrySaga(c echo.Context) error {
 //	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, idempotency_key_reused"
 //	@Router			/v1/admin/sagas/{id}/compensate [post]
 func (m *Module) compensateSaga(c echo.Context) error {
-	saga, write, reason, err := m.asked(c)
+	saga, r, err := readSaga[remark](m, c, web.Needs{Optional: true})
 	if err != nil {
 		return err
 	}
 	ctx, s := c.Request().Context(), saga.State
-	answered, err := m.store.Processed(ctx, onceOf(write))
+	answered, err := m.store.Processed(ctx, onceOf(r.Write))
 	if err == nil && !answered { // the payment decides before the saga: a process that died in between recorded only the payment's answer
-		answered, err = m.Stores["payment"].Processed(ctx, onceOf(write))
+		answered, err = m.Stores["payment"].Processed(ctx, onceOf(r.Write))
 	}
 	if err != nil {
 		return err
 	}
 	if !answered {
-		if _, err := compensate(s, reason, s.At); err != nil {
+		if _, err := compensate(s, r.Body.Reason, s.At); err != nil {
 			return err
 		}
 	}
 	if !answered && s.Checkout.Total > 0 { // the payment alone decides; its tombstone turns the saga, whatever becomes of us
-		if _, err := m.Rooms.CancelPayment(ctx, write, payment.Cancel{
+		if _, err := m.Rooms.CancelPayment(ctx, r.Write, payment.Cancel{
 			PaymentID: s.Checkout.PaymentID, CheckoutID: saga.ID, CustomerID: s.CustomerID, Insists: true,
 		}); err != nil {
 			return err
 		}
 	}
-	return m.act(c, saga, write, func(s State, at time.Time) ([]Event, error) { return compensated(s, reason, at) })
+	return m.act(c, saga, r.Write, func(s State, at time.Time) ([]Event, error) { return compensated(s, r.Body.Reason, at) })
 }
 
 // skipStep gives up a step that cannot succeed.
@@ -126,19 +126,11 @@ func (m *Module) compensateSaga(c echo.Context) error {
 //	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, idempotency_key_reused"
 //	@Router			/v1/admin/sagas/{id}/skip [post]
 func (m *Module) skipStep(c echo.Context) error {
-	saga, err := m.named(c)
+	saga, r, err := readSaga[reasonRequest](m, c, web.Needs{})
 	if err != nil {
 		return err
 	}
-	body, err := web.Body[reasonRequest](c)
-	if err != nil {
-		return err
-	}
-	write, err := web.WriteOf(c)
-	if err != nil {
-		return err
-	}
-	return m.act(c, saga, write, func(s State, at time.Time) ([]Event, error) { return skip(s, body.Reason, at) })
+	return m.act(c, saga, r.Write, func(s State, at time.Time) ([]Event, error) { return skip(s, r.Body.Reason, at) })
 }
 
 // settleStep takes a person's word for what became of a payment.
@@ -160,27 +152,19 @@ func (m *Module) skipStep(c echo.Context) error {
 //	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, idempotency_key_reused"
 //	@Router			/v1/admin/sagas/{id}/settle [post]
 func (m *Module) settleStep(c echo.Context) error {
-	saga, err := m.named(c)
-	if err != nil {
-		return err
-	}
-	body, err := web.Body[settleRequest](c)
-	if err != nil {
-		return err
-	}
-	write, err := web.WriteOf(c)
+	saga, r, err := readSaga[settleRequest](m, c, web.Needs{})
 	if err != nil {
 		return err
 	}
 	ctx := c.Request().Context()
-	replayed, err := m.Stores["payment"].Processed(ctx, onceOf(write))
+	replayed, err := m.Stores["payment"].Processed(ctx, onceOf(r.Write))
 	if err == nil && !replayed {
-		replayed, err = m.settlePayment(ctx, saga, write, payment.Settlement(body.Outcome), body.Reason)
+		replayed, err = m.settlePayment(ctx, saga, r.Write, payment.Settlement(r.Body.Outcome), r.Body.Reason)
 	}
 	if err != nil {
 		return err
 	}
-	return m.accepted(c, saga.ID, write, replayed)
+	return m.accepted(c, saga.ID, r.Write, replayed)
 }
 
 // settlePayment lets the payment decide. What it took, its event tells the saga: see stepSettled.
@@ -216,23 +200,14 @@ func (m *Module) stepSettled(ctx context.Context, e eventstore.Message[payment.S
 	return m.runner.wake(ctx, id)
 }
 
-// asked reads what needs no reason.
-func (m *Module) asked(c echo.Context) (saga eventstore.Stream[State], write web.Write, reason string, err error) {
-	if saga, err = m.named(c); err != nil {
-		return saga, write, "", err
+// readSaga reads what an operator asks for about the saga that the path names.
+func readSaga[T any](m *Module, c echo.Context, needs web.Needs) (saga eventstore.Stream[State], r web.Request[T], err error) {
+	needs.Visible = func(id uuid.UUID) (err error) {
+		saga, err = m.load(c.Request().Context(), id)
+		return err
 	}
-	raw, err := web.Raw(c)
-	if err != nil {
-		return saga, write, "", err
-	}
-	var body remark
-	if len(raw) > 0 {
-		if body, err = web.Body[remark](c); err != nil {
-			return saga, write, "", err
-		}
-	}
-	write, err = web.WriteOf(c)
-	return saga, write, body.Reason, err
+	r, err = web.Read[T](c, needs)
+	return saga, r, err
 }
 
 func onceOf(write web.Write) eventstore.IdempotencyKey {
@@ -264,9 +239,8 @@ func (m *Module) act(c echo.Context, saga eventstore.Stream[State], write web.Wr
 // accepted shows the saga as it is by now.
 func (m *Module) accepted(c echo.Context, id uuid.UUID, write web.Write, replayed bool) error {
 	ctx := c.Request().Context()
-	if replayed {
-		web.Replayed(c)
-	} else {
+	web.Replayed(c, replayed)
+	if !replayed {
 		m.Log.InfoContext(ctx, "an operator acts on a saga", "saga", id, "route", c.Path(), "actor", write.Actor)
 	}
 	saga, err := sagas.Load(ctx, m.store, id)

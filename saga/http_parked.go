@@ -102,16 +102,13 @@ func (m *Module) listParked(c echo.Context) error {
 //	@Failure		422		{object}	web.Problem	"idempotency_key_reused"
 //	@Router			/v1/admin/parked/{id}/replay [post]
 func (m *Module) replayParked(c echo.Context) error {
-	id, err := web.ID(c, "id")
+	r, err := web.Read[struct{}](c, web.Needs{})
 	if err != nil {
 		return err
 	}
-	if err := web.NoBody(c); err != nil {
-		return err
-	}
-	err = m.once(c, func(ctx context.Context, s *eventstore.Store, _ string, once eventstore.IdempotencyKey) (bool, error) {
-		return s.ReplayParked(ctx, id, once)
-	}, "a parked message is replayed", "id", id)
+	err = m.once(c, r.Write, func(ctx context.Context, s *eventstore.Store, once eventstore.IdempotencyKey) (bool, error) {
+		return s.ReplayParked(ctx, r.ID, once)
+	}, "a parked message is replayed", "id", r.ID)
 	if err != nil {
 		return err
 	}
@@ -140,17 +137,13 @@ type discardRequest struct {
 //	@Failure		422		{object}	web.Problem	"validation_failed, unknown_field, idempotency_key_reused"
 //	@Router			/v1/admin/parked/{id}/discard [post]
 func (m *Module) discardParked(c echo.Context) error {
-	id, err := web.ID(c, "id")
+	r, err := web.Read[discardRequest](c, web.Needs{})
 	if err != nil {
 		return err
 	}
-	body, err := web.Body[discardRequest](c)
-	if err != nil {
-		return err
-	}
-	err = m.once(c, func(ctx context.Context, s *eventstore.Store, actor string, once eventstore.IdempotencyKey) (bool, error) {
-		return s.DiscardParked(ctx, id, actor, body.Reason, once)
-	}, "a parked message is discarded", "id", id, "reason", body.Reason)
+	err = m.once(c, r.Write, func(ctx context.Context, s *eventstore.Store, once eventstore.IdempotencyKey) (bool, error) {
+		return s.DiscardParked(ctx, r.ID, r.Write.Actor, r.Body.Reason, once)
+	}, "a parked message is discarded", "id", r.ID, "reason", r.Body.Reason)
 	if err != nil {
 		return err
 	}
@@ -160,25 +153,19 @@ func (m *Module) discardParked(c echo.Context) error {
 // once does what an operator asks for, in the store that has what it is about. The receipt under the request's key is
 // committed with it there: the same again is answered, not done again, even when a crash came in between.
 func (m *Module) once(
-	c echo.Context, do func(ctx context.Context, s *eventstore.Store, actor string, once eventstore.IdempotencyKey) (replayed bool, err error),
+	c echo.Context, write web.Write, do func(ctx context.Context, s *eventstore.Store, once eventstore.IdempotencyKey) (replayed bool, err error),
 	said string, attrs ...any,
 ) error {
-	ctx := c.Request().Context()
-	write, err := web.WriteOf(c)
+	ctx, once := c.Request().Context(), onceOf(write)
+	replayed, err := m.answered(ctx, once)
+	if err == nil && !replayed {
+		replayed, err = m.wherever(ctx, func(ctx context.Context, s *eventstore.Store) (bool, error) { return do(ctx, s, once) })
+	}
 	if err != nil {
 		return err
 	}
-	once := onceOf(write)
-	replayed, err := m.answered(ctx, once)
-	if err == nil && !replayed {
-		replayed, err = m.wherever(ctx, func(ctx context.Context, s *eventstore.Store) (bool, error) { return do(ctx, s, write.Actor, once) })
-	}
-	switch {
-	case err != nil:
-		return err
-	case replayed:
-		web.Replayed(c)
-	default:
+	web.Replayed(c, replayed)
+	if !replayed {
 		m.Log.InfoContext(ctx, said, append(attrs, "actor", write.Actor)...)
 	}
 	return nil

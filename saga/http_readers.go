@@ -98,10 +98,11 @@ func (m *Module) subscriptions(ctx context.Context) (Subscriptions, error) {
 //	@Router			/v1/admin/projections/{name}/rebuild [post]
 func (m *Module) rebuildProjection(c echo.Context) error {
 	name, _ := web.Param(c, "name") // broken escapes name nothing
-	if err := web.NoBody(c); err != nil {
+	r, err := web.Read[struct{}](c, web.Needs{})
+	if err != nil {
 		return err
 	}
-	err := m.once(c, func(ctx context.Context, s *eventstore.Store, _ string, once eventstore.IdempotencyKey) (bool, error) {
+	err = m.once(c, r.Write, func(ctx context.Context, s *eventstore.Store, once eventstore.IdempotencyKey) (bool, error) {
 		return s.Rebuild(ctx, name, once)
 	}, "a projection is rebuilt", "name", name)
 	if err != nil {

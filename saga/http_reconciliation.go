@@ -85,10 +85,7 @@ func (m *Module) showReconciliation(c echo.Context) error {
 //	@Failure		503		{object}	web.Problem	"provider_unavailable, unavailable, busy, newer_version"
 //	@Router			/v1/admin/reconciliation [post]
 func (m *Module) healReconciliation(c echo.Context) error {
-	if err := web.NoBody(c); err != nil {
-		return err
-	}
-	write, err := web.WriteOf(c)
+	r, err := web.Read[struct{}](c, web.Needs{})
 	if err != nil {
 		return err
 	}
@@ -101,7 +98,7 @@ func (m *Module) healReconciliation(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	m.mend(ctx, found.Data, write.Actor, lost == "true")
+	m.mend(ctx, found.Data, r.Write.Actor, lost == "true")
 	return c.JSON(http.StatusOK, found)
 }
 

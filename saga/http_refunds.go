@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/platform/fault"
 	"shopping-cart/platform/money"
@@ -61,38 +62,28 @@ type amountRequest struct {
 //	@Router			/v1/orders/{id}/refunds [post]
 func (m *Module) postRefund(c echo.Context) error {
 	ctx := c.Request().Context()
-	id, err := web.ID(c, "id")
+	var paid order.Paid
+	r, err := web.Read[refundRequest](c, web.Needs{Key: true, Wait: true, Visible: func(id uuid.UUID) (err error) {
+		paid, err = m.Rooms.OrderPaid(ctx, web.CallerOf(c), id)
+		return err
+	}})
 	if err != nil {
 		return err
 	}
-	paid, err := m.Rooms.OrderPaid(ctx, web.CallerOf(c), id)
-	if err != nil {
-		return err
-	}
-	body, err := web.Body[refundRequest](c)
-	if err != nil {
-		return err
-	}
-	write, err := web.WriteOf(c, web.KeyRequired)
-	if err != nil {
-		return err
-	}
-	wish := payment.RequestRefund{PaymentID: paid.PaymentID, Reason: body.Reason}
-	if body.Amount != nil {
-		amount := money.Of(*body.Amount.Amount, body.Amount.Currency)
+	wish := payment.RequestRefund{PaymentID: paid.PaymentID, Reason: r.Body.Reason}
+	if named := r.Body.Amount; named != nil {
+		amount := money.Of(*named.Amount, named.Currency)
 		wish.Amount = &amount
 	}
-	if write.IfMatch != nil && *write.IfMatch != paid.Version {
+	if match := r.Write.IfMatch; match != nil && *match != paid.Version {
 		wish.Unless = eventstore.ErrVersionMismatch.With("version", paid.Version)
 	}
-	requested, err := m.Rooms.RequestRefund(ctx, write, wish)
+	requested, err := m.Rooms.RequestRefund(ctx, r.Write, wish)
 	if err != nil {
 		return err
 	}
-	if requested.Replayed {
-		web.Replayed(c)
-	}
-	saga, err := m.awaitRefund(ctx, requested, web.Wait(c))
+	web.Replayed(c, requested.Replayed)
+	saga, err := m.awaitRefund(ctx, requested, r.Wait)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func (m *Module) stream(c echo.Context) error {
 
 // opens opens the stream of a follower, unless there is nothing to tell.
 func (m *Module) opens(c echo.Context, f *follower) (opened bool, err error) {
-	saga, err := m.visible(c)
+	saga, err := m.visible(c.Request().Context(), web.CallerOf(c), f.id)
 	if err != nil {
 		return false, err
 	}

@@ -40,7 +40,7 @@ func (m *Module) showTimeline(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	limit, from, err := web.PlaceOf[place](c)
+	limit, from, err := web.CursorOf[place](c)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (m *Module) showTimeline(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	page := web.NewPlaces(entries, limit, func(TimelineEntry) place {
+	page := web.NewCursorPage(entries, limit, func(TimelineEntry) place {
 		at := *from
 		for _, e := range entries[:limit] {
 			at = at.past(e)

@@ -26,7 +26,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
@@ -40,6 +39,7 @@ import (
 	"shopping-cart/eventstore"
 	"shopping-cart/order"
 	"shopping-cart/payment"
+	"shopping-cart/platform/backoff"
 	"shopping-cart/platform/fault"
 	"shopping-cart/platform/money"
 	"shopping-cart/platform/web"
@@ -248,7 +248,7 @@ func (m *Module) Run(ctx context.Context) error {
 			}
 		}
 		// What is due: to retry, to end a wait, or to be taken over.
-		for wait(ctx, claimEvery/2+rand.N(claimEvery)) {
+		for backoff.Sleep(ctx, backoff.Jitter(claimEvery)) {
 			ids, early, err := m.timer.Due(ctx, claimLimit, lease)
 			m.take(ctx, ids, err, round{woken: early}, failed)
 		}
@@ -279,17 +279,6 @@ func (m *Module) take(ctx context.Context, ids []uuid.UUID, err error, as round,
 		failed(fmt.Errorf("claim sagas: %w", err))
 	}
 	return len(ids)
-}
-
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // commandSpace is the name space of the ids that sagas derive. It never changes: a redelivery must find its receipt.

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/platform/backoff"
 	"shopping-cart/platform/failpoint"
 )
 
@@ -107,7 +108,7 @@ func (r *runner) run(id uuid.UUID, d *drive, this *round) {
 			r.log.Warn("a saga is left to a newer version of the program", "saga", id, "error", err)
 		case err != nil && !errors.Is(err, errStopping):
 			r.log.Warn("a saga stands still for a moment", "saga", id, "error", err)
-			r.later(id, r.store.Now().Add(standstill/2+rand.N(standstill)))
+			r.later(id, r.store.Now().Add(backoff.Jitter(standstill)))
 		}
 		this.end(err)
 	}

@@ -26,12 +26,12 @@ type room struct {
 
 // rooms are the import table, the narrowest rows first: the first that holds a package counts.
 var rooms = []room{
-	{"fault, money, e-mail addresses, fail points, PostgreSQL errors and migrations import nothing",
-		anyOf("platform/fault", "platform/money", "platform/email", "platform/failpoint", "platform/pgerr", "migrations"), nothing},
+	{"fault, money, e-mail addresses, fail points, PostgreSQL errors, pauses, statistics and migrations import nothing",
+		anyOf("platform/fault", "platform/money", "platform/email", "platform/failpoint", "platform/pgerr", "platform/backoff", "internal/stats", "migrations"), nothing},
 	{"the generator of the reference pages reads the program", anyOf("docs/generate"), either(anyOf("internal/app", "eventstore"), below("platform"))},
 	{"the API document is only data", below("docs"), below("docs")},
 	{"the user interfaces are clients of the API", below("ui"), anyOf("platform/web", "platform/money")},
-	{"the platform is the ground", below("platform"), anyOf("platform/fault", "platform/money", "platform/email", "platform/pgerr", "migrations", "platform/database")},
+	{"the platform is the ground", below("platform"), anyOf("platform/fault", "platform/money", "platform/email", "platform/pgerr", "platform/backoff", "migrations", "platform/database")},
 	{"golden files know the event store only", anyOf("eventstore/golden"), anyOf("eventstore")},
 	{"the event store knows no room", below("eventstore"), anyOf("platform/fault", "platform/failpoint", "platform/pgerr")},
 	{"Stripe in memory knows nobody", anyOf("payment/stripe/stripetest"), nothing},
@@ -40,11 +40,11 @@ var rooms = []room{
 	{"modules never know each other", either(below("cart"), below("order"), below("payment")), either(anyOf("eventstore"), below("platform"))},
 	{"sagas compose the modules", below("saga"), either(anyOf("eventstore", "cart", "order", "payment"), below("platform"))},
 	{"the client speaks to the API alone", anyOf("client"), anyOf("platform/money")},
-	{"the replay is a client", anyOf("internal/replay"), anyOf("client", "platform/money")},
+	{"the replay is a client", anyOf("internal/replay"), anyOf("client", "platform/money", "internal/stats")},
 	{"the demo is a client, and sells what the replay reads", anyOf("internal/demo"), anyOf("client", "platform/money", "internal/replay")},
 	{"chaos runs the program", anyOf("internal/chaos"), either(anyOf("internal/app", "client"), below("platform"))},
 	{"the benchmark runs the program and its modules", anyOf("internal/bench"),
-		either(anyOf("internal/app", "client", "migrations", "cart", "order", "payment", "saga"), below("platform"))},
+		either(anyOf("internal/app", "internal/stats", "client", "migrations", "cart", "order", "payment", "saga"), below("platform"))},
 	{"databases for tests stand on the platform", anyOf("internal/pgtest"), either(below("platform"), anyOf("migrations"))},
 	{"the composition root knows no command and no tool", anyOf("internal/app"), func(of string) bool {
 		return !below("internal")(of) && of != "client"

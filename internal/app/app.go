@@ -148,7 +148,7 @@ func (p *App) measure(metrics *telemetry.Metrics) {
 func (p *App) route(settings config.Config, on func(schema string) *Database, tokens *auth.Tokens, metrics *telemetry.Metrics, log *slog.Logger) {
 	p.Web = web.New(web.Config{
 		Auth: tokens, Log: log, RequestLevel: requestLevel(settings, isTerminal(os.Stderr)), CORSOrigins: settings.CORSOrigins,
-		Timeout: settings.RequestTimeout, Grace: settings.ShutdownTimeout, Notice: settings.ShutdownNotice,
+		Timeout: settings.RequestTimeout, Grace: settings.ShutdownTimeout, DrainDelay: settings.ShutdownNotice,
 		Ready: readiness(readyModules(settings, on), settings.ReadyRequires), OpenAPI: docs.OpenAPI, Metrics: metrics.Handler(), Observe: metrics.HTTP,
 	})
 	metrics.Streams(p.Web.OpenStreams)

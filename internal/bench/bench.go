@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"shopping-cart/internal/stats"
 )
 
 // Workload is a unit of measurement.
@@ -142,7 +144,7 @@ func roundOf(s Sample, before, after usage) Round {
 	per := func(n float64) float64 { return n / float64(s.Units) }
 	micros := func(d time.Duration) float64 { return per(float64(d) / float64(time.Microsecond)) }
 	r := Round{
-		Rate: float64(s.Units) / s.Took.Seconds(), P50: percentile(s.Latencies, 50), P99: percentile(s.Latencies, 99),
+		Rate: float64(s.Units) / s.Took.Seconds(), P50: stats.Percentile(s.Latencies, 50), P99: stats.Percentile(s.Latencies, 99),
 		Commits: per(float64(after.transactions - before.transactions)), WAL: per(float64(after.wal - before.wal)),
 		Commands: per(float64(s.Commands)), Appends: per(float64(s.Appends)),
 		PostgresCPU: -1, ProgramCPU: micros(s.ProgramCPU + after.own - before.own), ClientCPU: micros(s.ClientCPU),
@@ -151,14 +153,6 @@ func roundOf(s Sample, before, after usage) Round {
 		r.PostgresCPU = micros(after.postgres - before.postgres)
 	}
 	return r
-}
-
-// percentile returns the smallest value that at least p percent do not exceed.
-func percentile(sorted []time.Duration, p int) time.Duration {
-	if len(sorted) == 0 {
-		return 0
-	}
-	return sorted[max(0, (len(sorted)*p+99)/100-1)]
 }
 
 func median[T cmp.Ordered](values []T) T {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"io"
 	"time"
+
+	"shopping-cart/internal/stats"
 )
 
 // machineReport is a report for machines. Money is pence, times are seconds.
@@ -33,7 +35,7 @@ func (r *report) encode(out io.Writer) error {
 	}
 	for name, took := range map[string]time.Duration{
 		"products": r.phases[0], "baskets": r.phases[1], "reading_back": r.phases[2],
-		"checkout_p50": quantile(r.took, 0.50), "checkout_p95": quantile(r.took, 0.95), "checkout_p99": quantile(r.took, 0.99),
+		"checkout_p50": stats.Percentile(r.took, 50), "checkout_p95": stats.Percentile(r.took, 95), "checkout_p99": stats.Percentile(r.took, 99),
 	} {
 		m.Seconds[name] = took.Seconds()
 	}

@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"shopping-cart/internal/stats"
 	"shopping-cart/platform/money"
 )
 
@@ -97,7 +97,7 @@ func (r *report) print(out io.Writer) error {
 	w.row("  products made in\t%s", short(r.phases[0]))
 	w.row("  baskets played in\t%s", short(r.phases[1]))
 	w.row("  orders read back in\t%s", short(r.phases[2]))
-	w.row("  checkout\tp50 %s, p95 %s, p99 %s", short(quantile(r.took, 0.50)), short(quantile(r.took, 0.95)), short(quantile(r.took, 0.99)))
+	w.row("  checkout\tp50 %s, p95 %s, p99 %s", short(stats.Percentile(r.took, 50)), short(stats.Percentile(r.took, 95)), short(stats.Percentile(r.took, 99)))
 	w.row("")
 	w.row("  total of the file\t%s", amount(r.book.total))
 	w.row("  confirmed orders\t%s", amount(r.owed))
@@ -142,14 +142,6 @@ func reasons(leftOut map[reason]int) []reason {
 	}
 	slices.SortFunc(all, func(a, b reason) int { return cmp.Or(cmp.Compare(leftOut[b], leftOut[a]), cmp.Compare(a, b)) })
 	return all
-}
-
-// quantile returns the nearest-rank quantile of sorted durations.
-func quantile(sorted []time.Duration, part float64) time.Duration {
-	if len(sorted) == 0 {
-		return 0
-	}
-	return sorted[max(1, int(math.Ceil(part*float64(len(sorted)))))-1]
 }
 
 func short(d time.Duration) time.Duration {

@@ -135,18 +135,6 @@ type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errFull }
 
-func TestQuantile(t *testing.T) {
-	t.Parallel()
-	hundred := make([]time.Duration, 100)
-	for i := range hundred {
-		hundred[i] = time.Duration(i + 1)
-	}
-	require.EqualValues(t, 50, quantile(hundred, 0.50))
-	require.EqualValues(t, 99, quantile(hundred, 0.99))
-	require.EqualValues(t, 1, quantile(hundred[:1], 0.99))
-	require.Zero(t, quantile(nil, 0.5))
-}
-
 func TestGrouped(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

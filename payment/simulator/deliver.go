@@ -8,13 +8,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"shopping-cart/platform/backoff"
 )
 
 const (
@@ -87,14 +88,7 @@ func (s *Simulator) Run(ctx context.Context) error {
 				s.Log.ErrorContext(ctx, "the simulator failed to deliver webhooks", slog.Any("error", err))
 			}
 		}
-		t := time.NewTimer(deliverEvery/2 + rand.N(deliverEvery))
-		select {
-		case <-s.queued:
-		case <-t.C:
-		case <-ctx.Done():
-		}
-		t.Stop()
-		if ctx.Err() != nil {
+		if !backoff.SleepOr(ctx, backoff.Jitter(deliverEvery), s.queued) {
 			return nil
 		}
 	}

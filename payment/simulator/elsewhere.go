@@ -117,15 +117,9 @@ func (s *Simulator) returned(c echo.Context, kind payment.ElsewhereKind) error {
 	if err != nil {
 		return err
 	}
-	raw, err := web.Raw(c)
+	body, err := web.OptionalBody[elsewhereRequest](c)
 	if err != nil {
 		return err
-	}
-	var body elsewhereRequest
-	if len(raw) > 0 {
-		if body, err = web.Body[elsewhereRequest](c); err != nil {
-			return err
-		}
 	}
 	var amount *money.Amount
 	if body.Amount != nil {

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"shopping-cart/platform/backoff"
 )
 
 const (
@@ -65,7 +67,7 @@ func (g *gate) left(err error) {
 }
 
 func (g *gate) close(err error) {
-	pause := min(firstPause<<min(g.failures, 16), longPause)
+	pause := backoff.After(g.failures, firstPause, longPause)
 	g.failures++
 	g.last = err
 	g.until = time.Now().Add(pause/2 + rand.N(pause/2)) // jitter: replicas must not retry in step

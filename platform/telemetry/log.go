@@ -1,12 +1,11 @@
-// Package telemetry is what the program tells its operators: a structured log and Prometheus metrics.
+// Package telemetry writes the structured log and collects the Prometheus metrics.
 //
 //	log, err := telemetry.Log(os.Stderr, "info", "text")
 //	m := telemetry.New()
 //	m.WatchPool("cart", "write", pool.Stat)
 //	web.Config{Metrics: m.Handler(), Observe: m.HTTP}
 //
-// The metrics are plain functions that fit the hooks of the packages that feed them, so that none of those
-// packages needs to know this one.
+// The metrics are plain functions that fit the hooks of the other packages, so that no package imports this one.
 package telemetry
 
 import (
@@ -15,7 +14,8 @@ import (
 	"log/slog"
 )
 
-// Log makes the program's logger. It says once in ten seconds, not at every request, that something is away. Levels are debug, info, warn and error; formats are text and json.
+// Log returns the logger of the program. It reports the same outage once in ten seconds and not for every request. Levels are debug,
+// info, warn and error. Formats are text and json.
 func Log(w io.Writer, level, format string) (*slog.Logger, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
@@ -24,9 +24,9 @@ func Log(w io.Writer, level, format string) (*slog.Logger, error) {
 	options := &slog.HandlerOptions{Level: l}
 	switch format {
 	case "text":
-		return slog.New(newThin(slog.NewTextHandler(w, options))), nil
+		return slog.New(newDedup(slog.NewTextHandler(w, options))), nil
 	case "json":
-		return slog.New(newThin(slog.NewJSONHandler(w, options))), nil
+		return slog.New(newDedup(slog.NewJSONHandler(w, options))), nil
 	}
 	return nil, fmt.Errorf("log format %q: use text or json", format)
 }

@@ -13,7 +13,7 @@ import (
 
 const namespace = "shopping_cart"
 
-// Metrics holds a registry of its own and everything that is counted in it. All methods are safe for concurrent use.
+// Metrics holds its own registry and all metrics in it. All methods are safe for concurrent use.
 type Metrics struct {
 	registry      *prometheus.Registry
 	pools         *pools
@@ -29,7 +29,7 @@ type Metrics struct {
 	calls      *prometheus.HistogramVec
 }
 
-// New makes the metrics, with those of the Go runtime and the process beside them.
+// New returns the metrics, including those of the Go runtime and the process.
 func New() *Metrics {
 	m := &Metrics{
 		registry:      prometheus.NewRegistry(),
@@ -56,10 +56,10 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
 }
 
-// Registry is where further collectors can be registered.
+// Registry returns the registry, where callers can register further collectors.
 func (m *Metrics) Registry() *prometheus.Registry { return m.registry }
 
-// HTTP counts one request. route is the template that matched, never the path itself.
+// HTTP counts one request. route is the template that matched and never the path itself.
 func (m *Metrics) HTTP(method, route string, status int, took time.Duration) {
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
 }
@@ -73,7 +73,7 @@ func (m *Metrics) Batch(size int, took time.Duration) {
 	m.commits.Observe(took.Seconds())
 }
 
-// Dispatched counts one handling of an event: how long after the event it ended, and whether it failed.
+// Dispatched counts one handling of an event. lag runs from the event to the end of its handling.
 func (m *Metrics) Dispatched(subscription string, lag time.Duration, err error) {
 	if err != nil {
 		m.failed.WithLabelValues(subscription).Inc()
@@ -82,24 +82,24 @@ func (m *Metrics) Dispatched(subscription string, lag time.Duration, err error) 
 	m.dispatched.WithLabelValues(subscription).Observe(lag.Seconds())
 }
 
-// SagaEnded counts one saga that came to its end.
+// SagaEnded counts one saga that ended.
 func (m *Metrics) SagaEnded(kind, status string, took time.Duration) {
 	m.sagas.WithLabelValues(kind, status).Observe(took.Seconds())
 }
 
-// SagaAge shows the age of the oldest unfinished saga of a kind, asked for at each scrape: zero when there is none, NaN
-// when it cannot be told.
+// SagaAge shows the age of the oldest unfinished saga of a kind at each scrape. It is zero when there is none and NaN when oldest
+// fails.
 func (m *Metrics) SagaAge(kind string, oldest func() (time.Duration, error)) {
 	m.age("saga_oldest_unfinished_seconds", "Age of the oldest saga that has not ended.", prometheus.Labels{"kind": kind}, oldest)
 }
 
-// OutboxAge shows the age of the oldest event of a store that a reaction has not handled, asked for at each scrape: zero
-// when there is none, NaN when it cannot be told.
+// OutboxAge shows the age of the oldest event of a store that a reaction has not handled, at each scrape. It is zero when there is
+// none and NaN when oldest fails.
 func (m *Metrics) OutboxAge(store string, oldest func() (time.Duration, error)) {
 	m.age("outbox_oldest_seconds", "Age of the oldest event that a reaction has not handled.", prometheus.Labels{"store": store}, oldest)
 }
 
-// ClockSkew shows by how much the clock of a store's database is ahead of the process, asked for at each scrape.
+// ClockSkew shows at each scrape how far the clock of a store's database is ahead of the process.
 func (m *Metrics) ClockSkew(store string, skew func() time.Duration) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(
 		prometheus.GaugeOpts{Namespace: namespace, Name: "database_clock_skew_seconds",
@@ -107,7 +107,7 @@ func (m *Metrics) ClockSkew(store string, skew func() time.Duration) {
 		func() float64 { return skew().Seconds() }))
 }
 
-// Streams shows how many answers of server-sent events are open, asked for at each scrape.
+// Streams shows at each scrape how many streams of server-sent events are open.
 func (m *Metrics) Streams(open func() int) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(
 		prometheus.GaugeOpts{Namespace: namespace, Name: "http_streams_open", Help: "Streams of server-sent events that are open."},
@@ -138,5 +138,5 @@ func counters(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
 }
 
-// seconds are n buckets that double from the first.
+// seconds returns n buckets that double from the first.
 func seconds(first float64, n int) []float64 { return prometheus.ExponentialBuckets(first, 2, n) }

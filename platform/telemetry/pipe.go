@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Pipe is a writer for the log that never fails and never holds up the program: a reader who went away is no error, and one
-// who stopped reading costs lines. A line is written before Write returns as long as the reader reads.
+// Pipe is a writer for the log that never fails and never blocks the program. A reader that is gone causes no error. A reader that
+// stops reading loses lines. While the reader reads, Write returns after the line is written.
 type Pipe struct {
 	to      io.Writer
 	lines   chan line
@@ -27,10 +27,10 @@ type line struct {
 
 const (
 	pipeLines    = 4096                  // that wait for the reader
-	pipePatience = 50 * time.Millisecond // of a line, until the reader counts as stalled
+	pipePatience = 50 * time.Millisecond // how long a line waits until the reader counts as stalled
 )
 
-// NewPipe makes a Pipe to w.
+// NewPipe returns a Pipe to w.
 func NewPipe(w io.Writer) *Pipe {
 	p := &Pipe{to: w, lines: make(chan line, pipeLines)}
 	go p.copy()
@@ -57,7 +57,7 @@ func (p *Pipe) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// copy writes the lines, one after the other. A line that cannot be written is gone.
+// copy writes the lines in their order. It drops a line that it cannot write.
 func (p *Pipe) copy() {
 	for l := range p.lines {
 		_, _ = p.to.Write(l.text)
@@ -69,7 +69,6 @@ func (p *Pipe) copy() {
 	}
 }
 
-// SurvivePipes keeps the program alive when the reader of its output goes away, such as "tee" at Ctrl-C: a write to it fails
-// and does nothing else. The signal is caught and not ignored, so that the programs that are started from here have it as
-// they know it.
+// SurvivePipes keeps the program alive when the reader of its output goes away, such as "tee" at Ctrl-C. A write then fails and has
+// no other effect. The signal is caught and not ignored, so that child processes keep its default action.
 func SurvivePipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }

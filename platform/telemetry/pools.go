@@ -7,7 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// pools reads the state of connection pools at each scrape.
+// pools reads the state of the connection pools at each scrape. pgxpoolprometheus would rename these metrics and count waits in
+// nanoseconds.
 type pools struct {
 	mu      sync.RWMutex
 	watched []pool

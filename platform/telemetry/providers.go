@@ -6,21 +6,21 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Provider is how a payment provider fares, as this process sees it.
+// Provider is the state of a payment provider, as this process sees it.
 type Provider struct {
 	Name     string
 	Breaker  string // closed, half_open or open
 	InFlight int    // calls
-	Held     int    // checkouts, refunds and cancellations that wait until it can be asked again
+	Held     int    // checkouts, refunds and cancellations that wait for the provider
 }
 
-// providers reads how they fare at each scrape.
+// providers reads the state of the payment providers at each scrape.
 type providers struct {
 	all                     func() []Provider
 	breaker, inFlight, held *prometheus.Desc
 }
 
-// Providers shows how payment providers fare, asked for at each scrape.
+// Providers shows the state of the payment providers at each scrape.
 func (m *Metrics) Providers(all func() []Provider) {
 	desc := func(name, help string, more ...string) *prometheus.Desc {
 		return prometheus.NewDesc(namespace+"_provider_"+name, help, append([]string{"provider"}, more...), nil)
@@ -33,8 +33,8 @@ func (m *Metrics) Providers(all func() []Provider) {
 	})
 }
 
-// ProviderCall counts one call to a payment provider, from the wish for it to its end, by its outcome: answered, failed,
-// forgone, or held_open and held_busy for those that were not made.
+// ProviderCall counts one call to a payment provider by its outcome: answered, failed, forgone, or held_open and held_busy for calls
+// that were not made. took includes the wait for a free slot.
 func (m *Metrics) ProviderCall(provider, operation, outcome string, took time.Duration) {
 	m.calls.WithLabelValues(provider, operation, outcome).Observe(took.Seconds())
 }

@@ -8,16 +8,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Subscription is how far a reader of a store's log, or a reaction to its events, has come.
+// Subscription is the progress of a reader of a store's log or of a reaction to its events.
 type Subscription struct {
 	Name   string
 	Kind   string        // projection, rebuild or reaction
-	Lag    int64         // events that it has still to deal with
-	Oldest time.Duration // age of the oldest of them
+	Lag    int64         // events that it has not handled yet
+	Oldest time.Duration // age of the oldest of these
 	Parked int           // messages that it could not handle, and those behind them
 }
 
-// subscriptions asks the stores at each scrape.
+// subscriptions reads the progress of the subscriptions of all stores at each scrape.
 type subscriptions struct {
 	mu     sync.RWMutex
 	stores []subscribed
@@ -41,7 +41,7 @@ func newSubscriptions() *subscriptions {
 	}
 }
 
-// Subscriptions shows those of a store, asked for at each scrape. When they cannot be told, one without a name is NaN.
+// Subscriptions shows the subscriptions of a store at each scrape. When read fails, one without a name is NaN.
 func (m *Metrics) Subscriptions(store string, read func() ([]Subscription, error)) {
 	m.subscriptions.mu.Lock()
 	defer m.subscriptions.mu.Unlock()

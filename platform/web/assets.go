@@ -15,17 +15,17 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// immutable lets browsers keep a file for a year without asking. Its address changes when it changes.
+// immutable lets browsers keep a file for a year without asking. The address changes when the file changes.
 const immutable = "public, max-age=31536000, immutable"
 
-// contentTypes are stated here, since those of the machine differ from one to the next.
+// contentTypes replaces the table of the operating system. That differs between machines.
 var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
 	".svg": "image/svg+xml", ".png": "image/png", ".woff2": "font/woff2", ".json": "application/json", ".txt": "text/plain; charset=utf-8",
 }
 
-// Assets are the files that pages of the program load: scripts, styles, pictures. They are sent whole, whatever Range says:
-// assembling an answer of many parts costs more than it saves.
+// Assets serves the files that the pages of the program load: scripts, styles and pictures. They are sent whole and Range is ignored,
+// since an answer of many parts costs more than it saves.
 type Assets struct {
 	files map[string]*asset
 	stamp string
@@ -36,10 +36,10 @@ type asset struct {
 	body        []byte
 	contentType string
 	etag        string
-	gzipped     func() []byte // nil when that is not shorter
+	gzipped     func() []byte // returns nil when that is not shorter
 }
 
-// NewAssets reads all files of a folder that is part of the program.
+// NewAssets reads all files of an embedded folder.
 func NewAssets(folder fs.FS) *Assets {
 	bodies := map[string][]byte{}
 	err := fs.WalkDir(folder, ".", func(name string, d fs.DirEntry, err error) error {
@@ -55,7 +55,7 @@ func NewAssets(folder fs.FS) *Assets {
 	return AssetsOf(bodies)
 }
 
-// AssetsOf are files by name.
+// AssetsOf returns assets with these bodies, by name.
 func AssetsOf(bodies map[string][]byte) *Assets {
 	a, sum := &Assets{files: map[string]*asset{}}, sha256.New()
 	for _, name := range sortedKeys(bodies) {
@@ -66,7 +66,7 @@ func AssetsOf(bodies map[string][]byte) *Assets {
 	return a
 }
 
-// add adds a file that does not count for the stamp, such as a page that has the stamp in.
+// add adds a file that does not change the stamp, such as a page that contains the stamp.
 func (a *Assets) add(name string, body []byte) { a.files[name] = newAsset(name, body) }
 
 func newAsset(name string, body []byte) *asset {
@@ -76,7 +76,7 @@ func newAsset(name string, body []byte) *asset {
 	return f
 }
 
-// shorter is body compressed, or nil when that is not shorter. A picture or a font is compressed already.
+// shorter compresses a body. It returns nil when that is not shorter, as for pictures and fonts.
 func shorter(body []byte) []byte {
 	var b bytes.Buffer
 	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression) // the level is one that exists
@@ -90,11 +90,11 @@ func shorter(body []byte) []byte {
 
 const stampBytes = 8
 
-// Stamp names what all files together hold: it changes when one of them changes. An address with it in is for ever the same file.
+// Stamp returns a hash of all files. An address that contains it always names the same file.
 func (a *Assets) Stamp() string { return a.stamp }
 
-// Unstamped takes a stamp off the front of a path, also that of another version of the program: while one version replaces
-// another, a page may ask the other one for its files. ours is true when it was the stamp of these files.
+// Unstamped removes the stamp from the front of a path. It also removes the stamp of another version of the program: during a
+// rolling deployment a page may ask the other version for its files. ours reports whether it was the stamp of these files.
 func (a *Assets) Unstamped(name string) (rest string, ours bool) {
 	first, rest, found := strings.Cut(name, "/")
 	if _, err := hex.DecodeString(first); !found || err != nil || len(first) != 2*stampBytes {
@@ -103,8 +103,8 @@ func (a *Assets) Unstamped(name string) (rest string, ours bool) {
 	return rest, first == a.stamp
 }
 
-// Serve answers with a file. stamped says that the address has the stamp in; other addresses are asked about each time.
-// It reports whether there is such a file.
+// Serve answers with a file and reports whether there is one of that name. stamped says that the address contains the stamp. Browsers
+// revalidate all other addresses.
 func (a *Assets) Serve(w http.ResponseWriter, r *http.Request, name string, stamped bool) bool {
 	f, ok := a.files[name]
 	if !ok {
@@ -141,6 +141,6 @@ func (f *asset) write(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // to a client that may have gone
+		_, _ = w.Write(body) // the client may be gone
 	}
 }

@@ -22,8 +22,8 @@ var (
 	errUnknownField  = fault.New(fault.Invalid, "unknown_field", "The body has a field that is not known here.")
 )
 
-// Body reads the JSON body into a T and checks it: parsable, no unknown field, the right types, plain text in every
-// string, and last the validate tags of T. The refusals are those of API conventions: 413, 415, 400 and 422.
+// Body reads the JSON body into a T and checks it: it can be parsed, has no unknown field, has the right types and plain text in
+// every string, and satisfies the validate tags of T. It refuses with 413, 415, 400 or 422.
 func Body[T any](c echo.Context) (T, error) {
 	var body T
 	raw, err := jsonBytes(c)
@@ -36,18 +36,18 @@ func Body[T any](c echo.Context) (T, error) {
 	return body, validate(&body)
 }
 
-// NoBody lets an empty body and an empty object pass.
-func NoBody(c echo.Context) error {
+// OptionalBody is Body for a request that may come without one. Then it returns the zero T.
+func OptionalBody[T any](c echo.Context) (body T, err error) {
 	raw, err := Raw(c)
-	if err == nil && len(raw) > 0 {
-		_, err = Body[struct{}](c)
+	if err != nil || len(raw) == 0 {
+		return body, err
 	}
-	return err
+	return Body[T](c)
 }
 
-// Raw is the body as it came, of whatever type; reading it again is free. Beyond the limit it is 413.
+// Raw returns the body of any type, unchanged. Reading it again is free. A body beyond the limit is refused with 413.
 func Raw(c echo.Context) ([]byte, error) {
-	v := visitOf(c)
+	v := stateOf(c)
 	if v.read {
 		return v.body, nil
 	}
@@ -56,7 +56,7 @@ func Raw(c echo.Context) ([]byte, error) {
 	switch {
 	case errors.As(err, &tooLarge):
 		return nil, errBodyTooLarge.Detailf("The body is larger than %d bytes.", tooLarge.Limit)
-	case errors.Is(err, os.ErrDeadlineExceeded): // asked first: the server ends the request's context too
+	case errors.Is(err, os.ErrDeadlineExceeded): // before the next case: the server ends the request's context too
 		return nil, errTooSlow
 	case err != nil && c.Request().Context().Err() != nil:
 		return nil, c.Request().Context().Err()
@@ -67,7 +67,7 @@ func Raw(c echo.Context) ([]byte, error) {
 	return raw, nil
 }
 
-// jsonBytes is Raw, refused when it says that it is something else than JSON.
+// jsonBytes is Raw, and refuses a body whose headers say that it is not JSON.
 func jsonBytes(c echo.Context) ([]byte, error) {
 	raw, err := Raw(c)
 	if err != nil || len(raw) == 0 {
@@ -83,7 +83,7 @@ func jsonBytes(c echo.Context) ([]byte, error) {
 }
 
 func isJSON(contentType string) bool {
-	if contentType == echo.MIMEApplicationJSON { // as nearly everybody has it
+	if contentType == echo.MIMEApplicationJSON { // as most clients send it
 		return true
 	}
 	kind, params, err := mime.ParseMediaType(contentType)

@@ -18,7 +18,7 @@ var (
 	errForbidden    = fault.New(fault.Forbidden, "forbidden", "This access token does not allow that.")
 )
 
-// Caller is who sent the request, as the token says. On a public route it is the zero Caller.
+// Caller is the sender of a request according to the token. On a public route it is the zero Caller.
 type Caller struct {
 	Subject string
 	Scopes  []string
@@ -27,7 +27,7 @@ type Caller struct {
 // Is reports whether the caller has the scope.
 func (c Caller) Is(scope string) bool { return slices.Contains(c.Scopes, scope) }
 
-// Operator reports whether the caller runs the shop: operators read everything.
+// Operator reports whether the caller is an operator. Operators read everything.
 func (c Caller) Operator() bool { return c.Is(ScopeAdmin) }
 
 func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
@@ -47,13 +47,13 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		if !Plain(subject) { // it is stored as the actor and as the customer
 			return fmt.Errorf("%w (its subject holds control characters)", errUnauthorized)
 		}
-		visitOf(c).caller = Caller{Subject: subject, Scopes: scopes}
+		stateOf(c).caller = Caller{Subject: subject, Scopes: scopes}
 		return next(c)
 	}
 }
 
-// invalidToken refuses a token that was sent, and says why as RFC 6750 has it: a client can begin a new session for one that
-// has expired, and must not for one that is malformed. The authenticator's own refusal is the sentence.
+// invalidToken refuses a token and says why, as RFC 6750 defines it. A client can open a new session for an expired token and must
+// not do so for a malformed one. The sentence is that of the authenticator's refusal.
 func invalidToken(c echo.Context, err error) error {
 	refusal := errUnauthorized.Detailf("The access token is not valid.")
 	if f, ok := fault.As(err); ok && f.Kind == fault.Unauthorized {
@@ -63,8 +63,8 @@ func invalidToken(c echo.Context, err error) error {
 	return fmt.Errorf("%w (%w)", refusal, err)
 }
 
-// bearer takes the token from the header, whose scheme is case-insensitive (RFC 9110). Two headers are none: it
-// would be a guess which one counts.
+// bearer returns the token of the header. The scheme is case-insensitive (RFC 9110). Two headers count as none, since the
+// choice would be a guess.
 func bearer(values []string) (string, bool) {
 	if len(values) != 1 {
 		return "", false

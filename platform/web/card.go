@@ -12,17 +12,17 @@ import (
 var errCardNumber = fault.New(fault.Invalid, "card_number",
 	"This looks like the number of a payment card. Card numbers are not stored here: pay with a token of the payment provider.")
 
-// The lengths of card numbers, in digits.
+// Card numbers have this many digits.
 const (
 	minCard = 13
 	maxCard = 19
 )
 
-// maxGap is how many characters that are neither letters nor digits may stand between two digits of one number.
+// maxGap is the largest number of characters between two digits of one number. They are neither letters nor digits.
 const maxGap = 3
 
-// cardGroups are the ways in which card numbers are printed, as the lengths of their groups: 4 4 4 4 and longer, 4 6 5 (American
-// Express), 4 6 4 (Diners Club), 6 13 (UnionPay), and 4 4 5 and 4 3 3 3 of thirteen digits.
+// cardGroups matches the lengths of the groups of printed card numbers: 4 4 4 4 and longer, 4 6 5 (American Express),
+// 4 6 4 (Diners Club), 6 13 (UnionPay), and 4 4 5 and 4 3 3 3 for thirteen digits.
 var cardGroups = regexp.MustCompile(`^(4 4 4 4( [1-3])?|4 6 [45]|6 13|4 4 5|4 3 3 3) $`)
 
 // group is a run of digits without a gap.
@@ -31,12 +31,12 @@ type group struct {
 	loose  bool // the gap before it holds more than spaces, dashes and invisible characters
 }
 
-// uuids look like numbers in groups by chance, and are none.
+// uuids matches UUIDs. Their digits may look like a card number by chance.
 var uuids = regexp.MustCompile(`(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
 
-// hasCardNumber reports whether text holds 13 to 19 digits that pass the check of card numbers (Luhn), in any script, with
-// spaces or dashes between them or without. With other separators, such as dots, they must be grouped as on a card: times, dates,
-// coordinates and lists of numbers have those too. One in ten other numbers of that length passes by chance.
+// hasCardNumber reports whether text contains 13 to 19 digits of any script that pass the check of card numbers (Luhn). Spaces and
+// dashes may separate them. With other separators, such as dots, they must be grouped as on a card, since times, dates, coordinates and
+// lists of numbers have those too. One in ten other numbers of that length passes by chance.
 func hasCardNumber(text string) bool {
 	if digits := strings.IndexFunc(text, unicode.IsDigit); digits < 0 || len(text)-digits < minCard {
 		return false // nearly all texts
@@ -49,7 +49,7 @@ func hasCardNumber(text string) bool {
 	return false
 }
 
-// numbersIn are the runs of digits of text, each in the groups in which it is written.
+// numbersIn returns the numbers of text, each as groups of digits.
 func numbersIn(text string) (all [][]group) {
 	var groups []group
 	var digits strings.Builder
@@ -85,7 +85,7 @@ func numbersIn(text string) (all [][]group) {
 	return all
 }
 
-// holdsCard looks at each row of neighbouring groups: an expiry date or a check code may stand beside the number.
+// holdsCard checks every run of neighbouring groups, since an expiry date or a check code may stand beside the number.
 func holdsCard(groups []group) bool {
 	for i := range groups {
 		digits, lengths, loose := "", "", false
@@ -117,12 +117,12 @@ func luhn(digits string) bool {
 	return sum%10 == 0
 }
 
-// isPlainGap reports whether a character often stands between the digits of one number: a space, a dash, or one that nobody sees.
+// isPlainGap reports whether a character often separates the digits of one number: a space, a dash or an invisible character.
 func isPlainGap(r rune) bool {
 	return unicode.IsSpace(r) || unicode.Is(unicode.Zs, r) || unicode.Is(unicode.Pd, r) || unicode.Is(unicode.Cf, r) || r == '\u2212'
 }
 
-// digitOf is a decimal digit of any script, as an ASCII one. Unicode has them in rows of ten.
+// digitOf converts a decimal digit of any script to ASCII. Unicode has them in rows of ten.
 func digitOf(r rune) (digit byte, ok bool) {
 	if '0' <= r && r <= '9' {
 		return byte(r), true
@@ -151,7 +151,7 @@ var (
 // maxPhone is the length of the longest telephone number with its country code, in digits (E.164).
 const maxPhone = 15
 
-// isPhone reports whether a member holds a telephone number in international form. One in ten long ones passes for a card.
+// isPhone reports whether a member is a telephone number in international form. One in ten long ones looks like a card number.
 func isPhone(name, text string) bool {
 	if !phoneName.MatchString(name) || !phoneNumber.MatchString(text) {
 		return false

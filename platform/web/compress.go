@@ -9,12 +9,12 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 )
 
-// minCompressed is the length in bytes from which an answer is compressed. A shorter one fits into one packet anyway.
+// minCompressed is the length in bytes from which an answer is compressed. A shorter one fits into one packet.
 const minCompressed = 1400
 
-// compressed compresses the answers of a route for clients that accept gzip. A stream of events takes over its connection, so it
-// stays as it is. The tag of a compressed answer is the same: it names the version of a resource, and no route serves ranges.
-// Each answer says that it varies, also one that is not compressed: a cache may hold it.
+// compressed compresses the answers of a route for clients that accept gzip. A stream of events takes over its connection, so it is
+// never compressed. A compressed answer has the same ETag, which names the version of a resource, and no route serves ranges. Every
+// answer has a Vary header, since a cache may keep an uncompressed one too.
 func compressed() echo.MiddlewareFunc {
 	compress := middleware.GzipWithConfig(middleware.GzipConfig{Level: gzip.BestSpeed, MinLength: minCompressed})
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -31,12 +31,11 @@ func compressed() echo.MiddlewareFunc {
 	}
 }
 
-// hasCookie reports whether a browser may have been made to send the request by a page of another site. Such a page could
-// learn a secret in an answer from the length of its compressed form (BREACH), so these answers are not compressed. The API
-// knows no cookies; the console does.
+// hasCookie reports whether a page of another site may have made a browser send the request. Such a page could learn a secret in an
+// answer from its compressed length (BREACH), so these answers are not compressed. The console uses cookies, the API does not.
 func hasCookie(c echo.Context) bool { return len(c.Request().Header.Values(echo.HeaderCookie)) > 0 }
 
-// acceptsGzip reads Accept-Encoding.
+// acceptsGzip reports whether Accept-Encoding allows gzip.
 func acceptsGzip(values []string) bool {
 	for _, coding := range strings.Split(strings.Join(values, ","), ",") {
 		name, parameters, _ := strings.Cut(coding, ";")
@@ -57,5 +56,5 @@ func accepts(parameters string) bool {
 	return err == nil && q > 0
 }
 
-// Uncompressed leaves the answers of a route as its handler writes them.
+// Uncompressed turns the compression of a route off.
 func Uncompressed(e *endpoint) { e.uncompressed = true }

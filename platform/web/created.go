@@ -6,7 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// Created bounds the moment when the entries of a list were created. A zero time bounds nothing.
+// Created limits a list to entries created within a period. A zero time is no limit.
 type Created struct {
 	After, Before time.Time // both exclusive
 }
@@ -23,7 +23,7 @@ func CreatedOf(c echo.Context) (bounds Created, err error) {
 	return bounds, err
 }
 
-// Where is the condition of the bounds on a column with the time of creation, with its arguments.
+// Where returns the SQL condition on a column with the time of creation, and its arguments.
 func (b Created) Where(column string) (condition string, arguments []any) {
 	condition = "true"
 	if !b.After.IsZero() {
@@ -35,12 +35,12 @@ func (b Created) Where(column string) (condition string, arguments []any) {
 	return condition, arguments
 }
 
-// Holds reports whether a moment lies within the bounds.
+// Holds reports whether a time lies within the period.
 func (b Created) Holds(at time.Time) bool {
 	return (b.After.IsZero() || at.After(b.After)) && (b.Before.IsZero() || at.Before(b.Before))
 }
 
-// momentOf reads a time of the query. It is zero where there is none.
+// momentOf reads a time from the query, or zero where there is none.
 func momentOf(c echo.Context, name string) (time.Time, error) {
 	text := c.QueryParam(name)
 	if text == "" {

@@ -141,7 +141,7 @@ func TestEvents(t *testing.T) {
 	})
 	t.Run("DoNotPileUpForAClientThatDoesNotRead", func(t *testing.T) {
 		t.Parallel()
-		s := tune(t, func(c *web.Config) { c.Stall = time.Hour })
+		s := tune(t, func(c *web.Config) { c.WriteTimeout = time.Hour })
 		_, r, _ := s.asks("1.0")
 		e := <-s.opened
 		big := bytes.Repeat([]byte("x"), 1<<20)
@@ -158,7 +158,7 @@ func TestEvents(t *testing.T) {
 	})
 	t.Run("AreGivenUpForAClientThatNeverReads", func(t *testing.T) {
 		t.Parallel()
-		s := tune(t, func(c *web.Config) { c.Stall = 10 * time.Millisecond })
+		s := tune(t, func(c *web.Config) { c.WriteTimeout = 10 * time.Millisecond })
 		s.asks("1.1")
 		e := <-s.opened
 		for isOpen(s.closed) {
@@ -212,7 +212,7 @@ func TestRunEndsStreams(t *testing.T) {
 	})
 	t.Run("AndCutsThemOffAfterTheGrace", func(t *testing.T) {
 		t.Parallel()
-		s := tune(t, func(c *web.Config) { c.Stall, c.Grace = time.Hour, 10*time.Millisecond })
+		s := tune(t, func(c *web.Config) { c.WriteTimeout, c.Grace = time.Hour, 10*time.Millisecond })
 		stop, ended := run(t, s)
 		s.asks("1.1")
 		e := <-s.opened

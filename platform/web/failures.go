@@ -18,7 +18,7 @@ var (
 	errWrongMethod = fault.New(fault.Malformed, "method_not_allowed", "This address does not answer to that method.")
 )
 
-// asFault is what the client may know of an error.
+// asFault returns the part of an error that the client may see.
 func asFault(err error) *fault.Fault {
 	if f, ok := fault.As(err); ok {
 		if f.Kind == fault.Internal {
@@ -36,7 +36,7 @@ func asFault(err error) *fault.Fault {
 	return errInternal
 }
 
-// ofEcho translates what the router and its middleware refuse.
+// ofEcho translates an error of the router or its middleware.
 func ofEcho(e *echo.HTTPError) *fault.Fault {
 	switch e.Code {
 	case http.StatusNotFound:

@@ -15,10 +15,10 @@ import (
 
 var errNotReady = fault.New(fault.Unavailable, "not_ready", "The service is not ready.")
 
-// readyWithin bounds the question whether the service is ready, so that a probe gets an answer.
+// readyWithin limits the check of readiness, so that a probe gets an answer.
 const readyWithin = 3 * time.Second
 
-// readyFresh is how old an answer to that question may be.
+// readyFresh limits the age of a reused result of that check.
 const readyFresh = time.Second
 
 type status struct {
@@ -43,7 +43,7 @@ func (s *Server) health() {
 //	@Router		/healthz [get]
 func alive(c echo.Context) error { return c.JSON(http.StatusOK, status{"ok"}) }
 
-// Readiness says whether the service can serve, and which of its modules can work.
+// Readiness reports whether the service and each of its modules can serve.
 type Readiness struct {
 	Ready   bool
 	Modules []ModuleReadiness
@@ -67,15 +67,15 @@ type readyStatus struct {
 	Modules []ModuleReadiness `json:"modules,omitempty"`
 }
 
-// probe shares one answer among the probes that come within a second.
+// probe shares one result among the probes of a second.
 type probe struct {
 	mu   sync.Mutex
 	last Readiness
 	made time.Time
 }
 
-// Readiness is the last answer, or a new one when that is a second old. Those who ask meanwhile wait for it. It ends
-// with the time that it has and not with the request of the one who asked first.
+// Readiness returns the last result, or checks again when that is a second old. Concurrent callers wait for the same check. The check
+// has its own deadline and does not end with the request that started it.
 func (s *Server) Readiness(ctx context.Context) Readiness {
 	if s.cfg.Ready == nil {
 		return Readiness{Ready: true}
@@ -119,7 +119,7 @@ func (s *Server) ready(c echo.Context) error {
 	return c.JSON(http.StatusOK, is)
 }
 
-// Reasons are the sentences of the modules that are away, each once: modules may share a database.
+// Reasons returns the reasons of the modules that are away, each once, since modules may share a database.
 func (r Readiness) Reasons() (reasons []string) {
 	for _, m := range r.Modules {
 		if m.Status != ModuleReady && !slices.Contains(reasons, m.Reason) {
@@ -129,7 +129,7 @@ func (r Readiness) Reasons() (reasons []string) {
 	return reasons
 }
 
-// metrics shows what is counted.
+// metrics answers with the metrics.
 //
 //	@Summary	Read the metrics, in the format of Prometheus
 //	@Description	Of requests, commands, sagas, readers, provider calls and pools.

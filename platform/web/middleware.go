@@ -12,39 +12,39 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 )
 
-// surround is what every request goes through. It is one function, since Echo makes each middleware anew for every request.
-func (s *Server) surround(next echo.HandlerFunc) echo.HandlerFunc {
+// middleware wraps every request. It is one function, since Echo builds each middleware again for every request.
+func (s *Server) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		start, v := time.Now(), &visit{id: requestID(c.Request())}
-		c.Set(visitKey, v)
+		start, v := time.Now(), &requestState{id: requestID(c.Request())}
+		c.Set(stateKey, v)
 		h := c.Response().Header()
 		h[echo.HeaderXRequestID] = []string{v.id}
-		for _, r := range reserved {
+		for _, r := range securityHeaders {
 			h[r.name] = r.value
 		}
-		if err := s.bounded(c, next); err != nil {
-			s.answerError(err, c) // here, so that its status is known, and a panic is logged with the one that the client got
+		if err := s.limits(c, next); err != nil {
+			s.answerError(err, c) // here, so that the log has the status that the client got
 		}
-		s.report(c, time.Since(start))
+		s.logRequest(c, time.Since(start))
 		return nil
 	}
 }
 
-// reserved are headers that tell browsers to do no more with an answer than read it. A handler may replace a value, and
-// never changes one in place.
-var reserved = []struct {
+// securityHeaders tell browsers to do no more with an answer than read it. A handler may replace a value and must not change one in
+// place.
+var securityHeaders = []struct {
 	name  string
 	value []string
 }{
 	{echo.HeaderXContentTypeOptions, []string{"nosniff"}},
 	{echo.HeaderXFrameOptions, []string{"DENY"}},
 	{echo.HeaderReferrerPolicy, []string{"no-referrer"}},
-	{echo.HeaderCacheControl, []string{"private, no-cache"}}, // a copy may be kept, but is asked about (If-None-Match)
+	{echo.HeaderCacheControl, []string{"private, no-cache"}}, // a copy may be kept and must be revalidated (If-None-Match)
 	{echo.HeaderContentSecurityPolicy, []string{"default-src 'none'; frame-ancestors 'none'"}},
 }
 
-// bounded bounds the request in time, and makes an error of a panic.
-func (s *Server) bounded(c echo.Context, next echo.HandlerFunc) (err error) {
+// limits sets the deadline of a request and turns a panic into an error.
+func (s *Server) limits(c echo.Context, next echo.HandlerFunc) (err error) {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), s.cfg.Timeout+preferred(c))
 	defer func() {
 		p := recover()
@@ -52,7 +52,7 @@ func (s *Server) bounded(c echo.Context, next echo.HandlerFunc) (err error) {
 		if p == nil {
 			return
 		}
-		if p == http.ErrAbortHandler { // a panic value, compared as net/http does
+		if p == http.ErrAbortHandler { // compared as net/http does
 			panic(p)
 		}
 		s.cfg.Log.LogAttrs(ctx, slog.LevelError, "panic",
@@ -63,7 +63,7 @@ func (s *Server) bounded(c echo.Context, next echo.HandlerFunc) (err error) {
 	return next(c)
 }
 
-// cors answers browsers that ask whether a page of another origin may call.
+// cors allows browsers to call from pages of the configured origins.
 func (s *Server) cors() echo.MiddlewareFunc {
 	return middleware.CORSWithConfig(middleware.CORSConfig{
 		AllowOrigins: s.cfg.CORSOrigins,

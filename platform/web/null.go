@@ -8,9 +8,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// refuseNulls refuses null for every member that a struct knows. Decoded, null cannot be told from an absent member, and absence
-// may mean much: a refund without an amount refunds everything. A client that computed null must not get that. Null is welcome
-// inside raw members, but not in place of one.
+// refuseNulls refuses null for every member that a struct declares. After decoding, null looks like an absent member, and absence has a
+// meaning: a refund without an amount refunds everything. A client that computed null must not cause that. Null may stand inside raw
+// members but not in place of one.
 func refuseNulls(raw []byte, t reflect.Type) error {
 	if !bytes.Contains(raw, []byte("null")) {
 		return nil
@@ -18,7 +18,7 @@ func refuseNulls(raw []byte, t reflect.Type) error {
 	d := jsontext.NewDecoder(bytes.NewReader(raw))
 	for {
 		token, err := d.ReadToken()
-		if err != nil { // the end: the syntax was checked before
+		if err != nil { // the end, since the syntax was checked before
 			return nil
 		}
 		if at := d.StackPointer(); token.Kind() == jsontext.KindNull && !nullable(t, at) {
@@ -52,12 +52,12 @@ func nullable(t reflect.Type, at jsontext.Pointer) bool {
 	return false
 }
 
-// free reports whether a type takes any JSON.
+// free reports whether a type accepts any JSON.
 func free(t reflect.Type) bool {
 	return t.Kind() == reflect.Interface || t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
 }
 
-// memberOf is the type of the field of a struct with a name in JSON; nil: there is none.
+// memberOf returns the type of a struct's field by its name in JSON, or nil.
 func memberOf(t reflect.Type, name string) reflect.Type {
 	for _, f := range reflect.VisibleFields(t) {
 		if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag == name {

@@ -12,13 +12,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The bounds of a number in a raw member. Other members have types with bounds of their own.
+// These limit a number in a raw member. The type of any other member has its own limits.
 const (
 	maxNumber      = 32 // characters
 	maxSignificant = 17 // digits: those of a float64
 )
 
-// checkNumber refuses a number that clients cannot read as a float64 without a loss (RFC 8259, 6), and one of a card. d has just read it.
+// checkNumber refuses a number that clients cannot read as a float64 without loss (RFC 8259, 6), and a card number. d has just read it.
 func checkNumber(d *jsontext.Decoder, number string) error {
 	at := pathOf(d.StackPointer())
 	value, err := strconv.ParseFloat(number, 64)
@@ -34,8 +34,8 @@ func checkNumber(d *jsontext.Decoder, number string) error {
 	return nil
 }
 
-// wholePart returns the digits of a number before its decimal point, written without an exponent, or "" where these cannot be part of
-// a card number: there are none, or more than 19. Numbers with huge exponents are among those: exact, they would take much memory.
+// wholePart returns the digits of a number before its decimal point, without an exponent. It returns "" where there are none or more
+// than 19, since no card number has these. So it never expands a huge exponent, and takes little memory.
 func wholePart(number string) string {
 	value, err := strconv.ParseFloat(number, 64)
 	exact, ok := new(big.Rat), false
@@ -48,7 +48,7 @@ func wholePart(number string) string {
 	return new(big.Int).Quo(exact.Num(), exact.Denom()).String()
 }
 
-// Readable reports whether clients can read a stored JSON value: its syntax is right, and its numbers are in the range of a float64.
+// Readable reports whether clients can read a stored JSON value: it is valid and its numbers are in the range of a float64.
 func Readable(raw []byte) bool {
 	if !stdjson.Valid(raw) {
 		return false

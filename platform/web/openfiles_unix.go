@@ -4,7 +4,7 @@ package web
 
 import "syscall"
 
-// openFiles is how many files and connections this process may have open; 0 when that is not known.
+// openFiles returns the limit of open files and connections of this process, or 0 when it is not known.
 func openFiles() uint64 {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

@@ -1,4 +1,4 @@
 package web
 
-// openFiles is not known on Windows, which has no such limit.
+// openFiles returns 0, since Windows has no such limit.
 func openFiles() uint64 { return 0 }

@@ -29,10 +29,10 @@ type Cursor struct {
 // IsZero reports whether it is the start of the list.
 func (c Cursor) IsZero() bool { return c.At.IsZero() && c.ID == uuid.Nil }
 
-// String is the cursor as clients hold it: opaque to them.
+// String encodes the cursor for clients, to whom it is opaque.
 func (c Cursor) String() string {
 	var b [24]byte
-	binary.BigEndian.PutUint64(b[:8], uint64(c.At.UnixMicro())) // read back as it was written
+	binary.BigEndian.PutUint64(b[:8], uint64(c.At.UnixMicro())) // parseCursor reads it back unchanged
 	copy(b[8:], c.ID[:])
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
@@ -42,14 +42,14 @@ func parseCursor(s string) (Cursor, error) {
 	if err != nil || len(b) != 24 {
 		return Cursor{}, errCursor
 	}
-	at := time.UnixMicro(int64(binary.BigEndian.Uint64(b[:8]))).UTC() // #nosec G115 -- read as it was written; the year is judged below
+	at := time.UnixMicro(int64(binary.BigEndian.Uint64(b[:8]))).UTC() // #nosec G115 -- String wrote it; the year is checked below
 	if at.Year() < 1970 || at.Year() > 9999 {
-		return Cursor{}, errCursor // beyond what a timestamp column takes
+		return Cursor{}, errCursor // out of the range of a timestamp column
 	}
 	return Cursor{At: at, ID: uuid.UUID(b[8:])}, nil
 }
 
-// PageRequest is which part of a list is asked for.
+// PageRequest names the requested part of a list.
 type PageRequest struct {
 	Limit  int    // rows; fetch one more, so that NewPage knows whether the list goes on
 	Cursor Cursor // zero: from the start
@@ -80,13 +80,13 @@ func limitOf(c echo.Context) (int, error) {
 	return n, nil
 }
 
-// LogRequest is which part of a log is asked for: what stands after a position, oldest first.
+// LogRequest names the requested part of a log: the entries after a position, oldest first.
 type LogRequest struct {
 	Limit int   // entries; fetch one more
 	After int64 // position; zero: from the start
 }
 
-// AfterOf reads ?limit= and ?after=, or ?cursor= with the same meaning.
+// AfterOf reads ?limit= and ?after=. ?cursor= means the same as ?after=.
 func AfterOf(c echo.Context) (LogRequest, error) {
 	limit, err := limitOf(c)
 	if err != nil {
@@ -112,20 +112,20 @@ type Page[T any] struct {
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable"`
 }
 
-// NewPage cuts rows, fetched with limit+1, into a page. cursor is the place after a row.
+// NewPage makes a page of rows that were fetched with limit+1. cursor returns the place after a row.
 func NewPage[T any](rows []T, limit int, cursor func(T) Cursor) Page[T] {
 	return cut(rows, limit, func(row T) string { return cursor(row).String() })
 }
 
-// NewLog is NewPage for a log: position is that of an entry.
+// NewLog is NewPage for a log. position returns the position of an entry.
 func NewLog[T any](entries []T, limit int, position func(T) int64) Page[T] {
 	return cut(entries, limit, func(e T) string { return strconv.FormatInt(position(e), 10) })
 }
 
-// MaxPageBytes is how much stored state one page of a list is made of. Its answer has about twice as many bytes.
+// MaxPageBytes limits the stored state in one page of a list. The answer has about twice as many bytes.
 const MaxPageBytes = 2 << 20
 
-// Until ends a page after its first n entries: what follows would make it too large. cursor is the place after an entry.
+// Until ends a page after its first n entries when more would make it too large. cursor returns the place after an entry.
 func (p Page[T]) Until(n int, cursor func(T) Cursor) Page[T] {
 	if n >= len(p.Data) || n == 0 {
 		return p
@@ -134,12 +134,12 @@ func (p Page[T]) Until(n int, cursor func(T) Cursor) Page[T] {
 	return Page[T]{Data: p.Data[:n], NextCursor: &next}
 }
 
-// Sized are entries that may be large. A page of them ends once it holds MaxPageBytes.
+// Sized is an entry that may be large. A page of them ends when it has MaxPageBytes.
 type Sized interface {
 	PageBytes() int
 }
 
-// fitting is how many of the rows a page holds: at most limit, and at least one.
+// fitting returns how many of the rows fit into a page: at most limit, and at least one.
 func fitting[T any](rows []T, limit int) int {
 	total := 0
 	for i, row := range rows[:min(len(rows), limit)] {
@@ -166,5 +166,5 @@ func cut[T any](rows []T, limit int, cursor func(T) string) Page[T] {
 	return page
 }
 
-// FilterOf reads a parameter that narrows a list to some text, without the spaces around it. It is empty where it is not given.
+// FilterOf reads a parameter that filters a list by a text, and trims it. It is empty where it is not given.
 func FilterOf(c echo.Context, name string) string { return strings.TrimSpace(c.QueryParam(name)) }

@@ -9,10 +9,10 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// Param is a path parameter, decoded. ok is false when its escapes are broken.
+// Param returns a path parameter, decoded. ok is false when an escape in it is invalid.
 //
-// The router matches on the raw path when the request has one that differs from the default encoding (as with %2F)
-// and on the decoded path otherwise: so a parameter must be decoded in the first case, and must not be in the second.
+// The router matches the raw path when the request has one that differs from the default encoding (as with %2F), and the decoded path
+// otherwise. So a parameter must be decoded in the first case only.
 func Param(c echo.Context, name string) (value string, ok bool) {
 	value = c.Param(name)
 	if c.Request().URL.RawPath == "" {
@@ -22,10 +22,11 @@ func Param(c echo.Context, name string) (value string, ok bool) {
 	return value, err == nil
 }
 
-// SKU is the path parameter "sku". What cannot be a SKU is 422 validation_failed; a further path segment is 404. A SKU of an
-// older version that ValidSKU refuses passes, so that what has it can be read, changed and removed: what creates something asks ValidSKU.
+// SKU returns the path parameter "sku". An impossible SKU is refused with 422 validation_failed, a further path segment with 404. SKU
+// accepts stored SKUs of older versions that ValidSKU refuses, so that they can be read, changed and removed. Handlers that create
+// something ask ValidSKU.
 func SKU(c echo.Context) (string, error) {
-	if strings.Contains(c.Param("sku"), "/") { // the router lets the last parameter swallow slashes
+	if strings.Contains(c.Param("sku"), "/") { // for the router, the last parameter includes slashes
 		return "", errNoRoute
 	}
 	sku, ok := Param(c, "sku")
@@ -37,7 +38,7 @@ func SKU(c echo.Context) (string, error) {
 
 const canonicalID = 36 // characters of a UUID with its dashes
 
-// ID is a path parameter that is a UUID. Anything else names nothing that exists: 404 not_found.
+// ID returns a path parameter that is a UUID. Any other text is refused with 404 not_found.
 func ID(c echo.Context, name string) (uuid.UUID, error) {
 	value, _ := Param(c, name)
 	id, err := uuid.Parse(value)
@@ -47,5 +48,5 @@ func ID(c echo.Context, name string) (uuid.UUID, error) {
 	return id, nil
 }
 
-// Time is a moment as it stands on the wire: UTC, at most microseconds.
+// Time converts a time to its form in answers: UTC, in microseconds.
 func Time(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -27,7 +27,7 @@ type Problem struct {
 	Extra     map[string]any `json:"-" swaggerignore:"true"` // further members, such as checkout_id
 }
 
-// MarshalJSON puts the further members beside the fixed ones, which they cannot replace.
+// MarshalJSON adds the further members. They cannot replace the fixed ones.
 func (p Problem) MarshalJSON() ([]byte, error) {
 	type fixed Problem
 	body, err := json.Marshal(fixed(p))
@@ -62,10 +62,10 @@ var statuses = map[fault.Kind]int{
 	fault.Unavailable:  http.StatusServiceUnavailable,
 }
 
-// statusGone is what the log says of a request whose client left before the answer. Nobody reads that answer.
+// statusGone is the status in the log for a request whose client left before the answer. Nobody reads that answer.
 const statusGone = 499
 
-// answerError is the one place where an error becomes an answer.
+// answerError turns an error into an answer. No other place does.
 func (s *Server) answerError(err error, c echo.Context) {
 	if c.Response().Committed {
 		s.logError(c, err, "the answer broke off")
@@ -76,7 +76,7 @@ func (s *Server) answerError(err error, c echo.Context) {
 		return
 	}
 	f := asFault(err)
-	if f.Kind == fault.Internal || f.Kind == fault.Unavailable && !errors.Is(err, errNotReady) { // whoever probes expects to hear that
+	if f.Kind == fault.Internal || f.Kind == fault.Unavailable && !errors.Is(err, errNotReady) { // probes expect that
 		s.logError(c, err, "the request failed")
 	}
 	s.write(c, f)
@@ -85,11 +85,11 @@ func (s *Server) answerError(err error, c echo.Context) {
 func (s *Server) write(c echo.Context, f *fault.Fault) {
 	status := statuses[f.Kind]
 	if f.Code == errWrongMethod.Code {
-		status = http.StatusMethodNotAllowed // an HTTP matter only: there is no kind of fault for it
+		status = http.StatusMethodNotAllowed // no kind of fault has this status
 	}
 	if f.Code == errTooSlow.Code {
-		status = http.StatusRequestTimeout                        // likewise
-		c.Response().Header().Set(echo.HeaderConnection, "close") // the rest of the body stands before the next request
+		status = http.StatusRequestTimeout                        // the same
+		c.Response().Header().Set(echo.HeaderConnection, "close") // the rest of the body is not read
 	}
 	setHeaders(c.Response().Header(), f)
 	p := Problem{
@@ -97,7 +97,7 @@ func (s *Server) write(c echo.Context, f *fault.Fault) {
 		Code: f.Code, RequestID: RequestID(c), Errors: f.Fields, Extra: f.Extra,
 	}
 	body, err := json.Marshal(p)
-	if err != nil { // a member of Extra that is no JSON: the refusal still stands
+	if err != nil { // a member of Extra is not JSON
 		s.logError(c, err, "the problem has a member that is not JSON")
 		p.Extra = nil
 		body, _ = json.Marshal(p)
@@ -109,7 +109,7 @@ func (s *Server) write(c echo.Context, f *fault.Fault) {
 	_ = c.Blob(status, "application/problem+json", append(body, '\n'))
 }
 
-// setHeaders adds what HTTP wants beside the body.
+// setHeaders sets the headers of a refusal.
 func setHeaders(h http.Header, f *fault.Fault) {
 	h.Set(echo.HeaderCacheControl, "no-store")
 	h.Del("Preference-Applied")
@@ -140,7 +140,7 @@ func versionOf(v any) (int64, bool) {
 	return 0, false
 }
 
-// Quote is a version as an entity tag: "7".
+// Quote returns a version as an entity tag: "7".
 func Quote(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
 
 func (s *Server) logError(c echo.Context, err error, message string) {

@@ -12,30 +12,28 @@ import (
 
 var errUnknownParameter = fault.New(fault.Invalid, "unknown_parameter", "The query has a parameter that is not known here.")
 
-// Query declares the query parameters of a route. A route without a declaration takes none. A request with any other
-// parameter, or with one parameter twice, is refused with 422 unknown_parameter before the handler runs. So is one that is blank,
-// with 422 validation_failed: a client that computed nothing must not get everybody's entries. An empty cursor is the first page:
+// Query declares the query parameters of a route. A route without a declaration takes none. A request with another parameter, or with
+// one parameter twice, is refused with 422 unknown_parameter before the handler runs. A blank parameter is refused with 422
+// validation_failed, since a client that computed nothing must not get the entries of everybody. An empty cursor is the first page:
 //
 //	s.Customer.GET("/v1/orders", m.listMine, web.Query("status", "created_after"), web.Paged)
 //
-// Declarations add up. Each parameter also stands in the operation's annotations (@Param … query …): a test holds the two
-// against each other.
+// Declarations add up. The annotations of the operation (@Param … query …) name the same parameters, which a test checks.
 func Query(names ...string) Option {
 	return func(e *endpoint) { e.query = append(e.query, names...) }
 }
 
-// Paged declares the parameters that PageOf and PlaceOf read.
+// Paged declares the parameters that PageOf and CursorOf read.
 func Paged(e *endpoint) { Query("limit", "cursor")(e) }
 
 // Logged declares the parameters that AfterOf reads.
 func Logged(e *endpoint) { Query("after", "limit", "cursor")(e) }
 
-// AnyQuery lets every query pass. It is for pages and assets: links to a page gain parameters on their way, such as
-// utm_source, and a page ignores them.
+// AnyQuery accepts every query. It is for pages and assets: other sites add parameters such as utm_source to links, and a page ignores
+// them.
 func AnyQuery(e *endpoint) { e.anyQuery = true }
 
-// refuseQuery refuses a query that cannot be read, holds text that cannot be stored, names a parameter that the route does not
-// declare, or leaves one blank.
+// refuseQuery refuses a query that cannot be parsed, contains text that cannot be stored, has an undeclared parameter or a blank one.
 func (e *endpoint) refuseQuery(next echo.HandlerFunc) echo.HandlerFunc {
 	if e.anyQuery {
 		return next
@@ -51,7 +49,7 @@ func (e *endpoint) refuseQuery(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// checkQuery parses strictly: Echo, like net/url, leaves out what it cannot parse, so a filter would be ignored in silence.
+// checkQuery parses strictly. Echo and net/url drop invalid parts, so a filter would be ignored without notice.
 func (e *endpoint) checkQuery(raw string) error {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
@@ -67,7 +65,7 @@ func (e *endpoint) checkQuery(raw string) error {
 			return errUnknownParameter.Detailf("The query parameter %q is given more than once.", name).At(name)
 		case !Plain(values[name][0]):
 			return Refused(name, "invalid", plainText)
-		case name == "cursor" && values[name][0] == "": // the first page, as many clients ask for it
+		case name == "cursor" && values[name][0] == "": // the first page, as many clients request it
 		case strings.TrimSpace(values[name][0]) == "":
 			return Refused(name, "required", "It must not be blank. Leave the parameter out where there is nothing to say.")
 		}
@@ -75,7 +73,7 @@ func (e *endpoint) checkQuery(raw string) error {
 	return nil
 }
 
-// suggest names the parameter that a wrong name was probably meant to be, or else all of them.
+// suggest names the declared parameter that is similar to a wrong name, or all of them.
 func (e *endpoint) suggest(wrong string) string {
 	const near = 2 // edits: enough for two swapped letters
 	if wrong == "" || len(e.query) == 0 {
@@ -95,7 +93,7 @@ func (e *endpoint) allParameters() string {
 	return "It takes: " + strings.Join(e.query, ", ") + "."
 }
 
-// maxNamed is the longest text of a client that a problem repeats, in bytes.
+// maxNamed limits the text of a client that a problem repeats, in bytes.
 const maxNamed = 100
 
 func shorten(s string) string {
@@ -105,7 +103,7 @@ func shorten(s string) string {
 	return strings.ToValidUTF8(s[:maxNamed], "") + "…"
 }
 
-// edits is the Levenshtein distance of two names, in bytes. The first is cut, since a client chooses its length.
+// edits returns the Levenshtein distance of two names, in bytes. It cuts the first one, since the client chooses its length.
 func edits(a, b string) int {
 	a = a[:min(len(a), maxNamed)]
 	row := make([]int, len(b)+1)

@@ -59,7 +59,7 @@ func TestWait(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.Public.GET("/", func(c echo.Context) error {
-		web.Replayed(c)
+		web.Replayed(c, true)
 		return c.JSON(http.StatusOK, web.Wait(c).Seconds())
 	})
 	for prefer, want := range map[string]string{

@@ -8,19 +8,19 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// Routes registers handlers behind a guard. Guards belong to routes and not to path prefixes, so that an unknown
-// path is 404 for everyone.
+// Routes registers handlers behind guards. Guards belong to routes and not to path prefixes, so that an unknown path is 404 for
+// everyone.
 type Routes struct {
 	server *Server
 	guards []echo.MiddlewareFunc
 }
 
-// Scoped are the routes of callers who have at least one of the scopes.
+// Scoped returns routes for callers with at least one of the scopes.
 func (s *Server) Scoped(scopes ...string) *Routes {
 	return &Routes{server: s, guards: append(slices.Clone(s.Customer.guards), require(scopes))}
 }
 
-// Paths are the routes, as "GET /v1/carts/:id", in no order. HEAD goes with GET and is left out.
+// Paths returns the routes as "GET /v1/carts/:id", in no order. HEAD belongs to GET and is left out.
 func (s *Server) Paths() []string {
 	var paths []string
 	for _, r := range s.echo.Routes() {
@@ -31,8 +31,7 @@ func (s *Server) Paths() []string {
 	return paths
 }
 
-// Parameters are the query parameters that each route declares, by route as Paths names them. Routes that take any query are
-// left out.
+// Parameters returns the declared query parameters by route, named as in Paths. Routes that accept any query are left out.
 func (s *Server) Parameters() map[string][]string {
 	all := map[string][]string{}
 	for route, e := range s.endpoints {
@@ -43,25 +42,19 @@ func (s *Server) Parameters() map[string][]string {
 	return all
 }
 
-// Option is what a route declares beside its handler: Query, Paged, Logged, AnyQuery, MaxBody, Uncompressed and Around.
+// Option configures a route: Query, Paged, Logged, Dated, AnyQuery, MaxBody and Uncompressed.
 type Option func(*endpoint)
 
-// endpoint is what a route declared.
+// endpoint is the configuration of a route.
 type endpoint struct {
-	query        []string // the parameters that it takes
+	query        []string // the parameters that it accepts
 	anyQuery     bool
 	maxBody      int64 // bytes
 	uncompressed bool
-	around       []echo.MiddlewareFunc
 }
 
-// MaxBody is how large a body the route takes, in bytes, where that is not Config.BodyLimit. A larger one is 413.
+// MaxBody sets the largest body of a route in bytes, in place of Config.BodyLimit. A larger one is refused with 413.
 func MaxBody(bytes int64) Option { return func(e *endpoint) { e.maxBody = bytes } }
-
-// Around puts a middleware around the handler, inside the guards.
-func Around(m echo.MiddlewareFunc) Option {
-	return func(e *endpoint) { e.around = append(e.around, m) }
-}
 
 // GET registers a read. HEAD answers the same without the body.
 func (r *Routes) GET(path string, h echo.HandlerFunc, more ...Option) {
@@ -89,7 +82,7 @@ func (r *Routes) DELETE(path string, h echo.HandlerFunc, more ...Option) {
 	r.add(http.MethodDelete, path, h, more)
 }
 
-// add puts the guards around the handler once: Echo would do it for every request.
+// add wraps the handler in the guards once, since Echo would do it for every request.
 func (r *Routes) add(method, path string, h echo.HandlerFunc, more []Option) {
 	e := &endpoint{maxBody: r.server.cfg.BodyLimit}
 	for _, option := range more {
@@ -99,11 +92,12 @@ func (r *Routes) add(method, path string, h echo.HandlerFunc, more []Option) {
 	if !e.uncompressed {
 		h = r.server.compress(h)
 	}
-	for _, around := range slices.Backward(slices.Concat(r.guards, []echo.MiddlewareFunc{e.refuseQuery}, e.around)) {
-		h = around(h)
+	h = e.refuseQuery(h)
+	for _, guard := range slices.Backward(r.guards) {
+		h = guard(h)
 	}
 	r.server.echo.Add(method, path, func(c echo.Context) error {
-		visitOf(c).routed = true
+		stateOf(c).routed = true
 		if request := c.Request(); request.Body != http.NoBody {
 			request.Body = http.MaxBytesReader(c.Response(), request.Body, e.maxBody)
 		}

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// Run serves on the listener until ctx ends. Then it is no longer ready, for Config.Notice; stops accepting, lets requests in flight finish (for at most
-// Config.Grace) and returns. It closes the listener.
+// Run serves on the listener until ctx ends. Then the server is not ready but still serves for Config.DrainDelay, stops accepting,
+// lets requests in flight finish for at most Config.Grace, closes the listener and returns.
 func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	server := s.httpServer()
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(&reporting{Listener: listener, log: s.cfg.Log}) }()
+	go func() { failed <- server.Serve(newWarningListener(listener, s.cfg.Log)) }()
 	select {
 	case err := <-failed:
 		return err
@@ -24,12 +24,12 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	select {
 	case err := <-failed:
 		return err
-	case <-time.After(s.cfg.Notice): // who balances the load looks elsewhere by then
+	case <-time.After(s.cfg.DrainDelay): // by then load balancers use other replicas
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Grace)
 	defer cancel()
 	ended := make(chan struct{})
-	go func() { // the server knows no more of connections that were taken over
+	go func() { // Shutdown does not know hijacked connections
 		defer close(ended)
 		s.streams.end(grace.Done())
 	}()
@@ -45,8 +45,8 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	return err
 }
 
-// httpServer sets every time-out: a client that dawdles must not hold a connection for ever. Requests do not inherit
-// Run's context, since they are to finish when it ends.
+// httpServer sets every timeout, so that a slow client cannot hold a connection for ever. Requests do not inherit Run's context, since
+// they finish after it has ended.
 func (s *Server) httpServer() *http.Server {
 	return &http.Server{
 		Handler:           s,

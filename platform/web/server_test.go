@@ -264,7 +264,7 @@ func TestRunFinishesWhatIsInFlight(t *testing.T) {
 
 func TestRunSaysThatItStopsBeforeItDoes(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, func(c *web.Config) { c.Notice = time.Hour })
+	s := newSite(t, func(c *web.Config) { c.DrainDelay = time.Hour })
 	s.Public.GET("/quick", ok)
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)

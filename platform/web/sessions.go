@@ -25,7 +25,7 @@ type sessions struct {
 	ttl    time.Duration
 }
 
-// Sessions registers POST /v1/sessions, which makes a guest: a new customer with a token that lasts ttl.
+// Sessions registers POST /v1/sessions, which creates a guest: a new customer with a token that is valid for ttl.
 func (s *Server) Sessions(minter Minter, ttl time.Duration) {
 	s.Public.POST("/v1/sessions", sessions{minter, ttl}.open)
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// decode reads exactly one JSON object into the struct that target points to. It is strict (RFC 8259, I-JSON): a name given
-// twice, invalid UTF-8, a name that the struct does not know, also in other letter case, and control characters in any text
-// are refused, inside raw members too. Every refusal names the field to blame by its path.
+// decode reads exactly one JSON object into the struct that target points to. It is strict (RFC 8259, I-JSON): it refuses duplicate
+// names, invalid UTF-8, names that the struct does not declare in this letter case, and control characters in any text. That holds
+// inside raw members too. Every refusal names the wrong field by its path.
 func decode(raw []byte, target any) error {
 	t := reflect.TypeOf(target).Elem()
 	if err := checkSyntax(raw, formOf(t)); err != nil {
@@ -30,7 +30,7 @@ func decode(raw []byte, target any) error {
 	return refuseNulls(raw, t)
 }
 
-// checkSyntax reads one JSON value to its end, and checks its text.
+// checkSyntax reads one JSON value to its end and checks its text and its numbers.
 func checkSyntax(raw []byte, f form) error {
 	if !utf8.Valid(raw) {
 		return errMalformedJSON.Detailf("The body is not valid UTF-8.")
@@ -70,14 +70,14 @@ func checkSyntax(raw []byte, f form) error {
 	return nil
 }
 
-// list holds the strings and the numbers of a JSON list that is being read.
+// list contains the strings and the numbers of a JSON list while it is read.
 type list []string
 
-// checkList refuses a list whose members are a card number together. d has just read a token in parent. The lists that are open
-// then are returned, innermost last.
+// checkList refuses a list whose members form a card number together. d has just read a token in parent. It returns the open lists,
+// innermost last.
 func checkList(d *jsontext.Decoder, parent jsontext.Kind, token jsontext.Token, lists []list) ([]list, error) {
 	last := len(lists) - 1
-	//exhaustive:ignore // the others hold no digits
+	//exhaustive:ignore // the others have no digits
 	switch kind := token.Kind(); kind {
 	case jsontext.KindBeginArray:
 		return append(lists, nil), nil
@@ -123,7 +123,7 @@ func checkText(d *jsontext.Decoder, text string, isName bool, f form) error {
 	return errCardNumber.At(pathOf(at))
 }
 
-// Depth is how many levels of objects and lists a JSON value has: 0 for a string, 1 for {}. The value is valid JSON.
+// Depth returns the number of nested levels of a valid JSON value: 0 for a string, 1 for {}.
 func Depth(raw []byte) int {
 	depth := 0
 	for d := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); ; depth = max(depth, d.StackDepth()) {
@@ -133,7 +133,7 @@ func Depth(raw []byte) int {
 	}
 }
 
-// topMember is the member of the body that d is in.
+// topMember returns the name of the body's member that d is in.
 func topMember(d *jsontext.Decoder) string {
 	for token := range d.StackPointer().Tokens() {
 		return token
@@ -141,10 +141,10 @@ func topMember(d *jsontext.Decoder) string {
 	return ""
 }
 
-// form is what the type of a body says about the text of its members, by their names.
+// form describes the text of a body's members, by their names.
 type form struct {
 	lines map[string]bool // tag `text:"lines"`: free text of several lines, such as a reason
-	own   map[string]bool // tag `text:"own"`: text of the shop or the program, such as a SKU. A bar code may pass for a card number
+	own   map[string]bool // tag `text:"own"`: text of the shop or the program, such as a SKU. A bar code may look like a card number
 	raw   map[string]bool // JSON of any form
 }
 
@@ -175,7 +175,7 @@ func syntaxRefusal(err error) error {
 	return errMalformedJSON.Detailf("The body is not one JSON value: it cannot be read after byte %d.", wrong.ByteOffset)
 }
 
-// semanticRefusal says which field has a wrong type, or is not known.
+// semanticRefusal names a field that has a wrong type or is unknown.
 func semanticRefusal(err error) error {
 	var wrong *json.SemanticError
 	switch {
@@ -198,8 +198,8 @@ func semanticRefusal(err error) error {
 	return Refused(pathOf(wrong.JSONPointer), "type", "It must be "+wanted+".")
 }
 
-// wrongNumber says what to leave away from a value, so that it is a whole number. 1.0 is refused too: whoever sends it may mean
-// pounds where pence are wanted.
+// wrongNumber says how to turn a value into a whole number. 1.0 is refused too, since its sender may mean pounds where the API expects
+// pence.
 func wrongNumber(kind jsontext.Kind, value jsontext.Value) string {
 	switch {
 	case kind == jsontext.KindString:
@@ -212,7 +212,7 @@ func wrongNumber(kind jsontext.Kind, value jsontext.Value) string {
 	return ", and in range"
 }
 
-// pathOf is a place in a body as problems name it: lines[1].sku. A body is an object, so its first member is no index.
+// pathOf returns a place in a body as problems name it: lines[1].sku. The body is an object, so its first member is never an index.
 func pathOf(p jsontext.Pointer) string {
 	var path strings.Builder
 	for token := range p.Tokens() {

@@ -10,11 +10,11 @@ import (
 
 const plainText = "It must be valid UTF-8 without control characters."
 
-// Plain reports whether text from outside may be stored and shown: valid UTF-8 without control characters. PostgreSQL cannot
-// hold NUL, and the others do harm in terminals, logs and CSV files. Tab and newline are control characters too.
+// Plain reports whether text may be stored and shown: it is valid UTF-8 without control characters, tab and newline included.
+// PostgreSQL cannot store NUL, and the others do harm in terminals, logs and CSV files.
 func Plain(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) }
 
-// plainLines is Plain for free text of several lines: tab, newline and carriage return may stand in it.
+// plainLines is Plain for text of several lines: tab, newline and carriage return are allowed.
 func plainLines(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
 		return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t'

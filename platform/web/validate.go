@@ -17,14 +17,14 @@ import (
 
 var errValidation = fault.New(fault.Invalid, "validation_failed", "The request was understood, but some of it is wrong.")
 
-// Refused is a 422 validation_failed that names one field, what kind of wrong it is, and a sentence.
+// Refused returns a 422 validation_failed for one field, with a code and a sentence.
 func Refused(field, code, detail string) *fault.Fault {
 	f := *errValidation
 	f.Fields = []fault.Field{{Field: field, Code: code, Detail: detail}}
 	return &f
 }
 
-// EndedCurrency refuses a currency that has ended, for something new: 422 validation_failed. nil for a currency of today.
+// EndedCurrency refuses a currency that is no longer in use with 422 validation_failed. It is for new resources.
 func EndedCurrency(field, code string) error {
 	if money.Successor(code) != "" {
 		return Refused(field, "currency", currencyRule(code))
@@ -32,7 +32,7 @@ func EndedCurrency(field, code string) error {
 	return nil
 }
 
-// currencyRule says why a currency is refused.
+// currencyRule returns the reason why a currency is refused.
 func currencyRule(code string) string {
 	if successor := money.Successor(code); successor != "" {
 		return code + " is not a currency any more. Use " + successor + "."
@@ -43,11 +43,11 @@ func currencyRule(code string) string {
 // MaxSKU is the longest SKU, in characters.
 const MaxSKU = 64
 
-// skuRule says what ValidSKU takes.
+// skuRule describes the SKUs that ValidSKU accepts.
 const skuRule = "It must be 1 to 64 printable characters without a slash, not . or .., without a space or an invisible character at either end."
 
-// ValidSKU reports whether s can be the SKU of something new. Spaces and umlauts are fine inside. Clients remove the segments
-// "." and ".." from a path, so no browser could address them, and a space at an end cannot be seen.
+// ValidSKU reports whether s can be the SKU of a new product. It may contain spaces and umlauts. Clients remove the segments "." and
+// ".." from a path, so no browser could address these, and a space at either end is invisible.
 func ValidSKU(s string) bool {
 	if !storedSKU(s) || s == "." || s == ".." {
 		return false
@@ -57,7 +57,7 @@ func ValidSKU(s string) bool {
 	return !blank(first) && !blank(last)
 }
 
-// ErrSKU refuses a SKU that ValidSKU does not take: 422 validation_failed.
+// ErrSKU refuses an invalid SKU with 422 validation_failed.
 var ErrSKU = Refused("sku", "sku", skuRule)
 
 // blank reports whether a printable character shows nothing: a space, a filler, a variation selector, an empty Braille pattern.
@@ -65,7 +65,7 @@ func blank(r rune) bool {
 	return r == ' ' || r == '\u2800' || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// storedSKU reports whether s may be the SKU of something stored: older versions refused less than ValidSKU does.
+// storedSKU reports whether s can be a stored SKU. Older versions accepted more than ValidSKU does.
 func storedSKU(s string) bool {
 	if !utf8.ValidString(s) || utf8.RuneCountInString(s) > MaxSKU || strings.TrimSpace(s) == "" {
 		return false
@@ -73,7 +73,7 @@ func storedSKU(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r == '/' || !unicode.IsPrint(r) })
 }
 
-// hasVisible reports whether text holds a character that can be seen: not only spaces, fillers, control and format characters.
+// hasVisible reports whether text has a visible character, and not only spaces, fillers, control and format characters.
 func hasVisible(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return unicode.IsPrint(r) && !blank(r) })
 }
@@ -91,17 +91,17 @@ func newChecker() *validator.Validate {
 	for tag, valid := range map[string]func(string) bool{"sku": ValidSKU, "currency": money.ValidCurrency, "email": validEmail, "visible": hasVisible} {
 		check := func(l validator.FieldLevel) bool { return valid(l.Field().String()) }
 		if err := v.RegisterValidation(tag, check); err != nil {
-			panic(err) // only for an empty tag
+			panic(err) // an empty tag
 		}
 	}
 	return v
 }
 
-// validate checks the tags of a struct, and names every field that is wrong.
+// validate checks the tags of a struct and names every wrong field.
 func validate(body any) error {
 	err := checker.Struct(body)
 	var wrong validator.ValidationErrors
-	if !errors.As(err, &wrong) { // nil, or not a struct: nothing to check
+	if !errors.As(err, &wrong) { // nil, or body is not a struct
 		return nil
 	}
 	f := *errValidation
@@ -112,7 +112,7 @@ func validate(body any) error {
 	return &f
 }
 
-// sentence says in plain English what a tag wants.
+// sentence describes the requirement of a tag in plain English.
 func sentence(w validator.FieldError) string {
 	switch w.Tag() {
 	case "required":
@@ -147,7 +147,7 @@ func sentence(w validator.FieldError) string {
 	return "It is not valid."
 }
 
-// measure is the bound with its unit.
+// measure returns the limit with its unit.
 func measure(w validator.FieldError) string {
 	unit := ""
 	//exhaustive:ignore // numbers have no unit
@@ -163,7 +163,7 @@ func measure(w validator.FieldError) string {
 	return w.Param() + unit
 }
 
-// isWhole reports whether a Go type wants a whole number.
+// isWhole reports whether a Go type is a whole number.
 func isWhole(t reflect.Type) bool {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -171,7 +171,7 @@ func isWhole(t reflect.Type) bool {
 	return t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64
 }
 
-// kindName says in plain English what JSON a Go type wants.
+// kindName describes in plain English the JSON of a Go type.
 func kindName(t reflect.Type) string {
 	switch t.String() {
 	case "uuid.UUID":
@@ -179,7 +179,7 @@ func kindName(t reflect.Type) string {
 	case "time.Time":
 		return "a time in RFC 3339, such as 2026-01-31T12:00:00Z"
 	}
-	//exhaustive:ignore // the rest cannot be read from JSON
+	//exhaustive:ignore // JSON has no others
 	switch t.Kind() {
 	case reflect.String:
 		return "a string"

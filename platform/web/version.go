@@ -9,14 +9,14 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// ETag names the version of what is answered: "7". Numbers from 0 that the answer shows and that the version does not cover follow it:
+// ETag sets the ETag of an answer to its version: "7". Numbers from 0 that the answer shows and the version does not cover follow it:
 // "7.12". If-Match reads only the version from such a tag.
 func ETag(c echo.Context, version int64, beside ...int64) {
 	c.Response().Header()["Etag"] = []string{`"` + opaque(version, beside) + `"`}
 }
 
-// NotModified sets the ETag and reports whether the client already has this answer (If-None-Match, all of the tag): then
-// answer 304 with c.NoContent. The 304 has the tag without a content coding: a proxy adds its own, as it did before.
+// NotModified sets the ETag and reports whether the client already has this answer (If-None-Match, with the whole tag). The handler
+// then answers 304 with c.NoContent. The tag of the 304 has no content coding, since a proxy adds its own again.
 func NotModified(c echo.Context, version int64, beside ...int64) bool {
 	ETag(c, version, beside...)
 	want := opaque(version, beside)
@@ -26,7 +26,7 @@ func NotModified(c echo.Context, version int64, beside ...int64) bool {
 	})
 }
 
-// opaque is what stands between the quotes of a tag.
+// opaque returns the text between the quotes of a tag.
 func opaque(version int64, beside []int64) string {
 	text := strconv.FormatInt(version, 10)
 	for _, n := range beside {
@@ -50,19 +50,18 @@ func noneMatch(h http.Header, matches func(tag string) bool) bool {
 	return false
 }
 
-// coding is what a proxy that compresses an answer appends to its tag: -gzip, ;gzip or --gzip.
+// coding matches the suffix that a compressing proxy adds to a tag: -gzip, ;gzip or --gzip.
 const coding = `(?i:(?:--?|;)(?:gzip|br|zstd|deflate))?`
 
 var (
-	// entityTag is a tag in its strong or weak form, or without quotes. The content coding behind it is left out.
+	// entityTag matches a tag in its strong or weak form, or without quotes, without its content coding.
 	entityTag = regexp.MustCompile(`^(?:(?:W/)?"([\x21\x23-\x7e]*?)` + coding + `"|([0-9]+(?:\.[0-9]+)*)` + coding + `)$`)
-	// versionTag is a version, and what ETag adds to it.
+	// versionTag matches a version and the numbers that ETag adds to it.
 	versionTag = regexp.MustCompile(`^(0|[1-9][0-9]*)(?:\.[0-9]+)*$`)
 )
 
-// opaqueIn reads what stands between the quotes of a tag. A proxy that compresses an answer makes its tag weak ("7" becomes
-// W/"7") or names the content coding ("7-gzip"), and some clients drop the quotes (7); all are the same tag. ok is false when
-// it is not a tag.
+// opaqueIn reads the text between the quotes of a tag. A compressing proxy makes a tag weak ("7" becomes W/"7") or adds the content
+// coding ("7-gzip"), and some clients drop the quotes (7). All of them are the same tag. ok is false when it is not a tag.
 func opaqueIn(tag string) (text string, ok bool) {
 	m := entityTag.FindStringSubmatch(tag)
 	if m == nil {
@@ -71,8 +70,7 @@ func opaqueIn(tag string) (text string, ok bool) {
 	return m[1] + m[2], true
 }
 
-// versionIn reads the version that a tag names. A well-formed tag that names no version is AnotherVersion. ok is false when it
-// is not a tag.
+// versionIn reads the version of a tag. A well-formed tag without a version is AnotherVersion. ok is false when it is not a tag.
 func versionIn(tag string) (version int64, ok bool) {
 	text, ok := opaqueIn(tag)
 	if !ok {
@@ -83,14 +81,14 @@ func versionIn(tag string) (version int64, ok bool) {
 		return AnotherVersion, true
 	}
 	version, err := strconv.ParseInt(m[1], 10, 64)
-	if err != nil { // beyond any version
+	if err != nil { // larger than any version
 		return AnotherVersion, true
 	}
 	return version, true
 }
 
-// preconditions reads from If-Match and If-None-Match what a write is meant for. version is nil where none is named, and 0 for
-// "If-None-Match: *": nothing is there yet. exists is true for "If-Match: *": some version is there.
+// preconditions reads If-Match and If-None-Match of a write. version is nil where none is named. "If-None-Match: *" demands that nothing
+// exists yet: version is then 0. "If-Match: *" demands that some version exists: exists is then true.
 func preconditions(h http.Header) (version *int64, exists bool, err error) {
 	match, none := h.Values("If-Match"), h.Values("If-None-Match")
 	star := func(values []string) bool { return len(values) == 1 && strings.TrimSpace(values[0]) == "*" }
@@ -109,5 +107,9 @@ func preconditions(h http.Header) (version *int64, exists bool, err error) {
 	return &named, false, nil
 }
 
-// Replayed marks the answer to a retry of what was done before.
-func Replayed(c echo.Context) { c.Response().Header().Set("Idempotent-Replayed", "true") }
+// Replayed marks the answer to a repeated request.
+func Replayed(c echo.Context, replayed bool) {
+	if replayed {
+		c.Response().Header().Set("Idempotent-Replayed", "true")
+	}
+}

@@ -8,11 +8,11 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// MaxWait is the longest that Prefer: wait=N may hold an answer.
+// MaxWait limits Prefer: wait=N.
 const MaxWait = 30 * time.Second
 
-// Wait is how long the client would like the answer to be held (Prefer: wait=N, RFC 7240), at most MaxWait; zero
-// when it does not ask. It tells the client that the preference was heard.
+// Wait returns how long the client prefers to wait for the answer (Prefer: wait=N, RFC 7240), at most MaxWait and zero by default. It
+// sets Preference-Applied.
 func Wait(c echo.Context) time.Duration {
 	wait := preferred(c)
 	if wait > 0 {
@@ -34,7 +34,7 @@ func preferred(c echo.Context) time.Duration {
 		}
 		n, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(value), `"`), 10, 31)
 		if err != nil {
-			return 0 // a preference that cannot be read is ignored (RFC 7240)
+			return 0 // RFC 7240 ignores an invalid preference
 		}
 		return min(time.Duration(n)*time.Second, MaxWait)
 	}

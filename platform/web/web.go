@@ -1,26 +1,25 @@
-// Package web is everything that HTTP is to this program, so that a handler is a few lines about its subject.
+// Package web serves HTTP, so that a handler is a few lines about its subject.
 //
-// A server is made from a Config, modules add their routes, and Run serves until its context ends:
+// New makes a server from a Config, modules add their routes, and Run serves until its context ends:
 //
 //	s := web.New(web.Config{Auth: tokens, Log: log})
 //	s.Public.GET("/v1/products/:sku", showProduct)             // anyone
-//	s.Customer.POST("/v1/carts", openCart)                     // whoever has a valid token
-//	s.Scoped("admin").PUT("/v1/products/:sku", putProduct)     // whoever has one of these scopes
+//	s.Customer.POST("/v1/carts", openCart)                     // callers with a valid token
+//	s.Scoped("admin").PUT("/v1/products/:sku", putProduct)     // callers with one of these scopes
 //	err := s.Run(ctx, listener)
 //
-// A route declares its query parameters, and a larger body than usual, where it is registered (Query, MaxBody).
+// A route declares its query parameters and its largest body where it is registered (Query, MaxBody).
 //
-// A handler reads with ID, SKU, PageOf, Body and WriteOf, in this order, since it is the order in which refusals
-// are promised: who, which, what, under which key and version. It answers with c.JSON, ETag and NewPage, or
-// returns an error. One place (problem.go) turns errors into application/problem+json; one table in it knows
-// which status a kind of fault has.
+// A handler that changes something reads its request with Read, in the promised order of refusals. A handler that
+// shows something uses ID, SKU and PageOf. Both answer with c.JSON, ETag and NewPage, or return an error. One place (problem.go)
+// turns errors into application/problem+json. It has the only table of the status of each kind of fault.
 //
 //	func (h *handlers) openCart(c echo.Context) error {
-//		body, err := web.Body[openRequest](c)
+//		r, err := web.Read[openRequest](c, web.Needs{Key: true})
 //		if err != nil {
 //			return err
 //		}
-//		write, err := web.WriteOf(c)
+//		cart, err := h.carts.Open(c.Request().Context(), r.Caller, r.Body, r.Write)
 //		…
 //	}
 package web
@@ -35,28 +34,28 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// Authenticator reads an access token. An error means that the token is not to be trusted.
+// Authenticator reads an access token. An error means that the token is not valid.
 type Authenticator interface {
 	Authenticate(token string) (subject string, scopes []string, err error)
 }
 
-// Config is what a Server needs. Zero values have the defaults named.
+// Config configures a Server. Zero values have the defaults named.
 type Config struct {
 	Auth         Authenticator                       // nil: no token is valid
 	Log          *slog.Logger                        // nil: slog.Default
-	RequestLevel slog.Level                          // of the line of a request that is neither a probe nor a failure; info
-	CORSOrigins  []string                            // browsers of these origins may call; none by default
+	RequestLevel slog.Level                          // of the log line of a request that is neither a probe nor a failure; info
+	CORSOrigins  []string                            // pages of these origins may call; none by default
 	BodyLimit    int64                               // bytes, of routes that declare no MaxBody; 64 KiB
-	Timeout      time.Duration                       // of one request, without what Prefer: wait adds; 15 s
+	Timeout      time.Duration                       // of one request; Prefer: wait adds to it; 15 s
 	ReadTimeout  time.Duration                       // of the head and the body of one request; 30 s
 	Grace        time.Duration                       // for requests in flight when Run ends; 35 s
-	Notice       time.Duration                       // how long it is not ready, and still serves, before it stops to accept; 0
-	Heartbeat    time.Duration                       // between two signs of life of a stream of events; 15 s
-	Stall        time.Duration                       // how long a client of one may take nothing of what it is sent; 10 s
-	Ready        func(ctx context.Context) Readiness // asked at most once a second; nil: always ready
+	DrainDelay   time.Duration                       // how long it is not ready and still accepts, before the listener closes; 0
+	Heartbeat    time.Duration                       // between two comments in a stream of events; 15 s
+	WriteTimeout time.Duration                       // of one write to a stream of events; 10 s
+	Ready        func(ctx context.Context) Readiness // called at most once a second; nil: always ready
 	OpenAPI      []byte                              // the document at /openapi.json
 	Metrics      http.Handler                        // at /metrics
-	// Observe hears of every request: its method, route template, status and duration.
+	// Observe is called after every request, with its route template.
 	Observe func(method, route string, status int, took time.Duration)
 }
 
@@ -79,16 +78,16 @@ func (c Config) withDefaults() Config {
 	if c.Heartbeat == 0 {
 		c.Heartbeat = 15 * time.Second
 	}
-	if c.Stall == 0 {
-		c.Stall = 10 * time.Second
+	if c.WriteTimeout == 0 {
+		c.WriteTimeout = 10 * time.Second
 	}
 	return c
 }
 
-// Server is the HTTP side of the program.
+// Server serves the routes of all modules.
 type Server struct {
 	Public   *Routes // anyone
-	Customer *Routes // whoever has a valid token
+	Customer *Routes // callers with a valid token
 
 	cfg       Config
 	echo      *echo.Echo
@@ -100,14 +99,14 @@ type Server struct {
 	streams   streams
 }
 
-// New makes a server with health, metrics and the API document in place.
+// New makes a server with the routes of health, metrics and the API document.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg.withDefaults(), echo: echo.New(), endpoints: map[string]*endpoint{}, compress: compressed(), draining: make(chan struct{})}
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = s.answerError
 	s.Public = &Routes{server: s}
 	s.Customer = &Routes{server: s, guards: []echo.MiddlewareFunc{s.authenticate}}
-	s.echo.Use(s.surround)
+	s.echo.Use(s.middleware)
 	if len(s.cfg.CORSOrigins) > 0 {
 		s.echo.Use(s.cors())
 	}
@@ -116,8 +115,8 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// ServeHTTP lets tests and other servers use the routes without a listener.
+// ServeHTTP serves one request without a listener.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
 
-// Draining is closed when the server has begun to stop: what merely waits should then answer with what there is.
+// Draining is closed when the server begins to stop. A handler that waits should then answer at once.
 func (s *Server) Draining() <-chan struct{} { return s.draining }

@@ -20,44 +20,24 @@ var (
 	errIfNoneMatch     = fault.New(fault.Malformed, "malformed_if_none_match", "If-None-Match of a write must be *, without an If-Match.")
 )
 
-// Write is what a request that changes something says about itself, apart from its body.
+// Write describes a request that changes something, apart from its body.
 type Write struct {
-	ID          uuid.UUID // of the command: the same for a retry under the same key by the same caller
-	Keyed       bool      // whether an Idempotency-Key was given; without one ID is fresh
+	ID          uuid.UUID // of the command; a retry by the same caller under the same key has the same
+	Keyed       bool      // whether an Idempotency-Key was sent; otherwise ID is new
 	Fingerprint []byte    // 16 bytes over method, path, query, version and body
-	IfMatch     *int64    // the version named; nil: any. AnotherVersion for a tag that is none of ours; 0 for If-None-Match: *
+	IfMatch     *int64    // nil: any version. 0 for If-None-Match: *. AnotherVersion for a tag that cannot be a version
 	IfExists    bool      // If-Match: *
-	Actor       string    // who did it: the subject of the token; empty on a public route
-	Correlation uuid.UUID // ties together all that follows from this request
+	Actor       string    // the subject of the token; empty on a public route
+	Correlation uuid.UUID // of all events that follow from this request
 	Trace       string    // W3C trace id, 32 hexadecimal digits; empty when there is none
 }
 
-// AnotherVersion is the IfMatch of an entity tag that is well formed but cannot be a version, such as "abc". It
-// equals no version, so it is refused as stale (412) where versions are compared: after a replay is answered, and
-// with the current ETag.
+// AnotherVersion is the IfMatch of an entity tag that is well formed but cannot be a version, such as "abc". It equals no version, so
+// the comparison of versions refuses it as stale (412), after replays and with the current ETag.
 const AnotherVersion int64 = -1
 
-// Rule is what a route demands of a write.
-type Rule func(c echo.Context, w Write) error
-
-// KeyRequired demands an Idempotency-Key: else 400 idempotency_key_required.
-func KeyRequired(_ echo.Context, w Write) error {
-	if !w.Keyed {
-		return errKeyRequired
-	}
-	return nil
-}
-
-// VersionRequired demands an If-Match that names a version: else 428 precondition_required. A star names none.
-func VersionRequired(_ echo.Context, w Write) error {
-	if w.IfMatch == nil {
-		return errVersionRequired
-	}
-	return nil
-}
-
-// WriteOf reads the headers of a write. Call it after Body: 4xx of the body come first, then the key, then 428.
-func WriteOf(c echo.Context, rules ...Rule) (Write, error) {
+// writeOf reads the headers of a write.
+func writeOf(c echo.Context, needs Needs) (Write, error) {
 	raw, err := jsonBytes(c)
 	if err != nil {
 		return Write{}, err
@@ -69,28 +49,29 @@ func WriteOf(c echo.Context, rules ...Rule) (Write, error) {
 	if w.IfMatch, w.IfExists, err = preconditions(c.Request().Header); err != nil {
 		return Write{}, err
 	}
-	w.Fingerprint = fingerprint(c, w.IfMatch, raw)
-	for _, rule := range rules {
-		if err := rule(c, w); err != nil {
-			return Write{}, err
-		}
+	switch {
+	case needs.Key && !w.Keyed:
+		return Write{}, errKeyRequired
+	case needs.Version && w.IfMatch == nil: // a star names no version
+		return Write{}, errVersionRequired
 	}
+	w.Fingerprint = fingerprint(c, w.IfMatch, raw)
 	return w, nil
 }
 
-// The name spaces of derived ids. They never change: a retry across a deployment must find its receipt.
+// These are the name spaces of derived ids. They never change, since a retry across a deployment must find its receipt.
 var (
 	keySpace         = uuid.MustParse("5f2c1f0e-8f0b-4b52-9d0e-3f6f0c1f7a11")
 	correlationSpace = uuid.MustParse("5f2c1f0e-8f0b-4b52-9d0e-3f6f0c1f7a12")
 )
 
-// visible says whether text is 1 to 255 visible ASCII characters.
+// visible reports whether text is 1 to 255 visible ASCII characters.
 func visible(text string) bool {
 	return len(text) > 0 && len(text) <= 255 && !strings.ContainsFunc(text, func(r rune) bool { return r < 0x21 || r > 0x7e })
 }
 
-// commandID derives the id from the caller and the key. The subject's length stands before it, so that no two
-// pairs run together into the same text.
+// commandID derives the id from the caller and the key. The length of the subject precedes it, so that two different pairs never give
+// the same text.
 func commandID(c echo.Context) (id uuid.UUID, keyed bool, err error) {
 	keys := c.Request().Header.Values("Idempotency-Key")
 	if len(keys) == 0 {
@@ -105,8 +86,8 @@ func commandID(c echo.Context) (id uuid.UUID, keyed bool, err error) {
 	return uuid.NewSHA1(keySpace, []byte(name)), true, nil
 }
 
-// fingerprint tells a retry from another request under the same key. All tags of one version count as the same: a retry may
-// take another way, through a proxy that made the tag weak.
+// fingerprint distinguishes a retry from another request under the same key. All tags of one version count as the same, since a retry
+// may pass a proxy that makes the tag weak.
 func fingerprint(c echo.Context, version *int64, body []byte) []byte {
 	r, head := c.Request(), make([]byte, 0, 256)
 	seen := r.Header.Get("If-Match")
@@ -133,7 +114,7 @@ var traceparent = regexp.MustCompile(`^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[
 
 const noTrace = "00000000000000000000000000000000"
 
-// trace is the trace id of a W3C traceparent header.
+// trace returns the trace id of a W3C traceparent header.
 func trace(c echo.Context) string {
 	h := c.Request().Header.Get("traceparent")
 	if h == "" {

@@ -16,21 +16,22 @@ import (
 
 func writeSite(t *testing.T) *site {
 	s := newSite(t)
-	show := func(rules ...web.Rule) echo.HandlerFunc {
+	show := func(needs web.Needs) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			w, err := web.WriteOf(c, rules...)
+			r, err := web.Read[any](c, needs)
 			if err != nil {
 				return err
 			}
-			return c.JSON(http.StatusOK, w)
+			return c.JSON(http.StatusOK, r.Write)
 		}
 	}
-	s.Customer.POST("/free", show(), web.Query("x"))
-	s.Customer.POST("/free/:sku", show())
-	s.Customer.PUT("/free", show())
-	s.Customer.DELETE("/free", show())
-	s.Public.POST("/public", show())
-	s.Customer.POST("/strict", show(web.KeyRequired, web.VersionRequired))
+	free := show(web.Needs{})
+	s.Customer.POST("/free", free, web.Query("x"))
+	s.Customer.POST("/free/:sku", free)
+	s.Customer.PUT("/free", free)
+	s.Customer.DELETE("/free", free)
+	s.Public.POST("/public", free)
+	s.Customer.POST("/strict", show(web.Needs{Key: true, Version: true}))
 	return s
 }
 
@@ -145,7 +146,7 @@ func TestWriteIfNoneMatch(t *testing.T) {
 	}
 }
 
-func TestWriteRules(t *testing.T) {
+func TestWriteNeeds(t *testing.T) {
 	t.Parallel()
 	s := writeSite(t)
 	key, version := []string{"Idempotency-Key", "k"}, []string{"If-Match", `"7"`}

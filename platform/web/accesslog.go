@@ -11,16 +11,16 @@ import (
 
 const maxRequestID = 128
 
-// requestID names the request: as its client did, when the name is sane, else by a fresh UUIDv7.
+// requestID returns the id that the client sent when it is valid, or a new UUIDv7.
 func requestID(r *http.Request) string {
-	if id := r.Header.Get(echo.HeaderXRequestID); sane(id) {
+	if id := r.Header.Get(echo.HeaderXRequestID); validRequestID(id) {
 		return id
 	}
 	return uuid.Must(uuid.NewV7()).String()
 }
 
-// sane says whether an id can stand in a log, a header and a terminal.
-func sane(id string) bool {
+// validRequestID reports whether an id is safe in a log, a header and a terminal.
+func validRequestID(id string) bool {
 	for i := range len(id) {
 		switch b := id[i]; {
 		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', b == '.', b == '_', b == '-':
@@ -31,9 +31,9 @@ func sane(id string) bool {
 	return id != "" && len(id) <= maxRequestID
 }
 
-// report logs and counts a request that was answered. Never bodies, queries or tokens.
-func (s *Server) report(c echo.Context, took time.Duration) {
-	status, v := c.Response().Status, visitOf(c)
+// logRequest logs and counts an answered request. It logs no bodies, queries or tokens.
+func (s *Server) logRequest(c echo.Context, took time.Duration) {
+	status, v := c.Response().Status, stateOf(c)
 	if s.cfg.Observe != nil {
 		s.cfg.Observe(method(c), route(c), status, took)
 	}
@@ -43,7 +43,8 @@ func (s *Server) report(c echo.Context, took time.Duration) {
 		slog.String("request_id", v.id), slog.String("subject", v.caller.Subject))
 }
 
-// level is low for probes, which come every few seconds. A 503 is no news: who is away says so once, for all requests.
+// level returns a low level for the frequent probes. A 503 is not a warning, since the outage is logged once for all
+// requests.
 func (s *Server) level(c echo.Context) slog.Level {
 	if status := c.Response().Status; status >= http.StatusInternalServerError && status != http.StatusServiceUnavailable {
 		return slog.LevelWarn
@@ -55,7 +56,7 @@ func (s *Server) level(c echo.Context) slog.Level {
 	return s.cfg.RequestLevel
 }
 
-// method keeps the set of label values small: a client may send any word as its method.
+// method limits the label values, since a client may send any word as its method.
 func method(c echo.Context) string {
 	switch m := c.Request().Method; m {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
@@ -64,9 +65,9 @@ func method(c echo.Context) string {
 	return "other"
 }
 
-// route is the template that matched, such as /v1/carts/:id. What matched none shares one name.
+// route returns the template that matched, such as /v1/carts/:id, or "none".
 func route(c echo.Context) string {
-	if !visitOf(c).routed {
+	if !stateOf(c).routed {
 		return "none"
 	}
 	return c.Path()
