@@ -17,7 +17,12 @@ type CheckOut struct {
 	Write         web.Write
 	PaymentMethod string
 	ContactID     uuid.UUID
-	Chargeable    func(total money.Amount) error // pure; refuses a total above zero that no payment method can pay. nil refuses none
+	Payments      Payments // nil: no total is refused
+}
+
+// Payments refuses totals above zero that no payment method can pay. It is pure.
+type Payments interface {
+	Chargeable(total money.Amount) error
 }
 
 // Sealed is the answer to CheckOut.

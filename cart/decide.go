@@ -261,8 +261,8 @@ func decideCheckOut(s State, c CheckOut, prices priceBook) ([]Event, error) {
 		return nil, errNegativeTotal
 	case total > 0 && c.PaymentMethod == "":
 		return nil, errMethodRequired()
-	case total > 0 && c.Chargeable != nil:
-		if err := c.Chargeable(money.Of(total, s.Currency)); err != nil {
+	case total > 0 && c.Payments != nil:
+		if err := c.Payments.Chargeable(money.Of(total, s.Currency)); err != nil {
 			return nil, err
 		}
 	}

@@ -151,7 +151,7 @@ func (m *Module) withStock(ctx context.Context, found []eventstore.Stream[Produc
 	for i, p := range found {
 		skus[i] = p.State.SKU
 	}
-	available, err := m.Available(ctx, skus)
+	available, err := m.Stock.Available(ctx, skus)
 	if err != nil {
 		return nil, err
 	}

@@ -45,8 +45,12 @@ type Config struct {
 
 	// VerifyGuest reads a guest's token, which may have expired recently, and returns the guest.
 	VerifyGuest func(token string) (subject string, err error)
-	// Available returns the sellable quantity of each SKU. It omits SKUs without tracked stock.
-	Available func(ctx context.Context, skus []string) (map[string]int64, error)
+	Stock       Stock
+}
+
+// Stock says how many of each SKU can be sold. SKUs whose stock is not tracked are left out.
+type Stock interface {
+	Available(ctx context.Context, skus []string) (map[string]int64, error)
 }
 
 // Module is the cart module.
@@ -123,8 +127,8 @@ func adjusts(caller web.Caller, s State) bool {
 }
 
 // CheckOut seals a cart. It refuses, in this order, with not_found, idempotency_key_reused, version_mismatch, cart_closed,
-// cart_empty, product_inactive, currency_mismatch, price_changed, adjustments_stale, negative_total, validation_failed when a
-// positive total has no payment method, and the fault of Chargeable. Repeating the request returns the checkout that it began.
+// cart_empty, product_inactive, currency_mismatch, price_changed, adjustments_stale, negative_total, validation_failed where there is
+// something to pay and no payment method, and what Payments refuse. The same request again is answered with the checkout that it began.
 func (m *Module) CheckOut(ctx context.Context, c CheckOut) (Sealed, error) {
 	cart, receipt, err := m.do(ctx, edit{cart: c.CartID, caller: c.Caller, access: owns, write: c.Write, command: c})
 	if err != nil {

@@ -23,8 +23,13 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// testBundle is the module on a database of its own, behind its real routes. Seven of the SKU STOCKED are available; no other
-// stock is tracked.
+// stocked is how many of each SKU can be sold.
+type stocked map[string]int64
+
+func (s stocked) Available(context.Context, []string) (map[string]int64, error) { return s, nil }
+
+// testBundle is the module on a database of its own, behind its real routes. Of the SKU STOCKED seven are left; no
+// other's stock is tracked.
 type testBundle struct {
 	*Module
 	server *web.Server
@@ -51,7 +56,7 @@ func setupOn(t *testing.T, url string, before func(*Module)) *testBundle {
 			claims, err := tokens.VerifyExpired(token, 30*24*time.Hour)
 			return claims.Subject, err
 		},
-		Available: func(context.Context, []string) (map[string]int64, error) { return map[string]int64{"STOCKED": 7}, nil },
+		Stock: stocked{"STOCKED": 7},
 	})
 	before(m)
 	run(t, committer.Run)

@@ -1,7 +1,6 @@
 package cart
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -235,8 +234,8 @@ func TestSKUsThatNoBrowserCanAddress(t *testing.T) {
 func TestProductETag(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	stock := map[string]int64{"STOCKED": 7}
-	b.Available = func(context.Context, []string) (map[string]int64, error) { return stock, nil }
+	stock := stocked{"STOCKED": 7}
+	b.Stock = stock
 	admin, anyone := b.admin(t), client{b, ""}
 	get := func(sku, tag string, status int) answered {
 		t.Helper()

@@ -8,8 +8,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/eventstore"
 	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/fault"
+	"shopping-cart/platform/web"
 )
 
 var asksToCancel = CancellationRequested{
@@ -35,7 +37,7 @@ func TestRequestCancellation(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d, err := decideRequestCancellation(given(c.given...), requestCancellation{
+			d, err := decideRequestCancellation(given(c.given...), RequestCancellation{
 				OrderID: anOrder, Reason: "Ordered twice.", By: ByCustomer, Running: c.running,
 			})
 			require.Equal(t, c.then, d.order)
@@ -132,8 +134,7 @@ func TestCancelAgainstFulfil(t *testing.T) {
 			_, errs[i] = s.fulfil(context.Background(), sender{}, s.order(id))
 			return
 		}
-		o := s.order(id)
-		if _, errs[i] = s.requestCancellation(context.Background(), sender{}, o, requestCancellation{OrderID: id, Reason: "race"}); errs[i] == nil {
+		if _, _, errs[i] = s.RequestCancellation(context.Background(), web.Write{}, RequestCancellation{OrderID: id, Reason: "race"}); errs[i] == nil {
 			errs[i] = s.handle(EndCancellation{id})
 		}
 	})
@@ -157,28 +158,31 @@ func TestCancelAgainstFulfil(t *testing.T) {
 	require.Equal(t, Stock{SKU: "race", OnHand: 1000 - 3*fulfilled.Load()}, processes[0].stock("race"))
 }
 
-func TestPostCancel(t *testing.T) {
+func TestCancelOnce(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	ended := uuid.New()
-	s.checkoutEnded = func(_ context.Context, id uuid.UUID) (bool, error) { return id == ended, nil }
-	cancel := func(p Place, key string, headers ...string) answer {
-		return s.call("alice", "POST", "/v1/orders/"+p.OrderID.String()+"/cancel", `{"reason":"Ordered twice."}`,
-			append([]string{"Content-Type", "application/json", "Idempotency-Key", key}, headers...)...)
+	cancel := func(p Place, key byte, running bool, match int64) (View, bool, error) {
+		write := web.Write{ID: uuid.UUID{key}, Fingerprint: p.OrderID[:], IfMatch: &match}
+		return s.RequestCancellation(t.Context(), write, RequestCancellation{OrderID: p.OrderID, Reason: "Ordered twice.", By: ByCustomer, Running: running})
 	}
-	running, p := s.placed("alice", line("mug", 1)), newPlace(line("mug", 1))
-	require.Equal(t, "checkout_running", cancel(running, "a").code())
-	s.must(Confirm{running.OrderID})
-	require.Equal(t, "checkout_running", cancel(running, "a").code())
-	p.CheckoutID = ended
-	s.must(p, Confirm{p.OrderID})
-	require.Equal(t, "version_mismatch", cancel(p, "b", "If-Match", `"1"`).code())
-	first := cancel(p, "b", "If-Match", `"2"`)
-	require.Equal(t, []any{202, "cancelling", `"3"`}, []any{first.Status, first.Body["status"], first.Header.Get("ETag")})
+	p, other := s.placed("alice", line("mug", 1)), s.placed("alice", line("mug", 1))
+	_, _, err := cancel(p, 1, false, 1)
+	requireFault(t, err, errCheckoutRunning)
+	s.must(Confirm{p.OrderID})
+	_, _, err = cancel(p, 1, true, 2)
+	requireFault(t, err, errCheckoutRunning)
+	_, _, err = cancel(p, 2, false, 1)
+	requireFault(t, err, eventstore.ErrVersionMismatch)
+	v, replayed, err := cancel(p, 2, false, 2)
+	require.NoError(t, err)
+	require.Equal(t, []any{StatusCancelling, int64(3), false}, []any{v.Status, v.Version, replayed})
 	s.must(EndCancellation{p.OrderID})
-	again := cancel(p, "b", "If-Match", `"2"`)
-	require.Equal(t, []any{202, "cancelled", "true"}, []any{again.Status, again.Body["status"], again.Header.Get("Idempotent-Replayed")})
-	require.Equal(t, "idempotency_key_reused", cancel(running, "b").code())
-	other := cancel(p, "c")
-	require.Equal(t, []any{202, "cancelled", ""}, []any{other.Status, other.Body["status"], other.Header.Get("Idempotent-Replayed")})
+	v, replayed, err = cancel(p, 2, false, 2)
+	require.NoError(t, err)
+	require.Equal(t, []any{StatusCancelled, true}, []any{v.Status, replayed})
+	_, _, err = cancel(other, 2, false, 1)
+	requireFault(t, err, eventstore.ErrKeyReused)
+	v, replayed, err = cancel(p, 3, false, v.Version)
+	require.NoError(t, err)
+	require.Equal(t, []any{StatusCancelled, false}, []any{v.Status, replayed})
 }

@@ -58,7 +58,15 @@ type NoteRefund struct {
 // EndCancellation ends the cancellation of a fully refunded order and releases its stock. Refused: not_cancelling.
 type EndCancellation struct{ OrderID uuid.UUID }
 
-// Command is implemented by the commands that other modules may send to an order.
+// RequestCancellation asks that a sale be cancelled. Refused: not_found; checkout_running; already_fulfilled.
+type RequestCancellation struct {
+	OrderID uuid.UUID
+	Reason  string
+	By      Canceller
+	Running bool // its checkout has not ended, and may still ask after its payment. Once it has ended, it never does
+}
+
+// Command is what other rooms may ask of an order.
 //
 //sumtype:decl
 type Command interface{ command() }

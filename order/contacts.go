@@ -45,7 +45,7 @@ func (m *Module) eraseElsewhere(ctx context.Context, customer string) error {
 			payments = append(payments, id)
 		}
 	}
-	return m.erase(ctx, payments)
+	return m.payments.Erase(ctx, payments)
 }
 
 // also writes rows beside the streams, in the batches of the commands and without a transaction of its own.

@@ -118,17 +118,8 @@ func decideCancel(o State, cmd Cancel) (decision, error) {
 	return cancelled(o, cmd.OrderID, cmd.Reason), nil
 }
 
-// requestCancellation asks for a cancellation. Running: the checkout has not ended and may still request its payment. An ended
-// checkout never does.
-type requestCancellation struct {
-	OrderID uuid.UUID
-	Reason  string
-	By      Canceller
-	Running bool
-}
-
-// decideRequestCancellation refuses after a fulfilment, so an order is either cancelled or fulfilled.
-func decideRequestCancellation(o State, cmd requestCancellation) (decision, error) {
+// decideRequestCancellation decides between cancelling and fulfilling.
+func decideRequestCancellation(o State, cmd RequestCancellation) (decision, error) {
 	switch o.Status {
 	case statusNone:
 		return decision{}, errNotFound

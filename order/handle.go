@@ -78,7 +78,7 @@ func (m *Module) cancel(ctx context.Context, by sender, cmd Cancel) error {
 // fulfil reads the refunds of the payment before the order decides. A later refund is concurrent with the fulfilment and counts
 // as later.
 func (m *Module) fulfil(ctx context.Context, by sender, o eventstore.Stream[State]) (eventstore.Receipt, error) {
-	refunding, err := m.refunding(ctx, o.State.PaymentID)
+	refunding, err := m.payments.Refunding(ctx, o.State.PaymentID)
 	if err != nil {
 		return eventstore.Receipt{}, err
 	}

@@ -50,14 +50,17 @@ type Config struct {
 
 	ReceiptRetention time.Duration // 0: unlimited
 
-	// CheckoutEnded reports whether a checkout has ended; nil: all have.
-	CheckoutEnded func(ctx context.Context, checkout uuid.UUID) (bool, error)
-	// Refunding returns the sum of a payment's refunds in minor units, with those in progress; nil: there are none.
-	Refunding func(ctx context.Context, payment uuid.UUID) (int64, error)
-	// Erase erases other stored personal data of the payers; nil: there is none.
-	Erase func(ctx context.Context, payments []uuid.UUID) error
-	// DrawNumber returns a number for an order, without its check digit; nil: random.
+	Payments Payments
+	// DrawNumber draws the number of an order, without its check digit; nil: at random.
 	DrawNumber func() int64
+}
+
+// Payments are what orders were paid with.
+type Payments interface {
+	// Refunding counts the refunds of a payment in minor units, those under way included.
+	Refunding(ctx context.Context, payment uuid.UUID) (int64, error)
+	// Erase drops what is kept of the people who made payments.
+	Erase(ctx context.Context, payments []uuid.UUID) error
 }
 
 // Module is the order module.
@@ -68,10 +71,7 @@ type Module struct {
 	drawNumber func() int64
 	run        eventstore.RunConfig
 	log        *slog.Logger
-
-	checkoutEnded func(ctx context.Context, checkout uuid.UUID) (bool, error)
-	refunding     func(ctx context.Context, payment uuid.UUID) (int64, error)
-	erase         func(ctx context.Context, payments []uuid.UUID) error
+	payments   Payments
 }
 
 // New makes the module. Its store commits once the committer runs.
@@ -79,17 +79,8 @@ func New(c Config) *Module {
 	store := eventstore.Open(c.Committer, c.Query, Schema, orders, stocks)
 	store.AddProjection(salesReader)
 	store.AddProjection(refundedReader)
-	if c.CheckoutEnded == nil {
-		c.CheckoutEnded = func(context.Context, uuid.UUID) (bool, error) { return true, nil }
-	}
-	if c.Refunding == nil {
-		c.Refunding = func(context.Context, uuid.UUID) (int64, error) { return 0, nil }
-	}
 	if c.DrawNumber == nil {
 		c.DrawNumber = drawNumber
-	}
-	if c.Erase == nil {
-		c.Erase = func(context.Context, []uuid.UUID) error { return nil }
 	}
 	return &Module{
 		store:      store,
@@ -99,7 +90,7 @@ func New(c Config) *Module {
 		run: eventstore.RunConfig{SingleProcess: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
 			c.Log.Error("order background work failed, will retry", slog.Any("error", err))
 		}},
-		log: c.Log, checkoutEnded: c.CheckoutEnded, refunding: c.Refunding, erase: c.Erase,
+		log: c.Log, payments: c.Payments,
 	}
 }
 
@@ -111,7 +102,6 @@ func (m *Module) Routes(s *web.Server) {
 	admin := s.Scoped(web.ScopeAdmin)
 	s.Customer.GET("/v1/orders", m.listMine, web.Query("include", "refunded"), web.Dated, web.Paged)
 	s.Customer.GET("/v1/orders/:id", m.show)
-	s.Customer.POST("/v1/orders/:id/cancel", m.postCancel)
 	admin.POST("/v1/orders/:id/fulfil", m.postFulfil)
 	admin.DELETE("/v1/customers/:id/contacts", m.deleteContacts)
 	admin.GET("/v1/admin/orders", m.listAll, web.Query("number", "email", "status", "refunded"), web.Dated, web.Paged)

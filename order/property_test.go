@@ -154,7 +154,7 @@ func TestAnySequence(t *testing.T) {
 			},
 			"request cancellation": func(t *rapid.T) {
 				id := anyOrder(t)
-				d, err := decideRequestCancellation(w.orders[id].load(t), requestCancellation{OrderID: id, Reason: "any", Running: rapid.Bool().Draw(t, "running")})
+				d, err := decideRequestCancellation(w.orders[id].load(t), RequestCancellation{OrderID: id, Reason: "any", Running: rapid.Bool().Draw(t, "running")})
 				w.settle(t, id, d, err)
 			},
 			"end cancellation": func(t *rapid.T) {

@@ -58,8 +58,7 @@ func TestListsByRefund(t *testing.T) {
 	next, _ := first.Body["next_cursor"].(string)
 	s.lists("root", "/v1/admin/orders?refunded=full&limit=1&cursor="+next, n(whole))
 
-	_, err := s.requestCancellation(t.Context(), sender{}, s.order(kept.OrderID), requestCancellation{OrderID: kept.OrderID, By: ByOperator})
-	require.NoError(t, err)
+	s.cancelled(kept, ByOperator)
 	s.must(EndCancellation{kept.OrderID})
 	s.lists("root", "/v1/admin/orders?refunded=full", n(kept), n(bobs), n(whole))
 
@@ -70,7 +69,15 @@ func TestListsByRefund(t *testing.T) {
 	}
 }
 
-// field returns the first field that a refusal names.
+// cancelled asks that a sale be cancelled.
+func (s *shop) cancelled(p Place, by Canceller) View {
+	s.t.Helper()
+	v, _, err := s.RequestCancellation(s.t.Context(), web.Write{}, RequestCancellation{OrderID: p.OrderID, Reason: "Ordered twice.", By: by})
+	require.NoError(s.t, err)
+	return v
+}
+
+// field is the first field that a refusal names.
 func (a answer) field() any {
 	fields, _ := a.Body["errors"].([]any)
 	if len(fields) == 0 {
@@ -86,9 +93,7 @@ func TestOrdersThatWereNeverConfirmed(t *testing.T) {
 	declined := s.placed("alice", line("mug", 1))
 	s.must(Cancel{OrderID: declined.OrderID, Reason: "payment_declined"})
 	returned := s.confirmedOrder("alice", line("mug", 1))
-	a := s.call("alice", "POST", "/v1/orders/"+returned.OrderID.String()+"/cancel", `{"reason":"Ordered twice."}`, "Idempotency-Key", "c")
-	require.Equal(t, http.StatusAccepted, a.Status)
-	require.Equal(t, "cancelled_by_customer", a.Body["reason"])
+	require.Equal(t, "cancelled_by_customer", *s.cancelled(returned, ByCustomer).Reason)
 	s.must(EndCancellation{returned.OrderID})
 	pending := s.placed("alice", line("mug", 1))
 	n := s.numberOf
@@ -104,8 +109,7 @@ func TestOrdersThatWereNeverConfirmed(t *testing.T) {
 
 	t.Run("SayWhy", func(t *testing.T) {
 		byOperator := s.confirmedOrder("alice", line("mug", 1))
-		a := s.call("root", "POST", "/v1/orders/"+byOperator.OrderID.String()+"/cancel", `{"reason":"No longer made."}`, "Idempotency-Key", "o")
-		require.Equal(t, http.StatusAccepted, a.Status)
+		s.cancelled(byOperator, ByOperator)
 		for id, want := range map[uuid.UUID]any{
 			sold.OrderID: nil, pending.OrderID: nil, declined.OrderID: "payment_declined",
 			returned.OrderID: "cancelled_by_customer", byOperator.OrderID: "cancelled_by_operator",

@@ -39,7 +39,7 @@ func openAt(t *testing.T, url string) *shop {
 	require.NoError(t, err)
 	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin})
 	log := slog.New(slog.DiscardHandler)
-	m := New(Config{Committer: committer, Query: pools.Query, Views: pools.Views, Alone: true, Log: log})
+	m := New(Config{Committer: committer, Query: pools.Query, Views: pools.Views, Alone: true, Log: log, Payments: noPayments{}})
 	server := web.New(web.Config{Auth: names{}, Log: log})
 	m.Routes(server)
 	ctx, stop := context.WithCancel(context.Background())
@@ -52,6 +52,12 @@ func openAt(t *testing.T, url string) *shop {
 	})
 	return &shop{m, t, pools, server}
 }
+
+// noPayments know of no refund, and keep nothing of anybody.
+type noPayments struct{}
+
+func (noPayments) Refunding(context.Context, uuid.UUID) (int64, error) { return 0, nil }
+func (noPayments) Erase(context.Context, []uuid.UUID) error            { return nil }
 
 // follow runs the module's loops until the test ends.
 func (s *shop) follow() {

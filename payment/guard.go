@@ -33,7 +33,7 @@ type guarding struct {
 	timeout time.Duration // of one call, and of the wait for a place
 	places  int
 	called  func(provider, operation, outcome string, took time.Duration)
-	resume  func(correlation uuid.UUID)
+	resume  chan<- uuid.UUID // correlations
 	log     *slog.Logger
 }
 
@@ -223,7 +223,11 @@ func (g *guard) Run(ctx context.Context) {
 			return
 		}
 		for _, id := range g.resumable() {
-			g.resume(id)
+			select {
+			case g.resume <- id:
+			case <-ctx.Done():
+				return
+			}
 		}
 	}
 }

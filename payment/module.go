@@ -57,9 +57,7 @@ type Config struct {
 	ReceiptRetention time.Duration // 0: forever
 	WebhookRetention time.Duration // of handled webhooks; 0: forever
 
-	Called func(provider, operation, outcome string, took time.Duration) // called for each call, made or held back; may be nil
-	// Resume is told the correlation of a Charge or an Undo that was held back, when it's worth trying again; may be nil.
-	Resume func(correlation uuid.UUID)
+	Called func(provider, operation, outcome string, took time.Duration) // told of every call, made or held back; may be nil
 }
 
 // Module manages the payments of one database.
@@ -74,6 +72,7 @@ type Module struct {
 	actionTTL time.Duration
 	now       func() time.Time
 	arrived   chan struct{} // a webhook was stored
+	resumable chan uuid.UUID
 	takings   takings
 }
 
@@ -97,9 +96,6 @@ func New(c Config) *Module {
 	if c.Called == nil {
 		c.Called = func(string, string, string, time.Duration) {}
 	}
-	if c.Resume == nil {
-		c.Resume = func(uuid.UUID) {}
-	}
 	m := &Module{
 		store: eventstore.Open(c.Committer, c.Query, "payment", payments),
 		query: c.Query, log: c.Log, due: eventstore.NewWatermark(webhookSlack, webhookAgain),
@@ -109,12 +105,12 @@ func New(c Config) *Module {
 		webhooks: eventstore.Retention{
 			Table: "payment.webhooks", Old: "handled_at < now() - $3::interval", After: c.WebhookRetention, Pool: c.Control,
 		},
-		actionTTL: c.ActionTTL, arrived: make(chan struct{}, 1),
+		actionTTL: c.ActionTTL, arrived: make(chan struct{}, 1), resumable: make(chan uuid.UUID),
 		takings: takings{query: c.Query},
 	}
 	m.now = m.store.Now
 	for _, p := range c.Providers {
-		m.providers = append(m.providers, newGuard(p, guarding{c.Timeout, c.InFlight, c.Called, c.Resume, c.Log}))
+		m.providers = append(m.providers, newGuard(p, guarding{c.Timeout, c.InFlight, c.Called, m.resumable, c.Log}))
 	}
 	return m
 }
@@ -122,7 +118,12 @@ func New(c Config) *Module {
 // Store returns the store of the payments.
 func (m *Module) Store() *eventstore.Store { return m.store }
 
-// Run delivers the outbox and wakes the payments of received webhooks, until ctx is done.
+// Resumable tells the correlation of each Charge, Undo or Refund that was held back, when it is worth trying again. Nobody needs to
+// listen: whoever was held back tries again by itself, only later.
+func (m *Module) Resumable() <-chan uuid.UUID { return m.resumable }
+
+// Run does what goes on in the background, until ctx is done: it hands out what lies in the outbox, and wakes the
+// payments of webhooks that came.
 func (m *Module) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.store.Run(ctx, m.run) })

@@ -32,13 +32,13 @@ const (
 // cart do not wait; the saga does, until the provider has said so too. With nothing to pay, the confirmation is the pivot, and
 // the cart comes after it.
 var checkout = definition{
-	Type:    "checkout",
+	Type:    TypeCheckout,
 	Version: 1,
 	Steps:   []string{PlaceOrder, ChargeMoney, ConfirmOrder, CompleteCart},
 	react: func(s State) Reaction {
 		switch {
 		case s.Failure != nil:
-			return unwind(s)
+			return compensate(s)
 		case !s.done(PlaceOrder):
 			return do(PlaceOrder, toOrder{placeOf(s)})
 		case s.Checkout.Total > 0 && !s.done(ChargeMoney):
@@ -49,23 +49,23 @@ var checkout = definition{
 			return do(ConfirmOrder, confirmOf(s))
 		case !s.done(CompleteCart):
 			return do(CompleteCart, completeOf(s))
-		case s.Step(ChargeMoney).Assumed && !s.done(VerifyPayment):
+		case s.Step(ChargeMoney).Unverified && !s.done(VerifyPayment):
 			return do(VerifyPayment, toVerify{payment.Verify{PaymentID: s.Checkout.PaymentID}})
 		}
 		return end(Completed)
 	},
 }
 
-// unwind undoes from the bottom up. Money first: only when it is certain that nothing is, or will be, captured does the
+// compensate undoes from the bottom up. Money first: only when it is certain that nothing is, or will be, captured does the
 // stock go back and the cart to its shopper. A void that is still owed then keeps the saga compensating, nobody else.
 //
 // What was never heard of is undone too: it may have been sent by a process that froze, and the tombstone refuses it
 // when it comes.
-func unwind(s State) Reaction {
+func compensate(s State) Reaction {
 	var next Reaction
 	if s.Checkout.Total > 0 && !s.done(UndoPayment) {
 		next = do(UndoPayment, toUndo{undoOf(s)})
-		if !s.Step(UndoPayment).Certain {
+		if !s.Step(UndoPayment).NothingCaptured {
 			return next
 		}
 	}
@@ -84,19 +84,19 @@ func unwind(s State) Reaction {
 	return end(Failed)
 }
 
-// undoesPivot reports whether a step undoes the pivot. Where that is refused, another process got past the pivot, and there
+// compensatesPivot reports whether a step undoes the pivot. Where that is refused, another process got past the pivot, and there
 // is only forward. Of other sagas no step does.
-func undoesPivot(s State, step string) bool {
+func compensatesPivot(s State, step string) bool {
 	if s.Checkout.Total == 0 {
 		return step == CancelOrder
 	}
 	return step == UndoPayment
 }
 
-// turnedByPayment reports whether the payment's own stream said no: to everyone, for ever. That an order was refused, or
+// paymentRefused reports whether the payment's own stream said no: to everyone, for ever. That an order was refused, or
 // that a provider could not be reached, is the word of one moment: another process, frozen and awake again, may be past
 // it just now. So such a turn yields to a capture, and the saga goes forward again.
-func turnedByPayment(s State) bool {
+func paymentRefused(s State) bool {
 	return s.Step(ChargeMoney).Status == StepIsRefused && s.Failure.Code != CodeUnavailable
 }
 
@@ -125,7 +125,7 @@ func chargeOf(s State) payment.Charge {
 
 func undoOf(s State) payment.Undo {
 	return payment.Undo{
-		PaymentID: s.Checkout.PaymentID, CheckoutID: s.Checkout.CheckoutID, Reason: s.Failure.Code, Retries: s.Retries, Yields: !turnedByPayment(s),
+		PaymentID: s.Checkout.PaymentID, CheckoutID: s.Checkout.CheckoutID, Reason: s.Failure.Code, Retries: s.Retries, Yields: !paymentRefused(s),
 	}
 }
 

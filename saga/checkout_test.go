@@ -66,7 +66,7 @@ func steps(r Reaction) []string {
 func TestCheckout(t *testing.T) {
 	t.Parallel()
 	void, stuck := retried(UndoPayment), retried(UndoPayment)
-	void.Certain, stuck.Unknown = true, true
+	void.NothingCaptured, stuck.Unknown = true, true
 	waits := StepWaits{Step: ChargeMoney, NextAction: &NextAction{Type: "redirect", URL: "https://bank"}, BeganAt: noon, At: noon, Until: after(hour)}
 	declined := refused(ChargeMoney, "payment_declined")
 	unreachable := refused(ChargeMoney, CodeUnavailable)

@@ -6,11 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
-	"shopping-cart/cart"
-	"shopping-cart/order"
-	"shopping-cart/payment"
 	"shopping-cart/platform/backoff"
 )
 
@@ -19,6 +14,9 @@ const (
 	CodeCancelled   = "cancelled"
 	CodeUnavailable = "provider_unavailable"
 )
+
+// TypeCheckout is the type of the sagas that most are.
+const TypeCheckout = "checkout"
 
 // definition is a saga: pure, and readable as the story it tells. An instance finishes on the version it started on.
 type definition struct {
@@ -62,35 +60,6 @@ func (r Reaction) and(step string, c Command) Reaction {
 	return Reaction{Do: append(slices.Clone(r.Do), Do{step, c})}
 }
 
-// Command is an order to another room.
-//
-//sumtype:decl
-type Command interface{ isCommand() }
-
-type (
-	toOrder   struct{ order.Command }
-	toCart    struct{ cart.Command }
-	toCharge  struct{ payment.Charge }
-	toUndo    struct{ payment.Undo }
-	toRefund  struct{ payment.Refund }
-	toVerify  struct{ payment.Verify }
-	toObserve struct{ payment.Observe }
-	toBegin   struct { // a saga that was to begin by itself
-		id      uuid.UUID
-		of      definition
-		started Event
-	}
-)
-
-func (toOrder) isCommand()   {}
-func (toCart) isCommand()    {}
-func (toCharge) isCommand()  {}
-func (toUndo) isCommand()    {}
-func (toRefund) isCommand()  {}
-func (toVerify) isCommand()  {}
-func (toBegin) isCommand()   {}
-func (toObserve) isCommand() {}
-
 // OutcomeKind is how a step came out.
 type OutcomeKind uint8
 
@@ -106,14 +75,14 @@ const (
 
 // Outcome is how a step came out, with what belongs to it.
 type Outcome struct {
-	Kind    OutcomeKind
-	Failure Failure     // refused
-	Next    *NextAction // must wait
-	Until   time.Time   // must wait
-	Error   string      // unknown, faulted
-	Certain bool        // of an undo that is not done: nothing is, nor ever will be, in effect
-	ByHand  bool        // succeeded: on a person's word
-	Ours    bool        // unknown or faulted for want of our own database, which says nothing about the provider
+	Kind            OutcomeKind
+	Failure         Failure     // refused
+	Next            *NextAction // must wait
+	Until           time.Time   // must wait
+	Error           string      // unknown, faulted
+	NothingCaptured bool        // of an undo that is not done: nothing is, nor ever will be, in effect
+	Manual          bool        // succeeded: on a person's word
+	OwnDatabase     bool        // unknown or faulted for want of our own database, which says nothing about the provider
 }
 
 // attempt is one try of a step, with the two things a pure function cannot know.
@@ -121,14 +90,14 @@ type attempt struct {
 	Do
 	Outcome
 	began, ended time.Time
-	luck         float64 // 0–1, for jitter
+	jitter       float64 // 0–1, for jitter
 }
 
 // record says what an attempt means for a saga. patience is how long the payment may stay in doubt.
-func record(s State, a attempt, patience time.Duration) Event {
+func record(s State, a attempt, stepDeadline time.Duration) Event {
 	switch a.Kind {
 	case StepSucceeded:
-		if a.ByHand {
+		if a.Manual {
 			return StepAssumed{Step: a.Step, BeganAt: a.began, At: a.ended}
 		}
 		return StepDone{Step: a.Step, BeganAt: a.began, At: a.ended}
@@ -137,19 +106,19 @@ func record(s State, a attempt, patience time.Duration) Event {
 		until := later(a.Until, a.ended.Add(leastWait))
 		return StepWaits{Step: a.Step, NextAction: a.Next, BeganAt: a.began, At: a.ended, Until: until}
 	case StepWasRefused:
-		if a.Step == PlaceOrder || a.Step == ChargeMoney || a.Step == RefundMoney || undoesPivot(s, a.Step) {
+		if a.Step == PlaceOrder || a.Step == ChargeMoney || a.Step == RefundMoney || compensatesPivot(s, a.Step) {
 			return StepRefused{Step: a.Step, Failure: a.Failure, BeganAt: a.began, At: a.ended}
 		}
 		return AttentionNeeded{Step: a.Step, Reason: a.Failure.Detail, BeganAt: a.began, At: a.ended}
 	case StepIsOwed:
 		return AttentionNeeded{Step: a.Step, Reason: a.Error, BeganAt: a.began, At: a.ended}
 	case StepIsUnknown, StepFaulted:
-		if impatient(s.Step(a.Step), a, patience) {
+		if deadlineExceeded(s.Step(a.Step), a, stepDeadline) {
 			return giveUp(s, a)
 		}
 		return StepRetried{
-			Step: a.Step, Error: a.Error, Unknown: a.Kind == StepIsUnknown, Certain: a.Certain, Ours: a.Ours,
-			BeganAt: a.began, At: a.ended, RetryAt: a.ended.Add(retryPause(s.Step(a.Step).Attempts, a.luck)),
+			Step: a.Step, Error: a.Error, Unknown: a.Kind == StepIsUnknown, NothingCaptured: a.NothingCaptured, OwnDatabase: a.OwnDatabase,
+			BeganAt: a.began, At: a.ended, RetryAt: a.ended.Add(retryPause(s.Step(a.Step).Attempts, a.jitter)),
 		}
 	}
 	panic("an outcome of no kind")
@@ -162,11 +131,11 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// impatient: only what touches the provider has a deadline. The rest is our own database, and must succeed. Time that a
+// deadlineExceeded: only what touches the provider has a deadline. The rest is our own database, and must succeed. Time that a
 // shopper took at their bank does not count.
-func impatient(st Step, a attempt, patience time.Duration) bool {
-	money := a.Step == ChargeMoney || a.Step == RefundMoney || a.Step == UndoPayment && !a.Certain
-	return money && !a.Ours && !st.FailingSince.IsZero() && a.ended.Sub(st.FailingSince) > patience
+func deadlineExceeded(st Step, a attempt, limit time.Duration) bool {
+	money := a.Step == ChargeMoney || a.Step == RefundMoney || a.Step == UndoPayment && !a.NothingCaptured
+	return money && !a.OwnDatabase && !st.FailingSince.IsZero() && a.ended.Sub(st.FailingSince) > limit
 }
 
 // giveUp ends the patience with a payment: what surely was not done fails; a doubt is for a person, with the stock still held.
@@ -186,7 +155,7 @@ const (
 )
 
 // retryPause doubles from a tenth of a second to a minute, and varies by a half in either direction.
-func retryPause(attempts int, luck float64) time.Duration {
+func retryPause(attempts int, jitter float64) time.Duration {
 	pause := backoff.After(attempts, firstPause, maxPause)
-	return pause/2 + time.Duration(luck*float64(pause)).Truncate(time.Microsecond)
+	return pause/2 + time.Duration(jitter*float64(pause)).Truncate(time.Microsecond)
 }

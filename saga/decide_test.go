@@ -9,7 +9,7 @@ import (
 
 // tried is an attempt of a second's length that came out so, d after noon.
 func tried(step string, d time.Duration, o Outcome) attempt {
-	return attempt{Do: Do{Step: step}, Outcome: o, began: after(d - time.Second), ended: after(d), luck: 0.5}
+	return attempt{Do: Do{Step: step}, Outcome: o, began: after(d - time.Second), ended: after(d), jitter: 0.5}
 }
 
 func TestRecord(t *testing.T) {
@@ -81,10 +81,10 @@ func TestRecord(t *testing.T) {
 	})
 	t.Run("OurOwnDatabaseHasNoDeadline", func(t *testing.T) {
 		t.Parallel()
-		ours := Outcome{Kind: StepIsUnknown, Error: "Away.", Ours: true}
+		ours := Outcome{Kind: StepIsUnknown, Error: "Away.", OwnDatabase: true}
 		s := evolve(running, record(running, tried(ChargeMoney, 0, ours), hour))
 		e := record(s, tried(ChargeMoney, 2*hour, ours), hour)
-		require.True(t, e.(StepRetried).Ours)
+		require.True(t, e.(StepRetried).OwnDatabase)
 		require.IsType(t, StepRetried{}, record(evolve(s, e), tried(ChargeMoney, 3*hour, unknown), hour), "the doubt begins only now")
 		for _, step := range []string{PlaceOrder, ConfirmOrder, CompleteCart, CancelOrder, ReopenCart} {
 			s := evolve(running, record(running, tried(step, 0, faulted), hour))
@@ -93,9 +93,9 @@ func TestRecord(t *testing.T) {
 	})
 	t.Run("AVoidIsOwedForAsLongAsItTakes", func(t *testing.T) {
 		t.Parallel()
-		owed := Outcome{Kind: StepFaulted, Error: "Not yet.", Certain: true}
+		owed := Outcome{Kind: StepFaulted, Error: "Not yet.", NothingCaptured: true}
 		s := evolve(running, record(running, tried(UndoPayment, 0, owed), hour))
-		require.True(t, record(s, tried(UndoPayment, 9*hour, owed), hour).(StepRetried).Certain)
+		require.True(t, record(s, tried(UndoPayment, 9*hour, owed), hour).(StepRetried).NothingCaptured)
 		doubt := record(s, tried(UndoPayment, 9*hour, unknown), hour)
 		require.IsType(t, StepRetried{}, doubt, "the doubt begins only now: it was captured after all")
 		require.IsType(t, AttentionNeeded{}, record(evolve(s, doubt), tried(UndoPayment, 11*hour, unknown), hour), "a refund in doubt is for a person")

@@ -50,14 +50,14 @@ type StepDone struct {
 
 // StepRetried: a step did not come to its end, and is tried again at RetryAt.
 type StepRetried struct {
-	Step    string    `json:"step"`
-	Error   string    `json:"error"`
-	Unknown bool      `json:"unknown,omitempty"` // it may have taken effect
-	Certain bool      `json:"certain,omitempty"` // of an undo: nothing is, nor ever will be, in effect
-	Ours    bool      `json:"ours,omitempty"`    // our own database was away
-	BeganAt time.Time `json:"began_at"`
-	At      time.Time `json:"at"`
-	RetryAt time.Time `json:"retry_at"`
+	Step            string    `json:"step"`
+	Error           string    `json:"error"`
+	Unknown         bool      `json:"unknown,omitempty"` // it may have taken effect
+	NothingCaptured bool      `json:"certain,omitempty"` // of an undo: nothing is, nor ever will be, in effect
+	OwnDatabase     bool      `json:"ours,omitempty"`    // our own database was away
+	BeganAt         time.Time `json:"began_at"`
+	At              time.Time `json:"at"`
+	RetryAt         time.Time `json:"retry_at"`
 }
 
 // StepWaits: a step needs someone outside, at the latest until Until.

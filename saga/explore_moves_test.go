@@ -353,7 +353,7 @@ func (x *exploration) operators(all []move, s *state) []move {
 		all = x.wants(all, s, patiences, "an operator retries "+name, retry)
 		if s.quiet(x) {
 			act, what := retry, "an operator retries "
-			if _, err := compensate(st, "", st.At); err == nil && !s.captured(st) { // the payment would refuse it: only a retry helps
+			if _, err := requestCompensation(st, "", st.At); err == nil && !s.captured(st) { // the payment would refuse it: only a retry helps
 				act, what = request(id, "root", "POST", path+"/compensate", fmt.Sprintf(`{"reason":"%d"}`, version)), "an operator compensates "
 			} else if _, err := skip(st, "", st.At); err == nil {
 				act, what = request(id, "root", "POST", path+"/skip", fmt.Sprintf(`{"reason":"%d"}`, version)), "an operator skips a step of "

@@ -24,7 +24,7 @@ import (
 type program struct {
 	carts    *cart.Module
 	orders   *order.Module
-	payments *payment.Module
+	payments *restarted
 	sagas    *Module
 	web      *web.Server
 	draining chan struct{} // nobody waits
@@ -42,51 +42,32 @@ func newProgram() *program {
 	close(p.draining)
 	c, log := eventstore.NewCommitterOn(p), slog.New(slog.DiscardHandler)
 	p.carts = cart.New(cart.Config{Committer: c, Log: log})
-	p.orders = order.New(order.Config{
-		Committer: c, Log: log, DrawNumber: func() int64 { return 1 },
-		CheckoutEnded: func(ctx context.Context, id uuid.UUID) (bool, error) { return p.sagas.CheckoutEnded(ctx, id) },
-	})
-	p.payments = p.newPayments()
+	p.payments = &restarted{Module: p.newPayments()}
+	p.payments.store = p.payments.Module.Store()
+	p.orders = order.New(order.Config{Committer: c, Log: log, DrawNumber: func() int64 { return 1 }, Payments: noRefunds{}})
 	p.sagas = New(Config{
-		Committer: c, Log: log, Patience: doubtful,
-		Stores: map[string]*eventstore.Store{"cart": p.carts.Store(), "order": p.orders.Store(), "payment": p.payments.Store()},
-		Rooms: Rooms{
-			TakesMethod: func(string) bool { return true },
-			CheckOut:    p.carts.CheckOut, CartVisible: p.carts.Visible, Cart: p.carts.Handle, Order: p.orders.Handle, OrderPaid: p.orders.Paid,
-			Charge: func(ctx context.Context, correlation uuid.UUID, c payment.Charge) (payment.Outcome, error) {
-				return p.payments.Charge(ctx, correlation, c)
-			},
-			UndoPayment: func(ctx context.Context, correlation uuid.UUID, u payment.Undo) (payment.Outcome, error) {
-				return p.payments.Undo(ctx, correlation, u)
-			},
-			CancelPayment: func(ctx context.Context, w web.Write, c payment.Cancel) (bool, error) {
-				return p.payments.Cancel(ctx, w, c)
-			},
-			RequestRefund: func(ctx context.Context, w web.Write, r payment.RequestRefund) (payment.RequestedRefund, error) {
-				return p.payments.RequestRefund(ctx, w, r)
-			},
-			Refund: func(ctx context.Context, correlation uuid.UUID, r payment.Refund) (payment.Outcome, error) {
-				return p.payments.Refund(ctx, correlation, r)
-			},
-			RefundsUnderWay: func(ctx context.Context, id uuid.UUID) ([]uuid.UUID, error) {
-				return p.payments.RefundsUnderWay(ctx, id)
-			},
-			SettlePayment: func(ctx context.Context, w web.Write, s payment.Settle) (bool, error) {
-				return p.payments.Settle(ctx, w, s)
-			},
-			ObservePayment: func(ctx context.Context, correlation uuid.UUID, o payment.Observe) error {
-				return p.payments.Observe(ctx, correlation, o)
-			},
-			VerifyPayment: func(ctx context.Context, correlation uuid.UUID, v payment.Verify) (payment.Outcome, error) {
-				return p.payments.Verify(ctx, correlation, v)
-			},
-		},
+		Committer: c, Log: log, StepDeadline: doubtful,
+		Modules: Modules{Carts: p.carts, Orders: p.orders, Payments: p.payments},
 	})
 	p.web = web.New(web.Config{Auth: names{}, Log: log})
 	p.orders.Routes(p.web)
 	p.sagas.Routes(p.web)
 	return p
 }
+
+// noRefunds are payments of which nothing was given back, whenever an order asks.
+type noRefunds struct{}
+
+func (noRefunds) Refunding(context.Context, uuid.UUID) (int64, error) { return 0, nil }
+func (noRefunds) Erase(context.Context, []uuid.UUID) error            { return nil }
+
+// restarted are payments that begin anew with each replay, on the store that sagas have subscribed to.
+type restarted struct {
+	*payment.Module
+	store *eventstore.Store
+}
+
+func (r *restarted) Store() *eventstore.Store { return r.store }
 
 // newPayments is the payments of a process that has just begun: what stands before a provider counts calls, and remembers when.
 func (p *program) newPayments() *payment.Module {
@@ -105,7 +86,7 @@ func (p *program) store(schema string) *eventstore.Store {
 	case p.sagas.Store().Schema():
 		return p.sagas.Store()
 	}
-	return p.sagas.Stores[schema]
+	return p.payments.Store()
 }
 
 // called is a stream's name in stories.
@@ -134,7 +115,7 @@ func request(saga uuid.UUID, as, method, path, body string) *spec {
 // looking is a driver that looks at a saga, since it is due or something happened.
 func looking(saga uuid.UUID) *spec {
 	return &spec{name: "look at " + saga.String(), saga: saga, start: func(_ context.Context, p *program) error {
-		p.sagas.runner.begin(saga, round{woken: true})
+		p.sagas.runner.begin(saga, pass{woken: true})
 		return nil
 	}}
 }

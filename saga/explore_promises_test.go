@@ -170,7 +170,7 @@ func (x *exploration) definite(s *state) error {
 		switch {
 		case st.Status == NeedsAttention && s.budget[denials] == x.start.budget[denials] && s.quiet(x):
 			return fmt.Errorf("%s needs a person, and nothing went wrong", x.program.called(id))
-		case refused && undo.Status == StepRetrying && !undo.Stuck:
+		case refused && undo.Status == StepRetrying && !undo.NeedsOperator:
 			return fmt.Errorf("%s does not know how %s came out, and it was refused", x.program.called(id), undo.Name)
 		}
 	}

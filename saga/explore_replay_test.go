@@ -120,11 +120,11 @@ type replay struct {
 	err      error
 }
 
-// send is the runner's way to a step, watched.
-func (r *replay) send(m *Module) func(context.Context, uuid.UUID, Do) Outcome {
+// dispatch is the runner's way to a step, watched.
+func (r *replay) dispatch(m *Module) func(context.Context, uuid.UUID, Do) Outcome {
 	return func(ctx context.Context, saga uuid.UUID, d Do) Outcome {
 		st := &strand{name: d.Step, began: time.Now()}
-		o := m.send(context.WithValue(ctx, byStrand{}, st), saga, d)
+		o := m.dispatch(context.WithValue(ctx, byStrand{}, st), saga, d)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		st.over = append(encoded(o), encoded([]time.Time{st.began, time.Now()})...)
@@ -249,10 +249,10 @@ func (p *program) run(t *testing.T, d *actor) (at *point) {
 // fresh makes the program as it is after its start, answered by the replay.
 func (p *program) fresh(r *replay) {
 	m := p.sagas
-	p.now, p.payments = r, p.newPayments()
-	m.watch = &watch{draining: p.draining, waiting: map[uuid.UUID][]chan eventstore.Stream[State]{}}
+	p.now, p.payments.Module = r, p.newPayments()
+	m.notifier = &notifier{draining: p.draining, waiting: map[uuid.UUID][]chan eventstore.Stream[State]{}}
 	m.runner = &runner{
-		store: m.store, send: r.send(m), patience: m.Patience, ended: m.Ended, log: m.Log, watch: m.watch, active: map[uuid.UUID]*drive{},
+		store: m.store, dispatch: r.dispatch(m), stepDeadline: m.StepDeadline, ended: m.Ended, log: m.Log, notifier: m.notifier, active: map[uuid.UUID]*execution{},
 	}
 }
 

@@ -27,24 +27,19 @@ var (
 	errFailed   = fault.New(fault.Conflict, "checkout_failed", "This checkout has failed already. Nothing was charged.")
 )
 
-// Routes adds the routes of check-outs, and what operators see of sagas and logs.
+// Routes adds the routes of check-outs, cancellations and refunds, and what operators see of sagas.
 func (m *Module) Routes(s *web.Server) {
-	m.watch.draining, m.events = s.Draining(), s.Events
+	m.notifier.draining, m.events = s.Draining(), s.Events
 	s.Customer.POST("/v1/carts/:id/checkout", m.checkOut)
 	s.Customer.GET("/v1/checkouts/:id", m.show)
 	s.Customer.GET("/v1/checkouts/:id/stream", m.stream)
 	s.Customer.POST("/v1/checkouts/:id/cancel", m.cancel)
+	s.Customer.POST("/v1/orders/:id/cancel", m.cancelOrder)
 	s.Scoped(web.ScopeAdmin).POST("/v1/orders/:id/refunds", m.postRefund)
-	s.Customer.GET("/v1/orders/:id/timeline", m.showTimeline, web.Paged)
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/sagas", m.listSagas,
 		web.Query("status", "type", "unfinished", "customer", "number", "older_than"), web.Dated, web.Paged)
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/sagas/:id", m.showSaga)
-	s.Scoped(web.ScopeAdmin).GET("/v1/admin/events", m.listEvents, web.Query("module", "stream", "type"), web.Logged)
-	s.Scoped(web.ScopeAdmin).GET("/v1/admin/overview", m.showOverview)
-	s.Scoped(web.ScopeAdmin).GET("/v1/admin/streams/:module/:id", m.showStream, web.Logged)
 	m.operatorRoutes(s)
-	m.readerRoutes(s)
-	m.reconciliationRoutes(s)
 }
 
 // CheckoutView is a checkout on the wire.
@@ -109,21 +104,13 @@ func stepsOf(s State) []StepView {
 	}
 	views := make([]StepView, 0, len(steps))
 	for _, st := range steps {
-		v := StepView{Name: st.Name, Status: st.Status, Attempts: st.Attempts, StartedAt: optional(st.StartedAt), FinishedAt: optional(st.FinishedAt)}
+		v := StepView{Name: st.Name, Status: st.Status, Attempts: st.Attempts, StartedAt: web.OptionalTime(st.StartedAt), FinishedAt: web.OptionalTime(st.FinishedAt)}
 		if st.Error != "" {
 			v.Error = &st.Error
 		}
 		views = append(views, v)
 	}
 	return views
-}
-
-func optional(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = web.Time(t)
-	return &t
 }
 
 type checkOutRequest struct {
@@ -161,14 +148,14 @@ func (m *Module) checkOut(c echo.Context) error {
 	ctx := c.Request().Context()
 	var customer string
 	r, err := web.Read(c, web.Needs{Key: true, Version: true, Wait: true, Visible: func(id uuid.UUID) (err error) {
-		customer, err = m.Rooms.CartVisible(ctx, web.CallerOf(c), id)
+		customer, err = m.Carts.Visible(ctx, web.CallerOf(c), id)
 		return err
 	}}, m.checkCheckOut)
 	if err != nil {
 		return err
 	}
 	sealed, err := m.seal(ctx, customer, r.Body, cart.CheckOut{
-		CartID: r.ID, Caller: r.Caller, Write: r.Write, PaymentMethod: r.Body.PaymentMethod, Chargeable: m.Rooms.Chargeable,
+		CartID: r.ID, Caller: r.Caller, Write: r.Write, PaymentMethod: r.Body.PaymentMethod, Payments: m.Payments,
 	})
 	if err != nil {
 		return err
@@ -184,7 +171,7 @@ func (m *Module) checkOut(c echo.Context) error {
 
 // checkCheckOut refuses a payment method or an address that cannot be used.
 func (m *Module) checkCheckOut(r web.Request[checkOutRequest]) error {
-	if r.Body.PaymentMethod != "" && !m.Rooms.TakesMethod(r.Body.PaymentMethod) {
+	if r.Body.PaymentMethod != "" && !m.Payments.TakesMethod(r.Body.PaymentMethod) {
 		return web.Refused("payment_method", "token", "It must be a token of the payment provider for a card or another way to pay.")
 	}
 	return order.CheckAddress(r.Body.ShippingAddress)
@@ -195,14 +182,14 @@ func (m *Module) checkCheckOut(r web.Request[checkOutRequest]) error {
 func (m *Module) seal(ctx context.Context, customer string, body checkOutRequest, cmd cart.CheckOut) (cart.Sealed, error) {
 	cmd.ContactID = uuid.Must(uuid.NewV7())
 	contact := order.Contact{ID: cmd.ContactID, CustomerID: customer, Email: body.Email, ShippingAddress: body.ShippingAddress}
-	if err := m.Rooms.SaveContact(ctx, contact); err != nil {
+	if err := m.Orders.SaveContact(ctx, contact); err != nil {
 		return cart.Sealed{}, err
 	}
-	sealed, err := m.Rooms.CheckOut(ctx, cmd)
+	sealed, err := m.Carts.CheckOut(ctx, cmd)
 	_, refused := fault.As(err)
 	elsewhere := err == nil && sealed.ContactID != cmd.ContactID
 	if elsewhere || refused && ctx.Err() == nil && !isUnavailable(err) {
-		if dropped := m.Rooms.DropContact(ctx, cmd.ContactID); dropped != nil {
+		if dropped := m.Orders.DropContact(ctx, cmd.ContactID); dropped != nil {
 			m.Log.WarnContext(ctx, "a contact that nobody needs stays", "contact", cmd.ContactID, "error", dropped)
 		}
 	}
@@ -215,12 +202,12 @@ func isUnavailable(err error) bool {
 	return ok && f.Kind == fault.Unavailable
 }
 
-// startPatience is how long an answer waits for a saga to begin, which takes a commit.
-const startPatience = 10 * time.Second
+// startTimeout is how long an answer waits for a saga to begin, which takes a commit.
+const startTimeout = 10 * time.Second
 
 // shown is the status as shoppers see it. Nobody waits for the provider's word on what was settled by hand.
 func shown(s State) Status {
-	if s.Failure == nil && s.Step(ChargeMoney).Assumed && s.done(ConfirmOrder) && s.done(CompleteCart) {
+	if s.Failure == nil && s.Step(ChargeMoney).Unverified && s.done(ConfirmOrder) && s.done(CompleteCart) {
 		return Completed
 	}
 	return s.Status
@@ -240,19 +227,19 @@ func (m *Module) await(
 ) (eventstore.Stream[State], error) {
 	until := time.Now().Add(patience)
 	answer := func() bool {
-		return saga.Exists() && (enough(shown(saga.State)) || !time.Now().Before(until) || m.watch.isDraining())
+		return saga.Exists() && (enough(shown(saga.State)) || !time.Now().Before(until) || m.notifier.isDraining())
 	}
 	if answer() {
 		return saga, nil
 	}
 	id := saga.ID
-	waiting, cancel := context.WithTimeout(ctx, max(patience, startPatience))
+	waiting, cancel := context.WithTimeout(ctx, max(patience, startTimeout))
 	defer cancel()
 	if patience > 0 {
-		defer time.AfterFunc(patience, func() { m.watch.changed(eventstore.Stream[State]{ID: id}) }).Stop()
+		defer time.AfterFunc(patience, func() { m.notifier.notify(eventstore.Stream[State]{ID: id}) }).Stop()
 	}
-	err := m.watch.until(waiting, id, begins, func(told eventstore.Stream[State]) (_ bool, err error) {
-		saga, err = m.told(ctx, told) // the end of the wait, which may come meanwhile, is no error
+	err := m.notifier.until(waiting, id, begins, func(told eventstore.Stream[State]) (_ bool, err error) {
+		saga, err = m.latest(ctx, told) // the end of the wait, which may come meanwhile, is no error
 		return answer(), err
 	})
 	if err == nil && !saga.Exists() {
@@ -374,14 +361,14 @@ func (m *Module) cancel(c echo.Context) error {
 	if saga.State.Checkout.Total == 0 { // no payment that could decide: it completes at once
 		return errTooLate
 	}
-	replayed, err := m.Rooms.CancelPayment(ctx, r.Write, payment.Cancel{
+	replayed, err := m.Payments.Cancel(ctx, r.Write, payment.Cancel{
 		PaymentID: saga.State.Checkout.PaymentID, CheckoutID: saga.ID, CustomerID: saga.State.CustomerID,
 	})
 	if err != nil {
 		return err
 	}
 	web.Replayed(c, replayed)
-	m.runner.begin(saga.ID, round{woken: true})
+	m.runner.begin(saga.ID, pass{woken: true})
 	if saga, err = m.await(ctx, saga, false, r.Wait, settled); err != nil {
 		return err
 	}

@@ -15,8 +15,6 @@ import (
 	"shopping-cart/platform/web"
 )
 
-var errNoModule = web.Refused("module", "unknown_module", "Name one of cart, order, payment, saga.")
-
 // View is a saga as operators see it: what it is about, and every step and attempt.
 type View struct {
 	ID         uuid.UUID    `json:"id" format:"uuid"`
@@ -57,7 +55,7 @@ func operatorsViewOf(saga eventstore.Stream[State]) View {
 	v := View{
 		ID: saga.ID, Type: s.Type, OrderID: of.OrderID, PaymentID: of.PaymentID, CustomerID: s.CustomerID, Status: s.Status,
 		Total: of.Total, Failure: of.Failure, NextAction: of.NextAction, Steps: of.Steps, CreatedAt: of.CreatedAt, UpdatedAt: of.UpdatedAt,
-		Version: saga.Version, WakeAt: optional(wakeAt(s)), Actions: actionsOf(s),
+		Version: saga.Version, WakeAt: web.OptionalTime(wakeAt(s)), Actions: actionsOf(s),
 	}
 	switch r, c := s.Refund, s.Cancellation; {
 	case r != nil:
@@ -76,7 +74,8 @@ func operatorsViewOf(saga eventstore.Stream[State]) View {
 // PageBytes is about how large it is on a page.
 func (v EventView) PageBytes() int { return len(v.Data) }
 
-func eventViewOf(e eventstore.Recorded) EventView {
+// EventViewOf is an event of the log of any module on the wire.
+func EventViewOf(e eventstore.Recorded) EventView {
 	return EventView{
 		Position: e.Position, Stream: e.Stream, Version: e.Version, Type: e.Kind, Data: e.Data, EventID: e.Meta.EventID,
 		Correlation: e.Meta.Correlation, Causation: e.Meta.Causation, Actor: e.Meta.Actor, OccurredAt: web.Time(e.At),
@@ -186,51 +185,7 @@ func (m *Module) showSaga(c echo.Context) error {
 	}
 	view := operatorsViewOf(m.asKnown(ctx, saga))
 	for _, e := range events {
-		view.Events = append(view.Events, eventViewOf(e))
+		view.Events = append(view.Events, EventViewOf(e))
 	}
 	return c.JSON(http.StatusOK, view)
-}
-
-// listEvents reads the log of a module.
-//
-//	@Summary		Read the log of a module, oldest first
-//	@Description	For operators: scope `admin`.
-//	@ID				listEvents
-//	@Tags			operators
-//	@Security		Bearer
-//	@Param			module	query		string	true	"Whose log: positions are each module's own"	Enums(cart,order,payment,saga)
-//	@Param			stream	query		string	false	"Only this stream"								format(uuid)
-//	@Param			type	query		string	false	"Only this type of event, such as cart.item_added"
-//	@Param			after	query		int		false	"Only after this position"	minimum(0)
-//	@Param			limit	query		int		false	"At most this many"			minimum(1)	maximum(100)	default(20)
-//	@Param			cursor	query		string	false	"next_cursor of the page before"
-//	@Success		200		{object}	web.Page[EventView]
-//	@Failure		401,403	{object}	web.Problem
-//	@Failure		422		{object}	web.Problem	"validation_failed"
-//	@Router			/v1/admin/events [get]
-func (m *Module) listEvents(c echo.Context) error {
-	page, err := web.AfterOf(c)
-	if err != nil {
-		return err
-	}
-	all, of := m.modules(), c.QueryParam("module")
-	at := slices.IndexFunc(all, func(one module) bool { return one.name == of })
-	if at < 0 {
-		return errNoModule
-	}
-	filter := eventstore.Filter{Kind: c.QueryParam("type")}
-	if s := c.QueryParam("stream"); s != "" {
-		if filter.Stream, err = uuid.Parse(s); err != nil {
-			return web.Refused("stream", "not_an_id", "This is not an id.")
-		}
-	}
-	events, err := all[at].store.ReadLog(c.Request().Context(), page.After, page.Limit+1, filter)
-	if err != nil {
-		return err
-	}
-	views := make([]EventView, len(events))
-	for i, e := range events {
-		views[i] = eventViewOf(e)
-	}
-	return c.JSON(http.StatusOK, web.NewLog(views, page.Limit, func(v EventView) int64 { return v.Position }))
 }

@@ -85,26 +85,26 @@ func (m *Module) compensateSaga(c echo.Context) error {
 		return err
 	}
 	ctx, s := c.Request().Context(), saga.State
-	answered, err := m.store.Processed(ctx, onceOf(r.Write))
+	answered, err := m.store.Processed(ctx, OnceOf(r.Write))
 	if err == nil && !answered { // the payment decides before the saga: a process that died in between recorded only the payment's answer
-		answered, err = m.Stores["payment"].Processed(ctx, onceOf(r.Write))
+		answered, err = m.Payments.Store().Processed(ctx, OnceOf(r.Write))
 	}
 	if err != nil {
 		return err
 	}
 	if !answered {
-		if _, err := compensate(s, r.Body.Reason, s.At); err != nil {
+		if _, err := requestCompensation(s, r.Body.Reason, s.At); err != nil {
 			return err
 		}
 	}
 	if !answered && s.Checkout.Total > 0 { // the payment alone decides; its tombstone turns the saga, whatever becomes of us
-		if _, err := m.Rooms.CancelPayment(ctx, r.Write, payment.Cancel{
+		if _, err := m.Payments.Cancel(ctx, r.Write, payment.Cancel{
 			PaymentID: s.Checkout.PaymentID, CheckoutID: saga.ID, CustomerID: s.CustomerID, Insists: true,
 		}); err != nil {
 			return err
 		}
 	}
-	return m.act(c, saga, r.Write, func(s State, at time.Time) ([]Event, error) { return compensated(s, r.Body.Reason, at) })
+	return m.act(c, saga, r.Write, func(s State, at time.Time) ([]Event, error) { return confirmCompensation(s, r.Body.Reason, at) })
 }
 
 // skipStep gives up a step that cannot succeed.
@@ -157,7 +157,7 @@ func (m *Module) settleStep(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	replayed, err := m.Stores["payment"].Processed(ctx, onceOf(r.Write))
+	replayed, err := m.Payments.Store().Processed(ctx, OnceOf(r.Write))
 	if err == nil && !replayed {
 		replayed, err = m.settlePayment(ctx, saga, r.Write, payment.Settlement(r.Body.Outcome), r.Body.Reason)
 	}
@@ -178,7 +178,7 @@ func (m *Module) settlePayment(
 	if saga.State.Cancellation != nil {
 		paymentID = saga.State.Cancellation.PaymentID
 	}
-	return m.Rooms.SettlePayment(ctx, write, payment.Settle{
+	return m.Payments.Settle(ctx, write, payment.Settle{
 		PaymentID: paymentID, CheckoutID: saga.ID, Outcome: outcome, Reason: reason,
 	})
 }
@@ -187,7 +187,7 @@ func (m *Module) settlePayment(
 func (m *Module) stepSettled(ctx context.Context, e eventstore.Message[payment.Settled]) error {
 	id, at := e.Event.CheckoutID, m.store.Now()
 	cmd := eventstore.Command{
-		ID:   commandID(id, "settled/"+e.Meta.EventID.String()),
+		ID:   CommandID(id, "settled/"+e.Meta.EventID.String()),
 		Meta: eventstore.Meta{Actor: e.Meta.Actor, Correlation: id, Trace: e.Meta.Trace},
 	}
 	_, err := sagas.Handle(ctx, m.store, id, cmd, func(_ *eventstore.Tx, saga eventstore.Stream[State]) ([]Event, error) {
@@ -196,7 +196,7 @@ func (m *Module) stepSettled(ctx context.Context, e eventstore.Message[payment.S
 	if err != nil {
 		return err
 	}
-	m.watch.changed(eventstore.Stream[State]{ID: id})
+	m.notifier.notify(eventstore.Stream[State]{ID: id})
 	return m.runner.wake(ctx, id)
 }
 
@@ -210,7 +210,8 @@ func readSaga[T any](m *Module, c echo.Context, needs web.Needs) (saga eventstor
 	return saga, r, err
 }
 
-func onceOf(write web.Write) eventstore.IdempotencyKey {
+// OnceOf is what makes a request happen once, where it has an Idempotency-Key.
+func OnceOf(write web.Write) eventstore.IdempotencyKey {
 	if !write.Keyed {
 		return eventstore.IdempotencyKey{}
 	}
@@ -230,8 +231,8 @@ func (m *Module) act(c echo.Context, saga eventstore.Stream[State], write web.Wr
 		return err
 	}
 	if !receipt.Replayed {
-		m.watch.changed(eventstore.Stream[State]{ID: saga.ID})
-		m.runner.begin(saga.ID, round{woken: true})
+		m.notifier.notify(eventstore.Stream[State]{ID: saga.ID})
+		m.runner.begin(saga.ID, pass{woken: true})
 	}
 	return m.accepted(c, saga.ID, write, receipt.Replayed)
 }

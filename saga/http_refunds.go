@@ -64,7 +64,7 @@ func (m *Module) postRefund(c echo.Context) error {
 	ctx := c.Request().Context()
 	var paid order.Paid
 	r, err := web.Read[refundRequest](c, web.Needs{Key: true, Wait: true, Visible: func(id uuid.UUID) (err error) {
-		paid, err = m.Rooms.OrderPaid(ctx, web.CallerOf(c), id)
+		paid, err = m.Orders.Paid(ctx, web.CallerOf(c), id)
 		return err
 	}})
 	if err != nil {
@@ -78,7 +78,7 @@ func (m *Module) postRefund(c echo.Context) error {
 	if match := r.Write.IfMatch; match != nil && *match != paid.Version {
 		wish.Unless = eventstore.ErrVersionMismatch.With("version", paid.Version)
 	}
-	requested, err := m.Rooms.RequestRefund(ctx, r.Write, wish)
+	requested, err := m.Payments.RequestRefund(ctx, r.Write, wish)
 	if err != nil {
 		return err
 	}
@@ -95,16 +95,16 @@ func (m *Module) awaitRefund(
 	ctx context.Context, r payment.RequestedRefund, patience time.Duration,
 ) (saga eventstore.Stream[State], err error) {
 	until := time.Now().Add(patience)
-	waiting, cancel := context.WithTimeout(ctx, max(patience, startPatience))
+	waiting, cancel := context.WithTimeout(ctx, max(patience, startTimeout))
 	defer cancel()
-	defer time.AfterFunc(patience, func() { m.watch.changed(eventstore.Stream[State]{ID: r.RefundID}) }).Stop()
-	err = m.watch.until(waiting, r.RefundID, !r.Replayed, func(told eventstore.Stream[State]) (bool, error) {
+	defer time.AfterFunc(patience, func() { m.notifier.notify(eventstore.Stream[State]{ID: r.RefundID}) }).Stop()
+	err = m.notifier.until(waiting, r.RefundID, !r.Replayed, func(told eventstore.Stream[State]) (bool, error) {
 		told.ID = r.RefundID
-		if saga, err = m.told(ctx, told); err != nil || !saga.Exists() {
+		if saga, err = m.latest(ctx, told); err != nil || !saga.Exists() {
 			return false, err
 		}
 		tried := saga.State.Step(RefundMoney).Attempts > 0
-		return settled(saga.State.Status) || tried && !time.Now().Before(until) || m.watch.isDraining(), nil
+		return settled(saga.State.Status) || tried && !time.Now().Before(until) || m.notifier.isDraining(), nil
 	})
 	if err == nil && !saga.Exists() {
 		err = eventstore.ErrBusy

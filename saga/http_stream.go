@@ -32,7 +32,7 @@ func (m *Module) stream(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	f := m.watch.follow(id) // before it is read, so that no change falls in between
+	f := m.notifier.subscribe(id) // before it is read, so that no change falls in between
 	opened, err := m.opens(c, f)
 	if !opened {
 		f.leave()
@@ -41,7 +41,7 @@ func (m *Module) stream(c echo.Context) error {
 }
 
 // opens opens the stream of a follower, unless there is nothing to tell.
-func (m *Module) opens(c echo.Context, f *follower) (opened bool, err error) {
+func (m *Module) opens(c echo.Context, f *subscriber) (opened bool, err error) {
 	saga, err := m.visible(c.Request().Context(), web.CallerOf(c), f.id)
 	if err != nil {
 		return false, err
@@ -54,7 +54,7 @@ func (m *Module) opens(c echo.Context, f *follower) (opened bool, err error) {
 	if events == nil {
 		return false, err
 	}
-	f.begins(events, knows, m.asKnown(c.Request().Context(), saga))
+	f.start(events, knows, m.asKnown(c.Request().Context(), saga))
 	return true, nil
 }
 

@@ -202,27 +202,27 @@ func TestStream(t *testing.T) {
 		for _, id := range []uuid.UUID{uuid.New(), uuid.Nil} {
 			require.Equal(t, http.StatusNotFound, follows(t, s.process, id).StatusCode)
 		}
-		require.Empty(t, s.watch.followed(), "nobody is left behind")
+		require.Empty(t, s.notifier.subscribed(), "nobody is left behind")
 	})
 }
 
 // What is told out of order is not shown out of order.
 func TestFollowerIsNeverToldAnOlderState(t *testing.T) {
 	t.Parallel()
-	w := newWatch()
-	f := w.follow(uuid.New())
+	w := newNotifier()
+	f := w.subscribe(uuid.New())
 	at := func(version int64) eventstore.Stream[State] {
 		return eventstore.Stream[State]{ID: f.id, Version: version, State: State{Type: checkout.Type, Status: Running}}
 	}
-	w.changed(at(3))
-	w.changed(at(2))
-	w.changed(eventstore.Stream[State]{ID: f.id})
+	w.notify(at(3))
+	w.notify(at(2))
+	w.notify(eventstore.Stream[State]{ID: f.id})
 	require.EqualValues(t, 3, f.newest.Version, "heard of before the stream was open")
-	f.told = 3
-	w.changed(at(2))
-	require.EqualValues(t, 3, f.knows())
+	f.sent = 3
+	w.notify(at(2))
+	require.EqualValues(t, 3, f.known())
 	f.leave()
-	w.changed(at(9))
+	w.notify(at(9))
 	require.EqualValues(t, 3, f.newest.Version)
-	require.Empty(t, w.followed())
+	require.Empty(t, w.subscribed())
 }

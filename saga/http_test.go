@@ -55,34 +55,48 @@ func openShop(t *testing.T, play play) *shop {
 		return cart.Sealed{CheckoutID: s.seals(1000), ContactID: cmd.ContactID}, nil
 	}
 	s.process = start(t, pgtest.New(t), play, func(c *Config) {
-		c.Rooms.TakesMethod = func(string) bool { return true }
-		c.Rooms.CartVisible = func(_ context.Context, caller web.Caller, id uuid.UUID) (string, error) {
-			if id != s.cart || caller.Subject != "ann" && !caller.Operator() {
-				return "", errNotFound
-			}
-			return "ann", nil
-		}
-		c.Rooms.CheckOut = func(_ context.Context, cmd cart.CheckOut) (cart.Sealed, error) { return s.seal(cmd) }
-		c.Rooms.SaveContact = func(_ context.Context, contact order.Contact) error {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.contacts[contact.ID] = contact
-			return nil
-		}
-		c.Rooms.DropContact = func(_ context.Context, id uuid.UUID) error {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			delete(s.contacts, id)
-			return nil
-		}
-		c.Rooms.CancelPayment = func(context.Context, web.Write, payment.Cancel) (bool, error) {
-			_, err := play(t.Context(), "payment.cancel", 1)
-			return false, err
-		}
+		c.Carts, c.Orders = shopCarts{c.Carts, s}, shopOrders{c.Orders, s}
 	})
 	s.server = web.New(web.Config{Auth: names{}, Log: s.Log, Grace: 5 * time.Second})
 	s.Routes(s.server)
 	return s
+}
+
+// shopCarts are the carts of a shop: there is one, and it is ann's.
+type shopCarts struct {
+	Carts
+	shop *shop
+}
+
+func (c shopCarts) Visible(_ context.Context, caller web.Caller, id uuid.UUID) (string, error) {
+	if id != c.shop.cart || caller.Subject != "ann" && !caller.Operator() {
+		return "", errNotFound
+	}
+	return "ann", nil
+}
+
+func (c shopCarts) CheckOut(_ context.Context, cmd cart.CheckOut) (cart.Sealed, error) {
+	return c.shop.seal(cmd)
+}
+
+// shopOrders are the orders of a shop, which keep its contacts.
+type shopOrders struct {
+	Orders
+	shop *shop
+}
+
+func (o shopOrders) SaveContact(_ context.Context, contact order.Contact) error {
+	o.shop.mu.Lock()
+	defer o.shop.mu.Unlock()
+	o.shop.contacts[contact.ID] = contact
+	return nil
+}
+
+func (o shopOrders) DropContact(_ context.Context, id uuid.UUID) error {
+	o.shop.mu.Lock()
+	defer o.shop.mu.Unlock()
+	delete(o.shop.contacts, id)
+	return nil
 }
 
 func (s *shop) kept() int {

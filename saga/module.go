@@ -41,7 +41,6 @@ import (
 	"shopping-cart/payment"
 	"shopping-cart/platform/backoff"
 	"shopping-cart/platform/fault"
-	"shopping-cart/platform/money"
 	"shopping-cart/platform/web"
 )
 
@@ -56,96 +55,48 @@ type Config struct {
 
 	ReceiptRetention time.Duration // 0: for good
 
-	Patience time.Duration                                 // how long a payment may stay in doubt before a person must look
-	Ended    func(kind, status string, took time.Duration) // told of every saga that ended; may be nil
-	Stores   map[string]*eventstore.Store                  // of the other modules, by name: what operators read
-	Rooms    Rooms
-	Books    Books         // what reconciliation compares
-	Settled  time.Duration // what was touched since is under way, and not judged; 1 min
-	LooksFor time.Duration // how long one answer of it may take; 20 s
-}
-
-// Rooms are the other modules, as far as sagas need them.
-type Rooms struct {
-	CheckOut      func(context.Context, cart.CheckOut) (cart.Sealed, error)
-	CartVisible   func(ctx context.Context, caller web.Caller, cartID uuid.UUID) (customerID string, err error)
-	Cart          func(ctx context.Context, id, correlation uuid.UUID, cmd cart.Command) error
-	Order         func(ctx context.Context, id, correlation uuid.UUID, cmd order.Command) error
-	SaveContact   func(context.Context, order.Contact) error
-	DropContact   func(ctx context.Context, id uuid.UUID) error
-	Chargeable    func(total money.Amount) error // refuses what no payment method can pay; pure
-	Charge        func(ctx context.Context, correlation uuid.UUID, c payment.Charge) (payment.Outcome, error)
-	UndoPayment   func(ctx context.Context, correlation uuid.UUID, u payment.Undo) (payment.Outcome, error)
-	OrderPaid     func(ctx context.Context, caller web.Caller, id uuid.UUID) (order.Paid, error)
-	RequestRefund func(ctx context.Context, write web.Write, r payment.RequestRefund) (payment.RequestedRefund, error)
-	Refund        func(ctx context.Context, correlation uuid.UUID, r payment.Refund) (payment.Outcome, error)
-	// RefundsUnderWay are those of a payment that may have news, by the ids of their sagas.
-	RefundsUnderWay func(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error)
-	ObservePayment  func(ctx context.Context, correlation uuid.UUID, o payment.Observe) error
-	// RefundLost refunds what a provider captured for a payment that nobody here asked for.
-	RefundLost    func(ctx context.Context, payment uuid.UUID, by string) error
-	CancelPayment func(ctx context.Context, write web.Write, c payment.Cancel) (replayed bool, err error)
-	// TakesMethod reports whether a text has the form of a token of the payment provider.
-	TakesMethod func(token string) bool
-
-	SettlePayment func(ctx context.Context, write web.Write, c payment.Settle) (replayed bool, err error)
-	VerifyPayment func(ctx context.Context, correlation uuid.UUID, v payment.Verify) (payment.Outcome, error)
-
-	// What led to an order: the timeline.
-	Trail    func(ctx context.Context, caller web.Caller, orderID uuid.UUID) (order.Trail, error)
-	Webhooks func(ctx context.Context, paymentID uuid.UUID, last payment.Received, limit int) ([]payment.Received, error)
-
-	// What operators see and look for.
-	Takings   func(ctx context.Context) (captured, refunded map[string]int64, err error) // today, by currency
-	Numbered  func(ctx context.Context, number string) (t order.Trail, found bool, err error)
-	RefundsOf func(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error) // by the ids of their sagas
+	StepDeadline time.Duration                                 // how long a payment may stay in doubt before a person must look
+	Ended        func(kind, status string, took time.Duration) // told of every saga that ended; may be nil
+	Modules
 }
 
 // Module is the saga module.
 type Module struct {
 	Config
-	store  *eventstore.Store
-	timer  *eventstore.Timer
-	runner *runner
-	watch  *watch
-	events func(c echo.Context, closed func()) (*web.Events, error) // opens a stream
-	seen   overview
+	store    *eventstore.Store
+	timer    *eventstore.Timer
+	runner   *runner
+	notifier *notifier
+	events   func(c echo.Context, closed func()) (*web.Events, error) // opens a stream
 }
 
-// New makes the module and subscribes it to what starts and wakes sagas. Stores must hold those of cart, order and payment.
+// New makes the module and subscribes it to what starts and wakes sagas.
 func New(c Config) *Module {
 	if c.Ended == nil {
 		c.Ended = func(string, string, time.Duration) {}
 	}
-	if c.Settled == 0 {
-		c.Settled = time.Minute
-	}
-	if c.LooksFor == 0 {
-		c.LooksFor = 20 * time.Second
-	}
-	m := &Module{Config: c, watch: newWatch()}
+	m := &Module{Config: c, notifier: newNotifier()}
 	m.store = eventstore.Open(c.Committer, c.Query, "saga", sagas)
-	m.seen.minutes.query = c.Query
 	m.timer = m.store.Timer(c.Control, sagas.Kind, timerSlack)
 	m.runner = &runner{
-		store: m.store, send: m.send, patience: c.Patience, ended: c.Ended, log: c.Log, watch: m.watch,
-		active: map[uuid.UUID]*drive{},
+		store: m.store, dispatch: m.dispatch, stepDeadline: c.StepDeadline, ended: c.Ended, log: c.Log, notifier: m.notifier,
+		active: map[uuid.UUID]*execution{},
 	}
-	eventstore.Subscribe(c.Stores["cart"], "start-checkout", m.startCheckout)
-	eventstore.Subscribe(c.Stores["order"], "start-cancellation", m.startCancellation)
-	eventstore.Subscribe(c.Stores["payment"], "start-refund", m.startRefund)
-	eventstore.Subscribe(c.Stores["payment"], "wake-checkout", m.wakeByWebhook)
-	eventstore.Subscribe(c.Stores["payment"], "cancel-checkout", func(ctx context.Context, e eventstore.Message[payment.UndoRequested]) error {
+	eventstore.Subscribe(c.Carts.Store(), "start-checkout", m.startCheckout)
+	eventstore.Subscribe(c.Orders.Store(), "start-cancellation", m.startCancellation)
+	eventstore.Subscribe(c.Payments.Store(), "start-refund", m.startRefund)
+	eventstore.Subscribe(c.Payments.Store(), "wake-checkout", m.wakeByWebhook)
+	eventstore.Subscribe(c.Payments.Store(), "cancel-checkout", func(ctx context.Context, e eventstore.Message[payment.UndoRequested]) error {
 		return m.runner.wake(ctx, e.Event.CheckoutID)
 	})
-	eventstore.Subscribe(c.Stores["payment"], "settle-checkout", m.stepSettled)
-	eventstore.Subscribe(c.Stores["payment"], "note-refund-elsewhere", m.noteElsewhere)
+	eventstore.Subscribe(c.Payments.Store(), "settle-checkout", m.stepSettled)
+	eventstore.Subscribe(c.Payments.Store(), "note-refund-elsewhere", m.noteElsewhere)
 	return m
 }
 
-// Wake looks at a saga at once, though nothing in it is due: what it waits for outside may be there again. What is no
-// saga, or has ended, is left alone. It does not wait for what comes of it.
-func (m *Module) Wake(id uuid.UUID) { m.runner.begin(id, round{woken: true}) }
+// Wake looks at a saga, though nothing in it is due, and returns when it has acted on what it found. What is no saga, or has ended,
+// is left alone.
+func (m *Module) Wake(ctx context.Context, id uuid.UUID) error { return m.runner.wake(ctx, id) }
 
 // Store holds the events of the sagas.
 func (m *Module) Store() *eventstore.Store { return m.store }
@@ -167,16 +118,16 @@ func (m *Module) startCancellation(ctx context.Context, e eventstore.Message[ord
 	return m.start(ctx, e.Event.CancellationID, e.Meta, cancellation, cancellationOf(e.Event, e.Stream, m.store.Now()))
 }
 
-// CheckoutEnded reports whether a checkout has ended: from then on it does nothing more.
-func (m *Module) CheckoutEnded(ctx context.Context, id uuid.UUID) (bool, error) {
+// checkoutEnded reports whether a checkout has ended: from then on it does nothing more.
+func (m *Module) checkoutEnded(ctx context.Context, id uuid.UUID) (bool, error) {
 	saga, err := sagas.Load(ctx, m.store, id)
 	return saga.State.Status.Ended(), err
 }
 
 // start begins a saga, once, and drives it. Its first steps go out beside the write of its start.
 func (m *Module) start(ctx context.Context, id uuid.UUID, cause eventstore.Meta, of definition, started Event) error {
-	taken := m.runner.ahead(id, evolve(State{}, started), of)
-	cmd := eventstore.Command{ID: commandID(id, "start"), Meta: eventstore.Meta{Actor: cause.Actor, Correlation: id, Trace: cause.Trace}}
+	taken := m.runner.startFirstSteps(id, evolve(State{}, started), of)
+	cmd := eventstore.Command{ID: CommandID(id, "start"), Meta: eventstore.Meta{Actor: cause.Actor, Correlation: id, Trace: cause.Trace}}
 	receipt, err := sagas.Handle(ctx, m.store, id, cmd, func(_ *eventstore.Tx, saga eventstore.Stream[State]) ([]Event, error) {
 		if saga.Exists() {
 			return nil, nil
@@ -188,20 +139,20 @@ func (m *Module) start(ctx context.Context, id uuid.UUID, cause eventstore.Meta,
 		return fmt.Errorf("start %s %s: %w", of.Type, id, err)
 	}
 	if receipt.Replayed {
-		m.watch.changed(eventstore.Stream[State]{ID: id})
-		m.runner.begin(id, round{})
+		m.notifier.notify(eventstore.Stream[State]{ID: id})
+		m.runner.begin(id, pass{})
 		return nil
 	}
 	saga, err := sagas.Result(ctx, m.store, receipt)
-	m.watch.changed(saga)
-	m.runner.begin(id, round{from: &saga, taken: steps}) // its wake_at stands: what is lost now, a sweep takes up
+	m.notifier.notify(saga)
+	m.runner.begin(id, pass{from: &saga, taken: steps}) // its wake_at stands: what is lost now, a sweep takes up
 	return err
 }
 
 // noteElsewhere tells the order of a refund that was made elsewhere, as a refund of ours would, and wakes the saga that may wait for it.
 func (m *Module) noteElsewhere(ctx context.Context, e eventstore.Message[payment.RefundedElsewhere]) error {
 	note := order.NoteRefund{OrderID: e.Event.OrderID, RefundID: e.Event.ID, Amount: e.Event.Amount.Amount}
-	err := m.Rooms.Order(ctx, commandID(e.Event.ID, NoteRefund), e.Event.CheckoutID, note)
+	err := m.Orders.Handle(ctx, CommandID(e.Event.ID, NoteRefund), e.Event.CheckoutID, note)
 	if f, refused := fault.As(err); refused && f.Kind == fault.NotFound { // the checkout placed no order
 		err = nil
 	}
@@ -210,8 +161,8 @@ func (m *Module) noteElsewhere(ctx context.Context, e eventstore.Message[payment
 
 // wakeByWebhook asks what became of the payment that a webhook is about, and wakes its saga and those of its refunds.
 func (m *Module) wakeByWebhook(ctx context.Context, e eventstore.Message[payment.Notified]) error {
-	ids, err := m.Rooms.RefundsUnderWay(ctx, e.Stream)
-	err = errors.Join(err, m.Rooms.ObservePayment(ctx, e.Event.CheckoutID, payment.Observe{PaymentID: e.Stream}))
+	ids, err := m.Payments.RefundsUnderWay(ctx, e.Stream)
+	err = errors.Join(err, m.Payments.Observe(ctx, e.Event.CheckoutID, payment.Observe{PaymentID: e.Stream}))
 	for _, id := range append(ids, e.Event.CheckoutID) {
 		err = errors.Join(err, m.runner.wake(ctx, id))
 	}
@@ -237,24 +188,40 @@ func (m *Module) Run(ctx context.Context) error {
 		})
 	})
 	g.Go(func() error {
-		m.follow(ctx, failed)
+		m.pollOthers(ctx, failed)
+		return nil
+	})
+	g.Go(func() error {
+		m.resume(ctx)
 		return nil
 	})
 	g.Go(func() error {
 		if m.Alone { // whoever drove these is gone
 			for n := claimLimit; n == claimLimit; {
 				ids, err := m.recoverable(ctx)
-				n = m.take(ctx, ids, err, round{woken: true}, failed)
+				n = m.executeClaimed(ctx, ids, err, pass{woken: true}, failed)
 			}
 		}
 		// What is due: to retry, to end a wait, or to be taken over.
 		for backoff.Sleep(ctx, backoff.Jitter(claimEvery)) {
 			ids, early, err := m.timer.Due(ctx, claimLimit, lease)
-			m.take(ctx, ids, err, round{woken: early}, failed)
+			m.executeClaimed(ctx, ids, err, pass{woken: early}, failed)
 		}
 		return nil
 	})
 	return g.Wait()
+}
+
+// resume looks at once at sagas whose provider may be there again, until ctx is done.
+func (m *Module) resume(ctx context.Context) {
+	for {
+		select {
+		case id := <-m.Payments.Resumable():
+			m.runner.begin(id, pass{woken: true})
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // recoverable are sagas that a process was driving, or was about to drive again, when it was lost. What happened to
@@ -270,8 +237,8 @@ func (m *Module) recoverable(ctx context.Context) ([]uuid.UUID, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 }
 
-// take drives what was claimed.
-func (m *Module) take(ctx context.Context, ids []uuid.UUID, err error, as round, failed func(error)) int {
+// executeClaimed drives what was claimed.
+func (m *Module) executeClaimed(ctx context.Context, ids []uuid.UUID, err error, as pass, failed func(error)) int {
 	for _, id := range ids {
 		m.runner.begin(id, as)
 	}
@@ -284,6 +251,7 @@ func (m *Module) take(ctx context.Context, ids []uuid.UUID, err error, as round,
 // commandSpace is the name space of the ids that sagas derive. It never changes: a redelivery must find its receipt.
 var commandSpace = uuid.MustParse("0d7f5b43-6f2c-4d0e-9a53-3c1f9f0d2a11")
 
-func commandID(saga uuid.UUID, step string) uuid.UUID {
+// CommandID is the id of the command that a saga gives for a step; that of the command that starts it, for the step "start".
+func CommandID(saga uuid.UUID, step string) uuid.UUID {
 	return uuid.NewSHA1(commandSpace, []byte(saga.String()+"/"+step))
 }

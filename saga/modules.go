@@ -2,106 +2,64 @@ package saga
 
 import (
 	"context"
-	"errors"
-	"maps"
-	"slices"
-	"strings"
-	"sync"
-	"time"
 
+	"github.com/google/uuid"
+
+	"shopping-cart/cart"
 	"shopping-cart/eventstore"
-	"shopping-cart/platform/pgerr"
+	"shopping-cart/order"
+	"shopping-cart/payment"
+	"shopping-cart/platform/money"
+	"shopping-cart/platform/web"
 )
 
-// askWithin bounds what the database of one module may take where several modules are asked.
-const askWithin = 2 * time.Second
-
-// countWithin bounds what such a database may take that has told its time: to count may take long.
-const countWithin = 10 * time.Second
-
-// module is a store under the name that operators know it by.
-type module struct {
-	name  string
-	store *eventstore.Store
+// Modules are the other modules, as far as sagas need them.
+type Modules struct {
+	Carts    Carts
+	Orders   Orders
+	Payments Payments
 }
 
-func (m *Module) modules() []module {
-	var all []module
-	for _, name := range slices.Sorted(maps.Keys(m.Stores)) {
-		all = append(all, module{name, m.Stores[name]})
-	}
-	return append(all, module{"saga", m.store})
+// Carts is the cart module.
+type Carts interface {
+	Store() *eventstore.Store
+	Visible(ctx context.Context, caller web.Caller, cartID uuid.UUID) (customerID string, err error)
+	CheckOut(ctx context.Context, c cart.CheckOut) (cart.Sealed, error)
+	Handle(ctx context.Context, id, correlation uuid.UUID, cmd cart.Command) error
 }
 
-// askEach asks modules side by side, each for askWithin at most. It returns the answers in the order of the modules, and the
-// names of those whose database is away, which is empty and not nil when all answered. It fails where none answered, and with
-// an error that is not about a database being away.
-func askEach[T any](ctx context.Context, all []module, ask func(context.Context, module) (T, error)) (answers []T, away []string, err error) {
-	found, failed := make([]T, len(all)), make([]error, len(all))
-	var asked sync.WaitGroup
-	for i, of := range all {
-		asked.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, askWithin)
-			defer cancel()
-			found[i], failed[i] = ask(ctx, of)
-		})
-	}
-	asked.Wait()
-	away = []string{}
-	for i, of := range all {
-		switch {
-		case failed[i] == nil:
-			answers = append(answers, found[i])
-		case isAway(ctx, failed[i]):
-			away = append(away, of.name)
-		default:
-			return nil, nil, failed[i]
-		}
-	}
-	if len(answers) == 0 {
-		return nil, nil, errAway(away)
-	}
-	return answers, away, nil
+// Orders is the order module.
+type Orders interface {
+	Store() *eventstore.Store
+	Book() eventstore.Query[order.Standing]
+	Handle(ctx context.Context, id, correlation uuid.UUID, cmd order.Command) error
+	SaveContact(ctx context.Context, c order.Contact) error
+	DropContact(ctx context.Context, id uuid.UUID) error
+	Paid(ctx context.Context, caller web.Caller, id uuid.UUID) (order.Paid, error)
+	Trail(ctx context.Context, caller web.Caller, id uuid.UUID) (order.Trail, error)
+	RequestCancellation(ctx context.Context, write web.Write, c order.RequestCancellation) (v order.View, replayed bool, err error)
+	Numbered(ctx context.Context, number string) (t order.Trail, found bool, err error)
 }
 
-// asked asks modules one after the other. It leaves out those that were away once.
-type asked struct{ away []string }
-
-// ask asks a module for askWithin at most. That its database is away is noted, and no error.
-func (a *asked) ask(ctx context.Context, module string, what func(context.Context) error) error {
-	if slices.Contains(a.away, module) {
-		return nil
-	}
-	within, cancel := context.WithTimeout(ctx, askWithin)
-	defer cancel()
-	err := what(within)
-	if isAway(ctx, err) {
-		a.away, err = append(a.away, module), nil
-	}
-	return err
-}
-
-// counting is what askEach may ask where the answer may take longer than askWithin. A database that is away is found by asking its
-// clock. One that answers has countWithin. ctx is that of the whole request.
-func counting[T any](ctx context.Context, ask func(context.Context, module) (T, error)) func(context.Context, module) (T, error) {
-	return func(within context.Context, of module) (none T, err error) {
-		if _, err := of.store.Clock(within); err != nil {
-			return none, err
-		}
-		longer, cancel := context.WithTimeout(ctx, countWithin)
-		defer cancel()
-		return ask(longer, of)
-	}
-}
-
-// isAway reports whether an error says that a database is away or silent. It is false once ctx itself, which the caller waits
-// with, has ended.
-func isAway(ctx context.Context, err error) bool {
-	return ctx.Err() == nil && (pgerr.Transient(err) || errors.Is(err, context.DeadlineExceeded))
-}
-
-// errAway is unavailable (503). It names the modules whose databases do not answer.
-func errAway(modules []string) error {
-	return eventstore.ErrUnavailable.Detailf("The database of %s does not answer right now. Try again shortly.", strings.Join(modules, ", ")).
-		With("unavailable", modules)
+// Payments is the payment module.
+type Payments interface {
+	Store() *eventstore.Store
+	Book() eventstore.Query[payment.Standing]
+	// Resumable tells which sagas may try again to reach a provider that failed.
+	Resumable() <-chan uuid.UUID
+	// TakesMethod reports whether a text has the form of a token of the payment provider.
+	TakesMethod(token string) bool
+	// Chargeable refuses a total that no payment method can pay. It is pure.
+	Chargeable(total money.Amount) error
+	Charge(ctx context.Context, correlation uuid.UUID, c payment.Charge) (payment.Outcome, error)
+	Undo(ctx context.Context, correlation uuid.UUID, u payment.Undo) (payment.Outcome, error)
+	Refund(ctx context.Context, correlation uuid.UUID, r payment.Refund) (payment.Outcome, error)
+	Verify(ctx context.Context, correlation uuid.UUID, v payment.Verify) (payment.Outcome, error)
+	Observe(ctx context.Context, correlation uuid.UUID, o payment.Observe) error
+	Cancel(ctx context.Context, write web.Write, c payment.Cancel) (replayed bool, err error)
+	Settle(ctx context.Context, write web.Write, c payment.Settle) (replayed bool, err error)
+	RequestRefund(ctx context.Context, write web.Write, r payment.RequestRefund) (payment.RequestedRefund, error)
+	// RefundsOf lists the refunds of a payment, RefundsUnderWay those that may have news, by the ids of their sagas.
+	RefundsOf(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error)
+	RefundsUnderWay(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error)
 }

@@ -42,8 +42,8 @@ func retry(s State, reason string, at time.Time) ([]Event, error) {
 	return []Event{RetryRequested{Reason: reason, At: at}}, nil
 }
 
-// compensate turns a saga that has not got past its pivot. Where there is a payment its own stream has the last word.
-func compensate(s State, reason string, at time.Time) ([]Event, error) {
+// requestCompensation turns a saga that has not got past its pivot. Where there is a payment its own stream has the last word.
+func requestCompensation(s State, reason string, at time.Time) ([]Event, error) {
 	switch {
 	case s.Status.Ended():
 		return nil, errSagaEnded
@@ -59,11 +59,11 @@ func compensate(s State, reason string, at time.Time) ([]Event, error) {
 	return []Event{CompensationRequested{Reason: reason, At: at}}, nil
 }
 
-// compensated is compensate once the payment has given its word: the saga may have turned by itself since, or have ended.
-func compensated(s State, reason string, at time.Time) ([]Event, error) {
+// confirmCompensation is compensate once the payment has given its word: the saga may have turned by itself since, or have ended.
+func confirmCompensation(s State, reason string, at time.Time) ([]Event, error) {
 	switch {
 	case s.Checkout.Total == 0:
-		return compensate(s, reason, at)
+		return requestCompensation(s, reason, at)
 	case s.Status.Ended():
 		return nil, nil
 	}
@@ -125,7 +125,7 @@ func settledBy(s State, e payment.Settled, at time.Time) []Event {
 // stuckIn are the steps that need a person, at least one.
 func stuckIn(s State) (steps []string, err error) {
 	for _, st := range s.Steps {
-		if st.Stuck {
+		if st.NeedsOperator {
 			steps = append(steps, st.Name)
 		}
 	}
@@ -146,7 +146,7 @@ func actionsOf(s State) []Action {
 		try    func() error
 	}{
 		{ActRetry, func() error { _, err := retry(s, "", s.At); return err }},
-		{ActCompensate, func() error { _, err := compensate(s, "", s.At); return err }},
+		{ActCompensate, func() error { _, err := requestCompensation(s, "", s.At); return err }},
 		{ActSkip, func() error { _, err := skip(s, "", s.At); return err }},
 		{ActSettle, func() error {
 			if _, err := settle(s, payment.SettledRefunded); err == nil {

@@ -86,7 +86,7 @@ func TestOperate(t *testing.T) {
 				require.Equal(t, []Event{RetryRequested{Reason: "why", At: after(hour)}}, events)
 				dueAtOnce(t, evolve(s, events[0]))
 			}
-			events, err = compensate(s, "why", after(hour))
+			events, err = requestCompensation(s, "why", after(hour))
 			if granted(ActCompensate, c.compensate, err) {
 				require.Equal(t, []Event{CompensationRequested{Reason: "why", At: after(hour)}}, events)
 				turned := evolve(s, events[0])
@@ -123,7 +123,7 @@ func dueAtOnce(t *testing.T, s State) {
 		st := s.Step(d.Step)
 		require.Zero(t, st.DueAt)
 		require.Zero(t, st.FailingSince)
-		require.False(t, st.Stuck)
+		require.False(t, st.NeedsOperator)
 	}
 }
 
@@ -170,10 +170,10 @@ func TestOperatedOn(t *testing.T) {
 	t.Run("OnceTurnedItIsNotTurnedAgain", func(t *testing.T) {
 		t.Parallel()
 		s := given(begun(1000), did(PlaceOrder), refused(ChargeMoney, "payment_declined"))
-		events, err := compensated(s, "why", at)
+		events, err := confirmCompensation(s, "why", at)
 		require.NoError(t, err)
 		require.Equal(t, "payment_declined", evolve(s, events[0]).Failure.Code, "the first cause stands")
-		events, err = compensated(given(begun(1000), Ended{Status: Cancelled, At: noon}), "why", at)
+		events, err = confirmCompensation(given(begun(1000), Ended{Status: Cancelled, At: noon}), "why", at)
 		require.NoError(t, err)
 		require.Empty(t, events, "nothing follows an end")
 	})
@@ -181,7 +181,7 @@ func TestOperatedOn(t *testing.T) {
 		t.Parallel()
 		s := given(begun(1000), stuckAt(UndoPayment))
 		s.Type = "another"
-		_, err := compensate(s, "why", at)
+		_, err := requestCompensation(s, "why", at)
 		require.ErrorIs(t, err, errOneWay)
 		_, err = settle(s, payment.SettledNotCaptured)
 		require.ErrorIs(t, err, errNotInDoubt)

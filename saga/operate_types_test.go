@@ -37,7 +37,7 @@ func TestOperateOnGivingBack(t *testing.T) {
 			s, at := given(c.given...), after(hour)
 			events, err := retry(s, "why", at)
 			require.ErrorIs(t, err, c.retry)
-			_, err = compensate(s, "why", at)
+			_, err = requestCompensation(s, "why", at)
 			require.ErrorIs(t, err, c.back)
 			_, err = skip(s, "why", at)
 			require.ErrorIs(t, err, c.skip)
@@ -50,7 +50,7 @@ func TestOperateOnGivingBack(t *testing.T) {
 				return
 			}
 			granted := []Action{ActRetry}
-			if s.Step(UndoPayment).Stuck { // the payment knows whether the provider refused the refund, and decides
+			if s.Step(UndoPayment).NeedsOperator { // the payment knows whether the provider refused the refund, and decides
 				granted = append(granted, ActSettle)
 			}
 			require.Equal(t, granted, actionsOf(s))
@@ -68,7 +68,7 @@ func TestOperateOnGivingBackOverHTTP(t *testing.T) {
 		refund.Type: func(s *shop) uuid.UUID { id, _ := s.ordersRefund(); return id },
 		cancellation.Type: func(s *shop) uuid.UUID {
 			id := uuid.New()
-			s.says(orders, "order", uuid.New(), order.CancellationRequested{CancellationID: id, CustomerID: "ann", Currency: "GBP", Total: 1000, Reason: "So."})
+			s.says(orders, s.Orders.Store(), uuid.New(), order.CancellationRequested{CancellationID: id, CustomerID: "ann", Currency: "GBP", Total: 1000, Reason: "So."})
 			return id
 		},
 	} {

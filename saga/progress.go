@@ -26,6 +26,9 @@ func withRunning(s State, d definition) State {
 	return s
 }
 
+// knownWithin bounds what the other modules may take to say how far a checkout is.
+const knownWithin = 2 * time.Second
+
 // asKnown is a running checkout with the steps that went well and are not written yet. Two streams are read where there may be
 // some, and none of a saga that waits, has turned or has ended.
 func (m *Module) asKnown(ctx context.Context, saga eventstore.Stream[State]) eventstore.Stream[State] {
@@ -33,16 +36,16 @@ func (m *Module) asKnown(ctx context.Context, saga eventstore.Stream[State]) eve
 	if s.Type != checkout.Type || s.Status != Running || s.Failure != nil || len(s.Steps) > 0 {
 		return saga
 	}
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	ctx, cancel := context.WithTimeout(ctx, knownWithin)
 	defer cancel()
-	orders, err := m.Books.Orders.ByID(ctx, []uuid.UUID{s.Checkout.OrderID})
+	orders, err := m.Orders.Book().ByID(ctx, []uuid.UUID{s.Checkout.OrderID})
 	if err != nil || len(orders) == 0 || !orders[0].Placed {
 		return saga // what cannot be read now is shown as not known
 	}
 	done := func(step string, at time.Time) {
 		saga.State = evolve(saga.State, StepDone{Step: step, BeganAt: saga.State.At, At: at})
 	}
-	payments, err := m.Books.Payments.ByID(ctx, []uuid.UUID{s.Checkout.PaymentID})
+	payments, err := m.Payments.Book().ByID(ctx, []uuid.UUID{s.Checkout.PaymentID})
 	charging := err == nil && len(payments) > 0 && payments[0].Requested
 	switch {
 	case orders[0].Sold && charging: // the order was touched by its confirmation last, the payment by its capture

@@ -154,7 +154,7 @@ func (r *rooms) charge() Outcome {
 func (r *rooms) lookUp() Outcome {
 	if !r.settled && r.draw("look-up", "lost", "told") == "lost" {
 		if r.claimed && !r.tombstone {
-			return Outcome{ByHand: true}
+			return Outcome{Manual: true}
 		}
 		return Outcome{Kind: StepIsUnknown}
 	}
@@ -174,7 +174,7 @@ func (r *rooms) verify() Outcome {
 		return refusedFor(r.failure)
 	}
 	o := r.lookUp()
-	if o.ByHand {
+	if o.Manual {
 		return Outcome{Kind: StepIsUnknown}
 	}
 	return o
@@ -196,7 +196,7 @@ func (r *rooms) undo(yields bool) Outcome {
 		if doubt || !r.asked {
 			return Outcome{Kind: StepIsUnknown}
 		}
-		return Outcome{Kind: StepFaulted, Certain: true}
+		return Outcome{Kind: StepFaulted, NothingCaptured: true}
 	}
 	r.refunded = r.captured // a void, where it was not captured: no capture comes any more
 	r.voided = true
@@ -296,7 +296,7 @@ func (s *story) take(d *driver) {
 		if s.settled { // in the end somebody is patient
 			s.now = began.Add(time.Second)
 		}
-		a := attempt{Do: do, Outcome: s.send(do), began: began, ended: s.now, luck: 0.5}
+		a := attempt{Do: do, Outcome: s.send(do), began: began, ended: s.now, jitter: 0.5}
 		d.results = append(d.results, record(d.state, a, hour))
 	}
 }
@@ -343,8 +343,8 @@ func (s *story) operate() {
 	case ActRetry:
 		s.appends(retry(state, "", s.now))
 	case ActCompensate:
-		if _, err := compensate(state, "", s.now); err == nil && (s.total == 0 || s.insists()) && s.draw("answer", "came", "lost") == "came" {
-			s.appends(compensated(state, "", s.now))
+		if _, err := requestCompensation(state, "", s.now); err == nil && (s.total == 0 || s.insists()) && s.draw("answer", "came", "lost") == "came" {
+			s.appends(confirmCompensation(state, "", s.now))
 		}
 	case ActSkip:
 		s.appends(skip(state, "", s.now))

@@ -92,7 +92,7 @@ func TestAWebhookWakesRefunds(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
-	p.says(payments, "payment", paymentID, payment.Notified{WebhookID: "1", Type: "refunded"})
+	p.says(payments, p.Payments.Store(), paymentID, payment.Notified{WebhookID: "1", Type: "refunded"})
 	p.reaches(id, Completed)
 }
 
@@ -104,7 +104,7 @@ func TestARefundInDoubtTooLongIsForAPerson(t *testing.T) {
 			return payment.Outcome{Result: payment.ResultUnknown}, nil
 		}
 		return well(ctx, step, n)
-	}, func(c *Config) { c.Patience = time.Nanosecond })
+	}, func(c *Config) { c.StepDeadline = time.Nanosecond })
 	id, paymentID := p.ordersRefund()
 	p.reaches(id, NeedsAttention)
 	require.Zero(t, p.called(NoteRefund))
@@ -113,6 +113,6 @@ func TestARefundInDoubtTooLongIsForAPerson(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, owes, age > 0, kind)
 	}
-	p.says(payments, "payment", paymentID, payment.Notified{WebhookID: "1", Type: "refunded"})
+	p.says(payments, p.Payments.Store(), paymentID, payment.Notified{WebhookID: "1", Type: "refunded"})
 	p.reaches(id, Completed)
 }

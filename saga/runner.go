@@ -26,24 +26,24 @@ const stepTimeout = 40 * time.Second
 // writes when it must wait or turn and when it ends. Two processes may drive one saga: the version of its stream
 // decides whose record stands, and the ids of the commands make the steps happen once.
 type runner struct {
-	store    *eventstore.Store
-	send     func(ctx context.Context, saga uuid.UUID, d Do) Outcome
-	patience time.Duration
-	ended    func(kind, status string, took time.Duration)
-	log      *slog.Logger
-	watch    *watch
+	store        *eventstore.Store
+	dispatch     func(ctx context.Context, saga uuid.UUID, d Do) Outcome
+	stepDeadline time.Duration
+	ended        func(kind, status string, took time.Duration)
+	log          *slog.Logger
+	notifier     *notifier
 
 	mu       sync.Mutex
-	active   map[uuid.UUID]*drive
+	active   map[uuid.UUID]*execution
 	stopping bool
 	work     sync.WaitGroup
 }
 
-// drive is a saga that this process is busy with, and the round that was asked for meanwhile.
-type drive struct{ next *round }
+// execution is a saga that this process is busy with, and the round that was asked for meanwhile.
+type execution struct{ next *pass }
 
-// round is one look at a saga, from a state at hand or from the store.
-type round struct {
+// pass is one look at a saga, from a state at hand or from the store.
+type pass struct {
 	from  *eventstore.Stream[State]
 	taken []Event       // steps taken on from and not written yet
 	woken bool          // something happened: steps are tried though they are not due
@@ -51,7 +51,7 @@ type round struct {
 	err   error
 }
 
-func (r *round) end(err error) {
+func (r *pass) end(err error) {
 	r.err = err
 	close(r.over)
 }
@@ -62,7 +62,7 @@ var errStopping = fmt.Errorf("the process stops: %w", context.Canceled)
 // wake looks at a saga because something happened that concerns it, and returns when it has acted on that. An error
 // means that it may not have.
 func (r *runner) wake(ctx context.Context, id uuid.UUID) error {
-	asked := r.begin(id, round{woken: true})
+	asked := r.begin(id, pass{woken: true})
 	select {
 	case <-asked.over:
 		return asked.err
@@ -72,7 +72,7 @@ func (r *runner) wake(ctx context.Context, id uuid.UUID) error {
 }
 
 // begin drives a saga, or has it looked at again where it is being driven. It returns at once.
-func (r *runner) begin(id uuid.UUID, look round) *round {
+func (r *runner) begin(id uuid.UUID, look pass) *pass {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	asked := &look
@@ -82,7 +82,7 @@ func (r *runner) begin(id uuid.UUID, look round) *round {
 	case r.stopping:
 		asked.end(errStopping)
 	case d == nil:
-		d = &drive{}
+		d = &execution{}
 		r.active[id] = d
 		r.work.Add(1)
 		go r.run(id, d, asked)
@@ -96,26 +96,26 @@ func (r *runner) begin(id uuid.UUID, look round) *round {
 	return asked
 }
 
-func (r *runner) run(id uuid.UUID, d *drive, this *round) {
+func (r *runner) run(id uuid.UUID, d *execution, p *pass) {
 	defer r.work.Done()
-	for ; this != nil; this = r.nextRound(id, d) {
-		err := r.drive(id, this)
+	for ; p != nil; p = r.nextPass(id, d) {
+		err := r.execute(id, p)
 		switch {
 		case errors.Is(err, errOvertaken): // what we know and could not write, the other one does not: ask again at once
-			r.begin(id, round{woken: true})
+			r.begin(id, pass{woken: true})
 			err = nil
 		case errors.Is(err, errUnknownDefinition), errors.Is(err, eventstore.ErrNewerVersion):
 			r.log.Warn("a saga is left to a newer version of the program", "saga", id, "error", err)
 		case err != nil && !errors.Is(err, errStopping):
 			r.log.Warn("a saga stands still for a moment", "saga", id, "error", err)
-			r.later(id, r.store.Now().Add(backoff.Jitter(standstill)))
+			r.later(id, r.store.Now().Add(backoff.Jitter(storeRetryDelay)))
 		}
-		this.end(err)
+		p.end(err)
 	}
 }
 
-// nextRound is the round asked for meanwhile. Without one, the drive is over in the same moment.
-func (r *runner) nextRound(id uuid.UUID, d *drive) *round {
+// nextPass is the round asked for meanwhile. Without one, the drive is over in the same moment.
+func (r *runner) nextPass(id uuid.UUID, d *execution) *pass {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	next := d.next
@@ -130,10 +130,10 @@ func (r *runner) nextRound(id uuid.UUID, d *drive) *round {
 	return next
 }
 
-// drive takes steps until the saga has ended or must wait. Steps that went well ride with the next write: a crash
+// execute takes steps until the saga has ended or must wait. Steps that went well ride with the next write: a crash
 // only repeats commands whose ids are derived.
-func (r *runner) drive(id uuid.UUID, this *round) error {
-	saga, err := r.load(id, this.from)
+func (r *runner) execute(id uuid.UUID, p *pass) error {
+	saga, err := r.load(id, p.from)
 	if err != nil || !saga.Exists() || saga.State.Status.Ended() {
 		return err
 	}
@@ -141,8 +141,8 @@ func (r *runner) drive(id uuid.UUID, this *round) error {
 	if err != nil {
 		return err
 	}
-	saga, unwritten, err := r.keep(saga, nil, this.taken)
-	for woken := this.woken; err == nil; woken = false {
+	saga, unwritten, err := r.checkpoint(saga, nil, p.taken)
+	for woken := p.woken; err == nil; woken = false {
 		if r.isStopping() {
 			return errStopping
 		}
@@ -153,21 +153,21 @@ func (r *runner) drive(id uuid.UUID, this *round) error {
 		if reaction.End != "" {
 			return r.end(saga, append(unwritten, Ended{Status: reaction.End, At: r.store.Now()}))
 		}
-		due, next := split(saga.State, reaction.Do, r.store.Now(), woken)
+		due, next := partitionDue(saga.State, reaction.Do, r.store.Now(), woken)
 		if len(due) == 0 {
-			return r.rest(saga, unwritten, next)
+			return r.suspend(saga, unwritten, next)
 		}
-		taken := r.take(id, saga.State, due)
+		taken := r.executeSteps(id, saga.State, due)
 		if isSameAttention(saga.State, taken) {
 			return nil
 		}
-		saga, unwritten, err = r.keep(saga, unwritten, taken)
+		saga, unwritten, err = r.checkpoint(saga, unwritten, taken)
 	}
 	return err
 }
 
-// keep adds what was taken to what is not written yet, and writes where the saga must wait or turn.
-func (r *runner) keep(saga eventstore.Stream[State], unwritten, taken []Event) (eventstore.Stream[State], []Event, error) {
+// checkpoint adds what was taken to what is not written yet, and writes where the saga must wait or turn.
+func (r *runner) checkpoint(saga eventstore.Stream[State], unwritten, taken []Event) (eventstore.Stream[State], []Event, error) {
 	unwritten = append(unwritten, taken...)
 	if mustWrite(taken) {
 		saga, err := r.write(saga, unwritten)
@@ -184,12 +184,12 @@ func isSameAttention(s State, taken []Event) bool {
 	return s.Status == NeedsAttention && !slices.ContainsFunc(taken, func(e Event) bool {
 		again, ok := e.(AttentionNeeded)
 		st := s.Step(again.Step)
-		return !ok || !st.Stuck || st.Error != again.Reason
+		return !ok || !st.NeedsOperator || st.Error != again.Reason
 	})
 }
 
-// rest writes what is left, and looks again when a step falls due.
-func (r *runner) rest(saga eventstore.Stream[State], unwritten []Event, until time.Time) error {
+// suspend writes what is left, and looks again when a step falls due.
+func (r *runner) suspend(saga eventstore.Stream[State], unwritten []Event, until time.Time) error {
 	if len(unwritten) > 0 {
 		if _, err := r.write(saga, unwritten); err != nil {
 			return err
@@ -199,11 +199,11 @@ func (r *runner) rest(saga eventstore.Stream[State], unwritten []Event, until ti
 	return nil
 }
 
-// ahead takes the first steps of a saga while its start is being written: that it was asked for is durable already, in the
+// startFirstSteps takes the first steps of a saga while its start is being written: that it was asked for is durable already, in the
 // outbox of another room, and whoever starts it after a crash repeats the same commands.
-func (r *runner) ahead(id uuid.UUID, s State, of definition) (taken func() []Event) {
+func (r *runner) startFirstSteps(id uuid.UUID, s State, of definition) (taken func() []Event) {
 	done := make(chan []Event, 1)
-	go func() { done <- r.take(id, s, of.react(s).Do) }()
+	go func() { done <- r.executeSteps(id, s, of.react(s).Do) }()
 	return func() []Event { return <-done }
 }
 
@@ -224,8 +224,8 @@ func (r *runner) load(id uuid.UUID, from *eventstore.Stream[State]) (eventstore.
 	return sagas.Load(ctx, r.store, id)
 }
 
-// split parts what is due from what must wait, and says until when.
-func split(s State, all []Do, now time.Time, woken bool) (due []Do, next time.Time) {
+// partitionDue parts what is due from what must wait, and says until when.
+func partitionDue(s State, all []Do, now time.Time, woken bool) (due []Do, next time.Time) {
 	for _, d := range all {
 		at := s.Step(d.Step).DueAt
 		if woken || !at.After(now) {
@@ -237,8 +237,8 @@ func split(s State, all []Do, now time.Time, woken bool) (due []Do, next time.Ti
 	return due, next
 }
 
-// take takes steps side by side. One that needs a person comes last: a saga stops at it.
-func (r *runner) take(id uuid.UUID, s State, all []Do) []Event {
+// executeSteps takes steps side by side. One that needs a person comes last: a saga stops at it.
+func (r *runner) executeSteps(id uuid.UUID, s State, all []Do) []Event {
 	events := make([]Event, len(all))
 	var wg sync.WaitGroup
 	for i, d := range all {
@@ -259,27 +259,27 @@ func rank(e Event) int {
 func (r *runner) attempt(id uuid.UUID, s State, d Do) Event {
 	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
 	defer cancel()
-	a := attempt{Do: d, began: r.store.Now(), luck: rand.Float64()}
+	a := attempt{Do: d, began: r.store.Now(), jitter: rand.Float64()}
 	if failpoint.Enabled {
 		failpoint.Reach(failpoint.BeforeStep, s.Type+" "+d.Step)
 	}
-	a.Outcome = r.sendSafely(ctx, id, d)
+	a.Outcome = r.dispatchSafely(ctx, id, d)
 	if failpoint.Enabled {
 		failpoint.Reach(failpoint.AfterStep, s.Type+" "+d.Step)
 	}
 	a.ended = r.store.Now()
-	return record(s, a, r.patience)
+	return record(s, a, r.stepDeadline)
 }
 
-// sendSafely turns a panic into a doubt: one poisoned saga must not take the process, and all others, with it.
-func (r *runner) sendSafely(ctx context.Context, id uuid.UUID, d Do) (o Outcome) {
+// dispatchSafely turns a panic into a doubt: one poisoned saga must not take the process, and all others, with it.
+func (r *runner) dispatchSafely(ctx context.Context, id uuid.UUID, d Do) (o Outcome) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.log.Error("a step panicked", "saga", id, "step", d.Step, "panic", p, "stack", string(debug.Stack()))
 			o = Outcome{Kind: StepIsUnknown, Error: errorText(nil)}
 		}
 	}()
-	return r.send(ctx, id, d)
+	return r.dispatch(ctx, id, d)
 }
 
 // mustWrite: everything but a step that went well is a wait or a turn.
@@ -310,21 +310,21 @@ func (r *runner) write(saga eventstore.Stream[State], events []Event) (eventstor
 		return saga, fmt.Errorf("write saga %s: %w", saga.ID, err)
 	}
 	saga, err = sagas.Result(ctx, r.store, receipt)
-	r.watch.changed(saga)
+	r.notifier.notify(saga)
 	return saga, err
 }
 
 // soon is how far ahead a timer of our own is worth it. What falls due later is left to the sweep of wake_at.
 const soon = 5 * time.Second
 
-// standstill is how long a saga rests, on average, when its own store fails. This process still has it in hand: nobody
+// storeRetryDelay is how long a saga rests, on average, when its own store fails. This process still has it in hand: nobody
 // needs to wait for the lease to run out.
-const standstill = 2 * time.Second
+const storeRetryDelay = 2 * time.Second
 
 // later looks again when a step falls due. The timer only saves time: wake_at stands in the row.
 func (r *runner) later(id uuid.UUID, at time.Time) {
 	if wait := at.Sub(r.store.Now()); wait < soon {
-		time.AfterFunc(wait, func() { r.begin(id, round{}) })
+		time.AfterFunc(wait, func() { r.begin(id, pass{}) })
 	}
 }
 

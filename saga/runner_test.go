@@ -113,7 +113,7 @@ func TestBackoffHolds(t *testing.T) {
 	})
 	id := p.seals(1000)
 	<-g.reached
-	again := p.runner.begin(id, round{})
+	again := p.runner.begin(id, pass{})
 	close(g.open)
 	<-again.over
 	require.NoError(t, again.err)
@@ -179,7 +179,7 @@ func TestWaitsForTheShopper(t *testing.T) {
 		})
 		id := p.seals(1000)
 		p.reaches(id, RequiresAction)
-		p.says(payments, "payment", uuid.New(), payment.UndoRequested{CheckoutID: id, Code: payment.CodeCancelled})
+		p.says(payments, p.Payments.Store(), uuid.New(), payment.UndoRequested{CheckoutID: id, Code: payment.CodeCancelled})
 		s := p.reaches(id, Cancelled)
 		require.Equal(t, CodeCancelled, s.Failure.Code)
 		for _, step := range []string{UndoPayment, CancelOrder, ReopenCart} {
@@ -236,7 +236,7 @@ func TestNeedsAttention(t *testing.T) {
 				return payment.Outcome{Result: payment.ResultUnknown}, nil
 			}
 			return well(ctx, step, n)
-		}, func(c *Config) { c.Patience = time.Nanosecond })
+		}, func(c *Config) { c.StepDeadline = time.Nanosecond })
 		id := p.seals(1000)
 		p.reaches(id, NeedsAttention)
 		require.Zero(t, p.called(CancelOrder), "the stock is held")
@@ -371,7 +371,7 @@ func TestTwoProcessesDrive(t *testing.T) {
 	one, other := start(t, url, both), start(t, url, both)
 	id := one.seals(1000)
 	<-g.reached
-	other.runner.begin(id, round{woken: true})
+	other.runner.begin(id, pass{woken: true})
 	<-g.reached
 	close(g.open)
 	s := one.reaches(id, Completed)

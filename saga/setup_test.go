@@ -56,10 +56,11 @@ func well(_ context.Context, step string, _ int) (payment.Outcome, error) {
 	return payment.Outcome{Result: payment.ResultCaptured}, nil
 }
 
-// process is one run of the program, with scripted rooms around its sagas.
+// process is one run of the program, with scripted modules around its sagas.
 type process struct {
 	*Module
 	t    *testing.T
+	play play
 	stop func() error // ends Run, and says how it ended
 
 	mu       sync.Mutex
@@ -86,56 +87,103 @@ func (p *process) called(step string) int {
 	return p.calls[step]
 }
 
+func (p *process) call(ctx context.Context, step string) (payment.Outcome, error) {
+	return p.play(ctx, step, p.count(step))
+}
+
+// scriptedCarts are carts that answer as the script of their process says.
+type scriptedCarts struct {
+	Carts // nil: no test asks for more
+	p     *process
+	store *eventstore.Store
+}
+
+func (c scriptedCarts) Store() *eventstore.Store { return c.store }
+
+func (c scriptedCarts) Handle(ctx context.Context, _, _ uuid.UUID, cmd cart.Command) error {
+	step := ReopenCart
+	if _, ok := cmd.(cart.Complete); ok {
+		step = CompleteCart
+	}
+	_, err := c.p.call(ctx, step)
+	return err
+}
+
+// scriptedOrders are orders that answer as the script of their process says.
+type scriptedOrders struct {
+	Orders
+	p     *process
+	store *eventstore.Store
+}
+
+func (o scriptedOrders) Store() *eventstore.Store { return o.store }
+
+func (o scriptedOrders) Handle(ctx context.Context, _, _ uuid.UUID, cmd order.Command) error {
+	_, err := o.p.call(ctx, stepOf(cmd))
+	return err
+}
+
+// scriptedPayments are payments that answer as the script of their process says.
+type scriptedPayments struct {
+	Payments
+	p     *process
+	store *eventstore.Store
+}
+
+func (s scriptedPayments) Store() *eventstore.Store { return s.store }
+
+func (s scriptedPayments) Charge(ctx context.Context, _ uuid.UUID, _ payment.Charge) (payment.Outcome, error) {
+	return s.p.call(ctx, ChargeMoney)
+}
+
+func (s scriptedPayments) Undo(ctx context.Context, _ uuid.UUID, _ payment.Undo) (payment.Outcome, error) {
+	return s.p.call(ctx, UndoPayment)
+}
+
+func (s scriptedPayments) Refund(ctx context.Context, _ uuid.UUID, _ payment.Refund) (payment.Outcome, error) {
+	return s.p.call(ctx, RefundMoney)
+}
+
+func (s scriptedPayments) Verify(ctx context.Context, _ uuid.UUID, _ payment.Verify) (payment.Outcome, error) {
+	return s.p.call(ctx, VerifyPayment)
+}
+
+func (s scriptedPayments) Cancel(ctx context.Context, _ web.Write, _ payment.Cancel) (bool, error) {
+	_, err := s.p.call(ctx, "payment.cancel")
+	return false, err
+}
+
+func (s scriptedPayments) Settle(ctx context.Context, _ web.Write, _ payment.Settle) (bool, error) {
+	_, err := s.p.call(ctx, "payment.settle")
+	return false, err
+}
+
+func (s scriptedPayments) RefundsUnderWay(_ context.Context, payment uuid.UUID) ([]uuid.UUID, error) {
+	return s.p.refunds(payment), nil
+}
+
+func (scriptedPayments) Observe(context.Context, uuid.UUID, payment.Observe) error { return nil }
+
+func (scriptedPayments) Resumable() <-chan uuid.UUID { return nil }
+
+func (scriptedPayments) TakesMethod(string) bool { return true }
+
+func (scriptedPayments) Chargeable(money.Amount) error { return nil }
+
 // start runs a process on the database at url; with configure its module may be changed before.
 func start(t *testing.T, url string, play play, configure ...func(*Config)) *process {
 	t.Helper()
 	pools, err := database.Open(t.Context(), url, database.Options{})
 	require.NoError(t, err)
 	t.Cleanup(pools.Close)
-	p := &process{t: t, calls: map[string]int{}, underWay: map[uuid.UUID][]uuid.UUID{}}
-	call := func(ctx context.Context, step string) (payment.Outcome, error) { return play(ctx, step, p.count(step)) }
+	p := &process{t: t, play: play, calls: map[string]int{}, underWay: map[uuid.UUID][]uuid.UUID{}}
 	c := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin})
 	config := Config{
-		Committer: c, Query: pools.Query, Control: pools.Control, Views: pools.Views, Log: slog.New(slog.DiscardHandler), Patience: time.Hour,
-		Stores: map[string]*eventstore.Store{
-			"cart": eventstore.Open(c, pools.Query, "cart", carts), "payment": eventstore.Open(c, pools.Query, "payment", payments),
-			"order": eventstore.Open(c, pools.Query, "orders", orders),
-		},
-		Rooms: Rooms{
-			Order: func(ctx context.Context, _, _ uuid.UUID, cmd order.Command) error {
-				_, err := call(ctx, stepOf(cmd))
-				return err
-			},
-			Cart: func(ctx context.Context, _, _ uuid.UUID, cmd cart.Command) error {
-				step := ReopenCart
-				if _, ok := cmd.(cart.Complete); ok {
-					step = CompleteCart
-				}
-				_, err := call(ctx, step)
-				return err
-			},
-			Charge: func(ctx context.Context, _ uuid.UUID, _ payment.Charge) (payment.Outcome, error) {
-				return call(ctx, ChargeMoney)
-			},
-			UndoPayment: func(ctx context.Context, _ uuid.UUID, _ payment.Undo) (payment.Outcome, error) {
-				return call(ctx, UndoPayment)
-			},
-			Refund: func(ctx context.Context, _ uuid.UUID, _ payment.Refund) (payment.Outcome, error) {
-				return call(ctx, RefundMoney)
-			},
-			RefundsUnderWay: func(_ context.Context, payment uuid.UUID) ([]uuid.UUID, error) { return p.refunds(payment), nil },
-			ObservePayment:  func(context.Context, uuid.UUID, payment.Observe) error { return nil },
-			VerifyPayment: func(ctx context.Context, _ uuid.UUID, _ payment.Verify) (payment.Outcome, error) {
-				return call(ctx, VerifyPayment)
-			},
-			CancelPayment: func(ctx context.Context, _ web.Write, _ payment.Cancel) (bool, error) {
-				_, err := call(ctx, "payment.cancel")
-				return false, err
-			},
-			SettlePayment: func(ctx context.Context, _ web.Write, _ payment.Settle) (bool, error) {
-				_, err := call(ctx, "payment.settle")
-				return false, err
-			},
+		Committer: c, Query: pools.Query, Control: pools.Control, Views: pools.Views, Log: slog.New(slog.DiscardHandler), StepDeadline: time.Hour,
+		Modules: Modules{
+			Carts:    scriptedCarts{p: p, store: eventstore.Open(c, pools.Query, "cart", carts)},
+			Orders:   scriptedOrders{p: p, store: eventstore.Open(c, pools.Query, "orders", orders)},
+			Payments: scriptedPayments{p: p, store: eventstore.Open(c, pools.Query, "payment", payments)},
 		},
 	}
 	for _, f := range configure {
@@ -181,7 +229,7 @@ func (p *process) seals(total int64) uuid.UUID {
 	p.t.Helper()
 	e := sealed(total)
 	e.CheckoutID, e.CartID, e.PaymentID = uuid.New(), uuid.New(), uuid.New()
-	p.says(carts, "cart", e.CartID, e)
+	p.says(carts, p.Carts.Store(), e.CartID, e)
 	return e.CheckoutID
 }
 
@@ -192,16 +240,16 @@ func (p *process) ordersRefund() (id, paymentID uuid.UUID) {
 	p.mu.Lock()
 	p.underWay[paymentID] = []uuid.UUID{id}
 	p.mu.Unlock()
-	p.says(payments, "payment", paymentID, payment.RefundOrdered{
+	p.says(payments, p.Payments.Store(), paymentID, payment.RefundOrdered{
 		ID: id, OrderID: uuid.New(), CustomerID: "ann", Amount: money.Of(500, "GBP"), Reason: "Broken.", At: noon,
 	})
 	return id, paymentID
 }
 
 // says lets another module's store hold an event.
-func (p *process) says(a *eventstore.Aggregate[struct{}, eventstore.Event], store string, stream uuid.UUID, e eventstore.Event) {
+func (p *process) says(a *eventstore.Aggregate[struct{}, eventstore.Event], store *eventstore.Store, stream uuid.UUID, e eventstore.Event) {
 	p.t.Helper()
-	_, err := p.Stores[store].Do(p.t.Context(), eventstore.Command{
+	_, err := store.Do(p.t.Context(), eventstore.Command{
 		Streams: []eventstore.Ref{a.Ref(stream)},
 		Decide:  func(tx *eventstore.Tx) error { a.Append(tx, stream, e); return nil },
 	})
@@ -212,7 +260,7 @@ func (p *process) says(a *eventstore.Aggregate[struct{}, eventstore.Event], stor
 func (p *process) notifies(id uuid.UUID) (unhandled func() bool) {
 	p.t.Helper()
 	stream := uuid.New()
-	p.says(payments, "payment", stream, payment.Notified{CheckoutID: id, WebhookID: "1", Type: "approved"})
+	p.says(payments, p.Payments.Store(), stream, payment.Notified{CheckoutID: id, WebhookID: "1", Type: "approved"})
 	return func() bool { return p.number("select count(*) from payment.outbox where stream = $1", stream) > 0 }
 }
 
@@ -222,7 +270,7 @@ func (p *process) reaches(id uuid.UUID, want Status) State {
 	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
 	var s eventstore.Stream[State]
-	err := p.watch.until(ctx, id, false, func(eventstore.Stream[State]) (_ bool, err error) {
+	err := p.notifier.until(ctx, id, false, func(eventstore.Stream[State]) (_ bool, err error) {
 		s, err = sagas.Load(p.t.Context(), p.store, id)
 		return s.State.Status == want, err
 	})

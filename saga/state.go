@@ -40,17 +40,17 @@ const (
 
 // Step is what is known of one step.
 type Step struct {
-	Name       string     `json:"name"`
-	Status     StepStatus `json:"status"`
-	Attempts   int        `json:"attempts"`
-	StartedAt  time.Time  `json:"started_at"`
-	FinishedAt time.Time  `json:"finished_at,omitzero"`
-	DueAt      time.Time  `json:"due_at,omitzero"` // not to be tried before, unless something happened
-	Error      string     `json:"error,omitempty"`
-	Unknown    bool       `json:"unknown,omitempty"`
-	Certain    bool       `json:"certain,omitempty"`
-	Stuck      bool       `json:"stuck,omitempty"`   // it needs a person
-	Assumed    bool       `json:"assumed,omitempty"` // done on a person's word
+	Name            string     `json:"name"`
+	Status          StepStatus `json:"status"`
+	Attempts        int        `json:"attempts"`
+	StartedAt       time.Time  `json:"started_at"`
+	FinishedAt      time.Time  `json:"finished_at,omitzero"`
+	DueAt           time.Time  `json:"due_at,omitzero"` // not to be tried before, unless something happened
+	Error           string     `json:"error,omitempty"`
+	Unknown         bool       `json:"unknown,omitempty"`
+	NothingCaptured bool       `json:"certain,omitempty"`
+	NeedsOperator   bool       `json:"stuck,omitempty"`   // it needs a person
+	Unverified      bool       `json:"assumed,omitempty"` // done on a person's word
 
 	FailingSince time.Time `json:"failing_since,omitzero"` // the first of the attempts in a row that came to no end
 }
@@ -152,8 +152,8 @@ func evolve(s State, event Event) State {
 		s.Status = s.underWay()
 	case StepRetried:
 		s = s.attempted(e.Step, StepRetrying, e.BeganAt, e.At, func(st *Step) {
-			st.Error, st.Unknown, st.Certain, st.DueAt = e.Error, e.Unknown, e.Certain, e.RetryAt
-			if !e.Ours && !e.Certain { // a void that is owed is no doubt
+			st.Error, st.Unknown, st.NothingCaptured, st.DueAt = e.Error, e.Unknown, e.NothingCaptured, e.RetryAt
+			if !e.OwnDatabase && !e.NothingCaptured { // a void that is owed is no doubt
 				st.FailingSince = failing(s.Step(e.Step), e.BeganAt)
 			}
 		})
@@ -164,19 +164,19 @@ func evolve(s State, event Event) State {
 	case StepRefused:
 		s = s.attempted(e.Step, StepIsRefused, e.BeganAt, e.At, func(st *Step) { st.FinishedAt, st.Error = e.At, e.Failure.Detail })
 		s.Failure = &e.Failure
-		if undoesPivot(s, e.Step) {
+		if compensatesPivot(s, e.Step) {
 			s.Failure = nil
 		}
 		s.Status = s.underWay()
 	case AttentionNeeded:
 		since := failing(s.Step(e.Step), e.BeganAt)
-		s = s.attempted(e.Step, StepRetrying, e.BeganAt, e.At, func(st *Step) { st.Error, st.FailingSince, st.Stuck = e.Reason, since, true })
+		s = s.attempted(e.Step, StepRetrying, e.BeganAt, e.At, func(st *Step) { st.Error, st.FailingSince, st.NeedsOperator = e.Reason, since, true })
 		s.Status = NeedsAttention
 	case StepAssumed:
-		s = s.attempted(e.Step, StepIsDone, e.BeganAt, e.At, func(st *Step) { st.FinishedAt, st.Assumed = e.At, true })
+		s = s.attempted(e.Step, StepIsDone, e.BeganAt, e.At, func(st *Step) { st.FinishedAt, st.Unverified = e.At, true })
 		s.Status = s.underWay()
 	case RetryRequested:
-		if s.Step(UndoPayment).Stuck {
+		if s.Step(UndoPayment).NeedsOperator {
 			s.Retries++
 		}
 		s = s.urged(e.At)
@@ -201,7 +201,7 @@ func (s State) urged(at time.Time) State {
 	s.Steps, s.At = slices.Clone(s.Steps), at
 	for i := range s.Steps {
 		st := &s.Steps[i]
-		st.Stuck = false
+		st.NeedsOperator = false
 		if st.Status == StepRetrying || st.Status == StepWaiting {
 			st.DueAt, st.FailingSince = time.Time{}, time.Time{}
 		}
@@ -219,9 +219,9 @@ func (s State) skipped(e StepSkipped) State {
 	for i := range s.Steps {
 		st := &s.Steps[i]
 		if st.Name == e.Step {
-			st.Status, st.FinishedAt, st.DueAt, st.Stuck = StepIsSkipped, e.At, time.Time{}, false
+			st.Status, st.FinishedAt, st.DueAt, st.NeedsOperator = StepIsSkipped, e.At, time.Time{}, false
 		}
-		if st.Stuck {
+		if st.NeedsOperator {
 			s.Status = NeedsAttention
 		}
 	}

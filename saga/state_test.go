@@ -45,7 +45,7 @@ func TestState(t *testing.T) {
 func TestWakeAt(t *testing.T) {
 	t.Parallel()
 	void := retried(UndoPayment)
-	void.Certain = true
+	void.NothingCaptured = true
 	turned := []Event{begun(1000), did(PlaceOrder), refused(ChargeMoney, "payment_declined")}
 	for name, want := range map[string]struct {
 		given []Event
@@ -77,6 +77,6 @@ func late(step string) StepRetried {
 }
 
 func certain(e StepRetried) StepRetried {
-	e.Certain = true
+	e.NothingCaptured = true
 	return e
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"gorm.io/gorm"
 
 	"shopping-cart/eventstore"
@@ -41,11 +43,11 @@ func (m *Module) search(ctx context.Context, q search, p web.PageRequest) (web.P
 // numbered are the sagas of one order: its checkout, its cancellation and its refunds, all on one page.
 func (m *Module) numbered(ctx context.Context, q search, p web.PageRequest) (web.Page[View], error) {
 	page := web.NewPage[View](nil, p.Limit, nil)
-	trail, found, err := m.Rooms.Numbered(ctx, q.number)
+	trail, found, err := m.Orders.Numbered(ctx, q.number)
 	if err != nil || !found {
 		return page, err
 	}
-	ids, err := m.Rooms.RefundsOf(ctx, trail.PaymentID)
+	ids, err := m.Payments.RefundsOf(ctx, trail.PaymentID)
 	if err != nil {
 		return page, err
 	}
@@ -168,3 +170,54 @@ const oldest = `select coalesce(extract(epoch from now() - min(created_at)), 0):
 	select created_at, key from saga.streams where wake_at >= $1
 	union all select created_at, key from saga.streams where kind = 'saga' and status = 'needs_attention') unfinished
 	where coalesce(split_part(key, '/', 1), 'checkout') = $2`
+
+// Begun counts the checkouts that began in one minute and stand alike.
+type Begun struct {
+	Minute int64 // Unix time / 60
+	Status Status
+	Bucket int // of the time that completed ones took: see CountBegun
+	Count  int
+}
+
+// CountBegun counts the checkouts that began in the minutes from first to last. A completed one that took t milliseconds is in the bucket
+// bucketsPerDecade × log₁₀ t, rounded up.
+func (m *Module) CountBegun(ctx context.Context, first, last int64, bucketsPerDecade int) ([]Begun, error) {
+	return collect[Begun](ctx, m.Query, "count checkouts", begunByMinute, time.Unix(first*60, 0), time.Unix((last+1)*60, 0), bucketsPerDecade)
+}
+
+// begunByMinute counts by the index of the newest sagas. Those that are no checkouts have a key.
+const begunByMinute = `select floor(extract(epoch from created_at) / 60)::int8, status,
+		case when status = 'completed' then ceil(log(greatest(extract(epoch from updated_at - created_at)::numeric * 1000, 1)) * $3)::int4 else 0 end,
+		count(*)
+	from saga.streams where kind = 'saga' and key is null and created_at >= $1 and created_at < $2 group by 1, 2, 3`
+
+// Unfinished counts the sagas of a type and a status that have not ended.
+type Unfinished struct {
+	Type             string
+	Status           Status
+	Count            int
+	OldestAgeSeconds float64
+}
+
+// CountUnfinished counts the sagas that have not ended.
+func (m *Module) CountUnfinished(ctx context.Context) ([]Unfinished, error) {
+	return collect[Unfinished](ctx, m.Query, "count unfinished sagas", unfinishedNow, m.timer.From())
+}
+
+// unfinishedNow looks where [oldest] does: sagas that wait for something have a timer, those that need a person are few.
+const unfinishedNow = `select coalesce(split_part(key, '/', 1), 'checkout'), status, count(*), extract(epoch from now() - min(created_at))::float8
+	from (select created_at, key, status from saga.streams where wake_at >= $1
+		union all select created_at, key, status from saga.streams where kind = 'saga' and status = 'needs_attention') unfinished
+	group by 1, 2`
+
+func collect[T any](ctx context.Context, pool *pgxpool.Pool, what, sql string, args ...any) ([]T, error) {
+	var found []T
+	rows, err := pool.Query(ctx, sql, args...)
+	if err == nil {
+		found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[T])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	return found, nil
+}

@@ -12,10 +12,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/admin"
 	"shopping-cart/e2e/harness"
 	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/config"
-	"shopping-cart/saga"
 )
 
 // away is a program with a database for each module, one of which stands behind a line.
@@ -147,7 +147,7 @@ func (a *away) tellsTheRestOfTheTimeline(t *testing.T) {
 	modules := map[string]bool{}
 	for cursor := ""; ; {
 		page := harness.Get[struct {
-			Data        []saga.TimelineEntry
+			Data        []admin.TimelineEntry
 			NextCursor  *string `json:"next_cursor"`
 			Unavailable []string
 		}](t, a.Site, path+cursor, a.Admin)

@@ -8,6 +8,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/admin"
+	"shopping-cart/admin/reconcile"
 	"shopping-cart/e2e/harness"
 	"shopping-cart/order"
 	"shopping-cart/platform/money"
@@ -99,7 +101,7 @@ func TestRefundsElsewhere(t *testing.T) {
 		require.Equal(t, []any{money.Of(1250, "GBP"), "refunded"}, []any{p.Refunded, p.Status})
 		require.Len(t, p.Refunds, 2, "the one that was refused, and the provider's")
 		require.Equal(t, money.Of(1250, "GBP"), s.Order(t, c.OrderID).Refunded)
-		for _, f := range harness.Auditor(t, s, func(m *saga.Module) { m.Settled = time.Nanosecond }).Reconciles(t, http.MethodGet).Data {
+		for _, f := range harness.Auditor(t, s, func(m *reconcile.Module) { m.MinAge = time.Nanosecond }).Reconciles(t, http.MethodGet).Data {
 			require.NotContains(t, f.ID, c.ID.String())
 		}
 	})
@@ -108,7 +110,7 @@ func TestRefundsElsewhere(t *testing.T) {
 // refusals counts the refunds of a payment that the provider refused for good.
 func refusals(t testing.TB, s *harness.Site, payment uuid.UUID) (n int) {
 	t.Helper()
-	for _, e := range harness.Get[saga.StreamView](t, s, "/v1/admin/streams/payment/"+payment.String()+"?limit=100", s.Admin).Data {
+	for _, e := range harness.Get[admin.StreamView](t, s, "/v1/admin/streams/payment/"+payment.String()+"?limit=100", s.Admin).Data {
 		if e.Type == "payment.refund_failed" {
 			n++
 		}

@@ -12,9 +12,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/admin"
 	"shopping-cart/e2e/harness"
 	"shopping-cart/internal/pgtest"
-	"shopping-cart/saga"
 )
 
 // TestOverview: what operators see of the shop is what happened in it.
@@ -22,7 +22,7 @@ func TestOverview(t *testing.T) {
 	t.Parallel()
 	s := harness.Open(t, harness.DatabaseEach)
 	ada, sku := s.Shopper(t), s.Sells(t, 1000)
-	look := func() saga.OverviewView { return harness.Get[saga.OverviewView](t, s, "/v1/admin/overview", s.Admin) }
+	look := func() admin.OverviewView { return harness.Get[admin.OverviewView](t, s, "/v1/admin/overview", s.Admin) }
 	empty := look()
 	require.Len(t, empty.Checkouts.Minutes, 60)
 	require.Empty(t, empty.Today)
@@ -37,7 +37,7 @@ func TestOverview(t *testing.T) {
 	elsewhere := map[string]any{"amount": harness.GBP(100)}
 	require.Equal(t, http.StatusOK, s.Send(t, http.MethodPost, "/simulator/payments/"+done.PaymentID.String()+"/refund", s.Admin, elsewhere).StatusCode)
 	harness.Until(t, "the overview tells it all", func() bool {
-		v, all := look(), saga.MinuteView{}
+		v, all := look(), admin.MinuteView{}
 		for _, m := range v.Checkouts.Minutes {
 			all.Completed, all.Failed, all.Running = all.Completed+m.Completed, all.Failed+m.Failed, all.Running+m.Running
 		}
@@ -70,7 +70,7 @@ func TestOverviewTakesItsTime(t *testing.T) {
 	_, err = direct.Exec(t.Context(), `alter table payment.events rename to stored;
 		create view payment.events as select e.* from payment.stored e right join pg_sleep(1.5) on true`)
 	require.NoError(t, err)
-	v := harness.Get[saga.OverviewView](t, s, "/v1/admin/overview", s.Admin)
+	v := harness.Get[admin.OverviewView](t, s, "/v1/admin/overview", s.Admin)
 	_, err = direct.Exec(t.Context(), "drop view payment.events; alter table payment.stored rename to events")
 	require.NoError(t, err)
 	require.Empty(t, v.Unavailable)
@@ -84,7 +84,7 @@ func TestStreamsTellTheirStates(t *testing.T) {
 	ada, sku := s.Shopper(t), s.Sells(t, 1000)
 	c := ada.Fills(t, sku, sku, sku)
 	path := "/v1/admin/streams/cart/" + c.ID.String()
-	all := harness.Get[saga.StreamView](t, s, path, s.Admin)
+	all := harness.Get[admin.StreamView](t, s, path, s.Admin)
 	require.Equal(t, []any{"cart", c.Version, "open"}, []any{all.Kind, all.Version, *all.Status})
 	require.Len(t, all.Data, int(c.Version))
 	for i, v := range all.Data {
@@ -97,11 +97,11 @@ func TestStreamsTellTheirStates(t *testing.T) {
 			require.Equal(t, v.Version-1, state.Lines[0].Quantity)
 		}
 	}
-	rest := harness.Get[saga.StreamView](t, s, path+"?after=2&limit=1", s.Admin)
+	rest := harness.Get[admin.StreamView](t, s, path+"?after=2&limit=1", s.Admin)
 	require.Len(t, rest.Data, 1)
 	require.Equal(t, all.Data[2], rest.Data[0])
 	require.NotNil(t, rest.NextCursor)
-	require.Empty(t, harness.Get[saga.StreamView](t, s, path+"?after="+strconv.Itoa(math.MaxInt64), s.Admin).Data, "there is no version behind the last number")
+	require.Empty(t, harness.Get[admin.StreamView](t, s, path+"?after="+strconv.Itoa(math.MaxInt64), s.Admin).Data, "there is no version behind the last number")
 	for _, nowhere := range []string{"/v1/admin/streams/cart/" + uuid.NewString(), "/v1/admin/streams/order/" + c.ID.String(), "/v1/admin/streams/nothing/" + c.ID.String()} {
 		harness.Refuses(t, s.Send(t, "GET", nowhere, s.Admin, nil), http.StatusNotFound, "not_found")
 	}

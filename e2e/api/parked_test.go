@@ -12,10 +12,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/admin"
 	"shopping-cart/e2e/harness"
 	"shopping-cart/internal/pgtest"
 	"shopping-cart/order"
-	"shopping-cart/saga"
 )
 
 // TestReaders: what operators see of the readers of the logs, and what they do when one cannot go on.
@@ -62,17 +62,17 @@ func logs(t *testing.T, s *harness.Site, data ...string) (stream uuid.UUID) {
 	return stream
 }
 
-func parked(t *testing.T, s *harness.Site, query string) []saga.ParkedView {
+func parked(t *testing.T, s *harness.Site, query string) []admin.ParkedView {
 	t.Helper()
-	return harness.Get[harness.List[saga.ParkedView]](t, s, "/v1/admin/parked?"+query, s.Admin).Data
+	return harness.Get[harness.List[admin.ParkedView]](t, s, "/v1/admin/parked?"+query, s.Admin).Data
 }
 
 // parkedFor waits until an event of the stream is parked.
-func parkedFor(t *testing.T, s *harness.Site, stream uuid.UUID, behind int) (p saga.ParkedView) {
+func parkedFor(t *testing.T, s *harness.Site, stream uuid.UUID, behind int) (p admin.ParkedView) {
 	t.Helper()
 	harness.Until(t, "it is parked", func() bool {
 		all := parked(t, s, "module=order&reader=daily_sales&limit=100")
-		at := slices.IndexFunc(all, func(p saga.ParkedView) bool { return p.Stream == stream && p.Behind == behind })
+		at := slices.IndexFunc(all, func(p admin.ParkedView) bool { return p.Stream == stream && p.Behind == behind })
 		if at >= 0 {
 			p = all[at]
 		}
@@ -81,10 +81,10 @@ func parkedFor(t *testing.T, s *harness.Site, stream uuid.UUID, behind int) (p s
 	return p
 }
 
-func subscription(t *testing.T, s *harness.Site, kind, name string) *saga.SubscriptionView {
+func subscription(t *testing.T, s *harness.Site, kind, name string) *admin.SubscriptionView {
 	t.Helper()
-	all := harness.Get[saga.Subscriptions](t, s, "/v1/admin/subscriptions", s.Admin).Data
-	at := slices.IndexFunc(all, func(v saga.SubscriptionView) bool { return v.Kind == kind && strings.HasPrefix(v.Name, name) })
+	all := harness.Get[admin.Subscriptions](t, s, "/v1/admin/subscriptions", s.Admin).Data
+	at := slices.IndexFunc(all, func(v admin.SubscriptionView) bool { return v.Kind == kind && strings.HasPrefix(v.Name, name) })
 	if at < 0 {
 		return nil
 	}
@@ -172,7 +172,7 @@ func reactionParked(t *testing.T, s *harness.Site) {
 		insert into cart.events (position, stream, version, type, data, meta, at)
 			values (nextval('cart.position'), '%[1]s', 1, 'cart.checked_out', '{"attempt":"first"}', '{}', now());
 		insert into cart.outbox (stream, version, due_at, failures) values ('%[1]s', 1, now(), 7)`, stream))
-	var p saga.ParkedView
+	var p admin.ParkedView
 	harness.Until(t, "it is parked", func() bool {
 		all := parked(t, s, "module=cart")
 		if len(all) == 1 {
@@ -244,9 +244,9 @@ func parkedInPages(t *testing.T, s *harness.Site) {
 	for range n {
 		parkedFor(t, s, logs(t, s, poison), 0)
 	}
-	rows := all[saga.ParkedView](t, s, "/v1/admin/parked?limit=2")
+	rows := all[admin.ParkedView](t, s, "/v1/admin/parked?limit=2")
 	require.Len(t, rows, n)
-	require.True(t, slices.IsSortedFunc(rows, func(a, b saga.ParkedView) int { return b.ParkedAt.Compare(a.ParkedAt) }), "newest first")
+	require.True(t, slices.IsSortedFunc(rows, func(a, b admin.ParkedView) int { return b.ParkedAt.Compare(a.ParkedAt) }), "newest first")
 	require.Empty(t, parked(t, s, "module=cart"))
 	require.Empty(t, parked(t, s, "reader=nobody"))
 	require.Len(t, parked(t, s, "module=order&reader=daily_sales"), n)
@@ -291,7 +291,7 @@ func rebuilt(t *testing.T, s *harness.Site) {
 		return a
 	}
 	key := []string{"Idempotency-Key", uuid.NewString()}
-	begun := harness.As[saga.SubscriptionView](t, rebuilds(key...), http.StatusAccepted)
+	begun := harness.As[admin.SubscriptionView](t, rebuilds(key...), http.StatusAccepted)
 	require.Equal(t, "rebuild", begun.Kind)
 	require.Equal(t, "order", begun.Module)
 	require.Equal(t, generation+1, begun.Generation)

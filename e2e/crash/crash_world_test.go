@@ -18,9 +18,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/admin/reconcile"
 	"shopping-cart/e2e/harness"
 	"shopping-cart/internal/pgtest"
-	"shopping-cart/saga"
 )
 
 // place is where a program dies: where a point is reached with a label for the n-th time.
@@ -78,7 +78,7 @@ func newMortal(t *testing.T, program string, settings ...string) *mortal {
 	case <-time.After(harness.Patience):
 		t.Fatal("the program does not start")
 	}
-	m.audit = harness.Auditor(t, m.Up(t), func(s *saga.Module) { s.Settled = time.Nanosecond })
+	m.audit = harness.Auditor(t, m.Up(t), func(s *reconcile.Module) { s.MinAge = time.Nanosecond })
 	var err error
 	m.db, err = pgx.Connect(t.Context(), m.url)
 	require.NoError(t, err)

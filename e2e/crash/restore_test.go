@@ -11,11 +11,11 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/admin/reconcile"
 	"shopping-cart/e2e/harness"
 	"shopping-cart/internal/pgtest"
 	"shopping-cart/order"
 	"shopping-cart/platform/config"
-	"shopping-cart/saga"
 )
 
 // providersOwn gives the simulator a database of its own, as a provider has one: it is not restored with the shop.
@@ -94,13 +94,13 @@ func TestRestoredToAnOlderMoment(t *testing.T) {
 	})
 	t.Run("WhatIsLostIsRefundedByChoiceAlone", func(t *testing.T) {
 		s.Exec(t, "simulator", "update simulator.ledger set at = clock_timestamp()")
-		young := harness.As[saga.Reconciliation](t, s.Send(t, http.MethodGet, "/v1/admin/reconciliation", s.Admin, nil), http.StatusOK)
+		young := harness.As[reconcile.Reconciliation](t, s.Send(t, http.MethodGet, "/v1/admin/reconciliation", s.Admin, nil), http.StatusOK)
 		require.Empty(t, young.Data, "it may be under way")
 		require.GreaterOrEqual(t, young.Checked.LeftOut, 3, "and that is said: checkouts, and the payment that is lost")
 		s.Exec(t, "simulator", "update simulator.ledger set at = at - interval '1 hour'")
 		id := "captured_without_order:" + paid[lost.ID].PaymentID.String()
 		found := func(method, query string) (healed []*bool) {
-			for _, f := range harness.As[saga.Reconciliation](t, s.Send(t, method, "/v1/admin/reconciliation"+query, s.Admin, nil), http.StatusOK).Data {
+			for _, f := range harness.As[reconcile.Reconciliation](t, s.Send(t, method, "/v1/admin/reconciliation"+query, s.Admin, nil), http.StatusOK).Data {
 				require.Equal(t, id, f.ID)
 				require.Contains(t, f.Remedy, "`shopping-cart verify --heal=refund-lost` refunds what was captured.")
 				if f.Healed != nil {

@@ -39,6 +39,7 @@ var rooms = []room{
 		either(anyOf("payment"), below("platform"))},
 	{"modules never know each other", either(below("cart"), below("order"), below("payment")), either(anyOf("eventstore"), below("platform"))},
 	{"sagas compose the modules", below("saga"), either(anyOf("eventstore", "cart", "order", "payment"), below("platform"))},
+	{"operators see across the modules", below("admin"), either(anyOf("eventstore", "cart", "order", "payment", "saga", "admin"), below("platform"))},
 	{"the client speaks to the API alone", anyOf("client"), anyOf("platform/money")},
 	{"the replay is a client", anyOf("internal/replay"), anyOf("client", "platform/money", "internal/stats")},
 	{"the demo is a client, and sells what the replay reads", anyOf("internal/demo"), anyOf("client", "platform/money", "internal/replay")},
@@ -116,24 +117,25 @@ func TestRooms(t *testing.T) {
 			{"payment", "payment/simulator"}, {"payment", "saga"}, {"payment/simulator", "eventstore"}, {"payment/simulator", "order"},
 			{"payment", "payment/stripe"}, {"payment/stripe", "payment/simulator"}, {"payment/stripe", "eventstore"},
 			{"payment/stripe/stripetest", "payment"}, {"payment/stripe", "payment/stripe/stripetest"}, {"payment/stripe", "payment/conformance"},
-			{"payment/conformance", "payment/simulator"}, {"saga", "payment/simulator"}, {"saga", "payment/stripe"}, {"saga", "."}, {"cart", "internal/pgtest"}, {".", "internal/pgtest"}, {"internal/app", "internal/pgtest"},
+			{"payment/conformance", "payment/simulator"}, {"saga", "payment/simulator"}, {"saga", "payment/stripe"}, {"saga", "."}, {"saga", "admin"}, {"admin", "payment/stripe"}, {"admin", "internal/app"},
+			{"admin", "admin/reconcile"}, {"admin/reconcile", "payment/simulator"}, {"payment", "admin"}, {"cart", "internal/pgtest"}, {".", "internal/pgtest"}, {"internal/app", "internal/pgtest"},
 			{"eventstore/golden", "cart"}, {"cart", "eventstore/golden"}, {".", "eventstore/golden"}, {"util", "platform/fault"},
 		} {
 			require.NotEmpty(t, breach(wrong[0], wrong[1]), "%s may import %s", wrong[0], wrong[1])
 		}
 	})
-	t.Run("SagasUseOnlyWhatModulesPublish", func(t *testing.T) {
+	t.Run("OnlyWhatModulesPublishIsUsed", func(t *testing.T) {
 		t.Parallel()
 		published := map[string][]string{}
 		for _, room := range []string{"cart", "order", "payment"} {
 			for _, f := range sources(t, room) {
-				if base := filepath.Base(f.name); f.pkg == room && (base == "commands.go" || base == "events.go" || base == "standing.go") {
+				if base := filepath.Base(f.name); f.pkg == room && (base == "commands.go" || base == "events.go" || base == "standing.go" || base == "http.go") {
 					published[room] = append(published[room], f.exported()...)
 				}
 			}
 			require.NotEmpty(t, published[room])
 		}
-		for _, f := range sources(t, "saga") {
+		for _, f := range append(sources(t, "saga"), sources(t, "admin")...) {
 			for room, names := range f.uses() {
 				for _, name := range names {
 					require.Contains(t, published[room], name, "%s uses %s.%s", f.name, room, name)

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/admin/reconcile"
 	"shopping-cart/e2e/harness"
 	"shopping-cart/internal/pgtest"
 	"shopping-cart/payment/stripe/stripetest"
@@ -74,7 +75,7 @@ func TestNetworkToProvider(t *testing.T) {
 			require.Equal(t, saga.Completed, books.Sagas[p.Checkout].Status, "%s was refused: %+v", p.Checkout, books.Sagas[p.Checkout])
 		}
 	}
-	found := harness.Auditor(t, b.Up(t), func(m *saga.Module) { m.Settled = time.Nanosecond }).Reconciles(t, http.MethodGet)
+	found := harness.Auditor(t, b.Up(t), func(m *reconcile.Module) { m.MinAge = time.Nanosecond }).Reconciles(t, http.MethodGet)
 	require.Empty(t, found.Data)
 	t.Logf("%d spells, %d checkouts, %d refunds and %d orders cancelled, %d webhooks sent %d times, refused on the way: %v", len(spells), len(bought),
 		b.refunds.Load(), b.cancelled.Load(), b.webhooks.Load(), b.sent.Load(), c.refusals)

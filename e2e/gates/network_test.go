@@ -17,9 +17,9 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/admin/reconcile"
 	"shopping-cart/e2e/harness"
 	"shopping-cart/internal/pgtest"
-	"shopping-cart/saga"
 )
 
 var networkMinutes = flag.Float64("network-minutes", 0,
@@ -257,7 +257,7 @@ func TestNetwork(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, lost(b, bought))
 	require.Zero(t, c.refusals["no answer"], "somebody was left alone")
-	found := harness.Auditor(t, s, func(m *saga.Module) { m.Settled = time.Nanosecond }).Reconciles(t, "GET")
+	found := harness.Auditor(t, s, func(m *reconcile.Module) { m.MinAge = time.Nanosecond }).Reconciles(t, "GET")
 	require.Empty(t, found.Data)
 	require.GreaterOrEqual(t, found.Checked.Checkouts, len(bought))
 	t.Logf("%d spells, %d checkouts, refused on the way: %v", len(spells), len(bought), c.refusals)

@@ -16,10 +16,10 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/admin"
 	"shopping-cart/e2e/harness"
 	"shopping-cart/internal/pgtest"
 	"shopping-cart/order"
-	"shopping-cart/saga"
 )
 
 var rebuilds = flag.Int("rebuilds", 1, "how often TestRebuildUnderLoad rebuilds the sales per day while shoppers check out")
@@ -179,7 +179,7 @@ func (g *rebuilding) buys(ctx context.Context, method string) error {
 func (g *rebuilding) begins(t *testing.T) {
 	t.Helper()
 	const path = "/v1/admin/projections/" + projection + "/rebuild"
-	v, err := harness.Told[saga.SubscriptionView](t.Context(), g, http.MethodPost, path, g.admin, nil, "Idempotency-Key", uuid.NewString())
+	v, err := harness.Told[admin.SubscriptionView](t.Context(), g, http.MethodPost, path, g.admin, nil, "Idempotency-Key", uuid.NewString())
 	require.NoError(t, err)
 	require.Equal(t, g.generation+1, v.Generation)
 }

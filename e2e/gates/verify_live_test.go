@@ -15,9 +15,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/admin/reconcile"
 	"shopping-cart/e2e/harness"
 	"shopping-cart/internal/pgtest"
-	"shopping-cart/saga"
 )
 
 var (
@@ -37,14 +37,14 @@ func TestVerifyGoesOn(t *testing.T) {
 	_, err = conn.Exec(t.Context(), "update simulator.ledger set amount = amount + 1")
 	require.NoError(t, err)
 
-	hasty := harness.Auditor(t, s, func(m *saga.Module) { m.Settled, m.LooksFor = time.Nanosecond, time.Nanosecond })
-	first := harness.Get[saga.Reconciliation](t, hasty, "/v1/admin/reconciliation", s.Admin)
+	hasty := harness.Auditor(t, s, func(m *reconcile.Module) { m.MinAge, m.TimeBudget = time.Nanosecond, time.Nanosecond })
+	first := harness.Get[reconcile.Reconciliation](t, hasty, "/v1/admin/reconciliation", s.Admin)
 	require.NotNil(t, first.NextCursor)
 	require.Equal(t, []string{"totals_differ:" + done.ID.String()}, harness.IdsOf(hasty.Reconciles(t, http.MethodGet).Data))
 	harness.Refuses(t, hasty.Send(t, http.MethodGet, "/v1/admin/reconciliation?cursor=elsewhere:x", s.Admin, nil), http.StatusUnprocessableEntity, "cursor_invalid")
 	harness.Refuses(t, hasty.Send(t, http.MethodGet, "/v1/admin/reconciliation?cursor=orders:x", s.Admin, nil), http.StatusUnprocessableEntity, "cursor_invalid")
 
-	calm := harness.Auditor(t, s, func(*saga.Module) {})
+	calm := harness.Auditor(t, s, func(*reconcile.Module) {})
 	require.Empty(t, calm.Reconciles(t, http.MethodGet).Data, "it is not a minute old")
 
 	_, err = conn.Exec(t.Context(), "update simulator.ledger set amount = amount - 1")
@@ -64,7 +64,7 @@ func TestVerifyUnderLoad(t *testing.T) {
 	if *verifyMinutes > 0 {
 		settled, end = time.Minute, time.Now().Add(time.Duration(*verifyMinutes)*time.Minute)
 	}
-	a := harness.Auditor(t, s, func(m *saga.Module) { m.Settled = settled })
+	a := harness.Auditor(t, s, func(m *reconcile.Module) { m.MinAge = settled })
 	looks, checked := 0, 0
 	for looks < 4 || time.Now().Before(end) {
 		found := a.Reconciles(t, http.MethodGet)
@@ -80,7 +80,7 @@ func TestVerifyUnderLoad(t *testing.T) {
 	t.Logf("%d looks, the last at %d checkouts, %d orders given back", looks, checked, given)
 	require.Positive(t, given)
 	s.KeepsPromises(t)
-	found := harness.Auditor(t, s, func(m *saga.Module) { m.Settled = time.Nanosecond }).Reconciles(t, http.MethodGet)
+	found := harness.Auditor(t, s, func(m *reconcile.Module) { m.MinAge = time.Nanosecond }).Reconciles(t, http.MethodGet)
 	require.Empty(t, found.Data)
 	require.GreaterOrEqual(t, found.Checked.Checkouts, len(bought))
 }
@@ -152,10 +152,10 @@ func TestVerifySpeed(t *testing.T) {
 		_, err := conn.Exec(t.Context(), statements)
 		require.NoError(t, err, statements)
 	}
-	a := harness.Auditor(t, s, func(m *saga.Module) { m.Settled = time.Nanosecond })
-	began, answers, checked := time.Now(), 0, saga.Checked{}
+	a := harness.Auditor(t, s, func(m *reconcile.Module) { m.MinAge = time.Nanosecond })
+	began, answers, checked := time.Now(), 0, reconcile.Checked{}
 	for path := "/v1/admin/reconciliation"; path != ""; answers++ {
-		part := harness.Get[saga.Reconciliation](t, a, path, s.Admin)
+		part := harness.Get[reconcile.Reconciliation](t, a, path, s.Admin)
 		require.Empty(t, part.Data)
 		checked.Streams, checked.Checkouts, checked.Receipts = checked.Streams+part.Checked.Streams, checked.Checkouts+part.Checked.Checkouts, checked.Receipts+part.Checked.Receipts
 		if path = ""; part.NextCursor != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/admin"
 	"shopping-cart/cart"
 	"shopping-cart/order"
 	"shopping-cart/payment"
@@ -138,4 +139,4 @@ type ReadyAnswer struct {
 	Modules []web.ModuleReadiness `json:"modules"`
 }
 
-type Entry = saga.TimelineEntry
+type Entry = admin.TimelineEntry

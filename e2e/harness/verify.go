@@ -13,12 +13,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/admin/reconcile"
 	"shopping-cart/internal/app"
-	"shopping-cart/saga"
 )
 
-// Reconciles returns all findings.
-func (s *Site) Reconciles(t testing.TB, method string) (all saga.Reconciliation) {
+// Reconciles asks for all findings.
+func (s *Site) Reconciles(t testing.TB, method string) (all reconcile.Reconciliation) {
 	t.Helper()
 	for path := "/v1/admin/reconciliation"; ; {
 		var a Answer
@@ -26,7 +26,7 @@ func (s *Site) Reconciles(t testing.TB, method string) (all saga.Reconciliation)
 			a = s.Send(t, method, path, s.Admin, nil)
 			return a.StatusCode != http.StatusServiceUnavailable
 		})
-		part := As[saga.Reconciliation](t, a, http.StatusOK)
+		part := As[reconcile.Reconciliation](t, a, http.StatusOK)
 		all.Data = append(all.Data, part.Data...)
 		all.Checked.Streams, all.Checked.Receipts = all.Checked.Streams+part.Checked.Streams, all.Checked.Receipts+part.Checked.Receipts
 		all.Checked.Checkouts, all.Checked.Stocks = all.Checked.Checkouts+part.Checked.Checkouts, all.Checked.Stocks+part.Checked.Stocks
@@ -37,7 +37,7 @@ func (s *Site) Reconciles(t testing.TB, method string) (all saga.Reconciliation)
 	}
 }
 
-func IdsOf(found []saga.Finding) (ids []string) {
+func IdsOf(found []reconcile.Finding) (ids []string) {
 	for _, f := range found {
 		ids = append(ids, f.ID)
 	}
@@ -45,13 +45,13 @@ func IdsOf(found []saga.Finding) (ids []string) {
 	return ids
 }
 
-// Auditor returns a program beside those that serve, which only reads. set changes values that a server has fixed.
-func Auditor(t *testing.T, of *Site, set func(*saga.Module)) *Site {
+// Auditor is a program beside those that serve: it only looks. set changes what a server has fixed.
+func Auditor(t *testing.T, of *Site, set func(*reconcile.Module)) *Site {
 	t.Helper()
 	p, err := app.New(t.Context(), of.Settings, of.URLs, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
-	set(p.Sagas)
+	set(p.Reconcile)
 	server := httptest.NewServer(p.Web)
 	t.Cleanup(server.Close)
 	return &Site{Base: server.URL, Settings: of.Settings, URLs: of.URLs, Admin: of.Admin}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/admin"
 	"shopping-cart/e2e/harness"
 	"shopping-cart/platform/auth"
 	"shopping-cart/platform/config"
@@ -102,7 +103,7 @@ func trustsOwnForms(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 		return url.Values{"form_token": {sees(t, o, "/console/readers").Hidden(t, "form_token")}}
 	}
 	generation := func() int {
-		for _, one := range harness.Get[harness.List[saga.SubscriptionView]](t, s, "/v1/admin/subscriptions", s.Admin).Data {
+		for _, one := range harness.Get[harness.List[admin.SubscriptionView]](t, s, "/v1/admin/subscriptions", s.Admin).Data {
 			if one.Kind == "rebuild" || one.Generation > 1 {
 				return 2
 			}

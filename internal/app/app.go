@@ -8,9 +8,10 @@ import (
 	"os"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"shopping-cart/admin"
+	"shopping-cart/admin/reconcile"
 	"shopping-cart/cart"
 	"shopping-cart/docs"
 	"shopping-cart/eventstore"
@@ -35,6 +36,8 @@ type App struct {
 	Payments  *payment.Module
 	Simulator *simulator.Simulator
 	Sagas     *saga.Module
+	Admin     *admin.Module
+	Reconcile *reconcile.Module
 	Web       *web.Server
 }
 
@@ -68,22 +71,6 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 	on := func(schema string) *Database { return p.Databases[urls[schema]] }
 	alone := settings.Embedded()
 
-	p.Orders = order.New(order.Config{
-		Committer: on("orders").Committer, Query: on("orders").Pools.Query, Control: on("orders").Pools.Control, Views: on("orders").Pools.Views,
-		Alone: alone, Log: log, ReceiptRetention: settings.ReceiptRetention,
-		CheckoutEnded: func(ctx context.Context, id uuid.UUID) (bool, error) { return p.Sagas.CheckoutEnded(ctx, id) },
-		Refunding:     func(ctx context.Context, id uuid.UUID) (int64, error) { return p.Payments.Refunding(ctx, id) },
-		Erase:         func(ctx context.Context, payments []uuid.UUID) error { return p.Payments.Erase(ctx, payments) },
-	})
-	p.Carts = cart.New(cart.Config{
-		Committer: on("cart").Committer, Query: on("cart").Pools.Query, Control: on("cart").Pools.Control, Views: on("cart").Pools.Views,
-		Alone: alone, Log: log, TTL: settings.CartTTL, ReceiptRetention: settings.ReceiptRetention,
-		Available: p.Orders.Available,
-		VerifyGuest: func(token string) (string, error) {
-			claims, err := tokens.VerifyExpired(token, guestLeeway)
-			return claims.Subject, err
-		},
-	})
 	p.Simulator = simulator.New(simulator.Config{
 		Pool: on("simulator").Pools.Query, Latency: settings.SimulatorLatency, Secret: settings.SimulatorSecret, Log: log,
 		WebhookURL: func() string { return LocalURL(address) + "/v1/webhooks/payments/simulator" },
@@ -100,28 +87,34 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 		Committer: on("payment").Committer, Query: on("payment").Pools.Query, Control: on("payment").Pools.Control, Alone: alone, Log: log,
 		ReceiptRetention: settings.ReceiptRetention, WebhookRetention: settings.WebhookRetention,
 		Providers: append(providers, p.Simulator), Timeout: settings.PaymentTimeout, ActionTTL: settings.PaymentActionTTL,
-		InFlight: settings.PaymentConcurrency, Called: metrics.ProviderCall, Resume: func(saga uuid.UUID) { p.Sagas.Wake(saga) },
+		InFlight: settings.PaymentConcurrency, Called: metrics.ProviderCall,
+	})
+	p.Orders = order.New(order.Config{
+		Committer: on("orders").Committer, Query: on("orders").Pools.Query, Control: on("orders").Pools.Control, Views: on("orders").Pools.Views,
+		Alone: alone, Log: log, ReceiptRetention: settings.ReceiptRetention, Payments: p.Payments,
+	})
+	p.Carts = cart.New(cart.Config{
+		Committer: on("cart").Committer, Query: on("cart").Pools.Query, Control: on("cart").Pools.Control, Views: on("cart").Pools.Views,
+		Alone: alone, Log: log, TTL: settings.CartTTL, ReceiptRetention: settings.ReceiptRetention,
+		Stock: p.Orders,
+		VerifyGuest: func(token string) (string, error) {
+			claims, err := tokens.VerifyExpired(token, guestLeeway)
+			return claims.Subject, err
+		},
 	})
 	p.Sagas = saga.New(saga.Config{
 		Committer: on("saga").Committer, Query: on("saga").Pools.Query, Control: on("saga").Pools.Control, Views: on("saga").Pools.Views,
-		Alone: alone, Log: log, ReceiptRetention: settings.ReceiptRetention, Patience: settings.StepDeadline, Ended: metrics.SagaEnded,
-		Stores: map[string]*eventstore.Store{"cart": p.Carts.Store(), "order": p.Orders.Store(), "payment": p.Payments.Store()},
-		Rooms: saga.Rooms{
-			CheckOut: p.Carts.CheckOut, CartVisible: p.Carts.Visible, Cart: p.Carts.Handle,
-			Order: p.Orders.Handle, SaveContact: p.Orders.SaveContact, DropContact: p.Orders.DropContact,
-			TakesMethod: p.Payments.TakesMethod,
-			Chargeable:  p.Payments.Chargeable, Charge: p.Payments.Charge, UndoPayment: p.Payments.Undo, CancelPayment: p.Payments.Cancel,
-			OrderPaid:     p.Orders.Paid,
-			RequestRefund: p.Payments.RequestRefund, Refund: p.Payments.Refund, RefundsUnderWay: p.Payments.RefundsUnderWay, RefundLost: p.Payments.RefundLost,
-			SettlePayment: p.Payments.Settle, VerifyPayment: p.Payments.Verify, ObservePayment: p.Payments.Observe,
-			Trail: p.Orders.Trail, Webhooks: p.Payments.WebhooksOf,
-			Takings: p.Payments.Takings, Numbered: p.Orders.Numbered, RefundsOf: p.Payments.RefundsOf,
-		},
-		Books: saga.Books{
-			Carts: p.Carts.Book(), Orders: p.Orders.Book(), Payments: p.Payments.Book(),
-			Holdings: p.Orders.Holdings, Balances: p.Payments.Balances, Charged: p.Payments.Charged,
-		},
+		Alone: alone, Log: log, ReceiptRetention: settings.ReceiptRetention, StepDeadline: settings.StepDeadline, Ended: metrics.SagaEnded,
+		Modules: saga.Modules{Carts: p.Carts, Orders: p.Orders, Payments: p.Payments},
 	})
+	stores := []admin.Store{
+		{Name: "cart", Store: p.Carts.Store()}, {Name: "order", Store: p.Orders.Store()},
+		{Name: "payment", Store: p.Payments.Store()}, {Name: "saga", Store: p.Sagas.Store()},
+	}
+	p.Admin = admin.New(admin.Config{Stores: stores, Orders: p.Orders, Payments: p.Payments, Sagas: p.Sagas, Log: log})
+	p.Reconcile = reconcile.New(reconcile.Config{Log: log, Sources: reconcile.Sources{
+		Stores: stores, Carts: p.Carts, Orders: p.Orders, Payments: p.Payments, Sagas: p.Sagas,
+	}})
 	p.measure(metrics)
 	p.route(settings, on, tokens, metrics, log)
 	return p, nil
@@ -153,7 +146,7 @@ func (p *App) route(settings config.Config, on func(schema string) *Database, to
 	})
 	metrics.Streams(p.Web.OpenStreams)
 	p.Web.Sessions(tokens, settings.SessionTTL)
-	for _, room := range []interface{ Routes(*web.Server) }{p.Carts, p.Orders, p.Payments, p.Simulator, p.Sagas} {
+	for _, room := range []interface{ Routes(*web.Server) }{p.Carts, p.Orders, p.Payments, p.Simulator, p.Sagas, p.Admin, p.Reconcile} {
 		room.Routes(p.Web)
 	}
 	if settings.Console {

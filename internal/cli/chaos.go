@@ -159,7 +159,7 @@ func verifies(ctx context.Context, settings config.Config, url string) (v chaos.
 		return v, errors.Join(err, listener.Close())
 	}
 	defer p.Close()
-	p.Sagas.Settled = time.Nanosecond
+	p.Reconcile.MinAge = time.Nanosecond
 	server := &http.Server{Handler: p.Web, ReadHeaderTimeout: time.Second}
 	go func() { _ = server.Serve(listener) }()
 	defer server.Close()

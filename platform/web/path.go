@@ -50,3 +50,12 @@ func ID(c echo.Context, name string) (uuid.UUID, error) {
 
 // Time converts a time to its form in answers: UTC, in microseconds.
 func Time(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// OptionalTime is Time, and null on the wire where t is zero.
+func OptionalTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = Time(t)
+	return &t
+}

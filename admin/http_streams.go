@@ -1,15 +1,15 @@
-package saga
+package admin
 
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
 
 	"github.com/labstack/echo/v4"
 
 	"shopping-cart/eventstore"
 	"shopping-cart/platform/fault"
 	"shopping-cart/platform/web"
+	"shopping-cart/saga"
 )
 
 var errNoStream = fault.New(fault.NotFound, "not_found", "There is no such stream in this module.")
@@ -29,7 +29,7 @@ type StreamView struct {
 
 // VersionView is an event of a stream, with the state that it led to.
 type VersionView struct {
-	EventView
+	saga.EventView
 	State json.RawMessage `json:"state" swaggertype:"object" extensions:"x-nullable"` // null when only another version of the program can tell
 }
 
@@ -51,9 +51,9 @@ type VersionView struct {
 //	@Failure		422		{object}	web.Problem	"validation_failed"
 //	@Router			/v1/admin/streams/{module}/{id} [get]
 func (m *Module) showStream(c echo.Context) error {
-	ctx, all := c.Request().Context(), m.modules()
-	at := slices.IndexFunc(all, func(one module) bool { return one.name == c.Param("module") })
-	if at < 0 {
+	ctx := c.Request().Context()
+	of, known := m.store(c.Param("module"))
+	if !known {
 		return errNoStream
 	}
 	id, err := web.ID(c, "id")
@@ -64,20 +64,20 @@ func (m *Module) showStream(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	is, found, err := all[at].store.Describe(ctx, id)
+	is, found, err := of.Describe(ctx, id)
 	if err == nil && !found {
 		err = errNoStream
 	}
 	if err != nil {
 		return err
 	}
-	versions, err := all[at].store.History(ctx, id, page.After, page.Limit+1)
+	versions, err := of.History(ctx, id, page.After, page.Limit+1)
 	if err != nil {
 		return err
 	}
 	log := web.NewLog(versionsOf(versions), page.Limit, func(v VersionView) int64 { return v.Version })
 	return c.JSON(http.StatusOK, StreamView{
-		Module: all[at].name, ID: id.String(), Kind: is.Kind, Version: is.Version, CustomerID: textOf(is.Customer), Status: textOf(is.Status),
+		Module: of.Name, ID: id.String(), Kind: is.Kind, Version: is.Version, CustomerID: textOf(is.Customer), Status: textOf(is.Status),
 		Key: textOf(is.Key), Data: log.Data, NextCursor: log.NextCursor,
 	})
 }
@@ -88,7 +88,7 @@ func (v VersionView) PageBytes() int { return len(v.Data) + len(v.State) }
 func versionsOf(versions []eventstore.Version) []VersionView {
 	views := make([]VersionView, len(versions))
 	for i, v := range versions {
-		views[i] = VersionView{EventView: eventViewOf(v.Recorded), State: v.State}
+		views[i] = VersionView{EventView: saga.EventViewOf(v.Recorded), State: v.State}
 	}
 	return views
 }

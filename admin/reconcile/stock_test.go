@@ -1,4 +1,4 @@
-package saga
+package reconcile
 
 import (
 	"testing"
@@ -23,7 +23,7 @@ func TestStockPromises(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			check, _, _ := stockPromises(c.holding)
+			check, _, _ := stockInvariants(c.holding)
 			require.Equal(t, c.check, check)
 		})
 	}

@@ -1,4 +1,4 @@
-package saga
+package admin
 
 import (
 	"context"
@@ -13,16 +13,6 @@ import (
 	"shopping-cart/eventstore"
 	"shopping-cart/platform/web"
 )
-
-// readerRoutes adds what operators see of readers and reactions, and what they can do about them.
-func (m *Module) readerRoutes(s *web.Server) {
-	admin := s.Scoped(web.ScopeAdmin)
-	admin.GET("/v1/admin/subscriptions", m.listSubscriptions)
-	admin.GET("/v1/admin/parked", m.listParked, web.Query("module", "reader"), web.Paged)
-	admin.POST("/v1/admin/parked/:id/replay", m.replayParked)
-	admin.POST("/v1/admin/parked/:id/discard", m.discardParked)
-	admin.POST("/v1/admin/projections/:name/rebuild", m.rebuildProjection)
-}
 
 // SubscriptionView is how far a reader of a log, or a reaction to events, has come.
 type SubscriptionView struct {
@@ -47,7 +37,7 @@ type Subscriptions struct {
 func subscriptionViewOf(module string, s eventstore.Subscription) SubscriptionView {
 	return SubscriptionView{
 		Module: module, Name: s.Name, Kind: s.Kind, Position: s.Position, Head: s.Head, Lag: s.Lag, OldestAgeSeconds: s.OldestAge.Seconds(),
-		Parked: s.Parked, Generation: s.Generation, UpdatedAt: optional(s.UpdatedAt),
+		Parked: s.Parked, Generation: s.Generation, UpdatedAt: web.OptionalTime(s.UpdatedAt),
 	}
 }
 
@@ -71,10 +61,10 @@ func (m *Module) listSubscriptions(c echo.Context) error {
 }
 
 func (m *Module) subscriptions(ctx context.Context) (Subscriptions, error) {
-	found, away, err := askEach(ctx, m.modules(), counting(ctx, func(ctx context.Context, of module) (views []SubscriptionView, err error) {
-		all, err := of.store.Subscriptions(ctx)
+	found, away, err := AskEach(ctx, m.Stores, counting(ctx, func(ctx context.Context, of Store) (views []SubscriptionView, err error) {
+		all, err := of.Subscriptions(ctx)
 		for _, s := range all {
-			views = append(views, subscriptionViewOf(of.name, s))
+			views = append(views, subscriptionViewOf(of.Name, s))
 		}
 		return views, err
 	}))
@@ -131,7 +121,7 @@ func (m *Module) progress(ctx context.Context, name string) (SubscriptionView, e
 	case at >= 0:
 		return all.Data[at], nil
 	case len(all.Unavailable) > 0:
-		return SubscriptionView{}, errAway(all.Unavailable)
+		return SubscriptionView{}, ErrAway(all.Unavailable)
 	}
 	return SubscriptionView{}, fmt.Errorf("the subscription of %s is gone", name)
 }

@@ -1,4 +1,4 @@
-package saga
+package admin
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"shopping-cart/platform/web"
+	"shopping-cart/saga"
 )
 
 // The order of a timeline does not rest on clocks alone: each stream has its own database and each attempt its own process. What
@@ -24,7 +25,7 @@ type facts struct {
 }
 
 // Facts. Of those that several entries tell, such as the attempts that gave one command, gave: is known with the first.
-func gave(command uuid.UUID) string     { return "gave:" + command.String() }
+func issued(command uuid.UUID) string   { return "gave:" + command.String() }
 func effectOf(command uuid.UUID) string { return "did:" + command.String() }
 func eventAt(stream uuid.UUID, version int64) string {
 	return "event:" + stream.String() + "/" + strconv.FormatInt(version, 10)
@@ -43,9 +44,9 @@ const (
 
 // factsOf is what an entry needs, and what it tells.
 func factsOf(e TimelineEntry, f facts) (needs, tells []string) {
-	needs, tells = []string{gave(e.Causation)}, []string{effectOf(e.Causation)}
+	needs, tells = []string{issued(e.Causation)}, []string{effectOf(e.Causation)}
 	if e.Command != nil {
-		tells = append(tells, gave(*e.Command))
+		tells = append(tells, issued(*e.Command))
 	}
 	switch e.Module {
 	case "saga":
@@ -64,25 +65,25 @@ func factsOf(e TimelineEntry, f facts) (needs, tells []string) {
 // effectsOf are the facts by which an attempt of a step came out as it did. An attempt that came to no end names none.
 func effectsOf(e TimelineEntry, f facts) []string {
 	switch e.Type {
-	case StepAssumed{}.Kind():
+	case saga.StepAssumed{}.Kind():
 		return []string{factSettled}
-	case StepDone{}.Kind():
+	case saga.StepDone{}.Kind():
 		switch f.step {
-		case ChargeMoney:
+		case saga.ChargeMoney:
 			return []string{factCaptured}
-		case UndoPayment:
+		case saga.UndoPayment:
 			return []string{factBack}
-		case RefundMoney:
+		case saga.RefundMoney:
 			return []string{factBack + e.Stream.String()}
 		}
-		return []string{effectOf(commandID(e.Stream, f.step))}
-	case StepWaits{}.Kind():
+		return []string{effectOf(saga.CommandID(e.Stream, f.step))}
+	case saga.StepWaits{}.Kind():
 		return []string{factAsked}
-	case StepRefused{}.Kind():
+	case saga.StepRefused{}.Kind():
 		switch {
-		case f.step == ChargeMoney && f.failure != CodeUnavailable:
+		case f.step == saga.ChargeMoney && f.failure != saga.CodeUnavailable:
 			return []string{factRefused}
-		case f.step == RefundMoney:
+		case f.step == saga.RefundMoney:
 			return []string{factRefused + e.Stream.String()}
 		}
 	}
@@ -93,7 +94,7 @@ func effectsOf(e TimelineEntry, f facts) []string {
 func factsOfPayment(e TimelineEntry, f facts) (needs, tells []string) {
 	switch e.Type {
 	case "payment.requested":
-		needs = []string{gave(commandID(f.checkout, ChargeMoney))}
+		needs = []string{issued(saga.CommandID(f.checkout, saga.ChargeMoney))}
 	case "payment.action_required":
 		tells = []string{factAsked}
 	case "payment.captured":
@@ -104,14 +105,14 @@ func factsOfPayment(e TimelineEntry, f facts) (needs, tells []string) {
 		tells = []string{factRefused}
 	case "payment.undo_requested":
 		if e.Actor == "saga" {
-			needs = []string{gave(commandID(f.checkout, UndoPayment))}
+			needs = []string{issued(saga.CommandID(f.checkout, saga.UndoPayment))}
 		} else {
 			tells = []string{factRefused}
 		}
 	case "payment.voided":
 		tells = []string{factBack}
 	case "payment.refunded":
-		needs, tells = []string{gave(commandID(f.id, RefundMoney))}, []string{factBack, factBack + f.id.String()}
+		needs, tells = []string{issued(saga.CommandID(f.id, saga.RefundMoney))}, []string{factBack, factBack + f.id.String()}
 	case "payment.refund_failed":
 		tells = []string{factRefused + f.id.String()}
 	}
@@ -120,17 +121,17 @@ func factsOfPayment(e TimelineEntry, f facts) (needs, tells []string) {
 
 // splitAttempts makes an entry of the begin of each attempt that the events of a saga ended. A begin stands behind what the saga
 // wrote before it, but for attempts that were under way at the same time.
-func splitAttempts(events []TimelineEntry, lane int) (_, begins []TimelineEntry) {
+func splitAttempts(events []TimelineEntry, source int) (_, begins []TimelineEntry) {
 	for i, e := range events {
 		if e.began.IsZero() {
 			continue
 		}
-		command := commandID(e.Stream, *e.Step)
+		command := saga.CommandID(e.Stream, *e.Step)
 		data, _ := json.Marshal(map[string]any{"step": *e.Step, "began_at": web.Time(e.began), "ended_by": e.ID}) // of plain fields
 		b := TimelineEntry{
-			ID: uuid.NewSHA1(e.ID, []byte("begun")), At: web.Time(e.began), FinishedAt: optional(e.At), Module: e.Module, Stream: e.Stream,
+			ID: uuid.NewSHA1(e.ID, []byte("begun")), At: web.Time(e.began), FinishedAt: web.OptionalTime(e.At), Module: e.Module, Stream: e.Stream,
 			Type: stepBegun, Step: e.Step, Actor: e.Actor, Correlation: e.Correlation, Causation: command, Command: &command, Data: data,
-			lane: lane, upTo: e.Version, tells: []string{gave(command), attemptAt(e.Stream, e.Version)},
+			source: source, upTo: e.Version, tells: []string{issued(command), attemptAt(e.Stream, e.Version)},
 		}
 		for _, before := range slices.Backward(events[:i]) {
 			if before.began.IsZero() || *before.Step == *e.Step || !before.At.After(e.began) {
@@ -144,34 +145,34 @@ func splitAttempts(events []TimelineEntry, lane int) (_, begins []TimelineEntry)
 }
 
 // merge makes one list of several, at most n long: nothing before what it needs, each lane in its own order, and else by time.
-func merge(lanes [][]TimelineEntry, n int) []TimelineEntry {
-	untold := map[string]int{} // how many entries still to come tell a fact
-	for _, lane := range lanes {
-		for _, e := range lane {
+func merge(sources [][]TimelineEntry, n int) []TimelineEntry {
+	pending := map[string]int{} // how many entries still to come tell a fact
+	for _, source := range sources {
+		for _, e := range source {
 			for _, fact := range e.tells {
-				untold[fact]++
+				pending[fact]++
 			}
 		}
 	}
 	may := func(e TimelineEntry) bool {
-		return !slices.ContainsFunc(e.needs, func(fact string) bool { return untold[fact] > 0 && !slices.Contains(e.tells, fact) })
+		return !slices.ContainsFunc(e.needs, func(fact string) bool { return pending[fact] > 0 && !slices.Contains(e.tells, fact) })
 	}
 	var merged []TimelineEntry
 	for len(merged) < n {
-		at := firstOf(lanes, may)
+		at := firstOf(sources, may)
 		if at < 0 { // a circle, which only clocks and paging can make: time decides
-			at = firstOf(lanes, func(TimelineEntry) bool { return true })
+			at = firstOf(sources, func(TimelineEntry) bool { return true })
 		}
 		if at < 0 {
 			return merged
 		}
-		e := lanes[at][0]
-		lanes[at] = lanes[at][1:]
+		e := sources[at][0]
+		sources[at] = sources[at][1:]
 		for _, fact := range e.tells {
-			untold[fact]--
+			pending[fact]--
 		}
 		if e.Command != nil {
-			untold[gave(*e.Command)] = 0
+			pending[issued(*e.Command)] = 0
 		}
 		merged = append(merged, e)
 	}
@@ -179,10 +180,10 @@ func merge(lanes [][]TimelineEntry, n int) []TimelineEntry {
 }
 
 // firstOf is the lane whose next entry is the earliest of those that may come; -1 for none.
-func firstOf(lanes [][]TimelineEntry, may func(TimelineEntry) bool) int {
+func firstOf(sources [][]TimelineEntry, may func(TimelineEntry) bool) int {
 	first := -1
-	for i, lane := range lanes {
-		if len(lane) > 0 && (first < 0 || lane[0].At.Before(lanes[first][0].At)) && may(lane[0]) {
+	for i, source := range sources {
+		if len(source) > 0 && (first < 0 || source[0].At.Before(sources[first][0].At)) && may(source[0]) {
 			first = i
 		}
 	}

@@ -18,20 +18,20 @@ const (
 	lastRecheck  = time.Second
 )
 
-// watch tells those who wait for a saga that it has changed.
-type watch struct {
+// notifier tells those who wait for a saga that it has changed.
+type notifier struct {
 	draining <-chan struct{} // closed when the server stops; nil without a server
 
-	mu        sync.Mutex
-	waiting   map[uuid.UUID][]chan eventstore.Stream[State] // each has room for one: the newest
-	following map[uuid.UUID][]*follower
+	mu          sync.Mutex
+	waiting     map[uuid.UUID][]chan eventstore.Stream[State] // each has room for one: the newest
+	subscribers map[uuid.UUID][]*subscriber
 }
 
-func newWatch() *watch {
-	return &watch{waiting: map[uuid.UUID][]chan eventstore.Stream[State]{}, following: map[uuid.UUID][]*follower{}}
+func newNotifier() *notifier {
+	return &notifier{waiting: map[uuid.UUID][]chan eventstore.Stream[State]{}, subscribers: map[uuid.UUID][]*subscriber{}}
 }
 
-func (w *watch) isDraining() bool {
+func (w *notifier) isDraining() bool {
 	select {
 	case <-w.draining:
 		return true
@@ -40,16 +40,16 @@ func (w *watch) isDraining() bool {
 	}
 }
 
-// changed hands the saga as it is now to those who wait for it, and to those who follow it. Version 0: they must look
+// notify hands the saga as it is now to those who wait for it, and to those who follow it. Version 0: they must look
 // themselves.
-func (w *watch) changed(saga eventstore.Stream[State]) {
-	w.tellWaiting(saga)
-	for _, f := range w.followers(saga.ID) {
-		f.hears(saga)
+func (w *notifier) notify(saga eventstore.Stream[State]) {
+	w.notifyWaiting(saga)
+	for _, f := range w.subscribersOf(saga.ID) {
+		f.notify(saga)
 	}
 }
 
-func (w *watch) tellWaiting(saga eventstore.Stream[State]) {
+func (w *notifier) notifyWaiting(saga eventstore.Stream[State]) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, c := range w.waiting[saga.ID] {
@@ -61,8 +61,8 @@ func (w *watch) tellWaiting(saga eventstore.Stream[State]) {
 	}
 }
 
-// on receives each change from now on; of several that nobody took, the last.
-func (w *watch) on(id uuid.UUID) (changes <-chan eventstore.Stream[State], forget func()) {
+// listen receives each change from now on; of several that nobody took, the last.
+func (w *notifier) listen(id uuid.UUID) (changes <-chan eventstore.Stream[State], forget func()) {
 	c := make(chan eventstore.Stream[State], 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -79,8 +79,8 @@ func (w *watch) on(id uuid.UUID) (changes <-chan eventstore.Stream[State], forge
 
 // until calls look at once (unless the saga is only about to begin), at every change, and now and then, until it says that
 // it has seen enough or ctx is done. look is told the saga where this process has just written it, and reads it otherwise.
-func (w *watch) until(ctx context.Context, id uuid.UUID, begins bool, look func(told eventstore.Stream[State]) (enough bool, err error)) error {
-	changes, forget := w.on(id)
+func (w *notifier) until(ctx context.Context, id uuid.UUID, begins bool, look func(told eventstore.Stream[State]) (enough bool, err error)) error {
+	changes, forget := w.listen(id)
 	defer forget()
 	told := eventstore.Stream[State]{ID: id}
 	for pause := firstRecheck; ; pause = min(2*pause, lastRecheck) {

@@ -1,4 +1,4 @@
-package saga
+package admin
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/platform/web"
+	"shopping-cart/saga"
 )
 
 // TimelineEntry is something that led to an order as it is: an event of the streams of its cart, its payment, the order itself and
@@ -35,7 +36,7 @@ type TimelineEntry struct {
 	Data        json.RawMessage `json:"data" swaggertype:"object" extensions:"x-nullable"` // for operators only
 
 	began   time.Time // of an event that ended an attempt of a step
-	lane    int       // of a stream, or of the begins of its attempts
+	source  int       // of a stream, or of the begins of its attempts
 	upTo    int64     // the version of the stream that is read with this entry
 	needs   []string  // facts that stand before this entry, where they are told at all
 	tells   []string  // facts that this entry is
@@ -48,30 +49,30 @@ const webhookReceived = "webhook.received"
 // stepBegun is the type of an entry that is no event: an attempt of a step begins. The event that ended it is another entry.
 const stepBegun = "saga.step_begun"
 
-// place is how far a reader of a timeline has come: in each stream, and among the webhooks. So a page goes on where the last
+// cursor is how far a reader of a timeline has come: in each stream, and among the webhooks. So a page goes on where the last
 // one ended, whatever happened in between.
-type place struct {
+type cursor struct {
 	Versions []int64   `json:"versions"` // by lane
 	At       time.Time `json:"at"`       // of the last webhook
 	Provider string    `json:"provider"`
 	ID       string    `json:"id"`
 }
 
-func (p place) past(e TimelineEntry) place {
+func (p cursor) advance(e TimelineEntry) cursor {
 	if e.Type == webhookReceived {
 		p.At, p.Provider, p.ID = e.webhook.ReceivedAt, e.webhook.Provider, e.webhook.ID
 		return p
 	}
-	versions := make([]int64, max(len(p.Versions), e.lane+1))
+	versions := make([]int64, max(len(p.Versions), e.source+1))
 	copy(versions, p.Versions)
-	versions[e.lane] = e.upTo
+	versions[e.source] = e.upTo
 	p.Versions = versions
 	return p
 }
 
-func (p place) in(lane int) int64 {
-	if lane < len(p.Versions) {
-		return p.Versions[lane]
+func (p cursor) versionOf(source int) int64 {
+	if source < len(p.Versions) {
+		return p.Versions[source]
 	}
 	return 0
 }
@@ -79,29 +80,27 @@ func (p place) in(lane int) int64 {
 // streamOf is a stream of a module.
 type streamOf struct {
 	module string
-	store  *eventstore.Store
 	id     uuid.UUID // zero: there is none yet
 }
 
 // streams are those that led to an order, each in a lane of its own, which stays its: a payment's refunds are never fewer.
 func (m *Module) streams(ctx context.Context, asked *asked, orderID uuid.UUID, t order.Trail) ([]streamOf, error) {
-	lanes := []streamOf{
-		{"cart", m.Stores["cart"], t.CartID}, {"saga", m.store, t.CheckoutID}, {"order", m.Stores["order"], orderID},
-		{"payment", m.Stores["payment"], t.PaymentID}, {"saga", m.store, t.CancellationID},
+	sources := []streamOf{
+		{"cart", t.CartID}, {"saga", t.CheckoutID}, {"order", orderID}, {"payment", t.PaymentID}, {"saga", t.CancellationID},
 	}
 	var paid []payment.Standing
 	err := asked.ask(ctx, "payment", func(ctx context.Context) (err error) {
-		paid, err = m.Books.Payments.ByID(ctx, []uuid.UUID{t.PaymentID})
+		paid, err = m.Payments.Book().ByID(ctx, []uuid.UUID{t.PaymentID})
 		return err
 	})
 	for _, p := range paid {
 		for _, r := range p.Refunds {
 			if r.Ordered { // what an undo gives back, its saga tells
-				lanes = append(lanes, streamOf{"saga", m.store, r.ID})
+				sources = append(sources, streamOf{"saga", r.ID})
 			}
 		}
 	}
-	return lanes, err
+	return sources, err
 }
 
 // readAhead is how far behind the end of a page a cause is looked for.
@@ -109,56 +108,57 @@ const readAhead = 100
 
 // timeline is what led to an order after a place, at most n entries. Each store is asked by itself, so it does not matter which
 // database it is in, and one that is away leaves its own entries out.
-func (m *Module) timeline(ctx context.Context, orderID uuid.UUID, t order.Trail, from place, n int) ([]TimelineEntry, []string, error) {
+func (m *Module) timeline(ctx context.Context, orderID uuid.UUID, t order.Trail, from cursor, n int) ([]TimelineEntry, []string, error) {
 	asked := &asked{away: []string{}}
 	streams, err := m.streams(ctx, asked, orderID, t)
 	if err != nil {
 		return nil, nil, err
 	}
-	var lanes [][]TimelineEntry
+	var sources [][]TimelineEntry
 	for i, of := range streams {
 		if of.id == uuid.Nil {
 			continue
 		}
 		events, begins := 2*i, 2*i+1 // two lanes a stream: its events, and the attempts that they ended
-		ahead := max(0, from.in(begins)-from.in(events))
+		ahead := max(0, from.versionOf(begins)-from.versionOf(events))
+		store, _ := m.store(of.module)
 		var found []eventstore.Recorded
 		err := asked.ask(ctx, of.module, func(ctx context.Context) (err error) {
-			found, err = of.store.ReadStream(ctx, of.id, from.in(events), n+int(ahead)+readAhead)
+			found, err = store.ReadStream(ctx, of.id, from.versionOf(events), n+int(ahead)+readAhead)
 			return err
 		})
 		if err != nil {
 			return nil, nil, err
 		}
-		lane := make([]TimelineEntry, len(found))
+		source := make([]TimelineEntry, len(found))
 		for j, e := range found {
-			lane[j] = entryOf(of.module, e)
-			lane[j].lane, lane[j].upTo = events, e.Version
-			if lane[j].Correlation == uuid.Nil { // a webhook, which knows of no checkout
-				lane[j].Correlation = t.CheckoutID
+			source[j] = entryOf(of.module, e)
+			source[j].source, source[j].upTo = events, e.Version
+			if source[j].Correlation == uuid.Nil { // a webhook, which knows of no checkout
+				source[j].Correlation = t.CheckoutID
 			}
 		}
-		lane, begun := splitAttempts(lane, begins)
-		lanes = append(lanes, lane, slices.DeleteFunc(begun, func(e TimelineEntry) bool { return e.upTo <= from.in(begins) }))
+		source, begun := splitAttempts(source, begins)
+		sources = append(sources, source, slices.DeleteFunc(begun, func(e TimelineEntry) bool { return e.upTo <= from.versionOf(begins) }))
 	}
 	last := payment.Received{ReceivedAt: from.At, Provider: from.Provider, ID: from.ID}
 	var webhooks []payment.Received
 	err = asked.ask(ctx, "payment", func(ctx context.Context) (err error) {
-		webhooks, err = m.Rooms.Webhooks(ctx, t.PaymentID, last, n)
+		webhooks, err = m.Payments.WebhooksOf(ctx, t.PaymentID, last, n)
 		return err
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	var lane []TimelineEntry
+	var source []TimelineEntry
 	for _, w := range webhooks {
 		entry, err := entryOfWebhook(w, t)
 		if err != nil {
 			return nil, nil, err
 		}
-		lane = append(lane, entry)
+		source = append(source, entry)
 	}
-	return merge(append(lanes, lane), n), asked.away, nil
+	return merge(append(sources, source), n), asked.away, nil
 }
 
 // entryOf is an event. That of a saga may have been written long after what it tells of, so it names its own times.
@@ -203,7 +203,7 @@ func entryOf(module string, e eventstore.Recorded) TimelineEntry {
 }
 
 func startOfSaga(id uuid.UUID) *uuid.UUID {
-	start := commandID(id, "start")
+	start := saga.CommandID(id, "start")
 	return &start
 }
 

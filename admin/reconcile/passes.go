@@ -1,4 +1,4 @@
-package saga
+package reconcile
 
 import (
 	"context"
@@ -9,23 +9,15 @@ import (
 
 	"github.com/google/uuid"
 
+	"shopping-cart/admin"
 	"shopping-cart/cart"
 	"shopping-cart/eventstore"
 	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/platform/fault"
 	"shopping-cart/platform/money"
+	"shopping-cart/saga"
 )
-
-// Books are what the other modules know, and what the providers do.
-type Books struct {
-	Carts    eventstore.Query[cart.Standing]
-	Orders   eventstore.Query[order.Standing]
-	Payments eventstore.Query[payment.Standing]
-	Holdings func(ctx context.Context, each func(order.Holding)) error
-	Balances func(ctx context.Context, of []payment.Standing) (map[uuid.UUID]payment.Balance, error)
-	Charged  func(ctx context.Context, after string, limit int) (found []payment.Balance, next string, err error)
-}
 
 // Finding is a promise that does not hold.
 type Finding struct {
@@ -38,10 +30,10 @@ type Finding struct {
 	Healed   *bool       `json:"healed,omitempty"`
 	Done     string      `json:"done,omitempty" example:"refunded 19.99 GBP"` // what healed it
 
-	again func(ctx context.Context, settled time.Time) ([]Finding, error)
-	heal  func(ctx context.Context) error
-	does  string    // what heal does, in the past tense
-	lost  uuid.UUID // a payment that a provider captured and nobody here knows; zero: another finding
+	again  func(ctx context.Context, settled time.Time) ([]Finding, error)
+	repair func(ctx context.Context) error
+	does   string    // what heal does, in the past tense
+	lost   uuid.UUID // a payment that a provider captured and nobody here knows; zero: another finding
 }
 
 // StreamRef names a stream that a finding is about.
@@ -73,14 +65,15 @@ const (
 // missing in one is seen from another.
 func (m *Module) passes() []pass {
 	var all []pass
-	for _, of := range m.modules() {
-		all = append(all, pass{of.name + ".streams", of.streams}, pass{of.name + ".receipts", of.receipts}, pass{of.name + ".outbox", of.outbox},
-			pass{of.name + ".keys", of.keys})
+	for _, one := range m.Stores {
+		of := store{one}
+		all = append(all, pass{of.Name + ".streams", of.streams}, pass{of.Name + ".receipts", of.receipts}, pass{of.Name + ".outbox", of.outbox},
+			pass{of.Name + ".keys", of.keys})
 	}
 	return append(all,
-		pass{"checkouts", byID(eventstore.NewQuery(m.store, sagas, keyOfSaga), m, everyone)},
-		pass{"orders", byID(m.Books.Orders, m, m.strayOrders)}, pass{"payments", byID(m.Books.Payments, m, m.strayPayments)},
-		pass{"carts", byID(m.Books.Carts, m, m.strayCarts)}, pass{"ledger", m.ledger}, pass{"stock", m.stock},
+		pass{"checkouts", byID(m.Sagas.Book(), m, everyone)},
+		pass{"orders", byID(m.Orders.Book(), m, m.orphanOrders)}, pass{"payments", byID(m.Payments.Book(), m, m.orphanPayments)},
+		pass{"carts", byID(m.Carts.Book(), m, m.orphanCarts)}, pass{"ledger", m.ledger}, pass{"stock", m.stock},
 	)
 }
 
@@ -97,7 +90,7 @@ func (m *Module) reconcile(ctx context.Context, cursor string, atMost time.Durat
 	case at < 0:
 		return r, errCursor
 	}
-	settled, err := m.settled(ctx)
+	settled, err := m.cutoff(ctx)
 	var found []Finding
 	until := time.Now().Add(atMost)
 	for enough := false; err == nil && at < len(all); enough = len(found) >= foundAtMost || time.Now().After(until) {
@@ -123,17 +116,17 @@ func (m *Module) reconcile(ctx context.Context, cursor string, atMost time.Durat
 	return r, err
 }
 
-// settled is the time before which nothing was touched that is judged, by the clocks of the databases. All must answer: what a
+// cutoff is the time before which nothing was touched that is judged, by the clocks of the databases. All must answer: what a
 // module is missing is seen in the others alone.
-func (m *Module) settled(ctx context.Context) (time.Time, error) {
-	clocks, away, err := askEach(ctx, m.modules(), func(ctx context.Context, of module) (time.Time, error) { return of.store.Clock(ctx) })
+func (m *Module) cutoff(ctx context.Context) (time.Time, error) {
+	clocks, away, err := admin.AskEach(ctx, m.Stores, func(ctx context.Context, of admin.Store) (time.Time, error) { return of.Clock(ctx) })
 	if err == nil && len(away) > 0 {
-		err = errAway(away)
+		err = admin.ErrAway(away)
 	}
 	if err != nil {
 		return time.Time{}, err
 	}
-	return slices.MinFunc(clocks, time.Time.Compare).Add(-m.Settled), nil
+	return slices.MinFunc(clocks, time.Time.Compare).Add(-m.MinAge), nil
 }
 
 // confirmed are the findings that are still there, each once.
@@ -172,12 +165,15 @@ func goesOn(next uuid.UUID) string {
 	return next.String()
 }
 
+// store is that of a module, and is gone through for itself.
+type store struct{ admin.Store }
+
 // flaws are findings in one store.
-func (of module) flaws(flaws []eventstore.Violation, again func(context.Context, eventstore.Violation) ([]eventstore.Violation, error)) (found []Finding) {
+func (of store) flaws(flaws []eventstore.Violation, again func(context.Context, eventstore.Violation) ([]eventstore.Violation, error)) (found []Finding) {
 	for _, f := range flaws {
 		found = append(found, Finding{
-			ID: fmt.Sprintf("%s:%s:%s:%d", f.Check, of.name, f.ID, f.Version), Check: f.Check, Detail: f.Detail, Remedy: remedies[f.Check],
-			Streams: []StreamRef{{of.name, f.Stream}},
+			ID: fmt.Sprintf("%s:%s:%s:%d", f.Check, of.Name, f.ID, f.Version), Check: f.Check, Detail: f.Detail, Remedy: remedies[f.Check],
+			Streams: []StreamRef{{of.Name, f.Stream}},
 			again: func(ctx context.Context, _ time.Time) ([]Finding, error) {
 				now, err := again(ctx, f)
 				return of.flaws(now, again), err
@@ -187,31 +183,31 @@ func (of module) flaws(flaws []eventstore.Violation, again func(context.Context,
 	return found
 }
 
-func (of module) streams(ctx context.Context, after string, _ time.Time) (page, error) {
+func (of store) streams(ctx context.Context, after string, _ time.Time) (page, error) {
 	id, err := parsePlace(after)
 	if err != nil {
 		return page{}, err
 	}
-	flaws, read, next, err := of.store.Audit(ctx, id)
+	flaws, read, next, err := of.Audit(ctx, id)
 	return page{found: of.flaws(flaws, func(ctx context.Context, f eventstore.Violation) ([]eventstore.Violation, error) {
-		return of.store.AuditStream(ctx, f.Stream)
+		return of.AuditStream(ctx, f.Stream)
 	}), read: read, next: goesOn(next)}, err
 }
 
-func (of module) receipts(ctx context.Context, after string, _ time.Time) (page, error) {
+func (of store) receipts(ctx context.Context, after string, _ time.Time) (page, error) {
 	id, err := parsePlace(after)
 	if err != nil {
 		return page{}, err
 	}
-	flaws, read, next, err := of.store.AuditReceipts(ctx, id)
+	flaws, read, next, err := of.AuditReceipts(ctx, id)
 	return page{found: of.flaws(flaws, func(ctx context.Context, f eventstore.Violation) ([]eventstore.Violation, error) {
-		return of.store.AuditReceipt(ctx, f.ID)
+		return of.AuditReceipt(ctx, f.ID)
 	}), read: read, next: goesOn(next)}, err
 }
 
-func (of module) outbox(ctx context.Context, _ string, _ time.Time) (page, error) {
+func (of store) outbox(ctx context.Context, _ string, _ time.Time) (page, error) {
 	var p page
-	for _, audit := range []func(context.Context) ([]eventstore.Violation, error){of.store.AuditOutbox, of.store.AuditPosition} {
+	for _, audit := range []func(context.Context) ([]eventstore.Violation, error){of.AuditOutbox, of.AuditPosition} {
 		flaws, err := audit(ctx)
 		if err != nil {
 			return p, err
@@ -221,10 +217,10 @@ func (of module) outbox(ctx context.Context, _ string, _ time.Time) (page, error
 	return p, nil
 }
 
-func (of module) keys(ctx context.Context, from string, _ time.Time) (page, error) {
-	flaws, next, err := of.store.AuditKeys(ctx, from)
+func (of store) keys(ctx context.Context, from string, _ time.Time) (page, error) {
+	flaws, next, err := of.AuditKeys(ctx, from)
 	return page{found: of.flaws(flaws, func(ctx context.Context, f eventstore.Violation) ([]eventstore.Violation, error) {
-		return of.store.AuditKey(ctx, f.Stream)
+		return of.AuditKey(ctx, f.Stream)
 	}), next: next}, err
 }
 
@@ -234,9 +230,9 @@ type key struct {
 	reference                      string // at the provider, of a payment that is not ours
 }
 
-func keyOfSaga(s eventstore.Stream[State]) key {
-	k, c := key{checkout: s.ID}, s.State.Checkout
-	switch refund, cancels := s.State.Refund, s.State.Cancellation; {
+func keyOfSaga(s saga.Standing) key {
+	k, c := key{checkout: s.ID}, s.Checkout
+	switch refund, cancels := s.Refund, s.Cancellation; {
 	case refund != nil:
 		k.order, k.payment = refund.OrderID, refund.PaymentID
 	case cancels != nil:
@@ -247,7 +243,12 @@ func keyOfSaga(s eventstore.Stream[State]) key {
 	return k
 }
 
-func everyone(_ context.Context, keys []key) ([]key, error) { return keys, nil }
+func everyone(_ context.Context, all []saga.Standing) (keys []key, err error) {
+	for _, s := range all {
+		keys = append(keys, keyOfSaga(s))
+	}
+	return keys, nil
+}
 
 // byID is the pass through one book. keys are those of its entries whose checkouts are to be looked at.
 func byID[T any](book eventstore.Query[T], m *Module, keys func(context.Context, []T) ([]key, error)) func(context.Context, string, time.Time) (page, error) {
@@ -269,23 +270,23 @@ func byID[T any](book eventstore.Query[T], m *Module, keys func(context.Context,
 	}
 }
 
-// strayOrders are orders without a checkout; those with one are seen from there.
-func (m *Module) strayOrders(ctx context.Context, all []order.Standing) (keys []key, err error) {
+// orphanOrders are orders without a checkout; those with one are seen from there.
+func (m *Module) orphanOrders(ctx context.Context, all []order.Standing) (keys []key, err error) {
 	for _, o := range all {
 		if o.Placed {
 			keys = append(keys, key{checkout: o.CheckoutID, cart: o.CartID, order: o.ID, payment: o.PaymentID})
 		}
 	}
-	return m.strays(ctx, keys)
+	return m.orphans(ctx, keys)
 }
 
-func (m *Module) strayPayments(ctx context.Context, all []payment.Standing) (keys []key, err error) {
+func (m *Module) orphanPayments(ctx context.Context, all []payment.Standing) (keys []key, err error) {
 	for _, p := range all {
 		if p.Requested {
 			keys = append(keys, key{checkout: p.CheckoutID, order: p.OrderID, payment: p.ID})
 		}
 	}
-	orders, err := byIDs(ctx, m.Books.Orders, keys, func(k key) uuid.UUID { return k.order }, func(o order.Standing) uuid.UUID { return o.ID })
+	orders, err := byIDs(ctx, m.Orders.Book(), keys, func(k key) uuid.UUID { return k.order }, func(o order.Standing) uuid.UUID { return o.ID })
 	if err != nil {
 		return nil, err
 	}
@@ -294,27 +295,27 @@ func (m *Module) strayPayments(ctx context.Context, all []payment.Standing) (key
 			keys[i].checkout = o.CheckoutID
 		}
 	}
-	return m.strays(ctx, keys)
+	return m.orphans(ctx, keys)
 }
 
-func (m *Module) strayCarts(ctx context.Context, all []cart.Standing) (keys []key, err error) {
+func (m *Module) orphanCarts(ctx context.Context, all []cart.Standing) (keys []key, err error) {
 	for _, c := range all {
 		if c.CheckingOut {
 			keys = append(keys, key{checkout: c.CheckoutID, cart: c.ID, order: c.OrderID, payment: c.PaymentID})
 		}
 	}
-	return m.strays(ctx, keys)
+	return m.orphans(ctx, keys)
 }
 
-// strays are those without a saga.
-func (m *Module) strays(ctx context.Context, keys []key) ([]key, error) {
-	known, err := byIDs(ctx, eventstore.NewQuery(m.store, sagas, keyOfSaga), keys, func(k key) uuid.UUID { return k.checkout }, func(k key) uuid.UUID { return k.checkout })
+// orphans are those without a saga.
+func (m *Module) orphans(ctx context.Context, keys []key) ([]key, error) {
+	known, err := byIDs(ctx, m.Sagas.Book(), keys, func(k key) uuid.UUID { return k.checkout }, func(s saga.Standing) uuid.UUID { return s.ID })
 	return slices.DeleteFunc(keys, func(k key) bool { _, ok := known[k.checkout]; return ok }), err
 }
 
 // ledger goes through the providers' books for payments that are not ours.
 func (m *Module) ledger(ctx context.Context, after string, settled time.Time) (page, error) {
-	balances, next, err := m.Books.Charged(ctx, after, checkoutsPage)
+	balances, next, err := m.Payments.Charged(ctx, after, checkoutsPage)
 	if err != nil {
 		return page{}, err
 	}
@@ -323,7 +324,7 @@ func (m *Module) ledger(ctx context.Context, after string, settled time.Time) (p
 		id, _ := uuid.Parse(b.Reference) // what is no id cannot be ours
 		keys = append(keys, key{payment: id, reference: b.Reference})
 	}
-	ours, err := byIDs(ctx, m.Books.Payments, keys, func(k key) uuid.UUID { return k.payment }, func(p payment.Standing) uuid.UUID { return p.ID })
+	ours, err := byIDs(ctx, m.Payments.Book(), keys, func(k key) uuid.UUID { return k.payment }, func(p payment.Standing) uuid.UUID { return p.ID })
 	if err != nil {
 		return page{}, err
 	}
@@ -335,14 +336,14 @@ func (m *Module) ledger(ctx context.Context, after string, settled time.Time) (p
 		case b.At.After(settled):
 			p.young++
 		default:
-			p.found = append(p.found, m.alien(b, after)...)
+			p.found = append(p.found, m.unknownPayment(b, after)...)
 		}
 	}
 	return p, nil
 }
 
-// alien is what a provider's book says of a payment that nobody here asked for.
-func (m *Module) alien(b payment.Balance, after string) []Finding {
+// unknownPayment is what a provider's book says of a payment that nobody here asked for.
+func (m *Module) unknownPayment(b payment.Balance, after string) []Finding {
 	found := m.findings(key{reference: b.Reference}, books{bank: &b})
 	for i := range found {
 		id, err := uuid.Parse(b.Reference)
@@ -364,9 +365,9 @@ func (m *Module) alien(b payment.Balance, after string) []Finding {
 }
 
 func (m *Module) stock(ctx context.Context, _ string, _ time.Time) (p page, err error) {
-	err = m.Books.Holdings(ctx, func(h order.Holding) {
+	err = m.Orders.Holdings(ctx, func(h order.Holding) {
 		p.read++
-		check, detail, remedy := stockPromises(h)
+		check, detail, remedy := stockInvariants(h)
 		if check == "" {
 			return
 		}

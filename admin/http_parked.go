@@ -1,4 +1,4 @@
-package saga
+package admin
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"shopping-cart/eventstore"
 	"shopping-cart/platform/fault"
 	"shopping-cart/platform/web"
+	"shopping-cart/saga"
 )
 
 // ParkedView is a message that a reader or a reaction could not handle.
@@ -66,15 +67,15 @@ func (m *Module) listParked(c echo.Context) error {
 		return err
 	}
 	only := c.QueryParam("module")
-	all := slices.DeleteFunc(m.modules(), func(of module) bool { return only != "" && of.name != only })
+	all := slices.DeleteFunc(slices.Clone(m.Stores), func(of Store) bool { return only != "" && of.Name != only })
 	if len(all) == 0 {
 		return errNoModule
 	}
 	ctx := c.Request().Context()
-	found, away, err := askEach(ctx, all, counting(ctx, func(ctx context.Context, of module) (views []ParkedView, err error) {
-		all, err := of.store.ListParked(ctx, c.QueryParam("reader"), page.Cursor.ID, page.Limit+1)
+	found, away, err := AskEach(ctx, all, counting(ctx, func(ctx context.Context, of Store) (views []ParkedView, err error) {
+		all, err := of.ListParked(ctx, c.QueryParam("reader"), page.Cursor.ID, page.Limit+1)
 		for _, p := range all {
-			views = append(views, parkedViewOf(of.name, p))
+			views = append(views, parkedViewOf(of.Name, p))
 		}
 		return views, err
 	}))
@@ -156,7 +157,7 @@ func (m *Module) once(
 	c echo.Context, write web.Write, do func(ctx context.Context, s *eventstore.Store, once eventstore.IdempotencyKey) (replayed bool, err error),
 	said string, attrs ...any,
 ) error {
-	ctx, once := c.Request().Context(), onceOf(write)
+	ctx, once := c.Request().Context(), saga.OnceOf(write)
 	replayed, err := m.answered(ctx, once)
 	if err == nil && !replayed {
 		replayed, err = m.wherever(ctx, func(ctx context.Context, s *eventstore.Store) (bool, error) { return do(ctx, s, once) })
@@ -174,10 +175,10 @@ func (m *Module) once(
 // answered reports whether a request was answered before. Every module must say so: one that is away may hold the receipt, and
 // the request would be done a second time.
 func (m *Module) answered(ctx context.Context, once eventstore.IdempotencyKey) (bool, error) {
-	found, away, err := askEach(ctx, m.modules(), func(ctx context.Context, of module) (bool, error) { return of.store.Processed(ctx, once) })
+	found, away, err := AskEach(ctx, m.Stores, func(ctx context.Context, of Store) (bool, error) { return of.Processed(ctx, once) })
 	answered := slices.Contains(found, true)
 	if err == nil && !answered && len(away) > 0 {
-		err = errAway(away)
+		err = ErrAway(away)
 	}
 	return answered, err
 }
@@ -186,18 +187,18 @@ func (m *Module) answered(ctx context.Context, once eventstore.IdempotencyKey) (
 // when all say so there is no such thing.
 func (m *Module) wherever(ctx context.Context, do func(context.Context, *eventstore.Store) (bool, error)) (replayed bool, err error) {
 	var away []string
-	for _, of := range m.modules() {
-		replayed, err = doWithin(ctx, of.store, do)
+	for _, of := range m.Stores {
+		replayed, err = doWithin(ctx, of.Store, do)
 		f, refused := fault.As(err)
 		switch {
 		case isAway(ctx, err):
-			away = append(away, of.name)
+			away = append(away, of.Name)
 		case !refused || f.Kind != fault.NotFound:
 			return replayed, err
 		}
 	}
 	if len(away) > 0 {
-		err = errAway(away)
+		err = ErrAway(away)
 	}
 	return false, err
 }

@@ -1,4 +1,4 @@
-package saga
+package reconcile
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"shopping-cart/eventstore"
 	"shopping-cart/order"
 	"shopping-cart/payment"
+	"shopping-cart/saga"
 )
 
 // look reads the books of checkouts, and says what is wrong with them. young is how many were touched a moment ago: they are left out.
@@ -34,20 +35,19 @@ func (m *Module) look(ctx context.Context, keys []key, settled time.Time) (found
 
 // read merges the books, key by key. A checkout that was touched a moment ago is under way: its books are young and nothing else.
 func (m *Module) read(ctx context.Context, keys []key, settled time.Time) ([]books, error) {
-	stored, err := byIDs(ctx, eventstore.NewQuery(m.store, sagas, func(s eventstore.Stream[State]) eventstore.Stream[State] { return s }), keys,
-		func(k key) uuid.UUID { return k.checkout }, func(s eventstore.Stream[State]) uuid.UUID { return s.ID })
+	stored, err := byIDs(ctx, m.Sagas.Book(), keys, func(k key) uuid.UUID { return k.checkout }, func(s saga.Standing) uuid.UUID { return s.ID })
 	if err != nil {
 		return nil, err
 	}
-	carts, err := byIDs(ctx, m.Books.Carts, keys, func(k key) uuid.UUID { return k.cart }, func(c cart.Standing) uuid.UUID { return c.ID })
+	carts, err := byIDs(ctx, m.Carts.Book(), keys, func(k key) uuid.UUID { return k.cart }, func(c cart.Standing) uuid.UUID { return c.ID })
 	if err != nil {
 		return nil, err
 	}
-	orders, err := byIDs(ctx, m.Books.Orders, keys, func(k key) uuid.UUID { return k.order }, func(o order.Standing) uuid.UUID { return o.ID })
+	orders, err := byIDs(ctx, m.Orders.Book(), keys, func(k key) uuid.UUID { return k.order }, func(o order.Standing) uuid.UUID { return o.ID })
 	if err != nil {
 		return nil, err
 	}
-	payments, err := byIDs(ctx, m.Books.Payments, keys, func(k key) uuid.UUID { return k.payment }, func(p payment.Standing) uuid.UUID { return p.ID })
+	payments, err := byIDs(ctx, m.Payments.Book(), keys, func(k key) uuid.UUID { return k.payment }, func(p payment.Standing) uuid.UUID { return p.ID })
 	if err != nil {
 		return nil, err
 	}
@@ -55,24 +55,24 @@ func (m *Module) read(ctx context.Context, keys []key, settled time.Time) ([]boo
 	for _, k := range keys {
 		p, s := entry(payments, k.payment), entry(stored, k.checkout)
 		// The others need not be looked up: they are young, or seen from their checkout.
-		if p != nil && !p.UpdatedAt.After(settled) && (s == nil || s.State.Type == checkout.Type) {
+		if p != nil && !p.UpdatedAt.After(settled) && (s == nil || s.Type == saga.TypeCheckout) {
 			old = append(old, *p)
 		}
 	}
-	balances, err := m.Books.Balances(ctx, old)
+	balances, err := m.Payments.Balances(ctx, old)
 	if err != nil {
 		return nil, err
 	}
-	givingBack, err := m.givingBack(ctx, orders, payments)
+	givingBack, err := m.refundSagas(ctx, orders, payments)
 	if err != nil {
 		return nil, err
 	}
 	all := make([]books, len(keys))
 	for i, k := range keys {
 		all[i].young = true
-		b := books{checkout: k.checkout, readAt: m.store.Now(), cart: entry(carts, k.cart), order: entry(orders, k.order), payment: entry(payments, k.payment), bank: entry(balances, k.payment)}
+		b := books{checkout: k.checkout, cart: entry(carts, k.cart), order: entry(orders, k.order), payment: entry(payments, k.payment), bank: entry(balances, k.payment)}
 		if s := entry(stored, k.checkout); s != nil {
-			b.saga, b.overdue = &s.State, isOverdue(s.State, settled)
+			b.saga, b.overdue = s, !s.LateAfter.IsZero() && s.LateAfter.Before(settled)
 			if s.UpdatedAt.After(settled) {
 				continue
 			}
@@ -84,7 +84,7 @@ func (m *Module) read(ctx context.Context, keys []key, settled time.Time) ([]boo
 			b.cart = nil
 		}
 		b.begins = b.cart != nil && b.cart.UpdatedAt.After(settled.Add(-beginsWithin))
-		if b.seesGivingBack(givingBack, settled) {
+		if b.addRefundSagas(givingBack, settled) {
 			all[i] = b
 		}
 	}
@@ -117,22 +117,15 @@ func byIDs[T any](ctx context.Context, book eventstore.Query[T], keys []key, id 
 	return all, err
 }
 
-// isOverdue reports whether a saga was due, and nobody looked. One that only a newer version of the program knows is for that.
-func isOverdue(s State, settled time.Time) bool {
-	due := wakeAt(s)
-	_, err := definitionOf(s)
-	return err == nil && !due.IsZero() && due.Add(2*stepTimeout).Before(settled)
-}
-
 // findings are the promises that the books of one checkout break.
 func (m *Module) findings(k key, b books) (found []Finding) {
-	add := func(check, detail, remedy string, heal func(context.Context) error, does string) {
+	add := func(check, detail, remedy string, repair func(context.Context) error, does string) {
 		id := k.checkout.String()
 		if k.reference != "" {
 			id = k.reference
 		}
 		found = append(found, Finding{
-			ID: check + ":" + id, Check: check, Detail: detail, Remedy: remedy, Streams: b.streams(k), Healable: heal != nil, heal: heal, does: does,
+			ID: check + ":" + id, Check: check, Detail: detail, Remedy: remedy, Streams: b.streams(k), Healable: repair != nil, repair: repair, does: does,
 			again: func(ctx context.Context, settled time.Time) ([]Finding, error) {
 				now, _, err := m.look(ctx, []key{k}, settled)
 				return now, err
@@ -141,20 +134,20 @@ func (m *Module) findings(k key, b books) (found []Finding) {
 	}
 	switch {
 	case b.overdue:
-		add(checkOverdue, fmt.Sprintf("It is %s since %s.", b.saga.Status, b.saga.At.Format(time.RFC3339)), remedyOverdue, m.waker(k.checkout), "woke the saga")
-	case b.ended(NeedsAttention):
+		add(checkOverdue, fmt.Sprintf("It is %s since %s.", b.saga.Status, b.saga.At.Format(time.RFC3339)), remedyOverdue, m.wake(k.checkout), "woke the saga")
+	case b.ended(saga.NeedsAttention):
 		add(checkAttention, "It waits for a person since "+b.saga.At.Format(time.RFC3339)+".", remedyAttention, nil, "")
 	}
-	if b.saga != nil && b.saga.Type != checkout.Type {
-		if detail := b.endsOfGivingBack(k.checkout); detail != "" {
+	if b.saga != nil && b.saga.Type != saga.TypeCheckout {
+		if detail := b.refundEnds(k.checkout); detail != "" {
 			add(checkEnds, detail, remedyEnds, nil, "")
 		}
 		return found
 	}
-	for _, p := range promises {
-		if detail := p.broken(b); detail != "" {
-			heal, does := m.healer(k.checkout, p, b)
-			add(p.check, detail, p.remedy, heal, does)
+	for _, p := range invariants {
+		if detail := p.violation(b); detail != "" {
+			repair, does := m.repairOf(k.checkout, p, b)
+			add(p.check, detail, p.remedy, repair, does)
 		}
 	}
 	return found

@@ -7,33 +7,54 @@ import (
 
 	"github.com/google/uuid"
 
+	"shopping-cart/cart"
+	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/platform/fault"
 )
 
-// send takes a step, and says how it came out.
-func (m *Module) send(ctx context.Context, saga uuid.UUID, d Do) Outcome {
-	id := commandID(saga, d.Step)
-	switch c := d.Command.(type) {
-	case toOrder:
-		return outcomeOf(m.Rooms.Order(ctx, id, saga, c.Command))
-	case toCart:
-		return outcomeOf(m.Rooms.Cart(ctx, id, saga, c.Command))
-	case toCharge:
-		o, err := m.Rooms.Charge(ctx, saga, c.Charge)
-		return outcomeOfPayment(o, err)
-	case toUndo:
-		o, err := m.Rooms.UndoPayment(ctx, saga, c.Undo)
-		return outcomeOfPayment(o, err)
-	case toRefund:
-		o, err := m.Rooms.Refund(ctx, saga, c.Refund)
-		return outcomeOfPayment(o, err)
-	case toVerify:
-		o, err := m.Rooms.VerifyPayment(ctx, saga, c.Verify)
-		return outcomeOfVerification(o, err)
-	case toBegin, toObserve: // no step of a saga
-	}
-	return Outcome{Kind: StepFaulted, Error: "a command to no room"}
+// Command is an order to another module.
+type Command interface {
+	// dispatch gives the command to its module, under an id that follows from the saga and the step.
+	dispatch(ctx context.Context, to Modules, id, saga uuid.UUID) Outcome
+}
+
+type (
+	toOrder  struct{ order.Command }
+	toCart   struct{ cart.Command }
+	toCharge struct{ payment.Charge }
+	toUndo   struct{ payment.Undo }
+	toRefund struct{ payment.Refund }
+	toVerify struct{ payment.Verify }
+)
+
+func (c toOrder) dispatch(ctx context.Context, to Modules, id, saga uuid.UUID) Outcome {
+	return outcomeOf(to.Orders.Handle(ctx, id, saga, c.Command))
+}
+
+func (c toCart) dispatch(ctx context.Context, to Modules, id, saga uuid.UUID) Outcome {
+	return outcomeOf(to.Carts.Handle(ctx, id, saga, c.Command))
+}
+
+func (c toCharge) dispatch(ctx context.Context, to Modules, _, saga uuid.UUID) Outcome {
+	return outcomeOfPayment(to.Payments.Charge(ctx, saga, c.Charge))
+}
+
+func (c toUndo) dispatch(ctx context.Context, to Modules, _, saga uuid.UUID) Outcome {
+	return outcomeOfPayment(to.Payments.Undo(ctx, saga, c.Undo))
+}
+
+func (c toRefund) dispatch(ctx context.Context, to Modules, _, saga uuid.UUID) Outcome {
+	return outcomeOfPayment(to.Payments.Refund(ctx, saga, c.Refund))
+}
+
+func (c toVerify) dispatch(ctx context.Context, to Modules, _, saga uuid.UUID) Outcome {
+	return outcomeOfVerification(to.Payments.Verify(ctx, saga, c.Verify))
+}
+
+// dispatch takes a step, and says how it came out.
+func (m *Module) dispatch(ctx context.Context, saga uuid.UUID, d Do) Outcome {
+	return d.Command.dispatch(ctx, m.Modules, CommandID(saga, d.Step), saga)
 }
 
 // outcomeOf reads the answer of a room that calls nobody outside. A refusal is a fact; anything else can be repeated,
@@ -52,11 +73,11 @@ func outcomeOf(err error) Outcome {
 func outcomeOfPayment(o payment.Outcome, err error) Outcome {
 	if err != nil { // the store, not the provider: the stream knows what was asked
 		ours := isUnavailable(err) || errors.Is(err, context.DeadlineExceeded)
-		return Outcome{Kind: StepIsUnknown, Error: errorText(err), Ours: ours}
+		return Outcome{Kind: StepIsUnknown, Error: errorText(err), OwnDatabase: ours}
 	}
 	switch o.Result {
 	case payment.ResultCaptured, payment.ResultUndone, payment.ResultRefunded:
-		return Outcome{Kind: StepSucceeded, ByHand: o.ByHand}
+		return Outcome{Kind: StepSucceeded, Manual: o.ByHand}
 	case payment.ResultRefused:
 		return Outcome{Kind: StepWasRefused, Failure: Failure{Code: o.Failure.Code, Detail: o.Failure.Detail}}
 	case payment.ResultActionRequired:
@@ -69,7 +90,7 @@ func outcomeOfPayment(o payment.Outcome, err error) Outcome {
 	case payment.ResultNotRefunded:
 		return Outcome{Kind: StepIsOwed, Error: o.Failure.Detail}
 	case payment.ResultVoiding:
-		return Outcome{Kind: StepFaulted, Error: "The void is not confirmed by the provider yet.", Certain: true}
+		return Outcome{Kind: StepFaulted, Error: "The void is not confirmed by the provider yet.", NothingCaptured: true}
 	case payment.ResultUnknown:
 		return Outcome{Kind: StepIsUnknown, Error: "The provider's answer is not known yet."}
 	}

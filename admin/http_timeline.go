@@ -1,4 +1,4 @@
-package saga
+package admin
 
 import (
 	"net/http"
@@ -36,25 +36,25 @@ func (m *Module) showTimeline(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	trail, err := m.Rooms.Trail(ctx, caller, id)
+	trail, err := m.Orders.Trail(ctx, caller, id)
 	if err != nil {
 		return err
 	}
-	limit, from, err := web.CursorOf[place](c)
+	limit, from, err := web.CursorOf[cursor](c)
 	if err != nil {
 		return err
 	}
 	if from == nil {
-		from = &place{}
+		from = &cursor{}
 	}
 	entries, away, err := m.timeline(ctx, id, trail, *from, limit+1)
 	if err != nil {
 		return err
 	}
-	page := web.NewCursorPage(entries, limit, func(TimelineEntry) place {
+	page := web.NewCursorPage(entries, limit, func(TimelineEntry) cursor {
 		at := *from
 		for _, e := range entries[:limit] {
-			at = at.past(e)
+			at = at.advance(e)
 		}
 		return at
 	})

@@ -1,4 +1,4 @@
-package saga
+package reconcile
 
 import (
 	"net/http"
@@ -42,13 +42,6 @@ func (c *Checked) count(pass string, read int) {
 	}
 }
 
-// reconciliationRoutes adds the look at all promises.
-func (m *Module) reconciliationRoutes(s *web.Server) {
-	admin := s.Scoped(web.ScopeAdmin)
-	admin.GET("/v1/admin/reconciliation", m.showReconciliation, web.Query("cursor"))
-	admin.POST("/v1/admin/reconciliation", m.healReconciliation, web.Query("cursor", "refund_lost"))
-}
-
 // showReconciliation checks all promises.
 //
 //	@Summary		Check every promise over all data, and against the providers' own books
@@ -63,14 +56,14 @@ func (m *Module) reconciliationRoutes(s *web.Server) {
 //	@Failure		503		{object}	web.Problem	"provider_unavailable, unavailable, busy, newer_version"
 //	@Router			/v1/admin/reconciliation [get]
 func (m *Module) showReconciliation(c echo.Context) error {
-	found, err := m.reconcile(c.Request().Context(), c.QueryParam("cursor"), m.lookFor(c))
+	found, err := m.reconcile(c.Request().Context(), c.QueryParam("cursor"), m.timeBudget(c))
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, found)
 }
 
-// healReconciliation checks all promises and mends what is healable.
+// repairReconciliation checks all promises and mends what is healable.
 //
 //	@Summary		Check every promise, and mend what is beyond doubt
 //	@Description	As the GET, and then sends what mends each healable finding: wakes the saga that nobody drives, undoes the payment that nobody waits for, releases stock by cancelling the order, tells a cart how its checkout ended and an order what was refunded, begins the refund or the cancellation that never began. By the same commands as everyone; `healed` says whether the finding is gone, and `done` what was done. Sent again it mends what is left. For operators: scope `admin`.
@@ -84,7 +77,7 @@ func (m *Module) showReconciliation(c echo.Context) error {
 //	@Failure		422		{object}	web.Problem	"cursor_invalid, validation_failed"
 //	@Failure		503		{object}	web.Problem	"provider_unavailable, unavailable, busy, newer_version"
 //	@Router			/v1/admin/reconciliation [post]
-func (m *Module) healReconciliation(c echo.Context) error {
+func (m *Module) repairReconciliation(c echo.Context) error {
 	r, err := web.Read[struct{}](c, web.Needs{})
 	if err != nil {
 		return err
@@ -94,18 +87,18 @@ func (m *Module) healReconciliation(c echo.Context) error {
 		return web.Refused("refund_lost", "invalid", "refund_lost is true or false.")
 	}
 	ctx := c.Request().Context()
-	found, err := m.reconcile(ctx, c.QueryParam("cursor"), m.lookFor(c))
+	found, err := m.reconcile(ctx, c.QueryParam("cursor"), m.timeBudget(c))
 	if err != nil {
 		return err
 	}
-	m.mend(ctx, found.Data, r.Write.Actor, lost == "true")
+	m.repair(ctx, found.Data, r.Write.Actor, lost == "true")
 	return c.JSON(http.StatusOK, found)
 }
 
-// lookFor leaves half of what the request has for the second look at what was found, and for mending it.
-func (m *Module) lookFor(c echo.Context) time.Duration {
+// timeBudget leaves half of what the request has for the second look at what was found, and for mending it.
+func (m *Module) timeBudget(c echo.Context) time.Duration {
 	if until, ok := c.Request().Context().Deadline(); ok {
-		return min(m.LooksFor, time.Until(until)/2)
+		return min(m.TimeBudget, time.Until(until)/2)
 	}
-	return m.LooksFor
+	return m.TimeBudget
 }

@@ -1,8 +1,7 @@
-package saga
+package reconcile
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -10,15 +9,15 @@ import (
 	"shopping-cart/eventstore"
 	"shopping-cart/order"
 	"shopping-cart/payment"
+	"shopping-cart/saga"
 )
 
 // books is one checkout as every book has it; nil where a book knows nothing of it. What is young, or under way, is left
 // out before: these are promises about what is at rest.
 type books struct {
 	checkout uuid.UUID
-	young    bool      // touched a moment ago: nothing else is filled in
-	readAt   time.Time // by the clock of the sagas' database
-	saga     *State
+	young    bool // touched a moment ago: nothing else is filled in
+	saga     *saga.Standing
 	overdue  bool // the saga should have been looked at, and nobody did
 	begins   bool // the cart was sealed not long ago: what starts its checkout may still be on its way
 	cart     *cart.Standing
@@ -26,36 +25,36 @@ type books struct {
 	payment  *payment.Standing
 	bank     *payment.Balance // the provider's own book
 
-	refunds      map[uuid.UUID]*State // the sagas of the payment's refunds
-	cancellation *State               // the saga that cancels the order
-	refundBegins bool                 // the payment was touched not long ago, as begins
-	cancelBegins bool                 // as begins, of the order
+	refunds      map[uuid.UUID]*saga.Standing // the sagas of the payment's refunds
+	cancellation *saga.Standing               // the saga that cancels the order
+	refundBegins bool                         // the payment was touched not long ago, as begins
+	cancelBegins bool                         // as begins, of the order
 }
 
-// promise is one that can be checked on the books of one checkout. The first word of a finding is its check.
-type promise struct {
-	check  string
-	remedy string                  // what a person does, where heal does nothing
-	broken func(b books) string    // how, in a sentence; "" where it is kept
-	heal   func(b books) []Command // what mends it beyond doubt; none where a person must decide
+// invariant is one that can be checked on the books of one checkout. The first word of a finding is its check.
+type invariant struct {
+	check     string
+	remedy    string                  // what a person does, where heal does nothing
+	violation func(b books) string    // how, in a sentence; "" where it is kept
+	repair    func(b books) []command // what mends it beyond doubt; none where a person must decide
 }
 
-// promises are all that are made about a checkout.
-var promises = append(checkoutPromises, givingBackPromises...)
+// invariants are all that are made about a checkout.
+var invariants = append(checkoutInvariants, refundInvariants...)
 
-var checkoutPromises = []promise{
+var checkoutInvariants = []invariant{
 	{
 		check:  "captured_without_order",
 		remedy: "Money was taken and no order is owed for it. Look at the order and the checkout, then refund the payment or confirm the order.",
-		broken: func(b books) string {
+		violation: func(b books) string {
 			if b.net() > 0 && b.atRest() && !b.sold() && !b.cancelling() {
 				return fmt.Sprintf("%d were taken for an order that is %s.", b.net(), b.orderWord())
 			}
 			return ""
 		},
-		heal: func(b books) []Command {
-			if b.ended(Completed) && b.pending() {
-				return []Command{toOrder{order.Confirm{OrderID: b.order.ID}}}
+		repair: func(b books) []command {
+			if b.ended(saga.Completed) && b.pending() {
+				return []command{toOrder{order.Confirm{OrderID: b.order.ID}}}
 			}
 			return b.undo()
 		},
@@ -63,29 +62,29 @@ var checkoutPromises = []promise{
 	{
 		check:  "cancelled_but_capturable",
 		remedy: "The order was given up, and the provider still holds the shopper's money. Void the payment at the provider.",
-		broken: func(b books) string {
+		violation: func(b books) string {
 			if b.capturable() && b.givenUp() {
 				return fmt.Sprintf("The provider holds %d for an order that is %s.", b.bank.Held(), b.orderWord())
 			}
 			return ""
 		},
-		heal: books.undo,
+		repair: books.undo,
 	},
 	{
 		check:  "authorized_and_forgotten",
 		remedy: "The provider holds the shopper's money and nobody is about to take it. Look at the order, then void the payment at the provider.",
-		broken: func(b books) string {
+		violation: func(b books) string {
 			if b.capturable() && b.atRest() && !b.givenUp() && !b.uncharged() {
 				return fmt.Sprintf("The provider holds %d, and nobody waits for it.", b.bank.Held())
 			}
 			return ""
 		},
-		heal: books.undo,
+		repair: books.undo,
 	},
 	{
 		check:  "order_without_charge",
 		remedy: "The goods are owed and were not paid for. Ask the provider what became of the payment, then charge by hand or cancel the order.",
-		broken: func(b books) string {
+		violation: func(b books) string {
 			if b.uncharged() && b.atRest() {
 				return fmt.Sprintf("The order over %d is %s, and nothing was taken for it.", b.order.Total, b.orderWord())
 			}
@@ -95,7 +94,7 @@ var checkoutPromises = []promise{
 	{
 		check:  "captured_twice",
 		remedy: "The shopper paid more than once. Refund what is too much at the provider.",
-		broken: func(b books) string {
+		violation: func(b books) string {
 			if b.bank != nil && b.bank.Captures > 1 {
 				return fmt.Sprintf("The provider captured %d times, %d in all.", b.bank.Captures, b.bank.Captured)
 			}
@@ -103,14 +102,14 @@ var checkoutPromises = []promise{
 		},
 	},
 	{
-		check:  "totals_differ",
-		remedy: "Cart, checkout, order and payment were made of one total. Compare their events, and correct what was taken by a refund.",
-		broken: books.totals,
+		check:     "totals_differ",
+		remedy:    "Cart, checkout, order and payment were made of one total. Compare their events, and correct what was taken by a refund.",
+		violation: books.totals,
 	},
 	{
 		check:  "order_does_not_add_up",
 		remedy: "The lines and adjustments of the order are not its total. Compare them with what the shopper was charged, then refund the difference or cancel the order.",
-		broken: func(b books) string {
+		violation: func(b books) string {
 			if o := b.order; o != nil && o.Placed && !o.Cancelled && !o.AddsUp {
 				return fmt.Sprintf("The order over %d %s is %s, and its lines and adjustments do not come to that.", o.Total, o.Currency, b.orderWord())
 			}
@@ -120,25 +119,25 @@ var checkoutPromises = []promise{
 	{
 		check:  "refunds_differ",
 		remedy: "We and the provider disagree about what was given back. Compare the refunds of the payment with those at the provider.",
-		broken: func(b books) string {
+		violation: func(b books) string {
 			if p := b.payment; (b.sold() || b.net() <= 0) && b.atRest() && p != nil && b.bank != nil && p.Captured > 0 && b.bank.Captured > 0 &&
 				(b.bank.Refunded < p.Refunded-p.RefundedByHand || b.bank.Refunded > p.Refunded-p.RefundedByHand+p.Refunding) { // those without an answer may be either
 				return fmt.Sprintf("We know of %d refunded, the provider of %d.", p.Refunded-p.RefundedByHand, b.bank.Refunded)
 			}
 			return ""
 		},
-		heal: func(b books) []Command { // what was refunded elsewhere is recorded once the provider is asked
+		repair: func(b books) []command { // what was refunded elsewhere is recorded once the provider is asked
 			if b.bank.Refunded <= b.payment.Refunded-b.payment.RefundedByHand || b.bank.Refunded > b.bank.Captured {
 				return nil
 			}
-			return []Command{toObserve{payment.Observe{PaymentID: b.payment.ID}}}
+			return []command{toObserve{payment.Observe{PaymentID: b.payment.ID}}}
 		},
 	},
 	{
 		check: "refunded_too_much",
 		remedy: "More was refunded than was captured, such as a refund and a lost dispute of the same payment. Contest the dispute at the provider, " +
 			"or collect the difference from the shopper.",
-		broken: func(b books) string {
+		violation: func(b books) string {
 			switch p := b.payment; {
 			case b.bank != nil && b.bank.Refunded > b.bank.Captured:
 				return fmt.Sprintf("The provider captured %d and refunded %d.", b.bank.Captured, b.bank.Refunded)
@@ -151,7 +150,7 @@ var checkoutPromises = []promise{
 	{
 		check:  "books_differ",
 		remedy: "We and the provider disagree about whether money was taken. Look the payment up at the provider.",
-		broken: func(b books) string {
+		violation: func(b books) string {
 			if p := b.payment; p != nil && b.bank != nil && b.atRest() && (p.Captured > 0) != (b.bank.Captured > 0) &&
 				!b.uncharged() && (b.sold() || b.net() <= 0) { // else it is said above
 				return fmt.Sprintf("We know of %d taken, the provider of %d.", p.Captured, b.bank.Captured)
@@ -162,18 +161,18 @@ var checkoutPromises = []promise{
 	{
 		check:  "order_forgotten",
 		remedy: "The order holds stock, and no checkout is on its way to confirm it. Look at the checkout, then cancel the order.",
-		broken: func(b books) string {
+		violation: func(b books) string {
 			if b.pending() && b.atRest() && b.net() <= 0 {
 				return "The order is pending, and no checkout is under way for it."
 			}
 			return ""
 		},
-		heal: func(b books) []Command {
+		repair: func(b books) []command {
 			switch {
-			case !b.ended(Completed):
-				return append(b.undo(), toOrder{order.Cancel{OrderID: b.order.ID, Reason: healed}})
+			case !b.ended(saga.Completed):
+				return append(b.undo(), toOrder{order.Cancel{OrderID: b.order.ID, Reason: repairReason}})
 			case b.order.Total == 0:
-				return []Command{toOrder{order.Confirm{OrderID: b.order.ID}}}
+				return []command{toOrder{order.Confirm{OrderID: b.order.ID}}}
 			}
 			return nil // it went well, they say, and nothing was taken
 		},
@@ -181,23 +180,23 @@ var checkoutPromises = []promise{
 	{
 		check:  "cart_stuck",
 		remedy: "The shopper can neither buy nor change this cart. Look at its checkout.",
-		broken: func(b books) string {
+		violation: func(b books) string {
 			if c := b.cart; c != nil && c.CheckingOut && c.CheckoutID == b.checkout && b.atRest() {
 				return "The cart is being checked out, and no checkout is under way for it."
 			}
 			return ""
 		},
-		heal: books.release,
+		repair: books.release,
 	},
 	{
-		check:  checkEnds,
-		remedy: remedyEnds,
-		broken: books.ends,
+		check:     checkEnds,
+		remedy:    remedyEnds,
+		violation: books.ends,
 	},
 	{
 		check:  "checkout_missing",
 		remedy: "There is an order, and no record of the checkout that made it. Was the saga's database restored from an older backup than the others?",
-		broken: func(b books) string {
+		violation: func(b books) string {
 			if b.saga == nil && b.sold() {
 				return "The order is " + b.orderWord() + ", and its checkout is not there."
 			}
@@ -218,14 +217,14 @@ const (
 	remedyAttention = "Only a person can know better: GET /v1/admin/sagas/{id} says where it stands and why."
 )
 
-// healed is the reason of what healing cancels.
-const healed = "reconciliation"
+// repairReason is the reason of what healing cancels.
+const repairReason = "reconciliation"
 
 func (b books) atRest() bool {
 	return b.saga == nil || b.saga.Status.Ended()
 }
 
-func (b books) ended(as ...Status) bool {
+func (b books) ended(as ...saga.Status) bool {
 	for _, s := range as {
 		if b.saga != nil && b.saga.Status == s {
 			return true
@@ -241,7 +240,7 @@ func (b books) cancelling() bool { return b.order != nil && b.order.Cancelling }
 // givenUp reports whether there will be no order.
 func (b books) givenUp() bool {
 	cancelled := b.order != nil && b.order.Placed && !b.order.Pending && !b.order.Sold && !b.order.Cancelling
-	return !b.sold() && (b.ended(Failed, Cancelled) || cancelled && b.atRest())
+	return !b.sold() && (b.ended(saga.Failed, saga.Cancelled) || cancelled && b.atRest())
 }
 
 func (b books) orderWord() string {
@@ -322,13 +321,13 @@ func (b books) totals() string {
 func (b books) ends() string {
 	checkedOut := b.cart != nil && b.cart.CheckedOut && b.cart.CheckoutID == b.checkout
 	switch {
-	case b.ended(Completed) && (b.order == nil || !b.order.Placed) && b.net() <= 0:
+	case b.ended(saga.Completed) && (b.order == nil || !b.order.Placed) && b.net() <= 0:
 		return "The checkout went well, and the order is not there."
-	case b.ended(Completed) && b.cart != nil && !checkedOut && !b.cart.CheckingOut:
+	case b.ended(saga.Completed) && b.cart != nil && !checkedOut && !b.cart.CheckingOut:
 		return "The checkout went well, and its cart was not told."
-	case b.ended(Failed, Cancelled) && b.sold():
+	case b.ended(saga.Failed, saga.Cancelled) && b.sold():
 		return fmt.Sprintf("The checkout has %s, and the order is %s.", b.saga.Status, b.orderWord())
-	case b.ended(Failed, Cancelled) && checkedOut:
+	case b.ended(saga.Failed, saga.Cancelled) && checkedOut:
 		return fmt.Sprintf("The checkout has %s, and its cart has become an order.", b.saga.Status)
 	}
 	return ""
@@ -336,38 +335,38 @@ func (b books) ends() string {
 
 // undo gives the money of a checkout back that nobody waits for. A checkout that went well is for a person, and so is a
 // payment that we do not know, or believe to be undone.
-func (b books) undo() []Command {
-	if b.payment == nil || !b.payment.Undoable || b.ended(Completed) || b.sold() || b.cancelling() {
+func (b books) undo() []command {
+	if b.payment == nil || !b.payment.Undoable || b.ended(saga.Completed) || b.sold() || b.cancelling() {
 		return nil
 	}
 	if b.saga == nil && b.pending() && b.net() > 0 {
 		return nil // paid for, and placed: perhaps it should be confirmed
 	}
-	return []Command{toUndo{payment.Undo{PaymentID: b.payment.ID, CheckoutID: b.checkout, Reason: healed}}}
+	return []command{toUndo{payment.Undo{PaymentID: b.payment.ID, CheckoutID: b.checkout, Reason: repairReason}}}
 }
 
 // release tells a cart how its checkout ended. One that never began is made impossible first: whatever of it is still on its way
 // meets the tombstones.
-func (b books) release() []Command {
+func (b books) release() []command {
 	c := b.cart
-	reopen := cart.Reopen{CartID: c.ID, CheckoutID: b.checkout, Code: CodeCancelled, Detail: "The checkout did not come to its end. Nothing was charged."}
+	reopen := cart.Reopen{CartID: c.ID, CheckoutID: b.checkout, Code: saga.CodeCancelled, Detail: "The checkout did not come to its end. Nothing was charged."}
 	switch {
-	case b.ended(Completed) && b.sold(), b.saga == nil && b.sold() && !b.uncharged():
-		return []Command{toCart{cart.Complete{CartID: c.ID, CheckoutID: b.checkout, OrderID: c.OrderID}}}
-	case b.ended(Failed, Cancelled) && !b.sold():
-		return []Command{toCart{reopen}}
+	case b.ended(saga.Completed) && b.sold(), b.saga == nil && b.sold() && !b.uncharged():
+		return []command{toCart{cart.Complete{CartID: c.ID, CheckoutID: b.checkout, OrderID: c.OrderID}}}
+	case b.ended(saga.Failed, saga.Cancelled) && !b.sold():
+		return []command{toCart{reopen}}
 	case b.saga != nil || b.sold() || b.net() > 0 || b.begins:
 		return nil
 	}
-	all := []Command{toOrder{order.Cancel{OrderID: c.OrderID, Reason: healed}}, toCart{reopen}}
+	all := []command{toOrder{order.Cancel{OrderID: c.OrderID, Reason: repairReason}}, toCart{reopen}}
 	if c.Total > 0 {
-		all = append([]Command{toUndo{payment.Undo{PaymentID: c.PaymentID, CheckoutID: b.checkout, Reason: healed}}}, all...)
+		all = append([]command{toUndo{payment.Undo{PaymentID: c.PaymentID, CheckoutID: b.checkout, Reason: repairReason}}}, all...)
 	}
 	return all
 }
 
-// stockPromises are about what is reserved of one SKU, at one moment.
-func stockPromises(h order.Holding) (check, detail, remedy string) {
+// stockInvariants are about what is reserved of one SKU, at one moment.
+func stockInvariants(h order.Holding) (check, detail, remedy string) {
 	const correct = "Compare the events of the stock with the orders that hold it; sell none of it until then."
 	switch {
 	case h.Reserved != h.Held:

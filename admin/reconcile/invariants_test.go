@@ -1,4 +1,4 @@
-package saga
+package reconcile
 
 import (
 	"context"
@@ -14,13 +14,14 @@ import (
 	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/platform/money"
+	"shopping-cart/saga"
 )
 
 // TestPromisesAtRest: what is unfinished is no finding while a checkout is under way, and is one when none is.
 func TestPromisesAtRest(t *testing.T) {
 	t.Parallel()
 	id := uuid.New()
-	half := func(s *State) books { // paid, and not confirmed; the cart still sealed
+	half := func(s *saga.Standing) books { // paid, and not confirmed; the cart still sealed
 		return books{
 			checkout: id, saga: s, cart: &cart.Standing{CheckoutID: id, CheckingOut: true, Total: 5, Currency: "GBP"},
 			order:   &order.Standing{CheckoutID: id, Placed: true, Pending: true, Total: 5, AddsUp: true, Currency: "GBP"},
@@ -29,15 +30,15 @@ func TestPromisesAtRest(t *testing.T) {
 		}
 	}
 	broken := func(b books) (checks []string) {
-		for _, p := range promises {
-			if p.broken(b) != "" {
+		for _, p := range invariants {
+			if p.violation(b) != "" {
 				checks = append(checks, p.check)
 			}
 		}
 		return checks
 	}
-	for _, under := range []Status{Running, RequiresAction, Compensating, NeedsAttention} {
-		require.Empty(t, broken(half(&State{Type: checkout.Type, Status: under, Checkout: Checkout{Total: 5, Currency: "GBP"}})), under)
+	for _, under := range []saga.Status{saga.Running, saga.RequiresAction, saga.Compensating, saga.NeedsAttention} {
+		require.Empty(t, broken(half(&saga.Standing{Type: saga.TypeCheckout, Status: under, Checkout: saga.Checkout{Total: 5, Currency: "GBP"}})), under)
 	}
 	all := []string{"captured_without_order", "authorized_and_forgotten", "cart_stuck"}
 	require.Equal(t, all, broken(half(nil)))
@@ -47,7 +48,7 @@ func TestPromisesAtRest(t *testing.T) {
 // TestRefundedTooMuch: neither book may tell of more refunded than captured.
 func TestRefundedTooMuch(t *testing.T) {
 	t.Parallel()
-	i := slices.IndexFunc(promises, func(p promise) bool { return p.check == "refunded_too_much" })
+	i := slices.IndexFunc(invariants, func(p invariant) bool { return p.check == "refunded_too_much" })
 	for name, c := range map[string]struct {
 		b    books
 		want string
@@ -57,7 +58,7 @@ func TestRefundedTooMuch(t *testing.T) {
 		"Theirs":    {books{bank: &payment.Balance{Captured: 5, Refunded: 9}}, "The provider captured 5 and refunded 9."},
 		"NoPayment": {books{}, ""},
 	} {
-		require.Equal(t, c.want, promises[i].broken(c.b), name)
+		require.Equal(t, c.want, invariants[i].violation(c.b), name)
 	}
 }
 
@@ -68,27 +69,27 @@ func TestGivingBackAtRest(t *testing.T) {
 	open := payment.RefundStanding{ID: id, Amount: 3, Ordered: true, Open: true}
 	ofUndo, done := open, payment.RefundStanding{ID: id, Amount: 3, Ordered: true, Done: true}
 	ofUndo.Ordered = false
-	with := func(r payment.RefundStanding, saga *State) books {
+	with := func(r payment.RefundStanding, s *saga.Standing) books {
 		return books{
 			order: &order.Standing{Placed: true, Sold: true}, payment: &payment.Standing{Refunds: []payment.RefundStanding{r}},
-			refunds: map[uuid.UUID]*State{id: saga},
+			refunds: map[uuid.UUID]*saga.Standing{id: s},
 		}
 	}
-	for _, under := range []Status{Running, NeedsAttention} {
-		minded := &State{Status: under}
+	for _, under := range []saga.Status{saga.Running, saga.NeedsAttention} {
+		minded := &saga.Standing{Status: under}
 		require.Empty(t, with(open, minded).forgotten(), under)
-		untold, wrong := with(done, minded).refundsTold()
+		untold, wrong := with(done, minded).refundsRecorded()
 		require.Empty(t, untold, under)
 		require.False(t, wrong, under)
 	}
 	require.Empty(t, with(ofUndo, nil).forgotten(), "the cancellation asks for it")
 	require.Len(t, with(open, nil).forgotten(), 1)
-	require.Len(t, with(open, &State{Status: Completed}).forgotten(), 1)
+	require.Len(t, with(open, &saga.Standing{Status: saga.Completed}).forgotten(), 1)
 	begins := with(open, nil)
 	begins.refundBegins = true
 	require.Empty(t, begins.forgotten(), "what starts its saga may be on its way")
-	for _, ended := range []*State{nil, {Status: Completed}} {
-		untold, _ := with(done, ended).refundsTold()
+	for _, ended := range []*saga.Standing{nil, {Status: saga.Completed}} {
+		untold, _ := with(done, ended).refundsRecorded()
 		require.Len(t, untold, 1)
 	}
 }
@@ -100,7 +101,7 @@ func TestMend(t *testing.T) {
 	for name, still := range map[string]bool{"Gone": false, "StillThere": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := Finding{ID: "a:1", heal: func(context.Context) error { return nil }}
+			f := Finding{ID: "a:1", repair: func(context.Context) error { return nil }}
 			f.again = func(context.Context, time.Time) ([]Finding, error) {
 				if still {
 					return []Finding{{ID: "a:1"}}, nil
@@ -108,7 +109,7 @@ func TestMend(t *testing.T) {
 				return []Finding{{ID: "b:1"}}, nil
 			}
 			found := []Finding{f, {ID: "c:1"}}
-			m.mend(t.Context(), found, "ann", false)
+			m.repair(t.Context(), found, "ann", false)
 			require.Equal(t, !still, *found[0].Healed)
 			require.Nil(t, found[1].Healed)
 		})

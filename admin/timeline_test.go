@@ -1,4 +1,4 @@
-package saga
+package admin
 
 import (
 	"slices"
@@ -12,7 +12,12 @@ import (
 	"shopping-cart/eventstore"
 	"shopping-cart/order"
 	"shopping-cart/payment"
+	"shopping-cart/saga"
 )
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func after(d time.Duration) time.Time { return noon.Add(d) }
 
 // noted is an entry at a second after noon, that was caused by a command and gave one; 0 is none.
 func noted(name string, second int, causedBy, gave byte) TimelineEntry {
@@ -66,7 +71,7 @@ func TestTimelineEntries(t *testing.T) {
 	t.Parallel()
 	id := uuid.UUID{1}
 	of := func(module, kind, data string) TimelineEntry {
-		return entryOf(module, eventstore.Recorded{Stream: id, Version: 3, Kind: kind, Data: []byte(data), At: after(hour)})
+		return entryOf(module, eventstore.Recorded{Stream: id, Version: 3, Kind: kind, Data: []byte(data), At: after(time.Hour)})
 	}
 	t.Run("AnAttemptHasItsOwnTimesAndItsCommand", func(t *testing.T) {
 		t.Parallel()
@@ -77,7 +82,7 @@ func TestTimelineEntries(t *testing.T) {
 		require.Len(t, begins, 1)
 		b := begins[0]
 		require.Equal(t, []time.Time{noon, after(3 * time.Second)}, []time.Time{b.At, *b.FinishedAt})
-		require.Equal(t, []any{PlaceOrder, commandID(id, PlaceOrder), stepBegun}, []any{*b.Step, *b.Command, b.Type})
+		require.Equal(t, []any{saga.PlaceOrder, saga.CommandID(id, saga.PlaceOrder), stepBegun}, []any{*b.Step, *b.Command, b.Type})
 	})
 	t.Run("AnOperatorsActionIsNoAttempt", func(t *testing.T) {
 		t.Parallel()
@@ -85,34 +90,34 @@ func TestTimelineEntries(t *testing.T) {
 		require.Equal(t, after(3*time.Second), e.At)
 		require.Nil(t, e.FinishedAt)
 		require.Nil(t, e.Command)
-		require.Equal(t, CompleteCart, *e.Step)
+		require.Equal(t, saga.CompleteCart, *e.Step)
 	})
 	t.Run("ASealedCartStartsItsCheckout", func(t *testing.T) {
 		t.Parallel()
 		e := of("cart", cart.CheckedOut{}.Kind(), `{"checkout_id":"`+id.String()+`"}`)
-		require.Equal(t, commandID(id, "start"), *e.Command)
+		require.Equal(t, saga.CommandID(id, "start"), *e.Command)
 	})
 	t.Run("AnOrderedRefundAndACancellationStartTheirs", func(t *testing.T) {
 		t.Parallel()
 		e := of("payment", payment.RefundOrdered{}.Kind(), `{"id":"`+id.String()+`"}`)
-		require.Equal(t, commandID(id, "start"), *e.Command)
+		require.Equal(t, saga.CommandID(id, "start"), *e.Command)
 		e = of("order", order.CancellationRequested{}.Kind(), `{"cancellation_id":"`+id.String()+`","checkout_id":"`+uuid.NewString()+`"}`)
-		require.Equal(t, commandID(id, "start"), *e.Command)
+		require.Equal(t, saga.CommandID(id, "start"), *e.Command)
 	})
 	t.Run("WhatCannotBeReadIsShownAllTheSame", func(t *testing.T) {
 		t.Parallel()
 		e := of("saga", "saga.gilded", `{"at":7}`)
-		require.Equal(t, after(hour), e.At)
+		require.Equal(t, after(time.Hour), e.At)
 	})
 	t.Run("APlaceIsWhereEachStreamStands", func(t *testing.T) {
 		t.Parallel()
-		var p place
-		for _, e := range []TimelineEntry{{lane: 3, upTo: 1}, {lane: 0, upTo: 2}, {lane: 3, upTo: 3}} {
-			p = p.past(e)
+		var p cursor
+		for _, e := range []TimelineEntry{{source: 3, upTo: 1}, {source: 0, upTo: 2}, {source: 3, upTo: 3}} {
+			p = p.advance(e)
 		}
-		p = p.past(TimelineEntry{Module: "payment", Type: webhookReceived, webhook: payment.Received{Provider: "p", ID: "7", ReceivedAt: noon}})
-		require.Equal(t, place{Versions: []int64{2, 0, 0, 3}, At: noon, Provider: "p", ID: "7"}, p)
-		require.Equal(t, []int64{2, 0, 3, 0}, []int64{p.in(0), p.in(1), p.in(3), p.in(4)}, "one that has begun since is read from its start")
+		p = p.advance(TimelineEntry{Module: "payment", Type: webhookReceived, webhook: payment.Received{Provider: "p", ID: "7", ReceivedAt: noon}})
+		require.Equal(t, cursor{Versions: []int64{2, 0, 0, 3}, At: noon, Provider: "p", ID: "7"}, p)
+		require.Equal(t, []int64{2, 0, 3, 0}, []int64{p.versionOf(0), p.versionOf(1), p.versionOf(3), p.versionOf(4)}, "one that has begun since is read from its start")
 	})
 	t.Run("CustomersSeeThemselvesAndTheShop", func(t *testing.T) {
 		t.Parallel()

@@ -1,4 +1,4 @@
-package saga
+package reconcile
 
 import (
 	"context"
@@ -8,27 +8,27 @@ import (
 
 	"github.com/google/uuid"
 
-	"shopping-cart/eventstore"
 	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/platform/money"
+	"shopping-cart/saga"
 )
 
-// givingBackPromises are about what is given back after a checkout: its refunds, and the cancellation of its order.
-var givingBackPromises = []promise{
+// refundInvariants are about what is given back after a checkout: its refunds, and the cancellation of its order.
+var refundInvariants = []invariant{
 	{
 		check:  "refund_forgotten",
 		remedy: "A refund was promised, and nobody sees it through: its amount is spoken for. Look it up at the provider.",
-		broken: func(b books) string {
+		violation: func(b books) string {
 			if open := b.forgotten(); len(open) > 0 {
 				return fmt.Sprintf("%d refunds have no outcome, %s among them, and no saga is under way for that.", len(open), open[0].ID)
 			}
 			return ""
 		},
-		heal: func(b books) (all []Command) {
+		repair: func(b books) (all []command) {
 			for _, r := range b.forgotten() {
 				if b.refunds[r.ID] == nil {
-					all = append(all, beginRefund(b, r, b.readAt))
+					all = append(all, refundOf(b, r))
 				} else {
 					all = append(all, toRefund{payment.Refund{PaymentID: b.payment.ID, RefundID: r.ID}})
 				}
@@ -39,14 +39,14 @@ var givingBackPromises = []promise{
 	{
 		check:  "order_refunds_differ",
 		remedy: "The order tells its shopper of other refunds than the payment knows. Compare the events of both.",
-		broken: func(b books) string {
-			if untold, wrong := b.refundsTold(); wrong || len(untold) > 0 {
+		violation: func(b books) string {
+			if untold, wrong := b.refundsRecorded(); wrong || len(untold) > 0 {
 				return fmt.Sprintf("The order says that %d are refunded, the payment %d.", b.order.Refunded, b.payment.Refunded)
 			}
 			return ""
 		},
-		heal: func(b books) (all []Command) {
-			untold, wrong := b.refundsTold()
+		repair: func(b books) (all []command) {
+			untold, wrong := b.refundsRecorded()
 			for _, r := range untold {
 				if wrong || !r.Ordered && !r.Elsewhere { // given back by an undo: then it should not be sold
 					return nil
@@ -59,42 +59,42 @@ var givingBackPromises = []promise{
 	{
 		check:  "cancellation_forgotten",
 		remedy: "The order is neither sold nor cancelled, and holds stock. Look at its payment, and at the cancellation.",
-		broken: func(b books) string {
+		violation: func(b books) string {
 			missing, ended := b.cancellation == nil && !b.cancelBegins, b.cancellation != nil && b.cancellation.Status.Ended()
 			if b.cancelling() && (missing || ended) {
 				return "The order is being cancelled, and no cancellation is under way for it."
 			}
 			return ""
 		},
-		heal: func(b books) []Command {
+		repair: func(b books) []command {
 			if b.cancellation == nil {
-				return []Command{beginCancellation(*b.order, b.readAt)}
+				return []command{cancellationOf(*b.order)}
 			}
-			end := []Command{toOrder{order.EndCancellation{OrderID: b.order.ID}}}
+			end := []command{toOrder{order.EndCancellation{OrderID: b.order.ID}}}
 			if b.order.Total == 0 {
 				return end
 			}
 			undo := payment.Undo{PaymentID: b.order.PaymentID, CheckoutID: b.order.CancellationID, Reason: b.order.Reason}
-			return append([]Command{toUndo{undo}}, end...)
+			return append([]command{toUndo{undo}}, end...)
 		},
 	},
 }
 
-func beginRefund(b books, r payment.RefundStanding, at time.Time) Command {
-	return toBegin{r.ID, refund, refundOf(payment.RefundOrdered{
+func refundOf(b books, r payment.RefundStanding) command {
+	return beginRefund{b.payment.ID, payment.RefundOrdered{
 		ID: r.ID, OrderID: b.payment.OrderID, CustomerID: b.payment.CustomerID, Amount: money.Of(r.Amount, b.payment.Amount.Currency), Reason: r.Reason,
-	}, b.payment.ID, at)}
+	}}
 }
 
-func beginCancellation(o order.Standing, at time.Time) Command {
-	return toBegin{o.CancellationID, cancellation, cancellationOf(order.CancellationRequested{
+func cancellationOf(o order.Standing) command {
+	return beginCancellation{o.ID, order.CancellationRequested{
 		CancellationID: o.CancellationID, CheckoutID: o.CheckoutID, PaymentID: o.PaymentID, CustomerID: o.CustomerID,
 		Currency: o.Currency, Total: o.Total, Reason: o.Reason,
-	}, o.ID, at)}
+	}}
 }
 
-// minded reports whether a saga sees a refund through.
-func (b books) minded(refund uuid.UUID) bool {
+// inProgress reports whether a saga sees a refund through.
+func (b books) inProgress(refund uuid.UUID) bool {
 	s := b.refunds[refund]
 	return s != nil && !s.Status.Ended()
 }
@@ -106,53 +106,53 @@ func (b books) forgotten() (all []payment.RefundStanding) {
 	}
 	for _, r := range b.payment.Refunds {
 		begins := b.refunds[r.ID] == nil && b.refundBegins
-		if r.Ordered && r.Open && !begins && !b.minded(r.ID) {
+		if r.Ordered && r.Open && !begins && !b.inProgress(r.ID) {
 			all = append(all, r)
 		}
 	}
 	return all
 }
 
-// refundsTold compares what an order that is sold tells of its refunds with what its payment knows: those that it was not told
+// refundsRecorded compares what an order that is sold tells of its refunds with what its payment knows: those that it was not told
 // of, and whether what it tells is wrong. Those that have no answer yet are not compared.
-func (b books) refundsTold() (untold []payment.RefundStanding, wrong bool) {
+func (b books) refundsRecorded() (unrecorded []payment.RefundStanding, wrong bool) {
 	if b.payment == nil || !b.sold() {
 		return nil, false
 	}
-	told, known := int64(0), 0
+	recorded, known := int64(0), 0
 	for _, r := range b.payment.Refunds {
 		switch noted := slices.Contains(b.order.Refunds, r.ID); {
 		case noted && (r.Done || r.Open):
-			told, known = told+r.Amount, known+1
-		case r.Done && !noted && !b.minded(r.ID):
-			untold = append(untold, r)
+			recorded, known = recorded+r.Amount, known+1
+		case r.Done && !noted && !b.inProgress(r.ID):
+			unrecorded = append(unrecorded, r)
 		}
 	}
-	return untold, told != b.order.Refunded || known != len(b.order.Refunds)
+	return unrecorded, recorded != b.order.Refunded || known != len(b.order.Refunds)
 }
 
-// endsOfGivingBack says how a refund or a cancellation that has ended differs from what became of the money and the order.
-func (b books) endsOfGivingBack(id uuid.UUID) string {
+// refundEnds says how a refund or a cancellation that has ended differs from what became of the money and the order.
+func (b books) refundEnds(id uuid.UUID) string {
 	switch {
-	case b.saga.Refund != nil && b.ended(Completed, Failed) && b.payment != nil:
+	case b.saga.Refund != nil && b.ended(saga.Completed, saga.Failed) && b.payment != nil:
 		i := slices.IndexFunc(b.payment.Refunds, func(r payment.RefundStanding) bool { return r.ID == id })
 		if i < 0 {
 			return fmt.Sprintf("The refund has %s, and its payment knows nothing of it.", b.saga.Status)
 		}
-		if r := b.payment.Refunds[i]; !r.Open && r.Done != b.ended(Completed) {
+		if r := b.payment.Refunds[i]; !r.Open && r.Done != b.ended(saga.Completed) {
 			return fmt.Sprintf("The refund has %s, and its payment says otherwise.", b.saga.Status)
 		}
-	case b.saga.Cancellation != nil && b.ended(Completed) && b.order != nil && !b.order.Cancelled && !b.cancelling():
+	case b.saga.Cancellation != nil && b.ended(saga.Completed) && b.order != nil && !b.order.Cancelled && !b.cancelling():
 		return "The cancellation went well, and the order is " + b.orderWord() + "."
 	}
 	return ""
 }
 
-// givingBack are the sagas of the refunds of payments, and of the cancellations of orders. They are read after those: what moves
+// refundSagas are the sagas of the refunds of payments, and of the cancellations of orders. They are read after those: what moves
 // in between is young, and not judged.
-func (m *Module) givingBack(
+func (m *Module) refundSagas(
 	ctx context.Context, orders map[uuid.UUID]order.Standing, payments map[uuid.UUID]payment.Standing,
-) (map[uuid.UUID]eventstore.Stream[State], error) {
+) (map[uuid.UUID]saga.Standing, error) {
 	var ids []uuid.UUID
 	for _, o := range orders {
 		if o.CancellationID != uuid.Nil {
@@ -169,29 +169,29 @@ func (m *Module) givingBack(
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	found, err := eventstore.NewQuery(m.store, sagas, func(s eventstore.Stream[State]) eventstore.Stream[State] { return s }).ByID(ctx, ids)
-	all := make(map[uuid.UUID]eventstore.Stream[State], len(found))
+	found, err := m.Sagas.Book().ByID(ctx, ids)
+	all := make(map[uuid.UUID]saga.Standing, len(found))
 	for _, s := range found {
 		all[s.ID] = s
 	}
 	return all, err
 }
 
-// seesGivingBack adds those of a checkout to its books, and reports whether all of them are at rest.
-func (b *books) seesGivingBack(all map[uuid.UUID]eventstore.Stream[State], settled time.Time) (rests bool) {
-	rests, b.refunds = true, map[uuid.UUID]*State{}
+// addRefundSagas adds those of a checkout to its books, and reports whether all of them are at rest.
+func (b *books) addRefundSagas(all map[uuid.UUID]saga.Standing, settled time.Time) (rests bool) {
+	rests, b.refunds = true, map[uuid.UUID]*saga.Standing{}
 	if b.payment != nil {
 		b.refundBegins = b.payment.UpdatedAt.After(settled.Add(-beginsWithin))
 		for _, r := range b.payment.Refunds {
 			if s := entry(all, r.ID); s != nil {
-				b.refunds[r.ID], rests = &s.State, rests && !s.UpdatedAt.After(settled)
+				b.refunds[r.ID], rests = s, rests && !s.UpdatedAt.After(settled)
 			}
 		}
 	}
 	if b.order != nil {
 		b.cancelBegins = b.order.UpdatedAt.After(settled.Add(-beginsWithin))
 		if s := entry(all, b.order.CancellationID); s != nil {
-			b.cancellation, rests = &s.State, rests && !s.UpdatedAt.After(settled)
+			b.cancellation, rests = s, rests && !s.UpdatedAt.After(settled)
 		}
 	}
 	return rests

@@ -1,4 +1,4 @@
-package saga
+package admin
 
 import (
 	"cmp"
@@ -21,7 +21,7 @@ type OverviewView struct {
 	At          time.Time        `json:"at"`
 	Checkouts   *CheckoutsView   `json:"checkouts" extensions:"x-nullable"`           // null where the sagas cannot be read
 	Unfinished  []UnfinishedView `json:"unfinished" extensions:"x-nullable"`          // null where the sagas cannot be read
-	Today       []TakingsView    `json:"today" extensions:"x-nullable"`               // since midnight UTC, a currency each; null where the payments cannot be read
+	Today       []RevenueView    `json:"today" extensions:"x-nullable"`               // since midnight UTC, a currency each; null where the payments cannot be read
 	Lag         []LagView        `json:"lag"`                                         // of each module that answers
 	Parked      *int             `json:"parked" extensions:"x-nullable"`              // in all modules; null where one cannot be read
 	Unavailable []string         `json:"unavailable" enums:"cart,order,payment,saga"` // modules whose database does not answer
@@ -57,8 +57,8 @@ type UnfinishedView struct {
 	OldestAgeSeconds float64 `json:"oldest_age_seconds"`
 }
 
-// TakingsView is what was captured and given back.
-type TakingsView struct {
+// RevenueView is what was captured and given back.
+type RevenueView struct {
 	Captured money.Amount `json:"captured"`
 	Refunded money.Amount `json:"refunded"`
 }
@@ -108,15 +108,15 @@ func (m *Module) overview(ctx context.Context) (OverviewView, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if time.Since(o.made) >= overviewFresh {
-		o.last, o.failed = m.survey(context.WithoutCancel(ctx))
+		o.last, o.failed = m.buildOverview(context.WithoutCancel(ctx))
 		o.made = time.Now()
 	}
 	return o.last, o.failed
 }
 
-func (m *Module) survey(ctx context.Context) (v OverviewView, err error) {
-	v = OverviewView{At: web.Time(m.store.Now()), Lag: []LagView{}}
-	shares, away, err := askEach(ctx, m.modules(), counting(ctx, func(ctx context.Context, of module) (share, error) { return m.share(ctx, of, v.At) }))
+func (m *Module) buildOverview(ctx context.Context) (v OverviewView, err error) {
+	v = OverviewView{At: web.Time(m.Sagas.Store().Now()), Lag: []LagView{}}
+	shares, away, err := AskEach(ctx, m.Stores, counting(ctx, func(ctx context.Context, of Store) (share, error) { return m.share(ctx, of, v.At) }))
 	parked := 0
 	for _, s := range shares {
 		v.Lag = append(v.Lag, s.lag)
@@ -137,19 +137,19 @@ type share struct {
 	lag        LagView
 	checkouts  *CheckoutsView   // of saga alone
 	unfinished []UnfinishedView // likewise
-	today      []TakingsView    // of payment alone
+	today      []RevenueView    // of payment alone
 }
 
-func (m *Module) share(ctx context.Context, of module, now time.Time) (s share, err error) {
-	subscriptions, err := of.store.Subscriptions(ctx)
+func (m *Module) share(ctx context.Context, of Store, now time.Time) (s share, err error) {
+	subscriptions, err := of.Subscriptions(ctx)
 	if err != nil {
 		return s, err
 	}
-	s.lag = lagOf(of.name, subscriptions)
-	switch of.name {
+	s.lag = lagOf(of.Name, subscriptions)
+	switch of.Name {
 	case "payment":
-		captured, refunded, err := m.Rooms.Takings(ctx)
-		s.today = takingsOf(captured, refunded)
+		captured, refunded, err := m.Payments.Takings(ctx)
+		s.today = revenueOf(captured, refunded)
 		return s, err
 	case "saga":
 		checkouts, err := m.seen.minutes.checkouts(ctx, now)
@@ -163,16 +163,16 @@ func (m *Module) share(ctx context.Context, of module, now time.Time) (s share, 
 	return s, nil
 }
 
-func takingsOf(captured, refunded map[string]int64) []TakingsView {
+func revenueOf(captured, refunded map[string]int64) []RevenueView {
 	currencies := map[string]bool{}
 	for _, of := range []map[string]int64{captured, refunded} {
 		for currency := range of {
 			currencies[currency] = true
 		}
 	}
-	views := []TakingsView{}
+	views := []RevenueView{}
 	for _, currency := range slices.Sorted(maps.Keys(currencies)) {
-		views = append(views, TakingsView{money.Of(captured[currency], currency), money.Of(refunded[currency], currency)})
+		views = append(views, RevenueView{money.Of(captured[currency], currency), money.Of(refunded[currency], currency)})
 	}
 	return views
 }

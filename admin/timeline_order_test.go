@@ -1,4 +1,4 @@
-package saga
+package admin
 
 import (
 	"encoding/json"
@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/saga"
 )
 
 // chapter is an event of a stream, as a log holds it.
@@ -27,20 +28,20 @@ func TestTheOrderDoesNotRestOnClocks(t *testing.T) {
 	story := map[string][]chapter{
 		"cart": {
 			{kind: "cart.checked_out", data: pay, at: 1},
-			{kind: "cart.reopened", cause: commandID(checkoutID, ReopenCart), at: 14},
+			{kind: "cart.reopened", cause: saga.CommandID(checkoutID, saga.ReopenCart), at: 14},
 		},
 		"saga": {
-			{kind: "saga.started", cause: commandID(checkoutID, "start"), at: 2},
-			{kind: "saga.step_done", step: PlaceOrder, began: 3, at: 5},
-			{kind: "saga.step_refused", step: ChargeMoney, began: 5, at: 8, data: map[string]any{"failure": map[string]any{"code": "payment_declined"}}},
-			{kind: "saga.step_done", step: UndoPayment, began: 9, at: 10},
-			{kind: "saga.step_done", step: CancelOrder, began: 10, at: 12},
-			{kind: "saga.step_done", step: ReopenCart, began: 13, at: 15},
+			{kind: "saga.started", cause: saga.CommandID(checkoutID, "start"), at: 2},
+			{kind: "saga.step_done", step: saga.PlaceOrder, began: 3, at: 5},
+			{kind: "saga.step_refused", step: saga.ChargeMoney, began: 5, at: 8, data: map[string]any{"failure": map[string]any{"code": "payment_declined"}}},
+			{kind: "saga.step_done", step: saga.UndoPayment, began: 9, at: 10},
+			{kind: "saga.step_done", step: saga.CancelOrder, began: 10, at: 12},
+			{kind: "saga.step_done", step: saga.ReopenCart, began: 13, at: 15},
 			{kind: "saga.ended", at: 16},
 		},
 		"order": {
-			{kind: "order.placed", cause: commandID(checkoutID, PlaceOrder), at: 4},
-			{kind: "order.cancelled", cause: commandID(checkoutID, CancelOrder), at: 11},
+			{kind: "order.placed", cause: saga.CommandID(checkoutID, saga.PlaceOrder), at: 4},
+			{kind: "order.cancelled", cause: saga.CommandID(checkoutID, saga.CancelOrder), at: 11},
 		},
 		"payment": {{kind: "payment.requested", data: pay, at: 6}, {kind: "payment.declined", at: 7}},
 	}

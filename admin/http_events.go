@@ -1,0 +1,57 @@
+package admin
+
+import (
+	"net/http"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/web"
+	"shopping-cart/saga"
+)
+
+var errNoModule = web.Refused("module", "unknown_module", "Name one of cart, order, payment, saga.")
+
+// listEvents reads the log of a module.
+//
+//	@Summary		Read the log of a module, oldest first
+//	@Description	For operators: scope `admin`.
+//	@ID				listEvents
+//	@Tags			operators
+//	@Security		Bearer
+//	@Param			module	query		string	true	"Whose log: positions are each module's own"	Enums(cart,order,payment,saga)
+//	@Param			stream	query		string	false	"Only this stream"								format(uuid)
+//	@Param			type	query		string	false	"Only this type of event, such as cart.item_added"
+//	@Param			after	query		int		false	"Only after this position"	minimum(0)
+//	@Param			limit	query		int		false	"At most this many"			minimum(1)	maximum(100)	default(20)
+//	@Param			cursor	query		string	false	"next_cursor of the page before"
+//	@Success		200		{object}	web.Page[saga.EventView]
+//	@Failure		401,403	{object}	web.Problem
+//	@Failure		422		{object}	web.Problem	"validation_failed"
+//	@Router			/v1/admin/events [get]
+func (m *Module) listEvents(c echo.Context) error {
+	page, err := web.AfterOf(c)
+	if err != nil {
+		return err
+	}
+	of, known := m.store(c.QueryParam("module"))
+	if !known {
+		return errNoModule
+	}
+	filter := eventstore.Filter{Kind: c.QueryParam("type")}
+	if s := c.QueryParam("stream"); s != "" {
+		if filter.Stream, err = uuid.Parse(s); err != nil {
+			return web.Refused("stream", "not_an_id", "This is not an id.")
+		}
+	}
+	events, err := of.ReadLog(c.Request().Context(), page.After, page.Limit+1, filter)
+	if err != nil {
+		return err
+	}
+	views := make([]saga.EventView, len(events))
+	for i, e := range events {
+		views[i] = saga.EventViewOf(e)
+	}
+	return c.JSON(http.StatusOK, web.NewLog(views, page.Limit, func(v saga.EventView) int64 { return v.Position }))
+}

@@ -1,0 +1,77 @@
+// Package admin shows operators what goes on across modules, and lets them act on it: events and streams ([Module.listEvents]), what
+// follows the logs and what it could not handle (subscriptions, parked messages), how the shop is doing (the overview), and what led to an
+// order (the timeline).
+//
+// Each module may have a database of its own. So no query spans two of them: they are asked side by side ([AskEach]), and one that does
+// not answer is named in the answer and left out.
+package admin
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/order"
+	"shopping-cart/payment"
+	"shopping-cart/platform/web"
+	"shopping-cart/saga"
+)
+
+// Config is what the module needs.
+type Config struct {
+	Stores   []Store // of all modules, by name
+	Orders   Orders
+	Payments Payments
+	Sagas    *saga.Module
+	Log      *slog.Logger
+}
+
+// Orders is the order module.
+type Orders interface {
+	Trail(ctx context.Context, caller web.Caller, id uuid.UUID) (order.Trail, error)
+}
+
+// Payments is the payment module.
+type Payments interface {
+	Book() eventstore.Query[payment.Standing]
+	// Takings sums up what was captured and refunded today, by currency.
+	Takings(ctx context.Context) (captured, refunded map[string]int64, err error)
+	WebhooksOf(ctx context.Context, paymentID uuid.UUID, last payment.Received, limit int) ([]payment.Received, error)
+}
+
+// Module is what operators see across modules.
+type Module struct {
+	Config
+	seen overview
+}
+
+// New makes the module.
+func New(c Config) *Module {
+	return &Module{Config: c, seen: overview{minutes: minutes{sagas: c.Sagas}}}
+}
+
+// Routes adds what operators see across modules, and the timeline of an order.
+func (m *Module) Routes(s *web.Server) {
+	admin := s.Scoped(web.ScopeAdmin)
+	s.Customer.GET("/v1/orders/:id/timeline", m.showTimeline, web.Paged)
+	admin.GET("/v1/admin/events", m.listEvents, web.Query("module", "stream", "type"), web.Logged)
+	admin.GET("/v1/admin/overview", m.showOverview)
+	admin.GET("/v1/admin/streams/:module/:id", m.showStream, web.Logged)
+	admin.GET("/v1/admin/subscriptions", m.listSubscriptions)
+	admin.GET("/v1/admin/parked", m.listParked, web.Query("module", "reader"), web.Paged)
+	admin.POST("/v1/admin/parked/:id/replay", m.replayParked)
+	admin.POST("/v1/admin/parked/:id/discard", m.discardParked)
+	admin.POST("/v1/admin/projections/:name/rebuild", m.rebuildProjection)
+}
+
+// store is that of a module.
+func (m *Module) store(module string) (of Store, known bool) {
+	i := slices.IndexFunc(m.Stores, func(s Store) bool { return s.Name == module })
+	if i < 0 {
+		return Store{}, false
+	}
+	return m.Stores[i], true
+}

@@ -1,0 +1,82 @@
+// Package reconcile checks all promises over all data, and against the providers' own books. What it finds broken it mends where that is
+// beyond doubt, by the commands that everyone uses.
+package reconcile
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/admin"
+	"shopping-cart/cart"
+	"shopping-cart/eventstore"
+	"shopping-cart/order"
+	"shopping-cart/payment"
+	"shopping-cart/platform/web"
+	"shopping-cart/saga"
+)
+
+// Config is what the module needs.
+type Config struct {
+	Sources
+	Log        *slog.Logger
+	MinAge     time.Duration // what was touched since is under way, and not judged; 1 min
+	TimeBudget time.Duration // how long one answer may take; 20 s
+}
+
+// Sources are the modules whose data is compared.
+type Sources struct {
+	Stores   []admin.Store // of all modules
+	Carts    Carts
+	Orders   Orders
+	Payments Payments
+	Sagas    *saga.Module
+}
+
+// Carts is the cart module.
+type Carts interface {
+	Book() eventstore.Query[cart.Standing]
+	Handle(ctx context.Context, id, correlation uuid.UUID, cmd cart.Command) error
+}
+
+// Orders is the order module.
+type Orders interface {
+	Book() eventstore.Query[order.Standing]
+	Holdings(ctx context.Context, each func(order.Holding)) error
+	Handle(ctx context.Context, id, correlation uuid.UUID, cmd order.Command) error
+}
+
+// Payments is the payment module, with the books of the providers.
+type Payments interface {
+	Book() eventstore.Query[payment.Standing]
+	Balances(ctx context.Context, of []payment.Standing) (map[uuid.UUID]payment.Balance, error)
+	Charged(ctx context.Context, after string, limit int) (found []payment.Balance, next string, err error)
+	Undo(ctx context.Context, correlation uuid.UUID, u payment.Undo) (payment.Outcome, error)
+	Refund(ctx context.Context, correlation uuid.UUID, r payment.Refund) (payment.Outcome, error)
+	Observe(ctx context.Context, correlation uuid.UUID, o payment.Observe) error
+	// RefundLost refunds what a provider captured for a payment that nobody here asked for.
+	RefundLost(ctx context.Context, payment uuid.UUID, by string) error
+}
+
+// Module looks at all promises.
+type Module struct{ Config }
+
+// New makes the module.
+func New(c Config) *Module {
+	if c.MinAge == 0 {
+		c.MinAge = time.Minute
+	}
+	if c.TimeBudget == 0 {
+		c.TimeBudget = 20 * time.Second
+	}
+	return &Module{c}
+}
+
+// Routes adds the look at all promises.
+func (m *Module) Routes(s *web.Server) {
+	operators := s.Scoped(web.ScopeAdmin)
+	operators.GET("/v1/admin/reconciliation", m.showReconciliation, web.Query("cursor"))
+	operators.POST("/v1/admin/reconciliation", m.repairReconciliation, web.Query("cursor", "refund_lost"))
+}
