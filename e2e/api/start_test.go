@@ -205,7 +205,7 @@ func TestStoppedBeforeItIsReady(t *testing.T) {
 	t.Run("demo", func(t *testing.T) {
 		t.Parallel()
 		program, _, complained := starting(t, nil, "demo", "--base-url=http://"+harness.FreeAddress(t))
-		prints(t, complained, "is not ready yet; waiting for it")
+		prints(t, complained, "is not ready yet; waiting for up to")
 		require.NoError(t, program.Process.Signal(os.Interrupt))
 		prints(t, complained, "stopped before the server was ready")
 		_, more := <-complained

@@ -44,7 +44,7 @@ func tutorial(t *testing.T) {
 		`"status":"completed"`, `"status":"confirmed"`, "201, replayed: true\n", `"status":"confirmed"`, `"reason":"payment_declined"`, // bought once
 		`"status":"requires_action"`, "event: checkout\n", `"status":"completed"`, // at the bank, followed live
 		`"type":"cart.created"`, `"type":"payment.action_required"`, `"type":"webhook.received"`, `"type":"payment.captured"`, `"type":"saga.ended"`,
-		": 0 found, 0 left\n", "products are on the shelves", " bought", "/shop\n", "/console\n", "Sign in with:  ey",
+		": 0 found, 0 left\n", "products are in stock", " bought", "/shop\n", "/console\n", "Sign in with:  ey",
 	)
 	require.Equal(t, 1, strings.Count(script, "wait $SERVER"), "it ends with the end of the server")
 }
