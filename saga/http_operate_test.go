@@ -111,10 +111,9 @@ func TestOperateOverHTTP(t *testing.T) {
 				return no(payment.CodeCancelled), nil
 			}
 			return well(ctx, step, n)
-		})
+		}, func(c *Config) { c.Payments = dyingPayments{c.Payments} })
 		id := s.seals(1000)
 		s.reaches(id, RequiresAction)
-		s.Payments = dyingPayments{s.Payments}
 		status, _ := s.operates(id, "compensate", "", "Idempotency-Key", "k")
 		require.Equal(t, http.StatusInternalServerError, status)
 		s.reaches(id, Cancelled)

@@ -48,15 +48,14 @@ type shop struct {
 	contacts map[uuid.UUID]order.Contact
 }
 
-func openShop(t *testing.T, play play) *shop {
+func openShop(t *testing.T, play play, configure ...func(*Config)) *shop {
 	t.Helper()
 	s := &shop{cart: uuid.New(), contacts: map[uuid.UUID]order.Contact{}}
 	s.seal = func(cmd cart.CheckOut) (cart.Sealed, error) {
 		return cart.Sealed{CheckoutID: s.seals(1000), ContactID: cmd.ContactID}, nil
 	}
-	s.process = start(t, pgtest.New(t), play, func(c *Config) {
-		c.Carts, c.Orders = shopCarts{c.Carts, s}, shopOrders{c.Orders, s}
-	})
+	ofShop := func(c *Config) { c.Carts, c.Orders = shopCarts{c.Carts, s}, shopOrders{c.Orders, s} }
+	s.process = start(t, pgtest.New(t), play, append(configure, ofShop)...)
 	s.server = web.New(web.Config{Auth: names{}, Log: s.Log, Grace: 5 * time.Second})
 	s.Routes(s.server)
 	return s
