@@ -29,8 +29,8 @@ lint: ## run the linters
 	$(TOOLS)/go-check-sumtype -default-signifies-exhaustive=false ./...
 	$(TOOLS)/exhaustive -test=false ./...
 
-generate: ## write the API document, the reference and the Go client
-	go generate ./docs ./docs/clients/go
+generate: ## write the API document and the reference
+	go generate ./docs
 
 bench: ## measure the program beside pgbench
 	go run . bench $(ARGS)
