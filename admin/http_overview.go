@@ -57,7 +57,7 @@ type UnfinishedView struct {
 	OldestAgeSeconds float64 `json:"oldest_age_seconds"`
 }
 
-// RevenueView is what was captured and given back.
+// RevenueView holds the captured and the refunded amounts.
 type RevenueView struct {
 	Captured money.Amount `json:"captured"`
 	Refunded money.Amount `json:"refunded"`

@@ -1,9 +1,8 @@
-// Package admin shows operators what goes on across modules, and lets them act on it: events and streams ([Module.listEvents]), what
-// follows the logs and what it could not handle (subscriptions, parked messages), how the shop is doing (the overview), and what led to an
-// order (the timeline).
+// Package admin serves the operators' API across the modules: events and streams ([Module.listEvents]), subscriptions and parked
+// messages, the overview, and the timeline of an order.
 //
-// Each module may have a database of its own. So no query spans two of them: they are asked side by side ([AskEach]), and one that does
-// not answer is named in the answer and left out.
+// Each module may have a database of its own, so no query spans two of them. [AskEach] asks the modules side by side. The answer names a
+// module that does not answer, and omits its data.
 package admin
 
 import (
@@ -37,7 +36,7 @@ type Orders interface {
 // Payments is the payment module.
 type Payments interface {
 	Book() eventstore.Query[payment.Standing]
-	// Takings sums up what was captured and refunded today, by currency.
+	// Takings returns the sums of the amounts captured and refunded today, by currency.
 	Takings(ctx context.Context) (captured, refunded map[string]int64, err error)
 	WebhooksOf(ctx context.Context, paymentID uuid.UUID, last payment.Received, limit int) ([]payment.Received, error)
 }

@@ -128,7 +128,7 @@ func (c *count) source(path string) error {
 	return nil
 }
 
-// prose leaves out the indented lines of a comment, which are examples.
+// prose removes the indented lines of a comment. They are examples.
 func prose(comment string) string {
 	lines := strings.Split(comment, "\n")
 	lines = slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, "\t") || strings.HasPrefix(line, "  ") })

@@ -103,7 +103,7 @@ func (c toObserve) send(ctx context.Context, m *Module, checkout uuid.UUID) erro
 	return m.Payments.Observe(ctx, checkout, c.Observe)
 }
 
-func (toObserve) done(books) string { return "recorded what was refunded at the provider" }
+func (toObserve) done(books) string { return "recorded the refunds that the provider made" }
 
 func (c beginRefund) send(ctx context.Context, m *Module, _ uuid.UUID) error {
 	return m.Sagas.BeginRefund(ctx, repairReason, c.payment, c.ordered)

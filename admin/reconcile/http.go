@@ -63,7 +63,7 @@ func (m *Module) showReconciliation(c echo.Context) error {
 	return c.JSON(http.StatusOK, found)
 }
 
-// repairReconciliation checks all promises and mends what is healable.
+// repairReconciliation checks all invariants and repairs the repairable findings.
 //
 //	@Summary		Check every promise, and mend what is beyond doubt
 //	@Description	As the GET, and then sends what mends each healable finding: wakes the saga that nobody drives, undoes the payment that nobody waits for, releases stock by cancelling the order, tells a cart how its checkout ended and an order what was refunded, begins the refund or the cancellation that never began. By the same commands as everyone; `healed` says whether the finding is gone, and `done` what was done. Sent again it mends what is left. For operators: scope `admin`.
@@ -95,7 +95,7 @@ func (m *Module) repairReconciliation(c echo.Context) error {
 	return c.JSON(http.StatusOK, found)
 }
 
-// timeBudget leaves half of what the request has for the second look at what was found, and for mending it.
+// timeBudget is the time for the checks. The other half of the time of the request is for the second look at the findings and for their repair.
 func (m *Module) timeBudget(c echo.Context) time.Duration {
 	if until, ok := c.Request().Context().Deadline(); ok {
 		return min(m.TimeBudget, time.Until(until)/2)

@@ -103,7 +103,7 @@ var checkoutInvariants = []invariant{
 	},
 	{
 		check:     "totals_differ",
-		remedy:    "Cart, checkout, order and payment were made of one total. Compare their events, and correct what was taken by a refund.",
+		remedy:    "Cart, checkout, order and payment were made of one total. Compare their events, and refund the difference.",
 		violation: books.totals,
 	},
 	{
@@ -126,7 +126,7 @@ var checkoutInvariants = []invariant{
 			}
 			return ""
 		},
-		repair: func(b books) []command { // what was refunded elsewhere is recorded once the provider is asked
+		repair: func(b books) []command { // asking the provider records the refunds made elsewhere
 			if b.bank.Refunded <= b.payment.Refunded-b.payment.RefundedByHand || b.bank.Refunded > b.bank.Captured {
 				return nil
 			}
@@ -365,7 +365,7 @@ func (b books) release() []command {
 	return all
 }
 
-// stockInvariants are about what is reserved of one SKU, at one moment.
+// stockInvariants check the reservations of one SKU at one moment.
 func stockInvariants(h order.Holding) (check, detail, remedy string) {
 	const correct = "Compare the events of the stock with the orders that hold it; sell none of it until then."
 	switch {

@@ -94,7 +94,7 @@ func (s Shopper) Cancels(t testing.TB, id uuid.UUID, headers ...string) Answer {
 		append([]string{"Idempotency-Key", uuid.NewString()}, headers...)...)
 }
 
-// Owned returns resources of one shopper, keyed by their placeholders in paths and bodies.
+// Owned creates resources of one shopper and returns their ids by the name that tests write in a path or a body, such as "{cart}".
 func Owned(t *testing.T, s *Site, ada, guest Shopper) map[string]string {
 	sku := s.Sells(t, 500)
 	s.Stocks(t, sku, 100)

@@ -61,11 +61,19 @@ func pounds(pence int64) client.Amount { return client.Amount{Amount: pence, Cur
 // tag quotes a version for If-Match.
 func tag(version int64) string { return fmt.Sprintf(`"%d"`, version) }
 
-// until waits for a condition.
+// until checks a condition at each tick, and fails the test after a minute.
 func (p tourist) until(what string, holds func() bool) {
 	p.Helper()
-	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(50 * time.Millisecond) {
-		require.True(p, time.Now().Before(end), "in vain: until "+what)
+	ctx, cancel := context.WithTimeout(p.Context(), time.Minute)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			require.Fail(p, "in vain: until "+what)
+		}
 	}
 }
 
