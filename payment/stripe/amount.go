@@ -7,7 +7,7 @@ import (
 )
 
 // errAmount says that Stripe cannot charge or refund an amount with any payment method.
-var errAmount = errors.New("Stripe cannot charge this amount in this currency")
+var errAmount = errors.New("an amount that Stripe cannot charge in this currency")
 
 // codeAmount stands for errAmount in an answer.
 const codeAmount = "invalid_charge_amount"

@@ -95,7 +95,7 @@ func plain(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return errors.New("Stripe's answer cannot be read")
+	return errors.New("unreadable answer from Stripe")
 }
 
 func header(e *api.Error, name string) string {
