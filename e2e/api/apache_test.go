@@ -41,13 +41,13 @@ func TestApache(t *testing.T) {
 	}
 	s := harness.Open(t, harness.OneDatabase)
 	direct := *s // the proxy is between its clients only
-	s.Behind(t, "apache2", func(prefix string, port int) (config string, arguments []string) {
+	s.PutBehind(t, "apache2", func(prefix string, port int) (config string, arguments []string) {
 		return fmt.Sprintf(apacheConfig, prefix, port, modules, s.Base), []string{"-DFOREGROUND", "-f"}
 	})
-	sku := direct.Sells(t, 1250)
-	direct.Stocks(t, sku, 10)
+	sku := direct.AddProduct(t, 1250)
+	direct.SetStock(t, sku, 10)
 	buyer := s.Shopper(t)
-	filled := buyer.Fills(t, sku)
+	filled := buyer.Fill(t, sku)
 	changed := compressed(t, s, "/v1/carts/"+filled.ID.String(), buyer.Token).Header.Get("ETag")
 	require.Equal(t, strings.TrimSuffix(harness.Tag(filled.Version), `"`)+`-gzip"`, changed, "the proxy must change this tag, or the test shows nothing")
 	knowsTags(t, s, buyer, filled, sku)

@@ -56,7 +56,7 @@ func TestModuleAway(t *testing.T) {
 func withLine(t *testing.T, module string) *away {
 	t.Helper()
 	a := &away{module: module}
-	a.Site = harness.Opens(t, harness.DatabaseEach, func(t testing.TB, c *config.Config) {
+	a.Site = harness.OpenUnchecked(t, harness.DatabaseEach, func(t testing.TB, c *config.Config) {
 		url := map[string]*string{
 			"cart": &c.CartDatabaseURL, "order": &c.OrderDatabaseURL, "payment": &c.PaymentDatabaseURL, "saga": &c.SagaDatabaseURL,
 		}[module]
@@ -64,7 +64,7 @@ func withLine(t *testing.T, module string) *away {
 		*url, c.ShutdownTimeout = a.line.URL(), time.Second
 	})
 	ada := a.Shopper(t)
-	a.done = harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, a.Sells(t, 1999)), "sim_ok", harness.Waiting), http.StatusCreated)
+	a.done = harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, a.AddProduct(t, 1999)), "sim_ok", harness.Waiting), http.StatusCreated)
 	a.parked = parkedFor(t, a.Site, logs(t, a.Site, poison), 0).ID.String()
 	return a
 }
@@ -141,7 +141,7 @@ func (a *away) measuresTheRest(t *testing.T) {
 func (a *away) tellsTheRestOfTheTimeline(t *testing.T) {
 	path := "/v1/orders/" + a.done.OrderID.String() + "/timeline?limit=10"
 	if a.module == "order" {
-		harness.Refuses(t, a.Send(t, http.MethodGet, path, a.Admin, nil), http.StatusServiceUnavailable, "unavailable")
+		harness.RequireProblem(t, a.Send(t, http.MethodGet, path, a.Admin, nil), http.StatusServiceUnavailable, "unavailable")
 		return
 	}
 	modules := map[string]bool{}
@@ -170,7 +170,7 @@ func (a *away) doesTheRest(t *testing.T) {
 	replay := "/v1/admin/parked/" + a.parked + "/replay"
 	a.isUnavailable(t, a.Send(t, http.MethodPost, replay, a.Admin, nil, "Idempotency-Key", uuid.NewString()))
 	a.isUnavailable(t, a.Send(t, http.MethodPost, "/v1/admin/parked/"+uuid.NewString()+"/replay", a.Admin, nil))
-	harness.Refuses(t, a.Send(t, http.MethodPost, "/v1/admin/projections/nothing/rebuild", a.Admin, nil), http.StatusNotFound, "unknown_projection")
+	harness.RequireProblem(t, a.Send(t, http.MethodPost, "/v1/admin/projections/nothing/rebuild", a.Admin, nil), http.StatusNotFound, "unknown_projection")
 	if a.module == "order" {
 		a.isUnavailable(t, a.Send(t, http.MethodPost, replay, a.Admin, nil))
 		return
@@ -182,7 +182,7 @@ func (a *away) doesTheRest(t *testing.T) {
 // what it leaves out.
 func (a *away) showsTheRest(t *testing.T) {
 	o := a.Operator(t)
-	in := o.SignsIn(t, a.Admin, "/console")
+	in := o.SignIn(t, a.Admin, "/console")
 	require.Equal(t, []any{http.StatusOK, "/console"}, []any{in.StatusCode, in.Request.URL.Path}, in.Text)
 	order, checkout, payment := a.done.OrderID.String(), a.done.ID.String(), a.done.PaymentID.String()
 	for path, page := range map[string]struct{ module, shows, elsewhere string }{ // what it is about alone; what it shows; and what it says unless a module is away
@@ -202,7 +202,7 @@ func (a *away) showsTheRest(t *testing.T) {
 		"/console/reconciliation":                {"", "Check everything", ""},
 		"/console/reconciliation?look=1":         {"", "The database of " + a.module + " does not answer", "All invariants hold"},
 	} {
-		shown := o.Does(t, "GET", path, nil)
+		shown := o.Do(t, "GET", path, nil)
 		require.Contains(t, shown.Text, "The "+map[string]string{"cart": "carts", "order": "orders", "payment": "payments", "saga": "sagas"}[a.module]+
 			" database does not answer. Its data is missing here.", path)
 		require.Contains(t, shown.Text, `aria-label="Console"`, path)
@@ -219,7 +219,7 @@ func (a *away) showsTheRest(t *testing.T) {
 // isUnavailable checks that a refusal names the module.
 func (a *away) isUnavailable(t *testing.T, refused harness.Answer) {
 	t.Helper()
-	harness.Refuses(t, refused, http.StatusServiceUnavailable, "unavailable")
+	harness.RequireProblem(t, refused, http.StatusServiceUnavailable, "unavailable")
 	var named struct{ Unavailable []string }
 	require.NoError(t, refused.Decode(&named))
 	require.Equal(t, []string{a.module}, named.Unavailable, string(refused.Text))

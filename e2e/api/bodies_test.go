@@ -58,7 +58,7 @@ func TestBodiesSayWhatIsWrong(t *testing.T) {
 	s := harness.Open(t, harness.OneDatabase)
 	ada := s.Shopper(t)
 	paid, sku := buys(t, ada, 1250, "sim_ok")
-	c := ada.Fills(t, sku)
+	c := ada.Fill(t, sku)
 	items, order := "/v1/carts/"+c.ID.String()+"/items", "/v1/orders/"+paid.OrderID.String()
 	adjustments, product := "/v1/carts/"+c.ID.String()+"/adjustments", "/v1/products/"+harness.Escape(sku)
 	saga, stock := "/v1/admin/sagas/"+paid.ID.String(), "/v1/stock/"+harness.Escape(sku)
@@ -97,7 +97,7 @@ func TestBodiesSayWhatIsWrong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := s.Send(t, r.method, r.path, r.token, r.body, "Idempotency-Key", uuid.NewString())
-			p := harness.Refuses(t, a, http.StatusUnprocessableEntity, "validation_failed")
+			p := harness.RequireProblem(t, a, http.StatusUnprocessableEntity, "validation_failed")
 			require.Equal(t, r.field, p.Errors[0].Field)
 			require.Equal(t, r.code, p.Errors[0].Code)
 			require.Contains(t, p.Errors[0].Detail, r.detail)
@@ -108,7 +108,7 @@ func TestBodiesSayWhatIsWrong(t *testing.T) {
 		"-9007199254740992": "The amount is less than -9007199254740991 minor units.",
 	} {
 		body := `{"adjustments":[` + adjustment("ship", "Post", "1") + `,` + adjustment("more", "More", amount) + `]}`
-		p := harness.Refuses(t, s.Send(t, "PUT", adjustments, s.Admin, body), http.StatusUnprocessableEntity, "amount_too_large")
+		p := harness.RequireProblem(t, s.Send(t, "PUT", adjustments, s.Admin, body), http.StatusUnprocessableEntity, "amount_too_large")
 		require.Equal(t, fault.Field{Field: "adjustments[1].amount.amount", Code: "amount_too_large", Detail: detail}, p.Errors[0])
 	}
 	require.Zero(t, s.Order(t, paid.OrderID).Refunded.Amount, "nothing was refunded")

@@ -23,11 +23,11 @@ func TestCancelRacesCharge(t *testing.T) {
 	s := harness.Open(t, harness.DatabaseEach, func(_ testing.TB, c *config.Config) {
 		c.PaymentTimeout, c.SimulatorLatency = 10*time.Second, 4*time.Millisecond
 	})
-	sku := s.Sells(t, 1000)
-	s.Stocks(t, sku, 1000)
+	sku := s.AddProduct(t, 1000)
+	s.SetStock(t, sku, 1000)
 	const races = 60
 	ends := make([]string, races)
-	harness.Together(t, 8, func(lane int) (harness.Answer, error) {
+	harness.RunTogether(t, 8, func(lane int) (harness.Answer, error) {
 		for n := lane; n < races; n += 8 {
 			ends[n] = cancelRace(t, s, sku, n%12)
 		}
@@ -45,17 +45,17 @@ func TestCancelRacesDoubt(t *testing.T) {
 	s := harness.Open(t, harness.OneDatabase, func(_ testing.TB, c *config.Config) {
 		c.SimulatorLatency = 2 * time.Millisecond
 	})
-	sku := s.Sells(t, 1000)
-	s.Stocks(t, sku, 1000)
+	sku := s.AddProduct(t, 1000)
+	s.SetStock(t, sku, 1000)
 	methods := []string{"sim_timeout_applied", "sim_timeout_lost", "sim_flaky", "sim_capture_fails", "sim_declined", "sim_ok"}
-	harness.Together(t, 24, func(n int) (harness.Answer, error) {
+	harness.RunTogether(t, 24, func(n int) (harness.Answer, error) {
 		ada := s.Shopper(t)
-		c := ada.Fills(t, sku)
-		begun := ada.Starts(t, c, methods[n%len(methods)])
+		c := ada.Fill(t, sku)
+		begun := ada.StartCheckout(t, c, methods[n%len(methods)])
 		for range n / len(methods) * 8 {
 			ada.Checkout(t, begun.ID)
 		}
-		told := ada.Cancels(t, begun.ID)
+		told := ada.CancelCheckout(t, begun.ID)
 		end := begun
 		harness.Until(t, "the checkout ends", func() bool {
 			end = awaits(t, ada, begun.ID)
@@ -63,13 +63,13 @@ func TestCancelRacesDoubt(t *testing.T) {
 		})
 		switch end.Status {
 		case saga.Completed:
-			harness.Refuses(t, told, http.StatusConflict, "too_late")
+			harness.RequireProblem(t, told, http.StatusConflict, "too_late")
 		case saga.Cancelled:
 			harness.As[harness.CheckoutView](t, told, http.StatusAccepted, http.StatusOK)
-			ada.IsOpenAsBefore(t, c, ada.Cart(t, c.ID))
+			ada.RequireReopened(t, c, ada.Cart(t, c.ID))
 		default:
 			require.Contains(t, []string{"payment_declined", "capture_refused"}, end.Failure.Code)
-			ada.IsOpenAsBefore(t, c, ada.Cart(t, c.ID))
+			ada.RequireReopened(t, c, ada.Cart(t, c.ID))
 		}
 		return told, nil
 	})
@@ -85,16 +85,16 @@ func awaits(t *testing.T, s harness.Shopper, id uuid.UUID) harness.CheckoutView 
 // cancelRace looks at a checkout a few times, which is how time passes, and then cancels it from two tabs.
 func cancelRace(t *testing.T, s *harness.Site, sku string, looks int) string {
 	ada := s.Shopper(t)
-	c := ada.Fills(t, sku)
-	begun := ada.Starts(t, c, "sim_ok")
+	c := ada.Fill(t, sku)
+	begun := ada.StartCheckout(t, c, "sim_ok")
 	for range looks {
 		ada.Checkout(t, begun.ID)
 	}
-	tabs := []harness.Answer{ada.Cancels(t, begun.ID), ada.Cancels(t, begun.ID)}
+	tabs := []harness.Answer{ada.CancelCheckout(t, begun.ID), ada.CancelCheckout(t, begun.ID)}
 	end := awaits(t, ada, begun.ID)
 	for _, tab := range tabs {
 		if end.Status == saga.Completed {
-			harness.Refuses(t, tab, http.StatusConflict, "too_late")
+			harness.RequireProblem(t, tab, http.StatusConflict, "too_late")
 		} else {
 			require.Equal(t, saga.Cancelled, end.Status, fmt.Sprint(end.Failure))
 			harness.As[harness.CheckoutView](t, tab, http.StatusAccepted, http.StatusOK)
@@ -106,7 +106,7 @@ func cancelRace(t *testing.T, s *harness.Site, sku string, looks int) string {
 		require.Equal(t, cart.StatusCheckedOut, ada.Cart(t, c.ID).Status)
 	} else {
 		require.Contains(t, []string{"", "authorize void"}, ledger)
-		ada.IsOpenAsBefore(t, c, ada.Cart(t, c.ID))
+		ada.RequireReopened(t, c, ada.Cart(t, c.ID))
 	}
 	return string(end.Status)
 }

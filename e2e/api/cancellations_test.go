@@ -45,7 +45,7 @@ func cancelledByEveryMethod(t *testing.T, s *harness.Site) {
 			ada := s.Shopper(t)
 			c, sku := buys(t, ada, 1250, method)
 			key := uuid.NewString()
-			o := harness.As[harness.OrderView](t, ada.CancelsOrder(t, c.OrderID, "Idempotency-Key", key), http.StatusAccepted)
+			o := harness.As[harness.OrderView](t, ada.CancelOrder(t, c.OrderID, "Idempotency-Key", key), http.StatusAccepted)
 			require.Contains(t, []order.Status{order.StatusCancelling, order.StatusCancelled}, o.Status)
 			o = becomes(t, s, c.OrderID, order.StatusCancelled)
 			require.Equal(t, o.Total, o.Refunded)
@@ -54,12 +54,12 @@ func cancelledByEveryMethod(t *testing.T, s *harness.Site) {
 			paid := s.Payment(t, *c.PaymentID)
 			require.Equal(t, "refunded", paid.Status)
 			require.Equal(t, "Ordered twice.", paid.Refunds[0].Reason)
-			again := ada.CancelsOrder(t, c.OrderID, "Idempotency-Key", key)
+			again := ada.CancelOrder(t, c.OrderID, "Idempotency-Key", key)
 			require.Equal(t, "true", again.Header.Get("Idempotent-Replayed"))
 			require.Equal(t, o, harness.As[harness.OrderView](t, again, http.StatusAccepted), "as it is now")
 			require.Equal(t, saga.Completed, ada.Checkout(t, c.ID).Status, "the checkout is what it was")
-			harness.Refuses(t, s.Refunds(t, c.OrderID, 1), http.StatusUnprocessableEntity, "exceeds_captured")
-			harness.Refuses(t, s.Fulfils(t, c.OrderID), http.StatusConflict, "order_cancelled")
+			harness.RequireProblem(t, s.Refund(t, c.OrderID, 1), http.StatusUnprocessableEntity, "exceeds_captured")
+			harness.RequireProblem(t, s.Fulfil(t, c.OrderID), http.StatusConflict, "order_cancelled")
 			listsCancellation(t, s, o)
 		})
 	}
@@ -75,7 +75,7 @@ func listsCancellation(t *testing.T, s *harness.Site, o harness.OrderView) {
 		v = harness.Get[saga.View](t, s, "/v1/admin/sagas/"+v.ID.String(), s.Admin)
 		require.Equal(t, []any{o.Total, *o.PaymentID, 2}, []any{v.Total, *v.PaymentID, len(v.Steps)})
 		require.Equal(t, "saga.cancellation_started", v.Events[0].Type)
-		harness.Refuses(t, s.Send(t, http.MethodGet, "/v1/checkouts/"+v.ID.String(), s.Admin, nil), http.StatusNotFound, "not_found")
+		harness.RequireProblem(t, s.Send(t, http.MethodGet, "/v1/checkouts/"+v.ID.String(), s.Admin, nil), http.StatusNotFound, "not_found")
 		return
 	}
 	require.Fail(t, "the cancellation is in no list")
@@ -85,9 +85,9 @@ func listsCancellation(t *testing.T, s *harness.Site, o harness.OrderView) {
 func cancelledInPart(t *testing.T, s *harness.Site) {
 	ada := s.Shopper(t)
 	c, _ := buys(t, ada, 1000, "sim_refund_flaky")
-	harness.As[harness.RefundView](t, s.Refunds(t, c.OrderID, 300, "Prefer", harness.Waiting), http.StatusCreated)
-	pending := harness.As[harness.RefundView](t, s.Refunds(t, c.OrderID, 200), http.StatusAccepted, http.StatusCreated)
-	harness.As[harness.OrderView](t, ada.CancelsOrder(t, c.OrderID), http.StatusAccepted)
+	harness.As[harness.RefundView](t, s.Refund(t, c.OrderID, 300, "Prefer", harness.Waiting), http.StatusCreated)
+	pending := harness.As[harness.RefundView](t, s.Refund(t, c.OrderID, 200), http.StatusAccepted, http.StatusCreated)
+	harness.As[harness.OrderView](t, ada.CancelOrder(t, c.OrderID), http.StatusAccepted)
 	o := becomes(t, s, c.OrderID, order.StatusCancelled)
 	require.Equal(t, o.Total, o.Refunded)
 	require.Equal(t, []string{"authorize", "capture", "refund", "refund", "refund"}, s.Ledger(t, *c.PaymentID))
@@ -98,14 +98,14 @@ func cancelledInPart(t *testing.T, s *harness.Site) {
 }
 
 func cancelledForNothing(t *testing.T, s *harness.Site) {
-	ada, sku := s.Shopper(t), s.Sells(t, 500)
-	s.Stocks(t, sku, 5)
-	c := ada.Fills(t, sku)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 500)
+	s.SetStock(t, sku, 5)
+	c := ada.Fill(t, sku)
 	gift := map[string]any{"adjustments": []any{map[string]any{"code": "gift", "label": "Gift card", "amount": harness.GBP(-500)}}}
 	c = harness.As[harness.CartView](t, s.Send(t, http.MethodPut, "/v1/carts/"+c.ID.String()+"/adjustments", s.Admin, gift), http.StatusOK)
-	done := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, c, "sim_ok", harness.Waiting), http.StatusCreated)
-	harness.Refuses(t, s.Refunds(t, done.OrderID, 0), http.StatusConflict, "not_captured")
-	harness.As[harness.OrderView](t, ada.CancelsOrder(t, done.OrderID), http.StatusAccepted)
+	done := harness.As[harness.CheckoutView](t, ada.CheckOut(t, c, "sim_ok", harness.Waiting), http.StatusCreated)
+	harness.RequireProblem(t, s.Refund(t, done.OrderID, 0), http.StatusConflict, "not_captured")
+	harness.As[harness.OrderView](t, ada.CancelOrder(t, done.OrderID), http.StatusAccepted)
 	o := becomes(t, s, done.OrderID, order.StatusCancelled)
 	require.Zero(t, o.Refunded.Amount)
 	require.EqualValues(t, 5, s.Stock(t, sku).Available)
@@ -113,21 +113,21 @@ func cancelledForNothing(t *testing.T, s *harness.Site) {
 
 func refusedCancellations(t *testing.T, s *harness.Site) {
 	ada := s.Shopper(t)
-	sku := s.Sells(t, 700)
-	c := ada.Fills(t, sku)
-	asked := ada.AsksForAction(t, c, "sim_requires_action")
-	p := harness.Refuses(t, ada.CancelsOrder(t, asked.OrderID), http.StatusConflict, "checkout_running")
+	sku := s.AddProduct(t, 700)
+	c := ada.Fill(t, sku)
+	asked := ada.CheckOutAtBank(t, c, "sim_requires_action")
+	p := harness.RequireProblem(t, ada.CancelOrder(t, asked.OrderID), http.StatusConflict, "checkout_running")
 	require.NotEmpty(t, p.Detail)
-	require.Equal(t, http.StatusOK, s.Bank(t, *asked.PaymentID, "deny").StatusCode)
-	ada.Reaches(t, asked.ID, saga.Failed)
-	require.Equal(t, order.StatusCancelled, harness.As[harness.OrderView](t, ada.CancelsOrder(t, asked.OrderID), http.StatusAccepted).Status)
+	require.Equal(t, http.StatusOK, s.AnswerAtBank(t, *asked.PaymentID, "deny").StatusCode)
+	ada.AwaitStatus(t, asked.ID, saga.Failed)
+	require.Equal(t, order.StatusCancelled, harness.As[harness.OrderView](t, ada.CancelOrder(t, asked.OrderID), http.StatusAccepted).Status)
 
 	done, _ := buys(t, ada, 1250, "sim_ok")
-	require.Equal(t, http.StatusOK, s.Fulfils(t, done.OrderID).StatusCode)
-	harness.Refuses(t, ada.CancelsOrder(t, done.OrderID), http.StatusConflict, "already_fulfilled")
+	require.Equal(t, http.StatusOK, s.Fulfil(t, done.OrderID).StatusCode)
+	harness.RequireProblem(t, ada.CancelOrder(t, done.OrderID), http.StatusConflict, "already_fulfilled")
 	v := s.Order(t, done.OrderID)
 	require.Equal(t, []any{order.StatusFulfilled, int64(0)}, []any{v.Status, v.Refunded.Amount}, "a refused request changes nothing")
-	harness.Refuses(t, s.Send(t, http.MethodPost, "/v1/orders/"+done.OrderID.String()+"/cancel", ada.Token, `{}`), http.StatusUnprocessableEntity, "validation_failed")
+	harness.RequireProblem(t, s.Send(t, http.MethodPost, "/v1/orders/"+done.OrderID.String()+"/cancel", ada.Token, `{}`), http.StatusUnprocessableEntity, "validation_failed")
 }
 
 // cancelledOrFulfilled races the two: the order has one end, and the money and the stock agree with it.
@@ -143,7 +143,7 @@ func cancelledOrFulfilled(t *testing.T, s *harness.Site) {
 				posted{ada.Token, path + "/cancel", map[string]any{"reason": "Ordered twice."}, uuid.NewString()})
 			fulfilled, cancelled := both[0], both[1]
 			if fulfilled.StatusCode == http.StatusOK {
-				harness.Refuses(t, cancelled, http.StatusConflict, "already_fulfilled")
+				harness.RequireProblem(t, cancelled, http.StatusConflict, "already_fulfilled")
 				require.Equal(t, []string{"authorize", "capture"}, s.Ledger(t, *c.PaymentID))
 				require.Equal(t, harness.StockView{SKU: sku, OnHand: 4, Available: 4}, s.Stock(t, sku))
 				return

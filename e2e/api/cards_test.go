@@ -19,9 +19,9 @@ func TestCardNumbers(t *testing.T) {
 	t.Parallel()
 	const number = "4111 1111 1111 1111"
 	s := harness.Open(t, harness.OneDatabase, harness.WithShop)
-	buyer, sku := s.Shopper(t), s.Sells(t, 1250)
-	c := buyer.Fills(t, sku)
-	bought := buyer.Checkout(t, harness.As[harness.CheckoutView](t, buyer.ChecksOut(t, buyer.Fills(t, sku), "sim_ok", harness.Waiting), http.StatusCreated).ID)
+	buyer, sku := s.Shopper(t), s.AddProduct(t, 1250)
+	c := buyer.Fill(t, sku)
+	bought := buyer.Checkout(t, harness.As[harness.CheckoutView](t, buyer.CheckOut(t, buyer.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated).ID)
 
 	checkout := func(change func(map[string]any)) map[string]any {
 		body := harness.Paying("sim_ok")
@@ -48,16 +48,16 @@ func TestCardNumbers(t *testing.T) {
 		}),
 	} {
 		a := s.Send(t, http.MethodPost, harness.CheckoutPath(c), buyer.Token, body, "If-Match", harness.Tag(c.Version), "Idempotency-Key", uuid.NewString())
-		p := harness.Refuses(t, a, http.StatusUnprocessableEntity, "card_number")
+		p := harness.RequireProblem(t, a, http.StatusUnprocessableEntity, "card_number")
 		require.Len(t, p.Errors, 1)
 		require.Equal(t, field, p.Errors[0].Field)
 		require.NotRegexp(t, `1111|١١١١`, string(a.Text), "it is not repeated")
 	}
 	reason := map[string]any{"reason": "Refund it to " + number + " please."}
 	order := "/v1/orders/" + bought.OrderID.String()
-	harness.Refuses(t, s.Send(t, http.MethodPost, order+"/cancel", buyer.Token, reason, "Idempotency-Key", uuid.NewString()), http.StatusUnprocessableEntity, "card_number")
-	harness.Refuses(t, s.Send(t, http.MethodPost, order+"/refunds", s.Admin, reason, "Idempotency-Key", uuid.NewString()), http.StatusUnprocessableEntity, "card_number")
-	harness.Refuses(t, s.Plainly(t, number), http.StatusUnprocessableEntity, "card_number")
+	harness.RequireProblem(t, s.Send(t, http.MethodPost, order+"/cancel", buyer.Token, reason, "Idempotency-Key", uuid.NewString()), http.StatusUnprocessableEntity, "card_number")
+	harness.RequireProblem(t, s.Send(t, http.MethodPost, order+"/refunds", s.Admin, reason, "Idempotency-Key", uuid.NewString()), http.StatusUnprocessableEntity, "card_number")
+	harness.RequireProblem(t, s.SignInToShop(t, number), http.StatusUnprocessableEntity, "card_number")
 	require.Empty(t, tablesWith(t, s, `%4111%1111%1111%1111%`, `%١١١١١١١١%`))
 
 	t.Run("OtherNumbersPass", func(t *testing.T) {
@@ -68,7 +68,7 @@ func TestCardNumbers(t *testing.T) {
 		harness.As[harness.CheckoutView](t, a, http.StatusCreated)
 		barcode := map[string]any{"name": "Teapot 4111111111111111", "price": harness.GBP(100)}
 		harness.As[map[string]any](t, s.Send(t, http.MethodPut, "/v1/products/4222222222222", s.Admin, barcode), http.StatusCreated)
-		harness.As[harness.CartView](t, buyer.Adds(t, buyer.Fills(t), "4222222222222", 1), http.StatusOK)
+		harness.As[harness.CartView](t, buyer.Add(t, buyer.Fill(t), "4222222222222", 1), http.StatusOK)
 	})
 }
 
@@ -77,9 +77,9 @@ func TestPaymentMethodForm(t *testing.T) {
 	t.Parallel()
 	s := harness.Open(t, harness.OneDatabase)
 	buyer := s.Shopper(t)
-	c := buyer.Fills(t, s.Sells(t, 1250))
+	c := buyer.Fill(t, s.AddProduct(t, 1250))
 	for _, method := range []string{"nonsense", "card", "sim_", "SIM_OK", "sim_ok ", "pm_card_visa", "sim ok"} {
-		p := harness.Refuses(t, buyer.ChecksOut(t, c, method, harness.NoWait), http.StatusUnprocessableEntity, "validation_failed")
+		p := harness.RequireProblem(t, buyer.CheckOut(t, c, method, harness.NoWait), http.StatusUnprocessableEntity, "validation_failed")
 		require.Equal(t, "payment_method", p.Errors[0].Field, method)
 	}
 	require.Equal(t, c.Version, buyer.Cart(t, c.ID).Version, "nothing was sealed")

@@ -30,7 +30,7 @@ func sellsIn(t *testing.T, s *harness.Site, price money.Amount) string {
 func fillsIn(t *testing.T, s harness.Shopper, price money.Amount) harness.CartView {
 	t.Helper()
 	c := harness.As[harness.CartView](t, s.Send(t, http.MethodPost, "/v1/carts", s.Token, map[string]any{"currency": price.Currency}), http.StatusCreated)
-	return harness.As[harness.CartView](t, s.Adds(t, c, sellsIn(t, s.Site, price), 1), http.StatusOK)
+	return harness.As[harness.CartView](t, s.Add(t, c, sellsIn(t, s.Site, price), 1), http.StatusOK)
 }
 
 // TestEndedCurrency: orders that an older version took in a currency that has ended since are read, refunded and cancelled.
@@ -41,26 +41,26 @@ func TestEndedCurrency(t *testing.T) {
 	p := harness.As[harness.Problem](t, s.Send(t, http.MethodPost, "/v1/carts", ada.Token, map[string]any{"currency": "BGN"}), http.StatusUnprocessableEntity)
 	require.Equal(t, "BGN is not a currency any more. Use EUR.", p.Errors[0].Detail)
 
-	sku := s.Sells(t, 1250)
-	s.Stocks(t, sku, 5)
-	before := ada.Fills(t, sku)
+	sku := s.AddProduct(t, 1250)
+	s.SetStock(t, sku, 5)
+	before := ada.Fill(t, sku)
 	stored := "(select id from cart.streams where key = '" + sku + "' or id = '" + before.ID.String() + "')"
 	s.Exec(t, "cart", `update cart.events set data = replace(data::text, '"GBP"', '"BGN"')::json where stream in `+stored)
 	s.Exec(t, "cart", `update cart.streams set fold = 0 where id in `+stored)
 	filled := ada.Cart(t, before.ID)
 	require.Equal(t, lev(1250), filled.Total)
-	paid := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, filled, "sim_ok", harness.Waiting), http.StatusCreated)
+	paid := harness.As[harness.CheckoutView](t, ada.CheckOut(t, filled, "sim_ok", harness.Waiting), http.StatusCreated)
 	require.Equal(t, lev(1250), s.Order(t, paid.OrderID).Total)
 	require.Equal(t, lev(1250), s.Payment(t, *paid.PaymentID).Captured)
 	o := s.Operator(t)
-	require.Equal(t, http.StatusOK, o.SignsIn(t, s.Admin, "/console").StatusCode)
-	require.Contains(t, o.Does(t, "GET", "/console/orders/"+paid.OrderID.String(), nil).Text, "12.50")
+	require.Equal(t, http.StatusOK, o.SignIn(t, s.Admin, "/console").StatusCode)
+	require.Contains(t, o.Do(t, "GET", "/console/orders/"+paid.OrderID.String(), nil).Text, "12.50")
 
 	path := "/v1/orders/" + paid.OrderID.String() + "/refunds"
 	part := map[string]any{"reason": "Broken.", "amount": lev(250)}
 	require.Equal(t, lev(250), harness.As[harness.RefundView](t, s.Send(t, http.MethodPost, path, s.Admin, part, "Idempotency-Key", uuid.NewString(), "Prefer", harness.Waiting),
 		http.StatusCreated).Amount)
-	ada.CancelsOrder(t, paid.OrderID)
+	ada.CancelOrder(t, paid.OrderID)
 	harness.Until(t, "it is cancelled", func() bool { return s.Order(t, paid.OrderID).Status == order.StatusCancelled })
 	require.Equal(t, lev(1250), s.Payment(t, *paid.PaymentID).Refunded)
 }
@@ -69,7 +69,7 @@ func TestEndedCurrency(t *testing.T) {
 func refusesTheAmount(t *testing.T, s harness.Shopper, price money.Amount, method, sentence string) {
 	t.Helper()
 	c := fillsIn(t, s, price)
-	p := harness.As[harness.Problem](t, s.ChecksOut(t, c, method, harness.Waiting), http.StatusUnprocessableEntity)
+	p := harness.As[harness.Problem](t, s.CheckOut(t, c, method, harness.Waiting), http.StatusUnprocessableEntity)
 	require.Equal(t, []string{"amount_not_chargeable", sentence}, []string{p.Code, p.Detail})
 	now := harness.Get[harness.CartView](t, s.Site, "/v1/carts/"+c.ID.String(), s.Token)
 	require.Equal(t, []any{cart.StatusOpen, c.Version}, []any{now.Status, now.Version}, "nothing was sealed")
@@ -78,7 +78,7 @@ func refusesTheAmount(t *testing.T, s harness.Shopper, price money.Amount, metho
 // refundsNoSuchAmount pays 5.120 KWD, and refunds parts of it that can and cannot be paid back.
 func refundsNoSuchAmount(t *testing.T, s harness.Shopper, method string) {
 	t.Helper()
-	paid := harness.As[harness.CheckoutView](t, s.ChecksOut(t, fillsIn(t, s, money.Of(5120, "KWD")), method, harness.Waiting), http.StatusCreated)
+	paid := harness.As[harness.CheckoutView](t, s.CheckOut(t, fillsIn(t, s, money.Of(5120, "KWD")), method, harness.Waiting), http.StatusCreated)
 	refund := func(minor int64) harness.Answer {
 		return s.Send(t, http.MethodPost, "/v1/orders/"+paid.OrderID.String()+"/refunds", s.Admin,
 			map[string]any{"reason": "Broken.", "amount": money.Of(minor, "KWD")}, "Idempotency-Key", uuid.NewString(), "Prefer", harness.Waiting)
@@ -105,7 +105,7 @@ func TestNotChargeable(t *testing.T) {
 		t.Parallel()
 		bank, stop := stripetest.New()
 		t.Cleanup(stop)
-		s := harness.Opens(t, harness.OneDatabase, func(_ testing.TB, c *config.Config) {
+		s := harness.OpenUnchecked(t, harness.OneDatabase, func(_ testing.TB, c *config.Config) {
 			c.PaymentProvider, c.PaymentTimeout, c.StripeAPIBase = config.Stripe, time.Second, bank.URL
 			c.StripeSecretKey, c.StripeWebhookSecret = stripetest.SecretKey, stripetest.WebhookSecret
 		})
@@ -121,10 +121,10 @@ func TestNotChargeable(t *testing.T) {
 // refusedByTheProvider checks out what only the provider's answer refuses: nobody is told to try another card.
 func refusedByTheProvider(t *testing.T, s harness.Shopper, c harness.CartView, method string) {
 	t.Helper()
-	p := harness.As[harness.Problem](t, s.ChecksOut(t, c, method, harness.Waiting), http.StatusUnprocessableEntity)
+	p := harness.As[harness.Problem](t, s.CheckOut(t, c, method, harness.Waiting), http.StatusUnprocessableEntity)
 	require.Equal(t, "amount_not_chargeable", p.Code)
 	require.NotContains(t, p.Detail, "another payment method")
-	failed := s.Reaches(t, p.CheckoutID, saga.Failed)
+	failed := s.AwaitStatus(t, p.CheckoutID, saga.Failed)
 	require.Equal(t, []string{p.Code, p.Detail}, []string{failed.Failure.Code, failed.Failure.Detail})
 	require.Equal(t, cart.StatusOpen, harness.Get[harness.CartView](t, s.Site, "/v1/carts/"+c.ID.String(), s.Token).Status)
 }

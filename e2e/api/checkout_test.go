@@ -26,7 +26,7 @@ func TestCheckout(t *testing.T) {
 			s := harness.Open(t, setup)
 			t.Run("EveryPaymentMethod", func(t *testing.T) { everyPaymentMethod(t, s) })
 			t.Run("AtTheBank", func(t *testing.T) { atTheBank(t, s) })
-			t.Run("WithoutPayment", func(t *testing.T) { harness.WithoutPayment(t, s, "sim_declined") })
+			t.Run("WithoutPayment", func(t *testing.T) { harness.CheckOutFree(t, s, "sim_declined") })
 			t.Run("Refused", func(t *testing.T) { refusedCheckouts(t, s) })
 			t.Run("FoldedAgainIsTheSame", func(t *testing.T) { foldedAgain(t, s) })
 		})
@@ -68,26 +68,26 @@ func everyPaymentMethod(t *testing.T, s *harness.Site) {
 
 // ends walks a checkout from the shelf to its end, once with Prefer: wait and once without.
 func ends(t *testing.T, s *harness.Site, method string, want harness.Outcome) {
-	ada, sku := s.Shopper(t), s.Sells(t, 1250)
-	s.Stocks(t, sku, 5)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 1250)
+	s.SetStock(t, sku, 5)
 
-	c := ada.Fills(t, sku)
-	a := ada.ChecksOut(t, c, method, harness.Waiting)
+	c := ada.Fill(t, sku)
+	a := ada.CheckOut(t, c, method, harness.Waiting)
 	if want.Failure == "" {
 		done := harness.As[harness.CheckoutView](t, a, http.StatusCreated)
 		require.Equal(t, "/v1/checkouts/"+done.ID.String(), a.Header.Get("Location"))
-		ada.Ended(t, c, done, want)
+		ada.RequireOutcome(t, c, done, want)
 	} else {
-		p := harness.Refuses(t, a, http.StatusPaymentRequired, want.Failure)
-		ada.Ended(t, c, ada.Checkout(t, p.CheckoutID), want)
+		p := harness.RequireProblem(t, a, http.StatusPaymentRequired, want.Failure)
+		ada.RequireOutcome(t, c, ada.Checkout(t, p.CheckoutID), want)
 	}
 
-	c = ada.Fills(t, sku)
-	a = ada.ChecksOut(t, c, method, harness.NoWait)
+	c = ada.Fill(t, sku)
+	a = ada.CheckOut(t, c, method, harness.NoWait)
 	begun := harness.As[harness.CheckoutView](t, a, http.StatusAccepted)
 	require.Equal(t, "/v1/checkouts/"+begun.ID.String(), a.Header.Get("Location"))
 	waited := harness.As[harness.CheckoutView](t, s.Send(t, http.MethodGet, "/v1/checkouts/"+begun.ID.String(), ada.Token, nil, "Prefer", harness.Waiting), http.StatusOK)
-	ada.Ended(t, c, waited, want)
+	ada.RequireOutcome(t, c, waited, want)
 
 	reserved := int64(0)
 	if want.Failure == "" {
@@ -97,62 +97,62 @@ func ends(t *testing.T, s *harness.Site, method string, want harness.Outcome) {
 }
 
 func atTheBank(t *testing.T, s *harness.Site) {
-	sku := s.Sells(t, 1999)
-	s.Stocks(t, sku, 100)
+	sku := s.AddProduct(t, 1999)
+	s.SetStock(t, sku, 100)
 	for _, method := range []string{"sim_requires_action", "sim_duplicate_webhooks"} {
 		t.Run(method+"/Approved", func(t *testing.T) {
 			t.Parallel()
 			ada := s.Shopper(t)
-			c := ada.Fills(t, sku)
-			asked := ada.AsksForAction(t, c, method)
-			require.Equal(t, http.StatusOK, s.Bank(t, *asked.PaymentID, "approve").StatusCode)
-			ada.Ended(t, c, ada.Reaches(t, asked.ID, saga.Completed), harness.Outcome{Payment: "captured", Ledger: []string{"authorize", "capture"}})
-			require.Equal(t, http.StatusOK, s.Bank(t, *asked.PaymentID, "approve").StatusCode, "said twice is said once")
-			harness.Refuses(t, s.Bank(t, *asked.PaymentID, "deny"), http.StatusConflict, "not_waiting")
+			c := ada.Fill(t, sku)
+			asked := ada.CheckOutAtBank(t, c, method)
+			require.Equal(t, http.StatusOK, s.AnswerAtBank(t, *asked.PaymentID, "approve").StatusCode)
+			ada.RequireOutcome(t, c, ada.AwaitStatus(t, asked.ID, saga.Completed), harness.Outcome{Payment: "captured", Ledger: []string{"authorize", "capture"}})
+			require.Equal(t, http.StatusOK, s.AnswerAtBank(t, *asked.PaymentID, "approve").StatusCode, "said twice is said once")
+			harness.RequireProblem(t, s.AnswerAtBank(t, *asked.PaymentID, "deny"), http.StatusConflict, "not_waiting")
 		})
 		t.Run(method+"/Denied", func(t *testing.T) {
 			t.Parallel()
 			ada := s.Shopper(t)
-			c := ada.Fills(t, sku)
-			asked := ada.AsksForAction(t, c, method)
-			require.Equal(t, http.StatusOK, s.Bank(t, *asked.PaymentID, "deny").StatusCode)
-			ada.Ended(t, c, ada.Reaches(t, asked.ID, saga.Failed), harness.Outcome{Failure: "authentication_failed", Payment: "declined"})
+			c := ada.Fill(t, sku)
+			asked := ada.CheckOutAtBank(t, c, method)
+			require.Equal(t, http.StatusOK, s.AnswerAtBank(t, *asked.PaymentID, "deny").StatusCode)
+			ada.RequireOutcome(t, c, ada.AwaitStatus(t, asked.ID, saga.Failed), harness.Outcome{Failure: "authentication_failed", Payment: "declined"})
 		})
 	}
 	t.Run("ApprovedAfterCancellation", func(t *testing.T) {
 		t.Parallel()
 		ada := s.Shopper(t)
-		c := ada.Fills(t, sku)
-		asked := ada.AsksForAction(t, c, "sim_requires_action")
-		require.Equal(t, saga.Cancelled, harness.As[harness.CheckoutView](t, ada.Cancels(t, asked.ID, "Prefer", harness.Waiting), http.StatusOK).Status)
-		harness.Refuses(t, s.Bank(t, *asked.PaymentID, "approve"), http.StatusConflict, "not_waiting")
+		c := ada.Fill(t, sku)
+		asked := ada.CheckOutAtBank(t, c, "sim_requires_action")
+		require.Equal(t, saga.Cancelled, harness.As[harness.CheckoutView](t, ada.CancelCheckout(t, asked.ID, "Prefer", harness.Waiting), http.StatusOK).Status)
+		harness.RequireProblem(t, s.AnswerAtBank(t, *asked.PaymentID, "approve"), http.StatusConflict, "not_waiting")
 		require.Empty(t, s.Ledger(t, *asked.PaymentID))
-		ada.IsOpenAsBefore(t, c, ada.Cart(t, c.ID))
+		ada.RequireReopened(t, c, ada.Cart(t, c.ID))
 		require.Equal(t, "cancelled", ada.Checkout(t, asked.ID).Failure.Code)
-		harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Cart(t, c.ID), "sim_ok", harness.Waiting), http.StatusCreated) // another attempt goes well
+		harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Cart(t, c.ID), "sim_ok", harness.Waiting), http.StatusCreated) // another attempt goes well
 	})
 }
 
 // tooLateAtTheBank is for a program that gives shoppers no time.
 func tooLateAtTheBank(t *testing.T, s *harness.Site) {
-	ada, sku := s.Shopper(t), s.Sells(t, 1999)
-	s.Stocks(t, sku, 1)
-	c := ada.Fills(t, sku)
-	asked := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, c, "sim_requires_action", harness.NoWait), http.StatusAccepted)
-	ada.Ended(t, c, ada.Reaches(t, asked.ID, saga.Failed), harness.Outcome{Failure: "authentication_expired", Payment: "voided"})
-	harness.Refuses(t, s.Bank(t, *asked.PaymentID, "approve"), http.StatusConflict, "not_waiting")
+	ada, sku := s.Shopper(t), s.AddProduct(t, 1999)
+	s.SetStock(t, sku, 1)
+	c := ada.Fill(t, sku)
+	asked := harness.As[harness.CheckoutView](t, ada.CheckOut(t, c, "sim_requires_action", harness.NoWait), http.StatusAccepted)
+	ada.RequireOutcome(t, c, ada.AwaitStatus(t, asked.ID, saga.Failed), harness.Outcome{Failure: "authentication_expired", Payment: "voided"})
+	harness.RequireProblem(t, s.AnswerAtBank(t, *asked.PaymentID, "approve"), http.StatusConflict, "not_waiting")
 	require.EqualValues(t, 1, s.Stock(t, sku).Available)
 }
 
 func refusedCheckouts(t *testing.T, s *harness.Site) {
 	t.Run("OutOfStock", func(t *testing.T) {
 		t.Parallel()
-		ada, rare, plenty := s.Shopper(t), s.Sells(t, 700), s.Sells(t, 300)
-		s.Stocks(t, rare, 1)
-		s.Stocks(t, plenty, 10)
-		c := ada.Fills(t, rare, plenty)
-		c = harness.As[harness.CartView](t, ada.Adds(t, c, rare, 1), http.StatusOK)
-		p := harness.Refuses(t, ada.ChecksOut(t, c, "sim_ok", harness.Waiting), http.StatusConflict, "out_of_stock")
+		ada, rare, plenty := s.Shopper(t), s.AddProduct(t, 700), s.AddProduct(t, 300)
+		s.SetStock(t, rare, 1)
+		s.SetStock(t, plenty, 10)
+		c := ada.Fill(t, rare, plenty)
+		c = harness.As[harness.CartView](t, ada.Add(t, c, rare, 1), http.StatusOK)
+		p := harness.RequireProblem(t, ada.CheckOut(t, c, "sim_ok", harness.Waiting), http.StatusConflict, "out_of_stock")
 		require.Len(t, p.Lines, 1)
 		require.Equal(t, rare, p.Lines[0].SKU)
 		require.EqualValues(t, 2, p.Lines[0].Requested)
@@ -160,22 +160,22 @@ func refusedCheckouts(t *testing.T, s *harness.Site) {
 		failed := ada.Checkout(t, p.CheckoutID)
 		require.Equal(t, saga.Failed, failed.Status)
 		require.Equal(t, "out_of_stock", failed.Failure.Code)
-		ada.IsOpenAsBefore(t, c, ada.Cart(t, c.ID))
+		ada.RequireReopened(t, c, ada.Cart(t, c.ID))
 		require.Zero(t, s.Stock(t, plenty).Reserved, "all or nothing")
 		require.Empty(t, s.Ledger(t, *failed.PaymentID))
-		harness.Refuses(t, s.Send(t, http.MethodGet, "/v1/orders/"+failed.OrderID.String(), ada.Token, nil), http.StatusNotFound, "not_found")
-		harness.Refuses(t, s.Send(t, http.MethodGet, "/v1/payments/"+failed.PaymentID.String(), ada.Token, nil), http.StatusNotFound, "not_found")
+		harness.RequireProblem(t, s.Send(t, http.MethodGet, "/v1/orders/"+failed.OrderID.String(), ada.Token, nil), http.StatusNotFound, "not_found")
+		harness.RequireProblem(t, s.Send(t, http.MethodGet, "/v1/payments/"+failed.PaymentID.String(), ada.Token, nil), http.StatusNotFound, "not_found")
 
-		s.Stocks(t, rare, 2) // a delivery came: the same cart goes through, as another checkout
-		again := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Cart(t, c.ID), "sim_ok", harness.Waiting), http.StatusCreated)
+		s.SetStock(t, rare, 2) // a delivery came: the same cart goes through, as another checkout
+		again := harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Cart(t, c.ID), "sim_ok", harness.Waiting), http.StatusCreated)
 		require.NotEqual(t, failed.ID, again.ID)
 	})
 	t.Run("PriceChanged", func(t *testing.T) {
 		t.Parallel()
-		ada, sku, other := s.Shopper(t), s.Sells(t, 700), s.Sells(t, 100)
-		c := ada.Fills(t, sku, other)
-		s.Prices(t, sku, 800)
-		p := harness.Refuses(t, ada.ChecksOut(t, c, "sim_ok", harness.Waiting), http.StatusConflict, "price_changed")
+		ada, sku, other := s.Shopper(t), s.AddProduct(t, 700), s.AddProduct(t, 100)
+		c := ada.Fill(t, sku, other)
+		s.SetPrice(t, sku, 800)
+		p := harness.RequireProblem(t, ada.CheckOut(t, c, "sim_ok", harness.Waiting), http.StatusConflict, "price_changed")
 		require.Len(t, p.Lines, 1)
 		require.Equal(t, sku, p.Lines[0].SKU)
 		require.EqualValues(t, 700, p.Lines[0].Was.Amount)
@@ -183,13 +183,13 @@ func refusedCheckouts(t *testing.T, s *harness.Site) {
 		require.Equal(t, c, ada.Cart(t, c.ID), "a refused request changes nothing")
 		c = harness.As[harness.CartView](t, s.Send(t, http.MethodPost, "/v1/carts/"+c.ID.String()+"/reprice", ada.Token, nil), http.StatusOK)
 		require.EqualValues(t, 900, c.Total.Amount)
-		require.EqualValues(t, 900, harness.As[harness.CheckoutView](t, ada.ChecksOut(t, c, "sim_ok", harness.Waiting), http.StatusCreated).Total.Amount)
+		require.EqualValues(t, 900, harness.As[harness.CheckoutView](t, ada.CheckOut(t, c, "sim_ok", harness.Waiting), http.StatusCreated).Total.Amount)
 	})
 }
 
 // foldedAgain makes the program forget every state, and sees it fold the same from the events.
 func foldedAgain(t *testing.T, s *harness.Site) {
-	s.KeepsPromises(t)
+	s.RequirePromises(t)
 	var paths []string
 	for _, id := range streams(t, s, "cart", "cart") {
 		paths = append(paths, "/v1/carts/"+id)

@@ -23,9 +23,9 @@ func TestOrdersAreFoundByEmail(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := harness.Open(t, setup)
-			ada, sku := s.Shopper(t), s.Sells(t, 1250)
+			ada, sku := s.Shopper(t), s.AddProduct(t, 1250)
 			buys := func(email string) harness.Answer {
-				c := ada.Fills(t, sku)
+				c := ada.Fill(t, sku)
 				return s.Send(t, http.MethodPost, harness.CheckoutPath(c), ada.Token, map[string]any{"payment_method": "sim_ok", "email": email},
 					"Idempotency-Key", uuid.NewString(), "If-Match", harness.Tag(c.Version), "Prefer", harness.Waiting)
 			}
@@ -43,7 +43,7 @@ func TestOrdersAreFoundByEmail(t *testing.T) {
 				require.Equal(t, email, *s.Order(t, sold.OrderID).Email, "shown as it was given")
 			}
 			for _, email := range []string{"zoe\u200b@example.com", "\u2009eve@example.com", "bob@example.com\u202e"} {
-				p := harness.Refuses(t, buys(email), http.StatusUnprocessableEntity, "validation_failed")
+				p := harness.RequireProblem(t, buys(email), http.StatusUnprocessableEntity, "validation_failed")
 				require.Equal(t, "email", p.Errors[0].Field)
 				require.Contains(t, p.Errors[0].Detail, "invisible characters")
 			}
@@ -61,7 +61,7 @@ func TestContactsAreErased(t *testing.T) {
 			s := harness.Open(t, setup)
 			ada, eve := s.Shopper(t), s.Shopper(t)
 			sold, sku := buys(t, ada, 1250, "sim_ok")
-			asked := ada.AsksForAction(t, ada.Fills(t, sku), "sim_requires_action")
+			asked := ada.CheckOutAtBank(t, ada.Fill(t, sku), "sim_requires_action")
 			hers, _ := buys(t, eve, 1250, "sim_ok")
 			before := s.Order(t, sold.OrderID)
 			require.Equal(t, "ada@example.com", *before.Email)
@@ -78,9 +78,9 @@ func TestContactsAreErased(t *testing.T) {
 			}
 			var waits []string
 			for _, shop := range []harness.Shopper{ada, eve} {
-				c := shop.AsksForAction(t, shop.Fills(t, sku), "sim_requires_action")
-				require.Equal(t, http.StatusOK, s.Bank(t, *c.PaymentID, "deny").StatusCode)
-				shop.Reaches(t, c.ID, saga.Failed)
+				c := shop.CheckOutAtBank(t, shop.Fill(t, sku), "sim_requires_action")
+				require.Equal(t, http.StatusOK, s.AnswerAtBank(t, *c.PaymentID, "deny").StatusCode)
+				shop.AwaitStatus(t, c.ID, saga.Failed)
 				waits = append(waits, c.PaymentID.String())
 			}
 			require.Subset(t, bodies(), waits)
@@ -93,9 +93,9 @@ func TestContactsAreErased(t *testing.T) {
 				require.Equal(t, http.StatusNoContent, erases(ada.ID.String(), headers...).StatusCode)
 			}
 			require.Equal(t, "true", erases(ada.ID.String(), key...).Header.Get("Idempotent-Replayed"))
-			harness.Refuses(t, erases(eve.ID.String(), key...), http.StatusUnprocessableEntity, "idempotency_key_reused")
+			harness.RequireProblem(t, erases(eve.ID.String(), key...), http.StatusUnprocessableEntity, "idempotency_key_reused")
 			require.Equal(t, http.StatusNoContent, erases(url.PathEscape("no/body ü")).StatusCode)
-			harness.Refuses(t, erases("a%00b"), http.StatusUnprocessableEntity, "validation_failed")
+			harness.RequireProblem(t, erases("a%00b"), http.StatusUnprocessableEntity, "validation_failed")
 
 			require.NotContains(t, bodies(), waits[0], "what the provider said of her")
 			require.Contains(t, bodies(), waits[1])
@@ -108,8 +108,8 @@ func TestContactsAreErased(t *testing.T) {
 			require.Equal(t, "null", string(after.ShippingAddress))
 			after.Email, after.ShippingAddress = before.Email, before.ShippingAddress
 			require.Equal(t, before, after, "the order stays as it was")
-			require.Equal(t, http.StatusOK, s.Bank(t, *asked.PaymentID, "approve").StatusCode)
-			ada.Reaches(t, asked.ID, saga.Completed)
+			require.Equal(t, http.StatusOK, s.AnswerAtBank(t, *asked.PaymentID, "approve").StatusCode)
+			ada.AwaitStatus(t, asked.ID, saga.Completed)
 			late := s.Order(t, asked.OrderID)
 			require.Equal(t, order.StatusConfirmed, late.Status)
 			require.Nil(t, late.Email, "that of a checkout under way is gone too")

@@ -21,25 +21,25 @@ func TestDoubleClick(t *testing.T) {
 		CartStatus cart.Status `json:"cart_status"`
 	}
 
-	c := ada.Fills(t, s.Sells(t, 1250))
-	paid := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, c, "sim_ok", harness.Waiting), http.StatusCreated)
-	a := ada.ChecksOut(t, c, "sim_ok", harness.Waiting)
-	p := harness.Refuses(t, a, http.StatusPreconditionFailed, "version_mismatch")
+	c := ada.Fill(t, s.AddProduct(t, 1250))
+	paid := harness.As[harness.CheckoutView](t, ada.CheckOut(t, c, "sim_ok", harness.Waiting), http.StatusCreated)
+	a := ada.CheckOut(t, c, "sim_ok", harness.Waiting)
+	p := harness.RequireProblem(t, a, http.StatusPreconditionFailed, "version_mismatch")
 	require.Equal(t, paid.ID, p.CheckoutID)
 	require.Contains(t, p.Detail, "This cart has become an order.")
 	require.Equal(t, cart.StatusCheckedOut, harness.As[closed](t, a, http.StatusPreconditionFailed).CartStatus)
 	require.Equal(t, harness.Tag(p.Version), a.Header.Get("ETag"))
-	p = harness.Refuses(t, ada.Adds(t, c, c.Items[0].SKU, 1, "If-Match", harness.Tag(c.Version)), http.StatusPreconditionFailed, "version_mismatch")
+	p = harness.RequireProblem(t, ada.Add(t, c, c.Items[0].SKU, 1, "If-Match", harness.Tag(c.Version)), http.StatusPreconditionFailed, "version_mismatch")
 	require.Equal(t, paid.ID, p.CheckoutID, "whatever the edit")
 
-	c = ada.Fills(t, s.Sells(t, 1250))
-	asked := ada.Starts(t, c, "sim_requires_action")
-	a = ada.ChecksOut(t, c, "sim_ok", harness.NoWait)
-	require.Equal(t, asked.ID, harness.Refuses(t, a, http.StatusPreconditionFailed, "version_mismatch").CheckoutID)
+	c = ada.Fill(t, s.AddProduct(t, 1250))
+	asked := ada.StartCheckout(t, c, "sim_requires_action")
+	a = ada.CheckOut(t, c, "sim_ok", harness.NoWait)
+	require.Equal(t, asked.ID, harness.RequireProblem(t, a, http.StatusPreconditionFailed, "version_mismatch").CheckoutID)
 	require.Equal(t, cart.StatusCheckingOut, harness.As[closed](t, a, http.StatusPreconditionFailed).CartStatus)
-	ada.Reaches(t, asked.ID, saga.RequiresAction)
-	harness.As[harness.CheckoutView](t, ada.Cancels(t, asked.ID, "Prefer", harness.Waiting), http.StatusOK)
+	ada.AwaitStatus(t, asked.ID, saga.RequiresAction)
+	harness.As[harness.CheckoutView](t, ada.CancelCheckout(t, asked.ID, "Prefer", harness.Waiting), http.StatusOK)
 
-	p = harness.Refuses(t, ada.ChecksOut(t, c, "sim_ok", harness.NoWait), http.StatusPreconditionFailed, "version_mismatch")
+	p = harness.RequireProblem(t, ada.CheckOut(t, c, "sim_ok", harness.NoWait), http.StatusPreconditionFailed, "version_mismatch")
 	require.Zero(t, p.CheckoutID, "the cart is open again")
 }

@@ -31,8 +31,8 @@ func TestRefundsElsewhere(t *testing.T) {
 			require.Len(t, p.Refunds, 1)
 			require.Equal(t, []any{"provider", "succeeded"}, []any{p.Refunds[0].Origin, p.Refunds[0].Status})
 			require.Equal(t, []string{"authorize", "capture", "refund"}, s.Ledger(t, *c.PaymentID))
-			harness.Refuses(t, s.Refunds(t, c.OrderID, 0), http.StatusUnprocessableEntity, "exceeds_captured")
-			ada.CancelsOrder(t, c.OrderID)
+			harness.RequireProblem(t, s.Refund(t, c.OrderID, 0), http.StatusUnprocessableEntity, "exceeds_captured")
+			ada.CancelOrder(t, c.OrderID)
 			harness.Until(t, "it is cancelled", func() bool { return s.Order(t, c.OrderID).Status == order.StatusCancelled })
 			require.Len(t, s.Payment(t, *c.PaymentID).Refunds, 1, "no refund was tried in vain")
 			require.EqualValues(t, 5, s.Stock(t, sku).OnHand)
@@ -44,13 +44,13 @@ func TestRefundsElsewhere(t *testing.T) {
 		ada := s.Shopper(t)
 		c, _ := buys(t, ada, 1250, "sim_ok")
 		path := "/simulator/payments/" + c.PaymentID.String()
-		harness.Refuses(t, s.Send(t, http.MethodPost, path+"/refund", s.Admin, map[string]any{"amount": harness.GBP(1251)}), http.StatusUnprocessableEntity, "exceeds_captured")
+		harness.RequireProblem(t, s.Send(t, http.MethodPost, path+"/refund", s.Admin, map[string]any{"amount": harness.GBP(1251)}), http.StatusUnprocessableEntity, "exceeds_captured")
 		for _, verb := range []string{"/refund", "/dispute"} {
 			for _, pence := range []int64{0, -5} {
-				wrong := harness.Refuses(t, s.Send(t, http.MethodPost, path+verb, s.Admin, map[string]any{"amount": harness.GBP(pence)}), http.StatusUnprocessableEntity, "validation_failed")
+				wrong := harness.RequireProblem(t, s.Send(t, http.MethodPost, path+verb, s.Admin, map[string]any{"amount": harness.GBP(pence)}), http.StatusUnprocessableEntity, "validation_failed")
 				require.Equal(t, "amount.amount", wrong.Errors[0].Field)
 			}
-			euro := harness.Refuses(t, s.Send(t, http.MethodPost, path+verb, s.Admin, `{"amount":{"amount":1,"currency":"EUR"}}`), http.StatusUnprocessableEntity, "currency_mismatch")
+			euro := harness.RequireProblem(t, s.Send(t, http.MethodPost, path+verb, s.Admin, `{"amount":{"amount":1,"currency":"EUR"}}`), http.StatusUnprocessableEntity, "currency_mismatch")
 			require.Equal(t, "The payment is in GBP.", euro.Detail)
 		}
 		require.Equal(t, http.StatusOK, s.Send(t, http.MethodPost, path+"/refund", s.Admin, map[string]any{"amount": harness.GBP(250)}).StatusCode)
@@ -63,19 +63,19 @@ func TestRefundsElsewhere(t *testing.T) {
 		t.Parallel()
 		ada := s.Shopper(t)
 		c, sku := buys(t, ada, 1250, "sim_refund_refused")
-		harness.As[harness.OrderView](t, ada.CancelsOrder(t, c.OrderID), http.StatusAccepted)
+		harness.As[harness.OrderView](t, ada.CancelOrder(t, c.OrderID), http.StatusAccepted)
 		id := s.CancellationOf(t, c.OrderID)
-		v := s.Stuck(t, id)
+		v := s.AwaitAttention(t, id)
 		require.Contains(t, *v.Steps[0].Error, "refused")
 		require.Contains(t, v.Actions, saga.ActSettle)
 		for range 2 {
-			require.Equal(t, http.StatusAccepted, s.Operates(t, id, "retry", nil).StatusCode)
-			harness.Until(t, "it was tried", func() bool { return s.Stuck(t, id).Steps[0].Attempts > v.Steps[0].Attempts })
-			v = s.Stuck(t, id)
+			require.Equal(t, http.StatusAccepted, s.Operate(t, id, "retry", nil).StatusCode)
+			harness.Until(t, "it was tried", func() bool { return s.AwaitAttention(t, id).Steps[0].Attempts > v.Steps[0].Attempts })
+			v = s.AwaitAttention(t, id)
 		}
 		require.Len(t, s.Payment(t, *c.PaymentID).Refunds, 1, "one debt is shown once")
-		harness.Refuses(t, s.Operates(t, id, "settle", map[string]any{"outcome": "captured", "reason": "x"}), http.StatusConflict, "not_in_doubt")
-		require.Equal(t, http.StatusAccepted, s.Operates(t, id, "settle", map[string]any{"outcome": "refunded", "reason": "Transferred by the bank."}).StatusCode)
+		harness.RequireProblem(t, s.Operate(t, id, "settle", map[string]any{"outcome": "captured", "reason": "x"}), http.StatusConflict, "not_in_doubt")
+		require.Equal(t, http.StatusAccepted, s.Operate(t, id, "settle", map[string]any{"outcome": "refunded", "reason": "Transferred by the bank."}).StatusCode)
 		harness.Until(t, "it is cancelled", func() bool { return s.Order(t, c.OrderID).Status == order.StatusCancelled })
 		require.Zero(t, s.Stock(t, sku).Reserved)
 		p := s.Payment(t, *c.PaymentID)
@@ -87,10 +87,10 @@ func TestRefundsElsewhere(t *testing.T) {
 		t.Parallel()
 		ada := s.Shopper(t)
 		c, _ := buys(t, ada, 1250, "sim_refund_refused")
-		harness.As[harness.OrderView](t, ada.CancelsOrder(t, c.OrderID), http.StatusAccepted)
+		harness.As[harness.OrderView](t, ada.CancelOrder(t, c.OrderID), http.StatusAccepted)
 		id := s.CancellationOf(t, c.OrderID)
-		s.Stuck(t, id)
-		require.Equal(t, http.StatusAccepted, s.Operates(t, id, "settle", map[string]any{"outcome": "refunded", "reason": "In the dashboard."}).StatusCode)
+		s.AwaitAttention(t, id)
+		require.Equal(t, http.StatusAccepted, s.Operate(t, id, "settle", map[string]any{"outcome": "refunded", "reason": "In the dashboard."}).StatusCode)
 		harness.Until(t, "it is cancelled", func() bool { return s.Order(t, c.OrderID).Status == order.StatusCancelled })
 		require.Equal(t, http.StatusOK, s.Send(t, http.MethodPost, "/simulator/payments/"+c.PaymentID.String()+"/refund", s.Admin, map[string]any{}).StatusCode)
 		var p harness.PaymentView
@@ -101,7 +101,7 @@ func TestRefundsElsewhere(t *testing.T) {
 		require.Equal(t, []any{money.Of(1250, "GBP"), "refunded"}, []any{p.Refunded, p.Status})
 		require.Len(t, p.Refunds, 2, "the one that was refused, and the provider's")
 		require.Equal(t, money.Of(1250, "GBP"), s.Order(t, c.OrderID).Refunded)
-		for _, f := range harness.Auditor(t, s, func(m *reconcile.Module) { m.MinAge = time.Nanosecond }).Reconciles(t, http.MethodGet).Data {
+		for _, f := range harness.Auditor(t, s, func(m *reconcile.Module) { m.MinAge = time.Nanosecond }).Reconcile(t, http.MethodGet).Data {
 			require.NotContains(t, f.ID, c.ID.String())
 		}
 	})

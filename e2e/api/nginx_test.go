@@ -17,12 +17,12 @@ func TestNginx(t *testing.T) {
 	t.Parallel()
 	s := harness.Open(t, harness.OneDatabase, harness.WithShop)
 	direct := *s // the proxy is between its clients only
-	s.BehindNginx(t)
-	sku := direct.Sells(t, 1250)
-	direct.Stocks(t, sku, 10)
+	s.PutBehindNginx(t)
+	sku := direct.AddProduct(t, 1250)
+	direct.SetStock(t, sku, 10)
 
 	buyer := s.Shopper(t)
-	filled := buyer.Fills(t, sku)
+	filled := buyer.Fill(t, sku)
 	path := "/v1/carts/" + filled.ID.String()
 
 	weak := compressed(t, s, path, buyer.Token).Header.Get("ETag")
@@ -30,7 +30,7 @@ func TestNginx(t *testing.T) {
 
 	knowsTags(t, s, buyer, filled, sku)
 	t.Run("EventsComeWhenTheyHappen", func(t *testing.T) {
-		asked := harness.As[harness.CheckoutView](t, buyer.ChecksOut(t, buyer.Fills(t, sku), "sim_requires_action", harness.Waiting), http.StatusAccepted)
+		asked := harness.As[harness.CheckoutView](t, buyer.CheckOut(t, buyer.Fill(t, sku), "sim_requires_action", harness.Waiting), http.StatusAccepted)
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.Base+"/v1/checkouts/"+asked.ID.String()+"/stream", nil)
 		require.NoError(t, err)
 		request.Header.Set("Authorization", "Bearer "+buyer.Token)
@@ -42,7 +42,7 @@ func TestNginx(t *testing.T) {
 		require.Empty(t, stream.Header.Get("Content-Encoding"))
 		lines := bufio.NewScanner(stream.Body)
 		require.True(t, scans(lines, `"status":"requires_action"`), "the stream says how things are before anything else happens")
-		require.Equal(t, http.StatusOK, s.Bank(t, *asked.PaymentID, "approve").StatusCode)
+		require.Equal(t, http.StatusOK, s.AnswerAtBank(t, *asked.PaymentID, "approve").StatusCode)
 		require.True(t, scans(lines, `"status":"completed"`))
 	})
 	t.Run("PagesAndTheDocument", func(t *testing.T) {
@@ -63,10 +63,10 @@ func knowsTags(t *testing.T, s *harness.Site, buyer harness.Shopper, filled harn
 		require.Equal(t, http.StatusNotModified, s.Send(t, http.MethodGet, path, buyer.Token, nil, "If-None-Match", changed).StatusCode)
 	})
 	t.Run("AnEditAndACheckoutTakeIt", func(t *testing.T) {
-		more := harness.As[harness.CartView](t, buyer.Adds(t, filled, sku, 1, "If-Match", changed), http.StatusOK)
+		more := harness.As[harness.CartView](t, buyer.Add(t, filled, sku, 1, "If-Match", changed), http.StatusOK)
 		seen := compressed(t, s, path, buyer.Token).Header.Get("ETag")
-		harness.Refuses(t, buyer.ChecksOut(t, more, "sim_ok", harness.NoWait, "If-Match", changed), http.StatusPreconditionFailed, "version_mismatch")
-		done := harness.As[harness.CheckoutView](t, buyer.ChecksOut(t, more, "sim_ok", harness.Waiting, "If-Match", seen), http.StatusCreated)
+		harness.RequireProblem(t, buyer.CheckOut(t, more, "sim_ok", harness.NoWait, "If-Match", changed), http.StatusPreconditionFailed, "version_mismatch")
+		done := harness.As[harness.CheckoutView](t, buyer.CheckOut(t, more, "sim_ok", harness.Waiting, "If-Match", seen), http.StatusCreated)
 		require.Equal(t, saga.Completed, done.Status)
 	})
 }

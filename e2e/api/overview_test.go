@@ -21,17 +21,17 @@ import (
 func TestOverview(t *testing.T) {
 	t.Parallel()
 	s := harness.Open(t, harness.DatabaseEach)
-	ada, sku := s.Shopper(t), s.Sells(t, 1000)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 1000)
 	look := func() admin.OverviewView { return harness.Get[admin.OverviewView](t, s, "/v1/admin/overview", s.Admin) }
 	empty := look()
 	require.Len(t, empty.Checkouts.Minutes, 60)
 	require.Empty(t, empty.Today)
 	require.Zero(t, empty.Checkouts.P95Seconds)
 
-	done := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
-	harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
-	harness.Refuses(t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_declined", harness.Waiting), http.StatusPaymentRequired, "payment_declined")
-	waits := ada.AsksForAction(t, ada.Fills(t, sku), "sim_requires_action")
+	done := harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
+	harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
+	harness.RequireProblem(t, ada.CheckOut(t, ada.Fill(t, sku), "sim_declined", harness.Waiting), http.StatusPaymentRequired, "payment_declined")
+	waits := ada.CheckOutAtBank(t, ada.Fill(t, sku), "sim_requires_action")
 	body := map[string]any{"amount": harness.GBP(250), "reason": "A scratch."}
 	s.Send(t, http.MethodPost, "/v1/orders/"+done.OrderID.String()+"/refunds", s.Admin, body, "Idempotency-Key", uuid.NewString())
 	elsewhere := map[string]any{"amount": harness.GBP(100)}
@@ -50,7 +50,7 @@ func TestOverview(t *testing.T) {
 			v.Today[0].Refunded.Amount == 350 && v.Checkouts.P50Seconds > 0 && v.Checkouts.P95Seconds >= v.Checkouts.P50Seconds
 	})
 	require.Len(t, look().Lag, 4)
-	harness.As[harness.CheckoutView](t, ada.Cancels(t, waits.ID, "Prefer", harness.Waiting), http.StatusOK)
+	harness.As[harness.CheckoutView](t, ada.CancelCheckout(t, waits.ID, "Prefer", harness.Waiting), http.StatusOK)
 	harness.Until(t, "what was counted as running is counted as cancelled", func() bool {
 		running, cancelled := 0, 0
 		for _, m := range look().Checkouts.Minutes {
@@ -81,8 +81,8 @@ func TestOverviewTakesItsTime(t *testing.T) {
 func TestStreamsTellTheirStates(t *testing.T) {
 	t.Parallel()
 	s := harness.Open(t, harness.DatabaseEach)
-	ada, sku := s.Shopper(t), s.Sells(t, 1000)
-	c := ada.Fills(t, sku, sku, sku)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 1000)
+	c := ada.Fill(t, sku, sku, sku)
 	path := "/v1/admin/streams/cart/" + c.ID.String()
 	all := harness.Get[admin.StreamView](t, s, path, s.Admin)
 	require.Equal(t, []any{"cart", c.Version, "open"}, []any{all.Kind, all.Version, *all.Status})
@@ -103,6 +103,6 @@ func TestStreamsTellTheirStates(t *testing.T) {
 	require.NotNil(t, rest.NextCursor)
 	require.Empty(t, harness.Get[admin.StreamView](t, s, path+"?after="+strconv.Itoa(math.MaxInt64), s.Admin).Data, "there is no version behind the last number")
 	for _, nowhere := range []string{"/v1/admin/streams/cart/" + uuid.NewString(), "/v1/admin/streams/order/" + c.ID.String(), "/v1/admin/streams/nothing/" + c.ID.String()} {
-		harness.Refuses(t, s.Send(t, "GET", nowhere, s.Admin, nil), http.StatusNotFound, "not_found")
+		harness.RequireProblem(t, s.Send(t, "GET", nowhere, s.Admin, nil), http.StatusNotFound, "not_found")
 	}
 }

@@ -22,8 +22,8 @@ import (
 func TestReaders(t *testing.T) {
 	t.Parallel()
 	s := harness.Open(t, harness.OneDatabase)
-	ada, sku := s.Shopper(t), s.Sells(t, 500)
-	harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 500)
+	harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
 	requireSales(t, s, 500)
 	t.Run("APoisonedEventIsParkedAndReplayed", func(t *testing.T) { replayed(t, s) })
 	t.Run("OrDiscarded", func(t *testing.T) { discarded(t, s) })
@@ -133,7 +133,7 @@ func replayed(t *testing.T, s *harness.Site) {
 	require.Equal(t, http.StatusAccepted, s.Send(t, http.MethodPost, path, s.Admin, nil).StatusCode)
 	requireSales(t, s, before+4000)
 	harness.Until(t, "nothing is parked", func() bool { return len(parked(t, s, "")) == 0 })
-	harness.Refuses(t, s.Send(t, http.MethodPost, path, s.Admin, nil), http.StatusNotFound, "not_found")
+	harness.RequireProblem(t, s.Send(t, http.MethodPost, path, s.Admin, nil), http.StatusNotFound, "not_found")
 }
 
 func discarded(t *testing.T, s *harness.Site) {
@@ -141,7 +141,7 @@ func discarded(t *testing.T, s *harness.Site) {
 	p := parkedFor(t, s, logs(t, s, poison, soldTen), 1)
 	path, key := "/v1/admin/parked/"+p.ID.String()+"/discard", []string{"Idempotency-Key", uuid.NewString()}
 	for _, reason := range []string{"", " ", strings.Repeat("x", 501)} {
-		refused := harness.Refuses(t, s.Send(t, http.MethodPost, path, s.Admin, map[string]any{"reason": reason}), http.StatusUnprocessableEntity, "validation_failed")
+		refused := harness.RequireProblem(t, s.Send(t, http.MethodPost, path, s.Admin, map[string]any{"reason": reason}), http.StatusUnprocessableEntity, "validation_failed")
 		require.Equal(t, "reason", refused.Errors[0].Field)
 	}
 	require.Len(t, parked(t, s, ""), 1)
@@ -151,10 +151,10 @@ func discarded(t *testing.T, s *harness.Site) {
 		require.Equal(t, http.StatusAccepted, a.StatusCode, string(a.Text))
 		require.Equal(t, replayed, a.Header.Get("Idempotent-Replayed"))
 	}
-	harness.Refuses(t, s.Send(t, http.MethodPost, path, s.Admin, map[string]any{"reason": "Another."}, key...), http.StatusUnprocessableEntity, "idempotency_key_reused")
+	harness.RequireProblem(t, s.Send(t, http.MethodPost, path, s.Admin, map[string]any{"reason": "Another."}, key...), http.StatusUnprocessableEntity, "idempotency_key_reused")
 	requireSales(t, s, before+1000)
 	harness.Until(t, "nothing is parked", func() bool { return len(parked(t, s, "")) == 0 })
-	harness.Refuses(t, s.Send(t, http.MethodPost, path, s.Admin, body), http.StatusNotFound, "not_found")
+	harness.RequireProblem(t, s.Send(t, http.MethodPost, path, s.Admin, body), http.StatusNotFound, "not_found")
 
 	conn, err := pgx.Connect(t.Context(), s.URLs["orders"])
 	require.NoError(t, err)
@@ -263,16 +263,16 @@ func refusedToOperators(t *testing.T, s *harness.Site) {
 		"/v1/admin/parked/" + uuid.NewString() + "/discard": map[string]any{"reason": "Why not."},
 		"/v1/admin/projections/nothing/rebuild":             nil,
 	} {
-		harness.Refuses(t, s.Send(t, http.MethodPost, path, "", body), http.StatusUnauthorized, "unauthorized")
-		harness.Refuses(t, s.Send(t, http.MethodPost, path, ada.Token, body), http.StatusForbidden, "forbidden")
+		harness.RequireProblem(t, s.Send(t, http.MethodPost, path, "", body), http.StatusUnauthorized, "unauthorized")
+		harness.RequireProblem(t, s.Send(t, http.MethodPost, path, ada.Token, body), http.StatusForbidden, "forbidden")
 		code := "not_found"
 		if strings.Contains(path, "projections") {
 			code = "unknown_projection"
 		}
-		harness.Refuses(t, s.Send(t, http.MethodPost, path, s.Admin, body), http.StatusNotFound, code)
-		harness.Refuses(t, s.Send(t, http.MethodPost, path, s.Admin, `{"colour":"red"}`), http.StatusUnprocessableEntity, "unknown_field")
+		harness.RequireProblem(t, s.Send(t, http.MethodPost, path, s.Admin, body), http.StatusNotFound, code)
+		harness.RequireProblem(t, s.Send(t, http.MethodPost, path, s.Admin, `{"colour":"red"}`), http.StatusUnprocessableEntity, "unknown_field")
 	}
-	harness.Refuses(t, s.Send(t, http.MethodPost, "/v1/admin/parked/7/replay", s.Admin, nil), http.StatusNotFound, "not_found")
+	harness.RequireProblem(t, s.Send(t, http.MethodPost, "/v1/admin/parked/7/replay", s.Admin, nil), http.StatusNotFound, "not_found")
 }
 
 func rebuilt(t *testing.T, s *harness.Site) {
@@ -297,7 +297,7 @@ func rebuilt(t *testing.T, s *harness.Site) {
 	require.Equal(t, generation+1, begun.Generation)
 	require.NotZero(t, begun.Lag)
 	require.Equal(t, "true", rebuilds(key...).Header.Get("Idempotent-Replayed"))
-	harness.Refuses(t, rebuilds(), http.StatusConflict, "rebuild_running")
+	harness.RequireProblem(t, rebuilds(), http.StatusConflict, "rebuild_running")
 	require.NotNil(t, subscription(t, s, "rebuild", "daily_sales"))
 	require.Equal(t, before, sales(t, s), "the live one is still read")
 
@@ -313,7 +313,7 @@ func rebuilt(t *testing.T, s *harness.Site) {
 // unknownKind: an event that only a newer version of the program knows stops the order that it is of, and nothing else.
 func unknownKind(t *testing.T, s *harness.Site, ada harness.Shopper, sku string) {
 	before := sales(t, s)
-	strange := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_ok", harness.Waiting), http.StatusCreated).OrderID
+	strange := harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated).OrderID
 	s.Exec(t, "orders", fmt.Sprintf(`select pg_advisory_xact_lock(hashtext('orders.position'));
 		insert into orders.events (position, stream, version, type, data, meta, at)
 			select nextval('orders.position'), id, version + 1, 'order.gilded', '{}', '{}', now() from orders.streams where id = '%[1]s';
@@ -323,10 +323,10 @@ func unknownKind(t *testing.T, s *harness.Site, ada harness.Shopper, sku string)
 		s.Send(t, http.MethodGet, path, ada.Token, nil),
 		s.Send(t, http.MethodPost, path+"/fulfil", s.Admin, nil, "Idempotency-Key", uuid.NewString()),
 	} {
-		harness.Refuses(t, a, http.StatusServiceUnavailable, "newer_version")
+		harness.RequireProblem(t, a, http.StatusServiceUnavailable, "newer_version")
 		require.NotEmpty(t, a.Header.Get("Retry-After"))
 	}
-	next := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_ok", harness.Waiting), http.StatusCreated).OrderID
+	next := harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated).OrderID
 	mine := harness.Get[harness.List[harness.OrderView]](t, s, "/v1/orders", ada.Token).Data
 	require.True(t, slices.ContainsFunc(mine, func(o harness.OrderView) bool { return o.ID == next }))
 	require.False(t, slices.ContainsFunc(mine, func(o harness.OrderView) bool { return o.ID == strange }))

@@ -103,8 +103,8 @@ func breakerIs(t *testing.T, s *harness.Site, state string) bool {
 func TestDeadProvider(t *testing.T) {
 	t.Parallel()
 	s := harness.Open(t, harness.DatabaseEach, func(_ testing.TB, c *config.Config) { c.PaymentConcurrency = 8 })
-	sku := s.Sells(t, 1250)
-	s.Stocks(t, sku, 100)
+	sku := s.AddProduct(t, 1250)
+	s.SetStock(t, sku, 100)
 	require.True(t, breakerIs(t, s, "closed"))
 	opens := bankCloses(t, s)
 
@@ -113,16 +113,16 @@ func TestDeadProvider(t *testing.T) {
 	buys := func(n int) {
 		for range n {
 			ada := s.Shopper(t)
-			buyers, begun = append(buyers, ada), append(begun, ada.Starts(t, ada.Fills(t, sku), "sim_ok"))
+			buyers, begun = append(buyers, ada), append(begun, ada.StartCheckout(t, ada.Fill(t, sku), "sim_ok"))
 		}
 	}
 	buys(24)
 	harness.Until(t, "the breaker opens", func() bool { return breakerIs(t, s, "open") })
 	buys(6) // not one of these is asked for
-	harness.WithoutPayment(t, s, "sim_declined")
+	harness.CheckOutFree(t, s, "sim_declined")
 	bob := s.Shopper(t)
-	c := bob.Fills(t, sku)
-	require.EqualValues(t, 3, harness.As[harness.CartView](t, bob.Adds(t, c, sku, 2), http.StatusOK).Items[0].Quantity)
+	c := bob.Fill(t, sku)
+	require.EqualValues(t, 3, harness.As[harness.CartView](t, bob.Add(t, c, sku, 2), http.StatusOK).Items[0].Quantity)
 	require.EqualValues(t, 30, s.Stock(t, sku).Reserved, "what may yet be paid is held")
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -136,7 +136,7 @@ func TestDeadProvider(t *testing.T) {
 
 	early := 0
 	for i, ada := range buyers {
-		done := ada.Reaches(t, begun[i].ID, saga.Completed)
+		done := ada.AwaitStatus(t, begun[i].ID, saga.Completed)
 		require.Equal(t, []string{"authorize", "capture"}, s.Ledger(t, *done.PaymentID))
 		require.Equal(t, order.StatusConfirmed, harness.Get[harness.OrderView](t, s, "/v1/orders/"+done.OrderID.String(), ada.Token).Status)
 		require.Equal(t, cart.StatusCheckedOut, ada.Cart(t, done.CartID).Status)
@@ -152,12 +152,12 @@ func TestDeadProvider(t *testing.T) {
 func TestDeadProviderGivesBackLater(t *testing.T) {
 	t.Parallel()
 	s := harness.Open(t, harness.OneDatabase, func(_ testing.TB, c *config.Config) { c.PaymentConcurrency = 8 })
-	sku := s.Sells(t, 1250)
-	s.Stocks(t, sku, 100)
+	sku := s.AddProduct(t, 1250)
+	s.SetStock(t, sku, 100)
 	var sold []harness.CheckoutView
 	for range 24 {
 		ada := s.Shopper(t)
-		sold = append(sold, harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_ok", harness.Waiting), http.StatusCreated))
+		sold = append(sold, harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated))
 	}
 	opens := bankCloses(t, s)
 	var backs []uuid.UUID
@@ -167,7 +167,7 @@ func TestDeadProviderGivesBackLater(t *testing.T) {
 			harness.As[harness.OrderView](t, s.Send(t, http.MethodPost, path+"/cancel", s.Admin, body, "Idempotency-Key", "c"+path), http.StatusAccepted)
 			continue
 		}
-		backs = append(backs, harness.As[harness.RefundView](t, s.Refunds(t, c.OrderID, 250), http.StatusAccepted).ID)
+		backs = append(backs, harness.As[harness.RefundView](t, s.Refund(t, c.OrderID, 250), http.StatusAccepted).ID)
 	}
 	harness.Until(t, "the breaker opens", func() bool { return breakerIs(t, s, "open") })
 	var cancellations []uuid.UUID

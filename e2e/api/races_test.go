@@ -26,15 +26,15 @@ func TestRaces(t *testing.T) {
 }
 
 func twoTabs(t *testing.T, s *harness.Site) {
-	sku := s.Sells(t, 1000)
+	sku := s.AddProduct(t, 1000)
 	for range 10 {
 		ada := s.Shopper(t)
-		c := ada.Fills(t, sku)
-		tabs := harness.Together(t, 2, func(int) (harness.Answer, error) { return ada.Tries(t, c, uuid.NewString(), harness.Waiting) })
+		c := ada.Fill(t, sku)
+		tabs := harness.RunTogether(t, 2, func(int) (harness.Answer, error) { return ada.TryCheckOut(t, c, uuid.NewString(), harness.Waiting) })
 		won := harness.WithStatus(tabs, http.StatusCreated)
 		lost := harness.WithStatus(tabs, http.StatusPreconditionFailed)
 		require.True(t, len(won) == 1 && len(lost) == 1, "%s %s", tabs[0].Text, tabs[1].Text)
-		harness.Refuses(t, lost[0], http.StatusPreconditionFailed, "version_mismatch")
+		harness.RequireProblem(t, lost[0], http.StatusPreconditionFailed, "version_mismatch")
 		done := harness.As[harness.CheckoutView](t, won[0], http.StatusCreated)
 		require.Equal(t, []string{"authorize", "capture"}, s.Ledger(t, *done.PaymentID))
 		require.Len(t, harness.Get[harness.List[harness.OrderView]](t, s, "/v1/orders", ada.Token).Data, 1)
@@ -43,21 +43,21 @@ func twoTabs(t *testing.T, s *harness.Site) {
 
 func lastUnit(t *testing.T, s *harness.Site) {
 	const wanting = 50
-	sku := s.Sells(t, 1000)
-	s.Stocks(t, sku, 1)
+	sku := s.AddProduct(t, 1000)
+	s.SetStock(t, sku, 1)
 	shoppers, carts := make([]harness.Shopper, wanting), make([]harness.CartView, wanting)
 	for i := range wanting {
 		shoppers[i] = s.Shopper(t)
-		carts[i] = shoppers[i].Fills(t, sku)
+		carts[i] = shoppers[i].Fill(t, sku)
 	}
-	answers := harness.Together(t, wanting, func(i int) (harness.Answer, error) {
-		return shoppers[i].Tries(t, carts[i], uuid.NewString(), harness.Waiting)
+	answers := harness.RunTogether(t, wanting, func(i int) (harness.Answer, error) {
+		return shoppers[i].TryCheckOut(t, carts[i], uuid.NewString(), harness.Waiting)
 	})
 	require.Len(t, harness.WithStatus(answers, http.StatusCreated), 1)
 	for i, a := range answers {
 		if a.StatusCode != http.StatusCreated {
-			require.Equal(t, sku, harness.Refuses(t, a, http.StatusConflict, "out_of_stock").Lines[0].SKU)
-			shoppers[i].IsOpenAsBefore(t, carts[i], shoppers[i].Cart(t, carts[i].ID))
+			require.Equal(t, sku, harness.RequireProblem(t, a, http.StatusConflict, "out_of_stock").Lines[0].SKU)
+			shoppers[i].RequireReopened(t, carts[i], shoppers[i].Cart(t, carts[i].ID))
 		}
 	}
 	require.Equal(t, harness.StockView{SKU: sku, OnHand: 1, Reserved: 1}, s.Stock(t, sku))
@@ -66,13 +66,13 @@ func lastUnit(t *testing.T, s *harness.Site) {
 func manyEditors(t *testing.T, s *harness.Site) {
 	const editors, edits = 20, 5
 	processes := []*harness.Site{s, besideWith(t, s, func(bank payment.Provider) payment.Provider { return bank })}
-	ada, shared := s.Shopper(t), s.Sells(t, 100)
-	c := ada.Fills(t)
+	ada, shared := s.Shopper(t), s.AddProduct(t, 100)
+	c := ada.Fill(t)
 	own := make([]string, editors)
 	for i := range own {
-		own[i] = s.Sells(t, 100)
+		own[i] = s.AddProduct(t, 100)
 	}
-	answers := harness.Together(t, editors*edits, func(n int) (harness.Answer, error) {
+	answers := harness.RunTogether(t, editors*edits, func(n int) (harness.Answer, error) {
 		body := map[string]any{"sku": shared, "quantity": 1}
 		if n%edits == 0 {
 			body["sku"] = own[n/edits]
@@ -89,18 +89,18 @@ func manyEditors(t *testing.T, s *harness.Site) {
 	require.Len(t, c.Items, editors+1)
 	require.EqualValues(t, 100*editors*edits, c.Total.Amount)
 	require.EqualValues(t, 1+editors*edits, c.Version)
-	done := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, c, "sim_ok", harness.Waiting), http.StatusCreated)
+	done := harness.As[harness.CheckoutView](t, ada.CheckOut(t, c, "sim_ok", harness.Waiting), http.StatusCreated)
 	require.Equal(t, c.Total, done.Total)
 }
 
 func sameKey(t *testing.T, s *harness.Site) {
 	t.Parallel()
 	const clients = 6
-	sku := s.Sells(t, 1000)
+	sku := s.AddProduct(t, 1000)
 	for range 5 {
 		ada := s.Shopper(t)
-		c, key := ada.Fills(t, sku), uuid.NewString()
-		answers := harness.Together(t, clients, func(int) (harness.Answer, error) { return ada.Tries(t, c, key, harness.Waiting) })
+		c, key := ada.Fill(t, sku), uuid.NewString()
+		answers := harness.RunTogether(t, clients, func(int) (harness.Answer, error) { return ada.TryCheckOut(t, c, key, harness.Waiting) })
 		first, replays := uuid.Nil, 0
 		for _, a := range answers {
 			done := harness.As[harness.CheckoutView](t, a, http.StatusCreated)
@@ -114,8 +114,8 @@ func sameKey(t *testing.T, s *harness.Site) {
 		}
 		require.Equal(t, clients-1, replays)
 
-		c = ada.Fills(t, sku)
-		answers = harness.Together(t, clients, func(int) (harness.Answer, error) {
+		c = ada.Fill(t, sku)
+		answers = harness.RunTogether(t, clients, func(int) (harness.Answer, error) {
 			return s.Try(t.Context(), http.MethodPost, "/v1/carts/"+c.ID.String()+"/items", ada.Token,
 				map[string]any{"sku": sku, "quantity": 1}, "Idempotency-Key", key+"-item")
 		})
@@ -129,44 +129,44 @@ func sameKey(t *testing.T, s *harness.Site) {
 // lostAnswer repeats what succeeded, after the version has moved: the receipt comes before If-Match and the state.
 func lostAnswer(t *testing.T, s *harness.Site) {
 	t.Parallel()
-	ada, sku := s.Shopper(t), s.Sells(t, 1000)
-	c := ada.Fills(t, sku)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 1000)
+	c := ada.Fill(t, sku)
 	item := []string{"Idempotency-Key", uuid.NewString(), "If-Match", harness.Tag(c.Version)}
-	first := harness.As[harness.CartView](t, ada.Adds(t, c, sku, 3, item...), http.StatusOK)
-	moved := harness.As[harness.CartView](t, ada.Adds(t, c, sku, 1), http.StatusOK)
-	again := ada.Adds(t, c, sku, 3, item...)
+	first := harness.As[harness.CartView](t, ada.Add(t, c, sku, 3, item...), http.StatusOK)
+	moved := harness.As[harness.CartView](t, ada.Add(t, c, sku, 1), http.StatusOK)
+	again := ada.Add(t, c, sku, 3, item...)
 	require.Equal(t, "true", again.Header.Get("Idempotent-Replayed"))
 	require.Equal(t, first, harness.As[harness.CartView](t, again, http.StatusOK), "the answer of then")
 	require.Equal(t, harness.Tag(first.Version), again.Header.Get("ETag"))
-	harness.Refuses(t, ada.Adds(t, c, sku, 4, item...), http.StatusUnprocessableEntity, "idempotency_key_reused")
-	stale := harness.Refuses(t, ada.Adds(t, c, sku, 3, "If-Match", harness.Tag(c.Version)), http.StatusPreconditionFailed, "version_mismatch")
+	harness.RequireProblem(t, ada.Add(t, c, sku, 4, item...), http.StatusUnprocessableEntity, "idempotency_key_reused")
+	stale := harness.RequireProblem(t, ada.Add(t, c, sku, 3, "If-Match", harness.Tag(c.Version)), http.StatusPreconditionFailed, "version_mismatch")
 	require.Equal(t, moved.Version, stale.Version)
 	require.Equal(t, moved, ada.Cart(t, c.ID))
 
 	key := []string{"Idempotency-Key", uuid.NewString()}
-	begun := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, moved, "sim_ok", harness.NoWait, key...), http.StatusAccepted)
-	ada.Reaches(t, begun.ID, saga.Completed)
-	replay := ada.ChecksOut(t, moved, "sim_ok", harness.Waiting, key...)
+	begun := harness.As[harness.CheckoutView](t, ada.CheckOut(t, moved, "sim_ok", harness.NoWait, key...), http.StatusAccepted)
+	ada.AwaitStatus(t, begun.ID, saga.Completed)
+	replay := ada.CheckOut(t, moved, "sim_ok", harness.Waiting, key...)
 	require.Equal(t, "true", replay.Header.Get("Idempotent-Replayed"))
 	shown := harness.As[harness.CheckoutView](t, replay, http.StatusCreated)
 	require.Equal(t, begun.ID, shown.ID)
 	require.Equal(t, saga.Completed, shown.Status, "a checkout is shown as it is now")
-	harness.Refuses(t, ada.ChecksOut(t, moved, "sim_flaky", harness.NoWait, key...), http.StatusUnprocessableEntity, "idempotency_key_reused")
-	harness.Refuses(t, ada.ChecksOut(t, moved, "sim_ok", harness.NoWait), http.StatusPreconditionFailed, "version_mismatch")
+	harness.RequireProblem(t, ada.CheckOut(t, moved, "sim_flaky", harness.NoWait, key...), http.StatusUnprocessableEntity, "idempotency_key_reused")
+	harness.RequireProblem(t, ada.CheckOut(t, moved, "sim_ok", harness.NoWait), http.StatusPreconditionFailed, "version_mismatch")
 }
 
 // brokenConnection hangs up as soon as the request is out, and then asks again with the same key.
 func brokenConnection(t *testing.T, s *harness.Site) {
 	t.Parallel()
-	sku := s.Sells(t, 1000)
+	sku := s.AddProduct(t, 1000)
 	for range 10 {
 		ada := s.Shopper(t)
-		c, key := ada.Fills(t, sku), uuid.NewString()
+		c, key := ada.Fill(t, sku), uuid.NewString()
 		ctx, hangUp := context.WithCancel(t.Context())
 		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { hangUp() }})
 		_, _ = s.Try(ctx, http.MethodPost, harness.CheckoutPath(c), ada.Token, harness.Paying("sim_ok"),
 			"Idempotency-Key", key, "If-Match", harness.Tag(c.Version), "Prefer", harness.Waiting)
-		done := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, c, "sim_ok", harness.Waiting, "Idempotency-Key", key), http.StatusCreated)
+		done := harness.As[harness.CheckoutView](t, ada.CheckOut(t, c, "sim_ok", harness.Waiting, "Idempotency-Key", key), http.StatusCreated)
 		require.Equal(t, []string{"authorize", "capture"}, s.Ledger(t, *done.PaymentID))
 		require.Equal(t, cart.StatusCheckedOut, ada.Cart(t, c.ID).Status)
 		hangUp()
@@ -175,30 +175,30 @@ func brokenConnection(t *testing.T, s *harness.Site) {
 
 func movingPrice(t *testing.T, s *harness.Site) {
 	const carts = 20
-	sku := s.Sells(t, 1000)
+	sku := s.AddProduct(t, 1000)
 	ada := s.Shopper(t)
-	seen := ada.Fills(t, sku)
-	s.Prices(t, sku, 999)
-	harness.Refuses(t, ada.ChecksOut(t, seen, "sim_ok", harness.Waiting), http.StatusConflict, "price_changed")
-	s.Prices(t, sku, 1000)
+	seen := ada.Fill(t, sku)
+	s.SetPrice(t, sku, 999)
+	harness.RequireProblem(t, ada.CheckOut(t, seen, "sim_ok", harness.Waiting), http.StatusConflict, "price_changed")
+	s.SetPrice(t, sku, 1000)
 	shoppers, filled := make([]harness.Shopper, carts), make([]harness.CartView, carts)
 	for i := range carts {
 		shoppers[i] = s.Shopper(t)
-		filled[i] = shoppers[i].Fills(t, sku)
+		filled[i] = shoppers[i].Fill(t, sku)
 	}
-	answers := harness.Together(t, 2*carts, func(i int) (harness.Answer, error) {
+	answers := harness.RunTogether(t, 2*carts, func(i int) (harness.Answer, error) {
 		if i%2 == 1 { // every second one is the operator who cannot make up their mind
 			body := map[string]any{"name": "Mug", "price": harness.GBP(int64(1000 + i%4))}
 			return s.Try(t.Context(), http.MethodPut, "/v1/products/"+harness.Escape(sku), s.Admin, body)
 		}
-		return shoppers[i/2].Tries(t, filled[i/2], uuid.NewString(), harness.Waiting)
+		return shoppers[i/2].TryCheckOut(t, filled[i/2], uuid.NewString(), harness.Waiting)
 	})
 	for i := range carts {
 		switch a := answers[2*i]; a.StatusCode {
 		case http.StatusCreated:
 			require.Equal(t, filled[i].Total, harness.As[harness.CheckoutView](t, a, http.StatusCreated).Total)
 		default:
-			p := harness.Refuses(t, a, http.StatusConflict, "price_changed")
+			p := harness.RequireProblem(t, a, http.StatusConflict, "price_changed")
 			require.NotEqual(t, p.Lines[0].Was, p.Lines[0].Now)
 			require.Equal(t, filled[i], shoppers[i].Cart(t, filled[i].ID))
 		}

@@ -26,9 +26,9 @@ func TestReads(t *testing.T) {
 }
 
 func ordersAndPayments(t *testing.T, s *harness.Site) {
-	ada, eve, sku := s.Shopper(t), s.Shopper(t), s.Sells(t, 500)
-	done := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
-	ada.AsksForAction(t, ada.Fills(t, sku), "sim_requires_action")
+	ada, eve, sku := s.Shopper(t), s.Shopper(t), s.AddProduct(t, 500)
+	done := harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
+	ada.CheckOutAtBank(t, ada.Fill(t, sku), "sim_requires_action")
 	mine := harness.Get[harness.List[harness.OrderView]](t, s, "/v1/orders", ada.Token)
 	require.Len(t, mine.Data, 1, "a pending order is in no list")
 	require.Equal(t, done.OrderID, mine.Data[0].ID)
@@ -51,21 +51,21 @@ func ordersAndPayments(t *testing.T, s *harness.Site) {
 
 	for _, c := range all[saga.View](t, s, "/v1/admin/sagas?status=requires_action") { // nothing stays under way
 		if c.CustomerID == ada.ID.String() {
-			harness.As[harness.CheckoutView](t, ada.Cancels(t, c.ID, "Prefer", harness.Waiting), http.StatusOK)
+			harness.As[harness.CheckoutView](t, ada.CancelCheckout(t, c.ID, "Prefer", harness.Waiting), http.StatusOK)
 		}
 	}
 }
 
 // productsAndStock: a product that is unchanged is 304, until its stock changes.
 func productsAndStock(t *testing.T, s *harness.Site) {
-	ada, sku := s.Shopper(t), s.Sells(t, 500)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 500)
 	path := "/v1/products/" + url.PathEscape(sku)
 	read := func(tag string) harness.Answer { return s.Send(t, http.MethodGet, path, "", nil, "If-None-Match", tag) }
 	require.Equal(t, http.StatusOK, s.Send(t, http.MethodPut, "/v1/stock/"+url.PathEscape(sku), s.Admin, map[string]any{"on_hand": 3}).StatusCode)
 	tag := read(`"0"`).Header.Get("ETag")
 	require.Equal(t, `"1.3"`, tag)
 	require.Equal(t, http.StatusNotModified, read(tag).StatusCode)
-	harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
+	harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
 	sold := read(tag)
 	require.Equal(t, http.StatusOK, sold.StatusCode)
 	require.NotEqual(t, tag, sold.Header.Get("ETag"))
@@ -89,9 +89,9 @@ func all[T any](t *testing.T, s *harness.Site, path string) (rows []T) {
 }
 
 func sagasForOperators(t *testing.T, s *harness.Site) {
-	ada, sku := s.Shopper(t), s.Sells(t, 500)
-	done := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
-	declined := harness.Refuses(t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_declined", harness.Waiting), http.StatusPaymentRequired, "payment_declined")
+	ada, sku := s.Shopper(t), s.AddProduct(t, 500)
+	done := harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
+	declined := harness.RequireProblem(t, ada.CheckOut(t, ada.Fill(t, sku), "sim_declined", harness.Waiting), http.StatusPaymentRequired, "payment_declined")
 	of := func(query string) (ids []uuid.UUID) {
 		rows := all[saga.View](t, s, "/v1/admin/sagas?limit=3"+query)
 		require.True(t, slices.IsSortedFunc(rows, func(a, b saga.View) int { return b.CreatedAt.Compare(a.CreatedAt) }), "newest first")
@@ -116,9 +116,9 @@ func sagasForOperators(t *testing.T, s *harness.Site) {
 }
 
 func eventsForOperators(t *testing.T, s *harness.Site) {
-	ada, sku := s.Shopper(t), s.Sells(t, 500)
-	c := ada.Fills(t, sku)
-	done := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, c, "sim_ok", harness.Waiting), http.StatusCreated)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 500)
+	c := ada.Fill(t, sku)
+	done := harness.As[harness.CheckoutView](t, ada.CheckOut(t, c, "sim_ok", harness.Waiting), http.StatusCreated)
 	kinds := func(query string) (found []string) {
 		rows := all[saga.EventView](t, s, "/v1/admin/events?limit=2&"+query)
 		require.True(t, slices.IsSortedFunc(rows, func(a, b saga.EventView) int { return int(a.Position - b.Position) }), "oldest first")
@@ -146,8 +146,8 @@ func jsonOf(v any) string {
 }
 
 func ledgerForOperators(t *testing.T, s *harness.Site) {
-	ada, sku := s.Shopper(t), s.Sells(t, 500)
-	done := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 500)
+	done := harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
 	rows := all[simulator.Entry](t, s, "/simulator/ledger?limit=1&reference="+done.PaymentID.String())
 	require.Len(t, rows, 2)
 	for i, operation := range []string{"authorize", "capture"} {

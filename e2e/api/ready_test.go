@@ -20,14 +20,14 @@ import (
 func TestReadinessTriesAWrite(t *testing.T) {
 	t.Parallel()
 	pgtest.NeedsSessions(t, "it turns a database read-only")
-	s := harness.Opens(t, harness.OneDatabase)
+	s := harness.OpenUnchecked(t, harness.OneDatabase)
 	require.Equal(t, "ready", harness.Get[harness.ReadyAnswer](t, s, "/readyz", "").Status)
 
 	readOnly(t, s.Settings.DatabaseURL, "on")
 	harness.Until(t, "it is not ready", func() bool {
 		return s.Send(t, http.MethodGet, "/readyz", "", nil).StatusCode == http.StatusServiceUnavailable
 	})
-	p := harness.Refuses(t, s.Send(t, http.MethodGet, "/readyz", "", nil), http.StatusServiceUnavailable, "not_ready")
+	p := harness.RequireProblem(t, s.Send(t, http.MethodGet, "/readyz", "", nil), http.StatusServiceUnavailable, "not_ready")
 	require.Equal(t, "The service is not ready. The database of DATABASE_URL cannot be used: it only takes reads.", p.Detail)
 
 	readOnly(t, s.Settings.DatabaseURL, "off")
@@ -111,7 +111,7 @@ func TestReadinessNamesTheModuleThatIsAway(t *testing.T) {
 		t.Run(requires, func(t *testing.T) {
 			t.Parallel()
 			var line *pgtest.Line
-			s := harness.Opens(t, harness.DatabaseEach, func(t testing.TB, c *config.Config) {
+			s := harness.OpenUnchecked(t, harness.DatabaseEach, func(t testing.TB, c *config.Config) {
 				line = pgtest.NewLine(t, c.PaymentDatabaseURL)
 				c.PaymentDatabaseURL, c.ReadyRequires, c.ShutdownTimeout = line.URL(), requires, time.Second
 			})

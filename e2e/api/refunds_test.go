@@ -18,9 +18,9 @@ import (
 // buys is a checkout that went well, of one unit at that price in pence, and the SKU.
 func buys(t testing.TB, s harness.Shopper, price int64, method string) (harness.CheckoutView, string) {
 	t.Helper()
-	sku := s.Sells(t, price)
-	s.Stocks(t, sku, 5)
-	return harness.As[harness.CheckoutView](t, s.ChecksOut(t, s.Fills(t, sku), method, harness.Waiting), http.StatusCreated), sku
+	sku := s.AddProduct(t, price)
+	s.SetStock(t, sku, 5)
+	return harness.As[harness.CheckoutView](t, s.CheckOut(t, s.Fill(t, sku), method, harness.Waiting), http.StatusCreated), sku
 }
 
 // posted is a request that makes something happen once.
@@ -64,7 +64,7 @@ func TestRefunds(t *testing.T) {
 func refundedInParts(t *testing.T, s *harness.Site) {
 	ada := s.Shopper(t)
 	c, sku := buys(t, ada, 1250, "sim_ok")
-	a := s.Refunds(t, c.OrderID, 500)
+	a := s.Refund(t, c.OrderID, 500)
 	r := harness.As[harness.RefundView](t, a, http.StatusCreated)
 	require.Equal(t, []any{money.Of(500, "GBP"), "succeeded", "Broken."}, []any{r.Amount, r.Status, r.Reason})
 	require.Empty(t, a.Header.Get("Idempotent-Replayed"))
@@ -75,12 +75,12 @@ func refundedInParts(t *testing.T, s *harness.Site) {
 	part := p.Refunds[0]
 	require.Equal(t, []any{r.ID, r.Amount, "succeeded", "Broken."}, []any{part.ID, part.Amount, part.Status, part.Reason})
 
-	left := harness.Refuses(t, s.Refunds(t, c.OrderID, 751), http.StatusUnprocessableEntity, "exceeds_captured")
+	left := harness.RequireProblem(t, s.Refund(t, c.OrderID, 751), http.StatusUnprocessableEntity, "exceeds_captured")
 	require.Contains(t, left.Detail, "7.50 GBP")
-	require.Equal(t, http.StatusOK, s.Fulfils(t, c.OrderID).StatusCode)
-	require.Equal(t, money.Of(750, "GBP"), harness.As[harness.RefundView](t, s.Refunds(t, c.OrderID, 0), http.StatusCreated).Amount, "all that is left")
+	require.Equal(t, http.StatusOK, s.Fulfil(t, c.OrderID).StatusCode)
+	require.Equal(t, money.Of(750, "GBP"), harness.As[harness.RefundView](t, s.Refund(t, c.OrderID, 0), http.StatusCreated).Amount, "all that is left")
 	for _, pence := range []int64{0, 1} {
-		harness.Refuses(t, s.Refunds(t, c.OrderID, pence), http.StatusUnprocessableEntity, "exceeds_captured")
+		harness.RequireProblem(t, s.Refund(t, c.OrderID, pence), http.StatusUnprocessableEntity, "exceeds_captured")
 	}
 	o, p = s.Order(t, c.OrderID), s.Payment(t, *c.PaymentID)
 	require.Equal(t, []any{o.Total, order.StatusFulfilled}, []any{o.Refunded, o.Status})
@@ -99,7 +99,7 @@ func listsRefund(t *testing.T, s *harness.Site, id uuid.UUID, c harness.Checkout
 		[]any{v.Type, v.Status, v.OrderID, *v.PaymentID, v.Total})
 	require.Nil(t, v.CartID)
 	require.Len(t, v.Events, 4)
-	harness.Refuses(t, s.Send(t, http.MethodGet, "/v1/checkouts/"+id.String(), s.Admin, nil), http.StatusNotFound, "not_found")
+	harness.RequireProblem(t, s.Send(t, http.MethodGet, "/v1/checkouts/"+id.String(), s.Admin, nil), http.StatusNotFound, "not_found")
 	for kind, has := range map[string]bool{"refund": true, "checkout": false} {
 		found := map[uuid.UUID]bool{}
 		for _, v := range harness.Get[harness.List[saga.View]](t, s, "/v1/admin/sagas?limit=100&type="+kind, s.Admin).Data {
@@ -109,22 +109,22 @@ func listsRefund(t *testing.T, s *harness.Site, id uuid.UUID, c harness.Checkout
 		require.Equal(t, has, found[id])
 		require.Equal(t, !has, found[c.ID])
 	}
-	harness.Refuses(t, s.Send(t, http.MethodGet, "/v1/admin/sagas?type=refunds", s.Admin, nil), http.StatusUnprocessableEntity, "validation_failed")
+	harness.RequireProblem(t, s.Send(t, http.MethodGet, "/v1/admin/sagas?type=refunds", s.Admin, nil), http.StatusUnprocessableEntity, "validation_failed")
 }
 
 func refundedOnce(t *testing.T, s *harness.Site) {
 	c, _ := buys(t, s.Shopper(t), 1250, "sim_ok")
 	key := uuid.NewString()
-	first := harness.As[harness.RefundView](t, s.Refunds(t, c.OrderID, 500, "Idempotency-Key", key), http.StatusCreated)
-	again := s.Refunds(t, c.OrderID, 500, "Idempotency-Key", key)
+	first := harness.As[harness.RefundView](t, s.Refund(t, c.OrderID, 500, "Idempotency-Key", key), http.StatusCreated)
+	again := s.Refund(t, c.OrderID, 500, "Idempotency-Key", key)
 	require.Equal(t, first, harness.As[harness.RefundView](t, again, http.StatusCreated))
 	require.Equal(t, "true", again.Header.Get("Idempotent-Replayed"))
-	harness.Refuses(t, s.Refunds(t, c.OrderID, 501, "Idempotency-Key", key), http.StatusUnprocessableEntity, "idempotency_key_reused")
+	harness.RequireProblem(t, s.Refund(t, c.OrderID, 501, "Idempotency-Key", key), http.StatusUnprocessableEntity, "idempotency_key_reused")
 	other, _ := buys(t, s.Shopper(t), 1250, "sim_ok")
-	harness.Refuses(t, s.Refunds(t, other.OrderID, 500, "Idempotency-Key", key), http.StatusUnprocessableEntity, "idempotency_key_reused")
+	harness.RequireProblem(t, s.Refund(t, other.OrderID, 500, "Idempotency-Key", key), http.StatusUnprocessableEntity, "idempotency_key_reused")
 
 	key = uuid.NewString() // eight at once, and a refusal before
-	harness.Refuses(t, s.Refunds(t, c.OrderID, 9999, "Idempotency-Key", key), http.StatusUnprocessableEntity, "exceeds_captured")
+	harness.RequireProblem(t, s.Refund(t, c.OrderID, 9999, "Idempotency-Key", key), http.StatusUnprocessableEntity, "exceeds_captured")
 	same := posted{s.Admin, "/v1/orders/" + c.OrderID.String() + "/refunds", map[string]any{"reason": "Broken.", "amount": harness.GBP(300)}, key}
 	ids := map[uuid.UUID]bool{}
 	for _, a := range together(t, s, slices.Repeat([]posted{same}, 8)...) {
@@ -135,8 +135,8 @@ func refundedOnce(t *testing.T, s *harness.Site) {
 	require.EqualValues(t, 800, s.Order(t, c.OrderID).Refunded.Amount)
 
 	tagged := s.Order(t, c.OrderID).Version
-	harness.Refuses(t, s.Refunds(t, c.OrderID, 1, "If-Match", harness.Tag(tagged-1)), http.StatusPreconditionFailed, "version_mismatch")
-	harness.As[harness.RefundView](t, s.Refunds(t, c.OrderID, 1, "If-Match", harness.Tag(tagged)), http.StatusCreated)
+	harness.RequireProblem(t, s.Refund(t, c.OrderID, 1, "If-Match", harness.Tag(tagged-1)), http.StatusPreconditionFailed, "version_mismatch")
+	harness.As[harness.RefundView](t, s.Refund(t, c.OrderID, 1, "If-Match", harness.Tag(tagged)), http.StatusCreated)
 }
 
 func refundedByEveryMethod(t *testing.T, s *harness.Site) {
@@ -146,12 +146,12 @@ func refundedByEveryMethod(t *testing.T, s *harness.Site) {
 			c, _ := buys(t, s.Shopper(t), 1000, method)
 			for left := int64(1000); left > 0; left -= 500 {
 				key := []string{"Idempotency-Key", uuid.NewString()}
-				first := harness.As[harness.RefundView](t, s.Refunds(t, c.OrderID, 500, key...), http.StatusCreated, http.StatusAccepted)
+				first := harness.As[harness.RefundView](t, s.Refund(t, c.OrderID, 500, key...), http.StatusCreated, http.StatusAccepted)
 				if method != "sim_ok" {
 					require.Equal(t, "pending", first.Status, "its first call goes astray")
-					harness.Refuses(t, s.Refunds(t, c.OrderID, left-499), http.StatusUnprocessableEntity, "exceeds_captured") // pending ones count
+					harness.RequireProblem(t, s.Refund(t, c.OrderID, left-499), http.StatusUnprocessableEntity, "exceeds_captured") // pending ones count
 				}
-				done := harness.As[harness.RefundView](t, s.Refunds(t, c.OrderID, 500, append(key, "Prefer", harness.Waiting)...), http.StatusCreated)
+				done := harness.As[harness.RefundView](t, s.Refund(t, c.OrderID, 500, append(key, "Prefer", harness.Waiting)...), http.StatusCreated)
 				require.Equal(t, []any{first.ID, "succeeded"}, []any{done.ID, done.Status})
 			}
 			require.Equal(t, []string{"authorize", "capture", "refund", "refund"}, s.Ledger(t, *c.PaymentID))
@@ -169,14 +169,14 @@ func refusedRefunds(t *testing.T, s *harness.Site) {
 		"amount.amount":   `{"reason":"x","amount":{"amount":0,"currency":"GBP"}}`,
 		"amount.currency": `{"reason":"x","amount":{"amount":1,"currency":"XXQ"}}`,
 	} {
-		p := harness.Refuses(t, s.Send(t, http.MethodPost, path, s.Admin, body), http.StatusUnprocessableEntity, "validation_failed")
+		p := harness.RequireProblem(t, s.Send(t, http.MethodPost, path, s.Admin, body), http.StatusUnprocessableEntity, "validation_failed")
 		require.Equal(t, field, p.Errors[0].Field)
 	}
-	harness.Refuses(t, s.Send(t, http.MethodPost, path, s.Admin, `{"reason":"x","amount":{"amount":1,"currency":"EUR"}}`, "Idempotency-Key", "k"),
+	harness.RequireProblem(t, s.Send(t, http.MethodPost, path, s.Admin, `{"reason":"x","amount":{"amount":1,"currency":"EUR"}}`, "Idempotency-Key", "k"),
 		http.StatusUnprocessableEntity, "currency_mismatch")
-	asked := ada.AsksForAction(t, ada.Fills(t, s.Sells(t, 100)), "sim_requires_action")
-	harness.Refuses(t, s.Refunds(t, asked.OrderID, 1), http.StatusConflict, "not_captured")
-	require.Equal(t, http.StatusOK, s.Bank(t, *asked.PaymentID, "deny").StatusCode)
-	ada.Reaches(t, asked.ID, saga.Failed)
-	harness.Refuses(t, s.Refunds(t, asked.OrderID, 1), http.StatusConflict, "not_captured")
+	asked := ada.CheckOutAtBank(t, ada.Fill(t, s.AddProduct(t, 100)), "sim_requires_action")
+	harness.RequireProblem(t, s.Refund(t, asked.OrderID, 1), http.StatusConflict, "not_captured")
+	require.Equal(t, http.StatusOK, s.AnswerAtBank(t, *asked.PaymentID, "deny").StatusCode)
+	ada.AwaitStatus(t, asked.ID, saga.Failed)
+	harness.RequireProblem(t, s.Refund(t, asked.OrderID, 1), http.StatusConflict, "not_captured")
 }

@@ -49,15 +49,15 @@ func TestRegressions(t *testing.T) {
 
 // webhooksRaceCompletion: while a payment is approved, captured and its order confirmed, webhooks about it come all the time.
 func webhooksRaceCompletion(t *testing.T, s *harness.Site) {
-	sku := s.Sells(t, 1000)
+	sku := s.AddProduct(t, 1000)
 	for _, method := range []string{"sim_requires_action", "sim_duplicate_webhooks", "sim_ok"} {
 		ada := s.Shopper(t)
-		c := ada.Fills(t, sku)
-		begun := ada.Starts(t, c, method)
+		c := ada.Fill(t, sku)
+		begun := ada.StartCheckout(t, c, method)
 		if method != "sim_ok" {
-			begun = ada.Reaches(t, begun.ID, saga.RequiresAction)
+			begun = ada.AwaitStatus(t, begun.ID, saga.RequiresAction)
 		}
-		for _, a := range harness.Together(t, 9, func(n int) (harness.Answer, error) {
+		for _, a := range harness.RunTogether(t, 9, func(n int) (harness.Answer, error) {
 			if n == 4 && method != "sim_ok" {
 				return s.Try(t.Context(), http.MethodPost, "/simulator/payments/"+begun.PaymentID.String()+"/approve", "", nil)
 			}
@@ -65,35 +65,35 @@ func webhooksRaceCompletion(t *testing.T, s *harness.Site) {
 		}) {
 			require.Equal(t, http.StatusOK, a.StatusCode, string(a.Text))
 		}
-		ada.Ended(t, c, ada.Reaches(t, begun.ID, saga.Completed), harness.Outcome{Payment: "captured", Ledger: []string{"authorize", "capture"}})
+		ada.RequireOutcome(t, c, ada.AwaitStatus(t, begun.ID, saga.Completed), harness.Outcome{Payment: "captured", Ledger: []string{"authorize", "capture"}})
 		require.Len(t, harness.Get[harness.List[harness.OrderView]](t, s, "/v1/orders", ada.Token).Data, 1)
 	}
 }
 
 // completedAfterRollbacks rolls one cart back in every way, and then buys it.
 func completedAfterRollbacks(t *testing.T, s *harness.Site) {
-	ada, sku := s.Shopper(t), s.Sells(t, 1000)
-	s.Stocks(t, sku, 0)
-	before := ada.Fills(t, sku)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 1000)
+	s.SetStock(t, sku, 0)
+	before := ada.Fill(t, sku)
 	c := before
 	reopened := func() {
 		after := ada.Cart(t, c.ID)
-		ada.IsOpenAsBefore(t, c, after)
+		ada.RequireReopened(t, c, after)
 		c = after
 	}
-	harness.Refuses(t, ada.ChecksOut(t, c, "sim_ok", harness.Waiting), http.StatusConflict, "out_of_stock")
+	harness.RequireProblem(t, ada.CheckOut(t, c, "sim_ok", harness.Waiting), http.StatusConflict, "out_of_stock")
 	reopened()
-	s.Stocks(t, sku, 1)
+	s.SetStock(t, sku, 1)
 	for method, code := range map[string]string{
 		"sim_declined": "payment_declined", "sim_capture_fails": "capture_refused", "sim_authorization_expires": "capture_refused",
 	} {
-		harness.Refuses(t, ada.ChecksOut(t, c, method, harness.Waiting), http.StatusPaymentRequired, code)
+		harness.RequireProblem(t, ada.CheckOut(t, c, method, harness.Waiting), http.StatusPaymentRequired, code)
 		reopened()
 	}
-	asked := ada.AsksForAction(t, c, "sim_requires_action")
-	harness.As[harness.CheckoutView](t, ada.Cancels(t, asked.ID, "Prefer", harness.Waiting), http.StatusOK)
+	asked := ada.CheckOutAtBank(t, c, "sim_requires_action")
+	harness.As[harness.CheckoutView](t, ada.CancelCheckout(t, asked.ID, "Prefer", harness.Waiting), http.StatusOK)
 	reopened()
-	done := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, c, "sim_ok", harness.Waiting), http.StatusCreated)
+	done := harness.As[harness.CheckoutView](t, ada.CheckOut(t, c, "sim_ok", harness.Waiting), http.StatusCreated)
 	require.Equal(t, []string{"authorize", "capture"}, s.Ledger(t, *done.PaymentID))
 	require.Equal(t, before.Total, done.Total)
 	require.Equal(t, harness.StockView{SKU: sku, OnHand: 1, Reserved: 1}, s.Stock(t, sku))
@@ -102,24 +102,24 @@ func completedAfterRollbacks(t *testing.T, s *harness.Site) {
 // neverPaidWithoutStock: of those who want the last unit at once, nobody who goes without it was ever charged.
 func neverPaidWithoutStock(t *testing.T, s *harness.Site) {
 	const wanting = 12
-	sku := s.Sells(t, 1000)
-	s.Stocks(t, sku, 1)
+	sku := s.AddProduct(t, 1000)
+	s.SetStock(t, sku, 1)
 	buyers, carts := make([]harness.Shopper, wanting), make([]harness.CartView, wanting)
 	for i := range wanting {
 		buyers[i] = s.Shopper(t)
-		carts[i] = buyers[i].Fills(t, sku)
+		carts[i] = buyers[i].Fill(t, sku)
 	}
-	answers := harness.Together(t, wanting, func(i int) (harness.Answer, error) {
-		return buyers[i].Tries(t, carts[i], uuid.NewString(), harness.Waiting)
+	answers := harness.RunTogether(t, wanting, func(i int) (harness.Answer, error) {
+		return buyers[i].TryCheckOut(t, carts[i], uuid.NewString(), harness.Waiting)
 	})
 	require.Len(t, harness.WithStatus(answers, http.StatusCreated), 1)
 	for i, a := range answers {
 		if a.StatusCode == http.StatusCreated {
 			continue
 		}
-		failed := buyers[i].Checkout(t, harness.Refuses(t, a, http.StatusConflict, "out_of_stock").CheckoutID)
+		failed := buyers[i].Checkout(t, harness.RequireProblem(t, a, http.StatusConflict, "out_of_stock").CheckoutID)
 		require.Empty(t, s.Ledger(t, *failed.PaymentID), "not even authorized")
-		harness.Refuses(t, s.Send(t, http.MethodGet, "/v1/payments/"+failed.PaymentID.String(), buyers[i].Token, nil), http.StatusNotFound, "not_found")
+		harness.RequireProblem(t, s.Send(t, http.MethodGet, "/v1/payments/"+failed.PaymentID.String(), buyers[i].Token, nil), http.StatusNotFound, "not_found")
 	}
 }
 
@@ -131,10 +131,10 @@ func merges(t *testing.T, s harness.Shopper, into harness.CartView, guest harnes
 
 // mergedAtLogin: a customer with a cart logs in while the guest they were has another, from two devices at once.
 func mergedAtLogin(t *testing.T, s *harness.Site) {
-	mine, theirs, both := s.Sells(t, 100), s.Sells(t, 20), s.Sells(t, 3)
+	mine, theirs, both := s.AddProduct(t, 100), s.AddProduct(t, 20), s.AddProduct(t, 3)
 	ada, guest := s.Shopper(t), s.Shopper(t)
-	c, before := ada.Fills(t, mine, both), guest.Fills(t, both)
-	added := guest.Adds(t, before, theirs, 1)
+	c, before := ada.Fill(t, mine, both), guest.Fill(t, both)
+	added := guest.Add(t, before, theirs, 1)
 	merged := make([]harness.CartView, 2)
 	var devices sync.WaitGroup
 	for i := range merged {
@@ -148,24 +148,24 @@ func mergedAtLogin(t *testing.T, s *harness.Site) {
 	}
 	require.Equal(t, map[string]int64{mine: 1, theirs: 1, both: 2}, quantities)
 	require.Equal(t, cart.StatusMerged, guest.Cart(t, before.ID).Status)
-	require.EqualValues(t, 126, harness.As[harness.CheckoutView](t, ada.ChecksOut(t, after, "sim_ok", harness.Waiting), http.StatusCreated).Total.Amount)
+	require.EqualValues(t, 126, harness.As[harness.CheckoutView](t, ada.CheckOut(t, after, "sim_ok", harness.Waiting), http.StatusCreated).Total.Amount)
 }
 
 // deniedByWebhook: the bank's no ends the checkout at once, with the stock free and the cart open again.
 func deniedByWebhook(t *testing.T, s *harness.Site) {
-	ada, sku := s.Shopper(t), s.Sells(t, 1000)
-	s.Stocks(t, sku, 1)
-	c := ada.Fills(t, sku)
-	asked := ada.AsksForAction(t, c, "sim_requires_action")
+	ada, sku := s.Shopper(t), s.AddProduct(t, 1000)
+	s.SetStock(t, sku, 1)
+	c := ada.Fill(t, sku)
+	asked := ada.CheckOutAtBank(t, c, "sim_requires_action")
 	require.Zero(t, s.Stock(t, sku).Available)
-	require.Equal(t, http.StatusOK, s.Bank(t, *asked.PaymentID, "deny").StatusCode)
-	ada.Ended(t, c, ada.Reaches(t, asked.ID, saga.Failed), harness.Outcome{Failure: "authentication_failed", Payment: "declined"})
+	require.Equal(t, http.StatusOK, s.AnswerAtBank(t, *asked.PaymentID, "deny").StatusCode)
+	ada.RequireOutcome(t, c, ada.AwaitStatus(t, asked.ID, saga.Failed), harness.Outcome{Failure: "authentication_failed", Payment: "declined"})
 	require.EqualValues(t, 1, s.Stock(t, sku).Available)
 }
 
 // refusedAgain: who asks again under the same key hears the same refusal, and nothing is done a second time.
 func refusedAgain(t *testing.T, s *harness.Site) {
-	sku, rare := s.Sells(t, 1000), s.Sells(t, 1000)
+	sku, rare := s.AddProduct(t, 1000), s.AddProduct(t, 1000)
 	for _, c := range []struct {
 		sku, method, code string
 		status            int
@@ -175,12 +175,12 @@ func refusedAgain(t *testing.T, s *harness.Site) {
 		{sku, "sim_capture_fails", "capture_refused", http.StatusPaymentRequired, []string{"authorize", "void"}},
 		{rare, "sim_ok", "out_of_stock", http.StatusConflict, nil},
 	} {
-		s.Stocks(t, rare, 0)
+		s.SetStock(t, rare, 0)
 		ada, key := s.Shopper(t), uuid.NewString()
-		filled := ada.Fills(t, c.sku)
-		first := harness.Refuses(t, ada.ChecksOut(t, filled, c.method, harness.Waiting, "Idempotency-Key", key), c.status, c.code)
-		s.Stocks(t, rare, 5) // now it would go well
-		again := harness.Refuses(t, ada.ChecksOut(t, filled, c.method, harness.Waiting, "Idempotency-Key", key), c.status, c.code)
+		filled := ada.Fill(t, c.sku)
+		first := harness.RequireProblem(t, ada.CheckOut(t, filled, c.method, harness.Waiting, "Idempotency-Key", key), c.status, c.code)
+		s.SetStock(t, rare, 5) // now it would go well
+		again := harness.RequireProblem(t, ada.CheckOut(t, filled, c.method, harness.Waiting, "Idempotency-Key", key), c.status, c.code)
 		require.Equal(t, first.CheckoutID, again.CheckoutID)
 		failed := ada.Checkout(t, first.CheckoutID)
 		require.Equal(t, saga.Failed, failed.Status)
@@ -202,10 +202,10 @@ func confirmedOf(orders []harness.OrderView) (found []harness.OrderView) {
 // confirmedOnlyWhenPaid: as long as nobody knows whether it is paid, nobody is told that it is ordered.
 func confirmedOnlyWhenPaid(t *testing.T, _ *harness.Site) {
 	s := harness.Open(t, harness.DatabaseEach)
-	ada, sku := s.Shopper(t), s.Sells(t, 1000)
-	c := ada.Fills(t, sku)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 1000)
+	c := ada.Fill(t, sku)
 	opens := tillCloses(t, s)
-	told := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, c, "sim_ok", "wait=1"), http.StatusAccepted)
+	told := harness.As[harness.CheckoutView](t, ada.CheckOut(t, c, "sim_ok", "wait=1"), http.StatusAccepted)
 	require.Equal(t, saga.Running, told.Status)
 	harness.Until(t, "the doubt is known", func() bool {
 		return harness.Get[harness.PaymentView](t, s, "/v1/payments/"+told.PaymentID.String(), ada.Token).Status == "unknown"
@@ -217,7 +217,7 @@ func confirmedOnlyWhenPaid(t *testing.T, _ *harness.Site) {
 		return harness.Get[harness.OrderView](t, s, "/v1/orders/"+told.OrderID.String(), ada.Token).Status == order.StatusConfirmed
 	})
 	require.Equal(t, []string{"authorize", "capture"}, s.Ledger(t, *told.PaymentID), "no earlier than it is paid")
-	ada.Reaches(t, told.ID, saga.Completed)
+	ada.AwaitStatus(t, told.ID, saga.Completed)
 }
 
 // way brings a checkout that waits for the bank to its end, while nothing can be voided, and says how.
@@ -225,7 +225,7 @@ type way func(t *testing.T, ada harness.Shopper, c harness.CheckoutView) (end sa
 
 func cancelledByTheShopper(t *testing.T, ada harness.Shopper, c harness.CheckoutView) (saga.Status, string) {
 	t.Helper()
-	harness.As[harness.CheckoutView](t, ada.Cancels(t, c.ID), http.StatusAccepted)
+	harness.As[harness.CheckoutView](t, ada.CancelCheckout(t, c.ID), http.StatusAccepted)
 	return saga.Cancelled, "cancelled"
 }
 
@@ -243,19 +243,19 @@ func approvedTooLate(t *testing.T, s *harness.Site) {
 func approvedAfter(undone way) func(*testing.T, *harness.Site) {
 	return func(t *testing.T, _ *harness.Site) {
 		s := harness.Open(t, harness.DatabaseEach, func(_ testing.TB, c *config.Config) { c.PaymentActionTTL = 4 * time.Second })
-		ada, sku := s.Shopper(t), s.Sells(t, 1000)
-		s.Stocks(t, sku, 1)
-		before := ada.Fills(t, sku)
+		ada, sku := s.Shopper(t), s.AddProduct(t, 1000)
+		s.SetStock(t, sku, 1)
+		before := ada.Fill(t, sku)
 		begun, opens := waitsForTheBank(t, ada, s, before)
 		end, code := undone(t, ada, begun)
 		harness.Until(t, "the cart is open again", func() bool { return ada.Cart(t, before.ID).Status == cart.StatusOpen })
 		require.Equal(t, saga.Compensating, ada.Checkout(t, begun.ID).Status, "the void is owed")
 		require.EqualValues(t, 1, s.Stock(t, sku).Available)
 
-		require.Equal(t, http.StatusOK, s.Bank(t, *begun.PaymentID, "approve").StatusCode)
+		require.Equal(t, http.StatusOK, s.AnswerAtBank(t, *begun.PaymentID, "approve").StatusCode)
 		require.Equal(t, []string{"authorize"}, s.Ledger(t, *begun.PaymentID))
 		opens()
-		ended := ada.Reaches(t, begun.ID, end)
+		ended := ada.AwaitStatus(t, begun.ID, end)
 		require.Equal(t, code, ended.Failure.Code)
 		require.Equal(t, []string{"authorize", "void"}, s.Ledger(t, *begun.PaymentID))
 		require.Equal(t, order.StatusCancelled, harness.Get[harness.OrderView](t, s, "/v1/orders/"+begun.OrderID.String(), ada.Token).Status)
@@ -266,21 +266,21 @@ func approvedAfter(undone way) func(*testing.T, *harness.Site) {
 func waitsForTheBank(t *testing.T, s harness.Shopper, at *harness.Site, c harness.CartView) (begun harness.CheckoutView, opens func()) {
 	t.Helper()
 	for {
-		begun = s.Reaches(t, s.Starts(t, c, "sim_requires_action").ID, saga.RequiresAction)
+		begun = s.AwaitStatus(t, s.StartCheckout(t, c, "sim_requires_action").ID, saga.RequiresAction)
 		opens = tillCloses(t, at)
 		if s.Checkout(t, begun.ID).Status == saga.RequiresAction {
 			return begun, opens
 		}
 		opens() // the machine was busy with much else
-		s.Reaches(t, begun.ID, saga.Failed)
+		s.AwaitStatus(t, begun.ID, saga.Failed)
 	}
 }
 
 // thawedTooLate freezes a process when it is about to authorize, has another one cancel the checkout, and lets the first go on.
 func thawedTooLate(t *testing.T, s *harness.Site) {
 	frozen, thaw, sent := make(chan struct{}), make(chan struct{}), make(chan payment.Answer, 1)
-	ada, sku := s.Shopper(t), s.Sells(t, 1000)
-	s.Stocks(t, sku, 1)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 1000)
+	s.SetStock(t, sku, 1)
 	there := ada
 	there.Site = besideWith(t, s, func(bank payment.Provider) payment.Provider {
 		return authorizes{bank, func(ctx context.Context, c payment.Call) (payment.Answer, error) {
@@ -291,18 +291,18 @@ func thawedTooLate(t *testing.T, s *harness.Site) {
 			return answer, err
 		}}
 	})
-	c := ada.Fills(t, sku)
-	begun := there.Starts(t, c, "sim_ok")
+	c := ada.Fill(t, sku)
+	begun := there.StartCheckout(t, c, "sim_ok")
 	<-frozen
-	harness.As[harness.CheckoutView](t, ada.Cancels(t, begun.ID), http.StatusAccepted)
-	ada.Reaches(t, begun.ID, saga.Cancelled)
+	harness.As[harness.CheckoutView](t, ada.CancelCheckout(t, begun.ID), http.StatusAccepted)
+	ada.AwaitStatus(t, begun.ID, saga.Cancelled)
 	close(thaw)
 	require.Equal(t, payment.Declined, (<-sent).Status)
 	require.Empty(t, s.Ledger(t, *begun.PaymentID))
 	require.Equal(t, saga.Cancelled, ada.Checkout(t, begun.ID).Status)
 	require.Equal(t, order.StatusCancelled, harness.Get[harness.OrderView](t, s, "/v1/orders/"+begun.OrderID.String(), ada.Token).Status)
 	require.EqualValues(t, 1, s.Stock(t, sku).Available)
-	ada.IsOpenAsBefore(t, c, ada.Cart(t, c.ID))
+	ada.RequireReopened(t, c, ada.Cart(t, c.ID))
 }
 
 func nothingChangesWhilePaying(t *testing.T, s *harness.Site) {
@@ -311,15 +311,15 @@ func nothingChangesWhilePaying(t *testing.T, s *harness.Site) {
 }
 
 func cartIsSealed(t *testing.T, s *harness.Site) {
-	ada, sku := s.Shopper(t), s.Sells(t, 700)
-	c := ada.Fills(t, sku)
-	asked := ada.AsksForAction(t, c, "sim_requires_action")
+	ada, sku := s.Shopper(t), s.AddProduct(t, 700)
+	c := ada.Fill(t, sku)
+	asked := ada.CheckOutAtBank(t, c, "sim_requires_action")
 	sealed := ada.Cart(t, c.ID)
 	require.Equal(t, cart.StatusCheckingOut, sealed.Status)
-	require.Equal(t, asked.ID, harness.Refuses(t, ada.Adds(t, c, sku, 1), http.StatusConflict, "cart_closed").CheckoutID)
-	require.Equal(t, asked.ID, harness.Refuses(t, ada.ChecksOut(t, sealed, "sim_ok", harness.NoWait), http.StatusConflict, "cart_closed").CheckoutID)
+	require.Equal(t, asked.ID, harness.RequireProblem(t, ada.Add(t, c, sku, 1), http.StatusConflict, "cart_closed").CheckoutID)
+	require.Equal(t, asked.ID, harness.RequireProblem(t, ada.CheckOut(t, sealed, "sim_ok", harness.NoWait), http.StatusConflict, "cart_closed").CheckoutID)
 	require.Equal(t, sealed, ada.Cart(t, c.ID))
-	s.Prices(t, sku, 9999) // after the seal: the shopper pays what they saw
-	require.Equal(t, http.StatusOK, s.Bank(t, *asked.PaymentID, "approve").StatusCode)
-	require.EqualValues(t, 700, ada.Reaches(t, asked.ID, saga.Completed).Total.Amount)
+	s.SetPrice(t, sku, 9999) // after the seal: the shopper pays what they saw
+	require.Equal(t, http.StatusOK, s.AnswerAtBank(t, *asked.PaymentID, "approve").StatusCode)
+	require.EqualValues(t, 700, ada.AwaitStatus(t, asked.ID, saga.Completed).Total.Amount)
 }

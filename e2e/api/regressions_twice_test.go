@@ -62,12 +62,12 @@ func forgetReceipts(t *testing.T, s *harness.Site, payment uuid.UUID) {
 
 // oneSKUTwice: what is added twice, or comes together in a merge, is one line and one claim on the stock.
 func oneSKUTwice(t *testing.T, s *harness.Site) {
-	ada, guest, sku := s.Shopper(t), s.Shopper(t), s.Sells(t, 1000)
-	s.Stocks(t, sku, 3)
-	c := harness.As[harness.CartView](t, ada.Adds(t, ada.Fills(t, sku), sku, 1), http.StatusOK)
-	c = merges(t, ada, c, guest, guest.Adds(t, guest.Fills(t, sku), sku, 1))
+	ada, guest, sku := s.Shopper(t), s.Shopper(t), s.AddProduct(t, 1000)
+	s.SetStock(t, sku, 3)
+	c := harness.As[harness.CartView](t, ada.Add(t, ada.Fill(t, sku), sku, 1), http.StatusOK)
+	c = merges(t, ada, c, guest, guest.Add(t, guest.Fill(t, sku), sku, 1))
 	require.Len(t, c.Items, 1)
-	p := harness.Refuses(t, ada.ChecksOut(t, c, "sim_ok", harness.Waiting), http.StatusConflict, "out_of_stock")
+	p := harness.RequireProblem(t, ada.CheckOut(t, c, "sim_ok", harness.Waiting), http.StatusConflict, "out_of_stock")
 	require.Len(t, p.Lines, 1)
 	require.Equal(t, []int64{4, 3}, []int64{p.Lines[0].Requested, p.Lines[0].Available})
 	require.EqualValues(t, 3, s.Stock(t, sku).Available)

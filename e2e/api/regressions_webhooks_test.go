@@ -42,7 +42,7 @@ func earlyWebhook(t *testing.T, s *harness.Site) {
 // that they must be asked. Nobody says so a second time.
 func webhookBeforeTheAnswer(t *testing.T, s *harness.Site) {
 	ada := s.Shopper(t)
-	sku := s.Sells(t, 1000)
+	sku := s.AddProduct(t, 1000)
 	handled := make(chan error, 1)
 	ada.Site = besideWith(t, s, func(bank payment.Provider) payment.Provider {
 		return authorizes{bank, func(ctx context.Context, c payment.Call) (payment.Answer, error) {
@@ -53,10 +53,10 @@ func webhookBeforeTheAnswer(t *testing.T, s *harness.Site) {
 			return answer, err
 		}}
 	})
-	c := ada.Fills(t, sku)
-	begun := ada.Starts(t, c, "sim_requires_action")
+	c := ada.Fill(t, sku)
+	begun := ada.StartCheckout(t, c, "sim_requires_action")
 	require.NoError(t, <-handled)
-	ada.Ended(t, c, ada.Reaches(t, begun.ID, saga.Completed), harness.Outcome{Payment: "captured", Ledger: []string{"authorize", "capture"}})
+	ada.RequireOutcome(t, c, ada.AwaitStatus(t, begun.ID, saga.Completed), harness.Outcome{Payment: "captured", Ledger: []string{"authorize", "capture"}})
 }
 
 const handledWebhook = "select exists (select from payment.webhooks where reference = $1 and handled_at is not null)"
@@ -92,10 +92,10 @@ func webhookKeptFirst(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close(context.Background())
 	ada := s.Shopper(t)
-	c := ada.Fills(t, s.Sells(t, 1000))
-	asked := ada.AsksForAction(t, c, "sim_requires_action")
+	c := ada.Fill(t, s.AddProduct(t, 1000))
+	asked := ada.CheckOutAtBank(t, c, "sim_requires_action")
 	release := locks(t, s, "payment", "lock table payment.webhooks in share mode")
-	require.Equal(t, http.StatusOK, s.Bank(t, *asked.PaymentID, "approve").StatusCode)
+	require.Equal(t, http.StatusOK, s.AnswerAtBank(t, *asked.PaymentID, "approve").StatusCode)
 	answered := make(chan harness.Answer, 1)
 	go func() {
 		a, err := webhook(t, s, "evt_"+uuid.NewString(), "payment.authorized", *asked.PaymentID)
@@ -113,5 +113,5 @@ func webhookKeptFirst(t *testing.T) {
 	require.Zero(t, told, "applied before it was kept")
 	release()
 	require.Contains(t, []int{http.StatusOK, http.StatusServiceUnavailable}, (<-answered).StatusCode)
-	ada.Ended(t, c, ada.Reaches(t, asked.ID, saga.Completed), harness.Outcome{Payment: "captured", Ledger: []string{"authorize", "capture"}})
+	ada.RequireOutcome(t, c, ada.AwaitStatus(t, asked.ID, saga.Completed), harness.Outcome{Payment: "captured", Ledger: []string{"authorize", "capture"}})
 }

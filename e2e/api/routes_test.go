@@ -157,7 +157,7 @@ func servedAndDocumented(t *testing.T, s *harness.Site) {
 // refusedInOrder climbs the ladder of refusals: whoever fails at a rung and at all above it hears of the rung only.
 func refusedInOrder(t *testing.T, s *harness.Site) {
 	ada, eve := s.Shopper(t), s.Shopper(t)
-	things := harness.Owned(t, s, ada, s.Shopper(t))
+	things := harness.CreateOwned(t, s, ada, s.Shopper(t))
 	tokens := map[string]string{"customer": ada.Token, "admin": s.Admin, "pricing": harness.Mint(t, s.Settings, "pricing", "pricing")}
 	owns := regexp.MustCompile(`\{(cart|checkout|order|payment)\}`)
 	for _, r := range routes {
@@ -178,29 +178,29 @@ func refusedInOrder(t *testing.T, s *harness.Site) {
 			}
 			require.Equal(t, "Bearer", refusedAs(t, send(path, "", bad), http.StatusUnauthorized, "unauthorized").Get("WWW-Authenticate"))
 			if r.who != "customer" {
-				harness.Refuses(t, send(path, ada.Token, bad), http.StatusForbidden, "forbidden")
+				harness.RequireProblem(t, send(path, ada.Token, bad), http.StatusForbidden, "forbidden")
 			}
 			if name := owns.FindString(r.path); name != "" {
 				for _, id := range []string{"7", uuid.NewString(), uuid.Nil.String(), strings.ToUpper(uuid.NewString()) + "0"} {
-					harness.Refuses(t, send(strings.Replace(path, things[name], id, 1), tokens[r.who], bad), http.StatusNotFound, "not_found")
+					harness.RequireProblem(t, send(strings.Replace(path, things[name], id, 1), tokens[r.who], bad), http.StatusNotFound, "not_found")
 				}
 				if r.who == "customer" {
-					harness.Refuses(t, send(path, eve.Token, bad), http.StatusNotFound, "not_found")
+					harness.RequireProblem(t, send(path, eve.Token, bad), http.StatusNotFound, "not_found")
 				}
 			}
 			if r.body != "" {
-				harness.Refuses(t, send(path, tokens[r.who], bad), http.StatusBadRequest, "malformed_json")
-				harness.Refuses(t, send(path, tokens[r.who], body, "Content-Type", "text/plain"), http.StatusUnsupportedMediaType, "unsupported_media_type")
-				harness.Refuses(t, send(path, tokens[r.who], `"`+strings.Repeat("x", 1<<20)+`"`), http.StatusRequestEntityTooLarge, "body_too_large")
-				harness.Refuses(t, send(path, tokens[r.who], `[]`), http.StatusUnprocessableEntity, "validation_failed")
-				harness.Refuses(t, send(path, tokens[r.who], strings.Replace(body, "{", `{"colour":"red",`, 1)), http.StatusUnprocessableEntity, "unknown_field")
+				harness.RequireProblem(t, send(path, tokens[r.who], bad), http.StatusBadRequest, "malformed_json")
+				harness.RequireProblem(t, send(path, tokens[r.who], body, "Content-Type", "text/plain"), http.StatusUnsupportedMediaType, "unsupported_media_type")
+				harness.RequireProblem(t, send(path, tokens[r.who], `"`+strings.Repeat("x", 1<<20)+`"`), http.StatusRequestEntityTooLarge, "body_too_large")
+				harness.RequireProblem(t, send(path, tokens[r.who], `[]`), http.StatusUnprocessableEntity, "validation_failed")
+				harness.RequireProblem(t, send(path, tokens[r.who], strings.Replace(body, "{", `{"colour":"red",`, 1)), http.StatusUnprocessableEntity, "unknown_field")
 			}
 			if r.key {
-				harness.Refuses(t, send(path, tokens[r.who], body), http.StatusBadRequest, "idempotency_key_required")
-				harness.Refuses(t, send(path, tokens[r.who], body, "Idempotency-Key", "two words"), http.StatusBadRequest, "idempotency_key_invalid")
+				harness.RequireProblem(t, send(path, tokens[r.who], body), http.StatusBadRequest, "idempotency_key_required")
+				harness.RequireProblem(t, send(path, tokens[r.who], body, "Idempotency-Key", "two words"), http.StatusBadRequest, "idempotency_key_invalid")
 			}
 			if r.version {
-				harness.Refuses(t, send(path, tokens[r.who], body, "Idempotency-Key", "k"), http.StatusPreconditionRequired, "precondition_required")
+				harness.RequireProblem(t, send(path, tokens[r.who], body, "Idempotency-Key", "k"), http.StatusPreconditionRequired, "precondition_required")
 			}
 			if r.method != http.MethodGet && owns.MatchString(r.path) && strings.Contains(r.path, "/carts/") {
 				stale := []string{"Idempotency-Key", "stale", "If-Match", `"99"`}
@@ -214,61 +214,61 @@ func refusedInOrder(t *testing.T, s *harness.Site) {
 
 func refusedAs(t *testing.T, a harness.Answer, status int, code string) http.Header {
 	t.Helper()
-	harness.Refuses(t, a, status, code)
+	harness.RequireProblem(t, a, status, code)
 	return a.Header
 }
 
 // checkoutRefusals are those of the state, after everything else.
 func checkoutRefusals(t *testing.T, s *harness.Site) {
-	ada, sku := s.Shopper(t), s.Sells(t, 500)
-	empty := ada.Fills(t)
-	harness.Refuses(t, ada.ChecksOut(t, empty, "sim_ok", harness.NoWait), http.StatusConflict, "cart_empty")
+	ada, sku := s.Shopper(t), s.AddProduct(t, 500)
+	empty := ada.Fill(t)
+	harness.RequireProblem(t, ada.CheckOut(t, empty, "sim_ok", harness.NoWait), http.StatusConflict, "cart_empty")
 	for field, body := range map[string]string{
 		"payment_method":   `{"payment_method":"cash","email":"ada@example.com"}`,
 		"email":            `{"payment_method":"sim_ok","email":"ada"}`,
 		"shipping_address": `{"payment_method":"sim_ok","email":"ada@example.com","shipping_address":"London"}`,
 	} {
-		p := harness.Refuses(t, s.Send(t, "POST", harness.CheckoutPath(empty), ada.Token, body), http.StatusUnprocessableEntity, "validation_failed")
+		p := harness.RequireProblem(t, s.Send(t, "POST", harness.CheckoutPath(empty), ada.Token, body), http.StatusUnprocessableEntity, "validation_failed")
 		require.Equal(t, field, p.Errors[0].Field)
 	}
 	stale := empty
 	stale.Version++
-	harness.Refuses(t, ada.ChecksOut(t, stale, "sim_ok", harness.NoWait), http.StatusPreconditionFailed, "version_mismatch")
+	harness.RequireProblem(t, ada.CheckOut(t, stale, "sim_ok", harness.NoWait), http.StatusPreconditionFailed, "version_mismatch")
 	key := []string{"Idempotency-Key", uuid.NewString()}
-	harness.Refuses(t, ada.ChecksOut(t, empty, "sim_ok", harness.NoWait, key...), http.StatusConflict, "cart_empty")
-	c := harness.As[harness.CartView](t, ada.Adds(t, empty, sku, 1), http.StatusOK)
-	done := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, c, "sim_ok", harness.Waiting, key...), http.StatusCreated) // a refusal leaves no receipt
+	harness.RequireProblem(t, ada.CheckOut(t, empty, "sim_ok", harness.NoWait, key...), http.StatusConflict, "cart_empty")
+	c := harness.As[harness.CartView](t, ada.Add(t, empty, sku, 1), http.StatusOK)
+	done := harness.As[harness.CheckoutView](t, ada.CheckOut(t, c, "sim_ok", harness.Waiting, key...), http.StatusCreated) // a refusal leaves no receipt
 	closed := ada.Cart(t, c.ID)
-	p := harness.Refuses(t, ada.ChecksOut(t, closed, "sim_ok", harness.NoWait), http.StatusConflict, "cart_closed")
+	p := harness.RequireProblem(t, ada.CheckOut(t, closed, "sim_ok", harness.NoWait), http.StatusConflict, "cart_closed")
 	require.Equal(t, done.ID, p.CheckoutID)
 	require.NotEmpty(t, p.Detail)
 }
 
 func cancelRefusals(t *testing.T, s *harness.Site) {
-	ada, sku := s.Shopper(t), s.Sells(t, 500)
-	done := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
-	harness.Refuses(t, ada.Cancels(t, done.ID), http.StatusConflict, "too_late")
-	declined := harness.Refuses(t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_declined", harness.Waiting), http.StatusPaymentRequired, "payment_declined")
-	harness.Refuses(t, ada.Cancels(t, declined.CheckoutID), http.StatusConflict, "checkout_failed")
-	c := ada.Fills(t, sku)
-	asked := ada.AsksForAction(t, c, "sim_requires_action")
+	ada, sku := s.Shopper(t), s.AddProduct(t, 500)
+	done := harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
+	harness.RequireProblem(t, ada.CancelCheckout(t, done.ID), http.StatusConflict, "too_late")
+	declined := harness.RequireProblem(t, ada.CheckOut(t, ada.Fill(t, sku), "sim_declined", harness.Waiting), http.StatusPaymentRequired, "payment_declined")
+	harness.RequireProblem(t, ada.CancelCheckout(t, declined.CheckoutID), http.StatusConflict, "checkout_failed")
+	c := ada.Fill(t, sku)
+	asked := ada.CheckOutAtBank(t, c, "sim_requires_action")
 	key := uuid.NewString()
-	first := harness.As[harness.CheckoutView](t, ada.Cancels(t, asked.ID, "Idempotency-Key", key), http.StatusAccepted, http.StatusOK)
+	first := harness.As[harness.CheckoutView](t, ada.CancelCheckout(t, asked.ID, "Idempotency-Key", key), http.StatusAccepted, http.StatusOK)
 	require.Equal(t, asked.ID, first.ID)
-	ada.Reaches(t, asked.ID, saga.Cancelled)
+	ada.AwaitStatus(t, asked.ID, saga.Cancelled)
 	for _, key := range []string{key, uuid.NewString()} { // again, and by another tab
-		require.Equal(t, saga.Cancelled, harness.As[harness.CheckoutView](t, ada.Cancels(t, asked.ID, "Idempotency-Key", key), http.StatusOK).Status)
+		require.Equal(t, saga.Cancelled, harness.As[harness.CheckoutView](t, ada.CancelCheckout(t, asked.ID, "Idempotency-Key", key), http.StatusOK).Status)
 	}
-	require.Equal(t, "true", ada.Cancels(t, asked.ID, "Idempotency-Key", key).Header.Get("Idempotent-Replayed"))
-	other := ada.AsksForAction(t, ada.Fills(t, sku), "sim_requires_action")
-	harness.Refuses(t, ada.Cancels(t, other.ID, "Idempotency-Key", key), http.StatusUnprocessableEntity, "idempotency_key_reused")
-	harness.As[harness.CheckoutView](t, ada.Cancels(t, other.ID, "Prefer", harness.Waiting), http.StatusOK)
-	ada.IsOpenAsBefore(t, c, ada.Cart(t, c.ID))
+	require.Equal(t, "true", ada.CancelCheckout(t, asked.ID, "Idempotency-Key", key).Header.Get("Idempotent-Replayed"))
+	other := ada.CheckOutAtBank(t, ada.Fill(t, sku), "sim_requires_action")
+	harness.RequireProblem(t, ada.CancelCheckout(t, other.ID, "Idempotency-Key", key), http.StatusUnprocessableEntity, "idempotency_key_reused")
+	harness.As[harness.CheckoutView](t, ada.CancelCheckout(t, other.ID, "Prefer", harness.Waiting), http.StatusOK)
+	ada.RequireReopened(t, c, ada.Cart(t, c.ID))
 }
 
 func nowhere(t *testing.T, s *harness.Site) {
 	for _, path := range []string{"/", "/v1", "/v1/nothing", "/v1/carts/" + uuid.NewString() + "/nothing", "/simulator"} {
-		harness.Refuses(t, s.Send(t, "GET", path, "", nil), http.StatusNotFound, "not_found")
+		harness.RequireProblem(t, s.Send(t, "GET", path, "", nil), http.StatusNotFound, "not_found")
 	}
 	allowed := map[string][]string{}
 	for _, r := range routes {
@@ -309,7 +309,7 @@ func badTokens(t *testing.T, s *harness.Site) {
 		"NoToken":         "hello",
 	} {
 		t.Run(name, func(t *testing.T) {
-			harness.Refuses(t, s.Send(t, "GET", "/v1/admin/sagas", token, nil), http.StatusUnauthorized, "unauthorized")
+			harness.RequireProblem(t, s.Send(t, "GET", "/v1/admin/sagas", token, nil), http.StatusUnauthorized, "unauthorized")
 		})
 	}
 }
@@ -331,13 +331,13 @@ func health(t *testing.T, s *harness.Site) {
 func webhooks(t *testing.T, s *harness.Site) {
 	path := "/v1/webhooks/payments/simulator"
 	body := `{"id":"evt_1","type":"payment.authorized","reference":"` + uuid.NewString() + `"}`
-	harness.Refuses(t, s.Send(t, "POST", path, "", body), http.StatusBadRequest, "bad_signature")
-	harness.Refuses(t, s.Send(t, "POST", path, "", body, "Simulator-Signature", "t=1,v1=00"), http.StatusBadRequest, "bad_signature")
-	harness.Refuses(t, s.Send(t, "POST", "/v1/webhooks/payments/nobody", "", body), http.StatusNotFound, "not_found")
+	harness.RequireProblem(t, s.Send(t, "POST", path, "", body), http.StatusBadRequest, "bad_signature")
+	harness.RequireProblem(t, s.Send(t, "POST", path, "", body, "Simulator-Signature", "t=1,v1=00"), http.StatusBadRequest, "bad_signature")
+	harness.RequireProblem(t, s.Send(t, "POST", "/v1/webhooks/payments/nobody", "", body), http.StatusNotFound, "not_found")
 	for _, word := range []string{"approve", "deny"} {
-		harness.Refuses(t, s.Send(t, "POST", "/simulator/payments/"+uuid.NewString()+"/"+word, "", nil), http.StatusNotFound, "not_found")
+		harness.RequireProblem(t, s.Send(t, "POST", "/simulator/payments/"+uuid.NewString()+"/"+word, "", nil), http.StatusNotFound, "not_found")
 	}
-	harness.Refuses(t, s.Send(t, "GET", "/simulator/payments/nobody", "", nil), http.StatusNotFound, "not_found")
+	harness.RequireProblem(t, s.Send(t, "GET", "/simulator/payments/nobody", "", nil), http.StatusNotFound, "not_found")
 }
 
 // parametersHeldAgainstDocument: each route takes the query parameters that the document names, and no other one.
@@ -384,7 +384,7 @@ func documentedParameters(t *testing.T) map[string][]string {
 // unknownParameters are refused on every route of the API, also where a caller may do everything, and so are blank ones.
 func unknownParameters(t *testing.T, s *harness.Site) {
 	ada := s.Shopper(t)
-	things := harness.Owned(t, s, ada, s.Shopper(t))
+	things := harness.CreateOwned(t, s, ada, s.Shopper(t))
 	tokens := map[string]string{"public": "", "customer": ada.Token, "admin": s.Admin, "pricing": harness.Mint(t, s.Settings, "pricing", "pricing")}
 	documented := documentedParameters(t)
 	for _, r := range routes {
@@ -396,14 +396,14 @@ func unknownParameters(t *testing.T, s *harness.Site) {
 			path = strings.ReplaceAll(path, name, harness.Escape(thing))
 		}
 		for _, query := range []string{"?emial=a", "?limit=1&limit=1"} {
-			harness.Refuses(t, s.Send(t, r.method, path+query, tokens[r.who], nil), http.StatusUnprocessableEntity, "unknown_parameter")
+			harness.RequireProblem(t, s.Send(t, r.method, path+query, tokens[r.who], nil), http.StatusUnprocessableEntity, "unknown_parameter")
 		}
 		for _, name := range documented[parameter.ReplaceAllString(r.method+" "+r.path, "{}")] {
-			blank := harness.Refuses(t, s.Send(t, r.method, path+"?"+name+"=%20", tokens[r.who], nil), http.StatusUnprocessableEntity, "validation_failed")
+			blank := harness.RequireProblem(t, s.Send(t, r.method, path+"?"+name+"=%20", tokens[r.who], nil), http.StatusUnprocessableEntity, "validation_failed")
 			require.Equal(t, name, blank.Errors[0].Field, "%s %s", r.method, r.path)
 		}
 		if r.who != "public" {
-			harness.Refuses(t, s.Send(t, r.method, path+"?emial=a", "", nil), http.StatusUnauthorized, "unauthorized")
+			harness.RequireProblem(t, s.Send(t, r.method, path+"?emial=a", "", nil), http.StatusUnauthorized, "unauthorized")
 		}
 	}
 }
@@ -411,7 +411,7 @@ func unknownParameters(t *testing.T, s *harness.Site) {
 // knownAnswers: a read whose answer has an ETag answers 304 to it, and its operation says so.
 func knownAnswers(t *testing.T, s *harness.Site) {
 	ada := s.Shopper(t)
-	things := harness.Owned(t, s, ada, s.Shopper(t))
+	things := harness.CreateOwned(t, s, ada, s.Shopper(t))
 	tokens := map[string]string{"public": "", "customer": ada.Token, "admin": s.Admin}
 	var document struct {
 		Paths map[string]map[string]struct{ Responses map[string]any }

@@ -17,7 +17,7 @@ func TestARunningCheckoutSaysWhatIsUnderWay(t *testing.T) {
 			t.Parallel()
 			s := harness.Open(t, setup)
 			ada := s.Shopper(t)
-			begun := ada.Starts(t, ada.Fills(t, s.Sells(t, 500)), "sim_timeout_lost") // for the time-out of a call
+			begun := ada.StartCheckout(t, ada.Fill(t, s.AddProduct(t, 500)), "sim_timeout_lost") // for the time-out of a call
 			var seen []string
 			harness.Until(t, "the charge is under way", func() bool {
 				now := harness.Get[harness.CheckoutView](t, s, "/v1/checkouts/"+begun.ID.String(), ada.Token)
@@ -33,7 +33,7 @@ func TestARunningCheckoutSaysWhatIsUnderWay(t *testing.T) {
 				}
 				return false
 			})
-			ada.Reaches(t, begun.ID, saga.Completed)
+			ada.AwaitStatus(t, begun.ID, saga.Completed)
 		})
 	}
 }

@@ -36,6 +36,6 @@ func TestSagasByTime(t *testing.T) {
 	require.Equal(t, []uuid.UUID{ids[0]}, listed("type=checkout&created_before="+at[1]))
 	require.Equal(t, []uuid.UUID{ids[2]}, listed("number="+number+"&created_after="+at[1]))
 	require.Empty(t, listed("number="+number+"&created_before="+at[2]))
-	p := harness.Refuses(t, s.Send(t, http.MethodGet, "/v1/admin/sagas?created_after=today", s.Admin, nil), http.StatusUnprocessableEntity, "validation_failed")
+	p := harness.RequireProblem(t, s.Send(t, http.MethodGet, "/v1/admin/sagas?created_after=today", s.Admin, nil), http.StatusUnprocessableEntity, "validation_failed")
 	require.Equal(t, "created_after", p.Errors[0].Field)
 }

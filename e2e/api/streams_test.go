@@ -33,7 +33,7 @@ func TestStreams(t *testing.T) {
 	driver.Start(t)
 	teller.Start(t)
 	s := driver.Up(t)
-	ada, sku := s.Shopper(t), s.Sells(t, 500)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 500)
 	before := peak(t, teller)
 
 	patient, cancel := context.WithTimeout(t.Context(), 10*harness.Patience)

@@ -27,8 +27,8 @@ func TestStripe(t *testing.T) {
 	s := &harness.Site{Settings: c, URLs: c.DatabaseURLs(""), Admin: harness.Mint(t, c, "operator", web.ScopeAdmin), Stop: func(*testing.T) {}}
 	t.Cleanup(func() { s.Stop(t) })
 	s.Start(t)
-	sku := s.Sells(t, 1999)
-	s.Stocks(t, sku, 1000)
+	sku := s.AddProduct(t, 1999)
+	s.SetStock(t, sku, 1000)
 
 	for method, want := range map[string]struct{ failure, payment, intent string }{
 		stripetest.Good:              {"", "captured", "succeeded"},
@@ -42,12 +42,12 @@ func TestStripe(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
 			ada := s.Shopper(t)
-			a := ada.ChecksOut(t, ada.Fills(t, sku), method, harness.NoWait)
+			a := ada.CheckOut(t, ada.Fill(t, sku), method, harness.NoWait)
 			begun := harness.As[harness.CheckoutView](t, a, http.StatusAccepted)
 			if want.failure == "" {
-				ada.Reaches(t, begun.ID, saga.Completed)
+				ada.AwaitStatus(t, begun.ID, saga.Completed)
 			} else {
-				require.Equal(t, want.failure, ada.Reaches(t, begun.ID, saga.Failed).Failure.Code)
+				require.Equal(t, want.failure, ada.AwaitStatus(t, begun.ID, saga.Failed).Failure.Code)
 			}
 			paidAtStripe(t, ada, bank, begun, want.payment, want.intent)
 		})
@@ -59,7 +59,7 @@ func TestStripe(t *testing.T) {
 		require.True(t, bank.Approve(asked.PaymentID.String()))
 		require.Equal(t, http.StatusBadRequest, stripeTells(t, s, bank, asked, time.Now().Add(-time.Hour)).StatusCode)
 		require.Equal(t, http.StatusOK, stripeTells(t, s, bank, asked, time.Now()).StatusCode)
-		require.Nil(t, ada.Reaches(t, asked.ID, saga.Completed).NextAction)
+		require.Nil(t, ada.AwaitStatus(t, asked.ID, saga.Completed).NextAction)
 		paidAtStripe(t, ada, bank, asked, "captured", "succeeded")
 	})
 	t.Run("DeniedAtTheBank", func(t *testing.T) {
@@ -68,15 +68,15 @@ func TestStripe(t *testing.T) {
 		asked := asksStripe(t, ada, bank, sku)
 		require.True(t, bank.Deny(asked.PaymentID.String()))
 		require.Equal(t, http.StatusOK, stripeTells(t, s, bank, asked, time.Now()).StatusCode)
-		require.Equal(t, "authentication_failed", ada.Reaches(t, asked.ID, saga.Failed).Failure.Code)
+		require.Equal(t, "authentication_failed", ada.AwaitStatus(t, asked.ID, saga.Failed).Failure.Code)
 		paidAtStripe(t, ada, bank, asked, "declined", "canceled")
 	})
 	t.Run("CancelledWhileTheBankAsks", func(t *testing.T) {
 		t.Parallel()
 		ada := s.Shopper(t)
 		asked := asksStripe(t, ada, bank, sku)
-		ada.Cancels(t, asked.ID)
-		ada.Reaches(t, asked.ID, saga.Cancelled)
+		ada.CancelCheckout(t, asked.ID)
+		ada.AwaitStatus(t, asked.ID, saga.Cancelled)
 		paidAtStripe(t, ada, bank, asked, "voided", "canceled")
 	})
 }
@@ -84,8 +84,8 @@ func TestStripe(t *testing.T) {
 // asksStripe begins a checkout that the storefront must confirm with Stripe's own script.
 func asksStripe(t *testing.T, s harness.Shopper, bank *stripetest.Server, sku string) harness.CheckoutView {
 	t.Helper()
-	begun := harness.As[harness.CheckoutView](t, s.ChecksOut(t, s.Fills(t, sku), stripetest.Secured, harness.NoWait), http.StatusAccepted)
-	asked := s.Reaches(t, begun.ID, saga.RequiresAction)
+	begun := harness.As[harness.CheckoutView](t, s.CheckOut(t, s.Fill(t, sku), stripetest.Secured, harness.NoWait), http.StatusAccepted)
+	asked := s.AwaitStatus(t, begun.ID, saga.RequiresAction)
 	_, id := bank.Status(asked.PaymentID.String())
 	require.Equal(t, "use_stripe_sdk", asked.NextAction.Type)
 	require.Contains(t, asked.NextAction.ClientSecret, id+"_secret_")

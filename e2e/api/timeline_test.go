@@ -17,11 +17,11 @@ import (
 func TestTimeline(t *testing.T) {
 	t.Parallel()
 	s := harness.Open(t, harness.DatabaseEach)
-	ada, sku := s.Shopper(t), s.Sells(t, 500)
-	begun := ada.AsksForAction(t, ada.Fills(t, sku), "sim_requires_action")
+	ada, sku := s.Shopper(t), s.AddProduct(t, 500)
+	begun := ada.CheckOutAtBank(t, ada.Fill(t, sku), "sim_requires_action")
 	path := "/v1/orders/" + begun.OrderID.String() + "/timeline"
-	harness.As[map[string]any](t, s.Bank(t, *begun.PaymentID, "approve"), http.StatusOK)
-	done := ada.Reaches(t, begun.ID, saga.Completed)
+	harness.As[map[string]any](t, s.AnswerAtBank(t, *begun.PaymentID, "approve"), http.StatusOK)
+	done := ada.AwaitStatus(t, begun.ID, saga.Completed)
 	s.Send(t, http.MethodPost, "/v1/orders/"+done.OrderID.String()+"/fulfil", s.Admin, nil, "Idempotency-Key", uuid.NewString())
 	whole := harness.Get[harness.List[harness.Entry]](t, s, path+"?limit=100", s.Admin)
 	require.Nil(t, whole.NextCursor)
@@ -105,7 +105,7 @@ func TestTimeline(t *testing.T) {
 		require.NotZero(t, actors[ada.ID.String()])
 		require.NotZero(t, actors["shop"])
 		require.Equal(t, 1, actors["provider"])
-		harness.Refuses(t, s.Send(t, http.MethodGet, path, s.Shopper(t).Token, nil), http.StatusNotFound, "not_found")
+		harness.RequireProblem(t, s.Send(t, http.MethodGet, path, s.Shopper(t).Token, nil), http.StatusNotFound, "not_found")
 	})
 }
 
@@ -117,9 +117,9 @@ func TestTimelineOfWhatWasGivenBack(t *testing.T) {
 	done, _ := buys(t, ada, 1000, "sim_refund_flaky")
 	var refunds []uuid.UUID
 	for _, pence := range []int64{300, 200} {
-		refunds = append(refunds, harness.As[harness.RefundView](t, s.Refunds(t, done.OrderID, pence, "Prefer", harness.Waiting), http.StatusCreated).ID)
+		refunds = append(refunds, harness.As[harness.RefundView](t, s.Refund(t, done.OrderID, pence, "Prefer", harness.Waiting), http.StatusCreated).ID)
 	}
-	harness.As[harness.OrderView](t, ada.CancelsOrder(t, done.OrderID), http.StatusAccepted)
+	harness.As[harness.OrderView](t, ada.CancelOrder(t, done.OrderID), http.StatusAccepted)
 	becomes(t, s, done.OrderID, order.StatusCancelled)
 	path := "/v1/orders/" + done.OrderID.String() + "/timeline"
 	var whole []harness.Entry

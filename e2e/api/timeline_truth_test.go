@@ -24,7 +24,7 @@ var outcomes = map[string]string{
 func TestNoEffectBeforeItsCause(t *testing.T) {
 	t.Parallel()
 	s := harness.Open(t, harness.DatabaseEach)
-	sku := s.Sells(t, 500)
+	sku := s.AddProduct(t, 500)
 	for _, method := range []string{
 		"sim_ok", "sim_declined", "sim_insufficient_funds", "sim_capture_fails", "sim_authorization_expires", "sim_timeout_applied",
 		"sim_timeout_lost", "sim_flaky", "sim_void_flaky", "sim_requires_action", "sim_duplicate_webhooks", "sim_amount_refused",
@@ -32,15 +32,15 @@ func TestNoEffectBeforeItsCause(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
 			ada := s.Shopper(t)
-			begun := ada.Starts(t, ada.Fills(t, sku), method)
+			begun := ada.StartCheckout(t, ada.Fill(t, sku), method)
 			var now harness.CheckoutView
 			harness.Until(t, "it has ended, or waits", func() bool {
 				now = harness.Get[harness.CheckoutView](t, s, "/v1/checkouts/"+begun.ID.String(), ada.Token)
 				return now.Status.Ended() || now.Status == saga.RequiresAction
 			})
 			if now.Status == saga.RequiresAction {
-				s.Bank(t, *begun.PaymentID, "deny")
-				ada.Reaches(t, begun.ID, saga.Failed)
+				s.AnswerAtBank(t, *begun.PaymentID, "deny")
+				ada.AwaitStatus(t, begun.ID, saga.Failed)
 			}
 			isTold(t, harness.Get[harness.List[harness.Entry]](t, s, "/v1/orders/"+begun.OrderID.String()+"/timeline?limit=100", s.Admin).Data)
 		})

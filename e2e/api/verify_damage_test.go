@@ -159,9 +159,9 @@ func (s *mixedShop) damageToStores() []damage {
 func TestVerifyCommand(t *testing.T) {
 	t.Parallel()
 	s := harness.Open(t, harness.OneDatabase)
-	ada, sku := s.Shopper(t), s.Sells(t, 500)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 500)
 	buys := func() string {
-		return harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_ok", harness.Waiting), http.StatusCreated).OrderID.String()
+		return harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated).OrderID.String()
 	}
 	one, two := buys(), buys()
 	first, second := min(one, two), max(one, two)

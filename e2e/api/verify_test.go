@@ -37,12 +37,12 @@ func patient(_ testing.TB, c *config.Config) { c.PaymentActionTTL = time.Hour }
 
 func openMixedShop(t *testing.T) *mixedShop {
 	s := &mixedShop{Site: harness.Open(t, harness.OneDatabase, patient)}
-	plain := s.Sells(t, 500)
-	s.tracked = s.Sells(t, 500)
-	s.Stocks(t, s.tracked, 9)
+	plain := s.AddProduct(t, 500)
+	s.tracked = s.AddProduct(t, 500)
+	s.SetStock(t, s.tracked, 9)
 	s.ada = s.Shopper(t)
 	buy := func(sku, method string, status int) harness.CheckoutView {
-		a := s.ada.ChecksOut(t, s.ada.Fills(t, sku), method, harness.Waiting)
+		a := s.ada.CheckOut(t, s.ada.Fill(t, sku), method, harness.Waiting)
 		if status == http.StatusPaymentRequired {
 			return s.ada.Checkout(t, harness.As[harness.Problem](t, a, status).CheckoutID)
 		}
@@ -55,21 +55,21 @@ func openMixedShop(t *testing.T) *mixedShop {
 	buy(s.tracked, "sim_timeout_applied", http.StatusCreated)
 	harness.As[harness.OrderView](t, s.Send(t, http.MethodPost, "/v1/orders/"+s.won.OrderID.String()+"/fulfil", s.Admin, nil, "Idempotency-Key", "f"), http.StatusOK)
 
-	gift := s.ada.Fills(t, plain)
+	gift := s.ada.Fill(t, plain)
 	body := map[string]any{"adjustments": []any{map[string]any{"code": "gift", "label": "Gift", "amount": harness.GBP(-500)}}}
 	gift = harness.As[harness.CartView](t, s.Send(t, http.MethodPut, "/v1/carts/"+gift.ID.String()+"/adjustments", s.Admin, body), http.StatusOK)
-	s.free = harness.As[harness.CheckoutView](t, s.ada.ChecksOut(t, gift, "sim_ok", harness.Waiting), http.StatusCreated)
+	s.free = harness.As[harness.CheckoutView](t, s.ada.CheckOut(t, gift, "sim_ok", harness.Waiting), http.StatusCreated)
 
-	s.waits = s.ada.Starts(t, s.ada.Fills(t, plain), "sim_requires_action")
-	s.ada.Reaches(t, s.waits.ID, saga.RequiresAction)
-	cancelled := s.ada.Starts(t, s.ada.Fills(t, s.tracked), "sim_requires_action")
-	s.ada.Reaches(t, cancelled.ID, saga.RequiresAction)
-	s.ada.Cancels(t, cancelled.ID)
-	s.ada.Reaches(t, cancelled.ID, saga.Cancelled)
-	s.open = s.ada.Fills(t, plain, s.tracked)
+	s.waits = s.ada.StartCheckout(t, s.ada.Fill(t, plain), "sim_requires_action")
+	s.ada.AwaitStatus(t, s.waits.ID, saga.RequiresAction)
+	cancelled := s.ada.StartCheckout(t, s.ada.Fill(t, s.tracked), "sim_requires_action")
+	s.ada.AwaitStatus(t, cancelled.ID, saga.RequiresAction)
+	s.ada.CancelCheckout(t, cancelled.ID)
+	s.ada.AwaitStatus(t, cancelled.ID, saga.Cancelled)
+	s.open = s.ada.Fill(t, plain, s.tracked)
 	s.refunded, s.given = buy(plain, "sim_ok", http.StatusCreated), buy(plain, "sim_ok", http.StatusCreated)
-	s.refund = harness.As[harness.RefundView](t, s.Refunds(t, s.refunded.OrderID, 200, "Prefer", harness.Waiting), http.StatusCreated).ID
-	s.ada.CancelsOrder(t, s.given.OrderID)
+	s.refund = harness.As[harness.RefundView](t, s.Refund(t, s.refunded.OrderID, 200, "Prefer", harness.Waiting), http.StatusCreated).ID
+	s.ada.CancelOrder(t, s.given.OrderID)
 	becomes(t, s.Site, s.given.OrderID, order.StatusCancelled)
 	harness.Until(t, "the cancellation has ended", func() bool {
 		found := harness.Get[harness.List[saga.View]](t, s.Site, "/v1/admin/sagas?type=cancellation&status=completed", s.Admin).Data
@@ -172,7 +172,7 @@ type damage struct {
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	s := openMixedShop(t)
-	whole := s.Reconciles(t, http.MethodGet)
+	whole := s.Reconcile(t, http.MethodGet)
 	require.Empty(t, whole.Data, "a healthy shop")
 	require.Equal(t, 13, whole.Checked.Checkouts)
 	require.Greater(t, whole.Checked.Streams, 30)
@@ -183,8 +183,8 @@ func TestVerify(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			defer restores()
 			d.breaks(t)
-			found := s.Reconciles(t, http.MethodGet).Data
-			require.ElementsMatch(t, d.finds, harness.IdsOf(found), "%+v", found)
+			found := s.Reconcile(t, http.MethodGet).Data
+			require.ElementsMatch(t, d.finds, harness.FindingIDs(found), "%+v", found)
 			for _, f := range found {
 				require.Equal(t, d.heals, f.Healable, f.ID)
 				require.NotEmpty(t, f.Detail)
@@ -193,14 +193,14 @@ func TestVerify(t *testing.T) {
 			if !d.heals {
 				return
 			}
-			for _, f := range s.Reconciles(t, http.MethodPost).Data {
+			for _, f := range s.Reconcile(t, http.MethodPost).Data {
 				require.NotNil(t, f.Healed, f.ID)
 				require.True(t, *f.Healed, f.ID)
 				require.NotEmpty(t, f.Done, f.ID)
 			}
 			s.ages(t)
-			require.Empty(t, s.Reconciles(t, http.MethodGet).Data, "after it was mended")
+			require.Empty(t, s.Reconcile(t, http.MethodGet).Data, "after it was mended")
 		})
 	}
-	harness.As[map[string]any](t, s.Bank(t, *s.waits.PaymentID, "approve"), http.StatusOK)
+	harness.As[map[string]any](t, s.AnswerAtBank(t, *s.waits.PaymentID, "approve"), http.StatusOK)
 }

@@ -53,7 +53,7 @@ func TestUnreadableWebhooks(t *testing.T) {
 				fmt.Fprintf(mac, "%s.%s", now, body)
 				a, err := s.Ask(t.Context(), http.MethodPost, "/v1/webhooks/payments/"+provider, "", body, header, "t="+now+",v1="+hex.EncodeToString(mac.Sum(nil)))
 				require.NoError(t, err, name)
-				p := harness.Refuses(t, a, http.StatusBadRequest, "bad_webhook")
+				p := harness.RequireProblem(t, a, http.StatusBadRequest, "bad_webhook")
 				require.NotContains(t, p.Detail, "eeee", name)
 			}
 			require.Empty(t, harness.Get[harness.List[any]](t, s, "/v1/admin/webhooks", s.Admin).Data, "nothing is stored")

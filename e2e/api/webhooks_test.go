@@ -19,10 +19,10 @@ import (
 func TestWebhooksForOperators(t *testing.T) {
 	t.Parallel()
 	s := harness.Open(t, harness.DatabaseEach)
-	ada, sku := s.Shopper(t), s.Sells(t, 500)
-	paid := ada.AsksForAction(t, ada.Fills(t, sku), "sim_requires_action")
-	harness.As[map[string]any](t, s.Bank(t, *paid.PaymentID, "approve"), http.StatusOK)
-	ada.Reaches(t, paid.ID, saga.Completed)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 500)
+	paid := ada.CheckOutAtBank(t, ada.Fill(t, sku), "sim_requires_action")
+	harness.As[map[string]any](t, s.AnswerAtBank(t, *paid.PaymentID, "approve"), http.StatusOK)
+	ada.AwaitStatus(t, paid.ID, saga.Completed)
 	var came payment.WebhookView
 	harness.Until(t, "its webhook is handled", func() bool {
 		found := s.WebhooksOf(t, *paid.PaymentID)
@@ -70,21 +70,21 @@ func TestWebhooksForOperators(t *testing.T) {
 		require.Equal(t, []string{"simulator", "operator", "operator"}, []string{told[0].Actor, told[1].Actor, told[2].Actor})
 	})
 	t.Run("ThatCameTooEarlyToo", func(t *testing.T) {
-		early := ada.AsksForAction(t, ada.Fills(t, sku), "sim_requires_action")
+		early := ada.CheckOutAtBank(t, ada.Fill(t, sku), "sim_requires_action")
 		s.Exec(t, "payment", fmt.Sprintf(`insert into payment.webhooks (provider, id, type, reference, body, handled_at, note)
 			values ('simulator', 'evt_early', 't', '%s', 'b', now(), 'There is no such payment.')`, early.PaymentID))
 		require.Equal(t, http.StatusAccepted, replays(t, s, "simulator:evt_early").StatusCode)
 		require.Nil(t, s.WebhooksOf(t, *early.PaymentID)[0].Note)
-		harness.As[harness.CheckoutView](t, ada.Cancels(t, early.ID, "Prefer", harness.Waiting), http.StatusOK)
+		harness.As[harness.CheckoutView](t, ada.CancelCheckout(t, early.ID, "Prefer", harness.Waiting), http.StatusOK)
 	})
 	t.Run("OfNobodyAreRefused", func(t *testing.T) {
 		for id, reference := range map[string]string{"evt_x": "x", "evt_y": uuid.NewString()} {
 			s.Exec(t, "payment", fmt.Sprintf(`insert into payment.webhooks (provider, id, type, reference, body, handled_at)
 				values ('simulator', '%s', 't', '%s', 'b', now())`, id, reference))
-			harness.Refuses(t, replays(t, s, "simulator:"+id), http.StatusConflict, "unknown_payment")
+			harness.RequireProblem(t, replays(t, s, "simulator:"+id), http.StatusConflict, "unknown_payment")
 		}
 		for _, id := range []string{"simulator:nothing", "nobody:evt_x", "evt_x", ":", "%00:x"} {
-			harness.Refuses(t, replays(t, s, id), http.StatusNotFound, "not_found")
+			harness.RequireProblem(t, replays(t, s, id), http.StatusNotFound, "not_found")
 		}
 	})
 }

@@ -185,7 +185,7 @@ func (w *witness) tells(t *testing.T, at ...place) (reached []place, died int) {
 	w.happens(t, d)
 	m.rests(t)
 	reached, died = m.alive(t)
-	m.keepsPromises(t)
+	m.requirePromises(t)
 	w.ends(t, d)
 	return reached, died
 }

@@ -94,16 +94,16 @@ func newDeal(t *testing.T, m *mortal, method string) *deal {
 	d.ctx, cancel = context.WithTimeout(m.life, 2*harness.Patience)
 	t.Cleanup(cancel)
 	s := m.Up(t)
-	d.ada, d.sku = s.Shopper(t), s.Sells(t, 1250)
-	s.Stocks(t, d.sku, 5)
-	d.cart = d.ada.Fills(t, d.sku)
+	d.ada, d.sku = s.Shopper(t), s.AddProduct(t, 1250)
+	s.SetStock(t, d.sku, 5)
+	d.cart = d.ada.Fill(t, d.sku)
 	return d
 }
 
 // asks repeats a POST until it is answered.
 func (d *deal) asks(t *testing.T, path, token string, body any, headers ...string) harness.Answer {
 	t.Helper()
-	a, err := d.Insists(d.ctx, http.MethodPost, path, token, body, headers...)
+	a, err := d.Retry(d.ctx, http.MethodPost, path, token, body, headers...)
 	require.NoError(t, err, path)
 	return a
 }
@@ -123,7 +123,7 @@ func checksOut(t *testing.T, d *deal) {
 // knows learns what belongs to a checkout.
 func (d *deal) knows(t *testing.T, checkout string) {
 	t.Helper()
-	c, err := harness.Told[harness.CheckoutView](d.ctx, d, http.MethodGet, "/v1/checkouts/"+checkout, d.ada.Token, nil)
+	c, err := harness.RetryAs[harness.CheckoutView](d.ctx, d, http.MethodGet, "/v1/checkouts/"+checkout, d.ada.Token, nil)
 	require.NoError(t, err)
 	d.checkout, d.order = c.ID, c.OrderID
 	if c.PaymentID != nil {
@@ -138,7 +138,7 @@ func checksOutOnce(t *testing.T, d *deal) {
 }
 
 func isRefused(t *testing.T, d *deal) {
-	harness.Refuses(t, d.asks(t, harness.CheckoutPath(d.cart), d.ada.Token, harness.Paying(d.method), d.headers()...), http.StatusConflict, "price_changed")
+	harness.RequireProblem(t, d.asks(t, harness.CheckoutPath(d.cart), d.ada.Token, harness.Paying(d.method), d.headers()...), http.StatusConflict, "price_changed")
 }
 
 func atBank(word string) func(*testing.T, *deal) {
@@ -158,7 +158,7 @@ func cancelsAtOnce(t *testing.T, d *deal) {
 	d.knows(t, harness.As[harness.CheckoutView](t, a, http.StatusAccepted, http.StatusCreated).ID.String())
 	a = d.asks(t, "/v1/checkouts/"+d.checkout.String()+"/cancel", d.ada.Token, nil, "Idempotency-Key", d.key+"/cancel")
 	if d.late = a.StatusCode == http.StatusConflict; d.late {
-		harness.Refuses(t, a, http.StatusConflict, "too_late")
+		harness.RequireProblem(t, a, http.StatusConflict, "too_late")
 	}
 }
 
@@ -172,7 +172,7 @@ func isFree(t *testing.T, d *deal) {
 	d.cart = harness.As[harness.CartView](t, d.ada.Send(t, http.MethodPut, "/v1/carts/"+d.cart.ID.String()+"/adjustments", d.audit.Admin, body), http.StatusOK)
 }
 
-func dearer(t *testing.T, d *deal) { d.ada.Prices(t, d.sku, 1300) }
+func dearer(t *testing.T, d *deal) { d.ada.SetPrice(t, d.sku, 1300) }
 
 // troubled lets the first two calls of a void fail at the bank.
 func troubled(t *testing.T, d *deal) {
@@ -184,7 +184,7 @@ func troubled(t *testing.T, d *deal) {
 	require.NoError(t, err)
 }
 
-func soldOut(t *testing.T, d *deal) { d.ada.Stocks(t, d.sku, 0) }
+func soldOut(t *testing.T, d *deal) { d.ada.SetStock(t, d.sku, 0) }
 
 func bought(t *testing.T, d *deal) {
 	checksOut(t, d)
@@ -213,7 +213,7 @@ func refundedElsewhere(t *testing.T, d *deal) {
 func resolvesByHand(t *testing.T, d *deal) {
 	var id uuid.UUID
 	harness.Until(t, "the cancellation needs attention", func() bool {
-		all, err := harness.Told[harness.List[saga.View]](d.ctx, d, http.MethodGet, "/v1/admin/sagas?limit=100&type=cancellation&status=needs_attention", d.audit.Admin, nil)
+		all, err := harness.RetryAs[harness.List[saga.View]](d.ctx, d, http.MethodGet, "/v1/admin/sagas?limit=100&type=cancellation&status=needs_attention", d.audit.Admin, nil)
 		for _, v := range all.Data {
 			if err == nil && v.OrderID == d.order {
 				id = v.ID

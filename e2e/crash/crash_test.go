@@ -42,8 +42,8 @@ const buyers = 8
 func underFire(t *testing.T, luck *rand.Rand, kills int, database []string) {
 	h := harness.NewHost(t, database)
 	h.Start(t)
-	shelf := []string{h.Up(t).Sells(t, 450), h.Up(t).Sells(t, 1999)}
-	h.Up(t).Stocks(t, shelf[0], 60) // some go away empty-handed
+	shelf := []string{h.Up(t).AddProduct(t, 450), h.Up(t).AddProduct(t, 1999)}
+	h.Up(t).SetStock(t, shelf[0], 60) // some go away empty-handed
 
 	shopping, giveUp := context.WithCancel(t.Context())
 	closing, closes := context.WithCancel(shopping)
@@ -56,7 +56,7 @@ func underFire(t *testing.T, luck *rand.Rand, kills int, database []string) {
 	for i := range buyers {
 		all.Go(func() {
 			for n := 0; closing.Err() == nil; n++ {
-				p, err := harness.Buys(shopping, h, shelf, harness.Methods[(i+n)%len(harness.Methods)])
+				p, err := harness.Buy(shopping, h, shelf, harness.Methods[(i+n)%len(harness.Methods)])
 				if shopping.Err() != nil {
 					return
 				}
@@ -87,9 +87,9 @@ func underFire(t *testing.T, luck *rand.Rand, kills int, database []string) {
 	}
 
 	s := h.Up(t)
-	s.KeepsPromises(t)
+	s.RequirePromises(t)
 	for _, p := range slices.Concat(bought...) {
-		p.IsKept(t, s)
+		p.RequireKept(t, s)
 	}
 	t.Logf("%d checkouts, %d times killed", len(slices.Concat(bought...)), kills)
 }

@@ -233,14 +233,14 @@ func (m *mortal) rests(t *testing.T) {
 	})
 }
 
-// keepsPromises is the books, as we and as the program's own reconciliation read them.
-func (m *mortal) keepsPromises(t *testing.T) {
+// requirePromises is the books, as we and as the program's own reconciliation read them.
+func (m *mortal) requirePromises(t *testing.T) {
 	t.Helper()
 	in := map[string]harness.Querier{"cart": m.db, "orders": m.db, "payment": m.db, "saga": m.db, "simulator": m.db}
 	wrong, err := harness.Breaches(t.Context(), in)
 	require.NoError(t, err)
 	require.Empty(t, wrong)
-	require.Empty(t, m.audit.Reconciles(t, "GET").Data)
+	require.Empty(t, m.audit.Reconcile(t, "GET").Data)
 }
 
 func (m *mortal) stop(t *testing.T) {

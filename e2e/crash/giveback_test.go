@@ -24,17 +24,17 @@ func TestKilledGivingBack(t *testing.T) {
 	luck := rand.New(rand.NewPCG(harness.SeedOf(t), 0))
 	h := harness.NewHost(t, []string{"DATABASE_URL=" + pgtest.New(t), "PAYMENT_PROVIDER=simulator"})
 	h.Start(t)
-	shelf := []string{h.Up(t).Sells(t, 450), h.Up(t).Sells(t, 1999)}
-	h.Up(t).Stocks(t, shelf[0], 1_000_000)
+	shelf := []string{h.Up(t).AddProduct(t, 450), h.Up(t).AddProduct(t, 1999)}
+	h.Up(t).SetStock(t, shelf[0], 1_000_000)
 	admin, wide := h.Up(t).Admin, t.Context()
 	closing, closes := context.WithCancel(wide)
 	var all sync.WaitGroup
-	given := make([][]harness.GiveBack, 6)
+	given := make([][]harness.Return, 6)
 	for i := range given {
 		lots := rand.New(rand.NewPCG(luck.Uint64(), 1))
 		all.Go(func() {
 			for n := 0; closing.Err() == nil; n++ {
-				g, err := harness.GivesBack(wide, h, admin, shelf, harness.Givers[(i+n)%len(harness.Givers)], lots)
+				g, err := harness.BuyAndReturn(wide, h, admin, shelf, harness.ReturnMethods[(i+n)%len(harness.ReturnMethods)], lots)
 				if err != nil {
 					t.Errorf("customer %d: %v", i, err)
 					return
@@ -53,7 +53,7 @@ func TestKilledGivingBack(t *testing.T) {
 	all.Wait()
 
 	s, orders, back := h.Up(t), 0, int64(0)
-	s.KeepsPromises(t) // and all has come to its end
+	s.RequirePromises(t) // and all has come to its end
 	for _, of := range given {
 		for _, g := range of {
 			o := s.Order(t, g.Order)

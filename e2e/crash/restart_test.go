@@ -21,11 +21,11 @@ func TestRestart(t *testing.T) {
 		t.Skip("a provider that takes two seconds a call")
 	}
 	s := harness.Open(t, harness.DatabaseEach, func(_ testing.TB, c *config.Config) { c.PaymentTimeout = 100 * time.Millisecond })
-	ada, sku := s.Shopper(t), s.Sells(t, 1999)
-	s.Stocks(t, sku, 2)
-	asked := ada.AsksForAction(t, ada.Fills(t, sku), "sim_requires_action")
-	inDoubt := ada.Fills(t, sku)
-	begun := ada.Starts(t, inDoubt, "sim_slow") // never answers in time
+	ada, sku := s.Shopper(t), s.AddProduct(t, 1999)
+	s.SetStock(t, sku, 2)
+	asked := ada.CheckOutAtBank(t, ada.Fill(t, sku), "sim_requires_action")
+	inDoubt := ada.Fill(t, sku)
+	begun := ada.StartCheckout(t, inDoubt, "sim_slow") // never answers in time
 	harness.Until(t, "the doubt is recorded", func() bool {
 		a := s.Send(t, http.MethodGet, "/v1/payments/"+begun.PaymentID.String(), ada.Token, nil)
 		return a.StatusCode == http.StatusOK && harness.As[harness.PaymentView](t, a, http.StatusOK).Status == "unknown"
@@ -46,8 +46,8 @@ func TestRestart(t *testing.T) {
 
 	s.Settings.PaymentTimeout = 10 * time.Second
 	s.Start(t)
-	require.Equal(t, http.StatusOK, s.Bank(t, *asked.PaymentID, "approve").StatusCode)
-	ada.Reaches(t, asked.ID, saga.Completed)
-	ada.Ended(t, inDoubt, ada.Reaches(t, begun.ID, saga.Completed), harness.Outcome{Payment: "captured", Ledger: []string{"authorize", "capture"}})
+	require.Equal(t, http.StatusOK, s.AnswerAtBank(t, *asked.PaymentID, "approve").StatusCode)
+	ada.AwaitStatus(t, asked.ID, saga.Completed)
+	ada.RequireOutcome(t, inDoubt, ada.AwaitStatus(t, begun.ID, saga.Completed), harness.Outcome{Payment: "captured", Ledger: []string{"authorize", "capture"}})
 	require.Zero(t, s.Stock(t, sku).Available)
 }

@@ -56,14 +56,14 @@ func TestRestoredToAnOlderMoment(t *testing.T) {
 	pgtest.NeedsSessions(t, "a database is copied while nobody uses it")
 	backupOf := copies(t)
 	s := harness.Open(t, harness.OneDatabase, providersOwn)
-	ada, sku := s.Shopper(t), s.Sells(t, 1999)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 1999)
 	var carts []harness.CartView
 	for range 4 {
-		carts = append(carts, ada.Fills(t, sku))
+		carts = append(carts, ada.Fill(t, sku))
 	}
 	back, lost, refunded, never := carts[0], carts[1], carts[2], carts[3]
 	again := func(c harness.CartView) harness.Answer {
-		return ada.ChecksOut(t, c, "sim_ok", harness.Waiting, "Idempotency-Key", "buy-"+c.ID.String())
+		return ada.CheckOut(t, c, "sim_ok", harness.Waiting, "Idempotency-Key", "buy-"+c.ID.String())
 	}
 
 	s.Stop(t)
@@ -73,7 +73,7 @@ func TestRestoredToAnOlderMoment(t *testing.T) {
 	for _, c := range []harness.CartView{back, lost, refunded} {
 		paid[c.ID] = harness.As[harness.CheckoutView](t, again(c), http.StatusCreated)
 	}
-	harness.As[harness.RefundView](t, s.Refunds(t, paid[refunded.ID].OrderID, 0, "Prefer", harness.Waiting), http.StatusCreated)
+	harness.As[harness.RefundView](t, s.Refund(t, paid[refunded.ID].OrderID, 0, "Prefer", harness.Waiting), http.StatusCreated)
 	s.Stop(t)
 	s.Settings.DatabaseURL = backup
 	s.URLs = s.Settings.DatabaseURLs("")
@@ -90,7 +90,7 @@ func TestRestoredToAnOlderMoment(t *testing.T) {
 		require.Equal(t, []string{"authorize", "capture", "refund"}, s.Ledger(t, *paid[refunded.ID].PaymentID))
 		require.Equal(t, order.StatusCancelled, s.Order(t, paid[refunded.ID].OrderID).Status)
 		anew := harness.Get[harness.CartView](t, s, "/v1/carts/"+refunded.ID.String(), ada.Token)
-		harness.As[harness.CheckoutView](t, ada.ChecksOut(t, anew, "sim_ok", harness.Waiting), http.StatusCreated)
+		harness.As[harness.CheckoutView](t, ada.CheckOut(t, anew, "sim_ok", harness.Waiting), http.StatusCreated)
 	})
 	t.Run("WhatIsLostIsRefundedByChoiceAlone", func(t *testing.T) {
 		s.Exec(t, "simulator", "update simulator.ledger set at = clock_timestamp()")
@@ -116,13 +116,13 @@ func TestRestoredToAnOlderMoment(t *testing.T) {
 		require.Equal(t, []*bool{&yes}, found(http.MethodPost, "?refund_lost=true"))
 		require.Empty(t, found(http.MethodPost, "?refund_lost=true"), "once")
 		require.Equal(t, []string{"authorize", "capture", "refund"}, s.Ledger(t, *paid[lost.ID].PaymentID))
-		harness.Refuses(t, s.Send(t, http.MethodPost, "/v1/admin/reconciliation?refund_lost=perhaps", s.Admin, nil), http.StatusUnprocessableEntity, "validation_failed")
+		harness.RequireProblem(t, s.Send(t, http.MethodPost, "/v1/admin/reconciliation?refund_lost=perhaps", s.Admin, nil), http.StatusUnprocessableEntity, "validation_failed")
 	})
 	t.Run("WhoComesBackForItIsNotSoldForNothing", func(t *testing.T) {
 		require.Equal(t, "payment_refunded", harness.As[harness.Problem](t, again(lost), http.StatusPaymentRequired).Code)
 		require.Equal(t, []string{"authorize", "capture", "refund"}, s.Ledger(t, *paid[lost.ID].PaymentID))
 		anew := harness.Get[harness.CartView](t, s, "/v1/carts/"+lost.ID.String(), ada.Token)
-		harness.As[harness.CheckoutView](t, ada.ChecksOut(t, anew, "sim_ok", harness.Waiting), http.StatusCreated)
+		harness.As[harness.CheckoutView](t, ada.CheckOut(t, anew, "sim_ok", harness.Waiting), http.StatusCreated)
 	})
 	harness.As[harness.CheckoutView](t, again(never), http.StatusCreated)
 }

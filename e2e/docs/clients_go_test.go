@@ -41,7 +41,7 @@ func (documenting) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	a.Body = io.NopCloser(bytes.NewReader(text))
-	return a, harness.AsDocumented(a, text)
+	return a, harness.CheckDocumented(a, text)
 }
 
 // documented serves what a site serves, as long as the API document describes it.

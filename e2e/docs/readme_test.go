@@ -32,7 +32,7 @@ func TestReadmeTour(t *testing.T) {
 		t.Parallel()
 		s := harness.Open(t, harness.OneDatabase)
 		proxied := *s
-		proxied.BehindNginx(t)
+		proxied.PutBehindNginx(t)
 		home := t.TempDir()
 		require.NoError(t, os.WriteFile(filepath.Join(home, ".curlrc"), []byte("compressed\n"), 0o600))
 		require.Contains(t, toured(t, s, proxied.Base, "CURL_HOME="+home), "\nETag: W/", "the proxy must compress, or the test shows nothing")

@@ -21,7 +21,7 @@ import (
 // A role that may have fewer connections than the pools would take: the program starts, and sells while reads come in crowds.
 func TestFewConnections(t *testing.T) {
 	t.Parallel()
-	s := harness.Opens(t, func(t testing.TB, c *config.Config) { c.DatabaseURL = pgtest.NewLimited(t, 8) }) // two more than the least
+	s := harness.OpenUnchecked(t, func(t testing.TB, c *config.Config) { c.DatabaseURL = pgtest.NewLimited(t, 8) }) // two more than the least
 	reads := floods(t, s, 24)
 	sellsOn(t, s)
 	require.NotZero(t, reads())
@@ -32,8 +32,8 @@ func TestFewConnections(t *testing.T) {
 func TestOthersTakeTheConnections(t *testing.T) {
 	t.Parallel()
 	const allowed, left = 20, 6
-	s := harness.Opens(t, func(t testing.TB, c *config.Config) { c.DatabaseURL = pgtest.NewLimited(t, allowed) })
-	shelf := []string{s.Sells(t, 450), s.Sells(t, 1999)}
+	s := harness.OpenUnchecked(t, func(t testing.TB, c *config.Config) { c.DatabaseURL = pgtest.NewLimited(t, allowed) })
+	shelf := []string{s.AddProduct(t, 450), s.AddProduct(t, 1999)}
 	reads := floods(t, s, 24)
 	server, err := pgx.Connect(t.Context(), pgtest.Direct(t, s.Settings.DatabaseURL))
 	require.NoError(t, err)
@@ -56,7 +56,7 @@ func TestOthersTakeTheConnections(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*harness.Patience)
 	defer cancel()
 	for range 5 {
-		bought, err := harness.Buys(ctx, insistent, shelf, "sim_ok")
+		bought, err := harness.Buy(ctx, insistent, shelf, "sim_ok")
 		require.NoError(t, err)
 		require.Contains(t, []int{http.StatusCreated, http.StatusAccepted}, bought.Status, "some end a moment later")
 		require.Equal(t, http.StatusOK, s.Send(t, http.MethodGet, "/readyz", "", nil).StatusCode)
@@ -67,9 +67,9 @@ func TestOthersTakeTheConnections(t *testing.T) {
 // Somebody locks the table of orders and stock: who asks for these is refused, and a crowd of them does not hold up a cart.
 func TestLockedTable(t *testing.T) {
 	t.Parallel()
-	s := harness.Opens(t, func(t testing.TB, c *config.Config) { c.DatabaseURL = pgtest.New(t) }) // one for all modules
-	ada, sku := s.Shopper(t), s.Sells(t, 450)
-	filled := ada.Fills(t, sku)
+	s := harness.OpenUnchecked(t, func(t testing.TB, c *config.Config) { c.DatabaseURL = pgtest.New(t) }) // one for all modules
+	ada, sku := s.Shopper(t), s.AddProduct(t, 450)
+	filled := ada.Fill(t, sku)
 	somebody, err := pgx.Connect(t.Context(), pgtest.Direct(t, s.Settings.DatabaseURL))
 	require.NoError(t, err)
 	defer somebody.Close(context.Background())
@@ -116,7 +116,7 @@ func TestEmbeddedTakesManyReads(t *testing.T) {
 		t.Skip("starts a server")
 	}
 	t.Parallel()
-	s := harness.Opens(t, func(t testing.TB, c *config.Config) {
+	s := harness.OpenUnchecked(t, func(t testing.TB, c *config.Config) {
 		dir, err := os.MkdirTemp("", "many") // short, and open to the user that the embedded database runs as
 		require.NoError(t, err)
 		require.NoError(t, os.Chmod(dir, 0o755))
@@ -132,9 +132,9 @@ func sellsOn(t *testing.T, s *harness.Site) {
 	t.Helper()
 	for range 5 {
 		require.Equal(t, "ready", harness.Get[harness.ReadyAnswer](t, s, "/readyz", "").Status)
-		ada, sku := s.Shopper(t), s.Sells(t, 450)
-		c := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_ok", harness.Waiting), http.StatusCreated, http.StatusAccepted)
-		ada.Reaches(t, c.ID, saga.Completed) // on a busy machine some end a moment later
+		ada, sku := s.Shopper(t), s.AddProduct(t, 450)
+		c := harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated, http.StatusAccepted)
+		ada.AwaitStatus(t, c.ID, saga.Completed) // on a busy machine some end a moment later
 	}
 }
 

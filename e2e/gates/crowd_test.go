@@ -74,7 +74,7 @@ func shop(t *testing.T, f *harness.Fleet, buyers int, shelf, methods []string, s
 }
 
 func (c *crowd) buysOne(ctx context.Context, method string) error {
-	p, err := harness.Buys(ctx, c, c.shelf, method)
+	p, err := harness.Buy(ctx, c, c.shelf, method)
 	if err == nil && p.Status == http.StatusAccepted {
 		err = c.seesThrough(ctx, p)
 	}
@@ -93,7 +93,7 @@ func (c *crowd) buysOne(ctx context.Context, method string) error {
 // seesThrough waits for the end of a checkout, and approves the payment when the bank asks.
 func (c *crowd) seesThrough(ctx context.Context, p harness.Purchase) error {
 	for {
-		now, err := harness.Told[harness.CheckoutView](ctx, c, http.MethodGet, "/v1/checkouts/"+p.Checkout.String(), p.Shopper.Token, nil, "Prefer", "wait=2")
+		now, err := harness.RetryAs[harness.CheckoutView](ctx, c, http.MethodGet, "/v1/checkouts/"+p.Checkout.String(), p.Shopper.Token, nil, "Prefer", "wait=2")
 		if err != nil || now.Status.Ended() {
 			return err
 		}
@@ -111,18 +111,18 @@ func (c *crowd) seesThrough(ctx context.Context, p harness.Purchase) error {
 
 // approvesAtSimulator: what is approved may be gone, or somebody may have cancelled it, in the meantime.
 func (c *crowd) approvesAtSimulator(ctx context.Context, payment uuid.UUID) error {
-	_, err := c.Insists(ctx, http.MethodPost, "/simulator/payments/"+payment.String()+"/approve", "", nil)
+	_, err := c.Retry(ctx, http.MethodPost, "/simulator/payments/"+payment.String()+"/approve", "", nil)
 	return err
 }
 
-// Insists has an answer of some replica, and holds every refusal on the way there against what is documented: 503 with
+// Retry has an answer of some replica, and holds every refusal on the way there against what is documented: 503 with
 // all that belongs to it, or silence.
-func (c *crowd) Insists(ctx context.Context, method, path, token string, body any, headers ...string) (harness.Answer, error) {
+func (c *crowd) Retry(ctx context.Context, method, path, token string, body any, headers ...string) (harness.Answer, error) {
 	for {
 		a, err := c.Once(ctx, c.Limit, method, path, token, body, headers...)
 		switch {
 		case err == nil && a.StatusCode < http.StatusInternalServerError:
-			return a, harness.AsDocumented(a.Response, a.Text)
+			return a, harness.CheckDocumented(a.Response, a.Text)
 		case ctx.Err() != nil:
 			return harness.Answer{}, ctx.Err()
 		case err == nil:

@@ -40,8 +40,8 @@ func TestFrozen(t *testing.T) {
 	pgtest.NeedsSessions(t, "it asks who waits for which server process")
 	luck, url := rand.New(rand.NewPCG(harness.SeedOf(t), 0)), pgtest.New(t)
 	f := harness.NewFleet(t, 3, url, "PAYMENT_TIMEOUT=35s", "SIMULATOR_LATENCY=150ms") // a call outlives the freeze, and comes late
-	shelf := []string{f.Up(t).Sells(t, 450), f.Up(t).Sells(t, 1999)}
-	f.Up(t).Stocks(t, shelf[0], 1_000_000)
+	shelf := []string{f.Up(t).AddProduct(t, 450), f.Up(t).AddProduct(t, 1999)}
+	f.Up(t).SetStock(t, shelf[0], 1_000_000)
 	w, in := newWarden(t, f, url, shelf[1]), databasesOf(t, f)
 	c := shop(t, f, 16, shelf, []string{
 		"sim_ok", "sim_slow", "sim_flaky", "sim_ok", "sim_requires_action", "sim_ok", "sim_capture_fails", "sim_declined",
@@ -57,7 +57,7 @@ func TestFrozen(t *testing.T) {
 	}
 	f.AwaitAnswers(t, 50)
 	bought := c.goes(t)
-	f.Up(t).KeepsPromises(t)
+	f.Up(t).RequirePromises(t)
 	stop(t, f) // what still comes, comes before they have stopped
 	wrong, err := harness.Breaches(t.Context(), in)
 	require.NoError(t, err)
@@ -113,7 +113,7 @@ func newWarden(t *testing.T, f *harness.Fleet, url, sku string) *warden {
 	require.NoError(t, err)
 	t.Cleanup(db.Close)
 	ada := f.Up(t).Shopper(t)
-	w := &warden{Fleet: f, db: db, anglers: anglers{Shopper: ada, bait: ada.Fills(t), sku: sku}}
+	w := &warden{Fleet: f, db: db, anglers: anglers{Shopper: ada, bait: ada.Fill(t), sku: sku}}
 	t.Cleanup(w.gone.Wait)
 	return w
 }
@@ -140,7 +140,7 @@ func (w *warden) round(t *testing.T, luck *rand.Rand, m moment) {
 			r.cancelled++
 			token := harness.Mint(t, harness.Settings(), customer)
 			cancels.Go(func() error {
-				_, err := others.Insists(t.Context(), http.MethodPost, "/v1/checkouts/"+id.String()+"/cancel", token, nil, "Idempotency-Key", "freeze")
+				_, err := others.Retry(t.Context(), http.MethodPost, "/v1/checkouts/"+id.String()+"/cancel", token, nil, "Idempotency-Key", "freeze")
 				return err
 			})
 		}
@@ -231,9 +231,9 @@ func (w *warden) fillsMany(t *testing.T, at *harness.Fleet) []harness.CartView {
 	t.Helper()
 	carts := make([]harness.CartView, 16)
 	for i := range carts {
-		c, err := harness.Told[harness.CartView](t.Context(), at, http.MethodPost, "/v1/carts", w.Token, map[string]any{"currency": "GBP"}, "Idempotency-Key", uuid.NewString())
+		c, err := harness.RetryAs[harness.CartView](t.Context(), at, http.MethodPost, "/v1/carts", w.Token, map[string]any{"currency": "GBP"}, "Idempotency-Key", uuid.NewString())
 		require.NoError(t, err)
-		carts[i], err = harness.Told[harness.CartView](t.Context(), at, http.MethodPost, "/v1/carts/"+c.ID.String()+"/items", w.Token,
+		carts[i], err = harness.RetryAs[harness.CartView](t.Context(), at, http.MethodPost, "/v1/carts/"+c.ID.String()+"/items", w.Token,
 			map[string]any{"sku": w.sku, "quantity": 1}, "Idempotency-Key", uuid.NewString())
 		require.NoError(t, err)
 	}

@@ -99,11 +99,11 @@ func newFuzzer(t *testing.T) *fuzzer {
 	s := harness.Open(t, harness.OneDatabase)
 	f := &fuzzer{Site: s, ada: s.Shopper(t), eve: s.Shopper(t), pricing: harness.Mint(t, s.Settings, "pricing", "pricing"),
 		owners: map[string]string{}, tags: map[string]string{}, answers: map[string]int{}}
-	things := harness.Owned(t, s, f.ada, f.eve)
+	things := harness.CreateOwned(t, s, f.ada, f.eve)
 	f.owners[things["{other}"]] = f.eve.Token
 	f.known = map[string][]string{
 		"cart": {things["{cart}"], things["{other}"]}, "checkout": {things["{checkout}"]}, "order": {things["{order}"]}, "payment": {things["{payment}"]},
-		"sku": {things["{sku}"], s.Sells(t, 1), s.Sells(t, 250_000)}, "provider": {"simulator"}, "name": {"daily_sales", "Mug"}, "webhook": {"simulator:evt_1"},
+		"sku": {things["{sku}"], s.AddProduct(t, 1), s.AddProduct(t, 250_000)}, "provider": {"simulator"}, "name": {"daily_sales", "Mug"}, "webhook": {"simulator:evt_1"},
 		"customer": {f.eve.ID.String()}, "module": {"cart", "order", "payment", "saga"}, "source_cart_id": {things["{other}"]}, "source_token": {f.eve.Token},
 		"payment_method": {"sim_ok", "sim_requires_action", "sim_ok", "sim_declined", "sim_requires_action", "sim_insufficient_funds", "sim_capture_fails", "sim_flaky", "nobody"},
 		"Prefer":         {"wait=1", "wait=0", "respond-async", "wait=x"}, "cursor": {},
@@ -247,7 +247,7 @@ func (f *fuzzer) asks(ctx context.Context, a asked) error {
 	if got.StatusCode >= http.StatusInternalServerError && got.StatusCode != http.StatusServiceUnavailable {
 		return fmt.Errorf("%s: %s", got.Status, got.Text)
 	}
-	if err := harness.AsDocumented(got.Response, got.Text); err != nil {
+	if err := harness.CheckDocumented(got.Response, got.Text); err != nil {
 		return fmt.Errorf("%w\n%s: %s", err, got.Status, got.Text)
 	}
 	f.answers[fmt.Sprintf("%s %d", a.operation.OperationID, got.StatusCode)]++

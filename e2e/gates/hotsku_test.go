@@ -58,10 +58,10 @@ func TestHotSKU(t *testing.T) {
 	luck := rand.New(rand.NewPCG(harness.SeedOf(t), wanting))
 	f := harness.NewFleet(t, 2, pgtest.New(t), "PAYMENT_TIMEOUT=10s")
 	s := f.Up(t)
-	shelf := []string{s.Sells(t, 700), s.Sells(t, 300), s.Sells(t, 50)}
+	shelf := []string{s.AddProduct(t, 700), s.AddProduct(t, 300), s.AddProduct(t, 50)}
 	hot, plenty := shelf[0], shelf[1] // of the third nobody counts the stock
-	s.Stocks(t, hot, hotStock)
-	s.Stocks(t, plenty, 2*wanting)
+	s.SetStock(t, hot, hotStock)
+	s.SetStock(t, plenty, 2*wanting)
 
 	buyers := make([]*wanter, wanting)
 	var filling errgroup.Group
@@ -83,7 +83,7 @@ func TestHotSKU(t *testing.T) {
 	require.Less(t, left, all.least, "somebody was refused what there is")
 	require.Equal(t, harness.StockView{SKU: hot, OnHand: hotStock, Reserved: all.pieces[hot], Available: left}, s.Stock(t, hot))
 	require.Equal(t, all.pieces[plenty], s.Stock(t, plenty).Reserved, "who was refused gave back the rest")
-	s.KeepsPromises(t)
+	s.RequirePromises(t)
 	require.Equal(t, all.total, taken(t, s))
 	for _, id := range all.orders {
 		done := s.Send(t, http.MethodPost, "/v1/orders/"+id.String()+"/fulfil", s.Admin, nil, "Idempotency-Key", uuid.NewString())
@@ -128,8 +128,8 @@ func rush(t *testing.T, buyers []*wanter) [][]harness.Answer {
 		}
 	}
 	heard := make([][]harness.Answer, len(buyers))
-	for n, a := range harness.Together(t, len(tabs), func(n int) (harness.Answer, error) {
-		return tabs[n].Tries(t, buyers[at[n]].cart, uuid.NewString(), harness.Waiting)
+	for n, a := range harness.RunTogether(t, len(tabs), func(n int) (harness.Answer, error) {
+		return tabs[n].TryCheckOut(t, buyers[at[n]].cart, uuid.NewString(), harness.Waiting)
 	}) {
 		heard[at[n]] = append(heard[at[n]], a)
 	}
@@ -137,12 +137,12 @@ func rush(t *testing.T, buyers []*wanter) [][]harness.Answer {
 }
 
 func (b *wanter) fills(ctx context.Context, f *harness.Fleet) (err error) {
-	b.cart, err = harness.Told[harness.CartView](ctx, f, http.MethodPost, "/v1/carts", b.token, map[string]any{"currency": "GBP"}, "Idempotency-Key", "open")
+	b.cart, err = harness.RetryAs[harness.CartView](ctx, f, http.MethodPost, "/v1/carts", b.token, map[string]any{"currency": "GBP"}, "Idempotency-Key", "open")
 	for i, l := range b.lines {
 		if err != nil {
 			break
 		}
-		b.cart, err = harness.Told[harness.CartView](ctx, f, http.MethodPost, "/v1/carts/"+b.cart.ID.String()+"/items", b.token,
+		b.cart, err = harness.RetryAs[harness.CartView](ctx, f, http.MethodPost, "/v1/carts/"+b.cart.ID.String()+"/items", b.token,
 			map[string]any{"sku": l.sku, "quantity": l.quantity}, "Idempotency-Key", strconv.Itoa(i))
 	}
 	return err
@@ -156,15 +156,15 @@ func (b *wanter) cameAway(t *testing.T, s *harness.Site, tabs []harness.Answer, 
 	stale := harness.WithStatus(tabs, http.StatusPreconditionFailed)
 	require.Len(t, stale, len(tabs)-1, "one tab is heard")
 	for _, a := range stale {
-		harness.Refuses(t, a, http.StatusPreconditionFailed, "version_mismatch")
+		harness.RequireProblem(t, a, http.StatusPreconditionFailed, "version_mismatch")
 	}
 	if out := harness.WithStatus(tabs, http.StatusConflict); len(out) > 0 {
-		p := harness.Refuses(t, out[0], http.StatusConflict, "out_of_stock")
+		p := harness.RequireProblem(t, out[0], http.StatusConflict, "out_of_stock")
 		require.Len(t, p.Lines, 1)
 		require.Equal(t, b.hot, p.Lines[0].Requested)
 		require.Less(t, p.Lines[0].Available, b.hot)
 		require.Equal(t, saga.Failed, me.Checkout(t, p.CheckoutID).Status)
-		me.IsOpenAsBefore(t, b.cart, me.Cart(t, b.cart.ID))
+		me.RequireReopened(t, b.cart, me.Cart(t, b.cart.ID))
 		require.Empty(t, orders)
 		all.least = min(all.least, b.hot)
 		return

@@ -84,7 +84,7 @@ func TestLinearizable(t *testing.T) {
 	}
 	kills, freezes := h.breaks(t, working, rand.New(rand.NewPCG(from, editors)))
 	require.NoError(t, all.Wait())
-	h.Up(t).KeepsPromises(t)
+	h.Up(t).RequirePromises(t)
 	last := &editor{history: h, id: editors, seen: map[int]int64{}}
 	for i := range h.carts { // what was never answered shows at last
 		require.NoError(t, last.asks(t.Context(), wish{cart: i, verb: reads}))
@@ -99,10 +99,10 @@ func TestLinearizable(t *testing.T) {
 // opens fills the shelf and opens all the carts that will be needed.
 func (h *history) opens(t *testing.T) {
 	for range shelfSize {
-		h.shelf = append(h.shelf, h.Up(t).Sells(t, 100))
+		h.shelf = append(h.shelf, h.Up(t).AddProduct(t, 100))
 	}
 	for range handful * (1 + *operations/(handful*perCart)) {
-		h.carts = append(h.carts, harness.Shopper{Site: h.Up(t), Token: h.token}.Fills(t).ID)
+		h.carts = append(h.carts, harness.Shopper{Site: h.Up(t), Token: h.token}.Fill(t).ID)
 	}
 	h.cuts, h.operations = make([]atomic.Int64, len(h.carts)), make([][]porcupine.Operation, len(h.carts))
 }

@@ -87,11 +87,11 @@ func newMarket(t drawn, s *harness.Site) *market {
 		products: map[string]money.Amount{}, stock: map[string]*modelStock{},
 	}
 	for range 3 {
-		sku := s.Sells(t, 100)
+		sku := s.AddProduct(t, 100)
 		m.skus, m.products[sku] = append(m.skus, sku), money.Of(100, "GBP")
 	}
 	for _, sku := range m.tracked() {
-		s.Stocks(t, sku, 6)
+		s.SetStock(t, sku, 6)
 		m.stock[sku] = &modelStock{onHand: 6}
 	}
 	return m
@@ -117,7 +117,7 @@ func (m *market) cart() *modelCart {
 }
 
 func (m *market) opens(by harness.Shopper) *modelCart {
-	v := by.Fills(m.t)
+	v := by.Fill(m.t)
 	return &modelCart{Shopper: by, id: v.ID, version: v.Version, lines: modelLines{}, adjustments: []int64{}}
 }
 

@@ -44,7 +44,7 @@ func TestAnySequenceOfRequestsKeepsMoneyAndGoods(t *testing.T) {
 		})
 		m.audits()
 	})
-	require.Empty(t, s.Reconciles(t, http.MethodGet).Data)
+	require.Empty(t, s.Reconcile(t, http.MethodGet).Data)
 }
 
 // drawn is a test whose failures rapid hears of, so that it looks for a shorter sequence.
@@ -214,7 +214,7 @@ var endings = map[string]string{
 func (m *market) checksOut(c *modelCart) {
 	method := draw(m, "method", append(slices.Sorted(maps.Keys(endings)), "sim_ok", "")...)
 	refusal, sealed := m.refusal(c, method)
-	a := c.ChecksOut(m.t, harness.CartView{ID: c.id, Version: c.version}, method, harness.Waiting)
+	a := c.CheckOut(m.t, harness.CartView{ID: c.id, Version: c.version}, method, harness.Waiting)
 	m.answers(a, refusal)
 	switch {
 	case refusal == "":
@@ -331,7 +331,7 @@ func (m *market) fulfils(o *modelOrder) {
 	case slices.ContainsFunc(m.tracked(), func(sku string) bool { return m.stock[sku].onHand < o.lines[sku].quantity }):
 		code = "stock_short"
 	}
-	if m.answers(m.site.Fulfils(m.t, o.id), code); code != "" {
+	if m.answers(m.site.Fulfil(m.t, o.id), code); code != "" {
 		return
 	}
 	o.status = order.StatusFulfilled
@@ -342,7 +342,7 @@ func (m *market) fulfils(o *modelOrder) {
 }
 
 func (m *market) cancels(o *modelOrder) {
-	a := m.ada.CancelsOrder(m.t, o.id)
+	a := m.ada.CancelOrder(m.t, o.id)
 	if o.status == order.StatusFulfilled {
 		m.answers(a, "already_fulfilled")
 		return
@@ -361,18 +361,18 @@ func (m *market) cancels(o *modelOrder) {
 // resolves is an operator who minds a refund that the provider refuses for good: it is made in the dashboard, or by other means.
 func (m *market) resolves(o *modelOrder) {
 	id := m.site.CancellationOf(m.t, o.id)
-	m.site.Stuck(m.t, id)
+	m.site.AwaitAttention(m.t, id)
 	if draw(m, "resolve", "dashboard", "by hand") == "dashboard" {
 		m.answers(m.atProvider(o, "refund", nil), "")
 		harness.Until(m.t, "it is cancelled", func() bool {
-			m.site.Operates(m.t, id, "retry", nil)
+			m.site.Operate(m.t, id, "retry", nil)
 			return m.site.Order(m.t, o.id).Status == order.StatusCancelled
 		})
 		return
 	}
 	o.byHand = o.left()
 	body := map[string]any{"outcome": "refunded", "reason": "Transferred."}
-	harness.Until(m.t, "the word counts", func() bool { return m.site.Operates(m.t, id, "settle", body).StatusCode == http.StatusAccepted })
+	harness.Until(m.t, "the word counts", func() bool { return m.site.Operate(m.t, id, "settle", body).StatusCode == http.StatusAccepted })
 }
 
 func (m *market) adjustsStock() {
@@ -382,7 +382,7 @@ func (m *market) adjustsStock() {
 	} else {
 		stock.onHand += delta
 	}
-	m.answers(m.site.AdjustsStock(m.t, sku, delta), code)
+	m.answers(m.site.AdjustStock(m.t, sku, delta), code)
 }
 
 func (m *market) countsStock() {

@@ -43,8 +43,8 @@ func TestMigrationUnderLoad(t *testing.T) {
 	writing, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	for range 4 {
-		sku := replicas[0].Up(t).Sells(t, 450)
-		replicas[0].Up(t).Stocks(t, sku, 1)
+		sku := replicas[0].Up(t).AddProduct(t, 450)
+		replicas[0].Up(t).SetStock(t, sku, 1)
 		s := replicas[0].Up(t)
 		all.Go(func() {
 			defer stop() // a write that fails ends the test

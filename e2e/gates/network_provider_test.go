@@ -50,7 +50,7 @@ func TestNetworkToProvider(t *testing.T) {
 		}
 		over := time.Now().Add(s.lasted)
 		for once := true; once || time.Now().Before(over); once = false {
-			harness.WithoutPayment(t, b.Up(t), stripetest.Declined)
+			harness.CheckOutFree(t, b.Up(t), stripetest.Declined)
 			c.isContent(t)
 		}
 		for _, i := range s.victims {
@@ -75,7 +75,7 @@ func TestNetworkToProvider(t *testing.T) {
 			require.Equal(t, saga.Completed, books.Sagas[p.Checkout].Status, "%s was refused: %+v", p.Checkout, books.Sagas[p.Checkout])
 		}
 	}
-	found := harness.Auditor(t, b.Up(t), func(m *reconcile.Module) { m.MinAge = time.Nanosecond }).Reconciles(t, http.MethodGet)
+	found := harness.Auditor(t, b.Up(t), func(m *reconcile.Module) { m.MinAge = time.Nanosecond }).Reconcile(t, http.MethodGet)
 	require.Empty(t, found.Data)
 	t.Logf("%d spells, %d checkouts, %d refunds and %d orders cancelled, %d webhooks sent %d times, refused on the way: %v", len(spells), len(bought),
 		b.refunds.Load(), b.cancelled.Load(), b.webhooks.Load(), b.sent.Load(), c.refusals)
@@ -127,8 +127,8 @@ func newBank(t *testing.T, replicas int) *bank {
 // opens lets shoppers in.
 func (b *bank) opens(t *testing.T) *crowd {
 	s := b.Up(t)
-	b.admin, b.shelf = s.Admin, []string{s.Sells(t, 450), s.Sells(t, 1999)}
-	s.Stocks(t, b.shelf[0], 1_000_000)
+	b.admin, b.shelf = s.Admin, []string{s.AddProduct(t, 450), s.AddProduct(t, 1999)}
+	s.SetStock(t, b.shelf[0], 1_000_000)
 	t.Cleanup(b.told.Wait)
 	return shop(t, b.Fleet, 8, b.shelf, []string{
 		stripetest.Good, stripetest.Secured, stripetest.Good, stripetest.Silent, stripetest.Good, stripetest.Declined, stripetest.Lost, stripetest.CaptureFails,
@@ -179,7 +179,7 @@ func (b *bank) sends(ctx context.Context, payment uuid.UUID) (answered bool) {
 
 // changesTheirMind has what was bought given back, in parts or as a whole, now and then.
 func (b *bank) changesTheirMind(ctx context.Context, p harness.Purchase) (kept bool, err error) {
-	c, err := harness.Told[harness.CheckoutView](ctx, b.Fleet, http.MethodGet, "/v1/checkouts/"+p.Checkout.String(), p.Shopper.Token, nil)
+	c, err := harness.RetryAs[harness.CheckoutView](ctx, b.Fleet, http.MethodGet, "/v1/checkouts/"+p.Checkout.String(), p.Shopper.Token, nil)
 	if err != nil || c.Status != saga.Completed {
 		return true, err
 	}
@@ -187,13 +187,13 @@ func (b *bank) changesTheirMind(ctx context.Context, p harness.Purchase) (kept b
 	switch b.turn.Add(1) % 4 {
 	case 0:
 		b.cancelled.Add(1)
-		_, err = harness.Told[harness.OrderView](ctx, b.Fleet, http.MethodPost, path+"/cancel", p.Shopper.Token, reason, "Idempotency-Key", c.ID.String())
+		_, err = harness.RetryAs[harness.OrderView](ctx, b.Fleet, http.MethodPost, path+"/cancel", p.Shopper.Token, reason, "Idempotency-Key", c.ID.String())
 		return false, err
 	case 1:
 		for _, pence := range []int64{100, 250} {
 			b.refunds.Add(1)
 			reason["amount"] = harness.GBP(pence)
-			if _, err = harness.Told[harness.RefundView](ctx, b.Fleet, http.MethodPost, path+"/refunds", operator, reason,
+			if _, err = harness.RetryAs[harness.RefundView](ctx, b.Fleet, http.MethodPost, path+"/refunds", operator, reason,
 				"Idempotency-Key", fmt.Sprintf("%s-%d", c.ID, pence), "Prefer", "wait=1"); err != nil {
 				return true, err
 			}
@@ -212,9 +212,9 @@ func (b *bank) charges(t *testing.T) []time.Duration {
 	for i, h := range b.Replicas {
 		all.Go(func() {
 			alone := &harness.Fleet{Replicas: []*harness.Host{h}, Limit: harness.Patience}
-			p, err := harness.Buys(ctx, alone, b.shelf, stripetest.Good)
+			p, err := harness.Buy(ctx, alone, b.shelf, stripetest.Good)
 			for end := (harness.CheckoutView{}); err == nil && end.Status != saga.Completed; {
-				end, err = harness.Told[harness.CheckoutView](ctx, alone, http.MethodGet, "/v1/checkouts/"+p.Checkout.String(), p.Shopper.Token, nil, "Prefer", "wait=1")
+				end, err = harness.RetryAs[harness.CheckoutView](ctx, alone, http.MethodGet, "/v1/checkouts/"+p.Checkout.String(), p.Shopper.Token, nil, "Prefer", "wait=1")
 			}
 			if err == nil {
 				took[i] = time.Since(began)
@@ -269,10 +269,10 @@ func (b *bank) booksAgree(t *testing.T, in map[string]harness.Querier) {
 				says("payment %s is unknown to us", id)
 			}
 		}
-		ours.ChargedOnce(says)
-		ours.OneOrderPerCheckout(says)
-		ours.NoOversell(says)
-		ours.NothingUnderWay(says)
+		ours.CheckCharges(says)
+		ours.CheckOrders(says)
+		ours.CheckStock(says)
+		ours.CheckFinished(says)
 		for id, s := range ours.Sagas {
 			if !s.Status.Ended() {
 				says("%s: %+v", id, s.Steps)

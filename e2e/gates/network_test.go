@@ -226,8 +226,8 @@ func TestNetwork(t *testing.T) {
 			n.Toxics.ResetToxics(t.Context())
 		}
 	})
-	shelf := []string{f.Up(t).Sells(t, 450), f.Up(t).Sells(t, 1999)}
-	f.Up(t).Stocks(t, shelf[0], 60) // some go away empty-handed
+	shelf := []string{f.Up(t).AddProduct(t, 450), f.Up(t).AddProduct(t, 1999)}
+	f.Up(t).SetStock(t, shelf[0], 60) // some go away empty-handed
 	c := shop(t, f, 8, shelf, append([]string{"sim_requires_action"}, harness.Methods...))
 	var spells []spell
 	deal := troublesInTurn(luck)
@@ -252,12 +252,12 @@ func TestNetwork(t *testing.T) {
 	f.AwaitAnswers(t, 50)
 	bought := c.goes(t)
 	s := f.Up(t)
-	s.KeepsPromises(t)
+	s.RequirePromises(t)
 	b, err := harness.ReadBooks(t.Context(), databasesOf(t, f))
 	require.NoError(t, err)
 	require.Empty(t, lost(b, bought))
 	require.Zero(t, c.refusals["no answer"], "somebody was left alone")
-	found := harness.Auditor(t, s, func(m *reconcile.Module) { m.MinAge = time.Nanosecond }).Reconciles(t, "GET")
+	found := harness.Auditor(t, s, func(m *reconcile.Module) { m.MinAge = time.Nanosecond }).Reconcile(t, "GET")
 	require.Empty(t, found.Data)
 	require.GreaterOrEqual(t, found.Checked.Checkouts, len(bought))
 	t.Logf("%d spells, %d checkouts, refused on the way: %v", len(spells), len(bought), c.refusals)

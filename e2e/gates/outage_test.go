@@ -74,8 +74,8 @@ func TestOutages(t *testing.T) {
 	luck, plan := rand.New(rand.NewPCG(harness.SeedOf(t), 0)), planOutages()
 	postgres := pgtest.NewServer(t)
 	f := harness.NewFleet(t, 3, postgres.URL(), "PAYMENT_TIMEOUT=500ms")
-	shelf := []string{f.Up(t).Sells(t, 450), f.Up(t).Sells(t, 1999)}
-	f.Up(t).Stocks(t, shelf[0], 40) // some go away empty-handed
+	shelf := []string{f.Up(t).AddProduct(t, 450), f.Up(t).AddProduct(t, 1999)}
+	f.Up(t).SetStock(t, shelf[0], 40) // some go away empty-handed
 	c := shop(t, f, 8, shelf, append([]string{"sim_requires_action"}, harness.Methods...))
 	var outages []outage
 	for began := time.Now(); time.Since(began) < plan.until && (plan.few == 0 || len(outages) < plan.few); {
@@ -99,7 +99,7 @@ func TestOutages(t *testing.T) {
 	f.AwaitAnswers(t, 100)
 	outages[len(outages)-1].dialed = postgres.Connections() - outages[len(outages)-1].dialed
 	bought := c.goes(t)
-	f.Up(t).KeepsPromises(t)
+	f.Up(t).RequirePromises(t)
 	b, err := harness.ReadBooks(t.Context(), databasesOf(t, f))
 	require.NoError(t, err)
 	require.Empty(t, lost(b, bought))

@@ -18,8 +18,8 @@ import (
 func TestPressure(t *testing.T) {
 	t.Parallel()
 	s := harness.Open(t, harness.OneDatabase, func(_ testing.TB, c *config.Config) { c.QueueSize = 1 })
-	ada, sku := s.Shopper(t), s.Sells(t, 450)
-	c := ada.Fills(t)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 450)
+	c := ada.Fill(t)
 	conn, err := pgx.Connect(t.Context(), s.URLs["cart"])
 	require.NoError(t, err)
 	defer conn.Close(t.Context())
@@ -31,10 +31,10 @@ func TestPressure(t *testing.T) {
 	const many = 8
 	answers := make(chan harness.Answer, many)
 	for range many {
-		go func() { answers <- ada.Adds(t, c, sku, 1) }()
+		go func() { answers <- ada.Add(t, c, sku, 1) }()
 	}
 	refused := <-answers // nobody else is answered while the row is locked
-	harness.Refuses(t, refused, http.StatusServiceUnavailable, "busy")
+	harness.RequireProblem(t, refused, http.StatusServiceUnavailable, "busy")
 	require.Equal(t, "1", refused.Header.Get("Retry-After"))
 	require.NoError(t, tx.Rollback(t.Context()))
 

@@ -76,7 +76,7 @@ func TestRebuildUnderLoad(t *testing.T) {
 		"%d reads, none failed, no sum went down; %d looks at the rows, all as the log says",
 		g.generation-1, g.count(t), g.kills, g.bought, g.cancelled, g.sums.reads, g.looks)
 	g.Up(t).Exec(t, "orders", "delete from orders.events e where not exists (select from orders.streams where id = e.stream)")
-	g.Up(t).KeepsPromises(t)
+	g.Up(t).RequirePromises(t)
 }
 
 // rebuilding is what goes on at once.
@@ -118,7 +118,7 @@ func newRebuilding(t *testing.T) *rebuilding {
 				'currency', (array['GBP', 'EUR', 'USD'])[n %% 3 + 1], 'total', n %% 5000), '{}', now() - n %% 29 * interval '1 day'
 			from generate_series(1, %d) n`, oldSales))
 	g := &rebuilding{Fleet: f, db: db, admin: s.Admin, generation: 1, sums: newSums(), lookers: make([]looker, len(f.Replicas))}
-	g.shelf = []string{s.Sells(t, 450), s.Sells(t, 1999)}
+	g.shelf = []string{s.AddProduct(t, 450), s.AddProduct(t, 1999)}
 	harness.Until(t, "what is old is read", func() bool { return g.count(t) == oldSales })
 	// From now on whoever writes sales takes a moment, drawn by chance.
 	s.Exec(t, "orders", `
@@ -156,11 +156,11 @@ func (g *rebuilding) comeIn(t *testing.T) {
 }
 
 func (g *rebuilding) buys(ctx context.Context, method string) error {
-	p, err := harness.Buys(ctx, g, g.shelf, method)
+	p, err := harness.Buy(ctx, g, g.shelf, method)
 	if err == nil && p.Status == http.StatusAccepted {
 		path := "/v1/checkouts/" + p.Checkout.String() + "/cancel"
 		var a harness.Answer
-		a, err = g.Insists(ctx, http.MethodPost, path, p.Shopper.Token, nil, "Idempotency-Key", "mind")
+		a, err = g.Retry(ctx, http.MethodPost, path, p.Shopper.Token, nil, "Idempotency-Key", "mind")
 		if err == nil && a.StatusCode > http.StatusAccepted && a.StatusCode != http.StatusConflict { // it may be too late
 			err = fmt.Errorf("%s: %s", a.Status, a.Text)
 		}
@@ -179,7 +179,7 @@ func (g *rebuilding) buys(ctx context.Context, method string) error {
 func (g *rebuilding) begins(t *testing.T) {
 	t.Helper()
 	const path = "/v1/admin/projections/" + projection + "/rebuild"
-	v, err := harness.Told[admin.SubscriptionView](t.Context(), g, http.MethodPost, path, g.admin, nil, "Idempotency-Key", uuid.NewString())
+	v, err := harness.RetryAs[admin.SubscriptionView](t.Context(), g, http.MethodPost, path, g.admin, nil, "Idempotency-Key", uuid.NewString())
 	require.NoError(t, err)
 	require.Equal(t, g.generation+1, v.Generation)
 }

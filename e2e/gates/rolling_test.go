@@ -39,10 +39,10 @@ func TestRollingDeploy(t *testing.T) {
 	old, next := f.Replicas[0], f.Replicas[1]
 	next.Runs(tomorrow(t))
 	old.Start(t)
-	shelf := []string{old.Up(t).Sells(t, 450), old.Up(t).Sells(t, 1999)}
-	old.Up(t).Stocks(t, shelf[0], 500)
+	shelf := []string{old.Up(t).AddProduct(t, 450), old.Up(t).AddProduct(t, 1999)}
+	old.Up(t).SetStock(t, shelf[0], 500)
 	early := old.Up(t).Shopper(t)
-	asked := early.AsksForAction(t, early.Fills(t, shelf...), "sim_requires_action")
+	asked := early.CheckOutAtBank(t, early.Fill(t, shelf...), "sim_requires_action")
 	readsEverything(t, old.Up(t), early) // its statements are prepared
 
 	goes := shoppers(t, f, shelf)
@@ -55,22 +55,22 @@ func TestRollingDeploy(t *testing.T) {
 	t.Run("WhatOnlyTheNewOneKnowsIsLeftToIt", func(t *testing.T) { leftToTheNewOne(t, f, shelf[1]) })
 
 	late := next.Up(t).Shopper(t)
-	askedLate := late.AsksForAction(t, late.Fills(t, shelf[1]), "sim_requires_action")
+	askedLate := late.CheckOutAtBank(t, late.Fill(t, shelf[1]), "sim_requires_action")
 	stops(t, old)
-	require.Equal(t, http.StatusOK, next.Up(t).Bank(t, *asked.PaymentID, "approve").StatusCode)
-	harness.Shopper{Site: next.Up(t), Token: early.Token, ID: early.ID}.Reaches(t, asked.ID, saga.Completed)
+	require.Equal(t, http.StatusOK, next.Up(t).AnswerAtBank(t, *asked.PaymentID, "approve").StatusCode)
+	harness.Shopper{Site: next.Up(t), Token: early.Token, ID: early.ID}.AwaitStatus(t, asked.ID, saga.Completed)
 	f.AwaitAnswers(t, 30)
 
 	old.Start(t) // on a schema that has seen the future
 	stops(t, next)
-	require.Equal(t, http.StatusOK, old.Up(t).Bank(t, *askedLate.PaymentID, "approve").StatusCode)
-	harness.Shopper{Site: old.Up(t), Token: late.Token, ID: late.ID}.Reaches(t, askedLate.ID, saga.Completed)
+	require.Equal(t, http.StatusOK, old.Up(t).AnswerAtBank(t, *askedLate.PaymentID, "approve").StatusCode)
+	harness.Shopper{Site: old.Up(t), Token: late.Token, ID: late.ID}.AwaitStatus(t, askedLate.ID, saga.Completed)
 	f.AwaitAnswers(t, 30)
 	next.Start(t)
 	bought := goes()
-	next.Up(t).KeepsPromises(t) // and all has come to its end
+	next.Up(t).RequirePromises(t) // and all has come to its end
 	for _, p := range bought {
-		p.IsKept(t, next.Up(t))
+		p.RequireKept(t, next.Up(t))
 	}
 }
 
@@ -151,7 +151,7 @@ func shoppers(t *testing.T, f *harness.Fleet, shelf []string) (goes func() []har
 	for i := range bought {
 		all.Go(func() {
 			for n := 0; closing.Err() == nil; n++ {
-				p, err := harness.Buys(t.Context(), f, shelf, harness.Methods[(i+n)%len(harness.Methods)])
+				p, err := harness.Buy(t.Context(), f, shelf, harness.Methods[(i+n)%len(harness.Methods)])
 				if err != nil {
 					t.Errorf("buyer %d: %v", i, err)
 					return
@@ -203,15 +203,15 @@ func requireMigrated(t *testing.T, s *harness.Site) {
 func takeTurns(t *testing.T, old, next *harness.Site, shelf []string) {
 	for i, first := range []*harness.Site{old, next} {
 		ada := first.Shopper(t)
-		c := ada.Fills(t, shelf[1])
+		c := ada.Fill(t, shelf[1])
 		for n := range 6 {
 			at := []*harness.Site{next, old}[(i+n)%2]
-			c = harness.As[harness.CartView](t, harness.Shopper{Site: at, Token: ada.Token, ID: ada.ID}.Adds(t, c, shelf[n%2], 1), http.StatusOK)
+			c = harness.As[harness.CartView](t, harness.Shopper{Site: at, Token: ada.Token, ID: ada.ID}.Add(t, c, shelf[n%2], 1), http.StatusOK)
 			require.EqualValues(t, 3+n, c.Version)
 		}
 		require.EqualValues(t, 4, c.Items[0].Quantity)
 		require.EqualValues(t, 3, c.Items[1].Quantity)
-		done := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, c, "sim_ok", harness.Waiting), http.StatusCreated)
+		done := harness.As[harness.CheckoutView](t, ada.CheckOut(t, c, "sim_ok", harness.Waiting), http.StatusCreated)
 		for _, at := range []*harness.Site{old, next} {
 			require.Equal(t, order.StatusConfirmed, harness.Get[harness.OrderView](t, at, "/v1/orders/"+done.OrderID.String(), ada.Token).Status)
 		}
@@ -223,20 +223,20 @@ func takeTurns(t *testing.T, old, next *harness.Site, shelf []string) {
 func leftToTheNewOne(t *testing.T, f *harness.Fleet, sku string) {
 	old, next := f.Replicas[0].Up(t), f.Replicas[1].Up(t)
 	ada := next.Shopper(t)
-	cleared, other := ada.Fills(t, sku), ada.Fills(t, sku)
+	cleared, other := ada.Fill(t, sku), ada.Fill(t, sku)
 	path := "/v1/carts/" + cleared.ID.String()
 	harness.As[harness.CartView](t, next.Send(t, http.MethodDelete, path+"/items", ada.Token, nil), http.StatusOK)
 
 	atOld := harness.Shopper{Site: old, Token: ada.Token, ID: ada.ID}
 	for _, a := range []harness.Answer{
-		old.Send(t, http.MethodGet, path, ada.Token, nil), atOld.Adds(t, cleared, sku, 1), atOld.ChecksOut(t, cleared, "sim_ok", harness.NoWait),
+		old.Send(t, http.MethodGet, path, ada.Token, nil), atOld.Add(t, cleared, sku, 1), atOld.CheckOut(t, cleared, "sim_ok", harness.NoWait),
 	} {
-		harness.Refuses(t, a, http.StatusServiceUnavailable, "newer_version")
+		harness.RequireProblem(t, a, http.StatusServiceUnavailable, "newer_version")
 		require.NotEmpty(t, a.Header.Get("Retry-After"))
 	}
 	require.Len(t, harness.Get[harness.List[harness.CartView]](t, old, "/v1/carts", ada.Token).Data, 1, "the list goes on without it")
-	harness.As[harness.CartView](t, atOld.Adds(t, other, sku, 1), http.StatusOK)
-	c, err := harness.Told[harness.CartView](t.Context(), f, http.MethodPost, path+"/items", ada.Token, map[string]any{"sku": sku, "quantity": 1})
+	harness.As[harness.CartView](t, atOld.Add(t, other, sku, 1), http.StatusOK)
+	c, err := harness.RetryAs[harness.CartView](t.Context(), f, http.MethodPost, path+"/items", ada.Token, map[string]any{"sku": sku, "quantity": 1})
 	require.NoError(t, err)
 	require.Len(t, c.Items, 1, "who asks again reaches the new one")
 }

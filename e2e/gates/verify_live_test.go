@@ -30,7 +30,7 @@ func TestVerifyGoesOn(t *testing.T) {
 	t.Parallel()
 	s := harness.Open(t, harness.OneDatabase)
 	ada := s.Shopper(t)
-	done := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, s.Sells(t, 500)), "sim_ok", harness.Waiting), http.StatusCreated)
+	done := harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, s.AddProduct(t, 500)), "sim_ok", harness.Waiting), http.StatusCreated)
 	conn, err := pgx.Connect(t.Context(), s.URLs["cart"])
 	require.NoError(t, err)
 	defer conn.Close(t.Context())
@@ -40,12 +40,12 @@ func TestVerifyGoesOn(t *testing.T) {
 	hasty := harness.Auditor(t, s, func(m *reconcile.Module) { m.MinAge, m.TimeBudget = time.Nanosecond, time.Nanosecond })
 	first := harness.Get[reconcile.Reconciliation](t, hasty, "/v1/admin/reconciliation", s.Admin)
 	require.NotNil(t, first.NextCursor)
-	require.Equal(t, []string{"totals_differ:" + done.ID.String()}, harness.IdsOf(hasty.Reconciles(t, http.MethodGet).Data))
-	harness.Refuses(t, hasty.Send(t, http.MethodGet, "/v1/admin/reconciliation?cursor=elsewhere:x", s.Admin, nil), http.StatusUnprocessableEntity, "cursor_invalid")
-	harness.Refuses(t, hasty.Send(t, http.MethodGet, "/v1/admin/reconciliation?cursor=orders:x", s.Admin, nil), http.StatusUnprocessableEntity, "cursor_invalid")
+	require.Equal(t, []string{"totals_differ:" + done.ID.String()}, harness.FindingIDs(hasty.Reconcile(t, http.MethodGet).Data))
+	harness.RequireProblem(t, hasty.Send(t, http.MethodGet, "/v1/admin/reconciliation?cursor=elsewhere:x", s.Admin, nil), http.StatusUnprocessableEntity, "cursor_invalid")
+	harness.RequireProblem(t, hasty.Send(t, http.MethodGet, "/v1/admin/reconciliation?cursor=orders:x", s.Admin, nil), http.StatusUnprocessableEntity, "cursor_invalid")
 
 	calm := harness.Auditor(t, s, func(*reconcile.Module) {})
-	require.Empty(t, calm.Reconciles(t, http.MethodGet).Data, "it is not a minute old")
+	require.Empty(t, calm.Reconcile(t, http.MethodGet).Data, "it is not a minute old")
 
 	_, err = conn.Exec(t.Context(), "update simulator.ledger set amount = amount - 1")
 	require.NoError(t, err)
@@ -56,8 +56,8 @@ func TestVerifyUnderLoad(t *testing.T) {
 	t.Parallel()
 	f := harness.NewFleet(t, 2, pgtest.New(t), "PAYMENT_TIMEOUT=300ms")
 	s := f.Up(t)
-	shelf := []string{s.Sells(t, 500), s.Sells(t, 700)}
-	s.Stocks(t, shelf[0], 1_000_000)
+	shelf := []string{s.AddProduct(t, 500), s.AddProduct(t, 700)}
+	s.SetStock(t, shelf[0], 1_000_000)
 	c := shop(t, f, 12, shelf, []string{"sim_ok", "sim_ok", "sim_declined", "sim_capture_fails", "sim_flaky", "sim_requires_action", "sim_timeout_applied"})
 	gives := givesBackAll(t, f, s)
 	settled, end := 3*time.Second, time.Now().Add(7*time.Second)
@@ -67,7 +67,7 @@ func TestVerifyUnderLoad(t *testing.T) {
 	a := harness.Auditor(t, s, func(m *reconcile.Module) { m.MinAge = settled })
 	looks, checked := 0, 0
 	for looks < 4 || time.Now().Before(end) {
-		found := a.Reconciles(t, http.MethodGet)
+		found := a.Reconcile(t, http.MethodGet)
 		require.Empty(t, found.Data, "after %d looks", looks)
 		looks, checked = looks+1, found.Checked.Checkouts
 		if *verifyMinutes > 0 && looks%50 == 0 {
@@ -79,8 +79,8 @@ func TestVerifyUnderLoad(t *testing.T) {
 	bought, given := c.goes(t), gives()
 	t.Logf("%d looks, the last at %d checkouts, %d orders given back", looks, checked, given)
 	require.Positive(t, given)
-	s.KeepsPromises(t)
-	found := harness.Auditor(t, s, func(m *reconcile.Module) { m.MinAge = time.Nanosecond }).Reconciles(t, http.MethodGet)
+	s.RequirePromises(t)
+	found := harness.Auditor(t, s, func(m *reconcile.Module) { m.MinAge = time.Nanosecond }).Reconcile(t, http.MethodGet)
 	require.Empty(t, found.Data)
 	require.GreaterOrEqual(t, found.Checked.Checkouts, len(bought))
 }
@@ -88,8 +88,8 @@ func TestVerifyUnderLoad(t *testing.T) {
 // givesBackAll has orders refunded and cancelled without an end, until it is told to stop. It says of how many.
 func givesBackAll(t *testing.T, f *harness.Fleet, s *harness.Site) (stop func() int) {
 	t.Helper()
-	shelf := []string{s.Sells(t, 4500), s.Sells(t, 9000)}
-	s.Stocks(t, shelf[0], 1_000_000)
+	shelf := []string{s.AddProduct(t, 4500), s.AddProduct(t, 9000)}
+	s.SetStock(t, shelf[0], 1_000_000)
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	var all sync.WaitGroup
@@ -99,7 +99,7 @@ func givesBackAll(t *testing.T, f *harness.Fleet, s *harness.Site) (stop func() 
 		luck := rand.New(rand.NewPCG(seed, uint64(i)))
 		all.Go(func() {
 			for n := i; ctx.Err() == nil; n++ {
-				if _, err := harness.GivesBack(context.WithoutCancel(ctx), f, s.Admin, shelf, harness.Givers[n%len(harness.Givers)], luck); err != nil {
+				if _, err := harness.BuyAndReturn(context.WithoutCancel(ctx), f, s.Admin, shelf, harness.ReturnMethods[n%len(harness.ReturnMethods)], luck); err != nil {
 					t.Errorf("who gives back: %v", err)
 					return
 				}
@@ -139,7 +139,7 @@ func TestVerifySpeed(t *testing.T) {
 	}
 	s := harness.Open(t, harness.OneDatabase)
 	ada := s.Shopper(t)
-	one := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, s.Sells(t, 500)), "sim_ok", harness.Waiting), http.StatusCreated)
+	one := harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, s.AddProduct(t, 500)), "sim_ok", harness.Waiting), http.StatusCreated)
 	number := harness.Get[harness.OrderView](t, s, "/v1/orders/"+one.OrderID.String(), s.Admin).Number
 	conn, err := pgx.Connect(t.Context(), s.URLs["cart"])
 	require.NoError(t, err)

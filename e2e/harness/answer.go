@@ -38,7 +38,7 @@ var Browser = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, I
 func (s *Site) Try(ctx context.Context, method, path, token string, body any, headers ...string) (Answer, error) {
 	a, err := s.Ask(ctx, method, path, token, body, headers...)
 	if err == nil {
-		err = AsDocumented(a.Response, a.Text)
+		err = CheckDocumented(a.Response, a.Text)
 	}
 	return a, err
 }
@@ -102,8 +102,8 @@ type Problem struct {
 	} `json:"lines"`
 }
 
-// Refuses requires a complete refusal with that code.
-func Refuses(t testing.TB, a Answer, status int, code string) Problem {
+// RequireProblem requires a complete refusal with that code.
+func RequireProblem(t testing.TB, a Answer, status int, code string) Problem {
 	t.Helper()
 	p := As[Problem](t, a, status)
 	require.Equal(t, code, p.Code, string(a.Text))

@@ -24,8 +24,8 @@ type Outcome struct {
 	Ledger  []string
 }
 
-// Ended checks the whole state after a checkout that began with the cart before.
-func (s Shopper) Ended(t *testing.T, before CartView, c CheckoutView, want Outcome) {
+// RequireOutcome checks the whole state after a checkout that began with the cart before.
+func (s Shopper) RequireOutcome(t *testing.T, before CartView, c CheckoutView, want Outcome) {
 	t.Helper()
 	after, paid := s.Cart(t, before.ID), Get[PaymentView](t, s.Site, "/v1/payments/"+c.PaymentID.String(), s.Token)
 	require.Equal(t, before.Total, c.Total)
@@ -43,7 +43,7 @@ func (s Shopper) Ended(t *testing.T, before CartView, c CheckoutView, want Outco
 		require.Equal(t, want.Failure, paid.Failure.Code)
 		require.Zero(t, paid.Captured.Amount)
 		require.Equal(t, order.StatusCancelled, o.Status)
-		s.IsOpenAsBefore(t, before, after)
+		s.RequireReopened(t, before, after)
 		return
 	}
 	require.Equal(t, saga.Completed, c.Status)
@@ -64,7 +64,7 @@ func (s Shopper) Ended(t *testing.T, before CartView, c CheckoutView, want Outco
 	require.NotEmpty(t, o.Number)
 }
 
-func (s Shopper) IsOpenAsBefore(t *testing.T, before, after CartView) {
+func (s Shopper) RequireReopened(t *testing.T, before, after CartView) {
 	t.Helper()
 	require.Equal(t, cart.StatusOpen, after.Status)
 	require.Nil(t, after.CheckoutID)
@@ -73,10 +73,10 @@ func (s Shopper) IsOpenAsBefore(t *testing.T, before, after CartView) {
 	require.Equal(t, before.Version+2, after.Version, "checked out and reopened")
 }
 
-// AsksForAction begins a checkout that must be confirmed at the bank.
-func (s Shopper) AsksForAction(t *testing.T, c CartView, method string) CheckoutView {
+// CheckOutAtBank begins a checkout that must be confirmed at the bank.
+func (s Shopper) CheckOutAtBank(t *testing.T, c CartView, method string) CheckoutView {
 	t.Helper()
-	asked := As[CheckoutView](t, s.ChecksOut(t, c, method, Waiting), http.StatusAccepted)
+	asked := As[CheckoutView](t, s.CheckOut(t, c, method, Waiting), http.StatusAccepted)
 	require.Equal(t, saga.RequiresAction, asked.Status)
 	require.Equal(t, "redirect", asked.NextAction.Type)
 	require.Equal(t, s.Base+"/simulator/payments/"+asked.PaymentID.String(), asked.NextAction.URL)
@@ -88,13 +88,13 @@ func (s Shopper) AsksForAction(t *testing.T, c CartView, method string) Checkout
 	return asked
 }
 
-func WithoutPayment(t *testing.T, s *Site, declined string) {
-	ada, sku := s.Shopper(t), s.Sells(t, 500)
-	c := ada.Fills(t, sku)
+func CheckOutFree(t *testing.T, s *Site, declined string) {
+	ada, sku := s.Shopper(t), s.AddProduct(t, 500)
+	c := ada.Fill(t, sku)
 	gift := map[string]any{"adjustments": []any{map[string]any{"code": "gift", "label": "Gift card", "amount": GBP(-500)}}}
 	c = As[CartView](t, s.Send(t, http.MethodPut, "/v1/carts/"+c.ID.String()+"/adjustments", s.Admin, gift), http.StatusOK)
 	require.Zero(t, c.Total.Amount)
-	done := As[CheckoutView](t, ada.ChecksOut(t, c, declined, Waiting), http.StatusCreated)
+	done := As[CheckoutView](t, ada.CheckOut(t, c, declined, Waiting), http.StatusCreated)
 	require.Nil(t, done.PaymentID)
 	for _, step := range done.Steps {
 		require.NotContains(t, step.Name, "payment")
@@ -104,7 +104,7 @@ func WithoutPayment(t *testing.T, s *Site, declined string) {
 	require.Equal(t, money.Of(0, "GBP"), o.Total)
 	require.Equal(t, cart.StatusCheckedOut, ada.Cart(t, c.ID).Status)
 	require.Nil(t, o.PaymentID)
-	Refuses(t, ada.Cancels(t, done.ID), http.StatusConflict, "too_late")
+	RequireProblem(t, ada.CancelCheckout(t, done.ID), http.StatusConflict, "too_late")
 }
 
 func (s *Site) Exec(t *testing.T, schema, sql string) {

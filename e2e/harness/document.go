@@ -24,9 +24,9 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// AsDocumented compares an answer with the API document, and the request too if it was granted. So every test that uses Try finds
+// CheckDocumented compares an answer with the API document, and the request too if it was granted. So every test that uses Try finds
 // undocumented behaviour.
-func AsDocumented(a *http.Response, text []byte) error {
+func CheckDocumented(a *http.Response, text []byte) error {
 	if a.Request.Method == http.MethodHead {
 		return nil
 	}

@@ -16,7 +16,7 @@ func TestDocument(t *testing.T) {
 		request, err := http.NewRequest(method, "http://127.0.0.1"+path, strings.NewReader(body))
 		require.NoError(t, err)
 		request.Header.Set("Content-Type", "application/json")
-		return AsDocumented(&http.Response{StatusCode: status, Request: request, Header: http.Header{"Content-Type": {"application/json"}}}, []byte(text))
+		return CheckDocumented(&http.Response{StatusCode: status, Request: request, Header: http.Header{"Content-Type": {"application/json"}}}, []byte(text))
 	}
 	require.NoError(t, answered("POST", "/v1/carts", `{"currency":"GBP"}`, 201, "{"+cart+`,"checkout_id":null}`))
 	for name, err := range map[string]error{

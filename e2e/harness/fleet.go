@@ -19,17 +19,17 @@ import (
 // Fleet is several replicas of the program on one database, each a process with its own port, all with the same settings.
 //
 //	f := NewFleet(t, 3, pgtest.New(t))                                       // all serve
-//	c, err := Told[CartView](ctx, f, http.MethodPost, "/v1/carts", token, …) // asks one after the other, until one answers
+//	c, err := RetryAs[CartView](ctx, f, http.MethodPost, "/v1/carts", token, …) // asks one after the other, until one answers
 //	f.Replicas[0].Kill(t); f.Replicas[0].Start(t)                            // kill -9, and another process in its place
 //	f.Replicas[1].Freeze(t); f.Replicas[1].Thaw(t)                           // SIGSTOP and SIGCONT
 //	f.AwaitAnswers(t, 100)                                                   // while others go on asking
-//	f.Up(t).KeepsPromises(t)
+//	f.Up(t).RequirePromises(t)
 //
 // At the end of the test the replicas are thawed and must stop cleanly. A webhook of the simulator goes to the replica at which
 // its payment was approved or denied.
 type Fleet struct {
 	Replicas []*Host
-	Limit    time.Duration // of a request of Insists; then another replica is asked
+	Limit    time.Duration // of a request of Retry; then another replica is asked
 	turns    atomic.Int64
 	Answers  atomic.Int64
 }
@@ -37,7 +37,7 @@ type Fleet struct {
 // NewFleet starts n replicas on the database at url. settings, such as "PAYMENT_TIMEOUT=1s", precede those of NewHost.
 func NewFleet(t *testing.T, n int, url string, settings ...string) *Fleet {
 	t.Helper()
-	f := &Fleet{Limit: 7 * time.Second} // longer than the wait that Buys requests
+	f := &Fleet{Limit: 7 * time.Second} // longer than the wait that Buy requests
 	for range n {
 		h := NewHost(t, append([]string{"DATABASE_URL=" + url, "PAYMENT_PROVIDER=simulator"}, settings...))
 		f.Replicas = append(f.Replicas, h)
@@ -84,13 +84,13 @@ func (f *Fleet) Once(ctx context.Context, limit time.Duration, method, path, tok
 	return a, err
 }
 
-// Insists asks one replica after the other until one answers. 503 is no answer.
-func (f *Fleet) Insists(ctx context.Context, method, path, token string, body any, headers ...string) (Answer, error) {
+// Retry asks one replica after the other until one answers. 503 is no answer.
+func (f *Fleet) Retry(ctx context.Context, method, path, token string, body any, headers ...string) (Answer, error) {
 	for {
 		a, err := f.Once(ctx, f.Limit, method, path, token, body, headers...)
 		switch {
 		case err == nil && a.StatusCode < 500:
-			return a, AsDocumented(a.Response, a.Text)
+			return a, CheckDocumented(a.Response, a.Text)
 		case err == nil && a.StatusCode != http.StatusServiceUnavailable:
 			return a, fmt.Errorf("%s %s: %s", method, path, a.Text)
 		}

@@ -18,13 +18,13 @@ func TestFleet(t *testing.T) {
 	t.Parallel()
 	f := NewFleet(t, 3, pgtest.New(t))
 	f.Limit = 300 * time.Millisecond
-	sku := f.Up(t).Sells(t, 450)
+	sku := f.Up(t).AddProduct(t, 450)
 	f.Replicas[2].Kill(t)
 	f.Replicas[1].Freeze(t)
 	_, err := (&Site{Base: f.Replicas[1].Up(t).Base}).Ask(Within(t, 50*time.Millisecond), http.MethodGet, "/healthz", "", nil)
 	require.ErrorIs(t, err, context.DeadlineExceeded, "a frozen replica answers nothing")
 
-	c, err := Told[CartView](t.Context(), f, http.MethodPost, "/v1/carts", Mint(t, Settings(), "ada"), map[string]any{"currency": "GBP"},
+	c, err := RetryAs[CartView](t.Context(), f, http.MethodPost, "/v1/carts", Mint(t, Settings(), "ada"), map[string]any{"currency": "GBP"},
 		"Idempotency-Key", uuid.NewString())
 	require.NoError(t, err)
 	require.EqualValues(t, 1, c.Version)
@@ -33,10 +33,10 @@ func TestFleet(t *testing.T) {
 	f.Replicas[2].Start(t)
 	f.Limit = 7 * time.Second
 	for range f.Replicas { // each replica is asked in turn, and sees the writes of the others
-		p, err := Buys(t.Context(), f, []string{sku}, "sim_ok")
+		p, err := Buy(t.Context(), f, []string{sku}, "sim_ok")
 		require.NoError(t, err)
 		require.Equal(t, http.StatusCreated, p.Status)
 		require.Equal(t, saga.Completed, Shopper{f.Up(t), p.Shopper.Token, p.Shopper.ID}.Checkout(t, p.Checkout).Status)
 	}
-	f.Up(t).KeepsPromises(t)
+	f.Up(t).RequirePromises(t)
 }

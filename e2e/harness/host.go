@@ -151,8 +151,8 @@ func embeddedIn(t *testing.T, dir string) string {
 	return u.String()
 }
 
-// Insists repeats a request until the process that runs by then answers.
-func (h *Host) Insists(ctx context.Context, method, path, token string, body any, headers ...string) (Answer, error) {
+// Retry repeats a request until the process that runs by then answers.
+func (h *Host) Retry(ctx context.Context, method, path, token string, body any, headers ...string) (Answer, error) {
 	for {
 		base, changed := h.Where()
 		if base != "" {
@@ -206,14 +206,14 @@ func (h *Host) AwaitAnswers(t *testing.T, n int) {
 	}
 }
 
-// Insister repeats an idempotent request until it is answered.
-type Insister interface {
-	Insists(ctx context.Context, method, path, token string, body any, headers ...string) (Answer, error)
+// Retrier repeats an idempotent request until it is answered.
+type Retrier interface {
+	Retry(ctx context.Context, method, path, token string, body any, headers ...string) (Answer, error)
 }
 
-// Told returns the answer to a request that cannot be refused.
-func Told[T any](ctx context.Context, to Insister, method, path, token string, body any, headers ...string) (v T, err error) {
-	a, err := to.Insists(ctx, method, path, token, body, headers...)
+// RetryAs returns the answer to a request that cannot be refused.
+func RetryAs[T any](ctx context.Context, to Retrier, method, path, token string, body any, headers ...string) (v T, err error) {
+	a, err := to.Retry(ctx, method, path, token, body, headers...)
 	if err == nil && a.StatusCode >= 300 {
 		err = fmt.Errorf("%s %s: %s", method, path, a.Text)
 	}

@@ -37,17 +37,17 @@ http {
 }
 `
 
-// BehindNginx puts nginx before the program and sends the site's requests through it.
-func (s *Site) BehindNginx(t *testing.T) {
+// PutBehindNginx puts nginx before the program and sends the site's requests through it.
+func (s *Site) PutBehindNginx(t *testing.T) {
 	t.Helper()
-	s.Behind(t, "nginx", func(prefix string, port int) (config string, arguments []string) {
+	s.PutBehind(t, "nginx", func(prefix string, port int) (config string, arguments []string) {
 		return fmt.Sprintf(nginxConfig, port, s.Base), []string{"-p", prefix, "-e", filepath.Join(prefix, "error.log"), "-c"}
 	})
 }
 
-// Behind puts a proxy before the program and sends the site's requests through it. The last argument of the proxy is its
+// PutBehind puts a proxy before the program and sends the site's requests through it. The last argument of the proxy is its
 // configuration file.
-func (s *Site) Behind(t *testing.T, name string, set func(prefix string, port int) (config string, arguments []string)) {
+func (s *Site) PutBehind(t *testing.T, name string, set func(prefix string, port int) (config string, arguments []string)) {
 	t.Helper()
 	program, err := exec.LookPath(name)
 	if err != nil {

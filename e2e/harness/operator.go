@@ -36,13 +36,13 @@ func (s *Site) Operator(t *testing.T) Operator {
 	return Operator{s, &http.Client{Transport: Browser.Transport, Jar: jar}}
 }
 
-// Seen is a page after all redirects.
-type Seen struct {
+// Page is a page after all redirects.
+type Page struct {
 	*http.Response
 	Text string
 }
 
-func (o Operator) Does(t *testing.T, method, path string, form url.Values, headers ...string) Seen {
+func (o Operator) Do(t *testing.T, method, path string, form url.Values, headers ...string) Page {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, o.Base+path, strings.NewReader(form.Encode()))
 	require.NoError(t, err)
@@ -58,22 +58,22 @@ func (o Operator) Does(t *testing.T, method, path string, form url.Values, heade
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	return Seen{resp, string(text)}
+	return Page{resp, string(text)}
 }
 
-// Hidden returns the value of a field from the first form that has it.
-func (p Seen) Hidden(t *testing.T, name string) string {
+// HiddenField returns the value of a field from the first form that has it.
+func (p Page) HiddenField(t *testing.T, name string) string {
 	t.Helper()
 	found := regexp.MustCompile(`name="` + name + `" value="([^"]*)"`).FindStringSubmatch(p.Text)
 	require.NotNil(t, found, p.Text)
 	return found[1]
 }
 
-func (o Operator) SignsIn(t *testing.T, token, at string) Seen {
+func (o Operator) SignIn(t *testing.T, token, at string) Page {
 	t.Helper()
-	form := o.Does(t, "GET", at, nil)
-	return o.Does(t, "POST", "/console/sign-in", url.Values{
-		"token": {token}, "form_token": {form.Hidden(t, "form_token")}, "next": {form.Hidden(t, "next")}})
+	form := o.Do(t, "GET", at, nil)
+	return o.Do(t, "POST", "/console/sign-in", url.Values{
+		"token": {token}, "form_token": {form.HiddenField(t, "form_token")}, "next": {form.HiddenField(t, "next")}})
 }
 
 // CancellationOf returns the saga that cancels an order.
@@ -90,8 +90,8 @@ func (s *Site) CancellationOf(t testing.TB, order uuid.UUID) (id uuid.UUID) {
 	return id
 }
 
-// Stuck waits until a saga needs attention.
-func (s *Site) Stuck(t testing.TB, id uuid.UUID) (v saga.View) {
+// AwaitAttention waits until a saga needs attention.
+func (s *Site) AwaitAttention(t testing.TB, id uuid.UUID) (v saga.View) {
 	t.Helper()
 	Until(t, "it needs attention", func() bool {
 		v = Get[saga.View](t, s, "/v1/admin/sagas/"+id.String(), s.Admin)
@@ -100,7 +100,7 @@ func (s *Site) Stuck(t testing.TB, id uuid.UUID) (v saga.View) {
 	return v
 }
 
-func (s *Site) Operates(t testing.TB, id uuid.UUID, verb string, body any) Answer {
+func (s *Site) Operate(t testing.TB, id uuid.UUID, verb string, body any) Answer {
 	t.Helper()
 	return s.Send(t, http.MethodPost, "/v1/admin/sagas/"+id.String()+"/"+verb, s.Admin, body, "Idempotency-Key", uuid.NewString())
 }
@@ -113,40 +113,40 @@ type Doubt struct {
 	CheckoutView
 }
 
-// Doubts checks out at a provider that becomes silent for good after the authorization or the capture. The answer to that capture
+// LeaveInDoubt checks out at a provider that becomes silent for good after the authorization or the capture. The answer to that capture
 // is lost.
-func (s *Site) Doubts(t *testing.T, sku, last string) Doubt {
+func (s *Site) LeaveInDoubt(t *testing.T, sku, last string) Doubt {
 	t.Helper()
-	return s.DoubtsOf(t, sku, last, map[string]string{"capture": "sim_timeout_applied", "authorize": "sim_ok"}[last])
+	return s.LeaveInDoubtWith(t, sku, last, map[string]string{"capture": "sim_timeout_applied", "authorize": "sim_ok"}[last])
 }
 
-func (s *Site) DoubtsOf(t *testing.T, sku, last, method string) Doubt {
+func (s *Site) LeaveInDoubtWith(t *testing.T, sku, last, method string) Doubt {
 	t.Helper()
 	s.Exec(t, "simulator", fmt.Sprintf(`create function simulator.falls_silent() returns trigger language plpgsql as
 			$$ begin execute 'alter table simulator.payments rename to silent'; return null; end $$;
 		create trigger falls_silent after insert on simulator.ledger for each row when (new.operation = '%s')
 			execute function simulator.falls_silent()`, last))
 	ada := s.Shopper(t)
-	c := ada.Fills(t, sku)
-	d := Doubt{s, ada, c, ada.Starts(t, c, method)}
-	d.CheckoutView = ada.Reaches(t, d.ID, saga.NeedsAttention)
+	c := ada.Fill(t, sku)
+	d := Doubt{s, ada, c, ada.StartCheckout(t, c, method)}
+	d.CheckoutView = ada.AwaitStatus(t, d.ID, saga.NeedsAttention)
 	require.Contains(t, Get[List[saga.View]](t, s, "/v1/admin/sagas?status=needs_attention", s.Admin).Data[0].ID.String(), d.ID.String())
-	require.Equal(t, []saga.Action{"retry", "compensate", "settle"}, d.Seen(t).Actions)
+	require.Equal(t, []saga.Action{"retry", "compensate", "settle"}, d.Saga(t).Actions)
 	return d
 }
 
-// Provider restores the provider with its ledger.
-func (d Doubt) Provider(t *testing.T, _ string) {
+// RestoreProvider restores the provider with its ledger.
+func (d Doubt) RestoreProvider(t *testing.T, _ string) {
 	t.Helper()
 	d.Exec(t, "simulator", `alter table simulator.silent rename to payments; drop function simulator.falls_silent cascade`)
 }
 
-func (d Doubt) Seen(t *testing.T) saga.View {
+func (d Doubt) Saga(t *testing.T) saga.View {
 	t.Helper()
 	return Get[saga.View](t, d.Site, "/v1/admin/sagas/"+d.ID.String(), d.Admin)
 }
 
-func (d Doubt) Acts(t *testing.T, action string, body map[string]any, headers ...string) Answer {
+func (d Doubt) Act(t *testing.T, action string, body map[string]any, headers ...string) Answer {
 	t.Helper()
 	var sent any
 	if body != nil {
@@ -155,17 +155,17 @@ func (d Doubt) Acts(t *testing.T, action string, body map[string]any, headers ..
 	return d.Send(t, http.MethodPost, "/v1/admin/sagas/"+d.ID.String()+"/"+action, d.Admin, sent, headers...)
 }
 
-// Settles resolves the payment twice. The repetition must change nothing.
-func (d Doubt) Settles(t *testing.T, outcome string) {
+// Resolve resolves the payment twice. The repetition must change nothing.
+func (d Doubt) Resolve(t *testing.T, outcome string) {
 	t.Helper()
 	body, key := map[string]any{"outcome": outcome, "reason": "Their support says so."}, []string{"Idempotency-Key", uuid.NewString()}
 	for _, replayed := range []string{"", "true"} {
-		a := d.Acts(t, "settle", body, key...)
+		a := d.Act(t, "settle", body, key...)
 		As[saga.View](t, a, http.StatusAccepted)
 		require.Equal(t, replayed, a.Header.Get("Idempotent-Replayed"))
 	}
 	Until(t, "the saga has recorded it", func() bool {
-		for _, e := range d.Seen(t).Events {
+		for _, e := range d.Saga(t).Events {
 			if e.Type == "saga.step_settled" {
 				require.Equal(t, "operator", e.Actor)
 				require.JSONEq(t, fmt.Sprintf("%q", body["reason"]), string(field(t, e.Data, "reason")))
@@ -176,13 +176,13 @@ func (d Doubt) Settles(t *testing.T, outcome string) {
 	})
 }
 
-// IsAnOrder requires the order before the provider is back.
-func (d Doubt) IsAnOrder(t *testing.T) {
+// RequireOrder requires the order before the provider is back.
+func (d Doubt) RequireOrder(t *testing.T) {
 	t.Helper()
-	d.Ada.Reaches(t, d.ID, saga.Completed)
+	d.Ada.AwaitStatus(t, d.ID, saga.Completed)
 	require.Equal(t, order.StatusConfirmed, d.Order(t).Status)
 	require.Equal(t, cart.StatusCheckedOut, d.Ada.Cart(t, d.CartID).Status)
-	require.Equal(t, saga.Running, d.Seen(t).Status, "it is still to be verified")
+	require.Equal(t, saga.Running, d.Saga(t).Status, "it is still to be verified")
 	paid := Get[PaymentView](t, d.Site, "/v1/payments/"+d.PaymentID.String(), d.Ada.Token)
 	require.Equal(t, []any{"captured", d.Total.Amount}, []any{paid.Status, paid.Captured.Amount})
 }
@@ -192,18 +192,18 @@ func (d Doubt) Order(t *testing.T) OrderView {
 	return Get[OrderView](t, d.Site, "/v1/orders/"+d.OrderID.String(), d.Admin)
 }
 
-func (d Doubt) Ends(t *testing.T, status saga.Status, ledger ...string) {
+func (d Doubt) AwaitEnd(t *testing.T, status saga.Status, ledger ...string) {
 	t.Helper()
 	Until(t, "the saga is "+string(status), func() bool {
-		now := d.Seen(t).Status
+		now := d.Saga(t).Status
 		if now == saga.NeedsAttention { // on a slow machine the deadline may pass again
-			require.Contains(t, []int{http.StatusAccepted, http.StatusConflict}, d.Acts(t, "retry", nil).StatusCode)
+			require.Contains(t, []int{http.StatusAccepted, http.StatusConflict}, d.Act(t, "retry", nil).StatusCode)
 		}
 		return now == status
 	})
 	require.Equal(t, ledger, d.Ledger(t, *d.PaymentID))
 	if status == saga.Cancelled {
-		d.Ada.IsOpenAsBefore(t, d.Cart, d.Ada.Cart(t, d.CartID))
+		d.Ada.RequireReopened(t, d.Cart, d.Ada.Cart(t, d.CartID))
 	}
 	timeline := Get[List[Entry]](t, d.Site, "/v1/orders/"+d.OrderID.String()+"/timeline?limit=100", d.Admin).Data
 	require.Equal(t, "saga.ended", timeline[len(timeline)-1].Type)

@@ -11,22 +11,22 @@ import (
 	"shopping-cart/saga"
 )
 
-// CancelsOrder asks for the cancellation of an order, under a new key unless the headers name one.
-func (s Shopper) CancelsOrder(t testing.TB, id uuid.UUID, headers ...string) Answer {
+// CancelOrder asks for the cancellation of an order, under a new key unless the headers name one.
+func (s Shopper) CancelOrder(t testing.TB, id uuid.UUID, headers ...string) Answer {
 	t.Helper()
 	return s.Send(t, http.MethodPost, "/v1/orders/"+id.String()+"/cancel", s.Token, map[string]any{"reason": "Ordered twice."},
 		append([]string{"Idempotency-Key", uuid.NewString()}, headers...)...)
 }
 
-func (s *Site) Fulfils(t testing.TB, id uuid.UUID) Answer {
+func (s *Site) Fulfil(t testing.TB, id uuid.UUID) Answer {
 	t.Helper()
 	return s.Send(t, http.MethodPost, "/v1/orders/"+id.String()+"/fulfil", s.Admin, nil, "Idempotency-Key", uuid.NewString())
 }
 
 type RefundView = saga.RefundView
 
-// Refunds asks for a refund in pence, 0 for the remainder, under a new key unless the headers name one.
-func (s *Site) Refunds(t testing.TB, order uuid.UUID, pence int64, headers ...string) Answer {
+// Refund asks for a refund in pence, 0 for the remainder, under a new key unless the headers name one.
+func (s *Site) Refund(t testing.TB, order uuid.UUID, pence int64, headers ...string) Answer {
 	t.Helper()
 	body := map[string]any{"reason": "Broken."}
 	if pence != 0 {
@@ -46,7 +46,7 @@ func (s *Site) Payment(t testing.TB, id uuid.UUID) PaymentView {
 	return Get[PaymentView](t, s, "/v1/payments/"+id.String(), s.Admin)
 }
 
-func (s *Site) AdjustsStock(t testing.TB, sku string, delta int64) Answer {
+func (s *Site) AdjustStock(t testing.TB, sku string, delta int64) Answer {
 	t.Helper()
 	return s.Send(t, http.MethodPost, "/v1/stock/"+Escape(sku)+"/adjustments", s.Admin,
 		map[string]any{"delta": delta, "reason": "Broken in the store room."}, "Idempotency-Key", uuid.NewString())

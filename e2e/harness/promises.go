@@ -49,15 +49,15 @@ func Breaches(ctx context.Context, in map[string]Querier) ([]string, error) {
 	}
 	wrong := b.Faults
 	says := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
-	b.ChargedOnce(says)
-	b.OneOrderPerCheckout(says)
-	b.NoOversell(says)
-	b.NothingUnderWay(says)
+	b.CheckCharges(says)
+	b.CheckOrders(says)
+	b.CheckStock(says)
+	b.CheckFinished(says)
 	return wrong, nil
 }
 
-// ChargedOnce requires that captured − refunded is the total of the order or zero, and that no authorization remains.
-func (b Books) ChargedOnce(says func(string, ...any)) {
+// CheckCharges requires that captured − refunded is the total of the order or zero, and that no authorization remains.
+func (b Books) CheckCharges(says func(string, ...any)) {
 	owed := map[uuid.UUID]int64{}
 	for id, o := range b.Orders {
 		if o.Status == order.StatusConfirmed || o.Status == order.StatusFulfilled {
@@ -104,8 +104,8 @@ func (b Books) byHand(id uuid.UUID) (sum int64) {
 	return sum
 }
 
-// OneOrderPerCheckout requires one order with the sealed total for each completed checkout, and none for any other.
-func (b Books) OneOrderPerCheckout(says func(string, ...any)) {
+// CheckOrders requires one order with the sealed total for each completed checkout, and none for any other.
+func (b Books) CheckOrders(says func(string, ...any)) {
 	orders := map[uuid.UUID][]uuid.UUID{}
 	for id, o := range b.Orders {
 		if o.CheckoutID != uuid.Nil && (o.Status != order.StatusCancelled || o.CancellationID != uuid.Nil) {
@@ -137,8 +137,8 @@ func (b Books) OneOrderPerCheckout(says func(string, ...any)) {
 	}
 }
 
-// NoOversell requires that the reserved units equal the units that pending and confirmed orders hold, and exist.
-func (b Books) NoOversell(says func(string, ...any)) {
+// CheckStock requires that the reserved units equal the units that pending and confirmed orders hold, and exist.
+func (b Books) CheckStock(says func(string, ...any)) {
 	held := map[string]int64{}
 	for _, o := range b.Orders {
 		for _, l := range o.Lines {
@@ -158,7 +158,7 @@ func (b Books) NoOversell(says func(string, ...any)) {
 	}
 }
 
-func (b Books) NothingUnderWay(says func(string, ...any)) {
+func (b Books) CheckFinished(says func(string, ...any)) {
 	for id, s := range b.Sagas {
 		if !s.Status.Ended() {
 			says("%s %s is %s", s.Type, id, s.Status)
@@ -299,14 +299,14 @@ func (b *Books) readFaults(ctx context.Context, q Querier, schema string) error 
 	return err
 }
 
-// KeepsPromises waits until nothing is in progress, and then checks everything written against the promises. It only asserts: a
+// RequirePromises waits until nothing is in progress, and then checks everything written against the promises. It only asserts: a
 // cleanup with a fatal failure would lose the report of its test.
-func (s *Site) KeepsPromises(t *testing.T) {
+func (s *Site) RequirePromises(t *testing.T) {
 	t.Helper()
-	keepsPromises(t, s.URLs)
+	requirePromises(t, s.URLs)
 }
 
-func keepsPromises(t *testing.T, urls map[string]string) {
+func requirePromises(t *testing.T, urls map[string]string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*Patience) // cleanups run it after t.Context is done
 	defer cancel()

@@ -14,11 +14,11 @@ import (
 func TestPromises(t *testing.T) {
 	t.Parallel()
 	s := Open(t, OneDatabase)
-	ada, sku := s.Shopper(t), s.Sells(t, 500)
-	s.Stocks(t, sku, 9)
-	As[CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_ok", Waiting), http.StatusCreated)
-	Refuses(t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_capture_fails", Waiting), http.StatusPaymentRequired, "capture_refused")
-	s.KeepsPromises(t)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 500)
+	s.SetStock(t, sku, 9)
+	As[CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", Waiting), http.StatusCreated)
+	RequireProblem(t, ada.CheckOut(t, ada.Fill(t, sku), "sim_capture_fails", Waiting), http.StatusPaymentRequired, "capture_refused")
+	s.RequirePromises(t)
 
 	conn, err := pgx.Connect(t.Context(), s.URLs["cart"])
 	require.NoError(t, err)

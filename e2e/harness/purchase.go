@@ -28,8 +28,8 @@ type Purchase struct {
 	Status   int // of the answer
 }
 
-// IsKept requires that the acknowledged state still holds.
-func (p Purchase) IsKept(t *testing.T, s *Site) {
+// RequireKept requires that the acknowledged state still holds.
+func (p Purchase) RequireKept(t *testing.T, s *Site) {
 	t.Helper()
 	me := Shopper{s, p.Shopper.Token, p.Shopper.ID}
 	now := me.Cart(t, p.Cart.ID)
@@ -50,21 +50,21 @@ func (p Purchase) IsKept(t *testing.T, s *Site) {
 	}
 }
 
-// Buys makes a whole purchase. It repeats every request until it is answered.
-func Buys(ctx context.Context, at Insister, shelf []string, method string) (p Purchase, err error) {
+// Buy makes a whole purchase. It repeats every request until it is answered.
+func Buy(ctx context.Context, at Retrier, shelf []string, method string) (p Purchase, err error) {
 	p.Method = method
-	session, err := Told[web.Session](ctx, at, http.MethodPost, "/v1/sessions", "", nil)
+	session, err := RetryAs[web.Session](ctx, at, http.MethodPost, "/v1/sessions", "", nil)
 	if err != nil {
 		return p, err
 	}
 	p.Shopper = Shopper{Token: session.Token, ID: session.CustomerID}
 	key := uuid.NewString()
-	p.Cart, err = Told[CartView](ctx, at, http.MethodPost, "/v1/carts", session.Token, map[string]any{"currency": "GBP"}, "Idempotency-Key", key)
+	p.Cart, err = RetryAs[CartView](ctx, at, http.MethodPost, "/v1/carts", session.Token, map[string]any{"currency": "GBP"}, "Idempotency-Key", key)
 	for i, sku := range shelf {
 		if err != nil {
 			return p, err
 		}
-		p.Cart, err = Told[CartView](ctx, at, http.MethodPost, "/v1/carts/"+p.Cart.ID.String()+"/items", session.Token,
+		p.Cart, err = RetryAs[CartView](ctx, at, http.MethodPost, "/v1/carts/"+p.Cart.ID.String()+"/items", session.Token,
 			map[string]any{"sku": sku, "quantity": 1 + i}, "Idempotency-Key", fmt.Sprint(key, i))
 		if err == nil && p.Cart.Items[i].Quantity != int64(1+i) {
 			err = fmt.Errorf("of %s %d were asked for, and %d are in the cart", sku, 1+i, p.Cart.Items[i].Quantity)
@@ -73,7 +73,7 @@ func Buys(ctx context.Context, at Insister, shelf []string, method string) (p Pu
 	if err != nil {
 		return p, err
 	}
-	a, err := at.Insists(ctx, http.MethodPost, CheckoutPath(p.Cart), session.Token, Paying(method),
+	a, err := at.Retry(ctx, http.MethodPost, CheckoutPath(p.Cart), session.Token, Paying(method),
 		"Idempotency-Key", key+"-checkout", "If-Match", Tag(p.Cart.Version), "Prefer", "wait=5")
 	if err != nil {
 		return p, err

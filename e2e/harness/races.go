@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Together calls do n times concurrently and returns the answers in order.
-func Together(t *testing.T, n int, do func(i int) (Answer, error)) []Answer {
+// RunTogether calls do n times concurrently and returns the answers in order.
+func RunTogether(t *testing.T, n int, do func(i int) (Answer, error)) []Answer {
 	t.Helper()
 	answers, errs := make([]Answer, n), make([]error, n)
 	start := make(chan struct{})
@@ -40,8 +40,8 @@ func WithStatus(answers []Answer, status int) (found []Answer) {
 	return found
 }
 
-// Tries checks out like ChecksOut, and can be called concurrently.
-func (s Shopper) Tries(t *testing.T, c CartView, key, prefer string) (Answer, error) {
+// TryCheckOut checks out like CheckOut, and can be called concurrently.
+func (s Shopper) TryCheckOut(t *testing.T, c CartView, key, prefer string) (Answer, error) {
 	return s.Try(t.Context(), http.MethodPost, CheckoutPath(c), s.Token, Paying("sim_ok"),
 		"Idempotency-Key", key, "If-Match", Tag(c.Version), "Prefer", prefer)
 }

@@ -56,17 +56,17 @@ func DatabaseEach(t testing.TB, c *config.Config) {
 // Open runs the program until the test and all its subtests end. Then every promise must have been kept.
 func Open(t *testing.T, with ...Setting) *Site {
 	t.Helper()
-	s := Opens(t, with...)
+	s := OpenUnchecked(t, with...)
 	t.Cleanup(func() {
 		if !t.Failed() {
-			s.KeepsPromises(t)
+			s.RequirePromises(t)
 		}
 	})
 	return s
 }
 
-// Opens runs the program like Open, for a test that breaks promises.
-func Opens(t *testing.T, with ...Setting) *Site {
+// OpenUnchecked runs the program like Open, for a test that breaks promises.
+func OpenUnchecked(t *testing.T, with ...Setting) *Site {
 	t.Helper()
 	c := Settings()
 	for _, set := range with {
@@ -126,22 +126,22 @@ func Mint(t testing.TB, c config.Config, subject string, scopes ...string) strin
 	return token
 }
 
-// Sells adds a new product at a price in pence, and returns its SKU.
-func (s *Site) Sells(t testing.TB, price int64) string {
+// AddProduct adds a new product at a price in pence, and returns its SKU.
+func (s *Site) AddProduct(t testing.TB, price int64) string {
 	t.Helper()
 	sku := "SKU " + uuid.NewString() // contains a space, as real ones may
-	s.Prices(t, sku, price)
+	s.SetPrice(t, sku, price)
 	return sku
 }
 
-func (s *Site) Prices(t testing.TB, sku string, price int64) {
+func (s *Site) SetPrice(t testing.TB, sku string, price int64) {
 	t.Helper()
 	body := map[string]any{"name": "Mug", "price": GBP(price)}
 	As[map[string]any](t, s.Send(t, http.MethodPut, "/v1/products/"+Escape(sku), s.Admin, body), http.StatusOK, http.StatusCreated)
 }
 
-// Stocks counts a SKU, so that its stock is tracked.
-func (s *Site) Stocks(t testing.TB, sku string, onHand int64) {
+// SetStock counts a SKU, so that its stock is tracked.
+func (s *Site) SetStock(t testing.TB, sku string, onHand int64) {
 	t.Helper()
 	body := map[string]any{"on_hand": onHand}
 	As[StockView](t, s.Send(t, http.MethodPut, "/v1/stock/"+Escape(sku), s.Admin, body), http.StatusOK)
@@ -165,16 +165,16 @@ func (s *Site) Ledger(t testing.TB, payment uuid.UUID) (operations []string) {
 	return operations
 }
 
-// Bank sends the shopper's answer to the bank.
-func (s *Site) Bank(t testing.TB, payment uuid.UUID, word string) Answer {
+// AnswerAtBank sends the shopper's answer to the bank.
+func (s *Site) AnswerAtBank(t testing.TB, payment uuid.UUID, word string) Answer {
 	t.Helper()
 	return s.Send(t, http.MethodPost, "/simulator/payments/"+payment.String()+"/"+word, "", nil)
 }
 
 func WithShop(_ testing.TB, c *config.Config) { c.Shop = "true" }
 
-// Plainly calls the shop's log-in as its page does. It is not part of the API and so not in its document.
-func (s *Site) Plainly(t testing.TB, name string) Answer {
+// SignInToShop calls the shop's log-in as its page does. It is not part of the API and so not in its document.
+func (s *Site) SignInToShop(t testing.TB, name string) Answer {
 	t.Helper()
 	a, err := s.Ask(t.Context(), http.MethodPost, "/shop/sign-in", "", map[string]any{"name": name})
 	require.NoError(t, err)

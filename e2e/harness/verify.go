@@ -17,8 +17,8 @@ import (
 	"shopping-cart/internal/app"
 )
 
-// Reconciles asks for all findings.
-func (s *Site) Reconciles(t testing.TB, method string) (all reconcile.Reconciliation) {
+// Reconcile asks for all findings.
+func (s *Site) Reconcile(t testing.TB, method string) (all reconcile.Reconciliation) {
 	t.Helper()
 	for path := "/v1/admin/reconciliation"; ; {
 		var a Answer
@@ -37,7 +37,7 @@ func (s *Site) Reconciles(t testing.TB, method string) (all reconcile.Reconcilia
 	}
 }
 
-func IdsOf(found []reconcile.Finding) (ids []string) {
+func FindingIDs(found []reconcile.Finding) (ids []string) {
 	for _, f := range found {
 		ids = append(ids, f.ID)
 	}

@@ -56,7 +56,7 @@ func TestConsoleInABrowser(t *testing.T) {
 	p.opens(s, "/console/reconciliation?look=1") // now that the provider can be asked
 	p.judgesAll("console-findings")
 	s.Exec(t, "orders", `delete from orders.parked`)
-	harness.As[harness.CheckoutView](t, harness.Shopper{Site: s, Token: s.Admin, ID: stuck.Ada.ID}.Cancels(t, waits.ID, "Prefer", harness.Waiting), http.StatusOK)
+	harness.As[harness.CheckoutView](t, harness.Shopper{Site: s, Token: s.Admin, ID: stuck.Ada.ID}.CancelCheckout(t, waits.ID, "Prefer", harness.Waiting), http.StatusOK)
 	p.losesTheSagas(s, line)
 	require.Empty(t, p.complaints(), "the browser complains")
 	p.marksWhatIsOld(s, line, "/console/sagas/"+waits.ID.String())
@@ -104,18 +104,18 @@ func (p *page) marksWhatIsOld(s *harness.Site, line *pgtest.Line, saga string) {
 // hasAStory makes what the pages are about, and gives their names and addresses.
 func hasAStory(t *testing.T, s *harness.Site) (pages [][2]string, stuck harness.Doubt, waits harness.CheckoutView) {
 	t.Helper()
-	ada, sku := s.Shopper(t), s.Sells(t, 1999)
-	s.Stocks(t, sku, 100)
-	done := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_timeout_applied", harness.Waiting), http.StatusCreated)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 1999)
+	s.SetStock(t, sku, 100)
+	done := harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_timeout_applied", harness.Waiting), http.StatusCreated)
 	for range 3 {
-		harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
+		harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
 	}
-	declined := harness.Refuses(t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_capture_fails", harness.Waiting), http.StatusPaymentRequired, "capture_refused")
-	asked := ada.AsksForAction(t, ada.Fills(t, sku), "sim_requires_action")
-	require.Equal(t, http.StatusOK, s.Bank(t, *asked.PaymentID, "approve").StatusCode)
-	ada.Reaches(t, asked.ID, saga.Completed)
-	waits = ada.AsksForAction(t, ada.Fills(t, sku), "sim_requires_action")
-	stuck = s.Doubts(t, sku, "capture")
+	declined := harness.RequireProblem(t, ada.CheckOut(t, ada.Fill(t, sku), "sim_capture_fails", harness.Waiting), http.StatusPaymentRequired, "capture_refused")
+	asked := ada.CheckOutAtBank(t, ada.Fill(t, sku), "sim_requires_action")
+	require.Equal(t, http.StatusOK, s.AnswerAtBank(t, *asked.PaymentID, "approve").StatusCode)
+	ada.AwaitStatus(t, asked.ID, saga.Completed)
+	waits = ada.CheckOutAtBank(t, ada.Fill(t, sku), "sim_requires_action")
+	stuck = s.LeaveInDoubt(t, sku, "capture")
 	parksOne(t, s, done)
 	hooks := harness.Get[harness.List[struct{ ID string }]](t, s, "/v1/admin/webhooks", s.Admin).Data
 	require.NotEmpty(t, hooks)
@@ -239,10 +239,10 @@ func (p *page) frees(s *harness.Site, d harness.Doubt) {
 	p.press(`form[action$="/settle"] button`)
 	p.do(chromedp.WaitVisible(".said.good", chromedp.ByQuery))
 	ada.sees(".progress h1", "Thank you. It is yours.")
-	d.IsAnOrder(p.T)
+	d.RequireOrder(p.T)
 	p.do(chromedp.Poll(`document.body.innerText.includes("case 4711")`, nil)) // it comes by itself
-	d.Provider(p.T, "back")
-	d.Ends(p.T, saga.Completed, "authorize", "capture")
+	d.RestoreProvider(p.T, "back")
+	d.AwaitEnd(p.T, saga.Completed, "authorize", "capture")
 	p.do(chromedp.Poll(`document.querySelector(".headline .chip").innerText === "completed"`, nil),
 		chromedp.WaitNotVisible(`.badge[data-count=sagas]`, chromedp.ByQuery)) // so does the word above that nothing needs attention
 	if *shots != "" {

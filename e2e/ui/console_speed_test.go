@@ -22,12 +22,12 @@ func TestConsoleSpeed(t *testing.T) {
 		t.Skip("it takes minutes to fill a long store")
 	}
 	s := harness.Open(t, harness.OneDatabase, harness.WithShop)
-	ada, sku := s.Shopper(t), s.Sells(t, 1999)
-	done := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 1999)
+	done := harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
 	bought := harness.Get[harness.OrderView](t, s, "/v1/orders/"+done.OrderID.String(), s.Admin)
 	copies(t, s, done, *consoleEvents)
 	o := s.Operator(t)
-	o.SignsIn(t, s.Admin, "/console")
+	o.SignIn(t, s.Admin, "/console")
 	for _, path := range []string{
 		"/console", "/console/sagas", "/console/sagas?status=unfinished", "/console/sagas?status=needs_attention", "/console/sagas?status=failed", "/console/sagas?status=running",
 		"/console/sagas?status=completed&older_than=86400", "/console/sagas?type=refund", "/console/sagas?customer=" + bought.CustomerID,

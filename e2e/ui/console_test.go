@@ -19,23 +19,23 @@ import (
 	"shopping-cart/saga"
 )
 
-func sees(t *testing.T, o harness.Operator, path string) harness.Seen {
+func sees(t *testing.T, o harness.Operator, path string) harness.Page {
 	t.Helper()
-	page := o.Does(t, "GET", path, nil)
+	page := o.Do(t, "GET", path, nil)
 	require.Equal(t, http.StatusOK, page.StatusCode, page.Text)
 	return page
 }
 
 // sends fills in the form of a page that leads to a path.
-func sends(t *testing.T, o harness.Operator, page, to string, fields url.Values, headers ...string) harness.Seen {
+func sends(t *testing.T, o harness.Operator, page, to string, fields url.Values, headers ...string) harness.Page {
 	t.Helper()
 	form := sees(t, o, page)
 	require.Contains(t, form.Text, `action="`+to+`"`)
-	sent := url.Values{"form_token": {form.Hidden(t, "form_token")}, "key": {uuid.NewString()}, "back": {page}}
+	sent := url.Values{"form_token": {form.HiddenField(t, "form_token")}, "key": {uuid.NewString()}, "back": {page}}
 	for name, values := range fields {
 		sent[name] = values
 	}
-	return o.Does(t, "POST", to, sent, headers...)
+	return o.Do(t, "POST", to, sent, headers...)
 }
 
 func TestConsole(t *testing.T) {
@@ -43,8 +43,8 @@ func TestConsole(t *testing.T) {
 	s := harness.Open(t, harness.DatabaseEach, func(_ testing.TB, c *config.Config) {
 		c.PaymentTimeout, c.StepDeadline = 500*time.Millisecond, 3*time.Second
 	})
-	ada, sku := s.Shopper(t), s.Sells(t, 1999)
-	done := harness.As[harness.CheckoutView](t, ada.ChecksOut(t, ada.Fills(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 1999)
+	done := harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
 	t.Run("SignsIn", func(t *testing.T) { signsIn(t, s, done) })
 	t.Run("TrustsOnlyItsOwnForms", func(t *testing.T) { trustsOwnForms(t, s, done) })
 	t.Run("IsGuarded", func(t *testing.T) { isGuarded(t, s) })
@@ -56,33 +56,33 @@ func TestConsole(t *testing.T) {
 func signsIn(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 	o := s.Operator(t)
 	at := "/console/sagas/" + done.ID.String()
-	require.Equal(t, http.StatusUnauthorized, o.Does(t, "GET", at, nil).StatusCode)
+	require.Equal(t, http.StatusUnauthorized, o.Do(t, "GET", at, nil).StatusCode)
 	for token, why := range map[string]string{
 		"hello": "is not valid here", harness.Mint(t, s.Settings, "ada"): "not an operator", s.Admin + "x": "is not valid here",
 		minted(t, s.Settings, -time.Minute): "is not valid here",
 	} {
-		page := o.SignsIn(t, token, at)
+		page := o.SignIn(t, token, at)
 		require.Contains(t, page.Text, why)
 		require.Contains(t, page.Text, `action="/console/sign-in"`)
 	}
-	page := o.SignsIn(t, s.Admin, at)
+	page := o.SignIn(t, s.Admin, at)
 	require.Equal(t, http.StatusOK, page.StatusCode, page.Text)
 	require.Equal(t, at, page.Request.URL.Path, "back to where one was")
 	require.Contains(t, page.Text, "What happened")
 
 	later := s.Operator(t)
-	require.Equal(t, "/console", later.SignsIn(t, s.Admin, "/console/sign-in?next=//evil.example/").Request.URL.Path)
+	require.Equal(t, "/console", later.SignIn(t, s.Admin, "/console/sign-in?next=//evil.example/").Request.URL.Path)
 	here, err := url.Parse(s.Base + "/console")
 	require.NoError(t, err)
 	later.Client.Jar.SetCookies(here, []*http.Cookie{{Name: "console", Path: "/console", Value: minted(t, s.Settings, -time.Second)}})
-	ended := later.Does(t, "GET", "/console/sagas?status=failed", nil)
+	ended := later.Do(t, "GET", "/console/sagas?status=failed", nil)
 	require.Equal(t, http.StatusUnauthorized, ended.StatusCode)
 	require.Contains(t, ended.Text, "Your token has expired")
-	require.Equal(t, "/console/sagas?status=failed", ended.Hidden(t, "next"))
-	require.Equal(t, http.StatusUnauthorized, later.Does(t, "GET", "/console", nil, "X-Fragment", "live").StatusCode)
+	require.Equal(t, "/console/sagas?status=failed", ended.HiddenField(t, "next"))
+	require.Equal(t, http.StatusUnauthorized, later.Do(t, "GET", "/console", nil, "X-Fragment", "live").StatusCode)
 
-	o.Does(t, "POST", "/console/sign-out", url.Values{"form_token": {page.Hidden(t, "form_token")}})
-	require.Equal(t, http.StatusUnauthorized, o.Does(t, "GET", "/console", nil).StatusCode)
+	o.Do(t, "POST", "/console/sign-out", url.Values{"form_token": {page.HiddenField(t, "form_token")}})
+	require.Equal(t, http.StatusUnauthorized, o.Do(t, "GET", "/console", nil).StatusCode)
 }
 
 func minted(t *testing.T, c config.Config, ttl time.Duration) string {
@@ -97,10 +97,10 @@ func minted(t *testing.T, c config.Config, ttl time.Duration) string {
 // trustsOwnForms: what other pages make a browser send is refused, and does nothing.
 func trustsOwnForms(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 	o := s.Operator(t)
-	o.SignsIn(t, s.Admin, "/console")
+	o.SignIn(t, s.Admin, "/console")
 	to := "/console/readers/daily_sales/rebuild"
 	good := func() url.Values {
-		return url.Values{"form_token": {sees(t, o, "/console/readers").Hidden(t, "form_token")}}
+		return url.Values{"form_token": {sees(t, o, "/console/readers").HiddenField(t, "form_token")}}
 	}
 	generation := func() int {
 		for _, one := range harness.Get[harness.List[admin.SubscriptionView]](t, s, "/v1/admin/subscriptions", s.Admin).Data {
@@ -114,27 +114,27 @@ func trustsOwnForms(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 		"AnotherOrigin": {"Origin", "https://evil.example"}, "NoOrigin": {"Origin", "null"},
 		"CrossSite": {"Sec-Fetch-Site", "cross-site"}, "SameSite": {"Sec-Fetch-Site", "same-site"},
 	} {
-		require.Equal(t, http.StatusForbidden, o.Does(t, "POST", to, good(), sent...).StatusCode, name)
+		require.Equal(t, http.StatusForbidden, o.Do(t, "POST", to, good(), sent...).StatusCode, name)
 	}
 	for _, token := range []string{"", "x", strings.Repeat("0", 64)} {
-		refused := o.Does(t, "POST", to, url.Values{"form_token": {token}})
+		refused := o.Do(t, "POST", to, url.Values{"form_token": {token}})
 		require.Equal(t, http.StatusForbidden, refused.StatusCode)
 		require.Contains(t, refused.Text, "nothing was done")
 	}
 	require.Equal(t, 1, generation(), "a refused request changes nothing")
-	require.Equal(t, http.StatusForbidden, s.Operator(t).Does(t, "POST", "/console/sign-in", url.Values{"token": {s.Admin}}).StatusCode)
-	require.Equal(t, http.StatusForbidden, o.Does(t, "POST", "/console/theme", url.Values{"theme": {"dark"}}).StatusCode)
-	require.Equal(t, http.StatusForbidden, o.Does(t, "POST", "/console/sign-out", url.Values{}).StatusCode)
-	require.Contains(t, o.Does(t, "POST", to, good()).Text, "daily_sales is rebuilt beside")
+	require.Equal(t, http.StatusForbidden, s.Operator(t).Do(t, "POST", "/console/sign-in", url.Values{"token": {s.Admin}}).StatusCode)
+	require.Equal(t, http.StatusForbidden, o.Do(t, "POST", "/console/theme", url.Values{"theme": {"dark"}}).StatusCode)
+	require.Equal(t, http.StatusForbidden, o.Do(t, "POST", "/console/sign-out", url.Values{}).StatusCode)
+	require.Contains(t, o.Do(t, "POST", to, good()).Text, "daily_sales is rebuilt beside")
 	require.Equal(t, 2, generation())
 	require.NotContains(t, sees(t, o, "/console/readers").Text, "is rebuilt beside the live one and replaces", "it is said once")
-	refused := o.Does(t, "POST", "/console/sagas/"+done.ID.String()+"/retry", good())
+	refused := o.Do(t, "POST", "/console/sagas/"+done.ID.String()+"/retry", good())
 	require.Contains(t, refused.Text, "This has ended: nothing is left to do.")
 }
 
 func isGuarded(t *testing.T, s *harness.Site) {
 	o := s.Operator(t)
-	page := o.Does(t, "GET", "/console/sign-in", nil)
+	page := o.Do(t, "GET", "/console/sign-in", nil)
 	for name, value := range map[string]string{
 		"Cache-Control": "no-store", "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
 	} {
@@ -152,7 +152,7 @@ func isGuarded(t *testing.T, s *harness.Site) {
 	}
 	require.Contains(t, page.Header.Get("Set-Cookie"), "SameSite=Strict")
 	for _, method := range []string{"GET", "POST"} {
-		nothing := o.Does(t, method, "/console/nothing", url.Values{})
+		nothing := o.Do(t, method, "/console/nothing", url.Values{})
 		require.Equal(t, http.StatusNotFound, nothing.StatusCode)
 		require.Contains(t, nothing.Text, "There is no such page in the console.")
 	}
@@ -160,15 +160,15 @@ func isGuarded(t *testing.T, s *harness.Site) {
 		"zzz=1": "This page has no parameter &#34;zzz&#34;.", "created_after=2026-01-31T12:00:00Z": "This page has no parameter &#34;created_after&#34;.", "zzz=": "no parameter",
 		"status=failed&status=": "The parameter &#34;status&#34; is given more than once", "status=%zz": "The address cannot be read",
 	} {
-		refused := o.Does(t, "GET", "/console/sagas?"+query, nil)
+		refused := o.Do(t, "GET", "/console/sagas?"+query, nil)
 		require.Equal(t, http.StatusUnprocessableEntity, refused.StatusCode, query)
 		require.Contains(t, refused.Text, said, query)
 	}
 	retry := "/console/sagas/" + uuid.NewString() + "/retry"
-	long := o.Does(t, "POST", retry, url.Values{"form_token": {sees(t, o, "/console").Hidden(t, "form_token")}, "reason": {strings.Repeat("a", 70_000)}})
+	long := o.Do(t, "POST", retry, url.Values{"form_token": {sees(t, o, "/console").HiddenField(t, "form_token")}, "reason": {strings.Repeat("a", 70_000)}})
 	require.Equal(t, http.StatusRequestEntityTooLarge, long.StatusCode)
 	require.Contains(t, long.Text, "The form has more than 65536 bytes, so nothing was done.")
-	require.Equal(t, http.StatusNotFound, o.Does(t, "GET", "/console/sagas/"+uuid.NewString(), nil).StatusCode)
+	require.Equal(t, http.StatusNotFound, o.Do(t, "GET", "/console/sagas/"+uuid.NewString(), nil).StatusCode)
 	require.Equal(t, "/console", sees(t, o, "/console/").Request.URL.Path)
 	loaded := regexp.MustCompile(`/console/assets/(console\.css|console\.js|icon\.svg)\?v=\w+`).FindAllString(sees(t, o, "/console").Text, -1)
 	require.Len(t, loaded, 3)
@@ -182,17 +182,17 @@ func isGuarded(t *testing.T, s *harness.Site) {
 // signsInRaw is the answer that sets the cookie.
 func signsInRaw(t *testing.T, o harness.Operator) *http.Response {
 	t.Helper()
-	form := o.Does(t, "GET", "/console/sign-in", nil)
+	form := o.Do(t, "GET", "/console/sign-in", nil)
 	still := *o.Client
 	still.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return harness.Operator{Site: o.Site, Client: &still}.Does(t, "POST", "/console/sign-in",
-		url.Values{"token": {o.Admin}, "form_token": {form.Hidden(t, "form_token")}}).Response
+	return harness.Operator{Site: o.Site, Client: &still}.Do(t, "POST", "/console/sign-in",
+		url.Values{"token": {o.Admin}, "form_token": {form.HiddenField(t, "form_token")}}).Response
 }
 
 // showsEverything walks through every page that there is, and looks for what it is about.
 func showsEverything(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 	o := s.Operator(t)
-	o.SignsIn(t, s.Admin, "/console")
+	o.SignIn(t, s.Admin, "/console")
 	bought := harness.Get[harness.OrderView](t, s, "/v1/orders/"+done.OrderID.String(), s.Admin)
 	bare := strings.ReplaceAll(done.PaymentID.String(), "-", "")
 	for path, words := range map[string][]string{
@@ -234,7 +234,7 @@ func showsEverything(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 		}
 		require.NotContains(t, text, "style=", path) // the policy forbids it
 	}
-	part := o.Does(t, "GET", "/console", nil, "X-Fragment", "live")
+	part := o.Do(t, "GET", "/console", nil, "X-Fragment", "live")
 	require.NotContains(t, part.Text, "<html")
 	require.Contains(t, part.Text, "Checkouts per minute")
 	require.Contains(t, sends(t, o, "/console", "/console/theme", url.Values{"theme": {"dark"}}).Text, `data-theme="dark"`)
@@ -247,8 +247,8 @@ func inGroups(number, between string) string {
 
 func findsSagas(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 	o, eve := s.Operator(t), s.Shopper(t)
-	o.SignsIn(t, s.Admin, "/console")
-	harness.Refuses(t, eve.ChecksOut(t, eve.Fills(t, s.Sells(t, 500)), "sim_declined", harness.Waiting), http.StatusPaymentRequired, "payment_declined")
+	o.SignIn(t, s.Admin, "/console")
+	harness.RequireProblem(t, eve.CheckOut(t, eve.Fill(t, s.AddProduct(t, 500)), "sim_declined", harness.Waiting), http.StatusPaymentRequired, "payment_declined")
 	bought := harness.Get[harness.OrderView](t, s, "/v1/orders/"+done.OrderID.String(), s.Admin)
 	one := func(query string) []saga.View {
 		return harness.Get[harness.List[saga.View]](t, s, "/v1/admin/sagas?"+query, s.Admin).Data
@@ -270,17 +270,17 @@ func findsSagas(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 		require.Equal(t, found, strings.Contains(sees(t, o, "/console/sagas?"+strings.Replace(query, "unfinished=true", "status=unfinished", 1)).Text, done.ID.String()), query)
 	}
 	require.Len(t, one("status=failed&customer="+eve.ID.String()), 1)
-	harness.Refuses(t, s.Send(t, "GET", "/v1/admin/sagas?older_than=soon", s.Admin, nil), http.StatusUnprocessableEntity, "validation_failed")
-	harness.Refuses(t, s.Send(t, "GET", "/v1/admin/sagas?unfinished=perhaps", s.Admin, nil), http.StatusUnprocessableEntity, "validation_failed")
+	harness.RequireProblem(t, s.Send(t, "GET", "/v1/admin/sagas?older_than=soon", s.Admin, nil), http.StatusUnprocessableEntity, "validation_failed")
+	harness.RequireProblem(t, s.Send(t, "GET", "/v1/admin/sagas?unfinished=perhaps", s.Admin, nil), http.StatusUnprocessableEntity, "validation_failed")
 }
 
 // settlesByPage: an operator finds the checkout whose payment is in doubt, and settles it with nothing but the console.
 func settlesByPage(t *testing.T, s *harness.Site) {
-	sku := s.Sells(t, 500)
-	s.Stocks(t, sku, 10)
-	d := s.Doubts(t, sku, "capture")
+	sku := s.AddProduct(t, 500)
+	s.SetStock(t, sku, 10)
+	d := s.LeaveInDoubt(t, sku, "capture")
 	o := s.Operator(t)
-	require.Contains(t, o.SignsIn(t, s.Admin, "/console").Text, `href="/console/sagas?status=needs_attention"`)
+	require.Contains(t, o.SignIn(t, s.Admin, "/console").Text, `href="/console/sagas?status=needs_attention"`)
 	page := "/console/sagas/" + d.ID.String()
 	require.Contains(t, sees(t, o, "/console/sagas?status=needs_attention").Text, page)
 	refused := sends(t, o, page, page+"/settle", url.Values{"outcome": {"perhaps"}, "reason": {"I guess."}})
@@ -288,11 +288,11 @@ func settlesByPage(t *testing.T, s *harness.Site) {
 	key := uuid.NewString()
 	word := url.Values{"outcome": {"captured"}, "reason": {"Their support says so."}, "key": {key}}
 	require.Contains(t, sends(t, o, page, page+"/settle", word).Text, "Resolved as you stated.")
-	word.Set("form_token", sees(t, o, page).Hidden(t, "form_token"))
-	require.Contains(t, o.Does(t, "POST", page+"/settle", word).Text, "Resolved as you stated.", "a double click is once")
-	d.IsAnOrder(t)
+	word.Set("form_token", sees(t, o, page).HiddenField(t, "form_token"))
+	require.Contains(t, o.Do(t, "POST", page+"/settle", word).Text, "Resolved as you stated.", "a double click is once")
+	d.RequireOrder(t)
 	harness.Until(t, "the page tells it", func() bool { return strings.Contains(sees(t, o, page).Text, "Their support says so.") })
 	require.Contains(t, sees(t, o, page).Text, "operator")
-	d.Provider(t, "back")
-	d.Ends(t, saga.Completed, "authorize", "capture")
+	d.RestoreProvider(t, "back")
+	d.AwaitEnd(t, saga.Completed, "authorize", "capture")
 }

@@ -65,9 +65,9 @@ func shelves(t *testing.T, s *harness.Site) {
 		sku := fmt.Sprintf("840%02d", i)
 		body := map[string]any{"name": name, "price": harness.GBP(int64(195 + 160*i))}
 		require.Equal(t, http.StatusCreated, s.Send(t, http.MethodPut, "/v1/products/"+sku, s.Admin, body).StatusCode)
-		s.Stocks(t, sku, 500)
+		s.SetStock(t, sku, 500)
 	}
-	s.Stocks(t, scarceSKU, 3)
+	s.SetStock(t, scarceSKU, 3)
 }
 
 const (
@@ -126,9 +126,9 @@ func (p *stroll) survives() {
 }
 
 func (p *stroll) signingIn() {
-	ada := harness.As[shop.SignedIn](p, p.Plainly(p.T, "Ada"), http.StatusOK)
+	ada := harness.As[shop.SignedIn](p, p.SignInToShop(p.T, "Ada"), http.StatusOK)
 	before := harness.Shopper{Site: p.Site, Token: ada.Token}
-	before.Fills(p, mugSKU)
+	before.Fill(p, mugSKU)
 	p.press(".who a[href='/shop/sign-in']")
 	p.sees("h1", "Sign in")
 	p.looksGood("sign-in")
@@ -227,7 +227,7 @@ func (p *stroll) soldOut() {
 	p.types("#line-0", "3")
 	p.do(chromedp.KeyEvent(kb.Tab))
 	p.sees(".badge", "3")
-	p.Stocks(p, scarceSKU, 2) // somebody was faster
+	p.SetStock(p, scarceSKU, 2) // somebody was faster
 	p.pays("sim_ok")
 	p.sees(".progress h1", "Out of stock")
 	p.sees(".shortages", "2 left")
@@ -366,22 +366,22 @@ func TestShopOverHTTP(t *testing.T) {
 		for _, path := range []string{"/shop/assets/none.js", "/shop/assets/", "/shop/assets/../index.html", "/shop/assets/..%2findex.html", "/shop.css"} {
 			require.Equal(t, http.StatusNotFound, ask(s, http.MethodGet, path).StatusCode, path)
 		}
-		in := s.Plainly(t, "  Grace   HOPPER ")
+		in := s.SignInToShop(t, "  Grace   HOPPER ")
 		who := harness.As[shop.SignedIn](t, in, http.StatusOK)
 		require.Equal(t, "no-store", in.Header.Get("Cache-Control"))
 		require.Equal(t, "Grace HOPPER", who.Name)
 		require.Equal(t, "shop:grace hopper", who.CustomerID, "a customer of this log-in, and of no other")
-		harness.Refuses(t, s.Send(t, http.MethodGet, "/v1/admin/sagas", who.Token, nil), http.StatusForbidden, "forbidden")
+		harness.RequireProblem(t, s.Send(t, http.MethodGet, "/v1/admin/sagas", who.Token, nil), http.StatusForbidden, "forbidden")
 		for _, name := range []string{"", "   ", "a\u0007", strings.Repeat("x", 41)} {
-			harness.Refuses(t, s.Plainly(t, name), http.StatusUnprocessableEntity, "validation_failed")
+			harness.RequireProblem(t, s.SignInToShop(t, name), http.StatusUnprocessableEntity, "validation_failed")
 		}
 	})
 	t.Run("Off", func(t *testing.T) {
 		t.Parallel()
 		s := harness.Open(t, harness.OneDatabase)
 		for _, path := range []string{"/", "/shop", "/shop/", "/shop/cart", "/shop/assets/main.js"} {
-			harness.Refuses(t, ask(s, http.MethodGet, path), http.StatusNotFound, "not_found")
+			harness.RequireProblem(t, ask(s, http.MethodGet, path), http.StatusNotFound, "not_found")
 		}
-		harness.Refuses(t, s.Plainly(t, "Ada"), http.StatusNotFound, "not_found")
+		harness.RequireProblem(t, s.SignInToShop(t, "Ada"), http.StatusNotFound, "not_found")
 	})
 }

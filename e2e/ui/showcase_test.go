@@ -33,12 +33,12 @@ func (s showcase) shows(method, path, token string, body any, headers ...string)
 // TestShowcase asks every operation that the tour leaves out for what it grants, and holds the answers against the API document.
 func TestShowcase(t *testing.T) {
 	t.Parallel()
-	s := harness.Opens(t, harness.DatabaseEach, func(_ testing.TB, c *config.Config) { // an operator says at the end that money came which did not
+	s := harness.OpenUnchecked(t, harness.DatabaseEach, func(_ testing.TB, c *config.Config) { // an operator says at the end that money came which did not
 		c.PaymentTimeout, c.StepDeadline = 200*time.Millisecond, time.Second
 	})
 	show := showcase{t, s, s.Shopper(t)}
-	sku := s.Sells(t, 500)
-	s.Stocks(t, sku, 100)
+	sku := s.AddProduct(t, 500)
+	s.SetStock(t, sku, 100)
 	show.carts(sku)
 	show.orders(sku)
 	show.webhooks(sku)
@@ -53,12 +53,12 @@ func (s showcase) carts(sku string) {
 	s.shows("GET", "/v1/products/"+harness.Escape(sku), "", nil)
 	s.shows("PUT", "/v1/products/"+harness.Escape(sku), s.Admin, `{"name":"Mug, blue","price":{"amount":500,"currency":"GBP"}}`)
 	s.shows("GET", "/v1/stock/"+harness.Escape(sku), s.Admin, nil)
-	path := "/v1/carts/" + s.ada.Fills(s.T, sku).ID.String()
+	path := "/v1/carts/" + s.ada.Fill(s.T, sku).ID.String()
 	s.shows("PATCH", path+"/items/"+harness.Escape(sku), token, `{"quantity":2}`)
 	s.shows("PUT", path+"/adjustments", s.Admin, `{"adjustments":[{"code":"shipping","label":"Shipping","amount":{"amount":399,"currency":"GBP"}}]}`)
 	s.shows("POST", path+"/reprice", token, nil)
 	guest := s.Shopper(s.T)
-	s.shows("POST", path+"/merge", token, map[string]any{"source_cart_id": guest.Fills(s.T, sku).ID, "source_token": guest.Token})
+	s.shows("POST", path+"/merge", token, map[string]any{"source_cart_id": guest.Fill(s.T, sku).ID, "source_token": guest.Token})
 	s.shows("GET", path+"/events", token, nil)
 	s.shows("GET", "/v1/carts", token, nil)
 	s.shows("DELETE", path+"/items/"+harness.Escape(sku), token, nil)
@@ -69,7 +69,7 @@ func (s showcase) carts(sku string) {
 
 func (s showcase) orders(sku string) {
 	s.Helper()
-	done := harness.As[harness.CheckoutView](s, s.ada.ChecksOut(s.T, s.ada.Fills(s.T, sku), "sim_ok", harness.Waiting), http.StatusCreated)
+	done := harness.As[harness.CheckoutView](s, s.ada.CheckOut(s.T, s.ada.Fill(s.T, sku), "sim_ok", harness.Waiting), http.StatusCreated)
 	order, key := "/v1/orders/"+done.OrderID.String(), []string{"Idempotency-Key", uuid.NewString()}
 	s.shows("GET", "/v1/checkouts/"+done.ID.String(), s.ada.Token, nil)
 	s.shows("GET", "/v1/payments/"+done.PaymentID.String(), s.ada.Token, nil)
@@ -79,18 +79,18 @@ func (s showcase) orders(sku string) {
 	s.shows("GET", "/v1/admin/streams/order/"+done.OrderID.String(), s.Admin, nil)
 	s.shows("GET", "/v1/admin/events?module=order&stream="+done.OrderID.String(), s.Admin, nil)
 	s.shows("POST", order+"/fulfil", s.Admin, nil, key...)
-	unsure := harness.As[harness.CheckoutView](s, s.ada.ChecksOut(s.T, s.ada.Fills(s.T, sku), "sim_refund_flaky", harness.Waiting), http.StatusCreated)
+	unsure := harness.As[harness.CheckoutView](s, s.ada.CheckOut(s.T, s.ada.Fill(s.T, sku), "sim_refund_flaky", harness.Waiting), http.StatusCreated)
 	s.shows("POST", "/v1/orders/"+unsure.OrderID.String()+"/refunds", s.Admin, `{"reason":"It came broken."}`, "Idempotency-Key", uuid.NewString(), "Prefer", harness.NoWait)
 	s.shows("DELETE", "/v1/customers/"+s.ada.ID.String()+"/contacts", s.Admin, nil)
 }
 
 func (s showcase) webhooks(sku string) {
 	s.Helper()
-	denied := s.ada.AsksForAction(s.T, s.ada.Fills(s.T, sku), "sim_requires_action")
+	denied := s.ada.CheckOutAtBank(s.T, s.ada.Fill(s.T, sku), "sim_requires_action")
 	s.shows("POST", "/simulator/payments/"+denied.PaymentID.String()+"/deny", "", nil)
-	s.ada.Reaches(s.T, denied.ID, saga.Failed)
+	s.ada.AwaitStatus(s.T, denied.ID, saga.Failed)
 	for _, prefer := range []string{harness.NoWait, harness.Waiting} {
-		cancelled := s.ada.AsksForAction(s.T, s.ada.Fills(s.T, sku), "sim_requires_action")
+		cancelled := s.ada.CheckOutAtBank(s.T, s.ada.Fill(s.T, sku), "sim_requires_action")
 		s.shows("POST", "/v1/checkouts/"+cancelled.ID.String()+"/cancel", s.ada.Token, nil, "Idempotency-Key", uuid.NewString(), "Prefer", prefer)
 	}
 	var came []payment.WebhookView
@@ -117,23 +117,23 @@ func (s showcase) operators() {
 // sagas has the provider fall silent, and operators act: one checkout is undone, one is settled by an operator who errs.
 func (s showcase) sagas(sku string) {
 	s.Helper()
-	undone := s.Doubts(s.T, sku, "authorize")
+	undone := s.LeaveInDoubt(s.T, sku, "authorize")
 	s.shows("GET", "/v1/admin/sagas/"+undone.ID.String(), s.Admin, nil)
 	s.shows("POST", "/v1/admin/sagas/"+undone.ID.String()+"/compensate", s.Admin, `{"reason":"The goods are broken."}`)
-	undone.Provider(s.T, "back")
-	undone.Ends(s.T, saga.Cancelled, "authorize", "void")
+	undone.RestoreProvider(s.T, "back")
+	undone.AwaitEnd(s.T, saga.Cancelled, "authorize", "void")
 
-	settled := s.DoubtsOf(s.T, sku, "authorize", "sim_capture_fails")
-	settled.Settles(s.T, "captured")
-	settled.IsAnOrder(s.T)
-	settled.Provider(s.T, "back")
-	harness.Until(s, "the provider says that nothing was captured", func() bool { return settled.Seen(s.T).Status == saga.NeedsAttention })
+	settled := s.LeaveInDoubtWith(s.T, sku, "authorize", "sim_capture_fails")
+	settled.Resolve(s.T, "captured")
+	settled.RequireOrder(s.T)
+	settled.RestoreProvider(s.T, "back")
+	harness.Until(s, "the provider says that nothing was captured", func() bool { return settled.Saga(s.T).Status == saga.NeedsAttention })
 	s.shows("POST", "/v1/admin/sagas/"+settled.ID.String()+"/retry", s.Admin, `{"reason":"The provider is back."}`)
 	harness.Until(s, "it says so again", func() bool {
-		seen := settled.Seen(s.T)
+		seen := settled.Saga(s.T)
 		return seen.Status == saga.NeedsAttention && len(seen.Actions) == 2
 	})
 	s.shows("POST", "/v1/admin/sagas/"+settled.ID.String()+"/skip", s.Admin, `{"reason":"Paid by transfer."}`)
-	settled.Ada.Reaches(s.T, settled.ID, saga.Completed)
-	harness.Until(s, "the saga has ended", func() bool { return settled.Seen(s.T).Status == saga.Completed })
+	settled.Ada.AwaitStatus(s.T, settled.ID, saga.Completed)
+	harness.Until(s, "the saga has ended", func() bool { return settled.Saga(s.T).Status == saga.Completed })
 }
