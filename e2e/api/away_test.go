@@ -188,9 +188,9 @@ func (a *away) showsTheRest(t *testing.T) {
 	for path, page := range map[string]struct{ module, shows, elsewhere string }{ // what it is about alone; what it shows; and what it says unless a module is away
 		"/console":                               {"", "Lag", map[string]string{"saga": "no saga waits for an operator", "payment": "nothing since 00:00 UTC"}[a.module]},
 		"/console/sagas":                         {"", "Order number", "There are no sagas yet"},
-		"/console/sagas/" + checkout:             {"saga", "What happened", ""},
+		"/console/sagas/" + checkout:             {"saga", "Timeline", ""},
 		"/console/streams":                       {"", "order number", ""},
-		"/console/streams?q=" + uuid.NewString(): {"", "order number", "Nothing has that id"},
+		"/console/streams?q=" + uuid.NewString(): {"", "order number", "No stream or order has this id"},
 		"/console/streams?q=" + payment:          {"payment", "payment.captured", ""},
 		"/console/streams?q=1":                   {"", "order number", ""},
 		"/console/streams/order/" + order:        {"order", "order.placed", ""},

@@ -65,7 +65,7 @@ func TestConsoleInABrowser(t *testing.T) {
 // losesTheSagas: an open page says by itself that their database is away, and that it is back.
 func (p *page) losesTheSagas(s *harness.Site, line *pgtest.Line) {
 	p.Helper()
-	const notice = "#overview-live > .said.wait"
+	const notice = "#overview-live > .message.wait"
 	p.opens(s, "/console")
 	line.Cut()
 	p.do(chromedp.WaitVisible(notice, chromedp.ByQuery))
@@ -237,8 +237,8 @@ func (p *page) frees(s *harness.Site, d harness.Doubt) {
 	p.press(`input[name=outcome][value=captured]`)
 	p.types("#settle-reason", "Their support says so, case 4711.")
 	p.press(`form[action$="/settle"] button`)
-	p.do(chromedp.WaitVisible(".said.good", chromedp.ByQuery))
-	ada.sees(".progress h1", "Thank you. It is yours.")
+	p.do(chromedp.WaitVisible(".message.good", chromedp.ByQuery))
+	ada.sees(".progress h1", "Thank you for your order.")
 	d.RequireOrder(p.T)
 	p.do(chromedp.Poll(`document.body.innerText.includes("case 4711")`, nil)) // it comes by itself
 	d.RestoreProvider(p.T, "back")

@@ -68,7 +68,7 @@ func signsIn(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 	page := o.SignIn(t, s.Admin, at)
 	require.Equal(t, http.StatusOK, page.StatusCode, page.Text)
 	require.Equal(t, at, page.Request.URL.Path, "back to where one was")
-	require.Contains(t, page.Text, "What happened")
+	require.Contains(t, page.Text, "Timeline")
 
 	later := s.Operator(t)
 	require.Equal(t, "/console", later.SignIn(t, s.Admin, "/console/sign-in?next=//evil.example/").Request.URL.Path)
@@ -203,7 +203,7 @@ func showsEverything(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 		"/console/streams?q=" + done.PaymentID.String():                            {"payment.captured", "State at version"},
 		"/console/streams?q=" + bought.Number:                                      {"Order " + bought.Number, "cart.checked_out"},
 		"/console/streams?q=Ada+Lovelace":                                          {"Search for an id", "Names are not indexed"},
-		"/console/streams?q=nobody@example.com":                                    {"Nothing has that id, number or address."},
+		"/console/streams?q=nobody@example.com":                                    {"No stream or order has this id, number or address."},
 		"/console/streams?q=++ada@example.com%20":                                  {bought.Number},
 		"/console/streams?q=+" + bought.Number + "+":                               {"Order " + bought.Number},
 		"/console/streams?q=" + url.QueryEscape(inGroups(bought.Number, " ")):      {"Order " + bought.Number},
@@ -214,7 +214,7 @@ func showsEverything(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 		"/console/sagas?number=" + url.QueryEscape(inGroups(bought.Number, " ")):   {done.ID.String()},
 		"/console/sagas?status=&type=&older_than=&number=+&customer=":              {done.ID.String()},
 		"/console/sagas?customer=+" + bought.CustomerID + "+":                      {done.ID.String()},
-		"/console/webhooks?provider=&reference=+":                                  {"No webhook was received yet"},
+		"/console/webhooks?provider=&reference=+":                                  {"No webhook has been received yet"},
 		"/console/parked?module=&reader=&cursor=":                                  {"Nothing is parked"},
 		"/console/orders/" + done.OrderID.String() + "?cursor=":                    {"payment.captured"},
 		"/console/streams/cart/" + done.CartID.String() + "?after=":                {"cart.item_added"},
@@ -222,7 +222,7 @@ func showsEverything(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 		"/console/streams/order/" + done.OrderID.String():                          {"order.placed", "confirmed"},
 		"/console/orders/" + done.OrderID.String():                                 {"saga.ended", "payment.captured"},
 		"/console/parked":                         {"Nothing is parked"},
-		"/console/webhooks":                       {"No webhook was received yet"},
+		"/console/webhooks":                       {"No webhook has been received yet"},
 		"/console/readers":                        {"daily_sales", "start-checkout"},
 		"/console/reconciliation":                 {"Check everything"},
 		"/console/reconciliation?look=1":          {"All invariants hold"},

@@ -93,7 +93,7 @@ func (p *stroll) looking() {
 	p.sees(".empty", "A shorter word")
 	for _, none := range []string{"NONE", "%E4"} { // the other one is no UTF-8
 		p.goes("/shop/products/" + none)
-		p.sees("h1", "There is nothing here")
+		p.sees("h1", "Page not found")
 		p.forgives(404)
 	}
 }
@@ -159,7 +159,7 @@ func (p *stroll) threeDSecure() {
 	p.sees(".amount", "41.40 GBP")
 	p.looksGood("bank")
 	p.press("button.yes")
-	p.sees(".progress h1", "Thank you. It is yours.")
+	p.sees(".progress h1", "Thank you for your order.")
 	p.sees(".timeline", "payment.captured")
 	p.looksGood("thank-you")
 	p.press(".progress .button")
@@ -179,7 +179,7 @@ func (p *stroll) denied() {
 	p.press("button.no")
 	p.sees(".progress h1", "You denied the payment at your bank")
 	p.pays("sim_timeout_applied") // charged, and its answer lost
-	p.sees(".progress h1", "Thank you. It is yours.")
+	p.sees(".progress h1", "Thank you for your order.")
 	p.sees(".steps", "attempts")
 }
 
@@ -218,7 +218,7 @@ func (p *stroll) changedPrice() {
 	p.press(".notice .button")
 	p.sees("button.large", "Pay £10.95")
 	p.press("button.large")
-	p.sees(".progress h1", "Thank you. It is yours.")
+	p.sees(".progress h1", "Thank you for your order.")
 }
 
 func (p *stroll) soldOut() {
@@ -235,7 +235,7 @@ func (p *stroll) soldOut() {
 	p.press(".shortages .button")
 	p.sees("button.large", "Pay £10.30")
 	p.press("button.large")
-	p.sees(".progress h1", "Thank you. It is yours.")
+	p.sees(".progress h1", "Thank you for your order.")
 }
 
 // paysAgain: a person who presses the button again, since the server cannot be reached, sends the same under the same key.
@@ -262,7 +262,7 @@ func (p *stroll) paysAgain() {
 	}
 	require.Len(p, slices.Compact(keys), 1)
 	p.goes("/shop/checkout")
-	p.sees(".progress h1", "Thank you. It is yours.")
+	p.sees(".progress h1", "Thank you for your order.")
 }
 
 // cutOff: a browser that goes away before the answer sends the very attempt again, and there is one order.
@@ -277,7 +277,7 @@ func (p *stroll) cutOff() {
 		return len(harness.Get[harness.List[harness.OrderView]](p, p.Site, "/v1/admin/orders", p.Admin).Data) == orders+1
 	})
 	p.goes("/shop/checkout")
-	p.sees(".progress h1", "Thank you. It is yours.")
+	p.sees(".progress h1", "Thank you for your order.")
 	require.Len(p, harness.Get[harness.List[harness.OrderView]](p, p.Site, "/v1/admin/orders", p.Admin).Data, orders+1)
 }
 

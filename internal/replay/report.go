@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -152,22 +151,6 @@ func short(d time.Duration) time.Duration {
 }
 
 // amount formats pence for people: "823,746.14 GBP".
-func amount(pence int64) string { return grouped(money.Of(pence, TradeCurrency).String()) }
+func amount(pence int64) string { return money.Grouped(money.Of(pence, TradeCurrency).String()) }
 
-func count(n int) string { return grouped(strconv.Itoa(n)) }
-
-// grouped inserts thousands separators into the number at the start of text.
-func grouped(text string) string {
-	sign := ""
-	if rest, negative := strings.CutPrefix(text, "-"); negative {
-		sign, text = "-", rest
-	}
-	whole := len(text)
-	if i := strings.IndexFunc(text, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
-		whole = i
-	}
-	for i := whole - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return sign + text
-}
+func count(n int) string { return money.Grouped(strconv.Itoa(n)) }

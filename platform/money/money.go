@@ -54,6 +54,22 @@ func Digits(code string) (digits uint8, ok bool) {
 	return currency.GetDigits(code)
 }
 
+// Grouped returns text with commas between the thousands of the number at its start: "1,234.50 GBP".
+func Grouped(text string) string {
+	sign := ""
+	if rest, negative := strings.CutPrefix(text, "-"); negative {
+		sign, text = "-", rest
+	}
+	whole := len(text)
+	if i := strings.IndexFunc(text, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
+		whole = i
+	}
+	for i := whole - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return sign + text
+}
+
 // Add sums minor units. It refuses a sum beyond ±Max.
 func Add(a, b int64) (int64, error) {
 	sum := a + b // both within ±2⁵³, so this cannot wrap

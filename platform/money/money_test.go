@@ -127,3 +127,12 @@ func TestNoCurrencyIsForgotten(t *testing.T) {
 		require.True(t, money.ValidCurrency(code), code)
 	}
 }
+
+func TestGrouped(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"823746.14 GBP": "823,746.14 GBP", "0.05 GBP": "0.05 GBP", "999": "999", "1000": "1,000", "1234567": "1,234,567", "-123456.00 GBP": "-123,456.00 GBP",
+	} {
+		require.Equal(t, want, money.Grouped(text))
+	}
+}

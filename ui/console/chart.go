@@ -42,7 +42,7 @@ type mark struct{ X, Y, Text string }
 func num(f float64) string { return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64) }
 
 // outcomes returns the chart of checkouts per minute: one column each, completed ones at the bottom.
-func outcomes(minutes []minute) chart {
+func outcomeChart(minutes []minute) chart {
 	most, all := 0, 0
 	for _, m := range minutes {
 		most, all = max(most, m.Began()), all+m.Began()
@@ -52,7 +52,7 @@ func outcomes(minutes []minute) chart {
 	width := float64(chartWidth-chartLeft) / float64(max(1, len(minutes)))
 	for i, m := range minutes {
 		y := float64(chartHeight - chartBottom)
-		title := fmt.Sprintf("%s: %d completed, %d failed, %d cancelled, %d under way, %d need attention",
+		title := fmt.Sprintf("%s: %d completed, %d failed, %d cancelled, %d running, %d need attention",
 			m.Minute.Format("15:04 UTC"), m.Completed, m.Failed, m.Cancelled, m.Running, m.NeedsAttention)
 		for _, part := range []struct {
 			n     int

@@ -7,8 +7,8 @@
 //	        ◄──HTML────         ◄──JSON, problems─────────
 //
 // Pages are rendered on the server, work without JavaScript, and load nothing from elsewhere. A request that changes something
-// must come from a page of the console (session.go). Each page has its own file; render.go and api.go hold shared code, pages the
-// templates, assets the style and the script.
+// must come from a page of the console (session.go). Each page has its own file. render.go and api.go hold shared code. pages holds
+// the templates, assets the style and the script.
 package console
 
 import (
@@ -20,6 +20,7 @@ import (
 	"net/url"
 	"strings"
 
+	"shopping-cart/client"
 	"shopping-cart/platform/web"
 )
 
@@ -34,7 +35,7 @@ type Config struct {
 
 // Console serves the pages below Path.
 type Console struct {
-	api    client
+	api    *client.Client
 	secure bool // the cookies require TLS
 	cross  *http.CrossOriginProtection
 	mux    *http.ServeMux
@@ -43,8 +44,7 @@ type Console struct {
 //go:embed assets
 var assetFiles embed.FS
 
-// assets holds the style, the script and the icon. Their addresses contain the stamp, so that browsers cache them until they
-// change.
+// assets holds the style, the script and the icon. Their addresses contain a hash, so browsers cache them until they change.
 var assets = func() *web.Assets {
 	folder, err := fs.Sub(assetFiles, "assets")
 	if err != nil {
@@ -55,7 +55,7 @@ var assets = func() *web.Assets {
 
 // New returns the console.
 func New(c Config) *Console {
-	one := &Console{api: client{c.API}, cross: http.NewCrossOriginProtection(), mux: http.NewServeMux()}
+	one := &Console{api: client.InProcess(c.API), cross: http.NewCrossOriginProtection(), mux: http.NewServeMux()}
 	if public, err := url.Parse(c.PublicURL); err == nil && public.Host != "" {
 		one.secure = public.Scheme == "https"
 		// Behind a proxy the host of a request may differ from the browser's.
@@ -88,7 +88,7 @@ func (c *Console) routes() {
 	c.page("GET", "/webhooks", c.listWebhooks, "provider", "reference", "cursor")
 	c.page("GET", "/webhooks/{id}", c.showWebhook)
 	c.page("POST", "/webhooks/{id}/replay", c.replayWebhook)
-	c.page("GET", "/readers", c.listReaders)
+	c.page("GET", "/readers", c.listProjections)
 	c.page("POST", "/readers/{name}/rebuild", c.rebuild)
 	c.page("GET", "/reconciliation", c.reconcile, "look", "cursor")
 	c.page("POST", "/reconciliation", c.reconcile)
@@ -106,7 +106,7 @@ func (c *Console) page(method, path string, handle func(*visit) error, parameter
 			err = handle(v)
 		}
 		if err != nil {
-			v.fails(err)
+			v.fail(err)
 		}
 	})
 }
@@ -122,36 +122,35 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		redirect(w, r, path, http.StatusMovedPermanently)
 		return
 	}
-	if refused := c.refusal(r); refused != nil {
+	if err := c.checkRequest(r); err != nil {
 		if v, ok := c.enter(w, r); ok {
-			v.fails(refused)
+			v.fail(err)
 		}
 		return
 	}
 	c.mux.ServeHTTP(w, r)
 }
 
-// refusal returns the reason why a request reaches no page: an unknown address, or a form that is too large. Otherwise it returns
-// nil.
-func (c *Console) refusal(r *http.Request) error {
+// checkRequest refuses an unknown address and a form that is too large.
+func (c *Console) checkRequest(r *http.Request) error {
 	if _, pattern := c.mux.Handler(r); pattern == "" {
 		return errNoPage
 	}
 	if large := (*http.MaxBytesError)(nil); errors.As(r.ParseForm(), &large) {
-		return &problem{Status: http.StatusRequestEntityTooLarge, Title: "Too large",
+		return &client.Refusal{Status: http.StatusRequestEntityTooLarge, Title: "Too large",
 			Detail: fmt.Sprintf("The form has more than %d bytes, so nothing was done. Go back and shorten it.", large.Limit)}
 	}
 	return nil
 }
 
-var errNoPage = &problem{Status: http.StatusNotFound, Title: "Not found", Detail: "There is no such page in the console."}
+var errNoPage = &client.Refusal{Status: http.StatusNotFound, Title: "Not found", Detail: "There is no such page in the console."}
 
-// problemOf returns the problem that an operator sees for an error.
-func problemOf(err error) *problem {
-	if p := (*problem)(nil); errors.As(err, &p) {
+// problemOf returns the error response that an operator sees for an error.
+func problemOf(err error) *client.Refusal {
+	if p := (*client.Refusal)(nil); errors.As(err, &p) {
 		return p
 	}
-	return &problem{Status: http.StatusInternalServerError, Title: "Something went wrong", Detail: "The page could not be rendered."}
+	return &client.Refusal{Status: http.StatusInternalServerError, Title: "Something went wrong", Detail: "The page could not be rendered."}
 }
 
 // statusOf returns the HTTP status of an error, or 0 without one.

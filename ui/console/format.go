@@ -16,9 +16,9 @@ import (
 // functions are available in templates.
 var functions = template.FuncMap{
 	"stamp": assets.Stamp, "key": newKey, "path": func() string { return Path },
-	"short": short, "words": words, "money": cash, "count": count,
+	"short": short, "words": words, "money": formatMoney, "count": count,
 	"when": when, "ago": func(t time.Time) string { return ago(time.Since(t)) }, "iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"seconds": seconds, "took": took, "tone": tone, "json": pretty, "deref": deref, "dict": dict, "plural": plural,
+	"seconds": seconds, "took": took, "color": statusColor, "json": pretty, "deref": deref, "dict": dict, "plural": plural,
 }
 
 // short returns the end of an id, enough to compare ids: those of one moment differ there.
@@ -36,26 +36,11 @@ func short(id any) string {
 // words returns a name of the API with spaces.
 func words(name any) string { return strings.ReplaceAll(fmt.Sprint(name), "_", " ") }
 
-// cash formats an amount with the digits in groups of three.
-func cash(m money.Amount) string {
-	text, currency, _ := strings.Cut(m.String(), " ")
-	whole, rest, parted := strings.Cut(text, ".")
-	if parted {
-		rest = "." + rest
-	}
-	return count(whole) + rest + " " + currency
-}
+// formatMoney formats an amount with the digits in groups of three.
+func formatMoney(m money.Amount) string { return money.Grouped(m.String()) }
 
 // count formats a number with the digits in groups of three.
-func count(n any) string {
-	text := fmt.Sprint(n)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		if text[i-1] != '-' {
-			text = text[:i] + "," + text[i:]
-		}
-	}
-	return text
-}
+func count(n any) string { return money.Grouped(fmt.Sprint(n)) }
 
 func plural(n int, one, more string) string {
 	if n == 1 {
@@ -104,8 +89,8 @@ func took(d time.Duration) string {
 
 func seconds(s float64) string { return took(time.Duration(s * float64(time.Second))) }
 
-// tone returns the colour of a status: good, bad, wait, stop or plain.
-func tone(status any) string {
+// statusColor returns the colour of a status: good, bad, wait, stop or plain.
+func statusColor(status any) string {
 	switch fmt.Sprint(status) {
 	case "completed", "done", "confirmed", "fulfilled", "captured", "handled", "healed":
 		return "good"

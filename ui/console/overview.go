@@ -10,26 +10,23 @@ import (
 
 // overview is the response of GET /v1/admin/overview.
 type overview struct {
-	At        time.Time `json:"at"`
-	Checkouts struct {
-		Minutes    []minute `json:"minutes"`
-		P50Seconds float64  `json:"p50_seconds"`
-		P95Seconds float64  `json:"p95_seconds"`
-	} `json:"checkouts"` // empty when the database of the sagas does not answer
-	Unfinished []unfinished `json:"unfinished"`
-	Today      []struct {
-		Captured money.Amount `json:"captured"`
-		Refunded money.Amount `json:"refunded"`
-	} `json:"today"`
-	Lag []struct {
-		Module                  string  `json:"module"`
-		Outbox                  int64   `json:"outbox"`
+	At        time.Time
+	Checkouts struct { // empty when the database of the sagas does not answer
+		Minutes    []minute
+		P50Seconds float64 `json:"p50_seconds"`
+		P95Seconds float64 `json:"p95_seconds"`
+	}
+	Unfinished []unfinished
+	Today      []struct{ Captured, Refunded money.Amount }
+	Lag        []struct {
+		Module          string
+		Outbox, Readers int64
+		Parked          int
+
 		OutboxOldestAgeSeconds  float64 `json:"outbox_oldest_age_seconds"`
-		Readers                 int64   `json:"readers"`
 		ReadersOldestAgeSeconds float64 `json:"readers_oldest_age_seconds"`
-		Parked                  int     `json:"parked"`
-	} `json:"lag"`
-	Unavailable []string `json:"unavailable"` // modules whose database does not answer: their data is missing
+	}
+	Unavailable []string // modules whose database does not answer: their data is missing
 }
 
 // Knows reports whether the database of a module answered.
@@ -44,21 +41,20 @@ func (o overview) Parked() (n int) {
 }
 
 type minute struct {
-	Minute         time.Time `json:"minute"`
-	Completed      int       `json:"completed"`
-	Failed         int       `json:"failed"`
-	Cancelled      int       `json:"cancelled"`
-	Running        int       `json:"running"`
-	NeedsAttention int       `json:"needs_attention"`
-	P50Seconds     float64   `json:"p50_seconds"`
-	P95Seconds     float64   `json:"p95_seconds"`
+	Minute time.Time
+
+	Completed, Failed, Cancelled, Running int
+
+	NeedsAttention int     `json:"needs_attention"`
+	P50Seconds     float64 `json:"p50_seconds"`
+	P95Seconds     float64 `json:"p95_seconds"`
 }
 
 type unfinished struct {
-	Type             string  `json:"type"`
-	Running          int     `json:"running"`
+	Type                  string
+	Running, Compensating int
+
 	RequiresAction   int     `json:"requires_action"`
-	Compensating     int     `json:"compensating"`
 	NeedsAttention   int     `json:"needs_attention"`
 	OldestAgeSeconds float64 `json:"oldest_age_seconds"`
 }
@@ -102,10 +98,10 @@ func (p overviewPage) Recent() []minute {
 }
 
 func (c *Console) showOverview(v *visit) error {
-	if v.blind != nil {
-		return v.blind
+	if v.overviewErr != nil {
+		return v.overviewErr
 	}
-	p := overviewPage{overview: v.seen, Attention: v.seen.needsAttention()}
+	p := overviewPage{overview: v.overview, Attention: v.overview.needsAttention()}
 	for _, u := range p.Unfinished {
 		p.Open += u.All()
 	}
@@ -126,6 +122,6 @@ func (c *Console) showOverview(v *visit) error {
 		p.Behind += l.Outbox + l.Readers
 		p.BehindFor = max(p.BehindFor, l.OutboxOldestAgeSeconds, l.ReadersOldestAgeSeconds)
 	}
-	p.Outcomes, p.Times = outcomes(p.Checkouts.Minutes), times(p.Checkouts.Minutes)
-	return v.shows("overview", "overview", "Overview", p)
+	p.Outcomes, p.Times = outcomeChart(p.Checkouts.Minutes), times(p.Checkouts.Minutes)
+	return v.show("overview", "overview", "Overview", p)
 }

@@ -39,25 +39,25 @@ type frame struct {
 	Operator  string
 	Ends      string
 	FormToken string
-	Said      *saying
+	Flash     *flash
 	Attention int // sagas that need attention
 	Parked    int
-	Away      string // the notice about databases that do not answer
+	Notice    string // about unavailable databases
 	Partial   bool   // some content of the page could not be read
-	Live      bool   // it has a part that is kept up to date and shows the notice itself
+	Live      bool   // it has a part that the script keeps up to date, which shows the notice itself
 	Main      any
 }
 
-// shows responds with a page. The script that keeps a page up to date gets the live part.
-func (v *visit) shows(name, room, title string, main any) error {
-	return v.showsAs(http.StatusOK, name, room, title, main)
+// show responds with a page. The script that keeps a page up to date gets the live part.
+func (v *visit) show(name, room, title string, main any) error {
+	return v.showStatus(http.StatusOK, name, room, title, main)
 }
 
-func (v *visit) showsAs(status int, name, room, title string, main any) error {
+func (v *visit) showStatus(status int, name, room, title string, main any) error {
 	f := frame{
 		Title: title, Room: room, Here: v.request.URL.RequestURI(), Theme: v.console.theme(v.request), FormToken: formToken(v.token),
-		Said: v.said, Attention: v.seen.needsAttention(), Parked: v.seen.Parked(), Main: main,
-		Away: v.notice(), Partial: v.partial, Live: templates[name].Lookup("live") != nil,
+		Flash: v.flash, Attention: v.overview.needsAttention(), Parked: v.overview.Parked(), Main: main,
+		Notice: v.notice(), Partial: v.partial, Live: templates[name].Lookup("live") != nil,
 	}
 	if v.request.Method == http.MethodPost {
 		f.Here = v.request.URL.Path
@@ -90,29 +90,27 @@ func renderPart(w http.ResponseWriter, status int, name, part string, data any) 
 	_, _ = w.Write(b.Bytes()) // the browser may have gone
 }
 
-// fails responds with the page of an error.
-func (v *visit) fails(err error) {
+// fail responds with the page of an error.
+func (v *visit) fail(err error) {
 	p := problemOf(err)
-	switch p.Status {
-	case http.StatusUnauthorized:
-		v.console.asksToSignIn(v.writer, v.request, whyEnded)
-	case http.StatusForbidden:
-		if p.Code == "forbidden" {
-			v.console.asksToSignIn(v.writer, v.request, whyNoScope)
-			return
-		}
-		_ = v.showsAs(p.Status, "failure", "", p.Title, p)
-	default:
-		if p.Status == http.StatusInternalServerError {
-			slog.ErrorContext(v.request.Context(), "console page failed", "path", v.request.URL.Path, "error", err)
-		}
-		_ = v.showsAs(p.Status, "failure", "", p.Title, p)
+	switch {
+	case p.Status == http.StatusUnauthorized:
+		v.console.askToSignIn(v.writer, v.request, whyEnded)
+		return
+	case p.Status == http.StatusForbidden && p.Code == "forbidden":
+		v.console.askToSignIn(v.writer, v.request, whyNoScope)
+		return
+	case p.Status == http.StatusInternalServerError:
+		slog.ErrorContext(v.request.Context(), "console page failed", "path", v.request.URL.Path, "error", err)
 	}
+	_ = v.showStatus(p.Status, "failure", "", p.Title, p)
 }
 
 // newKey returns the idempotency key of a form: sending the form twice has one effect.
-func newKey() string {
-	var random [16]byte
-	_, _ = rand.Read(random[:]) // never fails
-	return hex.EncodeToString(random[:])
+func newKey() string { return randomHex(16) }
+
+func randomHex(bytes int) string {
+	random := make([]byte, bytes)
+	_, _ = rand.Read(random) // never fails
+	return hex.EncodeToString(random)
 }

@@ -11,15 +11,15 @@ import (
 )
 
 // storyPage is the page of a saga.
-type storyPage struct {
+type sagaPage struct {
 	saga
-	Forward []stage // the steps in order
-	Undoing []stage // the compensating steps
-	Rows    []row   // all attempts of each step
-	Begin   time.Time
-	End     time.Time
-	Told    []told
-	Unread  bool // the calls to the provider could not be read
+	Forward      []stage // the steps in order
+	Compensation []stage // the compensating steps
+	Rows         []row   // all attempts of each step
+	Begin        time.Time
+	End          time.Time
+	Timeline     []timelineEntry
+	Unread       bool // the calls to the provider could not be read
 }
 
 // stage is a step in the diagram.
@@ -38,55 +38,44 @@ type row struct {
 // span is an attempt, in thousandths of the whole.
 type span struct{ X, Width, Class, Title string }
 
-// told is a line of the saga's history.
-type told struct {
+// timelineEntry is a line of the saga's timeline.
+type timelineEntry struct {
 	At    time.Time     // when it ended
 	After time.Duration // since the start of the saga
-	Lane  string        // forward, undoing, provider or operator
+	Lane  string        // forward, compensation, provider or operator
 	What  string
-	Tone  string
+	Color string
 	Took  time.Duration
 	Note  string
 	Actor string
 }
 
-// undoing lists the compensating steps.
-var undoing = []string{"payment.undo", "order.cancel", "cart.reopen"}
+// compensations lists the compensating steps of a checkout.
+var compensations = []string{"payment.undo", "order.cancel", "cart.reopen"}
 
 func laneOf(s saga, name string) string {
-	if s.Type == "checkout" && slices.Contains(undoing, name) {
-		return "undoing"
+	if s.Type == "checkout" && slices.Contains(compensations, name) {
+		return "compensation"
 	}
 	return "forward"
 }
 
-// happened holds the members that events of sagas and payments have in common.
-type happened struct {
-	Step      string    `json:"step"`
-	Error     string    `json:"error"`
-	Reason    string    `json:"reason"`
-	Outcome   string    `json:"outcome"`
-	Status    string    `json:"status"`
-	Code      string    `json:"code"`
-	Operation string    `json:"operation"`
-	Type      string    `json:"type"`
-	Method    string    `json:"method"`
+// eventData holds the members that events of sagas and payments have in common.
+type eventData struct {
+	Step, Error, Reason, Outcome, Status, Code, Operation, Type string
+
+	At, Until time.Time
 	BeganAt   time.Time `json:"began_at"`
-	At        time.Time `json:"at"`
 	RetryAt   time.Time `json:"retry_at"`
-	Until     time.Time `json:"until"`
-	Failure   struct {
-		Code   string `json:"code"`
-		Detail string `json:"detail"`
-	} `json:"failure"`
+	Failure   struct{ Code, Detail string }
 }
 
-func read(e event) (h happened) {
-	_ = json.Unmarshal(e.Data, &h) // members of another type stay empty
-	if h.At.IsZero() {
-		h.At = e.OccurredAt
+func decodeData(e event) (d eventData) {
+	_ = json.Unmarshal(e.Data, &d) // members of another type stay empty
+	if d.At.IsZero() {
+		d.At = e.OccurredAt
 	}
-	return h
+	return d
 }
 
 func (c *Console) showSaga(v *visit) error {
@@ -94,47 +83,31 @@ func (c *Console) showSaga(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := storyPage{saga: s, Begin: s.CreatedAt, End: s.UpdatedAt}
+	p := sagaPage{saga: s, Begin: s.CreatedAt, End: s.UpdatedAt}
 	var calls []event
 	switch {
 	case s.PaymentID == nil:
-	case v.knowsAway("payment"):
+	case v.isUnavailable("payment"):
 		p.Unread = true
 	default:
 		found, err := get[stream](v, "/v1/admin/streams/payment/"+*s.PaymentID, url.Values{"limit": {"100"}})
 		calls, p.Unread = found.Data, err != nil && problemOf(err).Status != http.StatusNotFound // a saga may end before its payment begins
 	}
-	p.tell(calls)
-	p.draw()
-	return v.shows("saga", "sagas", words(s.Type)+" "+short(s.ID), p)
+	p.buildTimeline(calls)
+	p.layOut()
+	return v.show("saga", "sagas", words(s.Type)+" "+short(s.ID), p)
 }
 
-// tell merges the saga's events and those of its payment into one history.
-func (p *storyPage) tell(calls []event) {
+// buildTimeline merges the saga's events and those of its payment.
+func (p *sagaPage) buildTimeline(calls []event) {
 	for _, e := range p.Events {
-		p.Told = append(p.Told, p.toldBySaga(e, read(e)))
+		p.Timeline = append(p.Timeline, p.sagaEntry(e, decodeData(e)))
 	}
 	for _, e := range calls {
-		h := read(e)
-		t := told{At: e.OccurredAt, Lane: "provider", What: providerWords(e, h), Note: cmp.Or(h.Error, code(h.Reason), words(h.Code)), Actor: e.Actor}
-		switch e.Type {
-		case "payment.captured", "payment.authorized", "payment.voided", "payment.refunded":
-			t.Tone = "good"
-		case "payment.declined", "payment.capture_refused", "payment.refund_failed", "payment.refunded_elsewhere":
-			t.Tone = "bad"
-		case "payment.outcome_unknown", "payment.action_required":
-			t.Tone = "wait"
-		case "payment.settled":
-			t.Lane = "operator"
-		}
-		if t.Note == t.What {
-			t.Note = ""
-		}
-		p.Told = append(p.Told, t)
+		p.Timeline = append(p.Timeline, paymentEntry(e, decodeData(e)))
 	}
-	slices.SortStableFunc(p.Told, func(a, b told) int { return a.At.Compare(b.At) })
-	for i := range p.Told {
-		t := &p.Told[i]
+	slices.SortStableFunc(p.Timeline, func(a, b timelineEntry) int { return a.At.Compare(b.At) })
+	for _, t := range p.Timeline {
 		if began := t.At.Add(-t.Took); began.Before(p.Begin) {
 			p.Begin = began
 		}
@@ -142,75 +115,93 @@ func (p *storyPage) tell(calls []event) {
 			p.End = t.At
 		}
 	}
-	for i := range p.Told {
-		p.Told[i].After = p.Told[i].At.Sub(p.Begin)
+	for i := range p.Timeline {
+		p.Timeline[i].After = p.Timeline[i].At.Sub(p.Begin)
 	}
 }
 
-func (p *storyPage) toldBySaga(e event, h happened) told {
-	t := told{At: h.At, Lane: laneOf(p.saga, h.Step), Actor: e.Actor}
-	if !h.BeganAt.IsZero() {
-		t.Took = h.At.Sub(h.BeganAt)
+func paymentEntry(e event, d eventData) timelineEntry {
+	t := timelineEntry{At: e.OccurredAt, Lane: "provider", What: paymentText(e, d), Note: cmp.Or(d.Error, reasonText(d.Reason), words(d.Code)), Actor: e.Actor}
+	switch e.Type {
+	case "payment.captured", "payment.authorized", "payment.voided", "payment.refunded":
+		t.Color = "good"
+	case "payment.declined", "payment.capture_refused", "payment.refund_failed", "payment.refunded_elsewhere":
+		t.Color = "bad"
+	case "payment.outcome_unknown", "payment.action_required":
+		t.Color = "wait"
+	case "payment.settled":
+		t.Lane = "operator"
+	}
+	if t.Note == t.What {
+		t.Note = ""
+	}
+	return t
+}
+
+func (p *sagaPage) sagaEntry(e event, d eventData) timelineEntry {
+	t := timelineEntry{At: d.At, Lane: laneOf(p.saga, d.Step), Actor: e.Actor}
+	if !d.BeganAt.IsZero() {
+		t.Took = d.At.Sub(d.BeganAt)
 	}
 	switch strings.TrimPrefix(e.Type, "saga.") {
 	case "started", "refund_started", "cancellation_started":
 		t.What = "The " + words(p.Type) + " began"
 	case "step_done":
-		t.What, t.Tone = h.Step+" done", "good"
+		t.What, t.Color = d.Step+" done", "good"
 	case "step_assumed":
-		t.What, t.Tone = h.Step+" marked as done by an operator", "wait"
+		t.What, t.Color = d.Step+" marked as done by an operator", "wait"
 	case "step_retried":
-		t.What, t.Tone, t.Note = h.Step+" did not finish", "wait", strings.TrimSuffix(h.Error, ".")+"; next attempt at "+when(h.RetryAt)
+		t.What, t.Color, t.Note = d.Step+" did not finish", "wait", strings.TrimSuffix(d.Error, ".")+"; next attempt at "+when(d.RetryAt)
 	case "step_waits":
-		t.What, t.Tone, t.Note = h.Step+" waits for the shopper", "wait", "until "+when(h.Until)
+		t.What, t.Color, t.Note = d.Step+" waits for the shopper", "wait", "until "+when(d.Until)
 	case "step_refused":
-		t.What, t.Tone, t.Note = h.Step+" refused", "bad", words(h.Failure.Code)+": "+h.Failure.Detail
+		t.What, t.Color, t.Note = d.Step+" refused", "bad", words(d.Failure.Code)+": "+d.Failure.Detail
 	case "attention_needed":
-		t.What, t.Tone, t.Note = h.Step+" needs attention", "stop", h.Reason
+		t.What, t.Color, t.Note = d.Step+" needs attention", "stop", d.Reason
 	case "ended":
-		t.What, t.Tone = "Ended: "+words(h.Status), tone(h.Status)
+		t.What, t.Color = "Ended: "+words(d.Status), statusColor(d.Status)
 	case "retry_requested":
-		t.What, t.Lane, t.Note = "Retry requested by an operator", "operator", h.Reason
+		t.What, t.Lane, t.Note = "Retry requested by an operator", "operator", d.Reason
 	case "compensation_requested":
-		t.What, t.Lane, t.Note = "Compensation requested by an operator", "operator", h.Reason
+		t.What, t.Lane, t.Note = "Compensation requested by an operator", "operator", d.Reason
 	case "step_skipped":
-		t.What, t.Lane, t.Note = h.Step+" skipped by an operator", "operator", h.Reason
+		t.What, t.Lane, t.Note = d.Step+" skipped by an operator", "operator", d.Reason
 	case "step_settled":
-		t.What, t.Lane, t.Note = h.Step+" resolved: "+words(h.Outcome), "operator", h.Reason
+		t.What, t.Lane, t.Note = d.Step+" resolved: "+words(d.Outcome), "operator", d.Reason
 	default:
 		t.What = words(e.Type)
 	}
 	return t
 }
 
-// code returns a reason of the program in words. It leaves the text of a person as it is.
-func code(reason string) string {
+// reasonText returns a code as words. It does not change the sentence of a person.
+func reasonText(reason string) string {
 	if strings.Contains(reason, " ") {
 		return reason
 	}
 	return words(reason)
 }
 
-func providerWords(e event, h happened) string {
+func paymentText(e event, d eventData) string {
 	switch e.Type {
 	case "payment.requested":
 		return "authorize requested"
 	case "payment.capture_requested":
 		return "capture requested"
 	case "payment.outcome_unknown":
-		return h.Operation + ": no answer, outcome unknown"
+		return d.Operation + ": no answer, outcome unknown"
 	case "payment.notified":
-		return "webhook " + h.Type
+		return "webhook " + d.Type
 	case "payment.refunded_elsewhere":
 		return "refunded elsewhere"
 	case "payment.settled":
-		return "Payment resolved: " + words(h.Outcome)
+		return "Payment resolved: " + words(d.Outcome)
 	}
 	return words(strings.TrimPrefix(e.Type, "payment."))
 }
 
-// draw computes the diagram: the stages, and every attempt over time.
-func (p *storyPage) draw() {
+// layOut computes the diagram: the stages, and every attempt over time.
+func (p *sagaPage) layOut() {
 	whole := max(p.End.Sub(p.Begin), time.Millisecond)
 	if !p.Ended() {
 		whole = max(whole, time.Since(p.Begin))
@@ -220,18 +211,18 @@ func (p *storyPage) draw() {
 		if st.StartedAt != nil && st.FinishedAt != nil {
 			one.Took = st.FinishedAt.Sub(*st.StartedAt)
 		}
-		if laneOf(p.saga, st.Name) == "undoing" {
-			p.Undoing = append(p.Undoing, one)
+		r := row{Name: st.Name, Lane: laneOf(p.saga, st.Name)}
+		if r.Lane == "compensation" {
+			p.Compensation = append(p.Compensation, one)
 		} else {
 			p.Forward = append(p.Forward, one)
 		}
-		r := row{Name: st.Name, Lane: laneOf(p.saga, st.Name)}
 		for _, e := range p.Events {
-			if h := read(e); h.Step == st.Name && !h.BeganAt.IsZero() {
-				t := p.toldBySaga(e, h)
+			if d := decodeData(e); d.Step == st.Name && !d.BeganAt.IsZero() {
+				t := p.sagaEntry(e, d)
 				x := float64(t.At.Add(-t.Took).Sub(p.Begin)) / float64(whole) * 1000
 				width := max(float64(t.Took)/float64(whole)*1000, 6)
-				r.Spans = append(r.Spans, span{num(min(x, 1000-width)), num(width), cmp.Or(t.Tone, "plain"), t.What + " after " + took(t.Took)})
+				r.Spans = append(r.Spans, span{num(min(x, 1000-width)), num(width), cmp.Or(t.Color, "plain"), t.What + " after " + took(t.Took)})
 			}
 		}
 		if len(r.Spans) > 0 {
@@ -244,10 +235,10 @@ func (p *storyPage) draw() {
 }
 
 // Whole returns the time span of the diagram.
-func (p storyPage) Whole() time.Duration { return p.End.Sub(p.Begin) }
+func (p sagaPage) Whole() time.Duration { return p.End.Sub(p.Begin) }
 
 // May reports whether the saga accepts the action now.
-func (p storyPage) May(action string) bool { return slices.Contains(p.Actions, action) }
+func (p sagaPage) May(action string) bool { return slices.Contains(p.Actions, action) }
 
 // sagaActions maps the actions of operators to their confirmations.
 var sagaActions = map[string]string{
@@ -259,7 +250,7 @@ var sagaActions = map[string]string{
 
 func (c *Console) actOnSaga(v *visit) error {
 	id, action := v.request.PathValue("id"), v.request.PathValue("action")
-	well, known := sagaActions[action]
+	success, known := sagaActions[action]
 	if !known {
 		return errNoPage
 	}
@@ -271,5 +262,5 @@ func (c *Console) actOnSaga(v *visit) error {
 		body["outcome"] = v.request.PostFormValue("outcome")
 	}
 	id = url.PathEscape(id)
-	return v.acts("/v1/admin/sagas/"+id+"/"+action, body, well, Path+"/sagas/"+id)
+	return v.submit("/v1/admin/sagas/"+id+"/"+action, body, success, Path+"/sagas/"+id)
 }

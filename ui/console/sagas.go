@@ -3,7 +3,7 @@ package console
 import (
 	"encoding/json"
 	"maps"
-	"net/url"
+	"net/http"
 	"slices"
 	"time"
 
@@ -12,53 +12,40 @@ import (
 
 // saga is a saga of GET /v1/admin/sagas/{id}.
 type saga struct {
-	ID         string       `json:"id"`
-	Type       string       `json:"type"`
-	CartID     *string      `json:"cart_id"`
-	OrderID    string       `json:"order_id"`
-	PaymentID  *string      `json:"payment_id"`
-	CustomerID string       `json:"customer_id"`
-	Status     string       `json:"status"`
-	Total      money.Amount `json:"total"`
-	Failure    *struct {
-		Code   string `json:"code"`
-		Detail string `json:"detail"`
-	} `json:"failure"`
-	NextAction *struct {
-		Type string `json:"type"`
-		URL  string `json:"url"`
-	} `json:"next_action"`
-	Steps     []step     `json:"steps"`
-	CreatedAt time.Time  `json:"created_at"`
-	UpdatedAt time.Time  `json:"updated_at"`
-	Version   int64      `json:"version"`
-	WakeAt    *time.Time `json:"wake_at"`
-	Actions   []string   `json:"actions"`
-	Events    []event    `json:"events"`
+	ID, Type, Status string
+
+	CartID     *string `json:"cart_id"`
+	OrderID    string  `json:"order_id"`
+	PaymentID  *string `json:"payment_id"`
+	CustomerID string  `json:"customer_id"`
+	Total      money.Amount
+	Failure    *struct{ Code, Detail string }
+	NextAction *struct{ Type, URL string } `json:"next_action"`
+	Steps      []step
+	CreatedAt  time.Time `json:"created_at"`
+	UpdatedAt  time.Time `json:"updated_at"`
+	Version    int64
+	WakeAt     *time.Time `json:"wake_at"`
+	Actions    []string
+	Events     []event
 }
 
 type step struct {
-	Name       string     `json:"name"`
-	Status     string     `json:"status"`
-	Attempts   int        `json:"attempts"`
+	Name, Status string
+
+	Attempts   int
 	StartedAt  *time.Time `json:"started_at"`
 	FinishedAt *time.Time `json:"finished_at"`
-	Error      *string    `json:"error"`
+	Error      *string
 }
 
 // event is an event of the log.
 type event struct {
-	Position    int64           `json:"position"`
-	Stream      string          `json:"stream"`
-	Version     int64           `json:"version"`
-	Type        string          `json:"type"`
-	Data        json.RawMessage `json:"data"`
-	State       json.RawMessage `json:"state"`
-	EventID     string          `json:"event_id"`
-	Correlation string          `json:"correlation"`
-	Causation   string          `json:"causation"`
-	Actor       string          `json:"actor"`
-	OccurredAt  time.Time       `json:"occurred_at"`
+	Position, Version                   int64
+	Type, Correlation, Causation, Actor string
+
+	Data, State json.RawMessage
+	OccurredAt  time.Time `json:"occurred_at"`
 }
 
 // Ended reports whether the saga has ended.
@@ -97,14 +84,10 @@ func (s saga) Now() string {
 
 // sagasPage is the list of sagas and its filters.
 type sagasPage struct {
-	Sagas    []saga
-	Filter   url.Values
-	Filtered bool
-	Statuses []string
-	Types    []string
-	Ages     []choice
-	More     string // the next page
-	Refused  string
+	listPage[saga]
+	Statuses, Types []string
+	Ages            []choice
+	Refused         string
 }
 
 // choice is an option of a form.
@@ -117,30 +100,22 @@ var (
 )
 
 func (c *Console) listSagas(v *visit) error {
-	p := sagasPage{Statuses: statuses, Types: types, Ages: ages, Filter: given(v.query, "status", "type", "older_than", "customer", "number")}
-	p.Filtered = len(p.Filter) > 0
-	asked := maps.Clone(v.query)
-	if number, ok := orderNumber(asked.Get("number")); ok {
-		asked.Set("number", number)
+	query := maps.Clone(v.query)
+	if number, ok := orderNumber(query.Get("number")); ok {
+		query.Set("number", number)
 	}
-	if asked.Get("status") == "unfinished" {
-		asked.Del("status")
-		asked.Set("unfinished", "true")
+	if query.Get("status") == "unfinished" {
+		query.Del("status")
+		query.Set("unfinished", "true")
 	}
-	asked.Set("limit", "25")
-	found, err := getOptional[page[saga]](v, "/v1/admin/sagas", asked)
+	found, err := list[saga](v, "/v1/admin/sagas", query, Path+"/sagas", "status", "type", "older_than", "customer", "number")
+	p := sagasPage{listPage: found, Statuses: statuses, Types: types, Ages: ages}
 	if err != nil {
 		refused := problemOf(err)
-		if refused.Status != 422 {
+		if refused.Status != http.StatusUnprocessableEntity {
 			return err
 		}
 		p.Refused = refused.Sentence()
 	}
-	p.Sagas = found.Data
-	if found.NextCursor != nil {
-		next := maps.Clone(p.Filter)
-		next.Set("cursor", *found.NextCursor)
-		p.More = Path + "/sagas?" + next.Encode()
-	}
-	return v.shows("sagas", "sagas", "Sagas", p)
+	return v.show("sagas", "sagas", "Sagas", p)
 }

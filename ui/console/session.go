@@ -2,7 +2,6 @@ package console
 
 import (
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -14,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"shopping-cart/client"
 )
 
 // The cookies. They are sent to the console only, and scripts cannot read them.
@@ -26,20 +27,20 @@ const (
 
 // visit is a request of a signed-in operator.
 type visit struct {
-	console *Console
-	writer  http.ResponseWriter
-	request *http.Request
-	query   url.Values // the parameters of the address that are not blank
-	token   string
-	seen    overview // at this moment
-	blind   error    // why there is none; operators can use the other pages nevertheless
-	away    []string // modules whose database did not answer
-	partial bool     // something on the page could not be read
-	said    *saying
+	console     *Console
+	writer      http.ResponseWriter
+	request     *http.Request
+	query       url.Values // the parameters of the address that are not blank
+	token       string
+	overview    overview
+	overviewErr error    // why there is no overview; operators can use the other pages nevertheless
+	unavailable []string // modules whose database did not answer
+	partial     bool     // something on the page could not be read
+	flash       *flash
 }
 
-// saying is the result of an action, shown at the top of the next page.
-type saying struct {
+// flash is the result of an action, shown at the top of the next page.
+type flash struct {
 	Refused bool
 	Text    string
 }
@@ -48,20 +49,20 @@ type saying struct {
 func (c *Console) enter(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 	token := c.cookie(r, cookieToken)
 	if token == "" {
-		c.asksToSignIn(w, r, "")
+		c.askToSignIn(w, r, "")
 		return nil, false
 	}
-	v := &visit{console: c, writer: w, request: r, token: token, said: c.takeSaying(w, r)}
-	v.seen, v.blind = get[overview](v, "/v1/admin/overview", nil)
-	if status := statusOf(v.blind); status == http.StatusUnauthorized || status == http.StatusForbidden {
-		v.fails(v.blind)
+	v := &visit{console: c, writer: w, request: r, token: token, flash: c.takeFlash(w, r)}
+	v.overview, v.overviewErr = get[overview](v, "/v1/admin/overview", nil)
+	if status := statusOf(v.overviewErr); status == http.StatusUnauthorized || status == http.StatusForbidden {
+		v.fail(v.overviewErr)
 		return nil, false
 	}
-	v.lacks(v.blind)
+	v.noteUnavailable(v.overviewErr)
 	return v, true
 }
 
-var errForged = &problem{Status: http.StatusForbidden, Title: "Not from the console",
+var errForged = &client.Refusal{Status: http.StatusForbidden, Title: "Not from the console",
 	Detail: "This request did not come from a page of the console, so nothing was done. Go back, reload the page and try again."}
 
 // readRequest checks that a request that changes something comes from a page of the console: by the browser's headers, and by a
@@ -91,7 +92,7 @@ func (v *visit) readRequest(parameters []string) error {
 }
 
 func unknownParameter(detail string) error {
-	return &problem{Status: http.StatusUnprocessableEntity, Title: "Unknown parameter", Detail: detail}
+	return &client.Refusal{Status: http.StatusUnprocessableEntity, Title: "Unknown parameter", Detail: detail}
 }
 
 // trusted reports whether a form was sent by a page of the console.
@@ -138,16 +139,14 @@ func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request) {
 func (c *Console) renderSignIn(w http.ResponseWriter, r *http.Request, status int, why, next string) {
 	form := c.cookie(r, cookieForm)
 	if len(form) != 2*sha256.Size {
-		var random [sha256.Size]byte
-		_, _ = rand.Read(random[:]) // never fails
-		form = hex.EncodeToString(random[:])
+		form = randomHex(sha256.Size)
 		c.setCookie(w, cookieForm, form)
 	}
-	render(w, status, "sign-in", signInPage{Why: why, Next: within(next), FormToken: form, Theme: c.theme(r)})
+	render(w, status, "sign-in", signInPage{Why: why, Next: localPath(next), FormToken: form, Theme: c.theme(r)})
 }
 
-// asksToSignIn shows the form in place of the page. Signing in leads back to the page.
-func (c *Console) asksToSignIn(w http.ResponseWriter, r *http.Request, why string) {
+// askToSignIn shows the form in place of the page. Signing in leads back to the page.
+func (c *Console) askToSignIn(w http.ResponseWriter, r *http.Request, why string) {
 	next := r.URL.RequestURI()
 	if r.Method != http.MethodGet {
 		next = r.PostFormValue("back")
@@ -178,7 +177,7 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 	why, status := whyBad, http.StatusUnauthorized
 	if isToken(token) {
 		why, status = "", http.StatusOK
-		err := c.api.send(r.Context(), token, http.MethodGet, "/v1/admin/overview", nil, nil)
+		_, err := c.api.Do(r.Context(), client.Call{Method: http.MethodGet, Path: "/v1/admin/overview", Token: token})
 		if err != nil {
 			status = problemOf(err).Status
 			why = map[int]string{http.StatusUnauthorized: whyBad, http.StatusForbidden: whyNoScope}[status]
@@ -202,8 +201,8 @@ func isToken(text string) bool {
 		strings.Trim(text, ".-_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") == ""
 }
 
-// within returns next if it is a path of the console, and the first page otherwise.
-func within(next string) string {
+// localPath returns next if it is a path of the console, and the first page otherwise.
+func localPath(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.Host != "" || u.Scheme != "" || u.Path != Path && !strings.HasPrefix(u.Path, Path+"/") ||
 		strings.HasPrefix(u.Path, Path+"/sign-") || strings.ContainsAny(next, "\\\r\n") {
@@ -214,7 +213,7 @@ func within(next string) string {
 
 // redirect sends a browser to a page of the console, and nowhere else.
 func redirect(w http.ResponseWriter, r *http.Request, to string, status int) {
-	http.Redirect(w, r, within(to), status) // #nosec G710 -- within lets no other host through
+	http.Redirect(w, r, localPath(to), status) // #nosec G710 -- localPath returns no other host
 }
 
 func (c *Console) signOut(w http.ResponseWriter, r *http.Request) {
@@ -256,44 +255,45 @@ func (v *visit) operator() (subject string, ends time.Time) {
 	return claims.Sub, time.Unix(claims.Exp, 0)
 }
 
-// done redirects to a page that shows the result.
-func (v *visit) done(said saying, back string) {
-	text, _ := json.Marshal(said) // plain fields cannot fail
+// redirect sends the browser to another page of the console.
+func (v *visit) redirect(to string) { redirect(v.writer, v.request, to, http.StatusSeeOther) }
+
+// redirectWith redirects to a page that shows the result of an action.
+func (v *visit) redirectWith(result flash, to string) {
+	text, _ := json.Marshal(result) // plain fields cannot fail
 	v.console.setCookie(v.writer, cookieFlash, base64.RawURLEncoding.EncodeToString(text))
-	v.redirect(back)
+	v.redirect(to)
 }
 
-// takeSaying returns the result of the previous action and deletes it. A fragment leaves it for the page.
-func (c *Console) takeSaying(w http.ResponseWriter, r *http.Request) *saying {
+// takeFlash returns the result of the previous action and deletes it. A fragment leaves it for the page.
+func (c *Console) takeFlash(w http.ResponseWriter, r *http.Request) *flash {
 	text := c.cookie(r, cookieFlash)
 	if text == "" || r.Method != http.MethodGet || r.Header.Get("X-Fragment") != "" {
 		return nil
 	}
 	c.setCookie(w, cookieFlash, "")
 	raw, err := base64.RawURLEncoding.DecodeString(text)
-	said := &saying{}
-	if err != nil || json.Unmarshal(raw, said) != nil {
+	result := &flash{}
+	if err != nil || json.Unmarshal(raw, result) != nil {
 		return nil
 	}
-	return said
+	return result
 }
 
-// acts sends an operator's action to the API, and redirects to the page with the result. The form's own key makes a second click
+// submit sends an operator's action to the API, and redirects to a page with the result. The form's own key makes a second click
 // the same request.
-func (v *visit) acts(path string, body any, well, back string) error {
-	var headers []string
-	if key := v.request.PostFormValue("key"); key != "" {
-		headers = []string{"Idempotency-Key", key}
-	}
-	err := v.console.api.send(v.request.Context(), v.token, http.MethodPost, path, body, nil, headers...)
+func (v *visit) submit(path string, body any, success, back string) error {
+	_, err := v.console.api.Do(v.request.Context(), client.Call{
+		Method: http.MethodPost, Path: path, Token: v.token, Key: v.request.PostFormValue("key"), Body: body,
+	})
 	if err == nil {
-		v.done(saying{Text: well}, back)
+		v.redirectWith(flash{Text: success}, back)
 		return nil
 	}
 	p := problemOf(err)
 	if p.Status == http.StatusUnauthorized || p.Status >= http.StatusInternalServerError && p.Status != http.StatusServiceUnavailable {
 		return err
 	}
-	v.done(saying{Refused: true, Text: p.Sentence()}, back)
+	v.redirectWith(flash{Refused: true, Text: p.Sentence()}, back)
 	return nil
 }

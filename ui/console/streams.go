@@ -14,6 +14,8 @@ import (
 	"unicode"
 
 	"github.com/google/uuid"
+
+	"shopping-cart/platform/money"
 )
 
 // modules lists the modules that have streams.
@@ -21,15 +23,13 @@ var modules = []string{"cart", "order", "payment", "saga"}
 
 // stream is a stream of GET /v1/admin/streams/{module}/{id}.
 type stream struct {
-	Module     string  `json:"module"`
-	ID         string  `json:"id"`
-	Kind       string  `json:"kind"`
-	Version    int64   `json:"version"`
-	CustomerID *string `json:"customer_id"`
-	Status     *string `json:"status"`
-	Key        *string `json:"key"`
-	Data       []event `json:"data"`
-	NextCursor *string `json:"next_cursor"`
+	Module, ID, Kind string
+
+	Version     int64
+	CustomerID  *string `json:"customer_id"`
+	Status, Key *string
+	Data        []event
+	NextCursor  *string `json:"next_cursor"`
 }
 
 // searchPage is the search for a stream.
@@ -42,10 +42,9 @@ type searchPage struct {
 	Refused string
 }
 
-var aNumber = regexp.MustCompile(`^[0-9]+$`)
+var digits = regexp.MustCompile(`^[0-9]+$`)
 
-// orderNumber returns the digits of an order number as it is printed or read out, such as "#9604 9682 3573". ok is false for any
-// other text.
+// orderNumber returns the digits of an order number in any form, such as "#9604 9682 3573". ok is false for any other text.
 func orderNumber(text string) (number string, ok bool) {
 	number = strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || r == '#' {
@@ -53,7 +52,7 @@ func orderNumber(text string) (number string, ok bool) {
 		}
 		return r
 	}, text)
-	return number, aNumber.MatchString(number)
+	return number, digits.MatchString(number)
 }
 
 // findStream finds streams by id, and orders by number or e-mail address. It shows a single result at once.
@@ -70,14 +69,14 @@ func (c *Console) findStream(v *visit) error {
 		p.Latest = latest.Data
 	case notID == nil:
 		for _, module := range modules {
-			if v.knowsAway(module) {
-				v.misses([]string{module})
+			if v.isUnavailable(module) {
+				v.addUnavailable([]string{module})
 				continue
 			}
 			found, err := get[stream](v, "/v1/admin/streams/"+module+"/"+id.String(), url.Values{"limit": {"1"}})
 			if err == nil {
 				p.Found = append(p.Found, found)
-			} else if problemOf(err).Status != http.StatusNotFound && !v.lacks(err) {
+			} else if problemOf(err).Status != http.StatusNotFound && !v.noteUnavailable(err) {
 				return err
 			}
 		}
@@ -93,14 +92,14 @@ func (c *Console) findStream(v *visit) error {
 		return nil
 	}
 	p.Nothing = p.Query != "" && p.Refused == "" && len(p.Found) == 0 && !v.partial
-	return v.shows("search", "streams", "Streams", p)
+	return v.show("search", "streams", "Streams", p)
 }
 
 // findOrders finds the orders with a number or an e-mail address. It shows a single one at once.
 func (c *Console) findOrders(v *visit, p searchPage, by, text string) error {
 	found, err := getOptional[page[order]](v, "/v1/admin/orders", url.Values{by: {text}, "limit": {"100"}})
 	switch {
-	case err != nil && problemOf(err).Status != 422:
+	case err != nil && problemOf(err).Status != http.StatusUnprocessableEntity:
 		return err
 	case err != nil:
 		p.Refused = problemOf(err).Sentence()
@@ -109,7 +108,7 @@ func (c *Console) findOrders(v *visit, p searchPage, by, text string) error {
 		return nil
 	}
 	p.Orders, p.Nothing = found.Data, err == nil && len(found.Data) == 0 && !v.partial
-	return v.shows("search", "streams", "Streams", p)
+	return v.show("search", "streams", "Streams", p)
 }
 
 // streamPage is a stream and the changes of each event.
@@ -158,7 +157,7 @@ func (c *Console) showStream(v *visit) error {
 		p.Newest = here + "?after=" + strconv.FormatInt(last, 10)
 	}
 	slices.Reverse(p.Versions)
-	return v.shows("stream", "streams", words(found.Kind)+" "+short(found.ID), p)
+	return v.show("stream", "streams", words(found.Kind)+" "+short(found.ID), p)
 }
 
 // changes returns the members in which two states differ, ordered by path.
@@ -214,27 +213,23 @@ func walk(into map[string]string, path string, value any) {
 
 // order is an order of GET /v1/orders/{id}.
 type order struct {
-	ID         string    `json:"id"`
-	Number     string    `json:"number"`
+	ID, Number, Status string
+	Total, Refunded    money.Amount
+
 	CustomerID string    `json:"customer_id"`
 	CheckoutID string    `json:"checkout_id"`
 	PaymentID  *string   `json:"payment_id"`
-	Status     string    `json:"status"`
-	Total      amount    `json:"total"`
-	Refunded   amount    `json:"refunded"`
 	CreatedAt  time.Time `json:"created_at"`
 }
 
 // entry is an entry of an order's timeline.
 type entry struct {
-	At         time.Time       `json:"at"`
-	FinishedAt *time.Time      `json:"finished_at"`
-	Module     string          `json:"module"`
-	Version    int64           `json:"version"`
-	Type       string          `json:"type"`
-	Step       *string         `json:"step"`
-	Actor      string          `json:"actor"`
-	Data       json.RawMessage `json:"data"`
+	Module, Type, Actor string
+
+	At         time.Time
+	FinishedAt *time.Time `json:"finished_at"`
+	Step       *string
+	Data       json.RawMessage
 }
 
 // timelinePage is the timeline of an order.
@@ -264,7 +259,7 @@ func (c *Console) showTimeline(v *visit) error {
 	if err != nil {
 		return err
 	}
-	v.misses(found.Unavailable)
+	v.addUnavailable(found.Unavailable)
 	p := timelinePage{order: o, Streams: []choice{{Path + "/streams/order/" + o.ID, "Order"}, {Path + "/sagas/" + o.CheckoutID, "Checkout"}}}
 	if o.PaymentID != nil {
 		p.Streams = append(p.Streams, choice{Path + "/streams/payment/" + *o.PaymentID, "Payment"})
@@ -279,5 +274,5 @@ func (c *Console) showTimeline(v *visit) error {
 	if found.NextCursor != nil {
 		p.More = Path + "/orders/" + id + "?" + url.Values{"cursor": {*found.NextCursor}}.Encode()
 	}
-	return v.shows("timeline", "streams", "Order "+o.Number, p)
+	return v.show("timeline", "streams", "Order "+o.Number, p)
 }

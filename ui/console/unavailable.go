@@ -8,26 +8,26 @@ import (
 	"time"
 )
 
-// kept names the data of each module.
-var kept = map[string]string{"cart": "carts", "order": "orders", "payment": "payments", "saga": "sagas"}
+// dataOf names the data of each module.
+var dataOf = map[string]string{"cart": "carts", "order": "orders", "payment": "payments", "saga": "sagas"}
 
 // Time limits of the reads of a page: a silent database delays one part of a page, and not the operator.
 const (
-	readsWithin = 15 * time.Second
-	awayWithin  = 3 * time.Second // while the database of a module is away: the read may need it
+	readLimit            = 15 * time.Second
+	readLimitUnavailable = 3 * time.Second // while the database of a module is unavailable: the read may need it
 )
 
-// getOptional is get for optional content. When its database is away it returns nothing, and the notice of the page says so.
+// getOptional is get for optional content. It returns nothing when the database is unavailable. The notice of the page then says so.
 func getOptional[T any](v *visit, path string, query url.Values) (T, error) {
 	found, err := get[T](v, path, query)
-	if v.lacks(err) {
+	if v.noteUnavailable(err) {
 		err = nil
 	}
 	return found, err
 }
 
-// lacks reports whether an error says that a database is away. The notice of the page then says so.
-func (v *visit) lacks(err error) bool {
+// noteUnavailable reports whether an error says that a database is unavailable, and adds it to the notice of the page.
+func (v *visit) noteUnavailable(err error) bool {
 	if err == nil {
 		return false
 	}
@@ -36,32 +36,34 @@ func (v *visit) lacks(err error) bool {
 		return false
 	}
 	v.partial = true
-	v.misses(p.Unavailable)
+	v.addUnavailable(p.Unavailable)
 	return true
 }
 
-// misses records modules whose databases are away.
-func (v *visit) misses(modules []string) {
-	v.away = append(v.away, modules...)
+// addUnavailable adds modules whose databases are unavailable to the notice of the page.
+func (v *visit) addUnavailable(modules []string) {
+	v.unavailable = append(v.unavailable, modules...)
 	v.partial = v.partial || len(modules) > 0
 }
 
-// readWithin returns the time limit of a read.
-func (v *visit) readWithin() time.Duration {
-	if len(v.seen.Unavailable) > 0 {
-		return awayWithin
+// readTimeout returns the time limit of a read.
+func (v *visit) readTimeout() time.Duration {
+	if len(v.overview.Unavailable) > 0 {
+		return readLimitUnavailable
 	}
-	return readsWithin
+	return readLimit
 }
 
-// knowsAway reports whether the database of a module was away just now.
-func (v *visit) knowsAway(module string) bool { return slices.Contains(v.seen.Unavailable, module) }
+// isUnavailable reports whether the database of a module was unavailable when the request began.
+func (v *visit) isUnavailable(module string) bool {
+	return slices.Contains(v.overview.Unavailable, module)
+}
 
-// notice returns a sentence about the databases that are away, or "".
+// notice returns a sentence about the unavailable databases, or "".
 func (v *visit) notice() string {
 	var names []string
-	for _, module := range slices.Compact(slices.Sorted(slices.Values(append(v.away, v.seen.Unavailable...)))) {
-		names = append(names, kept[module])
+	for _, module := range slices.Compact(slices.Sorted(slices.Values(append(v.unavailable, v.overview.Unavailable...)))) {
+		names = append(names, dataOf[module])
 	}
 	last := len(names) - 1
 	switch {

@@ -74,10 +74,10 @@ function title(text) {
 }
 
 function nowhere({ main }) {
-  title("Not here");
+  title("Page not found");
   show(
     main,
-    h("div", { class: "empty" }, h("h1", {}, "There is nothing here"), h("p", {}, h("a", { href: "/shop" }, "Back to the shop"))),
+    h("div", { class: "empty" }, h("h1", {}, "Page not found"), h("p", {}, h("a", { href: "/shop" }, "Back to the shop"))),
   );
 }
 
@@ -86,8 +86,8 @@ function trouble(error) {
   return h(
     "div",
     { class: "empty" },
-    h("h1", {}, error.status === 404 ? "There is nothing here" : "That did not work"),
-    h("p", {}, error.status ? error.message : "The server cannot be reached. Nothing is lost. Try again in a moment."),
+    h("h1", {}, error.status === 404 ? "Page not found" : "Something went wrong"),
+    h("p", {}, error.status ? error.message : "The server cannot be reached. Nothing was lost. Try again shortly."),
     h(
       "p",
       {},

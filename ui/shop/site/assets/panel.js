@@ -1,4 +1,4 @@
-// Behind the counter: the work of the server, live. A real shop would not show this.
+// The panel that shows the calls of the page and the work of the server, live. A real shop would not show this.
 
 import { calls, traffic } from "./api.js";
 import { day, h, show, took } from "./dom.js";
@@ -8,22 +8,13 @@ const steps = {
   "payment.charge": "Authorize the card, then capture the amount",
   "order.confirm": "Confirm the order",
   "cart.complete": "Close the cart",
-  "payment.undo": "Void the payment, and refuse a late charge",
+  "payment.undo": "Void the payment and refuse a later charge",
   "order.cancel": "Release the stock and cancel the order",
-  "cart.reopen": "Open the cart again, unchanged",
+  "cart.reopen": "Reopen the cart, unchanged",
   "payment.verify": "Check the outcome with the provider",
 };
 
 const marks = { pending: "○", running: "↻", done: "✓", retrying: "↻", waiting: "…", refused: "✕", skipped: "–" };
-const said = {
-  pending: "to do",
-  running: "under way",
-  done: "done",
-  retrying: "trying again",
-  waiting: "waiting",
-  refused: "refused",
-  skipped: "skipped",
-};
 
 const intro = h(
   "p",
@@ -40,10 +31,10 @@ export function mount(place) {
   const box = h(
     "details",
     { class: "counter-box", open: roomy.matches },
-    h("summary", {}, h("span", { class: "summary-text" }, h("strong", {}, "Behind the counter"), live)),
+    h("summary", {}, h("span", { class: "summary-text" }, h("strong", {}, "Server activity"), live)),
     h(
       "div",
-      { class: "counter-body", tabindex: "0", role: "region", "aria-label": "What the server is doing" },
+      { class: "counter-body", tabindex: "0", role: "region", "aria-label": "Server activity" },
       story,
       h("section", {}, h("h2", {}, "Calls of this page"), wire),
     ),
@@ -150,7 +141,7 @@ function stepView(step) {
         "p",
         { class: "name" },
         h("span", { class: "mono" }, step.name),
-        h("span", { class: "note" }, [said[step.status] ?? step.status, tried, span].filter(Boolean).join(" · ")),
+        h("span", { class: "note" }, [step.status, tried, span].filter(Boolean).join(" · ")),
       ),
       h("p", { class: "what" }, steps[step.name] ?? ""),
       step.error ? h("p", { class: "error" }, step.error) : null,

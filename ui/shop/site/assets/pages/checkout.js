@@ -8,14 +8,14 @@ import { lines, totals } from "./cart.js";
 // The simulator's cards: each shows a different outcome of a payment.
 const cards = [
   ["sim_ok", "Works", "Authorized and captured at once."],
-  ["sim_requires_action", "Asks for 3-D Secure", "You approve or deny the payment on a page of the bank."],
+  ["sim_requires_action", "Requires 3-D Secure", "You approve or deny the payment on a page of the bank."],
   ["sim_declined", "Declined", "The bank declines the payment."],
-  ["sim_insufficient_funds", "Not enough money", "The bank declines and gives the reason."],
+  ["sim_insufficient_funds", "Insufficient funds", "The bank declines the payment and gives the reason."],
   ["sim_slow", "Slow bank", "Each call takes two seconds."],
   [
     "sim_timeout_applied",
-    "Answer lost, but charged",
-    "The bank takes the money, and its answer is lost. The shop looks the outcome up.",
+    "Charged, answer lost",
+    "The bank charges the card, and its answer is lost. The shop looks up the outcome.",
   ],
   ["sim_timeout_lost", "Request lost", "The request is lost. The shop repeats it until the bank gets it."],
   ["sim_flaky", "Fails twice, then works", "Each call needs three attempts."],
@@ -222,7 +222,7 @@ export async function explain(place, error, go) {
       return show(
         place,
         notice(
-          error.status ? "That did not work" : "The server cannot be reached",
+          error.status ? "Something went wrong" : "The server cannot be reached",
           h(
             "p",
             {},

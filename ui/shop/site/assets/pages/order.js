@@ -87,13 +87,13 @@ function drawOrder(main, order, payment, cancelled) {
 
 function refunds(order, payment) {
   if (!payment || payment.refunds.length === 0) {
-    return order.status === "cancelling" ? h("p", { class: "notice", role: "status" }, "Your refund is under way.") : null;
+    return order.status === "cancelling" ? h("p", { class: "notice", role: "status" }, "Your refund is being processed.") : null;
   }
   const done = payment.refunds.every((refund) => refund.status === "succeeded");
   return h(
     "section",
     { class: "notice good", role: "status" },
-    h("h2", {}, done ? "Your payment was refunded" : "Your refund is under way"),
+    h("h2", {}, done ? "Your payment was refunded" : "Your refund is being processed"),
     h(
       "ul",
       { class: "changes" },
@@ -141,7 +141,7 @@ function cancellation(order, cancelled) {
     "details",
     { class: "cancel" },
     h("summary", {}, "Cancel this order"),
-    h("p", { class: "hint" }, "You can cancel it until it is sent. Your payment is then refunded, and the stock is released."),
+    h("p", { class: "hint" }, "You can cancel the order until it is shipped. Your payment is then refunded, and the stock is released."),
     form,
   );
 }

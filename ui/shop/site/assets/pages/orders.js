@@ -6,10 +6,10 @@ import { tile } from "../tile.js";
 
 /** statuses maps the status of an order to words. */
 export const statuses = {
-  pending: "Being placed",
+  pending: "Pending",
   confirmed: "Paid",
-  cancelling: "Being cancelled",
-  fulfilled: "Sent",
+  cancelling: "Cancelling",
+  fulfilled: "Shipped",
   cancelled: "Cancelled",
 };
 

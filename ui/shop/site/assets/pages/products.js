@@ -36,8 +36,8 @@ function nothing(q) {
   return h(
     "div",
     { class: "empty" },
-    h("h2", {}, "The shelves are empty"),
-    h("p", {}, "Fill them from a second terminal, and simulate some customers:"),
+    h("h2", {}, "There are no products yet"),
+    h("p", {}, "Add products and simulate customers from a second terminal:"),
     h("pre", {}, h("code", { tabindex: "0" }, "go run . demo")),
   );
 }

@@ -42,14 +42,14 @@ async function tellTimeline(checkout, heard, signal) {
 
 const failures = {
   payment_declined: ["The card was declined", "Your bank declined the payment. Nothing was charged."],
-  insufficient_funds: ["There is not enough money on the card", "Nothing was charged. Another card may work."],
+  insufficient_funds: ["Insufficient funds", "Nothing was charged. Another card may work."],
   authentication_failed: ["You denied the payment at your bank", "Nothing was charged, and your cart is unchanged."],
   authentication_expired: ["The confirmation at your bank timed out", "Nothing was charged, and your cart is unchanged."],
   capture_refused: [
     "The bank refused the payment",
     "It had authorized the payment and then refused it. Nothing was charged, and your cart is unchanged.",
   ],
-  provider_unavailable: ["The payment provider cannot be reached", "Nothing was charged. Please try again in a moment."],
+  provider_unavailable: ["The payment provider cannot be reached", "Nothing was charged. Please try again shortly."],
   out_of_stock: ["Out of stock", "There is not enough stock of a product in your cart. Nothing was charged."],
   cancelled: ["You cancelled this checkout", "Nothing was charged, and your cart is unchanged."],
 };
@@ -89,7 +89,7 @@ function draw(card, checkout, go) {
       return show(
         card,
         symbol("good"),
-        h("h1", {}, "Thank you. It is yours."),
+        h("h1", {}, "Thank you for your order."),
         h("p", {}, `${total} was charged once.`),
         h(
           "p",
@@ -112,7 +112,7 @@ function draw(card, checkout, go) {
       );
     case "cancelled":
     case "failed": {
-      const [heading, text] = failures[checkout.failure?.code ?? "cancelled"] ?? ["That did not work", checkout.failure?.detail];
+      const [heading, text] = failures[checkout.failure?.code ?? "cancelled"] ?? ["Something went wrong", checkout.failure?.detail];
       return show(
         card,
         symbol("bad"),
@@ -132,7 +132,7 @@ function draw(card, checkout, go) {
 
 function running(checkout) {
   const charge = checkout.steps.find((step) => step.name === "payment.charge");
-  if (charge?.status === "retrying") return "The bank does not answer. Retrying";
+  if (charge?.status === "retrying") return "The bank does not answer. Retrying.";
   return "Placing your order";
 }
 
