@@ -3,7 +3,6 @@ package gates
 import (
 	"context"
 	"flag"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -11,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
@@ -215,22 +213,18 @@ func (s *pinnedShop) shops(ctx context.Context, n int64) error {
 }
 
 func (s *pinnedShop) buys(ctx context.Context, sku string, edits int, paid bool) error {
-	var cart struct{ ID uuid.UUID }
-	if err := s.Call(ctx, http.MethodPost, "/v1/carts", s.Token, map[string]any{"currency": "GBP"}, &cart); err != nil {
-		return err
-	}
-	path, line := "/v1/carts/"+cart.ID.String()+"/items", map[string]any{"sku": sku, "quantity": 1}
-	if err := s.Call(ctx, http.MethodPost, path, s.Token, line, nil); err != nil {
+	cart, err := s.OpenCart(ctx, sku, 1)
+	if err != nil {
 		return err
 	}
 	for i := range edits {
-		if _, err := s.App.Carts.SetQuantity(ctx, s.Caller, s.Write(nil), cart.ID, sku, int64(2+i)); err != nil {
+		if _, err := s.App.Carts.SetQuantity(ctx, s.Caller, s.Write(nil), cart, sku, int64(2+i)); err != nil {
 			return err
 		}
 	}
 	if !paid {
 		return nil
 	}
-	_, err := s.ChecksOut(ctx, cart.ID, int64(bench.ShopCartVersion+edits))
+	_, err = s.ChecksOut(ctx, cart, int64(bench.ShopCartVersion+edits))
 	return err
 }

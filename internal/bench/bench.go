@@ -6,7 +6,7 @@
 // machine may slow down over minutes, but hardly between neighbours.
 //
 // The package also has the baselines: pgbench with the rows that a program would write ([Pgbench]), a conventional program
-// ([Naive]), a bare handler ([Bare]). The client of HTTP workloads is a separate process ([Client]).
+// ([GORMBaseline]), a bare handler ([EchoBaseline]). The client of HTTP workloads is a separate process ([Client]).
 package bench
 
 import (
@@ -16,6 +16,7 @@ import (
 	"slices"
 	"time"
 
+	"shopping-cart/client"
 	"shopping-cart/internal/stats"
 )
 
@@ -96,10 +97,11 @@ func Run(ctx context.Context, server *Server, workloads []Workload, o Options) (
 	return results, nil
 }
 
+// turns returns the order of n workloads in a round.
 func turns(n, round int) []int {
-	all := make([]int, n)
-	for i := range all {
-		all[i] = i
+	var all []int
+	for i := range n {
+		all = append(all, i)
 	}
 	if round%2 == 0 {
 		slices.Reverse(all)
@@ -127,10 +129,8 @@ func measure(ctx context.Context, server *Server, w Workload, rate float64, each
 		}
 		return measure(ctx, server, w, rate, 2*each) // too short for this workload
 	}
-	select {
-	case <-time.After(min(quiet, each)):
-	case <-ctx.Done():
-		return Round{}, ctx.Err()
+	if err := client.Sleep(ctx, min(quiet, each)); err != nil {
+		return Round{}, err
 	}
 	after, err := server.usage(ctx)
 	if err != nil {

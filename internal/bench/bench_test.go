@@ -122,7 +122,7 @@ func TestSave(t *testing.T) {
 		Section: "figures", Rounds: 1, Each: time.Second, Machine: "an abacus",
 		Results: Results{{Name: "ours", Callers: 8, Rounds: rounds(12345)}, {Name: "theirs & others", Callers: 8, Rounds: rounds(0.2)}},
 		Targets: []Target{{What: "ours", Of: Rate("ours", 8), Bound: 1e6}, {What: "not measured", Of: Rate("nobody", 8)}},
-		Plots:   []Plot{{Title: "A <plot>", Bars: []Bar{{Label: "a & b", Name: "theirs & others"}, {Label: "c", Name: "ours", Shade: Blue}}}, {Title: "empty"}},
+		Plots:   []Plot{{Title: "A <plot>", Bars: []Bar{{Label: "a & b", Name: "theirs & others"}, {Label: "c", Name: "ours", Color: "blue"}}}, {Title: "empty"}},
 	}
 	save := func(t *testing.T, text string) (after, drawn string, err error) {
 		file := filepath.Join(t.TempDir(), "FIGURES.md")
@@ -254,10 +254,10 @@ func TestScripts(t *testing.T) {
 	require.Equal(t, 15*n+commands.Units, rows("events"))
 	require.Equal(t, 10*n+commands.Units, rows("receipts"))
 
-	naive, err := OpenNaive(url, 2, 10_000)
+	baseline, err := OpenGORM(url, 2, 10_000)
 	require.NoError(t, err)
-	defer naive.Close()
-	byGORM, err := naive.Run(t.Context(), 2, 20*time.Millisecond)
+	defer baseline.Close()
+	byGORM, err := baseline.Run(t.Context(), 2, 20*time.Millisecond)
 	require.NoError(t, err)
 	require.Positive(t, byGORM.Units)
 	require.Equal(t, 15*n+commands.Units+byGORM.Units, rows("events"))

@@ -118,14 +118,14 @@ func ServeJobs(ctx context.Context, jobs io.Reader, reports io.Writer) error {
 
 // do runs the job's callers, with a connection each.
 func (j Job) do(ctx context.Context) (Sample, error) {
-	lines := make(chan *line, j.Callers)
+	idle := make(chan *connection, j.Callers)
 	for range j.Callers {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", j.Address)
 		if err != nil {
 			return Sample{}, err
 		}
 		defer conn.Close()
-		lines <- &line{conn: conn, reader: bufio.NewReader(conn)}
+		idle <- &connection{conn: conn, reader: bufio.NewReader(conn)}
 	}
 	var next atomic.Int64
 	return Drive(ctx, j.Callers, j.For, func(_ context.Context, n int64) error {
@@ -133,23 +133,23 @@ func (j Job) do(ctx context.Context) (Sample, error) {
 		if j.Once && i >= int64(len(j.IDs)) {
 			return ErrSpent
 		}
-		l := <-lines // there is one per caller
-		defer func() { lines <- l }()
-		return l.send(j, j.IDs[i%int64(len(j.IDs))], n)
+		c := <-idle // there is one per caller
+		defer func() { idle <- c }()
+		return c.send(j, j.IDs[i%int64(len(j.IDs))], n)
 	})
 }
 
-// line is a simple HTTP connection. The processor time of net/http's client would be missing from the server.
-type line struct {
+// connection is a simple HTTP connection. It does not use package client, whose processor time would be missing from the server.
+type connection struct {
 	conn   net.Conn
 	reader *bufio.Reader
 	buffer bytes.Buffer
 }
 
-func (l *line) send(j Job, id string, n int64) error {
+func (c *connection) send(j Job, id string, n int64) error {
 	fill := strings.NewReplacer("{id}", id, "{n}", strconv.FormatInt(1+n%9999, 10))
 	body := fill.Replace(j.Request.Body)
-	b := &l.buffer
+	b := &c.buffer
 	b.Reset()
 	fmt.Fprintf(b, "%s %s HTTP/1.1\r\nHost: %s\r\n", j.Request.Method, fill.Replace(j.Request.Path), j.Address)
 	for name, value := range j.Request.Header {
@@ -163,10 +163,10 @@ func (l *line) send(j Job, id string, n int64) error {
 	}
 	b.WriteString("\r\n")
 	b.WriteString(body)
-	if _, err := l.conn.Write(b.Bytes()); err != nil {
+	if _, err := c.conn.Write(b.Bytes()); err != nil {
 		return err
 	}
-	response, err := http.ReadResponse(l.reader, nil)
+	response, err := http.ReadResponse(c.reader, nil)
 	if err != nil {
 		return err
 	}

@@ -45,13 +45,13 @@ func (b *Command) Validate() error {
 	if slices.ContainsFunc(b.Growth, func(events int64) bool { return events < 1 }) {
 		return errors.New("--growth must be above 0")
 	}
-	return b.namesSome()
+	return b.checkOnly()
 }
 
-// namesSome refuses an --only that matches no measurement.
-func (b *Command) namesSome() error {
+// checkOnly refuses an --only that matches no measurement.
+func (b *Command) checkOnly() error {
 	all := b.unopened().workloads()
-	if slices.ContainsFunc(all, b.measures) {
+	if slices.ContainsFunc(all, b.matches) {
 		return nil
 	}
 	var names []string
@@ -62,24 +62,24 @@ func (b *Command) namesSome() error {
 	return fmt.Errorf("--only %s matches no measurement; the names, each with @ and its callers, are: %s", b.Only, strings.Join(slices.Compact(names), ", "))
 }
 
-// unopened returns a subject that is complete enough to name its workloads.
-func (b *Command) unopened() benchSubject {
+// unopened returns a set that is complete enough to name its workloads.
+func (b *Command) unopened() workloadSet {
 	shop := &Shop{SKUs: make([]string, 1), carts: make([]uuid.UUID, 1)}
 	if len(b.Growth) > 0 {
 		n := len(b.Growth)
 		return &growth{sizes: b.Growth, shops: slices.Repeat([]*Shop{shop}, n), old: make([][]uuid.UUID, n)}
 	}
-	return &lab{callers: b.Callers, shop: shop, bare: &Bare{}}
+	return &suite{callers: b.Callers, shop: shop, echo: &EchoBaseline{}}
 }
 
-// measures reports whether --only matches a workload.
-func (b *Command) measures(w Workload) bool {
+// matches reports whether --only matches a workload.
+func (b *Command) matches(w Workload) bool {
 	only, err := regexp.Compile(b.Only)
 	return err == nil && only.MatchString(fmt.Sprintf("%s@%d", w.Name, w.Callers))
 }
 
-// benchSubject is a set of workloads that is set up on a server.
-type benchSubject interface {
+// workloadSet is a set of workloads that is set up on a server.
+type workloadSet interface {
 	open(ctx context.Context, server *Server) error
 	close() error
 	workloads() []Workload
@@ -99,21 +99,21 @@ func (b *Command) Run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer server.Stop()
-	section, subject := "figures", benchSubject(&lab{callers: b.Callers})
+	section, set := "figures", workloadSet(&suite{callers: b.Callers})
 	if len(b.Growth) > 0 {
-		section, subject = "growth", &growth{sizes: b.Growth}
+		section, set = "growth", &growth{sizes: b.Growth}
 	}
-	defer func() { err = errors.Join(err, subject.close()) }()
-	if err := subject.open(ctx, server); err != nil {
+	defer func() { err = errors.Join(err, set.close()) }()
+	if err := set.open(ctx, server); err != nil {
 		return err
 	}
-	workloads := slices.DeleteFunc(subject.workloads(), func(w Workload) bool { return !b.measures(w) })
+	workloads := slices.DeleteFunc(set.workloads(), func(w Workload) bool { return !b.matches(w) })
 	results, err := b.measure(ctx, server, workloads)
 	if err != nil {
 		return err
 	}
 	return b.publish(out, Report{
-		Section: section, Results: results, Targets: subject.targets(), Plots: subject.plots(), Rounds: b.Rounds, Each: b.each(),
+		Section: section, Results: results, Targets: set.targets(), Plots: set.plots(), Rounds: b.Rounds, Each: b.each(),
 		Machine: MachineOf(server), At: time.Now(),
 	})
 }

@@ -4,15 +4,30 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
+
+	"shopping-cart/platform/database"
 )
 
 // Rows are copied with all their columns. Only the columns that must differ are named, so a copy equals the program's own rows.
 
-// CopyCart copies a cart to new ids. The SKU of its line becomes the one at the same index as the id.
-func CopyCart(ctx context.Context, conn *pgx.Conn, origin [16]byte, sku string, ids [][16]byte, skus []string) error {
+// copyCarts copies the first cart to new ids. The SKU of its line changes from copy to copy if spread is set.
+func (s *Shop) copyCarts(ctx context.Context, n int, spread bool) ([]uuid.UUID, error) {
+	ids, skus := make([]uuid.UUID, n), make([]string, n)
+	for i := range ids {
+		ids[i], skus[i] = uuid.Must(uuid.NewV7()), s.SKUs[0]
+		if spread {
+			skus[i] = s.SKUs[i%len(s.SKUs)]
+		}
+	}
+	conn, err := database.Connect(ctx, s.URL)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(ctx)
 	for _, rows := range []string{
 		`insert into cart.streams select r.*
 			from cart.streams o, unnest($3::uuid[], $4::text[]) copy(id, sku),
@@ -28,42 +43,43 @@ func CopyCart(ctx context.Context, conn *pgx.Conn, origin [16]byte, sku string, 
 					'data', replace(o.data::text, $2, copy.sku)::json)) r
 			where o.stream = $1`,
 	} {
-		if _, err := conn.Exec(ctx, rows, origin, sku, ids, skus); err != nil {
-			return fmt.Errorf("copy a cart: %w", err)
+		if _, err := conn.Exec(ctx, rows, s.origin, s.SKUs[0], ids, skus); err != nil {
+			return nil, fmt.Errorf("copy a cart: %w", err)
 		}
 	}
-	return nil
+	return ids, nil
 }
 
-// History holds streams of the store, one stream for each schema.
-type History map[string][16]byte
+// history holds the streams of a checkout by schema.
+type history map[string]uuid.UUID
 
-// Events returns the number of events of a history.
-func (h History) Events(ctx context.Context, pool *pgxpool.Pool) (n int64, err error) {
+// events returns the number of events of a history.
+func (h history) events(ctx context.Context, pool *pgxpool.Pool) (sum int64, err error) {
 	for schema, stream := range h {
-		var of int64
-		if err := pool.QueryRow(ctx, "select count(*) from "+schema+".events where stream = $1", stream).Scan(&of); err != nil {
+		var n int64
+		if err := pool.QueryRow(ctx, "select count(*) from "+schema+".events where stream = $1", stream).Scan(&n); err != nil {
 			return 0, fmt.Errorf("count events of %s: %w", schema, err)
 		}
-		n += of
+		sum += n
 	}
-	return n, nil
+	return sum, nil
 }
 
-// copiesAtOnce is the number of copies in one transaction.
-const copiesAtOnce = 5_000
+// chunk is the number of copies in one transaction.
+const chunk = 5_000
 
-// Copy copies a history that many times, in chunks, the schemas concurrently.
-func (h History) Copy(ctx context.Context, pool *pgxpool.Pool, times int64, progress func(done int64)) error {
+// copy copies a history that many times, in chunks, the schemas concurrently.
+func (h history) copy(ctx context.Context, pool *pgxpool.Pool, times int64, progress func(done int64)) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for schema, stream := range h {
 		g.Go(func() error {
-			for from := int64(0); from < times; from += copiesAtOnce {
-				if err := copyStream(ctx, pool, schema, stream, from, min(from+copiesAtOnce, times)); err != nil {
+			for from := int64(0); from < times; from += chunk {
+				to := min(from+chunk, times)
+				if err := copyStream(ctx, pool, schema, stream, from, to); err != nil {
 					return fmt.Errorf("copy the history of %s: %w", schema, err)
 				}
 				if schema == "cart" {
-					progress(min(from+copiesAtOnce, times))
+					progress(to)
 				}
 			}
 			return nil
@@ -74,7 +90,7 @@ func (h History) Copy(ctx context.Context, pool *pgxpool.Pool, times int64, prog
 
 // copyStream makes the copies from from to below to. The ids of copies are random or ordered by time like the original's, because
 // that affects an index.
-func copyStream(ctx context.Context, pool *pgxpool.Pool, schema string, stream [16]byte, from, to int64) error {
+func copyStream(ctx context.Context, pool *pgxpool.Pool, schema string, stream uuid.UUID, from, to int64) error {
 	const id = `(case substr($1::uuid::text, 15, 1) when '7'
 			then lpad(to_hex(1700000000000 + n), 12, '0') || '7' || substr(md5($1::text || n), 14) else md5($1::text || n) end)::uuid`
 	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
@@ -100,22 +116,4 @@ func copyStream(ctx context.Context, pool *pgxpool.Pool, schema string, stream [
 		}
 		return nil
 	})
-}
-
-// Settle vacuums and analyzes the filled database, as autovacuum would later.
-func (h History) Settle(ctx context.Context, pool *pgxpool.Pool) error {
-	conn, err := pool.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Release()
-	for schema := range h {
-		for _, table := range []string{".streams", ".events", ".receipts"} {
-			if _, err := conn.Exec(ctx, "vacuum analyze "+schema+table); err != nil {
-				return fmt.Errorf("vacuum %s%s: %w", schema, table, err)
-			}
-		}
-	}
-	_, err = conn.Exec(ctx, "checkpoint")
-	return err
 }

@@ -15,21 +15,16 @@ import (
 	"shopping-cart/platform/database"
 )
 
-// Bare is a minimal HTTP server that answers with a row: Echo without middleware, and one SELECT by primary key.
-type Bare struct {
-	Address string
+// EchoBaseline is a minimal HTTP server that answers with a row: Echo without middleware, and one SELECT by primary key.
+type EchoBaseline struct {
+	address string
 	server  *http.Server
 	pool    *pgxpool.Pool
 }
 
-// StartBare serves GET /{id} with the JSON that sql returns for $1, on its own connections.
-func StartBare(ctx context.Context, url, sql string, connections int32) (*Bare, error) {
-	config, err := database.Parse(url)
-	if err != nil {
-		return nil, err
-	}
-	config.MaxConns = connections
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+// startEchoBaseline serves GET /{id} with the state of that cart.
+func startEchoBaseline(ctx context.Context, url string, connections int32) (*EchoBaseline, error) {
+	pool, err := openPool(ctx, url, connections)
 	if err != nil {
 		return nil, err
 	}
@@ -45,22 +40,30 @@ func StartBare(ctx context.Context, url, sql string, connections int32) (*Bare, 
 			return err
 		}
 		var row []byte
-		if err := pool.QueryRow(c.Request().Context(), sql, id).Scan(&row); err != nil {
+		if err := pool.QueryRow(c.Request().Context(), "select state from cart.streams where id = $1", id).Scan(&row); err != nil {
 			return err
 		}
 		return c.JSONBlob(http.StatusOK, row)
 	})
-	b := &Bare{Address: listener.Addr().String(), server: &http.Server{Handler: e, ReadHeaderTimeout: time.Minute}, pool: pool}
+	b := &EchoBaseline{address: listener.Addr().String(), server: &http.Server{Handler: e, ReadHeaderTimeout: time.Minute}, pool: pool}
 	go func() {
 		if err := b.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			panic(fmt.Sprintf("the bare server ended: %v", err))
+			panic(fmt.Sprintf("the Echo baseline ended: %v", err))
 		}
 	}()
 	return b, nil
 }
 
-// Stop closes the server and its connections.
-func (b *Bare) Stop() {
+func openPool(ctx context.Context, url string, connections int32) (*pgxpool.Pool, error) {
+	config, err := database.Parse(url)
+	if err != nil {
+		return nil, err
+	}
+	config.MaxConns = connections
+	return pgxpool.NewWithConfig(ctx, config)
+}
+
+func (b *EchoBaseline) stop() {
 	_ = b.server.Close()
 	b.pool.Close()
 }

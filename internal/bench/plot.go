@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -13,22 +14,8 @@ type Plot struct {
 	Bars  []Bar
 }
 
-// Bar is a workload in a plot, for all numbers of callers.
-type Bar struct {
-	Label, Name string
-	Shade       Shade
-}
-
-// Shade is the colour of a bar.
-type Shade int
-
-// The meanings of the colours.
-const (
-	Grey Shade = iota // the baseline
-	Gold              // alternatives
-	Blue              // ours
-	Sky               // ours, with one more layer
-)
+// Bar is a workload in a plot, for all numbers of callers. Its color is a class of plotStyle.
+type Bar struct{ Label, Name, Color string }
 
 // Sizes in the plot, in pixels.
 const (
@@ -37,13 +24,14 @@ const (
 	plotTop, plotBottom   = 58, 40
 )
 
-// The style is legible on white and on black, alone and within a page.
+// plotStyle is legible on white and on black, alone and within a page. The colors: grey for a baseline, gold for an alternative,
+// blue for ours, sky for ours with one more layer.
 const plotStyle = `<style>
 text{font:12px system-ui,sans-serif;fill:#444}
 .title{font-size:14px;font-weight:600}
 .value{font-size:9px;text-anchor:middle}
 .grid{stroke:#8884;stroke-width:1}
-.b0{fill:#8a8f98}.b1{fill:#c9a227}.b2{fill:#2f7ed8}.b3{fill:#7cb5ec}
+.grey{fill:#8a8f98}.gold{fill:#c9a227}.blue{fill:#2f7ed8}.sky{fill:#7cb5ec}
 @media(prefers-color-scheme:dark){text{fill:#ccc}}
 </style>
 `
@@ -51,10 +39,13 @@ text{font:12px system-ui,sans-serif;fill:#444}
 // svg draws the plots side by side. A missing measurement has no bar.
 func svg(plots []Plot, all Results) string {
 	var b strings.Builder
-	width := plotWidth * len(plots)
+	var titles []string
+	for _, p := range plots {
+		titles = append(titles, p.Title)
+	}
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %[1]d %[2]d" width="%[1]d" height="%[2]d" role="img">`+"\n",
-		width, plotHeight)
-	fmt.Fprintf(&b, "<title>%s</title>\n%s", html.EscapeString(titles(plots)), plotStyle)
+		plotWidth*len(plots), plotHeight)
+	fmt.Fprintf(&b, "<title>%s</title>\n%s", html.EscapeString(strings.Join(titles, "; ")), plotStyle)
 	for i, p := range plots {
 		fmt.Fprintf(&b, "<g transform=\"translate(%d 0)\">\n", i*plotWidth)
 		p.draw(&b, all)
@@ -64,16 +55,9 @@ func svg(plots []Plot, all Results) string {
 	return b.String()
 }
 
-func titles(plots []Plot) string {
-	all := make([]string, len(plots))
-	for i, p := range plots {
-		all[i] = p.Title
-	}
-	return strings.Join(all, "; ")
-}
-
 func (p Plot) draw(b *strings.Builder, all Results) {
-	callers, top := p.callers(all), p.top(all)
+	callers := p.callers(all)
+	top := p.top(all, callers)
 	y := func(rate float64) float64 { return plotHeight - plotBottom - rate/top*(plotHeight-plotTop-plotBottom) }
 	fmt.Fprintf(b, `<text class="title" x="%d" y="18">%s</text>`+"\n", plotLeft, html.EscapeString(p.Title))
 	p.legend(b)
@@ -83,15 +67,15 @@ func (p Plot) draw(b *strings.Builder, all Results) {
 		fmt.Fprintf(b, `<text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n", plotLeft-6, y(rate)+4, axis(rate))
 	}
 	group := float64(plotWidth-plotLeft-plotRight) / float64(max(1, len(callers)))
-	bar := group * 0.84 / float64(len(p.Bars))
+	width := group * 0.84 / float64(len(p.Bars))
 	for i, n := range callers {
 		left := plotLeft + group*(float64(i)+0.08)
-		for k, one := range p.Bars {
-			if rate, ok := all.Value(Rate(one.Name, n)); ok {
-				x := left + bar*float64(k)
-				fmt.Fprintf(b, `<rect class="b%d" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s, %d callers: %s /s</title></rect>`,
-					one.Shade, x, y(rate), bar*0.9, y(0)-y(rate), html.EscapeString(one.Label), n, whole(rate))
-				fmt.Fprintf(b, `<text class="value" x="%.1f" y="%.1f">%s</text>`+"\n", x+bar*0.45, y(rate)-3, axis(rate))
+		for k, bar := range p.Bars {
+			if rate, ok := all.Value(Rate(bar.Name, n)); ok {
+				x := left + width*float64(k)
+				fmt.Fprintf(b, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s, %d callers: %s /s</title></rect>`,
+					bar.Color, x, y(rate), width*0.9, y(0)-y(rate), html.EscapeString(bar.Label), n, whole(rate))
+				fmt.Fprintf(b, `<text class="value" x="%.1f" y="%.1f">%s</text>`+"\n", x+width*0.45, y(rate)-3, axis(rate))
 			}
 		}
 		fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="middle">%d</text>`+"\n", left+group*0.42, plotHeight-plotBottom+16, n)
@@ -101,35 +85,31 @@ func (p Plot) draw(b *strings.Builder, all Results) {
 
 func (p Plot) legend(b *strings.Builder) {
 	x := plotLeft
-	for _, one := range p.Bars {
-		fmt.Fprintf(b, `<rect class="b%d" x="%d" y="28" width="10" height="10"/><text x="%d" y="37">%s</text>`+"\n",
-			one.Shade, x, x+14, html.EscapeString(one.Label))
-		x += 28 + 7*len(one.Label)
+	for _, bar := range p.Bars {
+		fmt.Fprintf(b, `<rect class="%s" x="%d" y="28" width="10" height="10"/><text x="%d" y="37">%s</text>`+"\n",
+			bar.Color, x, x+14, html.EscapeString(bar.Label))
+		x += 28 + 7*len(bar.Label)
 	}
 }
 
 // callers returns the numbers of callers of all bars, in the order of the run.
 func (p Plot) callers(all Results) (callers []int) {
-	seen := map[int]bool{}
 	for _, r := range all {
-		for _, one := range p.Bars {
-			if r.Name == one.Name && !seen[r.Callers] {
-				seen[r.Callers] = true
-				callers = append(callers, r.Callers)
-			}
+		plotted := slices.ContainsFunc(p.Bars, func(bar Bar) bool { return bar.Name == r.Name })
+		if plotted && !slices.Contains(callers, r.Callers) {
+			callers = append(callers, r.Callers)
 		}
 	}
 	return callers
 }
 
 // top returns the end of the axis: a round number above every bar.
-func (p Plot) top(all Results) float64 {
+func (p Plot) top(all Results, callers []int) float64 {
 	highest := 1.0
-	for _, r := range all {
-		for _, one := range p.Bars {
-			if rate, ok := all.Value(Rate(r.Name, r.Callers)); ok && r.Name == one.Name {
-				highest = max(highest, rate)
-			}
+	for _, n := range callers {
+		for _, bar := range p.Bars {
+			rate, _ := all.Value(Rate(bar.Name, n))
+			highest = max(highest, rate)
 		}
 	}
 	step := math.Pow(10, math.Floor(math.Log10(highest)))

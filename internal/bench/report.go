@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"shopping-cart/platform/money"
 )
 
 // Report is the published form of a run.
@@ -25,7 +27,8 @@ type Report struct {
 
 // MachineOf describes the machine of a run.
 func MachineOf(s *Server) string {
-	machine := fmt.Sprintf("%s, %s, %d processors%s", s.Version(), strings.Replace(runtime.Version(), "go", "Go ", 1), runtime.NumCPU(), model())
+	version := s.conn.PgConn().ParameterStatus("server_version")
+	machine := fmt.Sprintf("PostgreSQL %s, %s, %d processors%s", version, strings.Replace(runtime.Version(), "go", "Go ", 1), runtime.NumCPU(), model())
 	if s.busy != "" {
 		machine += ", load average " + s.busy + " at the start"
 	}
@@ -85,11 +88,9 @@ func (r Report) markdown() string {
 func (r Report) writeTargets(b *strings.Builder) {
 	var rows []string
 	for _, t := range r.Targets {
-		value, met, measured := t.Met(r.Results)
-		if !measured {
-			continue
+		if value, met, measured := t.Met(r.Results); measured {
+			rows = append(rows, fmt.Sprintf("| %s | %s | %s |\n", t.What, short(value), t.verdict(met)))
 		}
-		rows = append(rows, fmt.Sprintf("| %s | %s | %s |\n", t.What, short(value), t.verdict(met)))
 	}
 	if len(rows) > 0 {
 		b.WriteString("\n| What | Measured | Target | |\n|---|---:|---|---|\n" + strings.Join(rows, ""))
@@ -116,11 +117,7 @@ func whole(f float64) string {
 	if f < 0.5 {
 		return ""
 	}
-	digits := fmt.Sprintf("%.0f", f)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
+	return money.Grouped(fmt.Sprintf("%.0f", f))
 }
 
 func known(f float64) string {

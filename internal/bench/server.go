@@ -41,11 +41,10 @@ func Start(ctx context.Context, binDir string) (*Server, error) {
 	}
 	s, params := &Server{dir: dir, busy: loadAverage()}, map[string]string{"max_connections": strconv.Itoa(2*MaxCallers + 100)}
 	s.embedded, err = database.Start(ctx, database.EmbeddedConfig{Dir: dir, BinDir: binDir, Params: params})
-	if err != nil {
-		s.Stop()
-		return nil, err
+	if err == nil {
+		s.conn, err = database.Connect(ctx, s.embedded.URL("shop"))
 	}
-	if s.conn, err = database.Connect(ctx, s.embedded.URL("shop")); err != nil {
+	if err != nil {
 		s.Stop()
 		return nil, err
 	}
@@ -71,11 +70,6 @@ func (s *Server) Stop() {
 		_ = s.embedded.Stop(ctx)
 	}
 	_ = os.RemoveAll(s.dir)
-}
-
-// Version returns the version of the server, such as "PostgreSQL 15.18".
-func (s *Server) Version() string {
-	return "PostgreSQL " + s.conn.PgConn().ParameterStatus("server_version")
 }
 
 // Database makes a database with every schema.

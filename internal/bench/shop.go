@@ -1,12 +1,9 @@
 package bench
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -15,14 +12,14 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
 
 	"shopping-cart/cart"
+	"shopping-cart/client"
 	"shopping-cart/internal/app"
 	"shopping-cart/order"
 	"shopping-cart/platform/auth"
 	"shopping-cart/platform/config"
-	"shopping-cart/platform/database"
+	"shopping-cart/platform/money"
 	"shopping-cart/platform/telemetry"
 	"shopping-cart/platform/web"
 	"shopping-cart/saga"
@@ -31,17 +28,18 @@ import (
 // Shop is the whole program on a database, with products in stock and open carts of one customer.
 type Shop struct {
 	*app.App
-	URL     string // of the database
-	address string // of the API
-	Token   string // the customer's
-	Caller  web.Caller
-	world   *outsideWorld
-	SKUs    []string
-	carts   []uuid.UUID // open, with one line of the first SKU
-	fresh   []uuid.UUID // unused ones
-	taken   atomic.Int64
-	origin  uuid.UUID // the original of all other carts
-	Stop    func() error
+	URL      string // of the database
+	address  string // of the API
+	Client   *client.Client
+	Token    string // the customer's
+	Caller   web.Caller
+	provider *memoryProvider
+	SKUs     []string
+	carts    []uuid.UUID // open, with one line of the first SKU
+	fresh    []uuid.UUID // unused ones
+	taken    atomic.Int64
+	origin   uuid.UUID // the original of all other carts
+	Stop     func() error
 }
 
 const (
@@ -49,6 +47,7 @@ const (
 	benchProducts   = 1000   // as in sql/setup.sql
 	benchCarts      = 10_000 // as in sql/setup.sql, so that locks collide equally often
 	ShopCartVersion = 2      // of an opened and filled cart
+	fillers         = 32     // concurrent requests that fill the shop
 )
 
 // Settings returns the program's settings for a database that others may use too.
@@ -78,8 +77,12 @@ func OpenShop(ctx context.Context, url string, products, carts int) (s *Shop, er
 	if err != nil {
 		return nil, err
 	}
-	s = &Shop{URL: url, address: listener.Addr().String(), Caller: web.Caller{Subject: benchCustomer}, world: newOutsideWorld()}
-	if s.App, err = app.New(ctx, settings, settings.DatabaseURLs(""), listener.Addr(), log, s.world); err != nil {
+	address := listener.Addr().String()
+	s = &Shop{
+		URL: url, address: address, Client: client.New("http://"+address, fillers), Caller: web.Caller{Subject: benchCustomer},
+		provider: newMemoryProvider(),
+	}
+	if s.App, err = app.New(ctx, settings, settings.DatabaseURLs(""), listener.Addr(), log, s.provider); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	serving, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -109,54 +112,38 @@ func (s *Shop) fill(ctx context.Context, settings config.Config, products, carts
 	if err != nil {
 		return err
 	}
-	g, sending := errgroup.WithContext(ctx)
-	g.SetLimit(32)
 	for n := range products {
-		sku := fmt.Sprintf("%06d", 100_000+n)
-		s.SKUs = append(s.SKUs, sku)
-		g.Go(func() error {
-			product := map[string]any{"name": "WHITE HANGING HEART T-LIGHT HOLDER", "price": map[string]any{"amount": 255, "currency": "GBP"}}
-			if err := s.Call(sending, http.MethodPut, "/v1/products/"+sku, operator, product, nil); err != nil {
-				return err
-			}
-			return s.Call(sending, http.MethodPut, "/v1/stock/"+sku, operator, map[string]any{"on_hand": 1_000_000_000}, nil)
-		})
+		s.SKUs = append(s.SKUs, fmt.Sprintf("%06d", 100_000+n))
 	}
-	if err := g.Wait(); err != nil {
+	product := map[string]any{"name": "WHITE HANGING HEART T-LIGHT HOLDER", "price": money.Of(255, "GBP")}
+	err = client.Parallel(ctx, fillers, products, func(ctx context.Context, n int) error {
+		put := client.Call{Method: http.MethodPut, Path: "/v1/products/" + s.SKUs[n], Token: operator, Body: product}
+		if _, err := s.Client.Do(ctx, put); err != nil {
+			return err
+		}
+		put.Path, put.Body = "/v1/stock/"+s.SKUs[n], map[string]any{"on_hand": 1_000_000_000}
+		_, err := s.Client.Do(ctx, put)
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	if err := s.openCart(ctx); err != nil {
+	if s.origin, err = s.OpenCart(ctx, s.SKUs[0], 6); err != nil {
 		return err
 	}
-	s.carts, err = s.copies(ctx, carts, false)
+	s.carts, err = s.copyCarts(ctx, carts, false)
 	return err
 }
 
-func (s *Shop) openCart(ctx context.Context) error {
-	var opened struct{ ID uuid.UUID }
-	if err := s.Call(ctx, http.MethodPost, "/v1/carts", s.Token, map[string]any{"currency": "GBP"}, &opened); err != nil {
-		return err
+// OpenCart opens a cart of the customer with one line.
+func (s *Shop) OpenCart(ctx context.Context, sku string, quantity int) (uuid.UUID, error) {
+	post := client.Call{Method: http.MethodPost, Path: "/v1/carts", Token: s.Token, Body: map[string]any{"currency": "GBP"}}
+	opened, _, err := client.Ask[struct{ ID uuid.UUID }](ctx, s.Client, post)
+	if err == nil {
+		post.Path, post.Body = "/v1/carts/"+opened.ID.String()+"/items", map[string]any{"sku": sku, "quantity": quantity}
+		_, err = s.Client.Do(ctx, post)
 	}
-	s.origin = opened.ID
-	return s.Call(ctx, http.MethodPost, "/v1/carts/"+opened.ID.String()+"/items", s.Token, map[string]any{"sku": s.SKUs[0], "quantity": 6}, nil)
-}
-
-// copies copies the rows of the first cart to new ids and, if spread, to other SKUs.
-func (s *Shop) copies(ctx context.Context, n int, spread bool) ([]uuid.UUID, error) {
-	ids, raw, skus := make([]uuid.UUID, n), make([][16]byte, n), make([]string, n)
-	for i := range ids {
-		ids[i] = uuid.Must(uuid.NewV7())
-		raw[i], skus[i] = ids[i], s.SKUs[0]
-		if spread {
-			skus[i] = s.SKUs[i%len(s.SKUs)]
-		}
-	}
-	conn, err := database.Connect(ctx, s.URL)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close(ctx)
-	return ids, CopyCart(ctx, conn, s.origin, s.SKUs[0], raw, skus)
+	return opened.ID, err
 }
 
 // prepare makes enough fresh carts for a measurement.
@@ -166,7 +153,7 @@ func (s *Shop) prepare(ctx context.Context, rate float64, d time.Duration) error
 	}
 	s.fresh, s.taken = s.fresh[min(int(s.taken.Load()), len(s.fresh)):], atomic.Int64{}
 	if missing := 256 + int(2*rate*d.Seconds()) - len(s.fresh); missing > 0 {
-		more, err := s.copies(ctx, missing, true)
+		more, err := s.copyCarts(ctx, missing, true)
 		s.fresh = append(s.fresh, more...)
 		return err
 	}
@@ -227,31 +214,4 @@ func (s *Shop) ChecksOut(ctx context.Context, id uuid.UUID, version int64) (saga
 		err = fmt.Errorf("the checkout became %s", done.Status)
 	}
 	return done, err
-}
-
-// Call sends a request and reads the answer into v, unless that is nil.
-func (s *Shop) Call(ctx context.Context, method, path, token string, body, v any) error {
-	payload, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+s.address+path, bytes.NewReader(payload))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Authorization", "Bearer "+token)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode >= 300 {
-		err = fmt.Errorf("%s %s: %s: %s", method, path, response.Status, answer)
-	}
-	if err != nil || v == nil {
-		return err
-	}
-	return json.Unmarshal(answer, v)
 }

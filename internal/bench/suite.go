@@ -13,24 +13,24 @@ import (
 	"shopping-cart/platform/config"
 )
 
-// lab is the set of all workloads, ready to run side by side on one server.
-type lab struct {
+// suite is the set of all workloads, ready to run side by side on one server.
+type suite struct {
 	callers []int
 	scripts string // URL of the database of pgbench and GORM
-	naive   *Naive
+	gorm    *GORMBaseline
 	shop    *Shop
-	bare    *Bare
+	echo    *EchoBaseline
 	client  *Client
 }
 
-func (l *lab) open(ctx context.Context, server *Server) (err error) {
+func (l *suite) open(ctx context.Context, server *Server) (err error) {
 	if l.scripts, err = server.Database(ctx, "scripts"); err != nil {
 		return err
 	}
 	if err = Fill(ctx, l.scripts, "setup.sql"); err != nil {
 		return err
 	}
-	if l.naive, err = OpenNaive(l.scripts, slices.Max(l.callers), benchCarts); err != nil {
+	if l.gorm, err = OpenGORM(l.scripts, slices.Max(l.callers), benchCarts); err != nil {
 		return err
 	}
 	url, err := server.Database(ctx, "ours")
@@ -44,25 +44,25 @@ func (l *lab) open(ctx context.Context, server *Server) (err error) {
 	if err != nil {
 		return err
 	}
-	if l.bare, err = StartBare(ctx, url, "select state from cart.streams where id = $1", settings.QueryConnections); err != nil {
+	if l.echo, err = startEchoBaseline(ctx, url, settings.QueryConnections); err != nil {
 		return err
 	}
 	l.client, err = StartClient(ctx, "bench-client")
 	return err
 }
 
-func (l *lab) close() (err error) {
+func (l *suite) close() (err error) {
 	if l.client != nil {
 		err = l.client.Stop()
 	}
-	if l.bare != nil {
-		l.bare.Stop()
+	if l.echo != nil {
+		l.echo.stop()
 	}
 	if l.shop != nil {
 		err = errors.Join(err, l.shop.Stop())
 	}
-	if l.naive != nil {
-		l.naive.Close()
+	if l.gorm != nil {
+		l.gorm.Close()
 	}
 	return err
 }
@@ -90,7 +90,7 @@ const (
 const slowProvider = 20 * time.Millisecond
 
 // workloads returns the workloads in the order of measurement. Compared ones are neighbours.
-func (l *lab) workloads() (all []Workload) {
+func (l *suite) workloads() (all []Workload) {
 	for _, n := range l.callers {
 		all = append(all, l.commands(n)...)
 	}
@@ -103,37 +103,34 @@ func (l *lab) workloads() (all []Workload) {
 	return all
 }
 
-func (l *lab) commands(callers int) []Workload {
+func (l *suite) commands(callers int) []Workload {
 	s := l.shop
-	on := func(carts []uuid.UUID) func(context.Context, int, time.Duration) (Sample, error) {
-		return s.driven(func(ctx context.Context, n int64) error { return s.setQuantity(ctx, carts[n%int64(len(carts))], n) })
-	}
 	all := []Workload{
 		{Name: CommandPgbench, Run: Pgbench{URL: l.scripts, Script: "command.sql", Commands: 1, Appends: 1, Sampling: 0.1}.Run},
-		{Name: CommandGORM, Run: l.naive.Run},
-		{Name: CommandProcess, Run: on(s.carts)},
+		{Name: CommandGORM, Run: l.gorm.Run},
+		{Name: CommandProcess, Run: s.commandsOn(s.carts)},
 		{Name: CommandHTTP, Run: l.requests(s.address, s.carts, Request{
 			Method: "PATCH", Path: "/v1/carts/{id}/items/" + s.SKUs[0], Body: `{"quantity":{n}}`, Header: s.keyed(), Status: 200,
 		})},
 	}
 	if callers > 8 {
-		all = append(all, Workload{Name: CommandHot, Run: on(s.carts[:1])})
+		all = append(all, Workload{Name: CommandHot, Run: s.commandsOn(s.carts[:1])})
 	}
 	return with(callers, all)
 }
 
-func (l *lab) loads(callers int) []Workload {
+func (l *suite) loads(callers int) []Workload {
 	s := l.shop
 	return with(callers, []Workload{
-		{Name: LoadProcess, Run: s.driven(func(ctx context.Context, n int64) error { return s.load(ctx, s.carts[n%int64(len(s.carts))]) })},
-		{Name: LoadEcho, Run: l.requests(l.bare.Address, s.carts, Request{Method: "GET", Path: "/{id}", Status: 200})},
+		{Name: LoadProcess, Run: s.loadsOf(s.carts)},
+		{Name: LoadEcho, Run: l.requests(l.echo.address, s.carts, Request{Method: "GET", Path: "/{id}", Status: 200})},
 		{Name: LoadHTTP, Run: l.requests(s.address, s.carts, Request{
-			Method: "GET", Path: "/v1/carts/{id}", Header: s.headers(), Status: 200,
+			Method: "GET", Path: "/v1/carts/{id}", Header: map[string]string{"Authorization": "Bearer " + s.Token}, Status: 200,
 		})},
 	})
 }
 
-func (l *lab) checkouts(callers int) []Workload {
+func (l *suite) checkouts(callers int) []Workload {
 	s := l.shop
 	process, http := s.driven(s.checkOut), l.httpCheckouts()
 	all := []Workload{
@@ -159,10 +156,10 @@ func with(callers int, all []Workload) []Workload {
 // paying returns a workload of checkouts at a provider.
 func (s *Shop) paying(name string, latency time.Duration, simulated bool, run runs) Workload {
 	return Workload{Name: name, Run: run, Prepare: func(ctx context.Context, rate float64, d time.Duration) error {
-		s.world.latency.Store(int64(latency))
-		s.world.instead.Store(nil)
+		s.provider.latency.Store(int64(latency))
+		s.provider.delegate.Store(nil)
 		if simulated {
-			s.world.instead.Store(new(payment.Provider(s.Simulator)))
+			s.provider.delegate.Store(new(payment.Provider(s.Simulator)))
 		}
 		return s.prepare(ctx, rate, d)
 	}}
@@ -171,6 +168,16 @@ func (s *Shop) paying(name string, latency time.Duration, simulated bool, run ru
 // runs is the Run of a workload.
 type runs = func(ctx context.Context, callers int, d time.Duration) (Sample, error)
 
+// commandsOn changes quantities in the carts in turn.
+func (s *Shop) commandsOn(carts []uuid.UUID) runs {
+	return s.driven(func(ctx context.Context, n int64) error { return s.setQuantity(ctx, carts[n%int64(len(carts))], n) })
+}
+
+// loadsOf reads the carts in turn.
+func (s *Shop) loadsOf(carts []uuid.UUID) runs {
+	return s.driven(func(ctx context.Context, n int64) error { return s.load(ctx, carts[n%int64(len(carts))]) })
+}
+
 // driven runs units of work in this process.
 func (s *Shop) driven(do func(ctx context.Context, n int64) error) runs {
 	return func(ctx context.Context, callers int, d time.Duration) (Sample, error) {
@@ -178,19 +185,13 @@ func (s *Shop) driven(do func(ctx context.Context, n int64) error) runs {
 	}
 }
 
-func (s *Shop) headers() map[string]string {
-	return map[string]string{"Authorization": "Bearer " + s.Token}
-}
-
 // keyed returns the headers of an idempotent request.
 func (s *Shop) keyed() map[string]string {
-	header := s.headers()
-	header["Idempotency-Key"] = "{key}"
-	return header
+	return map[string]string{"Authorization": "Bearer " + s.Token, "Idempotency-Key": "{key}"}
 }
 
 // requests makes the client send requests about the carts in turn.
-func (l *lab) requests(address string, carts []uuid.UUID, r Request) runs {
+func (l *suite) requests(address string, carts []uuid.UUID, r Request) runs {
 	ids := texts(carts)
 	return func(_ context.Context, callers int, d time.Duration) (Sample, error) {
 		return l.shop.counted(func() (Sample, error) {
@@ -200,7 +201,7 @@ func (l *lab) requests(address string, carts []uuid.UUID, r Request) runs {
 }
 
 // httpCheckouts makes the client check out fresh carts, and wait for the end of each checkout.
-func (l *lab) httpCheckouts() runs {
+func (l *suite) httpCheckouts() runs {
 	s := l.shop
 	r := Request{
 		Method: "POST", Path: "/v1/carts/{id}/checkout", Body: `{"payment_method":"sim_ok","email":"ada@example.com"}`,
@@ -216,10 +217,9 @@ func (l *lab) httpCheckouts() runs {
 	}
 }
 
-func texts(ids []uuid.UUID) []string {
-	all := make([]string, len(ids))
-	for i, id := range slices.All(ids) {
-		all[i] = id.String()
+func texts(ids []uuid.UUID) (all []string) {
+	for _, id := range ids {
+		all = append(all, id.String())
 	}
 	return all
 }

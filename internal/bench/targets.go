@@ -2,7 +2,7 @@ package bench
 
 // targets returns the goals of the program. R is pgbench with one cart command, C5 pgbench with a checkout in five transactions,
 // both in the same run.
-func (*lab) targets() []Target {
+func (*suite) targets() []Target {
 	return []Target{
 		atLeast("cart command, 1 caller", CommandProcess, 1, CommandPgbench, 1, 0.55, "R"),
 		atLeast("cart command, 8 callers", CommandProcess, 8, CommandPgbench, 8, 0.6, "R"),
@@ -12,8 +12,8 @@ func (*lab) targets() []Target {
 		atLeast("cart command over HTTP, 32 callers", CommandHTTP, 32, CommandPgbench, 32, 0.65, "R"),
 		atLeast("checkout, 32 callers", CheckoutProcess, 32, CheckoutPgbench, 32, 0.75, "C5"),
 		atLeast("checkout, 128 callers", CheckoutProcess, 128, CheckoutPgbench, 32, 1.2, "C5 of 32"),
-		atMost("commands of a checkout", per(CheckoutProcess, 32, func(r Round) float64 { return r.Commands }), nil, 10, ""),
-		atMost("transactions of a checkout, 32 callers", per(CheckoutProcess, 32, func(r Round) float64 { return r.Commits }), nil, 1, ""),
+		atMost("commands of a checkout", Point{CheckoutProcess, 32, func(r Round) float64 { return r.Commands }}, nil, 10, ""),
+		atMost("transactions of a checkout, 32 callers", Point{CheckoutProcess, 32, func(r Round) float64 { return r.Commits }}, nil, 1, ""),
 		atMost("p99 of a checkout, 32 callers", P99(CheckoutProcess, 32), new(P50(CheckoutProcess, 32)), 3, "p50"),
 		atMost("p50 of a lone checkout", P50(CheckoutProcess, 1), new(P50(CommandPgbench, 1)), 25, "p50 of R"),
 		atLeast("read of a cart over HTTP, 32 callers", LoadHTTP, 32, LoadEcho, 32, 0.6, "bare Echo"),
@@ -25,23 +25,19 @@ func atLeast(what, of string, callers int, to string, toCallers int, bound float
 	return Target{What: what, Of: Rate(of, callers), To: new(Rate(to, toCallers)), Bound: bound, Unit: unit}
 }
 
-func per(name string, callers int, figure func(Round) float64) Point {
-	return Point{Name: name, Callers: callers, Figure: figure}
-}
-
 func atMost(what string, of Point, to *Point, bound float64, unit string) Target {
 	return Target{What: what, Of: of, To: to, Bound: bound, AtMost: true, Unit: unit}
 }
 
-func (*lab) plots() []Plot {
+func (*suite) plots() []Plot {
 	return []Plot{
 		{Title: "Cart commands a second", Bars: []Bar{
-			{Label: "pgbench (R)", Name: CommandPgbench, Shade: Grey}, {Label: "GORM", Name: CommandGORM, Shade: Gold},
-			{Label: "ours", Name: CommandProcess, Shade: Blue}, {Label: "ours, HTTP", Name: CommandHTTP, Shade: Sky},
+			{Label: "pgbench (R)", Name: CommandPgbench, Color: "grey"}, {Label: "GORM", Name: CommandGORM, Color: "gold"},
+			{Label: "ours", Name: CommandProcess, Color: "blue"}, {Label: "ours, HTTP", Name: CommandHTTP, Color: "sky"},
 		}},
 		{Title: "Checkouts a second", Bars: []Bar{
-			{Label: "pgbench (C5)", Name: CheckoutPgbench, Shade: Grey},
-			{Label: "ours", Name: CheckoutProcess, Shade: Blue}, {Label: "ours, HTTP", Name: CheckoutHTTP, Shade: Sky},
+			{Label: "pgbench (C5)", Name: CheckoutPgbench, Color: "grey"},
+			{Label: "ours", Name: CheckoutProcess, Color: "blue"}, {Label: "ours, HTTP", Name: CheckoutHTTP, Color: "sky"},
 		}},
 	}
 }
