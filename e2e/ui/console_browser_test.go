@@ -28,9 +28,8 @@ import (
 
 var shots = flag.String("shots", "", "folder for a picture of every page that the browser tests see")
 
-// TestConsoleInABrowser walks through every page, light and dark, at a desk and on a phone: no page is wider than the screen, none
-// makes the browser complain, and axe-core finds nothing serious. Then an operator frees a checkout, and its shopper, who looks at the
-// shop all the while, sees it at once.
+// TestConsoleInABrowser opens every page in light and dark colors, on a desktop and on a phone. No page is wider than the screen, the
+// browser reports no error, and axe-core finds nothing serious. Then an operator resolves a checkout, and its shopper sees it at once.
 func TestConsoleInABrowser(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -62,7 +61,7 @@ func TestConsoleInABrowser(t *testing.T) {
 	p.marksWhatIsOld(s, line, "/console/sagas/"+waits.ID.String())
 }
 
-// losesTheSagas: an open page says by itself that their database is away, and that it is back.
+// losesTheSagas checks that an open page shows that the database of the sagas is unavailable, and later that it is back.
 func (p *page) losesTheSagas(s *harness.Site, line *pgtest.Line) {
 	p.Helper()
 	const notice = "#overview-live > .message.wait"
@@ -78,7 +77,7 @@ func (p *page) losesTheSagas(s *harness.Site, line *pgtest.Line) {
 	p.do(chromedp.WaitNotPresent(notice, chromedp.ByQuery))
 }
 
-// marksWhatIsOld: a live page that the server cannot bring up to date says so, and since when, until the server can again.
+// marksWhatIsOld checks that a live page shows since when it is out of date, until the server answers again.
 func (p *page) marksWhatIsOld(s *harness.Site, line *pgtest.Line, saga string) {
 	p.Helper()
 	const mark = "[data-stale]"
@@ -101,7 +100,7 @@ func (p *page) marksWhatIsOld(s *harness.Site, line *pgtest.Line, saga string) {
 	p.do(chromedp.WaitNotVisible(mark, chromedp.ByQuery))
 }
 
-// hasAStory makes what the pages are about, and gives their names and addresses.
+// hasAStory creates the content of the pages, and returns their names and addresses.
 func hasAStory(t *testing.T, s *harness.Site) (pages [][2]string, stuck harness.Doubt, waits harness.CheckoutView) {
 	t.Helper()
 	ada, sku := s.Shopper(t), s.AddProduct(t, 1999)
@@ -130,7 +129,7 @@ func hasAStory(t *testing.T, s *harness.Site) (pages [][2]string, stuck harness.
 	}, stuck, waits
 }
 
-// parksOne parks an event of an order, as if sales could not be counted.
+// parksOne parks an event of an order, as if its projection had failed.
 func parksOne(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 	t.Helper()
 	s.Exec(t, "orders", fmt.Sprintf(`insert into orders.parked (id, reader, stream, version, attempts, error, parked_at, next_at)
@@ -143,10 +142,10 @@ func (p *page) opens(s *harness.Site, path string) {
 	p.do(chromedp.Navigate(strings.Replace(s.Base, "127.0.0.1", publicName, 1)+path), chromedp.WaitVisible("main h1", chromedp.ByQuery))
 }
 
-// awaited has the browser wait for what a script promises.
+// awaited makes the browser wait for the promise of a script.
 func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
 
-// looks sets the colours and the width, such as "dark-phone".
+// looks sets the colors and the width, such as "dark-phone".
 func (p *page) looks(like string) {
 	p.Helper()
 	colours, width, _ := strings.Cut(like, "-")
@@ -156,10 +155,10 @@ func (p *page) looks(like string) {
 			{Name: "prefers-color-scheme", Value: colours}, {Name: "prefers-reduced-motion", Value: "reduce"}}))
 }
 
-// looked is by day and by night, at a desk and on a phone. In the short run axe-core sees the first and the last, and so both of each.
+// looked lists the looks of a page. A short run has axe-core check the first and the last one, which cover both colors and both widths.
 var looked = []string{"light-desktop", "light-phone", "dark-desktop", "dark-phone"}
 
-// judgesAll judges the page in every look, and leaves it as it is by day, at a desk.
+// judgesAll checks the page in every look, and leaves it in the first one.
 func (p *page) judgesAll(name string) {
 	p.Helper()
 	for _, look := range looked {
@@ -169,7 +168,7 @@ func (p *page) judgesAll(name string) {
 	p.looks(looked[0])
 }
 
-// judges takes the picture of the page, checks that it is no wider than the screen, and may have axe-core look at it.
+// judges takes a screenshot of the page, checks that it is no wider than the screen, and may have axe-core check it.
 func (p *page) judges(name string, closely bool) {
 	p.Helper()
 	if *shots != "" {
@@ -208,7 +207,7 @@ func (p *page) pictures(name string) {
 	require.NoError(p, os.WriteFile(filepath.Join(*shots, name+".png"), picture, 0o644))
 }
 
-// tab is another one of the same browser.
+// tab opens another tab of the browser.
 func (p *page) tab() *page {
 	p.Helper()
 	ctx, leave := chromedp.NewContext(p.ctx)
@@ -220,10 +219,10 @@ func (p *page) tab() *page {
 	return other
 }
 
-// frees settles the checkout that needs attention, as an operator would who has a keyboard and nothing else to go by.
+// frees resolves the checkout that needs attention, as an operator would in the console.
 func (p *page) frees(s *harness.Site, d harness.Doubt) {
 	p.Helper()
-	ada := &stroll{p.tab(), s}
+	ada := &shopBrowser{p.tab(), s}
 	ada.goes("/shop")
 	ada.evaluates(fmt.Sprintf(`localStorage.setItem("thimble", JSON.stringify({token: %q, customer: %q}))`, d.Ada.Token, d.Ada.ID))
 	ada.goes("/shop/checkouts/" + d.ID.String())
@@ -240,11 +239,11 @@ func (p *page) frees(s *harness.Site, d harness.Doubt) {
 	p.do(chromedp.WaitVisible(".message.good", chromedp.ByQuery))
 	ada.sees(".progress h1", "Thank you for your order.")
 	d.RequireOrder(p.T)
-	p.do(chromedp.Poll(`document.body.innerText.includes("case 4711")`, nil)) // it comes by itself
+	p.do(chromedp.Poll(`document.body.innerText.includes("case 4711")`, nil)) // without a reload
 	d.RestoreProvider(p.T, "back")
 	d.AwaitEnd(p.T, saga.Completed, "authorize", "capture")
 	p.do(chromedp.Poll(`document.querySelector(".headline .chip").innerText === "completed"`, nil),
-		chromedp.WaitNotVisible(`.badge[data-count=sagas]`, chromedp.ByQuery)) // so does the word above that nothing needs attention
+		chromedp.WaitNotVisible(`.badge[data-count=sagas]`, chromedp.ByQuery)) // and the badge disappears without a reload
 	if *shots != "" {
 		p.pictures("console-saga-settled-light-desktop")
 	}

@@ -14,9 +14,9 @@ import (
 	"shopping-cart/e2e/harness"
 )
 
-var consoleEvents = flag.Int("console-events", 0, "length of the store that TestConsoleSpeed fills, such as 1000000 events; 0: it is left out")
+var consoleEvents = flag.Int("console-events", 0, "length of the store that TestConsoleSpeed fills, such as 1000000 events; 0: skip it")
 
-// TestConsoleSpeed measures every page of the console, and all that those of the shop ask for, on a long store: -console-events=1000000 -v.
+// TestConsoleSpeed measures every page of the console, and the requests of the shop, on a long store: -console-events=1000000 -v.
 func TestConsoleSpeed(t *testing.T) {
 	if *consoleEvents == 0 {
 		t.Skip("it takes minutes to fill a long store")
@@ -37,7 +37,7 @@ func TestConsoleSpeed(t *testing.T) {
 	} {
 		warm(t, path, func() { sees(t, o, path) })
 	}
-	for _, path := range []string{ // what the pages of the shop are made of
+	for _, path := range []string{ // the requests of the shop
 		"/shop", "/shop/assets/main.js", "/shop/assets/shop.css", "/v1/products?limit=24", "/v1/products?limit=24&q=mug", "/v1/products/" + url.PathEscape(sku),
 		"/v1/carts/" + done.CartID.String(), "/v1/carts/" + done.CartID.String() + "/events?limit=20&after=0", "/v1/carts?limit=100",
 		"/v1/checkouts/" + done.ID.String(), "/v1/orders?limit=20", "/v1/orders/" + done.OrderID.String(),
@@ -49,14 +49,14 @@ func TestConsoleSpeed(t *testing.T) {
 			require.Equal(t, http.StatusOK, a.StatusCode, path)
 		})
 	}
-	for _, schema := range []string{"cart", "orders", "payment", "saga"} { // the copies keep no promises
+	for _, schema := range []string{"cart", "orders", "payment", "saga"} { // the copies violate the invariants
 		s.Exec(t, schema, fmt.Sprintf(`truncate %[1]s.streams, %[1]s.events`, schema))
 	}
 	s.Exec(t, "orders", `truncate orders.daily_sales`)
 	s.Exec(t, "simulator", `truncate simulator.payments, simulator.ledger, simulator.calls`)
 }
 
-// warm says how long something takes that was done some times before.
+// warm logs the duration of a repeated action.
 func warm(t *testing.T, name string, do func()) {
 	t.Helper()
 	var times []time.Duration
@@ -69,7 +69,7 @@ func warm(t *testing.T, name string, do func()) {
 	t.Logf("%-70s p50 %8s  p95 %8s", name, all[len(all)/2].Round(100*time.Microsecond), all[len(all)*95/100].Round(100*time.Microsecond))
 }
 
-// copies writes a checkout again and again, under other ids and at other times: the last tenth within the last hour.
+// copies copies a checkout many times under other ids and at other times: the last tenth within the last hour.
 func copies(t *testing.T, s *harness.Site, done harness.CheckoutView, events int) {
 	t.Helper()
 	ids := map[string]string{"cart": done.CartID.String(), "orders": done.OrderID.String(), "payment": done.PaymentID.String(), "saga": done.ID.String()}

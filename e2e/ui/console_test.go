@@ -26,7 +26,7 @@ func sees(t *testing.T, o harness.Operator, path string) harness.Page {
 	return page
 }
 
-// sends fills in the form of a page that leads to a path.
+// sends fills in the form of a page that posts to a path.
 func sends(t *testing.T, o harness.Operator, page, to string, fields url.Values, headers ...string) harness.Page {
 	t.Helper()
 	form := sees(t, o, page)
@@ -67,7 +67,7 @@ func signsIn(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 	}
 	page := o.SignIn(t, s.Admin, at)
 	require.Equal(t, http.StatusOK, page.StatusCode, page.Text)
-	require.Equal(t, at, page.Request.URL.Path, "back to where one was")
+	require.Equal(t, at, page.Request.URL.Path, "back to the requested page")
 	require.Contains(t, page.Text, "Timeline")
 
 	later := s.Operator(t)
@@ -94,7 +94,7 @@ func minted(t *testing.T, c config.Config, ttl time.Duration) string {
 	return token
 }
 
-// trustsOwnForms: what other pages make a browser send is refused, and does nothing.
+// trustsOwnForms checks that requests from other pages are refused and have no effect.
 func trustsOwnForms(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 	o := s.Operator(t)
 	o.SignIn(t, s.Admin, "/console")
@@ -179,7 +179,7 @@ func isGuarded(t *testing.T, s *harness.Site) {
 	}
 }
 
-// signsInRaw is the answer that sets the cookie.
+// signsInRaw returns the response that sets the cookie.
 func signsInRaw(t *testing.T, o harness.Operator) *http.Response {
 	t.Helper()
 	form := o.Do(t, "GET", "/console/sign-in", nil)
@@ -189,7 +189,7 @@ func signsInRaw(t *testing.T, o harness.Operator) *http.Response {
 		url.Values{"token": {o.Admin}, "form_token": {form.HiddenField(t, "form_token")}}).Response
 }
 
-// showsEverything walks through every page that there is, and looks for what it is about.
+// showsEverything opens every page and checks its content.
 func showsEverything(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 	o := s.Operator(t)
 	o.SignIn(t, s.Admin, "/console")
@@ -240,7 +240,7 @@ func showsEverything(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 	require.Contains(t, sends(t, o, "/console", "/console/theme", url.Values{"theme": {"dark"}}).Text, `data-theme="dark"`)
 }
 
-// inGroups is an order number as it is printed.
+// inGroups returns an order number as it is printed.
 func inGroups(number, between string) string {
 	return number[:4] + between + number[4:8] + between + number[8:]
 }
@@ -274,7 +274,7 @@ func findsSagas(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 	harness.RequireProblem(t, s.Send(t, "GET", "/v1/admin/sagas?unfinished=perhaps", s.Admin, nil), http.StatusUnprocessableEntity, "validation_failed")
 }
 
-// settlesByPage: an operator finds the checkout whose payment is in doubt, and settles it with nothing but the console.
+// settlesByPage checks that an operator finds a checkout with an unknown payment, and resolves it in the console.
 func settlesByPage(t *testing.T, s *harness.Site) {
 	sku := s.AddProduct(t, 500)
 	s.SetStock(t, sku, 10)
@@ -289,9 +289,9 @@ func settlesByPage(t *testing.T, s *harness.Site) {
 	word := url.Values{"outcome": {"captured"}, "reason": {"Their support says so."}, "key": {key}}
 	require.Contains(t, sends(t, o, page, page+"/settle", word).Text, "Resolved as you stated.")
 	word.Set("form_token", sees(t, o, page).HiddenField(t, "form_token"))
-	require.Contains(t, o.Do(t, "POST", page+"/settle", word).Text, "Resolved as you stated.", "a double click is once")
+	require.Contains(t, o.Do(t, "POST", page+"/settle", word).Text, "Resolved as you stated.", "a double click has one effect")
 	d.RequireOrder(t)
-	harness.Until(t, "the page tells it", func() bool { return strings.Contains(sees(t, o, page).Text, "Their support says so.") })
+	harness.Until(t, "the page shows it", func() bool { return strings.Contains(sees(t, o, page).Text, "Their support says so.") })
 	require.Contains(t, sees(t, o, page).Text, "operator")
 	d.RestoreProvider(t, "back")
 	d.AwaitEnd(t, saga.Completed, "authorize", "capture")

@@ -25,38 +25,38 @@ import (
 	"shopping-cart/ui/shop"
 )
 
-// TestShop walks the storefront as a visitor does, with nothing but a browser.
+// TestShop uses the storefront in a browser.
 func TestShop(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes a browser some seconds")
 	}
 	s := harness.Open(t, harness.OneDatabase, harness.WithShop)
-	shelves(t, s)
-	p := strolls(t, s, "/shop")
+	stockShop(t, s)
+	p := browseShop(t, s, "/shop")
 	for _, step := range []struct {
 		name string
-		walk func(*stroll)
+		walk func(*shopBrowser)
 	}{
-		{"Looking", (*stroll).looking}, {"Money", (*stroll).money}, {"TheCartSurvivesAReload", (*stroll).survives}, {"SigningInTakesTheCartAlong", (*stroll).signingIn},
-		{"ADeclinedCard", (*stroll).declined}, {"ThreeDSecure", (*stroll).threeDSecure}, {"DeniedAtTheBank", (*stroll).denied},
-		{"Cancelling", (*stroll).cancelling}, {"AChangedPrice", (*stroll).changedPrice}, {"SoldOutMeanwhile", (*stroll).soldOut},
-		{"PayingAgainIsTheSameAttempt", (*stroll).paysAgain},
-		{"AnAttemptCutOffIsSentAgain", (*stroll).cutOff}, {"ASessionThatEnded", (*stroll).ended},
+		{"Looking", (*shopBrowser).looking}, {"Money", (*shopBrowser).money}, {"TheCartSurvivesAReload", (*shopBrowser).survives}, {"SigningInTakesTheCartAlong", (*shopBrowser).signingIn},
+		{"ADeclinedCard", (*shopBrowser).declined}, {"ThreeDSecure", (*shopBrowser).threeDSecure}, {"DeniedAtTheBank", (*shopBrowser).denied},
+		{"Cancelling", (*shopBrowser).cancelling}, {"AChangedPrice", (*shopBrowser).changedPrice}, {"SoldOutMeanwhile", (*shopBrowser).soldOut},
+		{"PayingAgainIsTheSameAttempt", (*shopBrowser).paysAgain},
+		{"AnAttemptCutOffIsSentAgain", (*shopBrowser).cutOff}, {"ASessionThatEnded", (*shopBrowser).ended},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { p.T = t; step.walk(p) }) {
-			return // each goes on where the one before ended
+			return // each step continues where the previous one ended
 		}
 	}
 	p.T = t
 	require.Empty(t, slices.DeleteFunc(p.complaints(), abandoned), "the browser complains")
 }
 
-// abandoned is no complaint: a page that one leaves ends its stream.
+// abandoned reports the complaint about the stream of a page that was left.
 func abandoned(complaint string) bool { return complaint == "net::ERR_ABORTED" }
 
-// shelves are filled with what the walk needs.
-func shelves(t *testing.T, s *harness.Site) {
+// stockShop adds the products and the stock.
+func stockShop(t *testing.T, s *harness.Site) {
 	t.Helper()
 	for i, name := range []string{
 		"Union flag hot water bottle", "Victorian sewing box", "Red retrospot umbrella", "Woodland bird ornament", "Alarm clock bakelike green",
@@ -76,7 +76,7 @@ const (
 	scarceSKU  = "84002" // the umbrella
 )
 
-func (p *stroll) looking() {
+func (p *shopBrowser) looking() {
 	p.sees("main h1", "Small things")
 	p.counts(".card", 8)
 	p.looksGood("products")
@@ -91,7 +91,7 @@ func (p *stroll) looking() {
 	p.sees(".badge", "2")
 	p.types("input[type=search]", "nothing is called that")
 	p.sees(".empty", "A shorter word")
-	for _, none := range []string{"NONE", "%E4"} { // the other one is no UTF-8
+	for _, none := range []string{"NONE", "%E4"} { // the second one is not UTF-8
 		p.goes("/shop/products/" + none)
 		p.sees("h1", "Page not found")
 		p.forgives(404)
@@ -100,8 +100,8 @@ func (p *stroll) looking() {
 
 var written = regexp.MustCompile(`\d[\d,.]*$`)
 
-// money: amounts are written in the minor units that the server means, and not in those that the browser would take.
-func (p *stroll) money() {
+// money checks that amounts have the minor units of the server, not those of the browser.
+func (p *shopBrowser) money() {
 	shown := map[string]string{}
 	p.do(chromedp.Evaluate(fmt.Sprintf(`import("/shop/assets/dom.js").then(({ money }) =>
 		Object.fromEntries(%q.split(" ").map(currency => [currency, money({ amount: 1234567, currency })])))`,
@@ -113,7 +113,7 @@ func (p *stroll) money() {
 	require.Len(p, shown, len(currency.GetCurrencyCodes()))
 }
 
-func (p *stroll) survives() {
+func (p *shopBrowser) survives() {
 	p.goes("/shop/cart")
 	p.sees(".lines .what", "White metal lantern")
 	p.press("#line-0-more")
@@ -125,7 +125,7 @@ func (p *stroll) survives() {
 	p.looksGood("cart")
 }
 
-func (p *stroll) signingIn() {
+func (p *shopBrowser) signingIn() {
 	ada := harness.As[shop.SignedIn](p, p.SignInToShop(p.T, "Ada"), http.StatusOK)
 	before := harness.Shopper{Site: p.Site, Token: ada.Token}
 	before.Fill(p, mugSKU)
@@ -135,24 +135,24 @@ func (p *stroll) signingIn() {
 	p.types("#name", "  ada ")
 	p.press("form.form button")
 	p.sees(".who .name", "ada")
-	p.sees(".badge", "4") // three lanterns that came along, and the mug that was there
+	p.sees(".badge", "4") // three lanterns from the guest's cart, and the mug of the customer's cart
 	require.Len(p, harness.Get[harness.List[harness.CartView]](p, p.Site, "/v1/carts", ada.Token).Data, 1)
 }
 
-func (p *stroll) declined() {
+func (p *shopBrowser) declined() {
 	p.pays("sim_declined")
 	p.sees(".progress h1", "The card was declined")
 	p.sees(".steps", "payment.undo")
 	p.looksGood("declined")
 	p.press(".actions .button")
-	p.sees("button.large", "Pay £41.40") // the cart is as it was
+	p.sees("button.large", "Pay £41.40") // the cart is unchanged
 	p.looksGood("checkout")
 }
 
-func (p *stroll) threeDSecure() {
+func (p *shopBrowser) threeDSecure() {
 	p.pays("sim_requires_action")
 	p.sees(".progress h1", "Your bank asks you")
-	p.sees(".heard .how", "event") // the server told, and was not asked
+	p.sees(".heard .how", "event") // by an event, not by polling
 	p.looksGood("bank-asks")
 	p.press(".progress a.button")
 	p.sees("h1", "Is this you?")
@@ -169,24 +169,24 @@ func (p *stroll) threeDSecure() {
 	p.looksGood("order")
 }
 
-func (p *stroll) denied() {
+func (p *shopBrowser) denied() {
 	p.buys(mugSKU)
 	p.pays("sim_requires_action")
 	p.sees(".progress h1", "Your bank asks you")
-	p.reloads() // and it still does
+	p.reloads() // the state survives a reload
 	p.press(".progress a.button")
 	p.sees("h1", "Is this you?")
 	p.press("button.no")
 	p.sees(".progress h1", "You denied the payment at your bank")
-	p.pays("sim_timeout_applied") // charged, and its answer lost
+	p.pays("sim_timeout_applied") // charged, but the answer is lost
 	p.sees(".progress h1", "Thank you for your order.")
 	p.sees(".steps", "attempts")
 }
 
-func (p *stroll) cancelling() {
+func (p *shopBrowser) cancelling() {
 	p.goes("/shop/orders")
 	p.counts(".orders li", 2)
-	p.counts(".orders .pill.unpaid", 0) // what was declined, or denied at the bank, is no order
+	p.counts(".orders .pill.unpaid", 0) // a declined or denied payment leaves no order
 	p.looksGood("orders")
 	p.press(".orders a")
 	p.sees(".cancel summary", "Cancel this order")
@@ -204,7 +204,7 @@ func (p *stroll) cancelling() {
 	require.Equal(p, int64(1155), back)
 }
 
-func (p *stroll) changedPrice() {
+func (p *shopBrowser) changedPrice() {
 	p.buys(lanternSKU)
 	p.goes("/shop/checkout")
 	p.sees("button.large", "Pay £9.95")
@@ -221,7 +221,7 @@ func (p *stroll) changedPrice() {
 	p.sees(".progress h1", "Thank you for your order.")
 }
 
-func (p *stroll) soldOut() {
+func (p *shopBrowser) soldOut() {
 	p.buys(scarceSKU)
 	p.goes("/shop/cart")
 	p.types("#line-0", "3")
@@ -238,8 +238,8 @@ func (p *stroll) soldOut() {
 	p.sees(".progress h1", "Thank you for your order.")
 }
 
-// paysAgain: a person who presses the button again, since the server cannot be reached, sends the same under the same key.
-func (p *stroll) paysAgain() {
+// paysAgain checks that pressing the button again while the server is unreachable sends the same request under the same key.
+func (p *shopBrowser) paysAgain() {
 	p.buys(mugSKU)
 	p.goes("/shop/checkout")
 	p.sees("button.large", "Pay ")
@@ -265,8 +265,8 @@ func (p *stroll) paysAgain() {
 	p.sees(".progress h1", "Thank you for your order.")
 }
 
-// cutOff: a browser that goes away before the answer sends the very attempt again, and there is one order.
-func (p *stroll) cutOff() {
+// cutOff checks that a browser that lost the answer repeats the same attempt, and that there is one order.
+func (p *shopBrowser) cutOff() {
 	p.buys(mugSKU)
 	orders := len(harness.Get[harness.List[harness.OrderView]](p, p.Site, "/v1/admin/orders", p.Admin).Data)
 	p.goes("/shop/checkout")
@@ -281,14 +281,14 @@ func (p *stroll) cutOff() {
 	require.Len(p, harness.Get[harness.List[harness.OrderView]](p, p.Site, "/v1/admin/orders", p.Admin).Data, orders+1)
 }
 
-// ended: a token that is not taken any more makes way for another guest, who takes the cart along.
-func (p *stroll) ended() {
+// ended checks that a new guest replaces an expired token and keeps the cart.
+func (p *shopBrowser) ended() {
 	p.goes("/shop/sign-in")
 	p.press(".actions button")
 	p.sees(".who", "Sign in")
 	p.buys(mugSKU)
 	before := p.expires()
-	p.goes("/shop/orders") // which asks for the orders and the cart at once
+	p.goes("/shop/orders") // requests the orders and the cart concurrently
 	p.sees(".badge", "1")
 	var guests int
 	p.do(chromedp.Evaluate(`performance.getEntriesByType("resource").filter(one => one.name.endsWith("/v1/sessions")).length`, &guests))
@@ -296,7 +296,7 @@ func (p *stroll) ended() {
 
 	require.NotEqual(p, before, p.expires())
 	p.cutsOff("/v1/sessions", func() {
-		p.do(chromedp.Reload()) // and again before there is a new guest
+		p.do(chromedp.Reload()) // reload before there is a new guest
 		harness.Until(p, "the token is given up", func() (holds bool) {
 			p.do(chromedp.Evaluate(`JSON.parse(localStorage.thimble).token === null`, &holds))
 			return holds
@@ -308,8 +308,8 @@ func (p *stroll) ended() {
 	p.forgives(http.StatusUnauthorized)
 }
 
-// expires gives the visitor a token that has ended, and says whose it was.
-func (p *stroll) expires() (customer string) {
+// expires replaces the token by an expired one, and returns its customer.
+func (p *shopBrowser) expires() (customer string) {
 	tokens, err := auth.New([]byte(p.Settings.AuthSecret), p.Settings.AuthAudience)
 	require.NoError(p, err)
 	p.do(chromedp.Evaluate(`JSON.parse(localStorage.thimble).customer`, &customer))
@@ -319,8 +319,8 @@ func (p *stroll) expires() (customer string) {
 	return customer
 }
 
-// cutsOff lets no answer to a path come while something is done.
-func (p *stroll) cutsOff(path string, while func()) {
+// cutsOff holds all answers to a path back while it calls while.
+func (p *shopBrowser) cutsOff(path string, while func()) {
 	var cut devtools.ScriptIdentifier
 	p.do(chromedp.ActionFunc(func(ctx context.Context) (err error) {
 		cut, err = devtools.AddScriptToEvaluateOnNewDocument(fmt.Sprintf(`const real = fetch;

@@ -30,7 +30,7 @@ import (
 	"shopping-cart/saga"
 )
 
-// TestSwaggerUI walks the tour as somebody would who has a browser and nothing else.
+// TestSwaggerUI follows the tour in a browser.
 func TestSwaggerUI(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -63,7 +63,7 @@ func TestSwaggerUI(t *testing.T) {
 	require.Empty(t, p.complaints(), "the browser complains")
 }
 
-// documented are the operations of the document, as the page writes them.
+// documented returns the operations of the document, as the page writes them.
 func documented(t *testing.T) (all []string) {
 	t.Helper()
 	doc, err := openapi3.NewLoader().LoadFromData(docs.OpenAPI)
@@ -84,16 +84,16 @@ type page struct {
 	faults []string
 }
 
-// publicName is not what a browser trusts more than others, so that the page is held to what it would be held to in public.
+// publicName is a host that a browser trusts no more than any public one, unlike localhost.
 const publicName = "shop.example"
 
-// visits opens Swagger UI in a browser of its own.
+// visits opens Swagger UI in a new browser.
 func visits(t *testing.T, s *harness.Site, path string) *page {
 	t.Helper()
 	return browses(t, s, path, ".opblock")
 }
 
-// browses opens a page of the site in a browser of its own, and waits until it shows what is selected.
+// browses opens a page of the site in a new browser, and waits until it shows the selected element.
 func browses(t *testing.T, s *harness.Site, path, selected string) *page {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(t)), chromedp.NoSandbox,
@@ -113,8 +113,8 @@ func browses(t *testing.T, s *harness.Site, path, selected string) *page {
 	return p
 }
 
-// profile is a directory for a browser. Its processes write to it for a moment after they were told to go, so that it
-// may take more than one try to remove.
+// profile returns a directory for a browser. Its processes write to it for a moment after they were stopped, so removing it may
+// take several attempts.
 func profile(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "browser-")
@@ -136,7 +136,7 @@ func chromium(t *testing.T) string {
 	return ""
 }
 
-// listens keeps what a visitor would find in the browser's console.
+// listens records the messages in the browser's console.
 func (p *page) listens(event any) {
 	switch e := event.(type) {
 	case *log.EventEntryAdded:
@@ -150,7 +150,7 @@ func (p *page) listens(event any) {
 			p.complains(e.Args[0].Value.String())
 		}
 	case *network.EventLoadingFailed:
-		if !e.Canceled { // a page that was left asks no more
+		if !e.Canceled { // a page that was left cancels its requests
 			p.complains(e.ErrorText)
 		}
 	case *network.EventResponseReceived:
@@ -186,7 +186,7 @@ func (p *page) operations() (all []string) {
 	return all
 }
 
-// authorizes says who the visitor is from now on.
+// authorizes sets the token of the visitor.
 func (p *page) authorizes(token string) {
 	p.Helper()
 	const dialog = ".modal-ux "
@@ -202,16 +202,16 @@ func (p *page) authorizes(token string) {
 	p.do(chromedp.WaitNotPresent(dialog, chromedp.ByQuery))
 }
 
-// fields are the parameters of a form.
+// fields holds the parameters of a form.
 type fields map[string]string
 
-// reply is what the page shows of an answer.
+// reply is a response as the page shows it.
 type reply struct {
 	*page
 	body string
 }
 
-// executes fills in the form of an operation, presses Execute, and reads the answer.
+// executes fills in the form of an operation, presses Execute, and reads the response.
 func (p *page) executes(method, path string, status int, form fields, body string) reply {
 	p.Helper()
 	block := fmt.Sprintf(`.opblock-%s:has([data-path="%s"]) `, strings.ToLower(method), path)
@@ -238,7 +238,7 @@ func (p *page) press(button string) {
 	p.do(chromedp.Click(button, chromedp.ByQuery))
 }
 
-// types replaces what stands in a field.
+// types replaces the content of a field.
 func (p *page) types(field, text string) {
 	p.Helper()
 	p.do(chromedp.Focus(field, chromedp.ByQuery), chromedp.KeyEvent("a", chromedp.KeyModifiers(input.ModifierCtrl)),

@@ -15,21 +15,21 @@ import (
 	"shopping-cart/e2e/harness"
 )
 
-// stroll is a visitor of the shop, in a browser.
-type stroll struct {
+// shopBrowser is a browser in the shop.
+type shopBrowser struct {
 	*page
 	*harness.Site
 }
 
-func strolls(t *testing.T, s *harness.Site, path string) *stroll {
+func browseShop(t *testing.T, s *harness.Site, path string) *shopBrowser {
 	t.Helper()
-	p := &stroll{browses(t, s, path, "main > *"), s}
-	p.looks("light-desktop") // where there is room for what the server does
+	p := &shopBrowser{browses(t, s, path, "main > *"), s}
+	p.looks("light-desktop") // wide enough for the panel with the server activity
 	return p
 }
 
-// sees waits until an element shows that text.
-func (p *stroll) sees(selected, text string) {
+// sees waits until an element shows the text.
+func (p *shopBrowser) sees(selected, text string) {
 	p.Helper()
 	var found string
 	holds := func() bool {
@@ -45,8 +45,8 @@ func (p *stroll) sees(selected, text string) {
 	}
 }
 
-// counts waits until there are so many.
-func (p *stroll) counts(selected string, n int) {
+// counts waits until there are n elements.
+func (p *shopBrowser) counts(selected string, n int) {
 	p.Helper()
 	harness.Until(p, fmt.Sprintf("there are %d %s", n, selected), func() (holds bool) {
 		p.do(chromedp.Evaluate(fmt.Sprintf(`document.querySelectorAll(%q).length === %d`, selected, n), &holds))
@@ -54,39 +54,39 @@ func (p *stroll) counts(selected string, n int) {
 	})
 }
 
-func (p *stroll) evaluates(script string) {
+func (p *shopBrowser) evaluates(script string) {
 	p.Helper()
 	p.do(chromedp.Evaluate(script, nil))
 }
 
-func (p *stroll) goes(path string) {
+func (p *shopBrowser) goes(path string) {
 	p.Helper()
 	p.do(chromedp.Navigate(strings.Replace(p.Base, "127.0.0.1", publicName, 1)+path), chromedp.WaitVisible("main > *", chromedp.ByQuery))
 }
 
-func (p *stroll) reloads() {
+func (p *shopBrowser) reloads() {
 	p.Helper()
 	p.do(chromedp.Reload(), chromedp.WaitVisible("main > *", chromedp.ByQuery))
 }
 
 // buys puts one of a product into the cart.
-func (p *stroll) buys(sku string) {
+func (p *shopBrowser) buys(sku string) {
 	p.Helper()
 	p.goes("/shop/products/" + url.PathEscape(sku))
 	p.press(".product .buy")
 	p.sees(".toast", "is in your cart")
 }
 
-// pays checks out with one of the simulator's cards.
-func (p *stroll) pays(card string) {
+// pays checks out with a card of the simulator.
+func (p *shopBrowser) pays(card string) {
 	p.Helper()
 	p.goes("/shop/checkout")
 	p.press(fmt.Sprintf("input[value=%q]", card))
 	p.press("button.large")
 }
 
-// forgives takes one complaint off: a refusal that the step was about, which browsers write into their console.
-func (p *stroll) forgives(status int) {
+// forgives removes the expected refusal from the complaints: browsers write it into their console.
+func (p *shopBrowser) forgives(status int) {
 	p.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -96,8 +96,8 @@ func (p *stroll) forgives(status int) {
 	require.Less(p, len(p.faults), before, "there was no refusal")
 }
 
-// looksGood looks at the page by day and by night, at a desk and on a phone.
-func (p *stroll) looksGood(name string) {
+// looksGood checks the page in light and dark colors, on a desktop and on a phone.
+func (p *shopBrowser) looksGood(name string) {
 	p.Helper()
 	p.judgesAll("shop-" + name)
 }
