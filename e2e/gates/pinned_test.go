@@ -225,6 +225,6 @@ func (s *pinnedShop) buys(ctx context.Context, sku string, edits int, paid bool)
 	if !paid {
 		return nil
 	}
-	_, err = s.ChecksOut(ctx, cart, int64(bench.ShopCartVersion+edits))
+	_, err = s.CheckOutCart(ctx, cart, int64(bench.ShopCartVersion+edits))
 	return err
 }

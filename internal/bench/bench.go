@@ -82,7 +82,7 @@ func Run(ctx context.Context, server *Server, workloads []Workload, o Options) (
 		if round == 0 {
 			each = min(warm, o.Each)
 		}
-		for _, i := range turns(len(workloads), round) {
+		for _, i := range runOrder(len(workloads), round) {
 			w := workloads[i]
 			got, err := measure(ctx, server, w, rates[i], each)
 			if err != nil {
@@ -97,8 +97,8 @@ func Run(ctx context.Context, server *Server, workloads []Workload, o Options) (
 	return results, nil
 }
 
-// turns returns the order of n workloads in a round.
-func turns(n, round int) []int {
+// runOrder returns the order of n workloads in a round.
+func runOrder(n, round int) []int {
 	var all []int
 	for i := range n {
 		all = append(all, i)

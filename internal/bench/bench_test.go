@@ -82,8 +82,8 @@ func TestRoundOf(t *testing.T) {
 
 func TestOrder(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, []int{0, 1, 2}, turns(3, 1))
-	require.Equal(t, []int{2, 1, 0}, turns(3, 2))
+	require.Equal(t, []int{0, 1, 2}, runOrder(3, 1))
+	require.Equal(t, []int{2, 1, 0}, runOrder(3, 2))
 }
 
 func TestDrive(t *testing.T) {

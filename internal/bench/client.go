@@ -40,10 +40,8 @@ type Job struct {
 
 // report is a client's result of a job.
 type report struct {
-	Took      time.Duration
-	Latencies []time.Duration
-	CPU       time.Duration
-	Error     string
+	Sample
+	Error string
 }
 
 // Client is a separate process that sends requests, so that its work is not counted as the server's.
@@ -76,6 +74,7 @@ func StartClient(ctx context.Context, arguments ...string) (*Client, error) {
 	return &Client{cmd: cmd, jobs: jobs, in: json.NewEncoder(jobs), out: json.NewDecoder(reports)}, nil
 }
 
+// Do has the client run a job.
 func (c *Client) Do(j Job) (Sample, error) {
 	if err := c.in.Encode(j); err != nil {
 		return Sample{}, fmt.Errorf("hand a job to the client: %w", err)
@@ -87,12 +86,11 @@ func (c *Client) Do(j Job) (Sample, error) {
 	if r.Error != "" {
 		return Sample{}, errors.New(r.Error)
 	}
-	return Sample{Took: r.Took, Units: len(r.Latencies), Latencies: r.Latencies, ClientCPU: r.CPU}, nil
+	return r.Sample, nil
 }
 
-func (c *Client) Stop() error {
-	return errors.Join(c.jobs.Close(), c.cmd.Wait())
-}
+// Stop ends the process.
+func (c *Client) Stop() error { return errors.Join(c.jobs.Close(), c.cmd.Wait()) }
 
 // ServeJobs runs the client process: it runs the jobs that it reads until there are no more.
 func ServeJobs(ctx context.Context, jobs io.Reader, reports io.Writer) error {
@@ -106,7 +104,8 @@ func ServeJobs(ctx context.Context, jobs io.Reader, reports io.Writer) error {
 		}
 		before := ownTime()
 		s, err := j.do(ctx)
-		r := report{Took: s.Took, Latencies: s.Latencies, CPU: ownTime() - before}
+		s.ClientCPU = ownTime() - before
+		r := report{Sample: s}
 		if err != nil {
 			r.Error = err.Error()
 		}

@@ -104,7 +104,7 @@ func (s *Shop) history(ctx context.Context) (history, error) {
 			return nil, err
 		}
 	}
-	checkout, err := s.ChecksOut(ctx, id, ShopCartVersion+growthEdits)
+	checkout, err := s.CheckOutCart(ctx, id, ShopCartVersion+growthEdits)
 	if err != nil {
 		return nil, err
 	}
@@ -128,18 +128,18 @@ func awaitProjections(ctx context.Context, pool *pgxpool.Pool) error {
 func (g *growth) workloads() (all []Workload) {
 	for i, size := range g.sizes {
 		s, old := g.shops[i], g.old[i]
-		all = append(all, with(growthCallers, []Workload{
-			{Name: Grown("command", size), Run: s.commandsOn(s.carts)},
-			{Name: Grown("load", size), Run: s.loadsOf(s.carts)},
-			{Name: Grown("load-old", size), Run: s.loadsOf(old)},
-			s.paying(Grown("checkout", size), 0, false, s.driven(s.checkOut)),
+		all = append(all, withCallers(growthCallers, []Workload{
+			{Name: GrowthName("command", size), Run: s.commandsOn(s.carts)},
+			{Name: GrowthName("load", size), Run: s.loadsOf(s.carts)},
+			{Name: GrowthName("load-old", size), Run: s.loadsOf(old)},
+			s.checkoutWorkload(GrowthName("checkout", size), 0, false, s.drive(s.checkOut)),
 		})...)
 	}
 	return all
 }
 
-// Grown returns the name of a workload on a store with that many events.
-func Grown(what string, size int64) string { return fmt.Sprintf("%s/%d-events", what, size) }
+// GrowthName returns the name of a workload on a store with that many events.
+func GrowthName(what string, size int64) string { return fmt.Sprintf("%s/%d-events", what, size) }
 
 // targets compares every size with the first.
 func (g *growth) targets() (all []Target) {
@@ -149,8 +149,8 @@ func (g *growth) targets() (all []Target) {
 			if what == "checkout" {
 				bound = 0 // only shown
 			}
-			all = append(all, atLeast(fmt.Sprintf("%s, %d events", what, size), Grown(what, size), growthCallers,
-				Grown(what, g.sizes[0]), growthCallers, bound, fmt.Sprintf("of that with %d", g.sizes[0])))
+			all = append(all, atLeast(fmt.Sprintf("%s, %d events", what, size), GrowthName(what, size), growthCallers,
+				GrowthName(what, g.sizes[0]), growthCallers, bound, fmt.Sprintf("of that with %d", g.sizes[0])))
 		}
 	}
 	return all

@@ -160,8 +160,8 @@ func (s *Shop) prepare(ctx context.Context, rate float64, d time.Duration) error
 	return nil
 }
 
-// counted adds the program's writes during the run to a sample.
-func (s *Shop) counted(run func() (Sample, error)) (Sample, error) {
+// count adds the program's writes during the run to a sample.
+func (s *Shop) count(run func() (Sample, error)) (Sample, error) {
 	counts := s.Databases[s.URL].Committer.Counts
 	before := counts()
 	sample, err := run()
@@ -193,12 +193,12 @@ func (s *Shop) checkOut(ctx context.Context, _ int64) error {
 	if n >= int64(len(s.fresh)) {
 		return ErrSpent
 	}
-	_, err := s.ChecksOut(ctx, s.fresh[n], ShopCartVersion)
+	_, err := s.CheckOutCart(ctx, s.fresh[n], ShopCartVersion)
 	return err
 }
 
-// ChecksOut runs a checkout without HTTP, from the shopper's order to the end of the saga.
-func (s *Shop) ChecksOut(ctx context.Context, id uuid.UUID, version int64) (saga.CheckoutView, error) {
+// CheckOutCart runs a checkout without HTTP, from the shopper's order to the end of the saga.
+func (s *Shop) CheckOutCart(ctx context.Context, id uuid.UUID, version int64) (saga.CheckoutView, error) {
 	contact := order.Contact{ID: uuid.Must(uuid.NewV7()), CustomerID: s.Caller.Subject, Email: "ada@example.com"}
 	if err := s.Orders.SaveContact(ctx, contact); err != nil {
 		return saga.CheckoutView{}, err

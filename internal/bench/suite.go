@@ -23,46 +23,46 @@ type suite struct {
 	client  *Client
 }
 
-func (l *suite) open(ctx context.Context, server *Server) (err error) {
-	if l.scripts, err = server.Database(ctx, "scripts"); err != nil {
+func (u *suite) open(ctx context.Context, server *Server) (err error) {
+	if u.scripts, err = server.Database(ctx, "scripts"); err != nil {
 		return err
 	}
-	if err = Fill(ctx, l.scripts, "setup.sql"); err != nil {
+	if err = Fill(ctx, u.scripts, "setup.sql"); err != nil {
 		return err
 	}
-	if l.gorm, err = OpenGORM(l.scripts, slices.Max(l.callers), benchCarts); err != nil {
+	if u.gorm, err = OpenGORM(u.scripts, slices.Max(u.callers), benchCarts); err != nil {
 		return err
 	}
 	url, err := server.Database(ctx, "ours")
 	if err != nil {
 		return err
 	}
-	if l.shop, err = OpenShop(ctx, url, benchProducts, benchCarts); err != nil {
+	if u.shop, err = OpenShop(ctx, url, benchProducts, benchCarts); err != nil {
 		return err
 	}
 	settings, err := config.Load()
 	if err != nil {
 		return err
 	}
-	if l.echo, err = startEchoBaseline(ctx, url, settings.QueryConnections); err != nil {
+	if u.echo, err = startEchoBaseline(ctx, url, settings.QueryConnections); err != nil {
 		return err
 	}
-	l.client, err = StartClient(ctx, "bench-client")
+	u.client, err = StartClient(ctx, "bench-client")
 	return err
 }
 
-func (l *suite) close() (err error) {
-	if l.client != nil {
-		err = l.client.Stop()
+func (u *suite) close() (err error) {
+	if u.client != nil {
+		err = u.client.Stop()
 	}
-	if l.echo != nil {
-		l.echo.stop()
+	if u.echo != nil {
+		u.echo.stop()
 	}
-	if l.shop != nil {
-		err = errors.Join(err, l.shop.Stop())
+	if u.shop != nil {
+		err = errors.Join(err, u.shop.Stop())
 	}
-	if l.gorm != nil {
-		l.gorm.Close()
+	if u.gorm != nil {
+		u.gorm.Close()
 	}
 	return err
 }
@@ -90,71 +90,71 @@ const (
 const slowProvider = 20 * time.Millisecond
 
 // workloads returns the workloads in the order of measurement. Compared ones are neighbours.
-func (l *suite) workloads() (all []Workload) {
-	for _, n := range l.callers {
-		all = append(all, l.commands(n)...)
+func (u *suite) workloads() (all []Workload) {
+	for _, n := range u.callers {
+		all = append(all, u.commands(n)...)
 	}
-	for _, n := range l.callers {
-		all = append(all, l.loads(n)...)
+	for _, n := range u.callers {
+		all = append(all, u.loads(n)...)
 	}
-	for _, n := range l.callers {
-		all = append(all, l.checkouts(n)...)
+	for _, n := range u.callers {
+		all = append(all, u.checkouts(n)...)
 	}
 	return all
 }
 
-func (l *suite) commands(callers int) []Workload {
-	s := l.shop
+func (u *suite) commands(callers int) []Workload {
+	s := u.shop
 	all := []Workload{
-		{Name: CommandPgbench, Run: Pgbench{URL: l.scripts, Script: "command.sql", Commands: 1, Appends: 1, Sampling: 0.1}.Run},
-		{Name: CommandGORM, Run: l.gorm.Run},
+		{Name: CommandPgbench, Run: Pgbench{URL: u.scripts, Script: "command.sql", Commands: 1, Appends: 1, Sampling: 0.1}.Run},
+		{Name: CommandGORM, Run: u.gorm.Run},
 		{Name: CommandProcess, Run: s.commandsOn(s.carts)},
-		{Name: CommandHTTP, Run: l.requests(s.address, s.carts, Request{
-			Method: "PATCH", Path: "/v1/carts/{id}/items/" + s.SKUs[0], Body: `{"quantity":{n}}`, Header: s.keyed(), Status: 200,
+		{Name: CommandHTTP, Run: u.requests(s.address, s.carts, Request{
+			Method: "PATCH", Path: "/v1/carts/{id}/items/" + s.SKUs[0], Body: `{"quantity":{n}}`, Header: s.writeHeaders(), Status: 200,
 		})},
 	}
 	if callers > 8 {
 		all = append(all, Workload{Name: CommandHot, Run: s.commandsOn(s.carts[:1])})
 	}
-	return with(callers, all)
+	return withCallers(callers, all)
 }
 
-func (l *suite) loads(callers int) []Workload {
-	s := l.shop
-	return with(callers, []Workload{
+func (u *suite) loads(callers int) []Workload {
+	s := u.shop
+	return withCallers(callers, []Workload{
 		{Name: LoadProcess, Run: s.loadsOf(s.carts)},
-		{Name: LoadEcho, Run: l.requests(l.echo.address, s.carts, Request{Method: "GET", Path: "/{id}", Status: 200})},
-		{Name: LoadHTTP, Run: l.requests(s.address, s.carts, Request{
+		{Name: LoadEcho, Run: u.requests(u.echo.address, s.carts, Request{Method: "GET", Path: "/{id}", Status: 200})},
+		{Name: LoadHTTP, Run: u.requests(s.address, s.carts, Request{
 			Method: "GET", Path: "/v1/carts/{id}", Header: map[string]string{"Authorization": "Bearer " + s.Token}, Status: 200,
 		})},
 	})
 }
 
-func (l *suite) checkouts(callers int) []Workload {
-	s := l.shop
-	process, http := s.driven(s.checkOut), l.httpCheckouts()
+func (u *suite) checkouts(callers int) []Workload {
+	s := u.shop
+	process, http := s.drive(s.checkOut), u.httpCheckouts()
 	all := []Workload{
-		{Name: CheckoutPgbench, Run: Pgbench{URL: l.scripts, Script: "checkout.sql", Commands: 10, Appends: 15, Sampling: 1}.Run},
-		s.paying(CheckoutProcess, 0, false, process),
-		s.paying(CheckoutHTTP, 0, false, http),
+		{Name: CheckoutPgbench, Run: Pgbench{URL: u.scripts, Script: "checkout.sql", Commands: 10, Appends: 15, Sampling: 1}.Run},
+		s.checkoutWorkload(CheckoutProcess, 0, false, process),
+		s.checkoutWorkload(CheckoutHTTP, 0, false, http),
 	}
 	if callers >= 32 {
 		all = append(all,
-			s.paying(CheckoutProcess20, slowProvider, false, process), s.paying(CheckoutHTTP20, slowProvider, false, http),
-			s.paying(CheckoutOnSimulator, 0, true, process))
+			s.checkoutWorkload(CheckoutProcess20, slowProvider, false, process), s.checkoutWorkload(CheckoutHTTP20, slowProvider, false, http),
+			s.checkoutWorkload(CheckoutOnSimulator, 0, true, process))
 	}
-	return with(callers, all)
+	return withCallers(callers, all)
 }
 
-func with(callers int, all []Workload) []Workload {
+func withCallers(callers int, all []Workload) []Workload {
 	for i := range all {
 		all[i].Callers = callers
 	}
 	return all
 }
 
-// paying returns a workload of checkouts at a provider.
-func (s *Shop) paying(name string, latency time.Duration, simulated bool, run runs) Workload {
+// checkoutWorkload returns a workload of checkouts at a provider.
+func (s *Shop) checkoutWorkload(name string, latency time.Duration, simulated bool, run runFunc) Workload {
 	return Workload{Name: name, Run: run, Prepare: func(ctx context.Context, rate float64, d time.Duration) error {
 		s.provider.latency.Store(int64(latency))
 		s.provider.delegate.Store(nil)
@@ -165,52 +165,52 @@ func (s *Shop) paying(name string, latency time.Duration, simulated bool, run ru
 	}}
 }
 
-// runs is the Run of a workload.
-type runs = func(ctx context.Context, callers int, d time.Duration) (Sample, error)
+// runFunc is the Run of a workload.
+type runFunc = func(ctx context.Context, callers int, d time.Duration) (Sample, error)
 
 // commandsOn changes quantities in the carts in turn.
-func (s *Shop) commandsOn(carts []uuid.UUID) runs {
-	return s.driven(func(ctx context.Context, n int64) error { return s.setQuantity(ctx, carts[n%int64(len(carts))], n) })
+func (s *Shop) commandsOn(carts []uuid.UUID) runFunc {
+	return s.drive(func(ctx context.Context, n int64) error { return s.setQuantity(ctx, carts[n%int64(len(carts))], n) })
 }
 
 // loadsOf reads the carts in turn.
-func (s *Shop) loadsOf(carts []uuid.UUID) runs {
-	return s.driven(func(ctx context.Context, n int64) error { return s.load(ctx, carts[n%int64(len(carts))]) })
+func (s *Shop) loadsOf(carts []uuid.UUID) runFunc {
+	return s.drive(func(ctx context.Context, n int64) error { return s.load(ctx, carts[n%int64(len(carts))]) })
 }
 
-// driven runs units of work in this process.
-func (s *Shop) driven(do func(ctx context.Context, n int64) error) runs {
+// drive runs units of work in this process.
+func (s *Shop) drive(do func(ctx context.Context, n int64) error) runFunc {
 	return func(ctx context.Context, callers int, d time.Duration) (Sample, error) {
-		return s.counted(func() (Sample, error) { return Drive(ctx, callers, d, do) })
+		return s.count(func() (Sample, error) { return Drive(ctx, callers, d, do) })
 	}
 }
 
-// keyed returns the headers of an idempotent request.
-func (s *Shop) keyed() map[string]string {
+// writeHeaders returns the headers of an idempotent request.
+func (s *Shop) writeHeaders() map[string]string {
 	return map[string]string{"Authorization": "Bearer " + s.Token, "Idempotency-Key": "{key}"}
 }
 
 // requests makes the client send requests about the carts in turn.
-func (l *suite) requests(address string, carts []uuid.UUID, r Request) runs {
+func (u *suite) requests(address string, carts []uuid.UUID, r Request) runFunc {
 	ids := texts(carts)
 	return func(_ context.Context, callers int, d time.Duration) (Sample, error) {
-		return l.shop.counted(func() (Sample, error) {
-			return l.client.Do(Job{Address: address, Request: r, IDs: ids, Callers: callers, For: d})
+		return u.shop.count(func() (Sample, error) {
+			return u.client.Do(Job{Address: address, Request: r, IDs: ids, Callers: callers, For: d})
 		})
 	}
 }
 
 // httpCheckouts makes the client check out fresh carts, and wait for the end of each checkout.
-func (l *suite) httpCheckouts() runs {
-	s := l.shop
+func (u *suite) httpCheckouts() runFunc {
+	s := u.shop
 	r := Request{
 		Method: "POST", Path: "/v1/carts/{id}/checkout", Body: `{"payment_method":"sim_ok","email":"ada@example.com"}`,
-		Header: s.keyed(), Status: 201,
+		Header: s.writeHeaders(), Status: 201,
 	}
 	r.Header["If-Match"], r.Header["Prefer"] = fmt.Sprintf(`"%d"`, ShopCartVersion), "wait=30"
 	return func(_ context.Context, callers int, d time.Duration) (Sample, error) {
-		sample, err := s.counted(func() (Sample, error) {
-			return l.client.Do(Job{Address: s.address, Request: r, IDs: texts(s.fresh), Once: true, Callers: callers, For: d})
+		sample, err := s.count(func() (Sample, error) {
+			return u.client.Do(Job{Address: s.address, Request: r, IDs: texts(s.fresh), Once: true, Callers: callers, For: d})
 		})
 		s.taken.Add(int64(sample.Units))
 		return sample, err

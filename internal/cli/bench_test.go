@@ -76,10 +76,10 @@ func TestBench(t *testing.T) {
 		all := benches(t, "--growth", "100,2000")
 		require.Len(t, all, 8)
 		for _, size := range []int64{100, 2000} {
-			require.InDelta(t, 1, all[bench.Grown("command", size)].Appends, 0.5)
-			require.InDelta(t, 15, all[bench.Grown("checkout", size)].Appends, 0.5)
-			require.Positive(t, all[bench.Grown("load", size)].Rate)
-			require.Positive(t, all[bench.Grown("load-old", size)].Rate)
+			require.InDelta(t, 1, all[bench.GrowthName("command", size)].Appends, 0.5)
+			require.InDelta(t, 15, all[bench.GrowthName("checkout", size)].Appends, 0.5)
+			require.Positive(t, all[bench.GrowthName("load", size)].Rate)
+			require.Positive(t, all[bench.GrowthName("load-old", size)].Rate)
 		}
 	})
 }

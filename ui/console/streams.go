@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -165,18 +166,14 @@ func changes(before, after json.RawMessage) []change {
 	was, is := map[string]string{}, map[string]string{}
 	flatten(was, "", before)
 	flatten(is, "", after)
+	paths := maps.Clone(was)
+	maps.Copy(paths, is)
 	var all []change
-	for path, value := range is {
-		if was[path] != value {
-			all = append(all, change{path, was[path], value})
+	for _, path := range slices.Sorted(maps.Keys(paths)) {
+		if was[path] != is[path] {
+			all = append(all, change{path, was[path], is[path]})
 		}
 	}
-	for path, value := range was {
-		if _, there := is[path]; !there {
-			all = append(all, change{path, value, ""})
-		}
-	}
-	slices.SortFunc(all, func(a, b change) int { return strings.Compare(a.Path, b.Path) })
 	return all
 }
 
@@ -202,12 +199,8 @@ func walk(into map[string]string, path string, value any) {
 		for i, member := range value {
 			walk(into, path+"["+strconv.Itoa(i)+"]", member)
 		}
-	case json.Number:
-		into[path] = value.String()
-	case string:
-		into[path] = value
-	case bool:
-		into[path] = strconv.FormatBool(value)
+	default: // a json.Number, a string or a bool
+		into[path] = fmt.Sprint(value)
 	}
 }
 
