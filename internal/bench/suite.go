@@ -91,14 +91,10 @@ const slowProvider = 20 * time.Millisecond
 
 // workloads returns the workloads in the order of measurement. Compared ones are neighbours.
 func (u *suite) workloads() (all []Workload) {
-	for _, n := range u.callers {
-		all = append(all, u.commands(n)...)
-	}
-	for _, n := range u.callers {
-		all = append(all, u.loads(n)...)
-	}
-	for _, n := range u.callers {
-		all = append(all, u.checkouts(n)...)
+	for _, kind := range []func(callers int) []Workload{u.commands, u.loads, u.checkouts} {
+		for _, n := range u.callers {
+			all = append(all, withCallers(n, kind(n))...)
+		}
 	}
 	return all
 }
@@ -116,18 +112,18 @@ func (u *suite) commands(callers int) []Workload {
 	if callers > 8 {
 		all = append(all, Workload{Name: CommandHot, Run: s.commandsOn(s.carts[:1])})
 	}
-	return withCallers(callers, all)
+	return all
 }
 
-func (u *suite) loads(callers int) []Workload {
+func (u *suite) loads(int) []Workload {
 	s := u.shop
-	return withCallers(callers, []Workload{
+	return []Workload{
 		{Name: LoadProcess, Run: s.loadsOf(s.carts)},
 		{Name: LoadEcho, Run: u.requests(u.echo.address, s.carts, Request{Method: "GET", Path: "/{id}", Status: 200})},
 		{Name: LoadHTTP, Run: u.requests(s.address, s.carts, Request{
 			Method: "GET", Path: "/v1/carts/{id}", Header: map[string]string{"Authorization": "Bearer " + s.Token}, Status: 200,
 		})},
-	})
+	}
 }
 
 func (u *suite) checkouts(callers int) []Workload {
@@ -143,7 +139,7 @@ func (u *suite) checkouts(callers int) []Workload {
 			s.checkoutWorkload(CheckoutProcess20, slowProvider, false, process), s.checkoutWorkload(CheckoutHTTP20, slowProvider, false, http),
 			s.checkoutWorkload(CheckoutOnSimulator, 0, true, process))
 	}
-	return withCallers(callers, all)
+	return all
 }
 
 func withCallers(callers int, all []Workload) []Workload {

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"html/template"
@@ -13,9 +14,9 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// functions are available in templates.
+// functions are available in templates. key returns the idempotency key of a form: sending the form twice has one effect.
 var functions = template.FuncMap{
-	"stamp": assets.Stamp, "key": newKey, "path": func() string { return Path },
+	"stamp": assets.Stamp, "key": rand.Text, "path": func() string { return Path },
 	"short": short, "words": words, "money": formatMoney, "count": count,
 	"when": when, "ago": func(t time.Time) string { return ago(time.Since(t)) }, "iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"seconds": seconds, "took": took, "color": statusColor, "json": pretty, "deref": deref, "dict": dict, "plural": plural,

@@ -2,9 +2,7 @@ package console
 
 import (
 	"bytes"
-	"crypto/rand"
 	"embed"
-	"encoding/hex"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -104,13 +102,4 @@ func (v *visit) fail(err error) {
 		slog.ErrorContext(v.request.Context(), "console page failed", "path", v.request.URL.Path, "error", err)
 	}
 	_ = v.showStatus(p.Status, "failure", "", p.Title, p)
-}
-
-// newKey returns the idempotency key of a form: sending the form twice has one effect.
-func newKey() string { return randomHex(16) }
-
-func randomHex(bytes int) string {
-	random := make([]byte, bytes)
-	_, _ = rand.Read(random) // never fails
-	return hex.EncodeToString(random)
 }

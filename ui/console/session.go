@@ -2,6 +2,7 @@ package console
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -138,8 +139,8 @@ func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request) {
 
 func (c *Console) renderSignIn(w http.ResponseWriter, r *http.Request, status int, why, next string) {
 	form := c.cookie(r, cookieForm)
-	if len(form) != 2*sha256.Size {
-		form = randomHex(sha256.Size)
+	if form == "" {
+		form = rand.Text()
 		c.setCookie(w, cookieForm, form)
 	}
 	render(w, status, "sign-in", signInPage{Why: why, Next: localPath(next), FormToken: form, Theme: c.theme(r)})
