@@ -79,6 +79,19 @@ func TestClient(t *testing.T) {
 		require.ErrorContains(t, err, "503")
 		require.Len(t, keys(), 1)
 	})
+	t.Run("InProcessMakesOneAttempt", func(t *testing.T) {
+		t.Parallel()
+		calls := 0
+		c := InProcess(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			calls++
+			says(http.StatusServiceUnavailable, `{"code":"unavailable","detail":"`+r.RequestURI+`","unavailable":["saga"]}`)(w, r)
+		}))
+		_, err := c.Do(t.Context(), Call{Method: http.MethodGet, Path: "/v1/orders?limit=1"})
+		var no *Refusal
+		require.ErrorAs(t, err, &no)
+		require.Equal(t, &Refusal{Status: 503, Code: "unavailable", Detail: "/v1/orders?limit=1", Unavailable: []string{"saga"}}, no)
+		require.Equal(t, 1, calls)
+	})
 	t.Run("StopsWhenToldTo", func(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())

@@ -13,6 +13,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -54,43 +55,34 @@ type Round struct {
 	ClientCPU   float64       `json:"client_cpu_us"`
 }
 
-// Options set the number and length of the rounds.
-type Options struct {
-	Rounds   int
-	Each     time.Duration // of one measurement
-	Progress func(line string)
-}
+const (
+	quiet   = 300 * time.Millisecond // pause before the cost is counted, so that deferred work of the last units is included
+	longest = 30 * time.Second       // limit of the extension of a measurement in which no unit ends
+	warm    = 200 * time.Millisecond // length of the first round, which does not count
+)
 
-// quiet is the pause before the cost is counted, so that deferred work of the last units is included.
-const quiet = 300 * time.Millisecond
-
-// longest limits how far a measurement is extended if no unit ends in a shorter one.
-const longest = 30 * time.Second
-
-// warm is the length of the first round, which does not count.
-const warm = 200 * time.Millisecond
-
-// Run measures the workloads in turn, in every other round backwards, so that neighbours change their order.
-func Run(ctx context.Context, server *Server, workloads []Workload, o Options) (Results, error) {
+// Run measures each workload for a time in each round, in every other round backwards, so that neighbours change their order. It
+// writes a line of progress for each measurement.
+func Run(ctx context.Context, server *Server, workloads []Workload, rounds int, each time.Duration, progress io.Writer) (Results, error) {
 	results := make(Results, len(workloads))
 	for i, w := range workloads {
 		results[i] = Result{Name: w.Name, Callers: w.Callers}
 	}
 	rates := make([]float64, len(workloads))
-	for round := 0; round <= o.Rounds; round++ {
-		each := o.Each
+	for round := 0; round <= rounds; round++ {
+		length := each
 		if round == 0 {
-			each = min(warm, o.Each)
+			length = min(warm, each)
 		}
 		for _, i := range runOrder(len(workloads), round) {
 			w := workloads[i]
-			got, err := measure(ctx, server, w, rates[i], each)
+			got, err := measure(ctx, server, w, rates[i], length)
 			if err != nil {
 				return nil, fmt.Errorf("%s with %d callers: %w", w.Name, w.Callers, err)
 			}
 			if rates[i] = got.Rate; round > 0 {
 				results[i].Rounds = append(results[i].Rounds, got)
-				o.Progress(fmt.Sprintf("round %d of %d  %-24s %4d callers %10.0f /s", round, o.Rounds, w.Name, w.Callers, got.Rate))
+				fmt.Fprintf(progress, "round %d of %d  %-24s %4d callers %10.0f /s\n", round, rounds, w.Name, w.Callers, got.Rate)
 			}
 		}
 	}

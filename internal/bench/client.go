@@ -52,7 +52,7 @@ type Client struct {
 	out  *json.Decoder
 }
 
-// StartClient starts this program again, with the arguments that make it call ServeJobs.
+// StartClient starts this program again, with the arguments of ClientCommand.
 func StartClient(ctx context.Context, arguments ...string) (*Client, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -92,9 +92,12 @@ func (c *Client) Do(j Job) (Sample, error) {
 // Stop ends the process.
 func (c *Client) Stop() error { return errors.Join(c.jobs.Close(), c.cmd.Wait()) }
 
-// ServeJobs runs the client process: it runs the jobs that it reads until there are no more.
-func ServeJobs(ctx context.Context, jobs io.Reader, reports io.Writer) error {
-	in, out := json.NewDecoder(jobs), json.NewEncoder(reports)
+// ClientCommand is the command of the client process.
+type ClientCommand struct{}
+
+// Run runs the jobs from standard input until there are no more.
+func (ClientCommand) Run(ctx context.Context, reports io.Writer) error {
+	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(reports)
 	for {
 		var j Job
 		if err := in.Decode(&j); errors.Is(err, io.EOF) {

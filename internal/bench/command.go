@@ -132,9 +132,7 @@ func (b *Command) measure(ctx context.Context, server *Server, workloads []Workl
 		}
 		defer pprof.StopCPUProfile()
 	}
-	return Run(ctx, server, workloads, Options{
-		Rounds: b.Rounds, Each: b.each(), Progress: func(line string) { fmt.Fprintln(os.Stderr, line) },
-	})
+	return Run(ctx, server, workloads, b.Rounds, b.each(), os.Stderr)
 }
 
 func (b *Command) publish(out io.Writer, report Report) error {
@@ -146,15 +144,8 @@ func (b *Command) publish(out io.Writer, report Report) error {
 	if b.JSON {
 		return report.WriteJSON(out)
 	}
-	return report.WriteTable(out)
-}
-
-// ClientCommand runs the process that sends the requests of a benchmark.
-type ClientCommand struct{}
-
-// Run runs jobs until there are no more.
-func (ClientCommand) Run(ctx context.Context, out io.Writer) error {
-	return ServeJobs(ctx, os.Stdin, out)
+	_, err := io.WriteString(out, report.markdown())
+	return err
 }
 
 func (*Command) Help() string {

@@ -63,12 +63,7 @@ func (r Report) WriteJSON(w io.Writer) error {
 	return nil
 }
 
-// WriteTable writes the targets and all measurements as Markdown.
-func (r Report) WriteTable(w io.Writer) error {
-	_, err := io.WriteString(w, r.markdown())
-	return err
-}
-
+// markdown returns the targets and all measurements as tables.
 func (r Report) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %s. Medians of %d rounds of %s each.\n", r.At.UTC().Format(time.DateOnly), r.Machine, r.Rounds, r.Each)
@@ -99,15 +94,15 @@ func (r Report) writeTargets(b *strings.Builder) {
 
 // verdict formats the target and whether it was met.
 func (t Target) verdict(met bool) string {
+	if t.Bound == 0 {
+		return t.Unit + " | "
+	}
 	sign, verdict := "≥", "met"
 	if t.AtMost {
 		sign = "≤"
 	}
 	if !met {
 		verdict = "**missed**"
-	}
-	if t.Bound == 0 {
-		return t.Unit + " | "
 	}
 	return strings.TrimSpace(fmt.Sprintf("%s %s %s", sign, short(t.Bound), t.Unit)) + " | " + verdict
 }

@@ -96,7 +96,7 @@ func (m *market) fill(ctx context.Context) error {
 		}
 		_, err = m.client.Do(ctx, client.Call{
 			Method: http.MethodPut, Path: "/v1/stock/" + url.PathEscape(p.SKU), Token: m.operator, Key: m.key("stock", i),
-			Body: map[string]any{"on_hand": shelf(p.SKU)},
+			Body: map[string]any{"on_hand": initialStock(p.SKU)},
 		})
 		var no *client.Refusal
 		if errors.As(err, &no) && no.Code == "below_reserved" { // an earlier run sold some of it in the meantime
@@ -106,8 +106,8 @@ func (m *market) fill(ctx context.Context) error {
 	})
 }
 
-// shelf returns the stock of a product: plenty, but of every twelfth so few that they run out.
-func shelf(sku string) int {
+// initialStock returns the stock of a product: plenty, but of every twelfth so few that they run out.
+func initialStock(sku string) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(sku)) // never fails
 	if h.Sum32()%12 == 0 {

@@ -54,8 +54,8 @@ Exit status: 0 all customers have finished, also after Ctrl-C, 1 the server cann
 
 var errShopOff = errors.New("the shop of the server is disabled, and the demo needs it; set SHOP=true")
 
-// tellEvery is the time between two lines of progress.
-const tellEvery = 2 * time.Second
+// progressInterval is the time between two lines of progress.
+const progressInterval = 2 * time.Second
 
 // Run fills the shop and plays. When ctx ends it returns nil, after the customers in the shop have finished.
 func (d *Demo) Run(ctx context.Context, out io.Writer, local client.Local, catalog Catalog) error {
@@ -117,36 +117,36 @@ const inShop = 64
 const grace = 30 * time.Second
 
 func (d *Demo) play(ctx context.Context, out io.Writer, m *market) error {
-	inside, leave := context.WithCancel(context.WithoutCancel(ctx))
-	defer leave()
+	visiting, abort := context.WithCancel(context.WithoutCancel(ctx))
+	defer abort()
 	var customers sync.WaitGroup
-	room := make(chan struct{}, inShop)
-	began, tell := time.Now(), time.NewTicker(tellEvery)
-	defer tell.Stop()
-	door := time.NewTimer(0)
-	defer door.Stop()
+	slots := make(chan struct{}, inShop)
+	began, ticker := time.Now(), time.NewTicker(progressInterval)
+	defer ticker.Stop()
+	arrival := time.NewTimer(0)
+	defer arrival.Stop()
 	for open := true; open; {
 		select {
 		case <-ctx.Done():
 			open = false
-		case <-tell.C:
-			d.tell(out, m, began)
-		case <-door.C:
-			door.Reset(m.gap(d.Rate))
+		case <-ticker.C:
+			d.report(out, m, began)
+		case <-arrival.C:
+			arrival.Reset(m.gap(d.Rate))
 			select {
-			case room <- struct{}{}:
+			case slots <- struct{}{}:
 				visit := m.customer()
 				customers.Go(func() {
-					defer func() { <-room }()
-					visit.shop(inside)
+					defer func() { <-slots }()
+					visit.run(visiting)
 				})
 			default:
 			}
 		}
 	}
-	defer time.AfterFunc(grace, leave).Stop()
+	defer time.AfterFunc(grace, abort).Stop()
 	customers.Wait()
-	d.tell(out, m, began)
+	d.report(out, m, began)
 	return m.failed()
 }
 
@@ -160,7 +160,7 @@ type numbers struct {
 	Refunded  money.Amount   `json:"refunded"`
 }
 
-func (d *Demo) tell(out io.Writer, m *market, began time.Time) {
+func (d *Demo) report(out io.Writer, m *market, began time.Time) {
 	n := m.numbers()
 	n.Seconds = int(time.Since(began).Seconds())
 	if d.JSON {

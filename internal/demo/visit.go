@@ -107,8 +107,8 @@ func (m *market) customer() *visit {
 	return v
 }
 
-// shop plays the whole visit.
-func (v *visit) shop(ctx context.Context) {
+// run plays the whole visit.
+func (v *visit) run(ctx context.Context) {
 	outcome, err := v.buy(ctx)
 	var no *client.Refusal
 	if errors.As(err, &no) {
@@ -137,19 +137,19 @@ func (v *visit) buy(ctx context.Context) (outcome string, err error) {
 	if _, err := v.client.Do(ctx, client.Call{Method: http.MethodGet, Path: "/v1/products?q=" + url.QueryEscape(word)}); err != nil {
 		return "", err
 	}
-	cart, etag, err := v.fills(ctx)
+	cart, etag, err := v.fillCart(ctx)
 	if err != nil || v.leaves {
 		return "left_a_full_cart", err
 	}
 	if v.name != "" {
-		if cart, etag, err = v.signsIn(ctx, cart); err != nil {
+		if cart, etag, err = v.signIn(ctx, cart); err != nil {
 			return "", err
 		}
 	}
-	return v.pays(ctx, cart, etag)
+	return v.pay(ctx, cart, etag)
 }
 
-func (v *visit) fills(ctx context.Context) (cart, etag string, err error) {
+func (v *visit) fillCart(ctx context.Context) (cart, etag string, err error) {
 	made, got, err := client.Ask[seenCart](ctx, v.client, v.post("/v1/carts", "cart", map[string]any{"currency": replay.TradeCurrency}))
 	for i, p := range v.goods {
 		if err != nil {
@@ -161,8 +161,8 @@ func (v *visit) fills(ctx context.Context) (cart, etag string, err error) {
 	return made.ID, got.ETag, err
 }
 
-// signsIn merges the guest's cart into one of the customer's.
-func (v *visit) signsIn(ctx context.Context, guests string) (cart, etag string, err error) {
+// signIn merges the guest's cart into one of the customer's.
+func (v *visit) signIn(ctx context.Context, guests string) (cart, etag string, err error) {
 	type signedIn struct{ Token string }
 	guest := v.token
 	in, _, err := client.Ask[signedIn](ctx, v.client, client.Call{Method: http.MethodPost, Path: "/shop/sign-in", Body: map[string]any{"name": v.name}})
@@ -188,7 +188,7 @@ type seenCheckout struct {
 	Failure   *struct{ Code string }
 }
 
-func (v *visit) pays(ctx context.Context, cart, etag string) (outcome string, err error) {
+func (v *visit) pay(ctx context.Context, cart, etag string) (outcome string, err error) {
 	pay := v.post("/v1/carts/"+cart+"/checkout", "checkout", map[string]any{
 		"payment_method": v.card, "email": "customer-" + replay.EmailName(v.name) + "@example.com",
 		"shipping_address": map[string]string{"name": v.name, "city": "London"},
@@ -211,7 +211,7 @@ func (v *visit) pays(ctx context.Context, cart, etag string) (outcome string, er
 			if answered { // the bank's webhook is on its way
 				err = client.Sleep(ctx, client.ShortestWait)
 			} else {
-				answered, err = true, v.decides(ctx, checkout.PaymentID)
+				answered, err = true, v.answerBank(ctx, checkout.PaymentID)
 			}
 		}
 		if err == nil {
@@ -222,7 +222,7 @@ func (v *visit) pays(ctx context.Context, cart, etag string) (outcome string, er
 	return "", err
 }
 
-func (v *visit) decides(ctx context.Context, payment string) error {
+func (v *visit) answerBank(ctx context.Context, payment string) error {
 	word := "approve"
 	if v.atBank >= 0.65 {
 		word = "deny"
@@ -234,7 +234,10 @@ func (v *visit) decides(ctx context.Context, payment string) error {
 // afterwards plays the time after the payment of an order.
 func (v *visit) afterwards(ctx context.Context, bought seenCheckout) (outcome string, err error) {
 	order, some := "/v1/orders/"+bought.OrderID, money.Of(min(bought.Total.Amount, 100), replay.TradeCurrency)
-	operator := func(do client.Call) client.Call { do.Token = v.operator; return do }
+	operator := func(do client.Call) client.Call {
+		do.Token = v.operator
+		return do
+	}
 	switch {
 	case v.after < 0.12:
 		_, err = v.client.Do(ctx, v.post(order+"/cancel", "cancel", map[string]any{"reason": "I found a nicer one."}))
@@ -257,10 +260,6 @@ func (v *visit) book(sum *int64, amount money.Amount) {
 
 func (v *visit) step(name string) string { return v.key(v.number, strings.ReplaceAll(name, " ", "-")) }
 
-func (v *visit) post(path, step string, body map[string]any) client.Call {
-	do := client.Call{Method: http.MethodPost, Path: path, Token: v.token, Key: v.step(step)}
-	if body != nil {
-		do.Body = body
-	}
-	return do
+func (v *visit) post(path, step string, body any) client.Call {
+	return client.Call{Method: http.MethodPost, Path: path, Token: v.token, Key: v.step(step), Body: body}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -75,41 +76,45 @@ func (r *report) agrees() bool {
 const wrongShown = 10
 
 func (r *report) print(out io.Writer) error {
-	w := &sheet{Writer: tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)}
-	w.row("%s", r.file)
-	w.row("  invoices\t%s", count(r.book.read))
-	w.row("    sales\t%s", count(r.book.sales))
-	w.row("    cancellations\t%s", count(r.book.cancelled))
-	w.row("    nothing to sell\t%s", count(r.book.read-r.book.sales-r.book.cancelled))
-	w.row("  lines\t%s", count(r.book.lines))
-	w.row("    sold\t%s", count(r.book.sold))
-	w.row("    left out\t%s", count(r.book.lines-r.book.sold))
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	row := func(format string, values ...any) { fmt.Fprintf(w, format+"\n", values...) }
+	row("%s", r.file)
+	row("  invoices\t%s", count(r.book.read))
+	row("    sales\t%s", count(r.book.sales))
+	row("    cancellations\t%s", count(r.book.cancelled))
+	row("    nothing to sell\t%s", count(r.book.read-r.book.sales-r.book.cancelled))
+	row("  lines\t%s", count(r.book.lines))
+	row("    sold\t%s", count(r.book.sold))
+	row("    left out\t%s", count(r.book.lines-r.book.sold))
 	for _, why := range reasons(r.book.leftOut) {
-		w.row("      %s\t%s", why, count(r.book.leftOut[why]))
+		row("      %s\t%s", why, count(r.book.leftOut[why]))
 	}
-	w.row("  products\t%s", count(len(r.book.Products)))
-	w.row("  orders\t%s", count(r.orders))
+	row("  products\t%s", count(len(r.book.Products)))
+	row("  orders\t%s", count(r.orders))
 	if split := len(r.book.Baskets) - r.book.sales; split > 0 {
-		w.row("    of sales too large for one cart\t%s more", count(split))
+		row("    of sales too large for one cart\t%s more", count(split))
 	}
-	w.row("")
-	w.row("  products made in\t%s", short(r.phases[0]))
-	w.row("  baskets played in\t%s", short(r.phases[1]))
-	w.row("  orders read back in\t%s", short(r.phases[2]))
-	w.row("  checkout\tp50 %s, p95 %s, p99 %s", short(stats.Percentile(r.took, 50)), short(stats.Percentile(r.took, 95)), short(stats.Percentile(r.took, 99)))
-	w.row("")
-	w.row("  total of the file\t%s", amount(r.book.total))
-	w.row("  confirmed orders\t%s", amount(r.owed))
-	w.row("  ledger\t%s", amount(r.charged))
-	w.row("")
-	w.row("%s", r.verdict())
+	row("")
+	row("  products made in\t%s", short(r.phases[0]))
+	row("  baskets played in\t%s", short(r.phases[1]))
+	row("  orders read back in\t%s", short(r.phases[2]))
+	row("  checkout\tp50 %s, p95 %s, p99 %s", short(stats.Percentile(r.took, 50)), short(stats.Percentile(r.took, 95)), short(stats.Percentile(r.took, 99)))
+	row("")
+	row("  total of the file\t%s", amount(r.book.total))
+	row("  confirmed orders\t%s", amount(r.owed))
+	row("  ledger\t%s", amount(r.charged))
+	row("")
+	row("%s", r.verdict())
 	for _, what := range r.wrong[:min(len(r.wrong), wrongShown)] {
-		w.row("  %s", what)
+		row("  %s", what)
 	}
 	if more := len(r.wrong) - wrongShown; more > 0 {
-		w.row("  and %s more", count(more))
+		row("  and %s more", count(more))
 	}
-	return w.finish()
+	_ = w.Flush() // a strings.Builder does not fail
+	_, err := io.WriteString(out, text.String())
+	return err
 }
 
 func (r *report) verdict() string {
@@ -118,20 +123,6 @@ func (r *report) verdict() string {
 	}
 	return fmt.Sprintf("The file, the orders and the ledger do NOT agree: %s wrong.", count(len(r.wrong)))
 }
-
-// sheet is a table that keeps its first error.
-type sheet struct {
-	*tabwriter.Writer
-	err error
-}
-
-func (s *sheet) row(format string, values ...any) {
-	if s.err == nil {
-		_, s.err = fmt.Fprintf(s, format+"\n", values...)
-	}
-}
-
-func (s *sheet) finish() error { return cmp.Or(s.err, s.Flush()) }
 
 // reasons returns the reasons that occurred, the most frequent first.
 func reasons(leftOut map[reason]int) []reason {
