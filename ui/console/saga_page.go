@@ -188,6 +188,8 @@ func paymentText(e event, d eventData) string {
 		return "authorize requested"
 	case "payment.capture_requested":
 		return "capture requested"
+	case "payment.undo_requested":
+		return "compensation requested"
 	case "payment.outcome_unknown":
 		return d.Operation + ": no answer, outcome unknown"
 	case "payment.notified":
