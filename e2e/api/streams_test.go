@@ -155,7 +155,7 @@ func open(t *testing.T, h *harness.Host) int {
 // peak is the most memory that the process has had so far, in bytes; 0 where the system does not say.
 func peak(t *testing.T, h *harness.Host) int64 {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.Process.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.PID()))
 	if err != nil {
 		return 0
 	}

@@ -42,6 +42,7 @@ const buyers = 8
 func underFire(t *testing.T, luck *rand.Rand, kills int, database []string) {
 	h := harness.NewHost(t, database)
 	h.Start(t)
+	f := &harness.Fleet{Replicas: []*harness.Host{h}, Limit: harness.Patience}
 	shelf := []string{h.Up(t).AddProduct(t, 450), h.Up(t).AddProduct(t, 1999)}
 	h.Up(t).SetStock(t, shelf[0], 60) // some go away empty-handed
 
@@ -56,7 +57,7 @@ func underFire(t *testing.T, luck *rand.Rand, kills int, database []string) {
 	for i := range buyers {
 		all.Go(func() {
 			for n := 0; closing.Err() == nil; n++ {
-				p, err := harness.Buy(shopping, h, shelf, harness.Methods[(i+n)%len(harness.Methods)])
+				p, err := harness.Buy(shopping, f, shelf, harness.Methods[(i+n)%len(harness.Methods)])
 				if shopping.Err() != nil {
 					return
 				}
@@ -69,11 +70,11 @@ func underFire(t *testing.T, luck *rand.Rand, kills int, database []string) {
 		})
 	}
 	for range kills {
-		h.AwaitAnswers(t, 5+luck.IntN(60))
-		h.Kill(t)
+		f.AwaitAnswers(t, 5+luck.Int64N(60))
+		h.Kill()
 		h.Start(t)
 	}
-	h.AwaitAnswers(t, 50)
+	f.AwaitAnswers(t, 50)
 	closes()
 	everybody := make(chan struct{})
 	go func() {

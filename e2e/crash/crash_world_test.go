@@ -1,7 +1,6 @@
 package crash
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -45,39 +44,32 @@ func placesOf(reached string) (all []place) {
 
 // mortal is a program with fail points, on a database of its own. It dies where it is told to, and is started again.
 type mortal struct {
-	*harness.Host
-	url    string
-	orders string // the file
-	audit  *harness.Site
-	db     *pgx.Conn
+	*harness.Fleet // of one replica
+	url            string
+	orders         string // the file
+	audit          *harness.Site
+	db             *pgx.Conn
 
-	life  context.Context // until the program ends in another way
-	ends  context.CancelCauseFunc
-	ended chan error // its end in good order
+	life context.Context // until the program ends in another way
+	ends context.CancelCauseFunc
 
-	mu      sync.Mutex
-	process *os.Process
-	stopped bool
-	deaths  []place
-	died    int
+	reviving sync.Mutex
+	stopped  bool
+
+	mu     sync.Mutex
+	deaths []place
+	died   int
 }
 
 func newMortal(t *testing.T, program string, settings ...string) *mortal {
 	t.Helper()
-	m := &mortal{url: pgtest.New(t), orders: filepath.Join(t.TempDir(), "orders"), ended: make(chan error, 1)}
-	m.Host = harness.NewHost(t, append([]string{"DATABASE_URL=" + m.url, "PAYMENT_PROVIDER=simulator", "FAILPOINTS=" + m.orders}, settings...))
-	m.Runs(program)
+	m := &mortal{url: pgtest.New(t), orders: filepath.Join(t.TempDir(), "orders")}
 	m.life, m.ends = context.WithCancelCause(context.Background())
-	_, up := m.Where()
-	go m.lives()
+	h := harness.NewHost(t, append([]string{"DATABASE_URL=" + m.url, "PAYMENT_PROVIDER=simulator", "FAILPOINTS=" + m.orders}, settings...))
+	h.Program, h.Exited = program, m.revive
+	m.Fleet = &harness.Fleet{Replicas: []*harness.Host{h}, Limit: harness.Patience}
 	t.Cleanup(func() { m.stop(t) })
-	select {
-	case <-up:
-	case <-m.life.Done():
-		t.Fatal(context.Cause(m.life))
-	case <-time.After(harness.Patience):
-		t.Fatal("the program does not start")
-	}
+	h.Start(t)
 	m.audit = harness.Auditor(t, m.Up(t), func(s *reconcile.Module) { s.MinAge = time.Nanosecond })
 	var err error
 	m.db, err = pgx.Connect(t.Context(), m.url)
@@ -86,58 +78,23 @@ func newMortal(t *testing.T, program string, settings ...string) *mortal {
 	return m
 }
 
-// lives starts the program, again and again when it dies as it was told to.
-func (m *mortal) lives() {
-	for {
-		err := m.live()
-		m.Set("")
-		m.mu.Lock()
-		stopped := m.stopped
-		m.mu.Unlock()
+// revive starts the program again after a death that it was told to die, also after one at its start.
+func (m *mortal) revive(err error) {
+	m.reviving.Lock()
+	defer m.reviving.Unlock()
+	for h := m.Replicas[0]; !m.stopped; {
 		var exit *exec.ExitError
-		killed := errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL
-		if killed && !stopped {
-			if err = m.afterDeath(); err == nil {
-				continue
-			}
+		if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+			m.ends(fmt.Errorf("the program ended: %w\n%s", err, h.Log.String()))
+			return
 		}
-		if !stopped {
-			m.ends(fmt.Errorf("the program ended: %w", err))
+		if err = m.afterDeath(); err == nil {
+			err = h.Replica.Start()
 		}
-		m.ended <- err
-		return
-	}
-}
-
-// live is one life, from the start to the end.
-func (m *mortal) live() error {
-	cmd := m.Command()
-	var log strings.Builder
-	cmd.Stderr = &log
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	m.mu.Lock()
-	if m.stopped {
-		m.mu.Unlock()
-		return nil
-	}
-	err = cmd.Start()
-	m.process = cmd.Process
-	m.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if found := harness.Address.FindStringSubmatch(lines.Text()); found != nil {
-			m.Set(found[1])
+		if err == nil {
+			return
 		}
 	}
-	if err = cmd.Wait(); err != nil {
-		err = fmt.Errorf("%w\n%s", err, log.String())
-	}
-	return err
 }
 
 // timePasses makes it a minute later for everything that was claimed, so that whoever finds it need not wait until it is sure that
@@ -223,7 +180,7 @@ func (m *mortal) rests(t *testing.T) {
 		var busy bool
 		require.NoError(t, m.db.QueryRow(t.Context(), underWay).Scan(&busy))
 		still++
-		if base, _ := m.Where(); busy || base == "" {
+		if busy || m.Replicas[0].Base() == "" {
 			still = 0
 		}
 		m.mu.Lock()
@@ -243,12 +200,10 @@ func (m *mortal) requirePromises(t *testing.T) {
 	require.Empty(t, m.audit.Reconcile(t, "GET").Data)
 }
 
+// stop requires that the program lived until now. The harness stops it.
 func (m *mortal) stop(t *testing.T) {
-	m.mu.Lock()
+	m.reviving.Lock()
+	defer m.reviving.Unlock()
 	m.stopped = true
-	if m.process != nil {
-		_ = m.process.Signal(syscall.SIGTERM)
-	}
-	m.mu.Unlock()
-	assert.NoError(t, <-m.ended, "a program that is asked to stop stops well")
+	assert.NoError(t, context.Cause(m.life))
 }

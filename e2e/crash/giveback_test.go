@@ -22,11 +22,12 @@ func TestKilledGivingBack(t *testing.T) {
 		t.Skip("kills and starts the program many times")
 	}
 	luck := rand.New(rand.NewPCG(harness.SeedOf(t), 0))
-	h := harness.NewHost(t, []string{"DATABASE_URL=" + pgtest.New(t), "PAYMENT_PROVIDER=simulator"})
-	h.Start(t)
-	shelf := []string{h.Up(t).AddProduct(t, 450), h.Up(t).AddProduct(t, 1999)}
-	h.Up(t).SetStock(t, shelf[0], 1_000_000)
-	admin, wide := h.Up(t).Admin, t.Context()
+	f := harness.NewFleet(t, 1, pgtest.New(t))
+	f.Limit = harness.Patience
+	h, s := f.Replicas[0], f.Up(t)
+	shelf := []string{s.AddProduct(t, 450), s.AddProduct(t, 1999)}
+	s.SetStock(t, shelf[0], 1_000_000)
+	admin, wide := s.Admin, t.Context()
 	closing, closes := context.WithCancel(wide)
 	var all sync.WaitGroup
 	given := make([][]harness.Return, 6)
@@ -34,7 +35,7 @@ func TestKilledGivingBack(t *testing.T) {
 		lots := rand.New(rand.NewPCG(luck.Uint64(), 1))
 		all.Go(func() {
 			for n := 0; closing.Err() == nil; n++ {
-				g, err := harness.BuyAndReturn(wide, h, admin, shelf, harness.ReturnMethods[(i+n)%len(harness.ReturnMethods)], lots)
+				g, err := harness.BuyAndReturn(wide, f, admin, shelf, harness.ReturnMethods[(i+n)%len(harness.ReturnMethods)], lots)
 				if err != nil {
 					t.Errorf("customer %d: %v", i, err)
 					return
@@ -44,15 +45,16 @@ func TestKilledGivingBack(t *testing.T) {
 		})
 	}
 	for range 4 {
-		h.AwaitAnswers(t, 20+luck.IntN(60))
-		h.Kill(t)
+		f.AwaitAnswers(t, 20+luck.Int64N(60))
+		h.Kill()
 		h.Start(t)
 	}
-	h.AwaitAnswers(t, 50)
+	f.AwaitAnswers(t, 50)
 	closes()
 	all.Wait()
 
-	s, orders, back := h.Up(t), 0, int64(0)
+	s = f.Up(t)
+	orders, back := 0, int64(0)
 	s.RequirePromises(t) // and all has come to its end
 	for _, of := range given {
 		for _, g := range of {

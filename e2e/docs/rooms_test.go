@@ -43,10 +43,11 @@ var rooms = []room{
 	{"the client speaks to the API alone", anyOf("client"), anyOf("platform/money")},
 	{"the replay is a client", anyOf("internal/replay"), anyOf("client", "platform/money", "internal/stats")},
 	{"the demo is a client, and sells what the replay reads", anyOf("internal/demo"), anyOf("client", "platform/money", "internal/replay")},
-	{"chaos runs the program", anyOf("internal/chaos"), either(anyOf("internal/app", "client"), below("platform"))},
+	{"the cluster starts processes", anyOf("internal/cluster"), below("platform")},
+	{"chaos runs the program", anyOf("internal/chaos"), either(anyOf("internal/app", "internal/cluster", "client"), below("platform"))},
 	{"the benchmark runs the program and its modules", anyOf("internal/bench"),
 		either(anyOf("internal/app", "internal/stats", "client", "migrations", "cart", "order", "payment", "saga"), below("platform"))},
-	{"databases for tests stand on the platform", anyOf("internal/pgtest"), either(below("platform"), anyOf("migrations"))},
+	{"databases for tests stand on the platform", anyOf("internal/pgtest"), either(below("platform"), anyOf("internal/cluster", "migrations"))},
 	{"the composition root knows no command and no tool", anyOf("internal/app"), func(of string) bool {
 		return !below("internal")(of) && of != "client"
 	}},
@@ -110,7 +111,8 @@ func TestRooms(t *testing.T) {
 		for _, wrong := range [][2]string{
 			{"platform/fault", "platform/money"}, {"platform/failpoint", "platform/fault"}, {"platform/pgerr", "platform/fault"}, {"platform/money", "platform/database"}, {"migrations", "platform/fault"},
 			{"docs", "cart"}, {"docs/generate", "internal/cli"}, {"client", "cart"}, {"client", "platform/auth"}, {"internal/replay", "cart"}, {"internal/replay", "platform/auth"},
-			{"internal/demo", "internal/app"}, {"internal/chaos", "cart"}, {"internal/bench", "eventstore"}, {"internal/app", "internal/cli"}, {"internal/app", "internal/bench"},
+			{"internal/demo", "internal/app"}, {"internal/chaos", "cart"}, {"internal/cluster", "cart"}, {"internal/cluster", "internal/app"},
+			{"internal/bench", "eventstore"}, {"internal/app", "internal/cli"}, {"internal/app", "internal/bench"},
 			{"internal/app", "client"}, {"internal/pgtest", "cart"}, {".", "internal/app"}, {".", "cart"}, {"platform/web", "platform/auth"}, {"platform/web", "eventstore"},
 			{"ui/shop", "platform/auth"}, {"ui/shop", "cart"}, {"ui/console", "saga"}, {"ui/console", "internal/app"}, {"client", "ui/console"},
 			{"platform/database", "cart"}, {"eventstore", "platform/web"}, {"eventstore", "cart"}, {"cart", "order"}, {"order", "payment"},
@@ -122,6 +124,17 @@ func TestRooms(t *testing.T) {
 			{"eventstore/golden", "cart"}, {"cart", "eventstore/golden"}, {".", "eventstore/golden"}, {"util", "platform/fault"},
 		} {
 			require.NotEmpty(t, breach(wrong[0], wrong[1]), "%s may import %s", wrong[0], wrong[1])
+		}
+	})
+	t.Run("TheProgramNeedsNoTests", func(t *testing.T) {
+		t.Parallel()
+		for _, f := range sources(t, ".") {
+			if slices.Contains(forTests, f.pkg) {
+				continue
+			}
+			for _, spec := range f.Imports {
+				require.NotEqual(t, `"testing"`, spec.Path.Value, f.name)
+			}
 		}
 	})
 	t.Run("OnlyWhatModulesPublishIsUsed", func(t *testing.T) {

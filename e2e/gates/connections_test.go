@@ -52,11 +52,10 @@ func TestOthersTakeTheConnections(t *testing.T) {
 	}
 	read := reads()
 	harness.Until(t, "it is ready", func() bool { return s.Send(t, http.MethodGet, "/readyz", "", nil).StatusCode == http.StatusOK })
-	insistent := &harness.Host{Base: s.Base, Changed: make(chan struct{}), Answered: make(chan struct{}, 1)}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*harness.Patience)
 	defer cancel()
 	for range 5 {
-		bought, err := harness.Buy(ctx, insistent, shelf, "sim_ok")
+		bought, err := harness.Buy(ctx, s, shelf, "sim_ok")
 		require.NoError(t, err)
 		require.Contains(t, []int{http.StatusCreated, http.StatusAccepted}, bought.Status, "some end a moment later")
 		require.Equal(t, http.StatusOK, s.Send(t, http.MethodGet, "/readyz", "", nil).StatusCode)

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -58,7 +57,9 @@ func TestFrozen(t *testing.T) {
 	f.AwaitAnswers(t, 50)
 	bought := c.goes(t)
 	f.Up(t).RequirePromises(t)
-	stop(t, f) // what still comes, comes before they have stopped
+	for _, h := range f.Replicas { // what still comes, comes before they have stopped
+		h.Stop(t)
+	}
 	wrong, err := harness.Breaches(t.Context(), in)
 	require.NoError(t, err)
 	require.Empty(t, wrong, "something came late")
@@ -154,7 +155,7 @@ func (w *warden) round(t *testing.T, luck *rand.Rand, m moment) {
 	r.payments = w.paymentsOf(t, begun)
 	r.calls = w.calls(t, r.payments)
 	w.rounds = append(w.rounds, r)
-	victim.Thaw(t)
+	victim.Thaw()
 	harness.Until(t, "the thawed replica serves again", func() bool { return writes(t, victim, time.Second) })
 }
 
@@ -251,7 +252,7 @@ func (w *warden) rush(t *testing.T, victim *harness.Host, carts []harness.CartVi
 
 // sends makes a request in a while, and waits for no answer.
 func (w *warden) sends(t *testing.T, victim *harness.Host, in time.Duration, path string, body any, headers ...string) {
-	base, _ := victim.Where()
+	base := victim.Base()
 	w.gone.Go(func() {
 		pause(t.Context(), in)
 		_, _ = (&harness.Site{Base: base}).Ask(t.Context(), http.MethodPost, path, w.Token, body, headers...)
@@ -342,23 +343,9 @@ func (w *warden) report(t *testing.T, c *crowd) {
 // writes reports whether the replica does, in time.
 func writes(t *testing.T, h *harness.Host, limit time.Duration) bool {
 	t.Helper()
-	base, _ := h.Where()
+	base := h.Base()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	a, err := (&harness.Site{Base: base}).Ask(ctx, http.MethodPost, "/v1/carts", harness.Mint(t, harness.Settings(), "prober"), map[string]any{"currency": "GBP"})
 	return err == nil && a.StatusCode == http.StatusCreated
-}
-
-// stop asks all replicas to stop, and returns when they have.
-func stop(t *testing.T, f *harness.Fleet) {
-	t.Helper()
-	for _, h := range f.Replicas {
-		require.NoError(t, h.Process.Process.Signal(syscall.SIGTERM))
-	}
-	harness.Browser.CloseIdleConnections() // a server gives one that was never used five seconds
-	for _, h := range f.Replicas {
-		require.NoError(t, h.Process.Wait(), "a program that is asked to stop stops well")
-		h.Process = nil
-		h.Set("")
-	}
 }

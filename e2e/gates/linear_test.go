@@ -116,7 +116,7 @@ func (h *history) breaks(t *testing.T, working context.Context, luck *rand.Rand)
 		}
 		victim := h.Replicas[luck.IntN(len(h.Replicas))]
 		if kills <= freezes {
-			victim.Kill(t)
+			victim.Kill()
 			victim.Start(t)
 			kills++
 			continue
@@ -124,7 +124,7 @@ func (h *history) breaks(t *testing.T, working context.Context, luck *rand.Rand)
 		victim.Freeze(t)
 		enough := h.Answers.Load() + perFault/5
 		harness.Eventually(harness.Within(t, frozenFor), func() bool { return h.Answers.Load() >= enough })
-		victim.Thaw(t)
+		victim.Thaw()
 		freezes++
 	}
 	return kills, freezes

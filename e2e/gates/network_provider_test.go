@@ -110,7 +110,7 @@ func newBank(t *testing.T, replicas int) *bank {
 		b.ways, b.Replicas = append(b.ways, way), append(b.Replicas, one.Replicas...)
 	}
 	for _, h := range b.Replicas {
-		base, _ := h.Where()
+		base := h.Base()
 		at, err := url.Parse(base)
 		require.NoError(t, err)
 		way := newWire(t, at.Host)

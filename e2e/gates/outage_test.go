@@ -118,7 +118,7 @@ func recovers(t *testing.T, f *harness.Fleet) []time.Duration {
 		all.Go(func() {
 			for ctx.Err() == nil && took[i] == 0 {
 				one, cancel := context.WithTimeout(ctx, time.Second)
-				base, _ := h.Where()
+				base := h.Base()
 				a, err := (&harness.Site{Base: base}).Ask(one, http.MethodPost, "/v1/carts", token, map[string]any{"currency": "GBP"}, "Idempotency-Key", key)
 				cancel()
 				if err == nil && a.StatusCode == http.StatusCreated {

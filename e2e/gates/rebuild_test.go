@@ -235,7 +235,7 @@ func (g *rebuilding) interrupts(t *testing.T, victim int) {
 	l.awaits(t)
 	g.requireAsLogged(t)
 	g.lookers[victim].away()
-	g.Replicas[victim].Kill(t)
+	g.Replicas[victim].Kill()
 	l.release()
 	g.Replicas[victim].Start(t)
 	g.watches(t, victim)
@@ -244,7 +244,7 @@ func (g *rebuilding) interrupts(t *testing.T, victim int) {
 
 // watches has two clients read the sales at a replica, all the time, until they look away.
 func (g *rebuilding) watches(t *testing.T, replica int) {
-	base, _ := g.Replicas[replica].Where()
+	base := g.Replicas[replica].Base()
 	ctx, stop := context.WithCancel(t.Context())
 	l := looker{stop, new(sync.WaitGroup)}
 	for range 2 {

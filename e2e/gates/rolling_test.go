@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -37,7 +36,7 @@ func TestRollingDeploy(t *testing.T) {
 		f.Replicas = append(f.Replicas, harness.NewHost(t, []string{"DATABASE_URL=" + url, "PAYMENT_PROVIDER=simulator"}))
 	}
 	old, next := f.Replicas[0], f.Replicas[1]
-	next.Runs(tomorrow(t))
+	next.Program = tomorrow(t)
 	old.Start(t)
 	shelf := []string{old.Up(t).AddProduct(t, 450), old.Up(t).AddProduct(t, 1999)}
 	old.Up(t).SetStock(t, shelf[0], 500)
@@ -56,13 +55,13 @@ func TestRollingDeploy(t *testing.T) {
 
 	late := next.Up(t).Shopper(t)
 	askedLate := late.CheckOutAtBank(t, late.Fill(t, shelf[1]), "sim_requires_action")
-	stops(t, old)
+	old.Stop(t)
 	require.Equal(t, http.StatusOK, next.Up(t).AnswerAtBank(t, *asked.PaymentID, "approve").StatusCode)
 	harness.Shopper{Site: next.Up(t), Token: early.Token, ID: early.ID}.AwaitStatus(t, asked.ID, saga.Completed)
 	f.AwaitAnswers(t, 30)
 
 	old.Start(t) // on a schema that has seen the future
-	stops(t, next)
+	next.Stop(t)
 	require.Equal(t, http.StatusOK, old.Up(t).AnswerAtBank(t, *askedLate.PaymentID, "approve").StatusCode)
 	harness.Shopper{Site: old.Up(t), Token: late.Token, ID: late.ID}.AwaitStatus(t, askedLate.ID, saga.Completed)
 	f.AwaitAnswers(t, 30)
@@ -132,15 +131,6 @@ func tomorrow(t *testing.T) (program string) {
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-overlay", list, "-o", program, ".").CombinedOutput()
 	require.NoError(t, err, string(out))
 	return program
-}
-
-// stops takes a replica out of the round, and ends it in good order.
-func stops(t *testing.T, h *harness.Host) {
-	t.Helper()
-	h.Set("")
-	require.NoError(t, h.Process.Process.Signal(syscall.SIGTERM))
-	require.NoError(t, h.Process.Wait(), "a program that is asked to stop stops well")
-	h.Process = nil
 }
 
 // shoppers check out at whatever replica takes them, until goes is called.

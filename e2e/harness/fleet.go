@@ -4,24 +4,19 @@ package harness
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
-
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 // Fleet is several replicas of the program on one database, each a process with its own port, all with the same settings.
 //
 //	f := NewFleet(t, 3, pgtest.New(t))                                       // all serve
 //	c, err := RetryAs[CartView](ctx, f, http.MethodPost, "/v1/carts", token, …) // asks one after the other, until one answers
-//	f.Replicas[0].Kill(t); f.Replicas[0].Start(t)                            // kill -9, and another process in its place
-//	f.Replicas[1].Freeze(t); f.Replicas[1].Thaw(t)                           // SIGSTOP and SIGCONT
+//	f.Replicas[0].Kill(); f.Replicas[0].Start(t)                             // kill -9, and another process in its place
+//	f.Replicas[1].Freeze(t); f.Replicas[1].Thaw()                            // SIGSTOP and SIGCONT
 //	f.AwaitAnswers(t, 100)                                                   // while others go on asking
 //	f.Up(t).RequirePromises(t)
 //
@@ -41,11 +36,6 @@ func NewFleet(t *testing.T, n int, url string, settings ...string) *Fleet {
 	for range n {
 		h := NewHost(t, append([]string{"DATABASE_URL=" + url, "PAYMENT_PROVIDER=simulator"}, settings...))
 		f.Replicas = append(f.Replicas, h)
-		t.Cleanup(func() {
-			if h.Process != nil {
-				assert.NoError(t, h.Process.Process.Signal(syscall.SIGCONT)) // otherwise it could not receive the stop signal
-			}
-		})
 		h.Start(t)
 	}
 	return f
@@ -55,7 +45,7 @@ func NewFleet(t *testing.T, n int, url string, settings ...string) *Fleet {
 func (f *Fleet) Up(t *testing.T) *Site {
 	t.Helper()
 	for _, h := range f.Replicas {
-		if base, _ := h.Where(); base != "" {
+		if h.Base() != "" {
 			return h.Up(t)
 		}
 	}
@@ -66,7 +56,7 @@ func (f *Fleet) Up(t *testing.T) *Site {
 // next returns the next replica that was not killed. It may be frozen, since a balancer cannot tell either.
 func (f *Fleet) next() *Site {
 	for range f.Replicas {
-		if base, _ := f.Replicas[int(f.turns.Add(1))%len(f.Replicas)].Where(); base != "" {
+		if base := f.Replicas[int(f.turns.Add(1))%len(f.Replicas)].Base(); base != "" {
 			return &Site{Base: base}
 		}
 	}
@@ -86,13 +76,22 @@ func (f *Fleet) Once(ctx context.Context, limit time.Duration, method, path, tok
 
 // Retry asks one replica after the other until one answers. 503 is no answer.
 func (f *Fleet) Retry(ctx context.Context, method, path, token string, body any, headers ...string) (Answer, error) {
+	return retry(ctx, func() (Answer, error) { return f.Once(ctx, f.Limit, method, path, token, body, headers...) })
+}
+
+// Retry repeats a request until it is answered.
+func (s *Site) Retry(ctx context.Context, method, path, token string, body any, headers ...string) (Answer, error) {
+	return retry(ctx, func() (Answer, error) { return s.Ask(ctx, method, path, token, body, headers...) })
+}
+
+func retry(ctx context.Context, once func() (Answer, error)) (Answer, error) {
 	for {
-		a, err := f.Once(ctx, f.Limit, method, path, token, body, headers...)
+		a, err := once()
 		switch {
 		case err == nil && a.StatusCode < 500:
 			return a, CheckDocumented(a.Response, a.Text)
 		case err == nil && a.StatusCode != http.StatusServiceUnavailable:
-			return a, fmt.Errorf("%s %s: %s", method, path, a.Text)
+			return a, fmt.Errorf("%s %s: %s", a.Request.Method, a.Request.URL.Path, a.Text)
 		}
 		select {
 		case <-time.After(20 * time.Millisecond): // it may have been busy
@@ -102,28 +101,26 @@ func (f *Fleet) Retry(ctx context.Context, method, path, token string, body any,
 	}
 }
 
+// Retrier repeats an idempotent request until it is answered.
+type Retrier interface {
+	Retry(ctx context.Context, method, path, token string, body any, headers ...string) (Answer, error)
+}
+
+// RetryAs returns the answer to a request that cannot be refused.
+func RetryAs[T any](ctx context.Context, to Retrier, method, path, token string, body any, headers ...string) (v T, err error) {
+	a, err := to.Retry(ctx, method, path, token, body, headers...)
+	if err == nil && a.StatusCode >= 300 {
+		err = fmt.Errorf("%s %s: %s", method, path, a.Text)
+	}
+	if err == nil {
+		err = a.Decode(&v)
+	}
+	return v, err
+}
+
 // AwaitAnswers returns after n more answers, in the middle of the traffic.
 func (f *Fleet) AwaitAnswers(t *testing.T, n int64) {
 	t.Helper()
 	enough := f.Answers.Load() + n
 	Until(t, fmt.Sprintf("%d more are answered", n), func() bool { return f.Answers.Load() >= enough })
-}
-
-// Freeze stops the process (SIGSTOP), as on a machine that is being moved, and returns when it has stopped.
-func (h *Host) Freeze(t *testing.T) {
-	t.Helper()
-	require.NoError(t, h.Process.Process.Signal(syscall.SIGSTOP))
-	var status syscall.WaitStatus
-	_, err := syscall.Wait4(h.Process.Process.Pid, &status, syscall.WUNTRACED, nil)
-	for errors.Is(err, syscall.EINTR) {
-		_, err = syscall.Wait4(h.Process.Process.Pid, &status, syscall.WUNTRACED, nil)
-	}
-	require.NoError(t, err)
-	require.True(t, status.Stopped(), "it ended instead: %v", status)
-}
-
-// Thaw continues the process.
-func (h *Host) Thaw(t *testing.T) {
-	t.Helper()
-	require.NoError(t, h.Process.Process.Signal(syscall.SIGCONT))
 }

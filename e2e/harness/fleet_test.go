@@ -19,7 +19,7 @@ func TestFleet(t *testing.T) {
 	f := NewFleet(t, 3, pgtest.New(t))
 	f.Limit = 300 * time.Millisecond
 	sku := f.Up(t).AddProduct(t, 450)
-	f.Replicas[2].Kill(t)
+	f.Replicas[2].Kill()
 	f.Replicas[1].Freeze(t)
 	_, err := (&Site{Base: f.Replicas[1].Up(t).Base}).Ask(Within(t, 50*time.Millisecond), http.MethodGet, "/healthz", "", nil)
 	require.ErrorIs(t, err, context.DeadlineExceeded, "a frozen replica answers nothing")
@@ -29,7 +29,7 @@ func TestFleet(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, c.Version)
 
-	f.Replicas[1].Thaw(t)
+	f.Replicas[1].Thaw()
 	f.Replicas[2].Start(t)
 	f.Limit = 7 * time.Second
 	for range f.Replicas { // each replica is asked in turn, and sees the writes of the others

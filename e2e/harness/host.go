@@ -3,130 +3,96 @@
 package harness
 
 import (
-	"bufio"
 	"bytes"
-	"context"
-	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/internal/cluster"
 	"shopping-cart/migrations"
 	"shopping-cart/platform/web"
 )
 
 // Host runs the program as a process, repeatedly on the same data.
 type Host struct {
-	Command  func() *exec.Cmd
-	dir      string // of the embedded database
-	database string // URL; empty: embedded
-
-	mu       sync.Mutex
-	Base     string        // of the running process; empty if there is none
-	Changed  chan struct{} // closed when Base changes
-	answers  int
-	Answered chan struct{} // buffered by one: signals another answer
-	Process  *exec.Cmd
+	cluster.Replica
+	Program  string       // this test, unless it is set
+	Log      bytes.Buffer // standard error of the last process; read it after its end
+	dir      string       // of the embedded database
+	database string       // URL; empty: embedded
+	thaw     func()
 }
 
-func NewHost(t *testing.T, database []string) *Host {
+// NewHost returns a host without a process. A DATABASE_URL as the first setting replaces the embedded database. The process stops
+// at the end of the test.
+func NewHost(t *testing.T, settings []string) *Host {
 	program, err := os.Executable()
 	require.NoError(t, err)
 	dir, err := os.MkdirTemp("", "killed") // short, and readable by the user of the embedded database
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(dir)) })
 	require.NoError(t, os.Chmod(dir, 0o755))
-	h := &Host{dir: filepath.Join(dir, "data"), Changed: make(chan struct{}), Answered: make(chan struct{}, 1)}
-	if len(database) > 0 {
-		_, h.database, _ = strings.Cut(database[0], "=")
+	h := &Host{Program: program, dir: filepath.Join(dir, "data")}
+	if len(settings) > 0 {
+		_, h.database, _ = strings.Cut(settings[0], "=")
 	}
 	c := Settings()
 	env := append([]string{
 		AsProgram + "=1", "DATA_DIR=" + h.dir, "HTTP_ADDR=" + c.HTTPAddr, "AUTH_SECRET=" + c.AuthSecret, "AUTH_AUDIENCE=" + c.AuthAudience,
 		"LOG_LEVEL=error", "PAYMENT_TIMEOUT=200ms", "GORACE=atexit_sleep_ms=0", // otherwise each process waits a second at its end
-	}, database...)
+	}, settings...)
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "PG_BIN_DIR", "GOCOVERDIR"} {
 		if v, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+v)
 		}
 	}
 	h.Command = func() *exec.Cmd {
-		cmd := exec.Command(program)
-		cmd.Dir, cmd.Env = dir, env
+		h.Log.Reset()
+		cmd := exec.Command(h.Program)
+		cmd.Dir, cmd.Env, cmd.Stderr = dir, env, &h.Log
 		return cmd
 	}
-	t.Cleanup(func() {
-		if h.Process != nil {
-			assert.NoError(t, h.Process.Process.Signal(syscall.SIGTERM))
-			assert.NoError(t, h.Process.Wait(), "a program that is asked to stop stops well")
-		}
-	})
+	t.Cleanup(func() { h.Stop(t) })
 	return h
 }
 
 // Start starts the program, and returns when it serves.
 func (h *Host) Start(t *testing.T) {
 	t.Helper()
-	cmd := h.Command()
-	var log bytes.Buffer
-	cmd.Stderr = &log
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	h.Process = cmd
-	greeting := bufio.NewScanner(out)
-	for greeting.Scan() {
-		if strings.Contains(greeting.Text(), "/swagger") {
-			h.Set(AddressIn(t, greeting.Text()))
-			return
-		}
+	if err := h.Replica.Start(); err != nil {
+		t.Fatalf("%v: %s", err, h.Log.String())
 	}
-	h.Process = nil
-	require.NoError(t, cmd.Wait(), log.String())
-	t.Fatal("the program ended at its start")
 }
 
-// Kill sends SIGKILL.
-func (h *Host) Kill(t *testing.T) {
+// Stop requires that the program stops cleanly.
+func (h *Host) Stop(t *testing.T) {
 	t.Helper()
-	require.NoError(t, h.Process.Process.Kill())
-	h.Set("")
-	require.ErrorContains(t, h.Process.Wait(), "killed")
-	h.Process = nil
+	Browser.CloseIdleConnections() // a server waits five seconds for the first request of a connection
+	assert.NoError(t, h.Replica.Stop(), "a program that is asked to stop stops well")
 }
 
-func (h *Host) Set(base string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.Base = base
-	close(h.Changed)
-	h.Changed = make(chan struct{})
+// Freeze stops the process, and returns when it has stopped.
+func (h *Host) Freeze(t *testing.T) {
+	t.Helper()
+	h.thaw = h.Replica.Freeze()
+	require.NotNil(t, h.thaw, "no process to freeze")
 }
 
-func (h *Host) Where() (base string, changed <-chan struct{}) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.Base, h.Changed
-}
+// Thaw continues the process.
+func (h *Host) Thaw() { h.thaw() }
 
 // Up returns the running program with its databases.
 func (h *Host) Up(t *testing.T) *Site {
 	t.Helper()
-	base, _ := h.Where()
 	c := Settings()
-	s := &Site{Base: base, Settings: c, Admin: Mint(t, c, "operator", web.ScopeAdmin), URLs: map[string]string{}}
+	s := &Site{Base: h.Base(), Settings: c, Admin: Mint(t, c, "operator", web.ScopeAdmin), URLs: map[string]string{}}
 	at := h.database
 	if at == "" {
 		at = embeddedIn(t, h.dir)
@@ -149,96 +115,6 @@ func embeddedIn(t *testing.T, dir string) string {
 	u := url.URL{Scheme: "postgres", User: url.User("app"), Path: "/shop"}
 	u.RawQuery = url.Values{"host": {strings.Split(string(text), "\n")[socketLine]}, "sslmode": {"disable"}}.Encode()
 	return u.String()
-}
-
-// Retry repeats a request until the process that runs by then answers.
-func (h *Host) Retry(ctx context.Context, method, path, token string, body any, headers ...string) (Answer, error) {
-	for {
-		base, changed := h.Where()
-		if base != "" {
-			a, err := (&Site{Base: base}).Try(ctx, method, path, token, body, headers...)
-			if err == nil && a.StatusCode < 500 {
-				h.count()
-				return a, nil
-			}
-			if err == nil && a.StatusCode != http.StatusServiceUnavailable {
-				return a, fmt.Errorf("%s %s: %s", method, path, a.Text)
-			}
-		}
-		select {
-		case <-changed:
-		case <-time.After(20 * time.Millisecond): // it may have been busy
-		case <-ctx.Done():
-			return Answer{}, ctx.Err()
-		}
-	}
-}
-
-func (h *Host) count() {
-	h.mu.Lock()
-	h.answers++
-	h.mu.Unlock()
-	select {
-	case h.Answered <- struct{}{}:
-	default:
-	}
-}
-
-// AwaitAnswers returns after n more answers, in the middle of the traffic.
-func (h *Host) AwaitAnswers(t *testing.T, n int) {
-	t.Helper()
-	h.mu.Lock()
-	enough := h.answers + n
-	h.mu.Unlock()
-	deadline := time.After(2 * Patience)
-	for {
-		select {
-		case <-h.Answered:
-		case <-deadline:
-			t.Fatal("nothing is answered any more")
-		}
-		h.mu.Lock()
-		reached := h.answers >= enough
-		h.mu.Unlock()
-		if reached {
-			return
-		}
-	}
-}
-
-// Retrier repeats an idempotent request until it is answered.
-type Retrier interface {
-	Retry(ctx context.Context, method, path, token string, body any, headers ...string) (Answer, error)
-}
-
-// RetryAs returns the answer to a request that cannot be refused.
-func RetryAs[T any](ctx context.Context, to Retrier, method, path, token string, body any, headers ...string) (v T, err error) {
-	a, err := to.Retry(ctx, method, path, token, body, headers...)
-	if err == nil && a.StatusCode >= 300 {
-		err = fmt.Errorf("%s %s: %s", method, path, a.Text)
-	}
-	if err == nil {
-		err = a.Decode(&v)
-	}
-	return v, err
-}
-
-func member(a Answer, name string) (uuid.UUID, error) {
-	var members map[string]any
-	if err := a.Decode(&members); err != nil {
-		return uuid.Nil, err
-	}
-	return uuid.Parse(fmt.Sprint(members[name]))
-}
-
-// Runs makes a host run another program than this test.
-func (h *Host) Runs(program string) {
-	command := h.Command
-	h.Command = func() *exec.Cmd {
-		cmd := command()
-		cmd.Path, cmd.Args = program, []string{program}
-		return cmd
-	}
 }
 
 // FreeAddress returns an unused address.

@@ -50,6 +50,14 @@ func (p Purchase) RequireKept(t *testing.T, s *Site) {
 	}
 }
 
+func member(a Answer, name string) (uuid.UUID, error) {
+	var members map[string]any
+	if err := a.Decode(&members); err != nil {
+		return uuid.Nil, err
+	}
+	return uuid.Parse(fmt.Sprint(members[name]))
+}
+
 // Buy makes a whole purchase. It repeats every request until it is answered.
 func Buy(ctx context.Context, at Retrier, shelf []string, method string) (p Purchase, err error) {
 	p.Method = method

@@ -18,13 +18,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"shopping-cart/internal/cluster"
+	"shopping-cart/platform/database"
 )
 
 // Config holds the parameters of a run.
@@ -58,7 +63,7 @@ type Verified struct {
 type shop struct {
 	Config
 	http     *http.Client
-	postgres *postgres
+	postgres *cluster.Postgres
 	replicas []*replica
 	turns    atomic.Int64
 	operator string // a token
@@ -83,10 +88,14 @@ func Run(ctx context.Context, c Config) (_ *Report, err error) {
 	if s.operator, err = c.Mint("operator", "admin"); err != nil {
 		return nil, err
 	}
-	if s.postgres, err = startPostgres(ctx, c.Dir, c.PGBinDir); err != nil {
+	s.postgres = &cluster.Postgres{EmbeddedConfig: database.EmbeddedConfig{
+		Dir: filepath.Join(c.Dir, "postgres"), BinDir: c.PGBinDir, Params: map[string]string{"max_connections": "300"},
+		Logger: slog.New(slog.DiscardHandler), // its end is intended
+	}}
+	if err := s.postgres.Start(ctx); err != nil {
 		return nil, err
 	}
-	defer s.postgres.end()
+	defer s.postgres.Crash()
 	defer s.endReplicas()
 	if err := s.opens(ctx); err != nil {
 		return nil, err
@@ -104,7 +113,7 @@ func Run(ctx context.Context, c Config) (_ *Report, err error) {
 		return nil, err
 	}
 	s.stopsWell(ctx)
-	found, err := c.Verify(ctx, s.postgres.url)
+	found, err := c.Verify(ctx, s.postgres.URL())
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
@@ -121,7 +130,7 @@ func (s *shop) opens(ctx context.Context) error {
 	luck := s.luck(ofSetUp, 0)
 	var all errgroup.Group
 	for n := range s.Replicas {
-		r, err := newReplica(s, n, s.luck(ofReplica, n))
+		r, err := newReplica(ctx, s, n)
 		if err != nil {
 			return err
 		}

@@ -103,7 +103,7 @@ func silence(err error) string {
 func (s *shop) next() (r *replica, base string) {
 	for n := range 2 * len(s.replicas) {
 		r = s.replicas[int(s.turns.Add(1))%len(s.replicas)]
-		if base = r.where(); base != "" && (n >= len(s.replicas) || time.Now().UnixNano() > r.silentUntil.Load()) {
+		if base = r.Base(); base != "" && (n >= len(s.replicas) || time.Now().UnixNano() > r.silentUntil.Load()) {
 			return r, base
 		}
 	}

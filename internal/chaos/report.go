@@ -138,7 +138,7 @@ func plain(m money.Amount) string { return strings.TrimSuffix(m.String(), " "+m.
 func (s *shop) stopsWell(ctx context.Context) {
 	s.http.CloseIdleConnections()
 	for _, r := range s.replicas {
-		if err := r.stop(); err != nil && ctx.Err() == nil {
+		if err := r.Stop(); err != nil && ctx.Err() == nil {
 			s.finds("replica %d did not stop well: %v", r.number, err)
 		}
 		if line := alarm(r.log.Name()); line != "" {

@@ -49,7 +49,7 @@ func (f *force) blows(ctx context.Context, mean time.Duration, begun *atomic.Int
 func (s *shop) kills(ctx context.Context, luck *rand.Rand) bool {
 	r, away := s.replicas[luck.IntN(len(s.replicas))], between(luck, 0, 2*time.Second)
 	s.count(disturbances, killed)
-	r.kill()
+	r.Kill()
 	pause(ctx, away)
 	if err := r.start(context.WithoutCancel(ctx)); err != nil {
 		s.finds("replica %d does not start again: %v", r.number, err)
@@ -66,7 +66,7 @@ func (s *shop) freezes(ctx context.Context, luck *rand.Rand) bool {
 	if luck.IntN(3) == 0 {
 		lasts, how = between(luck, leased, leased+4*time.Second), takenOver
 	}
-	thaw := r.freeze()
+	thaw := r.Freeze()
 	if thaw == nil {
 		return false
 	}
@@ -84,8 +84,14 @@ func (s *shop) takesPostgresAway(ctx context.Context, luck *rand.Rand) bool {
 		how = crashed
 	}
 	s.count(disturbances, how)
-	if err := s.postgres.restarts(ctx, crash, away); err != nil {
-		s.finds("%v", err)
+	if crash {
+		s.postgres.Crash()
+	} else {
+		_ = s.postgres.Stop() // the error reports that it was not orderly
+	}
+	pause(ctx, away)
+	if err := s.postgres.Start(context.WithoutCancel(ctx)); err != nil {
+		s.finds("PostgreSQL does not start again: %v", err)
 		s.close()
 	}
 	return true

@@ -3,11 +3,10 @@
 package pgtest
 
 import (
-	"context"
 	"os"
 	"testing"
 
-	"shopping-cart/migrations"
+	"shopping-cart/internal/cluster"
 	"shopping-cart/platform/database"
 )
 
@@ -15,20 +14,13 @@ import (
 // PostgreSQL's defaults (plus room for 128 callers), so every commit is on disk before it is answered.
 func Durable(b testing.TB) string {
 	b.Helper()
-	server, err := database.Start(b.Context(), database.EmbeddedConfig{Dir: b.TempDir(), BinDir: os.Getenv("PG_BIN_DIR"), Params: map[string]string{"max_connections": "200"}})
-	if err != nil {
+	server := cluster.Postgres{EmbeddedConfig: database.EmbeddedConfig{
+		Dir: b.TempDir(), BinDir: os.Getenv("PG_BIN_DIR"), Params: map[string]string{"max_connections": "200"},
+	}}
+	if err := server.Start(b.Context()); err != nil {
 		b.Fatalf("pgtest: start a durable server: %v", err)
 	}
-	b.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-		defer cancel()
-		_ = server.Stop(ctx) // the data is thrown away
-	})
-	url := server.URL("shop")
-	for _, schema := range migrations.Schemas {
-		if err := database.Migrate(b.Context(), url, schema); err != nil {
-			b.Fatalf("pgtest: migrate %s: %v", schema, err)
-		}
-	}
-	return url
+	b.Cleanup(server.Crash) // the data is thrown away
+	migrate(b, server.URL())
+	return server.URL()
 }

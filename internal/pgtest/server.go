@@ -5,14 +5,11 @@ package pgtest
 import (
 	"bytes"
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"syscall"
 	"testing"
 
+	"shopping-cart/internal/cluster"
 	"shopping-cart/migrations"
 	"shopping-cart/platform/database"
 )
@@ -22,9 +19,8 @@ import (
 // It answers commits before they are on disk, and writes no full pages. That loses nothing here: the operating system's cache
 // keeps the writes of an ended process, and no test cuts the power.
 type Server struct {
-	t       testing.TB
-	config  database.EmbeddedConfig
-	running *database.Embedded
+	cluster.Postgres
+	t testing.TB
 }
 
 // NewServer starts a server with one database that has every schema. It ends with the test.
@@ -38,64 +34,40 @@ func NewServer(t testing.TB) *Server {
 		t.Fatalf("pgtest: make a data directory: %v", err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s := &Server{t: t, config: database.EmbeddedConfig{
+	s := &Server{t: t, Postgres: cluster.Postgres{EmbeddedConfig: database.EmbeddedConfig{
 		Dir: filepath.Join(dir, "data"), BinDir: os.Getenv("PG_BIN_DIR"), NoSync: true,
 		Params: map[string]string{"fsync": "off", "full_page_writes": "off", "max_connections": "400", "log_connections": "on"},
-	}}
+	}}}
 	s.Start()
 	t.Cleanup(s.Crash) // the data is thrown away
-	for _, schema := range migrations.Schemas {
-		if err := database.Migrate(t.Context(), s.URL(), schema); err != nil {
-			t.Fatalf("pgtest: migrate %s: %v", schema, err)
-		}
-	}
+	migrate(t, s.URL())
 	return s
 }
 
-// URL returns the URL of the database.
-func (s *Server) URL() string { return s.running.URL("shop") }
+// migrate makes every schema in a database.
+func migrate(t testing.TB, url string) {
+	t.Helper()
+	for _, schema := range migrations.Schemas {
+		if err := database.Migrate(t.Context(), url, schema); err != nil {
+			t.Fatalf("pgtest: migrate %s: %v", schema, err)
+		}
+	}
+}
 
 // Start starts the server, and returns when it accepts connections, after a recovery if it had crashed.
 func (s *Server) Start() {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	running, err := database.Start(ctx, s.config)
-	if err != nil {
+	if err := s.Postgres.Start(ctx); err != nil {
 		s.t.Fatalf("pgtest: %v", err)
 	}
-	s.running = running
 }
 
-// Crash ends the server at once. Sessions are cut, unwritten data is lost, and the next start recovers.
-func (s *Server) Crash() {
-	if pid, err := s.postmaster(); err == nil {
-		_ = syscall.Kill(pid, syscall.SIGQUIT) // first, since Stop begins with an orderly shutdown
-	}
-	now, cancel := context.WithCancel(context.Background())
-	cancel()
-	_ = s.running.Stop(now)
-}
-
-func (s *Server) postmaster() (pid int, err error) {
-	files, _ := filepath.Glob(filepath.Join(s.config.Dir, "pg*", "postmaster.pid"))
-	if len(files) != 1 {
-		return 0, errors.New("no server runs")
-	}
-	text, err := os.ReadFile(files[0])
-	if err != nil {
-		return 0, err
-	}
-	first, _, _ := strings.Cut(string(text), "\n")
-	return strconv.Atoi(first)
-}
-
-// Stop shuts the server down in order. Every session is terminated and everything is written.
+// Stop shuts the server down in order.
 func (s *Server) Stop() {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-	defer cancel()
-	if err := s.running.Stop(ctx); err != nil {
+	if err := s.Postgres.Stop(); err != nil {
 		s.t.Fatalf("pgtest: %v", err)
 	}
 }
@@ -103,7 +75,7 @@ func (s *Server) Stop() {
 // Connections returns the number of connection attempts since the first start, refused ones included.
 func (s *Server) Connections() int {
 	s.t.Helper()
-	log, err := os.ReadFile(filepath.Join(s.config.Dir, "postgres.log"))
+	log, err := os.ReadFile(filepath.Join(s.Dir, "postgres.log"))
 	if err != nil {
 		s.t.Fatalf("pgtest: read the server's log: %v", err)
 	}

@@ -95,6 +95,12 @@ func (e *Embedded) Stop(ctx context.Context) error {
 	}
 }
 
+// Crash ends the server at once. It recovers at the next start.
+func (e *Embedded) Crash() {
+	e.signal(syscall.SIGQUIT)
+	<-e.done
+}
+
 func (e *Embedded) signal(s os.Signal) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()

@@ -41,3 +41,6 @@ func (*Embedded) Done() <-chan struct{} {
 
 // Stop does nothing: there is no server.
 func (*Embedded) Stop(context.Context) error { return nil }
+
+// Crash does nothing: there is no server.
+func (*Embedded) Crash() {}

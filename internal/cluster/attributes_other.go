@@ -1,6 +1,6 @@
 //go:build !linux && !windows
 
-package chaos
+package cluster
 
 import "syscall"
 

@@ -1,0 +1,5 @@
+package cluster
+
+import "syscall"
+
+func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
