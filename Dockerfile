@@ -1,6 +1,6 @@
 # A self-contained image: the program, and PostgreSQL's programs for its embedded database.
 #
-#   docker build -t shopping-cart .
+#   docker build -t shopping-cart --build-arg REVISION=$(git rev-parse HEAD) .
 #   docker run -p 8080:8080 -v shopping-cart:/data shopping-cart
 
 FROM golang:1.26.10-bookworm AS build
@@ -8,7 +8,8 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /shopping-cart .
+ARG REVISION
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X shopping-cart/internal/app.revision=$REVISION" -o /shopping-cart .
 
 FROM debian:bookworm-slim
 # createcluster.conf: the package must not create a cluster.

@@ -143,6 +143,7 @@ func (p *App) route(settings config.Config, on func(schema string) *Database, to
 		Auth: tokens, Log: log, RequestLevel: requestLevel(settings, isTerminal(os.Stderr)), CORSOrigins: settings.CORSOrigins,
 		Timeout: settings.RequestTimeout, Grace: settings.ShutdownTimeout, DrainDelay: settings.ShutdownNotice,
 		Ready: readiness(readyModules(settings, on), settings.ReadyRequires), OpenAPI: docs.OpenAPI, Metrics: metrics.Handler(), Observe: metrics.HTTP,
+		Build: ThisBuild().ID(),
 	})
 	metrics.Streams(p.Web.OpenStreams)
 	p.Web.Sessions(tokens, settings.SessionTTL)

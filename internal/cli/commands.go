@@ -31,6 +31,7 @@ type commands struct {
 	Chaos       chaosCommand        `cmd:"" help:"Run a shop of several replicas under faults, on a PostgreSQL of its own, and check every promise."`
 	Bench       bench.Command       `cmd:"" help:"Compare the program with pgbench and other baselines, on a PostgreSQL of its own. See docs/BENCHMARKS.md."`
 	BenchClient bench.ClientCommand `cmd:"" hidden:""`
+	Version     Version             `cmd:"" help:"Print which build this is."`
 	Explain     helpCommand         `cmd:"" name:"help" help:"Explain a command."`
 }
 

@@ -23,10 +23,11 @@ const readyFresh = time.Second
 
 type status struct {
 	Status string `json:"status" example:"ok"`
+	Build  string `json:"build" example:"e3711fb5d0c9a4be0c0a2f4a1d8f3a9c1b7e6d52"` // the revision or the version of the program
 }
 
 func (s *Server) health() {
-	s.Public.GET("/healthz", alive)
+	s.Public.GET("/healthz", s.alive)
 	s.Public.GET("/readyz", s.ready)
 	if s.cfg.Metrics != nil {
 		s.Public.GET("/metrics", s.metrics, Uncompressed) // it compresses by itself
@@ -35,13 +36,15 @@ func (s *Server) health() {
 
 // alive says that the process lives.
 //
-//	@Summary	Ask whether the process lives
+//	@Summary	Ask whether the process lives, and which build it is
 //	@Description	For probes: it asks nothing of the database.
 //	@ID			isAlive
 //	@Tags		health
 //	@Success	200	{object}	status
 //	@Router		/healthz [get]
-func alive(c echo.Context) error { return c.JSON(http.StatusOK, status{"ok"}) }
+func (s *Server) alive(c echo.Context) error {
+	return c.JSON(http.StatusOK, status{"ok", s.cfg.Build})
+}
 
 // Readiness reports whether the service and each of its modules can serve.
 type Readiness struct {
