@@ -9,6 +9,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"maps"
@@ -156,7 +157,7 @@ func (c Config) ShopOn() bool {
 func (c Config) DatabaseURLs(embedded string) map[string]string {
 	urls := map[string]string{}
 	for _, own := range c.databases() {
-		urls[own.schema] = firstOf(*own.url, c.DatabaseURL, embedded)
+		urls[own.schema] = cmp.Or(*own.url, c.DatabaseURL, embedded)
 	}
 	return urls
 }
@@ -230,15 +231,6 @@ func wanted(kind reflect.Type) string {
 		return "debug, info, warn or error"
 	}
 	return "a whole number below 2147483648"
-}
-
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if strings.TrimSpace(v) != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 // Foreign returns an environment without this program's settings, for a process that gets its own.

@@ -35,7 +35,7 @@ type Assets struct {
 type asset struct {
 	body        []byte
 	contentType string
-	etag        string
+	tag         string        // of its content, without quotes
 	gzipped     func() []byte // returns nil when that is not shorter
 }
 
@@ -60,20 +60,19 @@ func AssetsOf(bodies map[string][]byte) *Assets {
 	a, sum := &Assets{files: map[string]*asset{}}, sha256.New()
 	for _, name := range sortedKeys(bodies) {
 		a.add(name, bodies[name])
-		sum.Write([]byte(name + a.files[name].etag))
+		sum.Write([]byte(name + a.files[name].tag))
 	}
 	a.stamp = hex.EncodeToString(sum.Sum(nil)[:stampBytes])
 	return a
 }
 
 // add adds a file that does not change the stamp, such as a page that contains the stamp.
-func (a *Assets) add(name string, body []byte) { a.files[name] = newAsset(name, body) }
-
-func newAsset(name string, body []byte) *asset {
+func (a *Assets) add(name string, body []byte) {
 	sum := sha256.Sum256(body)
-	f := &asset{body: body, contentType: contentTypes[path.Ext(name)], etag: `"` + hex.EncodeToString(sum[:8]) + `"`}
-	f.gzipped = sync.OnceValue(func() []byte { return shorter(body) })
-	return f
+	a.files[name] = &asset{
+		body: body, contentType: contentTypes[path.Ext(name)], tag: hex.EncodeToString(sum[:8]),
+		gzipped: sync.OnceValue(func() []byte { return shorter(body) }),
+	}
 }
 
 // shorter compresses a body. It returns nil when that is not shorter, as for pictures and fonts.
@@ -112,17 +111,14 @@ func (a *Assets) Serve(w http.ResponseWriter, r *http.Request, name string, stam
 	}
 	h := w.Header()
 	h.Set(echo.HeaderContentType, f.contentType)
-	h.Set("ETag", f.etag)
+	h.Set("ETag", `"`+f.tag+`"`)
 	h.Set("Accept-Ranges", "none")
 	h.Set(echo.HeaderCacheControl, "public, no-cache")
 	if stamped {
 		h.Set(echo.HeaderCacheControl, immutable)
 	}
 	h.Add(echo.HeaderVary, echo.HeaderAcceptEncoding)
-	if noneMatch(r.Header, func(tag string) bool {
-		text, _ := opaqueIn(tag)
-		return `"`+text+`"` == f.etag
-	}) {
+	if noneMatch(r.Header, f.tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return true
 	}

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"errors"
-	"net/http"
 
 	"github.com/labstack/echo/v4"
 
@@ -26,30 +25,12 @@ func asFault(err error) *fault.Fault {
 		}
 		return f
 	}
-	var routed *echo.HTTPError
 	switch {
-	case errors.As(err, &routed):
-		return ofEcho(routed)
-	case errors.Is(err, context.DeadlineExceeded), pgerr.Transient(err):
-		return errUnavailable
-	}
-	return errInternal
-}
-
-// ofEcho translates an error of the router or its middleware.
-func ofEcho(e *echo.HTTPError) *fault.Fault {
-	switch e.Code {
-	case http.StatusNotFound:
+	case errors.Is(err, echo.ErrNotFound):
 		return errNoRoute
-	case http.StatusMethodNotAllowed:
+	case errors.Is(err, echo.ErrMethodNotAllowed):
 		return errWrongMethod
-	case http.StatusUnauthorized:
-		return errUnauthorized
-	case http.StatusRequestEntityTooLarge:
-		return errBodyTooLarge
-	case http.StatusUnsupportedMediaType:
-		return errUnsupported
-	case http.StatusServiceUnavailable:
+	case errors.Is(err, context.DeadlineExceeded), pgerr.Transient(err):
 		return errUnavailable
 	}
 	return errInternal

@@ -93,17 +93,23 @@ func AfterOf(c echo.Context) (LogRequest, error) {
 		return LogRequest{}, err
 	}
 	log := LogRequest{Limit: limit}
-	if s := c.QueryParam("after"); s != "" {
-		if log.After, err = strconv.ParseInt(s, 10, 64); err != nil || log.After < 0 {
-			return LogRequest{}, Refused("after", "range", "It must be a position: a whole number from 0.")
-		}
+	errAfter := Refused("after", "range", "It must be a position: a whole number from 0.")
+	if err := log.startAt(c.QueryParam("after"), errAfter); err != nil {
+		return LogRequest{}, err
 	}
-	if s := c.QueryParam("cursor"); s != "" {
-		if log.After, err = strconv.ParseInt(s, 10, 64); err != nil || log.After < 0 {
-			return LogRequest{}, errCursor
-		}
+	err = log.startAt(c.QueryParam("cursor"), errCursor)
+	return log, err
+}
+
+// startAt parses a position, and returns the refusal when it is not one. An empty text changes nothing.
+func (l *LogRequest) startAt(text string, refusal *fault.Fault) (err error) {
+	if text == "" {
+		return nil
 	}
-	return log, nil
+	if l.After, err = strconv.ParseInt(text, 10, 64); err != nil || l.After < 0 {
+		return refusal
+	}
+	return nil
 }
 
 // Page is a part of a list, and where it goes on; NextCursor is null on the last page.

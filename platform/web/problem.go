@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -124,20 +125,10 @@ func setHeaders(h http.Header, f *fault.Fault) {
 			h.Set(echo.HeaderRetryAfter, "1")
 		}
 	case fault.Stale:
-		if version, ok := versionOf(f.Extra["version"]); ok {
-			h.Set("ETag", Quote(version))
+		if version, ok := f.Extra["version"]; ok {
+			h.Set("ETag", fmt.Sprintf(`"%d"`, version))
 		}
 	}
-}
-
-func versionOf(v any) (int64, bool) {
-	switch v := v.(type) {
-	case int64:
-		return v, true
-	case int:
-		return int64(v), true
-	}
-	return 0, false
 }
 
 // Quote returns a version as an entity tag: "7".

@@ -179,8 +179,6 @@ func syntaxRefusal(err error) error {
 func semanticRefusal(err error) error {
 	var wrong *json.SemanticError
 	switch {
-	case err == nil:
-		return nil
 	case !errors.As(err, &wrong):
 		return errValidation.Detailf("The body holds a value of the wrong form.")
 	case errors.Is(err, json.ErrUnknownName):

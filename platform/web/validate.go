@@ -78,8 +78,6 @@ func hasVisible(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return unicode.IsPrint(r) && !blank(r) })
 }
 
-func validEmail(s string) bool { return email.Flaw(s) == "" }
-
 var checker = newChecker()
 
 func newChecker() *validator.Validate {
@@ -88,6 +86,7 @@ func newChecker() *validator.Validate {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		return name
 	})
+	validEmail := func(address string) bool { return email.Flaw(address) == "" }
 	for tag, valid := range map[string]func(string) bool{"sku": ValidSKU, "currency": money.ValidCurrency, "email": validEmail, "visible": hasVisible} {
 		check := func(l validator.FieldLevel) bool { return valid(l.Field().String()) }
 		if err := v.RegisterValidation(tag, check); err != nil {
@@ -125,24 +124,12 @@ func sentence(w validator.FieldError) string {
 		return currencyRule(fmt.Sprint(w.Value()))
 	case "email":
 		return email.Flaw(fmt.Sprint(w.Value()))
-	case "uuid", "uuid4", "uuid7":
-		return "It must be a UUID."
-	case "url", "http_url":
-		return "It must be a web address."
 	case "oneof":
 		return "It must be one of: " + strings.Join(strings.Fields(w.Param()), ", ") + "."
 	case "min", "gte":
 		return "It must be at least " + measure(w) + "."
 	case "max", "lte":
 		return "It must be at most " + measure(w) + "."
-	case "gt":
-		return "It must be more than " + measure(w) + "."
-	case "lt":
-		return "It must be less than " + measure(w) + "."
-	case "len":
-		return "It must be exactly " + measure(w) + "."
-	case "unique":
-		return "It must not hold the same thing twice."
 	}
 	return "It is not valid."
 }
@@ -171,7 +158,7 @@ func isWhole(t reflect.Type) bool {
 	return t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64
 }
 
-// kindName describes in plain English the JSON of a Go type.
+// kindName describes in plain English the JSON of a Go type that isWhole does not hold for.
 func kindName(t reflect.Type) string {
 	switch t.String() {
 	case "uuid.UUID":
@@ -185,9 +172,6 @@ func kindName(t reflect.Type) string {
 		return "a string"
 	case reflect.Bool:
 		return "true or false"
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
-		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return "a whole number"
 	case reflect.Float32, reflect.Float64:
 		return "a number"
 	case reflect.Slice, reflect.Array:

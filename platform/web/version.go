@@ -19,11 +19,7 @@ func ETag(c echo.Context, version int64, beside ...int64) {
 // then answers 304 with c.NoContent. The tag of the 304 has no content coding, since a proxy adds its own again.
 func NotModified(c echo.Context, version int64, beside ...int64) bool {
 	ETag(c, version, beside...)
-	want := opaque(version, beside)
-	return noneMatch(c.Request().Header, func(tag string) bool {
-		text, ok := opaqueIn(tag)
-		return ok && text == want
-	})
+	return noneMatch(c.Request().Header, opaque(version, beside))
 }
 
 // opaque returns the text between the quotes of a tag.
@@ -35,15 +31,11 @@ func opaque(version int64, beside []int64) string {
 	return text
 }
 
-// noneMatch reports whether one of the tags in If-None-Match is a star or matches.
-func noneMatch(h http.Header, matches func(tag string) bool) bool {
-	tags := h.Values("If-None-Match")
-	if len(tags) == 0 {
-		return false
-	}
-	for _, tag := range strings.Split(strings.Join(tags, ","), ",") {
+// noneMatch reports whether If-None-Match holds a star or a tag with this text.
+func noneMatch(h http.Header, text string) bool {
+	for tag := range strings.SplitSeq(strings.Join(h.Values("If-None-Match"), ","), ",") {
 		tag = strings.TrimSpace(tag)
-		if tag == "*" || matches(tag) {
+		if found, ok := opaqueIn(tag); tag == "*" || ok && found == text {
 			return true
 		}
 	}

@@ -25,6 +25,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -55,32 +56,19 @@ type Config struct {
 	Ready        func(ctx context.Context) Readiness // called at most once a second; nil: always ready
 	OpenAPI      []byte                              // the document at /openapi.json
 	Metrics      http.Handler                        // at /metrics
+	Build        string                              // of this program, which /healthz shows
 	// Observe is called after every request, with its route template.
 	Observe func(method, route string, status int, took time.Duration)
 }
 
 func (c Config) withDefaults() Config {
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
-	if c.BodyLimit == 0 {
-		c.BodyLimit = 64 << 10
-	}
-	if c.Timeout == 0 {
-		c.Timeout = 15 * time.Second
-	}
-	if c.ReadTimeout == 0 {
-		c.ReadTimeout = 30 * time.Second
-	}
-	if c.Grace == 0 {
-		c.Grace = MaxWait + 5*time.Second
-	}
-	if c.Heartbeat == 0 {
-		c.Heartbeat = 15 * time.Second
-	}
-	if c.WriteTimeout == 0 {
-		c.WriteTimeout = 10 * time.Second
-	}
+	c.Log = cmp.Or(c.Log, slog.Default())
+	c.BodyLimit = cmp.Or(c.BodyLimit, 64<<10)
+	c.Timeout = cmp.Or(c.Timeout, 15*time.Second)
+	c.ReadTimeout = cmp.Or(c.ReadTimeout, 30*time.Second)
+	c.Grace = cmp.Or(c.Grace, MaxWait+5*time.Second)
+	c.Heartbeat = cmp.Or(c.Heartbeat, 15*time.Second)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, 10*time.Second)
 	return c
 }
 
