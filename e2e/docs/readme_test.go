@@ -15,7 +15,7 @@ import (
 )
 
 // tourMark stands above the block of README.md that is run here.
-const tourMark = "<!-- readme_test.go runs this block. -->\n"
+const tourMark = "<!-- readme_test.go runs this block and compares its output with the next one. -->\n"
 
 // The tour is pasted into bash against a program that runs: the very lines, but for the address. The proxy makes strong tags weak.
 func TestReadmeTour(t *testing.T) {
@@ -49,38 +49,23 @@ func toured(t *testing.T, s *harness.Site, base string, settings ...string) stri
 	said, complained := pastes(t, s, lines, settings...)
 
 	require.Empty(t, complained)
-	require.Contains(t, said, `"on_hand":100`)
-	require.Contains(t, said, `"total":{"amount":3998,"currency":"GBP"}`)
-	require.Contains(t, said, `"status":"completed"`)
-	require.Contains(t, said, `"status":"confirmed"`)
-	require.Contains(t, said, "201, replayed: true\n")
-	require.Contains(t, said, `"code":"payment_declined"`)
-	require.Equal(t, 1, strings.Count(said, `"type":"urn:problem:`), "only the declined card is refused:\n%s", said)
-	_, after, _ := strings.Cut(said, `"code":"payment_declined"`)
-	for _, next := range []string{
-		`"status":"open"`, `"status":"requires_action"`, `"status":"completed"`, // the other card, approved
-		`"status":"completed"`, `"attempts":3`, `"operation":"authorize"`, `"operation":"capture"`, // charged once
-		`"amount":{"amount":500,"currency":"GBP"},"status":"succeeded"`, `"status":"cancelling"`,
-		`"refunded":{"amount":5997,"currency":"GBP"}`, `"reserved":3,"available":97`, `"type":"payment.refunded"`,
-	} {
-		_, rest, found := strings.Cut(after, next)
-		require.True(t, found, "%s is not in\n%s", next, after)
-		after = rest
-	}
-	require.Contains(t, after, ": 0 found, 0 left\n")
-	require.Contains(t, after, "agree to the penny")
+	require.True(t, strings.HasPrefix(said, blockAfter(t, "\n```\n\n```\n")+"\n"), said)
+	require.Contains(t, said, ": 0 found, 0 left\n")
 	return said
 }
 
-func tour(t *testing.T) string {
+func tour(t *testing.T) string { return blockAfter(t, tourMark+"```bash\n") + "\n" }
+
+// blockAfter returns the text of the block of README.md that begins with mark.
+func blockAfter(t *testing.T, mark string) string {
 	t.Helper()
 	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	_, rest, found := strings.Cut(string(text), tourMark+"```bash\n")
-	require.True(t, found, "README.md marks no tour")
+	_, rest, found := strings.Cut(string(text), mark)
+	require.True(t, found, mark)
 	block, _, found := strings.Cut(rest, "\n```\n")
 	require.True(t, found)
-	return block + "\n"
+	return block
 }
 
 // pastes gives lines to a bash of the folder and the settings that the program has.

@@ -84,7 +84,7 @@ func pagesSpeakToTheirOwnServer(t *testing.T) {
 				}
 			}))
 			t.Cleanup(other.Close)
-			script, _, _ := strings.Cut(page.script, "# All that led there") // what comes then takes its time
+			script, _, _ := strings.Cut(page.script, "# Every promise") // what comes then takes its time
 			said, _ := learns(t, strings.Replace(script, "http://localhost:8080", other.URL, 1)+"\ntrue\n", strings.TrimPrefix(other.URL, "http://"))
 			require.Contains(t, said, page.says)
 			require.NotContains(t, said, "It is up.")

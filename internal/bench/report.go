@@ -68,13 +68,13 @@ func (r Report) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %s. Medians of %d rounds of %s each.\n", r.At.UTC().Format(time.DateOnly), r.Machine, r.Rounds, r.Each)
 	r.writeTargets(&b)
-	b.WriteString("\n| Measurement | Callers | Rate /s | p50 ms | p99 ms | Transactions | Commands | Appends | WAL bytes ")
+	b.WriteString("\n| Measurement | Callers | Rate /s | p50 ms | p99 ms | Transactions | WAL bytes ")
 	b.WriteString("| CPU µs: Postgres | program | client |\n")
-	b.WriteString("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
+	b.WriteString("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 	for _, one := range r.Results {
 		m := one.Median()
 		fmt.Fprintf(&b, "| %s | %d | %s |\n", one.Name, one.Callers, strings.Join([]string{
-			whole(m.Rate), millis(m.P50), millis(m.P99), short(m.Commits), short(m.Commands), short(m.Appends), whole(m.WAL),
+			whole(m.Rate), millis(m.P50), millis(m.P99), short(m.Commits), whole(m.WAL),
 			known(m.PostgresCPU), whole(m.ProgramCPU), whole(m.ClientCPU)}, " | "))
 	}
 	return b.String()

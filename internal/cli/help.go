@@ -113,7 +113,7 @@ func (*Verify) Help() string {
   shopping-cart verify --heal=refund-lost                    and refund captures of unknown payments, after a restore
   shopping-cart verify --json | jq '.data[].id'
 
-The server may be busy: data that changed within the last minute is left out. docs/operations.md explains each finding and its remedy.
+The server may be busy: data that changed within the last minute is left out. Each finding prints its remedy; docs/operations.md says which ones --heal repairs.
 
 Exit status: 0 every promise is kept, 2 some are not, 1 the check failed.`
 }

@@ -1,4 +1,4 @@
-// Package tour_test takes the tour of the README with the client that oapi-codegen makes of the API document:
+// Package tour_test buys and refunds with the client that oapi-codegen makes of the API document:
 //
 //	mkdir client
 //	go tool oapi-codegen -package client -generate types,client -o client/client.gen.go ../../openapi.json

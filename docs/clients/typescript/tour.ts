@@ -1,4 +1,4 @@
-// The tour of the README, through a client that is generated from the API document: e2e/docs/clients_test.go runs it against the real program.
+// A purchase through a client that is generated from the API document: e2e/docs/clients_test.go runs it against the real program.
 //
 //	npx openapi-typescript http://localhost:8080/openapi.json -o api.d.ts
 //	node tour.js http://localhost:8080 "$(shopping-cart token --admin)"
