@@ -36,7 +36,7 @@ func (m *Module) showTimeline(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	trail, err := m.Orders.Trail(ctx, caller, id)
+	trail, err := m.Orders.References(ctx, caller, id)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ type Config struct {
 
 // Orders is the order module.
 type Orders interface {
-	Trail(ctx context.Context, caller web.Caller, id uuid.UUID) (order.Trail, error)
+	References(ctx context.Context, caller web.Caller, id uuid.UUID) (order.References, error)
 }
 
 // Payments is the payment module.

@@ -84,7 +84,7 @@ type streamOf struct {
 }
 
 // streams are those that led to an order, each in a lane of its own, which stays its: a payment's refunds are never fewer.
-func (m *Module) streams(ctx context.Context, asked *asked, orderID uuid.UUID, t order.Trail) ([]streamOf, error) {
+func (m *Module) streams(ctx context.Context, asked *asked, orderID uuid.UUID, t order.References) ([]streamOf, error) {
 	sources := []streamOf{
 		{"cart", t.CartID}, {"saga", t.CheckoutID}, {"order", orderID}, {"payment", t.PaymentID}, {"saga", t.CancellationID},
 	}
@@ -108,7 +108,7 @@ const readAhead = 100
 
 // timeline is what led to an order after a place, at most n entries. Each store is asked by itself, so it does not matter which
 // database it is in, and one that is away leaves its own entries out.
-func (m *Module) timeline(ctx context.Context, orderID uuid.UUID, t order.Trail, from cursor, n int) ([]TimelineEntry, []string, error) {
+func (m *Module) timeline(ctx context.Context, orderID uuid.UUID, t order.References, from cursor, n int) ([]TimelineEntry, []string, error) {
 	asked := &asked{away: []string{}}
 	streams, err := m.streams(ctx, asked, orderID, t)
 	if err != nil {
@@ -207,7 +207,7 @@ func startOfSaga(id uuid.UUID) *uuid.UUID {
 	return &start
 }
 
-func entryOfWebhook(w payment.Received, t order.Trail) (TimelineEntry, error) {
+func entryOfWebhook(w payment.Received, t order.References) (TimelineEntry, error) {
 	data, err := json.Marshal(map[string]any{
 		"provider": w.Provider, "id": w.ID, "type": w.Type, "note": w.Note, "attempts": w.Attempts, "handled_at": w.HandledAt,
 	})

@@ -31,7 +31,7 @@ func TestModuleCheckOut(t *testing.T) {
 		path, id := three()
 		sealed, err := b.seals(t, "ann", id, 3)
 		require.NoError(t, err)
-		require.Equal(t, Sealed{CheckoutID: derivedID(id, 1, "checkout")}, sealed)
+		require.Equal(t, CheckOutResult{CheckoutID: derivedID(id, 1, "checkout")}, sealed)
 		v := ann.send(t, "GET", path, "").cart(t)
 		require.Equal(t, StatusCheckingOut, v.Status)
 		require.Equal(t, sealed.CheckoutID, *v.CheckoutID)
@@ -50,7 +50,7 @@ func TestModuleCheckOut(t *testing.T) {
 		require.NoError(t, b.Handle(t.Context(), uuid.New(), id, Reopen{CartID: id, CheckoutID: first.CheckoutID, Code: "cancelled"}))
 		again, err := b.CheckOut(t.Context(), c)
 		require.NoError(t, err)
-		require.Equal(t, Sealed{CheckoutID: first.CheckoutID, ContactID: first.ContactID, Replayed: true}, again)
+		require.Equal(t, CheckOutResult{CheckoutID: first.CheckoutID, ContactID: first.ContactID, Replayed: true}, again)
 		c.Write.Fingerprint = []byte("other")
 		_, err = b.CheckOut(t.Context(), c)
 		require.ErrorIs(t, err, eventstore.ErrKeyReused)
@@ -104,7 +104,7 @@ func TestModuleCheckOut(t *testing.T) {
 	t.Run("VisibleToItsOwnerAndOperators", func(t *testing.T) {
 		_, id := ann.opens(t)
 		visible := func(caller web.Caller, id uuid.UUID) error {
-			customer, err := b.Visible(t.Context(), caller, id)
+			customer, err := b.Authorize(t.Context(), caller, id)
 			require.True(t, err != nil || customer == "ann", "whose cart it is, whoever looks")
 			return err
 		}
@@ -156,7 +156,7 @@ func TestHandle(t *testing.T) {
 	t.Run("UnknownCartIsNoError", func(t *testing.T) {
 		id := uuid.New()
 		require.NoError(t, b.Handle(t.Context(), uuid.New(), id, Complete{CartID: id, CheckoutID: id}))
-		_, err := b.Visible(t.Context(), web.Caller{Subject: "ann"}, id)
+		_, err := b.Authorize(t.Context(), web.Caller{Subject: "ann"}, id)
 		require.ErrorIs(t, err, errNotFound)
 	})
 	t.Run("EventsCarryTheSagaAndTheCheckout", func(t *testing.T) {

@@ -25,8 +25,8 @@ type Payments interface {
 	Chargeable(total money.Amount) error
 }
 
-// Sealed is the answer to CheckOut.
-type Sealed struct {
+// CheckOutResult is the answer to CheckOut.
+type CheckOutResult struct {
 	CheckoutID uuid.UUID
 	ContactID  uuid.UUID // the contact that the seal holds
 	Replayed   bool      // an earlier attempt of the same request sealed the cart

@@ -120,7 +120,7 @@ func (m *Module) history(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	if _, err := m.Visible(ctx, web.CallerOf(c), id); err != nil {
+	if _, err := m.Authorize(ctx, web.CallerOf(c), id); err != nil {
 		return err
 	}
 	log, err := web.AfterOf(c)

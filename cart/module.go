@@ -96,8 +96,8 @@ func (m *Module) expire(ctx context.Context, id uuid.UUID) error {
 	return err
 }
 
-// Visible returns the customer of a cart, or not_found if the caller may not see the cart.
-func (m *Module) Visible(ctx context.Context, caller web.Caller, cartID uuid.UUID) (customerID string, err error) {
+// Authorize returns the customer of a cart, or not_found if the caller may not see the cart.
+func (m *Module) Authorize(ctx context.Context, caller web.Caller, cartID uuid.UUID) (customerID string, err error) {
 	cart, err := m.load(ctx, caller, owns, cartID)
 	return cart.State.CustomerID, err
 }
@@ -129,21 +129,21 @@ func adjusts(caller web.Caller, s State) bool {
 // CheckOut seals a cart. It refuses, in this order, with not_found, idempotency_key_reused, version_mismatch, cart_closed,
 // cart_empty, product_inactive, currency_mismatch, price_changed, adjustments_stale, negative_total, validation_failed where there is
 // something to pay and no payment method, and what Payments refuse. The same request again is answered with the checkout that it began.
-func (m *Module) CheckOut(ctx context.Context, c CheckOut) (Sealed, error) {
+func (m *Module) CheckOut(ctx context.Context, c CheckOut) (CheckOutResult, error) {
 	cart, receipt, err := m.do(ctx, edit{cart: c.CartID, caller: c.Caller, access: owns, write: c.Write, command: c})
 	if err != nil {
-		return Sealed{}, err
+		return CheckOutResult{}, err
 	}
-	sealed := Sealed{CheckoutID: cart.State.CheckoutID, ContactID: c.ContactID, Replayed: receipt.Replayed}
+	sealed := CheckOutResult{CheckoutID: cart.State.CheckoutID, ContactID: c.ContactID, Replayed: receipt.Replayed}
 	if sealed.Replayed {
-		sealed.ContactID, err = m.sealedWith(ctx, c.CartID, receipt.Version)
+		sealed.ContactID, err = m.contactAt(ctx, c.CartID, receipt.Version)
 	}
 	return sealed, err
 }
 
-// sealedWith returns the contact that the seal at a version holds. After a repeated command only the log knows it: if the answer
+// contactAt returns the contact that the seal at a version holds. After a repeated command only the log knows it: if the answer
 // to the first commit was lost, it may be the contact of the repetition.
-func (m *Module) sealedWith(ctx context.Context, cart uuid.UUID, version int64) (contact uuid.UUID, err error) {
+func (m *Module) contactAt(ctx context.Context, cart uuid.UUID, version int64) (contact uuid.UUID, err error) {
 	found, err := m.store.ReadStream(ctx, cart, version-1, 1)
 	if err != nil || len(found) == 0 {
 		return contact, err

@@ -171,7 +171,7 @@ func (c client) adds(t *testing.T, path, sku string) View {
 }
 
 // seals checks out a cart at a version, as the checkout route does.
-func (b *testBundle) seals(t *testing.T, caller string, id uuid.UUID, version int64) (Sealed, error) {
+func (b *testBundle) seals(t *testing.T, caller string, id uuid.UUID, version int64) (CheckOutResult, error) {
 	t.Helper()
 	w := web.Write{ID: uuid.Must(uuid.NewV7()), IfMatch: &version, Actor: caller}
 	return b.CheckOut(t.Context(), CheckOut{CartID: id, Caller: web.Caller{Subject: caller}, Write: w, PaymentMethod: "sim_ok"})

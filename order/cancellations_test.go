@@ -82,13 +82,13 @@ func TestCancelling(t *testing.T) {
 	requireFault(t, err, errOrderCancelled)
 }
 
-func TestNoteRefund(t *testing.T) {
+func TestRecordRefund(t *testing.T) {
 	t.Parallel()
-	one, two := NoteRefund{anOrder, exampleID("6"), 500}, NoteRefund{anOrder, exampleID("8"), 700}
+	one, two := RecordRefund{anOrder, exampleID("6"), 500}, RecordRefund{anOrder, exampleID("8"), 700}
 	s := given(aPlaced, confirmed)
 	for range 2 { // each twice
-		for _, cmd := range []NoteRefund{one, two} {
-			d, err := decideNoteRefund(s, cmd)
+		for _, cmd := range []RecordRefund{one, two} {
+			d, err := decideRecordRefund(s, cmd)
 			require.NoError(t, err)
 			for _, e := range d.order {
 				s = evolve(s, e)
@@ -98,7 +98,7 @@ func TestNoteRefund(t *testing.T) {
 	require.EqualValues(t, 1200, s.Refunded)
 	s = evolve(s, asksToCancel)
 	for _, refund := range []string{"7", "a"} { // an operator and the provider report the same money
-		d, err := decideNoteRefund(s, NoteRefund{anOrder, exampleID(refund), 1500})
+		d, err := decideRecordRefund(s, RecordRefund{anOrder, exampleID(refund), 1500})
 		require.NoError(t, err)
 		for _, e := range d.order {
 			s = evolve(s, e)
@@ -106,11 +106,11 @@ func TestNoteRefund(t *testing.T) {
 		require.EqualValues(t, 1500, s.Refunded)
 	}
 	s = evolve(s, Cancelled{})
-	d, err := decideNoteRefund(s, NoteRefund{anOrder, exampleID("9"), 300})
+	d, err := decideRecordRefund(s, RecordRefund{anOrder, exampleID("9"), 300})
 	require.NoError(t, err)
 	require.Empty(t, d.order, "a cancelled order has counted all of them")
 	require.EqualValues(t, 1500, s.Refunded)
-	_, err = decideNoteRefund(State{}, one)
+	_, err = decideRecordRefund(State{}, one)
 	requireFault(t, err, errNotFound)
 	require.Zero(t, given(aPlaced, Cancelled{}).Refunded, "nothing was paid")
 }

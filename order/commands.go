@@ -49,8 +49,8 @@ type Cancel struct {
 	Reason  string
 }
 
-// NoteRefund records that a part of the payment was refunded. Each refund counts once. Refused: not_found.
-type NoteRefund struct {
+// RecordRefund records that a part of the payment was refunded. Each refund counts once. Refused: not_found.
+type RecordRefund struct {
 	OrderID, RefundID uuid.UUID
 	Amount            int64 // minor units
 }
@@ -75,7 +75,7 @@ func (Place) command()   {}
 func (Confirm) command() {}
 func (Cancel) command()  {}
 
-func (NoteRefund) command()      {}
+func (RecordRefund) command()    {}
 func (EndCancellation) command() {}
 
 // Handle executes a command of a saga. id makes it idempotent. correlation is the id of the checkout and is stored with its
@@ -89,18 +89,12 @@ func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Comm
 		return m.confirm(ctx, by, cmd)
 	case Cancel:
 		return m.cancel(ctx, by, cmd)
-	case NoteRefund:
-		return m.noteRefund(ctx, by, cmd)
+	case RecordRefund:
+		return m.recordRefund(ctx, by, cmd)
 	case EndCancellation:
 		return m.endCancellation(ctx, by, cmd)
 	}
 	return nil
-}
-
-// Paid is the payment of an order and the version of the order at which it was read.
-type Paid struct {
-	PaymentID uuid.UUID // zero if there was nothing to pay
-	Version   int64
 }
 
 // Contact is the personal data of an order. No event holds it, so it can be erased.
@@ -109,13 +103,6 @@ type Contact struct {
 	CustomerID      string
 	Email           string
 	ShippingAddress json.RawMessage // a JSON object, as the shopper gave it; empty if there is none
-}
-
-// Trail holds the ids that an order refers to.
-type Trail struct {
-	CustomerID                    string
-	CartID, CheckoutID, PaymentID uuid.UUID
-	CancellationID                uuid.UUID // zero unless it was cancelled after its confirmation
 }
 
 // CheckAddress refuses a shipping address that is not a JSON object or exceeds the limits. An empty one is valid.

@@ -163,8 +163,8 @@ func cancelled(o State, id uuid.UUID, reason string) decision {
 	return d
 }
 
-// decideNoteRefund counts each refund once. A cancelled order already counts all of them.
-func decideNoteRefund(o State, cmd NoteRefund) (decision, error) {
+// decideRecordRefund counts each refund once. A cancelled order already counts all of them.
+func decideRecordRefund(o State, cmd RecordRefund) (decision, error) {
 	switch {
 	case !o.placed():
 		return decision{}, errNotFound

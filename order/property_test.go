@@ -164,8 +164,8 @@ func TestAnySequence(t *testing.T) {
 			},
 			"note refund": func(t *rapid.T) {
 				id := anyOrder(t)
-				cmd := NoteRefund{id, rapid.SampledFrom(someOrders).Draw(t, "refund"), 100}
-				d, err := decideNoteRefund(w.orders[id].load(t), cmd)
+				cmd := RecordRefund{id, rapid.SampledFrom(someOrders).Draw(t, "refund"), 100}
+				d, err := decideRecordRefund(w.orders[id].load(t), cmd)
 				w.settle(t, id, d, err)
 			},
 			"fulfil": func(t *rapid.T) {

@@ -27,7 +27,7 @@ func (s *shop) lists(bearer, path string, want ...string) {
 
 func (s *shop) refunds(p Place, amount int64) {
 	s.t.Helper()
-	s.must(NoteRefund{OrderID: p.OrderID, RefundID: newID(), Amount: amount})
+	s.must(RecordRefund{OrderID: p.OrderID, RefundID: newID(), Amount: amount})
 }
 
 func TestListsByRefund(t *testing.T) {

@@ -192,7 +192,7 @@ func TestStockThatIsShort(t *testing.T) {
 	})
 
 	t.Run("IsNoOverselling", func(t *testing.T) {
-		require.NoError(t, s.Holdings(t.Context(), func(h Holding) {
+		require.NoError(t, s.StockLevels(t.Context(), func(h StockLevel) {
 			require.Equal(t, h.Reserved, h.Held)
 			require.Equal(t, h.SKU == "mug", h.Short == 3)
 		}))

@@ -148,7 +148,7 @@ func (m *Module) checkOut(c echo.Context) error {
 	ctx := c.Request().Context()
 	var customer string
 	r, err := web.Read(c, web.Needs{Key: true, Version: true, Wait: true, Visible: func(id uuid.UUID) (err error) {
-		customer, err = m.Carts.Visible(ctx, web.CallerOf(c), id)
+		customer, err = m.Carts.Authorize(ctx, web.CallerOf(c), id)
 		return err
 	}}, m.checkCheckOut)
 	if err != nil {
@@ -179,11 +179,11 @@ func (m *Module) checkCheckOut(r web.Request[checkOutRequest]) error {
 
 // seal keeps the contact of the customer and seals the cart. The contact comes first, since nothing may miss it later,
 // and goes again when the cart was not sealed for it.
-func (m *Module) seal(ctx context.Context, customer string, body checkOutRequest, cmd cart.CheckOut) (cart.Sealed, error) {
+func (m *Module) seal(ctx context.Context, customer string, body checkOutRequest, cmd cart.CheckOut) (cart.CheckOutResult, error) {
 	cmd.ContactID = uuid.Must(uuid.NewV7())
 	contact := order.Contact{ID: cmd.ContactID, CustomerID: customer, Email: body.Email, ShippingAddress: body.ShippingAddress}
 	if err := m.Orders.SaveContact(ctx, contact); err != nil {
-		return cart.Sealed{}, err
+		return cart.CheckOutResult{}, err
 	}
 	sealed, err := m.Carts.CheckOut(ctx, cmd)
 	_, refused := fault.As(err)

@@ -33,9 +33,9 @@ type cancelOrderRequest struct {
 //	@Router			/v1/orders/{id}/cancel [post]
 func (m *Module) cancelOrder(c echo.Context) error {
 	ctx := c.Request().Context()
-	var trail order.Trail
+	var trail order.References
 	r, err := web.Read[cancelOrderRequest](c, web.Needs{Key: true, Visible: func(id uuid.UUID) (err error) {
-		trail, err = m.Orders.Trail(ctx, web.CallerOf(c), id)
+		trail, err = m.Orders.References(ctx, web.CallerOf(c), id)
 		return err
 	}})
 	if err != nil {

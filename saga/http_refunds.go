@@ -62,9 +62,9 @@ type amountRequest struct {
 //	@Router			/v1/orders/{id}/refunds [post]
 func (m *Module) postRefund(c echo.Context) error {
 	ctx := c.Request().Context()
-	var paid order.Paid
+	var paid order.PaymentRef
 	r, err := web.Read[refundRequest](c, web.Needs{Key: true, Wait: true, Visible: func(id uuid.UUID) (err error) {
-		paid, err = m.Orders.Paid(ctx, web.CallerOf(c), id)
+		paid, err = m.Orders.PaymentRef(ctx, web.CallerOf(c), id)
 		return err
 	}})
 	if err != nil {

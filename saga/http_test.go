@@ -42,7 +42,7 @@ type shop struct {
 	*process
 	server *web.Server
 	cart   uuid.UUID
-	seal   func(cart.CheckOut) (cart.Sealed, error)
+	seal   func(cart.CheckOut) (cart.CheckOutResult, error)
 
 	mu       sync.Mutex
 	contacts map[uuid.UUID]order.Contact
@@ -51,8 +51,8 @@ type shop struct {
 func openShop(t *testing.T, play play, configure ...func(*Config)) *shop {
 	t.Helper()
 	s := &shop{cart: uuid.New(), contacts: map[uuid.UUID]order.Contact{}}
-	s.seal = func(cmd cart.CheckOut) (cart.Sealed, error) {
-		return cart.Sealed{CheckoutID: s.seals(1000), ContactID: cmd.ContactID}, nil
+	s.seal = func(cmd cart.CheckOut) (cart.CheckOutResult, error) {
+		return cart.CheckOutResult{CheckoutID: s.seals(1000), ContactID: cmd.ContactID}, nil
 	}
 	ofShop := func(c *Config) { c.Carts, c.Orders = shopCarts{c.Carts, s}, shopOrders{c.Orders, s} }
 	s.process = start(t, pgtest.New(t), play, append(configure, ofShop)...)
@@ -67,14 +67,14 @@ type shopCarts struct {
 	shop *shop
 }
 
-func (c shopCarts) Visible(_ context.Context, caller web.Caller, id uuid.UUID) (string, error) {
+func (c shopCarts) Authorize(_ context.Context, caller web.Caller, id uuid.UUID) (string, error) {
 	if id != c.shop.cart || caller.Subject != "ann" && !caller.Operator() {
 		return "", errNotFound
 	}
 	return "ann", nil
 }
 
-func (c shopCarts) CheckOut(_ context.Context, cmd cart.CheckOut) (cart.Sealed, error) {
+func (c shopCarts) CheckOut(_ context.Context, cmd cart.CheckOut) (cart.CheckOutResult, error) {
 	return c.shop.seal(cmd)
 }
 
@@ -220,24 +220,26 @@ func TestCheckOutOverHTTP(t *testing.T) {
 		t.Parallel()
 		s := openShop(t, well)
 		id := s.seals(1000)
-		s.seal = func(cart.CheckOut) (cart.Sealed, error) {
-			return cart.Sealed{CheckoutID: id, ContactID: uuid.New(), Replayed: true}, nil
+		s.seal = func(cart.CheckOut) (cart.CheckOutResult, error) {
+			return cart.CheckOutResult{CheckoutID: id, ContactID: uuid.New(), Replayed: true}, nil
 		}
 		w, _ := s.checksOut()
 		require.Equal(t, "true", w.Header().Get("Idempotent-Replayed"))
 		require.Zero(t, s.kept(), "the first one stands")
-		s.seal = func(cart.CheckOut) (cart.Sealed, error) {
-			return cart.Sealed{}, fault.New(fault.Conflict, "cart_closed", "Closed.")
+		s.seal = func(cart.CheckOut) (cart.CheckOutResult, error) {
+			return cart.CheckOutResult{}, fault.New(fault.Conflict, "cart_closed", "Closed.")
 		}
 		w, _ = s.checksOut()
 		require.Equal(t, http.StatusConflict, w.Code)
 		require.Zero(t, s.kept())
-		s.seal = func(cart.CheckOut) (cart.Sealed, error) { return cart.Sealed{}, eventstore.ErrUnavailable }
+		s.seal = func(cart.CheckOut) (cart.CheckOutResult, error) {
+			return cart.CheckOutResult{}, eventstore.ErrUnavailable
+		}
 		w, _ = s.checksOut()
 		require.Equal(t, http.StatusServiceUnavailable, w.Code)
 		require.Equal(t, 1, s.kept(), "the cart may be sealed")
-		s.seal = func(cmd cart.CheckOut) (cart.Sealed, error) {
-			return cart.Sealed{CheckoutID: id, ContactID: cmd.ContactID, Replayed: true}, nil
+		s.seal = func(cmd cart.CheckOut) (cart.CheckOutResult, error) {
+			return cart.CheckOutResult{CheckoutID: id, ContactID: cmd.ContactID, Replayed: true}, nil
 		}
 		w, _ = s.checksOut()
 		require.Equal(t, "true", w.Header().Get("Idempotent-Replayed"))

@@ -151,7 +151,7 @@ func (m *Module) start(ctx context.Context, id uuid.UUID, cause eventstore.Meta,
 
 // noteElsewhere tells the order of a refund that was made elsewhere, as a refund of ours would, and wakes the saga that may wait for it.
 func (m *Module) noteElsewhere(ctx context.Context, e eventstore.Message[payment.RefundedElsewhere]) error {
-	note := order.NoteRefund{OrderID: e.Event.OrderID, RefundID: e.Event.ID, Amount: e.Event.Amount.Amount}
+	note := order.RecordRefund{OrderID: e.Event.OrderID, RefundID: e.Event.ID, Amount: e.Event.Amount.Amount}
 	err := m.Orders.Handle(ctx, CommandID(e.Event.ID, NoteRefund), e.Event.CheckoutID, note)
 	if f, refused := fault.As(err); refused && f.Kind == fault.NotFound { // the checkout placed no order
 		err = nil

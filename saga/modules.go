@@ -23,22 +23,22 @@ type Modules struct {
 // Carts is the cart module.
 type Carts interface {
 	Store() *eventstore.Store
-	Visible(ctx context.Context, caller web.Caller, cartID uuid.UUID) (customerID string, err error)
-	CheckOut(ctx context.Context, c cart.CheckOut) (cart.Sealed, error)
+	Authorize(ctx context.Context, caller web.Caller, cartID uuid.UUID) (customerID string, err error)
+	CheckOut(ctx context.Context, c cart.CheckOut) (cart.CheckOutResult, error)
 	Handle(ctx context.Context, id, correlation uuid.UUID, cmd cart.Command) error
 }
 
 // Orders is the order module.
 type Orders interface {
 	Store() *eventstore.Store
-	Book() eventstore.Query[order.Standing]
+	Records() eventstore.Query[order.Record]
 	Handle(ctx context.Context, id, correlation uuid.UUID, cmd order.Command) error
 	SaveContact(ctx context.Context, c order.Contact) error
 	DropContact(ctx context.Context, id uuid.UUID) error
-	Paid(ctx context.Context, caller web.Caller, id uuid.UUID) (order.Paid, error)
-	Trail(ctx context.Context, caller web.Caller, id uuid.UUID) (order.Trail, error)
+	PaymentRef(ctx context.Context, caller web.Caller, id uuid.UUID) (order.PaymentRef, error)
+	References(ctx context.Context, caller web.Caller, id uuid.UUID) (order.References, error)
 	RequestCancellation(ctx context.Context, write web.Write, c order.RequestCancellation) (v order.View, replayed bool, err error)
-	Numbered(ctx context.Context, number string) (t order.Trail, found bool, err error)
+	FindByNumber(ctx context.Context, number string) (t order.References, found bool, err error)
 }
 
 // Payments is the payment module.

@@ -38,7 +38,7 @@ func (m *Module) asKnown(ctx context.Context, saga eventstore.Stream[State]) eve
 	}
 	ctx, cancel := context.WithTimeout(ctx, knownWithin)
 	defer cancel()
-	orders, err := m.Orders.Book().ByID(ctx, []uuid.UUID{s.Checkout.OrderID})
+	orders, err := m.Orders.Records().ByID(ctx, []uuid.UUID{s.Checkout.OrderID})
 	if err != nil || len(orders) == 0 || !orders[0].Placed {
 		return saga // what cannot be read now is shown as not known
 	}

@@ -33,7 +33,7 @@ var refund = definition{
 		case !s.done(RefundMoney):
 			return do(RefundMoney, toRefund{payment.Refund{PaymentID: s.Refund.PaymentID, RefundID: s.Refund.RefundID}})
 		case !s.done(NoteRefund):
-			return do(NoteRefund, toOrder{order.NoteRefund{
+			return do(NoteRefund, toOrder{order.RecordRefund{
 				OrderID: s.Refund.OrderID, RefundID: s.Refund.RefundID, Amount: s.Refund.Amount,
 			}})
 		}

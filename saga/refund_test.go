@@ -41,7 +41,7 @@ func TestRefund(t *testing.T) {
 		})
 	}
 	require.Equal(t, []Do{{RefundMoney, toRefund{payment.Refund{PaymentID: uuid.UUID{3}, RefundID: uuid.UUID{6}}}}}, refund.react(given(refunding())).Do)
-	require.Equal(t, []Do{{NoteRefund, toOrder{order.NoteRefund{OrderID: uuid.UUID{2}, RefundID: uuid.UUID{6}, Amount: 500}}}},
+	require.Equal(t, []Do{{NoteRefund, toOrder{order.RecordRefund{OrderID: uuid.UUID{2}, RefundID: uuid.UUID{6}, Amount: 500}}}},
 		refund.react(given(refunding(), did(RefundMoney))).Do)
 }
 

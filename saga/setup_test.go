@@ -205,7 +205,7 @@ func stepOf(cmd order.Command) string {
 		return ConfirmOrder
 	case order.Cancel:
 		return CancelOrder
-	case order.NoteRefund:
+	case order.RecordRefund:
 		return NoteRefund
 	case order.EndCancellation:
 		return EndCancellation

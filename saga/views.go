@@ -43,7 +43,7 @@ func (m *Module) search(ctx context.Context, q search, p web.PageRequest) (web.P
 // numbered are the sagas of one order: its checkout, its cancellation and its refunds, all on one page.
 func (m *Module) numbered(ctx context.Context, q search, p web.PageRequest) (web.Page[View], error) {
 	page := web.NewPage[View](nil, p.Limit, nil)
-	trail, found, err := m.Orders.Numbered(ctx, q.number)
+	trail, found, err := m.Orders.FindByNumber(ctx, q.number)
 	if err != nil || !found {
 		return page, err
 	}

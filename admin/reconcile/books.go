@@ -39,11 +39,11 @@ func (m *Module) read(ctx context.Context, keys []key, settled time.Time) ([]boo
 	if err != nil {
 		return nil, err
 	}
-	carts, err := byIDs(ctx, m.Carts.Book(), keys, func(k key) uuid.UUID { return k.cart }, func(c cart.Standing) uuid.UUID { return c.ID })
+	carts, err := byIDs(ctx, m.Carts.Records(), keys, func(k key) uuid.UUID { return k.cart }, func(c cart.Record) uuid.UUID { return c.ID })
 	if err != nil {
 		return nil, err
 	}
-	orders, err := byIDs(ctx, m.Orders.Book(), keys, func(k key) uuid.UUID { return k.order }, func(o order.Standing) uuid.UUID { return o.ID })
+	orders, err := byIDs(ctx, m.Orders.Records(), keys, func(k key) uuid.UUID { return k.order }, func(o order.Record) uuid.UUID { return o.ID })
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func (c toOrder) done(b books) string {
 	switch of := c.Command.(type) {
 	case order.Confirm:
 		return "confirmed the order"
-	case order.NoteRefund:
+	case order.RecordRefund:
 		return "told the order of a refund of " + b.amount(of.Amount)
 	case order.Place:
 		return "placed the order"

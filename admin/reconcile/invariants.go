@@ -20,8 +20,8 @@ type books struct {
 	saga     *saga.Standing
 	overdue  bool // the saga should have been looked at, and nobody did
 	begins   bool // the cart was sealed not long ago: what starts its checkout may still be on its way
-	cart     *cart.Standing
-	order    *order.Standing
+	cart     *cart.Record
+	order    *order.Record
 	payment  *payment.Standing
 	bank     *payment.Balance // the provider's own book
 
@@ -366,7 +366,7 @@ func (b books) release() []command {
 }
 
 // stockInvariants check the reservations of one SKU at one moment.
-func stockInvariants(h order.Holding) (check, detail, remedy string) {
+func stockInvariants(h order.StockLevel) (check, detail, remedy string) {
 	const correct = "Compare the events of the stock with the orders that hold it; sell none of it until then."
 	switch {
 	case h.Reserved != h.Held:

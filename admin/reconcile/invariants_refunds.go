@@ -51,7 +51,7 @@ var refundInvariants = []invariant{
 				if wrong || !r.Ordered && !r.Elsewhere { // given back by an undo: then it should not be sold
 					return nil
 				}
-				all = append(all, toOrder{order.NoteRefund{OrderID: b.order.ID, RefundID: r.ID, Amount: r.Amount}})
+				all = append(all, toOrder{order.RecordRefund{OrderID: b.order.ID, RefundID: r.ID, Amount: r.Amount}})
 			}
 			return all
 		},
@@ -86,7 +86,7 @@ func refundOf(b books, r payment.RefundStanding) command {
 	}}
 }
 
-func cancellationOf(o order.Standing) command {
+func cancellationOf(o order.Record) command {
 	return beginCancellation{o.ID, order.CancellationRequested{
 		CancellationID: o.CancellationID, CheckoutID: o.CheckoutID, PaymentID: o.PaymentID, CustomerID: o.CustomerID,
 		Currency: o.Currency, Total: o.Total, Reason: o.Reason,
@@ -151,7 +151,7 @@ func (b books) refundEnds(id uuid.UUID) string {
 // refundSagas are the sagas of the refunds of payments, and of the cancellations of orders. They are read after those: what moves
 // in between is young, and not judged.
 func (m *Module) refundSagas(
-	ctx context.Context, orders map[uuid.UUID]order.Standing, payments map[uuid.UUID]payment.Standing,
+	ctx context.Context, orders map[uuid.UUID]order.Record, payments map[uuid.UUID]payment.Standing,
 ) (map[uuid.UUID]saga.Standing, error) {
 	var ids []uuid.UUID
 	for _, o := range orders {

@@ -23,8 +23,8 @@ func TestPromisesAtRest(t *testing.T) {
 	id := uuid.New()
 	half := func(s *saga.Standing) books { // paid, and not confirmed; the cart still sealed
 		return books{
-			checkout: id, saga: s, cart: &cart.Standing{CheckoutID: id, CheckingOut: true, Total: 5, Currency: "GBP"},
-			order:   &order.Standing{CheckoutID: id, Placed: true, Pending: true, Total: 5, AddsUp: true, Currency: "GBP"},
+			checkout: id, saga: s, cart: &cart.Record{CheckoutID: id, CheckingOut: true, Total: 5, Currency: "GBP"},
+			order:   &order.Record{CheckoutID: id, Placed: true, Pending: true, Total: 5, AddsUp: true, Currency: "GBP"},
 			payment: &payment.Standing{Requested: true, Captured: 5, Amount: money.Of(5, "GBP"), Undoable: true},
 			bank:    &payment.Balance{Authorized: 7, Captured: 5, Captures: 1, Currency: "GBP"},
 		}
@@ -71,7 +71,7 @@ func TestGivingBackAtRest(t *testing.T) {
 	ofUndo.Ordered = false
 	with := func(r payment.RefundStanding, s *saga.Standing) books {
 		return books{
-			order: &order.Standing{Placed: true, Sold: true}, payment: &payment.Standing{Refunds: []payment.RefundStanding{r}},
+			order: &order.Record{Placed: true, Sold: true}, payment: &payment.Standing{Refunds: []payment.RefundStanding{r}},
 			refunds: map[uuid.UUID]*saga.Standing{id: s},
 		}
 	}

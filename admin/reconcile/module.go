@@ -37,14 +37,14 @@ type Sources struct {
 
 // Carts is the cart module.
 type Carts interface {
-	Book() eventstore.Query[cart.Standing]
+	Records() eventstore.Query[cart.Record]
 	Handle(ctx context.Context, id, correlation uuid.UUID, cmd cart.Command) error
 }
 
 // Orders is the order module.
 type Orders interface {
-	Book() eventstore.Query[order.Standing]
-	Holdings(ctx context.Context, each func(order.Holding)) error
+	Records() eventstore.Query[order.Record]
+	StockLevels(ctx context.Context, each func(order.StockLevel)) error
 	Handle(ctx context.Context, id, correlation uuid.UUID, cmd order.Command) error
 }
 

@@ -72,8 +72,8 @@ func (m *Module) passes() []pass {
 	}
 	return append(all,
 		pass{"checkouts", byID(m.Sagas.Book(), m, everyone)},
-		pass{"orders", byID(m.Orders.Book(), m, m.orphanOrders)}, pass{"payments", byID(m.Payments.Book(), m, m.orphanPayments)},
-		pass{"carts", byID(m.Carts.Book(), m, m.orphanCarts)}, pass{"ledger", m.ledger}, pass{"stock", m.stock},
+		pass{"orders", byID(m.Orders.Records(), m, m.orphanOrders)}, pass{"payments", byID(m.Payments.Book(), m, m.orphanPayments)},
+		pass{"carts", byID(m.Carts.Records(), m, m.orphanCarts)}, pass{"ledger", m.ledger}, pass{"stock", m.stock},
 	)
 }
 
@@ -271,7 +271,7 @@ func byID[T any](book eventstore.Query[T], m *Module, keys func(context.Context,
 }
 
 // orphanOrders are orders without a checkout; those with one are seen from there.
-func (m *Module) orphanOrders(ctx context.Context, all []order.Standing) (keys []key, err error) {
+func (m *Module) orphanOrders(ctx context.Context, all []order.Record) (keys []key, err error) {
 	for _, o := range all {
 		if o.Placed {
 			keys = append(keys, key{checkout: o.CheckoutID, cart: o.CartID, order: o.ID, payment: o.PaymentID})
@@ -286,7 +286,7 @@ func (m *Module) orphanPayments(ctx context.Context, all []payment.Standing) (ke
 			keys = append(keys, key{checkout: p.CheckoutID, order: p.OrderID, payment: p.ID})
 		}
 	}
-	orders, err := byIDs(ctx, m.Orders.Book(), keys, func(k key) uuid.UUID { return k.order }, func(o order.Standing) uuid.UUID { return o.ID })
+	orders, err := byIDs(ctx, m.Orders.Records(), keys, func(k key) uuid.UUID { return k.order }, func(o order.Record) uuid.UUID { return o.ID })
 	if err != nil {
 		return nil, err
 	}
@@ -298,7 +298,7 @@ func (m *Module) orphanPayments(ctx context.Context, all []payment.Standing) (ke
 	return m.orphans(ctx, keys)
 }
 
-func (m *Module) orphanCarts(ctx context.Context, all []cart.Standing) (keys []key, err error) {
+func (m *Module) orphanCarts(ctx context.Context, all []cart.Record) (keys []key, err error) {
 	for _, c := range all {
 		if c.CheckingOut {
 			keys = append(keys, key{checkout: c.CheckoutID, cart: c.ID, order: c.OrderID, payment: c.PaymentID})
@@ -365,7 +365,7 @@ func (m *Module) unknownPayment(b payment.Balance, after string) []Finding {
 }
 
 func (m *Module) stock(ctx context.Context, _ string, _ time.Time) (p page, err error) {
-	err = m.Orders.Holdings(ctx, func(h order.Holding) {
+	err = m.Orders.StockLevels(ctx, func(h order.StockLevel) {
 		p.read++
 		check, detail, remedy := stockInvariants(h)
 		if check == "" {

@@ -11,15 +11,15 @@ import (
 func TestStockPromises(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		holding order.Holding
+		holding order.StockLevel
 		check   string
 	}{
-		"Kept":                         {order.Holding{Tracked: true, OnHand: 5, Reserved: 5, Held: 5}, ""},
-		"ARecordedLossIsNoOverselling": {order.Holding{Tracked: true, OnHand: 2, Reserved: 5, Held: 5, Short: 3}, ""},
-		"LessThanIsReserved":           {order.Holding{Tracked: true, OnHand: 2, Reserved: 5, Held: 5}, "oversold"},
-		"LessThanTheLossExplains":      {order.Holding{Tracked: true, OnHand: 2, Reserved: 5, Held: 5, Short: 2}, "oversold"},
-		"BelowZero":                    {order.Holding{Tracked: true, OnHand: -1, Reserved: 0, Held: 0}, "oversold"},
-		"ReservedForNobody":            {order.Holding{Tracked: true, OnHand: 5, Reserved: 5, Held: 4}, "reserved_without_order"},
+		"Kept":                         {order.StockLevel{Tracked: true, OnHand: 5, Reserved: 5, Held: 5}, ""},
+		"ARecordedLossIsNoOverselling": {order.StockLevel{Tracked: true, OnHand: 2, Reserved: 5, Held: 5, Short: 3}, ""},
+		"LessThanIsReserved":           {order.StockLevel{Tracked: true, OnHand: 2, Reserved: 5, Held: 5}, "oversold"},
+		"LessThanTheLossExplains":      {order.StockLevel{Tracked: true, OnHand: 2, Reserved: 5, Held: 5, Short: 2}, "oversold"},
+		"BelowZero":                    {order.StockLevel{Tracked: true, OnHand: -1, Reserved: 0, Held: 0}, "oversold"},
+		"ReservedForNobody":            {order.StockLevel{Tracked: true, OnHand: 5, Reserved: 5, Held: 4}, "reserved_without_order"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

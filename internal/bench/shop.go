@@ -184,7 +184,7 @@ func (s *Shop) Write(version *int64) web.Write {
 }
 
 func (s *Shop) load(ctx context.Context, id uuid.UUID) error {
-	_, err := s.App.Carts.Visible(ctx, s.Caller, id)
+	_, err := s.App.Carts.Authorize(ctx, s.Caller, id)
 	return err
 }
 

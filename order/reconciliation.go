@@ -9,8 +9,8 @@ import (
 	"shopping-cart/eventstore"
 )
 
-// Standing is an order, for reconciliation across modules.
-type Standing struct {
+// Record is an order, for reconciliation across modules.
+type Record struct {
 	ID         uuid.UUID
 	CheckoutID uuid.UUID
 	PaymentID  uuid.UUID
@@ -32,11 +32,11 @@ type Standing struct {
 	UpdatedAt      time.Time
 }
 
-// Book reads all orders.
-func (m *Module) Book() eventstore.Query[Standing] {
-	return eventstore.NewQuery(m.store, orders, func(o eventstore.Stream[State]) Standing {
+// Records reads all orders.
+func (m *Module) Records() eventstore.Query[Record] {
+	return eventstore.NewQuery(m.store, orders, func(o eventstore.Stream[State]) Record {
 		s := o.State
-		return Standing{
+		return Record{
 			ID: o.ID, CheckoutID: s.CheckoutID, PaymentID: s.PaymentID, CartID: s.CartID, CustomerID: s.CustomerID, Placed: s.placed(),
 			Pending: s.Status == StatusPending, Sold: s.Status == StatusConfirmed || s.Status == StatusFulfilled,
 			Cancelling: s.Status == StatusCancelling, Cancelled: s.Status == StatusCancelled, Refunded: s.Refunded, Refunds: s.Refunds,
@@ -46,8 +46,8 @@ func (m *Module) Book() eventstore.Query[Standing] {
 	})
 }
 
-// Holding is the stock of one SKU and the units that orders hold of it, at one moment.
-type Holding struct {
+// StockLevel is the stock of one SKU and the units that orders hold of it, at one moment.
+type StockLevel struct {
 	StockID  uuid.UUID
 	SKU      string
 	Tracked  bool // false: orders hold it, but it has no stock
@@ -57,9 +57,9 @@ type Holding struct {
 	Held     int64 // by the tracked lines of orders that are neither fulfilled nor cancelled
 }
 
-// Holdings calls each with the stock of every SKU that is tracked or held. Orders and stock change together, so they are read in
+// StockLevels calls each with the stock of every SKU that is tracked or held. Orders and stock change together, so they are read in
 // one snapshot. A difference is an error even under load.
-func (m *Module) Holdings(ctx context.Context, each func(Holding)) error {
+func (m *Module) StockLevels(ctx context.Context, each func(StockLevel)) error {
 	held := map[string]int64{} // one number per SKU, regardless of the number of orders
 	return m.store.ReadAt(ctx, func(at eventstore.ReadTx) error {
 		err := orders.ForEach(ctx, at, func(o eventstore.Stream[State]) {
@@ -72,14 +72,14 @@ func (m *Module) Holdings(ctx context.Context, each func(Holding)) error {
 		}
 		err = stocks.ForEach(ctx, at, func(s eventstore.Stream[Stock]) {
 			st := s.State
-			each(Holding{StockID: s.ID, SKU: st.SKU, Tracked: true, OnHand: st.OnHand, Reserved: st.Reserved, Short: st.Short, Held: held[st.SKU]})
+			each(StockLevel{StockID: s.ID, SKU: st.SKU, Tracked: true, OnHand: st.OnHand, Reserved: st.Reserved, Short: st.Short, Held: held[st.SKU]})
 			delete(held, st.SKU)
 		})
 		if err != nil {
 			return err
 		}
 		for sku, n := range held {
-			each(Holding{StockID: stockID(sku), SKU: sku, Held: n})
+			each(StockLevel{StockID: stockID(sku), SKU: sku, Held: n})
 		}
 		return nil
 	})

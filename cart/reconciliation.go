@@ -8,8 +8,8 @@ import (
 	"shopping-cart/eventstore"
 )
 
-// Standing is a cart and its last checkout, for reconciliation across modules.
-type Standing struct {
+// Record is a cart and its last checkout, for reconciliation across modules.
+type Record struct {
 	ID          uuid.UUID
 	CheckoutID  uuid.UUID // of the running or successful checkout; zero for none
 	OrderID     uuid.UUID // of that checkout, like PaymentID
@@ -21,11 +21,11 @@ type Standing struct {
 	UpdatedAt   time.Time
 }
 
-// Book reads all carts.
-func (m *Module) Book() eventstore.Query[Standing] {
-	return eventstore.NewQuery(m.store, carts, func(c eventstore.Stream[State]) Standing {
+// Records reads all carts.
+func (m *Module) Records() eventstore.Query[Record] {
+	return eventstore.NewQuery(m.store, carts, func(c eventstore.Stream[State]) Record {
 		s := c.State
-		st := Standing{
+		st := Record{
 			ID: c.ID, CheckoutID: s.CheckoutID, CheckingOut: s.Status == StatusCheckingOut, CheckedOut: s.Status == StatusCheckedOut,
 			Total: s.Total(), Currency: s.Currency, UpdatedAt: c.UpdatedAt,
 		}
