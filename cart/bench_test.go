@@ -121,7 +121,7 @@ func fill(b *testing.B, m *Module) []uuid.UUID {
 }
 
 func mustEdit(b *testing.B, m *Module, id uuid.UUID, c command) {
-	_, _, err := m.do(context.Background(), edit{
+	_, err := m.edit(context.Background(), edit{
 		cart: id, caller: web.Caller{Subject: "ada"}, command: c,
 		write: web.Write{ID: uuid.Must(uuid.NewV7()), Actor: "ada", Correlation: uuid.New()},
 	})

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"shopping-cart/platform/fault"
 	"shopping-cart/platform/money"
 	"shopping-cart/platform/web"
@@ -34,36 +36,58 @@ var (
 	errNotYourGuest     = fault.New(fault.Forbidden, "not_your_guest", "The token does not belong to the owner of the source cart.")
 )
 
-// errUnread asks for a retry: the lines changed after their products were read, so both must be read again.
-var errUnread = errors.New("a line's product was not read")
+// errStaleProducts asks for a retry: the lines changed after their products were read, so both must be read again.
+var errStaleProducts = errors.New("the lines changed after their products were read")
 
 // decide returns the events of a command on one cart, no events when it changes nothing, or the fault that refuses it.
 func decide(s State, c command, prices priceBook) ([]Event, error) {
 	switch c := c.(type) {
 	case create:
 		return []Event{Created(c)}, nil
+	case Reopen:
+		return s.endCheckout(c.CheckoutID, Reopened{CheckoutID: c.CheckoutID, Code: c.Code, Detail: c.Detail}), nil
+	case Complete:
+		return s.endCheckout(c.CheckoutID, Completed{CheckoutID: c.CheckoutID, OrderID: c.OrderID}), nil
+	case expire:
+		return decideExpire(s, c), nil
+	case abandon:
+		if s.Status == StatusAbandoned {
+			return nil, nil
+		}
+	case addItem, setQuantity, removeItem, clearItems, reprice, setAdjustments, CheckOut:
+	}
+	if err := s.editable(); err != nil {
+		return nil, err
+	}
+	return decideOpen(s, c, prices)
+}
+
+// decideOpen decides the commands that only an open cart accepts.
+func decideOpen(s State, c command, prices priceBook) ([]Event, error) {
+	switch c := c.(type) {
 	case addItem:
 		return decideAddItem(s, c, prices)
 	case setQuantity:
 		return decideSetQuantity(s, c)
 	case removeItem:
-		return decideRemoveItem(s, c)
+		if s.line(c.SKU) < 0 {
+			return nil, errNoSuchLine
+		}
+		return []Event{ItemRemoved(c)}, nil
 	case clearItems:
-		return decideClearItems(s)
+		if len(s.Lines) == 0 {
+			return nil, nil
+		}
+		return []Event{ItemsCleared{}}, nil
 	case reprice:
 		return decideReprice(s, prices)
 	case setAdjustments:
 		return decideSetAdjustments(s, c)
 	case CheckOut:
 		return decideCheckOut(s, c, prices)
-	case Reopen:
-		return decideReopen(s, c), nil
-	case Complete:
-		return decideComplete(s, c), nil
 	case abandon:
-		return decideAbandon(s)
-	case expire:
-		return decideExpire(s, c), nil
+		return []Event{Abandoned{}}, nil
+	case create, Reopen, Complete, expire:
 	}
 	return nil, nil
 }
@@ -85,9 +109,9 @@ func (s State) editable() error {
 	return errCartClosed
 }
 
-// stale adds the cart's status and checkout to a version mismatch when the cart is closed. Without them a shopper who clicked
-// twice would be told to read a cart again that is already paid. A cart that does not exist yet is not closed.
-func (s State) stale(mismatch error) error {
+// explainMismatch adds the status and checkout of a closed cart to a version mismatch. Without them a shopper who clicked twice
+// would be told to read a cart again that is already paid. A cart that does not exist yet is not closed.
+func (s State) explainMismatch(mismatch error) error {
 	closed, is := fault.As(s.editable())
 	f, ok := fault.As(mismatch)
 	if !is || !ok || s.Status == "" {
@@ -100,8 +124,8 @@ func (s State) stale(mismatch error) error {
 	return f
 }
 
-// within returns e, or a fault if e takes an amount of the cart above money.Max.
-func (s State) within(e Event) ([]Event, error) {
+// checkTotals returns e, or a fault if e raises an amount of the cart above money.Max.
+func (s State) checkTotals(e Event) ([]Event, error) {
 	s = evolve(s, e)
 	var sum int64
 	for _, l := range s.Lines {
@@ -130,9 +154,6 @@ func errMethodRequired() error {
 
 // decideAddItem gives a new line the current price. An existing line keeps its price and name.
 func decideAddItem(s State, c addItem, prices priceBook) ([]Event, error) {
-	if err := s.editable(); err != nil {
-		return nil, err
-	}
 	p := prices[c.SKU]
 	switch {
 	case !p.known():
@@ -143,16 +164,15 @@ func decideAddItem(s State, c addItem, prices priceBook) ([]Event, error) {
 		return nil, errCurrencyMismatch.Detailf("%s is sold in %s, this cart is in %s.", quoted(c.SKU), p.Price.Currency, s.Currency).
 			With("skus", []string{c.SKU})
 	}
-	added := Line{SKU: c.SKU, Name: p.Name, Quantity: c.Quantity, UnitPrice: p.Price.Amount}
-	added, err := s.room(added)
+	added, err := s.mergeLine(Line{SKU: c.SKU, Name: p.Name, Quantity: c.Quantity, UnitPrice: p.Price.Amount})
 	if err != nil {
 		return nil, err
 	}
-	return s.within(ItemAdded{added})
+	return s.checkTotals(ItemAdded{added})
 }
 
-// room merges added into an existing line, whose name and price win, and checks the limits of the cart and of the line.
-func (s State) room(added Line) (Line, error) {
+// mergeLine gives added the name and price of an existing line, and checks the limits of the cart and of the line.
+func (s State) mergeLine(added Line) (Line, error) {
 	held := int64(0)
 	if i := s.line(added.SKU); i >= 0 {
 		there := s.Lines[i]
@@ -168,9 +188,6 @@ func (s State) room(added Line) (Line, error) {
 }
 
 func decideSetQuantity(s State, c setQuantity) ([]Event, error) {
-	if err := s.editable(); err != nil {
-		return nil, err
-	}
 	i := s.line(c.SKU)
 	if i < 0 {
 		return nil, errNoSuchLine
@@ -178,32 +195,12 @@ func decideSetQuantity(s State, c setQuantity) ([]Event, error) {
 	if s.Lines[i].Quantity == c.Quantity {
 		return nil, nil
 	}
-	return s.within(QuantityChanged(c))
-}
-
-func decideRemoveItem(s State, c removeItem) ([]Event, error) {
-	if err := s.editable(); err != nil {
-		return nil, err
-	}
-	if s.line(c.SKU) < 0 {
-		return nil, errNoSuchLine
-	}
-	return []Event{ItemRemoved(c)}, nil
-}
-
-func decideClearItems(s State) ([]Event, error) {
-	if err := s.editable(); err != nil || len(s.Lines) == 0 {
-		return nil, err
-	}
-	return []Event{ItemsCleared{}}, nil
+	return s.checkTotals(QuantityChanged(c))
 }
 
 // decideReprice skips a product that is not sold: it has no current price, and the checkout refuses it by name. It refuses a
 // product that is now sold in another currency, since repricing cannot make such a cart ready for checkout.
 func decideReprice(s State, prices priceBook) ([]Event, error) {
-	if err := s.editable(); err != nil {
-		return nil, err
-	}
 	d, err := s.differences(prices)
 	switch {
 	case err != nil:
@@ -213,19 +210,15 @@ func decideReprice(s State, prices priceBook) ([]Event, error) {
 	case len(d.moved) == 0:
 		return nil, nil
 	}
-	changes := make([]PriceChange, len(d.moved))
-	for i, l := range d.moved {
-		changes[i] = PriceChange{SKU: l.SKU, Was: l.Was.Amount, Now: l.Now.Amount}
-	}
-	return s.within(Repriced{Prices: changes})
+	changes := web.Map(d.moved, func(l PriceMismatch) PriceChange {
+		return PriceChange{SKU: l.SKU, Was: l.Was.Amount, Now: l.Now.Amount}
+	})
+	return s.checkTotals(Repriced{Prices: changes})
 }
 
 // decideSetAdjustments refuses a discount larger than the lines. The adjustments hold for the current lines. When those change,
 // the adjustments become stale, and setting the same list again appends an event.
 func decideSetAdjustments(s State, c setAdjustments) ([]Event, error) {
-	if err := s.editable(); err != nil {
-		return nil, err
-	}
 	list := make([]Adjustment, len(c.Adjustments))
 	for i, a := range c.Adjustments {
 		if a.Amount.Currency != s.Currency {
@@ -239,18 +232,15 @@ func decideSetAdjustments(s State, c setAdjustments) ([]Event, error) {
 	if slices.Equal(list, s.Adjustments) && !s.adjustmentsStale() {
 		return nil, nil
 	}
-	return s.within(AdjustmentsSet{Adjustments: list})
+	return s.checkTotals(AdjustmentsSet{Adjustments: list})
 }
 
 // decideCheckOut seals the cart, so that the shopper pays the total they saw.
 func decideCheckOut(s State, c CheckOut, prices priceBook) ([]Event, error) {
-	if err := s.editable(); err != nil {
-		return nil, err
-	}
 	if len(s.Lines) == 0 {
 		return nil, errCartEmpty
 	}
-	if err := s.priced(prices); err != nil {
+	if err := s.checkPrices(prices); err != nil {
 		return nil, err
 	}
 	total := s.sum()
@@ -276,29 +266,12 @@ func decideCheckOut(s State, c CheckOut, prices priceBook) ([]Event, error) {
 	}}, nil
 }
 
-// decideReopen lets the shopper try again. It ignores the end of any other checkout, which is a late message.
-func decideReopen(s State, c Reopen) []Event {
-	if s.Status != StatusCheckingOut || s.CheckoutID != c.CheckoutID {
+// endCheckout returns the event that ends a checkout. It returns none if another checkout is running, or none: the command is late.
+func (s State) endCheckout(id uuid.UUID, end Event) []Event {
+	if s.Status != StatusCheckingOut || s.CheckoutID != id {
 		return nil
 	}
-	return []Event{Reopened{CheckoutID: c.CheckoutID, Code: c.Code, Detail: c.Detail}}
-}
-
-func decideComplete(s State, c Complete) []Event {
-	if s.Status != StatusCheckingOut || s.CheckoutID != c.CheckoutID {
-		return nil
-	}
-	return []Event{Completed{CheckoutID: c.CheckoutID, OrderID: c.OrderID}}
-}
-
-func decideAbandon(s State) ([]Event, error) {
-	if s.Status == StatusAbandoned {
-		return nil, nil
-	}
-	if err := s.editable(); err != nil {
-		return nil, err
-	}
-	return []Event{Abandoned{}}, nil
+	return []Event{end}
 }
 
 // decideExpire ignores a cart that was touched in the meantime or is in checkout.
@@ -330,14 +303,14 @@ func decideMerge(target, source State, c merge) (in *MergedIn, away *MergedAway,
 	in = &MergedIn{SourceCartID: c.SourceID, Lines: []Line{}, Adjustments: slices.Clone(source.Adjustments)}
 	grown := target
 	for _, l := range source.Lines {
-		l, err := grown.room(l)
+		l, err := grown.mergeLine(l)
 		if err != nil {
 			return nil, nil, err
 		}
 		in.Lines = append(in.Lines, l)
 		grown.Lines = withAdded(grown.Lines, l)
 	}
-	if _, err := target.within(*in); err != nil {
+	if _, err := target.checkTotals(*in); err != nil {
 		return nil, nil, err
 	}
 	return in, &MergedAway{TargetCartID: c.TargetID}, nil

@@ -176,7 +176,7 @@ func TestReprice(t *testing.T) {
 		require.Equal(t, []string{"MUG"}, f.Extra["skus"])
 	})
 	t.Run("AsksAgainForALineThatJoined", func(t *testing.T) {
-		g.refused(t, reprice{}, priceBook{"MUG": mug}, errUnread)
+		g.refused(t, reprice{}, priceBook{"MUG": mug}, errStaleProducts)
 	})
 	t.Run("BeyondTheLargestAmountRefused", func(t *testing.T) {
 		g.refused(t, reprice{}, priceBook{"MUG": at(mug, money.Max, "GBP", true), "TEA": tea}, errAmountTooLarge)
@@ -229,7 +229,7 @@ func TestCheckOut(t *testing.T) {
 	})
 	t.Run("ChangedPriceRefusedByName", func(t *testing.T) {
 		f := g.refused(t, checkOut, priceBook{"MUG": at(mug, 375, "GBP", true)}, errPriceChanged)
-		require.Equal(t, []movedPrice{{SKU: "MUG", Was: money.Of(350, "GBP"), Now: money.Of(375, "GBP")}}, f.Extra["lines"])
+		require.Equal(t, []PriceMismatch{{SKU: "MUG", Was: money.Of(350, "GBP"), Now: money.Of(375, "GBP")}}, f.Extra["lines"])
 	})
 	t.Run("AnotherCurrencyRefusedByName", func(t *testing.T) {
 		f := g.refused(t, checkOut, priceBook{"MUG": at(mug, 350, "EUR", true)}, errCurrencyMismatch)
@@ -286,7 +286,7 @@ func TestCheckOut(t *testing.T) {
 		dearer := at(mug, 375, "GBP", true)
 		append(g, Repriced{[]PriceChange{{"MUG", 350, 375}}}).then(t, checkOut, priceBook{"MUG": dearer}, sealing(1, 750, added(dearer, 2).Line))
 	})
-	t.Run("AsksAgainForALineThatJoined", func(t *testing.T) { g.refused(t, checkOut, priceBook{"TEA": tea}, errUnread) })
+	t.Run("AsksAgainForALineThatJoined", func(t *testing.T) { g.refused(t, checkOut, priceBook{"TEA": tea}, errStaleProducts) })
 	t.Run("SealedCartRefusedWithItsCheckout", func(t *testing.T) {
 		f := append(g, seal).refused(t, checkOut, prices, errCartClosed)
 		require.Equal(t, seal.CheckoutID, f.Extra["checkout_id"])

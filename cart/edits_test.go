@@ -77,6 +77,7 @@ func TestEditRoutes(t *testing.T) {
 				ann.send(t, r.method, path+r.path, r.bad, "Idempotency-Key", "ä").refuses(t, 422, "validation_failed")
 				ann.send(t, r.method, path+r.path, "{", "Idempotency-Key", "ä").refuses(t, 400, "malformed_json")
 			}
+			ann.send(t, r.method, path+r.path, `{"colour":"red"}`).refuses(t, 422, "unknown_field")
 			ann.send(t, r.method, path+r.path, good, "Idempotency-Key", "ä").refuses(t, 400, "idempotency_key_invalid")
 			ann.send(t, r.method, path+r.path, good, "If-Match", "seven").refuses(t, 400, "malformed_if_match")
 			stale := ann.send(t, r.method, path+r.path, good, "If-Match", `"9"`)
@@ -290,7 +291,7 @@ func TestAProductTakenForACartHarmsNoNeighbour(t *testing.T) {
 		answer := make(chan error, 1)
 		w := web.Write{ID: uuid.Must(uuid.NewV7())}
 		go func() {
-			_, _, err := m.do(context.WithoutCancel(t.Context()), edit{cart: cart, caller: web.Caller{Subject: "ann"}, access: owns, write: w, command: c})
+			_, err := m.edit(context.WithoutCancel(t.Context()), edit{cart: cart, caller: web.Caller{Subject: "ann"}, policy: isOwner, write: w, command: c})
 			answer <- err
 		}()
 		require.Eventually(t, func() bool { return committer.Waiting() == n }, 10*time.Second, time.Millisecond)

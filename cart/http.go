@@ -43,7 +43,7 @@ type View struct {
 	Status           Status           `json:"status" enums:"open,checking_out,checked_out,merged,abandoned"`
 	Items            []ItemView       `json:"items"`
 	Adjustments      []AdjustmentView `json:"adjustments"`
-	AdjustmentsStale bool             `json:"adjustments_stale"` // they were set for other lines, prices or quantities; set them again
+	AdjustmentsStale bool             `json:"adjustments_stale"` // the lines, prices or quantities have changed since they were set; set them again
 	Total            money.Amount     `json:"total"`             // lines and adjustments, never below 0
 	Version          int64            `json:"version" example:"7"`
 	CheckoutID       *uuid.UUID       `json:"checkout_id" format:"uuid" extensions:"x-nullable"` // of the running or successful checkout
@@ -71,17 +71,17 @@ func viewOf(cart eventstore.Stream[State]) View {
 	s := cart.State
 	v := View{
 		ID: cart.ID, CustomerID: s.CustomerID, Currency: s.Currency, Status: s.Status,
-		Items: []ItemView{}, Adjustments: []AdjustmentView{}, AdjustmentsStale: s.adjustmentsStale(), Total: money.Of(s.Total(), s.Currency), Version: cart.Version,
+		AdjustmentsStale: s.adjustmentsStale(), Total: money.Of(s.Total(), s.Currency), Version: cart.Version,
 		CreatedAt: web.Time(cart.CreatedAt), UpdatedAt: web.Time(cart.UpdatedAt),
-	}
-	for _, l := range s.Lines {
-		v.Items = append(v.Items, ItemView{
-			SKU: l.SKU, Name: l.Name, Quantity: l.Quantity,
-			UnitPrice: money.Of(l.UnitPrice, s.Currency), LineTotal: money.Of(l.Total(), s.Currency),
-		})
-	}
-	for _, a := range s.Adjustments {
-		v.Adjustments = append(v.Adjustments, AdjustmentView{Code: a.Code, Label: a.Label, Amount: money.Of(a.Amount, s.Currency)})
+		Items: web.Map(s.Lines, func(l Line) ItemView {
+			return ItemView{
+				SKU: l.SKU, Name: l.Name, Quantity: l.Quantity,
+				UnitPrice: money.Of(l.UnitPrice, s.Currency), LineTotal: money.Of(l.Total(), s.Currency),
+			}
+		}),
+		Adjustments: web.Map(s.Adjustments, func(a Adjustment) AdjustmentView {
+			return AdjustmentView{Code: a.Code, Label: a.Label, Amount: money.Of(a.Amount, s.Currency)}
+		}),
 	}
 	if s.CheckoutID != uuid.Nil {
 		v.CheckoutID = &s.CheckoutID
@@ -176,8 +176,8 @@ type moneyRequest struct {
 	Currency string `json:"currency" validate:"required,currency" example:"GBP"`
 }
 
-// within returns the amount, or a fault if it is beyond ±money.Max.
-func (r moneyRequest) within(field string) (money.Amount, error) {
+// checked returns the amount, or a fault if it is beyond ±money.Max.
+func (r moneyRequest) checked(field string) (money.Amount, error) {
 	switch {
 	case *r.Amount > money.Max:
 		return money.Amount{}, errAmountTooLarge.At(field + ".amount")
@@ -187,15 +187,10 @@ func (r moneyRequest) within(field string) (money.Amount, error) {
 	return money.Of(*r.Amount, r.Currency), nil
 }
 
-// price returns the price, and refuses a negative one.
-func (r productRequest) price() (money.Amount, error) {
-	if *r.Price.Amount < 0 {
-		return money.Amount{}, web.Refused("price.amount", "min", "It must be at least 0.")
-	}
-	return r.Price.within("price")
-}
-
 func (r productRequest) command(sku string) (putProduct, error) {
-	price, err := r.price()
+	if *r.Price.Amount < 0 {
+		return putProduct{}, web.Refused("price.amount", "min", "It must be at least 0.")
+	}
+	price, err := r.Price.checked("price")
 	return putProduct{SKU: sku, Name: r.Name, Price: price, Active: r.Active}, err
 }

@@ -13,13 +13,13 @@ import (
 
 // listProducts answers with the price book.
 //
-//	@Summary	List products, newest first, or search them
-//	@Description	With `q`, those whose name or SKU contains it.
+//	@Summary	List or search products, newest first
+//	@Description	`q` selects the products whose name or SKU contains the text.
 //	@ID			listProducts
 //	@Tags		products
-//	@Param		q		query		string	false	"Part of the name or the SKU, in either case"
-//	@Param		limit	query		int		false	"Products on a page: 1 to 100, 20 when left out"
-//	@Param		cursor	query		string	false	"next_cursor of the page before"
+//	@Param		q		query		string	false	"A part of the name or the SKU, in upper or lower case"
+//	@Param		limit	query		int		false	"Page size: 1 to 100, 20 by default"
+//	@Param		cursor	query		string	false	"next_cursor of the previous page"
 //	@Success	200		{object}	web.Page[ProductView]
 //	@Failure	422		{object}	web.Problem	"validation_failed, cursor_invalid"
 //	@Router		/v1/products [get]
@@ -28,31 +28,26 @@ func (m *Module) listProducts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	found, err := m.search(ctx, c.QueryParam("q"), page)
+	found, err := m.search(c.Request().Context(), c.QueryParam("q"), page)
 	if err != nil {
 		return err
 	}
-	views, err := m.withStock(ctx, found.Data)
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, web.Page[ProductView]{Data: views, NextCursor: found.NextCursor})
+	return c.JSON(http.StatusOK, found)
 }
 
 // showProduct answers with a product.
 //
 //	@Summary	Read a product
-//	@Description	Its price today and how many can be sold; `available` is null where the stock is not tracked. The `ETag` is the version, with `available` behind a dot where the stock is tracked: `"7"` or `"7.12"`. `If-Match` of a PUT takes both and reads the version.
+//	@Description	Shows the current price and the number of units that can be sold. `available` is null if the stock is not tracked. The `ETag` is the version, followed by a dot and `available` if the stock is tracked: `"7"` or `"7.12"`. The `If-Match` of a PUT accepts both forms and compares the version.
 //	@ID			getProduct
 //	@Tags		products
 //	@Param		sku				path		string	true	"SKU, percent-encoded"
-//	@Param		If-None-Match	header		string	false	"The ETag at hand"
+//	@Param		If-None-Match	header		string	false	"The ETag that the client has"
 //	@Success	200				{object}	ProductView
-//	@Header		200				{string}	ETag	"The version, and what is available, quoted"
+//	@Header		200				{string}	ETag	"The version and the available units, quoted"
 //	@Success	304
 //	@Failure	404	{object}	web.Problem	"unknown_product"
-//	@Failure	422	{object}	web.Problem	"validation_failed: it cannot be a SKU"
+//	@Failure	422	{object}	web.Problem	"validation_failed: not a valid SKU"
 //	@Router		/v1/products/{sku} [get]
 func (m *Module) showProduct(c echo.Context) error {
 	sku, err := web.SKU(c)
@@ -67,7 +62,7 @@ func (m *Module) showProduct(c echo.Context) error {
 	if !product.State.known() {
 		return errUnknownProduct
 	}
-	views, err := m.withStock(ctx, []eventstore.Stream[Product]{product})
+	views, err := m.withStock(ctx, product)
 	if err != nil {
 		return err
 	}
@@ -79,19 +74,19 @@ func (m *Module) showProduct(c echo.Context) error {
 
 // putProduct sets the price book's entry of a SKU.
 //
-//	@Summary		Put a product into the price book, or change it
-//	@Description	Carts that hold it keep their price until they are repriced. For operators: scope `admin`.
+//	@Summary		Add a product to the price book, or change it
+//	@Description	Carts with the product keep its old price until they are repriced. For operators: scope `admin`.
 //	@ID				putProduct
 //	@Tags			products
 //	@Security		BearerAuth
 //	@Param			sku					path		string			true	"SKU, percent-encoded"
-//	@Param			body				body		productRequest	true	"All of it, but that a product keeps its state without active. A new one is active"
-//	@Param			Idempotency-Key		header		string			false	"The same key again is answered, not done again"
-//	@Param			If-Match			header		string			false	"Only if the product is at this version"
-//	@Param			If-None-Match		header		string			false	"*: only if there is no such product"
+//	@Param			body				body		productRequest	true	"The whole product. Without active, an existing product keeps its value and a new one is active"
+//	@Param			Idempotency-Key		header		string			false	"Repeating a request with the same key returns the original response"
+//	@Param			If-Match			header		string			false	"Only if the product has this version"
+//	@Param			If-None-Match		header		string			false	"*: only if the product does not exist"
 //	@Success		200					{object}	ProductView		"Changed"
-//	@Success		201					{object}	ProductView		"New"
-//	@Header			200,201				{string}	ETag			"The version, and what is available, quoted"
+//	@Success		201					{object}	ProductView		"Created"
+//	@Header			200,201				{string}	ETag			"The version and the available units, quoted"
 //	@Failure		400,401,403,413,415	{object}	web.Problem
 //	@Failure		412					{object}	web.Problem	"version_mismatch"
 //	@Failure		422					{object}	web.Problem	"validation_failed, amount_too_large, unknown_field, idempotency_key_reused"
@@ -116,11 +111,8 @@ func (m *Module) putProduct(c echo.Context) error {
 func (m *Module) put(ctx context.Context, write web.Write, c putProduct) (eventstore.Receipt, error) {
 	id := productID(c.SKU)
 	return products.Handle(ctx, m.store, id, commandOf(write), func(tx *eventstore.Tx, product eventstore.Stream[Product]) ([]ProductEvent, error) {
-		if err := tx.ExpectVersion(id, write.IfMatch); err != nil {
+		if err := checkVersion(tx, id, write); err != nil {
 			return nil, err
-		}
-		if write.IfExists && !product.Exists() {
-			return nil, tx.ExpectExisting(id)
 		}
 		status := http.StatusOK
 		if !product.Exists() {
@@ -136,7 +128,7 @@ func (m *Module) answerPut(ctx context.Context, c echo.Context, receipt eventsto
 	if err != nil {
 		return err
 	}
-	views, err := m.withStock(ctx, []eventstore.Stream[Product]{product})
+	views, err := m.withStock(ctx, product)
 	if err != nil {
 		return err
 	}
@@ -146,18 +138,10 @@ func (m *Module) answerPut(ctx context.Context, c echo.Context, receipt eventsto
 }
 
 // withStock returns products in their wire form, with the available stock of each.
-func (m *Module) withStock(ctx context.Context, found []eventstore.Stream[Product]) ([]ProductView, error) {
-	skus := make([]string, len(found))
-	for i, p := range found {
-		skus[i] = p.State.SKU
-	}
-	available, err := m.Stock.Available(ctx, skus)
+func (m *Module) withStock(ctx context.Context, found ...eventstore.Stream[Product]) ([]ProductView, error) {
+	available, err := m.Stock.Available(ctx, web.Map(found, func(p eventstore.Stream[Product]) string { return p.State.SKU }))
 	if err != nil {
 		return nil, err
 	}
-	views := make([]ProductView, len(found))
-	for i, p := range found {
-		views[i] = productViewOf(p.State, available)
-	}
-	return views, nil
+	return web.Map(found, func(p eventstore.Stream[Product]) ProductView { return productViewOf(p.State, available) }), nil
 }

@@ -98,59 +98,59 @@ func (m *Module) expire(ctx context.Context, id uuid.UUID) error {
 
 // Authorize returns the customer of a cart, or not_found if the caller may not see the cart.
 func (m *Module) Authorize(ctx context.Context, caller web.Caller, cartID uuid.UUID) (customerID string, err error) {
-	cart, err := m.load(ctx, caller, owns, cartID)
+	cart, err := m.load(ctx, caller, isOwner, cartID)
 	return cart.State.CustomerID, err
 }
 
-func (m *Module) load(ctx context.Context, caller web.Caller, may access, cartID uuid.UUID) (eventstore.Stream[State], error) {
+func (m *Module) load(ctx context.Context, caller web.Caller, allows policy, cartID uuid.UUID) (eventstore.Stream[State], error) {
 	cart, err := carts.Load(ctx, m.store, cartID)
-	if err == nil && !may(caller, cart.State) {
+	if err == nil && !allows(caller, cart.State) {
 		err = errNotFound
 	}
 	return cart, err
 }
 
-// access reports whether a caller may see a cart.
-type access func(web.Caller, State) bool
+// policy reports whether a caller may use a cart.
+type policy func(web.Caller, State) bool
 
-// owns allows the cart's customer and operators.
-func owns(caller web.Caller, s State) bool {
+// isOwner allows the cart's customer and operators.
+func isOwner(caller web.Caller, s State) bool {
 	return s.CustomerID != "" && (s.CustomerID == caller.Subject || caller.Operator())
 }
 
 // ScopePricing lets a service read any cart and set its adjustments.
 const ScopePricing = "pricing"
 
-// adjusts allows owners and the pricing service.
-func adjusts(caller web.Caller, s State) bool {
-	return owns(caller, s) || s.CustomerID != "" && caller.Is(ScopePricing)
+// canAdjust allows owners and the pricing service.
+func canAdjust(caller web.Caller, s State) bool {
+	return isOwner(caller, s) || s.CustomerID != "" && caller.Is(ScopePricing)
 }
 
 // CheckOut seals a cart. It refuses, in this order, with not_found, idempotency_key_reused, version_mismatch, cart_closed,
-// cart_empty, product_inactive, currency_mismatch, price_changed, adjustments_stale, negative_total, validation_failed where there is
-// something to pay and no payment method, and what Payments refuse. The same request again is answered with the checkout that it began.
+// cart_empty, product_inactive, currency_mismatch, price_changed, adjustments_stale, negative_total, validation_failed if a total
+// above zero has no payment method, and the refusals of Payments. A repeated request returns its original checkout.
 func (m *Module) CheckOut(ctx context.Context, c CheckOut) (CheckOutResult, error) {
-	cart, receipt, err := m.do(ctx, edit{cart: c.CartID, caller: c.Caller, access: owns, write: c.Write, command: c})
+	cart, err := m.edit(ctx, edit{cart: c.CartID, caller: c.Caller, policy: isOwner, write: c.Write, command: c})
 	if err != nil {
 		return CheckOutResult{}, err
 	}
-	sealed := CheckOutResult{CheckoutID: cart.State.CheckoutID, ContactID: c.ContactID, Replayed: receipt.Replayed}
-	if sealed.Replayed {
-		sealed.ContactID, err = m.contactAt(ctx, c.CartID, receipt.Version)
+	result := CheckOutResult{CheckoutID: cart.State.CheckoutID, ContactID: c.ContactID, Replayed: cart.replayed}
+	if result.Replayed {
+		result.ContactID, err = m.contactAt(ctx, c.CartID, cart.Version)
 	}
-	return sealed, err
+	return result, err
 }
 
-// contactAt returns the contact that the seal at a version holds. After a repeated command only the log knows it: if the answer
-// to the first commit was lost, it may be the contact of the repetition.
+// contactAt returns the contact of the checkout that began at a version. After a repeated command only the log knows it: if the
+// answer to the first commit was lost, it may be the contact of the repetition.
 func (m *Module) contactAt(ctx context.Context, cart uuid.UUID, version int64) (contact uuid.UUID, err error) {
 	found, err := m.store.ReadStream(ctx, cart, version-1, 1)
 	if err != nil || len(found) == 0 {
 		return contact, err
 	}
 	e, err := carts.Event(found[0])
-	if sealed, ok := e.(CheckedOut); ok {
-		contact = sealed.ContactID
+	if checkedOut, ok := e.(CheckedOut); ok {
+		contact = checkedOut.ContactID
 	}
 	return contact, err
 }
@@ -165,40 +165,56 @@ func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Comm
 	return err
 }
 
-// edit is a command to one cart with its caller.
+// SetQuantity changes a line for a caller in this process, exactly as the route does, and returns the new version of the cart.
+func (m *Module) SetQuantity(ctx context.Context, caller web.Caller, w web.Write, cartID uuid.UUID, sku string, quantity int64) (version int64, err error) {
+	cart, err := m.edit(ctx, edit{cart: cartID, caller: caller, policy: isOwner, write: w, command: setQuantity{SKU: sku, Quantity: quantity}})
+	return cart.Version, err
+}
+
+// edit is a command on one cart with its caller.
 type edit struct {
 	cart    uuid.UUID
 	caller  web.Caller
-	access  access
+	policy  policy // nil: everybody is allowed
 	write   web.Write
 	command command
+}
+
+// edited is a cart after a command.
+type edited struct {
+	eventstore.Stream[State]
+	replayed bool // an earlier attempt of the same request changed it
 }
 
 // maxLookUps limits how often a cart's lines may change between reading their products and the decision.
 const maxLookUps = 20
 
-// do decides an edit and returns the cart after it.
-func (m *Module) do(ctx context.Context, e edit) (eventstore.Stream[State], eventstore.Receipt, error) {
+// edit decides an edit.
+func (m *Module) edit(ctx context.Context, e edit) (edited, error) {
 	for range maxLookUps {
 		skus, err := m.skusFor(ctx, e)
 		if err != nil {
-			return eventstore.Stream[State]{}, eventstore.Receipt{}, err
+			return edited{}, err
 		}
 		receipt, err := m.handle(ctx, e, skus)
-		if errors.Is(err, errUnread) {
-			continue
+		if !errors.Is(err, errStaleProducts) {
+			return m.result(ctx, receipt, err)
 		}
-		if err != nil {
-			return eventstore.Stream[State]{}, eventstore.Receipt{}, err
-		}
-		cart, err := carts.Result(ctx, m.store, receipt)
-		return cart, receipt, err
 	}
-	return eventstore.Stream[State]{}, eventstore.Receipt{}, eventstore.ErrBusy
+	return edited{}, eventstore.ErrBusy
 }
 
-// skusFor returns the products that a decision needs. Commands on all lines need those of the current cart. If a line joins
-// before the decision, the decision returns errUnread and they are read again.
+// result returns the cart after a command that ended with err.
+func (m *Module) result(ctx context.Context, receipt eventstore.Receipt, err error) (edited, error) {
+	if err != nil {
+		return edited{}, err
+	}
+	cart, err := carts.Result(ctx, m.store, receipt)
+	return edited{cart, receipt.Replayed}, err
+}
+
+// skusFor returns the products that a decision needs. Commands on all lines need those of the current cart. If a line is added
+// before the decision, the decision returns errStaleProducts and they are read again.
 func (m *Module) skusFor(ctx context.Context, e edit) ([]string, error) {
 	switch c := e.command.(type) {
 	case addItem:
@@ -216,14 +232,11 @@ func (m *Module) handle(ctx context.Context, e edit, skus []string) (eventstore.
 	cmd := commandOf(e.write)
 	cmd.Reads = productRefs(skus)
 	return carts.Handle(ctx, m.store, e.cart, cmd, func(tx *eventstore.Tx, cart eventstore.Stream[State]) ([]Event, error) {
-		if e.access != nil && !e.access(e.caller, cart.State) {
+		if e.policy != nil && !e.policy(e.caller, cart.State) {
 			return nil, errNotFound
 		}
-		if err := tx.ExpectVersion(e.cart, e.write.IfMatch); err != nil {
-			return nil, cart.State.stale(err)
-		}
-		if e.write.IfExists && !cart.Exists() {
-			return nil, tx.ExpectExisting(e.cart)
+		if err := checkVersion(tx, e.cart, e.write); err != nil {
+			return nil, cart.State.explainMismatch(err)
 		}
 		return decide(cart.State, e.command, readPrices(tx, skus))
 	})
@@ -235,4 +248,12 @@ func commandOf(w web.Write) eventstore.Command {
 		ID: w.ID, Fingerprint: w.Fingerprint,
 		Meta: eventstore.Meta{Actor: w.Actor, Correlation: w.Correlation, Trace: w.Trace},
 	}
+}
+
+// checkVersion checks the If-Match and If-None-Match headers of a request against a stream.
+func checkVersion(tx *eventstore.Tx, id uuid.UUID, w web.Write) error {
+	if err := tx.ExpectVersion(id, w.IfMatch); err != nil || !w.IfExists {
+		return err
+	}
+	return tx.ExpectExisting(id)
 }

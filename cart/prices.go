@@ -5,10 +5,11 @@ import (
 	"strings"
 
 	"shopping-cart/platform/money"
+	"shopping-cart/platform/web"
 )
 
-// movedPrice is a line in the details of price_changed and currency_mismatch.
-type movedPrice struct {
+// PriceMismatch is a line whose product has another price or currency, in the details of price_changed and currency_mismatch.
+type PriceMismatch struct {
 	SKU string       `json:"sku"`
 	Was money.Amount `json:"was"`
 	Now money.Amount `json:"now"`
@@ -16,18 +17,18 @@ type movedPrice struct {
 
 // differences are the lines of a cart whose product has changed since it was added.
 type differences struct {
-	unsold  []string     // SKUs that are not sold at the moment
-	foreign []movedPrice // sold in another currency than the cart's
-	moved   []movedPrice // sold at another price
+	unsold  []string        // SKUs that are not sold at the moment
+	foreign []PriceMismatch // sold in another currency than the cart's
+	moved   []PriceMismatch // sold at another price
 }
 
 func (s State) differences(prices priceBook) (d differences, err error) {
 	for _, l := range s.Lines {
 		p, read := prices[l.SKU]
-		line := movedPrice{SKU: l.SKU, Was: money.Of(l.UnitPrice, s.Currency), Now: p.Price}
+		line := PriceMismatch{SKU: l.SKU, Was: money.Of(l.UnitPrice, s.Currency), Now: p.Price}
 		switch {
 		case !read:
-			return differences{}, errUnread
+			return differences{}, errStaleProducts
 		case !p.sellable():
 			d.unsold = append(d.unsold, l.SKU)
 		case p.Price.Currency != s.Currency:
@@ -39,9 +40,9 @@ func (s State) differences(prices priceBook) (d differences, err error) {
 	return d, nil
 }
 
-// priced refuses a cart with a product that is not sold, is sold in another currency or has another price. Each refusal names the
+// checkPrices refuses a cart with a product that is not sold, is sold in another currency or has another price. Each refusal names the
 // remedy: remove lines or reprice the cart.
-func (s State) priced(prices priceBook) error {
+func (s State) checkPrices(prices priceBook) error {
 	d, err := s.differences(prices)
 	switch {
 	case err != nil:
@@ -57,11 +58,8 @@ func (s State) priced(prices priceBook) error {
 }
 
 // errForeign names the lines with products that are now sold in another currency than the cart's.
-func errForeign(lines []movedPrice, currency string) error {
-	skus := make([]string, len(lines))
-	for i, l := range lines {
-		skus[i] = l.SKU
-	}
+func errForeign(lines []PriceMismatch, currency string) error {
+	skus := web.Map(lines, func(l PriceMismatch) string { return l.SKU })
 	return errCurrencyMismatch.Detailf("%s no longer sold in %s. %s", areNamed(skus), currency, removeThem(skus)).
 		With("lines", lines).With("skus", skus)
 }
@@ -74,10 +72,7 @@ func areNamed(skus []string) string {
 	if len(skus) == 1 {
 		return quoted(skus[0]) + " is"
 	}
-	names := make([]string, min(len(skus), namedSKUs))
-	for i := range names {
-		names[i] = quoted(skus[i])
-	}
+	names := web.Map(skus[:min(len(skus), namedSKUs)], quoted)
 	if more := len(skus) - len(names); more > 0 {
 		return fmt.Sprintf("%s and %d more are", strings.Join(names, ", "), more)
 	}

@@ -94,11 +94,7 @@ var productSpace = uuid.MustParse("6d0b6d7e-3a0c-4a53-8a3f-5b7c0a4e9c21")
 func productID(sku string) uuid.UUID { return uuid.NewSHA1(productSpace, []byte(sku)) }
 
 func productRefs(skus []string) []eventstore.Ref {
-	refs := make([]eventstore.Ref, len(skus))
-	for i, sku := range skus {
-		refs[i] = products.Ref(productID(sku))
-	}
-	return refs
+	return web.Map(skus, func(sku string) eventstore.Ref { return products.Ref(productID(sku)) })
 }
 
 // readPrices reads the products of skus inside a decision.
