@@ -57,7 +57,7 @@ func TestCancelling(t *testing.T) {
 	require.Equal(t, StatusCancelling, s.Status)
 	require.EqualValues(t, 500, s.Refunded)
 
-	_, err := decideFulfil(s, nil, fulfil{OrderID: anOrder})
+	_, err := decideFulfil(s, nil, anOrder, 0)
 	requireFault(t, err, errCancelling)
 	_, err = decideCancel(s, Cancel{OrderID: anOrder})
 	requireFault(t, err, errOrderConfirmed)
@@ -78,7 +78,7 @@ func TestCancelling(t *testing.T) {
 		_, err = decideEndCancellation(given(before...), anOrder)
 		requireFault(t, err, errNotCancelling)
 	}
-	_, err = decideFulfil(s, nil, fulfil{OrderID: anOrder})
+	_, err = decideFulfil(s, nil, anOrder, 0)
 	requireFault(t, err, errOrderCancelled)
 }
 
@@ -131,7 +131,7 @@ func TestCancelAgainstFulfil(t *testing.T) {
 	together(len(errs), func(i int) {
 		s, id := processes[i/2%2], orders[i/2].OrderID
 		if i%2 == 0 {
-			_, errs[i] = s.fulfil(context.Background(), sender{}, s.order(id))
+			_, errs[i] = s.fulfil(context.Background(), web.Write{}, s.order(id))
 			return
 		}
 		if _, _, errs[i] = s.RequestCancellation(context.Background(), web.Write{}, RequestCancellation{OrderID: id, Reason: "race"}); errs[i] == nil {

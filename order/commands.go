@@ -1,7 +1,6 @@
 package order
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 
@@ -63,39 +62,19 @@ type RequestCancellation struct {
 	OrderID uuid.UUID
 	Reason  string
 	By      Canceller
-	Running bool // its checkout has not ended, and may still ask after its payment. Once it has ended, it never does
+	Running bool // its checkout has not ended and may still call the provider
 }
 
-// Command is what other rooms may ask of an order.
+// Command is a command of a saga on an order.
 //
 //sumtype:decl
 type Command interface{ command() }
 
-func (Place) command()   {}
-func (Confirm) command() {}
-func (Cancel) command()  {}
-
+func (Place) command()           {}
+func (Confirm) command()         {}
+func (Cancel) command()          {}
 func (RecordRefund) command()    {}
 func (EndCancellation) command() {}
-
-// Handle executes a command of a saga. id makes it idempotent. correlation is the id of the checkout and is stored with its
-// events. A repetition under another id changes nothing and is no error either.
-func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Command) error {
-	by := sender{id: id, meta: metaOfSaga(correlation)}
-	switch cmd := cmd.(type) {
-	case Place:
-		return m.place(ctx, by, cmd)
-	case Confirm:
-		return m.confirm(ctx, by, cmd)
-	case Cancel:
-		return m.cancel(ctx, by, cmd)
-	case RecordRefund:
-		return m.recordRefund(ctx, by, cmd)
-	case EndCancellation:
-		return m.endCancellation(ctx, by, cmd)
-	}
-	return nil
-}
 
 // Contact is the personal data of an order. No event holds it, so it can be erased.
 type Contact struct {
@@ -104,6 +83,13 @@ type Contact struct {
 	Email           string
 	ShippingAddress json.RawMessage // a JSON object, as the shopper gave it; empty if there is none
 }
+
+// The limits of a shipping address. A page of addresses must fit into memory. JSON readers with a low limit on nesting must be
+// able to read them.
+const (
+	maxAddressBytes = 4 << 10
+	maxAddressDepth = 4
+)
 
 // CheckAddress refuses a shipping address that is not a JSON object or exceeds the limits. An empty one is valid.
 func CheckAddress(address json.RawMessage) error {

@@ -3,12 +3,14 @@ package order
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 
 	"github.com/google/uuid"
 
 	"shopping-cart/eventstore"
 	"shopping-cart/platform/email"
+	"shopping-cart/platform/web"
 )
 
 // SaveContact stores the personal data of a future order. It keeps the first contact under an id.
@@ -17,24 +19,24 @@ func (m *Module) SaveContact(ctx context.Context, c Contact) error {
 	if len(c.ShippingAddress) > 0 {
 		address = string(c.ShippingAddress)
 	}
-	return m.also(ctx, func(tx *eventstore.Tx) {
+	_, err := m.exec(ctx, web.Write{}, func(tx *eventstore.Tx) {
 		tx.Exec(`insert into orders.contacts (id, customer, email, email_folded, shipping_address, created_at)
 			values ($1, $2, $3, $4, $5, $6) on conflict (id) do nothing`, c.ID, c.CustomerID, c.Email, email.Fold(c.Email), address, tx.Now())
 	})
+	return err
 }
 
 // DropContact erases personal data that no order needs. It does nothing if there is none.
 func (m *Module) DropContact(ctx context.Context, id uuid.UUID) error {
-	return m.also(ctx, func(tx *eventstore.Tx) {
-		tx.Exec(`delete from orders.contacts where id = $1`, id)
-	})
+	_, err := m.exec(ctx, web.Write{}, func(tx *eventstore.Tx) { tx.Exec(`delete from orders.contacts where id = $1`, id) })
+	return err
 }
 
-// eraseElsewhere erases personal data that is stored with a customer's payments. It covers the payments of orders that were never
-// confirmed: an order is placed before its payment is requested.
-func (m *Module) eraseElsewhere(ctx context.Context, customer string) error {
+// erasePaymentData erases personal data that is stored with a customer's payments. It covers the payments of orders that were
+// never confirmed: an order is placed before its payment is requested.
+func (m *Module) erasePaymentData(ctx context.Context, customer string) error {
 	var found []sql.NullString
-	err := m.views.WithContext(ctx).Table("orders.streams").Where("kind = 'order' and customer = ?", customer).
+	err := m.Views.WithContext(ctx).Table("orders.streams").Where("kind = 'order' and customer = ?", customer).
 		Pluck(eventstore.TextOf("state", "payment_id"), &found).Error
 	if err != nil {
 		return fmt.Errorf("find the payments of a customer: %w", err)
@@ -45,16 +47,17 @@ func (m *Module) eraseElsewhere(ctx context.Context, customer string) error {
 			payments = append(payments, id)
 		}
 	}
-	return m.payments.Erase(ctx, payments)
+	return m.Payments.Erase(ctx, payments)
 }
 
-// also writes rows beside the streams, in the batches of the commands and without a transaction of its own.
-func (m *Module) also(ctx context.Context, write func(*eventstore.Tx)) error {
-	_, err := m.store.Do(ctx, eventstore.Command{Decide: func(tx *eventstore.Tx) error {
+// exec writes rows outside the streams, in the batches of the commands and without a transaction of its own.
+func (m *Module) exec(ctx context.Context, w web.Write, write func(*eventstore.Tx)) (eventstore.Receipt, error) {
+	cmd := commandOf(w)
+	cmd.Decide = func(tx *eventstore.Tx) error {
 		write(tx)
 		return nil
-	}})
-	return err
+	}
+	return m.store.Do(ctx, cmd)
 }
 
 // contact is a row of orders.contacts.
@@ -65,15 +68,28 @@ type contact struct {
 	Oversized       bool // the address is too large and was not read
 }
 
-// contactsOf returns the contacts of orders by id, in one query. Erased contacts are missing.
-func (m *Module) contactsOf(ctx context.Context, found []eventstore.Stream[State]) (map[uuid.UUID]contact, error) {
-	ids := make([]uuid.UUID, len(found))
-	for i, o := range found {
-		ids[i] = o.State.ContactID
+// address returns the shipping address as the shopper gave it. It returns nil if there is none, if it exceeds the limits, or if
+// it holds a number that no client can read. Older versions stored any address: omitted is true for one that is not shown.
+func (c contact) address() (address json.RawMessage, omitted bool) {
+	if c.ShippingAddress == nil {
+		return nil, c.Oversized
 	}
+	address = json.RawMessage(*c.ShippingAddress)
+	if string(address) == "null" {
+		return nil, false
+	}
+	if CheckAddress(address) != nil || !web.Readable(address) {
+		return nil, true
+	}
+	return address, false
+}
+
+// contactsOf returns the contacts of orders by id, in one query. Erased contacts are missing.
+func (m *Module) contactsOf(ctx context.Context, found ...eventstore.Stream[State]) (map[uuid.UUID]contact, error) {
+	ids := web.Map(found, func(o eventstore.Stream[State]) uuid.UUID { return o.State.ContactID })
 	var rows []contact
 	if len(ids) > 0 {
-		err := m.views.WithContext(ctx).Table("orders.contacts").
+		err := m.Views.WithContext(ctx).Table("orders.contacts").
 			Select("id, email, case when octet_length(shipping_address::text) <= ? then shipping_address end as shipping_address, "+
 				"coalesce(octet_length(shipping_address::text) > ?, false) as oversized", maxAddressBytes, maxAddressBytes).
 			Where("id in ?", ids).Find(&rows).Error

@@ -23,7 +23,7 @@ const (
 func (m *Module) foldContacts(ctx context.Context, every time.Duration) {
 	for {
 		if err := m.foldAll(ctx); err != nil && ctx.Err() == nil {
-			m.run.Failed(fmt.Errorf("fold the e-mail addresses of contacts: %w", err))
+			m.failed(fmt.Errorf("fold the e-mail addresses of contacts: %w", err))
 		}
 		if !backoff.Sleep(ctx, backoff.Jitter(every)) {
 			return
@@ -47,7 +47,7 @@ func (m *Module) foldAll(ctx context.Context) error {
 // foldSome folds the first contacts after an id and returns their ids. It skips contacts that another process is folding or
 // erasing.
 func (m *Module) foldSome(ctx context.Context, after uuid.UUID) (ids []uuid.UUID, err error) {
-	err = pgx.BeginFunc(ctx, m.control, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, m.Control, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `select id, email from orders.contacts where email_folded is null and id > $1
 			order by email_folded, id limit $2 for update skip locked`, after, foldLimit)
 		if err != nil {

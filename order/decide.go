@@ -180,16 +180,9 @@ func decideRecordRefund(o State, cmd RecordRefund) (decision, error) {
 	return decision{order: []Event{Refunded{RefundID: cmd.RefundID, Amount: cmd.Amount}}}, nil
 }
 
-// fulfil records the shipment of an order. Refunding is the sum of all refunds of its payment in minor units, with those in
-// progress.
-type fulfil struct {
-	OrderID   uuid.UUID
-	Refunding int64
-}
-
-// decideFulfil refuses an order with no money left. The order counts a refund only after the provider has made it, so the
-// payment's own count is compared too. Goods must not leave while a full refund is in progress.
-func decideFulfil(o State, stock map[string]Stock, cmd fulfil) (decision, error) {
+// decideFulfil refuses an order that was fully refunded. The order counts a refund only after the provider has made it, so
+// decideFulfil also compares refunding: all refunds of the payment in minor units, with those in progress.
+func decideFulfil(o State, stock map[string]Stock, id uuid.UUID, refunding int64) (decision, error) {
 	switch o.Status {
 	case statusNone:
 		return decision{}, errNotFound
@@ -206,7 +199,7 @@ func decideFulfil(o State, stock map[string]Stock, cmd fulfil) (decision, error)
 	switch {
 	case o.fullyRefunded():
 		return decision{}, errOrderRefunded
-	case o.Total > 0 && cmd.Refunding >= o.Total:
+	case o.Total > 0 && refunding >= o.Total:
 		return decision{}, errOrderRefunded.Detailf("This order is being fully refunded.")
 	}
 	if short := notOnHand(o, stock); len(short) > 0 {
@@ -215,7 +208,7 @@ func decideFulfil(o State, stock map[string]Stock, cmd fulfil) (decision, error)
 	}
 	d := decision{order: []Event{Fulfilled{}}, stock: map[string]StockEvent{}}
 	for sku, n := range o.tracked() {
-		d.stock[sku] = StockFulfilled{OrderID: cmd.OrderID, Quantity: n}
+		d.stock[sku] = StockFulfilled{OrderID: id, Quantity: n}
 	}
 	return d, nil
 }
@@ -231,13 +224,13 @@ func notOnHand(o State, stock map[string]Stock) (short []shortage) {
 	return short
 }
 
-// decideCount refuses a count below the reserved units. A loss must be recorded as an adjustment, with a reason. An unchanged
+// decideSetOnHand refuses a count below the reserved units. A loss must be recorded as an adjustment, with a reason. An unchanged
 // count appends no event.
-func decideCount(s Stock, tracked bool, sku string, onHand int64) ([]StockEvent, error) {
+func decideSetOnHand(s Stock, sku string, onHand int64) ([]StockEvent, error) {
 	switch {
-	case !tracked && !web.ValidSKU(sku):
+	case !s.tracked() && !web.ValidSKU(sku):
 		return nil, web.ErrSKU
-	case tracked && onHand == s.OnHand:
+	case s.tracked() && onHand == s.OnHand:
 		return nil, nil
 	case onHand < s.Reserved && onHand < s.OnHand:
 		return nil, errBelowReserved.Detailf("%d units are reserved for orders, so the count cannot be %d. Record a loss as an adjustment.", s.Reserved, onHand).
@@ -247,9 +240,9 @@ func decideCount(s Stock, tracked bool, sku string, onHand int64) ([]StockEvent,
 }
 
 // decideAdjust lets a loss go below the reserved units, since the goods are gone in any case. The stock is short then.
-func decideAdjust(s Stock, tracked bool, e StockAdjusted) ([]StockEvent, error) {
+func decideAdjust(s Stock, e StockAdjusted) ([]StockEvent, error) {
 	switch {
-	case !tracked:
+	case !s.tracked():
 		return nil, errStockUnknown
 	case s.OnHand+e.Delta < 0:
 		return nil, errBelowZero.Detailf("Only %d units are on hand, so %d cannot be removed.", s.OnHand, -e.Delta).With("on_hand", s.OnHand)
@@ -257,4 +250,23 @@ func decideAdjust(s Stock, tracked bool, e StockAdjusted) ([]StockEvent, error) 
 		return nil, errAboveMost
 	}
 	return []StockEvent{e}, nil
+}
+
+// addsUp reports whether a total is the sum of lines and adjustments, and not below 0. Adjustments cannot overflow: a cart has at
+// most a hundred, each within ±money.Max.
+func addsUp(lines []Line, adjustments []Adjustment, total int64) bool {
+	var sum int64
+	for _, l := range lines {
+		price, err := money.Times(l.UnitPrice, l.Quantity)
+		if err == nil {
+			sum, err = money.Add(sum, price)
+		}
+		if err != nil {
+			return false
+		}
+	}
+	for _, a := range adjustments {
+		sum += a.Amount
+	}
+	return sum == total && total >= 0
 }

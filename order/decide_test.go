@@ -205,7 +205,7 @@ func TestFulfil(t *testing.T) {
 
 	t.Run("ConfirmedLeavesTheHouse", func(t *testing.T) {
 		t.Parallel()
-		d, err := decideFulfil(given(aPlaced, confirmed), map[string]Stock{"mug": {OnHand: 5, Reserved: 5}}, fulfil{OrderID: anOrder})
+		d, err := decideFulfil(given(aPlaced, confirmed), map[string]Stock{"mug": {OnHand: 5, Reserved: 5}}, anOrder, 0)
 		require.NoError(t, err)
 		require.Equal(t, decision{
 			order: []Event{Fulfilled{}},
@@ -231,7 +231,7 @@ func TestFulfil(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := decideFulfil(c.state, map[string]Stock{"mug": {OnHand: 5, Reserved: 5}}, fulfil{OrderID: anOrder, Refunding: c.refunding})
+			_, err := decideFulfil(c.state, map[string]Stock{"mug": {OnHand: 5, Reserved: 5}}, anOrder, c.refunding)
 			if c.want == nil {
 				require.NoError(t, err)
 				return
@@ -241,33 +241,33 @@ func TestFulfil(t *testing.T) {
 	}
 }
 
-func TestCount(t *testing.T) {
+func TestSetOnHand(t *testing.T) {
 	t.Parallel()
 
 	t.Run("TheFirstOneBeginsTracking", func(t *testing.T) {
 		t.Parallel()
-		events, err := decideCount(Stock{}, false, "mug", 0)
+		events, err := decideSetOnHand(Stock{}, "mug", 0)
 		require.NoError(t, err)
 		require.Equal(t, []StockEvent{StockCounted{SKU: "mug", OnHand: 0}}, events)
 	})
 
 	t.Run("DownToWhatIsReserved", func(t *testing.T) {
 		t.Parallel()
-		events, err := decideCount(Stock{SKU: "mug", OnHand: 9, Reserved: 4}, true, "mug", 4)
+		events, err := decideSetOnHand(Stock{SKU: "mug", OnHand: 9, Reserved: 4}, "mug", 4)
 		require.NoError(t, err)
 		require.Equal(t, []StockEvent{StockCounted{SKU: "mug", OnHand: 4}}, events)
 	})
 
 	t.Run("BelowReservedIsRefused", func(t *testing.T) {
 		t.Parallel()
-		_, err := decideCount(Stock{SKU: "mug", OnHand: 9, Reserved: 4}, true, "mug", 3)
+		_, err := decideSetOnHand(Stock{SKU: "mug", OnHand: 9, Reserved: 4}, "mug", 3)
 		f := requireFault(t, err, errBelowReserved)
 		require.EqualValues(t, 4, f.Extra["reserved"])
 	})
 
 	t.Run("TheSameAgainIsNothing", func(t *testing.T) {
 		t.Parallel()
-		events, err := decideCount(Stock{SKU: "mug", OnHand: 9}, true, "mug", 9)
+		events, err := decideSetOnHand(Stock{SKU: "mug", OnHand: 9}, "mug", 9)
 		require.NoError(t, err)
 		require.Empty(t, events)
 	})

@@ -14,61 +14,63 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// sender holds the id, metadata and preconditions of a command.
-type sender struct {
-	id          uuid.UUID
-	fingerprint []byte
-	meta        eventstore.Meta
-	match       *int64 // nil: any version
-	exists      bool   // true: the stream must exist
-}
-
-func metaOfSaga(correlation uuid.UUID) eventstore.Meta {
-	return eventstore.Meta{Actor: "saga", Correlation: correlation}
-}
-
-func senderOf(w web.Write) sender {
-	return sender{
-		id: w.ID, fingerprint: w.Fingerprint, match: w.IfMatch, exists: w.IfExists,
-		meta: eventstore.Meta{Actor: w.Actor, Correlation: w.Correlation, Trace: w.Trace},
+// Handle executes a command of a saga. id makes it idempotent. correlation is the id of the checkout and is stored with its
+// events. A repetition under another id changes nothing and returns no error.
+func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Command) (err error) {
+	w := web.Write{ID: id, Actor: "saga", Correlation: correlation}
+	switch c := cmd.(type) {
+	case Place:
+		err = m.place(ctx, w, c)
+	case Confirm:
+		_, err = m.handle(ctx, w, c.OrderID, decideConfirm)
+	case Cancel:
+		err = m.release(ctx, w, c.OrderID, func(o State) (decision, error) { return decideCancel(o, c) })
+	case RecordRefund:
+		_, err = m.handle(ctx, w, c.OrderID, func(o State) (decision, error) { return decideRecordRefund(o, c) })
+	case EndCancellation:
+		err = m.release(ctx, w, c.OrderID, func(o State) (decision, error) { return decideEndCancellation(o, c.OrderID) })
 	}
+	return err
 }
 
-func (by sender) command() eventstore.Command {
-	return eventstore.Command{ID: by.id, Fingerprint: by.fingerprint, Meta: by.meta}
+// RequestCancellation cancels a sale that was not fulfilled yet, and returns the current order, which may have changed since.
+func (m *Module) RequestCancellation(ctx context.Context, w web.Write, c RequestCancellation) (v View, replayed bool, err error) {
+	receipt, err := m.handle(ctx, w, c.OrderID, func(o State) (decision, error) { return decideRequestCancellation(o, c) })
+	if err != nil {
+		return v, false, err
+	}
+	o, err := orders.Load(ctx, m.store, c.OrderID)
+	if err != nil {
+		return v, false, err
+	}
+	v, err = m.view(ctx, o)
+	return v, receipt.Replayed, err
 }
 
 // place names the stock of every SKU, since only the decision knows which are tracked. If the drawn number is taken, nothing was
 // written and it draws another.
-func (m *Module) place(ctx context.Context, by sender, cmd Place) (err error) {
+func (m *Module) place(ctx context.Context, w web.Write, c Place) (err error) {
 	for range draws {
-		number := withCheckDigit(m.drawNumber())
-		_, err = m.change(ctx, by, cmd.OrderID, skusOf(cmd.Lines), func(o State, stock map[string]Stock) (decision, error) {
-			return decidePlace(o, stock, cmd, number)
+		number := withCheckDigit(m.DrawNumber())
+		_, err = m.handleWithStock(ctx, w, c.OrderID, skusOf(c.Lines), func(o State, stock map[string]Stock) (decision, error) {
+			return decidePlace(o, stock, c, number)
 		})
 		if !pgerr.Violates(err, "streams_key") {
 			return err
 		}
 	}
-	return fmt.Errorf("number order %s: %w", cmd.OrderID, err)
+	return fmt.Errorf("number order %s: %w", c.OrderID, err)
 }
 
-func (m *Module) confirm(ctx context.Context, by sender, cmd Confirm) error {
-	_, err := m.changeAlone(ctx, by, cmd.OrderID, decideConfirm)
-	return err
-}
-
-// cancel must name the stock that the order holds before the decision. If the order appears in between, it loads the order again.
-// That happens at most once, because the lines of an order never change.
-func (m *Module) cancel(ctx context.Context, by sender, cmd Cancel) error {
+// release decides on an order and the stock that it holds, which must be named before the decision. If the order is placed in
+// between, release loads it again. That happens at most once, because the lines of an order never change.
+func (m *Module) release(ctx context.Context, w web.Write, id uuid.UUID, decide func(State) (decision, error)) error {
 	for {
-		o, err := orders.Load(ctx, m.store, cmd.OrderID)
+		o, err := orders.Load(ctx, m.store, id)
 		if err != nil {
 			return err
 		}
-		_, err = m.change(ctx, by, cmd.OrderID, o.State.trackedSKUs(), func(o State, _ map[string]Stock) (decision, error) {
-			return decideCancel(o, cmd)
-		})
+		_, err = m.handleWithStock(ctx, w, id, o.State.trackedSKUs(), func(o State, _ map[string]Stock) (decision, error) { return decide(o) })
 		if !errors.Is(err, errStockUnnamed) {
 			return err
 		}
@@ -77,59 +79,55 @@ func (m *Module) cancel(ctx context.Context, by sender, cmd Cancel) error {
 
 // fulfil reads the refunds of the payment before the order decides. A later refund is concurrent with the fulfilment and counts
 // as later.
-func (m *Module) fulfil(ctx context.Context, by sender, o eventstore.Stream[State]) (eventstore.Receipt, error) {
-	refunding, err := m.payments.Refunding(ctx, o.State.PaymentID)
+func (m *Module) fulfil(ctx context.Context, w web.Write, o eventstore.Stream[State]) (eventstore.Receipt, error) {
+	refunding, err := m.Payments.Refunding(ctx, o.State.PaymentID)
 	if err != nil {
 		return eventstore.Receipt{}, err
 	}
-	return m.change(ctx, by, o.ID, o.State.trackedSKUs(), func(s State, stock map[string]Stock) (decision, error) {
-		return decideFulfil(s, stock, fulfil{OrderID: o.ID, Refunding: refunding})
+	return m.handleWithStock(ctx, w, o.ID, o.State.trackedSKUs(), func(s State, stock map[string]Stock) (decision, error) {
+		return decideFulfil(s, stock, o.ID, refunding)
 	})
 }
 
-func (m *Module) count(ctx context.Context, by sender, sku string, onHand int64) (eventstore.Receipt, error) {
-	return m.changeStock(ctx, by, sku, func(s Stock, tracked bool) ([]StockEvent, error) { return decideCount(s, tracked, sku, onHand) })
+// commandOf returns a command with the id and metadata of a request.
+func commandOf(w web.Write) eventstore.Command {
+	return eventstore.Command{
+		ID: w.ID, Fingerprint: w.Fingerprint,
+		Meta: eventstore.Meta{Actor: w.Actor, Correlation: w.Correlation, Trace: w.Trace},
+	}
 }
 
-func (m *Module) adjust(ctx context.Context, by sender, sku string, e StockAdjusted) (eventstore.Receipt, error) {
-	return m.changeStock(ctx, by, sku, func(s Stock, tracked bool) ([]StockEvent, error) { return decideAdjust(s, tracked, e) })
-}
-
-// changeStock decides on the stock of one SKU, without an order.
-func (m *Module) changeStock(
-	ctx context.Context, by sender, sku string, decide func(s Stock, tracked bool) ([]StockEvent, error),
-) (eventstore.Receipt, error) {
-	id := stockID(sku)
-	return stocks.Handle(ctx, m.store, id, by.command(), func(tx *eventstore.Tx, s eventstore.Stream[Stock]) ([]StockEvent, error) {
-		if err := tx.ExpectVersion(id, by.match); err != nil {
+// handle decides on an order without its stock.
+func (m *Module) handle(ctx context.Context, w web.Write, id uuid.UUID, decide func(State) (decision, error)) (eventstore.Receipt, error) {
+	return orders.Handle(ctx, m.store, id, commandOf(w), func(tx *eventstore.Tx, o eventstore.Stream[State]) ([]Event, error) {
+		if err := tx.ExpectVersion(id, w.IfMatch); err != nil {
 			return nil, err
 		}
-		if by.exists && !s.Exists() {
-			return nil, tx.ExpectExisting(id)
-		}
-		return decide(s.State, s.Exists())
+		d, err := decide(o.State)
+		return d.order, err
 	})
 }
 
 // errStockUnnamed asks for a retry: the order was placed in the meantime and holds stock that the command does not name.
 var errStockUnnamed = errors.New("the order was placed in the meantime")
 
-// change decides on an order and the stock of skus, and writes both or neither. The order's stream changes with the stock, so
-// stock is reserved, released and fulfilled once.
-func (m *Module) change(ctx context.Context, by sender, id uuid.UUID, skus []string,
+// handleWithStock decides on an order and the stock of skus, and writes both or neither. The order's stream changes with the
+// stock, so stock is reserved, released and fulfilled once.
+func (m *Module) handleWithStock(ctx context.Context, w web.Write, id uuid.UUID, skus []string,
 	decide func(State, map[string]Stock) (decision, error),
 ) (eventstore.Receipt, error) {
-	cmd := by.command()
-	cmd.Streams = refs(id, skus)
+	cmd := commandOf(w)
+	cmd.Streams = append(cmd.Streams, orders.Ref(id))
+	for _, sku := range skus {
+		cmd.Streams = append(cmd.Streams, stocks.Ref(stockID(sku)))
+	}
 	cmd.Decide = func(tx *eventstore.Tx) error {
-		if err := tx.ExpectVersion(id, by.match); err != nil {
+		if err := tx.ExpectVersion(id, w.IfMatch); err != nil {
 			return err
 		}
 		o := orders.Get(tx, id).State
-		for _, sku := range o.trackedSKUs() {
-			if !slices.Contains(skus, sku) {
-				return errStockUnnamed
-			}
+		if slices.ContainsFunc(o.trackedSKUs(), func(sku string) bool { return !slices.Contains(skus, sku) }) {
+			return errStockUnnamed
 		}
 		d, err := decide(o, trackedIn(tx, skus))
 		if err == nil {
@@ -138,14 +136,6 @@ func (m *Module) change(ctx context.Context, by sender, id uuid.UUID, skus []str
 		return err
 	}
 	return m.store.Do(ctx, cmd)
-}
-
-func refs(order uuid.UUID, skus []string) []eventstore.Ref {
-	all := []eventstore.Ref{orders.Ref(order)}
-	for _, sku := range skus {
-		all = append(all, stocks.Ref(stockID(sku)))
-	}
-	return all
 }
 
 // trackedIn returns the stocks that exist. A SKU without a stream is not tracked.
@@ -169,9 +159,19 @@ func (d decision) append(tx *eventstore.Tx, id uuid.UUID) {
 
 // skusOf returns the SKUs of lines, each once.
 func skusOf(lines []Line) []string {
-	seen := map[string]bool{}
-	for _, l := range lines {
-		seen[l.SKU] = true
-	}
-	return slices.Sorted(maps.Keys(seen))
+	return slices.Compact(slices.Sorted(slices.Values(web.Map(lines, func(l Line) string { return l.SKU }))))
+}
+
+// handleStock decides on the stock of one SKU, without an order.
+func (m *Module) handleStock(ctx context.Context, w web.Write, sku string, decide func(Stock) ([]StockEvent, error)) (eventstore.Receipt, error) {
+	id := stockID(sku)
+	return stocks.Handle(ctx, m.store, id, commandOf(w), func(tx *eventstore.Tx, s eventstore.Stream[Stock]) ([]StockEvent, error) {
+		if err := tx.ExpectVersion(id, w.IfMatch); err != nil {
+			return nil, err
+		}
+		if w.IfExists && !s.Exists() {
+			return nil, tx.ExpectExisting(id)
+		}
+		return decide(s.State)
+	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/fault"
+	"shopping-cart/platform/web"
 )
 
 func TestHandle(t *testing.T) {
@@ -169,7 +170,7 @@ func TestCancelLooksAgain(t *testing.T) {
 	s := open(t)
 	s.counted("again", 2)
 	p := s.placed("alice", line("again", 2))
-	_, err := s.change(t.Context(), sender{}, p.OrderID, nil, func(o State, _ map[string]Stock) (decision, error) {
+	_, err := s.handleWithStock(t.Context(), web.Write{}, p.OrderID, nil, func(o State, _ map[string]Stock) (decision, error) {
 		return decideCancel(o, Cancel{OrderID: p.OrderID})
 	})
 	require.ErrorIs(t, err, errStockUnnamed)

@@ -31,7 +31,7 @@ type View struct {
 	Reason          *string          `json:"reason" example:"payment_declined" extensions:"x-nullable"`     // why it was cancelled; null for other orders
 	Email           *string          `json:"email" extensions:"x-nullable"`                                 // null after erasure
 	ShippingAddress json.RawMessage  `json:"shipping_address" swaggertype:"object" extensions:"x-nullable"` // null if none was given, and after erasure
-	AddressOmitted  bool             `json:"shipping_address_omitted,omitempty"`                            // true if a stored address exceeds the limits or holds a number that does; it is not shown
+	AddressOmitted  bool             `json:"shipping_address_omitted,omitempty"`                            // true if a stored address is not shown because it, or a number in it, exceeds the limits
 	Version         int64            `json:"version" example:"2"`
 	CreatedAt       time.Time        `json:"created_at"`
 	UpdatedAt       time.Time        `json:"updated_at"`
@@ -57,24 +57,23 @@ func viewOf(o eventstore.Stream[State], contacts map[uuid.UUID]contact) View {
 	s := o.State
 	v := View{
 		ID: o.ID, Number: s.Number, CustomerID: s.CustomerID, CheckoutID: s.CheckoutID,
-		Status: s.Status, Items: make([]ItemView, len(s.Lines)), Adjustments: make([]AdjustmentView, len(s.Adjustments)),
-		Total: money.Of(s.Total, s.Currency), Refunded: money.Of(s.Refunded, s.Currency),
+		Status: s.Status, Total: money.Of(s.Total, s.Currency), Refunded: money.Of(s.Refunded, s.Currency),
 		Version: o.Version, CreatedAt: web.Time(o.CreatedAt), UpdatedAt: web.Time(o.UpdatedAt),
+		Items: web.Map(s.Lines, func(l Line) ItemView {
+			return ItemView{
+				SKU: l.SKU, Name: l.Name, Quantity: l.Quantity,
+				UnitPrice: money.Of(l.UnitPrice, s.Currency), LineTotal: money.Of(l.UnitPrice*l.Quantity, s.Currency),
+			}
+		}),
+		Adjustments: web.Map(s.Adjustments, func(a Adjustment) AdjustmentView {
+			return AdjustmentView{Code: a.Code, Label: a.Label, Amount: money.Of(a.Amount, s.Currency)}
+		}),
 	}
 	if s.Total > 0 {
 		v.PaymentID = &s.PaymentID
 	}
 	if code := s.reasonCode(); code != "" {
 		v.Reason = &code
-	}
-	for i, l := range s.Lines {
-		v.Items[i] = ItemView{
-			SKU: l.SKU, Name: l.Name, Quantity: l.Quantity,
-			UnitPrice: money.Of(l.UnitPrice, s.Currency), LineTotal: money.Of(l.UnitPrice*l.Quantity, s.Currency),
-		}
-	}
-	for i, a := range s.Adjustments {
-		v.Adjustments[i] = AdjustmentView{Code: a.Code, Label: a.Label, Amount: money.Of(a.Amount, s.Currency)}
 	}
 	if c, ok := contacts[s.ContactID]; ok {
 		v.Email = &c.Email
@@ -83,19 +82,19 @@ func viewOf(o eventstore.Stream[State], contacts map[uuid.UUID]contact) View {
 	return v
 }
 
-// listMine answers the caller's orders.
+// listMine lists the orders of the caller.
 //
 //	@Summary		List my orders, newest first
-//	@Description	Orders that were never confirmed are left out unless asked for: those of a checkout that is under way, and of one that failed or was cancelled.
+//	@Description	Leaves out orders that were never confirmed, unless `include` asks for them. Their checkout is in progress, failed or was cancelled.
 //	@ID				listOrders
 //	@Tags			orders
 //	@Security		BearerAuth
-//	@Param			include			query		string	false	"unconfirmed: also the orders that were never confirmed"	Enums(unconfirmed)
-//	@Param			refunded		query		string	false	"orders of which none, a part or all was refunded"			Enums(none, part, full)
-//	@Param			created_after	query		string	false	"orders placed after this moment"							format(date-time)
-//	@Param			created_before	query		string	false	"orders placed before this moment"							format(date-time)
-//	@Param			limit			query		int		false	"1 to 100, 20"
-//	@Param			cursor			query		string	false	"next_cursor of the page before"
+//	@Param			include			query		string	false	"unconfirmed: also list orders that were never confirmed"	Enums(unconfirmed)
+//	@Param			refunded		query		string	false	"Only orders of which none, a part or all was refunded"			Enums(none, part, full)
+//	@Param			created_after	query		string	false	"Only orders placed after this time"							format(date-time)
+//	@Param			created_before	query		string	false	"Only orders placed before this time"							format(date-time)
+//	@Param			limit			query		int		false	"Page size: 1 to 100, 20 by default"
+//	@Param			cursor			query		string	false	"next_cursor of the previous page"
 //	@Success		200				{object}	web.Page[View]
 //	@Failure		401,422			{object}	web.Problem
 //	@Router			/v1/orders [get]
@@ -122,17 +121,17 @@ func (m *Module) listMine(c echo.Context) error {
 	return c.JSON(http.StatusOK, found)
 }
 
-// show answers one order.
+// show answers with an order.
 //
 //	@Summary	Read an order
-//	@Description	Its `ETag` is its version. `refunded` is what was given back so far.
+//	@Description	The `ETag` is the version. `refunded` is the amount refunded so far.
 //	@ID			getOrder
 //	@Tags		orders
 //	@Security	BearerAuth
-//	@Param		id				path		string	true	"its id"	format(uuid)
-//	@Param		If-None-Match	header		string	false	"the version at hand, quoted"
+//	@Param		id				path		string	true	"Order"	format(uuid)
+//	@Param		If-None-Match	header		string	false	"The version that the client has, quoted"
 //	@Success	200				{object}	View
-//	@Header		200				{string}	ETag	"its version, quoted"
+//	@Header		200				{string}	ETag	"The version, quoted"
 //	@Success	304
 //	@Failure	401,404	{object}	web.Problem
 //	@Router		/v1/orders/{id} [get]
@@ -164,7 +163,7 @@ func readOrder[T any](m *Module, c echo.Context) (o eventstore.Stream[State], r 
 	return o, r, err
 }
 
-// answerOrder answers with an order as it is after a command.
+// answerOrder answers with an order after a command.
 func (m *Module) answerOrder(c echo.Context, status int, o eventstore.Stream[State], replayed bool) error {
 	view, err := m.view(c.Request().Context(), o)
 	if err != nil {
@@ -187,17 +186,17 @@ func (m *Module) visibleTo(ctx context.Context, caller web.Caller, id uuid.UUID)
 	return o, nil
 }
 
-// postFulfil marks an order as sent.
+// postFulfil records the shipment of an order.
 //
 //	@Summary		Fulfil a confirmed order
-//	@Description	Its goods leave the stock. An order is refused when all of its money was refunded, or is being refunded. For operators: scope `admin`.
+//	@Description	Removes the goods from the stock. The request is refused if the whole amount was refunded or is being refunded. For operators: scope `admin`.
 //	@ID				fulfilOrder
 //	@Tags			orders
 //	@Security		BearerAuth
-//	@Param			id						path		string	true	"its id"	format(uuid)
+//	@Param			id						path		string	true	"Order"	format(uuid)
 //	@Param			Idempotency-Key			header		string	true	"1 to 255 visible ASCII characters"
 //	@Success		200						{object}	View
-//	@Header			200						{string}	ETag	"its version, quoted"
+//	@Header			200						{string}	ETag	"The version, quoted"
 //	@Failure	400,401,403,404,412	{object}	web.Problem
 //	@Failure	409	{object}	web.Problem	"not_confirmed, already_fulfilled, order_cancelled, order_cancelling, order_refunded; stock_short with lines"
 //	@Failure		422						{object}	web.Problem
@@ -208,7 +207,7 @@ func (m *Module) postFulfil(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	receipt, err := m.fulfil(ctx, senderOf(r.Write), o)
+	receipt, err := m.fulfil(ctx, r.Write, o)
 	if err != nil {
 		return err
 	}
@@ -218,21 +217,21 @@ func (m *Module) postFulfil(c echo.Context) error {
 	return m.answerOrder(c, http.StatusOK, o, receipt.Replayed)
 }
 
-// listAll answers the orders of all customers.
+// listAll lists the orders of all customers.
 //
 //	@Summary		Find orders of all customers, newest first
-//	@Description	Pending orders are left out unless the status asks for them. For operators: scope `admin`.
+//	@Description	Leaves out pending orders, unless `status` asks for them. For operators: scope `admin`.
 //	@ID				findOrders
 //	@Tags			operators
 //	@Security		BearerAuth
-//	@Param			number		query		string	false	"the order with this number"
-//	@Param			email		query		string	false	"orders placed with this address, in any letter case of any script"
-//	@Param			status		query		string	false	"orders that stand there"	Enums(pending, confirmed, cancelling, fulfilled, cancelled)
-//	@Param			refunded		query		string	false	"orders of which none, a part or all was refunded"	Enums(none, part, full)
-//	@Param			created_after	query		string	false	"orders placed after this moment"					format(date-time)
-//	@Param			created_before	query		string	false	"orders placed before this moment"					format(date-time)
-//	@Param			limit		query		int		false	"1 to 100, 20"
-//	@Param			cursor		query		string	false	"next_cursor of the page before"
+//	@Param			number		query		string	false	"Only the order with this number"
+//	@Param			email		query		string	false	"Only orders placed with this address, in upper or lower case of any script"
+//	@Param			status		query		string	false	"Only orders with this status"	Enums(pending, confirmed, cancelling, fulfilled, cancelled)
+//	@Param			refunded		query		string	false	"Only orders of which none, a part or all was refunded"	Enums(none, part, full)
+//	@Param			created_after	query		string	false	"Only orders placed after this time"					format(date-time)
+//	@Param			created_before	query		string	false	"Only orders placed before this time"					format(date-time)
+//	@Param			limit		query		int		false	"Page size: 1 to 100, 20 by default"
+//	@Param			cursor		query		string	false	"next_cursor of the previous page"
 //	@Success		200			{object}	web.Page[View]
 //	@Failure		401,403,422	{object}	web.Problem
 //	@Router			/v1/admin/orders [get]

@@ -13,11 +13,11 @@ import (
 // deleteContacts erases the personal data of a customer.
 //
 //	@Summary		Erase a customer's personal data
-//	@Description	E-mail and postal addresses of all orders, and of checkouts under way, and what the provider's webhooks about their payments held. The orders stay, with their lines, totals and numbers, and show no contact. For operators: scope `admin`.
+//	@Description	Erases the e-mail and postal addresses of all orders and of checkouts in progress, and the contents of the provider's webhooks about their payments. The orders keep their lines, totals and numbers, and show no contact. For operators: scope `admin`.
 //	@ID				eraseContacts
 //	@Tags			operators
 //	@Security		BearerAuth
-//	@Param			id				path	string	true	"the customer"
+//	@Param			id				path	string	true	"Customer"
 //	@Param			Idempotency-Key	header	string	false	"1 to 255 visible ASCII characters"
 //	@Success		204
 //	@Failure		400,401,403,422	{object}	web.Problem
@@ -32,17 +32,14 @@ func (m *Module) deleteContacts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	receipt, err := m.store.Do(ctx, eventstore.Command{ID: r.Write.ID, Fingerprint: r.Write.Fingerprint, Decide: func(tx *eventstore.Tx) error {
-		tx.Exec(`delete from orders.contacts where customer = $1`, customer)
-		return nil
-	}})
+	receipt, err := m.exec(ctx, r.Write, func(tx *eventstore.Tx) { tx.Exec(`delete from orders.contacts where customer = $1`, customer) })
 	if err != nil {
 		return err
 	}
-	if err := m.eraseElsewhere(ctx, customer); err != nil { // replays erase too: after an answer everything is gone
+	if err := m.erasePaymentData(ctx, customer); err != nil { // replays erase too: the first attempt may have failed here
 		return err
 	}
 	web.Replayed(c, receipt.Replayed)
-	m.log.InfoContext(ctx, "the contacts of a customer were erased", slog.String("customer", customer), slog.String("actor", r.Write.Actor))
+	m.Log.InfoContext(ctx, "the contacts of a customer were erased", slog.String("customer", customer), slog.String("actor", r.Write.Actor))
 	return c.NoContent(http.StatusNoContent)
 }

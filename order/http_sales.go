@@ -17,15 +17,15 @@ const (
 // firstDay is the earliest valid day: PostgreSQL has no year 0.
 var firstDay = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// showSales answers with the confirmed orders per day.
+// showSales answers with the sales of each day.
 //
 //	@Summary		List sales per day and currency, newest first
-//	@Description	Days without sales are left out. For operators: scope `admin`.
+//	@Description	Leaves out days without sales. For operators: scope `admin`.
 //	@ID				listSales
 //	@Tags			operators
 //	@Security		BearerAuth
-//	@Param			from		query		string	false	"first day (UTC); 30 days before the last"	format(date)
-//	@Param			to			query		string	false	"last day (UTC); today"						format(date)
+//	@Param			from		query		string	false	"First day (UTC); by default 30 days before the last"	format(date)
+//	@Param			to			query		string	false	"Last day (UTC); today by default"						format(date)
 //	@Success		200			{object}	web.Page[SalesOfDay]
 //	@Failure		401,403,422	{object}	web.Problem
 //	@Router			/v1/admin/sales [get]

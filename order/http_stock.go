@@ -45,34 +45,39 @@ type CountRequest struct {
 	OnHand *int64 `json:"on_hand" validate:"required,min=0,max=9007199254740991" example:"40"`
 }
 
-// answerStock answers with the stock of a SKU as a command left it.
-func (m *Module) answerStock(c echo.Context, receipt eventstore.Receipt) error {
+// answerStock executes a command on the stock of a SKU and answers with the stock after it.
+func (m *Module) answerStock(c echo.Context, w web.Write, sku string, decide func(Stock) ([]StockEvent, error)) error {
+	receipt, err := m.handleStock(c.Request().Context(), w, sku, decide)
+	if err != nil {
+		return err
+	}
 	s, err := stocks.Result(c.Request().Context(), m.store, receipt)
 	if err != nil {
 		return err
 	}
 	web.Replayed(c, receipt.Replayed)
 	web.ETag(c, s.Version)
-	return c.JSON(http.StatusOK, stockViewOf(s.State))
+	return c.JSON(http.StatusOK, stockViewOf(s))
 }
 
-func stockViewOf(s Stock) StockView {
+func stockViewOf(stock eventstore.Stream[Stock]) StockView {
+	s := stock.State
 	return StockView{SKU: s.SKU, OnHand: s.OnHand, Reserved: s.Reserved, Available: s.Available(), Short: s.Short}
 }
 
-// putStock counts a SKU.
+// putStock sets the units on hand of a SKU.
 //
-//	@Summary		Count a SKU
-//	@Description	From the first count on its stock is tracked. A count overwrites what others wrote: name the version in `If-Match`, or send an adjustment. A loss below what is reserved is an adjustment. For operators: scope `admin`.
+//	@Summary		Set the units on hand of a SKU
+//	@Description	The first count starts the tracking of the stock. A count overwrites the changes of others: send the version in `If-Match`, or send an adjustment instead. Record a loss below the reserved units as an adjustment. For operators: scope `admin`.
 //	@ID				putStock
 //	@Tags			stock
 //	@Security		BearerAuth
-//	@Param			sku						path		string			true	"the SKU"
-//	@Param			body					body		CountRequest	true	"how many there are"
-//	@Param			If-Match				header		string			false	"only if the stock is at this version"
-//	@Param			If-None-Match			header		string			false	"*: only if the stock is not tracked yet"
+//	@Param			sku						path		string			true	"SKU, percent-encoded"
+//	@Param			body					body		CountRequest	true	"The units on hand"
+//	@Param			If-Match				header		string			false	"Only if the stock has this version"
+//	@Param			If-None-Match			header		string			false	"*: only if the stock is not tracked"
 //	@Success		200						{object}	StockView
-//	@Header			200						{string}	ETag	"its version, quoted"
+//	@Header			200						{string}	ETag	"The version, quoted"
 //	@Failure	400,401,403,404,412	{object}	web.Problem
 //	@Failure	409	{object}	web.Problem	"below_reserved"
 //	@Failure		413,415,422				{object}	web.Problem
@@ -82,24 +87,20 @@ func (m *Module) putStock(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	receipt, err := m.count(c.Request().Context(), senderOf(r.Write), r.SKU, *r.Body.OnHand)
-	if err != nil {
-		return err
-	}
-	return m.answerStock(c, receipt)
+	return m.answerStock(c, r.Write, r.SKU, func(s Stock) ([]StockEvent, error) { return decideSetOnHand(s, r.SKU, *r.Body.OnHand) })
 }
 
-// showStock answers the stock of a SKU.
+// showStock answers with the stock of a SKU.
 //
 //	@Summary		Read the stock of a SKU
 //	@Description	While the stock is short, `orders` lists the orders that hold it: at most 100, newest first. For operators: scope `admin`.
 //	@ID				getStock
 //	@Tags			stock
 //	@Security		BearerAuth
-//	@Param			sku				path		string	true	"the SKU"
-//	@Param			If-None-Match	header		string	false	"the version at hand, quoted"
+//	@Param			sku				path		string	true	"SKU, percent-encoded"
+//	@Param			If-None-Match	header		string	false	"The version that the client has, quoted"
 //	@Success		200				{object}	StockDetailView
-//	@Header			200				{string}	ETag	"its version, quoted"
+//	@Header			200				{string}	ETag	"The version, quoted"
 //	@Success		304
 //	@Failure		401,403,404,422	{object}	web.Problem
 //	@Router			/v1/stock/{sku} [get]
@@ -118,7 +119,7 @@ func (m *Module) showStock(c echo.Context) error {
 	if web.NotModified(c, s.Version) {
 		return c.NoContent(http.StatusNotModified)
 	}
-	view := StockDetailView{StockView: stockViewOf(s.State), Orders: []HolderView{}, OrdersComplete: true}
+	view := StockDetailView{StockView: stockViewOf(s), Orders: []HolderView{}, OrdersComplete: true}
 	if s.State.Short > 0 {
 		if view.Orders, view.OrdersComplete, err = m.holders(c.Request().Context(), s); err != nil {
 			return err
@@ -127,19 +128,19 @@ func (m *Module) showStock(c echo.Context) error {
 	return c.JSON(http.StatusOK, view)
 }
 
-// postAdjustment adds to the stock of a SKU, or takes from it.
+// postAdjustment changes the units on hand of a SKU.
 //
 //	@Summary		Adjust the stock of a SKU
-//	@Description	Adds `delta` to what is on hand, so that two systems do not overwrite each other. A loss may take more than is free: the missing units are `short`, nothing more is sold, and an order whose goods are missing is not fulfilled. For operators: scope `admin`.
+//	@Description	Adds `delta` to the units on hand, so that two systems do not overwrite each other. A loss may exceed the free units. The missing units are then `short`: no unit is sold, and an order whose goods are missing cannot be fulfilled. For operators: scope `admin`.
 //	@ID				adjustStock
 //	@Tags			stock
 //	@Security		BearerAuth
-//	@Param			sku				path		string				true	"the SKU"
-//	@Param			body			body		AdjustmentRequest	true	"how many more or fewer, and why"
+//	@Param			sku				path		string				true	"SKU, percent-encoded"
+//	@Param			body			body		AdjustmentRequest	true	"The difference and its reason"
 //	@Param			Idempotency-Key	header		string				true	"1 to 255 visible ASCII characters"
-//	@Param			If-Match		header		string				false	"only if the stock is at this version"
+//	@Param			If-Match		header		string				false	"Only if the stock has this version"
 //	@Success		200				{object}	StockView
-//	@Header			200				{string}	ETag	"its version, quoted"
+//	@Header			200				{string}	ETag	"The version, quoted"
 //	@Failure		400,401,403,404,412	{object}	web.Problem
 //	@Failure		409				{object}	web.Problem	"below_zero with on_hand, above_maximum"
 //	@Failure		413,415,422		{object}	web.Problem
@@ -154,23 +155,20 @@ func (m *Module) postAdjustment(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	receipt, err := m.adjust(c.Request().Context(), senderOf(r.Write), r.SKU, StockAdjusted{Delta: *r.Body.Delta, Reason: r.Body.Reason})
-	if err != nil {
-		return err
-	}
-	return m.answerStock(c, receipt)
+	adjusted := StockAdjusted{Delta: *r.Body.Delta, Reason: r.Body.Reason}
+	return m.answerStock(c, r.Write, r.SKU, func(s Stock) ([]StockEvent, error) { return decideAdjust(s, adjusted) })
 }
 
 // listStock lists the stock of all SKUs.
 //
 //	@Summary		List the stock of all SKUs, newest first
-//	@Description	The SKU that was tracked last comes first. For operators: scope `admin`.
+//	@Description	Starts with the SKU whose tracking began last. For operators: scope `admin`.
 //	@ID				listStock
 //	@Tags			stock
 //	@Security		BearerAuth
-//	@Param			short		query		bool	false	"only stock that is short"
-//	@Param			limit		query		int		false	"1 to 100, 20"
-//	@Param			cursor		query		string	false	"next_cursor of the page before"
+//	@Param			short		query		bool	false	"Only stock that is short"
+//	@Param			limit		query		int		false	"Page size: 1 to 100, 20 by default"
+//	@Param			cursor		query		string	false	"next_cursor of the previous page"
 //	@Success		200			{object}	web.Page[StockView]
 //	@Failure		401,403,422	{object}	web.Problem
 //	@Router			/v1/stock [get]

@@ -55,43 +55,30 @@ type Config struct {
 	DrawNumber func() int64
 }
 
-// Payments are what orders were paid with.
+// Payments is the payment module.
 type Payments interface {
-	// Refunding counts the refunds of a payment in minor units, those under way included.
+	// Refunding returns the sum of the refunds of a payment in minor units, with those in progress.
 	Refunding(ctx context.Context, payment uuid.UUID) (int64, error)
-	// Erase drops what is kept of the people who made payments.
+	// Erase erases the personal data of payments.
 	Erase(ctx context.Context, payments []uuid.UUID) error
 }
 
 // Module is the order module.
 type Module struct {
-	store      *eventstore.Store
-	control    *pgxpool.Pool
-	views      *gorm.DB
-	drawNumber func() int64
-	run        eventstore.RunConfig
-	log        *slog.Logger
-	payments   Payments
+	Config
+	store *eventstore.Store
 }
 
 // New makes the module. Its store commits once the committer runs.
 func New(c Config) *Module {
 	store := eventstore.Open(c.Committer, c.Query, Schema, orders, stocks)
-	store.AddProjection(salesReader)
-	store.AddProjection(refundedReader)
+	store.AddProjection(salesProjection)
+	store.AddProjection(refundedProjection)
+	c.Control = cmp.Or(c.Control, c.Query)
 	if c.DrawNumber == nil {
 		c.DrawNumber = drawNumber
 	}
-	return &Module{
-		store:      store,
-		control:    cmp.Or(c.Control, c.Query),
-		views:      c.Views,
-		drawNumber: c.DrawNumber,
-		run: eventstore.RunConfig{SingleProcess: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
-			c.Log.Error("order background work failed, will retry", slog.Any("error", err))
-		}},
-		log: c.Log, payments: c.Payments,
-	}
+	return &Module{Config: c, store: store}
 }
 
 // Store returns the store of orders and stock.
@@ -115,10 +102,18 @@ func (m *Module) Routes(s *web.Server) {
 // Run runs the store's background work and projections and folds the addresses of contacts until ctx is done.
 func (m *Module) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return m.store.Run(ctx, m.run) })
+	g.Go(func() error {
+		return m.store.Run(ctx, eventstore.RunConfig{
+			SingleProcess: m.Alone, Control: m.Control, ReceiptRetention: m.ReceiptRetention, Failed: m.failed,
+		})
+	})
 	g.Go(func() error {
 		m.foldContacts(ctx, foldEvery)
 		return nil
 	})
 	return g.Wait()
+}
+
+func (m *Module) failed(err error) {
+	m.Log.Error("order background work failed, will retry", "error", err)
 }

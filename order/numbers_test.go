@@ -61,7 +61,7 @@ func TestNumber(t *testing.T) {
 		t.Parallel()
 		s := openAt(t, pgtest.New(t))
 		drawn := []int64{7, 7, 8}
-		s.drawNumber = func() (n int64) {
+		s.DrawNumber = func() (n int64) {
 			n, drawn = drawn[0], drawn[1:]
 			return n
 		}

@@ -170,7 +170,7 @@ func TestAnySequence(t *testing.T) {
 			},
 			"fulfil": func(t *rapid.T) {
 				id := anyOrder(t)
-				d, err := decideFulfil(w.orders[id].load(t), w.stocks(t), fulfil{OrderID: id})
+				d, err := decideFulfil(w.orders[id].load(t), w.stocks(t), id, 0)
 				w.settle(t, id, d, err)
 				if err == nil {
 					for sku, n := range w.orders[id].load(t).tracked() {
@@ -186,12 +186,12 @@ func TestAnySequence(t *testing.T) {
 
 func (w *world) count(t *rapid.T) {
 	sku := rapid.SampledFrom(someSKUs[:3]).Draw(t, "sku")
-	s, tracked := w.stock[sku]
-	if !tracked {
+	s, counted := w.stock[sku]
+	if !counted {
 		s = &stored[Stock, StockEvent]{}
 	}
 	onHand := rapid.Int64Range(0, 12).Draw(t, "on hand")
-	events, err := decideCount(s.load(t), tracked, sku, onHand)
+	events, err := decideSetOnHand(s.load(t), sku, onHand)
 	if err != nil {
 		require.ErrorIs(t, err, errBelowReserved)
 		return
@@ -204,11 +204,11 @@ func (w *world) count(t *rapid.T) {
 
 func (w *world) adjust(t *rapid.T) {
 	sku := rapid.SampledFrom(someSKUs).Draw(t, "sku")
-	s, tracked := w.stock[sku]
-	if !tracked {
+	s, counted := w.stock[sku]
+	if !counted {
 		s = &stored[Stock, StockEvent]{}
 	}
-	events, err := decideAdjust(s.load(t), tracked, StockAdjusted{Delta: rapid.Int64Range(-12, 12).Draw(t, "delta")})
+	events, err := decideAdjust(s.load(t), StockAdjusted{Delta: rapid.Int64Range(-12, 12).Draw(t, "delta")})
 	if err != nil {
 		_, is := fault.As(err)
 		require.True(t, is)

@@ -21,9 +21,9 @@ const (
 	refundedFully  refundedPart = "full"
 )
 
-// refundedReader maintains refunded_orders, a row for each order with a refund, so that lists find these few. With an index on
+// refundedProjection maintains refunded_orders, a row for each order with a refund, so that lists find these few. With an index on
 // the state, every change of an order would update all its indexes.
-var refundedReader = eventstore.Projection{Name: "refunded_orders", Project: projectRefunded, Truncate: clearRefunded}
+var refundedProjection = eventstore.Projection{Name: "refunded_orders", Project: projectRefunded, Truncate: truncateRefunded}
 
 // refundedNow selects the live generation of refunded_orders. It belongs in the query that reads the rows.
 const refundedNow = "r.generation = (select generation from orders.subscriptions where name = 'refunded_orders')"
@@ -57,7 +57,7 @@ func projectRefunded(ctx context.Context, tx pgx.Tx, generation int, events []ev
 	return nil
 }
 
-func clearRefunded(ctx context.Context, tx pgx.Tx, generation, limit int) (int64, error) {
+func truncateRefunded(ctx context.Context, tx pgx.Tx, generation, limit int) (int64, error) {
 	tag, err := tx.Exec(ctx, `delete from orders.refunded_orders where (generation, id) in
 		(select generation, id from orders.refunded_orders where generation = $1 limit $2)`, generation, limit)
 	if err != nil {

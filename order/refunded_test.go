@@ -175,8 +175,8 @@ func TestListsUseAnIndex(t *testing.T) {
 		"NoneRefunded":  {query{refunded: refundedNone}, "streams_order_newest"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var rows []listed
-			sql := s.views.ToSQL(func(db *gorm.DB) *gorm.DB { return c.query.rows(db, web.PageRequest{Limit: 20}).Find(&rows) })
+			var rows []web.Row
+			sql := s.Views.ToSQL(func(db *gorm.DB) *gorm.DB { return c.query.rows(db, web.PageRequest{Limit: 20}).Find(&rows) })
 			var plan []string
 			found, err := s.pools.Query.Query(t.Context(), "explain "+sql)
 			require.NoError(t, err)

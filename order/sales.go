@@ -25,8 +25,8 @@ type salesKey struct {
 
 type salesSum struct{ orders, total int64 }
 
-// salesReader maintains daily_sales. Queries read the generation that salesNow selects.
-var salesReader = eventstore.Projection{Name: "daily_sales", Project: projectSales, Truncate: clearSales}
+// salesProjection maintains daily_sales. Queries read the generation that salesNow selects.
+var salesProjection = eventstore.Projection{Name: "daily_sales", Project: projectSales, Truncate: truncateSales}
 
 // salesNow belongs in the query that reads the rows, since a rebuild may swap the generation between two queries.
 const salesNow = "generation = (select generation from orders.subscriptions where name = 'daily_sales')"
@@ -73,7 +73,7 @@ func addSales(ctx context.Context, tx pgx.Tx, generation int, sums map[salesKey]
 	return nil
 }
 
-func clearSales(ctx context.Context, tx pgx.Tx, generation, limit int) (int64, error) {
+func truncateSales(ctx context.Context, tx pgx.Tx, generation, limit int) (int64, error) {
 	tag, err := tx.Exec(ctx, `delete from orders.daily_sales where (generation, day, currency) in
 		(select generation, day, currency from orders.daily_sales where generation = $1 limit $2)`, generation, limit)
 	if err != nil {
@@ -90,7 +90,7 @@ func (m *Module) sales(ctx context.Context, first, last time.Time) ([]SalesOfDay
 		Orders   int64
 		Total    int64
 	}
-	err := m.views.WithContext(ctx).Table("orders.daily_sales").Where(salesNow).
+	err := m.Views.WithContext(ctx).Table("orders.daily_sales").Where(salesNow).
 		Where("day between ? and ?", first.Format(time.DateOnly), last.Format(time.DateOnly)).
 		Order("day desc, currency").Find(&rows).Error
 	if err != nil {

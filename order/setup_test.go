@@ -147,7 +147,7 @@ func (s *shop) placed(customer string, lines ...Line) Place {
 
 func (s *shop) counted(sku string, onHand int64) {
 	s.t.Helper()
-	_, err := s.count(s.t.Context(), sender{}, sku, onHand)
+	_, err := s.handleStock(s.t.Context(), web.Write{}, sku, func(stock Stock) ([]StockEvent, error) { return decideSetOnHand(stock, sku, onHand) })
 	require.NoError(s.t, err)
 }
 

@@ -121,6 +121,9 @@ type Stock struct {
 	Short    int64  `json:"short,omitempty"` // reserved units that an adjustment removed, so they are missing
 }
 
+// tracked reports whether the SKU was ever counted.
+func (s Stock) tracked() bool { return s.SKU != "" }
+
 // Available returns the sellable units.
 func (s Stock) Available() int64 { return max(0, s.OnHand-s.Reserved) }
 

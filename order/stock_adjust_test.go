@@ -236,8 +236,8 @@ func TestStockListsUseAnIndex(t *testing.T) {
 		require.NoError(t, err)
 	}
 	for short, index := range map[bool]string{false: "streams_stock_newest", true: "streams_wake_at"} {
-		var rows []listed
-		sql := s.views.ToSQL(func(db *gorm.DB) *gorm.DB { return stockRows(db, short, web.PageRequest{Limit: 20}).Find(&rows) })
+		var rows []web.Row
+		sql := s.Views.ToSQL(func(db *gorm.DB) *gorm.DB { return stockRows(db, short, web.PageRequest{Limit: 20}).Find(&rows) })
 		found, err := s.pools.Query.Query(t.Context(), "explain "+sql)
 		require.NoError(t, err)
 		plan, err := pgx.CollectRows(found, pgx.RowTo[string])

@@ -2,7 +2,6 @@ package order
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
@@ -20,33 +19,19 @@ const (
 
 // stockPage returns a page of the stock of all SKUs, the most recently tracked first.
 func (m *Module) stockPage(ctx context.Context, short bool, p web.PageRequest) (web.Page[StockView], error) {
-	var rows []listed
-	if err := stockRows(m.views.WithContext(ctx), short, p).Find(&rows).Error; err != nil {
-		return web.Page[StockView]{}, fmt.Errorf("list the stock: %w", err)
-	}
-	page := web.NewPage(rows, p.Limit, func(r listed) web.Cursor { return web.Cursor{At: r.CreatedAt, ID: r.ID} })
-	ids := make([]uuid.UUID, len(page.Data))
-	for i, r := range page.Data {
-		ids[i] = r.ID
-	}
-	found, err := stocks.LoadKnown(ctx, m.store, ids)
-	views := make([]StockView, len(found))
-	for i, s := range found {
-		views[i] = stockViewOf(s.State)
-	}
-	return web.Page[StockView]{Data: views, NextCursor: page.NextCursor}, err
+	return web.ListNewest(stockRows(m.Views.WithContext(ctx), short, p), p, func(ids []uuid.UUID) ([]StockView, int, error) {
+		found, covered, err := stocks.LoadPage(ctx, m.store, ids, web.MaxPageBytes)
+		return web.Map(found, stockViewOf), covered, err
+	})
 }
 
 // stockRows queries a page of stocks and one more. Short stock has a timer, so an index finds it.
 func stockRows(db *gorm.DB, short bool, p web.PageRequest) *gorm.DB {
-	db = db.Table("orders.streams").Select("id, created_at").Where("kind = 'stock'")
+	db = db.Table("orders.streams").Where("kind = 'stock'")
 	if short {
 		db = db.Where("wake_at is not null")
 	}
-	if !p.Cursor.IsZero() {
-		db = db.Where("(created_at, id) < (?, ?)", p.Cursor.At, p.Cursor.ID)
-	}
-	return db.Order("created_at desc, id desc").Limit(p.Limit + 1)
+	return p.Newest(db, "streams")
 }
 
 // holders returns the orders that hold units of a stock, newest first. It reads the events of the stock backwards until it has
@@ -54,7 +39,7 @@ func stockRows(db *gorm.DB, short bool, p web.PageRequest) *gorm.DB {
 func (m *Module) holders(ctx context.Context, s eventstore.Stream[Stock]) (found []HolderView, complete bool, err error) {
 	search := holderSearch{ended: map[uuid.UUID]bool{}, left: s.State.Reserved}
 	oldest := max(0, s.Version-holdersSearched)
-	for end := s.Version; end > oldest && search.goesOn(); end -= holdersPage {
+	for end := s.Version; end > oldest && search.unfinished(); end -= holdersPage {
 		after := max(oldest, end-holdersPage)
 		events, err := m.store.ReadStream(ctx, s.ID, after, int(end-after))
 		if err != nil {
@@ -65,10 +50,10 @@ func (m *Module) holders(ctx context.Context, s eventstore.Stream[Stock]) (found
 			if err != nil {
 				return nil, false, err
 			}
-			search.see(e)
+			search.visit(e)
 		}
 	}
-	found, err = m.named(ctx, search.found)
+	found, err = m.addNumbers(ctx, search.found)
 	return found, search.left <= 0, err
 }
 
@@ -79,16 +64,16 @@ type holderSearch struct {
 	left  int64 // reserved units without a known order so far
 }
 
-func (h *holderSearch) goesOn() bool { return h.left > 0 && len(h.found) < mostHolders }
+func (h *holderSearch) unfinished() bool { return h.left > 0 && len(h.found) < mostHolders }
 
-func (h *holderSearch) see(event StockEvent) {
+func (h *holderSearch) visit(event StockEvent) {
 	switch e := event.(type) {
 	case StockReleased:
 		h.ended[e.OrderID] = true
 	case StockFulfilled:
 		h.ended[e.OrderID] = true
 	case StockReserved:
-		if h.goesOn() && !h.ended[e.OrderID] {
+		if h.unfinished() && !h.ended[e.OrderID] {
 			h.found = append(h.found, HolderView{ID: e.OrderID, Quantity: e.Quantity})
 			h.left -= e.Quantity
 		}
@@ -96,16 +81,9 @@ func (h *holderSearch) see(event StockEvent) {
 	}
 }
 
-// named adds the numbers of the orders.
-func (m *Module) named(ctx context.Context, holders []HolderView) ([]HolderView, error) {
-	ids := make([]uuid.UUID, len(holders))
-	for i, h := range holders {
-		ids[i] = h.ID
-	}
-	found, err := orders.LoadKnown(ctx, m.store, ids)
-	if err != nil {
-		return nil, err
-	}
+// addNumbers adds the numbers of the orders.
+func (m *Module) addNumbers(ctx context.Context, holders []HolderView) ([]HolderView, error) {
+	found, err := orders.LoadKnown(ctx, m.store, web.Map(holders, func(h HolderView) uuid.UUID { return h.ID }))
 	numbers := make(map[uuid.UUID]string, len(found))
 	for _, o := range found {
 		numbers[o.ID] = o.State.Number
@@ -113,5 +91,5 @@ func (m *Module) named(ctx context.Context, holders []HolderView) ([]HolderView,
 	for i, h := range holders {
 		holders[i].Number = numbers[h.ID]
 	}
-	return holders, nil
+	return holders, err
 }

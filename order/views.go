@@ -3,8 +3,6 @@ package order
 import (
 	"context"
 	"database/sql"
-	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -45,14 +43,10 @@ const withEmail = `(email_folded = @email or email_folded is null and lower(emai
 // rows queries a page of orders, newest first, and one more.
 func (q query) rows(db *gorm.DB, p web.PageRequest) *gorm.DB {
 	// The first condition is a literal, so that a generic plan still matches the partial indexes.
-	db = q.narrow(db.Table("orders.streams o").Select("o.id, o.created_at").Where("o.kind = 'order' and o.customer is not null"))
+	db = q.narrow(db.Table("orders.streams o").Where("o.kind = 'order' and o.customer is not null"))
 	at := q.refunded.ordered()
 	bounds, moments := q.created.Where(at + ".created_at")
-	db = db.Where(bounds, moments...)
-	if !p.Cursor.IsZero() {
-		db = db.Where("("+at+".created_at, "+at+".id) < (?, ?)", p.Cursor.At, p.Cursor.ID)
-	}
-	return db.Order(at + ".created_at desc, " + at + ".id desc").Limit(p.Limit + 1)
+	return p.Newest(db.Where(bounds, moments...), at)
 }
 
 func (q query) narrow(db *gorm.DB) *gorm.DB {
@@ -83,74 +77,33 @@ func (a absence) narrow(db *gorm.DB) *gorm.DB {
 	return db
 }
 
-// listed is the position of a row in a list.
-type listed struct {
-	ID        uuid.UUID
-	CreatedAt time.Time
-}
-
 // list returns a page of orders, newest first. It needs three queries for any length: ids, states, contacts.
 func (m *Module) list(ctx context.Context, q query, p web.PageRequest) (web.Page[View], error) {
-	var rows []listed
-	if err := q.rows(m.views.WithContext(ctx), p).Find(&rows).Error; err != nil {
-		return web.Page[View]{}, fmt.Errorf("list orders: %w", err)
-	}
-	page := web.NewPage(rows, p.Limit, inList)
-	views, covered, err := m.read(ctx, page.Data)
-	return web.Page[View]{Data: views, NextCursor: page.Until(covered, inList).NextCursor}, err
-}
-
-func inList(r listed) web.Cursor { return web.Cursor{At: r.CreatedAt, ID: r.ID} }
-
-// read returns the views of orders in their order, as many as fit on one page.
-func (m *Module) read(ctx context.Context, rows []listed) (views []View, covered int, err error) {
-	ids := make([]uuid.UUID, len(rows))
-	for i, r := range rows {
-		ids[i] = r.ID
-	}
-	if len(ids) == 0 {
-		return []View{}, 0, nil
-	}
-	found, covered, err := orders.LoadPage(ctx, m.store, ids, web.MaxPageBytes)
-	if err != nil {
-		return nil, 0, err
-	}
-	contacts, err := m.contactsOf(ctx, found)
-	if err != nil {
-		return nil, 0, err
-	}
-	views = make([]View, len(found))
-	for i, o := range found {
-		views[i] = viewOf(o, contacts)
-	}
-	return views, covered, nil
+	return web.ListNewest(q.rows(m.Views.WithContext(ctx), p), p, func(ids []uuid.UUID) ([]View, int, error) {
+		found, covered, err := orders.LoadPage(ctx, m.store, ids, web.MaxPageBytes)
+		if err != nil {
+			return nil, 0, err
+		}
+		contacts, err := m.contactsOf(ctx, found...)
+		return web.Map(found, func(o eventstore.Stream[State]) View { return viewOf(o, contacts) }), covered, err
+	})
 }
 
 // view returns one order with its contact.
 func (m *Module) view(ctx context.Context, o eventstore.Stream[State]) (View, error) {
-	contacts, err := m.contactsOf(ctx, []eventstore.Stream[State]{o})
-	if err != nil {
-		return View{}, err
-	}
-	return viewOf(o, contacts), nil
+	contacts, err := m.contactsOf(ctx, o)
+	return viewOf(o, contacts), err
 }
 
 // Available returns the sellable units of those SKUs with tracked stock.
 func (m *Module) Available(ctx context.Context, skus []string) (map[string]int64, error) {
+	available := make(map[string]int64, len(skus))
 	if len(skus) == 0 {
-		return map[string]int64{}, nil
+		return available, nil
 	}
-	ids := make([]uuid.UUID, len(skus))
-	for i, sku := range skus {
-		ids[i] = stockID(sku)
-	}
-	found, err := stocks.LoadKnown(ctx, m.store, ids)
-	if err != nil {
-		return nil, err
-	}
-	available := make(map[string]int64, len(found))
+	found, err := stocks.LoadKnown(ctx, m.store, web.Map(skus, stockID))
 	for _, s := range found {
 		available[s.State.SKU] = s.State.Available()
 	}
-	return available, nil
+	return available, err
 }
