@@ -22,11 +22,9 @@ var errIntoItself = fault.New(fault.Invalid, "same_cart", "A cart cannot be merg
 //	@Tags		carts
 //	@Security	BearerAuth
 //	@Param		body			body		openRequest	true	"The currency of the cart"
-//	@Param		Idempotency-Key	header		string		false	"Repeating a request with the same key returns the original response"
 //	@Success	201				{object}	View
 //	@Header		201				{string}	Location	"/v1/carts/{id}"
 //	@Header		201				{string}	ETag		"The version, quoted"
-//	@Failure	400,401,413,415	{object}	web.Problem
 //	@Failure	412				{object}	web.Problem	"version_mismatch: If-Match was sent"
 //	@Failure	422				{object}	web.Problem	"validation_failed, unknown_field, idempotency_key_reused"
 //	@Router		/v1/carts [post]
@@ -61,7 +59,6 @@ func (m *Module) open(c echo.Context) error {
 //	@Success	200				{object}	View
 //	@Header		200				{string}	ETag	"The version, quoted"
 //	@Success	304
-//	@Failure	401	{object}	web.Problem
 //	@Failure	404	{object}	web.Problem	"not_found: the cart, or the version"
 //	@Failure	422	{object}	web.Problem	"validation_failed: the version is not a number from 1"
 //	@Router		/v1/carts/{id} [get]
@@ -111,7 +108,6 @@ func (m *Module) asOf(c echo.Context, now eventstore.Stream[State], named string
 //	@Param		after	query		int		false	"Only events after this version; the same as cursor"	minimum(0)
 //	@Param		cursor	query		string	false	"next_cursor of the previous page"
 //	@Success	200		{object}	web.Page[EventView]
-//	@Failure	401,404	{object}	web.Problem
 //	@Failure	422		{object}	web.Problem	"validation_failed, cursor_invalid"
 //	@Router		/v1/carts/{id}/events [get]
 func (m *Module) history(c echo.Context) error {
@@ -144,7 +140,6 @@ func (m *Module) history(c echo.Context) error {
 //	@Param		limit	query		int		false	"Page size: 1 to 100, 20 by default"
 //	@Param		cursor	query		string	false	"next_cursor of the previous page"
 //	@Success	200		{object}	web.Page[View]
-//	@Failure	401		{object}	web.Problem
 //	@Failure	422		{object}	web.Problem	"validation_failed, cursor_invalid"
 //	@Router		/v1/carts [get]
 func (m *Module) list(c echo.Context) error {

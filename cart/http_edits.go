@@ -56,11 +56,8 @@ func answer(c echo.Context, status int, cart edited) error {
 //	@Security		BearerAuth
 //	@Param			id				path		string		true	"Cart"	format(uuid)
 //	@Param			body			body		itemRequest	true	"The product and the quantity to add"
-//	@Param			Idempotency-Key	header		string		false	"Repeating a request with the same key returns the original response"
-//	@Param			If-Match		header		string		false	"Only if the cart has this version"
 //	@Success		200				{object}	View
 //	@Header			200				{string}	ETag	"The version, quoted"
-//	@Failure		400,401,413,415	{object}	web.Problem
 //	@Failure		404				{object}	web.Problem	"not_found, unknown_product"
 //	@Failure		409				{object}	web.Problem	"cart_closed, with checkout_id"
 //	@Failure		412				{object}	web.Problem	"version_mismatch"
@@ -82,11 +79,8 @@ func (m *Module) addItem(c echo.Context) error {
 //	@Param		id				path		string			true	"Cart"	format(uuid)
 //	@Param		sku				path		string			true	"SKU, percent-encoded"
 //	@Param		body			body		quantityRequest	true	"The new quantity"
-//	@Param		Idempotency-Key	header		string			false	"Repeating a request with the same key returns the original response"
-//	@Param		If-Match		header		string			false	"Only if the cart has this version"
 //	@Success	200				{object}	View
 //	@Header		200				{string}	ETag	"The version, quoted"
-//	@Failure	400,401,413,415	{object}	web.Problem
 //	@Failure	404				{object}	web.Problem	"not_found, no_such_line"
 //	@Failure	409				{object}	web.Problem	"cart_closed, with checkout_id"
 //	@Failure	412				{object}	web.Problem	"version_mismatch"
@@ -107,11 +101,8 @@ func (m *Module) setQuantity(c echo.Context) error {
 //	@Security	BearerAuth
 //	@Param		id				path		string	true	"Cart"	format(uuid)
 //	@Param		sku				path		string	true	"SKU, percent-encoded"
-//	@Param		Idempotency-Key	header		string	false	"Repeating a request with the same key returns the original response"
-//	@Param		If-Match		header		string	false	"Only if the cart has this version"
 //	@Success	200				{object}	View
 //	@Header		200				{string}	ETag	"The version, quoted"
-//	@Failure	400,401			{object}	web.Problem
 //	@Failure	404				{object}	web.Problem	"not_found, no_such_line"
 //	@Failure	409				{object}	web.Problem	"cart_closed, with checkout_id"
 //	@Failure	412				{object}	web.Problem	"version_mismatch"
@@ -129,11 +120,8 @@ func (m *Module) removeItem(c echo.Context) error {
 //	@Tags		carts
 //	@Security	BearerAuth
 //	@Param		id				path		string	true	"Cart"	format(uuid)
-//	@Param		Idempotency-Key	header		string	false	"Repeating a request with the same key returns the original response"
-//	@Param		If-Match		header		string	false	"Only if the cart has this version"
 //	@Success	200				{object}	View
 //	@Header		200				{string}	ETag	"The version, quoted"
-//	@Failure	400,401,404		{object}	web.Problem
 //	@Failure	409				{object}	web.Problem	"cart_closed, with checkout_id"
 //	@Failure	412				{object}	web.Problem	"version_mismatch"
 //	@Failure	422				{object}	web.Problem	"idempotency_key_reused"
@@ -150,11 +138,8 @@ func (m *Module) clearItems(c echo.Context) error {
 //	@Tags			carts
 //	@Security		BearerAuth
 //	@Param			id				path		string	true	"Cart"	format(uuid)
-//	@Param			Idempotency-Key	header		string	false	"Repeating a request with the same key returns the original response"
-//	@Param			If-Match		header		string	false	"Only if the cart has this version"
 //	@Success		200				{object}	View
 //	@Header			200				{string}	ETag	"The version, quoted"
-//	@Failure		400,401,404		{object}	web.Problem
 //	@Failure		409				{object}	web.Problem	"cart_closed, with checkout_id"
 //	@Failure		412				{object}	web.Problem	"version_mismatch"
 //	@Failure		422				{object}	web.Problem	"currency_mismatch with lines and skus, amount_too_large, idempotency_key_reused"
@@ -172,11 +157,9 @@ func (m *Module) reprice(c echo.Context) error {
 //	@Security		BearerAuth
 //	@Param			id						path		string				true	"Cart"	format(uuid)
 //	@Param			body					body		adjustmentsRequest	true	"Signed amounts in the cart's currency"
-//	@Param			Idempotency-Key			header		string				false	"Repeating a request with the same key returns the original response"
-//	@Param			If-Match				header		string				false	"Only if the cart has this version"
 //	@Success		200						{object}	View
 //	@Header			200						{string}	ETag	"The version, quoted"
-//	@Failure		400,401,403,404,413,415	{object}	web.Problem
+//	@Failure		403	{object}	web.Problem
 //	@Failure		409						{object}	web.Problem	"cart_closed, with checkout_id"
 //	@Failure		412						{object}	web.Problem	"version_mismatch"
 //	@Failure		422						{object}	web.Problem	"negative_total, currency_mismatch, amount_too_large, validation_failed"
@@ -205,10 +188,7 @@ func (r adjustmentsRequest) command() (setAdjustments, error) {
 //	@Tags		carts
 //	@Security	BearerAuth
 //	@Param		id				path	string	true	"Cart"	format(uuid)
-//	@Param		Idempotency-Key	header	string	false	"Repeating a request with the same key returns the original response"
-//	@Param		If-Match		header	string	false	"Only if the cart has this version"
 //	@Success	204
-//	@Failure	400,401,404	{object}	web.Problem
 //	@Failure	409			{object}	web.Problem	"cart_closed, with checkout_id"
 //	@Failure	412			{object}	web.Problem	"version_mismatch"
 //	@Failure	422			{object}	web.Problem	"idempotency_key_reused"
@@ -232,11 +212,8 @@ func (m *Module) abandon(c echo.Context) error {
 //	@Security		BearerAuth
 //	@Param			id					path		string			true	"The target cart"	format(uuid)
 //	@Param			body				body		mergeRequest	true	"The guest's cart and token"
-//	@Param			Idempotency-Key		header		string			false	"Repeating a request with the same key returns the original response"
-//	@Param			If-Match			header		string			false	"Only if the target cart has this version"
 //	@Success		200					{object}	View
 //	@Header			200					{string}	ETag	"The version, quoted"
-//	@Failure		400,401,404,413,415	{object}	web.Problem
 //	@Failure		403					{object}	web.Problem	"not_your_guest"
 //	@Failure		409					{object}	web.Problem	"cart_closed: one of the two carts"
 //	@Failure		412					{object}	web.Problem	"version_mismatch"

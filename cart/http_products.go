@@ -87,7 +87,7 @@ func (m *Module) showProduct(c echo.Context) error {
 //	@Success		200					{object}	ProductView		"Changed"
 //	@Success		201					{object}	ProductView		"Created"
 //	@Header			200,201				{string}	ETag			"The version and the available units, quoted"
-//	@Failure		400,401,403,413,415	{object}	web.Problem
+//	@Failure		403	{object}	web.Problem
 //	@Failure		412					{object}	web.Problem	"version_mismatch"
 //	@Failure		422					{object}	web.Problem	"validation_failed, amount_too_large, unknown_field, idempotency_key_reused"
 //	@Router			/v1/products/{sku} [put]

@@ -96,7 +96,6 @@ func viewOf(o eventstore.Stream[State], contacts map[uuid.UUID]contact) View {
 //	@Param			limit			query		int		false	"Page size: 1 to 100, 20 by default"
 //	@Param			cursor			query		string	false	"next_cursor of the previous page"
 //	@Success		200				{object}	web.Page[View]
-//	@Failure		401,422			{object}	web.Problem
 //	@Router			/v1/orders [get]
 func (m *Module) listMine(c echo.Context) error {
 	page, err := web.PageOf(c)
@@ -133,7 +132,6 @@ func (m *Module) listMine(c echo.Context) error {
 //	@Success	200				{object}	View
 //	@Header		200				{string}	ETag	"The version, quoted"
 //	@Success	304
-//	@Failure	401,404	{object}	web.Problem
 //	@Router		/v1/orders/{id} [get]
 func (m *Module) show(c echo.Context) error {
 	id, err := web.ID(c, "id")
@@ -197,9 +195,8 @@ func (m *Module) visibleTo(ctx context.Context, caller web.Caller, id uuid.UUID)
 //	@Param			Idempotency-Key			header		string	true	"1 to 255 visible ASCII characters"
 //	@Success		200						{object}	View
 //	@Header			200						{string}	ETag	"The version, quoted"
-//	@Failure	400,401,403,404,412	{object}	web.Problem
+//	@Failure	403,412	{object}	web.Problem
 //	@Failure	409	{object}	web.Problem	"not_confirmed, already_fulfilled, order_cancelled, order_cancelling, order_refunded; stock_short with lines"
-//	@Failure		422						{object}	web.Problem
 //	@Router			/v1/orders/{id}/fulfil [post]
 func (m *Module) postFulfil(c echo.Context) error {
 	o, r, err := readOrder[struct{}](m, c)
@@ -233,7 +230,7 @@ func (m *Module) postFulfil(c echo.Context) error {
 //	@Param			limit		query		int		false	"Page size: 1 to 100, 20 by default"
 //	@Param			cursor		query		string	false	"next_cursor of the previous page"
 //	@Success		200			{object}	web.Page[View]
-//	@Failure		401,403,422	{object}	web.Problem
+//	@Failure		403	{object}	web.Problem
 //	@Router			/v1/admin/orders [get]
 func (m *Module) listAll(c echo.Context) error {
 	page, err := web.PageOf(c)

@@ -18,9 +18,8 @@ import (
 //	@Tags			operators
 //	@Security		BearerAuth
 //	@Param			id				path	string	true	"Customer"
-//	@Param			Idempotency-Key	header	string	false	"1 to 255 visible ASCII characters"
 //	@Success		204
-//	@Failure		400,401,403,422	{object}	web.Problem
+//	@Failure		403	{object}	web.Problem
 //	@Router			/v1/customers/{id}/contacts [delete]
 func (m *Module) deleteContacts(c echo.Context) error {
 	ctx := c.Request().Context()

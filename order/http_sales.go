@@ -27,7 +27,7 @@ var firstDay = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 //	@Param			from		query		string	false	"First day (UTC); by default 30 days before the last"	format(date)
 //	@Param			to			query		string	false	"Last day (UTC); today by default"						format(date)
 //	@Success		200			{object}	web.Page[SalesOfDay]
-//	@Failure		401,403,422	{object}	web.Problem
+//	@Failure		403	{object}	web.Problem
 //	@Router			/v1/admin/sales [get]
 func (m *Module) showSales(c echo.Context) error {
 	last, err := dayOf(c, "to", time.Now().UTC())

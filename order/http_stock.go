@@ -78,9 +78,8 @@ func stockViewOf(stock eventstore.Stream[Stock]) StockView {
 //	@Param			If-None-Match			header		string			false	"*: only if the stock is not tracked"
 //	@Success		200						{object}	StockView
 //	@Header			200						{string}	ETag	"The version, quoted"
-//	@Failure	400,401,403,404,412	{object}	web.Problem
+//	@Failure	403,412	{object}	web.Problem
 //	@Failure	409	{object}	web.Problem	"below_reserved"
-//	@Failure		413,415,422				{object}	web.Problem
 //	@Router			/v1/stock/{sku} [put]
 func (m *Module) putStock(c echo.Context) error {
 	r, err := web.Read[CountRequest](c, web.Needs{})
@@ -102,7 +101,7 @@ func (m *Module) putStock(c echo.Context) error {
 //	@Success		200				{object}	StockDetailView
 //	@Header			200				{string}	ETag	"The version, quoted"
 //	@Success		304
-//	@Failure		401,403,404,422	{object}	web.Problem
+//	@Failure		403	{object}	web.Problem
 //	@Router			/v1/stock/{sku} [get]
 func (m *Module) showStock(c echo.Context) error {
 	sku, err := web.SKU(c)
@@ -138,12 +137,10 @@ func (m *Module) showStock(c echo.Context) error {
 //	@Param			sku				path		string				true	"SKU, percent-encoded"
 //	@Param			body			body		AdjustmentRequest	true	"The difference and its reason"
 //	@Param			Idempotency-Key	header		string				true	"1 to 255 visible ASCII characters"
-//	@Param			If-Match		header		string				false	"Only if the stock has this version"
 //	@Success		200				{object}	StockView
 //	@Header			200				{string}	ETag	"The version, quoted"
-//	@Failure		400,401,403,404,412	{object}	web.Problem
+//	@Failure		403,412	{object}	web.Problem
 //	@Failure		409				{object}	web.Problem	"below_zero with on_hand, above_maximum"
-//	@Failure		413,415,422		{object}	web.Problem
 //	@Router			/v1/stock/{sku}/adjustments [post]
 func (m *Module) postAdjustment(c echo.Context) error {
 	r, err := web.Read(c, web.Needs{Key: true}, func(r web.Request[AdjustmentRequest]) error {
@@ -170,7 +167,7 @@ func (m *Module) postAdjustment(c echo.Context) error {
 //	@Param			limit		query		int		false	"Page size: 1 to 100, 20 by default"
 //	@Param			cursor		query		string	false	"next_cursor of the previous page"
 //	@Success		200			{object}	web.Page[StockView]
-//	@Failure		401,403,422	{object}	web.Problem
+//	@Failure		403	{object}	web.Problem
 //	@Router			/v1/stock [get]
 func (m *Module) listStock(c echo.Context) error {
 	page, err := web.PageOf(c)
