@@ -21,23 +21,23 @@ type books struct {
 // account is the balance of a payment in the provider's ledger.
 type account struct{ captured, refunded money.Amount }
 
-// settles returns when nothing is in progress. It reports everything that cannot be expected to end.
-func (s *shop) settles(ctx context.Context) {
+// awaitFinished returns when nothing is in progress. It reports everything that cannot be expected to end.
+func (s *shop) awaitFinished(ctx context.Context) {
 	var left []sagaView
 	for until := time.Now().Add(patience); time.Now().Before(until); {
-		s.attends(ctx)
+		s.retryNeedingAttention(ctx)
 		if left = s.unfinished(ctx); len(left) == 0 || !pause(ctx, 250*time.Millisecond) {
 			return
 		}
 	}
 	for _, l := range left {
-		s.finds("%s %s is still %s", l.Type, l.ID, l.Status)
+		s.addFinding("%s %s is still %s", l.Type, l.ID, l.Status)
 	}
 }
 
 func (s *shop) unfinished(ctx context.Context) (left []sagaView) {
 	for _, status := range []string{"running", "compensating", "requires_action", "needs_attention"} {
-		a, _ := s.insists(ctx, call{method: http.MethodGet, path: "/v1/admin/sagas?limit=100&status=" + status, token: s.operator}, "200")
+		a, _ := s.retry(ctx, call{method: http.MethodGet, path: "/v1/admin/sagas?limit=100&status=" + status, token: s.operator}, "200")
 		left = append(left, in[struct{ Data []sagaView }](a).Data...)
 	}
 	return left
@@ -51,26 +51,26 @@ func (s *shop) audit(ctx context.Context) (b books, err error) {
 	byCheckout := map[string]orderView{}
 	for _, o := range b.orders {
 		if other, twice := byCheckout[o.CheckoutID]; twice {
-			s.finds("checkout %s has two orders: %s and %s", o.CheckoutID, o.ID, other.ID)
+			s.addFinding("checkout %s has two orders: %s and %s", o.CheckoutID, o.ID, other.ID)
 		}
 		byCheckout[o.CheckoutID] = o
 	}
-	for _, d := range s.known.deeds {
-		s.isStillTrue(d, b, byCheckout[d.checkout])
+	for _, d := range s.known.records {
+		s.checkRecord(d, b, byCheckout[d.checkout])
 	}
 	for id, one := range b.sagas {
 		if one.Type == "checkout" {
-			s.finds("the checkout %s is %s, and no answer named it", id, one.Status)
+			s.addFinding("the checkout %s is %s, and no answer named it", id, one.Status)
 		}
 	}
-	s.moneyIsRight(b)
-	if err := s.refundsAreThere(ctx); err != nil {
+	s.checkMoney(b)
+	if err := s.checkRefunds(ctx); err != nil {
 		return b, err
 	}
-	if err := s.stockIsRight(ctx, b); err != nil {
+	if err := s.checkStock(ctx, b); err != nil {
 		return b, err
 	}
-	return b, s.nothingIsLost(ctx)
+	return b, s.checkStored(ctx)
 }
 
 func (s *shop) read(ctx context.Context) (b books, err error) {
@@ -109,37 +109,37 @@ func (s *shop) read(ctx context.Context) (b books, err error) {
 	return b, err
 }
 
-// isStillTrue compares a checkout with the answers about it.
-func (s *shop) isStillTrue(d *deed, b books, o orderView) {
+// checkRecord compares a checkout with the answers about it.
+func (s *shop) checkRecord(d *checkoutRecord, b books, o orderView) {
 	now := b.sagas[d.checkout]
 	end := checkoutView{Status: now.Status, Failure: now.Failure}.end()
 	s.count("checkouts", end)
 	s.count(paidWith+d.method, end)
 	switch {
 	case d.seen != "" && d.seen != end:
-		s.finds("checkout %s was %s, and is %s", d.checkout, d.seen, end)
+		s.addFinding("checkout %s was %s, and is %s", d.checkout, d.seen, end)
 	case !slices.Contains(d.mayEnd(), end):
-		s.finds("checkout %s of %s, paid with %q, became %s; allowed were %v", d.checkout, d.total, d.method, end, d.mayEnd())
+		s.addFinding("checkout %s of %s, paid with %q, became %s; allowed were %v", d.checkout, d.total, d.method, end, d.mayEnd())
 	}
 	switch {
 	case end == "completed" && !slices.Contains([]string{"confirmed", "fulfilled", "cancelled"}, o.Status):
-		s.finds("checkout %s is completed, and its order %q", d.checkout, o.Status)
+		s.addFinding("checkout %s is completed, and its order %q", d.checkout, o.Status)
 	case end != "completed" && o.ID != "" && o.Status != "cancelled":
-		s.finds("checkout %s is %s, and its order %s", d.checkout, end, o.Status)
+		s.addFinding("checkout %s is %s, and its order %s", d.checkout, end, o.Status)
 	case o.ID != "" && o.Total != d.total:
-		s.finds("order %s is over %s, and the shopper saw %s", o.ID, o.Total, d.total)
+		s.addFinding("order %s is over %s, and the shopper saw %s", o.ID, o.Total, d.total)
 	case d.fulfilled && d.cancelled:
-		s.finds("answers said that order %s is fulfilled and that it is cancelled", o.ID)
+		s.addFinding("answers said that order %s is fulfilled and that it is cancelled", o.ID)
 	case d.fulfilled && o.Status != "fulfilled", d.cancelled && o.Status != "cancelled",
 		!d.fulfilled && o.Status == "fulfilled", end == "completed" && !d.cancelled && o.Status == "cancelled":
-		s.finds("order %s is %s; acknowledged were fulfilled %t and cancelled %t", o.ID, o.Status, d.fulfilled, d.cancelled)
+		s.addFinding("order %s is %s; acknowledged were fulfilled %t and cancelled %t", o.ID, o.Status, d.fulfilled, d.cancelled)
 	}
 	delete(b.sagas, d.checkout) // the remaining ones were never acknowledged
 }
 
-// moneyIsRight requires for each payment that captured − refunded at the provider equals total − refunded of its order, if that
+// checkMoney requires for each payment that captured − refunded at the provider equals total − refunded of its order, if that
 // is owed.
-func (s *shop) moneyIsRight(b books) {
+func (s *shop) checkMoney(b books) {
 	owed := map[string]money.Amount{}
 	for _, o := range b.orders {
 		if o.PaymentID != nil && (o.Status == "confirmed" || o.Status == "fulfilled") {
@@ -149,22 +149,22 @@ func (s *shop) moneyIsRight(b books) {
 	for id, a := range b.accounts {
 		net := money.Of(a.captured.Amount-a.refunded.Amount, a.captured.Currency)
 		if due, ok := owed[id]; ok && net != due || !ok && net.Amount != 0 {
-			s.finds("payment %s: %s captured − refunded, and %s owed for its order", id, net, due)
+			s.addFinding("payment %s: %s captured − refunded, and %s owed for its order", id, net, due)
 		}
 		delete(owed, id)
 	}
 	for id, due := range owed {
-		s.finds("payment %s: nothing captured, and %s owed for its order", id, due)
+		s.addFinding("payment %s: nothing captured, and %s owed for its order", id, due)
 	}
 }
 
-// refundsAreThere requires each acknowledged refund, unchanged, and none of unknown outcome.
-func (s *shop) refundsAreThere(ctx context.Context) error {
-	for _, d := range s.known.deeds {
+// checkRefunds requires each acknowledged refund, unchanged, and none of unknown outcome.
+func (s *shop) checkRefunds(ctx context.Context) error {
+	for _, d := range s.known.records {
 		if len(d.refunds) == 0 {
 			continue
 		}
-		a, ok := s.insists(ctx, call{method: http.MethodGet, path: "/v1/payments/" + d.payment, token: s.operator}, "200")
+		a, ok := s.retry(ctx, call{method: http.MethodGet, path: "/v1/payments/" + d.payment, token: s.operator}, "200")
 		if !ok {
 			continue
 		}
@@ -173,20 +173,20 @@ func (s *shop) refundsAreThere(ctx context.Context) error {
 			there[r.ID] = r
 			if r.Status == "pending" {
 				s.count("refunds", "unknown outcome")
-				s.finds("refund %s of payment %s has no outcome", r.ID, d.payment)
+				s.addFinding("refund %s of payment %s has no outcome", r.ID, d.payment)
 			}
 		}
 		for _, told := range d.refunds {
 			if now := there[told.ID]; now.Amount != told.Amount || now.Status != told.Status && told.Status != "pending" {
-				s.finds("refund %s of %s was %s, and is %s of %s", told.ID, told.Amount, told.Status, now.Status, now.Amount)
+				s.addFinding("refund %s of %s was %s, and is %s of %s", told.ID, told.Amount, told.Status, now.Status, now.Amount)
 			}
 		}
 	}
 	return ctx.Err()
 }
 
-// stockIsRight requires that the reserved units equal the units that confirmed orders hold, and exist.
-func (s *shop) stockIsRight(ctx context.Context, b books) error {
+// checkStock requires that the reserved units equal the units that confirmed orders hold, and exist.
+func (s *shop) checkStock(ctx context.Context, b books) error {
 	held := map[string]int64{}
 	for _, o := range b.orders {
 		if o.Status == "pending" || o.Status == "confirmed" || o.Status == "cancelling" {
@@ -199,17 +199,17 @@ func (s *shop) stockIsRight(ctx context.Context, b books) error {
 		if !p.tracked() {
 			continue
 		}
-		a, ok := s.insists(ctx, call{method: http.MethodGet, path: "/v1/stock/" + url.PathEscape(p.sku), token: s.operator}, "200")
+		a, ok := s.retry(ctx, call{method: http.MethodGet, path: "/v1/stock/" + url.PathEscape(p.sku), token: s.operator}, "200")
 		v := in[stockView](a)
 		if ok && (v.Reserved != held[p.sku] || v.Available < 0 || v.OnHand-v.Reserved != v.Available) {
-			s.finds("%s: %d of %d are reserved, for orders of %d", p.sku, v.Reserved, v.OnHand, held[p.sku])
+			s.addFinding("%s: %d of %d are reserved, for orders of %d", p.sku, v.Reserved, v.OnHand, held[p.sku])
 		}
 	}
 	return ctx.Err()
 }
 
-// nothingIsLost requires that every acknowledged webhook was stored, and that no message is parked.
-func (s *shop) nothingIsLost(ctx context.Context) error {
+// checkStored requires that every acknowledged webhook was stored, and that no message is parked.
+func (s *shop) checkStored(ctx context.Context) error {
 	kept, err := all[struct{ ID, Status string }](ctx, s, "/v1/admin/webhooks", url.Values{})
 	if err != nil {
 		return err
@@ -220,11 +220,11 @@ func (s *shop) nothingIsLost(ctx context.Context) error {
 		delete(missing, w.ID[len("simulator:"):])
 	}
 	for id := range missing {
-		s.finds("the webhook %s was acknowledged and is not stored", id)
+		s.addFinding("the webhook %s was acknowledged and is not stored", id)
 	}
 	parked, err := all[struct{ ID, Error string }](ctx, s, "/v1/admin/parked", url.Values{})
 	for _, p := range parked {
-		s.finds("the message %s is parked: %s", p.ID, p.Error)
+		s.addFinding("the message %s is parked: %s", p.ID, p.Error)
 	}
 	return err
 }

@@ -10,7 +10,7 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// customer is a shopper on one errand, with an account of their own.
+// customer is a shopper on one scenario, with an account of their own.
 type customer struct {
 	*shop
 	name  string
@@ -18,33 +18,33 @@ type customer struct {
 	keys  int
 }
 
-// shopper runs errands until the shop closes.
+// shopper runs scenarios until the shop closes.
 func (s *shop) shopper(ctx context.Context, n int) {
-	luck := s.luck(ofShopper, n)
+	random := s.source(ofShopper, n)
 	for round := 0; s.closing.Err() == nil && ctx.Err() == nil; round++ {
 		c := &customer{shop: s, name: fmt.Sprintf("shopper-%d-%d", n, round)}
 		var err error
 		if c.token, err = s.Mint(c.name); err != nil {
-			s.finds("%v", err)
+			s.addFinding("%v", err)
 			return
 		}
-		c.goes(ctx, s.errand(luck))
+		c.run(ctx, s.drawScenario(random))
 	}
 }
 
-// goes runs the errand. An answer that was not promised is a finding and ends the errand.
-func (c *customer) goes(ctx context.Context, e errand) {
-	cart, ok := c.fills(ctx, e)
+// run runs the scenario. An answer that was not promised is a finding and ends the scenario.
+func (c *customer) run(ctx context.Context, e scenario) {
+	cart, ok := c.openCart(ctx, e)
 	if !ok {
 		return
 	}
 	for _, a := range e.payments {
-		d, ok := c.pays(ctx, cart, a)
+		d, ok := c.pay(ctx, cart, a)
 		if !ok {
 			return
 		}
 		if d.seen == "completed" {
-			c.thinksAgain(ctx, d, e)
+			c.runAftersales(ctx, d, e)
 			return
 		}
 		if d.seen == "" { // left without waiting: the state of the cart is unknown
@@ -65,31 +65,31 @@ func (c *customer) post(path, what string, body any) call {
 
 var whileFilling = []string{"200", "422 product_inactive"}
 
-// fills opens a cart and fills it from all tabs at once. It requires that the cart holds exactly the acknowledged items.
-func (c *customer) fills(ctx context.Context, e errand) (cartView, bool) {
-	a, ok := c.insists(ctx, c.post("/v1/carts", "open", map[string]any{"currency": e.currency}), "201")
+// openCart opens a cart and fills it from all tabs at once. It requires that the cart holds exactly the acknowledged items.
+func (c *customer) openCart(ctx context.Context, e scenario) (cartView, bool) {
+	a, ok := c.retry(ctx, c.post("/v1/carts", "open", map[string]any{"currency": e.currency}), "201")
 	if !ok {
 		return cartView{}, false
 	}
 	cart, own, wanted := in[cartView](a), e.basket, map[string]int64{}
 	if e.guest && len(own) > 1 {
-		if !c.brings(ctx, cart, own[:1], wanted) {
+		if !c.mergeGuestCart(ctx, cart, own[:1], wanted) {
 			return cart, false
 		}
 		own = own[1:]
 	}
-	if !c.fill(ctx, cart, c.token, own, e.tabs, wanted) {
+	if !c.addItems(ctx, cart, c.token, own, e.tabs, wanted) {
 		return cart, false
 	}
-	cart, ok = c.reads(ctx, cart.ID)
-	if ok && !c.holds(cart, wanted) || !ok || len(cart.Items) == 0 {
+	cart, ok = c.readCart(ctx, cart.ID)
+	if ok && !c.checkItems(cart, wanted) || !ok || len(cart.Items) == 0 {
 		return cart, false
 	}
-	return c.takesOff(ctx, cart, e.coupon)
+	return c.adjust(ctx, cart, e.coupon)
 }
 
-// fill adds all of a basket, and the acknowledged items to wanted.
-func (c *customer) fill(ctx context.Context, cart cartView, token string, basket []pick, tabs int, wanted map[string]int64) bool {
+// addItems adds all of a basket, and the acknowledged items to wanted.
+func (c *customer) addItems(ctx context.Context, cart cartView, token string, basket []pick, tabs int, wanted map[string]int64) bool {
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	well := true
@@ -102,7 +102,7 @@ func (c *customer) fill(ctx context.Context, cart cartView, token string, basket
 		}
 		all.Go(func() {
 			for i, add := range adds {
-				a, ok := c.insists(ctx, add, whileFilling...)
+				a, ok := c.retry(ctx, add, whileFilling...)
 				mu.Lock()
 				if p := basket[tab+i*tabs]; ok && a.ok() {
 					wanted[c.shelf[p.product].sku] += int64(p.quantity)
@@ -116,35 +116,35 @@ func (c *customer) fill(ctx context.Context, cart cartView, token string, basket
 	return well
 }
 
-// brings fills a guest's cart and merges it.
-func (c *customer) brings(ctx context.Context, cart cartView, basket []pick, wanted map[string]int64) bool {
-	a, ok := c.insists(ctx, call{method: http.MethodPost, path: "/v1/sessions"}, "201")
+// mergeGuestCart fills a guest's cart and merges it.
+func (c *customer) mergeGuestCart(ctx context.Context, cart cartView, basket []pick, wanted map[string]int64) bool {
+	a, ok := c.retry(ctx, call{method: http.MethodPost, path: "/v1/sessions"}, "201")
 	if !ok {
 		return false
 	}
 	guest := in[struct{ Token string }](a).Token
 	open := c.post("/v1/carts", "guest", map[string]any{"currency": c.shelf[basket[0].product].currency})
 	open.token = guest
-	if a, ok = c.insists(ctx, open, "201"); !ok {
+	if a, ok = c.retry(ctx, open, "201"); !ok {
 		return false
 	}
 	source := in[cartView](a)
-	if !c.fill(ctx, source, guest, basket, 1, wanted) {
+	if !c.addItems(ctx, source, guest, basket, 1, wanted) {
 		return false
 	}
 	merge := c.post("/v1/carts/"+cart.ID+"/merge", "merge", map[string]any{"source_cart_id": source.ID, "source_token": guest})
-	_, ok = c.insists(ctx, merge, "200", "422 product_inactive")
+	_, ok = c.retry(ctx, merge, "200", "422 product_inactive")
 	c.count("carts", "merged")
 	return ok
 }
 
-func (c *customer) reads(ctx context.Context, cart string) (cartView, bool) {
-	a, ok := c.insists(ctx, call{method: http.MethodGet, path: "/v1/carts/" + cart, token: c.token}, "200")
+func (c *customer) readCart(ctx context.Context, cart string) (cartView, bool) {
+	a, ok := c.retry(ctx, call{method: http.MethodGet, path: "/v1/carts/" + cart, token: c.token}, "200")
 	return in[cartView](a), ok
 }
 
-// holds requires that no acknowledged edit is lost and none was made twice.
-func (c *customer) holds(cart cartView, wanted map[string]int64) bool {
+// checkItems requires that no acknowledged edit is lost and none was made twice.
+func (c *customer) checkItems(cart cartView, wanted map[string]int64) bool {
 	there := map[string]int64{}
 	for _, i := range cart.Items {
 		there[i.SKU] += i.Quantity
@@ -154,14 +154,14 @@ func (c *customer) holds(cart cartView, wanted map[string]int64) bool {
 		right = right && there[sku] == n
 	}
 	if !right {
-		c.finds("cart %s holds %v; acknowledged were %v", cart.ID, there, wanted)
+		c.addFinding("cart %s holds %v; acknowledged were %v", cart.ID, there, wanted)
 	}
 	c.count("carts", "filled")
 	return right
 }
 
-// takesOff adjusts the total as staff.
-func (c *customer) takesOff(ctx context.Context, cart cartView, with coupon) (cartView, bool) {
+// adjust adjusts the total as staff.
+func (c *customer) adjust(ctx context.Context, cart cartView, with coupon) (cartView, bool) {
 	amount := money.Of(0, cart.Total.Currency)
 	for _, line := range cart.Items {
 		amount.Amount += line.LineTotal.Amount
@@ -178,13 +178,13 @@ func (c *customer) takesOff(ctx context.Context, cart cartView, with coupon) (ca
 		"adjustments": []any{map[string]any{"code": "shop", "label": "By the shop", "amount": amount}},
 	})
 	change.method, change.token = http.MethodPut, c.operator
-	a, ok := c.insists(ctx, change, "200")
+	a, ok := c.retry(ctx, change, "200")
 	return in[cartView](a), ok
 }
 
-// takesOffAgain repeats the adjustments as staff after the cart has changed.
-func (c *customer) takesOffAgain(ctx context.Context, id string) bool {
-	cart, ok := c.reads(ctx, id)
+// readjust repeats the adjustments as staff after the cart has changed.
+func (c *customer) readjust(ctx context.Context, id string) bool {
+	cart, ok := c.readCart(ctx, id)
 	if !ok || len(cart.Adjustments) == 0 {
 		return ok
 	}
@@ -192,7 +192,7 @@ func (c *customer) takesOffAgain(ctx context.Context, id string) bool {
 	if cart.Adjustments[0].Amount.Amount < 0 {
 		with = gift
 	}
-	_, ok = c.takesOff(ctx, cart, with)
+	_, ok = c.adjust(ctx, cart, with)
 	return ok
 }
 
@@ -200,6 +200,6 @@ func (c *customer) takesOffAgain(ctx context.Context, id string) bool {
 func (c *customer) edit(ctx context.Context, cart cartView) {
 	edit := c.post("/v1/carts/"+cart.ID+"/items/"+url.PathEscape(cart.Items[0].SKU), "edit", map[string]any{"quantity": cart.Items[0].Quantity + 1})
 	edit.method = http.MethodPatch
-	a, _ := c.insists(ctx, edit, "200", "409 cart_closed")
-	c.count("carts", "edited while paid: "+a.says())
+	a, _ := c.retry(ctx, edit, "200", "409 cart_closed")
+	c.count("carts", "edited while paid: "+a.outcome())
 }

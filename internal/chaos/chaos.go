@@ -2,15 +2,15 @@
 //
 // [Run] starts a PostgreSQL and several replicas of the program on it, each in its own process, and then
 //
-//	shoppers   tabs, coupons, baskets that merge, cards of every kind, banks, second thoughts   errand.go, cart.go, checkout.go, bank.go, after.go
-//	staff      prices, stock, webhooks late, twice and forged, sagas that need attention        staff.go
-//	weather    kill -9, SIGSTOP for a while, PostgreSQL stopped or crashed                      weather.go
+//	shoppers   tabs, coupons, baskets that merge, cards of every kind, 3-D Secure, refunds   scenario.go, cart.go, checkout.go, threeds.go, aftersales.go
+//	operators  prices, stock, webhooks late, twice and forged, sagas that need attention     operators.go
+//	faults     kill -9, SIGSTOP for a while, PostgreSQL stopped or crashed                   faults.go
 //
 // All of them use HTTP, and repeat an unanswered request under the same key. Every answer must be one that the API promises
 // (client.go). All acknowledged answers are recorded and must still be true at the end (audit.go). Nothing may be unfinished, the
 // money must agree with the provider's ledger to the penny, and the stock must agree too.
 //
-// All random choices come from one seed, with a separate source for every shopper and every kind of weather. The same seed makes
+// All random choices come from one seed, with a separate source for every shopper and every kind of fault. The same seed makes
 // the same choices, but the processes never interleave in quite the same way.
 package chaos
 
@@ -34,12 +34,12 @@ import (
 
 // Config holds the parameters of a run.
 type Config struct {
-	Seed      uint64
-	Checkouts int           // the shop closes after this many; 0: by time alone
-	For       time.Duration // the shop closes after this time at the latest; 0: by checkouts alone
-	Replicas  int
-	Shoppers  int
-	Calm      time.Duration // mean time between two disturbances
+	Seed          uint64
+	Checkouts     int           // the shop closes after this many; 0: by time alone
+	For           time.Duration // the shop closes after this time at the latest; 0: by checkouts alone
+	Replicas      int
+	Shoppers      int
+	FaultInterval time.Duration // mean time between two faults
 
 	Dir      string   // for the data of PostgreSQL and the logs of the replicas
 	PGBinDir string   // searched for when empty
@@ -68,9 +68,9 @@ type shop struct {
 	turns    atomic.Int64
 	operator string // a token
 	shelf    []product
-	weather  []*force
+	faults   []*fault
 
-	*tally
+	*counters
 	known known
 
 	begun   atomic.Int64 // checkouts
@@ -84,7 +84,7 @@ const ActionTTL = 6 * time.Second
 
 // Run runs a shop under faults. The report holds the findings. An error means that the run did not complete.
 func Run(ctx context.Context, c Config) (_ *Report, err error) {
-	s := &shop{Config: c, tally: newTally(), http: newHTTP(c.Shoppers), started: time.Now()}
+	s := &shop{Config: c, counters: newCounters(), http: newHTTP(c.Shoppers), started: time.Now()}
 	if s.operator, err = c.Mint("operator", "admin"); err != nil {
 		return nil, err
 	}
@@ -97,22 +97,22 @@ func Run(ctx context.Context, c Config) (_ *Report, err error) {
 	}
 	defer s.postgres.Crash()
 	defer s.endReplicas()
-	if err := s.opens(ctx); err != nil {
+	if err := s.open(ctx); err != nil {
 		return nil, err
 	}
 	s.closing, s.close = context.WithCancel(ctx)
 	defer s.close()
-	s.busy(ctx)
+	s.runShoppers(ctx)
 	if ctx.Err() != nil {
 		return nil, errInterrupted
 	}
 	took := time.Since(s.started)
-	s.settles(ctx)
+	s.awaitFinished(ctx)
 	books, err := s.audit(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s.stopsWell(ctx)
+	s.stopReplicas(ctx)
 	found, err := c.Verify(ctx, s.postgres.URL())
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
@@ -125,9 +125,9 @@ func Run(ctx context.Context, c Config) (_ *Report, err error) {
 
 var errInterrupted = errors.New("interrupted before a result")
 
-// opens starts the replicas, and fills the price book.
-func (s *shop) opens(ctx context.Context) error {
-	luck := s.luck(ofSetUp, 0)
+// open starts the replicas, and fills the price book.
+func (s *shop) open(ctx context.Context) error {
+	random := s.source(ofSetUp, 0)
 	var all errgroup.Group
 	for n := range s.Replicas {
 		r, err := newReplica(ctx, s, n)
@@ -140,13 +140,13 @@ func (s *shop) opens(ctx context.Context) error {
 	if err := all.Wait(); err != nil {
 		return fmt.Errorf("start a replica: %w", err)
 	}
-	s.shelf = shelf(luck)
+	s.shelf = shelf(random)
 	for _, p := range s.shelf {
-		if _, ok := s.insists(ctx, s.prices(p, p.price, true, "new"), "201"); !ok {
+		if _, ok := s.retry(ctx, s.priceCall(p, p.price, true, "new"), "201"); !ok {
 			return fmt.Errorf("the product %s cannot be made: %v", p.sku, s.findings())
 		}
 		if p.tracked() {
-			if _, ok := s.insists(ctx, s.stocks(p, p.stock, "new"), "200"); !ok {
+			if _, ok := s.retry(ctx, s.stockCall(p, p.stock, "new"), "200"); !ok {
 				return fmt.Errorf("the stock of %s cannot be set: %v", p.sku, s.findings())
 			}
 		}
@@ -154,33 +154,33 @@ func (s *shop) opens(ctx context.Context) error {
 	return nil
 }
 
-// busy returns when the shop has closed and all shoppers have left. The faults end at the closing: the work in progress has seen
-// enough of them.
-func (s *shop) busy(ctx context.Context) {
+// runShoppers returns when the shop has closed and all shoppers have left. The faults end at the closing: the work in progress has
+// seen enough of them.
+func (s *shop) runShoppers(ctx context.Context) {
 	var outside, inside sync.WaitGroup
-	storm, calm := context.WithCancel(ctx)
-	defer calm()
-	s.weather = s.forces()
-	for _, f := range s.weather {
-		outside.Go(func() { f.blows(s.closing, s.Calm*time.Duration(len(s.weather)), &s.begun) })
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	s.faults = s.newFaults()
+	for _, f := range s.faults {
+		outside.Go(func() { f.run(s.closing, s.FaultInterval*time.Duration(len(s.faults)), &s.begun) })
 	}
-	outside.Go(func() { s.reportsProgress(storm) })
+	outside.Go(func() { s.reportProgress(working) })
 	for n := range s.Shoppers {
 		inside.Go(func() { s.shopper(ctx, n) })
 	}
-	outside.Go(func() { s.staff(storm) })
-	outside.Go(func() { s.watchesTheTime(storm) })
+	outside.Go(func() { s.operate(working) })
+	outside.Go(func() { s.closeInTime(working) })
 	inside.Wait()
-	calm()
+	stop()
 	outside.Wait()
 }
 
-// watchesTheTime closes the shop when there was enough of everything, with each kind of weather at least once.
-func (s *shop) watchesTheTime(ctx context.Context) {
+// closeInTime closes the shop when there was enough of everything, and each kind of fault at least once.
+func (s *shop) closeInTime(ctx context.Context) {
 	for pause(ctx, 100*time.Millisecond) {
 		over := s.For > 0 && time.Since(s.started) >= s.For || s.Checkouts > 0 && s.begun.Load() >= int64(s.Checkouts)
-		for _, f := range s.weather {
-			over = over && f.blown.Load() > 0
+		for _, f := range s.faults {
+			over = over && f.injected.Load() > 0
 		}
 		if over {
 			s.close()
@@ -191,7 +191,7 @@ func (s *shop) watchesTheTime(ctx context.Context) {
 
 const progressEvery = 5 * time.Second
 
-func (s *shop) reportsProgress(ctx context.Context) {
+func (s *shop) reportProgress(ctx context.Context) {
 	for pause(ctx, progressEvery) {
 		s.Progress(s.progress())
 	}
@@ -201,12 +201,12 @@ func (s *shop) reportsProgress(ctx context.Context) {
 const (
 	ofSetUp = iota
 	ofReplica
-	ofWeather
-	ofStaff
+	ofFaults
+	ofOperators
 	ofShopper
 )
 
-func (s *shop) luck(of, n int) *rand.Rand {
+func (s *shop) source(of, n int) *rand.Rand {
 	return rand.New(rand.NewPCG(s.Seed, uint64(of)<<32|uint64(n))) // #nosec G115 -- both count from 0
 }
 
@@ -223,6 +223,6 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // between returns a random time from a to b.
-func between(luck *rand.Rand, a, b time.Duration) time.Duration {
-	return a + time.Duration(luck.Int64N(int64(b-a)+1))
+func between(random *rand.Rand, a, b time.Duration) time.Duration {
+	return a + time.Duration(random.Int64N(int64(b-a)+1))
 }

@@ -9,8 +9,8 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// deed is a checkout with all acknowledged answers about it.
-type deed struct {
+// checkoutRecord is a checkout with all acknowledged answers about it.
+type checkoutRecord struct {
 	cart, checkout, order, payment string
 	method                         string
 	total                          money.Amount
@@ -26,7 +26,7 @@ type deed struct {
 }
 
 // mayEnd returns the allowed ends for the payment method.
-func (d *deed) mayEnd() []string {
+func (d *checkoutRecord) mayEnd() []string {
 	ends := []string{"failed out_of_stock", "failed provider_unavailable"}
 	if d.asked && !d.late {
 		ends = append(ends, "cancelled")
@@ -51,28 +51,28 @@ func (d *deed) mayEnd() []string {
 	return ends
 }
 
-// pays checks the cart out, with current prices if they changed. ok: the cart may be paid for again.
-func (c *customer) pays(ctx context.Context, cart cartView, a attempt) (_ *deed, ok bool) {
+// pay checks the cart out, with current prices if they changed. ok: the cart may be paid for again.
+func (c *customer) pay(ctx context.Context, cart cartView, a attempt) (_ *checkoutRecord, ok bool) {
 	for range 4 {
-		if cart, ok = c.reads(ctx, cart.ID); !ok {
+		if cart, ok = c.readCart(ctx, cart.ID); !ok {
 			return nil, false
 		}
 		if cart.Status != "open" {
-			c.finds("cart %s is %s: nothing checks it out", cart.ID, cart.Status)
+			c.addFinding("cart %s is %s: nothing checks it out", cart.ID, cart.Status)
 			return nil, false
 		}
-		d, refusal, ok := c.checksOut(ctx, cart, a)
+		d, refusal, ok := c.checkOut(ctx, cart, a)
 		switch {
 		case !ok || d != nil:
 			return d, ok
 		case refusal == "409 price_changed":
 			c.count("checkouts", "refused: the price changed")
-			if _, ok = c.insists(ctx, c.post("/v1/carts/"+cart.ID+"/reprice", "reprice", nil), "200"); !ok {
+			if _, ok = c.retry(ctx, c.post("/v1/carts/"+cart.ID+"/reprice", "reprice", nil), "200"); !ok {
 				return nil, false
 			}
 		case refusal == "409 adjustments_stale":
 			c.count("checkouts", "refused: the adjustments are stale")
-			if !c.takesOffAgain(ctx, cart.ID) {
+			if !c.readjust(ctx, cart.ID) {
 				return nil, false
 			}
 		case refusal == "412 version_mismatch":
@@ -86,9 +86,9 @@ func (c *customer) pays(ctx context.Context, cart cartView, a attempt) (_ *deed,
 	return nil, false
 }
 
-// checksOut sends all requests of an attempt at once. At most one checkout may begin. If none does, it returns the refusal.
-func (c *customer) checksOut(ctx context.Context, cart cartView, a attempt) (_ *deed, refusal string, ok bool) {
-	d := &deed{cart: cart.ID, method: a.method, total: cart.Total}
+// checkOut sends all requests of an attempt at once. At most one checkout may begin. If none does, it returns the refusal.
+func (c *customer) checkOut(ctx context.Context, cart cartView, a attempt) (_ *checkoutRecord, refusal string, ok bool) {
+	d := &checkoutRecord{cart: cart.ID, method: a.method, total: cart.Total}
 	first := c.post("/v1/carts/"+cart.ID+"/checkout", "pay", map[string]any{"payment_method": a.method, "email": c.name + "@example.com"})
 	first.version, first.wait, first.hangUp = cart.Version, a.wait, a.hangUp
 	calls, promised := []call{first}, d.promised(a)
@@ -103,7 +103,7 @@ func (c *customer) checksOut(ctx context.Context, cart cartView, a attempt) (_ *
 	answers, well := make([]answer, len(calls)), make([]bool, len(calls))
 	var all sync.WaitGroup
 	for i, one := range calls {
-		all.Go(func() { answers[i], well[i] = c.insists(ctx, one, promised...) })
+		all.Go(func() { answers[i], well[i] = c.retry(ctx, one, promised...) })
 	}
 	if a.edits {
 		all.Go(func() { c.edit(ctx, cart) })
@@ -112,19 +112,19 @@ func (c *customer) checksOut(ctx context.Context, cart cartView, a attempt) (_ *
 	if slices.Contains(well, false) {
 		return nil, "", false
 	}
-	won := c.oneOf(cart, answers)
+	won := c.checkWinner(cart, answers)
 	if won < 0 {
-		return nil, answers[0].says(), true
+		return nil, answers[0].outcome(), true
 	}
-	c.remembers(d, answers[won])
-	if c.seesThrough(ctx, d, a) && a.again {
-		c.asksAgain(ctx, d, calls[won])
+	c.record(d, answers[won])
+	if c.follow(ctx, d, a) && a.again {
+		c.repeatCheckout(ctx, d, calls[won])
 	}
 	return d, "", ctx.Err() == nil
 }
 
 // promised returns the allowed answers to a checkout.
-func (d *deed) promised(a attempt) []string {
+func (d *checkoutRecord) promised(a attempt) []string {
 	all := []string{"202", "409 price_changed", "422 product_inactive", "409 adjustments_stale"}
 	if a.wait > 0 {
 		all = append(all, "201", "409 out_of_stock", "503 provider_unavailable")
@@ -142,43 +142,43 @@ func (d *deed) promised(a attempt) []string {
 	return all
 }
 
-// began returns the checkout of an answer; "" if it refused to begin one.
-func (a answer) began() string {
+// startedCheckout returns the checkout of an answer; "" if it refused to begin one.
+func (a answer) startedCheckout() string {
 	if a.ok() {
 		return in[checkoutView](a).ID
 	}
-	if says := a.says(); says == "409 cart_closed" || says == "412 version_mismatch" { // they name the checkout of another request
+	if says := a.outcome(); says == "409 cart_closed" || says == "412 version_mismatch" { // they name the checkout of another request
 		return ""
 	}
 	return a.checkout()
 }
 
-// oneOf returns the index of the first answer with a checkout, below 0 if none has one. All must name the same checkout, and at
+// checkWinner returns the index of the first answer with a checkout, below 0 if none has one. All must name the same checkout, and at
 // most one may say that it has just begun.
-func (c *customer) oneOf(cart cartView, answers []answer) (won int) {
+func (c *customer) checkWinner(cart cartView, answers []answer) (won int) {
 	won, id, first := -1, "", 0
 	for i, a := range answers {
 		if a.ok() && !a.replayed {
 			first++
 		}
-		began := a.began()
+		began := a.startedCheckout()
 		switch {
 		case began == "":
 		case won < 0:
 			won, id = i, began
 		case began != id:
-			c.finds("cart %s at version %d was checked out twice: %s and %s", cart.ID, cart.Version, id, began)
+			c.addFinding("cart %s at version %d was checked out twice: %s and %s", cart.ID, cart.Version, id, began)
 		}
 	}
 	if first > 1 {
-		c.finds("checkout %s was begun %d times", id, first)
+		c.addFinding("checkout %s was begun %d times", id, first)
 	}
 	return won
 }
 
-// remembers records an answer about a checkout.
-func (c *customer) remembers(d *deed, a answer) {
-	d.checkout = a.began()
+// record records an answer about a checkout.
+func (c *customer) record(d *checkoutRecord, a answer) {
+	d.checkout = a.startedCheckout()
 	c.known.add(d)
 	c.begun.Add(1)
 	if !a.ok() {
@@ -186,9 +186,9 @@ func (c *customer) remembers(d *deed, a answer) {
 	}
 	v := in[checkoutView](a)
 	if v.Total != d.total {
-		c.finds("checkout %s is over %s, and the shopper saw %s", v.ID, v.Total, d.total)
+		c.addFinding("checkout %s is over %s, and the shopper saw %s", v.ID, v.Total, d.total)
 	}
 	if a.status == http.StatusCreated && v.Status != "completed" {
-		c.finds("checkout %s is answered 201 and %s", v.ID, v.Status)
+		c.addFinding("checkout %s is answered 201 and %s", v.ID, v.Status)
 	}
 }

@@ -50,8 +50,8 @@ func (a answer) checkout() string {
 
 func (a answer) ok() bool { return a.status/100 == 2 }
 
-// says returns the status of the answer, and the code of a problem.
-func (a answer) says() string { return strings.TrimSpace(strconv.Itoa(a.status) + " " + a.code) }
+// outcome returns the status of the answer, and the code of a problem.
+func (a answer) outcome() string { return strings.TrimSpace(strconv.Itoa(a.status) + " " + a.code) }
 
 const (
 	patience     = 2 * time.Minute // without an answer
@@ -64,35 +64,35 @@ func newHTTP(shoppers int) *http.Client {
 	return &http.Client{Transport: t}
 }
 
-// insists sends a request to one replica after the other until one answers, and compares the answer with the promised ones, each
+// retry sends a request to one replica after the other until one answers, and compares the answer with the promised ones, each
 // a status with the code of a problem. ok reports a promised answer; the caller cannot continue otherwise.
-func (s *shop) insists(ctx context.Context, c call, promised ...string) (_ answer, ok bool) {
+func (s *shop) retry(ctx context.Context, c call, promised ...string) (_ answer, ok bool) {
 	for until := time.Now().Add(patience); time.Now().Before(until); {
-		a, err := s.once(ctx, c)
+		a, err := s.attempt(ctx, c)
 		c.hangUp = 0
 		switch {
 		case ctx.Err() != nil:
 			return answer{}, false
 		case err != nil:
-			s.count("answers", "none: "+silence(err))
+			s.count("answers", "none: "+describeSilence(err))
 			pause(ctx, 20*time.Millisecond+rand.N(80*time.Millisecond))
-		case a.status == http.StatusServiceUnavailable && !slices.Contains(promised, a.says()):
-			s.count("answers", a.says())
+		case a.status == http.StatusServiceUnavailable && !slices.Contains(promised, a.outcome()):
+			s.count("answers", a.outcome())
 			pause(ctx, time.Second/2+rand.N(time.Second)) // Retry-After: 1
-		case slices.Contains(promised, a.says()):
-			s.count("answers", a.says())
+		case slices.Contains(promised, a.outcome()):
+			s.count("answers", a.outcome())
 			return a, true
 		default:
-			s.count("answers", a.says())
-			s.finds("%s %s is answered %s, which the API does not promise: %s", c.method, c.path, a.says(), a.body)
+			s.count("answers", a.outcome())
+			s.addFinding("%s %s is answered %s, which the API does not promise: %s", c.method, c.path, a.outcome(), a.body)
 			return a, false
 		}
 	}
-	s.finds("%s %s: no answer for %s", c.method, c.path, patience)
+	s.addFinding("%s %s: no answer for %s", c.method, c.path, patience)
 	return answer{}, false
 }
 
-func silence(err error) string {
+func describeSilence(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return "it took too long"
 	}
@@ -113,8 +113,8 @@ func (s *shop) next() (r *replica, base string) {
 // leftAlone is the length of that moment.
 const leftAlone = time.Second
 
-// once makes one attempt. After an error the request may have taken effect, or still may.
-func (s *shop) once(ctx context.Context, c call) (answer, error) {
+// attempt makes one attempt. After an error the request may have taken effect, or still may.
+func (s *shop) attempt(ctx context.Context, c call) (answer, error) {
 	limit := answerWithin + time.Duration(c.wait)*time.Second
 	if c.hangUp > 0 {
 		limit = c.hangUp
@@ -187,7 +187,7 @@ func (s *shop) problem(c call, r *http.Response, body []byte) string {
 	wants := r.StatusCode == http.StatusServiceUnavailable || r.StatusCode == http.StatusTooManyRequests
 	if p.Status != r.StatusCode || p.Code == "" || p.Detail == "" || p.RequestID == "" ||
 		r.Header.Get("Content-Type") != "application/problem+json" || wants && r.Header.Get("Retry-After") == "" {
-		s.finds("%s %s: %s is not a documented problem: %v %s", c.method, c.path, r.Status, r.Header, body)
+		s.addFinding("%s %s: %s is not a documented problem: %v %s", c.method, c.path, r.Status, r.Header, body)
 	}
 	return p.Code
 }
@@ -196,7 +196,7 @@ func (s *shop) problem(c call, r *http.Response, body []byte) string {
 func all[T any](ctx context.Context, s *shop, path string, query url.Values) (rows []T, err error) {
 	query.Set("limit", "100")
 	for {
-		a, ok := s.insists(ctx, call{method: http.MethodGet, path: path + "?" + query.Encode(), token: s.operator}, "200")
+		a, ok := s.retry(ctx, call{method: http.MethodGet, path: path + "?" + query.Encode(), token: s.operator}, "200")
 		if !ok {
 			return nil, fmt.Errorf("read %s: %s", path, a.body)
 		}

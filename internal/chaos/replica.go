@@ -19,7 +19,7 @@ type replica struct {
 	cluster.Replica
 	shop   *shop
 	number int
-	luck   *rand.Rand
+	random *rand.Rand
 	log    *os.File
 
 	silentUntil atomic.Int64 // gets no requests until then: nanoseconds since 1970
@@ -27,11 +27,11 @@ type replica struct {
 
 func newReplica(ctx context.Context, s *shop, n int) (*replica, error) {
 	log, err := os.OpenFile(filepath.Join(s.Dir, fmt.Sprintf("replica-%d.log", n)), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	r := &replica{shop: s, number: n, luck: s.luck(ofReplica, n), log: log}
+	r := &replica{shop: s, number: n, random: s.source(ofReplica, n), log: log}
 	r.Command = r.command
 	r.Exited = func(err error) {
 		if ctx.Err() == nil {
-			s.finds("replica %d ended by itself: %v", n, err)
+			s.addFinding("replica %d ended by itself: %v", n, err)
 			_ = r.start(ctx)
 		}
 	}
@@ -46,7 +46,7 @@ func (r *replica) command() *exec.Cmd {
 	cmd := exec.Command(r.shop.Program[0], r.shop.Program[1:]...)
 	cmd.Dir, cmd.Stderr = r.shop.Dir, r.log
 	cmd.Env = slices.Concat(r.shop.Environ, []string{
-		"DATABASE_URL=" + r.shop.postgres.URL(), "HTTP_ADDR=127.0.0.1:0", "SIMULATOR_LATENCY=" + between(r.luck, 0, slowest).String(),
+		"DATABASE_URL=" + r.shop.postgres.URL(), "HTTP_ADDR=127.0.0.1:0", "SIMULATOR_LATENCY=" + between(r.random, 0, slowest).String(),
 	}, r.shop.Settings)
 	return cmd
 }

@@ -45,7 +45,7 @@ func (r *Report) Wrong() int { return len(r.Found) + len(r.Verified.Found) }
 func (s *shop) report(took time.Duration, b books, v Verified) *Report {
 	r := &Report{
 		Seed: s.Seed, Checkouts: s.begun.Load(), Replicas: s.Replicas, Shoppers: s.Shoppers, Took: took,
-		Counts: s.counted(), Verified: v,
+		Counts: s.copyCounts(), Verified: v,
 	}
 	delete(r.Counts, soFar)
 	r.Unknown = r.Counts["refunds"]["unknown outcome"]
@@ -63,7 +63,7 @@ func (s *shop) report(took time.Duration, b books, v Verified) *Report {
 			}
 		}
 		if m.Kept.Amount = m.Captured.Amount - m.Refunded.Amount; m.Kept != m.Orders {
-			s.finds("%s captured − refunded, and %s of orders", m.Kept, m.Orders)
+			s.addFinding("%s captured − refunded, and %s of orders", m.Kept, m.Orders)
 		}
 		r.Money = append(r.Money, m)
 	}
@@ -76,11 +76,11 @@ const soFar = "so far"
 
 // progress returns a line of progress.
 func (s *shop) progress() string {
-	counts := s.counted()
-	ended, storms := counts[soFar], counts[disturbances]
+	counts := s.copyCounts()
+	ended, faults := counts[soFar], counts[disturbances]
 	line := fmt.Sprintf("%6s  %d checkouts: %d completed, %d failed, %d cancelled; %d kills, %d freezes, PostgreSQL down %d times",
 		time.Since(s.started).Round(time.Second), s.begun.Load(), ended["completed"], ended["failed"], ended["cancelled"],
-		storms[killed], storms[frozen]+storms[takenOver], storms[stopped]+storms[crashed])
+		faults[killed], faults[frozen]+faults[takenOver], faults[stopped]+faults[crashed])
 	if n := len(s.findings()); n > 0 {
 		line += fmt.Sprintf("; FOUND %d", n)
 	}
@@ -134,21 +134,21 @@ func inOneLine(counts map[string]int) string {
 // plain formats an amount without its currency.
 func plain(m money.Amount) string { return strings.TrimSuffix(m.String(), " "+m.Currency) }
 
-// stopsWell stops the replicas, requires a clean stop, and searches their logs.
-func (s *shop) stopsWell(ctx context.Context) {
+// stopReplicas stops the replicas, requires a clean stop, and searches their logs.
+func (s *shop) stopReplicas(ctx context.Context) {
 	s.http.CloseIdleConnections()
 	for _, r := range s.replicas {
 		if err := r.Stop(); err != nil && ctx.Err() == nil {
-			s.finds("replica %d did not stop well: %v", r.number, err)
+			s.addFinding("replica %d did not stop well: %v", r.number, err)
 		}
-		if line := alarm(r.log.Name()); line != "" {
-			s.finds("replica %d says %q: see %s", r.number, line, r.log.Name())
+		if line := findAlarm(r.log.Name()); line != "" {
+			s.addFinding("replica %d says %q: see %s", r.number, line, r.log.Name())
 		}
 	}
 }
 
-// alarm returns the first line of a log that reports a defect of the program.
-func alarm(file string) string {
+// findAlarm returns the first line of a log that reports a defect of the program.
+func findAlarm(file string) string {
 	f, err := os.Open(file)
 	if err != nil {
 		return err.Error()

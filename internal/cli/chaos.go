@@ -25,13 +25,13 @@ import (
 
 // chaosCommand is the command that runs a shop under faults.
 type chaosCommand struct {
-	Seed      uint64        `help:"Seed of all random choices; chosen and printed when 0." default:"0"`
-	Minutes   float64       `help:"Close the shop after this many minutes; 0: only after --checkouts." default:"5"`
-	Checkouts int           `help:"Close the shop after this many checkouts; 0: only after --minutes." default:"0"`
-	Replicas  int           `help:"Number of server processes." default:"3"`
-	Shoppers  int           `help:"Number of concurrent shoppers." default:"64"`
-	Calm      time.Duration `help:"Mean time between two faults." default:"2s"`
-	JSON      bool          `name:"json" help:"Print the report as JSON. Progress always goes to standard error."`
+	Seed          uint64        `help:"Seed of all random choices; chosen and printed when 0." default:"0"`
+	Minutes       float64       `help:"Close the shop after this many minutes; 0: only after --checkouts." default:"5"`
+	Checkouts     int           `help:"Close the shop after this many checkouts; 0: only after --minutes." default:"0"`
+	Replicas      int           `help:"Number of server processes." default:"3"`
+	Shoppers      int           `help:"Number of concurrent shoppers." default:"64"`
+	FaultInterval time.Duration `name:"calm" help:"Mean time between two faults." default:"2s"`
+	JSON          bool          `name:"json" help:"Print the report as JSON. Progress always goes to standard error."`
 }
 
 func (*chaosCommand) Help() string {
@@ -66,7 +66,7 @@ func (d *chaosCommand) Validate() error {
 		return errors.New("--minutes or --checkouts must be above 0")
 	case d.Replicas < 1 || d.Replicas > 16 || d.Shoppers < 1 || d.Shoppers > 256:
 		return errors.New("--replicas must be 1 to 16, and --shoppers 1 to 256")
-	case d.Calm < 100*time.Millisecond:
+	case d.FaultInterval < 100*time.Millisecond:
 		return errors.New("--calm must be 100ms or more")
 	}
 	return nil
@@ -115,7 +115,7 @@ func (d *chaosCommand) Run(ctx context.Context, out io.Writer) (err error) {
 
 func (d *chaosCommand) again() string {
 	return fmt.Sprintf("%s chaos --seed %d --minutes %g --checkouts %d --replicas %d --shoppers %d --calm %s",
-		app.ProgramName(), d.Seed, d.Minutes, d.Checkouts, d.Replicas, d.Shoppers, d.Calm)
+		app.ProgramName(), d.Seed, d.Minutes, d.Checkouts, d.Replicas, d.Shoppers, d.FaultInterval)
 }
 
 func (d *chaosCommand) config(dir string) (chaos.Config, error) {
@@ -130,12 +130,12 @@ func (d *chaosCommand) config(dir string) (chaos.Config, error) {
 	tokens, err := auth.New([]byte(settings.AuthSecret), settings.AuthAudience)
 	return chaos.Config{
 		Seed: d.Seed, Checkouts: d.Checkouts, For: time.Duration(d.Minutes * float64(time.Minute)), Replicas: d.Replicas,
-		Shoppers: d.Shoppers, Calm: d.Calm, Dir: dir, PGBinDir: settings.PGBinDir, Program: []string{program},
+		Shoppers: d.Shoppers, FaultInterval: d.FaultInterval, Dir: dir, PGBinDir: settings.PGBinDir, Program: []string{program},
 		Environ: config.Foreign(os.Environ()), Secret: settings.SimulatorSecret,
 		Settings: []string{
 			"AUTH_SECRET=" + settings.AuthSecret, "AUTH_AUDIENCE=" + settings.AuthAudience, "SIMULATOR_SECRET=" + settings.SimulatorSecret,
 			"PAYMENT_PROVIDER=" + config.Simulator, "PAYMENT_TIMEOUT=2500ms", "PAYMENT_ACTION_TTL=" + chaos.ActionTTL.String(),
-			"STEP_DEADLINE=10s", "LOG_LEVEL=warn", // a payment of unknown outcome soon needs attention, and the staff gives it
+			"STEP_DEADLINE=10s", "LOG_LEVEL=warn", // a payment of unknown outcome soon needs attention, and the operators give it
 		},
 		Mint: func(subject string, scopes ...string) (string, error) {
 			token, _, err := tokens.Mint(subject, scopes, 24*time.Hour)

@@ -7,16 +7,16 @@ import (
 	"sync"
 )
 
-// tally counts events and keeps findings.
-type tally struct {
+// counters counts events and keeps findings.
+type counters struct {
 	mu     sync.Mutex
 	counts map[string]map[string]int // by subject and outcome
 	found  []string
 }
 
-func newTally() *tally { return &tally{counts: map[string]map[string]int{}} }
+func newCounters() *counters { return &counters{counts: map[string]map[string]int{}} }
 
-func (t *tally) count(what, how string) {
+func (t *counters) count(what, how string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.counts[what] == nil {
@@ -25,8 +25,8 @@ func (t *tally) count(what, how string) {
 	t.counts[what][how]++
 }
 
-// counted returns a copy.
-func (t *tally) counted() map[string]map[string]int {
+// copyCounts returns a copy.
+func (t *counters) copyCounts() map[string]map[string]int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	all := map[string]map[string]int{}
@@ -36,14 +36,14 @@ func (t *tally) counted() map[string]map[string]int {
 	return all
 }
 
-// finds records a broken promise as a sentence.
-func (t *tally) finds(format string, values ...any) {
+// addFinding records a broken promise as a sentence.
+func (t *counters) addFinding(format string, values ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.found = append(t.found, fmt.Sprintf(format, values...))
 }
 
-func (t *tally) findings() []string {
+func (t *counters) findings() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.found)

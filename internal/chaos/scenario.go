@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// errand holds all choices of a shopper for one cart. All are drawn before it begins, so that the shopper's random source does
+// drawScenario holds all choices of a shopper for one cart. All are drawn before it begins, so that the shopper's random source does
 // not depend on the timing of the processes.
-type errand struct {
+type scenario struct {
 	currency string
 	basket   []pick
 	tabs     int    // that fill it at once
@@ -40,7 +40,7 @@ type attempt struct {
 	hangUp   time.Duration // at the first request; 0: never
 	twins    twins
 	edits    bool // another request edits the cart concurrently
-	bank     bank
+	bank     bankAnswer
 	think    time.Duration // before gives and hints
 	cancels  bool
 	gives    bool // an operator aborts it: /compensate
@@ -59,11 +59,11 @@ const (
 	anotherKey       // from another tab
 )
 
-// bank is the shopper's behaviour at the bank.
-type bank int
+// bankAnswer is the shopper's behaviour at the bank.
+type bankAnswer int
 
 const (
-	approves bank = iota
+	approves bankAnswer = iota
 	denies
 	ignores
 	approvesLate
@@ -81,55 +81,55 @@ type step struct {
 type stepKind string
 
 const (
-	fulfils stepKind = "fulfil"
-	refunds stepKind = "refund"
-	cancels stepKind = "cancel"
-	reads   stepKind = "timeline"
+	stepFulfil       stepKind = "fulfil"
+	stepRefund       stepKind = "refund"
+	stepCancel       stepKind = "cancel"
+	stepReadTimeline stepKind = "timeline"
 )
 
-// methods are the simulator's and some unknown ones, repeated by their frequency.
-var methods = []string{
+// paymentMethods are the simulator's and some unknown ones, repeated by their frequency.
+var paymentMethods = []string{
 	"sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_ok", "sim_refund_flaky", "sim_refund_flaky",
 	"sim_declined", "sim_insufficient_funds", "sim_capture_fails", "sim_void_flaky", "sim_void_flaky", "sim_authorization_expires", "sim_timeout_applied", "sim_timeout_lost",
 	"sim_flaky", "sim_slow", "sim_requires_action", "sim_requires_action", "sim_duplicate_webhooks", "sim_late_webhooks",
 	"sim_card_of_another_bank", "sim_drop_table_payments",
 }
 
-func oneIn(luck *rand.Rand, n int) bool { return luck.IntN(n) == 0 }
+func oneIn(random *rand.Rand, n int) bool { return random.IntN(n) == 0 }
 
-func (s *shop) errand(luck *rand.Rand) errand {
-	e := errand{
-		currency: currencies[luck.IntN(len(currencies))], tabs: 1 + luck.IntN(4)/3 + luck.IntN(4)/3, guest: oneIn(luck, 8), atOnce: oneIn(luck, 3),
+func (s *shop) drawScenario(random *rand.Rand) scenario {
+	e := scenario{
+		currency: currencies[random.IntN(len(currencies))], tabs: 1 + random.IntN(4)/3 + random.IntN(4)/3, guest: oneIn(random, 8), atOnce: oneIn(random, 3),
 	}
-	for range 1 + luck.IntN(4) {
-		e.basket = append(e.basket, pick{s.picks(luck, e.currency), 1 + luck.IntN(3)})
+	for range 1 + random.IntN(4) {
+		e.basket = append(e.basket, pick{s.drawProduct(random, e.currency), 1 + random.IntN(3)})
 	}
-	switch luck.IntN(20) {
+	switch random.IntN(20) {
 	case 0:
 		e.coupon = gift
 	case 1, 2:
 		e.coupon = shipping
 	}
-	for range 1 + luck.IntN(2) {
-		e.payments = append(e.payments, drawAttempt(luck))
+	for range 1 + random.IntN(2) {
+		e.payments = append(e.payments, drawAttempt(random))
 	}
-	for range luck.IntN(4) {
-		e.after = append(e.after, drawStep(luck))
+	for range random.IntN(4) {
+		e.after = append(e.after, drawStep(random))
 	}
 	return e
 }
 
-func drawAttempt(luck *rand.Rand) attempt {
+func drawAttempt(random *rand.Rand) attempt {
 	a := attempt{
-		method: methods[luck.IntN(len(methods))], wait: []int{0, 2, 5}[luck.IntN(3)], think: between(luck, 0, 300*time.Millisecond),
-		bank: bank(luck.IntN(6)), edits: oneIn(luck, 12), cancels: oneIn(luck, 10), gives: oneIn(luck, 40), hints: oneIn(luck, 8),
-		leaves: oneIn(luck, 8), again: oneIn(luck, 6), operated: oneIn(luck, 20),
+		method: paymentMethods[random.IntN(len(paymentMethods))], wait: []int{0, 2, 5}[random.IntN(3)], think: between(random, 0, 300*time.Millisecond),
+		bank: bankAnswer(random.IntN(6)), edits: oneIn(random, 12), cancels: oneIn(random, 10), gives: oneIn(random, 40), hints: oneIn(random, 8),
+		leaves: oneIn(random, 8), again: oneIn(random, 6), operated: oneIn(random, 20),
 	}
-	if oneIn(luck, 6) {
-		a.hangUp = between(luck, time.Millisecond, 60*time.Millisecond)
+	if oneIn(random, 6) {
+		a.hangUp = between(random, time.Millisecond, 60*time.Millisecond)
 	}
-	if oneIn(luck, 4) {
-		a.twins = twins(1 + luck.IntN(2))
+	if oneIn(random, 4) {
+		a.twins = twins(1 + random.IntN(2))
 	}
 	if a.cancels || a.gives {
 		a.wait = 0 // otherwise it would certainly be too late
@@ -137,10 +137,10 @@ func drawAttempt(luck *rand.Rand) attempt {
 	return a
 }
 
-func drawStep(luck *rand.Rand) step {
-	st := step{what: []stepKind{fulfils, fulfils, refunds, refunds, refunds, cancels, reads}[luck.IntN(7)], twice: oneIn(luck, 5)}
-	if !oneIn(luck, 4) {
-		st.part = []int{1, 10, 33, 50, 70, 100, 120}[luck.IntN(7)]
+func drawStep(random *rand.Rand) step {
+	st := step{what: []stepKind{stepFulfil, stepFulfil, stepRefund, stepRefund, stepRefund, stepCancel, stepReadTimeline}[random.IntN(7)], twice: oneIn(random, 5)}
+	if !oneIn(random, 4) {
+		st.part = []int{1, 10, 33, 50, 70, 100, 120}[random.IntN(7)]
 	}
 	return st
 }
@@ -159,10 +159,10 @@ func (p product) tracked() bool { return p.stock > 0 }
 
 const perCurrency = 12
 
-func shelf(luck *rand.Rand) (all []product) {
+func shelf(random *rand.Rand) (all []product) {
 	for _, currency := range currencies {
 		for n := range perCurrency {
-			p := product{sku: currency + " mug " + string(rune('a'+n)), currency: currency, price: 100 + luck.Int64N(5000)}
+			p := product{sku: currency + " mug " + string(rune('a'+n)), currency: currency, price: 100 + random.Int64N(5000)}
 			switch {
 			case n == 0:
 				p.stock = 20
@@ -179,8 +179,8 @@ func shelf(luck *rand.Rand) (all []product) {
 	return all
 }
 
-func (s *shop) picks(luck *rand.Rand, currency string) int {
-	n := luck.IntN(perCurrency)
+func (s *shop) drawProduct(random *rand.Rand, currency string) int {
+	n := random.IntN(perCurrency)
 	for i, p := range s.shelf {
 		if p.currency == currency {
 			return i + n
