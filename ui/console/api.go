@@ -25,14 +25,3 @@ func get[T any](v *visit, path string, query url.Values) (T, error) {
 	found, _, err := client.Ask[T](ctx, v.console.api, client.Call{Method: http.MethodGet, Path: path, Token: v.token})
 	return found, err
 }
-
-// given returns the members of query that have a value.
-func given(query url.Values, names ...string) url.Values {
-	out := url.Values{}
-	for _, name := range names {
-		if text := query.Get(name); text != "" {
-			out.Set(name, text)
-		}
-	}
-	return out
-}

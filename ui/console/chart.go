@@ -47,7 +47,7 @@ func outcomeChart(minutes []minute) chart {
 	for _, m := range minutes {
 		most, all = max(most, m.Began()), all+m.Began()
 	}
-	c := frameOf(minutes, float64(most), func(v float64) string { return num(v) })
+	c := newChart(minutes, float64(most), func(v float64) string { return num(v) })
 	c.Label, c.Empty = fmt.Sprintf("Checkouts per minute in the last hour by outcome: %d in all, at most %d in a minute.", all, most), all == 0
 	width := float64(chartWidth-chartLeft) / float64(max(1, len(minutes)))
 	for i, m := range minutes {
@@ -61,7 +61,7 @@ func outcomeChart(minutes []minute) chart {
 			if part.n == 0 {
 				continue
 			}
-			height := scaled(float64(part.n), ceiling(float64(most)))
+			height := scale(float64(part.n), ceiling(float64(most)))
 			y -= height
 			c.Bars = append(c.Bars, bar{num(chartLeft + float64(i)*width + 1), num(y), num(width - 2), num(height), part.class, title})
 		}
@@ -69,15 +69,15 @@ func outcomeChart(minutes []minute) chart {
 	return c
 }
 
-// times returns the chart of the 50th and the 95th percentile of the durations, minute by minute.
-func times(minutes []minute) chart {
+// durationChart returns the chart of the 50th and the 95th percentile of the durations, minute by minute.
+func durationChart(minutes []minute) chart {
 	most, drawn := 0.0, false
 	for _, m := range minutes {
 		most, drawn = max(most, m.P95Seconds), drawn || m.P95Seconds > 0
 	}
-	c := frameOf(minutes, most, seconds)
+	c := newChart(minutes, most, formatSeconds)
 	c.Empty = !drawn
-	c.Label = "Durations of checkouts in the last hour, minute by minute: 50th and 95th percentile, at most " + seconds(most) + "."
+	c.Label = "Durations of checkouts in the last hour, minute by minute: 50th and 95th percentile, at most " + formatSeconds(most) + "."
 	for _, series := range []struct {
 		class string
 		of    func(minute) float64
@@ -86,7 +86,7 @@ func times(minutes []minute) chart {
 		width, pen := float64(chartWidth-chartLeft)/float64(max(1, len(minutes))), "M"
 		for i, m := range minutes {
 			if v := series.of(m); v > 0 {
-				x, y := chartLeft+(float64(i)+0.5)*width, chartHeight-chartBottom-scaled(v, ceiling(most))
+				x, y := chartLeft+(float64(i)+0.5)*width, chartHeight-chartBottom-scale(v, ceiling(most))
 				if pen == "M" { // a single minute is a dot
 					fmt.Fprintf(&path, "M%s %sh0.1", num(x), num(y))
 				}
@@ -101,7 +101,7 @@ func times(minutes []minute) chart {
 	return c
 }
 
-func scaled(v, top float64) float64 { return v / top * (chartHeight - chartBottom - chartTop) }
+func scale(v, top float64) float64 { return v / top * (chartHeight - chartBottom - chartTop) }
 
 // ceiling returns the round number at the top of a scale.
 func ceiling(most float64) float64 {
@@ -117,12 +117,12 @@ func ceiling(most float64) float64 {
 	return step * 10
 }
 
-// frameOf returns a chart with the scale at the left and the times below.
-func frameOf(minutes []minute, most float64, text func(float64) string) (c chart) {
+// newChart returns a chart with the scale at the left and the times below.
+func newChart(minutes []minute, most float64, text func(float64) string) (c chart) {
 	top := ceiling(most)
 	for _, part := range []float64{0, 0.5, 1} {
 		if v := top * part; part != 0.5 || text(v) != text(0) && (v == math.Trunc(v) || top < 1 || top > 10) {
-			c.Grid = append(c.Grid, mark{Y: num(chartHeight - chartBottom - scaled(v, top)), Text: text(v)})
+			c.Grid = append(c.Grid, mark{Y: num(chartHeight - chartBottom - scale(v, top)), Text: text(v)})
 		}
 	}
 	width := float64(chartWidth-chartLeft) / float64(max(1, len(minutes)))

@@ -40,14 +40,14 @@ func TestChanges(t *testing.T) {
 
 func TestWordsForPeople(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, "1,234,567", count(1234567))
-	require.Equal(t, "-1,234", count(-1234))
-	require.Equal(t, "999", count(999))
+	require.Equal(t, "1,234,567", formatCount(1234567))
+	require.Equal(t, "-1,234", formatCount(-1234))
+	require.Equal(t, "999", formatCount(999))
 	for d, text := range map[time.Duration]string{
 		0: "0 ms", 12 * time.Millisecond: "12 ms", 1500 * time.Millisecond: "1.5 s", 59 * time.Second: "59 s", 61 * time.Second: "1 min",
 		25*time.Hour + time.Minute: "25 h 1 min", 72 * time.Hour: "3 days",
 	} {
-		require.Equal(t, text, took(d))
+		require.Equal(t, text, formatDuration(d))
 	}
 	require.Equal(t, "…2e3f4a5b", short("019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"))
 	require.Equal(t, "operator", short("operator"))

@@ -17,9 +17,9 @@ import (
 // functions are available in templates. key returns the idempotency key of a form: sending the form twice has one effect.
 var functions = template.FuncMap{
 	"stamp": assets.Stamp, "key": rand.Text, "path": func() string { return Path },
-	"short": short, "words": words, "money": formatMoney, "count": count,
-	"when": when, "ago": func(t time.Time) string { return ago(time.Since(t)) }, "iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"seconds": seconds, "took": took, "color": statusColor, "json": pretty, "deref": deref, "dict": dict, "plural": plural,
+	"short": short, "words": words, "money": formatMoney, "count": formatCount,
+	"when": formatTime, "ago": func(t time.Time) string { return formatAge(time.Since(t)) }, "iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"seconds": formatSeconds, "took": formatDuration, "color": statusColor, "json": indentJSON, "deref": deref, "dict": dict, "plural": plural,
 }
 
 // short returns the end of an id, enough to compare ids: those of one moment differ there.
@@ -40,8 +40,8 @@ func words(name any) string { return strings.ReplaceAll(fmt.Sprint(name), "_", "
 // formatMoney formats an amount with the digits in groups of three.
 func formatMoney(m money.Amount) string { return money.Grouped(m.String()) }
 
-// count formats a number with the digits in groups of three.
-func count(n any) string { return money.Grouped(fmt.Sprint(n)) }
+// formatCount formats a number with the digits in groups of three.
+func formatCount(n any) string { return money.Grouped(fmt.Sprint(n)) }
 
 func plural(n int, one, more string) string {
 	if n == 1 {
@@ -50,8 +50,8 @@ func plural(n int, one, more string) string {
 	return more
 }
 
-// when formats a time in UTC, with the day unless that is today.
-func when(t time.Time) string {
+// formatTime formats a time in UTC, with the day unless that is today.
+func formatTime(t time.Time) string {
 	t = t.UTC()
 	if now := time.Now().UTC(); t.Year() == now.Year() && t.YearDay() == now.YearDay() {
 		return t.Format("15:04:05 UTC")
@@ -61,16 +61,16 @@ func when(t time.Time) string {
 	return t.Format("2 Jan 2006 15:04 UTC")
 }
 
-// ago formats a duration as a time in the past, or in the future.
-func ago(d time.Duration) string {
+// formatAge formats a duration as a time in the past, or in the future.
+func formatAge(d time.Duration) string {
 	if d < 0 {
-		return "in " + took(-d)
+		return "in " + formatDuration(-d)
 	}
-	return took(d) + " ago"
+	return formatDuration(d) + " ago"
 }
 
-// took formats a duration in at most two units.
-func took(d time.Duration) string {
+// formatDuration formats a duration in at most two units.
+func formatDuration(d time.Duration) string {
 	switch {
 	case d < time.Millisecond:
 		return "0 ms"
@@ -88,7 +88,7 @@ func took(d time.Duration) string {
 	return fmt.Sprintf("%d days", int(math.Floor(d.Hours()/24)))
 }
 
-func seconds(s float64) string { return took(time.Duration(s * float64(time.Second))) }
+func formatSeconds(s float64) string { return formatDuration(time.Duration(s * float64(time.Second))) }
 
 // statusColor returns the colour of a status: good, bad, wait, stop or plain.
 func statusColor(status any) string {
@@ -105,8 +105,8 @@ func statusColor(status any) string {
 	return "plain"
 }
 
-// pretty indents JSON.
-func pretty(raw json.RawMessage) string {
+// indentJSON indents JSON.
+func indentJSON(raw json.RawMessage) string {
 	var b bytes.Buffer
 	if len(raw) == 0 || json.Indent(&b, raw, "", "  ") != nil {
 		return string(raw)

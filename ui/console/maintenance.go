@@ -29,9 +29,10 @@ type listPage[T any] struct {
 	More   string
 }
 
-// list reads a page of a list. The next page has the same filters of the address.
-func list[T any](v *visit, api string, query url.Values, here string, filters ...string) (p listPage[T], err error) {
-	p.Filter = given(v.query, filters...)
+// list reads a page of a list. The next page has the same filters in its address.
+func list[T any](v *visit, api string, query url.Values, here string) (p listPage[T], err error) {
+	p.Filter = maps.Clone(v.query)
+	p.Filter.Del("cursor")
 	query.Set("limit", "25")
 	found, err := getOptional[page[T]](v, api, query)
 	v.addUnavailable(found.Unavailable)
@@ -45,7 +46,7 @@ func list[T any](v *visit, api string, query url.Values, here string, filters ..
 }
 
 func (c *Console) listParked(v *visit) error {
-	p, err := list[parked](v, "/v1/admin/parked", maps.Clone(v.query), Path+"/parked", "module", "reader")
+	p, err := list[parked](v, "/v1/admin/parked", maps.Clone(v.query), Path+"/parked")
 	if err != nil {
 		return err
 	}
@@ -76,7 +77,7 @@ type webhook struct {
 }
 
 // Pretty returns the body, indented if it is JSON.
-func (w webhook) Pretty() string { return pretty([]byte(w.Body)) }
+func (w webhook) Pretty() string { return indentJSON([]byte(w.Body)) }
 
 // Payment returns the path of the payment's stream, or "" when the reference is none of ours.
 func (w webhook) Payment() string {
@@ -87,7 +88,7 @@ func (w webhook) Payment() string {
 }
 
 func (c *Console) listWebhooks(v *visit) error {
-	p, err := list[webhook](v, "/v1/admin/webhooks", maps.Clone(v.query), Path+"/webhooks", "provider", "reference")
+	p, err := list[webhook](v, "/v1/admin/webhooks", maps.Clone(v.query), Path+"/webhooks")
 	if err != nil {
 		return err
 	}

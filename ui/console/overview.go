@@ -122,6 +122,6 @@ func (c *Console) showOverview(v *visit) error {
 		p.Behind += l.Outbox + l.Readers
 		p.BehindFor = max(p.BehindFor, l.OutboxOldestAgeSeconds, l.ReadersOldestAgeSeconds)
 	}
-	p.Outcomes, p.Times = outcomeChart(p.Checkouts.Minutes), times(p.Checkouts.Minutes)
+	p.Outcomes, p.Times = outcomeChart(p.Checkouts.Minutes), durationChart(p.Checkouts.Minutes)
 	return v.show("overview", "overview", "Overview", p)
 }

@@ -151,9 +151,9 @@ func (p *sagaPage) sagaEntry(e event, d eventData) timelineEntry {
 	case "step_assumed":
 		t.What, t.Color = d.Step+" marked as done by an operator", "wait"
 	case "step_retried":
-		t.What, t.Color, t.Note = d.Step+" did not finish", "wait", strings.TrimSuffix(d.Error, ".")+"; next attempt at "+when(d.RetryAt)
+		t.What, t.Color, t.Note = d.Step+" did not finish", "wait", strings.TrimSuffix(d.Error, ".")+"; next attempt at "+formatTime(d.RetryAt)
 	case "step_waits":
-		t.What, t.Color, t.Note = d.Step+" waits for the shopper", "wait", "until "+when(d.Until)
+		t.What, t.Color, t.Note = d.Step+" waits for the shopper", "wait", "until "+formatTime(d.Until)
 	case "step_refused":
 		t.What, t.Color, t.Note = d.Step+" refused", "bad", words(d.Failure.Code)+": "+d.Failure.Detail
 	case "attention_needed":
@@ -224,7 +224,7 @@ func (p *sagaPage) layOut() {
 				t := p.sagaEntry(e, d)
 				x := float64(t.At.Add(-t.Took).Sub(p.Begin)) / float64(whole) * 1000
 				width := max(float64(t.Took)/float64(whole)*1000, 6)
-				r.Spans = append(r.Spans, span{num(min(x, 1000-width)), num(width), cmp.Or(t.Color, "plain"), t.What + " after " + took(t.Took)})
+				r.Spans = append(r.Spans, span{num(min(x, 1000-width)), num(width), cmp.Or(t.Color, "plain"), t.What + " after " + formatDuration(t.Took)})
 			}
 		}
 		if len(r.Spans) > 0 {

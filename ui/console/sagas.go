@@ -108,7 +108,7 @@ func (c *Console) listSagas(v *visit) error {
 		query.Del("status")
 		query.Set("unfinished", "true")
 	}
-	found, err := list[saga](v, "/v1/admin/sagas", query, Path+"/sagas", "status", "type", "older_than", "customer", "number")
+	found, err := list[saga](v, "/v1/admin/sagas", query, Path+"/sagas")
 	p := sagasPage{listPage: found, Statuses: statuses, Types: types, Ages: ages}
 	if err != nil {
 		refused := problemOf(err)
