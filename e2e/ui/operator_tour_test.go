@@ -34,7 +34,7 @@ func (s operatorTour) request(method, path, token string, body any, headers ...s
 func TestOperatorTour(t *testing.T) {
 	t.Parallel()
 	s := harness.OpenUnchecked(t, harness.DatabaseEach, func(_ testing.TB, c *config.Config) { // at the end an operator states a wrong outcome of a payment
-		c.PaymentTimeout, c.StepDeadline = 200*time.Millisecond, time.Second
+		c.PaymentTimeout, c.StepDeadline = 500*time.Millisecond, 3*time.Second
 	})
 	tour := operatorTour{t, s, s.Shopper(t)}
 	sku := s.AddProduct(t, 500)
