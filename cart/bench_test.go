@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -93,7 +92,7 @@ func openModule(b *testing.B, url string) (*Module, *eventstore.Committer) {
 	require.NoError(b, err)
 	b.Cleanup(pools.Close)
 	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin})
-	m := New(Config{Committer: committer, Query: pools.Query, Views: pools.Views, Alone: true, Log: slog.New(slog.DiscardHandler)})
+	m := New(Config{Database: databaseOf(pools, committer)})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- committer.Run(ctx) }()

@@ -286,7 +286,7 @@ func TestAProductTakenForACartHarmsNoNeighbour(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(pools.Close)
 	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin})
-	m := New(Config{Committer: committer, Query: pools.Query, Views: pools.Views}) // its commands wait until it runs
+	m := New(Config{Database: eventstore.Database{Committer: committer, Query: pools.Query}}) // its commands wait until it runs
 	queue := func(n int, cart uuid.UUID, c command) chan error {
 		answer := make(chan error, 1)
 		w := web.Write{ID: uuid.Must(uuid.NewV7())}

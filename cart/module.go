@@ -19,13 +19,10 @@ package cart
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
-	"gorm.io/gorm"
 
 	"shopping-cart/eventstore"
 	"shopping-cart/platform/web"
@@ -33,15 +30,8 @@ import (
 
 // Config holds the settings and dependencies of the module.
 type Config struct {
-	Committer *eventstore.Committer
-	Query     *pgxpool.Pool
-	Control   *pgxpool.Pool // sweeps; nil: Query
-	Views     *gorm.DB
-	Alone     bool // no other process uses the database
-	Log       *slog.Logger
-
-	TTL              time.Duration // maximum idle time of an open cart before it is abandoned; 0: unlimited
-	ReceiptRetention time.Duration // 0: unlimited
+	eventstore.Database
+	TTL time.Duration // maximum idle time of an open cart before it is abandoned; 0: unlimited
 
 	// VerifyGuest reads a guest's token, which may have expired recently, and returns the guest.
 	VerifyGuest func(token string) (subject string, err error)
@@ -61,7 +51,7 @@ type Module struct {
 
 // New makes the module. Its store accepts subscriptions until the committer runs.
 func New(c Config) *Module {
-	return &Module{Config: c, store: eventstore.Open(c.Committer, c.Query, "cart", carts, products)}
+	return &Module{Config: c, store: eventstore.Open(c.Database, "cart", carts, products)}
 }
 
 // Store returns the store of carts and products.
@@ -69,18 +59,11 @@ func (m *Module) Store() *eventstore.Store { return m.store }
 
 // Run runs the store's background work and expires idle carts until ctx is done.
 func (m *Module) Run(ctx context.Context) error {
-	failed := func(err error) { m.Log.ErrorContext(ctx, "cart background work failed, will retry", "error", err) }
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		return m.store.Run(ctx, eventstore.RunConfig{
-			SingleProcess: m.Alone, Control: m.Control, ReceiptRetention: m.ReceiptRetention, Failed: failed,
-		})
-	})
+	g.Go(func() error { return m.store.Run(ctx) })
 	if m.TTL > 0 {
 		g.Go(func() error {
-			m.store.ExpireIdle(ctx, eventstore.Expiry{
-				Kind: carts.Kind, Status: string(StatusOpen), After: m.TTL, Expire: m.expire, Pool: m.Control, Failed: failed,
-			})
+			m.store.ExpireIdle(ctx, eventstore.Expiry{Kind: carts.Kind, Status: string(StatusOpen), After: m.TTL, Expire: m.expire})
 			return nil
 		})
 	}

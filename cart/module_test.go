@@ -51,7 +51,7 @@ func setupOn(t *testing.T, url string, before func(*Module)) *testBundle {
 	require.NoError(t, err)
 	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin})
 	m := New(Config{
-		Committer: committer, Query: pools.Query, Views: pools.Views, Alone: true, Log: slog.New(slog.DiscardHandler),
+		Database: databaseOf(pools, committer),
 		VerifyGuest: func(token string) (string, error) {
 			claims, err := tokens.VerifyExpired(token, 30*24*time.Hour)
 			return claims.Subject, err
@@ -63,6 +63,12 @@ func setupOn(t *testing.T, url string, before func(*Module)) *testBundle {
 	s := web.New(web.Config{Auth: tokens, Log: slog.New(slog.DiscardHandler)})
 	m.Routes(s)
 	return &testBundle{Module: m, server: s, tokens: tokens}
+}
+
+func databaseOf(pools *database.Pools, c *eventstore.Committer) eventstore.Database {
+	return eventstore.Database{
+		Committer: c, Query: pools.Query, Control: pools.Control, Views: pools.Views, SingleProcess: true, Log: slog.New(slog.DiscardHandler),
+	}
 }
 
 // run runs a loop until the test ends, and waits for it.

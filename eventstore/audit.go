@@ -251,7 +251,7 @@ func (s *Store) AuditReceipt(ctx context.Context, id uuid.UUID) ([]Violation, er
 }
 
 func (s *Store) auditReceipts(ctx context.Context, after, last uuid.UUID) (flaws []Violation, read int, next uuid.UUID, err error) {
-	rows, _ := s.query.Query(ctx, s.in(auditReceipts), after, last, auditPage)
+	rows, _ := s.db.Query.Query(ctx, s.in(auditReceipts), after, last, auditPage)
 	one, there := Violation{Check: ViolationReceipt}, false
 	_, err = pgx.ForEachRow(rows, []any{&one.ID, &one.Stream, &one.Version, &there}, func() error {
 		if read++; read == auditPage {
@@ -275,7 +275,7 @@ const auditOutbox = `select o.stream, o.version, coalesce(e.type, 'that is not t
 
 // AuditOutbox returns the messages that have waited too long for their handlers.
 func (s *Store) AuditOutbox(ctx context.Context) (flaws []Violation, err error) {
-	rows, _ := s.query.Query(ctx, s.in(auditOutbox), overdue, neverTaken, auditPage)
+	rows, _ := s.db.Query.Query(ctx, s.in(auditOutbox), overdue, neverTaken, auditPage)
 	one, kind := Violation{Check: ViolationMessage}, ""
 	_, err = pgx.ForEachRow(rows, []any{&one.Stream, &one.Version, &kind}, func() error {
 		one.ID, one.Detail = one.Stream, fmt.Sprintf("The event %s of version %d waits for its reactions.", kind, one.Version)
@@ -320,7 +320,7 @@ func (s *Store) AuditKey(ctx context.Context, id uuid.UUID) ([]Violation, error)
 }
 
 func (s *Store) sharedKeys(ctx context.Context, sql string, args ...any) (flaws []Violation, read int, last string, err error) {
-	rows, _ := s.query.Query(ctx, s.in(sql), args...)
+	rows, _ := s.db.Query.Query(ctx, s.in(sql), args...)
 	var kind, key string
 	var ids []uuid.UUID
 	_, err = pgx.ForEachRow(rows, []any{&kind, &key, &ids, &read}, func() error {

@@ -35,7 +35,7 @@ func NewCommitterOn(b Backend) *Committer {
 
 // loadRow loads a stream from the backend.
 func (a *Aggregate[S, E]) loadRow(ctx context.Context, s *Store, id uuid.UUID) (Stream[S], error) {
-	row, err := s.committer.backend.Load(ctx, s, id)
+	row, err := s.db.Committer.backend.Load(ctx, s, id)
 	if _, ok := row.State.(S); err != nil || !ok {
 		return Stream[S]{ID: id}, err
 	}

@@ -424,7 +424,7 @@ func (w *storeBatch) finish(err error) {
 	}
 	w.store.dispatch(w.events)
 	if len(w.events) > 0 {
-		w.store.committer.moved.add(w.store.schema)
+		w.store.db.Committer.moved.add(w.store.schema)
 	}
 }
 

@@ -101,4 +101,4 @@ func (c *Clock) observe(sent, database, received time.Time) (skew time.Duration,
 func (c *Committer) Clock() *Clock { return &c.clock }
 
 // Now returns the time of the store's database. See [Clock].
-func (s *Store) Now() time.Time { return s.committer.clock.Now() }
+func (s *Store) Now() time.Time { return s.db.Committer.clock.Now() }

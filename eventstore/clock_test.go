@@ -68,7 +68,7 @@ func TestClaimsOfAnOldClock(t *testing.T) {
 		exec(`insert into cart.streams (id, version, kind, fold, state, wake_at, created_at, updated_at)
 			values ($1, 1, 'jar', 1, '{}', now() + $2::text::interval, now(), now())`, id, in)
 	}
-	timer := b.Timer(b.pools.Control, "jar", time.Minute)
+	timer := b.Timer("jar", time.Minute)
 	timer.watermark.Advance(time.Now().Add(time.Hour), time.Now(), false) // an hour ahead, until now
 	for _, want := range []struct {
 		ids   []uuid.UUID

@@ -2,8 +2,40 @@ package eventstore
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 )
+
+// Configure changes what the store was given. It returns the store.
+func (s *Store) Configure(change func(*Database)) *Store {
+	change(&s.db)
+	return s
+}
+
+// OnFailure passes the errors that the store logs to failed. It returns the store.
+func (s *Store) OnFailure(failed func(error)) *Store {
+	return s.Configure(func(db *Database) { db.Log = slog.New(failureHandler(failed)) })
+}
+
+type failureHandler func(error)
+
+func (failureHandler) Enabled(context.Context, slog.Level) bool { return true }
+func (f failureHandler) WithAttrs([]slog.Attr) slog.Handler     { return f }
+func (f failureHandler) WithGroup(string) slog.Handler          { return f }
+
+func (f failureHandler) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if err, ok := a.Value.Any().(error); ok {
+			f(err)
+		}
+		return true
+	})
+	return nil
+}
+
+// RunProjections and Notify are parts of Run.
+func (s *Store) RunProjections(ctx context.Context) { s.runProjections(ctx) }
+func (d Database) Notify(ctx context.Context)       { d.notify(ctx) }
 
 // ErrOvertaken is what the slower of two readers hears.
 var ErrOvertaken = errOvertaken

@@ -95,7 +95,7 @@ func (w *storeBatch) readFast(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return fmt.Errorf("read for a command: %w", err)
 	}
-	w.store.committer.clock.Observe(sent, w.now, time.Now())
+	w.store.db.Committer.clock.Observe(sent, w.now, time.Now())
 	return w.rebuildOutdated(ctx, conn)
 }
 

@@ -112,10 +112,14 @@ func beLoader(config string) error {
 	committer := p.opens(pools)
 	var running errgroup.Group
 	running.Go(func() error { return committer.Run(ctx) })
-	running.Go(func() error { return p.store.RunProjections(ctx, p.failed) })
+	running.Go(func() error {
+		p.store.RunProjections(ctx)
+		return nil
+	})
 	if pools.Listen != nil { // told at once of what is new, readers meet more often, and meet more that is under way
 		running.Go(func() error {
-			return committer.RunNotifier(ctx, eventstore.Notifier{Send: pools.Control, Listen: pools.Listen, Failed: p.failed})
+			databaseOf(pools, committer).Notify(ctx)
+			return nil
 		})
 	}
 	go func() {
@@ -157,7 +161,7 @@ func (p *process) opens(pools *database.Pools) *eventstore.Committer {
 			}
 		},
 	})
-	p.store = eventstore.Open(c, pools.Query, "cart", tallies)
+	p.store = eventstore.Open(databaseOf(pools, c), "cart", tallies).OnFailure(p.failed)
 	for _, name := range loadReaders {
 		var calls atomic.Int64
 		apply := func(ctx context.Context, tx pgx.Tx, _ int, events []eventstore.Recorded) error {

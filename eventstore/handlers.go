@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const (
@@ -57,12 +56,12 @@ func (s *Store) countFailure(r Recorded, failed []failure) {
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
 	var failures int
-	err := s.query.QueryRow(ctx, s.in(countFailure), r.Stream, r.Version).Scan(&failures)
+	err := s.db.Query.QueryRow(ctx, s.in(countFailure), r.Stream, r.Version).Scan(&failures)
 	if err == nil && failures >= maxFailures {
 		err = s.parkForHandlers(ctx, r, failed)
 	}
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) { // it stays in the outbox and is counted next time
-		s.committer.config.Handled(anyHandler, time.Since(r.At), fmt.Errorf("count a failure: %w", err))
+		s.db.Committer.config.Handled(anyHandler, time.Since(r.At), fmt.Errorf("count a failure: %w", err))
 	}
 }
 
@@ -71,18 +70,18 @@ func (s *Store) parkForHandlers(ctx context.Context, r Recorded, failed []failur
 	for i, f := range failed {
 		ids[i], names[i], texts[i] = uuid.Must(uuid.NewV7()), f.name, storable(f.err)
 	}
-	_, err := s.query.Exec(ctx, s.in(parkMessage), r.Stream, r.Version, ids, names, texts, parkedFirst)
+	_, err := s.db.Query.Exec(ctx, s.in(parkMessage), r.Stream, r.Version, ids, names, texts, parkedFirst)
 	return err
 }
 
 // retryHandlers retries parked messages that are due, until ctx is done.
-func (s *Store) retryHandlers(ctx context.Context, c RunConfig) {
+func (s *Store) retryHandlers(ctx context.Context) {
 	names := s.handlerNames()
 	for wait(ctx, jitter(parkedEvery)) {
 		for n := parkedLimit; n == parkedLimit; {
 			var err error
-			if n, err = s.retryDue(ctx, c.Control, names); err != nil && ctx.Err() == nil {
-				c.Failed(fmt.Errorf("retry the parked messages of %s: %w", s.schema, err))
+			if n, err = s.retryDue(ctx, names); err != nil && ctx.Err() == nil {
+				s.Failed(fmt.Errorf("retry the parked messages of %s: %w", s.schema, err))
 			}
 		}
 	}
@@ -108,8 +107,8 @@ type parkedMessage struct {
 	Version int64
 }
 
-func (s *Store) retryDue(ctx context.Context, pool *pgxpool.Pool, names []string) (int, error) {
-	rows, _ := pool.Query(ctx, s.in(claimParked), names, parkedLimit, parkedFirst, maxFailures, parkedMost)
+func (s *Store) retryDue(ctx context.Context, names []string) (int, error) {
+	rows, _ := s.db.Control.Query(ctx, s.in(claimParked), names, parkedLimit, parkedFirst, maxFailures, parkedMost)
 	due, err := pgx.CollectRows(rows, pgx.RowToStructByPos[parkedMessage])
 	if err != nil || len(due) == 0 {
 		return 0, err
@@ -118,7 +117,7 @@ func (s *Store) retryDue(ctx context.Context, pool *pgxpool.Pool, names []string
 	for i, p := range due {
 		streams[i], versions[i] = p.Stream, p.Version
 	}
-	messages, err := s.messages(ctx, pool, streams, versions)
+	messages, err := s.messages(ctx, streams, versions)
 	byKey := make(map[outboxKey]Recorded, len(messages))
 	for _, r := range messages {
 		byKey[outboxKey{r.Stream, r.Version}] = r
@@ -150,7 +149,7 @@ func (s *Store) retry(p parkedMessage, r Recorded) {
 	if err != nil {
 		sql, args = s.in(explainAgain), []any{p.ID, storable(err)}
 	}
-	if _, err := s.query.Exec(ctx, sql, args...); err != nil { // it will be retried
-		s.committer.config.Handled(p.Reader, time.Since(r.At), fmt.Errorf("note a parked message: %w", err))
+	if _, err := s.db.Query.Exec(ctx, sql, args...); err != nil { // it will be retried
+		s.db.Committer.config.Handled(p.Reader, time.Since(r.At), fmt.Errorf("note a parked message: %w", err))
 	}
 }

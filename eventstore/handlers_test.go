@@ -48,7 +48,8 @@ func runs(t *testing.T, b *bundle) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
-	go func() { done <- b.store.Run(ctx, eventstore.RunConfig{Failed: func(err error) { t.Error(err) }}) }()
+	b.store.OnFailure(func(err error) { t.Error(err) })
+	go func() { done <- b.store.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		require.NoError(t, <-done)
@@ -192,7 +193,8 @@ func TestParkedReactions(t *testing.T) {
 		})
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- b.store.Run(ctx, eventstore.RunConfig{Failed: func(err error) { t.Error(err) }}) }()
+		b.store.OnFailure(func(err error) { t.Error(err) })
+		go func() { done <- b.store.Run(ctx) }()
 		for _, answer := range []error{nil, errors.New("not today")} {
 			id := uuid.New()
 			_, err := b.pools.Query.Exec(t.Context(), `with e as (
@@ -255,7 +257,7 @@ func TestRun(t *testing.T) {
 		})
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- b.store.Run(ctx, eventstore.RunConfig{Failed: func(error) {}}) }()
+		go func() { done <- b.store.Run(ctx) }()
 		_, err := b.put(t.Context(), uuid.New(), uuid.New(), "a")
 		require.NoError(t, err)
 		<-begun
@@ -286,9 +288,8 @@ func TestRun(t *testing.T) {
 		require.NoError(t, err)
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() {
-			done <- b.store.Run(ctx, eventstore.RunConfig{ReceiptRetention: 24 * time.Hour, Failed: func(err error) { t.Error(err) }})
-		}()
+		b.store.OnFailure(func(err error) { t.Error(err) }).Configure(func(db *eventstore.Database) { db.ReceiptRetention = 24 * time.Hour })
+		go func() { done <- b.store.Run(ctx) }()
 		b.awaitRead(t)
 		require.Eventually(t, func() bool { return b.count(t, "select count(*) from cart.receipts") == 1 }, patience, idle)
 		require.Eventually(t, func() bool { return b.count(t, "select count(*) from cart.parked where reader = 'old'") == 0 }, patience, idle)

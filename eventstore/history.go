@@ -22,7 +22,7 @@ func (s *Store) History(ctx context.Context, id uuid.UUID, after int64, limit in
 	versions := []Version{}
 	var state any
 	var broken error // after an unreadable event no state is known
-	err := eachEvent(ctx, s.query, func(r Recorded) error {
+	err := eachEvent(ctx, s.db.Query, func(r Recorded) error {
 		kind, _, _ := strings.Cut(r.Kind, ".")
 		if c := s.kinds[kind]; c == nil {
 			broken = ErrNewerVersion
@@ -59,7 +59,7 @@ type StreamInfo struct {
 
 // FindByKey returns the stream of a kind with the key, or [uuid.Nil].
 func (s *Store) FindByKey(ctx context.Context, kind, name string) (id uuid.UUID, err error) {
-	err = s.query.QueryRow(ctx, s.in(`select id from @.streams where kind = $1 and key = $2`), kind, name).Scan(&id)
+	err = s.db.Query.QueryRow(ctx, s.in(`select id from @.streams where kind = $1 and key = $2`), kind, name).Scan(&id)
 	if isNone(err) {
 		return uuid.Nil, nil
 	}
@@ -73,7 +73,7 @@ const describe = `select id, kind, version, coalesce(customer, ''), coalesce(sta
 
 // Describe returns the description of a stream of any kind. found is false if it does not exist.
 func (s *Store) Describe(ctx context.Context, id uuid.UUID) (d StreamInfo, found bool, err error) {
-	err = s.query.QueryRow(ctx, s.in(describe), id).Scan(&d.ID, &d.Kind, &d.Version, &d.Customer, &d.Status, &d.Key)
+	err = s.db.Query.QueryRow(ctx, s.in(describe), id).Scan(&d.ID, &d.Kind, &d.Version, &d.Customer, &d.Status, &d.Key)
 	if isNone(err) {
 		return d, false, nil
 	}

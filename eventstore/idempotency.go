@@ -25,7 +25,7 @@ const (
 // withKey runs do in a transaction with its receipt. replayed reports that the receipt existed already; then do does not
 // run.
 func (s *Store) withKey(ctx context.Context, o IdempotencyKey, do func(pgx.Tx) error) (replayed bool, err error) {
-	err = pgx.BeginFunc(ctx, s.query, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, s.db.Query, func(tx pgx.Tx) error {
 		if o.ID == uuid.Nil {
 			return do(tx)
 		}
@@ -46,10 +46,10 @@ func (s *Store) Processed(ctx context.Context, o IdempotencyKey) (bool, error) {
 	if o.ID == uuid.Nil {
 		return false, nil
 	}
-	if s.committer.backend != nil {
-		return s.committer.backend.Processed(ctx, s, o)
+	if s.db.Committer.backend != nil {
+		return s.db.Committer.backend.Processed(ctx, s, o)
 	}
-	err := o.check(s.query.QueryRow(ctx, s.in(selectKey), o.ID))
+	err := o.check(s.db.Query.QueryRow(ctx, s.in(selectKey), o.ID))
 	if isNone(err) {
 		return false, nil
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const (
@@ -21,25 +20,20 @@ const (
 	listenAgain   = time.Second      // on average, after a connection was lost
 )
 
-// Notifier tells the projections of all processes on a database about new events sooner than polling would. Notifications
-// may be late, repeated or lost: correctness does not depend on them.
+// Notifications tell the projections of all processes on a database about new events sooner than polling would. They may be
+// late, repeated or lost: correctness does not depend on them.
 //
 // They are sent outside the write path, because a transaction that writes and notifies takes a lock of the whole server at
 // its commit.
-type Notifier struct {
-	Send   *pgxpool.Pool                            // the connections that send notifications
-	Listen func(context.Context) (*pgx.Conn, error) // opens a session that listens
-	Failed func(error)                              // called with errors that will be retried
-}
 
-// RunNotifier sends and receives notifications until ctx is done.
-func (c *Committer) RunNotifier(ctx context.Context, h Notifier) error {
+// notify sends and receives notifications until ctx is done.
+func (d Database) notify(ctx context.Context) {
 	var both sync.WaitGroup
-	both.Go(func() { c.publish(ctx, h) })
+	both.Go(func() { d.publish(ctx) })
 	both.Go(func() {
 		for {
-			if err := c.listen(ctx, h); ctx.Err() == nil {
-				h.Failed(fmt.Errorf("listen for new events: %w", err))
+			if err := d.listen(ctx); ctx.Err() == nil {
+				d.notifyFailed(fmt.Errorf("listen for new events: %w", err))
 			}
 			if !wait(ctx, jitter(listenAgain)) {
 				return
@@ -47,22 +41,25 @@ func (c *Committer) RunNotifier(ctx context.Context, h Notifier) error {
 		}
 	})
 	both.Wait()
-	return nil
+}
+
+func (d Database) notifyFailed(err error) {
+	d.Log.Warn("notifications of new events are delayed", "error", err)
 }
 
 // publish sends one notification for all commits since the last one.
-func (c *Committer) publish(ctx context.Context, h Notifier) {
+func (d Database) publish(ctx context.Context) {
 	for {
 		select {
-		case <-c.moved.any:
+		case <-d.Committer.moved.any:
 		case <-ctx.Done():
 			return
 		}
 		sending, cancel := context.WithTimeout(ctx, notifyTimeout)
-		_, err := h.Send.Exec(sending, "select pg_notify($1, $2)", notifyChannel, strings.Join(c.moved.take(), " "))
+		_, err := d.Control.Exec(sending, "select pg_notify($1, $2)", notifyChannel, strings.Join(d.Committer.moved.take(), " "))
 		cancel()
 		if err != nil && ctx.Err() == nil {
-			h.Failed(fmt.Errorf("notify of new events: %w", err))
+			d.notifyFailed(fmt.Errorf("notify of new events: %w", err))
 		}
 		if !wait(ctx, notifyEvery) {
 			return
@@ -71,10 +68,10 @@ func (c *Committer) publish(ctx context.Context, h Notifier) {
 }
 
 // listen wakes the projections of the stores in each notification until the connection is lost.
-func (c *Committer) listen(ctx context.Context, h Notifier) error {
+func (d Database) listen(ctx context.Context) error {
 	connecting, cancel := context.WithTimeout(ctx, notifyTimeout)
 	defer cancel()
-	conn, err := h.Listen(connecting)
+	conn, err := d.Listen(connecting)
 	if err != nil {
 		return err
 	}
@@ -86,7 +83,7 @@ func (c *Committer) listen(ctx context.Context, h Notifier) error {
 	if _, err := conn.Exec(connecting, "listen "+notifyChannel); err != nil {
 		return err
 	}
-	for _, s := range c.stores { // they may have changed while nobody listened
+	for _, s := range d.Committer.stores { // they may have changed while nobody listened
 		s.appended.wake()
 	}
 	for {
@@ -94,7 +91,7 @@ func (c *Committer) listen(ctx context.Context, h Notifier) error {
 		if err != nil {
 			return err
 		}
-		for _, s := range c.stores {
+		for _, s := range d.Committer.stores {
 			if slices.Contains(said, s.schema) {
 				s.appended.wake()
 			}

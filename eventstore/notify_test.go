@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"shopping-cart/eventstore"
 	"shopping-cart/internal/pgtest"
 )
 
@@ -66,9 +65,7 @@ func (b *bundle) hints(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	listening := b.store.Stirred() // it wakes everybody when it begins to listen
 	var running sync.WaitGroup
-	running.Go(func() {
-		_ = b.committer.RunNotifier(ctx, eventstore.Notifier{Send: b.pools.Control, Listen: b.pools.Listen, Failed: func(error) {}})
-	})
+	running.Go(func() { databaseOf(b.pools, b.committer).Notify(ctx) })
 	t.Cleanup(func() { cancel(); running.Wait() })
 	<-listening
 }

@@ -128,7 +128,7 @@ func (s *Store) callHandler(sub subscription, r Recorded, event Event) (err erro
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%s panicked: %v\n%s", sub.name, p, debug.Stack())
 		}
-		s.committer.config.Handled(sub.name, time.Since(r.At), err)
+		s.db.Committer.config.Handled(sub.name, time.Since(r.At), err)
 	}()
 	return sub.handle(ctx, r, event)
 }

@@ -50,9 +50,8 @@ func TestSubscribe(t *testing.T) {
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		swept := make(chan error)
-		go func() {
-			swept <- next.store.Run(ctx, eventstore.RunConfig{SingleProcess: true, Failed: func(err error) { t.Error(err) }})
-		}()
+		next.store.OnFailure(func(err error) { t.Error(err) }).Configure(func(db *eventstore.Database) { db.SingleProcess = true })
+		go func() { swept <- next.store.Run(ctx) }()
 		require.Equal(t, put{"a"}, (<-seen).Event)
 		require.Eventually(t, func() bool { return next.count(t, "select count(*) from cart.outbox") == 0 }, patience, idle)
 		cancel()

@@ -31,7 +31,7 @@ type Parked struct {
 // ListParked returns the messages of one subscription, or of all for "", that will be retried. Newest first; before is the
 // id of the last message of the previous page, or uuid.Nil.
 func (s *Store) ListParked(ctx context.Context, subscription string, before uuid.UUID, limit int) ([]Parked, error) {
-	rows, _ := s.query.Query(ctx, s.projectionSQL.list, subscription, before, limit)
+	rows, _ := s.db.Query.Query(ctx, s.projectionSQL.list, subscription, before, limit)
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p Parked, err error) {
 		err = row.Scan(&p.ID, &p.Subscription, &p.Stream, &p.Version, &p.Position, &p.Kind, &p.Attempts, &p.Error, &p.ParkedAt, &p.NextAt, &p.Behind)
 		return p, err

@@ -97,7 +97,7 @@ func pauseAfter(attempts int, first, last time.Duration) int64 {
 // subscription, so no event of the stream can come between.
 func (c *projector) retryParked(ctx context.Context) (more bool, err error) {
 	var stream uuid.UUID
-	err = c.store.query.QueryRow(ctx, c.store.projectionSQL.due, c.name).Scan(&stream)
+	err = c.store.db.Query.QueryRow(ctx, c.store.projectionSQL.due, c.name).Scan(&stream)
 	if isNone(err) {
 		return false, nil
 	}
@@ -122,7 +122,7 @@ func (c *projector) retryParked(ctx context.Context) (more bool, err error) {
 func (c *projector) postpone(ctx context.Context, head waitingMessage, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), postponeTimeout)
 	defer cancel()
-	_, err := c.store.query.Exec(ctx, c.store.projectionSQL.failAgain, head.id, storable(cause), head.pause())
+	_, err := c.store.db.Query.Exec(ctx, c.store.projectionSQL.failAgain, head.id, storable(cause), head.pause())
 	return err
 }
 

@@ -71,7 +71,7 @@ func (s *Store) positionIsBehind(ctx context.Context, on interface {
 
 // AuditPosition returns a violation if the next position exists already or was passed.
 func (s *Store) AuditPosition(ctx context.Context) ([]Violation, error) {
-	behind, err := s.positionIsBehind(ctx, s.query)
+	behind, err := s.positionIsBehind(ctx, s.db.Query)
 	if err != nil {
 		return nil, fmt.Errorf("audit the positions of %s: %w", s.schema, err)
 	}

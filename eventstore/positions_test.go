@@ -59,7 +59,7 @@ func TestPositionsMovePastThoseThatExist(t *testing.T) {
 		committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{
 			Begin: pools.Begin, Workers: 1, Failed: func(int, error) { repeated.Add(1) },
 		})
-		b := &bundle{pools: pools, committer: committer, store: eventstore.Open(committer, pools.Query, "cart", jars)}
+		b := &bundle{pools: pools, committer: committer, store: eventstore.Open(databaseOf(pools, committer), "cart", jars)}
 		ctx, stop := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
 		go func() { ended <- committer.Run(ctx) }()

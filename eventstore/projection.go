@@ -41,21 +41,19 @@ type Projection struct {
 // AddProjection registers a projection.
 func (s *Store) AddProjection(r Projection) { s.projections = append(s.projections, r) }
 
-// RunProjections applies the log to every registered projection, retries parked messages and runs rebuilds, until ctx is
+// runProjections applies the log to every registered projection, retries parked messages and runs rebuilds, until ctx is
 // done.
-func (s *Store) RunProjections(ctx context.Context, failed func(error)) error {
+func (s *Store) runProjections(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, r := range s.projections {
-		all.Go(func() { _ = s.runProjection(ctx, r, failed) })
+		all.Go(func() { s.runProjection(ctx, r) })
 	}
 	all.Wait()
-	return nil
 }
 
-// runProjection runs one projection until ctx is done. After an error of the database it retries with growing pauses. failed
-// receives these errors and those of parked messages.
-func (s *Store) runProjection(ctx context.Context, r Projection, failed func(error)) error {
-	report := func(err error) { failed(fmt.Errorf("projection %s of %s: %w", r.Name, s.schema, err)) }
+// runProjection runs one projection until ctx is done. After an error of the database it retries with growing pauses.
+func (s *Store) runProjection(ctx context.Context, r Projection) {
+	report := func(err error) { s.Failed(fmt.Errorf("projection %s of %s: %w", r.Name, s.schema, err)) }
 	live := s.newProjector(r, r.Name, projectLimit, report)
 	var others sync.WaitGroup
 	others.Go(func() { again(ctx, maintainEvery, never, report, live.retryParked) })
@@ -65,7 +63,6 @@ func (s *Store) runProjection(ctx context.Context, r Projection, failed func(err
 	}
 	again(ctx, projectEvery, s.appended.next, report, live.advance)
 	others.Wait()
-	return nil
 }
 
 // again runs step until ctx is done: immediately while there is more to do, otherwise after a pause around every, which

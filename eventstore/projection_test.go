@@ -67,7 +67,7 @@ func (p *seen) follow(t *testing.T, b *bundle) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = b.store.RunProjections(ctx, func(err error) { p.failures <- err })
+		b.store.OnFailure(func(err error) { p.failures <- err }).RunProjections(ctx)
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 }

@@ -40,12 +40,12 @@ const mostLate = 3
 // advance applies the next events together. If one of them causes an error, it applies them one by one.
 func (c *projector) advance(ctx context.Context) (more bool, err error) {
 	var position int64
-	err = c.store.query.QueryRow(ctx, c.store.projectionSQL.position, c.name).Scan(&position)
+	err = c.store.db.Query.QueryRow(ctx, c.store.projectionSQL.position, c.name).Scan(&position)
 	if isNone(err) && c.name != c.Name {
 		return false, errOvertaken // the rebuild has ended
 	}
 	if isNone(err) {
-		_, err = c.store.query.Exec(ctx, c.store.projectionSQL.start, c.name)
+		_, err = c.store.db.Query.Exec(ctx, c.store.projectionSQL.start, c.name)
 	}
 	if err != nil {
 		return false, fmt.Errorf("read the position: %w", err)
@@ -110,7 +110,7 @@ func (c *projector) commit(ctx context.Context, position int64, events []Recorde
 
 // inTx runs a transaction. It marks an error as lost if the connection did not survive it.
 func (c *projector) inTx(ctx context.Context, do func(pgx.Tx) error) error {
-	return pgx.BeginFunc(ctx, c.store.query, func(tx pgx.Tx) error {
+	return pgx.BeginFunc(ctx, c.store.db.Query, func(tx pgx.Tx) error {
 		err := do(tx)
 		if err != nil && tx.Conn().IsClosed() {
 			return &lostError{err}

@@ -29,11 +29,11 @@ func NewQuery[S any, E Event, T any](s *Store, a *Aggregate[S, E], entry func(St
 	}
 	return Query[T]{
 		Page: func(ctx context.Context, after uuid.UUID, limit int) ([]T, uuid.UUID, error) {
-			p, err := a.read(ctx, s, s.query, s.in(pageOfKind), a.Kind, after, limit)
+			p, err := a.read(ctx, s, s.db.Query, s.in(pageOfKind), a.Kind, after, limit)
 			return entries(p.streams), p.next(limit), err
 		},
 		ByID: func(ctx context.Context, ids []uuid.UUID) ([]T, error) {
-			p, err := a.read(ctx, s, s.query, s.in(ofKind), a.Kind, raw(ids))
+			p, err := a.read(ctx, s, s.db.Query, s.in(ofKind), a.Kind, raw(ids))
 			return entries(p.streams), err
 		},
 	}
@@ -53,7 +53,7 @@ type ReadTx struct {
 
 // ReadAt calls read with a transaction whose reads all see the current moment.
 func (s *Store) ReadAt(ctx context.Context, read func(ReadTx) error) error {
-	return pgx.BeginTxFunc(ctx, s.query, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	return pgx.BeginTxFunc(ctx, s.db.Query, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		return read(ReadTx{s, tx})
 	})
 }
@@ -81,7 +81,7 @@ func (a *Aggregate[S, E]) ForEach(ctx context.Context, at ReadTx, each func(Stre
 
 // Clock returns the time of the store's database.
 func (s *Store) Clock(ctx context.Context) (now time.Time, err error) {
-	if err = s.query.QueryRow(ctx, "select now()").Scan(&now); err != nil {
+	if err = s.db.Query.QueryRow(ctx, "select now()").Scan(&now); err != nil {
 		err = fmt.Errorf("ask the clock of %s: %w", s.schema, err)
 	}
 	return now, err

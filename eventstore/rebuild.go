@@ -63,7 +63,7 @@ type rebuilder struct {
 func (r *rebuilder) step(ctx context.Context) (more bool, err error) {
 	var generation, cleared int
 	var running bool
-	err = r.live.store.query.QueryRow(ctx, r.live.store.projectionSQL.generations, r.live.Name).Scan(&generation, &cleared, &running)
+	err = r.live.store.db.Query.QueryRow(ctx, r.live.store.projectionSQL.generations, r.live.Name).Scan(&generation, &cleared, &running)
 	switch {
 	case isNone(err):
 		return false, nil

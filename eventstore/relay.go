@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const (
@@ -38,45 +37,45 @@ const (
 func (s *Store) in(sql string) string { return strings.ReplaceAll(sql, "@", s.schema) }
 
 // relay redelivers messages that a crash or a failed handler left in the outbox, until ctx is done.
-func (s *Store) relay(ctx context.Context, c RunConfig) {
-	if c.SingleProcess {
-		if _, err := c.Control.Exec(ctx, s.in(expediteOutbox)); err != nil && ctx.Err() == nil {
-			c.Failed(fmt.Errorf("relay the outbox of %s: %w", s.schema, err))
+func (s *Store) relay(ctx context.Context) {
+	if s.db.SingleProcess {
+		if _, err := s.db.Control.Exec(ctx, s.in(expediteOutbox)); err != nil && ctx.Err() == nil {
+			s.Failed(fmt.Errorf("relay the outbox of %s: %w", s.schema, err))
 		}
 	}
 	for wait(ctx, jitter(relayEvery)) {
 		for n := relayLimit; n == relayLimit; {
 			var err error
-			if n, err = s.relayDue(ctx, c.Control); err != nil && ctx.Err() == nil {
-				c.Failed(fmt.Errorf("relay the outbox of %s: %w", s.schema, err))
+			if n, err = s.relayDue(ctx); err != nil && ctx.Err() == nil {
+				s.Failed(fmt.Errorf("relay the outbox of %s: %w", s.schema, err))
 			}
 		}
 	}
 }
 
-func (s *Store) relayDue(ctx context.Context, pool *pgxpool.Pool) (int, error) {
+func (s *Store) relayDue(ctx context.Context) (int, error) {
 	var now time.Time
 	var last *time.Time
 	var streams []uuid.UUID
 	var versions []int64
 	sent := time.Now()
-	err := pool.QueryRow(ctx, s.in(claimOutbox), s.outboxWatermark.From(), relayLimit).Scan(&now, &last, &streams, &versions)
+	err := s.db.Control.QueryRow(ctx, s.in(claimOutbox), s.outboxWatermark.From(), relayLimit).Scan(&now, &last, &streams, &versions)
 	if err != nil {
 		return 0, err
 	}
 	if last == nil {
 		last = &now
 	}
-	s.committer.clock.Observe(sent, now, time.Now())
+	s.db.Committer.clock.Observe(sent, now, time.Now())
 	if back := s.outboxWatermark.Advance(now, *last, len(streams) == relayLimit); !back.IsZero() { // rows are due by a clock that was ahead
-		if _, err := pool.Exec(ctx, s.in(expediteOutbox)); err != nil {
+		if _, err := s.db.Control.Exec(ctx, s.in(expediteOutbox)); err != nil {
 			return 0, err
 		}
 	}
 	if len(streams) == 0 {
 		return 0, nil
 	}
-	messages, err := s.messages(ctx, pool, streams, versions)
+	messages, err := s.messages(ctx, streams, versions)
 	for _, r := range messages {
 		s.redeliver(r)
 	}
@@ -84,8 +83,8 @@ func (s *Store) relayDue(ctx context.Context, pool *pgxpool.Pool) (int, error) {
 }
 
 // messages returns events in no particular order.
-func (s *Store) messages(ctx context.Context, pool *pgxpool.Pool, streams []uuid.UUID, versions []int64) ([]Recorded, error) {
-	return readEvents(ctx, pool, s.sql.messages, raw(streams), versions)
+func (s *Store) messages(ctx context.Context, streams []uuid.UUID, versions []int64) ([]Recorded, error) {
+	return readEvents(ctx, s.db.Control, s.sql.messages, raw(streams), versions)
 }
 
 // redeliver passes a message from the outbox to its handlers. Other versions of the program may take a message that this one
@@ -99,7 +98,7 @@ func (s *Store) redeliver(r Recorded) {
 		s.dispatch([]newEvent{{r, event}})
 		return
 	}
-	s.committer.config.Handled(anyHandler, time.Since(r.At), err)
+	s.db.Committer.config.Handled(anyHandler, time.Since(r.At), err)
 	s.countFailure(r, []failure{{anyHandler, err}})
 }
 
@@ -108,7 +107,7 @@ func (s *Store) OldestUnhandled() (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	var seconds float64
-	if err := s.query.QueryRow(ctx, s.in(oldestOutbox), s.outboxWatermark.Mark()).Scan(&seconds); err != nil {
+	if err := s.db.Query.QueryRow(ctx, s.in(oldestOutbox), s.outboxWatermark.Mark()).Scan(&seconds); err != nil {
 		return 0, fmt.Errorf("find the oldest event in the outbox of %s: %w", s.schema, err)
 	}
 	return time.Duration(seconds * float64(time.Second)), nil

@@ -3,6 +3,7 @@ package eventstore
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -28,7 +29,8 @@ func open(t *testing.T) *idleStore {
 	pools, err := database.Open(t.Context(), url, database.Options{})
 	require.NoError(t, err)
 	t.Cleanup(pools.Close)
-	return &idleStore{Open(NewCommitter(pools.Write, CommitterConfig{}), pools.Query, "cart"), pools, url}
+	db := Database{Committer: NewCommitter(pools.Write, CommitterConfig{}), Query: pools.Query, Control: pools.Control, Log: slog.New(slog.DiscardHandler)}
+	return &idleStore{Open(db, "cart"), pools, url}
 }
 
 const (
@@ -100,8 +102,8 @@ func touched(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) int {
 func TestSweepsMeetNoDead(t *testing.T) {
 	t.Parallel()
 	b := bury(t)
-	timer := b.Timer(b.pools.Control, "jar", 10*time.Minute)
-	n, err := b.relayDue(t.Context(), b.pools.Control)
+	timer := b.Timer("jar", 10*time.Minute)
+	n, err := b.relayDue(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, n)
 	due, _, err := timer.Due(t.Context(), 10, time.Minute)
@@ -130,7 +132,7 @@ func TestSweepFindsWhatIsDue(t *testing.T) {
 	t.Parallel()
 	b := open(t)
 	sweep := func() int {
-		n, err := b.relayDue(t.Context(), b.pools.Control)
+		n, err := b.relayDue(t.Context())
 		require.NoError(t, err)
 		return n
 	}
@@ -164,7 +166,7 @@ func TestSweepsShare(t *testing.T) {
 	b.put(t, time.Hour)
 	release := b.locks(t, "cart.outbox", "stream", held)
 	sweep := func() int {
-		n, err := b.relayDue(bounded(t), b.pools.Control)
+		n, err := b.relayDue(bounded(t))
 		require.NoError(t, err)
 		return n
 	}
@@ -186,12 +188,12 @@ func TestRetriesShare(t *testing.T) {
 	}
 	release := b.locks(t, "cart.parked", "id", held)
 	for _, want := range []int{1, 0} {
-		n, err := b.retryDue(bounded(t), b.pools.Control, b.handlerNames())
+		n, err := b.retryDue(bounded(t), b.handlerNames())
 		require.NoError(t, err)
 		require.Equal(t, want, n)
 	}
 	release()
-	n, err := b.retryDue(bounded(t), b.pools.Control, b.handlerNames())
+	n, err := b.retryDue(bounded(t), b.handlerNames())
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 }
@@ -222,7 +224,7 @@ func TestSweepTakesAPageAfterTheOther(t *testing.T) {
 	b.exec(t, `insert into cart.outbox (stream, version, due_at)
 		select md5(n::text)::uuid, 1, now() - interval '1 hour' from generate_series(1, $1) n`, all)
 	for _, want := range []int{relayLimit, relayLimit, 1, 0} {
-		n, err := b.relayDue(t.Context(), b.pools.Control)
+		n, err := b.relayDue(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, want, n)
 	}

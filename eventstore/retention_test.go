@@ -20,7 +20,8 @@ func (b *idleStore) count(t *testing.T, sql string) (n int) {
 }
 
 func (b *idleStore) receipts(keep time.Duration) Retention {
-	return b.retentions(RunConfig{ReceiptRetention: keep, Control: b.pools.Control})[0]
+	s := Store{schema: "cart", db: Database{ReceiptRetention: keep, Control: b.pools.Control}}
+	return s.retentions()[0]
 }
 
 func TestRetention(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"testing"
@@ -92,7 +93,7 @@ func setupOn[S any](t testing.TB, url string, a *eventstore.Aggregate[S, jarEven
 	t.Cleanup(pools.Close)
 	// One worker: then a test knows what goes into one batch. Two of them meet in the tests of the log, and of the program.
 	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin, Workers: 1})
-	b := &bundle{pools: pools, committer: committer, store: eventstore.Open(committer, pools.Query, "cart", a)}
+	b := &bundle{pools: pools, committer: committer, store: eventstore.Open(databaseOf(pools, committer), "cart", a)}
 	for _, o := range options {
 		o(b.store)
 	}
@@ -105,6 +106,10 @@ func setupOn[S any](t testing.TB, url string, a *eventstore.Aggregate[S, jarEven
 	b.stop = func() { cancel(); <-done }
 	t.Cleanup(b.stop)
 	return b
+}
+
+func databaseOf(pools *database.Pools, c *eventstore.Committer) eventstore.Database {
+	return eventstore.Database{Committer: c, Query: pools.Query, Control: pools.Control, Log: slog.New(slog.DiscardHandler), Listen: pools.Listen}
 }
 
 // put is the command of these tests.

@@ -11,14 +11,12 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Store holds the events of one module in one schema.
 type Store struct {
 	schema          string
-	committer       *Committer
-	query           *pgxpool.Pool
+	db              Database
 	sql             statements
 	projectionSQL   projectionStatements
 	kinds           map[string]codec // by kind of stream
@@ -29,11 +27,10 @@ type Store struct {
 	appended        broadcast // wakes the projections
 }
 
-// Open returns the store of a schema. c commits its commands; its reads use query. Open stores, and subscribe to them,
-// before the committer runs.
-func Open(c *Committer, query *pgxpool.Pool, schema string, aggregates ...codec) *Store {
+// Open returns the store of a schema. Open stores, and subscribe to them, before the database runs.
+func Open(db Database, schema string, aggregates ...codec) *Store {
 	s := &Store{
-		schema: schema, committer: c, query: query, sql: statementsOf(schema), projectionSQL: projectionStatementsOf(schema),
+		schema: schema, db: db, sql: statementsOf(schema), projectionSQL: projectionStatementsOf(schema),
 		kinds: map[string]codec{}, subs: map[string][]subscription{},
 		outboxWatermark: NewWatermark(relaySlack, relayFullEvery),
 	}
@@ -41,6 +38,7 @@ func Open(c *Committer, query *pgxpool.Pool, schema string, aggregates ...codec)
 	for _, a := range aggregates {
 		s.kinds[a.kind()] = a
 	}
+	c := db.Committer
 	c.stores = append(c.stores, s)
 	slices.SortStableFunc(c.stores, func(a, b *Store) int { return strings.Compare(a.schema, b.schema) })
 	return s
@@ -52,7 +50,7 @@ func (s *Store) Schema() string { return s.schema }
 // Do decides a command and waits for its commit. A refusal returns the error of Decide and writes nothing. If ctx ends
 // first, or the database fails, the outcome is unknown: send the command again with the same id.
 func (s *Store) Do(ctx context.Context, cmd Command) (Receipt, error) {
-	return s.committer.do(ctx, s, &cmd)
+	return s.db.Committer.do(ctx, s, &cmd)
 }
 
 // Result returns the first stream of a command as the command left it. For a repeated command it reads the log.
@@ -65,10 +63,10 @@ func (a *Aggregate[S, E]) Result(ctx context.Context, s *Store, r Receipt) (Stre
 
 // Load returns the current stream. Its version is 0 if there is no stream of this kind.
 func (a *Aggregate[S, E]) Load(ctx context.Context, s *Store, id uuid.UUID) (Stream[S], error) {
-	if s.committer.backend != nil {
+	if s.db.Committer.backend != nil {
 		return a.loadRow(ctx, s, id)
 	}
-	p, err := a.read(ctx, s, s.query, s.sql.readOne, [16]byte(id))
+	p, err := a.read(ctx, s, s.db.Query, s.sql.readOne, [16]byte(id))
 	if err = cmp.Or(err, p.unreadable); err != nil || len(p.streams) == 0 {
 		return Stream[S]{ID: id}, err
 	}
@@ -77,14 +75,14 @@ func (a *Aggregate[S, E]) Load(ctx context.Context, s *Store, id uuid.UUID) (Str
 
 // LoadAll returns the streams that exist, in the order of the ids. One that cannot be read fails the call.
 func (a *Aggregate[S, E]) LoadAll(ctx context.Context, s *Store, ids []uuid.UUID) ([]Stream[S], error) {
-	p, err := a.read(ctx, s, s.query, s.sql.read, raw(ids))
+	p, err := a.read(ctx, s, s.db.Query, s.sql.read, raw(ids))
 	return p.inOrder(ids), cmp.Or(err, p.unreadable)
 }
 
 // LoadKnown is LoadAll for lists. It leaves out streams that cannot be read, for example those of a newer version of the
 // program, so that one damaged row does not fail a whole list. The audit reports them.
 func (a *Aggregate[S, E]) LoadKnown(ctx context.Context, s *Store, ids []uuid.UUID) ([]Stream[S], error) {
-	p, err := a.read(ctx, s, s.query, s.sql.read, raw(ids))
+	p, err := a.read(ctx, s, s.db.Query, s.sql.read, raw(ids))
 	return p.inOrder(ids), err
 }
 
@@ -94,7 +92,7 @@ func (a *Aggregate[S, E]) LoadPage(ctx context.Context, s *Store, ids []uuid.UUI
 	if len(ids) == 0 {
 		return []Stream[S]{}, 0, nil
 	}
-	p, err := a.read(ctx, s, s.query, s.sql.readWithin, raw(ids), int64(bytes))
+	p, err := a.read(ctx, s, s.db.Query, s.sql.readWithin, raw(ids), int64(bytes))
 	if p.cut == uuid.Nil {
 		return p.inOrder(ids), len(ids), err
 	}
@@ -103,7 +101,7 @@ func (a *Aggregate[S, E]) LoadPage(ctx context.Context, s *Store, ids []uuid.UUI
 
 // LoadAt returns a stream at a version, rebuilt from its events. The version is lower if the stream is not that far.
 func (a *Aggregate[S, E]) LoadAt(ctx context.Context, s *Store, id uuid.UUID, version int64) (Stream[S], error) {
-	v, kind, err := s.stateAt(ctx, s.query, a, id, version)
+	v, kind, err := s.stateAt(ctx, s.db.Query, a, id, version)
 	if err != nil || kind != a.Kind {
 		return Stream[S]{ID: id}, err
 	}
@@ -183,7 +181,7 @@ var errOtherKind = errors.New("a stream of another kind")
 // ReadStream returns the events of a stream after a version, in order.
 func (s *Store) ReadStream(ctx context.Context, id uuid.UUID, after int64, limit int) ([]Recorded, error) {
 	const noEnd = int64(1) << 62
-	return readEvents(ctx, s.query, s.sql.stream, id, after, noEnd, int64(limit))
+	return readEvents(ctx, s.db.Query, s.sql.stream, id, after, noEnd, int64(limit))
 }
 
 // Filter restricts the result of ReadLog. Zero values accept everything.
@@ -201,7 +199,7 @@ func (s *Store) ReadLog(ctx context.Context, after int64, limit int, f Filter) (
 	case f.Kind != "":
 		sql, args = s.sql.logOfKind, append(args, f.Kind)
 	}
-	return readEvents(ctx, s.query, sql, args...)
+	return readEvents(ctx, s.db.Query, sql, args...)
 }
 
 // readEvents returns the events of a query.

@@ -37,7 +37,7 @@ func (s *Store) Subscriptions(ctx context.Context) ([]Subscription, error) {
 	for i, r := range s.projections {
 		names[i] = r.Name
 	}
-	rows, _ := s.query.Query(ctx, s.projectionSQL.subscriptions, names)
+	rows, _ := s.db.Query.Query(ctx, s.projectionSQL.subscriptions, names)
 	projections, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Subscription, error) {
 		one := Subscription{Module: s.schema, Kind: KindProjection}
 		var age float64
@@ -101,7 +101,7 @@ type tally struct {
 }
 
 func (s *Store) counts(ctx context.Context, sql string, arg any) (map[string]tally, error) {
-	rows, _ := s.query.Query(ctx, s.in(sql), arg)
+	rows, _ := s.db.Query.Query(ctx, s.in(sql), arg)
 	all := map[string]tally{}
 	var name string
 	var n int64

@@ -8,14 +8,12 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 )
 
 // Timer finds the streams of one kind whose wake_at has passed.
 type Timer struct {
 	store     *Store
-	pool      *pgxpool.Pool
 	kind      string
 	watermark *Watermark
 	ahead     time.Time // if the database's clock went back: the time that it showed before, while claims of that time remain
@@ -24,10 +22,10 @@ type Timer struct {
 // timerFullEvery is about how often a timer scans everything that was ever due.
 const timerFullEvery = 5 * time.Minute
 
-// Timer returns a timer that queries pool. slack must be well above the longest time that a wake_at may lie in the past when
+// Timer returns a timer for the streams of a kind. slack must be well above the longest time that a wake_at may lie in the past when
 // it is committed.
-func (s *Store) Timer(pool *pgxpool.Pool, kind string, slack time.Duration) *Timer {
-	return &Timer{store: s, pool: pool, kind: kind, watermark: NewWatermark(slack, timerFullEvery)}
+func (s *Store) Timer(kind string, slack time.Duration) *Timer {
+	return &Timer{store: s, kind: kind, watermark: NewWatermark(slack, timerFullEvery)}
 }
 
 const dueTimers = `with due as (
@@ -51,7 +49,7 @@ const dueByOldClock = `update @.streams set wake_at = now() + $4::interval where
 // what they wait for may be in the future by the new clock. Do not call Due concurrently.
 func (t *Timer) Due(ctx context.Context, limit int, lease time.Duration) (ids []uuid.UUID, early bool, err error) {
 	if !t.ahead.IsZero() {
-		rows, _ := t.pool.Query(ctx, t.store.in(dueByOldClock), t.kind, t.ahead, limit, lease)
+		rows, _ := t.store.db.Control.Query(ctx, t.store.in(dueByOldClock), t.kind, t.ahead, limit, lease)
 		ids, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 		if err == nil && len(ids) < limit {
 			t.ahead = time.Time{}
@@ -70,7 +68,7 @@ func (t *Timer) From() time.Time { return t.watermark.Mark() }
 func (t *Timer) find(ctx context.Context, limit int, sql string, args ...any) (ids []uuid.UUID, err error) {
 	var now time.Time
 	var last *time.Time
-	if err := t.pool.QueryRow(ctx, t.store.in(sql), args...).Scan(&now, &last, &ids); err != nil {
+	if err := t.store.db.Control.QueryRow(ctx, t.store.in(sql), args...).Scan(&now, &last, &ids); err != nil {
 		return nil, fmt.Errorf("look for what is due of kind %s: %w", t.kind, err)
 	}
 	if last == nil {
@@ -88,8 +86,6 @@ type Expiry struct {
 	Status string        // of the streams that may end
 	After  time.Duration // time since the last change
 	Expire func(ctx context.Context, id uuid.UUID) error
-	Pool   *pgxpool.Pool
-	Failed func(error) // called with errors that will be retried
 }
 
 // ExpiryAt returns when to check a stream that was changed at touched. The result is the same for a whole hour, so most
@@ -112,21 +108,18 @@ const expiredStreams = `with idle as (
 // ExpireIdle ends untouched streams until ctx is done. The duration may change from one run to the next; it applies to all
 // streams at once.
 func (s *Store) ExpireIdle(ctx context.Context, i Expiry) {
-	if i.Pool == nil {
-		i.Pool = s.query
-	}
-	t := s.Timer(i.Pool, i.Kind, expiryGrain+relaySlack)
+	t := s.Timer(i.Kind, expiryGrain+relaySlack)
 	strays, walk := s.untimed(i), make(chan struct{})
 	go func() {
 		defer close(walk)
-		strays.run(ctx, i.Pool, i.Failed)
+		strays.run(ctx, s.db.Control, s.Failed)
 	}()
 	defer func() { <-walk }()
 	for wait(ctx, jitter(min(max(i.After/100, time.Second), timerFullEvery))) {
 		for full := true; full; {
 			ids, err := t.find(ctx, expiryPage, expiredStreams, t.watermark.From(), i.Kind, expiryPage, i.After)
 			if err != nil && ctx.Err() == nil {
-				i.Failed(err)
+				s.Failed(err)
 			}
 			if full = len(ids) == expiryPage; s.expireAll(ctx, i, ids) == 0 && full {
 				t.watermark.Skip() // so that they do not block all others
@@ -146,7 +139,7 @@ func (s *Store) expireAll(ctx context.Context, i Expiry, ids []uuid.UUID) (ended
 			if err == nil {
 				done.Add(1)
 			} else if ctx.Err() == nil {
-				i.Failed(fmt.Errorf("end the idle %s %s: %w", i.Kind, id, err))
+				s.Failed(fmt.Errorf("end the idle %s %s: %w", i.Kind, id, err))
 			}
 			return nil
 		})
@@ -165,7 +158,7 @@ func (s *Store) untimed(i Expiry) *walk {
 		and wake_at is null and kind = $3 and status = $4 and updated_at <= now() - $5::interval`)
 	return &walk{table: s.schema + ".streams", every: untimedEvery, step: func(ctx context.Context, from, to tid) (bool, error) {
 		var ids []uuid.UUID
-		if err := i.Pool.QueryRow(ctx, sql, from, to, i.Kind, i.Status, i.After).Scan(&ids); err != nil {
+		if err := s.db.Control.QueryRow(ctx, sql, from, to, i.Kind, i.Status, i.After).Scan(&ids); err != nil {
 			return false, err
 		}
 		s.expireAll(ctx, i, ids)

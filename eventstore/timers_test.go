@@ -40,7 +40,7 @@ func bounded(t *testing.T) context.Context {
 func TestTimer(t *testing.T) {
 	t.Parallel()
 	b := open(t)
-	timer := b.Timer(b.pools.Control, "jar", time.Minute)
+	timer := b.Timer("jar", time.Minute)
 	second, first, held := b.wakes(t, "jar", -time.Second), b.wakes(t, "jar", -time.Minute), b.wakes(t, "jar", -time.Second)
 	b.wakes(t, "jar", time.Hour)
 	b.wakes(t, "box", -time.Second)
@@ -66,7 +66,7 @@ func TestIdleStreams(t *testing.T) {
 	for _, id := range []uuid.UUID{untouched, b.wakes(t, "jar", -time.Hour), b.wakes(t, "box", -3*time.Hour)} {
 		b.exec(t, "update cart.streams set updated_at = now() - interval '3 hours' where id = $1", id)
 	}
-	timer := b.Timer(b.pools.Control, "jar", expiryGrain+relaySlack)
+	timer := b.Timer("jar", expiryGrain+relaySlack)
 	look := func() []uuid.UUID {
 		ids, err := timer.find(t.Context(), 10, expiredStreams, timer.watermark.From(), "jar", 10, 2*time.Hour)
 		require.NoError(t, err)
@@ -90,8 +90,8 @@ func TestStrays(t *testing.T) {
 	b.exec(t, `insert into cart.streams (id, version, kind, fold, state, status, created_at, updated_at)
 		values (gen_random_uuid(), 1, 'jar', 1, '{}', 'closed', now() - interval '1 day', now() - interval '1 day')`)
 	ended := make(chan uuid.UUID, 10)
-	walk := b.untimed(Expiry{
-		Kind: "jar", Status: "open", After: 2 * time.Hour, Pool: b.pools.Control, Failed: func(err error) { t.Error(err) },
+	walk := b.OnFailure(func(err error) { t.Error(err) }).untimed(Expiry{
+		Kind: "jar", Status: "open", After: 2 * time.Hour,
 		Expire: func(_ context.Context, id uuid.UUID) error { ended <- id; return nil },
 	})
 	require.NoError(t, walk.pass(t.Context(), b.pools.Control))
@@ -114,7 +114,7 @@ func TestEndIdle(t *testing.T) {
 	go func() {
 		defer close(done)
 		b.ExpireIdle(ctx, Expiry{
-			Kind: "jar", Status: "open", After: time.Minute, Pool: b.pools.Control, Failed: func(error) {},
+			Kind: "jar", Status: "open", After: time.Minute,
 			Expire: func(_ context.Context, id uuid.UUID) error {
 				if id == last {
 					select {

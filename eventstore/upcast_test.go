@@ -343,7 +343,8 @@ func TestSideBySide(t *testing.T) {
 func sweeping(t *testing.T, b *bundle) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- b.store.Run(ctx, eventstore.RunConfig{Failed: func(err error) { t.Error(err) }}) }()
+	b.store.OnFailure(func(err error) { t.Error(err) })
+	go func() { done <- b.store.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		require.NoError(t, <-done)

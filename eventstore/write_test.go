@@ -25,7 +25,8 @@ func newWaiting(t *testing.T, config eventstore.CommitterConfig) waiting {
 	pools := openPools(t, pgtest.New(t))
 	config.Begin = pools.Begin
 	c := eventstore.NewCommitter(pools.Write, config)
-	return waiting{c, pools, eventstore.Open(c, pools.Query, "cart", jars), eventstore.Open(c, pools.Query, "orders", jars)}
+	db := databaseOf(pools, c)
+	return waiting{c, pools, eventstore.Open(db, "cart", jars), eventstore.Open(db, "orders", jars)}
 }
 
 func openPools(t *testing.T, url string) *database.Pools {

@@ -23,7 +23,7 @@ const (
 func (m *Module) foldContacts(ctx context.Context, every time.Duration) {
 	for {
 		if err := m.foldAll(ctx); err != nil && ctx.Err() == nil {
-			m.failed(fmt.Errorf("fold the e-mail addresses of contacts: %w", err))
+			m.store.Failed(fmt.Errorf("fold the e-mail addresses of contacts: %w", err))
 		}
 		if !backoff.Sleep(ctx, backoff.Jitter(every)) {
 			return

@@ -22,15 +22,10 @@
 package order
 
 import (
-	"cmp"
 	"context"
-	"log/slog"
-	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
-	"gorm.io/gorm"
 
 	"shopping-cart/eventstore"
 	"shopping-cart/platform/web"
@@ -41,15 +36,7 @@ const Schema = "orders"
 
 // Config holds the settings and dependencies of the module.
 type Config struct {
-	Committer *eventstore.Committer
-	Query     *pgxpool.Pool
-	Control   *pgxpool.Pool // sweeps, and the folding of contacts; nil: Query
-	Views     *gorm.DB
-	Alone     bool // no other process uses the database
-	Log       *slog.Logger
-
-	ReceiptRetention time.Duration // 0: unlimited
-
+	eventstore.Database
 	Payments Payments
 	// DrawNumber draws the number of an order, without its check digit; nil: at random.
 	DrawNumber func() int64
@@ -71,10 +58,9 @@ type Module struct {
 
 // New makes the module. Its store commits once the committer runs.
 func New(c Config) *Module {
-	store := eventstore.Open(c.Committer, c.Query, Schema, orders, stocks)
+	store := eventstore.Open(c.Database, Schema, orders, stocks)
 	store.AddProjection(salesProjection)
 	store.AddProjection(refundedProjection)
-	c.Control = cmp.Or(c.Control, c.Query)
 	if c.DrawNumber == nil {
 		c.DrawNumber = drawNumber
 	}
@@ -102,11 +88,7 @@ func (m *Module) Routes(s *web.Server) {
 // Run runs the store's background work and projections and folds the addresses of contacts until ctx is done.
 func (m *Module) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		return m.store.Run(ctx, eventstore.RunConfig{
-			SingleProcess: m.Alone, Control: m.Control, ReceiptRetention: m.ReceiptRetention, Failed: m.failed,
-		})
-	})
+	g.Go(func() error { return m.store.Run(ctx) })
 	g.Go(func() error {
 		m.foldContacts(ctx, foldEvery)
 		return nil

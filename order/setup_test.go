@@ -39,7 +39,8 @@ func openAt(t *testing.T, url string) *shop {
 	require.NoError(t, err)
 	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin})
 	log := slog.New(slog.DiscardHandler)
-	m := New(Config{Committer: committer, Query: pools.Query, Views: pools.Views, Alone: true, Log: log, Payments: noPayments{}})
+	db := eventstore.Database{Committer: committer, Query: pools.Query, Control: pools.Control, Views: pools.Views, SingleProcess: true, Log: log}
+	m := New(Config{Database: db, Payments: noPayments{}})
 	server := web.New(web.Config{Auth: names{}, Log: log})
 	m.Routes(server)
 	ctx, stop := context.WithCancel(context.Background())

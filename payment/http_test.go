@@ -43,7 +43,7 @@ func newShop(t *testing.T) *shop {
 	w.sim = sim
 	s := &shop{world: w, server: web.New(web.Config{Auth: keys{}, Log: slog.New(slog.DiscardHandler)}), woken: make(chan eventstore.Message[payment.Notified], 9)}
 	c := eventstore.NewCommitter(w.pools.Write, eventstore.CommitterConfig{Begin: w.pools.Begin})
-	m := payment.New(payment.Config{Committer: c, Query: w.pools.Query, Providers: []payment.Provider{sim}, Timeout: patient, ActionTTL: time.Hour})
+	m := payment.New(payment.Config{Database: w.on(c), Providers: []payment.Provider{sim}, Timeout: patient, ActionTTL: time.Hour})
 	eventstore.Subscribe(m.Store(), "test", func(_ context.Context, n eventstore.Message[payment.Notified]) error {
 		s.woken <- n
 		return nil
@@ -132,7 +132,7 @@ func TestExpiredAction(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := eventstore.NewCommitter(w.pools.Write, eventstore.CommitterConfig{Begin: w.pools.Begin})
-	m := payment.New(payment.Config{Committer: c, Query: w.pools.Query, Providers: []payment.Provider{w.sim}, Timeout: patient, ActionTTL: time.Second})
+	m := payment.New(payment.Config{Database: w.on(c), Providers: []payment.Provider{w.sim}, Timeout: patient, ActionTTL: time.Second})
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() { _ = c.Run(ctx) }()

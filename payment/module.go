@@ -44,17 +44,12 @@ import (
 
 // Config configures a Module. Zero durations have the defaults named.
 type Config struct {
-	Committer *eventstore.Committer
-	Query     *pgxpool.Pool
-	Control   *pgxpool.Pool // sweeps; nil: Query
-	Alone     bool          // no other process uses the store
-	Log       *slog.Logger  // nil: slog.Default
+	eventstore.Database
 	Providers []Provider    // the first takes new payments; the others finish the payments begun with them
 	Timeout   time.Duration // of one call to a provider; 3 s
 	InFlight  int           // concurrent calls to one provider; 100
 	ActionTTL time.Duration // time of the shopper to act at their bank; 15 min
 
-	ReceiptRetention time.Duration // 0: forever
 	WebhookRetention time.Duration // of handled webhooks; 0: forever
 
 	Called func(provider, operation, outcome string, took time.Duration) // told of every call, made or held back; may be nil
@@ -64,7 +59,6 @@ type Config struct {
 type Module struct {
 	store     *eventstore.Store
 	query     *pgxpool.Pool
-	run       eventstore.RunConfig
 	webhooks  eventstore.Retention
 	due       *eventstore.Watermark // of webhooks
 	log       *slog.Logger
@@ -78,12 +72,6 @@ type Module struct {
 
 // New returns a module. It needs a provider.
 func New(c Config) *Module {
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
-	if c.Control == nil {
-		c.Control = c.Query
-	}
 	if c.Timeout <= 0 {
 		c.Timeout = 3 * time.Second
 	}
@@ -97,11 +85,8 @@ func New(c Config) *Module {
 		c.Called = func(string, string, string, time.Duration) {}
 	}
 	m := &Module{
-		store: eventstore.Open(c.Committer, c.Query, "payment", payments),
+		store: eventstore.Open(c.Database, "payment", payments),
 		query: c.Query, log: c.Log, due: eventstore.NewWatermark(webhookSlack, webhookAgain),
-		run: eventstore.RunConfig{SingleProcess: c.Alone, Control: c.Control, ReceiptRetention: c.ReceiptRetention, Failed: func(err error) {
-			c.Log.Error("background work of payments failed", slog.Any("error", err))
-		}},
 		webhooks: eventstore.Retention{
 			Table: "payment.webhooks", Old: "handled_at < now() - $3::interval", After: c.WebhookRetention, Pool: c.Control,
 		},
@@ -126,13 +111,13 @@ func (m *Module) Resumable() <-chan uuid.UUID { return m.resumable }
 // payments of webhooks that came.
 func (m *Module) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return m.store.Run(ctx, m.run) })
-	g.Go(func() error { return m.wakeAll(ctx, m.run.Failed) })
+	g.Go(func() error { return m.store.Run(ctx) })
+	g.Go(func() error { return m.wakeAll(ctx) })
 	for _, p := range m.providers {
 		g.Go(func() error { p.Run(ctx); return nil })
 	}
 	if m.webhooks.After > 0 {
-		g.Go(func() error { m.webhooks.Run(ctx, m.run.Failed); return nil })
+		g.Go(func() error { m.webhooks.Run(ctx, m.store.Failed); return nil })
 	}
 	return g.Wait()
 }

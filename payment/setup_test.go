@@ -53,7 +53,7 @@ type process struct {
 func (w *world) start(p payment.Provider, timeout time.Duration) *process {
 	c := eventstore.NewCommitter(w.pools.Write, eventstore.CommitterConfig{Begin: w.pools.Begin})
 	m := payment.New(payment.Config{
-		Committer: c, Query: w.pools.Query, Log: slog.New(slog.DiscardHandler), Providers: []payment.Provider{p}, Timeout: timeout, ActionTTL: time.Hour,
+		Database: w.on(c), Providers: []payment.Provider{p}, Timeout: timeout, ActionTTL: time.Hour,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -64,6 +64,11 @@ func (w *world) start(p payment.Provider, timeout time.Duration) *process {
 	kill := func() { cancel(); <-done }
 	w.t.Cleanup(kill)
 	return &process{m, c, kill}
+}
+
+// on returns the database with a committer.
+func (w *world) on(c *eventstore.Committer) eventstore.Database {
+	return eventstore.Database{Committer: c, Query: w.pools.Query, Control: w.pools.Control, Log: slog.New(slog.DiscardHandler)}
 }
 
 func newCharge(token string) payment.Charge {

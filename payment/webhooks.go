@@ -81,12 +81,12 @@ const (
 )
 
 // wakeAll wakes the payments of new webhooks, and of those left by a crash.
-func (m *Module) wakeAll(ctx context.Context, failed func(error)) error {
+func (m *Module) wakeAll(ctx context.Context) error {
 	for {
 		for n := wakeLimit; n == wakeLimit; {
 			var err error
 			if n, err = m.wakeDue(ctx); err != nil && ctx.Err() == nil {
-				failed(err)
+				m.store.Failed(err)
 			}
 		}
 		if !backoff.SleepOr(ctx, backoff.Jitter(wakeEvery), m.arrived) {

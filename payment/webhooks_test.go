@@ -18,15 +18,19 @@ import (
 const webhooksOf = `insert into payment.webhooks (provider, id, type, reference, body, handled_at, due_at)
 	select 'p', $2 || n, 't', 'r', 'b', now() - $3::interval, now() - interval '10 minutes' from generate_series(1, $1) n`
 
+func databaseOf(pools *database.Pools) eventstore.Database {
+	return eventstore.Database{
+		Committer: eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{}),
+		Query:     pools.Query, Control: pools.Control, Log: slog.New(slog.DiscardHandler),
+	}
+}
+
 func TestHandledWebhooksGo(t *testing.T) {
 	t.Parallel()
 	pools, err := database.Open(t.Context(), pgtest.New(t), database.Options{})
 	require.NoError(t, err)
 	t.Cleanup(pools.Close)
-	m := New(Config{
-		Committer: eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{}), Query: pools.Query, Control: pools.Control,
-		Log: slog.New(slog.DiscardHandler), WebhookRetention: 24 * time.Hour,
-	})
+	m := New(Config{Database: databaseOf(pools), WebhookRetention: 24 * time.Hour})
 	for name, age := range map[string]any{"old": 25 * time.Hour, "young": 23 * time.Hour, "unhandled": nil} {
 		_, err := pools.Query.Exec(t.Context(), webhooksOf, 3, name, age)
 		require.NoError(t, err)
@@ -67,7 +71,7 @@ func TestWebhooksMeetNoDead(t *testing.T) {
 	require.NoError(t, err)
 	_, err = pools.Query.Exec(t.Context(), "update payment.webhooks set handled_at = now()")
 	require.NoError(t, err)
-	m := New(Config{Committer: eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{}), Query: pools.Query, Log: slog.New(slog.DiscardHandler)})
+	m := New(Config{Database: databaseOf(pools)})
 	n, err := m.wakeDue(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, n)

@@ -40,16 +40,16 @@ const doubtful = time.Hour // how long a payment may stay in doubt
 func newProgram() *program {
 	p := &program{names: map[uuid.UUID]string{}, points: map[sum]*point{}, draining: make(chan struct{})}
 	close(p.draining)
-	c, log := eventstore.NewCommitterOn(p), slog.New(slog.DiscardHandler)
-	p.carts = cart.New(cart.Config{Committer: c, Log: log})
+	db := p.database()
+	p.carts = cart.New(cart.Config{Database: db})
 	p.payments = &restarted{Module: p.newPayments()}
 	p.payments.store = p.payments.Module.Store()
-	p.orders = order.New(order.Config{Committer: c, Log: log, DrawNumber: func() int64 { return 1 }, Payments: noRefunds{}})
+	p.orders = order.New(order.Config{Database: db, DrawNumber: func() int64 { return 1 }, Payments: noRefunds{}})
 	p.sagas = New(Config{
-		Committer: c, Log: log, StepDeadline: doubtful,
+		Database: db, StepDeadline: doubtful,
 		Modules: Modules{Carts: p.carts, Orders: p.orders, Payments: p.payments},
 	})
-	p.web = web.New(web.Config{Auth: names{}, Log: log})
+	p.web = web.New(web.Config{Auth: names{}, Log: db.Log})
 	p.orders.Routes(p.web)
 	p.sagas.Routes(p.web)
 	return p
@@ -71,9 +71,11 @@ func (r *restarted) Store() *eventstore.Store { return r.store }
 
 // newPayments is the payments of a process that has just begun: what stands before a provider counts calls, and remembers when.
 func (p *program) newPayments() *payment.Module {
-	return payment.New(payment.Config{
-		Committer: eventstore.NewCommitterOn(p), Log: slog.New(slog.DiscardHandler), Providers: []payment.Provider{wire{p}},
-	})
+	return payment.New(payment.Config{Database: p.database(), Providers: []payment.Provider{wire{p}}})
+}
+
+func (p *program) database() eventstore.Database {
+	return eventstore.Database{Committer: eventstore.NewCommitterOn(p), Log: slog.New(slog.DiscardHandler)}
 }
 
 // store is that of a schema, with its subscribers.

@@ -25,15 +25,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/errgroup"
-	"gorm.io/gorm"
 
 	"shopping-cart/cart"
 	"shopping-cart/eventstore"
@@ -46,15 +43,7 @@ import (
 
 // Config is what the module needs.
 type Config struct {
-	Committer *eventstore.Committer
-	Query     *pgxpool.Pool
-	Control   *pgxpool.Pool // claims
-	Views     *gorm.DB
-	Alone     bool // no other process uses the database
-	Log       *slog.Logger
-
-	ReceiptRetention time.Duration // 0: for good
-
+	eventstore.Database
 	StepDeadline time.Duration                                 // how long a payment may stay in doubt before a person must look
 	Ended        func(kind, status string, took time.Duration) // told of every saga that ended; may be nil
 	Modules
@@ -76,8 +65,8 @@ func New(c Config) *Module {
 		c.Ended = func(string, string, time.Duration) {}
 	}
 	m := &Module{Config: c, notifier: newNotifier()}
-	m.store = eventstore.Open(c.Committer, c.Query, "saga", sagas)
-	m.timer = m.store.Timer(c.Control, sagas.Kind, timerSlack)
+	m.store = eventstore.Open(c.Database, "saga", sagas)
+	m.timer = m.store.Timer(sagas.Kind, timerSlack)
 	m.runner = &runner{
 		store: m.store, dispatch: m.dispatch, stepDeadline: c.StepDeadline, ended: c.Ended, log: c.Log, notifier: m.notifier,
 		active: map[uuid.UUID]*execution{},
@@ -180,15 +169,10 @@ const (
 // Run drives what falls due, and what a crash left, until ctx is done. It ends when the steps under way have ended.
 func (m *Module) Run(ctx context.Context) error {
 	defer m.runner.stop()
-	failed := func(err error) { m.Log.ErrorContext(ctx, "sagas in the background", "error", err) }
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return m.store.Run(ctx) })
 	g.Go(func() error {
-		return m.store.Run(ctx, eventstore.RunConfig{
-			SingleProcess: m.Alone, Control: m.Control, ReceiptRetention: m.ReceiptRetention, Failed: failed,
-		})
-	})
-	g.Go(func() error {
-		m.pollOthers(ctx, failed)
+		m.pollOthers(ctx)
 		return nil
 	})
 	g.Go(func() error {
@@ -196,16 +180,16 @@ func (m *Module) Run(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error {
-		if m.Alone { // whoever drove these is gone
+		if m.SingleProcess { // whoever drove these is gone
 			for n := claimLimit; n == claimLimit; {
 				ids, err := m.recoverable(ctx)
-				n = m.executeClaimed(ctx, ids, err, pass{woken: true}, failed)
+				n = m.executeClaimed(ctx, ids, err, pass{woken: true})
 			}
 		}
 		// What is due: to retry, to end a wait, or to be taken over.
 		for backoff.Sleep(ctx, backoff.Jitter(claimEvery)) {
 			ids, early, err := m.timer.Due(ctx, claimLimit, lease)
-			m.executeClaimed(ctx, ids, err, pass{woken: early}, failed)
+			m.executeClaimed(ctx, ids, err, pass{woken: early})
 		}
 		return nil
 	})
@@ -238,12 +222,12 @@ func (m *Module) recoverable(ctx context.Context) ([]uuid.UUID, error) {
 }
 
 // executeClaimed drives what was claimed.
-func (m *Module) executeClaimed(ctx context.Context, ids []uuid.UUID, err error, as pass, failed func(error)) int {
+func (m *Module) executeClaimed(ctx context.Context, ids []uuid.UUID, err error, as pass) int {
 	for _, id := range ids {
 		m.runner.begin(id, as)
 	}
 	if err != nil && ctx.Err() == nil {
-		failed(fmt.Errorf("claim sagas: %w", err))
+		m.store.Failed(fmt.Errorf("claim sagas: %w", err))
 	}
 	return len(ids)
 }

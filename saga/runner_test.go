@@ -21,7 +21,7 @@ var toBank = payment.Outcome{
 	Deadline: time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond),
 }
 
-func alone(c *Config) { c.Alone = true }
+func alone(c *Config) { c.SingleProcess = true }
 
 // gate holds whoever comes to it until it is opened, or the test is over.
 type gate struct {

@@ -178,12 +178,13 @@ func start(t *testing.T, url string, play play, configure ...func(*Config)) *pro
 	t.Cleanup(pools.Close)
 	p := &process{t: t, play: play, calls: map[string]int{}, underWay: map[uuid.UUID][]uuid.UUID{}}
 	c := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin})
+	db := eventstore.Database{Committer: c, Query: pools.Query, Control: pools.Control, Views: pools.Views, Log: slog.New(slog.DiscardHandler)}
 	config := Config{
-		Committer: c, Query: pools.Query, Control: pools.Control, Views: pools.Views, Log: slog.New(slog.DiscardHandler), StepDeadline: time.Hour,
+		Database: db, StepDeadline: time.Hour,
 		Modules: Modules{
-			Carts:    scriptedCarts{p: p, store: eventstore.Open(c, pools.Query, "cart", carts)},
-			Orders:   scriptedOrders{p: p, store: eventstore.Open(c, pools.Query, "orders", orders)},
-			Payments: scriptedPayments{p: p, store: eventstore.Open(c, pools.Query, "payment", payments)},
+			Carts:    scriptedCarts{p: p, store: eventstore.Open(db, "cart", carts)},
+			Orders:   scriptedOrders{p: p, store: eventstore.Open(db, "orders", orders)},
+			Payments: scriptedPayments{p: p, store: eventstore.Open(db, "payment", payments)},
 		},
 	}
 	for _, f := range configure {

@@ -102,10 +102,10 @@ func (w *notifier) subscribed() []uuid.UUID {
 }
 
 // pollOthers looks, now and then and for all followers at once, at what other processes wrote, until ctx is done.
-func (m *Module) pollOthers(ctx context.Context, failed func(error)) {
+func (m *Module) pollOthers(ctx context.Context) {
 	for backoff.Sleep(ctx, backoff.Jitter(pollEvery)) {
 		if err := m.notifyOfOthers(ctx); err != nil && ctx.Err() == nil {
-			failed(fmt.Errorf("look for those who follow checkouts: %w", err))
+			m.store.Failed(fmt.Errorf("look for those who follow checkouts: %w", err))
 		}
 	}
 }

@@ -65,7 +65,7 @@ func TestPinnedSnapshot(t *testing.T) {
 	if *pinnedMinutes > 0 {
 		require.GreaterOrEqual(t, ratio(spread), 0.9, "a pinned snapshot slows the store down")
 		var gone int64
-		row := s.Databases[s.URL].Pools.Query.QueryRow(t.Context(),
+		row := s.Databases[s.URL].Query.QueryRow(t.Context(),
 			"select n_tup_del from pg_stat_user_tables where relid = 'cart.receipts'::regclass")
 		require.NoError(t, row.Scan(&gone))
 		require.Greater(t, gone, hour, "no receipt was past its time")
@@ -108,7 +108,7 @@ func (s *pinnedShop) retains(t *testing.T) {
 	var all sync.WaitGroup
 	for _, schema := range []string{"cart", "orders", "payment", "saga"} {
 		r := eventstore.Retention{
-			Table: schema + ".receipts", Old: "at < now() - $3::interval", After: pinnedKeep, Pool: s.Databases[s.URL].Pools.Control,
+			Table: schema + ".receipts", Old: "at < now() - $3::interval", After: pinnedKeep, Pool: s.Databases[s.URL].Control,
 		}
 		all.Go(func() { r.Run(ctx, func(err error) { t.Error(err) }) })
 	}
@@ -122,7 +122,7 @@ type looks struct{ n, met int64 }
 // byTime are the indexes in which what is due is found again and again.
 func (s *pinnedShop) byTime(t *testing.T) map[string]looks {
 	t.Helper()
-	rows, err := s.Databases[s.URL].Pools.Query.Query(t.Context(), `select schemaname || '.' || indexrelname, idx_scan, idx_tup_read
+	rows, err := s.Databases[s.URL].Query.Query(t.Context(), `select schemaname || '.' || indexrelname, idx_scan, idx_tup_read
 		from pg_stat_user_indexes where (schemaname, indexrelname) in (('cart', 'outbox_due'), ('saga', 'streams_wake_at'))`)
 	require.NoError(t, err)
 	all := map[string]looks{}

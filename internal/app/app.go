@@ -69,10 +69,8 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 		return p, err
 	}
 	on := func(schema string) *Database { return p.Databases[urls[schema]] }
-	alone := settings.Embedded()
-
 	p.Simulator = simulator.New(simulator.Config{
-		Pool: on("simulator").Pools.Query, Latency: settings.SimulatorLatency, Secret: settings.SimulatorSecret, Log: log,
+		Pool: on("simulator").Query, Latency: settings.SimulatorLatency, Secret: settings.SimulatorSecret, Log: log,
 		WebhookURL: func() string { return LocalURL(address) + "/v1/webhooks/payments/simulator" },
 		PublicURL:  func() string { return settings.BaseURL(address) },
 		Now:        on("payment").Committer.Clock().Now,
@@ -84,27 +82,19 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 		}))
 	}
 	p.Payments = payment.New(payment.Config{
-		Committer: on("payment").Committer, Query: on("payment").Pools.Query, Control: on("payment").Pools.Control, Alone: alone, Log: log,
-		ReceiptRetention: settings.ReceiptRetention, WebhookRetention: settings.WebhookRetention,
-		Providers: append(providers, p.Simulator), Timeout: settings.PaymentTimeout, ActionTTL: settings.PaymentActionTTL,
-		InFlight: settings.PaymentConcurrency, Called: metrics.ProviderCall,
+		Database: on("payment").Database, WebhookRetention: settings.WebhookRetention, Providers: append(providers, p.Simulator),
+		Timeout: settings.PaymentTimeout, ActionTTL: settings.PaymentActionTTL, InFlight: settings.PaymentConcurrency, Called: metrics.ProviderCall,
 	})
-	p.Orders = order.New(order.Config{
-		Committer: on("orders").Committer, Query: on("orders").Pools.Query, Control: on("orders").Pools.Control, Views: on("orders").Pools.Views,
-		Alone: alone, Log: log, ReceiptRetention: settings.ReceiptRetention, Payments: p.Payments,
-	})
+	p.Orders = order.New(order.Config{Database: on("orders").Database, Payments: p.Payments})
 	p.Carts = cart.New(cart.Config{
-		Committer: on("cart").Committer, Query: on("cart").Pools.Query, Control: on("cart").Pools.Control, Views: on("cart").Pools.Views,
-		Alone: alone, Log: log, TTL: settings.CartTTL, ReceiptRetention: settings.ReceiptRetention,
-		Stock: p.Orders,
+		Database: on("cart").Database, TTL: settings.CartTTL, Stock: p.Orders,
 		VerifyGuest: func(token string) (string, error) {
 			claims, err := tokens.VerifyExpired(token, guestLeeway)
 			return claims.Subject, err
 		},
 	})
 	p.Sagas = saga.New(saga.Config{
-		Committer: on("saga").Committer, Query: on("saga").Pools.Query, Control: on("saga").Pools.Control, Views: on("saga").Pools.Views,
-		Alone: alone, Log: log, ReceiptRetention: settings.ReceiptRetention, StepDeadline: settings.StepDeadline, Ended: metrics.SagaEnded,
+		Database: on("saga").Database, StepDeadline: settings.StepDeadline, Ended: metrics.SagaEnded,
 		Modules: saga.Modules{Carts: p.Carts, Orders: p.Orders, Payments: p.Payments},
 	})
 	stores := []admin.Store{

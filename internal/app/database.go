@@ -14,21 +14,11 @@ import (
 	"shopping-cart/platform/telemetry"
 )
 
-// Database is one database: its pools and the committer that its modules share.
+// Database is what the modules on one database share, with all its pools.
 type Database struct {
-	Pools     *database.Pools
-	Committer *eventstore.Committer
-	Hints     *Hints // nil: the processes on it poll for new events
+	eventstore.Database
+	Pools *database.Pools
 }
-
-// Hints sends and receives notifications for a committer.
-type Hints struct {
-	eventstore.Notifier
-	committer *eventstore.Committer
-}
-
-// Run sends and receives notifications until ctx is done.
-func (h *Hints) Run(ctx context.Context) error { return h.committer.RunNotifier(ctx, h.Notifier) }
 
 // poolsOf returns the pool sizes of each database from the settings.
 func poolsOf(settings config.Config) database.Options {
@@ -47,26 +37,28 @@ func (p *App) open(ctx context.Context, settings config.Config, schema string, u
 	metrics.WatchPool(schema, "write", pools.Write.Stat)
 	metrics.WatchPool(schema, "query", pools.Query.Stat)
 	metrics.WatchPool(schema, "control", pools.Control.Stat)
-	db := &Database{Pools: pools, Committer: eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{
-		Queue: settings.QueueSize, Workers: int(settings.Committers), Begin: pools.Begin, Batched: metrics.Batch, Decided: metrics.Command, Handled: metrics.Dispatched,
-		Failed: func(commands int, err error) { log.Warn("repeating a batch", "commands", commands, "error", err) },
-		Skewed: func(skew time.Duration) {
-			log.Warn("this machine's clock differs from the database's; the program uses the database's",
-				"database", settings.DatabaseSetting(schema), "database_ahead_by", skew.Round(time.Millisecond).String())
-		},
-	})}
-	p.Databases[urls[schema]] = db
+	db := eventstore.Database{
+		Committer: eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{
+			Queue: settings.QueueSize, Workers: int(settings.Committers), Begin: pools.Begin, Batched: metrics.Batch, Decided: metrics.Command, Handled: metrics.Dispatched,
+			Failed: func(commands int, err error) { log.Warn("repeating a batch", "commands", commands, "error", err) },
+			Skewed: func(skew time.Duration) {
+				log.Warn("this machine's clock differs from the database's; the program uses the database's",
+					"database", settings.DatabaseSetting(schema), "database_ahead_by", skew.Round(time.Millisecond).String())
+			},
+		}),
+		Query: pools.Query, Control: pools.Control, Views: pools.Views, SingleProcess: settings.Embedded(),
+		ReceiptRetention: settings.ReceiptRetention, Log: log,
+	}
+	if settings.Notify {
+		db.Listen = pools.Listen
+	}
+	p.Databases[urls[schema]] = &Database{db, pools}
 	if err := db.Committer.Clock().Measure(ctx, pools.Control); err != nil {
 		return fmt.Errorf("%s: %w", settings.DatabaseSetting(schema), err)
 	}
 	metrics.ClockSkew(schema, db.Committer.Clock().Skew)
 	if settings.Notify && pools.Listen == nil {
 		return fmt.Errorf("NOTIFY must be false: %s leads through a pooler, and LISTEN needs a session", settings.DatabaseSetting(schema))
-	} else if settings.Notify {
-		db.Hints = &Hints{committer: db.Committer, Notifier: eventstore.Notifier{
-			Send: pools.Control, Listen: pools.Listen,
-			Failed: func(err error) { log.Warn("notifications of new events are delayed", "error", err) },
-		}}
 	}
 	return nil
 }

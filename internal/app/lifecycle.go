@@ -21,14 +21,11 @@ func (p *App) Serve(ctx context.Context, listener net.Listener, grace time.Durat
 
 // start starts everything except the HTTP server. It calls failed when a part ends too early.
 func (p *App) start(failed func()) (stop func(grace time.Duration) error) {
-	var committers []runner
+	var databases []runner
 	for _, db := range p.Databases {
-		committers = append(committers, db.Committer)
-		if db.Hints != nil {
-			committers = append(committers, db.Hints)
-		}
+		databases = append(databases, db)
 	}
-	layers := []*layer{start(failed, committers...), start(failed, p.Carts, p.Orders, p.Payments, p.Simulator), start(failed, p.Sagas)}
+	layers := []*layer{start(failed, databases...), start(failed, p.Carts, p.Orders, p.Payments, p.Simulator), start(failed, p.Sagas)}
 	return func(grace time.Duration) (err error) {
 		for i := len(layers) - 1; i >= 0; i-- {
 			err = errors.Join(err, layers[i].stop(grace))
