@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"shopping-cart/platform/backoff"
 	"shopping-cart/platform/pgerr"
 )
 
@@ -233,7 +234,7 @@ func (c *Committer) retryLocked(ctx context.Context) {
 			c.retryStore(s, n%lockWaitEvery == 0, stopping)
 		}
 		if !stopping {
-			wait(ctx, jitter(lockPause))
+			backoff.Sleep(ctx, backoff.Jitter(lockPause))
 		}
 	}
 }

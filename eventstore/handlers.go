@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"shopping-cart/platform/backoff"
 )
 
 const (
@@ -77,7 +79,7 @@ func (s *Store) parkForHandlers(ctx context.Context, r Recorded, failed []failur
 // retryHandlers retries parked messages that are due, until ctx is done.
 func (s *Store) retryHandlers(ctx context.Context) {
 	names := s.handlerNames()
-	for wait(ctx, jitter(parkedEvery)) {
+	for backoff.Sleep(ctx, backoff.Jitter(parkedEvery)) {
 		for n := parkedLimit; n == parkedLimit; {
 			var err error
 			if n, err = s.retryDue(ctx, names); err != nil && ctx.Err() == nil {

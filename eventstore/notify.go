@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"shopping-cart/platform/backoff"
 )
 
 const (
@@ -35,7 +37,7 @@ func (d Database) notify(ctx context.Context) {
 			if err := d.listen(ctx); ctx.Err() == nil {
 				d.notifyFailed(fmt.Errorf("listen for new events: %w", err))
 			}
-			if !wait(ctx, jitter(listenAgain)) {
+			if !backoff.Sleep(ctx, backoff.Jitter(listenAgain)) {
 				return
 			}
 		}
@@ -61,7 +63,7 @@ func (d Database) publish(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			d.notifyFailed(fmt.Errorf("notify of new events: %w", err))
 		}
-		if !wait(ctx, notifyEvery) {
+		if !backoff.Sleep(ctx, notifyEvery) {
 			return
 		}
 	}
@@ -165,19 +167,5 @@ func (s *broadcast) wake() {
 	if s.ch != nil {
 		close(s.ch)
 		s.ch = nil
-	}
-}
-
-// waitOr sleeps for d or until woken is closed. It returns false if ctx is done before.
-func waitOr(ctx context.Context, d time.Duration, woken <-chan struct{}) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-woken:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -132,9 +131,3 @@ func (s *Store) callHandler(sub subscription, r Recorded, event Event) (err erro
 	}()
 	return sub.handle(ctx, r, event)
 }
-
-// wait sleeps for d. It returns false if ctx is done before.
-func wait(ctx context.Context, d time.Duration) bool { return waitOr(ctx, d, nil) }
-
-// jitter returns d, more or less by up to a half, so that processes do not act in step.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"shopping-cart/platform/backoff"
 )
 
 const (
@@ -67,7 +69,7 @@ func (p *parking) write(ctx context.Context, tx pgx.Tx, sql string) error {
 	for i, r := range p.rows {
 		ids[i], streams[i], versions[i] = uuid.Must(uuid.NewV7()), r.Stream, r.Version
 		if r.err != nil {
-			text, pause := storable(r.err), pauseAfter(1, retryFirst, retryLast)
+			text, pause := storable(r.err), retryPause(1)
 			attempts[i], errs[i], pauses[i] = 1, &text, &pause
 		}
 	}
@@ -83,14 +85,9 @@ func storable(err error) string {
 	return strings.ToValidUTF8(text[:min(len(text), errorText)], "")
 }
 
-// pauseAfter returns the pause before the next attempt in microseconds: first, doubled with each attempt, at most last, with
-// jitter.
-func pauseAfter(attempts int, first, last time.Duration) int64 {
-	pause := last
-	if attempts < 32 {
-		pause = min(first<<(attempts-1), last)
-	}
-	return jitter(pause).Microseconds()
+// retryPause returns the pause after a number of failed attempts, in microseconds.
+func retryPause(attempts int) int64 {
+	return backoff.Jitter(backoff.After(attempts-1, retryFirst, retryLast)).Microseconds()
 }
 
 // retryParked retries the messages of the stream that has been due longest, in order, until one fails. It locks the
@@ -122,7 +119,7 @@ func (c *projector) retryParked(ctx context.Context) (more bool, err error) {
 func (c *projector) postpone(ctx context.Context, head waitingMessage, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), postponeTimeout)
 	defer cancel()
-	_, err := c.store.db.Query.Exec(ctx, c.store.projectionSQL.failAgain, head.id, storable(cause), head.pause())
+	_, err := c.store.db.Query.Exec(ctx, c.store.projectionSQL.failAgain, head.id, storable(cause), retryPause(head.attempts+1))
 	return err
 }
 
@@ -156,7 +153,7 @@ func (c *projector) retryStream(ctx context.Context, tx pgx.Tx, stream uuid.UUID
 		if failed != nil {
 			given, err := c.isDiscarded(ctx, tx, m)
 			if err == nil && !given {
-				_, err = tx.Exec(ctx, q.failAgain, m.id, storable(failed), m.pause())
+				_, err = tx.Exec(ctx, q.failAgain, m.id, storable(failed), retryPause(m.attempts+1))
 			}
 			if err != nil {
 				return err
@@ -191,9 +188,6 @@ type waitingMessage struct {
 	id       uuid.UUID
 	attempts int
 }
-
-// pause returns the pause after another failed attempt.
-func (m waitingMessage) pause() int64 { return pauseAfter(m.attempts+1, retryFirst, retryLast) }
 
 // waiting returns the first parked messages of a stream. It returns none if the head is no longer due.
 func (c *projector) waiting(ctx context.Context, tx pgx.Tx, stream uuid.UUID) ([]waitingMessage, error) {

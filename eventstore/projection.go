@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"shopping-cart/platform/backoff"
 )
 
 const (
@@ -71,7 +73,7 @@ func again(
 	ctx context.Context, every time.Duration, woken func() <-chan struct{},
 	failed func(error), step func(context.Context) (more bool, err error),
 ) {
-	pause := every
+	failures := 0
 	for {
 		wake := woken()
 		more, err := inTime(ctx, step)
@@ -79,12 +81,13 @@ func again(
 		case ctx.Err() != nil:
 			return
 		case err == nil || errors.Is(err, errOvertaken):
-			pause = every
+			failures = 0
 		default:
 			failed(err)
-			pause, wake = min(2*pause, projectPause), nil
+			failures++
+			wake = nil
 		}
-		if (!more || err != nil) && !waitOr(ctx, jitter(pause), wake) {
+		if (!more || err != nil) && !backoff.SleepOr(ctx, backoff.Jitter(backoff.After(failures, every, projectPause)), wake) {
 			return
 		}
 	}

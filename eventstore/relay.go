@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"shopping-cart/platform/backoff"
 )
 
 const (
@@ -43,7 +45,7 @@ func (s *Store) relay(ctx context.Context) {
 			s.Failed(fmt.Errorf("relay the outbox of %s: %w", s.schema, err))
 		}
 	}
-	for wait(ctx, jitter(relayEvery)) {
+	for backoff.Sleep(ctx, backoff.Jitter(relayEvery)) {
 		for n := relayLimit; n == relayLimit; {
 			var err error
 			if n, err = s.relayDue(ctx); err != nil && ctx.Err() == nil {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"shopping-cart/platform/backoff"
 )
 
 // Retention deletes old rows of a table.
@@ -57,7 +59,7 @@ const (
 
 // run walks through the table again and again until ctx is done.
 func (w *walk) run(ctx context.Context, pool *pgxpool.Pool, failed func(error)) {
-	for pause := walkFirst; wait(ctx, jitter(pause)); {
+	for pause := walkFirst; backoff.Sleep(ctx, backoff.Jitter(pause)); {
 		pause = w.every
 		if err := w.pass(ctx, pool); err != nil && ctx.Err() == nil {
 			failed(fmt.Errorf("walk through %s: %w", w.table, err))
@@ -81,7 +83,7 @@ func (w *walk) pass(ctx context.Context, pool *pgxpool.Pool) error {
 		if err := w.pages(ctx, at); err != nil {
 			return err
 		}
-		if n+1 < steps && !wait(ctx, jitter(walkPause)) {
+		if n+1 < steps && !backoff.Sleep(ctx, backoff.Jitter(walkPause)) {
 			break
 		}
 	}
@@ -92,7 +94,7 @@ func (w *walk) pages(ctx context.Context, at uint32) error {
 	from, to := tid{BlockNumber: at, Valid: true}, tid{BlockNumber: at + min(walkPages, math.MaxUint32-at), Valid: true}
 	for {
 		more, err := w.step(ctx, from, to)
-		if err != nil || !more || !wait(ctx, jitter(walkAgain)) {
+		if err != nil || !more || !backoff.Sleep(ctx, backoff.Jitter(walkAgain)) {
 			return err
 		}
 	}

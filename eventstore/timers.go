@@ -9,6 +9,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
+
+	"shopping-cart/platform/backoff"
 )
 
 // Timer finds the streams of one kind whose wake_at has passed.
@@ -115,7 +117,7 @@ func (s *Store) ExpireIdle(ctx context.Context, i Expiry) {
 		strays.run(ctx, s.db.Control, s.Failed)
 	}()
 	defer func() { <-walk }()
-	for wait(ctx, jitter(min(max(i.After/100, time.Second), timerFullEvery))) {
+	for backoff.Sleep(ctx, backoff.Jitter(min(max(i.After/100, time.Second), timerFullEvery))) {
 		for full := true; full; {
 			ids, err := t.find(ctx, expiryPage, expiredStreams, t.watermark.From(), i.Kind, expiryPage, i.After)
 			if err != nil && ctx.Err() == nil {
@@ -124,7 +126,7 @@ func (s *Store) ExpireIdle(ctx context.Context, i Expiry) {
 			if full = len(ids) == expiryPage; s.expireAll(ctx, i, ids) == 0 && full {
 				t.watermark.Skip() // so that they do not block all others
 			}
-			full = full && wait(ctx, jitter(expiryPause))
+			full = full && backoff.Sleep(ctx, backoff.Jitter(expiryPause))
 		}
 	}
 }

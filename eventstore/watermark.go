@@ -3,6 +3,8 @@ package eventstore
 import (
 	"sync"
 	"time"
+
+	"shopping-cart/platform/backoff"
 )
 
 // Watermark is how far a scan by time has come, by the database's clock. Handled rows leave dead entries in the index on the
@@ -67,7 +69,7 @@ func (l *Watermark) Advance(now, last time.Time, more bool) (back time.Time) {
 	}
 	l.mark = l.began.Add(-l.slack) // relative to the start of the scan: rows that were committed later may be due before its end
 	if l.all {
-		l.full = time.Now().Add(jitter(l.again))
+		l.full = time.Now().Add(backoff.Jitter(l.again))
 	}
 	l.began = time.Time{}
 	return back

@@ -33,7 +33,7 @@ var rooms = []room{
 	{"the user interfaces are clients of the API", below("ui"), anyOf("client", "platform/web", "platform/money")},
 	{"the platform is the ground", below("platform"), anyOf("platform/fault", "platform/money", "platform/email", "platform/pgerr", "platform/backoff", "migrations", "platform/database")},
 	{"golden files know the event store only", anyOf("eventstore/golden"), anyOf("eventstore")},
-	{"the event store knows no room", below("eventstore"), anyOf("platform/fault", "platform/failpoint", "platform/pgerr")},
+	{"the event store knows no room", below("eventstore"), anyOf("platform/fault", "platform/failpoint", "platform/pgerr", "platform/backoff")},
 	{"Stripe in memory knows nobody", anyOf("payment/stripe/stripetest"), nothing},
 	{"providers know payments only", either(below("payment/simulator"), below("payment/stripe"), anyOf("payment/conformance")),
 		either(anyOf("payment"), below("platform"))},
