@@ -95,7 +95,3 @@ func (m *Module) Run(ctx context.Context) error {
 	})
 	return g.Wait()
 }
-
-func (m *Module) failed(err error) {
-	m.Log.Error("order background work failed, will retry", "error", err)
-}
