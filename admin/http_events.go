@@ -39,7 +39,7 @@ func (m *Module) listEvents(c echo.Context) error {
 	if !known {
 		return errNoModule
 	}
-	filter := eventstore.Filter{Kind: c.QueryParam("type")}
+	filter := eventstore.Filter{Type: c.QueryParam("type")}
 	if s := c.QueryParam("stream"); s != "" {
 		if filter.Stream, err = uuid.Parse(s); err != nil {
 			return web.Refused("stream", "not_an_id", "This is not an id.")

@@ -40,7 +40,7 @@ type ParkedPage struct {
 
 func parkedViewOf(module string, p eventstore.Parked) ParkedView {
 	return ParkedView{
-		ID: p.ID, Module: module, Reader: p.Subscription, Stream: p.Stream, Version: p.Version, Position: p.Position, Type: p.Kind,
+		ID: p.ID, Module: module, Reader: p.Subscription, Stream: p.Stream, Version: p.Version, Position: p.Position, Type: p.Type,
 		Attempts: p.Attempts, Error: p.Error, Behind: p.Behind, ParkedAt: web.Time(p.ParkedAt), NextAt: web.Time(p.NextAt),
 	}
 }

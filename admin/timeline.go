@@ -164,7 +164,7 @@ func (m *Module) timeline(ctx context.Context, orderID uuid.UUID, t order.Refere
 // entryOf is an event. That of a saga may have been written long after what it tells of, so it names its own times.
 func entryOf(module string, e eventstore.Recorded) TimelineEntry {
 	entry := TimelineEntry{
-		ID: e.Meta.EventID, At: web.Time(e.At), Module: module, Stream: e.Stream, Version: e.Version, Type: e.Kind, Actor: e.Meta.Actor,
+		ID: e.Meta.EventID, At: web.Time(e.At), Module: module, Stream: e.Stream, Version: e.Version, Type: e.Type, Actor: e.Meta.Actor,
 		Correlation: e.Meta.Correlation, Causation: e.Meta.Causation, Data: e.Data,
 	}
 	var told struct {
@@ -189,11 +189,11 @@ func entryOf(module string, e eventstore.Recorded) TimelineEntry {
 		if !told.BeganAt.IsZero() {
 			entry.began = told.BeganAt
 		}
-	case e.Kind == cart.CheckedOut{}.Kind():
+	case e.Type == eventstore.TypeOf(cart.CheckedOut{}):
 		entry.Command = startOfSaga(told.CheckoutID)
-	case e.Kind == payment.RefundOrdered{}.Kind():
+	case e.Type == eventstore.TypeOf(payment.RefundOrdered{}):
 		entry.Command = startOfSaga(told.ID)
-	case e.Kind == order.CancellationRequested{}.Kind():
+	case e.Type == eventstore.TypeOf(order.CancellationRequested{}):
 		entry.Command = startOfSaga(told.CancellationID)
 	}
 	entry.needs, entry.tells = factsOf(entry, facts{

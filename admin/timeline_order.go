@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"shopping-cart/eventstore"
 	"shopping-cart/platform/web"
 	"shopping-cart/saga"
 )
@@ -65,9 +66,9 @@ func factsOf(e TimelineEntry, f facts) (needs, tells []string) {
 // effectsOf are the facts by which an attempt of a step came out as it did. An attempt that came to no end names none.
 func effectsOf(e TimelineEntry, f facts) []string {
 	switch e.Type {
-	case saga.StepAssumed{}.Kind():
+	case eventstore.TypeOf(saga.StepAssumed{}):
 		return []string{factSettled}
-	case saga.StepDone{}.Kind():
+	case eventstore.TypeOf(saga.StepDone{}):
 		switch f.step {
 		case saga.ChargeMoney:
 			return []string{factCaptured}
@@ -77,9 +78,9 @@ func effectsOf(e TimelineEntry, f facts) []string {
 			return []string{factBack + e.Stream.String()}
 		}
 		return []string{effectOf(saga.CommandID(e.Stream, f.step))}
-	case saga.StepWaits{}.Kind():
+	case eventstore.TypeOf(saga.StepWaits{}):
 		return []string{factAsked}
-	case saga.StepRefused{}.Kind():
+	case eventstore.TypeOf(saga.StepRefused{}):
 		switch {
 		case f.step == saga.ChargeMoney && f.failure != saga.CodeUnavailable:
 			return []string{factRefused}

@@ -15,10 +15,10 @@ import (
 
 // chapter is an event of a stream, as a log holds it.
 type chapter struct {
-	kind, step string
-	cause      uuid.UUID
-	data       map[string]any
-	began, at  int // seconds after noon
+	eventType, step string
+	cause           uuid.UUID
+	data            map[string]any
+	began, at       int // seconds after noon
 }
 
 // TestTheOrderDoesNotRestOnClocks tells a declined checkout whose four databases and processes each have a clock of their own.
@@ -27,23 +27,23 @@ func TestTheOrderDoesNotRestOnClocks(t *testing.T) {
 	checkoutID, pay := uuid.UUID{1}, map[string]any{"checkout_id": uuid.UUID{1}}
 	story := map[string][]chapter{
 		"cart": {
-			{kind: "cart.checked_out", data: pay, at: 1},
-			{kind: "cart.reopened", cause: saga.CommandID(checkoutID, saga.ReopenCart), at: 14},
+			{eventType: "cart.checked_out", data: pay, at: 1},
+			{eventType: "cart.reopened", cause: saga.CommandID(checkoutID, saga.ReopenCart), at: 14},
 		},
 		"saga": {
-			{kind: "saga.started", cause: saga.CommandID(checkoutID, "start"), at: 2},
-			{kind: "saga.step_done", step: saga.PlaceOrder, began: 3, at: 5},
-			{kind: "saga.step_refused", step: saga.ChargeMoney, began: 5, at: 8, data: map[string]any{"failure": map[string]any{"code": "payment_declined"}}},
-			{kind: "saga.step_done", step: saga.UndoPayment, began: 9, at: 10},
-			{kind: "saga.step_done", step: saga.CancelOrder, began: 10, at: 12},
-			{kind: "saga.step_done", step: saga.ReopenCart, began: 13, at: 15},
-			{kind: "saga.ended", at: 16},
+			{eventType: "saga.started", cause: saga.CommandID(checkoutID, "start"), at: 2},
+			{eventType: "saga.step_done", step: saga.PlaceOrder, began: 3, at: 5},
+			{eventType: "saga.step_refused", step: saga.ChargeMoney, began: 5, at: 8, data: map[string]any{"failure": map[string]any{"code": "payment_declined"}}},
+			{eventType: "saga.step_done", step: saga.UndoPayment, began: 9, at: 10},
+			{eventType: "saga.step_done", step: saga.CancelOrder, began: 10, at: 12},
+			{eventType: "saga.step_done", step: saga.ReopenCart, began: 13, at: 15},
+			{eventType: "saga.ended", at: 16},
 		},
 		"order": {
-			{kind: "order.placed", cause: saga.CommandID(checkoutID, saga.PlaceOrder), at: 4},
-			{kind: "order.cancelled", cause: saga.CommandID(checkoutID, saga.CancelOrder), at: 11},
+			{eventType: "order.placed", cause: saga.CommandID(checkoutID, saga.PlaceOrder), at: 4},
+			{eventType: "order.cancelled", cause: saga.CommandID(checkoutID, saga.CancelOrder), at: 11},
 		},
-		"payment": {{kind: "payment.requested", data: pay, at: 6}, {kind: "payment.declined", at: 7}},
+		"payment": {{eventType: "payment.requested", data: pay, at: 6}, {eventType: "payment.declined", at: 7}},
 	}
 	want := []string{
 		"cart.checked_out", "saga.started", "begun order.place", "order.placed", "step_done order.place", "begun payment.charge",
@@ -81,7 +81,7 @@ func entriesOf(t *testing.T, module string, stream uuid.UUID, story []chapter, w
 		body, err := json.Marshal(data)
 		require.NoError(t, err)
 		lane = append(lane, entryOf(module, eventstore.Recorded{
-			Stream: stream, Version: int64(i + 1), Kind: e.kind, Data: body, At: second(e.at),
+			Stream: stream, Version: int64(i + 1), Type: e.eventType, Data: body, At: second(e.at),
 			Meta: eventstore.Meta{Causation: e.cause, EventID: uuid.New()},
 		}))
 	}

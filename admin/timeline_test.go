@@ -70,8 +70,8 @@ func TestMerge(t *testing.T) {
 func TestTimelineEntries(t *testing.T) {
 	t.Parallel()
 	id := uuid.UUID{1}
-	of := func(module, kind, data string) TimelineEntry {
-		return entryOf(module, eventstore.Recorded{Stream: id, Version: 3, Kind: kind, Data: []byte(data), At: after(time.Hour)})
+	of := func(module, eventType, data string) TimelineEntry {
+		return entryOf(module, eventstore.Recorded{Stream: id, Version: 3, Type: eventType, Data: []byte(data), At: after(time.Hour)})
 	}
 	t.Run("AnAttemptHasItsOwnTimesAndItsCommand", func(t *testing.T) {
 		t.Parallel()
@@ -94,14 +94,14 @@ func TestTimelineEntries(t *testing.T) {
 	})
 	t.Run("ASealedCartStartsItsCheckout", func(t *testing.T) {
 		t.Parallel()
-		e := of("cart", cart.CheckedOut{}.Kind(), `{"checkout_id":"`+id.String()+`"}`)
+		e := of("cart", eventstore.TypeOf(cart.CheckedOut{}), `{"checkout_id":"`+id.String()+`"}`)
 		require.Equal(t, saga.CommandID(id, "start"), *e.Command)
 	})
 	t.Run("AnOrderedRefundAndACancellationStartTheirs", func(t *testing.T) {
 		t.Parallel()
-		e := of("payment", payment.RefundOrdered{}.Kind(), `{"id":"`+id.String()+`"}`)
+		e := of("payment", eventstore.TypeOf(payment.RefundOrdered{}), `{"id":"`+id.String()+`"}`)
 		require.Equal(t, saga.CommandID(id, "start"), *e.Command)
-		e = of("order", order.CancellationRequested{}.Kind(), `{"cancellation_id":"`+id.String()+`","checkout_id":"`+uuid.NewString()+`"}`)
+		e = of("order", eventstore.TypeOf(order.CancellationRequested{}), `{"cancellation_id":"`+id.String()+`","checkout_id":"`+uuid.NewString()+`"}`)
 		require.Equal(t, saga.CommandID(id, "start"), *e.Command)
 	})
 	t.Run("WhatCannotBeReadIsShownAllTheSame", func(t *testing.T) {

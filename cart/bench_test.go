@@ -36,7 +36,7 @@ func BenchmarkFold(b *testing.B) {
 	for b.Loop() {
 		var cart State
 		for range 10 {
-			e, err := decodeEvent(ItemAdded{}.Kind(), data)
+			e, err := carts.Event(eventstore.Recorded{Type: "cart.item_added", Data: data})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -32,10 +32,7 @@ type PriceChange struct {
 // Event is a fact of a cart.
 //
 //sumtype:decl
-type Event interface {
-	eventstore.Event
-	ofCart()
-}
+type Event interface{ ofCart() }
 
 // Created is the first event of every cart.
 type Created struct {
@@ -118,10 +115,7 @@ type Abandoned struct{}
 // ProductEvent is a fact of the price book.
 //
 //sumtype:decl
-type ProductEvent interface {
-	eventstore.Event
-	ofProduct()
-}
+type ProductEvent interface{ ofProduct() }
 
 // ProductCreated adds a SKU to the price book.
 type ProductCreated struct {
@@ -137,24 +131,6 @@ type ProductChanged struct {
 	Price  money.Amount `json:"price"`
 	Active bool         `json:"active"`
 }
-
-// Events are stored under these names. They never change.
-
-func (Created) Kind() string         { return "cart.created" }
-func (ItemAdded) Kind() string       { return "cart.item_added" }
-func (QuantityChanged) Kind() string { return "cart.quantity_changed" }
-func (ItemRemoved) Kind() string     { return "cart.item_removed" }
-func (ItemsCleared) Kind() string    { return "cart.items_cleared" }
-func (Repriced) Kind() string        { return "cart.repriced" }
-func (AdjustmentsSet) Kind() string  { return "cart.adjustments_set" }
-func (CheckedOut) Kind() string      { return "cart.checked_out" }
-func (Reopened) Kind() string        { return "cart.reopened" }
-func (Completed) Kind() string       { return "cart.completed" }
-func (MergedIn) Kind() string        { return "cart.merged_in" }
-func (MergedAway) Kind() string      { return "cart.merged_away" }
-func (Abandoned) Kind() string       { return "cart.abandoned" }
-func (ProductCreated) Kind() string  { return "product.created" }
-func (ProductChanged) Kind() string  { return "product.changed" }
 
 func (Created) ofCart()         {}
 func (ItemAdded) ofCart()       {}
@@ -173,9 +149,24 @@ func (Abandoned) ofCart()       {}
 func (ProductCreated) ofProduct() {}
 func (ProductChanged) ofProduct() {}
 
-var decodeEvent = eventstore.Decoder[Event](
-	Created{}, ItemAdded{}, QuantityChanged{}, ItemRemoved{}, ItemsCleared{}, Repriced{}, AdjustmentsSet{}, CheckedOut{},
-	Reopened{}, Completed{}, MergedIn{}, MergedAway{}, Abandoned{},
-)
+// The events are stored under these types, which never change.
+var eventTypes = eventstore.Register(map[string]Event{
+	"cart.created":          Created{},
+	"cart.item_added":       ItemAdded{},
+	"cart.quantity_changed": QuantityChanged{},
+	"cart.item_removed":     ItemRemoved{},
+	"cart.items_cleared":    ItemsCleared{},
+	"cart.repriced":         Repriced{},
+	"cart.adjustments_set":  AdjustmentsSet{},
+	"cart.checked_out":      CheckedOut{},
+	"cart.reopened":         Reopened{},
+	"cart.completed":        Completed{},
+	"cart.merged_in":        MergedIn{},
+	"cart.merged_away":      MergedAway{},
+	"cart.abandoned":        Abandoned{},
+})
 
-var decodeProductEvent = eventstore.Decoder[ProductEvent](ProductCreated{}, ProductChanged{})
+var productEventTypes = eventstore.Register(map[string]ProductEvent{
+	"product.created": ProductCreated{},
+	"product.changed": ProductChanged{},
+})

@@ -102,7 +102,7 @@ type EventView struct {
 func (v EventView) PageBytes() int { return len(v.Data) }
 
 func eventViewOf(e eventstore.Recorded) EventView {
-	return EventView{Version: e.Version, Type: e.Kind, Data: e.Data, OccurredAt: web.Time(e.At), Actor: e.Meta.Actor}
+	return EventView{Version: e.Version, Type: e.Type, Data: e.Data, OccurredAt: web.Time(e.At), Actor: e.Meta.Actor}
 }
 
 // ProductView is a product on the wire.

@@ -79,7 +79,7 @@ func TestIdleCarts(t *testing.T) {
 		require.Eventually(t, func() bool { return b.status(t, id) == StatusAbandoned }, patience, look)
 		last := b.last(t, id)
 		require.EqualValues(t, 3, last.Version, "by two processes, once")
-		require.Equal(t, Abandoned{}.Kind(), last.Kind)
+		require.Equal(t, eventstore.TypeOf(Abandoned{}), last.Type)
 		require.Equal(t, "timer", last.Meta.Actor)
 	}
 	require.Equal(t, StatusOpen, b.status(t, fresh))

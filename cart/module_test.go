@@ -184,7 +184,7 @@ func (b *testBundle) seals(t *testing.T, caller string, id uuid.UUID, version in
 }
 
 // holds appends events directly, without the rules, as an older version may have done.
-func holds[S any, E eventstore.Event](t *testing.T, b *testBundle, of *eventstore.Aggregate[S, E], id uuid.UUID, events ...E) {
+func holds[S, E any](t *testing.T, b *testBundle, of *eventstore.Aggregate[S, E], id uuid.UUID, events ...E) {
 	t.Helper()
 	_, err := b.store.Do(t.Context(), eventstore.Command{
 		ID: uuid.New(), Fingerprint: make([]byte, 16), Streams: []eventstore.Ref{of.Ref(id)},

@@ -43,7 +43,7 @@ type priceBook map[string]Product
 
 // products binds the streams of the price book to their types. The key of a product is its SKU.
 var products = &eventstore.Aggregate[Product, ProductEvent]{
-	Kind: "product", StateVersion: 1, Decode: decodeProductEvent, Evolve: evolveProduct, Index: indexProduct,
+	Kind: "product", StateVersion: 1, Types: productEventTypes, Evolve: evolveProduct, Index: indexProduct,
 }
 
 func indexProduct(p Product, _ time.Time) eventstore.Index {

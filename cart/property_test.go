@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"shopping-cart/eventstore"
 	"shopping-cart/platform/fault"
 	"shopping-cart/platform/money"
 )
@@ -78,7 +79,7 @@ func asJSON(t *rapid.T, v any) string {
 // refolded returns the state folded from the stored events.
 func (j *journey) refolded(t *rapid.T) (s State) {
 	for _, e := range j.log {
-		decoded, err := decodeEvent(e.Kind(), []byte(asJSON(t, e)))
+		decoded, err := carts.Event(eventstore.Recorded{Type: eventstore.TypeOf(e), Data: []byte(asJSON(t, e))})
 		require.NoError(t, err)
 		s = evolve(s, decoded)
 	}

@@ -73,9 +73,9 @@ func (s State) skus() []string { return web.Map(s.Lines, func(l Line) string { r
 
 // carts binds the streams of carts to their types.
 var carts = &eventstore.Aggregate[State, Event]{
-	Kind: "cart", StateVersion: 2, Decode: decodeEvent, Evolve: evolve, Index: index,
+	Kind: "cart", StateVersion: 2, Types: eventTypes, Evolve: evolve, Index: index,
 	Upcasts: map[string][]eventstore.Upcaster{
-		MergedIn{}.Kind(): {eventstore.FieldsAdded}, // Adjustments
+		"cart.merged_in": {eventstore.FieldsAdded}, // Adjustments
 	},
 }
 

@@ -11,12 +11,12 @@ import (
 
 // Aggregate describes the streams of one kind. S is the state; its zero value is the state of a stream without events. E is
 // the sum type of the events. All functions are pure and change no value in place.
-type Aggregate[S any, E Event] struct {
+type Aggregate[S, E any] struct {
 	Kind string // stored with each stream; the first part of the type of every event
 	// StateVersion is the version of S, of Evolve and of the events that they know. Raise it when any of these changes: a state
 	// of another version is not read but rebuilt from its events.
 	StateVersion int16
-	Decode       func(kind string, data []byte) (E, error) // decodes events of the current schema
+	Types        map[string]E // of the events, see Register
 	// Upcasts convert old events, by type: the first from version 1 of the schema to version 2, and so on.
 	Upcasts map[string][]Upcaster
 	Evolve  func(S, E) S
@@ -96,8 +96,8 @@ type codec interface {
 	kind() string
 	stateVersion() int16
 	decodeState(data []byte) (any, error)
-	Schema(kind string) int
-	decodeEvent(r Recorded) (Event, error)
+	Schema(eventType string) int
+	decodeEvent(r Recorded) (any, error)
 	evolve(state any, r Recorded) (any, error)
 	index(state any, touched time.Time) Index
 }
@@ -113,7 +113,7 @@ func (a *Aggregate[S, E]) decodeState(data []byte) (any, error) {
 	return s, nil
 }
 
-func (a *Aggregate[S, E]) decodeEvent(r Recorded) (Event, error) { return a.Event(r) }
+func (a *Aggregate[S, E]) decodeEvent(r Recorded) (any, error) { return a.Event(r) }
 
 func (a *Aggregate[S, E]) evolve(state any, r Recorded) (any, error) {
 	e, err := a.Event(r)

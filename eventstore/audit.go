@@ -73,7 +73,7 @@ func (s *Store) audit(ctx context.Context, after, last uuid.UUID) (flaws []Viola
 			next = rows[len(rows)-1].id
 			last = next
 		}
-		a := audit{rows: rows, kinds: s.kinds}
+		a := audit{rows: rows, store: s}
 		if err := s.auditedEvents(ctx, at.tx, after, last, a.event); err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func (s *Store) auditedEvents(ctx context.Context, tx pgx.Tx, after, last uuid.U
 // audit compares rows with events. Both arrive in the order of their streams.
 type audit struct {
 	rows       []auditedRow
-	kinds      map[string]codec
+	store      *Store
 	violations []Violation
 
 	stream     uuid.UUID // the stream whose events are being read
@@ -143,15 +143,14 @@ type audit struct {
 func (a *audit) event(r Recorded) {
 	if r.Stream != a.stream {
 		a.endStream()
-		*a = audit{rows: a.rows, kinds: a.kinds, violations: a.violations, stream: r.Stream}
+		*a = audit{rows: a.rows, store: a.store, violations: a.violations, stream: r.Stream}
 	}
 	if r.Version != a.version+1 && a.gap == 0 {
 		a.gap = a.version + 1
 	}
 	a.outOfOrder = a.outOfOrder || r.Position <= a.position
 	a.version, a.position = r.Version, r.Position
-	kind, _, _ := strings.Cut(r.Kind, ".")
-	if c := a.kinds[kind]; c == nil {
+	if c := a.store.codecOf(r.Type); c == nil {
 		a.broken = ErrNewerVersion
 	} else if a.broken == nil {
 		a.state, a.broken = c.evolve(a.state, r)
@@ -207,7 +206,7 @@ func (a *audit) report(check string, version int64, detail string, args ...any) 
 // compare checks the stored state against the state that the events lead to. It skips states that only another version of
 // the program can read.
 func (a *audit) compare(row auditedRow) {
-	c := a.kinds[row.kind]
+	c := a.store.kinds[row.kind]
 	switch {
 	case c == nil || errors.Is(a.broken, ErrNewerVersion):
 		return
@@ -276,9 +275,9 @@ const auditOutbox = `select o.stream, o.version, coalesce(e.type, 'that is not t
 // AuditOutbox returns the messages that have waited too long for their handlers.
 func (s *Store) AuditOutbox(ctx context.Context) (flaws []Violation, err error) {
 	rows, _ := s.db.Query.Query(ctx, s.in(auditOutbox), overdue, neverTaken, auditPage)
-	one, kind := Violation{Check: ViolationMessage}, ""
-	_, err = pgx.ForEachRow(rows, []any{&one.Stream, &one.Version, &kind}, func() error {
-		one.ID, one.Detail = one.Stream, fmt.Sprintf("The event %s of version %d waits for its reactions.", kind, one.Version)
+	one, eventType := Violation{Check: ViolationMessage}, ""
+	_, err = pgx.ForEachRow(rows, []any{&one.Stream, &one.Version, &eventType}, func() error {
+		one.ID, one.Detail = one.Stream, fmt.Sprintf("The event %s of version %d waits for its reactions.", eventType, one.Version)
 		flaws = append(flaws, one)
 		return nil
 	})

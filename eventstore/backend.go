@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -82,7 +81,7 @@ func (s *Store) DecideOn(find func(uuid.UUID) Row, cmd Command, done *Receipt, n
 }
 
 // Handled reports whether events of a type have a handler.
-func (s *Store) Handled(kind string) bool { return len(s.subs[kind]) > 0 }
+func (s *Store) Handled(eventType string) bool { return len(s.subs[eventType]) > 0 }
 
 // Handle calls the handlers of an event.
 func (s *Store) Handle(ctx context.Context, r Recorded) error {
@@ -90,7 +89,7 @@ func (s *Store) Handle(ctx context.Context, r Recorded) error {
 	if err != nil {
 		return err
 	}
-	for _, sub := range s.subs[r.Kind] {
+	for _, sub := range s.subs[r.Type] {
 		if err := sub.handle(ctx, r, event); err != nil {
 			return fmt.Errorf("%s: %w", sub.name, err)
 		}
@@ -99,19 +98,20 @@ func (s *Store) Handle(ctx context.Context, r Recorded) error {
 }
 
 // Appending returns a command that appends an event to a stream without the rules of its module.
-func (s *Store) Appending(id uuid.UUID, e Event) Command {
-	kind, _, _ := strings.Cut(e.Kind(), ".")
-	c := s.kinds[kind]
+func (s *Store) Appending(id uuid.UUID, event any) Command {
+	eventType := TypeOf(event)
+	c := s.codecOf(eventType)
 	return Command{
 		Streams: []Ref{{ID: id, codec: c}},
 		Decide: func(tx *Tx) error {
-			data, err := json.Marshal(e)
+			data, err := json.Marshal(event)
 			if err != nil {
 				return err
 			}
-			next, err := c.evolve(tx.batchStream(id).viewOf(tx).value, Recorded{Kind: e.Kind(), Data: data, Meta: Meta{Schema: c.Schema(e.Kind())}})
+			recorded := Recorded{Type: eventType, Data: data, Meta: Meta{Schema: c.Schema(eventType)}}
+			next, err := c.evolve(tx.batchStream(id).viewOf(tx).value, recorded)
 			if err == nil {
-				tx.append(c, id, e, next)
+				tx.append(c, id, event, next)
 			}
 			return err
 		},

@@ -356,17 +356,17 @@ func (w *storeBatch) queueEvents(b *pgx.Batch) {
 	for i, e := range w.events {
 		streams[i] = e.Stream
 	}
-	versions, kinds, data, meta := eventColumns(w.events)
-	b.Queue(w.store.sql.putEvents, streams, versions, kinds, data, meta, w.now)
+	versions, types, data, meta := eventColumns(w.events)
+	b.Queue(w.store.sql.putEvents, streams, versions, types, data, meta, w.now)
 }
 
 // eventColumns returns the columns of events for unnest.
-func eventColumns(events []newEvent) (versions []int64, kinds, data, meta []string) {
+func eventColumns(events []newEvent) (versions []int64, types, data, meta []string) {
 	for _, e := range events {
 		m, _ := json.Marshal(e.Meta) // ids and strings can always be encoded
-		versions, kinds, data, meta = append(versions, e.Version), append(kinds, e.Kind), append(data, string(e.Data)), append(meta, string(m))
+		versions, types, data, meta = append(versions, e.Version), append(types, e.Type), append(data, string(e.Data)), append(meta, string(m))
 	}
-	return versions, kinds, data, meta
+	return versions, types, data, meta
 }
 
 // columnsOf holds the columns of streams for unnest.

@@ -55,7 +55,7 @@ type Tx struct {
 // newEvent is an event that its batch has not written yet.
 type newEvent struct {
 	Recorded
-	event Event
+	event any
 }
 
 // statement is an SQL statement that commits with the events.
@@ -134,15 +134,16 @@ func (tx *Tx) batchStream(id uuid.UUID) *batchStream {
 	return e
 }
 
-func (tx *Tx) append(c codec, id uuid.UUID, event Event, next any) {
+func (tx *Tx) append(c codec, id uuid.UUID, event any, next any) {
 	e := tx.batchStream(id)
 	exists := e.viewOf(tx).version > 0
 	if e.writer != tx || e.other || exists && e.codec.kind() != c.kind() {
 		panic(fmt.Sprintf("the command may not change stream %s", id))
 	}
+	eventType := TypeOf(event)
 	data, err := json.Marshal(event)
 	if err != nil {
-		panic(fmt.Sprintf("encode %s: %v", event.Kind(), err))
+		panic(fmt.Sprintf("encode %s: %v", eventType, err))
 	}
 	if e.author != tx {
 		e.author, e.draft = tx, e.streamView
@@ -155,11 +156,11 @@ func (tx *Tx) append(c codec, id uuid.UUID, event Event, next any) {
 	e.draft.value, e.draft.updated = next, tx.now
 	meta := tx.meta
 	meta.EventID, meta.Causation, meta.Schema = uuid.Must(uuid.NewV7()), tx.command, 0
-	if schema := c.Schema(event.Kind()); schema > 1 {
+	if schema := c.Schema(eventType); schema > 1 {
 		meta.Schema = schema
 	}
 	tx.events = append(tx.events, newEvent{
-		Recorded: Recorded{Stream: id, Version: e.draft.version, Kind: event.Kind(), Data: data, Meta: meta, At: tx.now},
+		Recorded: Recorded{Stream: id, Version: e.draft.version, Type: eventType, Data: data, Meta: meta, At: tx.now},
 		event:    event,
 	})
 }

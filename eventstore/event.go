@@ -4,16 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 )
-
-// Event is a past fact. Kind returns the name that it is stored under, "<kind of aggregate>.<fact>". The name never changes.
-// A change of the event's JSON is a new version of its schema: see [Aggregate.Upcasts].
-type Event interface{ Kind() string }
 
 // Meta is the metadata of an event. The store fills in the ids of the event and its command, and the version of its schema.
 type Meta struct {
@@ -29,15 +24,15 @@ type Meta struct {
 type Recorded struct {
 	Position int64 // in the module's log; 0 if it was delivered directly after its commit
 	Stream   uuid.UUID
-	Version  int64 // of the stream, 1 for its first event
-	Kind     string
+	Version  int64  // of the stream, 1 for its first event
+	Type     string // see Register
 	Data     json.RawMessage
 	Meta     Meta
 	At       time.Time // by the database's clock
 }
 
 // Message is a recorded event with its Go type.
-type Message[E Event] struct {
+type Message[E any] struct {
 	Stream  uuid.UUID
 	Version int64
 	Event   E
@@ -45,40 +40,34 @@ type Message[E Event] struct {
 	At      time.Time
 }
 
-var (
-	mu         sync.Mutex
-	registered []Event
-)
+var registered sync.Map // Go types of events to the types that they are stored under
 
-// Registered returns one event of each type that a Decoder knows. The reference page of events lists them.
-func Registered() []Event {
-	mu.Lock()
-	defer mu.Unlock()
-	return slices.Clone(registered)
+// Register makes the events of an aggregate known to TypeOf, and returns them. Each stands under its type, "<kind of aggregate>.<fact>",
+// which is stored with the event and never changes. A change of the event's JSON is a new version of its schema: see [Aggregate.Upcasts].
+func Register[E any](events map[string]E) map[string]E {
+	for eventType, e := range events {
+		if known, found := registered.LoadOrStore(reflect.TypeOf(e), eventType); found && known != eventType {
+			panic(fmt.Sprintf("event %T is registered as %s and as %s", e, known, eventType))
+		}
+	}
+	return events
 }
 
-// Decoder returns an aggregate's Decode for the types of the examples: from the JSON that they are written as today.
-func Decoder[E Event](examples ...E) func(kind string, data []byte) (E, error) {
-	mu.Lock()
-	defer mu.Unlock()
-	types := make(map[string]reflect.Type, len(examples))
-	for _, e := range examples {
-		types[e.Kind()] = reflect.TypeOf(e)
-		registered = append(registered, e)
-	}
-	return func(kind string, data []byte) (none E, err error) {
-		known, ok := types[kind]
-		if !ok {
-			return none, unknownKind(kind)
-		}
-		event := reflect.New(known)
-		if err := json.Unmarshal(data, event.Interface()); err != nil {
-			return none, fmt.Errorf("decode %s: %w", kind, err)
-		}
-		return event.Elem().Interface().(E), nil
-	}
+// Registered returns the Go types of all registered events, by the types that they are stored under.
+func Registered() map[string]reflect.Type {
+	all := map[string]reflect.Type{}
+	registered.Range(func(goType, eventType any) bool {
+		all[eventType.(string)] = goType.(reflect.Type)
+		return true
+	})
+	return all
 }
 
-func unknownKind(kind string) error {
-	return fmt.Errorf("unknown kind of event %q: %w", kind, ErrNewerVersion)
+// TypeOf returns the type that an event is stored under. It panics if the event is not registered.
+func TypeOf(event any) string {
+	eventType, found := registered.Load(reflect.TypeOf(event))
+	if !found {
+		panic(fmt.Sprintf("event %T is not registered", event))
+	}
+	return eventType.(string)
 }

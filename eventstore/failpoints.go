@@ -12,7 +12,7 @@ import (
 func reach(at failpoint.Point, works ...*storeBatch) {
 	for _, w := range works {
 		for _, e := range w.events {
-			failpoint.Reach(at, e.Kind)
+			failpoint.Reach(at, e.Type)
 		}
 		for _, s := range w.extraSQL {
 			words := strings.Fields(s.sql)

@@ -106,7 +106,7 @@ func (w *storeBatch) writeFast(ctx context.Context, conn *pgx.Conn, e *batchStre
 		return false, &commandError{err}
 	}
 	r := w.done[0]
-	versions, kinds, data, meta := eventColumns(w.events)
+	versions, types, data, meta := eventColumns(w.events)
 	_, outbox := w.store.outbox.wanted(w.events)
 	sql, second := w.store.sql.fastUpdate, any(e.stored)
 	if e.stored == 0 {
@@ -116,7 +116,7 @@ func (w *storeBatch) writeFast(ctx context.Context, conn *pgx.Conn, e *batchStre
 		reach(failpoint.BeforeCommit, w)
 	}
 	tag, err := conn.Exec(ctx, sql, e.ID, second, row.versions[0], row.stateVersions[0], row.states[0], row.customers[0], row.statuses[0],
-		row.keys[0], row.wakes[0], w.now, r.id, r.receipt.fingerprint, r.receipt.Status, outbox, versions, kinds, data, meta)
+		row.keys[0], row.wakes[0], w.now, r.id, r.receipt.fingerprint, r.receipt.Status, outbox, versions, types, data, meta)
 	if err != nil {
 		return false, fmt.Errorf("write a command: %w", err)
 	}

@@ -32,11 +32,9 @@ type counted struct {
 	Spoiled bool    `json:"spoiled,omitempty"` // it fails
 }
 
-func (counted) Kind() string { return "tally.counted" }
-
 var tallies = &eventstore.Aggregate[tally, counted]{
 	Kind: "tally", StateVersion: 1,
-	Decode: eventstore.Decoder(counted{}),
+	Types:  eventstore.Register(map[string]counted{"tally.counted": {}}),
 	Evolve: func(t tally, _ counted) tally { return tally{t.Count + 1} },
 	Index:  func(tally, time.Time) eventstore.Index { return eventstore.Index{} },
 }

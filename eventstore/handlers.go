@@ -136,7 +136,7 @@ func (s *Store) retryDue(ctx context.Context, names []string) (int, error) {
 func (s *Store) retry(p parkedMessage, r Recorded) {
 	event, err := s.decode(r)
 	called := 0
-	for _, sub := range s.subs[r.Kind] {
+	for _, sub := range s.subs[r.Type] {
 		if err == nil && (sub.name == p.Reader || p.Reader == anyHandler) {
 			called++
 			err = s.callHandler(sub, r, event)

@@ -119,7 +119,7 @@ func TestParkedReactions(t *testing.T) {
 			require.Equal(t, "flaky", p.Subscription)
 			require.Equal(t, stream, p.Stream)
 			require.EqualValues(t, 1, p.Version)
-			require.Equal(t, "jar.put", p.Kind)
+			require.Equal(t, "jar.put", p.Type)
 			require.Equal(t, 8, p.Attempts)
 			require.Contains(t, p.Error, "poison")
 			require.InDelta(t, (10 * time.Minute).Seconds(), p.NextAt.Sub(p.ParkedAt).Seconds(), 200)
@@ -233,7 +233,7 @@ func TestParkedReactions(t *testing.T) {
 		}
 		require.Equal(t, 2, r.subscription(t, "outbox").Parked)
 
-		// A version that knows the kind takes it up, though its name for the reaction is another.
+		// A version that knows the type takes it up, though its name for the reaction is another.
 		r.exec(t, "update cart.events set type = 'jar.put' where stream = $1", strange)
 		for _, p := range parked {
 			_, err = r.store.ReplayParked(t.Context(), p.ID, eventstore.IdempotencyKey{})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/google/uuid"
 )
@@ -23,8 +22,7 @@ func (s *Store) History(ctx context.Context, id uuid.UUID, after int64, limit in
 	var state any
 	var broken error // after an unreadable event no state is known
 	err := eachEvent(ctx, s.db.Query, func(r Recorded) error {
-		kind, _, _ := strings.Cut(r.Kind, ".")
-		if c := s.kinds[kind]; c == nil {
+		if c := s.codecOf(r.Type); c == nil {
 			broken = ErrNewerVersion
 		} else if broken == nil {
 			state, broken = c.evolve(state, r)

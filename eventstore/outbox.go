@@ -16,19 +16,18 @@ import (
 // subscription is a handler for one type of event.
 type subscription struct {
 	name   string
-	handle func(context.Context, Recorded, Event) error
+	handle func(context.Context, Recorded, any) error
 }
 
 // Subscribe calls handle for every event of type E in the store: directly after its commit, and again from the outbox until
 // handle returns nil. Handlers run concurrently and may receive a message twice.
-func Subscribe[E Event](s *Store, name string, handle func(context.Context, Message[E]) error) {
+func Subscribe[E any](s *Store, name string, handle func(context.Context, Message[E]) error) {
 	var zero E
-	s.subs[zero.Kind()] = append(s.subs[zero.Kind()], subscription{name, func(ctx context.Context, r Recorded, live Event) error {
-		// The conversion to any is needed: generic code may keep the method table of another interface in the value,
-		// and a direct assertion to E would fail.
-		event, ok := any(live).(E)
+	eventType := TypeOf(zero)
+	s.subs[eventType] = append(s.subs[eventType], subscription{name, func(ctx context.Context, r Recorded, live any) error {
+		event, ok := live.(E)
 		if !ok {
-			return fmt.Errorf("%s decodes as %T", r.Kind, live)
+			return fmt.Errorf("%s decodes as %T", r.Type, live)
 		}
 		return handle(ctx, Message[E]{Stream: r.Stream, Version: r.Version, Event: event, Meta: r.Meta, At: r.At})
 	}})
@@ -51,7 +50,7 @@ type outbox struct {
 // wanted returns the keys of the events that have a handler.
 func (o *outbox) wanted(events []newEvent) (streams [][16]byte, versions []int64) {
 	for _, e := range events {
-		if len(o.subs[e.Kind]) > 0 {
+		if len(o.subs[e.Type]) > 0 {
 			streams, versions = append(streams, e.Stream), append(versions, e.Version)
 		}
 	}
@@ -92,7 +91,7 @@ func columns(keys []outboxKey) (streams [][16]byte, versions []int64) {
 // dispatch passes committed events to their handlers.
 func (s *Store) dispatch(events []newEvent) {
 	for _, e := range events {
-		if len(s.subs[e.Kind]) == 0 {
+		if len(s.subs[e.Type]) == 0 {
 			continue
 		}
 		s.outbox.work.Add(1)
@@ -105,9 +104,9 @@ func (s *Store) dispatch(events []newEvent) {
 
 // deliver calls every handler of a message. If all of them succeed, it marks the message as handled. Otherwise the message
 // stays in the outbox for the relay, or is parked after too many failures.
-func (s *Store) deliver(r Recorded, event Event) {
+func (s *Store) deliver(r Recorded, event any) {
 	var failed []failure
-	for _, sub := range s.subs[r.Kind] {
+	for _, sub := range s.subs[r.Type] {
 		if err := s.callHandler(sub, r, event); err != nil {
 			failed = append(failed, failure{sub.name, err})
 		}
@@ -120,7 +119,7 @@ func (s *Store) deliver(r Recorded, event Event) {
 }
 
 // callHandler calls one handler and turns a panic into an error, so that one event cannot crash the process again and again.
-func (s *Store) callHandler(sub subscription, r Recorded, event Event) (err error) {
+func (s *Store) callHandler(sub subscription, r Recorded, event any) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
 	defer func() {

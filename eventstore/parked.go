@@ -18,9 +18,9 @@ type Parked struct {
 	ID           uuid.UUID
 	Subscription string // name of the projection or the handler
 	Stream       uuid.UUID
-	Version      int64 // of the stream
-	Position     int64 // in the log
-	Kind         string
+	Version      int64  // of the stream
+	Position     int64  // in the log
+	Type         string // of the event
 	Attempts     int
 	Error        string // of the last attempt
 	ParkedAt     time.Time
@@ -33,7 +33,7 @@ type Parked struct {
 func (s *Store) ListParked(ctx context.Context, subscription string, before uuid.UUID, limit int) ([]Parked, error) {
 	rows, _ := s.db.Query.Query(ctx, s.projectionSQL.list, subscription, before, limit)
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p Parked, err error) {
-		err = row.Scan(&p.ID, &p.Subscription, &p.Stream, &p.Version, &p.Position, &p.Kind, &p.Attempts, &p.Error, &p.ParkedAt, &p.NextAt, &p.Behind)
+		err = row.Scan(&p.ID, &p.Subscription, &p.Stream, &p.Version, &p.Position, &p.Type, &p.Attempts, &p.Error, &p.ParkedAt, &p.NextAt, &p.Behind)
 		return p, err
 	})
 	if err != nil {

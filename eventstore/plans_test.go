@@ -56,7 +56,7 @@ var every = map[string]planned{
 	"history":     {args: join(ids, versions), index: "events_stream_version_key"},
 	"log":         {args: "500, 100", index: "events_pkey", order: true},
 	"logOfStream": {args: "500, 100, gen_random_uuid(), 'jar.put'", index: "events_stream_version_key", order: true},
-	"logOfKind":   {args: "500, 100, 'jar.put'", index: "events_pkey", order: true},
+	"logOfType":   {args: "500, 100, 'jar.put'", index: "events_pkey", order: true},
 	"messages":    {args: join(ids, versions), index: "events_stream_version_key"},
 }
 

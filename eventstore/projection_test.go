@@ -294,7 +294,7 @@ func TestParked(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, all, 1)
 		one := all[0]
-		require.Equal(t, []any{"seen", sick, int64(2), "jar.put", 2}, []any{one.Subscription, one.Stream, one.Version, one.Kind, one.Behind})
+		require.Equal(t, []any{"seen", sick, int64(2), "jar.put", 2}, []any{one.Subscription, one.Stream, one.Version, one.Type, one.Behind})
 		require.Contains(t, one.Error, "not today")
 		require.Positive(t, one.Attempts)
 		for reader, before := range map[string]uuid.UUID{"": one.ID, "nobody": uuid.Nil} {

@@ -102,7 +102,7 @@ func (c *projector) commit(ctx context.Context, position int64, events []Recorde
 	}
 	for _, p := range parked {
 		if p.err != nil {
-			c.failed(fmt.Errorf("event %d, %s of stream %s, is parked: %w", p.Position, p.Kind, p.Stream, p.err))
+			c.failed(fmt.Errorf("event %d, %s of stream %s, is parked: %w", p.Position, p.Type, p.Stream, p.err))
 		}
 	}
 	return nil

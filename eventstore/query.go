@@ -19,7 +19,7 @@ type Query[T any] struct {
 }
 
 // NewQuery returns a query for one kind of stream. entry converts each stream.
-func NewQuery[S any, E Event, T any](s *Store, a *Aggregate[S, E], entry func(Stream[S]) T) Query[T] {
+func NewQuery[S, E, T any](s *Store, a *Aggregate[S, E], entry func(Stream[S]) T) Query[T] {
 	entries := func(found []Stream[S]) []T {
 		all := make([]T, len(found))
 		for i, st := range found {

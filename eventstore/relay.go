@@ -93,7 +93,7 @@ func (s *Store) messages(ctx context.Context, streams []uuid.UUID, versions []in
 // cannot read or has no handler for. If none does, it is parked.
 func (s *Store) redeliver(r Recorded) {
 	event, err := s.decode(r)
-	if err == nil && len(s.subs[r.Kind]) == 0 {
+	if err == nil && len(s.subs[r.Type]) == 0 {
 		err = errNoHandler
 	}
 	if err == nil {

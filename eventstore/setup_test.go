@@ -35,22 +35,19 @@ type jar struct {
 	Closed bool     `json:"closed"`
 }
 
-type jarEvent interface{ eventstore.Event }
+type jarEvent any
 
 type put struct {
 	Thing string `json:"thing"`
 }
 type closed struct{}
 
-func (put) Kind() string    { return "jar.put" }
-func (closed) Kind() string { return "jar.closed" }
-
 var jars = jarsOf(1)
 
 func jarsOf(fold int16) *eventstore.Aggregate[jar, jarEvent] {
 	return &eventstore.Aggregate[jar, jarEvent]{
 		Kind: "jar", StateVersion: fold,
-		Decode: eventstore.Decoder[jarEvent](put{}, closed{}),
+		Types: eventstore.Register(map[string]jarEvent{"jar.put": put{}, "jar.closed": closed{}}),
 		Evolve: func(j jar, e jarEvent) jar {
 			switch e := e.(type) {
 			case put:

@@ -15,7 +15,7 @@ type statements struct {
 	putReceipts, putOutbox, putEvents string
 	dropOutbox                        string
 	stream, history                   string
-	log, logOfStream, logOfKind       string
+	log, logOfStream, logOfType       string
 	messages                          string
 }
 
@@ -75,7 +75,7 @@ func statementsOf(schema string) statements {
 			where position > $1 order by position limit $2`),
 		logOfStream: in(`select position, stream, version, type, data, meta, at from @.events
 			where position > $1 and stream = $3 and ($4 = '' or type = $4) order by version limit $2`),
-		logOfKind: in(`select position, stream, version, type, data, meta, at from @.events
+		logOfType: in(`select position, stream, version, type, data, meta, at from @.events
 			where position > $1 and type = $3 order by position limit $2`),
 
 		messages: in(`select e.position, e.stream, e.version, e.type, e.data, e.meta, e.at

@@ -116,7 +116,7 @@ type querier interface {
 // stateAt rebuilds a state from the events of a stream up to a version, and returns the kind of the stream.
 func (s *Store) stateAt(ctx context.Context, q querier, c codec, id uuid.UUID, version int64) (v streamView, kind string, err error) {
 	err = eachEvent(ctx, q, func(r Recorded) (err error) {
-		if kind, _, _ = strings.Cut(r.Kind, "."); kind != c.kind() {
+		if kind, _, _ = strings.Cut(r.Type, "."); kind != c.kind() {
 			return errOtherKind
 		}
 		if v.version == 0 {
@@ -187,7 +187,7 @@ func (s *Store) ReadStream(ctx context.Context, id uuid.UUID, after int64, limit
 // Filter restricts the result of ReadLog. Zero values accept everything.
 type Filter struct {
 	Stream uuid.UUID
-	Kind   string
+	Type   string
 }
 
 // ReadLog returns the events of the module after a position, in commit order.
@@ -195,9 +195,9 @@ func (s *Store) ReadLog(ctx context.Context, after int64, limit int, f Filter) (
 	sql, args := s.sql.log, []any{after, limit}
 	switch {
 	case f.Stream != uuid.Nil:
-		sql, args = s.sql.logOfStream, append(args, f.Stream, f.Kind)
-	case f.Kind != "":
-		sql, args = s.sql.logOfKind, append(args, f.Kind)
+		sql, args = s.sql.logOfStream, append(args, f.Stream, f.Type)
+	case f.Type != "":
+		sql, args = s.sql.logOfType, append(args, f.Type)
 	}
 	return readEvents(ctx, s.db.Query, sql, args...)
 }
@@ -217,7 +217,7 @@ func readEvents(ctx context.Context, q querier, sql string, args ...any) ([]Reco
 
 // targets returns the scan targets for the columns of an event.
 func (r *Recorded) targets() []any {
-	return []any{&r.Position, &r.Stream, &r.Version, &r.Kind, &r.Data, &r.Meta, &r.At}
+	return []any{&r.Position, &r.Stream, &r.Version, &r.Type, &r.Data, &r.Meta, &r.At}
 }
 
 // eachEvent calls each with the events of a query.
@@ -235,11 +235,16 @@ func eachEvent(ctx context.Context, q querier, each func(Recorded) error, sql st
 }
 
 // decode converts a recorded event to its Go type.
-func (s *Store) decode(r Recorded) (Event, error) {
-	kind, _, _ := strings.Cut(r.Kind, ".")
-	c, ok := s.kinds[kind]
-	if !ok {
-		return nil, unknownKind(r.Kind)
+func (s *Store) decode(r Recorded) (any, error) {
+	c := s.codecOf(r.Type)
+	if c == nil {
+		return nil, unknownType(r.Type)
 	}
 	return c.decodeEvent(r)
+}
+
+// codecOf returns the aggregate of a type of event, or nil.
+func (s *Store) codecOf(eventType string) codec {
+	kind, _, _ := strings.Cut(eventType, ".")
+	return s.kinds[kind]
 }

@@ -32,7 +32,7 @@ func TestDo(t *testing.T) {
 		events, err := b.store.ReadStream(ctx, id, 0, 10)
 		require.NoError(t, err)
 		require.Len(t, events, 2)
-		require.Equal(t, "jar.put", events[1].Kind)
+		require.Equal(t, "jar.put", events[1].Type)
 		require.JSONEq(t, `{"thing":"b"}`, string(events[1].Data))
 		require.Equal(t, s.UpdatedAt.UTC(), events[1].At)
 		require.NotZero(t, events[1].Meta.EventID)

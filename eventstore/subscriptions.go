@@ -81,10 +81,10 @@ func (s *Store) handlerSubscriptions(ctx context.Context) ([]Subscription, error
 	var all []Subscription
 	for _, name := range s.handlerNames() {
 		one := Subscription{Module: s.schema, Name: name, Kind: KindReaction, Parked: int(parked[name].n), OldestAge: parked[name].age}
-		for kind, subs := range s.subs {
+		for eventType, subs := range s.subs {
 			if slices.ContainsFunc(subs, func(sub subscription) bool { return sub.name == name }) {
-				one.Lag += waiting[kind].n
-				one.OldestAge = max(one.OldestAge, waiting[kind].age)
+				one.Lag += waiting[eventType].n
+				one.OldestAge = max(one.OldestAge, waiting[eventType].age)
 			}
 		}
 		if name != anyHandler || one.Parked > 0 {

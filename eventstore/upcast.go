@@ -3,6 +3,7 @@ package eventstore
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 
 	"shopping-cart/platform/fault"
 )
@@ -32,19 +33,36 @@ func Upcast[Old, New any](lift func(Old) New) Upcaster {
 func FieldsAdded(data []byte) ([]byte, error) { return data, nil }
 
 // Schema returns the current version of the schema of a type of event. It is 1 for a type that never changed.
-func (a *Aggregate[S, E]) Schema(kind string) int { return 1 + len(a.Upcasts[kind]) }
+func (a *Aggregate[S, E]) Schema(eventType string) int { return 1 + len(a.Upcasts[eventType]) }
 
 // Event converts a recorded event of any schema version to its current Go type. It returns ErrNewerVersion for an event that
 // this version of the program does not know.
 func (a *Aggregate[S, E]) Event(r Recorded) (none E, err error) {
 	data, written := r.Data, max(r.Meta.Schema, 1)
-	if today := a.Schema(r.Kind); written > today {
-		return none, fmt.Errorf("version %d of %s, known up to %d: %w", written, r.Kind, today, ErrNewerVersion)
+	if today := a.Schema(r.Type); written > today {
+		return none, fmt.Errorf("version %d of %s, known up to %d: %w", written, r.Type, today, ErrNewerVersion)
 	}
-	for i, upcast := range a.Upcasts[r.Kind][written-1:] {
+	for i, upcast := range a.Upcasts[r.Type][written-1:] {
 		if data, err = upcast(data); err != nil {
-			return none, fmt.Errorf("lift %s from version %d: %w", r.Kind, written+i, err)
+			return none, fmt.Errorf("lift %s from version %d: %w", r.Type, written+i, err)
 		}
 	}
-	return a.Decode(r.Kind, data)
+	return a.decode(r.Type, data)
+}
+
+// decode decodes an event of the current schema.
+func (a *Aggregate[S, E]) decode(eventType string, data []byte) (none E, err error) {
+	known, ok := a.Types[eventType]
+	if !ok {
+		return none, unknownType(eventType)
+	}
+	event := reflect.New(reflect.TypeOf(known))
+	if err := json.Unmarshal(data, event.Interface()); err != nil {
+		return none, fmt.Errorf("decode %s: %w", eventType, err)
+	}
+	return event.Elem().Interface().(E), nil
+}
+
+func unknownType(eventType string) error {
+	return fmt.Errorf("unknown type of event %q: %w", eventType, ErrNewerVersion)
 }

@@ -33,13 +33,10 @@ type (
 		Thing  string `json:"thing"`
 		Ounces int    `json:"ounces"`
 	}
-	labelled struct { // a kind that is new
+	labelled struct { // a type that is new
 		Label string `json:"label"`
 	}
 )
-
-func (weighed) Kind() string  { return "jar.put" }
-func (labelled) Kind() string { return "jar.labelled" }
 
 var tomorrow = &eventstore.Aggregate[tomorrowsJar, jarEvent]{
 	Kind: "jar", StateVersion: 2,
@@ -47,7 +44,7 @@ var tomorrow = &eventstore.Aggregate[tomorrowsJar, jarEvent]{
 		eventstore.Upcast(func(old put) ounced { return ounced{old.Thing, 1} }),
 		eventstore.Upcast(func(old ounced) weighed { return weighed{old.Thing, 28 * old.Ounces} }),
 	}},
-	Decode: eventstore.Decoder[jarEvent](weighed{}, closed{}, labelled{}),
+	Types: eventstore.Register(map[string]jarEvent{"jar.put": weighed{}, "jar.closed": closed{}, "jar.labelled": labelled{}}),
 	Evolve: func(j tomorrowsJar, e jarEvent) tomorrowsJar {
 		switch e := e.(type) {
 		case weighed:
@@ -135,9 +132,9 @@ func TestUpcast(t *testing.T) {
 		require.ElementsMatch(t, []weighed{{"a", 28}, {"b", 56}}, []weighed{<-heard, <-heard})
 	})
 	t.Run("WhatCannotBeLiftedIsAnError", func(t *testing.T) {
-		_, err := tomorrow.Event(eventstore.Recorded{Kind: "jar.put", Data: []byte(`{"thing":7}`)})
+		_, err := tomorrow.Event(eventstore.Recorded{Type: "jar.put", Data: []byte(`{"thing":7}`)})
 		require.ErrorContains(t, err, "lift jar.put from version 1")
-		_, err = tomorrow.Event(eventstore.Recorded{Kind: "jar.put", Data: []byte(`{"ounces":"two"}`), Meta: eventstore.Meta{Schema: 2}})
+		_, err = tomorrow.Event(eventstore.Recorded{Type: "jar.put", Data: []byte(`{"ounces":"two"}`), Meta: eventstore.Meta{Schema: 2}})
 		require.ErrorContains(t, err, "lift jar.put from version 2")
 		require.NotErrorIs(t, err, eventstore.ErrNewerVersion)
 	})
@@ -146,7 +143,7 @@ func TestUpcast(t *testing.T) {
 // TestNewerVersion: today's program meets what tomorrow's wrote.
 func TestNewerVersion(t *testing.T) {
 	t.Parallel()
-	for name, strange := range map[string]jarEvent{"AnUnknownKind": labelled{"plums"}, "ALaterVersionOfAKind": weighed{"x", 3}} {
+	for name, strange := range map[string]jarEvent{"AnUnknownType": labelled{"plums"}, "ALaterVersionOfAType": weighed{"x", 3}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			today, next := versions(t)

@@ -9,10 +9,7 @@ import (
 // Event is a fact about an order.
 //
 //sumtype:decl
-type Event interface {
-	eventstore.Event
-	ofOrder()
-}
+type Event interface{ ofOrder() }
 
 // Placed began an order. The same transaction reserved its tracked lines.
 type Placed struct {
@@ -69,15 +66,6 @@ type Refunded struct {
 	Amount   int64     `json:"amount"` // minor units
 }
 
-// Events are stored under these names. They never change.
-
-func (Placed) Kind() string                { return "order.placed" }
-func (Confirmed) Kind() string             { return "order.confirmed" }
-func (Cancelled) Kind() string             { return "order.cancelled" }
-func (Fulfilled) Kind() string             { return "order.fulfilled" }
-func (Refunded) Kind() string              { return "order.refunded" }
-func (CancellationRequested) Kind() string { return "order.cancellation_requested" }
-
 func (Placed) ofOrder()                {}
 func (Confirmed) ofOrder()             {}
 func (Cancelled) ofOrder()             {}
@@ -85,17 +73,20 @@ func (Fulfilled) ofOrder()             {}
 func (Refunded) ofOrder()              {}
 func (CancellationRequested) ofOrder() {}
 
-var decodeEvent = eventstore.Decoder[Event](
-	Placed{}, Confirmed{}, Cancelled{}, Fulfilled{}, CancellationRequested{}, Refunded{},
-)
+// The events are stored under these types, which never change.
+var eventTypes = eventstore.Register(map[string]Event{
+	"order.placed":                 Placed{},
+	"order.confirmed":              Confirmed{},
+	"order.cancelled":              Cancelled{},
+	"order.fulfilled":              Fulfilled{},
+	"order.cancellation_requested": CancellationRequested{},
+	"order.refunded":               Refunded{},
+})
 
 // StockEvent is a fact about the stock of one SKU.
 //
 //sumtype:decl
-type StockEvent interface {
-	eventstore.Event
-	ofStock()
-}
+type StockEvent interface{ ofStock() }
 
 // StockCounted sets the number of units on hand, reserved ones included. The first count begins the tracking of a SKU.
 type StockCounted struct {
@@ -127,20 +118,17 @@ type StockFulfilled struct {
 	Quantity int64     `json:"quantity"`
 }
 
-// Events are stored under these names. They never change.
-
-func (StockCounted) Kind() string   { return "stock.counted" }
-func (StockAdjusted) Kind() string  { return "stock.adjusted" }
-func (StockReserved) Kind() string  { return "stock.reserved" }
-func (StockReleased) Kind() string  { return "stock.released" }
-func (StockFulfilled) Kind() string { return "stock.fulfilled" }
-
 func (StockCounted) ofStock()   {}
 func (StockAdjusted) ofStock()  {}
 func (StockReserved) ofStock()  {}
 func (StockReleased) ofStock()  {}
 func (StockFulfilled) ofStock() {}
 
-var decodeStockEvent = eventstore.Decoder[StockEvent](
-	StockCounted{}, StockAdjusted{}, StockReserved{}, StockReleased{}, StockFulfilled{},
-)
+// The events are stored under these types, which never change.
+var stockEventTypes = eventstore.Register(map[string]StockEvent{
+	"stock.counted":   StockCounted{},
+	"stock.adjusted":  StockAdjusted{},
+	"stock.reserved":  StockReserved{},
+	"stock.released":  StockReleased{},
+	"stock.fulfilled": StockFulfilled{},
+})

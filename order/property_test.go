@@ -10,13 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"shopping-cart/eventstore"
 	"shopping-cart/platform/fault"
 )
 
 // stored is a stream as the store keeps it, after a round trip through JSON.
-type stored[S any, E interface{ Kind() string }] struct {
+type stored[S, E any] struct {
 	state  []byte
-	kinds  []string
+	types  []string
 	events [][]byte
 }
 
@@ -31,22 +32,22 @@ func (s *stored[S, E]) load(t require.TestingT) S {
 func (s *stored[S, E]) append(t require.TestingT, e E, evolve func(S, E) S) {
 	data, err := json.Marshal(e)
 	require.NoError(t, err)
-	s.kinds, s.events = append(s.kinds, e.Kind()), append(s.events, data)
+	s.types, s.events = append(s.types, eventstore.TypeOf(e)), append(s.events, data)
 	s.state, err = json.Marshal(evolve(s.load(t), e))
 	require.NoError(t, err)
 }
 
 // requireFolds checks that the stored events fold to the stored state.
-func (s *stored[S, E]) requireFolds(t require.TestingT, decode func(string, []byte) (E, error), evolve func(S, E) S) {
+func (s *stored[S, E]) requireFolds(t require.TestingT, a *eventstore.Aggregate[S, E]) {
 	if len(s.events) == 0 {
 		require.Nil(t, s.state)
 		return
 	}
 	var state S
 	for i, data := range s.events {
-		e, err := decode(s.kinds[i], data)
+		e, err := a.Event(eventstore.Recorded{Type: s.types[i], Data: data})
 		require.NoError(t, err)
-		state = evolve(state, e)
+		state = a.Evolve(state, e)
 	}
 	folded, err := json.Marshal(state)
 	require.NoError(t, err)
@@ -101,7 +102,7 @@ func (w *world) settle(t require.TestingT, id uuid.UUID, d decision, err error) 
 func (w *world) check(t require.TestingT) {
 	held := map[string]int64{}
 	for _, o := range w.orders {
-		o.requireFolds(t, decodeEvent, evolve)
+		o.requireFolds(t, orders)
 		if s := o.load(t); s.Status == StatusPending || s.Status == StatusConfirmed || s.Status == StatusCancelling {
 			for sku, n := range s.tracked() {
 				held[sku] += n
@@ -109,7 +110,7 @@ func (w *world) check(t require.TestingT) {
 		}
 	}
 	for sku, s := range w.stock {
-		s.requireFolds(t, decodeStockEvent, evolveStock)
+		s.requireFolds(t, stocks)
 		stock := s.load(t)
 		require.Equal(t, held[sku], stock.Reserved, "reserved of %s", sku)
 		require.GreaterOrEqual(t, stock.Reserved, int64(0))

@@ -38,7 +38,7 @@ var (
 func projectRefunded(ctx context.Context, tx pgx.Tx, generation int, events []eventstore.Recorded) error {
 	var touched []uuid.UUID
 	for _, e := range events {
-		if e.Kind == (Refunded{}).Kind() || e.Kind == (Cancelled{}).Kind() {
+		if e.Type == eventstore.TypeOf(Refunded{}) || e.Type == eventstore.TypeOf(Cancelled{}) {
 			touched = append(touched, e.Stream)
 		}
 	}

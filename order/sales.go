@@ -35,7 +35,7 @@ const salesNow = "generation = (select generation from orders.subscriptions wher
 func projectSales(ctx context.Context, tx pgx.Tx, generation int, events []eventstore.Recorded) error {
 	sums := map[salesKey]salesSum{}
 	for _, e := range events {
-		if e.Kind != (Confirmed{}).Kind() {
+		if e.Type != eventstore.TypeOf(Confirmed{}) {
 			continue
 		}
 		event, err := orders.Event(e)

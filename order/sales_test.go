@@ -55,10 +55,10 @@ func TestSales(t *testing.T) {
 		at := func(text string) eventstore.Recorded {
 			moment, err := time.Parse(time.RFC3339Nano, text)
 			require.NoError(t, err)
-			return eventstore.Recorded{Kind: Confirmed{}.Kind(), Data: []byte(`{"currency":"GBP","total":100}`), At: moment}
+			return eventstore.Recorded{Type: eventstore.TypeOf(Confirmed{}), Data: []byte(`{"currency":"GBP","total":100}`), At: moment}
 		}
 		for _, batch := range [][]eventstore.Recorded{
-			{at("2026-01-02T01:59:59.999999+02:00"), {Kind: Placed{}.Kind(), Data: []byte(`{"total":7}`)}, at("2026-01-02T00:00:00Z")},
+			{at("2026-01-02T01:59:59.999999+02:00"), {Type: eventstore.TypeOf(Placed{}), Data: []byte(`{"total":7}`)}, at("2026-01-02T00:00:00Z")},
 			{at("2026-01-01T00:00:00Z"), at("2026-01-01T20:00:00-04:00")},
 			{},
 		} {

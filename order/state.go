@@ -104,9 +104,9 @@ func evolve(s State, event Event) State {
 }
 
 var orders = &eventstore.Aggregate[State, Event]{
-	Kind: "order", StateVersion: 3, Decode: decodeEvent, Evolve: evolve,
+	Kind: "order", StateVersion: 3, Types: eventTypes, Evolve: evolve,
 	Upcasts: map[string][]eventstore.Upcaster{
-		CancellationRequested{}.Kind(): {eventstore.FieldsAdded}, // By
+		"order.cancellation_requested": {eventstore.FieldsAdded}, // By
 	},
 	Index: func(s State, _ time.Time) eventstore.Index {
 		return eventstore.Index{Customer: s.CustomerID, Status: string(s.Status), Key: s.Number}
@@ -151,7 +151,7 @@ func evolveStock(s Stock, event StockEvent) Stock {
 }
 
 var stocks = &eventstore.Aggregate[Stock, StockEvent]{
-	Kind: "stock", StateVersion: 2, Decode: decodeStockEvent, Evolve: evolveStock,
+	Kind: "stock", StateVersion: 2, Types: stockEventTypes, Evolve: evolveStock,
 	Index: func(s Stock, touched time.Time) eventstore.Index {
 		if s.Short == 0 {
 			return eventstore.Index{}

@@ -74,7 +74,7 @@ func TestHappyCharge(t *testing.T) {
 	require.Equal(t, payment.Outcome{Result: payment.ResultCaptured}, out)
 	require.Equal(t, int64(3), p.committer.Counts().Commands)
 	require.Equal(t, []string{"authorize", "capture"}, calls.made())
-	require.Equal(t, []string{"payment.requested", "payment.authorized", "payment.capture_requested", "payment.captured"}, p.kinds(t, c))
+	require.Equal(t, []string{"payment.requested", "payment.authorized", "payment.capture_requested", "payment.captured"}, p.types(t, c))
 }
 
 func TestTimeoutIsNeitherSuccessNorFailure(t *testing.T) {
@@ -84,7 +84,7 @@ func TestTimeoutIsNeitherSuccessNorFailure(t *testing.T) {
 	out, err := p.Charge(t.Context(), c.CheckoutID, c)
 	require.NoError(t, err)
 	require.Equal(t, payment.ResultUnknown, out.Result)
-	require.Equal(t, []string{"payment.requested", "payment.outcome_unknown"}, p.kinds(t, c))
+	require.Equal(t, []string{"payment.requested", "payment.outcome_unknown"}, p.types(t, c))
 	require.Equal(t, payment.ResultCaptured, p.charge(t, c).Result)
 }
 
@@ -99,7 +99,7 @@ func TestCallerGivesUp(t *testing.T) {
 	}}, patient), newCharge("sim_ok")
 	_, err := p.Charge(ctx, c.CheckoutID, c)
 	require.ErrorIs(t, err, context.Canceled)
-	require.Equal(t, []string{"payment.requested", "payment.authorized", "payment.capture_requested"}, p.kinds(t, c))
+	require.Equal(t, []string{"payment.requested", "payment.authorized", "payment.capture_requested"}, p.types(t, c))
 }
 
 func TestFlakyIsUnavailableAndLeavesNothing(t *testing.T) {
@@ -110,7 +110,7 @@ func TestFlakyIsUnavailableAndLeavesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, payment.ResultUnavailable, out.Result)
 	require.Equal(t, payment.CodeUnavailable, out.Failure.Code)
-	require.Equal(t, []string{"payment.requested"}, p.kinds(t, c))
+	require.Equal(t, []string{"payment.requested"}, p.types(t, c))
 }
 
 func TestManyAtOnceAreOne(t *testing.T) {
@@ -125,7 +125,7 @@ func TestManyAtOnceAreOne(t *testing.T) {
 		}
 	})
 	require.Equal(t, []string{"authorize", "capture"}, w.ledger(c))
-	require.Len(t, one.kinds(t, c), 4)
+	require.Len(t, one.types(t, c), 4)
 
 	atOnce(8, func(i int) {
 		out, err := []*process{one, other}[i%2].Undo(t.Context(), c.CheckoutID, undoOf(c))
@@ -134,7 +134,7 @@ func TestManyAtOnceAreOne(t *testing.T) {
 		}
 	})
 	require.Equal(t, []string{"authorize", "capture", "refund"}, w.ledger(c))
-	require.Len(t, one.kinds(t, c), 7)
+	require.Len(t, one.types(t, c), 7)
 }
 
 // TestChargeAgainstUndo races a charge and an undo. In the end no money is held or captured.

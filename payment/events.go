@@ -12,10 +12,7 @@ import (
 // event is an event of a payment.
 //
 //sumtype:decl
-type event interface {
-	eventstore.Event
-	payment()
-}
+type event interface{ payment() }
 
 // UndoRequested is the tombstone: after it no authorization and no capture begins. It may be the first event.
 type UndoRequested struct {
@@ -124,25 +121,6 @@ type (
 	}
 )
 
-// The names under which the events are stored. They never change.
-func (requested) Kind() string         { return "payment.requested" }
-func (authorized) Kind() string        { return "payment.authorized" }
-func (actionRequired) Kind() string    { return "payment.action_required" }
-func (declined) Kind() string          { return "payment.declined" }
-func (captureRequested) Kind() string  { return "payment.capture_requested" }
-func (captured) Kind() string          { return "payment.captured" }
-func (captureRefused) Kind() string    { return "payment.capture_refused" }
-func (outcomeUnknown) Kind() string    { return "payment.outcome_unknown" }
-func (voided) Kind() string            { return "payment.voided" }
-func (refundRequested) Kind() string   { return "payment.refund_requested" }
-func (refunded) Kind() string          { return "payment.refunded" }
-func (refundFailed) Kind() string      { return "payment.refund_failed" }
-func (UndoRequested) Kind() string     { return "payment.undo_requested" }
-func (RefundOrdered) Kind() string     { return "payment.refund_ordered" }
-func (RefundedElsewhere) Kind() string { return "payment.refunded_elsewhere" }
-func (Notified) Kind() string          { return "payment.notified" }
-func (Settled) Kind() string           { return "payment.settled" }
-
 func (requested) payment()         {}
 func (authorized) payment()        {}
 func (actionRequired) payment()    {}
@@ -161,8 +139,23 @@ func (Notified) payment()          {}
 func (RefundedElsewhere) payment() {}
 func (Settled) payment()           {}
 
-var decodeEvent = eventstore.Decoder[event](
-	requested{}, authorized{}, actionRequired{}, declined{}, captureRequested{}, captured{}, captureRefused{}, outcomeUnknown{},
-	UndoRequested{}, voided{}, refundRequested{}, RefundOrdered{}, refunded{}, refundFailed{}, RefundedElsewhere{}, Notified{},
-	Settled{},
-)
+// The events are stored under these types, which never change.
+var eventTypes = eventstore.Register(map[string]event{
+	"payment.requested":          requested{},
+	"payment.authorized":         authorized{},
+	"payment.action_required":    actionRequired{},
+	"payment.declined":           declined{},
+	"payment.capture_requested":  captureRequested{},
+	"payment.captured":           captured{},
+	"payment.capture_refused":    captureRefused{},
+	"payment.outcome_unknown":    outcomeUnknown{},
+	"payment.undo_requested":     UndoRequested{},
+	"payment.voided":             voided{},
+	"payment.refund_requested":   refundRequested{},
+	"payment.refund_ordered":     RefundOrdered{},
+	"payment.refunded":           refunded{},
+	"payment.refund_failed":      refundFailed{},
+	"payment.refunded_elsewhere": RefundedElsewhere{},
+	"payment.notified":           Notified{},
+	"payment.settled":            Settled{},
+})

@@ -111,7 +111,7 @@ func TestBank(t *testing.T) {
 				require.Equal(t, c.code, out.Failure.Code)
 			}
 			s.requireDelivered(t)
-			require.Equal(t, 1, strings.Count(strings.Join(s.kinds(t, charge), " "), "payment.notified"), "twice is once")
+			require.Equal(t, 1, strings.Count(strings.Join(s.types(t, charge), " "), "payment.notified"), "twice is once")
 		})
 	}
 }
@@ -143,7 +143,7 @@ func TestExpiredAction(t *testing.T) {
 	}
 	require.Equal(t, payment.ResultRefused, out.Result)
 	require.Equal(t, payment.CodeAuthenticationExpired, out.Failure.Code)
-	require.Equal(t, []string{"payment.requested", "payment.action_required", "payment.undo_requested"}, p.kinds(t, charge))
+	require.Equal(t, []string{"payment.requested", "payment.action_required", "payment.undo_requested"}, p.types(t, charge))
 	p.undo(t, charge)
 	require.Empty(t, w.ledger(charge))
 }
@@ -171,7 +171,7 @@ func TestWokenTwiceIsOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(1), tag.RowsAffected())
 	s.requireDelivered(t)
-	require.Equal(t, []string{"payment.requested", "payment.action_required", "payment.notified"}, s.kinds(t, c))
+	require.Equal(t, []string{"payment.requested", "payment.action_required", "payment.notified"}, s.types(t, c))
 }
 
 func TestWebhookOfNobody(t *testing.T) {

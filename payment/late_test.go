@@ -52,7 +52,7 @@ func TestWebhookBeforeThePaymentIsKnown(t *testing.T) {
 	_, body, note := s.kept(t, "evt_early")
 	require.Contains(t, body, c.PaymentID.String())
 	require.Equal(t, "There is no such payment.", note)
-	require.Empty(t, s.kinds(t, c), "and none came of it")
+	require.Empty(t, s.types(t, c), "and none came of it")
 
 	s.approves(t, c)
 	require.NotEqual(t, "evt_early", s.waitWoken(t).Event.WebhookID)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"shopping-cart/eventstore"
 	"shopping-cart/platform/money"
 )
 
@@ -84,12 +85,12 @@ func TestPaymentProperties(t *testing.T) {
 		counts, buried, afterAll := map[string]int{}, false, false
 		asked, givenUp := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
 		for _, e := range h.events {
-			counts[e.Kind()]++
+			counts[eventstore.TypeOf(e)]++
 			switch e := e.(type) {
 			case UndoRequested:
 				buried = true
 			case requested, captureRequested:
-				require.False(t, buried, "%s after a tombstone", e.Kind())
+				require.False(t, buried, "%s after a tombstone", eventstore.TypeOf(e))
 			case captured:
 				require.LessOrEqual(t, e.Amount, theCharge.Amount.Amount)
 			case refundRequested:
@@ -108,7 +109,8 @@ func TestPaymentProperties(t *testing.T) {
 			}
 		}
 		for _, once := range []event{requested{}, authorized{}, declined{}, captureRequested{}, captured{}, voided{}, UndoRequested{}} {
-			require.LessOrEqual(t, counts[once.Kind()], 1, once.Kind())
+			eventType := eventstore.TypeOf(once)
+			require.LessOrEqual(t, counts[eventType], 1, eventType)
 		}
 		require.LessOrEqual(t, h.state.refundsAt(stepDone), h.state.Captured)
 		if !afterAll {
@@ -123,7 +125,7 @@ func foldOfStored(t *rapid.T, events []event) (s State) {
 	for _, e := range events {
 		data, err := json.Marshal(e)
 		require.NoError(t, err)
-		back, err := decodeEvent(e.Kind(), data)
+		back, err := payments.Event(eventstore.Recorded{Type: eventstore.TypeOf(e), Data: data})
 		require.NoError(t, err)
 		s = evolve(s, back)
 		row, err := json.Marshal(s)

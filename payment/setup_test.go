@@ -130,16 +130,16 @@ func (w *world) ledger(c payment.Charge) []string {
 	return operations
 }
 
-// kinds returns the kinds of a payment's events, in order.
-func (p *process) kinds(t *testing.T, c payment.Charge) []string {
+// types returns the types of a payment's events, in order.
+func (p *process) types(t *testing.T, c payment.Charge) []string {
 	t.Helper()
 	events, err := p.Store().ReadStream(t.Context(), c.PaymentID, 0, 100)
 	require.NoError(t, err)
-	kinds := []string{}
+	types := []string{}
 	for _, e := range events {
-		kinds = append(kinds, e.Kind)
+		types = append(types, e.Type)
 	}
-	return kinds
+	return types
 }
 
 // keys authenticates "Bearer ann" as ann, and "Bearer admin" as an operator.

@@ -93,9 +93,9 @@ const (
 )
 
 var payments = &eventstore.Aggregate[State, event]{
-	Kind: "payment", StateVersion: 4, Decode: decodeEvent, Evolve: evolve, Index: index,
+	Kind: "payment", StateVersion: 4, Types: eventTypes, Evolve: evolve, Index: index,
 	Upcasts: map[string][]eventstore.Upcaster{
-		actionRequired{}.Kind(): {eventstore.FieldsAdded}, // 2: next_action.client_secret
+		"payment.action_required": {eventstore.FieldsAdded}, // 2: next_action.client_secret
 	},
 }
 

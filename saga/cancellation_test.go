@@ -74,8 +74,8 @@ func TestARefusalIsWrittenOnce(t *testing.T) {
 	p.reaches(id, NeedsAttention)
 	require.NoError(t, p.runner.wake(t.Context(), id))
 	require.Equal(t, 2, p.called(UndoPayment), "once by itself, and once for the news")
-	kinds, _ := p.log(id)
-	require.Equal(t, []string{"saga.cancellation_started", "saga.attention_needed"}, kinds)
+	types, _ := p.log(id)
+	require.Equal(t, []string{"saga.cancellation_started", "saga.attention_needed"}, types)
 }
 
 // TestCancellationsAreDriven: by one process, and after a refund that is refused for good the undo asks for another.

@@ -11,10 +11,7 @@ import (
 // Event is what happened to a saga. Each carries the time it happened, by the clock of the process that drove it.
 //
 //sumtype:decl
-type Event interface {
-	eventstore.Event
-	isEvent()
-}
+type Event interface{ isEvent() }
 
 // Started: a saga of a type and a version of its definition begins with what it needs to know.
 type Started struct {
@@ -197,23 +194,6 @@ type Adjustment struct {
 	Amount int64  `json:"amount"`
 }
 
-// The names under which events are stored. They never change.
-
-func (Started) Kind() string               { return "saga.started" }
-func (RefundStarted) Kind() string         { return "saga.refund_started" }
-func (CancellationStarted) Kind() string   { return "saga.cancellation_started" }
-func (StepDone) Kind() string              { return "saga.step_done" }
-func (StepRetried) Kind() string           { return "saga.step_retried" }
-func (StepWaits) Kind() string             { return "saga.step_waits" }
-func (StepRefused) Kind() string           { return "saga.step_refused" }
-func (AttentionNeeded) Kind() string       { return "saga.attention_needed" }
-func (Ended) Kind() string                 { return "saga.ended" }
-func (StepAssumed) Kind() string           { return "saga.step_assumed" }
-func (RetryRequested) Kind() string        { return "saga.retry_requested" }
-func (CompensationRequested) Kind() string { return "saga.compensation_requested" }
-func (StepSkipped) Kind() string           { return "saga.step_skipped" }
-func (StepSettled) Kind() string           { return "saga.step_settled" }
-
 func (Started) isEvent()               {}
 func (RefundStarted) isEvent()         {}
 func (CancellationStarted) isEvent()   {}
@@ -229,7 +209,20 @@ func (CompensationRequested) isEvent() {}
 func (StepSkipped) isEvent()           {}
 func (StepSettled) isEvent()           {}
 
-var decodeEvent = eventstore.Decoder[Event](
-	Started{}, RefundStarted{}, CancellationStarted{}, StepDone{}, StepRetried{}, StepWaits{}, StepRefused{}, AttentionNeeded{},
-	StepAssumed{}, RetryRequested{}, CompensationRequested{}, StepSkipped{}, StepSettled{}, Ended{},
-)
+// The events are stored under these types, which never change.
+var eventTypes = eventstore.Register(map[string]Event{
+	"saga.started":                Started{},
+	"saga.refund_started":         RefundStarted{},
+	"saga.cancellation_started":   CancellationStarted{},
+	"saga.step_done":              StepDone{},
+	"saga.step_retried":           StepRetried{},
+	"saga.step_waits":             StepWaits{},
+	"saga.step_refused":           StepRefused{},
+	"saga.attention_needed":       AttentionNeeded{},
+	"saga.step_assumed":           StepAssumed{},
+	"saga.retry_requested":        RetryRequested{},
+	"saga.compensation_requested": CompensationRequested{},
+	"saga.step_skipped":           StepSkipped{},
+	"saga.step_settled":           StepSettled{},
+	"saga.ended":                  Ended{},
+})

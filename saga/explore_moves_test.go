@@ -449,14 +449,14 @@ func (x *exploration) commit(s *state, store *eventstore.Store, cmd eventstore.C
 	}
 	x.happened = append(x.happened, d.Events...)
 	for _, e := range d.Events {
-		if store.Handled(e.Kind) {
+		if store.Handled(e.Type) {
 			e.Meta.EventID = uuid.NewSHA1(e.Stream, strconv.AppendInt(nil, e.Version, 10))
-			id := fmt.Sprintf("%s/%s/%d", e.Kind, e.Stream, e.Version)
-			if e.Kind == (payment.RefundedElsewhere{}).Kind() { // of another amount, another one
+			id := fmt.Sprintf("%s/%s/%d", e.Type, e.Stream, e.Version)
+			if e.Type == eventstore.TypeOf(payment.RefundedElsewhere{}) { // of another amount, another one
 				id += string(e.Data)
 			}
 			s.messages = append(slices.Clone(s.messages), &message{
-				Recorded: e, schema: store.Schema(), id: id, saga: concerned(e), title: e.Kind + " of " + x.program.called(e.Stream),
+				Recorded: e, schema: store.Schema(), id: id, saga: concerned(e), title: e.Type + " of " + x.program.called(e.Stream),
 				sums: [2]sum{sumOf([]byte(id)), sumOf([]byte("once"), []byte(id))},
 			})
 		}
@@ -476,10 +476,10 @@ func concerned(e eventstore.Recorded) uuid.UUID {
 		ID           uuid.UUID `json:"id"`
 	}
 	_ = json.Unmarshal(e.Data, &about) // of those without, it is none
-	switch e.Kind {
-	case payment.RefundOrdered{}.Kind():
+	switch e.Type {
+	case eventstore.TypeOf(payment.RefundOrdered{}):
 		return about.ID
-	case order.CancellationRequested{}.Kind():
+	case eventstore.TypeOf(order.CancellationRequested{}):
 		return about.Cancellation
 	}
 	return about.Checkout

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"shopping-cart/cart"
+	"shopping-cart/eventstore"
 	"shopping-cart/order"
 	"shopping-cart/payment"
 )
@@ -82,7 +83,7 @@ func (x *exploration) promised(before, s *state) error {
 	}
 	errs = append(errs, x.stock(s))
 	for _, e := range x.happened {
-		errs = append(errs, x.late(before, e.Stream, e.Kind))
+		errs = append(errs, x.late(before, e.Stream, e.Type))
 	}
 	errs = append(errs, x.definite(s))
 	return errors.Join(errs...)
@@ -136,22 +137,22 @@ func (x *exploration) stock(s *state) error {
 }
 
 // late: a tombstone refuses what comes after it, and an end is an end.
-func (x *exploration) late(before *state, stream uuid.UUID, kind string) error {
+func (x *exploration) late(before *state, stream uuid.UUID, eventType string) error {
 	switch st := before.find(stream).State.(type) {
 	case payment.State:
-		if st.Tombstone && (kind == "payment.requested" || kind == "payment.capture_requested") {
-			return fmt.Errorf("%s behind the tombstone", kind)
+		if st.Tombstone && (eventType == "payment.requested" || eventType == "payment.capture_requested") {
+			return fmt.Errorf("%s behind the tombstone", eventType)
 		}
 	case order.State:
-		if kind == (order.Fulfilled{}).Kind() && st.Total > 0 && st.Refunded >= st.Total {
-			return fmt.Errorf("%s of an order of which all was refunded", kind)
+		if eventType == eventstore.TypeOf(order.Fulfilled{}) && st.Total > 0 && st.Refunded >= st.Total {
+			return fmt.Errorf("%s of an order of which all was refunded", eventType)
 		}
-		if st.Status == order.StatusCancelled && kind != (order.Refunded{}).Kind() {
-			return fmt.Errorf("%s of an order that is cancelled", kind)
+		if st.Status == order.StatusCancelled && eventType != eventstore.TypeOf(order.Refunded{}) {
+			return fmt.Errorf("%s of an order that is cancelled", eventType)
 		}
 	case State:
 		if st.Status.Ended() {
-			return fmt.Errorf("%s of a saga that has ended", kind)
+			return fmt.Errorf("%s of a saga that has ended", eventType)
 		}
 	}
 	return nil

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/cart"
-	"shopping-cart/eventstore"
 	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/platform/money"
@@ -209,7 +208,7 @@ func (x *exploration) sealed(s *state, customer string, lines ...cart.Line) {
 }
 
 // say lets a stream hold an event.
-func (x *exploration) say(s *state, schema string, stream uuid.UUID, e eventstore.Event) {
+func (x *exploration) say(s *state, schema string, stream uuid.UUID, e any) {
 	store := x.program.store(schema)
 	x.commit(s, store, store.Appending(stream, e))
 }

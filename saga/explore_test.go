@@ -228,7 +228,7 @@ func (x *exploration) broken(at int32, s *state, last int, why error) {
 		x.step(now, m)
 		fmt.Fprintf(&story, "  %s\n", m.what())
 		for _, e := range x.happened {
-			fmt.Fprintf(&story, "        → %s: %s\n", x.program.called(e.Stream), e.Kind)
+			fmt.Fprintf(&story, "        → %s: %s\n", x.program.called(e.Stream), e.Type)
 		}
 	}
 	for _, c := range choices {

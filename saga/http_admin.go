@@ -77,7 +77,7 @@ func (v EventView) PageBytes() int { return len(v.Data) }
 // EventViewOf is an event of the log of any module on the wire.
 func EventViewOf(e eventstore.Recorded) EventView {
 	return EventView{
-		Position: e.Position, Stream: e.Stream, Version: e.Version, Type: e.Kind, Data: e.Data, EventID: e.Meta.EventID,
+		Position: e.Position, Stream: e.Stream, Version: e.Version, Type: e.Type, Data: e.Data, EventID: e.Meta.EventID,
 		Correlation: e.Meta.Correlation, Causation: e.Meta.Causation, Actor: e.Meta.Actor, OccurredAt: web.Time(e.At),
 	}
 }

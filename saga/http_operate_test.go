@@ -57,9 +57,9 @@ func TestOperateOverHTTP(t *testing.T) {
 		s := openShop(t, claimed(payment.Outcome{Result: payment.ResultCaptured}))
 		id := s.seals(1000)
 		require.True(t, s.reaches(id, Completed).Step(ChargeMoney).Unverified)
-		kinds, _ := s.log(id)
+		types, _ := s.log(id)
 		require.Equal(t, 1, s.called(VerifyPayment))
-		require.Contains(t, kinds, "saga.step_assumed")
+		require.Contains(t, types, "saga.step_assumed")
 	})
 	t.Run("WhatTheProviderDeniesNeedsAttentionUntilItIsSkipped", func(t *testing.T) {
 		t.Parallel()
@@ -80,8 +80,8 @@ func TestOperateOverHTTP(t *testing.T) {
 			require.Equal(t, http.StatusAccepted, status)
 		}
 		s.reaches(id, Completed)
-		kinds, _ := s.log(id)
-		require.Equal(t, []string{"saga.step_skipped", "saga.ended"}, kinds[len(kinds)-2:])
+		types, _ := s.log(id)
+		require.Equal(t, []string{"saga.step_skipped", "saga.ended"}, types[len(types)-2:])
 	})
 	t.Run("ThePaymentHasTheLastWordOnACompensation", func(t *testing.T) {
 		t.Parallel()
@@ -98,8 +98,8 @@ func TestOperateOverHTTP(t *testing.T) {
 		s.reaches(id, RequiresAction)
 		status, problem := s.operates(id, "compensate", "")
 		require.Equal(t, []any{http.StatusConflict, "too_late"}, []any{status, problem["code"]})
-		kinds, _ := s.log(id)
-		require.NotContains(t, kinds, "saga.compensation_requested")
+		types, _ := s.log(id)
+		require.NotContains(t, types, "saga.compensation_requested")
 	})
 	t.Run("ACompensationIsRepeatedAfterThePaymentDecidedAlone", func(t *testing.T) {
 		t.Parallel()
@@ -165,7 +165,7 @@ func TestOperateOverHTTP(t *testing.T) {
 		saga, err := sagas.Load(t.Context(), s.store, id)
 		require.NoError(t, err)
 		require.Equal(t, Completed, saga.State.Status, "at once, not when a sweep comes by")
-		kinds, _ := s.log(id)
-		require.Contains(t, kinds, "saga.step_settled")
+		types, _ := s.log(id)
+		require.Contains(t, types, "saga.step_settled")
 	})
 }

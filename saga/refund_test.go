@@ -73,8 +73,8 @@ func TestRefundsAreDriven(t *testing.T) {
 	s := p.reaches(id, Completed)
 	require.Equal(t, 3, s.Step(RefundMoney).Attempts)
 	require.Equal(t, 1, p.called(NoteRefund))
-	kinds, _ := p.log(id)
-	require.Equal(t, []string{"saga.refund_started", "saga.step_retried", "saga.step_retried", "saga.step_done", "saga.step_done", "saga.ended"}, kinds)
+	types, _ := p.log(id)
+	require.Equal(t, []string{"saga.refund_started", "saga.step_retried", "saga.step_retried", "saga.step_done", "saga.step_done", "saga.ended"}, types)
 }
 
 // TestAWebhookWakesRefunds: the next try is an hour away, but the provider has news.

@@ -46,8 +46,8 @@ func TestStepsRideWithTheNextWrite(t *testing.T) {
 	p := start(t, pgtest.New(t), well)
 	id := p.seals(1000)
 	s := p.reaches(id, Completed)
-	kinds, writes := p.log(id)
-	require.Equal(t, []string{"saga.started", "saga.step_done", "saga.step_done", "saga.step_done", "saga.step_done", "saga.ended"}, kinds)
+	types, writes := p.log(id)
+	require.Equal(t, []string{"saga.started", "saga.step_done", "saga.step_done", "saga.step_done", "saga.step_done", "saga.ended"}, types)
 	require.Equal(t, 2, writes)
 	for _, step := range []string{PlaceOrder, ChargeMoney, ConfirmOrder, CompleteCart} {
 		require.Equal(t, 1, p.called(step), step)
@@ -65,8 +65,8 @@ func TestStartedTwiceIsOne(t *testing.T) {
 		require.NoError(t, p.startCheckout(t.Context(), m))
 		p.reaches(e.CheckoutID, Completed)
 	}
-	kinds, writes := p.log(e.CheckoutID)
-	require.Len(t, kinds, 6)
+	types, writes := p.log(e.CheckoutID)
+	require.Len(t, types, 6)
 	require.Equal(t, 2, writes)
 	require.Equal(t, 1, p.called(ChargeMoney))
 }
@@ -95,8 +95,8 @@ func TestRetries(t *testing.T) {
 	require.Equal(t, 4, s.Step(ChargeMoney).Attempts)
 	require.Equal(t, 2, s.Step(ConfirmOrder).Attempts)
 	require.Equal(t, 1, p.called(CompleteCart), "what was done is not done again")
-	kinds, writes := p.log(id)
-	require.Equal(t, 1+5+1, writes, "%v", kinds)
+	types, writes := p.log(id)
+	require.Equal(t, 1+5+1, writes, "%v", types)
 	require.Zero(t, p.number("select count(*) from saga.events where data::text like '%secret%' or data::text like '%poison%'"))
 }
 
@@ -123,7 +123,7 @@ func TestBackoffHolds(t *testing.T) {
 	require.NoError(t, err)
 	var due, tried time.Time
 	for _, e := range events {
-		event, err := decodeEvent(e.Kind, e.Data)
+		event, err := sagas.Event(e)
 		require.NoError(t, err)
 		switch e := event.(type) {
 		case StepRetried:
@@ -290,8 +290,8 @@ func TestStop(t *testing.T) {
 	close(g.open)
 	require.NoError(t, <-stopped)
 	require.Zero(t, p.called(ConfirmOrder))
-	kinds, _ := p.log(id)
-	require.Equal(t, []string{"saga.started"}, kinds)
+	types, _ := p.log(id)
+	require.Equal(t, []string{"saga.started"}, types)
 
 	next := start(t, url, well, alone)
 	next.reaches(id, Completed)
@@ -323,8 +323,8 @@ func TestASweepTakesOver(t *testing.T) {
 		defer p.runner.mu.Unlock()
 		return len(p.runner.active) == 0
 	})
-	kinds, writes := p.log(id)
-	require.Len(t, kinds, 6)
+	types, writes := p.log(id)
+	require.Len(t, types, 6)
 	require.Equal(t, 2, writes)
 	require.Equal(t, 1, p.number("select count(*) from saga.events where type = 'saga.ended'"))
 }
@@ -376,8 +376,8 @@ func TestTwoProcessesDrive(t *testing.T) {
 	close(g.open)
 	s := one.reaches(id, Completed)
 	require.Equal(t, 2, s.Step(ChargeMoney).Attempts, "one of the two doubts is on record")
-	kinds, writes := other.log(id)
-	require.Len(t, kinds, 1+2+4, "%v", kinds)
+	types, writes := other.log(id)
+	require.Len(t, types, 1+2+4, "%v", types)
 	require.Equal(t, 3, writes)
 }
 

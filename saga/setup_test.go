@@ -28,14 +28,17 @@ const (
 )
 
 // others stands for the stores of the other modules: it knows the events that sagas hear of, and folds nothing.
-func others(kind string) *eventstore.Aggregate[struct{}, eventstore.Event] {
-	return &eventstore.Aggregate[struct{}, eventstore.Event]{
-		Kind: kind, StateVersion: 1,
-		Decode: eventstore.Decoder[eventstore.Event](
-			cart.CheckedOut{}, payment.Notified{}, payment.UndoRequested{},
-			order.CancellationRequested{}, payment.RefundOrdered{}, payment.Settled{},
-		),
-		Evolve: func(s struct{}, _ eventstore.Event) struct{} { return s },
+func others(kind string) *eventstore.Aggregate[struct{}, any] {
+	types := map[string]any{}
+	for _, e := range []any{
+		cart.CheckedOut{}, payment.Notified{}, payment.UndoRequested{},
+		order.CancellationRequested{}, payment.RefundOrdered{}, payment.Settled{},
+	} {
+		types[eventstore.TypeOf(e)] = e
+	}
+	return &eventstore.Aggregate[struct{}, any]{
+		Kind: kind, StateVersion: 1, Types: types,
+		Evolve: func(s struct{}, _ any) struct{} { return s },
 		Index:  func(struct{}, time.Time) eventstore.Index { return eventstore.Index{} },
 	}
 }
@@ -248,7 +251,7 @@ func (p *process) ordersRefund() (id, paymentID uuid.UUID) {
 }
 
 // says lets another module's store hold an event.
-func (p *process) says(a *eventstore.Aggregate[struct{}, eventstore.Event], store *eventstore.Store, stream uuid.UUID, e eventstore.Event) {
+func (p *process) says(a *eventstore.Aggregate[struct{}, any], store *eventstore.Store, stream uuid.UUID, e any) {
 	p.t.Helper()
 	_, err := store.Do(p.t.Context(), eventstore.Command{
 		Streams: []eventstore.Ref{a.Ref(stream)},
@@ -285,17 +288,17 @@ func (p *process) eventually(what string, is func() bool) {
 	require.Eventually(p.t, is, patience, idle, what)
 }
 
-// log is the saga's events: their kinds, and in how many commits they were written.
-func (p *process) log(id uuid.UUID) (kinds []string, writes int) {
+// log is the saga's events: their types, and in how many commits they were written.
+func (p *process) log(id uuid.UUID) (types []string, writes int) {
 	p.t.Helper()
 	events, err := p.store.ReadStream(p.t.Context(), id, 0, 1000)
 	require.NoError(p.t, err)
 	commands := map[uuid.UUID]bool{}
 	var folded State
 	for _, e := range events {
-		kinds = append(kinds, e.Kind)
+		types = append(types, e.Type)
 		commands[e.Meta.Causation] = true
-		event, err := decodeEvent(e.Kind, e.Data)
+		event, err := sagas.Event(e)
 		require.NoError(p.t, err)
 		folded = evolve(folded, event)
 	}
@@ -303,7 +306,7 @@ func (p *process) log(id uuid.UUID) (kinds []string, writes int) {
 	require.NoError(p.t, err)
 	require.Equal(p.t, folded, stored.State, "the state is the fold of its events")
 	require.EqualValues(p.t, len(events), stored.Version)
-	return kinds, len(commands)
+	return types, len(commands)
 }
 
 func (p *process) number(sql string, args ...any) (n int) {

@@ -19,13 +19,12 @@ import (
 
 	"github.com/google/uuid"
 
-	"shopping-cart/eventstore"
 	"shopping-cart/platform/money"
 )
 
 const eventsHead = `# Events
 
-The events in the logs. A kind never changes. When the JSON of a kind changes, it gets a new version of its schema, and older events are upcast when they are
+The events in the logs. A type never changes. When the JSON of a type changes, it gets a new version of its schema, and older events are upcast when they are
 read ([ADR 14](../adr/0014-upcasting.md)). An event without a version in its metadata has version 1. The example of each version is the golden file that the
 tests check.
 
@@ -35,15 +34,15 @@ Amounts are integer minor units of the currency beside them; money holds both. A
 
 // eventsPage lists events by module: the package that declares their type. The types give the fields, and the source files of the
 // packages, folders of root, give the words.
-func eventsPage(root string, events []eventstore.Event) (string, error) {
-	modules := map[string][]eventstore.Event{}
-	for _, e := range events {
-		name := path.Base(reflect.TypeOf(e).PkgPath())
-		modules[name] = append(modules[name], e)
+func eventsPage(root string, events map[string]reflect.Type) (string, error) {
+	modules := map[string][]string{}
+	for _, eventType := range slices.Sorted(maps.Keys(events)) {
+		name := path.Base(events[eventType].PkgPath())
+		modules[name] = append(modules[name], eventType)
 	}
 	out := eventsHead
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
-		section, err := moduleSection(root, name, modules[name])
+		section, err := moduleSection(root, name, modules[name], events)
 		if err != nil {
 			return "", fmt.Errorf("module %s: %w", name, err)
 		}
@@ -52,23 +51,23 @@ func eventsPage(root string, events []eventstore.Event) (string, error) {
 	return out, nil
 }
 
-func moduleSection(root, module string, events []eventstore.Event) (string, error) {
+func moduleSection(root, module string, types []string, events map[string]reflect.Type) (string, error) {
 	w, err := wordsOf(filepath.Join(root, module))
 	if err != nil {
 		return "", err
 	}
 	out, p := "\n## Module `"+module+"`\n", &parts{module: module, words: w}
-	for _, e := range events {
-		files, err := filepath.Glob(filepath.Join(root, module, "testdata", "events", e.Kind()+".v*.json"))
+	for _, eventType := range types {
+		files, err := filepath.Glob(filepath.Join(root, module, "testdata", "events", eventType+".v*.json"))
 		if err != nil || len(files) == 0 {
-			return "", fmt.Errorf("there is no golden file of %s", e.Kind())
+			return "", fmt.Errorf("there is no golden file of %s", eventType)
 		}
 		var versions []string
 		for i, file := range files {
 			versions = append(versions, fmt.Sprintf("[%d](../../%s/testdata/events/%s)", i+1, module, filepath.Base(file)))
 		}
-		t := reflect.TypeOf(e)
-		out += fmt.Sprintf("\n### `%s`\n\n%s\n\nVersions: %s\n%s", e.Kind(), p.says(t), strings.Join(versions, ", "), p.fields(t))
+		t := events[eventType]
+		out += fmt.Sprintf("\n### `%s`\n\n%s\n\nVersions: %s\n%s", eventType, p.says(t), strings.Join(versions, ", "), p.fields(t))
 	}
 	for i := 0; i < len(p.types); i++ { // a part may have parts
 		t := p.types[i]

@@ -105,7 +105,7 @@ func tomorrow(t *testing.T) (program string) {
 		replace(file, `StateVersion: (\d+),`, "StateVersion: 1$1,")
 	}
 	replace("cart/state.go", `Upcasts: map\[string\]\[\]eventstore\.Upcaster\{`, `Upcasts: map[string][]eventstore.Upcaster{
-		ItemsCleared{}.Kind(): {func(data []byte) ([]byte, error) { return data, nil }},`)
+		"cart.items_cleared": {func(data []byte) ([]byte, error) { return data, nil }},`)
 	migrates := func(schema, name, sql string) {
 		file := filepath.Join(dir, schema+name)
 		require.NoError(t, os.WriteFile(file, []byte(sql), 0o600))

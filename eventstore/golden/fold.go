@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+
+	"shopping-cart/eventstore"
 )
 
 // step is an event of a golden file of states, with the state after it.
@@ -24,7 +26,8 @@ func (c *check[S, E]) fold(examples []E) {
 			c.fail("encode the state of a %s: %w", c.aggregate.Kind, err)
 			return
 		}
-		steps = append(steps, step{fmt.Sprintf("%s.v%d", e.Kind(), c.aggregate.Schema(e.Kind())), encoded})
+		eventType := eventstore.TypeOf(e)
+		steps = append(steps, step{fmt.Sprintf("%s.v%d", eventType, c.aggregate.Schema(eventType)), encoded})
 	}
 	file := filepath.Join("testdata", "folds", fmt.Sprintf("%s.%d.json", c.aggregate.Kind, c.aggregate.StateVersion))
 	encoded, stored, err := c.compare(file, steps)

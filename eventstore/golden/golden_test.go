@@ -28,14 +28,16 @@ type (
 	}
 )
 
-func (lit) Kind() string    { return "lamp.lit" }
-func (dimmed) Kind() string { return "lamp.dimmed" }
+type lampEvent interface{ ofLamp() }
 
-func lampOf(fold int16, upcasts ...eventstore.Upcaster) *eventstore.Aggregate[lamp, eventstore.Event] {
-	return &eventstore.Aggregate[lamp, eventstore.Event]{
+func (lit) ofLamp()    {}
+func (dimmed) ofLamp() {}
+
+func lampOf(fold int16, upcasts ...eventstore.Upcaster) *eventstore.Aggregate[lamp, lampEvent] {
+	return &eventstore.Aggregate[lamp, lampEvent]{
 		Kind: "lamp", StateVersion: fold, Upcasts: map[string][]eventstore.Upcaster{"lamp.dimmed": upcasts},
-		Decode: eventstore.Decoder[eventstore.Event](lit{}, dimmed{}),
-		Evolve: func(l lamp, e eventstore.Event) lamp {
+		Types: eventstore.Register(map[string]lampEvent{"lamp.lit": lit{}, "lamp.dimmed": dimmed{}}),
+		Evolve: func(l lamp, e lampEvent) lamp {
 			switch e := e.(type) {
 			case lit:
 				l.Percent = 100
@@ -49,14 +51,14 @@ func lampOf(fold int16, upcasts ...eventstore.Upcaster) *eventstore.Aggregate[la
 
 var (
 	fromTenths = eventstore.Upcast(func(old dimmedV1) dimmed { return dimmed{Percent: 10 * old.Tenths} })
-	examples   = []eventstore.Event{lit{}, dimmed{Percent: 40}}
-	thirty     = golden.Past[eventstore.Event]{Version: 1, Today: dimmed{Percent: 30}}
+	examples   = []lampEvent{lit{}, dimmed{Percent: 40}}
+	thirty     = golden.Past[lampEvent]{Version: 1, Today: dimmed{Percent: 30}}
 )
 
 const code = `package lamp
-func (lit) Kind() string    { return "lamp.lit" }
-func (dimmed) Kind() string { return "lamp.dimmed" }
-func (other) Kind() string  { return "shade.torn" }
+func (lit) ofLamp()    {}
+func (dimmed) ofLamp() {}
+func (other) ofShade() {}
 `
 
 // folder is a package whose dimmed stands at its second version, with all its golden files.
@@ -81,9 +83,9 @@ func TestVerify(t *testing.T) {
 	t.Parallel()
 	type given struct {
 		dir      string
-		lamp     *eventstore.Aggregate[lamp, eventstore.Event]
-		examples []eventstore.Event
-		past     []golden.Past[eventstore.Event]
+		lamp     *eventstore.Aggregate[lamp, lampEvent]
+		examples []lampEvent
+		past     []golden.Past[lampEvent]
 	}
 	for name, c := range map[string]struct {
 		spoil func(t *testing.T, g *given)
@@ -91,7 +93,7 @@ func TestVerify(t *testing.T) {
 	}{
 		"AllIsWell": {func(*testing.T, *given) {}, ""},
 		"AnEventChangesWithoutANewVersion": {func(_ *testing.T, g *given) {
-			g.examples = []eventstore.Event{lit{}, dimmed{Percent: 41}} // as good as another name of the field
+			g.examples = []lampEvent{lit{}, dimmed{Percent: 41}} // as good as another name of the field
 		}, "Leave the file, and give the event a new version"},
 		"AFileOfTodayIsGone": {func(t *testing.T, g *given) {
 			require.NoError(t, os.Remove(filepath.Join(g.dir, "testdata/events/lamp.lit.v1.json")))
@@ -112,17 +114,17 @@ func TestVerify(t *testing.T) {
 		}, "lamp.dimed has no example"},
 		"AnEventWithoutAnExample": {func(_ *testing.T, g *given) { g.examples = g.examples[:1] }, "lamp.dimmed has no example"},
 		"AnExampleHalfEmpty": {func(_ *testing.T, g *given) {
-			g.examples = []eventstore.Event{lit{}, dimmed{}}
+			g.examples = []lampEvent{lit{}, dimmed{}}
 		}, "Percent is left empty"},
 		"AFileOfNoVersion": {func(t *testing.T, g *given) {
 			put(t, g.dir, "testdata/events/lamp.lit.v2.json", `{}`)
 		}, "lamp.lit.v2.json belongs to no version"},
 		"AVersionThatIsNotPast": {func(_ *testing.T, g *given) { g.past[0].Version = 2 }, "version 2 is not past"},
-		"AnUnknownKindPasses": {func(_ *testing.T, g *given) {
-			g.lamp.Decode = func(string, []byte) (eventstore.Event, error) { return lit{}, nil }
-		}, "for the unknown kind"},
+		"AnEventWithoutAType": {func(t *testing.T, g *given) {
+			put(t, g.dir, "more.go", "package lamp\nfunc (torn) ofLamp() {}\n")
+		}, "torn is in no table of the types of a lamp"},
 		"AFoldChangesWithoutItsNumber": {func(_ *testing.T, g *given) {
-			g.lamp.Evolve = func(l lamp, _ eventstore.Event) lamp { return lamp{l.Percent + 1} }
+			g.lamp.Evolve = func(l lamp, _ lampEvent) lamp { return lamp{l.Percent + 1} }
 		}, `after lamp.lit.v1 it is {"percent":1}. Raise its StateVersion`},
 		"AnEventJoinsAFoldWithoutItsNumber": {func(_ *testing.T, g *given) {
 			g.examples = append(g.examples, g.examples[1])
@@ -130,7 +132,7 @@ func TestVerify(t *testing.T) {
 		"ANewVersionJoinsAFoldWithoutItsNumber": {func(t *testing.T, g *given) {
 			put(t, g.dir, "testdata/events/lamp.dimmed.v3.json", `{"percent": 40}`)
 			g.lamp = lampOf(2, fromTenths, func(data []byte) ([]byte, error) { return data, nil })
-			g.past = append(g.past, golden.Past[eventstore.Event]{Version: 2, Today: dimmed{Percent: 40}})
+			g.past = append(g.past, golden.Past[lampEvent]{Version: 2, Today: dimmed{Percent: 40}})
 		}, "after lamp.dimmed.v3"},
 		"AFoldWithoutAFile": {func(_ *testing.T, g *given) { g.lamp = lampOf(3, fromTenths) }, "lamp.3.json: open"},
 		"AFileOfNoFold": {func(t *testing.T, g *given) {
@@ -139,7 +141,7 @@ func TestVerify(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := given{folder(t), lampOf(2, fromTenths), slices.Clone(examples), []golden.Past[eventstore.Event]{thirty}}
+			g := given{folder(t), lampOf(2, fromTenths), slices.Clone(examples), []golden.Past[lampEvent]{thirty}}
 			c.spoil(t, &g)
 			err := errors.Join(golden.Verify(g.dir, false, g.lamp, g.examples, g.past...)...)
 			if c.says == "" {
@@ -154,7 +156,7 @@ func TestVerify(t *testing.T) {
 func TestVerifyOverwritesNothing(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
-	changed := []eventstore.Event{lit{}, dimmed{Percent: 50}}
+	changed := []lampEvent{lit{}, dimmed{Percent: 50}}
 	require.NotEmpty(t, golden.Verify(dir, true, lampOf(2, fromTenths), changed, thirty))
 	require.Empty(t, golden.Verify(dir, false, lampOf(2, fromTenths), examples, thirty))
 }

@@ -4,15 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
-	"strconv"
-	"strings"
+	"regexp"
 )
 
 // compare returns the JSON of a value and the content of its file. It writes the file if that is missing and allowed.
@@ -73,42 +69,25 @@ func emptyField(v reflect.Value) string {
 	return ""
 }
 
-// kindsIn returns the types of events with a prefix in the code of a package: the literals that methods named Kind return.
-func kindsIn(dir, prefix string) (kinds []string, err error) {
-	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
-	if err != nil {
-		return nil, err
+// unregistered returns the Go types of the package that are members of the sum type E and in no table of types.
+func (c *check[S, E]) unregistered() (names []string) {
+	known := map[string]bool{}
+	for _, e := range c.aggregate.Types {
+		known[reflect.TypeOf(e).Name()] = true
 	}
-	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range file.Decls {
-			if kind := kindOf(d); strings.HasPrefix(kind, prefix) {
-				kinds = append(kinds, kind)
+	member := regexp.MustCompile(`(?m)^func \((\w+)\) ` + reflect.TypeFor[E]().Method(0).Name + `\(\)`)
+	files, err := filepath.Glob(filepath.Join(c.dir, "*.go"))
+	for _, file := range files {
+		code, errRead := os.ReadFile(file)
+		err = errors.Join(err, errRead)
+		for _, found := range member.FindAllSubmatch(code, -1) {
+			if name := string(found[1]); !known[name] {
+				names = append(names, name)
 			}
 		}
 	}
-	return kinds, nil
-}
-
-func kindOf(d ast.Decl) string {
-	f, ok := d.(*ast.FuncDecl)
-	if !ok || f.Recv == nil || f.Name.Name != "Kind" || f.Body == nil || len(f.Body.List) != 1 {
-		return ""
+	if err != nil {
+		c.wrong = append(c.wrong, err)
 	}
-	returned, ok := f.Body.List[0].(*ast.ReturnStmt)
-	if !ok || len(returned.Results) != 1 {
-		return ""
-	}
-	literal, ok := returned.Results[0].(*ast.BasicLit)
-	if !ok {
-		return ""
-	}
-	kind, _ := strconv.Unquote(literal.Value)
-	return kind
+	return names
 }
