@@ -32,7 +32,7 @@ func TestMigrationUnderLoad(t *testing.T) {
 		replicas = append(replicas, harness.NewHost(t, []string{"DATABASE_URL=" + url, "PAYMENT_PROVIDER=simulator"}))
 	}
 	replicas[0].Start(t)
-	b.exec(t, b.connect(t), `drop index orders.streams_stock_newest; delete from orders.goose_own where version_id = 4`) // the version before
+	b.exec(t, b.connect(t), `drop index orders.streams_stock_newest; delete from orders.schema_migrations where version_id = 4`) // the version before
 	b.exec(t, b.connect(t), fmt.Sprintf(`insert into orders.streams (id, version, kind, fold, state, created_at, updated_at)
 		select gen_random_uuid(), 1, 'stock', 1, '{}', now() - n * interval '1 ms', now() from generate_series(1, %d) n`, *migrationRows))
 	writer, snapshot := b.connect(t), b.connect(t)

@@ -74,9 +74,8 @@ func TestRollingDeploy(t *testing.T) {
 }
 
 // addsToEveryTable is what a migration may do while the version before it is at work.
-const addsToEveryTable = `-- +goose Up
-do $$ declare name text; begin
-	for name in select tablename from pg_tables where schemaname = current_schema() and tablename not like 'goose%' loop
+const addsToEveryTable = `do $$ declare name text; begin
+	for name in select tablename from pg_tables where schemaname = current_schema() and tablename not like '%migrations' loop
 		execute format('alter table %I add column of_tomorrow text', name);
 	end loop;
 end $$`
@@ -180,7 +179,7 @@ func requireMigrated(t *testing.T, s *harness.Site) {
 		var whole bool
 		require.NoError(t, conn.QueryRow(t.Context(), `select bool_and(exists (select from pg_attribute a
 			where a.attrelid = format('%I.%I', schemaname, tablename)::regclass and attname = 'of_tomorrow'))
-			from pg_tables where schemaname = $1 and tablename not like 'goose%'`, schema).Scan(&whole))
+			from pg_tables where schemaname = $1 and tablename not like '%migrations'`, schema).Scan(&whole))
 		require.True(t, whole, "the new version has migrated %s", schema)
 	}
 	var indexes int

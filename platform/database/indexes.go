@@ -151,8 +151,6 @@ func (b *build) record(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-func (b *build) qualified(name string) string { return pgx.Identifier{b.schema, name}.Sanitize() }
-
 func (b *build) await(table string) action {
 	return func(ctx context.Context) error {
 		b.tell(b.file.String() + ": another process works on the indexes of " + b.schema + "." + table + b.progress(ctx, b.conn, table))

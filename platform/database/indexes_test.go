@@ -76,7 +76,7 @@ func TestBuild(t *testing.T) {
 		d := before(t)
 		release := d.writes(t)
 		built := d.builds(t)
-		exec1(t, d.url, "insert into orders.goose_own (version_id, is_applied) values (4, false)") // the client had claimed it
+		exec1(t, d.url, "insert into orders.schema_migrations (version_id, is_applied) values (4, false)") // the client had claimed it
 		oid := query1[uint32](t, d.url, "select '"+stockList+"'::regclass::oid")
 		migrated := d.migrates(t.Context())
 		d.awaitTold(t, "another process works on the indexes of orders.streams")
@@ -90,13 +90,13 @@ func TestBuild(t *testing.T) {
 	t.Run("WhatIsThereCountsAsBuilt", func(t *testing.T) {
 		t.Parallel()
 		d := &upgraded{url: pgtest.Direct(t, pgtest.New(t))}
-		exec1(t, d.url, "delete from orders.goose_store where version_id = 6; delete from simulator.goose_own where version_id = 3")
+		exec1(t, d.url, "delete from orders.store_migrations where version_id = 6; delete from simulator.schema_migrations where version_id = 3")
 		oid := query1[uint32](t, d.url, "select 'orders.outbox_due'::regclass::oid")
 		require.NoError(t, <-d.migrates(t.Context()))
 		require.NoError(t, database.Migrate(t.Context(), d.url, "simulator"))
 		require.Equal(t, oid, query1[uint32](t, d.url, "select 'orders.outbox_due'::regclass::oid"))
-		require.Equal(t, 1, query1[int](t, d.url, "select count(*)::int from orders.goose_store where version_id = 6 and is_applied"))
-		require.Equal(t, 1, query1[int](t, d.url, "select count(*)::int from simulator.goose_own where version_id = 3 and is_applied"))
+		require.Equal(t, 1, query1[int](t, d.url, "select count(*)::int from orders.store_migrations where version_id = 6 and is_applied"))
+		require.Equal(t, 1, query1[int](t, d.url, "select count(*)::int from simulator.schema_migrations where version_id = 3 and is_applied"))
 	})
 
 	t.Run("SaysThatThePoolersRoleIsInTheWay", func(t *testing.T) {
@@ -125,7 +125,7 @@ type upgraded struct {
 
 func before(t *testing.T) *upgraded {
 	d := &upgraded{url: pgtest.Direct(t, pgtest.New(t))}
-	exec1(t, d.url, "drop index "+stockList+"; delete from orders.goose_own where version_id = 4")
+	exec1(t, d.url, "drop index "+stockList+"; delete from orders.schema_migrations where version_id = 4")
 	return d
 }
 
@@ -212,15 +212,15 @@ func (d *upgraded) requireUnfinished(t *testing.T, migrated chan error) {
 func (d *upgraded) requireBuilt(t *testing.T) {
 	t.Helper()
 	require.True(t, query1[bool](t, d.url, "select indisvalid from pg_index where indexrelid = '"+stockList+"'::regclass"))
-	require.Equal(t, 1, query1[int](t, d.url, "select count(*)::int from orders.goose_own where version_id = 4 and is_applied"))
-	require.Equal(t, 0, query1[int](t, d.url, "select count(*)::int from orders.goose_own where not is_applied"))
+	require.Equal(t, 1, query1[int](t, d.url, "select count(*)::int from orders.schema_migrations where version_id = 4 and is_applied"))
+	require.Equal(t, 0, query1[int](t, d.url, "select count(*)::int from orders.schema_migrations where not is_applied"))
 }
 
 // TestBuildsOfManyProcesses: processes that start together, on the schemas of one database, end up with every index.
 func TestBuildsOfManyProcesses(t *testing.T) {
 	t.Parallel()
 	d := before(t)
-	exec1(t, d.url, "drop index payment.webhooks_newest, payment.webhooks_of_payment; delete from payment.goose_own where version_id = 2")
+	exec1(t, d.url, "drop index payment.webhooks_newest, payment.webhooks_of_payment; delete from payment.schema_migrations where version_id = 2")
 	var processes errgroup.Group
 	for range 4 {
 		for _, schema := range []string{"orders", "payment"} {

@@ -1,6 +1,7 @@
 package database_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -42,6 +43,22 @@ func TestMigrate(t *testing.T) {
 		requireStores(t, url)
 	})
 
+	t.Run("TablesOfAnOlderProgramAreTakenOver", func(t *testing.T) {
+		t.Parallel()
+		url := pgtest.New(t)
+		const listed = "select string_agg(v::text, ' ' order by id) from cart.%s v"
+		store, own := query1[string](t, url, fmt.Sprintf(listed, "store_migrations")), query1[string](t, url, fmt.Sprintf(listed, "schema_migrations"))
+		exec1(t, url, "alter table cart.store_migrations rename to goose_store; alter table cart.schema_migrations rename to goose_own")
+		var processes errgroup.Group
+		for range 4 {
+			processes.Go(func() error { return database.Migrate(t.Context(), url, "cart") })
+		}
+		require.NoError(t, processes.Wait())
+		require.Equal(t, store, query1[string](t, url, fmt.Sprintf(listed, "store_migrations")), "nothing ran twice")
+		require.Equal(t, own, query1[string](t, url, fmt.Sprintf(listed, "schema_migrations")))
+		require.Zero(t, query1[int](t, url, "select count(*)::int from pg_tables where tablename like 'goose%'"))
+	})
+
 	t.Run("WritesNothingWhenUpToDate", func(t *testing.T) {
 		t.Parallel()
 		url := pgtest.New(t)
@@ -55,9 +72,9 @@ func TestMigrate(t *testing.T) {
 		url := pgtest.New(t)
 		const book = `insert into simulator.ledger (reference, operation, amount, currency) select 'x', 'capture', 1, 'GBP' from generate_series(1, 9)`
 		exec1(t, url, book)
-		exec1(t, url, `delete from simulator.goose_own where version_id = (select max(version_id) from simulator.goose_own)`)
+		exec1(t, url, `delete from simulator.schema_migrations where version_id = (select max(version_id) from simulator.schema_migrations)`)
 		exec1(t, url, `drop table simulator.readiness`)
-		exec1(t, url, `alter table simulator.goose_own alter id restart`)
+		exec1(t, url, `alter table simulator.schema_migrations alter id restart`)
 		exec1(t, url, `alter table simulator.ledger alter id restart`)
 		exec1(t, url, `alter table simulator.webhooks alter id restart with 70`)
 		require.NoError(t, database.Migrate(t.Context(), url, "simulator"))

@@ -21,7 +21,7 @@ func TestMigrateAfterANewerVersion(t *testing.T) {
 	url := pgtest.New(t)
 	for _, schema := range migrations.StoreSchemas {
 		exec1(t, url, fmt.Sprintf("alter table %s.streams add column of_tomorrow text", schema))
-		for _, table := range []string{"goose_store", "goose_own"} {
+		for _, table := range []string{"store_migrations", "schema_migrations"} {
 			exec1(t, url, fmt.Sprintf("insert into %s.%s (version_id, is_applied) values (9001, true)", schema, table))
 		}
 	}
@@ -29,7 +29,7 @@ func TestMigrateAfterANewerVersion(t *testing.T) {
 		require.NoError(t, database.Migrate(t.Context(), url, schema))
 	}
 	for _, schema := range migrations.StoreSchemas {
-		require.EqualValues(t, 9001, query1[int64](t, url, fmt.Sprintf("select max(version_id) from %s.goose_store", schema)))
+		require.EqualValues(t, 9001, query1[int64](t, url, fmt.Sprintf("select max(version_id) from %s.store_migrations", schema)))
 		require.EqualValues(t, 1, query1[int64](t, url, fmt.Sprintf(
 			"select count(*) from pg_attribute where attrelid = '%s.streams'::regclass and attname = 'of_tomorrow'", schema)))
 	}
