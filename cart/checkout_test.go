@@ -203,7 +203,7 @@ func TestRun(t *testing.T) {
 // receipt and returns the contact that the command brought.
 func TestASealThatIsRepeatedKeepsItsContact(t *testing.T) {
 	t.Parallel()
-	line := pgtest.NewLine(t, pgtest.New(t))
+	line := pgtest.NewProxy(t, pgtest.New(t))
 	b := setupOn(t, line.URL(), func(*Module) {})
 	b.sells(t, "MUG")
 	ann := b.as(t, "ann")
@@ -213,13 +213,13 @@ func TestASealThatIsRepeatedKeepsItsContact(t *testing.T) {
 	if pgtest.Pooled() {
 		tag = "COMMIT"
 	}
-	line.LoseAnswer(tag, nil)
+	line.DropResponse(tag, nil)
 	sealed, err := b.CheckOut(t.Context(), CheckOut{
 		CartID: id, Caller: web.Caller{Subject: "ann"}, PaymentMethod: "sim_ok", ContactID: id,
 		Write: web.Write{ID: uuid.New(), IfMatch: &version, Fingerprint: []byte("same")},
 	})
 	require.NoError(t, err)
-	require.True(t, line.Lost(), "the test must have done its worst")
+	require.True(t, line.Dropped(), "the test must have done its worst")
 	require.True(t, sealed.Replayed)
 	require.Equal(t, id, sealed.ContactID)
 }

@@ -150,7 +150,7 @@ func TestFollow(t *testing.T) {
 		t.Parallel()
 		pgtest.NeedsSessions(t, "cuts the line to the server")
 		url := pgtest.New(t)
-		line := pgtest.NewLine(t, url)
+		line := pgtest.NewProxy(t, url)
 		p := &seen{}
 		b := setupOn(t, url, jars)
 		p.follow(t, p.reading(t, line.URL()))
@@ -160,7 +160,7 @@ func TestFollow(t *testing.T) {
 		line.Cut()
 		b.puts(t, stream, "c", "d")
 		<-p.failures
-		line.Mend()
+		line.Restore()
 		b.awaitSeen(t, stream, 4)
 		require.Zero(t, b.count(t, "select count(*) from cart.parked"))
 	})

@@ -142,7 +142,7 @@ func TestALostAcknowledgementIsSettledByTheReceipt(t *testing.T) {
 				pgtest.NeedsSessions(t, "elsewhere nothing goes alone")
 			}
 			url := pgtest.New(t)
-			direct, line := openPools(t, url), pgtest.NewLine(t, url)
+			direct, line := openPools(t, url), pgtest.NewProxy(t, url)
 			b := setupOn(t, line.URL(), jars)
 			for _, away := range []bool{false, true} {
 				cmd := eventstore.Command{ID: uuid.New()}
@@ -151,14 +151,14 @@ func TestALostAcknowledgementIsSettledByTheReceipt(t *testing.T) {
 				}
 				first := cmd.Streams[0].ID
 				cmd.Decide = func(tx *eventstore.Tx) error { jars.Append(tx, first, put{"x"}); return nil }
-				line.LoseAnswer(tag, map[bool]func(){true: line.Cut}[away])
+				line.DropResponse(tag, map[bool]func(){true: line.Cut}[away])
 
 				r, err := b.store.Do(t.Context(), cmd)
 
-				require.True(t, line.Lost(), "the test must have done its worst")
+				require.True(t, line.Dropped(), "the test must have done its worst")
 				if away {
 					require.ErrorIs(t, err, eventstore.ErrUnavailable)
-					line.Mend()
+					line.Restore()
 					require.Eventually(t, func() bool {
 						r, err = b.store.Do(t.Context(), cmd)
 						return err == nil

@@ -22,7 +22,7 @@ import (
 type away struct {
 	*harness.Site
 	module string
-	line   *pgtest.Line
+	line   *pgtest.Proxy
 	done   harness.CheckoutView
 	parked string // a message of orders, which waits for a person
 }
@@ -35,7 +35,7 @@ func TestModuleAway(t *testing.T) {
 		t.Run(module, func(t *testing.T) {
 			t.Parallel()
 			a := withLine(t, module)
-			for way, breaks := range map[string]func(){"Refuses": a.line.Cut, "SaysNothing": a.line.Hush} {
+			for way, breaks := range map[string]func(){"Refuses": a.line.Cut, "SaysNothing": a.line.Blackhole} {
 				breaks()
 				t.Run(way, func(t *testing.T) {
 					harness.Until(t, "the overview names it", func() bool { return slices.Equal(a.overview(t).Unavailable, []string{module}) })
@@ -43,7 +43,7 @@ func TestModuleAway(t *testing.T) {
 					a.doesTheRest(t)
 					a.showsTheRest(t)
 				})
-				a.line.Mend()
+				a.line.Restore()
 				harness.Until(t, "it is back", func() bool {
 					v := a.overview(t)
 					return len(v.Unavailable) == 0 && len(v.Lag) == 4 && string(v.Parked) == "1"
@@ -60,7 +60,7 @@ func withLine(t *testing.T, module string) *away {
 		url := map[string]*string{
 			"cart": &c.CartDatabaseURL, "order": &c.OrderDatabaseURL, "payment": &c.PaymentDatabaseURL, "saga": &c.SagaDatabaseURL,
 		}[module]
-		a.line = pgtest.NewLine(t, *url)
+		a.line = pgtest.NewProxy(t, *url)
 		*url, c.ShutdownTimeout = a.line.URL(), time.Second
 	})
 	ada := a.Shopper(t)

@@ -110,13 +110,13 @@ func TestReadinessNamesTheModuleThatIsAway(t *testing.T) {
 	} {
 		t.Run(requires, func(t *testing.T) {
 			t.Parallel()
-			var line *pgtest.Line
+			var line *pgtest.Proxy
 			s := harness.OpenUnchecked(t, harness.DatabaseEach, func(t testing.TB, c *config.Config) {
-				line = pgtest.NewLine(t, c.PaymentDatabaseURL)
+				line = pgtest.NewProxy(t, c.PaymentDatabaseURL)
 				c.PaymentDatabaseURL, c.ReadyRequires, c.ShutdownTimeout = line.URL(), requires, time.Second
 			})
 			line.Cut()
-			defer line.Mend()
+			defer line.Restore()
 			var found harness.ReadyAnswer
 			harness.Until(t, "the module is named", func() bool {
 				a := s.Send(t, http.MethodGet, "/readyz", "", nil)

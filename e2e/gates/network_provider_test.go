@@ -44,14 +44,14 @@ func TestNetworkToProvider(t *testing.T) {
 	for began := time.Now(); time.Since(began) < plan.until && (plan.few == 0 || len(spells) < plan.few); {
 		kind := deal(len(spells))
 		s := spell{name: kind.name, toxics: kind.draw(luck), victims: luck.Perm(len(b.ways))[:1+luck.IntN(len(b.ways))], lasted: between(luck, plan.lasts)}
-		c.shopsFor(t, between(luck, plan.every))
+		c.runFor(t, between(luck, plan.every))
 		for _, i := range s.victims {
 			b.ways[i].ails(t, s.toxics)
 		}
 		over := time.Now().Add(s.lasted)
 		for once := true; once || time.Now().Before(over); once = false {
 			harness.CheckOutFree(t, b.Up(t), stripetest.Declined)
-			c.isContent(t)
+			c.requireClean(t)
 		}
 		for _, i := range s.victims {
 			b.ways[i].heals(t)
@@ -64,11 +64,11 @@ func TestNetworkToProvider(t *testing.T) {
 		spells = append(spells, s)
 	}
 	b.AwaitAnswers(t, 50)
-	bought := c.goes(t)
+	bought := c.finish(t)
 	b.booksAgree(t, in)
 	books, err := harness.ReadBooks(t.Context(), in)
 	require.NoError(t, err)
-	require.Empty(t, lost(books, bought))
+	require.Empty(t, acknowledgedLoss(books, bought))
 	require.Empty(t, c.refusals, "the provider's trouble is nobody else's")
 	for _, p := range bought {
 		if p.Method == stripetest.Good || p.Method == stripetest.Secured {
@@ -125,14 +125,14 @@ func newBank(t *testing.T, replicas int) *bank {
 }
 
 // opens lets shoppers in.
-func (b *bank) opens(t *testing.T) *crowd {
+func (b *bank) opens(t *testing.T) *load {
 	s := b.Up(t)
 	b.admin, b.shelf = s.Admin, []string{s.AddProduct(t, 450), s.AddProduct(t, 1999)}
 	s.SetStock(t, b.shelf[0], 1_000_000)
 	t.Cleanup(b.told.Wait)
-	return shop(t, b.Fleet, 8, b.shelf, []string{
+	return startLoad(t, b.Fleet, 8, b.shelf, []string{
 		stripetest.Good, stripetest.Secured, stripetest.Good, stripetest.Silent, stripetest.Good, stripetest.Declined, stripetest.Lost, stripetest.CaptureFails,
-	}, func(c *crowd) {
+	}, func(c *load) {
 		c.approve = func(ctx context.Context, payment uuid.UUID) error {
 			if b.Approve(payment.String()) {
 				b.tells(ctx, payment)

@@ -228,17 +228,17 @@ func TestNetwork(t *testing.T) {
 	})
 	shelf := []string{f.Up(t).AddProduct(t, 450), f.Up(t).AddProduct(t, 1999)}
 	f.Up(t).SetStock(t, shelf[0], 60) // some go away empty-handed
-	c := shop(t, f, 8, shelf, append([]string{"sim_requires_action"}, harness.Methods...))
+	c := startLoad(t, f, 8, shelf, append([]string{"sim_requires_action"}, harness.Methods...))
 	var spells []spell
 	deal := troublesInTurn(luck)
 	for began := time.Now(); time.Since(began) < plan.until && (plan.few == 0 || len(spells) < plan.few); {
 		kind := deal(len(spells))
 		s := spell{name: kind.name, toxics: kind.draw(luck), victims: luck.Perm(3)[:1+2*luck.IntN(2)], lasted: between(luck, plan.lasts)}
-		c.shopsFor(t, between(luck, plan.every))
+		c.runFor(t, between(luck, plan.every))
 		for _, i := range s.victims {
 			wires[i].ails(t, s.toxics)
 		}
-		c.shopsFor(t, s.lasted)
+		c.runFor(t, s.lasted)
 		for _, i := range s.victims {
 			wires[i].heals(t)
 		}
@@ -250,12 +250,12 @@ func TestNetwork(t *testing.T) {
 		spells = append(spells, s)
 	}
 	f.AwaitAnswers(t, 50)
-	bought := c.goes(t)
+	bought := c.finish(t)
 	s := f.Up(t)
 	s.RequirePromises(t)
 	b, err := harness.ReadBooks(t.Context(), databasesOf(t, f))
 	require.NoError(t, err)
-	require.Empty(t, lost(b, bought))
+	require.Empty(t, acknowledgedLoss(b, bought))
 	require.Zero(t, c.refusals["no answer"], "somebody was left alone")
 	found := harness.Auditor(t, s, func(m *reconcile.Module) { m.MinAge = time.Nanosecond }).Reconcile(t, "GET")
 	require.Empty(t, found.Data)

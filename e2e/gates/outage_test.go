@@ -76,10 +76,10 @@ func TestOutages(t *testing.T) {
 	f := harness.NewFleet(t, 3, postgres.URL(), "PAYMENT_TIMEOUT=500ms")
 	shelf := []string{f.Up(t).AddProduct(t, 450), f.Up(t).AddProduct(t, 1999)}
 	f.Up(t).SetStock(t, shelf[0], 40) // some go away empty-handed
-	c := shop(t, f, 8, shelf, append([]string{"sim_requires_action"}, harness.Methods...))
+	c := startLoad(t, f, 8, shelf, append([]string{"sim_requires_action"}, harness.Methods...))
 	var outages []outage
 	for began := time.Now(); time.Since(began) < plan.until && (plan.few == 0 || len(outages) < plan.few); {
-		c.shopsFor(t, between(luck, plan.every))
+		c.runFor(t, between(luck, plan.every))
 		before := postgres.Connections()
 		o := outage{crashed: luck.IntN(3) > 0, away: between(luck, plan.away)}
 		if o.crashed {
@@ -87,7 +87,7 @@ func TestOutages(t *testing.T) {
 		} else {
 			postgres.Stop()
 		}
-		c.shopsFor(t, o.away)
+		c.runFor(t, o.away)
 		postgres.Start()
 		o.recovered = recovers(t, f)
 		if len(outages) > 0 {
@@ -98,11 +98,11 @@ func TestOutages(t *testing.T) {
 	}
 	f.AwaitAnswers(t, 100)
 	outages[len(outages)-1].dialed = postgres.Connections() - outages[len(outages)-1].dialed
-	bought := c.goes(t)
+	bought := c.finish(t)
 	f.Up(t).RequirePromises(t)
 	b, err := harness.ReadBooks(t.Context(), databasesOf(t, f))
 	require.NoError(t, err)
-	require.Empty(t, lost(b, bought))
+	require.Empty(t, acknowledgedLoss(b, bought))
 	report(t, outages, plan, c)
 }
 
@@ -147,7 +147,7 @@ func databasesOf(t *testing.T, f *harness.Fleet) map[string]harness.Querier {
 	return in
 }
 
-func report(t *testing.T, outages []outage, plan outagePlan, c *crowd) {
+func report(t *testing.T, outages []outage, plan outagePlan, c *load) {
 	t.Helper()
 	var lines strings.Builder
 	slowest := time.Duration(0)

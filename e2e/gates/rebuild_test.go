@@ -57,7 +57,7 @@ func TestRebuildUnderLoad(t *testing.T) {
 	}
 	g.AwaitAnswers(t, 50)
 	g.leave()
-	w := &warden{Fleet: g.Fleet, db: g.db}
+	w := &freezer{Fleet: g.Fleet, db: g.db}
 	w.awaitEnds(t, w.unfinished(t)) // some went before their checkout was over
 	harness.Until(t, "the reader has come to the end of the log", func() bool {
 		return g.is(t, "select position = (select max(position) from orders.events) from orders.subscriptions where name = $1", projection)
@@ -227,12 +227,12 @@ func (g *rebuilding) interrupts(t *testing.T, victim int) {
 	harness.Until(t, "the rebuild is under way", func() bool {
 		return g.is(t, underWay, name) || g.is(t, "select generation > $1 from orders.subscriptions where name = $2", g.generation, projection)
 	})
-	l := (&warden{db: g.db}).locks(t, "lock table orders.daily_sales in share mode") // who reads may, who writes waits
+	l := (&freezer{db: g.db}).lock(t, "lock table orders.daily_sales in share mode") // who reads may, who writes waits
 	if !g.is(t, underWay, name) {
 		l.release()
 		return
 	}
-	l.awaits(t)
+	l.await(t)
 	g.requireAsLogged(t)
 	g.lookers[victim].away()
 	g.Replicas[victim].Kill()

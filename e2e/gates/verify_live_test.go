@@ -58,7 +58,7 @@ func TestVerifyUnderLoad(t *testing.T) {
 	s := f.Up(t)
 	shelf := []string{s.AddProduct(t, 500), s.AddProduct(t, 700)}
 	s.SetStock(t, shelf[0], 1_000_000)
-	c := shop(t, f, 12, shelf, []string{"sim_ok", "sim_ok", "sim_declined", "sim_capture_fails", "sim_flaky", "sim_requires_action", "sim_timeout_applied"})
+	c := startLoad(t, f, 12, shelf, []string{"sim_ok", "sim_ok", "sim_declined", "sim_capture_fails", "sim_flaky", "sim_requires_action", "sim_timeout_applied"})
 	gives := givesBackAll(t, f, s)
 	settled, end := 3*time.Second, time.Now().Add(7*time.Second)
 	if *verifyMinutes > 0 {
@@ -74,9 +74,9 @@ func TestVerifyUnderLoad(t *testing.T) {
 			f.Replicas[looks/50%2].Kill()
 			f.Replicas[looks/50%2].Start(t)
 		}
-		c.isContent(t)
+		c.requireClean(t)
 	}
-	bought, given := c.goes(t), gives()
+	bought, given := c.finish(t), gives()
 	t.Logf("%d looks, the last at %d checkouts, %d orders given back", looks, checked, given)
 	require.Positive(t, given)
 	s.RequirePromises(t)

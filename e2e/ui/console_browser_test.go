@@ -35,9 +35,9 @@ func TestConsoleInABrowser(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a browser some seconds")
 	}
-	var line *pgtest.Line
+	var line *pgtest.Proxy
 	s := harness.Open(t, harness.DatabaseEach, harness.WithShop, func(t testing.TB, c *config.Config) {
-		line = pgtest.NewLine(t, c.SagaDatabaseURL)
+		line = pgtest.NewProxy(t, c.SagaDatabaseURL)
 		c.SagaDatabaseURL = line.URL()
 		c.PaymentTimeout, c.StepDeadline, c.PaymentActionTTL = 500*time.Millisecond, 4*time.Second, time.Hour
 	})
@@ -62,7 +62,7 @@ func TestConsoleInABrowser(t *testing.T) {
 }
 
 // losesTheSagas checks that an open page shows that the database of the sagas is unavailable, and later that it is back.
-func (p *page) losesTheSagas(s *harness.Site, line *pgtest.Line) {
+func (p *page) losesTheSagas(s *harness.Site, line *pgtest.Proxy) {
 	p.Helper()
 	const notice = "#overview-live > .message.wait"
 	p.opens(s, "/console")
@@ -73,12 +73,12 @@ func (p *page) losesTheSagas(s *harness.Site, line *pgtest.Line) {
 	p.judgesAll("console-away-sagas")
 	p.opens(s, "/console")
 	p.do(chromedp.WaitVisible(notice, chromedp.ByQuery))
-	line.Mend()
+	line.Restore()
 	p.do(chromedp.WaitNotPresent(notice, chromedp.ByQuery))
 }
 
 // marksWhatIsOld checks that a live page shows since when it is out of date, until the server answers again.
-func (p *page) marksWhatIsOld(s *harness.Site, line *pgtest.Line, saga string) {
+func (p *page) marksWhatIsOld(s *harness.Site, line *pgtest.Proxy, saga string) {
 	p.Helper()
 	const mark = "[data-stale]"
 	says := func(why string) {
@@ -92,7 +92,7 @@ func (p *page) marksWhatIsOld(s *harness.Site, line *pgtest.Line, saga string) {
 	line.Cut()
 	says("the server answers 503")
 	p.judgesAll("console-stale")
-	line.Mend()
+	line.Restore()
 	p.do(chromedp.WaitNotVisible(mark, chromedp.ByQuery))
 	p.do(network.EmulateNetworkConditions(true, 0, 0, 0))
 	says("the server does not answer")

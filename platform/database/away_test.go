@@ -23,7 +23,7 @@ import (
 // and one for the end.
 func TestNoStormMeetsAServerThatIsAway(t *testing.T) {
 	t.Parallel()
-	line := pgtest.NewLine(t, pgtest.NewEmpty(t))
+	line := pgtest.NewProxy(t, pgtest.NewEmpty(t))
 	said := &lines{}
 	p, err := database.Open(t.Context(), line.URL(), database.Options{Log: slog.New(slog.NewTextHandler(said, nil))})
 	require.NoError(t, err)
@@ -48,7 +48,7 @@ func TestNoStormMeetsAServerThatIsAway(t *testing.T) {
 	require.ErrorContains(t, p.Query.Ping(t.Context()), "not reachable")
 	require.Equal(t, 1, said.count("is not reachable"))
 
-	line.Mend()
+	line.Restore()
 	for _, pool := range []*pgxpool.Pool{p.Write, p.Query, p.Control} {
 		require.Eventually(t, func() bool { return pool.Ping(t.Context()) == nil }, patience, 10*time.Millisecond)
 	}
@@ -59,7 +59,7 @@ func TestNoStormMeetsAServerThatIsAway(t *testing.T) {
 // A server that accepts connections and stays silent blocks nobody forever, even without a deadline.
 func TestEveryCallEnds(t *testing.T) {
 	t.Parallel()
-	line := pgtest.NewLine(t, pgtest.NewEmpty(t))
+	line := pgtest.NewProxy(t, pgtest.NewEmpty(t))
 	p, err := database.Open(t.Context(), line.URL(), database.Options{}.Limited(200*time.Millisecond))
 	require.NoError(t, err)
 	defer p.Close()
@@ -67,7 +67,7 @@ func TestEveryCallEnds(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Release()
 	defer line.Cut() // otherwise closing waits for answers
-	line.Hush()
+	line.Blackhole()
 	ended := make(chan error)
 	for _, call := range []func(context.Context) error{
 		func(ctx context.Context) error { _, err := p.Query.Exec(ctx, "select 1"); return err },

@@ -14,8 +14,8 @@ import (
 	"shopping-cart/platform/config"
 )
 
-// TestPressure: more than the queue holds is refused at once, and may come again shortly. What waits is answered.
-func TestPressure(t *testing.T) {
+// TestBackpressure: more than the queue holds is refused at once, and may come again shortly. What waits is answered.
+func TestBackpressure(t *testing.T) {
 	t.Parallel()
 	s := harness.Open(t, harness.OneDatabase, func(_ testing.TB, c *config.Config) { c.QueueSize = 1 })
 	ada, sku := s.Shopper(t), s.AddProduct(t, 450)

@@ -16,8 +16,8 @@ import (
 	"shopping-cart/saga"
 )
 
-// TestLost takes from the books what a buyer was told, and sees that it is missed.
-func TestLost(t *testing.T) {
+// TestAcknowledgedLoss takes from the books what a buyer was told, and sees that it is missed.
+func TestAcknowledgedLoss(t *testing.T) {
 	t.Parallel()
 	p := harness.Purchase{
 		Cart:     harness.CartView{ID: uuid.New(), Items: []cart.ItemView{{SKU: "MUG", Quantity: 2}}},
@@ -28,7 +28,7 @@ func TestLost(t *testing.T) {
 		Orders: map[uuid.UUID]order.State{uuid.New(): {CheckoutID: p.Checkout, Status: order.StatusConfirmed}},
 		Sagas:  map[uuid.UUID]saga.State{p.Checkout: {Status: saga.Completed}},
 	}
-	require.Empty(t, lost(sound, []harness.Purchase{p}))
+	require.Empty(t, acknowledgedLoss(sound, []harness.Purchase{p}))
 	for name, c := range map[string]struct {
 		tamper func(b harness.Books, p *harness.Purchase)
 		says   string
@@ -53,7 +53,7 @@ func TestLost(t *testing.T) {
 			one.Lines = slices.Clone(one.Lines)
 			b.Carts[p.Cart.ID] = one
 			c.tamper(b, &told)
-			require.Contains(t, strings.Join(lost(b, []harness.Purchase{told}), "\n"), c.says)
+			require.Contains(t, strings.Join(acknowledgedLoss(b, []harness.Purchase{told}), "\n"), c.says)
 		})
 	}
 }

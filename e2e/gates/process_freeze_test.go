@@ -23,15 +23,15 @@ import (
 	"shopping-cart/internal/pgtest"
 )
 
-var freezes = flag.Int("freezes", 0, "how often TestFrozen freezes a replica, each time until its leases have run out; when 0, once in every way and shorter")
+var freezes = flag.Int("freezes", 0, "how often TestProcessFreeze freezes a replica, each time until its leases have run out; when 0, once in every way and shorter")
 
-// TestFrozen freezes one of three replicas in the middle of check-outs, and thaws it when the others have brought all of
+// TestProcessFreeze freezes one of three replicas in the middle of check-outs, and thaws it when the others have brought all of
 // them to an end: often another one than it had in mind, since many are cancelled meanwhile. It goes on where it stood,
 // with calls to the provider, with the steps in its queue, in a transaction that Postgres may have ended by then. None of
 // that may take effect.
 //
-//	go test ./e2e/gates -run TestFrozen -timeout 30m -freezes 20 -v
-func TestFrozen(t *testing.T) {
+//	go test ./e2e/gates -run TestProcessFreeze -timeout 30m -freezes 20 -v
+func TestProcessFreeze(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts three replicas, and waits for others to take over")
@@ -41,10 +41,10 @@ func TestFrozen(t *testing.T) {
 	f := harness.NewFleet(t, 3, url, "PAYMENT_TIMEOUT=35s", "SIMULATOR_LATENCY=150ms") // a call outlives the freeze, and comes late
 	shelf := []string{f.Up(t).AddProduct(t, 450), f.Up(t).AddProduct(t, 1999)}
 	f.Up(t).SetStock(t, shelf[0], 1_000_000)
-	w, in := newWarden(t, f, url, shelf[1]), databasesOf(t, f)
-	c := shop(t, f, 16, shelf, []string{
+	w, in := newFreezer(t, f, url, shelf[1]), databasesOf(t, f)
+	c := startLoad(t, f, 16, shelf, []string{
 		"sim_ok", "sim_slow", "sim_flaky", "sim_ok", "sim_requires_action", "sim_ok", "sim_capture_fails", "sim_declined",
-	}, func(c *crowd) { c.freezes = true })
+	}, func(c *load) { c.freezes = true })
 	rounds := *freezes
 	if w.leases = rounds > 0; !w.leases {
 		rounds = len(moments)
@@ -52,10 +52,10 @@ func TestFrozen(t *testing.T) {
 	for n := range rounds {
 		f.AwaitAnswers(t, 40+luck.Int64N(100))
 		w.round(t, luck, moments[n%len(moments)])
-		c.isContent(t)
+		c.requireClean(t)
 	}
 	f.AwaitAnswers(t, 50)
-	bought := c.goes(t)
+	bought := c.finish(t)
 	f.Up(t).RequirePromises(t)
 	for _, h := range f.Replicas { // what still comes, comes before they have stopped
 		h.Stop(t)
@@ -65,12 +65,12 @@ func TestFrozen(t *testing.T) {
 	require.Empty(t, wrong, "something came late")
 	b, err := harness.ReadBooks(t.Context(), in)
 	require.NoError(t, err)
-	require.Empty(t, lost(b, bought))
+	require.Empty(t, acknowledgedLoss(b, bought))
 	w.report(t, c)
 }
 
-// warden freezes replicas.
-type warden struct {
+// freezer freezes replicas.
+type freezer struct {
 	*harness.Fleet
 	db     *pgxpool.Pool
 	leases bool // wait until those of the frozen replica have run out, or else move them up
@@ -108,19 +108,19 @@ type freeze struct {
 	calls     int         // to the provider about these until then: each further one is late
 }
 
-func newWarden(t *testing.T, f *harness.Fleet, url, sku string) *warden {
+func newFreezer(t *testing.T, f *harness.Fleet, url, sku string) *freezer {
 	t.Helper()
 	db, err := pgxpool.New(t.Context(), url)
 	require.NoError(t, err)
 	t.Cleanup(db.Close)
 	ada := f.Up(t).Shopper(t)
-	w := &warden{Fleet: f, db: db, anglers: anglers{Shopper: ada, bait: ada.Fill(t), sku: sku}}
+	w := &freezer{Fleet: f, db: db, anglers: anglers{Shopper: ada, bait: ada.Fill(t), sku: sku}}
 	t.Cleanup(w.gone.Wait)
 	return w
 }
 
 // round freezes a replica, has the others finish all that was under way, and thaws it.
-func (w *warden) round(t *testing.T, luck *rand.Rand, m moment) {
+func (w *freezer) round(t *testing.T, luck *rand.Rand, m moment) {
 	t.Helper()
 	r := freeze{replica: luck.IntN(len(w.Replicas)), moment: m}
 	victim, others := w.Replicas[r.replica], &harness.Fleet{Limit: w.Limit}
@@ -133,7 +133,7 @@ func (w *warden) round(t *testing.T, luck *rand.Rand, m moment) {
 	victim.Freeze(t)
 	release()
 	began := time.Now()
-	harness.Until(t, "the transactions that waited go on", func() bool { return !w.anyWaits(t) })
+	harness.Until(t, "the transactions that waited go on", func() bool { return !w.anyWaiting(t) })
 	begun := w.unfinished(t)
 	var cancels errgroup.Group
 	for id, customer := range begun {
@@ -164,9 +164,9 @@ const leased = 16 * time.Second
 
 // stall has a replica stand where it is to be frozen, with checkouts at every stage, and says what then lets its
 // transaction go on.
-func (w *warden) stall(t *testing.T, victim *harness.Host, others *harness.Fleet, m moment, luck *rand.Rand) (release func()) {
+func (w *freezer) stall(t *testing.T, victim *harness.Host, others *harness.Fleet, m moment, luck *rand.Rand) (release func()) {
 	t.Helper()
-	carts := w.fillsMany(t, others)
+	carts := w.fillMany(t, others)
 	switch m {
 	case anywhere:
 		w.rush(t, victim, carts)
@@ -174,16 +174,16 @@ func (w *warden) stall(t *testing.T, victim *harness.Host, others *harness.Fleet
 	case heldUp:
 		w.rush(t, victim, carts)
 		pause(t.Context(), time.Duration(luck.Int64N(int64(100*time.Millisecond))))
-		l := w.locks(t, "select from cart.streams where id = $1 for update", w.bait.ID)
-		w.sends(t, victim, 0, "/v1/carts/"+w.bait.ID.String()+"/items", map[string]any{"sku": w.sku, "quantity": 1})
-		l.awaits(t)
+		l := w.lock(t, "select from cart.streams where id = $1 for update", w.bait.ID)
+		w.send(t, victim, 0, "/v1/carts/"+w.bait.ID.String()+"/items", map[string]any{"sku": w.sku, "quantity": 1})
+		l.await(t)
 		w.AwaitAnswers(t, 10) // of the others
 		return l.release
 	case committing: // everybody waits
 		w.rush(t, victim, carts)
 		pause(t.Context(), time.Duration(luck.Int64N(int64(40*time.Millisecond))))
-		l := w.locks(t, "select pg_advisory_xact_lock(hashtext('orders.position'))")
-		l.awaits(t)
+		l := w.lock(t, "select pg_advisory_xact_lock(hashtext('orders.position'))")
+		l.await(t)
 		harness.Until(t, "the replica waits too", func() bool { return !writes(t, victim, 300*time.Millisecond) })
 		return l.release
 	}
@@ -196,7 +196,7 @@ type lock struct {
 	pool *pgxpool.Pool
 }
 
-func (w *warden) locks(t *testing.T, sql string, args ...any) lock {
+func (w *freezer) lock(t *testing.T, sql string, args ...any) lock {
 	t.Helper()
 	tx, err := w.db.Begin(t.Context())
 	require.NoError(t, err)
@@ -207,8 +207,8 @@ func (w *warden) locks(t *testing.T, sql string, args ...any) lock {
 	return l
 }
 
-// awaits returns when a session waits.
-func (l lock) awaits(t *testing.T) {
+// await returns when a session waits.
+func (l lock) await(t *testing.T) {
 	t.Helper()
 	harness.Until(t, "somebody waits", func() (waits bool) {
 		err := l.pool.QueryRow(t.Context(), "select exists (select from pg_stat_activity where $1 = any (pg_blocking_pids(pid)))",
@@ -219,16 +219,16 @@ func (l lock) awaits(t *testing.T) {
 
 func (l lock) release() { _ = l.tx.Rollback(context.Background()) } // in vain, the transaction is over all the same
 
-// anyWaits reports whether a position is waited for: whoever stands in that line is about to commit.
-func (w *warden) anyWaits(t *testing.T) (waits bool) {
+// anyWaiting reports whether a position is waited for: whoever stands in that line is about to commit.
+func (w *freezer) anyWaiting(t *testing.T) (waits bool) {
 	t.Helper()
 	require.NoError(t, w.db.QueryRow(t.Context(), `select exists (select from pg_locks where locktype = 'advisory' and not granted
 		and database = (select oid from pg_database where datname = current_database()))`).Scan(&waits))
 	return waits
 }
 
-// fillsMany fills carts, away from the replica that is to be frozen.
-func (w *warden) fillsMany(t *testing.T, at *harness.Fleet) []harness.CartView {
+// fillMany fills carts, away from the replica that is to be frozen.
+func (w *freezer) fillMany(t *testing.T, at *harness.Fleet) []harness.CartView {
 	t.Helper()
 	carts := make([]harness.CartView, 16)
 	for i := range carts {
@@ -242,16 +242,16 @@ func (w *warden) fillsMany(t *testing.T, at *harness.Fleet) []harness.CartView {
 }
 
 // rush checks carts out at a replica, one soon after the other.
-func (w *warden) rush(t *testing.T, victim *harness.Host, carts []harness.CartView) {
+func (w *freezer) rush(t *testing.T, victim *harness.Host, carts []harness.CartView) {
 	t.Helper()
 	for i, c := range carts {
-		w.sends(t, victim, time.Duration(i)*5*time.Millisecond, harness.CheckoutPath(c), harness.Paying("sim_ok"),
+		w.send(t, victim, time.Duration(i)*5*time.Millisecond, harness.CheckoutPath(c), harness.Paying("sim_ok"),
 			"Idempotency-Key", c.ID.String(), "If-Match", harness.Tag(c.Version))
 	}
 }
 
-// sends makes a request in a while, and waits for no answer.
-func (w *warden) sends(t *testing.T, victim *harness.Host, in time.Duration, path string, body any, headers ...string) {
+// send makes a request in a while, and waits for no answer.
+func (w *freezer) send(t *testing.T, victim *harness.Host, in time.Duration, path string, body any, headers ...string) {
 	base := victim.Base()
 	w.gone.Go(func() {
 		pause(t.Context(), in)
@@ -260,7 +260,7 @@ func (w *warden) sends(t *testing.T, victim *harness.Host, in time.Duration, pat
 }
 
 // unfinished are the checkouts under way, with their customers. One that waits for its shopper is nobody's business.
-func (w *warden) unfinished(t *testing.T) map[uuid.UUID]string {
+func (w *freezer) unfinished(t *testing.T) map[uuid.UUID]string {
 	t.Helper()
 	rows, err := w.db.Query(t.Context(), "select id, customer from saga.streams where wake_at is not null and status <> 'requires_action'")
 	require.NoError(t, err)
@@ -274,14 +274,14 @@ func (w *warden) unfinished(t *testing.T) map[uuid.UUID]string {
 }
 
 // awaitEnds returns when checkouts have ended, or wait for their shopper.
-func (w *warden) awaitEnds(t *testing.T, begun map[uuid.UUID]string) {
+func (w *freezer) awaitEnds(t *testing.T, begun map[uuid.UUID]string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*harness.Patience)
 	defer cancel()
 	open := 0
 	require.True(t, harness.Eventually(ctx, func() bool {
 		if !w.leases {
-			w.moveUp(t, ctx, begun)
+			w.expireLeases(t, ctx, begun)
 		}
 		err := w.db.QueryRow(ctx, "select count(*) from saga.streams where id = any ($1) and wake_at is not null and status <> 'requires_action'",
 			ids(begun)).Scan(&open)
@@ -289,9 +289,9 @@ func (w *warden) awaitEnds(t *testing.T, begun map[uuid.UUID]string) {
 	}), "the others do not end %d of %d checkouts", open, len(begun))
 }
 
-// moveUp has the leases of checkouts end at once, and the time of a session that sits on its locks. Neither is more than
+// expireLeases has the leases of checkouts end at once, and the time of a session that sits on its locks. Neither is more than
 // a convenience: anybody may drive a saga at any time.
-func (w *warden) moveUp(t *testing.T, ctx context.Context, begun map[uuid.UUID]string) {
+func (w *freezer) expireLeases(t *testing.T, ctx context.Context, begun map[uuid.UUID]string) {
 	t.Helper()
 	for _, sql := range []string{
 		`update saga.streams set wake_at = now() where id in
@@ -308,7 +308,7 @@ func (w *warden) moveUp(t *testing.T, ctx context.Context, begun map[uuid.UUID]s
 func ids(of map[uuid.UUID]string) []uuid.UUID { return slices.Collect(maps.Keys(of)) }
 
 // paymentsOf are those of the checkouts that have ended: nobody has a reason to call the provider about them.
-func (w *warden) paymentsOf(t *testing.T, checkouts map[uuid.UUID]string) []uuid.UUID {
+func (w *freezer) paymentsOf(t *testing.T, checkouts map[uuid.UUID]string) []uuid.UUID {
 	t.Helper()
 	rows, err := w.db.Query(t.Context(), "select (state -> 'checkout' ->> 'payment_id')::uuid from saga.streams where id = any ($1) and wake_at is null",
 		ids(checkouts))
@@ -319,14 +319,14 @@ func (w *warden) paymentsOf(t *testing.T, checkouts map[uuid.UUID]string) []uuid
 }
 
 // calls are those that the provider has received about payments, repetitions too.
-func (w *warden) calls(t *testing.T, payments []uuid.UUID) (n int) {
+func (w *freezer) calls(t *testing.T, payments []uuid.UUID) (n int) {
 	t.Helper()
 	require.NoError(t, w.db.QueryRow(t.Context(), "select coalesce(sum(attempts), 0) from simulator.calls where reference = any ($1::text[])",
 		payments).Scan(&n))
 	return n
 }
 
-func (w *warden) report(t *testing.T, c *crowd) {
+func (w *freezer) report(t *testing.T, c *load) {
 	t.Helper()
 	var lines strings.Builder
 	all := 0

@@ -42,8 +42,8 @@ func placesOf(reached string) (all []place) {
 	return all
 }
 
-// mortal is a program with fail points, on a database of its own. It dies where it is told to, and is started again.
-type mortal struct {
+// victim is a program with fail points, on a database of its own. It dies where it is told to, and is started again.
+type victim struct {
 	*harness.Fleet // of one replica
 	url            string
 	orders         string // the file
@@ -61,9 +61,9 @@ type mortal struct {
 	died   int
 }
 
-func newMortal(t *testing.T, program string, settings ...string) *mortal {
+func newVictim(t *testing.T, program string, settings ...string) *victim {
 	t.Helper()
-	m := &mortal{url: pgtest.New(t), orders: filepath.Join(t.TempDir(), "orders")}
+	m := &victim{url: pgtest.New(t), orders: filepath.Join(t.TempDir(), "orders")}
 	m.life, m.ends = context.WithCancelCause(context.Background())
 	h := harness.NewHost(t, append([]string{"DATABASE_URL=" + m.url, "PAYMENT_PROVIDER=simulator", "FAILPOINTS=" + m.orders}, settings...))
 	h.Program, h.Exited = program, m.revive
@@ -79,7 +79,7 @@ func newMortal(t *testing.T, program string, settings ...string) *mortal {
 }
 
 // revive starts the program again after a death that it was told to die, also after one at its start.
-func (m *mortal) revive(err error) {
+func (m *victim) revive(err error) {
 	m.reviving.Lock()
 	defer m.reviving.Unlock()
 	for h := m.Replicas[0]; !m.stopped; {
@@ -106,7 +106,7 @@ const timePasses = `update cart.outbox set due_at = due_at - interval '1 minute'
 	update payment.webhooks set due_at = due_at - interval '1 minute' where handled_at is null;
 	update simulator.webhooks set due_at = due_at - interval '1 minute' where delivered_at is null`
 
-func (m *mortal) afterDeath() error {
+func (m *victim) afterDeath() error {
 	m.mu.Lock()
 	m.died++
 	m.mu.Unlock()
@@ -124,9 +124,9 @@ func (m *mortal) afterDeath() error {
 	return err
 }
 
-// dies tells the program where to die, and where to die next, in what it becomes when it is started again. From then on it
+// dieAt tells the program where to die, and where to die next, in what it becomes when it is started again. From then on it
 // writes down what it reaches.
-func (m *mortal) dies(t *testing.T, at ...place) {
+func (m *victim) dieAt(t *testing.T, at ...place) {
 	t.Helper()
 	m.mu.Lock()
 	m.deaths, m.died = at, 0
@@ -135,7 +135,7 @@ func (m *mortal) dies(t *testing.T, at ...place) {
 }
 
 // order gives the next order. What was reached so far is forgotten.
-func (m *mortal) order() error {
+func (m *victim) order() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := os.Remove(m.reachedFile()); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -152,10 +152,10 @@ func (m *mortal) order() error {
 	return os.Rename(m.orders+".new", m.orders)
 }
 
-func (m *mortal) reachedFile() string { return m.orders + ".reached" }
+func (m *victim) reachedFile() string { return m.orders + ".reached" }
 
 // alive lets the program live, and says what it reached since its last death, and how often it died.
-func (m *mortal) alive(t *testing.T) (reached []place, died int) {
+func (m *victim) alive(t *testing.T) (reached []place, died int) {
 	t.Helper()
 	require.NoError(t, os.Remove(m.orders))
 	text, err := os.ReadFile(m.reachedFile())
@@ -171,8 +171,8 @@ const underWay = `select exists (select from cart.outbox) or exists (select from
 	or exists (select from saga.streams where status not in ('completed', 'failed', 'cancelled'))
 	or exists (select from payment.webhooks where handled_at is null) or exists (select from simulator.webhooks where delivered_at is null)`
 
-// rests waits until nothing is under way. A death that is still to come may come in the moment after.
-func (m *mortal) rests(t *testing.T) {
+// awaitIdle waits until nothing is under way. A death that is still to come may come in the moment after.
+func (m *victim) awaitIdle(t *testing.T) {
 	t.Helper()
 	still := 0
 	harness.Until(t, "nothing is under way", func() (at bool) {
@@ -191,7 +191,7 @@ func (m *mortal) rests(t *testing.T) {
 }
 
 // requirePromises is the books, as we and as the program's own reconciliation read them.
-func (m *mortal) requirePromises(t *testing.T) {
+func (m *victim) requirePromises(t *testing.T) {
 	t.Helper()
 	in := map[string]harness.Querier{"cart": m.db, "orders": m.db, "payment": m.db, "saga": m.db, "simulator": m.db}
 	wrong, err := harness.Breaches(t.Context(), in)
@@ -201,7 +201,7 @@ func (m *mortal) requirePromises(t *testing.T) {
 }
 
 // stop requires that the program lived until now. The harness stops it.
-func (m *mortal) stop(t *testing.T) {
+func (m *victim) stop(t *testing.T) {
 	m.reviving.Lock()
 	defer m.reviving.Unlock()
 	m.stopped = true

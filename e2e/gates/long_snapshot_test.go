@@ -19,32 +19,32 @@ import (
 	"shopping-cart/internal/pgtest"
 )
 
-var pinnedMinutes = flag.Float64("pinned-minutes", 0, "how long TestPinnedSnapshot drives each load; 0: a moment")
+var snapshotMinutes = flag.Float64("snapshot-minutes", 0, "how long TestLongSnapshot drives each load; 0: a moment")
 
 const (
-	pinnedCallers = 16
-	pinnedParts   = 10 // the first is held against the last
-	cartEdits     = 18 // of a cart, after it was opened and filled
-	payingCarts   = 8  // one of so many is checked out
+	snapshotCallers = 16
+	snapshotParts   = 10 // the first is held against the last
+	cartEdits       = 18 // of a cart, after it was opened and filled
+	payingCarts     = 8  // one of so many is checked out
 
-	pinnedKeep = 20 * time.Second // receipts, so that their retention is at work all the time
+	snapshotKeep = 20 * time.Second // receipts, so that their retention is at work all the time
 )
 
-// TestPinnedSnapshot holds a snapshot open in another session, as a long report or a forgotten psql does: nothing that is
+// TestLongSnapshot holds a snapshot open in another session, as a long report or a forgotten psql does: nothing that is
 // deleted or replaced meanwhile can be cleaned up. What looks for work by time must not slow down with it. An hour of that
 // is added halfway: no look may walk over it.
-func TestPinnedSnapshot(t *testing.T) {
+func TestLongSnapshot(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a PostgreSQL of its own")
 	}
 	t.Parallel()
-	length, products, hour := time.Duration(*pinnedMinutes*float64(time.Minute)), 500, int64(200_000) // of check-outs: 55 a second
-	if *pinnedMinutes == 0 {
+	length, products, hour := time.Duration(*snapshotMinutes*float64(time.Minute)), 500, int64(200_000) // of check-outs: 55 a second
+	if *snapshotMinutes == 0 {
 		length, products, hour = 2*time.Second, 20, 20_000
 	}
 	opened, err := bench.OpenShop(t.Context(), pgtest.Durable(t), products, 0)
 	require.NoError(t, err)
-	s := &pinnedShop{opened}
+	s := &snapshotShop{opened}
 	t.Cleanup(func() { require.NoError(t, s.Stop()) })
 	held := holdSnapshot(t, s.URL)
 	s.retains(t)
@@ -62,7 +62,7 @@ func TestPinnedSnapshot(t *testing.T) {
 	t.Logf("commands a second, part by part, of carts with one hot SKU, all bought: %.0f; last to first %.2f", hot, ratio(hot))
 	require.Positive(t, slices.Max(spread))
 	require.Positive(t, slices.Max(hot))
-	if *pinnedMinutes > 0 {
+	if *snapshotMinutes > 0 {
 		require.GreaterOrEqual(t, ratio(spread), 0.9, "a pinned snapshot slows the store down")
 		var gone int64
 		row := s.Databases[s.URL].Query.QueryRow(t.Context(),
@@ -72,8 +72,8 @@ func TestPinnedSnapshot(t *testing.T) {
 	}
 }
 
-// pinnedShop is the shop of the benchmark, with measurements of this test.
-type pinnedShop struct{ *bench.Shop }
+// snapshotShop is the shop of the benchmark, with measurements of this test.
+type snapshotShop struct{ *bench.Shop }
 
 // bury leaves what so many check-outs leave within an hour: rows that are gone, and cannot be cleaned up. Nobody sees them;
 // whoever looks at all times meets their entries in the indexes.
@@ -102,13 +102,13 @@ func bury(t *testing.T, url string, n int64) {
 }
 
 // retains has receipts deleted soon, until the test ends.
-func (s *pinnedShop) retains(t *testing.T) {
+func (s *snapshotShop) retains(t *testing.T) {
 	t.Helper()
 	ctx, end := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	for _, schema := range []string{"cart", "orders", "payment", "saga"} {
 		r := eventstore.Retention{
-			Table: schema + ".receipts", Old: "at < now() - $3::interval", After: pinnedKeep, Pool: s.Databases[s.URL].Control,
+			Table: schema + ".receipts", Old: "at < now() - $3::interval", After: snapshotKeep, Pool: s.Databases[s.URL].Control,
 		}
 		all.Go(func() { r.Run(ctx, func(err error) { t.Error(err) }) })
 	}
@@ -120,7 +120,7 @@ func (s *pinnedShop) retains(t *testing.T) {
 type looks struct{ n, met int64 }
 
 // byTime are the indexes in which what is due is found again and again.
-func (s *pinnedShop) byTime(t *testing.T) map[string]looks {
+func (s *snapshotShop) byTime(t *testing.T) map[string]looks {
 	t.Helper()
 	rows, err := s.Databases[s.URL].Query.Query(t.Context(), `select schemaname || '.' || indexrelname, idx_scan, idx_tup_read
 		from pg_stat_user_indexes where (schemaname, indexrelname) in (('cart', 'outbox_due'), ('saga', 'streams_wake_at'))`)
@@ -139,7 +139,7 @@ func (s *pinnedShop) byTime(t *testing.T) map[string]looks {
 
 // requireShallow holds the looks since then against so many dead entries: but for one from the beginning now and then, they
 // met few of them.
-func (s *pinnedShop) requireShallow(t *testing.T, since map[string]looks, dead int64) {
+func (s *snapshotShop) requireShallow(t *testing.T, since map[string]looks, dead int64) {
 	t.Helper()
 	for index, then := range since {
 		var now looks
@@ -170,12 +170,12 @@ func holdSnapshot(t *testing.T, url string) (held func()) {
 }
 
 // parts drives a load for a while and gives the commands a second that were committed in each part of it.
-func (s *pinnedShop) parts(t *testing.T, length time.Duration, do func(ctx context.Context, n int64) error, halfway func()) []float64 {
+func (s *snapshotShop) parts(t *testing.T, length time.Duration, do func(ctx context.Context, n int64) error, halfway func()) []float64 {
 	t.Helper()
 	ctx, end := context.WithCancel(t.Context())
 	var callers sync.WaitGroup
 	var turn atomic.Int64
-	for range pinnedCallers {
+	for range snapshotCallers {
 		callers.Go(func() {
 			for ctx.Err() == nil {
 				if err := do(ctx, turn.Add(1)); err != nil && ctx.Err() == nil {
@@ -187,15 +187,15 @@ func (s *pinnedShop) parts(t *testing.T, length time.Duration, do func(ctx conte
 	}
 	defer callers.Wait()
 	defer end()
-	part := time.NewTicker(length / pinnedParts)
+	part := time.NewTicker(length / snapshotParts)
 	defer part.Stop()
 	<-part.C // caches and plans warm up
 	began, before := time.Now(), s.Databases[s.URL].Committer.Counts().Commands
-	rates := make([]float64, pinnedParts)
+	rates := make([]float64, snapshotParts)
 	for i := range rates {
 		if i == len(rates)/2 {
 			halfway()
-			part.Reset(length / pinnedParts)
+			part.Reset(length / snapshotParts)
 			began, before = time.Now(), s.Databases[s.URL].Committer.Counts().Commands
 		}
 		now, count := <-part.C, s.Databases[s.URL].Committer.Counts().Commands
@@ -208,11 +208,11 @@ func (s *pinnedShop) parts(t *testing.T, length time.Duration, do func(ctx conte
 func ratio(rates []float64) float64 { return rates[len(rates)-1] / rates[0] }
 
 // shops is what most carts go through: opened, filled, edited again and again, and some of them bought.
-func (s *pinnedShop) shops(ctx context.Context, n int64) error {
+func (s *snapshotShop) shops(ctx context.Context, n int64) error {
 	return s.buys(ctx, s.SKUs[int(n)%len(s.SKUs)], cartEdits, n%payingCarts == 0)
 }
 
-func (s *pinnedShop) buys(ctx context.Context, sku string, edits int, paid bool) error {
+func (s *snapshotShop) buys(ctx context.Context, sku string, edits int, paid bool) error {
 	cart, err := s.OpenCart(ctx, sku, 1)
 	if err != nil {
 		return err

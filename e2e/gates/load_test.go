@@ -20,9 +20,9 @@ import (
 	"shopping-cart/saga"
 )
 
-// crowd are buyers at the replicas of a fleet. They repeat what was not answered, at any replica and under the same key,
+// load is buyers at the replicas of a fleet. They repeat what was not answered, at any replica and under the same key,
 // and remember what they were told.
-type crowd struct {
+type load struct {
 	*harness.Fleet
 	methods []string
 	shelf   []string
@@ -45,10 +45,10 @@ type crowd struct {
 // thought is what a buyer takes between two purchases: enough that ten minutes of them can be counted over at the end.
 const thought = 100 * time.Millisecond
 
-// shop lets so many buyers in. They go when the test ends, at the latest.
-func shop(t *testing.T, f *harness.Fleet, buyers int, shelf, methods []string, set ...func(*crowd)) *crowd {
-	c := &crowd{Fleet: f, methods: methods, shelf: shelf, refusals: map[string]int{}, failed: make(chan struct{})}
-	c.approve = c.approvesAtSimulator
+// startLoad lets so many buyers in. They go when the test ends, at the latest.
+func startLoad(t *testing.T, f *harness.Fleet, buyers int, shelf, methods []string, set ...func(*load)) *load {
+	c := &load{Fleet: f, methods: methods, shelf: shelf, refusals: map[string]int{}, failed: make(chan struct{})}
+	c.approve = c.approveAtSimulator
 	for _, s := range set {
 		s(c)
 	}
@@ -58,8 +58,8 @@ func shop(t *testing.T, f *harness.Fleet, buyers int, shelf, methods []string, s
 	for i := range buyers {
 		c.done.Go(func() {
 			for n := 0; c.closing.Err() == nil; n++ {
-				if err := c.buysOne(shopping, methods[(i+n)%len(methods)]); err != nil && shopping.Err() == nil {
-					c.accuse("buyer %d: %v", i, err)
+				if err := c.buyOne(shopping, methods[(i+n)%len(methods)]); err != nil && shopping.Err() == nil {
+					c.addFailure("buyer %d: %v", i, err)
 					return
 				}
 				pause(c.closing, thought)
@@ -73,10 +73,10 @@ func shop(t *testing.T, f *harness.Fleet, buyers int, shelf, methods []string, s
 	return c
 }
 
-func (c *crowd) buysOne(ctx context.Context, method string) error {
+func (c *load) buyOne(ctx context.Context, method string) error {
 	p, err := harness.Buy(ctx, c, c.shelf, method)
 	if err == nil && p.Status == http.StatusAccepted {
-		err = c.seesThrough(ctx, p)
+		err = c.follow(ctx, p)
 	}
 	kept := true
 	if err == nil && c.after != nil {
@@ -90,8 +90,8 @@ func (c *crowd) buysOne(ctx context.Context, method string) error {
 	return err
 }
 
-// seesThrough waits for the end of a checkout, and approves the payment when the bank asks.
-func (c *crowd) seesThrough(ctx context.Context, p harness.Purchase) error {
+// follow waits for the end of a checkout, and approves the payment when the bank asks.
+func (c *load) follow(ctx context.Context, p harness.Purchase) error {
 	for {
 		now, err := harness.RetryAs[harness.CheckoutView](ctx, c, http.MethodGet, "/v1/checkouts/"+p.Checkout.String(), p.Shopper.Token, nil, "Prefer", "wait=2")
 		if err != nil || now.Status.Ended() {
@@ -109,15 +109,15 @@ func (c *crowd) seesThrough(ctx context.Context, p harness.Purchase) error {
 	}
 }
 
-// approvesAtSimulator: what is approved may be gone, or somebody may have cancelled it, in the meantime.
-func (c *crowd) approvesAtSimulator(ctx context.Context, payment uuid.UUID) error {
+// approveAtSimulator: what is approved may be gone, or somebody may have cancelled it, in the meantime.
+func (c *load) approveAtSimulator(ctx context.Context, payment uuid.UUID) error {
 	_, err := c.Retry(ctx, http.MethodPost, "/simulator/payments/"+payment.String()+"/approve", "", nil)
 	return err
 }
 
 // Retry has an answer of some replica, and holds every refusal on the way there against what is documented: 503 with
 // all that belongs to it, or silence.
-func (c *crowd) Retry(ctx context.Context, method, path, token string, body any, headers ...string) (harness.Answer, error) {
+func (c *load) Retry(ctx context.Context, method, path, token string, body any, headers ...string) (harness.Answer, error) {
 	for {
 		a, err := c.Once(ctx, c.Limit, method, path, token, body, headers...)
 		switch {
@@ -126,13 +126,13 @@ func (c *crowd) Retry(ctx context.Context, method, path, token string, body any,
 		case ctx.Err() != nil:
 			return harness.Answer{}, ctx.Err()
 		case err == nil:
-			c.hears(method, path, a)
+			c.checkRefusal(method, path, a)
 		case errors.Is(err, context.DeadlineExceeded):
 			c.count("no answer")
 		case c.freezes && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)):
 			c.count("dropped")
 		default: // a server that stands neither refuses connections nor drops them
-			c.accuse("%s %s: %v", method, path, err)
+			c.addFailure("%s %s: %v", method, path, err)
 		}
 		pause(ctx, 50*time.Millisecond)
 	}
@@ -146,23 +146,23 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (c *crowd) hears(method, path string, a harness.Answer) {
+func (c *load) checkRefusal(method, path string, a harness.Answer) {
 	var p harness.Problem
 	err := a.Decode(&p)
 	kind, again := a.Header.Get("Content-Type"), a.Header.Get("Retry-After")
 	if err != nil || a.StatusCode != http.StatusServiceUnavailable || kind != "application/problem+json" || again == "" || p.Detail == "" {
-		c.accuse("%s %s: %s %v %s", method, path, a.Status, a.Header, a.Text)
+		c.addFailure("%s %s: %s %v %s", method, path, a.Status, a.Header, a.Text)
 	}
 	c.count(p.Code)
 }
 
-func (c *crowd) count(refusal string) {
+func (c *load) count(refusal string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.refusals[refusal]++
 }
 
-func (c *crowd) accuse(format string, args ...any) {
+func (c *load) addFailure(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.wrong = append(c.wrong, fmt.Sprintf(format, args...)); len(c.wrong) == 1 {
@@ -170,17 +170,17 @@ func (c *crowd) accuse(format string, args ...any) {
 	}
 }
 
-// shopsFor returns after so long, or when something went wrong.
-func (c *crowd) shopsFor(t *testing.T, d time.Duration) {
+// runFor returns after so long, or when something went wrong.
+func (c *load) runFor(t *testing.T, d time.Duration) {
 	t.Helper()
 	select {
 	case <-time.After(d):
 	case <-c.failed:
 	}
-	c.isContent(t)
+	c.requireClean(t)
 }
 
-func (c *crowd) isContent(t *testing.T) {
+func (c *load) requireClean(t *testing.T) {
 	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -189,8 +189,8 @@ func (c *crowd) isContent(t *testing.T) {
 	}
 }
 
-// goes lets every buyer finish what they began: every checkout that was acknowledged comes to an end.
-func (c *crowd) goes(t *testing.T) []harness.Purchase {
+// finish lets every buyer finish what they began: every checkout that was acknowledged comes to an end.
+func (c *load) finish(t *testing.T) []harness.Purchase {
 	t.Helper()
 	c.closes()
 	everybody := make(chan struct{})
@@ -203,12 +203,12 @@ func (c *crowd) goes(t *testing.T) []harness.Purchase {
 	case <-time.After(4 * harness.Patience): // a step that failed often pauses for up to one and a half minutes
 		t.Fatal("somebody is never answered")
 	}
-	c.isContent(t)
+	c.requireClean(t)
 	return c.bought
 }
 
-// lost are the things that buyers were told and that are not, or no longer, so.
-func lost(b harness.Books, bought []harness.Purchase) (all []string) {
+// acknowledgedLoss returns the things that buyers were told and that are not, or no longer, so.
+func acknowledgedLoss(b harness.Books, bought []harness.Purchase) (all []string) {
 	says := func(p harness.Purchase, format string, args ...any) {
 		all = append(all, fmt.Sprintf("cart %s, paid with %s, answered %d: ", p.Cart.ID, p.Method, p.Status)+fmt.Sprintf(format, args...))
 	}

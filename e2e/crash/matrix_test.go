@@ -21,7 +21,7 @@ import (
 	"shopping-cart/platform/failpoint"
 )
 
-var crashCells = flag.Int("crash-cells", 8, "tales that TestCrashMatrix tells, each with two deaths of the program chosen by chance; 0: all, with all deaths")
+var crashCells = flag.Int("crash-cells", 8, "scenarios that TestCrashMatrix runs, each with two deaths of the program chosen by chance; 0: all, with all deaths")
 
 // TestCrashMatrix lets the program die, as by kill -9, before and after each commit, each call to the provider and each step
 // of every saga, and starts it again. Whoever asked for something repeats it. In the end everything is as if it had never died.
@@ -30,22 +30,22 @@ func TestCrashMatrix(t *testing.T) {
 	t.Parallel()
 	luck := rand.New(rand.NewPCG(harness.SeedOf(t), 0))
 	program := withFailPoints(t)
-	told, some := slices.Clone(tales), *crashCells > 0
-	slices.SortStableFunc(told, func(a, b tale) int { return cmp.Compare(b.length(), a.length()) }) // the long ones first
+	chosen, some := slices.Clone(scenarios), *crashCells > 0
+	slices.SortStableFunc(chosen, func(a, b scenario) int { return cmp.Compare(b.length(), a.length()) }) // the long ones first
 	if some {
-		luck.Shuffle(len(told), func(i, j int) { told[i], told[j] = told[j], told[i] })
-		told = told[:min(*crashCells, len(told))]
+		luck.Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
+		chosen = chosen[:min(*crashCells, len(chosen))]
 	}
 	all := matrix{rows: map[row]*[len(points)]string{}, again: map[row]*[2]int{}}
-	t.Run("Tales", func(t *testing.T) {
-		for _, told := range told {
-			w := &witness{tale: told, App: program, matrix: &all}
+	t.Run("Scenarios", func(t *testing.T) {
+		for _, one := range chosen {
+			w := &runner{scenario: one, App: program, matrix: &all}
 			if some {
 				w.luck = rand.New(rand.NewPCG(luck.Uint64(), 0))
 			}
-			t.Run(told.name, func(t *testing.T) {
+			t.Run(one.name, func(t *testing.T) {
 				t.Parallel()
-				w.sees(t)
+				w.run(t)
 			})
 		}
 	})
@@ -54,9 +54,9 @@ func TestCrashMatrix(t *testing.T) {
 	require.LessOrEqual(t, 50*len(all.missed), max(all.cells, 100), "too few of the deaths happened")
 }
 
-// length is about how many deaths there are in a tale.
-func (t tale) length() int {
-	if t.undoes {
+// length returns about how many deaths there are in a scenario.
+func (s scenario) length() int {
+	if s.compensates {
 		return 2
 	}
 	return 1
@@ -66,7 +66,7 @@ func (t tale) length() int {
 func withFailPoints(t *testing.T) string {
 	t.Helper()
 	require.False(t, failpoint.Enabled, "fail points are for a program of their own")
-	program := filepath.Join(t.TempDir(), "mortal")
+	program := filepath.Join(t.TempDir(), "victim")
 	args := []string{"build", "-buildvcs=false", "-tags", "failpoints", "-o", program}
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		args = append(args, "-race") // and most of it is built already
@@ -94,31 +94,31 @@ func TestNoFailPoints(t *testing.T) {
 	}
 }
 
-// witness sees one tale through, as often as somebody may die in it.
-type witness struct {
-	tale
+// runner runs one scenario, once for each death in it.
+type runner struct {
+	scenario
 	App    string
 	luck   *rand.Rand // nil: every death
 	matrix *matrix
-	mortal *mortal
+	victim *victim
 	failed int
 }
 
-func (w *witness) sees(t *testing.T) {
-	w.mortal = newMortal(t, w.App, w.settings...)
+func (w *runner) run(t *testing.T) {
+	w.victim = newVictim(t, w.App, w.settings...)
 	var reached []place
-	if !t.Run("nobody dies", func(t *testing.T) { reached, _ = w.tells(t) }) {
+	if !t.Run("nobody dies", func(t *testing.T) { reached, _ = w.runOnce(t) }) {
 		return
 	}
 	require.NotEmpty(t, reached)
 	turns := apart(reached)
-	for _, first := range w.some(reached, 2) {
+	for _, first := range w.sample(reached, 2) {
 		var after []place
-		if !w.dies(t, &after, first) || !w.undoes || !slices.Contains(turns, first) {
+		if !w.runWithDeaths(t, &after, first) || !w.compensates || !slices.Contains(turns, first) {
 			continue
 		}
-		for _, second := range w.some(apart(after), 1) {
-			w.dies(t, nil, first, second)
+		for _, second := range w.sample(apart(after), 1) {
+			w.runWithDeaths(t, nil, first, second)
 		}
 	}
 }
@@ -136,7 +136,7 @@ func apart(all []place) (some []place) {
 }
 
 // some are all of them, or n by chance.
-func (w *witness) some(all []place, n int) []place {
+func (w *runner) sample(all []place, n int) []place {
 	if w.luck == nil {
 		return all
 	}
@@ -145,9 +145,9 @@ func (w *witness) some(all []place, n int) []place {
 	return all[:min(n, len(all))]
 }
 
-// dies tells the tale with deaths in it, and then what was reached after the last one. It tells it again when a place was not reached:
+// runWithDeaths runs the scenario with deaths in it, and then what was reached after the last one. It tells it again when a place was not reached:
 // who comes first after a death, the outbox, a timer or the client, is left to chance, and what they have to do with it.
-func (w *witness) dies(t *testing.T, after *[]place, at ...place) bool {
+func (w *runner) runWithDeaths(t *testing.T, after *[]place, at ...place) bool {
 	const attempts, enough = 3, 3
 	if w.failed >= enough {
 		return false
@@ -156,7 +156,7 @@ func (w *witness) dies(t *testing.T, after *[]place, at ...place) bool {
 	ok := t.Run(fmt.Sprint(at), func(t *testing.T) {
 		for range attempts {
 			var reached []place
-			if reached, died = w.tells(t, at...); after != nil {
+			if reached, died = w.runOnce(t, at...); after != nil {
 				*after = reached
 			}
 			if died == len(at) {
@@ -168,25 +168,25 @@ func (w *witness) dies(t *testing.T, after *[]place, at ...place) bool {
 	w.matrix.add(w.name, at, died, ok)
 	if !ok {
 		w.failed++
-		w.mortal = newMortal(t, w.App, w.settings...) // the next one starts from a good world
+		w.victim = newVictim(t, w.App, w.settings...) // the next one starts from a good world
 	}
 	return ok && died == len(at)
 }
 
-// tells is one deal from its start to what is left of it.
-func (w *witness) tells(t *testing.T, at ...place) (reached []place, died int) {
-	m := w.mortal
-	d := newDeal(t, m, w.method)
+// runOnce is one sale from its start to what is left of it.
+func (w *runner) runOnce(t *testing.T, at ...place) (reached []place, died int) {
+	m := w.victim
+	d := newSale(t, m, w.method)
 	if w.before != nil {
 		w.before(t, d)
 	}
-	m.rests(t)
-	m.dies(t, at...)
-	w.happens(t, d)
-	m.rests(t)
+	m.awaitIdle(t)
+	m.dieAt(t, at...)
+	w.act(t, d)
+	m.awaitIdle(t)
 	reached, died = m.alive(t)
 	m.requirePromises(t)
-	w.ends(t, d)
+	w.check(t, d)
 	return reached, died
 }
 
@@ -204,14 +204,14 @@ type matrix struct {
 
 // row is what somebody dies before or after.
 type row struct {
-	tale, label string
-	n           int
+	scenario, label string
+	n               int
 }
 
-func (m *matrix) add(tale string, at []place, died int, ok bool) {
+func (m *matrix) add(scenario string, at []place, died int, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r := row{tale, at[0].label, at[0].n}
+	r := row{scenario, at[0].label, at[0].n}
 	if m.rows[r] == nil {
 		m.rows[r], m.again[r], m.order = new([len(points)]string), new([2]int), append(m.order, r)
 	}
@@ -219,9 +219,9 @@ func (m *matrix) add(tale string, at []place, died int, ok bool) {
 	came := "ok"
 	switch {
 	case !ok:
-		came, m.failed = "FAILED", append(m.failed, fmt.Sprint(tale, " ", at))
+		came, m.failed = "FAILED", append(m.failed, fmt.Sprint(scenario, " ", at))
 	case died < len(at):
-		came, m.missed = "missed", append(m.missed, fmt.Sprint(tale, " ", at))
+		came, m.missed = "missed", append(m.missed, fmt.Sprint(scenario, " ", at))
 	}
 	if len(at) == 1 {
 		m.rows[r][slices.Index(points[:], failpoint.Point(at[0].point))] = came
@@ -239,14 +239,14 @@ var points = [...]failpoint.Point{
 func (m *matrix) String() string {
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprint(table, "tale\tof")
+	fmt.Fprint(table, "scenario\tof")
 	for _, p := range points {
 		fmt.Fprint(table, "\t", p)
 	}
 	fmt.Fprintln(table, "\tand again")
-	slices.SortStableFunc(m.order, func(a, b row) int { return strings.Compare(a.tale, b.tale) })
+	slices.SortStableFunc(m.order, func(a, b row) int { return strings.Compare(a.scenario, b.scenario) })
 	for _, r := range m.order {
-		fmt.Fprintf(table, "%s\t%s #%d", r.tale, r.label, r.n)
+		fmt.Fprintf(table, "%s\t%s #%d", r.scenario, r.label, r.n)
 		for _, came := range m.rows[r] {
 			fmt.Fprint(table, "\t", cmp.Or(came, "·"))
 		}

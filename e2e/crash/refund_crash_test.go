@@ -13,10 +13,10 @@ import (
 	"shopping-cart/order"
 )
 
-// TestKilledGivingBack kills the program with kill -9 while orders are refunded and cancelled, and starts it again. The
+// TestRefundCrash kills the program with kill -9 while orders are refunded and cancelled, and starts it again. The
 // operators and shoppers repeat what was not answered, under the same key. In the end each of them has what they asked for,
 // once, and nobody but the program did anything for it.
-func TestKilledGivingBack(t *testing.T) {
+func TestRefundCrash(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("kills and starts the program many times")
