@@ -52,11 +52,6 @@ func (c toVerify) dispatch(ctx context.Context, to Modules, _, saga uuid.UUID) O
 	return outcomeOfVerification(to.Payments.Verify(ctx, saga, c.Verify))
 }
 
-// dispatch takes a step, and says how it came out.
-func (m *Module) dispatch(ctx context.Context, saga uuid.UUID, d Do) Outcome {
-	return d.Command.dispatch(ctx, m.Modules, CommandID(saga, d.Step), saga)
-}
-
 // outcomeOf reads the answer of a room that calls nobody outside. A refusal is a fact; anything else can be repeated,
 // since the command's id is derived.
 func outcomeOf(err error) Outcome {

@@ -120,17 +120,74 @@ type replay struct {
 	err      error
 }
 
-// dispatch is the runner's way to a step, watched.
-func (r *replay) dispatch(m *Module) func(context.Context, uuid.UUID, Do) Outcome {
-	return func(ctx context.Context, saga uuid.UUID, d Do) Outcome {
-		st := &strand{name: d.Step, began: time.Now()}
-		o := m.dispatch(context.WithValue(ctx, byStrand{}, st), saga, d)
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		st.over = append(encoded(o), encoded([]time.Time{st.began, time.Now()})...)
-		r.strands = append(r.strands, st)
-		return o
-	}
+// attempt runs one attempt of a step. call returns how it came out.
+func (r *replay) attempt(ctx context.Context, step string, call func(context.Context) Outcome) {
+	st := &strand{name: step, began: time.Now()}
+	o := call(context.WithValue(ctx, byStrand{}, st))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	st.over = append(encoded(o), encoded([]time.Time{st.began, time.Now()})...)
+	r.strands = append(r.strands, st)
+}
+
+// watched are the modules of a runner. A replay sees each of its attempts.
+func (r *replay) watched(to Modules) Modules {
+	return Modules{Carts: watchedCarts{to.Carts, r}, Orders: watchedOrders{to.Orders, r}, Payments: watchedPayments{to.Payments, r}}
+}
+
+type watchedCarts struct {
+	Carts
+	r *replay
+}
+
+func (c watchedCarts) Handle(ctx context.Context, id, saga uuid.UUID, cmd cart.Command) (err error) {
+	c.r.attempt(ctx, stepOfCart(cmd), func(ctx context.Context) Outcome {
+		err = c.Carts.Handle(ctx, id, saga, cmd)
+		return outcomeOf(err)
+	})
+	return err
+}
+
+type watchedOrders struct {
+	Orders
+	r *replay
+}
+
+func (o watchedOrders) Handle(ctx context.Context, id, saga uuid.UUID, cmd order.Command) (err error) {
+	o.r.attempt(ctx, stepOf(cmd), func(ctx context.Context) Outcome {
+		err = o.Orders.Handle(ctx, id, saga, cmd)
+		return outcomeOf(err)
+	})
+	return err
+}
+
+type watchedPayments struct {
+	Payments
+	r *replay
+}
+
+func (p watchedPayments) attempt(ctx context.Context, step string, call func(context.Context) (payment.Outcome, error)) (o payment.Outcome, err error) {
+	p.r.attempt(ctx, step, func(ctx context.Context) Outcome {
+		o, err = call(ctx)
+		return outcomeOfPayment(o, err)
+	})
+	return o, err
+}
+
+func (p watchedPayments) Charge(ctx context.Context, saga uuid.UUID, c payment.Charge) (payment.Outcome, error) {
+	return p.attempt(ctx, ChargeMoney, func(ctx context.Context) (payment.Outcome, error) { return p.Payments.Charge(ctx, saga, c) })
+}
+
+func (p watchedPayments) Undo(ctx context.Context, saga uuid.UUID, u payment.Undo) (payment.Outcome, error) {
+	return p.attempt(ctx, UndoPayment, func(ctx context.Context) (payment.Outcome, error) { return p.Payments.Undo(ctx, saga, u) })
+}
+
+func (p watchedPayments) Refund(ctx context.Context, saga uuid.UUID, r payment.Refund) (payment.Outcome, error) {
+	return p.attempt(ctx, RefundMoney, func(ctx context.Context) (payment.Outcome, error) { return p.Payments.Refund(ctx, saga, r) })
+}
+
+func (p watchedPayments) Verify(ctx context.Context, saga uuid.UUID, v payment.Verify) (payment.Outcome, error) {
+	return p.attempt(ctx, VerifyPayment, func(ctx context.Context) (payment.Outcome, error) { return p.Payments.Verify(ctx, saga, v) })
 }
 
 // remember keeps what an answer means to whoever asked. What a runner has written to its saga is all that it knows of before.
@@ -250,9 +307,9 @@ func (p *program) run(t *testing.T, d *actor) (at *point) {
 func (p *program) fresh(r *replay) {
 	m := p.sagas
 	p.now, p.payments.Module = r, p.newPayments()
-	m.notifier = &notifier{draining: p.draining, waiting: map[uuid.UUID][]chan eventstore.Stream[State]{}}
+	m.notifier = &notifier{draining: p.draining}
 	m.runner = &runner{
-		store: m.store, dispatch: r.dispatch(m), stepDeadline: m.StepDeadline, ended: m.Ended, log: m.Log, notifier: m.notifier, active: map[uuid.UUID]*execution{},
+		store: m.store, modules: r.watched(m.Modules), stepDeadline: m.StepDeadline, log: m.Log, notifier: m.notifier, active: map[uuid.UUID]*execution{},
 	}
 }
 

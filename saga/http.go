@@ -29,7 +29,7 @@ var (
 
 // Routes adds the routes of check-outs, cancellations and refunds, and what operators see of sagas.
 func (m *Module) Routes(s *web.Server) {
-	m.notifier.draining, m.events = s.Draining(), s.Events
+	m.server, m.notifier.draining = s, s.Draining()
 	s.Customer.POST("/v1/carts/:id/checkout", m.checkOut)
 	s.Customer.GET("/v1/checkouts/:id", m.show)
 	s.Customer.GET("/v1/checkouts/:id/stream", m.stream)
@@ -160,7 +160,7 @@ func (m *Module) checkOut(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	saga, err := m.await(ctx, eventstore.Stream[State]{ID: sealed.CheckoutID}, !sealed.Replayed, r.Wait, news)
+	saga, err := m.await(ctx, eventstore.Stream[State]{ID: sealed.CheckoutID}, !sealed.Replayed, r.Wait, endsWait)
 	if err != nil {
 		return err
 	}
@@ -202,9 +202,6 @@ func isUnavailable(err error) bool {
 	return ok && f.Kind == fault.Unavailable
 }
 
-// startTimeout is how long an answer waits for a saga to begin, which takes a commit.
-const startTimeout = 10 * time.Second
-
 // shown is the status as shoppers see it. Nobody waits for the provider's word on what was settled by hand.
 func shown(s State) Status {
 	if s.Failure == nil && s.Step(ChargeMoney).Unverified && s.done(ConfirmOrder) && s.done(CompleteCart) {
@@ -213,40 +210,11 @@ func shown(s State) Status {
 	return s.Status
 }
 
-// settled: nothing more happens by itself.
-func settled(s Status) bool { return s.Ended() || s == NeedsAttention }
+// isQuiescent reports whether a saga has ended or needs attention.
+func isQuiescent(s State) bool { return shown(s).Ended() || s.Status == NeedsAttention }
 
-// news is what a client that checks out waits for.
-func news(s Status) bool { return settled(s) || s == RequiresAction }
-
-// await is a saga once it has begun and, for as long as the client prefers to wait, once it stands where enough says.
-// The one handed in, where it exists, will do for a client that does not wait; begins: this process is just about to start
-// it. A server that stops holds nobody.
-func (m *Module) await(
-	ctx context.Context, saga eventstore.Stream[State], begins bool, patience time.Duration, enough func(Status) bool,
-) (eventstore.Stream[State], error) {
-	until := time.Now().Add(patience)
-	answer := func() bool {
-		return saga.Exists() && (enough(shown(saga.State)) || !time.Now().Before(until) || m.notifier.isDraining())
-	}
-	if answer() {
-		return saga, nil
-	}
-	id := saga.ID
-	waiting, cancel := context.WithTimeout(ctx, max(patience, startTimeout))
-	defer cancel()
-	if patience > 0 {
-		defer time.AfterFunc(patience, func() { m.notifier.notify(eventstore.Stream[State]{ID: id}) }).Stop()
-	}
-	err := m.notifier.until(waiting, id, begins, func(told eventstore.Stream[State]) (_ bool, err error) {
-		saga, err = m.latest(ctx, told) // the end of the wait, which may come meanwhile, is no error
-		return answer(), err
-	})
-	if err == nil && !saga.Exists() {
-		err = eventstore.ErrBusy
-	}
-	return saga, err
-}
+// endsWait reports whether a client that waits for a checkout is answered.
+func endsWait(s State) bool { return isQuiescent(s) || s.Status == RequiresAction }
 
 // answerCheckOut answers with a checkout, and with its outcome where the client waited for one.
 func answerCheckOut(c echo.Context, saga eventstore.Stream[State], waited bool) error {
@@ -303,7 +271,7 @@ func (m *Module) show(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if saga, err = m.await(ctx, saga, false, web.Wait(c), news); err != nil {
+	if saga, err = m.await(ctx, saga, false, web.Wait(c), endsWait); err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, viewOf(m.asKnown(ctx, saga)))
@@ -348,7 +316,7 @@ func (m *Module) load(ctx context.Context, id uuid.UUID) (eventstore.Stream[Stat
 func (m *Module) cancel(c echo.Context) error {
 	ctx := c.Request().Context()
 	var saga eventstore.Stream[State]
-	r, err := web.Read[any](c, web.Needs{Key: true, Wait: true, Visible: func(id uuid.UUID) (err error) {
+	r, err := web.Read[struct{}](c, web.Needs{Key: true, Wait: true, Visible: func(id uuid.UUID) (err error) {
 		saga, err = m.visible(ctx, web.CallerOf(c), id)
 		return err
 	}})
@@ -369,7 +337,7 @@ func (m *Module) cancel(c echo.Context) error {
 	}
 	web.Replayed(c, replayed)
 	m.runner.begin(saga.ID, pass{woken: true})
-	if saga, err = m.await(ctx, saga, false, r.Wait, settled); err != nil {
+	if saga, err = m.await(ctx, saga, false, r.Wait, isQuiescent); err != nil {
 		return err
 	}
 	return answerCancel(c, saga)

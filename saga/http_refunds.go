@@ -90,26 +90,16 @@ func (m *Module) postRefund(c echo.Context) error {
 	return answerRefund(c, saga)
 }
 
-// awaitRefund is a refund once it has ended or, for a client that does not wait longer, once it was tried.
-func (m *Module) awaitRefund(
-	ctx context.Context, r payment.RequestedRefund, patience time.Duration,
-) (saga eventstore.Stream[State], err error) {
-	until := time.Now().Add(patience)
-	waiting, cancel := context.WithTimeout(ctx, max(patience, startTimeout))
-	defer cancel()
-	defer time.AfterFunc(patience, func() { m.notifier.notify(eventstore.Stream[State]{ID: r.RefundID}) }).Stop()
-	err = m.notifier.until(waiting, r.RefundID, !r.Replayed, func(told eventstore.Stream[State]) (bool, error) {
-		told.ID = r.RefundID
-		if saga, err = m.latest(ctx, told); err != nil || !saga.Exists() {
-			return false, err
-		}
-		tried := saga.State.Step(RefundMoney).Attempts > 0
-		return settled(saga.State.Status) || tried && !time.Now().Before(until) || m.notifier.isDraining(), nil
+// awaitRefund waits until a refund was tried and then, while the client prefers to wait, until it has ended or needs attention.
+func (m *Module) awaitRefund(ctx context.Context, r payment.RequestedRefund, patience time.Duration) (eventstore.Stream[State], error) {
+	began := time.Now()
+	saga, err := m.await(ctx, eventstore.Stream[State]{ID: r.RefundID}, !r.Replayed, startTimeout, func(s State) bool {
+		return isQuiescent(s) || s.Step(RefundMoney).Attempts > 0
 	})
-	if err == nil && !saga.Exists() {
-		err = eventstore.ErrBusy
+	if err != nil {
+		return saga, err
 	}
-	return saga, err
+	return m.await(ctx, saga, false, patience-time.Since(began), isQuiescent)
 }
 
 func answerRefund(c echo.Context, saga eventstore.Stream[State]) error {

@@ -1,9 +1,12 @@
 package saga
 
 import (
+	"encoding/json"
 	"net/http"
 	"strconv"
+	"sync"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"shopping-cart/eventstore"
@@ -32,37 +35,94 @@ func (m *Module) stream(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	f := m.notifier.subscribe(id) // before it is read, so that no change falls in between
-	opened, err := m.opens(c, f)
-	if !opened {
-		f.leave()
+	s := &checkoutStream{}
+	m.notifier.streams.add(id, s) // before the read, so that no change is missed
+	err = m.open(c, id, s)
+	if s.events == nil {
+		m.notifier.streams.remove(id, func(other *checkoutStream) bool { return other == s })
 	}
 	return err
 }
 
-// opens opens the stream of a follower, unless there is nothing to tell.
-func (m *Module) opens(c echo.Context, f *subscriber) (opened bool, err error) {
-	saga, err := m.visible(c.Request().Context(), web.CallerOf(c), f.id)
+// open opens the stream, unless there is nothing to show.
+func (m *Module) open(c echo.Context, id uuid.UUID, s *checkoutStream) error {
+	ctx := c.Request().Context()
+	saga, err := m.visible(ctx, web.CallerOf(c), id)
 	if err != nil {
-		return false, err
+		return err
 	}
-	knows := lastEvent(c, saga)
-	if knows == saga.Version && shown(saga.State).Ended() {
-		return false, c.NoContent(http.StatusNoContent)
+	known := lastEventID(c, saga)
+	if known == saga.Version && shown(saga.State).Ended() {
+		return c.NoContent(http.StatusNoContent)
 	}
-	events, err := m.events(c, f.leave)
+	events, err := m.server.Events(c)
 	if events == nil {
-		return false, err
+		return err
 	}
-	f.start(events, knows, m.asKnown(c.Request().Context(), saga))
-	return true, nil
+	s.start(events, known)
+	s.update(m.asKnown(ctx, saga))
+	return nil
 }
 
-// lastEvent is the version that the client knows; 0 where it knows none that there is.
-func lastEvent(c echo.Context, saga eventstore.Stream[State]) int64 {
+// lastEventID returns the version that the client has; 0 if it names none.
+func lastEventID(c echo.Context, saga eventstore.Stream[State]) int64 {
 	version, err := strconv.ParseInt(c.Request().Header.Get("Last-Event-ID"), 10, 64)
 	if err != nil || version < 0 || version > saga.Version {
 		return 0
 	}
 	return version
+}
+
+// checkoutStream shows a checkout to one client: each version once, and none after a newer one.
+type checkoutStream struct {
+	mu     sync.Mutex
+	events *web.Events              // nil until the stream is open
+	sent   int64                    // the version that the client has
+	newest eventstore.Stream[State] // its state is empty once it was sent
+}
+
+// start begins to write to a client that has a version; 0 if it has none.
+func (s *checkoutStream) start(events *web.Events, known int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events, s.sent = events, known
+}
+
+// update renders and sends a checkout that is newer than the client's.
+func (s *checkoutStream) update(saga eventstore.Stream[State]) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if saga.Version > s.newest.Version {
+		s.newest = saga
+	}
+	saga = s.newest
+	if s.events == nil || saga.Version <= s.sent {
+		return
+	}
+	s.sent, s.newest = saga.Version, eventstore.Stream[State]{Version: saga.Version}
+	data, _ := json.Marshal(viewOf(saga)) // of plain fields
+	s.events.Send(web.Event{Name: "checkout", ID: strconv.FormatInt(saga.Version, 10), Data: data})
+	if shown(saga.State).Ended() {
+		s.events.End()
+	}
+}
+
+func (s *checkoutStream) isBehind(version int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sent < version
+}
+
+func (s *checkoutStream) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.events == nil {
+		return false
+	}
+	select {
+	case <-s.events.Done():
+		return true
+	default:
+		return false
+	}
 }

@@ -202,27 +202,28 @@ func TestStream(t *testing.T) {
 		for _, id := range []uuid.UUID{uuid.New(), uuid.Nil} {
 			require.Equal(t, http.StatusNotFound, follows(t, s.process, id).StatusCode)
 		}
-		require.Empty(t, s.notifier.subscribed(), "nobody is left behind")
+		s.eventually("all streams are forgotten", func() bool { return len(s.notifier.streams.sagas()) == 0 })
 	})
 }
 
-// What is told out of order is not shown out of order.
-func TestFollowerIsNeverToldAnOlderState(t *testing.T) {
+// TestStreamNeverShowsAnOlderState receives states out of order.
+func TestStreamNeverShowsAnOlderState(t *testing.T) {
 	t.Parallel()
-	w := newNotifier()
-	f := w.subscribe(uuid.New())
+	id, n, stream := uuid.New(), &notifier{}, &checkoutStream{}
+	n.streams.add(id, stream)
 	at := func(version int64) eventstore.Stream[State] {
-		return eventstore.Stream[State]{ID: f.id, Version: version, State: State{Type: checkout.Type, Status: Running}}
+		return eventstore.Stream[State]{ID: id, Version: version, State: State{Type: checkout.Type, Status: Running}}
 	}
-	w.notify(at(3))
-	w.notify(at(2))
-	w.notify(eventstore.Stream[State]{ID: f.id})
-	require.EqualValues(t, 3, f.newest.Version, "heard of before the stream was open")
-	f.sent = 3
-	w.notify(at(2))
-	require.EqualValues(t, 3, f.known())
-	f.leave()
-	w.notify(at(9))
-	require.EqualValues(t, 3, f.newest.Version)
-	require.Empty(t, w.subscribed())
+	n.notify(at(3))
+	n.notify(at(2))
+	n.notify(at(0))
+	require.EqualValues(t, 3, stream.newest.Version, "it came before the stream was open")
+	stream.sent = 3
+	n.notify(at(2))
+	require.False(t, stream.isBehind(3))
+	require.True(t, stream.isBehind(4))
+	n.streams.remove(id, func(*checkoutStream) bool { return true })
+	n.notify(at(9))
+	require.EqualValues(t, 3, stream.newest.Version)
+	require.Empty(t, n.streams.sagas())
 }

@@ -303,6 +303,18 @@ func TestCancelOverHTTP(t *testing.T) {
 		w, _ = cancels(s, id)
 		require.Equal(t, http.StatusOK, w.Code, "already")
 	})
+	t.Run("RefusesAnUnknownBody", func(t *testing.T) {
+		t.Parallel()
+		s := openShop(t, cancelled)
+		id := s.seals(1000)
+		s.reaches(id, RequiresAction)
+		path := "/v1/checkouts/" + id.String() + "/cancel"
+		w, problem := s.call(http.MethodPost, path, `{"reason":"x"}`, "Idempotency-Key", "c")
+		require.Equal(t, http.StatusUnprocessableEntity, w.Code, w.Body)
+		require.Equal(t, "unknown_field", problem["code"])
+		w, _ = s.call(http.MethodPost, path, `{}`, "Idempotency-Key", "c", "Prefer", "wait=30")
+		require.Equal(t, http.StatusOK, w.Code, w.Body)
+	})
 	t.Run("WithoutWaitItIsAccepted", func(t *testing.T) {
 		t.Parallel()
 		s := openShop(t, cancelled)

@@ -29,7 +29,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/errgroup"
 
 	"shopping-cart/cart"
@@ -44,9 +43,14 @@ import (
 // Config is what the module needs.
 type Config struct {
 	eventstore.Database
-	StepDeadline time.Duration                                 // how long a payment may stay in doubt before a person must look
-	Ended        func(kind, status string, took time.Duration) // told of every saga that ended; may be nil
+	StepDeadline time.Duration // how long the outcome of a payment may be unknown before the saga needs attention
+	Metrics      Metrics       // may be nil
 	Modules
+}
+
+// Metrics counts the sagas that ended.
+type Metrics interface {
+	SagaEnded(kind, status string, took time.Duration)
 }
 
 // Module is the saga module.
@@ -56,19 +60,16 @@ type Module struct {
 	timer    *eventstore.Timer
 	runner   *runner
 	notifier *notifier
-	events   func(c echo.Context, closed func()) (*web.Events, error) // opens a stream
+	server   *web.Server // opens streams
 }
 
 // New makes the module and subscribes it to what starts and wakes sagas.
 func New(c Config) *Module {
-	if c.Ended == nil {
-		c.Ended = func(string, string, time.Duration) {}
-	}
-	m := &Module{Config: c, notifier: newNotifier()}
+	m := &Module{Config: c, notifier: &notifier{}}
 	m.store = eventstore.Open(c.Database, "saga", sagas)
 	m.timer = m.store.Timer(sagas.Kind, timerSlack)
 	m.runner = &runner{
-		store: m.store, dispatch: m.dispatch, stepDeadline: c.StepDeadline, ended: c.Ended, log: c.Log, notifier: m.notifier,
+		store: m.store, modules: c.Modules, stepDeadline: c.StepDeadline, metrics: c.Metrics, log: c.Log, notifier: m.notifier,
 		active: map[uuid.UUID]*execution{},
 	}
 	eventstore.Subscribe(c.Carts.Store(), "start-checkout", m.startCheckout)
@@ -123,7 +124,7 @@ func (m *Module) start(ctx context.Context, id uuid.UUID, cause eventstore.Meta,
 		}
 		return []Event{started}, nil
 	})
-	steps := taken()
+	steps := <-taken
 	if err != nil {
 		return fmt.Errorf("start %s %s: %w", of.Type, id, err)
 	}
@@ -166,34 +167,31 @@ const (
 	timerSlack = 2*stepTimeout + time.Minute
 )
 
-// Run drives what falls due, and what a crash left, until ctx is done. It ends when the steps under way have ended.
+// Run executes the sagas that fall due or that a lost process left behind, until ctx is done. It returns when the steps in progress have
+// ended.
 func (m *Module) Run(ctx context.Context) error {
 	defer m.runner.stop()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.store.Run(ctx) })
-	g.Go(func() error {
-		m.pollOthers(ctx)
-		return nil
-	})
-	g.Go(func() error {
-		m.resume(ctx)
-		return nil
-	})
-	g.Go(func() error {
-		if m.SingleProcess { // whoever drove these is gone
-			for n := claimLimit; n == claimLimit; {
-				ids, err := m.recoverable(ctx)
-				n = m.executeClaimed(ctx, ids, err, pass{woken: true})
-			}
-		}
-		// What is due: to retry, to end a wait, or to be taken over.
-		for backoff.Sleep(ctx, backoff.Jitter(claimEvery)) {
-			ids, early, err := m.timer.Due(ctx, claimLimit, lease)
-			m.executeClaimed(ctx, ids, err, pass{woken: early})
-		}
-		return nil
-	})
+	for _, loop := range []func(context.Context){m.pollStreams, m.resume, m.claim} {
+		g.Go(func() error {
+			loop(ctx)
+			return nil
+		})
+	}
 	return g.Wait()
+}
+
+// claim executes the sagas that must be retried, whose wait is over, or whose process was lost.
+func (m *Module) claim(ctx context.Context) {
+	for n := claimLimit; m.SingleProcess && n == claimLimit; { // the process that executed these is gone
+		ids, err := m.recoverable(ctx)
+		n = m.executeClaimed(ctx, ids, err, pass{woken: true})
+	}
+	for backoff.Sleep(ctx, backoff.Jitter(claimEvery)) {
+		ids, early, err := m.timer.Due(ctx, claimLimit, lease)
+		m.executeClaimed(ctx, ids, err, pass{woken: early})
+	}
 }
 
 // resume looks at once at sagas whose provider may be there again, until ctx is done.
@@ -221,7 +219,7 @@ func (m *Module) recoverable(ctx context.Context) ([]uuid.UUID, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 }
 
-// executeClaimed drives what was claimed.
+// executeClaimed executes the sagas that were claimed.
 func (m *Module) executeClaimed(ctx context.Context, ids []uuid.UUID, err error, as pass) int {
 	for _, id := range ids {
 		m.runner.begin(id, as)

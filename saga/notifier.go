@@ -2,103 +2,144 @@ package saga
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/platform/backoff"
 )
 
-// How often a watcher looks by itself, since another replica may be the one that drives: sooner at first, as most
-// checkouts take no longer.
-const (
-	firstRecheck = 250 * time.Millisecond
-	lastRecheck  = time.Second
-)
-
-// notifier tells those who wait for a saga that it has changed.
+// notifier hands the new state of a saga to its waiters and to its streams.
 type notifier struct {
 	draining <-chan struct{} // closed when the server stops; nil without a server
-
-	mu          sync.Mutex
-	waiting     map[uuid.UUID][]chan eventstore.Stream[State] // each has room for one: the newest
-	subscribers map[uuid.UUID][]*subscriber
+	waiters  subscribers[waiter]
+	streams  subscribers[*checkoutStream]
 }
 
-func newNotifier() *notifier {
-	return &notifier{waiting: map[uuid.UUID][]chan eventstore.Stream[State]{}, subscribers: map[uuid.UUID][]*subscriber{}}
+// notify passes on the saga as it is now. Version 0 means that the waiters must read the saga themselves.
+func (n *notifier) notify(saga eventstore.Stream[State]) {
+	for _, w := range n.waiters.of(saga.ID) {
+		w.update(saga)
+	}
+	for _, s := range n.streams.of(saga.ID) {
+		s.update(saga)
+	}
 }
 
-func (w *notifier) isDraining() bool {
+func (n *notifier) isDraining() bool {
 	select {
-	case <-w.draining:
+	case <-n.draining:
 		return true
 	default:
 		return false
 	}
 }
 
-// notify hands the saga as it is now to those who wait for it, and to those who follow it. Version 0: they must look
-// themselves.
-func (w *notifier) notify(saga eventstore.Stream[State]) {
-	w.notifyWaiting(saga)
-	for _, f := range w.subscribersOf(saga.ID) {
-		f.notify(saga)
+// subscribers are the subscribers of each saga.
+type subscribers[T comparable] struct {
+	mu sync.Mutex
+	by map[uuid.UUID][]T
+}
+
+func (s *subscribers[T]) add(id uuid.UUID, one T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.by == nil {
+		s.by = map[uuid.UUID][]T{}
+	}
+	s.by[id] = append(s.by[id], one)
+}
+
+// remove removes the subscribers of a saga that gone selects.
+func (s *subscribers[T]) remove(id uuid.UUID, gone func(T) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.by[id] = slices.DeleteFunc(s.by[id], gone)
+	if len(s.by[id]) == 0 {
+		delete(s.by, id)
 	}
 }
 
-func (w *notifier) notifyWaiting(saga eventstore.Stream[State]) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, c := range w.waiting[saga.ID] {
+func (s *subscribers[T]) of(id uuid.UUID) []T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.by[id])
+}
+
+func (s *subscribers[T]) sagas() []uuid.UUID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.by))
+}
+
+// waiter holds the newest state that nobody has received yet.
+type waiter chan eventstore.Stream[State]
+
+// update never blocks: it replaces a state that was not received.
+func (w waiter) update(saga eventstore.Stream[State]) {
+	for {
 		select {
-		case <-c: // not seen yet, and old now
-		default:
-		}
-		c <- saga
-	}
-}
-
-// listen receives each change from now on; of several that nobody took, the last.
-func (w *notifier) listen(id uuid.UUID) (changes <-chan eventstore.Stream[State], forget func()) {
-	c := make(chan eventstore.Stream[State], 1)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.waiting[id] = append(w.waiting[id], c)
-	return c, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.waiting[id] = slices.DeleteFunc(w.waiting[id], func(other chan eventstore.Stream[State]) bool { return other == c })
-		if len(w.waiting[id]) == 0 {
-			delete(w.waiting, id)
+		case w <- saga:
+			return
+		case <-w:
 		}
 	}
 }
 
-// until calls look at once (unless the saga is only about to begin), at every change, and now and then, until it says that
-// it has seen enough or ctx is done. look is told the saga where this process has just written it, and reads it otherwise.
-func (w *notifier) until(ctx context.Context, id uuid.UUID, begins bool, look func(told eventstore.Stream[State]) (enough bool, err error)) error {
-	changes, forget := w.listen(id)
-	defer forget()
-	told := eventstore.Stream[State]{ID: id}
-	for pause := firstRecheck; ; pause = min(2*pause, lastRecheck) {
-		if !begins {
-			if enough, err := look(told); enough || err != nil {
-				return err
-			}
+const (
+	pollEvery = 500 * time.Millisecond // on average
+	pollPage  = 500                    // sagas in one query
+)
+
+// pollStreams shows the streams what other processes wrote, until ctx is done.
+func (m *Module) pollStreams(ctx context.Context) {
+	for backoff.Sleep(ctx, backoff.Jitter(pollEvery)) {
+		if err := m.updateStreams(ctx); err != nil && ctx.Err() == nil {
+			m.store.Failed(fmt.Errorf("read the checkouts of open streams: %w", err))
 		}
-		begins = false
-		t := time.NewTimer(pause)
-		select {
-		case told = <-changes:
-		case <-t.C:
-			told = eventstore.Stream[State]{ID: id}
-		case <-ctx.Done():
-			t.Stop()
-			return nil
-		}
-		t.Stop()
 	}
+}
+
+// updateStreams reads the versions of all checkouts with a stream, and then those that have changed. It forgets closed streams.
+func (m *Module) updateStreams(ctx context.Context) error {
+	streams := &m.notifier.streams
+	for _, id := range streams.sagas() {
+		streams.remove(id, (*checkoutStream).isClosed)
+	}
+	ids := streams.sagas()
+	if len(ids) == 0 {
+		return nil
+	}
+	rows, err := m.Query.Query(ctx, `select id, version from saga.streams where id = any($1)`, ids)
+	if err != nil {
+		return err
+	}
+	var changed []uuid.UUID
+	var id uuid.UUID
+	var version int64
+	_, err = pgx.ForEachRow(rows, []any{&id, &version}, func() error {
+		if slices.ContainsFunc(streams.of(id), func(s *checkoutStream) bool { return s.isBehind(version) }) {
+			changed = append(changed, id)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for page := range slices.Chunk(changed, pollPage) {
+		found, err := sagas.LoadKnown(ctx, m.store, page)
+		if err != nil {
+			return err
+		}
+		for _, saga := range found {
+			m.notifier.notify(saga)
+		}
+	}
+	return nil
 }

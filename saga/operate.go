@@ -138,27 +138,25 @@ func stuckIn(s State) (steps []string, err error) {
 	return steps, nil
 }
 
-// actionsOf are the actions that would be granted now, as far as the saga can tell.
+// actionsOf returns the actions that would be granted now, as far as the saga can tell.
 func actionsOf(s State) []Action {
+	_, cannotRetry := retry(s, "", s.At)
+	_, cannotCompensate := requestCompensation(s, "", s.At)
+	_, cannotSkip := skip(s, "", s.At)
+	_, cannotRefund := settle(s, payment.SettledRefunded)
+	_, cannotSettle := settle(s, payment.SettledNotCaptured)
 	granted := []Action{}
-	for _, may := range []struct {
-		action Action
-		try    func() error
-	}{
-		{ActRetry, func() error { _, err := retry(s, "", s.At); return err }},
-		{ActCompensate, func() error { _, err := requestCompensation(s, "", s.At); return err }},
-		{ActSkip, func() error { _, err := skip(s, "", s.At); return err }},
-		{ActSettle, func() error {
-			if _, err := settle(s, payment.SettledRefunded); err == nil {
-				return nil
-			}
-			_, err := settle(s, payment.SettledNotCaptured)
-			return err
-		}},
-	} {
-		if may.try() == nil {
-			granted = append(granted, may.action)
-		}
+	if cannotRetry == nil {
+		granted = append(granted, ActRetry)
+	}
+	if cannotCompensate == nil {
+		granted = append(granted, ActCompensate)
+	}
+	if cannotSkip == nil {
+		granted = append(granted, ActSkip)
+	}
+	if cannotRefund == nil || cannotSettle == nil {
+		granted = append(granted, ActSettle)
 	}
 	return granted
 }

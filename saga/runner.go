@@ -27,9 +27,9 @@ const stepTimeout = 40 * time.Second
 // decides whose record stands, and the ids of the commands make the steps happen once.
 type runner struct {
 	store        *eventstore.Store
-	dispatch     func(ctx context.Context, saga uuid.UUID, d Do) Outcome
+	modules      Modules
 	stepDeadline time.Duration
-	ended        func(kind, status string, took time.Duration)
+	metrics      Metrics
 	log          *slog.Logger
 	notifier     *notifier
 
@@ -201,16 +201,16 @@ func (r *runner) suspend(saga eventstore.Stream[State], unwritten []Event, until
 
 // startFirstSteps takes the first steps of a saga while its start is being written: that it was asked for is durable already, in the
 // outbox of another room, and whoever starts it after a crash repeats the same commands.
-func (r *runner) startFirstSteps(id uuid.UUID, s State, of definition) (taken func() []Event) {
-	done := make(chan []Event, 1)
-	go func() { done <- r.executeSteps(id, s, of.react(s).Do) }()
-	return func() []Event { return <-done }
+func (r *runner) startFirstSteps(id uuid.UUID, s State, of definition) <-chan []Event {
+	taken := make(chan []Event, 1)
+	go func() { taken <- r.executeSteps(id, s, of.react(s).Do) }()
+	return taken
 }
 
 func (r *runner) end(saga eventstore.Stream[State], events []Event) error {
 	saga, err := r.write(saga, events)
-	if err == nil {
-		r.ended(saga.State.Type, string(saga.State.Status), saga.UpdatedAt.Sub(saga.CreatedAt))
+	if err == nil && r.metrics != nil {
+		r.metrics.SagaEnded(saga.State.Type, string(saga.State.Status), saga.UpdatedAt.Sub(saga.CreatedAt))
 	}
 	return err
 }
@@ -279,7 +279,7 @@ func (r *runner) dispatchSafely(ctx context.Context, id uuid.UUID, d Do) (o Outc
 			o = Outcome{Kind: StepIsUnknown, Error: errorText(nil)}
 		}
 	}()
-	return r.dispatch(ctx, id, d)
+	return d.Command.dispatch(ctx, r.modules, CommandID(id, d.Step), id)
 }
 
 // mustWrite: everything but a step that went well is a wait or a turn.

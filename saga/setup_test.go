@@ -104,12 +104,15 @@ type scriptedCarts struct {
 func (c scriptedCarts) Store() *eventstore.Store { return c.store }
 
 func (c scriptedCarts) Handle(ctx context.Context, _, _ uuid.UUID, cmd cart.Command) error {
-	step := ReopenCart
-	if _, ok := cmd.(cart.Complete); ok {
-		step = CompleteCart
-	}
-	_, err := c.p.call(ctx, step)
+	_, err := c.p.call(ctx, stepOfCart(cmd))
 	return err
+}
+
+func stepOfCart(cmd cart.Command) string {
+	if _, ok := cmd.(cart.Complete); ok {
+		return CompleteCart
+	}
+	return ReopenCart
 }
 
 // scriptedOrders are orders that answer as the script of their process says.
@@ -271,13 +274,7 @@ func (p *process) notifies(id uuid.UUID) (unhandled func() bool) {
 // reaches waits until a saga stands there.
 func (p *process) reaches(id uuid.UUID, want Status) State {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
-	defer cancel()
-	var s eventstore.Stream[State]
-	err := p.notifier.until(ctx, id, false, func(eventstore.Stream[State]) (_ bool, err error) {
-		s, err = sagas.Load(p.t.Context(), p.store, id)
-		return s.State.Status == want, err
-	})
+	s, err := p.await(p.t.Context(), eventstore.Stream[State]{ID: id}, false, patience, func(s State) bool { return s.Status == want })
 	require.NoError(p.t, err)
 	require.Equal(p.t, want, s.State.Status)
 	return s.State

@@ -94,7 +94,7 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 		},
 	})
 	p.Sagas = saga.New(saga.Config{
-		Database: on("saga").Database, StepDeadline: settings.StepDeadline, Ended: metrics.SagaEnded,
+		Database: on("saga").Database, StepDeadline: settings.StepDeadline, Metrics: metrics,
 		Modules: saga.Modules{Carts: p.Carts, Orders: p.Orders, Payments: p.Payments},
 	})
 	stores := []admin.Store{

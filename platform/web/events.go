@@ -46,7 +46,6 @@ type Events struct {
 	conn    net.Conn
 	chunked bool
 	until   time.Time
-	closed  func()
 	done    chan struct{}
 
 	mu    sync.Mutex
@@ -57,9 +56,8 @@ type Events struct {
 	pulse *time.Timer
 }
 
-// Events answers 200 and leaves the stream open. It calls closed once, when the stream has ended for any reason. For HEAD it answers
-// and returns nil.
-func (s *Server) Events(c echo.Context, closed func()) (*Events, error) {
+// Events answers 200 and leaves the stream open. For HEAD it answers and returns nil.
+func (s *Server) Events(c echo.Context) (*Events, error) {
 	r, h := c.Request(), c.Response().Header()
 	h.Set(echo.HeaderContentType, "text/event-stream")
 	h.Set(echo.HeaderCacheControl, "no-store")
@@ -80,7 +78,7 @@ func (s *Server) Events(c echo.Context, closed func()) (*Events, error) {
 	}
 	e := &Events{
 		server: s, conn: conn, chunked: r.ProtoAtLeast(1, 1), until: time.Now().Add(eventsAge),
-		closed: closed, done: make(chan struct{}), busy: true,
+		done: make(chan struct{}), busy: true,
 	}
 	e.head = e.begin(h)
 	e.mu.Lock() // from here on, other goroutines may end it
@@ -194,9 +192,11 @@ func (e *Events) close() {
 	e.mu.Unlock()
 	_ = e.conn.Close()
 	e.server.streams.remove(e)
-	e.closed()
 	close(e.done)
 }
+
+// Done is closed when the stream has ended for any reason.
+func (e *Events) Done() <-chan struct{} { return e.done }
 
 // streams is the set of open streams.
 type streams struct {

@@ -21,14 +21,13 @@ import (
 type tuned struct {
 	*site
 	opened chan *web.Events
-	closed chan struct{}
 }
 
 func tune(t *testing.T, configure ...func(*web.Config)) *tuned {
 	t.Helper()
-	s := &tuned{site: newSite(t, configure...), opened: make(chan *web.Events, 1), closed: make(chan struct{})}
+	s := &tuned{site: newSite(t, configure...), opened: make(chan *web.Events, 1)}
 	s.Public.GET("/stream", func(c echo.Context) error {
-		e, err := s.Events(c, func() { close(s.closed) })
+		e, err := s.Events(c)
 		if e != nil {
 			s.opened <- e
 		}
@@ -94,7 +93,7 @@ func TestEvents(t *testing.T) {
 		rest, err := io.ReadAll(r)
 		require.NoError(t, err, "it ends, and does not break off")
 		require.Equal(t, "event: change\nid: 3\ndata: last\n\n", string(rest))
-		<-s.closed
+		<-e.Done()
 		require.Zero(t, s.OpenStreams())
 	})
 	t.Run("AreNotFramedForOldClients", func(t *testing.T) {
@@ -135,9 +134,9 @@ func TestEvents(t *testing.T) {
 		t.Parallel()
 		s := tune(t, func(c *web.Config) { c.Heartbeat = 5 * time.Millisecond })
 		conn, _, _ := s.asks("1.1")
-		<-s.opened
+		e := <-s.opened
 		require.NoError(t, conn.Close())
-		<-s.closed
+		<-e.Done()
 	})
 	t.Run("DoNotPileUpForAClientThatDoesNotRead", func(t *testing.T) {
 		t.Parallel()
@@ -161,7 +160,7 @@ func TestEvents(t *testing.T) {
 		s := tune(t, func(c *web.Config) { c.WriteTimeout = 10 * time.Millisecond })
 		s.asks("1.1")
 		e := <-s.opened
-		for isOpen(s.closed) {
+		for isOpen(e.Done()) {
 			e.Send(web.Event{Name: "big", ID: "1", Data: make([]byte, 1<<20)})
 		}
 	})
@@ -219,6 +218,6 @@ func TestRunEndsStreams(t *testing.T) {
 		e.Send(web.Event{Name: "big", ID: "1", Data: make([]byte, 8<<20)})
 		stop()
 		<-ended
-		<-s.closed
+		<-e.Done()
 	})
 }
