@@ -53,5 +53,5 @@ func (m *Module) listEvents(c echo.Context) error {
 	for i, e := range events {
 		views[i] = saga.EventViewOf(e)
 	}
-	return c.JSON(http.StatusOK, web.NewLog(views, page.Limit, func(v saga.EventView) int64 { return v.Position }))
+	return c.JSON(http.StatusOK, web.NewPage(views, page.Limit, func(v saga.EventView) int64 { return v.Position }))
 }

@@ -75,7 +75,7 @@ func (m *Module) showStream(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	log := web.NewLog(versionsOf(versions), page.Limit, func(v VersionView) int64 { return v.Version })
+	log := web.NewPage(versionsOf(versions), page.Limit, func(v VersionView) int64 { return v.Version })
 	return c.JSON(http.StatusOK, StreamView{
 		Module: of.Name, ID: id.String(), Kind: is.Kind, Version: is.Version, CustomerID: textOf(is.Customer), Status: textOf(is.Status),
 		Key: textOf(is.Key), Data: log.Data, NextCursor: log.NextCursor,

@@ -44,15 +44,12 @@ func (m *Module) showTimeline(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if from == nil {
-		from = &cursor{}
-	}
-	entries, away, err := m.timeline(ctx, id, trail, *from, limit+1)
+	entries, away, err := m.timeline(ctx, id, trail, from, limit+1)
 	if err != nil {
 		return err
 	}
-	page := web.NewCursorPage(entries, limit, func(TimelineEntry) cursor {
-		at := *from
+	page := web.NewPage(entries, limit, func(TimelineEntry) cursor {
+		at := from
 		for _, e := range entries[:limit] {
 			at = at.advance(e)
 		}

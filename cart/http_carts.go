@@ -127,7 +127,7 @@ func (m *Module) history(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, web.NewLog(web.Map(events, eventViewOf), log.Limit, func(e EventView) int64 { return e.Version }))
+	return c.JSON(http.StatusOK, web.NewPage(web.Map(events, eventViewOf), log.Limit, func(e EventView) int64 { return e.Version }))
 }
 
 // list answers with the caller's carts.

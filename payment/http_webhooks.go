@@ -59,7 +59,7 @@ func (m *Module) listWebhooks(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	cut := web.NewCursorPage(rows, limit, Received.place)
+	cut := web.NewPage(rows, limit, Received.place)
 	page := web.Page[WebhookView]{Data: make([]WebhookView, len(cut.Data)), NextCursor: cut.NextCursor}
 	for i, r := range cut.Data {
 		page.Data[i] = webhookViewOf(r)

@@ -38,7 +38,7 @@ func (r Received) place() placeInList { return placeInList{r.ReceivedAt, r.Provi
 
 // received returns webhooks, newest first. An empty filter matches all. Each combination of filters has its own statement: a plan for all
 // of them would scan the webhooks of other payments.
-func (m *Module) received(ctx context.Context, provider, reference string, from *placeInList, limit int) ([]Received, error) {
+func (m *Module) received(ctx context.Context, provider, reference string, from placeInList, limit int) ([]Received, error) {
 	where, args := []string{"true"}, []any{limit}
 	narrow := func(sql string, values ...any) {
 		for _, v := range values {
@@ -53,7 +53,7 @@ func (m *Module) received(ctx context.Context, provider, reference string, from 
 	if reference != "" {
 		narrow("reference = ?", reference)
 	}
-	if from != nil {
+	if from != (placeInList{}) {
 		narrow("(received_at, provider, id) < (?, ?, ?)", from.At, from.Provider, from.ID)
 	}
 	rows, err := m.query.Query(ctx, `select provider, id, type, reference, received_at, handled_at, note, attempts from payment.webhooks

@@ -15,12 +15,6 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// listed is where a saga stands in a list.
-type listed struct {
-	ID        uuid.UUID
-	CreatedAt time.Time
-}
-
 // search is what a list of sagas asks for. Zero values narrow nothing.
 type search struct {
 	status     Status
@@ -32,17 +26,20 @@ type search struct {
 	created    web.Created
 }
 
-// search is a page of sagas, newest first.
+// search returns a page of sagas, newest first.
 func (m *Module) search(ctx context.Context, q search, p web.PageRequest) (web.Page[View], error) {
 	if q.number != "" {
-		return m.numbered(ctx, q, p)
+		return m.ofOrder(ctx, q)
 	}
-	return m.newest(ctx, q, p)
+	return web.ListNewest(q.rows(m.Views.WithContext(ctx), p), p, func(ids []uuid.UUID) ([]View, int, error) {
+		found, covered, err := sagas.LoadPage(ctx, m.store, ids, web.MaxPageBytes)
+		return web.Map(found, operatorsViewOf), covered, err
+	})
 }
 
-// numbered are the sagas of one order: its checkout, its cancellation and its refunds, all on one page.
-func (m *Module) numbered(ctx context.Context, q search, p web.PageRequest) (web.Page[View], error) {
-	page := web.NewPage[View](nil, p.Limit, nil)
+// ofOrder returns the checkout, the cancellation and the refunds of one order on one page.
+func (m *Module) ofOrder(ctx context.Context, q search) (web.Page[View], error) {
+	page := web.Page[View]{Data: []View{}}
 	trail, found, err := m.Orders.FindByNumber(ctx, q.number)
 	if err != nil || !found {
 		return page, err
@@ -112,35 +109,9 @@ func (q search) narrow(query *gorm.DB) *gorm.DB {
 	return query.Where(bounds, moments...)
 }
 
-// rows asks for a page of sagas, newest first, and one more.
+// rows selects a page of sagas, newest first, and one more.
 func (q search) rows(db *gorm.DB, p web.PageRequest) *gorm.DB {
-	query := q.narrow(db.Table("saga.streams").Select("id, created_at").Where("kind = 'saga'"))
-	if at := p.Cursor; !at.IsZero() {
-		query = query.Where("(created_at, id) < (?, ?)", at.At, at.ID)
-	}
-	return query.Order("created_at desc, id desc").Limit(p.Limit + 1)
-}
-
-func inList(r listed) web.Cursor { return web.Cursor{At: r.CreatedAt, ID: r.ID} }
-
-// newest is a page of the sagas that are asked for. It is cut before they are loaded: one that is left out does not end the list.
-func (m *Module) newest(ctx context.Context, q search, p web.PageRequest) (web.Page[View], error) {
-	var rows []listed
-	if err := q.rows(m.Views.WithContext(ctx), p).Find(&rows).Error; err != nil {
-		return web.Page[View]{}, fmt.Errorf("list the sagas: %w", err)
-	}
-	page := web.NewPage(rows, p.Limit, inList)
-	ids := make([]uuid.UUID, len(page.Data))
-	for i, r := range page.Data {
-		ids[i] = r.ID
-	}
-	found, covered, err := sagas.LoadPage(ctx, m.store, ids, web.MaxPageBytes)
-	page = page.Until(covered, inList)
-	views := make([]View, len(found))
-	for i, saga := range found {
-		views[i] = operatorsViewOf(saga)
-	}
-	return web.Page[View]{Data: views, NextCursor: page.NextCursor}, err
+	return p.Newest(q.narrow(db.Table("saga.streams").Where("kind = 'saga'")), "streams")
 }
 
 // Types are the types of sagas.

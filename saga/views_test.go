@@ -39,8 +39,10 @@ func TestListsByTimeUseAnIndex(t *testing.T) {
 		"OnesFailed": {search{created: day, status: Failed}, "sagas_unsuccessful"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var rows []listed
-			sql := pools.Views.ToSQL(func(db *gorm.DB) *gorm.DB { return c.search.rows(db, web.PageRequest{Limit: 20}).Find(&rows) })
+			var rows []web.Row
+			sql := pools.Views.ToSQL(func(db *gorm.DB) *gorm.DB {
+				return c.search.rows(db, web.PageRequest{Limit: 20}).Find(&rows)
+			})
 			found, err := pools.Query.Query(t.Context(), "explain "+sql)
 			require.NoError(t, err)
 			plan, err := pgx.CollectRows(found, pgx.RowTo[string])

@@ -77,7 +77,7 @@ func (s *Simulator) ledger(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, web.NewLog(entries, page.Limit, func(e Entry) int64 { return e.ID }))
+	return c.JSON(http.StatusOK, web.NewPage(entries, page.Limit, func(e Entry) int64 { return e.ID }))
 }
 
 // Decision is a payment after the shopper's answer.

@@ -2,39 +2,72 @@ package web
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
+	"strconv"
+	"time"
 
-	"github.com/labstack/echo/v4"
+	"github.com/google/uuid"
+
+	"shopping-cart/platform/fault"
 )
 
-// maxCursor bounds the cursors that CursorOf reads, in characters.
+// ErrCursor refuses the cursor of another list.
+var ErrCursor = fault.New(fault.Invalid, "cursor_invalid", "The cursor is not one that this list gave out.")
+
+// maxCursor bounds the cursors that a list accepts, in characters.
 const maxCursor = 2048
 
-// CursorOf reads ?limit= (1 to 100, 20) and ?cursor= of a list that is not ordered by time and id alone. P names the place after an
-// entry, as NewCursorPage wrote it. Without a cursor it is nil.
-func CursorOf[P any](c echo.Context) (limit int, after *P, err error) {
-	if limit, err = limitOf(c); err != nil {
-		return 0, nil, err
-	}
-	text := c.QueryParam("cursor")
-	if text == "" {
-		return limit, nil, nil
-	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(text) > maxCursor {
-		return 0, nil, errCursor
-	}
-	after = new(P)
-	if err := decode(raw, after); err != nil { // it refuses text that no column takes
-		return 0, nil, errCursor
-	}
-	return limit, after, nil
+// Cursor is the place after a row in a list ordered by time and id.
+type Cursor struct {
+	At time.Time // to the microsecond
+	ID uuid.UUID
 }
 
-// NewCursorPage is NewPage for lists that CursorOf reads.
-func NewCursorPage[T, P any](rows []T, limit int, after func(T) P) Page[T] {
-	return cut(rows, limit, func(row T) string {
-		text, _ := json.Marshal(after(row)) // of plain fields
-		return base64.RawURLEncoding.EncodeToString(text)
-	})
+// IsZero reports whether it is the start of the list.
+func (c Cursor) IsZero() bool { return c.At.IsZero() && c.ID == uuid.Nil }
+
+// encodeCursor encodes the place after a row for clients, to whom it is opaque: the decimal position in a log, the 24 bytes of a
+// Cursor, or the JSON of a struct.
+func encodeCursor(place any) string {
+	var raw []byte
+	switch p := place.(type) {
+	case int64:
+		return strconv.FormatInt(p, 10)
+	case Cursor:
+		raw = binary.BigEndian.AppendUint64(nil, uint64(p.At.UnixMicro())) // decodeCursor reads it back unchanged
+		raw = append(raw, p.ID[:]...)
+	default:
+		raw, _ = json.Marshal(p) // of plain fields
+	}
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+// decodeCursor decodes a cursor of encodeCursor.
+func decodeCursor[P any](text string) (place P, err error) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	switch p := any(&place).(type) {
+	case *int64:
+		*p, err = strconv.ParseInt(text, 10, 64)
+		if *p < 0 {
+			return place, ErrCursor
+		}
+	case *Cursor:
+		if err != nil || len(raw) != 24 {
+			return place, ErrCursor
+		}
+		at := time.UnixMicro(int64(binary.BigEndian.Uint64(raw))).UTC() // #nosec G115 -- encodeCursor wrote it
+		if at.Year() < 1970 || at.Year() > 9999 {
+			return place, ErrCursor // out of the range of a timestamp column
+		}
+		*p = Cursor{At: at, ID: uuid.UUID(raw[8:])}
+	default:
+		if err == nil && len(text) <= maxCursor {
+			err = decode(raw, p) // it refuses text that no column takes
+		}
+	}
+	if err != nil || len(text) > maxCursor {
+		return place, ErrCursor
+	}
+	return place, nil
 }

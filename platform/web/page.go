@@ -1,16 +1,10 @@
 package web
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
-
-	"shopping-cart/platform/fault"
 )
 
 const (
@@ -18,54 +12,48 @@ const (
 	maxLimit     = 100
 )
 
-var errCursor = fault.New(fault.Invalid, "cursor_invalid", "The cursor is not one that this list gave out.")
-
-// Cursor is the place after a row in a list ordered by time and id.
-type Cursor struct {
-	At time.Time // to the microsecond
-	ID uuid.UUID
-}
-
-// IsZero reports whether it is the start of the list.
-func (c Cursor) IsZero() bool { return c.At.IsZero() && c.ID == uuid.Nil }
-
-// String encodes the cursor for clients, to whom it is opaque.
-func (c Cursor) String() string {
-	var b [24]byte
-	binary.BigEndian.PutUint64(b[:8], uint64(c.At.UnixMicro())) // parseCursor reads it back unchanged
-	copy(b[8:], c.ID[:])
-	return base64.RawURLEncoding.EncodeToString(b[:])
-}
-
-func parseCursor(s string) (Cursor, error) {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) != 24 {
-		return Cursor{}, errCursor
-	}
-	at := time.UnixMicro(int64(binary.BigEndian.Uint64(b[:8]))).UTC() // #nosec G115 -- String wrote it; the year is checked below
-	if at.Year() < 1970 || at.Year() > 9999 {
-		return Cursor{}, errCursor // out of the range of a timestamp column
-	}
-	return Cursor{At: at, ID: uuid.UUID(b[8:])}, nil
-}
-
-// PageRequest names the requested part of a list.
+// PageRequest names the requested part of a list that is ordered by time and id.
 type PageRequest struct {
 	Limit  int    // rows; fetch one more, so that NewPage knows whether the list goes on
 	Cursor Cursor // zero: from the start
 }
 
-// PageOf reads ?limit= (1 to 100, 20) and ?cursor=.
-func PageOf(c echo.Context) (PageRequest, error) {
-	limit, err := limitOf(c)
-	if err != nil {
-		return PageRequest{}, err
-	}
-	page := PageRequest{Limit: limit}
-	if s := c.QueryParam("cursor"); s != "" {
-		page.Cursor, err = parseCursor(s)
-	}
+// PageOf is CursorOf for a list that is ordered by time and id.
+func PageOf(c echo.Context) (page PageRequest, err error) {
+	page.Limit, page.Cursor, err = CursorOf[Cursor](c)
 	return page, err
+}
+
+// CursorOf reads ?limit= (1 to 100, 20) and ?cursor=. P is a [Cursor], the int64 position in a log, or a struct. It is zero at the start.
+func CursorOf[P any](c echo.Context) (limit int, after P, err error) {
+	if limit, err = limitOf(c); err != nil {
+		return 0, after, err
+	}
+	if s := c.QueryParam("cursor"); s != "" {
+		after, err = decodeCursor[P](s)
+	}
+	return limit, after, err
+}
+
+// LogRequest names the requested part of a log: the entries after a position, oldest first.
+type LogRequest struct {
+	Limit int   // entries; fetch one more
+	After int64 // position; zero: from the start
+}
+
+// AfterOf reads ?limit= and ?after= of a log. ?cursor= means the same as ?after=.
+func AfterOf(c echo.Context) (log LogRequest, err error) {
+	log.Limit, log.After, err = CursorOf[int64](c)
+	if s := c.QueryParam("after"); s != "" && err == nil {
+		after, err := decodeCursor[int64](s)
+		if err != nil {
+			return log, Refused("after", "range", "It must be a position: a whole number from 0.")
+		}
+		if c.QueryParam("cursor") == "" {
+			log.After = after
+		}
+	}
+	return log, err
 }
 
 func limitOf(c echo.Context) (int, error) {
@@ -80,38 +68,6 @@ func limitOf(c echo.Context) (int, error) {
 	return n, nil
 }
 
-// LogRequest names the requested part of a log: the entries after a position, oldest first.
-type LogRequest struct {
-	Limit int   // entries; fetch one more
-	After int64 // position; zero: from the start
-}
-
-// AfterOf reads ?limit= and ?after=. ?cursor= means the same as ?after=.
-func AfterOf(c echo.Context) (LogRequest, error) {
-	limit, err := limitOf(c)
-	if err != nil {
-		return LogRequest{}, err
-	}
-	log := LogRequest{Limit: limit}
-	errAfter := Refused("after", "range", "It must be a position: a whole number from 0.")
-	if err := log.startAt(c.QueryParam("after"), errAfter); err != nil {
-		return LogRequest{}, err
-	}
-	err = log.startAt(c.QueryParam("cursor"), errCursor)
-	return log, err
-}
-
-// startAt parses a position, and returns the refusal when it is not one. An empty text changes nothing.
-func (l *LogRequest) startAt(text string, refusal *fault.Fault) (err error) {
-	if text == "" {
-		return nil
-	}
-	if l.After, err = strconv.ParseInt(text, 10, 64); err != nil || l.After < 0 {
-		return refusal
-	}
-	return nil
-}
-
 // Page is a part of a list, and where it goes on; NextCursor is null on the last page.
 type Page[T any] struct {
 	Data       []T     `json:"data"`
@@ -119,13 +75,17 @@ type Page[T any] struct {
 }
 
 // NewPage makes a page of rows that were fetched with limit+1. cursor returns the place after a row.
-func NewPage[T any](rows []T, limit int, cursor func(T) Cursor) Page[T] {
-	return cut(rows, limit, func(row T) string { return cursor(row).String() })
-}
-
-// NewLog is NewPage for a log. position returns the position of an entry.
-func NewLog[T any](entries []T, limit int, position func(T) int64) Page[T] {
-	return cut(entries, limit, func(e T) string { return strconv.FormatInt(position(e), 10) })
+func NewPage[T, P any](rows []T, limit int, cursor func(T) P) Page[T] {
+	page := Page[T]{Data: rows}
+	if limit = fitting(rows, limit); len(rows) > limit {
+		page.Data = rows[:limit]
+		next := encodeCursor(cursor(rows[limit-1]))
+		page.NextCursor = &next
+	}
+	if page.Data == nil {
+		page.Data = []T{}
+	}
+	return page
 }
 
 // MaxPageBytes limits the stored state in one page of a list. The answer has about twice as many bytes.
@@ -136,7 +96,7 @@ func (p Page[T]) Until(n int, cursor func(T) Cursor) Page[T] {
 	if n >= len(p.Data) || n == 0 {
 		return p
 	}
-	next := cursor(p.Data[n-1]).String()
+	next := encodeCursor(cursor(p.Data[n-1]))
 	return Page[T]{Data: p.Data[:n], NextCursor: &next}
 }
 
@@ -157,19 +117,6 @@ func fitting[T any](rows []T, limit int) int {
 		}
 	}
 	return limit
-}
-
-func cut[T any](rows []T, limit int, cursor func(T) string) Page[T] {
-	page := Page[T]{Data: rows}
-	if limit = fitting(rows, limit); len(rows) > limit {
-		page.Data = rows[:limit]
-		next := cursor(rows[limit-1])
-		page.NextCursor = &next
-	}
-	if page.Data == nil {
-		page.Data = []T{}
-	}
-	return page
 }
 
 // FilterOf reads a parameter that filters a list by a text, and trims it. It is empty where it is not given.
