@@ -88,16 +88,14 @@ func (m *Module) streams(ctx context.Context, asked *asked, orderID uuid.UUID, t
 	sources := []streamOf{
 		{"cart", t.CartID}, {"saga", t.CheckoutID}, {"order", orderID}, {"payment", t.PaymentID}, {"saga", t.CancellationID},
 	}
-	var paid []payment.Standing
+	var paid map[uuid.UUID]payment.Standing
 	err := asked.ask(ctx, "payment", func(ctx context.Context) (err error) {
 		paid, err = m.Payments.Book().ByID(ctx, []uuid.UUID{t.PaymentID})
 		return err
 	})
-	for _, p := range paid {
-		for _, r := range p.Refunds {
-			if r.Ordered { // what an undo gives back, its saga tells
-				sources = append(sources, streamOf{"saga", r.ID})
-			}
+	for _, r := range paid[t.PaymentID].Refunds {
+		if r.Ordered { // the other refunds are in the events of the saga that compensates
+			sources = append(sources, streamOf{"saga", r.ID})
 		}
 	}
 	return sources, err

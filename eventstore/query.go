@@ -14,8 +14,8 @@ import (
 type Query[T any] struct {
 	// Page returns up to limit entries after an id. next is where the next page begins, or zero.
 	Page func(ctx context.Context, after uuid.UUID, limit int) (page []T, next uuid.UUID, err error)
-	// ByID returns the entries that exist with the ids, in no particular order.
-	ByID func(ctx context.Context, ids []uuid.UUID) ([]T, error)
+	// ByID returns the entries that exist with the ids, by id.
+	ByID func(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]T, error)
 }
 
 // NewQuery returns a query for one kind of stream. entry converts each stream.
@@ -32,9 +32,16 @@ func NewQuery[S, E, T any](s *Store, a *Aggregate[S, E], entry func(Stream[S]) T
 			p, err := a.read(ctx, s, s.db.Query, s.in(pageOfKind), a.Kind, after, limit)
 			return entries(p.streams), p.next(limit), err
 		},
-		ByID: func(ctx context.Context, ids []uuid.UUID) ([]T, error) {
+		ByID: func(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]T, error) {
+			all := make(map[uuid.UUID]T, len(ids))
+			if len(ids) == 0 {
+				return all, nil
+			}
 			p, err := a.read(ctx, s, s.db.Query, s.in(ofKind), a.Kind, raw(ids))
-			return entries(p.streams), err
+			for _, st := range p.streams {
+				all[st.ID] = entry(st)
+			}
+			return all, err
 		},
 	}
 }

@@ -274,7 +274,7 @@ func (m *Module) show(c echo.Context) error {
 	if saga, err = m.await(ctx, saga, false, web.Wait(c), endsWait); err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, viewOf(m.asKnown(ctx, saga)))
+	return c.JSON(http.StatusOK, viewOf(m.withProgress(ctx, saga)))
 }
 
 // visible loads a checkout that the caller may see.

@@ -183,7 +183,7 @@ func (m *Module) showSaga(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	view := operatorsViewOf(m.asKnown(ctx, saga))
+	view := operatorsViewOf(m.withProgress(ctx, saga))
 	for _, e := range events {
 		view.Events = append(view.Events, EventViewOf(e))
 	}

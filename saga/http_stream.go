@@ -60,7 +60,7 @@ func (m *Module) open(c echo.Context, id uuid.UUID, s *checkoutStream) error {
 		return err
 	}
 	s.start(events, known)
-	s.update(m.asKnown(ctx, saga))
+	s.update(m.withProgress(ctx, saga))
 	return nil
 }
 

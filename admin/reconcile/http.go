@@ -10,21 +10,21 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// Reconciliation is what one look at all data, or the part of it that there was time for, has found.
+// Reconciliation holds the findings over all data, or over the part that one answer had time for.
 type Reconciliation struct {
 	Data       []Finding `json:"data"`
 	Checked    Checked   `json:"checked"`
-	NextCursor *string   `json:"next_cursor" extensions:"x-nullable"` // where to go on; null: that was all
+	NextCursor *string   `json:"next_cursor" extensions:"x-nullable"` // where to continue; null at the end
 }
 
-// Checked is how much was looked at.
+// Checked counts what was checked.
 type Checked struct {
-	Streams   int `json:"streams"` // folded anew from their events
+	Streams   int `json:"streams"` // rebuilt from their events
 	Receipts  int `json:"receipts"`
-	Checkouts int `json:"checkouts"` // over all books
-	Balances  int `json:"balances"`  // payments in the providers' books
+	Checkouts int `json:"checkouts"` // in all modules
+	Balances  int `json:"balances"`  // payments in the providers' ledgers
 	Stocks    int `json:"stocks"`
-	LeftOut   int `json:"left_out"` // checkouts and payments touched within the last minute, which may be under way: not judged
+	LeftOut   int `json:"left_out"` // checkouts and payments that changed within the last minute and may be running
 }
 
 func (c *Checked) count(pass string, read int) {
@@ -42,10 +42,10 @@ func (c *Checked) count(pass string, read int) {
 	}
 }
 
-// showReconciliation checks all promises.
+// showReconciliation checks all invariants.
 //
-//	@Summary		Check every promise over all data, and against the providers' own books
-//	@Description	Reads everything, a page at a time, for at most twenty seconds; `next_cursor` says where to go on. What was touched within the last minute may be under way and is left out (`checked.left_out`), and each finding is looked at twice: it may be asked while the shop is busy. Changes nothing. For operators: scope `admin`.
+//	@Summary		Check every invariant over all data, and against the providers' ledgers
+//	@Description	Reads everything by pages, for at most twenty seconds; `next_cursor` says where to continue. It leaves out what changed within the last minute (`checked.left_out`), and checks each finding twice, so it can run under load. Changes nothing. For operators: scope `admin`.
 //	@ID				showReconciliation
 //	@Tags			operators
 //	@Security		Bearer
@@ -65,13 +65,13 @@ func (m *Module) showReconciliation(c echo.Context) error {
 
 // repairReconciliation checks all invariants and repairs the repairable findings.
 //
-//	@Summary		Check every promise, and mend what is beyond doubt
-//	@Description	As the GET, and then sends what mends each healable finding: wakes the saga that nobody drives, undoes the payment that nobody waits for, releases stock by cancelling the order, tells a cart how its checkout ended and an order what was refunded, begins the refund or the cancellation that never began. By the same commands as everyone; `healed` says whether the finding is gone, and `done` what was done. Sent again it mends what is left. For operators: scope `admin`.
+//	@Summary		Check every invariant, and repair what is certain
+//	@Description	Checks as GET does, and then repairs each healable finding by the commands that checkouts use: it wakes a saga that no process executes, refunds or voids a payment that no saga waits for, releases stock by cancelling the order, tells a cart the end of its checkout, records refunds in an order, and begins a refund or a cancellation that never began. `healed` says whether the finding is gone, and `done` names the repair. Repeat the request to repair what is left. For operators: scope `admin`.
 //	@ID				healReconciliation
 //	@Tags			operators
 //	@Security		Bearer
 //	@Param			cursor	query		string	false	"next_cursor of the part before"
-//	@Param			refund_lost	query		bool	false	"Also refund what a provider captured for a payment that nobody here knows, as after a restore of the database. Never by default"
+//	@Param			refund_lost	query		bool	false	"Also refund what a provider captured for a payment that is unknown here, as after a restore of the database. Never by default"
 //	@Success		200		{object}	Reconciliation
 //	@Failure		401,403	{object}	web.Problem
 //	@Failure		422		{object}	web.Problem	"cursor_invalid, validation_failed"
@@ -95,7 +95,7 @@ func (m *Module) repairReconciliation(c echo.Context) error {
 	return c.JSON(http.StatusOK, found)
 }
 
-// timeBudget is the time for the checks. The other half of the time of the request is for the second look at the findings and for their repair.
+// timeBudget returns the time for the passes. The second check of the findings and their repair have the rest of the request's time.
 func (m *Module) timeBudget(c echo.Context) time.Duration {
 	if until, ok := c.Request().Context().Deadline(); ok {
 		return min(m.TimeBudget, time.Until(until)/2)

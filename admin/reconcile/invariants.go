@@ -2,390 +2,370 @@ package reconcile
 
 import (
 	"fmt"
-
-	"github.com/google/uuid"
+	"slices"
+	"strings"
 
 	"shopping-cart/cart"
 	"shopping-cart/eventstore"
 	"shopping-cart/order"
 	"shopping-cart/payment"
+	"shopping-cart/platform/money"
 	"shopping-cart/saga"
 )
 
-// books is one checkout as every book has it; nil where a book knows nothing of it. What is young, or under way, is left
-// out before: these are promises about what is at rest.
-type books struct {
-	checkout uuid.UUID
-	young    bool // touched a moment ago: nothing else is filled in
-	saga     *saga.Standing
-	overdue  bool // the saga should have been looked at, and nobody did
-	begins   bool // the cart was sealed not long ago: what starts its checkout may still be on its way
-	cart     *cart.Record
-	order    *order.Record
-	payment  *payment.Standing
-	bank     *payment.Balance // the provider's own book
-
-	refunds      map[uuid.UUID]*saga.Standing // the sagas of the payment's refunds
-	cancellation *saga.Standing               // the saga that cancels the order
-	refundBegins bool                         // the payment was touched not long ago, as begins
-	cancelBegins bool                         // as begins, of the order
-}
-
-// invariant is one that can be checked on the books of one checkout. The first word of a finding is its check.
+// invariant is one that can be checked on the records of one checkout.
 type invariant struct {
-	check     string
-	remedy    string                  // what a person does, where heal does nothing
-	violation func(b books) string    // how, in a sentence; "" where it is kept
-	repair    func(b books) []command // what mends it beyond doubt; none where a person must decide
+	check     string                    // the first word of a finding's id
+	remedy    string                    // what a person does if there is no repair
+	violation func(r records) string    // a sentence; "" if the invariant holds
+	repair    func(r records) []command // the certain repair; none if a person must decide
 }
 
-// invariants are all that are made about a checkout.
 var invariants = append(checkoutInvariants, refundInvariants...)
 
 var checkoutInvariants = []invariant{
 	{
 		check:  "captured_without_order",
-		remedy: "Money was taken and no order is owed for it. Look at the order and the checkout, then refund the payment or confirm the order.",
-		violation: func(b books) string {
-			if b.net() > 0 && b.atRest() && !b.sold() && !b.cancelling() {
-				return fmt.Sprintf("%d were taken for an order that is %s.", b.net(), b.orderWord())
+		remedy: "Money was captured without a confirmed order. Check the order and the checkout, then refund the payment or confirm the order.",
+		violation: func(r records) string {
+			if r.net() > 0 && r.atRest() && !r.sold() && !r.cancelling() {
+				return fmt.Sprintf("%s was captured for an order that is %s.", r.amount(r.net()), r.orderStatus())
 			}
 			return ""
 		},
-		repair: func(b books) []command {
-			if b.ended(saga.Completed) && b.pending() {
-				return []command{toOrder{order.Confirm{OrderID: b.order.ID}}}
+		repair: func(r records) []command {
+			if r.ended(saga.Completed) && r.pending() {
+				return []command{toOrder{order.Confirm{OrderID: r.order.ID}}}
 			}
-			return b.undo()
+			return r.undo()
 		},
 	},
 	{
 		check:  "cancelled_but_capturable",
-		remedy: "The order was given up, and the provider still holds the shopper's money. Void the payment at the provider.",
-		violation: func(b books) string {
-			if b.capturable() && b.givenUp() {
-				return fmt.Sprintf("The provider holds %d for an order that is %s.", b.bank.Held(), b.orderWord())
+		remedy: "There will be no order, and the provider still holds the shopper's money. Void the payment at the provider.",
+		violation: func(r records) string {
+			if r.capturable() && r.abandoned() {
+				return fmt.Sprintf("The provider holds %s for an order that is %s.", r.amount(r.balance.Held()), r.orderStatus())
 			}
 			return ""
 		},
-		repair: books.undo,
+		repair: records.undo,
 	},
 	{
 		check:  "authorized_and_forgotten",
-		remedy: "The provider holds the shopper's money and nobody is about to take it. Look at the order, then void the payment at the provider.",
-		violation: func(b books) string {
-			if b.capturable() && b.atRest() && !b.givenUp() && !b.uncharged() {
-				return fmt.Sprintf("The provider holds %d, and nobody waits for it.", b.bank.Held())
+		remedy: "The provider holds the shopper's money, and no saga will capture it. Check the order, then void the payment at the provider.",
+		violation: func(r records) string {
+			if r.capturable() && r.atRest() && !r.abandoned() && !r.uncharged() {
+				return fmt.Sprintf("The provider holds %s, and no saga waits for it.", r.amount(r.balance.Held()))
 			}
 			return ""
 		},
-		repair: books.undo,
+		repair: records.undo,
 	},
 	{
 		check:  "order_without_charge",
-		remedy: "The goods are owed and were not paid for. Ask the provider what became of the payment, then charge by hand or cancel the order.",
-		violation: func(b books) string {
-			if b.uncharged() && b.atRest() {
-				return fmt.Sprintf("The order over %d is %s, and nothing was taken for it.", b.order.Total, b.orderWord())
+		remedy: "The order is confirmed and was not paid. Ask the provider about the payment, then charge by hand or cancel the order.",
+		violation: func(r records) string {
+			if r.uncharged() && r.atRest() {
+				return fmt.Sprintf("The order over %s is %s, and nothing was captured for it.", r.amount(r.order.Total), r.orderStatus())
 			}
 			return ""
 		},
 	},
 	{
 		check:  "captured_twice",
-		remedy: "The shopper paid more than once. Refund what is too much at the provider.",
-		violation: func(b books) string {
-			if b.bank != nil && b.bank.Captures > 1 {
-				return fmt.Sprintf("The provider captured %d times, %d in all.", b.bank.Captures, b.bank.Captured)
+		remedy: "The shopper paid more than once. Refund the excess at the provider.",
+		violation: func(r records) string {
+			if r.balance != nil && r.balance.Captures > 1 {
+				return fmt.Sprintf("The provider captured %d times, %s in total.", r.balance.Captures, r.amount(r.balance.Captured))
 			}
 			return ""
 		},
 	},
 	{
 		check:     "totals_differ",
-		remedy:    "Cart, checkout, order and payment were made of one total. Compare their events, and refund the difference.",
-		violation: books.totals,
+		remedy:    "Cart, checkout, order and payment must have one total. Compare their events, and refund the difference.",
+		violation: records.totals,
 	},
 	{
 		check:  "order_does_not_add_up",
-		remedy: "The lines and adjustments of the order are not its total. Compare them with what the shopper was charged, then refund the difference or cancel the order.",
-		violation: func(b books) string {
-			if o := b.order; o != nil && o.Placed && !o.Cancelled && !o.AddsUp {
-				return fmt.Sprintf("The order over %d %s is %s, and its lines and adjustments do not come to that.", o.Total, o.Currency, b.orderWord())
+		remedy: "The lines and adjustments of the order are not its total. Compare them with the charge, then refund the difference or cancel the order.",
+		violation: func(r records) string {
+			if o := r.order; o != nil && o.Placed && !o.Cancelled && !o.AddsUp {
+				return fmt.Sprintf("The order over %s is %s, and its lines and adjustments do not add up to that.", money.Of(o.Total, o.Currency), r.orderStatus())
 			}
 			return ""
 		},
 	},
 	{
 		check:  "refunds_differ",
-		remedy: "We and the provider disagree about what was given back. Compare the refunds of the payment with those at the provider.",
-		violation: func(b books) string {
-			if p := b.payment; (b.sold() || b.net() <= 0) && b.atRest() && p != nil && b.bank != nil && p.Captured > 0 && b.bank.Captured > 0 &&
-				(b.bank.Refunded < p.Refunded-p.RefundedByHand || b.bank.Refunded > p.Refunded-p.RefundedByHand+p.Refunding) { // those without an answer may be either
-				return fmt.Sprintf("We know of %d refunded, the provider of %d.", p.Refunded-p.RefundedByHand, b.bank.Refunded)
+		remedy: "We and the provider disagree about the refunds. Compare the refunds of the payment with those at the provider.",
+		violation: func(r records) string {
+			p, theirs := r.payment, r.balance
+			if p == nil || theirs == nil || p.Captured == 0 || theirs.Captured == 0 || !r.atRest() || !r.sold() && r.net() > 0 {
+				return ""
 			}
-			return ""
+			ours := p.Refunded - p.RefundedByHand
+			if ours <= theirs.Refunded && theirs.Refunded <= ours+p.Refunding { // refunds without an outcome may be either
+				return ""
+			}
+			return fmt.Sprintf("We know of %s refunded, the provider of %s.", r.amount(ours), r.amount(theirs.Refunded))
 		},
-		repair: func(b books) []command { // asking the provider records the refunds made elsewhere
-			if b.bank.Refunded <= b.payment.Refunded-b.payment.RefundedByHand || b.bank.Refunded > b.bank.Captured {
+		repair: func(r records) []command { // Observe records the refunds that were made elsewhere
+			if r.balance.Refunded <= r.payment.Refunded-r.payment.RefundedByHand || r.balance.Refunded > r.balance.Captured {
 				return nil
 			}
-			return []command{toObserve{payment.Observe{PaymentID: b.payment.ID}}}
+			return []command{toObserve{payment.Observe{PaymentID: r.payment.ID}}}
 		},
 	},
 	{
 		check: "refunded_too_much",
-		remedy: "More was refunded than was captured, such as a refund and a lost dispute of the same payment. Contest the dispute at the provider, " +
+		remedy: "More was refunded than captured, such as a refund and a lost dispute of the same payment. Contest the dispute at the provider, " +
 			"or collect the difference from the shopper.",
-		violation: func(b books) string {
-			switch p := b.payment; {
-			case b.bank != nil && b.bank.Refunded > b.bank.Captured:
-				return fmt.Sprintf("The provider captured %d and refunded %d.", b.bank.Captured, b.bank.Refunded)
+		violation: func(r records) string {
+			switch p := r.payment; {
+			case r.balance != nil && r.balance.Refunded > r.balance.Captured:
+				return fmt.Sprintf("The provider captured %s and refunded %s.", r.amount(r.balance.Captured), r.amount(r.balance.Refunded))
 			case p != nil && p.Refunded > p.Captured:
-				return fmt.Sprintf("We know of %d captured and %d refunded.", p.Captured, p.Refunded)
+				return fmt.Sprintf("We know of %s captured and %s refunded.", r.amount(p.Captured), r.amount(p.Refunded))
 			}
 			return ""
 		},
 	},
 	{
 		check:  "books_differ",
-		remedy: "We and the provider disagree about whether money was taken. Look the payment up at the provider.",
-		violation: func(b books) string {
-			if p := b.payment; p != nil && b.bank != nil && b.atRest() && (p.Captured > 0) != (b.bank.Captured > 0) &&
-				!b.uncharged() && (b.sold() || b.net() <= 0) { // else it is said above
-				return fmt.Sprintf("We know of %d taken, the provider of %d.", p.Captured, b.bank.Captured)
+		remedy: "We and the provider disagree about the capture. Look the payment up at the provider.",
+		violation: func(r records) string {
+			if p := r.payment; p != nil && r.balance != nil && r.atRest() && (p.Captured > 0) != (r.balance.Captured > 0) &&
+				!r.uncharged() && (r.sold() || r.net() <= 0) { // otherwise a check above reports it
+				return fmt.Sprintf("We know of %s captured, the provider of %s.", r.amount(p.Captured), r.amount(r.balance.Captured))
 			}
 			return ""
 		},
 	},
 	{
 		check:  "order_forgotten",
-		remedy: "The order holds stock, and no checkout is on its way to confirm it. Look at the checkout, then cancel the order.",
-		violation: func(b books) string {
-			if b.pending() && b.atRest() && b.net() <= 0 {
-				return "The order is pending, and no checkout is under way for it."
+		remedy: "The order holds stock, and no checkout will confirm it. Check the checkout, then cancel the order.",
+		violation: func(r records) string {
+			if r.pending() && r.atRest() && r.net() <= 0 {
+				return "The order is pending, and its checkout is not running."
 			}
 			return ""
 		},
-		repair: func(b books) []command {
+		repair: func(r records) []command {
 			switch {
-			case !b.ended(saga.Completed):
-				return append(b.undo(), toOrder{order.Cancel{OrderID: b.order.ID, Reason: repairReason}})
-			case b.order.Total == 0:
-				return []command{toOrder{order.Confirm{OrderID: b.order.ID}}}
+			case !r.ended(saga.Completed):
+				return append(r.undo(), toOrder{order.Cancel{OrderID: r.order.ID, Reason: repairReason}})
+			case r.order.Total == 0:
+				return []command{toOrder{order.Confirm{OrderID: r.order.ID}}}
 			}
-			return nil // it went well, they say, and nothing was taken
+			return nil // the checkout completed, and nothing was captured
 		},
 	},
 	{
 		check:  "cart_stuck",
-		remedy: "The shopper can neither buy nor change this cart. Look at its checkout.",
-		violation: func(b books) string {
-			if c := b.cart; c != nil && c.CheckingOut && c.CheckoutID == b.checkout && b.atRest() {
-				return "The cart is being checked out, and no checkout is under way for it."
+		remedy: "The shopper can neither buy nor change this cart. Check its checkout.",
+		violation: func(r records) string {
+			if c := r.cart; c != nil && c.CheckingOut && c.CheckoutID == r.checkout && r.atRest() {
+				return "The cart is being checked out, and its checkout is not running."
 			}
 			return ""
 		},
-		repair: books.release,
+		repair: records.release,
 	},
 	{
 		check:     checkEnds,
 		remedy:    remedyEnds,
-		violation: books.ends,
+		violation: records.ends,
 	},
 	{
 		check:  "checkout_missing",
-		remedy: "There is an order, and no record of the checkout that made it. Was the saga's database restored from an older backup than the others?",
-		violation: func(b books) string {
-			if b.saga == nil && b.sold() {
-				return "The order is " + b.orderWord() + ", and its checkout is not there."
+		remedy: "There is an order without its checkout. Was the saga's database restored from an older backup than the others?",
+		violation: func(r records) string {
+			if r.saga == nil && r.sold() {
+				return "The order is " + r.orderStatus() + ", and its checkout does not exist."
 			}
 			return ""
 		},
 	},
 }
 
-// What is said of any saga.
-const (
+const ( // checks of any saga
 	checkOverdue   = "saga_overdue"
 	checkAttention = "saga_needs_attention"
 
 	checkEnds = "ends_differ"
 
-	remedyEnds      = "What belongs together ended in different ways. Read the events of each: one of them missed how it ended."
-	remedyOverdue   = "Nobody drives it. Does a process run that knows this saga and can reach its database?"
-	remedyAttention = "Only a person can know better: GET /v1/admin/sagas/{id} says where it stands and why."
+	remedyEnds      = "The streams of one checkout ended differently. Read the events of each, and find the one that missed the end."
+	remedyOverdue   = "No process executes it. Is there a process that knows this saga and can reach its database?"
+	remedyStock     = "Compare the events of the stock with the orders that hold it. Sell none of it until then."
+	remedyAttention = "A person must decide: GET /v1/admin/sagas/{id} shows its steps and errors."
 )
 
-// repairReason is the reason of what healing cancels.
+// repairReason is the reason of the commands that repair.
 const repairReason = "reconciliation"
 
-func (b books) atRest() bool {
-	return b.saga == nil || b.saga.Status.Ended()
+func (r records) atRest() bool {
+	return r.saga == nil || r.saga.Status.Ended()
 }
 
-func (b books) ended(as ...saga.Status) bool {
+func (r records) ended(as ...saga.Status) bool {
 	for _, s := range as {
-		if b.saga != nil && b.saga.Status == s {
+		if r.saga != nil && r.saga.Status == s {
 			return true
 		}
 	}
 	return false
 }
 
-func (b books) sold() bool       { return b.order != nil && b.order.Sold }
-func (b books) pending() bool    { return b.order != nil && b.order.Pending }
-func (b books) cancelling() bool { return b.order != nil && b.order.Cancelling }
+func (r records) sold() bool       { return r.order != nil && r.order.Sold }
+func (r records) pending() bool    { return r.order != nil && r.order.Pending }
+func (r records) cancelling() bool { return r.order != nil && r.order.Cancelling }
 
-// givenUp reports whether there will be no order.
-func (b books) givenUp() bool {
-	cancelled := b.order != nil && b.order.Placed && !b.order.Pending && !b.order.Sold && !b.order.Cancelling
-	return !b.sold() && (b.ended(saga.Failed, saga.Cancelled) || cancelled && b.atRest())
+// abandoned reports whether there will be no order.
+func (r records) abandoned() bool {
+	cancelled := r.order != nil && r.order.Placed && !r.order.Pending && !r.order.Sold && !r.order.Cancelling
+	return !r.sold() && (r.ended(saga.Failed, saga.Cancelled) || cancelled && r.atRest())
 }
 
-func (b books) orderWord() string {
+func (r records) orderStatus() string {
 	switch {
-	case b.order == nil || !b.order.Placed:
-		return "not there"
-	case b.order.Pending:
+	case r.order == nil || !r.order.Placed:
+		return "missing"
+	case r.order.Pending:
 		return "pending"
-	case b.order.Sold:
+	case r.order.Sold:
 		return "confirmed"
-	case b.order.Cancelling:
+	case r.order.Cancelling:
 		return "being cancelled"
 	}
 	return "cancelled"
 }
 
-// captured is what was taken: the provider's word, and ours where it has no book.
-func (b books) captured() int64 {
+// captured returns the captured amount: the provider's, or ours if it has no ledger.
+func (r records) captured() int64 {
 	switch {
-	case b.bank != nil:
-		return b.bank.Captured
-	case b.payment != nil:
-		return b.payment.Captured
+	case r.balance != nil:
+		return r.balance.Captured
+	case r.payment != nil:
+		return r.payment.Captured
 	}
 	return 0
 }
 
-// net is what was taken and not given back. Refunds whose outcome is unknown are no finding: they are asked for. What an operator
-// resolved by hand is not owed any more, and no provider's book has it.
-func (b books) net() int64 {
+// net returns the captured amount that was not refunded. Refunds without an outcome count as refunded. An amount that an operator
+// refunded by hand is not owed any more, and is in no ledger.
+func (r records) net() int64 {
 	switch {
-	case b.bank != nil && b.payment != nil:
-		return b.bank.Captured - b.bank.Refunded - b.payment.RefundedByHand
-	case b.bank != nil:
-		return b.bank.Captured - b.bank.Refunded
-	case b.payment != nil:
-		return b.payment.Captured - b.payment.Refunded - b.payment.Refunding
+	case r.balance != nil && r.payment != nil:
+		return r.balance.Captured - r.balance.Refunded - r.payment.RefundedByHand
+	case r.balance != nil:
+		return r.balance.Captured - r.balance.Refunded
+	case r.payment != nil:
+		return r.payment.Captured - r.payment.Refunded - r.payment.Refunding
 	}
 	return 0
 }
 
-func (b books) capturable() bool { return b.bank != nil && b.bank.Capturable() }
+func (r records) capturable() bool { return r.balance != nil && r.balance.Capturable() }
 
-// uncharged is an order that is owed and that nobody paid for.
-func (b books) uncharged() bool { return b.sold() && b.order.Total > 0 && b.captured() == 0 }
+// uncharged reports whether a confirmed order was not paid.
+func (r records) uncharged() bool { return r.sold() && r.order.Total > 0 && r.captured() == 0 }
 
-func (b books) totals() string {
-	var what []string
-	var amounts []int64
-	var currencies []string
-	says := func(who string, amount int64, currency string) {
-		what = append(what, fmt.Sprintf("%s %d %s", who, amount, currency))
-		amounts, currencies = append(amounts, amount), append(currencies, currency)
+func (r records) totals() string {
+	var owners []string
+	var totals []money.Amount
+	add := func(owner string, total money.Amount) {
+		owners, totals = append(owners, owner+" "+total.String()), append(totals, total)
 	}
-	if c := b.cart; c != nil && c.CheckoutID == b.checkout && (c.CheckingOut || c.CheckedOut) {
-		says("the cart", c.Total, c.Currency)
+	if c := r.cart; c != nil && c.CheckoutID == r.checkout && (c.CheckingOut || c.CheckedOut) {
+		add("the cart", money.Of(c.Total, c.Currency))
 	}
-	if s := b.saga; s != nil {
-		says("the checkout", s.Checkout.Total, s.Checkout.Currency)
+	if s := r.saga; s != nil {
+		add("the checkout", money.Of(s.Checkout.Total, s.Checkout.Currency))
 	}
-	if o := b.order; o != nil && o.Placed {
-		says("the order", o.Total, o.Currency)
+	if o := r.order; o != nil && o.Placed {
+		add("the order", money.Of(o.Total, o.Currency))
 	}
-	if p := b.payment; p != nil && p.Requested {
-		says("the payment", p.Amount.Amount, p.Amount.Currency)
+	if p := r.payment; p != nil && p.Requested {
+		add("the payment", p.Amount)
 	}
-	if b.bank != nil && b.bank.Captures == 1 {
-		says("the provider", b.bank.Captured, b.bank.Currency)
+	if r.balance != nil && r.balance.Captures == 1 {
+		add("the provider", money.Of(r.balance.Captured, r.balance.Currency))
 	}
-	for i := range amounts {
-		if amounts[i] != amounts[0] || currencies[i] != currencies[0] {
-			return fmt.Sprintf("There is more than one total: %v.", what)
-		}
+	if slices.ContainsFunc(totals, func(t money.Amount) bool { return t != totals[0] }) {
+		return "The totals differ: " + strings.Join(owners, ", ") + "."
 	}
 	return ""
 }
 
-func (b books) ends() string {
-	checkedOut := b.cart != nil && b.cart.CheckedOut && b.cart.CheckoutID == b.checkout
+func (r records) ends() string {
+	checkedOut := r.cart != nil && r.cart.CheckedOut && r.cart.CheckoutID == r.checkout
 	switch {
-	case b.ended(saga.Completed) && (b.order == nil || !b.order.Placed) && b.net() <= 0:
-		return "The checkout went well, and the order is not there."
-	case b.ended(saga.Completed) && b.cart != nil && !checkedOut && !b.cart.CheckingOut:
-		return "The checkout went well, and its cart was not told."
-	case b.ended(saga.Failed, saga.Cancelled) && b.sold():
-		return fmt.Sprintf("The checkout has %s, and the order is %s.", b.saga.Status, b.orderWord())
-	case b.ended(saga.Failed, saga.Cancelled) && checkedOut:
-		return fmt.Sprintf("The checkout has %s, and its cart has become an order.", b.saga.Status)
+	case r.ended(saga.Completed) && (r.order == nil || !r.order.Placed) && r.net() <= 0:
+		return "The checkout has completed, and its order does not exist."
+	case r.ended(saga.Completed) && r.cart != nil && !checkedOut && !r.cart.CheckingOut:
+		return "The checkout has completed, and its cart is not checked out."
+	case r.ended(saga.Failed, saga.Cancelled) && r.sold():
+		return fmt.Sprintf("The checkout has %s, and the order is %s.", r.saga.Status, r.orderStatus())
+	case r.ended(saga.Failed, saga.Cancelled) && checkedOut:
+		return fmt.Sprintf("The checkout has %s, and its cart is checked out.", r.saga.Status)
 	}
 	return ""
 }
 
-// undo gives the money of a checkout back that nobody waits for. A checkout that went well is for a person, and so is a
-// payment that we do not know, or believe to be undone.
-func (b books) undo() []command {
-	if b.payment == nil || !b.payment.Undoable || b.ended(saga.Completed) || b.sold() || b.cancelling() {
+// undo refunds or voids a payment that no saga waits for. A person decides about a completed checkout, and about a payment that we do
+// not know or that is undone already.
+func (r records) undo() []command {
+	if r.payment == nil || !r.payment.Undoable || r.ended(saga.Completed) || r.sold() || r.cancelling() {
 		return nil
 	}
-	if b.saga == nil && b.pending() && b.net() > 0 {
-		return nil // paid for, and placed: perhaps it should be confirmed
+	if r.saga == nil && r.pending() && r.net() > 0 {
+		return nil // paid and placed: perhaps it should be confirmed
 	}
-	return []command{toUndo{payment.Undo{PaymentID: b.payment.ID, CheckoutID: b.checkout, Reason: repairReason}}}
+	return []command{toUndo{payment.Undo{PaymentID: r.payment.ID, CheckoutID: r.checkout, Reason: repairReason}}}
 }
 
-// release tells a cart how its checkout ended. One that never began is made impossible first: whatever of it is still on its way
-// meets the tombstones.
-func (b books) release() []command {
-	c := b.cart
-	reopen := cart.Reopen{CartID: c.ID, CheckoutID: b.checkout, Code: saga.CodeCancelled, Detail: "The checkout did not come to its end. Nothing was charged."}
+// release tells a cart the end of its checkout. A checkout that never began is made impossible first, by tombstones of its payment and
+// its order.
+func (r records) release() []command {
+	c := r.cart
+	reopen := cart.Reopen{CartID: c.ID, CheckoutID: r.checkout, Code: saga.CodeCancelled, Detail: "The checkout did not complete. Nothing was charged."}
 	switch {
-	case b.ended(saga.Completed) && b.sold(), b.saga == nil && b.sold() && !b.uncharged():
-		return []command{toCart{cart.Complete{CartID: c.ID, CheckoutID: b.checkout, OrderID: c.OrderID}}}
-	case b.ended(saga.Failed, saga.Cancelled) && !b.sold():
+	case r.ended(saga.Completed) && r.sold(), r.saga == nil && r.sold() && !r.uncharged():
+		return []command{toCart{cart.Complete{CartID: c.ID, CheckoutID: r.checkout, OrderID: c.OrderID}}}
+	case r.ended(saga.Failed, saga.Cancelled) && !r.sold():
 		return []command{toCart{reopen}}
-	case b.saga != nil || b.sold() || b.net() > 0 || b.begins:
+	case r.saga != nil || r.sold() || r.net() > 0 || r.starting:
 		return nil
 	}
 	all := []command{toOrder{order.Cancel{OrderID: c.OrderID, Reason: repairReason}}, toCart{reopen}}
 	if c.Total > 0 {
-		all = append([]command{toUndo{payment.Undo{PaymentID: c.PaymentID, CheckoutID: b.checkout, Reason: repairReason}}}, all...)
+		all = append([]command{toUndo{payment.Undo{PaymentID: c.PaymentID, CheckoutID: r.checkout, Reason: repairReason}}}, all...)
 	}
 	return all
 }
 
-// stockInvariants check the reservations of one SKU at one moment.
-func stockInvariants(h order.StockLevel) (check, detail, remedy string) {
-	const correct = "Compare the events of the stock with the orders that hold it; sell none of it until then."
+// checkStock checks the reservations of one SKU at one moment.
+func checkStock(h order.StockLevel) (check, detail string) {
 	switch {
 	case h.Reserved != h.Held:
-		return "reserved_without_order", fmt.Sprintf("%d of %q are reserved, and orders hold %d.", h.Reserved, h.SKU, h.Held), correct
+		return "reserved_without_order", fmt.Sprintf("%d of %q are reserved, and orders hold %d.", h.Reserved, h.SKU, h.Held)
 	case h.Tracked && (h.Reserved > h.OnHand+h.Short || h.Reserved < 0 || h.OnHand < 0): // a recorded loss is no overselling
-		return "oversold", fmt.Sprintf("%d of %q are reserved, and there are %d.", h.Reserved, h.SKU, h.OnHand), correct
+		return "oversold", fmt.Sprintf("%d of %q are reserved, and %d are on hand.", h.Reserved, h.SKU, h.OnHand)
 	}
-	return "", "", ""
+	return "", ""
 }
 
-// remedies are what to do about a flaw of a store.
+// remedies of the violations in a store.
 var remedies = map[string]string{
-	eventstore.ViolationState:   "The events are the truth. Was the row changed by hand, or did a fold change without a new number? Any next command goes on from the wrong state.",
-	eventstore.ViolationVersion: "Events are never deleted by the program. Was something restored, or deleted by hand? Bring them back from a backup.",
-	eventstore.ViolationOrder:   "Readers of the log may have seen the events in the wrong order. Rebuild the projections of the module.",
-	eventstore.ViolationReceipt: "A write was acknowledged and is not there. Was the database restored, or did it fail over to a stand-by that was behind?",
-	eventstore.ViolationSequence: "Was the database restored, or did it fail over? The program moves the sequence with its next write on a new connection. " +
-		"Projections may have missed what was written meanwhile: rebuild those of the module.",
-	eventstore.ViolationKey: "The unique index streams_key of the module is missing or damaged. Call these by their ids until one of them has another number; " +
-		"tell its customer, and build the index anew.",
-	eventstore.ViolationMessage: "Does a process of this version run? GET /v1/admin/subscriptions and /v1/admin/parked say what is stuck.",
+	eventstore.ViolationState:   "The events are right. Was the row changed by hand, or the fold without a new state version? The next command uses the wrong state.",
+	eventstore.ViolationVersion: "The program never deletes events. Was a database restored, or were events deleted by hand? Restore them from a backup.",
+	eventstore.ViolationOrder:   "Projections may have seen the events in the wrong order. Rebuild those of the module.",
+	eventstore.ViolationReceipt: "A write was acknowledged and is lost. Was the database restored, or did it fail over to a standby that was behind?",
+	eventstore.ViolationSequence: "Was the database restored, or did it fail over? The program corrects the sequence at its next write on a new connection. " +
+		"Projections may have missed events: rebuild those of the module.",
+	eventstore.ViolationKey: "The unique index streams_key of the module is missing or damaged. Use the ids of these until one of them has another number. " +
+		"Tell its customer, and rebuild the index.",
+	eventstore.ViolationMessage: "Does a process of this version run? GET /v1/admin/subscriptions and /v1/admin/parked show what is stuck.",
 }

@@ -1,10 +1,8 @@
 package reconcile
 
 import (
-	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -14,23 +12,23 @@ import (
 	"shopping-cart/saga"
 )
 
-// refundInvariants are about what is given back after a checkout: its refunds, and the cancellation of its order.
+// refundInvariants are about the refunds after a checkout, and the cancellation of its order.
 var refundInvariants = []invariant{
 	{
 		check:  "refund_forgotten",
-		remedy: "A refund was promised, and nobody sees it through: its amount is spoken for. Look it up at the provider.",
-		violation: func(b books) string {
-			if open := b.forgotten(); len(open) > 0 {
-				return fmt.Sprintf("%d refunds have no outcome, %s among them, and no saga is under way for that.", len(open), open[0].ID)
+		remedy: "A refund was requested and no saga executes it, so its amount stays reserved. Look it up at the provider.",
+		violation: func(r records) string {
+			if open := r.forgotten(); len(open) > 0 {
+				return fmt.Sprintf("%d refunds have no outcome, such as %s, and no saga executes them.", len(open), open[0].ID)
 			}
 			return ""
 		},
-		repair: func(b books) (all []command) {
-			for _, r := range b.forgotten() {
-				if b.refunds[r.ID] == nil {
-					all = append(all, refundOf(b, r))
+		repair: func(r records) (all []command) {
+			for _, refund := range r.forgotten() {
+				if r.refunds[refund.ID] == nil {
+					all = append(all, refundOf(r, refund))
 				} else {
-					all = append(all, toRefund{payment.Refund{PaymentID: b.payment.ID, RefundID: r.ID}})
+					all = append(all, toRefund{payment.Refund{PaymentID: r.payment.ID, RefundID: refund.ID}})
 				}
 			}
 			return all
@@ -38,51 +36,52 @@ var refundInvariants = []invariant{
 	},
 	{
 		check:  "order_refunds_differ",
-		remedy: "The order tells its shopper of other refunds than the payment knows. Compare the events of both.",
-		violation: func(b books) string {
-			if untold, wrong := b.refundsRecorded(); wrong || len(untold) > 0 {
-				return fmt.Sprintf("The order says that %d are refunded, the payment %d.", b.order.Refunded, b.payment.Refunded)
+		remedy: "The order shows its customer other refunds than the payment has. Compare the events of both.",
+		violation: func(r records) string {
+			if unrecorded, wrong := r.refundsRecorded(); wrong || len(unrecorded) > 0 {
+				return fmt.Sprintf("The order has %s of refunds, the payment %s.", r.amount(r.order.Refunded), r.amount(r.payment.Refunded))
 			}
 			return ""
 		},
-		repair: func(b books) (all []command) {
-			untold, wrong := b.refundsRecorded()
-			for _, r := range untold {
-				if wrong || !r.Ordered && !r.Elsewhere { // given back by an undo: then it should not be sold
+		repair: func(r records) (all []command) {
+			unrecorded, wrong := r.refundsRecorded()
+			for _, refund := range unrecorded {
+				if wrong || !refund.Ordered && !refund.Elsewhere { // compensation refunded it: then the order should not be confirmed
 					return nil
 				}
-				all = append(all, toOrder{order.RecordRefund{OrderID: b.order.ID, RefundID: r.ID, Amount: r.Amount}})
+				all = append(all, toOrder{order.RecordRefund{OrderID: r.order.ID, RefundID: refund.ID, Amount: refund.Amount}})
 			}
 			return all
 		},
 	},
 	{
 		check:  "cancellation_forgotten",
-		remedy: "The order is neither sold nor cancelled, and holds stock. Look at its payment, and at the cancellation.",
-		violation: func(b books) string {
-			missing, ended := b.cancellation == nil && !b.cancelBegins, b.cancellation != nil && b.cancellation.Status.Ended()
-			if b.cancelling() && (missing || ended) {
-				return "The order is being cancelled, and no cancellation is under way for it."
+		remedy: "The order is neither confirmed nor cancelled, and holds stock. Check its payment and its cancellation.",
+		violation: func(r records) string {
+			missing, ended := r.cancellation == nil && !r.cancelStarting, r.cancellation != nil && r.cancellation.Status.Ended()
+			if r.cancelling() && (missing || ended) {
+				return "The order is being cancelled, and no saga executes the cancellation."
 			}
 			return ""
 		},
-		repair: func(b books) []command {
-			if b.cancellation == nil {
-				return []command{cancellationOf(*b.order)}
+		repair: func(r records) []command {
+			if r.cancellation == nil {
+				return []command{cancellationOf(*r.order)}
 			}
-			end := []command{toOrder{order.EndCancellation{OrderID: b.order.ID}}}
-			if b.order.Total == 0 {
+			end := []command{toOrder{order.EndCancellation{OrderID: r.order.ID}}}
+			if r.order.Total == 0 {
 				return end
 			}
-			undo := payment.Undo{PaymentID: b.order.PaymentID, CheckoutID: b.order.CancellationID, Reason: b.order.Reason}
+			undo := payment.Undo{PaymentID: r.order.PaymentID, CheckoutID: r.order.CancellationID, Reason: r.order.Reason}
 			return append([]command{toUndo{undo}}, end...)
 		},
 	},
 }
 
-func refundOf(b books, r payment.RefundStanding) command {
-	return beginRefund{b.payment.ID, payment.RefundOrdered{
-		ID: r.ID, OrderID: b.payment.OrderID, CustomerID: b.payment.CustomerID, Amount: money.Of(r.Amount, b.payment.Amount.Currency), Reason: r.Reason,
+func refundOf(r records, refund payment.RefundStanding) command {
+	return beginRefund{r.payment.ID, payment.RefundOrdered{
+		ID: refund.ID, OrderID: r.payment.OrderID, CustomerID: r.payment.CustomerID,
+		Amount: money.Of(refund.Amount, r.payment.Amount.Currency), Reason: refund.Reason,
 	}}
 }
 
@@ -93,106 +92,57 @@ func cancellationOf(o order.Record) command {
 	}}
 }
 
-// inProgress reports whether a saga sees a refund through.
-func (b books) inProgress(refund uuid.UUID) bool {
-	s := b.refunds[refund]
+// inProgress reports whether a saga executes a refund.
+func (r records) inProgress(refund uuid.UUID) bool {
+	s := r.refunds[refund]
 	return s != nil && !s.Status.Ended()
 }
 
-// forgotten are the refunds that were ordered, have no answer, and nobody to ask for it. What an undo asks for its saga minds.
-func (b books) forgotten() (all []payment.RefundStanding) {
-	if b.payment == nil {
+// forgotten returns the ordered refunds without an outcome that no saga executes. Refunds of a compensation belong to its saga.
+func (r records) forgotten() (all []payment.RefundStanding) {
+	if r.payment == nil {
 		return nil
 	}
-	for _, r := range b.payment.Refunds {
-		begins := b.refunds[r.ID] == nil && b.refundBegins
-		if r.Ordered && r.Open && !begins && !b.inProgress(r.ID) {
-			all = append(all, r)
+	for _, refund := range r.payment.Refunds {
+		starting := r.refunds[refund.ID] == nil && r.refundStarting
+		if refund.Ordered && refund.Open && !starting && !r.inProgress(refund.ID) {
+			all = append(all, refund)
 		}
 	}
 	return all
 }
 
-// refundsRecorded compares what an order that is sold tells of its refunds with what its payment knows: those that it was not told
-// of, and whether what it tells is wrong. Those that have no answer yet are not compared.
-func (b books) refundsRecorded() (unrecorded []payment.RefundStanding, wrong bool) {
-	if b.payment == nil || !b.sold() {
+// refundsRecorded compares the refunds of a confirmed order with those of its payment. It returns the refunds that the order lacks, and
+// whether the others are wrong. It does not compare refunds without an outcome.
+func (r records) refundsRecorded() (unrecorded []payment.RefundStanding, wrong bool) {
+	if r.payment == nil || !r.sold() {
 		return nil, false
 	}
 	recorded, known := int64(0), 0
-	for _, r := range b.payment.Refunds {
-		switch noted := slices.Contains(b.order.Refunds, r.ID); {
-		case noted && (r.Done || r.Open):
-			recorded, known = recorded+r.Amount, known+1
-		case r.Done && !noted && !b.inProgress(r.ID):
-			unrecorded = append(unrecorded, r)
+	for _, refund := range r.payment.Refunds {
+		switch noted := slices.Contains(r.order.Refunds, refund.ID); {
+		case noted && (refund.Done || refund.Open):
+			recorded, known = recorded+refund.Amount, known+1
+		case refund.Done && !noted && !r.inProgress(refund.ID):
+			unrecorded = append(unrecorded, refund)
 		}
 	}
-	return unrecorded, recorded != b.order.Refunded || known != len(b.order.Refunds)
+	return unrecorded, recorded != r.order.Refunded || known != len(r.order.Refunds)
 }
 
-// refundEnds says how a refund or a cancellation that has ended differs from what became of the money and the order.
-func (b books) refundEnds(id uuid.UUID) string {
+// refundEnds describes how the end of a refund or a cancellation differs from its payment or its order.
+func (r records) refundEnds(id uuid.UUID) string {
 	switch {
-	case b.saga.Refund != nil && b.ended(saga.Completed, saga.Failed) && b.payment != nil:
-		i := slices.IndexFunc(b.payment.Refunds, func(r payment.RefundStanding) bool { return r.ID == id })
+	case r.saga.Refund != nil && r.ended(saga.Completed, saga.Failed) && r.payment != nil:
+		i := slices.IndexFunc(r.payment.Refunds, func(refund payment.RefundStanding) bool { return refund.ID == id })
 		if i < 0 {
-			return fmt.Sprintf("The refund has %s, and its payment knows nothing of it.", b.saga.Status)
+			return fmt.Sprintf("The refund has %s, and its payment does not have it.", r.saga.Status)
 		}
-		if r := b.payment.Refunds[i]; !r.Open && r.Done != b.ended(saga.Completed) {
-			return fmt.Sprintf("The refund has %s, and its payment says otherwise.", b.saga.Status)
+		if refund := r.payment.Refunds[i]; !refund.Open && refund.Done != r.ended(saga.Completed) {
+			return fmt.Sprintf("The refund has %s, and its payment has another outcome.", r.saga.Status)
 		}
-	case b.saga.Cancellation != nil && b.ended(saga.Completed) && b.order != nil && !b.order.Cancelled && !b.cancelling():
-		return "The cancellation went well, and the order is " + b.orderWord() + "."
+	case r.saga.Cancellation != nil && r.ended(saga.Completed) && r.order != nil && !r.order.Cancelled && !r.cancelling():
+		return "The cancellation has completed, and the order is " + r.orderStatus() + "."
 	}
 	return ""
-}
-
-// refundSagas are the sagas of the refunds of payments, and of the cancellations of orders. They are read after those: what moves
-// in between is young, and not judged.
-func (m *Module) refundSagas(
-	ctx context.Context, orders map[uuid.UUID]order.Record, payments map[uuid.UUID]payment.Standing,
-) (map[uuid.UUID]saga.Standing, error) {
-	var ids []uuid.UUID
-	for _, o := range orders {
-		if o.CancellationID != uuid.Nil {
-			ids = append(ids, o.CancellationID)
-		}
-	}
-	for _, p := range payments {
-		for _, r := range p.Refunds {
-			if r.Ordered {
-				ids = append(ids, r.ID)
-			}
-		}
-	}
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	found, err := m.Sagas.Book().ByID(ctx, ids)
-	all := make(map[uuid.UUID]saga.Standing, len(found))
-	for _, s := range found {
-		all[s.ID] = s
-	}
-	return all, err
-}
-
-// addRefundSagas adds those of a checkout to its books, and reports whether all of them are at rest.
-func (b *books) addRefundSagas(all map[uuid.UUID]saga.Standing, settled time.Time) (rests bool) {
-	rests, b.refunds = true, map[uuid.UUID]*saga.Standing{}
-	if b.payment != nil {
-		b.refundBegins = b.payment.UpdatedAt.After(settled.Add(-beginsWithin))
-		for _, r := range b.payment.Refunds {
-			if s := entry(all, r.ID); s != nil {
-				b.refunds[r.ID], rests = s, rests && !s.UpdatedAt.After(settled)
-			}
-		}
-	}
-	if b.order != nil {
-		b.cancelBegins = b.order.UpdatedAt.After(settled.Add(-beginsWithin))
-		if s := entry(all, b.order.CancellationID); s != nil {
-			b.cancellation, rests = s, rests && !s.UpdatedAt.After(settled)
-		}
-	}
-	return rests
 }

@@ -17,19 +17,19 @@ import (
 	"shopping-cart/saga"
 )
 
-// TestPromisesAtRest: what is unfinished is no finding while a checkout is under way, and is one when none is.
-func TestPromisesAtRest(t *testing.T) {
+// TestInvariantsAtRest checks an unfinished checkout, while its saga runs and without a saga.
+func TestInvariantsAtRest(t *testing.T) {
 	t.Parallel()
 	id := uuid.New()
-	half := func(s *saga.Standing) books { // paid, and not confirmed; the cart still sealed
-		return books{
+	half := func(s *saga.Record) records { // paid, and not confirmed; the cart still sealed
+		return records{
 			checkout: id, saga: s, cart: &cart.Record{CheckoutID: id, CheckingOut: true, Total: 5, Currency: "GBP"},
 			order:   &order.Record{CheckoutID: id, Placed: true, Pending: true, Total: 5, AddsUp: true, Currency: "GBP"},
 			payment: &payment.Standing{Requested: true, Captured: 5, Amount: money.Of(5, "GBP"), Undoable: true},
-			bank:    &payment.Balance{Authorized: 7, Captured: 5, Captures: 1, Currency: "GBP"},
+			balance: &payment.Balance{Authorized: 7, Captured: 5, Captures: 1, Currency: "GBP"},
 		}
 	}
-	broken := func(b books) (checks []string) {
+	broken := func(r records) (checks []string) {
 		for _, p := range invariants {
 			if p.violation(b) != "" {
 				checks = append(checks, p.check)
@@ -38,14 +38,14 @@ func TestPromisesAtRest(t *testing.T) {
 		return checks
 	}
 	for _, under := range []saga.Status{saga.Running, saga.RequiresAction, saga.Compensating, saga.NeedsAttention} {
-		require.Empty(t, broken(half(&saga.Standing{Type: saga.TypeCheckout, Status: under, Checkout: saga.Checkout{Total: 5, Currency: "GBP"}})), under)
+		require.Empty(t, broken(half(&saga.Record{Type: saga.TypeCheckout, Status: under, Checkout: saga.Checkout{Total: 5, Currency: "GBP"}})), under)
 	}
 	all := []string{"captured_without_order", "authorized_and_forgotten", "cart_stuck"}
 	require.Equal(t, all, broken(half(nil)))
 	require.Nil(t, half(nil).undo(), "paid for, and placed: for a person")
 }
 
-// TestRefundedTooMuch: neither book may tell of more refunded than captured.
+// TestRefundedTooMuch: more was refunded than captured, according to us or to the provider.
 func TestRefundedTooMuch(t *testing.T) {
 	t.Parallel()
 	i := slices.IndexFunc(invariants, func(p invariant) bool { return p.check == "refunded_too_much" })
@@ -53,55 +53,61 @@ func TestRefundedTooMuch(t *testing.T) {
 		b    books
 		want string
 	}{
-		"AllOfIt":   {books{payment: &payment.Standing{Captured: 5, Refunded: 5}, bank: &payment.Balance{Captured: 5, Refunded: 5}}, ""},
-		"Ours":      {books{payment: &payment.Standing{Captured: 5, Refunded: 9}}, "We know of 5 captured and 9 refunded."},
-		"Theirs":    {books{bank: &payment.Balance{Captured: 5, Refunded: 9}}, "The provider captured 5 and refunded 9."},
-		"NoPayment": {books{}, ""},
+		"AllOfIt":   {records{payment: &payment.Standing{Captured: 5, Refunded: 5}, balance: &payment.Balance{Captured: 5, Refunded: 5}}, ""},
+		"Ours":      {records{payment: &payment.Standing{Captured: 5, Refunded: 9, Amount: money.Of(5, "GBP")}}, "We know of 0.05 GBP captured and 0.09 GBP refunded."},
+		"Theirs":    {records{balance: &payment.Balance{Captured: 5, Refunded: 9, Currency: "GBP"}}, "The provider captured 0.05 GBP and refunded 0.09 GBP."},
+		"NoPayment": {records{}, ""},
 	} {
 		require.Equal(t, c.want, invariants[i].violation(c.b), name)
 	}
 }
 
-// TestGivingBackAtRest: a refund is forgotten once nobody minds it, and what an undo asks for its own saga minds.
-func TestGivingBackAtRest(t *testing.T) {
+// TestForgottenRefunds checks refunds with and without a saga that executes them.
+func TestForgottenRefunds(t *testing.T) {
 	t.Parallel()
 	id := uuid.New()
 	open := payment.RefundStanding{ID: id, Amount: 3, Ordered: true, Open: true}
 	ofUndo, done := open, payment.RefundStanding{ID: id, Amount: 3, Ordered: true, Done: true}
 	ofUndo.Ordered = false
-	with := func(r payment.RefundStanding, s *saga.Standing) books {
-		return books{
+	with := func(r payment.RefundStanding, s *saga.Record) records {
+		return records{
 			order: &order.Record{Placed: true, Sold: true}, payment: &payment.Standing{Refunds: []payment.RefundStanding{r}},
-			refunds: map[uuid.UUID]*saga.Standing{id: s},
+			refunds: map[uuid.UUID]*saga.Record{id: s},
 		}
 	}
 	for _, under := range []saga.Status{saga.Running, saga.NeedsAttention} {
-		minded := &saga.Standing{Status: under}
-		require.Empty(t, with(open, minded).forgotten(), under)
-		untold, wrong := with(done, minded).refundsRecorded()
-		require.Empty(t, untold, under)
+		running := &saga.Record{Status: under}
+		require.Empty(t, with(open, running).forgotten(), under)
+		unrecorded, wrong := with(done, running).refundsRecorded()
+		require.Empty(t, unrecorded, under)
 		require.False(t, wrong, under)
 	}
 	require.Empty(t, with(ofUndo, nil).forgotten(), "the cancellation asks for it")
 	require.Len(t, with(open, nil).forgotten(), 1)
-	require.Len(t, with(open, &saga.Standing{Status: saga.Completed}).forgotten(), 1)
+	require.Len(t, with(open, &saga.Record{Status: saga.Completed}).forgotten(), 1)
 	begins := with(open, nil)
-	begins.refundBegins = true
+	begins.refundStarting = true
 	require.Empty(t, begins.forgotten(), "what starts its saga may be on its way")
-	for _, ended := range []*saga.Standing{nil, {Status: saga.Completed}} {
-		untold, _ := with(done, ended).refundsRecorded()
-		require.Len(t, untold, 1)
+	for _, ended := range []*saga.Record{nil, {Status: saga.Completed}} {
+		unrecorded, _ := with(done, ended).refundsRecorded()
+		require.Len(t, unrecorded, 1)
 	}
 }
 
-// TestMend: what a command did not mend is not called mended.
-func TestMend(t *testing.T) {
+// nothing is a command without an effect.
+type nothing struct{}
+
+func (nothing) send(context.Context, *Module, uuid.UUID) error { return nil }
+func (nothing) done(records) string                            { return "" }
+
+// TestRepair checks that a finding counts as repaired only once it is gone.
+func TestRepair(t *testing.T) {
 	t.Parallel()
 	m := &Module{Config: Config{Log: slog.New(slog.DiscardHandler)}}
 	for name, still := range map[string]bool{"Gone": false, "StillThere": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := Finding{ID: "a:1", repair: func(context.Context) error { return nil }}
+			f := Finding{ID: "a:1", repair: []command{nothing{}}}
 			f.again = func(context.Context, time.Time) ([]Finding, error) {
 				if still {
 					return []Finding{{ID: "a:1"}}, nil

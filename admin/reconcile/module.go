@@ -1,5 +1,5 @@
-// Package reconcile checks all promises over all data, and against the providers' own books. What it finds broken it mends where that is
-// beyond doubt, by the commands that everyone uses.
+// Package reconcile checks all invariants over all data, and against the providers' ledgers. It repairs the certain cases by the commands
+// that checkouts use.
 package reconcile
 
 import (
@@ -22,8 +22,8 @@ import (
 type Config struct {
 	Sources
 	Log        *slog.Logger
-	MinAge     time.Duration // what was touched since is under way, and not judged; 1 min
-	TimeBudget time.Duration // how long one answer may take; 20 s
+	MinAge     time.Duration // what changed more recently is not judged; 1 minute by default
+	TimeBudget time.Duration // for the passes of one answer; 20 seconds by default
 }
 
 // Sources are the modules whose data is compared.
@@ -48,7 +48,7 @@ type Orders interface {
 	Handle(ctx context.Context, id, correlation uuid.UUID, cmd order.Command) error
 }
 
-// Payments is the payment module, with the books of the providers.
+// Payments is the payment module, with the ledgers of the providers.
 type Payments interface {
 	Book() eventstore.Query[payment.Standing]
 	Balances(ctx context.Context, of []payment.Standing) (map[uuid.UUID]payment.Balance, error)
@@ -60,7 +60,7 @@ type Payments interface {
 	RefundLost(ctx context.Context, payment uuid.UUID, by string) error
 }
 
-// Module looks at all promises.
+// Module checks all invariants.
 type Module struct{ Config }
 
 // New makes the module.
@@ -74,7 +74,7 @@ func New(c Config) *Module {
 	return &Module{c}
 }
 
-// Routes adds the look at all promises.
+// Routes adds the routes of the reconciliation.
 func (m *Module) Routes(s *web.Server) {
 	operators := s.Scoped(web.ScopeAdmin)
 	operators.GET("/v1/admin/reconciliation", m.showReconciliation, web.Query("cursor"))

@@ -14,110 +14,82 @@ import (
 	"shopping-cart/eventstore"
 	"shopping-cart/order"
 	"shopping-cart/payment"
-	"shopping-cart/platform/fault"
-	"shopping-cart/platform/money"
+	"shopping-cart/platform/web"
 	"shopping-cart/saga"
 )
 
-// Finding is a promise that does not hold.
-type Finding struct {
-	ID       string      `json:"id" example:"captured_without_order:019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"` // the same each time
-	Check    string      `json:"check" example:"captured_without_order"`
-	Detail   string      `json:"detail" example:"1999 were taken for an order that is cancelled."`
-	Remedy   string      `json:"remedy" example:"Refund the payment."` // what a person does about it
-	Streams  []StreamRef `json:"streams"`
-	Healable bool        `json:"healable"` // what to do is beyond doubt
-	Healed   *bool       `json:"healed,omitempty"`
-	Done     string      `json:"done,omitempty" example:"refunded 19.99 GBP"` // what healed it
-
-	again  func(ctx context.Context, settled time.Time) ([]Finding, error)
-	repair func(ctx context.Context) error
-	does   string    // what heal does, in the past tense
-	lost   uuid.UUID // a payment that a provider captured and nobody here knows; zero: another finding
-}
-
-// StreamRef names a stream that a finding is about.
-type StreamRef struct {
-	Module string    `json:"module" enums:"cart,order,payment,saga"`
-	ID     uuid.UUID `json:"id" format:"uuid"`
-}
-
-// pass is one way through all data. A step reads a page from a place on, and says where the next one begins; "" is the end.
+// pass is one way through all data.
 type pass struct {
 	name string
-	step func(ctx context.Context, after string, settled time.Time) (page, error)
+	// step checks the page after a place. It is "" at the start.
+	step func(ctx context.Context, after string, cutoff time.Time) (page, error)
 }
 
 type page struct {
-	found []Finding
-	read  int
-	young int // of them, touched a moment ago and left out
-	next  string
+	found  []Finding
+	read   int
+	recent int    // how many of them were left out, since they just changed
+	next   string // where the next page begins; "" at the end
 }
 
 const (
-	checkoutsPage = 100              // so that all of them can be looked up at a provider within one answer
-	foundAtMost   = 1000             // findings in one answer
-	beginsWithin  = 30 * time.Minute // by then, what starts a checkout was handled or is parked
+	checkoutsPage = 100              // so few that a provider can be asked about all of them within one answer
+	maxFindings   = 1000             // in one answer
+	startsWithin  = 30 * time.Minute // after that, the event that starts a saga was handled or is parked
 )
 
-// passes go through every store for itself, then through the books side by side: from each of them, so that what is
-// missing in one is seen from another.
+// passes check every store by itself, and then the records of all modules together. They begin from each module, so that a stream that
+// one module lacks is found from another.
 func (m *Module) passes() []pass {
 	var all []pass
 	for _, one := range m.Stores {
 		of := store{one}
-		all = append(all, pass{of.Name + ".streams", of.streams}, pass{of.Name + ".receipts", of.receipts}, pass{of.Name + ".outbox", of.outbox},
-			pass{of.Name + ".keys", of.keys})
+		all = append(all, pass{of.Name + ".streams", of.paged(of.Audit)}, pass{of.Name + ".receipts", of.paged(of.AuditReceipts)},
+			pass{of.Name + ".outbox", of.outbox}, pass{of.Name + ".keys", of.keys})
 	}
 	return append(all,
-		pass{"checkouts", byID(m.Sagas.Book(), m, everyone)},
-		pass{"orders", byID(m.Orders.Records(), m, m.orphanOrders)}, pass{"payments", byID(m.Payments.Book(), m, m.orphanPayments)},
-		pass{"carts", byID(m.Carts.Records(), m, m.orphanCarts)}, pass{"ledger", m.ledger}, pass{"stock", m.stock},
+		pass{"checkouts", byID(m, m.Sagas.Records(), m.sagaKeys)}, pass{"orders", byID(m, m.Orders.Records(), m.orphanOrders)},
+		pass{"payments", byID(m, m.Payments.Book(), m.orphanPayments)}, pass{"carts", byID(m, m.Carts.Records(), m.orphanCarts)},
+		pass{"ledger", m.ledger}, pass{"stock", m.stock},
 	)
 }
 
-var errCursor = fault.New(fault.Invalid, "cursor_invalid", "The cursor is not one that this list gave out.")
-
-// reconcile goes through the passes from a cursor on, for as long as it may, and then looks at each finding once more.
+// reconcile runs the passes from a cursor on for a limited time, and then checks each finding once more.
 func (m *Module) reconcile(ctx context.Context, cursor string, atMost time.Duration) (r Reconciliation, err error) {
 	all := m.passes()
 	name, after, _ := strings.Cut(cursor, ":")
-	at := slices.IndexFunc(all, func(p pass) bool { return p.name == name })
-	switch {
-	case cursor == "":
-		at = 0
-	case at < 0:
-		return r, errCursor
+	at := max(0, slices.IndexFunc(all, func(p pass) bool { return p.name == name }))
+	if cursor != "" && all[at].name != name {
+		return r, web.ErrCursor
 	}
-	settled, err := m.cutoff(ctx)
+	cutoff, err := m.cutoff(ctx)
+	if err != nil {
+		return r, err
+	}
 	var found []Finding
-	until := time.Now().Add(atMost)
-	for enough := false; err == nil && at < len(all); enough = len(found) >= foundAtMost || time.Now().After(until) {
-		if enough { // at least one step was taken: whoever goes on comes to the end
-			next := all[at].name + ":" + after
-			r.NextCursor = &next
-			break
-		}
-		var p page
-		if p, err = all[at].step(ctx, after, settled); err != nil {
+	for until := time.Now().Add(atMost); at < len(all); {
+		p, err := all[at].step(ctx, after, cutoff)
+		if err != nil {
 			return r, err
 		}
 		found = append(found, p.found...)
 		r.Checked.count(all[at].name, p.read)
-		r.Checked.LeftOut += p.young
+		r.Checked.LeftOut += p.recent
 		if after = p.next; after == "" {
 			at++
 		}
+		if at < len(all) && (len(found) >= maxFindings || time.Now().After(until)) {
+			next := all[at].name + ":" + after
+			r.NextCursor = &next
+			break
+		}
 	}
-	if err == nil {
-		r.Data, err = confirmed(ctx, found, settled)
-	}
+	r.Data, err = confirmed(ctx, found, cutoff)
 	return r, err
 }
 
-// cutoff is the time before which nothing was touched that is judged, by the clocks of the databases. All must answer: what a
-// module is missing is seen in the others alone.
+// cutoff returns the time, by the clocks of the databases, after which changes are recent. All modules must answer, since the others
+// show what one of them lacks.
 func (m *Module) cutoff(ctx context.Context) (time.Time, error) {
 	clocks, away, err := admin.AskEach(ctx, m.Stores, func(ctx context.Context, of admin.Store) (time.Time, error) { return of.Clock(ctx) })
 	if err == nil && len(away) > 0 {
@@ -129,135 +101,92 @@ func (m *Module) cutoff(ctx context.Context) (time.Time, error) {
 	return slices.MinFunc(clocks, time.Time.Compare).Add(-m.MinAge), nil
 }
 
-// confirmed are the findings that are still there, each once.
-func confirmed(ctx context.Context, found []Finding, settled time.Time) ([]Finding, error) {
-	still, seen := []Finding{}, map[string]bool{}
-	for _, f := range found {
-		if seen[f.ID] {
-			continue
-		}
-		seen[f.ID] = true
-		now, err := f.again(ctx, settled)
-		if err != nil {
-			return nil, err
-		}
-		if i := slices.IndexFunc(now, func(n Finding) bool { return n.ID == f.ID }); i >= 0 {
-			still = append(still, now[i])
-		}
-	}
-	return still, nil
-}
-
-func parsePlace(after string) (id uuid.UUID, err error) {
+func parseID(after string) (id uuid.UUID, err error) {
 	if after == "" {
 		return uuid.Nil, nil
 	}
 	if id, err = uuid.Parse(after); err != nil {
-		err = errCursor
+		err = web.ErrCursor
 	}
 	return id, err
 }
 
-func goesOn(next uuid.UUID) string {
+func formatID(next uuid.UUID) string {
 	if next == uuid.Nil {
 		return ""
 	}
 	return next.String()
 }
 
-// store is that of a module, and is gone through for itself.
+// store is the store of one module.
 type store struct{ admin.Store }
 
-// flaws are findings in one store.
-func (of store) flaws(flaws []eventstore.Violation, again func(context.Context, eventstore.Violation) ([]eventstore.Violation, error)) (found []Finding) {
-	for _, f := range flaws {
+func (of store) findings(violations []eventstore.Violation) (found []Finding) {
+	for _, v := range violations {
 		found = append(found, Finding{
-			ID: fmt.Sprintf("%s:%s:%s:%d", f.Check, of.Name, f.ID, f.Version), Check: f.Check, Detail: f.Detail, Remedy: remedies[f.Check],
-			Streams: []StreamRef{{of.Name, f.Stream}},
+			ID: fmt.Sprintf("%s:%s:%s:%d", v.Check, of.Name, v.ID, v.Version), Check: v.Check, Detail: v.Detail, Remedy: remedies[v.Check],
+			Streams: []StreamRef{{of.Name, v.Stream}},
 			again: func(ctx context.Context, _ time.Time) ([]Finding, error) {
-				now, err := again(ctx, f)
-				return of.flaws(now, again), err
+				now, err := of.recheck(ctx, v)
+				return of.findings(now), err
 			},
 		})
 	}
 	return found
 }
 
-func (of store) streams(ctx context.Context, after string, _ time.Time) (page, error) {
-	id, err := parsePlace(after)
-	if err != nil {
-		return page{}, err
+func (of store) recheck(ctx context.Context, v eventstore.Violation) ([]eventstore.Violation, error) {
+	switch v.Check {
+	case eventstore.ViolationReceipt:
+		return of.AuditReceipt(ctx, v.ID)
+	case eventstore.ViolationMessage:
+		return of.AuditOutbox(ctx)
+	case eventstore.ViolationSequence:
+		return of.AuditPosition(ctx)
+	case eventstore.ViolationKey:
+		return of.AuditKey(ctx, v.Stream)
 	}
-	flaws, read, next, err := of.Audit(ctx, id)
-	return page{found: of.flaws(flaws, func(ctx context.Context, f eventstore.Violation) ([]eventstore.Violation, error) {
-		return of.AuditStream(ctx, f.Stream)
-	}), read: read, next: goesOn(next)}, err
+	return of.AuditStream(ctx, v.Stream)
 }
 
-func (of store) receipts(ctx context.Context, after string, _ time.Time) (page, error) {
-	id, err := parsePlace(after)
-	if err != nil {
-		return page{}, err
-	}
-	flaws, read, next, err := of.AuditReceipts(ctx, id)
-	return page{found: of.flaws(flaws, func(ctx context.Context, f eventstore.Violation) ([]eventstore.Violation, error) {
-		return of.AuditReceipt(ctx, f.ID)
-	}), read: read, next: goesOn(next)}, err
-}
-
-func (of store) outbox(ctx context.Context, _ string, _ time.Time) (page, error) {
-	var p page
-	for _, audit := range []func(context.Context) ([]eventstore.Violation, error){of.AuditOutbox, of.AuditPosition} {
-		flaws, err := audit(ctx)
-		if err != nil {
-			return p, err
-		}
-		p.found = append(p.found, of.flaws(flaws, func(ctx context.Context, _ eventstore.Violation) ([]eventstore.Violation, error) { return audit(ctx) })...)
-	}
-	return p, nil
-}
-
-func (of store) keys(ctx context.Context, from string, _ time.Time) (page, error) {
-	flaws, next, err := of.AuditKeys(ctx, from)
-	return page{found: of.flaws(flaws, func(ctx context.Context, f eventstore.Violation) ([]eventstore.Violation, error) {
-		return of.AuditKey(ctx, f.Stream)
-	}), next: next}, err
-}
-
-// key says where the books of one checkout are found.
-type key struct {
-	checkout, cart, order, payment uuid.UUID
-	reference                      string // at the provider, of a payment that is not ours
-}
-
-func keyOfSaga(s saga.Standing) key {
-	k, c := key{checkout: s.ID}, s.Checkout
-	switch refund, cancels := s.Refund, s.Cancellation; {
-	case refund != nil:
-		k.order, k.payment = refund.OrderID, refund.PaymentID
-	case cancels != nil:
-		k.order, k.payment = cancels.OrderID, cancels.PaymentID
-	default:
-		k.cart, k.order, k.payment = c.CartID, c.OrderID, c.PaymentID
-	}
-	return k
-}
-
-func everyone(_ context.Context, all []saga.Standing) (keys []key, err error) {
-	for _, s := range all {
-		keys = append(keys, keyOfSaga(s))
-	}
-	return keys, nil
-}
-
-// byID is the pass through one book. keys are those of its entries whose checkouts are to be looked at.
-func byID[T any](book eventstore.Query[T], m *Module, keys func(context.Context, []T) ([]key, error)) func(context.Context, string, time.Time) (page, error) {
-	return func(ctx context.Context, after string, settled time.Time) (page, error) {
-		id, err := parsePlace(after)
+// paged is the pass of an audit that reads pages by id.
+func (of store) paged(
+	audit func(ctx context.Context, after uuid.UUID) (found []eventstore.Violation, read int, next uuid.UUID, err error),
+) func(context.Context, string, time.Time) (page, error) {
+	return func(ctx context.Context, after string, _ time.Time) (page, error) {
+		id, err := parseID(after)
 		if err != nil {
 			return page{}, err
 		}
-		entries, next, err := book.Page(ctx, id, checkoutsPage)
+		violations, read, next, err := audit(ctx, id)
+		return page{found: of.findings(violations), read: read, next: formatID(next)}, err
+	}
+}
+
+func (of store) outbox(ctx context.Context, _ string, _ time.Time) (page, error) {
+	overdue, err := of.AuditOutbox(ctx)
+	if err != nil {
+		return page{}, err
+	}
+	behind, err := of.AuditPosition(ctx)
+	return page{found: of.findings(append(overdue, behind...))}, err
+}
+
+func (of store) keys(ctx context.Context, after string, _ time.Time) (page, error) {
+	violations, next, err := of.AuditKeys(ctx, after)
+	return page{found: of.findings(violations), next: next}, err
+}
+
+// byID is the pass through the records of one module. keys returns the keys to check.
+func byID[T any](
+	m *Module, records eventstore.Query[T], keys func(context.Context, []T) ([]key, error),
+) func(context.Context, string, time.Time) (page, error) {
+	return func(ctx context.Context, after string, cutoff time.Time) (page, error) {
+		id, err := parseID(after)
+		if err != nil {
+			return page{}, err
+		}
+		entries, next, err := records.Page(ctx, id, checkoutsPage)
 		if err != nil {
 			return page{}, err
 		}
@@ -265,12 +194,26 @@ func byID[T any](book eventstore.Query[T], m *Module, keys func(context.Context,
 		if err != nil {
 			return page{}, err
 		}
-		found, young, err := m.look(ctx, of, settled)
-		return page{found, len(entries), young, goesOn(next)}, err
+		found, recent, err := m.check(ctx, of, cutoff)
+		return page{found, len(entries), recent, formatID(next)}, err
 	}
 }
 
-// orphanOrders are orders without a checkout; those with one are seen from there.
+func (m *Module) sagaKeys(_ context.Context, all []saga.Record) (keys []key, err error) {
+	for _, s := range all {
+		k := key{checkout: s.ID, cart: s.Checkout.CartID, order: s.Checkout.OrderID, payment: s.Checkout.PaymentID}
+		switch {
+		case s.Refund != nil:
+			k.order, k.payment = s.Refund.OrderID, s.Refund.PaymentID
+		case s.Cancellation != nil:
+			k.order, k.payment = s.Cancellation.OrderID, s.Cancellation.PaymentID
+		}
+		keys = append(keys, k)
+	}
+	return keys, nil
+}
+
+// orphanOrders returns the orders without a saga. The others are checked with their saga.
 func (m *Module) orphanOrders(ctx context.Context, all []order.Record) (keys []key, err error) {
 	for _, o := range all {
 		if o.Placed {
@@ -286,12 +229,12 @@ func (m *Module) orphanPayments(ctx context.Context, all []payment.Standing) (ke
 			keys = append(keys, key{checkout: p.CheckoutID, order: p.OrderID, payment: p.ID})
 		}
 	}
-	orders, err := byIDs(ctx, m.Orders.Records(), keys, func(k key) uuid.UUID { return k.order }, func(o order.Record) uuid.UUID { return o.ID })
+	orders, err := m.Orders.Records().ByID(ctx, idsOf(keys, orderOf))
 	if err != nil {
 		return nil, err
 	}
-	for i, k := range keys { // where the payment names the cancellation, the order still names its checkout
-		if o := entry(orders, k.order); o != nil && o.Placed {
+	for i, k := range keys { // a payment may name the cancellation; its order still names the checkout
+		if o := orders[k.order]; o.Placed {
 			keys[i].checkout = o.CheckoutID
 		}
 	}
@@ -307,57 +250,57 @@ func (m *Module) orphanCarts(ctx context.Context, all []cart.Record) (keys []key
 	return m.orphans(ctx, keys)
 }
 
-// orphans are those without a saga.
+// orphans returns the keys without a saga.
 func (m *Module) orphans(ctx context.Context, keys []key) ([]key, error) {
-	known, err := byIDs(ctx, m.Sagas.Book(), keys, func(k key) uuid.UUID { return k.checkout }, func(s saga.Standing) uuid.UUID { return s.ID })
-	return slices.DeleteFunc(keys, func(k key) bool { _, ok := known[k.checkout]; return ok }), err
+	known, err := m.Sagas.Records().ByID(ctx, idsOf(keys, checkoutOf))
+	return slices.DeleteFunc(keys, func(k key) bool { return entry(known, k.checkout) != nil }), err
 }
 
-// ledger goes through the providers' books for payments that are not ours.
-func (m *Module) ledger(ctx context.Context, after string, settled time.Time) (page, error) {
+// ledger searches the providers' ledgers for payments that are not ours.
+func (m *Module) ledger(ctx context.Context, after string, cutoff time.Time) (page, error) {
 	balances, next, err := m.Payments.Charged(ctx, after, checkoutsPage)
 	if err != nil {
 		return page{}, err
 	}
 	var keys []key
 	for _, b := range balances {
-		id, _ := uuid.Parse(b.Reference) // what is no id cannot be ours
+		id, _ := uuid.Parse(b.Reference) // a reference that is no id cannot be ours
 		keys = append(keys, key{payment: id, reference: b.Reference})
 	}
-	ours, err := byIDs(ctx, m.Payments.Book(), keys, func(k key) uuid.UUID { return k.payment }, func(p payment.Standing) uuid.UUID { return p.ID })
+	ours, err := m.Payments.Book().ByID(ctx, idsOf(keys, paymentOf))
 	if err != nil {
 		return page{}, err
 	}
 	p := page{read: len(balances), next: next}
-	for _, b := range balances {
-		id, _ := uuid.Parse(b.Reference)
-		switch known, ok := ours[id]; {
-		case ok && known.Requested:
-		case b.At.After(settled):
-			p.young++
+	for i, b := range balances {
+		switch {
+		case ours[keys[i].payment].Requested:
+		case b.At.After(cutoff):
+			p.recent++
 		default:
-			p.found = append(p.found, m.unknownPayment(b, after)...)
+			p.found = append(p.found, m.unknownPayment(keys[i], b, after)...)
 		}
 	}
 	return p, nil
 }
 
-// unknownPayment is what a provider's book says of a payment that nobody here asked for.
-func (m *Module) unknownPayment(b payment.Balance, after string) []Finding {
-	found := m.findings(key{reference: b.Reference}, books{bank: &b})
+// unknownPayment returns the findings about a payment in a provider's ledger that nobody here asked for.
+func (m *Module) unknownPayment(k key, b payment.Balance, after string) []Finding {
+	r := records{balance: &b}
+	found := m.findings(key{reference: k.reference}, r)
 	for i := range found {
-		id, err := uuid.Parse(b.Reference)
-		switch left := b.Captured - b.Refunded; {
-		case left <= 0:
-			found[i].Remedy = "Nobody here knows the payment. Was the database restored to an older moment? Look the payment up at the provider, and void it there."
-		case err != nil:
-			found[i].Remedy = "Nobody here knows the payment, and no id of this program is its reference. Look it up at the provider, and refund it there."
+		f := &found[i]
+		switch {
+		case r.net() <= 0:
+			f.Remedy = "Nobody here knows the payment. Was the database restored to an older moment? Look the payment up at the provider, and void it there."
+		case k.payment == uuid.Nil:
+			f.Remedy = "Nobody here knows the payment, and no id of this program is its reference. Look it up at the provider, and refund it there."
 		default:
-			found[i].Remedy = "Nobody here knows the payment. Was the database restored to an older moment? `shopping-cart verify --heal=refund-lost` refunds what was captured."
-			found[i].lost, found[i].does = id, "refunded "+money.Of(left, b.Currency).String()
+			f.Remedy = "Nobody here knows the payment. Was the database restored to an older moment? `shopping-cart verify --heal=refund-lost` refunds what was captured."
+			f.lost, f.does = k.payment, refundLost{}.done(r)
 		}
-		found[i].again = func(ctx context.Context, settled time.Time) ([]Finding, error) {
-			p, err := m.ledger(ctx, after, settled)
+		f.again = func(ctx context.Context, cutoff time.Time) ([]Finding, error) {
+			p, err := m.ledger(ctx, after, cutoff)
 			return p.found, err
 		}
 	}
@@ -367,14 +310,14 @@ func (m *Module) unknownPayment(b payment.Balance, after string) []Finding {
 func (m *Module) stock(ctx context.Context, _ string, _ time.Time) (p page, err error) {
 	err = m.Orders.StockLevels(ctx, func(h order.StockLevel) {
 		p.read++
-		check, detail, remedy := stockInvariants(h)
+		check, detail := checkStock(h)
 		if check == "" {
 			return
 		}
 		p.found = append(p.found, Finding{
-			ID: check + ":" + h.StockID.String(), Check: check, Detail: detail, Remedy: remedy, Streams: []StreamRef{{"order", h.StockID}},
-			again: func(ctx context.Context, settled time.Time) ([]Finding, error) {
-				now, err := m.stock(ctx, "", settled)
+			ID: check + ":" + h.StockID.String(), Check: check, Detail: detail, Remedy: remedyStock, Streams: []StreamRef{{"order", h.StockID}},
+			again: func(ctx context.Context, cutoff time.Time) ([]Finding, error) {
+				now, err := m.stock(ctx, "", cutoff)
 				return now.found, err
 			},
 		})

@@ -11,8 +11,8 @@ import (
 	"shopping-cart/payment"
 )
 
-// Standing is a saga, for whoever compares the books of all modules.
-type Standing struct {
+// Record is a saga, for reconciliation across modules.
+type Record struct {
 	ID           uuid.UUID
 	Type         string
 	Status       Status
@@ -20,35 +20,35 @@ type Standing struct {
 	Refund       *Refund
 	Cancellation *Cancellation
 	At           time.Time // of its last event
-	LateAfter    time.Time // from then on nobody drives it. Zero: nothing is due, or only a newer version of the program knows the saga
+	LateAfter    time.Time // no process executes the saga if it is still due then. Zero: nothing is due, or only a newer version knows the saga
 	UpdatedAt    time.Time
 }
 
-// Book reads all sagas.
-func (m *Module) Book() eventstore.Query[Standing] {
-	return eventstore.NewQuery(m.store, sagas, standingOf)
+// Records reads all sagas.
+func (m *Module) Records() eventstore.Query[Record] {
+	return eventstore.NewQuery(m.store, sagas, recordOf)
 }
 
-func standingOf(saga eventstore.Stream[State]) Standing {
+func recordOf(saga eventstore.Stream[State]) Record {
 	s := saga.State
-	st := Standing{
+	r := Record{
 		ID: saga.ID, Type: s.Type, Status: s.Status, Checkout: s.Checkout, Refund: s.Refund, Cancellation: s.Cancellation, At: s.At,
 		UpdatedAt: saga.UpdatedAt,
 	}
 	if _, err := definitionOf(s); err == nil {
 		if due := wakeAt(s); !due.IsZero() {
-			st.LateAfter = due.Add(2 * stepTimeout)
+			r.LateAfter = due.Add(2 * stepTimeout)
 		}
 	}
-	return st
+	return r
 }
 
-// BeginRefund begins the saga of a refund that was ordered at a payment, where it has not begun by itself.
+// BeginRefund begins the saga of an ordered refund, unless it has begun.
 func (m *Module) BeginRefund(ctx context.Context, actor string, payment uuid.UUID, e payment.RefundOrdered) error {
 	return m.start(ctx, e.ID, eventstore.Meta{Actor: actor}, refund, refundOf(e, payment, m.store.Now()))
 }
 
-// BeginCancellation begins the saga that cancels an order, where it has not begun by itself.
+// BeginCancellation begins the saga that cancels an order, unless it has begun.
 func (m *Module) BeginCancellation(ctx context.Context, actor string, order uuid.UUID, e order.CancellationRequested) error {
 	return m.start(ctx, e.CancellationID, eventstore.Meta{Actor: actor}, cancellation, cancellationOf(e, order, m.store.Now()))
 }
