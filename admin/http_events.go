@@ -20,12 +20,12 @@ var errNoModule = web.Refused("module", "unknown_module", "Name one of cart, ord
 //	@ID				listEvents
 //	@Tags			operators
 //	@Security		Bearer
-//	@Param			module	query		string	true	"Whose log: positions are each module's own"	Enums(cart,order,payment,saga)
+//	@Param			module	query		string	true	"The module; each has its own positions"	Enums(cart,order,payment,saga)
 //	@Param			stream	query		string	false	"Only this stream"								format(uuid)
 //	@Param			type	query		string	false	"Only this type of event, such as cart.item_added"
-//	@Param			after	query		int		false	"Only after this position"	minimum(0)
-//	@Param			limit	query		int		false	"At most this many"			minimum(1)	maximum(100)	default(20)
-//	@Param			cursor	query		string	false	"next_cursor of the page before"
+//	@Param			after	query		int		false	"Only events after this position"	minimum(0)
+//	@Param			limit	query		int		false	"Maximum number"			minimum(1)	maximum(100)	default(20)
+//	@Param			cursor	query		string	false	"next_cursor of the previous page"
 //	@Success		200		{object}	web.Page[saga.EventView]
 //	@Failure		401,403	{object}	web.Problem
 //	@Failure		422		{object}	web.Problem	"validation_failed"

@@ -16,38 +16,38 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// OverviewView is how the shop is doing. What a module knows whose database does not answer is null, or left out of a list.
+// OverviewView is the state of the shop. Data of a module whose database does not answer is null, or left out of a list.
 type OverviewView struct {
 	At          time.Time        `json:"at"`
-	Checkouts   *CheckoutsView   `json:"checkouts" extensions:"x-nullable"`           // null where the sagas cannot be read
-	Unfinished  []UnfinishedView `json:"unfinished" extensions:"x-nullable"`          // null where the sagas cannot be read
-	Today       []RevenueView    `json:"today" extensions:"x-nullable"`               // since midnight UTC, a currency each; null where the payments cannot be read
+	Checkouts   *CheckoutsView   `json:"checkouts" extensions:"x-nullable"`           // null if the sagas cannot be read
+	Unfinished  []UnfinishedView `json:"unfinished" extensions:"x-nullable"`          // null if the sagas cannot be read
+	Today       []RevenueView    `json:"today" extensions:"x-nullable"`               // since midnight UTC, by currency; null if the payments cannot be read
 	Lag         []LagView        `json:"lag"`                                         // of each module that answers
-	Parked      *int             `json:"parked" extensions:"x-nullable"`              // in all modules; null where one cannot be read
+	Parked      *int             `json:"parked" extensions:"x-nullable"`              // in all modules; null if one cannot be read
 	Unavailable []string         `json:"unavailable" enums:"cart,order,payment,saga"` // modules whose database does not answer
 }
 
-// CheckoutsView are the checkouts of the last hour, by the minute that they began in, and how long those took that completed, with
-// what the shopper took at their bank.
+// CheckoutsView counts the checkouts of the last hour by the minute in which they began. The percentiles are of the durations of completed
+// checkouts, including the shopper's time at the bank.
 type CheckoutsView struct {
-	Minutes    []MinuteView `json:"minutes"` // oldest first; the last one is under way
+	Minutes    []MinuteView `json:"minutes"` // oldest first; the last one has not ended
 	P50Seconds float64      `json:"p50_seconds"`
 	P95Seconds float64      `json:"p95_seconds"`
 }
 
-// MinuteView is what became of the checkouts that began in a minute.
+// MinuteView counts the checkouts that began in one minute.
 type MinuteView struct {
 	Minute         time.Time `json:"minute"`
 	Completed      int       `json:"completed"`
 	Failed         int       `json:"failed"`
 	Cancelled      int       `json:"cancelled"`
-	Running        int       `json:"running"` // or waiting, or being undone
+	Running        int       `json:"running"` // or waiting, or compensating
 	NeedsAttention int       `json:"needs_attention"`
 	P50Seconds     float64   `json:"p50_seconds"`
 	P95Seconds     float64   `json:"p95_seconds"`
 }
 
-// UnfinishedView are the sagas of a type that have not ended.
+// UnfinishedView counts the sagas of a type that have not ended.
 type UnfinishedView struct {
 	Type             string  `json:"type" enums:"checkout,cancellation,refund"`
 	Running          int     `json:"running"`
@@ -63,36 +63,36 @@ type RevenueView struct {
 	Refunded money.Amount `json:"refunded"`
 }
 
-// LagView is how far what follows a module's events is behind.
+// LagView is the lag of the reactions and projections of a module.
 type LagView struct {
 	Module                  string  `json:"module" enums:"cart,order,payment,saga"`
-	Outbox                  int64   `json:"outbox"` // events that a reaction has still to see
+	Outbox                  int64   `json:"outbox"` // events that a reaction has not handled yet
 	OutboxOldestAgeSeconds  float64 `json:"outbox_oldest_age_seconds"`
-	Readers                 int64   `json:"readers"` // events that the slowest reader of the log has still to see
+	Readers                 int64   `json:"readers"` // events that the slowest projection has not handled yet
 	ReadersOldestAgeSeconds float64 `json:"readers_oldest_age_seconds"`
 	Parked                  int     `json:"parked"`
 }
 
-// overview is the last one that was made, or why there is none. Whoever asks while it is made waits for it.
+// overview caches the last overview, or its error. Requests wait while it is built.
 type overview struct {
 	minutes minutes
 
-	mu     sync.Mutex
-	last   OverviewView
-	failed error
-	made   time.Time
+	mu    sync.Mutex
+	last  OverviewView
+	err   error
+	built time.Time
 }
 
-// showOverview shows how the shop is doing.
+// showOverview shows the state of the shop.
 //
-//	@Summary		See how the shop is doing
-//	@Description	The checkouts of the last hour by outcome and how long they took, what has not ended, what was captured and given back today, how far readers and reactions are behind. Made at most once a second, however many ask. Modules whose database does not answer within two seconds are named in `unavailable`: what they know is null, or left out. For operators: scope `admin`.
+//	@Summary		Read the state of the shop
+//	@Description	The checkouts of the last hour by outcome with their durations, the unfinished sagas, the amounts captured and refunded today, and the lag of projections and reactions. Computed at most once a second. `unavailable` names the modules whose database does not answer within two seconds; their data is null, or left out. For operators: scope `admin`.
 //	@ID				getOverview
 //	@Tags			operators
 //	@Security		Bearer
 //	@Success		200		{object}	OverviewView
 //	@Failure		401,403	{object}	web.Problem
-//	@Failure		503		{object}	web.Problem	"unavailable, where no database answers"
+//	@Failure		503		{object}	web.Problem	"unavailable, if no database answers"
 //	@Router			/v1/admin/overview [get]
 func (m *Module) showOverview(c echo.Context) error {
 	view, err := m.overview(c.Request().Context())
@@ -102,16 +102,16 @@ func (m *Module) showOverview(c echo.Context) error {
 	return c.JSON(http.StatusOK, view)
 }
 
-// overview is made for all who wait for it: it goes on when the first of them leaves.
+// overview builds the overview for all requests that wait for it, also if the first of them ends.
 func (m *Module) overview(ctx context.Context) (OverviewView, error) {
-	o := &m.seen
+	o := &m.overviews
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if time.Since(o.made) >= overviewFresh {
-		o.last, o.failed = m.buildOverview(context.WithoutCancel(ctx))
-		o.made = time.Now()
+	if time.Since(o.built) >= overviewFresh {
+		o.last, o.err = m.buildOverview(context.WithoutCancel(ctx))
+		o.built = time.Now()
 	}
-	return o.last, o.failed
+	return o.last, o.err
 }
 
 func (m *Module) buildOverview(ctx context.Context) (v OverviewView, err error) {
@@ -132,7 +132,7 @@ func (m *Module) buildOverview(ctx context.Context) (v OverviewView, err error) 
 	return v, err
 }
 
-// share is what one module knows of how the shop is doing.
+// share is the part of the overview that one module knows.
 type share struct {
 	lag        LagView
 	checkouts  *CheckoutsView   // of saga alone
@@ -152,7 +152,7 @@ func (m *Module) share(ctx context.Context, of Store, now time.Time) (s share, e
 		s.today = revenueOf(captured, refunded)
 		return s, err
 	case "saga":
-		checkouts, err := m.seen.minutes.checkouts(ctx, now)
+		checkouts, err := m.overviews.minutes.checkouts(ctx, now)
 		if err != nil {
 			return s, err
 		}

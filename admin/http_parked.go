@@ -16,7 +16,7 @@ import (
 	"shopping-cart/saga"
 )
 
-// ParkedView is a message that a reader or a reaction could not handle.
+// ParkedView is a message that a projection or a reaction failed to handle.
 type ParkedView struct {
 	ID       uuid.UUID `json:"id" format:"uuid"`
 	Module   string    `json:"module" enums:"cart,order,payment,saga"`
@@ -29,13 +29,13 @@ type ParkedView struct {
 	Error    string    `json:"error"`  // of the last attempt
 	Behind   int       `json:"behind"` // later messages of the stream that wait for this one
 	ParkedAt time.Time `json:"parked_at"`
-	NextAt   time.Time `json:"next_at"` // when it is tried again by itself
+	NextAt   time.Time `json:"next_at"` // the next automatic attempt
 }
 
-// ParkedPage is a part of the list of what is parked.
+// ParkedPage is a page of parked messages.
 type ParkedPage struct {
 	web.Page[ParkedView]
-	Unavailable []string `json:"unavailable" enums:"cart,order,payment,saga"` // modules whose database does not answer: theirs are left out
+	Unavailable []string `json:"unavailable" enums:"cart,order,payment,saga"` // modules whose database does not answer; their messages are left out
 }
 
 func parkedViewOf(module string, p eventstore.Parked) ParkedView {
@@ -45,21 +45,21 @@ func parkedViewOf(module string, p eventstore.Parked) ParkedView {
 	}
 }
 
-// listParked lists what is parked, over all modules.
+// listParked lists the parked messages of all modules.
 //
 //	@Summary		List parked messages, newest first
-//	@Description	What a reader or a reaction failed to handle, the first of each stream; the later ones of the stream wait behind it. Modules whose database does not answer within two seconds are named in `unavailable`, and left out. For operators: scope `admin`.
+//	@Description	The messages that a projection or a reaction failed to handle: the first of each stream. Later messages of the stream wait behind it. `unavailable` names the modules whose database does not answer within two seconds; they are left out. For operators: scope `admin`.
 //	@ID				listParked
 //	@Tags			operators
 //	@Security		Bearer
 //	@Param			module	query		string	false	"Only those of this module"	Enums(cart,order,payment,saga)
-//	@Param			reader	query		string	false	"Only those of this reader or reaction"
-//	@Param			limit	query		int		false	"At most this many"	minimum(1)	maximum(100)	default(20)
-//	@Param			cursor	query		string	false	"next_cursor of the page before"
+//	@Param			reader	query		string	false	"Only those of this projection or reaction"
+//	@Param			limit	query		int		false	"Maximum number"	minimum(1)	maximum(100)	default(20)
+//	@Param			cursor	query		string	false	"next_cursor of the previous page"
 //	@Success		200		{object}	ParkedPage
 //	@Failure		401,403	{object}	web.Problem
 //	@Failure		422		{object}	web.Problem	"validation_failed, cursor_invalid, unknown_module"
-//	@Failure		503		{object}	web.Problem	"unavailable, where no database that is asked answers"
+//	@Failure		503		{object}	web.Problem	"unavailable, if no database answers"
 //	@Router			/v1/admin/parked [get]
 func (m *Module) listParked(c echo.Context) error {
 	page, err := web.PageOf(c)
@@ -83,20 +83,20 @@ func (m *Module) listParked(c echo.Context) error {
 		return err
 	}
 	views := slices.Concat(found...)
-	slices.SortFunc(views, func(a, b ParkedView) int { return bytes.Compare(b.ID[:], a.ID[:]) }) // their ids carry the time
+	slices.SortFunc(views, func(a, b ParkedView) int { return bytes.Compare(b.ID[:], a.ID[:]) }) // the ids contain the time
 	part := web.NewPage(views, page.Limit, func(v ParkedView) web.Cursor { return web.Cursor{At: v.ParkedAt, ID: v.ID} })
 	return c.JSON(http.StatusOK, ParkedPage{part, away})
 }
 
-// replayParked has a parked message tried again.
+// replayParked retries a parked message.
 //
-//	@Summary		Try a parked message again
-//	@Description	It is taken up at once, and what waits behind it after it, in order. When it fails again it stays parked. For operators: scope `admin`.
+//	@Summary		Retry a parked message
+//	@Description	The message is retried at once, followed by the messages behind it in order. If it fails again it stays parked. For operators: scope `admin`.
 //	@ID				replayParked
 //	@Tags			operators
 //	@Security		Bearer
 //	@Param			id				path	string	true	"Parked message"	format(uuid)
-//	@Param			Idempotency-Key	header	string	false	"The same key again is answered, not done again"
+//	@Param			Idempotency-Key	header	string	false	"Repeating a request with the same key returns the original response"
 //	@Success		202
 //	@Failure		401,403	{object}	web.Problem
 //	@Failure		404		{object}	web.Problem	"not_found"
@@ -109,7 +109,7 @@ func (m *Module) replayParked(c echo.Context) error {
 	}
 	err = m.once(c, r.Write, func(ctx context.Context, s *eventstore.Store, once eventstore.IdempotencyKey) (bool, error) {
 		return s.ReplayParked(ctx, r.ID, once)
-	}, "a parked message is replayed", "id", r.ID)
+	}, "replayed a parked message", "id", r.ID)
 	if err != nil {
 		return err
 	}
@@ -120,16 +120,16 @@ type discardRequest struct {
 	Reason string `json:"reason" validate:"required,visible,max=500" text:"lines" example:"A duplicate of order 1000002; the sums are right without it."`
 }
 
-// discardParked gives a parked message up.
+// discardParked discards a parked message.
 //
-//	@Summary		Give a parked message up
-//	@Description	It is never handled; what waits behind it goes on. Who did it, when and why is kept for a while. For operators: scope `admin`.
+//	@Summary		Discard a parked message
+//	@Description	The message is never handled, and the messages behind it continue. The operator, the time and the reason are kept for a while. For operators: scope `admin`.
 //	@ID				discardParked
 //	@Tags			operators
 //	@Security		Bearer
 //	@Param			id				path	string			true	"Parked message"	format(uuid)
-//	@Param			body			body	discardRequest	true	"Why"
-//	@Param			Idempotency-Key	header	string			false	"The same key again is answered, not done again"
+//	@Param			body			body	discardRequest	true	"The reason"
+//	@Param			Idempotency-Key	header	string			false	"Repeating a request with the same key returns the original response"
 //	@Success		202
 //	@Failure		400		{object}	web.Problem	"malformed_json"
 //	@Failure		401,403	{object}	web.Problem
@@ -144,20 +144,19 @@ func (m *Module) discardParked(c echo.Context) error {
 	}
 	err = m.once(c, r.Write, func(ctx context.Context, s *eventstore.Store, once eventstore.IdempotencyKey) (bool, error) {
 		return s.DiscardParked(ctx, r.ID, r.Write.Actor, r.Body.Reason, once)
-	}, "a parked message is discarded", "id", r.ID, "reason", r.Body.Reason)
+	}, "discarded a parked message", "id", r.ID, "reason", r.Body.Reason)
 	if err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusAccepted)
 }
 
-// once does what an operator asks for, in the store that has what it is about. The receipt under the request's key is
-// committed with it there: the same again is answered, not done again, even when a crash came in between.
+// once executes a request of an operator in the store that has its subject. That store commits the receipt for the request's key with it.
 func (m *Module) once(
 	c echo.Context, write web.Write, do func(ctx context.Context, s *eventstore.Store, once eventstore.IdempotencyKey) (replayed bool, err error),
 	said string, attrs ...any,
 ) error {
-	ctx, once := c.Request().Context(), saga.OnceOf(write)
+	ctx, once := c.Request().Context(), saga.KeyOf(write)
 	replayed, err := m.answered(ctx, once)
 	if err == nil && !replayed {
 		replayed, err = m.wherever(ctx, func(ctx context.Context, s *eventstore.Store) (bool, error) { return do(ctx, s, once) })
@@ -172,8 +171,7 @@ func (m *Module) once(
 	return nil
 }
 
-// answered reports whether a request was answered before. Every module must say so: one that is away may hold the receipt, and
-// the request would be done a second time.
+// answered reports whether a request was executed before. All modules must answer, since any of them may have the receipt.
 func (m *Module) answered(ctx context.Context, once eventstore.IdempotencyKey) (bool, error) {
 	found, away, err := AskEach(ctx, m.Stores, func(ctx context.Context, of Store) (bool, error) { return of.Processed(ctx, once) })
 	answered := slices.Contains(found, true)
@@ -183,8 +181,7 @@ func (m *Module) answered(ctx context.Context, once eventstore.IdempotencyKey) (
 	return answered, err
 }
 
-// wherever asks the stores, one of which has what it is about, one after the other. One that is away may be that one: only
-// when all say so there is no such thing.
+// wherever tries one store after the other until one has the subject. The subject is not found only if all stores answer so.
 func (m *Module) wherever(ctx context.Context, do func(context.Context, *eventstore.Store) (bool, error)) (replayed bool, err error) {
 	var away []string
 	for _, of := range m.Stores {
@@ -204,7 +201,7 @@ func (m *Module) wherever(ctx context.Context, do func(context.Context, *eventst
 }
 
 func doWithin(ctx context.Context, s *eventstore.Store, do func(context.Context, *eventstore.Store) (bool, error)) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	return do(ctx, s)
 }

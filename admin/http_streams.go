@@ -14,7 +14,7 @@ import (
 
 var errNoStream = fault.New(fault.NotFound, "not_found", "There is no such stream in this module.")
 
-// StreamView is a stream with its history, or a part of it.
+// StreamView is a stream with a page of its events.
 type StreamView struct {
 	Module     string        `json:"module" enums:"cart,order,payment,saga"`
 	ID         string        `json:"id" format:"uuid"`
@@ -22,29 +22,29 @@ type StreamView struct {
 	Version    int64         `json:"version"`
 	CustomerID *string       `json:"customer_id" extensions:"x-nullable"`
 	Status     *string       `json:"status" extensions:"x-nullable"`
-	Key        *string       `json:"key" extensions:"x-nullable" example:"1000002"` // what people call it by, such as an order's number
+	Key        *string       `json:"key" extensions:"x-nullable" example:"1000002"` // a natural key, such as an order's number
 	Data       []VersionView `json:"data"`
 	NextCursor *string       `json:"next_cursor" extensions:"x-nullable"`
 }
 
-// VersionView is an event of a stream, with the state that it led to.
+// VersionView is an event of a stream with the state after it.
 type VersionView struct {
 	saga.EventView
-	State json.RawMessage `json:"state" swaggertype:"object" extensions:"x-nullable"` // null when only another version of the program can tell
+	State json.RawMessage `json:"state" swaggertype:"object" extensions:"x-nullable"` // null if only another version of the program can read it
 }
 
-// showStream shows any stream with its state at each version.
+// showStream shows a stream with its state after each event.
 //
-//	@Summary		Read the events of a stream, each with the state that it led to, oldest first
+//	@Summary		Read the events of a stream with the state after each, oldest first
 //	@Description	Any cart, product, order, stock, payment or saga. For operators: scope `admin`.
 //	@ID				getStream
 //	@Tags			operators
 //	@Security		Bearer
-//	@Param			module	path		string	true	"Whose stream"	Enums(cart,order,payment,saga)
+//	@Param			module	path		string	true	"Module"	Enums(cart,order,payment,saga)
 //	@Param			id		path		string	true	"Stream"		format(uuid)
-//	@Param			after	query		int		false	"Only after this version"	minimum(0)
-//	@Param			limit	query		int		false	"At most this many"			minimum(1)	maximum(100)	default(20)
-//	@Param			cursor	query		string	false	"next_cursor of the page before"
+//	@Param			after	query		int		false	"Only events after this version"	minimum(0)
+//	@Param			limit	query		int		false	"Maximum number"			minimum(1)	maximum(100)	default(20)
+//	@Param			cursor	query		string	false	"next_cursor of the previous page"
 //	@Success		200		{object}	StreamView
 //	@Failure		401,403	{object}	web.Problem
 //	@Failure		404		{object}	web.Problem	"not_found"
@@ -82,7 +82,7 @@ func (m *Module) showStream(c echo.Context) error {
 	})
 }
 
-// PageBytes is about how large it is on a page.
+// PageBytes estimates the size of the version on a page.
 func (v VersionView) PageBytes() int { return len(v.Data) + len(v.State) }
 
 func versionsOf(versions []eventstore.Version) []VersionView {

@@ -14,24 +14,24 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// SubscriptionView is how far a reader of a log, or a reaction to events, has come.
+// SubscriptionView is the progress of a projection or a reaction.
 type SubscriptionView struct {
 	Module           string     `json:"module" enums:"cart,order,payment,saga"`
 	Name             string     `json:"name" example:"daily_sales"`
 	Kind             string     `json:"kind" enums:"projection,reaction,rebuild"`
-	Position         int64      `json:"position"` // of the last event that it dealt with; a reaction has none
+	Position         int64      `json:"position"` // of the last handled event; 0 for a reaction
 	Head             int64      `json:"head"`     // of the last event in the log
-	Lag              int64      `json:"lag"`      // events that it has still to deal with
+	Lag              int64      `json:"lag"`      // unhandled events
 	OldestAgeSeconds float64    `json:"oldest_age_seconds"`
-	Parked           int        `json:"parked"` // messages that it could not handle, and those behind them
+	Parked           int        `json:"parked"` // messages that failed, and those behind them
 	Generation       int        `json:"generation"`
 	UpdatedAt        *time.Time `json:"updated_at" extensions:"x-nullable"`
 }
 
-// Subscriptions are all those of this view.
+// Subscriptions is a list of subscriptions.
 type Subscriptions struct {
 	Data        []SubscriptionView `json:"data"`
-	Unavailable []string           `json:"unavailable" enums:"cart,order,payment,saga"` // modules whose database does not answer: theirs are left out
+	Unavailable []string           `json:"unavailable" enums:"cart,order,payment,saga"` // modules whose database does not answer; their subscriptions are left out
 }
 
 func subscriptionViewOf(module string, s eventstore.Subscription) SubscriptionView {
@@ -41,16 +41,16 @@ func subscriptionViewOf(module string, s eventstore.Subscription) SubscriptionVi
 	}
 }
 
-// listSubscriptions shows how far all readers are.
+// listSubscriptions lists the progress of all projections and reactions.
 //
-//	@Summary		List what reads the logs and reacts to events, and how far it is
-//	@Description	For operators: scope `admin`. A rebuild of a projection is a subscription of its own until it takes the projection's place. Modules whose database does not answer within two seconds are named in `unavailable`, and left out.
+//	@Summary		List the projections and reactions with their progress
+//	@Description	For operators: scope `admin`. A rebuild of a projection is a subscription of its own until it takes the projection's place. `unavailable` names the modules whose database does not answer within two seconds; they are left out.
 //	@ID				listSubscriptions
 //	@Tags			operators
 //	@Security		Bearer
 //	@Success		200		{object}	Subscriptions
 //	@Failure		401,403	{object}	web.Problem
-//	@Failure		503		{object}	web.Problem	"unavailable, where no database answers"
+//	@Failure		503		{object}	web.Problem	"unavailable, if no database answers"
 //	@Router			/v1/admin/subscriptions [get]
 func (m *Module) listSubscriptions(c echo.Context) error {
 	all, err := m.subscriptions(c.Request().Context())
@@ -71,16 +71,16 @@ func (m *Module) subscriptions(ctx context.Context) (Subscriptions, error) {
 	return Subscriptions{Data: append([]SubscriptionView{}, slices.Concat(found...)...), Unavailable: away}, err
 }
 
-// rebuildProjection starts to make a projection anew.
+// rebuildProjection starts to rebuild a projection.
 //
 //	@Summary		Rebuild a projection
-//	@Description	It is made anew from the whole log beside the live one, which it replaces in one moment once it has come as far; see the subscription of kind `rebuild`. For operators: scope `admin`.
+//	@Description	The rebuild reads the whole log beside the live projection, and replaces it once it has caught up. See the subscription of kind `rebuild`. For operators: scope `admin`.
 //	@ID				rebuildProjection
 //	@Tags			operators
 //	@Security		Bearer
 //	@Param			name			path		string	true	"Projection, as in the list of subscriptions"
-//	@Param			Idempotency-Key	header		string	false	"The same key again is answered, not done again"
-//	@Success		202				{object}	SubscriptionView	"The rebuild; the projection itself when it has ended already"
+//	@Param			Idempotency-Key	header		string	false	"Repeating a request with the same key returns the original response"
+//	@Success		202				{object}	SubscriptionView	"The rebuild, or the projection if the rebuild has ended"
 //	@Failure		401,403			{object}	web.Problem
 //	@Failure		404				{object}	web.Problem	"unknown_projection"
 //	@Failure		409				{object}	web.Problem	"rebuild_running"
@@ -94,7 +94,7 @@ func (m *Module) rebuildProjection(c echo.Context) error {
 	}
 	err = m.once(c, r.Write, func(ctx context.Context, s *eventstore.Store, once eventstore.IdempotencyKey) (bool, error) {
 		return s.Rebuild(ctx, name, once)
-	}, "a projection is rebuilt", "name", name)
+	}, "started to rebuild a projection", "name", name)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (m *Module) rebuildProjection(c echo.Context) error {
 	return c.JSON(http.StatusAccepted, view)
 }
 
-// progress is the rebuild of a projection, or the projection when there is none any more.
+// progress returns the rebuild of a projection, or the projection if the rebuild has ended.
 func (m *Module) progress(ctx context.Context, name string) (SubscriptionView, error) {
 	all, err := m.subscriptions(ctx)
 	if err != nil {

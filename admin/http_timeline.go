@@ -8,27 +8,27 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// TimelinePage is a part of what led to an order.
+// TimelinePage is a page of the timeline of an order.
 type TimelinePage struct {
 	web.Page[TimelineEntry]
-	Unavailable []string `json:"unavailable" enums:"cart,order,payment,saga"` // modules whose database does not answer: what they know is left out
+	Unavailable []string `json:"unavailable" enums:"cart,order,payment,saga"` // modules whose database does not answer; their entries are left out
 }
 
-// showTimeline tells how an order came about.
+// showTimeline shows the timeline of an order.
 //
-//	@Summary		Read what led to an order, oldest first
-//	@Description	The events of its cart, its checkout, refunds and cancellation with every step and attempt, its payment and the order itself, webhooks as they came, and what operators did: by time, and nothing before its cause. What one entry gave as its command is the causation of what followed from it. Customers see whether it was them or the shop, and no data. Modules whose database does not answer within two seconds are named in `unavailable`; what they know is left out, and follows on a later page where there is one.
+//	@Summary		Read the timeline of an order, oldest first
+//	@Description	The events of the cart, the checkout, the refunds, the cancellation, the payment and the order, with every attempt of a step, webhooks and the actions of operators. Entries are ordered by time, and never precede their cause. The `command` of an entry is the `causation` of its effects. Customers see no data, and only whether they or the shop acted. `unavailable` names the modules whose database does not answer within two seconds; their entries are left out, and follow on a later page if there is one.
 //	@ID				getOrderTimeline
 //	@Tags			orders
 //	@Security		Bearer
 //	@Param			id		path		string	true	"Order"				format(uuid)
-//	@Param			limit	query		int		false	"At most this many"	minimum(1)	maximum(100)	default(20)
-//	@Param			cursor	query		string	false	"next_cursor of the page before"
+//	@Param			limit	query		int		false	"Maximum number"	minimum(1)	maximum(100)	default(20)
+//	@Param			cursor	query		string	false	"next_cursor of the previous page"
 //	@Success		200		{object}	TimelinePage
 //	@Failure		401		{object}	web.Problem
 //	@Failure		404		{object}	web.Problem	"not_found"
 //	@Failure		422		{object}	web.Problem	"validation_failed, cursor_invalid"
-//	@Failure		503		{object}	web.Problem	"unavailable, where the orders cannot be read"
+//	@Failure		503		{object}	web.Problem	"unavailable, if the orders cannot be read"
 //	@Router			/v1/orders/{id}/timeline [get]
 func (m *Module) showTimeline(c echo.Context) error {
 	ctx, caller := c.Request().Context(), web.CallerOf(c)

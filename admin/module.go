@@ -41,18 +41,18 @@ type Payments interface {
 	WebhooksOf(ctx context.Context, paymentID uuid.UUID, last payment.Received, limit int) ([]payment.Received, error)
 }
 
-// Module is what operators see across modules.
+// Module serves the operators' API across modules.
 type Module struct {
 	Config
-	seen overview
+	overviews overview
 }
 
 // New makes the module.
 func New(c Config) *Module {
-	return &Module{Config: c, seen: overview{minutes: minutes{sagas: c.Sagas}}}
+	return &Module{Config: c, overviews: overview{minutes: minutes{sagas: c.Sagas}}}
 }
 
-// Routes adds what operators see across modules, and the timeline of an order.
+// Routes adds the routes of operators, and the timeline of an order.
 func (m *Module) Routes(s *web.Server) {
 	admin := s.Scoped(web.ScopeAdmin)
 	s.Customer.GET("/v1/orders/:id/timeline", m.showTimeline, web.Paged)
@@ -66,7 +66,7 @@ func (m *Module) Routes(s *web.Server) {
 	admin.POST("/v1/admin/projections/:name/rebuild", m.rebuildProjection)
 }
 
-// store is that of a module.
+// store returns the store of a module.
 func (m *Module) store(module string) (of Store, known bool) {
 	i := slices.IndexFunc(m.Stores, func(s Store) bool { return s.Name == module })
 	if i < 0 {

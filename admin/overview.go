@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	overviewFor      = time.Hour        // what the chart of checkouts spans
-	overviewFresh    = time.Second      // how old an overview may be when it is answered
-	overviewRecent   = 5 * time.Minute  // minutes so young are read each time while something in them is unfinished
-	overviewAgain    = 30 * time.Second // and older ones so often
-	overviewAtOnce   = 10               // minutes that one query counts: what it read stays known when there is no time for the next one
-	bucketsPerDecade = 40               // steps of the histogram of durations for a factor of ten: 3 % from its true value at most
+	overviewFor      = time.Hour        // the span of the chart of checkouts
+	overviewFresh    = time.Second      // the maximum age of an overview
+	overviewRecent   = 5 * time.Minute  // unfinished minutes of this age are counted each time
+	overviewAgain    = 30 * time.Second // older ones are counted so often
+	overviewAtOnce   = 10               // minutes in one query; its result stays known if the next query times out
+	bucketsPerDecade = 40               // buckets of the histogram of durations for a factor of ten; the error is at most 3 %
 )
 
-// minutes are the checkouts of the last hour, by the minute that they began in. A minute whose checkouts have all ended is never
-// read again: so it costs little to follow a busy shop.
+// minutes caches the counts of the checkouts of the last hour by the minute in which they began. A minute whose checkouts have all ended is
+// never counted again.
 type minutes struct {
 	sagas *saga.Module
 
@@ -28,16 +28,16 @@ type minutes struct {
 	by map[int64]*minute // by Unix time / 60
 }
 
-// minute is what began in it.
+// minute counts the checkouts that began in it.
 type minute struct {
 	by     map[saga.Status]int
-	took   map[int]int // completed checkouts, by the step of the histogram
+	took   map[int]int // completed checkouts, by the bucket of the histogram
 	readAt time.Time
 	final  bool
 }
 
-// follow reads the minutes of the hour before now that may have changed.
-func (m *minutes) follow(ctx context.Context, now time.Time) error {
+// update counts the minutes of the last hour that may have changed.
+func (m *minutes) update(ctx context.Context, now time.Time) error {
 	last := now.Unix() / 60
 	first := last - int64(overviewFor/time.Minute) + 1
 	for at := range m.by {
@@ -66,7 +66,7 @@ func (m *minutes) fresh(at, last int64, now time.Time) bool {
 	return known != nil && (known.final || time.Duration(last-at)*time.Minute > overviewRecent && now.Sub(known.readAt) < overviewAgain)
 }
 
-// read counts the minutes from first to end anew.
+// read counts the minutes from first to end.
 func (m *minutes) read(ctx context.Context, first, end, last int64, now time.Time) error {
 	counted, err := m.sagas.CountBegun(ctx, first, end, bucketsPerDecade)
 	if err != nil {
@@ -82,7 +82,7 @@ func (m *minutes) read(ctx context.Context, first, end, last int64, now time.Tim
 			one.took[c.Bucket] += c.Count
 		}
 	}
-	for at := first; at < min(end+1, last-1); at++ { // what begins late in a minute may be committed in the next
+	for at := first; at < min(end+1, last-1); at++ { // a checkout that begins late in a minute may be committed in the next
 		m.by[at].final = m.by[at].unfinished() == 0
 	}
 	return nil
@@ -97,7 +97,7 @@ func (m *minute) unfinished() (n int) {
 	return n
 }
 
-// percentile is the time that a share of the completed checkouts took at most, in seconds; 0 where none did.
+// percentile returns the duration that a share of the completed checkouts did not exceed, in seconds; 0 if there are none.
 func percentile(took map[int]int, share float64) float64 {
 	steps, all := []int(nil), 0
 	for step, n := range took {
@@ -112,14 +112,14 @@ func percentile(took map[int]int, share float64) float64 {
 	return 0
 }
 
-// checkouts are those of the last hour, minute by minute, oldest first.
+// checkouts returns the checkouts of the last hour by minute, oldest first.
 func (m *minutes) checkouts(ctx context.Context, now time.Time) (CheckoutsView, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.by == nil {
 		m.by = map[int64]*minute{}
 	}
-	if err := m.follow(ctx, now); err != nil {
+	if err := m.update(ctx, now); err != nil {
 		return CheckoutsView{}, err
 	}
 	view, took, last := CheckoutsView{}, map[int]int{}, now.Unix()/60
@@ -138,7 +138,7 @@ func (m *minutes) checkouts(ctx context.Context, now time.Time) (CheckoutsView, 
 	return view, nil
 }
 
-// unfinished are the sagas that have not ended, by type.
+// unfinished counts the sagas that have not ended, by type.
 func (m *Module) unfinished(ctx context.Context) ([]UnfinishedView, error) {
 	counted, err := m.Sagas.CountUnfinished(ctx)
 	if err != nil {

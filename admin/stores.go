@@ -12,27 +12,26 @@ import (
 	"shopping-cart/platform/pgerr"
 )
 
-// askWithin bounds what the database of one module may take where several modules are asked.
-const askWithin = 2 * time.Second
+// askTimeout limits the answer of one module's database when several modules are asked.
+const askTimeout = 2 * time.Second
 
-// countWithin bounds what such a database may take that has told its time: to count may take long.
-const countWithin = 10 * time.Second
+// countTimeout limits the answer of a database that has answered a first query. To count rows may take long.
+const countTimeout = 10 * time.Second
 
-// Store is the event store of a module, under the name that operators know the module by.
+// Store is the event store of a module, with the name of the module in the API.
 type Store struct {
 	Name string
 	*eventstore.Store
 }
 
-// AskEach asks modules side by side, each for askWithin at most. It returns the answers in the order of the modules, and the
-// names of those whose database is away, which is empty and not nil when all answered. It fails where none answered, and with
-// an error that is not about a database being away.
+// AskEach asks modules in parallel, each for at most askTimeout. It returns the answers in the order of the modules, and the names of the
+// modules whose database is away (not nil). It fails if no module answers, or if one fails for another reason.
 func AskEach[T any](ctx context.Context, all []Store, ask func(context.Context, Store) (T, error)) (answers []T, away []string, err error) {
 	found, failed := make([]T, len(all)), make([]error, len(all))
 	var asked sync.WaitGroup
 	for i, of := range all {
 		asked.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, askWithin)
+			ctx, cancel := context.WithTimeout(ctx, askTimeout)
 			defer cancel()
 			found[i], failed[i] = ask(ctx, of)
 		})
@@ -55,15 +54,15 @@ func AskEach[T any](ctx context.Context, all []Store, ask func(context.Context, 
 	return answers, away, nil
 }
 
-// asked asks modules one after the other. It leaves out those that were away once.
+// asked asks modules one after the other. It does not ask a module again whose database was away.
 type asked struct{ away []string }
 
-// ask asks a module for askWithin at most. That its database is away is noted, and no error.
+// ask asks a module for at most askTimeout. If its database is away it adds the module to away and returns no error.
 func (a *asked) ask(ctx context.Context, module string, what func(context.Context) error) error {
 	if slices.Contains(a.away, module) {
 		return nil
 	}
-	within, cancel := context.WithTimeout(ctx, askWithin)
+	within, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	err := what(within)
 	if isAway(ctx, err) {
@@ -72,26 +71,25 @@ func (a *asked) ask(ctx context.Context, module string, what func(context.Contex
 	return err
 }
 
-// counting is what AskEach may ask where the answer may take longer than askWithin. A database that is away is found by asking its
-// clock. One that answers has countWithin. ctx is that of the whole request.
+// counting extends the time of a question to countTimeout, once the database has answered a query of its clock. ctx is that of the whole
+// request.
 func counting[T any](ctx context.Context, ask func(context.Context, Store) (T, error)) func(context.Context, Store) (T, error) {
 	return func(within context.Context, of Store) (none T, err error) {
 		if _, err := of.Clock(within); err != nil {
 			return none, err
 		}
-		longer, cancel := context.WithTimeout(ctx, countWithin)
+		longer, cancel := context.WithTimeout(ctx, countTimeout)
 		defer cancel()
 		return ask(longer, of)
 	}
 }
 
-// isAway reports whether an error says that a database is away or silent. It is false once ctx itself, which the caller waits
-// with, has ended.
+// isAway reports whether an error means that a database does not answer. It is false once ctx itself has ended.
 func isAway(ctx context.Context, err error) bool {
 	return ctx.Err() == nil && (pgerr.Transient(err) || errors.Is(err, context.DeadlineExceeded))
 }
 
-// ErrAway is unavailable (503). It names the modules whose databases do not answer.
+// ErrAway is an unavailable error (503) that names the modules whose databases do not answer.
 func ErrAway(modules []string) error {
 	return eventstore.ErrUnavailable.Detailf("The database of %s does not answer right now. Try again shortly.", strings.Join(modules, ", ")).
 		With("unavailable", modules)

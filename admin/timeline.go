@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -17,42 +16,40 @@ import (
 	"shopping-cart/saga"
 )
 
-// TimelineEntry is something that led to an order as it is: an event of the streams of its cart, its payment, the order itself and
-// its sagas, which are its checkout, its refunds and its cancellation; or a webhook as it came; or the begin of an attempt of a
-// step, which the event that ended the attempt tells.
+// TimelineEntry is an event of an order, its cart, its payment or its sagas (the checkout, the refunds and the cancellation), a webhook, or
+// the start of an attempt of a step. The event that ended the attempt contains its start.
 type TimelineEntry struct {
 	ID          uuid.UUID       `json:"id" format:"uuid"`
 	At          time.Time       `json:"at"`
-	FinishedAt  *time.Time      `json:"finished_at" extensions:"x-nullable"` // of an attempt of a step, which began at At: of saga.step_begun
+	FinishedAt  *time.Time      `json:"finished_at" extensions:"x-nullable"` // the end of the attempt, for saga.step_begun
 	Module      string          `json:"module" enums:"cart,order,payment,saga"`
-	Stream      uuid.UUID       `json:"stream" format:"uuid"` // of that module; of a webhook its payment
-	Version     int64           `json:"version"`              // of that stream; 0 for a webhook, and for saga.step_begun
+	Stream      uuid.UUID       `json:"stream" format:"uuid"` // for a webhook, its payment
+	Version     int64           `json:"version"`              // of the stream; 0 for a webhook and for saga.step_begun
 	Type        string          `json:"type" example:"payment.captured"`
 	Step        *string         `json:"step" extensions:"x-nullable" example:"payment.charge"`
 	Actor       string          `json:"actor" example:"saga"`
-	Correlation uuid.UUID       `json:"correlation" format:"uuid"`                         // of all that one request, or one checkout, caused
-	Causation   uuid.UUID       `json:"causation" format:"uuid"`                           // the command that did it
-	Command     *uuid.UUID      `json:"command" format:"uuid" extensions:"x-nullable"`     // the command that it gave: the causation of what followed from it
+	Correlation uuid.UUID       `json:"correlation" format:"uuid"`                         // shared by all effects of one request or checkout
+	Causation   uuid.UUID       `json:"causation" format:"uuid"`                           // the command that caused it
+	Command     *uuid.UUID      `json:"command" format:"uuid" extensions:"x-nullable"`     // the command that it issued: the causation of its effects
 	Data        json.RawMessage `json:"data" swaggertype:"object" extensions:"x-nullable"` // for operators only
 
-	began   time.Time // of an event that ended an attempt of a step
-	source  int       // of a stream, or of the begins of its attempts
-	upTo    int64     // the version of the stream that is read with this entry
-	needs   []string  // facts that stand before this entry, where they are told at all
-	tells   []string  // facts that this entry is
+	began   time.Time // the start of the attempt that the event ended
+	source  int       // of the events of a stream, or of the starts of its attempts
+	upTo    int64     // the version of the stream up to this entry
+	needs   []string  // facts that other entries must establish first
+	tells   []string  // facts that this entry establishes
 	webhook payment.Received
 }
 
-// webhookReceived is the type of an entry that is no event: a webhook as it was stored.
+// webhookReceived is the type of the entry of a webhook.
 const webhookReceived = "webhook.received"
 
-// stepBegun is the type of an entry that is no event: an attempt of a step begins. The event that ended it is another entry.
+// stepBegun is the type of the entry of the start of an attempt.
 const stepBegun = "saga.step_begun"
 
-// cursor is how far a reader of a timeline has come: in each stream, and among the webhooks. So a page goes on where the last
-// one ended, whatever happened in between.
+// cursor is a place in a timeline: a version in each stream, and a webhook. So new events do not shift the next page.
 type cursor struct {
-	Versions []int64   `json:"versions"` // by lane
+	Versions []int64   `json:"versions"` // by source
 	At       time.Time `json:"at"`       // of the last webhook
 	Provider string    `json:"provider"`
 	ID       string    `json:"id"`
@@ -80,10 +77,10 @@ func (p cursor) versionOf(source int) int64 {
 // streamOf is a stream of a module.
 type streamOf struct {
 	module string
-	id     uuid.UUID // zero: there is none yet
+	id     uuid.UUID // zero if it does not exist yet
 }
 
-// streams are those that led to an order, each in a lane of its own, which stays its: a payment's refunds are never fewer.
+// streams returns the streams of an order. Their positions are stable, since the refunds of a payment never become fewer.
 func (m *Module) streams(ctx context.Context, asked *asked, orderID uuid.UUID, t order.References) ([]streamOf, error) {
 	sources := []streamOf{
 		{"cart", t.CartID}, {"saga", t.CheckoutID}, {"order", orderID}, {"payment", t.PaymentID}, {"saga", t.CancellationID},
@@ -101,11 +98,11 @@ func (m *Module) streams(ctx context.Context, asked *asked, orderID uuid.UUID, t
 	return sources, err
 }
 
-// readAhead is how far behind the end of a page a cause is looked for.
+// readAhead is the number of events after a page that are searched for causes.
 const readAhead = 100
 
-// timeline is what led to an order after a place, at most n entries. Each store is asked by itself, so it does not matter which
-// database it is in, and one that is away leaves its own entries out.
+// timeline returns at most n entries of an order after a place, and the modules whose database is away. It asks each store by itself, since
+// each module may have its own database.
 func (m *Module) timeline(ctx context.Context, orderID uuid.UUID, t order.References, from cursor, n int) ([]TimelineEntry, []string, error) {
 	asked := &asked{away: []string{}}
 	streams, err := m.streams(ctx, asked, orderID, t)
@@ -117,49 +114,53 @@ func (m *Module) timeline(ctx context.Context, orderID uuid.UUID, t order.Refere
 		if of.id == uuid.Nil {
 			continue
 		}
-		events, begins := 2*i, 2*i+1 // two lanes a stream: its events, and the attempts that they ended
-		ahead := max(0, from.versionOf(begins)-from.versionOf(events))
-		store, _ := m.store(of.module)
-		var found []eventstore.Recorded
-		err := asked.ask(ctx, of.module, func(ctx context.Context) (err error) {
-			found, err = store.ReadStream(ctx, of.id, from.versionOf(events), n+int(ahead)+readAhead)
-			return err
-		})
+		events, begins, err := m.streamEntries(ctx, asked, of, 2*i, t, from, n)
 		if err != nil {
 			return nil, nil, err
 		}
-		source := make([]TimelineEntry, len(found))
-		for j, e := range found {
-			source[j] = entryOf(of.module, e)
-			source[j].source, source[j].upTo = events, e.Version
-			if source[j].Correlation == uuid.Nil { // a webhook, which knows of no checkout
-				source[j].Correlation = t.CheckoutID
-			}
-		}
-		source, begun := splitAttempts(source, begins)
-		sources = append(sources, source, slices.DeleteFunc(begun, func(e TimelineEntry) bool { return e.upTo <= from.versionOf(begins) }))
+		sources = append(sources, events, begins)
 	}
+	webhooks, err := m.webhookEntries(ctx, asked, t, from, n)
+	return merge(append(sources, webhooks), n), asked.away, err
+}
+
+// streamEntries reads the two sources of a stream: its events, and the starts of the attempts that they ended.
+func (m *Module) streamEntries(
+	ctx context.Context, asked *asked, of streamOf, source int, t order.References, from cursor, n int,
+) (events, begins []TimelineEntry, err error) {
+	after, begun := from.versionOf(source), from.versionOf(source+1)
+	store, _ := m.store(of.module)
+	var found []eventstore.Recorded
+	err = asked.ask(ctx, of.module, func(ctx context.Context) (err error) {
+		found, err = store.ReadStream(ctx, of.id, after, n+int(max(0, begun-after))+readAhead)
+		return err
+	})
+	for _, e := range found {
+		entry := entryOf(of.module, e)
+		entry.source, entry.upTo = source, e.Version
+		if entry.Correlation == uuid.Nil { // the event of a webhook
+			entry.Correlation = t.CheckoutID
+		}
+		events = append(events, entry)
+	}
+	begins = slices.DeleteFunc(beginsOf(events, source+1), func(e TimelineEntry) bool { return e.upTo <= begun })
+	return events, begins, err
+}
+
+func (m *Module) webhookEntries(ctx context.Context, asked *asked, t order.References, from cursor, n int) (entries []TimelineEntry, err error) {
 	last := payment.Received{ReceivedAt: from.At, Provider: from.Provider, ID: from.ID}
 	var webhooks []payment.Received
 	err = asked.ask(ctx, "payment", func(ctx context.Context) (err error) {
 		webhooks, err = m.Payments.WebhooksOf(ctx, t.PaymentID, last, n)
 		return err
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	var source []TimelineEntry
 	for _, w := range webhooks {
-		entry, err := entryOfWebhook(w, t)
-		if err != nil {
-			return nil, nil, err
-		}
-		source = append(source, entry)
+		entries = append(entries, entryOfWebhook(w, t))
 	}
-	return merge(append(sources, source), n), asked.away, nil
+	return entries, err
 }
 
-// entryOf is an event. That of a saga may have been written long after what it tells of, so it names its own times.
+// entryOf converts an event. A saga may write an event long after its attempt, so its events contain their own time.
 func entryOf(module string, e eventstore.Recorded) TimelineEntry {
 	entry := TimelineEntry{
 		ID: e.Meta.EventID, At: web.Time(e.At), Module: module, Stream: e.Stream, Version: e.Version, Type: e.Type, Actor: e.Meta.Actor,
@@ -177,7 +178,7 @@ func entryOf(module string, e eventstore.Recorded) TimelineEntry {
 		ID             uuid.UUID `json:"id"` // of a refund
 		CancellationID uuid.UUID `json:"cancellation_id"`
 	}
-	_ = json.Unmarshal(e.Data, &told) // what it does not tell, or tells otherwise, stays out
+	_ = json.Unmarshal(e.Data, &told) // missing fields stay empty
 	switch {
 	case module == "saga" && !told.At.IsZero():
 		entry.At = web.Time(told.At)
@@ -205,22 +206,19 @@ func startOfSaga(id uuid.UUID) *uuid.UUID {
 	return &start
 }
 
-func entryOfWebhook(w payment.Received, t order.References) (TimelineEntry, error) {
-	data, err := json.Marshal(map[string]any{
+func entryOfWebhook(w payment.Received, t order.References) TimelineEntry {
+	data, _ := json.Marshal(map[string]any{ // of plain fields
 		"provider": w.Provider, "id": w.ID, "type": w.Type, "note": w.Note, "attempts": w.Attempts, "handled_at": w.HandledAt,
 	})
-	if err != nil {
-		return TimelineEntry{}, fmt.Errorf("encode webhook %s of %s: %w", w.ID, w.Provider, err)
-	}
 	id := w.Wakes()
 	needs, tells := factsOf(TimelineEntry{Causation: id, Command: &id}, facts{})
 	return TimelineEntry{
 		ID: id, At: web.Time(w.ReceivedAt), Module: "payment", Stream: t.PaymentID, Type: webhookReceived, Actor: w.Provider,
 		Correlation: t.CheckoutID, Causation: id, Command: &id, Data: data, webhook: w, needs: needs, tells: tells,
-	}, nil
+	}
 }
 
-// forCustomer leaves out what is the shop's business: what the events hold, and who in the shop did it.
+// forCustomer removes the data of the events, and the names of the shop's operators.
 func forCustomer(entries []TimelineEntry, customer string) []TimelineEntry {
 	entries = slices.Clone(entries)
 	for i := range entries {

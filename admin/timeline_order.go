@@ -12,20 +12,19 @@ import (
 	"shopping-cart/saga"
 )
 
-// The order of a timeline does not rest on clocks alone: each stream has its own database and each attempt its own process. What
-// caused an entry is known by name, as a fact. An entry needs facts, and waits until every entry that tells one of them has been
-// listed. Where only clocks can tell, the time decides.
+// Clocks alone cannot order a timeline: each stream has its own database and each attempt its own process. So causes are named facts. An
+// entry needs facts, and comes after all entries that establish them. Otherwise the time decides.
 
-// facts is what an event says of itself, as far as the order needs it.
+// facts are the fields of an event that the order needs.
 type facts struct {
 	step     string
-	checkout uuid.UUID // of an event of a payment: the saga that it belongs to
+	checkout uuid.UUID // the saga of an event of a payment
 	id       uuid.UUID // of a refund
 	failure  string    // code of a refused step
 	attempt  bool      // the event ended an attempt of a step
 }
 
-// Facts. Of those that several entries tell, such as the attempts that gave one command, gave: is known with the first.
+// The names of facts. If several attempts issue one command, the first establishes it.
 func issued(command uuid.UUID) string   { return "gave:" + command.String() }
 func effectOf(command uuid.UUID) string { return "did:" + command.String() }
 func eventAt(stream uuid.UUID, version int64) string {
@@ -43,7 +42,7 @@ const (
 	factBack     = "back"    // voided, or refunded
 )
 
-// factsOf is what an entry needs, and what it tells.
+// factsOf returns the facts that an entry needs, and those that it establishes.
 func factsOf(e TimelineEntry, f facts) (needs, tells []string) {
 	needs, tells = []string{issued(e.Causation)}, []string{effectOf(e.Causation)}
 	if e.Command != nil {
@@ -63,7 +62,7 @@ func factsOf(e TimelineEntry, f facts) (needs, tells []string) {
 	return needs, tells
 }
 
-// effectsOf are the facts by which an attempt of a step came out as it did. An attempt that came to no end names none.
+// effectsOf returns the facts that led to the outcome of an attempt.
 func effectsOf(e TimelineEntry, f facts) []string {
 	switch e.Type {
 	case eventstore.TypeOf(saga.StepAssumed{}):
@@ -91,7 +90,7 @@ func effectsOf(e TimelineEntry, f facts) []string {
 	return nil
 }
 
-// factsOfPayment: a payment does not carry the commands of the saga's steps, so its events name the steps that they belong to.
+// factsOfPayment derives the commands from the types of the events, since a payment does not record the commands of the saga's steps.
 func factsOfPayment(e TimelineEntry, f facts) (needs, tells []string) {
 	switch e.Type {
 	case "payment.requested":
@@ -120,9 +119,9 @@ func factsOfPayment(e TimelineEntry, f facts) (needs, tells []string) {
 	return needs, tells
 }
 
-// splitAttempts makes an entry of the begin of each attempt that the events of a saga ended. A begin stands behind what the saga
-// wrote before it, but for attempts that were under way at the same time.
-func splitAttempts(events []TimelineEntry, source int) (_, begins []TimelineEntry) {
+// beginsOf returns the starts of the attempts that the events of a saga ended. A start comes after the previous event of the saga, except
+// for parallel attempts.
+func beginsOf(events []TimelineEntry, source int) (begins []TimelineEntry) {
 	for i, e := range events {
 		if e.began.IsZero() {
 			continue
@@ -142,27 +141,25 @@ func splitAttempts(events []TimelineEntry, source int) (_, begins []TimelineEntr
 		}
 		begins = append(begins, b)
 	}
-	return events, begins
+	return begins
 }
 
-// merge makes one list of several, at most n long: nothing before what it needs, each lane in its own order, and else by time.
-func merge(sources [][]TimelineEntry, n int) []TimelineEntry {
-	pending := map[string]int{} // how many entries still to come tell a fact
-	for _, source := range sources {
-		for _, e := range source {
-			for _, fact := range e.tells {
-				pending[fact]++
-			}
+// merge merges the sources into one list of at most n entries. Causes come first, each source keeps its order, and otherwise the time
+// decides.
+func merge(sources [][]TimelineEntry, n int) (merged []TimelineEntry) {
+	pending := map[string]int{} // the number of entries to come that establish a fact
+	for _, e := range slices.Concat(sources...) {
+		for _, fact := range e.tells {
+			pending[fact]++
 		}
 	}
-	may := func(e TimelineEntry) bool {
+	isReady := func(e TimelineEntry) bool {
 		return !slices.ContainsFunc(e.needs, func(fact string) bool { return pending[fact] > 0 && !slices.Contains(e.tells, fact) })
 	}
-	var merged []TimelineEntry
 	for len(merged) < n {
-		at := firstOf(sources, may)
-		if at < 0 { // a circle, which only clocks and paging can make: time decides
-			at = firstOf(sources, func(TimelineEntry) bool { return true })
+		at := earliest(sources, isReady)
+		if at < 0 { // a cycle, by clocks or by the end of a page
+			at = earliest(sources, func(TimelineEntry) bool { return true })
 		}
 		if at < 0 {
 			return merged
@@ -180,11 +177,11 @@ func merge(sources [][]TimelineEntry, n int) []TimelineEntry {
 	return merged
 }
 
-// firstOf is the lane whose next entry is the earliest of those that may come; -1 for none.
-func firstOf(sources [][]TimelineEntry, may func(TimelineEntry) bool) int {
+// earliest returns the source with the earliest next entry that is ready; -1 for none.
+func earliest(sources [][]TimelineEntry, isReady func(TimelineEntry) bool) int {
 	first := -1
 	for i, source := range sources {
-		if len(source) > 0 && (first < 0 || source[0].At.Before(sources[first][0].At)) && may(source[0]) {
+		if len(source) > 0 && (first < 0 || source[0].At.Before(sources[first][0].At)) && isReady(source[0]) {
 			first = i
 		}
 	}

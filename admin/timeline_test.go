@@ -78,7 +78,7 @@ func TestTimelineEntries(t *testing.T) {
 		e := of("saga", "saga.step_retried", `{"step":"order.place","began_at":"2026-03-01T12:00:00Z","at":"2026-03-01T12:00:03Z"}`)
 		require.Equal(t, after(3*time.Second), e.At, "it stands where it came out")
 		require.Nil(t, e.Command)
-		_, begins := splitAttempts([]TimelineEntry{e}, 1)
+		begins := beginsOf([]TimelineEntry{e}, 1)
 		require.Len(t, begins, 1)
 		b := begins[0]
 		require.Equal(t, []time.Time{noon, after(3 * time.Second)}, []time.Time{b.At, *b.FinishedAt})

@@ -23,11 +23,11 @@ import (
 var (
 	errNotFound = fault.New(fault.NotFound, "not_found", "There is no such checkout.")
 	errNoSaga   = fault.New(fault.NotFound, "not_found", "There is no such saga.")
-	errTooLate  = fault.New(fault.Conflict, "too_late", "The payment is being captured: it is too late to cancel the checkout.")
-	errFailed   = fault.New(fault.Conflict, "checkout_failed", "This checkout has failed already. Nothing was charged.")
+	errTooLate  = fault.New(fault.Conflict, "too_late", "The payment is being captured. It is too late to cancel the checkout.")
+	errFailed   = fault.New(fault.Conflict, "checkout_failed", "This checkout has failed. Nothing was charged.")
 )
 
-// Routes adds the routes of check-outs, cancellations and refunds, and what operators see of sagas.
+// Routes adds the routes of checkouts, cancellations and refunds, and the operators' routes of sagas.
 func (m *Module) Routes(s *web.Server) {
 	m.server, m.notifier.draining = s, s.Draining()
 	s.Customer.POST("/v1/carts/:id/checkout", m.checkOut)
@@ -57,7 +57,7 @@ type CheckoutView struct {
 	UpdatedAt  time.Time    `json:"updated_at"`
 }
 
-// FailureView is why a checkout did not come to an order.
+// FailureView is the reason why a checkout failed.
 type FailureView struct {
 	Code   string `json:"code" enums:"out_of_stock,payment_declined,insufficient_funds,authentication_failed,authentication_expired,capture_refused,cancelled,provider_unavailable,refund_failed,amount_not_chargeable,order_does_not_add_up,payment_refunded"`
 	Detail string `json:"detail" example:"The payment was declined. Try another payment method."`
@@ -89,9 +89,9 @@ func viewOf(saga eventstore.Stream[State]) CheckoutView {
 	return v
 }
 
-// stepsOf are the steps begun, and those still ahead of a saga that goes forward.
+// stepsOf returns the steps that began, and the next steps of a saga that does not compensate.
 func stepsOf(s State) []StepView {
-	d, _ := definitionOf(s) // of one that is not known here, no more is known than what was done
+	d, _ := definitionOf(s) // an unknown definition shows only the steps that began
 	s = withRunning(s, d)
 	steps := slices.Clone(s.Steps)
 	if s.Failure == nil {
@@ -114,7 +114,7 @@ func stepsOf(s State) []StepView {
 }
 
 type checkOutRequest struct {
-	PaymentMethod   string          `json:"payment_method,omitempty" validate:"max=255" example:"sim_ok"`      // required where there is something to pay
+	PaymentMethod   string          `json:"payment_method,omitempty" validate:"max=255" example:"sim_ok"`      // required if there is something to pay
 	Email           string          `json:"email" validate:"required,email,max=254" example:"ada@example.com"` // without spaces and invisible characters, at most 254 bytes of UTF-8
 	ShippingAddress json.RawMessage `json:"shipping_address,omitempty" swaggertype:"object"`
 }
@@ -122,23 +122,23 @@ type checkOutRequest struct {
 // checkOut seals a cart and starts its checkout.
 //
 //	@Summary		Check a cart out
-//	@Description	Seals the cart at the version named and turns it into a paid order. With "Prefer: wait=N" the answer is held until the checkout ends, asks for action or needs attention.
+//	@Description	Seals the cart at the given version and turns it into a paid order. With "Prefer: wait=N" the response waits until the checkout ends, requires action or needs attention.
 //	@ID				checkOut
 //	@Tags			checkouts
 //	@Security		Bearer
 //	@Param			id				path		string			true	"Cart"	format(uuid)
-//	@Param			body			body		checkOutRequest	true	"How to pay, and whom to write to"
-//	@Param			Idempotency-Key	header		string			true	"The same key again is answered, not done again"
-//	@Param			If-Match		header		string			true	"The version whose total the shopper saw, quoted"
-//	@Param			Prefer			header		string			false	"wait=N: hold the answer, at most 30 seconds"
-//	@Success		201				{object}	CheckoutView	"With Prefer: wait, when it completed"
+//	@Param			body			body		checkOutRequest	true	"The payment method, and the customer's contact"
+//	@Param			Idempotency-Key	header		string			true	"Repeating a request with the same key returns the original response"
+//	@Param			If-Match		header		string			true	"The version that the shopper saw, quoted"
+//	@Param			Prefer			header		string			false	"wait=N: wait for the outcome, at most 30 seconds"
+//	@Success		201				{object}	CheckoutView	"With Prefer: wait, when it has completed"
 //	@Success		202				{object}	CheckoutView
 //	@Header			201,202			{string}	Location	"/v1/checkouts/{id}"
 //	@Failure		400				{object}	web.Problem	"malformed_json, idempotency_key_required"
 //	@Failure		402				{object}	web.Problem	"With Prefer: wait: payment_declined, insufficient_funds, authentication_failed, authentication_expired, capture_refused, payment_refunded; with checkout_id"
 //	@Failure		404				{object}	web.Problem	"not_found"
 //	@Failure		409				{object}	web.Problem	"cart_empty, cart_closed with checkout_id, price_changed with lines, adjustments_stale; with Prefer: wait out_of_stock with lines and checkout_id, order_does_not_add_up with checkout_id"
-//	@Failure		412				{object}	web.Problem	"version_mismatch; with checkout_id and cart_status where a checkout has closed the cart"
+//	@Failure		412				{object}	web.Problem	"version_mismatch; with checkout_id and cart_status if a checkout has closed the cart"
 //	@Failure		413,415			{object}	web.Problem
 //	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, product_inactive with skus, currency_mismatch with lines and skus, negative_total, idempotency_key_reused, amount_not_chargeable; with Prefer: wait amount_not_chargeable with checkout_id"
 //	@Failure		428				{object}	web.Problem	"precondition_required"
@@ -169,7 +169,7 @@ func (m *Module) checkOut(c echo.Context) error {
 	return answerCheckOut(c, saga, r.Wait > 0)
 }
 
-// checkCheckOut refuses a payment method or an address that cannot be used.
+// checkCheckOut refuses a malformed payment method or address.
 func (m *Module) checkCheckOut(r web.Request[checkOutRequest]) error {
 	if r.Body.PaymentMethod != "" && !m.Payments.TakesMethod(r.Body.PaymentMethod) {
 		return web.Refused("payment_method", "token", "It must be a token of the payment provider for a card or another way to pay.")
@@ -177,8 +177,8 @@ func (m *Module) checkCheckOut(r web.Request[checkOutRequest]) error {
 	return order.CheckAddress(r.Body.ShippingAddress)
 }
 
-// seal keeps the contact of the customer and seals the cart. The contact comes first, since nothing may miss it later,
-// and goes again when the cart was not sealed for it.
+// seal stores the customer's contact and seals the cart. It stores the contact first, since the order needs it, and deletes it again if
+// the cart was not sealed with it.
 func (m *Module) seal(ctx context.Context, customer string, body checkOutRequest, cmd cart.CheckOut) (cart.CheckOutResult, error) {
 	cmd.ContactID = uuid.Must(uuid.NewV7())
 	contact := order.Contact{ID: cmd.ContactID, CustomerID: customer, Email: body.Email, ShippingAddress: body.ShippingAddress}
@@ -189,20 +189,20 @@ func (m *Module) seal(ctx context.Context, customer string, body checkOutRequest
 	_, refused := fault.As(err)
 	elsewhere := err == nil && sealed.ContactID != cmd.ContactID
 	if elsewhere || refused && ctx.Err() == nil && !isUnavailable(err) {
-		if dropped := m.Orders.DropContact(ctx, cmd.ContactID); dropped != nil {
-			m.Log.WarnContext(ctx, "a contact that nobody needs stays", "contact", cmd.ContactID, "error", dropped)
+		if failed := m.Orders.DropContact(ctx, cmd.ContactID); failed != nil {
+			m.Log.WarnContext(ctx, "failed to delete an unused contact", "contact", cmd.ContactID, "error", failed)
 		}
 	}
 	return sealed, err
 }
 
-// isUnavailable: it is open whether the command took effect.
+// isUnavailable reports whether a command may have taken effect without an answer.
 func isUnavailable(err error) bool {
 	f, ok := fault.As(err)
 	return ok && f.Kind == fault.Unavailable
 }
 
-// shown is the status as shoppers see it. Nobody waits for the provider's word on what was settled by hand.
+// shown returns the status for shoppers. It does not wait for the provider to verify what an operator settled.
 func shown(s State) Status {
 	if s.Failure == nil && s.Step(ChargeMoney).Unverified && s.done(ConfirmOrder) && s.done(CompleteCart) {
 		return Completed
@@ -216,7 +216,7 @@ func isQuiescent(s State) bool { return shown(s).Ended() || s.Status == NeedsAtt
 // endsWait reports whether a client that waits for a checkout is answered.
 func endsWait(s State) bool { return isQuiescent(s) || s.Status == RequiresAction }
 
-// answerCheckOut answers with a checkout, and with its outcome where the client waited for one.
+// answerCheckOut responds with a checkout, and with its outcome if the client waited.
 func answerCheckOut(c echo.Context, saga eventstore.Stream[State], waited bool) error {
 	s := saga.State
 	switch {
@@ -228,10 +228,10 @@ func answerCheckOut(c echo.Context, saga eventstore.Stream[State], waited bool) 
 	return c.JSON(http.StatusAccepted, viewOf(saga))
 }
 
-// codeDoesNotAddUp is the code under which the order module refuses an order whose lines and adjustments are not its total.
+// codeDoesNotAddUp is the code of the order module for lines and adjustments that are not the total.
 const codeDoesNotAddUp = "order_does_not_add_up"
 
-// problemOf returns the refusal that tells a client about a failure.
+// problemOf returns a failure as a refusal.
 func problemOf(f Failure) *fault.Fault {
 	refusal := &fault.Fault{Kind: fault.Payment, Code: f.Code, Detail: f.Detail}
 	switch {
@@ -251,12 +251,12 @@ func problemOf(f Failure) *fault.Fault {
 // show shows a checkout.
 //
 //	@Summary	Read a checkout
-//	@Description	Its status, why it failed, what the shopper must do next, and every step. With `Prefer: wait=N` the answer is held until it ends, asks for action or needs attention.
+//	@Description	Its status, failure, steps, and the next action of the shopper. With `Prefer: wait=N` the response waits until the checkout ends, requires action or needs attention.
 //	@ID			getCheckout
 //	@Tags		checkouts
 //	@Security	Bearer
 //	@Param		id		path		string	true	"Checkout"	format(uuid)
-//	@Param		Prefer	header		string	false	"wait=N: hold the answer until it ends, asks for action or needs attention, at most 30 seconds"
+//	@Param		Prefer	header		string	false	"wait=N: wait until it ends, requires action or needs attention, at most 30 seconds"
 //	@Success	200		{object}	CheckoutView
 //	@Failure	401		{object}	web.Problem
 //	@Failure	404		{object}	web.Problem	"not_found"
@@ -296,16 +296,16 @@ func (m *Module) load(ctx context.Context, id uuid.UUID) (eventstore.Stream[Stat
 	return saga, err
 }
 
-// cancel stops a checkout that has not captured yet. The payment's stream decides: a tombstone, or too late.
+// cancel cancels a checkout before its capture. The payment's stream decides.
 //
 //	@Summary	Cancel a running checkout
-//	@Description	Until its capture has begun: the payment alone decides. The cart is open again once nothing was charged for certain.
+//	@Description	Possible until the capture has begun. The cart is open again once it is certain that nothing was charged.
 //	@ID			cancelCheckout
 //	@Tags		checkouts
 //	@Security	Bearer
 //	@Param		id				path		string			true	"Checkout"	format(uuid)
-//	@Param		Idempotency-Key	header		string			true	"The same key again is answered, not done again"
-//	@Param		Prefer			header		string			false	"wait=N: hold the answer until it is cancelled"
+//	@Param		Idempotency-Key	header		string			true	"Repeating a request with the same key returns the original response"
+//	@Param		Prefer			header		string			false	"wait=N: wait until it is cancelled, at most 30 seconds"
 //	@Success	200				{object}	CheckoutView	"It is cancelled"
 //	@Success	202				{object}	CheckoutView	"It is being cancelled"
 //	@Failure	400				{object}	web.Problem		"idempotency_key_required"
@@ -326,7 +326,7 @@ func (m *Module) cancel(c echo.Context) error {
 	if saga.State.Status == Failed || saga.State.Status == Completed {
 		return answerCancel(c, saga)
 	}
-	if saga.State.Checkout.Total == 0 { // no payment that could decide: it completes at once
+	if saga.State.Checkout.Total == 0 { // it completes at once
 		return errTooLate
 	}
 	replayed, err := m.Payments.Cancel(ctx, r.Write, payment.Cancel{

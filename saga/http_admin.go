@@ -15,7 +15,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// View is a saga as operators see it: what it is about, and every step and attempt.
+// View is a saga for operators.
 type View struct {
 	ID         uuid.UUID    `json:"id" format:"uuid"`
 	Type       string       `json:"type" enums:"checkout,cancellation,refund"`
@@ -24,19 +24,19 @@ type View struct {
 	PaymentID  *uuid.UUID   `json:"payment_id" format:"uuid" extensions:"x-nullable"` // null when there is nothing to pay
 	CustomerID string       `json:"customer_id"`
 	Status     Status       `json:"status" enums:"running,requires_action,compensating,completed,failed,cancelled,needs_attention"`
-	Total      money.Amount `json:"total"` // of the checkout or the order; what a refund gives back
+	Total      money.Amount `json:"total"` // of the checkout or the order; the amount of a refund
 	Failure    *FailureView `json:"failure" extensions:"x-nullable"`
 	NextAction *NextAction  `json:"next_action" extensions:"x-nullable"`
 	Steps      []StepView   `json:"steps"`
 	CreatedAt  time.Time    `json:"created_at"`
 	UpdatedAt  time.Time    `json:"updated_at"`
 	Version    int64        `json:"version"`
-	WakeAt     *time.Time   `json:"wake_at" extensions:"x-nullable"`              // when it is looked at next
-	Actions    []Action     `json:"actions" enums:"retry,compensate,skip,settle"` // what an operator may do now
-	Events     []EventView  `json:"events,omitempty"`                             // of one saga, not in lists
+	WakeAt     *time.Time   `json:"wake_at" extensions:"x-nullable"`              // when a process checks it next
+	Actions    []Action     `json:"actions" enums:"retry,compensate,skip,settle"` // the allowed actions
+	Events     []EventView  `json:"events,omitempty"`                             // not in lists
 }
 
-// EventView is an event of a log on the wire.
+// EventView is an event of a log.
 type EventView struct {
 	Position    int64           `json:"position"`
 	Stream      uuid.UUID       `json:"stream" format:"uuid"`
@@ -71,10 +71,10 @@ func operatorsViewOf(saga eventstore.Stream[State]) View {
 	return v
 }
 
-// PageBytes is about how large it is on a page.
+// PageBytes estimates the size of the event on a page.
 func (v EventView) PageBytes() int { return len(v.Data) }
 
-// EventViewOf is an event of the log of any module on the wire.
+// EventViewOf converts an event of any module.
 func EventViewOf(e eventstore.Recorded) EventView {
 	return EventView{
 		Position: e.Position, Stream: e.Stream, Version: e.Version, Type: e.Type, Data: e.Data, EventID: e.Meta.EventID,
@@ -94,11 +94,11 @@ func EventViewOf(e eventstore.Recorded) EventView {
 //	@Param			unfinished	query	bool	false	"Only those that have not ended"
 //	@Param			customer	query	string	false	"Only those of this customer"
 //	@Param			number	query		string	false	"Only those of the order with this number"
-//	@Param			older_than	query	int		false	"Only those that began so many seconds ago, or earlier"	minimum(0)
-//	@Param			created_after	query	string	false	"Only those that began after this moment"	format(date-time)
-//	@Param			created_before	query	string	false	"Only those that began before this moment"	format(date-time)
-//	@Param			limit	query		int		false	"At most this many"	minimum(1)	maximum(100)	default(20)
-//	@Param			cursor	query		string	false	"next_cursor of the page before"
+//	@Param			older_than	query	int		false	"Only those that began at least so many seconds ago"	minimum(0)
+//	@Param			created_after	query	string	false	"Only those that began after this time"	format(date-time)
+//	@Param			created_before	query	string	false	"Only those that began before this time"	format(date-time)
+//	@Param			limit	query		int		false	"Maximum number"	minimum(1)	maximum(100)	default(20)
+//	@Param			cursor	query		string	false	"next_cursor of the previous page"
 //	@Success		200		{object}	web.Page[View]
 //	@Failure		401,403	{object}	web.Problem
 //	@Failure		422		{object}	web.Problem	"validation_failed, cursor_invalid"

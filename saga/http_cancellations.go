@@ -10,23 +10,22 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// cancelOrderRequest says why an order is cancelled.
 type cancelOrderRequest struct {
 	Reason string `json:"reason" validate:"required,visible,max=500" text:"lines" example:"Ordered twice."`
 }
 
-// cancelOrder cancels an order that was not fulfilled yet.
+// cancelOrder cancels an order before its fulfilment.
 //
 //	@Summary		Cancel an order: refund and restock
-//	@Description	From the answer on the order is `cancelling` and cannot be fulfilled. All that is left of its payment is given back, then it is `cancelled` and its stock free again. The same again, also under another key, answers how far that is.
+//	@Description	The order becomes `cancelling` and cannot be fulfilled. The rest of its payment is refunded, then the order becomes `cancelled` and its stock is free. A repeated request, even with another key, returns the progress.
 //	@ID				cancelOrder
 //	@Tags			orders
 //	@Security		Bearer
-//	@Param			id				path		string			true	"its id"	format(uuid)
-//	@Param			body			body		cancelOrderRequest	true	"why"
+//	@Param			id				path		string			true	"Order"	format(uuid)
+//	@Param			body			body		cancelOrderRequest	true	"The reason"
 //	@Param			Idempotency-Key	header		string			true	"1 to 255 visible ASCII characters"
 //	@Success		202				{object}	order.View
-//	@Header			202				{string}	ETag	"its version, quoted"
+//	@Header			202				{string}	ETag	"The version of the order, quoted"
 //	@Failure		400,401,404,412	{object}	web.Problem
 //	@Failure		409				{object}	web.Problem	"already_fulfilled, checkout_running"
 //	@Failure		413,415,422		{object}	web.Problem
@@ -41,7 +40,7 @@ func (m *Module) cancelOrder(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ended, err := m.checkoutEnded(ctx, trail.CheckoutID) // before the order decides: once true, that stays true
+	ended, err := m.checkoutEnded(ctx, trail.CheckoutID) // before the order decides: an end is final
 	if err != nil {
 		return err
 	}

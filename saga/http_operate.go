@@ -13,7 +13,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// operatorRoutes adds what operators can do about a saga.
+// operatorRoutes adds the actions of operators.
 func (m *Module) operatorRoutes(s *web.Server) {
 	admin := s.Scoped(web.ScopeAdmin)
 	admin.POST("/v1/admin/sagas/:id/retry", m.retrySaga)
@@ -35,16 +35,16 @@ type settleRequest struct {
 	Reason  string `json:"reason" validate:"required,visible,max=500" text:"lines" example:"The provider's support, case 4711."`
 }
 
-// retrySaga tries at once what a saga would try later, or not at all.
+// retrySaga retries the steps of a saga at once.
 //
-//	@Summary		Try the steps of a saga again, now
-//	@Description	Those that wait are due at once; those that need attention get another deadline. For operators: scope `admin`.
+//	@Summary		Retry the steps of a saga now
+//	@Description	Steps that wait are due at once; steps that need attention get a new deadline. For operators: scope `admin`.
 //	@ID				retrySaga
 //	@Tags			operators
 //	@Security		Bearer
 //	@Param			id				path		string	true	"Saga"	format(uuid)
-//	@Param			body			body		remark	false	"Why"
-//	@Param			Idempotency-Key	header		string	false	"The same key again is answered, not done again"
+//	@Param			body			body		remark	false	"The reason"
+//	@Param			Idempotency-Key	header		string	false	"Repeating a request with the same key returns the original response"
 //	@Success		202				{object}	View
 //	@Failure		400				{object}	web.Problem	"malformed_json"
 //	@Failure		401,403			{object}	web.Problem
@@ -61,16 +61,16 @@ func (m *Module) retrySaga(c echo.Context) error {
 	return m.act(c, saga, r.Write, func(s State, at time.Time) ([]Event, error) { return retry(s, r.Body.Reason, at) })
 }
 
-// compensateSaga turns a saga.
+// compensateSaga compensates a checkout.
 //
-//	@Summary		Undo a checkout that has not been paid for certain
-//	@Description	Also one whose capture is in doubt: nothing is captured any more, and what was is given back. Cancellations and refunds only go forward. For operators: scope `admin`.
+//	@Summary		Compensate a checkout before its capture is certain
+//	@Description	The payment is voided, and any captured amount is refunded, also if the capture is in doubt. Cancellations and refunds cannot be compensated. For operators: scope `admin`.
 //	@ID				compensateSaga
 //	@Tags			operators
 //	@Security		Bearer
 //	@Param			id				path		string	true	"Saga"	format(uuid)
-//	@Param			body			body		remark	false	"Why"
-//	@Param			Idempotency-Key	header		string	false	"The same key again is answered, not done again"
+//	@Param			body			body		remark	false	"The reason"
+//	@Param			Idempotency-Key	header		string	false	"Repeating a request with the same key returns the original response"
 //	@Success		202				{object}	View
 //	@Failure		400				{object}	web.Problem	"malformed_json"
 //	@Failure		401,403			{object}	web.Problem
@@ -85,9 +85,9 @@ func (m *Module) compensateSaga(c echo.Context) error {
 		return err
 	}
 	ctx, s := c.Request().Context(), saga.State
-	answered, err := m.store.Processed(ctx, OnceOf(r.Write))
-	if err == nil && !answered { // the payment decides before the saga: a process that died in between recorded only the payment's answer
-		answered, err = m.Payments.Store().Processed(ctx, OnceOf(r.Write))
+	answered, err := m.store.Processed(ctx, KeyOf(r.Write))
+	if err == nil && !answered { // the payment decides first: a process may have died before it wrote to the saga
+		answered, err = m.Payments.Store().Processed(ctx, KeyOf(r.Write))
 	}
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (m *Module) compensateSaga(c echo.Context) error {
 			return err
 		}
 	}
-	if !answered && s.Checkout.Total > 0 { // the payment alone decides; its tombstone turns the saga, whatever becomes of us
+	if !answered && s.Checkout.Total > 0 { // the payment decides, and its event wakes the saga even if this process dies
 		if _, err := m.Payments.Cancel(ctx, r.Write, payment.Cancel{
 			PaymentID: s.Checkout.PaymentID, CheckoutID: saga.ID, CustomerID: s.CustomerID, Insists: true,
 		}); err != nil {
@@ -107,16 +107,16 @@ func (m *Module) compensateSaga(c echo.Context) error {
 	return m.act(c, saga, r.Write, func(s State, at time.Time) ([]Event, error) { return confirmCompensation(s, r.Body.Reason, at) })
 }
 
-// skipStep gives up a step that cannot succeed.
+// skipStep gives up a step.
 //
-//	@Summary		Give up the step of a saga that needs attention
-//	@Description	Only one that neither money nor stock nor the order depends on. For operators: scope `admin`.
+//	@Summary		Skip a step that needs attention
+//	@Description	Refused if money, stock or the order depends on the step. For operators: scope `admin`.
 //	@ID				skipStep
 //	@Tags			operators
 //	@Security		Bearer
 //	@Param			id				path		string			true	"Saga"	format(uuid)
-//	@Param			body			body		reasonRequest	true	"Why"
-//	@Param			Idempotency-Key	header		string			false	"The same key again is answered, not done again"
+//	@Param			body			body		reasonRequest	true	"The reason"
+//	@Param			Idempotency-Key	header		string			false	"Repeating a request with the same key returns the original response"
 //	@Success		202				{object}	View
 //	@Failure		400				{object}	web.Problem	"malformed_json"
 //	@Failure		401,403			{object}	web.Problem
@@ -133,16 +133,16 @@ func (m *Module) skipStep(c echo.Context) error {
 	return m.act(c, saga, r.Write, func(s State, at time.Time) ([]Event, error) { return skip(s, r.Body.Reason, at) })
 }
 
-// settleStep takes a person's word for what became of a payment.
+// settleStep records an operator's outcome of a payment.
 //
-//	@Summary		Say what became of a payment that is in doubt
-//	@Description	Captured and not captured: only where the provider cannot be asked, and a checkout needs attention for it. Captured: the order is confirmed at once, and the provider is asked until it says so too; it denies it, and the checkout needs attention again. Not captured: stock and cart are free at once, and what was captured after all is given back. Refunded: only for a refund that is owed and that the provider refused for good; it was refunded by other means, or is not owed any more. For operators: scope `admin`.
+//	@Summary		Set the outcome of a payment that is in doubt
+//	@Description	`captured` and `not_captured` are allowed if a checkout needs attention for a capture and the provider does not answer. `captured` confirms the order at once, and asks the provider until it confirms the capture. If the provider denies it, the checkout needs attention again. `not_captured` frees stock and cart at once, and refunds a capture that took effect after all. `refunded` is allowed for an owed refund that the provider refused for good: the amount was refunded by other means, or is not owed any more. For operators: scope `admin`.
 //	@ID				settleStep
 //	@Tags			operators
 //	@Security		Bearer
 //	@Param			id				path		string			true	"Saga"	format(uuid)
-//	@Param			body			body		settleRequest	true	"What became of it, and how you know"
-//	@Param			Idempotency-Key	header		string			false	"The same key again is answered, not done again"
+//	@Param			body			body		settleRequest	true	"The outcome, and how you know it"
+//	@Param			Idempotency-Key	header		string			false	"Repeating a request with the same key returns the original response"
 //	@Success		202				{object}	View
 //	@Failure		400				{object}	web.Problem	"malformed_json"
 //	@Failure		401,403			{object}	web.Problem
@@ -157,7 +157,7 @@ func (m *Module) settleStep(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	replayed, err := m.Payments.Store().Processed(ctx, OnceOf(r.Write))
+	replayed, err := m.Payments.Store().Processed(ctx, KeyOf(r.Write))
 	if err == nil && !replayed {
 		replayed, err = m.settlePayment(ctx, saga, r.Write, payment.Settlement(r.Body.Outcome), r.Body.Reason)
 	}
@@ -167,7 +167,7 @@ func (m *Module) settleStep(c echo.Context) error {
 	return m.accepted(c, saga.ID, r.Write, replayed)
 }
 
-// settlePayment lets the payment decide. What it took, its event tells the saga: see stepSettled.
+// settlePayment settles the payment. Its event reaches the saga by stepSettled.
 func (m *Module) settlePayment(
 	ctx context.Context, saga eventstore.Stream[State], write web.Write, outcome payment.Settlement, reason string,
 ) (replayed bool, err error) {
@@ -183,7 +183,7 @@ func (m *Module) settlePayment(
 	})
 }
 
-// stepSettled records in the saga what was settled in its payment, and lets it go on.
+// stepSettled records the outcome in the saga, and wakes it.
 func (m *Module) stepSettled(ctx context.Context, e eventstore.Message[payment.Settled]) error {
 	id, at := e.Event.CheckoutID, m.store.Now()
 	cmd := eventstore.Command{
@@ -200,7 +200,7 @@ func (m *Module) stepSettled(ctx context.Context, e eventstore.Message[payment.S
 	return m.runner.wake(ctx, id)
 }
 
-// readSaga reads what an operator asks for about the saga that the path names.
+// readSaga reads the request of an operator and the saga in its path.
 func readSaga[T any](m *Module, c echo.Context, needs web.Needs) (saga eventstore.Stream[State], r web.Request[T], err error) {
 	needs.Visible = func(id uuid.UUID) (err error) {
 		saga, err = m.load(c.Request().Context(), id)
@@ -210,15 +210,15 @@ func readSaga[T any](m *Module, c echo.Context, needs web.Needs) (saga eventstor
 	return saga, r, err
 }
 
-// OnceOf is what makes a request happen once, where it has an Idempotency-Key.
-func OnceOf(write web.Write) eventstore.IdempotencyKey {
+// KeyOf returns the Idempotency-Key of a request, or none.
+func KeyOf(write web.Write) eventstore.IdempotencyKey {
 	if !write.Keyed {
 		return eventstore.IdempotencyKey{}
 	}
 	return eventstore.IdempotencyKey{ID: write.ID, Fingerprint: write.Fingerprint}
 }
 
-// act decides on the saga as it is, on behalf of an operator, and wakes whoever drives it.
+// act decides on the newest state of a saga for an operator, and wakes the saga.
 func (m *Module) act(c echo.Context, saga eventstore.Stream[State], write web.Write, decide func(State, time.Time) ([]Event, error)) error {
 	at := m.store.Now()
 	cmd := eventstore.Command{
@@ -237,12 +237,12 @@ func (m *Module) act(c echo.Context, saga eventstore.Stream[State], write web.Wr
 	return m.accepted(c, saga.ID, write, receipt.Replayed)
 }
 
-// accepted shows the saga as it is by now.
+// accepted responds with the newest state of the saga.
 func (m *Module) accepted(c echo.Context, id uuid.UUID, write web.Write, replayed bool) error {
 	ctx := c.Request().Context()
 	web.Replayed(c, replayed)
 	if !replayed {
-		m.Log.InfoContext(ctx, "an operator acts on a saga", "saga", id, "route", c.Path(), "actor", write.Actor)
+		m.Log.InfoContext(ctx, "operator acted on a saga", "saga", id, "route", c.Path(), "actor", write.Actor)
 	}
 	saga, err := sagas.Load(ctx, m.store, id)
 	if err != nil {

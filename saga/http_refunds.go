@@ -17,40 +17,39 @@ import (
 )
 
 var errRefundFailed = fault.New(fault.Conflict, payment.CodeRefundFailed,
-	"The provider refused this refund for good. Nothing was given back, and the amount can be refunded again under another key.")
+	"The provider refused this refund for good. Nothing was refunded. Use another key to refund the amount again.")
 
-// RefundView is a refund on the wire.
+// RefundView is a refund.
 type RefundView struct {
-	ID     uuid.UUID    `json:"id" format:"uuid"` // and of its saga
+	ID     uuid.UUID    `json:"id" format:"uuid"` // also of its saga
 	Amount money.Amount `json:"amount"`
 	Status string       `json:"status" enums:"pending,succeeded"`
 	Reason string       `json:"reason" example:"One mug was broken."`
 }
 
 type refundRequest struct {
-	Amount *amountRequest `json:"amount,omitempty"` // all that is left, without one
+	Amount *amountRequest `json:"amount,omitempty"` // the rest, if there is none
 	Reason string         `json:"reason" validate:"required,visible,max=500" text:"lines" example:"One mug was broken."`
 }
 
-// amountRequest is money as a client names it.
 type amountRequest struct {
 	Amount   *int64 `json:"amount" validate:"required,min=1,max=9007199254740991" example:"500"`
 	Currency string `json:"currency" validate:"required,currency" example:"GBP"`
 }
 
-// postRefund gives back what an order was paid with, or a part of it.
+// postRefund refunds an order, or a part of it.
 //
 //	@Summary		Refund an order, or a part of it
-//	@Description	Gives back the amount named, or all that is left. Refunds that are done and those under way count: together they never pass what was taken. One whose outcome is not known yet is asked after until it is, in the background; the same key again tells how it stands. For operators: scope `admin`.
+//	@Description	Refunds the given amount, or the rest. Completed and pending refunds together never exceed the captured amount. A refund without an outcome is retried in the background; repeat the request with the same key to see its status. For operators: scope `admin`.
 //	@ID				refundOrder
 //	@Tags			orders
 //	@Security		Bearer
 //	@Param			id				path		string			true	"Order"	format(uuid)
-//	@Param			body			body		refundRequest	true	"How much, and why"
-//	@Param			Idempotency-Key	header		string			true	"The same key again is answered, not done again"
+//	@Param			body			body		refundRequest	true	"The amount and the reason"
+//	@Param			Idempotency-Key	header		string			true	"Repeating a request with the same key returns the original response"
 //	@Param			If-Match		header		string			false	"The version of the order, quoted"
-//	@Param			Prefer			header		string			false	"wait=N: hold the answer until the outcome is known, at most 30 seconds"
-//	@Success		201				{object}	RefundView		"The money is given back"
+//	@Param			Prefer			header		string			false	"wait=N: wait for the outcome, at most 30 seconds"
+//	@Success		201				{object}	RefundView		"The amount is refunded"
 //	@Success		202				{object}	RefundView		"The outcome is not known yet"
 //	@Failure		400				{object}	web.Problem		"malformed_json, idempotency_key_required"
 //	@Failure		401,403			{object}	web.Problem

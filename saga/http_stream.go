@@ -13,22 +13,21 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// stream tells a client of every change of a checkout until it has ended. One in needs_attention has not: a person will say
-// how it ends, and whoever looks at it sees that at once.
+// stream sends a client every change of a checkout until it has ended.
 //
 //	@Summary		Follow a checkout
-//	@Description	Server-sent events. Each is named `checkout`, holds the checkout as GET shows it, and its `id` is the version that this is. The first is the checkout as it is now, then comes one for each change; of several in quick succession only the last may come. The stream closes when the checkout is `completed`, `failed` or `cancelled`, and stays open in `needs_attention`. A comment every 15 seconds shows that it lives. It also closes after an hour, and when the server stops: come back with `Last-Event-ID`, and hear what is newer. To come back to an end that is known already is 204, which tells browsers to stay away.
+//	@Description	Server-sent events. Each event is named `checkout`, contains the checkout as GET does, and has its version as `id`. The first event is the current state. Then each change follows; of several in quick succession only the last may be sent. The stream closes when the checkout is `completed`, `failed` or `cancelled`, and stays open in `needs_attention`. A comment every 15 seconds keeps the connection open. The stream also closes after an hour, and when the server stops: reconnect with `Last-Event-ID` to get newer events. The response is 204 if the client has the final state already; browsers then stop reconnecting.
 //	@ID				followCheckout
 //	@Tags			checkouts
 //	@Security		Bearer
 //	@Produce		text/event-stream
 //	@Param			id				path		string	true	"Checkout"	format(uuid)
-//	@Param			Last-Event-ID	header		string	false	"The id of the last event that the client has: only what is newer is sent. What is no id of this checkout counts for none."
-//	@Success		200				{string}	string	"Events, one for each change"
-//	@Success		204				"It has ended, and the client knows"
+//	@Param			Last-Event-ID	header		string	false	"The id of the last event that the client has. Only newer events are sent. An id that is not of this checkout is ignored."
+//	@Success		200				{string}	string	"Events"
+//	@Success		204				"The client has the final state"
 //	@Failure		401				{object}	web.Problem
 //	@Failure		404				{object}	web.Problem	"not_found"
-//	@Failure		503				{object}	web.Problem	"unavailable, busy, newer_version, not_ready when the server stops"
+//	@Failure		503				{object}	web.Problem	"unavailable, busy, newer_version, not_ready while the server stops"
 //	@Router			/v1/checkouts/{id}/stream [get]
 func (m *Module) stream(c echo.Context) error {
 	id, err := web.ID(c, "id")

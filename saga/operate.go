@@ -8,21 +8,20 @@ import (
 	"shopping-cart/platform/fault"
 )
 
-// What operators are refused.
 var (
-	errSagaEnded    = fault.New(fault.Conflict, "saga_ended", "This has ended: nothing is left to do.")
-	errNotStuck     = fault.New(fault.Conflict, "not_stuck", "No step of this needs a person: it goes on by itself.")
-	errUndoing      = fault.New(fault.Conflict, "already_compensating", "This checkout is being undone already. Retry it instead.")
-	errCaptured     = fault.New(fault.Conflict, "too_late", "The payment is captured: there is only forward. Cancel the order instead.")
-	errConfirmed    = fault.New(fault.Conflict, "too_late", "The order is confirmed: there is only forward. Cancel the order instead.")
-	errOneWay       = fault.New(fault.Conflict, "cannot_be_undone", "Only a checkout can be undone.")
+	errSagaEnded    = fault.New(fault.Conflict, "saga_ended", "This saga has ended.")
+	errNotStuck     = fault.New(fault.Conflict, "not_stuck", "No step of this saga needs attention.")
+	errCompensating = fault.New(fault.Conflict, "already_compensating", "This checkout is already being compensated. Retry it instead.")
+	errCaptured     = fault.New(fault.Conflict, "too_late", "The payment is captured. Cancel the order instead.")
+	errConfirmed    = fault.New(fault.Conflict, "too_late", "The order is confirmed. Cancel the order instead.")
+	errOneWay       = fault.New(fault.Conflict, "cannot_be_undone", "Only a checkout can be compensated.")
 	errStepNeeded   = fault.New(fault.Conflict, "step_needed", "Money, stock or the order depends on this step, so it cannot be skipped.")
-	errNotInDoubt   = fault.New(fault.Conflict, "not_in_doubt", "What needs a person here is no capture in doubt.")
+	errNotInDoubt   = fault.New(fault.Conflict, "not_in_doubt", "This saga is not waiting on an unresolved capture.")
 	errNoRefundOwed = fault.New(fault.Conflict, "not_refused", "This saga is not waiting on a refund that the provider refused.")
-	errNotForward   = fault.New(fault.Conflict, "cannot_be_captured", "This checkout is being undone: its payment cannot count as captured.")
+	errNotForward   = fault.New(fault.Conflict, "cannot_be_captured", "This checkout is being compensated, so its payment cannot count as captured.")
 )
 
-// Action is what an operator may do about a saga.
+// Action is an action of an operator on a saga.
 type Action string
 
 // The actions.
@@ -33,8 +32,7 @@ const (
 	ActSettle     Action = "settle"
 )
 
-// retry has what is due later tried at once, and gives what needs a person another deadline. It promises nothing and breaks
-// nothing: whatever is asked again is asked under the same ids and keys.
+// retry makes all steps due at once, with a new deadline. The steps keep their ids and keys.
 func retry(s State, reason string, at time.Time) ([]Event, error) {
 	if s.Status.Ended() {
 		return nil, errSagaEnded
@@ -42,7 +40,7 @@ func retry(s State, reason string, at time.Time) ([]Event, error) {
 	return []Event{RetryRequested{Reason: reason, At: at}}, nil
 }
 
-// requestCompensation turns a saga that has not got past its pivot. Where there is a payment its own stream has the last word.
+// requestCompensation compensates a saga before its pivot. If there is a payment, its stream decides.
 func requestCompensation(s State, reason string, at time.Time) ([]Event, error) {
 	switch {
 	case s.Status.Ended():
@@ -50,7 +48,7 @@ func requestCompensation(s State, reason string, at time.Time) ([]Event, error) 
 	case s.Type != checkout.Type:
 		return nil, errOneWay
 	case s.Failure != nil:
-		return nil, errUndoing
+		return nil, errCompensating
 	case s.done(ChargeMoney):
 		return nil, errCaptured
 	case s.done(ConfirmOrder):
@@ -59,7 +57,7 @@ func requestCompensation(s State, reason string, at time.Time) ([]Event, error) 
 	return []Event{CompensationRequested{Reason: reason, At: at}}, nil
 }
 
-// confirmCompensation is compensate once the payment has given its word: the saga may have turned by itself since, or have ended.
+// confirmCompensation compensates a saga once its payment has decided. The saga may have ended since, or compensate already.
 func confirmCompensation(s State, reason string, at time.Time) ([]Event, error) {
 	switch {
 	case s.Checkout.Total == 0:
@@ -70,11 +68,10 @@ func confirmCompensation(s State, reason string, at time.Time) ([]Event, error) 
 	return []Event{CompensationRequested{Reason: reason, At: at}}, nil
 }
 
-// skippable are the steps on whose effect nobody relies: the cart is told how it ended, which nothing else waits for, and what
-// was settled by hand is held against the provider's word.
+// skippable are the steps that no other step, order or payment relies on.
 var skippable = []string{CompleteCart, ReopenCart, VerifyPayment}
 
-// skip gives up a step that cannot succeed.
+// skip gives up a step that needs attention.
 func skip(s State, reason string, at time.Time) ([]Event, error) {
 	stuck, err := stuckIn(s)
 	if err != nil {
@@ -87,8 +84,8 @@ func skip(s State, reason string, at time.Time) ([]Event, error) {
 	return []Event{StepSkipped{Step: stuck[i], Reason: reason, At: at}}, nil
 }
 
-// settle says which step an operator's word about the payment would resolve: a capture that is in doubt, or a refund that an undo owes
-// and the provider refused for good. What is ours can be repeated. The payment's stream decides.
+// settle returns the step that an operator's outcome would resolve: a capture in doubt, or an owed refund that the provider refused. The
+// payment's stream decides.
 func settle(s State, outcome payment.Settlement) (step string, err error) {
 	stuck, err := stuckIn(s)
 	switch {
@@ -110,7 +107,7 @@ func settle(s State, outcome payment.Settlement) (step string, err error) {
 	return UndoPayment, nil
 }
 
-// settledBy records what was settled, on the state as it is by then: the payment's word may have come to it before.
+// settledBy records what an operator settled at the payment.
 func settledBy(s State, e payment.Settled, at time.Time) []Event {
 	if s.Status.Ended() {
 		return nil
@@ -122,7 +119,7 @@ func settledBy(s State, e payment.Settled, at time.Time) []Event {
 	return []Event{StepSettled{Step: step, Outcome: string(e.Outcome), Reason: e.Reason, At: at}}
 }
 
-// stuckIn are the steps that need a person, at least one.
+// stuckIn returns the steps that need attention, at least one.
 func stuckIn(s State) (steps []string, err error) {
 	for _, st := range s.Steps {
 		if st.NeedsOperator {

@@ -129,7 +129,7 @@ func trustsOwnForms(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 	require.Equal(t, 2, generation())
 	require.NotContains(t, sees(t, o, "/console/readers").Text, "is rebuilt beside the live one and replaces", "it is said once")
 	refused := o.Do(t, "POST", "/console/sagas/"+done.ID.String()+"/retry", good())
-	require.Contains(t, refused.Text, "This has ended: nothing is left to do.")
+	require.Contains(t, refused.Text, "This saga has ended.")
 }
 
 func isGuarded(t *testing.T, s *harness.Site) {
