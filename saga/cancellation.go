@@ -9,18 +9,16 @@ import (
 	"shopping-cart/payment"
 )
 
-// EndCancellation is the last step of a cancellation. The one before is UndoPayment.
+// EndCancellation is the last step of a cancellation, after UndoPayment.
 const EndCancellation = "order.end_cancellation"
 
-// cancellation undoes a sale:
+// cancellation cancels a confirmed order, whose stream has decided before that it will not be fulfilled:
 //
-//	(the order said yes: it is cancelling, and will not be fulfilled any more)
-//	payment.undo           all that is left goes back: repeated until it is there, refund after refund where one fails for good
-//	order.end_cancellation the order is cancelled, and its stock free again
+//	payment.undo           refunds the rest. It is repeated; a refund that fails for good is followed by another one
+//	order.end_cancellation cancels the order and frees its stock
 //
-// The order's own stream has decided between this and the fulfilment before the saga began. From then on there is only
-// forward: nothing is refused, and what the provider does not do in time is for a person. With nothing paid, there is
-// nothing to give back.
+// No step can be refused. If the provider does not refund in time, the saga needs attention. An order without a payment skips the first
+// step.
 var cancellation = definition{
 	Type:    "cancellation",
 	Version: 1,
@@ -37,7 +35,7 @@ var cancellation = definition{
 	},
 }
 
-// cancellationOf is what the cancellation of an order begins.
+// cancellationOf returns the first event of the saga that cancels an order.
 func cancellationOf(e order.CancellationRequested, orderID uuid.UUID, at time.Time) CancellationStarted {
 	return CancellationStarted{
 		Definition: cancellation.Version, CustomerID: e.CustomerID, At: at,

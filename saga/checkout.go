@@ -7,7 +7,7 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// The steps of a check-out, and what undoes them.
+// The steps of a checkout, and their compensations.
 const (
 	PlaceOrder   = "order.place"
 	ChargeMoney  = "payment.charge"
@@ -25,12 +25,11 @@ const (
 //
 //	order.place (reserves stock)         ⟲ order.cancel
 //	payment.charge (authorize, capture)  ⟲ payment.undo
-//	order.confirm ∥ cart.complete          after the pivot only what must succeed
+//	order.confirm ∥ cart.complete        these must succeed
 //
-// The capture is the pivot. Refused, it is undone from the bottom up, and the cart reopened; unknown, it is asked for
-// until it is known; done, by whomever, there is only forward. Done on a person's word (settled by hand), the order and the
-// cart do not wait; the saga does, until the provider has said so too. With nothing to pay, the confirmation is the pivot, and
-// the cart comes after it.
+// The capture is the pivot. If it is refused, compensate runs. If its outcome is unknown, it is repeated. After it, the steps cannot be
+// compensated. If an operator settled it, the order and the cart do not wait for the provider, but payment.verify ends the saga. If there is
+// nothing to pay, the confirmation is the pivot, and the cart comes after it.
 var checkout = definition{
 	Type:    TypeCheckout,
 	Version: 1,
@@ -56,11 +55,10 @@ var checkout = definition{
 	},
 }
 
-// compensate undoes from the bottom up. Money first: only when it is certain that nothing is, or will be, captured does the
-// stock go back and the cart to its shopper. A void that is still owed then keeps the saga compensating, nobody else.
+// compensate compensates the steps in reverse. It frees the stock and the cart only when it is certain that nothing is, or will be,
+// captured. A void that the provider has not confirmed then keeps only the saga.
 //
-// What was never heard of is undone too: it may have been sent by a process that froze, and the tombstone refuses it
-// when it comes.
+// It also compensates steps that never ran: a frozen process may have sent them, and a tombstone refuses them when they arrive.
 func compensate(s State) Reaction {
 	var next Reaction
 	if s.Checkout.Total > 0 && !s.done(UndoPayment) {
@@ -84,8 +82,8 @@ func compensate(s State) Reaction {
 	return end(Failed)
 }
 
-// compensatesPivot reports whether a step undoes the pivot. Where that is refused, another process got past the pivot, and there
-// is only forward. Of other sagas no step does.
+// compensatesPivot reports whether a step compensates the pivot. If it is refused, another process got past the pivot, and the saga
+// completes. Only checkouts have such a step.
 func compensatesPivot(s State, step string) bool {
 	if s.Checkout.Total == 0 {
 		return step == CancelOrder
@@ -93,9 +91,8 @@ func compensatesPivot(s State, step string) bool {
 	return step == UndoPayment
 }
 
-// paymentRefused reports whether the payment's own stream said no: to everyone, for ever. That an order was refused, or
-// that a provider could not be reached, is the word of one moment: another process, frozen and awake again, may be past
-// it just now. So such a turn yields to a capture, and the saga goes forward again.
+// paymentRefused reports whether the payment's stream refused the charge for good. Otherwise a frozen process may still capture, and the
+// compensation yields to that: the saga completes.
 func paymentRefused(s State) bool {
 	return s.Step(ChargeMoney).Status == StepIsRefused && s.Failure.Code != CodeUnavailable
 }
@@ -136,7 +133,7 @@ func completeOf(s State) Command {
 	return toCart{cart.Complete{CartID: c.CartID, CheckoutID: c.CheckoutID, OrderID: c.OrderID}}
 }
 
-// startOf is the saga that a sealed cart begins.
+// startOf returns the checkout of a sealed cart.
 func startOf(e cart.CheckedOut) Checkout {
 	c := Checkout{
 		CheckoutID: e.CheckoutID, CartID: e.CartID, OrderID: e.OrderID, PaymentID: e.PaymentID, ContactID: e.ContactID,

@@ -9,29 +9,29 @@ import (
 	"shopping-cart/platform/backoff"
 )
 
-// Codes of a failure that the saga itself knows. The others come from the steps that were refused.
+// The codes of failures by the saga itself. The others come from refused steps.
 const (
 	CodeCancelled   = "cancelled"
 	CodeUnavailable = "provider_unavailable"
 )
 
-// TypeCheckout is the type of the sagas that most are.
+// TypeCheckout is the type of checkouts.
 const TypeCheckout = "checkout"
 
-// definition is a saga: pure, and readable as the story it tells. An instance finishes on the version it started on.
+// definition is the pure logic of a type of saga. A saga ends on the version on which it began.
 type definition struct {
 	Type    string
 	Version int
-	Steps   []string // the way forward, as clients see it
+	Steps   []string // without compensations, for clients
 	react   func(State) Reaction
 }
 
-// definitions are all that ever were: an old instance may still be on its way.
+// definitions includes old versions, while sagas of them may be running.
 var definitions = []definition{checkout, cancellation, refund}
 
-var errUnknownDefinition = errors.New("a definition that is not known here")
+var errUnknownDefinition = errors.New("unknown definition")
 
-// definitionOf is what an instance began with. A newer program may have begun one that this one does not know.
+// definitionOf returns the definition of a saga. A newer program may have started one that is unknown here.
 func definitionOf(s State) (definition, error) {
 	for _, d := range definitions {
 		if d.Type == s.Type && d.Version == s.Definition {
@@ -41,13 +41,13 @@ func definitionOf(s State) (definition, error) {
 	return definition{}, fmt.Errorf("%w: %q of version %d", errUnknownDefinition, s.Type, s.Definition)
 }
 
-// Reaction is what a state asks for: something to do, side by side, or the end.
+// Reaction is the next work of a saga: parallel steps, or the end.
 type Reaction struct {
 	Do  []Do
 	End Status // "" while there is something to do
 }
 
-// Do is a step to take.
+// Do is a step to execute.
 type Do struct {
 	Step    string
 	Command Command
@@ -60,40 +60,40 @@ func (r Reaction) and(step string, c Command) Reaction {
 	return Reaction{Do: append(slices.Clone(r.Do), Do{step, c})}
 }
 
-// OutcomeKind is how a step came out.
+// OutcomeKind is the kind of an outcome.
 type OutcomeKind uint8
 
-// The ways in which a step comes out.
+// The outcomes of an attempt of a step.
 const (
 	StepSucceeded  OutcomeKind = iota
-	StepWasRefused             // for good: a fact
-	StepMustWait               // for someone outside
+	StepWasRefused             // for good
+	StepMustWait               // for the shopper
 	StepIsUnknown              // it may have taken effect
-	StepIsOwed                 // refused for good by somebody outside, and owed all the same: a person must resolve it
-	StepFaulted                // it surely had no effect, or is safe to repeat
+	StepIsOwed                 // the provider refused it for good, and it must succeed: a person must resolve it
+	StepFaulted                // it had no effect, or is safe to repeat
 )
 
-// Outcome is how a step came out, with what belongs to it.
+// Outcome is the result of an attempt of a step. The fields depend on the kind.
 type Outcome struct {
 	Kind            OutcomeKind
 	Failure         Failure     // refused
 	Next            *NextAction // must wait
 	Until           time.Time   // must wait
 	Error           string      // unknown, faulted
-	NothingCaptured bool        // of an undo that is not done: nothing is, nor ever will be, in effect
-	Manual          bool        // succeeded: on a person's word
-	OwnDatabase     bool        // unknown or faulted for want of our own database, which says nothing about the provider
+	NothingCaptured bool        // of an undo that is not done: nothing is captured, nor will be
+	Manual          bool        // succeeded, according to an operator
+	OwnDatabase     bool        // unknown or faulted since our own database is away
 }
 
-// attempt is one try of a step, with the two things a pure function cannot know.
+// attempt is one attempt of a step, with its times and a random number.
 type attempt struct {
 	Do
 	Outcome
 	began, ended time.Time
-	jitter       float64 // 0–1, for jitter
+	jitter       float64 // 0 to 1
 }
 
-// record says what an attempt means for a saga. patience is how long the payment may stay in doubt.
+// record returns the event of an attempt.
 func record(s State, a attempt, stepDeadline time.Duration) Event {
 	switch a.Kind {
 	case StepSucceeded:
@@ -102,8 +102,7 @@ func record(s State, a attempt, stepDeadline time.Duration) Event {
 		}
 		return StepDone{Step: a.Step, BeganAt: a.began, At: a.ended}
 	case StepMustWait:
-		// Not at once, whatever the clocks of provider, database and process say of Until.
-		until := later(a.Until, a.ended.Add(leastWait))
+		until := later(a.Until, a.ended.Add(minWait)) // the clock of the provider may be behind
 		return StepWaits{Step: a.Step, NextAction: a.Next, BeganAt: a.began, At: a.ended, Until: until}
 	case StepWasRefused:
 		if a.Step == PlaceOrder || a.Step == ChargeMoney || a.Step == RefundMoney || compensatesPivot(s, a.Step) {
@@ -121,7 +120,7 @@ func record(s State, a attempt, stepDeadline time.Duration) Event {
 			BeganAt: a.began, At: a.ended, RetryAt: a.ended.Add(retryPause(s.Step(a.Step).Attempts, a.jitter)),
 		}
 	}
-	panic("an outcome of no kind")
+	panic("unknown kind of outcome")
 }
 
 func later(a, b time.Time) time.Time {
@@ -131,14 +130,14 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// deadlineExceeded: only what touches the provider has a deadline. The rest is our own database, and must succeed. Time that a
-// shopper took at their bank does not count.
+// deadlineExceeded reports whether a step has failed for longer than limit. Only steps that call the provider have a deadline. The time of
+// the shopper at the bank does not count.
 func deadlineExceeded(st Step, a attempt, limit time.Duration) bool {
 	money := a.Step == ChargeMoney || a.Step == RefundMoney || a.Step == UndoPayment && !a.NothingCaptured
 	return money && !a.OwnDatabase && !st.FailingSince.IsZero() && a.ended.Sub(st.FailingSince) > limit
 }
 
-// giveUp ends the patience with a payment: what surely was not done fails; a doubt is for a person, with the stock still held.
+// giveUp fails a charge that certainly had no effect. Any other step needs attention, and the stock stays reserved.
 func giveUp(s State, a attempt) Event {
 	if a.Step == ChargeMoney && a.Kind == StepFaulted {
 		return StepRefused{Step: a.Step, BeganAt: a.began, At: a.ended, Failure: Failure{
@@ -151,10 +150,10 @@ func giveUp(s State, a attempt) Event {
 const (
 	firstPause = 100 * time.Millisecond
 	maxPause   = time.Minute
-	leastWait  = time.Second // before someone outside is asked again
+	minWait    = time.Second // for the shopper
 )
 
-// retryPause doubles from a tenth of a second to a minute, and varies by a half in either direction.
+// retryPause doubles from 100 ms to a minute, and varies by half of it in either direction.
 func retryPause(attempts int, jitter float64) time.Duration {
 	pause := backoff.After(attempts, firstPause, maxPause)
 	return pause/2 + time.Duration(jitter*float64(pause)).Truncate(time.Microsecond)

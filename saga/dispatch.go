@@ -13,9 +13,9 @@ import (
 	"shopping-cart/platform/fault"
 )
 
-// Command is an order to another module.
+// Command is a command to another module.
 type Command interface {
-	// dispatch gives the command to its module, under an id that follows from the saga and the step.
+	// dispatch executes the command in its module. id is derived from the saga and the step.
 	dispatch(ctx context.Context, to Modules, id, saga uuid.UUID) Outcome
 }
 
@@ -52,8 +52,8 @@ func (c toVerify) dispatch(ctx context.Context, to Modules, _, saga uuid.UUID) O
 	return outcomeOfVerification(to.Payments.Verify(ctx, saga, c.Verify))
 }
 
-// outcomeOf reads the answer of a room that calls nobody outside. A refusal is a fact; anything else can be repeated,
-// since the command's id is derived.
+// outcomeOf converts the result of a module that calls no provider. A refusal is final. Any other error is safe to repeat, since the
+// command's id is derived.
 func outcomeOf(err error) Outcome {
 	if err == nil {
 		return Outcome{Kind: StepSucceeded}
@@ -66,7 +66,7 @@ func outcomeOf(err error) Outcome {
 }
 
 func outcomeOfPayment(o payment.Outcome, err error) Outcome {
-	if err != nil { // the store, not the provider: the stream knows what was asked
+	if err != nil { // of the store, not of the provider
 		ours := isUnavailable(err) || errors.Is(err, context.DeadlineExceeded)
 		return Outcome{Kind: StepIsUnknown, Error: errorText(err), OwnDatabase: ours}
 	}
@@ -92,16 +92,17 @@ func outcomeOfPayment(o payment.Outcome, err error) Outcome {
 	return Outcome{Kind: StepIsUnknown, Error: "The payment answered " + string(o.Result) + "."}
 }
 
-// outcomeOfVerification: that the provider denies what a person said is for a person again.
+// outcomeOfVerification explains that the provider denies a capture which an operator settled.
 func outcomeOfVerification(o payment.Outcome, err error) Outcome {
-	came := outcomeOfPayment(o, err)
-	if came.Kind == StepWasRefused {
-		came.Failure.Detail = "The order is confirmed, since the payment was settled as captured, but the provider says that it is not: " + came.Failure.Detail
+	result := outcomeOfPayment(o, err)
+	if result.Kind == StepWasRefused {
+		const denied = "The order is confirmed, since the payment was settled as captured, but the provider says that it is not: "
+		result.Failure.Detail = denied + result.Failure.Detail
 	}
-	return came
+	return result
 }
 
-// errorText is what a shopper may read of an error in the steps of their checkout.
+// errorText returns the text of an error that a shopper may read.
 func errorText(err error) string {
 	if f, ok := fault.As(err); ok {
 		return f.Detail
@@ -112,11 +113,11 @@ func errorText(err error) string {
 	return "It failed for an internal reason."
 }
 
-// linesOf are the lines that a fault names, whatever type its room gave them.
+// linesOf returns the lines of a fault of another module.
 func linesOf(f *fault.Fault) []Short {
 	var lines []Short
 	if data, err := json.Marshal(f.Extra["lines"]); err == nil {
-		_ = json.Unmarshal(data, &lines) // a fault without lines has none
+		_ = json.Unmarshal(data, &lines) // a fault may have no lines
 	}
 	return lines
 }

@@ -8,12 +8,12 @@ import (
 	"shopping-cart/eventstore"
 )
 
-// Event is what happened to a saga. Each carries the time it happened, by the clock of the process that drove it.
+// Event is an event of a saga. Its time is by the clock of the process that executed the saga.
 //
 //sumtype:decl
 type Event interface{ isEvent() }
 
-// Started: a saga of a type and a version of its definition begins with what it needs to know.
+// Started begins a checkout.
 type Started struct {
 	Type       string    `json:"type"`
 	Definition int       `json:"definition"`
@@ -22,7 +22,7 @@ type Started struct {
 	At         time.Time `json:"at"`
 }
 
-// RefundStarted: a saga sees a refund through that was ordered at its payment.
+// RefundStarted begins the saga of a refund that its payment accepted.
 type RefundStarted struct {
 	Definition int       `json:"definition"`
 	CustomerID string    `json:"customer_id"`
@@ -30,7 +30,7 @@ type RefundStarted struct {
 	At         time.Time `json:"at"`
 }
 
-// CancellationStarted: a saga gives back what was paid for an order, and its stock.
+// CancellationStarted begins the saga that refunds and cancels an order.
 type CancellationStarted struct {
 	Definition   int          `json:"definition"`
 	CustomerID   string       `json:"customer_id"`
@@ -38,26 +38,26 @@ type CancellationStarted struct {
 	At           time.Time    `json:"at"`
 }
 
-// StepDone: a step, or the undoing of one, did what it should.
+// StepDone completes a step or a compensation.
 type StepDone struct {
 	Step    string    `json:"step"`
 	BeganAt time.Time `json:"began_at"`
 	At      time.Time `json:"at"`
 }
 
-// StepRetried: a step did not come to its end, and is tried again at RetryAt.
+// StepRetried records a failed attempt of a step. The next one is at RetryAt.
 type StepRetried struct {
 	Step            string    `json:"step"`
 	Error           string    `json:"error"`
 	Unknown         bool      `json:"unknown,omitempty"` // it may have taken effect
-	NothingCaptured bool      `json:"certain,omitempty"` // of an undo: nothing is, nor ever will be, in effect
+	NothingCaptured bool      `json:"certain,omitempty"` // of an undo: nothing is captured, nor will be
 	OwnDatabase     bool      `json:"ours,omitempty"`    // our own database was away
 	BeganAt         time.Time `json:"began_at"`
 	At              time.Time `json:"at"`
 	RetryAt         time.Time `json:"retry_at"`
 }
 
-// StepWaits: a step needs someone outside, at the latest until Until.
+// StepWaits waits for the shopper, at most until Until.
 type StepWaits struct {
 	Step       string      `json:"step"`
 	NextAction *NextAction `json:"next_action,omitempty"`
@@ -66,8 +66,8 @@ type StepWaits struct {
 	Until      time.Time   `json:"until"`
 }
 
-// StepRefused: a step was refused for good. What was done so far is undone; or, where the pivot was to be undone and
-// cannot be, the saga goes forward again.
+// StepRefused records that a step was refused for good. The saga compensates. If the compensation of the pivot is refused, the saga
+// completes.
 type StepRefused struct {
 	Step    string    `json:"step"`
 	Failure Failure   `json:"failure"`
@@ -75,7 +75,7 @@ type StepRefused struct {
 	At      time.Time `json:"at"`
 }
 
-// AttentionNeeded: a step is past its deadline, or was refused where it must not be. Only a person can know better.
+// AttentionNeeded records that a step has exceeded its deadline, or was refused although it must succeed. A person must decide.
 type AttentionNeeded struct {
 	Step    string    `json:"step"`
 	Reason  string    `json:"reason"`
@@ -83,33 +83,33 @@ type AttentionNeeded struct {
 	At      time.Time `json:"at"`
 }
 
-// StepAssumed: a step counts as done on a person's word. Whether it is, is still to be verified.
+// StepAssumed completes a step according to an operator. It must still be verified.
 type StepAssumed struct {
 	Step    string    `json:"step"`
 	BeganAt time.Time `json:"began_at"`
 	At      time.Time `json:"at"`
 }
 
-// RetryRequested: an operator wants what is due later tried at once, and what needs a person tried again.
+// RetryRequested makes all unfinished steps due at once, on behalf of an operator.
 type RetryRequested struct {
 	Reason string    `json:"reason,omitempty"`
 	At     time.Time `json:"at"`
 }
 
-// CompensationRequested: an operator turned the saga.
+// CompensationRequested compensates the saga on behalf of an operator.
 type CompensationRequested struct {
 	Reason string    `json:"reason,omitempty"`
 	At     time.Time `json:"at"`
 }
 
-// StepSkipped: an operator gave a step up that cannot succeed.
+// StepSkipped gives up a step on behalf of an operator.
 type StepSkipped struct {
 	Step   string    `json:"step"`
 	Reason string    `json:"reason"`
 	At     time.Time `json:"at"`
 }
 
-// StepSettled: an operator said what became of a step that was in doubt, and the payment took it.
+// StepSettled records the outcome that an operator set at the payment.
 type StepSettled struct {
 	Step    string    `json:"step"`
 	Outcome string    `json:"outcome"` // captured or not_captured
@@ -117,17 +117,17 @@ type StepSettled struct {
 	At      time.Time `json:"at"`
 }
 
-// Ended: nothing is left to do.
+// Ended ends the saga.
 type Ended struct {
 	Status Status    `json:"status"` // completed, failed or cancelled
 	At     time.Time `json:"at"`
 }
 
-// Failure is why a saga turned.
+// Failure is the reason why a saga compensates or failed.
 type Failure struct {
 	Code   string  `json:"code" example:"payment_declined"`
 	Detail string  `json:"detail" example:"The card was declined."`
-	Lines  []Short `json:"lines,omitempty"` // what is out of stock
+	Lines  []Short `json:"lines,omitempty"` // the lines that are out of stock
 }
 
 // Short is a line that could not be reserved.
@@ -137,14 +137,14 @@ type Short struct {
 	Available int64  `json:"available"`
 }
 
-// NextAction is what a shopper must do.
+// NextAction is an action that the shopper must take.
 type NextAction struct {
 	Type         string `json:"type" example:"redirect"`
 	URL          string `json:"url,omitempty" format:"uri"` // where the shopper goes, with redirect
 	ClientSecret string `json:"client_secret,omitempty"`    // for the provider's own scripts in the storefront
 }
 
-// Checkout is what the check-out saga knows from its start.
+// Checkout is the data of a checkout.
 type Checkout struct {
 	CheckoutID    uuid.UUID    `json:"checkout_id"`
 	CartID        uuid.UUID    `json:"cart_id"`
@@ -158,9 +158,9 @@ type Checkout struct {
 	PaymentMethod string       `json:"payment_method"`
 }
 
-// Refund is what the refund saga knows from its start.
+// Refund is the data of a refund.
 type Refund struct {
-	RefundID  uuid.UUID `json:"refund_id"` // and of the saga
+	RefundID  uuid.UUID `json:"refund_id"` // also of the saga
 	OrderID   uuid.UUID `json:"order_id"`
 	PaymentID uuid.UUID `json:"payment_id"`
 	Currency  string    `json:"currency"`
@@ -168,9 +168,9 @@ type Refund struct {
 	Reason    string    `json:"reason"`
 }
 
-// Cancellation is what the cancellation saga knows from its start.
+// Cancellation is the data of a cancellation.
 type Cancellation struct {
-	CancellationID uuid.UUID `json:"cancellation_id"` // and of the saga
+	CancellationID uuid.UUID `json:"cancellation_id"` // also of the saga
 	OrderID        uuid.UUID `json:"order_id"`
 	PaymentID      uuid.UUID `json:"payment_id"`
 	CheckoutID     uuid.UUID `json:"checkout_id"`

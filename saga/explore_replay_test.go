@@ -15,7 +15,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"shopping-cart/cart"
 	"shopping-cart/eventstore"
+	"shopping-cart/order"
 	"shopping-cart/payment"
 )
 

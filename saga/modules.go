@@ -13,7 +13,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// Modules are the other modules, as far as sagas need them.
+// Modules are the other modules.
 type Modules struct {
 	Carts    Carts
 	Orders   Orders
@@ -45,9 +45,9 @@ type Orders interface {
 type Payments interface {
 	Store() *eventstore.Store
 	Book() eventstore.Query[payment.Standing]
-	// Resumable tells which sagas may try again to reach a provider that failed.
+	// Resumable receives the sagas that may call a provider again after its failure.
 	Resumable() <-chan uuid.UUID
-	// TakesMethod reports whether a text has the form of a token of the payment provider.
+	// TakesMethod reports whether a text has the form of a payment method of the provider.
 	TakesMethod(token string) bool
 	// Chargeable refuses a total that no payment method can pay. It is pure.
 	Chargeable(total money.Amount) error
@@ -59,7 +59,7 @@ type Payments interface {
 	Cancel(ctx context.Context, write web.Write, c payment.Cancel) (replayed bool, err error)
 	Settle(ctx context.Context, write web.Write, c payment.Settle) (replayed bool, err error)
 	RequestRefund(ctx context.Context, write web.Write, r payment.RequestRefund) (payment.RequestedRefund, error)
-	// RefundsOf lists the refunds of a payment, RefundsUnderWay those that may have news, by the ids of their sagas.
+	// RefundsOf returns the ids of the sagas of a payment's refunds, RefundsUnderWay those of the unfinished ones.
 	RefundsOf(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error)
 	RefundsUnderWay(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error)
 }

@@ -16,12 +16,10 @@ const (
 	NoteRefund  = "order.note_refund"
 )
 
-// refund sees one refund through that was ordered at its payment:
+// refund executes a refund that its payment has accepted, with its amount reserved:
 //
-//	payment.refund (asked until it is known)   refused for good → failed: its amount is free again
-//	order.note_refund                            the order tells its shopper
-//
-// That it may be made was decided, and its amount kept apart, before the saga began.
+//	payment.refund      is repeated until its outcome is known. If it is refused for good, the saga fails and its amount is free again
+//	order.note_refund   shows the refund in the order
 var refund = definition{
 	Type:    "refund",
 	Version: 1,
@@ -41,7 +39,7 @@ var refund = definition{
 	},
 }
 
-// refundOf is what an ordered refund begins.
+// refundOf returns the first event of the saga of a refund.
 func refundOf(e payment.RefundOrdered, paymentID uuid.UUID, at time.Time) RefundStarted {
 	return RefundStarted{
 		Definition: refund.Version, CustomerID: e.CustomerID, At: at,

@@ -7,30 +7,30 @@ import (
 	"shopping-cart/eventstore"
 )
 
-// Status is where a saga stands, as clients see it.
+// Status is the status of a saga.
 type Status string
 
-// The statuses of a saga. The last three are ends.
+// The statuses of a saga. The last three are final.
 const (
 	Running        Status = "running"
 	RequiresAction Status = "requires_action" // the shopper must act
-	Compensating   Status = "compensating"    // it turned: what was done is being undone
+	Compensating   Status = "compensating"
 	NeedsAttention Status = "needs_attention" // an operator must look
 	Completed      Status = "completed"
 	Failed         Status = "failed"
 	Cancelled      Status = "cancelled"
 )
 
-// Ended reports whether nothing is left to do.
+// Ended reports whether the status is final.
 func (s Status) Ended() bool { return s == Completed || s == Failed || s == Cancelled }
 
-// StepStatus is where a step stands.
+// StepStatus is the status of a step.
 type StepStatus string
 
 // The statuses of a step.
 const (
 	StepPending   StepStatus = "pending"
-	StepIsRunning StepStatus = "running" // under way: how it came out is not written yet
+	StepIsRunning StepStatus = "running" // its outcome is not written yet
 	StepIsDone    StepStatus = "done"
 	StepRetrying  StepStatus = "retrying"
 	StepWaiting   StepStatus = "waiting"
@@ -38,40 +38,40 @@ const (
 	StepIsSkipped StepStatus = "skipped" // given up by an operator
 )
 
-// Step is what is known of one step.
+// Step is a step that began.
 type Step struct {
 	Name            string     `json:"name"`
 	Status          StepStatus `json:"status"`
 	Attempts        int        `json:"attempts"`
 	StartedAt       time.Time  `json:"started_at"`
 	FinishedAt      time.Time  `json:"finished_at,omitzero"`
-	DueAt           time.Time  `json:"due_at,omitzero"` // not to be tried before, unless something happened
+	DueAt           time.Time  `json:"due_at,omitzero"` // not before, unless the saga is woken
 	Error           string     `json:"error,omitempty"`
 	Unknown         bool       `json:"unknown,omitempty"`
 	NothingCaptured bool       `json:"certain,omitempty"`
-	NeedsOperator   bool       `json:"stuck,omitempty"`   // it needs a person
-	Unverified      bool       `json:"assumed,omitempty"` // done on a person's word
+	NeedsOperator   bool       `json:"stuck,omitempty"`
+	Unverified      bool       `json:"assumed,omitempty"` // done according to an operator
 
-	FailingSince time.Time `json:"failing_since,omitzero"` // the first of the attempts in a row that came to no end
+	FailingSince time.Time `json:"failing_since,omitzero"` // the first of the failed attempts in a row
 }
 
-// State is a saga: what it is about, and every step begun.
+// State is a saga with its steps.
 type State struct {
 	Type         string        `json:"type"`
 	Definition   int           `json:"definition"`
 	CustomerID   string        `json:"customer_id"`
-	Checkout     Checkout      `json:"checkout,omitzero"` // of the type checkout, as the others are of theirs
+	Checkout     Checkout      `json:"checkout,omitzero"` // of a checkout; the next two are of the other types
 	Refund       *Refund       `json:"refund,omitempty"`
 	Cancellation *Cancellation `json:"cancellation,omitempty"`
 	Status       Status        `json:"status"`
 	Steps        []Step        `json:"steps,omitempty"`
-	Failure      *Failure      `json:"failure,omitempty"` // set when it turned
+	Failure      *Failure      `json:"failure,omitempty"` // why it compensates or failed
 	NextAction   *NextAction   `json:"next_action,omitempty"`
 	Retries      int           `json:"retries,omitempty"` // by operators, of an undo that needed attention
 	At           time.Time     `json:"at"`                // of its last event
 }
 
-// Step is what is known of the step of that name: pending, when it never began.
+// Step returns a step by its name. It is pending if it has not begun.
 func (s State) Step(name string) Step {
 	if i := slices.IndexFunc(s.Steps, func(st Step) bool { return st.Name == name }); i >= 0 {
 		return s.Steps[i]
@@ -79,13 +79,13 @@ func (s State) Step(name string) Step {
 	return Step{Name: name, Status: StepPending}
 }
 
-// done reports whether a step needs no doing any more.
+// done reports whether a step is done or skipped.
 func (s State) done(name string) bool {
 	is := s.Step(name).Status
 	return is == StepIsDone || is == StepIsSkipped
 }
 
-// lease is how long a process that drives a saga is left alone before another one looks.
+// lease is the time after which another process takes over a saga.
 const lease = 15 * time.Second
 
 var sagas = &eventstore.Aggregate[State, Event]{
@@ -99,7 +99,7 @@ func index(s State, _ time.Time) eventstore.Index {
 	return eventstore.Index{Customer: s.CustomerID, Status: string(s.Status), Key: s.key(), WakeAt: wakeAt(s)}
 }
 
-// key tells the types of sagas apart in lists: the few that are no checkouts have one, and an index of their own.
+// key distinguishes the types of sagas in lists. Checkouts have none, so the index of the others is small.
 func (s State) key() string {
 	switch {
 	case s.Refund != nil:
@@ -110,8 +110,8 @@ func (s State) key() string {
 	return ""
 }
 
-// wakeAt is when somebody must look at the saga: when the first of the steps that it asks for falls due, or, where one is
-// under way, when whoever takes it must be lost.
+// wakeAt returns the time at which a process must check the saga: when a step falls due, or when the process that executes one must be
+// lost. It is zero if nothing falls due.
 func wakeAt(s State) time.Time {
 	if s.Status.Ended() || s.Status == NeedsAttention {
 		return time.Time{}
@@ -131,7 +131,7 @@ func wakeAt(s State) time.Time {
 			first = due
 		}
 	}
-	if first.IsZero() { // only its end is left to write
+	if first.IsZero() { // only the end is left to write
 		return lost
 	}
 	return first
@@ -153,7 +153,7 @@ func evolve(s State, event Event) State {
 	case StepRetried:
 		s = s.attempted(e.Step, StepRetrying, e.BeganAt, e.At, func(st *Step) {
 			st.Error, st.Unknown, st.NothingCaptured, st.DueAt = e.Error, e.Unknown, e.NothingCaptured, e.RetryAt
-			if !e.OwnDatabase && !e.NothingCaptured { // a void that is owed is no doubt
+			if !e.OwnDatabase && !e.NothingCaptured { // the outcome is certain
 				st.FailingSince = failing(s.Step(e.Step), e.BeganAt)
 			}
 		})
@@ -196,7 +196,7 @@ func evolve(s State, event Event) State {
 	return s
 }
 
-// urged is the state in which every step that is not done is due at once, with a deadline of its own again.
+// urged makes all unfinished steps due at once, with new deadlines.
 func (s State) urged(at time.Time) State {
 	s.Steps, s.At = slices.Clone(s.Steps), at
 	for i := range s.Steps {
@@ -212,7 +212,7 @@ func (s State) urged(at time.Time) State {
 	return s
 }
 
-// skipped is the state without a step that was in the way. Another one may still need a person.
+// skipped skips a step. Another step may still need attention.
 func (s State) skipped(e StepSkipped) State {
 	s.Steps, s.At = slices.Clone(s.Steps), e.At
 	s.Status = s.underWay()
@@ -228,6 +228,7 @@ func (s State) skipped(e StepSkipped) State {
 	return s
 }
 
+// failing returns the start of the failed attempts in a row.
 func failing(st Step, began time.Time) time.Time {
 	if st.FailingSince.IsZero() {
 		return began
@@ -242,7 +243,7 @@ func (s State) underWay() Status {
 	return Running
 }
 
-// attempted is the state after one more attempt of a step.
+// attempted adds an attempt of a step.
 func (s State) attempted(name string, status StepStatus, began, at time.Time, set func(*Step)) State {
 	s.Steps = slices.Clone(s.Steps)
 	s.NextAction, s.At = nil, at
