@@ -25,7 +25,7 @@ func TestAskEach(t *testing.T) {
 			return of.Name, nil
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*askWithin)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*askTimeout)
 	t.Cleanup(cancel)
 	t.Run("TheOthersAnswer", func(t *testing.T) {
 		t.Parallel()

@@ -44,7 +44,7 @@ func TestRecord(t *testing.T) {
 	t.Run("NeverAsksAgainAtOnce", func(t *testing.T) {
 		t.Parallel()
 		got := record(running, tried(ChargeMoney, 0, Outcome{Kind: StepMustWait, Next: &NextAction{}, Until: after(-time.Minute)}), hour)
-		require.Equal(t, after(leastWait), got.(StepWaits).Until, "another clock says that the deadline is past")
+		require.Equal(t, after(minWait), got.(StepWaits).Until, "another clock says that the deadline is past")
 	})
 	t.Run("UnknownIsAskedUntilItIsKnown", func(t *testing.T) {
 		t.Parallel()

@@ -392,6 +392,6 @@ func TestAnUnknownDefinitionIsLeftAlone(t *testing.T) {
 		Decide:  func(tx *eventstore.Tx) error { sagas.Append(tx, id, e); return nil },
 	})
 	require.NoError(t, err)
-	require.ErrorContains(t, p.runner.wake(t.Context(), id), "not known here")
+	require.ErrorContains(t, p.runner.wake(t.Context(), id), "unknown definition")
 	require.Zero(t, p.called(PlaceOrder))
 }

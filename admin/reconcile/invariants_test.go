@@ -31,7 +31,7 @@ func TestInvariantsAtRest(t *testing.T) {
 	}
 	broken := func(r records) (checks []string) {
 		for _, p := range invariants {
-			if p.violation(b) != "" {
+			if p.violation(r) != "" {
 				checks = append(checks, p.check)
 			}
 		}
@@ -50,7 +50,7 @@ func TestRefundedTooMuch(t *testing.T) {
 	t.Parallel()
 	i := slices.IndexFunc(invariants, func(p invariant) bool { return p.check == "refunded_too_much" })
 	for name, c := range map[string]struct {
-		b    books
+		r    records
 		want string
 	}{
 		"AllOfIt":   {records{payment: &payment.Standing{Captured: 5, Refunded: 5}, balance: &payment.Balance{Captured: 5, Refunded: 5}}, ""},
@@ -58,7 +58,7 @@ func TestRefundedTooMuch(t *testing.T) {
 		"Theirs":    {records{balance: &payment.Balance{Captured: 5, Refunded: 9, Currency: "GBP"}}, "The provider captured 0.05 GBP and refunded 0.09 GBP."},
 		"NoPayment": {records{}, ""},
 	} {
-		require.Equal(t, c.want, invariants[i].violation(c.b), name)
+		require.Equal(t, c.want, invariants[i].violation(c.r), name)
 	}
 }
 
