@@ -55,7 +55,7 @@ func (s *shop) auditGuest(ctx context.Context, g *guest) ([]found, error) {
 	}
 	var theirs []found
 	for _, o := range orders {
-		charged, err := s.charged(ctx, o.PaymentID)
+		charged, err := s.netCharge(ctx, o.PaymentID)
 		if err != nil {
 			return nil, err
 		}
@@ -68,8 +68,8 @@ func (s *shop) auditGuest(ctx context.Context, g *guest) ([]found, error) {
 	return theirs, nil
 }
 
-// charged returns captured − refunded in the provider's ledger, in pence. The engine chose the reference there: the payment's id.
-func (s *shop) charged(ctx context.Context, payment string) (sum int64, err error) {
+// netCharge returns captured − refunded in the provider's ledger, in pence. The engine chose the reference there: the payment's id.
+func (s *shop) netCharge(ctx context.Context, payment string) (sum int64, err error) {
 	type entry struct {
 		Operation string
 		Amount    int64

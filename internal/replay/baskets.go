@@ -34,7 +34,7 @@ func (s *sorter) add(r record) error {
 		s.order = append(s.order, to)
 	}
 	s.book.lines++
-	line, why, err := judge(r)
+	line, why, err := parseLine(r)
 	if err != nil {
 		return err
 	}
@@ -50,13 +50,13 @@ func (s *sorter) add(r record) error {
 		return err
 	}
 	s.book.sold++
-	s.learn(line, r)
+	s.addProduct(line, r)
 	to.put(line, r)
 	return nil
 }
 
-// learn keeps the first name of each product.
-func (s *sorter) learn(line basketLine, r record) {
+// addProduct adds a new product, and keeps the first name of each product.
+func (s *sorter) addProduct(line basketLine, r record) {
 	i, known := s.known[line.SKU]
 	if !known {
 		i = len(s.book.Products)

@@ -140,8 +140,8 @@ func (c columns) pick(row []string) record {
 	return record{text(c.invoice), text(c.code), text(c.name), text(c.quantity), text(c.price), text(c.customer), text(c.country)}
 }
 
-// judge parses a line and returns the reason if it cannot be sold.
-func judge(r record) (line basketLine, why reason, err error) {
+// parseLine parses a line and returns the reason if it cannot be sold.
+func parseLine(r record) (line basketLine, why reason, err error) {
 	if line.quantity, err = strconv.ParseInt(r.quantity, 10, 64); err != nil {
 		return line, "", fmt.Errorf("the quantity %q is not a whole number", r.quantity)
 	}

@@ -42,7 +42,7 @@ func compare(book *Invoices, all []played, there []found) *report {
 	for i, p := range all {
 		b := book.Baskets[i]
 		if p.err != nil {
-			r.blame(b, p.err.Error())
+			r.addDifference(b, p.err.Error())
 			continue
 		}
 		r.took = append(r.took, p.took)
@@ -50,9 +50,9 @@ func compare(book *Invoices, all []played, there []found) *report {
 		delete(orders, p.order)
 		switch {
 		case !listed:
-			r.blame(b, "the order "+p.order+" is not among those of its customer")
+			r.addDifference(b, "the order "+p.order+" is not among those of its customer")
 		case f.owed != b.total || f.charged != b.total:
-			r.blame(b, fmt.Sprintf("%s in the file, %s in the order %s (%s), %s in the ledger", amount(b.total), amount(f.owed), f.order, f.status, amount(f.charged)))
+			r.addDifference(b, fmt.Sprintf("%s in the file, %s in the order %s (%s), %s in the ledger", amount(b.total), amount(f.owed), f.order, f.status, amount(f.charged)))
 		}
 	}
 	for _, f := range orders {
@@ -64,7 +64,7 @@ func compare(book *Invoices, all []played, there []found) *report {
 	return r
 }
 
-func (r *report) blame(b basket, what string) {
+func (r *report) addDifference(b basket, what string) {
 	r.wrong = append(r.wrong, "invoice "+b.invoice+": "+what)
 }
 

@@ -115,7 +115,7 @@ The file, the orders and the ledger agree to the penny.
 		t.Parallel()
 		r := compare(ended(t))
 		for range 12 {
-			r.blame(r.book.Baskets[0], "lost")
+			r.addDifference(r.book.Baskets[0], "lost")
 		}
 		var out strings.Builder
 		require.NoError(t, r.print(&out))
