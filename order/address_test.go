@@ -44,7 +44,7 @@ func TestAStoredAddressBeyondTheBoundsIsOmitted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			customer := "customer of " + name
-			p := s.placed(customer, line("mug", 1))
+			p := s.placeOrder(customer, line("mug", 1))
 			require.NoError(t, s.SaveContact(t.Context(), Contact{ID: p.ContactID, CustomerID: customer, Email: "a@example.com", ShippingAddress: json.RawMessage(c.address)}))
 			s.must(p, Confirm{p.OrderID})
 			data := s.call(customer, "GET", "/v1/orders", "").Body["data"].([]any)

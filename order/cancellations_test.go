@@ -120,11 +120,11 @@ func TestCancelAgainstFulfil(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	processes := []*shop{openAt(t, url), openAt(t, url)}
-	processes[0].counted("race", 1000)
+	processes[0].setOnHand("race", 1000)
 	var fulfilled, cancelled atomic.Int64
 	orders := make([]Place, 40)
 	for i := range orders {
-		orders[i] = processes[0].placed("alice", line("race", 3))
+		orders[i] = processes[0].placeOrder("alice", line("race", 3))
 		processes[0].must(Confirm{orders[i].OrderID})
 	}
 	errs := make([]error, 2*len(orders))
@@ -165,7 +165,7 @@ func TestCancelOnce(t *testing.T) {
 		write := web.Write{ID: uuid.UUID{key}, Fingerprint: p.OrderID[:], IfMatch: &match}
 		return s.RequestCancellation(t.Context(), write, RequestCancellation{OrderID: p.OrderID, Reason: "Ordered twice.", By: ByCustomer, Running: running})
 	}
-	p, other := s.placed("alice", line("mug", 1)), s.placed("alice", line("mug", 1))
+	p, other := s.placeOrder("alice", line("mug", 1)), s.placeOrder("alice", line("mug", 1))
 	_, _, err := cancel(p, 1, false, 1)
 	requireFault(t, err, errCheckoutRunning)
 	s.must(Confirm{p.OrderID})

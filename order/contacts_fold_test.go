@@ -118,7 +118,7 @@ func TestFoldContacts(t *testing.T) {
 		t.Parallel()
 		s := openInC(t)
 		p := s.oldContact("müller", "MÜLLER@example.com")
-		s.follow()
+		s.runLoops()
 		require.Eventually(t, func() bool { return s.unfolded() == 0 }, 30*time.Second, 20*time.Millisecond)
 		require.Equal(t, []string{s.numberOf(p)}, s.foundBy("müller@example.com"))
 	})

@@ -15,7 +15,7 @@ func TestContacts(t *testing.T) {
 	}
 
 	t.Run("TheFirstOneStays", func(t *testing.T) {
-		p := s.placed("alice", line("mug", 1))
+		p := s.placeOrder("alice", line("mug", 1))
 		for _, email := range []string{"first@example.com", "second@example.com"} {
 			require.NoError(t, s.SaveContact(t.Context(), Contact{ID: p.ContactID, CustomerID: "alice", Email: email}))
 		}
@@ -23,7 +23,7 @@ func TestContacts(t *testing.T) {
 	})
 
 	t.Run("ErasedItIsNull", func(t *testing.T) {
-		p := s.placed("alice", line("mug", 1))
+		p := s.placeOrder("alice", line("mug", 1))
 		require.NoError(t, s.SaveContact(t.Context(), Contact{ID: p.ContactID, CustomerID: "alice", Email: "a@example.com"}))
 		for range 2 {
 			require.NoError(t, s.DropContact(t.Context(), p.ContactID))

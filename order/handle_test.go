@@ -18,7 +18,7 @@ func TestHandle(t *testing.T) {
 	s := open(t)
 
 	t.Run("ACheckoutThatGoesWell", func(t *testing.T) {
-		s.counted("well", 5)
+		s.setOnHand("well", 5)
 		p := newPlace(line("well", 2), line("free", 1), line("well", 1))
 		s.must(p, p, Confirm{p.OrderID}, Confirm{p.OrderID}, p)
 		o := s.order(p.OrderID)
@@ -29,8 +29,8 @@ func TestHandle(t *testing.T) {
 	})
 
 	t.Run("ACancelledOneReleasesOnce", func(t *testing.T) {
-		s.counted("back", 5)
-		p := s.placed("alice", line("back", 5))
+		s.setOnHand("back", 5)
+		p := s.placeOrder("alice", line("back", 5))
 		s.must(Cancel{OrderID: p.OrderID, Reason: "declined"}, Cancel{OrderID: p.OrderID})
 		require.Equal(t, Stock{SKU: "back", OnHand: 5}, s.stock("back"))
 		require.Equal(t, "declined", s.order(p.OrderID).State.Reason)
@@ -38,7 +38,7 @@ func TestHandle(t *testing.T) {
 	})
 
 	t.Run("ATombstoneRefusesThePlaceThatComesLate", func(t *testing.T) {
-		s.counted("late", 1)
+		s.setOnHand("late", 1)
 		p := newPlace(line("late", 1))
 		s.must(Cancel{OrderID: p.OrderID, Reason: "gone"})
 		requireFault(t, s.handle(p), errOrderCancelled)
@@ -46,8 +46,8 @@ func TestHandle(t *testing.T) {
 	})
 
 	t.Run("CountingLaterMovesNothingForOrdersBefore", func(t *testing.T) {
-		p := s.placed("alice", line("later", 2))
-		s.counted("later", 1)
+		p := s.placeOrder("alice", line("later", 2))
+		s.setOnHand("later", 1)
 		s.must(Cancel{OrderID: p.OrderID})
 		require.Equal(t, Stock{SKU: "later", OnHand: 1}, s.stock("later"))
 	})
@@ -66,8 +66,8 @@ func TestHandle(t *testing.T) {
 	})
 
 	t.Run("AvailableAnswersTrackedOnesOnly", func(t *testing.T) {
-		s.counted("some", 5)
-		s.placed("alice", line("some", 2))
+		s.setOnHand("some", 5)
+		s.placeOrder("alice", line("some", 2))
 		available, err := s.Available(t.Context(), []string{"some", "never counted"})
 		require.NoError(t, err)
 		require.Equal(t, map[string]int64{"some": 3}, available)
@@ -84,7 +84,7 @@ func TestContention(t *testing.T) {
 		t.Parallel()
 		url := pgtest.New(t)
 		processes := []*shop{openAt(t, url), openAt(t, url)}
-		processes[0].counted("last", 1)
+		processes[0].setOnHand("last", 1)
 		var won, short atomic.Int32
 		together(50, func(i int) {
 			err := processes[i%2].handle(newPlace(line("last", 1)))
@@ -106,7 +106,7 @@ func TestContention(t *testing.T) {
 		processes := []*shop{openAt(t, url), openAt(t, url)}
 		skus := []string{"a", "b", "c", "d"}
 		for _, sku := range skus {
-			processes[0].counted(sku, 1000)
+			processes[0].setOnHand(sku, 1000)
 		}
 		var failed atomic.Int32
 		together(40, func(i int) {
@@ -127,7 +127,7 @@ func TestContention(t *testing.T) {
 		t.Parallel()
 		url := pgtest.New(t)
 		processes := []*shop{openAt(t, url), openAt(t, url)}
-		processes[0].counted("race", 1000)
+		processes[0].setOnHand("race", 1000)
 		places := make([]Place, 40)
 		for i := range places {
 			places[i] = newPlace(line("race", 3))
@@ -168,8 +168,8 @@ func requireCancelled(t *testing.T, s *shop, id uuid.UUID, place error) {
 func TestCancelLooksAgain(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	s.counted("again", 2)
-	p := s.placed("alice", line("again", 2))
+	s.setOnHand("again", 2)
+	p := s.placeOrder("alice", line("again", 2))
 	_, err := s.handleWithStock(t.Context(), web.Write{}, p.OrderID, nil, func(o State, _ map[string]Stock) (decision, error) {
 		return decideCancel(o, Cancel{OrderID: p.OrderID})
 	})

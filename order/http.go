@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,26 +99,14 @@ func viewOf(o eventstore.Stream[State], contacts map[uuid.UUID]contact) View {
 //	@Success		200				{object}	web.Page[View]
 //	@Router			/v1/orders [get]
 func (m *Module) listMine(c echo.Context) error {
-	page, err := web.PageOf(c)
-	if err != nil {
+	return m.answerList(c, func(q *query) error {
+		q.customer, q.lacking = web.CallerOf(c).Subject, unconfirmed
+		include, err := oneOf(c, "include", "unconfirmed")
+		if include != "" {
+			q.lacking = nothing
+		}
 		return err
-	}
-	q, err := narrowed(c, query{customer: web.CallerOf(c).Subject, lacking: unconfirmed})
-	if err != nil {
-		return err
-	}
-	switch c.QueryParam("include") {
-	case "":
-	case "unconfirmed":
-		q.lacking = nothing
-	default:
-		return web.Refused("include", "oneof", "It must be: unconfirmed.")
-	}
-	found, err := m.list(c.Request().Context(), q, page)
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, found)
+	})
 }
 
 // show answers with an order.
@@ -233,12 +222,23 @@ func (m *Module) postFulfil(c echo.Context) error {
 //	@Failure		403	{object}	web.Problem
 //	@Router			/v1/admin/orders [get]
 func (m *Module) listAll(c echo.Context) error {
+	return m.answerList(c, func(q *query) error { return q.readFilters(c) })
+}
+
+// answerList answers with a page of orders. read reads the parameters that the other list of orders does not have.
+func (m *Module) answerList(c echo.Context, read func(*query) error) error {
 	page, err := web.PageOf(c)
 	if err != nil {
 		return err
 	}
-	q, err := queryOf(c)
-	if err != nil {
+	var q query
+	if q.created, err = web.CreatedOf(c); err != nil {
+		return err
+	}
+	if q.refunded, err = oneOf(c, "refunded", refundedNone, refundedPartly, refundedFully); err != nil {
+		return err
+	}
+	if err := read(&q); err != nil {
 		return err
 	}
 	found, err := m.list(c.Request().Context(), q, page)
@@ -248,47 +248,33 @@ func (m *Module) listAll(c echo.Context) error {
 	return c.JSON(http.StatusOK, found)
 }
 
-// narrowed reads the parameters that both lists of orders share.
-func narrowed(c echo.Context, q query) (query, error) {
-	var err error
-	if q.created, err = web.CreatedOf(c); err != nil {
-		return q, err
+// oneOf reads a parameter of the query that is empty or one of the values.
+func oneOf[T ~string](c echo.Context, name string, values ...T) (T, error) {
+	value := T(c.QueryParam(name))
+	if value == "" || slices.Contains(values, value) {
+		return value, nil
 	}
-	q.refunded = refundedPart(c.QueryParam("refunded"))
-	switch q.refunded {
-	case "", refundedNone, refundedPartly, refundedFully:
-		return q, nil
-	}
-	return q, web.Refused("refunded", "oneof", "It must be one of: none, part, full.")
+	allowed := web.Map(values, func(v T) string { return string(v) })
+	return value, web.Refused(name, "oneof", "It must be one of: "+strings.Join(allowed, ", ")+".")
 }
 
-func queryOf(c echo.Context) (query, error) {
-	q, err := narrowed(c, query{
-		lacking: pending,
-		status:  Status(c.QueryParam("status")),
-		number:  web.FilterOf(c, "number"),
-		email:   web.FilterOf(c, "email"),
-	})
-	if err != nil {
-		return q, err
-	}
+// readFilters reads the parameters of an operator's search.
+func (q *query) readFilters(c echo.Context) (err error) {
+	q.lacking, q.number, q.email = pending, web.FilterOf(c, "number"), web.FilterOf(c, "email")
 	if flaw := email.Flaw(q.email); q.email != "" && flaw != "" {
-		return q, web.Refused("email", "email", flaw)
+		return web.Refused("email", "email", flaw)
 	}
 	q.email = email.Fold(q.email)
-	if q.status != statusNone {
-		q.lacking = nothing
-	}
 	switch {
 	case q.number == "":
 	case strings.Trim(q.number, "0123456789") != "":
-		return q, web.Refused("number", "number", "It must be the number of an order, with digits only.")
+		return web.Refused("number", "number", "It must be the number of an order, with digits only.")
 	case !validNumber(q.number):
-		return q, web.Refused("number", "check_digit", "It is not an order number: its check digit is wrong. Check every digit.")
+		return web.Refused("number", "check_digit", "It is not an order number: its check digit is wrong. Check every digit.")
 	}
-	switch q.status {
-	case statusNone, StatusPending, StatusConfirmed, StatusCancelling, StatusFulfilled, StatusCancelled:
-		return q, nil
+	q.status, err = oneOf(c, "status", StatusPending, StatusConfirmed, StatusCancelling, StatusFulfilled, StatusCancelled)
+	if q.status != statusNone {
+		q.lacking = nothing
 	}
-	return q, web.Refused("status", "oneof", "It must be one of: pending, confirmed, cancelling, fulfilled, cancelled.")
+	return err
 }

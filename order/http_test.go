@@ -15,7 +15,7 @@ import (
 // confirmedOrder makes an order that lists show.
 func (s *shop) confirmedOrder(customer string, lines ...Line) Place {
 	s.t.Helper()
-	p := s.placed(customer, lines...)
+	p := s.placeOrder(customer, lines...)
 	s.must(Confirm{p.OrderID})
 	return p
 }
@@ -54,7 +54,7 @@ func TestShowOrder(t *testing.T) {
 	})
 
 	t.Run("WithoutAContactItIsNull", func(t *testing.T) {
-		p := s.placed("alice", line("mug", 1))
+		p := s.placeOrder("alice", line("mug", 1))
 		a := s.call("alice", "GET", "/v1/orders/"+p.OrderID.String(), "")
 		require.Contains(t, a.Body, "email")
 		require.Nil(t, a.Body["email"])
@@ -64,7 +64,7 @@ func TestShowOrder(t *testing.T) {
 	})
 
 	t.Run("NotModified", func(t *testing.T) {
-		p := s.placed("alice", line("mug", 1))
+		p := s.placeOrder("alice", line("mug", 1))
 		require.NoError(t, s.SaveContact(t.Context(), Contact{ID: p.ContactID, CustomerID: "alice", Email: "alice@example.com"}))
 		path := "/v1/orders/" + p.OrderID.String()
 		require.Equal(t, http.StatusNotModified, s.call("alice", "GET", path, "", "If-None-Match", `"1"`).Status)
@@ -80,7 +80,7 @@ func TestShowOrder(t *testing.T) {
 	})
 
 	t.Run("WhoMaySeeIt", func(t *testing.T) {
-		p := s.placed("alice", line("mug", 1))
+		p := s.placeOrder("alice", line("mug", 1))
 		path := "/v1/orders/" + p.OrderID.String()
 		require.Equal(t, http.StatusUnauthorized, s.call("", "GET", path, "").Status)
 		require.Equal(t, http.StatusUnauthorized, s.call("bad", "GET", path, "").Status)
@@ -91,7 +91,7 @@ func TestShowOrder(t *testing.T) {
 	t.Run("WhatIsNoOrder", func(t *testing.T) {
 		tombstone := newID()
 		s.must(Cancel{OrderID: tombstone})
-		s.counted("a stock", 1)
+		s.setOnHand("a stock", 1)
 		for _, id := range []string{tombstone.String(), newID().String(), stockID("a stock").String(), "7"} {
 			for _, bearer := range []string{"alice", "root"} {
 				a := s.call(bearer, "GET", "/v1/orders/"+id, "")
@@ -107,10 +107,10 @@ func TestListOrders(t *testing.T) {
 	s := open(t)
 	first := s.confirmedOrder("alice", line("mug", 1))
 	s.confirmedOrder("bob", line("mug", 1))
-	cancelled := s.placed("alice", line("mug", 1))
+	cancelled := s.placeOrder("alice", line("mug", 1))
 	s.must(Cancel{OrderID: cancelled.OrderID}, Cancel{OrderID: newID()})
 	last := s.confirmedOrder("alice", line("mug", 1))
-	s.placed("alice", line("mug", 1))
+	s.placeOrder("alice", line("mug", 1))
 	mine := []string{s.numberOf(last), s.numberOf(first)}
 
 	t.Run("MineNewestFirstWithoutThoseNeverConfirmed", func(t *testing.T) {
@@ -156,7 +156,7 @@ func TestSearchOrders(t *testing.T) {
 	other := s.confirmedOrder("ann", line("mug", 1)) // the same customer, another address
 	fulfilled := s.confirmedOrder("ben", line("mug", 1))
 	require.Equal(t, http.StatusOK, s.call("root", "POST", "/v1/orders/"+fulfilled.OrderID.String()+"/fulfil", "", "Idempotency-Key", "f").Status)
-	pending := s.placed("ben", line("mug", 1))
+	pending := s.placeOrder("ben", line("mug", 1))
 	s.must(Cancel{OrderID: newID()})
 	n := s.numberOf
 
@@ -231,7 +231,7 @@ func TestSearchOrders(t *testing.T) {
 func TestFulfilOverHTTP(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	s.counted("mug", 10)
+	s.setOnHand("mug", 10)
 	path := func(id uuid.UUID) string { return "/v1/orders/" + id.String() + "/fulfil" }
 
 	t.Run("TakesTheGoodsOnce", func(t *testing.T) {
@@ -253,7 +253,7 @@ func TestFulfilOverHTTP(t *testing.T) {
 	})
 
 	t.Run("OnlyAConfirmedOrder", func(t *testing.T) {
-		p := s.placed("alice", line("tea", 1))
+		p := s.placeOrder("alice", line("tea", 1))
 		a := s.call("root", "POST", path(p.OrderID), "", "Idempotency-Key", "early")
 		require.Equal(t, http.StatusConflict, a.Status)
 		require.Equal(t, "not_confirmed", a.code())
@@ -264,7 +264,7 @@ func TestFulfilOverHTTP(t *testing.T) {
 	})
 
 	t.Run("RefusalsInTheirOrder", func(t *testing.T) {
-		p := s.placed("alice", line("tea", 1))
+		p := s.placeOrder("alice", line("tea", 1))
 		tombstone := newID()
 		s.must(Cancel{OrderID: tombstone})
 		for _, c := range []struct {
@@ -304,15 +304,15 @@ func TestStockOverHTTP(t *testing.T) {
 		want := map[string]any{"sku": "Tee grün", "on_hand": 3.0, "reserved": 0.0, "available": 3.0, "short": 0.0}
 		require.Equal(t, want, a.Body)
 		require.Equal(t, `"1"`, a.Header.Get("ETag"))
-		s.placed("alice", line("Tee grün", 2))
+		s.placeOrder("alice", line("Tee grün", 2))
 		want["reserved"], want["available"] = 2.0, 1.0
 		want["orders"], want["orders_complete"] = []any{}, true
 		require.Equal(t, want, s.call("root", "GET", "/v1/stock/Tee%20gr%C3%BCn", "").Body)
 	})
 
 	t.Run("BelowReserved", func(t *testing.T) {
-		s.counted("low", 5)
-		s.placed("alice", line("low", 4))
+		s.setOnHand("low", 5)
+		s.placeOrder("alice", line("low", 4))
 		a := s.call("root", "PUT", "/v1/stock/low", `{"on_hand":3}`)
 		require.Equal(t, http.StatusConflict, a.Status)
 		require.Equal(t, "below_reserved", a.code())
@@ -334,7 +334,7 @@ func TestStockOverHTTP(t *testing.T) {
 	})
 
 	t.Run("OnTheVersionNamed", func(t *testing.T) {
-		s.counted("version", 5)
+		s.setOnHand("version", 5)
 		a := s.call("root", "PUT", "/v1/stock/version", `{"on_hand":6}`, "If-Match", `"2"`)
 		require.Equal(t, http.StatusPreconditionFailed, a.Status)
 		require.Equal(t, `"1"`, a.Header.Get("ETag"))

@@ -23,7 +23,7 @@ const (
 
 // refundedProjection maintains refunded_orders, a row for each order with a refund, so that lists find these few. With an index on
 // the state, every change of an order would update all its indexes.
-var refundedProjection = eventstore.Projection{Name: "refunded_orders", Project: projectRefunded, Truncate: truncateRefunded}
+var refundedProjection = eventstore.Projection{Name: "refunded_orders", Project: projectRefunded, Truncate: truncate("refunded_orders", "id")}
 
 // refundedNow selects the live generation of refunded_orders. It belongs in the query that reads the rows.
 const refundedNow = "r.generation = (select generation from orders.subscriptions where name = 'refunded_orders')"
@@ -52,18 +52,21 @@ func projectRefunded(ctx context.Context, tx pgx.Tx, generation int, events []ev
 		on conflict (generation, id) do update set whole = excluded.whole where r.whole <> excluded.whole`,
 		generation, slices.Compact(touched))
 	if err != nil {
-		return fmt.Errorf("note refunded orders: %w", err)
+		return fmt.Errorf("record refunded orders: %w", err)
 	}
 	return nil
 }
 
-func truncateRefunded(ctx context.Context, tx pgx.Tx, generation, limit int) (int64, error) {
-	tag, err := tx.Exec(ctx, `delete from orders.refunded_orders where (generation, id) in
-		(select generation, id from orders.refunded_orders where generation = $1 limit $2)`, generation, limit)
-	if err != nil {
-		return 0, fmt.Errorf("clear the refunded orders of generation %d: %w", generation, err)
+// truncate returns a function that deletes up to limit rows of a generation of a table. key names the rest of its primary key.
+func truncate(table, key string) func(ctx context.Context, tx pgx.Tx, generation, limit int) (int64, error) {
+	sql := fmt.Sprintf(`delete from orders.%[1]s where (generation, %[2]s) in (select generation, %[2]s from orders.%[1]s where generation = $1 limit $2)`, table, key)
+	return func(ctx context.Context, tx pgx.Tx, generation, limit int) (int64, error) {
+		tag, err := tx.Exec(ctx, sql, generation, limit)
+		if err != nil {
+			return 0, fmt.Errorf("truncate generation %d of %s: %w", generation, table, err)
+		}
+		return tag.RowsAffected(), nil
 	}
-	return tag.RowsAffected(), nil
 }
 
 // narrow keeps the orders of o with this refunded part. It reads those with a refund by way of r.

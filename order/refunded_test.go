@@ -14,8 +14,8 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// lists waits until a list of orders has these, newest first. The projection of refunded orders follows the log.
-func (s *shop) lists(bearer, path string, want ...string) {
+// requireList waits until a list of orders has these, newest first. The projection of refunded orders follows the log.
+func (s *shop) requireList(bearer, path string, want ...string) {
 	s.t.Helper()
 	var have []string
 	require.Eventually(s.t, func() bool {
@@ -25,7 +25,7 @@ func (s *shop) lists(bearer, path string, want ...string) {
 	require.Equal(s.t, append([]string{}, want...), have, path)
 }
 
-func (s *shop) refunds(p Place, amount int64) {
+func (s *shop) refund(p Place, amount int64) {
 	s.t.Helper()
 	s.must(RecordRefund{OrderID: p.OrderID, RefundID: newID(), Amount: amount})
 }
@@ -33,34 +33,34 @@ func (s *shop) refunds(p Place, amount int64) {
 func TestListsByRefund(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	s.follow()
+	s.runLoops()
 	whole := s.confirmedOrder("alice", line("mug", 2))
 	part := s.confirmedOrder("alice", line("mug", 2))
 	bobs := s.confirmedOrder("bob", line("mug", 2))
 	kept := s.confirmedOrder("alice", line("mug", 2))
-	declined := s.placed("alice", line("mug", 1))
+	declined := s.placeOrder("alice", line("mug", 1))
 	s.must(Cancel{OrderID: declined.OrderID, Reason: "payment_declined"})
-	s.refunds(whole, 200)
-	s.refunds(whole, 300)
-	s.refunds(part, 100)
-	s.refunds(bobs, 500)
+	s.refund(whole, 200)
+	s.refund(whole, 300)
+	s.refund(part, 100)
+	s.refund(bobs, 500)
 	n := s.numberOf
 
-	s.lists("root", "/v1/admin/orders?refunded=full", n(bobs), n(whole))
-	s.lists("root", "/v1/admin/orders?refunded=part", n(part))
-	s.lists("root", "/v1/admin/orders?refunded=none", n(declined), n(kept))
-	s.lists("root", "/v1/admin/orders?refunded=full&status=fulfilled")
-	s.lists("root", "/v1/admin/orders?refunded=full&number="+n(whole), n(whole))
-	s.lists("alice", "/v1/orders?refunded=full", n(whole))
-	s.lists("alice", "/v1/orders?refunded=none", n(kept))
+	s.requireList("root", "/v1/admin/orders?refunded=full", n(bobs), n(whole))
+	s.requireList("root", "/v1/admin/orders?refunded=part", n(part))
+	s.requireList("root", "/v1/admin/orders?refunded=none", n(declined), n(kept))
+	s.requireList("root", "/v1/admin/orders?refunded=full&status=fulfilled")
+	s.requireList("root", "/v1/admin/orders?refunded=full&number="+n(whole), n(whole))
+	s.requireList("alice", "/v1/orders?refunded=full", n(whole))
+	s.requireList("alice", "/v1/orders?refunded=none", n(kept))
 
 	first := s.call("root", "GET", "/v1/admin/orders?refunded=full&limit=1", "")
 	next, _ := first.Body["next_cursor"].(string)
-	s.lists("root", "/v1/admin/orders?refunded=full&limit=1&cursor="+next, n(whole))
+	s.requireList("root", "/v1/admin/orders?refunded=full&limit=1&cursor="+next, n(whole))
 
-	s.cancelled(kept, ByOperator)
+	s.cancelSale(kept, ByOperator)
 	s.must(EndCancellation{kept.OrderID})
-	s.lists("root", "/v1/admin/orders?refunded=full", n(kept), n(bobs), n(whole))
+	s.requireList("root", "/v1/admin/orders?refunded=full", n(kept), n(bobs), n(whole))
 
 	for _, path := range []string{"/v1/orders", "/v1/admin/orders"} {
 		a := s.call("root", "GET", path+"?refunded=some", "")
@@ -69,8 +69,8 @@ func TestListsByRefund(t *testing.T) {
 	}
 }
 
-// cancelled asks that a sale be cancelled.
-func (s *shop) cancelled(p Place, by Canceller) View {
+// cancelSale asks that a sale be cancelled.
+func (s *shop) cancelSale(p Place, by Canceller) View {
 	s.t.Helper()
 	v, _, err := s.RequestCancellation(s.t.Context(), web.Write{}, RequestCancellation{OrderID: p.OrderID, Reason: "Ordered twice.", By: by})
 	require.NoError(s.t, err)
@@ -90,18 +90,18 @@ func TestOrdersThatWereNeverConfirmed(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	sold := s.confirmedOrder("alice", line("mug", 1))
-	declined := s.placed("alice", line("mug", 1))
+	declined := s.placeOrder("alice", line("mug", 1))
 	s.must(Cancel{OrderID: declined.OrderID, Reason: "payment_declined"})
 	returned := s.confirmedOrder("alice", line("mug", 1))
-	require.Equal(t, "cancelled_by_customer", *s.cancelled(returned, ByCustomer).Reason)
+	require.Equal(t, "cancelled_by_customer", *s.cancelSale(returned, ByCustomer).Reason)
 	s.must(EndCancellation{returned.OrderID})
-	pending := s.placed("alice", line("mug", 1))
+	pending := s.placeOrder("alice", line("mug", 1))
 	n := s.numberOf
 
 	t.Run("AreListedWhenAskedFor", func(t *testing.T) {
-		s.lists("alice", "/v1/orders", n(returned), n(sold))
-		s.lists("alice", "/v1/orders?include=unconfirmed", n(pending), n(returned), n(declined), n(sold))
-		s.lists("root", "/v1/admin/orders", n(returned), n(declined), n(sold))
+		s.requireList("alice", "/v1/orders", n(returned), n(sold))
+		s.requireList("alice", "/v1/orders?include=unconfirmed", n(pending), n(returned), n(declined), n(sold))
+		s.requireList("root", "/v1/admin/orders", n(returned), n(declined), n(sold))
 		a := s.call("alice", "GET", "/v1/orders?include=everything", "")
 		require.Equal(t, http.StatusUnprocessableEntity, a.Status)
 		require.Equal(t, "include", a.field())
@@ -109,7 +109,7 @@ func TestOrdersThatWereNeverConfirmed(t *testing.T) {
 
 	t.Run("SayWhy", func(t *testing.T) {
 		byOperator := s.confirmedOrder("alice", line("mug", 1))
-		s.cancelled(byOperator, ByOperator)
+		s.cancelSale(byOperator, ByOperator)
 		for id, want := range map[uuid.UUID]any{
 			sold.OrderID: nil, pending.OrderID: nil, declined.OrderID: "payment_declined",
 			returned.OrderID: "cancelled_by_customer", byOperator.OrderID: "cancelled_by_operator",
@@ -137,9 +137,9 @@ func TestListsByTime(t *testing.T) {
 	}
 	n := func(i int) string { return s.numberOf(all[i]) }
 	for bearer, path := range map[string]string{"alice": "/v1/orders", "root": "/v1/admin/orders"} {
-		s.lists(bearer, path+"?created_after="+at[0], n(2), n(1))
-		s.lists(bearer, path+"?created_before="+at[2], n(1), n(0))
-		s.lists(bearer, path+"?created_after="+at[0]+"&created_before="+at[2], n(1))
+		s.requireList(bearer, path+"?created_after="+at[0], n(2), n(1))
+		s.requireList(bearer, path+"?created_before="+at[2], n(1), n(0))
+		s.requireList(bearer, path+"?created_after="+at[0]+"&created_before="+at[2], n(1))
 		for _, wrong := range []string{"created_after=yesterday", "created_before=2026-01-31", "created_before=0000-01-01T00:00:00Z"} {
 			a := s.call(bearer, "GET", path+"?"+wrong, "")
 			require.Equal(t, http.StatusUnprocessableEntity, a.Status, wrong)

@@ -26,7 +26,7 @@ type salesKey struct {
 type salesSum struct{ orders, total int64 }
 
 // salesProjection maintains daily_sales. Queries read the generation that salesNow selects.
-var salesProjection = eventstore.Projection{Name: "daily_sales", Project: projectSales, Truncate: truncateSales}
+var salesProjection = eventstore.Projection{Name: "daily_sales", Project: projectSales, Truncate: truncate("daily_sales", "day, currency")}
 
 // salesNow belongs in the query that reads the rows, since a rebuild may swap the generation between two queries.
 const salesNow = "generation = (select generation from orders.subscriptions where name = 'daily_sales')"
@@ -71,15 +71,6 @@ func addSales(ctx context.Context, tx pgx.Tx, generation int, sums map[salesKey]
 		return fmt.Errorf("add to the sales per day: %w", err)
 	}
 	return nil
-}
-
-func truncateSales(ctx context.Context, tx pgx.Tx, generation, limit int) (int64, error) {
-	tag, err := tx.Exec(ctx, `delete from orders.daily_sales where (generation, day, currency) in
-		(select generation, day, currency from orders.daily_sales where generation = $1 limit $2)`, generation, limit)
-	if err != nil {
-		return 0, fmt.Errorf("clear the sales of generation %d: %w", generation, err)
-	}
-	return tag.RowsAffected(), nil
 }
 
 // sales returns the days from first to last, both included, newest first.

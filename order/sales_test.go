@@ -20,8 +20,8 @@ func TestSales(t *testing.T) {
 		t.Parallel()
 		url := pgtest.New(t)
 		s, replica := openAt(t, url), openAt(t, url)
-		s.follow()
-		replica.follow() // two projectors, and each order still counts once
+		s.runLoops()
+		replica.runLoops() // two projectors, and each order still counts once
 		errs := make([]error, 10)
 		together(len(errs), func(i int) {
 			p := newPlace(line("mug", int64(i+1)))

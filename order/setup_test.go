@@ -60,8 +60,8 @@ type noPayments struct{}
 func (noPayments) Refunding(context.Context, uuid.UUID) (int64, error) { return 0, nil }
 func (noPayments) Erase(context.Context, []uuid.UUID) error            { return nil }
 
-// follow runs the module's loops until the test ends.
-func (s *shop) follow() {
+// runLoops runs the module's loops until the test ends.
+func (s *shop) runLoops() {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
@@ -137,8 +137,8 @@ func (s *shop) must(commands ...Command) {
 	}
 }
 
-// placed places an order of the customer.
-func (s *shop) placed(customer string, lines ...Line) Place {
+// placeOrder places an order of the customer.
+func (s *shop) placeOrder(customer string, lines ...Line) Place {
 	s.t.Helper()
 	p := newPlace(lines...)
 	p.CustomerID = customer
@@ -146,7 +146,7 @@ func (s *shop) placed(customer string, lines ...Line) Place {
 	return p
 }
 
-func (s *shop) counted(sku string, onHand int64) {
+func (s *shop) setOnHand(sku string, onHand int64) {
 	s.t.Helper()
 	_, err := s.handleStock(s.t.Context(), web.Write{}, sku, func(stock Stock) ([]StockEvent, error) { return decideSetOnHand(stock, sku, onHand) })
 	require.NoError(s.t, err)

@@ -16,7 +16,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-func (s *shop) adjusts(sku string, delta int, headers ...string) answer {
+func (s *shop) adjustStock(sku string, delta int, headers ...string) answer {
 	s.t.Helper()
 	return s.call("root", "POST", "/v1/stock/"+sku+"/adjustments", fmt.Sprintf(`{"delta":%d,"reason":"Broken."}`, delta),
 		append([]string{"Idempotency-Key", uuid.NewString()}, headers...)...)
@@ -32,7 +32,7 @@ func TestStockPreconditions(t *testing.T) {
 	require.Equal(t, http.StatusPreconditionFailed, a.Status)
 	require.Equal(t, "It does not exist.", a.Body["detail"])
 	require.Equal(t, "It does not exist.", put(5, "If-Match", `"5"`).Body["detail"])
-	require.Equal(t, "It does not exist.", s.adjusts("mug", 1, "If-Match", `"5"`).Body["detail"])
+	require.Equal(t, "It does not exist.", s.adjustStock("mug", 1, "If-Match", `"5"`).Body["detail"])
 	require.Equal(t, http.StatusOK, put(5, "If-None-Match", "*").Status)
 	a = put(6, "If-None-Match", "*")
 	require.Equal(t, http.StatusPreconditionFailed, a.Status)
@@ -40,7 +40,7 @@ func TestStockPreconditions(t *testing.T) {
 	require.Equal(t, "It exists already.", a.Body["detail"])
 	require.Equal(t, "malformed_if_none_match", put(6, "If-None-Match", `"1"`).code())
 	require.EqualValues(t, 5, s.stock("mug").OnHand)
-	require.Equal(t, "version_mismatch", s.adjusts("mug", 1, "If-None-Match", "*").code())
+	require.Equal(t, "version_mismatch", s.adjustStock("mug", 1, "If-None-Match", "*").code())
 	require.Equal(t, http.StatusOK, put(7, "If-Match", "*").Status)
 }
 
@@ -63,7 +63,7 @@ func TestStockOfSKUsThatNoBrowserCanAddress(t *testing.T) {
 			},
 		})
 		require.NoError(t, err)
-		require.EqualValues(t, 4, s.adjusts(raw, -1).Body["on_hand"])
+		require.EqualValues(t, 4, s.adjustStock(raw, -1).Body["on_hand"])
 		require.EqualValues(t, 0, s.call("root", "PUT", "/v1/stock/"+raw, `{"on_hand":0}`).Body["on_hand"])
 		require.Equal(t, http.StatusOK, s.call("root", "GET", "/v1/stock/"+raw, "").Status)
 	}
@@ -74,34 +74,34 @@ func TestAdjustments(t *testing.T) {
 	s := open(t)
 
 	t.Run("AddAndTake", func(t *testing.T) {
-		s.counted("mug", 5)
-		a := s.adjusts("mug", 4)
+		s.setOnHand("mug", 5)
+		a := s.adjustStock("mug", 4)
 		require.Equal(t, http.StatusOK, a.Status)
 		require.Equal(t, map[string]any{"sku": "mug", "on_hand": 9.0, "reserved": 0.0, "available": 9.0, "short": 0.0}, a.Body)
 		require.Equal(t, `"2"`, a.Header.Get("ETag"))
-		require.EqualValues(t, 7, s.adjusts("mug", -2, "If-Match", `"2"`).Body["on_hand"])
-		require.Equal(t, "version_mismatch", s.adjusts("mug", -2, "If-Match", `"2"`).code())
+		require.EqualValues(t, 7, s.adjustStock("mug", -2, "If-Match", `"2"`).Body["on_hand"])
+		require.Equal(t, "version_mismatch", s.adjustStock("mug", -2, "If-Match", `"2"`).code())
 	})
 
 	t.Run("UnderAKeyOnce", func(t *testing.T) {
-		s.counted("key", 5)
-		first := s.adjusts("key", -1, "Idempotency-Key", "once")
-		again := s.adjusts("key", -1, "Idempotency-Key", "once")
+		s.setOnHand("key", 5)
+		first := s.adjustStock("key", -1, "Idempotency-Key", "once")
+		again := s.adjustStock("key", -1, "Idempotency-Key", "once")
 		require.Equal(t, "true", again.Header.Get("Idempotent-Replayed"))
 		require.Equal(t, first.Body, again.Body)
 		require.EqualValues(t, 4, s.stock("key").OnHand)
-		require.Equal(t, "idempotency_key_reused", s.adjusts("key", -2, "Idempotency-Key", "once").code())
+		require.Equal(t, "idempotency_key_reused", s.adjustStock("key", -2, "Idempotency-Key", "once").code())
 	})
 
 	t.Run("NeverBelowZero", func(t *testing.T) {
-		s.counted("few", 2)
-		a := s.adjusts("few", -3)
+		s.setOnHand("few", 2)
+		a := s.adjustStock("few", -3)
 		require.Equal(t, http.StatusConflict, a.Status)
 		require.Equal(t, "below_zero", a.code())
 		require.Equal(t, 2.0, a.Body["on_hand"])
-		require.Equal(t, http.StatusOK, s.adjusts("few", -2).Status)
-		require.Equal(t, http.StatusOK, s.adjusts("few", 9007199254740991).Status)
-		require.Equal(t, "above_maximum", s.adjusts("few", 1).code())
+		require.Equal(t, http.StatusOK, s.adjustStock("few", -2).Status)
+		require.Equal(t, http.StatusOK, s.adjustStock("few", 9007199254740991).Status)
+		require.Equal(t, "above_maximum", s.adjustStock("few", 1).code())
 	})
 
 	t.Run("Refusals", func(t *testing.T) {
@@ -130,11 +130,11 @@ func TestAdjustmentsOfTwoSystemsBothCount(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	processes := []*shop{openAt(t, url), openAt(t, url)}
-	processes[0].counted("mug", 100)
+	processes[0].setOnHand("mug", 100)
 	const each = 20
 	statuses := make([]int, 2*each)
 	together(len(statuses), func(i int) {
-		statuses[i] = processes[i%2].adjusts("mug", 1-3*(i%2)).Status
+		statuses[i] = processes[i%2].adjustStock("mug", 1-3*(i%2)).Status
 	})
 	for _, status := range statuses {
 		require.Equal(t, http.StatusOK, status)
@@ -145,16 +145,16 @@ func TestAdjustmentsOfTwoSystemsBothCount(t *testing.T) {
 func TestStockThatIsShort(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	s.counted("mug", 6)
-	s.counted("tea", 6)
-	gone := s.placed("ann", line("mug", 1))
+	s.setOnHand("mug", 6)
+	s.setOnHand("tea", 6)
+	gone := s.placeOrder("ann", line("mug", 1))
 	s.must(Cancel{OrderID: gone.OrderID})
 	first := s.confirmedOrder("ann", line("mug", 3))
 	second := s.confirmedOrder("ben", line("mug", 2), line("tea", 1))
 	n := s.numberOf
 	read := func() map[string]any { return s.call("root", "GET", "/v1/stock/mug", "").Body }
 
-	a := s.adjusts("mug", -4)
+	a := s.adjustStock("mug", -4)
 	require.Equal(t, http.StatusOK, a.Status)
 	require.Equal(t, map[string]any{"sku": "mug", "on_hand": 2.0, "reserved": 5.0, "available": 0.0, "short": 3.0}, a.Body)
 
@@ -216,7 +216,7 @@ func TestStockThatIsShort(t *testing.T) {
 	})
 
 	t.Run("EndsWhenTheGoodsAreFound", func(t *testing.T) {
-		require.EqualValues(t, 0, s.adjusts("mug", 2).Body["short"])
+		require.EqualValues(t, 0, s.adjustStock("mug", 2).Body["short"])
 		require.Equal(t, []any{}, read()["orders"])
 		require.Empty(t, s.call("root", "GET", "/v1/stock?short=true", "").data())
 	})
