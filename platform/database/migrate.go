@@ -56,7 +56,13 @@ func MigrateWith(ctx context.Context, url, schema string, o MigrateOptions) erro
 			migrations.Store, m.qualified("store_migrations"), "alter table if exists goose_store rename to store_migrations",
 		}}, folders...)
 	}
-	if err := MoveIdentities(ctx, conn, schema, m.tell); err != nil {
+	err = MoveIdentities(ctx, conn, schema, m.tell)
+	for range folders { // another process may take over a table between two statements
+		if pgerr.Is(err, pgerr.UndefinedTable) {
+			err = MoveIdentities(ctx, conn, schema, m.tell)
+		}
+	}
+	if err != nil {
 		return inWords(schema, fmt.Errorf("move the identities of schema %s past those that exist: %w", schema, err))
 	}
 	for _, f := range folders {
