@@ -32,7 +32,8 @@ type crowd struct {
 	first []*crowd // of the pools that connect before this one
 
 	pool atomic.Pointer[pgxpool.Pool]
-	owes atomic.Bool // the next released connection is closed
+	open atomic.Int32 // connections, without those that pay has closed and the pool still counts
+	owes atomic.Bool  // the next released connection is closed
 
 	mu      sync.Mutex
 	reason  error     // of the last refusal; nil: connections are available
@@ -43,7 +44,7 @@ type crowd struct {
 // enter asks for a connection attempt. During a pause it waits if the pool has other connections, since those serve the other
 // callers meanwhile. Without any it refuses at once.
 func (c *crowd) enter(ctx context.Context) error {
-	if wait := c.wait(); wait > 0 && c.connected() > 0 {
+	if wait := c.wait(); wait > 0 && c.open.Load() > 0 {
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -58,12 +59,19 @@ func (c *crowd) enter(ctx context.Context) error {
 	case now.Sub(c.refused) > calm:
 		c.log.Info("the database has free connections again", "pool", c.name)
 		c.reason = nil
-	case now.Before(c.until) || c.suffices() || slices.ContainsFunc(c.first, (*crowd).lacks):
-		return fmt.Errorf("the database had no free connection a moment ago: %w", c.reason)
+	case now.Before(c.until) || c.suffices():
+		return c.refusal()
+	case slices.ContainsFunc(c.first, (*crowd).lacks):
+		c.rest(now)
+		return c.refusal()
 	default:
 		c.rest(now)
 	}
 	return nil
+}
+
+func (c *crowd) refusal() error {
+	return fmt.Errorf("the database had no free connection a moment ago: %w", c.reason)
 }
 
 func (c *crowd) wait() time.Duration {
@@ -110,7 +118,7 @@ func (c *crowd) rest(now time.Time) {
 
 // giveBack closes an idle connection, or the next released one, if the pool has more than it keeps.
 func (c *crowd) giveBack() {
-	if c.connected() <= c.keeps {
+	if c.open.Load() <= c.keeps {
 		return
 	}
 	c.owes.Store(true)
@@ -119,26 +127,32 @@ func (c *crowd) giveBack() {
 	}
 }
 
+// paid marks a connection that pay has closed.
+const paid = "paid"
+
 // pay closes a released connection when one is owed.
 func (c *crowd) pay(conn *pgx.Conn) {
-	if c.owes.Load() && c.owes.CompareAndSwap(true, false) && c.connected() > c.keeps {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		_ = conn.Close(ctx)
+	if !c.owes.Load() || !c.owes.CompareAndSwap(true, false) || conn.IsClosed() {
+		return
+	}
+	if c.open.Add(-1) < c.keeps {
+		c.open.Add(1)
+		return
+	}
+	conn.PgConn().CustomData()[paid] = true
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx)
+}
+
+// closed records that the pool drops a connection.
+func (c *crowd) closed(conn *pgx.Conn) {
+	if conn.PgConn().CustomData()[paid] == nil {
+		c.open.Add(-1)
 	}
 }
 
-func (c *crowd) lacks() bool { return c.connected() < c.keeps }
+func (c *crowd) lacks() bool { return c.open.Load() < c.keeps }
 
 // suffices reports whether the pool leaves further connections to reads: it has the number that it keeps.
 func (c *crowd) suffices() bool { return c != c.reads && !c.lacks() }
-
-// connected returns the number of connections of the pool.
-func (c *crowd) connected() int32 {
-	pool := c.pool.Load()
-	if pool == nil {
-		return 0
-	}
-	s := pool.Stat()
-	return s.AcquiredConns() + s.IdleConns()
-}

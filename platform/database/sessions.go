@@ -109,21 +109,20 @@ func (p purpose) configure(c *pgxpool.Config, pooler Pooler) {
 	c.MaxConns, c.MinConns = p.size, p.crowd.keeps
 	c.MaxConnIdleTime = time.Minute   // frees it for others, unless the pool keeps it
 	c.HealthCheckPeriod = time.Second // replaces a lost connection that soon
-	if pooler != Session {
-		if !p.batches || pooler == Transaction {
-			c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
-		}
-		c.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
-			readTimesInUTC(conn.TypeMap())
-			return nil
-		}
-		return
+	c.BeforeClose = p.crowd.closed
+	if pooler == Transaction || pooler == TransactionPrepared && !p.batches {
+		c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
-	// Set after connecting, not as start-up parameters: PgBouncer refuses unknown ones.
 	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		readTimesInUTC(conn.TypeMap())
-		_, err := conn.Exec(ctx, slices.Concat(p.settings, vanished).forSession(), pgx.QueryExecModeSimpleProtocol)
-		return err
+		if pooler == Session { // not as start-up parameters: PgBouncer refuses unknown ones
+			_, err := conn.Exec(ctx, slices.Concat(p.settings, vanished).forSession(), pgx.QueryExecModeSimpleProtocol)
+			if err != nil {
+				return err
+			}
+		}
+		p.crowd.open.Add(1)
+		return nil
 	}
 }
 
