@@ -1,24 +1,23 @@
-// Package saga sees check-outs, cancellations and refunds through: what spans several modules, and no transaction can.
+// Package saga executes checkouts, cancellations and refunds, which span several modules without a common transaction.
 //
-// A saga is a decider whose output is commands. It is pure, and tells its story in one file: [checkout], [cancellation] and
-// [refund] in files of these names. The runner does the rest for any saga:
+// A saga is a pure decider whose output is commands: [checkout], [cancellation] and [refund], in files of these names. The runner executes
+// any saga:
 //
 //	cart.CheckedOut, order.CancellationRequested, payment.RefundOrdered
 //	                      │
 //	                      ▼
 //	                   Started
-//	                      │ ◄──────────────── a nudge: a webhook came, a retry fell due, a process was lost
+//	                      │ ◄──────────────── a webhook, a due retry, a lost process
 //	                      ▼
 //	          state ─► react ─► commands ─► order, payment, cart
 //	            ▲                              │ done · refused · wait · unknown · fault
 //	            └──── record: an event ◄───────┘
 //	                      │
-//	                      └─► Ended: completed, failed, cancelled    or needs_attention: a person must look
+//	                      └─► Ended: completed, failed, cancelled    or needs_attention: a person must decide
 //
-// The saga is a stream like any other. It writes when it starts, when it must wait or turn, and when it ends; steps that
-// went well in between ride with the next write, since a crash only repeats commands whose ids are derived. Every
-// process may drive every saga: the version of the stream is the fence, and wake_at in its row is what a sweep looks
-// at when the process that drove it is gone.
+// A saga is written when it starts, when it must wait or compensate, and when it ends. Completed steps are written with the next write,
+// since a crash only repeats commands with the same ids. Any process may execute any saga: the version of its stream decides which of them
+// may write, and a sweep finds the sagas of lost processes by their wake_at.
 package saga
 
 import (
@@ -84,8 +83,8 @@ func New(c Config) *Module {
 	return m
 }
 
-// Wake looks at a saga, though nothing in it is due, and returns when it has acted on what it found. What is no saga, or has ended,
-// is left alone.
+// Wake executes the steps of a saga although none is due, and returns when the pass has ended. It ignores sagas that have ended or do not
+// exist.
 func (m *Module) Wake(ctx context.Context, id uuid.UUID) error { return m.runner.wake(ctx, id) }
 
 // Store holds the events of the sagas.
@@ -108,13 +107,13 @@ func (m *Module) startCancellation(ctx context.Context, e eventstore.Message[ord
 	return m.start(ctx, e.Event.CancellationID, e.Meta, cancellation, cancellationOf(e.Event, e.Stream, m.store.Now()))
 }
 
-// checkoutEnded reports whether a checkout has ended: from then on it does nothing more.
+// checkoutEnded reports whether a checkout has ended.
 func (m *Module) checkoutEnded(ctx context.Context, id uuid.UUID) (bool, error) {
 	saga, err := sagas.Load(ctx, m.store, id)
 	return saga.State.Status.Ended(), err
 }
 
-// start begins a saga, once, and drives it. Its first steps go out beside the write of its start.
+// start begins a saga once, and executes it. The first steps run while the start is being written.
 func (m *Module) start(ctx context.Context, id uuid.UUID, cause eventstore.Meta, of definition, started Event) error {
 	taken := m.runner.startFirstSteps(id, evolve(State{}, started), of)
 	cmd := eventstore.Command{ID: CommandID(id, "start"), Meta: eventstore.Meta{Actor: cause.Actor, Correlation: id, Trace: cause.Trace}}
@@ -135,11 +134,11 @@ func (m *Module) start(ctx context.Context, id uuid.UUID, cause eventstore.Meta,
 	}
 	saga, err := sagas.Result(ctx, m.store, receipt)
 	m.notifier.notify(saga)
-	m.runner.begin(id, pass{from: &saga, taken: steps}) // its wake_at stands: what is lost now, a sweep takes up
+	m.runner.begin(id, pass{from: &saga, taken: steps}) // if this process dies now, a sweep finds the wake_at
 	return err
 }
 
-// noteElsewhere tells the order of a refund that was made elsewhere, as a refund of ours would, and wakes the saga that may wait for it.
+// noteElsewhere records a refund that was made elsewhere in the order, and wakes the saga that may wait for it.
 func (m *Module) noteElsewhere(ctx context.Context, e eventstore.Message[payment.RefundedElsewhere]) error {
 	note := order.RecordRefund{OrderID: e.Event.OrderID, RefundID: e.Event.ID, Amount: e.Event.Amount.Amount}
 	err := m.Orders.Handle(ctx, CommandID(e.Event.ID, NoteRefund), e.Event.CheckoutID, note)
@@ -149,7 +148,7 @@ func (m *Module) noteElsewhere(ctx context.Context, e eventstore.Message[payment
 	return errors.Join(err, m.runner.wake(ctx, e.Event.CheckoutID))
 }
 
-// wakeByWebhook asks what became of the payment that a webhook is about, and wakes its saga and those of its refunds.
+// wakeByWebhook asks the provider about the payment of a webhook, and wakes its saga and those of its refunds.
 func (m *Module) wakeByWebhook(ctx context.Context, e eventstore.Message[payment.Notified]) error {
 	ids, err := m.Payments.RefundsUnderWay(ctx, e.Stream)
 	err = errors.Join(err, m.Payments.Observe(ctx, e.Event.CheckoutID, payment.Observe{PaymentID: e.Stream}))
@@ -163,7 +162,7 @@ const (
 	claimEvery = time.Second // on average
 	claimLimit = 100
 
-	// A wake_at may lie a step back when it is written: one that fell due while another was under way.
+	// A wake_at may be in the past when it is written, since a parallel step may take longer.
 	timerSlack = 2*stepTimeout + time.Minute
 )
 
@@ -194,7 +193,7 @@ func (m *Module) claim(ctx context.Context) {
 	}
 }
 
-// resume looks at once at sagas whose provider may be there again, until ctx is done.
+// resume executes the sagas whose provider may be available again, until ctx is done.
 func (m *Module) resume(ctx context.Context) {
 	for {
 		select {
@@ -206,8 +205,7 @@ func (m *Module) resume(ctx context.Context) {
 	}
 }
 
-// recoverable are sagas that a process was driving, or was about to drive again, when it was lost. What happened to
-// those that wait, the outbox tells.
+// recoverable claims the sagas that a lost process executed or was about to execute. Waiting sagas are woken by the outbox.
 func (m *Module) recoverable(ctx context.Context) ([]uuid.UUID, error) {
 	rows, err := m.Control.Query(ctx, `update saga.streams set wake_at = now() + interval '15 seconds'
 		where id in (select id from saga.streams where wake_at is not null and status <> 'requires_action'
@@ -230,10 +228,10 @@ func (m *Module) executeClaimed(ctx context.Context, ids []uuid.UUID, err error,
 	return len(ids)
 }
 
-// commandSpace is the name space of the ids that sagas derive. It never changes: a redelivery must find its receipt.
+// commandSpace is the name space of derived ids. It never changes, since a redelivery must find its receipt.
 var commandSpace = uuid.MustParse("0d7f5b43-6f2c-4d0e-9a53-3c1f9f0d2a11")
 
-// CommandID is the id of the command that a saga gives for a step; that of the command that starts it, for the step "start".
+// CommandID returns the id of the command of a step. The step "start" starts the saga.
 func CommandID(saga uuid.UUID, step string) uuid.UUID {
 	return uuid.NewSHA1(commandSpace, []byte(saga.String()+"/"+step))
 }

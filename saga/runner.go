@@ -22,9 +22,9 @@ import (
 // stepTimeout bounds one attempt of a step, the provider's time-outs included.
 const stepTimeout = 40 * time.Second
 
-// runner drives sagas of any definition: it takes the steps that the state asks for, records how they came out, and
-// writes when it must wait or turn and when it ends. Two processes may drive one saga: the version of its stream
-// decides whose record stands, and the ids of the commands make the steps happen once.
+// runner executes sagas of any definition. It executes the steps that the state requires, and writes when the saga must wait or compensate
+// and when it ends. Two processes may execute one saga: the version of its stream decides which of them may write, and the ids of the
+// commands make the steps idempotent.
 type runner struct {
 	store        *eventstore.Store
 	modules      Modules
@@ -39,15 +39,15 @@ type runner struct {
 	work     sync.WaitGroup
 }
 
-// execution is a saga that this process is busy with, and the round that was asked for meanwhile.
+// execution is a saga that this process executes, and the pass that was requested meanwhile.
 type execution struct{ next *pass }
 
-// pass is one look at a saga, from a state at hand or from the store.
+// pass executes a saga from a given state, or from the store.
 type pass struct {
 	from  *eventstore.Stream[State]
-	taken []Event       // steps taken on from and not written yet
-	woken bool          // something happened: steps are tried though they are not due
-	over  chan struct{} // closed at the end; then err says how it went
+	taken []Event       // events of steps after from that are not written yet
+	woken bool          // execute steps that are not due, too
+	over  chan struct{} // closed at the end, after err was set
 	err   error
 }
 
@@ -56,11 +56,10 @@ func (r *pass) end(err error) {
 	close(r.over)
 }
 
-// errStopping: the saga was not looked at, or not to the end, since the process stops.
+// errStopping means that the process stops before the end of the pass.
 var errStopping = fmt.Errorf("the process stops: %w", context.Canceled)
 
-// wake looks at a saga because something happened that concerns it, and returns when it has acted on that. An error
-// means that it may not have.
+// wake executes a saga because of an event, and returns when the pass has ended.
 func (r *runner) wake(ctx context.Context, id uuid.UUID) error {
 	asked := r.begin(id, pass{woken: true})
 	select {
@@ -71,7 +70,7 @@ func (r *runner) wake(ctx context.Context, id uuid.UUID) error {
 	}
 }
 
-// begin drives a saga, or has it looked at again where it is being driven. It returns at once.
+// begin starts a pass, or requests another one if the saga is being executed. It returns at once.
 func (r *runner) begin(id uuid.UUID, look pass) *pass {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -87,7 +86,7 @@ func (r *runner) begin(id uuid.UUID, look pass) *pass {
 		r.work.Add(1)
 		go r.run(id, d, asked)
 	case d.next == nil:
-		asked.from, asked.taken = nil, nil // it has moved on; what was taken is answered by its receipt
+		asked.from, asked.taken = nil, nil // the state has changed; receipts answer the steps
 		d.next = asked
 	default:
 		d.next.woken = d.next.woken || look.woken
@@ -101,20 +100,20 @@ func (r *runner) run(id uuid.UUID, d *execution, p *pass) {
 	for ; p != nil; p = r.nextPass(id, d) {
 		err := r.execute(id, p)
 		switch {
-		case errors.Is(err, errOvertaken): // what we know and could not write, the other one does not: ask again at once
+		case errors.Is(err, errOvertaken): // the other process may lack what we could not write
 			r.begin(id, pass{woken: true})
 			err = nil
 		case errors.Is(err, errUnknownDefinition), errors.Is(err, eventstore.ErrNewerVersion):
-			r.log.Warn("a saga is left to a newer version of the program", "saga", id, "error", err)
+			r.log.Warn("a newer version of the program must execute this saga", "saga", id, "error", err)
 		case err != nil && !errors.Is(err, errStopping):
-			r.log.Warn("a saga stands still for a moment", "saga", id, "error", err)
+			r.log.Warn("saga store failed, will retry", "saga", id, "error", err)
 			r.later(id, r.store.Now().Add(backoff.Jitter(storeRetryDelay)))
 		}
 		p.end(err)
 	}
 }
 
-// nextPass is the round asked for meanwhile. Without one, the drive is over in the same moment.
+// nextPass returns the pass that was requested meanwhile. Without one it ends the execution.
 func (r *runner) nextPass(id uuid.UUID, d *execution) *pass {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -130,8 +129,8 @@ func (r *runner) nextPass(id uuid.UUID, d *execution) *pass {
 	return next
 }
 
-// execute takes steps until the saga has ended or must wait. Steps that went well ride with the next write: a crash
-// only repeats commands whose ids are derived.
+// execute executes steps until the saga has ended or must wait. Completed steps are written with the next write: a crash only repeats
+// commands with the same ids.
 func (r *runner) execute(id uuid.UUID, p *pass) error {
 	saga, err := r.load(id, p.from)
 	if err != nil || !saga.Exists() || saga.State.Status.Ended() {
@@ -166,7 +165,7 @@ func (r *runner) execute(id uuid.UUID, p *pass) error {
 	return err
 }
 
-// checkpoint adds what was taken to what is not written yet, and writes where the saga must wait or turn.
+// checkpoint adds the events of steps, and writes if the saga must wait or compensate.
 func (r *runner) checkpoint(saga eventstore.Stream[State], unwritten, taken []Event) (eventstore.Stream[State], []Event, error) {
 	unwritten = append(unwritten, taken...)
 	if mustWrite(taken) {
@@ -179,7 +178,7 @@ func (r *runner) checkpoint(saga eventstore.Stream[State], unwritten, taken []Ev
 	return saga, unwritten, nil
 }
 
-// isSameAttention reports whether every step needs a person for the reason that it needed one for before: nothing is to be written.
+// isSameAttention reports whether all steps need attention for the same reason as before.
 func isSameAttention(s State, taken []Event) bool {
 	return s.Status == NeedsAttention && !slices.ContainsFunc(taken, func(e Event) bool {
 		again, ok := e.(AttentionNeeded)
@@ -188,7 +187,7 @@ func isSameAttention(s State, taken []Event) bool {
 	})
 }
 
-// suspend writes what is left, and looks again when a step falls due.
+// suspend writes what is left, and continues when a step falls due.
 func (r *runner) suspend(saga eventstore.Stream[State], unwritten []Event, until time.Time) error {
 	if len(unwritten) > 0 {
 		if _, err := r.write(saga, unwritten); err != nil {
@@ -199,8 +198,8 @@ func (r *runner) suspend(saga eventstore.Stream[State], unwritten []Event, until
 	return nil
 }
 
-// startFirstSteps takes the first steps of a saga while its start is being written: that it was asked for is durable already, in the
-// outbox of another room, and whoever starts it after a crash repeats the same commands.
+// startFirstSteps executes the first steps of a saga while its start is being written. The cause is durable in the outbox of another
+// module, and a start after a crash repeats the same commands.
 func (r *runner) startFirstSteps(id uuid.UUID, s State, of definition) <-chan []Event {
 	taken := make(chan []Event, 1)
 	go func() { taken <- r.executeSteps(id, s, of.react(s).Do) }()
@@ -224,7 +223,7 @@ func (r *runner) load(id uuid.UUID, from *eventstore.Stream[State]) (eventstore.
 	return sagas.Load(ctx, r.store, id)
 }
 
-// partitionDue parts what is due from what must wait, and says until when.
+// partitionDue returns the steps that are due, and when the next one falls due.
 func partitionDue(s State, all []Do, now time.Time, woken bool) (due []Do, next time.Time) {
 	for _, d := range all {
 		at := s.Step(d.Step).DueAt
@@ -237,7 +236,7 @@ func partitionDue(s State, all []Do, now time.Time, woken bool) (due []Do, next 
 	return due, next
 }
 
-// executeSteps takes steps side by side. One that needs a person comes last: a saga stops at it.
+// executeSteps executes steps in parallel. A step that needs attention comes last.
 func (r *runner) executeSteps(id uuid.UUID, s State, all []Do) []Event {
 	events := make([]Event, len(all))
 	var wg sync.WaitGroup
@@ -271,7 +270,7 @@ func (r *runner) attempt(id uuid.UUID, s State, d Do) Event {
 	return record(s, a, r.stepDeadline)
 }
 
-// dispatchSafely turns a panic into a doubt: one poisoned saga must not take the process, and all others, with it.
+// dispatchSafely turns a panic into an unknown outcome, so that one saga cannot stop the process.
 func (r *runner) dispatchSafely(ctx context.Context, id uuid.UUID, d Do) (o Outcome) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -282,7 +281,7 @@ func (r *runner) dispatchSafely(ctx context.Context, id uuid.UUID, d Do) (o Outc
 	return d.Command.dispatch(ctx, r.modules, CommandID(id, d.Step), id)
 }
 
-// mustWrite: everything but a step that went well is a wait or a turn.
+// mustWrite reports whether an event is more than a completed step.
 func mustWrite(events []Event) bool {
 	for _, e := range events {
 		if _, ok := e.(StepDone); !ok {
@@ -292,10 +291,10 @@ func mustWrite(events []Event) bool {
 	return false
 }
 
-// errOvertaken: another process wrote to this saga. What we did, it finds done.
-var errOvertaken = errors.New("another process drives this saga")
+// errOvertaken means that another process wrote to the saga.
+var errOvertaken = errors.New("another process executes this saga")
 
-// write appends to the version that was read: the fence against everyone else who drives, or was frozen while driving.
+// write appends to the version that was read. This keeps out other processes, also frozen ones.
 func (r *runner) write(saga eventstore.Stream[State], events []Event) (eventstore.Stream[State], error) {
 	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
 	defer cancel()
@@ -314,21 +313,20 @@ func (r *runner) write(saga eventstore.Stream[State], events []Event) (eventstor
 	return saga, err
 }
 
-// soon is how far ahead a timer of our own is worth it. What falls due later is left to the sweep of wake_at.
+// soon is the longest delay that an in-process timer handles. The sweep of wake_at handles longer ones.
 const soon = 5 * time.Second
 
-// storeRetryDelay is how long a saga rests, on average, when its own store fails. This process still has it in hand: nobody
-// needs to wait for the lease to run out.
+// storeRetryDelay is the average pause after a failure of the saga's store. It is shorter than the lease.
 const storeRetryDelay = 2 * time.Second
 
-// later looks again when a step falls due. The timer only saves time: wake_at stands in the row.
+// later continues when a step falls due. The timer only saves time, since wake_at is stored.
 func (r *runner) later(id uuid.UUID, at time.Time) {
 	if wait := at.Sub(r.store.Now()); wait < soon {
 		time.AfterFunc(wait, func() { r.begin(id, pass{}) })
 	}
 }
 
-// stop ends driving: the steps under way end, and nothing new begins.
+// stop waits for the steps in progress, and begins no others.
 func (r *runner) stop() {
 	r.mu.Lock()
 	r.stopping = true
