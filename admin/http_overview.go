@@ -148,7 +148,7 @@ func (m *Module) share(ctx context.Context, of Store, now time.Time) (s share, e
 	s.lag = lagOf(of.Name, subscriptions)
 	switch of.Name {
 	case "payment":
-		captured, refunded, err := m.Payments.Takings(ctx)
+		captured, refunded, err := m.Payments.DailyTotals(ctx)
 		s.today = revenueOf(captured, refunded)
 		return s, err
 	case "saga":

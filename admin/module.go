@@ -36,8 +36,8 @@ type Orders interface {
 // Payments is the payment module.
 type Payments interface {
 	Book() eventstore.Query[payment.Standing]
-	// Takings returns the sums of the amounts captured and refunded today, by currency.
-	Takings(ctx context.Context) (captured, refunded map[string]int64, err error)
+	// DailyTotals returns the amounts captured and refunded today, by currency.
+	DailyTotals(ctx context.Context) (captured, refunded map[string]int64, err error)
 	WebhooksOf(ctx context.Context, paymentID uuid.UUID, last payment.Received, limit int) ([]payment.Received, error)
 }
 

@@ -8,7 +8,7 @@ import (
 var errNotChargeable = fault.New(fault.Invalid, "amount_not_chargeable", "This amount cannot be charged or refunded with any payment method.")
 
 // Chargeable refuses a total that the provider of new payments cannot charge with any payment method: 422 amount_not_chargeable, with the
-// provider's sentence. It calls nobody. Nil does not promise that the provider takes the amount.
+// provider's sentence. It makes no call. The provider may still decline an amount for which Chargeable returns nil.
 func (m *Module) Chargeable(total money.Amount) error {
 	if limits, ok := m.providers[0].Provider.(Limits); ok {
 		return notChargeable(limits.NotChargeable(total))
@@ -16,7 +16,7 @@ func (m *Module) Chargeable(total money.Amount) error {
 	return nil
 }
 
-// refundable refuses refunds among events if the provider of the payment can never make them.
+// refundable refuses refunds among events that the provider of the payment can never make.
 func (m *Module) refundable(provider string, events []event) error {
 	p, err := m.provider(provider)
 	if err != nil {

@@ -11,14 +11,14 @@ import "time"
 // A call counts only if no change of state happened while it ran: an older call tells nothing about the new state.
 type breaker struct {
 	round   int            // number of changes of state
-	until   time.Time      // zero: closed; otherwise the earliest time of a test call
+	until   time.Time      // zero: closed; otherwise the earliest time of the next test call
 	probing bool           // a call tests the provider; at until it counts as lost
 	recent  []vote         // oldest first
-	votes   map[string]int // by caller
-	failed  int            // in recent
+	votes   map[string]int // number of samples
+	failed  int            // number of failed samples
 }
 
-// vote is a call that has ended.
+// vote is a completed call.
 type vote struct {
 	at     time.Time
 	who    string
@@ -27,11 +27,11 @@ type vote struct {
 
 const (
 	breakerWindow = 10 * time.Second
-	breakerCalls  = 20              // fewer do not open it
+	breakerCalls  = 20
 	breakerPause  = 2 * time.Second // until a call tests the provider
 
-	// votesEach limits the calls of one shopper that count in a window. A checkout makes two. Even if one shopper's card hangs again and
-	// again, it takes ten shoppers to open the breaker for all.
+	// votesEach limits the samples of one shopper in a window. A checkout makes two calls. So one shopper's card that always hangs does not
+	// open the breaker for all: that takes ten shoppers.
 	votesEach = 2
 )
 
@@ -39,9 +39,9 @@ const (
 type standing string
 
 const (
-	closed   standing = "closed"    // every call goes through
-	opened   standing = "open"      // no call does
-	halfOpen standing = "half_open" // one call does
+	closed   standing = "closed"    // all calls are made
+	opened   standing = "open"      // no call is made
+	halfOpen standing = "half_open" // one call is made
 )
 
 func (b *breaker) standing() standing {
@@ -54,24 +54,24 @@ func (b *breaker) standing() standing {
 	return opened
 }
 
-// mayAsk reports whether a call would be allowed.
+// mayAsk reports whether ask would allow a call.
 func (b *breaker) mayAsk(now time.Time) bool { return b.until.IsZero() || !now.Before(b.until) }
 
-// ask reports whether a call is allowed, and its round, for told and forgo. After the pause, the first call tests the provider for all. If
-// it takes longer than longest, it counts as lost, and another call tests.
-func (b *breaker) ask(now time.Time, longest time.Duration) (round int, ok bool) {
+// ask reports whether a call is allowed, and its round, for told and forgo. After the pause, the first call tests the provider. If it takes
+// longer than timeout, it counts as lost, and another call tests.
+func (b *breaker) ask(now time.Time, timeout time.Duration) (round int, ok bool) {
 	if !b.mayAsk(now) {
 		return 0, false
 	}
 	if !b.until.IsZero() {
 		b.round++
-		b.probing, b.until = true, now.Add(longest+breakerPause)
+		b.probing, b.until = true, now.Add(timeout+breakerPause)
 	}
 	return b.round, true
 }
 
-// told counts a call that has ended. failed means that the provider failed. A refusal for business reasons is no failure.
-func (b *breaker) told(now time.Time, round int, who string, failed bool) {
+// told records a completed call. A refusal for business reasons is no failure.
+func (b *breaker) told(now time.Time, round int, caller string, failed bool) {
 	switch {
 	case round != b.round:
 	case b.probing && failed:
@@ -79,14 +79,14 @@ func (b *breaker) told(now time.Time, round int, who string, failed bool) {
 	case b.probing:
 		*b = breaker{round: b.round + 1}
 	default:
-		b.count(vote{now, who, failed})
+		b.count(vote{now, caller, failed})
 		if len(b.recent) >= breakerCalls && 2*b.failed >= len(b.recent) {
 			b.open(now)
 		}
 	}
 }
 
-// forgo ends a call that its caller gave up. It does not count. If it was the test, the next call tests.
+// forgo ends a call that its caller cancelled. It does not count. If it was the test, the next call tests.
 func (b *breaker) forgo(now time.Time, round int) {
 	if round == b.round && b.probing {
 		b.round++
@@ -100,7 +100,7 @@ func (b *breaker) open(now time.Time) {
 
 func (b *breaker) count(v vote) {
 	for len(b.recent) > 0 && v.at.Sub(b.recent[0].at) >= breakerWindow {
-		b.forget(b.recent[0])
+		b.forget()
 	}
 	if b.votes[v.who] == votesEach {
 		return
@@ -115,8 +115,8 @@ func (b *breaker) count(v vote) {
 	}
 }
 
-// forget drops the oldest vote.
-func (b *breaker) forget(v vote) {
+func (b *breaker) forget() {
+	v := b.recent[0]
 	b.recent = b.recent[1:]
 	if b.votes[v.who]--; b.votes[v.who] == 0 {
 		delete(b.votes, v.who)

@@ -22,32 +22,32 @@ type Charge struct {
 type Undo struct {
 	PaymentID, CheckoutID uuid.UUID
 	Reason                string
-	Retries               int  // by an operator, since the owed refund was refused for good. Each permits one more refund of the same amount
-	Yields                bool // to a capture that was requested before: nothing is compensated, and the result is ResultTooLate
+	Retries               int  // by an operator. Each permits one more request of a refund that was refused for good
+	Yields                bool // to a requested capture: nothing is compensated, and the result is ResultTooLate
 }
 
 // Cancel is a shopper's request not to make the payment.
 type Cancel struct {
 	PaymentID, CheckoutID uuid.UUID
 	CustomerID            string
-	Insists               bool // set by operators: too late only once the capture is known
+	Insists               bool // set by operators: not too late while a capture is unresolved
 }
 
 // RequestRefund is an operator's request to refund a captured amount, or a part of it.
 //
-// It is refused with not_captured, exceeds_captured or currency_mismatch. The refusal exceeds_captured holds the amount that is left
-// after completed and pending refunds.
+// It is refused with not_captured, exceeds_captured or currency_mismatch. The fault exceeds_captured holds the amount that is left after
+// completed and pending refunds.
 type RequestRefund struct {
 	PaymentID uuid.UUID
 	Amount    *money.Amount // above zero; nil: all that is left
 	Reason    string
-	Unless    error // a refusal known to the caller. It comes after the answer to a replay, and before any other refusal
+	Unless    error // the caller's reason to refuse the request, unless it is a repetition
 }
 
 // RequestedRefund answers a RequestRefund.
 type RequestedRefund struct {
 	RefundID uuid.UUID // derived from the payment and the Idempotency-Key
-	Replayed bool      // the same request was made before
+	Replayed bool      // the request is a repetition
 }
 
 // Refund makes a requested refund. Callers repeat it until the result is ResultRefunded or ResultRefused.
@@ -66,14 +66,14 @@ type Settlement string
 // The settlements.
 const (
 	SettledCaptured    Settlement = "captured"     // the whole amount was captured
-	SettledNotCaptured Settlement = "not_captured" // nothing was captured, or will be
+	SettledNotCaptured Settlement = "not_captured" // nothing was or will be captured
 	SettledRefunded    Settlement = "refunded"     // the refused refund was made by other means, or is not owed any more
 )
 
-// Observe asks the provider for later changes of a captured payment, such as refunds made elsewhere.
+// Observe looks up later changes of a captured payment, such as refunds made elsewhere.
 type Observe struct{ PaymentID uuid.UUID }
 
-// Verify asks the provider about a payment that an operator resolved as captured.
+// Verify looks up a payment that an operator resolved as captured.
 type Verify struct{ PaymentID uuid.UUID }
 
 // Result says how far a Charge, an Undo or a Refund has come.
@@ -85,7 +85,7 @@ const (
 	ResultRefused        Result = "refused"         // Charge: nothing was or will be captured, or it was refunded; Refund: it failed. Failure holds the reason
 	ResultActionRequired Result = "action_required" // Charge: the shopper must follow NextAction; charge again at Deadline
 	ResultUnavailable    Result = "unavailable"     // Charge, Refund: the provider is unavailable and did nothing; try again
-	ResultUnknown        Result = "unknown"         // ask again. Undo: a capture is unresolved, or a refund is owed
+	ResultUnknown        Result = "unknown"         // try again. Undo: a capture is unresolved, or a refund is owed
 	ResultUndone         Result = "undone"          // Undo: voided, refunded, or never needed
 	ResultTooLate        Result = "too_late"        // Undo that yields: a capture was requested; charge again
 	ResultRefunded       Result = "refunded"        // Refund: the money was refunded
@@ -99,7 +99,7 @@ type Outcome struct {
 	NextAction *NextAction // with ResultActionRequired
 	Deadline   time.Time   // with ResultActionRequired
 	Failure    *Failure    // with ResultRefused, ResultUnavailable and ResultNotRefunded
-	ByHand     bool        // with ResultCaptured: only an operator says so, until Verify confirms it
+	ByHand     bool        // with ResultCaptured: recorded by an operator, and not yet confirmed by Verify
 }
 
 // NextAction tells the shopper how to confirm the payment.
@@ -119,14 +119,14 @@ type Failure struct {
 type Received struct {
 	Provider, ID, Type, Reference string // ID is the provider's own
 	ReceivedAt                    time.Time
-	HandledAt                     *time.Time // nil: its payment was not woken yet
+	HandledAt                     *time.Time // nil: not yet processed
 	Note                          *string    // an explanation, if the result is not obvious
 	Attempts                      int
 }
 
-// Wakes returns the id of the command that the webhook sends to its payment. The events of this command name it as their cause.
+// Wakes returns the id of the command that notifies the payment of the webhook. The events of this command name it as their cause.
 func (r Received) Wakes() uuid.UUID {
-	id, _ := uuid.Parse(r.Reference) // without a payment of ours, no event has this cause
+	id, _ := uuid.Parse(r.Reference) // without a payment, no event has this cause
 	return wakes(id, r.Provider, r.ID)
 }
 
@@ -140,7 +140,7 @@ const (
 	CodeCancelled             = "cancelled"
 	CodeUnavailable           = "provider_unavailable"
 	CodeRefundFailed          = "refund_failed"
-	CodeRefundedBefore        = "payment_refunded"      // the provider captured and refunded the whole amount without our knowledge
+	CodeRefundedBefore        = "payment_refunded"      // captured and refunded before a restore of our database
 	CodeNotChargeable         = "amount_not_chargeable" // by this provider, with any payment method
 	CodeRefundOwed            = "refund_owed"
 )

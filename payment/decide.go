@@ -2,6 +2,7 @@ package payment
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,11 +17,11 @@ import (
 var (
 	errTooLate         = fault.New(fault.Conflict, "too_late", "The payment is already being captured. Cancel the order instead.")
 	errNotCaptured     = fault.New(fault.Conflict, "not_captured", "Nothing was captured, so nothing can be refunded.")
-	errExceedsCaptured = fault.New(fault.Invalid, "exceeds_captured", "That is more than is left to refund.")
+	errExceedsCaptured = fault.New(fault.Invalid, "exceeds_captured", "The amount is more than can still be refunded.")
 	errOtherCurrency   = fault.New(fault.Invalid, "currency_mismatch", "The payment is in another currency.")
 )
 
-// codeNeverMade is the code of a refund that the provider was not asked for in time.
+// codeNeverMade is the code of a refund that was not requested from the provider in time.
 const codeNeverMade = "never_made"
 
 // reasonCancelled is the reason of a tombstone that a shopper left.
@@ -37,9 +38,8 @@ func request(s State, c Charge, provider string, now time.Time) []event {
 	}}
 }
 
-// cancel decides between a cancellation and a capture, on the state of the payment alone. A failed payment needs no tombstone.
-// Cancel.Insists permits a tombstone while a capture is unresolved: no saga has continued after that capture, or will, and a captured
-// amount is refunded.
+// cancel leaves a tombstone, unless a capture was requested. A failed payment needs no tombstone. Cancel.Insists permits a tombstone while a
+// capture is unresolved: no saga has continued after that capture, or will, and a captured amount is refunded.
 func cancel(s State, c Cancel) ([]event, error) {
 	switch {
 	case s.Cancelled && s.Captured == 0:
@@ -52,8 +52,8 @@ func cancel(s State, c Cancel) ([]event, error) {
 	return []event{UndoRequested{CheckoutID: c.CheckoutID, CustomerID: c.CustomerID, Code: CodeCancelled, Reason: reasonCancelled}}, nil
 }
 
-// undo leaves the tombstone and requests a refund of the captured amount that is left. A refund that failed for good is requested again, as
-// a new refund, once for each retry of an operator.
+// undo leaves the tombstone and requests a refund of the remaining captured amount. A refund that failed for good is requested again, as a
+// new refund, once for each retry of an operator.
 func undo(s State, u Undo, now time.Time) (events []event) {
 	if s.Authorization == stepRefused && s.Captured == 0 {
 		return nil // the provider holds nothing and never will
@@ -83,7 +83,7 @@ func undoRefundID(payment uuid.UUID, before int) uuid.UUID {
 	return uuid.NewSHA1(payment, fmt.Appendf(nil, "undo/%d", before))
 }
 
-// requestRefund allows at most the amount that is left. A repeated request adds nothing, even long after its receipt is gone.
+// requestRefund allows at most the remaining amount. A repeated request adds nothing, even after its receipt was deleted.
 func requestRefund(s State, id uuid.UUID, r RequestRefund, now time.Time) ([]event, error) {
 	if _, ok := s.refundOf(id); ok {
 		return nil, nil
@@ -101,7 +101,7 @@ func requestRefund(s State, id uuid.UUID, r RequestRefund, now time.Time) ([]eve
 	case amount.Currency != s.Amount.Currency:
 		return nil, errOtherCurrency.Detailf("The payment is in %s.", s.Amount.Currency)
 	case amount.Amount <= 0 || amount.Amount > left:
-		return nil, errExceedsCaptured.Detailf("%s of the payment is left to refund.", money.Of(left, s.Amount.Currency)).
+		return nil, errExceedsCaptured.Detailf("%s of the payment can still be refunded.", money.Of(left, s.Amount.Currency)).
 			With("left", money.Of(left, s.Amount.Currency))
 	}
 	return []event{RefundOrdered{
@@ -109,14 +109,13 @@ func requestRefund(s State, id uuid.UUID, r RequestRefund, now time.Time) ([]eve
 	}}, nil
 }
 
-// ask is the next call to the provider.
+// ask is a call to make. Its zero value means none.
 type ask struct {
 	operation Operation
 	refund    refund // with opRefund
 }
 
-// nextOfCharge returns the next call of a Charge, or opNothing if there is nothing to ask or only to wait, as after a tombstone. looked
-// means that the provider has just reported the state.
+// nextOfCharge returns the next call of a Charge. looked means that the provider has just reported the state.
 func nextOfCharge(s State, looked bool, now time.Time) ask {
 	switch {
 	case s.Tombstone || s.Captured > 0 || s.Voided:
@@ -131,10 +130,10 @@ func nextOfCharge(s State, looked bool, now time.Time) ask {
 	return ask{}
 }
 
-// nextOfUndo voids a possible authorization even while a capture is unresolved, since the void resolves it: the provider either voids the
-// payment and refuses a later capture, or answers that the payment was captured.
+// nextOfUndo returns the next call of an Undo. It voids even while a capture is unresolved, since the void resolves it: the provider either
+// voids the payment and refuses a later capture, or answers that the payment was captured.
 func nextOfUndo(s State, looked bool, now time.Time) ask {
-	if !s.Tombstone { // nothing to compensate
+	if !s.Tombstone {
 		return ask{}
 	}
 	if r, ok := s.pendingRefund(now); ok {
@@ -152,7 +151,7 @@ func nextOfUndo(s State, looked bool, now time.Time) ask {
 	return ask{operation: opVoid}
 }
 
-// nextOfRefund handles one refund alone. If the provider refuses it at the moment, the other refunds do not wait.
+// nextOfRefund returns the next call of one refund. It does not depend on the other refunds.
 func nextOfRefund(s State, id uuid.UUID, looked bool, now time.Time) ask {
 	r, _ := s.refundOf(id)
 	switch {
@@ -170,8 +169,8 @@ func (s State) refused(a ask) bool {
 	return a.operation == opRefund && r.Status == stepRefused
 }
 
-// carefully looks up the payment before it repeats a call, and before a refund that follows a failed one, since that one may have been made
-// after all. It repeats no call whose key the provider may have forgotten.
+// carefully returns a call, or first a look-up: before a repeated call, and before a refund that follows a failed one, since that one may
+// have been made after all. It returns no call whose key the provider may have forgotten.
 func carefully(s State, a ask, since time.Time, looked bool, now time.Time) ask {
 	forgotten := now.Sub(since) > keyLife
 	switch {
@@ -183,7 +182,7 @@ func carefully(s State, a ask, since time.Time, looked bool, now time.Time) ask 
 	return a
 }
 
-// answered returns the events that an answer adds: none, if the question was answered meanwhile. An answer that cannot be true is an error.
+// answered returns the events that an answer adds: none if it tells nothing new. An invalid answer is an error.
 func answered(s State, a ask, id uuid.UUID, r Answer, now time.Time, ttl time.Duration) ([]event, error) {
 	switch r.Status {
 	case NotFound:
@@ -209,7 +208,7 @@ func answered(s State, a ask, id uuid.UUID, r Answer, now time.Time, ttl time.Du
 	return nil, fmt.Errorf("the provider answered %q", r.Status)
 }
 
-// undecided reports whether the authorization still has no answer.
+// undecided reports whether the authorization has no final answer.
 func (s State) undecided() bool {
 	return (s.Authorization == stepAsked || s.Authorization == stepWaiting) && !s.Voided
 }
@@ -222,7 +221,7 @@ func (s State) isPending(id uuid.UUID) bool {
 func waiting(s State, r Answer, now time.Time, ttl time.Duration) ([]event, error) {
 	switch {
 	case r.NextAction == nil:
-		return nil, fmt.Errorf("the provider requires an action and names none")
+		return nil, errors.New("the provider requires an action and names none")
 	case s.Voided:
 		return nil, nil
 	case s.Authorization == stepAsked:
@@ -233,7 +232,7 @@ func waiting(s State, r Answer, now time.Time, ttl time.Duration) ([]event, erro
 	return nil, nil
 }
 
-// authorizedNow requests the capture together with the authorization. After a tombstone it only records the authorization, for the void.
+// authorizedNow records the authorization and, unless there is a tombstone, the intent to capture.
 func authorizedNow(s State, r Answer, now time.Time) []event {
 	switch {
 	case !s.undecided():
@@ -266,7 +265,7 @@ func capturedNow(s State, id uuid.UUID, r Answer, now time.Time) ([]event, error
 	return events, nil
 }
 
-// voidedNow records a void. If nobody requested it, the authorization expired, and a capture under way came too late.
+// voidedNow records a void. Without a tombstone the authorization expired, so that a requested capture has failed.
 func voidedNow(s State) []event {
 	switch {
 	case s.Voided || s.Captured > 0 || s.Authorization == stepRefused:
@@ -277,7 +276,7 @@ func voidedNow(s State) []event {
 	return []event{voided{}}
 }
 
-// refundedNow records a refund, even one that had failed before, but never more than was captured.
+// refundedNow records a refund, even one that failed before. A refund of more than was captured is an error.
 func refundedNow(s State, id uuid.UUID) ([]event, error) {
 	r, known := s.refundOf(id)
 	switch back := s.providerRefunded() + r.Amount; {
@@ -303,7 +302,7 @@ func refusedNow(s State, a ask, r Answer) ([]event, error) {
 	return nil, nil
 }
 
-// capturing reports whether a capture was requested and has no outcome yet.
+// capturing reports whether a capture was requested and has no outcome.
 func (s State) capturing() bool { return s.Capture == stepAsked && !s.Voided }
 
 // holds reports whether the provider holds an authorization that was not captured, or may hold it later.
@@ -311,9 +310,8 @@ func (s State) holds() bool {
 	return s.requested() && s.Authorization != stepRefused && s.Captured == 0 && !s.Voided
 }
 
-// reported returns the events that a look-up adds. A refund was never made if the report of the captured payment lacks it, and no call for
-// it can be in flight any more. Its amount is then free for a refund under another key. A refund in the report was made, whatever its
-// recorded state.
+// reported returns the events that a look-up adds. A reported refund was made, even if it is recorded as failed. An unreported refund was
+// never made if no call for it can be in flight any more: its amount is then free for a refund under another key.
 func reported(s State, id uuid.UUID, r Report, now time.Time, ttl time.Duration) ([]event, error) {
 	if r.Status == Captured && r.Back >= r.Captured && s.undecided() { // captured before a restore of our database
 		return declinedNow(s, Answer{Code: CodeRefundedBefore}), nil
@@ -336,7 +334,7 @@ func reported(s State, id uuid.UUID, r Report, now time.Time, ttl time.Duration)
 	return append(events, elsewhereNow(s, id, r, now)...), err
 }
 
-// elsewhereNow records refunds made elsewhere that are not known yet. If the capture is unknown too, it is recorded before them.
+// elsewhereNow records new refunds made elsewhere.
 func elsewhereNow(s State, payment uuid.UUID, r Report, now time.Time) (events []event) {
 	if r.Status != Captured {
 		return nil
@@ -355,18 +353,18 @@ func elsewhereNow(s State, payment uuid.UUID, r Report, now time.Time) (events [
 	return events
 }
 
-// elsewhereID returns the id of a refund made elsewhere: the same each time the provider reports it.
+// elsewhereID derives the id of a refund made elsewhere from the provider's id.
 func elsewhereID(payment uuid.UUID, provider string) uuid.UUID {
 	return uuid.NewSHA1(payment, []byte("elsewhere/"+provider))
 }
 
-// reasonsElsewhere are the reasons that shoppers read.
+// reasonsElsewhere holds the reasons for shoppers.
 var reasonsElsewhere = map[ElsewhereKind]string{
 	ElsewhereRefund:  "Refunded at the payment provider.",
 	ElsewhereDispute: "Returned by the bank after a dispute.",
 }
 
-// lost records that the outcome of a call is unknown, if that still matters.
+// lost records that the outcome of a call is unknown, unless another call has told it.
 func lost(s State, a ask, cause error) []event {
 	var open bool
 	switch a.operation {
@@ -378,7 +376,7 @@ func lost(s State, a ask, cause error) []event {
 		open = s.holds()
 	case opRefund:
 		open = s.isPending(a.refund.ID)
-	case opLookUp, opNothing: // these change nothing
+	case opLookUp, opNothing:
 	}
 	if !open {
 		return nil

@@ -52,7 +52,7 @@ type RefundedElsewhere struct {
 	At         time.Time     `json:"at"` // when we learned of it
 }
 
-// Settled says that an operator, its actor, resolved the outcome of the payment. Later answers of the provider still count.
+// Settled says that an operator resolved the outcome of the payment. Later answers of the provider still count.
 type Settled struct {
 	CheckoutID uuid.UUID  `json:"checkout_id"`
 	Outcome    Settlement `json:"outcome"`

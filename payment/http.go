@@ -42,7 +42,7 @@ type RefundView struct {
 	ID        uuid.UUID    `json:"id" format:"uuid" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5d"`
 	Amount    money.Amount `json:"amount"`
 	Status    string       `json:"status" enums:"pending,succeeded,failed"`
-	Origin    string       `json:"origin" enums:"api,compensation,provider"` // provider: made elsewhere, such as in the provider's dashboard or by a lost dispute
+	Origin    string       `json:"origin" enums:"api,compensation,provider"` // provider: made in the provider's dashboard, or by a lost dispute
 	Reason    string       `json:"reason"`
 	CreatedAt time.Time    `json:"created_at"`
 }
@@ -62,14 +62,14 @@ func (m *Module) Routes(s *web.Server) {
 // show returns a payment.
 //
 //	@Summary	Read a payment
-//	@Description	What was authorized, captured and given back, refund by refund.
+//	@Description	Returns the authorized, captured and refunded amounts, and each refund.
 //	@ID			getPayment
 //	@Tags		payments
 //	@Security	BearerAuth
 //	@Param		id				path		string	true	"Payment"	format(uuid)
-//	@Param		If-None-Match	header		string	false	"the version at hand, quoted"
+//	@Param		If-None-Match	header		string	false	"The client's version, quoted"
 //	@Success	200				{object}	View
-//	@Header		200				{string}	ETag	"its version, quoted"
+//	@Header		200				{string}	ETag	"Version, quoted"
 //	@Success	304
 //	@Failure	401	{object}	web.Problem
 //	@Failure	404	{object}	web.Problem
@@ -114,8 +114,8 @@ func viewOf(st stream) View {
 	return v
 }
 
-// shownRefunds leaves out failed refunds of an Undo that a later refund of the Undo replaced: both were for the same debt. It also leaves
-// out refunds by hand that the provider made after all.
+// shownRefunds leaves out a failed refund of an Undo if the Undo requested another one later: both were for the same debt. It also leaves out
+// refunds by hand that the provider made after all.
 func shownRefunds(all []refund) (shown []refund) {
 	replaced := false
 	for _, r := range slices.Backward(all) {
@@ -140,10 +140,10 @@ func refundStatus(at step) string {
 	return "pending"
 }
 
-// receive returns 200 once the webhook is verified and stored. Processing is asynchronous.
+// receive verifies and stores a webhook.
 //
 //	@Summary		Receive a provider's webhook
-//	@Description	It is signed by the provider. Verified and stored it is answered; what follows from it follows later.
+//	@Description	Returns 200 once the webhook is verified and stored. Processing is asynchronous.
 //	@ID				receiveWebhook
 //	@Tags			provider
 //	@Param			provider	path	string	true	"provider"	example(simulator)

@@ -15,7 +15,7 @@ type WebhookView struct {
 	ID         string     `json:"id" example:"simulator:evt_019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"`
 	Provider   string     `json:"provider" example:"simulator"`
 	Type       string     `json:"type" example:"payment.authorized"`
-	Reference  string     `json:"reference" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"` // names the payment
+	Reference  string     `json:"reference" example:"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"` // the payment's id, or the provider's reference
 	Status     string     `json:"status" enums:"waiting,handled"`
 	Note       *string    `json:"note" extensions:"x-nullable"` // an explanation, if the result is not obvious
 	Attempts   int        `json:"attempts"`
@@ -37,15 +37,15 @@ func webhookViewOf(r Received) WebhookView {
 
 // listWebhooks lists the received webhooks.
 //
-//	@Summary		List the webhooks received, newest first
-//	@Description	Handled ones are kept for WEBHOOK_RETENTION. For operators: scope `admin`.
+//	@Summary		List the received webhooks, newest first
+//	@Description	Handled webhooks are kept for WEBHOOK_RETENTION. For operators: scope `admin`.
 //	@ID				listWebhooks
 //	@Tags			operators
 //	@Security		Bearer
-//	@Param			provider	query		string	false	"Only those of this provider"
-//	@Param			reference	query		string	false	"Only those of this payment"
-//	@Param			limit		query		int		false	"At most this many"	minimum(1)	maximum(100)	default(20)
-//	@Param			cursor		query		string	false	"next_cursor of the page before"
+//	@Param			provider	query		string	false	"Only webhooks of this provider"
+//	@Param			reference	query		string	false	"Only webhooks of this payment"
+//	@Param			limit		query		int		false	"Maximum number of results"	minimum(1)	maximum(100)	default(20)
+//	@Param			cursor		query		string	false	"next_cursor of the previous page"
 //	@Success		200			{object}	web.Page[WebhookView]
 //	@Failure		401,403		{object}	web.Problem
 //	@Failure		422			{object}	web.Problem	"validation_failed, cursor_invalid"
@@ -75,7 +75,7 @@ type WebhookDetail struct {
 
 // showWebhook shows a webhook with its body.
 //
-//	@Summary		Read a webhook that was received, with its body
+//	@Summary		Read a received webhook, with its body
 //	@Description	For operators: scope `admin`.
 //	@ID				getWebhook
 //	@Tags			operators
@@ -104,15 +104,15 @@ func webhookNamed(c echo.Context) (provider, id string, ok bool) {
 	return provider, id, ok && found && web.Plain(text)
 }
 
-// replayWebhook wakes the payment of a webhook again.
+// replayWebhook processes a webhook again.
 //
-//	@Summary		Wake the payment of a webhook again
-//	@Description	As if it had just come, also when it was handled before: the provider is asked how the payment stands. For operators: scope `admin`.
+//	@Summary		Process a webhook again
+//	@Description	Looks up the payment at the provider, even if the webhook was handled before. For operators: scope `admin`.
 //	@ID				replayWebhook
 //	@Tags			operators
 //	@Security		Bearer
 //	@Param			id				path	string	true	"Webhook, as in the list"
-//	@Param			Idempotency-Key	header	string	false	"The same key again is answered, not done again"
+//	@Param			Idempotency-Key	header	string	false	"Repeating a request with the same key returns the original response"
 //	@Success		202
 //	@Failure		401,403	{object}	web.Problem
 //	@Failure		404		{object}	web.Problem	"not_found"

@@ -20,9 +20,9 @@ var (
 // reasonLost is the reason of the tombstone of a payment that only the provider knows.
 const reasonLost = "refund_lost"
 
-// RefundLost refunds a capture of a payment that is unknown here, as after a restore of the database to an older moment. It first leaves a
-// tombstone under the payment's id, so that a checkout that returns with this payment is refused. The refund's key is derived from the
-// payment, so that a repetition refunds once.
+// RefundLost refunds a captured payment that is unknown here, as after a restore of the database to an older moment. It first leaves a
+// tombstone under the payment's id, so that a later Charge of this payment is refused. The refund's key is derived from the payment, so that
+// a repetition refunds once.
 func (m *Module) RefundLost(ctx context.Context, payment uuid.UUID, by string) error {
 	run := run{m, payment, eventstore.Meta{Actor: by}}
 	_, err := run.record(ctx, uuid.Nil, func(s State, _ time.Time) ([]event, error) {

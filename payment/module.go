@@ -14,8 +14,8 @@
 //
 //	RequestRefund ─► refund ordered ─► Refund ─► refund ─► refunded, or refund failed: its amount is free again
 //
-// The next call is a pure function of the state ([nextOfCharge], [nextOfUndo], [nextOfRefund]), and so are the events that an answer
-// adds ([answered]). drive.go only calls and records. A Charge, an Undo or a Refund may be repeated, also concurrently: the provider's
+// The next call is a pure function of the state (see [nextOfCharge], [nextOfUndo] and [nextOfRefund]), and so are the events that an answer
+// adds (see [answered]). advance.go only calls and records. A Charge, an Undo or a Refund may be repeated, also concurrently: the provider's
 // keys are derived from the intents, and a result is decided on the newest state.
 //
 // The amount of a refund is reserved from its order on, so that all refunds together never exceed the captured amount. An Undo refunds
@@ -24,12 +24,13 @@
 // After the tombstone no authorization and no capture begins here. If a frozen process still sends one, the provider refuses it, since
 // Undo voided the payment there.
 //
-// A provider that hangs or fails gets no calls for a while ([guard]). A call that was not made had no effect.
+// A provider that hangs or fails gets no calls for a while (see [guard]). A call that was not made had no effect.
 //
-// A webhook only says that something happened to a payment. It is verified, stored and answered; then it wakes the payment's saga.
+// A webhook only says that something happened to a payment. It is verified, stored and answered. Then it wakes the payment's saga.
 package payment
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -52,7 +53,7 @@ type Config struct {
 
 	WebhookRetention time.Duration // of handled webhooks; 0: forever
 
-	Called func(provider, operation, outcome string, took time.Duration) // told of every call, made or held back; may be nil
+	Called func(provider, operation, outcome string, took time.Duration) // measures each call, made or not; may be nil
 }
 
 // Module manages the payments of one database.
@@ -67,20 +68,14 @@ type Module struct {
 	now       func() time.Time
 	arrived   chan struct{} // a webhook was stored
 	resumable chan uuid.UUID
-	takings   takings
+	daily     dailyTotals
 }
 
 // New returns a module. It needs a provider.
 func New(c Config) *Module {
-	if c.Timeout <= 0 {
-		c.Timeout = 3 * time.Second
-	}
-	if c.ActionTTL <= 0 {
-		c.ActionTTL = 15 * time.Minute
-	}
-	if c.InFlight <= 0 {
-		c.InFlight = 100
-	}
+	c.Timeout = cmp.Or(c.Timeout, 3*time.Second)
+	c.ActionTTL = cmp.Or(c.ActionTTL, 15*time.Minute)
+	c.InFlight = cmp.Or(c.InFlight, 100)
 	if c.Called == nil {
 		c.Called = func(string, string, string, time.Duration) {}
 	}
@@ -91,7 +86,7 @@ func New(c Config) *Module {
 			Table: "payment.webhooks", Old: "handled_at < now() - $3::interval", After: c.WebhookRetention, Pool: c.Control,
 		},
 		actionTTL: c.ActionTTL, arrived: make(chan struct{}, 1), resumable: make(chan uuid.UUID),
-		takings: takings{query: c.Query},
+		daily: dailyTotals{query: c.Query},
 	}
 	m.now = m.store.Now
 	for _, p := range c.Providers {
@@ -103,12 +98,11 @@ func New(c Config) *Module {
 // Store returns the store of the payments.
 func (m *Module) Store() *eventstore.Store { return m.store }
 
-// Resumable tells the correlation of each Charge, Undo or Refund that was held back, when it is worth trying again. Nobody needs to
-// listen: whoever was held back tries again by itself, only later.
+// Resumable receives the correlation of each deferred Charge, Undo or Refund as soon as the provider can be called again. Nobody needs to
+// listen: deferred callers also try again by themselves, only later.
 func (m *Module) Resumable() <-chan uuid.UUID { return m.resumable }
 
-// Run does what goes on in the background, until ctx is done: it hands out what lies in the outbox, and wakes the
-// payments of webhooks that came.
+// Run dispatches the outbox, processes webhooks and resumes deferred callers, until ctx is done.
 func (m *Module) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.store.Run(ctx) })
@@ -131,5 +125,5 @@ func (m *Module) provider(name string) (*guard, error) {
 	return nil, fmt.Errorf("the payment provider %q is not configured", name)
 }
 
-// TakesMethod reports whether the provider of new payments takes tokens of that form.
+// TakesMethod reports whether a token has the form that the provider of new payments accepts.
 func (m *Module) TakesMethod(token string) bool { return m.providers[0].TakesMethod(token) }

@@ -23,15 +23,14 @@ var failures = []*fault.Fault{
 	fault.New(fault.Payment, CodeRefundFailed, "The provider refused this refund for good. Nothing was refunded, and the amount can be refunded again."),
 }
 
-// failure returns the failure with a code. It has no sentence when the code is none of ours.
+// failure returns the failure with a code, without a sentence if the code is unknown.
 func failure(code string) *Failure {
-	f := &Failure{Code: code}
 	for _, known := range failures {
 		if known.Code == code {
-			f.Detail = known.Detail
+			return &Failure{code, known.Detail}
 		}
 	}
-	return f
+	return &Failure{Code: code}
 }
 
 // declineCode returns our code for a provider's reason, or CodeDeclined.
@@ -43,7 +42,7 @@ func declineCode(code string) string {
 	return CodeDeclined
 }
 
-// askAgain is the time until the next look-up if the bank could not be asked for the shopper's answer.
+// askAgain is the time until the next look-up of the shopper's answer, if the provider did not respond.
 const askAgain = 5 * time.Second
 
 // chargeOutcome returns the outcome of a Charge that stopped for the given reason.
@@ -57,12 +56,9 @@ func chargeOutcome(s State, why end, now time.Time) Outcome {
 		return Outcome{Result: ResultCaptured, ByHand: true}
 	case s.Authorization == stepWaiting && why == endQuiet:
 		return Outcome{Result: ResultActionRequired, NextAction: s.NextAction, Deadline: s.Deadline}
-	case s.Authorization == stepWaiting && now.Before(s.Deadline): // the shopper may have acted, but the bank could not be asked
-		soon := now.Add(askAgain)
-		if s.Deadline.Before(soon) {
-			soon = s.Deadline
-		}
-		return Outcome{Result: ResultActionRequired, NextAction: s.NextAction, Deadline: soon}
+	case s.Authorization == stepWaiting && now.Before(s.Deadline): // the shopper may have acted, but the provider did not respond
+		wait := min(s.Deadline.Sub(now), askAgain)
+		return Outcome{Result: ResultActionRequired, NextAction: s.NextAction, Deadline: now.Add(wait)}
 	case why == endUnavailable && s.Unknown == nil:
 		return Outcome{Result: ResultUnavailable, Failure: failure(CodeUnavailable)}
 	}
@@ -87,7 +83,7 @@ func undoOutcome(s State, why end) Outcome {
 	return Outcome{Result: ResultUndone}
 }
 
-// saysProvider returns the provider's reason, for operators.
+// saysProvider returns a sentence with the provider's reason, for operators.
 func saysProvider(code string) string {
 	if code == "" {
 		return ""

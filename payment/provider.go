@@ -14,11 +14,11 @@ import (
 //   - A Transient error means that the provider certainly did nothing.
 //   - Any other error, time-outs included, means that the outcome is unknown. The payment asks the provider and never guesses.
 //
-// Void works on our reference, before or after the authorization arrives: a voided payment refuses a late authorization. A call that is
-// impossible is answered by its obstacle: a void of a captured payment by Captured, a capture of a voided payment by Refused.
+// Void works on our reference, before or after the authorization arrives: a voided payment refuses a late authorization. The answer to an
+// impossible call is its obstacle: Captured to a void of a captured payment, Refused to a capture of a voided payment.
 type Provider interface {
 	Name() string
-	// TakesMethod reports whether a token has the form that Authorize takes. It does not check whether the token exists.
+	// TakesMethod reports whether a token has the form of the provider's payment methods. It does not check whether the token exists.
 	TakesMethod(token string) bool
 	Authorize(context.Context, Call) (Answer, error)
 	Capture(context.Context, Call) (Answer, error)
@@ -31,8 +31,8 @@ type Provider interface {
 	Verify(header http.Header, body []byte) (Notification, error)
 }
 
-// Limits is implemented by a Provider that can refuse an amount before a call, for every payment method. Both methods are pure and return
-// "", or a sentence for a shopper or an operator. If a limit is unknown here, the provider answers with CodeNotChargeable.
+// Limits is implemented by a Provider that can refuse an amount before a call, for every payment method. Both methods are pure. They return
+// "", or a sentence for a shopper or an operator. Other limits are answered with CodeNotChargeable.
 type Limits interface {
 	// NotChargeable returns the reason why no payment method can pay the amount.
 	NotChargeable(money.Amount) string
@@ -55,7 +55,7 @@ type Call struct {
 	RequestedAt       time.Time    // when the payment was requested; no key of it is older
 	Method            string       // token of the payment method
 	Amount            money.Amount // of the operation
-	Customer          string       // the shopper, whose calls count together; providers need not know
+	Customer          string       // the shopper, for the circuit breaker. Providers may ignore it
 }
 
 // Status is a provider's answer about a payment or an operation.
@@ -63,7 +63,7 @@ type Status string
 
 // The statuses.
 const (
-	NotFound       Status = "not_found"       // look-up only; not definite while a call may be in flight
+	NotFound       Status = "not_found"       // LookUp only; not definite while a call may be in flight
 	ActionRequired Status = "action_required" // the shopper must act at their bank
 	Authorized     Status = "authorized"
 	Declined       Status = "declined" // for good; Code holds the reason
@@ -83,28 +83,28 @@ type Answer struct {
 	Replayed          bool        `json:"-"`                  // the key was answered before: the payment may have changed since
 }
 
-// Report is the result of a look-up: the answer that the payment's last call got or would have got, and the refunds.
+// Report is the result of a look-up: the answer to the payment's last call, and the refunds.
 type Report struct {
 	Answer
-	Refunded  []string    // keys of the refunds that took effect
-	Refunding []string    // keys of those under way at the provider: neither done nor refused
+	Refunded  []string    // keys of the completed refunds
+	Refunding []string    // keys of the pending refunds
 	Back      int64       // minor units: the sum of all refunds, also of those made elsewhere
 	Elsewhere []Elsewhere // refunds that took effect without a call of ours
 }
 
 // Elsewhere is a refund made at the provider without a call of ours.
 type Elsewhere struct {
-	ID     string        `json:"id"`     // the provider's
-	Kind   ElsewhereKind `json:"kind"`   // how it came about
+	ID     string        `json:"id"` // the provider's
+	Kind   ElsewhereKind `json:"kind"`
 	Amount int64         `json:"amount"` // minor units
 }
 
-// ElsewhereKind says how money came back without a call of ours.
+// ElsewhereKind is the cause of a refund without a call of ours.
 type ElsewhereKind string
 
 // The kinds. Only a lost dispute counts: an open or won dispute refunds nothing.
 const (
-	ElsewhereRefund  ElsewhereKind = "refund"  // made by somebody, as in the provider's dashboard
+	ElsewhereRefund  ElsewhereKind = "refund"  // made in the provider's dashboard, for example
 	ElsewhereDispute ElsewhereKind = "dispute" // the shopper's bank took the money back, for good
 	ElsewhereByHand  ElsewhereKind = "by_hand" // recorded by an operator: refunded by other means, or not owed any more. No provider reports it
 )
@@ -129,9 +129,9 @@ func (t *Transient) Error() string { return "without effect: " + t.Err.Error() }
 // Unwrap returns the cause.
 func (t *Transient) Unwrap() error { return t.Err }
 
-// keyLife is how long a provider can be trusted to remember a key (Stripe keeps keys for 24 h). After that, only look-ups are made.
+// keyLife is the time for which a provider remembers a key (Stripe: 24 h). After that, only look-ups are made.
 const keyLife = 23 * time.Hour
 
-// surely is the age of a refund at which no call for it can be in flight any more, even if a process slept for a day before the call. If
-// the provider's records lack the refund then, it was never made.
+// surely is the age of a refund at which no call for it can be in flight any more, even if a process slept for a day before the call. A
+// refund of this age that the provider does not report was never made.
 const surely = keyLife + 24*time.Hour

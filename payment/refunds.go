@@ -10,13 +10,13 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// refundID returns the id of a refund: the same for each repetition of a request, and another one for another payment.
+// refundID derives the id of a refund from its payment and the id of its request.
 func refundID(payment, request uuid.UUID) uuid.UUID {
 	return derived(payment, "refund "+request.String(), 0)
 }
 
-// RequestRefund records an operator's request to refund. From then on the amount is reserved, and RefundOrdered starts a saga that makes
-// the refund. RequestRefund does not ask the provider; Refund does.
+// RequestRefund records an operator's request to refund and reserves the amount. RefundOrdered starts a saga that makes the refund.
+// RequestRefund does not call the provider; Refund does.
 func (m *Module) RequestRefund(ctx context.Context, write web.Write, r RequestRefund) (RequestedRefund, error) {
 	id := refundID(r.PaymentID, write.ID)
 	receipt, err := payments.Handle(ctx, m.store, r.PaymentID, commandOf(write), func(tx *eventstore.Tx, p stream) ([]event, error) {
@@ -31,12 +31,11 @@ func (m *Module) RequestRefund(ctx context.Context, write web.Write, r RequestRe
 
 // Refund makes a requested refund, or continues an earlier Refund, and returns how far it came. An error means the same as for Charge.
 func (m *Module) Refund(ctx context.Context, correlation uuid.UUID, r Refund) (Outcome, error) {
-	run := run{m, r.PaymentID, eventstore.Meta{Actor: actor, Correlation: correlation}}
 	st, err := payments.Load(ctx, m.store, r.PaymentID)
 	if err != nil {
 		return Outcome{}, err
 	}
-	st, why, err := run.drive(ctx, st, func(s State, looked bool, now time.Time) ask {
+	st, why, err := m.newRun(r.PaymentID, correlation).drive(ctx, st, func(s State, looked bool, now time.Time) ask {
 		return nextOfRefund(s, r.RefundID, looked, now)
 	})
 	if err != nil {
@@ -61,7 +60,7 @@ func (m *Module) Refunding(ctx context.Context, payment uuid.UUID) (int64, error
 	return st.State.Captured - st.State.left(), err
 }
 
-// RefundsUnderWay returns the refunds of a payment that have no answer yet. A webhook may be about any of them.
+// RefundsUnderWay returns the ids of the pending refunds of a payment. A webhook may be about any of them.
 func (m *Module) RefundsUnderWay(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error) {
 	st, err := payments.Load(ctx, m.store, payment)
 	var ids []uuid.UUID

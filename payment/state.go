@@ -13,7 +13,7 @@ import (
 // Operation is a request to a provider.
 type Operation string
 
-// The operations. LookUp changes nothing.
+// The operations.
 const (
 	opNothing   Operation = ""
 	opAuthorize Operation = "authorize"
@@ -28,7 +28,7 @@ type step string
 
 const (
 	stepNone    step = ""
-	stepAsked   step = "asked"   // requested: the provider may not have received it
+	stepAsked   step = "asked"   // requested, without an answer
 	stepWaiting step = "waiting" // for the shopper
 	stepDone    step = "done"
 	stepRefused step = "refused"
@@ -58,7 +58,7 @@ type State struct {
 	Settlement  Settlement `json:"settlement,omitempty"`   // by an operator; the provider's answer overrides it
 	Tombstone   bool       `json:"tombstone,omitempty"`    // no authorization and no capture begins any more
 	Cancelled   bool       `json:"cancelled,omitempty"`    // a shopper left the tombstone
-	FailureCode string     `json:"failure_code,omitempty"` // the first reason why it is not captured, or must be refunded
+	FailureCode string     `json:"failure_code,omitempty"` // the first reason not to capture, or to refund
 }
 
 // doubt is a call with an unknown outcome.
@@ -77,10 +77,10 @@ type refund struct {
 	Origin    origin        `json:"origin,omitempty"`
 	Elsewhere ElsewhereKind `json:"elsewhere,omitempty"` // with originProvider
 	Code      string        `json:"code,omitempty"`      // the provider's reason to refuse it
-	Covered   int64         `json:"covered,omitempty"`   // minor units of a refund by hand: the part that the provider refunded after all
+	Covered   int64         `json:"covered,omitempty"`   // minor units: the part of a refund by hand that the provider refunded after all
 }
 
-// counts returns the amount that counts as refunded once the refund is done, in minor units.
+// counts returns the amount of the refund without its covered part, in minor units.
 func (r refund) counts() int64 { return r.Amount - r.Covered }
 
 // origin says how a refund came about.
@@ -163,7 +163,7 @@ func evolve(s State, e event) State {
 				s.Capture = stepRefused
 			}
 		}
-	case Notified: // only the provider tells the state
+	case Notified:
 	}
 	return s
 }
@@ -186,16 +186,16 @@ func (s State) failed(code string) State {
 
 func (s State) refund(id uuid.UUID, to step, code string) State {
 	s.Refunds = slices.Clone(s.Refunds)
-	for i := range s.Refunds {
-		if s.Refunds[i].ID == id {
+	for i, r := range s.Refunds {
+		if r.ID == id {
 			s.Refunds[i].Status, s.Refunds[i].Code = to, code
 		}
 	}
 	return s
 }
 
-// covered lets the provider's refunds replace refunds by hand if both together exceed the captured amount. An operator may refund in the
-// provider's dashboard and record the refund before the provider reports it: that is the same money.
+// covered lets the provider's refunds replace refunds by hand if both together exceed the captured amount. An operator may record a refund in
+// the provider's dashboard before the provider reports it: that is the same money.
 func (s State) covered() State {
 	over := s.providerRefunded() + s.refundedByHand() - s.Captured
 	s.Refunds = slices.Clone(s.Refunds)
@@ -215,34 +215,31 @@ func (s State) doubts(op Operation) int {
 	return s.Unknown.Count
 }
 
-// requested reports whether there is a payment, and not only a tombstone.
+// requested reports whether there is more than a tombstone.
 func (s State) requested() bool { return s.Authorization != stepNone }
 
-// refundsAt returns the sum of the refunds at one step, in minor units.
-func (s State) refundsAt(at step) (sum int64) {
+func (s State) sum(of func(refund) bool) (sum int64) {
 	for _, r := range s.Refunds {
-		if r.Status == at {
+		if of(r) {
 			sum += r.counts()
 		}
 	}
 	return sum
 }
+
+// refundsAt returns the sum of the refunds at one step, in minor units.
+func (s State) refundsAt(at step) int64 { return s.sum(func(r refund) bool { return r.Status == at }) }
 
 // refundedByHand returns the sum of the refunds by hand, in minor units. No provider reports them.
-func (s State) refundedByHand() (sum int64) {
-	for _, r := range s.Refunds {
-		if r.Elsewhere == ElsewhereByHand {
-			sum += r.counts()
-		}
-	}
-	return sum
+func (s State) refundedByHand() int64 {
+	return s.sum(func(r refund) bool { return r.Elsewhere == ElsewhereByHand })
 }
 
-// providerRefunded returns the sum that the provider refunded, in minor units. It may exceed the captured amount: a refund and a lost
-// dispute of the same payment are both real.
+// providerRefunded returns the sum that the provider refunded, in minor units. It may exceed the captured amount, by a refund and a lost
+// dispute.
 func (s State) providerRefunded() int64 { return s.refundsAt(stepDone) - s.refundedByHand() }
 
-// refusedUndo returns the last refund that an Undo requested, and whether the provider refused it while money is still owed.
+// refusedUndo returns the last refund of an Undo, and whether the provider refused it while money is still owed.
 func (s State) refusedUndo() (last refund, refused bool) {
 	for _, r := range s.Refunds {
 		if r.Origin == originCompensation {
@@ -252,7 +249,7 @@ func (s State) refusedUndo() (last refund, refused bool) {
 	return last, s.Tombstone && s.left() > 0 && last.Status == stepRefused && last.Code != codeNeverMade
 }
 
-// refusals counts how often the provider refused, for good, to refund the amount that an Undo owes now.
+// refusals counts the refunds of the owed amount that the provider refused for good.
 func (s State) refusals() (n int) {
 	owed := s.left()
 	for _, r := range s.Refunds {
@@ -263,8 +260,8 @@ func (s State) refusals() (n int) {
 	return n
 }
 
-// pendingRefund returns the next refund without an answer. It prefers one that can still be requested, so that a refund that only a look-up
-// can resolve does not block the others.
+// pendingRefund returns the next pending refund. It prefers one that can still be requested, so that a refund that only a look-up can resolve
+// does not block the others.
 func (s State) pendingRefund(now time.Time) (next refund, found bool) {
 	for _, r := range s.Refunds {
 		switch {
@@ -287,8 +284,8 @@ func (s State) refundOf(id uuid.UUID) (refund, bool) {
 	return s.Refunds[i], true
 }
 
-// left returns the captured amount that is neither refunded nor being refunded, in minor units. It is never negative: if a failed refund
-// was made after all, a newer refund may exceed the rest, and the provider will refuse it.
+// left returns the captured amount without completed and pending refunds, in minor units. It is never negative, even if a failed refund was
+// made after all.
 func (s State) left() int64 { return max(0, s.Captured-s.refundsAt(stepDone)-s.refundsAt(stepAsked)) }
 
 // status returns the status of the payment in the API.

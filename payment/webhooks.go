@@ -14,7 +14,7 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// webhook is a stored webhook that has not woken its payment yet.
+// webhook is a stored webhook.
 type webhook struct {
 	Provider, ID, Type, Reference string
 }
@@ -23,7 +23,7 @@ const (
 	storeWebhook = `insert into payment.webhooks (provider, id, type, reference, body) values ($1, $2, $3, $4, $5)
 		on conflict (provider, id) do update set handled_at = null, note = null, due_at = now()
 		where webhooks.note is not null`
-	// Each attempt defers a webhook by some seconds, longer each time, so that one that cannot be handled does not block the others.
+	// Each attempt defers a webhook for longer, so that one that cannot be handled does not block the others.
 	dueWebhooks = `with due as (
 			select provider, id, due_at from payment.webhooks where handled_at is null and due_at >= $1 and due_at <= now()
 			order by due_at limit $2 for update skip locked),
@@ -40,8 +40,8 @@ const (
 // maxWebhookText is the longest id, type or reference of a webhook, in bytes. Real ones have less than 100.
 const maxWebhookText = 255
 
-// check refuses a notification that cannot be stored: without an id, with control characters (PostgreSQL stores no NUL), or with text too
-// long for an index.
+// check refuses a notification that cannot be stored: without an id, with control characters (PostgreSQL stores no NUL), or too long for an
+// index.
 func (n Notification) check() error {
 	if n.ID == "" {
 		return &Unreadable{"it has no id"}
@@ -57,8 +57,8 @@ func (n Notification) check() error {
 	return nil
 }
 
-// keep stores a verified webhook. A repeated webhook changes nothing, unless its payment was unknown the first time. A stored webhook wakes
-// its payment even if this process dies.
+// keep stores a verified webhook. A repeated webhook changes nothing, unless its payment was unknown the first time. A stored webhook is
+// processed even if this process dies.
 func (m *Module) keep(ctx context.Context, provider string, n Notification, body []byte) error {
 	failpoint.Reach(failpoint.BeforeCommit, "webhook stored")
 	if _, err := m.query.Exec(ctx, storeWebhook, provider, n.ID, n.Type, n.Reference, body); err != nil {
@@ -67,7 +67,7 @@ func (m *Module) keep(ctx context.Context, provider string, n Notification, body
 	failpoint.Reach(failpoint.AfterCommit, "webhook stored")
 	select {
 	case m.arrived <- struct{}{}:
-	default: // wakeAll has yet to look
+	default: // already signalled
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ const (
 	webhookAgain = 5 * time.Minute
 )
 
-// wakeAll wakes the payments of new webhooks, and of those left by a crash.
+// wakeAll processes new webhooks and those of processes that died, until ctx is done.
 func (m *Module) wakeAll(ctx context.Context) error {
 	for {
 		for n := wakeLimit; n == wakeLimit; {
@@ -102,7 +102,7 @@ func (m *Module) wakeDue(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read the webhooks: %w", err)
 	}
-	if back := m.due.Advance(now, last, len(ids) == wakeLimit); !back.IsZero() { // due times of a clock that was ahead
+	if back := m.due.Advance(now, last, len(ids) == wakeLimit); !back.IsZero() { // a clock was ahead
 		if _, err := m.query.Exec(ctx, hurryWebhooks); err != nil {
 			return 0, fmt.Errorf("expedite the webhooks: %w", err)
 		}
@@ -116,8 +116,7 @@ func (m *Module) wakeDue(ctx context.Context) (int, error) {
 	return len(ids), nil
 }
 
-// wake notifies the payment, and through its outbox the saga. After a crash in between it repeats the same command id, so that the payment
-// is notified once.
+// wake notifies the payment, and through its outbox the saga. A repetition has the same command id, so that the payment is notified once.
 func (m *Module) wake(ctx context.Context, w webhook) error {
 	note, err := m.notify(ctx, w)
 	if err != nil {
@@ -132,7 +131,7 @@ func (m *Module) wake(ctx context.Context, w webhook) error {
 const webhookResolved = `update payment.webhooks set reference = $3 where provider = $1 and id = $2`
 
 // resolved returns our reference of a webhook's payment. If the webhook holds only the provider's reference, resolved asks the provider and
-// stores ours.
+// stores the answer.
 func (m *Module) resolved(ctx context.Context, w webhook) (string, error) {
 	p, err := m.provider(w.Provider)
 	if _, notOurs := uuid.Parse(w.Reference); notOurs == nil || w.Reference == "" || err != nil {
@@ -160,12 +159,12 @@ func (m *Module) notify(ctx context.Context, w webhook) (note string, err error)
 	}
 	id, err := uuid.Parse(w.Reference)
 	if err != nil {
-		return noteUnknown, nil // not a payment of ours
+		return noteUnknown, nil
 	}
 	cmd := eventstore.Command{ID: wakes(id, w.Provider, w.ID), Meta: eventstore.Meta{Actor: w.Provider}}
 	_, err = payments.Handle(ctx, m.store, id, cmd, func(_ *eventstore.Tx, p stream) ([]event, error) {
 		if !p.State.requested() || p.State.Provider != w.Provider {
-			return nil, errNotFound // a refused command leaves no receipt, so that the same webhook may succeed later
+			return nil, errNotFound // a refused command leaves no receipt: the same webhook may succeed later
 		}
 		return []event{Notified{CheckoutID: p.State.CheckoutID, WebhookID: w.ID, Type: w.Type}}, nil
 	})

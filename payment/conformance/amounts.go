@@ -16,22 +16,22 @@ func amounts(t *testing.T, s Subject) {
 		t.Skip("the provider knows no limits of amounts")
 	}
 	odd, even := money.Of(5124, "KWD"), money.Of(5120, "KWD")
-	t.Run("KnownBeforehand", func(t *testing.T) {
+	t.Run("LimitsRefuse", func(t *testing.T) {
 		require.Regexp(t, `^[A-Z].*0\.010 KWD.*\.$`, limits.NotChargeable(odd))
 		require.Equal(t, limits.NotChargeable(odd), limits.NotRefundable(odd))
 		require.Empty(t, limits.NotChargeable(even)+limits.NotRefundable(even))
-		require.Empty(t, limits.NotRefundable(money.Of(even.Amount-10, "KWD")), "no rest is left that cannot be refunded")
+		require.Empty(t, limits.NotRefundable(money.Of(even.Amount-10, "KWD")), "the rest of a partial refund is refundable")
 		require.Empty(t, limits.NotRefundable(money.Of(1, "GBP")), "a refund has no smallest amount")
 	})
-	t.Run("AuthorizedAllTheSameIsDeclined", func(t *testing.T) {
+	t.Run("AuthorizeDeclines", func(t *testing.T) {
 		a := s.account(t, s.Methods.Good)
 		a.call.Amount = odd
 		answer := a.do(s.Provider.Authorize, a.of("authorize", odd.Amount))
 		require.Equal(t, payment.Declined, answer.Status)
 		require.Equal(t, payment.CodeNotChargeable, answer.Code)
-		require.Equal(t, payment.Voided, a.do(s.Provider.Void, a.of("void", odd.Amount)).Status, "nothing is held")
+		require.Equal(t, payment.Voided, a.do(s.Provider.Void, a.of("void", odd.Amount)).Status, "no amount is authorized")
 	})
-	t.Run("RefundedAllTheSameIsRefused", func(t *testing.T) {
+	t.Run("RefundRefuses", func(t *testing.T) {
 		a := s.account(t, s.Methods.Good)
 		a.call.Amount = even
 		require.Equal(t, payment.Authorized, a.do(s.Provider.Authorize, a.of("authorize", even.Amount)).Status)

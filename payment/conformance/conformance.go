@@ -1,8 +1,8 @@
-// Package conformance tests each promise of payment.Provider, with the keys, references and repetitions of the payment module. It is for
-// tests.
+// Package conformance tests each rule of payment.Provider, with the keys, references and repetitions of the payment module. It is for tests.
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -20,10 +20,9 @@ import (
 type Subject struct {
 	Provider payment.Provider
 	Methods  Methods
-	// Approve and Deny act as the shopper at the bank. They may come too late, and then change nothing.
+	// Approve and Deny act as the shopper at the bank. If they come too late, they change nothing.
 	Approve, Deny func(reference string)
-	// RefundElsewhere refunds an amount in the provider's dashboard. LoseDispute loses a dispute about a whole payment. They are nil if the
-	// provider has no such thing.
+	// RefundElsewhere refunds an amount in the provider's dashboard, LoseDispute a whole payment by a lost dispute. They may be nil.
 	RefundElsewhere func(reference string, amount int64)
 	LoseDispute     func(reference string)
 	// Webhook returns a webhook of the provider about a payment, signed at a time.
@@ -64,7 +63,7 @@ const (
 	half  = 1000
 )
 
-// account is a payment as the payment module handles it: it learns the provider's reference from the answers.
+// account is a payment under test. As the payment module, it learns the provider's reference from the answers.
 type account struct {
 	Subject
 	t    *testing.T
@@ -77,7 +76,23 @@ func (s Subject) account(t *testing.T, method string) *account {
 	}}
 }
 
-// forgetful returns the same payment as if every answer had been lost.
+// authorized returns an authorized payment.
+func (s Subject) authorized(t *testing.T, method string) *account {
+	t.Helper()
+	a := s.account(t, method)
+	require.Equal(t, payment.Authorized, a.patiently(s.Provider.Authorize, a.of("authorize", total)).Status)
+	return a
+}
+
+// captured returns a captured payment.
+func (s Subject) captured(t *testing.T, method string) *account {
+	t.Helper()
+	a := s.authorized(t, method)
+	require.Equal(t, payment.Captured, a.patiently(s.Provider.Capture, a.of("capture", total)).Status)
+	return a
+}
+
+// forgetful returns the same payment without the provider's reference, as if every answer had been lost.
 func (a account) forgetful() *account {
 	a.call.ProviderReference = ""
 	return &a
@@ -97,10 +112,12 @@ func (a *account) do(op operation, c payment.Call) payment.Answer {
 	a.t.Helper()
 	answer, err := op(a.t.Context(), c)
 	require.NoError(a.t, err)
+	return a.learn(answer)
+}
+
+func (a *account) learn(answer payment.Answer) payment.Answer {
 	answer.Replayed = false // only this differs in a repeated answer
-	if answer.ProviderReference != "" {
-		a.call.ProviderReference = answer.ProviderReference
-	}
+	a.call.ProviderReference = cmp.Or(answer.ProviderReference, a.call.ProviderReference)
 	return answer
 }
 
@@ -144,11 +161,13 @@ func (a *account) stands(want payment.Status) payment.Report {
 func (a *account) patiently(op operation, c payment.Call) (answer payment.Answer) {
 	a.t.Helper()
 	require.Eventually(a.t, func() bool {
+		ctx, cancel := context.WithTimeout(a.t.Context(), 200*time.Millisecond)
+		defer cancel()
 		var err error
-		answer, err = op(a.t.Context(), c)
+		answer, err = op(ctx, c)
 		return err == nil
 	}, 20*time.Second, time.Millisecond)
-	return answer
+	return a.learn(answer)
 }
 
 func isTransient(err error) bool { return errors.As(err, new(*payment.Transient)) }

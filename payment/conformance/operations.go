@@ -10,30 +10,30 @@ import (
 )
 
 func authorize(t *testing.T, s Subject) {
-	t.Run("HoldsTheAmount", func(t *testing.T) {
+	t.Run("AuthorizesTheAmount", func(t *testing.T) {
 		a := s.account(t, s.Methods.Good)
 		answer := a.authorize()
 		require.Equal(t, payment.Authorized, answer.Status)
 		require.NotEmpty(t, answer.ProviderReference)
 		a.stands(payment.Authorized)
 	})
-	t.Run("AKeyRepeatsWhatItSaid", func(t *testing.T) {
+	t.Run("AKeyRepeatsTheAnswer", func(t *testing.T) {
 		a := s.account(t, s.Methods.Good)
 		first := a.authorize()
 		require.Equal(t, first, a.authorize())
-		require.Equal(t, first, a.forgetful().authorize(), "whose answer was lost")
+		require.Equal(t, first, a.forgetful().authorize(), "after a lost answer")
 		a.capture()
-		require.Equal(t, first, a.forgetful().authorize(), "though the payment has moved on")
+		require.Equal(t, first, a.forgetful().authorize(), "even after the capture")
 		a.stands(payment.Captured)
 	})
-	t.Run("AtOnceIsOnce", func(t *testing.T) {
+	t.Run("ConcurrentCallsTakeEffectOnce", func(t *testing.T) {
 		a := s.account(t, s.Methods.Good)
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
 				_, err := a.Provider.Authorize(t.Context(), a.of("authorize", total))
 				if isTransient(err) {
-					t.Errorf("the twin of a call under way is no call without effect: %v", err)
+					t.Errorf("a repetition of a call in flight may have an effect: %v", err)
 				}
 			})
 		}
@@ -54,7 +54,7 @@ func authorize(t *testing.T, s Subject) {
 			require.Equal(t, first, a.authorize(), "for good")
 			a.stands(payment.Declined)
 			require.Equal(t, payment.Refused, a.capture().Status)
-			require.Equal(t, payment.Voided, a.void().Status, "nothing is held")
+			require.Equal(t, payment.Voided, a.void().Status, "no amount is authorized")
 		})
 	}
 }
@@ -66,7 +66,7 @@ func secured(t *testing.T, s Subject) {
 		require.Equal(t, payment.ActionRequired, answer.Status)
 		require.NotNil(t, answer.NextAction)
 		require.NotEmpty(t, answer.NextAction.Type)
-		require.NotEmpty(t, answer.NextAction.URL+answer.NextAction.ClientSecret, "the shopper cannot act on that")
+		require.NotEmpty(t, answer.NextAction.URL+answer.NextAction.ClientSecret, "the shopper needs an address or a secret")
 		require.Equal(t, answer.NextAction, a.stands(payment.ActionRequired).NextAction)
 		require.Equal(t, answer, a.authorize())
 		return a
@@ -104,36 +104,31 @@ func secured(t *testing.T, s Subject) {
 }
 
 func capture(t *testing.T, s Subject) {
-	t.Run("TakesTheAmountOnce", func(t *testing.T) {
-		a := s.account(t, s.Methods.Good)
-		a.authorize()
+	t.Run("CapturesOnce", func(t *testing.T) {
+		a := s.authorized(t, s.Methods.Good)
 		first := a.capture()
 		require.Equal(t, payment.Captured, first.Status)
 		require.Equal(t, int64(total), first.Captured)
 		require.Equal(t, first, a.capture())
 		require.Equal(t, int64(total), a.stands(payment.Captured).Captured)
 	})
-	t.Run("OfOneWhoNeverHeardTheAuthorization", func(t *testing.T) {
-		a := s.account(t, s.Methods.Good)
-		a.authorize()
+	t.Run("WithoutTheProvidersReference", func(t *testing.T) {
+		a := s.authorized(t, s.Methods.Good)
 		require.Equal(t, payment.Captured, a.forgetful().capture().Status)
 	})
-	t.Run("OfWhatWasVoidedRefused", func(t *testing.T) {
-		a := s.account(t, s.Methods.Good)
-		a.authorize()
+	t.Run("OfAVoidedPaymentRefused", func(t *testing.T) {
+		a := s.authorized(t, s.Methods.Good)
 		a.void()
 		require.Equal(t, payment.Refused, a.capture().Status)
 		a.stands(payment.Voided)
 	})
-	t.Run("OfMoreThanIsHeldRefused", func(t *testing.T) {
-		a := s.account(t, s.Methods.Good)
-		a.authorize()
+	t.Run("OfMoreThanAuthorizedRefused", func(t *testing.T) {
+		a := s.authorized(t, s.Methods.Good)
 		require.Equal(t, payment.Refused, a.do(s.Provider.Capture, a.of("capture", total+1)).Status)
 		a.stands(payment.Authorized)
 	})
 	t.Run("RefusedForGood", func(t *testing.T) {
-		a := s.account(t, s.Methods.CaptureFails)
-		require.Equal(t, payment.Authorized, a.authorize().Status)
+		a := s.authorized(t, s.Methods.CaptureFails)
 		first := a.capture()
 		require.Equal(t, payment.Refused, first.Status)
 		require.NotEmpty(t, first.Code)
@@ -143,17 +138,15 @@ func capture(t *testing.T, s Subject) {
 }
 
 func void(t *testing.T, s Subject) {
-	t.Run("LetsGoOfWhatIsHeld", func(t *testing.T) {
-		a := s.account(t, s.Methods.Good)
-		a.authorize()
+	t.Run("ReleasesTheAmount", func(t *testing.T) {
+		a := s.authorized(t, s.Methods.Good)
 		first := a.void()
 		require.Equal(t, payment.Voided, first.Status)
 		require.Equal(t, first, a.void())
 		a.stands(payment.Voided)
 	})
-	t.Run("OfOneWhoNeverHeardTheAuthorization", func(t *testing.T) {
-		a := s.account(t, s.Methods.Good)
-		a.authorize()
+	t.Run("WithoutTheProvidersReference", func(t *testing.T) {
+		a := s.authorized(t, s.Methods.Good)
 		require.Equal(t, payment.Voided, a.forgetful().void().Status)
 		a.stands(payment.Voided)
 	})
@@ -166,7 +159,7 @@ func void(t *testing.T, s Subject) {
 		require.Equal(t, payment.Refused, a.forgetful().capture().Status)
 		a.stands(payment.Voided)
 	})
-	t.Run("AgainstTheAuthorization", func(t *testing.T) {
+	t.Run("RacesTheAuthorization", func(t *testing.T) {
 		for range 10 {
 			a := s.account(t, s.Methods.Good)
 			var both sync.WaitGroup
@@ -177,20 +170,17 @@ func void(t *testing.T, s Subject) {
 			a.stands(payment.Voided)
 		}
 	})
-	t.Run("OfWhatWasCapturedSaysSo", func(t *testing.T) {
-		a := s.account(t, s.Methods.Good)
-		a.authorize()
-		a.capture()
+	t.Run("OfACapturedPaymentAnswersCaptured", func(t *testing.T) {
+		a := s.captured(t, s.Methods.Good)
 		answer := a.void()
 		require.Equal(t, payment.Captured, answer.Status)
 		require.Equal(t, int64(total), answer.Captured)
 		require.Equal(t, answer, a.void())
 		a.stands(payment.Captured)
 	})
-	t.Run("AgainstTheCapture", func(t *testing.T) {
+	t.Run("RacesTheCapture", func(t *testing.T) {
 		for range 10 {
-			a := s.account(t, s.Methods.Good)
-			a.authorize()
+			a := s.authorized(t, s.Methods.Good)
 			var both sync.WaitGroup
 			both.Go(func() { _, _ = s.Provider.Capture(t.Context(), a.of("capture", total)) })
 			both.Go(func() { _, _ = s.Provider.Void(t.Context(), a.of("void", total)) })
@@ -208,14 +198,8 @@ func void(t *testing.T, s Subject) {
 }
 
 func refund(t *testing.T, s Subject) {
-	captured := func(t *testing.T) *account {
-		a := s.account(t, s.Methods.Good)
-		a.authorize()
-		require.Equal(t, payment.Captured, a.capture().Status)
-		return a
-	}
-	t.Run("InPartsUntilNothingIsLeft", func(t *testing.T) {
-		a := captured(t)
+	t.Run("PartsUpToTheCapturedAmount", func(t *testing.T) {
+		a := s.captured(t, s.Methods.Good)
 		require.Equal(t, payment.Refunded, a.refund("1", half).Status)
 		over := a.refund("2", total)
 		require.Equal(t, payment.Refused, over.Status)
@@ -224,18 +208,18 @@ func refund(t *testing.T, s Subject) {
 		require.Equal(t, payment.Refused, a.refund("4", 1).Status)
 		report := a.stands(payment.Captured)
 		done := []string{a.of("refund/1", 0).Key, a.of("refund/3", 0).Key}
-		require.ElementsMatch(t, done, report.Refunded, "what was refused is not there")
+		require.ElementsMatch(t, done, report.Refunded, "a refused refund is not reported")
 	})
-	t.Run("AKeyRepeatsWhatItSaid", func(t *testing.T) {
-		a := captured(t)
+	t.Run("AKeyRepeatsTheAnswer", func(t *testing.T) {
+		a := s.captured(t, s.Methods.Good)
 		first := a.refund("1", half)
 		require.Equal(t, first, a.refund("1", half))
 		require.Equal(t, first, a.forgetful().refund("1", half))
 		require.Len(t, a.lookUp().Refunded, 1)
-		require.Equal(t, payment.Refunded, a.refund("2", total-half).Status, "the first was one")
+		require.Equal(t, payment.Refunded, a.refund("2", total-half).Status, "the first was refunded once")
 	})
-	t.Run("AtOnceIsOnce", func(t *testing.T) {
-		a := captured(t)
+	t.Run("ConcurrentCallsTakeEffectOnce", func(t *testing.T) {
+		a := s.captured(t, s.Methods.Good)
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() { _, _ = s.Provider.Refund(t.Context(), a.of("refund/1", half)) })
@@ -245,13 +229,12 @@ func refund(t *testing.T, s Subject) {
 		require.Len(t, a.lookUp().Refunded, 1)
 		require.Equal(t, payment.Refunded, a.refund("2", total-half).Status)
 	})
-	t.Run("OfWhatIsNotCapturedRefused", func(t *testing.T) {
-		a := s.account(t, s.Methods.Good)
-		a.authorize()
+	t.Run("OfAnAuthorizedPaymentRefused", func(t *testing.T) {
+		a := s.authorized(t, s.Methods.Good)
 		require.Equal(t, payment.Refused, a.refund("1", half).Status)
 		a.stands(payment.Authorized)
 	})
-	t.Run("NothingRefundedNothingReported", func(t *testing.T) {
-		require.Empty(t, captured(t).stands(payment.Captured).Refunded)
+	t.Run("NoRefundNoReport", func(t *testing.T) {
+		require.Empty(t, s.captured(t, s.Methods.Good).stands(payment.Captured).Refunded)
 	})
 }

@@ -15,12 +15,13 @@ import (
 )
 
 const (
-	// The key's row makes calls under one key wait for each other; the payment's row does so for calls about one payment.
+	// The rows of the key and of the payment serialize the calls.
 	beginCall = `insert into simulator.calls (key, reference, operation) values ($1, $2, $3)
 		on conflict (key) do update set attempts = calls.attempts + 1 returning attempts, answer`
 	lockAccount = `insert into simulator.payments (reference, token, amount, currency, status) values ($1, $2, $3, $4, 'none')
 		on conflict (reference) do update set reference = excluded.reference
 		returning ` + accountColumns
+	findAccount    = `select ` + accountColumns + ` from simulator.payments where reference = $1`
 	accountColumns = `reference, token, amount, currency, status, code, answered, captured, refunded`
 	saveAccount    = `update simulator.payments set status = $2, code = $3, answered = $4, captured = $5, refunded = $6 where reference = $1`
 	saveAnswer     = `update simulator.calls set answer = $2, refund = $3 where key = $1`
@@ -76,7 +77,7 @@ func (a *account) fields() []any {
 
 const rollbackTimeout = 5 * time.Second
 
-// call delays an operation, performs it once per key, and then answers or loses the answer.
+// call delays an operation, performs it once per key, and returns or loses the answer.
 func (s *Simulator) call(ctx context.Context, op operation, c payment.Call) (payment.Answer, error) {
 	if err := s.delay(ctx, c.Method); err != nil {
 		return payment.Answer{}, err
@@ -90,7 +91,7 @@ func (s *Simulator) call(ctx context.Context, op operation, c payment.Call) (pay
 	if err != nil {
 		return payment.Answer{}, fmt.Errorf("%s: %w", op, err)
 	}
-	if _, ok := elsewhereOf(account{Token: c.Method}); ok && op == opCapture {
+	if _, ok := elsewhereOf(c.Method); ok && op == opCapture {
 		s.hurry()
 	}
 	switch how {
@@ -104,8 +105,7 @@ func (s *Simulator) call(ctx context.Context, op operation, c payment.Call) (pay
 	return answer, nil
 }
 
-// numbered calls do, a transaction. If do draws a number that is taken, because a sequence is behind its rows, numbered moves the sequence
-// and calls do once more.
+// numbered calls do, a transaction. If a sequence is behind its rows, numbered advances the sequence and calls do again.
 func (s *Simulator) numbered(ctx context.Context, do func() error) error {
 	err := do()
 	if !pgerr.Violates(err, "ledger_pkey", "webhooks_pkey") {
@@ -117,9 +117,29 @@ func (s *Simulator) numbered(ctx context.Context, do func() error) error {
 	return do()
 }
 
-// inTx calls do in a transaction. See numbered.
-func (s *Simulator) inTx(ctx context.Context, do func(pgx.Tx) error) error {
-	return s.numbered(ctx, func() error { return pgx.BeginFunc(ctx, s.Pool, do) })
+// change changes a payment in a transaction, and then delivers the queued webhooks.
+func (s *Simulator) change(ctx context.Context, reference string, do func(pgx.Tx, *account) error) (a account, err error) {
+	err = s.numbered(ctx, func() error {
+		return pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) (err error) {
+			if a, err = accountIn(tx.QueryRow(ctx, findAccount+" for update", reference)); err != nil {
+				return err
+			}
+			return do(tx, &a)
+		})
+	})
+	if err == nil {
+		s.hurry()
+	}
+	return a, err
+}
+
+// accountIn returns the payment in a row.
+func accountIn(row pgx.Row) (a account, err error) {
+	err = row.Scan(a.fields()...)
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && a.Status == none {
+		return a, errNotFound
+	}
+	return a, err
 }
 
 // perform runs a transaction of two round trips: the locks, then the effect.
@@ -133,7 +153,7 @@ func (s *Simulator) perform(ctx context.Context, op operation, c payment.Call) (
 		if err != nil && conn.Conn().PgConn().TxStatus() != 'I' {
 			rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 			defer cancel()
-			_, _ = conn.Exec(rest, "rollback") // if it fails, the pool drops the connection, and that rolls back too
+			_, _ = conn.Exec(rest, "rollback") // if it fails, the pool drops the connection
 		}
 	}()
 	var n int
@@ -141,7 +161,7 @@ func (s *Simulator) perform(ctx context.Context, op operation, c payment.Call) (
 	var a account
 	var first, second pgx.Batch
 	first.Queue("begin")
-	first.Queue("set local lock_timeout = '5s'") // longer than reads wait, since calls to one account wait for each other
+	first.Queue("set local lock_timeout = '5s'") // longer than for reads, since calls about one payment wait for each other
 	first.Queue(beginCall, c.Key, c.Reference, op).QueryRow(func(row pgx.Row) error { return row.Scan(&n, &stored) })
 	first.Queue(lockAccount, c.Reference, c.Method, c.Amount.Amount, c.Amount.Currency).QueryRow(func(row pgx.Row) error {
 		return row.Scan(a.fields()...)
@@ -178,7 +198,7 @@ func (s *Simulator) effect(b *pgx.Batch, a account, op operation, c payment.Call
 	if e.operation != "" {
 		b.Queue(writeLedger, a.Reference, e.operation, e.amount, a.Currency)
 	}
-	if kind, ok := elsewhereOf(a); ok && e.operation == opCapture {
+	if kind, ok := elsewhereOf(a.Token); ok && e.operation == opCapture {
 		return answer, s.refundElsewhere(b, &after, kind, e.amount)
 	}
 	return answer, err

@@ -20,14 +20,14 @@ import (
 
 const (
 	deliveryTimeout = 5 * time.Second
-	deliverEvery    = time.Second // on average, for webhooks that are due again or left by another process
+	deliverEvery    = time.Second // on average, for webhooks that are due again or of processes that died
 	deliverLimit    = 5
 	lateFor         = 3 * time.Second // delay of the webhooks of sim_late_webhooks
 )
 
 const (
 	queueWebhook = `insert into simulator.webhooks (event, type, reference, body, due_at) values ($1, $2, $3, $4, now() + $5)`
-	// Each attempt defers a webhook by more than a delivery can take, so that two processes do not deliver it at once.
+	// Each attempt defers a webhook by more than the time of a delivery, so that two processes do not deliver it at once.
 	dueDeliveries = `update simulator.webhooks w set attempts = w.attempts + 1, due_at = now() + interval '30 seconds'
 		from (select id from simulator.webhooks where delivered_at is null and due_at <= now()
 			order by due_at, id limit $1 for update skip locked) d
@@ -75,11 +75,11 @@ func (s *Simulator) notice(a account, kind string) (n notice, body string, err e
 func (s *Simulator) hurry() {
 	select {
 	case s.queued <- struct{}{}:
-	default: // Run has yet to look
+	default: // already signalled
 	}
 }
 
-// Run delivers webhooks at once, until ctx is done. It repeats a delivery after longer and longer pauses, until the answer is 2xx.
+// Run delivers webhooks, until ctx is done. It repeats a delivery after longer and longer pauses, until the answer is 2xx.
 func (s *Simulator) Run(ctx context.Context) error {
 	for {
 		for n := deliverLimit; n == deliverLimit; {
@@ -106,7 +106,7 @@ func (s *Simulator) deliverDue(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	// The newest comes first in a batch, so that the second of two duplicates arrives before the first. Webhooks promise no order.
+	// The newest comes first, so that the second of two duplicates arrives before the first. Webhooks have no order.
 	slices.SortFunc(due, func(a, b delivery) int { return cmp.Compare(b.ID, a.ID) })
 	for _, d := range due {
 		then := delivered
@@ -134,7 +134,7 @@ func (s *Simulator) deliver(ctx context.Context, d delivery) error {
 		return err
 	}
 	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<16)) // read to the end, so that the connection is reused
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<16)) // so that the connection is reused
 	if resp.StatusCode/100 != 2 {
 		return fmt.Errorf("answered %s", resp.Status)
 	}

@@ -2,7 +2,6 @@ package simulator
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -18,15 +17,15 @@ import (
 
 var (
 	errNotCaptured   = fault.New(fault.Conflict, "not_captured", "Nothing of this payment was captured, so nothing can be refunded.")
-	errTooMuch       = fault.New(fault.Invalid, "exceeds_captured", "That is more than is left to refund.")
+	errTooMuch       = fault.New(fault.Invalid, "exceeds_captured", "The amount is more than can still be refunded.")
 	errOtherCurrency = fault.New(fault.Invalid, "currency_mismatch", "The payment is in another currency.")
 )
 
 const saveElsewhere = `insert into simulator.refunds_elsewhere (id, reference, kind, amount) values ($1, $2, $3, $4)`
 
 // elsewhereOf returns the kind of refund that a payment method causes right after its capture.
-func elsewhereOf(a account) (kind payment.ElsewhereKind, ok bool) {
-	switch a.Token {
+func elsewhereOf(token string) (kind payment.ElsewhereKind, ok bool) {
+	switch token {
 	case tokenRefundedElsewhere:
 		return payment.ElsewhereRefund, true
 	case tokenDisputed:
@@ -56,7 +55,7 @@ func (s *Simulator) refundElsewhere(b *pgx.Batch, a *account, kind payment.Elsew
 
 // elsewhereRequest is the body of a refund or a dispute in the dashboard.
 type elsewhereRequest struct {
-	Amount *amountRequest `json:"amount,omitempty"` // absent: all that is left
+	Amount *amountRequest `json:"amount,omitempty"` // absent: the remaining amount
 }
 
 // amountRequest is an amount in a request, in minor units.
@@ -75,12 +74,12 @@ type Returned struct {
 // refundInDashboard refunds a payment without the shop.
 //
 //	@Summary		Refund a payment in the simulator's dashboard
-//	@Description	As somebody does in a provider's dashboard: the shop did not ask for it, and hears of it by a signed webhook. For operators: scope `admin`.
+//	@Description	Refunds a payment without a call of the shop, and sends it a signed webhook. For operators: scope `admin`.
 //	@ID				refundAtProvider
 //	@Tags			simulator
 //	@Security		BearerAuth
 //	@Param			reference	path		string				true	"payment"
-//	@Param			body		body		elsewhereRequest	false	"all that is left when no amount"
+//	@Param			body		body		elsewhereRequest	false	"Without an amount: the remaining amount"
 //	@Success		200			{object}	Returned
 //	@Failure		400			{object}	web.Problem	"malformed_json"
 //	@Failure		401,403		{object}	web.Problem
@@ -93,15 +92,15 @@ func (s *Simulator) refundInDashboard(c echo.Context) error {
 	return s.returned(c, payment.ElsewhereRefund)
 }
 
-// dispute takes money back, as the shopper's bank does.
+// dispute refunds a payment as a lost dispute does.
 //
 //	@Summary		Lose a dispute about a payment
-//	@Description	As a chargeback that the shop lost: the shop hears of it by a signed webhook. For operators: scope `admin`.
+//	@Description	Refunds a payment as a lost chargeback does, and sends the shop a signed webhook. For operators: scope `admin`.
 //	@ID				disputeAtProvider
 //	@Tags			simulator
 //	@Security		BearerAuth
 //	@Param			reference	path		string				true	"payment"
-//	@Param			body		body		elsewhereRequest	false	"all that is left when no amount"
+//	@Param			body		body		elsewhereRequest	false	"Without an amount: the remaining amount"
 //	@Success		200			{object}	Returned
 //	@Failure		400			{object}	web.Problem	"malformed_json"
 //	@Failure		401,403		{object}	web.Problem
@@ -133,33 +132,22 @@ func (s *Simulator) returned(c echo.Context, kind payment.ElsewhereKind) error {
 	return c.JSON(http.StatusOK, Returned{a.Reference, money.Of(a.Captured, a.Currency), money.Of(a.Refunded, a.Currency)})
 }
 
-// giveElsewhere stores a refund and the webhook about it in one transaction.
-func (s *Simulator) giveElsewhere(ctx context.Context, reference string, kind payment.ElsewhereKind, amount *money.Amount) (a account, err error) {
-	err = s.inTx(ctx, func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, findAccount+" for update", reference).Scan(a.fields()...)
-		if errors.Is(err, pgx.ErrNoRows) || err == nil && a.Status == none {
-			return errNotFound
-		}
-		if err != nil {
-			return err
-		}
+// giveElsewhere stores a refund and the webhook about it.
+func (s *Simulator) giveElsewhere(ctx context.Context, reference string, kind payment.ElsewhereKind, amount *money.Amount) (account, error) {
+	return s.change(ctx, reference, func(tx pgx.Tx, a *account) error {
 		back, err := a.leftOf(amount)
 		if err != nil {
 			return err
 		}
 		var b pgx.Batch
-		if err := s.refundElsewhere(&b, &a, kind, back); err != nil {
+		if err := s.refundElsewhere(&b, a, kind, back); err != nil {
 			return err
 		}
 		return tx.SendBatch(ctx, &b).Close()
 	})
-	if err == nil {
-		s.hurry()
-	}
-	return a, err
 }
 
-// leftOf returns the amount to refund, or all that is left if there is none.
+// leftOf returns the amount to refund: the given one, or the remaining one.
 func (a account) leftOf(amount *money.Amount) (int64, error) {
 	left := a.Captured - a.Refunded
 	switch {
@@ -170,7 +158,7 @@ func (a account) leftOf(amount *money.Amount) (int64, error) {
 	case amount != nil && amount.Currency != a.Currency:
 		return 0, errOtherCurrency.Detailf("The payment is in %s.", a.Currency)
 	case amount == nil || amount.Amount > left:
-		return 0, errTooMuch.Detailf("%s of the payment is left to refund.", money.Of(left, a.Currency))
+		return 0, errTooMuch.Detailf("%s of the payment can still be refunded.", money.Of(left, a.Currency))
 	}
 	return amount.Amount, nil
 }

@@ -32,7 +32,7 @@ func (s *Simulator) Routes(w *web.Server) {
 	w.Public.POST("/simulator/payments/:reference/deny", s.deny, web.Query("return"))
 }
 
-// page returns the address of the page that confirms a payment.
+// page returns the URL of the bank's page of a payment.
 func (s *Simulator) page(reference string) string {
 	return s.PublicURL() + "/simulator/payments/" + url.PathEscape(reference)
 }
@@ -52,15 +52,15 @@ const readLedger = `select id, reference, operation, amount, currency, at from s
 
 // ledger lists the operations that took effect, oldest first.
 //
-//	@Summary		List what took effect at the simulator, oldest first
-//	@Description	For operators: scope `admin`.
+//	@Summary		List the simulator's ledger, oldest first
+//	@Description	Returns the operations that took effect. For operators: scope `admin`.
 //	@ID				listLedger
 //	@Tags			simulator
 //	@Security		BearerAuth
-//	@Param			reference	query		string	false	"of a payment: its id"
-//	@Param			limit		query		int		false	"1 to 100, 20"
+//	@Param			reference	query		string	false	"Id of a payment"
+//	@Param			limit		query		int		false	"Maximum number of results: 1 to 100, by default 20"
 //	@Param			after		query		int		false	"Only after this position; as cursor"	minimum(0)
-//	@Param			cursor		query		string	false	"next_cursor of the page before"
+//	@Param			cursor		query		string	false	"next_cursor of the previous page"
 //	@Success		200			{object}	web.Page[Entry]
 //	@Failure		401,403,422	{object}	web.Problem
 //	@Router			/simulator/ledger [get]
@@ -86,28 +86,28 @@ type Decision struct {
 	Status    string `json:"status" enums:"authorized,declined,captured,voided"`
 }
 
-// approve approves a payment, as the shopper does at the bank.
+// approve confirms a payment, as the shopper does at the bank.
 //
 //	@Summary	Approve a payment at the bank
-//	@Description	As the shopper does at their bank: sends the signed webhook that lets the checkout go on.
+//	@Description	Confirms a payment as the shopper does, and sends the signed webhook that continues the checkout.
 //	@ID			approvePayment
 //	@Tags		simulator
 //	@Param		reference	path		string	true	"payment"
-//	@Param		return		query		string	false	"where on this server a browser goes next, a path such as /shop"
+//	@Param		return		query		string	false	"Path on this server that the browser opens next, such as /shop"
 //	@Success	200			{object}	Decision
 //	@Failure	404	{object}	web.Problem
 //	@Failure	409	{object}	web.Problem	"not_waiting"
 //	@Router		/simulator/payments/{reference}/approve [post]
 func (s *Simulator) approve(c echo.Context) error { return s.decided(c, "approve") }
 
-// deny denies a payment, as the shopper does at the bank.
+// deny rejects a payment, as the shopper does at the bank.
 //
 //	@Summary	Deny a payment at the bank
-//	@Description	As the shopper does at their bank: sends the signed webhook that makes the checkout fail.
+//	@Description	Rejects a payment as the shopper does, and sends the signed webhook that fails the checkout.
 //	@ID			denyPayment
 //	@Tags		simulator
 //	@Param		reference	path		string	true	"payment"
-//	@Param		return		query		string	false	"where on this server a browser goes next, a path such as /shop"
+//	@Param		return		query		string	false	"Path on this server that the browser opens next, such as /shop"
 //	@Success	200			{object}	Decision
 //	@Failure	404	{object}	web.Problem
 //	@Failure	409	{object}	web.Problem	"not_waiting"
@@ -121,7 +121,7 @@ func (s *Simulator) decided(c echo.Context, word string) error {
 	}
 	a, err := s.confirm(c.Request().Context(), reference, word)
 	button := strings.Contains(c.Request().Header.Get(echo.HeaderAccept), echo.MIMETextHTML)
-	if button && (err == nil || errors.Is(err, errNotWaiting)) { // the page says how it stands
+	if button && (err == nil || errors.Is(err, errNotWaiting)) { // the page shows the outcome
 		return c.Redirect(http.StatusSeeOther, next(reference, backOf(c), err == nil))
 	}
 	if err != nil {
@@ -130,27 +130,18 @@ func (s *Simulator) decided(c echo.Context, word string) error {
 	return c.JSON(http.StatusOK, Decision{Reference: a.Reference, Status: string(a.Status)})
 }
 
-const findAccount = `select ` + accountColumns + ` from simulator.payments where reference = $1`
-
-// confirm stores the shopper's answer and the webhook about it in one transaction.
-func (s *Simulator) confirm(ctx context.Context, reference, word string) (a account, err error) {
-	err = s.inTx(ctx, func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, findAccount+" for update", reference).Scan(a.fields()...)
+// confirm stores the shopper's answer and the webhook about it.
+func (s *Simulator) confirm(ctx context.Context, reference, word string) (account, error) {
+	return s.change(ctx, reference, func(tx pgx.Tx, a *account) error {
 		switch {
-		case errors.Is(err, pgx.ErrNoRows) || err == nil && a.Status == none:
-			return errNotFound
-		case err != nil || a.Answered == word: // the same answer again
-			return err
+		case a.Answered == word: // a repetition
+			return nil
 		case a.Status != waits:
 			return errNotWaiting
 		}
 		a.Answered = word
-		return s.answer(ctx, tx, &a)
+		return s.answer(ctx, tx, a)
 	})
-	if err == nil {
-		s.hurry()
-	}
-	return a, err
 }
 
 func (s *Simulator) answer(ctx context.Context, tx pgx.Tx, a *account) error {
@@ -172,12 +163,12 @@ func (s *Simulator) answer(ctx context.Context, tx pgx.Tx, a *account) error {
 // show shows the bank's page.
 //
 //	@Summary	Show the bank's page, with its two buttons
-//	@Description	Where `next_action` of a checkout leads to, for a person in a browser.
+//	@Description	The `next_action` of a checkout leads here. For a browser.
 //	@ID			showBankPage
 //	@Tags		simulator
 //	@Produce	html
 //	@Param		reference	path		string	true	"payment"
-//	@Param		return		query		string	false	"where on this server the shopper goes back to, a path such as /shop"
+//	@Param		return		query		string	false	"Path on this server that the shopper returns to, such as /shop"
 //	@Success	200			{string}	string
 //	@Failure	404			{object}	web.Problem
 //	@Router		/simulator/payments/{reference} [get]
@@ -186,18 +177,14 @@ func (s *Simulator) show(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var a account
-	err = s.Pool.QueryRow(c.Request().Context(), findAccount, reference).Scan(a.fields()...)
-	if errors.Is(err, pgx.ErrNoRows) || err == nil && a.Status == none {
-		return errNotFound
-	}
+	a, err := accountIn(s.Pool.QueryRow(c.Request().Context(), findAccount, reference))
 	if err != nil {
 		return err
 	}
 	return showBank(c, a)
 }
 
-// referenceOf returns the payment of the path, or errNotFound if the text cannot be a reference.
+// referenceOf returns the reference in the path.
 func referenceOf(c echo.Context) (string, error) {
 	const longest = 255
 	reference, ok := web.Param(c, "reference")

@@ -9,8 +9,8 @@ import (
 
 var _ payment.Limits = (*Simulator)(nil)
 
-// NotChargeable refuses an amount with three decimals if the last one is not 0, as the card networks do: 1.230 KWD can be paid, 1.234 KWD
-// cannot. There is no smallest and no largest amount.
+// NotChargeable refuses an amount with three decimals unless the last one is 0, as the card networks do: 1.230 KWD can be paid, 1.234 KWD
+// cannot.
 func (*Simulator) NotChargeable(a money.Amount) string {
 	if notPayable(a) {
 		return fmt.Sprintf("Amounts in %s must be a multiple of %s.", a.Currency, money.Of(10, a.Currency))

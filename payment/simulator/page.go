@@ -11,9 +11,11 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"shopping-cart/platform/money"
 )
 
-// The bank's page contains its style sheet, so that the simulator has no files to serve.
+// The bank's page contains its style sheet.
 var (
 	//go:embed page.html
 	bankHTML string
@@ -30,7 +32,7 @@ var bankPolicy = func() string {
 		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }()
 
-// outcomes are the page's texts for payments that no longer wait for the shopper.
+// outcomes holds the page's texts for decided payments.
 var outcomes = map[status]string{
 	authorized: "You approved this payment.",
 	captured:   "You approved this payment, and it was charged.",
@@ -38,12 +40,12 @@ var outcomes = map[status]string{
 	voided:     "This payment was cancelled. Nothing was charged.",
 }
 
-// showBank returns the page of a payment. Its forms and links are paths on this server, so that the browser stays at the same address.
+// showBank sends the page of a payment. Its forms and links are paths, so that the browser stays at the same host.
 func showBank(c echo.Context, a account) error {
 	back := backOf(c)
 	var page bytes.Buffer
 	err := bank.Execute(&page, map[string]any{
-		"Style": template.CSS(bankCSS), "Reference": a.Reference, "Amount": a.total(), "Waits": a.Status == waits, "Outcome": outcomes[a.Status], // #nosec G203 -- our own sheet
+		"Style": template.CSS(bankCSS), "Reference": a.Reference, "Amount": money.Of(a.Amount, a.Currency), "Waits": a.Status == waits, "Outcome": outcomes[a.Status], // #nosec G203 -- our own sheet
 		"Approve": addressOf(a.Reference, "/approve", back), "Deny": addressOf(a.Reference, "/deny", back), "Back": back,
 	})
 	if err != nil {
@@ -55,7 +57,7 @@ func showBank(c echo.Context, a account) error {
 	return c.HTMLBlob(http.StatusOK, page.Bytes())
 }
 
-// next returns the path after a button: the shop if the payment was decided, otherwise the page.
+// next returns the path after a click on a button: the shop if the payment was decided, otherwise the page.
 func next(reference, back string, decided bool) string {
 	if decided && back != "" {
 		return back
@@ -63,7 +65,7 @@ func next(reference, back string, decided bool) string {
 	return addressOf(reference, "", back)
 }
 
-// addressOf returns the path of the page, or of one of its buttons, with the shopper's way back.
+// addressOf returns the path of the page or of a button.
 func addressOf(reference, button, back string) string {
 	address := "/simulator/payments/" + url.PathEscape(reference) + button
 	if back == "" {
@@ -72,8 +74,7 @@ func addressOf(reference, button, back string) string {
 	return address + "?return=" + url.QueryEscape(back)
 }
 
-// backOf returns the shopper's way back from the bank: a path on this server. It ignores other addresses, since a page that redirects to
-// any address is a tool for fraud.
+// backOf returns the path on this server that the shopper returns to. It ignores other addresses, to prevent an open redirect.
 func backOf(c echo.Context) string {
 	back := c.QueryParam("return")
 	u, err := url.Parse(back)

@@ -1,8 +1,8 @@
 // Package simulator simulates a payment provider.
 //
-// It behaves as a real one at the other end of a network. It knows nothing of carts and orders, keeps its records in its own schema,
-// remembers idempotency keys, takes its time and loses answers. It reports the shoppers' answers at the bank by signed webhooks over
-// HTTP. The payment method decides how a payment behaves (see [temper] and [authorize]):
+// It behaves like a real provider on the network. It knows nothing of carts and orders, keeps its records in its own schema, remembers
+// idempotency keys, delays calls and loses answers. It reports the shoppers' answers at the bank by signed webhooks over HTTP. The payment
+// method decides how a payment behaves (see [temper] and [authorize]):
 //
 //	sim_ok                                 authorizes, captures, refunds
 //	sim_declined, sim_insufficient_funds   declines
@@ -12,7 +12,7 @@
 //	sim_timeout_applied                    the first call of each operation takes effect and answers nothing
 //	sim_timeout_lost                       the first call of each operation is lost without effect
 //	sim_flaky                              two transient faults before each success
-//	sim_slow                               two seconds a call
+//	sim_slow                               each call takes two seconds
 //	sim_refund_flaky                       refunds fail three times, then succeed
 //	sim_refund_refused                     refuses every refund for good
 //	sim_refunded_elsewhere                 the whole amount is refunded in the dashboard, right after the capture
@@ -22,10 +22,11 @@
 //	sim_late_webhooks                      as sim_requires_action; every webhook three seconds late
 //	sim_amount_refused                     refuses the amount: no payment method can pay it
 //
-// Its ledger holds only effects, so that everything else can be checked against it.
+// Its ledger holds only effects, so that tests can check everything else against it.
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -35,6 +36,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"shopping-cart/payment"
+	"shopping-cart/platform/backoff"
 )
 
 // Config configures a Simulator.
@@ -54,7 +56,7 @@ type Simulator struct {
 	Config
 	client *http.Client
 	now    func() time.Time
-	queued chan struct{} // a webhook is to be delivered
+	queued chan struct{} // signals a webhook to deliver
 }
 
 var _ payment.Provider = (*Simulator)(nil)
@@ -64,12 +66,8 @@ func New(c Config) *Simulator {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.SlowFor <= 0 {
-		c.SlowFor = 2 * time.Second
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
+	c.SlowFor = cmp.Or(c.SlowFor, 2*time.Second)
+	c.Log = cmp.Or(c.Log, slog.Default())
 	return &Simulator{
 		Config: c, now: c.Now, queued: make(chan struct{}, 1),
 		client: &http.Client{Timeout: deliveryTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
@@ -90,15 +88,8 @@ func (s *Simulator) delay(ctx context.Context, token string) error {
 	if token == tokenSlow {
 		d += s.SlowFor
 	}
-	if d <= 0 {
-		return ctx.Err()
+	if d > 0 {
+		backoff.Sleep(ctx, d)
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return ctx.Err()
 }

@@ -23,10 +23,9 @@ const actor = "saga"
 // Charge authorizes and captures, or continues an earlier Charge, and returns how far it came. It takes at most a few calls of
 // Config.Timeout each. An error means that the store failed: charge again.
 func (m *Module) Charge(ctx context.Context, correlation uuid.UUID, c Charge) (Outcome, error) {
-	p := m.providers[0]
-	run := run{m, c.PaymentID, eventstore.Meta{Actor: actor, Correlation: correlation}}
+	run := m.newRun(c.PaymentID, correlation)
 	st, err := run.record(ctx, derived(c.PaymentID, "charge", 0), func(s State, now time.Time) ([]event, error) {
-		return request(s, c, p.Name(), now), nil
+		return request(s, c, m.providers[0].Name(), now), nil
 	})
 	if err != nil {
 		return Outcome{}, err
@@ -40,11 +39,11 @@ func (m *Module) Charge(ctx context.Context, correlation uuid.UUID, c Charge) (O
 
 // Undo records the tombstone, then voids or refunds, and returns how far it came. An error means the same as for Charge.
 func (m *Module) Undo(ctx context.Context, correlation uuid.UUID, u Undo) (Outcome, error) {
-	run := run{m, u.PaymentID, eventstore.Meta{Actor: actor, Correlation: correlation}}
+	run := m.newRun(u.PaymentID, correlation)
 	if outcome, err := run.lookBeforeRefund(ctx, u); err != nil || outcome.Result != "" {
 		return outcome, err
 	}
-	// There is no derived id: the events depend on the state alone, and a later Undo may have to add more.
+	// No derived id: the events depend on the state alone, and a later Undo may have to add more.
 	st, err := run.record(ctx, uuid.Nil, func(s State, now time.Time) ([]event, error) {
 		if mustYield(s, u) {
 			return nil, errTooLate
@@ -64,8 +63,8 @@ func (m *Module) Undo(ctx context.Context, correlation uuid.UUID, u Undo) (Outco
 	return undoOutcome(st.State, why), nil
 }
 
-// lookBeforeRefund asks the provider for the rest before an Undo requests a refund of it: somebody may have refunded it elsewhere. It
-// returns an outcome if the provider did not answer.
+// lookBeforeRefund looks up the payment before an Undo requests a refund, since somebody may have refunded it elsewhere. It returns an
+// outcome if the provider did not answer.
 func (r run) lookBeforeRefund(ctx context.Context, u Undo) (Outcome, error) {
 	st, err := payments.Load(ctx, r.store, r.id)
 	if err != nil || st.State.left() == 0 || mustYield(st.State, u) {
@@ -81,15 +80,14 @@ func (r run) lookBeforeRefund(ctx context.Context, u Undo) (Outcome, error) {
 	return Outcome{Result: ResultUnknown}, nil
 }
 
-// Observe asks the provider about a payment that is captured or being captured, and records the answer. An error means that the provider
-// did not answer, or that the store failed: ask again.
+// Observe looks up a payment that is captured or being captured, and records the answer. An error means that the provider did not answer,
+// or that the store failed: observe again.
 func (m *Module) Observe(ctx context.Context, correlation uuid.UUID, o Observe) error {
-	run := run{m, o.PaymentID, eventstore.Meta{Actor: actor, Correlation: correlation}}
 	st, err := payments.Load(ctx, m.store, o.PaymentID)
 	if err != nil || st.State.Captured == 0 && !st.State.capturing() {
 		return err
 	}
-	_, why, err := run.once(ctx, st, ask{operation: opLookUp})
+	_, why, err := m.newRun(o.PaymentID, correlation).once(ctx, st, ask{operation: opLookUp})
 	if err == nil && why != endQuiet {
 		err = errNoBook
 	}
@@ -97,7 +95,7 @@ func (m *Module) Observe(ctx context.Context, correlation uuid.UUID, o Observe) 
 }
 
 // Cancel leaves a tombstone, even before the payment exists. Once a capture was requested it fails with too_late (409). replayed means that
-// the same request did it before. Cancel does not ask the provider; Undo does.
+// the same request did it before. Cancel does not call the provider; Undo does.
 func (m *Module) Cancel(ctx context.Context, write web.Write, c Cancel) (replayed bool, err error) {
 	receipt, err := payments.Handle(ctx, m.store, c.PaymentID, commandOf(write), func(_ *eventstore.Tx, p stream) ([]event, error) {
 		return cancel(p.State, c)
@@ -120,19 +118,23 @@ type run struct {
 	meta eventstore.Meta
 }
 
+func (m *Module) newRun(id, correlation uuid.UUID) run {
+	return run{m, id, eventstore.Meta{Actor: actor, Correlation: correlation}}
+}
+
 // maxCalls limits a run. The longest regular one needs a look-up, an authorization and a capture.
 const maxCalls = 8
 
-// end says why a drive stopped.
+// end says why a run stopped.
 type end uint8
 
 const (
-	endQuiet       end = iota // nothing to ask, or only to wait
+	endQuiet       end = iota // no call is due, or the run must wait
 	endUnavailable            // the provider is unavailable and did nothing
-	endDoubt                  // the provider did not answer, or its answer cannot be true
+	endDoubt                  // the provider did not answer, or its answer is invalid
 )
 
-// drive makes the calls that next asks for, one after the other, and records each result before the next call.
+// drive makes the calls that next returns, one after the other, and records each result before the next call.
 //
 // The process may die between any two lines. The intent of each call is in the stream before the call is made, and the key is derived
 // from the intent, so that the next process makes the same call.
@@ -161,7 +163,7 @@ func (r run) drive(ctx context.Context, st stream, next func(s State, looked boo
 func (r run) once(ctx context.Context, st stream, a ask) (stream, end, error) {
 	p, err := r.provider(st.State.Provider)
 	if err = cmp.Or(err, ctx.Err()); err != nil {
-		return st, endQuiet, err // nothing was asked
+		return st, endQuiet, err
 	}
 	res, err := r.ask(ctx, p, st.State, a)
 	if err != nil {
@@ -199,8 +201,8 @@ func (r run) ask(ctx context.Context, p Provider, s State, a ask) (result, error
 	}
 	answer, err := operate(ctx, p, a.operation, call)
 	if err == nil && a.operation == opAuthorize && answer.Replayed {
-		// The key was used before: by a process that crashed, or before the database was restored to an older moment. The old answer does
-		// not tell whether the payment was captured or refunded since.
+		// A process used the key before it crashed, or before the database was restored to an older moment. The old answer does not tell
+		// whether the payment was captured or refunded since.
 		return r.ask(ctx, p, s, ask{operation: opLookUp})
 	}
 	return result{answer.Status, func(s State, now time.Time) ([]event, error) {
@@ -243,9 +245,9 @@ func key(id uuid.UUID, a ask) string {
 	return k
 }
 
-// levelOf returns a lower level for a call that the guard held back, since the guard has logged that.
+// levelOf returns a lower level for a call that was not made, since the guard has logged that.
 func levelOf(err error) slog.Level {
-	if errors.Is(err, errOpen) || errors.Is(err, errBusy) {
+	if isDeferred(err) {
 		return slog.LevelDebug
 	}
 	return slog.LevelWarn
@@ -266,15 +268,15 @@ func (r run) about(a ask, err error) []any {
 // errNoNews rejects a result without events. A rejected command leaves no receipt, so that the same result may add something later.
 var errNoNews = errors.New("nothing new")
 
-// nonsense is the error of an answer that cannot be true.
+// nonsense is the error of an invalid answer.
 type nonsense struct{ error }
 
 func (n *nonsense) Unwrap() error { return n.error }
 
 const recordTimeout = 15 * time.Second
 
-// record decides on the newest state and returns the payment afterwards. It outlives the caller's context, since an answer of the provider
-// must not be lost.
+// record decides on the newest state and returns the payment afterwards. It ignores the end of ctx, since an answer of the provider must not
+// be lost.
 func (r run) record(ctx context.Context, id uuid.UUID, decide func(State, time.Time) ([]event, error)) (stream, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
@@ -300,7 +302,7 @@ func (r run) record(ctx context.Context, id uuid.UUID, decide func(State, time.T
 
 var commandSpace = uuid.MustParse("8f0c7d52-31b6-4c0e-9a55-6d1c0b7e2f41")
 
-// derived returns the id of a command that runs once for a payment, a step and a version.
+// derived returns the id of a command that takes effect once for a payment, a step and a version.
 func derived(payment uuid.UUID, step string, version int64) uuid.UUID {
 	return uuid.NewSHA1(commandSpace, fmt.Appendf(nil, "%s %s %d", payment, step, version))
 }

@@ -28,7 +28,7 @@ const (
 	tokenAmountRefused     = "sim_amount_refused"
 )
 
-// operation is the name of a call in the ledger.
+// operation is the name of a call.
 type operation string
 
 const (
@@ -42,15 +42,15 @@ const (
 type status string
 
 const (
-	none       status = "none" // a call about it was lost without effect
+	none       status = "none" // no call took effect
 	waits      status = "waiting"
 	authorized status = "authorized"
 	captured   status = "captured"
-	voided     status = "voided" // with or without an authorization: a late one is refused
+	voided     status = "voided" // refuses a later authorization
 	declined   status = "declined"
 )
 
-// account is a payment in the simulator's records. Amounts are minor units.
+// account is a payment at the simulator. Amounts are minor units.
 type account struct {
 	Reference string
 	Token     string
@@ -63,7 +63,7 @@ type account struct {
 	Refunded  int64
 }
 
-// entry is a line of the ledger, zero if nothing took effect.
+// entry is a line of the ledger. Its zero value means no effect.
 type entry struct {
 	operation operation
 	amount    int64
@@ -108,7 +108,7 @@ func apply(a account, op operation, amount int64, nextURL string) (account, paym
 	return a, refused(a, "unknown_operation"), entry{}
 }
 
-// authorize answers with the state of the payment. Only the first authorization decides anything.
+// authorize decides a new payment, and answers with the state of the payment.
 func authorize(a account, nextURL string) (account, payment.Answer, entry) {
 	var e entry
 	if a.Status == none {
@@ -139,7 +139,7 @@ func (a account) firstStatus() (status, string) {
 	case tokenAmountRefused:
 		return declined, payment.CodeNotChargeable
 	}
-	return declined, payment.CodeDeclined // sim_declined, and unknown tokens
+	return declined, payment.CodeDeclined // sim_declined and unknown tokens
 }
 
 func capture(a account, amount int64) (account, payment.Answer, entry) {
@@ -148,7 +148,7 @@ func capture(a account, amount int64) (account, payment.Answer, entry) {
 		return a, report(a, ""), entry{}
 	case a.Status != authorized:
 		return a, refused(a, "not_authorized"), entry{}
-	case a.Token == tokenExpires: // it expired just before
+	case a.Token == tokenExpires:
 		a.Status = voided
 		return a, refused(a, "authorization_expired"), entry{opVoid, a.Amount}
 	case notPayable(money.Of(amount, a.Currency)):
@@ -216,6 +216,3 @@ func report(a account, nextURL string) payment.Answer {
 func refused(a account, code string) payment.Answer {
 	return payment.Answer{Status: payment.Refused, ProviderReference: a.Reference, Code: code}
 }
-
-// total returns the amount as text.
-func (a account) total() string { return money.Of(a.Amount, a.Currency).String() }

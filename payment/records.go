@@ -14,7 +14,7 @@ import (
 	"shopping-cart/platform/money"
 )
 
-// Ledger is implemented by a provider that can list its payments. Other providers need a look-up for each payment, and more time.
+// Ledger is implemented by a Provider that can list its payments. With other providers the reconciliation looks up each payment.
 type Ledger interface {
 	// Balances returns at most limit payments, ordered by reference, after the given one.
 	Balances(ctx context.Context, after string, limit int) ([]Balance, error)
@@ -51,8 +51,8 @@ type Standing struct {
 	Amount         money.Amount
 	Captured       int64
 	Refunded       int64 // by completed refunds
-	RefundedByHand int64 // the part of Refunded that only an operator recorded. The provider does not have it
-	Refunding      int64 // by refunds without an answer
+	RefundedByHand int64 // the part of Refunded that only an operator recorded
+	Refunding      int64 // by pending refunds
 	Refunds        []RefundStanding
 	Undoable       bool // an Undo would call the provider
 	UpdatedAt      time.Time
@@ -68,7 +68,7 @@ type RefundStanding struct {
 	Ordered   bool // by an operator; otherwise an Undo requested it, or it was made elsewhere
 	Elsewhere bool // without a call of ours
 	Done      bool
-	Open      bool // without an answer
+	Open      bool // pending
 }
 
 func refundStandings(s State) (all []RefundStanding) {
@@ -102,7 +102,7 @@ func unreadable(p Provider, err error) error {
 	return fmt.Errorf("%w: read the ledger of %s: %w", errNoBook, p.Name(), err)
 }
 
-// ledgerOf returns the ledger of a provider, also of one that is wrapped.
+// ledgerOf returns the ledger of a provider, or of the provider that it wraps.
 func ledgerOf(p Provider) (Ledger, bool) {
 	for {
 		if book, ok := p.(Ledger); ok {
@@ -116,8 +116,8 @@ func ledgerOf(p Provider) (Ledger, bool) {
 	}
 }
 
-// Balances returns the providers' balances of payments, by id. A payment that its provider does not know has an empty balance. Tombstones,
-// and payments of providers that are not configured here, are left out.
+// Balances returns the providers' balances of payments, by id. A payment that its provider does not know has an empty balance. Tombstones and
+// payments of unconfigured providers are left out.
 func (m *Module) Balances(ctx context.Context, of []Standing) (map[uuid.UUID]Balance, error) {
 	balances := map[uuid.UUID]Balance{}
 	for _, p := range m.providers {
@@ -130,7 +130,7 @@ func (m *Module) Balances(ctx context.Context, of []Standing) (map[uuid.UUID]Bal
 			return nil, unreadable(p, err)
 		}
 		for _, st := range theirs {
-			balances[st.ID] = Balance{Reference: st.ID.String(), Currency: st.Amount.Currency} // the provider may not know it
+			balances[st.ID] = Balance{Reference: st.ID.String(), Currency: st.Amount.Currency}
 		}
 		for _, b := range found {
 			if id, err := uuid.Parse(b.Reference); err == nil {

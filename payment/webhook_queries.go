@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,12 +19,15 @@ var (
 	errNoPayment = fault.New(fault.Conflict, "unknown_payment", "The payment of this webhook is not known yet.")
 )
 
+// wakes returns the id of the command that notifies a payment of a webhook.
 func wakes(payment uuid.UUID, provider, webhook string) uuid.UUID {
 	return derived(payment, "webhook "+provider+" "+webhook, 0)
 }
 
 // key returns the id of a webhook in the API. No provider has a colon in its name.
 func (r Received) key() string { return r.Provider + ":" + r.ID }
+
+const webhookColumns = "provider, id, type, reference, received_at, handled_at, note, attempts"
 
 // placeInList is the cursor of the list.
 type placeInList struct {
@@ -36,28 +38,22 @@ type placeInList struct {
 
 func (r Received) place() placeInList { return placeInList{r.ReceivedAt, r.Provider, r.ID} }
 
-// received returns webhooks, newest first. An empty filter matches all. Each combination of filters has its own statement: a plan for all
-// of them would scan the webhooks of other payments.
+// received returns webhooks, newest first. An empty filter matches all. Each combination of filters has its own statement, since a common
+// plan would scan the webhooks of other payments.
 func (m *Module) received(ctx context.Context, provider, reference string, from placeInList, limit int) ([]Received, error) {
-	where, args := []string{"true"}, []any{limit}
-	narrow := func(sql string, values ...any) {
-		for _, v := range values {
-			args = append(args, v)
-			sql = strings.Replace(sql, "?", fmt.Sprintf("$%d", len(args)), 1)
-		}
-		where = append(where, sql)
-	}
+	where, args := "true", pgx.NamedArgs{"provider": provider, "reference": reference, "limit": limit}
 	if provider != "" {
-		narrow("provider = ?", provider)
+		where += " and provider = @provider"
 	}
 	if reference != "" {
-		narrow("reference = ?", reference)
+		where += " and reference = @reference"
 	}
 	if from != (placeInList{}) {
-		narrow("(received_at, provider, id) < (?, ?, ?)", from.At, from.Provider, from.ID)
+		where += " and (received_at, provider, id) < (@from_at, @from_provider, @from_id)"
+		args["from_at"], args["from_provider"], args["from_id"] = from.At, from.Provider, from.ID
 	}
-	rows, err := m.query.Query(ctx, `select provider, id, type, reference, received_at, handled_at, note, attempts from payment.webhooks
-		where `+strings.Join(where, " and ")+` order by received_at desc, provider desc, id desc limit $1`, args...)
+	rows, err := m.query.Query(ctx, "select "+webhookColumns+" from payment.webhooks where "+where+
+		" order by received_at desc, provider desc, id desc limit @limit", args)
 	if err != nil {
 		return nil, fmt.Errorf("list the webhooks: %w", err)
 	}
@@ -66,8 +62,7 @@ func (m *Module) received(ctx context.Context, provider, reference string, from 
 
 // webhook returns a received webhook and its body.
 func (m *Module) webhook(ctx context.Context, provider, id string) (r Received, body []byte, err error) {
-	err = m.query.QueryRow(ctx, `select provider, id, type, reference, received_at, handled_at, note, attempts, body from payment.webhooks
-		where provider = $1 and id = $2`, provider, id).
+	err = m.query.QueryRow(ctx, "select "+webhookColumns+", body from payment.webhooks where provider = $1 and id = $2", provider, id).
 		Scan(&r.Provider, &r.ID, &r.Type, &r.Reference, &r.ReceivedAt, &r.HandledAt, &r.Note, &r.Attempts, &body)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return r, nil, errNoWebhook
@@ -80,7 +75,7 @@ func (m *Module) webhook(ctx context.Context, provider, id string) (r Received, 
 
 // WebhooksOf returns at most limit webhooks of a payment, oldest first, after last. A zero last begins with the first.
 func (m *Module) WebhooksOf(ctx context.Context, paymentID uuid.UUID, last Received, limit int) ([]Received, error) {
-	rows, err := m.query.Query(ctx, `select provider, id, type, reference, received_at, handled_at, note, attempts from payment.webhooks
+	rows, err := m.query.Query(ctx, "select "+webhookColumns+` from payment.webhooks
 		where reference = $1 and (received_at, provider, id) > ($2, $3, $4) order by received_at, provider, id limit $5`,
 		paymentID.String(), last.ReceivedAt, last.Provider, last.ID, limit)
 	if err != nil {
@@ -89,7 +84,7 @@ func (m *Module) WebhooksOf(ctx context.Context, paymentID uuid.UUID, last Recei
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[Received])
 }
 
-// Erase deletes the bodies of the payments' webhooks, since a provider may name the shopper there. The webhooks stay and can be replayed.
+// Erase deletes the bodies of the payments' webhooks, since they may name the shopper. The webhooks stay and can be replayed.
 func (m *Module) Erase(ctx context.Context, payments []uuid.UUID) error {
 	references := make([]string, len(payments))
 	for i, id := range payments {
@@ -103,11 +98,11 @@ func (m *Module) Erase(ctx context.Context, payments []uuid.UUID) error {
 
 const (
 	findWebhook = `select type, reference from payment.webhooks where provider = $1 and id = $2`
-	// If the webhook was stored for an unknown payment, that payment has come since.
+	// The note is removed, since the payment is not unknown any more.
 	webhookReplayed = `update payment.webhooks set handled_at = coalesce(handled_at, now()), note = null where provider = $1 and id = $2`
 )
 
-// replay wakes the payment of a webhook again, handled or not. It appends an event of the caller to the payment.
+// replay notifies the payment of a webhook again, on behalf of the caller.
 func (m *Module) replay(ctx context.Context, provider, id string, write web.Write) (replayed bool, err error) {
 	w := webhook{Provider: provider, ID: id}
 	err = m.query.QueryRow(ctx, findWebhook, provider, id).Scan(&w.Type, &w.Reference)

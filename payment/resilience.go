@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -13,24 +14,23 @@ import (
 )
 
 // guard protects the program from a failing provider. It limits the time of a call and the number of calls in flight, and makes no call
-// while most of them fail. So a dead provider costs other work neither time, goroutines nor connections. A call that was held back had no
-// effect. The guard tells its caller when to try again.
+// while most calls fail. A call that was not made had no effect. Its caller is deferred: Run says when to try again.
 type guard struct {
 	Provider
 	guarding
-	places chan struct{} // taken by calls in flight
-	aside  *aside
+	places chan struct{} // taken by the calls in flight
+	aside  aside
 	now    func() time.Time
 
 	mu      sync.Mutex
 	breaker breaker
-	opened  chan struct{}      // closed when the breaker opens: it ends the waits for a place
-	held    map[uuid.UUID]bool // correlations of the callers that were held back
+	opened  chan struct{}      // closed when the breaker opens: it ends the waits for a slot
+	held    map[uuid.UUID]bool // correlations of the deferred callers
 }
 
-// guarding is shared by the guards of a module.
+// guarding configures a guard.
 type guarding struct {
-	timeout time.Duration // of one call, and of the wait for a place
+	timeout time.Duration // of one call, and of the wait for a slot
 	places  int
 	called  func(provider, operation, outcome string, took time.Duration)
 	resume  chan<- uuid.UUID // correlations
@@ -41,14 +41,14 @@ type guarding struct {
 const (
 	callAnswered  = "answered"
 	callFailed    = "failed"    // by the provider
-	callForgone   = "forgone"   // given up by the caller
+	callForgone   = "forgone"   // cancelled by the caller
 	callHeldOpen  = "held_open" // not made: the breaker was open
-	callHeldCrowd = "held_busy" // not made: no place became free in time
+	callHeldCrowd = "held_busy" // not made: no slot became free in time
 )
 
 var (
-	errOpen = errors.New("the provider is failing: calls are held back for a moment")
-	errBusy = errors.New("too many calls to the provider are under way")
+	errOpen = errors.New("the provider is failing, no calls are made for a moment")
+	errBusy = errors.New("too many calls to the provider are in flight")
 )
 
 func newGuard(p Provider, c guarding) *guard {
@@ -78,7 +78,7 @@ func (g *guard) LookUp(ctx context.Context, c Call) (Report, error) {
 	return guarded(ctx, g, opLookUp, c, g.Provider.LookUp)
 }
 
-// guarded makes a call, or holds it back with a Transient error.
+// guarded makes a call, or returns a Transient error without making it.
 func guarded[T any](
 	ctx context.Context, g *guard, op Operation, c Call, call func(context.Context, Call) (T, error),
 ) (answer T, err error) {
@@ -99,6 +99,9 @@ func guarded[T any](
 	return answer, err
 }
 
+// isDeferred reports whether an error says that a call was not made.
+func isDeferred(err error) bool { return errors.Is(err, errOpen) || errors.Is(err, errBusy) }
+
 func heldOutcome(err error) string {
 	switch {
 	case errors.Is(err, errOpen):
@@ -109,7 +112,7 @@ func heldOutcome(err error) string {
 	return callForgone
 }
 
-// enter takes a place, and asks the breaker.
+// enter takes a slot, and asks the breaker.
 func (g *guard) enter(ctx context.Context) (round int, err error) {
 	if err := g.place(ctx); err != nil {
 		return 0, err
@@ -122,7 +125,7 @@ func (g *guard) enter(ctx context.Context) (round int, err error) {
 	return round, nil
 }
 
-// place waits for a free place, at most as long as a call may take.
+// place waits for a free slot, at most as long as a call may take.
 func (g *guard) place(ctx context.Context) error {
 	g.mu.Lock()
 	opened, mayAsk := g.opened, g.breaker.mayAsk(g.now())
@@ -156,7 +159,7 @@ func (g *guard) ask() (round int, ok bool) {
 	return g.breaker.ask(g.now(), g.timeout)
 }
 
-// leave reports the end of a call to the breaker and frees its place.
+// leave reports the end of a call to the breaker and frees its slot.
 func (g *guard) leave(ctx context.Context, round int, c Call, outcome string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -166,53 +169,47 @@ func (g *guard) leave(ctx context.Context, round int, c Call, outcome string) {
 		g.breaker.forgo(g.now(), round)
 		return
 	}
-	who := c.Customer
-	if who == "" {
-		who = c.Reference
-	}
-	g.breaker.told(g.now(), round, who, outcome == callFailed)
+	g.breaker.told(g.now(), round, cmp.Or(c.Customer, c.Reference), outcome == callFailed)
 }
 
-// changed logs a change of the breaker. If it opened, nobody waits for a place any more.
+// changed logs a change of the breaker's state. When the breaker opens, changed ends all waits for a slot.
 func (g *guard) changed(was standing) {
 	is := g.breaker.standing()
 	if is == was {
 		return
 	}
-	about := []any{slog.String("provider", g.Name()), slog.String("was", string(was)), slog.String("is", string(is))}
+	attrs := []any{slog.String("provider", g.Name()), slog.String("was", string(was)), slog.String("is", string(is))}
 	switch is {
 	case opened:
 		if was == closed {
 			close(g.opened)
 		}
-		g.log.Warn("the payment provider is failing, calls are held back", about...)
+		g.log.Warn("the payment provider is failing, calls are deferred", attrs...)
 	case halfOpen:
-		g.log.Info("one call tests the payment provider", about...)
+		g.log.Info("one call tests the payment provider", attrs...)
 	case closed:
 		g.opened = make(chan struct{})
-		g.log.Info("the payment provider works again", about...)
+		g.log.Info("the payment provider works again", attrs...)
 	}
 }
 
-// heldMost limits the number of remembered callers. The others try again by themselves, only later.
+// heldMost limits the number of deferred callers. The others try again by themselves, only later.
 const heldMost = 10_000
 
-// remember notes a caller that was held back, or failed while the breaker was not closed. Run tells it when the provider can be asked
-// again.
+// remember notes a caller whose call was not made, or failed while the breaker was not closed. Run tells it when to try again.
 func (g *guard) remember(correlation uuid.UUID, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	away := errors.Is(err, errOpen) || errors.Is(err, errBusy) || g.breaker.standing() != closed
-	if away && len(g.held) < heldMost {
+	unavailable := isDeferred(err) || g.breaker.standing() != closed
+	if unavailable && len(g.held) < heldMost {
 		g.held[correlation] = true
 	}
 }
 
-// resumeEvery is the pause between two checks for callers to tell.
 const resumeEvery = 100 * time.Millisecond
 
-// Run tells the callers that were held back when to try again, until ctx is done: one while the provider is tested, and then as many as
-// there are free places.
+// Run tells deferred callers when to try again, until ctx is done: one while the provider is tested, and then as many as there are free
+// slots.
 func (g *guard) Run(ctx context.Context) {
 	t := time.NewTicker(resumeEvery)
 	defer t.Stop()
@@ -257,7 +254,7 @@ type Health struct {
 	Name     string
 	Breaker  string // closed, half_open or open
 	InFlight int    // calls
-	Held     int    // checkouts, refunds and cancellations that wait for the provider
+	Held     int    // deferred checkouts, refunds and cancellations
 }
 
 // Health returns the health of each provider.

@@ -23,16 +23,15 @@ var (
 	errProviderAnswers = fault.New(fault.Conflict, "provider_answers", "The provider can still tell the outcome of this payment. Retry instead.")
 )
 
-// Settle records how an operator resolved a payment, where nobody else can know its outcome. It asks the provider first, and refuses while
-// the provider answers. Later answers of the provider still count: a capture that was denied is refunded, and Verify finds a claimed
-// capture that never happened.
+// Settle records how an operator resolved a payment whose outcome the provider cannot tell. It looks up the payment first, and refuses if the
+// provider answers. Later answers of the provider still count: a capture that was denied is refunded, and Verify finds a claimed capture
+// that never happened.
 func (m *Module) Settle(ctx context.Context, write web.Write, c Settle) (replayed bool, err error) {
-	once := eventstore.IdempotencyKey{}
 	if write.Keyed {
-		once = eventstore.IdempotencyKey{ID: write.ID, Fingerprint: write.Fingerprint}
-	}
-	if replayed, err = m.store.Processed(ctx, once); replayed || err != nil {
-		return replayed, err
+		key := eventstore.IdempotencyKey{ID: write.ID, Fingerprint: write.Fingerprint}
+		if replayed, err = m.store.Processed(ctx, key); replayed || err != nil {
+			return replayed, err
+		}
 	}
 	st, err := payments.Load(ctx, m.store, c.PaymentID)
 	if err != nil {
@@ -52,7 +51,7 @@ func (m *Module) Settle(ctx context.Context, write web.Write, c Settle) (replaye
 	return receipt.Replayed, err
 }
 
-// settle decides whether an operator's resolution counts. Once the provider has answered, nothing is unresolved, and settle refuses.
+// settle refuses a resolution of a payment without an unresolved call.
 func settle(s State, c Settle, now time.Time) ([]event, error) {
 	switch {
 	case c.Outcome == SettledRefunded:
@@ -73,8 +72,8 @@ func settle(s State, c Settle, now time.Time) ([]event, error) {
 	return events, nil
 }
 
-// settleRefund records that a refund, refused by the provider, was made by other means or is not owed any more. The operator gives the
-// reason. The amount is kept apart from the provider's records: see Standing.RefundedByHand.
+// settleRefund records that a refund, refused by the provider, was made by other means or is not owed any more. The reconciliation counts its
+// amount apart: see Standing.RefundedByHand.
 func settleRefund(s State, c Settle, now time.Time) ([]event, error) {
 	if _, refused := s.refusedUndo(); !refused || s.refundsAt(stepAsked) > 0 {
 		return nil, errNoRefundRefused
@@ -85,10 +84,10 @@ func settleRefund(s State, c Settle, now time.Time) ([]event, error) {
 	}}, nil
 }
 
-// reasonSettled is the reason of a tombstone that a resolution left.
+// reasonSettled is the reason of the tombstone of a resolution.
 const reasonSettled = "settled"
 
-// inDoubt reports whether an authorization or a capture is open.
+// inDoubt reports whether an authorization or a capture has no outcome.
 func (s State) inDoubt() bool { return s.Captured == 0 && (s.undecided() || s.capturing()) }
 
 // saidCaptured reports whether only an operator says that the payment is captured.
@@ -96,12 +95,11 @@ func (s State) saidCaptured() bool {
 	return s.Settlement == SettledCaptured && s.Captured == 0 && s.capturing() && !s.Tombstone
 }
 
-// silent refuses a resolution if the provider can tell the outcome. If the provider knows no such payment, only "not captured" is allowed:
-// that answer is not final, so it decides nothing else.
+// silent refuses a resolution if the provider can tell the outcome. NotFound is not final: it still permits "not captured".
 func (m *Module) silent(ctx context.Context, st stream, c Settle) error {
 	p, err := m.provider(st.State.Provider)
 	if err != nil {
-		return nil // the provider is not configured any more
+		return nil // the provider is not configured
 	}
 	report, err := p.lookAside(ctx, callOf(st.ID, st.State, ask{operation: opLookUp}))
 	switch {
@@ -113,15 +111,14 @@ func (m *Module) silent(ctx context.Context, st stream, c Settle) error {
 	return errProviderAnswers.With("provider_says", report.Status)
 }
 
-// Verify asks the provider about a payment that an operator resolved as captured, and continues the capture if needed. ResultCaptured and
-// ResultRefused come from the provider. After ResultUnknown, call Verify again.
+// Verify looks up a payment that an operator resolved as captured, and continues the capture if needed. ResultCaptured and ResultRefused come
+// from the provider. After ResultUnknown, call Verify again.
 func (m *Module) Verify(ctx context.Context, correlation uuid.UUID, v Verify) (Outcome, error) {
-	run := run{m, v.PaymentID, eventstore.Meta{Actor: actor, Correlation: correlation}}
 	st, err := payments.Load(ctx, m.store, v.PaymentID)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if st, _, err = run.drive(ctx, st, nextOfCharge); err != nil {
+	if st, _, err = m.newRun(v.PaymentID, correlation).drive(ctx, st, nextOfCharge); err != nil {
 		return Outcome{}, err
 	}
 	return verifyOutcome(st.State), nil
