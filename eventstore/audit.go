@@ -56,17 +56,17 @@ func before(id uuid.UUID) uuid.UUID {
 
 // Audit rebuilds a page of streams from all their events and returns the violations. The page begins after the id. next is
 // where the next page begins, or zero. All reads of a page use one snapshot, so the result is exact while others write.
-func (s *Store) Audit(ctx context.Context, after uuid.UUID) (flaws []Violation, read int, next uuid.UUID, err error) {
+func (s *Store) Audit(ctx context.Context, after uuid.UUID) (violations []Violation, read int, next uuid.UUID, err error) {
 	return s.audit(ctx, after, lastID)
 }
 
 // AuditStream audits one stream.
 func (s *Store) AuditStream(ctx context.Context, id uuid.UUID) ([]Violation, error) {
-	flaws, _, _, err := s.audit(ctx, before(id), id)
-	return flaws, err
+	violations, _, _, err := s.audit(ctx, before(id), id)
+	return violations, err
 }
 
-func (s *Store) audit(ctx context.Context, after, last uuid.UUID) (flaws []Violation, read int, next uuid.UUID, err error) {
+func (s *Store) audit(ctx context.Context, after, last uuid.UUID) (violations []Violation, read int, next uuid.UUID, err error) {
 	err = s.ReadAt(ctx, func(at ReadTx) error {
 		rows, _ := s.auditedRows(ctx, at.tx, after, last)
 		if read = len(rows); read == auditPage {
@@ -77,13 +77,13 @@ func (s *Store) audit(ctx context.Context, after, last uuid.UUID) (flaws []Viola
 		if err := s.auditedEvents(ctx, at.tx, after, last, a.event); err != nil {
 			return err
 		}
-		flaws = a.close()
+		violations = a.close()
 		return nil
 	})
 	if err != nil {
 		return nil, 0, uuid.Nil, fmt.Errorf("audit the streams of %s: %w", s.schema, err)
 	}
-	return flaws, read, next, nil
+	return violations, read, next, nil
 }
 
 // auditedRow is a row of streams with its index columns.
@@ -211,7 +211,7 @@ func (a *audit) compare(row auditedRow) {
 	case c == nil || errors.Is(a.broken, ErrNewerVersion):
 		return
 	case a.broken != nil:
-		a.report(ViolationState, row.version, "Its events cannot be folded: %v", a.broken)
+		a.report(ViolationState, row.version, "Its state cannot be rebuilt from its events: %v", a.broken)
 		return
 	}
 	outdated, err := row.decode(c)
@@ -224,7 +224,7 @@ func (a *audit) compare(row auditedRow) {
 	is, err := json.Marshal(row.value)
 	want, wrong := json.Marshal(a.state)
 	if err = errors.Join(err, wrong); err != nil || !bytes.Equal(is, want) {
-		a.report(ViolationState, row.version, "Its state is not what its events fold to.")
+		a.report(ViolationState, row.version, "Its state differs from the one that its events lead to.")
 		return
 	}
 	index := c.index(a.state, row.updated)
@@ -239,17 +239,17 @@ const auditReceipts = `select r.id, r.stream, r.version, r.version = 0 or e.vers
 	left join @.events e on e.stream = r.stream and e.version = r.version order by r.id`
 
 // AuditReceipts returns the violations in a page of receipts. Pages work as in Audit.
-func (s *Store) AuditReceipts(ctx context.Context, after uuid.UUID) (flaws []Violation, read int, next uuid.UUID, err error) {
+func (s *Store) AuditReceipts(ctx context.Context, after uuid.UUID) (violations []Violation, read int, next uuid.UUID, err error) {
 	return s.auditReceipts(ctx, after, lastID)
 }
 
 // AuditReceipt audits one receipt.
 func (s *Store) AuditReceipt(ctx context.Context, id uuid.UUID) ([]Violation, error) {
-	flaws, _, _, err := s.auditReceipts(ctx, before(id), id)
-	return flaws, err
+	violations, _, _, err := s.auditReceipts(ctx, before(id), id)
+	return violations, err
 }
 
-func (s *Store) auditReceipts(ctx context.Context, after, last uuid.UUID) (flaws []Violation, read int, next uuid.UUID, err error) {
+func (s *Store) auditReceipts(ctx context.Context, after, last uuid.UUID) (violations []Violation, read int, next uuid.UUID, err error) {
 	rows, _ := s.db.Query.Query(ctx, s.in(auditReceipts), after, last, auditPage)
 	one, there := Violation{Check: ViolationReceipt}, false
 	_, err = pgx.ForEachRow(rows, []any{&one.ID, &one.Stream, &one.Version, &there}, func() error {
@@ -258,14 +258,14 @@ func (s *Store) auditReceipts(ctx context.Context, after, last uuid.UUID) (flaws
 		}
 		if !there {
 			one.Detail = fmt.Sprintf("The command was answered with version %d, which is not there.", one.Version)
-			flaws = append(flaws, one)
+			violations = append(violations, one)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, 0, uuid.Nil, fmt.Errorf("audit the receipts of %s: %w", s.schema, err)
 	}
-	return flaws, read, next, nil
+	return violations, read, next, nil
 }
 
 const auditOutbox = `select o.stream, o.version, coalesce(e.type, 'that is not there')
@@ -273,18 +273,18 @@ const auditOutbox = `select o.stream, o.version, coalesce(e.type, 'that is not t
 	where o.due_at < now() - $1::interval or coalesce(e.at, '-infinity') < now() - $2::interval order by o.due_at limit $3`
 
 // AuditOutbox returns the messages that have waited too long for their handlers.
-func (s *Store) AuditOutbox(ctx context.Context) (flaws []Violation, err error) {
+func (s *Store) AuditOutbox(ctx context.Context) (violations []Violation, err error) {
 	rows, _ := s.db.Query.Query(ctx, s.in(auditOutbox), overdue, neverTaken, auditPage)
 	one, eventType := Violation{Check: ViolationMessage}, ""
 	_, err = pgx.ForEachRow(rows, []any{&one.Stream, &one.Version, &eventType}, func() error {
-		one.ID, one.Detail = one.Stream, fmt.Sprintf("The event %s of version %d waits for its reactions.", eventType, one.Version)
-		flaws = append(flaws, one)
+		one.ID, one.Detail = one.Stream, fmt.Sprintf("The event %s of version %d waits for its handlers.", eventType, one.Version)
+		violations = append(violations, one)
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("audit the outbox of %s: %w", s.schema, err)
 	}
-	return flaws, nil
+	return violations, nil
 }
 
 // keysPage is the number of keys that are read at once.
@@ -303,36 +303,38 @@ const (
 // AuditKeys returns the streams of a page that share their key with another stream of their kind. A unique index forbids
 // this, unless it was dropped, is damaged, or could not be restored. from is where the previous page said to continue; the
 // first page begins at "". next is "" if there is no further page.
-func (s *Store) AuditKeys(ctx context.Context, from string) (flaws []Violation, next string, err error) {
+func (s *Store) AuditKeys(ctx context.Context, from string) (violations []Violation, next string, err error) {
 	kind, key, _ := strings.Cut(from, ":")
-	flaws, read, last, err := s.sharedKeys(ctx, auditKeys, kind, key, keysPage)
+	violations, read, last, err := s.sharedKeys(ctx, auditKeys, kind, key, keysPage)
 	if read == keysPage && last != from { // start with the last key again, because its streams may continue on the next page
 		next = last
 	}
-	return flaws, next, err
+	return violations, next, err
 }
 
 // AuditKey audits the key of one stream.
 func (s *Store) AuditKey(ctx context.Context, id uuid.UUID) ([]Violation, error) {
-	flaws, _, _, err := s.sharedKeys(ctx, auditKey, id)
-	return flaws, err
+	violations, _, _, err := s.sharedKeys(ctx, auditKey, id)
+	return violations, err
 }
 
-func (s *Store) sharedKeys(ctx context.Context, sql string, args ...any) (flaws []Violation, read int, last string, err error) {
+func (s *Store) sharedKeys(ctx context.Context, sql string, args ...any) (violations []Violation, read int, last string, err error) {
 	rows, _ := s.db.Query.Query(ctx, s.in(sql), args...)
 	var kind, key string
 	var ids []uuid.UUID
 	_, err = pgx.ForEachRow(rows, []any{&kind, &key, &ids, &read}, func() error {
 		last = kind + ":" + key
+		if len(ids) < 2 {
+			return nil
+		}
+		detail := fmt.Sprintf("The %s %q is there %d times: %v.", kind, key, len(ids), ids)
 		for _, id := range ids {
-			if len(ids) > 1 {
-				flaws = append(flaws, Violation{Check: ViolationKey, ID: id, Stream: id, Detail: fmt.Sprintf("The %s %q is there %d times: %v.", kind, key, len(ids), ids)})
-			}
+			violations = append(violations, Violation{Check: ViolationKey, ID: id, Stream: id, Detail: detail})
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, 0, "", fmt.Errorf("audit the keys of %s: %w", s.schema, err)
 	}
-	return flaws, read, last, nil
+	return violations, read, last, nil
 }

@@ -104,7 +104,7 @@ func (s *Store) handlerNames() []string {
 // parkedMessage is a message that is parked for one handler.
 type parkedMessage struct {
 	ID      uuid.UUID
-	Reader  string
+	Handler string
 	Stream  uuid.UUID
 	Version int64
 }
@@ -137,7 +137,7 @@ func (s *Store) retry(p parkedMessage, r Recorded) {
 	event, err := s.decode(r)
 	called := 0
 	for _, sub := range s.subs[r.Type] {
-		if err == nil && (sub.name == p.Reader || p.Reader == anyHandler) {
+		if err == nil && (sub.name == p.Handler || p.Handler == anyHandler) {
 			called++
 			err = s.callHandler(sub, r, event)
 		}
@@ -152,6 +152,6 @@ func (s *Store) retry(p parkedMessage, r Recorded) {
 		sql, args = s.in(explainAgain), []any{p.ID, storable(err)}
 	}
 	if _, err := s.db.Query.Exec(ctx, sql, args...); err != nil { // it will be retried
-		s.db.Committer.config.Handled(p.Reader, time.Since(r.At), fmt.Errorf("note a parked message: %w", err))
+		s.db.Committer.config.Handled(p.Handler, time.Since(r.At), fmt.Errorf("record the retry of a parked message: %w", err))
 	}
 }

@@ -192,11 +192,9 @@ type waitingMessage struct {
 // waiting returns the first parked messages of a stream. It returns none if the head is no longer due.
 func (c *projector) waiting(ctx context.Context, tx pgx.Tx, stream uuid.UUID) ([]waitingMessage, error) {
 	rows, _ := tx.Query(ctx, c.store.projectionSQL.waiting, c.name, stream, c.tries)
-	return pgx.CollectRows(rows, scanWaiting)
-}
-
-func scanWaiting(row pgx.CollectableRow) (m waitingMessage, err error) {
-	err = row.Scan(append([]any{&m.id, &m.attempts}, m.targets()...)...)
-	m.At = m.At.UTC()
-	return m, err
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (m waitingMessage, err error) {
+		err = row.Scan(append([]any{&m.id, &m.attempts}, m.targets()...)...)
+		m.At = m.At.UTC()
+		return m, err
+	})
 }

@@ -18,8 +18,8 @@ const (
 )
 
 var (
-	errUnknownReader = fault.New(fault.NotFound, "unknown_projection", "There is no projection of this name that can be rebuilt.")
-	errRebuilding    = fault.New(fault.Conflict, "rebuild_running", "This projection is being rebuilt already.")
+	errUnknownProjection = fault.New(fault.NotFound, "unknown_projection", "There is no projection of this name that can be rebuilt.")
+	errRebuilding        = fault.New(fault.Conflict, "rebuild_running", "This projection is being rebuilt already.")
 )
 
 // Rebuild starts to rebuild a projection from the whole log, as a new generation beside the live one. The processes that run
@@ -29,7 +29,7 @@ var (
 func (s *Store) Rebuild(ctx context.Context, name string, key IdempotencyKey) (replayed bool, err error) {
 	at := slices.IndexFunc(s.projections, func(r Projection) bool { return r.Name == name && r.Truncate != nil })
 	if at < 0 {
-		return false, errUnknownReader
+		return false, errUnknownProjection
 	}
 	replayed, err = s.withKey(ctx, key, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, s.projectionSQL.start, name); err != nil {
@@ -155,7 +155,7 @@ func (r *rebuilder) promote(ctx context.Context, tx pgx.Tx, position int64, gene
 	b.Queue(q.moveParked, r.next.name, r.live.name)
 	b.Queue(q.moveDiscarded, r.next.name, r.live.name)
 	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
-		return fmt.Errorf("exchange the generations: %w", err)
+		return fmt.Errorf("swap the generations: %w", err)
 	}
 	return nil
 }

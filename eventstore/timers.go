@@ -111,10 +111,10 @@ const expiredStreams = `with idle as (
 // streams at once.
 func (s *Store) ExpireIdle(ctx context.Context, i Expiry) {
 	t := s.Timer(i.Kind, expiryGrain+relaySlack)
-	strays, walk := s.untimed(i), make(chan struct{})
+	untimed, walk := s.untimed(i), make(chan struct{})
 	go func() {
 		defer close(walk)
-		strays.run(ctx, s.db.Control, s.Failed)
+		untimed.run(ctx, s.db.Control, s.Failed)
 	}()
 	defer func() { <-walk }()
 	for backoff.Sleep(ctx, backoff.Jitter(min(max(i.After/100, time.Second), timerFullEvery))) {

@@ -18,13 +18,13 @@ type Upcaster func(data []byte) ([]byte, error)
 
 // Upcast returns an Upcaster between two Go types. Old is the former type, kept under its own name. New is the current type,
 // or an intermediate one.
-func Upcast[Old, New any](lift func(Old) New) Upcaster {
+func Upcast[Old, New any](convert func(Old) New) Upcaster {
 	return func(data []byte) ([]byte, error) {
 		var old Old
 		if err := json.Unmarshal(data, &old); err != nil {
 			return nil, err
 		}
-		return json.Marshal(lift(old))
+		return json.Marshal(convert(old))
 	}
 }
 
@@ -44,7 +44,7 @@ func (a *Aggregate[S, E]) Event(r Recorded) (none E, err error) {
 	}
 	for i, upcast := range a.Upcasts[r.Type][written-1:] {
 		if data, err = upcast(data); err != nil {
-			return none, fmt.Errorf("lift %s from version %d: %w", r.Type, written+i, err)
+			return none, fmt.Errorf("upcast %s from version %d: %w", r.Type, written+i, err)
 		}
 	}
 	return a.decode(r.Type, data)

@@ -133,9 +133,9 @@ func TestUpcast(t *testing.T) {
 	})
 	t.Run("WhatCannotBeLiftedIsAnError", func(t *testing.T) {
 		_, err := tomorrow.Event(eventstore.Recorded{Type: "jar.put", Data: []byte(`{"thing":7}`)})
-		require.ErrorContains(t, err, "lift jar.put from version 1")
+		require.ErrorContains(t, err, "upcast jar.put from version 1")
 		_, err = tomorrow.Event(eventstore.Recorded{Type: "jar.put", Data: []byte(`{"ounces":"two"}`), Meta: eventstore.Meta{Schema: 2}})
-		require.ErrorContains(t, err, "lift jar.put from version 2")
+		require.ErrorContains(t, err, "upcast jar.put from version 2")
 		require.NotErrorIs(t, err, eventstore.ErrNewerVersion)
 	})
 }

@@ -106,7 +106,7 @@ func TestVerify(t *testing.T) {
 		}, "decodes to {Percent:3}, and not to {Percent:30}"},
 		"AnUpcastFails": {func(_ *testing.T, g *given) {
 			g.lamp = lampOf(2, func([]byte) ([]byte, error) { return nil, errors.New("torn") })
-		}, "lift lamp.dimmed from version 1: torn"},
+		}, "upcast lamp.dimmed from version 1: torn"},
 		"AnUpcastWithoutATest": {func(_ *testing.T, g *given) { g.past = nil }, "lamp.dimmed.v1.json is tested by nothing"},
 		"AnUpcastWithoutAFile": {func(_ *testing.T, g *given) { g.lamp = lampOf(2, fromTenths, fromTenths) }, "lamp.dimmed.v3.json"},
 		"AnUpcastOfAnEventThatIsNone": {func(_ *testing.T, g *given) {

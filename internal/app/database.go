@@ -39,7 +39,8 @@ func (p *App) open(ctx context.Context, settings config.Config, schema string, u
 	metrics.WatchPool(schema, "control", pools.Control.Stat)
 	db := eventstore.Database{
 		Committer: eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{
-			Queue: settings.QueueSize, Workers: int(settings.Committers), Begin: pools.Begin, Batched: metrics.Batch, Decided: metrics.Command, Handled: metrics.Dispatched,
+			Queue: settings.QueueSize, Workers: int(settings.Committers), Begin: pools.Begin,
+			Batched: metrics.Batch, Decided: metrics.Command, Handled: metrics.Dispatched,
 			Failed: func(commands int, err error) { log.Warn("repeating a batch", "commands", commands, "error", err) },
 			Skewed: func(skew time.Duration) {
 				log.Warn("this machine's clock differs from the database's; the program uses the database's",
