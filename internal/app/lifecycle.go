@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// Serve starts the layers from the inside out. It stops them from the outside in when ctx is done or a part fails. grace limits
-// each inner layer.
+// Serve starts the groups from the inside out. It stops them from the outside in when ctx is done or a part fails. grace limits
+// each group but the HTTP server.
 func (p *App) Serve(ctx context.Context, listener net.Listener, grace time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -25,24 +26,24 @@ func (p *App) start(failed func()) (stop func(grace time.Duration) error) {
 	for _, db := range p.Databases {
 		databases = append(databases, db)
 	}
-	layers := []*layer{start(failed, databases...), start(failed, p.Carts, p.Orders, p.Payments, p.Simulator), start(failed, p.Sagas)}
+	groups := []*group{start(failed, databases...), start(failed, p.Carts, p.Orders, p.Payments, p.Simulator), start(failed, p.Sagas)}
 	return func(grace time.Duration) (err error) {
-		for i := len(layers) - 1; i >= 0; i-- {
-			err = errors.Join(err, layers[i].stop(grace))
+		for _, g := range slices.Backward(groups) {
+			err = errors.Join(err, g.stop(grace))
 		}
 		return err
 	}
 }
 
-// layer is a group of parts that start and stop together.
-type layer struct {
+// group holds parts that start and stop together.
+type group struct {
 	cancel context.CancelFunc
 	ended  chan error
 }
 
-func start(failed func(), parts ...runner) *layer {
+func start(failed func(), parts ...runner) *group {
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &layer{cancel: cancel, ended: make(chan error, 1)}
+	l := &group{cancel: cancel, ended: make(chan error, 1)}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, part := range parts {
 		g.Go(func() error {
@@ -57,7 +58,7 @@ func start(failed func(), parts ...runner) *layer {
 	return l
 }
 
-func (l *layer) stop(grace time.Duration) error {
+func (l *group) stop(grace time.Duration) error {
 	l.cancel()
 	select {
 	case err := <-l.ended:

@@ -47,15 +47,15 @@ func (serve) Run(ctx context.Context) error {
 	return app.Run(ctx, settings, os.Stdout)
 }
 
-// local gives the tools access to the settings.
-type local struct{}
+// environment gives the tools access to the settings.
+type environment struct{}
 
-func (local) BaseURL() (string, error) {
+func (environment) BaseURL() (string, error) {
 	settings, err := config.Load()
 	return settings.LocalURL(), err
 }
 
-func (local) Mint(subject string, scopes []string, ttl time.Duration) (string, error) {
+func (environment) Mint(subject string, scopes []string, ttl time.Duration) (string, error) {
 	settings, err := config.Load()
 	if err != nil {
 		return "", err
@@ -71,7 +71,7 @@ func commandLine(ctx context.Context, out io.Writer) []kong.Option {
 	return []kong.Option{
 		kong.Name("shopping-cart"), kong.Description("A headless cart and checkout engine: a cart becomes a paid order, exactly once."),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(out, (*io.Writer)(nil)),
-		kong.BindTo(local{}, (*client.Local)(nil)), kong.Bind(demo.Catalog(docs.Invoices)),
+		kong.BindTo(environment{}, (*client.Local)(nil)), kong.Bind(demo.Catalog(docs.Invoices)),
 	}
 }
 

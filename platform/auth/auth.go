@@ -69,7 +69,7 @@ type Tokens struct {
 	secret   []byte
 	audience string
 	now      func() time.Time
-	proven   proven
+	cache    cache
 }
 
 // New returns Tokens. The secret must have at least MinSecret bytes.
@@ -108,12 +108,12 @@ func (t *Tokens) Mint(subject string, scopes []string, ttl time.Duration) (token
 // modify them.
 func (t *Tokens) Verify(token string) (Claims, error) {
 	key := sha256.Sum256([]byte(token))
-	if known, ok := t.proven.find(key); ok && known.at(t.now()) {
+	if known, ok := t.cache.find(key); ok && known.at(t.now()) {
 		return known.Claims, nil
 	}
-	found, err := t.prove(token, 0)
+	found, err := t.parse(token, 0)
 	if err == nil {
-		t.proven.keep(key, found)
+		t.cache.keep(key, found)
 	}
 	return found.Claims, err
 }
@@ -121,28 +121,28 @@ func (t *Tokens) Verify(token string) (Claims, error) {
 // VerifyExpired is Verify for tokens that expired at most leeway ago: a guest's cart may be merged after the guest's token has
 // expired.
 func (t *Tokens) VerifyExpired(token string, leeway time.Duration) (Claims, error) {
-	found, err := t.prove(token, leeway)
+	found, err := t.parse(token, leeway)
 	return found.Claims, err
 }
 
-func (t *Tokens) prove(token string, leeway time.Duration) (proof, error) {
+func (t *Tokens) parse(token string, leeway time.Duration) (verified, error) {
 	var w wire
 	_, err := jwt.ParseWithClaims(token, &w, func(*jwt.Token) (any, error) { return t.secret, nil },
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
 		jwt.WithAudience(t.audience), jwt.WithExpirationRequired(),
 		jwt.WithLeeway(leeway), jwt.WithTimeFunc(t.now))
 	if err != nil {
-		return proof{}, fmt.Errorf("%w (%w)", refusalOf(err), err)
+		return verified{}, fmt.Errorf("%w (%w)", refusalOf(err), err)
 	}
 	if w.Subject == "" || strings.ContainsFunc(w.Subject, unicode.IsControl) {
-		return proof{}, fmt.Errorf("%w (the subject is empty or holds control characters)", ErrUnauthorized)
+		return verified{}, fmt.Errorf("%w (the subject is empty or holds control characters)", ErrUnauthorized)
 	}
-	found := proof{Claims: Claims{Subject: w.Subject, Scopes: strings.Fields(w.Scope), ExpiresAt: w.ExpiresAt.UTC()}}
+	found := verified{Claims: Claims{Subject: w.Subject, Scopes: strings.Fields(w.Scope), ExpiresAt: w.ExpiresAt.UTC()}}
 	if w.NotBefore != nil {
 		found.notBefore = w.NotBefore.Time
 	}
 	if t.now().Before(found.notBefore) { // the leeway applies to the expiry only
-		return proof{}, fmt.Errorf("%w (%w)", errTooEarly, jwt.ErrTokenNotValidYet)
+		return verified{}, fmt.Errorf("%w (%w)", errTooEarly, jwt.ErrTokenNotValidYet)
 	}
 	return found, nil
 }

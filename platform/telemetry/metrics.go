@@ -101,29 +101,27 @@ func (m *Metrics) OutboxAge(store string, oldest func() (time.Duration, error)) 
 
 // ClockSkew shows at each scrape how far the clock of a store's database is ahead of the process.
 func (m *Metrics) ClockSkew(store string, skew func() time.Duration) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(
-		prometheus.GaugeOpts{Namespace: namespace, Name: "database_clock_skew_seconds",
-			Help: "How far the clock of the database is ahead of the clock of the process.", ConstLabels: prometheus.Labels{"store": store}},
-		func() float64 { return skew().Seconds() }))
+	m.gauge("database_clock_skew_seconds", "How far the clock of the database is ahead of the clock of the process.",
+		prometheus.Labels{"store": store}, func() float64 { return skew().Seconds() })
 }
 
 // Streams shows at each scrape how many streams of server-sent events are open.
 func (m *Metrics) Streams(open func() int) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(
-		prometheus.GaugeOpts{Namespace: namespace, Name: "http_streams_open", Help: "Streams of server-sent events that are open."},
-		func() float64 { return float64(open()) }))
+	m.gauge("http_streams_open", "Streams of server-sent events that are open.", nil, func() float64 { return float64(open()) })
 }
 
 func (m *Metrics) age(name, help string, labels prometheus.Labels, oldest func() (time.Duration, error)) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(
-		prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help, ConstLabels: labels},
-		func() float64 {
-			age, err := oldest()
-			if err != nil { // a zero would say that all is well
-				return math.NaN()
-			}
-			return age.Seconds()
-		}))
+	m.gauge(name, help, labels, func() float64 {
+		age, err := oldest()
+		if err != nil { // a zero would say that all is well
+			return math.NaN()
+		}
+		return age.Seconds()
+	})
+}
+
+func (m *Metrics) gauge(name, help string, labels prometheus.Labels, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help, ConstLabels: labels}, value))
 }
 
 func options(name, help string, buckets []float64) prometheus.HistogramOpts {

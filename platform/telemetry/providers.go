@@ -27,9 +27,9 @@ func (m *Metrics) Providers(all func() []Provider) {
 	}
 	m.registry.MustRegister(&providers{
 		all:      all,
-		breaker:  desc("breaker_state", "1 for where the circuit breaker stands: closed, half_open or open.", "state"),
+		breaker:  desc("breaker_state", "1 for the state of the circuit breaker: closed, half_open or open.", "state"),
 		inFlight: desc("calls_in_flight", "Calls to the provider that are under way."),
-		held:     desc("held", "Charges and undoings that wait until the provider can be asked again."),
+		held:     desc("held", "Charges and compensations that wait until the provider can be called again."),
 	})
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Subscription is the progress of a reader of a store's log or of a reaction to its events.
+// Subscription is the progress of a projection or a reaction.
 type Subscription struct {
 	Name   string
 	Kind   string        // projection, rebuild or reaction
@@ -35,9 +35,9 @@ func newSubscriptions() *subscriptions {
 		return prometheus.NewDesc(namespace+"_subscription_"+name, help, []string{"store", "subscription", "kind"}, nil)
 	}
 	return &subscriptions{
-		lag:    desc("lag_events", "Events that a reader or a reaction has still to deal with."),
-		oldest: desc("oldest_seconds", "Age of the oldest event that a reader or a reaction has not dealt with."),
-		parked: desc("parked_messages", "Messages that a reader or a reaction could not handle, and those behind them."),
+		lag:    desc("lag_events", "Events that a projection or a reaction has not handled yet."),
+		oldest: desc("oldest_seconds", "Age of the oldest event that a projection or a reaction has not handled."),
+		parked: desc("parked_messages", "Messages that a projection or a reaction could not handle, and those behind them."),
 	}
 }
 

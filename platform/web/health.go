@@ -98,7 +98,7 @@ func (s *Server) Readiness(ctx context.Context) Readiness {
 // ready tells probes and balancers whether to send requests here.
 //
 //	@Summary	Ask whether it can serve
-//	@Description	For probes and balancers. It tries one write on every database, at most once a second however many ask, and names each module with what is wrong. Which modules it takes to be ready, `READY_REQUIRES` says: any one of them by default. From the moment it is told to stop it is not ready.
+//	@Description	For probes and balancers. It tries one write on every database, at most once a second however many ask, and names each module with what is wrong. `READY_REQUIRES` names the modules that must be ready, any one of them by default. It is not ready once it was told to stop.
 //	@ID			isReady
 //	@Tags		health
 //	@Success	200	{object}	readyStatus
@@ -135,7 +135,7 @@ func (r Readiness) Reasons() (reasons []string) {
 // metrics answers with the metrics.
 //
 //	@Summary	Read the metrics, in the format of Prometheus
-//	@Description	Of requests, commands, sagas, readers, provider calls and pools.
+//	@Description	Of requests, commands, sagas, projections, provider calls and pools.
 //	@ID			readMetrics
 //	@Tags		health
 //	@Produce	plain

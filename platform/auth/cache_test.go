@@ -35,7 +35,7 @@ func TestAProvenToken(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, Claims{Subject: "ann", Scopes: []string{"admin", "pricing"}, ExpiresAt: expires}, claims)
 		}
-		require.Len(t, tokens.proven.young, 1)
+		require.Len(t, tokens.cache.young, 1)
 	})
 	t.Run("EndsAllTheSame", func(t *testing.T) {
 		t.Parallel()
@@ -105,14 +105,14 @@ func TestAProvenToken(t *testing.T) {
 
 func TestProvenForgetsTheUnused(t *testing.T) {
 	t.Parallel()
-	var p proven
+	var p cache
 	key := func(n int) [sha256.Size]byte { return sha256.Sum256([]byte(strconv.Itoa(n))) }
-	for n := range 5 * provenLimit {
-		p.keep(key(n), proof{})
+	for n := range 5 * cacheLimit {
+		p.keep(key(n), verified{})
 		_, used := p.find(key(0))
 		require.True(t, used, n)
-		require.LessOrEqual(t, len(p.young), provenLimit)
-		require.LessOrEqual(t, len(p.old), provenLimit)
+		require.LessOrEqual(t, len(p.young), cacheLimit)
+		require.LessOrEqual(t, len(p.old), cacheLimit)
 	}
 	_, known := p.find(key(1))
 	require.False(t, known)
@@ -120,17 +120,17 @@ func TestProvenForgetsTheUnused(t *testing.T) {
 
 func TestManyTokensAtOnce(t *testing.T) {
 	t.Parallel()
-	var p proven
+	var p cache
 	var callers sync.WaitGroup
 	for caller := range 8 {
 		callers.Go(func() {
-			for n := range provenLimit {
+			for n := range cacheLimit {
 				subject := strconv.Itoa(n % (100 * (caller + 1)))
 				key := sha256.Sum256([]byte(subject))
 				if found, ok := p.find(key); ok && found.Subject != subject {
 					t.Errorf("%s is taken for %s", subject, found.Subject)
 				}
-				p.keep(key, proof{Claims: Claims{Subject: subject}})
+				p.keep(key, verified{Claims: Claims{Subject: subject}})
 			}
 		})
 	}
