@@ -4,11 +4,13 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -51,16 +53,19 @@ func InProcess(handler http.Handler) *Client {
 
 // Call is a request.
 type Call struct {
+	Base                string // instead of the client's; "": that one
 	Method, Path, Token string
-	Key                 string // Idempotency-Key, for a write
-	IfMatch             string // ETag
-	Wait                bool   // Prefer: wait
-	Body                any    // encoded as JSON; nil: none
+	Key                 string      // Idempotency-Key, for a write
+	IfMatch             string      // ETag
+	Wait                bool        // Prefer: wait
+	Header              http.Header // further headers
+	Body                any         // encoded as JSON, bytes unchanged; nil: none
 }
 
-// Response is the response to a successful request.
+// Response is the response to a request.
 type Response struct {
 	ETag   string
+	Header http.Header
 	Status int
 	Body   []byte
 }
@@ -101,16 +106,17 @@ func (r *Refusal) temporary() bool {
 
 // Do sends a request until it gets a final response. It returns an error response as a *Refusal.
 func (c *Client) Do(ctx context.Context, call Call) (Response, error) {
-	var body []byte
-	if call.Body != nil {
-		var err error
-		if body, err = json.Marshal(call.Body); err != nil {
-			return Response{}, err
-		}
+	body, err := encode(call.Body)
+	if err != nil {
+		return Response{}, err
 	}
+	call.Body = body
 	until := time.Now().Add(c.Patience)
 	for wait := ShortestWait; ; wait = min(2*wait, longestWait) {
-		got, err := c.send(ctx, call, body)
+		got, err := c.Attempt(ctx, call)
+		if err == nil && got.Status >= http.StatusBadRequest {
+			got, err = Response{}, refusalOf(got)
+		}
 		var no *Refusal
 		refused := errors.As(err, &no)
 		if err == nil || refused && !no.temporary() {
@@ -144,15 +150,32 @@ func Sleep(ctx context.Context, pause time.Duration) error {
 	}
 }
 
-// send makes one attempt.
-func (c *Client) send(ctx context.Context, call Call, body []byte) (Response, error) {
-	request, err := http.NewRequestWithContext(ctx, call.Method, c.Base+call.Path, bytes.NewReader(body))
+// encode returns a body as JSON, and bytes unchanged.
+func encode(body any) ([]byte, error) {
+	switch body := body.(type) {
+	case nil:
+		return nil, nil
+	case []byte:
+		return body, nil
+	}
+	return json.Marshal(body)
+}
+
+// Attempt sends a request once, and returns the response, also an error response.
+func (c *Client) Attempt(ctx context.Context, call Call) (Response, error) {
+	body, err := encode(call.Body)
 	if err != nil {
 		return Response{}, err
 	}
-	for name, value := range map[string]string{
-		"Content-Type": "application/json", "Idempotency-Key": call.Key, "If-Match": call.IfMatch,
-	} {
+	request, err := http.NewRequestWithContext(ctx, call.Method, cmp.Or(call.Base, c.Base)+call.Path, bytes.NewReader(body))
+	if err != nil {
+		return Response{}, err
+	}
+	maps.Copy(request.Header, call.Header)
+	if len(body) > 0 {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for name, value := range map[string]string{"Idempotency-Key": call.Key, "If-Match": call.IfMatch} {
 		if value != "" {
 			request.Header.Set(name, value)
 		}
@@ -172,16 +195,16 @@ func (c *Client) send(ctx context.Context, call Call, body []byte) (Response, er
 	if err != nil {
 		return Response{}, err
 	}
-	if response.StatusCode >= http.StatusBadRequest {
-		return Response{}, refusalOf(response, text)
-	}
-	return Response{ETag: response.Header.Get("ETag"), Status: response.StatusCode, Body: text}, nil
+	return Response{ETag: response.Header.Get("ETag"), Header: response.Header, Status: response.StatusCode, Body: text}, nil
 }
 
-func refusalOf(response *http.Response, text []byte) *Refusal {
+// CloseIdle closes the connections that are not in use.
+func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
+
+func refusalOf(response Response) *Refusal {
 	no := &Refusal{}
-	_ = json.Unmarshal(text, no) // a proxy may answer with anything: the status is enough
-	no.Status = response.StatusCode
+	_ = json.Unmarshal(response.Body, no) // a proxy may answer with anything: the status is enough
+	no.Status = response.Status
 	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 {
 		no.retryAfter = time.Duration(seconds) * time.Second
 	}

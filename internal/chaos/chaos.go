@@ -7,7 +7,7 @@
 //	faults     kill -9, SIGSTOP for a while, PostgreSQL stopped or crashed                   faults.go
 //
 // All of them use HTTP, and repeat an unanswered request under the same key. Every answer must be one that the API promises
-// (client.go). All acknowledged answers are recorded and must still be true at the end (audit.go). Nothing may be unfinished, the
+// (calls.go). All acknowledged answers are recorded and must still be true at the end (audit.go). Nothing may be unfinished, the
 // money must agree with the provider's ledger to the penny, and the stock must agree too.
 //
 // All random choices come from one seed, with a separate source for every shopper and every kind of fault. The same seed makes
@@ -20,7 +20,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/http"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -28,6 +27,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"shopping-cart/client"
 	"shopping-cart/internal/cluster"
 	"shopping-cart/platform/database"
 )
@@ -62,7 +62,7 @@ type Verified struct {
 // shop is a run.
 type shop struct {
 	Config
-	http     *http.Client
+	client   *client.Client
 	postgres *cluster.Postgres
 	replicas []*replica
 	turns    atomic.Int64
@@ -84,7 +84,7 @@ const ActionTTL = 6 * time.Second
 
 // Run runs a shop under faults. The report holds the findings. An error means that the run did not complete.
 func Run(ctx context.Context, c Config) (_ *Report, err error) {
-	s := &shop{Config: c, counters: newCounters(), http: newHTTP(c.Shoppers), started: time.Now()}
+	s := &shop{Config: c, counters: newCounters(), client: client.New("", 2*c.Shoppers*c.Replicas), started: time.Now()}
 	if s.operator, err = c.Mint("operator", "admin"); err != nil {
 		return nil, err
 	}
@@ -212,14 +212,7 @@ func (s *shop) source(of, n int) *rand.Rand {
 
 // pause waits, and reports whether ctx lasted that long.
 func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
+	return client.Sleep(ctx, d) == nil
 }
 
 // between returns a random time from a to b.

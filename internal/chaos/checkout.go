@@ -158,7 +158,7 @@ func (a answer) startedCheckout() string {
 func (c *customer) checkWinner(cart cartView, answers []answer) (won int) {
 	won, id, first := -1, "", 0
 	for i, a := range answers {
-		if a.ok() && !a.replayed {
+		if a.ok() && !a.replayed() {
 			first++
 		}
 		began := a.startedCheckout()
@@ -188,7 +188,7 @@ func (c *customer) record(d *checkoutRecord, a answer) {
 	if v.Total != d.total {
 		c.addFinding("checkout %s is over %s, and the shopper saw %s", v.ID, v.Total, d.total)
 	}
-	if a.status == http.StatusCreated && v.Status != "completed" {
+	if a.Status == http.StatusCreated && v.Status != "completed" {
 		c.addFinding("checkout %s is answered 201 and %s", v.ID, v.Status)
 	}
 }

@@ -136,7 +136,7 @@ func plain(m money.Amount) string { return strings.TrimSuffix(m.String(), " "+m.
 
 // stopReplicas stops the replicas, requires a clean stop, and searches their logs.
 func (s *shop) stopReplicas(ctx context.Context) {
-	s.http.CloseIdleConnections()
+	s.client.CloseIdle()
 	for _, r := range s.replicas {
 		if err := r.Stop(); err != nil && ctx.Err() == nil {
 			s.addFinding("replica %d did not stop well: %v", r.number, err)

@@ -135,8 +135,8 @@ func (c *customer) repeatCheckout(ctx context.Context, d *checkoutRecord, first 
 		promised += code
 	}
 	a, ok := c.retry(ctx, first, promised)
-	if ok && (a.startedCheckout() != d.checkout || a.ok() && !a.replayed) {
-		c.addFinding("checkout %s was asked for again: %s", d.checkout, a.body)
+	if ok && (a.startedCheckout() != d.checkout || a.ok() && !a.replayed()) {
+		c.addFinding("checkout %s was asked for again: %s", d.checkout, a.Body)
 	}
 	c.count("checkouts", "asked for again")
 }

@@ -1,12 +1,10 @@
 package chaos
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -15,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"shopping-cart/client"
 	"shopping-cart/platform/money"
 )
 
@@ -29,15 +28,13 @@ type call struct {
 }
 
 type answer struct {
-	status   int
-	code     string // of a problem
-	replayed bool
-	body     []byte
+	client.Response
+	code string // of a problem
 }
 
 // in decodes the answer as v. Unreadable fields stay zero, and a later comparison finds them.
 func in[T any](a answer) (v T) {
-	_ = json.Unmarshal(a.body, &v)
+	_ = json.Unmarshal(a.Body, &v)
 	return v
 }
 
@@ -48,21 +45,17 @@ func (a answer) checkout() string {
 	}](a).CheckoutID
 }
 
-func (a answer) ok() bool { return a.status/100 == 2 }
+func (a answer) ok() bool { return a.Status/100 == 2 }
+
+func (a answer) replayed() bool { return a.Header.Get("Idempotent-Replayed") == "true" }
 
 // outcome returns the status of the answer, and the code of a problem.
-func (a answer) outcome() string { return strings.TrimSpace(strconv.Itoa(a.status) + " " + a.code) }
+func (a answer) outcome() string { return strings.TrimSpace(strconv.Itoa(a.Status) + " " + a.code) }
 
 const (
 	patience     = 2 * time.Minute // without an answer
 	answerWithin = 3 * time.Second // beyond the wait requested from the server: a frozen one answers nothing
 )
-
-func newHTTP(shoppers int) *http.Client {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.Proxy, t.MaxIdleConns, t.MaxIdleConnsPerHost = nil, 0, 2*shoppers
-	return &http.Client{Transport: t}
-}
 
 // retry sends a request to one replica after the other until one answers, and compares the answer with the promised ones, each
 // a status with the code of a problem. ok reports a promised answer; the caller cannot continue otherwise.
@@ -76,7 +69,7 @@ func (s *shop) retry(ctx context.Context, c call, promised ...string) (_ answer,
 		case err != nil:
 			s.count("answers", "none: "+describeSilence(err))
 			pause(ctx, 20*time.Millisecond+rand.N(80*time.Millisecond))
-		case a.status == http.StatusServiceUnavailable && !slices.Contains(promised, a.outcome()):
+		case a.Status == http.StatusServiceUnavailable && !slices.Contains(promised, a.outcome()):
 			s.count("answers", a.outcome())
 			pause(ctx, time.Second/2+rand.N(time.Second)) // Retry-After: 1
 		case slices.Contains(promised, a.outcome()):
@@ -84,7 +77,7 @@ func (s *shop) retry(ctx context.Context, c call, promised ...string) (_ answer,
 			return a, true
 		default:
 			s.count("answers", a.outcome())
-			s.addFinding("%s %s is answered %s, which the API does not promise: %s", c.method, c.path, a.outcome(), a.body)
+			s.addFinding("%s %s is answered %s, which the API does not promise: %s", c.method, c.path, a.outcome(), a.Body)
 			return a, false
 		}
 	}
@@ -122,72 +115,44 @@ func (s *shop) attempt(ctx context.Context, c call) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	replica, base := s.next()
-	request, err := c.request(ctx, base)
-	if err != nil {
-		return answer{}, err
-	}
-	response, err := s.http.Do(request)
+	response, err := s.client.Attempt(ctx, c.at(base))
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) && c.hangUp == 0 {
 			replica.silentUntil.Store(time.Now().Add(leftAlone).UnixNano())
 		}
 		return answer{}, err
 	}
-	defer response.Body.Close()
-	a := answer{status: response.StatusCode, replayed: response.Header.Get("Idempotent-Replayed") == "true"}
-	if a.body, err = io.ReadAll(response.Body); err != nil {
-		return answer{}, err
-	}
-	if a.status >= http.StatusBadRequest {
-		a.code = s.problem(c, response, a.body)
+	a := answer{Response: response}
+	if a.Status >= http.StatusBadRequest {
+		a.code = s.problem(c, a)
 	}
 	return a, nil
 }
 
-func (c call) request(ctx context.Context, base string) (*http.Request, error) {
-	body, raw := c.body.([]byte)
-	if !raw && c.body != nil {
-		var err error
-		if body, err = json.Marshal(c.body); err != nil {
-			return nil, err
-		}
-	}
-	r, err := http.NewRequestWithContext(ctx, c.method, base+c.path, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	if c.header != nil {
-		r.Header = c.header.Clone()
-	}
-	for name, value := range map[string]string{"Content-Type": "application/json", "Idempotency-Key": url.PathEscape(c.key)} {
-		if value != "" && (name != "Content-Type" || len(body) > 0) {
-			r.Header.Set(name, value)
-		}
-	}
-	if c.token != "" {
-		r.Header.Set("Authorization", "Bearer "+c.token)
-	}
+// at returns the request to a replica.
+func (c call) at(base string) client.Call {
+	r := client.Call{Base: base, Method: c.method, Path: c.path, Token: c.token, Key: url.PathEscape(c.key), Header: c.header, Body: c.body}
 	if c.version > 0 {
-		r.Header.Set("If-Match", `"`+strconv.FormatInt(c.version, 10)+`"`)
+		r.IfMatch = `"` + strconv.FormatInt(c.version, 10) + `"`
 	}
 	if c.wait > 0 {
-		r.Header.Set("Prefer", "wait="+strconv.Itoa(c.wait))
+		r.Header = http.Header{"Prefer": {"wait=" + strconv.Itoa(c.wait)}}
 	}
-	return r, nil
+	return r
 }
 
 // problem returns the code of a refusal and requires that it is complete.
-func (s *shop) problem(c call, r *http.Response, body []byte) string {
+func (s *shop) problem(c call, a answer) string {
 	p := in[struct {
 		Status    int
 		Code      string
 		Detail    string
 		RequestID string `json:"request_id"`
-	}](answer{body: body})
-	wants := r.StatusCode == http.StatusServiceUnavailable || r.StatusCode == http.StatusTooManyRequests
-	if p.Status != r.StatusCode || p.Code == "" || p.Detail == "" || p.RequestID == "" ||
-		r.Header.Get("Content-Type") != "application/problem+json" || wants && r.Header.Get("Retry-After") == "" {
-		s.addFinding("%s %s: %s is not a documented problem: %v %s", c.method, c.path, r.Status, r.Header, body)
+	}](a)
+	wants := a.Status == http.StatusServiceUnavailable || a.Status == http.StatusTooManyRequests
+	if p.Status != a.Status || p.Code == "" || p.Detail == "" || p.RequestID == "" ||
+		a.Header.Get("Content-Type") != "application/problem+json" || wants && a.Header.Get("Retry-After") == "" {
+		s.addFinding("%s %s: %d is not a documented problem: %v %s", c.method, c.path, a.Status, a.Header, a.Body)
 	}
 	return p.Code
 }
@@ -198,7 +163,7 @@ func all[T any](ctx context.Context, s *shop, path string, query url.Values) (ro
 	for {
 		a, ok := s.retry(ctx, call{method: http.MethodGet, path: path + "?" + query.Encode(), token: s.operator}, "200")
 		if !ok {
-			return nil, fmt.Errorf("read %s: %s", path, a.body)
+			return nil, fmt.Errorf("read %s: %s", path, a.Body)
 		}
 		page := in[struct {
 			Data        []T
