@@ -35,10 +35,10 @@ type Orders interface {
 
 // Payments is the payment module.
 type Payments interface {
-	Book() eventstore.Query[payment.Standing]
+	Records() eventstore.Query[payment.Record]
 	// DailyTotals returns the amounts captured and refunded today, by currency.
 	DailyTotals(ctx context.Context) (captured, refunded map[string]int64, err error)
-	WebhooksOf(ctx context.Context, paymentID uuid.UUID, last payment.Received, limit int) ([]payment.Received, error)
+	WebhooksOf(ctx context.Context, paymentID uuid.UUID, last payment.ReceivedWebhook, limit int) ([]payment.ReceivedWebhook, error)
 }
 
 // Module serves the operators' API across modules.

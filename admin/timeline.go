@@ -38,7 +38,7 @@ type TimelineEntry struct {
 	upTo    int64     // the version of the stream up to this entry
 	needs   []string  // facts that other entries must establish first
 	tells   []string  // facts that this entry establishes
-	webhook payment.Received
+	webhook payment.ReceivedWebhook
 }
 
 // webhookReceived is the type of the entry of a webhook.
@@ -85,9 +85,9 @@ func (m *Module) streams(ctx context.Context, asked *asked, orderID uuid.UUID, t
 	sources := []streamOf{
 		{"cart", t.CartID}, {"saga", t.CheckoutID}, {"order", orderID}, {"payment", t.PaymentID}, {"saga", t.CancellationID},
 	}
-	var paid map[uuid.UUID]payment.Standing
+	var paid map[uuid.UUID]payment.Record
 	err := asked.ask(ctx, "payment", func(ctx context.Context) (err error) {
-		paid, err = m.Payments.Book().ByID(ctx, []uuid.UUID{t.PaymentID})
+		paid, err = m.Payments.Records().ByID(ctx, []uuid.UUID{t.PaymentID})
 		return err
 	})
 	for _, r := range paid[t.PaymentID].Refunds {
@@ -148,8 +148,8 @@ func (m *Module) streamEntries(
 }
 
 func (m *Module) webhookEntries(ctx context.Context, asked *asked, t order.References, from cursor, n int) (entries []TimelineEntry, err error) {
-	last := payment.Received{ReceivedAt: from.At, Provider: from.Provider, ID: from.ID}
-	var webhooks []payment.Received
+	last := payment.ReceivedWebhook{ReceivedAt: from.At, Provider: from.Provider, ID: from.ID}
+	var webhooks []payment.ReceivedWebhook
 	err = asked.ask(ctx, "payment", func(ctx context.Context) (err error) {
 		webhooks, err = m.Payments.WebhooksOf(ctx, t.PaymentID, last, n)
 		return err
@@ -206,11 +206,11 @@ func startOfSaga(id uuid.UUID) *uuid.UUID {
 	return &start
 }
 
-func entryOfWebhook(w payment.Received, t order.References) TimelineEntry {
+func entryOfWebhook(w payment.ReceivedWebhook, t order.References) TimelineEntry {
 	data, _ := json.Marshal(map[string]any{ // of plain fields
 		"provider": w.Provider, "id": w.ID, "type": w.Type, "note": w.Note, "attempts": w.Attempts, "handled_at": w.HandledAt,
 	})
-	id := w.Wakes()
+	id := w.CommandID()
 	needs, tells := factsOf(TimelineEntry{Causation: id, Command: &id}, facts{})
 	return TimelineEntry{
 		ID: id, At: web.Time(w.ReceivedAt), Module: "payment", Stream: t.PaymentID, Type: webhookReceived, Actor: w.Provider,

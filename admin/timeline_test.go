@@ -115,7 +115,7 @@ func TestTimelineEntries(t *testing.T) {
 		for _, e := range []TimelineEntry{{source: 3, upTo: 1}, {source: 0, upTo: 2}, {source: 3, upTo: 3}} {
 			p = p.advance(e)
 		}
-		p = p.advance(TimelineEntry{Module: "payment", Type: webhookReceived, webhook: payment.Received{Provider: "p", ID: "7", ReceivedAt: noon}})
+		p = p.advance(TimelineEntry{Module: "payment", Type: webhookReceived, webhook: payment.ReceivedWebhook{Provider: "p", ID: "7", ReceivedAt: noon}})
 		require.Equal(t, cursor{Versions: []int64{2, 0, 0, 3}, At: noon, Provider: "p", ID: "7"}, p)
 		require.Equal(t, []int64{2, 0, 3, 0}, []int64{p.versionOf(0), p.versionOf(1), p.versionOf(3), p.versionOf(4)}, "one that has begun since is read from its start")
 	})

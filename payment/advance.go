@@ -17,20 +17,20 @@ import (
 
 type stream = eventstore.Stream[State]
 
-// actor is recorded with the events that sagas cause.
-const actor = "saga"
+// sagaActor is recorded with the events that sagas cause.
+const sagaActor = "saga"
 
 // Charge authorizes and captures, or continues an earlier Charge, and returns how far it came. It takes at most a few calls of
 // Config.Timeout each. An error means that the store failed: charge again.
 func (m *Module) Charge(ctx context.Context, correlation uuid.UUID, c Charge) (Outcome, error) {
 	run := m.newRun(c.PaymentID, correlation)
-	st, err := run.record(ctx, derived(c.PaymentID, "charge", 0), func(s State, now time.Time) ([]event, error) {
+	st, err := run.record(ctx, derivedID(c.PaymentID, "charge", 0), func(s State, now time.Time) ([]event, error) {
 		return request(s, c, m.providers[0].Name(), now), nil
 	})
 	if err != nil {
 		return Outcome{}, err
 	}
-	st, why, err := run.drive(ctx, st, nextOfCharge)
+	st, why, err := run.advance(ctx, st, nextChargeCall)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -40,7 +40,7 @@ func (m *Module) Charge(ctx context.Context, correlation uuid.UUID, c Charge) (O
 // Undo records the tombstone, then voids or refunds, and returns how far it came. An error means the same as for Charge.
 func (m *Module) Undo(ctx context.Context, correlation uuid.UUID, u Undo) (Outcome, error) {
 	run := m.newRun(u.PaymentID, correlation)
-	if outcome, err := run.lookBeforeRefund(ctx, u); err != nil || outcome.Result != "" {
+	if outcome, err := run.lookUpBeforeRefund(ctx, u); err != nil || outcome.Result != "" {
 		return outcome, err
 	}
 	// No derived id: the events depend on the state alone, and a later Undo may have to add more.
@@ -56,25 +56,25 @@ func (m *Module) Undo(ctx context.Context, correlation uuid.UUID, u Undo) (Outco
 	if err != nil {
 		return Outcome{}, err
 	}
-	st, why, err := run.drive(ctx, st, nextOfUndo)
+	st, why, err := run.advance(ctx, st, nextUndoCall)
 	if err != nil {
 		return Outcome{}, err
 	}
 	return undoOutcome(st.State, why), nil
 }
 
-// lookBeforeRefund looks up the payment before an Undo requests a refund, since somebody may have refunded it elsewhere. It returns an
+// lookUpBeforeRefund looks up the payment before an Undo requests a refund, since somebody may have refunded it elsewhere. It returns an
 // outcome if the provider did not answer.
-func (r run) lookBeforeRefund(ctx context.Context, u Undo) (Outcome, error) {
+func (r run) lookUpBeforeRefund(ctx context.Context, u Undo) (Outcome, error) {
 	st, err := payments.Load(ctx, r.store, r.id)
-	if err != nil || st.State.left() == 0 || mustYield(st.State, u) {
+	if err != nil || st.State.refundable() == 0 || mustYield(st.State, u) {
 		return Outcome{}, err
 	}
 	if _, pending := st.State.pendingRefund(r.now()); pending {
 		return Outcome{}, nil
 	}
-	_, why, err := r.once(ctx, st, ask{operation: opLookUp})
-	if err != nil || why == endQuiet {
+	_, why, err := r.call(ctx, st, providerCall{operation: opLookUp})
+	if err != nil || why == stopIdle {
 		return Outcome{}, err
 	}
 	return Outcome{Result: ResultUnknown}, nil
@@ -87,9 +87,9 @@ func (m *Module) Observe(ctx context.Context, correlation uuid.UUID, o Observe) 
 	if err != nil || st.State.Captured == 0 && !st.State.capturing() {
 		return err
 	}
-	_, why, err := m.newRun(o.PaymentID, correlation).once(ctx, st, ask{operation: opLookUp})
-	if err == nil && why != endQuiet {
-		err = errNoBook
+	_, why, err := m.newRun(o.PaymentID, correlation).call(ctx, st, providerCall{operation: opLookUp})
+	if err == nil && why != stopIdle {
+		err = errLedgerUnavailable
 	}
 	return err
 }
@@ -119,69 +119,71 @@ type run struct {
 }
 
 func (m *Module) newRun(id, correlation uuid.UUID) run {
-	return run{m, id, eventstore.Meta{Actor: actor, Correlation: correlation}}
+	return run{m, id, eventstore.Meta{Actor: sagaActor, Correlation: correlation}}
 }
 
 // maxCalls limits a run. The longest regular one needs a look-up, an authorization and a capture.
 const maxCalls = 8
 
-// end says why a run stopped.
-type end uint8
+// stopReason says why a run stopped.
+type stopReason uint8
 
 const (
-	endQuiet       end = iota // no call is due, or the run must wait
-	endUnavailable            // the provider is unavailable and did nothing
-	endDoubt                  // the provider did not answer, or its answer is invalid
+	stopIdle        stopReason = iota // no call is due, or the run must wait
+	stopUnavailable                   // the provider is unavailable and did nothing
+	stopUnknown                       // the provider did not answer, or its answer is invalid
 )
 
-// drive makes the calls that next returns, one after the other, and records each result before the next call.
+// advance makes the calls that next returns, one after the other, and records each result before the next call.
 //
 // The process may die between any two lines. The intent of each call is in the stream before the call is made, and the key is derived
 // from the intent, so that the next process makes the same call.
-func (r run) drive(ctx context.Context, st stream, next func(s State, looked bool, now time.Time) ask) (_ stream, why end, err error) {
-	looked := false
+func (r run) advance(
+	ctx context.Context, st stream, next func(s State, lookedUp bool, now time.Time) providerCall,
+) (_ stream, why stopReason, err error) {
+	lookedUp := false
 	for range maxCalls {
-		a := next(st.State, looked, r.now())
+		a := next(st.State, lookedUp, r.now())
 		if a.operation == opNothing {
-			return st, endQuiet, nil
+			return st, stopIdle, nil
 		}
 		before := st.Version
-		if st, why, err = r.once(ctx, st, a); err != nil || why != endQuiet {
+		if st, why, err = r.call(ctx, st, a); err != nil || why != stopIdle {
 			return st, why, err
 		}
 		// An answer tells the current state, with two exceptions: a repeated authorization returns its first answer, and the shopper may
 		// have acted since; a refund may be refused because somebody refunded the payment elsewhere.
-		looked = (a.operation != opAuthorize || st.State.Authorization != stepWaiting) && !st.State.refused(a)
+		lookedUp = (a.operation != opAuthorize || st.State.Authorization != stepWaiting) && !st.State.refusedRefund(a)
 		if st.Version == before && a.operation != opLookUp {
-			return st, endDoubt, nil // the answer added nothing: do not repeat the call at once
+			return st, stopUnknown, nil // the answer added nothing: do not repeat the call at once
 		}
 	}
-	return st, endQuiet, nil
+	return st, stopIdle, nil
 }
 
-// once makes one call and records its result.
-func (r run) once(ctx context.Context, st stream, a ask) (stream, end, error) {
+// call makes one call and records its result.
+func (r run) call(ctx context.Context, st stream, a providerCall) (stream, stopReason, error) {
 	p, err := r.provider(st.State.Provider)
 	if err = cmp.Or(err, ctx.Err()); err != nil {
-		return st, endQuiet, err
+		return st, stopIdle, err
 	}
-	res, err := r.ask(ctx, p, st.State, a)
+	res, err := r.callProvider(ctx, p, st.State, a)
 	if err != nil {
-		p.remember(r.meta.Correlation, err)
+		p.deferCaller(r.meta.Correlation, err)
 	}
 	if transient := (*Transient)(nil); errors.As(err, &transient) {
-		r.log.Log(ctx, levelOf(err), "the payment provider is not available", r.about(a, err)...)
-		return st, endUnavailable, nil
+		r.log.Log(ctx, logLevel(err), "the payment provider is not available", r.logAttrs(a, err)...)
+		return st, stopUnavailable, nil
 	}
 	if err == nil {
 		var newer stream
-		newer, err = r.record(ctx, derived(r.id, key(r.id, a)+"/"+string(res.status), st.Version), res.decide)
-		if nonsense := (*nonsense)(nil); !errors.As(err, &nonsense) {
-			return newer, endQuiet, err
+		newer, err = r.record(ctx, derivedID(r.id, key(r.id, a)+"/"+string(res.status), st.Version), res.decide)
+		if nonsense := (*invalidAnswerError)(nil); !errors.As(err, &nonsense) {
+			return newer, stopIdle, err
 		}
 	}
-	st, err = r.doubt(ctx, st, a, err)
-	return st, endDoubt, err
+	st, err = r.recordUnknown(ctx, st, a, err)
+	return st, stopUnknown, err
 }
 
 // result holds the events that an answer adds to the newest state of a payment.
@@ -190,27 +192,27 @@ type result struct {
 	decide func(State, time.Time) ([]event, error)
 }
 
-// ask makes one call, outside of any transaction.
-func (r run) ask(ctx context.Context, p Provider, s State, a ask) (result, error) {
+// callProvider makes one call, outside of any transaction.
+func (r run) callProvider(ctx context.Context, p Provider, s State, a providerCall) (result, error) {
 	call := callOf(r.id, s, a)
 	if a.operation == opLookUp {
 		report, err := p.LookUp(ctx, call)
 		return result{report.Status, func(s State, now time.Time) ([]event, error) {
-			return reported(s, r.id, report, now, r.actionTTL)
+			return onReport(s, r.id, report, now, r.actionTTL)
 		}}, err
 	}
-	answer, err := operate(ctx, p, a.operation, call)
+	answer, err := invoke(ctx, p, a.operation, call)
 	if err == nil && a.operation == opAuthorize && answer.Replayed {
 		// A process used the key before it crashed, or before the database was restored to an older moment. The old answer does not tell
 		// whether the payment was captured or refunded since.
-		return r.ask(ctx, p, s, ask{operation: opLookUp})
+		return r.callProvider(ctx, p, s, providerCall{operation: opLookUp})
 	}
 	return result{answer.Status, func(s State, now time.Time) ([]event, error) {
-		return answered(s, a, r.id, answer, now, r.actionTTL)
+		return onAnswer(s, a, r.id, answer, now, r.actionTTL)
 	}}, err
 }
 
-func operate(ctx context.Context, p Provider, op Operation, call Call) (Answer, error) {
+func invoke(ctx context.Context, p Provider, op Operation, call Call) (Answer, error) {
 	switch op {
 	case opAuthorize:
 		return p.Authorize(ctx, call)
@@ -225,10 +227,10 @@ func operate(ctx context.Context, p Provider, op Operation, call Call) (Answer, 
 	return Answer{}, fmt.Errorf("unknown operation %q", op)
 }
 
-func callOf(id uuid.UUID, s State, a ask) Call {
+func callOf(id uuid.UUID, s State, a providerCall) Call {
 	c := Call{
 		Key: key(id, a), Reference: id.String(), ProviderReference: s.ProviderReference, RequestedAt: s.RequestedAt,
-		Method: s.Method, Amount: s.Amount, Customer: s.CustomerID,
+		PaymentMethod: s.PaymentMethod, Amount: s.Amount, Customer: s.CustomerID,
 	}
 	if a.operation == opRefund {
 		c.Amount = money.Of(a.refund.Amount, s.Amount.Currency)
@@ -237,7 +239,7 @@ func callOf(id uuid.UUID, s State, a ask) Call {
 }
 
 // key returns the idempotency key of a call. It depends on the intent alone, so it never changes.
-func key(id uuid.UUID, a ask) string {
+func key(id uuid.UUID, a providerCall) string {
 	k := id.String() + "/" + string(a.operation)
 	if a.operation == opRefund {
 		k += "/" + a.refund.ID.String()
@@ -245,33 +247,33 @@ func key(id uuid.UUID, a ask) string {
 	return k
 }
 
-// levelOf returns a lower level for a call that was not made, since the guard has logged that.
-func levelOf(err error) slog.Level {
+// logLevel returns a lower level for a call that was not made, since the breaker has logged that.
+func logLevel(err error) slog.Level {
 	if isDeferred(err) {
 		return slog.LevelDebug
 	}
 	return slog.LevelWarn
 }
 
-// doubt records that the outcome of a call is unknown.
-func (r run) doubt(ctx context.Context, st stream, a ask, cause error) (stream, error) {
-	r.log.WarnContext(ctx, "the outcome of a payment call is unknown", r.about(a, cause)...)
-	return r.record(ctx, derived(r.id, key(r.id, a)+"/lost", st.Version), func(s State, _ time.Time) ([]event, error) {
-		return lost(s, a, cause), nil
+// recordUnknown records that the outcome of a call is unknown.
+func (r run) recordUnknown(ctx context.Context, st stream, a providerCall, cause error) (stream, error) {
+	r.log.WarnContext(ctx, "the outcome of a payment call is unknown", r.logAttrs(a, cause)...)
+	return r.record(ctx, derivedID(r.id, key(r.id, a)+"/lost", st.Version), func(s State, _ time.Time) ([]event, error) {
+		return onUnknown(s, a, cause), nil
 	})
 }
 
-func (r run) about(a ask, err error) []any {
+func (r run) logAttrs(a providerCall, err error) []any {
 	return []any{slog.String("payment", r.id.String()), slog.String("operation", string(a.operation)), slog.String("error", err.Error())}
 }
 
-// errNoNews rejects a result without events. A rejected command leaves no receipt, so that the same result may add something later.
-var errNoNews = errors.New("nothing new")
+// errNothingNew rejects a result without events. A rejected command leaves no receipt, so that the same result may add something later.
+var errNothingNew = errors.New("nothing new")
 
-// nonsense is the error of an invalid answer.
-type nonsense struct{ error }
+// invalidAnswerError is the error of an invalid answer.
+type invalidAnswerError struct{ error }
 
-func (n *nonsense) Unwrap() error { return n.error }
+func (n *invalidAnswerError) Unwrap() error { return n.error }
 
 const recordTimeout = 15 * time.Second
 
@@ -285,13 +287,13 @@ func (r run) record(ctx context.Context, id uuid.UUID, decide func(State, time.T
 		events, err := decide(p.State, tx.Now())
 		switch {
 		case err != nil:
-			return nil, &nonsense{err}
+			return nil, &invalidAnswerError{err}
 		case len(events) == 0:
-			return nil, errNoNews
+			return nil, errNothingNew
 		}
 		return events, nil
 	})
-	if errors.Is(err, errNoNews) || err == nil && receipt.Replayed {
+	if errors.Is(err, errNothingNew) || err == nil && receipt.Replayed {
 		return payments.Load(ctx, r.store, r.id)
 	}
 	if err != nil {
@@ -302,7 +304,7 @@ func (r run) record(ctx context.Context, id uuid.UUID, decide func(State, time.T
 
 var commandSpace = uuid.MustParse("8f0c7d52-31b6-4c0e-9a55-6d1c0b7e2f41")
 
-// derived returns the id of a command that takes effect once for a payment, a step and a version.
-func derived(payment uuid.UUID, step string, version int64) uuid.UUID {
+// derivedID returns the id of a command that takes effect once for a payment, a step and a version.
+func derivedID(payment uuid.UUID, step string, version int64) uuid.UUID {
 	return uuid.NewSHA1(commandSpace, fmt.Appendf(nil, "%s %s %d", payment, step, version))
 }

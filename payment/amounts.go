@@ -16,8 +16,8 @@ func (m *Module) Chargeable(total money.Amount) error {
 	return nil
 }
 
-// refundable refuses refunds among events that the provider of the payment can never make.
-func (m *Module) refundable(provider string, events []event) error {
+// checkRefundable refuses refunds among events that the provider of the payment can never make.
+func (m *Module) checkRefundable(provider string, events []event) error {
 	p, err := m.provider(provider)
 	if err != nil {
 		return nil // the provider is not configured: the refund waits for it

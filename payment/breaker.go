@@ -10,43 +10,43 @@ import "time"
 //
 // A call counts only if no change of state happened while it ran: an older call tells nothing about the new state.
 type breaker struct {
-	round   int            // number of changes of state
-	until   time.Time      // zero: closed; otherwise the earliest time of the next test call
-	probing bool           // a call tests the provider; at until it counts as lost
-	recent  []vote         // oldest first
-	votes   map[string]int // number of samples
-	failed  int            // number of failed samples
+	generation int            // number of changes of state
+	retryAt    time.Time      // zero: closed; otherwise the earliest time of the next test call
+	probing    bool           // a call tests the provider; at retryAt it counts as lost
+	samples    []sample       // oldest first
+	perCaller  map[string]int // number of samples
+	failed     int            // number of failed samples
 }
 
-// vote is a completed call.
-type vote struct {
+// sample is a completed call.
+type sample struct {
 	at     time.Time
-	who    string
+	caller string
 	failed bool
 }
 
 const (
-	breakerWindow = 10 * time.Second
-	breakerCalls  = 20
-	breakerPause  = 2 * time.Second // until a call tests the provider
+	breakerWindow     = 10 * time.Second
+	breakerMinSamples = 20
+	breakerPause      = 2 * time.Second // until a call tests the provider
 
-	// votesEach limits the samples of one shopper in a window. A checkout makes two calls. So one shopper's card that always hangs does not
+	// samplesPerCaller limits the samples of one shopper in a window. A checkout makes two calls. So one shopper's card that always hangs does not
 	// open the breaker for all: that takes ten shoppers.
-	votesEach = 2
+	samplesPerCaller = 2
 )
 
-// standing is the state of a breaker.
-type standing string
+// breakerState is the state of a breaker.
+type breakerState string
 
 const (
-	closed   standing = "closed"    // all calls are made
-	opened   standing = "open"      // no call is made
-	halfOpen standing = "half_open" // one call is made
+	closed   breakerState = "closed"    // all calls are made
+	opened   breakerState = "open"      // no call is made
+	halfOpen breakerState = "half_open" // one call is made
 )
 
-func (b *breaker) standing() standing {
+func (b *breaker) state() breakerState {
 	switch {
-	case b.until.IsZero():
+	case b.retryAt.IsZero():
 		return closed
 	case b.probing:
 		return halfOpen
@@ -54,72 +54,72 @@ func (b *breaker) standing() standing {
 	return opened
 }
 
-// mayAsk reports whether ask would allow a call.
-func (b *breaker) mayAsk(now time.Time) bool { return b.until.IsZero() || !now.Before(b.until) }
+// wouldAllow reports whether allow would allow a call.
+func (b *breaker) wouldAllow(now time.Time) bool { return b.retryAt.IsZero() || !now.Before(b.retryAt) }
 
-// ask reports whether a call is allowed, and its round, for told and forgo. After the pause, the first call tests the provider. If it takes
+// allow reports whether a call is allowed, and its generation, for record and cancel. After the pause, the first call tests the provider. If it takes
 // longer than timeout, it counts as lost, and another call tests.
-func (b *breaker) ask(now time.Time, timeout time.Duration) (round int, ok bool) {
-	if !b.mayAsk(now) {
+func (b *breaker) allow(now time.Time, timeout time.Duration) (generation int, ok bool) {
+	if !b.wouldAllow(now) {
 		return 0, false
 	}
-	if !b.until.IsZero() {
-		b.round++
-		b.probing, b.until = true, now.Add(timeout+breakerPause)
+	if !b.retryAt.IsZero() {
+		b.generation++
+		b.probing, b.retryAt = true, now.Add(timeout+breakerPause)
 	}
-	return b.round, true
+	return b.generation, true
 }
 
-// told records a completed call. A refusal for business reasons is no failure.
-func (b *breaker) told(now time.Time, round int, caller string, failed bool) {
+// record adds a completed call. A refusal for business reasons is no failure.
+func (b *breaker) record(now time.Time, generation int, caller string, failed bool) {
 	switch {
-	case round != b.round:
+	case generation != b.generation:
 	case b.probing && failed:
 		b.open(now)
 	case b.probing:
-		*b = breaker{round: b.round + 1}
+		*b = breaker{generation: b.generation + 1}
 	default:
-		b.count(vote{now, caller, failed})
-		if len(b.recent) >= breakerCalls && 2*b.failed >= len(b.recent) {
+		b.add(sample{now, caller, failed})
+		if len(b.samples) >= breakerMinSamples && 2*b.failed >= len(b.samples) {
 			b.open(now)
 		}
 	}
 }
 
-// forgo ends a call that its caller cancelled. It does not count. If it was the test, the next call tests.
-func (b *breaker) forgo(now time.Time, round int) {
-	if round == b.round && b.probing {
-		b.round++
-		b.probing, b.until = false, now
+// cancel ends a call that its caller cancelled. It does not count. If it was the test, the next call tests.
+func (b *breaker) cancel(now time.Time, generation int) {
+	if generation == b.generation && b.probing {
+		b.generation++
+		b.probing, b.retryAt = false, now
 	}
 }
 
 func (b *breaker) open(now time.Time) {
-	*b = breaker{round: b.round + 1, until: now.Add(breakerPause)}
+	*b = breaker{generation: b.generation + 1, retryAt: now.Add(breakerPause)}
 }
 
-func (b *breaker) count(v vote) {
-	for len(b.recent) > 0 && v.at.Sub(b.recent[0].at) >= breakerWindow {
-		b.forget()
+func (b *breaker) add(v sample) {
+	for len(b.samples) > 0 && v.at.Sub(b.samples[0].at) >= breakerWindow {
+		b.dropOldest()
 	}
-	if b.votes[v.who] == votesEach {
+	if b.perCaller[v.caller] == samplesPerCaller {
 		return
 	}
-	if b.votes == nil {
-		b.votes = map[string]int{}
+	if b.perCaller == nil {
+		b.perCaller = map[string]int{}
 	}
-	b.votes[v.who]++
-	b.recent = append(b.recent, v)
+	b.perCaller[v.caller]++
+	b.samples = append(b.samples, v)
 	if v.failed {
 		b.failed++
 	}
 }
 
-func (b *breaker) forget() {
-	v := b.recent[0]
-	b.recent = b.recent[1:]
-	if b.votes[v.who]--; b.votes[v.who] == 0 {
-		delete(b.votes, v.who)
+func (b *breaker) dropOldest() {
+	v := b.samples[0]
+	b.samples = b.samples[1:]
+	if b.perCaller[v.caller]--; b.perCaller[v.caller] == 0 {
+		delete(b.perCaller, v.caller)
 	}
 	if v.failed {
 		b.failed--

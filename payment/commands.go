@@ -13,7 +13,7 @@ type Charge struct {
 	PaymentID, OrderID, CheckoutID uuid.UUID
 	CustomerID                     string
 	Amount                         money.Amount // above zero
-	Method                         string       // token of a payment method
+	PaymentMethod                  string       // token of a payment method
 }
 
 // Undo compensates a payment: it voids an authorization, also one that comes later, and refunds a capture in full. A later Charge is
@@ -53,21 +53,21 @@ type RequestedRefund struct {
 // Refund makes a requested refund. Callers repeat it until the result is ResultRefunded or ResultRefused.
 type Refund struct{ PaymentID, RefundID uuid.UUID }
 
-// Settle is an operator's resolution of a payment.
-type Settle struct {
+// Resolve is an operator's resolution of a payment.
+type Resolve struct {
 	PaymentID, CheckoutID uuid.UUID
-	Outcome               Settlement
+	Outcome               Resolution
 	Reason                string
 }
 
-// Settlement is the outcome that an operator records.
-type Settlement string
+// Resolution is the outcome that an operator records.
+type Resolution string
 
 // The settlements.
 const (
-	SettledCaptured    Settlement = "captured"     // the whole amount was captured
-	SettledNotCaptured Settlement = "not_captured" // nothing was or will be captured
-	SettledRefunded    Settlement = "refunded"     // the refused refund was made by other means, or is not owed any more
+	ResolvedCaptured    Resolution = "captured"     // the whole amount was captured
+	ResolvedNotCaptured Resolution = "not_captured" // nothing was or will be captured
+	ResolvedRefunded    Resolution = "refunded"     // the refused refund was made by other means, or is not owed any more
 )
 
 // Observe looks up later changes of a captured payment, such as refunds made elsewhere.
@@ -115,8 +115,8 @@ type Failure struct {
 	Detail string `json:"detail" example:"The payment was declined."`
 }
 
-// Received is a stored webhook.
-type Received struct {
+// ReceivedWebhook is a stored webhook.
+type ReceivedWebhook struct {
 	Provider, ID, Type, Reference string // ID is the provider's own
 	ReceivedAt                    time.Time
 	HandledAt                     *time.Time // nil: not yet processed
@@ -124,10 +124,10 @@ type Received struct {
 	Attempts                      int
 }
 
-// Wakes returns the id of the command that notifies the payment of the webhook. The events of this command name it as their cause.
-func (r Received) Wakes() uuid.UUID {
+// CommandID returns the id of the command that notifies the payment of the webhook. The events of this command name it as their cause.
+func (r ReceivedWebhook) CommandID() uuid.UUID {
 	id, _ := uuid.Parse(r.Reference) // without a payment, no event has this cause
-	return wakes(id, r.Provider, r.ID)
+	return webhookCommandID(id, r.Provider, r.ID)
 }
 
 // The codes of a Failure.

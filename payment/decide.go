@@ -34,7 +34,7 @@ func request(s State, c Charge, provider string, now time.Time) []event {
 	}
 	return []event{requested{
 		OrderID: c.OrderID, CheckoutID: c.CheckoutID, CustomerID: c.CustomerID,
-		Amount: c.Amount, Method: c.Method, Provider: provider, At: now,
+		Amount: c.Amount, PaymentMethod: c.PaymentMethod, Provider: provider, At: now,
 	}}
 }
 
@@ -44,7 +44,7 @@ func cancel(s State, c Cancel) ([]event, error) {
 	switch {
 	case s.Cancelled && s.Captured == 0:
 		return nil, nil
-	case s.Capture != stepNone && !(c.Insists && s.Captured == 0 && !s.saidCaptured()):
+	case s.Capture != stepNone && !(c.Insists && s.Captured == 0 && !s.claimedCaptured()):
 		return nil, errTooLate
 	case s.Tombstone, s.Authorization == stepRefused, s.Voided:
 		return nil, nil
@@ -64,14 +64,14 @@ func undo(s State, u Undo, now time.Time) (events []event) {
 	if s.refusals() > u.Retries {
 		return events
 	}
-	return append(events, giveBack(s, u.PaymentID, u.Reason, now)...)
+	return append(events, refundRemaining(s, u.PaymentID, u.Reason, now)...)
 }
 
 // mustYield reports whether an Undo has to give way to a capture.
 func mustYield(s State, u Undo) bool { return u.Yields && s.Capture != stepNone && !s.Tombstone }
 
-func giveBack(s State, payment uuid.UUID, reason string, now time.Time) []event {
-	owed := s.left()
+func refundRemaining(s State, payment uuid.UUID, reason string, now time.Time) []event {
+	owed := s.refundable()
 	if owed <= 0 {
 		return nil
 	}
@@ -88,7 +88,7 @@ func requestRefund(s State, id uuid.UUID, r RequestRefund, now time.Time) ([]eve
 	if _, ok := s.refundOf(id); ok {
 		return nil, nil
 	}
-	left := s.left()
+	left := s.refundable()
 	amount := money.Of(left, s.Amount.Currency)
 	if r.Amount != nil {
 		amount = *r.Amount
@@ -109,116 +109,116 @@ func requestRefund(s State, id uuid.UUID, r RequestRefund, now time.Time) ([]eve
 	}}, nil
 }
 
-// ask is a call to make. Its zero value means none.
-type ask struct {
+// providerCall is a call to make. Its zero value means none.
+type providerCall struct {
 	operation Operation
 	refund    refund // with opRefund
 }
 
-// nextOfCharge returns the next call of a Charge. looked means that the provider has just reported the state.
-func nextOfCharge(s State, looked bool, now time.Time) ask {
+// nextChargeCall returns the next call of a Charge. lookedUp means that the provider has just reported the state.
+func nextChargeCall(s State, lookedUp bool, now time.Time) providerCall {
 	switch {
 	case s.Tombstone || s.Captured > 0 || s.Voided:
-		return ask{}
-	case s.Authorization == stepWaiting && !looked:
-		return ask{operation: opLookUp}
+		return providerCall{}
+	case s.Authorization == stepWaiting && !lookedUp:
+		return providerCall{operation: opLookUp}
 	case s.Authorization == stepAsked:
-		return carefully(s, ask{operation: opAuthorize}, s.RequestedAt, looked, now)
+		return lookUpFirst(s, providerCall{operation: opAuthorize}, s.RequestedAt, lookedUp, now)
 	case s.Authorization == stepDone && s.Capture == stepAsked:
-		return carefully(s, ask{operation: opCapture}, s.CaptureAt, looked, now)
+		return lookUpFirst(s, providerCall{operation: opCapture}, s.CaptureAt, lookedUp, now)
 	}
-	return ask{}
+	return providerCall{}
 }
 
-// nextOfUndo returns the next call of an Undo. It voids even while a capture is unresolved, since the void resolves it: the provider either
+// nextUndoCall returns the next call of an Undo. It voids even while a capture is unresolved, since the void resolves it: the provider either
 // voids the payment and refuses a later capture, or answers that the payment was captured.
-func nextOfUndo(s State, looked bool, now time.Time) ask {
+func nextUndoCall(s State, lookedUp bool, now time.Time) providerCall {
 	if !s.Tombstone {
-		return ask{}
+		return providerCall{}
 	}
 	if r, ok := s.pendingRefund(now); ok {
-		return carefully(s, ask{opRefund, r}, r.At, looked, now)
+		return lookUpFirst(s, providerCall{opRefund, r}, r.At, lookedUp, now)
 	}
-	if _, refused := s.refusedUndo(); refused && !looked {
-		return ask{operation: opLookUp}
+	if _, refused := s.refusedUndoRefund(); refused && !lookedUp {
+		return providerCall{operation: opLookUp}
 	}
 	switch {
 	case !s.requested() || s.Authorization == stepRefused || s.Captured > 0 || s.Voided:
-		return ask{}
-	case s.doubts(opVoid) > 0 && !looked:
-		return ask{operation: opLookUp}
+		return providerCall{}
+	case s.unknownCount(opVoid) > 0 && !lookedUp:
+		return providerCall{operation: opLookUp}
 	}
-	return ask{operation: opVoid}
+	return providerCall{operation: opVoid}
 }
 
-// nextOfRefund returns the next call of one refund. It does not depend on the other refunds.
-func nextOfRefund(s State, id uuid.UUID, looked bool, now time.Time) ask {
+// nextRefundCall returns the next call of one refund. It does not depend on the other refunds.
+func nextRefundCall(s State, id uuid.UUID, lookedUp bool, now time.Time) providerCall {
 	r, _ := s.refundOf(id)
 	switch {
-	case r.Status == stepRefused && !looked && r.Code != codeNeverMade:
-		return ask{operation: opLookUp}
+	case r.Status == stepRefused && !lookedUp && r.Code != codeNeverMade:
+		return providerCall{operation: opLookUp}
 	case r.Status != stepAsked:
-		return ask{}
+		return providerCall{}
 	}
-	return carefully(s, ask{opRefund, r}, r.At, looked, now)
+	return lookUpFirst(s, providerCall{opRefund, r}, r.At, lookedUp, now)
 }
 
-// refused reports whether the provider refused the refund of an ask.
-func (s State) refused(a ask) bool {
+// refusedRefund reports whether the provider refused the refund of a call.
+func (s State) refusedRefund(a providerCall) bool {
 	r, _ := s.refundOf(a.refund.ID)
 	return a.operation == opRefund && r.Status == stepRefused
 }
 
-// carefully returns a call, or first a look-up: before a repeated call, and before a refund that follows a failed one, since that one may
+// lookUpFirst returns a call, or first a look-up: before a repeated call, and before a refund that follows a failed one, since that one may
 // have been made after all. It returns no call whose key the provider may have forgotten.
-func carefully(s State, a ask, since time.Time, looked bool, now time.Time) ask {
-	forgotten := now.Sub(since) > keyLife
+func lookUpFirst(s State, a providerCall, since time.Time, lookedUp bool, now time.Time) providerCall {
+	forgotten := now.Sub(since) > idempotencyKeyTTL
 	switch {
-	case (forgotten || s.Unknown != nil || s.refundsAt(stepRefused) > 0) && !looked:
-		return ask{operation: opLookUp}
+	case (forgotten || s.Unknown != nil || s.refundsAt(stepRefused) > 0) && !lookedUp:
+		return providerCall{operation: opLookUp}
 	case forgotten:
-		return ask{}
+		return providerCall{}
 	}
 	return a
 }
 
-// answered returns the events that an answer adds: none if it tells nothing new. An invalid answer is an error.
-func answered(s State, a ask, id uuid.UUID, r Answer, now time.Time, ttl time.Duration) ([]event, error) {
+// onAnswer returns the events that an answer adds: none if it tells nothing new. An invalid answer is an error.
+func onAnswer(s State, a providerCall, id uuid.UUID, r Answer, now time.Time, ttl time.Duration) ([]event, error) {
 	switch r.Status {
 	case NotFound:
 		return nil, nil
 	case ActionRequired:
-		return waiting(s, r, now, ttl)
+		return onActionRequired(s, r, now, ttl)
 	case Authorized:
-		return authorizedNow(s, r, now), nil
+		return onAuthorized(s, r, now), nil
 	case Declined:
-		return declinedNow(s, r), nil
+		return onDeclined(s, r), nil
 	case Captured:
-		return capturedNow(s, id, r, now)
+		return onCaptured(s, id, r, now)
 	case Refused:
-		return refusedNow(s, a, r)
+		return onRefused(s, a, r)
 	case Voided:
-		return voidedNow(s), nil
+		return onVoided(s), nil
 	case Refunded:
 		if a.operation == opRefund {
-			return refundedNow(s, a.refund.ID)
+			return onRefunded(s, a.refund.ID)
 		}
 		return nil, nil
 	}
 	return nil, fmt.Errorf("the provider answered %q", r.Status)
 }
 
-// undecided reports whether the authorization has no final answer.
-func (s State) undecided() bool {
+// authorizing reports whether the authorization has no final answer.
+func (s State) authorizing() bool {
 	return (s.Authorization == stepAsked || s.Authorization == stepWaiting) && !s.Voided
 }
 
-func (s State) isPending(id uuid.UUID) bool {
+func (s State) refundPending(id uuid.UUID) bool {
 	r, _ := s.refundOf(id)
 	return r.Status == stepAsked
 }
 
-func waiting(s State, r Answer, now time.Time, ttl time.Duration) ([]event, error) {
+func onActionRequired(s State, r Answer, now time.Time, ttl time.Duration) ([]event, error) {
 	switch {
 	case r.NextAction == nil:
 		return nil, errors.New("the provider requires an action and names none")
@@ -232,10 +232,10 @@ func waiting(s State, r Answer, now time.Time, ttl time.Duration) ([]event, erro
 	return nil, nil
 }
 
-// authorizedNow records the authorization and, unless there is a tombstone, the intent to capture.
-func authorizedNow(s State, r Answer, now time.Time) []event {
+// onAuthorized records the authorization and, unless there is a tombstone, the intent to capture.
+func onAuthorized(s State, r Answer, now time.Time) []event {
 	switch {
-	case !s.undecided():
+	case !s.authorizing():
 		return nil
 	case s.Tombstone:
 		return []event{authorized{r.ProviderReference}}
@@ -243,14 +243,14 @@ func authorizedNow(s State, r Answer, now time.Time) []event {
 	return []event{authorized{r.ProviderReference}, captureRequested{At: now}}
 }
 
-func declinedNow(s State, r Answer) []event {
-	if !s.undecided() {
+func onDeclined(s State, r Answer) []event {
+	if !s.authorizing() {
 		return nil
 	}
 	return []event{declined{Code: declineCode(r.Code)}}
 }
 
-func capturedNow(s State, id uuid.UUID, r Answer, now time.Time) ([]event, error) {
+func onCaptured(s State, id uuid.UUID, r Answer, now time.Time) ([]event, error) {
 	if s.Captured > 0 {
 		return nil, nil
 	}
@@ -260,13 +260,13 @@ func capturedNow(s State, id uuid.UUID, r Answer, now time.Time) ([]event, error
 	events := []event{captured{Amount: r.Captured}}
 	if s.Tombstone {
 		s = evolve(s, events[0])
-		events = append(events, giveBack(s, id, s.FailureCode, now)...)
+		events = append(events, refundRemaining(s, id, s.FailureCode, now)...)
 	}
 	return events, nil
 }
 
-// voidedNow records a void. Without a tombstone the authorization expired, so that a requested capture has failed.
-func voidedNow(s State) []event {
+// onVoided records a void. Without a tombstone the authorization expired, so that a requested capture has failed.
+func onVoided(s State) []event {
 	switch {
 	case s.Voided || s.Captured > 0 || s.Authorization == stepRefused:
 		return nil
@@ -276,8 +276,8 @@ func voidedNow(s State) []event {
 	return []event{voided{}}
 }
 
-// refundedNow records a refund, even one that failed before. A refund of more than was captured is an error.
-func refundedNow(s State, id uuid.UUID) ([]event, error) {
+// onRefunded records a refund, even one that failed before. A refund of more than was captured is an error.
+func onRefunded(s State, id uuid.UUID) ([]event, error) {
 	r, known := s.refundOf(id)
 	switch back := s.providerRefunded() + r.Amount; {
 	case !known || r.Status == stepDone:
@@ -288,13 +288,13 @@ func refundedNow(s State, id uuid.UUID) ([]event, error) {
 	return []event{refunded{ID: id}}, nil
 }
 
-func refusedNow(s State, a ask, r Answer) ([]event, error) {
+func onRefused(s State, a providerCall, r Answer) ([]event, error) {
 	switch {
 	case a.operation == opAuthorize:
-		return declinedNow(s, r), nil
+		return onDeclined(s, r), nil
 	case a.operation == opCapture && s.capturing():
 		return []event{captureRefused{Code: CodeCaptureRefused}}, nil
-	case a.operation == opRefund && s.isPending(a.refund.ID):
+	case a.operation == opRefund && s.refundPending(a.refund.ID):
 		return []event{refundFailed{ID: a.refund.ID, Code: plain(r.Code, 100)}}, nil
 	case a.operation == opVoid && s.holds():
 		return nil, fmt.Errorf("the provider refused to void: %q", r.Code)
@@ -310,32 +310,32 @@ func (s State) holds() bool {
 	return s.requested() && s.Authorization != stepRefused && s.Captured == 0 && !s.Voided
 }
 
-// reported returns the events that a look-up adds. A reported refund was made, even if it is recorded as failed. An unreported refund was
+// onReport returns the events that a look-up adds. A reported refund was made, even if it is recorded as failed. An unreported refund was
 // never made if no call for it can be in flight any more: its amount is then free for a refund under another key.
-func reported(s State, id uuid.UUID, r Report, now time.Time, ttl time.Duration) ([]event, error) {
-	if r.Status == Captured && r.Back >= r.Captured && s.undecided() { // captured before a restore of our database
-		return declinedNow(s, Answer{Code: CodeRefundedBefore}), nil
+func onReport(s State, id uuid.UUID, r Report, now time.Time, ttl time.Duration) ([]event, error) {
+	if r.Status == Captured && r.Back >= r.Captured && s.authorizing() { // captured before a restore of our database
+		return onDeclined(s, Answer{Code: CodeRefundedBefore}), nil
 	}
-	events, err := answered(s, ask{operation: opLookUp}, id, r.Answer, now, ttl)
+	events, err := onAnswer(s, providerCall{operation: opLookUp}, id, r.Answer, now, ttl)
 	for _, refund := range s.Refunds {
-		call := key(id, ask{opRefund, refund})
+		call := key(id, providerCall{opRefund, refund})
 		switch {
 		case slices.Contains(r.Refunded, call):
-			made, wrong := refundedNow(s, refund.ID)
+			made, wrong := onRefunded(s, refund.ID)
 			events, err = append(events, made...), cmp.Or(err, wrong)
 			for _, e := range made {
 				s = evolve(s, e)
 			}
 		case refund.Status != stepAsked || slices.Contains(r.Refunding, call):
-		case r.Status == Captured && now.Sub(refund.At) > surely:
+		case r.Status == Captured && now.Sub(refund.At) > neverMadeAfter:
 			events = append(events, refundFailed{ID: refund.ID, Code: codeNeverMade})
 		}
 	}
-	return append(events, elsewhereNow(s, id, r, now)...), err
+	return append(events, onElsewhere(s, id, r, now)...), err
 }
 
-// elsewhereNow records new refunds made elsewhere.
-func elsewhereNow(s State, payment uuid.UUID, r Report, now time.Time) (events []event) {
+// onElsewhere records new refunds made elsewhere.
+func onElsewhere(s State, payment uuid.UUID, r Report, now time.Time) (events []event) {
 	if r.Status != Captured {
 		return nil
 	}
@@ -364,8 +364,8 @@ var reasonsElsewhere = map[ElsewhereKind]string{
 	ElsewhereDispute: "Returned by the bank after a dispute.",
 }
 
-// lost records that the outcome of a call is unknown, unless another call has told it.
-func lost(s State, a ask, cause error) []event {
+// onUnknown records that the outcome of a call is unknown, unless another call has told it.
+func onUnknown(s State, a providerCall, cause error) []event {
 	var open bool
 	switch a.operation {
 	case opAuthorize:
@@ -375,7 +375,7 @@ func lost(s State, a ask, cause error) []event {
 	case opVoid:
 		open = s.holds()
 	case opRefund:
-		open = s.isPending(a.refund.ID)
+		open = s.refundPending(a.refund.ID)
 	case opLookUp, opNothing:
 	}
 	if !open {

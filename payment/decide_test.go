@@ -53,7 +53,7 @@ func TestCharge(t *testing.T) {
 		t.Parallel()
 		s := given(tombstone)
 		then(t, request(s, theCharge, "fake", noon))
-		require.Equal(t, Outcome{Result: ResultRefused, Failure: failure(CodeCancelled)}, chargeOutcome(s, endQuiet, noon))
+		require.Equal(t, Outcome{Result: ResultRefused, Failure: failure(CodeCancelled)}, chargeOutcome(s, stopIdle, noon))
 	})
 }
 
@@ -138,7 +138,7 @@ func TestAnswer(t *testing.T) {
 			if c.at.IsZero() {
 				c.at = noon
 			}
-			got, err := answered(given(c.given...), ask{operation: c.asked}, theID, c.answer, c.at, ttl)
+			got, err := onAnswer(given(c.given...), providerCall{operation: c.asked}, theID, c.answer, c.at, ttl)
 			require.NoError(t, err)
 			require.Equal(t, c.then, got)
 		})
@@ -158,7 +158,7 @@ func TestAnswerThatCannotBeTrue(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := answered(given(wish), ask{operation: c.asked}, theID, c.answer, noon, ttl)
+			_, err := onAnswer(given(wish), providerCall{operation: c.asked}, theID, c.answer, noon, ttl)
 			require.Error(t, err)
 		})
 	}
@@ -171,15 +171,15 @@ func TestRefundAnswers(t *testing.T) {
 	a := next(s, false, noon)
 	require.Equal(t, opRefund, a.operation)
 
-	got, err := answered(s, a, theID, Answer{Status: Refunded}, noon, ttl)
+	got, err := onAnswer(s, a, theID, Answer{Status: Refunded}, noon, ttl)
 	require.NoError(t, err)
 	then(t, got, refunded{theRefund})
 
-	got, err = answered(s, a, theID, Answer{Status: Refused, Code: "closed\x00account"}, noon, ttl)
+	got, err = onAnswer(s, a, theID, Answer{Status: Refused, Code: "closed\x00account"}, noon, ttl)
 	require.NoError(t, err)
 	then(t, got, refundFailed{theRefund, "closedaccount"})
 
-	got, err = reported(s, theID, Report{Answer: Answer{Status: Captured, Captured: 1999}, Refunded: []string{key(theID, a)}}, noon, ttl)
+	got, err = onReport(s, theID, Report{Answer: Answer{Status: Captured, Captured: 1999}, Refunded: []string{key(theID, a)}}, noon, ttl)
 	require.NoError(t, err)
 	then(t, got, refunded{theRefund})
 }
@@ -208,7 +208,7 @@ func TestUndo(t *testing.T) {
 			t.Parallel()
 			got := undo(given(c.given...), theUndo, noon)
 			require.Equal(t, c.then, got)
-			require.Equal(t, c.result, undoOutcome(given(append(c.given, got...)...), endQuiet).Result)
+			require.Equal(t, c.result, undoOutcome(given(append(c.given, got...)...), stopIdle).Result)
 		})
 	}
 }
@@ -266,11 +266,11 @@ func TestCancel(t *testing.T) {
 }
 
 // next returns the next call of an undo if there is one, otherwise that of the charge.
-func next(s State, looked bool, now time.Time) ask {
+func next(s State, looked bool, now time.Time) providerCall {
 	if s.Tombstone {
-		return nextOfUndo(s, looked, now)
+		return nextUndoCall(s, looked, now)
 	}
-	return nextOfCharge(s, looked, now)
+	return nextChargeCall(s, looked, now)
 }
 
 func TestNext(t *testing.T) {
@@ -324,13 +324,13 @@ func TestDoubt(t *testing.T) {
 	broken := errors.New("broken pipe")
 	t.Run("IsCounted", func(t *testing.T) {
 		t.Parallel()
-		a := ask{operation: opAuthorize}
-		events := lost(given(wish), a, broken)
+		a := providerCall{operation: opAuthorize}
+		events := onUnknown(given(wish), a, broken)
 		then(t, events, outcomeUnknown{opAuthorize, "broken pipe"})
-		s := given(wish, events[0], lost(given(wish), a, broken)[0])
-		require.Equal(t, &doubt{opAuthorize, 2}, s.Unknown)
+		s := given(wish, events[0], onUnknown(given(wish), a, broken)[0])
+		require.Equal(t, &unknownCall{opAuthorize, 2}, s.Unknown)
 		require.Equal(t, statusUnknown, s.status())
-		require.Equal(t, ResultUnknown, chargeOutcome(s, endUnavailable, noon).Result)
+		require.Equal(t, ResultUnknown, chargeOutcome(s, stopUnavailable, noon).Result)
 	})
 	t.Run("EndsWithAnAnswer", func(t *testing.T) {
 		t.Parallel()
@@ -338,22 +338,22 @@ func TestDoubt(t *testing.T) {
 	})
 	t.Run("OfWhatIsAnsweredIsNone", func(t *testing.T) {
 		t.Parallel()
-		then(t, lost(given(wish, authorized{}, capturing), ask{operation: opAuthorize}, broken))
-		then(t, lost(given(wish, capturing, captured{1}), ask{operation: opCapture}, broken))
-		then(t, lost(given(wish, tombstone, voided{}), ask{operation: opVoid}, broken))
-		then(t, lost(given(wish), ask{operation: opLookUp}, broken))
+		then(t, onUnknown(given(wish, authorized{}, capturing), providerCall{operation: opAuthorize}, broken))
+		then(t, onUnknown(given(wish, capturing, captured{1}), providerCall{operation: opCapture}, broken))
+		then(t, onUnknown(given(wish, tombstone, voided{}), providerCall{operation: opVoid}, broken))
+		then(t, onUnknown(given(wish), providerCall{operation: opLookUp}, broken))
 	})
 }
 
 func TestActionRequiredOutcome(t *testing.T) {
 	t.Parallel()
 	s := given(wish, actionRequired{"ref", bankPage, noon.Add(ttl)})
-	require.Equal(t, Outcome{Result: ResultActionRequired, NextAction: &bankPage, Deadline: noon.Add(ttl)}, chargeOutcome(s, endQuiet, noon))
-	unasked := chargeOutcome(s, endDoubt, noon)
+	require.Equal(t, Outcome{Result: ResultActionRequired, NextAction: &bankPage, Deadline: noon.Add(ttl)}, chargeOutcome(s, stopIdle, noon))
+	unasked := chargeOutcome(s, stopUnknown, noon)
 	require.Equal(t, ResultActionRequired, unasked.Result)
-	require.Equal(t, noon.Add(askAgain), unasked.Deadline, "the shopper may have acted, but the bank could not be asked")
-	require.Equal(t, noon.Add(ttl), chargeOutcome(s, endUnavailable, noon.Add(ttl-time.Second)).Deadline)
-	require.Equal(t, ResultUnavailable, chargeOutcome(s, endUnavailable, noon.Add(ttl)).Result,
+	require.Equal(t, noon.Add(lookUpAgainAfter), unasked.Deadline, "the shopper may have acted, but the bank could not be asked")
+	require.Equal(t, noon.Add(ttl), chargeOutcome(s, stopUnavailable, noon.Add(ttl-time.Second)).Deadline)
+	require.Equal(t, ResultUnavailable, chargeOutcome(s, stopUnavailable, noon.Add(ttl)).Result,
 		"once the deadline has passed and nobody answers, whoever waits for it must back off")
 }
 

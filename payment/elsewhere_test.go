@@ -12,7 +12,7 @@ func TestRefundedElsewhere(t *testing.T) {
 	t.Parallel()
 	report := Report{Answer: Answer{Status: Captured, Captured: 1999}, Elsewhere: []Elsewhere{{"re_1", ElsewhereRefund, 500}, {"dp_1", ElsewhereDispute, 1499}}}
 	paid := given(taken...)
-	events, err := reported(paid, theID, report, noon, ttl)
+	events, err := onReport(paid, theID, report, noon, ttl)
 	require.NoError(t, err)
 	require.Len(t, events, 2)
 	require.Equal(t, RefundedElsewhere{
@@ -21,45 +21,45 @@ func TestRefundedElsewhere(t *testing.T) {
 	}, events[0])
 	part := evolve(paid, events[0])
 	require.Equal(t, statusPartiallyRefunded, part.status())
-	require.EqualValues(t, 1499, part.left())
+	require.EqualValues(t, 1499, part.refundable())
 	all := evolve(part, events[1])
 	require.Equal(t, statusRefunded, all.status())
-	require.Zero(t, all.left())
-	again, err := reported(all, theID, report, noon, ttl)
+	require.Zero(t, all.refundable())
+	again, err := onReport(all, theID, report, noon, ttl)
 	require.NoError(t, err)
 	require.Empty(t, again, "however often it is seen")
 
 	t.Run("AnUndoHasNothingLeftToAskFor", func(t *testing.T) {
 		t.Parallel()
 		require.Equal(t, []event{tombstone}, undo(all, theUndo, noon))
-		require.Equal(t, ResultUndone, undoOutcome(evolve(all, tombstone), endQuiet).Result)
+		require.Equal(t, ResultUndone, undoOutcome(evolve(all, tombstone), stopIdle).Result)
 	})
 	t.Run("ARefusedRefundIsNoDoubt", func(t *testing.T) {
 		t.Parallel()
 		refused := given(after(taken, tombstone, asksRefund, refundFailed{theRefund, "account_closed"})...)
-		out := undoOutcome(refused, endQuiet)
+		out := undoOutcome(refused, stopIdle)
 		require.Equal(t, ResultNotRefunded, out.Result)
 		require.Contains(t, out.Failure.Detail, "account_closed")
-		require.Equal(t, ResultUnknown, undoOutcome(refused, endDoubt).Result, "the provider did not tell what is left")
+		require.Equal(t, ResultUnknown, undoOutcome(refused, stopUnknown).Result, "the provider did not tell what is left")
 		for _, e := range events {
 			refused = evolve(refused, e)
 		}
-		require.Equal(t, ResultUndone, undoOutcome(refused, endQuiet).Result)
+		require.Equal(t, ResultUndone, undoOutcome(refused, stopIdle).Result)
 	})
 	t.Run("AnOperatorResolvesARefusedRefund", func(t *testing.T) {
 		t.Parallel()
-		word := Settle{theID, theCheck, SettledRefunded, "Transferred."}
-		_, err := settle(paid, word, noon)
-		require.ErrorIs(t, err, errNoRefundRefused)
+		word := Resolve{theID, theCheck, ResolvedRefunded, "Transferred."}
+		_, err := resolve(paid, word, noon)
+		require.ErrorIs(t, err, errNoRefusedRefund)
 		refused := given(after(taken, tombstone, asksRefund, refundFailed{theRefund, "account_closed"})...)
-		got, err := settle(refused, word, noon)
+		got, err := resolve(refused, word, noon)
 		require.NoError(t, err)
 		require.Len(t, got, 1)
 		resolved := evolve(refused, got[0])
-		require.Equal(t, ResultUndone, undoOutcome(resolved, endQuiet).Result)
+		require.Equal(t, ResultUndone, undoOutcome(resolved, stopIdle).Result)
 		require.EqualValues(t, 1999, resolved.refundedByHand())
-		_, err = settle(resolved, word, noon)
-		require.ErrorIs(t, err, errNoRefundRefused, "nothing is owed any more")
+		_, err = resolve(resolved, word, noon)
+		require.ErrorIs(t, err, errNoRefusedRefund, "nothing is owed any more")
 	})
 	t.Run("ARefusalIsAskedOnce", func(t *testing.T) {
 		t.Parallel()
@@ -80,7 +80,7 @@ func TestRefundedElsewhere(t *testing.T) {
 	t.Run("TheProvidersWordTakesThePlaceOfAPersons", func(t *testing.T) {
 		t.Parallel()
 		resolved := given(after(taken, tombstone, asksRefund, refundFailed{theRefund, "account_closed"})...)
-		word, err := settle(resolved, Settle{theID, theCheck, SettledRefunded, "In the dashboard."}, noon)
+		word, err := resolve(resolved, Resolve{theID, theCheck, ResolvedRefunded, "In the dashboard."}, noon)
 		require.NoError(t, err)
 		resolved = evolve(resolved, word[0])
 		for name, c := range map[string]struct {
@@ -91,11 +91,11 @@ func TestRefundedElsewhere(t *testing.T) {
 			"All":           {Report{Elsewhere: []Elsewhere{{"re_1", ElsewhereRefund, 1999}}}, 0, 1999, 2},
 			"APart":         {Report{Elsewhere: []Elsewhere{{"re_1", ElsewhereRefund, 500}}}, 1499, 1999, 3},
 			"InTwo":         {Report{Elsewhere: []Elsewhere{{"re_1", ElsewhereRefund, 500}, {"re_2", ElsewhereRefund, 1499}}}, 0, 1999, 3},
-			"OursAfterAll":  {Report{Refunded: []string{key(theID, ask{opRefund, refund{ID: theRefund}})}}, 0, 1999, 1},
+			"OursAfterAll":  {Report{Refunded: []string{key(theID, providerCall{opRefund, refund{ID: theRefund}})}}, 0, 1999, 1},
 			"MoreThanTaken": {Report{Elsewhere: []Elsewhere{{"re_1", ElsewhereRefund, 1999}, {"dp_1", ElsewhereDispute, 1999}}}, 0, 3998, 3},
 		} {
 			c.report.Answer = Answer{Status: Captured, Captured: 1999}
-			told, err := reported(resolved, theID, c.report, noon, ttl)
+			told, err := onReport(resolved, theID, c.report, noon, ttl)
 			require.NoError(t, err, name)
 			s := resolved
 			for _, e := range told {
@@ -104,14 +104,14 @@ func TestRefundedElsewhere(t *testing.T) {
 			require.Equal(t, []int64{c.byHand, c.refund}, []int64{s.refundedByHand(), s.refundsAt(stepDone)}, name)
 			require.Len(t, shownRefunds(s.Refunds), c.shown, name)
 			var standing int64
-			for _, r := range refundStandings(s) {
+			for _, r := range refundRecords(s) {
 				if r.Done {
 					standing += r.Amount
 				}
 			}
 			require.Equal(t, c.refund, standing, name)
 			require.Equal(t, statusRefunded, s.status(), name)
-			again, err := reported(s, theID, c.report, noon, ttl)
+			again, err := onReport(s, theID, c.report, noon, ttl)
 			require.NoError(t, err, name)
 			require.Empty(t, again, name)
 		}

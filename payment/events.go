@@ -52,23 +52,23 @@ type RefundedElsewhere struct {
 	At         time.Time     `json:"at"` // when we learned of it
 }
 
-// Settled says that an operator resolved the outcome of the payment. Later answers of the provider still count.
-type Settled struct {
+// Resolved says that an operator resolved the outcome of the payment. Later answers of the provider still count.
+type Resolved struct {
 	CheckoutID uuid.UUID  `json:"checkout_id"`
-	Outcome    Settlement `json:"outcome"`
+	Outcome    Resolution `json:"outcome"`
 	Reason     string     `json:"reason"`
 }
 
 type (
 	// requested is the intent to authorize, stored before the provider is called.
 	requested struct {
-		OrderID    uuid.UUID    `json:"order_id"`
-		CheckoutID uuid.UUID    `json:"checkout_id"`
-		CustomerID string       `json:"customer_id"`
-		Amount     money.Amount `json:"amount"`
-		Method     string       `json:"method"`
-		Provider   string       `json:"provider"`
-		At         time.Time    `json:"at"`
+		OrderID       uuid.UUID    `json:"order_id"`
+		CheckoutID    uuid.UUID    `json:"checkout_id"`
+		CustomerID    string       `json:"customer_id"`
+		Amount        money.Amount `json:"amount"`
+		PaymentMethod string       `json:"method"`
+		Provider      string       `json:"provider"`
+		At            time.Time    `json:"at"`
 	}
 	// authorized says that the provider reserved the amount. Nothing is captured yet.
 	authorized struct {
@@ -137,7 +137,7 @@ func (refunded) payment()          {}
 func (refundFailed) payment()      {}
 func (Notified) payment()          {}
 func (RefundedElsewhere) payment() {}
-func (Settled) payment()           {}
+func (Resolved) payment()          {}
 
 // The events are stored under these types, which never change.
 var eventTypes = eventstore.Register(map[string]event{
@@ -157,5 +157,5 @@ var eventTypes = eventstore.Register(map[string]event{
 	"payment.refund_failed":      refundFailed{},
 	"payment.refunded_elsewhere": RefundedElsewhere{},
 	"payment.notified":           Notified{},
-	"payment.settled":            Settled{},
+	"payment.settled":            Resolved{},
 })

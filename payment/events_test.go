@@ -16,7 +16,7 @@ var examples = []event{
 	RefundedElsewhere{
 		elsewhereID(theID, "re_1"), "re_1", ElsewhereRefund, theOrder, theCheck, money.Of(500, "GBP"), reasonsElsewhere[ElsewhereRefund], noon,
 	},
-	Settled{theCheck, SettledNotCaptured, "Their support says that nothing was taken."},
+	Resolved{theCheck, ResolvedNotCaptured, "Their support says that nothing was taken."},
 }
 
 func TestGoldenEvents(t *testing.T) {

@@ -100,12 +100,12 @@ func viewOf(st stream) View {
 		Amount: s.Amount, Captured: money.Of(s.Captured, s.Amount.Currency), Refunded: money.Of(s.refundsAt(stepDone), s.Amount.Currency),
 		Refunds: []RefundView{}, CreatedAt: web.Time(st.CreatedAt), UpdatedAt: web.Time(st.UpdatedAt),
 	}
-	if s.saidCaptured() {
+	if s.claimedCaptured() {
 		v.Captured = s.Amount
 	}
 	for _, r := range shownRefunds(s.Refunds) {
 		v.Refunds = append(v.Refunds, RefundView{
-			r.ID, money.Of(r.counts(), s.Amount.Currency), refundStatus(r.Status), string(r.Origin), r.Reason, web.Time(r.At),
+			r.ID, money.Of(r.counted(), s.Amount.Currency), refundStatus(r.Status), string(r.Origin), r.Reason, web.Time(r.At),
 		})
 	}
 	if s.FailureCode != "" && s.Captured == 0 {
@@ -120,7 +120,7 @@ func shownRefunds(all []refund) (shown []refund) {
 	replaced := false
 	for _, r := range slices.Backward(all) {
 		compensates := r.Origin == originCompensation
-		if (!compensates || r.Status != stepRefused || !replaced) && r.counts() > 0 {
+		if (!compensates || r.Status != stepRefused || !replaced) && r.counted() > 0 {
 			shown = append(shown, r)
 		}
 		replaced = replaced || compensates
@@ -174,7 +174,7 @@ func (m *Module) receive(c echo.Context) error {
 		m.log.WarnContext(c.Request().Context(), "a webhook was refused", "provider", p.Name(), "error", err.Error())
 		return errBadSignature
 	}
-	if err := m.keep(c.Request().Context(), p.Name(), n, body); err != nil {
+	if err := m.saveWebhook(c.Request().Context(), p.Name(), n, body); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusOK)

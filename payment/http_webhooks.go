@@ -23,9 +23,9 @@ type WebhookView struct {
 	HandledAt  *time.Time `json:"handled_at" extensions:"x-nullable"`
 }
 
-func webhookViewOf(r Received) WebhookView {
+func webhookViewOf(r ReceivedWebhook) WebhookView {
 	v := WebhookView{
-		ID: r.key(), Provider: r.Provider, Type: r.Type, Reference: r.Reference, Status: "waiting", Note: r.Note, Attempts: r.Attempts,
+		ID: r.apiID(), Provider: r.Provider, Type: r.Type, Reference: r.Reference, Status: "waiting", Note: r.Note, Attempts: r.Attempts,
 		ReceivedAt: web.Time(r.ReceivedAt),
 	}
 	if r.HandledAt != nil {
@@ -51,7 +51,7 @@ func webhookViewOf(r Received) WebhookView {
 //	@Failure		422			{object}	web.Problem	"validation_failed, cursor_invalid"
 //	@Router			/v1/admin/webhooks [get]
 func (m *Module) listWebhooks(c echo.Context) error {
-	limit, from, err := web.CursorOf[placeInList](c)
+	limit, from, err := web.CursorOf[webhookCursor](c)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (m *Module) listWebhooks(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	cut := web.NewPage(rows, limit, Received.place)
+	cut := web.NewPage(rows, limit, ReceivedWebhook.cursor)
 	page := web.Page[WebhookView]{Data: make([]WebhookView, len(cut.Data)), NextCursor: cut.NextCursor}
 	for i, r := range cut.Data {
 		page.Data[i] = webhookViewOf(r)

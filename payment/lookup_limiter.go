@@ -10,24 +10,24 @@ import (
 	"shopping-cart/platform/backoff"
 )
 
-// aside limits the look-ups that serve no shopper: for the reconciliation, and before an operator's resolution counts. They take no slot of
+// lookupLimiter limits the look-ups that serve no shopper: for the reconciliation, and before an operator's resolution counts. They take no slot of
 // the shoppers' calls and do not count for the breaker. They are slow enough to leave the shoppers the provider's rate limit.
-type aside struct {
+type lookupLimiter struct {
 	slots chan struct{} // taken by look-ups in flight
 	rate  *rate.Limiter
 }
 
 const (
-	asideAtOnce    = 8
-	betweenLookUps = 50 * time.Millisecond
+	maxBackgroundLookUps = 8
+	lookUpInterval       = 50 * time.Millisecond
 )
 
-func newAside() aside {
-	return aside{make(chan struct{}, asideAtOnce), rate.NewLimiter(rate.Every(betweenLookUps), 1)}
+func newAside() lookupLimiter {
+	return lookupLimiter{make(chan struct{}, maxBackgroundLookUps), rate.NewLimiter(rate.Every(lookUpInterval), 1)}
 }
 
-// turn waits for a slot, and until the next look-up may begin.
-func (a aside) turn(ctx context.Context) (release func(), err error) {
+// acquire waits for a slot, and until the next look-up may begin.
+func (a lookupLimiter) acquire(ctx context.Context) (release func(), err error) {
 	select {
 	case a.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -41,9 +41,9 @@ func (a aside) turn(ctx context.Context) (release func(), err error) {
 	return release, nil
 }
 
-// lookAside looks up a payment, even while the breaker is open. The time of the call is limited as usual.
-func (g *guard) lookAside(ctx context.Context, c Call) (report Report, err error) {
-	release, err := g.aside.turn(ctx)
+// lookUpInBackground looks up a payment, even while the breaker is open. The time of the call is limited as usual.
+func (g *guardedProvider) lookUpInBackground(ctx context.Context, c Call) (report Report, err error) {
+	release, err := g.lookups.acquire(ctx)
 	if err != nil {
 		return report, err
 	}
@@ -53,42 +53,42 @@ func (g *guard) lookAside(ctx context.Context, c Call) (report Report, err error
 	limited, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	report, err = g.Provider.LookUp(limited, c)
-	outcome = endedAs(ctx, err)
+	outcome = callOutcome(ctx, err)
 	return report, err
 }
 
-// endedAs returns the outcome of a call that was made, for the metrics.
-func endedAs(ctx context.Context, err error) string {
+// callOutcome returns the outcome of a call that was made, for the metrics.
+func callOutcome(ctx context.Context, err error) string {
 	switch {
 	case err == nil:
 		return callAnswered
 	case ctx.Err() != nil:
-		return callForgone
+		return callCanceled
 	}
 	return callFailed
 }
 
-// lookUps looks up payments, some at a time. It makes no call while the breaker is open, since the shoppers come first.
-func (g *guard) lookUps(ctx context.Context, of []Standing) ([]Balance, error) {
+// lookUpAll looks up payments, some at a time. It makes no call while the breaker is open, since the shoppers come first.
+func (g *guardedProvider) lookUpAll(ctx context.Context, of []Record) ([]Balance, error) {
 	all := make([]Balance, len(of))
 	asking, ctx := errgroup.WithContext(ctx)
-	asking.SetLimit(asideAtOnce)
+	asking.SetLimit(maxBackgroundLookUps)
 	for i, st := range of {
 		asking.Go(func() error {
-			if !g.mayAsk() {
-				return errOpen
+			if !g.breakerAllows() {
+				return errBreakerOpen
 			}
-			report, err := g.lookAside(ctx, callOf(st.ID, st.state, ask{operation: opLookUp}))
-			all[i] = balanceIn(report, st)
+			report, err := g.lookUpInBackground(ctx, callOf(st.ID, st.state, providerCall{operation: opLookUp}))
+			all[i] = balanceFrom(report, st)
 			return err
 		})
 	}
 	return all, asking.Wait()
 }
 
-// mayAsk reports whether the breaker would allow a call.
-func (g *guard) mayAsk() bool {
+// breakerAllows reports whether the breaker would allow a call.
+func (g *guardedProvider) breakerAllows() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.breaker.mayAsk(g.now())
+	return g.breaker.wouldAllow(g.now())
 }

@@ -11,10 +11,10 @@ import (
 	"shopping-cart/platform/money"
 )
 
-func standings(n int) (all []Standing) {
+func standings(n int) (all []Record) {
 	for range n {
 		id := uuid.New()
-		all = append(all, Standing{ID: id, Requested: true, Amount: money.Of(5, "GBP"), state: State{Provider: "line", CustomerID: id.String()}})
+		all = append(all, Record{ID: id, Requested: true, Amount: money.Of(5, "GBP"), state: State{Provider: "line", CustomerID: id.String()}})
 	}
 	return all
 }
@@ -25,17 +25,17 @@ func TestLookingAside(t *testing.T) {
 	t.Run("HasNoVote", func(t *testing.T) {
 		t.Parallel()
 		w := watch(busy, 4, patientCall)
-		for _, one := range standings(breakerCalls) {
-			_, err := w.lookUps(t.Context(), []Standing{one})
+		for _, one := range standings(breakerMinSamples) {
+			_, err := w.lookUpAll(t.Context(), []Record{one})
 			require.ErrorContains(t, err, "503")
 		}
-		require.Equal(t, closed, w.breaker.standing(), "a rate limit on it is no shopper's")
-		require.Equal(t, breakerCalls, w.outcomes[callFailed], "it is counted all the same")
-		require.Empty(t, w.held)
+		require.Equal(t, closed, w.breaker.state(), "a rate limit on it is no shopper's")
+		require.Equal(t, breakerMinSamples, w.outcomes[callFailed], "it is counted all the same")
+		require.Empty(t, w.deferred)
 	})
 	t.Run("TakesNoPlace", func(t *testing.T) {
 		t.Parallel()
-		under, release := make(chan struct{}, asideAtOnce), make(chan struct{})
+		under, release := make(chan struct{}, maxBackgroundLookUps), make(chan struct{})
 		w := watch(func(context.Context) (Answer, error) {
 			under <- struct{}{}
 			<-release
@@ -43,12 +43,12 @@ func TestLookingAside(t *testing.T) {
 		}, 1, patientCall)
 		var looking sync.WaitGroup
 		looking.Go(func() {
-			found, err := w.lookUps(t.Context(), standings(2*asideAtOnce))
-			if err != nil || len(found) != 2*asideAtOnce || found[0].Captured != 5 {
+			found, err := w.lookUpAll(t.Context(), standings(2*maxBackgroundLookUps))
+			if err != nil || len(found) != 2*maxBackgroundLookUps || found[0].Captured != 5 {
 				t.Errorf("%+v, %v", found, err)
 			}
 		})
-		for range asideAtOnce {
+		for range maxBackgroundLookUps {
 			<-under
 		}
 		w.line.will(well)
@@ -60,8 +60,8 @@ func TestLookingAside(t *testing.T) {
 	t.Run("WaitsForNone", func(t *testing.T) {
 		t.Parallel()
 		w := watch(well, 1, patientCall)
-		w.places <- struct{}{} // for the whole test
-		_, err := w.lookUps(t.Context(), standings(2))
+		w.slots <- struct{}{} // for the whole test
+		_, err := w.lookUpAll(t.Context(), standings(2))
 		require.NoError(t, err)
 	})
 	t.Run("NotWhileTheProviderIsLeftAlone", func(t *testing.T) {
@@ -69,34 +69,34 @@ func TestLookingAside(t *testing.T) {
 		w := watch(well, 4, patientCall)
 		w.opens(t)
 		w.line.will(well)
-		_, err := w.lookUps(t.Context(), standings(1))
-		require.ErrorIs(t, err, errOpen)
+		_, err := w.lookUpAll(t.Context(), standings(1))
+		require.ErrorIs(t, err, errBreakerOpen)
 		w.clock = w.clock.Add(breakerPause)
-		_, err = w.lookUps(t.Context(), standings(1))
+		_, err = w.lookUpAll(t.Context(), standings(1))
 		require.NoError(t, err, "at night nobody else tries")
-		require.Equal(t, opened, w.breaker.standing(), "and it was no try")
+		require.Equal(t, opened, w.breaker.state(), "and it was no try")
 	})
 	t.Run("APersonsWordNeedsTheProvidersSilenceNotOurs", func(t *testing.T) {
 		t.Parallel()
 		w := watch(well, 1, patientCall)
-		m := &Module{providers: []*guard{w.guard}}
+		m := &Module{providers: []*guardedProvider{w.guardedProvider}}
 		st := stream{ID: theID, State: given(requested{theOrder, theCheck, "ann", money.Of(5, "GBP"), "x", "line", noon})}
-		word := Settle{PaymentID: theID, Outcome: SettledCaptured}
-		w.places <- struct{}{} // too many calls are under way
-		require.ErrorIs(t, m.silent(t.Context(), st, word), errProviderAnswers)
-		<-w.places
+		word := Resolve{PaymentID: theID, Outcome: ResolvedCaptured}
+		w.slots <- struct{}{} // too many calls are under way
+		require.ErrorIs(t, m.checkNoAnswer(t.Context(), st, word), errProviderAnswers)
+		<-w.slots
 		w.opens(t) // the provider has just failed others
 		w.line.will(well)
-		require.ErrorIs(t, m.silent(t.Context(), st, word), errProviderAnswers)
+		require.ErrorIs(t, m.checkNoAnswer(t.Context(), st, word), errProviderAnswers)
 		w.line.will(busy)
-		require.NoError(t, m.silent(t.Context(), st, word))
+		require.NoError(t, m.checkNoAnswer(t.Context(), st, word))
 	})
 	t.Run("EndsWithWhoAsked", func(t *testing.T) {
 		t.Parallel()
 		w := watch(dead, 4, patientCall)
 		ctx, cancel := context.WithCancel(t.Context())
 		w.line.will(func(inner context.Context) (Answer, error) { cancel(); return dead(inner) })
-		_, err := w.lookUps(ctx, standings(2))
+		_, err := w.lookUpAll(ctx, standings(2))
 		require.ErrorIs(t, err, context.Canceled)
 	})
 }

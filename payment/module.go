@@ -14,8 +14,8 @@
 //
 //	RequestRefund ─► refund ordered ─► Refund ─► refund ─► refunded, or refund failed: its amount is free again
 //
-// The next call is a pure function of the state (see [nextOfCharge], [nextOfUndo] and [nextOfRefund]), and so are the events that an answer
-// adds (see [answered]). advance.go only calls and records. A Charge, an Undo or a Refund may be repeated, also concurrently: the provider's
+// The next call is a pure function of the state (see [nextChargeCall], [nextUndoCall] and [nextRefundCall]), and so are the events that an answer
+// adds (see [onAnswer]). advance.go only calls and records. A Charge, an Undo or a Refund may be repeated, also concurrently: the provider's
 // keys are derived from the intents, and a result is decided on the newest state.
 //
 // The amount of a refund is reserved from its order on, so that all refunds together never exceed the captured amount. An Undo refunds
@@ -24,7 +24,7 @@
 // After the tombstone no authorization and no capture begins here. If a frozen process still sends one, the provider refuses it, since
 // Undo voided the payment there.
 //
-// A provider that hangs or fails gets no calls for a while (see [guard]). A call that was not made had no effect.
+// A provider that hangs or fails gets no calls for a while (see [guardedProvider]). A call that was not made had no effect.
 //
 // A webhook only says that something happened to a payment. It is verified, stored and answered. Then it wakes the payment's saga.
 package payment
@@ -63,7 +63,7 @@ type Module struct {
 	webhooks  eventstore.Retention
 	due       *eventstore.Watermark // of webhooks
 	log       *slog.Logger
-	providers []*guard
+	providers []*guardedProvider
 	actionTTL time.Duration
 	now       func() time.Time
 	arrived   chan struct{} // a webhook was stored
@@ -90,7 +90,7 @@ func New(c Config) *Module {
 	}
 	m.now = m.store.Now
 	for _, p := range c.Providers {
-		m.providers = append(m.providers, newGuard(p, guarding{c.Timeout, c.InFlight, c.Called, m.resumable, c.Log}))
+		m.providers = append(m.providers, newGuardedProvider(p, resilience{c.Timeout, c.InFlight, c.Called, m.resumable, c.Log}))
 	}
 	return m
 }
@@ -106,7 +106,7 @@ func (m *Module) Resumable() <-chan uuid.UUID { return m.resumable }
 func (m *Module) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.store.Run(ctx) })
-	g.Go(func() error { return m.wakeAll(ctx) })
+	g.Go(func() error { return m.process(ctx) })
 	for _, p := range m.providers {
 		g.Go(func() error { p.Run(ctx); return nil })
 	}
@@ -116,7 +116,7 @@ func (m *Module) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-func (m *Module) provider(name string) (*guard, error) {
+func (m *Module) provider(name string) (*guardedProvider, error) {
 	for _, p := range m.providers {
 		if p.Name() == name {
 			return p, nil
@@ -125,5 +125,7 @@ func (m *Module) provider(name string) (*guard, error) {
 	return nil, fmt.Errorf("the payment provider %q is not configured", name)
 }
 
-// TakesMethod reports whether a token has the form that the provider of new payments accepts.
-func (m *Module) TakesMethod(token string) bool { return m.providers[0].TakesMethod(token) }
+// AcceptsPaymentMethod reports whether a token has the form that the provider of new payments accepts.
+func (m *Module) AcceptsPaymentMethod(token string) bool {
+	return m.providers[0].AcceptsPaymentMethod(token)
+}

@@ -42,38 +42,38 @@ func declineCode(code string) string {
 	return CodeDeclined
 }
 
-// askAgain is the time until the next look-up of the shopper's answer, if the provider did not respond.
-const askAgain = 5 * time.Second
+// lookUpAgainAfter is the time until the next look-up of the shopper's answer, if the provider did not respond.
+const lookUpAgainAfter = 5 * time.Second
 
 // chargeOutcome returns the outcome of a Charge that stopped for the given reason.
-func chargeOutcome(s State, why end, now time.Time) Outcome {
+func chargeOutcome(s State, why stopReason, now time.Time) Outcome {
 	switch {
 	case s.Captured > 0 && !s.Tombstone:
 		return Outcome{Result: ResultCaptured}
 	case s.FailureCode != "":
 		return Outcome{Result: ResultRefused, Failure: failure(s.FailureCode)}
-	case s.saidCaptured():
+	case s.claimedCaptured():
 		return Outcome{Result: ResultCaptured, ByHand: true}
-	case s.Authorization == stepWaiting && why == endQuiet:
+	case s.Authorization == stepWaiting && why == stopIdle:
 		return Outcome{Result: ResultActionRequired, NextAction: s.NextAction, Deadline: s.Deadline}
 	case s.Authorization == stepWaiting && now.Before(s.Deadline): // the shopper may have acted, but the provider did not respond
-		wait := min(s.Deadline.Sub(now), askAgain)
+		wait := min(s.Deadline.Sub(now), lookUpAgainAfter)
 		return Outcome{Result: ResultActionRequired, NextAction: s.NextAction, Deadline: now.Add(wait)}
-	case why == endUnavailable && s.Unknown == nil:
+	case why == stopUnavailable && s.Unknown == nil:
 		return Outcome{Result: ResultUnavailable, Failure: failure(CodeUnavailable)}
 	}
 	return Outcome{Result: ResultUnknown}
 }
 
 // undoOutcome returns the outcome of an Undo that stopped for the given reason.
-func undoOutcome(s State, why end) Outcome {
-	last, refused := s.refusedUndo()
+func undoOutcome(s State, why stopReason) Outcome {
+	last, refused := s.refusedUndoRefund()
 	switch {
 	case s.Captured > 0 && s.refundsAt(stepDone) >= s.Captured:
 		return Outcome{Result: ResultUndone}
-	case s.Captured > 0 && why == endQuiet && refused:
+	case s.Captured > 0 && why == stopIdle && refused:
 		owed := failure(CodeRefundOwed)
-		owed.Detail += saysProvider(last.Code)
+		owed.Detail += providerReason(last.Code)
 		return Outcome{Result: ResultNotRefunded, Failure: owed}
 	case s.Captured > 0 || s.capturing():
 		return Outcome{Result: ResultUnknown}
@@ -83,8 +83,8 @@ func undoOutcome(s State, why end) Outcome {
 	return Outcome{Result: ResultUndone}
 }
 
-// saysProvider returns a sentence with the provider's reason, for operators.
-func saysProvider(code string) string {
+// providerReason returns a sentence with the provider's reason, for operators.
+func providerReason(code string) string {
 	if code == "" {
 		return ""
 	}
@@ -92,14 +92,14 @@ func saysProvider(code string) string {
 }
 
 // refundOutcome returns the outcome of a Refund that stopped for the given reason.
-func refundOutcome(s State, id uuid.UUID, why end) Outcome {
+func refundOutcome(s State, id uuid.UUID, why stopReason) Outcome {
 	r, _ := s.refundOf(id)
 	switch {
 	case r.Status == stepDone:
 		return Outcome{Result: ResultRefunded}
 	case r.Status == stepRefused:
 		return Outcome{Result: ResultRefused, Failure: failure(CodeRefundFailed)}
-	case why == endUnavailable && s.doubts(opRefund) == 0:
+	case why == stopUnavailable && s.unknownCount(opRefund) == 0:
 		return Outcome{Result: ResultUnavailable, Failure: failure(CodeUnavailable)}
 	}
 	return Outcome{Result: ResultUnknown}

@@ -35,8 +35,8 @@ func (h *history) step(t *rapid.T) {
 	h.now = h.now.Add(time.Duration(rapid.IntRange(0, 600).Draw(t, "seconds")) * time.Second)
 	switch rapid.IntRange(0, 12).Draw(t, "step") {
 	case 12:
-		outcome := rapid.SampledFrom([]Settlement{SettledCaptured, SettledNotCaptured}).Draw(t, "settlement")
-		h.append(settle(h.state, Settle{theID, theCheck, outcome, "x"}, h.now))
+		outcome := rapid.SampledFrom([]Resolution{ResolvedCaptured, ResolvedNotCaptured}).Draw(t, "settlement")
+		h.append(resolve(h.state, Resolve{theID, theCheck, outcome, "x"}, h.now))
 	case 0:
 		h.append(request(h.state, theCharge, "fake", h.now), nil)
 	case 1:
@@ -45,9 +45,9 @@ func (h *history) step(t *rapid.T) {
 	case 2:
 		h.append(undo(h.state, theUndo, h.now), nil)
 	case 3:
-		h.append(lost(h.state, h.ask(t), errors.New("x")), nil)
+		h.append(onUnknown(h.state, h.ask(t), errors.New("x")), nil)
 	case 4:
-		h.append(reported(h.state, theID, Report{Answer: h.answer(t)}, h.now, ttl))
+		h.append(onReport(h.state, theID, Report{Answer: h.answer(t)}, h.now, ttl))
 	case 5, 6:
 		r := RequestRefund{PaymentID: theID, Reason: "x"}
 		if minor := rapid.SampledFrom([]int64{0, 1, 700, 1999, 2000}).Draw(t, "refund"); minor > 0 {
@@ -58,12 +58,12 @@ func (h *history) step(t *rapid.T) {
 		events, err := requestRefund(h.state, id, r, h.now)
 		h.append(events, err)
 	default:
-		h.append(answered(h.state, h.ask(t), theID, h.answer(t), h.now, ttl))
+		h.append(onAnswer(h.state, h.ask(t), theID, h.answer(t), h.now, ttl))
 	}
 }
 
-func (h *history) ask(t *rapid.T) ask {
-	a := ask{operation: rapid.SampledFrom([]Operation{opAuthorize, opCapture, opVoid, opRefund, opLookUp}).Draw(t, "operation")}
+func (h *history) ask(t *rapid.T) providerCall {
+	a := providerCall{operation: rapid.SampledFrom([]Operation{opAuthorize, opCapture, opVoid, opRefund, opLookUp}).Draw(t, "operation")}
 	if len(h.state.Refunds) > 0 {
 		a.refund = rapid.SampledFrom(h.state.Refunds).Draw(t, "refund")
 	}
@@ -105,7 +105,7 @@ func TestPaymentProperties(t *testing.T) {
 				afterAll = afterAll || givenUp[e.ID]
 			case refundFailed:
 				givenUp[e.ID] = true
-			case authorized, actionRequired, declined, captureRefused, outcomeUnknown, voided, Notified, Settled:
+			case authorized, actionRequired, declined, captureRefused, outcomeUnknown, voided, Notified, Resolved:
 			}
 		}
 		for _, once := range []event{requested{}, authorized{}, declined{}, captureRequested{}, captured{}, voided{}, UndoRequested{}} {

@@ -18,8 +18,8 @@ import (
 // impossible call is its obstacle: Captured to a void of a captured payment, Refused to a capture of a voided payment.
 type Provider interface {
 	Name() string
-	// TakesMethod reports whether a token has the form of the provider's payment methods. It does not check whether the token exists.
-	TakesMethod(token string) bool
+	// AcceptsPaymentMethod reports whether a token has the form of the provider's payment methods. It does not check whether the token exists.
+	AcceptsPaymentMethod(token string) bool
 	Authorize(context.Context, Call) (Answer, error)
 	Capture(context.Context, Call) (Answer, error)
 	Void(context.Context, Call) (Answer, error)
@@ -41,10 +41,10 @@ type Limits interface {
 	NotRefundable(money.Amount) string
 }
 
-// Resolver is implemented by a Provider whose webhooks may name a payment by the provider's own reference.
-type Resolver interface {
-	// Resolve returns our reference of a payment, or "" if it is not ours.
-	Resolve(ctx context.Context, providerReference string) (reference string, err error)
+// ReferenceFinder is implemented by a Provider whose webhooks may name a payment by the provider's own reference.
+type ReferenceFinder interface {
+	// FindReference returns our reference of a payment, or "" if it is not ours.
+	FindReference(ctx context.Context, providerReference string) (reference string, err error)
 }
 
 // Call is one request to a provider.
@@ -53,7 +53,7 @@ type Call struct {
 	Reference         string       // our name for the payment: its id
 	ProviderReference string       // the provider's name for it; empty until the provider has told it
 	RequestedAt       time.Time    // when the payment was requested; no key of it is older
-	Method            string       // token of the payment method
+	PaymentMethod     string       // token of the payment method
 	Amount            money.Amount // of the operation
 	Customer          string       // the shopper, for the circuit breaker. Providers may ignore it
 }
@@ -113,7 +113,7 @@ const (
 type Notification struct {
 	ID        string // the provider's; the same when it is sent twice
 	Type      string
-	Reference string // our name for the payment, or the provider's if it is a Resolver
+	Reference string // our name for the payment, or the provider's if it is a ReferenceFinder
 }
 
 // Unreadable is the error of a webhook with a valid signature and unreadable content.
@@ -129,9 +129,9 @@ func (t *Transient) Error() string { return "without effect: " + t.Err.Error() }
 // Unwrap returns the cause.
 func (t *Transient) Unwrap() error { return t.Err }
 
-// keyLife is the time for which a provider remembers a key (Stripe: 24 h). After that, only look-ups are made.
-const keyLife = 23 * time.Hour
+// idempotencyKeyTTL is the time for which a provider remembers a key (Stripe: 24 h). After that, only look-ups are made.
+const idempotencyKeyTTL = 23 * time.Hour
 
-// surely is the age of a refund at which no call for it can be in flight any more, even if a process slept for a day before the call. A
+// neverMadeAfter is the age of a refund at which no call for it can be in flight any more, even if a process slept for a day before the call. A
 // refund of this age that the provider does not report was never made.
-const surely = keyLife + 24*time.Hour
+const neverMadeAfter = idempotencyKeyTTL + 24*time.Hour

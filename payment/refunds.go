@@ -12,7 +12,7 @@ import (
 
 // refundID derives the id of a refund from its payment and the id of its request.
 func refundID(payment, request uuid.UUID) uuid.UUID {
-	return derived(payment, "refund "+request.String(), 0)
+	return derivedID(payment, "refund "+request.String(), 0)
 }
 
 // RequestRefund records an operator's request to refund and reserves the amount. RefundOrdered starts a saga that makes the refund.
@@ -22,7 +22,7 @@ func (m *Module) RequestRefund(ctx context.Context, write web.Write, r RequestRe
 	receipt, err := payments.Handle(ctx, m.store, r.PaymentID, commandOf(write), func(tx *eventstore.Tx, p stream) ([]event, error) {
 		events, err := requestRefund(p.State, id, r, tx.Now())
 		if err == nil {
-			err = m.refundable(p.State.Provider, events)
+			err = m.checkRefundable(p.State.Provider, events)
 		}
 		return events, err
 	})
@@ -35,8 +35,8 @@ func (m *Module) Refund(ctx context.Context, correlation uuid.UUID, r Refund) (O
 	if err != nil {
 		return Outcome{}, err
 	}
-	st, why, err := m.newRun(r.PaymentID, correlation).drive(ctx, st, func(s State, looked bool, now time.Time) ask {
-		return nextOfRefund(s, r.RefundID, looked, now)
+	st, why, err := m.newRun(r.PaymentID, correlation).advance(ctx, st, func(s State, lookedUp bool, now time.Time) providerCall {
+		return nextRefundCall(s, r.RefundID, lookedUp, now)
 	})
 	if err != nil {
 		return Outcome{}, err
@@ -57,7 +57,7 @@ func (m *Module) RefundsOf(ctx context.Context, payment uuid.UUID) ([]uuid.UUID,
 // Refunding returns the sum of the completed and pending refunds of a payment, in minor units.
 func (m *Module) Refunding(ctx context.Context, payment uuid.UUID) (int64, error) {
 	st, err := payments.Load(ctx, m.store, payment)
-	return st.State.Captured - st.State.left(), err
+	return st.State.Captured - st.State.refundable(), err
 }
 
 // RefundsUnderWay returns the ids of the pending refunds of a payment. A webhook may be about any of them.

@@ -113,7 +113,7 @@ func TestNextOfRefund(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := nextOfRefund(given(c.given...), aRefund, c.looked, noon.Add(c.after))
+			got := nextRefundCall(given(c.given...), aRefund, c.looked, noon.Add(c.after))
 			require.Equal(t, c.want, got.operation)
 			if c.want == opRefund {
 				require.Equal(t, aRefund, got.refund.ID)
@@ -128,30 +128,30 @@ func TestNextOfRefund(t *testing.T) {
 func TestRefundNeverMade(t *testing.T) {
 	t.Parallel()
 	lost := after(taken, ordered(another, 300), ordered(aRefund, 500))
-	mine := key(theID, ask{opRefund, refund{ID: aRefund}})
-	theirs := key(theID, ask{opRefund, refund{ID: another}})
+	mine := key(theID, providerCall{opRefund, refund{ID: aRefund}})
+	theirs := key(theID, providerCall{opRefund, refund{ID: another}})
 	never := refundFailed{aRefund, codeNeverMade}
 	for name, c := range map[string]struct {
 		after  time.Duration
 		report Report
 		then   []event
 	}{
-		"WhileItsKeyIsKnown":      {keyLife, Report{Answer: Answer{Status: Captured, Captured: 1999}}, nil},
-		"WhileACallMayBeInFlight": {surely, Report{Answer: Answer{Status: Captured, Captured: 1999}}, nil},
-		"Then": {surely + 1, Report{Answer: Answer{Status: Captured, Captured: 1999}, Refunded: []string{theirs}},
+		"WhileItsKeyIsKnown":      {idempotencyKeyTTL, Report{Answer: Answer{Status: Captured, Captured: 1999}}, nil},
+		"WhileACallMayBeInFlight": {neverMadeAfter, Report{Answer: Answer{Status: Captured, Captured: 1999}}, nil},
+		"Then": {neverMadeAfter + 1, Report{Answer: Answer{Status: Captured, Captured: 1999}, Refunded: []string{theirs}},
 			[]event{refunded{another}, never}},
-		"ButNotWhatIsUnderWay":         {surely + 1, Report{Answer: Answer{Status: Captured, Captured: 1999}, Refunding: []string{mine, theirs}}, nil},
-		"NorWhatWasMade":               {surely + 1, Report{Answer: Answer{Status: Captured, Captured: 1999}, Refunded: []string{mine, theirs}}, []event{refunded{another}, refunded{aRefund}}},
-		"NorOfABookThatKnowsNoCapture": {surely + 1, Report{Answer: Answer{Status: NotFound}}, nil},
+		"ButNotWhatIsUnderWay":         {neverMadeAfter + 1, Report{Answer: Answer{Status: Captured, Captured: 1999}, Refunding: []string{mine, theirs}}, nil},
+		"NorWhatWasMade":               {neverMadeAfter + 1, Report{Answer: Answer{Status: Captured, Captured: 1999}, Refunded: []string{mine, theirs}}, []event{refunded{another}, refunded{aRefund}}},
+		"NorOfABookThatKnowsNoCapture": {neverMadeAfter + 1, Report{Answer: Answer{Status: NotFound}}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := reported(given(lost...), theID, c.report, noon.Add(c.after), ttl)
+			got, err := onReport(given(lost...), theID, c.report, noon.Add(c.after), ttl)
 			require.NoError(t, err)
 			require.Equal(t, c.then, got)
 		})
 	}
-	require.EqualValues(t, 1699, given(append(lost, refunded{another}, never)...).left(), "its amount is free again")
+	require.EqualValues(t, 1699, given(append(lost, refunded{another}, never)...).refundable(), "its amount is free again")
 }
 
 // TestRefundMadeAfterAll makes a refund that was given up and replaced: a process slept for longer than the limit and then made it. A
@@ -159,37 +159,37 @@ func TestRefundNeverMade(t *testing.T) {
 func TestRefundMadeAfterAll(t *testing.T) {
 	t.Parallel()
 	givenUp := given(after(taken, ordered(aRefund, 1999), refundFailed{aRefund, codeNeverMade}, ordered(another, 1999))...)
-	late := ask{opRefund, refund{ID: aRefund}}
-	byAnswer, err := answered(givenUp, late, theID, Answer{Status: Refunded}, noon, ttl)
+	late := providerCall{opRefund, refund{ID: aRefund}}
+	byAnswer, err := onAnswer(givenUp, late, theID, Answer{Status: Refunded}, noon, ttl)
 	require.NoError(t, err)
-	byBook, err := reported(givenUp, theID, Report{Answer: Answer{Status: Captured, Captured: 1999}, Refunded: []string{key(theID, late)}}, noon, ttl)
+	byBook, err := onReport(givenUp, theID, Report{Answer: Answer{Status: Captured, Captured: 1999}, Refunded: []string{key(theID, late)}}, noon, ttl)
 	require.NoError(t, err)
 	require.Equal(t, []event{refunded{aRefund}}, byAnswer)
 	require.Equal(t, byAnswer, byBook)
 	s := evolve(givenUp, byBook[0])
-	require.Zero(t, s.left())
-	a := nextOfRefund(s, another, true, noon)
-	then, err := answered(s, a, theID, Answer{Status: Refused, Code: "exceeds_captured"}, noon, ttl)
+	require.Zero(t, s.refundable())
+	a := nextRefundCall(s, another, true, noon)
+	then, err := onAnswer(s, a, theID, Answer{Status: Refused, Code: "exceeds_captured"}, noon, ttl)
 	require.NoError(t, err)
 	s = evolve(s, then[0])
 	require.Equal(t, statusRefunded, s.status())
-	require.Equal(t, ResultUndone, undoOutcome(s, endQuiet).Result)
-	again, err := answered(s, late, theID, Answer{Status: Refunded}, noon, ttl)
+	require.Equal(t, ResultUndone, undoOutcome(s, stopIdle).Result)
+	again, err := onAnswer(s, late, theID, Answer{Status: Refunded}, noon, ttl)
 	require.NoError(t, err)
 	require.Empty(t, again, "it is known")
-	_, err = answered(evolve(givenUp, refunded{another}), late, theID, Answer{Status: Refunded}, noon, ttl)
+	_, err = onAnswer(evolve(givenUp, refunded{another}), late, theID, Answer{Status: Refunded}, noon, ttl)
 	require.ErrorContains(t, err, "refunded 3998 of 1999", "this cannot be true")
 }
 
 func TestRefundOutcome(t *testing.T) {
 	t.Parallel()
 	under := after(taken, ordered(aRefund, 500))
-	require.Equal(t, ResultRefunded, refundOutcome(given(after(under, refunded{aRefund})...), aRefund, endQuiet).Result)
+	require.Equal(t, ResultRefunded, refundOutcome(given(after(under, refunded{aRefund})...), aRefund, stopIdle).Result)
 	require.Equal(t, Outcome{Result: ResultRefused, Failure: failure(CodeRefundFailed)},
-		refundOutcome(given(after(under, refundFailed{aRefund, "x"})...), aRefund, endQuiet))
-	require.Equal(t, ResultUnavailable, refundOutcome(given(under...), aRefund, endUnavailable).Result)
-	require.Equal(t, ResultUnknown, refundOutcome(given(under...), aRefund, endDoubt).Result)
-	require.Equal(t, ResultUnknown, refundOutcome(given(after(under, outcomeUnknown{opRefund, "x"})...), aRefund, endUnavailable).Result)
+		refundOutcome(given(after(under, refundFailed{aRefund, "x"})...), aRefund, stopIdle))
+	require.Equal(t, ResultUnavailable, refundOutcome(given(under...), aRefund, stopUnavailable).Result)
+	require.Equal(t, ResultUnknown, refundOutcome(given(under...), aRefund, stopUnknown).Result)
+	require.Equal(t, ResultUnknown, refundOutcome(given(after(under, outcomeUnknown{opRefund, "x"})...), aRefund, stopUnavailable).Result)
 }
 
 func TestUndoTakesTheRest(t *testing.T) {
@@ -198,13 +198,13 @@ func TestUndoTakesTheRest(t *testing.T) {
 	rest := refundRequested{uuid.NewSHA1(theID, []byte("undo/2")), 1199, "out_of_stock", noon}
 	then(t, undo(s, theUndo, noon), tombstone, rest)
 	s = evolve(evolve(s, tombstone), rest)
-	require.Equal(t, aRefund, nextOfUndo(s, false, noon).refund.ID, "those under way come first")
+	require.Equal(t, aRefund, nextUndoCall(s, false, noon).refund.ID, "those under way come first")
 	younger := s
 	younger.Refunds = slices.Clone(s.Refunds)
 	younger.Refunds[2].At = noon.Add(time.Hour)
-	require.Equal(t, ask{opRefund, younger.Refunds[2]}, nextOfUndo(younger, false, noon.Add(keyLife+1)), "what nobody may ask for any more holds up no other")
-	require.Equal(t, opLookUp, nextOfUndo(younger, false, noon.Add(keyLife+2*time.Hour)).operation)
-	require.Equal(t, ResultUnknown, undoOutcome(s, endQuiet).Result)
-	require.Equal(t, ResultUndone, undoOutcome(evolve(evolve(s, refunded{aRefund}), refunded{rest.ID}), endQuiet).Result)
+	require.Equal(t, providerCall{opRefund, younger.Refunds[2]}, nextUndoCall(younger, false, noon.Add(idempotencyKeyTTL+1)), "what nobody may ask for any more holds up no other")
+	require.Equal(t, opLookUp, nextUndoCall(younger, false, noon.Add(idempotencyKeyTTL+2*time.Hour)).operation)
+	require.Equal(t, ResultUnknown, undoOutcome(s, stopIdle).Result)
+	require.Equal(t, ResultUndone, undoOutcome(evolve(evolve(s, refunded{aRefund}), refunded{rest.ID}), stopIdle).Result)
 	require.Equal(t, statusPartiallyRefunded, s.status())
 }

@@ -43,8 +43,8 @@ func (l *line) made() int {
 	return len(l.calls)
 }
 
-func (l *line) Name() string            { return "line" }
-func (l *line) TakesMethod(string) bool { return true }
+func (l *line) Name() string                     { return "line" }
+func (l *line) AcceptsPaymentMethod(string) bool { return true }
 func (l *line) Authorize(ctx context.Context, _ Call) (Answer, error) {
 	return l.call(ctx, "authorize")
 }
@@ -64,7 +64,7 @@ func dead(ctx context.Context) (Answer, error) { <-ctx.Done(); return Answer{}, 
 
 // watched is a guard with a clock of its own and a fake provider.
 type watched struct {
-	*guard
+	*guardedProvider
 	line     *line
 	clock    time.Time
 	log      bytes.Buffer
@@ -74,8 +74,8 @@ type watched struct {
 func watch(answer func(context.Context) (Answer, error), places int, timeout time.Duration) *watched {
 	w := &watched{line: &line{answer: answer}, clock: noon, outcomes: map[string]int{}}
 	var mu sync.Mutex
-	w.guard = newGuard(w.line, guarding{
-		timeout: timeout, places: places, log: slog.New(slog.NewTextHandler(&w.log, nil)),
+	w.guardedProvider = newGuardedProvider(w.line, resilience{
+		timeout: timeout, maxInFlight: places, log: slog.New(slog.NewTextHandler(&w.log, nil)),
 		called: func(_, _, outcome string, _ time.Duration) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -92,11 +92,11 @@ func of(shopper int) Call { return Call{Reference: uuid.NewString(), Customer: s
 func (w *watched) opens(t *testing.T) {
 	t.Helper()
 	w.line.will(busy)
-	for n := range breakerCalls {
+	for n := range breakerMinSamples {
 		_, err := w.Authorize(t.Context(), of(n))
 		require.ErrorContains(t, err, "503")
 	}
-	require.Equal(t, opened, w.breaker.standing())
+	require.Equal(t, opened, w.breaker.state())
 }
 
 func requireHeld(t *testing.T, err, why error) {
@@ -114,10 +114,10 @@ func TestGuard(t *testing.T) {
 		calls := w.line.made()
 		for _, call := range []func(context.Context, Call) (Answer, error){w.Authorize, w.Capture, w.Void, w.Refund} {
 			_, err := call(t.Context(), of(1))
-			requireHeld(t, err, errOpen)
+			requireHeld(t, err, errBreakerOpen)
 		}
 		_, err := w.LookUp(t.Context(), of(1))
-		requireHeld(t, err, errOpen)
+		requireHeld(t, err, errBreakerOpen)
 		require.Equal(t, calls, w.line.made())
 		n, err := w.Verify(nil, nil)
 		require.NoError(t, err, "webhooks are read all the same")
@@ -131,49 +131,49 @@ func TestGuard(t *testing.T) {
 		_, err := w.LookUp(t.Context(), of(1))
 		require.ErrorContains(t, err, "503")
 		_, err = w.LookUp(t.Context(), of(1))
-		requireHeld(t, err, errOpen)
+		requireHeld(t, err, errBreakerOpen)
 		w.line.will(declines)
 		w.clock = w.clock.Add(breakerPause)
 		_, err = w.Authorize(t.Context(), of(1))
 		require.NoError(t, err)
-		require.Equal(t, closed, w.breaker.standing(), "a decline is an answer")
+		require.Equal(t, closed, w.breaker.state(), "a decline is an answer")
 		for _, once := range []string{"was=closed is=open", "was=half_open is=closed"} {
 			require.Equal(t, 1, strings.Count(w.log.String(), once), w.log.String())
 		}
 		require.Equal(t, 2, strings.Count(w.log.String(), "was=open is=half_open"))
 		require.Equal(t, 5, strings.Count(w.log.String(), "\n"), "one line a change:\n%s", w.log.String())
-		require.Equal(t, map[string]int{callFailed: breakerCalls + 1, callHeldOpen: 1, callAnswered: 1}, w.outcomes)
+		require.Equal(t, map[string]int{callFailed: breakerMinSamples + 1, callDeferredOpen: 1, callAnswered: 1}, w.outcomes)
 	})
 	t.Run("TimeOutsCount", func(t *testing.T) {
 		t.Parallel()
-		w := watch(dead, breakerCalls, time.Millisecond)
-		for n := range breakerCalls {
+		w := watch(dead, breakerMinSamples, time.Millisecond)
+		for n := range breakerMinSamples {
 			_, err := w.Capture(t.Context(), of(n))
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.NotErrorAs(t, err, new(*Transient), "nobody knows what it did")
 		}
-		require.Equal(t, opened, w.breaker.standing())
+		require.Equal(t, opened, w.breaker.state())
 	})
 	t.Run("BusinessAnswersDoNot", func(t *testing.T) {
 		t.Parallel()
 		w := watch(declines, 4, patientCall)
-		for n := range 5 * breakerCalls {
+		for n := range 5 * breakerMinSamples {
 			_, err := w.Authorize(t.Context(), of(n))
 			require.NoError(t, err)
 		}
-		require.Equal(t, closed, w.breaker.standing())
+		require.Equal(t, closed, w.breaker.state())
 	})
 	t.Run("WhatWeGiveUpDoesNot", func(t *testing.T) {
 		t.Parallel()
 		w := watch(dead, 4, patientCall)
-		for n := range 5 * breakerCalls {
+		for n := range 5 * breakerMinSamples {
 			ctx, cancel := context.WithCancel(t.Context())
 			w.line.will(func(inner context.Context) (Answer, error) { cancel(); return dead(inner) })
 			_, err := w.Authorize(ctx, of(n))
 			require.ErrorIs(t, err, context.Canceled)
 		}
-		require.Equal(t, closed, w.breaker.standing())
-		require.Equal(t, map[string]int{callForgone: 5 * breakerCalls}, w.outcomes)
+		require.Equal(t, closed, w.breaker.state())
+		require.Equal(t, map[string]int{callCanceled: 5 * breakerMinSamples}, w.outcomes)
 	})
 	t.Run("OneCardThatHangsStopsNobody", func(t *testing.T) {
 		t.Parallel()
@@ -186,7 +186,7 @@ func TestGuard(t *testing.T) {
 			_, err = w.Authorize(t.Context(), Call{Reference: ada.Reference}) // an unknown shopper
 			require.ErrorContains(t, err, "503")
 		}
-		require.Equal(t, closed, w.breaker.standing())
+		require.Equal(t, closed, w.breaker.state())
 	})
 }
 
@@ -232,7 +232,7 @@ func TestGuardsPlaces(t *testing.T) {
 	t.Run("WhoFindsNoneInTimeDidNothing", func(t *testing.T) {
 		t.Parallel()
 		w := watch(well, 1, time.Millisecond)
-		w.places <- struct{}{}
+		w.slots <- struct{}{}
 		_, err := w.Capture(t.Context(), of(1))
 		requireHeld(t, err, errBusy)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -245,7 +245,7 @@ func TestGuardsPlaces(t *testing.T) {
 	t.Run("WhoWaitsHearsThatItIsDead", func(t *testing.T) {
 		t.Parallel()
 		w := watch(well, 1, patientCall)
-		w.places <- struct{}{}
+		w.slots <- struct{}{}
 		held := make(chan error, 1)
 		waiting := make(chan struct{})
 		go func() {
@@ -255,11 +255,11 @@ func TestGuardsPlaces(t *testing.T) {
 		}()
 		<-waiting
 		w.mu.Lock()
-		was := w.breaker.standing()
+		was := w.breaker.state()
 		w.breaker.open(w.clock)
-		w.changed(was)
+		w.stateChanged(was)
 		w.mu.Unlock()
-		requireHeld(t, <-held, errOpen)
+		requireHeld(t, <-held, errBreakerOpen)
 	})
 	t.Run("APanicGivesItsPlaceBack", func(t *testing.T) {
 		t.Parallel()
@@ -279,19 +279,19 @@ func TestGuardTellsThoseItHeldBack(t *testing.T) {
 		id := uuid.New()
 		waiting[id] = true
 		_, err := w.Authorize(t.Context(), of(1))
-		w.remember(id, err)
-		w.remember(id, err)
+		w.deferCaller(id, err)
+		w.deferCaller(id, err)
 	}
-	require.Empty(t, w.resumable(), "not before the pause is over")
+	require.Empty(t, w.takeResumable(), "not before the pause is over")
 	w.clock = w.clock.Add(breakerPause)
-	first := w.resumable()
+	first := w.takeResumable()
 	require.Len(t, first, 1, "one tries")
 	w.line.will(well)
 	_, err := w.Authorize(t.Context(), of(1))
 	require.NoError(t, err)
 	told := first
 	for _, want := range []int{3, 3, 3, 0} {
-		next := w.resumable()
+		next := w.takeResumable()
 		require.Len(t, next, want, "as many as find a place")
 		told = append(told, next...)
 	}
@@ -301,8 +301,8 @@ func TestGuardTellsThoseItHeldBack(t *testing.T) {
 	}
 	require.Empty(t, waiting)
 
-	w.remember(uuid.New(), errors.New("a card that hangs"))
-	require.Empty(t, w.resumable(), "whose call failed has a rhythm of their own")
-	w.remember(uuid.New(), &Transient{errBusy})
-	require.Len(t, w.resumable(), 1)
+	w.deferCaller(uuid.New(), errors.New("a card that hangs"))
+	require.Empty(t, w.takeResumable(), "whose call failed has a rhythm of their own")
+	w.deferCaller(uuid.New(), &Transient{errBusy})
+	require.Len(t, w.takeResumable(), 1)
 }

@@ -74,7 +74,7 @@ func (w *world) on(c *eventstore.Committer) eventstore.Database {
 func newCharge(token string) payment.Charge {
 	return payment.Charge{
 		PaymentID: uuid.Must(uuid.NewV7()), OrderID: uuid.Must(uuid.NewV7()), CheckoutID: uuid.Must(uuid.NewV7()),
-		CustomerID: "ann", Amount: money.Of(1999, "GBP"), Method: token,
+		CustomerID: "ann", Amount: money.Of(1999, "GBP"), PaymentMethod: token,
 	}
 }
 

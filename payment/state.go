@@ -40,7 +40,7 @@ type State struct {
 	CheckoutID        uuid.UUID    `json:"checkout_id"`
 	CustomerID        string       `json:"customer_id,omitempty"`
 	Amount            money.Amount `json:"amount"`
-	Method            string       `json:"method,omitempty"`
+	PaymentMethod     string       `json:"method,omitempty"`
 	Provider          string       `json:"provider,omitempty"`
 	ProviderReference string       `json:"provider_reference,omitempty"`
 	RequestedAt       time.Time    `json:"requested_at,omitzero"`
@@ -54,15 +54,15 @@ type State struct {
 	Voided        bool        `json:"voided,omitempty"`
 	Refunds       []refund    `json:"refunds,omitempty"`
 
-	Unknown     *doubt     `json:"unknown,omitempty"`
-	Settlement  Settlement `json:"settlement,omitempty"`   // by an operator; the provider's answer overrides it
-	Tombstone   bool       `json:"tombstone,omitempty"`    // no authorization and no capture begins any more
-	Cancelled   bool       `json:"cancelled,omitempty"`    // a shopper left the tombstone
-	FailureCode string     `json:"failure_code,omitempty"` // the first reason not to capture, or to refund
+	Unknown     *unknownCall `json:"unknown,omitempty"`
+	Resolution  Resolution   `json:"settlement,omitempty"`   // by an operator; the provider's answer overrides it
+	Tombstone   bool         `json:"tombstone,omitempty"`    // no authorization and no capture begins any more
+	Cancelled   bool         `json:"cancelled,omitempty"`    // a shopper left the tombstone
+	FailureCode string       `json:"failure_code,omitempty"` // the first reason not to capture, or to refund
 }
 
-// doubt is a call with an unknown outcome.
-type doubt struct {
+// unknownCall is a call with an unknown outcome.
+type unknownCall struct {
 	Operation Operation `json:"operation"`
 	Count     int       `json:"count"` // such calls in a row
 }
@@ -80,8 +80,8 @@ type refund struct {
 	Covered   int64         `json:"covered,omitempty"`   // minor units: the part of a refund by hand that the provider refunded after all
 }
 
-// counts returns the amount of the refund without its covered part, in minor units.
-func (r refund) counts() int64 { return r.Amount - r.Covered }
+// counted returns the amount of the refund without its covered part, in minor units.
+func (r refund) counted() int64 { return r.Amount - r.Covered }
 
 // origin says how a refund came about.
 type origin string
@@ -107,36 +107,36 @@ func evolve(s State, e event) State {
 	switch e := e.(type) {
 	case requested:
 		s.OrderID, s.CheckoutID, s.CustomerID = e.OrderID, e.CheckoutID, e.CustomerID
-		s.Amount, s.Method, s.Provider, s.RequestedAt = e.Amount, e.Method, e.Provider, e.At
+		s.Amount, s.PaymentMethod, s.Provider, s.RequestedAt = e.Amount, e.PaymentMethod, e.Provider, e.At
 		s.Authorization = stepAsked
 	case authorized:
-		s = s.settled(e.ProviderReference)
+		s = s.withAnswer(e.ProviderReference)
 		s.Authorization, s.NextAction, s.Deadline = stepDone, nil, time.Time{}
 	case actionRequired:
-		s = s.settled(e.ProviderReference)
+		s = s.withAnswer(e.ProviderReference)
 		s.Authorization, s.NextAction, s.Deadline = stepWaiting, &e.NextAction, e.Deadline
 	case declined:
-		s = s.settled("").failed(e.Code)
+		s = s.withAnswer("").withFailure(e.Code)
 		s.Authorization, s.NextAction, s.Deadline = stepRefused, nil, time.Time{}
 	case captureRequested:
 		s.Capture, s.CaptureAt = stepAsked, e.At
 	case captured:
-		s = s.settled("")
+		s = s.withAnswer("")
 		s.Authorization, s.NextAction, s.Deadline = stepDone, nil, time.Time{}
 		s.Capture, s.Captured = stepDone, e.Amount
 	case captureRefused:
-		s = s.settled("").failed(e.Code)
+		s = s.withAnswer("").withFailure(e.Code)
 		s.Capture = stepRefused
 	case outcomeUnknown:
-		s.Unknown = &doubt{Operation: e.Operation, Count: s.doubts(e.Operation) + 1}
+		s.Unknown = &unknownCall{Operation: e.Operation, Count: s.unknownCount(e.Operation) + 1}
 	case UndoRequested:
-		s = s.failed(e.Code)
+		s = s.withFailure(e.Code)
 		s.Tombstone, s.Cancelled, s.CheckoutID = true, e.Reason == reasonCancelled, e.CheckoutID
 		if s.CustomerID == "" {
 			s.CustomerID = e.CustomerID
 		}
 	case voided:
-		s = s.settled("").failed(CodeCancelled)
+		s = s.withAnswer("").withFailure(CodeCancelled)
 		s.Voided, s.NextAction, s.Deadline = true, nil, time.Time{}
 	case refundRequested:
 		s.Refunds = append(slices.Clone(s.Refunds), refund{
@@ -147,17 +147,17 @@ func evolve(s State, e event) State {
 			ID: e.ID, Amount: e.Amount.Amount, Reason: e.Reason, At: e.At, Status: stepAsked, Origin: originAPI,
 		})
 	case refunded:
-		s = s.settled("").refund(e.ID, stepDone, "").covered()
+		s = s.withAnswer("").withRefund(e.ID, stepDone, "").withCovered()
 	case refundFailed:
-		s = s.settled("").refund(e.ID, stepRefused, e.Code)
+		s = s.withAnswer("").withRefund(e.ID, stepRefused, e.Code)
 	case RefundedElsewhere:
 		s.Refunds = append(slices.Clone(s.Refunds), refund{
 			ID: e.ID, Amount: e.Amount.Amount, Reason: e.Reason, At: e.At, Status: stepDone, Origin: originProvider, Elsewhere: e.Of,
 		})
-		s = s.covered()
-	case Settled:
-		s.Settlement = e.Outcome
-		if e.Outcome == SettledNotCaptured {
+		s = s.withCovered()
+	case Resolved:
+		s.Resolution = e.Outcome
+		if e.Outcome == ResolvedNotCaptured {
 			s.Unknown = nil
 			if s.capturing() {
 				s.Capture = stepRefused
@@ -168,8 +168,8 @@ func evolve(s State, e event) State {
 	return s
 }
 
-// settled clears the unknown outcome after an answer of the provider.
-func (s State) settled(reference string) State {
+// withAnswer clears the unknown outcome after an answer of the provider.
+func (s State) withAnswer(reference string) State {
 	s.Unknown = nil
 	if reference != "" {
 		s.ProviderReference = reference
@@ -177,14 +177,14 @@ func (s State) settled(reference string) State {
 	return s
 }
 
-func (s State) failed(code string) State {
+func (s State) withFailure(code string) State {
 	if s.FailureCode == "" {
 		s.FailureCode = code
 	}
 	return s
 }
 
-func (s State) refund(id uuid.UUID, to step, code string) State {
+func (s State) withRefund(id uuid.UUID, to step, code string) State {
 	s.Refunds = slices.Clone(s.Refunds)
 	for i, r := range s.Refunds {
 		if r.ID == id {
@@ -194,21 +194,21 @@ func (s State) refund(id uuid.UUID, to step, code string) State {
 	return s
 }
 
-// covered lets the provider's refunds replace refunds by hand if both together exceed the captured amount. An operator may record a refund in
+// withCovered lets the provider's refunds replace refunds by hand if both together exceed the captured amount. An operator may record a refund in
 // the provider's dashboard before the provider reports it: that is the same money.
-func (s State) covered() State {
+func (s State) withCovered() State {
 	over := s.providerRefunded() + s.refundedByHand() - s.Captured
 	s.Refunds = slices.Clone(s.Refunds)
 	for i := range s.Refunds {
 		if r := &s.Refunds[i]; r.Elsewhere == ElsewhereByHand && over > 0 {
-			n := min(over, r.counts())
+			n := min(over, r.counted())
 			r.Covered, over = r.Covered+n, over-n
 		}
 	}
 	return s
 }
 
-func (s State) doubts(op Operation) int {
+func (s State) unknownCount(op Operation) int {
 	if s.Unknown == nil || s.Unknown.Operation != op {
 		return 0
 	}
@@ -221,7 +221,7 @@ func (s State) requested() bool { return s.Authorization != stepNone }
 func (s State) sum(of func(refund) bool) (sum int64) {
 	for _, r := range s.Refunds {
 		if of(r) {
-			sum += r.counts()
+			sum += r.counted()
 		}
 	}
 	return sum
@@ -239,19 +239,19 @@ func (s State) refundedByHand() int64 {
 // dispute.
 func (s State) providerRefunded() int64 { return s.refundsAt(stepDone) - s.refundedByHand() }
 
-// refusedUndo returns the last refund of an Undo, and whether the provider refused it while money is still owed.
-func (s State) refusedUndo() (last refund, refused bool) {
+// refusedUndoRefund returns the last refund of an Undo, and whether the provider refused it while money is still owed.
+func (s State) refusedUndoRefund() (last refund, refused bool) {
 	for _, r := range s.Refunds {
 		if r.Origin == originCompensation {
 			last = r
 		}
 	}
-	return last, s.Tombstone && s.left() > 0 && last.Status == stepRefused && last.Code != codeNeverMade
+	return last, s.Tombstone && s.refundable() > 0 && last.Status == stepRefused && last.Code != codeNeverMade
 }
 
 // refusals counts the refunds of the owed amount that the provider refused for good.
 func (s State) refusals() (n int) {
-	owed := s.left()
+	owed := s.refundable()
 	for _, r := range s.Refunds {
 		if r.Origin == originCompensation && r.Status == stepRefused && r.Code != codeNeverMade && r.Amount == owed {
 			n++
@@ -266,7 +266,7 @@ func (s State) pendingRefund(now time.Time) (next refund, found bool) {
 	for _, r := range s.Refunds {
 		switch {
 		case r.Status != stepAsked:
-		case now.Sub(r.At) <= keyLife:
+		case now.Sub(r.At) <= idempotencyKeyTTL:
 			return r, true
 		case !found:
 			next, found = r, true
@@ -284,9 +284,11 @@ func (s State) refundOf(id uuid.UUID) (refund, bool) {
 	return s.Refunds[i], true
 }
 
-// left returns the captured amount without completed and pending refunds, in minor units. It is never negative, even if a failed refund was
+// refundable returns the captured amount without completed and pending refunds, in minor units. It is never negative, even if a failed refund was
 // made after all.
-func (s State) left() int64 { return max(0, s.Captured-s.refundsAt(stepDone)-s.refundsAt(stepAsked)) }
+func (s State) refundable() int64 {
+	return max(0, s.Captured-s.refundsAt(stepDone)-s.refundsAt(stepAsked))
+}
 
 // status returns the status of the payment in the API.
 func (s State) status() status {
@@ -295,7 +297,7 @@ func (s State) status() status {
 		return statusRefunded
 	case s.Captured > 0 && back > 0:
 		return statusPartiallyRefunded
-	case s.Captured > 0 || s.saidCaptured():
+	case s.Captured > 0 || s.claimedCaptured():
 		return statusCaptured
 	case s.Authorization == stepRefused:
 		return statusDeclined

@@ -37,9 +37,13 @@ type charge struct {
 	refunds          []string // keys
 }
 
+func newVouchers() *vouchers {
+	return &vouchers{charges: map[string]*charge{}, answers: map[string]payment.Answer{}, secret: []byte("secret")}
+}
+
 func (v *vouchers) Name() string { return "voucher" }
 
-// once answers a call. A known key returns its first answer, and nothing else happens.
+// call answers a call. A known key returns its first answer, and nothing else happens.
 func (v *vouchers) once(ctx context.Context, c payment.Call, decide func(*charge) payment.Answer) (payment.Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return payment.Answer{}, err // a time-out does not tell the outcome
@@ -63,8 +67,8 @@ func (v *vouchers) Authorize(ctx context.Context, c payment.Call) (payment.Answe
 		if p.status != "" { // after an earlier void
 			return payment.Answer{Status: payment.Declined, Code: payment.CodeDeclined}
 		}
-		p.status, p.method, p.amount = payment.Authorized, c.Method, c.Amount.Amount
-		switch c.Method {
+		p.status, p.method, p.amount = payment.Authorized, c.PaymentMethod, c.Amount.Amount
+		switch c.PaymentMethod {
 		case "voucher", "refused later", "flaky", "lost", "silent":
 		case "ask the bank":
 			p.status = payment.ActionRequired
@@ -107,7 +111,7 @@ func (v *vouchers) Refund(ctx context.Context, c payment.Call) (payment.Answer, 
 	})
 }
 
-func (v *vouchers) TakesMethod(token string) bool { return token != "" }
+func (v *vouchers) AcceptsPaymentMethod(token string) bool { return token != "" }
 
 func (v *vouchers) LookUp(ctx context.Context, c payment.Call) (payment.Report, error) {
 	v.mu.Lock()
@@ -167,25 +171,25 @@ func (v *vouchers) says(status payment.Status, code string) func(reference strin
 	}
 }
 
-// moody adds methods that fail in a special way to the vouchers.
-type moody struct {
+// unreliable adds payment methods that fail in a special way to the vouchers.
+type unreliable struct {
 	*vouchers
 	mu    sync.Mutex
 	calls map[string]int // by payment and operation
 }
 
-func (m *moody) call(ctx context.Context, c payment.Call, operation string, do func(context.Context, payment.Call) (payment.Answer, error)) (payment.Answer, error) {
+func (m *unreliable) call(ctx context.Context, c payment.Call, operation string, do func(context.Context, payment.Call) (payment.Answer, error)) (payment.Answer, error) {
 	m.mu.Lock()
 	m.calls[c.Reference+operation]++
 	n := m.calls[c.Reference+operation]
 	m.mu.Unlock()
 	switch {
-	case c.Method == "flaky" && n <= 2:
+	case c.PaymentMethod == "flaky" && n <= 2:
 		return payment.Answer{}, &payment.Transient{Err: errors.New("try again later")} // certainly without effect
-	case c.Method == "lost" && n == 1:
+	case c.PaymentMethod == "lost" && n == 1:
 		<-ctx.Done()
 		return payment.Answer{}, ctx.Err()
-	case c.Method == "silent" && n == 1:
+	case c.PaymentMethod == "silent" && n == 1:
 		_, _ = do(ctx, c)
 		<-ctx.Done()
 		return payment.Answer{}, ctx.Err()
@@ -193,19 +197,19 @@ func (m *moody) call(ctx context.Context, c payment.Call, operation string, do f
 	return do(ctx, c)
 }
 
-func (m *moody) Authorize(ctx context.Context, c payment.Call) (payment.Answer, error) {
+func (m *unreliable) Authorize(ctx context.Context, c payment.Call) (payment.Answer, error) {
 	return m.call(ctx, c, "authorize", m.vouchers.Authorize)
 }
 
-func (m *moody) Capture(ctx context.Context, c payment.Call) (payment.Answer, error) {
+func (m *unreliable) Capture(ctx context.Context, c payment.Call) (payment.Answer, error) {
 	return m.call(ctx, c, "capture", m.vouchers.Capture)
 }
 
-func (m *moody) Void(ctx context.Context, c payment.Call) (payment.Answer, error) {
+func (m *unreliable) Void(ctx context.Context, c payment.Call) (payment.Answer, error) {
 	return m.call(ctx, c, "void", m.vouchers.Void)
 }
 
-func (m *moody) Refund(ctx context.Context, c payment.Call) (payment.Answer, error) {
+func (m *unreliable) Refund(ctx context.Context, c payment.Call) (payment.Answer, error) {
 	return m.call(ctx, c, "refund", m.vouchers.Refund)
 }
 
@@ -213,10 +217,10 @@ func (m *moody) Refund(ctx context.Context, c payment.Call) (payment.Answer, err
 func TestVouchers(t *testing.T) {
 	t.Parallel()
 	conformance.Run(t, func(*testing.T) conformance.Subject {
-		v := &vouchers{charges: map[string]*charge{}, answers: map[string]payment.Answer{}, secret: []byte("secret")}
+		v := newVouchers()
 		return conformance.Subject{
-			Provider: &moody{vouchers: v, calls: map[string]int{}},
-			Methods: conformance.Methods{
+			Provider: &unreliable{vouchers: v, calls: map[string]int{}},
+			PaymentMethods: conformance.PaymentMethods{
 				Good: "voucher", Declined: "forged", InsufficientFunds: "empty", Secured: "ask the bank", CaptureFails: "refused later",
 				Flaky: "flaky", Lost: "lost", Silent: "silent",
 			},

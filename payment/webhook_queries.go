@@ -19,28 +19,28 @@ var (
 	errNoPayment = fault.New(fault.Conflict, "unknown_payment", "The payment of this webhook is not known yet.")
 )
 
-// wakes returns the id of the command that notifies a payment of a webhook.
-func wakes(payment uuid.UUID, provider, webhook string) uuid.UUID {
-	return derived(payment, "webhook "+provider+" "+webhook, 0)
+// webhookCommandID returns the id of the command that notifies a payment of a webhook.
+func webhookCommandID(payment uuid.UUID, provider, webhook string) uuid.UUID {
+	return derivedID(payment, "webhook "+provider+" "+webhook, 0)
 }
 
-// key returns the id of a webhook in the API. No provider has a colon in its name.
-func (r Received) key() string { return r.Provider + ":" + r.ID }
+// apiID returns the id of a webhook in the API. No provider has a colon in its name.
+func (r ReceivedWebhook) apiID() string { return r.Provider + ":" + r.ID }
 
 const webhookColumns = "provider, id, type, reference, received_at, handled_at, note, attempts"
 
-// placeInList is the cursor of the list.
-type placeInList struct {
+// webhookCursor is the cursor of the list.
+type webhookCursor struct {
 	At       time.Time `json:"at"`
 	Provider string    `json:"provider"`
 	ID       string    `json:"id"`
 }
 
-func (r Received) place() placeInList { return placeInList{r.ReceivedAt, r.Provider, r.ID} }
+func (r ReceivedWebhook) cursor() webhookCursor { return webhookCursor{r.ReceivedAt, r.Provider, r.ID} }
 
 // received returns webhooks, newest first. An empty filter matches all. Each combination of filters has its own statement, since a common
 // plan would scan the webhooks of other payments.
-func (m *Module) received(ctx context.Context, provider, reference string, from placeInList, limit int) ([]Received, error) {
+func (m *Module) received(ctx context.Context, provider, reference string, from webhookCursor, limit int) ([]ReceivedWebhook, error) {
 	where, args := "true", pgx.NamedArgs{"provider": provider, "reference": reference, "limit": limit}
 	if provider != "" {
 		where += " and provider = @provider"
@@ -48,7 +48,7 @@ func (m *Module) received(ctx context.Context, provider, reference string, from 
 	if reference != "" {
 		where += " and reference = @reference"
 	}
-	if from != (placeInList{}) {
+	if from != (webhookCursor{}) {
 		where += " and (received_at, provider, id) < (@from_at, @from_provider, @from_id)"
 		args["from_at"], args["from_provider"], args["from_id"] = from.At, from.Provider, from.ID
 	}
@@ -57,11 +57,11 @@ func (m *Module) received(ctx context.Context, provider, reference string, from 
 	if err != nil {
 		return nil, fmt.Errorf("list the webhooks: %w", err)
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Received])
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[ReceivedWebhook])
 }
 
 // webhook returns a received webhook and its body.
-func (m *Module) webhook(ctx context.Context, provider, id string) (r Received, body []byte, err error) {
+func (m *Module) webhook(ctx context.Context, provider, id string) (r ReceivedWebhook, body []byte, err error) {
 	err = m.query.QueryRow(ctx, "select "+webhookColumns+", body from payment.webhooks where provider = $1 and id = $2", provider, id).
 		Scan(&r.Provider, &r.ID, &r.Type, &r.Reference, &r.ReceivedAt, &r.HandledAt, &r.Note, &r.Attempts, &body)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -74,14 +74,14 @@ func (m *Module) webhook(ctx context.Context, provider, id string) (r Received, 
 }
 
 // WebhooksOf returns at most limit webhooks of a payment, oldest first, after last. A zero last begins with the first.
-func (m *Module) WebhooksOf(ctx context.Context, paymentID uuid.UUID, last Received, limit int) ([]Received, error) {
+func (m *Module) WebhooksOf(ctx context.Context, paymentID uuid.UUID, last ReceivedWebhook, limit int) ([]ReceivedWebhook, error) {
 	rows, err := m.query.Query(ctx, "select "+webhookColumns+` from payment.webhooks
 		where reference = $1 and (received_at, provider, id) > ($2, $3, $4) order by received_at, provider, id limit $5`,
 		paymentID.String(), last.ReceivedAt, last.Provider, last.ID, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read the webhooks of payment %s: %w", paymentID, err)
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Received])
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[ReceivedWebhook])
 }
 
 // Erase deletes the bodies of the payments' webhooks, since they may name the shopper. The webhooks stay and can be replayed.

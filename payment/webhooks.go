@@ -33,8 +33,8 @@ const (
 			from due d where w.provider = d.provider and w.id = d.id
 			returning w.provider, w.id, w.type, w.reference, d.due_at)
 		select now(), coalesce(max(due_at), now()), array_agg(provider), array_agg(id), array_agg(type), array_agg(reference) from taken`
-	hurryWebhooks  = `update payment.webhooks set due_at = now() where handled_at is null and due_at > now()`
-	webhookHandled = `update payment.webhooks set handled_at = now(), note = nullif($3, '') where provider = $1 and id = $2`
+	expediteWebhooks = `update payment.webhooks set due_at = now() where handled_at is null and due_at > now()`
+	webhookHandled   = `update payment.webhooks set handled_at = now(), note = nullif($3, '') where provider = $1 and id = $2`
 )
 
 // maxWebhookText is the longest id, type or reference of a webhook, in bytes. Real ones have less than 100.
@@ -57,9 +57,9 @@ func (n Notification) check() error {
 	return nil
 }
 
-// keep stores a verified webhook. A repeated webhook changes nothing, unless its payment was unknown the first time. A stored webhook is
+// saveWebhook stores a verified webhook. A repeated webhook changes nothing, unless its payment was unknown the first time. A stored webhook is
 // processed even if this process dies.
-func (m *Module) keep(ctx context.Context, provider string, n Notification, body []byte) error {
+func (m *Module) saveWebhook(ctx context.Context, provider string, n Notification, body []byte) error {
 	failpoint.Reach(failpoint.BeforeCommit, "webhook stored")
 	if _, err := m.query.Exec(ctx, storeWebhook, provider, n.ID, n.Type, n.Reference, body); err != nil {
 		return fmt.Errorf("store webhook %s of %s: %w", n.ID, provider, err)
@@ -73,51 +73,51 @@ func (m *Module) keep(ctx context.Context, provider string, n Notification, body
 }
 
 const (
-	wakeEvery = 2 * time.Second // on average, for webhooks of processes that died
-	wakeLimit = 100
+	processInterval = 2 * time.Second // on average, for webhooks of processes that died
+	processBatch    = 100
 
 	webhookSlack = time.Minute // longer than the statement that stores a webhook may take
 	webhookAgain = 5 * time.Minute
 )
 
-// wakeAll processes new webhooks and those of processes that died, until ctx is done.
-func (m *Module) wakeAll(ctx context.Context) error {
+// process processes new webhooks and those of processes that died, until ctx is done.
+func (m *Module) process(ctx context.Context) error {
 	for {
-		for n := wakeLimit; n == wakeLimit; {
+		for n := processBatch; n == processBatch; {
 			var err error
-			if n, err = m.wakeDue(ctx); err != nil && ctx.Err() == nil {
+			if n, err = m.processDue(ctx); err != nil && ctx.Err() == nil {
 				m.store.Failed(err)
 			}
 		}
-		if !backoff.SleepOr(ctx, backoff.Jitter(wakeEvery), m.arrived) {
+		if !backoff.SleepOr(ctx, backoff.Jitter(processInterval), m.arrived) {
 			return nil
 		}
 	}
 }
 
-func (m *Module) wakeDue(ctx context.Context) (int, error) {
+func (m *Module) processDue(ctx context.Context) (int, error) {
 	var now, last time.Time
 	var providers, ids, types, references []string
-	err := m.query.QueryRow(ctx, dueWebhooks, m.due.From(), wakeLimit).Scan(&now, &last, &providers, &ids, &types, &references)
+	err := m.query.QueryRow(ctx, dueWebhooks, m.due.From(), processBatch).Scan(&now, &last, &providers, &ids, &types, &references)
 	if err != nil {
 		return 0, fmt.Errorf("read the webhooks: %w", err)
 	}
-	if back := m.due.Advance(now, last, len(ids) == wakeLimit); !back.IsZero() { // a clock was ahead
-		if _, err := m.query.Exec(ctx, hurryWebhooks); err != nil {
+	if back := m.due.Advance(now, last, len(ids) == processBatch); !back.IsZero() { // a clock was ahead
+		if _, err := m.query.Exec(ctx, expediteWebhooks); err != nil {
 			return 0, fmt.Errorf("expedite the webhooks: %w", err)
 		}
 	}
 	for i := range ids {
 		w := webhook{providers[i], ids[i], types[i], references[i]}
-		if err := m.wake(ctx, w); err != nil {
+		if err := m.processOne(ctx, w); err != nil {
 			return 0, fmt.Errorf("handle webhook %s of %s: %w", w.ID, w.Provider, err)
 		}
 	}
 	return len(ids), nil
 }
 
-// wake notifies the payment, and through its outbox the saga. A repetition has the same command id, so that the payment is notified once.
-func (m *Module) wake(ctx context.Context, w webhook) error {
+// processOne notifies the payment, and through its outbox the saga. A repetition has the same command id, so that the payment is notified once.
+func (m *Module) processOne(ctx context.Context, w webhook) error {
 	note, err := m.notify(ctx, w)
 	if err != nil {
 		return err
@@ -128,40 +128,40 @@ func (m *Module) wake(ctx context.Context, w webhook) error {
 	return err
 }
 
-const webhookResolved = `update payment.webhooks set reference = $3 where provider = $1 and id = $2`
+const saveReference = `update payment.webhooks set reference = $3 where provider = $1 and id = $2`
 
-// resolved returns our reference of a webhook's payment. If the webhook holds only the provider's reference, resolved asks the provider and
+// referenceOf returns our reference of a webhook's payment. If the webhook holds only the provider's reference, resolved asks the provider and
 // stores the answer.
-func (m *Module) resolved(ctx context.Context, w webhook) (string, error) {
+func (m *Module) referenceOf(ctx context.Context, w webhook) (string, error) {
 	p, err := m.provider(w.Provider)
 	if _, notOurs := uuid.Parse(w.Reference); notOurs == nil || w.Reference == "" || err != nil {
 		return w.Reference, nil
 	}
-	resolver, ok := p.Provider.(Resolver)
+	resolver, ok := p.Provider.(ReferenceFinder)
 	if !ok {
 		return w.Reference, nil
 	}
 	limited, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	reference, err := resolver.Resolve(limited, w.Reference)
+	reference, err := resolver.FindReference(limited, w.Reference)
 	if err != nil || reference == "" {
 		return "", err
 	}
-	_, err = m.query.Exec(ctx, webhookResolved, w.Provider, w.ID, reference)
+	_, err = m.query.Exec(ctx, saveReference, w.Provider, w.ID, reference)
 	return reference, err
 }
 
 const noteUnknown = "There is no such payment."
 
 func (m *Module) notify(ctx context.Context, w webhook) (note string, err error) {
-	if w.Reference, err = m.resolved(ctx, w); err != nil {
+	if w.Reference, err = m.referenceOf(ctx, w); err != nil {
 		return "", err
 	}
 	id, err := uuid.Parse(w.Reference)
 	if err != nil {
 		return noteUnknown, nil
 	}
-	cmd := eventstore.Command{ID: wakes(id, w.Provider, w.ID), Meta: eventstore.Meta{Actor: w.Provider}}
+	cmd := eventstore.Command{ID: webhookCommandID(id, w.Provider, w.ID), Meta: eventstore.Meta{Actor: w.Provider}}
 	_, err = payments.Handle(ctx, m.store, id, cmd, func(_ *eventstore.Tx, p stream) ([]event, error) {
 		if !p.State.requested() || p.State.Provider != w.Provider {
 			return nil, errNotFound // a refused command leaves no receipt: the same webhook may succeed later

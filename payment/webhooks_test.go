@@ -72,13 +72,13 @@ func TestWebhooksMeetNoDead(t *testing.T) {
 	_, err = pools.Query.Exec(t.Context(), "update payment.webhooks set handled_at = now()")
 	require.NoError(t, err)
 	m := New(Config{Database: databaseOf(pools)})
-	n, err := m.wakeDue(t.Context())
+	n, err := m.processDue(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, n)
 
 	pages := func(from time.Time) int {
 		var text []byte
-		require.NoError(t, pools.Query.QueryRow(t.Context(), "explain (analyze, buffers, format json) "+dueWebhooks, from, wakeLimit).Scan(&text))
+		require.NoError(t, pools.Query.QueryRow(t.Context(), "explain (analyze, buffers, format json) "+dueWebhooks, from, processBatch).Scan(&text))
 		var plans []struct {
 			Plan struct {
 				Hit int `json:"Shared Hit Blocks"`

@@ -116,7 +116,7 @@ func chargeOf(s State) payment.Charge {
 	c := s.Checkout
 	return payment.Charge{
 		PaymentID: c.PaymentID, OrderID: c.OrderID, CheckoutID: c.CheckoutID, CustomerID: s.CustomerID,
-		Amount: money.Of(c.Total, c.Currency), Method: c.PaymentMethod,
+		Amount: money.Of(c.Total, c.Currency), PaymentMethod: c.PaymentMethod,
 	}
 }
 

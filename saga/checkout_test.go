@@ -123,7 +123,7 @@ func TestCommands(t *testing.T) {
 	}}, command(begun(1000)))
 	require.Equal(t, toCharge{payment.Charge{
 		PaymentID: e.PaymentID, OrderID: e.OrderID, CheckoutID: e.CheckoutID, CustomerID: "ann",
-		Amount: money.Of(1000, "GBP"), Method: "sim_ok",
+		Amount: money.Of(1000, "GBP"), PaymentMethod: "sim_ok",
 	}}, command(begun(1000), did(PlaceOrder)))
 	forward := checkout.react(given(begun(1000), did(PlaceOrder), did(ChargeMoney))).Do
 	require.Equal(t, toOrder{order.Confirm{OrderID: e.OrderID}}, forward[0].Command)

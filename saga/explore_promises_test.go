@@ -47,7 +47,7 @@ func (x *exploration) stand(s *state, sh shopping) (st stand) {
 }
 
 // byHand: a person said what became of the payment, and is believed before the provider says so.
-func (st stand) byHand(as payment.Settlement) bool { return st.payment.Settlement == as }
+func (st stand) byHand(as payment.Resolution) bool { return st.payment.Resolution == as }
 
 // promised holds a state against the promises that hold at every moment, and the move that led to it.
 func (x *exploration) promised(before, s *state) error {
@@ -66,18 +66,18 @@ func (x *exploration) promised(before, s *state) error {
 		no(st.cart.Status == cart.StatusCheckingOut && st.cart.Total() != sh.total, "the cart changed while it was checked out")
 		switch st.order.Status {
 		case order.StatusConfirmed, order.StatusFulfilled:
-			no(st.captured != sh.total && !st.byHand(payment.SettledCaptured), "the order is %s, and %d of %d is taken", st.order.Status, st.captured, sh.total)
+			no(st.captured != sh.total && !st.byHand(payment.ResolvedCaptured), "the order is %s, and %d of %d is taken", st.order.Status, st.captured, sh.total)
 			no(st.payment.Tombstone, "the order is %s, and its payment is being undone", st.order.Status)
 			no(st.back-st.elsewhere > st.asked(), "%d is given back by us, and %d was asked for", st.back-st.elsewhere, st.asked())
 		case order.StatusCancelled:
-			no(st.kept() != 0 && !st.byHand(payment.SettledNotCaptured), "the order is cancelled, and %d is kept", st.captured-st.back)
+			no(st.kept() != 0 && !st.byHand(payment.ResolvedNotCaptured), "the order is cancelled, and %d is kept", st.captured-st.back)
 		case order.StatusPending, order.StatusCancelling:
 		}
-		no(st.cart.Status == cart.StatusOpen && !st.byHand(payment.SettledNotCaptured) && st.kept() != 0,
+		no(st.cart.Status == cart.StatusOpen && !st.byHand(payment.ResolvedNotCaptured) && st.kept() != 0,
 			"the cart is open again, and %d is kept", st.captured-st.back)
 		no(st.cart.Status == cart.StatusCheckedOut && st.order.Status == order.StatusPending && st.captured == 0 && sh.total > 0 &&
-			!st.byHand(payment.SettledCaptured), "the cart has become an order that is not paid")
-		if st.saga.Failure != nil && st.saga.done(UndoPayment) && !st.byHand(payment.SettledNotCaptured) {
+			!st.byHand(payment.ResolvedCaptured), "the cart has become an order that is not paid")
+		if st.saga.Failure != nil && st.saga.done(UndoPayment) && !st.byHand(payment.ResolvedNotCaptured) {
 			no(st.kept() != 0 || st.capturable, "the payment counts as undone, and is not")
 		}
 	}
@@ -245,8 +245,8 @@ func (x *exploration) outcome(s *state) string {
 		if st.byWord > 0 {
 			end += fmt.Sprintf(", %d settled as refunded", st.byWord)
 		}
-		if st.payment.Settlement != "" {
-			end += ", settled as " + string(st.payment.Settlement)
+		if st.payment.Resolution != "" {
+			end += ", settled as " + string(st.payment.Resolution)
 		}
 		all = append(all, end)
 	}

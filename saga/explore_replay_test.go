@@ -370,7 +370,7 @@ func (w wire) LookUp(ctx context.Context, c payment.Call) (payment.Report, error
 	a := w.ask(ctx, opLookUp, c)
 	return a.report, a.err
 }
-func (wire) TakesMethod(string) bool { return true }
+func (wire) AcceptsPaymentMethod(string) bool { return true }
 func (wire) Verify(http.Header, []byte) (payment.Notification, error) {
 	return payment.Notification{}, errors.New("the exploration wakes payments itself")
 }

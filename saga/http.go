@@ -171,7 +171,7 @@ func (m *Module) checkOut(c echo.Context) error {
 
 // checkCheckOut refuses a malformed payment method or address.
 func (m *Module) checkCheckOut(r web.Request[checkOutRequest]) error {
-	if r.Body.PaymentMethod != "" && !m.Payments.TakesMethod(r.Body.PaymentMethod) {
+	if r.Body.PaymentMethod != "" && !m.Payments.AcceptsPaymentMethod(r.Body.PaymentMethod) {
 		return web.Refused("payment_method", "token", "It must be a token of the payment provider for a card or another way to pay.")
 	}
 	return order.CheckAddress(r.Body.ShippingAddress)

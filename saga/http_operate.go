@@ -159,7 +159,7 @@ func (m *Module) settleStep(c echo.Context) error {
 	ctx := c.Request().Context()
 	replayed, err := m.Payments.Store().Processed(ctx, KeyOf(r.Write))
 	if err == nil && !replayed {
-		replayed, err = m.settlePayment(ctx, saga, r.Write, payment.Settlement(r.Body.Outcome), r.Body.Reason)
+		replayed, err = m.settlePayment(ctx, saga, r.Write, payment.Resolution(r.Body.Outcome), r.Body.Reason)
 	}
 	if err != nil {
 		return err
@@ -169,7 +169,7 @@ func (m *Module) settleStep(c echo.Context) error {
 
 // settlePayment settles the payment. Its event reaches the saga by stepSettled.
 func (m *Module) settlePayment(
-	ctx context.Context, saga eventstore.Stream[State], write web.Write, outcome payment.Settlement, reason string,
+	ctx context.Context, saga eventstore.Stream[State], write web.Write, outcome payment.Resolution, reason string,
 ) (replayed bool, err error) {
 	if _, err := settle(saga.State, outcome); err != nil {
 		return false, err
@@ -178,13 +178,13 @@ func (m *Module) settlePayment(
 	if saga.State.Cancellation != nil {
 		paymentID = saga.State.Cancellation.PaymentID
 	}
-	return m.Payments.Settle(ctx, write, payment.Settle{
+	return m.Payments.Resolve(ctx, write, payment.Resolve{
 		PaymentID: paymentID, CheckoutID: saga.ID, Outcome: outcome, Reason: reason,
 	})
 }
 
 // stepSettled records the outcome in the saga, and wakes it.
-func (m *Module) stepSettled(ctx context.Context, e eventstore.Message[payment.Settled]) error {
+func (m *Module) stepSettled(ctx context.Context, e eventstore.Message[payment.Resolved]) error {
 	id, at := e.Event.CheckoutID, m.store.Now()
 	cmd := eventstore.Command{
 		ID:   CommandID(id, "settled/"+e.Meta.EventID.String()),

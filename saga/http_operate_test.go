@@ -159,8 +159,8 @@ func TestOperateOverHTTP(t *testing.T) {
 		id := s.seals(1000)
 		s.reaches(id, NeedsAttention)
 		close(known)
-		require.NoError(t, s.stepSettled(t.Context(), eventstore.Message[payment.Settled]{
-			Event: payment.Settled{CheckoutID: id, Outcome: payment.SettledCaptured, Reason: "So."},
+		require.NoError(t, s.stepSettled(t.Context(), eventstore.Message[payment.Resolved]{
+			Event: payment.Resolved{CheckoutID: id, Outcome: payment.ResolvedCaptured, Reason: "So."},
 		}))
 		saga, err := sagas.Load(t.Context(), s.store, id)
 		require.NoError(t, err)

@@ -44,11 +44,11 @@ type Orders interface {
 // Payments is the payment module.
 type Payments interface {
 	Store() *eventstore.Store
-	Book() eventstore.Query[payment.Standing]
+	Records() eventstore.Query[payment.Record]
 	// Resumable receives the sagas that may call a provider again after its failure.
 	Resumable() <-chan uuid.UUID
-	// TakesMethod reports whether a text has the form of a payment method of the provider.
-	TakesMethod(token string) bool
+	// AcceptsPaymentMethod reports whether a text has the form of a payment method of the provider.
+	AcceptsPaymentMethod(token string) bool
 	// Chargeable refuses a total that no payment method can pay. It is pure.
 	Chargeable(total money.Amount) error
 	Charge(ctx context.Context, correlation uuid.UUID, c payment.Charge) (payment.Outcome, error)
@@ -57,7 +57,7 @@ type Payments interface {
 	Verify(ctx context.Context, correlation uuid.UUID, v payment.Verify) (payment.Outcome, error)
 	Observe(ctx context.Context, correlation uuid.UUID, o payment.Observe) error
 	Cancel(ctx context.Context, write web.Write, c payment.Cancel) (replayed bool, err error)
-	Settle(ctx context.Context, write web.Write, c payment.Settle) (replayed bool, err error)
+	Resolve(ctx context.Context, write web.Write, c payment.Resolve) (replayed bool, err error)
 	RequestRefund(ctx context.Context, write web.Write, r payment.RequestRefund) (payment.RequestedRefund, error)
 	// RefundsOf returns the ids of the sagas of a payment's refunds, RefundsUnderWay those of the unfinished ones.
 	RefundsOf(ctx context.Context, payment uuid.UUID) ([]uuid.UUID, error)

@@ -86,14 +86,14 @@ func skip(s State, reason string, at time.Time) ([]Event, error) {
 
 // settle returns the step that an operator's outcome would resolve: a capture in doubt, or an owed refund that the provider refused. The
 // payment's stream decides.
-func settle(s State, outcome payment.Settlement) (step string, err error) {
+func settle(s State, outcome payment.Resolution) (step string, err error) {
 	stuck, err := stuckIn(s)
 	switch {
 	case err != nil:
 		return "", err
-	case outcome == payment.SettledRefunded && slices.Contains(stuck, UndoPayment):
+	case outcome == payment.ResolvedRefunded && slices.Contains(stuck, UndoPayment):
 		return UndoPayment, nil
-	case outcome == payment.SettledRefunded:
+	case outcome == payment.ResolvedRefunded:
 		return "", errNoRefundOwed
 	case s.Type != checkout.Type:
 		return "", errNotInDoubt
@@ -101,14 +101,14 @@ func settle(s State, outcome payment.Settlement) (step string, err error) {
 		return ChargeMoney, nil
 	case !slices.Contains(stuck, UndoPayment):
 		return "", errNotInDoubt.With("step", stuck[0])
-	case outcome == payment.SettledCaptured:
+	case outcome == payment.ResolvedCaptured:
 		return "", errNotForward
 	}
 	return UndoPayment, nil
 }
 
 // settledBy records what an operator settled at the payment.
-func settledBy(s State, e payment.Settled, at time.Time) []Event {
+func settledBy(s State, e payment.Resolved, at time.Time) []Event {
 	if s.Status.Ended() {
 		return nil
 	}
@@ -140,8 +140,8 @@ func actionsOf(s State) []Action {
 	_, cannotRetry := retry(s, "", s.At)
 	_, cannotCompensate := requestCompensation(s, "", s.At)
 	_, cannotSkip := skip(s, "", s.At)
-	_, cannotRefund := settle(s, payment.SettledRefunded)
-	_, cannotSettle := settle(s, payment.SettledNotCaptured)
+	_, cannotRefund := settle(s, payment.ResolvedRefunded)
+	_, cannotSettle := settle(s, payment.ResolvedNotCaptured)
 	granted := []Action{}
 	if cannotRetry == nil {
 		granted = append(granted, ActRetry)

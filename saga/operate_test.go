@@ -99,12 +99,12 @@ func TestOperate(t *testing.T) {
 				require.Equal(t, []Event{StepSkipped{Step: c.skips, Reason: "why", At: after(hour)}}, events)
 				require.True(t, evolve(s, events[0]).done(c.skips))
 			}
-			step, err := settle(s, payment.SettledNotCaptured)
+			step, err := settle(s, payment.ResolvedNotCaptured)
 			if granted(ActSettle, c.not, err) {
 				require.Equal(t, c.settles, step)
 			}
 			require.Equal(t, want, actionsOf(s))
-			if step, err = settle(s, payment.SettledCaptured); granted("captured", c.captured, err) {
+			if step, err = settle(s, payment.ResolvedCaptured); granted("captured", c.captured, err) {
 				require.Equal(t, c.settles, step)
 			}
 		})
@@ -183,12 +183,12 @@ func TestOperatedOn(t *testing.T) {
 		s.Type = "another"
 		_, err := requestCompensation(s, "why", at)
 		require.ErrorIs(t, err, errOneWay)
-		_, err = settle(s, payment.SettledNotCaptured)
+		_, err = settle(s, payment.ResolvedNotCaptured)
 		require.ErrorIs(t, err, errNotInDoubt)
 	})
 	t.Run("WhatWasSettledIsOnRecord", func(t *testing.T) {
 		t.Parallel()
-		said := payment.Settled{Outcome: payment.SettledNotCaptured, Reason: "So."}
+		said := payment.Resolved{Outcome: payment.ResolvedNotCaptured, Reason: "So."}
 		for name, step := range map[string]string{"PaymentInDoubt": ChargeMoney, "RefundInDoubt": UndoPayment, "Begun": ChargeMoney} {
 			want := []Event{StepSettled{Step: step, Outcome: "not_captured", Reason: "So.", At: at}}
 			require.Equal(t, want, settledBy(given(situations[name].given...), said, at), name)

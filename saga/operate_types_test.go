@@ -41,7 +41,7 @@ func TestOperateOnGivingBack(t *testing.T) {
 			require.ErrorIs(t, err, c.back)
 			_, err = skip(s, "why", at)
 			require.ErrorIs(t, err, c.skip)
-			for _, outcome := range []payment.Settlement{payment.SettledCaptured, payment.SettledNotCaptured} {
+			for _, outcome := range []payment.Resolution{payment.ResolvedCaptured, payment.ResolvedNotCaptured} {
 				_, err = settle(s, outcome)
 				require.ErrorIs(t, err, c.word)
 			}

@@ -42,7 +42,7 @@ func (m *Module) withProgress(ctx context.Context, saga eventstore.Stream[State]
 	if err != nil || !placed.Placed {
 		return saga // the order is not placed, or cannot be read now
 	}
-	payments, _ := m.Payments.Book().ByID(ctx, []uuid.UUID{s.Checkout.PaymentID}) // without them, fewer steps are shown
+	payments, _ := m.Payments.Records().ByID(ctx, []uuid.UUID{s.Checkout.PaymentID}) // without them, fewer steps are shown
 	charged := payments[s.Checkout.PaymentID]
 	done := func(step string, at time.Time) {
 		saga.State = evolve(saga.State, StepDone{Step: step, BeganAt: saga.State.At, At: at})

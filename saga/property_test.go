@@ -231,11 +231,11 @@ func (r *rooms) insists() (granted bool) {
 }
 
 // settle is an operator's word: the payment's stream decides whether it counts.
-func (r *rooms) settle(outcome payment.Settlement) (granted bool) {
+func (r *rooms) settle(outcome payment.Resolution) (granted bool) {
 	switch {
-	case r.claimed, r.capture != "asked" && (outcome == payment.SettledCaptured || r.capture != "" || !r.asked || r.voided):
+	case r.claimed, r.capture != "asked" && (outcome == payment.ResolvedCaptured || r.capture != "" || !r.asked || r.voided):
 		return false
-	case outcome == payment.SettledCaptured:
+	case outcome == payment.ResolvedCaptured:
 		r.claimed = !r.tombstone
 		return r.claimed
 	}
@@ -349,9 +349,9 @@ func (s *story) operate() {
 	case ActSkip:
 		s.appends(skip(state, "", s.now))
 	case ActSettle:
-		outcome := payment.Settlement(s.draw("outcome", "captured", "not_captured"))
+		outcome := payment.Resolution(s.draw("outcome", "captured", "not_captured"))
 		if _, err := settle(state, outcome); err == nil && s.settle(outcome) && s.draw("answer", "came", "lost") == "came" {
-			s.appends(settledBy(state, payment.Settled{Outcome: outcome}, s.now), nil)
+			s.appends(settledBy(state, payment.Resolved{Outcome: outcome}, s.now), nil)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func others(kind string) *eventstore.Aggregate[struct{}, any] {
 	types := map[string]any{}
 	for _, e := range []any{
 		cart.CheckedOut{}, payment.Notified{}, payment.UndoRequested{},
-		order.CancellationRequested{}, payment.RefundOrdered{}, payment.Settled{},
+		order.CancellationRequested{}, payment.RefundOrdered{}, payment.Resolved{},
 	} {
 		types[eventstore.TypeOf(e)] = e
 	}
@@ -159,7 +159,7 @@ func (s scriptedPayments) Cancel(ctx context.Context, _ web.Write, _ payment.Can
 	return false, err
 }
 
-func (s scriptedPayments) Settle(ctx context.Context, _ web.Write, _ payment.Settle) (bool, error) {
+func (s scriptedPayments) Resolve(ctx context.Context, _ web.Write, _ payment.Resolve) (bool, error) {
 	_, err := s.p.call(ctx, "payment.settle")
 	return false, err
 }
@@ -172,7 +172,7 @@ func (scriptedPayments) Observe(context.Context, uuid.UUID, payment.Observe) err
 
 func (scriptedPayments) Resumable() <-chan uuid.UUID { return nil }
 
-func (scriptedPayments) TakesMethod(string) bool { return true }
+func (scriptedPayments) AcceptsPaymentMethod(string) bool { return true }
 
 func (scriptedPayments) Chargeable(money.Amount) error { return nil }
 

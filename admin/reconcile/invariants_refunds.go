@@ -78,7 +78,7 @@ var refundInvariants = []invariant{
 	},
 }
 
-func refundOf(r records, refund payment.RefundStanding) command {
+func refundOf(r records, refund payment.RefundRecord) command {
 	return beginRefund{r.payment.ID, payment.RefundOrdered{
 		ID: refund.ID, OrderID: r.payment.OrderID, CustomerID: r.payment.CustomerID,
 		Amount: money.Of(refund.Amount, r.payment.Amount.Currency), Reason: refund.Reason,
@@ -99,7 +99,7 @@ func (r records) inProgress(refund uuid.UUID) bool {
 }
 
 // forgotten returns the ordered refunds without an outcome that no saga executes. Refunds of a compensation belong to its saga.
-func (r records) forgotten() (all []payment.RefundStanding) {
+func (r records) forgotten() (all []payment.RefundRecord) {
 	if r.payment == nil {
 		return nil
 	}
@@ -114,7 +114,7 @@ func (r records) forgotten() (all []payment.RefundStanding) {
 
 // refundsRecorded compares the refunds of a confirmed order with those of its payment. It returns the refunds that the order lacks, and
 // whether the others are wrong. It does not compare refunds without an outcome.
-func (r records) refundsRecorded() (unrecorded []payment.RefundStanding, wrong bool) {
+func (r records) refundsRecorded() (unrecorded []payment.RefundRecord, wrong bool) {
 	if r.payment == nil || !r.sold() {
 		return nil, false
 	}
@@ -134,7 +134,7 @@ func (r records) refundsRecorded() (unrecorded []payment.RefundStanding, wrong b
 func (r records) refundEnds(id uuid.UUID) string {
 	switch {
 	case r.saga.Refund != nil && r.ended(saga.Completed, saga.Failed) && r.payment != nil:
-		i := slices.IndexFunc(r.payment.Refunds, func(refund payment.RefundStanding) bool { return refund.ID == id })
+		i := slices.IndexFunc(r.payment.Refunds, func(refund payment.RefundRecord) bool { return refund.ID == id })
 		if i < 0 {
 			return fmt.Sprintf("The refund has %s, and its payment does not have it.", r.saga.Status)
 		}

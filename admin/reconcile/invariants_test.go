@@ -25,7 +25,7 @@ func TestInvariantsAtRest(t *testing.T) {
 		return records{
 			checkout: id, saga: s, cart: &cart.Record{CheckoutID: id, CheckingOut: true, Total: 5, Currency: "GBP"},
 			order:   &order.Record{CheckoutID: id, Placed: true, Pending: true, Total: 5, AddsUp: true, Currency: "GBP"},
-			payment: &payment.Standing{Requested: true, Captured: 5, Amount: money.Of(5, "GBP"), Undoable: true},
+			payment: &payment.Record{Requested: true, Captured: 5, Amount: money.Of(5, "GBP"), Undoable: true},
 			balance: &payment.Balance{Authorized: 7, Captured: 5, Captures: 1, Currency: "GBP"},
 		}
 	}
@@ -53,8 +53,8 @@ func TestRefundedTooMuch(t *testing.T) {
 		r    records
 		want string
 	}{
-		"AllOfIt":   {records{payment: &payment.Standing{Captured: 5, Refunded: 5}, balance: &payment.Balance{Captured: 5, Refunded: 5}}, ""},
-		"Ours":      {records{payment: &payment.Standing{Captured: 5, Refunded: 9, Amount: money.Of(5, "GBP")}}, "We know of 0.05 GBP captured and 0.09 GBP refunded."},
+		"AllOfIt":   {records{payment: &payment.Record{Captured: 5, Refunded: 5}, balance: &payment.Balance{Captured: 5, Refunded: 5}}, ""},
+		"Ours":      {records{payment: &payment.Record{Captured: 5, Refunded: 9, Amount: money.Of(5, "GBP")}}, "We know of 0.05 GBP captured and 0.09 GBP refunded."},
 		"Theirs":    {records{balance: &payment.Balance{Captured: 5, Refunded: 9, Currency: "GBP"}}, "The provider captured 0.05 GBP and refunded 0.09 GBP."},
 		"NoPayment": {records{}, ""},
 	} {
@@ -66,12 +66,12 @@ func TestRefundedTooMuch(t *testing.T) {
 func TestForgottenRefunds(t *testing.T) {
 	t.Parallel()
 	id := uuid.New()
-	open := payment.RefundStanding{ID: id, Amount: 3, Ordered: true, Open: true}
-	ofUndo, done := open, payment.RefundStanding{ID: id, Amount: 3, Ordered: true, Done: true}
+	open := payment.RefundRecord{ID: id, Amount: 3, Ordered: true, Open: true}
+	ofUndo, done := open, payment.RefundRecord{ID: id, Amount: 3, Ordered: true, Done: true}
 	ofUndo.Ordered = false
-	with := func(r payment.RefundStanding, s *saga.Record) records {
+	with := func(r payment.RefundRecord, s *saga.Record) records {
 		return records{
-			order: &order.Record{Placed: true, Sold: true}, payment: &payment.Standing{Refunds: []payment.RefundStanding{r}},
+			order: &order.Record{Placed: true, Sold: true}, payment: &payment.Record{Refunds: []payment.RefundRecord{r}},
 			refunds: map[uuid.UUID]*saga.Record{id: s},
 		}
 	}

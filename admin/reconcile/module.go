@@ -50,14 +50,14 @@ type Orders interface {
 
 // Payments is the payment module, with the ledgers of the providers.
 type Payments interface {
-	Book() eventstore.Query[payment.Standing]
-	Balances(ctx context.Context, of []payment.Standing) (map[uuid.UUID]payment.Balance, error)
+	Records() eventstore.Query[payment.Record]
+	Balances(ctx context.Context, of []payment.Record) (map[uuid.UUID]payment.Balance, error)
 	Charged(ctx context.Context, after string, limit int) (found []payment.Balance, next string, err error)
 	Undo(ctx context.Context, correlation uuid.UUID, u payment.Undo) (payment.Outcome, error)
 	Refund(ctx context.Context, correlation uuid.UUID, r payment.Refund) (payment.Outcome, error)
 	Observe(ctx context.Context, correlation uuid.UUID, o payment.Observe) error
-	// RefundLost refunds what a provider captured for a payment that nobody here asked for.
-	RefundLost(ctx context.Context, payment uuid.UUID, by string) error
+	// RefundUnknown refunds what a provider captured for a payment that nobody here asked for.
+	RefundUnknown(ctx context.Context, payment uuid.UUID, by string) error
 }
 
 // Module checks all invariants.

@@ -49,7 +49,7 @@ func (m *Module) passes() []pass {
 	}
 	return append(all,
 		pass{"checkouts", byID(m, m.Sagas.Records(), m.sagaKeys)}, pass{"orders", byID(m, m.Orders.Records(), m.orphanOrders)},
-		pass{"payments", byID(m, m.Payments.Book(), m.orphanPayments)}, pass{"carts", byID(m, m.Carts.Records(), m.orphanCarts)},
+		pass{"payments", byID(m, m.Payments.Records(), m.orphanPayments)}, pass{"carts", byID(m, m.Carts.Records(), m.orphanCarts)},
 		pass{"ledger", m.ledger}, pass{"stock", m.stock},
 	)
 }
@@ -223,7 +223,7 @@ func (m *Module) orphanOrders(ctx context.Context, all []order.Record) (keys []k
 	return m.orphans(ctx, keys)
 }
 
-func (m *Module) orphanPayments(ctx context.Context, all []payment.Standing) (keys []key, err error) {
+func (m *Module) orphanPayments(ctx context.Context, all []payment.Record) (keys []key, err error) {
 	for _, p := range all {
 		if p.Requested {
 			keys = append(keys, key{checkout: p.CheckoutID, order: p.OrderID, payment: p.ID})
@@ -267,7 +267,7 @@ func (m *Module) ledger(ctx context.Context, after string, cutoff time.Time) (pa
 		id, _ := uuid.Parse(b.Reference) // a reference that is no id cannot be ours
 		keys = append(keys, key{payment: id, reference: b.Reference})
 	}
-	ours, err := m.Payments.Book().ByID(ctx, idsOf(keys, paymentOf))
+	ours, err := m.Payments.Records().ByID(ctx, idsOf(keys, paymentOf))
 	if err != nil {
 		return page{}, err
 	}

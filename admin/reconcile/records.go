@@ -19,7 +19,7 @@ type records struct {
 	saga     *saga.Record
 	cart     *cart.Record
 	order    *order.Record
-	payment  *payment.Standing
+	payment  *payment.Record
 	balance  *payment.Balance // in the provider's ledger
 
 	refunds      map[uuid.UUID]*saga.Record // the sagas of the payment's refunds
@@ -57,7 +57,7 @@ type snapshot struct {
 	sagas    map[uuid.UUID]saga.Record
 	carts    map[uuid.UUID]cart.Record
 	orders   map[uuid.UUID]order.Record
-	payments map[uuid.UUID]payment.Standing
+	payments map[uuid.UUID]payment.Record
 	balances map[uuid.UUID]payment.Balance
 }
 
@@ -93,7 +93,7 @@ func (m *Module) read(ctx context.Context, keys []key, cutoff time.Time) (s snap
 	if s.orders, err = m.Orders.Records().ByID(ctx, idsOf(keys, orderOf)); err != nil {
 		return s, err
 	}
-	if s.payments, err = m.Payments.Book().ByID(ctx, idsOf(keys, paymentOf)); err != nil {
+	if s.payments, err = m.Payments.Records().ByID(ctx, idsOf(keys, paymentOf)); err != nil {
 		return s, err
 	}
 	if s.balances, err = m.Payments.Balances(ctx, s.compared(keys)); err != nil {
@@ -105,7 +105,7 @@ func (m *Module) read(ctx context.Context, keys []key, cutoff time.Time) (s snap
 }
 
 // compared returns the payments whose balances are compared. The others are recent, or keys of a refund or a cancellation.
-func (s snapshot) compared(keys []key) (all []payment.Standing) {
+func (s snapshot) compared(keys []key) (all []payment.Record) {
 	for _, k := range keys {
 		p, of := entry(s.payments, k.payment), entry(s.sagas, k.checkout)
 		if p != nil && !p.UpdatedAt.After(s.cutoff) && (of == nil || of.Type == saga.TypeCheckout) {

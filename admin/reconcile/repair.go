@@ -132,7 +132,7 @@ func (c beginCancellation) send(ctx context.Context, m *Module, _ uuid.UUID) err
 func (beginCancellation) done(records) string { return "began the cancellation" }
 
 func (c refundLost) send(ctx context.Context, m *Module, _ uuid.UUID) error {
-	return m.Payments.RefundLost(ctx, c.payment, c.actor)
+	return m.Payments.RefundUnknown(ctx, c.payment, c.actor)
 }
 
 func (refundLost) done(r records) string { return "refunded " + r.amount(r.net()) }

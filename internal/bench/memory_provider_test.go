@@ -15,7 +15,7 @@ func TestMemoryProvider(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	call := func(key, reference string, amount int64) payment.Call {
-		return payment.Call{Key: key, Reference: reference, Method: "sim_ok", Amount: money.Of(amount, "GBP")}
+		return payment.Call{Key: key, Reference: reference, PaymentMethod: "sim_ok", Amount: money.Of(amount, "GBP")}
 	}
 	provider := newMemoryProvider()
 	status := func(answer payment.Answer, err error) payment.Status {

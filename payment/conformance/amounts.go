@@ -24,19 +24,19 @@ func amounts(t *testing.T, s Subject) {
 		require.Empty(t, limits.NotRefundable(money.Of(1, "GBP")), "a refund has no smallest amount")
 	})
 	t.Run("AuthorizeDeclines", func(t *testing.T) {
-		a := s.account(t, s.Methods.Good)
+		a := s.account(t, s.PaymentMethods.Good)
 		a.call.Amount = odd
-		answer := a.do(s.Provider.Authorize, a.of("authorize", odd.Amount))
+		answer := a.do(s.Provider.Authorize, a.callFor("authorize", odd.Amount))
 		require.Equal(t, payment.Declined, answer.Status)
 		require.Equal(t, payment.CodeNotChargeable, answer.Code)
-		require.Equal(t, payment.Voided, a.do(s.Provider.Void, a.of("void", odd.Amount)).Status, "no amount is authorized")
+		require.Equal(t, payment.Voided, a.do(s.Provider.Void, a.callFor("void", odd.Amount)).Status, "no amount is authorized")
 	})
 	t.Run("RefundRefuses", func(t *testing.T) {
-		a := s.account(t, s.Methods.Good)
+		a := s.account(t, s.PaymentMethods.Good)
 		a.call.Amount = even
-		require.Equal(t, payment.Authorized, a.do(s.Provider.Authorize, a.of("authorize", even.Amount)).Status)
-		require.Equal(t, payment.Captured, a.do(s.Provider.Capture, a.of("capture", even.Amount)).Status)
-		require.Equal(t, payment.Refused, a.do(s.Provider.Refund, a.of("refund/1", 4)).Status)
-		require.Equal(t, payment.Refunded, a.do(s.Provider.Refund, a.of("refund/2", even.Amount)).Status)
+		require.Equal(t, payment.Authorized, a.do(s.Provider.Authorize, a.callFor("authorize", even.Amount)).Status)
+		require.Equal(t, payment.Captured, a.do(s.Provider.Capture, a.callFor("capture", even.Amount)).Status)
+		require.Equal(t, payment.Refused, a.do(s.Provider.Refund, a.callFor("refund/1", 4)).Status)
+		require.Equal(t, payment.Refunded, a.do(s.Provider.Refund, a.callFor("refund/2", even.Amount)).Status)
 	})
 }

@@ -18,8 +18,8 @@ import (
 
 // Subject is a provider under test, with hooks that bring it into each situation.
 type Subject struct {
-	Provider payment.Provider
-	Methods  Methods
+	Provider       payment.Provider
+	PaymentMethods PaymentMethods
 	// Approve and Deny act as the shopper at the bank. If they come too late, they change nothing.
 	Approve, Deny func(reference string)
 	// RefundElsewhere refunds an amount in the provider's dashboard, LoseDispute a whole payment by a lost dispute. They may be nil.
@@ -29,8 +29,8 @@ type Subject struct {
 	Webhook func(id, reference string, at time.Time) (http.Header, []byte)
 }
 
-// Methods are payment methods with a special behaviour.
-type Methods struct {
+// PaymentMethods are payment methods with a special behaviour.
+type PaymentMethods struct {
 	Good              string
 	Declined          string
 	InsufficientFunds string
@@ -72,7 +72,7 @@ type account struct {
 
 func (s Subject) account(t *testing.T, method string) *account {
 	return &account{Subject: s, t: t, call: payment.Call{
-		Reference: uuid.NewString(), Method: method, Amount: money.Of(total, "GBP"), RequestedAt: time.Now(),
+		Reference: uuid.NewString(), PaymentMethod: method, Amount: money.Of(total, "GBP"), RequestedAt: time.Now(),
 	}}
 }
 
@@ -80,7 +80,7 @@ func (s Subject) account(t *testing.T, method string) *account {
 func (s Subject) authorized(t *testing.T, method string) *account {
 	t.Helper()
 	a := s.account(t, method)
-	require.Equal(t, payment.Authorized, a.patiently(s.Provider.Authorize, a.of("authorize", total)).Status)
+	require.Equal(t, payment.Authorized, a.untilAnswered(s.Provider.Authorize, a.callFor("authorize", total)).Status)
 	return a
 }
 
@@ -88,17 +88,17 @@ func (s Subject) authorized(t *testing.T, method string) *account {
 func (s Subject) captured(t *testing.T, method string) *account {
 	t.Helper()
 	a := s.authorized(t, method)
-	require.Equal(t, payment.Captured, a.patiently(s.Provider.Capture, a.of("capture", total)).Status)
+	require.Equal(t, payment.Captured, a.untilAnswered(s.Provider.Capture, a.callFor("capture", total)).Status)
 	return a
 }
 
-// forgetful returns the same payment without the provider's reference, as if every answer had been lost.
-func (a account) forgetful() *account {
+// withoutReference returns the same payment without the provider's reference, as if every answer had been lost.
+func (a account) withoutReference() *account {
 	a.call.ProviderReference = ""
 	return &a
 }
 
-func (a *account) of(key string, amount int64) payment.Call {
+func (a *account) callFor(key string, amount int64) payment.Call {
 	c := a.call
 	c.Key, c.Amount.Amount = c.Reference+"/"+key, amount
 	return c
@@ -123,42 +123,42 @@ func (a *account) learn(answer payment.Answer) payment.Answer {
 
 func (a *account) authorize() payment.Answer {
 	a.t.Helper()
-	return a.do(a.Provider.Authorize, a.of("authorize", total))
+	return a.do(a.Provider.Authorize, a.callFor("authorize", total))
 }
 
 func (a *account) capture() payment.Answer {
 	a.t.Helper()
-	return a.do(a.Provider.Capture, a.of("capture", total))
+	return a.do(a.Provider.Capture, a.callFor("capture", total))
 }
 
 func (a *account) void() payment.Answer {
 	a.t.Helper()
-	return a.do(a.Provider.Void, a.of("void", total))
+	return a.do(a.Provider.Void, a.callFor("void", total))
 }
 
 func (a *account) refund(id string, amount int64) payment.Answer {
 	a.t.Helper()
-	return a.do(a.Provider.Refund, a.of("refund/"+id, amount))
+	return a.do(a.Provider.Refund, a.callFor("refund/"+id, amount))
 }
 
 func (a *account) lookUp() payment.Report {
 	a.t.Helper()
-	report, err := a.Provider.LookUp(a.t.Context(), a.of("", total))
+	report, err := a.Provider.LookUp(a.t.Context(), a.callFor("", total))
 	require.NoError(a.t, err)
 	return report
 }
 
-// stands asserts the status of the payment, with and without the provider's reference.
-func (a *account) stands(want payment.Status) payment.Report {
+// requireStatus asserts the status of the payment, with and without the provider's reference.
+func (a *account) requireStatus(want payment.Status) payment.Report {
 	a.t.Helper()
-	require.Equal(a.t, want, a.forgetful().lookUp().Status)
+	require.Equal(a.t, want, a.withoutReference().lookUp().Status)
 	report := a.lookUp()
 	require.Equal(a.t, want, report.Status)
 	return report
 }
 
-// patiently repeats a call under its key until it is answered, as the payment module does.
-func (a *account) patiently(op operation, c payment.Call) (answer payment.Answer) {
+// untilAnswered repeats a call under its key until it is answered, as the payment module does.
+func (a *account) untilAnswered(op operation, c payment.Call) (answer payment.Answer) {
 	a.t.Helper()
 	require.Eventually(a.t, func() bool {
 		ctx, cancel := context.WithTimeout(a.t.Context(), 200*time.Millisecond)

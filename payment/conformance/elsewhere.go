@@ -14,9 +14,9 @@ func elsewhere(t *testing.T, s Subject) {
 		if s.RefundElsewhere == nil {
 			t.Skip("the provider has no dashboard")
 		}
-		a := s.captured(t, s.Methods.Good)
+		a := s.captured(t, s.PaymentMethods.Good)
 		s.RefundElsewhere(a.call.Reference, half)
-		report := a.stands(payment.Captured)
+		report := a.requireStatus(payment.Captured)
 		require.Equal(t, int64(total), report.Captured, "the captured amount does not change")
 		require.Empty(t, report.Refunded, "no call of ours requested it")
 		requireElsewhere(t, report, payment.ElsewhereRefund, half)
@@ -24,14 +24,14 @@ func elsewhere(t *testing.T, s Subject) {
 		require.Equal(t, payment.Refused, a.refund("1", total).Status, "it exceeds the rest")
 		require.Equal(t, payment.Refunded, a.refund("2", total-half).Status)
 		report = a.lookUp()
-		require.Equal(t, []string{a.of("refund/2", 0).Key}, report.Refunded)
+		require.Equal(t, []string{a.callFor("refund/2", 0).Key}, report.Refunded)
 		require.Len(t, report.Elsewhere, 1)
 	})
 	t.Run("NothingIsLeftAfterARefundOfAllInTheDashboard", func(t *testing.T) {
 		if s.RefundElsewhere == nil {
 			t.Skip("the provider has no dashboard")
 		}
-		a := s.captured(t, s.Methods.Good)
+		a := s.captured(t, s.PaymentMethods.Good)
 		s.RefundElsewhere(a.call.Reference, total)
 		answer := a.refund("1", total)
 		require.Equal(t, payment.Refused, answer.Status)
@@ -42,17 +42,17 @@ func elsewhere(t *testing.T, s Subject) {
 		if s.LoseDispute == nil {
 			t.Skip("the provider has no disputes")
 		}
-		a := s.captured(t, s.Methods.Good)
+		a := s.captured(t, s.PaymentMethods.Good)
 		s.LoseDispute(a.call.Reference)
-		report := a.stands(payment.Captured)
+		report := a.requireStatus(payment.Captured)
 		requireElsewhere(t, report, payment.ElsewhereDispute, total)
 		require.Equal(t, payment.Refused, a.refund("1", total).Status)
 	})
 	t.Run("ARefundRefusedForGood", func(t *testing.T) {
-		if s.Methods.RefundRefused == "" {
+		if s.PaymentMethods.RefundRefused == "" {
 			t.Skip("the provider refuses no refund")
 		}
-		a := s.captured(t, s.Methods.RefundRefused)
+		a := s.captured(t, s.PaymentMethods.RefundRefused)
 		first := a.refund("1", half)
 		require.Equal(t, payment.Refused, first.Status)
 		require.NotEmpty(t, first.Code)

@@ -13,23 +13,23 @@ import (
 
 func lookUp(t *testing.T, s Subject) {
 	t.Run("OfAnUnknownPayment", func(t *testing.T) {
-		a := s.account(t, s.Methods.Good)
+		a := s.account(t, s.PaymentMethods.Good)
 		require.Equal(t, payment.NotFound, a.lookUp().Status)
 		require.Equal(t, payment.NotFound, a.lookUp().Status)
 		require.Equal(t, payment.Authorized, a.authorize().Status, "a look-up changes nothing")
 	})
 	t.Run("KnowsOnePaymentFromAnother", func(t *testing.T) {
-		one, other := s.account(t, s.Methods.Good), s.account(t, s.Methods.Good)
+		one, other := s.account(t, s.PaymentMethods.Good), s.account(t, s.PaymentMethods.Good)
 		one.authorize()
 		require.Equal(t, payment.NotFound, other.lookUp().Status)
 		other.authorize()
 		one.void()
-		other.stands(payment.Authorized)
+		other.requireStatus(payment.Authorized)
 	})
 	t.Run("ReturnsTheProvidersReference", func(t *testing.T) {
-		a := s.account(t, s.Methods.Good)
+		a := s.account(t, s.PaymentMethods.Good)
 		want := a.authorize().ProviderReference
-		require.Equal(t, want, a.forgetful().lookUp().ProviderReference)
+		require.Equal(t, want, a.withoutReference().lookUp().ProviderReference)
 	})
 }
 
@@ -64,7 +64,7 @@ func (m movement) loseAnswer(t *testing.T, method string, reached func(*account)
 	for timeout := 100 * time.Millisecond; timeout < 10*time.Second; timeout *= 2 {
 		a := m.prepare(t, method)
 		ctx, cancel := context.WithTimeout(t.Context(), timeout)
-		answer, err := m.do(ctx, a.of(m.key, m.amount))
+		answer, err := m.do(ctx, a.callFor(m.key, m.amount))
 		cancel()
 		require.Error(t, err, "it answered %v", answer)
 		if !isTransient(err) && reached(a) {
@@ -79,31 +79,31 @@ func (m movement) loseAnswer(t *testing.T, method string, reached func(*account)
 func faults(t *testing.T, s Subject) {
 	for _, m := range s.movements() {
 		t.Run(m.name+"TransientHasNoEffect", func(t *testing.T) {
-			a := m.prepare(t, s.Methods.Flaky)
+			a := m.prepare(t, s.PaymentMethods.Flaky)
 			for range 2 {
-				_, err := m.do(t.Context(), a.of(m.key, m.amount))
+				_, err := m.do(t.Context(), a.callFor(m.key, m.amount))
 				require.True(t, isTransient(err), "%v", err)
 				require.False(t, m.did(a))
 			}
-			require.Equal(t, m.want, a.do(m.do, a.of(m.key, m.amount)).Status)
+			require.Equal(t, m.want, a.do(m.do, a.callFor(m.key, m.amount)).Status)
 			require.True(t, m.did(a))
 		})
 		t.Run(m.name+"SilentTookEffect", func(t *testing.T) {
-			a := m.loseAnswer(t, s.Methods.Silent, m.did)
-			require.Equal(t, m.want, a.do(m.do, a.of(m.key, m.amount)).Status, "the key repeats the lost answer")
+			a := m.loseAnswer(t, s.PaymentMethods.Silent, m.did)
+			require.Equal(t, m.want, a.do(m.do, a.callFor(m.key, m.amount)).Status, "the key repeats the lost answer")
 			require.True(t, m.did(a))
 		})
 		t.Run(m.name+"LostHadNoEffect", func(t *testing.T) {
-			a := m.loseAnswer(t, s.Methods.Lost, func(a *account) bool { return !m.did(a) })
-			require.Equal(t, m.want, a.patiently(m.do, a.of(m.key, m.amount)).Status)
+			a := m.loseAnswer(t, s.PaymentMethods.Lost, func(a *account) bool { return !m.did(a) })
+			require.Equal(t, m.want, a.untilAnswered(m.do, a.callFor(m.key, m.amount)).Status)
 			require.True(t, m.did(a))
 		})
 	}
 	t.Run("CancelledContextNoCall", func(t *testing.T) {
-		a := s.account(t, s.Methods.Good)
+		a := s.account(t, s.PaymentMethods.Good)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := s.Provider.Authorize(ctx, a.of("authorize", total))
+		_, err := s.Provider.Authorize(ctx, a.callFor("authorize", total))
 		require.ErrorIs(t, err, context.Canceled)
 		require.Equal(t, payment.NotFound, a.lookUp().Status)
 	})

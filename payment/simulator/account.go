@@ -43,7 +43,7 @@ type status string
 
 const (
 	none       status = "none" // no call took effect
-	waits      status = "waiting"
+	waiting    status = "waiting"
 	authorized status = "authorized"
 	captured   status = "captured"
 	voided     status = "voided" // refuses a later authorization
@@ -69,28 +69,28 @@ type entry struct {
 	amount    int64
 }
 
-// mood says how a call fails.
-type mood uint8
+// failureMode says how a call fails.
+type failureMode uint8
 
 const (
-	well      mood = iota
-	transient      // refused without effect
-	lost           // no effect, no answer
-	silent         // takes effect, no answer
+	noFault     failureMode = iota
+	transient               // refused without effect
+	loseRequest             // no effect, no answer
+	loseAnswer              // takes effect, no answer
 )
 
-// temper returns how the n-th call under a key fails.
-func temper(token string, op operation, n int) mood {
+// faultFor returns how the n-th call under a key fails.
+func faultFor(token string, op operation, n int) failureMode {
 	switch {
 	case token == tokenFlaky && n <= 2, token == tokenRefundFlaky && op == opRefund && n <= 3,
 		token == tokenVoidFlaky && op == opVoid && n <= 3:
 		return transient
 	case token == tokenTimeoutLost && n == 1:
-		return lost
+		return loseRequest
 	case token == tokenTimeoutApplied && n == 1:
-		return silent
+		return loseAnswer
 	}
-	return well
+	return noFault
 }
 
 // apply returns the payment after a call, the answer, and the line of the ledger. amount is that of the operation.
@@ -133,7 +133,7 @@ func (a account) firstStatus() (status, string) {
 		tokenRefundedElsewhere, tokenDisputed, tokenRefundRefused:
 		return authorized, ""
 	case tokenRequiresAction, tokenDuplicateWebhooks, tokenLateWebhooks:
-		return waits, ""
+		return waiting, ""
 	case tokenInsufficientFunds:
 		return declined, payment.CodeInsufficientFunds
 	case tokenAmountRefused:
@@ -171,7 +171,7 @@ func void(a account) (account, payment.Answer, entry) {
 	case authorized:
 		e = entry{opVoid, a.Amount}
 		a.Status = voided
-	case none, waits:
+	case none, waiting:
 		a.Status = voided
 	case voided, declined:
 	}
@@ -199,7 +199,7 @@ func report(a account, nextURL string) payment.Answer {
 	switch a.Status {
 	case none:
 		return payment.Answer{Status: payment.NotFound}
-	case waits:
+	case waiting:
 		r.Status, r.NextAction = payment.ActionRequired, &payment.NextAction{Type: "redirect", URL: nextURL}
 	case authorized:
 		r.Status = payment.Authorized

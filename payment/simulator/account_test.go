@@ -18,22 +18,22 @@ func TestTemper(t *testing.T) {
 	for name, c := range map[string]struct {
 		token string
 		op    operation
-		moods []mood
+		moods []failureMode
 	}{
-		"OKIsWell":                   {tokenOK, opAuthorize, []mood{well, well}},
-		"FlakyTwice":                 {tokenFlaky, opCapture, []mood{transient, transient, well}},
-		"RefundFlakyThrice":          {tokenRefundFlaky, opRefund, []mood{transient, transient, transient, well}},
-		"VoidFlakyThrice":            {tokenVoidFlaky, opVoid, []mood{transient, transient, transient, well}},
-		"VoidFlakyAuthorizesWell":    {tokenVoidFlaky, opAuthorize, []mood{well}},
-		"RefundFlakyCapturesWell":    {tokenRefundFlaky, opCapture, []mood{well}},
-		"TimeoutLostOnce":            {tokenTimeoutLost, opVoid, []mood{lost, well}},
-		"TimeoutAppliedSilentOnce":   {tokenTimeoutApplied, opRefund, []mood{silent, well}},
-		"AMethodUnheardOfIsAlsoFine": {"pm_card", opAuthorize, []mood{well}},
+		"OKIsWell":                   {tokenOK, opAuthorize, []failureMode{noFault, noFault}},
+		"FlakyTwice":                 {tokenFlaky, opCapture, []failureMode{transient, transient, noFault}},
+		"RefundFlakyThrice":          {tokenRefundFlaky, opRefund, []failureMode{transient, transient, transient, noFault}},
+		"VoidFlakyThrice":            {tokenVoidFlaky, opVoid, []failureMode{transient, transient, transient, noFault}},
+		"VoidFlakyAuthorizesWell":    {tokenVoidFlaky, opAuthorize, []failureMode{noFault}},
+		"RefundFlakyCapturesWell":    {tokenRefundFlaky, opCapture, []failureMode{noFault}},
+		"TimeoutLostOnce":            {tokenTimeoutLost, opVoid, []failureMode{loseRequest, noFault}},
+		"TimeoutAppliedSilentOnce":   {tokenTimeoutApplied, opRefund, []failureMode{loseAnswer, noFault}},
+		"AMethodUnheardOfIsAlsoFine": {"pm_card", opAuthorize, []failureMode{noFault}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for i, want := range c.moods {
-				require.Equal(t, want, temper(c.token, c.op, i+1), "call %d", i+1)
+				require.Equal(t, want, faultFor(c.token, c.op, i+1), "call %d", i+1)
 			}
 		})
 	}

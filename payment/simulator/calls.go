@@ -55,7 +55,7 @@ func (s *Simulator) Refund(ctx context.Context, c payment.Call) (payment.Answer,
 
 // LookUp returns the state of a payment.
 func (s *Simulator) LookUp(ctx context.Context, c payment.Call) (payment.Report, error) {
-	if err := s.delay(ctx, c.Method); err != nil {
+	if err := s.delay(ctx, c.PaymentMethod); err != nil {
 		return payment.Report{}, err
 	}
 	var a account
@@ -68,7 +68,7 @@ func (s *Simulator) LookUp(ctx context.Context, c payment.Call) (payment.Report,
 	if err != nil {
 		return payment.Report{}, fmt.Errorf("look up: %w", err)
 	}
-	return payment.Report{Answer: report(a, s.page(a.Reference)), Back: a.Refunded, Refunded: refunds, Elsewhere: elsewhere}, nil
+	return payment.Report{Answer: report(a, s.bankURL(a.Reference)), Back: a.Refunded, Refunded: refunds, Elsewhere: elsewhere}, nil
 }
 
 func (a *account) fields() []any {
@@ -79,34 +79,34 @@ const rollbackTimeout = 5 * time.Second
 
 // call delays an operation, performs it once per key, and returns or loses the answer.
 func (s *Simulator) call(ctx context.Context, op operation, c payment.Call) (payment.Answer, error) {
-	if err := s.delay(ctx, c.Method); err != nil {
+	if err := s.delay(ctx, c.PaymentMethod); err != nil {
 		return payment.Answer{}, err
 	}
 	var answer payment.Answer
-	var how mood
-	err := s.numbered(ctx, func() (err error) {
+	var how failureMode
+	err := s.retryAfterSequence(ctx, func() (err error) {
 		answer, how, err = s.perform(ctx, op, c)
 		return err
 	})
 	if err != nil {
 		return payment.Answer{}, fmt.Errorf("%s: %w", op, err)
 	}
-	if _, ok := elsewhereOf(c.Method); ok && op == opCapture {
-		s.hurry()
+	if _, ok := elsewhereOf(c.PaymentMethod); ok && op == opCapture {
+		s.wake()
 	}
 	switch how {
 	case transient:
 		return payment.Answer{}, &payment.Transient{Err: fmt.Errorf("%s: try again later", op)}
-	case lost, silent:
+	case loseRequest, loseAnswer:
 		<-ctx.Done()
 		return payment.Answer{}, ctx.Err()
-	case well:
+	case noFault:
 	}
 	return answer, nil
 }
 
-// numbered calls do, a transaction. If a sequence is behind its rows, numbered advances the sequence and calls do again.
-func (s *Simulator) numbered(ctx context.Context, do func() error) error {
+// retryAfterSequence calls do, a transaction. If a sequence is behind its rows, retryAfterSequence advances the sequence and calls do again.
+func (s *Simulator) retryAfterSequence(ctx context.Context, do func() error) error {
 	err := do()
 	if !pgerr.Violates(err, "ledger_pkey", "webhooks_pkey") {
 		return err
@@ -119,7 +119,7 @@ func (s *Simulator) numbered(ctx context.Context, do func() error) error {
 
 // change changes a payment in a transaction, and then delivers the queued webhooks.
 func (s *Simulator) change(ctx context.Context, reference string, do func(pgx.Tx, *account) error) (a account, err error) {
-	err = s.numbered(ctx, func() error {
+	err = s.retryAfterSequence(ctx, func() error {
 		return pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) (err error) {
 			if a, err = accountIn(tx.QueryRow(ctx, findAccount+" for update", reference)); err != nil {
 				return err
@@ -128,7 +128,7 @@ func (s *Simulator) change(ctx context.Context, reference string, do func(pgx.Tx
 		})
 	})
 	if err == nil {
-		s.hurry()
+		s.wake()
 	}
 	return a, err
 }
@@ -143,7 +143,7 @@ func accountIn(row pgx.Row) (a account, err error) {
 }
 
 // perform runs a transaction of two round trips: the locks, then the effect.
-func (s *Simulator) perform(ctx context.Context, op operation, c payment.Call) (answer payment.Answer, how mood, err error) {
+func (s *Simulator) perform(ctx context.Context, op operation, c payment.Call) (answer payment.Answer, how failureMode, err error) {
 	conn, err := s.Pool.Acquire(ctx)
 	if err != nil {
 		return answer, how, err
@@ -163,16 +163,16 @@ func (s *Simulator) perform(ctx context.Context, op operation, c payment.Call) (
 	first.Queue("begin")
 	first.Queue("set local lock_timeout = '5s'") // longer than for reads, since calls about one payment wait for each other
 	first.Queue(beginCall, c.Key, c.Reference, op).QueryRow(func(row pgx.Row) error { return row.Scan(&n, &stored) })
-	first.Queue(lockAccount, c.Reference, c.Method, c.Amount.Amount, c.Amount.Currency).QueryRow(func(row pgx.Row) error {
+	first.Queue(lockAccount, c.Reference, c.PaymentMethod, c.Amount.Amount, c.Amount.Currency).QueryRow(func(row pgx.Row) error {
 		return row.Scan(a.fields()...)
 	})
 	if err = conn.SendBatch(ctx, &first).Close(); err != nil {
 		return answer, how, err
 	}
-	if how = temper(a.Token, op, n); stored != nil {
-		how, err = well, json.Unmarshal(stored, &answer)
+	if how = faultFor(a.Token, op, n); stored != nil {
+		how, err = noFault, json.Unmarshal(stored, &answer)
 		answer.Replayed = true
-	} else if how == well || how == silent {
+	} else if how == noFault || how == loseAnswer {
 		answer, err = s.effect(&second, a, op, c)
 	}
 	if err != nil {
@@ -184,7 +184,7 @@ func (s *Simulator) perform(ctx context.Context, op operation, c payment.Call) (
 
 // effect queues the changes of a call.
 func (s *Simulator) effect(b *pgx.Batch, a account, op operation, c payment.Call) (payment.Answer, error) {
-	after, answer, e := apply(a, op, c.Amount.Amount, s.page(c.Reference))
+	after, answer, e := apply(a, op, c.Amount.Amount, s.bankURL(c.Reference))
 	body, err := json.Marshal(answer)
 	if err != nil {
 		return answer, err

@@ -22,7 +22,7 @@ func TestConformance(t *testing.T) {
 		}
 		return conformance.Subject{
 			Provider: b.Simulator,
-			Methods: conformance.Methods{
+			PaymentMethods: conformance.PaymentMethods{
 				Good: tokenOK, Declined: tokenDeclined, InsufficientFunds: tokenInsufficientFunds, Secured: tokenRequiresAction,
 				CaptureFails: tokenCaptureFails, Flaky: tokenFlaky, Lost: tokenTimeoutLost, Silent: tokenTimeoutApplied,
 				RefundRefused: tokenRefundRefused,
@@ -30,15 +30,15 @@ func TestConformance(t *testing.T) {
 			Approve: say("approve"), Deny: say("deny"),
 			RefundElsewhere: func(reference string, amount int64) {
 				back := money.Of(amount, "GBP")
-				_, err := b.giveElsewhere(t.Context(), reference, payment.ElsewhereRefund, &back)
+				_, err := b.refundCaptured(t.Context(), reference, payment.ElsewhereRefund, &back)
 				require.NoError(t, err)
 			},
 			LoseDispute: func(reference string) {
-				_, err := b.giveElsewhere(t.Context(), reference, payment.ElsewhereDispute, nil)
+				_, err := b.refundCaptured(t.Context(), reference, payment.ElsewhereDispute, nil)
 				require.NoError(t, err)
 			},
 			Webhook: func(id, reference string, at time.Time) (http.Header, []byte) {
-				body, err := json.Marshal(notice{ID: id, Type: "payment.authorized", Reference: reference, CreatedAt: at})
+				body, err := json.Marshal(event{ID: id, Type: "payment.authorized", Reference: reference, CreatedAt: at})
 				require.NoError(t, err)
 				return http.Header{signatureHeader: {b.sign(at, body)}}, body
 			},

@@ -45,7 +45,7 @@ type delivery struct {
 
 // queue stores a webhook in the transaction of the change that it reports.
 func (s *Simulator) queue(ctx context.Context, tx pgx.Tx, a account, kind string) error {
-	n, body, err := s.notice(a, kind)
+	n, body, err := s.newEvent(a, kind)
 	if err != nil {
 		return err
 	}
@@ -64,15 +64,15 @@ func (s *Simulator) queue(ctx context.Context, tx pgx.Tx, a account, kind string
 	return nil
 }
 
-// notice returns a webhook about a payment, and its body.
-func (s *Simulator) notice(a account, kind string) (n notice, body string, err error) {
-	n = notice{ID: "evt_" + uuid.Must(uuid.NewV7()).String(), Type: kind, Reference: a.Reference, CreatedAt: s.now().UTC()}
+// newEvent returns a webhook about a payment, and its body.
+func (s *Simulator) newEvent(a account, kind string) (n event, body string, err error) {
+	n = event{ID: "evt_" + uuid.Must(uuid.NewV7()).String(), Type: kind, Reference: a.Reference, CreatedAt: s.now().UTC()}
 	encoded, err := json.Marshal(n)
 	return n, string(encoded), err
 }
 
-// hurry makes Run deliver at once.
-func (s *Simulator) hurry() {
+// wake makes Run deliver at once.
+func (s *Simulator) wake() {
 	select {
 	case s.queued <- struct{}{}:
 	default: // already signalled

@@ -41,7 +41,7 @@ var webhooksElsewhere = map[payment.ElsewhereKind]string{
 
 // refundElsewhere refunds a captured amount without a call of the shop, and queues the webhook about it.
 func (s *Simulator) refundElsewhere(b *pgx.Batch, a *account, kind payment.ElsewhereKind, amount int64) error {
-	n, body, err := s.notice(*a, webhooksElsewhere[kind])
+	n, body, err := s.newEvent(*a, webhooksElsewhere[kind])
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ type Returned struct {
 //	@Failure		422			{object}	web.Problem	"validation_failed, unknown_field, exceeds_captured, currency_mismatch"
 //	@Router			/simulator/payments/{reference}/refund [post]
 func (s *Simulator) refundInDashboard(c echo.Context) error {
-	return s.returned(c, payment.ElsewhereRefund)
+	return s.refundRequested(c, payment.ElsewhereRefund)
 }
 
 // dispute refunds a payment as a lost dispute does.
@@ -109,9 +109,11 @@ func (s *Simulator) refundInDashboard(c echo.Context) error {
 //	@Failure		413,415		{object}	web.Problem
 //	@Failure		422			{object}	web.Problem	"validation_failed, unknown_field, exceeds_captured, currency_mismatch"
 //	@Router			/simulator/payments/{reference}/dispute [post]
-func (s *Simulator) dispute(c echo.Context) error { return s.returned(c, payment.ElsewhereDispute) }
+func (s *Simulator) dispute(c echo.Context) error {
+	return s.refundRequested(c, payment.ElsewhereDispute)
+}
 
-func (s *Simulator) returned(c echo.Context, kind payment.ElsewhereKind) error {
+func (s *Simulator) refundRequested(c echo.Context, kind payment.ElsewhereKind) error {
 	reference, err := referenceOf(c)
 	if err != nil {
 		return err
@@ -125,17 +127,17 @@ func (s *Simulator) returned(c echo.Context, kind payment.ElsewhereKind) error {
 		named := money.Of(*body.Amount.Amount, body.Amount.Currency)
 		amount = &named
 	}
-	a, err := s.giveElsewhere(c.Request().Context(), reference, kind, amount)
+	a, err := s.refundCaptured(c.Request().Context(), reference, kind, amount)
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, Returned{a.Reference, money.Of(a.Captured, a.Currency), money.Of(a.Refunded, a.Currency)})
 }
 
-// giveElsewhere stores a refund and the webhook about it.
-func (s *Simulator) giveElsewhere(ctx context.Context, reference string, kind payment.ElsewhereKind, amount *money.Amount) (account, error) {
+// refundCaptured stores a refund and the webhook about it.
+func (s *Simulator) refundCaptured(ctx context.Context, reference string, kind payment.ElsewhereKind, amount *money.Amount) (account, error) {
 	return s.change(ctx, reference, func(tx pgx.Tx, a *account) error {
-		back, err := a.leftOf(amount)
+		back, err := a.refundable(amount)
 		if err != nil {
 			return err
 		}
@@ -147,8 +149,8 @@ func (s *Simulator) giveElsewhere(ctx context.Context, reference string, kind pa
 	})
 }
 
-// leftOf returns the amount to refund: the given one, or the remaining one.
-func (a account) leftOf(amount *money.Amount) (int64, error) {
+// refundable returns the amount to refund: the given one, or the remaining one.
+func (a account) refundable(amount *money.Amount) (int64, error) {
 	left := a.Captured - a.Refunded
 	switch {
 	case a.Captured == 0:

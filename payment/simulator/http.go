@@ -32,8 +32,8 @@ func (s *Simulator) Routes(w *web.Server) {
 	w.Public.POST("/simulator/payments/:reference/deny", s.deny, web.Query("return"))
 }
 
-// page returns the URL of the bank's page of a payment.
-func (s *Simulator) page(reference string) string {
+// bankURL returns the URL of the bank's page of a payment.
+func (s *Simulator) bankURL(reference string) string {
 	return s.PublicURL() + "/simulator/payments/" + url.PathEscape(reference)
 }
 
@@ -136,7 +136,7 @@ func (s *Simulator) confirm(ctx context.Context, reference, word string) (accoun
 		switch {
 		case a.Answered == word: // a repetition
 			return nil
-		case a.Status != waits:
+		case a.Status != waiting:
 			return errNotWaiting
 		}
 		a.Answered = word

@@ -45,7 +45,7 @@ func showBank(c echo.Context, a account) error {
 	back := backOf(c)
 	var page bytes.Buffer
 	err := bank.Execute(&page, map[string]any{
-		"Style": template.CSS(bankCSS), "Reference": a.Reference, "Amount": money.Of(a.Amount, a.Currency), "Waits": a.Status == waits, "Outcome": outcomes[a.Status], // #nosec G203 -- our own sheet
+		"Style": template.CSS(bankCSS), "Reference": a.Reference, "Amount": money.Of(a.Amount, a.Currency), "Waits": a.Status == waiting, "Outcome": outcomes[a.Status], // #nosec G203 -- our own sheet
 		"Approve": addressOf(a.Reference, "/approve", back), "Deny": addressOf(a.Reference, "/deny", back), "Back": back,
 	})
 	if err != nil {

@@ -22,8 +22,8 @@ const (
 
 var errSignature = errors.New("the signature is missing or wrong")
 
-// notice is the body of a webhook.
-type notice struct {
+// event is the body of a webhook.
+type event struct {
 	ID        string    `json:"id"`
 	Type      string    `json:"type"`
 	Reference string    `json:"reference"`
@@ -56,7 +56,7 @@ func (s *Simulator) Verify(header http.Header, body []byte) (payment.Notificatio
 	if age := s.now().Sub(time.Unix(seconds, 0)); age > tolerance || age < -tolerance {
 		return payment.Notification{}, fmt.Errorf("the signature is %s old", age.Round(time.Second))
 	}
-	var n notice
+	var n event
 	if err := json.Unmarshal(body, &n); err != nil {
 		return payment.Notification{}, &payment.Unreadable{Reason: "it is not the JSON of an event"}
 	}

@@ -2,7 +2,7 @@
 //
 // It behaves like a real provider on the network. It knows nothing of carts and orders, keeps its records in its own schema, remembers
 // idempotency keys, delays calls and loses answers. It reports the shoppers' answers at the bank by signed webhooks over HTTP. The payment
-// method decides how a payment behaves (see [temper] and [authorize]):
+// method decides how a payment behaves (see [faultFor] and [authorize]):
 //
 //	sim_ok                                 authorizes, captures, refunds
 //	sim_declined, sim_insufficient_funds   declines
@@ -79,8 +79,8 @@ func (s *Simulator) Name() string { return "simulator" }
 
 var tokenForm = regexp.MustCompile(`^sim_[a-z_]{1,60}$`)
 
-// TakesMethod reports whether a token begins with sim_. Unknown tokens are declined.
-func (s *Simulator) TakesMethod(token string) bool { return tokenForm.MatchString(token) }
+// AcceptsPaymentMethod reports whether a token begins with sim_. Unknown tokens are declined.
+func (s *Simulator) AcceptsPaymentMethod(token string) bool { return tokenForm.MatchString(token) }
 
 // delay waits for the latency of a call.
 func (s *Simulator) delay(ctx context.Context, token string) error {

@@ -76,7 +76,7 @@ func (b *bundle) deliver(t *testing.T) {
 
 func callFor(token string, op operation) payment.Call {
 	r := uuid.NewString()
-	return payment.Call{Key: r + "/" + string(op), Reference: r, Method: token, Amount: money.Of(1999, "GBP")}
+	return payment.Call{Key: r + "/" + string(op), Reference: r, PaymentMethod: token, Amount: money.Of(1999, "GBP")}
 }
 
 func (b *bundle) send(method, path, token string, header ...string) *httptest.ResponseRecorder {
@@ -280,7 +280,7 @@ func TestLatencyEndsWithTheCaller(t *testing.T) {
 	s := New(Config{SlowFor: time.Hour})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := s.Authorize(ctx, payment.Call{Method: tokenSlow})
+	_, err := s.Authorize(ctx, payment.Call{PaymentMethod: tokenSlow})
 	require.ErrorIs(t, err, context.Canceled)
 }
 

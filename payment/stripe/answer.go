@@ -14,17 +14,17 @@ import (
 func (p *Provider) LookUp(ctx context.Context, c payment.Call) (payment.Report, error) {
 	id, err := p.id(ctx, c)
 	if code, ok := p.refusal(ctx, c, err); ok {
-		return payment.Report{Answer: payment.Answer{Status: payment.Declined, Code: ours(code)}}, nil
+		return payment.Report{Answer: payment.Answer{Status: payment.Declined, Code: codeOf(code)}}, nil
 	}
 	if err != nil {
-		return payment.Report{}, fmt.Errorf("find: %w", endOf(err))
+		return payment.Report{}, fmt.Errorf("find: %w", portError(err))
 	}
 	if id == "" {
 		return payment.Report{Answer: payment.Answer{Status: payment.NotFound}}, nil
 	}
 	intent, err := p.client.V1PaymentIntents.Retrieve(ctx, id, nil)
 	if err != nil {
-		return payment.Report{}, endOf(err)
+		return payment.Report{}, portError(err)
 	}
 	var report payment.Report
 	if report.Answer, err = p.answer(ctx, c, intent); err == nil && report.Status == payment.Captured {
@@ -42,7 +42,7 @@ func (p *Provider) answer(ctx context.Context, c payment.Call, intent *api.Payme
 	switch intent.Status {
 	case api.PaymentIntentStatusRequiresPaymentMethod:
 		if intent.LastPaymentError != nil {
-			return p.closed(ctx, c, intent.ID, declineCode(intent.LastPaymentError))
+			return p.closeDeclined(ctx, c, intent.ID, declineCode(intent.LastPaymentError))
 		}
 		a.Status = payment.NotFound
 	case api.PaymentIntentStatusRequiresConfirmation:
@@ -67,19 +67,19 @@ func (p *Provider) answer(ctx context.Context, c payment.Call, intent *api.Payme
 	return a, nil
 }
 
-// closed cancels a declined intent before it answers, so that nobody can try another card. If somebody just did, the held amount is
+// closeDeclined cancels a declined intent before it answers, so that nobody can try another card. If somebody just did, the held amount is
 // released.
-func (p *Provider) closed(ctx context.Context, c payment.Call, id, code string) (payment.Answer, error) {
+func (p *Provider) closeDeclined(ctx context.Context, c payment.Call, id, code string) (payment.Answer, error) {
 	_, err := p.cancel(ctx, id, c.Reference+"/close", api.PaymentIntentCancellationReasonAbandoned)
 	if why, ok := p.refusal(ctx, c, err); ok { // somebody else cancelled it, or Stripe is processing it
-		answer, err := p.blocked(ctx, c, id, payment.Voided, why)
+		answer, err := p.answerRefused(ctx, c, id, payment.Voided, why)
 		if answer.Status == payment.Voided {
 			answer.Status, answer.Code = payment.Declined, code
 		}
 		return answer, err
 	}
 	if err != nil {
-		return payment.Answer{}, fmt.Errorf("cancel the declined intent: %w", endOf(err))
+		return payment.Answer{}, fmt.Errorf("cancel the declined intent: %w", portError(err))
 	}
 	return payment.Answer{Status: payment.Declined, ProviderReference: id, Code: code}, nil
 }
@@ -113,8 +113,8 @@ func declineCode(e *api.Error) string {
 	return payment.CodeDeclined
 }
 
-// ours returns our code for a decline, also if Stripe refused the request and not the card.
-func ours(code string) string {
+// codeOf returns our code for a decline, also if Stripe refused the request and not the card.
+func codeOf(code string) string {
 	switch code {
 	case payment.CodeInsufficientFunds, payment.CodeAuthenticationFailed:
 		return code

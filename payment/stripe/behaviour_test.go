@@ -61,7 +61,7 @@ func TestDeclinesAreFinal(t *testing.T) {
 	t.Run("NotAnsweredBeforeItIsFinal", func(t *testing.T) {
 		t.Parallel()
 		b, c := setup(t), callFor(stripetest.Declined)
-		b.upset(stripetest.Fault, 1, endsIn("/cancel"))
+		b.upset(stripetest.ServerError, 1, endsIn("/cancel"))
 		_, err := b.Authorize(t.Context(), under(c, "authorize"))
 		require.Error(t, err)
 		require.Equal(t, payment.Declined, b.do(t, b.Authorize, under(c, "authorize")).Status)
@@ -86,7 +86,7 @@ func TestRefundsThatWait(t *testing.T) {
 				require.Empty(t, report.Refunded)
 				require.Equal(t, []string{under(c, "refund/1").Key}, report.Refunding)
 			}
-			b.SettleRefunds(reason)
+			b.FinishRefunds(reason)
 			answer := b.do(t, b.Refund, under(c, "refund/1"))
 			require.Equal(t, want, answer.Status)
 			require.Equal(t, reason, answer.Code)
@@ -137,7 +137,7 @@ func TestAmountsThatStripeCountsOtherwise(t *testing.T) {
 			b, c := setup(t), callFor(stripetest.Good)
 			c.Amount = money.Of(5000, currency)
 			var created string
-			b.Shadow = func(r *http.Request, body []byte, _ int, _ []byte) {
+			b.OnRequest = func(r *http.Request, body []byte, _ int, _ []byte) {
 				if r.URL.Path == toCreate {
 					created = string(body)
 				}
@@ -213,11 +213,11 @@ func TestWebhooksOfWhatWasMadeElsewhere(t *testing.T) {
 		n, err := b.Verify(http.Header{"Stripe-Signature": {stripetest.Sign(stripetest.WebhookSecret, time.Now(), body)}}, body)
 		require.NoError(t, err)
 		require.Equal(t, payment.Notification{ID: "evt_1", Type: kind, Reference: intent}, n)
-		reference, err := b.Resolve(t.Context(), n.Reference)
+		reference, err := b.FindReference(t.Context(), n.Reference)
 		require.NoError(t, err)
 		require.Equal(t, c.Reference, reference)
 	}
-	reference, err := b.Resolve(t.Context(), "pi_of_somebody_else")
+	reference, err := b.FindReference(t.Context(), "pi_of_somebody_else")
 	require.NoError(t, err)
 	require.Empty(t, reference)
 }

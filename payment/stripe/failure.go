@@ -36,7 +36,7 @@ func (p *Provider) refusal(ctx context.Context, c payment.Call, err error) (code
 			return "", false
 		}
 		if e.Code != api.ErrorCodePaymentIntentUnexpectedState {
-			p.log.WarnContext(ctx, "Stripe refused a request", slog.String("payment", c.Reference), slog.String("error", said(e)))
+			p.log.WarnContext(ctx, "Stripe refused a request", slog.String("payment", c.Reference), slog.String("error", describe(e)))
 		}
 		return cmp.Or(string(e.Code), string(e.Type)), true
 	}
@@ -47,7 +47,7 @@ func isMissing(e *api.Error) bool {
 	return e.HTTPStatusCode == http.StatusNotFound || e.Code == api.ErrorCodeResourceMissing
 }
 
-// endOf turns an error into one of the two other ends of the port:
+// portError turns an error into one of the two other ends of the port:
 //
 //   - Transient: the request never had a connection; the key is missing or too weak (401, 403); or there are too many requests (429).
 //     Stripe rejects these before it does or remembers anything, unless it says that a repetition is of no use.
@@ -55,36 +55,36 @@ func isMissing(e *api.Error) bool {
 //     Whatever Stripe recommends, the payment looks before it repeats.
 //
 // The text is fit for a log. An error of Stripe is not: it may hold an intent with its client secret, and details of a card.
-func endOf(err error) error {
+func portError(err error) error {
 	var e *api.Error
 	if !errors.As(err, &e) {
-		return plain(err)
+		return safeError(err)
 	}
 	switch {
 	case e.HTTPStatusCode == http.StatusUnauthorized, e.HTTPStatusCode == http.StatusForbidden,
 		e.HTTPStatusCode == http.StatusTooManyRequests && header(e, "Stripe-Should-Retry") != "false":
-		return &payment.Transient{Err: errors.New(said(e))}
+		return &payment.Transient{Err: errors.New(describe(e))}
 	}
-	return errors.New(said(e))
+	return errors.New(describe(e))
 }
 
-// inDoubt applies endOf to a call after one that had an effect. It never returns a Transient error.
-func inDoubt(err error) error {
-	err = endOf(err)
+// unknownError applies portError to a call after one that had an effect. It never returns a Transient error.
+func unknownError(err error) error {
+	err = portError(err)
 	if transient := (*payment.Transient)(nil); errors.As(err, &transient) {
 		return errors.New(transient.Err.Error())
 	}
 	return err
 }
 
-// said returns the codes of a Stripe error, without its prose and its objects.
-func said(e *api.Error) string {
+// describe returns the codes of a Stripe error, without its prose and its objects.
+func describe(e *api.Error) string {
 	return fmt.Sprintf("Stripe answered %d %s code=%s decline=%s param=%s request=%s",
 		e.HTTPStatusCode, e.Type, e.Code, e.DeclineCode, e.Param, e.RequestID)
 }
 
-// plain returns an error of the connection. It replaces any other error, since that may quote the answer.
-func plain(err error) error {
+// safeError returns an error of the connection. It replaces any other error, since that may quote the answer.
+func safeError(err error) error {
 	transient := (*payment.Transient)(nil)
 	if errors.As(err, &transient) {
 		return transient
@@ -116,17 +116,17 @@ func isStoredFault(err error) bool {
 	return isReplay(err) && errors.As(err, &e) && e.HTTPStatusCode >= http.StatusInternalServerError
 }
 
-// wire sends requests. An error without a connection becomes Transient, since the request certainly never left.
-type wire struct{ http.RoundTripper }
+// transport sends requests. An error without a connection becomes Transient, since the request certainly never left.
+type transport struct{ http.RoundTripper }
 
-func newWire() wire {
+func newTransport() transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 32
-	return wire{t}
+	return transport{t}
 }
 
 // RoundTrip sends one request.
-func (w wire) RoundTrip(r *http.Request) (*http.Response, error) {
+func (w transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	var connected atomic.Bool
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
 	resp, err := w.RoundTripper.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))

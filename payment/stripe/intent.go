@@ -18,8 +18,8 @@ const (
 )
 
 const (
-	keyLife   = 23 * time.Hour // Stripe forgets keys after 24 h
-	clockSlip = 5 * time.Minute
+	idempotencyKeyTTL = 23 * time.Hour // Stripe forgets keys after 24 h
+	clockSkew         = 5 * time.Minute
 )
 
 // id returns Stripe's id of the payment. While the payment has not learned it, the key of the creation finds or creates the intent. ""
@@ -28,8 +28,8 @@ func (p *Provider) id(ctx context.Context, c payment.Call) (string, error) {
 	switch {
 	case c.ProviderReference != "":
 		return c.ProviderReference, nil
-	case p.now().Sub(c.RequestedAt) > keyLife:
-		return p.listed(ctx, c)
+	case p.now().Sub(c.RequestedAt) > idempotencyKeyTTL:
+		return p.find(ctx, c)
 	}
 	return p.create(ctx, c)
 }
@@ -55,17 +55,17 @@ func (p *Provider) create(ctx context.Context, c payment.Call) (string, error) {
 		return "", err
 	}
 	// The key repeats this fault today, though the intent may exist.
-	id, listErr := p.listed(ctx, c)
+	id, listErr := p.find(ctx, c)
 	if listErr != nil || id == "" {
 		return "", err
 	}
 	return id, nil
 }
 
-// listed searches the intents created since the payment was requested: first in the first minutes, then in the whole possible time.
-func (p *Provider) listed(ctx context.Context, c payment.Call) (string, error) {
-	from := c.RequestedAt.Add(-clockSlip)
-	for _, until := range []time.Time{c.RequestedAt.Add(2 * clockSlip), c.RequestedAt.Add(keyLife + clockSlip)} {
+// find searches the intents created since the payment was requested: first in the first minutes, then in the whole possible time.
+func (p *Provider) find(ctx context.Context, c payment.Call) (string, error) {
+	from := c.RequestedAt.Add(-clockSkew)
+	for _, until := range []time.Time{c.RequestedAt.Add(2 * clockSkew), c.RequestedAt.Add(idempotencyKeyTTL + clockSkew)} {
 		params := &api.PaymentIntentListParams{CreatedRange: &api.RangeQueryParams{
 			GreaterThanOrEqual: from.Unix(), LesserThan: until.Unix(),
 		}}

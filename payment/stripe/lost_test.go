@@ -22,10 +22,10 @@ const (
 type operation func(context.Context, payment.Call) (payment.Answer, error)
 
 // upset makes the first n POSTs to matching paths fail.
-func (b *bundle) upset(mood stripetest.Mood, n int, fits func(path string) bool) {
-	b.Upset = func(path string) stripetest.Mood {
+func (b *bundle) upset(mood stripetest.Fault, n int, fits func(path string) bool) {
+	b.FaultFor = func(path string) stripetest.Fault {
 		if n == 0 || !fits(path) {
-			return stripetest.Well
+			return stripetest.NoFault
 		}
 		n--
 		return mood
@@ -50,7 +50,7 @@ func (b *bundle) mute(t *testing.T, op operation, c payment.Call) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	b.Shadow = func(_ *http.Request, _ []byte, status int, _ []byte) {
+	b.OnRequest = func(_ *http.Request, _ []byte, status int, _ []byte) {
 		if status == 0 {
 			cancel() // it arrived: the caller gives up
 		}
@@ -58,7 +58,7 @@ func (b *bundle) mute(t *testing.T, op operation, c payment.Call) {
 	_, err := op(ctx, c)
 	require.ErrorIs(t, err, context.Canceled)
 	require.False(t, errors.As(err, new(*payment.Transient)), err)
-	b.Shadow = nil
+	b.OnRequest = nil
 }
 
 // TestCreationWithoutAnAnswer checks that the key finds the intent of a creation whose answer was lost.
@@ -75,7 +75,7 @@ func TestCreationWithoutAnAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b, c := setup(t), callFor(stripetest.Good)
-			b.upset(stripetest.Unanswered, 1, is(toCreate))
+			b.upset(stripetest.LostAnswer, 1, is(toCreate))
 			b.mute(t, b.Authorize, under(c, "authorize"))
 			require.Equal(t, next.want, b.do(t, next.op(b), under(c, next.key)).Status)
 			require.Equal(t, 1, b.Intents(c.Reference))
@@ -90,7 +90,7 @@ func TestCreationWithoutAnAnswer(t *testing.T) {
 func TestVoidBetweenCreationAndConfirmation(t *testing.T) {
 	t.Parallel()
 	b, c := setup(t), callFor(stripetest.Good)
-	b.upset(stripetest.Unheard, 1, endsIn("/confirm"))
+	b.upset(stripetest.LostRequest, 1, endsIn("/confirm"))
 	b.mute(t, b.Authorize, under(c, "authorize"))
 	require.Equal(t, payment.Voided, b.do(t, b.Void, under(c, "void")).Status)
 	require.Equal(t, payment.Declined, b.do(t, b.Authorize, under(c, "authorize")).Status)
@@ -180,7 +180,7 @@ func TestStoredFaults(t *testing.T) {
 	t.Run("OfACreationThatTookEffect", func(t *testing.T) {
 		t.Parallel()
 		b, c := setup(t), callFor(stripetest.Good)
-		b.upset(stripetest.LateFault, 1, is(toCreate))
+		b.upset(stripetest.LateServerError, 1, is(toCreate))
 		fails(t, b.Authorize, under(c, "authorize"))
 		require.Equal(t, payment.Authorized, b.do(t, b.Authorize, under(c, "authorize")).Status)
 		require.Equal(t, 1, b.Intents(c.Reference))
@@ -188,7 +188,7 @@ func TestStoredFaults(t *testing.T) {
 	t.Run("OfACreationThatDidNot", func(t *testing.T) {
 		t.Parallel()
 		b, c := setup(t), callFor(stripetest.Good)
-		b.upset(stripetest.Fault, 1, is(toCreate))
+		b.upset(stripetest.ServerError, 1, is(toCreate))
 		for range 3 {
 			fails(t, b.Authorize, under(c, "authorize"))
 			fails(t, b.Void, under(c, "void"))
@@ -200,15 +200,15 @@ func TestStoredFaults(t *testing.T) {
 	t.Run("OfAConfirmation", func(t *testing.T) {
 		t.Parallel()
 		b, c := setup(t), callFor(stripetest.Good)
-		b.upset(stripetest.LateFault, 1, endsIn("/confirm"))
+		b.upset(stripetest.LateServerError, 1, endsIn("/confirm"))
 		fails(t, b.Authorize, under(c, "authorize"))
 		fails(t, b.Authorize, under(c, "authorize"))
 		report, err := b.LookUp(t.Context(), c)
 		require.NoError(t, err)
 		require.Equal(t, payment.Authorized, report.Status)
 	})
-	for name, mood := range map[string]stripetest.Mood{
-		"OfAVoidThatTookEffect": stripetest.LateFault, "OfAVoidThatDidNot": stripetest.Fault,
+	for name, mood := range map[string]stripetest.Fault{
+		"OfAVoidThatTookEffect": stripetest.LateServerError, "OfAVoidThatDidNot": stripetest.ServerError,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

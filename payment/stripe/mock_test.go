@@ -36,19 +36,19 @@ func TestTheVendorsMockServerTakesEveryRequest(t *testing.T) {
 	t.Run("Suite", func(t *testing.T) {
 		conformance.Run(t, func(t *testing.T) conformance.Subject {
 			b := setup(t)
-			b.Shadow = vendor.check
+			b.OnRequest = vendor.check
 			return b.subject()
 		})
 	})
 	t.Run("ListOfIntents", func(t *testing.T) {
 		b, c := yesterday(t, 0)
-		b.Shadow = vendor.check
+		b.OnRequest = vendor.check
 		_, err := b.LookUp(t.Context(), c)
 		require.NoError(t, err)
 	})
 	t.Run("RefundUnderWay", func(t *testing.T) {
 		b, c := setup(t), callFor(stripetest.RefundsPending)
-		b.Shadow = vendor.check
+		b.OnRequest = vendor.check
 		b.do(t, b.Authorize, under(c, "authorize"))
 		b.do(t, b.Capture, under(c, "capture"))
 		_, err := b.Refund(t.Context(), under(c, "refund/1"))

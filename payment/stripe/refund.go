@@ -16,10 +16,10 @@ import (
 func (p *Provider) Refund(ctx context.Context, c payment.Call) (payment.Answer, error) {
 	id, err := c.ProviderReference, error(nil)
 	if id == "" { // the amount is not the payment's, so the key of the creation cannot be used
-		id, err = p.listed(ctx, c)
+		id, err = p.find(ctx, c)
 	}
 	if err != nil {
-		return payment.Answer{}, fmt.Errorf("find: %w", endOf(err))
+		return payment.Answer{}, fmt.Errorf("find: %w", portError(err))
 	}
 	if id == "" {
 		return payment.Answer{}, errors.New("the intent to refund was not found")
@@ -37,17 +37,17 @@ func (p *Provider) Refund(ctx context.Context, c payment.Call) (payment.Answer, 
 		return payment.Answer{Status: payment.Refused, ProviderReference: id, Code: code}, nil
 	}
 	if err != nil {
-		return payment.Answer{}, endOf(err)
+		return payment.Answer{}, portError(err)
 	}
-	return p.settled(ctx, id, refund)
+	return p.answerRefund(ctx, id, refund)
 }
 
-// settled answers a refund that was created. The key may repeat an old state, so settled asks again about a pending refund.
-func (p *Provider) settled(ctx context.Context, id string, refund *api.Refund) (payment.Answer, error) {
+// answerRefund answers a refund that was created. The key may repeat an old state, so settled asks again about a pending refund.
+func (p *Provider) answerRefund(ctx context.Context, id string, refund *api.Refund) (payment.Answer, error) {
 	if refund.Status == api.RefundStatusPending || refund.Status == api.RefundStatusRequiresAction {
 		var err error
 		if refund, err = p.client.V1Refunds.Retrieve(ctx, refund.ID, nil); err != nil {
-			return payment.Answer{}, fmt.Errorf("retrieve a refund under way: %w", inDoubt(err))
+			return payment.Answer{}, fmt.Errorf("retrieve a refund under way: %w", unknownError(err))
 		}
 	}
 	switch refund.Status {
@@ -67,7 +67,7 @@ func (p *Provider) refunds(ctx context.Context, c payment.Call, id string, repor
 	params.Limit = api.Int64(100)
 	for refund, err := range p.client.V1Refunds.List(ctx, params).All(ctx) {
 		if err != nil {
-			return fmt.Errorf("list refunds: %w", endOf(err))
+			return fmt.Errorf("list refunds: %w", portError(err))
 		}
 		key := refund.Metadata[metaKey]
 		switch refund.Status {
@@ -99,7 +99,7 @@ func (p *Provider) disputes(ctx context.Context, c payment.Call, id string, repo
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("list disputes: %w", endOf(err))
+			return fmt.Errorf("list disputes: %w", portError(err))
 		}
 		if dispute.Status == api.DisputeStatusLost {
 			report.Elsewhere = append(report.Elsewhere, payment.Elsewhere{
@@ -115,14 +115,14 @@ func isForbidden(err error) bool {
 	return errors.As(err, &e) && e.HTTPStatusCode == http.StatusForbidden
 }
 
-// Resolve reads our reference from the intent of a webhook.
-func (p *Provider) Resolve(ctx context.Context, intent string) (string, error) {
+// FindReference reads our reference from the intent of a webhook.
+func (p *Provider) FindReference(ctx context.Context, intent string) (string, error) {
 	found, err := p.client.V1PaymentIntents.Retrieve(ctx, intent, nil)
 	if e := (*api.Error)(nil); errors.As(err, &e) && isMissing(e) {
 		return "", nil
 	}
 	if err != nil {
-		return "", endOf(err)
+		return "", portError(err)
 	}
 	return found.Metadata[metaPayment], nil
 }

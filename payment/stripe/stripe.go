@@ -26,7 +26,7 @@
 // A refused call is answered by the state of the intent, not by the text of the error. A decline is not final at Stripe: with the client
 // secret another card can be tried. So Authorize and LookUp cancel the intent before they answer with a decline.
 //
-// Everything else follows the three ends of the port (see [endOf]). The library repeats nothing: the payment does, and looks first.
+// Everything else follows the three ends of the port (see [portError]). The library repeats nothing: the payment does, and looks first.
 package stripe
 
 import (
@@ -69,7 +69,7 @@ func New(c Config) *Provider {
 		c.Now = time.Now
 	}
 	backend := &api.BackendConfig{
-		HTTPClient:        &http.Client{Transport: newWire(), CheckRedirect: noRedirect},
+		HTTPClient:        &http.Client{Transport: newTransport(), CheckRedirect: noRedirect},
 		LeveledLogger:     &api.LeveledLogger{Level: api.LevelNull}, // it would log requests, and answers with client secrets
 		MaxNetworkRetries: api.Int64(0),
 		EnableTelemetry:   api.Bool(false),
@@ -91,29 +91,29 @@ func (p *Provider) Name() string { return "stripe" }
 // tokenForm matches ids of payment methods, of tokens, and of the cards and sources of older integrations.
 var tokenForm = regexp.MustCompile(`^(pm|tok|card|src)_[A-Za-z0-9_]{1,200}$`)
 
-// TakesMethod reports whether a token has the form of Stripe's ids of payment methods.
-func (p *Provider) TakesMethod(token string) bool { return tokenForm.MatchString(token) }
+// AcceptsPaymentMethod reports whether a token has the form of Stripe's ids of payment methods.
+func (p *Provider) AcceptsPaymentMethod(token string) bool { return tokenForm.MatchString(token) }
 
 // Authorize holds the amount, or returns the shopper's next action.
 func (p *Provider) Authorize(ctx context.Context, c payment.Call) (payment.Answer, error) {
 	id, err := p.id(ctx, c)
 	if code, ok := p.refusal(ctx, c, err); ok {
-		return payment.Answer{Status: payment.Declined, Code: ours(code)}, nil
+		return payment.Answer{Status: payment.Declined, Code: codeOf(code)}, nil
 	}
 	if err == nil && id == "" {
 		err = errors.New("the intent was not found, and its key is too old to create one")
 	}
 	if err != nil {
-		return payment.Answer{}, fmt.Errorf("create: %w", endOf(err))
+		return payment.Answer{}, fmt.Errorf("create: %w", portError(err))
 	}
-	params := &api.PaymentIntentConfirmParams{PaymentMethod: &c.Method, UseStripeSDK: api.Bool(true)}
+	params := &api.PaymentIntentConfirmParams{PaymentMethod: &c.PaymentMethod, UseStripeSDK: api.Bool(true)}
 	params.SetIdempotencyKey(c.Key)
 	intent, err := p.client.V1PaymentIntents.Confirm(ctx, id, params)
 	if code, ok := p.refusal(ctx, c, err); ok {
 		return p.declined(ctx, c, id, code)
 	}
 	if err != nil {
-		return payment.Answer{}, fmt.Errorf("confirm: %w", endOf(err))
+		return payment.Answer{}, fmt.Errorf("confirm: %w", portError(err))
 	}
 	answer, err := p.answer(ctx, c, intent)
 	answer.Replayed = intent.LastResponse != nil && intent.LastResponse.Header.Get("Idempotent-Replayed") == "true"
@@ -123,11 +123,11 @@ func (p *Provider) Authorize(ctx context.Context, c payment.Call) (payment.Answe
 // declined answers a refused authorization. The decline is final, unless another call caused it: then that call's result is the answer.
 func (p *Provider) declined(ctx context.Context, c payment.Call, id, code string) (payment.Answer, error) {
 	if code != string(api.ErrorCodePaymentIntentUnexpectedState) {
-		return p.closed(ctx, c, id, ours(code))
+		return p.closeDeclined(ctx, c, id, codeOf(code))
 	}
 	intent, err := p.client.V1PaymentIntents.Retrieve(ctx, id, nil)
 	if err != nil {
-		return payment.Answer{}, fmt.Errorf("retrieve the intent after a refusal: %w", endOf(err))
+		return payment.Answer{}, fmt.Errorf("retrieve the intent after a refusal: %w", portError(err))
 	}
 	if intent.Status == api.PaymentIntentStatusCanceled {
 		return payment.Answer{Status: payment.Declined, ProviderReference: id, Code: payment.CodeDeclined}, nil
@@ -143,7 +143,7 @@ func (p *Provider) Capture(ctx context.Context, c payment.Call) (payment.Answer,
 		return payment.Answer{Status: payment.Refused, ProviderReference: id, Code: code}, nil
 	}
 	if err != nil {
-		return payment.Answer{}, fmt.Errorf("find: %w", endOf(err))
+		return payment.Answer{}, fmt.Errorf("find: %w", portError(err))
 	}
 	if id == "" {
 		return payment.Answer{}, errors.New("the intent to capture was not found")
@@ -152,10 +152,10 @@ func (p *Provider) Capture(ctx context.Context, c payment.Call) (payment.Answer,
 	params.SetIdempotencyKey(c.Key)
 	intent, err := p.client.V1PaymentIntents.Capture(ctx, id, params)
 	if code, ok := p.refusal(ctx, c, err); ok {
-		return p.blocked(ctx, c, id, payment.Refused, code)
+		return p.answerRefused(ctx, c, id, payment.Refused, code)
 	}
 	if err != nil {
-		return payment.Answer{}, endOf(err)
+		return payment.Answer{}, portError(err)
 	}
 	return p.answer(ctx, c, intent)
 }
@@ -170,24 +170,24 @@ func (p *Provider) Void(ctx context.Context, c payment.Call) (payment.Answer, er
 		return payment.Answer{Status: payment.Voided}, nil
 	}
 	if err != nil {
-		return payment.Answer{}, fmt.Errorf("find: %w", endOf(err))
+		return payment.Answer{}, fmt.Errorf("find: %w", portError(err))
 	}
 	_, err = p.cancel(ctx, id, c.Key, api.PaymentIntentCancellationReasonRequestedByCustomer)
 	if code, ok := p.refusal(ctx, c, err); ok {
-		return p.blocked(ctx, c, id, payment.Voided, code)
+		return p.answerRefused(ctx, c, id, payment.Voided, code)
 	}
 	if err != nil {
-		return payment.Answer{}, endOf(err)
+		return payment.Answer{}, portError(err)
 	}
 	return payment.Answer{Status: payment.Voided, ProviderReference: id}, nil
 }
 
-// blocked answers a capture or a void that Stripe refused, by the state of the intent.
-func (p *Provider) blocked(ctx context.Context, c payment.Call, id string, want payment.Status, code string) (payment.Answer, error) {
+// answerRefused answers a capture or a void that Stripe refused, by the state of the intent.
+func (p *Provider) answerRefused(ctx context.Context, c payment.Call, id string, want payment.Status, code string) (payment.Answer, error) {
 	intent, err := p.client.V1PaymentIntents.Retrieve(ctx, id, nil)
 	switch {
 	case err != nil:
-		return payment.Answer{}, fmt.Errorf("retrieve the intent after a refusal: %w", endOf(err))
+		return payment.Answer{}, fmt.Errorf("retrieve the intent after a refusal: %w", portError(err))
 	case intent.Status == api.PaymentIntentStatusSucceeded:
 		return p.answer(ctx, c, intent)
 	case intent.Status == api.PaymentIntentStatusProcessing:

@@ -37,7 +37,7 @@ func setup(t *testing.T) *bundle {
 func (b *bundle) subject() conformance.Subject {
 	return conformance.Subject{
 		Provider: b.Provider,
-		Methods: conformance.Methods{
+		PaymentMethods: conformance.PaymentMethods{
 			Good: stripetest.Good, Declined: stripetest.Declined, InsufficientFunds: stripetest.InsufficientFunds,
 			Secured: stripetest.Secured, CaptureFails: stripetest.CaptureFails, Flaky: stripetest.Flaky,
 			Lost: stripetest.Lost, Silent: stripetest.Silent, RefundRefused: stripetest.RefundRefused,
@@ -58,7 +58,7 @@ func TestConformance(t *testing.T) {
 }
 
 func callFor(method string) payment.Call {
-	return payment.Call{Reference: uuid.NewString(), Method: method, Amount: money.Of(1999, "GBP"), RequestedAt: time.Now()}
+	return payment.Call{Reference: uuid.NewString(), PaymentMethod: method, Amount: money.Of(1999, "GBP"), RequestedAt: time.Now()}
 }
 
 func under(c payment.Call, operation string) payment.Call {

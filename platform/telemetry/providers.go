@@ -11,7 +11,7 @@ type Provider struct {
 	Name     string
 	Breaker  string // closed, half_open or open
 	InFlight int    // calls
-	Held     int    // checkouts, refunds and cancellations that wait for the provider
+	Deferred int    // checkouts, refunds and cancellations that wait for the provider
 }
 
 // providers reads the state of the payment providers at each scrape.
@@ -60,6 +60,6 @@ func (p *providers) Collect(out chan<- prometheus.Metric) {
 			gauge(p.breaker, is, state)
 		}
 		gauge(p.inFlight, float64(one.InFlight))
-		gauge(p.held, float64(one.Held))
+		gauge(p.held, float64(one.Deferred))
 	}
 }

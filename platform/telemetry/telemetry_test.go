@@ -64,7 +64,7 @@ func TestMetrics(t *testing.T) {
 	m.Subscriptions("cart", func() ([]telemetry.Subscription, error) { return nil, errors.New("away") })
 
 	m.Providers(func() []telemetry.Provider {
-		return []telemetry.Provider{{Name: "bank", Breaker: "open", InFlight: 4, Held: 9}}
+		return []telemetry.Provider{{Name: "bank", Breaker: "open", InFlight: 4, Deferred: 9}}
 	})
 	m.ProviderCall("bank", "capture", "held_open", time.Millisecond)
 

@@ -24,7 +24,7 @@ type intent struct {
 	Livemode           bool              `json:"livemode"`
 	Metadata           map[string]string `json:"metadata"`
 	NextAction         map[string]any    `json:"next_action"`
-	Method             string            `json:"payment_method,omitempty"`
+	PaymentMethod      string            `json:"payment_method,omitempty"`
 	MethodTypes        []string          `json:"payment_method_types"`
 	Status             string            `json:"status"`
 }
@@ -94,9 +94,9 @@ func (i *intent) confirm(form url.Values) answer {
 	}
 	switch method := form.Get("payment_method"); method {
 	case Good, CaptureFails, Flaky, Lost, Silent, RefundsPending, RefundRefused:
-		i.Method, i.Status, i.Capturable, i.LastError = method, "requires_capture", i.Amount, nil
+		i.PaymentMethod, i.Status, i.Capturable, i.LastError = method, "requires_capture", i.Amount, nil
 	case Secured:
-		i.Method, i.Status, i.LastError = method, "requires_action", nil
+		i.PaymentMethod, i.Status, i.LastError = method, "requires_action", nil
 		i.NextAction = map[string]any{"type": "use_stripe_sdk", "use_stripe_sdk": map[string]any{"type": "three_d_secure_redirect"}}
 		if to := form.Get("return_url"); to != "" {
 			i.NextAction = map[string]any{"type": "redirect_to_url", "redirect_to_url": map[string]any{"url": to, "return_url": to}}
@@ -129,7 +129,7 @@ func (i *intent) capture(form url.Values) answer {
 	switch {
 	case i.Status != "requires_capture":
 		return i.unexpected("capture")
-	case i.Method == CaptureFails:
+	case i.PaymentMethod == CaptureFails:
 		return refused(failure{"code": "charge_expired_for_capture"})
 	case err != nil || amount < 1 || amount > i.Amount:
 		return refused(failure{"code": "amount_too_large", "param": "amount_to_capture"})

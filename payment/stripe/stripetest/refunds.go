@@ -23,14 +23,14 @@ func (s *Server) refund(form url.Values) answer {
 	if i == nil {
 		return missing("payment_intent", form.Get("payment_intent"))
 	}
-	left := s.left(i)
+	left := s.refundable(i)
 	amount, err := strconv.ParseInt(form.Get("amount"), 10, 64)
 	switch {
 	case i.Status != "succeeded":
 		return i.unexpected("refund")
 	case s.disputed(i):
 		return refused(failure{"code": "charge_disputed"})
-	case left > 0 && i.Method == RefundRefused:
+	case left > 0 && i.PaymentMethod == RefundRefused:
 		return refused(failure{"code": "insufficient_capabilities_for_transfer"})
 	case left == 0:
 		return refused(failure{"code": "charge_already_refunded"})
@@ -41,15 +41,15 @@ func (s *Server) refund(form url.Values) answer {
 		ID: s.id("re"), Object: "refund", Amount: amount, Created: s.Now().Unix(), Currency: i.Currency,
 		Metadata: metadataOf(form), Intent: i.ID, Status: "succeeded",
 	}
-	if i.Method == RefundsPending {
+	if i.PaymentMethod == RefundsPending {
 		r.Status = "pending"
 	}
 	s.refunds = append(s.refunds, r)
 	return ok(r)
 }
 
-// SettleRefunds ends the pending refunds: they succeed, or fail for a reason.
-func (s *Server) SettleRefunds(failure string) {
+// FinishRefunds ends the pending refunds: they succeed, or fail for a reason.
+func (s *Server) FinishRefunds(failure string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.refunds {
@@ -74,8 +74,8 @@ type dispute struct {
 	Status   string `json:"status"`
 }
 
-// left returns the received amount that was not returned.
-func (s *Server) left(i *intent) int64 {
+// refundable returns the received amount that was not returned.
+func (s *Server) refundable(i *intent) int64 {
 	left := i.Received
 	for _, r := range s.refunds {
 		if r.Intent == i.ID && r.Status != "failed" {
@@ -99,7 +99,7 @@ func (s *Server) disputed(i *intent) bool {
 func (s *Server) RefundElsewhere(reference string, amount int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := s.of(reference)
+	i := s.find(reference)
 	s.refunds = append(s.refunds, &refund{
 		ID: s.id("re"), Object: "refund", Amount: amount, Created: s.Now().Unix(), Currency: i.Currency,
 		Metadata: map[string]string{}, Intent: i.ID, Status: "succeeded",
@@ -110,7 +110,7 @@ func (s *Server) RefundElsewhere(reference string, amount int64) {
 func (s *Server) Dispute(reference, status string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := s.of(reference)
+	i := s.find(reference)
 	for _, d := range s.disputes {
 		if d.Intent == i.ID {
 			d.Status = status
@@ -118,6 +118,6 @@ func (s *Server) Dispute(reference, status string) {
 		}
 	}
 	s.disputes = append(s.disputes, &dispute{
-		ID: s.id("dp"), Object: "dispute", Amount: s.left(i), Created: s.Now().Unix(), Currency: i.Currency, Intent: i.ID, Status: status,
+		ID: s.id("dp"), Object: "dispute", Amount: s.refundable(i), Created: s.Now().Unix(), Currency: i.Currency, Intent: i.ID, Status: status,
 	})
 }

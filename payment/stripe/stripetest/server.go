@@ -26,7 +26,7 @@ const (
 	Lost              = "pm_card_lost"          // the first call of each operation is lost without effect
 	Silent            = "pm_card_silent"        // the first call of each operation takes effect and answers nothing
 	RefundRefused     = "pm_card_refundRefused" // refuses every refund for good
-	RefundsPending    = "pm_card_pendingRefund" // refunds wait until SettleRefunds
+	RefundsPending    = "pm_card_pendingRefund" // refunds wait until FinishRefunds
 )
 
 // The accepted secrets.
@@ -35,25 +35,25 @@ const (
 	WebhookSecret = "whsec_of_the_server_in_memory"
 )
 
-// Mood says how a POST ends.
-type Mood uint8
+// Fault says how a POST ends.
+type Fault uint8
 
 // The moods.
 const (
-	Well       Mood = iota
-	Busy            // 429, without effect; not remembered
-	Unheard         // no effect, no answer
-	Unanswered      // takes effect, no answer
-	Fault           // 500 without effect; the key repeats it
-	LateFault       // 500 after the effect; the key repeats it
+	NoFault         Fault = iota
+	Busy                  // 429, without effect; not remembered
+	LostRequest           // no effect, no answer
+	LostAnswer            // takes effect, no answer
+	ServerError           // 500 without effect; the key repeats it
+	LateServerError       // 500 after the effect; the key repeats it
 )
 
 // Server imitates Stripe.
 type Server struct {
-	URL    string
-	Now    func() time.Time                                              // dates new objects
-	Upset  func(path string) Mood                                        // goes before the payment method; nil: never
-	Shadow func(r *http.Request, body []byte, status int, answer []byte) // sees every request; status 0: no answer
+	URL       string
+	Now       func() time.Time                                              // dates new objects
+	FaultFor  func(path string) Fault                                       // goes before the payment method; nil: never
+	OnRequest func(r *http.Request, body []byte, status int, answer []byte) // sees every request; status 0: no answer
 
 	mu       sync.Mutex
 	intents  []*intent  // oldest first
@@ -98,7 +98,7 @@ type answer struct {
 	status   int
 	body     []byte
 	replayed bool
-	silence  bool
+	lost     bool
 }
 
 // ServeHTTP answers as api.stripe.com does.
@@ -109,14 +109,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	form, _ := url.ParseQuery(string(body))
 	a := s.handle(r, form, body)
-	if s.Shadow != nil {
+	if s.OnRequest != nil {
 		status := a.status
-		if a.silence {
+		if a.lost {
 			status = 0
 		}
-		s.Shadow(r, body, status, a.body)
+		s.OnRequest(r, body, status, a.body)
 	}
-	if a.silence {
+	if a.lost {
 		<-r.Context().Done()
 		return
 	}
@@ -154,42 +154,42 @@ func (s *Server) handle(r *http.Request, form url.Values, body []byte) answer {
 func (s *Server) first(key, request, path string, form url.Values) answer {
 	s.calls[key]++
 	a := failed(http.StatusInternalServerError, failure{"type": "api_error", "message": "An unknown error occurred"})
-	mood := s.mood(path, form, s.calls[key])
+	mood := s.fault(path, form, s.calls[key])
 	switch mood {
 	case Busy:
 		return failed(http.StatusTooManyRequests, failure{"type": "invalid_request_error", "code": "rate_limit"})
-	case Unheard:
-		return answer{silence: true}
-	case Fault:
-	case LateFault:
+	case LostRequest:
+		return answer{lost: true}
+	case ServerError:
+	case LateServerError:
 		_ = s.post(path, form)
-	case Well, Unanswered:
+	case NoFault, LostAnswer:
 		a = s.post(path, form)
 	}
 	s.keys[key], s.asked[key] = a, request
-	a.silence = mood == Unanswered
+	a.lost = mood == LostAnswer
 	return a
 }
 
-func (s *Server) mood(path string, form url.Values, n int) Mood {
-	if s.Upset != nil {
-		if mood := s.Upset(path); mood != Well {
+func (s *Server) fault(path string, form url.Values, n int) Fault {
+	if s.FaultFor != nil {
+		if mood := s.FaultFor(path); mood != NoFault {
 			return mood
 		}
 	}
-	switch method := s.methodOf(path, form); {
+	switch method := s.paymentMethodOf(path, form); {
 	case method == Flaky && n <= 2:
 		return Busy
 	case method == Lost && n == 1:
-		return Unheard
+		return LostRequest
 	case method == Silent && n == 1:
-		return Unanswered
+		return LostAnswer
 	}
-	return Well
+	return NoFault
 }
 
-// methodOf returns the payment method of a call.
-func (s *Server) methodOf(path string, form url.Values) string {
+// paymentMethodOf returns the payment method of a call.
+func (s *Server) paymentMethodOf(path string, form url.Values) string {
 	if method := form.Get("payment_method"); method != "" {
 		return method
 	}
@@ -198,7 +198,7 @@ func (s *Server) methodOf(path string, form url.Values) string {
 		id, _, _ = strings.Cut(strings.TrimPrefix(path, "/v1/payment_intents/"), "/")
 	}
 	if i := s.intent(id); i != nil {
-		return i.Method
+		return i.PaymentMethod
 	}
 	return ""
 }

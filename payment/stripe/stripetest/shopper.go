@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// of finds the intent of a payment, by our reference.
-func (s *Server) of(reference string) *intent {
+// find finds the intent of a payment, by our reference.
+func (s *Server) find(reference string) *intent {
 	for _, i := range s.intents {
 		if i.Metadata["payment"] == reference {
 			return i
@@ -37,7 +37,7 @@ func (s *Server) TryAnotherCard(reference string) bool {
 func (s *Server) act(reference, while string, refused failure) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := s.of(reference)
+	i := s.find(reference)
 	if i == nil || i.Status != while {
 		return false
 	}
@@ -64,7 +64,7 @@ func (s *Server) Intents(reference string) (n int) {
 func (s *Server) Status(reference string) (status, id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i := s.of(reference); i != nil {
+	if i := s.find(reference); i != nil {
 		return i.Status, i.ID
 	}
 	return "", ""

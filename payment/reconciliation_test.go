@@ -27,7 +27,7 @@ func TestBalances(t *testing.T) {
 		p.charge(t, c)
 	}
 	p.undo(t, undone)
-	all, _, err := p.Book().Page(t.Context(), uuid.Nil, 100)
+	all, _, err := p.Records().Page(t.Context(), uuid.Nil, 100)
 	require.NoError(t, err)
 	require.Len(t, all, 4)
 
@@ -51,14 +51,14 @@ func TestBalances(t *testing.T) {
 	}
 	require.Equal(t, answers[0], answers[2], "what stands around a book is looked through")
 
-	found, next, err := p.Charged(t.Context(), "", 3)
+	found, next, err := p.LedgerPage(t.Context(), "", 3)
 	require.NoError(t, err)
 	require.Len(t, found, 3)
-	rest, next, err := p.Charged(t.Context(), next, 3)
+	rest, next, err := p.LedgerPage(t.Context(), next, 3)
 	require.NoError(t, err)
 	require.Len(t, rest, 1)
 	require.Empty(t, next)
-	found, next, err = w.start(bookless{w.sim}, patient).Charged(t.Context(), "", 3)
+	found, next, err = w.start(bookless{w.sim}, patient).LedgerPage(t.Context(), "", 3)
 	require.NoError(t, err)
 	require.Empty(t, found)
 	require.Empty(t, next)

@@ -41,8 +41,8 @@ func (b Balance) Held() int64 { return b.Authorized - b.Captured - b.Voided }
 // Capturable reports whether money can be captured, now or after the shopper's authorization.
 func (b Balance) Capturable() bool { return b.Waiting || b.Held() > 0 }
 
-// Standing is our view of a payment, for the reconciliation of all modules.
-type Standing struct {
+// Record is our view of a payment, for the reconciliation of all modules.
+type Record struct {
 	ID             uuid.UUID
 	OrderID        uuid.UUID
 	CheckoutID     uuid.UUID // of the saga that the payment's webhooks wake: the checkout, or the cancellation of the order
@@ -53,15 +53,15 @@ type Standing struct {
 	Refunded       int64 // by completed refunds
 	RefundedByHand int64 // the part of Refunded that only an operator recorded
 	Refunding      int64 // by pending refunds
-	Refunds        []RefundStanding
+	Refunds        []RefundRecord
 	Undoable       bool // an Undo would call the provider
 	UpdatedAt      time.Time
 
 	state State
 }
 
-// RefundStanding is our view of a refund.
-type RefundStanding struct {
+// RefundRecord is our view of a refund.
+type RefundRecord struct {
 	ID        uuid.UUID // also of its saga, if it was ordered
 	Amount    int64     // the part that counts as refunded, minor units
 	Reason    string
@@ -71,35 +71,36 @@ type RefundStanding struct {
 	Open      bool // pending
 }
 
-func refundStandings(s State) (all []RefundStanding) {
+func refundRecords(s State) (all []RefundRecord) {
 	for _, r := range s.Refunds {
-		all = append(all, RefundStanding{
-			ID: r.ID, Amount: r.counts(), Reason: r.Reason, Ordered: r.Origin == originAPI, Elsewhere: r.Origin == originProvider,
+		all = append(all, RefundRecord{
+			ID: r.ID, Amount: r.counted(), Reason: r.Reason, Ordered: r.Origin == originAPI, Elsewhere: r.Origin == originProvider,
 			Done: r.Status == stepDone, Open: r.Status == stepAsked,
 		})
 	}
 	return all
 }
 
-func standingOf(p eventstore.Stream[State]) Standing {
+func recordOf(p eventstore.Stream[State]) Record {
 	s := p.State
-	return Standing{
+	return Record{
 		ID: p.ID, OrderID: s.OrderID, CheckoutID: s.CheckoutID, CustomerID: s.CustomerID, Requested: s.requested(), Amount: s.Amount,
-		Refunds:  refundStandings(s),
+		Refunds:  refundRecords(s),
 		Captured: s.Captured, Refunded: s.refundsAt(stepDone), RefundedByHand: s.refundedByHand(), Refunding: s.refundsAt(stepAsked),
 		Undoable: s.holds() || s.Captured > s.refundsAt(stepDone), UpdatedAt: p.UpdatedAt, state: s,
 	}
 }
 
-// Book returns a query over all payments.
-func (m *Module) Book() eventstore.Query[Standing] {
-	return eventstore.NewQuery(m.store, payments, standingOf)
+// Records returns a query over all payments.
+func (m *Module) Records() eventstore.Query[Record] {
+	return eventstore.NewQuery(m.store, payments, recordOf)
 }
 
-var errNoBook = fault.New(fault.Unavailable, "provider_unavailable", "The payment provider's ledger cannot be read at the moment. Try again shortly.")
+var errLedgerUnavailable = fault.New(fault.Unavailable, "provider_unavailable",
+	"The payment provider's ledger cannot be read at the moment. Try again shortly.")
 
-func unreadable(p Provider, err error) error {
-	return fmt.Errorf("%w: read the ledger of %s: %w", errNoBook, p.Name(), err)
+func ledgerError(p Provider, err error) error {
+	return fmt.Errorf("%w: read the ledger of %s: %w", errLedgerUnavailable, p.Name(), err)
 }
 
 // ledgerOf returns the ledger of a provider, or of the provider that it wraps.
@@ -118,16 +119,16 @@ func ledgerOf(p Provider) (Ledger, bool) {
 
 // Balances returns the providers' balances of payments, by id. A payment that its provider does not know has an empty balance. Tombstones and
 // payments of unconfigured providers are left out.
-func (m *Module) Balances(ctx context.Context, of []Standing) (map[uuid.UUID]Balance, error) {
+func (m *Module) Balances(ctx context.Context, of []Record) (map[uuid.UUID]Balance, error) {
 	balances := map[uuid.UUID]Balance{}
 	for _, p := range m.providers {
-		theirs := slices.DeleteFunc(slices.Clone(of), func(st Standing) bool { return !st.Requested || st.state.Provider != p.Name() })
+		theirs := slices.DeleteFunc(slices.Clone(of), func(st Record) bool { return !st.Requested || st.state.Provider != p.Name() })
 		if len(theirs) == 0 {
 			continue
 		}
 		found, err := balancesOf(ctx, p, theirs)
 		if err != nil {
-			return nil, unreadable(p, err)
+			return nil, ledgerError(p, err)
 		}
 		for _, st := range theirs {
 			balances[st.ID] = Balance{Reference: st.ID.String(), Currency: st.Amount.Currency}
@@ -141,7 +142,7 @@ func (m *Module) Balances(ctx context.Context, of []Standing) (map[uuid.UUID]Bal
 	return balances, nil
 }
 
-func balancesOf(ctx context.Context, p *guard, of []Standing) ([]Balance, error) {
+func balancesOf(ctx context.Context, p *guardedProvider, of []Record) ([]Balance, error) {
 	if book, ok := ledgerOf(p); ok {
 		references := make([]string, len(of))
 		for i, st := range of {
@@ -149,11 +150,11 @@ func balancesOf(ctx context.Context, p *guard, of []Standing) ([]Balance, error)
 		}
 		return book.BalancesOf(ctx, references)
 	}
-	return p.lookUps(ctx, of)
+	return p.lookUpAll(ctx, of)
 }
 
-// balanceIn returns the balance that a look-up reports.
-func balanceIn(r Report, st Standing) Balance {
+// balanceFrom returns the balance that a look-up reports.
+func balanceFrom(r Report, st Record) Balance {
 	b := Balance{Reference: st.ID.String(), Currency: st.Amount.Currency}
 	switch r.Status {
 	case Authorized:
@@ -165,7 +166,7 @@ func balanceIn(r Report, st Standing) Balance {
 	case NotFound, Declined, Voided, Refused, Refunded:
 	}
 	for _, refund := range st.state.Refunds {
-		if slices.Contains(r.Refunded, key(st.ID, ask{opRefund, refund})) {
+		if slices.Contains(r.Refunded, key(st.ID, providerCall{opRefund, refund})) {
 			b.Refunded += refund.Amount
 		}
 	}
@@ -175,9 +176,9 @@ func balanceIn(r Report, st Standing) Balance {
 	return b
 }
 
-// Charged returns at most limit payments of the providers that have a ledger, after a cursor, including payments that we do not know. next
+// LedgerPage returns at most limit payments of the providers that have a ledger, after a cursor, including payments that we do not know. next
 // is the cursor after the last payment, or "" at the end.
-func (m *Module) Charged(ctx context.Context, after string, limit int) (found []Balance, next string, err error) {
+func (m *Module) LedgerPage(ctx context.Context, after string, limit int) (found []Balance, next string, err error) {
 	name, reference, _ := strings.Cut(after, "/")
 	for i, p := range m.providers {
 		book, ok := ledgerOf(p)
@@ -187,18 +188,18 @@ func (m *Module) Charged(ctx context.Context, after string, limit int) (found []
 		found, err = book.Balances(ctx, reference, limit)
 		switch {
 		case err != nil:
-			return nil, "", unreadable(p, err)
+			return nil, "", ledgerError(p, err)
 		case len(found) == limit:
 			return found, p.Name() + "/" + found[limit-1].Reference, nil
 		case i+1 < len(m.providers):
-			return found, m.nextBook(i + 1), nil
+			return found, m.nextLedger(i + 1), nil
 		}
 		return found, "", nil
 	}
 	return nil, "", nil
 }
 
-func (m *Module) nextBook(from int) string {
+func (m *Module) nextLedger(from int) string {
 	for _, p := range m.providers[from:] {
 		if _, ok := ledgerOf(p); ok {
 			return p.Name() + "/"
