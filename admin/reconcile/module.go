@@ -52,7 +52,7 @@ type Orders interface {
 type Payments interface {
 	Records() eventstore.Query[payment.Record]
 	Balances(ctx context.Context, of []payment.Record) (map[uuid.UUID]payment.Balance, error)
-	Charged(ctx context.Context, after string, limit int) (found []payment.Balance, next string, err error)
+	LedgerPage(ctx context.Context, after string, limit int) (found []payment.Balance, next string, err error)
 	Undo(ctx context.Context, correlation uuid.UUID, u payment.Undo) (payment.Outcome, error)
 	Refund(ctx context.Context, correlation uuid.UUID, r payment.Refund) (payment.Outcome, error)
 	Observe(ctx context.Context, correlation uuid.UUID, o payment.Observe) error

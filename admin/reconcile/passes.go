@@ -258,7 +258,7 @@ func (m *Module) orphans(ctx context.Context, keys []key) ([]key, error) {
 
 // ledger searches the providers' ledgers for payments that are not ours.
 func (m *Module) ledger(ctx context.Context, after string, cutoff time.Time) (page, error) {
-	balances, next, err := m.Payments.Charged(ctx, after, checkoutsPage)
+	balances, next, err := m.Payments.LedgerPage(ctx, after, checkoutsPage)
 	if err != nil {
 		return page{}, err
 	}
