@@ -89,7 +89,9 @@ func (m *memoryProvider) Refund(ctx context.Context, c payment.Call) (payment.An
 }
 
 // AcceptsPaymentMethod accepts every method of the simulator.
-func (m *memoryProvider) AcceptsPaymentMethod(token string) bool { return strings.HasPrefix(token, "sim_") }
+func (m *memoryProvider) AcceptsPaymentMethod(token string) bool {
+	return strings.HasPrefix(token, "sim_")
+}
 
 // LookUp reports the state of a payment.
 func (m *memoryProvider) LookUp(ctx context.Context, c payment.Call) (payment.Report, error) {
