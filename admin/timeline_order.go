@@ -177,7 +177,7 @@ func merge(sources [][]TimelineEntry, n int) (merged []TimelineEntry) {
 	return merged
 }
 
-// earliest returns the source with the earliest next entry that is ready; -1 for none.
+// earliest returns the index of the source whose next entry is ready and oldest, or -1 if none is ready.
 func earliest(sources [][]TimelineEntry, isReady func(TimelineEntry) bool) int {
 	first := -1
 	for i, source := range sources {

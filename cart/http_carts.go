@@ -8,11 +8,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"shopping-cart/eventstore"
-	"shopping-cart/platform/fault"
 	"shopping-cart/platform/web"
 )
-
-var errIntoItself = fault.New(fault.Invalid, "same_cart", "A cart cannot be merged into itself.")
 
 // open makes a cart.
 //

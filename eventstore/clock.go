@@ -31,7 +31,7 @@ const (
 	clockTolerance = time.Second // a smaller skew is not reported
 )
 
-// Now returns the database's time, in UTC and in microseconds, as the database keeps it.
+// Now returns the database's time, in UTC, cut to the microseconds that the database keeps.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -127,7 +127,7 @@ func (s Stock) tracked() bool { return s.SKU != "" }
 // Available returns the sellable units.
 func (s Stock) Available() int64 { return max(0, s.OnHand-s.Reserved) }
 
-// missing returns the units that are reserved beyond those on hand.
+// missing returns the number of reserved units that exceed the units on hand.
 func (s Stock) missing() int64 { return max(0, s.Reserved-s.OnHand) }
 
 func evolveStock(s Stock, event StockEvent) Stock {

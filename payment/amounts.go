@@ -1,11 +1,8 @@
 package payment
 
 import (
-	"shopping-cart/platform/fault"
 	"shopping-cart/platform/money"
 )
-
-var errNotChargeable = fault.New(fault.Invalid, "amount_not_chargeable", "This amount cannot be charged or refunded with any payment method.")
 
 // Chargeable refuses a total that the provider of new payments cannot charge with any payment method: 422 amount_not_chargeable, with the
 // provider's sentence. It makes no call. The provider may still decline an amount for which Chargeable returns nil.

@@ -10,15 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"shopping-cart/platform/fault"
 	"shopping-cart/platform/money"
-)
-
-var (
-	errTooLate         = fault.New(fault.Conflict, "too_late", "The payment is already being captured. Cancel the order instead.")
-	errNotCaptured     = fault.New(fault.Conflict, "not_captured", "Nothing was captured, so nothing can be refunded.")
-	errExceedsCaptured = fault.New(fault.Invalid, "exceeds_captured", "The amount is more than can still be refunded.")
-	errOtherCurrency   = fault.New(fault.Invalid, "currency_mismatch", "The payment is in another currency.")
 )
 
 // codeNeverMade is the code of a refund that was not requested from the provider in time.

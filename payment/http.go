@@ -9,16 +9,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
-	"shopping-cart/platform/fault"
 	"shopping-cart/platform/money"
 	"shopping-cart/platform/web"
-)
-
-var (
-	errNotFound     = fault.New(fault.NotFound, "not_found", "There is no such payment.")
-	errNoProvider   = fault.New(fault.NotFound, "not_found", "There is no such payment provider.")
-	errBadSignature = fault.New(fault.Malformed, "bad_signature", "The signature of the webhook is missing, wrong or too old.")
-	errBadWebhook   = fault.New(fault.Malformed, "bad_webhook", "The webhook is signed, but cannot be read.")
 )
 
 // View is a payment in the API.

@@ -52,7 +52,7 @@ type Call struct {
 	Key               string       // idempotency key: payment, operation and operation id. It never changes for the same intent
 	Reference         string       // our name for the payment: its id
 	ProviderReference string       // the provider's name for it; empty until the provider has told it
-	RequestedAt       time.Time    // when the payment was requested; no key of it is older
+	RequestedAt       time.Time    // when the payment was requested; none of its idempotency keys was used before
 	PaymentMethod     string       // token of the payment method
 	Amount            money.Amount // of the operation
 	Customer          string       // the shopper, for the circuit breaker. Providers may ignore it

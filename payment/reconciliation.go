@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 
 	"shopping-cart/eventstore"
-	"shopping-cart/platform/fault"
 	"shopping-cart/platform/money"
 )
 
@@ -95,9 +94,6 @@ func recordOf(p eventstore.Stream[State]) Record {
 func (m *Module) Records() eventstore.Query[Record] {
 	return eventstore.NewQuery(m.store, payments, recordOf)
 }
-
-var errLedgerUnavailable = fault.New(fault.Unavailable, "provider_unavailable",
-	"The payment provider's ledger cannot be read at the moment. Try again shortly.")
 
 func ledgerError(p Provider, err error) error {
 	return fmt.Errorf("%w: read the ledger of %s: %w", errLedgerUnavailable, p.Name(), err)

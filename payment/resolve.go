@@ -8,19 +8,8 @@ import (
 	"github.com/google/uuid"
 
 	"shopping-cart/eventstore"
-	"shopping-cart/platform/fault"
 	"shopping-cart/platform/money"
 	"shopping-cart/platform/web"
-)
-
-var (
-	errNothingUnresolved = fault.New(fault.Conflict, "not_in_doubt",
-		"This payment has no unresolved capture. A void that is owed is repeated until it is done.")
-	errAlreadyResolved = fault.New(fault.Conflict, "already_settled", "This payment was already resolved with another outcome.")
-	errNotCapturable   = fault.New(fault.Conflict, "cannot_be_captured",
-		"No capture of this payment was requested, or it is being compensated: it cannot count as captured.")
-	errNoRefusedRefund = fault.New(fault.Conflict, "not_refused", "The provider has not refused a refund that is owed. Retry instead.")
-	errProviderAnswers = fault.New(fault.Conflict, "provider_answers", "The provider can still tell the outcome of this payment. Retry instead.")
 )
 
 // Resolve records how an operator resolved a payment whose outcome the provider cannot tell. It looks up the payment first, and refuses if the

@@ -10,13 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"shopping-cart/eventstore"
-	"shopping-cart/platform/fault"
 	"shopping-cart/platform/web"
-)
-
-var (
-	errNoWebhook = fault.New(fault.NotFound, "not_found", "There is no such webhook.")
-	errNoPayment = fault.New(fault.Conflict, "unknown_payment", "The payment of this webhook is not known yet.")
 )
 
 // webhookCommandID returns the id of the command that notifies a payment of a webhook.

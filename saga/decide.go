@@ -22,7 +22,7 @@ const TypeCheckout = "checkout"
 type definition struct {
 	Type    string
 	Version int
-	Steps   []string // without compensations, for clients
+	Steps   []string // forward steps, as clients see them
 	react   func(State) Reaction
 }
 

@@ -20,13 +20,6 @@ import (
 	"shopping-cart/platform/web"
 )
 
-var (
-	errNotFound = fault.New(fault.NotFound, "not_found", "There is no such checkout.")
-	errNoSaga   = fault.New(fault.NotFound, "not_found", "There is no such saga.")
-	errTooLate  = fault.New(fault.Conflict, "too_late", "The payment is being captured. It is too late to cancel the checkout.")
-	errFailed   = fault.New(fault.Conflict, "checkout_failed", "This checkout has failed. Nothing was charged.")
-)
-
 // Routes adds the routes of checkouts, cancellations and refunds, and the operators' routes of sagas.
 func (m *Module) Routes(s *web.Server) {
 	m.server, m.notifier.draining = s, s.Draining()

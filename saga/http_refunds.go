@@ -11,13 +11,9 @@ import (
 	"shopping-cart/eventstore"
 	"shopping-cart/order"
 	"shopping-cart/payment"
-	"shopping-cart/platform/fault"
 	"shopping-cart/platform/money"
 	"shopping-cart/platform/web"
 )
-
-var errRefundFailed = fault.New(fault.Conflict, payment.CodeRefundFailed,
-	"The provider refused this refund for good. Nothing was refunded. Use another key to refund the amount again.")
 
 // RefundView is a refund.
 type RefundView struct {

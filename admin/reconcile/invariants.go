@@ -137,7 +137,7 @@ var checkoutInvariants = []invariant{
 		remedy: "We and the provider disagree about the capture. Look the payment up at the provider.",
 		violation: func(r records) string {
 			if p := r.payment; p != nil && r.balance != nil && r.atRest() && (p.Captured > 0) != (r.balance.Captured > 0) &&
-				!r.uncharged() && (r.sold() || r.net() <= 0) { // otherwise a check above reports it
+				!r.uncharged() && (r.sold() || r.net() <= 0) { // the checks above report what is uncharged, or not sold and not refunded
 				return fmt.Sprintf("We know of %s captured, the provider of %s.", r.amount(p.Captured), r.amount(r.balance.Captured))
 			}
 			return ""

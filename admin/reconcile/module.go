@@ -22,7 +22,7 @@ import (
 type Config struct {
 	Sources
 	Log        *slog.Logger
-	MinAge     time.Duration // what changed more recently is not judged; 1 minute by default
+	MinAge     time.Duration // more recent changes are not checked; 1 minute by default
 	TimeBudget time.Duration // for the passes of one answer; 20 seconds by default
 }
 

@@ -21,14 +21,14 @@ import (
 // pass is one way through all data.
 type pass struct {
 	name string
-	// step checks the page after a place. It is "" at the start.
+	// step checks the page after a cursor. It is "" at the start.
 	step func(ctx context.Context, after string, cutoff time.Time) (page, error)
 }
 
 type page struct {
 	found  []Finding
 	read   int
-	recent int    // how many of them were left out, since they just changed
+	recent int    // records skipped because they changed recently
 	next   string // where the next page begins; "" at the end
 }
 

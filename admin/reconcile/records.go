@@ -53,7 +53,7 @@ func idsOf(keys []key, id func(key) uuid.UUID) (ids []uuid.UUID) {
 
 // snapshot holds the records of a page of keys, by id.
 type snapshot struct {
-	cutoff   time.Time // what changed later is recent, and not judged
+	cutoff   time.Time // later changes are recent, and not checked
 	sagas    map[uuid.UUID]saga.Record
 	carts    map[uuid.UUID]cart.Record
 	orders   map[uuid.UUID]order.Record

@@ -14,7 +14,7 @@ const settingsHead = `# Settings
 Settings come from the environment, or from a file ` + "`.env`" + ` in the working directory (copy [.env.example](../../.env.example)). The environment wins. An unset or
 empty setting has its default. All settings are checked at start; an error names each bad one. Durations are written as ` + "`500ms`, `3s`, `15m`, `1h` or `720h`" + `.
 
-Each line of the file is ` + "`NAME=value`" + `. A ` + "`$`" + ` stands for itself: no variable is expanded. A value without quotes ends at a ` + "`#`" + ` behind a space; in single
+Each line of the file is ` + "`NAME=value`" + `. A ` + "`$`" + ` stands for itself: no variable is expanded. An unquoted value ends at a ` + "`#`" + ` that follows a space; in single
 quotes every character stands for itself; in double quotes a backslash escapes the next one. Spaces, line breaks and byte order marks at the ends of a
 setting are removed. Control characters and invisible ones are refused (the names of folders may hold invisible ones).
 `

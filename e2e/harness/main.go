@@ -44,7 +44,7 @@ func preset(name, from, to string) {
 	}
 }
 
-// enterModule changes to the root of the module. The supervisor of pgtest starts outside of it and stays there.
+// enterModule changes the working directory to the root of the module. The supervisor of pgtest starts outside of it and stays there.
 func enterModule() {
 	if program, err := os.Executable(); err == nil {
 		os.Args[0] = program

@@ -113,8 +113,8 @@ type Doubt struct {
 	CheckoutView
 }
 
-// LeaveInDoubt checks out at a provider that becomes silent for good after the authorization or the capture. The answer to that capture
-// is lost.
+// LeaveInDoubt starts a checkout whose provider stops responding after the operation last, "authorize" or "capture". The answer to the
+// capture is lost.
 func (s *Site) LeaveInDoubt(t *testing.T, sku, last string) Doubt {
 	t.Helper()
 	return s.LeaveInDoubtWith(t, sku, last, map[string]string{"capture": "sim_timeout_applied", "authorize": "sim_ok"}[last])

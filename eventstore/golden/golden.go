@@ -28,7 +28,7 @@ import (
 
 var write = flag.Bool("golden.write", false, "write golden files that are missing")
 
-// Past is the current form of an event that an older version of its schema wrote: the golden file of Version converts to Today.
+// Past is an event in an old version of its schema. Upcasting the golden file of Version must give Today.
 type Past[E any] struct {
 	Version int
 	Today   E

@@ -14,7 +14,7 @@ import (
 	"shopping-cart/platform/database"
 )
 
-// Server is a PostgreSQL for one run, at its defaults plus room for all callers. Every commit is on disk before it is answered.
+// Server is a PostgreSQL server for one run. It has default settings, except that max_connections allows all callers. Every commit is on disk before it is answered.
 type Server struct {
 	embedded   *database.Embedded
 	dir        string

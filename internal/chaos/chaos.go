@@ -35,8 +35,8 @@ import (
 // Config holds the parameters of a run.
 type Config struct {
 	Seed          uint64
-	Checkouts     int           // the shop closes after this many; 0: by time alone
-	For           time.Duration // the shop closes after this time at the latest; 0: by checkouts alone
+	Checkouts     int           // the shop closes after this many; 0 means no limit
+	For           time.Duration // the shop closes after this time at the latest; 0 means no limit
 	Replicas      int
 	Shoppers      int
 	FaultInterval time.Duration // mean time between two faults

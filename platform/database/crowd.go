@@ -154,5 +154,5 @@ func (c *crowd) closed(conn *pgx.Conn) {
 
 func (c *crowd) lacks() bool { return c.open.Load() < c.keeps }
 
-// suffices reports whether the pool leaves further connections to reads: it has the number that it keeps.
+// suffices reports whether the pool has its minimum of connections, so that reads may take the next one. It is false for reads themselves.
 func (c *crowd) suffices() bool { return c != c.reads && !c.lacks() }

@@ -77,7 +77,7 @@ func (e *Embedded) URL(database string) string {
 	return embeddedURL{user: embeddedUser, socketDir: e.socketDir, database: database, port: embeddedPort}.String()
 }
 
-// Done returns a channel that is closed when the server has ended for good: it was stopped, or it died too often soon after its
+// Done returns a channel that is closed when the server has ended: it was stopped, or it died too often soon after its
 // start. Start may then be called again.
 func (e *Embedded) Done() <-chan struct{} { return e.done }
 

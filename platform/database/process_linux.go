@@ -13,7 +13,7 @@ import (
 
 const canMapUsers = true
 
-// nobody is a user id that has a name on every Linux.
+// nobody is the id of the user "nobody" on Linux.
 const nobody = 65534
 
 func (o owner) attributes() *syscall.SysProcAttr {

@@ -23,8 +23,8 @@ func (o owner) attributes() *syscall.SysProcAttr {
 	}
 }
 
-// endLeftovers ends the postmaster of a killed predecessor, with its backends. This system does not signal the postmaster when
-// its program dies, so it may still serve. Nobody else uses it, since this process holds the lock on the directory.
+// endLeftovers ends the postmaster of a killed predecessor, with its backends. These systems do not signal the postmaster when
+// its parent dies, so the postmaster may still run. Nobody else uses it, since this process holds the lock on the directory.
 func (e *Embedded) endLeftovers(ctx context.Context) error {
 	for began := time.Now(); ; {
 		pid := leftPostmaster(e.data)

@@ -116,7 +116,7 @@ func checkText(d *jsontext.Decoder, text string, isName bool, f form) error {
 	case f.own[topMember(d)] || !hasCardNumber(text):
 		return nil
 	case isName:
-		return errCardNumber.At(pathOf(at.Parent())) // the name would repeat the number
+		return errCardNumber.At(pathOf(at.Parent())) // report the parent: the name holds the card number
 	case isPhone(at.LastToken(), text):
 		return nil
 	}

@@ -53,7 +53,7 @@ var (
 )
 
 // opaqueIn reads the text between the quotes of a tag. A compressing proxy makes a tag weak ("7" becomes W/"7") or adds the content
-// coding ("7-gzip"), and some clients drop the quotes (7). All of them are the same tag. ok is false when it is not a tag.
+// coding ("7-gzip"), and some clients drop the quotes (7). All of them are the same tag. ok is false if the tag is not an entity tag.
 func opaqueIn(tag string) (text string, ok bool) {
 	m := entityTag.FindStringSubmatch(tag)
 	if m == nil {
@@ -62,7 +62,7 @@ func opaqueIn(tag string) (text string, ok bool) {
 	return m[1] + m[2], true
 }
 
-// versionIn reads the version of a tag. A well-formed tag without a version is AnotherVersion. ok is false when it is not a tag.
+// versionIn reads the version of a tag. A well-formed tag without a version is AnotherVersion. ok is false if the tag is not an entity tag.
 func versionIn(tag string) (version int64, ok bool) {
 	text, ok := opaqueIn(tag)
 	if !ok {

@@ -47,7 +47,7 @@ type Config struct {
 	RequestLevel slog.Level                          // of the log line of a request that is neither a probe nor a failure; info
 	CORSOrigins  []string                            // pages of these origins may call; none by default
 	BodyLimit    int64                               // bytes, of routes that declare no MaxBody; 64 KiB
-	Timeout      time.Duration                       // of one request; Prefer: wait adds to it; 15 s
+	Timeout      time.Duration                       // of one request, plus its "Prefer: wait"; default 15 s
 	ReadTimeout  time.Duration                       // of the head and the body of one request; 30 s
 	Grace        time.Duration                       // for requests in flight when Run ends; 35 s
 	DrainDelay   time.Duration                       // how long it is not ready and still accepts, before the listener closes; 0

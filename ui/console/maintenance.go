@@ -79,7 +79,7 @@ type webhook struct {
 // Pretty returns the body, indented if it is JSON.
 func (w webhook) Pretty() string { return indentJSON([]byte(w.Body)) }
 
-// Payment returns the path of the payment's stream, or "" when the reference is none of ours.
+// Payment returns the path of the payment's stream, or "" if the reference is not ours.
 func (w webhook) Payment() string {
 	if id, err := uuid.Parse(w.Reference); err == nil {
 		return Path + "/streams/payment/" + id.String()

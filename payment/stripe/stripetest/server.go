@@ -38,7 +38,7 @@ const (
 // Fault says how a POST ends.
 type Fault uint8
 
-// The moods.
+// The faults.
 const (
 	NoFault         Fault = iota
 	Busy                  // 429, without effect; not remembered
