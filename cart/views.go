@@ -12,7 +12,7 @@ import (
 // cartsOf returns a page of a customer's carts, newest first.
 func (m *Module) cartsOf(ctx context.Context, customer string, p web.PageRequest) (web.Page[View], error) {
 	query := m.Views.WithContext(ctx).Table("cart.streams").Where("kind = 'cart' and customer = ?", customer)
-	return web.ListNewest(p.Newest(query, "streams"), p, func(ids []uuid.UUID) ([]View, int, error) {
+	return web.ListNewest("carts", p.Newest(query, "streams"), p, func(ids []uuid.UUID) ([]View, int, error) {
 		found, covered, err := carts.LoadPage(ctx, m.store, ids, web.MaxPageBytes)
 		return web.Map(found, viewOf), covered, err
 	})
@@ -25,7 +25,7 @@ func (m *Module) search(ctx context.Context, text string, p web.PageRequest) (we
 	if text != "" {
 		query = query.Where("strpos("+eventstore.TextOf("state", "search")+", ?) > 0", searchable(text))
 	}
-	return web.ListNewest(p.Newest(query, "streams"), p, func(ids []uuid.UUID) ([]ProductView, int, error) {
+	return web.ListNewest("products", p.Newest(query, "streams"), p, func(ids []uuid.UUID) ([]ProductView, int, error) {
 		found, covered, err := products.LoadPage(ctx, m.store, ids, web.MaxPageBytes)
 		if err != nil {
 			return nil, 0, err

@@ -24,7 +24,10 @@ type PaymentRef struct {
 // References returns the ids that an order refers to, or not_found if the caller may not see the order.
 func (m *Module) References(ctx context.Context, caller web.Caller, id uuid.UUID) (References, error) {
 	o, err := m.visibleTo(ctx, caller, id)
-	return o.State.references(), err
+	if err != nil {
+		return References{}, err
+	}
+	return o.State.references(), nil
 }
 
 // FindByNumber returns the references of the order with a number, in any status. found is false if there is none.

@@ -19,7 +19,7 @@ const (
 
 // stockPage returns a page of the stock of all SKUs, the most recently tracked first.
 func (m *Module) stockPage(ctx context.Context, short bool, p web.PageRequest) (web.Page[StockView], error) {
-	return web.ListNewest(stockRows(m.Views.WithContext(ctx), short, p), p, func(ids []uuid.UUID) ([]StockView, int, error) {
+	return web.ListNewest("stock", stockRows(m.Views.WithContext(ctx), short, p), p, func(ids []uuid.UUID) ([]StockView, int, error) {
 		found, covered, err := stocks.LoadPage(ctx, m.store, ids, web.MaxPageBytes)
 		return web.Map(found, stockViewOf), covered, err
 	})

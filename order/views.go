@@ -79,7 +79,7 @@ func (a absence) narrow(db *gorm.DB) *gorm.DB {
 
 // list returns a page of orders, newest first. It needs three queries for any length: ids, states, contacts.
 func (m *Module) list(ctx context.Context, q query, p web.PageRequest) (web.Page[View], error) {
-	return web.ListNewest(q.rows(m.Views.WithContext(ctx), p), p, func(ids []uuid.UUID) ([]View, int, error) {
+	return web.ListNewest("orders", q.rows(m.Views.WithContext(ctx), p), p, func(ids []uuid.UUID) ([]View, int, error) {
 		found, covered, err := orders.LoadPage(ctx, m.store, ids, web.MaxPageBytes)
 		if err != nil {
 			return nil, 0, err

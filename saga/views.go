@@ -31,7 +31,7 @@ func (m *Module) search(ctx context.Context, q search, p web.PageRequest) (web.P
 	if q.number != "" {
 		return m.ofOrder(ctx, q)
 	}
-	return web.ListNewest(q.rows(m.Views.WithContext(ctx), p), p, func(ids []uuid.UUID) ([]View, int, error) {
+	return web.ListNewest("sagas", q.rows(m.Views.WithContext(ctx), p), p, func(ids []uuid.UUID) ([]View, int, error) {
 		found, covered, err := sagas.LoadPage(ctx, m.store, ids, web.MaxPageBytes)
 		return web.Map(found, operatorsViewOf), covered, err
 	})

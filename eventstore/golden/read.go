@@ -75,7 +75,7 @@ func (c *check[S, E]) unregistered() (names []string) {
 	for _, e := range c.aggregate.Types {
 		known[reflect.TypeOf(e).Name()] = true
 	}
-	member := regexp.MustCompile(`(?m)^func \((\w+)\) ` + reflect.TypeFor[E]().Method(0).Name + `\(\)`)
+	member := regexp.MustCompile(`(?m)^func \((?:\w+ )?\*?(\w+)\) ` + reflect.TypeFor[E]().Method(0).Name + `\(\)`)
 	files, err := filepath.Glob(filepath.Join(c.dir, "*.go"))
 	for _, file := range files {
 		code, errRead := os.ReadFile(file)

@@ -25,16 +25,20 @@ func (p PageRequest) Newest(query *gorm.DB, table string) *gorm.DB {
 	return query.Select(table + ".id, " + table + ".created_at").Order(table + ".created_at desc, " + table + ".id desc").Limit(p.Limit + 1)
 }
 
-// ListNewest runs a query that Newest completed and loads the page of its rows. load returns the entries that exist with the ids, and
+// ListNewest runs the query of the named list, which Newest completed, and loads the page of its rows. load returns the entries that exist with the ids, and
 // how many ids it reached. The page is cut before they are loaded, so an entry that load leaves out does not end the list.
-func ListNewest[T any](query *gorm.DB, p PageRequest, load func(ids []uuid.UUID) (found []T, covered int, err error)) (Page[T], error) {
+func ListNewest[T any](name string, query *gorm.DB, p PageRequest, load func(ids []uuid.UUID) (found []T, covered int, err error),
+) (Page[T], error) {
 	var rows []Row
 	if err := query.Find(&rows).Error; err != nil {
-		return Page[T]{}, fmt.Errorf("list %s: %w", query.Statement.Table, err)
+		return Page[T]{}, fmt.Errorf("list %s: %w", name, err)
 	}
 	page := NewPage(rows, p.Limit, Row.cursor)
 	found, covered, err := load(Map(page.Data, func(r Row) uuid.UUID { return r.ID }))
-	return Page[T]{Data: found, NextCursor: page.Until(covered, Row.cursor).NextCursor}, err
+	if err != nil {
+		return Page[T]{}, fmt.Errorf("list %s: %w", name, err)
+	}
+	return Page[T]{Data: found, NextCursor: page.Until(covered, Row.cursor).NextCursor}, nil
 }
 
 // Map returns the results of f for all entries. The list is never nil, which JSON would show as null.

@@ -43,15 +43,16 @@ type LogRequest struct {
 
 // AfterOf reads ?limit= and ?after= of a log. ?cursor= means the same as ?after=.
 func AfterOf(c echo.Context) (log LogRequest, err error) {
-	log.Limit, log.After, err = CursorOf[int64](c)
-	if s := c.QueryParam("after"); s != "" && err == nil {
-		after, err := decodeCursor[int64](s)
-		if err != nil {
+	if log.Limit, err = limitOf(c); err != nil {
+		return log, err
+	}
+	if s := c.QueryParam("after"); s != "" {
+		if log.After, err = decodeCursor[int64](s); err != nil {
 			return log, Refused("after", "range", "It must be a position: a whole number from 0.")
 		}
-		if c.QueryParam("cursor") == "" {
-			log.After = after
-		}
+	}
+	if s := c.QueryParam("cursor"); s != "" {
+		log.After, err = decodeCursor[int64](s)
 	}
 	return log, err
 }
