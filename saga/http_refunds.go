@@ -88,7 +88,7 @@ func (m *Module) postRefund(c echo.Context) error {
 // awaitRefund waits until a refund was tried and then, while the client prefers to wait, until it has ended or needs attention.
 func (m *Module) awaitRefund(ctx context.Context, r payment.RequestedRefund, patience time.Duration) (eventstore.Stream[State], error) {
 	began := time.Now()
-	saga, err := m.await(ctx, eventstore.Stream[State]{ID: r.RefundID}, !r.Replayed, startTimeout, func(s State) bool {
+	saga, err := m.await(ctx, eventstore.Stream[State]{ID: r.RefundID}, !r.Replayed, max(patience, startTimeout), func(s State) bool {
 		return isQuiescent(s) || s.Step(RefundMoney).Attempts > 0
 	})
 	if err != nil {

@@ -71,7 +71,7 @@ func underFire(t *testing.T, luck *rand.Rand, kills int, database []string) {
 	}
 	for range kills {
 		f.AwaitAnswers(t, 5+luck.Int64N(60))
-		h.Kill()
+		h.Kill(t)
 		h.Start(t)
 	}
 	f.AwaitAnswers(t, 50)

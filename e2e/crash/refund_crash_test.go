@@ -46,7 +46,7 @@ func TestRefundCrash(t *testing.T) {
 	}
 	for range 4 {
 		f.AwaitAnswers(t, 20+luck.Int64N(60))
-		h.Kill()
+		h.Kill(t)
 		h.Start(t)
 	}
 	f.AwaitAnswers(t, 50)

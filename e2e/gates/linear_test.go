@@ -116,7 +116,7 @@ func (h *history) breaks(t *testing.T, working context.Context, luck *rand.Rand)
 		}
 		victim := h.Replicas[luck.IntN(len(h.Replicas))]
 		if kills <= freezes {
-			victim.Kill()
+			victim.Kill(t)
 			victim.Start(t)
 			kills++
 			continue

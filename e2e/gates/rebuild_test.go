@@ -235,7 +235,7 @@ func (g *rebuilding) interrupts(t *testing.T, victim int) {
 	l.await(t)
 	g.requireAsLogged(t)
 	g.lookers[victim].away()
-	g.Replicas[victim].Kill()
+	g.Replicas[victim].Kill(t)
 	l.release()
 	g.Replicas[victim].Start(t)
 	g.watches(t, victim)

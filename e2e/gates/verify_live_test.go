@@ -71,7 +71,7 @@ func TestVerifyUnderLoad(t *testing.T) {
 		require.Empty(t, found.Data, "after %d looks", looks)
 		looks, checked = looks+1, found.Checked.Checkouts
 		if *verifyMinutes > 0 && looks%50 == 0 {
-			f.Replicas[looks/50%2].Kill()
+			f.Replicas[looks/50%2].Kill(t)
 			f.Replicas[looks/50%2].Start(t)
 		}
 		c.requireClean(t)

@@ -15,7 +15,7 @@ import (
 //
 //	f := NewFleet(t, 3, pgtest.New(t))                                       // all serve
 //	c, err := RetryAs[CartView](ctx, f, http.MethodPost, "/v1/carts", token, …) // asks one after the other, until one answers
-//	f.Replicas[0].Kill(); f.Replicas[0].Start(t)                             // kill -9, and another process in its place
+//	f.Replicas[0].Kill(t); f.Replicas[0].Start(t)                            // kill -9, and another process in its place
 //	f.Replicas[1].Freeze(t); f.Replicas[1].Thaw()                            // SIGSTOP and SIGCONT
 //	f.AwaitAnswers(t, 100)                                                   // while others go on asking
 //	f.Up(t).RequirePromises(t)
@@ -68,7 +68,7 @@ func (f *Fleet) Once(ctx context.Context, limit time.Duration, method, path, tok
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	a, err := f.next().Ask(ctx, method, path, token, body, headers...)
-	if err == nil {
+	if err == nil && a.StatusCode < 500 {
 		f.Answers.Add(1)
 	}
 	return a, err

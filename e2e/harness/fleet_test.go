@@ -19,7 +19,7 @@ func TestFleet(t *testing.T) {
 	f := NewFleet(t, 3, pgtest.New(t))
 	f.Limit = 300 * time.Millisecond
 	sku := f.Up(t).AddProduct(t, 450)
-	f.Replicas[2].Kill()
+	f.Replicas[2].Kill(t)
 	f.Replicas[1].Freeze(t)
 	_, err := (&Site{Base: f.Replicas[1].Up(t).Base}).Ask(Within(t, 50*time.Millisecond), http.MethodGet, "/healthz", "", nil)
 	require.ErrorIs(t, err, context.DeadlineExceeded, "a frozen replica answers nothing")

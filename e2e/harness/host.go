@@ -71,6 +71,13 @@ func (h *Host) Start(t *testing.T) {
 	}
 }
 
+// Kill kills the process (SIGKILL). It fails the test if the process had ended by itself.
+func (h *Host) Kill(t *testing.T) {
+	t.Helper()
+	err := h.Replica.Kill()
+	assert.ErrorContains(t, err, "killed", "it ended by itself: %s", &h.Log)
+}
+
 // Stop requires that the program stops cleanly.
 func (h *Host) Stop(t *testing.T) {
 	t.Helper()

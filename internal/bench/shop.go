@@ -137,10 +137,11 @@ func (s *Shop) fill(ctx context.Context, settings config.Config, products, carts
 
 // OpenCart opens a cart of the customer with one line.
 func (s *Shop) OpenCart(ctx context.Context, sku string, quantity int) (uuid.UUID, error) {
-	post := client.Call{Method: http.MethodPost, Path: "/v1/carts", Token: s.Token, Body: map[string]any{"currency": "GBP"}}
+	post := client.Call{Method: http.MethodPost, Path: "/v1/carts", Token: s.Token, Key: uuid.NewString(), Body: map[string]any{"currency": "GBP"}}
 	opened, _, err := client.Ask[struct{ ID uuid.UUID }](ctx, s.Client, post)
 	if err == nil {
-		post.Path, post.Body = "/v1/carts/"+opened.ID.String()+"/items", map[string]any{"sku": sku, "quantity": quantity}
+		post.Path, post.Key = "/v1/carts/"+opened.ID.String()+"/items", uuid.NewString()
+		post.Body = map[string]any{"sku": sku, "quantity": quantity}
 		_, err = s.Client.Do(ctx, post)
 	}
 	return opened.ID, err

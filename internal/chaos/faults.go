@@ -49,7 +49,7 @@ func (f *fault) run(ctx context.Context, mean time.Duration, begun *atomic.Int64
 func (s *shop) killReplica(ctx context.Context, random *rand.Rand) bool {
 	r, away := s.replicas[random.IntN(len(s.replicas))], between(random, 0, 2*time.Second)
 	s.count(disturbances, killed)
-	r.Kill()
+	_ = r.Kill()
 	pause(ctx, away)
 	if err := r.start(context.WithoutCancel(ctx)); err != nil {
 		s.addFinding("replica %d does not start again: %v", r.number, err)

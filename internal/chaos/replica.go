@@ -66,7 +66,7 @@ func (r *replica) start(ctx context.Context) error {
 
 func (s *shop) endReplicas() {
 	for _, r := range s.replicas {
-		r.Kill()
+		_ = r.Kill()
 		_ = r.log.Close()
 	}
 }

@@ -11,19 +11,24 @@ import (
 type Postgres struct {
 	database.EmbeddedConfig
 	running *database.Embedded
+	url     string
 }
 
 // Start starts the server, and returns when it accepts connections, after a recovery if it had crashed.
 func (p *Postgres) Start(ctx context.Context) error {
 	running, err := database.Start(ctx, p.EmbeddedConfig)
-	if err == nil {
-		p.running = running
+	if err != nil {
+		return err
 	}
-	return err
+	p.running = running
+	if p.url == "" { // replicas read it while the server restarts
+		p.url = running.URL("shop")
+	}
+	return nil
 }
 
-// URL returns the URL of the database.
-func (p *Postgres) URL() string { return p.running.URL("shop") }
+// URL returns the URL of the database. It is the same after every start.
+func (p *Postgres) URL() string { return p.url }
 
 // stopTimeout limits an orderly stop.
 const stopTimeout = 30 * time.Second

@@ -103,12 +103,15 @@ func (r *Replica) Base() string {
 	return ""
 }
 
-// Kill ends the process at once (SIGKILL), also a frozen one.
-func (r *Replica) Kill() {
-	if p := r.take(); p != nil {
-		_ = p.Kill()
-		<-p.ended
+// Kill ends the process at once (SIGKILL), also a frozen one, and returns the result of the process.
+func (r *Replica) Kill() error {
+	p := r.take()
+	if p == nil {
+		return errNotServing
 	}
+	_ = p.Kill()
+	<-p.ended
+	return p.err
 }
 
 // Stop asks the process to stop (SIGTERM), and returns its result. A frozen process continues.
