@@ -208,7 +208,9 @@ func confirmedOnlyWhenPaid(t *testing.T, _ *harness.Site) {
 	told := harness.As[harness.CheckoutView](t, ada.CheckOut(t, c, "sim_ok", "wait=1"), http.StatusAccepted)
 	require.Equal(t, saga.Running, told.Status)
 	harness.Until(t, "the doubt is known", func() bool {
-		return harness.Get[harness.PaymentView](t, s, "/v1/payments/"+told.PaymentID.String(), ada.Token).Status == "unknown"
+		var p harness.PaymentView
+		a := s.Send(t, http.MethodGet, "/v1/payments/"+told.PaymentID.String(), ada.Token, nil)
+		return a.StatusCode == http.StatusOK && a.Decode(&p) == nil && p.Status == "unknown"
 	})
 	require.Equal(t, order.StatusPending, harness.Get[harness.OrderView](t, s, "/v1/orders/"+told.OrderID.String(), ada.Token).Status)
 	require.Equal(t, cart.StatusCheckingOut, ada.Cart(t, c.ID).Status)
