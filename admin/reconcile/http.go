@@ -17,7 +17,7 @@ type Reconciliation struct {
 	NextCursor *string   `json:"next_cursor" extensions:"x-nullable"` // where to continue; null at the end
 }
 
-// Checked counts what was checked.
+// Checked holds the number of checked entries of each kind.
 type Checked struct {
 	Streams   int `json:"streams"` // rebuilt from their events
 	Receipts  int `json:"receipts"`
@@ -65,8 +65,8 @@ func (m *Module) showReconciliation(c echo.Context) error {
 
 // repairReconciliation checks all invariants and repairs the repairable findings.
 //
-//	@Summary		Check every invariant, and repair what is certain
-//	@Description	Checks as GET does, and then repairs each healable finding by the commands that checkouts use: it wakes a saga that no process executes, refunds or voids a payment that no saga waits for, releases stock by cancelling the order, tells a cart the end of its checkout, records refunds in an order, and begins a refund or a cancellation that never began. `healed` says whether the finding is gone, and `done` names the repair. Repeat the request to repair what is left. For operators: scope `admin`.
+//	@Summary		Check every invariant and repair healable findings
+//	@Description	Runs the same checks as GET, then repairs each healable finding with the commands that checkouts use. A repair wakes a saga that no process executes, refunds or voids a payment that no saga waits for, cancels an order to release its stock, tells a cart the end of its checkout, records refunds in an order, or begins a refund or a cancellation that never began. `healed` says whether the finding is gone. `done` names the repair. Repeat the request to repair the remaining findings. For operators: scope `admin`.
 //	@ID				healReconciliation
 //	@Tags			operators
 //	@Security		Bearer

@@ -137,7 +137,7 @@ var checkoutInvariants = []invariant{
 		remedy: "We and the provider disagree about the capture. Look the payment up at the provider.",
 		violation: func(r records) string {
 			if p := r.payment; p != nil && r.balance != nil && r.atRest() && (p.Captured > 0) != (r.balance.Captured > 0) &&
-				!r.uncharged() && (r.sold() || r.net() <= 0) { // the checks above report what is uncharged, or not sold and not refunded
+				!r.uncharged() && (r.sold() || r.net() <= 0) { // the checks above report the other cases
 				return fmt.Sprintf("We know of %s captured, the provider of %s.", r.amount(p.Captured), r.amount(r.balance.Captured))
 			}
 			return ""
@@ -367,5 +367,5 @@ var remedies = map[string]string{
 		"Projections may have missed events: rebuild those of the module.",
 	eventstore.ViolationKey: "The unique index streams_key of the module is missing or damaged. Use the ids of these until one of them has another number. " +
 		"Tell its customer, and rebuild the index.",
-	eventstore.ViolationMessage: "Does a process of this version run? GET /v1/admin/subscriptions and /v1/admin/parked show what is stuck.",
+	eventstore.ViolationMessage: "Check that a process of this version runs. GET /v1/admin/subscriptions and /v1/admin/parked show stuck messages.",
 }

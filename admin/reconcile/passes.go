@@ -292,11 +292,11 @@ func (m *Module) unknownPayment(k key, b payment.Balance, after string) []Findin
 		f := &found[i]
 		switch {
 		case r.net() <= 0:
-			f.Remedy = "Nobody here knows the payment. Was the database restored to an older moment? Look the payment up at the provider, and void it there."
+			f.Remedy = "The payment is unknown here. The database may have been restored to an older moment. Look the payment up at the provider, and void it there."
 		case k.payment == uuid.Nil:
-			f.Remedy = "Nobody here knows the payment, and no id of this program is its reference. Look it up at the provider, and refund it there."
+			f.Remedy = "The payment is unknown here, and its reference is not an id of this program. Look it up at the provider, and refund it there."
 		default:
-			f.Remedy = "Nobody here knows the payment. Was the database restored to an older moment? `shopping-cart verify --heal=refund-lost` refunds what was captured."
+			f.Remedy = "The payment is unknown here. The database may have been restored to an older moment. `shopping-cart verify --heal=refund-lost` refunds what was captured."
 			f.lost, f.does = k.payment, refundLost{}.done(r)
 		}
 		f.again = func(ctx context.Context, cutoff time.Time) ([]Finding, error) {

@@ -25,7 +25,7 @@ func withNUL(table, column string) string {
 // TestOneRowFailsNoReader: what stands in one row, however wrong, takes no list, search, overview, erasure or sign-in along.
 func TestOneRowFailsNoReader(t *testing.T) {
 	t.Parallel()
-	s := harness.OpenUnchecked(t, harness.OneDatabase) // what is planted breaks promises
+	s := harness.OpenUnchecked(t, harness.OneDatabase) // the test plants rows that break promises
 	ada, eve := s.Shopper(t), s.Shopper(t)
 	bad, sku := buys(t, ada, 1250, "sim_ok")
 	good, _ := buys(t, eve, 1250, "sim_ok")

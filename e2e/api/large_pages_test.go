@@ -14,7 +14,7 @@ import (
 // TestPagesAreBoundedInBytes: a page of large rows ends early, and its cursor leads through all of them.
 func TestPagesAreBoundedInBytes(t *testing.T) {
 	t.Parallel()
-	s := harness.OpenUnchecked(t, harness.OneDatabase) // what is planted breaks promises
+	s := harness.OpenUnchecked(t, harness.OneDatabase) // the test plants rows that break promises
 	ada := s.Shopper(t)
 	const all = 8
 	for range all {

@@ -145,8 +145,8 @@ func (w *runner) sample(all []place, n int) []place {
 	return all[:min(n, len(all))]
 }
 
-// runWithDeaths runs the scenario with deaths in it, and then what was reached after the last one. It tells it again when a place was not reached:
-// who comes first after a death, the outbox, a timer or the client, is left to chance, and what they have to do with it.
+// runWithDeaths runs the scenario with a death at each place, and reports whether all were reached. It sets after to the places that were
+// reached after the last death. It repeats the scenario when a place was not reached: the outbox, a timer or the client may come first.
 func (w *runner) runWithDeaths(t *testing.T, after *[]place, at ...place) bool {
 	const attempts, enough = 3, 3
 	if w.failed >= enough {
