@@ -106,8 +106,7 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 		Stores: stores, Carts: p.Carts, Orders: p.Orders, Payments: p.Payments, Sagas: p.Sagas,
 	}})
 	p.measure(metrics)
-	p.route(settings, on, tokens, metrics, log)
-	return p, nil
+	return p, p.route(settings, on, tokens, metrics, log)
 }
 
 // measure shows what the modules know of themselves.
@@ -128,12 +127,16 @@ func (p *App) measure(metrics *telemetry.Metrics) {
 }
 
 // route makes the server, and has every room answer there.
-func (p *App) route(settings config.Config, on func(schema string) *Database, tokens *auth.Tokens, metrics *telemetry.Metrics, log *slog.Logger) {
+func (p *App) route(settings config.Config, on func(schema string) *Database, tokens *auth.Tokens, metrics *telemetry.Metrics, log *slog.Logger) error {
+	proxies, err := settings.Proxies()
+	if err != nil {
+		return err
+	}
 	p.Web = web.New(web.Config{
 		Auth: tokens, Log: log, RequestLevel: requestLevel(settings, isTerminal(os.Stderr)), CORSOrigins: settings.CORSOrigins,
 		Timeout: settings.RequestTimeout, Grace: settings.ShutdownTimeout, DrainDelay: settings.ShutdownNotice,
 		Ready: readiness(readyModules(settings, on), settings.ReadyRequires), OpenAPI: docs.OpenAPI, Metrics: metrics.Handler(), Observe: metrics.HTTP,
-		Build: ThisBuild().ID(),
+		Build: ThisBuild().ID(), TrustedProxies: proxies,
 	})
 	metrics.Streams(p.Web.OpenStreams)
 	p.Web.Sessions(tokens, settings.SessionTTL)
@@ -150,6 +153,7 @@ func (p *App) route(settings config.Config, on func(schema string) *Database, to
 	if settings.ShopOn() {
 		shop.New(tokens, settings.SessionTTL).Routes(p.Web)
 	}
+	return nil
 }
 
 // subscriptionsOf are those of a store, as metrics show them.

@@ -128,7 +128,7 @@ func TestForgeriesAre401(t *testing.T) {
 		require.Equal(t, http.StatusOK, resp.StatusCode)
 		body, err := io.ReadAll(resp.Body)
 		require.NoError(t, err)
-		require.JSONEq(t, `{"Subject":"ann","Scopes":["admin","pricing"]}`, string(body))
+		require.JSONEq(t, `{"Subject":"ann","Scopes":["admin","pricing"],"Guest":false,"Address":"127.0.0.1"}`, string(body))
 	})
 }
 

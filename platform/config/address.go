@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"net/netip"
 	"strings"
 )
 
@@ -11,6 +12,22 @@ func (c Config) BaseURL(listening net.Addr) string {
 		return strings.TrimSuffix(c.PublicURL, "/")
 	}
 	return localURL(listening.String())
+}
+
+// Proxies returns the networks of TRUSTED_PROXIES. An address is a network of one.
+func (c Config) Proxies() ([]netip.Prefix, error) {
+	networks := make([]netip.Prefix, len(c.TrustedProxies))
+	for i, text := range c.TrustedProxies {
+		address, err := netip.ParseAddr(text)
+		networks[i] = netip.PrefixFrom(address, address.BitLen())
+		if err != nil {
+			networks[i], err = netip.ParsePrefix(text)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return networks, nil
 }
 
 // LocalURL returns the URL for a tool on this machine, derived from HTTP_ADDR alone. PUBLIC_URL may lead through a proxy that is

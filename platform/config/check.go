@@ -78,6 +78,9 @@ func (c Config) checkHTTP(wrong *findings) {
 	if c.PublicURL != "" && !isWebURL(c.PublicURL) {
 		wrong.add("PUBLIC_URL", "must be a URL such as https://shop.example.com")
 	}
+	if _, err := c.Proxies(); err != nil {
+		wrong.add("TRUSTED_PROXIES", "must be addresses or networks such as 10.0.0.0/8, separated by commas")
+	}
 	for _, origin := range c.CORSOrigins {
 		u, err := url.Parse(origin)
 		if origin != "*" && (err != nil || !isWebURL(origin) || u.Path != "" || u.RawQuery != "" || u.Fragment != "") {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -25,6 +26,14 @@ func TestLoad(t *testing.T) {
 		require.Equal(t, ":8080", c.HTTPAddr)
 		require.Equal(t, DefaultDataDir, c.DataDir)
 		require.Equal(t, 3*time.Second, c.PaymentTimeout)
+	})
+
+	t.Run("ProxiesAreAddressesOrNetworks", func(t *testing.T) {
+		c, err := parse(map[string]string{"TRUSTED_PROXIES": "10.0.0.1,2001:db8::/32"})
+		require.NoError(t, err)
+		networks, err := c.Proxies()
+		require.NoError(t, err)
+		require.Equal(t, []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32"), netip.MustParsePrefix("2001:db8::/32")}, networks)
 	})
 
 	t.Run("EmptyMeansDefault", func(t *testing.T) {
@@ -128,6 +137,7 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		"HTTP_ADDR":           {"8080", "host:port", ":70000"},
 		"PUBLIC_URL":          {"shop.example.com", "ftp://shop"},
 		"CORS_ORIGINS":        {"shop.example.com", "https://a.example,b", "https://a.example/path"},
+		"TRUSTED_PROXIES":     {"proxy", "10.0.0.0/33", "10.0.0.1, 10.0.0.0/8,"},
 		"REQUEST_TIMEOUT":     {"soon", "0s", "-1s", "35"},
 		"SHUTDOWN_TIMEOUT":    {"x", "0s"},
 		"SHUTDOWN_NOTICE":     {"-1s"},

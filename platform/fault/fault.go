@@ -17,6 +17,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Kind is the class of a fault.
@@ -54,6 +55,7 @@ type Fault struct {
 	Detail string         // a sentence
 	Fields []Field        // one for each invalid field
 	Extra  map[string]any // further members of the response, such as checkout_id
+	Retry  time.Duration  // how long the client must wait; 0: unknown
 }
 
 var (
@@ -101,6 +103,13 @@ func (f *Fault) With(name string, value any) *Fault {
 		c.Extra = map[string]any{}
 	}
 	c.Extra[name] = value
+	return &c
+}
+
+// After returns a copy that tells the client how long to wait before it tries again.
+func (f *Fault) After(wait time.Duration) *Fault {
+	c := *f
+	c.Retry = wait
 	return &c
 }
 

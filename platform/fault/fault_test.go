@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -31,7 +32,8 @@ func TestFault(t *testing.T) {
 		t.Parallel()
 		one := errClosed.With("a", 1)
 		two := one.With("b", 2)
-		_ = errClosed.Detailf("Other.").At("sku")
+		_ = errClosed.Detailf("Other.").At("sku").After(time.Minute)
+		require.Zero(t, errClosed.Retry)
 		require.Empty(t, errClosed.Extra)
 		require.Empty(t, errClosed.Fields)
 		require.Equal(t, "This cart is closed.", errClosed.Detail)

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -18,10 +19,12 @@ var (
 	errForbidden    = fault.New(fault.Forbidden, "forbidden", "This access token does not allow that.")
 )
 
-// Caller is the sender of a request according to the token. On a public route it is the zero Caller.
+// Caller is the sender of a request. Subject, Scopes and Guest come from the token; on a public route they are empty.
 type Caller struct {
 	Subject string
 	Scopes  []string
+	Guest   bool       // the token was made by POST /v1/sessions
+	Address netip.Addr // of the client; see Config.TrustedProxies
 }
 
 // Is reports whether the caller has the scope.
@@ -47,7 +50,8 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		if !Plain(subject) { // it is stored as the actor and as the customer
 			return fmt.Errorf("%w (its subject holds control characters)", errUnauthorized)
 		}
-		stateOf(c).caller = Caller{Subject: subject, Scopes: scopes}
+		caller := &stateOf(c).caller
+		caller.Subject, caller.Scopes = subject, scopes
 		return next(c)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // middleware wraps every request. It is one function, since Echo builds each middleware again for every request.
 func (s *Server) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		start, v := time.Now(), &requestState{id: requestID(c.Request())}
+		start, v := time.Now(), &requestState{id: requestID(c.Request()), caller: Caller{Address: addressOf(c)}}
 		c.Set(stateKey, v)
 		h := c.Response().Header()
 		h[echo.HeaderXRequestID] = []string{v.id}

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -122,7 +124,7 @@ func setHeaders(h http.Header, f *fault.Fault) {
 		}
 	case fault.TooMany, fault.Unavailable:
 		if h.Get(echo.HeaderRetryAfter) == "" {
-			h.Set(echo.HeaderRetryAfter, "1")
+			h.Set(echo.HeaderRetryAfter, strconv.Itoa(retryAfter(f.Retry)))
 		}
 	case fault.Stale:
 		if version, ok := f.Extra["version"]; ok {
@@ -130,6 +132,9 @@ func setHeaders(h http.Header, f *fault.Fault) {
 		}
 	}
 }
+
+// retryAfter returns a wait in whole seconds, rounded up, at least one.
+func retryAfter(wait time.Duration) int { return max(1, int(math.Ceil(wait.Seconds()))) }
 
 // Quote returns a version as an entity tag: "7".
 func Quote(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }

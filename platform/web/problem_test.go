@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/labstack/echo/v4"
@@ -38,6 +39,13 @@ func TestProblem(t *testing.T) {
 			require.Equal(t, kind == fault.Unauthorized, a.Header.Get("WWW-Authenticate") == "Bearer")
 			require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
 		}
+	})
+	t.Run("RetryAfterIsInWholeSeconds", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t)
+		s.Public.GET("/later", fails(fault.New(fault.TooMany, "some_code", "A sentence.").After(1500*time.Millisecond)))
+		a := s.get("/later")
+		require.Equal(t, "2", a.Header.Get("Retry-After"))
 	})
 	t.Run("FurtherMembersStandAtTheTop", func(t *testing.T) {
 		t.Parallel()

@@ -29,6 +29,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -46,6 +47,8 @@ type Config struct {
 	Log          *slog.Logger                        // nil: slog.Default
 	RequestLevel slog.Level                          // of the log line of a request that is neither a probe nor a failure; info
 	CORSOrigins  []string                            // pages of these origins may call; none by default
+	// TrustedProxies are the addresses of proxies whose X-Forwarded-For names the client. From others the header is ignored.
+	TrustedProxies []netip.Prefix
 	BodyLimit    int64                               // bytes, of routes that declare no MaxBody; 64 KiB
 	Timeout      time.Duration                       // of one request, plus its "Prefer: wait"; default 15 s
 	ReadTimeout  time.Duration                       // of the head and the body of one request; 30 s
@@ -92,6 +95,7 @@ func New(cfg Config) *Server {
 	s := &Server{cfg: cfg.withDefaults(), echo: echo.New(), endpoints: map[string]*endpoint{}, compress: compressed(), draining: make(chan struct{})}
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = s.answerError
+	s.echo.IPExtractor = addressFrom(s.cfg.TrustedProxies)
 	s.Public = &Routes{server: s}
 	s.Customer = &Routes{server: s, guards: []echo.MiddlewareFunc{s.authenticate}}
 	s.echo.Use(s.middleware)

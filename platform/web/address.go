@@ -1,0 +1,40 @@
+package web
+
+import (
+	"net"
+	"net/netip"
+
+	"github.com/labstack/echo/v4"
+)
+
+// addressFrom returns a function that finds the client's address: the address of the connection, or the last entry of
+// X-Forwarded-For that no trusted proxy wrote of itself.
+func addressFrom(trusted []netip.Prefix) echo.IPExtractor {
+	if len(trusted) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, p := range trusted {
+		p = p.Masked()
+		options = append(options, echo.TrustIPRange(&net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}))
+	}
+	return echo.ExtractIPFromXFFHeader(options...)
+}
+
+// addressOf returns the client's address, or the zero Addr when the connection has none.
+func addressOf(c echo.Context) netip.Addr {
+	address, _ := netip.ParseAddr(c.RealIP())
+	return address.Unmap().WithZone("")
+}
+
+// clientNetwork is the size of the IPv6 network that one client has.
+const clientNetwork = 64
+
+// AddressKey returns the key under which limits count an address: an IPv4 address, or the network of an IPv6 address, since a
+// client can use every address of its network.
+func AddressKey(address netip.Addr) string {
+	if address.Is6() {
+		return netip.PrefixFrom(address, clientNetwork).Masked().String()
+	}
+	return address.String()
+}
