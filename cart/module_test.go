@@ -60,9 +60,17 @@ func setupOn(t *testing.T, url string, before func(*Module)) *testBundle {
 	})
 	before(m)
 	run(t, committer.Run)
-	s := web.New(web.Config{Auth: tokens, Log: slog.New(slog.DiscardHandler)})
+	s := web.New(web.Config{Auth: callers{tokens}, Log: slog.New(slog.DiscardHandler)})
 	m.Routes(s)
 	return &testBundle{Module: m, server: s, tokens: tokens}
+}
+
+// callers reads tokens for the web server, as the program does.
+type callers struct{ *auth.Tokens }
+
+func (c callers) Authenticate(_ context.Context, token string) (web.Caller, error) {
+	claims, err := c.Verify(token)
+	return web.Caller{Subject: claims.Subject, Scopes: claims.Scopes, Guest: claims.Guest}, err
 }
 
 func databaseOf(pools *database.Pools, c *eventstore.Committer) eventstore.Database {

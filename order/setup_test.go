@@ -74,14 +74,14 @@ func (s *shop) runLoops() {
 // names uses the token as the name of its bearer; root is an operator.
 type names struct{}
 
-func (names) Authenticate(token string) (string, []string, error) {
+func (names) Authenticate(_ context.Context, token string) (web.Caller, error) {
 	switch token {
 	case "bad":
-		return "", nil, errors.New("bad token")
+		return web.Caller{}, errors.New("bad token")
 	case "root":
-		return token, []string{web.ScopeAdmin}, nil
+		return web.Caller{Subject: token, Scopes: []string{web.ScopeAdmin}}, nil
 	}
-	return token, nil, nil
+	return web.Caller{Subject: token}, nil
 }
 
 // answer is a response over HTTP.

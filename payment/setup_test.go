@@ -145,14 +145,14 @@ func (p *process) types(t *testing.T, c payment.Charge) []string {
 // keys authenticates "Bearer ann" as ann, and "Bearer admin" as an operator.
 type keys struct{}
 
-func (keys) Authenticate(token string) (string, []string, error) {
+func (keys) Authenticate(_ context.Context, token string) (web.Caller, error) {
 	if token == "admin" {
-		return token, []string{web.ScopeAdmin}, nil
+		return web.Caller{Subject: token, Scopes: []string{web.ScopeAdmin}}, nil
 	}
 	if token == "" {
-		return "", nil, errors.New("no token")
+		return web.Caller{}, errors.New("no token")
 	}
-	return token, nil, nil
+	return web.Caller{Subject: token}, nil
 }
 
 func send(s http.Handler, method, path, token, body string, headers ...string) *httptest.ResponseRecorder {

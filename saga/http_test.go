@@ -27,14 +27,14 @@ import (
 // names takes a token for the name of its bearer; root is an operator.
 type names struct{}
 
-func (names) Authenticate(token string) (string, []string, error) {
+func (names) Authenticate(_ context.Context, token string) (web.Caller, error) {
 	switch token {
 	case "":
-		return "", nil, errors.New("no token")
+		return web.Caller{}, errors.New("no token")
 	case "root":
-		return token, []string{web.ScopeAdmin}, nil
+		return web.Caller{Subject: token, Scopes: []string{web.ScopeAdmin}}, nil
 	}
-	return token, nil, nil
+	return web.Caller{Subject: token}, nil
 }
 
 // shop is a process behind its routes. Carts are sealed as the test says.

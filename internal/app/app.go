@@ -133,7 +133,7 @@ func (p *App) route(settings config.Config, on func(schema string) *Database, to
 		return err
 	}
 	p.Web = web.New(web.Config{
-		Auth: tokens, Log: log, RequestLevel: requestLevel(settings, isTerminal(os.Stderr)), CORSOrigins: settings.CORSOrigins,
+		Auth: callers{tokens}, Log: log, RequestLevel: requestLevel(settings, isTerminal(os.Stderr)), CORSOrigins: settings.CORSOrigins,
 		Timeout: settings.RequestTimeout, Grace: settings.ShutdownTimeout, DrainDelay: settings.ShutdownNotice,
 		Ready: readiness(readyModules(settings, on), settings.ReadyRequires), OpenAPI: docs.OpenAPI, Metrics: metrics.Handler(), Observe: metrics.HTTP,
 		Build: ThisBuild().ID(), TrustedProxies: proxies,

@@ -36,8 +36,8 @@ type bundle struct {
 
 type operators struct{}
 
-func (operators) Authenticate(token string) (string, []string, error) {
-	return token, []string{token}, nil
+func (operators) Authenticate(_ context.Context, token string) (web.Caller, error) {
+	return web.Caller{Subject: token, Scopes: []string{token}}, nil
 }
 
 func setup(t *testing.T) *bundle {

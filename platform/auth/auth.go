@@ -58,6 +58,7 @@ func refusalOf(err error) *fault.Fault {
 type Claims struct {
 	Subject   string
 	Scopes    []string
+	Guest     bool // the token was minted for a guest
 	ExpiresAt time.Time
 }
 
@@ -86,18 +87,28 @@ func New(secret []byte, audience string) (*Tokens, error) {
 // wire is the payload of a token.
 type wire struct {
 	Scope string `json:"scope,omitempty"`
+	Guest bool   `json:"guest,omitempty"`
 	jwt.RegisteredClaims
 }
 
 // Mint returns a token for a subject that expires after ttl, and the expiry time (whole seconds, UTC).
 func (t *Tokens) Mint(subject string, scopes []string, ttl time.Duration) (token string, expires time.Time, err error) {
-	if subject == "" {
+	return t.mint(Claims{Subject: subject, Scopes: scopes}, ttl)
+}
+
+// MintGuest returns a token for a guest, and the expiry time.
+func (t *Tokens) MintGuest(subject string, ttl time.Duration) (token string, expires time.Time, err error) {
+	return t.mint(Claims{Subject: subject, Guest: true}, ttl)
+}
+
+func (t *Tokens) mint(c Claims, ttl time.Duration) (token string, expires time.Time, err error) {
+	if c.Subject == "" {
 		return "", time.Time{}, errors.New("the subject is empty")
 	}
 	now := t.now().UTC().Truncate(time.Second)
 	expires = now.Add(ttl).Truncate(time.Second)
-	claims := wire{Scope: strings.Join(scopes, " "), RegisteredClaims: jwt.RegisteredClaims{
-		Subject: subject, Audience: jwt.ClaimStrings{t.audience},
+	claims := wire{Scope: strings.Join(c.Scopes, " "), Guest: c.Guest, RegisteredClaims: jwt.RegisteredClaims{
+		Subject: c.Subject, Audience: jwt.ClaimStrings{t.audience},
 		IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
 	}}
 	token, err = jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(t.secret)
@@ -137,7 +148,7 @@ func (t *Tokens) parse(token string, leeway time.Duration) (verified, error) {
 	if w.Subject == "" || strings.ContainsFunc(w.Subject, unicode.IsControl) {
 		return verified{}, fmt.Errorf("%w (the subject is empty or holds control characters)", ErrUnauthorized)
 	}
-	found := verified{Claims: Claims{Subject: w.Subject, Scopes: strings.Fields(w.Scope), ExpiresAt: w.ExpiresAt.UTC()}}
+	found := verified{Claims: Claims{Subject: w.Subject, Scopes: strings.Fields(w.Scope), Guest: w.Guest, ExpiresAt: w.ExpiresAt.UTC()}}
 	if w.NotBefore != nil {
 		found.notBefore = w.NotBefore.Time
 	}
@@ -145,10 +156,4 @@ func (t *Tokens) parse(token string, leeway time.Duration) (verified, error) {
 		return verified{}, fmt.Errorf("%w (%w)", errTooEarly, jwt.ErrTokenNotValidYet)
 	}
 	return found, nil
-}
-
-// Authenticate calls Verify and returns plain types, as platform/web requires.
-func (t *Tokens) Authenticate(token string) (subject string, scopes []string, err error) {
-	c, err := t.Verify(token)
-	return c.Subject, c.Scopes, err
 }

@@ -28,7 +28,7 @@ type Config struct {
 	HTTPAddr        string        `env:"HTTP_ADDR" envDefault:":8080"`
 	PublicURL       string        `env:"PUBLIC_URL"` // URL for clients; see BaseURL
 	CORSOrigins     []string      `env:"CORS_ORIGINS"`
-	TrustedProxies  []string      `env:"TRUSTED_PROXIES"` // addresses or networks; see Proxies
+	TrustedProxies  []string      `env:"TRUSTED_PROXIES"`           // addresses or networks; see Proxies
 	Console         bool          `env:"CONSOLE" envDefault:"true"` // serves the operators' pages at /console
 	RequestTimeout  time.Duration `env:"REQUEST_TIMEOUT" envDefault:"35s"`
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"20s"`

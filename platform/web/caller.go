@@ -43,15 +43,16 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		case !ok || s.cfg.Auth == nil:
 			return errUnauthorized
 		}
-		subject, scopes, err := s.cfg.Auth.Authenticate(token)
+		caller, err := s.cfg.Auth.Authenticate(c.Request().Context(), token)
 		if err != nil {
 			return invalidToken(c, err)
 		}
-		if !Plain(subject) { // it is stored as the actor and as the customer
+		if !Plain(caller.Subject) { // it is stored as the actor and as the customer
 			return fmt.Errorf("%w (its subject holds control characters)", errUnauthorized)
 		}
-		caller := &stateOf(c).caller
-		caller.Subject, caller.Scopes = subject, scopes
+		state := stateOf(c)
+		caller.Address = state.caller.Address
+		state.caller = caller
 		return next(c)
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// Minter makes access tokens.
-type Minter interface {
-	Mint(subject string, scopes []string, ttl time.Duration) (token string, expires time.Time, err error)
+// GuestMinter makes the tokens of guests.
+type GuestMinter interface {
+	MintGuest(subject string, ttl time.Duration) (token string, expires time.Time, err error)
 }
 
 // Session is a guest's identity.
@@ -21,12 +21,12 @@ type Session struct {
 }
 
 type sessions struct {
-	minter Minter
+	minter GuestMinter
 	ttl    time.Duration
 }
 
 // Sessions registers POST /v1/sessions, which creates a guest: a new customer with a token that is valid for ttl.
-func (s *Server) Sessions(minter Minter, ttl time.Duration) {
+func (s *Server) Sessions(minter GuestMinter, ttl time.Duration) {
 	s.Public.POST("/v1/sessions", sessions{minter, ttl}.open)
 }
 
@@ -48,7 +48,7 @@ func (s sessions) open(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	token, expires, err := s.minter.Mint(id.String(), nil, s.ttl)
+	token, expires, err := s.minter.MintGuest(id.String(), s.ttl)
 	if err != nil {
 		return err
 	}

@@ -36,30 +36,30 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// Authenticator reads an access token. An error means that the token is not valid.
+// Authenticator returns the caller that an access token names, without an address. An error means that the token is not valid.
 type Authenticator interface {
-	Authenticate(token string) (subject string, scopes []string, err error)
+	Authenticate(ctx context.Context, token string) (Caller, error)
 }
 
 // Config configures a Server. Zero values have the defaults named.
 type Config struct {
-	Auth         Authenticator                       // nil: no token is valid
-	Log          *slog.Logger                        // nil: slog.Default
-	RequestLevel slog.Level                          // of the log line of a request that is neither a probe nor a failure; info
-	CORSOrigins  []string                            // pages of these origins may call; none by default
+	Auth         Authenticator // nil: no token is valid
+	Log          *slog.Logger  // nil: slog.Default
+	RequestLevel slog.Level    // of the log line of a request that is neither a probe nor a failure; info
+	CORSOrigins  []string      // pages of these origins may call; none by default
 	// TrustedProxies are the addresses of proxies whose X-Forwarded-For names the client. From others the header is ignored.
 	TrustedProxies []netip.Prefix
-	BodyLimit    int64                               // bytes, of routes that declare no MaxBody; 64 KiB
-	Timeout      time.Duration                       // of one request, plus its "Prefer: wait"; default 15 s
-	ReadTimeout  time.Duration                       // of the head and the body of one request; 30 s
-	Grace        time.Duration                       // for requests in flight when Run ends; 35 s
-	DrainDelay   time.Duration                       // how long it is not ready and still accepts, before the listener closes; 0
-	Heartbeat    time.Duration                       // between two comments in a stream of events; 15 s
-	WriteTimeout time.Duration                       // of one write to a stream of events; 10 s
-	Ready        func(ctx context.Context) Readiness // called at most once a second; nil: always ready
-	OpenAPI      []byte                              // the document at /openapi.json
-	Metrics      http.Handler                        // at /metrics
-	Build        string                              // of this program, which /healthz shows
+	BodyLimit      int64                               // bytes, of routes that declare no MaxBody; 64 KiB
+	Timeout        time.Duration                       // of one request, plus its "Prefer: wait"; default 15 s
+	ReadTimeout    time.Duration                       // of the head and the body of one request; 30 s
+	Grace          time.Duration                       // for requests in flight when Run ends; 35 s
+	DrainDelay     time.Duration                       // how long it is not ready and still accepts, before the listener closes; 0
+	Heartbeat      time.Duration                       // between two comments in a stream of events; 15 s
+	WriteTimeout   time.Duration                       // of one write to a stream of events; 10 s
+	Ready          func(ctx context.Context) Readiness // called at most once a second; nil: always ready
+	OpenAPI        []byte                              // the document at /openapi.json
+	Metrics        http.Handler                        // at /metrics
+	Build          string                              // of this program, which /healthz shows
 	// Observe is called after every request, with its route template.
 	Observe func(method, route string, status int, took time.Duration)
 }

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -21,14 +22,14 @@ import (
 // names are tokens that say who they are: "ann" is a customer, "root:admin" an operator.
 type names struct{}
 
-func (names) Authenticate(token string) (string, []string, error) {
+func (names) Authenticate(_ context.Context, token string) (web.Caller, error) {
 	if token == "bad" {
-		return "", nil, errors.New("a bad token")
+		return web.Caller{}, errors.New("a bad token")
 	}
 	if at := strings.LastIndex(token, ":"); at >= 0 { // a subject may hold colons of its own
-		return token[:at], strings.Fields(token[at+1:]), nil
+		return web.Caller{Subject: token[:at], Scopes: strings.Fields(token[at+1:])}, nil
 	}
-	return token, nil, nil
+	return web.Caller{Subject: token}, nil
 }
 
 // logBook is a log that a test can read while requests write it.

@@ -20,16 +20,21 @@ import (
 	"shopping-cart/platform/web"
 )
 
+// Minter makes the tokens of customers, as the back end of a real shop does.
+type Minter interface {
+	Mint(subject string, scopes []string, ttl time.Duration) (token string, expires time.Time, err error)
+}
+
 // Shop is the storefront.
 type Shop struct {
-	minter web.Minter
+	minter Minter
 	ttl    time.Duration
 	page   *web.Assets
 	assets *web.Assets
 }
 
 // New returns the shop. Its customers get tokens from minter that last for ttl.
-func New(minter web.Minter, ttl time.Duration) *Shop {
+func New(minter Minter, ttl time.Duration) *Shop {
 	page, assets := files()
 	return &Shop{minter: minter, ttl: ttl, page: page, assets: assets}
 }
