@@ -71,7 +71,7 @@ func besideWith(t *testing.T, s *harness.Site, wrap func(payment.Provider) payme
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- p.Serve(ctx, listener, c.ShutdownTimeout) }()
+	go func() { ended <- p.Serve(ctx, app.Listeners{Public: listener}, c.ShutdownTimeout) }()
 	t.Cleanup(func() {
 		stop()
 		harness.Browser.CloseIdleConnections()

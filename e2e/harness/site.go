@@ -26,7 +26,8 @@ import (
 
 // Site is the whole program as main runs it, used over HTTP.
 type Site struct {
-	Base     string
+	Base     string // URL of the listener that serves everything
+	Public   string // URL of the other listener; "" without ADMIN_ADDR
 	Settings config.Config
 	URLs     map[string]string // of each schema's database
 	Admin    string            // an operator's token
@@ -87,7 +88,7 @@ func (s *Site) Start(t *testing.T) {
 	go func() { ended <- app.Run(ctx, s.Settings, greeting) }()
 	select {
 	case text := <-greeting:
-		s.Base = AddressIn(t, text)
+		s.Base, s.Public = AddressIn(t, text), publicIn(text)
 	case err := <-ended:
 		stop()
 		require.NoError(t, err)
@@ -110,12 +111,22 @@ func (b banner) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-var Address = regexp.MustCompile(`(http://[^/\s]+)/swagger`)
+var Address = regexp.MustCompile(`(https?://[^/\s]+)/swagger`)
 
 func AddressIn(t testing.TB, greeting string) string {
 	found := Address.FindStringSubmatch(greeting)
 	require.NotNil(t, found, greeting)
 	return found[1]
+}
+
+var publicAddress = regexp.MustCompile(`(?m)^  public   (\S+)$`)
+
+// publicIn returns the address for clients in a greeting, or "" if operators use the same.
+func publicIn(greeting string) string {
+	if found := publicAddress.FindStringSubmatch(greeting); found != nil {
+		return found[1]
+	}
+	return ""
 }
 
 func Mint(t testing.TB, c config.Config, subject string, scopes ...string) string {

@@ -3,8 +3,10 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"time"
 
@@ -71,9 +73,10 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 	on := func(schema string) *Database { return p.Databases[urls[schema]] }
 	p.Simulator = simulator.New(simulator.Config{
 		Pool: on("simulator").Query, Latency: settings.SimulatorLatency, Secret: settings.SimulatorSecret, Log: log,
-		WebhookURL: func() string { return LocalURL(address) + "/v1/webhooks/payments/simulator" },
+		WebhookURL: func() string { return LocalURL(settings.Scheme(), address) + "/v1/webhooks/payments/simulator" },
 		PublicURL:  func() string { return settings.BaseURL(address) },
 		Now:        on("payment").Committer.Clock().Now,
+		Transport:  toItself(settings),
 	})
 	if settings.PaymentProvider == config.Stripe {
 		providers = append(providers, stripe.New(stripe.Config{
@@ -132,11 +135,16 @@ func (p *App) route(settings config.Config, on func(schema string) *Database, to
 	if err != nil {
 		return err
 	}
+	certificate, err := certificateOf(settings, log)
+	if err != nil {
+		return err
+	}
 	p.Web = web.New(web.Config{
 		Auth: callers{tokens}, Log: log, RequestLevel: requestLevel(settings, isTerminal(os.Stderr)), CORSOrigins: settings.CORSOrigins,
 		Timeout: settings.RequestTimeout, Grace: settings.ShutdownTimeout, DrainDelay: settings.ShutdownNotice,
 		Ready: readiness(readyModules(settings, on), settings.ReadyRequires), OpenAPI: docs.OpenAPI, Metrics: metrics.Handler(), Observe: metrics.HTTP,
 		Build: ThisBuild().ID(), TrustedProxies: proxies,
+		AdminApart: settings.AdminAddr != "", Certificate: certificate, HSTS: settings.HTTPS(),
 	})
 	metrics.Streams(p.Web.OpenStreams)
 	p.Web.Sessions(tokens, settings.SessionTTL)
@@ -144,7 +152,7 @@ func (p *App) route(settings config.Config, on func(schema string) *Database, to
 		room.Routes(p.Web)
 	}
 	if settings.Console {
-		pages := echo.WrapHandler(console.New(console.Config{API: p.Web, PublicURL: settings.PublicURL}))
+		pages := echo.WrapHandler(console.New(console.Config{API: p.Web, PublicURL: settings.OperatorsURL(), HTTPS: settings.OperatorsHTTPS()}))
 		p.Web.Public.GET(console.Path, pages, web.AnyQuery)
 		p.Web.Public.GET(console.Path+"/*", pages, web.AnyQuery)
 		p.Web.Public.GET(console.Path+"/assets/*", pages, web.AnyQuery, web.Uncompressed)
@@ -154,6 +162,26 @@ func (p *App) route(settings config.Config, on func(schema string) *Database, to
 		shop.New(tokens, settings.SessionTTL).Routes(p.Web)
 	}
 	return nil
+}
+
+// toItself returns the transport of the requests that this program sends to itself.
+func toItself(settings config.Config) http.RoundTripper {
+	if settings.TLSCert == "" {
+		return http.DefaultTransport
+	}
+	return &http.Transport{TLSClientConfig: web.TrustOnly(settings.TLSCert)}
+}
+
+// certificateOf opens the certificate of the settings. It returns nil if they name none.
+func certificateOf(settings config.Config, log *slog.Logger) (*web.Certificate, error) {
+	if settings.TLSCert == "" {
+		return nil, nil
+	}
+	certificate, err := web.OpenCertificate(settings.TLSCert, settings.TLSKey, log)
+	if err != nil {
+		return nil, fmt.Errorf("TLS_CERT and TLS_KEY must be the files of a certificate and of its key: %w", err)
+	}
+	return certificate, nil
 }
 
 // subscriptionsOf are those of a store, as metrics show them.

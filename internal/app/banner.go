@@ -14,17 +14,17 @@ import (
 )
 
 // LocalURL returns the address at which this process reaches itself: the one it listens on, or loopback if it listens on all.
-func LocalURL(address net.Addr) string {
+func LocalURL(scheme string, address net.Addr) string {
 	host, port, _ := net.SplitHostPort(address.String())
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
 // greet prints the addresses of the program.
-func greet(w io.Writer, settings config.Config, address net.Addr) {
-	base := settings.BaseURL(address)
+func greet(w io.Writer, settings config.Config, listeners Listeners) {
+	public, admin := settings.BaseURL(listeners.Public.Addr()), settings.AdminBaseURL(listeners.admin().Addr())
 	where, program := "in the database of DATABASE_URL", ProgramName()
 	if settings.Embedded() {
 		where = settings.DataDir
@@ -37,12 +37,15 @@ func greet(w io.Writer, settings config.Config, address net.Addr) {
 	}
 	pages := ""
 	if settings.ShopOn() {
-		pages = fmt.Sprintf("  shop     %s/shop (%s demo fills it)\n", base, program)
+		pages = fmt.Sprintf("  shop     %s/shop (%s demo fills it)\n", public, program)
+	}
+	if admin != public {
+		pages += "  public   " + public + "\n"
 	}
 	if settings.Console {
-		pages += "  console  " + base + console.Path + "\n"
+		pages += "  console  " + admin + console.Path + "\n"
 	}
-	fmt.Fprintf(w, "shopping-cart is ready\n%s  API      %s/swagger\n  data     %s\n  operator %s token --admin\n", pages, base, where, program)
+	fmt.Fprintf(w, "shopping-cart is ready\n%s  API      %s/swagger\n  data     %s\n  operator %s token --admin\n", pages, admin, where, program)
 }
 
 // ProgramName returns the name under which this program was called, for use in messages.

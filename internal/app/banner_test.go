@@ -14,14 +14,32 @@ import (
 // TestBannerNamesDataDir checks that the command in the banner works in another shell, which lacks the setting.
 func TestBannerNamesDataDir(t *testing.T) {
 	t.Parallel()
-	address := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}
+	listeners, err := listen(config.Config{HTTPAddr: "127.0.0.1:0"})
+	require.NoError(t, err)
+	t.Cleanup(listeners.Close)
 	var set, open bytes.Buffer
-	greet(&set, config.Config{DataDir: "/srv/ada's shop", Shop: "true"}, address)
+	greet(&set, config.Config{DataDir: "/srv/ada's shop", Shop: "true"}, listeners)
 	require.Contains(t, set.String(), `operator DATA_DIR='/srv/ada'\''s shop' `+ProgramName()+" token --admin\n")
 	require.Contains(t, set.String(), `(DATA_DIR='/srv/ada'\''s shop' `+ProgramName()+" demo fills it)")
-	greet(&open, config.Config{DataDir: config.DefaultDataDir}, address)
+	greet(&open, config.Config{DataDir: config.DefaultDataDir}, listeners)
 	require.Contains(t, open.String(), "operator "+ProgramName()+" token --admin\n")
 	require.NotContains(t, open.String(), "DATA_DIR=")
+}
+
+// TestBannerNamesBothListeners checks that operators and shoppers each find their address.
+func TestBannerNamesBothListeners(t *testing.T) {
+	t.Parallel()
+	settings := config.Config{HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", PublicURL: "https://shop.example.com/", Console: true}
+	listeners, err := listen(settings)
+	require.NoError(t, err)
+	t.Cleanup(listeners.Close)
+	var banner bytes.Buffer
+	greet(&banner, settings, listeners)
+	admin := "http://" + listeners.Admin.Addr().String()
+	require.Contains(t, banner.String(), "  public   https://shop.example.com\n  console  "+admin+"/console\n  API      "+admin+"/swagger\n")
+	settings.AdminURL = "https://ops.example.com"
+	greet(&banner, settings, listeners)
+	require.Contains(t, banner.String(), "  console  https://ops.example.com/console\n")
 }
 
 // TestRequestsAreDebugAtATerminal checks that at a terminal without LOG_LEVEL, request lines do not push the banner out of sight.
@@ -45,7 +63,7 @@ func TestOneAddress(t *testing.T) {
 	} {
 		at, err := net.ResolveTCPAddr("tcp", address)
 		require.NoError(t, err)
-		require.Equal(t, url, LocalURL(at))
+		require.Equal(t, url, LocalURL("http", at))
 	}
 }
 

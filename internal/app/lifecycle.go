@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"net"
 	"slices"
 	"time"
 
@@ -12,11 +11,11 @@ import (
 
 // Serve starts the groups from the inside out. It stops them from the outside in when ctx is done or a part fails. grace limits
 // each group but the HTTP server.
-func (p *App) Serve(ctx context.Context, listener net.Listener, grace time.Duration) error {
+func (p *App) Serve(ctx context.Context, listeners Listeners, grace time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := p.start(cancel)
-	err := p.Web.Run(ctx, listener)
+	err := p.Web.Run(ctx, listeners.Public, listeners.Admin)
 	return errors.Join(err, stop(grace))
 }
 

@@ -30,11 +30,11 @@ func Run(ctx context.Context, settings config.Config, banner io.Writer) error {
 	if limit := config.SetMemoryLimit(settings.Embedded()); limit > 0 {
 		log.Info("memory limit set from the control group", "bytes", limit)
 	}
-	listener, err := listen(settings.HTTPAddr) // first, so that a taken port is reported before anything is created
+	listeners, err := listen(settings) // first, so that a taken port is reported before anything is created
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
+	defer listeners.Close()
 	started := false
 	defer func() { // last, after the database has stopped
 		if started {
@@ -56,7 +56,7 @@ func Run(ctx context.Context, settings config.Config, banner io.Writer) error {
 		return stopped(err)
 	}
 	defer stopDatabase()
-	p, err := New(ctx, settings, urls, listener.Addr(), log)
+	p, err := New(ctx, settings, urls, listeners.Public.Addr(), log)
 	if err != nil {
 		return stopped(err)
 	}
@@ -66,7 +66,7 @@ func Run(ctx context.Context, settings config.Config, banner io.Writer) error {
 	go func() {
 		defer close(greeted)
 		if p.awaitReady(ctx, log) == nil {
-			greet(banner, settings, listener.Addr())
+			greet(banner, settings, listeners)
 		}
 	}()
 	defer func() {
@@ -74,7 +74,7 @@ func Run(ctx context.Context, settings config.Config, banner io.Writer) error {
 		<-greeted
 	}()
 	defer context.AfterFunc(ctx, func() { log.Info("stopping: waiting for running requests and steps") })()
-	err = p.Serve(ctx, listener, settings.ShutdownTimeout)
+	err = p.Serve(ctx, listeners, settings.ShutdownTimeout)
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)
 	}

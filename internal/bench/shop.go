@@ -60,6 +60,7 @@ func Settings(url string) (config.Config, error) {
 	settings.PaymentDatabaseURL, settings.SagaDatabaseURL, settings.SimulatorDatabaseURL = "", "", ""
 	settings.AuthSecret, settings.SimulatorSecret = strings.Repeat("s", 32), strings.Repeat("s", 32)
 	settings.SimulatorLatency = 0
+	settings.AdminAddr, settings.TLSCert, settings.TLSKey = "", "", ""
 	return settings, nil
 }
 
@@ -87,7 +88,7 @@ func OpenShop(ctx context.Context, url string, products, carts int) (s *Shop, er
 	}
 	serving, end := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
-	go func() { ended <- s.App.Serve(serving, listener, settings.ShutdownTimeout) }()
+	go func() { ended <- s.App.Serve(serving, app.Listeners{Public: listener}, settings.ShutdownTimeout) }()
 	s.Stop = func() error {
 		end()
 		defer s.App.Close()

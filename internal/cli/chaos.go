@@ -164,7 +164,7 @@ func verifies(ctx context.Context, settings config.Config, url string) (v chaos.
 	go func() { _ = server.Serve(listener) }()
 	defer server.Close()
 	var said strings.Builder
-	verify := Verify{BaseURL: app.LocalURL(listener.Addr()), JSON: true}
+	verify := Verify{BaseURL: app.LocalURL("http", listener.Addr()), JSON: true}
 	if err = verify.Run(ctx, &said, secrets{settings}); err != nil && !errors.As(err, new(*Broken)) {
 		return v, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"shopping-cart/internal/replay"
 	"shopping-cart/platform/config"
 	"shopping-cart/platform/telemetry"
+	"shopping-cart/platform/web"
 )
 
 type commands struct {
@@ -52,6 +54,9 @@ type environment struct{}
 
 func (environment) BaseURL() (string, error) {
 	settings, err := config.Load()
+	if settings.TLSCert != "" { // the certificate is for the name of the shop, and not for this address
+		http.DefaultTransport.(*http.Transport).TLSClientConfig = web.TrustOnly(settings.TLSCert)
+	}
 	return settings.LocalURL(), err
 }
 

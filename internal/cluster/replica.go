@@ -66,7 +66,7 @@ func (r *Replica) Start() error {
 
 var errNotServing = errors.New("it never served")
 
-var greeting = regexp.MustCompile(`(http://[^/\s]+)/swagger`)
+var greeting = regexp.MustCompile(`(https?://[^/\s]+)/swagger`)
 
 // run runs the program from its start to its end. It calls ready when the program serves.
 func (p *process) run(cmd *exec.Cmd, ready func()) error {

@@ -41,14 +41,15 @@ import (
 
 // Config configures a Simulator.
 type Config struct {
-	Pool       *pgxpool.Pool    // to a database with the schema simulator
-	Latency    time.Duration    // of every call
-	SlowFor    time.Duration    // added by sim_slow; 2 s when 0
-	Secret     string           // signs webhooks; without it no webhook is valid
-	WebhookURL func() string    // receiver of webhooks; while empty, they wait
-	PublicURL  func() string    // address of the routes for a shopper's browser, without a slash at the end
-	Log        *slog.Logger     // nil: slog.Default
-	Now        func() time.Time // clock for webhooks; nil: time.Now
+	Pool       *pgxpool.Pool     // to a database with the schema simulator
+	Latency    time.Duration     // of every call
+	SlowFor    time.Duration     // added by sim_slow; 2 s when 0
+	Secret     string            // signs webhooks; without it no webhook is valid
+	WebhookURL func() string     // receiver of webhooks; while empty, they wait
+	PublicURL  func() string     // address of the routes for a shopper's browser, without a slash at the end
+	Transport  http.RoundTripper // to WebhookURL; nil: http.DefaultTransport
+	Log        *slog.Logger      // nil: slog.Default
+	Now        func() time.Time  // clock for webhooks; nil: time.Now
 }
 
 // Simulator is a payment provider.
@@ -70,7 +71,7 @@ func New(c Config) *Simulator {
 	c.Log = cmp.Or(c.Log, slog.Default())
 	return &Simulator{
 		Config: c, now: c.Now, queued: make(chan struct{}, 1),
-		client: &http.Client{Timeout: deliveryTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		client: &http.Client{Transport: c.Transport, Timeout: deliveryTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 }
 

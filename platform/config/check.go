@@ -71,15 +71,26 @@ func (c Config) check() error {
 }
 
 func (c Config) checkHTTP(wrong *findings) {
-	_, port, err := net.SplitHostPort(c.HTTPAddr)
-	if number, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil || number > 65535 {
+	if !isAddress(c.HTTPAddr) {
 		wrong.add("HTTP_ADDR", "must be host:port or :port, such as :8080")
+	}
+	if c.AdminAddr != "" && !isAddress(c.AdminAddr) {
+		wrong.add("ADMIN_ADDR", "must be host:port or :port, such as 127.0.0.1:9090")
 	}
 	if c.PublicURL != "" && !isWebURL(c.PublicURL) {
 		wrong.add("PUBLIC_URL", "must be a URL such as https://shop.example.com")
 	}
 	if _, err := c.Proxies(); err != nil {
 		wrong.add("TRUSTED_PROXIES", "must be addresses or networks such as 10.0.0.0/8, separated by commas")
+	}
+	if c.AdminURL != "" && !isWebURL(c.AdminURL) {
+		wrong.add("ADMIN_URL", "must be a URL such as https://shop-admin.example.com")
+	}
+	if c.AdminURL != "" && c.AdminAddr == "" {
+		wrong.add("ADMIN_URL", "must be empty without ADMIN_ADDR: PUBLIC_URL leads to the operators' pages too")
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		wrong.add("TLS_CERT", "and TLS_KEY must be set together: the files of the certificate and of its key")
 	}
 	for _, origin := range c.CORSOrigins {
 		u, err := url.Parse(origin)
@@ -139,17 +150,27 @@ func (c Config) checkStripe(wrong *findings) {
 	}
 }
 
+// isAddress reports whether text is an address to listen on.
+func isAddress(text string) bool {
+	_, port, err := net.SplitHostPort(text)
+	_, portErr := strconv.ParseUint(port, 10, 16)
+	return err == nil && portErr == nil
+}
+
 func isWebURL(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 
-// checkText refuses invisible characters: they get into a setting by mistake, and their effects are hard to find. The name of a
-// folder may hold them.
+// paths are the settings that name a file or a folder.
+var paths = []string{"DATA_DIR", "PG_BIN_DIR", "TLS_CERT", "TLS_KEY"}
+
+// checkText refuses invisible characters: they get into a setting by mistake, and their effects are hard to find. A path may hold
+// them.
 func checkText(settings map[string]string) error {
 	var wrong findings
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		if flaw := textFlaw(settings[name], name != "DATA_DIR" && name != "PG_BIN_DIR"); flaw != "" {
+		if flaw := textFlaw(settings[name], !slices.Contains(paths, name)); flaw != "" {
 			wrong.add(name, flaw)
 		}
 	}

@@ -27,6 +27,10 @@ import (
 type Config struct {
 	HTTPAddr        string        `env:"HTTP_ADDR" envDefault:":8080"`
 	PublicURL       string        `env:"PUBLIC_URL"` // URL for clients; see BaseURL
+	AdminAddr       string        `env:"ADMIN_ADDR"` // second listener, for operators; empty: HTTP_ADDR serves them too
+	AdminURL        string        `env:"ADMIN_URL"`  // URL for operators; see AdminBaseURL
+	TLSCert         string        `env:"TLS_CERT"`   // file of the certificate with its chain, for all listeners; empty: plain HTTP
+	TLSKey          string        `env:"TLS_KEY"`    // file of its key
 	CORSOrigins     []string      `env:"CORS_ORIGINS"`
 	TrustedProxies  []string      `env:"TRUSTED_PROXIES"`           // addresses or networks; see Proxies
 	Console         bool          `env:"CONSOLE" envDefault:"true"` // serves the operators' pages at /console

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"maps"
 	"net"
@@ -73,7 +74,11 @@ func (s *Server) Events(c echo.Context) (*Events, error) {
 		return nil, fmt.Errorf("take over a connection for events: %w", err)
 	}
 	c.Response().Committed, c.Response().Status = true, http.StatusOK // for the log
-	if tcp, ok := conn.(*net.TCPConn); ok {
+	below := conn
+	if secured, ok := conn.(*tls.Conn); ok {
+		below = secured.NetConn()
+	}
+	if tcp, ok := below.(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(eventsBuffer)
 	}
 	e := &Events{

@@ -193,7 +193,7 @@ func TestRunEndsStreams(t *testing.T) {
 		s.url = "http://" + listener.Addr().String()
 		ctx, stop := context.WithCancel(t.Context())
 		ended = make(chan error, 1)
-		go func() { ended <- s.Run(ctx, listener) }()
+		go func() { ended <- s.Run(ctx, listener, nil) }()
 		return stop, ended
 	}
 	t.Run("AfterWhatWasSent", func(t *testing.T) {

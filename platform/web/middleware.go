@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -21,6 +22,9 @@ func (s *Server) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		h[echo.HeaderXRequestID] = []string{v.id}
 		for _, r := range securityHeaders {
 			h[r.name] = r.value
+		}
+		if s.cfg.HSTS && c.Request().Host != "localhost" && !strings.HasPrefix(c.Request().Host, "localhost:") { // a name that all programs share
+			h[echo.HeaderStrictTransportSecurity] = oneYear
 		}
 		if err := s.limits(c, next); err != nil {
 			s.answerError(err, c) // here, so that the log has the status that the client got
@@ -42,6 +46,8 @@ var securityHeaders = []struct {
 	{echo.HeaderCacheControl, []string{"private, no-cache"}}, // a copy may be kept and must be revalidated (If-None-Match)
 	{echo.HeaderContentSecurityPolicy, []string{"default-src 'none'; frame-ancestors 'none'"}},
 }
+
+var oneYear = []string{"max-age=31536000"}
 
 // limits sets the deadline of a request and turns a panic into an error.
 func (s *Server) limits(c echo.Context, next echo.HandlerFunc) (err error) {

@@ -96,11 +96,27 @@ func (r *Routes) add(method, path string, h echo.HandlerFunc, more []Option) {
 	for _, guard := range slices.Backward(r.guards) {
 		h = guard(h)
 	}
-	r.server.echo.Add(method, path, func(c echo.Context) error {
+	r.server.register(method, path, func(c echo.Context) error {
 		stateOf(c).routed = true
 		if request := c.Request(); request.Body != http.NoBody {
 			request.Body = http.MaxBytesReader(c.Response(), request.Body, e.maxBody)
 		}
 		return h(c)
+	})
+}
+
+// register adds a route to the listeners that serve it.
+func (s *Server) register(method, path string, h echo.HandlerFunc) {
+	s.echo.Add(method, path, h)
+	if s.cfg.AdminApart && !isAdmin(path) {
+		s.public.Add(method, path, h)
+	}
+}
+
+// isAdmin reports whether a route is for operators only: the first listener does not serve it when there is a second one. The other
+// routes with an operator's scope, such as PUT /v1/products/{sku}, are for the programs of the shop, so both listeners serve them.
+func isAdmin(path string) bool {
+	return slices.ContainsFunc([]string{"/v1/admin", "/console", "/swagger", "/metrics"}, func(root string) bool {
+		return path == root || strings.HasPrefix(path, root+"/")
 	})
 }

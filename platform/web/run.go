@@ -2,28 +2,33 @@ package web
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
-// Run serves on the listener until ctx ends. Then the server is not ready but still serves for Config.DrainDelay, stops accepting,
-// lets requests in flight finish for at most Config.Grace, closes the listener and returns.
-func (s *Server) Run(ctx context.Context, listener net.Listener) error {
-	server := s.httpServer()
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(newWarningListener(listener, s.cfg.Log)) }()
+// Run serves on the listeners until ctx ends. Then the server is not ready but still serves for Config.DrainDelay, stops accepting,
+// lets requests in flight finish for at most Config.Grace, closes the listeners and returns. admin serves the routes for operators too;
+// it is nil unless Config.AdminApart.
+func (s *Server) Run(ctx context.Context, listener, admin net.Listener) error {
+	servers := group{s.start(listener, s.public)}
+	if admin != nil {
+		servers = append(servers, s.start(admin, s.echo))
+	}
+	failed := servers.failed()
 	select {
-	case err := <-failed:
-		return err
+	case <-failed:
+		return servers.close()
 	case <-ctx.Done():
 	}
 	s.drain.Do(func() { close(s.draining) })
 	select {
-	case err := <-failed:
-		return err
+	case <-failed:
+		return servers.close()
 	case <-time.After(s.cfg.DrainDelay): // by then load balancers use other replicas
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Grace)
@@ -33,23 +38,76 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 		defer close(ended)
 		s.streams.end(grace.Done())
 	}()
-	err := server.Shutdown(grace)
+	err := servers.shutdown(grace)
 	<-ended
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.cfg.Log.Warn("requests were cut off", slog.Duration("grace", s.cfg.Grace))
-		err = errors.Join(err, server.Close())
 	}
-	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
+	return errors.Join(err, servers.close())
+}
+
+// serving is a server on a listener. err is set when ended is closed.
+type serving struct {
+	*http.Server
+	ended chan struct{}
+	err   error
+}
+
+func (s *Server) start(listener net.Listener, handler http.Handler) *serving {
+	one := &serving{Server: s.httpServer(handler), ended: make(chan struct{})}
+	listener = newWarningListener(listener, s.cfg.Log)
+	if s.cfg.Certificate != nil {
+		listener = tls.NewListener(listener, s.cfg.Certificate.server())
+	}
+	go func() {
+		defer close(one.ended)
+		if err := one.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			one.err = err
+		}
+	}()
+	return one
+}
+
+// group is the servers of all listeners.
+type group []*serving
+
+// failed returns a channel that is closed when one of the servers ends.
+func (g group) failed() <-chan struct{} {
+	first, once := make(chan struct{}), sync.Once{}
+	for _, one := range g {
+		go func() {
+			<-one.ended
+			once.Do(func() { close(first) })
+		}()
+	}
+	return first
+}
+
+// shutdown waits for the requests of all servers.
+func (g group) shutdown(ctx context.Context) error {
+	errs, all := make([]error, len(g)), sync.WaitGroup{}
+	for i, one := range g {
+		all.Go(func() { errs[i] = one.Shutdown(ctx) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// close closes what is still open, and returns the errors of the servers.
+func (g group) close() (err error) {
+	for _, one := range g {
+		err = errors.Join(err, one.Close())
+		<-one.ended
+		err = errors.Join(err, one.err)
 	}
 	return err
 }
 
 // httpServer sets every timeout, so that a slow client cannot hold a connection for ever. Requests do not inherit Run's context, since
 // they finish after it has ended.
-func (s *Server) httpServer() *http.Server {
+func (s *Server) httpServer(handler http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           s,
+		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       s.cfg.ReadTimeout,
 		WriteTimeout:      s.cfg.Timeout + MaxWait + 15*time.Second,

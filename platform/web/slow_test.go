@@ -36,7 +36,7 @@ func TestSlowBodyIs408(t *testing.T) {
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx, listener) }()
+	go func() { ended <- s.Run(ctx, listener, nil) }()
 	conn, err := net.Dial("tcp", listener.Addr().String())
 	require.NoError(t, err)
 	defer conn.Close()
@@ -81,7 +81,7 @@ func TestNoDescriptorIsSaidOnce(t *testing.T) {
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx, exhausted{listener, make(chan struct{}, 3)}) }()
+	go func() { ended <- s.Run(ctx, exhausted{listener, make(chan struct{}, 3)}, nil) }()
 	response, err := http.Get("http://" + listener.Addr().String() + "/quick") // let in after three tries
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())

@@ -6,7 +6,7 @@
 //	s.Public.GET("/v1/products/:sku", showProduct)             // anyone
 //	s.Customer.POST("/v1/carts", openCart)                     // callers with a valid token
 //	s.Scoped("admin").PUT("/v1/products/:sku", putProduct)     // callers with one of these scopes
-//	err := s.Run(ctx, listener)
+//	err := s.Run(ctx, listener, nil)
 //
 // A route declares its query parameters and its largest body where it is registered (Query, MaxBody).
 //
@@ -60,6 +60,9 @@ type Config struct {
 	OpenAPI        []byte                              // the document at /openapi.json
 	Metrics        http.Handler                        // at /metrics
 	Build          string                              // of this program, which /healthz shows
+	Certificate    *Certificate                        // of all listeners; nil: plain HTTP
+	HSTS           bool                                // browsers come back by HTTPS only
+	AdminApart     bool                                // the routes for operators are served on a listener of their own; see isAdmin
 	// Observe is called after every request, with its route template.
 	Observe func(method, route string, status int, took time.Duration)
 }
@@ -81,7 +84,8 @@ type Server struct {
 	Customer *Routes // callers with a valid token
 
 	cfg       Config
-	echo      *echo.Echo
+	echo      *echo.Echo           // all routes
+	public    *echo.Echo           // the routes of the first listener: all, or those that are not for operators
 	endpoints map[string]*endpoint // by method and path
 	compress  echo.MiddlewareFunc
 	draining  chan struct{}
@@ -92,22 +96,33 @@ type Server struct {
 
 // New makes a server with the routes of health, metrics and the API document.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg.withDefaults(), echo: echo.New(), endpoints: map[string]*endpoint{}, compress: compressed(), draining: make(chan struct{})}
-	s.echo.HideBanner, s.echo.HidePort = true, true
-	s.echo.HTTPErrorHandler = s.answerError
-	s.echo.IPExtractor = addressFrom(s.cfg.TrustedProxies)
+	s := &Server{cfg: cfg.withDefaults(), endpoints: map[string]*endpoint{}, compress: compressed(), draining: make(chan struct{})}
+	s.echo = s.router()
+	s.public = s.echo
+	if s.cfg.AdminApart {
+		s.public = s.router()
+	}
 	s.Public = &Routes{server: s}
 	s.Customer = &Routes{server: s, guards: []echo.MiddlewareFunc{s.authenticate}}
-	s.echo.Use(s.middleware)
-	if len(s.cfg.CORSOrigins) > 0 {
-		s.echo.Use(s.cors())
-	}
 	s.health()
 	s.document()
 	return s
 }
 
-// ServeHTTP serves one request without a listener.
+// router returns a router without routes.
+func (s *Server) router() *echo.Echo {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = s.answerError
+	e.IPExtractor = addressFrom(s.cfg.TrustedProxies)
+	e.Use(s.middleware)
+	if len(s.cfg.CORSOrigins) > 0 {
+		e.Use(s.cors())
+	}
+	return e
+}
+
+// ServeHTTP serves one request without a listener. It serves all routes.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
 
 // Draining is closed when the server begins to stop. A handler that waits should then answer at once.

@@ -31,12 +31,13 @@ const Path = "/console"
 type Config struct {
 	API       http.Handler // serves the routes of the API
 	PublicURL string       // URL for browsers; empty: any
+	HTTPS     bool         // browsers come by HTTPS
 }
 
 // Console serves the pages below Path.
 type Console struct {
 	api    *client.Client
-	secure bool // the cookies require TLS
+	secure bool // the cookies require HTTPS
 	cross  *http.CrossOriginProtection
 	mux    *http.ServeMux
 }
@@ -55,9 +56,8 @@ var assets = func() *web.Assets {
 
 // New returns the console.
 func New(c Config) *Console {
-	one := &Console{api: client.InProcess(c.API), cross: http.NewCrossOriginProtection(), mux: http.NewServeMux()}
+	one := &Console{api: client.InProcess(c.API), secure: c.HTTPS, cross: http.NewCrossOriginProtection(), mux: http.NewServeMux()}
 	if public, err := url.Parse(c.PublicURL); err == nil && public.Host != "" {
-		one.secure = public.Scheme == "https"
 		// Behind a proxy the host of a request may differ from the browser's.
 		_ = one.cross.AddTrustedOrigin(public.Scheme + "://" + public.Host)
 	}

@@ -160,3 +160,20 @@ func TestAFormTokenIsOfOneOperatorsToken(t *testing.T) {
 		require.False(t, isToken(bad), bad)
 	}
 }
+
+// TestCookiesOfHTTPS checks that cookies are bound to the host where browsers come by HTTPS, and only there.
+func TestCookiesOfHTTPS(t *testing.T) {
+	t.Parallel()
+	for _, https := range []bool{false, true} {
+		pages := New(Config{HTTPS: https, API: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") })})
+		w := httptest.NewRecorder()
+		pages.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, Path+"/sign-in", nil))
+		cookie, err := http.ParseSetCookie(w.Header().Get("Set-Cookie"))
+		require.NoError(t, err)
+		require.Equal(t, https, strings.HasPrefix(cookie.Name, "__Host-"))
+		require.Equal(t, https, cookie.Secure)
+		require.Equal(t, map[bool]string{false: Path, true: "/"}[https], cookie.Path)
+		require.Empty(t, cookie.Domain)
+		require.True(t, cookie.HttpOnly)
+	}
+}

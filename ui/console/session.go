@@ -18,7 +18,7 @@ import (
 	"shopping-cart/client"
 )
 
-// The cookies. They are sent to the console only, and scripts cannot read them.
+// The cookies. Scripts cannot read them. See setCookie for where they are sent.
 const (
 	cookieToken = "console"
 	cookieForm  = "console_form" // ties the sign-in form to its browser
@@ -110,15 +110,28 @@ func formToken(token string) string {
 }
 
 func (c *Console) cookie(r *http.Request, name string) string {
-	if one, err := r.Cookie(name); err == nil {
+	if one, err := r.Cookie(c.prefix() + name); err == nil {
 		return one.Value
 	}
 	return ""
 }
 
-// setCookie stores a value until the browser closes, and a theme for a year. It deletes an empty one.
+// prefix returns the prefix of the cookies' names. With __Host- a browser takes a cookie from this host by HTTPS only: neither another
+// host of the domain nor a page without TLS can set one. By plain HTTP it would refuse such a cookie.
+func (c *Console) prefix() string {
+	if c.secure {
+		return "__Host-"
+	}
+	return ""
+}
+
+// setCookie stores a value until the browser closes, and a theme for a year. It deletes an empty one. Browsers send a cookie to the
+// console only, and a __Host- cookie to the whole host, as they demand.
 func (c *Console) setCookie(w http.ResponseWriter, name, value string) {
-	one := &http.Cookie{Name: name, Value: value, Path: Path, HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteStrictMode} // #nosec G124 -- Secure wherever the address is https
+	one := &http.Cookie{Name: c.prefix() + name, Value: value, Path: Path, HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteStrictMode} // #nosec G124 -- Secure wherever the address is https
+	if c.secure {
+		one.Path = "/"
+	}
 	if value == "" {
 		one.MaxAge = -1
 	} else if name == cookieTheme {
