@@ -25,6 +25,7 @@ type OverviewView struct {
 	Lag         []LagView        `json:"lag"`                                         // of each module that answers
 	Parked      *int             `json:"parked" extensions:"x-nullable"`              // in all modules; null if one cannot be read
 	Unavailable []string         `json:"unavailable" enums:"cart,order,payment,saga"` // modules whose database does not answer
+	Warnings    []string         `json:"warnings"`                                    // settings that are not fit for a shop with customers
 }
 
 // CheckoutsView counts the checkouts of the last hour by the minute in which they began. The percentiles are of the durations of completed
@@ -99,6 +100,7 @@ func (m *Module) showOverview(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	view.Warnings = append([]string{}, m.Warnings...)
 	return c.JSON(http.StatusOK, view)
 }
 

@@ -26,6 +26,7 @@ type Config struct {
 	Payments Payments
 	Sagas    *saga.Module
 	Log      *slog.Logger
+	Warnings []string // about the settings, in the overview
 }
 
 // Orders is the order module.

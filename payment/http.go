@@ -145,7 +145,7 @@ func refundStatus(at step) string {
 //	@Failure		413	{object}	web.Problem
 //	@Router			/v1/webhooks/payments/{provider} [post]
 func (m *Module) receive(c echo.Context) error {
-	p, err := m.provider(c.Param("provider"))
+	p, err := m.webhookProvider(c.Param("provider"))
 	if err != nil {
 		return errNoProvider
 	}

@@ -34,6 +34,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -47,6 +48,7 @@ import (
 type Config struct {
 	eventstore.Database
 	Providers []Provider    // the first takes new payments; the others finish the payments begun with them
+	Retired   []Provider    // finish the payments begun with them, and send no webhooks any more
 	Timeout   time.Duration // of one call to a provider; 3 s
 	InFlight  int           // concurrent calls to one provider; 100
 	ActionTTL time.Duration // time of the shopper to act at their bank; 15 min
@@ -64,6 +66,7 @@ type Module struct {
 	due       *eventstore.Watermark // of webhooks
 	log       *slog.Logger
 	providers []*guardedProvider
+	notifying int // the providers before this index send webhooks
 	actionTTL time.Duration
 	now       func() time.Time
 	arrived   chan struct{} // a webhook was stored
@@ -89,7 +92,8 @@ func New(c Config) *Module {
 		daily: dailyTotals{query: c.Query},
 	}
 	m.now = m.store.Now
-	for _, p := range c.Providers {
+	m.notifying = len(c.Providers)
+	for _, p := range slices.Concat(c.Providers, c.Retired) {
 		m.providers = append(m.providers, newGuardedProvider(p, resilience{c.Timeout, c.InFlight, c.Called, m.resumable, c.Log}))
 	}
 	return m
@@ -116,8 +120,15 @@ func (m *Module) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-func (m *Module) provider(name string) (*guardedProvider, error) {
-	for _, p := range m.providers {
+func (m *Module) provider(name string) (*guardedProvider, error) { return named(name, m.providers) }
+
+// webhookProvider returns a provider that sends webhooks.
+func (m *Module) webhookProvider(name string) (*guardedProvider, error) {
+	return named(name, m.providers[:m.notifying])
+}
+
+func named(name string, providers []*guardedProvider) (*guardedProvider, error) {
+	for _, p := range providers {
 		if p.Name() == name {
 			return p, nil
 		}

@@ -56,7 +56,7 @@ func TestUnusableDataDirNamesItsSetting(t *testing.T) {
 	for name, data := range map[string]string{"File": file, "BelowAFile": file + "/data", "Dangling": dangling, "TooLong": strings.Repeat("x", 300), "Unwritable": "/proc/data"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, secret := range []string{"", strings.Repeat("s", 32)} {
+			for _, secret := range []string{"", harness.Secret} {
 				_, complained, status := command(t, []string{"HTTP_ADDR=127.0.0.1:0", "DATA_DIR=" + data, "AUTH_SECRET=" + secret})
 				require.Equal(t, 1, status)
 				require.Contains(t, complained, "DATA_DIR must be a folder that the program may write to: ")
@@ -95,7 +95,7 @@ func serving(t *testing.T, line string, settings ...string) (program *exec.Cmd, 
 	program = exec.Command("bash", "-c", line, os.Args[0])
 	program.Dir = t.TempDir()
 	program.Env = append(append(config.Foreign(os.Environ()), harness.AsProgram+"=1", "GORACE=atexit_sleep_ms=0", "HTTP_ADDR=127.0.0.1:0",
-		"DATABASE_URL="+pgtest.New(t), "PAYMENT_PROVIDER=simulator", "AUTH_SECRET="+strings.Repeat("s", 32)), settings...)
+		"DATABASE_URL="+pgtest.New(t), "PAYMENT_PROVIDER=simulator", "AUTH_SECRET="+harness.Secret), settings...)
 	complaints, err := program.StderrPipe()
 	require.NoError(t, err)
 	out, err := program.StdoutPipe()
@@ -176,7 +176,7 @@ var stalled = map[string]func(t *testing.T) []string{
 		t.Cleanup(func() { require.NoError(t, other.Close(context.Background())) })
 		_, err = other.Exec(t.Context(), "select pg_advisory_lock(x'63617274'::int)")
 		require.NoError(t, err)
-		return []string{"HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + url, "PAYMENT_PROVIDER=simulator", "AUTH_SECRET=" + strings.Repeat("s", 32)}
+		return []string{"HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + url, "PAYMENT_PROVIDER=simulator", "AUTH_SECRET=" + harness.Secret}
 	},
 }
 

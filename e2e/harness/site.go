@@ -34,10 +34,13 @@ type Site struct {
 	Stop     func(*testing.T)
 }
 
+// Secret is the AUTH_SECRET of the tests.
+const Secret = "2d5724a228fca7acb1a9d9e9bb6a98d484815863ea9ebce52aa4f7ea8feeecbb"
+
 // Settings returns settings with short deadlines and without databases.
 func Settings() config.Config {
 	return config.Config{
-		HTTPAddr: "127.0.0.1:0", Console: true, AuthSecret: strings.Repeat("s", 32), AuthAudience: Module, PaymentProvider: config.Simulator,
+		HTTPAddr: "127.0.0.1:0", Console: true, AuthSecret: Secret, AuthAudience: Module, PaymentProvider: config.Simulator,
 		LogLevel: new(slog.LevelError), LogFormat: "text", Committers: 2, QueueSize: 4096, QueryConnections: 8,
 		SessionTTL: time.Hour, RequestTimeout: 35 * time.Second, ShutdownTimeout: 20 * time.Second,
 		PaymentTimeout: 300 * time.Millisecond, PaymentConcurrency: 100, PaymentActionTTL: time.Minute, StepDeadline: time.Hour,

@@ -41,6 +41,8 @@ type App struct {
 	Admin     *admin.Module
 	Reconcile *reconcile.Module
 	Web       *web.Server
+
+	simulated []runner // the simulator, while payments are simulated
 }
 
 type runner interface {
@@ -84,8 +86,14 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 			Now: on("payment").Committer.Clock().Now,
 		}))
 	}
+	var retired []payment.Provider
+	if settings.Simulated() {
+		providers = append(providers, p.Simulator)
+	} else {
+		retired = append(retired, p.Simulator)
+	}
 	p.Payments = payment.New(payment.Config{
-		Database: on("payment").Database, WebhookRetention: settings.WebhookRetention, Providers: append(providers, p.Simulator),
+		Database: on("payment").Database, WebhookRetention: settings.WebhookRetention, Providers: providers, Retired: retired,
 		Timeout: settings.PaymentTimeout, ActionTTL: settings.PaymentActionTTL, InFlight: settings.PaymentConcurrency, Called: metrics.ProviderCall,
 	})
 	p.Orders = order.New(order.Config{Database: on("orders").Database, Payments: p.Payments})
@@ -104,7 +112,7 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 		{Name: "cart", Store: p.Carts.Store()}, {Name: "order", Store: p.Orders.Store()},
 		{Name: "payment", Store: p.Payments.Store()}, {Name: "saga", Store: p.Sagas.Store()},
 	}
-	p.Admin = admin.New(admin.Config{Stores: stores, Orders: p.Orders, Payments: p.Payments, Sagas: p.Sagas, Log: log})
+	p.Admin = admin.New(admin.Config{Stores: stores, Orders: p.Orders, Payments: p.Payments, Sagas: p.Sagas, Log: log, Warnings: settings.Warnings()})
 	p.Reconcile = reconcile.New(reconcile.Config{Log: log, Sources: reconcile.Sources{
 		Stores: stores, Carts: p.Carts, Orders: p.Orders, Payments: p.Payments, Sagas: p.Sagas,
 	}})
@@ -145,11 +153,16 @@ func (p *App) route(settings config.Config, on func(schema string) *Database, to
 		Ready: readiness(readyModules(settings, on), settings.ReadyRequires), OpenAPI: docs.OpenAPI, Metrics: metrics.Handler(), Observe: metrics.HTTP,
 		Build: ThisBuild().ID(), TrustedProxies: proxies,
 		AdminApart: settings.AdminAddr != "", Certificate: certificate, HSTS: settings.HTTPS(),
+		Warnings: settings.PretendedPayments(),
 	})
 	metrics.Streams(p.Web.OpenStreams)
 	p.Web.Sessions(tokens, settings.SessionTTL)
-	for _, room := range []interface{ Routes(*web.Server) }{p.Carts, p.Orders, p.Payments, p.Simulator, p.Sagas, p.Admin, p.Reconcile} {
+	for _, room := range []interface{ Routes(*web.Server) }{p.Carts, p.Orders, p.Payments, p.Sagas, p.Admin, p.Reconcile} {
 		room.Routes(p.Web)
+	}
+	if settings.Simulated() {
+		p.Simulator.Routes(p.Web)
+		p.simulated = []runner{p.Simulator}
 	}
 	if settings.Console {
 		pages := echo.WrapHandler(console.New(console.Config{API: p.Web, PublicURL: settings.OperatorsURL(), HTTPS: settings.OperatorsHTTPS()}))

@@ -30,6 +30,9 @@ func Run(ctx context.Context, settings config.Config, banner io.Writer) error {
 	if limit := config.SetMemoryLimit(settings.Embedded()); limit > 0 {
 		log.Info("memory limit set from the control group", "bytes", limit)
 	}
+	for _, warning := range settings.Warnings() {
+		log.Warn(warning)
+	}
 	listeners, err := listen(settings) // first, so that a taken port is reported before anything is created
 	if err != nil {
 		return err

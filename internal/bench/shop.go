@@ -2,12 +2,12 @@ package bench
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -50,6 +50,9 @@ const (
 	fillers         = 32     // concurrent requests that fill the shop
 )
 
+// secret signs the tokens and the webhooks of this process and of those that it starts.
+var secret = rand.Text() + rand.Text()
+
 // Settings returns the program's settings for a database that others may use too.
 func Settings(url string) (config.Config, error) {
 	settings, err := config.Load()
@@ -58,7 +61,7 @@ func Settings(url string) (config.Config, error) {
 	}
 	settings.DatabaseURL, settings.CartDatabaseURL, settings.OrderDatabaseURL = url, "", ""
 	settings.PaymentDatabaseURL, settings.SagaDatabaseURL, settings.SimulatorDatabaseURL = "", "", ""
-	settings.AuthSecret, settings.SimulatorSecret = strings.Repeat("s", 32), strings.Repeat("s", 32)
+	settings.AuthSecret, settings.SimulatorSecret = secret, secret
 	settings.SimulatorLatency = 0
 	settings.AdminAddr, settings.TLSCert, settings.TLSKey = "", "", ""
 	return settings, nil

@@ -40,7 +40,7 @@ func serve(t *testing.T) *engine {
 	require.NoError(t, err, string(built))
 	address := freeAddress(t)
 	e.base = "http://" + address
-	e.env = append(os.Environ(), "HTTP_ADDR="+address, "DATABASE_URL="+pgtest.New(t), "AUTH_SECRET="+strings.Repeat("s", 32),
+	e.env = append(os.Environ(), "HTTP_ADDR="+address, "DATABASE_URL="+pgtest.New(t), "AUTH_SECRET=2d5724a228fca7acb1a9d9e9bb6a98d484815863ea9ebce52aa4f7ea8feeecbb",
 		"PAYMENT_PROVIDER=simulator", "LOG_LEVEL=warn", "DATA_DIR="+t.TempDir())
 
 	server := exec.Command(e.program)

@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"shopping-cart/platform/database"
 )
 
 // The payment providers.
@@ -22,9 +24,6 @@ const (
 
 // shopAuto enables the shop depending on the other settings.
 const shopAuto = "auto"
-
-// shortestSecret is the minimum length for HS256 in bytes: the length of its hash.
-const shortestSecret = 32
 
 // check finds all invalid values, not only the first.
 func (c Config) check() error {
@@ -102,8 +101,7 @@ func (c Config) checkHTTP(wrong *findings) {
 }
 
 func (c Config) checkDatabases(wrong *findings) {
-	all := append([]moduleDatabase{{setting: "DATABASE_URL", url: &c.DatabaseURL}}, c.databases()...)
-	for _, d := range all {
+	for _, d := range c.allDatabases() {
 		if *d.url == "" {
 			continue
 		}
@@ -120,11 +118,10 @@ func (c Config) checkSecrets(wrong *findings) {
 	if c.PaymentProvider == "" && c.external() {
 		wrong.add("PAYMENT_PROVIDER", "must be set when DATABASE_URL (or a module's) is: "+Simulator+" moves no money")
 	}
-	if c.AuthSecret != "" && len(c.AuthSecret) < shortestSecret {
-		wrong.add("AUTH_SECRET", fmt.Sprintf("must have %d bytes or more", shortestSecret))
-	}
-	if c.SimulatorSecret != "" && len(c.SimulatorSecret) < shortestSecret {
-		wrong.add("SIMULATOR_SECRET", fmt.Sprintf("must have %d bytes or more", shortestSecret))
+	for setting, secret := range map[string]string{"AUTH_SECRET": c.AuthSecret, "SIMULATOR_SECRET": c.SimulatorSecret} {
+		if flaw := weakness(secret); secret != "" && flaw != "" {
+			wrong.add(setting, flaw)
+		}
 	}
 	if c.AuthAudience == "" {
 		wrong.add("AUTH_AUDIENCE", "must not be empty")
@@ -147,6 +144,8 @@ func (c Config) checkStripe(wrong *findings) {
 	}
 	if c.StripeAPIBase != "" && !isWebURL(c.StripeAPIBase) {
 		wrong.add("STRIPE_API_BASE", "must be a URL such as http://localhost:12111, or empty")
+	} else if u, _ := url.Parse(c.StripeAPIBase); u.Scheme == "http" && !database.IsLoopback(u.Hostname()) {
+		wrong.add("STRIPE_API_BASE", "must begin with https:// unless it leads to this machine: the calls carry STRIPE_SECRET_KEY")
 	}
 }
 

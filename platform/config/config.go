@@ -94,7 +94,7 @@ func Load() (Config, error) {
 
 func parse(settings map[string]string) (Config, error) {
 	settings = trimmed(settings)
-	if err := checkText(settings); err != nil {
+	if err := errors.Join(readSecretFiles(settings), checkText(settings)); err != nil {
 		return Config{}, err
 	}
 	var c Config
@@ -138,6 +138,9 @@ func names() map[string]bool {
 	own := map[string]bool{}
 	for f := range reflect.TypeFor[Config]().Fields() {
 		own[f.Tag.Get("env")] = true
+	}
+	for _, name := range secretSettings {
+		own[name+fileSuffix] = true
 	}
 	return own
 }
@@ -193,6 +196,11 @@ func (c Config) external() bool {
 type moduleDatabase struct {
 	schema, setting string
 	url             *string
+}
+
+// allDatabases returns the settings of the databases, also the one for all modules.
+func (c *Config) allDatabases() []moduleDatabase {
+	return append([]moduleDatabase{{setting: "DATABASE_URL", url: &c.DatabaseURL}}, c.databases()...)
 }
 
 func (c *Config) databases() []moduleDatabase {

@@ -63,9 +63,11 @@ func TestLoad(t *testing.T) {
 	})
 }
 
+const goodSecret = "2d5724a228fca7acb1a9d9e9bb6a98d484815863ea9ebce52aa4f7ea8feeecbb"
+
 func TestDatabases(t *testing.T) {
 	external := map[string]string{
-		"DATABASE_URL": "postgres://app@db/shop", "AUTH_SECRET": strings.Repeat("s", 32), "PAYMENT_PROVIDER": Simulator,
+		"DATABASE_URL": "postgres://app@db/shop", "AUTH_SECRET": goodSecret, "PAYMENT_PROVIDER": Simulator,
 	}
 
 	t.Run("OneForAll", func(t *testing.T) {
@@ -108,7 +110,7 @@ func TestDatabases(t *testing.T) {
 
 func TestShop(t *testing.T) {
 	external := map[string]string{
-		"DATABASE_URL": "postgres://app@db/shop", "AUTH_SECRET": strings.Repeat("s", 32), "PAYMENT_PROVIDER": Simulator,
+		"DATABASE_URL": "postgres://app@db/shop", "AUTH_SECRET": goodSecret, "PAYMENT_PROVIDER": Simulator,
 	}
 	stripe := map[string]string{"PAYMENT_PROVIDER": Stripe, "STRIPE_SECRET_KEY": "rk_live_1", "STRIPE_WEBHOOK_SECRET": "whsec_1"}
 	for name, test := range map[string]struct {
@@ -136,6 +138,10 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 	for setting, values := range map[string][]string{
 		"HTTP_ADDR":           {"8080", "host:port", ":70000"},
 		"PUBLIC_URL":          {"shop.example.com", "ftp://shop"},
+		"ADMIN_ADDR":          {"9090", ":70000"},
+		"ADMIN_URL":           {"https://ops.example.com", "ops"},
+		"TLS_CERT":            {"tls.crt"},
+		"AUTH_SECRET_FILE":    {"/nowhere/key", "/dev/null"},
 		"CORS_ORIGINS":        {"shop.example.com", "https://a.example,b", "https://a.example/path"},
 		"TRUSTED_PROXIES":     {"proxy", "10.0.0.0/33", "10.0.0.1, 10.0.0.0/8,"},
 		"REQUEST_TIMEOUT":     {"soon", "0s", "-1s", "35"},
@@ -150,7 +156,7 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		"COMMITTERS":          {"0", "many", "65"},
 		"QUEUE_SIZE":          {"-1", "1.5"},
 		"QUERY_CONNECTIONS":   {"0", "99999999999"},
-		"AUTH_SECRET":         {"short"},
+		"AUTH_SECRET":         {"short", strings.Repeat("s", 32), strings.Repeat("ab12", 16), "0123456789abcdef0123456789abcdef", "my-Secret-" + goodSecret, "a-long-one-" + goodSecret},
 		"CART_TTL":            {"-1h", "30d"},
 		"RECEIPT_RETENTION":   {"23h59m", "0s"},
 		"WEBHOOK_RETENTION":   {"0s"},
@@ -161,11 +167,11 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		"PAYMENT_CONCURRENCY": {"0", "many", "10001"},
 		"STEP_DEADLINE":       {"-1h"},
 		"SIMULATOR_LATENCY":   {"-1s"},
-		"SIMULATOR_SECRET":    {"short"},
+		"SIMULATOR_SECRET":    {"short", strings.Repeat("x", 64)},
 
 		"STRIPE_SECRET_KEY":     {"pk_hush", "hush"},
 		"STRIPE_WEBHOOK_SECRET": {"hush"},
-		"STRIPE_API_BASE":       {"localhost:12111", "ftp://localhost"},
+		"STRIPE_API_BASE":       {"localhost:12111", "ftp://localhost", "http://stripe.example.com", "http://127.0.0.1.example.com:12111"},
 	} {
 		t.Run(setting, func(t *testing.T) {
 			for _, value := range values {
@@ -242,7 +248,7 @@ func TestSecret(t *testing.T) {
 		dir := t.TempDir()
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "auth_secret"), []byte("x\n"), 0o600))
 		_, err := Secret(dir, "auth_secret")
-		require.ErrorContains(t, err, "fewer than 32 bytes")
+		require.ErrorContains(t, err, "must have 32 bytes or more")
 	})
 
 	t.Run("ASetOneStands", func(t *testing.T) {

@@ -72,7 +72,7 @@ func TestEnvFileValues(t *testing.T) {
 
 func TestInvisibleCharacters(t *testing.T) {
 	t.Parallel()
-	secret := strings.Repeat("s", 32)
+	secret := goodSecret
 	c, err := parse(map[string]string{"AUTH_SECRET": "\ufeff" + secret + "\ufeff\n"})
 	require.NoError(t, err)
 	require.Equal(t, secret, c.AuthSecret)
@@ -127,7 +127,7 @@ func TestNoValueIsPrinted(t *testing.T) {
 // A secret from "echo" or a file may end with a line break.
 func TestSettingsAreTrimmed(t *testing.T) {
 	t.Parallel()
-	secret := strings.Repeat("s", 32)
+	secret := goodSecret
 	c, err := parse(map[string]string{
 		"DATABASE_URL": " postgres://app@db/shop\n", "AUTH_SECRET": secret + "\n", "PAYMENT_PROVIDER": "stripe\r\n",
 		"STRIPE_SECRET_KEY": "sk_live_1\n", "STRIPE_WEBHOOK_SECRET": "\twhsec_1\n", "SIMULATOR_SECRET": secret + " ", "QUEUE_SIZE": "7\n",

@@ -15,6 +15,11 @@ import (
 // FillSecrets sets the missing secrets. AUTH_SECRET comes from a file in the data directory, created when missing; parse allows
 // this only with an embedded database. SIMULATOR_SECRET is derived from AUTH_SECRET, so that all replicas agree on it.
 func (c *Config) FillSecrets() (err error) {
+	if c.Embedded() || c.AuthSecret == "" {
+		if err := checkPrivate("DATA_DIR", c.DataDir, dataDirOpen, "chmod go-rw"); err != nil {
+			return err
+		}
+	}
 	if c.AuthSecret == "" {
 		if c.AuthSecret, err = Secret(c.DataDir, authSecretFile); err != nil {
 			return err
@@ -30,6 +35,13 @@ func (c *Config) FillSecrets() (err error) {
 
 // authSecretFile is the file in the data directory with the generated AUTH_SECRET.
 const authSecretFile = "auth_secret"
+
+// The permissions that other users must not have. To enter the data directory lets them read nothing: under root, the user of
+// PostgreSQL must enter it.
+const (
+	dataDirOpen fs.FileMode = 0o066
+	secretOpen  fs.FileMode = 0o077
+)
 
 const unusableFolder = "DATA_DIR must be a folder that the program may write to: %w"
 
@@ -48,6 +60,9 @@ func (c *Config) FindSecrets() error {
 // Processes that call it at the same time get the same secret.
 func Secret(dir, name string) (string, error) {
 	path := filepath.Join(dir, name)
+	if err := checkPrivate("AUTH_SECRET", path, secretOpen, "chmod 600"); err != nil {
+		return "", err
+	}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := makeSecret(dir, path); err != nil {
@@ -62,8 +77,8 @@ func Secret(dir, name string) (string, error) {
 	if flaw := textFlaw(secret, true); flaw != "" {
 		return "", fmt.Errorf("the secret in %s %s", path, flaw)
 	}
-	if len(secret) < shortestSecret {
-		return "", fmt.Errorf("the secret in %s has fewer than %d bytes: delete the file to generate a new one", path, shortestSecret)
+	if flaw := weakness(secret); flaw != "" {
+		return "", fmt.Errorf("the secret in %s %s; or delete the file, and the program generates one", path, flaw)
 	}
 	return secret, nil
 }
@@ -71,7 +86,7 @@ func Secret(dir, name string) (string, error) {
 // makeSecret writes the secret to a temporary file and links it to its path when complete. A link, unlike a rename, does not
 // replace a secret that another process has created meanwhile.
 func makeSecret(dir, path string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(dir, filepath.Base(path)+".new*") // with mode 0600

@@ -132,7 +132,7 @@ func (e *Embedded) claimDirectory(context.Context) (err error) {
 	if e.config.Dir, err = filepath.Abs(e.config.Dir); err != nil {
 		return err
 	}
-	if err = os.MkdirAll(e.config.Dir, 0o755); err == nil {
+	if err = os.MkdirAll(e.config.Dir, 0o711); err == nil {
 		e.lock, err = os.OpenFile(filepath.Join(e.config.Dir, LockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	}
 	if err != nil {

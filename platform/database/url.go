@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"strconv"
@@ -112,4 +113,31 @@ func parseClean() (*pgxpool.Config, error) {
 	}
 	c.ConnConfig.Password = "" // from ~/.pgpass
 	return c, nil
+}
+
+// PlainHost returns the first host to which a URL allows a connection without TLS, or "". Sockets and this machine need none.
+func PlainHost(text string) string {
+	c, err := Parse(text)
+	if text == "" || err != nil {
+		return ""
+	}
+	ways := append([]*pgconn.FallbackConfig{{Host: c.ConnConfig.Host, TLSConfig: c.ConnConfig.TLSConfig}}, c.ConnConfig.Fallbacks...)
+	for _, way := range ways {
+		if way.TLSConfig == nil && !isHere(way.Host) {
+			return way.Host
+		}
+	}
+	return ""
+}
+
+// isHere reports whether a host is a socket or this machine.
+func isHere(host string) bool {
+	network, _ := pgconn.NetworkAddress(host, 0)
+	return network == "unix" || IsLoopback(host)
+}
+
+// IsLoopback reports whether a host is this machine by its name or address.
+func IsLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -66,8 +66,9 @@ type ModuleReadiness struct {
 }
 
 type readyStatus struct {
-	Status  string            `json:"status" enums:"ready,degraded"` // degraded: some module is away, and the others work
-	Modules []ModuleReadiness `json:"modules,omitempty"`
+	Status   string            `json:"status" enums:"ready,degraded"` // degraded: some module is away, and the others work
+	Modules  []ModuleReadiness `json:"modules,omitempty"`
+	Warnings []string          `json:"warnings,omitempty" example:"Payments are simulated although a database is named: no money moves."`
 }
 
 // probe shares one result among the probes of a second.
@@ -98,7 +99,7 @@ func (s *Server) Readiness(ctx context.Context) Readiness {
 // ready tells probes and balancers whether to send requests here.
 //
 //	@Summary	Ask whether it can serve
-//	@Description	For probes and balancers. It tries one write on every database, at most once a second however many ask, and names each module with what is wrong. `READY_REQUIRES` names the modules that must be ready, any one of them by default. It is not ready once it was told to stop.
+//	@Description	For probes and balancers. It tries one write on every database, at most once a second however many ask, and names each module with what is wrong. `warnings` says when payments are simulated although a database is named. `READY_REQUIRES` names the modules that must be ready, any one of them by default. It is not ready once it was told to stop.
 //	@ID			isReady
 //	@Tags		health
 //	@Success	200	{object}	readyStatus
@@ -115,7 +116,7 @@ func (s *Server) ready(c echo.Context) error {
 	if !r.Ready {
 		return errNotReady.Detailf("%s", strings.Join(append([]string{"The service is not ready."}, reasons...), " ")).With("modules", r.Modules)
 	}
-	is := readyStatus{Status: "ready", Modules: r.Modules}
+	is := readyStatus{Status: "ready", Modules: r.Modules, Warnings: s.cfg.Warnings}
 	if len(reasons) > 0 {
 		is.Status = "degraded"
 	}

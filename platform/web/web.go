@@ -57,6 +57,7 @@ type Config struct {
 	Heartbeat      time.Duration                       // between two comments in a stream of events; 15 s
 	WriteTimeout   time.Duration                       // of one write to a stream of events; 10 s
 	Ready          func(ctx context.Context) Readiness // called at most once a second; nil: always ready
+	Warnings       []string                            // at /readyz
 	OpenAPI        []byte                              // the document at /openapi.json
 	Metrics        http.Handler                        // at /metrics
 	Build          string                              // of this program, which /healthz shows

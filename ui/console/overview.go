@@ -26,6 +26,7 @@ type overview struct {
 		OutboxOldestAgeSeconds  float64 `json:"outbox_oldest_age_seconds"`
 		ReadersOldestAgeSeconds float64 `json:"readers_oldest_age_seconds"`
 	}
+	Warnings    []string // about the settings of the server
 	Unavailable []string // modules whose database does not answer: their data is missing
 }
 

@@ -38,7 +38,8 @@ type frame struct {
 	Ends      string
 	FormToken string
 	Flash     *flash
-	Attention int // sagas that need attention
+	Warnings  []string // about the settings of the server
+	Attention int      // sagas that need attention
 	Parked    int
 	Notice    string // about unavailable databases
 	Partial   bool   // some content of the page could not be read
@@ -54,7 +55,7 @@ func (v *visit) show(name, room, title string, main any) error {
 func (v *visit) showStatus(status int, name, room, title string, main any) error {
 	f := frame{
 		Title: title, Room: room, Here: v.request.URL.RequestURI(), Theme: v.console.theme(v.request), FormToken: formToken(v.token),
-		Flash: v.flash, Attention: v.overview.needsAttention(), Parked: v.overview.Parked(), Main: main,
+		Flash: v.flash, Warnings: v.overview.Warnings, Attention: v.overview.needsAttention(), Parked: v.overview.Parked(), Main: main,
 		Notice: v.notice(), Partial: v.partial, Live: templates[name].Lookup("live") != nil,
 	}
 	if v.request.Method == http.MethodPost {

@@ -1,0 +1,54 @@
+package config
+
+import (
+	"errors"
+	"io"
+	"os"
+)
+
+// fileSuffix is the end of the name of a setting that names a file with a secret: AUTH_SECRET_FILE.
+const fileSuffix = "_FILE"
+
+// secretSettings are the settings that may come from files.
+var secretSettings = []string{
+	"AUTH_SECRET", "SIMULATOR_SECRET", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "DATABASE_URL", "CART_DATABASE_URL", "ORDER_DATABASE_URL",
+	"PAYMENT_DATABASE_URL", "SAGA_DATABASE_URL", "SIMULATOR_DATABASE_URL",
+}
+
+// longestSecret limits the bytes read from a file.
+const longestSecret = 64 << 10
+
+// readSecretFiles replaces each NAME_FILE by NAME with the text of the file.
+func readSecretFiles(settings map[string]string) error {
+	var wrong findings
+	for _, name := range secretSettings {
+		path := settings[name+fileSuffix]
+		delete(settings, name+fileSuffix)
+		if path == "" {
+			continue
+		}
+		if settings[name] != "" {
+			wrong.add(name, "and "+name+fileSuffix+" are both set: remove one of them")
+			continue
+		}
+		text, err := readSecret(path)
+		if err != nil {
+			wrong.add(name+fileSuffix, "must name a file with a value: "+err.Error())
+		}
+		settings[name] = text
+	}
+	return errors.Join(wrong...)
+}
+
+func readSecret(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, longestSecret))
+	if err == nil && trim(string(text)) == "" {
+		err = errors.New("it is empty")
+	}
+	return trim(string(text)), err
+}
