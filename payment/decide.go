@@ -217,11 +217,18 @@ func onActionRequired(s State, r Answer, now time.Time, ttl time.Duration) ([]ev
 	case s.Voided:
 		return nil, nil
 	case s.Authorization == stepAsked:
-		return []event{actionRequired{r.ProviderReference, *r.NextAction, now.Add(ttl)}}, nil
+		return []event{actionRequired{r.ProviderReference, kept(*r.NextAction), now.Add(ttl)}}, nil
 	case s.Authorization == stepWaiting && !s.Tombstone && !now.Before(s.Deadline):
 		return []event{UndoRequested{CheckoutID: s.CheckoutID, Code: CodeAuthenticationExpired, Reason: CodeAuthenticationExpired}}, nil
 	}
 	return nil, nil
+}
+
+func kept(a NextAction) keptAction {
+	if a.ClientSecret != "" {
+		return keptAction{Type: a.Type}
+	}
+	return keptAction{a.Type, a.URL}
 }
 
 // onAuthorized records the authorization and, unless there is a tombstone, the intent to capture.

@@ -59,7 +59,7 @@ func TestCharge(t *testing.T) {
 
 func TestAnswer(t *testing.T) {
 	t.Parallel()
-	waits := actionRequired{"ref", bankPage, noon.Add(ttl)}
+	waits := actionRequired{"ref", kept(bankPage), noon.Add(ttl)}
 	for name, c := range map[string]struct {
 		given  []event
 		asked  Operation
@@ -222,7 +222,7 @@ func TestUndoThatYields(t *testing.T) {
 		want  bool
 	}{
 		"NothingWasAsked":       {nil, false},
-		"OnlyAuthorized":        {[]event{wish, actionRequired{"", bankPage, noon}}, false},
+		"OnlyAuthorized":        {[]event{wish, actionRequired{"", kept(bankPage), noon}}, false},
 		"ACaptureWasAskedFor":   {[]event{wish, authorized{}, capturing}, true},
 		"Captured":              {[]event{wish, authorized{}, capturing, captured{1999}}, true},
 		"TheTombstoneWasBefore": {[]event{wish, tombstone, captured{1999}}, false},
@@ -275,7 +275,7 @@ func next(s State, looked bool, now time.Time) providerCall {
 
 func TestNext(t *testing.T) {
 	t.Parallel()
-	waits := actionRequired{"ref", bankPage, noon.Add(ttl)}
+	waits := actionRequired{"ref", kept(bankPage), noon.Add(ttl)}
 	doubts := func(op Operation) event { return outcomeUnknown{op, "timeout"} }
 	for name, c := range map[string]struct {
 		given  []event
@@ -347,7 +347,7 @@ func TestDoubt(t *testing.T) {
 
 func TestActionRequiredOutcome(t *testing.T) {
 	t.Parallel()
-	s := given(wish, actionRequired{"ref", bankPage, noon.Add(ttl)})
+	s := given(wish, actionRequired{"ref", kept(bankPage), noon.Add(ttl)})
 	require.Equal(t, Outcome{Result: ResultActionRequired, NextAction: &bankPage, Deadline: noon.Add(ttl)}, chargeOutcome(s, stopIdle, noon))
 	unasked := chargeOutcome(s, stopUnknown, noon)
 	require.Equal(t, ResultActionRequired, unasked.Result)
@@ -359,7 +359,7 @@ func TestActionRequiredOutcome(t *testing.T) {
 
 func TestStateSurvivesJSON(t *testing.T) {
 	t.Parallel()
-	s := given(wish, actionRequired{"ref", bankPage, noon}, authorized{}, capturing, captured{1999}, tombstone, asksRefund)
+	s := given(wish, actionRequired{"ref", kept(bankPage), noon}, authorized{}, capturing, captured{1999}, tombstone, asksRefund)
 	var back State
 	b, err := json.Marshal(s)
 	require.NoError(t, err)

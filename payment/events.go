@@ -77,8 +77,13 @@ type (
 	// actionRequired says that the shopper must confirm the payment at their bank, until the deadline.
 	actionRequired struct {
 		ProviderReference string     `json:"provider_reference,omitempty"`
-		NextAction        NextAction `json:"next_action"`
+		NextAction        keptAction `json:"next_action"`
 		Deadline          time.Time  `json:"deadline"`
+	}
+	// keptAction is the part of a NextAction that is stored.
+	keptAction struct {
+		Type string `json:"type"`
+		URL  string `json:"url,omitempty"` // empty if the action has a secret: the URL may hold it too
 	}
 	// declined says that the provider will never authorize this payment.
 	declined struct {

@@ -166,6 +166,9 @@ func (m *Module) receive(c echo.Context) error {
 		m.log.WarnContext(c.Request().Context(), "a webhook was refused", "provider", p.Name(), "error", err.Error())
 		return errBadSignature
 	}
+	if r, ok := p.Provider.(Redactor); ok {
+		body = r.Redact(body)
+	}
 	if err := m.saveWebhook(c.Request().Context(), p.Name(), n, body); err != nil {
 		return err
 	}

@@ -72,6 +72,7 @@ type Module struct {
 	arrived   chan struct{} // a webhook was stored
 	resumable chan uuid.UUID
 	daily     dailyTotals
+	actions   actions
 }
 
 // New returns a module. It needs a provider.

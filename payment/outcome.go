@@ -55,14 +55,21 @@ func chargeOutcome(s State, why stopReason, now time.Time) Outcome {
 	case s.claimedCaptured():
 		return Outcome{Result: ResultCaptured, ByHand: true}
 	case s.Authorization == stepWaiting && why == stopIdle:
-		return Outcome{Result: ResultActionRequired, NextAction: s.NextAction, Deadline: s.Deadline}
+		return Outcome{Result: ResultActionRequired, NextAction: s.NextAction.shown(), Deadline: s.Deadline}
 	case s.Authorization == stepWaiting && now.Before(s.Deadline): // the shopper may have acted, but the provider did not respond
 		wait := min(s.Deadline.Sub(now), lookUpAgainAfter)
-		return Outcome{Result: ResultActionRequired, NextAction: s.NextAction, Deadline: now.Add(wait)}
+		return Outcome{Result: ResultActionRequired, NextAction: s.NextAction.shown(), Deadline: now.Add(wait)}
 	case why == stopUnavailable && s.Unknown == nil:
 		return Outcome{Result: ResultUnavailable, Failure: failure(CodeUnavailable)}
 	}
 	return Outcome{Result: ResultUnknown}
+}
+
+func (k *keptAction) shown() *NextAction {
+	if k == nil {
+		return nil
+	}
+	return &NextAction{Type: k.Type, URL: k.URL}
 }
 
 // undoOutcome returns the outcome of an Undo that stopped for the given reason.

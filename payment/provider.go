@@ -47,6 +47,12 @@ type ReferenceFinder interface {
 	FindReference(ctx context.Context, providerReference string) (reference string, err error)
 }
 
+// Redactor is implemented by a Provider whose webhooks may hold secrets of a shopper.
+type Redactor interface {
+	// Redact returns the body of a verified webhook as it is stored and shown to operators.
+	Redact(body []byte) []byte
+}
+
 // Call is one request to a provider.
 type Call struct {
 	Key               string       // idempotency key: payment, operation and operation id. It never changes for the same intent

@@ -11,7 +11,7 @@ import (
 
 func TestSettle(t *testing.T) {
 	t.Parallel()
-	waits := actionRequired{"ref", bankPage, noon.Add(ttl)}
+	waits := actionRequired{"ref", kept(bankPage), noon.Add(ttl)}
 	said := func(o Resolution) Resolved { return Resolved{theCheck, o, "So."} }
 	isNot := []event{said(ResolvedNotCaptured), UndoRequested{CheckoutID: theCheck, Code: CodeCancelled, Reason: reasonResolved}}
 	for name, c := range map[string]struct {

@@ -46,7 +46,7 @@ type State struct {
 	RequestedAt       time.Time    `json:"requested_at,omitzero"`
 
 	Authorization step        `json:"authorization,omitempty"`
-	NextAction    *NextAction `json:"next_action,omitempty"` // while the authorization waits
+	NextAction    *keptAction `json:"next_action,omitempty"` // while the authorization waits
 	Deadline      time.Time   `json:"deadline,omitzero"`     // of the shopper's action
 	Capture       step        `json:"capture,omitempty"`
 	CaptureAt     time.Time   `json:"capture_at,omitzero"` // time of its request
@@ -93,9 +93,12 @@ const (
 )
 
 var payments = &eventstore.Aggregate[State, event]{
-	Kind: "payment", StateVersion: 4, Types: eventTypes, Evolve: evolve, Index: index,
+	Kind: "payment", StateVersion: 5, Types: eventTypes, Evolve: evolve, Index: index,
 	Upcasts: map[string][]eventstore.Upcaster{
-		"payment.action_required": {eventstore.FieldsAdded}, // 2: next_action.client_secret
+		"payment.action_required": {
+			eventstore.FieldsAdded, // 2: next_action.client_secret
+			eventstore.FieldsAdded, // 3: without it
+		},
 	},
 }
 

@@ -76,7 +76,7 @@ func outcomeOfPayment(o payment.Outcome, err error) Outcome {
 	case payment.ResultRefused:
 		return Outcome{Kind: StepWasRefused, Failure: Failure{Code: o.Failure.Code, Detail: o.Failure.Detail}}
 	case payment.ResultActionRequired:
-		next := NextAction(*o.NextAction)
+		next := NextAction{Type: o.NextAction.Type, URL: o.NextAction.URL}
 		return Outcome{Kind: StepMustWait, Next: &next, Until: o.Deadline}
 	case payment.ResultUnavailable:
 		return Outcome{Kind: StepFaulted, Error: o.Failure.Detail}

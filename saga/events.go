@@ -137,11 +137,10 @@ type Short struct {
 	Available int64  `json:"available"`
 }
 
-// NextAction is an action that the shopper must take.
+// NextAction is an action that the shopper must take, without its secrets.
 type NextAction struct {
-	Type         string `json:"type" example:"redirect"`
-	URL          string `json:"url,omitempty" format:"uri"` // where the shopper goes, with redirect
-	ClientSecret string `json:"client_secret,omitempty"`    // for the provider's own scripts in the storefront
+	Type string `json:"type" example:"redirect"`
+	URL  string `json:"url,omitempty" format:"uri"` // where the shopper goes, with redirect
 }
 
 // Checkout is the data of a checkout.

@@ -44,10 +44,17 @@ type CheckoutView struct {
 	Status     Status       `json:"status" enums:"running,requires_action,compensating,completed,failed,cancelled,needs_attention"`
 	Total      money.Amount `json:"total"`
 	Failure    *FailureView `json:"failure" extensions:"x-nullable"`
-	NextAction *NextAction  `json:"next_action" extensions:"x-nullable"`
+	NextAction *ActionView  `json:"next_action" extensions:"x-nullable"`
 	Steps      []StepView   `json:"steps"`
 	CreatedAt  time.Time    `json:"created_at"`
 	UpdatedAt  time.Time    `json:"updated_at"`
+}
+
+// ActionView is an action that the shopper must take.
+type ActionView struct {
+	Type         string `json:"type" example:"redirect"`
+	URL          string `json:"url,omitempty" format:"uri"` // where the shopper goes, with redirect
+	ClientSecret string `json:"client_secret,omitempty"`    // for the provider's own scripts in the storefront. Only the shopper gets it, and not from the stream
 }
 
 // FailureView is the reason why a checkout failed.
@@ -70,7 +77,7 @@ func viewOf(saga eventstore.Stream[State]) CheckoutView {
 	s := saga.State
 	v := CheckoutView{
 		ID: saga.ID, CartID: s.Checkout.CartID, OrderID: s.Checkout.OrderID, Status: shown(s),
-		Total: money.Of(s.Checkout.Total, s.Checkout.Currency), NextAction: s.NextAction, Steps: stepsOf(s),
+		Total: money.Of(s.Checkout.Total, s.Checkout.Currency), Steps: stepsOf(s),
 		CreatedAt: web.Time(saga.CreatedAt), UpdatedAt: web.Time(saga.UpdatedAt),
 	}
 	if s.Checkout.Total > 0 {
@@ -78,6 +85,27 @@ func viewOf(saga eventstore.Stream[State]) CheckoutView {
 	}
 	if s.Failure != nil {
 		v.Failure = &FailureView{Code: s.Failure.Code, Detail: s.Failure.Detail}
+	}
+	if s.NextAction != nil {
+		v.NextAction = &ActionView{Type: s.NextAction.Type, URL: s.NextAction.URL}
+	}
+	return v
+}
+
+// ownViewOf is viewOf with the secrets of the next action, if the caller is the shopper. While the provider does not answer they are
+// missing.
+func (m *Module) ownViewOf(c echo.Context, saga eventstore.Stream[State]) CheckoutView {
+	v := viewOf(saga)
+	if v.NextAction == nil || v.NextAction.URL != "" || web.CallerOf(c).Subject != saga.State.CustomerID {
+		return v
+	}
+	ctx := c.Request().Context()
+	action, err := m.Payments.NextAction(ctx, saga.State.Checkout.PaymentID)
+	if err != nil {
+		m.Log.WarnContext(ctx, "the provider does not tell the next action of a payment", "payment", saga.State.Checkout.PaymentID, "error", err)
+	}
+	if action != nil {
+		v.NextAction = &ActionView{Type: action.Type, URL: action.URL, ClientSecret: action.ClientSecret}
 	}
 	return v
 }
@@ -159,7 +187,7 @@ func (m *Module) checkOut(c echo.Context) error {
 	}
 	web.Replayed(c, sealed.Replayed)
 	c.Response().Header().Set("Location", "/v1/checkouts/"+saga.ID.String())
-	return answerCheckOut(c, saga, r.Wait > 0)
+	return m.answerCheckOut(c, saga, r.Wait > 0)
 }
 
 // checkCheckOut refuses a malformed payment method or address.
@@ -210,7 +238,7 @@ func isQuiescent(s State) bool { return shown(s).Ended() || s.Status == NeedsAtt
 func endsWait(s State) bool { return isQuiescent(s) || s.Status == RequiresAction }
 
 // answerCheckOut responds with a checkout, and with its outcome if the client waited.
-func answerCheckOut(c echo.Context, saga eventstore.Stream[State], waited bool) error {
+func (m *Module) answerCheckOut(c echo.Context, saga eventstore.Stream[State], waited bool) error {
 	s := saga.State
 	switch {
 	case shown(s) == Completed && waited:
@@ -218,7 +246,7 @@ func answerCheckOut(c echo.Context, saga eventstore.Stream[State], waited bool) 
 	case s.Status == Failed && waited:
 		return problemOf(*s.Failure).With("checkout_id", saga.ID)
 	}
-	return c.JSON(http.StatusAccepted, viewOf(saga))
+	return c.JSON(http.StatusAccepted, m.ownViewOf(c, saga))
 }
 
 // codeDoesNotAddUp is the code of the order module for lines and adjustments that are not the total.
@@ -244,7 +272,7 @@ func problemOf(f Failure) *fault.Fault {
 // show shows a checkout.
 //
 //	@Summary	Read a checkout
-//	@Description	Its status, failure, steps, and the next action of the shopper. With `Prefer: wait=N` the response waits until the checkout ends, requires action or needs attention.
+//	@Description	Its status, failure, steps, and the next action of the shopper. A `client_secret` in it is read from the provider when the shopper asks; it is missing for operators, and while the provider does not answer. With `Prefer: wait=N` the response waits until the checkout ends, requires action or needs attention.
 //	@ID			getCheckout
 //	@Tags		checkouts
 //	@Security	Bearer
@@ -267,7 +295,7 @@ func (m *Module) show(c echo.Context) error {
 	if saga, err = m.await(ctx, saga, false, web.Wait(c), endsWait); err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, viewOf(m.withProgress(ctx, saga)))
+	return c.JSON(http.StatusOK, m.ownViewOf(c, m.withProgress(ctx, saga)))
 }
 
 // visible loads a checkout that the caller may see.

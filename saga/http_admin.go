@@ -26,7 +26,7 @@ type View struct {
 	Status     Status       `json:"status" enums:"running,requires_action,compensating,completed,failed,cancelled,needs_attention"`
 	Total      money.Amount `json:"total"` // of the checkout or the order; the amount of a refund
 	Failure    *FailureView `json:"failure" extensions:"x-nullable"`
-	NextAction *NextAction  `json:"next_action" extensions:"x-nullable"`
+	NextAction *ActionView  `json:"next_action" extensions:"x-nullable"`
 	Steps      []StepView   `json:"steps"`
 	CreatedAt  time.Time    `json:"created_at"`
 	UpdatedAt  time.Time    `json:"updated_at"`

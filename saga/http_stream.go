@@ -16,7 +16,7 @@ import (
 // stream sends a client every change of a checkout until it has ended.
 //
 //	@Summary		Follow a checkout
-//	@Description	Server-sent events. Each event is named `checkout`, contains the checkout as GET does, and has its version as `id`. The first event is the current state. Then each change follows; of several in quick succession only the last may be sent. The stream closes when the checkout is `completed`, `failed` or `cancelled`, and stays open in `needs_attention`. A comment every 15 seconds keeps the connection open. The stream also closes after an hour, and when the server stops: reconnect with `Last-Event-ID` to get newer events. The response is 204 if the client has the final state already; browsers then stop reconnecting.
+//	@Description	Server-sent events. Each event is named `checkout`, contains the checkout as GET does but for the `client_secret` of its next action, and has its version as `id`. The first event is the current state. Then each change follows; of several in quick succession only the last may be sent. The stream closes when the checkout is `completed`, `failed` or `cancelled`, and stays open in `needs_attention`. A comment every 15 seconds keeps the connection open. The stream also closes after an hour, and when the server stops: reconnect with `Last-Event-ID` to get newer events. The response is 204 if the client has the final state already; browsers then stop reconnecting.
 //	@ID				followCheckout
 //	@Tags			checkouts
 //	@Security		Bearer

@@ -56,6 +56,8 @@ type Payments interface {
 	Refund(ctx context.Context, correlation uuid.UUID, r payment.Refund) (payment.Outcome, error)
 	Verify(ctx context.Context, correlation uuid.UUID, v payment.Verify) (payment.Outcome, error)
 	Observe(ctx context.Context, correlation uuid.UUID, o payment.Observe) error
+	// NextAction returns the shopper's action with its secrets, or nil. It is for the shopper alone.
+	NextAction(ctx context.Context, payment uuid.UUID) (*payment.NextAction, error)
 	Cancel(ctx context.Context, write web.Write, c payment.Cancel) (replayed bool, err error)
 	Resolve(ctx context.Context, write web.Write, c payment.Resolve) (replayed bool, err error)
 	RequestRefund(ctx context.Context, write web.Write, r payment.RequestRefund) (payment.RequestedRefund, error)

@@ -168,6 +168,10 @@ func (s scriptedPayments) RefundsUnderWay(_ context.Context, payment uuid.UUID) 
 	return s.p.refunds(payment), nil
 }
 
+func (scriptedPayments) NextAction(context.Context, uuid.UUID) (*payment.NextAction, error) {
+	return nil, nil
+}
+
 func (scriptedPayments) Observe(context.Context, uuid.UUID, payment.Observe) error { return nil }
 
 func (scriptedPayments) Resumable() <-chan uuid.UUID { return nil }

@@ -89,9 +89,12 @@ func (s State) done(name string) bool {
 const lease = 15 * time.Second
 
 var sagas = &eventstore.Aggregate[State, Event]{
-	Kind: "saga", StateVersion: 3, Types: eventTypes, Evolve: evolve, Index: index,
+	Kind: "saga", StateVersion: 4, Types: eventTypes, Evolve: evolve, Index: index,
 	Upcasts: map[string][]eventstore.Upcaster{
-		"saga.step_waits": {eventstore.FieldsAdded}, // 2: next_action.client_secret
+		"saga.step_waits": {
+			eventstore.FieldsAdded, // 2: next_action.client_secret
+			eventstore.FieldsAdded, // 3: without it
+		},
 	},
 }
 

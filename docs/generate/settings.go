@@ -16,7 +16,9 @@ empty setting has its default. All settings are checked at start; an error names
 
 Each line of the file is ` + "`NAME=value`" + `. A ` + "`$`" + ` stands for itself: no variable is expanded. An unquoted value ends at a ` + "`#`" + ` that follows a space; in single
 quotes every character stands for itself; in double quotes a backslash escapes the next one. Spaces, line breaks and byte order marks at the ends of a
-setting are removed. Control characters and invisible ones are refused (the names of folders may hold invisible ones).
+setting are removed. Control characters and invisible ones are refused (paths may hold invisible ones).
+
+Each secret and each database URL may stand in a file instead: ` + "`AUTH_SECRET_FILE=/run/secrets/auth_secret`" + `. Setting both is an error.
 `
 
 // setting is an entry of .env.example.

@@ -1,11 +1,13 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/e2e/harness"
@@ -61,6 +63,7 @@ func TestStripe(t *testing.T) {
 		require.Equal(t, http.StatusOK, stripeTells(t, s, bank, asked, time.Now()).StatusCode)
 		require.Nil(t, ada.AwaitStatus(t, asked.ID, saga.Completed).NextAction)
 		paidAtStripe(t, ada, bank, asked, "captured", "succeeded")
+		storesNoSecret(t, s) // the webhook held it
 	})
 	t.Run("DeniedAtTheBank", func(t *testing.T) {
 		t.Parallel()
@@ -89,7 +92,36 @@ func asksStripe(t *testing.T, s harness.Shopper, bank *stripetest.Server, sku st
 	_, id := bank.Status(asked.PaymentID.String())
 	require.Equal(t, "use_stripe_sdk", asked.NextAction.Type)
 	require.Contains(t, asked.NextAction.ClientSecret, id+"_secret_")
+	keepsNoSecret(t, s, asked)
 	return asked
+}
+
+// keepsNoSecret checks that only the shopper who asks gets the client secret: no table holds it, and no operator sees it.
+func keepsNoSecret(t *testing.T, s harness.Shopper, asked harness.CheckoutView) {
+	t.Helper()
+	seen := harness.Get[harness.CheckoutView](t, s.Site, "/v1/checkouts/"+asked.ID.String(), s.Admin)
+	require.Equal(t, &saga.ActionView{Type: "use_stripe_sdk"}, seen.NextAction)
+	for _, path := range []string{
+		"/v1/admin/sagas/" + asked.ID.String(), "/v1/admin/streams/saga/" + asked.ID.String(), "/v1/admin/streams/payment/" + asked.PaymentID.String(),
+		"/v1/orders/" + asked.OrderID.String() + "/timeline",
+	} {
+		require.NotContains(t, string(s.Send(t, http.MethodGet, path, s.Admin, nil).Text), "_secret_s", path)
+	}
+	storesNoSecret(t, s.Site)
+}
+
+func storesNoSecret(t *testing.T, s *harness.Site) {
+	t.Helper()
+	db, err := pgx.Connect(t.Context(), s.Settings.DatabaseURL)
+	require.NoError(t, err)
+	defer db.Close(context.Background())
+	for _, table := range []string{
+		"saga.events", "saga.streams", "saga.outbox", "saga.receipts", "payment.events", "payment.streams", "payment.outbox", "payment.receipts", "payment.webhooks",
+	} {
+		var found int
+		require.NoError(t, db.QueryRow(t.Context(), "select count(*) from "+table+" t where t::text like '%\\_secret\\_s%'").Scan(&found))
+		require.Zero(t, found, table)
+	}
 }
 
 func stripeTells(t *testing.T, s *harness.Site, bank *stripetest.Server, c harness.CheckoutView, at time.Time) harness.Answer {

@@ -72,7 +72,7 @@ func (serve) Help() string {
 
   shopping-cart                                                 embedded, on http://localhost:8080
   HTTP_ADDR=:9000 DATA_DIR=/var/lib/shop shopping-cart serve    elsewhere
-  DATABASE_URL=postgres://app:…@db/shop AUTH_SECRET=… PAYMENT_PROVIDER=stripe … shopping-cart serve
+  DATABASE_URL=postgres://app:…@db/shop?sslmode=verify-full AUTH_SECRET=… PAYMENT_PROVIDER=stripe … shopping-cart serve
 
 Every setting is in docs/reference/settings.md and in .env.example. An invalid one is refused by its name. SIGTERM, SIGHUP or Ctrl-C
 drains: requests end, then the steps of checkouts, then their writes are committed, and the embedded PostgreSQL stops last.

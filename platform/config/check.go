@@ -106,7 +106,7 @@ func (c Config) checkDatabases(wrong *findings) {
 			continue
 		}
 		if why := wrongURL(*d.url); why != "" {
-			wrong.add(d.setting, "must be a URL such as postgres://user:password@host:5432/shop: "+why)
+			wrong.add(d.setting, "must be a URL such as postgres://user:password@host:5432/shop?sslmode=verify-full: "+why)
 		}
 	}
 }

@@ -161,7 +161,7 @@ func TestRefusedDatabaseURLSaysWhy(t *testing.T) {
 		"host=db password=hush":                                              "it must begin with postgres://",
 	} {
 		_, err := parse(map[string]string{"ORDER_DATABASE_URL": url})
-		require.ErrorContains(t, err, "ORDER_DATABASE_URL must be a URL such as postgres://user:password@host:5432/shop: ", url)
+		require.ErrorContains(t, err, "ORDER_DATABASE_URL must be a URL such as postgres://user:password@host:5432/shop?sslmode=verify-full: ", url)
 		require.ErrorContains(t, err, why, url)
 		for _, secret := range []string{"hush", "hu#", "hu/", "hu@", "hu%", "hu?"} {
 			require.NotContains(t, err.Error(), secret, url)

@@ -15,20 +15,20 @@ import (
 // lets requests in flight finish for at most Config.Grace, closes the listeners and returns. admin serves the routes for operators too;
 // it is nil unless Config.AdminApart.
 func (s *Server) Run(ctx context.Context, listener, admin net.Listener) error {
-	servers := group{s.start(listener, s.public)}
+	running := servers{s.start(listener, s.public)}
 	if admin != nil {
-		servers = append(servers, s.start(admin, s.echo))
+		running = append(running, s.start(admin, s.echo))
 	}
-	failed := servers.failed()
+	failed := running.failed()
 	select {
 	case <-failed:
-		return servers.close()
+		return running.close()
 	case <-ctx.Done():
 	}
 	s.drain.Do(func() { close(s.draining) })
 	select {
 	case <-failed:
-		return servers.close()
+		return running.close()
 	case <-time.After(s.cfg.DrainDelay): // by then load balancers use other replicas
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Grace)
@@ -38,12 +38,12 @@ func (s *Server) Run(ctx context.Context, listener, admin net.Listener) error {
 		defer close(ended)
 		s.streams.end(grace.Done())
 	}()
-	err := servers.shutdown(grace)
+	err := running.shutdown(grace)
 	<-ended
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.cfg.Log.Warn("requests were cut off", slog.Duration("grace", s.cfg.Grace))
 	}
-	return errors.Join(err, servers.close())
+	return errors.Join(err, running.close())
 }
 
 // serving is a server on a listener. err is set when ended is closed.
@@ -68,11 +68,11 @@ func (s *Server) start(listener net.Listener, handler http.Handler) *serving {
 	return one
 }
 
-// group is the servers of all listeners.
-type group []*serving
+// servers are the servers of all listeners.
+type servers []*serving
 
 // failed returns a channel that is closed when one of the servers ends.
-func (g group) failed() <-chan struct{} {
+func (g servers) failed() <-chan struct{} {
 	first, once := make(chan struct{}), sync.Once{}
 	for _, one := range g {
 		go func() {
@@ -84,7 +84,7 @@ func (g group) failed() <-chan struct{} {
 }
 
 // shutdown waits for the requests of all servers.
-func (g group) shutdown(ctx context.Context) error {
+func (g servers) shutdown(ctx context.Context) error {
 	errs, all := make([]error, len(g)), sync.WaitGroup{}
 	for i, one := range g {
 		all.Go(func() { errs[i] = one.Shutdown(ctx) })
@@ -94,7 +94,7 @@ func (g group) shutdown(ctx context.Context) error {
 }
 
 // close closes what is still open, and returns the errors of the servers.
-func (g group) close() (err error) {
+func (g servers) close() (err error) {
 	for _, one := range g {
 		err = errors.Join(err, one.Close())
 		<-one.ended

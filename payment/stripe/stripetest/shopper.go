@@ -75,7 +75,7 @@ func (s *Server) Event(id, kind, reference string, at time.Time) (http.Header, [
 	body := encoded(map[string]any{
 		"id": id, "object": "event", "api_version": "2020-08-27", "created": at.Unix(), "type": kind,
 		"data": map[string]any{"object": map[string]any{
-			"id": "pi_1", "object": "payment_intent", "metadata": map[string]string{"payment": reference},
+			"id": "pi_1", "object": "payment_intent", "metadata": map[string]string{"payment": reference}, "client_secret": "pi_1_secret_s3cr3t",
 		}},
 	})
 	return http.Header{"Stripe-Signature": {Sign(WebhookSecret, at, body)}}, body
