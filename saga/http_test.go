@@ -254,7 +254,7 @@ func TestCheckOutOverHTTP(t *testing.T) {
 		})
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
-		stop := background(func(ctx context.Context) error { return s.server.Run(ctx, listener) })
+		stop := background(func(ctx context.Context) error { return s.server.Run(ctx, listener, nil) })
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+listener.Addr().String()+"/v1/carts/"+s.cart.String()+"/checkout",
 			strings.NewReader(`{"payment_method":"sim_ok","email":"ann@example.com"}`))
 		require.NoError(t, err)

@@ -4,6 +4,7 @@ package harness
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -66,7 +67,7 @@ func (s *Site) Ask(ctx context.Context, method, path, token string, body any, he
 	for i := 0; i < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
-	response, err := Browser.Do(request)
+	response, err := cmp.Or(s.Client, Browser).Do(request)
 	if err != nil {
 		return Answer{}, err
 	}

@@ -26,8 +26,9 @@ import (
 
 // Site is the whole program as main runs it, used over HTTP.
 type Site struct {
-	Base     string // URL of the listener that serves everything
-	Public   string // URL of the other listener; "" without ADMIN_ADDR
+	Base     string       // URL of the listener that serves everything
+	Public   string       // URL of the other listener; "" without ADMIN_ADDR
+	Client   *http.Client // nil: Browser
 	Settings config.Config
 	URLs     map[string]string // of each schema's database
 	Admin    string            // an operator's token

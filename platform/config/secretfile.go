@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -32,6 +33,9 @@ func readSecretFiles(settings map[string]string) error {
 			continue
 		}
 		text, err := readSecret(path)
+		if failed := (*fs.PathError)(nil); errors.As(err, &failed) { // without the path: somebody may have put the secret there
+			err = failed.Err
+		}
 		if err != nil {
 			wrong.add(name+fileSuffix, "must name a file with a value: "+err.Error())
 		}
