@@ -122,6 +122,9 @@ func storesNoSecret(t *testing.T, s *harness.Site) {
 		require.NoError(t, db.QueryRow(t.Context(), "select count(*) from "+table+" t where t::text like '%\\_secret\\_s%'").Scan(&found))
 		require.Zero(t, found, table)
 	}
+	var bodies int
+	require.NoError(t, db.QueryRow(t.Context(), `select count(*) from payment.webhooks where convert_from(body, 'UTF8') like '%\_secret\_s%'`).Scan(&bodies))
+	require.Zero(t, bodies)
 }
 
 func stripeTells(t *testing.T, s *harness.Site, bank *stripetest.Server, c harness.CheckoutView, at time.Time) harness.Answer {

@@ -31,7 +31,8 @@ func TestTLS(t *testing.T) {
 	asked := ada.AwaitStatus(t, begun.ID, saga.RequiresAction)
 	require.Equal(t, s.Public+"/simulator/payments/"+asked.PaymentID.String(), asked.NextAction.URL)
 	require.Equal(t, http.StatusOK, s.AnswerAtBank(t, *asked.PaymentID, "approve").StatusCode)
-	ada.AwaitStatus(t, asked.ID, saga.Completed) // the webhook arrived
+	ada.AwaitStatus(t, asked.ID, saga.Completed)
+	require.NotEmpty(t, harness.Get[harness.List[any]](t, s, "/v1/admin/webhooks", s.Admin).Data, "the webhook arrived")
 
 	signIn, err := s.Ask(t.Context(), http.MethodGet, "/console/sign-in", "", nil)
 	require.NoError(t, err)
