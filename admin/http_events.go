@@ -11,7 +11,7 @@ import (
 	"shopping-cart/saga"
 )
 
-var errNoModule = web.Refused("module", "unknown_module", "Name one of cart, order, payment, saga.")
+var errNoModule = web.Refused("module", "unknown_module", "Name one of cart, order, payment, saga, audit.")
 
 // listEvents reads the log of a module.
 //
@@ -20,7 +20,7 @@ var errNoModule = web.Refused("module", "unknown_module", "Name one of cart, ord
 //	@ID				listEvents
 //	@Tags			operators
 //	@Security		Bearer
-//	@Param			module	query		string	true	"The module; each has its own positions"	Enums(cart,order,payment,saga)
+//	@Param			module	query		string	true	"The module; each has its own positions"	Enums(cart,order,payment,saga,audit)
 //	@Param			stream	query		string	false	"Only this stream"								format(uuid)
 //	@Param			type	query		string	false	"Only this type of event, such as cart.item_added"
 //	@Param			after	query		int		false	"Only events after this position"	minimum(0)

@@ -52,7 +52,7 @@ func parkedViewOf(module string, p eventstore.Parked) ParkedView {
 //	@ID				listParked
 //	@Tags			operators
 //	@Security		Bearer
-//	@Param			module	query		string	false	"Only those of this module"	Enums(cart,order,payment,saga)
+//	@Param			module	query		string	false	"Only those of this module"	Enums(cart,order,payment,saga,audit)
 //	@Param			reader	query		string	false	"Only those of this projection or reaction"
 //	@Param			limit	query		int		false	"Maximum number"	minimum(1)	maximum(100)	default(20)
 //	@Param			cursor	query		string	false	"next_cursor of the previous page"

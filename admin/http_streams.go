@@ -40,7 +40,7 @@ type VersionView struct {
 //	@ID				getStream
 //	@Tags			operators
 //	@Security		Bearer
-//	@Param			module	path		string	true	"Module"	Enums(cart,order,payment,saga)
+//	@Param			module	path		string	true	"Module"	Enums(cart,order,payment,saga,audit)
 //	@Param			id		path		string	true	"Stream"		format(uuid)
 //	@Param			after	query		int		false	"Only events after this version"	minimum(0)
 //	@Param			limit	query		int		false	"Maximum number"			minimum(1)	maximum(100)	default(20)

@@ -73,11 +73,11 @@ func (m *Module) Store() *eventstore.Store { return m.store }
 // Routes adds the routes of shoppers and operators.
 func (m *Module) Routes(s *web.Server) {
 	admin := s.Scoped(web.ScopeAdmin)
-	s.Customer.GET("/v1/orders", m.listMine, web.Query("include", "refunded"), web.Dated, web.Paged)
-	s.Customer.GET("/v1/orders/:id", m.show)
+	s.Customer.GET("/v1/orders", m.listMine, web.Personal, web.Query("include", "refunded"), web.Dated, web.Paged)
+	s.Customer.GET("/v1/orders/:id", m.show, web.Personal)
 	admin.POST("/v1/orders/:id/fulfil", m.postFulfil)
 	admin.DELETE("/v1/customers/:id/contacts", m.deleteContacts)
-	admin.GET("/v1/admin/orders", m.listAll, web.Query("number", "email", "status", "refunded"), web.Dated, web.Paged)
+	admin.GET("/v1/admin/orders", m.listAll, web.Personal, web.Query("number", "email", "status", "refunded"), web.Dated, web.Paged)
 	admin.GET("/v1/admin/sales", m.showSales, web.Query("from", "to"))
 	admin.PUT("/v1/stock/:sku", m.putStock)
 	admin.GET("/v1/stock/:sku", m.showStock)

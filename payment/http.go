@@ -47,7 +47,7 @@ func (m *Module) Routes(s *web.Server) {
 	s.Customer.GET("/v1/payments/:id", m.show)
 	s.Public.POST("/v1/webhooks/payments/:provider", m.receive, web.MaxBody(maxWebhook))
 	s.Scoped(web.ScopeAdmin).GET("/v1/admin/webhooks", m.listWebhooks, web.Query("provider", "reference"), web.Paged)
-	s.Scoped(web.ScopeAdmin).GET("/v1/admin/webhooks/:id", m.showWebhook)
+	s.Scoped(web.ScopeAdmin).GET("/v1/admin/webhooks/:id", m.showWebhook, web.Personal)
 	s.Scoped(web.ScopeAdmin).POST("/v1/admin/webhooks/:id/replay", m.replayWebhook)
 }
 

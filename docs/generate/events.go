@@ -37,34 +37,35 @@ Amounts are integer minor units of the currency beside them; money holds both. A
 func eventsPage(root string, events map[string]reflect.Type) (string, error) {
 	modules := map[string][]string{}
 	for _, eventType := range slices.Sorted(maps.Keys(events)) {
-		name := path.Base(events[eventType].PkgPath())
-		modules[name] = append(modules[name], eventType)
+		_, folder, _ := strings.Cut(events[eventType].PkgPath(), "/")
+		modules[folder] = append(modules[folder], eventType)
 	}
 	out := eventsHead
-	for _, name := range slices.Sorted(maps.Keys(modules)) {
-		section, err := moduleSection(root, name, modules[name], events)
+	for _, folder := range slices.Sorted(maps.Keys(modules)) {
+		section, err := moduleSection(root, folder, modules[folder], events)
 		if err != nil {
-			return "", fmt.Errorf("module %s: %w", name, err)
+			return "", fmt.Errorf("module %s: %w", folder, err)
 		}
 		out += section
 	}
 	return out, nil
 }
 
-func moduleSection(root, module string, types []string, events map[string]reflect.Type) (string, error) {
-	w, err := wordsOf(filepath.Join(root, module))
+func moduleSection(root, folder string, types []string, events map[string]reflect.Type) (string, error) {
+	w, err := wordsOf(filepath.Join(root, folder))
 	if err != nil {
 		return "", err
 	}
+	module := path.Base(folder)
 	out, p := "\n## Module `"+module+"`\n", &parts{module: module, words: w}
 	for _, eventType := range types {
-		files, err := filepath.Glob(filepath.Join(root, module, "testdata", "events", eventType+".v*.json"))
+		files, err := filepath.Glob(filepath.Join(root, folder, "testdata", "events", eventType+".v*.json"))
 		if err != nil || len(files) == 0 {
 			return "", fmt.Errorf("there is no golden file of %s", eventType)
 		}
 		var versions []string
 		for i, file := range files {
-			versions = append(versions, fmt.Sprintf("[%d](../../%s/testdata/events/%s)", i+1, module, filepath.Base(file)))
+			versions = append(versions, fmt.Sprintf("[%d](../../%s/testdata/events/%s)", i+1, folder, filepath.Base(file)))
 		}
 		t := events[eventType]
 		out += fmt.Sprintf("\n### `%s`\n\n%s\n\nVersions: %s\n%s", eventType, p.says(t), strings.Join(versions, ", "), p.fields(t))

@@ -66,7 +66,7 @@ func TestMetricsPage(t *testing.T) {
 	containsAll(t, page, "| `shopping_cart_commands_total` | counter | `outcome`, `store` | Commands. |\n", "| `shopping_cart_open` | gauge | | Open ones. |\n")
 }
 
-// The types of testdata/events/generate.
+// The types of testdata/events/docs/generate.
 type (
 	Opened struct {
 		CartID uuid.UUID    `json:"cart_id"`
@@ -90,10 +90,10 @@ func TestEventsPage(t *testing.T) {
 	}
 	text, err := page(map[string]reflect.Type{"cart.opened": reflect.TypeFor[Opened](), "cart.added": reflect.TypeFor[added]()})
 	require.NoError(t, err)
-	containsAll(t, text, "### `cart.opened`\n\nA cart is there.\n\nVersions: [1](../../generate/testdata/events/cart.opened.v1.json), [2]",
+	containsAll(t, text, "### `cart.opened`\n\nA cart is there.\n\nVersions: [1](../../docs/generate/testdata/events/cart.opened.v1.json), [2]",
 		"| `cart_id` | id (UUID) | |\n", "| `total` | money `{amount, currency}` | |\n",
 		"| `parts` | list of [Part](#generate-part) *?* | what is in it |\n", "| `status` | `open`, `merged` | |\n",
-		"### `cart.added`\n\nA piece came.\n\nVersions: [1](../../generate/testdata/events/cart.added.v1.json)\n\n| Field | Type | |\n|---|---|---|\n| `name` | text | |\n",
+		"### `cart.added`\n\nA piece came.\n\nVersions: [1](../../docs/generate/testdata/events/cart.added.v1.json)\n\n| Field | Type | |\n|---|---|---|\n| `name` | text | |\n",
 		"### generate `Part`\n\nA piece.\n")
 
 	_, err = page(map[string]reflect.Type{"cart.unknown": reflect.TypeFor[unknown]()})

@@ -55,7 +55,7 @@ func OneDatabase(t testing.TB, c *config.Config) { c.DatabaseURL = pgtest.New(t)
 func DatabaseEach(t testing.TB, c *config.Config) {
 	urls := pgtest.NewModules(t)
 	c.CartDatabaseURL, c.OrderDatabaseURL, c.PaymentDatabaseURL = urls["cart"], urls["orders"], urls["payment"]
-	c.SagaDatabaseURL, c.SimulatorDatabaseURL = urls["saga"], urls["simulator"]
+	c.SagaDatabaseURL, c.AuditDatabaseURL, c.SimulatorDatabaseURL = urls["saga"], urls["audit"], urls["simulator"]
 }
 
 // Open runs the program until the test and all its subtests end. Then every promise must have been kept.

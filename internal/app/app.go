@@ -10,9 +10,9 @@ import (
 	"os"
 	"time"
 
-	"github.com/labstack/echo/v4"
 
 	"shopping-cart/admin"
+	"shopping-cart/admin/audit"
 	"shopping-cart/admin/reconcile"
 	"shopping-cart/cart"
 	"shopping-cart/docs"
@@ -38,6 +38,7 @@ type App struct {
 	Payments  *payment.Module
 	Simulator *simulator.Simulator
 	Sagas     *saga.Module
+	Audit     *audit.Module
 	Admin     *admin.Module
 	Reconcile *reconcile.Module
 	Web       *web.Server
@@ -108,9 +109,11 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 		Database: on("saga").Database, StepDeadline: settings.StepDeadline, Metrics: metrics,
 		Modules: saga.Modules{Carts: p.Carts, Orders: p.Orders, Payments: p.Payments},
 	})
+	p.Audit = audit.New(on("audit").Database)
 	stores := []admin.Store{
 		{Name: "cart", Store: p.Carts.Store()}, {Name: "order", Store: p.Orders.Store()},
 		{Name: "payment", Store: p.Payments.Store()}, {Name: "saga", Store: p.Sagas.Store()},
+		{Name: "audit", Store: p.Audit.Store()},
 	}
 	p.Admin = admin.New(admin.Config{Stores: stores, Orders: p.Orders, Payments: p.Payments, Sagas: p.Sagas, Log: log, Warnings: settings.Warnings()})
 	p.Reconcile = reconcile.New(reconcile.Config{Log: log, Sources: reconcile.Sources{
@@ -131,7 +134,7 @@ func (p *App) measure(metrics *telemetry.Metrics) {
 	for _, kind := range saga.Types() {
 		metrics.SagaAge(kind, func() (time.Duration, error) { return p.Sagas.OldestUnfinished(kind) })
 	}
-	for _, store := range []*eventstore.Store{p.Carts.Store(), p.Orders.Store(), p.Payments.Store(), p.Sagas.Store()} {
+	for _, store := range []*eventstore.Store{p.Carts.Store(), p.Orders.Store(), p.Payments.Store(), p.Sagas.Store(), p.Audit.Store()} {
 		metrics.OutboxAge(store.Schema(), store.OldestUnhandled)
 		metrics.Subscriptions(store.Schema(), func() ([]telemetry.Subscription, error) { return subscriptionsOf(store) })
 	}
@@ -151,13 +154,14 @@ func (p *App) route(settings config.Config, on func(schema string) *Database, to
 		Auth: callers{tokens}, Log: log, RequestLevel: requestLevel(settings, isTerminal(os.Stderr)), CORSOrigins: settings.CORSOrigins,
 		Timeout: settings.RequestTimeout, Grace: settings.ShutdownTimeout, DrainDelay: settings.ShutdownNotice,
 		Ready: readiness(readyModules(settings, on), settings.ReadyRequires), OpenAPI: docs.OpenAPI, Metrics: metrics.Handler(), Observe: metrics.HTTP,
+		Audit: p.Audit.Record,
 		Build: ThisBuild().ID(), TrustedProxies: proxies,
 		AdminApart: settings.AdminAddr != "", Certificate: certificate, HSTS: settings.HTTPS(),
 		Warnings: settings.PretendedPayments(),
 	})
 	metrics.Streams(p.Web.OpenStreams)
 	p.Web.Sessions(tokens, settings.SessionTTL)
-	for _, room := range []interface{ Routes(*web.Server) }{p.Carts, p.Orders, p.Payments, p.Sagas, p.Admin, p.Reconcile} {
+	for _, room := range []interface{ Routes(*web.Server) }{p.Carts, p.Orders, p.Payments, p.Sagas, p.Audit, p.Admin, p.Reconcile} {
 		room.Routes(p.Web)
 	}
 	if settings.Simulated() {
@@ -165,7 +169,7 @@ func (p *App) route(settings config.Config, on func(schema string) *Database, to
 		p.simulated = []runner{p.Simulator}
 	}
 	if settings.Console {
-		pages := echo.WrapHandler(console.New(console.Config{API: p.Web, PublicURL: settings.OperatorsURL(), HTTPS: settings.OperatorsHTTPS()}))
+		pages := web.WrapPages(console.New(console.Config{API: p.Web, PublicURL: settings.OperatorsURL(), HTTPS: settings.OperatorsHTTPS()}))
 		p.Web.Public.GET(console.Path, pages, web.AnyQuery)
 		p.Web.Public.GET(console.Path+"/*", pages, web.AnyQuery)
 		p.Web.Public.GET(console.Path+"/assets/*", pages, web.AnyQuery, web.Uncompressed)

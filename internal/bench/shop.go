@@ -60,7 +60,7 @@ func Settings(url string) (config.Config, error) {
 		return settings, err
 	}
 	settings.DatabaseURL, settings.CartDatabaseURL, settings.OrderDatabaseURL = url, "", ""
-	settings.PaymentDatabaseURL, settings.SagaDatabaseURL, settings.SimulatorDatabaseURL = "", "", ""
+	settings.PaymentDatabaseURL, settings.SagaDatabaseURL, settings.AuditDatabaseURL, settings.SimulatorDatabaseURL = "", "", "", ""
 	settings.AuthSecret, settings.SimulatorSecret = secret, secret
 	settings.SimulatorLatency = 0
 	settings.AdminAddr, settings.TLSCert, settings.TLSKey = "", "", ""

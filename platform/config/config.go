@@ -52,6 +52,7 @@ type Config struct {
 	OrderDatabaseURL     string `env:"ORDER_DATABASE_URL"`
 	PaymentDatabaseURL   string `env:"PAYMENT_DATABASE_URL"`
 	SagaDatabaseURL      string `env:"SAGA_DATABASE_URL"`
+	AuditDatabaseURL     string `env:"AUDIT_DATABASE_URL"`
 	SimulatorDatabaseURL string `env:"SIMULATOR_DATABASE_URL"`
 	DatabasePooler       string `env:"DATABASE_POOLER" envDefault:"session"` // session, transaction or transaction-prepared
 
@@ -209,6 +210,7 @@ func (c *Config) databases() []moduleDatabase {
 		{"orders", "ORDER_DATABASE_URL", &c.OrderDatabaseURL},
 		{"payment", "PAYMENT_DATABASE_URL", &c.PaymentDatabaseURL},
 		{"saga", "SAGA_DATABASE_URL", &c.SagaDatabaseURL},
+		{"audit", "AUDIT_DATABASE_URL", &c.AuditDatabaseURL},
 		{"simulator", "SIMULATOR_DATABASE_URL", &c.SimulatorDatabaseURL},
 	}
 }

@@ -15,7 +15,7 @@ const (
 type Module struct{ Name, Schema string }
 
 // Modules lists all modules with a schema of their own.
-var Modules = []Module{{"cart", "cart"}, {"order", "orders"}, {"payment", "payment"}, {"saga", "saga"}, {Simulator, "simulator"}}
+var Modules = []Module{{"cart", "cart"}, {"order", "orders"}, {"payment", "payment"}, {"saga", "saga"}, {"audit", "audit"}, {Simulator, "simulator"}}
 
 func (c Config) checkReady(wrong *findings) {
 	if c.ReadyRequires == "" || c.ReadyRequires == ReadyAny || c.ReadyRequires == ReadyAll {
@@ -24,7 +24,7 @@ func (c Config) checkReady(wrong *findings) {
 	for name := range strings.SplitSeq(c.ReadyRequires, ",") {
 		known := slices.ContainsFunc(Modules, func(m Module) bool { return m.Name == strings.TrimSpace(name) })
 		if !known {
-			wrong.add("READY_REQUIRES", "must be any, all, or modules separated by commas: cart, order, payment, saga, simulator")
+			wrong.add("READY_REQUIRES", "must be any, all, or modules separated by commas: cart, order, payment, saga, audit, simulator")
 			return
 		}
 	}

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"context"
 	"net"
+	"net/http"
 	"net/netip"
 
 	"github.com/labstack/echo/v4"
@@ -21,8 +23,22 @@ func addressFrom(trusted []netip.Prefix) echo.IPExtractor {
 	return echo.ExtractIPFromXFFHeader(options...)
 }
 
+type addressKey struct{}
+
+// WrapPages is echo.WrapHandler for pages that call the API in process: those calls count as coming from the address of their request.
+func WrapPages(pages http.Handler) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		pages.ServeHTTP(c.Response(), r.WithContext(context.WithValue(r.Context(), addressKey{}, CallerOf(c).Address)))
+		return nil
+	}
+}
+
 // addressOf returns the client's address, or the zero Addr when the connection has none.
 func addressOf(c echo.Context) netip.Addr {
+	if address, inProcess := c.Request().Context().Value(addressKey{}).(netip.Addr); inProcess {
+		return address
+	}
 	address, _ := netip.ParseAddr(c.RealIP())
 	return address.Unmap().WithZone("")
 }

@@ -42,7 +42,7 @@ func (s *Server) Parameters() map[string][]string {
 	return all
 }
 
-// Option configures a route: Query, Paged, Logged, Dated, AnyQuery, MaxBody and Uncompressed.
+// Option configures a route: Query, Paged, Logged, Dated, AnyQuery, MaxBody, Uncompressed, Personal and AuditedAs.
 type Option func(*endpoint)
 
 // endpoint is the configuration of a route.
@@ -51,6 +51,7 @@ type endpoint struct {
 	anyQuery     bool
 	maxBody      int64 // bytes
 	uncompressed bool
+	audited      string // the action under which requests of operators are recorded; empty: they are not
 }
 
 // MaxBody sets the largest body of a route in bytes, in place of Config.BodyLimit. A larger one is refused with 413.
@@ -92,7 +93,7 @@ func (r *Routes) add(method, path string, h echo.HandlerFunc, more []Option) {
 	if !e.uncompressed {
 		h = r.server.compress(h)
 	}
-	h = e.refuseQuery(h)
+	h = e.refuseQuery(r.server.audit(e, method, h))
 	for _, guard := range slices.Backward(r.guards) {
 		h = guard(h)
 	}

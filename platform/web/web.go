@@ -64,6 +64,8 @@ type Config struct {
 	Certificate    *Certificate                        // of all listeners; nil: plain HTTP
 	HSTS           bool                                // browsers come back by HTTPS only
 	AdminApart     bool                                // the routes for operators are served on a listener of their own; see isAdmin
+	// Audit records requests of operators; nil: they are not recorded.
+	Audit func(ctx context.Context, request Audited) error
 	// Observe is called after every request, with its route template.
 	Observe func(method, route string, status int, took time.Duration)
 }

@@ -191,7 +191,7 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 	why, status := whyBad, http.StatusUnauthorized
 	if isToken(token) {
 		why, status = "", http.StatusOK
-		_, err := c.api.Do(r.Context(), client.Call{Method: http.MethodGet, Path: "/v1/admin/overview", Token: token})
+		_, err := c.api.Do(r.Context(), client.Call{Method: http.MethodPost, Path: "/v1/admin/sign-ins", Token: token})
 		if err != nil {
 			status = problemOf(err).Status
 			why = map[int]string{http.StatusUnauthorized: whyBad, http.StatusForbidden: whyNoScope}[status]

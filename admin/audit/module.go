@@ -1,0 +1,64 @@
+// Package audit records the requests of operators: what they changed, which personal data they read, and their sign-ins.
+//
+// The web server records a request before it carries it out ([Module.Record]), and refuses it if it cannot be recorded. An entry is a
+// stream of one event in a schema of its own. So an entry is never changed, and the hash chain of the log covers it. What a request
+// changed stands in the events with its correlation, which is the request's id.
+package audit
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/web"
+)
+
+// Module is the audit.
+type Module struct {
+	eventstore.Database
+	store *eventstore.Store
+}
+
+// New makes the module.
+func New(db eventstore.Database) *Module {
+	return &Module{Database: db, store: eventstore.Open(db, "audit", entries)}
+}
+
+// Store holds the entries.
+func (m *Module) Store() *eventstore.Store { return m.store }
+
+// Run does the background work of the store until ctx is done.
+func (m *Module) Run(ctx context.Context) error { return m.store.Run(ctx) }
+
+// Record writes an entry.
+func (m *Module) Record(ctx context.Context, r web.Audited) error {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	entry := Recorded{ID: id, Action: r.Action, Actor: r.Caller.Subject, Route: r.Route, Object: r.Object, RequestID: r.RequestID}
+	if r.Caller.Address.IsValid() {
+		entry.Address = r.Caller.Address.String()
+	}
+	command := eventstore.Command{ID: id, Meta: eventstore.Meta{Actor: r.Caller.Subject, Correlation: r.Correlation, Trace: r.Trace}}
+	_, err = entries.Handle(ctx, m.store, id, command, func(tx *eventstore.Tx, _ eventstore.Stream[Recorded]) ([]Event, error) {
+		if r.Reason != "" {
+			tx.Exec(`insert into audit.reasons (entry, object, text) values ($1, $2, $3)`, id, r.Object, r.Reason)
+		}
+		return []Event{entry}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("record the request of an operator: %w", err)
+	}
+	return nil
+}
+
+// Forget erases the reasons of the entries about objects.
+func (m *Module) Forget(ctx context.Context, objects []string) error {
+	if _, err := m.Control.Exec(ctx, `delete from audit.reasons where object = any($1)`, objects); err != nil {
+		return fmt.Errorf("erase reasons from the audit: %w", err)
+	}
+	return nil
+}
