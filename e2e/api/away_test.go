@@ -46,7 +46,7 @@ func TestModuleAway(t *testing.T) {
 				a.line.Restore()
 				harness.Until(t, "it is back", func() bool {
 					v := a.overview(t)
-					return len(v.Unavailable) == 0 && len(v.Lag) == 4 && string(v.Parked) == "1"
+					return len(v.Unavailable) == 0 && len(v.Lag) == 5 && string(v.Parked) == "1"
 				})
 			}
 		})
