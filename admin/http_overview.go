@@ -19,13 +19,13 @@ import (
 // OverviewView is the state of the shop. Data of a module whose database does not answer is null, or left out of a list.
 type OverviewView struct {
 	At          time.Time        `json:"at"`
-	Checkouts   *CheckoutsView   `json:"checkouts" extensions:"x-nullable"`           // null if the sagas cannot be read
-	Unfinished  []UnfinishedView `json:"unfinished" extensions:"x-nullable"`          // null if the sagas cannot be read
-	Today       []RevenueView    `json:"today" extensions:"x-nullable"`               // since midnight UTC, by currency; null if the payments cannot be read
-	Lag         []LagView        `json:"lag"`                                         // of each module that answers
-	Parked      *int             `json:"parked" extensions:"x-nullable"`              // in all modules; null if one cannot be read
-	Unavailable []string         `json:"unavailable" enums:"cart,order,payment,saga"` // modules whose database does not answer
-	Warnings    []string         `json:"warnings"`                                    // settings that are not fit for a shop with customers
+	Checkouts   *CheckoutsView   `json:"checkouts" extensions:"x-nullable"`                 // null if the sagas cannot be read
+	Unfinished  []UnfinishedView `json:"unfinished" extensions:"x-nullable"`                // null if the sagas cannot be read
+	Today       []RevenueView    `json:"today" extensions:"x-nullable"`                     // since midnight UTC, by currency; null if the payments cannot be read
+	Lag         []LagView        `json:"lag"`                                               // of each module that answers
+	Parked      *int             `json:"parked" extensions:"x-nullable"`                    // in all modules; null if one cannot be read
+	Unavailable []string         `json:"unavailable" enums:"cart,order,payment,saga,audit"` // modules whose database does not answer
+	Warnings    []string         `json:"warnings"`                                          // settings that are not fit for a shop with customers
 }
 
 // CheckoutsView counts the checkouts of the last hour by the minute in which they began. The percentiles are of the durations of completed
@@ -66,7 +66,7 @@ type RevenueView struct {
 
 // LagView is the lag of the reactions and projections of a module.
 type LagView struct {
-	Module                  string  `json:"module" enums:"cart,order,payment,saga"`
+	Module                  string  `json:"module" enums:"cart,order,payment,saga,audit"`
 	Outbox                  int64   `json:"outbox"` // events that a reaction has not handled yet
 	OutboxOldestAgeSeconds  float64 `json:"outbox_oldest_age_seconds"`
 	Readers                 int64   `json:"readers"` // events that the slowest projection has not handled yet

@@ -19,7 +19,7 @@ import (
 // ParkedView is a message that a projection or a reaction failed to handle.
 type ParkedView struct {
 	ID       uuid.UUID `json:"id" format:"uuid"`
-	Module   string    `json:"module" enums:"cart,order,payment,saga"`
+	Module   string    `json:"module" enums:"cart,order,payment,saga,audit"`
 	Reader   string    `json:"reader" example:"daily_sales"`
 	Stream   uuid.UUID `json:"stream" format:"uuid"`
 	Version  int64     `json:"version"` // of the stream
@@ -35,7 +35,7 @@ type ParkedView struct {
 // ParkedPage is a page of parked messages.
 type ParkedPage struct {
 	web.Page[ParkedView]
-	Unavailable []string `json:"unavailable" enums:"cart,order,payment,saga"` // modules whose database does not answer; their messages are left out
+	Unavailable []string `json:"unavailable" enums:"cart,order,payment,saga,audit"` // modules whose database does not answer; their messages are left out
 }
 
 func parkedViewOf(module string, p eventstore.Parked) ParkedView {

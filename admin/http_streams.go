@@ -16,7 +16,7 @@ var errNoStream = fault.New(fault.NotFound, "not_found", "There is no such strea
 
 // StreamView is a stream with a page of its events.
 type StreamView struct {
-	Module     string        `json:"module" enums:"cart,order,payment,saga"`
+	Module     string        `json:"module" enums:"cart,order,payment,saga,audit"`
 	ID         string        `json:"id" format:"uuid"`
 	Kind       string        `json:"kind" example:"order"`
 	Version    int64         `json:"version"`

@@ -16,7 +16,7 @@ import (
 
 // SubscriptionView is the progress of a projection or a reaction.
 type SubscriptionView struct {
-	Module           string     `json:"module" enums:"cart,order,payment,saga"`
+	Module           string     `json:"module" enums:"cart,order,payment,saga,audit"`
 	Name             string     `json:"name" example:"daily_sales"`
 	Kind             string     `json:"kind" enums:"projection,reaction,rebuild"`
 	Position         int64      `json:"position"` // of the last handled event; 0 for a reaction
@@ -31,7 +31,7 @@ type SubscriptionView struct {
 // Subscriptions is a list of subscriptions.
 type Subscriptions struct {
 	Data        []SubscriptionView `json:"data"`
-	Unavailable []string           `json:"unavailable" enums:"cart,order,payment,saga"` // modules whose database does not answer; their subscriptions are left out
+	Unavailable []string           `json:"unavailable" enums:"cart,order,payment,saga,audit"` // modules whose database does not answer; their subscriptions are left out
 }
 
 func subscriptionViewOf(module string, s eventstore.Subscription) SubscriptionView {

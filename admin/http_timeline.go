@@ -11,7 +11,7 @@ import (
 // TimelinePage is a page of the timeline of an order.
 type TimelinePage struct {
 	web.Page[TimelineEntry]
-	Unavailable []string `json:"unavailable" enums:"cart,order,payment,saga"` // modules whose database does not answer; their entries are left out
+	Unavailable []string `json:"unavailable" enums:"cart,order,payment,saga,audit"` // modules whose database does not answer; their entries are left out
 }
 
 // showTimeline shows the timeline of an order.

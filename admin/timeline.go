@@ -22,7 +22,7 @@ type TimelineEntry struct {
 	ID          uuid.UUID       `json:"id" format:"uuid"`
 	At          time.Time       `json:"at"`
 	FinishedAt  *time.Time      `json:"finished_at" extensions:"x-nullable"` // the end of the attempt, for saga.step_begun
-	Module      string          `json:"module" enums:"cart,order,payment,saga"`
+	Module      string          `json:"module" enums:"cart,order,payment,saga,audit"`
 	Stream      uuid.UUID       `json:"stream" format:"uuid"` // for a webhook, its payment
 	Version     int64           `json:"version"`              // of the stream; 0 for a webhook and for saga.step_begun
 	Type        string          `json:"type" example:"payment.captured"`

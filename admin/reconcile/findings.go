@@ -31,7 +31,7 @@ type Finding struct {
 
 // StreamRef names a stream that a finding is about.
 type StreamRef struct {
-	Module string    `json:"module" enums:"cart,order,payment,saga"`
+	Module string    `json:"module" enums:"cart,order,payment,saga,audit"`
 	ID     uuid.UUID `json:"id" format:"uuid"`
 }
 
