@@ -10,7 +10,6 @@ import (
 	"os"
 	"time"
 
-
 	"shopping-cart/admin"
 	"shopping-cart/admin/audit"
 	"shopping-cart/admin/reconcile"
