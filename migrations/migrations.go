@@ -25,7 +25,7 @@ var FS embed.FS
 const Store = "store"
 
 // StoreSchemas lists the schemas of the modules: each gets the Store folder, then its own.
-var StoreSchemas = []string{"cart", "orders", "payment", "saga", "audit"}
+var StoreSchemas = []string{"audit", "cart", "orders", "payment", "saga"}
 
 // Schemas lists all schemas in the order of their migration.
-var Schemas = []string{"cart", "orders", "payment", "saga", "audit", "simulator"}
+var Schemas = []string{"audit", "cart", "orders", "payment", "saga", "simulator"}
