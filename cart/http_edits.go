@@ -239,7 +239,7 @@ func (m *Module) merge(c echo.Context) error {
 }
 
 func mergeCommand(caller web.Caller, guest string, write web.Write, c merge) eventstore.Command {
-	cmd := commandOf(write)
+	cmd := commandOf(write, c)
 	cmd.Streams = []eventstore.Ref{carts.Ref(c.TargetID), carts.Ref(c.SourceID)}
 	cmd.Decide = func(tx *eventstore.Tx) error {
 		target, source := carts.Get(tx, c.TargetID).State, carts.Get(tx, c.SourceID).State

@@ -110,7 +110,7 @@ func (m *Module) putProduct(c echo.Context) error {
 
 func (m *Module) put(ctx context.Context, write web.Write, c putProduct) (eventstore.Receipt, error) {
 	id := productID(c.SKU)
-	return products.Handle(ctx, m.store, id, commandOf(write), func(tx *eventstore.Tx, product eventstore.Stream[Product]) ([]ProductEvent, error) {
+	return products.Handle(ctx, m.store, id, commandOf(write, "put"), func(tx *eventstore.Tx, product eventstore.Stream[Product]) ([]ProductEvent, error) {
 		if err := checkVersion(tx, id, write); err != nil {
 			return nil, err
 		}

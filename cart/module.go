@@ -72,7 +72,7 @@ func (m *Module) Run(ctx context.Context) error {
 
 // expire abandons a cart, unless it was touched or checked out before the decision.
 func (m *Module) expire(ctx context.Context, id uuid.UUID) error {
-	cmd := eventstore.Command{Meta: eventstore.Meta{Actor: "timer", Correlation: uuid.Must(uuid.NewV7())}}
+	cmd := eventstore.Command{Meta: eventstore.Meta{Actor: "timer", Correlation: uuid.Must(uuid.NewV7())}, Named: expire{}}
 	_, err := carts.Handle(ctx, m.store, id, cmd, func(tx *eventstore.Tx, cart eventstore.Stream[State]) ([]Event, error) {
 		return decide(cart.State, expire{Untouched: tx.Now().Sub(cart.UpdatedAt), TTL: m.TTL}, nil)
 	})
@@ -141,7 +141,7 @@ func (m *Module) contactAt(ctx context.Context, cart uuid.UUID, version int64) (
 // Handle ends the checkout of a cart. A repeated command, or one for another checkout than the running one, changes nothing and
 // returns no error.
 func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Command) error {
-	by := eventstore.Command{ID: id, Meta: eventstore.Meta{Actor: "saga", Correlation: correlation}}
+	by := eventstore.Command{ID: id, Meta: eventstore.Meta{Actor: "saga", Correlation: correlation}, Named: cmd}
 	_, err := carts.Handle(ctx, m.store, cmd.cartID(), by, func(_ *eventstore.Tx, cart eventstore.Stream[State]) ([]Event, error) {
 		return decide(cart.State, cmd, nil)
 	})
@@ -212,7 +212,7 @@ func (m *Module) skusFor(ctx context.Context, e edit) ([]string, error) {
 
 // handle decides an edit on the prices of skus.
 func (m *Module) handle(ctx context.Context, e edit, skus []string) (eventstore.Receipt, error) {
-	cmd := commandOf(e.write)
+	cmd := commandOf(e.write, e.command)
 	cmd.Reads = productRefs(skus)
 	return carts.Handle(ctx, m.store, e.cart, cmd, func(tx *eventstore.Tx, cart eventstore.Stream[State]) ([]Event, error) {
 		if e.policy != nil && !e.policy(e.caller, cart.State) {
@@ -226,10 +226,10 @@ func (m *Module) handle(ctx context.Context, e edit, skus []string) (eventstore.
 }
 
 // commandOf returns a command with the id and metadata of a request.
-func commandOf(w web.Write) eventstore.Command {
+func commandOf(w web.Write, named any) eventstore.Command {
 	return eventstore.Command{
-		ID: w.ID, Fingerprint: w.Fingerprint,
-		Meta: eventstore.Meta{Actor: w.Actor, Correlation: w.Correlation, Trace: w.Trace},
+		ID: w.ID, Fingerprint: w.Fingerprint, Named: named,
+		Meta: eventstore.Meta{Actor: w.Actor, Correlation: w.Correlation},
 	}
 }
 

@@ -36,8 +36,8 @@ type doneCommand struct {
 
 // try runs a batch once: it reads, decides and writes. If the error is nil, every job has its result. Handled outbox rows of
 // the stores that carry allows are deleted in the same transaction.
-func (c *Committer) try(batch []*job, carry func(*Store) bool) (err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+func (c *Committer) try(ctx context.Context, batch []*job, carry func(*Store) bool) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
 	conn, err := c.pool.Acquire(ctx)
 	if err != nil {

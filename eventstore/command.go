@@ -22,7 +22,8 @@ var (
 type Command struct {
 	ID          uuid.UUID // of its receipt; zero selects a new id
 	Fingerprint []byte    // of the request; the same id with another fingerprint is refused (ErrKeyReused)
-	Meta        Meta      // actor, correlation and trace of its events
+	Meta        Meta      // actor and correlation of its events
+	Named       any       // names the command in traces: a string, or a value with the type of the command; may be nil
 	Streams     []Ref     // streams that it may change; they are locked. The receipt names the first
 	Reads       []Ref     // streams that it reads, as committed at the decision; they are not locked
 	// Decide is pure and may run more than once. An error refuses the command, and nothing is written.

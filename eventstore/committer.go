@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/trace"
 
 	"shopping-cart/platform/fault"
 	"shopping-cart/platform/pgerr"
@@ -26,15 +27,16 @@ const (
 
 // CommitterConfig configures a committer. Zero values select the defaults.
 type CommitterConfig struct {
-	Queue   int                                           // commands that may wait, and the same number behind each batch; more are refused with ErrBusy (4096)
-	Workers int                                           // connections, and so batches in flight (2)
-	Locked  time.Duration                                 // how long a command may wait for a lock of another session; then ErrUnavailable (10 s)
-	Begin   string                                        // SQL at the start of transactions if sessions do not pin their plans; may be empty
-	Batched func(commands int, took time.Duration)        // called after every transaction; may be nil
-	Decided func(schema, outcome string)                  // called for every command: done, replayed, refused or failed; may be nil
-	Failed  func(commands int, err error)                 // called for every transaction that had to be repeated; may be nil
-	Skewed  func(time.Duration)                           // called when the database's clock differs from ours by more than a second; may be nil
-	Handled func(name string, lag time.Duration, e error) // called after every call of a handler; may be nil
+	Queue   int                                                         // commands that may wait, and the same number behind each batch; more are refused with ErrBusy (4096)
+	Workers int                                                         // connections, and so batches in flight (2)
+	Locked  time.Duration                                               // how long a command may wait for a lock of another session; then ErrUnavailable (10 s)
+	Begin   string                                                      // SQL at the start of transactions if sessions do not pin their plans; may be empty
+	Batched func(ctx context.Context, commands int, took time.Duration) // called after every transaction; may be nil
+	Decided func(schema, outcome string)                                // called for every command: done, replayed, refused or failed; may be nil
+	Failed  func(commands int, err error)                               // called for every transaction that had to be repeated; may be nil
+	Skewed  func(time.Duration)                                         // called when the database's clock differs from ours by more than a second; may be nil
+	Handled func(name string, lag time.Duration, e error)               // called after every call of a handler; may be nil
+	Tracer  trace.Tracer                                                // starts spans of commands and transactions; nil: none
 }
 
 // Committer combines the commands of all stores on one database into few transactions.
@@ -62,6 +64,7 @@ type job struct {
 	receipt Receipt
 	err     error
 	done    chan struct{}
+	span    trace.Span // of the command
 
 	lockQueued bool // it waits in the lock queue, apart from its batch
 }
@@ -73,7 +76,7 @@ func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
 	config.Workers = cmp.Or(max(config.Workers, 0), 2)
 	config.Locked = cmp.Or(config.Locked, lockPatience)
 	if config.Batched == nil {
-		config.Batched = func(int, time.Duration) {}
+		config.Batched = func(context.Context, int, time.Duration) {}
 	}
 	if config.Decided == nil {
 		config.Decided = func(string, string) {}
@@ -135,7 +138,7 @@ func (c *Committer) do(ctx context.Context, s *Store, cmd *Command) (Receipt, er
 	if cmd.ID == uuid.Nil {
 		cmd.ID = uuid.Must(uuid.NewV7())
 	}
-	j := &job{Command: cmd, store: s, done: make(chan struct{}, 1)}
+	j := &job{Command: cmd, store: s, done: make(chan struct{}, 1), span: trace.SpanFromContext(ctx)}
 	select {
 	case <-c.closing:
 		return Receipt{}, ErrUnavailable
@@ -206,21 +209,23 @@ func (c *Committer) work(ctx context.Context) {
 
 // answer returns the result of a command to its caller.
 func (c *Committer) answer(j *job) {
-	c.config.Decided(j.store.schema, j.outcome())
+	c.config.Decided(j.store.schema, outcomeOf(j.receipt, j.err))
 	j.done <- struct{}{}
 }
 
-func (j *job) outcome() string {
+const outcomeFailed = "failed"
+
+func outcomeOf(r Receipt, err error) string {
 	switch {
-	case j.err == nil && j.receipt.Replayed:
+	case err == nil && r.Replayed:
 		return "replayed"
-	case j.err == nil:
+	case err == nil:
 		return "done"
 	}
-	if f, ok := fault.As(j.err); ok && f.Kind != fault.Unavailable {
+	if f, ok := fault.As(err); ok && f.Kind != fault.Unavailable {
 		return "refused"
 	}
-	return "failed"
+	return outcomeFailed
 }
 
 // run commits a batch. Commands that would wait for a lock join the lock queue.
@@ -245,14 +250,16 @@ func (c *Committer) run(batch []*job) error {
 // failure fails.
 func (c *Committer) commit(batch []*job, carry func(*Store) bool) (locked []*job, err error) {
 	started := time.Now()
-	err = c.try(batch, carry)
+	ctx, span := c.startBatch(batch)
+	defer span.End()
+	err = c.try(ctx, batch, carry)
 	for n := 0; n < maxRaces && (isConflict(err) || n == 0 && isConnectionLost(err)); n++ {
 		c.config.Failed(len(batch), err)
 		c.suspectPositions(err)
-		err = c.try(batch, carry)
+		err = c.try(ctx, batch, carry)
 	}
 	if err == nil {
-		c.config.Batched(len(batch), time.Since(started))
+		c.config.Batched(ctx, len(batch), time.Since(started))
 		return nil, nil
 	}
 	c.config.Failed(len(batch), err)

@@ -17,6 +17,7 @@ type Meta struct {
 	Causation   uuid.UUID `json:"causation"`   // the id of the command
 	Actor       string    `json:"actor,omitempty"`
 	Trace       string    `json:"trace,omitempty"`  // W3C trace id
+	Span        string    `json:"span,omitempty"`   // of the command; only if its trace is sampled
 	Schema      int       `json:"schema,omitempty"` // version of the schema of the event; 0 means 1
 }
 

@@ -148,7 +148,7 @@ type process struct {
 func (p *process) opens(pools *database.Pools) *eventstore.Committer {
 	c := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{
 		Workers: 2, Begin: pools.Begin,
-		Batched: func(commands int, _ time.Duration) {
+		Batched: func(_ context.Context, commands int, _ time.Duration) {
 			if commands == 1 {
 				p.alone.Add(1)
 			} else if commands > 1 {

@@ -120,7 +120,7 @@ func (s *Store) deliver(r Recorded, event any) {
 
 // callHandler calls one handler and turns a panic into an error, so that one event cannot crash the process again and again.
 func (s *Store) callHandler(sub subscription, r Recorded, event any) (err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+	ctx, cancel := context.WithTimeout(r.Meta.context(), batchTimeout)
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {

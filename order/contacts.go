@@ -19,7 +19,7 @@ func (m *Module) SaveContact(ctx context.Context, c Contact) error {
 	if len(c.ShippingAddress) > 0 {
 		address = string(c.ShippingAddress)
 	}
-	_, err := m.exec(ctx, web.Write{}, func(tx *eventstore.Tx) {
+	_, err := m.exec(ctx, web.Write{}, "save_contact", func(tx *eventstore.Tx) {
 		tx.Exec(`insert into orders.contacts (id, customer, email, email_folded, shipping_address, created_at)
 			values ($1, $2, $3, $4, $5, $6) on conflict (id) do nothing`, c.ID, c.CustomerID, c.Email, email.Fold(c.Email), address, tx.Now())
 	})
@@ -28,7 +28,7 @@ func (m *Module) SaveContact(ctx context.Context, c Contact) error {
 
 // DropContact erases personal data that no order needs. It does nothing if there is none.
 func (m *Module) DropContact(ctx context.Context, id uuid.UUID) error {
-	_, err := m.exec(ctx, web.Write{}, func(tx *eventstore.Tx) { tx.Exec(`delete from orders.contacts where id = $1`, id) })
+	_, err := m.exec(ctx, web.Write{}, "drop_contact", func(tx *eventstore.Tx) { tx.Exec(`delete from orders.contacts where id = $1`, id) })
 	return err
 }
 
@@ -51,8 +51,8 @@ func (m *Module) erasePaymentData(ctx context.Context, customer string) error {
 }
 
 // exec writes rows outside the streams, in the batches of the commands and without a transaction of its own.
-func (m *Module) exec(ctx context.Context, w web.Write, write func(*eventstore.Tx)) (eventstore.Receipt, error) {
-	cmd := commandOf(w)
+func (m *Module) exec(ctx context.Context, w web.Write, named string, write func(*eventstore.Tx)) (eventstore.Receipt, error) {
+	cmd := commandOf(w, named)
 	cmd.Decide = func(tx *eventstore.Tx) error {
 		write(tx)
 		return nil

@@ -22,20 +22,20 @@ func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Comm
 	case Place:
 		err = m.place(ctx, w, c)
 	case Confirm:
-		_, err = m.handle(ctx, w, c.OrderID, decideConfirm)
+		_, err = m.handle(ctx, w, c.OrderID, cmd, decideConfirm)
 	case Cancel:
-		err = m.release(ctx, w, c.OrderID, func(o State) (decision, error) { return decideCancel(o, c) })
+		err = m.release(ctx, w, c.OrderID, cmd, func(o State) (decision, error) { return decideCancel(o, c) })
 	case RecordRefund:
-		_, err = m.handle(ctx, w, c.OrderID, func(o State) (decision, error) { return decideRecordRefund(o, c) })
+		_, err = m.handle(ctx, w, c.OrderID, cmd, func(o State) (decision, error) { return decideRecordRefund(o, c) })
 	case EndCancellation:
-		err = m.release(ctx, w, c.OrderID, func(o State) (decision, error) { return decideEndCancellation(o, c.OrderID) })
+		err = m.release(ctx, w, c.OrderID, cmd, func(o State) (decision, error) { return decideEndCancellation(o, c.OrderID) })
 	}
 	return err
 }
 
 // RequestCancellation cancels a sale that was not fulfilled yet, and returns the current order, which may have changed since.
 func (m *Module) RequestCancellation(ctx context.Context, w web.Write, c RequestCancellation) (v View, replayed bool, err error) {
-	receipt, err := m.handle(ctx, w, c.OrderID, func(o State) (decision, error) { return decideRequestCancellation(o, c) })
+	receipt, err := m.handle(ctx, w, c.OrderID, c, func(o State) (decision, error) { return decideRequestCancellation(o, c) })
 	if err != nil {
 		return v, false, err
 	}
@@ -52,7 +52,7 @@ func (m *Module) RequestCancellation(ctx context.Context, w web.Write, c Request
 func (m *Module) place(ctx context.Context, w web.Write, c Place) (err error) {
 	for range draws {
 		number := withCheckDigit(m.DrawNumber())
-		_, err = m.handleWithStock(ctx, w, c.OrderID, skusOf(c.Lines), func(o State, stock map[string]Stock) (decision, error) {
+		_, err = m.handleWithStock(ctx, w, c.OrderID, c, skusOf(c.Lines), func(o State, stock map[string]Stock) (decision, error) {
 			return decidePlace(o, stock, c, number)
 		})
 		if !pgerr.Violates(err, "streams_key") {
@@ -64,13 +64,15 @@ func (m *Module) place(ctx context.Context, w web.Write, c Place) (err error) {
 
 // release decides on an order and the stock that it holds, which must be named before the decision. If the order is placed in
 // between, release loads it again. That happens at most once, because the lines of an order never change.
-func (m *Module) release(ctx context.Context, w web.Write, id uuid.UUID, decide func(State) (decision, error)) error {
+func (m *Module) release(ctx context.Context, w web.Write, id uuid.UUID, named any, decide func(State) (decision, error)) error {
 	for {
 		o, err := orders.Load(ctx, m.store, id)
 		if err != nil {
 			return err
 		}
-		_, err = m.handleWithStock(ctx, w, id, o.State.trackedSKUs(), func(o State, _ map[string]Stock) (decision, error) { return decide(o) })
+		_, err = m.handleWithStock(ctx, w, id, named, o.State.trackedSKUs(), func(o State, _ map[string]Stock) (decision, error) {
+			return decide(o)
+		})
 		if !errors.Is(err, errStockUnnamed) {
 			return err
 		}
@@ -84,22 +86,24 @@ func (m *Module) fulfil(ctx context.Context, w web.Write, o eventstore.Stream[St
 	if err != nil {
 		return eventstore.Receipt{}, err
 	}
-	return m.handleWithStock(ctx, w, o.ID, o.State.trackedSKUs(), func(s State, stock map[string]Stock) (decision, error) {
+	return m.handleWithStock(ctx, w, o.ID, "fulfil", o.State.trackedSKUs(), func(s State, stock map[string]Stock) (decision, error) {
 		return decideFulfil(s, stock, o.ID, refunding)
 	})
 }
 
 // commandOf returns a command with the id and metadata of a request.
-func commandOf(w web.Write) eventstore.Command {
+func commandOf(w web.Write, named any) eventstore.Command {
 	return eventstore.Command{
-		ID: w.ID, Fingerprint: w.Fingerprint,
-		Meta: eventstore.Meta{Actor: w.Actor, Correlation: w.Correlation, Trace: w.Trace},
+		ID: w.ID, Fingerprint: w.Fingerprint, Named: named,
+		Meta: eventstore.Meta{Actor: w.Actor, Correlation: w.Correlation},
 	}
 }
 
 // handle decides on an order without its stock.
-func (m *Module) handle(ctx context.Context, w web.Write, id uuid.UUID, decide func(State) (decision, error)) (eventstore.Receipt, error) {
-	return orders.Handle(ctx, m.store, id, commandOf(w), func(tx *eventstore.Tx, o eventstore.Stream[State]) ([]Event, error) {
+func (m *Module) handle(
+	ctx context.Context, w web.Write, id uuid.UUID, named any, decide func(State) (decision, error),
+) (eventstore.Receipt, error) {
+	return orders.Handle(ctx, m.store, id, commandOf(w, named), func(tx *eventstore.Tx, o eventstore.Stream[State]) ([]Event, error) {
 		if err := tx.ExpectVersion(id, w.IfMatch); err != nil {
 			return nil, err
 		}
@@ -113,10 +117,10 @@ var errStockUnnamed = errors.New("the order was placed in the meantime")
 
 // handleWithStock decides on an order and the stock of skus, and writes both or neither. The order's stream changes with the
 // stock, so stock is reserved, released and fulfilled once.
-func (m *Module) handleWithStock(ctx context.Context, w web.Write, id uuid.UUID, skus []string,
+func (m *Module) handleWithStock(ctx context.Context, w web.Write, id uuid.UUID, named any, skus []string,
 	decide func(State, map[string]Stock) (decision, error),
 ) (eventstore.Receipt, error) {
-	cmd := commandOf(w)
+	cmd := commandOf(w, named)
 	cmd.Streams = append(cmd.Streams, orders.Ref(id))
 	for _, sku := range skus {
 		cmd.Streams = append(cmd.Streams, stocks.Ref(stockID(sku)))
@@ -165,7 +169,7 @@ func skusOf(lines []Line) []string {
 // handleStock decides on the stock of one SKU, without an order.
 func (m *Module) handleStock(ctx context.Context, w web.Write, sku string, decide func(Stock) ([]StockEvent, error)) (eventstore.Receipt, error) {
 	id := stockID(sku)
-	return stocks.Handle(ctx, m.store, id, commandOf(w), func(tx *eventstore.Tx, s eventstore.Stream[Stock]) ([]StockEvent, error) {
+	return stocks.Handle(ctx, m.store, id, commandOf(w, "change"), func(tx *eventstore.Tx, s eventstore.Stream[Stock]) ([]StockEvent, error) {
 		if err := tx.ExpectVersion(id, w.IfMatch); err != nil {
 			return nil, err
 		}

@@ -170,7 +170,7 @@ func TestCancelLooksAgain(t *testing.T) {
 	s := open(t)
 	s.setOnHand("again", 2)
 	p := s.placeOrder("alice", line("again", 2))
-	_, err := s.handleWithStock(t.Context(), web.Write{}, p.OrderID, nil, func(o State, _ map[string]Stock) (decision, error) {
+	_, err := s.handleWithStock(t.Context(), web.Write{}, p.OrderID, nil, nil, func(o State, _ map[string]Stock) (decision, error) {
 		return decideCancel(o, Cancel{OrderID: p.OrderID})
 	})
 	require.ErrorIs(t, err, errStockUnnamed)

@@ -31,7 +31,7 @@ func (m *Module) deleteContacts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	receipt, err := m.exec(ctx, r.Write, func(tx *eventstore.Tx) { tx.Exec(`delete from orders.contacts where customer = $1`, customer) })
+	receipt, err := m.exec(ctx, r.Write, "erase_contacts", func(tx *eventstore.Tx) { tx.Exec(`delete from orders.contacts where customer = $1`, customer) })
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ const sagaActor = "saga"
 // Config.Timeout each. An error means that the store failed: charge again.
 func (m *Module) Charge(ctx context.Context, correlation uuid.UUID, c Charge) (Outcome, error) {
 	run := m.newRun(c.PaymentID, correlation)
-	st, err := run.record(ctx, derivedID(c.PaymentID, "charge", 0), func(s State, now time.Time) ([]event, error) {
+	st, err := run.record(ctx, derivedID(c.PaymentID, "charge", 0), "charge", func(s State, now time.Time) ([]event, error) {
 		return request(s, c, m.providers[0].Name(), now), nil
 	})
 	if err != nil {
@@ -44,7 +44,7 @@ func (m *Module) Undo(ctx context.Context, correlation uuid.UUID, u Undo) (Outco
 		return outcome, err
 	}
 	// No derived id: the events depend on the state alone, and a later Undo may have to add more.
-	st, err := run.record(ctx, uuid.Nil, func(s State, now time.Time) ([]event, error) {
+	st, err := run.record(ctx, uuid.Nil, "undo", func(s State, now time.Time) ([]event, error) {
 		if mustYield(s, u) {
 			return nil, errTooLate
 		}
@@ -97,17 +97,17 @@ func (m *Module) Observe(ctx context.Context, correlation uuid.UUID, o Observe) 
 // Cancel leaves a tombstone, even before the payment exists. Once a capture was requested it fails with too_late (409). replayed means that
 // the same request did it before. Cancel does not call the provider; Undo does.
 func (m *Module) Cancel(ctx context.Context, write web.Write, c Cancel) (replayed bool, err error) {
-	receipt, err := payments.Handle(ctx, m.store, c.PaymentID, commandOf(write), func(_ *eventstore.Tx, p stream) ([]event, error) {
+	receipt, err := payments.Handle(ctx, m.store, c.PaymentID, commandOf(write, c), func(_ *eventstore.Tx, p stream) ([]event, error) {
 		return cancel(p.State, c)
 	})
 	return receipt.Replayed, err
 }
 
 // commandOf returns a command with the id and the metadata of a request.
-func commandOf(w web.Write) eventstore.Command {
+func commandOf(w web.Write, named any) eventstore.Command {
 	return eventstore.Command{
-		ID: w.ID, Fingerprint: w.Fingerprint,
-		Meta: eventstore.Meta{Actor: w.Actor, Correlation: w.Correlation, Trace: w.Trace},
+		ID: w.ID, Fingerprint: w.Fingerprint, Named: named,
+		Meta: eventstore.Meta{Actor: w.Actor, Correlation: w.Correlation},
 	}
 }
 
@@ -177,7 +177,7 @@ func (r run) call(ctx context.Context, st stream, a providerCall) (stream, stopR
 	}
 	if err == nil {
 		var newer stream
-		newer, err = r.record(ctx, derivedID(r.id, key(r.id, a)+"/"+string(res.status), st.Version), res.decide)
+		newer, err = r.record(ctx, derivedID(r.id, key(r.id, a)+"/"+string(res.status), st.Version), "record", res.decide)
 		if nonsense := (*invalidAnswerError)(nil); !errors.As(err, &nonsense) {
 			return newer, stopIdle, err
 		}
@@ -258,7 +258,7 @@ func logLevel(err error) slog.Level {
 // recordUnknown records that the outcome of a call is unknown.
 func (r run) recordUnknown(ctx context.Context, st stream, a providerCall, cause error) (stream, error) {
 	r.log.WarnContext(ctx, "the outcome of a payment call is unknown", r.logAttrs(a, cause)...)
-	return r.record(ctx, derivedID(r.id, key(r.id, a)+"/lost", st.Version), func(s State, _ time.Time) ([]event, error) {
+	return r.record(ctx, derivedID(r.id, key(r.id, a)+"/lost", st.Version), "record_unknown", func(s State, _ time.Time) ([]event, error) {
 		return onUnknown(s, a, cause), nil
 	})
 }
@@ -279,10 +279,10 @@ const recordTimeout = 15 * time.Second
 
 // record decides on the newest state and returns the payment afterwards. It ignores the end of ctx, since an answer of the provider must not
 // be lost.
-func (r run) record(ctx context.Context, id uuid.UUID, decide func(State, time.Time) ([]event, error)) (stream, error) {
+func (r run) record(ctx context.Context, id uuid.UUID, named string, decide func(State, time.Time) ([]event, error)) (stream, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	cmd := eventstore.Command{ID: id, Meta: r.meta}
+	cmd := eventstore.Command{ID: id, Meta: r.meta, Named: named}
 	receipt, err := payments.Handle(ctx, r.store, r.id, cmd, func(tx *eventstore.Tx, p stream) ([]event, error) {
 		events, err := decide(p.State, tx.Now())
 		switch {

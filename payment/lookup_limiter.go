@@ -49,7 +49,11 @@ func (g *guardedProvider) lookUpInBackground(ctx context.Context, c Call) (repor
 	}
 	defer release()
 	began, outcome := g.now(), callFailed
-	defer func() { g.called(g.Name(), string(opLookUp), outcome, g.now().Sub(began)) }()
+	ctx, span := g.startCall(ctx, opLookUp, c)
+	defer func() {
+		g.called(ctx, g.Name(), string(opLookUp), outcome, g.now().Sub(began))
+		endCall(span, outcome)
+	}()
 	limited, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	report, err = g.Provider.LookUp(limited, c)

@@ -25,7 +25,7 @@ const reasonUnknownPayment = "refund_lost"
 // a repetition refunds once.
 func (m *Module) RefundUnknown(ctx context.Context, payment uuid.UUID, by string) error {
 	run := run{m, payment, eventstore.Meta{Actor: by}}
-	_, err := run.record(ctx, uuid.Nil, func(s State, _ time.Time) ([]event, error) {
+	_, err := run.record(ctx, uuid.Nil, "refund_unknown", func(s State, _ time.Time) ([]event, error) {
 		switch {
 		case s.requested():
 			return nil, errKnownPayment

@@ -55,7 +55,7 @@ type Config struct {
 
 	WebhookRetention time.Duration // of handled webhooks; 0: forever
 
-	Called func(provider, operation, outcome string, took time.Duration) // measures each call, made or not; may be nil
+	Called func(ctx context.Context, provider, operation, outcome string, took time.Duration) // measures each call, made or not; may be nil
 }
 
 // Module manages the payments of one database.
@@ -81,7 +81,7 @@ func New(c Config) *Module {
 	c.ActionTTL = cmp.Or(c.ActionTTL, 15*time.Minute)
 	c.InFlight = cmp.Or(c.InFlight, 100)
 	if c.Called == nil {
-		c.Called = func(string, string, string, time.Duration) {}
+		c.Called = func(context.Context, string, string, string, time.Duration) {}
 	}
 	m := &Module{
 		store: eventstore.Open(c.Database, "payment", payments),
@@ -95,7 +95,7 @@ func New(c Config) *Module {
 	m.now = m.store.Now
 	m.notifying = len(c.Providers)
 	for _, p := range slices.Concat(c.Providers, c.Retired) {
-		m.providers = append(m.providers, newGuardedProvider(p, resilience{c.Timeout, c.InFlight, c.Called, m.resumable, c.Log}))
+		m.providers = append(m.providers, newGuardedProvider(p, resilience{c.Timeout, c.InFlight, c.Called, m.resumable, c.Log, m.store.Tracer()}))
 	}
 	return m
 }

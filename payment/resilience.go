@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 
 	"shopping-cart/platform/failpoint"
 )
@@ -32,9 +33,10 @@ type guardedProvider struct {
 type resilience struct {
 	timeout     time.Duration // of one call, and of the wait for a slot
 	maxInFlight int
-	called      func(provider, operation, outcome string, took time.Duration)
+	called      func(ctx context.Context, provider, operation, outcome string, took time.Duration)
 	resume      chan<- uuid.UUID // correlations
 	log         *slog.Logger
+	tracer      trace.Tracer // nil: no spans
 }
 
 // The outcomes of a call, for the metrics.
@@ -83,7 +85,11 @@ func resilientCall[T any](
 	ctx context.Context, g *guardedProvider, op Operation, c Call, call func(context.Context, Call) (T, error),
 ) (answer T, err error) {
 	began, outcome := g.now(), callFailed // a panic is a failure
-	defer func() { g.called(g.Name(), string(op), outcome, g.now().Sub(began)) }()
+	ctx, span := g.startCall(ctx, op, c)
+	defer func() {
+		g.called(ctx, g.Name(), string(op), outcome, g.now().Sub(began))
+		endCall(span, outcome)
+	}()
 	generation, err := g.acquire(ctx)
 	if err != nil {
 		outcome = deferredOutcome(err)

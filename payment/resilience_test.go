@@ -76,7 +76,7 @@ func watch(answer func(context.Context) (Answer, error), places int, timeout tim
 	var mu sync.Mutex
 	w.guardedProvider = newGuardedProvider(w.line, resilience{
 		timeout: timeout, maxInFlight: places, log: slog.New(slog.NewTextHandler(&w.log, nil)),
-		called: func(_, _, outcome string, _ time.Duration) {
+		called: func(_ context.Context, _, _, outcome string, _ time.Duration) {
 			mu.Lock()
 			defer mu.Unlock()
 			w.outcomes[outcome]++

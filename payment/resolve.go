@@ -32,7 +32,7 @@ func (m *Module) Resolve(ctx context.Context, write web.Write, c Resolve) (repla
 	if err != nil {
 		return false, err
 	}
-	cmd := commandOf(write)
+	cmd := commandOf(write, c)
 	cmd.Meta.Correlation = c.CheckoutID
 	receipt, err := payments.Handle(ctx, m.store, c.PaymentID, cmd, func(tx *eventstore.Tx, p stream) ([]event, error) {
 		return resolve(p.State, c, tx.Now())

@@ -110,7 +110,7 @@ func (m *Module) replay(ctx context.Context, provider, id string, write web.Writ
 	if err != nil {
 		return false, errNoPayment
 	}
-	receipt, err := payments.Handle(ctx, m.store, paymentID, commandOf(write), func(tx *eventstore.Tx, p stream) ([]event, error) {
+	receipt, err := payments.Handle(ctx, m.store, paymentID, commandOf(write, "notify"), func(tx *eventstore.Tx, p stream) ([]event, error) {
 		if !p.State.requested() || p.State.Provider != provider {
 			return nil, errNoPayment
 		}

@@ -17,10 +17,11 @@ import (
 // webhook is a stored webhook.
 type webhook struct {
 	Provider, ID, Type, Reference string
+	trace                         string // the span of the request that delivered it
 }
 
 const (
-	storeWebhook = `insert into payment.webhooks (provider, id, type, reference, body) values ($1, $2, $3, $4, $5)
+	storeWebhook = `insert into payment.webhooks (provider, id, type, reference, body, trace) values ($1, $2, $3, $4, $5, nullif($6, ''))
 		on conflict (provider, id) do update set handled_at = null, note = null, due_at = now()
 		where webhooks.note is not null`
 	// Each attempt defers a webhook for longer, so that one that cannot be handled does not block the others.
@@ -31,8 +32,9 @@ const (
 			update payment.webhooks w set attempts = w.attempts + 1,
 				due_at = now() + least(5 * 2 ^ least(w.attempts, 6), 300) * (0.5 + random()) * interval '1 second'
 			from due d where w.provider = d.provider and w.id = d.id
-			returning w.provider, w.id, w.type, w.reference, d.due_at)
-		select now(), coalesce(max(due_at), now()), array_agg(provider), array_agg(id), array_agg(type), array_agg(reference) from taken`
+			returning w.provider, w.id, w.type, w.reference, coalesce(w.trace, '') trace, d.due_at)
+		select now(), coalesce(max(due_at), now()), array_agg(provider), array_agg(id), array_agg(type), array_agg(reference),
+			array_agg(trace) from taken`
 	expediteWebhooks = `update payment.webhooks set due_at = now() where handled_at is null and due_at > now()`
 	webhookHandled   = `update payment.webhooks set handled_at = now(), note = nullif($3, '') where provider = $1 and id = $2`
 )
@@ -61,7 +63,7 @@ func (n Notification) check() error {
 // processed even if this process dies.
 func (m *Module) saveWebhook(ctx context.Context, provider string, n Notification, body []byte) error {
 	failpoint.Reach(failpoint.BeforeCommit, "webhook stored")
-	if _, err := m.query.Exec(ctx, storeWebhook, provider, n.ID, n.Type, n.Reference, body); err != nil {
+	if _, err := m.query.Exec(ctx, storeWebhook, provider, n.ID, n.Type, n.Reference, body, traceparent(ctx)); err != nil {
 		return fmt.Errorf("store webhook %s of %s: %w", n.ID, provider, err)
 	}
 	failpoint.Reach(failpoint.AfterCommit, "webhook stored")
@@ -97,8 +99,8 @@ func (m *Module) process(ctx context.Context) error {
 
 func (m *Module) processDue(ctx context.Context) (int, error) {
 	var now, last time.Time
-	var providers, ids, types, references []string
-	err := m.query.QueryRow(ctx, dueWebhooks, m.due.From(), processBatch).Scan(&now, &last, &providers, &ids, &types, &references)
+	var providers, ids, types, references, traces []string
+	err := m.query.QueryRow(ctx, dueWebhooks, m.due.From(), processBatch).Scan(&now, &last, &providers, &ids, &types, &references, &traces)
 	if err != nil {
 		return 0, fmt.Errorf("read the webhooks: %w", err)
 	}
@@ -108,7 +110,7 @@ func (m *Module) processDue(ctx context.Context) (int, error) {
 		}
 	}
 	for i := range ids {
-		w := webhook{providers[i], ids[i], types[i], references[i]}
+		w := webhook{providers[i], ids[i], types[i], references[i], traces[i]}
 		if err := m.processOne(ctx, w); err != nil {
 			return 0, fmt.Errorf("handle webhook %s of %s: %w", w.ID, w.Provider, err)
 		}
@@ -161,7 +163,9 @@ func (m *Module) notify(ctx context.Context, w webhook) (note string, err error)
 	if err != nil {
 		return noteUnknown, nil
 	}
-	cmd := eventstore.Command{ID: webhookCommandID(id, w.Provider, w.ID), Meta: eventstore.Meta{Actor: w.Provider}}
+	cmd := eventstore.Command{ID: webhookCommandID(id, w.Provider, w.ID), Meta: eventstore.Meta{Actor: w.Provider}, Named: "notify"}
+	ctx, span := m.startWebhook(ctx, id, w)
+	defer span.End()
 	_, err = payments.Handle(ctx, m.store, id, cmd, func(_ *eventstore.Tx, p stream) ([]event, error) {
 		if !p.State.requested() || p.State.Provider != w.Provider {
 			return nil, errNotFound // a refused command leaves no receipt: the same webhook may succeed later

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
+	"go.opentelemetry.io/otel/trace"
 
 	"shopping-cart/cart"
 	"shopping-cart/eventstore"
@@ -357,7 +358,7 @@ func (m *Module) cancel(c echo.Context) error {
 		return err
 	}
 	web.Replayed(c, replayed)
-	m.runner.begin(saga.ID, pass{woken: true})
+	m.runner.begin(saga.ID, pass{woken: true, cause: trace.SpanContextFromContext(ctx)})
 	if saga, err = m.await(ctx, saga, false, r.Wait, isQuiescent); err != nil {
 		return err
 	}

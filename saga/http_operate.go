@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
+	"go.opentelemetry.io/otel/trace"
 
 	"shopping-cart/eventstore"
 	"shopping-cart/payment"
@@ -188,7 +189,7 @@ func (m *Module) stepSettled(ctx context.Context, e eventstore.Message[payment.R
 	id, at := e.Event.CheckoutID, m.store.Now()
 	cmd := eventstore.Command{
 		ID:   CommandID(id, "settled/"+e.Meta.EventID.String()),
-		Meta: eventstore.Meta{Actor: e.Meta.Actor, Correlation: id, Trace: e.Meta.Trace},
+		Meta: eventstore.Meta{Actor: e.Meta.Actor, Correlation: id}, Named: "settle",
 	}
 	_, err := sagas.Handle(ctx, m.store, id, cmd, func(_ *eventstore.Tx, saga eventstore.Stream[State]) ([]Event, error) {
 		return settledBy(saga.State, e.Event, at), nil
@@ -223,7 +224,7 @@ func (m *Module) act(c echo.Context, saga eventstore.Stream[State], write web.Wr
 	at := m.store.Now()
 	cmd := eventstore.Command{
 		ID: write.ID, Fingerprint: write.Fingerprint,
-		Meta: eventstore.Meta{Actor: write.Actor, Correlation: saga.ID, Trace: write.Trace},
+		Meta: eventstore.Meta{Actor: write.Actor, Correlation: saga.ID}, Named: "operate",
 	}
 	act := func(_ *eventstore.Tx, now eventstore.Stream[State]) ([]Event, error) { return decide(now.State, at) }
 	receipt, err := sagas.Handle(c.Request().Context(), m.store, saga.ID, cmd, act)
@@ -232,7 +233,7 @@ func (m *Module) act(c echo.Context, saga eventstore.Stream[State], write web.Wr
 	}
 	if !receipt.Replayed {
 		m.notifier.notify(eventstore.Stream[State]{ID: saga.ID})
-		m.runner.begin(saga.ID, pass{woken: true})
+		m.runner.begin(saga.ID, pass{woken: true, cause: trace.SpanContextFromContext(c.Request().Context())})
 	}
 	return m.accepted(c, saga.ID, write, receipt.Replayed)
 }

@@ -28,6 +28,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"shopping-cart/cart"
@@ -68,7 +69,7 @@ func New(c Config) *Module {
 	m.store = eventstore.Open(c.Database, "saga", sagas)
 	m.timer = m.store.Timer(sagas.Kind, timerSlack)
 	m.runner = &runner{
-		store: m.store, modules: c.Modules, stepDeadline: c.StepDeadline, metrics: c.Metrics, log: c.Log, notifier: m.notifier,
+		store: m.store, modules: c.Modules, stepDeadline: c.StepDeadline, metrics: c.Metrics, log: c.Log, notifier: m.notifier, tracer: m.store.Tracer(),
 		active: map[uuid.UUID]*execution{},
 	}
 	eventstore.Subscribe(c.Carts.Store(), "start-checkout", m.startCheckout)
@@ -115,8 +116,8 @@ func (m *Module) checkoutEnded(ctx context.Context, id uuid.UUID) (bool, error) 
 
 // start begins a saga once, and executes it. The first steps run while the start is being written.
 func (m *Module) start(ctx context.Context, id uuid.UUID, cause eventstore.Meta, of definition, started Event) error {
-	taken := m.runner.startFirstSteps(id, evolve(State{}, started), of)
-	cmd := eventstore.Command{ID: CommandID(id, "start"), Meta: eventstore.Meta{Actor: cause.Actor, Correlation: id, Trace: cause.Trace}}
+	taken := m.runner.startFirstSteps(ctx, id, evolve(State{}, started), of)
+	cmd := eventstore.Command{ID: CommandID(id, "start"), Meta: eventstore.Meta{Actor: cause.Actor, Correlation: id}, Named: "start"}
 	receipt, err := sagas.Handle(ctx, m.store, id, cmd, func(_ *eventstore.Tx, saga eventstore.Stream[State]) ([]Event, error) {
 		if saga.Exists() {
 			return nil, nil
@@ -134,7 +135,7 @@ func (m *Module) start(ctx context.Context, id uuid.UUID, cause eventstore.Meta,
 	}
 	saga, err := sagas.Result(ctx, m.store, receipt)
 	m.notifier.notify(saga)
-	m.runner.begin(id, pass{from: &saga, taken: steps}) // if this process dies now, a sweep finds the wake_at
+	m.runner.begin(id, pass{from: &saga, taken: steps, cause: trace.SpanContextFromContext(ctx)}) // if this process dies now, a sweep finds the wake_at
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 
 	"shopping-cart/eventstore"
 	"shopping-cart/platform/backoff"
@@ -32,6 +33,7 @@ type runner struct {
 	metrics      Metrics
 	log          *slog.Logger
 	notifier     *notifier
+	tracer       trace.Tracer // nil: no spans
 
 	mu       sync.Mutex
 	active   map[uuid.UUID]*execution
@@ -45,8 +47,9 @@ type execution struct{ next *pass }
 // pass executes a saga from a given state, or from the store.
 type pass struct {
 	from  *eventstore.Stream[State]
-	taken []Event       // events of steps after from that are not written yet
-	woken bool          // execute steps that are not due, too
+	taken []Event // events of steps after from that are not written yet
+	woken bool    // execute steps that are not due, too
+	cause trace.SpanContext
 	over  chan struct{} // closed at the end, after err was set
 	err   error
 }
@@ -61,7 +64,7 @@ var errStopping = fmt.Errorf("the process stops: %w", context.Canceled)
 
 // wake executes a saga because of an event, and returns when the pass has ended.
 func (r *runner) wake(ctx context.Context, id uuid.UUID) error {
-	asked := r.begin(id, pass{woken: true})
+	asked := r.begin(id, pass{woken: true, cause: trace.SpanContextFromContext(ctx)})
 	select {
 	case <-asked.over:
 		return asked.err
@@ -132,6 +135,7 @@ func (r *runner) nextPass(id uuid.UUID, d *execution) *pass {
 // execute executes steps until the saga has ended or must wait. Completed steps are written with the next write: a crash only repeats
 // commands with the same ids.
 func (r *runner) execute(id uuid.UUID, p *pass) error {
+	ctx := r.context(id, p)
 	saga, err := r.load(id, p.from)
 	if err != nil || !saga.Exists() || saga.State.Status.Ended() {
 		return err
@@ -140,7 +144,7 @@ func (r *runner) execute(id uuid.UUID, p *pass) error {
 	if err != nil {
 		return err
 	}
-	saga, unwritten, err := r.checkpoint(saga, nil, p.taken)
+	saga, unwritten, err := r.checkpoint(ctx, saga, nil, p.taken)
 	for woken := p.woken; err == nil; woken = false {
 		if r.isStopping() {
 			return errStopping
@@ -150,26 +154,28 @@ func (r *runner) execute(id uuid.UUID, p *pass) error {
 		}
 		reaction := definition.react(saga.State)
 		if reaction.End != "" {
-			return r.end(saga, append(unwritten, Ended{Status: reaction.End, At: r.store.Now()}))
+			return r.end(ctx, saga, append(unwritten, Ended{Status: reaction.End, At: r.store.Now()}))
 		}
 		due, next := partitionDue(saga.State, reaction.Do, r.store.Now(), woken)
 		if len(due) == 0 {
-			return r.suspend(saga, unwritten, next)
+			return r.suspend(ctx, saga, unwritten, next)
 		}
-		taken := r.executeSteps(id, saga.State, due)
+		taken := r.executeSteps(ctx, id, saga.State, due)
 		if isSameAttention(saga.State, taken) {
 			return nil
 		}
-		saga, unwritten, err = r.checkpoint(saga, unwritten, taken)
+		saga, unwritten, err = r.checkpoint(ctx, saga, unwritten, taken)
 	}
 	return err
 }
 
 // checkpoint adds the events of steps, and writes if the saga must wait or compensate.
-func (r *runner) checkpoint(saga eventstore.Stream[State], unwritten, taken []Event) (eventstore.Stream[State], []Event, error) {
+func (r *runner) checkpoint(
+	ctx context.Context, saga eventstore.Stream[State], unwritten, taken []Event,
+) (eventstore.Stream[State], []Event, error) {
 	unwritten = append(unwritten, taken...)
 	if mustWrite(taken) {
-		saga, err := r.write(saga, unwritten)
+		saga, err := r.write(ctx, saga, unwritten)
 		return saga, nil, err
 	}
 	for _, e := range taken {
@@ -188,9 +194,9 @@ func isSameAttention(s State, taken []Event) bool {
 }
 
 // suspend writes what is left, and continues when a step falls due.
-func (r *runner) suspend(saga eventstore.Stream[State], unwritten []Event, until time.Time) error {
+func (r *runner) suspend(ctx context.Context, saga eventstore.Stream[State], unwritten []Event, until time.Time) error {
 	if len(unwritten) > 0 {
-		if _, err := r.write(saga, unwritten); err != nil {
+		if _, err := r.write(ctx, saga, unwritten); err != nil {
 			return err
 		}
 	}
@@ -200,14 +206,14 @@ func (r *runner) suspend(saga eventstore.Stream[State], unwritten []Event, until
 
 // startFirstSteps executes the first steps of a saga while its start is being written. The cause is durable in the outbox of another
 // module, and a start after a crash repeats the same commands.
-func (r *runner) startFirstSteps(id uuid.UUID, s State, of definition) <-chan []Event {
+func (r *runner) startFirstSteps(ctx context.Context, id uuid.UUID, s State, of definition) <-chan []Event {
 	taken := make(chan []Event, 1)
-	go func() { taken <- r.executeSteps(id, s, of.react(s).Do) }()
+	go func() { taken <- r.executeSteps(context.WithoutCancel(ctx), id, s, of.react(s).Do) }()
 	return taken
 }
 
-func (r *runner) end(saga eventstore.Stream[State], events []Event) error {
-	saga, err := r.write(saga, events)
+func (r *runner) end(ctx context.Context, saga eventstore.Stream[State], events []Event) error {
+	saga, err := r.write(ctx, saga, events)
 	if err == nil && r.metrics != nil {
 		r.metrics.SagaEnded(saga.State.Type, string(saga.State.Status), saga.UpdatedAt.Sub(saga.CreatedAt))
 	}
@@ -237,11 +243,11 @@ func partitionDue(s State, all []Do, now time.Time, woken bool) (due []Do, next 
 }
 
 // executeSteps executes steps in parallel. A step that needs attention comes last.
-func (r *runner) executeSteps(id uuid.UUID, s State, all []Do) []Event {
+func (r *runner) executeSteps(ctx context.Context, id uuid.UUID, s State, all []Do) []Event {
 	events := make([]Event, len(all))
 	var wg sync.WaitGroup
 	for i, d := range all {
-		wg.Go(func() { events[i] = r.attempt(id, s, d) })
+		wg.Go(func() { events[i] = r.attempt(ctx, id, s, d) })
 	}
 	wg.Wait()
 	slices.SortStableFunc(events, func(a, b Event) int { return cmp.Compare(rank(a), rank(b)) })
@@ -255,9 +261,10 @@ func rank(e Event) int {
 	return 0
 }
 
-func (r *runner) attempt(id uuid.UUID, s State, d Do) Event {
-	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
+func (r *runner) attempt(ctx context.Context, id uuid.UUID, s State, d Do) Event {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
+	ctx, span := r.startStep(ctx, id, s, d.Step)
 	a := attempt{Do: d, began: r.store.Now(), jitter: rand.Float64()}
 	if failpoint.Enabled {
 		failpoint.Reach(failpoint.BeforeStep, s.Type+" "+d.Step)
@@ -267,7 +274,9 @@ func (r *runner) attempt(id uuid.UUID, s State, d Do) Event {
 		failpoint.Reach(failpoint.AfterStep, s.Type+" "+d.Step)
 	}
 	a.ended = r.store.Now()
-	return record(s, a, r.stepDeadline)
+	event := record(s, a, r.stepDeadline)
+	endStep(span, a.Outcome, event)
+	return event
 }
 
 // dispatchSafely turns a panic into an unknown outcome, so that one saga cannot stop the process.
@@ -295,10 +304,10 @@ func mustWrite(events []Event) bool {
 var errOvertaken = errors.New("another process executes this saga")
 
 // write appends to the version that was read. This keeps out other processes, also frozen ones.
-func (r *runner) write(saga eventstore.Stream[State], events []Event) (eventstore.Stream[State], error) {
-	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
+func (r *runner) write(ctx context.Context, saga eventstore.Stream[State], events []Event) (eventstore.Stream[State], error) {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	cmd := eventstore.Command{Meta: eventstore.Meta{Actor: "saga", Correlation: saga.ID}}
+	cmd := eventstore.Command{Meta: eventstore.Meta{Actor: "saga", Correlation: saga.ID}, Named: "record"}
 	receipt, err := sagas.Handle(ctx, r.store, saga.ID, cmd, func(_ *eventstore.Tx, now eventstore.Stream[State]) ([]Event, error) {
 		if now.Version != saga.Version {
 			return nil, errOvertaken

@@ -31,6 +31,7 @@ import (
 
 // App is the whole program: its modules, their databases and the web server.
 type App struct {
+	Traces    *telemetry.Traces    // nil: nothing is traced
 	Databases map[string]*Database // by URL
 	Carts     *cart.Module
 	Orders    *order.Module
@@ -59,6 +60,9 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 			p.Close()
 		}
 	}()
+	if p.Traces, err = telemetry.NewTraces(ctx, os.Getenv, ThisBuild().ID(), log); err != nil {
+		return p, err
+	}
 	metrics := telemetry.New()
 	for schema, url := range urls {
 		if p.Databases[url] != nil {
@@ -154,7 +158,7 @@ func (p *App) route(settings config.Config, on func(schema string) *Database, to
 		Timeout: settings.RequestTimeout, Grace: settings.ShutdownTimeout, DrainDelay: settings.ShutdownNotice,
 		Ready: readiness(readyModules(settings, on), settings.ReadyRequires), OpenAPI: docs.OpenAPI, Metrics: metrics.Handler(), Observe: metrics.HTTP,
 		Audit: p.Audit.Record,
-		Build: ThisBuild().ID(), TrustedProxies: proxies,
+		Build: ThisBuild().ID(), TrustedProxies: proxies, Tracer: p.Traces.Tracer(),
 		AdminApart: settings.AdminAddr != "", Certificate: certificate, HSTS: settings.HTTPS(),
 		Warnings: settings.PretendedPayments(),
 	})
@@ -219,4 +223,5 @@ func (p *App) Close() {
 	for _, db := range p.Databases {
 		db.Pools.Close()
 	}
+	p.Traces.Close()
 }

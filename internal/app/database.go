@@ -30,6 +30,7 @@ func (p *App) open(ctx context.Context, settings config.Config, schema string, u
 	options := poolsOf(settings)
 	options.Databases = slices.Compact(slices.Sorted(maps.Values(urls)))
 	options.Log = log.With("database", settings.DatabaseSetting(schema))
+	options.Tracer = p.Traces.Statements()
 	pools, err := database.Open(ctx, urls[schema], options)
 	if err != nil {
 		return fmt.Errorf("%s: %w", settings.DatabaseSetting(schema), err)
@@ -39,7 +40,7 @@ func (p *App) open(ctx context.Context, settings config.Config, schema string, u
 	metrics.WatchPool(schema, "control", pools.Control.Stat)
 	db := eventstore.Database{
 		Committer: eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{
-			Queue: settings.QueueSize, Workers: int(settings.Committers), Begin: pools.Begin,
+			Queue: settings.QueueSize, Workers: int(settings.Committers), Begin: pools.Begin, Tracer: p.Traces.Tracer(),
 			Batched: metrics.Batch, Decided: metrics.Command, Handled: metrics.Dispatched,
 			Failed: func(commands int, err error) { log.Warn("repeating a batch", "commands", commands, "error", err) },
 			Skewed: func(skew time.Duration) {

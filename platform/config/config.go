@@ -1,8 +1,9 @@
 // Package config reads the settings of the program from the environment. A .env file in the working directory supplies settings
 // that the environment does not set.
 //
-// Load checks all settings at start; its error names each invalid one. Nothing else in the program reads the environment. The
-// file .env.example lists every setting, and a test compares it with Config.
+// Load checks all settings at start; its error names each invalid one. Nothing else in the program reads the environment, except the SDK
+// of OpenTelemetry: it reads the variables OTEL_*, which are no settings of Config. The file .env.example lists every setting, and a test
+// compares it with Config.
 //
 // Without settings everything is embedded: the database, the secrets (see Secret) and the payment provider. A named database
 // means production: the secret and the provider must then be set too.
@@ -11,6 +12,7 @@ package config
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"os"
@@ -89,8 +91,24 @@ func Load() (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
+	if err := exportTelemetry(settings); err != nil {
+		return Config{}, err
+	}
 	maps.Copy(settings, env.ToMap(os.Environ())) // the real environment wins
 	return parse(settings)
+}
+
+// exportTelemetry adds the variables OTEL_* of the file .env to the environment, where the SDK of OpenTelemetry reads them.
+func exportTelemetry(file map[string]string) error {
+	for name, value := range file {
+		if _, set := os.LookupEnv(name); set || !strings.HasPrefix(name, "OTEL_") {
+			continue
+		}
+		if err := os.Setenv(name, trim(value)); err != nil {
+			return fmt.Errorf("%s cannot be set: %w", name, err)
+		}
+	}
+	return nil
 }
 
 func parse(settings map[string]string) (Config, error) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -38,13 +39,14 @@ type Pools struct {
 
 // Options sizes the pools. The zero value suits one committer. The pools are smaller where PostgreSQL allows fewer connections.
 type Options struct {
-	Application string       // application_name of the sessions; "shopping-cart" when empty
-	Write       int32        // connections of Write; 3 when 0: two for a committer and one spare
-	Query       int32        // connections of Query; 8 when 0
-	Control     int32        // connections of Control; 4 when 0
-	Pooler      Pooler       // Session when empty
-	Databases   []string     // the URLs of all databases that the process opens, including this one; nil: only this one
-	Log         *slog.Logger // logs when the server becomes unreachable and reachable; slog.Default when nil
+	Application string          // application_name of the sessions; "shopping-cart" when empty
+	Write       int32           // connections of Write; 3 when 0: two for a committer and one spare
+	Query       int32           // connections of Query; 8 when 0
+	Control     int32           // connections of Control; 4 when 0
+	Pooler      Pooler          // Session when empty
+	Databases   []string        // the URLs of all databases that the process opens, including this one; nil: only this one
+	Log         *slog.Logger    // logs when the server becomes unreachable and reachable; slog.Default when nil
+	Tracer      pgx.QueryTracer // traces the statements; may be nil
 
 	limit time.Duration // of every call; 0: that of its pool
 }
@@ -157,6 +159,9 @@ func (p *Pools) open(ctx context.Context, url string, o Options, of purpose, bef
 	prepare(c.ConnConfig, o.Application)
 	of.configure(c, pooler)
 	c.ConnConfig.Tracer = watch{before, of.crowd, of.locks, cmp.Or(o.limit, of.limit)}
+	if o.Tracer != nil {
+		c.ConnConfig.Tracer = multitracer.New(c.ConnConfig.Tracer, o.Tracer)
+	}
 	if c.ConnConfig.ValidateConnect != nil { // target_session_attrs: another server may be better
 		c.PrepareConn = func(_ context.Context, conn *pgx.Conn) (bool, error) { return !saysReadOnly(conn), nil }
 	}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"shopping-cart/platform/fault"
 	"shopping-cart/platform/pgerr"
 )
@@ -32,8 +34,12 @@ func newDedup(h slog.Handler) dedup {
 	return dedup{h, &outages{written: map[string]time.Time{}, missed: map[string]int{}}}
 }
 
-// Handle is part of slog.Handler.
+// Handle is part of slog.Handler. It adds the trace of ctx to the line.
 func (d dedup) Handle(ctx context.Context, r slog.Record) error {
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		r = r.Clone()
+		r.AddAttrs(slog.String("trace_id", span.TraceID().String()))
+	}
 	if !isOutage(r) {
 		return d.Handler.Handle(ctx, r)
 	}

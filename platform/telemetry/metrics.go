@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"context"
 	"math"
 	"net/http"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/trace"
 )
 
 const namespace = "shopping_cart"
@@ -51,26 +53,26 @@ func New() *Metrics {
 	return m
 }
 
-// Handler serves the metrics in the formats that Prometheus reads.
+// Handler serves the metrics in the formats that Prometheus reads. OpenMetrics holds exemplars, too.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry, EnableOpenMetrics: true})
 }
 
 // Registry returns the registry, where callers can register further collectors.
 func (m *Metrics) Registry() *prometheus.Registry { return m.registry }
 
 // HTTP counts one request. route is the template that matched and never the path itself.
-func (m *Metrics) HTTP(method, route string, status int, took time.Duration) {
-	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
+func (m *Metrics) HTTP(ctx context.Context, method, route string, status int, took time.Duration) {
+	observe(ctx, m.requests.WithLabelValues(method, route, strconv.Itoa(status)), took.Seconds())
 }
 
 // Command counts one command of a store by its outcome: done, replayed, refused or failed.
 func (m *Metrics) Command(store, outcome string) { m.commands.WithLabelValues(store, outcome).Inc() }
 
 // Batch counts one transaction of commands.
-func (m *Metrics) Batch(size int, took time.Duration) {
-	m.batches.Observe(float64(size))
-	m.commits.Observe(took.Seconds())
+func (m *Metrics) Batch(ctx context.Context, size int, took time.Duration) {
+	observe(ctx, m.batches, float64(size))
+	observe(ctx, m.commits, took.Seconds())
 }
 
 // Dispatched counts one handling of an event. lag runs from the event to the end of its handling.
@@ -122,6 +124,16 @@ func (m *Metrics) age(name, help string, labels prometheus.Labels, oldest func()
 
 func (m *Metrics) gauge(name, help string, labels prometheus.Labels, value func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help, ConstLabels: labels}, value))
+}
+
+// observe adds a value to a histogram. If the trace of ctx is sampled, it becomes the exemplar of the value's bucket.
+func observe(ctx context.Context, histogram prometheus.Observer, value float64) {
+	span := trace.SpanContextFromContext(ctx)
+	if with, ok := histogram.(prometheus.ExemplarObserver); ok && span.IsSampled() {
+		with.ObserveWithExemplar(value, prometheus.Labels{"trace_id": span.TraceID().String()})
+		return
+	}
+	histogram.Observe(value)
 }
 
 func options(name, help string, buckets []float64) prometheus.HistogramOpts {

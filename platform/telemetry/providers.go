@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,8 +36,8 @@ func (m *Metrics) Providers(all func() []Provider) {
 
 // ProviderCall counts one call to a payment provider by its outcome: answered, failed, forgone, or held_open and held_busy for calls
 // that were not made. took includes the wait for a free slot.
-func (m *Metrics) ProviderCall(provider, operation, outcome string, took time.Duration) {
-	m.calls.WithLabelValues(provider, operation, outcome).Observe(took.Seconds())
+func (m *Metrics) ProviderCall(ctx context.Context, provider, operation, outcome string, took time.Duration) {
+	observe(ctx, m.calls.WithLabelValues(provider, operation, outcome), took.Seconds())
 }
 
 // Describe is part of prometheus.Collector.

@@ -49,9 +49,9 @@ func scrape(t *testing.T, m *telemetry.Metrics) string {
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	m := telemetry.New()
-	m.HTTP("GET", "/v1/carts/:id", 200, 3*time.Millisecond)
+	m.HTTP(t.Context(), "GET", "/v1/carts/:id", 200, 3*time.Millisecond)
 	m.Command("cart", "done")
-	m.Batch(8, 2*time.Millisecond)
+	m.Batch(t.Context(), 8, 2*time.Millisecond)
 	m.Dispatched("saga.start", 5*time.Millisecond, nil)
 	m.Dispatched("saga.start", 0, errors.New("not now"))
 	m.SagaEnded("checkout", "completed", 40*time.Millisecond)
@@ -66,7 +66,7 @@ func TestMetrics(t *testing.T) {
 	m.Providers(func() []telemetry.Provider {
 		return []telemetry.Provider{{Name: "bank", Breaker: "open", InFlight: 4, Deferred: 9}}
 	})
-	m.ProviderCall("bank", "capture", "held_open", time.Millisecond)
+	m.ProviderCall(t.Context(), "bank", "capture", "held_open", time.Millisecond)
 
 	out := scrape(t, m)
 	for _, line := range []string{

@@ -32,7 +32,7 @@ func validRequestID(id string) bool {
 func (s *Server) logRequest(c echo.Context, took time.Duration) {
 	status, v := c.Response().Status, stateOf(c)
 	if s.cfg.Observe != nil {
-		s.cfg.Observe(method(c), route(c), status, took)
+		s.cfg.Observe(c.Request().Context(), method(c), route(c), status, took)
 	}
 	s.cfg.Log.LogAttrs(c.Request().Context(), s.level(c), "request",
 		slog.String("method", c.Request().Method), slog.String("route", route(c)), slog.Int("status", status),
@@ -46,11 +46,15 @@ func (s *Server) level(c echo.Context) slog.Level {
 	if status := c.Response().Status; status >= http.StatusInternalServerError && status != http.StatusServiceUnavailable {
 		return slog.LevelWarn
 	}
-	switch route(c) {
-	case "/healthz", "/readyz", "/metrics":
+	if isProbe(route(c)) {
 		return slog.LevelDebug
 	}
 	return s.cfg.RequestLevel
+}
+
+// isProbe reports whether a route answers frequent probes.
+func isProbe(route string) bool {
+	return route == "/healthz" || route == "/readyz" || route == "/metrics"
 }
 
 // method limits the label values, since a client may send any word as its method.

@@ -25,7 +25,6 @@ type Audited struct {
 	Reason      string    // of the body; empty where it has none
 	RequestID   string    // of the request
 	Correlation uuid.UUID // of the events that the request causes
-	Trace       string    // W3C trace id
 }
 
 // AuditedAs records requests of the route under an action. Without it, requests that may change something are recorded as Changed, and reads are
@@ -56,29 +55,22 @@ func (s *Server) audit(e *endpoint, method string, h echo.HandlerFunc) echo.Hand
 func auditedOf(c echo.Context, action, method string) Audited {
 	id := RequestID(c)
 	return Audited{
-		Caller: CallerOf(c), Action: action, Route: method + " " + c.Path(), Object: recordable(strings.Join(c.ParamValues(), "/")),
-		Reason: reasonOf(c), RequestID: id, Correlation: correlation(id), Trace: trace(c),
+		Caller: CallerOf(c), Action: action, Route: method + " " + c.Path(), Object: strings.Join(c.ParamValues(), "/"), Reason: reasonOf(c),
+		RequestID: id, Correlation: correlation(id),
 	}
 }
+
+// maxReason limits a recorded reason in bytes, since the body has not been checked yet.
+const maxReason = 2000
 
 // reasonOf returns the reason in the body of a request. It is empty if there is none, or if the body will be refused.
 func reasonOf(c echo.Context) string {
 	var body struct {
 		Reason string `json:"reason"`
 	}
-	if raw, err := jsonBytes(c); err != nil || json.Unmarshal(raw, &body) != nil {
+	raw, err := jsonBytes(c)
+	if err != nil || json.Unmarshal(raw, &body) != nil || !Plain(body.Reason) || len(body.Reason) > maxReason {
 		return ""
 	}
-	return recordable(body.Reason)
-}
-
-// maxRecorded limits a recorded text in bytes.
-const maxRecorded = 2000
-
-// recordable returns a text of a request that has not been checked yet, or "" if the request will be refused because of it.
-func recordable(text string) string {
-	if len(text) > maxRecorded || !Plain(text) || hasCardNumber(text) {
-		return ""
-	}
-	return text
+	return body.Reason
 }

@@ -26,10 +26,12 @@ func (s *Server) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		if s.cfg.HSTS && c.Request().Host != "localhost" && !strings.HasPrefix(c.Request().Host, "localhost:") { // a name that all programs share
 			h[echo.HeaderStrictTransportSecurity] = oneYear
 		}
-		if err := s.limits(c, next); err != nil {
+		ctx, span := s.startSpan(c)
+		if err := s.limits(ctx, c, next); err != nil {
 			s.answerError(err, c) // here, so that the log has the status that the client got
 		}
 		s.logRequest(c, time.Since(start))
+		endSpan(c, span)
 		return nil
 	}
 }
@@ -50,8 +52,8 @@ var securityHeaders = []struct {
 var oneYear = []string{"max-age=31536000"}
 
 // limits sets the deadline of a request and turns a panic into an error.
-func (s *Server) limits(c echo.Context, next echo.HandlerFunc) (err error) {
-	ctx, cancel := context.WithTimeout(c.Request().Context(), s.cfg.Timeout+preferred(c))
+func (s *Server) limits(ctx context.Context, c echo.Context, next echo.HandlerFunc) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout+preferred(c))
 	defer func() {
 		p := recover()
 		cancel()

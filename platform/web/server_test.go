@@ -61,7 +61,7 @@ func TestObserve(t *testing.T) {
 	var mu sync.Mutex
 	var seen []string
 	s := newSite(t, func(c *web.Config) {
-		c.Observe = func(method, route string, status int, _ time.Duration) {
+		c.Observe = func(_ context.Context, method, route string, status int, _ time.Duration) {
 			mu.Lock()
 			defer mu.Unlock()
 			seen = append(seen, method+" "+route+" "+http.StatusText(status))

@@ -34,6 +34,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Authenticator returns the caller that an access token names, without an address. An error means that the token is not valid.
@@ -64,10 +65,11 @@ type Config struct {
 	Certificate    *Certificate                        // of all listeners; nil: plain HTTP
 	HSTS           bool                                // browsers come back by HTTPS only
 	AdminApart     bool                                // the routes for operators are served on a listener of their own; see isAdmin
+	Tracer         trace.Tracer                        // of spans; nil: none
 	// Audit records requests of operators; nil: they are not recorded.
 	Audit func(ctx context.Context, request Audited) error
 	// Observe is called after every request, with its route template.
-	Observe func(method, route string, status int, took time.Duration)
+	Observe func(ctx context.Context, method, route string, status int, took time.Duration)
 }
 
 func (c Config) withDefaults() Config {

@@ -2,7 +2,6 @@ package web
 
 import (
 	"crypto/sha256"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -29,7 +28,6 @@ type Write struct {
 	IfExists    bool      // If-Match: *
 	Actor       string    // the subject of the token; empty on a public route
 	Correlation uuid.UUID // of all events that follow from this request
-	Trace       string    // W3C trace id, 32 hexadecimal digits; empty when there is none
 }
 
 // AnotherVersion is the IfMatch of an entity tag that is well formed but cannot be a version, such as "abc". It equals no version, so
@@ -42,7 +40,7 @@ func writeOf(c echo.Context, needs Needs) (Write, error) {
 	if err != nil {
 		return Write{}, err
 	}
-	w := Write{Actor: CallerOf(c).Subject, Correlation: correlation(RequestID(c)), Trace: trace(c)}
+	w := Write{Actor: CallerOf(c).Subject, Correlation: correlation(RequestID(c))}
 	if w.ID, w.Keyed, err = commandID(c); err != nil {
 		return Write{}, err
 	}
@@ -108,21 +106,4 @@ func correlation(requestID string) uuid.UUID {
 		return id
 	}
 	return uuid.NewSHA1(correlationSpace, []byte(requestID))
-}
-
-var traceparent = regexp.MustCompile(`^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$`)
-
-const noTrace = "00000000000000000000000000000000"
-
-// trace returns the trace id of a W3C traceparent header.
-func trace(c echo.Context) string {
-	h := c.Request().Header.Get("traceparent")
-	if h == "" {
-		return ""
-	}
-	m := traceparent.FindStringSubmatch(h)
-	if m == nil || m[1] == noTrace || h[:2] == "ff" {
-		return ""
-	}
-	return m[1]
 }
