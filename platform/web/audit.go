@@ -55,22 +55,29 @@ func (s *Server) audit(e *endpoint, method string, h echo.HandlerFunc) echo.Hand
 func auditedOf(c echo.Context, action, method string) Audited {
 	id := RequestID(c)
 	return Audited{
-		Caller: CallerOf(c), Action: action, Route: method + " " + c.Path(), Object: strings.Join(c.ParamValues(), "/"), Reason: reasonOf(c),
-		RequestID: id, Correlation: correlation(id),
+		Caller: CallerOf(c), Action: action, Route: method + " " + c.Path(), Object: recordable(strings.Join(c.ParamValues(), "/")),
+		Reason: reasonOf(c), RequestID: id, Correlation: correlation(id),
 	}
 }
-
-// maxReason limits a recorded reason in bytes, since the body has not been checked yet.
-const maxReason = 2000
 
 // reasonOf returns the reason in the body of a request. It is empty if there is none, or if the body will be refused.
 func reasonOf(c echo.Context) string {
 	var body struct {
 		Reason string `json:"reason"`
 	}
-	raw, err := jsonBytes(c)
-	if err != nil || json.Unmarshal(raw, &body) != nil || !Plain(body.Reason) || len(body.Reason) > maxReason {
+	if raw, err := jsonBytes(c); err != nil || json.Unmarshal(raw, &body) != nil {
 		return ""
 	}
-	return body.Reason
+	return recordable(body.Reason)
+}
+
+// maxRecorded limits a recorded text in bytes.
+const maxRecorded = 2000
+
+// recordable returns a text of a request that has not been checked yet, or "" if the request will be refused because of it.
+func recordable(text string) string {
+	if len(text) > maxRecorded || !Plain(text) || hasCardNumber(text) {
+		return ""
+	}
+	return text
 }

@@ -68,7 +68,7 @@ type ModuleReadiness struct {
 type readyStatus struct {
 	Status   string            `json:"status" enums:"ready,degraded"` // degraded: some module is away, and the others work
 	Modules  []ModuleReadiness `json:"modules,omitempty"`
-	Warnings []string          `json:"warnings,omitempty" example:"Payments are simulated although a database is named: no money moves."`
+	Warnings []string          `json:"warnings" example:"Payments are simulated although a database is named: no money moves."`
 }
 
 // probe shares one result among the probes of a second.
@@ -116,7 +116,7 @@ func (s *Server) ready(c echo.Context) error {
 	if !r.Ready {
 		return errNotReady.Detailf("%s", strings.Join(append([]string{"The service is not ready."}, reasons...), " ")).With("modules", r.Modules)
 	}
-	is := readyStatus{Status: "ready", Modules: r.Modules, Warnings: s.cfg.Warnings}
+	is := readyStatus{Status: "ready", Modules: r.Modules, Warnings: append([]string{}, s.cfg.Warnings...)}
 	if len(reasons) > 0 {
 		is.Status = "degraded"
 	}
