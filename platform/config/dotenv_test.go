@@ -168,3 +168,16 @@ func TestRefusedDatabaseURLSaysWhy(t *testing.T) {
 		}
 	}
 }
+
+func TestFileSuppliesTheVariablesOfOpenTelemetry(t *testing.T) {
+	emptyEnvironment(t)
+	t.Chdir(t.TempDir())
+	t.Setenv("OTEL_SERVICE_NAME", "shop")
+	t.Setenv("OTEL_TRACES_SAMPLER", "") // restored at the end
+	require.NoError(t, os.Unsetenv("OTEL_TRACES_SAMPLER"))
+	require.NoError(t, os.WriteFile(".env", []byte("OTEL_SERVICE_NAME=other\nOTEL_TRACES_SAMPLER=always_off\n"), 0o600))
+	_, err := Load()
+	require.NoError(t, err)
+	require.Equal(t, "always_off", os.Getenv("OTEL_TRACES_SAMPLER"))
+	require.Equal(t, "shop", os.Getenv("OTEL_SERVICE_NAME"), "the environment wins")
+}
