@@ -161,7 +161,7 @@ func TestReadinessIsSharedForASecondAndSaysWhichModuleIsAway(t *testing.T) {
 		for range 5 {
 			status, body := ask()
 			require.Equal(t, http.StatusOK, status)
-			require.JSONEq(t, `{"status":"ready","modules":[{"module":"order","status":"ready"}]}`, body)
+			require.JSONEq(t, `{"status":"ready","modules":[{"module":"order","status":"ready"}],"warnings":[]}`, body)
 		}
 		require.Equal(t, 1, asked)
 
@@ -170,7 +170,7 @@ func TestReadinessIsSharedForASecondAndSaysWhichModuleIsAway(t *testing.T) {
 		status, body := ask()
 		require.Equal(t, http.StatusOK, status)
 		require.JSONEq(t, `{"status":"degraded","modules":[
-			{"module":"cart","status":"away","reason":"`+why+`"},{"module":"order","status":"ready"}]}`, body)
+			{"module":"cart","status":"away","reason":"`+why+`"},{"module":"order","status":"ready"}],"warnings":[]}`, body)
 
 		time.Sleep(time.Second)
 		answer.Ready = false
