@@ -16,10 +16,9 @@ var errNoModule = web.Refused("module", "unknown_module", "Name one of cart, ord
 // listEvents reads the log of a module.
 //
 //	@Summary		Read the log of a module, oldest first
-//	@Description	For operators: scope `admin`.
 //	@ID				listEvents
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[events:read]
 //	@Param			module	query		string	true	"The module; each has its own positions"	Enums(cart,order,payment,saga,audit)
 //	@Param			stream	query		string	false	"Only this stream"								format(uuid)
 //	@Param			type	query		string	false	"Only this type of event, such as cart.item_added"

@@ -87,10 +87,10 @@ type overview struct {
 // showOverview shows the state of the shop.
 //
 //	@Summary		Read the state of the shop
-//	@Description	The checkouts of the last hour by outcome with their durations, the unfinished sagas, the amounts captured and refunded today, and the lag of projections and reactions. Computed at most once a second. `unavailable` names the modules whose database does not answer within two seconds; their data is null, or left out. For operators: scope `admin`.
+//	@Description	The checkouts of the last hour by outcome with their durations, the unfinished sagas, the amounts captured and refunded today, and the lag of projections and reactions. Computed at most once a second. `unavailable` names the modules whose database does not answer within two seconds; their data is null, or left out.
 //	@ID				getOverview
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[orders:read, sagas:operate]
 //	@Success		200		{object}	OverviewView
 //	@Failure		401,403	{object}	web.Problem
 //	@Failure		503		{object}	web.Problem	"unavailable, if no database answers"

@@ -48,10 +48,10 @@ func parkedViewOf(module string, p eventstore.Parked) ParkedView {
 // listParked lists the parked messages of all modules.
 //
 //	@Summary		List parked messages, newest first
-//	@Description	The messages that a projection or a reaction failed to handle: the first of each stream. Later messages of the stream wait behind it. `unavailable` names the modules whose database does not answer within two seconds; they are left out. For operators: scope `admin`.
+//	@Description	The messages that a projection or a reaction failed to handle: the first of each stream. Later messages of the stream wait behind it. `unavailable` names the modules whose database does not answer within two seconds; they are left out.
 //	@ID				listParked
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[sagas:operate]
 //	@Param			module	query		string	false	"Only those of this module"	Enums(cart,order,payment,saga,audit)
 //	@Param			reader	query		string	false	"Only those of this projection or reaction"
 //	@Param			limit	query		int		false	"Maximum number"	minimum(1)	maximum(100)	default(20)
@@ -91,10 +91,10 @@ func (m *Module) listParked(c echo.Context) error {
 // replayParked retries a parked message.
 //
 //	@Summary		Retry a parked message
-//	@Description	The message is retried at once, followed by the messages behind it in order. If it fails again it stays parked. For operators: scope `admin`.
+//	@Description	The message is retried at once, followed by the messages behind it in order. If it fails again it stays parked.
 //	@ID				replayParked
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[sagas:operate]
 //	@Param			id				path	string	true	"Parked message"	format(uuid)
 //	@Param			Idempotency-Key	header	string	false	"Repeating a request with the same key returns the original response"
 //	@Success		202
@@ -123,10 +123,10 @@ type discardRequest struct {
 // discardParked discards a parked message.
 //
 //	@Summary		Discard a parked message
-//	@Description	The message is never handled, and the messages behind it continue. The operator, the time and the reason are kept for a while. For operators: scope `admin`.
+//	@Description	The message is never handled, and the messages behind it continue. The operator, the time and the reason are kept for a while.
 //	@ID				discardParked
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[sagas:operate]
 //	@Param			id				path	string			true	"Parked message"	format(uuid)
 //	@Param			body			body	discardRequest	true	"The reason"
 //	@Param			Idempotency-Key	header	string			false	"Repeating a request with the same key returns the original response"

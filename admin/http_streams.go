@@ -36,10 +36,10 @@ type VersionView struct {
 // showStream shows a stream with its state after each event.
 //
 //	@Summary		Read the events of a stream with the state after each, oldest first
-//	@Description	Any cart, product, order, stock, payment or saga. For operators: scope `admin`.
+//	@Description	Any cart, product, order, stock, payment or saga.
 //	@ID				getStream
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[events:read]
 //	@Param			module	path		string	true	"Module"	Enums(cart,order,payment,saga,audit)
 //	@Param			id		path		string	true	"Stream"		format(uuid)
 //	@Param			after	query		int		false	"Only events after this version"	minimum(0)

@@ -44,10 +44,10 @@ func subscriptionViewOf(module string, s eventstore.Subscription) SubscriptionVi
 // listSubscriptions lists the progress of all projections and reactions.
 //
 //	@Summary		List the projections and reactions with their progress
-//	@Description	For operators: scope `admin`. A rebuild of a projection is a subscription of its own until it takes the projection's place. `unavailable` names the modules whose database does not answer within two seconds; they are left out.
+//	@Description A rebuild of a projection is a subscription of its own until it takes the projection's place. `unavailable` names the modules whose database does not answer within two seconds; they are left out.
 //	@ID				listSubscriptions
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[sagas:operate]
 //	@Success		200		{object}	Subscriptions
 //	@Failure		401,403	{object}	web.Problem
 //	@Failure		503		{object}	web.Problem	"unavailable, if no database answers"
@@ -74,10 +74,10 @@ func (m *Module) subscriptions(ctx context.Context) (Subscriptions, error) {
 // rebuildProjection starts to rebuild a projection.
 //
 //	@Summary		Rebuild a projection
-//	@Description	The rebuild reads the whole log beside the live projection, and replaces it once it has caught up. See the subscription of kind `rebuild`. For operators: scope `admin`.
+//	@Description	The rebuild reads the whole log beside the live projection, and replaces it once it has caught up. See the subscription of kind `rebuild`.
 //	@ID				rebuildProjection
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[sagas:operate]
 //	@Param			name			path		string	true	"Projection, as in the list of subscriptions"
 //	@Param			Idempotency-Key	header		string	false	"Repeating a request with the same key returns the original response"
 //	@Success		202				{object}	SubscriptionView	"The rebuild, or the projection if the rebuild has ended"

@@ -21,6 +21,7 @@ type TimelinePage struct {
 //	@ID				getOrderTimeline
 //	@Tags			orders
 //	@Security		Bearer
+//	@x-operator-scopes ["orders:read"]
 //	@Param			id		path		string	true	"Order"				format(uuid)
 //	@Param			limit	query		int		false	"Maximum number"	minimum(1)	maximum(100)	default(20)
 //	@Param			cursor	query		string	false	"next_cursor of the previous page"

@@ -9,6 +9,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -25,6 +26,7 @@ type Config struct {
 	Orders   Orders
 	Payments Payments
 	Sagas    *saga.Module
+	Tokens   Tokens
 	Log      *slog.Logger
 	Warnings []string // about the settings, in the overview
 }
@@ -42,6 +44,11 @@ type Payments interface {
 	WebhooksOf(ctx context.Context, paymentID uuid.UUID, last payment.ReceivedWebhook, limit int) ([]payment.ReceivedWebhook, error)
 }
 
+// Tokens revokes tokens.
+type Tokens interface {
+	Revoke(ctx context.Context, tokenOrID, by string) (id string, until time.Time, err error)
+}
+
 // Module serves the operators' API across modules.
 type Module struct {
 	Config
@@ -55,16 +62,17 @@ func New(c Config) *Module {
 
 // Routes adds the routes of operators, and the timeline of an order.
 func (m *Module) Routes(s *web.Server) {
-	admin := s.Scoped(web.ScopeAdmin)
-	s.Customer.GET("/v1/orders/:id/timeline", m.showTimeline, web.Paged)
-	admin.GET("/v1/admin/events", m.listEvents, web.Query("module", "stream", "type"), web.Logged)
-	admin.GET("/v1/admin/overview", m.showOverview)
-	admin.GET("/v1/admin/streams/:module/:id", m.showStream, web.Logged)
-	admin.GET("/v1/admin/subscriptions", m.listSubscriptions)
-	admin.GET("/v1/admin/parked", m.listParked, web.Query("module", "reader"), web.Paged)
-	admin.POST("/v1/admin/parked/:id/replay", m.replayParked)
-	admin.POST("/v1/admin/parked/:id/discard", m.discardParked)
-	admin.POST("/v1/admin/projections/:name/rebuild", m.rebuildProjection)
+	events, operators := s.Scoped(web.ScopeEventsRead), s.Scoped(web.ScopeSagasOperate)
+	s.Owned(web.ScopeOrdersRead).GET("/v1/orders/:id/timeline", m.showTimeline, web.Paged)
+	s.Scoped(web.ScopeOrdersRead, web.ScopeSagasOperate).GET("/v1/admin/overview", m.showOverview)
+	events.GET("/v1/admin/events", m.listEvents, web.Query("module", "stream", "type"), web.Logged)
+	events.GET("/v1/admin/streams/:module/:id", m.showStream, web.Logged)
+	operators.GET("/v1/admin/subscriptions", m.listSubscriptions)
+	operators.GET("/v1/admin/parked", m.listParked, web.Query("module", "reader"), web.Paged)
+	operators.POST("/v1/admin/parked/:id/replay", m.replayParked)
+	operators.POST("/v1/admin/parked/:id/discard", m.discardParked)
+	operators.POST("/v1/admin/projections/:name/rebuild", m.rebuildProjection)
+	s.Scoped(web.ScopeAdmin).POST("/v1/admin/tokens/revoke", m.revokeToken)
 }
 
 // store returns the store of a module.

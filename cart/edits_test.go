@@ -40,12 +40,12 @@ func (r route) prepared(t *testing.T, b *testBundle) (c client, path string, id 
 	t.Helper()
 	sku := "MUG"
 	b.sells(t, sku, "TEA")
-	c, good = b.as(t, "ann", ScopePricing), r.good
+	c, good = b.as(t, "ann", web.ScopeCartsPrice), r.good
 	path, id = c.opens(t)
 	c.adds(t, path, sku)
 	b.prices(t, sku, `{"name":"Mug","price":{"amount":120,"currency":"GBP"}}`)
 	if r.name == "Merge" {
-		guest := b.as(t, "guest")
+		guest := b.guest(t)
 		_, source := guest.opens(t)
 		good = fmt.Sprintf(`{"source_cart_id":%q,"source_token":%q}`, source, guest.token)
 	}
@@ -59,9 +59,9 @@ func TestEditRoutes(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			ann, path, id, good := r.prepared(t, b)
-			bob := b.as(t, "bob", ScopePricing+"x")
+			bob := b.as(t, "bob", web.ScopeCartsPrice+"x")
 			if r.name != "SetAdjustments" { // the scope alone opens every cart there
-				bob = b.as(t, "bob", ScopePricing)
+				bob = b.as(t, "bob", web.ScopeCartsPrice)
 			}
 
 			client{b, ""}.send(t, r.method, path+r.path, r.bad).refuses(t, 401, "unauthorized")
@@ -120,7 +120,7 @@ func TestEdits(t *testing.T) {
 	b.sells(t, "MUG", "TEA")
 	b.prices(t, "OFF", `{"name":"Off","price":{"amount":1,"currency":"GBP"},"active":false}`)
 	b.prices(t, "EURO", `{"name":"Euro","price":{"amount":1,"currency":"EUR"}}`)
-	ann := b.as(t, "ann", ScopePricing)
+	ann := b.as(t, "ann", web.ScopeCartsPrice)
 
 	t.Run("AddedTwiceIsOneLine", func(t *testing.T) {
 		path, _ := ann.opens(t)
@@ -180,7 +180,7 @@ func TestMergeRoute(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.sells(t, "MUG", "TEA")
-	ann, guest := b.as(t, "ann"), b.as(t, "guest")
+	ann, bob, guest := b.as(t, "ann"), b.as(t, "bob"), b.guest(t)
 	path, target := ann.opens(t)
 	ann.adds(t, path, "MUG")
 	sourcePath, source := guest.opens(t)
@@ -191,9 +191,12 @@ func TestMergeRoute(t *testing.T) {
 	}
 
 	ann.send(t, "POST", path+"/merge", body(target, ann.token)).refuses(t, 422, "same_cart")
-	b.as(t, "bob").send(t, "POST", path+"/merge", body(target, ann.token)).refuses(t, 404, "not_found")
+	bob.send(t, "POST", path+"/merge", body(target, ann.token)).refuses(t, 404, "not_found")
+	bob.send(t, "POST", path+"/merge", body(source, ann.token)).refuses(t, 404, "not_found")
 	ann.send(t, "POST", path+"/merge", body(source, "rubbish"), "If-Match", `"9"`).refuses(t, 403, "not_your_guest")
-	ann.send(t, "POST", path+"/merge", body(source, ann.token)).refuses(t, 403, "not_your_guest")
+	_, bobs := bob.opens(t)
+	ann.send(t, "POST", path+"/merge", body(bobs, bob.token)).refuses(t, 403, "not_a_guest")
+	ann.send(t, "POST", path+"/merge", body(source, b.admin(t).token)).refuses(t, 403, "not_a_guest")
 	ann.send(t, "POST", path+"/merge", body(uuid.New(), guest.token)).refuses(t, 403, "not_your_guest")
 	ann.send(t, "POST", path+"/merge", `{"source_cart_id":"7","source_token":"x"}`).refuses(t, 422, "validation_failed")
 

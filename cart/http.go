@@ -18,13 +18,13 @@ const maxAdjustments = 256 << 10
 func (m *Module) Routes(s *web.Server) {
 	s.Public.GET("/v1/products", m.listProducts, web.Query("q"), web.Paged)
 	s.Public.GET("/v1/products/:sku", m.showProduct)
-	s.Scoped(web.ScopeAdmin).PUT("/v1/products/:sku", m.putProduct)
+	s.Scoped(web.ScopeCatalogWrite).PUT("/v1/products/:sku", m.putProduct)
 
 	c := s.Customer
 	c.POST("/v1/carts", m.open)
 	c.GET("/v1/carts", m.list, web.Paged)
-	c.GET("/v1/carts/:id", m.show, web.Query("version"))
-	c.GET("/v1/carts/:id/events", m.history, web.Logged)
+	s.Owned(web.ScopeOrdersRead, web.ScopeCartsPrice).GET("/v1/carts/:id", m.show, web.Query("version"))
+	s.Owned(web.ScopeOrdersRead).GET("/v1/carts/:id/events", m.history, web.Logged)
 	c.DELETE("/v1/carts/:id", m.abandon)
 	c.POST("/v1/carts/:id/items", m.addItem)
 	c.DELETE("/v1/carts/:id/items", m.clearItems)
@@ -32,7 +32,7 @@ func (m *Module) Routes(s *web.Server) {
 	c.DELETE("/v1/carts/:id/items/:sku", m.removeItem)
 	c.POST("/v1/carts/:id/reprice", m.reprice)
 	c.POST("/v1/carts/:id/merge", m.merge)
-	s.Scoped(ScopePricing, web.ScopeAdmin).PUT("/v1/carts/:id/adjustments", m.setAdjustments, web.MaxBody(maxAdjustments))
+	s.Scoped(web.ScopeCartsPrice).PUT("/v1/carts/:id/adjustments", m.setAdjustments, web.MaxBody(maxAdjustments))
 }
 
 // View is a cart on the wire.

@@ -46,10 +46,11 @@ func (m *Module) open(c echo.Context) error {
 // show answers with a cart.
 //
 //	@Summary	Read a cart, now or at an earlier version
-//	@Description	The `ETag` is the version. `version` shows the cart as it was then, with its lines and prices. The scope `pricing` may read every cart.
+//	@Description	The `ETag` is the version. `version` shows the cart as it was then, with its lines and prices.
 //	@ID			getCart
 //	@Tags		carts
 //	@Security	BearerAuth
+//	@x-operator-scopes ["orders:read","carts:price"]
 //	@Param		id				path		string	true	"Cart"	format(uuid)
 //	@Param		version			query		int		false	"Show the cart at this version"
 //	@Param		If-None-Match	header		string	false	"The version that the client has"
@@ -64,7 +65,7 @@ func (m *Module) show(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	cart, err := m.load(c.Request().Context(), web.CallerOf(c), canAdjust, id)
+	cart, err := m.load(c.Request().Context(), web.CallerOf(c), isOwner, id)
 	if err != nil {
 		return err
 	}
@@ -100,6 +101,7 @@ func (m *Module) asOf(c echo.Context, now eventstore.Stream[State], named string
 //	@ID			listCartEvents
 //	@Tags		carts
 //	@Security	BearerAuth
+//	@x-operator-scopes ["orders:read"]
 //	@Param		id		path		string	true	"Cart"	format(uuid)
 //	@Param		limit	query		int		false	"Page size: 1 to 100, 20 by default"
 //	@Param		after	query		int		false	"Only events after this version; the same as cursor"	minimum(0)

@@ -1,6 +1,7 @@
 package cart
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/platform/auth"
 	"shopping-cart/platform/web"
 )
 
@@ -151,10 +153,10 @@ func (m *Module) reprice(c echo.Context) error {
 // setAdjustments replaces the adjustments of the shop's rules.
 //
 //	@Summary		Set tax, shipping and discounts
-//	@Description	Replaces the list. It is valid for the current currency, lines, quantities and prices of the cart. When one of these changes, `adjustments_stale` becomes true and the checkout is refused until the list is set again. Send the version that you priced in `If-Match`. Scope `pricing` or `admin`; both may also read the cart.
+//	@Description	Replaces the list. It is valid for the current currency, lines, quantities and prices of the cart. When one of these changes, `adjustments_stale` becomes true and the checkout is refused until the list is set again. Send the version that you priced in `If-Match`. The scope may also read the cart.
 //	@ID				setAdjustments
 //	@Tags			carts
-//	@Security		BearerAuth
+//	@Security		BearerAuth[carts:price]
 //	@Param			id						path		string				true	"Cart"	format(uuid)
 //	@Param			body					body		adjustmentsRequest	true	"Signed amounts in the cart's currency"
 //	@Success		200						{object}	View
@@ -165,7 +167,7 @@ func (m *Module) reprice(c echo.Context) error {
 //	@Failure		422						{object}	web.Problem	"negative_total, currency_mismatch, amount_too_large, validation_failed"
 //	@Router			/v1/carts/{id}/adjustments [put]
 func (m *Module) setAdjustments(c echo.Context) error {
-	return answerEdit(m, c, canAdjust, func(r web.Request[adjustmentsRequest]) (command, error) { return r.Body.command() })
+	return answerEdit(m, c, isOwner, func(r web.Request[adjustmentsRequest]) (command, error) { return r.Body.command() })
 }
 
 func (r adjustmentsRequest) command() (setAdjustments, error) {
@@ -214,22 +216,25 @@ func (m *Module) abandon(c echo.Context) error {
 //	@Param			body				body		mergeRequest	true	"The guest's cart and token"
 //	@Success		200					{object}	View
 //	@Header			200					{string}	ETag	"The version, quoted"
-//	@Failure		403					{object}	web.Problem	"not_your_guest"
+//	@Failure		403					{object}	web.Problem	"not_your_guest, not_a_guest"
 //	@Failure		409					{object}	web.Problem	"cart_closed: one of the two carts"
 //	@Failure		412					{object}	web.Problem	"version_mismatch"
 //	@Failure		422					{object}	web.Problem	"same_cart, currency_mismatch, too_many_lines, too_many_adjustments, amount_too_large, validation_failed"
 //	@Router			/v1/carts/{id}/merge [post]
 func (m *Module) merge(c echo.Context) error {
-	r, err := web.Read(c, m.visibleLast(c, isOwner), func(r web.Request[mergeRequest]) error {
+	guest := "" // a bad token names no guest, and owns no cart
+	r, err := web.Read(c, m.visibleLast(c, isOwner), func(r web.Request[mergeRequest]) (err error) {
 		if r.Body.SourceCartID == r.ID {
 			return errIntoItself.At("source_cart_id")
+		}
+		if guest, err = m.VerifyGuest(r.Body.SourceToken); errors.Is(err, auth.ErrNotGuest) {
+			return errNotGuest.At("source_token")
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	guest, _ := m.VerifyGuest(r.Body.SourceToken) // a bad token names no guest, and owns no cart
 	receipt, err := m.store.Do(c.Request().Context(), mergeCommand(r.Caller, guest, r.Write, merge{TargetID: r.ID, SourceID: r.Body.SourceCartID}))
 	cart, err := m.result(c.Request().Context(), receipt, err)
 	if err != nil {

@@ -75,10 +75,10 @@ func (m *Module) showProduct(c echo.Context) error {
 // putProduct sets the price book's entry of a SKU.
 //
 //	@Summary		Add a product to the price book, or change it
-//	@Description	Carts with the product keep its old price until they are repriced. For operators: scope `admin`.
+//	@Description	Carts with the product keep its old price until they are repriced.
 //	@ID				putProduct
 //	@Tags			products
-//	@Security		BearerAuth
+//	@Security		BearerAuth[catalog:write]
 //	@Param			sku					path		string			true	"SKU, percent-encoded"
 //	@Param			body				body		productRequest	true	"The whole product. Without active, an existing product keeps its value and a new one is active"
 //	@Param			Idempotency-Key		header		string			false	"Repeating a request with the same key returns the original response"

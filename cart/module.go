@@ -33,7 +33,8 @@ type Config struct {
 	eventstore.Database
 	TTL time.Duration // maximum idle time of an open cart before it is abandoned; 0: unlimited
 
-	// VerifyGuest reads a guest's token, which may have expired recently, and returns the guest.
+	// VerifyGuest reads a guest's token, which may have expired recently, and returns the guest. It returns auth.ErrNotGuest for the
+	// valid token of another caller.
 	VerifyGuest func(token string) (subject string, err error)
 	Stock       Stock
 }
@@ -96,17 +97,9 @@ func (m *Module) load(ctx context.Context, caller web.Caller, allows policy, car
 // policy reports whether a caller may use a cart.
 type policy func(web.Caller, State) bool
 
-// isOwner allows the cart's customer and operators.
+// isOwner allows the cart's customer, and operators whom the route admits.
 func isOwner(caller web.Caller, s State) bool {
 	return s.CustomerID != "" && (s.CustomerID == caller.Subject || caller.Operator())
-}
-
-// ScopePricing lets a service read any cart and set its adjustments.
-const ScopePricing = "pricing"
-
-// canAdjust allows owners and the pricing service.
-func canAdjust(caller web.Caller, s State) bool {
-	return isOwner(caller, s) || s.CustomerID != "" && caller.Is(ScopePricing)
 }
 
 // CheckOut seals a cart. It refuses, in this order, with not_found, idempotency_key_reused, version_mismatch, cart_closed,

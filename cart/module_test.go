@@ -47,16 +47,15 @@ func setupOn(t *testing.T, url string, before func(*Module)) *testBundle {
 	pools, err := database.Open(t.Context(), url, database.Options{})
 	require.NoError(t, err)
 	t.Cleanup(pools.Close)
-	tokens, err := auth.New([]byte(strings.Repeat("s", auth.MinSecret)), "test")
+	tokens, err := auth.New(auth.Config{
+		CustomerSecrets: []string{strings.Repeat("s", auth.MinSecret)}, OperatorSecret: strings.Repeat("a", auth.MinSecret), Audience: "test",
+	})
 	require.NoError(t, err)
 	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin})
 	m := New(Config{
-		Database: databaseOf(pools, committer),
-		VerifyGuest: func(token string) (string, error) {
-			claims, err := tokens.VerifyExpired(token, 30*24*time.Hour)
-			return claims.Subject, err
-		},
-		Stock: stocked{"STOCKED": 7},
+		Database:    databaseOf(pools, committer),
+		VerifyGuest: func(token string) (string, error) { return tokens.VerifyGuest(token, 30*24*time.Hour) },
+		Stock:       stocked{"STOCKED": 7},
 	})
 	before(m)
 	run(t, committer.Run)
@@ -68,8 +67,8 @@ func setupOn(t *testing.T, url string, before func(*Module)) *testBundle {
 // callers reads tokens for the web server, as the program does.
 type callers struct{ *auth.Tokens }
 
-func (c callers) Authenticate(_ context.Context, token string) (web.Caller, error) {
-	claims, err := c.Verify(token)
+func (c callers) Authenticate(ctx context.Context, token string) (web.Caller, error) {
+	claims, err := c.Verify(ctx, token)
 	return web.Caller{Subject: claims.Subject, Scopes: claims.Scopes, Guest: claims.Guest}, err
 }
 
@@ -99,6 +98,13 @@ type client struct {
 func (b *testBundle) as(t *testing.T, subject string, scopes ...string) client {
 	t.Helper()
 	token, _, err := b.tokens.Mint(subject, scopes, time.Hour)
+	require.NoError(t, err)
+	return client{b, token}
+}
+
+func (b *testBundle) guest(t *testing.T) client {
+	t.Helper()
+	token, _, err := b.tokens.MintGuest("guest", time.Hour)
 	require.NoError(t, err)
 	return client{b, token}
 }

@@ -162,7 +162,7 @@ func TestReadCart(t *testing.T) {
 		}
 	})
 	t.Run("ThePricingServiceReadsWhatItPrices", func(t *testing.T) {
-		tax := b.as(t, "tax", ScopePricing)
+		tax := b.as(t, "tax", "pricing")
 		tax.send(t, "GET", path, "").is(t, 200)
 		tax.send(t, "GET", path+"/events", "").refuses(t, 404, "not_found")
 	})

@@ -18,5 +18,6 @@ var (
 	errTooManyAdjusted  = fault.New(fault.Invalid, "too_many_adjustments", "A cart holds at most 100 adjustments, and the two carts together have more. Set fewer on one of them, then merge again.")
 	errAmountTooLarge   = fault.New(fault.Invalid, "amount_too_large", "The amount is larger than 9007199254740991 minor units.")
 	errNotYourGuest     = fault.New(fault.Forbidden, "not_your_guest", "The token does not belong to the owner of the source cart.")
+	errNotGuest         = fault.New(fault.Forbidden, "not_a_guest", "The token of the source cart is not a guest's. Only the cart of a guest can be merged.")
 	errIntoItself       = fault.New(fault.Invalid, "same_cart", "A cart cannot be merged into itself.")
 )

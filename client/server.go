@@ -107,7 +107,7 @@ func ExplainUnauthorized(base, given string, err error) error {
 	case given != "":
 		return fmt.Errorf("the server at %s refuses the token of --admin-token: %w", Redacted(base), err)
 	}
-	return fmt.Errorf("the server at %s does not use the settings of this folder: its AUTH_SECRET or AUTH_AUDIENCE differs: %w", Redacted(base), err)
+	return fmt.Errorf("the server at %s does not use the settings of this folder: its ADMIN_SECRET or AUTH_AUDIENCE differs: %w", Redacted(base), err)
 }
 
 // probeTimeout limits one probe.
@@ -156,7 +156,8 @@ type Local interface {
 // ScopeAdmin is the scope of operators.
 const ScopeAdmin = "admin"
 
-const TokenLife = 24 * time.Hour
+// TokenLife is the lifetime of the tokens of tools: the longest that operators' tokens may have.
+const TokenLife = 12 * time.Hour
 
 // CheckBaseURL refuses an invalid address. An empty one means the server of the settings.
 func CheckBaseURL(text string) error {

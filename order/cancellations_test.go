@@ -51,6 +51,20 @@ func TestRequestCancellation(t *testing.T) {
 	}
 }
 
+// TestLimitOfCancellations checks that a cancellation, which refunds the order, keeps to the limit of the operator's refunds.
+func TestLimitOfCancellations(t *testing.T) {
+	t.Parallel()
+	for limit, refused := range map[int64]*fault.Fault{0: nil, 1500: nil, 1499: errRefundLimit} {
+		d, err := decideRequestCancellation(given(aPlaced, confirmed), RequestCancellation{OrderID: anOrder, Reason: "Ordered twice.", By: ByCustomer, Limit: limit})
+		if refused != nil {
+			requireFault(t, err, refused)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, []Event{asksToCancel}, d.order)
+	}
+}
+
 func TestCancelling(t *testing.T) {
 	t.Parallel()
 	s := given(aPlaced, confirmed, Refunded{RefundID: exampleID("6"), Amount: 500}, asksToCancel)

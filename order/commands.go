@@ -62,7 +62,8 @@ type RequestCancellation struct {
 	OrderID uuid.UUID
 	Reason  string
 	By      Canceller
-	Running bool // its checkout has not ended and may still call the provider
+	Running bool  // its checkout has not ended and may still call the provider
+	Limit   int64 // of the order's total, which is refunded, in minor units; 0: any
 }
 
 // Command is a command of a saga on an order.

@@ -111,8 +111,11 @@ func decideRequestCancellation(o State, cmd RequestCancellation) (decision, erro
 		return decision{}, nil
 	case StatusConfirmed:
 	}
-	if cmd.Running {
+	switch {
+	case cmd.Running:
 		return decision{}, errCheckoutRunning
+	case cmd.Limit > 0 && o.Total > cmd.Limit:
+		return decision{}, errRefundLimit
 	}
 	return decision{order: []Event{CancellationRequested{
 		CancellationID: cancellationID(cmd.OrderID), CheckoutID: o.CheckoutID, PaymentID: o.PaymentID, CustomerID: o.CustomerID,

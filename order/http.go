@@ -116,6 +116,7 @@ func (m *Module) listMine(c echo.Context) error {
 //	@ID			getOrder
 //	@Tags		orders
 //	@Security	BearerAuth
+//	@x-operator-scopes ["orders:read"]
 //	@Param		id				path		string	true	"Order"	format(uuid)
 //	@Param		If-None-Match	header		string	false	"The version that the client has, quoted"
 //	@Success	200				{object}	View
@@ -176,10 +177,10 @@ func (m *Module) visibleTo(ctx context.Context, caller web.Caller, id uuid.UUID)
 // postFulfil records the shipment of an order.
 //
 //	@Summary		Fulfil a confirmed order
-//	@Description	Removes the goods from the stock. The request is refused if the whole amount was refunded or is being refunded. For operators: scope `admin`.
+//	@Description	Removes the goods from the stock. The request is refused if the whole amount was refunded or is being refunded.
 //	@ID				fulfilOrder
 //	@Tags			orders
-//	@Security		BearerAuth
+//	@Security		BearerAuth[orders:fulfil]
 //	@Param			id						path		string	true	"Order"	format(uuid)
 //	@Param			Idempotency-Key			header		string	true	"1 to 255 visible ASCII characters"
 //	@Success		200						{object}	View
@@ -206,10 +207,10 @@ func (m *Module) postFulfil(c echo.Context) error {
 // listAll lists the orders of all customers.
 //
 //	@Summary		Find orders of all customers, newest first
-//	@Description	Leaves out pending orders, unless `status` asks for them. For operators: scope `admin`.
+//	@Description	Leaves out pending orders, unless `status` asks for them.
 //	@ID				findOrders
 //	@Tags			operators
-//	@Security		BearerAuth
+//	@Security		BearerAuth[orders:read]
 //	@Param			number		query		string	false	"Only the order with this number"
 //	@Param			email		query		string	false	"Only orders placed with this address, in upper or lower case of any script"
 //	@Param			status		query		string	false	"Only orders with this status"	Enums(pending, confirmed, cancelling, fulfilled, cancelled)

@@ -13,10 +13,10 @@ import (
 // deleteContacts erases the personal data of a customer.
 //
 //	@Summary		Erase a customer's personal data
-//	@Description	Erases the e-mail and postal addresses of all orders and of checkouts in progress, and the contents of the provider's webhooks about their payments. The orders keep their lines, totals and numbers, and show no contact. For operators: scope `admin`.
+//	@Description	Erases the e-mail and postal addresses of all orders and of checkouts in progress, and the contents of the provider's webhooks about their payments. The orders keep their lines, totals and numbers, and show no contact.
 //	@ID				eraseContacts
 //	@Tags			operators
-//	@Security		BearerAuth
+//	@Security		BearerAuth[privacy:erase]
 //	@Param			id				path	string	true	"Customer"
 //	@Success		204
 //	@Failure		403	{object}	web.Problem

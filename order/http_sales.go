@@ -20,10 +20,10 @@ var firstDay = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 // showSales answers with the sales of each day.
 //
 //	@Summary		List sales per day and currency, newest first
-//	@Description	Leaves out days without sales. For operators: scope `admin`.
+//	@Description	Leaves out days without sales.
 //	@ID				listSales
 //	@Tags			operators
-//	@Security		BearerAuth
+//	@Security		BearerAuth[orders:read]
 //	@Param			from		query		string	false	"First day (UTC); by default 30 days before the last"	format(date)
 //	@Param			to			query		string	false	"Last day (UTC); today by default"						format(date)
 //	@Success		200			{object}	web.Page[SalesOfDay]

@@ -68,10 +68,10 @@ func stockViewOf(stock eventstore.Stream[Stock]) StockView {
 // putStock sets the units on hand of a SKU.
 //
 //	@Summary		Set the units on hand of a SKU
-//	@Description	The first count starts the tracking of the stock. A count overwrites the changes of others: send the version in `If-Match`, or send an adjustment instead. Record a loss below the reserved units as an adjustment. For operators: scope `admin`.
+//	@Description	The first count starts the tracking of the stock. A count overwrites the changes of others: send the version in `If-Match`, or send an adjustment instead. Record a loss below the reserved units as an adjustment.
 //	@ID				putStock
 //	@Tags			stock
-//	@Security		BearerAuth
+//	@Security		BearerAuth[stock:write]
 //	@Param			sku						path		string			true	"SKU, percent-encoded"
 //	@Param			body					body		CountRequest	true	"The units on hand"
 //	@Param			If-Match				header		string			false	"Only if the stock has this version"
@@ -92,10 +92,10 @@ func (m *Module) putStock(c echo.Context) error {
 // showStock answers with the stock of a SKU.
 //
 //	@Summary		Read the stock of a SKU
-//	@Description	While the stock is short, `orders` lists the orders that hold it: at most 100, newest first. For operators: scope `admin`.
+//	@Description	While the stock is short, `orders` lists the orders that hold it: at most 100, newest first.
 //	@ID				getStock
 //	@Tags			stock
-//	@Security		BearerAuth
+//	@Security		BearerAuth[stock:write, orders:read]
 //	@Param			sku				path		string	true	"SKU, percent-encoded"
 //	@Param			If-None-Match	header		string	false	"The version that the client has, quoted"
 //	@Success		200				{object}	StockDetailView
@@ -130,10 +130,10 @@ func (m *Module) showStock(c echo.Context) error {
 // postAdjustment changes the units on hand of a SKU.
 //
 //	@Summary		Adjust the stock of a SKU
-//	@Description	Adds `delta` to the units on hand, so that two systems do not overwrite each other. A loss may exceed the free units. The missing units are then `short`: no unit is sold, and an order whose goods are missing cannot be fulfilled. For operators: scope `admin`.
+//	@Description	Adds `delta` to the units on hand, so that two systems do not overwrite each other. A loss may exceed the free units. The missing units are then `short`: no unit is sold, and an order whose goods are missing cannot be fulfilled.
 //	@ID				adjustStock
 //	@Tags			stock
-//	@Security		BearerAuth
+//	@Security		BearerAuth[stock:write]
 //	@Param			sku				path		string				true	"SKU, percent-encoded"
 //	@Param			body			body		AdjustmentRequest	true	"The difference and its reason"
 //	@Param			Idempotency-Key	header		string				true	"1 to 255 visible ASCII characters"
@@ -159,10 +159,10 @@ func (m *Module) postAdjustment(c echo.Context) error {
 // listStock lists the stock of all SKUs.
 //
 //	@Summary		List the stock of all SKUs, newest first
-//	@Description	Starts with the SKU whose tracking began last. For operators: scope `admin`.
+//	@Description	Starts with the SKU whose tracking began last.
 //	@ID				listStock
 //	@Tags			stock
-//	@Security		BearerAuth
+//	@Security		BearerAuth[stock:write, orders:read]
 //	@Param			short		query		bool	false	"Only stock that is short"
 //	@Param			limit		query		int		false	"Page size: 1 to 100, 20 by default"
 //	@Param			cursor		query		string	false	"next_cursor of the previous page"

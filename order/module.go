@@ -72,17 +72,17 @@ func (m *Module) Store() *eventstore.Store { return m.store }
 
 // Routes adds the routes of shoppers and operators.
 func (m *Module) Routes(s *web.Server) {
-	admin := s.Scoped(web.ScopeAdmin)
+	reads, counts, changes := s.Scoped(web.ScopeOrdersRead), s.Scoped(web.ScopeStockWrite, web.ScopeOrdersRead), s.Scoped(web.ScopeStockWrite)
 	s.Customer.GET("/v1/orders", m.listMine, web.Personal, web.Query("include", "refunded"), web.Dated, web.Paged)
-	s.Customer.GET("/v1/orders/:id", m.show, web.Personal)
-	admin.POST("/v1/orders/:id/fulfil", m.postFulfil)
-	admin.DELETE("/v1/customers/:id/contacts", m.deleteContacts)
-	admin.GET("/v1/admin/orders", m.listAll, web.Personal, web.Query("number", "email", "status", "refunded"), web.Dated, web.Paged)
-	admin.GET("/v1/admin/sales", m.showSales, web.Query("from", "to"))
-	admin.PUT("/v1/stock/:sku", m.putStock)
-	admin.GET("/v1/stock/:sku", m.showStock)
-	admin.GET("/v1/stock", m.listStock, web.Query("short"), web.Paged)
-	admin.POST("/v1/stock/:sku/adjustments", m.postAdjustment)
+	s.Owned(web.ScopeOrdersRead).GET("/v1/orders/:id", m.show, web.Personal)
+	s.Scoped(web.ScopeOrdersFulfil).POST("/v1/orders/:id/fulfil", m.postFulfil)
+	s.Scoped(web.ScopePrivacyErase).DELETE("/v1/customers/:id/contacts", m.deleteContacts)
+	reads.GET("/v1/admin/orders", m.listAll, web.Personal, web.Query("number", "email", "status", "refunded"), web.Dated, web.Paged)
+	reads.GET("/v1/admin/sales", m.showSales, web.Query("from", "to"))
+	counts.GET("/v1/stock/:sku", m.showStock)
+	counts.GET("/v1/stock", m.listStock, web.Query("short"), web.Paged)
+	changes.PUT("/v1/stock/:sku", m.putStock)
+	changes.POST("/v1/stock/:sku/adjustments", m.postAdjustment)
 }
 
 // Run runs the store's background work and projections and folds the addresses of contacts until ctx is done.

@@ -15,6 +15,7 @@ var (
 	errCancelling       = fault.New(fault.Conflict, "order_cancelling", "This order is being cancelled.")
 	errNotCancelling    = fault.New(fault.Conflict, "not_cancelling", "No cancellation of this order was requested.")
 	errOrderRefunded    = fault.New(fault.Conflict, "order_refunded", "This order has been fully refunded.")
+	errRefundLimit      = fault.New(fault.Forbidden, "refund_limit", "This access token does not allow so large a refund, and a cancellation refunds the whole order.")
 	errCheckoutRunning  = fault.New(fault.Conflict, "checkout_running", "The checkout of this order has not ended yet. Cancel the checkout, or wait.")
 	errBelowReserved    = fault.New(fault.Conflict, "below_reserved", "More units are reserved for orders.")
 	errBelowZero        = fault.New(fault.Conflict, "below_zero", "There are fewer units on hand.")

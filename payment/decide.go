@@ -95,6 +95,8 @@ func requestRefund(s State, id uuid.UUID, r RequestRefund, now time.Time) ([]eve
 	case amount.Amount <= 0 || amount.Amount > left:
 		return nil, errExceedsCaptured.Detailf("%s of the payment can still be refunded.", money.Of(left, s.Amount.Currency)).
 			With("left", money.Of(left, s.Amount.Currency))
+	case r.Limit > 0 && s.Captured-left+amount.Amount > r.Limit:
+		return nil, errRefundLimit.Detailf("This access token allows refunds of %s of an order at most, together with those made before.", money.Of(r.Limit, s.Amount.Currency))
 	}
 	return []event{RefundOrdered{
 		ID: id, OrderID: s.OrderID, CustomerID: s.CustomerID, Amount: amount, Reason: r.Reason, At: now,

@@ -44,11 +44,12 @@ const maxWebhook = 256 << 10
 
 // Routes adds the routes of payments and webhooks.
 func (m *Module) Routes(s *web.Server) {
-	s.Customer.GET("/v1/payments/:id", m.show)
+	operators := s.Scoped(web.ScopeSagasOperate)
+	s.Owned(web.ScopeOrdersRead).GET("/v1/payments/:id", m.show)
 	s.Public.POST("/v1/webhooks/payments/:provider", m.receive, web.MaxBody(maxWebhook))
-	s.Scoped(web.ScopeAdmin).GET("/v1/admin/webhooks", m.listWebhooks, web.Query("provider", "reference"), web.Paged)
-	s.Scoped(web.ScopeAdmin).GET("/v1/admin/webhooks/:id", m.showWebhook, web.Personal)
-	s.Scoped(web.ScopeAdmin).POST("/v1/admin/webhooks/:id/replay", m.replayWebhook)
+	operators.GET("/v1/admin/webhooks", m.listWebhooks, web.Query("provider", "reference"), web.Paged)
+	operators.GET("/v1/admin/webhooks/:id", m.showWebhook, web.Personal)
+	operators.POST("/v1/admin/webhooks/:id/replay", m.replayWebhook)
 }
 
 // show returns a payment.
@@ -58,6 +59,7 @@ func (m *Module) Routes(s *web.Server) {
 //	@ID			getPayment
 //	@Tags		payments
 //	@Security	BearerAuth
+//	@x-operator-scopes ["orders:read"]
 //	@Param		id				path		string	true	"Payment"	format(uuid)
 //	@Param		If-None-Match	header		string	false	"The client's version, quoted"
 //	@Success	200				{object}	View

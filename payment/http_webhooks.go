@@ -38,10 +38,10 @@ func webhookViewOf(r ReceivedWebhook) WebhookView {
 // listWebhooks lists the received webhooks.
 //
 //	@Summary		List the received webhooks, newest first
-//	@Description	Handled webhooks are kept for WEBHOOK_RETENTION. For operators: scope `admin`.
+//	@Description	Handled webhooks are kept for WEBHOOK_RETENTION.
 //	@ID				listWebhooks
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[sagas:operate]
 //	@Param			provider	query		string	false	"Only webhooks of this provider"
 //	@Param			reference	query		string	false	"Only webhooks of this payment"
 //	@Param			limit		query		int		false	"Maximum number of results"	minimum(1)	maximum(100)	default(20)
@@ -76,10 +76,9 @@ type WebhookDetail struct {
 // showWebhook shows a webhook with its body.
 //
 //	@Summary		Read a received webhook, with its body
-//	@Description	For operators: scope `admin`.
 //	@ID				getWebhook
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[sagas:operate]
 //	@Param			id		path		string	true	"Webhook, as in the list"
 //	@Success		200		{object}	WebhookDetail
 //	@Failure		401,403	{object}	web.Problem
@@ -107,10 +106,10 @@ func webhookNamed(c echo.Context) (provider, id string, ok bool) {
 // replayWebhook processes a webhook again.
 //
 //	@Summary		Process a webhook again
-//	@Description	Looks up the payment at the provider, even if the webhook was handled before. For operators: scope `admin`.
+//	@Description	Looks up the payment at the provider, even if the webhook was handled before.
 //	@ID				replayWebhook
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[sagas:operate]
 //	@Param			id				path	string	true	"Webhook, as in the list"
 //	@Param			Idempotency-Key	header	string	false	"Repeating a request with the same key returns the original response"
 //	@Success		202

@@ -35,6 +35,7 @@ func TestRequestRefund(t *testing.T) {
 	for name, c := range map[string]struct {
 		given  []event
 		amount *money.Amount
+		limit  int64
 		unless error
 		then   []event
 		err    *fault.Fault
@@ -54,6 +55,10 @@ func TestRequestRefund(t *testing.T) {
 		"NothingAtAll":               {given: taken, amount: pence(0), err: errExceedsCaptured, left: 1999},
 		"LessThanNothing":            {given: taken, amount: pence(-1), err: errExceedsCaptured, left: 1999},
 		"UndoneIsAllOnItsWay":        {given: after(taken, tombstone, asksRefund), err: errExceedsCaptured},
+		"WithinTheLimit":             {given: taken, amount: pence(500), limit: 500, then: []event{ordered(aRefund, 500)}},
+		"AboveTheLimit":              {given: taken, amount: pence(501), limit: 500, err: errRefundLimit},
+		"AllOfItAboveTheLimit":       {given: taken, limit: 1998, err: errRefundLimit},
+		"InPartsAboveTheLimit":       {given: after(taken, ordered(another, 400), refunded{another}), amount: pence(101), limit: 500, err: errRefundLimit},
 		"InAnotherCurrency":          {given: taken, amount: &euros, err: errOtherCurrency},
 		"OfWhatWasNeverTaken":        {given: []event{wish, authorized{}, capturing}, err: errNotCaptured},
 		"OfNoPayment":                {amount: pence(1), err: errNotCaptured},
@@ -67,7 +72,7 @@ func TestRequestRefund(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := requestRefund(given(c.given...), aRefund, RequestRefund{theID, c.amount, "Broken.", c.unless}, noon)
+			got, err := requestRefund(given(c.given...), aRefund, RequestRefund{theID, c.amount, "Broken.", c.limit, c.unless}, noon)
 			require.Equal(t, c.then, got)
 			if c.err == nil {
 				require.NoError(t, err)

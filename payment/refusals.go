@@ -8,6 +8,7 @@ var (
 	errTooLate           = fault.New(fault.Conflict, "too_late", "The payment is already being captured. Cancel the order instead.")
 	errNotCaptured       = fault.New(fault.Conflict, "not_captured", "Nothing was captured, so nothing can be refunded.")
 	errExceedsCaptured   = fault.New(fault.Invalid, "exceeds_captured", "The amount is more than can still be refunded.")
+	errRefundLimit       = fault.New(fault.Forbidden, "refund_limit", "This access token does not allow so large a refund.")
 	errOtherCurrency     = fault.New(fault.Invalid, "currency_mismatch", "The payment is in another currency.")
 	errNotFound          = fault.New(fault.NotFound, "not_found", "There is no such payment.")
 	errNoProvider        = fault.New(fault.NotFound, "not_found", "There is no such payment provider.")

@@ -25,14 +25,15 @@ import (
 func (m *Module) Routes(s *web.Server) {
 	m.server, m.notifier.draining = s, s.Draining()
 	s.Customer.POST("/v1/carts/:id/checkout", m.checkOut)
-	s.Customer.GET("/v1/checkouts/:id", m.show)
-	s.Customer.GET("/v1/checkouts/:id/stream", m.stream)
-	s.Customer.POST("/v1/checkouts/:id/cancel", m.cancel)
-	s.Customer.POST("/v1/orders/:id/cancel", m.cancelOrder)
-	s.Scoped(web.ScopeAdmin).POST("/v1/orders/:id/refunds", m.postRefund)
-	s.Scoped(web.ScopeAdmin).GET("/v1/admin/sagas", m.listSagas,
+	s.Owned(web.ScopeOrdersRead).GET("/v1/checkouts/:id", m.show)
+	s.Owned(web.ScopeOrdersRead).GET("/v1/checkouts/:id/stream", m.stream)
+	s.Owned(web.ScopeSagasOperate).POST("/v1/checkouts/:id/cancel", m.cancel)
+	s.Owned(web.ScopeRefundsWrite).POST("/v1/orders/:id/cancel", m.cancelOrder)
+	s.Scoped(web.ScopeRefundsWrite).POST("/v1/orders/:id/refunds", m.postRefund)
+	reads := s.Scoped(web.ScopeSagasOperate, web.ScopeOrdersRead)
+	reads.GET("/v1/admin/sagas", m.listSagas,
 		web.Query("status", "type", "unfinished", "customer", "number", "older_than"), web.Dated, web.Paged)
-	s.Scoped(web.ScopeAdmin).GET("/v1/admin/sagas/:id", m.showSaga)
+	reads.GET("/v1/admin/sagas/:id", m.showSaga)
 	m.operatorRoutes(s)
 }
 
@@ -277,6 +278,7 @@ func problemOf(f Failure) *fault.Fault {
 //	@ID			getCheckout
 //	@Tags		checkouts
 //	@Security	Bearer
+//	@x-operator-scopes ["orders:read"]
 //	@Param		id		path		string	true	"Checkout"	format(uuid)
 //	@Param		Prefer	header		string	false	"wait=N: wait until it ends, requires action or needs attention, at most 30 seconds"
 //	@Success	200		{object}	CheckoutView
@@ -325,6 +327,7 @@ func (m *Module) load(ctx context.Context, id uuid.UUID) (eventstore.Stream[Stat
 //	@ID			cancelCheckout
 //	@Tags		checkouts
 //	@Security	Bearer
+//	@x-operator-scopes ["sagas:operate"]
 //	@Param		id				path		string			true	"Checkout"	format(uuid)
 //	@Param		Idempotency-Key	header		string			true	"Repeating a request with the same key returns the original response"
 //	@Param		Prefer			header		string			false	"wait=N: wait until it is cancelled, at most 30 seconds"

@@ -85,10 +85,9 @@ func EventViewOf(e eventstore.Recorded) EventView {
 // listSagas lists sagas.
 //
 //	@Summary		List sagas, newest first
-//	@Description	For operators: scope `admin`.
 //	@ID				listSagas
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[sagas:operate, orders:read]
 //	@Param			status	query		string	false	"Status"			Enums(running,requires_action,compensating,completed,failed,cancelled,needs_attention)
 //	@Param			type	query		string	false	"Type of saga"		Enums(checkout,cancellation,refund)
 //	@Param			unfinished	query	bool	false	"Only those that have not ended"
@@ -159,10 +158,9 @@ func known(s Status) bool {
 // showSaga shows a saga with its events.
 //
 //	@Summary		Read a saga with every step and attempt
-//	@Description	For operators: scope `admin`.
 //	@ID				getSaga
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[sagas:operate, orders:read]
 //	@Param			id		path		string	true	"Saga"	format(uuid)
 //	@Success		200		{object}	View
 //	@Failure		401,403	{object}	web.Problem

@@ -21,6 +21,7 @@ type cancelOrderRequest struct {
 //	@ID				cancelOrder
 //	@Tags			orders
 //	@Security		Bearer
+//	@x-operator-scopes ["refunds:write"]
 //	@Param			id				path		string			true	"Order"	format(uuid)
 //	@Param			body			body		cancelOrderRequest	true	"The reason"
 //	@Param			Idempotency-Key	header		string			true	"1 to 255 visible ASCII characters"
@@ -44,11 +45,11 @@ func (m *Module) cancelOrder(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	by := order.ByOperator
+	request := order.RequestCancellation{OrderID: r.ID, Reason: r.Body.Reason, By: order.ByOperator, Running: !ended, Limit: r.Caller.RefundLimit()}
 	if r.Caller.Subject == trail.CustomerID {
-		by = order.ByCustomer
+		request.By, request.Limit = order.ByCustomer, 0
 	}
-	view, replayed, err := m.Orders.RequestCancellation(ctx, r.Write, order.RequestCancellation{OrderID: r.ID, Reason: r.Body.Reason, By: by, Running: !ended})
+	view, replayed, err := m.Orders.RequestCancellation(ctx, r.Write, request)
 	if err != nil {
 		return err
 	}

@@ -16,11 +16,11 @@ import (
 
 // operatorRoutes adds the actions of operators.
 func (m *Module) operatorRoutes(s *web.Server) {
-	admin := s.Scoped(web.ScopeAdmin)
-	admin.POST("/v1/admin/sagas/:id/retry", m.retrySaga)
-	admin.POST("/v1/admin/sagas/:id/compensate", m.compensateSaga)
-	admin.POST("/v1/admin/sagas/:id/skip", m.skipStep)
-	admin.POST("/v1/admin/sagas/:id/settle", m.settleStep)
+	operators := s.Scoped(web.ScopeSagasOperate)
+	operators.POST("/v1/admin/sagas/:id/retry", m.retrySaga)
+	operators.POST("/v1/admin/sagas/:id/compensate", m.compensateSaga)
+	operators.POST("/v1/admin/sagas/:id/skip", m.skipStep)
+	operators.POST("/v1/admin/sagas/:id/settle", m.settleStep)
 }
 
 type remark struct {
@@ -39,10 +39,10 @@ type settleRequest struct {
 // retrySaga retries the steps of a saga at once.
 //
 //	@Summary		Retry the steps of a saga now
-//	@Description	Steps that wait are due at once; steps that need attention get a new deadline. For operators: scope `admin`.
+//	@Description	Steps that wait are due at once; steps that need attention get a new deadline.
 //	@ID				retrySaga
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[sagas:operate]
 //	@Param			id				path		string	true	"Saga"	format(uuid)
 //	@Param			body			body		remark	false	"The reason"
 //	@Param			Idempotency-Key	header		string	false	"Repeating a request with the same key returns the original response"
@@ -65,10 +65,10 @@ func (m *Module) retrySaga(c echo.Context) error {
 // compensateSaga compensates a checkout.
 //
 //	@Summary		Compensate a checkout before its capture is certain
-//	@Description	The payment is voided, and any captured amount is refunded, also if the capture is in doubt. Cancellations and refunds cannot be compensated. For operators: scope `admin`.
+//	@Description	The payment is voided, and any captured amount is refunded, also if the capture is in doubt. Cancellations and refunds cannot be compensated.
 //	@ID				compensateSaga
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[sagas:operate]
 //	@Param			id				path		string	true	"Saga"	format(uuid)
 //	@Param			body			body		remark	false	"The reason"
 //	@Param			Idempotency-Key	header		string	false	"Repeating a request with the same key returns the original response"
@@ -111,10 +111,10 @@ func (m *Module) compensateSaga(c echo.Context) error {
 // skipStep gives up a step.
 //
 //	@Summary		Skip a step that needs attention
-//	@Description	Refused if money, stock or the order depends on the step. For operators: scope `admin`.
+//	@Description	Refused if money, stock or the order depends on the step.
 //	@ID				skipStep
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[sagas:operate]
 //	@Param			id				path		string			true	"Saga"	format(uuid)
 //	@Param			body			body		reasonRequest	true	"The reason"
 //	@Param			Idempotency-Key	header		string			false	"Repeating a request with the same key returns the original response"
@@ -137,10 +137,10 @@ func (m *Module) skipStep(c echo.Context) error {
 // settleStep records an operator's outcome of a payment.
 //
 //	@Summary		Set the outcome of a payment that is in doubt
-//	@Description	`captured` and `not_captured` are allowed if a checkout needs attention for a capture and the provider does not answer. `captured` confirms the order at once, and asks the provider until it confirms the capture. If the provider denies it, the checkout needs attention again. `not_captured` frees stock and cart at once, and refunds a capture that took effect after all. `refunded` is allowed for an owed refund that the provider refused for good: the amount was refunded by other means, or is not owed any more. For operators: scope `admin`.
+//	@Description	`captured` and `not_captured` are allowed if a checkout needs attention for a capture and the provider does not answer. `captured` confirms the order at once, and asks the provider until it confirms the capture. If the provider denies it, the checkout needs attention again. `not_captured` frees stock and cart at once, and refunds a capture that took effect after all. `refunded` is allowed for an owed refund that the provider refused for good: the amount was refunded by other means, or is not owed any more.
 //	@ID				settleStep
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[sagas:operate]
 //	@Param			id				path		string			true	"Saga"	format(uuid)
 //	@Param			body			body		settleRequest	true	"The outcome, and how you know it"
 //	@Param			Idempotency-Key	header		string			false	"Repeating a request with the same key returns the original response"

@@ -36,10 +36,10 @@ type amountRequest struct {
 // postRefund refunds an order, or a part of it.
 //
 //	@Summary		Refund an order, or a part of it
-//	@Description	Refunds the given amount, or the rest. Completed and pending refunds together never exceed the captured amount. A refund without an outcome is retried in the background; repeat the request with the same key to see its status. For operators: scope `admin`.
+//	@Description	Refunds the given amount, or the rest. Completed and pending refunds together never exceed the captured amount. A refund without an outcome is retried in the background; repeat the request with the same key to see its status.
 //	@ID				refundOrder
 //	@Tags			orders
-//	@Security		Bearer
+//	@Security		BearerAuth[refunds:write]
 //	@Param			id				path		string			true	"Order"	format(uuid)
 //	@Param			body			body		refundRequest	true	"The amount and the reason"
 //	@Param			Idempotency-Key	header		string			true	"Repeating a request with the same key returns the original response"
@@ -65,7 +65,7 @@ func (m *Module) postRefund(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	wish := payment.RequestRefund{PaymentID: paid.PaymentID, Reason: r.Body.Reason}
+	wish := payment.RequestRefund{PaymentID: paid.PaymentID, Reason: r.Body.Reason, Limit: r.Caller.RefundLimit()}
 	if named := r.Body.Amount; named != nil {
 		amount := money.Of(*named.Amount, named.Currency)
 		wish.Amount = &amount

@@ -20,6 +20,7 @@ import (
 //	@ID				followCheckout
 //	@Tags			checkouts
 //	@Security		Bearer
+//	@x-operator-scopes ["orders:read"]
 //	@Produce		text/event-stream
 //	@Param			id				path		string	true	"Checkout"	format(uuid)
 //	@Param			Last-Event-ID	header		string	false	"The id of the last event that the client has. Only newer events are sent. An id that is not of this checkout is ignored."

@@ -30,18 +30,17 @@ type View struct {
 
 // Routes adds the routes of operators.
 func (m *Module) Routes(s *web.Server) {
-	admin := s.Scoped(web.ScopeAdmin)
-	admin.GET("/v1/admin/audit", m.list, web.Query("actor", "action", "object"), web.Dated, web.Paged)
-	admin.POST("/v1/admin/sign-ins", m.signIn, web.AuditedAs(web.SignedIn))
+	s.Scoped(web.ScopeAdmin).GET("/v1/admin/audit", m.list, web.Query("actor", "action", "object"), web.Dated, web.Paged)
+	s.Scoped(web.ScopeOrdersRead, web.ScopeSagasOperate).POST("/v1/admin/sign-ins", m.signIn, web.AuditedAs(web.SignedIn))
 }
 
 // list reads the audit.
 //
 //	@Summary		Read the requests of operators, newest first
-//	@Description	For operators: scope `admin`. A request is recorded before it is carried out, and also if it is then refused. `action` is `changed` for a request that changes something, `read` for one that reads personal data, and `signed_in`. `object` is the id, SKU or name in the path of the request. The events of the request have its id as their correlation, if that is a UUID.
+//	@Description	A request is recorded before it is carried out, and also if it is then refused. `action` is `changed` for a request that changes something, `read` for one that reads personal data, and `signed_in`. `object` is the id, SKU or name in the path of the request. The events of the request have its id as their correlation, if that is a UUID.
 //	@ID				listAudit
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[admin]
 //	@Param			actor			query		string	false	"Only requests of this subject"
 //	@Param			action			query		string	false	"Only requests of this kind"	Enums(changed,read,signed_in)
 //	@Param			object			query		string	false	"Only requests about this object"
@@ -124,10 +123,10 @@ func (m *Module) reasons(ctx context.Context, entries []uuid.UUID) (map[uuid.UUI
 // signIn records that an operator signed in to the console.
 //
 //	@Summary		Record a sign-in
-//	@Description	For operators: scope `admin`. The console calls it when an operator signs in. It changes nothing but the audit.
+//	@Description	The console calls it when an operator signs in. It changes nothing but the audit.
 //	@ID				signIn
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[orders:read, sagas:operate]
 //	@Success		204
 //	@Failure		401,403	{object}	web.Problem
 //	@Router			/v1/admin/sign-ins [post]

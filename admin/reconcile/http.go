@@ -45,10 +45,10 @@ func (c *Checked) count(pass string, read int) {
 // showReconciliation checks all invariants.
 //
 //	@Summary		Check every invariant over all data, and against the providers' ledgers
-//	@Description	Reads everything by pages, for at most twenty seconds; `next_cursor` says where to continue. It leaves out what changed within the last minute (`checked.left_out`), and checks each finding twice, so it can run under load. Changes nothing. For operators: scope `admin`.
+//	@Description	Reads everything by pages, for at most twenty seconds; `next_cursor` says where to continue. It leaves out what changed within the last minute (`checked.left_out`), and checks each finding twice, so it can run under load. Changes nothing.
 //	@ID				showReconciliation
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[sagas:operate]
 //	@Param			cursor	query		string	false	"next_cursor of the part before"
 //	@Success		200		{object}	Reconciliation
 //	@Failure		401,403	{object}	web.Problem
@@ -66,10 +66,10 @@ func (m *Module) showReconciliation(c echo.Context) error {
 // repairReconciliation checks all invariants and repairs the repairable findings.
 //
 //	@Summary		Check every invariant and repair healable findings
-//	@Description	Runs the same checks as GET, then repairs each healable finding with the commands that checkouts use. A repair wakes a saga that no process executes, refunds or voids a payment that no saga waits for, cancels an order to release its stock, tells a cart the end of its checkout, records refunds in an order, or begins a refund or a cancellation that never began. `healed` says whether the finding is gone. `done` names the repair. Repeat the request to repair the remaining findings. For operators: scope `admin`.
+//	@Description	Runs the same checks as GET, then repairs each healable finding with the commands that checkouts use. A repair wakes a saga that no process executes, refunds or voids a payment that no saga waits for, cancels an order to release its stock, tells a cart the end of its checkout, records refunds in an order, or begins a refund or a cancellation that never began. `healed` says whether the finding is gone. `done` names the repair. Repeat the request to repair the remaining findings.
 //	@ID				healReconciliation
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[admin]
 //	@Param			cursor	query		string	false	"next_cursor of the part before"
 //	@Param			refund_lost	query		bool	false	"Also refund what a provider captured for a payment that is unknown here, as after a restore of the database. Never by default"
 //	@Success		200		{object}	Reconciliation

@@ -76,7 +76,6 @@ func New(c Config) *Module {
 
 // Routes adds the routes of the reconciliation.
 func (m *Module) Routes(s *web.Server) {
-	operators := s.Scoped(web.ScopeAdmin)
-	operators.GET("/v1/admin/reconciliation", m.showReconciliation, web.Query("cursor"))
-	operators.POST("/v1/admin/reconciliation", m.repairReconciliation, web.Query("cursor", "refund_lost"))
+	s.Scoped(web.ScopeSagasOperate).GET("/v1/admin/reconciliation", m.showReconciliation, web.Query("cursor"))
+	s.Scoped(web.ScopeAdmin).POST("/v1/admin/reconciliation", m.repairReconciliation, web.Query("cursor", "refund_lost"))
 }

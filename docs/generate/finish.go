@@ -5,7 +5,7 @@ import "github.com/getkin/kin-openapi/openapi3"
 const bearer = "BearerAuth"
 
 const howToAuthorize = "A guest's token from `POST /v1/sessions`, or an operator's: `shopping-cart token --admin` prints one. " +
-	"Without the word Bearer."
+	"The scope `admin` includes all others. Without the word Bearer."
 
 // tags are the subjects of the API, in the order in which a user needs them.
 var tags = openapi3.Tags{

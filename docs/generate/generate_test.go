@@ -51,6 +51,15 @@ func TestDocument(t *testing.T) {
 		require.Contains(t, (*add.Security)[0], "BearerAuth", "whatever the annotation calls it")
 		require.Empty(t, *approve.Security)
 	})
+	t.Run("ScopesAreNamed", func(t *testing.T) {
+		t.Parallel()
+		require.Equal(t, []any{"carts:price", "orders:read"}, list.Extensions["x-required-scopes"])
+		require.Contains(t, list.Description, "Needs the scope `carts:price` or `orders:read`.")
+		require.Contains(t, *list.Responses.Value("403").Value.Description, "forbidden")
+		require.Equal(t, []any{"carts:price"}, add.Extensions["x-operator-scopes"])
+		require.Contains(t, add.Description, "For the resource's customer, and for operators with the scope `carts:price`.")
+		require.Nil(t, add.Responses.Value("403"))
+	})
 	t.Run("EveryRefusalIsAProblem", func(t *testing.T) {
 		t.Parallel()
 		for _, code := range []string{"401", "404", "409", "default"} {

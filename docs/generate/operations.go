@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -17,6 +18,9 @@ const (
 func finishOperation(path, method string, o *openapi3.Operation) error {
 	secured := o.Security != nil && len(*o.Security) > 0
 	if secured { // annotations may call the scheme by another name
+		if err := nameScopes(o); err != nil {
+			return fmt.Errorf("%s %s: %w", method, path, err)
+		}
 		o.Security = openapi3.NewSecurityRequirements().With(openapi3.NewSecurityRequirement().Authenticate(bearer))
 	} else {
 		o.Security = openapi3.NewSecurityRequirements()

@@ -45,7 +45,7 @@ func TestBannerWaitsForAWrite(t *testing.T) {
 	url, address := pgtest.New(t), harness.FreeAddress(t)
 	readOnly(t, url, "on")
 	program, said, complained := starting(t, []string{"HTTP_ADDR=" + address, "DATABASE_URL=" + url, "PAYMENT_PROVIDER=simulator",
-		"AUTH_SECRET=" + harness.Secret})
+		"AUTH_SECRET=" + harness.Secret, "ADMIN_SECRET=" + harness.AdminSecret})
 	line := prints(t, complained, "still waiting")
 	require.Contains(t, line, "The database of DATABASE_URL cannot be used: it only takes reads.")
 	require.NotContains(t, line, "gives_up_after")
@@ -78,7 +78,7 @@ func TestStartSaysWhatTheDatabaseLacks(t *testing.T) {
 	pgtest.NeedsSessions(t, "it turns a database read-only")
 	start := func(t *testing.T, url string) string {
 		_, complained, status := command(t, []string{"HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + url, "PAYMENT_PROVIDER=simulator",
-			"AUTH_SECRET=" + harness.Secret})
+			"AUTH_SECRET=" + harness.Secret, "ADMIN_SECRET=" + harness.AdminSecret})
 		require.Equal(t, 1, status)
 		return complained
 	}

@@ -18,7 +18,6 @@ import (
 	"shopping-cart/docs"
 	"shopping-cart/e2e/harness"
 	"shopping-cart/internal/app"
-	"shopping-cart/platform/auth"
 	"shopping-cart/platform/web"
 	"shopping-cart/saga"
 )
@@ -96,6 +95,7 @@ var routes = []route{
 	{method: "POST", path: "/v1/admin/parked/{parked}/replay", who: "admin"},
 	{method: "POST", path: "/v1/admin/parked/{parked}/discard", who: "admin", body: `{"reason":"A duplicate."}`},
 	{method: "POST", path: "/v1/admin/projections/{projection}/rebuild", who: "admin"},
+	{method: "POST", path: "/v1/admin/tokens/revoke", who: "admin", body: `{"token":"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"}`},
 	{method: "GET", path: "/v1/admin/webhooks", who: "admin"},
 	{method: "GET", path: "/v1/admin/webhooks/{webhook}", who: "admin"},
 	{method: "POST", path: "/v1/admin/webhooks/{webhook}/replay", who: "admin"},
@@ -294,18 +294,17 @@ func nowhere(t *testing.T, s *harness.Site) {
 
 func badTokens(t *testing.T, s *harness.Site) {
 	of := func(secret, audience string, ttl time.Duration) string {
-		tokens, err := auth.New([]byte(secret), audience)
-		require.NoError(t, err)
-		token, _, err := tokens.Mint("operator", []string{web.ScopeAdmin}, ttl)
-		require.NoError(t, err)
-		return token
+		c := s.Settings
+		c.AdminSecret, c.AuthAudience = secret, audience
+		return harness.MintFor(t, c, ttl, "operator", web.ScopeAdmin)
 	}
-	secret := s.Settings.AuthSecret
+	secret := s.Settings.AdminSecret
 	parts := strings.Split(s.Admin, ".")
 	for name, token := range map[string]string{
 		"Expired":         of(secret, harness.Module, -time.Minute),
 		"AnotherAudience": of(secret, "another", time.Hour),
 		"AnotherSecret":   of(strings.Repeat("x", 32), harness.Module, time.Hour),
+		"CustomersSecret": of(s.Settings.AuthSecret, harness.Module, time.Hour),
 		"NoAlgorithm":     "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0." + parts[1] + ".",
 		"NoSignature":     parts[0] + "." + parts[1] + ".",
 		"NoToken":         "hello",

@@ -48,7 +48,7 @@ func TestPretendedPaymentsAreSaid(t *testing.T) {
 	require.Contains(t, string(page.Text), warnings(t, s)[0])
 
 	_, complained, status := command(t, []string{
-		"HTTP_ADDR=" + strings.TrimPrefix(s.Base, "http://"), "DATABASE_URL=" + s.Settings.DatabaseURL, "PAYMENT_PROVIDER=simulator", "AUTH_SECRET=" + harness.Secret,
+		"HTTP_ADDR=" + strings.TrimPrefix(s.Base, "http://"), "DATABASE_URL=" + s.Settings.DatabaseURL, "PAYMENT_PROVIDER=simulator", "AUTH_SECRET=" + harness.Secret, "ADMIN_SECRET=" + harness.AdminSecret,
 	})
 	require.Equal(t, 1, status, "the port is taken")
 	require.Contains(t, complained, warnings(t, s)[0])

@@ -95,7 +95,7 @@ func serving(t *testing.T, line string, settings ...string) (program *exec.Cmd, 
 	program = exec.Command("bash", "-c", line, os.Args[0])
 	program.Dir = t.TempDir()
 	program.Env = append(append(config.Foreign(os.Environ()), harness.AsProgram+"=1", "GORACE=atexit_sleep_ms=0", "HTTP_ADDR=127.0.0.1:0",
-		"DATABASE_URL="+pgtest.New(t), "PAYMENT_PROVIDER=simulator", "AUTH_SECRET="+harness.Secret), settings...)
+		"DATABASE_URL="+pgtest.New(t), "PAYMENT_PROVIDER=simulator", "AUTH_SECRET="+harness.Secret, "ADMIN_SECRET="+harness.AdminSecret), settings...)
 	complaints, err := program.StderrPipe()
 	require.NoError(t, err)
 	out, err := program.StdoutPipe()
@@ -176,7 +176,7 @@ var stalled = map[string]func(t *testing.T) []string{
 		t.Cleanup(func() { require.NoError(t, other.Close(context.Background())) })
 		_, err = other.Exec(t.Context(), "select pg_advisory_lock(x'63617274'::int)")
 		require.NoError(t, err)
-		return []string{"HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + url, "PAYMENT_PROVIDER=simulator", "AUTH_SECRET=" + harness.Secret}
+		return []string{"HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + url, "PAYMENT_PROVIDER=simulator", "AUTH_SECRET=" + harness.Secret, "ADMIN_SECRET=" + harness.AdminSecret}
 	},
 }
 

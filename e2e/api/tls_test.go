@@ -41,7 +41,7 @@ func TestTLS(t *testing.T) {
 
 	settings := []string{
 		"HTTP_ADDR=" + strings.TrimPrefix(s.Public, "https://"), "ADMIN_ADDR=" + strings.TrimPrefix(s.Base, "https://"), "TLS_CERT=" + s.Settings.TLSCert,
-		"TLS_KEY=" + s.Settings.TLSKey, "AUTH_SECRET=" + harness.Secret,
+		"TLS_KEY=" + s.Settings.TLSKey, "AUTH_SECRET=" + harness.Secret, "ADMIN_SECRET=" + harness.AdminSecret,
 	}
 	for _, arguments := range [][]string{{"health"}, {"verify", "--quiet"}} {
 		said, complained, status := command(t, settings, arguments...)

@@ -75,7 +75,7 @@ func pastes(t *testing.T, s *harness.Site, lines string, settings ...string) (sa
 	bash := exec.CommandContext(t.Context(), "bash", "--norc", "-s")
 	bash.Stdin, bash.Stdout, bash.Stderr = strings.NewReader(lines), &stdout, &stderr
 	bash.Env = append(append(os.Environ(), settings...), "HTTP_ADDR="+strings.TrimPrefix(s.Base, "http://"),
-		"DATABASE_URL="+s.Settings.DatabaseURL, "AUTH_SECRET="+s.Settings.AuthSecret,
+		"DATABASE_URL="+s.Settings.DatabaseURL, "AUTH_SECRET="+s.Settings.AuthSecret, "ADMIN_SECRET="+s.Settings.AdminSecret,
 		"AUTH_AUDIENCE="+s.Settings.AuthAudience, "PAYMENT_PROVIDER="+s.Settings.PaymentProvider)
 	require.NoError(t, bash.Run(), "%s%s", &stdout, &stderr)
 	return stdout.String(), stderr.String()

@@ -14,6 +14,7 @@ import (
 	"shopping-cart/order"
 	"shopping-cart/payment/simulator"
 	"shopping-cart/platform/money"
+	"shopping-cart/platform/web"
 )
 
 // What a shop with one shopper must show, in few words: what market_test.go holds every answer against.
@@ -83,7 +84,7 @@ func totalOf(amounts []int64) (sum int64) {
 
 func newMarket(t drawn, s *harness.Site) *market {
 	m := &market{
-		t: t, site: s, ada: s.Shopper(t), pricing: harness.Mint(t, s.Settings, "pricing service", cart.ScopePricing),
+		t: t, site: s, ada: s.Shopper(t), pricing: harness.Mint(t, s.Settings, "pricing service", web.ScopeCartsPrice),
 		products: map[string]money.Amount{}, stock: map[string]*modelStock{},
 	}
 	for range 3 {

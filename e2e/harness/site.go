@@ -19,7 +19,6 @@ import (
 	"shopping-cart/internal/pgtest"
 	"shopping-cart/migrations"
 	"shopping-cart/payment/simulator"
-	"shopping-cart/platform/auth"
 	"shopping-cart/platform/config"
 	"shopping-cart/platform/web"
 )
@@ -35,13 +34,16 @@ type Site struct {
 	Stop     func(*testing.T)
 }
 
-// Secret is the AUTH_SECRET of the tests.
-const Secret = "2d5724a228fca7acb1a9d9e9bb6a98d484815863ea9ebce52aa4f7ea8feeecbb"
+// The AUTH_SECRET and the ADMIN_SECRET of the tests.
+const (
+	Secret      = "2d5724a228fca7acb1a9d9e9bb6a98d484815863ea9ebce52aa4f7ea8feeecbb"
+	AdminSecret = "9d0f7c21b65f4b0e8a3c5d1e2f6a7b8c9e4d3f2a1b0c8d7e6f5a4b3c2d1e0f9a"
+)
 
 // Settings returns settings with short deadlines and without databases.
 func Settings() config.Config {
 	return config.Config{
-		HTTPAddr: "127.0.0.1:0", Console: true, AuthSecret: Secret, AuthAudience: Module, PaymentProvider: config.Simulator,
+		HTTPAddr: "127.0.0.1:0", Console: true, MetricsPublic: true, AuthSecret: Secret, AdminSecret: AdminSecret, AuthAudience: Module, PaymentProvider: config.Simulator,
 		LogLevel: new(slog.LevelError), LogFormat: "text", Committers: 2, QueueSize: 4096, QueryConnections: 8,
 		SessionTTL: time.Hour, RequestTimeout: 35 * time.Second, ShutdownTimeout: 20 * time.Second,
 		PaymentTimeout: 300 * time.Millisecond, PaymentConcurrency: 100, PaymentActionTTL: time.Minute, StepDeadline: time.Hour,
@@ -133,10 +135,15 @@ func publicIn(greeting string) string {
 	return ""
 }
 
+// Mint returns a token for an hour: an operator's if it has scopes, else a customer's.
 func Mint(t testing.TB, c config.Config, subject string, scopes ...string) string {
-	tokens, err := auth.New([]byte(c.AuthSecret), c.AuthAudience)
+	return MintFor(t, c, time.Hour, subject, scopes...)
+}
+
+func MintFor(t testing.TB, c config.Config, ttl time.Duration, subject string, scopes ...string) string {
+	tokens, err := app.Tokens(c, nil, nil)
 	require.NoError(t, err)
-	token, _, err := tokens.Mint(subject, scopes, time.Hour)
+	token, _, err := tokens.Mint(subject, scopes, ttl)
 	require.NoError(t, err)
 	return token
 }

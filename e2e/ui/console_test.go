@@ -13,7 +13,6 @@ import (
 
 	"shopping-cart/admin"
 	"shopping-cart/e2e/harness"
-	"shopping-cart/platform/auth"
 	"shopping-cart/platform/config"
 	"shopping-cart/platform/web"
 	"shopping-cart/saga"
@@ -87,11 +86,7 @@ func signsIn(t *testing.T, s *harness.Site, done harness.CheckoutView) {
 
 func minted(t *testing.T, c config.Config, ttl time.Duration) string {
 	t.Helper()
-	tokens, err := auth.New([]byte(c.AuthSecret), c.AuthAudience)
-	require.NoError(t, err)
-	token, _, err := tokens.Mint("operator", []string{web.ScopeAdmin}, ttl)
-	require.NoError(t, err)
-	return token
+	return harness.MintFor(t, c, ttl, "operator", web.ScopeAdmin)
 }
 
 // trustsOwnForms checks that requests from other pages are refused and have no effect.

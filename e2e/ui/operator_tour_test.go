@@ -112,6 +112,7 @@ func (s operatorTour) operators() {
 	}
 	s.request("POST", "/v1/admin/reconciliation", s.Admin, nil)
 	s.request("POST", "/v1/admin/projections/daily_sales/rebuild", s.Admin, nil)
+	s.request("POST", "/v1/admin/tokens/revoke", s.Admin, `{"token":"019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b"}`)
 }
 
 // sagas silences the provider, and operators act: one compensates a checkout, one resolves a payment with the wrong outcome.

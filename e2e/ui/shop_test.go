@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/e2e/harness"
+	"shopping-cart/internal/app"
 	"shopping-cart/order"
-	"shopping-cart/platform/auth"
 	"shopping-cart/platform/money"
 	"shopping-cart/ui/shop"
 )
@@ -310,10 +310,10 @@ func (p *shopBrowser) ended() {
 
 // expires replaces the token by an expired one, and returns its customer.
 func (p *shopBrowser) expires() (customer string) {
-	tokens, err := auth.New([]byte(p.Settings.AuthSecret), p.Settings.AuthAudience)
-	require.NoError(p, err)
 	p.do(chromedp.Evaluate(`JSON.parse(localStorage.thimble).customer`, &customer))
-	expired, _, err := tokens.Mint(customer, nil, -time.Hour)
+	tokens, err := app.Tokens(p.Settings, nil, nil)
+	require.NoError(p, err)
+	expired, _, err := tokens.MintGuest(customer, -time.Hour)
 	require.NoError(p, err)
 	p.evaluates(fmt.Sprintf(`localStorage.setItem("thimble", JSON.stringify({...JSON.parse(localStorage.thimble), token: %q}))`, expired))
 	return customer

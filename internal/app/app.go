@@ -44,6 +44,7 @@ type App struct {
 	Web       *web.Server
 
 	simulated []runner // the simulator, while payments are simulated
+	tokens    *auth.Tokens
 }
 
 type runner interface {
@@ -72,11 +73,14 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 			return p, err
 		}
 	}
-	tokens, err := auth.New([]byte(settings.AuthSecret), settings.AuthAudience)
+	on := func(schema string) *Database { return p.Databases[urls[schema]] }
+	denied, err := auth.NewDenyList(ctx, on("saga").Control, log)
 	if err != nil {
+		return p, fmt.Errorf("%s: %w", settings.DatabaseSetting("saga"), err)
+	}
+	if p.tokens, err = Tokens(settings, denied, log); err != nil {
 		return p, err
 	}
-	on := func(schema string) *Database { return p.Databases[urls[schema]] }
 	p.Simulator = simulator.New(simulator.Config{
 		Pool: on("simulator").Query, Latency: settings.SimulatorLatency, Secret: settings.SimulatorSecret, Log: log,
 		WebhookURL: func() string { return LocalURL(settings.Scheme(), address) + "/v1/webhooks/payments/simulator" },
@@ -103,10 +107,7 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 	p.Orders = order.New(order.Config{Database: on("orders").Database, Payments: p.Payments})
 	p.Carts = cart.New(cart.Config{
 		Database: on("cart").Database, TTL: settings.CartTTL, Stock: p.Orders,
-		VerifyGuest: func(token string) (string, error) {
-			claims, err := tokens.VerifyExpired(token, guestLeeway)
-			return claims.Subject, err
-		},
+		VerifyGuest: func(token string) (string, error) { return p.tokens.VerifyGuest(token, guestLeeway) },
 	})
 	p.Sagas = saga.New(saga.Config{
 		Database: on("saga").Database, StepDeadline: settings.StepDeadline, Metrics: metrics,
@@ -118,12 +119,12 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 		{Name: "payment", Store: p.Payments.Store()}, {Name: "saga", Store: p.Sagas.Store()},
 		{Name: "audit", Store: p.Audit.Store()},
 	}
-	p.Admin = admin.New(admin.Config{Stores: stores, Orders: p.Orders, Payments: p.Payments, Sagas: p.Sagas, Log: log, Warnings: settings.Warnings()})
+	p.Admin = admin.New(admin.Config{Stores: stores, Orders: p.Orders, Payments: p.Payments, Sagas: p.Sagas, Tokens: p.tokens, Log: log, Warnings: settings.Warnings()})
 	p.Reconcile = reconcile.New(reconcile.Config{Log: log, Sources: reconcile.Sources{
 		Stores: stores, Carts: p.Carts, Orders: p.Orders, Payments: p.Payments, Sagas: p.Sagas,
 	}})
 	p.measure(metrics)
-	return p, p.route(settings, on, tokens, metrics, log)
+	return p, p.route(settings, on, metrics, log)
 }
 
 // measure shows what the modules know of themselves.
@@ -144,7 +145,7 @@ func (p *App) measure(metrics *telemetry.Metrics) {
 }
 
 // route makes the server, and has every room answer there.
-func (p *App) route(settings config.Config, on func(schema string) *Database, tokens *auth.Tokens, metrics *telemetry.Metrics, log *slog.Logger) error {
+func (p *App) route(settings config.Config, on func(schema string) *Database, metrics *telemetry.Metrics, log *slog.Logger) error {
 	proxies, err := settings.Proxies()
 	if err != nil {
 		return err
@@ -154,16 +155,16 @@ func (p *App) route(settings config.Config, on func(schema string) *Database, to
 		return err
 	}
 	p.Web = web.New(web.Config{
-		Auth: callers{tokens}, Log: log, RequestLevel: requestLevel(settings, isTerminal(os.Stderr)), CORSOrigins: settings.CORSOrigins,
+		Auth: callers{p.tokens}, Log: log, RequestLevel: requestLevel(settings, isTerminal(os.Stderr)), CORSOrigins: settings.CORSOrigins,
 		Timeout: settings.RequestTimeout, Grace: settings.ShutdownTimeout, DrainDelay: settings.ShutdownNotice,
-		Ready: readiness(readyModules(settings, on), settings.ReadyRequires), OpenAPI: docs.OpenAPI, Metrics: metrics.Handler(), Observe: metrics.HTTP,
+		Ready: readiness(readyModules(settings, on), settings.ReadyRequires), OpenAPI: docs.OpenAPI, Metrics: metrics.Handler(), MetricsPrivate: !settings.MetricsPublic, Observe: metrics.HTTP,
 		Audit: p.Audit.Record,
 		Build: ThisBuild().ID(), TrustedProxies: proxies, Tracer: p.Traces.Tracer(),
 		AdminApart: settings.AdminAddr != "", Certificate: certificate, HSTS: settings.HTTPS(),
 		Warnings: settings.PretendedPayments(),
 	})
 	metrics.Streams(p.Web.OpenStreams)
-	p.Web.Sessions(tokens, settings.SessionTTL)
+	p.Web.Sessions(p.tokens, settings.SessionTTL)
 	for _, room := range []interface{ Routes(*web.Server) }{p.Carts, p.Orders, p.Payments, p.Sagas, p.Audit, p.Admin, p.Reconcile} {
 		room.Routes(p.Web)
 	}
@@ -179,7 +180,7 @@ func (p *App) route(settings config.Config, on func(schema string) *Database, to
 		p.Web.Public.POST(console.Path+"/*", pages, web.AnyQuery)
 	}
 	if settings.ShopOn() {
-		shop.New(tokens, settings.SessionTTL).Routes(p.Web)
+		shop.New(p.tokens, settings.SessionTTL).Routes(p.Web)
 	}
 	return nil
 }

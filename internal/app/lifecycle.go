@@ -25,7 +25,7 @@ func (p *App) start(failed func()) (stop func(grace time.Duration) error) {
 	for _, db := range p.Databases {
 		databases = append(databases, db)
 	}
-	groups := []*group{start(failed, databases...), start(failed, append(p.simulated, p.Carts, p.Orders, p.Payments, p.Audit)...), start(failed, p.Sagas)}
+	groups := []*group{start(failed, databases...), start(failed, append(p.simulated, p.tokens, p.Carts, p.Orders, p.Payments, p.Audit)...), start(failed, p.Sagas)}
 	return func(grace time.Duration) (err error) {
 		for _, g := range slices.Backward(groups) {
 			err = errors.Join(err, g.stop(grace))

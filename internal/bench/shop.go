@@ -50,8 +50,8 @@ const (
 	fillers         = 32     // concurrent requests that fill the shop
 )
 
-// secret signs the tokens and the webhooks of this process and of those that it starts.
-var secret = rand.Text() + rand.Text()
+// The secrets sign the tokens and the webhooks of this process and of those that it starts.
+var secret, adminSecret = rand.Text() + rand.Text(), rand.Text() + rand.Text()
 
 // Settings returns the program's settings for a database that others may use too.
 func Settings(url string) (config.Config, error) {
@@ -61,7 +61,7 @@ func Settings(url string) (config.Config, error) {
 	}
 	settings.DatabaseURL, settings.CartDatabaseURL, settings.OrderDatabaseURL = url, "", ""
 	settings.PaymentDatabaseURL, settings.SagaDatabaseURL, settings.AuditDatabaseURL, settings.SimulatorDatabaseURL = "", "", "", ""
-	settings.AuthSecret, settings.SimulatorSecret = secret, secret
+	settings.AuthSecret, settings.AdminSecret, settings.SimulatorSecret = secret, adminSecret, secret
 	settings.SimulatorLatency = 0
 	settings.AdminAddr, settings.TLSCert, settings.TLSKey = "", "", ""
 	return settings, nil
@@ -105,14 +105,14 @@ func OpenShop(ctx context.Context, url string, products, carts int) (s *Shop, er
 
 // fill makes products with stock, and opens the carts.
 func (s *Shop) fill(ctx context.Context, settings config.Config, products, carts int) error {
-	tokens, err := auth.New([]byte(settings.AuthSecret), settings.AuthAudience)
+	tokens, err := app.Tokens(settings, nil, nil)
 	if err != nil {
 		return err
 	}
 	if s.Token, _, err = tokens.Mint(benchCustomer, nil, 24*time.Hour); err != nil {
 		return err
 	}
-	operator, _, err := tokens.Mint("operator", []string{web.ScopeAdmin}, 24*time.Hour)
+	operator, _, err := tokens.Mint("operator", []string{web.ScopeAdmin}, auth.OperatorTTL)
 	if err != nil {
 		return err
 	}

@@ -15,10 +15,10 @@ import (
 	"strings"
 	"time"
 
+	"shopping-cart/client"
 	"shopping-cart/internal/app"
 	"shopping-cart/internal/bench"
 	"shopping-cart/internal/chaos"
-	"shopping-cart/platform/auth"
 	"shopping-cart/platform/config"
 	"shopping-cart/platform/telemetry"
 )
@@ -127,19 +127,17 @@ func (d *chaosCommand) config(dir string) (chaos.Config, error) {
 	if err != nil {
 		return chaos.Config{}, err
 	}
-	tokens, err := auth.New([]byte(settings.AuthSecret), settings.AuthAudience)
 	return chaos.Config{
 		Seed: d.Seed, Checkouts: d.Checkouts, For: time.Duration(d.Minutes * float64(time.Minute)), Replicas: d.Replicas,
 		Shoppers: d.Shoppers, FaultInterval: d.FaultInterval, Dir: dir, PGBinDir: settings.PGBinDir, Program: []string{program},
 		Environ: config.Foreign(os.Environ()), Secret: settings.SimulatorSecret,
 		Settings: []string{
-			"AUTH_SECRET=" + settings.AuthSecret, "AUTH_AUDIENCE=" + settings.AuthAudience, "SIMULATOR_SECRET=" + settings.SimulatorSecret,
+			"AUTH_SECRET=" + settings.AuthSecret, "ADMIN_SECRET=" + settings.AdminSecret, "AUTH_AUDIENCE=" + settings.AuthAudience, "SIMULATOR_SECRET=" + settings.SimulatorSecret,
 			"PAYMENT_PROVIDER=" + config.Simulator, "PAYMENT_TIMEOUT=2500ms", "PAYMENT_ACTION_TTL=" + chaos.ActionTTL.String(),
 			"STEP_DEADLINE=10s", "LOG_LEVEL=warn", // a payment of unknown outcome soon needs attention, and the operators give it
 		},
 		Mint: func(subject string, scopes ...string) (string, error) {
-			token, _, err := tokens.Mint(subject, scopes, 24*time.Hour)
-			return token, err
+			return secrets{settings}.Mint(subject, scopes, client.TokenLife)
 		},
 		Verify:   func(ctx context.Context, url string) (chaos.Verified, error) { return verifies(ctx, settings, url) },
 		Progress: func(line string) { fmt.Fprintln(os.Stderr, line) },
@@ -188,7 +186,7 @@ func (s secrets) BaseURL() (string, error) { return s.LocalURL(), nil }
 
 // Mint makes a token as the server does.
 func (s secrets) Mint(subject string, scopes []string, ttl time.Duration) (string, error) {
-	tokens, err := auth.New([]byte(s.AuthSecret), s.AuthAudience)
+	tokens, err := app.Tokens(s.Config, nil, nil)
 	if err != nil {
 		return "", err
 	}

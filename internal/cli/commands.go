@@ -23,7 +23,7 @@ import (
 
 type commands struct {
 	Serve serve `cmd:"" default:"1" help:"Serve the API (the default)."`
-	Token Token `cmd:"" help:"Print an access token, signed with the settings of the server."`
+	Token Token `cmd:"" help:"Print an access token, or revoke one."`
 
 	Replay replay.Replay `cmd:"" help:"Play the invoices of a file against a running server, as a shop would."`
 	Demo   demo.Demo     `cmd:"" help:"Fill the example shop of a running server and send customers to it."`

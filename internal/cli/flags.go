@@ -8,30 +8,34 @@ import (
 	"unicode"
 
 	"shopping-cart/client"
+	"shopping-cart/platform/auth"
+	"shopping-cart/platform/web"
 )
 
 // Kong calls Validate before Run. An error there is a usage error, with the exit status of one.
 
-const (
-	scopePricing = "pricing" // sets taxes and discounts
-	longestTTL   = 365 * 24 * time.Hour
-)
+// longestTTL is the maximum lifetime of a customer's token.
+const longestTTL = 365 * 24 * time.Hour
 
 // Validate refuses a token that no server accepts, and one without an end.
-func (t *Token) Validate() error {
-	for _, scope := range t.Scope {
-		if scope != client.ScopeAdmin && scope != scopePricing {
-			return fmt.Errorf("--scope must be %s or %s", client.ScopeAdmin, scopePricing)
+func (m *Mint) Validate() error {
+	longest := longestTTL
+	for _, scope := range m.scopes() {
+		longest = auth.OperatorTTL
+		if !web.IsScope(scope) {
+			return fmt.Errorf("--scope must be one of %s", strings.Join(web.Scopes(), ", "))
 		}
 	}
-	if t.TTL < time.Second || t.TTL > longestTTL {
-		return fmt.Errorf("--ttl must be 1s to %.0fh (a year)", longestTTL.Hours())
+	if m.TTL < time.Second || m.TTL > longest {
+		return fmt.Errorf("--ttl must be 1s to %.0fh, and to %.0fh with a scope", longestTTL.Hours(), auth.OperatorTTL.Hours())
 	}
-	if strings.TrimSpace(t.Subject) == "" || strings.ContainsFunc(t.Subject, unicode.IsControl) {
+	if strings.TrimSpace(m.Subject) == "" || strings.ContainsFunc(m.Subject, unicode.IsControl) {
 		return errors.New("--subject must not be empty")
 	}
 	return nil
 }
+
+func (r *Revoke) Validate() error { return client.CheckBaseURL(r.BaseURL) }
 
 func (h *Health) Validate() error { return client.CheckBaseURL(h.BaseURL) }
 

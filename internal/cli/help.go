@@ -19,12 +19,15 @@ func parse(ctx context.Context, arguments []string) *kong.Context {
 	}
 	help := "shopping-cart help"
 	if wrong := (*kong.ParseError)(nil); errors.As(err, &wrong) && wrong.Context.Selected() != nil {
-		help += " " + wrong.Context.Selected().Name
+		help += " " + strings.TrimSuffix(wrong.Context.Selected().Path(), byDefault)
 	}
 	fmt.Fprintf(os.Stderr, "shopping-cart: %v\nSee: %s\n", err, help)
 	parser.Exit(exitCode(err))
 	return nil
 }
+
+// byDefault is the command that "token" alone means.
+const byDefault = " mint"
 
 // helpCommand explains the commands: "help verify" equals "verify --help".
 type helpCommand struct {
@@ -33,7 +36,11 @@ type helpCommand struct {
 
 // Run prints the help of a command, or of the program.
 func (h *helpCommand) Run(now *kong.Context) error {
-	asked, err := kong.Trace(now.Kong, append(h.Command, "--help"))
+	command := strings.Join(h.Command, " ")
+	if command == "token" {
+		command += byDefault
+	}
+	asked, err := kong.Trace(now.Kong, append(strings.Fields(command), "--help"))
 	if err == nil {
 		err = asked.Error
 	}
@@ -72,7 +79,7 @@ func (serve) Help() string {
 
   shopping-cart                                                 embedded, on http://localhost:8080
   HTTP_ADDR=:9000 DATA_DIR=/var/lib/shop shopping-cart serve    elsewhere
-  DATABASE_URL=postgres://app:…@db/shop?sslmode=verify-full AUTH_SECRET=… PAYMENT_PROVIDER=stripe … shopping-cart serve
+  DATABASE_URL=postgres://app:…@db/shop?sslmode=verify-full AUTH_SECRET=… ADMIN_SECRET=… PAYMENT_PROVIDER=stripe … shopping-cart serve
 
 Every setting is in docs/reference/settings.md and in .env.example. An invalid one is refused by its name. SIGTERM, SIGHUP or Ctrl-C
 drains: requests end, then the steps of checkouts, then their writes are committed, and the embedded PostgreSQL stops last.
@@ -80,17 +87,32 @@ drains: requests end, then the steps of checkouts, then their writes are committ
 Exit status: 0 stopped on request, also during the start, 1 the start failed or the shutdown was cut short, with the reason.`
 }
 
-func (*Token) Help() string {
+func (*Mint) Help() string {
 	return `Examples:
 
-  TOKEN=$(shopping-cart token --admin)                       an operator, for a day
-  shopping-cart token --scope pricing --ttl 1h               a service that sets taxes and discounts
+  TOKEN=$(shopping-cart token --admin)                       an operator, for twelve hours
+  shopping-cart token --scope orders:read --subject ada      an operator who may only read orders
+  shopping-cart token --scope refunds:write:5000             refunds, up to £50.00 (5000 minor units) of an order
+  shopping-cart token --scope carts:price --ttl 1h           a service that sets taxes and discounts
   shopping-cart token --subject ada --ttl 15m                a customer, like a shop's own sign-in
-  shopping-cart token --admin --json | jq -r .expires_at     the token and its contents
+  shopping-cart token --admin --json | jq -r .id             the token and its contents
 
-It reads the same settings as the server (AUTH_SECRET, or the one generated in DATA_DIR), so run it where the server runs.
+It reads the same settings as the server (AUTH_SECRET and ADMIN_SECRET, or those generated in DATA_DIR), so run it where the server
+runs. With a scope the token is an operator's.
 
 Exit status: 0 printed, 1 there is no signing secret, because no server has run with these settings.`
+}
+
+func (*Revoke) Help() string {
+	return `Examples:
+
+  shopping-cart token revoke "$TOKEN"
+  shopping-cart token revoke 019c8a52-6f2e-7c11-9d53-0c1d2e3f4a5b --base-url http://shop-1:8080
+
+A running server notes the token, and all replicas refuse it within about two seconds. The id of a token is its claim jti. To end the
+tokens of customers, replace AUTH_SECRET.
+
+Exit status: 0 revoked, 1 refused or not reachable.`
 }
 
 func (*Health) Help() string {

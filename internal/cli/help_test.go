@@ -53,10 +53,11 @@ func TestHelp(t *testing.T) {
 			t.Parallel()
 			require.Contains(t, whole, c.Name, "the list has every command")
 			require.Regexp(t, `^[A-Z].*\.$`, c.Help, "one sentence")
-			own, status := said(t, c.Name, "--help")
+			path := strings.Fields(c.Path())
+			own, status := said(t, append(path, "--help")...)
 			require.Zero(t, status)
 			require.Regexp(t, `\nExamples:\n\n    \S*.*shopping-cart`, own, "indented, as they stand in a line of their own")
-			asked, status := said(t, "help", c.Name)
+			asked, status := said(t, append([]string{"help"}, path...)...)
 			require.Zero(t, status)
 			require.Equal(t, own, asked)
 			require.Contains(t, own, "Exit status: 0")
@@ -88,7 +89,7 @@ func TestExamplesOfHelpAreCommandLines(t *testing.T) {
 	t.Parallel()
 	for _, c := range commandsOf(t) {
 		for line := range strings.Lines(c.Detail) {
-			_, arguments, is := strings.Cut(line, "shopping-cart "+c.Name+" ")
+			_, arguments, is := strings.Cut(line, "shopping-cart "+strings.TrimSuffix(c.Path(), byDefault)+" ")
 			if !is || !strings.HasPrefix(line, "  ") {
 				continue
 			}
@@ -124,7 +125,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"bench --only (": "help bench", "bench --only zzz": "help bench", "bench --only zzz --growth 100": "help bench", "bench --rounds 0": "help bench", "bench --seconds NaN": "help bench", "bench --callers 0": "help bench",
 		"demo --rate=0": "help demo", "demo --rate NaN": "help demo", "demo --seconds=-1": "help demo", "demo --base-url foo": "help demo",
 		"verify --base-url foo": "help verify", "verify --base-url http://": "help verify", "health --base-url ftp://shop": "help health",
-		"token --ttl=-1h": "help token", "token --ttl 0s": "help token", "token --ttl 8761h": "help token", "token --scope nonsense": "help token",
+		"token --ttl=-1h": "help token", "token --ttl 0s": "help token", "token --ttl 8761h": "help token", "token --admin --ttl 13h": "help token", "token --scope nonsense": "help token",
 		"token --subject=": "help token", "chaos --minutes NaN": "help chaos", "chaos --minutes=-1 --checkouts 9": "help chaos",
 		"chaos --calm 1ms": "help chaos", "chaos --replicas 0": "help chaos",
 		"replay --concurrency 0 main.go": "help replay", "replay --concurrency 9999 main.go": "help replay", "replay --base-url foo main.go": "help replay",

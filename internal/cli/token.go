@@ -6,43 +6,103 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 
 	"shopping-cart/client"
 )
 
-// Token prints only a token, so that a shell can take it: TOKEN=$(shopping-cart token --admin).
+// Token holds the commands for tokens.
 type Token struct {
+	Mint   Mint   `cmd:"" default:"withargs" help:"Print an access token, signed with the settings of the server (the default)."`
+	Revoke Revoke `cmd:"" help:"End the validity of an operator's token."`
+}
+
+// Mint prints only a token, so that a shell can take it: TOKEN=$(shopping-cart token --admin).
+type Mint struct {
 	Admin   bool          `help:"An operator's token: scope admin."`
-	Scope   []string      `help:"Scopes of the token: admin or pricing."`
+	Scope   []string      `help:"Scopes of an operator's token, such as orders:read,stock:write. See docs/guides/identity.md."`
 	Subject string        `help:"Subject of the token." default:"operator"`
-	TTL     time.Duration `help:"Lifetime, at most a year." default:"24h"`
+	TTL     time.Duration `help:"Lifetime: at most 12h for operators, a year for customers." default:"12h"`
 	JSON    bool          `name:"json" help:"Print JSON: the token and its contents."`
 }
 
-func (t *Token) Run(out io.Writer, local client.Local) error {
-	scopes := t.Scope
-	if t.Admin {
-		scopes = append(scopes, client.ScopeAdmin)
-	}
-	expires := time.Now().Add(t.TTL).UTC().Truncate(time.Second)
-	token, err := local.Mint(t.Subject, scopes, t.TTL)
+func (m *Mint) Run(out io.Writer, local client.Local) error {
+	token, err := local.Mint(m.Subject, m.scopes(), m.TTL)
 	if err != nil {
 		return err
 	}
-	if t.JSON {
-		return json.NewEncoder(out).Encode(minted{token, t.Subject, append([]string{}, scopes...), expires})
+	if m.JSON {
+		return printContents(out, token)
 	}
 	_, err = fmt.Fprintln(out, token)
 	return err
 }
 
-// minted is a token in JSON.
-type minted struct {
+func (m *Mint) scopes() []string {
+	if m.Admin {
+		return append(slices.Clone(m.Scope), client.ScopeAdmin)
+	}
+	return m.Scope
+}
+
+// contents is a token in JSON.
+type contents struct {
 	Token     string    `json:"token"`
+	ID        string    `json:"id,omitempty"` // of an operator's token, to revoke it
 	Subject   string    `json:"subject"`
 	Scopes    []string  `json:"scopes"`
 	ExpiresAt time.Time `json:"expires_at"`
+}
+
+func printContents(out io.Writer, token string) error {
+	var claims struct {
+		Scope string `json:"scope"`
+		jwt.RegisteredClaims
+	}
+	if _, _, err := jwt.NewParser().ParseUnverified(token, &claims); err != nil { // this program made it
+		return err
+	}
+	return json.NewEncoder(out).Encode(contents{token, claims.ID, claims.Subject, strings.Fields(claims.Scope), claims.ExpiresAt.UTC()})
+}
+
+// Revoke makes a server refuse an operator's token.
+type Revoke struct {
+	Token   string `arg:"" help:"The token, or its id (claim jti)."`
+	BaseURL string `help:"Address of the server; from its settings when empty."`
+	JSON    bool   `name:"json" help:"Print JSON: the id of the token, and when it expires."`
+}
+
+// revoked is the answer of the server.
+type revoked struct {
+	ID        string    `json:"id"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// Run asks the server, since only that reaches the database in every set-up.
+func (r *Revoke) Run(ctx context.Context, out io.Writer, local client.Local) error {
+	base, err := client.BaseURL(local, r.BaseURL)
+	if err != nil {
+		return err
+	}
+	operator, err := local.Mint("token revoke", []string{client.ScopeAdmin}, time.Minute)
+	if err != nil {
+		return err
+	}
+	call := client.Call{Method: http.MethodPost, Path: "/v1/admin/tokens/revoke", Token: operator, Body: map[string]string{"token": r.Token}}
+	done, _, err := client.Ask[revoked](ctx, client.New(base, 1), call)
+	switch {
+	case err != nil:
+		return client.ExplainUnauthorized(base, "", err)
+	case r.JSON:
+		return json.NewEncoder(out).Encode(done)
+	}
+	_, err = fmt.Fprintf(out, "revoked %s\n", done.ID)
+	return err
 }
 
 // Health asks a server whether it is ready.

@@ -40,7 +40,7 @@ func serve(t *testing.T) *engine {
 	require.NoError(t, err, string(built))
 	address := freeAddress(t)
 	e.base = "http://" + address
-	e.env = append(os.Environ(), "HTTP_ADDR="+address, "DATABASE_URL="+pgtest.New(t), "AUTH_SECRET=2d5724a228fca7acb1a9d9e9bb6a98d484815863ea9ebce52aa4f7ea8feeecbb",
+	e.env = append(os.Environ(), "HTTP_ADDR="+address, "DATABASE_URL="+pgtest.New(t), "AUTH_SECRET=2d5724a228fca7acb1a9d9e9bb6a98d484815863ea9ebce52aa4f7ea8feeecbb", "ADMIN_SECRET=9d0f7c21b65f4b0e8a3c5d1e2f6a7b8c9e4d3f2a1b0c8d7e6f5a4b3c2d1e0f9a",
 		"PAYMENT_PROVIDER=simulator", "LOG_LEVEL=warn", "DATA_DIR="+t.TempDir())
 
 	server := exec.Command(e.program)

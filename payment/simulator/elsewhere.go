@@ -74,10 +74,10 @@ type Returned struct {
 // refundInDashboard refunds a payment without the shop.
 //
 //	@Summary		Refund a payment in the simulator's dashboard
-//	@Description	Refunds a payment without a call of the shop, and sends it a signed webhook. For operators: scope `admin`.
+//	@Description	Refunds a payment without a call of the shop, and sends it a signed webhook.
 //	@ID				refundAtProvider
 //	@Tags			simulator
-//	@Security		BearerAuth
+//	@Security		BearerAuth[admin]
 //	@Param			reference	path		string				true	"payment"
 //	@Param			body		body		elsewhereRequest	false	"Without an amount: the remaining amount"
 //	@Success		200			{object}	Returned
@@ -95,10 +95,10 @@ func (s *Simulator) refundInDashboard(c echo.Context) error {
 // dispute refunds a payment as a lost dispute does.
 //
 //	@Summary		Lose a dispute about a payment
-//	@Description	Refunds a payment as a lost chargeback does, and sends the shop a signed webhook. For operators: scope `admin`.
+//	@Description	Refunds a payment as a lost chargeback does, and sends the shop a signed webhook.
 //	@ID				disputeAtProvider
 //	@Tags			simulator
-//	@Security		BearerAuth
+//	@Security		BearerAuth[admin]
 //	@Param			reference	path		string				true	"payment"
 //	@Param			body		body		elsewhereRequest	false	"Without an amount: the remaining amount"
 //	@Success		200			{object}	Returned

@@ -24,7 +24,7 @@ var (
 
 // Routes adds the bank's page, its two buttons, the dashboard and the ledger.
 func (s *Simulator) Routes(w *web.Server) {
-	w.Scoped(web.ScopeAdmin).GET("/simulator/ledger", s.ledger, web.Query("reference"), web.Logged)
+	w.Scoped(web.ScopeOrdersRead).GET("/simulator/ledger", s.ledger, web.Query("reference"), web.Logged)
 	w.Scoped(web.ScopeAdmin).POST("/simulator/payments/:reference/refund", s.refundInDashboard)
 	w.Scoped(web.ScopeAdmin).POST("/simulator/payments/:reference/dispute", s.dispute)
 	w.Public.GET("/simulator/payments/:reference", s.show, web.Query("return"))
@@ -53,10 +53,10 @@ const readLedger = `select id, reference, operation, amount, currency, at from s
 // ledger lists the operations that took effect, oldest first.
 //
 //	@Summary		List the simulator's ledger, oldest first
-//	@Description	Returns the operations that took effect. For operators: scope `admin`.
+//	@Description	Returns the operations that took effect.
 //	@ID				listLedger
 //	@Tags			simulator
-//	@Security		BearerAuth
+//	@Security		BearerAuth[orders:read]
 //	@Param			reference	query		string	false	"Id of a payment"
 //	@Param			limit		query		int		false	"Maximum number of results: 1 to 100, by default 20"
 //	@Param			after		query		int		false	"Only after this position; as cursor"	minimum(0)

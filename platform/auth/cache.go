@@ -21,10 +21,11 @@ type cache struct {
 type verified struct {
 	Claims
 	notBefore time.Time // zero: valid at once
+	until     time.Time // it is verified again then
 }
 
 // at reports whether the token is valid at a time.
-func (v verified) at(now time.Time) bool { return now.Before(v.ExpiresAt) && !now.Before(v.notBefore) }
+func (v verified) at(now time.Time) bool { return now.Before(v.until) && !now.Before(v.notBefore) }
 
 func (c *cache) find(key [sha256.Size]byte) (verified, bool) {
 	c.mu.RLock()

@@ -1,9 +1,9 @@
 package auth
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,10 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func config() Config {
+	return Config{CustomerSecrets: []string{strings.Repeat("s", MinSecret)}, OperatorSecret: strings.Repeat("a", MinSecret), Audience: "shop"}
+}
+
 // clocked returns Tokens with a clock that the test sets.
 func clocked(t *testing.T) (*Tokens, *time.Time) {
 	t.Helper()
-	tokens, err := New(bytes.Repeat([]byte("s"), MinSecret), "shop")
+	tokens, err := New(config())
 	require.NoError(t, err)
 	at := time.Now()
 	tokens.now = func() time.Time { return at }
@@ -31,9 +35,10 @@ func TestAProvenToken(t *testing.T) {
 		token, expires, err := tokens.Mint("ann", []string{"admin", "pricing"}, time.Hour)
 		require.NoError(t, err)
 		for range 3 {
-			claims, err := tokens.Verify(token)
+			claims, err := tokens.Verify(t.Context(), token)
 			require.NoError(t, err)
-			require.Equal(t, Claims{Subject: "ann", Scopes: []string{"admin", "pricing"}, ExpiresAt: expires}, claims)
+			require.NotEmpty(t, claims.ID)
+			require.Equal(t, Claims{Subject: "ann", Scopes: []string{"admin", "pricing"}, ID: claims.ID, ExpiresAt: expires}, claims)
 		}
 		require.Len(t, tokens.cache.young, 1)
 	})
@@ -43,10 +48,10 @@ func TestAProvenToken(t *testing.T) {
 		token, expires, err := tokens.Mint("ann", nil, time.Hour)
 		require.NoError(t, err)
 		*at = expires.Add(-time.Nanosecond)
-		_, err = tokens.Verify(token)
+		_, err = tokens.Verify(t.Context(), token)
 		require.NoError(t, err)
 		*at = expires
-		_, err = tokens.Verify(token)
+		_, err = tokens.Verify(t.Context(), token)
 		require.ErrorIs(t, err, ErrUnauthorized)
 		require.ErrorIs(t, err, jwt.ErrTokenExpired)
 	})
@@ -56,13 +61,13 @@ func TestAProvenToken(t *testing.T) {
 		begins := at.Add(time.Hour).Truncate(time.Second)
 		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 			"sub": "ann", "aud": "shop", "nbf": begins.Unix(), "exp": begins.Add(time.Hour).Unix(),
-		}).SignedString(tokens.secret)
+		}).SignedString(tokens.customers[0].secret)
 		require.NoError(t, err)
 		*at = begins
-		_, err = tokens.Verify(token)
+		_, err = tokens.Verify(t.Context(), token)
 		require.NoError(t, err)
 		*at = begins.Add(-time.Second) // the clock was set back
-		_, err = tokens.Verify(token)
+		_, err = tokens.Verify(t.Context(), token)
 		require.ErrorIs(t, err, jwt.ErrTokenNotValidYet)
 	})
 	t.Run("ProvesNoOther", func(t *testing.T) {
@@ -70,11 +75,11 @@ func TestAProvenToken(t *testing.T) {
 		tokens, _ := clocked(t)
 		token, _, err := tokens.Mint("ann", nil, time.Hour)
 		require.NoError(t, err)
-		_, err = tokens.Verify(token)
+		_, err = tokens.Verify(t.Context(), token)
 		require.NoError(t, err)
 		for _, other := range []string{token + "x", token[:len(token)-1], token + "=", " " + token} {
 			for range 2 {
-				_, err = tokens.Verify(other)
+				_, err = tokens.Verify(t.Context(), other)
 				require.ErrorIs(t, err, ErrUnauthorized, other)
 			}
 		}
@@ -82,23 +87,23 @@ func TestAProvenToken(t *testing.T) {
 	t.Run("OfAnotherSecretIsNone", func(t *testing.T) {
 		t.Parallel()
 		before, _ := clocked(t)
-		after, err := New(bytes.Repeat([]byte("x"), MinSecret), "shop")
+		after, err := New(Config{CustomerSecrets: []string{strings.Repeat("x", MinSecret)}, Audience: "shop"})
 		require.NoError(t, err)
 		token, _, err := before.Mint("ann", nil, time.Hour)
 		require.NoError(t, err)
-		_, err = before.Verify(token)
+		_, err = before.Verify(t.Context(), token)
 		require.NoError(t, err)
-		_, err = after.Verify(token)
+		_, err = after.Verify(t.Context(), token)
 		require.ErrorIs(t, err, ErrUnauthorized)
 	})
 	t.Run("ThatEndedAndPassedWithLeewayIsNone", func(t *testing.T) {
 		t.Parallel()
 		tokens, _ := clocked(t)
-		token, _, err := tokens.Mint("ann", nil, -time.Hour)
+		token, _, err := tokens.MintGuest("ann", -time.Hour)
 		require.NoError(t, err)
-		_, err = tokens.VerifyExpired(token, 2*time.Hour)
+		_, err = tokens.VerifyGuest(token, 2*time.Hour)
 		require.NoError(t, err)
-		_, err = tokens.Verify(token)
+		_, err = tokens.Verify(t.Context(), token)
 		require.ErrorIs(t, err, ErrUnauthorized)
 	})
 }

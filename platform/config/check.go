@@ -112,16 +112,30 @@ func (c Config) checkDatabases(wrong *findings) {
 }
 
 func (c Config) checkSecrets(wrong *findings) {
+	if _, err := c.Issuers(); err != nil {
+		*wrong = append(*wrong, err)
+	}
 	if c.AuthSecret == "" && c.external() {
 		wrong.add("AUTH_SECRET", "must be set when DATABASE_URL (or a module's) is: the key that signs tokens, 32 bytes or more")
+	}
+	if c.AdminSecret == "" && len(c.AdminIssuers) == 0 && c.external() {
+		wrong.add("ADMIN_SECRET", "must be set when DATABASE_URL (or a module's) is, unless ADMIN_ISSUERS is: the key that signs operators' tokens, 32 bytes or more")
 	}
 	if c.PaymentProvider == "" && c.external() {
 		wrong.add("PAYMENT_PROVIDER", "must be set when DATABASE_URL (or a module's) is: "+Simulator+" moves no money")
 	}
-	for setting, secret := range map[string]string{"AUTH_SECRET": c.AuthSecret, "SIMULATOR_SECRET": c.SimulatorSecret} {
+	for setting, secret := range map[string]string{"AUTH_SECRET": c.AuthSecret, "ADMIN_SECRET": c.AdminSecret, "SIMULATOR_SECRET": c.SimulatorSecret} {
 		if flaw := weakness(secret); secret != "" && flaw != "" {
 			wrong.add(setting, flaw)
 		}
+	}
+	for _, old := range c.AuthSecretOld {
+		if flaw := weakness(old); flaw != "" {
+			wrong.add("AUTH_SECRET_OLD", flaw+"; several are separated by commas")
+		}
+	}
+	if c.AdminSecret != "" && slices.Contains(append(c.AuthSecretOld, c.AuthSecret), c.AdminSecret) {
+		wrong.add("ADMIN_SECRET", "must differ from AUTH_SECRET and AUTH_SECRET_OLD: who may sign customers' tokens must not make operators")
 	}
 	if c.AuthAudience == "" {
 		wrong.add("AUTH_AUDIENCE", "must not be empty")
@@ -193,6 +207,13 @@ func textFlaw(value string, visible bool) string {
 type findings []error
 
 func (f *findings) add(setting, what string) { *f = append(*f, fmt.Errorf("%s %s", setting, what)) }
+
+// secret refuses a short secret.
+func (f *findings) secret(setting, value string) {
+	if value != "" && len(value) < shortestSecret {
+		f.add(setting, fmt.Sprintf("must have %d bytes or more", shortestSecret))
+	}
+}
 
 func (f *findings) positive(setting string, d time.Duration) {
 	if d <= 0 {

@@ -34,8 +34,9 @@ type Config struct {
 	TLSCert         string        `env:"TLS_CERT"`   // file of the certificate with its chain, for all listeners; empty: plain HTTP
 	TLSKey          string        `env:"TLS_KEY"`    // file of its key
 	CORSOrigins     []string      `env:"CORS_ORIGINS"`
-	TrustedProxies  []string      `env:"TRUSTED_PROXIES"`           // addresses or networks; see Proxies
-	Console         bool          `env:"CONSOLE" envDefault:"true"` // serves the operators' pages at /console
+	TrustedProxies  []string      `env:"TRUSTED_PROXIES"`                  // addresses or networks; see Proxies
+	Console         bool          `env:"CONSOLE" envDefault:"true"`        // serves the operators' pages at /console
+	MetricsPublic   bool          `env:"METRICS_PUBLIC" envDefault:"true"` // false: /metrics needs the scope metrics:read
 	RequestTimeout  time.Duration `env:"REQUEST_TIMEOUT" envDefault:"35s"`
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"20s"`
 	ShutdownNotice  time.Duration `env:"SHUTDOWN_NOTICE" envDefault:"0s"` // from "not ready" until the listener closes
@@ -67,9 +68,13 @@ type Config struct {
 	ReceiptRetention time.Duration `env:"RECEIPT_RETENTION" envDefault:"168h"`  // how long an Idempotency-Key is remembered
 	WebhookRetention time.Duration `env:"WEBHOOK_RETENTION" envDefault:"2160h"` // of processed webhooks
 
-	AuthSecret   string        `env:"AUTH_SECRET"` // HS256 key; see FillSecrets
-	AuthAudience string        `env:"AUTH_AUDIENCE" envDefault:"shopping-cart"`
-	SessionTTL   time.Duration `env:"SESSION_TTL" envDefault:"720h"` // of a guest's token
+	AuthSecret    string        `env:"AUTH_SECRET"`     // HS256 key of customers' tokens; see FillSecrets
+	AuthSecretOld []string      `env:"AUTH_SECRET_OLD"` // further keys that customers' tokens may be signed with
+	AdminSecret   string        `env:"ADMIN_SECRET"`    // HS256 key of operators' tokens; see FillSecrets
+	AuthAudience  string        `env:"AUTH_AUDIENCE" envDefault:"shopping-cart"`
+	AuthIssuers   []string      `env:"AUTH_ISSUERS"`                  // of customers' tokens; see Issuers
+	AdminIssuers  []string      `env:"ADMIN_ISSUERS"`                 // of operators' tokens; see Issuers
+	SessionTTL    time.Duration `env:"SESSION_TTL" envDefault:"720h"` // of a guest's token
 
 	PaymentProvider    string        `env:"PAYMENT_PROVIDER"`                     // simulator or stripe
 	PaymentTimeout     time.Duration `env:"PAYMENT_TIMEOUT" envDefault:"3s"`      // of one call to the provider
@@ -119,6 +124,9 @@ func parse(settings map[string]string) (Config, error) {
 	var c Config
 	if err := env.ParseWithOptions(&c, env.Options{Environment: settings}); err != nil {
 		return Config{}, inTermsOfSettings(err)
+	}
+	for i, old := range c.AuthSecretOld {
+		c.AuthSecretOld[i] = trim(old)
 	}
 	if err := c.check(); err != nil {
 		return Config{}, err

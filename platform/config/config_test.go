@@ -63,11 +63,14 @@ func TestLoad(t *testing.T) {
 	})
 }
 
-const goodSecret = "2d5724a228fca7acb1a9d9e9bb6a98d484815863ea9ebce52aa4f7ea8feeecbb"
+const (
+	goodSecret  = "2d5724a228fca7acb1a9d9e9bb6a98d484815863ea9ebce52aa4f7ea8feeecbb"
+	adminSecret = "9d0f7c21b65f4b0e8a3c5d1e2f6a7b8c9e4d3f2a1b0c8d7e6f5a4b3c2d1e0f9a"
+)
 
 func TestDatabases(t *testing.T) {
 	external := map[string]string{
-		"DATABASE_URL": "postgres://app@db/shop", "AUTH_SECRET": goodSecret, "PAYMENT_PROVIDER": Simulator,
+		"DATABASE_URL": "postgres://app@db/shop", "AUTH_SECRET": goodSecret, "ADMIN_SECRET": adminSecret, "PAYMENT_PROVIDER": Simulator,
 	}
 
 	t.Run("OneForAll", func(t *testing.T) {
@@ -99,7 +102,7 @@ func TestDatabases(t *testing.T) {
 	})
 
 	t.Run("ProductionRunsOnNoSecretOfOurs", func(t *testing.T) {
-		for _, setting := range []string{"AUTH_SECRET", "PAYMENT_PROVIDER"} {
+		for _, setting := range []string{"AUTH_SECRET", "ADMIN_SECRET", "PAYMENT_PROVIDER"} {
 			_, err := parse(with(external, setting, ""))
 			require.ErrorContains(t, err, setting+" must be set")
 		}
@@ -110,7 +113,7 @@ func TestDatabases(t *testing.T) {
 
 func TestShop(t *testing.T) {
 	external := map[string]string{
-		"DATABASE_URL": "postgres://app@db/shop", "AUTH_SECRET": goodSecret, "PAYMENT_PROVIDER": Simulator,
+		"DATABASE_URL": "postgres://app@db/shop", "AUTH_SECRET": goodSecret, "ADMIN_SECRET": adminSecret, "PAYMENT_PROVIDER": Simulator,
 	}
 	stripe := map[string]string{"PAYMENT_PROVIDER": Stripe, "STRIPE_SECRET_KEY": "rk_live_1", "STRIPE_WEBHOOK_SECRET": "whsec_1"}
 	for name, test := range map[string]struct {
@@ -136,27 +139,36 @@ func TestShop(t *testing.T) {
 
 func TestBadValuesAreRefusedByName(t *testing.T) {
 	for setting, values := range map[string][]string{
-		"HTTP_ADDR":           {"8080", "host:port", ":70000"},
-		"PUBLIC_URL":          {"shop.example.com", "ftp://shop"},
-		"ADMIN_ADDR":          {"9090", ":70000"},
-		"ADMIN_URL":           {"https://ops.example.com", "ops"},
-		"TLS_CERT":            {"tls.crt"},
-		"AUTH_SECRET_FILE":    {"/nowhere/key", "/dev/null"},
-		"CORS_ORIGINS":        {"shop.example.com", "https://a.example,b", "https://a.example/path"},
-		"TRUSTED_PROXIES":     {"proxy", "10.0.0.0/33", "10.0.0.1, 10.0.0.0/8,"},
-		"REQUEST_TIMEOUT":     {"soon", "0s", "-1s", "35"},
-		"SHUTDOWN_TIMEOUT":    {"x", "0s"},
-		"SHUTDOWN_NOTICE":     {"-1s"},
-		"SHOP":                {"on", "1", "TRUE"},
-		"LOG_LEVEL":           {"loud"},
-		"LOG_FORMAT":          {"xml"},
-		"DATABASE_URL":        {"host=db", "mysql://db", "postgres://user:hush@db:nine/"},
-		"CART_DATABASE_URL":   {"cart"},
-		"DATABASE_POOLER":     {"pgbouncer"},
-		"COMMITTERS":          {"0", "many", "65"},
-		"QUEUE_SIZE":          {"-1", "1.5"},
-		"QUERY_CONNECTIONS":   {"0", "99999999999"},
-		"AUTH_SECRET":         {"short", strings.Repeat("s", 32), strings.Repeat("ab12", 16), "0123456789abcdef0123456789abcdef", "my-Secret-" + goodSecret, "a-long-one-" + goodSecret},
+		"HTTP_ADDR":         {"8080", "host:port", ":70000"},
+		"PUBLIC_URL":        {"shop.example.com", "ftp://shop"},
+		"ADMIN_ADDR":        {"9090", ":70000"},
+		"ADMIN_URL":         {"https://ops.example.com", "ops"},
+		"TLS_CERT":          {"tls.crt"},
+		"AUTH_SECRET_FILE":  {"/nowhere/key", "/dev/null"},
+		"CORS_ORIGINS":      {"shop.example.com", "https://a.example,b", "https://a.example/path"},
+		"TRUSTED_PROXIES":   {"proxy", "10.0.0.0/33", "10.0.0.1, 10.0.0.0/8,"},
+		"REQUEST_TIMEOUT":   {"soon", "0s", "-1s", "35"},
+		"SHUTDOWN_TIMEOUT":  {"x", "0s"},
+		"SHUTDOWN_NOTICE":   {"-1s"},
+		"SHOP":              {"on", "1", "TRUE"},
+		"LOG_LEVEL":         {"loud"},
+		"LOG_FORMAT":        {"xml"},
+		"DATABASE_URL":      {"host=db", "mysql://db", "postgres://user:hush@db:nine/"},
+		"CART_DATABASE_URL": {"cart"},
+		"DATABASE_POOLER":   {"pgbouncer"},
+		"COMMITTERS":        {"0", "many", "65"},
+		"QUEUE_SIZE":        {"-1", "1.5"},
+		"QUERY_CONNECTIONS": {"0", "99999999999"},
+		"AUTH_SECRET":       {"short", strings.Repeat("s", 32), strings.Repeat("ab12", 16), "0123456789abcdef0123456789abcdef", "my-Secret-" + goodSecret, "a-long-one-" + goodSecret},
+		"AUTH_SECRET_OLD":   {"short", goodSecret + ",short", goodSecret + ","},
+		"ADMIN_SECRET":      {"short", strings.Repeat("s", 32)},
+		"AUTH_ISSUERS": {
+			"login.example.com", "http://login.example.com", "https://", "https://a:b@login.example.com", "https://login.example.com?x=1", "https://a.example,",
+			"https://a.example;scope=x", "https://a.example;claim=x", "https://a.example;audience=", "https://a.example;name=a b", "https://a.example;name=a|b",
+			"https://a.example;jwks=http://a.example/keys", "https://a.example;name=a;name=b", "https://a.example,https://a.example",
+			"https://a.example/one,https://a.example/two", "https://a.example;name=x,https://b.example;name=x",
+		},
+		"ADMIN_ISSUERS":       {"staff", "https://a.example;claim="},
 		"CART_TTL":            {"-1h", "30d"},
 		"RECEIPT_RETENTION":   {"23h59m", "0s"},
 		"WEBHOOK_RETENTION":   {"0s"},
@@ -253,12 +265,58 @@ func TestSecret(t *testing.T) {
 
 	t.Run("ASetOneStands", func(t *testing.T) {
 		t.Parallel()
-		c := Config{AuthSecret: strings.Repeat("a", 32), DataDir: filepath.Join(t.TempDir(), "untouched")}
+		c := Config{AuthSecret: goodSecret, AdminSecret: adminSecret, DataDir: filepath.Join(t.TempDir(), "untouched")}
 		require.NoError(t, c.FillSecrets())
-		require.Equal(t, strings.Repeat("a", 32), c.AuthSecret)
+		require.Equal(t, goodSecret, c.AuthSecret)
 		require.NotEmpty(t, c.SimulatorSecret)
 		require.NoDirExists(t, c.DataDir)
 	})
+}
+
+// Who may sign customers' tokens must not make operators.
+func TestOperatorsHaveAnotherKey(t *testing.T) {
+	t.Parallel()
+	one, two := goodSecret, adminSecret
+	for _, settings := range []map[string]string{
+		{"AUTH_SECRET": one, "ADMIN_SECRET": one}, {"AUTH_SECRET": one, "AUTH_SECRET_OLD": two, "ADMIN_SECRET": two},
+	} {
+		_, err := parse(settings)
+		require.ErrorContains(t, err, "ADMIN_SECRET must differ from AUTH_SECRET and AUTH_SECRET_OLD")
+	}
+	c, err := parse(map[string]string{"AUTH_SECRET": one, "AUTH_SECRET_OLD": two + " , " + one + two})
+	require.NoError(t, err)
+	require.Equal(t, []string{two, one + two}, c.AuthSecretOld)
+
+	generated := Config{DataDir: filepath.Join(t.TempDir(), "data")}
+	require.Error(t, generated.FindSecrets(), "no server has run there")
+	require.NoError(t, generated.FillSecrets())
+	require.Len(t, generated.AdminSecret, 64)
+	require.NotEqual(t, generated.AuthSecret, generated.AdminSecret)
+	again := Config{DataDir: generated.DataDir}
+	require.NoError(t, again.FindSecrets())
+	require.Equal(t, generated, again)
+}
+
+func TestTrustedIssuers(t *testing.T) {
+	t.Parallel()
+	c, err := parse(map[string]string{
+		"AUTH_ISSUERS":  "https://shop.eu.auth0.com/ ; audience = https://api.shop.example, http://127.0.0.1:8080/realms/shop;name=keycloak;jwks=https://keys.example",
+		"ADMIN_ISSUERS": "https://staff.example;claim=realm_access.roles", "AUTH_AUDIENCE": "shop",
+	})
+	require.NoError(t, err)
+	found, err := c.Issuers()
+	require.NoError(t, err)
+	require.Equal(t, []Issuer{
+		{URL: "https://shop.eu.auth0.com/", Name: "shop.eu.auth0.com", Audience: "https://api.shop.example", Claim: "scope"},
+		{URL: "http://127.0.0.1:8080/realms/shop", Name: "keycloak", Audience: "shop", JWKS: "https://keys.example", Claim: "scope"},
+		{URL: "https://staff.example", Name: "staff.example", Audience: "shop", Operators: true, Claim: "realm_access.roles"},
+	}, found)
+	_, err = parse(map[string]string{"AUTH_ISSUERS": "https://a.example", "ADMIN_ISSUERS": "https://a.example;name=staff"})
+	require.ErrorContains(t, err, "ADMIN_ISSUERS must name each issuer once")
+
+	production := map[string]string{"DATABASE_URL": "postgres://app@db/shop", "AUTH_SECRET": goodSecret, "PAYMENT_PROVIDER": Simulator}
+	_, err = parse(with(production, "ADMIN_ISSUERS", "https://staff.example"))
+	require.NoError(t, err, "operators need no local key then")
 }
 
 // .env.example must list each setting with its default.

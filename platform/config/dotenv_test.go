@@ -129,7 +129,7 @@ func TestSettingsAreTrimmed(t *testing.T) {
 	t.Parallel()
 	secret := goodSecret
 	c, err := parse(map[string]string{
-		"DATABASE_URL": " postgres://app@db/shop\n", "AUTH_SECRET": secret + "\n", "PAYMENT_PROVIDER": "stripe\r\n",
+		"DATABASE_URL": " postgres://app@db/shop\n", "AUTH_SECRET": secret + "\n", "ADMIN_SECRET": adminSecret, "PAYMENT_PROVIDER": "stripe\r\n",
 		"STRIPE_SECRET_KEY": "sk_live_1\n", "STRIPE_WEBHOOK_SECRET": "\twhsec_1\n", "SIMULATOR_SECRET": secret + " ", "QUEUE_SIZE": "7\n",
 	})
 	require.NoError(t, err)

@@ -41,6 +41,6 @@ func TestOpenFilesAreRefused(t *testing.T) {
 	require.EqualError(t, fill(), fmt.Sprintf("AUTH_SECRET: %s belongs to the user with id 4711, who can read and change it: run as that user, or chown 0 %[1]s", secret))
 	require.NoError(t, os.Chown(c.DataDir, 4711, -1))
 	require.ErrorContains(t, fill(), "DATA_DIR: "+c.DataDir+" belongs to the user with id 4711")
-	c.AuthSecret, c.DatabaseURL = goodSecret, "postgres://app@db/shop"
+	c.AuthSecret, c.AdminSecret, c.DatabaseURL = goodSecret, adminSecret, "postgres://app@db/shop"
 	require.NoError(t, fill(), "nothing is kept there")
 }

@@ -10,20 +10,26 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
-// FillSecrets sets the missing secrets. AUTH_SECRET comes from a file in the data directory, created when missing; parse allows
-// this only with an embedded database. SIMULATOR_SECRET is derived from AUTH_SECRET, so that all replicas agree on it.
-func (c *Config) FillSecrets() (err error) {
-	if c.Embedded() || c.AuthSecret == "" {
+// FillSecrets sets the missing secrets. AUTH_SECRET and ADMIN_SECRET come from files in the data directory, created when missing;
+// parse allows this only with an embedded database. SIMULATOR_SECRET is derived from AUTH_SECRET, so that all replicas agree on it.
+func (c *Config) FillSecrets() error {
+	if c.Embedded() || c.AuthSecret == "" || c.AdminSecret == "" {
 		if err := checkPrivate("DATA_DIR", c.DataDir, dataDirOpen, "chmod go-rw"); err != nil {
 			return err
 		}
 	}
-	if c.AuthSecret == "" {
-		if c.AuthSecret, err = Secret(c.DataDir, authSecretFile); err != nil {
+	for _, g := range c.generated() {
+		if *g.secret != "" {
+			continue
+		}
+		found, err := Secret(c.DataDir, g.file)
+		if err != nil {
 			return err
 		}
+		*g.secret = found
 	}
 	if c.SimulatorSecret == "" {
 		mac := hmac.New(sha256.New, []byte(c.AuthSecret))
@@ -33,8 +39,21 @@ func (c *Config) FillSecrets() (err error) {
 	return nil
 }
 
-// authSecretFile is the file in the data directory with the generated AUTH_SECRET.
-const authSecretFile = "auth_secret"
+// The files in the data directory with the generated AUTH_SECRET and ADMIN_SECRET.
+const (
+	authSecretFile  = "auth_secret"
+	adminSecretFile = "admin_secret"
+)
+
+// generatedSecret is a secret that is generated when no setting names it.
+type generatedSecret struct {
+	file   string
+	secret *string
+}
+
+func (c *Config) generated() []generatedSecret {
+	return []generatedSecret{{authSecretFile, &c.AuthSecret}, {adminSecretFile, &c.AdminSecret}}
+}
 
 // The permissions that other users must not have. To enter the data directory lets them read nothing: under root, the user of
 // PostgreSQL must enter it.
@@ -48,10 +67,12 @@ const unusableFolder = "DATA_DIR must be a folder that the program may write to:
 // FindSecrets sets the missing secrets for a client of the server. Unlike FillSecrets it creates none, since no server would know
 // it.
 func (c *Config) FindSecrets() error {
-	path := filepath.Join(c.DataDir, authSecretFile)
-	if _, err := os.Stat(path); c.AuthSecret == "" && errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("no secret to sign with: no server has run with this DATA_DIR (there is no file %s). "+
-			"Run the command in the server's folder with the server's settings, or set AUTH_SECRET to the server's secret", path)
+	for _, g := range c.generated() {
+		path := filepath.Join(c.DataDir, g.file)
+		if _, err := os.Stat(path); *g.secret == "" && errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("no secret to sign with: no server has run with this DATA_DIR (there is no file %s). "+
+				"Run the command in the server's folder with the server's settings, or set AUTH_SECRET and ADMIN_SECRET to the server's secrets", path)
+		}
 	}
 	return c.FillSecrets()
 }
@@ -60,7 +81,7 @@ func (c *Config) FindSecrets() error {
 // Processes that call it at the same time get the same secret.
 func Secret(dir, name string) (string, error) {
 	path := filepath.Join(dir, name)
-	if err := checkPrivate("AUTH_SECRET", path, secretOpen, "chmod 600"); err != nil {
+	if err := checkPrivate(strings.ToUpper(name), path, secretOpen, "chmod 600"); err != nil {
 		return "", err
 	}
 	text, err := os.ReadFile(path)

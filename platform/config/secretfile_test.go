@@ -20,7 +20,7 @@ func TestSecretsFromFiles(t *testing.T) {
 	}
 	c, err := parse(map[string]string{
 		"DATABASE_URL_FILE": file("postgres://app:hush@db/shop?sslmode=verify-full\n"), "AUTH_SECRET_FILE": file("\ufeff" + goodSecret + "\r\n"),
-		"PAYMENT_PROVIDER": Stripe, "STRIPE_SECRET_KEY_FILE": file("sk_live_1"), "STRIPE_WEBHOOK_SECRET_FILE": file("whsec_1"),
+		"ADMIN_SECRET_FILE": file(adminSecret), "PAYMENT_PROVIDER": Stripe, "STRIPE_SECRET_KEY_FILE": file("sk_live_1"), "STRIPE_WEBHOOK_SECRET_FILE": file("whsec_1"),
 	})
 	require.NoError(t, err)
 	require.Equal(t, "postgres://app:hush@db/shop?sslmode=verify-full", c.DatabaseURL)

@@ -11,9 +11,6 @@ import (
 	"shopping-cart/platform/fault"
 )
 
-// ScopeAdmin makes a caller an operator.
-const ScopeAdmin = "admin"
-
 var (
 	errUnauthorized = fault.New(fault.Unauthorized, "unauthorized", "An access token is needed: Authorization: Bearer <token>.")
 	errForbidden    = fault.New(fault.Forbidden, "forbidden", "This access token does not allow that.")
@@ -25,13 +22,12 @@ type Caller struct {
 	Scopes  []string
 	Guest   bool       // the token was made by POST /v1/sessions
 	Address netip.Addr // of the client; see Config.TrustedProxies
+
+	operator bool // the caller has a scope of the route
 }
 
-// Is reports whether the caller has the scope.
-func (c Caller) Is(scope string) bool { return slices.Contains(c.Scopes, scope) }
-
-// Operator reports whether the caller is an operator. Operators read everything.
-func (c Caller) Operator() bool { return c.Is(ScopeAdmin) }
+// Operator reports whether the caller may use the resources of every customer by this route.
+func (c Caller) Operator() bool { return c.operator || c.Is(ScopeAdmin) }
 
 func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -44,6 +40,9 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 			return errUnauthorized
 		}
 		caller, err := s.cfg.Auth.Authenticate(c.Request().Context(), token)
+		if f, ok := fault.As(err); ok && f.Kind == fault.Unavailable {
+			return err
+		}
 		if err != nil {
 			return invalidToken(c, err)
 		}
@@ -79,11 +78,14 @@ func bearer(values []string) (string, bool) {
 	return token, strings.EqualFold(scheme, "Bearer") && token != ""
 }
 
-func require(scopes []string) echo.MiddlewareFunc {
+// authorize makes callers with one of the scopes operators. It refuses the others unless customers may call too.
+func authorize(a Access) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if !slices.ContainsFunc(scopes, CallerOf(c).Is) {
-				return errForbidden
+			caller := &stateOf(c).caller
+			caller.operator = slices.ContainsFunc(a.Scopes, caller.Is)
+			if !caller.operator && !a.Customers {
+				return errForbidden.Detailf("This access token does not allow that. It needs the scope %s.", strings.Join(a.Scopes, " or "))
 			}
 			return next(c)
 		}

@@ -30,7 +30,11 @@ func (s *Server) health() {
 	s.Public.GET("/healthz", s.alive)
 	s.Public.GET("/readyz", s.ready)
 	if s.cfg.Metrics != nil {
-		s.Public.GET("/metrics", s.metrics, Uncompressed) // it compresses by itself
+		readers := s.Public
+		if s.cfg.MetricsPrivate {
+			readers = s.Scoped(ScopeMetricsRead)
+		}
+		readers.GET("/metrics", s.metrics, Uncompressed) // it compresses by itself
 	}
 }
 
@@ -136,11 +140,13 @@ func (r Readiness) Reasons() (reasons []string) {
 // metrics answers with the metrics.
 //
 //	@Summary	Read the metrics, in the format of Prometheus
-//	@Description	Of requests, commands, sagas, projections, provider calls and pools.
+//	@Description	Of requests, commands, sagas, projections, provider calls and pools. With `METRICS_PUBLIC=false` it needs the scope `metrics:read`.
 //	@ID			readMetrics
 //	@Tags		health
 //	@Produce	plain
 //	@Success	200	{string}	string
+//	@Failure	401	{object}	Problem	"unauthorized"
+//	@Failure	403	{object}	Problem	"forbidden"
 //	@Router		/metrics [get]
 func (s *Server) metrics(c echo.Context) error {
 	s.cfg.Metrics.ServeHTTP(c.Response(), c.Request())

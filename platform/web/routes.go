@@ -13,11 +13,38 @@ import (
 type Routes struct {
 	server *Server
 	guards []echo.MiddlewareFunc
+	access Access
 }
 
-// Scoped returns routes for callers with at least one of the scopes.
-func (s *Server) Scoped(scopes ...string) *Routes {
-	return &Routes{server: s, guards: append(slices.Clone(s.Customer.guards), require(scopes))}
+// Access says who may call a route.
+type Access struct {
+	Public    bool     // anyone
+	Customers bool     // anyone with a token, for resources of their own
+	Scopes    []string // operators with one of these; admin has all
+}
+
+// Scoped returns routes for operators with at least one of the scopes.
+func (s *Server) Scoped(scopes ...string) *Routes { return s.guarded(Access{Scopes: scopes}) }
+
+// Owned returns routes for customers, who use their own resources, and for operators with one of the scopes, who use those of all
+// customers: see Caller.Operator.
+func (s *Server) Owned(scopes ...string) *Routes {
+	return s.guarded(Access{Customers: true, Scopes: scopes})
+}
+
+func (s *Server) guarded(a Access) *Routes {
+	return &Routes{server: s, guards: []echo.MiddlewareFunc{s.authenticate, authorize(a)}, access: a}
+}
+
+// Access returns who may call each route, named as in Paths.
+func (s *Server) Access() map[string]Access {
+	all := map[string]Access{}
+	for route, e := range s.endpoints {
+		if !strings.HasPrefix(route, http.MethodHead) {
+			all[route] = e.access
+		}
+	}
+	return all
 }
 
 // Paths returns the routes as "GET /v1/carts/:id", in no order. HEAD belongs to GET and is left out.
@@ -47,6 +74,7 @@ type Option func(*endpoint)
 
 // endpoint is the configuration of a route.
 type endpoint struct {
+	access       Access
 	query        []string // the parameters that it accepts
 	anyQuery     bool
 	maxBody      int64 // bytes
@@ -85,7 +113,7 @@ func (r *Routes) DELETE(path string, h echo.HandlerFunc, more ...Option) {
 
 // add wraps the handler in the guards once, since Echo would do it for every request.
 func (r *Routes) add(method, path string, h echo.HandlerFunc, more []Option) {
-	e := &endpoint{maxBody: r.server.cfg.BodyLimit}
+	e := &endpoint{access: r.access, maxBody: r.server.cfg.BodyLimit}
 	for _, option := range more {
 		option(e)
 	}

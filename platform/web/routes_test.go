@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/labstack/echo/v4"
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/platform/web"
@@ -16,7 +17,8 @@ func TestRoutes(t *testing.T) {
 	s.Customer.GET("/v1/carts/:id", ok, web.Query("q"))
 	s.Customer.DELETE("/v1/carts/:id", ok)
 	s.Scoped("admin").PUT("/v1/stock", ok)
-	s.Scoped("pricing", "admin").PUT("/v1/prices", ok)
+	s.Scoped("carts:price", "stock:write").PUT("/v1/prices", ok)
+	s.Owned("orders:read").GET("/v1/orders/:id", func(c echo.Context) error { return c.JSON(http.StatusOK, web.CallerOf(c).Operator()) })
 
 	t.Run("PublicNeedsNoToken", func(t *testing.T) {
 		t.Parallel()
@@ -46,16 +48,31 @@ func TestRoutes(t *testing.T) {
 	t.Run("ACustomerMayNotOperate", func(t *testing.T) {
 		t.Parallel()
 		s.send(http.MethodPut, "/v1/stock", "{}", as("ann")...).refused(t, http.StatusForbidden, "forbidden")
-		s.send(http.MethodPut, "/v1/stock", "{}", as("ann:pricing")...).refused(t, http.StatusForbidden, "forbidden")
+		s.send(http.MethodPut, "/v1/stock", "{}", as("ann|pricing")...).refused(t, http.StatusForbidden, "forbidden")
 		s.send(http.MethodPut, "/v1/stock", "{}").refused(t, http.StatusUnauthorized, "unauthorized")
-		require.Equal(t, http.StatusOK, s.send(http.MethodPut, "/v1/stock", "{}", as("root:admin")...).StatusCode)
+		require.Equal(t, http.StatusOK, s.send(http.MethodPut, "/v1/stock", "{}", as("root|admin")...).StatusCode)
 	})
 	t.Run("OneOfTheScopesIsEnough", func(t *testing.T) {
 		t.Parallel()
-		for _, token := range []string{"x:pricing", "x:admin", "x:other pricing"} {
+		for _, token := range []string{"x|carts:price", "x|pricing", "x|stock:write", "x|admin", "x|other pricing"} {
 			require.Equal(t, http.StatusOK, s.send(http.MethodPut, "/v1/prices", "{}", as(token)...).StatusCode)
 		}
-		s.send(http.MethodPut, "/v1/prices", "{}", as("x:other")...).refused(t, http.StatusForbidden, "forbidden")
+		p := s.send(http.MethodPut, "/v1/prices", "{}", as("x|other carts:pricey orders:read")...).refused(t, http.StatusForbidden, "forbidden")
+		require.Equal(t, "This access token does not allow that. It needs the scope carts:price or stock:write.", p["detail"])
+	})
+	t.Run("AnOperatorOfARouteUsesWhatCustomersOwn", func(t *testing.T) {
+		t.Parallel()
+		for token, operator := range map[string]string{"ann": "false", "x|orders:read": "true", "x|admin": "true", "x|stock:write": "false"} {
+			require.Equal(t, operator+"\n", s.get("/v1/orders/1", as(token)...).body, token)
+		}
+	})
+	t.Run("EachSaysWhoMayCall", func(t *testing.T) {
+		t.Parallel()
+		access := s.Access()
+		require.Equal(t, web.Access{Public: true}, access["GET /v1/products"])
+		require.Equal(t, web.Access{Customers: true, Scopes: []string{"admin"}}, access["DELETE /v1/carts/:id"])
+		require.Equal(t, web.Access{Customers: true, Scopes: []string{"orders:read"}}, access["GET /v1/orders/:id"])
+		require.Equal(t, web.Access{Scopes: []string{"carts:price", "stock:write"}}, access["PUT /v1/prices"])
 	})
 	t.Run("AnUnknownRouteIs404ForAnyone", func(t *testing.T) {
 		t.Parallel()

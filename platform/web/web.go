@@ -5,7 +5,8 @@
 //	s := web.New(web.Config{Auth: tokens, Log: log})
 //	s.Public.GET("/v1/products/:sku", showProduct)             // anyone
 //	s.Customer.POST("/v1/carts", openCart)                     // callers with a valid token
-//	s.Scoped("admin").PUT("/v1/products/:sku", putProduct)     // callers with one of these scopes
+//	s.Owned("orders:read").GET("/v1/orders/:id", showOrder)    // the same, and operators with one of these scopes
+//	s.Scoped("stock:write").PUT("/v1/stock/:sku", putStock)    // operators with one of these scopes
 //	err := s.Run(ctx, listener, nil)
 //
 // A route declares its query parameters and its largest body where it is registered (Query, MaxBody).
@@ -37,7 +38,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Authenticator returns the caller that an access token names, without an address. An error means that the token is not valid.
+// Authenticator returns the caller that an access token names, without an address. An error means that the token is not valid, unless
+// it is a fault of the kind Unavailable.
 type Authenticator interface {
 	Authenticate(ctx context.Context, token string) (Caller, error)
 }
@@ -61,6 +63,7 @@ type Config struct {
 	Warnings       []string                            // at /readyz
 	OpenAPI        []byte                              // the document at /openapi.json
 	Metrics        http.Handler                        // at /metrics
+	MetricsPrivate bool                                // they need ScopeMetricsRead
 	Build          string                              // of this program, which /healthz shows
 	Certificate    *Certificate                        // of all listeners; nil: plain HTTP
 	HSTS           bool                                // browsers come back by HTTPS only
@@ -86,7 +89,7 @@ func (c Config) withDefaults() Config {
 // Server serves the routes of all modules.
 type Server struct {
 	Public   *Routes // anyone
-	Customer *Routes // callers with a valid token
+	Customer *Routes // callers with a valid token: Owned(ScopeAdmin)
 
 	cfg       Config
 	echo      *echo.Echo           // all routes
@@ -107,8 +110,8 @@ func New(cfg Config) *Server {
 	if s.cfg.AdminApart {
 		s.public = s.router()
 	}
-	s.Public = &Routes{server: s}
-	s.Customer = &Routes{server: s, guards: []echo.MiddlewareFunc{s.authenticate}}
+	s.Public = &Routes{server: s, access: Access{Public: true}}
+	s.Customer = s.Owned(ScopeAdmin)
 	s.health()
 	s.document()
 	return s

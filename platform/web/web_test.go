@@ -19,17 +19,15 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// names are tokens that say who they are: "ann" is a customer, "root:admin" an operator.
+// names are tokens that say who they are: "ann" is a customer, "root|admin" an operator.
 type names struct{}
 
 func (names) Authenticate(_ context.Context, token string) (web.Caller, error) {
 	if token == "bad" {
 		return web.Caller{}, errors.New("a bad token")
 	}
-	if at := strings.LastIndex(token, ":"); at >= 0 { // a subject may hold colons of its own
-		return web.Caller{Subject: token[:at], Scopes: strings.Fields(token[at+1:])}, nil
-	}
-	return web.Caller{Subject: token}, nil
+	subject, scopes, _ := strings.Cut(token, "|")
+	return web.Caller{Subject: subject, Scopes: strings.Fields(scopes)}, nil
 }
 
 // logBook is a log that a test can read while requests write it.

@@ -175,7 +175,7 @@ func (c *Console) askToSignIn(w http.ResponseWriter, r *http.Request, why string
 const (
 	whyEnded    = "Your token has expired or is no longer valid. Sign in with a new one."
 	whyBad      = "This token is not valid here: it may have expired, or belong to another server."
-	whyNoScope  = "This token is valid, but not an operator's: it lacks the scope admin."
+	whyNoScope  = "This token is valid, but not an operator's: it needs the scope orders:read or sagas:operate."
 	whyNotHere  = "The form was not sent by this page. Try again."
 	whyNoAnswer = "The service is unavailable, so nobody can sign in. Try again shortly."
 )

@@ -39,7 +39,7 @@ type itemRequest struct {
 //
 //	@Summary	My carts
 //	@Tags		carts
-//	@Security	BearerAuth
+//	@Security	BearerAuth[carts:price, orders:read]
 //	@Param		limit	query		int	false	"1 to 100"
 //	@Success	200		{object}	web.Page[View]
 //	@Failure	422		{object}	web.Problem
@@ -51,6 +51,7 @@ func list() { _ = web.Page[View]{} }
 //	@Summary	Add an item
 //	@Tags		carts
 //	@Security	Bearer
+//	@x-operator-scopes	["carts:price"]
 //	@Param		id				path		string		true	"the cart"
 //	@Param		idempotency-key	header		string		true	"key"
 //	@Param		Prefer			header		string		false	"wait"

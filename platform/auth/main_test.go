@@ -1,0 +1,9 @@
+package auth
+
+import (
+	"testing"
+
+	"shopping-cart/internal/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
