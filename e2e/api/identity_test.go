@@ -49,13 +49,10 @@ func TestOnlyGuestsAreMerged(t *testing.T) {
 	s := harness.Open(t, harness.OneDatabase)
 	sku, thief := s.AddProduct(t, 500), s.Shopper(t)
 	into := "/v1/carts/" + thief.Fill(t, sku).ID.String() + "/merge"
-	for name, token := range map[string]string{
-		"customer": harness.Mint(t, s.Settings, "ada"), "operator": harness.Mint(t, s.Settings, "ada", web.ScopeAdmin),
-	} {
+	for _, token := range []string{harness.Mint(t, s.Settings, "ada"), harness.Mint(t, s.Settings, "ada", web.ScopeAdmin)} {
 		victim := harness.Shopper{Site: s, Token: token}
 		body := map[string]any{"source_cart_id": victim.Fill(t, sku).ID, "source_token": token}
 		harness.RequireProblem(t, s.Send(t, "POST", into, thief.Token, body), http.StatusForbidden, "not_a_guest")
-		require.NotEmpty(t, name)
 	}
 }
 
