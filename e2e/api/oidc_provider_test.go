@@ -62,7 +62,7 @@ func newProvider(t *testing.T) *provider {
 		storefront: storage.WebClient(storefront, "secret", callback), tool: storage.WebClient(tool, "secret", callback),
 	})
 	p.rotate(t, jose.RS256, false)
-	made, err := op.NewOpenIDProvider(p.URL, &op.Config{CryptoKey: [32]byte{1}, CodeMethodS256: true}, p, op.WithAllowInsecure())
+	made, err := op.NewProvider(&op.Config{CryptoKey: [32]byte{1}, CodeMethodS256: true}, p, op.StaticIssuer(p.URL), op.WithAllowInsecure())
 	require.NoError(t, err)
 	routes := http.NewServeMux()
 	routes.Handle("/", made)

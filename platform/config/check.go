@@ -208,13 +208,6 @@ type findings []error
 
 func (f *findings) add(setting, what string) { *f = append(*f, fmt.Errorf("%s %s", setting, what)) }
 
-// secret refuses a short secret.
-func (f *findings) secret(setting, value string) {
-	if value != "" && len(value) < shortestSecret {
-		f.add(setting, fmt.Sprintf("must have %d bytes or more", shortestSecret))
-	}
-}
-
 func (f *findings) positive(setting string, d time.Duration) {
 	if d <= 0 {
 		f.add(setting, "must be longer than 0, such as 30s or 15m")
