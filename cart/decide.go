@@ -17,6 +17,7 @@ const (
 	MaxLines       = 1000
 	MaxQuantity    = 9999 // of a line
 	MaxAdjustments = 100
+	MaxCheckouts   = 500 // that may begin: each that fails adds two events
 )
 
 // errStaleProducts asks for a retry: the lines changed after their products were read, so both must be read again.
@@ -43,6 +44,25 @@ func decide(s State, c command, prices priceBook) ([]Event, error) {
 		return nil, err
 	}
 	return decideOpen(s, c, prices)
+}
+
+// checkWear refuses events that edit a cart with maxEvents events or more (0: unlimited), so that no cart grows without end. A worn-out
+// cart can still be checked out, merged into another and abandoned.
+func checkWear(version, maxEvents int64, events ...Event) error {
+	if maxEvents == 0 || version < maxEvents || !slices.ContainsFunc(events, edits) {
+		return nil
+	}
+	return errCartWornOut.With("limit", maxEvents)
+}
+
+// edits reports whether an event edits an open cart.
+func edits(e Event) bool {
+	switch e.(type) {
+	case ItemAdded, QuantityChanged, ItemRemoved, ItemsCleared, Repriced, AdjustmentsSet, MergedIn:
+		return true
+	case Created, CheckedOut, Reopened, Completed, MergedAway, Abandoned:
+	}
+	return false
 }
 
 // decideOpen decides the commands that only an open cart accepts.
@@ -228,6 +248,8 @@ func decideCheckOut(s State, c CheckOut, prices priceBook) ([]Event, error) {
 	}
 	total := s.sum()
 	switch {
+	case s.Attempt >= MaxCheckouts:
+		return nil, errCartWornOut.Detailf("The checkout of this cart failed too often. Put its items into a new cart.").With("limit", MaxCheckouts)
 	case s.adjustmentsStale():
 		return nil, errAdjustmentsStale
 	case total < 0:

@@ -59,6 +59,7 @@ func (m *Module) open(c echo.Context) error {
 //	@Success	304
 //	@Failure	404	{object}	web.Problem	"not_found: the cart, or the version"
 //	@Failure	422	{object}	web.Problem	"validation_failed: the version is not a number from 1"
+//	@Failure	429	{object}	web.Problem	"too_many_requests: many old versions are being read"
 //	@Router		/v1/carts/{id} [get]
 func (m *Module) show(c echo.Context) error {
 	id, err := web.ID(c, "id")
@@ -90,6 +91,8 @@ func (m *Module) asOf(c echo.Context, now eventstore.Stream[State], named string
 		return now, web.Refused("version", "range", "It must be a whole number from 1.")
 	case version > now.Version:
 		return now, errNoSuchVersion
+	case version == now.Version:
+		return now, nil
 	}
 	return carts.LoadAt(c.Request().Context(), m.store, now.ID, version)
 }

@@ -61,7 +61,7 @@ func answer(c echo.Context, status int, cart edited) error {
 //	@Success		200				{object}	View
 //	@Header			200				{string}	ETag	"The version, quoted"
 //	@Failure		404				{object}	web.Problem	"not_found, unknown_product"
-//	@Failure		409				{object}	web.Problem	"cart_closed, with checkout_id"
+//	@Failure		409				{object}	web.Problem	"cart_closed, with checkout_id; cart_worn_out"
 //	@Failure		412				{object}	web.Problem	"version_mismatch"
 //	@Failure		422				{object}	web.Problem	"product_inactive, currency_mismatch with skus, too_many_lines, amount_too_large, validation_failed"
 //	@Router			/v1/carts/{id}/items [post]
@@ -84,7 +84,7 @@ func (m *Module) addItem(c echo.Context) error {
 //	@Success	200				{object}	View
 //	@Header		200				{string}	ETag	"The version, quoted"
 //	@Failure	404				{object}	web.Problem	"not_found, no_such_line"
-//	@Failure	409				{object}	web.Problem	"cart_closed, with checkout_id"
+//	@Failure	409				{object}	web.Problem	"cart_closed, with checkout_id; cart_worn_out"
 //	@Failure	412				{object}	web.Problem	"version_mismatch"
 //	@Failure	422				{object}	web.Problem	"amount_too_large, validation_failed"
 //	@Router		/v1/carts/{id}/items/{sku} [patch]
@@ -106,7 +106,7 @@ func (m *Module) setQuantity(c echo.Context) error {
 //	@Success	200				{object}	View
 //	@Header		200				{string}	ETag	"The version, quoted"
 //	@Failure	404				{object}	web.Problem	"not_found, no_such_line"
-//	@Failure	409				{object}	web.Problem	"cart_closed, with checkout_id"
+//	@Failure	409				{object}	web.Problem	"cart_closed, with checkout_id; cart_worn_out"
 //	@Failure	412				{object}	web.Problem	"version_mismatch"
 //	@Failure	422				{object}	web.Problem	"validation_failed, idempotency_key_reused"
 //	@Router		/v1/carts/{id}/items/{sku} [delete]
@@ -124,7 +124,7 @@ func (m *Module) removeItem(c echo.Context) error {
 //	@Param		id				path		string	true	"Cart"	format(uuid)
 //	@Success	200				{object}	View
 //	@Header		200				{string}	ETag	"The version, quoted"
-//	@Failure	409				{object}	web.Problem	"cart_closed, with checkout_id"
+//	@Failure	409				{object}	web.Problem	"cart_closed, with checkout_id; cart_worn_out"
 //	@Failure	412				{object}	web.Problem	"version_mismatch"
 //	@Failure	422				{object}	web.Problem	"idempotency_key_reused"
 //	@Router		/v1/carts/{id}/items [delete]
@@ -142,7 +142,7 @@ func (m *Module) clearItems(c echo.Context) error {
 //	@Param			id				path		string	true	"Cart"	format(uuid)
 //	@Success		200				{object}	View
 //	@Header			200				{string}	ETag	"The version, quoted"
-//	@Failure		409				{object}	web.Problem	"cart_closed, with checkout_id"
+//	@Failure		409				{object}	web.Problem	"cart_closed, with checkout_id; cart_worn_out"
 //	@Failure		412				{object}	web.Problem	"version_mismatch"
 //	@Failure		422				{object}	web.Problem	"currency_mismatch with lines and skus, amount_too_large, idempotency_key_reused"
 //	@Router			/v1/carts/{id}/reprice [post]
@@ -162,7 +162,7 @@ func (m *Module) reprice(c echo.Context) error {
 //	@Success		200						{object}	View
 //	@Header			200						{string}	ETag	"The version, quoted"
 //	@Failure		403	{object}	web.Problem
-//	@Failure		409						{object}	web.Problem	"cart_closed, with checkout_id"
+//	@Failure		409						{object}	web.Problem	"cart_closed, with checkout_id; cart_worn_out"
 //	@Failure		412						{object}	web.Problem	"version_mismatch"
 //	@Failure		422						{object}	web.Problem	"negative_total, currency_mismatch, amount_too_large, validation_failed"
 //	@Router			/v1/carts/{id}/adjustments [put]
@@ -217,7 +217,7 @@ func (m *Module) abandon(c echo.Context) error {
 //	@Success		200					{object}	View
 //	@Header			200					{string}	ETag	"The version, quoted"
 //	@Failure		403					{object}	web.Problem	"not_your_guest, not_a_guest"
-//	@Failure		409					{object}	web.Problem	"cart_closed: one of the two carts"
+//	@Failure		409					{object}	web.Problem	"cart_closed: one of the two carts; cart_worn_out: this cart"
 //	@Failure		412					{object}	web.Problem	"version_mismatch"
 //	@Failure		422					{object}	web.Problem	"same_cart, currency_mismatch, too_many_lines, too_many_adjustments, amount_too_large, validation_failed"
 //	@Router			/v1/carts/{id}/merge [post]
@@ -235,7 +235,7 @@ func (m *Module) merge(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	receipt, err := m.store.Do(c.Request().Context(), mergeCommand(r.Caller, guest, r.Write, merge{TargetID: r.ID, SourceID: r.Body.SourceCartID}))
+	receipt, err := m.store.Do(c.Request().Context(), m.mergeCommand(r.Caller, guest, r.Write, merge{TargetID: r.ID, SourceID: r.Body.SourceCartID}))
 	cart, err := m.result(c.Request().Context(), receipt, err)
 	if err != nil {
 		return err
@@ -243,11 +243,11 @@ func (m *Module) merge(c echo.Context) error {
 	return answer(c, http.StatusOK, cart)
 }
 
-func mergeCommand(caller web.Caller, guest string, write web.Write, c merge) eventstore.Command {
+func (m *Module) mergeCommand(caller web.Caller, guest string, write web.Write, c merge) eventstore.Command {
 	cmd := commandOf(write, c)
 	cmd.Streams = []eventstore.Ref{carts.Ref(c.TargetID), carts.Ref(c.SourceID)}
 	cmd.Decide = func(tx *eventstore.Tx) error {
-		target, source := carts.Get(tx, c.TargetID).State, carts.Get(tx, c.SourceID).State
+		version, target, source := carts.Get(tx, c.TargetID).Version, carts.Get(tx, c.TargetID).State, carts.Get(tx, c.SourceID).State
 		switch {
 		case !isOwner(caller, target):
 			return errNotFound
@@ -259,6 +259,9 @@ func mergeCommand(caller web.Caller, guest string, write web.Write, c merge) eve
 		}
 		in, away, err := decideMerge(target, source, c)
 		if err != nil || in == nil {
+			return err
+		}
+		if err := checkWear(version, m.MaxEvents, *in); err != nil {
 			return err
 		}
 		carts.Append(tx, c.TargetID, *in)

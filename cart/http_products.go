@@ -22,17 +22,26 @@ import (
 //	@Param		cursor	query		string	false	"next_cursor of the previous page"
 //	@Success	200		{object}	web.Page[ProductView]
 //	@Failure	422		{object}	web.Problem	"validation_failed, cursor_invalid"
+//	@Failure	429		{object}	web.Problem	"too_many_requests: more searches than SEARCH_CONNECTIONS allows"
+//	@Failure	503		{object}	web.Problem	"search_too_slow"
 //	@Router		/v1/products [get]
 func (m *Module) listProducts(c echo.Context) error {
 	page, err := web.PageOf(c)
 	if err != nil {
 		return err
 	}
-	found, err := m.search(c.Request().Context(), c.QueryParam("q"), page)
+	found, err := m.listOrSearch(c.Request().Context(), c.QueryParam("q"), page)
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, found)
+}
+
+func (m *Module) listOrSearch(ctx context.Context, text string, page web.PageRequest) (web.Page[ProductView], error) {
+	if text == "" {
+		return m.productList(ctx, page)
+	}
+	return m.search(ctx, text, page)
 }
 
 // showProduct answers with a product.
@@ -119,7 +128,11 @@ func (m *Module) put(ctx context.Context, write web.Write, c putProduct) (events
 			status = http.StatusCreated
 		}
 		tx.SetStatus(status)
-		return decideProduct(product.State, c)
+		events, err := decideProduct(product.State, c)
+		for _, e := range events {
+			saveSearched(tx, product, evolveProduct(product.State, e))
+		}
+		return events, err
 	})
 }
 

@@ -17,21 +17,29 @@
 package cart
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/platform/bulkhead"
 	"shopping-cart/platform/web"
 )
 
 // Config holds the settings and dependencies of the module.
 type Config struct {
 	eventstore.Database
-	TTL time.Duration // maximum idle time of an open cart before it is abandoned; 0: unlimited
+	TTL       time.Duration // maximum idle time of an open cart before it is abandoned; 0: unlimited
+	MaxEvents int64         // edits of a cart end at this version; 0: unlimited
+
+	Search   *pgxpool.Pool // for searches of products; nil: Query
+	Searches int           // maximum number of searches that run at once; 0: 2
 
 	// VerifyGuest reads a guest's token, which may have expired recently, and returns the guest. It returns auth.ErrNotGuest for the
 	// valid token of another caller.
@@ -47,21 +55,28 @@ type Stock interface {
 // Module is the cart module.
 type Module struct {
 	Config
-	store *eventstore.Store
+	store    *eventstore.Store
+	searches *bulkhead.Bulkhead
+	indexed  atomic.Bool // searches can use cart.product_search
 }
 
 // New makes the module. Its store accepts subscriptions until the committer runs.
 func New(c Config) *Module {
-	return &Module{Config: c, store: eventstore.Open(c.Database, "cart", carts, products)}
+	c.Search, c.Searches = cmp.Or(c.Search, c.Query), cmp.Or(c.Searches, 2)
+	return &Module{Config: c, store: eventstore.Open(c.Database, "cart", carts, products), searches: newSearches(c.Searches)}
 }
 
 // Store returns the store of carts and products.
 func (m *Module) Store() *eventstore.Store { return m.store }
 
-// Run runs the store's background work and expires idle carts until ctx is done.
+// Run runs the store's background work, indexes products for searches and expires idle carts until ctx is done.
 func (m *Module) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.store.Run(ctx) })
+	g.Go(func() error {
+		m.index(ctx)
+		return nil
+	})
 	if m.TTL > 0 {
 		g.Go(func() error {
 			m.store.ExpireIdle(ctx, eventstore.Expiry{Kind: carts.Kind, Status: string(StatusOpen), After: m.TTL, Expire: m.expire})
@@ -214,7 +229,8 @@ func (m *Module) handle(ctx context.Context, e edit, skus []string) (eventstore.
 		if err := checkVersion(tx, e.cart, e.write); err != nil {
 			return nil, cart.State.explainMismatch(err)
 		}
-		return decide(cart.State, e.command, readPrices(tx, skus))
+		events, err := decide(cart.State, e.command, readPrices(tx, skus))
+		return events, cmp.Or(err, checkWear(cart.Version, m.MaxEvents, events...))
 	})
 }
 

@@ -6,6 +6,7 @@ import "shopping-cart/platform/fault"
 var (
 	errNotFound         = fault.New(fault.NotFound, "not_found", "There is no such cart.")
 	errCartClosed       = fault.New(fault.Conflict, "cart_closed", "This cart can no longer be changed.")
+	errCartWornOut      = fault.New(fault.Conflict, "cart_worn_out", "This cart was changed too often. Check it out as it is, or put its items into a new cart.")
 	errCartEmpty        = fault.New(fault.Conflict, "cart_empty", "This cart is empty.")
 	errAdjustmentsStale = fault.New(fault.Conflict, "adjustments_stale", "The cart has changed since its tax, delivery and discounts were calculated. They must be calculated again before it can be checked out.")
 	errPriceChanged     = fault.New(fault.Conflict, "price_changed", "Prices have changed since the items were added. Reprice the cart and check the new total.")
@@ -20,4 +21,6 @@ var (
 	errNotYourGuest     = fault.New(fault.Forbidden, "not_your_guest", "The token does not belong to the owner of the source cart.")
 	errNotGuest         = fault.New(fault.Forbidden, "not_a_guest", "The token of the source cart is not a guest's. Only the cart of a guest can be merged.")
 	errIntoItself       = fault.New(fault.Invalid, "same_cart", "A cart cannot be merged into itself.")
+	errTooManySearches  = fault.New(fault.TooMany, "too_many_requests", "Too many searches are running. Try again shortly.")
+	errSearchTooSlow    = fault.New(fault.Unavailable, "search_too_slow", "The search took too long. Search for a longer text, or try again shortly.")
 )

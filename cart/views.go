@@ -5,7 +5,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"shopping-cart/eventstore"
 	"shopping-cart/platform/web"
 )
 
@@ -18,19 +17,20 @@ func (m *Module) cartsOf(ctx context.Context, customer string, p web.PageRequest
 	})
 }
 
-// search returns a page of the products with text in their name or SKU, in either case. Empty text matches all. strpos has no
-// wildcards, so a percent sign matches itself.
-func (m *Module) search(ctx context.Context, text string, p web.PageRequest) (web.Page[ProductView], error) {
+// productList returns a page of all products, newest first.
+func (m *Module) productList(ctx context.Context, p web.PageRequest) (web.Page[ProductView], error) {
 	query := m.Views.WithContext(ctx).Table("cart.streams").Where("kind = 'product'")
-	if text != "" {
-		query = query.Where("strpos("+eventstore.TextOf("state", "search")+", ?) > 0", searchable(text))
-	}
-	return web.ListNewest("products", p.Newest(query, "streams"), p, func(ids []uuid.UUID) ([]ProductView, int, error) {
+	return web.ListNewest("products", p.Newest(query, "streams"), p, m.loadProducts(ctx))
+}
+
+// loadProducts returns a function that loads a page of products.
+func (m *Module) loadProducts(ctx context.Context) func(ids []uuid.UUID) ([]ProductView, int, error) {
+	return func(ids []uuid.UUID) ([]ProductView, int, error) {
 		found, covered, err := products.LoadPage(ctx, m.store, ids, web.MaxPageBytes)
 		if err != nil {
 			return nil, 0, err
 		}
 		views, err := m.withStock(ctx, found...)
 		return views, covered, err
-	})
+	}
 }

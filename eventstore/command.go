@@ -15,6 +15,7 @@ var (
 	ErrBusy            = fault.New(fault.Unavailable, "busy", "Too much is going on right now. Try again shortly.")
 	ErrUnavailable     = fault.New(fault.Unavailable, "unavailable", "The database is not reachable right now. Try again shortly.")
 	ErrVersionMismatch = fault.New(fault.Stale, "version_mismatch", "It has changed since you read it. Read it again.")
+	ErrTooManyRebuilds = fault.New(fault.TooMany, "too_many_requests", "Too many old versions are being read right now. Try again shortly.")
 	ErrKeyReused       = fault.New(fault.Invalid, "idempotency_key_reused", "This Idempotency-Key was used for another request.")
 )
 

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.opentelemetry.io/otel/trace"
 
+	"shopping-cart/platform/bulkhead"
 	"shopping-cart/platform/fault"
 	"shopping-cart/platform/pgerr"
 )
@@ -51,6 +52,7 @@ type Committer struct {
 	stores    []*Store // by schema: the order in which every batch locks and writes
 	closing   chan struct{}
 	moved     moved
+	rebuilds  *bulkhead.Bulkhead
 	suspected atomic.Int64 // number of duplicate positions; see ensurePositions
 	counts    struct{ batches, commands, events atomic.Int64 }
 
@@ -90,7 +92,7 @@ func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
 	return &Committer{
 		pool: pool, config: config, queue: make(chan *job, config.Queue), closing: make(chan struct{}),
 		moved: moved{any: make(chan struct{}, 1), schemas: map[string]bool{}}, inflight: inflight{most: config.Queue},
-		locks: newLockQueue(config.Locked), clock: Clock{Skewed: config.Skewed},
+		locks: newLockQueue(config.Locked), clock: Clock{Skewed: config.Skewed}, rebuilds: newRebuilds(),
 	}
 }
 

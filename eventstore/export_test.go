@@ -37,6 +37,13 @@ func (f failureHandler) Handle(_ context.Context, r slog.Record) error {
 func (s *Store) RunProjections(ctx context.Context) { s.runProjections(ctx) }
 func (d Database) Notify(ctx context.Context)       { d.notify(ctx) }
 
+// EnterRebuild takes a turn of those who rebuild a long stream. MaxRebuilt is the last version with a state in a history.
+func (s *Store) EnterRebuild(ctx context.Context) (leave func(), err error) {
+	return s.enterRebuild(ctx, shortStream+1)
+}
+
+const MaxRebuilt = maxRebuilt
+
 // ErrOvertaken is what the slower of two readers hears.
 var ErrOvertaken = errOvertaken
 

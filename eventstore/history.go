@@ -3,6 +3,7 @@ package eventstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -11,40 +12,62 @@ import (
 // Version is an event of a stream with the state after it.
 type Version struct {
 	Recorded
-	State json.RawMessage // nil if this version of the program cannot rebuild it
+	State json.RawMessage // nil if this version of the program cannot rebuild it, and after version maxRebuilt
 }
 
-// History returns up to limit events of a stream of any kind after a version, each with the state after it. It rebuilds the
-// states from the first event.
+// maxRebuilt is the last version with a state in a history, since all events before it are read for that.
+const maxRebuilt = 20_000
+
+// History returns up to limit events of a stream of any kind after a version, each with the state after it. It rebuilds the states
+// from the first event, and leaves them out after version maxRebuilt.
 func (s *Store) History(ctx context.Context, id uuid.UUID, after int64, limit int) ([]Version, error) {
 	last := max(after, after+int64(limit)) // the sum may overflow
-	versions := []Version{}
-	var state any
-	var broken error // after an unreadable event no state is known
-	err := eachEvent(ctx, s.db.Query, func(r Recorded) error {
-		if c := s.codecOf(r.Type); c == nil {
-			broken = ErrNewerVersion
-		} else if broken == nil {
-			state, broken = c.evolve(state, r)
-		}
-		if r.Version <= after {
-			return nil
-		}
-		v := Version{Recorded: r}
-		if broken == nil {
-			encoded, err := json.Marshal(state)
-			if err != nil {
-				return fmt.Errorf("encode version %d: %w", r.Version, err)
-			}
-			v.State = encoded
-		}
-		versions = append(versions, v)
-		return nil
-	}, s.sql.stream, id, int64(0), last, last)
+	h := history{store: s, after: after, versions: []Version{}}
+	from := int64(0)
+	if last > maxRebuilt {
+		from, h.broken = after, errTooLong
+	}
+	leave, err := s.enterRebuild(ctx, last-from)
 	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if err := eachEvent(ctx, s.db.Query, h.add, s.sql.stream, id, from, last, last-from); err != nil {
 		return nil, fmt.Errorf("read the history of %s: %w", id, err)
 	}
-	return versions, nil
+	return h.versions, nil
+}
+
+var errTooLong = errors.New("the stream is too long to rebuild its states")
+
+// history collects the versions of a stream after a version.
+type history struct {
+	store    *Store
+	after    int64
+	versions []Version
+	state    any
+	broken   error // after an unreadable event no state is known
+}
+
+func (h *history) add(r Recorded) error {
+	if c := h.store.codecOf(r.Type); c == nil {
+		h.broken = ErrNewerVersion
+	} else if h.broken == nil {
+		h.state, h.broken = c.evolve(h.state, r)
+	}
+	if r.Version <= h.after {
+		return nil
+	}
+	v := Version{Recorded: r}
+	if h.broken == nil {
+		encoded, err := json.Marshal(h.state)
+		if err != nil {
+			return fmt.Errorf("encode version %d: %w", r.Version, err)
+		}
+		v.State = encoded
+	}
+	h.versions = append(h.versions, v)
+	return nil
 }
 
 // StreamInfo describes a stream by its row.

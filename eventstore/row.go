@@ -73,6 +73,11 @@ func (a *Aggregate[S, E]) read(ctx context.Context, s *Store, q querier, sql str
 	if err != nil {
 		return p, fmt.Errorf("load a %s: %w", a.Kind, err)
 	}
+	leave, err := s.enterRebuild(ctx, longest(outdated))
+	if err != nil {
+		return p, err
+	}
+	defer leave()
 	rebuilt, err := s.rebuildStates(ctx, q, outdated, func(uuid.UUID) codec { return a })
 	for i, st := range p.streams {
 		if f, ok := rebuilt[st.ID]; ok {
@@ -82,6 +87,14 @@ func (a *Aggregate[S, E]) read(ctx context.Context, s *Store, q querier, sql str
 	}
 	p.streams = slices.DeleteFunc(p.streams, func(st Stream[S]) bool { return rebuilt[st.ID].broken != nil })
 	return p, err
+}
+
+// longest returns the highest of the versions, or 0.
+func longest(versions map[uuid.UUID]int64) (most int64) {
+	for _, version := range versions {
+		most = max(most, version)
+	}
+	return most
 }
 
 // next returns where the following page begins, or zero if there is none.

@@ -58,12 +58,17 @@ func (s *Store) Do(ctx context.Context, cmd Command) (Receipt, error) {
 	return receipt, err
 }
 
-// Result returns the first stream of a command as the command left it. For a repeated command it reads the log.
+// Result returns the first stream of a command as the command left it. For a repeated command it reads the log if the stream has
+// changed since.
 func (a *Aggregate[S, E]) Result(ctx context.Context, s *Store, r Receipt) (Stream[S], error) {
-	if r.Replayed {
-		return a.LoadAt(ctx, s, r.Stream, r.Version)
+	if !r.Replayed {
+		return streamOf[S](r.Stream, r.after), nil
 	}
-	return streamOf[S](r.Stream, r.after), nil
+	now, err := a.Load(ctx, s, r.Stream)
+	if err != nil || now.Version == r.Version {
+		return now, err
+	}
+	return a.LoadAt(ctx, s, r.Stream, r.Version)
 }
 
 // Load returns the current stream. Its version is 0 if there is no stream of this kind.
@@ -104,8 +109,14 @@ func (a *Aggregate[S, E]) LoadPage(ctx context.Context, s *Store, ids []uuid.UUI
 	return p.inOrder(ids), slices.Index(ids, p.cut), err
 }
 
-// LoadAt returns a stream at a version, rebuilt from its events. The version is lower if the stream is not that far.
+// LoadAt returns a stream at a version, rebuilt from its events. The version is lower if the stream is not that far. It is refused
+// with ErrTooManyRebuilds if many callers rebuild long streams.
 func (a *Aggregate[S, E]) LoadAt(ctx context.Context, s *Store, id uuid.UUID, version int64) (Stream[S], error) {
+	leave, err := s.enterRebuild(ctx, version)
+	if err != nil {
+		return Stream[S]{ID: id}, err
+	}
+	defer leave()
 	v, kind, err := s.stateAt(ctx, s.db.Query, a, id, version)
 	if err != nil || kind != a.Kind {
 		return Stream[S]{ID: id}, err

@@ -77,7 +77,7 @@ func (m *Module) Routes(s *web.Server) {
 	s.Owned(web.ScopeOrdersRead).GET("/v1/orders/:id", m.show, web.Personal)
 	s.Scoped(web.ScopeOrdersFulfil).POST("/v1/orders/:id/fulfil", m.postFulfil)
 	s.Scoped(web.ScopePrivacyErase).DELETE("/v1/customers/:id/contacts", m.deleteContacts)
-	reads.GET("/v1/admin/orders", m.listAll, web.Personal, web.Query("number", "email", "status", "refunded"), web.Dated, web.Paged)
+	reads.GET("/v1/admin/orders", m.listAll, web.Personal, web.Query("number", "email", "status", "refunded"), web.Dated, web.Paged, web.Costly)
 	reads.GET("/v1/admin/sales", m.showSales, web.Query("from", "to"))
 	counts.GET("/v1/stock/:sku", m.showStock)
 	counts.GET("/v1/stock", m.listStock, web.Query("short"), web.Paged)

@@ -59,7 +59,7 @@ func outcomeOf(err error) Outcome {
 		return Outcome{Kind: StepSucceeded}
 	}
 	f, ok := fault.As(err)
-	if !ok || f.Kind == fault.Unavailable || f.Kind == fault.Internal {
+	if !ok || f.Kind == fault.Unavailable || f.Kind == fault.TooMany || f.Kind == fault.Internal {
 		return Outcome{Kind: StepFaulted, Error: errorText(err)}
 	}
 	return Outcome{Kind: StepWasRefused, Failure: Failure{Code: f.Code, Detail: f.Detail, Lines: linesOf(f)}}

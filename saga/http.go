@@ -32,7 +32,7 @@ func (m *Module) Routes(s *web.Server) {
 	s.Scoped(web.ScopeRefundsWrite).POST("/v1/orders/:id/refunds", m.postRefund)
 	reads := s.Scoped(web.ScopeSagasOperate, web.ScopeOrdersRead)
 	reads.GET("/v1/admin/sagas", m.listSagas,
-		web.Query("status", "type", "unfinished", "customer", "number", "older_than"), web.Dated, web.Paged)
+		web.Query("status", "type", "unfinished", "customer", "number", "older_than"), web.Dated, web.Paged, web.Costly)
 	reads.GET("/v1/admin/sagas/:id", m.showSaga)
 	m.operatorRoutes(s)
 }

@@ -44,7 +44,7 @@ const (
 func Settings() config.Config {
 	return config.Config{
 		HTTPAddr: "127.0.0.1:0", Console: true, MetricsPublic: true, AuthSecret: Secret, AdminSecret: AdminSecret, AuthAudience: Module, PaymentProvider: config.Simulator,
-		LogLevel: new(slog.LevelError), LogFormat: "text", Committers: 2, QueueSize: 4096, QueryConnections: 8,
+		LogLevel: new(slog.LevelError), LogFormat: "text", Committers: 2, QueueSize: 4096, QueryConnections: 8, SearchConnections: 2,
 		SessionTTL: time.Hour, RequestTimeout: 35 * time.Second, ShutdownTimeout: 20 * time.Second,
 		PaymentTimeout: 300 * time.Millisecond, PaymentConcurrency: 100, PaymentActionTTL: time.Minute, StepDeadline: time.Hour,
 	}

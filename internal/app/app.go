@@ -106,7 +106,8 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 	})
 	p.Orders = order.New(order.Config{Database: on("orders").Database, Payments: p.Payments})
 	p.Carts = cart.New(cart.Config{
-		Database: on("cart").Database, TTL: settings.CartTTL, Stock: p.Orders,
+		Database: on("cart").Database, TTL: settings.CartTTL, MaxEvents: settings.CartMaxEvents, Stock: p.Orders,
+		Search: on("cart").Pools.Search, Searches: int(settings.SearchConnections),
 		VerifyGuest: func(token string) (string, error) { return p.tokens.VerifyGuest(token, guestLeeway) },
 	})
 	p.Sagas = saga.New(saga.Config{

@@ -22,12 +22,15 @@ type Database struct {
 
 // poolsOf returns the pool sizes of each database from the settings.
 func poolsOf(settings config.Config) database.Options {
-	return database.Options{Write: settings.Committers + 1, Query: settings.QueryConnections, Pooler: database.Pooler(settings.DatabasePooler)}
+	return database.Options{Write: settings.Committers + 1, Query: settings.QueryConnections, Search: settings.SearchConnections, Pooler: database.Pooler(settings.DatabasePooler)}
 }
 
 // open makes the pools and the committer of the database that holds a schema.
 func (p *App) open(ctx context.Context, settings config.Config, schema string, urls map[string]string, metrics *telemetry.Metrics, log *slog.Logger) error {
 	options := poolsOf(settings)
+	if urls[schema] != urls["cart"] {
+		options.Search = 0
+	}
 	options.Databases = slices.Compact(slices.Sorted(maps.Values(urls)))
 	options.Log = log.With("database", settings.DatabaseSetting(schema))
 	options.Tracer = p.Traces.Statements()
@@ -38,6 +41,9 @@ func (p *App) open(ctx context.Context, settings config.Config, schema string, u
 	metrics.WatchPool(schema, "write", pools.Write.Stat)
 	metrics.WatchPool(schema, "query", pools.Query.Stat)
 	metrics.WatchPool(schema, "control", pools.Control.Stat)
+	if pools.Search != pools.Query {
+		metrics.WatchPool(schema, "search", pools.Search.Stat)
+	}
 	db := eventstore.Database{
 		Committer: eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{
 			Queue: settings.QueueSize, Workers: int(settings.Committers), Begin: pools.Begin, Tracer: p.Traces.Tracer(),

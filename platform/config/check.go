@@ -66,6 +66,8 @@ func (c Config) check() error {
 	wrong.between("PAYMENT_CONCURRENCY", c.PaymentConcurrency, 1, 10_000)
 	wrong.between("QUEUE_SIZE", c.QueueSize, 1, 1<<20)
 	wrong.between("QUERY_CONNECTIONS", int(c.QueryConnections), 1, 1000)
+	wrong.between("CART_MAX_EVENTS", int(c.CartMaxEvents), 100, 1_000_000)
+	wrong.between("SEARCH_CONNECTIONS", int(c.SearchConnections), 1, 100)
 	return errors.Join(wrong...)
 }
 

@@ -64,6 +64,10 @@ type Config struct {
 	QueueSize        int   `env:"QUEUE_SIZE" envDefault:"4096"`     // commands waiting for a batch
 	QueryConnections int32 `env:"QUERY_CONNECTIONS" envDefault:"8"` // per database
 
+	SearchConnections int32 `env:"SEARCH_CONNECTIONS" envDefault:"2"` // for searches of products; also those that run at once
+
+	CartMaxEvents int64 `env:"CART_MAX_EVENTS" envDefault:"5000"` // edits of a cart end at this version
+
 	CartTTL          time.Duration `env:"CART_TTL" envDefault:"720h"`           // open carts untouched for this long are abandoned; 0: never
 	ReceiptRetention time.Duration `env:"RECEIPT_RETENTION" envDefault:"168h"`  // how long an Idempotency-Key is remembered
 	WebhookRetention time.Duration `env:"WEBHOOK_RETENTION" envDefault:"2160h"` // of processed webhooks

@@ -18,7 +18,7 @@ const spare = 1
 // Connections returns the maximum number of connections of the pools, with the spare one.
 func (o Options) Connections() int32 {
 	o = o.complete()
-	return o.Write + o.Control + o.Query + spare
+	return o.Write + o.Control + o.Query + o.Search + spare
 }
 
 // complete sets the defaults.
@@ -37,7 +37,7 @@ type limit struct {
 	shared func(one, other *pgx.ConnConfig) bool // reports whether the pools of two databases count together
 }
 
-// fit shrinks the pools of reads, then those of control, to the number that PostgreSQL allows: a pool that cannot have its
+// fit drops the pools of searches and shrinks those of reads, then those of control, to the number that PostgreSQL allows: a pool that cannot have its
 // connections takes those that writes need. It returns an error when even the smallest pools do not fit. Behind a pooler it
 // compares nothing: the pooler's limits apply there.
 func (o *Options) fit(ctx context.Context, url string) error {
@@ -69,8 +69,9 @@ func (o *Options) fit(ctx context.Context, url string) error {
 			return fmt.Errorf("%s is %d: this leaves %d connections for this database, and it needs at least %d: %d for writes (COMMITTERS + 1), one for reads, "+
 				"one for control, one spare: %s, for one replica, or set COMMITTERS lower", l.whose, l.most, allowed, least, o.Write, change)
 		}
-		o.Query = max(1, allowed-o.Write-o.Control-spare)
-		o.Control = allowed - o.Write - o.Query - spare
+		o.Search = 0
+		o.Query = max(1, min(o.Query, allowed-o.Write-o.Control-spare))
+		o.Control = min(o.Control, allowed-o.Write-o.Query-spare)
 		o.Log.Warn("PostgreSQL allows fewer connections than the settings ask for: reads get the rest", "limit", l.whose, "is", l.most,
 			"databases", sharing, "asked", asked, "allowed", allowed, "reads", o.Query, "control", o.Control,
 			"change", change+", for one replica, or set QUERY_CONNECTIONS lower")

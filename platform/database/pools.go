@@ -25,6 +25,7 @@ import (
 type Pools struct {
 	Write   *pgxpool.Pool // command batches
 	Query   *pgxpool.Pool // reads on behalf of clients
+	Search  *pgxpool.Pool // searches that read many rows; Query if there are no connections for it
 	Control *pgxpool.Pool // sweeps, claims, readiness: they must work while the others are busy
 	Views   *gorm.DB      // GORM on the connections of Query
 
@@ -42,6 +43,7 @@ type Options struct {
 	Application string          // application_name of the sessions; "shopping-cart" when empty
 	Write       int32           // connections of Write; 3 when 0: two for a committer and one spare
 	Query       int32           // connections of Query; 8 when 0
+	Search      int32           // connections of Search, which share those of Query when 0
 	Control     int32           // connections of Control; 4 when 0
 	Pooler      Pooler          // Session when empty
 	Databases   []string        // the URLs of all databases that the process opens, including this one; nil: only this one
@@ -62,15 +64,22 @@ func Open(ctx context.Context, url string, o Options) (*Pools, error) {
 	reads := &crowd{log: o.Log, name: "query", pause: readsPause, keeps: 1}
 	writes := &crowd{log: o.Log, name: "write", pause: othersPause, keeps: o.Write, reads: reads}
 	control := &crowd{log: o.Log, name: "control", pause: othersPause, keeps: 1, reads: reads}
+	searches := &crowd{log: o.Log, name: "search", pause: readsPause, reads: reads}
 	reads.reads, reads.first = reads, []*crowd{writes, control}
+	locked := &locks{log: o.Log, until: map[string]time.Time{}}
 	for _, one := range []struct { // in this order: reads get the rest
 		pool **pgxpool.Pool
 		purpose
 	}{
 		{&p.Write, purpose{writes, nil, o.Write, writeSettings, 10 * time.Second, true}},
 		{&p.Control, purpose{control, nil, o.Control, controlSettings, 35 * time.Second, false}},
-		{&p.Query, purpose{reads, &locks{log: o.Log, until: map[string]time.Time{}}, o.Query, querySettings, 20 * time.Second, false}},
+		{&p.Query, purpose{reads, locked, o.Query, querySettings, 20 * time.Second, false}},
+		{&p.Search, purpose{searches, locked, o.Search, querySettings, 20 * time.Second, false}},
 	} {
+		if one.size == 0 {
+			*one.pool = p.Query
+			continue
+		}
 		var err error
 		if *one.pool, err = p.open(ctx, url, o, one.purpose, before); err != nil {
 			p.Close()
@@ -118,7 +127,7 @@ func (p *Pools) Close() {
 	if p.views != nil {
 		_ = p.views.Close() // returns its connections; Query.Close would wait for them
 	}
-	for _, pool := range []*pgxpool.Pool{p.Write, p.Query, p.Control} {
+	for _, pool := range []*pgxpool.Pool{p.Write, p.Query, p.Search, p.Control} {
 		if pool != nil {
 			pool.Close()
 		}

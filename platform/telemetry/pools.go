@@ -34,7 +34,7 @@ func newPools() *pools {
 	}
 }
 
-// WatchPool shows a pool under the name of its database and its purpose (write, query, control).
+// WatchPool shows a pool under the name of its database and its purpose (write, query, search, control).
 func (m *Metrics) WatchPool(name, purpose string, stat func() *pgxpool.Stat) {
 	m.pools.mu.Lock()
 	defer m.pools.mu.Unlock()

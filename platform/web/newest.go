@@ -25,14 +25,21 @@ func (p PageRequest) Newest(query *gorm.DB, table string) *gorm.DB {
 	return query.Select(table + ".id, " + table + ".created_at").Order(table + ".created_at desc, " + table + ".id desc").Limit(p.Limit + 1)
 }
 
-// ListNewest runs the query of the named list, which Newest completed, and loads the page of its rows. load returns the entries that exist with the ids, and
-// how many ids it reached. The page is cut before they are loaded, so an entry that load leaves out does not end the list.
-func ListNewest[T any](name string, query *gorm.DB, p PageRequest, load func(ids []uuid.UUID) (found []T, covered int, err error),
-) (Page[T], error) {
+// Load loads the entries of a list. It returns those that exist with the ids, and how many ids it reached.
+type Load[T any] func(ids []uuid.UUID) (found []T, covered int, err error)
+
+// ListNewest runs the query of the named list, which Newest completed, and loads the page of its rows.
+func ListNewest[T any](name string, query *gorm.DB, p PageRequest, load Load[T]) (Page[T], error) {
 	var rows []Row
 	if err := query.Find(&rows).Error; err != nil {
 		return Page[T]{}, fmt.Errorf("list %s: %w", name, err)
 	}
+	return PageOfNewest(name, rows, p, load)
+}
+
+// PageOfNewest loads the page of rows that were fetched with one more than its limit. The page is cut before the entries are loaded, so
+// an entry that load leaves out does not end the list.
+func PageOfNewest[T any](name string, rows []Row, p PageRequest, load Load[T]) (Page[T], error) {
 	page := NewPage(rows, p.Limit, Row.cursor)
 	found, covered, err := load(Map(page.Data, func(r Row) uuid.UUID { return r.ID }))
 	if err != nil {

@@ -4,9 +4,14 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"shopping-cart/platform/fault"
 )
+
+var errTooManyReads = fault.New(fault.TooMany, "too_many_requests", "Too many long lists are being read. Try again shortly.")
 
 // Routes registers handlers behind guards. Guards belong to routes and not to path prefixes, so that an unknown path is 404 for
 // everyone.
@@ -69,7 +74,7 @@ func (s *Server) Parameters() map[string][]string {
 	return all
 }
 
-// Option configures a route: Query, Paged, Logged, Dated, AnyQuery, MaxBody, Uncompressed, Personal and AuditedAs.
+// Option configures a route: Query, Paged, Logged, Dated, AnyQuery, MaxBody, Costly, Uncompressed, Personal and AuditedAs.
 type Option func(*endpoint)
 
 // endpoint is the configuration of a route.
@@ -79,11 +84,35 @@ type endpoint struct {
 	anyQuery     bool
 	maxBody      int64 // bytes
 	uncompressed bool
+	costly       bool   // see Costly
 	audited      string // the action under which requests of operators are recorded; empty: they are not
 }
 
 // MaxBody sets the largest body of a route in bytes, in place of Config.BodyLimit. A larger one is refused with 413.
 func MaxBody(bytes int64) Option { return func(e *endpoint) { e.maxBody = bytes } }
+
+// Costly marks a read of operators that may look through many rows. The server runs a few of these at once, so that they leave
+// connections to the reads of shoppers. Others wait for a moment and are then refused with 429.
+func Costly(e *endpoint) { e.costly = true }
+
+// The limits of Costly routes.
+const (
+	costlyAtOnce   = 3
+	costlyWaiting  = 32
+	costlyPatience = 5 * time.Second
+)
+
+// takeTurn runs a handler as one of the costly ones.
+func (s *Server) takeTurn(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		leave, err := s.costly.Enter(c.Request().Context())
+		if err != nil {
+			return err
+		}
+		defer leave()
+		return next(c)
+	}
+}
 
 // GET registers a read. HEAD answers the same without the body.
 func (r *Routes) GET(path string, h echo.HandlerFunc, more ...Option) {
@@ -120,6 +149,9 @@ func (r *Routes) add(method, path string, h echo.HandlerFunc, more []Option) {
 	r.server.endpoints[method+" "+path] = e
 	if !e.uncompressed {
 		h = r.server.compress(h)
+	}
+	if e.costly {
+		h = r.server.takeTurn(h)
 	}
 	h = e.refuseQuery(r.server.audit(e, method, h))
 	for _, guard := range slices.Backward(r.guards) {

@@ -36,6 +36,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"go.opentelemetry.io/otel/trace"
+
+	"shopping-cart/platform/bulkhead"
 )
 
 // Authenticator returns the caller that an access token names, without an address. An error means that the token is not valid, unless
@@ -96,6 +98,7 @@ type Server struct {
 	public    *echo.Echo           // the routes of the first listener: all, or those that are not for operators
 	endpoints map[string]*endpoint // by method and path
 	compress  echo.MiddlewareFunc
+	costly    *bulkhead.Bulkhead // of Costly routes
 	draining  chan struct{}
 	probe     probe
 	drain     sync.Once
@@ -105,6 +108,7 @@ type Server struct {
 // New makes a server with the routes of health, metrics and the API document.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg.withDefaults(), endpoints: map[string]*endpoint{}, compress: compressed(), draining: make(chan struct{})}
+	s.costly = bulkhead.New(costlyAtOnce, costlyWaiting, costlyPatience, errTooManyReads)
 	s.echo = s.router()
 	s.public = s.echo
 	if s.cfg.AdminApart {
