@@ -129,7 +129,7 @@ func (c *Client) Do(ctx context.Context, call Call) (Response, error) {
 		}
 		pause := wait/2 + rand.N(wait/2)
 		if refused {
-			pause = max(pause, no.retryAfter)
+			pause += no.retryAfter // so that those who were refused together do not return together
 		}
 		if time.Now().Add(pause).After(until) {
 			return Response{}, fmt.Errorf("%s %s: tried for %s: %w", call.Method, call.Path, c.Patience, err)
