@@ -16,7 +16,7 @@ const maxAdjustments = 256 << 10
 
 // Routes adds the routes of products and carts.
 func (m *Module) Routes(s *web.Server) {
-	s.Public.GET("/v1/products", m.listProducts, web.Query("q"), web.Paged)
+	s.Public.GET("/v1/products", m.listProducts, web.Query("q"), web.Paged, web.Limit(web.Searches))
 	s.Public.GET("/v1/products/:sku", m.showProduct)
 	s.Scoped(web.ScopeCatalogWrite).PUT("/v1/products/:sku", m.putProduct)
 

@@ -46,7 +46,7 @@ const maxWebhook = 256 << 10
 func (m *Module) Routes(s *web.Server) {
 	operators := s.Scoped(web.ScopeSagasOperate)
 	s.Owned(web.ScopeOrdersRead).GET("/v1/payments/:id", m.show)
-	s.Public.POST("/v1/webhooks/payments/:provider", m.receive, web.MaxBody(maxWebhook))
+	s.Public.POST("/v1/webhooks/payments/:provider", m.receive, web.MaxBody(maxWebhook), web.Limit(web.Webhooks))
 	operators.GET("/v1/admin/webhooks", m.listWebhooks, web.Query("provider", "reference"), web.Paged)
 	operators.GET("/v1/admin/webhooks/:id", m.showWebhook, web.Personal)
 	operators.POST("/v1/admin/webhooks/:id/replay", m.replayWebhook)

@@ -24,7 +24,7 @@ import (
 // Routes adds the routes of checkouts, cancellations and refunds, and the operators' routes of sagas.
 func (m *Module) Routes(s *web.Server) {
 	m.server, m.notifier.draining = s, s.Draining()
-	s.Customer.POST("/v1/carts/:id/checkout", m.checkOut)
+	s.Customer.POST("/v1/carts/:id/checkout", m.checkOut, web.Limit(web.Checkouts))
 	s.Owned(web.ScopeOrdersRead).GET("/v1/checkouts/:id", m.show)
 	s.Owned(web.ScopeOrdersRead).GET("/v1/checkouts/:id/stream", m.stream)
 	s.Owned(web.ScopeSagasOperate).POST("/v1/checkouts/:id/cancel", m.cancel)

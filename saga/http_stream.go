@@ -28,6 +28,7 @@ import (
 //	@Success		204				"The client has the final state"
 //	@Failure		401				{object}	web.Problem
 //	@Failure		404				{object}	web.Problem	"not_found"
+//	@Failure		429				{object}	web.Problem	"too_many_requests, too_many_streams"
 //	@Failure		503				{object}	web.Problem	"unavailable, busy, newer_version, not_ready while the server stops"
 //	@Router			/v1/checkouts/{id}/stream [get]
 func (m *Module) stream(c echo.Context) error {
@@ -55,7 +56,7 @@ func (m *Module) open(c echo.Context, id uuid.UUID, s *checkoutStream) error {
 	if known == saga.Version && shown(saga.State).Ended() {
 		return c.NoContent(http.StatusNoContent)
 	}
-	events, err := m.server.Events(c)
+	events, err := m.server.Events(c, id.String())
 	if events == nil {
 		return err
 	}

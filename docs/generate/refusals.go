@@ -13,7 +13,7 @@ import (
 
 // anyOther lists the refusals that every operation may give. They stand in the default response only.
 const anyOther = "Any other refusal: 404 not_found, 405 method_not_allowed, 422 unknown_parameter, validation_failed (the query cannot be read), " +
-	"500 internal, 503 unavailable, busy, newer_version or issuer_unavailable"
+	"429 too_many_requests, 500 internal, 503 unavailable, busy, newer_version, issuer_unavailable or too_many_connections"
 
 // usual returns the codes that follow from the kind of an operation, by status. Annotations add the codes of one operation.
 func usual(o *openapi3.Operation, method, path string, secured bool) map[int][]string {

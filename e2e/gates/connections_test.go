@@ -15,6 +15,7 @@ import (
 	"shopping-cart/e2e/harness"
 	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/config"
+	"shopping-cart/platform/web"
 	"shopping-cart/saga"
 )
 
@@ -120,8 +121,10 @@ func TestEmbeddedTakesManyReads(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, os.Chmod(dir, 0o755))
 		t.Cleanup(func() { _ = os.RemoveAll(dir) })
-		c.DataDir, c.QueryConnections = dir, 400
+		c.DataDir, c.QueryConnections, c.Limits = dir, 400, "auto"
 	})
+	sessions := web.ClassLimitsView{Class: web.Sessions, Address: &web.RateView{PerSecond: 200, Burst: 2000}}
+	require.Contains(t, harness.Get[web.LimitsView](t, s, "/v1/admin/limits", s.Admin).Classes, sessions, "limits exist without a named database")
 	sellsOn(t, s)
 	require.Regexp(t, `shopping_cart_pool_connections_max\{pool="\w+",purpose="query"\} 400\n`, string(s.Send(t, http.MethodGet, "/metrics", "", nil).Text))
 }

@@ -5,7 +5,9 @@ package harness
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
 	"regexp"
 	"strings"
 	"testing"
@@ -39,6 +41,17 @@ const (
 	Secret      = "2d5724a228fca7acb1a9d9e9bb6a98d484815863ea9ebce52aa4f7ea8feeecbb"
 	AdminSecret = "9d0f7c21b65f4b0e8a3c5d1e2f6a7b8c9e4d3f2a1b0c8d7e6f5a4b3c2d1e0f9a"
 )
+
+// From returns the site for a client at an address of the loopback network, such as 127.0.0.2. It keeps so many connections.
+func (s *Site) From(t *testing.T, address string, connections int) *Site {
+	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(address), 0))}
+	there := *s
+	there.Client = &http.Client{Transport: &http.Transport{
+		DialContext: dialer.DialContext, MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections, IdleConnTimeout: 4 * time.Second,
+	}}
+	t.Cleanup(there.Client.CloseIdleConnections)
+	return &there
+}
 
 // Settings returns settings with short deadlines and without databases.
 func Settings() config.Config {

@@ -151,6 +151,10 @@ func (p *App) route(settings config.Config, on func(schema string) *Database, me
 	if err != nil {
 		return err
 	}
+	limits, err := p.limits(settings, log)
+	if err != nil {
+		return err
+	}
 	certificate, err := certificateOf(settings, log)
 	if err != nil {
 		return err
@@ -162,9 +166,10 @@ func (p *App) route(settings config.Config, on func(schema string) *Database, me
 		Audit: p.Audit.Record,
 		Build: ThisBuild().ID(), TrustedProxies: proxies, Tracer: p.Traces.Tracer(),
 		AdminApart: settings.AdminAddr != "", Certificate: certificate, HSTS: settings.HTTPS(),
-		Warnings: settings.PretendedPayments(),
+		Limits: limits, Limited: metrics.Limited, Warnings: settings.PretendedPayments(),
 	})
 	metrics.Streams(p.Web.OpenStreams)
+	metrics.Connections(p.Web.OpenConnections)
 	p.Web.Sessions(p.tokens, settings.SessionTTL)
 	for _, room := range []interface{ Routes(*web.Server) }{p.Carts, p.Orders, p.Payments, p.Sagas, p.Audit, p.Admin, p.Reconcile} {
 		room.Routes(p.Web)

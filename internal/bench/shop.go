@@ -62,7 +62,7 @@ func Settings(url string) (config.Config, error) {
 	settings.DatabaseURL, settings.CartDatabaseURL, settings.OrderDatabaseURL = url, "", ""
 	settings.PaymentDatabaseURL, settings.SagaDatabaseURL, settings.AuditDatabaseURL, settings.SimulatorDatabaseURL = "", "", "", ""
 	settings.AuthSecret, settings.AdminSecret, settings.SimulatorSecret = secret, adminSecret, secret
-	settings.SimulatorLatency = 0
+	settings.SimulatorLatency, settings.Limits = 0, "false"
 	settings.AdminAddr, settings.TLSCert, settings.TLSKey = "", "", ""
 	return settings, nil
 }

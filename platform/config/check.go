@@ -33,6 +33,7 @@ func (c Config) check() error {
 	c.checkReady(&wrong)
 	c.checkSecrets(&wrong)
 	c.checkStripe(&wrong)
+	c.checkLimits(&wrong)
 	wrong.oneOf("LOG_FORMAT", c.LogFormat, "text", "json")
 	wrong.oneOf("SHOP", c.Shop, shopAuto, "true", "false")
 	if c.Shop == "true" && c.PaymentProvider == Stripe {

@@ -44,6 +44,24 @@ type Config struct {
 
 	Shop string `env:"SHOP" envDefault:"auto"` // the example storefront: auto, true or false; see ShopOn
 
+	Limits         string `env:"LIMITS" envDefault:"auto"` // auto, true or false; see Rates
+	LimitReplicas  int    `env:"LIMIT_REPLICAS" envDefault:"1"`
+	LimitSessions  string `env:"LIMIT_SESSIONS"` // of a class of requests; see classes
+	LimitReads     string `env:"LIMIT_READS"`
+	LimitSearches  string `env:"LIMIT_SEARCHES"`
+	LimitEdits     string `env:"LIMIT_EDITS"`
+	LimitCheckouts string `env:"LIMIT_CHECKOUTS"`
+	LimitWebhooks  string `env:"LIMIT_WEBHOOKS"`
+	LimitBadTokens string `env:"LIMIT_BAD_TOKENS"`
+	LimitOperators string `env:"LIMIT_OPERATORS"`
+
+	MaxConnections           int `env:"MAX_CONNECTIONS" envDefault:"0"`             // 0: derived from the limit of open files
+	MaxConnectionsPerAddress int `env:"MAX_CONNECTIONS_PER_ADDRESS" envDefault:"0"` // 0: a quarter of all
+	MaxStreams               int `env:"MAX_STREAMS" envDefault:"0"`                 // of events; 0: half of the connections
+	MaxStreamsPerAddress     int `env:"MAX_STREAMS_PER_ADDRESS" envDefault:"100"`
+	MaxStreamsPerSubject     int `env:"MAX_STREAMS_PER_SUBJECT" envDefault:"16"`
+	MaxStreamsPerCheckout    int `env:"MAX_STREAMS_PER_CHECKOUT" envDefault:"4"` // of one subject
+
 	LogLevel  *slog.Level `env:"LOG_LEVEL"`                    // nil: info, and requests at debug on a terminal
 	LogFormat string      `env:"LOG_FORMAT" envDefault:"text"` // text or json
 

@@ -137,6 +137,36 @@ func TestShop(t *testing.T) {
 	require.ErrorContains(t, err, "SHOP must be auto or false with PAYMENT_PROVIDER=stripe")
 }
 
+func TestRates(t *testing.T) {
+	external := map[string]string{"DATABASE_URL": "postgres://app@db/shop", "AUTH_SECRET": goodSecret, "ADMIN_SECRET": adminSecret, "PAYMENT_PROVIDER": Simulator}
+	rates := func(settings map[string]string) map[string]Rates {
+		c, err := parse(settings)
+		require.NoError(t, err)
+		all, err := c.Rates()
+		require.NoError(t, err)
+		return all
+	}
+	require.Equal(t, Rates{Rate{500, 5000}, Rate{500, 5000}}, rates(nil)["edits"])
+	require.Equal(t, Rates{Rate{10, 50}, Rate{100, 500}}, rates(external)["edits"])
+	require.Equal(t, Rates{Rate{10, 50}, Rate{100, 500}}, rates(map[string]string{"LIMITS": "true"})["edits"])
+	require.Nil(t, rates(with(external, "LIMITS", "false")))
+	require.Equal(t, Rates{Rate{0.5, 5}, Rate{5, 50}}, rates(with(external, "LIMIT_EDITS", " 30/m  5,300/m 50 "))["edits"])
+	require.Equal(t, Rates{Rate{2, 1}, Rate{2, 1}}, rates(map[string]string{"LIMIT_READS": "7200/h 1"})["reads"])
+	require.Zero(t, rates(with(external, "LIMIT_EDITS", "none"))["edits"])
+	require.Equal(t, Rates{Rate{2.5, 12}, Rate{25, 125}}, rates(with(external, "LIMIT_REPLICAS", "4"))["edits"])
+	require.Equal(t, Rates{Rate{0.1, 1}, Rate{1, 10}}, rates(with(with(external, "LIMIT_REPLICAS", "10"), "LIMIT_CHECKOUTS", "1/s 5, 10/s 100"))["checkouts"])
+
+	unlimited, err := Config{}.Rates()
+	require.NoError(t, err)
+	require.Nil(t, unlimited)
+	for _, one := range (Config{}).classes() {
+		for _, text := range []string{one.shop, one.embedded} {
+			_, err := parseRates(text)
+			require.NoError(t, err, one.setting)
+		}
+	}
+}
+
 func TestBadValuesAreRefusedByName(t *testing.T) {
 	for setting, values := range map[string][]string{
 		"HTTP_ADDR":          {"8080", "host:port", ":70000"},
@@ -182,6 +212,11 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		"STEP_DEADLINE":       {"-1h"},
 		"SIMULATOR_LATENCY":   {"-1s"},
 		"SIMULATOR_SECRET":    {"short", strings.Repeat("x", 64)},
+
+		"LIMITS":          {"on"},
+		"LIMIT_EDITS":     {"10", "10/s", "10/d 5", "0/s 5", "10/s 0", "-1/s 5", "NaN/s 5", "10/s 5,", "10/s 5, x", "10/s 5 6"},
+		"LIMIT_REPLICAS":  {"0"},
+		"MAX_CONNECTIONS": {"-1"},
 
 		"STRIPE_SECRET_KEY":     {"pk_hush", "hush"},
 		"STRIPE_WEBHOOK_SECRET": {"hush"},
@@ -316,7 +351,7 @@ func TestTrustedIssuers(t *testing.T) {
 	_, err = parse(map[string]string{"AUTH_ISSUERS": "https://a.example", "ADMIN_ISSUERS": "https://a.example;name=staff"})
 	require.ErrorContains(t, err, "ADMIN_ISSUERS must name each issuer once")
 
-	production := map[string]string{"DATABASE_URL": "postgres://app@db/shop", "AUTH_SECRET": goodSecret, "PAYMENT_PROVIDER": Simulator}
+	production := map[string]string{"DATABASE_URL": "postgres://app@db/shop", "AUTH_SECRET": goodSecret, "ADMIN_SECRET": adminSecret, "PAYMENT_PROVIDER": Simulator}
 	_, err = parse(with(production, "ADMIN_ISSUERS", "https://staff.example"))
 	require.NoError(t, err, "operators need no local key then")
 }

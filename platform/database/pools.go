@@ -127,12 +127,15 @@ func (p *Pools) Close() {
 	if p.views != nil {
 		_ = p.views.Close() // returns its connections; Query.Close would wait for them
 	}
-	for _, pool := range []*pgxpool.Pool{p.Write, p.Query, p.Search, p.Control} {
+	for _, pool := range p.All() {
 		if pool != nil {
 			pool.Close()
 		}
 	}
 }
+
+// All returns the pools of all purposes.
+func (p *Pools) All() []*pgxpool.Pool { return []*pgxpool.Pool{p.Write, p.Query, p.Search, p.Control} }
 
 func (p *Pools) openViews() error {
 	p.views = stdlib.OpenDBFromPool(p.Query)

@@ -3,13 +3,11 @@ package telemetry
 import (
 	"context"
 	"math"
-	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -29,6 +27,7 @@ type Metrics struct {
 	failed     *prometheus.CounterVec
 	sagas      *prometheus.HistogramVec
 	calls      *prometheus.HistogramVec
+	limited    *prometheus.CounterVec
 }
 
 // New returns the metrics, including those of the Go runtime and the process.
@@ -38,24 +37,21 @@ func New() *Metrics {
 		pools:         newPools(),
 		subscriptions: newSubscriptions(),
 		requests:      histograms("http_request_duration_seconds", "Requests by route template.", seconds(0.001, 15), "method", "route", "status"),
-		commands:      counters("commands_total", "Commands by store and outcome: done, replayed, refused or failed.", "store", "outcome"),
-		batches:       prometheus.NewHistogram(options("batch_commands", "Commands that shared one transaction.", prometheus.ExponentialBuckets(1, 2, 10))),
-		commits:       prometheus.NewHistogram(options("batch_duration_seconds", "From the start of a transaction of commands to its commit.", seconds(0.0005, 14))),
-		dispatched:    histograms("dispatch_lag_seconds", "From an event's time to the end of its handling.", seconds(0.001, 18), "subscription"),
-		failed:        counters("dispatch_failures_total", "Handlings of an event that failed; each is tried again.", "subscription"),
-		sagas:         histograms("saga_duration_seconds", "Sagas that ended, from start to end.", seconds(0.005, 16), "kind", "status"),
+		limited: counters("limited_total", "Requests by class, and streams and connections, that were refused because of the limit of a subject, "+
+			"an address, an object or of all.", "what", "by"),
+		commands:   counters("commands_total", "Commands by store and outcome: done, replayed, refused or failed.", "store", "outcome"),
+		batches:    prometheus.NewHistogram(options("batch_commands", "Commands that shared one transaction.", prometheus.ExponentialBuckets(1, 2, 10))),
+		commits:    prometheus.NewHistogram(options("batch_duration_seconds", "From the start of a transaction of commands to its commit.", seconds(0.0005, 14))),
+		dispatched: histograms("dispatch_lag_seconds", "From an event's time to the end of its handling.", seconds(0.001, 18), "subscription"),
+		failed:     counters("dispatch_failures_total", "Handlings of an event that failed; each is tried again.", "subscription"),
+		sagas:      histograms("saga_duration_seconds", "Sagas that ended, from start to end.", seconds(0.005, 16), "kind", "status"),
 		calls: histograms("provider_call_duration_seconds",
 			"Calls to payment providers by outcome: answered, failed, forgone, held_open or held_busy.", seconds(0.005, 14),
 			"provider", "operation", "outcome"),
 	}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.pools, m.subscriptions, m.requests, m.commands, m.batches, m.commits, m.dispatched, m.failed, m.sagas, m.calls)
+		m.pools, m.subscriptions, m.requests, m.commands, m.batches, m.commits, m.dispatched, m.failed, m.sagas, m.calls, m.limited)
 	return m
-}
-
-// Handler serves the metrics in the formats that Prometheus reads. OpenMetrics holds exemplars, too.
-func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry, EnableOpenMetrics: true})
 }
 
 // Registry returns the registry, where callers can register further collectors.
@@ -65,6 +61,9 @@ func (m *Metrics) Registry() *prometheus.Registry { return m.registry }
 func (m *Metrics) HTTP(ctx context.Context, method, route string, status int, took time.Duration) {
 	observe(ctx, m.requests.WithLabelValues(method, route, strconv.Itoa(status)), took.Seconds())
 }
+
+// Limited counts one refusal because of a limit. what is a class of requests, streams or connections.
+func (m *Metrics) Limited(what, by string) { m.limited.WithLabelValues(what, by).Inc() }
 
 // Command counts one command of a store by its outcome: done, replayed, refused or failed.
 func (m *Metrics) Command(store, outcome string) { m.commands.WithLabelValues(store, outcome).Inc() }
@@ -110,6 +109,11 @@ func (m *Metrics) ClockSkew(store string, skew func() time.Duration) {
 // Streams shows at each scrape how many streams of server-sent events are open.
 func (m *Metrics) Streams(open func() int) {
 	m.gauge("http_streams_open", "Streams of server-sent events that are open.", nil, func() float64 { return float64(open()) })
+}
+
+// Connections shows at each scrape how many connections of clients are open.
+func (m *Metrics) Connections(open func() int) {
+	m.gauge("http_connections_open", "Connections of clients that are open, if they are limited.", nil, func() float64 { return float64(open()) })
 }
 
 func (m *Metrics) age(name, help string, labels prometheus.Labels, oldest func() (time.Duration, error)) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -111,4 +112,30 @@ func TestPoolsAreShownAtEachScrape(t *testing.T) {
 	require.Contains(t, out, `shopping_cart_pool_connections_max{pool="cart",purpose="write"} 7`)
 	require.Contains(t, out, `shopping_cart_pool_connections{pool="cart",purpose="query",state="idle"} 0`)
 	require.Contains(t, out, `shopping_cart_pool_acquire_wait_seconds_total{pool="cart",purpose="write"} 0`)
+}
+
+// TestScrapesShareOneReading checks that a flood of scrapes gathers once a second.
+func TestScrapesShareOneReading(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, read := telemetry.New(), 0
+		m.OutboxAge("cart", func() (time.Duration, error) { read++; return time.Duration(read) * time.Second, nil })
+		handler := m.Handler()
+		ask := func(accept, coding string) *httptest.ResponseRecorder {
+			r, w := httptest.NewRequestWithContext(t.Context(), "GET", "/metrics?name[]=go_goroutines", nil), httptest.NewRecorder()
+			r.Header.Set("Accept", accept)
+			r.Header.Set("Accept-Encoding", coding)
+			handler.ServeHTTP(w, r)
+			require.Equal(t, 200, w.Code)
+			return w
+		}
+		for range 3 {
+			require.Contains(t, ask("", "").Body.String(), `shopping_cart_outbox_oldest_seconds{store="cart"} 1`+"\n")
+			require.Equal(t, "gzip", ask("text/plain", "gzip, br").Header().Get("Content-Encoding"))
+			require.Contains(t, ask("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited", "").Header().Get("Content-Type"), "protobuf")
+		}
+		require.Equal(t, 1, read)
+		time.Sleep(time.Second)
+		require.Contains(t, ask("", "").Body.String(), `shopping_cart_outbox_oldest_seconds{store="cart"} 2`+"\n")
+	})
 }

@@ -1,13 +1,16 @@
 package web
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -28,16 +31,93 @@ func validRequestID(id string) bool {
 	return id != "" && len(id) <= maxRequestID && strings.Trim(id, requestIDCharacters) == ""
 }
 
-// logRequest logs and counts an answered request. It logs no bodies, queries or tokens.
+// logRequest logs and counts an answered request. It logs no bodies, queries or tokens. Of a flood it logs a sample.
 func (s *Server) logRequest(c echo.Context, took time.Duration) {
 	status, v := c.Response().Status, stateOf(c)
 	if s.cfg.Observe != nil {
 		s.cfg.Observe(c.Request().Context(), method(c), route(c), status, took)
 	}
-	s.cfg.Log.LogAttrs(c.Request().Context(), s.level(c), "request",
+	unwritten, sampled := s.floods.sample(floodOf(c))
+	if !sampled {
+		return
+	}
+	line := [...]slog.Attr{
 		slog.String("method", c.Request().Method), slog.String("route", route(c)), slog.Int("status", status),
-		slog.Duration("duration", took), slog.Int64("bytes", c.Response().Size),
-		slog.String("request_id", v.id), slog.String("subject", v.caller.Subject))
+		slog.Duration("duration", took), slog.Int64("bytes", c.Response().Size), slog.String("address", v.caller.Address.String()),
+		slog.String("request_id", v.id), slog.String("subject", v.caller.Subject), {}, {},
+	}
+	attrs := line[:len(line)-2]
+	if status == http.StatusUnauthorized && v.refusal != nil {
+		attrs = append(attrs, slog.String("reason", shorten(v.refusal.Error())))
+	}
+	if unwritten > 0 {
+		attrs = append(attrs, slog.Int64("unwritten", unwritten))
+	}
+	s.cfg.Log.LogAttrs(c.Request().Context(), s.level(c), "request", attrs...)
+}
+
+// flood is a kind of request that anybody can send in any number.
+type flood int
+
+const (
+	noFlood flood = iota
+	floodOfUnknown
+	floodOfUnauthorized
+	floodOfLimited
+	floodOfForged  // webhooks
+	floodOfCrowded // on connections of the reserve
+	allFloods
+)
+
+// floodOf returns the flood that the answered request may belong to.
+func floodOf(c echo.Context) flood {
+	switch status := c.Response().Status; {
+	case status < http.StatusBadRequest:
+		return noFlood
+	case !stateOf(c).routed:
+		return floodOfUnknown
+	case status == http.StatusUnauthorized:
+		return floodOfUnauthorized
+	case status == http.StatusTooManyRequests:
+		return floodOfLimited
+	case errors.Is(stateOf(c).refusal, errTooManyConnections):
+		return floodOfCrowded
+	case status == http.StatusBadRequest && stateOf(c).class == Webhooks:
+		return floodOfForged
+	}
+	return noFlood
+}
+
+// floods samples the log lines of each flood.
+type floods [allFloods]struct {
+	lines     *rate.Limiter
+	unwritten atomic.Int64
+}
+
+// The lines of one flood in the log: so many a second on average, and so many at once.
+const (
+	floodLines = 5
+	floodBurst = 20
+)
+
+func newFloods() *floods {
+	var f floods
+	for i := range f {
+		f[i].lines = rate.NewLimiter(floodLines, floodBurst)
+	}
+	return &f
+}
+
+// sample reports whether to write a line, and how many were left out since the last one.
+func (f *floods) sample(of flood) (unwritten int64, sampled bool) {
+	if of == noFlood {
+		return 0, true
+	}
+	if !f[of].lines.Allow() {
+		f[of].unwritten.Add(1)
+		return 0, false
+	}
+	return f[of].unwritten.Swap(0), true
 }
 
 // level returns a low level for the frequent probes. A 503 is not a warning, since the outage is logged once for all

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 )
@@ -41,6 +42,11 @@ func addressOf(c echo.Context) netip.Addr {
 	}
 	address, _ := netip.ParseAddr(c.RealIP())
 	return address.Unmap().WithZone("")
+}
+
+// isProxy reports whether an address is a trusted proxy's, which many clients share.
+func (s *Server) isProxy(address netip.Addr) bool {
+	return slices.ContainsFunc(s.cfg.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 
 // clientNetwork is the size of the IPv6 network that one client has.

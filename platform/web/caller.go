@@ -1,6 +1,8 @@
 package web
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -31,29 +33,41 @@ func (c Caller) Operator() bool { return c.operator || c.Is(ScopeAdmin) }
 
 func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		values := c.Request().Header.Values(echo.HeaderAuthorization)
-		token, ok := bearer(values)
-		switch {
-		case len(values) > 0 && !ok:
-			return errUnauthorized.Detailf("The Authorization header holds no access token. It must be one header: Authorization: Bearer <token>.")
-		case !ok || s.cfg.Auth == nil:
-			return errUnauthorized
-		}
-		caller, err := s.cfg.Auth.Authenticate(c.Request().Context(), token)
-		if f, ok := fault.As(err); ok && f.Kind == fault.Unavailable {
-			return err
+		err := s.identify(c)
+		if errors.Is(err, errUnauthorized) {
+			err = cmp.Or(s.take(c, s.limiters[BadTokens]), err)
 		}
 		if err != nil {
-			return invalidToken(c, err)
+			return err
 		}
-		if !Plain(caller.Subject) { // it is stored as the actor and as the customer
-			return fmt.Errorf("%w (its subject holds control characters)", errUnauthorized)
-		}
-		state := stateOf(c)
-		caller.Address = state.caller.Address
-		state.caller = caller
 		return next(c)
 	}
+}
+
+// identify sets the caller from the token.
+func (s *Server) identify(c echo.Context) error {
+	values := c.Request().Header.Values(echo.HeaderAuthorization)
+	token, ok := bearer(values)
+	switch {
+	case len(values) > 0 && !ok:
+		return errUnauthorized.Detailf("The Authorization header holds no access token. It must be one header: Authorization: Bearer <token>.")
+	case !ok || s.cfg.Auth == nil:
+		return errUnauthorized
+	}
+	caller, err := s.cfg.Auth.Authenticate(c.Request().Context(), token)
+	if f, ok := fault.As(err); ok && f.Kind == fault.Unavailable {
+		return err
+	}
+	if err != nil {
+		return invalidToken(c, err)
+	}
+	if !Plain(caller.Subject) { // it is stored as the actor and as the customer
+		return fmt.Errorf("%w (its subject holds control characters)", errUnauthorized)
+	}
+	state := stateOf(c)
+	caller.Address = state.caller.Address
+	state.caller = caller
+	return nil
 }
 
 // invalidToken refuses a token and says why, as RFC 6750 defines it. A client can open a new session for an expired token and must

@@ -140,7 +140,7 @@ func TestEventsOverTLS(t *testing.T) {
 	t.Parallel()
 	s, files := secured(t)
 	s.Public.GET("/events", func(c echo.Context) error {
-		e, err := s.Events(c)
+		e, err := s.Events(c, "")
 		if err == nil {
 			e.Send(web.Event{Name: "checkout", ID: "1", Data: []byte("{}")})
 			e.End()

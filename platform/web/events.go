@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/tls"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -35,6 +34,9 @@ const (
 	// eventsAge is the longest life of a stream. A client that reconnects must send a token that is still valid.
 	eventsAge = time.Hour
 
+	// streamsRetry is how long a client waits after it was refused a stream.
+	streamsRetry = 5 * time.Second
+
 	// eventsBuffer limits the memory of the operating system for a client that does not read.
 	eventsBuffer = 32 << 10
 )
@@ -44,6 +46,7 @@ const (
 // and the process would take 187 MB.
 type Events struct {
 	server  *Server
+	place   *streamPlace
 	conn    net.Conn
 	chunked bool
 	until   time.Time
@@ -57,20 +60,30 @@ type Events struct {
 	pulse *time.Timer
 }
 
-// Events answers 200 and leaves the stream open. For HEAD it answers and returns nil.
-func (s *Server) Events(c echo.Context) (*Events, error) {
-	r, h := c.Request(), c.Response().Header()
+// Events answers 200 and leaves the stream open. object is what the client follows, such as a checkout: the streams of one client on one
+// object are few. For HEAD it answers and returns nil.
+func (s *Server) Events(c echo.Context, object string) (*Events, error) {
+	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, "text/event-stream")
 	h.Set(echo.HeaderCacheControl, "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx then forwards every event at once
-	if r.Method == http.MethodHead {
+	if c.Request().Method == http.MethodHead {
 		return nil, c.NoContent(http.StatusOK)
 	}
 	if s.streams.isStopping() {
 		return nil, errNotReady.Detailf("The service is stopping.")
 	}
+	caller := CallerOf(c)
+	place := &streamPlace{subject: caller.Subject, object: object, address: AddressKey(caller.Address)}
+	if by := s.streams.enter(place); by != "" {
+		s.refused.streams.Add(1)
+		s.countLimited("streams", by)
+		s.streams.warn(s.cfg.Log, place, by)
+		return nil, errTooManyStreams.After(streamsRetry)
+	}
 	conn, _, err := c.Response().Hijack()
 	if err != nil {
+		s.streams.leave(place)
 		return nil, fmt.Errorf("take over a connection for events: %w", err)
 	}
 	c.Response().Committed, c.Response().Status = true, http.StatusOK // for the log
@@ -78,20 +91,25 @@ func (s *Server) Events(c echo.Context) (*Events, error) {
 	if secured, ok := conn.(*tls.Conn); ok {
 		below = secured.NetConn()
 	}
-	if tcp, ok := below.(*net.TCPConn); ok {
-		_ = tcp.SetWriteBuffer(eventsBuffer)
+	if buffered, ok := below.(interface{ SetWriteBuffer(bytes int) error }); ok {
+		_ = buffered.SetWriteBuffer(eventsBuffer)
 	}
+	return s.stream(c, conn, place), nil
+}
+
+// stream begins a stream on a connection.
+func (s *Server) stream(c echo.Context, conn net.Conn, place *streamPlace) *Events {
 	e := &Events{
-		server: s, conn: conn, chunked: r.ProtoAtLeast(1, 1), until: time.Now().Add(eventsAge),
+		server: s, place: place, conn: conn, chunked: c.Request().ProtoAtLeast(1, 1), until: time.Now().Add(eventsAge),
 		done: make(chan struct{}), busy: true,
 	}
-	e.head = e.begin(h)
+	e.head = e.begin(c.Response().Header())
 	e.mu.Lock() // from here on, other goroutines may end it
 	defer e.mu.Unlock()
 	e.last = !s.streams.add(e)
 	e.pulse = time.AfterFunc(s.cfg.Heartbeat, e.beat)
 	go e.write()
-	return e, nil
+	return e
 }
 
 // begin returns the head of the answer and the first line of the stream.
@@ -202,63 +220,3 @@ func (e *Events) close() {
 
 // Done is closed when the stream has ended for any reason.
 func (e *Events) Done() <-chan struct{} { return e.done }
-
-// streams is the set of open streams.
-type streams struct {
-	mu       sync.Mutex
-	open     map[*Events]struct{}
-	stopping bool
-}
-
-func (s *streams) add(e *Events) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopping {
-		return false
-	}
-	if s.open == nil {
-		s.open = map[*Events]struct{}{}
-	}
-	s.open[e] = struct{}{}
-	return true
-}
-
-func (s *streams) isStopping() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.stopping
-}
-
-func (s *streams) remove(e *Events) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.open, e)
-}
-
-func (s *streams) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.open)
-}
-
-// end ends all streams. When late is closed it cuts off those that are still writing.
-func (s *streams) end(late <-chan struct{}) {
-	s.mu.Lock()
-	s.stopping = true
-	all := slices.Collect(maps.Keys(s.open))
-	s.mu.Unlock()
-	for _, e := range all {
-		e.End()
-	}
-	for _, e := range all {
-		select {
-		case <-e.done:
-		case <-late:
-			_ = e.conn.Close()
-			<-e.done
-		}
-	}
-}
-
-// OpenStreams returns the number of open streams of server-sent events.
-func (s *Server) OpenStreams() int { return s.streams.count() }

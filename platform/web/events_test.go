@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +29,7 @@ func tune(t *testing.T, configure ...func(*web.Config)) *tuned {
 	t.Helper()
 	s := &tuned{site: newSite(t, configure...), opened: make(chan *web.Events, 1)}
 	s.Public.GET("/stream", func(c echo.Context) error {
-		e, err := s.Events(c)
+		e, err := s.Events(c, "")
 		if e != nil {
 			s.opened <- e
 		}
@@ -219,5 +221,86 @@ func TestRunEndsStreams(t *testing.T) {
 		stop()
 		<-ended
 		<-e.Done()
+	})
+}
+
+func TestStreamLimits(t *testing.T) {
+	t.Parallel()
+	limits := web.StreamLimits{Most: 5, PerAddress: 4, PerSubject: 3, PerObject: 2}
+	type opened struct {
+		conn net.Conn
+		*web.Events
+	}
+	setUp := func(t *testing.T, limits web.StreamLimits) (s *site, open func(subject, object string) (opened, int)) {
+		streams := make(chan *web.Events, 1)
+		s = newSite(t, func(c *web.Config) {
+			c.Limits.Streams = limits
+			c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+		})
+		s.Customer.GET("/stream/:id", func(c echo.Context) error {
+			e, err := s.Events(c, c.Param("id"))
+			streams <- e
+			return err
+		})
+		return s, func(subject, object string) (opened, int) {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = conn.Close() })
+			subject, address, _ := strings.Cut(subject, "@")
+			_, err = fmt.Fprintf(conn, "GET /stream/%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nX-Forwarded-For: %s\r\n\r\n", object, subject, address)
+			require.NoError(t, err)
+			e := <-streams
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			require.NoError(t, err)
+			if response.StatusCode == http.StatusTooManyRequests {
+				require.Equal(t, "5", response.Header.Get("Retry-After"))
+				text, err := io.ReadAll(response.Body)
+				require.NoError(t, err)
+				require.Contains(t, string(text), "too_many_streams")
+			}
+			return opened{conn, e}, response.StatusCode
+		}
+	}
+	refuses := func(t *testing.T, open func(string, string) (opened, int), subject, object string) {
+		t.Helper()
+		_, status := open(subject, object)
+		require.Equal(t, http.StatusTooManyRequests, status)
+	}
+	admits := func(t *testing.T, open func(string, string) (opened, int), subject, object string) opened {
+		t.Helper()
+		e, status := open(subject, object)
+		require.Equal(t, http.StatusOK, status)
+		return e
+	}
+	t.Run("Refuse", func(t *testing.T) {
+		t.Parallel()
+		s, open := setUp(t, limits)
+		first := admits(t, open, "ann@192.0.2.1", "a")
+		admits(t, open, "ann@192.0.2.1", "a")
+		refuses(t, open, "ann@192.0.2.1", "a")
+		admits(t, open, "ann@192.0.2.1", "b")
+		refuses(t, open, "ann@192.0.2.1", "c")
+		admits(t, open, "bob@192.0.2.1", "a")
+		refuses(t, open, "eve@192.0.2.1", "a")
+		admits(t, open, "eve@192.0.2.2", "a")
+		refuses(t, open, "eve@192.0.2.3", "a")
+		require.Equal(t, 5, s.OpenStreams())
+		require.Equal(t, 1, strings.Count(s.logs.String(), `"level":"WARN","msg":"event streams are refused: the limit is reached","per":"object"`))
+
+		first.End()
+		<-first.Done()
+		admits(t, open, "ann@192.0.2.4", "a")
+	})
+	t.Run("ForgetClientsThatLeft", func(t *testing.T) {
+		t.Parallel()
+		s, open := setUp(t, web.StreamLimits{PerObject: 2})
+		for range 6 { // a page that is reloaded
+			e := admits(t, open, "ann@192.0.2.1", "a")
+			require.NoError(t, e.conn.Close())
+		}
+		admits(t, open, "ann@192.0.2.1", "a")
+		admits(t, open, "ann@192.0.2.1", "a")
+		refuses(t, open, "ann@192.0.2.1", "a")
+		require.Equal(t, 2, s.OpenStreams())
 	})
 }

@@ -27,14 +27,14 @@ type status struct {
 }
 
 func (s *Server) health() {
-	s.Public.GET("/healthz", s.alive)
-	s.Public.GET("/readyz", s.ready)
+	s.Public.GET("/healthz", s.alive, Limit(unlimited))
+	s.Public.GET("/readyz", s.ready, Limit(unlimited))
 	if s.cfg.Metrics != nil {
 		readers := s.Public
 		if s.cfg.MetricsPrivate {
 			readers = s.Scoped(ScopeMetricsRead)
 		}
-		readers.GET("/metrics", s.metrics, Uncompressed) // it compresses by itself
+		readers.GET("/metrics", s.metrics, Limit(unlimited), Uncompressed) // it compresses by itself
 	}
 }
 

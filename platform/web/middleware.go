@@ -28,6 +28,7 @@ func (s *Server) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		ctx, span := s.startSpan(c)
 		if err := s.limits(ctx, c, next); err != nil {
+			v.refusal = err
 			s.answerError(err, c) // here, so that the log has the status that the client got
 		}
 		s.logRequest(c, time.Since(start))
@@ -68,6 +69,11 @@ func (s *Server) limits(ctx context.Context, c echo.Context, next echo.HandlerFu
 		err = fmt.Errorf("panic: %v", p)
 	}()
 	c.SetRequest(c.Request().WithContext(ctx))
+	if s.connections != nil {
+		if err := s.refuseReserved(c); err != nil {
+			return err
+		}
+	}
 	return next(c)
 }
 
@@ -83,6 +89,7 @@ func (s *Server) cors() echo.MiddlewareFunc {
 		ExposeHeaders: []string{
 			"ETag", echo.HeaderLocation, echo.HeaderRetryAfter, echo.HeaderXRequestID, echo.HeaderWWWAuthenticate,
 			"Idempotent-Replayed", "Preference-Applied",
+			"RateLimit", "RateLimit-Policy",
 		},
 		MaxAge: 600,
 	})

@@ -1,4 +1,4 @@
 package web
 
-// openFiles returns 0, since Windows has no such limit.
-func openFiles() uint64 { return 0 }
+// OpenFiles returns 0, since Windows has no such limit.
+func OpenFiles() uint64 { return 0 }

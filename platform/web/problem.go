@@ -79,7 +79,7 @@ func (s *Server) answerError(err error, c echo.Context) {
 		return
 	}
 	f := asFault(err)
-	if f.Kind == fault.Internal || f.Kind == fault.Unavailable && !errors.Is(err, errNotReady) { // probes expect that
+	if f.Kind == fault.Internal || f.Kind == fault.Unavailable && !errors.Is(err, errNotReady) && !errors.Is(err, errTooManyConnections) { // probes expect the one, and the other is logged once
 		s.logError(c, err, "the request failed")
 	}
 	s.write(c, f)

@@ -94,11 +94,13 @@ func bodyOf[T any](c echo.Context, optional bool) (body T, err error) {
 
 // requestState stores data of a request while the server answers it. It is one entry in the context of Echo, since that is a map.
 type requestState struct {
-	id     string // of the request
-	routed bool   // it reached a route, even if a guard then refused it
-	caller Caller
-	body   []byte // as it was sent, once it was read
-	read   bool
+	id      string // of the request
+	routed  bool   // it reached a route, even if a guard then refused it
+	class   Class  // of the route
+	caller  Caller
+	refusal error  // the answer, unless the request was granted
+	body    []byte // as it was sent, once it was read
+	read    bool
 }
 
 const stateKey = "web.request"

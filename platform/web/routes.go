@@ -16,9 +16,10 @@ var errTooManyReads = fault.New(fault.TooMany, "too_many_requests", "Too many lo
 // Routes registers handlers behind guards. Guards belong to routes and not to path prefixes, so that an unknown path is 404 for
 // everyone.
 type Routes struct {
-	server *Server
-	guards []echo.MiddlewareFunc
-	access Access
+	server        *Server
+	authenticates bool // callers need a valid token
+	access        Access
+	guards        []echo.MiddlewareFunc // behind the rate limits
 }
 
 // Access says who may call a route.
@@ -38,7 +39,7 @@ func (s *Server) Owned(scopes ...string) *Routes {
 }
 
 func (s *Server) guarded(a Access) *Routes {
-	return &Routes{server: s, guards: []echo.MiddlewareFunc{s.authenticate, authorize(a)}, access: a}
+	return &Routes{server: s, authenticates: true, access: a, guards: []echo.MiddlewareFunc{authorize(a)}}
 }
 
 // Access returns who may call each route, named as in Paths.
@@ -74,7 +75,7 @@ func (s *Server) Parameters() map[string][]string {
 	return all
 }
 
-// Option configures a route: Query, Paged, Logged, Dated, AnyQuery, MaxBody, Costly, Uncompressed, Personal and AuditedAs.
+// Option configures a route: Query, Paged, Logged, Dated, AnyQuery, MaxBody, Costly, Uncompressed, Personal, AuditedAs and Limit.
 type Option func(*endpoint)
 
 // endpoint is the configuration of a route.
@@ -86,6 +87,7 @@ type endpoint struct {
 	uncompressed bool
 	costly       bool   // see Costly
 	audited      string // the action under which requests of operators are recorded; empty: they are not
+	class        Class
 }
 
 // MaxBody sets the largest body of a route in bytes, in place of Config.BodyLimit. A larger one is refused with 413.
@@ -142,7 +144,7 @@ func (r *Routes) DELETE(path string, h echo.HandlerFunc, more ...Option) {
 
 // add wraps the handler in the guards once, since Echo would do it for every request.
 func (r *Routes) add(method, path string, h echo.HandlerFunc, more []Option) {
-	e := &endpoint{access: r.access, maxBody: r.server.cfg.BodyLimit}
+	e := &endpoint{access: r.access, maxBody: r.server.cfg.BodyLimit, class: classOf(method)}
 	for _, option := range more {
 		option(e)
 	}
@@ -157,8 +159,13 @@ func (r *Routes) add(method, path string, h echo.HandlerFunc, more []Option) {
 	for _, guard := range slices.Backward(r.guards) {
 		h = guard(h)
 	}
+	h = r.server.limited(e, h)
+	if r.authenticates {
+		h = r.server.authenticate(h)
+	}
 	r.server.register(method, path, func(c echo.Context) error {
-		stateOf(c).routed = true
+		state := stateOf(c)
+		state.routed, state.class = true, e.class
 		if request := c.Request(); request.Body != http.NoBody {
 			request.Body = http.MaxBytesReader(c.Response(), request.Body, e.maxBody)
 		}

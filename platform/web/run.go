@@ -15,9 +15,9 @@ import (
 // lets requests in flight finish for at most Config.Grace, closes the listeners and returns. admin serves the routes for operators too;
 // it is nil unless Config.AdminApart.
 func (s *Server) Run(ctx context.Context, listener, admin net.Listener) error {
-	running := servers{s.start(listener, s.public)}
+	running := servers{s.start(listener, s.public, s.connections)}
 	if admin != nil {
-		running = append(running, s.start(admin, s.echo))
+		running = append(running, s.start(admin, s.echo, nil))
 	}
 	failed := running.failed()
 	select {
@@ -53,9 +53,14 @@ type serving struct {
 	err   error
 }
 
-func (s *Server) start(listener net.Listener, handler http.Handler) *serving {
+// start serves a handler on a listener. limits limits its connections; nil: no limit.
+func (s *Server) start(listener net.Listener, handler http.Handler, limits *connections) *serving {
 	one := &serving{Server: s.httpServer(handler), ended: make(chan struct{})}
 	listener = newWarningListener(listener, s.cfg.Log)
+	if limits != nil {
+		listener = &limitedListener{listener, limits}
+		one.ConnState, one.ConnContext = limits.changed, limits.mark
+	}
 	if s.cfg.Certificate != nil {
 		listener = tls.NewListener(listener, s.cfg.Certificate.server())
 	}

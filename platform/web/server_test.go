@@ -18,6 +18,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/platform/fault"
 	"shopping-cart/platform/web"
 )
 
@@ -54,6 +55,51 @@ func TestAccessLog(t *testing.T) {
 	for _, secret := range []string{"hunter2", "4111-1111", "Bearer"} {
 		require.NotContains(t, s.logs.String(), secret)
 	}
+}
+
+// TestFloodsAreSampled checks that anybody may send any number of bad requests without filling the log.
+func TestFloodsAreSampled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		logs := &logBook{}
+		s := web.New(web.Config{Auth: names{}, Log: logs.logger(), Limits: web.Limits{Rates: map[web.Class]web.Rates{
+			web.Edits: {Address: web.Rate{PerSecond: 1e-9, Burst: 1}},
+		}}})
+		s.Customer.GET("/v1/carts", ok)
+		s.Public.GET("/v1/bad", fails(fault.New(fault.Malformed, "some_bad", "Bad.")))
+		s.Public.POST("/v1/carts", ok)
+		s.Public.POST("/v1/webhooks", fails(fault.New(fault.Malformed, "some_forged", "Forged.")), web.Limit(web.Webhooks))
+		send := func(method, path, token string) {
+			r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
+			if token != "" {
+				r.Header.Set("Authorization", "Bearer "+token)
+			}
+			s.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		send("POST", "/v1/carts", "")
+		for range 100 {
+			send("GET", "/nothing", "")
+			send("GET", "/v1/carts", "bad")
+			send("POST", "/v1/carts", "")
+			send("POST", "/v1/webhooks", "")
+			send("GET", "/v1/carts", "ann")
+			send("GET", "/v1/bad", "")
+		}
+		lines := func(text string) int { return strings.Count(logs.String(), text) }
+		for flood, text := range map[string]string{
+			"unknown": `"route":"none","status":404`, "unauthorized": `"status":401`, "limited": `"status":429`, "forged": `"route":"/v1/webhooks","status":400`,
+		} {
+			require.Equal(t, 20, lines(text), flood)
+		}
+		require.Equal(t, 101, lines(`"status":200`))
+		require.Equal(t, 100, lines(`"route":"/v1/bad","status":400`))
+		require.Contains(t, logs.String(), `"address":"192.0.2.1"`)
+		require.Contains(t, logs.String(), `"reason":"unauthorized: The access token is not valid. (a bad token)"`)
+		require.Zero(t, lines(`"unwritten"`))
+		time.Sleep(time.Second)
+		send("GET", "/nothing", "")
+		require.Equal(t, 1, lines(`"unwritten":80`))
+	})
 }
 
 func TestObserve(t *testing.T) {

@@ -27,7 +27,7 @@ type sessions struct {
 
 // Sessions registers POST /v1/sessions, which creates a guest: a new customer with a token that is valid for ttl.
 func (s *Server) Sessions(minter GuestMinter, ttl time.Duration) {
-	s.Public.POST("/v1/sessions", sessions{minter, ttl}.open)
+	s.Public.POST("/v1/sessions", sessions{minter, ttl}.open, Limit(Sessions))
 }
 
 // open makes a guest.

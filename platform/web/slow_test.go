@@ -90,3 +90,28 @@ func TestNoDescriptorIsSaidOnce(t *testing.T) {
 	require.Equal(t, 1, strings.Count(log.String(), "level=WARN msg=\"no connection can be accepted: the limit of open files is reached"), log.String())
 	require.Regexp(t, `limit=[1-9]\d* reason=`, log.String())
 }
+
+// TestRefusedSlowBody checks that a request beyond the rate limit is answered although its body does not arrive.
+func TestRefusedSlowBody(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(c *web.Config) {
+		c.Limits.Rates = map[web.Class]web.Rates{web.Edits: rates(1e-9, 1, 1)}
+	})
+	s.Public.POST("/echo", ok)
+	for _, status := range []int{http.StatusOK, http.StatusTooManyRequests} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		require.NoError(t, err)
+		defer conn.Close()
+		body := "{}"
+		if status != http.StatusOK {
+			body = "{"
+		}
+		_, err = io.WriteString(conn, "POST /echo HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n"+body)
+		require.NoError(t, err)
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, status, response.StatusCode)
+		require.Equal(t, status != http.StatusOK, response.Close)
+	}
+}

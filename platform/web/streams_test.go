@@ -17,7 +17,7 @@ func TestNoStreamOutlivesTheEnd(t *testing.T) {
 	for range 50 {
 		s := New(Config{Log: slog.New(slog.DiscardHandler)})
 		s.Public.GET("/stream", func(c echo.Context) error {
-			_, err := s.Events(c)
+			_, err := s.Events(c, "")
 			return err
 		})
 		site := httptest.NewServer(s)

@@ -36,6 +36,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/time/rate"
 
 	"shopping-cart/platform/bulkhead"
 )
@@ -71,10 +72,13 @@ type Config struct {
 	HSTS           bool                                // browsers come back by HTTPS only
 	AdminApart     bool                                // the routes for operators are served on a listener of their own; see isAdmin
 	Tracer         trace.Tracer                        // of spans; nil: none
+	Limits         Limits                              // of what clients may use
 	// Audit records requests of operators; nil: they are not recorded.
 	Audit func(ctx context.Context, request Audited) error
 	// Observe is called after every request, with its route template.
 	Observe func(ctx context.Context, method, route string, status int, took time.Duration)
+	// Limited is called after every refusal because of a limit, with the class or "streams" or "connections", and with what was counted.
+	Limited func(what, by string)
 }
 
 func (c Config) withDefaults() Config {
@@ -93,21 +97,35 @@ type Server struct {
 	Public   *Routes // anyone
 	Customer *Routes // callers with a valid token: Owned(ScopeAdmin)
 
-	cfg       Config
-	echo      *echo.Echo           // all routes
-	public    *echo.Echo           // the routes of the first listener: all, or those that are not for operators
-	endpoints map[string]*endpoint // by method and path
-	compress  echo.MiddlewareFunc
-	costly    *bulkhead.Bulkhead // of Costly routes
-	draining  chan struct{}
-	probe     probe
-	drain     sync.Once
-	streams   streams
+	cfg         Config
+	echo        *echo.Echo           // all routes
+	public      *echo.Echo           // the routes of the first listener: all, or those that are not for operators
+	endpoints   map[string]*endpoint // by method and path
+	limiters    map[Class]*limiter
+	connections *connections // of the first listener; nil: no limit
+	compress    echo.MiddlewareFunc
+	costly      *bulkhead.Bulkhead // of Costly routes
+	draining    chan struct{}
+	probe       probe
+	drain       sync.Once
+	streams     *streams
+	floods      *floods
+	refused     refusals
 }
 
 // New makes a server with the routes of health, metrics and the API document.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg.withDefaults(), endpoints: map[string]*endpoint{}, compress: compressed(), draining: make(chan struct{})}
+	s := &Server{
+		cfg: cfg.withDefaults(), endpoints: map[string]*endpoint{}, compress: compressed(), draining: make(chan struct{}),
+		limiters: newLimiters(cfg.Limits.Rates), streams: newStreams(cfg.Limits.Streams), floods: newFloods(),
+		refused: refusals{proxies: rate.Sometimes{Interval: warningInterval}},
+	}
+	if cfg.Limits.Connections.Most > 0 {
+		s.connections = newConnections(cfg.Limits.Connections, s.isProxy, s.cfg.Log, func(by string) {
+			s.refused.connections.Add(1)
+			s.countLimited("connections", by)
+		})
+	}
 	s.costly = bulkhead.New(costlyAtOnce, costlyWaiting, costlyPatience, errTooManyReads)
 	s.echo = s.router()
 	s.public = s.echo
@@ -117,6 +135,7 @@ func New(cfg Config) *Server {
 	s.Public = &Routes{server: s, access: Access{Public: true}}
 	s.Customer = s.Owned(ScopeAdmin)
 	s.health()
+	s.Scoped(ScopeAdmin).GET("/v1/admin/limits", s.showLimits)
 	s.document()
 	return s
 }

@@ -42,6 +42,10 @@ func (l *logBook) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
+func (l *logBook) logger() *slog.Logger {
+	return slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
 func (l *logBook) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,7 +63,7 @@ type site struct {
 func newSite(t *testing.T, configure ...func(*web.Config)) *site {
 	t.Helper()
 	logs := &logBook{}
-	cfg := web.Config{Auth: names{}, Log: slog.New(slog.NewJSONHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	cfg := web.Config{Auth: names{}, Log: logs.logger()}
 	for _, c := range configure {
 		c(&cfg)
 	}

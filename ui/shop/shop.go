@@ -45,5 +45,5 @@ func (s *Shop) Routes(w *web.Server) {
 	w.Public.GET("/shop", s.showPage, web.AnyQuery, web.Uncompressed)
 	w.Public.GET("/shop/*", s.showPage, web.AnyQuery, web.Uncompressed)
 	w.Public.GET("/shop/assets/*", s.sendAsset, web.AnyQuery, web.Uncompressed)
-	w.Public.POST("/shop/sign-in", s.signIn)
+	w.Public.POST("/shop/sign-in", s.signIn, web.Limit(web.Sessions))
 }

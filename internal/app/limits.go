@@ -1,0 +1,60 @@
+package app
+
+import (
+	"cmp"
+	"log/slog"
+	"math"
+
+	"shopping-cart/platform/config"
+	"shopping-cart/platform/web"
+)
+
+// limits returns the limits of the web server.
+func (p *App) limits(settings config.Config, log *slog.Logger) (web.Limits, error) {
+	rates, err := settings.Rates()
+	if err != nil || !settings.Limited() {
+		return web.Limits{}, err
+	}
+	l := web.Limits{Rates: map[web.Class]web.Rates{}}
+	for class, r := range rates {
+		l.Rates[web.Class(class)] = web.Rates{Subject: web.Rate(r.Subject), Address: web.Rate(r.Address)}
+	}
+	most := p.maxConnections(settings, log)
+	l.Connections = web.ConnectionLimits{Most: most, PerAddress: cmp.Or(settings.MaxConnectionsPerAddress, max(1, most/4))}
+	l.Streams = web.StreamLimits{
+		Most: cmp.Or(settings.MaxStreams, max(1, most/2)), PerAddress: settings.MaxStreamsPerAddress,
+		PerSubject: settings.MaxStreamsPerSubject, PerObject: settings.MaxStreamsPerCheckout,
+	}
+	return l, nil
+}
+
+const (
+	derivedConnections = 10_000 // the most without a setting: about 200 MB
+	fewestConnections  = 16
+	otherFiles         = 64 // open beside connections: logs, listeners, the runtime's
+)
+
+// maxConnections returns MAX_CONNECTIONS, or as many as the limit of open files leaves.
+func (p *App) maxConnections(settings config.Config, log *slog.Logger) int {
+	possible := math.MaxInt
+	if files := web.OpenFiles(); files > 0 && files < math.MaxInt32 {
+		possible = max(fewestConnections, int(files)-p.files(settings))
+	}
+	if settings.MaxConnections > possible {
+		log.Warn("MAX_CONNECTIONS is lowered to what the limit of open files allows (ulimit -n, LimitNOFILE)",
+			"set", settings.MaxConnections, "used", possible)
+	}
+	return min(possible, cmp.Or(settings.MaxConnections, derivedConnections))
+}
+
+// files returns the number of files that the program opens beside the connections of clients: those to databases and the provider.
+func (p *App) files(settings config.Config) int {
+	n := otherFiles + web.ConnectionReserve + 2*settings.PaymentConcurrency // the simulator's webhooks come back to this process
+	for _, db := range p.Databases {
+		for _, pool := range db.Pools.All() {
+			n += int(pool.Stat().MaxConns())
+		}
+		n++ // for notifications
+	}
+	return n
+}

@@ -1,0 +1,22 @@
+package web
+
+// Limits bounds what clients may use. The zero value limits nothing. The counts are those of this process.
+type Limits struct {
+	Rates       map[Class]Rates
+	Connections ConnectionLimits
+	Streams     StreamLimits
+}
+
+// ConnectionLimits bounds the connections of the server's listener.
+type ConnectionLimits struct {
+	Most       int // in all; 0: no limit
+	PerAddress int // 0: no limit. Trusted proxies have none
+}
+
+// StreamLimits bounds the open streams of server-sent events; 0 is no limit. A stream is a connection too.
+type StreamLimits struct {
+	Most       int // in all
+	PerAddress int // of the client
+	PerSubject int
+	PerObject  int // of one subject on one object, such as a checkout
+}
