@@ -124,7 +124,7 @@ func hasAStory(t *testing.T, s *harness.Site) (pages [][2]string, stuck harness.
 		{"saga-stuck", "/console/sagas/" + stuck.ID.String()}, {"streams", "/console/streams"},
 		{"stream-cart", "/console/streams/cart/" + done.CartID.String()}, {"stream-payment", "/console/streams/payment/" + done.PaymentID.String()},
 		{"timeline", "/console/orders/" + done.OrderID.String()}, {"parked", "/console/parked"}, {"webhooks", "/console/webhooks"},
-		{"webhook", "/console/webhooks/" + url.PathEscape(hooks[0].ID)}, {"readers", "/console/readers"},
+		{"webhook", "/console/webhooks/" + url.PathEscape(hooks[0].ID)}, {"readers", "/console/readers"}, {"limits", "/console/limits"},
 		{"reconciliation", "/console/reconciliation"}, {"nothing", "/console/streams?q=nothing"},
 	}, stuck, waits
 }

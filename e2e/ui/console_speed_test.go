@@ -33,7 +33,7 @@ func TestConsoleSpeed(t *testing.T) {
 		"/console/sagas?status=completed&older_than=86400", "/console/sagas?type=refund", "/console/sagas?customer=" + bought.CustomerID,
 		"/console/sagas?customer=nobody", "/console/sagas?number=" + bought.Number, "/console/sagas/" + done.ID.String(),
 		"/console/streams", "/console/streams?q=" + done.OrderID.String(), "/console/streams/cart/" + done.CartID.String(), "/console/orders/" + done.OrderID.String(),
-		"/console/parked", "/console/webhooks", "/console/readers", "/console/reconciliation",
+		"/console/parked", "/console/webhooks", "/console/readers", "/console/limits", "/console/reconciliation",
 	} {
 		warm(t, path, func() { sees(t, o, path) })
 	}

@@ -90,6 +90,7 @@ func (c *Console) routes() {
 	c.page("POST", "/webhooks/{id}/replay", c.replayWebhook)
 	c.page("GET", "/readers", c.listProjections)
 	c.page("POST", "/readers/{name}/rebuild", c.rebuild)
+	c.page("GET", "/limits", c.showLimits)
 	c.page("GET", "/reconciliation", c.reconcile, "look", "cursor")
 	c.page("POST", "/reconciliation", c.reconcile)
 }
