@@ -79,6 +79,7 @@ var routes = []route{
 	{method: "GET", path: "/v1/admin/sales", who: "admin"},
 	{method: "GET", path: "/v1/admin/audit", who: "admin"},
 	{method: "POST", path: "/v1/admin/sign-ins", who: "admin"},
+	{method: "GET", path: "/v1/admin/limits", who: "admin"},
 	{method: "GET", path: "/v1/admin/overview", who: "admin"},
 	{method: "GET", path: "/v1/admin/streams/{module}/{cart}", who: "admin"},
 	{method: "GET", path: "/v1/admin/sagas", who: "admin"},

@@ -33,6 +33,7 @@ func limited(t testing.TB, c *config.Config) {
 	harness.OneDatabase(t, c)
 	c.Limits, c.LimitReplicas = "true", 1
 	c.LimitSessions, c.LimitReads, c.LimitEdits, c.LimitCheckouts = "100/s 200", "100/s 200", "200/s 400", "100/s 200"
+	c.PaymentActionTTL = time.Duration(*unkindSeconds+3) * time.Second // the promises hold once every checkout has ended
 	c.MaxConnections, c.MaxConnectionsPerAddress = 200, 100
 	c.MaxStreams, c.MaxStreamsPerAddress, c.MaxStreamsPerSubject, c.MaxStreamsPerCheckout = 50, 20, 16, 4
 }
@@ -57,9 +58,20 @@ func TestUnkindAddress(t *testing.T) {
 			t.Logf("purchases a second: %.1f before, %.1f during; the attacker was granted %d and refused %d", before, during, granted, refused)
 			require.Positive(t, during)
 			require.Positive(t, refused)
+			requireShown(t, harness.Get[web.LimitsView](t, s, "/v1/admin/limits", s.Admin))
 			require.Contains(t, string(s.Send(t, http.MethodGet, "/metrics", "", nil).Text), `shopping_cart_limited_total{by="`)
 		})
 	}
+}
+
+// requireShown requires that operators see whom the program refuses.
+func requireShown(t *testing.T, l web.LimitsView) {
+	t.Helper()
+	if l.Connections.Refused+l.Streams.Refused > 0 {
+		return
+	}
+	require.Len(t, l.Refused, 1)
+	require.Equal(t, unkind, l.Refused[0].Key)
 }
 
 // purchases buys one after the other for the time of an attack, and returns the rate. No purchase may fail.
