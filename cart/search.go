@@ -44,7 +44,7 @@ func gramsOf(text string, shortest int) []int32 {
 		runes := []rune(line)
 		for n := shortest; n <= longestGram; n++ {
 			for i := 0; i+n <= len(runes); i++ {
-				all = append(all, int32(crc32.ChecksumIEEE([]byte(string(runes[i:i+n]))))) //nolint:gosec // only the bits count
+				all = append(all, int32(crc32.ChecksumIEEE([]byte(string(runes[i:i+n]))))) // #nosec G115 -- only the bits count
 			}
 		}
 	}

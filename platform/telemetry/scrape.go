@@ -58,7 +58,7 @@ func (s *scrapes) answer(r *http.Request) *scrape {
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		coding = "gzip"
 	}
-	key := string(expfmt.NegotiateIncludingOpenMetrics(r.Header)) + " " + coding
+	key := string(expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)) + " " + coding
 	if s.answers[key] == nil {
 		asked := &http.Request{Method: http.MethodGet, URL: &url.URL{}, Header: http.Header{"Accept": r.Header["Accept"], "Accept-Encoding": {coding}}}
 		s.answers[key] = &scrape{header: http.Header{}, status: http.StatusOK}

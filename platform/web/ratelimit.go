@@ -64,6 +64,7 @@ type limiter struct {
 func newLimiters(rates map[Class]Rates) map[Class]*limiter {
 	all := map[Class]*limiter{}
 	for class, r := range rates {
+		//exhaustive:ignore // the others count by both
 		switch class {
 		case Operators: // several may work at one address
 			r.Address = Rate{}
