@@ -109,7 +109,7 @@ func (s *Store) OldestUnhandled() (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	var seconds float64
-	if err := s.db.Query.QueryRow(ctx, s.in(oldestOutbox), s.outboxWatermark.Mark()).Scan(&seconds); err != nil {
+	if err := s.db.Control.QueryRow(ctx, s.in(oldestOutbox), s.outboxWatermark.Mark()).Scan(&seconds); err != nil {
 		return 0, fmt.Errorf("find the oldest event in the outbox of %s: %w", s.schema, err)
 	}
 	return time.Duration(seconds * float64(time.Second)), nil

@@ -33,11 +33,20 @@ const (
 
 // Subscriptions returns the current subscriptions of the store.
 func (s *Store) Subscriptions(ctx context.Context) ([]Subscription, error) {
+	return s.subscriptionsOn(ctx, s.db.Query)
+}
+
+// Progress is Subscriptions on the connections for control, so that monitoring takes none from clients and works while they take all.
+func (s *Store) Progress(ctx context.Context) ([]Subscription, error) {
+	return s.subscriptionsOn(ctx, s.db.Control)
+}
+
+func (s *Store) subscriptionsOn(ctx context.Context, q querier) ([]Subscription, error) {
 	names := make([]string, len(s.projections))
 	for i, r := range s.projections {
 		names[i] = r.Name
 	}
-	rows, _ := s.db.Query.Query(ctx, s.projectionSQL.subscriptions, names)
+	rows, _ := q.Query(ctx, s.projectionSQL.subscriptions, names)
 	projections, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Subscription, error) {
 		one := Subscription{Module: s.schema, Kind: KindProjection}
 		var age float64
@@ -51,7 +60,7 @@ func (s *Store) Subscriptions(ctx context.Context) ([]Subscription, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the subscriptions of %s: %w", s.schema, err)
 	}
-	handlers, err := s.handlerSubscriptions(ctx)
+	handlers, err := s.handlerSubscriptions(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("read the handlers of %s: %w", s.schema, err)
 	}
@@ -69,12 +78,12 @@ const (
 
 // handlerSubscriptions returns the subscriptions to the outbox with their waiting messages. Messages that nothing here can
 // handle have an entry of their own, if there are any.
-func (s *Store) handlerSubscriptions(ctx context.Context) ([]Subscription, error) {
-	waiting, err := s.counts(ctx, waitingByType, s.outboxWatermark.Mark())
+func (s *Store) handlerSubscriptions(ctx context.Context, q querier) ([]Subscription, error) {
+	waiting, err := s.counts(ctx, q, waitingByType, s.outboxWatermark.Mark())
 	if err != nil {
 		return nil, err
 	}
-	parked, err := s.counts(ctx, parkedByHandler, s.handlerNames())
+	parked, err := s.counts(ctx, q, parkedByHandler, s.handlerNames())
 	if err != nil {
 		return nil, err
 	}
@@ -100,8 +109,8 @@ type tally struct {
 	age time.Duration
 }
 
-func (s *Store) counts(ctx context.Context, sql string, arg any) (map[string]tally, error) {
-	rows, _ := s.db.Query.Query(ctx, s.in(sql), arg)
+func (s *Store) counts(ctx context.Context, q querier, sql string, arg any) (map[string]tally, error) {
+	rows, _ := q.Query(ctx, s.in(sql), arg)
 	all := map[string]tally{}
 	var name string
 	var n int64

@@ -215,7 +215,7 @@ func certificateOf(settings config.Config, log *slog.Logger) (*web.Certificate, 
 func subscriptionsOf(store *eventstore.Store) ([]telemetry.Subscription, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	found, err := store.Subscriptions(ctx)
+	found, err := store.Progress(ctx)
 	all := make([]telemetry.Subscription, len(found))
 	for i, s := range found {
 		all[i] = telemetry.Subscription{Name: s.Name, Kind: s.Kind, Lag: s.Lag, Oldest: s.OldestAge, Parked: s.Parked}

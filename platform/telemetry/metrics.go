@@ -19,7 +19,9 @@ type Metrics struct {
 	pools         *pools
 	subscriptions *subscriptions
 
-	requests   *prometheus.HistogramVec
+	requests   *prometheus.CounterVec
+	spent      *prometheus.CounterVec
+	durations  *prometheus.HistogramVec
 	commands   *prometheus.CounterVec
 	batches    prometheus.Histogram
 	commits    prometheus.Histogram
@@ -36,21 +38,23 @@ func New() *Metrics {
 		registry:      prometheus.NewRegistry(),
 		pools:         newPools(),
 		subscriptions: newSubscriptions(),
-		requests:      histograms("http_request_duration_seconds", "Requests by route template.", seconds(0.001, 15), "method", "route", "status"),
+		requests:      counters("http_requests_total", "Requests by route template.", "method", "route", "status"),
+		spent:         counters("http_request_seconds_total", "Time spent on requests by route template.", "method", "route"),
+		durations:     histograms("http_request_duration_seconds", "Requests by method; http_request_seconds_total has the routes.", seconds(0.001, 8), "method"),
 		limited: counters("limited_total", "Requests by class, and streams and connections, that were refused because of the limit of a subject, "+
 			"an address, an object or of all.", "what", "by"),
 		commands:   counters("commands_total", "Commands by store and outcome: done, replayed, refused or failed.", "store", "outcome"),
 		batches:    prometheus.NewHistogram(options("batch_commands", "Commands that shared one transaction.", prometheus.ExponentialBuckets(1, 2, 10))),
-		commits:    prometheus.NewHistogram(options("batch_duration_seconds", "From the start of a transaction of commands to its commit.", seconds(0.0005, 14))),
-		dispatched: histograms("dispatch_lag_seconds", "From an event's time to the end of its handling.", seconds(0.001, 18), "subscription"),
+		commits:    prometheus.NewHistogram(options("batch_duration_seconds", "From the start of a transaction of commands to its commit.", seconds(0.0005, 8))),
+		dispatched: histograms("dispatch_lag_seconds", "From an event's time to the end of its handling.", seconds(0.004, 6), "subscription"),
 		failed:     counters("dispatch_failures_total", "Handlings of an event that failed; each is tried again.", "subscription"),
-		sagas:      histograms("saga_duration_seconds", "Sagas that ended, from start to end.", seconds(0.005, 16), "kind", "status"),
+		sagas:      histograms("saga_duration_seconds", "Sagas that ended, from start to end.", seconds(0.02, 6), "kind", "status"),
 		calls: histograms("provider_call_duration_seconds",
-			"Calls to payment providers by outcome: answered, failed, forgone, held_open or held_busy.", seconds(0.005, 14),
+			"Calls to payment providers by outcome: answered, failed, forgone, held_open or held_busy.", seconds(0.02, 5),
 			"provider", "operation", "outcome"),
 	}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.pools, m.subscriptions, m.requests, m.commands, m.batches, m.commits, m.dispatched, m.failed, m.sagas, m.calls, m.limited)
+		m.pools, m.subscriptions, m.requests, m.spent, m.durations, m.commands, m.batches, m.commits, m.dispatched, m.failed, m.sagas, m.calls, m.limited)
 	return m
 }
 
@@ -59,7 +63,9 @@ func (m *Metrics) Registry() *prometheus.Registry { return m.registry }
 
 // HTTP counts one request. route is the template that matched and never the path itself.
 func (m *Metrics) HTTP(ctx context.Context, method, route string, status int, took time.Duration) {
-	observe(ctx, m.requests.WithLabelValues(method, route, strconv.Itoa(status)), took.Seconds())
+	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
+	m.spent.WithLabelValues(method, route).Add(took.Seconds())
+	observe(ctx, m.durations.WithLabelValues(method), took.Seconds())
 }
 
 // Limited counts one refusal because of a limit. what is a class of requests, streams or connections.
@@ -152,5 +158,5 @@ func counters(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
 }
 
-// seconds returns n buckets that double from the first.
-func seconds(first float64, n int) []float64 { return prometheus.ExponentialBuckets(first, 2, n) }
+// seconds returns n buckets from the first, each four times as long as the one before. Finer ones would make the metrics too large to scrape.
+func seconds(first float64, n int) []float64 { return prometheus.ExponentialBuckets(first, 4, n) }

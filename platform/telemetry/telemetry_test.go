@@ -3,6 +3,7 @@ package telemetry_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"testing"
@@ -75,7 +76,9 @@ func TestMetrics(t *testing.T) {
 		`shopping_cart_subscription_oldest_seconds{kind="projection",store="orders",subscription="daily_sales"} 2`,
 		`shopping_cart_subscription_parked_messages{kind="projection",store="orders",subscription="daily_sales"} 3`,
 		`shopping_cart_subscription_parked_messages{kind="",store="cart",subscription=""} NaN`,
-		`shopping_cart_http_request_duration_seconds_count{method="GET",route="/v1/carts/:id",status="200"} 1`,
+		`shopping_cart_http_requests_total{method="GET",route="/v1/carts/:id",status="200"} 1`,
+		`shopping_cart_http_request_seconds_total{method="GET",route="/v1/carts/:id"} 0.003`,
+		`shopping_cart_http_request_duration_seconds_count{method="GET"} 1`,
 		`shopping_cart_commands_total{outcome="done",store="cart"} 1`,
 		`shopping_cart_batch_commands_sum 8`,
 		`shopping_cart_batch_duration_seconds_count 1`,
@@ -138,4 +141,31 @@ func TestScrapesShareOneReading(t *testing.T) {
 		time.Sleep(time.Second)
 		require.Contains(t, ask("", "").Body.String(), `shopping_cart_outbox_oldest_seconds{store="cart"} 2`+"\n")
 	})
+}
+
+// TestScrapeIsSmall checks that a busy shop's metrics have at most 64 KB.
+func TestScrapeIsSmall(t *testing.T) {
+	t.Parallel()
+	m, ctx := telemetry.New(), t.Context()
+	for route := range 60 {
+		for _, status := range []int{200, 404, 429} {
+			m.HTTP(ctx, "GET", fmt.Sprintf("/v1/some-resources/:id/%d", route), status, time.Millisecond)
+		}
+	}
+	for i := range 12 {
+		m.Dispatched(fmt.Sprintf("some-module.reaction-%d", i), time.Second, nil)
+	}
+	for _, kind := range []string{"checkout", "cancellation", "refund"} {
+		for _, status := range []string{"completed", "failed", "cancelled"} {
+			m.SagaEnded(kind, status, time.Second)
+		}
+	}
+	for _, operation := range []string{"authorize", "capture", "void", "refund", "look_up"} {
+		for _, outcome := range []string{"answered", "failed"} {
+			m.ProviderCall(ctx, "simulator", operation, outcome, time.Second)
+		}
+	}
+	text := scrape(t, m)
+	t.Log(len(text), "bytes")
+	require.Less(t, len(text), 64<<10)
 }
