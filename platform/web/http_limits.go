@@ -64,7 +64,7 @@ type StreamLimitsView struct {
 //	@Description	Of the process that answers: each replica counts by itself. For operators: scope `admin`.
 //	@ID				readLimits
 //	@Tags			operators
-//	@Security		Bearer
+//	@Security		BearerAuth[admin]
 //	@Success		200		{object}	LimitsView
 //	@Failure		401,403	{object}	Problem
 //	@Router			/v1/admin/limits [get]
