@@ -121,9 +121,6 @@ func (c Config) checkSecrets(wrong *findings) {
 	if c.AuthSecret == "" && c.external() {
 		wrong.add("AUTH_SECRET", "must be set when DATABASE_URL (or a module's) is: the key that signs tokens, 32 bytes or more")
 	}
-	if c.AdminSecret == "" && len(c.AdminIssuers) == 0 && c.external() {
-		wrong.add("ADMIN_SECRET", "must be set when DATABASE_URL (or a module's) is, unless ADMIN_ISSUERS is: the key that signs operators' tokens, 32 bytes or more")
-	}
 	if c.PaymentProvider == "" && c.external() {
 		wrong.add("PAYMENT_PROVIDER", "must be set when DATABASE_URL (or a module's) is: "+Simulator+" moves no money")
 	}

@@ -102,7 +102,7 @@ func TestDatabases(t *testing.T) {
 	})
 
 	t.Run("ProductionRunsOnNoSecretOfOurs", func(t *testing.T) {
-		for _, setting := range []string{"AUTH_SECRET", "ADMIN_SECRET", "PAYMENT_PROVIDER"} {
+		for _, setting := range []string{"AUTH_SECRET", "PAYMENT_PROVIDER"} {
 			_, err := parse(with(external, setting, ""))
 			require.ErrorContains(t, err, setting+" must be set")
 		}

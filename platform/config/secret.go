@@ -14,8 +14,10 @@ import (
 )
 
 // FillSecrets sets the missing secrets. AUTH_SECRET and ADMIN_SECRET come from files in the data directory, created when missing;
-// parse allows this only with an embedded database. SIMULATOR_SECRET is derived from AUTH_SECRET, so that all replicas agree on it.
+// parse allows this only with an embedded database. SIMULATOR_SECRET, and with a named database ADMIN_SECRET, are derived from AUTH_SECRET,
+// so that all replicas agree on them.
 func (c *Config) FillSecrets() error {
+	c.deriveAdminSecret()
 	if c.Embedded() || c.AuthSecret == "" || c.AdminSecret == "" {
 		if err := checkPrivate("DATA_DIR", c.DataDir, dataDirOpen, "chmod go-rw"); err != nil {
 			return err
@@ -32,11 +34,25 @@ func (c *Config) FillSecrets() error {
 		*g.secret = found
 	}
 	if c.SimulatorSecret == "" {
-		mac := hmac.New(sha256.New, []byte(c.AuthSecret))
-		mac.Write([]byte("webhooks of the simulator"))
-		c.SimulatorSecret = hex.EncodeToString(mac.Sum(nil))
+		c.SimulatorSecret = c.derived("webhooks of the simulator")
 	}
 	return nil
+}
+
+// operatorsTokens is the purpose of a derived ADMIN_SECRET.
+const operatorsTokens = "tokens of operators"
+
+func (c *Config) deriveAdminSecret() {
+	if c.AdminSecret == "" && c.AuthSecret != "" && len(c.AdminIssuers) == 0 && c.external() {
+		c.AdminSecret = c.derived(operatorsTokens)
+	}
+}
+
+// derived returns the secret for a purpose that AUTH_SECRET gives.
+func (c *Config) derived(purpose string) string {
+	mac := hmac.New(sha256.New, []byte(c.AuthSecret))
+	mac.Write([]byte(purpose))
+	return hex.EncodeToString(mac.Sum(nil))
 }
 
 // The files in the data directory with the generated AUTH_SECRET and ADMIN_SECRET.
@@ -67,6 +83,7 @@ const unusableFolder = "DATA_DIR must be a folder that the program may write to:
 // FindSecrets sets the missing secrets for a client of the server. Unlike FillSecrets it creates none, since no server would know
 // it.
 func (c *Config) FindSecrets() error {
+	c.deriveAdminSecret()
 	for _, g := range c.generated() {
 		path := filepath.Join(c.DataDir, g.file)
 		if _, err := os.Stat(path); *g.secret == "" && errors.Is(err, fs.ErrNotExist) {

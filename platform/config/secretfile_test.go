@@ -57,4 +57,13 @@ func TestWarnings(t *testing.T) {
 		"DATABASE_URL leads to db.example.com, and the connection may be made without TLS: add sslmode=verify-full.",
 	}, c.Warnings())
 	require.Empty(t, Config{PaymentProvider: Simulator}.Warnings(), "the embedded database is for trials")
+
+	one := Config{DatabaseURL: "postgres://app@localhost/shop", PaymentProvider: Stripe, AuthSecret: goodSecret}
+	require.NoError(t, one.FillSecrets())
+	require.Len(t, one.Warnings(), 1, "one secret makes customers and operators")
+	require.NotEqual(t, one.AuthSecret, one.AdminSecret)
+	two := Config{DatabaseURL: one.DatabaseURL, PaymentProvider: Stripe, AuthSecret: goodSecret, AdminSecret: adminSecret}
+	require.NoError(t, two.FillSecrets())
+	require.Equal(t, adminSecret, two.AdminSecret)
+	require.Empty(t, two.Warnings())
 }
