@@ -14,11 +14,11 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// SubscriptionView is the progress of a projection or a reaction.
+// SubscriptionView is the progress of a projection, a reaction or the seals of a log.
 type SubscriptionView struct {
 	Module           string     `json:"module" enums:"cart,order,payment,saga,audit"`
 	Name             string     `json:"name" example:"daily_sales"`
-	Kind             string     `json:"kind" enums:"projection,reaction,rebuild"`
+	Kind             string     `json:"kind" enums:"projection,reaction,rebuild,seals"`
 	Position         int64      `json:"position"` // of the last handled event; 0 for a reaction
 	Head             int64      `json:"head"`     // of the last event in the log
 	Lag              int64      `json:"lag"`      // unhandled events
@@ -44,7 +44,7 @@ func subscriptionViewOf(module string, s eventstore.Subscription) SubscriptionVi
 // listSubscriptions lists the progress of all projections and reactions.
 //
 //	@Summary		List the projections and reactions with their progress
-//	@Description A rebuild of a projection is a subscription of its own until it takes the projection's place. `unavailable` names the modules whose database does not answer within two seconds; they are left out.
+//	@Description A rebuild of a projection is a subscription of its own until it takes the projection's place. `seals` is the sealing of a log. `unavailable` names the modules whose database does not answer within two seconds; they are left out.
 //	@ID				listSubscriptions
 //	@Tags			operators
 //	@Security		BearerAuth[sagas:operate]

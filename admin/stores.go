@@ -54,6 +54,15 @@ func AskEach[T any](ctx context.Context, all []Store, ask func(context.Context, 
 	return answers, away, nil
 }
 
+// AskAll is AskEach for a question that needs the answers of all modules.
+func AskAll[T any](ctx context.Context, all []Store, ask func(context.Context, Store) (T, error)) ([]T, error) {
+	answers, away, err := AskEach(ctx, all, ask)
+	if err == nil && len(away) > 0 {
+		err = ErrAway(away)
+	}
+	return answers, err
+}
+
 // asked asks modules one after the other. It does not ask a module again whose database was away.
 type asked struct{ away []string }
 

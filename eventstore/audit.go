@@ -18,7 +18,7 @@ type Violation struct {
 	Check   string // one of the constants below
 	ID      uuid.UUID
 	Stream  uuid.UUID
-	Version int64 // of the stream, if the violation concerns one version
+	Version int64 // of the stream, or the position in the log, if the violation concerns one
 	Detail  string
 }
 
@@ -32,6 +32,12 @@ const (
 
 	ViolationSequence = "sequence_behind" // the next position exists already, or projections have passed it
 	ViolationKey      = "key_given_twice" // two streams of a kind share a key, such as the number of an order
+
+	ViolationChanged  = "event_changed"  // an event differs from its entry in a seal
+	ViolationRemoved  = "event_removed"  // a sealed event does not exist
+	ViolationInserted = "event_inserted" // an event has no entry in the seals around it
+	ViolationChain    = "chain_broken"   // a seal is damaged or does not continue the one before it
+	ViolationUnsealed = "event_unsealed" // an event has waited too long for its seal
 )
 
 const (

@@ -19,6 +19,7 @@ type Database struct {
 	Views            *gorm.DB      // lists, on the connections of Query
 	SingleProcess    bool          // no other process uses the database, so outboxes are redelivered at the start
 	ReceiptRetention time.Duration // how long receipts and discarded messages are kept; 0 keeps them forever
+	SealInterval     time.Duration // average pause between two seals of a log; 0 seals nothing
 	Log              *slog.Logger
 
 	// Listen opens a session that listens to notifications of new events. If it is nil, projections poll for them.
@@ -38,13 +39,16 @@ func (d Database) Run(ctx context.Context) error {
 }
 
 // Run does the background work of a store until ctx is done: it relays the outbox, retries parked messages, runs the
-// projections and deletes old rows. Any number of processes may run it at once. It returns after the running handlers have
+// projections, seals the log and deletes old rows. Any number of processes may run it at once. It returns after the running handlers have
 // ended.
 func (s *Store) Run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	parts.Go(func() { s.relay(ctx) })
 	parts.Go(func() { s.retryHandlers(ctx) })
 	parts.Go(func() { s.runProjections(ctx) })
+	if s.db.SealInterval > 0 {
+		parts.Go(func() { s.runSeals(ctx) })
+	}
 	if s.db.ReceiptRetention > 0 {
 		for _, r := range s.retentions() {
 			parts.Go(func() { r.Run(ctx, s.Failed) })

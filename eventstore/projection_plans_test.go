@@ -49,6 +49,16 @@ var everyReading = map[string]planned{
 	"subscriptions": {args: "array['seen']", index: "parked_open"},
 }
 
+// everySealing are the statements of seals.
+var everySealing = map[string]planned{
+	"seal":     {args: "2048, interval '1 second'", index: "events_pkey"},
+	"before":   {args: "500", index: "seals_pkey", order: true},
+	"page":     {args: "500, 100, 100000", index: "seals_pkey", order: true},
+	"entries":  {args: "500, 600", index: "events_pkey", order: true},
+	"unsealed": {args: "interval '1 minute'", index: "events_pkey", order: true},
+	"progress": {index: "events_pkey"},
+}
+
 // TestReadingPlans explains the statements of readers as TestPlans does those of commands. A scan of a whole index is as
 // bad as one of its table.
 func TestReadingPlans(t *testing.T) {
@@ -69,6 +79,17 @@ func TestReadingPlans(t *testing.T) {
 		for _, sql := range strings.Split(stage.sql, ";") {
 			_, err := pools.Control.Exec(t.Context(), sql)
 			require.NoError(t, err)
+		}
+		for name, sql := range all(sealStatementsOf("cart")) {
+			p, ok := everySealing[name]
+			require.True(t, ok, "statement %s has no plan test", name)
+			t.Run(stage.name+"/"+name, func(t *testing.T) {
+				for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+					plan := explain(t, pools.Query, "set local plan_cache_mode = "+mode, sql, p.args)
+					p.check(t, plan, "")
+					checkConds(t, plan, false)
+				}
+			})
 		}
 		for name, sql := range all(projectionStatementsOf("cart")) {
 			p, ok := everyReading[name]

@@ -20,6 +20,7 @@ type Store struct {
 	db              Database
 	sql             statements
 	projectionSQL   projectionStatements
+	sealSQL         sealStatements
 	kinds           map[string]codec // by kind of stream
 	subs            map[string][]subscription
 	outbox          outbox
@@ -31,7 +32,7 @@ type Store struct {
 // Open returns the store of a schema. Open stores, and subscribe to them, before the database runs.
 func Open(db Database, schema string, aggregates ...codec) *Store {
 	s := &Store{
-		schema: schema, db: db, sql: statementsOf(schema), projectionSQL: projectionStatementsOf(schema),
+		schema: schema, db: db, sql: statementsOf(schema), projectionSQL: projectionStatementsOf(schema), sealSQL: sealStatementsOf(schema),
 		kinds: map[string]codec{}, subs: map[string][]subscription{},
 		outboxWatermark: NewWatermark(relaySlack, relayFullEvery),
 	}

@@ -14,7 +14,7 @@ import (
 type Subscription struct {
 	Module     string // the store's schema
 	Name       string
-	Kind       string        // projection, reaction or rebuild (of the next generation of a projection)
+	Kind       string        // projection, reaction, rebuild (of the next generation of a projection) or seals
 	Position   int64         // last position that was read
 	Head       int64         // the last position of the log
 	Lag        int64         // number of events between the two, with the few unused positions; for a handler, the events in the outbox
@@ -29,6 +29,7 @@ const (
 	KindProjection = "projection"
 	KindReaction   = "reaction"
 	KindRebuild    = "rebuild"
+	KindSeals      = "seals"
 )
 
 // Subscriptions returns the current subscriptions of the store.
@@ -64,7 +65,22 @@ func (s *Store) subscriptionsOn(ctx context.Context, q querier) ([]Subscription,
 	if err != nil {
 		return nil, fmt.Errorf("read the handlers of %s: %w", s.schema, err)
 	}
-	return append(projections, handlers...), nil
+	seals, err := s.sealSubscription(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the progress of the seals of %s: %w", s.schema, err)
+	}
+	return slices.Concat(projections, handlers, seals), nil
+}
+
+// sealSubscription returns the progress of the seals, if this program makes them.
+func (s *Store) sealSubscription(ctx context.Context) ([]Subscription, error) {
+	if s.db.SealInterval == 0 {
+		return nil, nil
+	}
+	one, age := Subscription{Module: s.schema, Name: KindSeals, Kind: KindSeals, Generation: 1}, 0.0
+	err := s.db.Query.QueryRow(ctx, s.sealSQL.progress).Scan(&one.Position, &one.Head, &one.Lag, &age, &one.UpdatedAt)
+	one.OldestAge = time.Duration(age * float64(time.Second))
+	return []Subscription{one}, err
 }
 
 // Both read few rows: of the outbox only those above the watermark.

@@ -21,9 +21,11 @@ type Reconciliation struct {
 type Checked struct {
 	Streams   int `json:"streams"` // rebuilt from their events
 	Receipts  int `json:"receipts"`
+	Events    int `json:"events"`    // compared with their seals
 	Checkouts int `json:"checkouts"` // in all modules
 	Balances  int `json:"balances"`  // payments in the providers' ledgers
 	Stocks    int `json:"stocks"`
+	Heads     int `json:"heads"`    // exported before, compared with the logs
 	LeftOut   int `json:"left_out"` // checkouts and payments that changed within the last minute and may be running
 }
 
@@ -33,6 +35,8 @@ func (c *Checked) count(pass string, read int) {
 		c.Streams += read
 	case strings.HasSuffix(pass, ".receipts"):
 		c.Receipts += read
+	case strings.HasSuffix(pass, ".seals"):
+		c.Events += read
 	case pass == "checkouts":
 		c.Checkouts += read
 	case pass == "ledger":

@@ -190,6 +190,10 @@ var checkoutInvariants = []invariant{
 	},
 }
 
+// remedyTampered is the remedy of a log that differs from its seals.
+const remedyTampered = "The program never changes, removes or inserts events there, and never changes seals. Somebody did so in the database. " +
+	"Keep a copy of it as evidence, and compare it with a backup."
+
 const ( // checks of any saga
 	checkOverdue   = "saga_overdue"
 	checkAttention = "saga_needs_attention"
@@ -367,5 +371,11 @@ var remedies = map[string]string{
 		"Projections may have missed events: rebuild those of the module.",
 	eventstore.ViolationKey: "The unique index streams_key of the module is missing or damaged. Use the ids of these until one of them has another number. " +
 		"Tell its customer, and rebuild the index.",
+	eventstore.ViolationChanged:  remedyTampered,
+	eventstore.ViolationRemoved:  remedyTampered,
+	eventstore.ViolationInserted: remedyTampered,
+	eventstore.ViolationChain:    remedyTampered,
+	eventstore.ViolationUnsealed: "Events without a seal can be changed without evidence. Does a process run with SEAL_INTERVAL above 0? Its log says why it fails. " +
+		"After an upgrade of a large database wait until GET /v1/admin/subscriptions shows no lag of the seals.",
 	eventstore.ViolationMessage: "Check that a process of this version runs. GET /v1/admin/subscriptions and /v1/admin/parked show stuck messages.",
 }

@@ -1,5 +1,5 @@
-// Package reconcile checks all invariants over all data, and against the providers' ledgers. It repairs the certain cases by the commands
-// that checkouts use.
+// Package reconcile checks all invariants over all data, against the seals of the logs, and against the providers' ledgers. It repairs the
+// certain cases by the commands that checkouts use.
 package reconcile
 
 import (
@@ -21,6 +21,7 @@ import (
 // Config is what the module needs.
 type Config struct {
 	Sources
+	Signer     Signer // of the heads of the logs
 	Log        *slog.Logger
 	MinAge     time.Duration // more recent changes are not checked; 1 minute by default
 	TimeBudget time.Duration // for the passes of one answer; 20 seconds by default
@@ -76,6 +77,9 @@ func New(c Config) *Module {
 
 // Routes adds the routes of the reconciliation.
 func (m *Module) Routes(s *web.Server) {
-	s.Scoped(web.ScopeSagasOperate).GET("/v1/admin/reconciliation", m.showReconciliation, web.Query("cursor"))
-	s.Scoped(web.ScopeAdmin).POST("/v1/admin/reconciliation", m.repairReconciliation, web.Query("cursor", "refund_lost"))
+	readers, admin := s.Scoped(web.ScopeSagasOperate), s.Scoped(web.ScopeAdmin)
+	readers.GET("/v1/admin/reconciliation", m.showReconciliation, web.Query("cursor"))
+	admin.POST("/v1/admin/reconciliation", m.repairReconciliation, web.Query("cursor", "refund_lost"))
+	readers.GET("/v1/admin/log-heads", m.showLogHeads)
+	readers.POST("/v1/admin/log-heads", m.checkLogHeads)
 }

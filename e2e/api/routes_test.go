@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"log/slog"
 	"maps"
@@ -92,6 +93,8 @@ var routes = []route{
 	{method: "GET", path: "/v1/admin/subscriptions", who: "admin"},
 	{method: "GET", path: "/v1/admin/reconciliation", who: "admin"},
 	{method: "POST", path: "/v1/admin/reconciliation", who: "admin"},
+	{method: "GET", path: "/v1/admin/log-heads", who: "admin"},
+	{method: "POST", path: "/v1/admin/log-heads", who: "admin", body: `{"data":[],"public_key":"` + zeros(32) + `","signature":"` + zeros(64) + `"}`},
 	{method: "GET", path: "/v1/admin/parked", who: "admin"},
 	{method: "POST", path: "/v1/admin/parked/{parked}/replay", who: "admin"},
 	{method: "POST", path: "/v1/admin/parked/{parked}/discard", who: "admin", body: `{"reason":"A duplicate."}`},
@@ -108,6 +111,9 @@ var routes = []route{
 	{method: "POST", path: "/simulator/payments/{payment}/approve", who: "public"},
 	{method: "POST", path: "/simulator/payments/{payment}/deny", who: "public"},
 }
+
+// zeros is that many zero bytes in Base64.
+func zeros(n int) string { return base64.StdEncoding.EncodeToString(make([]byte, n)) }
 
 func TestRoutes(t *testing.T) {
 	t.Parallel()

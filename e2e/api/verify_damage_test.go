@@ -158,7 +158,7 @@ func (s *mixedShop) damageToStores() []damage {
 // TestVerifyCommand holds the command against what a restore leaves behind: a sequence that is behind, and a unique index that is gone.
 func TestVerifyCommand(t *testing.T) {
 	t.Parallel()
-	s := harness.Open(t, harness.OneDatabase)
+	s := harness.Open(t, harness.OneDatabase, harness.Unsealed)
 	ada, sku := s.Shopper(t), s.AddProduct(t, 500)
 	buys := func() string {
 		return harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated).OrderID.String()

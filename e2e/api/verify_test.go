@@ -36,7 +36,7 @@ type mixedShop struct {
 func patient(_ testing.TB, c *config.Config) { c.PaymentActionTTL = time.Hour }
 
 func openMixedShop(t *testing.T) *mixedShop {
-	s := &mixedShop{Site: harness.Open(t, harness.OneDatabase, patient)}
+	s := &mixedShop{Site: harness.Open(t, harness.OneDatabase, harness.Unsealed, patient)}
 	plain := s.AddProduct(t, 500)
 	s.tracked = s.AddProduct(t, 500)
 	s.SetStock(t, s.tracked, 9)

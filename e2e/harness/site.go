@@ -59,6 +59,7 @@ func Settings() config.Config {
 		HTTPAddr: "127.0.0.1:0", Console: true, MetricsPublic: true, AuthSecret: Secret, AdminSecret: AdminSecret, AuthAudience: Module, PaymentProvider: config.Simulator,
 		LogLevel: new(slog.LevelError), LogFormat: "text", Committers: 2, QueueSize: 4096, QueryConnections: 8, SearchConnections: 2,
 		SessionTTL: time.Hour, RequestTimeout: 35 * time.Second, ShutdownTimeout: 20 * time.Second,
+		SealInterval:   time.Second,
 		PaymentTimeout: 300 * time.Millisecond, PaymentConcurrency: 100, PaymentActionTTL: time.Minute, StepDeadline: time.Hour,
 	}
 }
@@ -72,6 +73,9 @@ func DatabaseEach(t testing.TB, c *config.Config) {
 	c.CartDatabaseURL, c.OrderDatabaseURL, c.PaymentDatabaseURL = urls["cart"], urls["orders"], urls["payment"]
 	c.SagaDatabaseURL, c.AuditDatabaseURL, c.SimulatorDatabaseURL = urls["saga"], urls["audit"], urls["simulator"]
 }
+
+// Unsealed turns off the seals of the logs, for a test that changes events and looks for what else is wrong then.
+func Unsealed(_ testing.TB, c *config.Config) { c.SealInterval = 0 }
 
 // Open runs the program until the test and all its subtests end. Then every promise must have been kept.
 func Open(t *testing.T, with ...Setting) *Site {

@@ -29,6 +29,7 @@ func (s *Site) Reconcile(t testing.TB, method string) (all reconcile.Reconciliat
 		part := As[reconcile.Reconciliation](t, a, http.StatusOK)
 		all.Data = append(all.Data, part.Data...)
 		all.Checked.Streams, all.Checked.Receipts = all.Checked.Streams+part.Checked.Streams, all.Checked.Receipts+part.Checked.Receipts
+		all.Checked.Events += part.Checked.Events
 		all.Checked.Checkouts, all.Checked.Stocks = all.Checked.Checkouts+part.Checked.Checkouts, all.Checked.Stocks+part.Checked.Stocks
 		if part.NextCursor == nil {
 			return all

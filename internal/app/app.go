@@ -121,7 +121,11 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 		{Name: "audit", Store: p.Audit.Store()},
 	}
 	p.Admin = admin.New(admin.Config{Stores: stores, Orders: p.Orders, Payments: p.Payments, Sagas: p.Sagas, Tokens: p.tokens, Log: log, Warnings: settings.Warnings()})
-	p.Reconcile = reconcile.New(reconcile.Config{Log: log, Sources: reconcile.Sources{
+	signer, err := reconcile.NewSigner(append([]string{settings.AuthSecret}, settings.AuthSecretOld...)...)
+	if err != nil {
+		return p, err
+	}
+	p.Reconcile = reconcile.New(reconcile.Config{Log: log, Signer: signer, Sources: reconcile.Sources{
 		Stores: stores, Carts: p.Carts, Orders: p.Orders, Payments: p.Payments, Sagas: p.Sagas,
 	}})
 	p.measure(metrics)

@@ -110,20 +110,25 @@ func databases(ctx context.Context, settings config.Config, log *slog.Logger, fa
 		}
 	}
 	urls = settings.DatabaseURLs(embedded)
-	g, migrating := errgroup.WithContext(ctx)
+	if err := Migrate(ctx, settings, urls, log); err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return urls, stop, nil
+}
+
+// Migrate brings all schemas up to date, each in the database at its URL.
+func Migrate(ctx context.Context, settings config.Config, urls map[string]string, log *slog.Logger) error {
+	g, ctx := errgroup.WithContext(ctx)
 	for _, schema := range migrations.Schemas {
 		g.Go(func() error {
-			if err := migrateSchema(migrating, settings, log, urls[schema], schema); err != nil {
+			if err := migrateSchema(ctx, settings, log, urls[schema], schema); err != nil {
 				return fmt.Errorf("%s: %w", settings.DatabaseSetting(schema), err)
 			}
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		stop()
-		return nil, nil, err
-	}
-	return urls, stop, nil
+	return g.Wait()
 }
 
 // migrationTimeout limits the migration of a schema at the start, including the wait for other processes that migrate it.

@@ -22,13 +22,16 @@ import (
 )
 
 type commands struct {
-	Serve serve `cmd:"" default:"1" help:"Serve the API (the default)."`
-	Token Token `cmd:"" help:"Print an access token, or revoke one."`
+	Serve   serve   `cmd:"" default:"1" help:"Serve the API (the default)."`
+	Token   Token   `cmd:"" help:"Print an access token, or revoke one."`
+	Migrate migrate `cmd:"" help:"Bring the schemas of the databases up to date, as their owner, and exit."`
 
 	Replay replay.Replay `cmd:"" help:"Play the invoices of a file against a running server, as a shop would."`
 	Demo   demo.Demo     `cmd:"" help:"Fill the example shop of a running server and send customers to it."`
 	Health Health        `cmd:"" help:"Ask a running server whether it is ready; for health checks of containers."`
 	Verify Verify        `cmd:"" help:"Make a running server check every promise over all data, and against the provider's ledger."`
+
+	Heads Heads `cmd:"" help:"Print the signed heads of the logs, to keep elsewhere and compare with later."`
 
 	Chaos       chaosCommand        `cmd:"" help:"Run a shop of several replicas under faults, on a PostgreSQL of its own, and check every promise."`
 	Bench       bench.Command       `cmd:"" help:"Compare the program with pgbench and other baselines, on a PostgreSQL of its own. See docs/BENCHMARKS.md."`
@@ -47,6 +50,25 @@ func (serve) Run(ctx context.Context) error {
 		return err
 	}
 	return app.Run(ctx, settings, os.Stdout)
+}
+
+type migrate struct{}
+
+// Run migrates the databases of the settings. The start of the server does the same; there the role needs no right to create anything
+// if there is nothing to do.
+func (migrate) Run(ctx context.Context) error {
+	settings, err := config.Load()
+	if err != nil {
+		return err
+	}
+	if settings.Embedded() {
+		return errors.New("DATABASE_URL must name a database: the embedded one is migrated at its start")
+	}
+	log, err := telemetry.Log(os.Stderr, "info", settings.LogFormat)
+	if err != nil {
+		return err
+	}
+	return app.Migrate(ctx, settings, settings.DatabaseURLs(""), log)
 }
 
 // environment gives the tools access to the settings.

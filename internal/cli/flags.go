@@ -40,3 +40,5 @@ func (r *Revoke) Validate() error { return client.CheckBaseURL(r.BaseURL) }
 func (h *Health) Validate() error { return client.CheckBaseURL(h.BaseURL) }
 
 func (v *Verify) Validate() error { return client.CheckBaseURL(v.BaseURL) }
+
+func (h *Heads) Validate() error { return client.CheckBaseURL(h.BaseURL) }

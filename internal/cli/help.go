@@ -87,6 +87,17 @@ drains: requests end, then the steps of checkouts, then their writes are committ
 Exit status: 0 stopped on request, also during the start, 1 the start failed or the shutdown was cut short, with the reason.`
 }
 
+func (migrate) Help() string {
+	return `Examples:
+
+  DATABASE_URL=postgres://owner:…@db/shop AUTH_SECRET=… PAYMENT_PROVIDER=stripe … shopping-cart migrate
+
+Run it before an upgrade if the server's role does not own the schemas: docs/guides/deploy.md says which rights that role needs.
+Servers may run meanwhile.
+
+Exit status: 0 up to date, 1 not, with the reason.`
+}
+
 func (*Mint) Help() string {
 	return `Examples:
 
@@ -127,12 +138,24 @@ It prints the address of the ready server, or the reason why it is not ready.
 Exit status: 0 ready, 1 not ready or not reachable.`
 }
 
+func (*Heads) Help() string {
+	return `Examples:
+
+  shopping-cart heads > heads-$(date +%F).json               then copy the file to where the shop's administrators cannot write
+  shopping-cart verify --heads heads-2026-01-31.json         later
+
+A head stands for all events of a log up to its position. The heads are signed with a key that comes from AUTH_SECRET.
+
+Exit status: 0 printed, 1 the server could not answer.`
+}
+
 func (*Verify) Help() string {
 	return `Examples:
 
   shopping-cart verify                                       all findings, each with its remedy
   shopping-cart verify --heal                                and repair unambiguous ones
   shopping-cart verify --heal=refund-lost                    and refund captures of unknown payments, after a restore
+  shopping-cart verify --heads heads-2026-01-31.json         and whether the logs still hold what they held then
   shopping-cart verify --json | jq '.data[].id'
 
 The server may be busy: data that changed within the last minute is left out. Each finding prints its remedy; docs/operations.md says which ones --heal repairs.

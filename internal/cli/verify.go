@@ -24,6 +24,7 @@ type Verify struct {
 	BaseURL string  `help:"Address of the server; from its settings when empty."`
 	JSON    bool    `help:"Print JSON: the number of checks, and every finding."`
 	Quiet   bool    `help:"Show no progress."`
+	Heads   string  `help:"File with heads of the logs that \"shopping-cart heads\" printed earlier, to compare the logs with." type:"existingfile"`
 	Heal    Healing `help:"Repair unambiguous findings. Repaired ones do not count as broken. --heal=refund-lost also refunds captures of unknown payments."`
 }
 
@@ -87,23 +88,20 @@ func (*Broken) ExitCode() int { return 2 }
 
 // Run prints the findings. It asks repeatedly, since one answer covers only as much as its time allows.
 func (v *Verify) Run(ctx context.Context, out io.Writer, local client.Local) (err error) {
-	base, err := client.BaseURL(local, v.BaseURL)
-	if err != nil {
-		return err
-	}
-	if err := client.CheckAlive(ctx, base); err != nil {
-		return err
-	}
-	token, err := local.Mint("verify", []string{client.ScopeAdmin}, client.TokenLife)
+	server, token, err := operator(ctx, local, v.BaseURL, "verify")
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	server := client.New(base, 1)
 	server.Silent = v.Quiet
 	all, err := v.ask(ctx, server, token)
 	if err != nil {
 		return err
+	}
+	if v.Heads != "" {
+		if err := v.compareHeads(ctx, server, token, &all); err != nil {
+			return err
+		}
 	}
 	open, err := v.print(out, all, time.Since(began))
 	if err == nil && open > 0 {
@@ -152,6 +150,21 @@ func (v *Verify) ask(ctx context.Context, c *client.Client, token string) (all r
 	}
 }
 
+// compareHeads adds the findings of a comparison with the kept heads.
+func (v *Verify) compareHeads(ctx context.Context, c *client.Client, token string, all *reconciled) error {
+	kept, err := os.ReadFile(v.Heads)
+	if err != nil {
+		return err
+	}
+	found, _, err := client.Ask[reconciled](ctx, c, client.Call{Method: http.MethodPost, Path: logHeads, Token: token, Body: kept})
+	if err != nil {
+		return fmt.Errorf("compare with the heads in %s: %w", v.Heads, err)
+	}
+	all.Data = append(all.Data, found.Data...)
+	all.Checked["heads"] += found.Checked["heads"]
+	return nil
+}
+
 // print prints the findings and returns how many are not repaired.
 func (v *Verify) print(out io.Writer, all reconciled, took time.Duration) (open int, err error) {
 	var text strings.Builder
@@ -176,8 +189,8 @@ func (v *Verify) print(out io.Writer, all reconciled, took time.Duration) (open 
 	if v.JSON {
 		return open, json.NewEncoder(out).Encode(all)
 	}
-	fmt.Fprintf(&text, "%d checkouts, %d streams, %d receipts, %d balances, %d stocks checked in %s: %d found, %d left\n",
-		all.Checked["checkouts"], all.Checked["streams"], all.Checked["receipts"], all.Checked["balances"], all.Checked["stocks"],
+	fmt.Fprintf(&text, "%d checkouts, %d streams, %d receipts, %d sealed events, %d heads, %d balances, %d stocks checked in %s: %d found, %d left\n",
+		all.Checked["checkouts"], all.Checked["streams"], all.Checked["receipts"], all.Checked["events"], all.Checked["heads"], all.Checked["balances"], all.Checked["stocks"],
 		took.Round(time.Millisecond), len(all.Data), open)
 	if n := all.Checked["left_out"]; n == 1 {
 		text.WriteString("1 checkout or payment of the last minute was left out, since it may be in progress: run it again in a minute\n")

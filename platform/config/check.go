@@ -56,6 +56,9 @@ func (c Config) check() error {
 	}
 	wrong.atLeast("RECEIPT_RETENTION", c.ReceiptRetention, 24*time.Hour)
 	wrong.positive("WEBHOOK_RETENTION", c.WebhookRetention)
+	if c.SealInterval < 0 {
+		wrong.add("SEAL_INTERVAL", "must not be negative; 0 makes no seals")
+	}
 	if c.SimulatorLatency < 0 {
 		wrong.add("SIMULATOR_LATENCY", "must not be negative")
 	}

@@ -89,6 +89,7 @@ type Config struct {
 	CartTTL          time.Duration `env:"CART_TTL" envDefault:"720h"`           // open carts untouched for this long are abandoned; 0: never
 	ReceiptRetention time.Duration `env:"RECEIPT_RETENTION" envDefault:"168h"`  // how long an Idempotency-Key is remembered
 	WebhookRetention time.Duration `env:"WEBHOOK_RETENTION" envDefault:"2160h"` // of processed webhooks
+	SealInterval     time.Duration `env:"SEAL_INTERVAL" envDefault:"1s"`        // pause between two seals of a log, which make changed events evident; 0: no seals
 
 	AuthSecret    string        `env:"AUTH_SECRET"`     // HS256 key of customers' tokens; see FillSecrets
 	AuthSecretOld []string      `env:"AUTH_SECRET_OLD"` // further keys that customers' tokens may be signed with

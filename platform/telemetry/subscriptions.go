@@ -11,7 +11,7 @@ import (
 // Subscription is the progress of a projection or a reaction.
 type Subscription struct {
 	Name   string
-	Kind   string        // projection, rebuild or reaction
+	Kind   string        // projection, rebuild, reaction or seals
 	Lag    int64         // events that it has not handled yet
 	Oldest time.Duration // age of the oldest of these
 	Parked int           // messages that it could not handle, and those behind them
@@ -35,8 +35,8 @@ func newSubscriptions() *subscriptions {
 		return prometheus.NewDesc(namespace+"_subscription_"+name, help, []string{"store", "subscription", "kind"}, nil)
 	}
 	return &subscriptions{
-		lag:    desc("lag_events", "Events that a projection or a reaction has not handled yet."),
-		oldest: desc("oldest_seconds", "Age of the oldest event that a projection or a reaction has not handled."),
+		lag:    desc("lag_events", "Events that a projection, a reaction or a seal has not handled yet."),
+		oldest: desc("oldest_seconds", "Age of the oldest event that a projection, a reaction or a seal has not handled."),
 		parked: desc("parked_messages", "Messages that a projection or a reaction could not handle, and those behind them."),
 	}
 }

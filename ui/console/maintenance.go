@@ -108,7 +108,7 @@ func (c *Console) replayWebhook(v *visit) error {
 	return v.submit("/v1/admin/webhooks/"+id+"/replay", nil, "Requested. The provider is asked for the state of the payment.", Path+"/webhooks/"+id)
 }
 
-// subscription is the progress of a projection, a rebuild or a reaction.
+// subscription is the progress of a projection, a rebuild, a reaction or the seals of a log.
 type subscription struct {
 	Module, Name, Kind  string
 	Position, Head, Lag int64
