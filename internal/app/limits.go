@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"log/slog"
 	"math"
+	"time"
 
 	"shopping-cart/platform/config"
 	"shopping-cart/platform/web"
@@ -15,7 +16,7 @@ func (p *App) limits(settings config.Config, log *slog.Logger) (web.Limits, erro
 	if err != nil || !settings.Limited() {
 		return web.Limits{}, err
 	}
-	l := web.Limits{Rates: map[web.Class]web.Rates{}}
+	l := web.Limits{Rates: map[web.Class]web.Rates{}, Delay: refusalDelay}
 	for class, r := range rates {
 		l.Rates[web.Class(class)] = web.Rates{Subject: web.Rate(r.Subject), Address: web.Rate(r.Address)}
 	}
@@ -27,6 +28,9 @@ func (p *App) limits(settings config.Config, log *slog.Logger) (web.Limits, erro
 	}
 	return l, nil
 }
+
+// refusalDelay slows a client that repeats refused requests at once to one request a second on each of its connections.
+const refusalDelay = time.Second
 
 const (
 	derivedConnections = 10_000 // the most without a setting: about 200 MB

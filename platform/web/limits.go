@@ -1,10 +1,14 @@
 package web
 
+import "time"
+
 // Limits bounds what clients may use. The zero value limits nothing. The counts are those of this process.
 type Limits struct {
 	Rates       map[Class]Rates
 	Connections ConnectionLimits
 	Streams     StreamLimits
+	// Delay is how long the answer 429 is held back, so that a client that repeats at once takes little from others; 0: not at all.
+	Delay time.Duration
 }
 
 // ConnectionLimits bounds the connections of the server's listener.

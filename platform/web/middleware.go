@@ -27,8 +27,9 @@ func (s *Server) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 			h[echo.HeaderStrictTransportSecurity] = oneYear
 		}
 		ctx, span := s.startSpan(c)
-		if err := s.limits(ctx, c, next); err != nil {
+		if err := s.limitUnknown(c, s.limits(ctx, c, next)); err != nil {
 			v.refusal = err
+			s.holdBack(ctx, c, err)
 			s.answerError(err, c) // here, so that the log has the status that the client got
 		}
 		s.logRequest(c, time.Since(start))

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -12,6 +14,8 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/labstack/echo/v4"
 	"golang.org/x/time/rate"
+
+	"shopping-cart/platform/fault"
 )
 
 // Class names the requests that share a rate limit.
@@ -25,7 +29,7 @@ const (
 	Edits     Class = "edits"      // the default of all other methods
 	Checkouts Class = "checkouts"  // start a checkout
 	Webhooks  Class = "webhooks"   // of payment providers
-	BadTokens Class = "bad_tokens" // have no valid token where one is needed
+	BadTokens Class = "bad_tokens" // have no valid token where one is needed, or lead to no route
 	Operators Class = "operators"  // of callers with a scope of operators, on any route
 
 	unlimited Class = "" // probes and metrics
@@ -124,6 +128,38 @@ func (s *Server) refuse(c echo.Context, l *limiter, b *buckets, by string, wait 
 		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(refusedBody))
 	}
 	return errTooMany.After(wait)
+}
+
+// heldBackMost limits the refused requests that wait for their answer, so that they need some megabytes of memory at most.
+const heldBackMost = 2000
+
+// holdBack waits if the error is a refusal for too many requests. Beyond heldBackMost it ends the connection instead, since a new one is slow too.
+func (s *Server) holdBack(ctx context.Context, c echo.Context, err error) {
+	if f, ok := fault.As(err); !ok || f.Kind != fault.TooMany || s.cfg.Limits.Delay == 0 {
+		return
+	}
+	select {
+	case s.heldBack <- struct{}{}:
+		defer func() { <-s.heldBack }()
+	default:
+		c.Response().Header().Set(echo.HeaderConnection, "close")
+		return
+	}
+	end := time.NewTimer(s.cfg.Limits.Delay)
+	defer end.Stop()
+	select {
+	case <-end.C:
+	case <-ctx.Done():
+	case <-s.draining:
+	}
+}
+
+// limitUnknown counts a request to an unknown address like one with a bad token, since both are attempts to find something.
+func (s *Server) limitUnknown(c echo.Context, err error) error {
+	if stateOf(c).routed || err == nil {
+		return err
+	}
+	return cmp.Or(s.take(c, s.limiters[BadTokens]), err)
 }
 
 // refusedBody limits the time in which the body of a refused request must arrive, so that slow bodies of refused requests hold no

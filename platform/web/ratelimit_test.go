@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -272,3 +273,29 @@ func (n *nobody) Header() http.Header {
 }
 func (*nobody) Write(p []byte) (int, error) { return len(p), nil }
 func (*nobody) WriteHeader(int)             {}
+
+// TestRefusedRequestsAreHeldBack checks that the answer 429 waits, that it waits no longer than the server runs, and that unknown
+// addresses are limited.
+func TestRefusedRequestsAreHeldBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := web.New(web.Config{Log: slog.New(slog.DiscardHandler), Limits: web.Limits{Delay: time.Second, Rates: map[web.Class]web.Rates{
+			web.BadTokens: {Address: web.Rate{PerSecond: 0.1, Burst: 1}},
+		}}})
+		get := func(ctx context.Context) (status int, took time.Duration) {
+			r, w, began := httptest.NewRequestWithContext(ctx, http.MethodGet, "/wp-login.php", nil), httptest.NewRecorder(), time.Now()
+			s.ServeHTTP(w, r)
+			return w.Code, time.Since(began)
+		}
+		status, took := get(t.Context())
+		require.Equal(t, http.StatusNotFound, status)
+		require.Zero(t, took)
+		status, took = get(t.Context())
+		require.Equal(t, http.StatusTooManyRequests, status)
+		require.Equal(t, time.Second, took)
+		gone, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		_, took = get(gone)
+		require.Equal(t, 100*time.Millisecond, took)
+	})
+}

@@ -106,6 +106,7 @@ type Server struct {
 	compress    echo.MiddlewareFunc
 	costly      *bulkhead.Bulkhead // of Costly routes
 	draining    chan struct{}
+	heldBack    chan struct{} // taken by refused requests that wait for their answer
 	probe       probe
 	drain       sync.Once
 	streams     *streams
@@ -116,7 +117,7 @@ type Server struct {
 // New makes a server with the routes of health, metrics and the API document.
 func New(cfg Config) *Server {
 	s := &Server{
-		cfg: cfg.withDefaults(), endpoints: map[string]*endpoint{}, compress: compressed(), draining: make(chan struct{}),
+		cfg: cfg.withDefaults(), endpoints: map[string]*endpoint{}, compress: compressed(), draining: make(chan struct{}), heldBack: make(chan struct{}, heldBackMost),
 		limiters: newLimiters(cfg.Limits.Rates), streams: newStreams(cfg.Limits.Streams), floods: newFloods(),
 		refused: refusals{proxies: rate.Sometimes{Interval: warningInterval}},
 	}
