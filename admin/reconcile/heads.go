@@ -27,8 +27,8 @@ type LogHeads struct {
 // LogHead is the head of the hash chain of a log. It stands for all events up to its position. Hashes are in Base64, since the digits of
 // hexadecimal ones may look like a card number.
 type LogHead struct {
-	Module   string    `json:"module" validate:"required,max=64" enums:"cart,order,payment,saga,audit"`
-	Position int64     `json:"position" validate:"required,min=1"` // of the last sealed event
+	Module   string    `json:"module" validate:"required,visible,max=64" enums:"cart,order,payment,saga,audit"`
+	Position int64     `json:"position" validate:"min=1"` // of the last sealed event
 	Hash     []byte    `json:"hash" validate:"required,len=32" swaggertype:"string" format:"byte" example:"VZMqva3QaPCkNChttlnzgATngYMZb8y+MttTRdYdKrg="`
 	At       time.Time `json:"at"` // when it was sealed
 }

@@ -98,7 +98,7 @@ func TestTamperEvidence(t *testing.T) {
 			"Remove": {`delete from @.events where position = $position`, "event_removed", false},
 			"InsertAtAFreePosition": {`insert into @.events select -7, '11111111-1111-4111-8111-111111111111', 9, type, data, meta, at from @.events where position = $position`,
 				"event_inserted", true},
-			"Entry": {`update @.seals set entries = set_byte(entries, (($position - (select min(position) from @.events where position > after)) * 64 + 63)::int, 0)
+			"Entry": {`update @.seals set entries = set_byte(entries, (($position - (select min(position) from @.events where position > after)) * 64 + 63)::int, 255 - get_byte(entries, (($position - (select min(position) from @.events where position > after)) * 64 + 63)::int))
 				where after < $position and last >= $position`, "event_changed", false},
 		} {
 			t.Run(log.module+"/"+name, func(t *testing.T) {
