@@ -147,7 +147,7 @@ func (a *sealAudit) event(check string, e sealEntry, what string) {
 	})
 }
 
-// report adds a violation about a position of the log, which stands in the place of a version.
+// report adds a violation about a position of the log. The violation has the position as its version.
 func (a *sealAudit) report(check string, position int64, detail string, args ...any) {
 	a.violations = append(a.violations, Violation{Check: check, Version: position, Detail: fmt.Sprintf(detail, args...)})
 }

@@ -72,7 +72,7 @@ func digest(e eventstore.Recorded, data, meta string) []byte {
 	return sum[:]
 }
 
-// TestSealVector holds the digest of an event and the hash of a seal: what was sealed once must be readable for ever.
+// TestSealVector checks that the digest of an event and the hash of a seal never change, so that old seals can be verified.
 func TestSealVector(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -63,7 +63,7 @@ type RequestCancellation struct {
 	Reason  string
 	By      Canceller
 	Running bool  // its checkout has not ended and may still call the provider
-	Limit   int64 // of the order's total, which is refunded, in minor units; 0: any
+	Limit   int64 // the largest total that may be cancelled, in minor units; 0: no limit
 }
 
 // Command is a command of a saga on an order.

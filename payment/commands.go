@@ -41,7 +41,7 @@ type RequestRefund struct {
 	PaymentID uuid.UUID
 	Amount    *money.Amount // above zero; nil: all that is left
 	Reason    string
-	Limit     int64 // of the sum of the payment's refunds, in minor units; 0: what was captured
+	Limit     int64 // the largest sum of all refunds of the payment, in minor units; 0: the captured amount
 	Unless    error // the caller's reason to refuse the request, unless it is a repetition
 }
 

@@ -1,8 +1,8 @@
 // Package audit records the requests of operators: what they changed, which personal data they read, and their sign-ins.
 //
 // The web server records a request before it carries it out ([Module.Record]), and refuses it if it cannot be recorded. An entry is a
-// stream of one event in a schema of its own. So an entry is never changed, and the hash chain of the log covers it. What a request
-// changed stands in the events with its correlation, which is the request's id.
+// stream of one event in a schema of its own. So an entry is never changed, and the hash chain of the log covers it. The events that a
+// request causes have the same correlation as its entry.
 package audit
 
 import (

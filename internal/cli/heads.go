@@ -16,7 +16,7 @@ type Heads struct {
 	BaseURL string `help:"Address of the server; from its settings when empty."`
 }
 
-// Run prints the response of the server, which is the file that verify --heads reads.
+// Run prints the response of the server. "verify --heads" reads it as a file.
 func (h *Heads) Run(ctx context.Context, out io.Writer, local client.Local) error {
 	c, token, err := operator(ctx, local, h.BaseURL, "heads")
 	if err != nil {

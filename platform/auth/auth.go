@@ -9,8 +9,8 @@
 //
 // A token with an operator's scope under a key of customers is refused.
 //
-// Trusted issuers sign with keys of their own (RS256, ES256, EdDSA), which are fetched and cached. The issuers of customers grant no
-// scopes. The subject of such a token has the name of the issuer in front, so it never is a guest, or a subject of another issuer.
+// Trusted issuers sign with keys of their own (RS256, ES256, EdDSA). The package fetches and caches these keys. Issuers of customers
+// grant no scopes. The subject of their tokens begins with the name of the issuer, so it equals no guest's and no other issuer's.
 //
 //	tokens, err := auth.New(auth.Config{CustomerSecrets: []string{secret}, OperatorSecret: other, Audience: "shopping-cart"})
 //	token, expires, err := tokens.Mint(customerID, nil, 24*time.Hour)

@@ -19,7 +19,7 @@ var errKeysAway = fault.New(fault.Unavailable, "issuer_unavailable", "The keys o
 // ErrNotOperator is the error for a token that cannot be revoked, since it is not an operator's.
 var ErrNotOperator = errors.New("the token is not an operator's")
 
-// ErrNotGuest is the error for the valid token of a caller who is no guest.
+// ErrNotGuest is the error for a valid token that is not a guest's.
 var ErrNotGuest = errors.New("the token is not a guest's")
 
 var (
