@@ -200,7 +200,9 @@ func toItself(settings config.Config) http.RoundTripper {
 	if settings.TLSCert == "" {
 		return http.DefaultTransport
 	}
-	return &http.Transport{TLSClientConfig: web.TrustOnly(settings.TLSCert)}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = web.TrustOnly(settings.TLSCert)
+	return transport
 }
 
 // certificateOf opens the certificate of the settings. It returns nil if they name none.

@@ -85,19 +85,15 @@ type revoked struct {
 
 // Run asks the server, since only that reaches the database in every set-up.
 func (r *Revoke) Run(ctx context.Context, out io.Writer, local client.Local) error {
-	base, err := client.BaseURL(local, r.BaseURL)
+	c, token, err := operator(ctx, local, r.BaseURL, "token revoke")
 	if err != nil {
 		return err
 	}
-	operator, err := local.Mint("token revoke", []string{client.ScopeAdmin}, time.Minute)
-	if err != nil {
-		return err
-	}
-	call := client.Call{Method: http.MethodPost, Path: "/v1/admin/tokens/revoke", Token: operator, Body: map[string]string{"token": r.Token}}
-	done, _, err := client.Ask[revoked](ctx, client.New(base, 1), call)
+	call := client.Call{Method: http.MethodPost, Path: "/v1/admin/tokens/revoke", Token: token, Body: map[string]string{"token": r.Token}}
+	done, _, err := client.Ask[revoked](ctx, c, call)
 	switch {
 	case err != nil:
-		return client.ExplainUnauthorized(base, "", err)
+		return client.ExplainUnauthorized(c.Base, "", err)
 	case r.JSON:
 		return json.NewEncoder(out).Encode(done)
 	}

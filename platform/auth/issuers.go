@@ -8,10 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+
+	"shopping-cart/platform/database"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -154,8 +155,7 @@ func checkAddress(address string) error {
 	if err != nil {
 		return err
 	}
-	ip, _ := netip.ParseAddr(u.Hostname())
-	if u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && (ip.IsLoopback() || u.Hostname() == "localhost")) {
+	if u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && database.IsLoopback(u.Hostname())) {
 		return fmt.Errorf("%s is no https address", address)
 	}
 	return nil

@@ -60,7 +60,7 @@ func newKeySet(issuer, jwks string, log *slog.Logger) *keySet {
 func (k *keySet) run(ctx context.Context) {
 	for failures := 0; ; {
 		pause := backoff.Jitter(refreshKeys)
-		if err := k.refresh(ctx); err == nil {
+		if err := k.refreshAlone(ctx); err == nil {
 			failures = 0
 		} else if ctx.Err() == nil {
 			k.log.Warn("failed to fetch the keys of an issuer, will retry; those known stay valid", "issuer", k.issuer, "error", err)
@@ -71,6 +71,17 @@ func (k *keySet) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// refreshAlone refreshes the keys while no token does.
+func (k *keySet) refreshAlone(ctx context.Context) error {
+	select {
+	case k.fetching <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-k.fetching }()
+	return k.refresh(ctx)
 }
 
 // find returns the keys that may have signed a token. It fetches them first if none is known, at most once in unknownKey.

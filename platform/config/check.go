@@ -12,8 +12,6 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"shopping-cart/platform/database"
 )
 
 // The payment providers.
@@ -161,7 +159,7 @@ func (c Config) checkStripe(wrong *findings) {
 	}
 	if c.StripeAPIBase != "" && !isWebURL(c.StripeAPIBase) {
 		wrong.add("STRIPE_API_BASE", "must be a URL such as http://localhost:12111, or empty")
-	} else if u, _ := url.Parse(c.StripeAPIBase); u.Scheme == "http" && !database.IsLoopback(u.Hostname()) {
+	} else if c.StripeAPIBase != "" && !isSecureURL(c.StripeAPIBase) {
 		wrong.add("STRIPE_API_BASE", "must begin with https:// unless it leads to this machine: the calls carry STRIPE_SECRET_KEY")
 	}
 }

@@ -189,7 +189,7 @@ func names() map[string]bool {
 	for f := range reflect.TypeFor[Config]().Fields() {
 		own[f.Tag.Get("env")] = true
 	}
-	for _, name := range secretSettings {
+	for _, name := range secretSettings() {
 		own[name+fileSuffix] = true
 	}
 	return own

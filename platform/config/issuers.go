@@ -3,10 +3,11 @@ package config
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
+
+	"shopping-cart/platform/database"
 )
 
 // Issuer is a trusted issuer of tokens. Its fields are those of auth.Issuer.
@@ -88,6 +89,5 @@ func isSecureURL(text string) bool {
 	if err != nil || u.Host == "" {
 		return false
 	}
-	ip, _ := netip.ParseAddr(u.Hostname())
-	return u.Scheme == "https" || u.Scheme == "http" && (ip.IsLoopback() || u.Hostname() == "localhost")
+	return u.Scheme == "https" || u.Scheme == "http" && database.IsLoopback(u.Hostname())
 }

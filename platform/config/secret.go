@@ -18,7 +18,7 @@ import (
 // so that all replicas agree on them.
 func (c *Config) FillSecrets() error {
 	c.deriveAdminSecret()
-	if c.Embedded() || c.AuthSecret == "" || c.AdminSecret == "" {
+	if c.Embedded() || c.AuthSecret == "" {
 		if err := checkPrivate("DATA_DIR", c.DataDir, dataDirOpen, "chmod go-rw"); err != nil {
 			return err
 		}
@@ -68,7 +68,11 @@ type generatedSecret struct {
 }
 
 func (c *Config) generated() []generatedSecret {
-	return []generatedSecret{{authSecretFile, &c.AuthSecret}, {adminSecretFile, &c.AdminSecret}}
+	generated := []generatedSecret{{authSecretFile, &c.AuthSecret}}
+	if !c.external() {
+		generated = append(generated, generatedSecret{adminSecretFile, &c.AdminSecret})
+	}
+	return generated
 }
 
 // The permissions that other users must not have. To enter the data directory lets them read nothing: under root, the user of

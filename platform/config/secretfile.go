@@ -10,10 +10,13 @@ import (
 // fileSuffix is the end of the name of a setting that names a file with a secret: AUTH_SECRET_FILE.
 const fileSuffix = "_FILE"
 
-// secretSettings are the settings that may come from files.
-var secretSettings = []string{
-	"AUTH_SECRET", "AUTH_SECRET_OLD", "ADMIN_SECRET", "SIMULATOR_SECRET", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "DATABASE_URL",
-	"CART_DATABASE_URL", "ORDER_DATABASE_URL", "PAYMENT_DATABASE_URL", "SAGA_DATABASE_URL", "SIMULATOR_DATABASE_URL",
+// secretSettings returns the settings that may come from files: the secrets, and the URLs of databases, which hold passwords.
+func secretSettings() []string {
+	names := []string{"AUTH_SECRET", "AUTH_SECRET_OLD", "ADMIN_SECRET", "SIMULATOR_SECRET", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"}
+	for _, d := range (&Config{}).allDatabases() {
+		names = append(names, d.setting)
+	}
+	return names
 }
 
 // longestSecret limits the bytes read from a file.
@@ -22,7 +25,7 @@ const longestSecret = 64 << 10
 // readSecretFiles replaces each NAME_FILE by NAME with the text of the file.
 func readSecretFiles(settings map[string]string) error {
 	var wrong findings
-	for _, name := range secretSettings {
+	for _, name := range secretSettings() {
 		path := settings[name+fileSuffix]
 		delete(settings, name+fileSuffix)
 		if path == "" {

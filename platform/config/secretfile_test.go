@@ -3,6 +3,8 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,8 +17,12 @@ func TestSecretsFromFiles(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 		return path
 	}
-	for _, name := range secretSettings {
+	for _, name := range secretSettings() {
 		require.True(t, names()[name], "%s is no setting", name)
+	}
+	for name := range names() {
+		holdsSecret := (strings.Contains(name, "_SECRET") || strings.HasSuffix(name, "DATABASE_URL")) && !strings.HasSuffix(name, fileSuffix)
+		require.Equal(t, holdsSecret, slices.Contains(secretSettings(), name), name)
 	}
 	c, err := parse(map[string]string{
 		"DATABASE_URL_FILE": file("postgres://app:hush@db/shop?sslmode=verify-full\n"), "AUTH_SECRET_FILE": file("\ufeff" + goodSecret + "\r\n"),
@@ -65,5 +71,8 @@ func TestWarnings(t *testing.T) {
 	two := Config{DatabaseURL: one.DatabaseURL, PaymentProvider: Stripe, AuthSecret: goodSecret, AdminSecret: adminSecret}
 	require.NoError(t, two.FillSecrets())
 	require.Equal(t, adminSecret, two.AdminSecret)
+	issued := Config{DatabaseURL: one.DatabaseURL, DataDir: "/nowhere", PaymentProvider: Stripe, AuthSecret: goodSecret, AdminIssuers: []string{"https://id.example.com"}}
+	require.NoError(t, issued.FillSecrets())
+	require.Empty(t, issued.AdminSecret, "only the issuer makes operators")
 	require.Empty(t, two.Warnings())
 }

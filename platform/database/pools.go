@@ -134,8 +134,14 @@ func (p *Pools) Close() {
 	}
 }
 
-// All returns the pools of all purposes.
-func (p *Pools) All() []*pgxpool.Pool { return []*pgxpool.Pool{p.Write, p.Query, p.Search, p.Control} }
+// All returns the pools of all purposes. Search is one of its own or Query.
+func (p *Pools) All() []*pgxpool.Pool {
+	all := []*pgxpool.Pool{p.Write, p.Query, p.Control}
+	if p.Search != p.Query {
+		all = append(all, p.Search)
+	}
+	return all
+}
 
 func (p *Pools) openViews() error {
 	p.views = stdlib.OpenDBFromPool(p.Query)

@@ -74,14 +74,14 @@ func floodOf(c echo.Context) flood {
 	switch status := c.Response().Status; {
 	case status < http.StatusBadRequest:
 		return noFlood
+	case errors.Is(stateOf(c).refusal, errTooManyConnections):
+		return floodOfCrowded
 	case !stateOf(c).routed:
 		return floodOfUnknown
 	case status == http.StatusUnauthorized:
 		return floodOfUnauthorized
 	case status == http.StatusTooManyRequests:
 		return floodOfLimited
-	case errors.Is(stateOf(c).refusal, errTooManyConnections):
-		return floodOfCrowded
 	case status == http.StatusBadRequest && stateOf(c).class == Webhooks:
 		return floodOfForged
 	}

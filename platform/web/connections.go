@@ -19,8 +19,9 @@ import (
 // be told from a dead one.
 const ConnectionReserve = 32
 
-// connections counts the connections of a listener and refuses those beyond its limits. A connection without a request, be it new or kept
-// alive, makes room for a new one, the oldest first. So slow heads of requests and idle clients keep nobody out.
+// connections counts the connections of a listener and refuses those beyond its limits. When all places are taken, a connection without a
+// request, be it new or kept alive, makes room for a new one, the oldest first. So slow heads of requests and idle clients keep no other
+// address out.
 type connections struct {
 	limits  ConnectionLimits
 	shared  func(netip.Addr) bool // whether many clients use the address

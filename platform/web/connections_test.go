@@ -122,7 +122,9 @@ func TestConnections(t *testing.T) {
 	})
 	t.Run("BusyOnesStayAndHealthHasAReserve", func(t *testing.T) {
 		t.Parallel()
-		s := crowd(t, web.ConnectionLimits{Most: 2})
+		s := crowd(t, web.ConnectionLimits{Most: 2}, func(c *web.Config) {
+			c.Limits.Delay, c.Limits.Rates = time.Hour, map[web.Class]web.Rates{web.BadTokens: rates(1e-9, 1, 1)}
+		})
 		for range 2 {
 			s.connect(unkind).write("GET /hold HTTP/1.1\r\nHost: shop\r\n\r\n")
 			<-s.entered

@@ -71,7 +71,7 @@ type StreamLimitsView struct {
 func (s *Server) showLimits(c echo.Context) error {
 	now, of := time.Now(), s.cfg.Limits
 	view := LimitsView{
-		Classes: []ClassLimitsView{},
+		Classes: []ClassLimitsView{}, Refused: []RefusedView{},
 		Connections: ConnectionLimitsView{
 			Open: s.OpenConnections(), Limit: of.Connections.Most, PerAddress: of.Connections.PerAddress, Refused: s.refused.connections.Load(),
 		},
@@ -88,7 +88,7 @@ func (s *Server) showLimits(c echo.Context) error {
 		}
 	}
 	slices.SortFunc(view.Refused, func(a, b RefusedView) int { return cmp.Compare(b.Refused, a.Refused) })
-	view.Refused = append([]RefusedView{}, view.Refused[:min(len(view.Refused), mostRefused)]...)
+	view.Refused = view.Refused[:min(len(view.Refused), mostRefused)]
 	return c.JSON(http.StatusOK, view)
 }
 

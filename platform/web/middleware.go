@@ -27,10 +27,11 @@ func (s *Server) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 			h[echo.HeaderStrictTransportSecurity] = oneYear
 		}
 		ctx, span := s.startSpan(c)
-		if err := s.limitUnknown(c, s.limits(ctx, c, next)); err != nil {
+		if err := s.limitUnknown(c, s.contain(ctx, c, next)); err != nil {
 			v.refusal = err
-			s.holdBack(ctx, c, err)
-			s.answerError(err, c) // here, so that the log has the status that the client got
+			held := s.holdBack(ctx, c, err)
+			start = start.Add(held) // the time spent on the request
+			s.answerError(err, c)   // here, so that the log has the status that the client got
 		}
 		s.logRequest(c, time.Since(start))
 		endSpan(c, span)
@@ -53,8 +54,8 @@ var securityHeaders = []struct {
 
 var oneYear = []string{"max-age=31536000"}
 
-// limits sets the deadline of a request and turns a panic into an error.
-func (s *Server) limits(ctx context.Context, c echo.Context, next echo.HandlerFunc) (err error) {
+// contain sets the deadline of a request and turns a panic into an error.
+func (s *Server) contain(ctx context.Context, c echo.Context, next echo.HandlerFunc) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout+preferred(c))
 	defer func() {
 		p := recover()

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -30,7 +31,7 @@ const (
 	Checkouts Class = "checkouts"  // start a checkout
 	Webhooks  Class = "webhooks"   // of payment providers
 	BadTokens Class = "bad_tokens" // have no valid token where one is needed, or lead to no route
-	Operators Class = "operators"  // of callers with a scope of operators, on any route
+	Operators Class = "operators"  // of callers with a scope that the route needs
 
 	unlimited Class = "" // probes and metrics
 )
@@ -75,7 +76,9 @@ func newLimiters(rates map[Class]Rates) map[Class]*limiter {
 		case Sessions, Webhooks, BadTokens: // they have no subject
 			r.Subject = Rate{}
 		}
-		all[class] = &limiter{class, newBuckets(string(class), r.Subject), newBuckets(string(class)+"-address", r.Address)}
+		if r != (Rates{}) {
+			all[class] = &limiter{class, newBuckets(string(class), r.Subject), newBuckets(string(class)+"-address", r.Address)}
+		}
 	}
 	return all
 }
@@ -125,7 +128,7 @@ func (s *Server) refuse(c echo.Context, l *limiter, b *buckets, by string, wait 
 		s.warnOfProxy(c)
 	}
 	if c.Request().Body != http.NoBody { // net/http reads the rest of the body before it answers
-		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(refusedBody))
+		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(s.cfg.Limits.Delay + refusedBody))
 	}
 	return errTooMany.After(wait)
 }
@@ -133,36 +136,38 @@ func (s *Server) refuse(c echo.Context, l *limiter, b *buckets, by string, wait 
 // heldBackMost limits the refused requests that wait for their answer, so that they need some megabytes of memory at most.
 const heldBackMost = 2000
 
-// holdBack waits if the error is a refusal for too many requests. Beyond heldBackMost it ends the connection instead, since a new one is slow too.
-func (s *Server) holdBack(ctx context.Context, c echo.Context, err error) {
+// holdBack waits if the error is a refusal for too many requests, and returns for how long. Beyond heldBackMost it ends the connection
+// instead, since a new one is slow too.
+func (s *Server) holdBack(ctx context.Context, c echo.Context, err error) (held time.Duration) {
 	if f, ok := fault.As(err); !ok || f.Kind != fault.TooMany || s.cfg.Limits.Delay == 0 {
-		return
+		return 0
 	}
 	select {
 	case s.heldBack <- struct{}{}:
 		defer func() { <-s.heldBack }()
 	default:
 		c.Response().Header().Set(echo.HeaderConnection, "close")
-		return
+		return 0
 	}
-	end := time.NewTimer(s.cfg.Limits.Delay)
+	began, end := time.Now(), time.NewTimer(s.cfg.Limits.Delay)
 	defer end.Stop()
 	select {
 	case <-end.C:
 	case <-ctx.Done():
 	case <-s.draining:
 	}
+	return time.Since(began)
 }
 
 // limitUnknown counts a request to an unknown address like one with a bad token, since both are attempts to find something.
 func (s *Server) limitUnknown(c echo.Context, err error) error {
-	if stateOf(c).routed || err == nil {
+	if stateOf(c).routed || !errors.Is(err, echo.ErrNotFound) && !errors.Is(err, echo.ErrMethodNotAllowed) {
 		return err
 	}
 	return cmp.Or(s.take(c, s.limiters[BadTokens]), err)
 }
 
-// refusedBody limits the time in which the body of a refused request must arrive, so that slow bodies of refused requests hold no
+// refusedBody limits the time in which the body of a refused request must arrive, after the answer was held back, so that slow bodies of refused requests hold no
 // connections.
 const refusedBody = time.Second
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -22,7 +23,7 @@ type streams struct {
 	entered   int                              // places taken: open streams, and those that are about to open
 	subjects  map[string]map[*streamPlace]bool // places taken, by subject
 	addresses map[string]int                   // places taken, by address
-	refused   int                              // since the last warning
+	refused   atomic.Int64                     // since the last warning
 	warning   rate.Sometimes
 }
 
@@ -185,13 +186,10 @@ func (s *streams) end(late <-chan struct{}) {
 
 // warn logs at most every ten seconds that streams are refused.
 func (s *streams) warn(log *slog.Logger, p *streamPlace, by string) {
-	s.mu.Lock()
-	s.refused++
-	refused := s.refused
-	s.mu.Unlock()
+	s.refused.Add(1)
 	s.warning.Do(func() {
 		log.Warn("event streams are refused: the limit is reached", "per", by, "last_subject", p.subject, "last_address", p.address,
-			"last_object", p.object, "refused", refused)
+			"last_object", p.object, "refused", s.refused.Swap(0))
 	})
 }
 

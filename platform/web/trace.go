@@ -57,8 +57,12 @@ var tracedIDs = []struct{ prefix, attribute string }{
 }
 
 func idsOf(c echo.Context) (ids []attribute.KeyValue) {
+	id, err := uuid.Parse(c.Param("id"))
+	if err != nil {
+		return nil
+	}
 	for _, t := range tracedIDs {
-		if id, err := uuid.Parse(c.Param("id")); err == nil && strings.HasPrefix(c.Path(), t.prefix) {
+		if strings.HasPrefix(c.Path(), t.prefix) {
 			ids = append(ids, attribute.String(t.attribute, id.String()))
 		}
 	}
