@@ -294,7 +294,7 @@ func TestAProductTakenForACartHarmsNoNeighbour(t *testing.T) {
 		answer := make(chan error, 1)
 		w := web.Write{ID: uuid.Must(uuid.NewV7())}
 		go func() {
-			_, err := m.edit(context.WithoutCancel(t.Context()), edit{cart: cart, caller: web.Caller{Subject: "ann"}, policy: isOwner, write: w, command: c})
+			_, err := m.edit(context.WithoutCancel(t.Context()), edit{cart: cart, caller: web.Caller{Subject: "ann"}, write: w, command: c})
 			answer <- err
 		}()
 		require.Eventually(t, func() bool { return committer.Waiting() == n }, 10*time.Second, time.Millisecond)

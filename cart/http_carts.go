@@ -66,7 +66,7 @@ func (m *Module) show(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	cart, err := m.load(c.Request().Context(), web.CallerOf(c), isOwner, id)
+	cart, err := m.load(c.Request().Context(), web.CallerOf(c), id)
 	if err != nil {
 		return err
 	}

@@ -14,30 +14,30 @@ import (
 )
 
 // answerEdit changes a cart by the command that parse makes of a request, and answers with the cart.
-func answerEdit[T any](m *Module, c echo.Context, allows policy, parse func(web.Request[T]) (command, error)) error {
-	cart, err := readEdit(m, c, allows, parse)
+func answerEdit[T any](m *Module, c echo.Context, parse func(web.Request[T]) (command, error)) error {
+	cart, err := readEdit(m, c, parse)
 	if err != nil {
 		return err
 	}
 	return answer(c, http.StatusOK, cart)
 }
 
-func readEdit[T any](m *Module, c echo.Context, allows policy, parse func(web.Request[T]) (command, error)) (edited, error) {
+func readEdit[T any](m *Module, c echo.Context, parse func(web.Request[T]) (command, error)) (edited, error) {
 	var cmd command
-	r, err := web.Read(c, m.visibleLast(c, allows), func(r web.Request[T]) (err error) {
+	r, err := web.Read(c, m.visibleLast(c), func(r web.Request[T]) (err error) {
 		cmd, err = parse(r)
 		return err
 	})
 	if err != nil {
 		return edited{}, err
 	}
-	return m.edit(c.Request().Context(), edit{cart: r.ID, caller: r.Caller, policy: allows, write: r.Write, command: cmd})
+	return m.edit(c.Request().Context(), edit{cart: r.ID, caller: r.Caller, write: r.Write, command: cmd})
 }
 
 // visibleLast hides the cart from callers without access when the request is refused. The command checks the access of the others.
-func (m *Module) visibleLast(c echo.Context, allows policy) web.Needs {
+func (m *Module) visibleLast(c echo.Context) web.Needs {
 	return web.Needs{VisibleLast: true, Visible: func(id uuid.UUID) error {
-		_, err := m.load(c.Request().Context(), web.CallerOf(c), allows, id)
+		_, err := m.load(c.Request().Context(), web.CallerOf(c), id)
 		return err
 	}}
 }
@@ -66,7 +66,7 @@ func answer(c echo.Context, status int, cart edited) error {
 //	@Failure		422				{object}	web.Problem	"product_inactive, currency_mismatch with skus, too_many_lines, amount_too_large, validation_failed"
 //	@Router			/v1/carts/{id}/items [post]
 func (m *Module) addItem(c echo.Context) error {
-	return answerEdit(m, c, isOwner, func(r web.Request[itemRequest]) (command, error) {
+	return answerEdit(m, c, func(r web.Request[itemRequest]) (command, error) {
 		return addItem{SKU: r.Body.SKU, Quantity: *r.Body.Quantity}, nil
 	})
 }
@@ -89,7 +89,7 @@ func (m *Module) addItem(c echo.Context) error {
 //	@Failure	422				{object}	web.Problem	"amount_too_large, validation_failed"
 //	@Router		/v1/carts/{id}/items/{sku} [patch]
 func (m *Module) setQuantity(c echo.Context) error {
-	return answerEdit(m, c, isOwner, func(r web.Request[quantityRequest]) (command, error) {
+	return answerEdit(m, c, func(r web.Request[quantityRequest]) (command, error) {
 		return setQuantity{SKU: r.SKU, Quantity: *r.Body.Quantity}, nil
 	})
 }
@@ -111,7 +111,7 @@ func (m *Module) setQuantity(c echo.Context) error {
 //	@Failure	422				{object}	web.Problem	"validation_failed, idempotency_key_reused"
 //	@Router		/v1/carts/{id}/items/{sku} [delete]
 func (m *Module) removeItem(c echo.Context) error {
-	return answerEdit(m, c, isOwner, func(r web.Request[struct{}]) (command, error) { return removeItem{SKU: r.SKU}, nil })
+	return answerEdit(m, c, func(r web.Request[struct{}]) (command, error) { return removeItem{SKU: r.SKU}, nil })
 }
 
 // clearItems removes all lines.
@@ -129,7 +129,7 @@ func (m *Module) removeItem(c echo.Context) error {
 //	@Failure	422				{object}	web.Problem	"idempotency_key_reused"
 //	@Router		/v1/carts/{id}/items [delete]
 func (m *Module) clearItems(c echo.Context) error {
-	return answerEdit(m, c, isOwner, func(web.Request[struct{}]) (command, error) { return clearItems{}, nil })
+	return answerEdit(m, c, func(web.Request[struct{}]) (command, error) { return clearItems{}, nil })
 }
 
 // reprice sets all lines to current prices.
@@ -147,7 +147,7 @@ func (m *Module) clearItems(c echo.Context) error {
 //	@Failure		422				{object}	web.Problem	"currency_mismatch with lines and skus, amount_too_large, idempotency_key_reused"
 //	@Router			/v1/carts/{id}/reprice [post]
 func (m *Module) reprice(c echo.Context) error {
-	return answerEdit(m, c, isOwner, func(web.Request[struct{}]) (command, error) { return reprice{}, nil })
+	return answerEdit(m, c, func(web.Request[struct{}]) (command, error) { return reprice{}, nil })
 }
 
 // setAdjustments replaces the adjustments of the shop's rules.
@@ -167,7 +167,7 @@ func (m *Module) reprice(c echo.Context) error {
 //	@Failure		422						{object}	web.Problem	"negative_total, currency_mismatch, amount_too_large, validation_failed"
 //	@Router			/v1/carts/{id}/adjustments [put]
 func (m *Module) setAdjustments(c echo.Context) error {
-	return answerEdit(m, c, isOwner, func(r web.Request[adjustmentsRequest]) (command, error) { return r.Body.command() })
+	return answerEdit(m, c, func(r web.Request[adjustmentsRequest]) (command, error) { return r.Body.command() })
 }
 
 func (r adjustmentsRequest) command() (setAdjustments, error) {
@@ -196,7 +196,7 @@ func (r adjustmentsRequest) command() (setAdjustments, error) {
 //	@Failure	422			{object}	web.Problem	"idempotency_key_reused"
 //	@Router		/v1/carts/{id} [delete]
 func (m *Module) abandon(c echo.Context) error {
-	cart, err := readEdit(m, c, isOwner, func(web.Request[struct{}]) (command, error) { return abandon{}, nil })
+	cart, err := readEdit(m, c, func(web.Request[struct{}]) (command, error) { return abandon{}, nil })
 	if err != nil {
 		return err
 	}
@@ -223,7 +223,7 @@ func (m *Module) abandon(c echo.Context) error {
 //	@Router			/v1/carts/{id}/merge [post]
 func (m *Module) merge(c echo.Context) error {
 	guest := "" // a bad token names no guest, and owns no cart
-	r, err := web.Read(c, m.visibleLast(c, isOwner), func(r web.Request[mergeRequest]) (err error) {
+	r, err := web.Read(c, m.visibleLast(c), func(r web.Request[mergeRequest]) (err error) {
 		if r.Body.SourceCartID == r.ID {
 			return errIntoItself.At("source_cart_id")
 		}
@@ -247,7 +247,8 @@ func (m *Module) mergeCommand(caller web.Caller, guest string, write web.Write, 
 	cmd := commandOf(write, c)
 	cmd.Streams = []eventstore.Ref{carts.Ref(c.TargetID), carts.Ref(c.SourceID)}
 	cmd.Decide = func(tx *eventstore.Tx) error {
-		version, target, source := carts.Get(tx, c.TargetID).Version, carts.Get(tx, c.TargetID).State, carts.Get(tx, c.SourceID).State
+		into := carts.Get(tx, c.TargetID)
+		version, target, source := into.Version, into.State, carts.Get(tx, c.SourceID).State
 		switch {
 		case !isOwner(caller, target):
 			return errNotFound

@@ -129,9 +129,11 @@ func (m *Module) put(ctx context.Context, write web.Write, c putProduct) (events
 		}
 		tx.SetStatus(status)
 		events, err := decideProduct(product.State, c)
+		after := product.State
 		for _, e := range events {
-			saveSearched(tx, product, evolveProduct(product.State, e))
+			after = evolveProduct(after, e)
 		}
+		saveSearched(tx, product, after)
 		return events, err
 	})
 }

@@ -97,20 +97,17 @@ func (m *Module) expire(ctx context.Context, id uuid.UUID) error {
 
 // Authorize returns the customer of a cart, or not_found if the caller may not see the cart.
 func (m *Module) Authorize(ctx context.Context, caller web.Caller, cartID uuid.UUID) (customerID string, err error) {
-	cart, err := m.load(ctx, caller, isOwner, cartID)
+	cart, err := m.load(ctx, caller, cartID)
 	return cart.State.CustomerID, err
 }
 
-func (m *Module) load(ctx context.Context, caller web.Caller, allows policy, cartID uuid.UUID) (eventstore.Stream[State], error) {
+func (m *Module) load(ctx context.Context, caller web.Caller, cartID uuid.UUID) (eventstore.Stream[State], error) {
 	cart, err := carts.Load(ctx, m.store, cartID)
-	if err == nil && !allows(caller, cart.State) {
+	if err == nil && !isOwner(caller, cart.State) {
 		err = errNotFound
 	}
 	return cart, err
 }
-
-// policy reports whether a caller may use a cart.
-type policy func(web.Caller, State) bool
 
 // isOwner allows the cart's customer, and operators whom the route admits.
 func isOwner(caller web.Caller, s State) bool {
@@ -121,7 +118,7 @@ func isOwner(caller web.Caller, s State) bool {
 // cart_empty, product_inactive, currency_mismatch, price_changed, adjustments_stale, negative_total, validation_failed if a total
 // above zero has no payment method, and the refusals of Payments. A repeated request returns its original checkout.
 func (m *Module) CheckOut(ctx context.Context, c CheckOut) (CheckOutResult, error) {
-	cart, err := m.edit(ctx, edit{cart: c.CartID, caller: c.Caller, policy: isOwner, write: c.Write, command: c})
+	cart, err := m.edit(ctx, edit{cart: c.CartID, caller: c.Caller, write: c.Write, command: c})
 	if err != nil {
 		return CheckOutResult{}, err
 	}
@@ -158,7 +155,7 @@ func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Comm
 
 // SetQuantity changes a line for a caller in this process, exactly as the route does, and returns the new version of the cart.
 func (m *Module) SetQuantity(ctx context.Context, caller web.Caller, w web.Write, cartID uuid.UUID, sku string, quantity int64) (version int64, err error) {
-	cart, err := m.edit(ctx, edit{cart: cartID, caller: caller, policy: isOwner, write: w, command: setQuantity{SKU: sku, Quantity: quantity}})
+	cart, err := m.edit(ctx, edit{cart: cartID, caller: caller, write: w, command: setQuantity{SKU: sku, Quantity: quantity}})
 	return cart.Version, err
 }
 
@@ -166,7 +163,6 @@ func (m *Module) SetQuantity(ctx context.Context, caller web.Caller, w web.Write
 type edit struct {
 	cart    uuid.UUID
 	caller  web.Caller
-	policy  policy // nil: everybody is allowed
 	write   web.Write
 	command command
 }
@@ -223,7 +219,7 @@ func (m *Module) handle(ctx context.Context, e edit, skus []string) (eventstore.
 	cmd := commandOf(e.write, e.command)
 	cmd.Reads = productRefs(skus)
 	return carts.Handle(ctx, m.store, e.cart, cmd, func(tx *eventstore.Tx, cart eventstore.Stream[State]) ([]Event, error) {
-		if e.policy != nil && !e.policy(e.caller, cart.State) {
+		if _, opens := e.command.(create); !opens && !isOwner(e.caller, cart.State) {
 			return nil, errNotFound
 		}
 		if err := checkVersion(tx, e.cart, e.write); err != nil {

@@ -92,7 +92,7 @@ var (
 	// searchUnindexed reads the states of all products. It serves until index has seen them all.
 	searchUnindexed = `select id, created_at from cart.streams s where kind = 'product' and strpos(` + searchText + `, $1) > 0
 		and (created_at, id) < ($2, $3) order by created_at desc, id desc limit $4`
-	findUnindexed = `select s.id, s.created_at, coalesce(p.search is distinct from ` + searchText + ` and ` + searchText + ` is not null, false)
+	findUnindexed = `select s.id, s.created_at, p.search is distinct from ` + searchText + ` and ` + searchText + ` is not null
 		from cart.streams s left join cart.product_search p on p.id = s.id
 		where kind = 'product' and (s.created_at, s.id) < ($1, $2) order by s.created_at desc, s.id desc limit $3`
 	// The lock keeps a command from writing a newer text before this one.

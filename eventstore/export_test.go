@@ -44,9 +44,8 @@ func (s *Store) EnterRebuild(ctx context.Context) (leave func(), err error) {
 
 const MaxRebuilt = maxRebuilt
 
-// Seal and RunSeals are parts of Run.
+// Seal is a part of Run.
 func (s *Store) Seal(ctx context.Context) (full bool, err error) { return s.seal(ctx) }
-func (s *Store) RunSeals(ctx context.Context)                    { s.runSeals(ctx) }
 
 // SealLimit is the number of events in a full seal.
 const SealLimit = sealLimit

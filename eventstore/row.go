@@ -73,7 +73,7 @@ func (a *Aggregate[S, E]) read(ctx context.Context, s *Store, q querier, sql str
 	if err != nil {
 		return p, fmt.Errorf("load a %s: %w", a.Kind, err)
 	}
-	leave, err := s.enterRebuild(ctx, longest(outdated))
+	leave, err := s.enterRebuild(ctx, eventsOf(outdated))
 	if err != nil {
 		return p, err
 	}
@@ -89,12 +89,12 @@ func (a *Aggregate[S, E]) read(ctx context.Context, s *Store, q querier, sql str
 	return p, err
 }
 
-// longest returns the highest of the versions, or 0.
-func longest(versions map[uuid.UUID]int64) (most int64) {
+// eventsOf returns the number of events of streams with these versions.
+func eventsOf(versions map[uuid.UUID]int64) (n int64) {
 	for _, version := range versions {
-		most = max(most, version)
+		n += version
 	}
-	return most
+	return n
 }
 
 // next returns where the following page begins, or zero if there is none.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -206,6 +207,23 @@ func TestSeals(t *testing.T) {
 	})
 }
 
+// TestProgress checks that monitoring takes none of the connections of clients.
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.store.Configure(func(d *eventstore.Database) { d.SealInterval = time.Hour })
+	for range b.pools.Query.Config().MaxConns {
+		taken, err := b.pools.Query.Acquire(t.Context())
+		require.NoError(t, err)
+		defer taken.Release()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	all, err := b.store.Progress(ctx)
+	require.NoError(t, err)
+	require.True(t, slices.ContainsFunc(all, func(s eventstore.Subscription) bool { return s.Kind == eventstore.KindSeals }))
+}
+
 // TestTampering changes a sealed log in every way, at the edges of pages too, and sees each change named.
 func TestTampering(t *testing.T) {
 	t.Parallel()
@@ -275,6 +293,13 @@ func TestTampering(t *testing.T) {
 		}
 		b.exec(t, "delete from cart.events where position = any($1)", edges)
 		expects(t, eventstore.ViolationRemoved, removed...)
+	})
+	t.Run("AllSealsButTheLast", func(t *testing.T) { // somebody hides what was changed in a crowd of findings
+		restoring(t)
+		b.exec(t, "delete from cart.seals where after < (select max(after) from cart.seals)")
+		found, _, _ := b.seals(t)
+		require.Len(t, found, 1002, "the events that are named, the others in one, and the broken chain")
+		require.Contains(t, found[1001].Detail, formatInt((seals-1)*each-1000)+" more differ")
 	})
 	t.Run("Inserted", func(t *testing.T) {
 		restoring(t)

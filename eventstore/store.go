@@ -128,6 +128,7 @@ func (a *Aggregate[S, E]) LoadAt(ctx context.Context, s *Store, id uuid.UUID, ve
 // querier is a pool or a connection.
 type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
 // stateAt rebuilds a state from the events of a stream up to a version, and returns the kind of the stream.

@@ -65,7 +65,7 @@ func (s *Store) subscriptionsOn(ctx context.Context, q querier) ([]Subscription,
 	if err != nil {
 		return nil, fmt.Errorf("read the handlers of %s: %w", s.schema, err)
 	}
-	seals, err := s.sealSubscription(ctx)
+	seals, err := s.sealSubscription(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("read the progress of the seals of %s: %w", s.schema, err)
 	}
@@ -73,12 +73,12 @@ func (s *Store) subscriptionsOn(ctx context.Context, q querier) ([]Subscription,
 }
 
 // sealSubscription returns the progress of the seals, if this program makes them.
-func (s *Store) sealSubscription(ctx context.Context) ([]Subscription, error) {
+func (s *Store) sealSubscription(ctx context.Context, q querier) ([]Subscription, error) {
 	if s.db.SealInterval == 0 {
 		return nil, nil
 	}
 	one, age := Subscription{Module: s.schema, Name: KindSeals, Kind: KindSeals, Generation: 1}, 0.0
-	err := s.db.Query.QueryRow(ctx, s.sealSQL.progress).Scan(&one.Position, &one.Head, &one.Lag, &age, &one.UpdatedAt)
+	err := q.QueryRow(ctx, s.sealSQL.progress).Scan(&one.Position, &one.Head, &one.Lag, &age, &one.UpdatedAt)
 	one.OldestAge = time.Duration(age * float64(time.Second))
 	return []Subscription{one}, err
 }

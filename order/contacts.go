@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -32,22 +33,24 @@ func (m *Module) DropContact(ctx context.Context, id uuid.UUID) error {
 	return err
 }
 
-// erasePaymentData erases personal data that is stored with a customer's payments. It covers the payments of orders that were
-// never confirmed: an order is placed before its payment is requested.
-func (m *Module) erasePaymentData(ctx context.Context, customer string) error {
-	var found []sql.NullString
+// eraseElsewhere erases personal data about a customer's orders that other modules store: with the payments, and in the audit. It covers
+// orders that were never confirmed: an order is placed before its payment is requested.
+func (m *Module) eraseElsewhere(ctx context.Context, customer string) error {
+	var found []struct{ ID, Payment, Checkout sql.NullString }
 	err := m.Views.WithContext(ctx).Table("orders.streams").Where("kind = 'order' and customer = ?", customer).
-		Pluck(eventstore.TextOf("state", "payment_id"), &found).Error
+		Select("id, " + eventstore.TextOf("state", "payment_id") + " payment, " + eventstore.TextOf("state", "checkout_id") + " checkout").Find(&found).Error
 	if err != nil {
 		return fmt.Errorf("find the payments of a customer: %w", err)
 	}
 	var payments []uuid.UUID
-	for _, text := range found {
-		if id, err := uuid.Parse(text.String); err == nil { // an unreadable payment id must not keep the others from erasure
+	objects := []string{customer}
+	for _, o := range found {
+		objects = append(objects, o.ID.String, o.Payment.String, o.Checkout.String)
+		if id, err := uuid.Parse(o.Payment.String); err == nil { // an unreadable payment id must not keep the others from erasure
 			payments = append(payments, id)
 		}
 	}
-	return m.Payments.Erase(ctx, payments)
+	return errors.Join(m.Payments.Erase(ctx, payments), m.Audit.Forget(ctx, objects))
 }
 
 // exec writes rows outside the streams, in the batches of the commands and without a transaction of its own.

@@ -13,7 +13,7 @@ import (
 // deleteContacts erases the personal data of a customer.
 //
 //	@Summary		Erase a customer's personal data
-//	@Description	Erases the e-mail and postal addresses of all orders and of checkouts in progress, and the contents of the provider's webhooks about their payments. The orders keep their lines, totals and numbers, and show no contact.
+//	@Description	Erases the e-mail and postal addresses of all orders and of checkouts in progress, the contents of the provider's webhooks about their payments, and the reasons that operators gave for requests about them. The orders keep their lines, totals and numbers, and show no contact.
 //	@ID				eraseContacts
 //	@Tags			operators
 //	@Security		BearerAuth[privacy:erase]
@@ -35,7 +35,7 @@ func (m *Module) deleteContacts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := m.erasePaymentData(ctx, customer); err != nil { // replays erase too: the first attempt may have failed here
+	if err := m.eraseElsewhere(ctx, customer); err != nil { // replays erase too: the first attempt may have failed here
 		return err
 	}
 	web.Replayed(c, receipt.Replayed)

@@ -38,6 +38,7 @@ const Schema = "orders"
 type Config struct {
 	eventstore.Database
 	Payments Payments
+	Audit    Audit
 	// DrawNumber draws the number of an order, without its check digit; nil: at random.
 	DrawNumber func() int64
 }
@@ -48,6 +49,12 @@ type Payments interface {
 	Refunding(ctx context.Context, payment uuid.UUID) (int64, error)
 	// Erase erases the personal data of payments.
 	Erase(ctx context.Context, payments []uuid.UUID) error
+}
+
+// Audit is the audit of operators' requests.
+type Audit interface {
+	// Forget erases the reasons that operators gave for their requests about objects.
+	Forget(ctx context.Context, objects []string) error
 }
 
 // Module is the order module.

@@ -40,7 +40,7 @@ func openAt(t *testing.T, url string) *shop {
 	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin})
 	log := slog.New(slog.DiscardHandler)
 	db := eventstore.Database{Committer: committer, Query: pools.Query, Control: pools.Control, Views: pools.Views, SingleProcess: true, Log: log}
-	m := New(Config{Database: db, Payments: noPayments{}})
+	m := New(Config{Database: db, Payments: noPayments{}, Audit: noAudit{}})
 	server := web.New(web.Config{Auth: names{}, Log: log})
 	m.Routes(server)
 	ctx, stop := context.WithCancel(context.Background())
@@ -191,3 +191,8 @@ func requireFault(t require.TestingT, err error, want *fault.Fault) *fault.Fault
 	require.Equal(t, want.Code, f.Code)
 	return f
 }
+
+// noAudit has no entries.
+type noAudit struct{}
+
+func (noAudit) Forget(context.Context, []string) error { return nil }

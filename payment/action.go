@@ -9,7 +9,7 @@ import (
 )
 
 // NextAction returns the shopper's action as the provider tells it, secrets included. It is for the shopper alone. It is nil if the
-// payment waits for no action. Repeated questions within a minute are answered from memory.
+// payment waits for no action. Repeated questions are answered from memory: for a minute, or for some seconds if there was no action.
 func (m *Module) NextAction(ctx context.Context, id uuid.UUID) (*NextAction, error) {
 	st, err := payments.Load(ctx, m.store, id)
 	if err != nil || st.State.NextAction == nil || st.State.Tombstone {
@@ -18,7 +18,7 @@ func (m *Module) NextAction(ctx context.Context, id uuid.UUID) (*NextAction, err
 	if st.State.NextAction.URL != "" {
 		return st.State.NextAction.shown(), nil
 	}
-	if found := m.actions.get(id, m.now()); found != nil {
+	if found, known := m.actions.get(id, m.now()); known {
 		return found, nil
 	}
 	p, err := m.provider(st.State.Provider)
@@ -26,7 +26,7 @@ func (m *Module) NextAction(ctx context.Context, id uuid.UUID) (*NextAction, err
 		return nil, err
 	}
 	report, err := p.LookUp(ctx, callOf(id, st.State, providerCall{operation: opLookUp}))
-	if err != nil || report.NextAction == nil {
+	if err != nil {
 		return nil, err
 	}
 	m.actions.put(id, report.NextAction, m.now())
@@ -35,6 +35,7 @@ func (m *Module) NextAction(ctx context.Context, id uuid.UUID) (*NextAction, err
 
 const (
 	actionFresh = time.Minute
+	noneFresh   = 2 * time.Second // the payment goes on meanwhile
 	maxActions  = 10_000
 )
 
@@ -49,13 +50,11 @@ type knownAction struct {
 	until  time.Time
 }
 
-func (a *actions) get(id uuid.UUID, now time.Time) *NextAction {
+func (a *actions) get(id uuid.UUID, now time.Time) (action *NextAction, known bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if one := a.known[id]; now.Before(one.until) {
-		return one.action
-	}
-	return nil
+	one := a.known[id]
+	return one.action, now.Before(one.until)
 }
 
 // put stores an action. It drops the expired ones when there are many, and all of them when that does not help.
@@ -72,5 +71,9 @@ func (a *actions) put(id uuid.UUID, action *NextAction, now time.Time) {
 	if a.known == nil || len(a.known) >= maxActions {
 		a.known = map[uuid.UUID]knownAction{}
 	}
-	a.known[id] = knownAction{action, now.Add(actionFresh)}
+	fresh := actionFresh
+	if action == nil {
+		fresh = noneFresh
+	}
+	a.known[id] = knownAction{action, now.Add(fresh)}
 }

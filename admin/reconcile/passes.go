@@ -122,9 +122,13 @@ type store struct{ admin.Store }
 
 func (of store) findings(violations []eventstore.Violation) (found []Finding) {
 	for _, v := range violations {
+		streams := []StreamRef{}
+		if v.Stream != uuid.Nil {
+			streams = append(streams, StreamRef{of.Name, v.Stream})
+		}
 		found = append(found, Finding{
 			ID: fmt.Sprintf("%s:%s:%s:%d", v.Check, of.Name, v.ID, v.Version), Check: v.Check, Detail: v.Detail, Remedy: remedies[v.Check],
-			Streams: []StreamRef{{of.Name, v.Stream}},
+			Streams: streams,
 			again: func(ctx context.Context, _ time.Time) ([]Finding, error) {
 				now, err := of.recheck(ctx, v)
 				return of.findings(now), err
@@ -144,6 +148,11 @@ func (of store) recheck(ctx context.Context, v eventstore.Violation) ([]eventsto
 		return of.AuditPosition(ctx)
 	case eventstore.ViolationKey:
 		return of.AuditKey(ctx, v.Stream)
+	case eventstore.ViolationUnsealed:
+		found, _, _, err := of.AuditSeals(ctx, math.MaxInt64) // beyond the last seal
+		return found, err
+	case eventstore.ViolationChanged, eventstore.ViolationRemoved, eventstore.ViolationInserted, eventstore.ViolationChain:
+		return []eventstore.Violation{v}, nil // sealed events and seals never change
 	}
 	return of.AuditStream(ctx, v.Stream)
 }
@@ -176,7 +185,7 @@ func (of store) keys(ctx context.Context, after string, _ time.Time) (page, erro
 	return page{found: of.findings(violations), next: next}, err
 }
 
-// seals is the pass through a log along its seals. Events and seals never change, so a finding needs no second check.
+// seals is the pass through a log along its seals.
 func (of store) seals(ctx context.Context, after string, _ time.Time) (page, error) {
 	from := int64(math.MinInt64)
 	if after != "" {
@@ -187,9 +196,6 @@ func (of store) seals(ctx context.Context, after string, _ time.Time) (page, err
 	}
 	violations, read, next, err := of.AuditSeals(ctx, from)
 	p := page{found: of.findings(violations), read: read}
-	for i, f := range p.found {
-		p.found[i].again = func(context.Context, time.Time) ([]Finding, error) { return []Finding{f}, nil }
-	}
 	if next != from {
 		p.next = strconv.FormatInt(next, 10)
 	}

@@ -47,6 +47,9 @@ func TestAudit(t *testing.T) {
 	require.Len(t, entries("actor=bob&action=read"), 2)
 	require.Empty(t, entries("actor="+ada.ID.String()))
 
+	require.Equal(t, http.StatusNoContent, s.Send(t, http.MethodDelete, "/v1/customers/"+ada.ID.String()+"/contacts", s.Admin, nil).StatusCode)
+	require.Empty(t, entries("object=" + order)[1].Reason, "it may name the customer")
+
 	refused := s.Send(t, http.MethodPost, "/v1/orders/"+order+"/fulfil", ada.Token, nil, "Idempotency-Key", uuid.NewString())
 	require.Equal(t, http.StatusForbidden, refused.StatusCode)
 	require.Len(t, entries("object="+order), 2, "no operator's request")

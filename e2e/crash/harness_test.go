@@ -115,11 +115,16 @@ func (m *victim) afterDeath() error {
 	}
 	ctx, cancel := context.WithTimeout(m.life, harness.Patience)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, m.url)
+	return passTime(ctx, m.url)
+}
+
+// passTime runs timePasses.
+func passTime(ctx context.Context, url string) error {
+	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return err
 	}
-	defer conn.Close(ctx)
+	defer conn.Close(context.WithoutCancel(ctx))
 	_, err = conn.Exec(ctx, timePasses)
 	return err
 }

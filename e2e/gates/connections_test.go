@@ -5,11 +5,9 @@ import (
 	"net/http"
 	"os"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/e2e/harness"
@@ -23,7 +21,7 @@ import (
 func TestFewConnections(t *testing.T) {
 	t.Parallel()
 	s := harness.OpenUnchecked(t, func(t testing.TB, c *config.Config) { c.DatabaseURL = pgtest.NewLimited(t, 8) }) // two more than the least
-	reads := floods(t, s, 24)
+	reads, _ := crowd(t, s, 24, s.Admin, func(int) string { return "/v1/products" }, http.StatusServiceUnavailable)
 	sellsOn(t, s)
 	require.NotZero(t, reads())
 }
@@ -35,7 +33,7 @@ func TestOthersTakeTheConnections(t *testing.T) {
 	const allowed, left = 20, 6
 	s := harness.OpenUnchecked(t, func(t testing.TB, c *config.Config) { c.DatabaseURL = pgtest.NewLimited(t, allowed) })
 	shelf := []string{s.AddProduct(t, 450), s.AddProduct(t, 1999)}
-	reads := floods(t, s, 24)
+	reads, _ := crowd(t, s, 24, s.Admin, func(int) string { return "/v1/products" }, http.StatusServiceUnavailable)
 	server, err := pgx.Connect(t.Context(), pgtest.Direct(t, s.Settings.DatabaseURL))
 	require.NoError(t, err)
 	defer server.Close(context.Background())
@@ -56,9 +54,7 @@ func TestOthersTakeTheConnections(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*harness.Patience)
 	defer cancel()
 	for range 5 {
-		bought, err := harness.Buy(ctx, s, shelf, "sim_ok")
-		require.NoError(t, err)
-		require.Contains(t, []int{http.StatusCreated, http.StatusAccepted}, bought.Status, "some end a moment later")
+		buys(ctx, t, s, shelf)
 		require.Equal(t, http.StatusOK, s.Send(t, http.MethodGet, "/readyz", "", nil).StatusCode)
 	}
 	require.Greater(t, reads(), read, "reads are answered too")
@@ -138,32 +134,4 @@ func sellsOn(t *testing.T, s *harness.Site) {
 		c := harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated, http.StatusAccepted)
 		ada.AwaitStatus(t, c.ID, saga.Completed) // on a busy machine some end a moment later
 	}
-}
-
-// floods has so many clients read all the time until the test is over. It gives how many reads were answered.
-func floods(t *testing.T, s *harness.Site, clients int) (answered func() int64) {
-	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	var read atomic.Int64
-	var all sync.WaitGroup
-	for range clients {
-		all.Go(func() {
-			for ctx.Err() == nil {
-				a, err := s.Ask(ctx, http.MethodGet, "/v1/products", s.Admin, nil)
-				switch {
-				case err != nil:
-				case a.StatusCode == http.StatusOK:
-					read.Add(1)
-				default:
-					assert.Equal(t, http.StatusServiceUnavailable, a.StatusCode, string(a.Text))
-					assert.NotEmpty(t, a.Header.Get("Retry-After"))
-				}
-			}
-		})
-	}
-	t.Cleanup(func() {
-		stop()
-		all.Wait()
-	})
-	return read.Load
 }

@@ -1,15 +1,9 @@
 package gates
 
 import (
-	"context"
 	"net/http"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"testing"
-
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"shopping-cart/e2e/harness"
 	"shopping-cart/platform/config"
@@ -28,33 +22,13 @@ func TestALongCartStopsNobody(t *testing.T) {
 		from generate_series(3, `+strconv.Itoa(versions)+`) n`)
 	s.Exec(t, "cart", `update cart.streams set version = `+strconv.Itoa(versions)+` where id = '`+cart.ID.String()+`'`)
 
-	ctx, stop := context.WithCancel(context.Background())
-	var read, refused atomic.Int64
-	var readers sync.WaitGroup
-	for i := range 12 {
-		readers.Go(func() {
-			for n := i; ctx.Err() == nil; n++ {
-				a, err := s.Ask(ctx, http.MethodGet, "/v1/carts/"+cart.ID.String()+"?version="+strconv.Itoa(versions-1-n%1000), ada.Token, nil)
-				switch {
-				case err != nil:
-				case a.StatusCode == http.StatusOK:
-					read.Add(1)
-				default:
-					refused.Add(1)
-					assert.Equal(t, http.StatusTooManyRequests, a.StatusCode, string(a.Text))
-					assert.NotEmpty(t, a.Header.Get("Retry-After"))
-				}
-			}
-		})
-	}
+	read, refused := crowd(t, s, 12, ada.Token, func(n int) string {
+		return "/v1/carts/" + cart.ID.String() + "?version=" + strconv.Itoa(versions-1-n%1000)
+	}, http.StatusTooManyRequests)
 	for range 5 {
-		bought, err := harness.Buy(t.Context(), s, shelf, "sim_ok")
-		require.NoError(t, err)
-		require.Contains(t, []int{http.StatusCreated, http.StatusAccepted}, bought.Status)
+		buys(t.Context(), t, s, shelf)
 	}
-	harness.Until(t, "some were read and some were refused", func() bool { return read.Load() > 0 && refused.Load() > 0 })
-	stop()
-	readers.Wait()
+	harness.Until(t, "some were read and some were refused", func() bool { return read() > 0 && refused() > 0 })
 
 	harness.RequireProblem(t, ada.Add(t, cart, shelf[1], 1), http.StatusConflict, "cart_worn_out")
 	cart = ada.Cart(t, cart.ID)

@@ -3,12 +3,9 @@ package gates
 import (
 	"context"
 	"net/http"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/e2e/harness"
@@ -39,11 +36,11 @@ func TestSearchersStopNobody(t *testing.T) {
 		require.NoError(t, server.QueryRow(t.Context(), "select count(*) = 10002 from cart.product_search").Scan(&all))
 		return all
 	})
-	searched := searchers(t, s, 32, "heart", "h", "te%20he", "no%20match", "%C3%BC", "9999")
+	texts := []string{"heart", "h", "te%20he", "no%20match", "%C3%BC", "9999"}
+	searched, _ := crowd(t, s, 32, "", func(n int) string { return "/v1/products?q=" + texts[n%len(texts)] },
+		http.StatusTooManyRequests, http.StatusServiceUnavailable) // a slow machine ends a search after its time
 	for range 5 {
-		bought, err := harness.Buy(t.Context(), s, shelf, "sim_ok")
-		require.NoError(t, err)
-		require.Contains(t, []int{http.StatusCreated, http.StatusAccepted}, bought.Status)
+		buys(t.Context(), t, s, shelf)
 		for range 20 { // their last statement is a search, also while they are idle
 			var searching int32
 			require.NoError(t, server.QueryRow(t.Context(), `select count(*) from pg_stat_activity
@@ -52,32 +49,4 @@ func TestSearchersStopNobody(t *testing.T) {
 		}
 	}
 	require.NotZero(t, searched())
-}
-
-// searchers has so many clients search for the texts until the test is over. It gives how many searches were answered.
-func searchers(t *testing.T, s *harness.Site, clients int, texts ...string) (answered func() int64) {
-	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	var found atomic.Int64
-	var all sync.WaitGroup
-	for i := range clients {
-		all.Go(func() {
-			for n := i; ctx.Err() == nil; n++ {
-				a, err := s.Ask(ctx, http.MethodGet, "/v1/products?q="+texts[n%len(texts)], "", nil)
-				switch {
-				case err != nil:
-				case a.StatusCode == http.StatusOK:
-					found.Add(1)
-				default:
-					assert.Equal(t, http.StatusTooManyRequests, a.StatusCode, string(a.Text))
-					assert.NotEmpty(t, a.Header.Get("Retry-After"))
-				}
-			}
-		})
-	}
-	t.Cleanup(func() {
-		stop()
-		all.Wait()
-	})
-	return found.Load
 }

@@ -104,7 +104,8 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 		Database: on("payment").Database, WebhookRetention: settings.WebhookRetention, Providers: providers, Retired: retired,
 		Timeout: settings.PaymentTimeout, ActionTTL: settings.PaymentActionTTL, InFlight: settings.PaymentConcurrency, Called: metrics.ProviderCall,
 	})
-	p.Orders = order.New(order.Config{Database: on("orders").Database, Payments: p.Payments})
+	p.Audit = audit.New(on("audit").Database)
+	p.Orders = order.New(order.Config{Database: on("orders").Database, Payments: p.Payments, Audit: p.Audit})
 	p.Carts = cart.New(cart.Config{
 		Database: on("cart").Database, TTL: settings.CartTTL, MaxEvents: settings.CartMaxEvents, Stock: p.Orders,
 		Search: on("cart").Pools.Search, Searches: int(settings.SearchConnections),
@@ -114,7 +115,6 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 		Database: on("saga").Database, StepDeadline: settings.StepDeadline, Metrics: metrics,
 		Modules: saga.Modules{Carts: p.Carts, Orders: p.Orders, Payments: p.Payments},
 	})
-	p.Audit = audit.New(on("audit").Database)
 	stores := []admin.Store{
 		{Name: "cart", Store: p.Carts.Store()}, {Name: "order", Store: p.Orders.Store()},
 		{Name: "payment", Store: p.Payments.Store()}, {Name: "saga", Store: p.Sagas.Store()},
