@@ -113,9 +113,9 @@ func TestEmbeddedTakesManyReads(t *testing.T) {
 	}
 	t.Parallel()
 	s := harness.OpenUnchecked(t, func(t testing.TB, c *config.Config) {
-		dir, err := os.MkdirTemp("", "many") // short, and open to the user that the embedded database runs as
+		dir, err := os.MkdirTemp("", "many") // short, and the user that the embedded database runs as may enter it
 		require.NoError(t, err)
-		require.NoError(t, os.Chmod(dir, 0o755))
+		require.NoError(t, os.Chmod(dir, 0o711))
 		t.Cleanup(func() { _ = os.RemoveAll(dir) })
 		c.DataDir, c.QueryConnections, c.Limits = dir, 400, "auto"
 	})
