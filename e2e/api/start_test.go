@@ -23,11 +23,14 @@ import (
 	"shopping-cart/platform/config"
 )
 
+// programLimit ends a program that a test started, so that a test that waits for a line of it fails instead of waiting for ever.
+const programLimit = 4 * harness.Patience
+
 // command runs the program as a process of its own, in an empty folder and with these settings alone.
 func command(t *testing.T, settings []string, arguments ...string) (said, complained string, status int) {
 	t.Helper()
 	var out, complaint bytes.Buffer
-	program := exec.CommandContext(t.Context(), os.Args[0], arguments...)
+	program := exec.CommandContext(harness.Within(t, programLimit), os.Args[0], arguments...)
 	program.Dir, program.Stdout, program.Stderr = t.TempDir(), &out, &complaint
 	program.Env = append(config.Foreign(os.Environ()), append(settings, harness.AsProgram+"=1", "GORACE=atexit_sleep_ms=0")...)
 	_ = program.Run()
@@ -68,7 +71,7 @@ func TestUnusableDataDirNamesItsSetting(t *testing.T) {
 // Without file descriptors PostgreSQL cannot be asked for its version, which is no reason to install it.
 func TestTooFewFileDescriptors(t *testing.T) {
 	t.Parallel()
-	program := exec.CommandContext(t.Context(), "bash", "-c", `ulimit -n 13; exec "$0"`, os.Args[0])
+	program := exec.CommandContext(harness.Within(t, programLimit), "bash", "-c", `ulimit -n 13; exec "$0"`, os.Args[0])
 	program.Dir = t.TempDir()
 	program.Env = append(config.Foreign(os.Environ()), harness.AsProgram+"=1", "HTTP_ADDR=127.0.0.1:0")
 	said, err := program.CombinedOutput()
@@ -92,7 +95,7 @@ func TestTokenInventsNoSecret(t *testing.T) {
 // serving starts the program as a process of its own on a database of its own, through bash: its lines are what runs it.
 func serving(t *testing.T, line string, settings ...string) (program *exec.Cmd, complaints io.ReadCloser, base string) {
 	t.Helper()
-	program = exec.Command("bash", "-c", line, os.Args[0])
+	program = exec.CommandContext(harness.Within(t, programLimit), "bash", "-c", line, os.Args[0])
 	program.Dir = t.TempDir()
 	program.Env = append(append(config.Foreign(os.Environ()), harness.AsProgram+"=1", "GORACE=atexit_sleep_ms=0", "HTTP_ADDR=127.0.0.1:0",
 		"DATABASE_URL="+pgtest.New(t), "PAYMENT_PROVIDER=simulator", "AUTH_SECRET="+harness.Secret, "ADMIN_SECRET="+harness.AdminSecret), settings...)
@@ -121,7 +124,7 @@ func starting(t *testing.T, settings []string, arguments ...string) (program *ex
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(dir, 0o755))
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	program = exec.Command(os.Args[0], arguments...)
+	program = exec.CommandContext(harness.Within(t, programLimit), os.Args[0], arguments...)
 	program.Dir = dir
 	program.Env = append(config.Foreign(os.Environ()), append(settings, harness.AsProgram+"=1", "GORACE=atexit_sleep_ms=0")...)
 	lines := func(pipe func() (io.ReadCloser, error)) <-chan string {
@@ -271,7 +274,7 @@ func TestWithoutDescriptors(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts the program")
 	}
-	program, complaints, base := serving(t, `ulimit -n 64; exec "$0"`)
+	program, complaints, base := serving(t, `ulimit -n 64; exec "$0"`, "LIMITS=false") // otherwise the limit of connections comes first
 	var held []net.Conn
 	for range 80 { // they are let in by the system, and not by the program
 		conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
