@@ -20,8 +20,12 @@ func (p *App) limits(settings config.Config, log *slog.Logger) (web.Limits, erro
 	for class, r := range rates {
 		l.Rates[web.Class(class)] = web.Rates{Subject: web.Rate(r.Subject), Address: web.Rate(r.Address)}
 	}
-	most := p.maxConnections(settings, log)
-	l.Connections = web.ConnectionLimits{Most: most, PerAddress: cmp.Or(settings.MaxConnectionsPerAddress, max(1, most/4))}
+	possible := p.possibleConnections(settings)
+	most := maxConnections(settings, possible, log)
+	l.Connections = web.ConnectionLimits{
+		Most: most, PerAddress: cmp.Or(settings.MaxConnectionsPerAddress, max(1, most/4)),
+		Delay: connectionDelay, Delayed: min(most, possible-most),
+	}
 	l.Streams = web.StreamLimits{
 		Most: cmp.Or(settings.MaxStreams, max(1, most/2)), PerAddress: settings.MaxStreamsPerAddress,
 		PerSubject: settings.MaxStreamsPerSubject, PerObject: settings.MaxStreamsPerCheckout,
@@ -32,18 +36,25 @@ func (p *App) limits(settings config.Config, log *slog.Logger) (web.Limits, erro
 // refusalDelay slows a client that repeats refused requests at once to one request a second on each of its connections.
 const refusalDelay = time.Second
 
+// connectionDelay slows a client that opens connections beyond its limit.
+const connectionDelay = 5 * time.Second
+
 const (
 	derivedConnections = 10_000 // the most without a setting: about 200 MB
 	fewestConnections  = 16
 	otherFiles         = 64 // open beside connections: logs, listeners, the runtime's
 )
 
-// maxConnections returns MAX_CONNECTIONS, or as many as the limit of open files leaves.
-func (p *App) maxConnections(settings config.Config, log *slog.Logger) int {
-	possible := math.MaxInt
+// possibleConnections returns how many connections the limit of open files leaves.
+func (p *App) possibleConnections(settings config.Config) int {
 	if files := web.OpenFiles(); files > 0 && files < math.MaxInt32 {
-		possible = max(fewestConnections, int(files)-p.files(settings))
+		return max(fewestConnections, int(files)-p.files(settings))
 	}
+	return math.MaxInt32
+}
+
+// maxConnections returns MAX_CONNECTIONS, or as many as are possible.
+func maxConnections(settings config.Config, possible int, log *slog.Logger) int {
 	if settings.MaxConnections > possible {
 		log.Warn("MAX_CONNECTIONS is lowered to what the limit of open files allows (ulimit -n, LimitNOFILE)",
 			"set", settings.MaxConnections, "used", possible)

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"golang.org/x/time/rate"
@@ -32,6 +33,7 @@ type connections struct {
 	main, reserve places
 	by            map[string]int // by address
 
+	delayed    atomic.Int64 // refused connections that are still open
 	turnedAway atomic.Int64 // since the last warning
 	warning    rate.Sometimes
 }
@@ -64,7 +66,7 @@ type limitedListener struct {
 	connections *connections
 }
 
-// Accept is part of net.Listener. It closes the connections that are refused.
+// Accept is part of net.Listener. It turns away the connections that are refused.
 func (l *limitedListener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
@@ -74,8 +76,21 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		if admitted := l.connections.admit(conn); admitted != nil {
 			return admitted, nil
 		}
-		_ = conn.Close()
+		l.connections.turnAway(conn)
 	}
+}
+
+// turnAway closes a refused connection, after the delay if there is room to keep it.
+func (c *connections) turnAway(conn net.Conn) {
+	if c.delayed.Add(1) > int64(c.limits.Delayed) {
+		c.delayed.Add(-1)
+		_ = conn.Close()
+		return
+	}
+	time.AfterFunc(c.limits.Delay, func() {
+		_ = conn.Close()
+		c.delayed.Add(-1)
+	})
 }
 
 // admit returns the connection with a place, or nil.

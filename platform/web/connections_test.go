@@ -120,6 +120,21 @@ func TestConnections(t *testing.T) {
 		require.True(t, kept.isClosed())
 		require.Equal(t, 3, s.OpenConnections())
 	})
+	t.Run("ARefusedOneIsHeldSoThatItsClientOpensFewer", func(t *testing.T) {
+		t.Parallel()
+		s := crowd(t, web.ConnectionLimits{Most: 3, PerAddress: 1, Delay: time.Hour, Delayed: 1})
+		require.Equal(t, 200, s.connect(unkind).get("/quick"))
+		held := s.connect(unkind)
+		require.True(t, s.connect(unkind).isClosed(), "there is no room to hold it")
+		require.False(t, held.isClosedWithin(50*time.Millisecond))
+		require.Equal(t, 200, s.connect(kind).get("/quick"))
+	})
+	t.Run("AHeldOneIsClosedInTheEnd", func(t *testing.T) {
+		t.Parallel()
+		s := crowd(t, web.ConnectionLimits{Most: 3, PerAddress: 1, Delay: time.Millisecond, Delayed: 1})
+		require.Equal(t, 200, s.connect(unkind).get("/quick"))
+		require.True(t, s.connect(unkind).isClosed())
+	})
 	t.Run("BusyOnesStayAndHealthHasAReserve", func(t *testing.T) {
 		t.Parallel()
 		s := crowd(t, web.ConnectionLimits{Most: 2}, func(c *web.Config) {

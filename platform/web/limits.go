@@ -15,6 +15,11 @@ type Limits struct {
 type ConnectionLimits struct {
 	Most       int // in all; 0: no limit
 	PerAddress int // 0: no limit. Trusted proxies have none
+
+	// Delay holds a refused connection open, so that a client that opens another at once is slowed. Beyond so many Delayed ones
+	// connections are closed at once.
+	Delay   time.Duration
+	Delayed int
 }
 
 // StreamLimits bounds the open streams of server-sent events; 0 is no limit. A stream is a connection too.
