@@ -48,6 +48,9 @@ func (m *Module) listEvents(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := of.RevealEvents(c.Request().Context(), events); err != nil {
+		return err
+	}
 	views := make([]saga.EventView, len(events))
 	for i, e := range events {
 		views[i] = saga.EventViewOf(e)

@@ -75,6 +75,13 @@ func (m *Module) showStream(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	var documents []*json.RawMessage
+	for i := range versions {
+		documents = append(documents, &versions[i].Data, &versions[i].State)
+	}
+	if err := of.RevealIn(ctx, documents...); err != nil {
+		return err
+	}
 	log := web.NewPage(versionsOf(versions), page.Limit, func(v VersionView) int64 { return v.Version })
 	return c.JSON(http.StatusOK, StreamView{
 		Module: of.Name, ID: id.String(), Kind: is.Kind, Version: is.Version, CustomerID: textOf(is.Customer), Status: textOf(is.Status),

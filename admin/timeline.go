@@ -133,6 +133,9 @@ func (m *Module) streamEntries(
 	var found []eventstore.Recorded
 	err = asked.ask(ctx, of.module, func(ctx context.Context) (err error) {
 		found, err = store.ReadStream(ctx, of.id, after, n+int(max(0, begun-after))+readAhead)
+		if err == nil {
+			err = store.RevealEvents(ctx, found)
+		}
 		return err
 	})
 	for _, e := range found {

@@ -244,6 +244,9 @@ func decide(j *job, w *storeBatch) {
 		j.err = err
 		return
 	}
+	if len(j.Streams) > 0 {
+		tx.keepNote(j.Note, j.Streams[0].ID)
+	}
 	tx.commit()
 	w.events = append(w.events, tx.events...)
 	w.extraSQL = append(w.extraSQL, tx.extraSQL...)

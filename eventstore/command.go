@@ -26,6 +26,7 @@ type Command struct {
 	Meta        Meta      // actor and correlation of its events
 	Named       any       // names the command in traces: a string, or a value with the type of the command; may be nil
 	Streams     []Ref     // streams that it may change; they are locked. The receipt names the first
+	Note        Note      // a text that a person wrote; its events hold the reference
 	Reads       []Ref     // streams that it reads, as committed at the decision; they are not locked
 	// Decide is pure and may run more than once. An error refuses the command, and nothing is written.
 	Decide func(*Tx) error

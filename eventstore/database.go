@@ -20,6 +20,7 @@ type Database struct {
 	SingleProcess    bool          // no other process uses the database, so outboxes are redelivered at the start
 	ReceiptRetention time.Duration // how long receipts and discarded messages are kept; 0 keeps them forever
 	SealInterval     time.Duration // average pause between two seals of a log; 0 seals nothing
+	Notes            *Notes        // of all modules; nil: only those of the store
 	Log              *slog.Logger
 
 	// Listen opens a session that listens to notifications of new events. If it is nil, projections poll for them.

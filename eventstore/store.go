@@ -37,6 +37,10 @@ func Open(db Database, schema string, aggregates ...codec) *Store {
 		outboxWatermark: NewWatermark(relaySlack, relayFullEvery),
 	}
 	s.outbox.subs = s.subs
+	if db.Notes == nil {
+		s.db.Notes = &Notes{}
+	}
+	s.db.Notes.stores = append(s.db.Notes.stores, s)
 	for _, a := range aggregates {
 		s.kinds[a.kind()] = a
 	}

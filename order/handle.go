@@ -22,11 +22,11 @@ func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Comm
 	case Place:
 		err = m.place(ctx, w, c)
 	case Confirm:
-		_, err = m.handle(ctx, w, c.OrderID, cmd, decideConfirm)
+		_, err = m.handle(ctx, w, c.OrderID, commandOf(w, cmd), decideConfirm)
 	case Cancel:
 		err = m.release(ctx, w, c.OrderID, cmd, func(o State) (decision, error) { return decideCancel(o, c) })
 	case RecordRefund:
-		_, err = m.handle(ctx, w, c.OrderID, cmd, func(o State) (decision, error) { return decideRecordRefund(o, c) })
+		_, err = m.handle(ctx, w, c.OrderID, commandOf(w, cmd), func(o State) (decision, error) { return decideRecordRefund(o, c) })
 	case EndCancellation:
 		err = m.release(ctx, w, c.OrderID, cmd, func(o State) (decision, error) { return decideEndCancellation(o, c.OrderID) })
 	}
@@ -35,7 +35,10 @@ func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Comm
 
 // RequestCancellation cancels a sale that was not fulfilled yet, and returns the current order, which may have changed since.
 func (m *Module) RequestCancellation(ctx context.Context, w web.Write, c RequestCancellation) (v View, replayed bool, err error) {
-	receipt, err := m.handle(ctx, w, c.OrderID, c, func(o State) (decision, error) { return decideRequestCancellation(o, c) })
+	cmd := commandOf(w, c)
+	cmd.Note = m.store.NewNote(c.Reason)
+	c.Reason = cmd.Note.Reference()
+	receipt, err := m.handle(ctx, w, c.OrderID, cmd, func(o State) (decision, error) { return decideRequestCancellation(o, c) })
 	if err != nil {
 		return v, false, err
 	}
@@ -101,9 +104,9 @@ func commandOf(w web.Write, named any) eventstore.Command {
 
 // handle decides on an order without its stock.
 func (m *Module) handle(
-	ctx context.Context, w web.Write, id uuid.UUID, named any, decide func(State) (decision, error),
+	ctx context.Context, w web.Write, id uuid.UUID, cmd eventstore.Command, decide func(State) (decision, error),
 ) (eventstore.Receipt, error) {
-	return orders.Handle(ctx, m.store, id, commandOf(w, named), func(tx *eventstore.Tx, o eventstore.Stream[State]) ([]Event, error) {
+	return orders.Handle(ctx, m.store, id, cmd, func(tx *eventstore.Tx, o eventstore.Stream[State]) ([]Event, error) {
 		if err := tx.ExpectVersion(id, w.IfMatch); err != nil {
 			return nil, err
 		}
@@ -167,9 +170,12 @@ func skusOf(lines []Line) []string {
 }
 
 // handleStock decides on the stock of one SKU, without an order.
-func (m *Module) handleStock(ctx context.Context, w web.Write, sku string, decide func(Stock) ([]StockEvent, error)) (eventstore.Receipt, error) {
-	id := stockID(sku)
-	return stocks.Handle(ctx, m.store, id, commandOf(w, "change"), func(tx *eventstore.Tx, s eventstore.Stream[Stock]) ([]StockEvent, error) {
+func (m *Module) handleStock(
+	ctx context.Context, w web.Write, sku string, note eventstore.Note, decide func(Stock) ([]StockEvent, error),
+) (eventstore.Receipt, error) {
+	id, cmd := stockID(sku), commandOf(w, "change")
+	cmd.Note = note
+	return stocks.Handle(ctx, m.store, id, cmd, func(tx *eventstore.Tx, s eventstore.Stream[Stock]) ([]StockEvent, error) {
 		if err := tx.ExpectVersion(id, w.IfMatch); err != nil {
 			return nil, err
 		}

@@ -46,8 +46,8 @@ type CountRequest struct {
 }
 
 // answerStock executes a command on the stock of a SKU and answers with the stock after it.
-func (m *Module) answerStock(c echo.Context, w web.Write, sku string, decide func(Stock) ([]StockEvent, error)) error {
-	receipt, err := m.handleStock(c.Request().Context(), w, sku, decide)
+func (m *Module) answerStock(c echo.Context, w web.Write, sku string, note eventstore.Note, decide func(Stock) ([]StockEvent, error)) error {
+	receipt, err := m.handleStock(c.Request().Context(), w, sku, note, decide)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (m *Module) putStock(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return m.answerStock(c, r.Write, r.SKU, func(s Stock) ([]StockEvent, error) { return decideSetOnHand(s, r.SKU, *r.Body.OnHand) })
+	return m.answerStock(c, r.Write, r.SKU, eventstore.Note{}, func(s Stock) ([]StockEvent, error) { return decideSetOnHand(s, r.SKU, *r.Body.OnHand) })
 }
 
 // showStock answers with the stock of a SKU.
@@ -152,8 +152,9 @@ func (m *Module) postAdjustment(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	adjusted := StockAdjusted{Delta: *r.Body.Delta, Reason: r.Body.Reason}
-	return m.answerStock(c, r.Write, r.SKU, func(s Stock) ([]StockEvent, error) { return decideAdjust(s, adjusted) })
+	note := m.store.NewNote(r.Body.Reason)
+	adjusted := StockAdjusted{Delta: *r.Body.Delta, Reason: note.Reference()}
+	return m.answerStock(c, r.Write, r.SKU, note, func(s Stock) ([]StockEvent, error) { return decideAdjust(s, adjusted) })
 }
 
 // listStock lists the stock of all SKUs.

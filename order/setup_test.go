@@ -148,7 +148,7 @@ func (s *shop) placeOrder(customer string, lines ...Line) Place {
 
 func (s *shop) setOnHand(sku string, onHand int64) {
 	s.t.Helper()
-	_, err := s.handleStock(s.t.Context(), web.Write{}, sku, func(stock Stock) ([]StockEvent, error) { return decideSetOnHand(stock, sku, onHand) })
+	_, err := s.handleStock(s.t.Context(), web.Write{}, sku, eventstore.Note{}, func(stock Stock) ([]StockEvent, error) { return decideSetOnHand(stock, sku, onHand) })
 	require.NoError(s.t, err)
 }
 

@@ -84,7 +84,15 @@ func (m *Module) show(c echo.Context) error {
 	if web.NotModified(c, st.Version) {
 		return c.NoContent(http.StatusNotModified)
 	}
-	return c.JSON(http.StatusOK, viewOf(st))
+	view := viewOf(st)
+	reasons := make([]*string, len(view.Refunds))
+	for i := range view.Refunds {
+		reasons[i] = &view.Refunds[i].Reason
+	}
+	if err := m.store.Reveal(c.Request().Context(), reasons...); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, view)
 }
 
 func viewOf(st stream) View {

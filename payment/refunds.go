@@ -19,7 +19,10 @@ func refundID(payment, request uuid.UUID) uuid.UUID {
 // RequestRefund does not call the provider; Refund does.
 func (m *Module) RequestRefund(ctx context.Context, write web.Write, r RequestRefund) (RequestedRefund, error) {
 	id := refundID(r.PaymentID, write.ID)
-	receipt, err := payments.Handle(ctx, m.store, r.PaymentID, commandOf(write, r), func(tx *eventstore.Tx, p stream) ([]event, error) {
+	cmd := commandOf(write, r)
+	cmd.Note = m.store.NewNote(r.Reason)
+	r.Reason = cmd.Note.Reference()
+	receipt, err := payments.Handle(ctx, m.store, r.PaymentID, cmd, func(tx *eventstore.Tx, p stream) ([]event, error) {
 		events, err := requestRefund(p.State, id, r, tx.Now())
 		if err == nil {
 			err = m.checkRefundable(p.State.Provider, events)

@@ -33,6 +33,8 @@ func (m *Module) Resolve(ctx context.Context, write web.Write, c Resolve) (repla
 		return false, err
 	}
 	cmd := commandOf(write, c)
+	cmd.Note = m.store.NewNote(plain(c.Reason, 500))
+	c.Reason = cmd.Note.Reference()
 	cmd.Meta.Correlation = c.CheckoutID
 	receipt, err := payments.Handle(ctx, m.store, c.PaymentID, cmd, func(tx *eventstore.Tx, p stream) ([]event, error) {
 		return resolve(p.State, c, tx.Now())
@@ -54,7 +56,7 @@ func resolve(s State, c Resolve, now time.Time) ([]event, error) {
 	case c.Outcome == ResolvedCaptured && (s.Tombstone || s.Capture != stepAsked):
 		return nil, errNotCapturable
 	}
-	events := []event{Resolved{CheckoutID: s.CheckoutID, Outcome: c.Outcome, Reason: plain(c.Reason, 500)}}
+	events := []event{Resolved{CheckoutID: s.CheckoutID, Outcome: c.Outcome, Reason: c.Reason}}
 	if c.Outcome == ResolvedNotCaptured && !s.Tombstone {
 		events = append(events, UndoRequested{CheckoutID: s.CheckoutID, Code: CodeCancelled, Reason: reasonResolved})
 	}
@@ -69,7 +71,7 @@ func resolveRefund(s State, c Resolve, now time.Time) ([]event, error) {
 	}
 	return []event{RefundedElsewhere{
 		ID: elsewhereID(c.PaymentID, fmt.Sprintf("by_hand/%d", len(s.Refunds))), Of: ElsewhereByHand, OrderID: s.OrderID,
-		CheckoutID: s.CheckoutID, Amount: money.Of(s.refundable(), s.Amount.Currency), Reason: plain(c.Reason, 500), At: now,
+		CheckoutID: s.CheckoutID, Amount: money.Of(s.refundable(), s.Amount.Currency), Reason: c.Reason, At: now,
 	}}, nil
 }
 

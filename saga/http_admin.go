@@ -181,6 +181,9 @@ func (m *Module) showSaga(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := m.store.RevealEvents(ctx, events); err != nil {
+		return err
+	}
 	view := operatorsViewOf(m.withProgress(ctx, saga))
 	for _, e := range events {
 		view.Events = append(view.Events, EventViewOf(e))

@@ -59,7 +59,7 @@ func (m *Module) retrySaga(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return m.act(c, saga, r.Write, func(s State, at time.Time) ([]Event, error) { return retry(s, r.Body.Reason, at) })
+	return m.act(c, saga, r.Write, r.Body.Reason, retry)
 }
 
 // compensateSaga compensates a checkout.
@@ -94,7 +94,7 @@ func (m *Module) compensateSaga(c echo.Context) error {
 		return err
 	}
 	if !answered {
-		if _, err := requestCompensation(s, r.Body.Reason, s.At); err != nil {
+		if _, err := requestCompensation(s, "", s.At); err != nil {
 			return err
 		}
 	}
@@ -105,7 +105,7 @@ func (m *Module) compensateSaga(c echo.Context) error {
 			return err
 		}
 	}
-	return m.act(c, saga, r.Write, func(s State, at time.Time) ([]Event, error) { return confirmCompensation(s, r.Body.Reason, at) })
+	return m.act(c, saga, r.Write, r.Body.Reason, confirmCompensation)
 }
 
 // skipStep gives up a step.
@@ -131,7 +131,7 @@ func (m *Module) skipStep(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return m.act(c, saga, r.Write, func(s State, at time.Time) ([]Event, error) { return skip(s, r.Body.Reason, at) })
+	return m.act(c, saga, r.Write, r.Body.Reason, skip)
 }
 
 // settleStep records an operator's outcome of a payment.
@@ -219,14 +219,18 @@ func KeyOf(write web.Write) eventstore.IdempotencyKey {
 	return eventstore.IdempotencyKey{ID: write.ID, Fingerprint: write.Fingerprint}
 }
 
-// act decides on the newest state of a saga for an operator, and wakes the saga.
-func (m *Module) act(c echo.Context, saga eventstore.Stream[State], write web.Write, decide func(State, time.Time) ([]Event, error)) error {
-	at := m.store.Now()
+// act decides on the newest state of a saga for an operator, who gave a reason, and wakes the saga.
+func (m *Module) act(
+	c echo.Context, saga eventstore.Stream[State], write web.Write, reason string, decide func(s State, reason string, at time.Time) ([]Event, error),
+) error {
+	at, note := m.store.Now(), m.store.NewNote(reason)
 	cmd := eventstore.Command{
-		ID: write.ID, Fingerprint: write.Fingerprint,
+		ID: write.ID, Fingerprint: write.Fingerprint, Note: note,
 		Meta: eventstore.Meta{Actor: write.Actor, Correlation: saga.ID}, Named: "operate",
 	}
-	act := func(_ *eventstore.Tx, now eventstore.Stream[State]) ([]Event, error) { return decide(now.State, at) }
+	act := func(_ *eventstore.Tx, now eventstore.Stream[State]) ([]Event, error) {
+		return decide(now.State, note.Reference(), at)
+	}
 	receipt, err := sagas.Handle(c.Request().Context(), m.store, saga.ID, cmd, act)
 	if err != nil {
 		return err

@@ -82,7 +82,7 @@ func (m *Module) postRefund(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return answerRefund(c, saga)
+	return m.answerRefund(c, saga)
 }
 
 // awaitRefund waits until a refund was tried and then, while the client prefers to wait, until it has ended or needs attention.
@@ -97,9 +97,12 @@ func (m *Module) awaitRefund(ctx context.Context, r payment.RequestedRefund, pat
 	return m.await(ctx, saga, false, patience-time.Since(began), isQuiescent)
 }
 
-func answerRefund(c echo.Context, saga eventstore.Stream[State]) error {
+func (m *Module) answerRefund(c echo.Context, saga eventstore.Stream[State]) error {
 	r := saga.State.Refund
 	v := RefundView{ID: saga.ID, Amount: r.money(), Status: "pending", Reason: r.Reason}
+	if err := m.store.Reveal(c.Request().Context(), &v.Reason); err != nil {
+		return err
+	}
 	switch {
 	case saga.State.Status == Failed:
 		return errRefundFailed.With("refund_id", saga.ID)

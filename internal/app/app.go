@@ -45,6 +45,7 @@ type App struct {
 
 	simulated []runner // the simulator, while payments are simulated
 	tokens    *auth.Tokens
+	notes     eventstore.Notes
 }
 
 type runner interface {

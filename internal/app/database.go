@@ -55,7 +55,7 @@ func (p *App) open(ctx context.Context, settings config.Config, schema string, u
 			},
 		}),
 		Query: pools.Query, Control: pools.Control, Views: pools.Views, SingleProcess: settings.Embedded(),
-		ReceiptRetention: settings.ReceiptRetention, SealInterval: settings.SealInterval, Log: log,
+		ReceiptRetention: settings.ReceiptRetention, SealInterval: settings.SealInterval, Notes: &p.notes, Log: log,
 	}
 	if settings.Notify {
 		db.Listen = pools.Listen

@@ -1,0 +1,127 @@
+package eventstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Note is a text that a person wrote. Events and states hold its reference; the table notes holds the text, so that it can be erased.
+// Events of older versions hold the text itself.
+type Note struct {
+	id           uuid.UUID
+	schema, text string
+}
+
+// NewNote returns a note for a command of the store. It is stored with the events of the command, and not if there are none.
+func (s *Store) NewNote(text string) Note {
+	return Note{id: uuid.Must(uuid.NewV7()), schema: s.schema, text: text}
+}
+
+// Reference returns the reference of a note: note:<schema>/<id>. It is empty for an empty text.
+func (n Note) Reference() string {
+	if n.text == "" {
+		return ""
+	}
+	return "note:" + n.schema + "/" + n.id.String()
+}
+
+// keepNote stores the note of a command that made events.
+func (tx *Tx) keepNote(n Note, stream uuid.UUID) {
+	if n.text != "" && len(tx.events) > 0 {
+		tx.Exec(`insert into `+n.schema+`.notes (id, stream, text) values ($1, $2, $3)`, n.id, stream, n.text)
+	}
+}
+
+// Notes reads the notes of several stores, since the events of one module may refer to the note of another.
+type Notes struct{ stores []*Store }
+
+// Reveal replaces references by their texts, and those of erased notes by an empty text. Other texts stay.
+func (s *Store) Reveal(ctx context.Context, reasons ...*string) error {
+	references := make([]string, len(reasons))
+	for i, r := range reasons {
+		references[i] = *r
+	}
+	texts, err := s.db.Notes.texts(ctx, references)
+	for i, r := range reasons {
+		if text, ok := texts[references[i]]; ok {
+			*r = text
+		}
+	}
+	return err
+}
+
+// noteInJSON matches the reason in an event or a state that is a reference.
+var noteInJSON = regexp.MustCompile(`"reason":"(note:[a-z]+/[0-9a-f-]{36})"`)
+
+// RevealIn is Reveal for the reasons in events and states.
+func (s *Store) RevealIn(ctx context.Context, documents ...*json.RawMessage) error {
+	var references []string
+	for _, d := range documents {
+		for _, match := range noteInJSON.FindAllSubmatch(*d, -1) {
+			references = append(references, string(match[1]))
+		}
+	}
+	texts, err := s.db.Notes.texts(ctx, references)
+	for _, d := range documents {
+		if len(texts) > 0 {
+			*d = noteInJSON.ReplaceAllFunc(*d, func(member []byte) []byte {
+				text, _ := json.Marshal(texts[string(noteInJSON.FindSubmatch(member)[1])])
+				return append([]byte(`"reason":`), text...)
+			})
+		}
+	}
+	return err
+}
+
+// RevealEvents is RevealIn for the data of events.
+func (s *Store) RevealEvents(ctx context.Context, events []Recorded) error {
+	documents := make([]*json.RawMessage, len(events))
+	for i := range events {
+		documents[i] = &events[i].Data
+	}
+	return s.RevealIn(ctx, documents...)
+}
+
+// texts returns the texts of the references among some texts. An erased note has an empty text.
+func (n *Notes) texts(ctx context.Context, among []string) (map[string]string, error) {
+	texts := map[string]string{}
+	for _, s := range n.stores {
+		prefix, ids := "note:"+s.schema+"/", [][16]byte{}
+		for _, text := range among {
+			rest, ok := strings.CutPrefix(text, prefix)
+			if id, err := uuid.Parse(rest); ok && err == nil {
+				texts[text], ids = "", append(ids, id)
+			}
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		rows, _ := s.db.Query.Query(ctx, s.in(`select id, text from @.notes where id = any($1)`), ids)
+		var id uuid.UUID
+		var text string
+		if _, err := pgx.ForEachRow(rows, []any{&id, &text}, func() error {
+			texts[prefix+id.String()] = text
+			return nil
+		}); err != nil {
+			return nil, fmt.Errorf("read the notes of %s: %w", s.schema, err)
+		}
+	}
+	return texts, nil
+}
+
+// EraseNotes deletes the notes of streams, and the reasons for which an operator discarded their messages.
+func (s *Store) EraseNotes(ctx context.Context, streams ...uuid.UUID) error {
+	ids := raw(streams)
+	for _, sql := range []string{`delete from @.notes where stream = any($1)`, `update @.parked set reason = null where stream = any($1) and reason is not null`} {
+		if _, err := s.db.Control.Exec(ctx, s.in(sql), ids); err != nil {
+			return fmt.Errorf("erase the notes of %s: %w", s.schema, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,52 @@
+package eventstore_test
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/eventstore"
+)
+
+// TestNotes: a text lies beside the events that refer to it, is stored only with them, and can be erased.
+func TestNotes(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	stream := uuid.New()
+	const text = `Ada "Byron" <ada@example.com>`
+	note := b.store.NewNote(text)
+	do := func(events []jarEvent, refusal error) error {
+		_, err := jars.Handle(t.Context(), b.store, stream, eventstore.Command{Note: note},
+			func(*eventstore.Tx, eventstore.Stream[jar]) ([]jarEvent, error) { return events, refusal })
+		return err
+	}
+	refused := errors.New("refused")
+	require.ErrorIs(t, do([]jarEvent{put{"x"}}, refused), refused)
+	require.NoError(t, do(nil, nil))
+	require.Zero(t, b.count(t, "select count(*) from cart.notes"), "without events there is no note")
+
+	require.NoError(t, do([]jarEvent{put{note.Reference()}}, nil))
+	require.Equal(t, 1, b.count(t, "select count(*) from cart.notes where text = $1 and stream = $2", text, stream))
+	require.Zero(t, b.count(t, "select count(*) from cart.events where data::text like '%ada@example.com%'"))
+
+	old, unknown := "An old reason.", "note:cart/"+uuid.NewString()
+	document := json.RawMessage(`{"reason":"` + note.Reference() + `","thing":"` + note.Reference() + `","reasons":[{"reason":"` + old + `"}]}`)
+	reveal := func(want string) {
+		reason, gone, plain, none, shown := note.Reference(), unknown, old, "", append(json.RawMessage{}, document...)
+		require.NoError(t, b.store.Reveal(t.Context(), &reason, &gone, &plain, &none))
+		require.Equal(t, []string{want, "", old, ""}, []string{reason, gone, plain, none})
+		require.NoError(t, b.store.RevealIn(t.Context(), &shown))
+		quoted, err := json.Marshal(want)
+		require.NoError(t, err)
+		require.JSONEq(t, `{"reason":`+string(quoted)+`,"thing":"`+note.Reference()+`","reasons":[{"reason":"`+old+`"}]}`, string(shown))
+	}
+	reveal(text)
+	require.NoError(t, b.store.EraseNotes(t.Context(), uuid.New()))
+	reveal(text)
+	require.NoError(t, b.store.EraseNotes(t.Context(), stream))
+	reveal("")
+	require.Empty(t, b.store.NewNote("").Reference())
+}
