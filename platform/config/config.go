@@ -53,6 +53,7 @@ type Config struct {
 	LimitCheckouts string `env:"LIMIT_CHECKOUTS"`
 	LimitWebhooks  string `env:"LIMIT_WEBHOOKS"`
 	LimitBadTokens string `env:"LIMIT_BAD_TOKENS"`
+	LimitMetrics   string `env:"LIMIT_METRICS"`
 	LimitOperators string `env:"LIMIT_OPERATORS"`
 
 	MaxConnections           int `env:"MAX_CONNECTIONS" envDefault:"0"`             // 0: derived from the limit of open files

@@ -36,6 +36,7 @@ func (c Config) classes() []class {
 		{"checkouts", "LIMIT_CHECKOUTS", c.LimitCheckouts, "1/s 10, 10/s 100", "200/s 1000"},
 		{"webhooks", "LIMIT_WEBHOOKS", c.LimitWebhooks, "100/s 1000", "1000/s 5000"},
 		{"bad_tokens", "LIMIT_BAD_TOKENS", c.LimitBadTokens, "5/s 50", "50/s 500"},
+		{"metrics", "LIMIT_METRICS", c.LimitMetrics, "5/s 50", "100/s 500"},
 		{"operators", "LIMIT_OPERATORS", c.LimitOperators, "200/s 1000", "2000/s 10000"},
 	}
 }

@@ -34,7 +34,7 @@ func (s *Server) health() {
 		if s.cfg.MetricsPrivate {
 			readers = s.Scoped(ScopeMetricsRead)
 		}
-		readers.GET("/metrics", s.metrics, Limit(unlimited), Uncompressed) // it compresses by itself
+		readers.GET("/metrics", s.metrics, Limit(Metrics), Uncompressed) // it compresses by itself
 	}
 }
 
@@ -147,6 +147,7 @@ func (r Readiness) Reasons() (reasons []string) {
 //	@Success	200	{string}	string
 //	@Failure	401	{object}	Problem	"unauthorized"
 //	@Failure	403	{object}	Problem	"forbidden"
+//	@Failure	429	{object}	Problem	"too_many_requests"
 //	@Router		/metrics [get]
 func (s *Server) metrics(c echo.Context) error {
 	s.cfg.Metrics.ServeHTTP(c.Response(), c.Request())

@@ -19,7 +19,7 @@ type LimitsView struct {
 
 // ClassLimitsView shows the rate limits of a class of requests.
 type ClassLimitsView struct {
-	Class   Class     `json:"class" enums:"sessions,reads,searches,edits,checkouts,webhooks,bad_tokens,operators"`
+	Class   Class     `json:"class" enums:"sessions,reads,searches,edits,checkouts,webhooks,bad_tokens,metrics,operators"`
 	Subject *RateView `json:"subject" extensions:"x-nullable"` // for each subject; null: no limit
 	Address *RateView `json:"address" extensions:"x-nullable"` // for each address; null: no limit
 }
@@ -33,7 +33,7 @@ type RateView struct {
 
 // RefusedView shows a subject or an address that is refused.
 type RefusedView struct {
-	Class         Class     `json:"class" enums:"sessions,reads,searches,edits,checkouts,webhooks,bad_tokens,operators"`
+	Class         Class     `json:"class" enums:"sessions,reads,searches,edits,checkouts,webhooks,bad_tokens,metrics,operators"`
 	By            string    `json:"by" enums:"subject,address"`
 	Key           string    `json:"key" example:"203.0.113.7"` // the subject or the address
 	Refused       int       `json:"refused"`                   // since it last went a minute without a refusal

@@ -31,13 +31,14 @@ const (
 	Checkouts Class = "checkouts"  // start a checkout
 	Webhooks  Class = "webhooks"   // of payment providers
 	BadTokens Class = "bad_tokens" // have no valid token where one is needed, or lead to no route
+	Metrics   Class = "metrics"    // read the metrics without a token
 	Operators Class = "operators"  // of callers with a scope that the route needs
 
-	unlimited Class = "" // probes and metrics
+	unlimited Class = "" // probes
 )
 
 // Classes lists all classes.
-var Classes = []Class{Sessions, Reads, Searches, Edits, Checkouts, Webhooks, BadTokens, Operators}
+var Classes = []Class{Sessions, Reads, Searches, Edits, Checkouts, Webhooks, BadTokens, Metrics, Operators}
 
 // Rate is so many requests a second on average, and so many at once. The zero Rate is no limit.
 type Rate struct {
@@ -73,7 +74,7 @@ func newLimiters(rates map[Class]Rates) map[Class]*limiter {
 		switch class {
 		case Operators: // several may work at one address
 			r.Address = Rate{}
-		case Sessions, Webhooks, BadTokens: // they have no subject
+		case Sessions, Webhooks, BadTokens, Metrics: // they have no subject
 			r.Subject = Rate{}
 		}
 		if r != (Rates{}) {

@@ -137,11 +137,17 @@ func TestRateLimits(t *testing.T) {
 	})
 	t.Run("LeaveProbesAlone", func(t *testing.T) {
 		t.Parallel()
-		s := countRequests(t, map[web.Class]web.Rates{web.Reads: rates(0.001, 1, 1)}, func(c *web.Config) { c.Metrics = http.NotFoundHandler() })
-		for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
+		s := countRequests(t, map[web.Class]web.Rates{web.Reads: rates(0.001, 1, 1)})
+		for _, path := range []string{"/healthz", "/readyz"} {
 			require.NotContains(t, s.codes(5, home, "GET", path, ""), 429)
 		}
 		require.Equal(t, []int{404, 404}, s.codes(2, home, "GET", "/nothing", ""))
+	})
+	t.Run("LimitMetrics", func(t *testing.T) {
+		t.Parallel()
+		s := countRequests(t, map[web.Class]web.Rates{web.Metrics: rates(0.001, 1, 2)}, func(c *web.Config) { c.Metrics = http.NotFoundHandler() })
+		require.Equal(t, []int{404, 404, 429}, s.codes(3, home, "GET", "/metrics", ""))
+		require.Equal(t, []int{404}, s.codes(1, office, "GET", "/metrics", ""))
 	})
 	t.Run("RefuseBeforeTheBodyIsRead", func(t *testing.T) {
 		t.Parallel()
