@@ -34,7 +34,7 @@ func (m *Module) Charge(ctx context.Context, correlation uuid.UUID, c Charge) (O
 	if err != nil {
 		return Outcome{}, err
 	}
-	return chargeOutcome(st.State, why, m.now()), nil
+	return chargeOutcome(st.State, why, m.now()).after(why), nil
 }
 
 // Undo records the tombstone, then voids or refunds, and returns how far it came. An error means the same as for Charge.
@@ -60,7 +60,7 @@ func (m *Module) Undo(ctx context.Context, correlation uuid.UUID, u Undo) (Outco
 	if err != nil {
 		return Outcome{}, err
 	}
-	return undoOutcome(st.State, why), nil
+	return undoOutcome(st.State, why).after(why), nil
 }
 
 // lookUpBeforeRefund looks up the payment before an Undo requests a refund, since somebody may have refunded it elsewhere. It returns an
@@ -77,7 +77,7 @@ func (r run) lookUpBeforeRefund(ctx context.Context, u Undo) (Outcome, error) {
 	if err != nil || why == stopIdle {
 		return Outcome{}, err
 	}
-	return Outcome{Result: ResultUnknown}, nil
+	return Outcome{Result: ResultUnknown}.after(why), nil
 }
 
 // Observe looks up a payment that is captured or being captured, and records the answer. An error means that the provider did not answer,
@@ -126,13 +126,30 @@ func (m *Module) newRun(id, correlation uuid.UUID) run {
 const maxCalls = 8
 
 // stopReason says why a run stopped.
-type stopReason uint8
+type stopReason struct {
+	kind stopKind
+	wait time.Duration // with stopLimited, until the call may be made
+}
+
+type stopKind uint8
 
 const (
-	stopIdle        stopReason = iota // no call is due, or the run must wait
-	stopUnavailable                   // the provider is unavailable and did nothing
-	stopUnknown                       // the provider did not answer, or its answer is invalid
+	idle        stopKind = iota // no call is due, or the run must wait
+	unavailable                 // the provider is unavailable and did nothing
+	limited                     // a rate limit defers the call
+	unknown                     // the provider did not answer, or its answer is invalid
 )
+
+var (
+	stopIdle        = stopReason{kind: idle}
+	stopUnavailable = stopReason{kind: unavailable}
+	stopUnknown     = stopReason{kind: unknown}
+)
+
+func stopLimited(wait time.Duration) stopReason { return stopReason{limited, wait} }
+
+// nothingDone reports whether the last call certainly had no effect.
+func (w stopReason) nothingDone() bool { return w.kind == unavailable || w.kind == limited }
 
 // advance makes the calls that next returns, one after the other, and records each result before the next call.
 //
@@ -170,6 +187,10 @@ func (r run) call(ctx context.Context, st stream, a providerCall) (stream, stopR
 	res, err := r.callProvider(ctx, p, st.State, a)
 	if err != nil {
 		p.deferCaller(r.meta.Correlation, err)
+	}
+	if wait, limited := isLimited(err); limited {
+		r.log.DebugContext(ctx, "a payment call waits for a rate limit", r.logAttrs(a, err)...)
+		return st, stopLimited(wait), nil
 	}
 	if transient := (*Transient)(nil); errors.As(err, &transient) {
 		r.log.Log(ctx, logLevel(err), "the payment provider is not available", r.logAttrs(a, err)...)

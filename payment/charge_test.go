@@ -37,6 +37,7 @@ func TestTokens(t *testing.T) {
 		"sim_timeout_applied":       {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, true},
 		"sim_timeout_lost":          {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, true},
 		"sim_flaky":                 {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, false},
+		"sim_rate_limited":          {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, false},
 		"sim_slow":                  {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, false},
 		"sim_refund_flaky":          {payment.ResultCaptured, "", taken, []string{"authorize", "capture", "refund"}, false},
 		"sim_unheard_of":            {payment.ResultRefused, payment.CodeDeclined, nothing, nothing, false},
@@ -110,6 +111,17 @@ func TestFlakyIsUnavailableAndLeavesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, payment.ResultUnavailable, out.Result)
 	require.Equal(t, payment.CodeUnavailable, out.Failure.Code)
+	require.Equal(t, []string{"payment.requested"}, p.types(t, c))
+}
+
+func TestRateLimitDefers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p, c := w.start(w.sim, patient), newCharge("sim_rate_limited")
+	out, err := p.Charge(t.Context(), c.CheckoutID, c)
+	require.NoError(t, err)
+	require.Equal(t, payment.ResultUnavailable, out.Result)
+	require.Positive(t, out.Wait)
 	require.Equal(t, []string{"payment.requested"}, p.types(t, c))
 }
 

@@ -97,10 +97,11 @@ const (
 // Outcome answers a Charge, an Undo or a Refund.
 type Outcome struct {
 	Result     Result
-	NextAction *NextAction // with ResultActionRequired; without a URL, Module.NextAction returns the rest
-	Deadline   time.Time   // with ResultActionRequired
-	Failure    *Failure    // with ResultRefused, ResultUnavailable and ResultNotRefunded
-	ByHand     bool        // with ResultCaptured: recorded by an operator, and not yet confirmed by Verify
+	NextAction *NextAction   // with ResultActionRequired; without a URL, Module.NextAction returns the rest
+	Deadline   time.Time     // with ResultActionRequired
+	Failure    *Failure      // with ResultRefused, ResultUnavailable and ResultNotRefunded
+	Wait       time.Duration // with ResultUnavailable, ResultUnknown and ResultVoiding: a rate limit defers the call for so long. It has not failed
+	ByHand     bool          // with ResultCaptured: recorded by an operator, and not yet confirmed by Verify
 }
 
 // NextAction tells the shopper how to confirm the payment. One with a secret is for the shopper alone, and is never stored.

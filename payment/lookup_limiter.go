@@ -2,8 +2,10 @@ package payment
 
 import (
 	"context"
+	"math"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
@@ -11,7 +13,8 @@ import (
 )
 
 // lookupLimiter limits the look-ups that serve no shopper: for the reconciliation, and before an operator's resolution counts. They take no slot of
-// the shoppers' calls and do not count for the breaker. They are slow enough to leave the shoppers the provider's rate limit.
+// the shoppers' calls and do not count for the breaker. They are slow enough to leave the shoppers the provider's rate limit, of which they take one
+// caller's share.
 type lookupLimiter struct {
 	slots chan struct{} // taken by look-ups in flight
 	rate  *rate.Limiter
@@ -41,6 +44,9 @@ func (a lookupLimiter) acquire(ctx context.Context) (release func(), err error) 
 	return release, nil
 }
 
+// backgroundCaller is the caller of the look-ups that serve no shopper.
+const backgroundCaller = "background"
+
 // lookUpInBackground looks up a payment, even while the breaker is open. The time of the call is limited as usual.
 func (g *guardedProvider) lookUpInBackground(ctx context.Context, c Call) (report Report, err error) {
 	release, err := g.lookups.acquire(ctx)
@@ -48,6 +54,9 @@ func (g *guardedProvider) lookUpInBackground(ctx context.Context, c Call) (repor
 		return report, err
 	}
 	defer release()
+	if err := g.waitForRate(ctx, opLookUp, Call{Key: uuid.NewString(), Customer: backgroundCaller}, math.MaxInt64); err != nil {
+		return report, err
+	}
 	began, outcome := g.now(), callFailed
 	ctx, span := g.startCall(ctx, opLookUp, c)
 	defer func() {
@@ -68,6 +77,9 @@ func callOutcome(ctx context.Context, err error) string {
 		return callAnswered
 	case ctx.Err() != nil:
 		return callCanceled
+	}
+	if _, limited := isLimited(err); limited {
+		return callLimited
 	}
 	return callFailed
 }

@@ -51,6 +51,7 @@ type Config struct {
 	Retired   []Provider    // finish the payments begun with them, and send no webhooks any more
 	Timeout   time.Duration // of one call to a provider; 3 s
 	InFlight  int           // concurrent calls to one provider; 100
+	Rate      Rate          // of the calls of each operation to the first provider; one caller gets a quarter of it
 	ActionTTL time.Duration // time of the shopper to act at their bank; 15 min
 
 	WebhookRetention time.Duration // of handled webhooks; 0: forever
@@ -94,8 +95,14 @@ func New(c Config) *Module {
 	}
 	m.now = m.store.Now
 	m.notifying = len(c.Providers)
-	for _, p := range slices.Concat(c.Providers, c.Retired) {
-		m.providers = append(m.providers, newGuardedProvider(p, resilience{c.Timeout, c.InFlight, c.Called, m.resumable, c.Log, m.store.Tracer()}))
+	for i, p := range slices.Concat(c.Providers, c.Retired) {
+		guard := resilience{
+			timeout: c.Timeout, maxInFlight: c.InFlight, called: c.Called, resume: m.resumable, log: c.Log, tracer: m.store.Tracer(),
+		}
+		if i == 0 {
+			guard.rate = c.Rate
+		}
+		m.providers = append(m.providers, newGuardedProvider(p, guard))
 	}
 	return m
 }

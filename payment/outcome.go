@@ -59,10 +59,18 @@ func chargeOutcome(s State, why stopReason, now time.Time) Outcome {
 	case s.Authorization == stepWaiting && now.Before(s.Deadline): // the shopper may have acted, but the provider did not respond
 		wait := min(s.Deadline.Sub(now), lookUpAgainAfter)
 		return Outcome{Result: ResultActionRequired, NextAction: s.NextAction.shown(), Deadline: now.Add(wait)}
-	case why == stopUnavailable && s.Unknown == nil:
+	case why.nothingDone() && s.Unknown == nil:
 		return Outcome{Result: ResultUnavailable, Failure: failure(CodeUnavailable)}
 	}
 	return Outcome{Result: ResultUnknown}
+}
+
+// after adds how long the rate limit defers an operation that is not done.
+func (o Outcome) after(why stopReason) Outcome {
+	if o.Result == ResultUnavailable || o.Result == ResultUnknown || o.Result == ResultVoiding {
+		o.Wait = why.wait
+	}
+	return o
 }
 
 func (k *keptAction) shown() *NextAction {
@@ -106,7 +114,7 @@ func refundOutcome(s State, id uuid.UUID, why stopReason) Outcome {
 		return Outcome{Result: ResultRefunded}
 	case r.Status == stepRefused:
 		return Outcome{Result: ResultRefused, Failure: failure(CodeRefundFailed)}
-	case why == stopUnavailable && s.unknownCount(opRefund) == 0:
+	case why.nothingDone() && s.unknownCount(opRefund) == 0:
 		return Outcome{Result: ResultUnavailable, Failure: failure(CodeUnavailable)}
 	}
 	return Outcome{Result: ResultUnknown}

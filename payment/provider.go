@@ -1,7 +1,9 @@
 package payment
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -11,7 +13,8 @@ import (
 // Provider moves the money. A call ends in one of three ways:
 //
 //   - An Answer is definite, and the same for each repetition under the same key.
-//   - A Transient error means that the provider certainly did nothing.
+//   - A Transient error means that the provider certainly did nothing. With a RateLimited error inside, the provider works and refuses calls for a
+//     moment.
 //   - Any other error, time-outs included, means that the outcome is unknown. The payment asks the provider and never guesses.
 //
 // Void works on our reference, before or after the authorization arrives: a voided payment refuses a late authorization. The answer to an
@@ -63,6 +66,9 @@ type Call struct {
 	Amount            money.Amount // of the operation
 	Customer          string       // the shopper, for the circuit breaker. Providers may ignore it
 }
+
+// caller returns whom the limits and the circuit breaker count the call for.
+func (c Call) caller() string { return cmp.Or(c.Customer, c.Reference) }
 
 // Status is a provider's answer about a payment or an operation.
 type Status string
@@ -134,6 +140,14 @@ func (t *Transient) Error() string { return "without effect: " + t.Err.Error() }
 
 // Unwrap returns the cause.
 func (t *Transient) Unwrap() error { return t.Err }
+
+// RateLimited is the error of a call that exceeds a rate limit, inside of a Transient error. The call is made later: it has not failed, and tells
+// nothing about the provider.
+type RateLimited struct{ After time.Duration } // until the call may be made
+
+func (r *RateLimited) Error() string {
+	return fmt.Sprintf("calls are limited for %s", r.After.Round(time.Millisecond))
+}
 
 // idempotencyKeyTTL is the time for which a provider remembers a key (Stripe: 24 h). After that, only look-ups are made.
 const idempotencyKeyTTL = 23 * time.Hour

@@ -44,7 +44,7 @@ func (m *Module) Refund(ctx context.Context, correlation uuid.UUID, r Refund) (O
 	if err != nil {
 		return Outcome{}, err
 	}
-	return refundOutcome(st.State, r.RefundID, why), nil
+	return refundOutcome(st.State, r.RefundID, why).after(why), nil
 }
 
 // RefundsOf returns the ids of all refunds of a payment.

@@ -1,7 +1,6 @@
 package payment
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -10,29 +9,33 @@ import (
 
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/time/rate"
 
 	"shopping-cart/platform/failpoint"
 )
 
-// guardedProvider protects the program from a failing provider. It limits the time of a call and the number of calls in flight, and makes no call
-// while most calls fail. A call that was not made had no effect. Its caller is deferred: Run says when to try again.
+// guardedProvider protects the program from a failing provider. It limits the time of a call, the rate of calls and the number of calls in flight, and
+// makes no call while most calls fail. A call that was not made had no effect. Its caller is deferred: Run says when to try again.
 type guardedProvider struct {
 	Provider
 	resilience
 	slots   chan struct{} // taken by the calls in flight
+	rates   *callRates
 	lookups lookupLimiter
+	limits  rate.Sometimes // log lines about the provider's rate limit
 	now     func() time.Time
 
 	mu       sync.Mutex
 	breaker  breaker
-	opened   chan struct{}      // closed when the breaker opens: it ends the waits for a slot
-	deferred map[uuid.UUID]bool // correlations of the deferred callers
+	opened   chan struct{}           // closed when the breaker opens: it ends the waits for a slot
+	deferred map[uuid.UUID]time.Time // when the deferred callers may try again, by correlation
 }
 
 // resilience configures a guardedProvider.
 type resilience struct {
 	timeout     time.Duration // of one call, and of the wait for a slot
 	maxInFlight int
+	rate        Rate // of the calls of each operation
 	called      func(ctx context.Context, provider, operation, outcome string, took time.Duration)
 	resume      chan<- uuid.UUID // correlations
 	log         *slog.Logger
@@ -43,9 +46,11 @@ type resilience struct {
 const (
 	callAnswered     = "answered"
 	callFailed       = "failed"    // by the provider
+	callLimited      = "limited"   // refused by the provider's rate limit
 	callCanceled     = "forgone"   // cancelled by the caller
 	callDeferredOpen = "held_open" // not made: the breaker was open
 	callDeferredBusy = "held_busy" // not made: no slot became free in time
+	callDeferredRate = "held_rate" // not made: it would exceed our own rate limit
 )
 
 var (
@@ -55,8 +60,8 @@ var (
 
 func newGuardedProvider(p Provider, c resilience) *guardedProvider {
 	return &guardedProvider{
-		Provider: p, resilience: c, slots: make(chan struct{}, c.maxInFlight), lookups: newAside(), now: time.Now,
-		opened: make(chan struct{}), deferred: map[uuid.UUID]bool{},
+		Provider: p, resilience: c, slots: make(chan struct{}, c.maxInFlight), rates: newCallRates(c.rate), lookups: newAside(),
+		limits: rate.Sometimes{Interval: limitLogInterval}, now: time.Now, opened: make(chan struct{}), deferred: map[uuid.UUID]time.Time{},
 	}
 }
 
@@ -90,7 +95,7 @@ func resilientCall[T any](
 		g.called(ctx, g.Name(), string(op), outcome, g.now().Sub(began))
 		endCall(span, outcome)
 	}()
-	generation, err := g.acquire(ctx)
+	generation, err := g.acquire(ctx, op, c)
 	if err != nil {
 		outcome = deferredOutcome(err)
 		return answer, &Transient{err}
@@ -101,12 +106,31 @@ func resilientCall[T any](
 	failpoint.Reach(failpoint.BeforeCall, string(op))
 	answer, err = call(limited, c)
 	failpoint.Reach(failpoint.AfterCall, string(op))
-	outcome = callOutcome(ctx, err)
+	if outcome = callOutcome(ctx, err); outcome == callLimited {
+		g.limits.Do(func() {
+			g.log.WarnContext(ctx, "the payment provider limits the rate of calls: lower PAYMENT_RATE", "provider", g.Name())
+		})
+	}
 	return answer, err
 }
 
-// isDeferred reports whether an error says that a call was not made.
-func isDeferred(err error) bool { return errors.Is(err, errBreakerOpen) || errors.Is(err, errBusy) }
+// limitLogInterval is the time between two log lines about the provider's rate limit.
+const limitLogInterval = 10 * time.Second
+
+// isDeferred reports whether an error says that a call must wait. It was not made, or the provider's rate limit refused it.
+func isDeferred(err error) bool {
+	_, limited := isLimited(err)
+	return limited || errors.Is(err, errBreakerOpen) || errors.Is(err, errBusy)
+}
+
+// isLimited reports whether an error is of a rate limit, and the time until the call may be made.
+func isLimited(err error) (after time.Duration, limited bool) {
+	l := (*RateLimited)(nil)
+	if errors.As(err, &l) {
+		return l.After, true
+	}
+	return 0, false
+}
 
 func deferredOutcome(err error) string {
 	switch {
@@ -114,12 +138,20 @@ func deferredOutcome(err error) string {
 		return callDeferredOpen
 	case errors.Is(err, errBusy):
 		return callDeferredBusy
+	case isDeferred(err):
+		return callDeferredRate
 	}
 	return callCanceled
 }
 
-// acquire takes a slot, and asks the breaker.
-func (g *guardedProvider) acquire(ctx context.Context) (generation int, err error) {
+// acquire waits for the rate limit, takes a slot, and asks the breaker.
+func (g *guardedProvider) acquire(ctx context.Context, op Operation, c Call) (generation int, err error) {
+	if !g.breakerAllows() {
+		return 0, errBreakerOpen
+	}
+	if err := g.waitForRate(ctx, op, c, longestInLine); err != nil {
+		return 0, err
+	}
 	if err := g.waitForSlot(ctx); err != nil {
 		return 0, err
 	}
@@ -171,11 +203,11 @@ func (g *guardedProvider) release(ctx context.Context, generation int, c Call, o
 	defer g.mu.Unlock()
 	<-g.slots
 	defer g.stateChanged(g.breaker.state())
-	if outcome == callCanceled {
+	if outcome == callCanceled || outcome == callLimited {
 		g.breaker.cancel(g.now(), generation)
 		return
 	}
-	g.breaker.record(g.now(), generation, cmp.Or(c.Customer, c.Reference), outcome == callFailed)
+	g.breaker.record(g.now(), generation, c.caller(), outcome == callFailed)
 }
 
 // stateChanged logs a change of the breaker's state. When the breaker opens, stateChanged ends all waits for a slot.
@@ -202,13 +234,14 @@ func (g *guardedProvider) stateChanged(was breakerState) {
 // maxDeferred limits the number of deferred callers. The others try again by themselves, only later.
 const maxDeferred = 10_000
 
-// deferCaller notes a caller whose call was not made, or failed while the breaker was not closed. Run tells it when to try again.
+// deferCaller notes a caller whose call must wait, or failed while the breaker was not closed. Run tells it when to try again.
 func (g *guardedProvider) deferCaller(correlation uuid.UUID, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	after, _ := isLimited(err)
 	unavailable := isDeferred(err) || g.breaker.state() != closed
 	if unavailable && len(g.deferred) < maxDeferred {
-		g.deferred[correlation] = true
+		g.deferred[correlation] = g.now().Add(after)
 	}
 }
 
@@ -245,7 +278,10 @@ func (g *guardedProvider) takeResumable() (ids []uuid.UUID) {
 	case g.breaker.state() != closed:
 		n = min(n, 1)
 	}
-	for id := range g.deferred {
+	for id, at := range g.deferred {
+		if at.After(g.now()) {
+			continue
+		}
 		if n--; n < 0 {
 			break
 		}

@@ -93,7 +93,10 @@ func (m *Module) checkNoAnswer(ctx context.Context, st stream, c Resolve) error 
 		return nil // the provider is not configured
 	}
 	report, err := p.lookUpInBackground(ctx, callOf(st.ID, st.State, providerCall{operation: opLookUp}))
+	_, limited := isLimited(err)
 	switch {
+	case limited:
+		return errLedgerUnavailable // the provider was not asked
 	case err != nil:
 		return ctx.Err()
 	case report.Status == NotFound && c.Outcome == ResolvedNotCaptured:
@@ -109,10 +112,11 @@ func (m *Module) Verify(ctx context.Context, correlation uuid.UUID, v Verify) (O
 	if err != nil {
 		return Outcome{}, err
 	}
-	if st, _, err = m.newRun(v.PaymentID, correlation).advance(ctx, st, nextChargeCall); err != nil {
+	st, why, err := m.newRun(v.PaymentID, correlation).advance(ctx, st, nextChargeCall)
+	if err != nil {
 		return Outcome{}, err
 	}
-	return verifyOutcome(st.State), nil
+	return verifyOutcome(st.State).after(why), nil
 }
 
 func verifyOutcome(s State) Outcome {

@@ -69,7 +69,7 @@ func (v *vouchers) Authorize(ctx context.Context, c payment.Call) (payment.Answe
 		}
 		p.status, p.method, p.amount = payment.Authorized, c.PaymentMethod, c.Amount.Amount
 		switch c.PaymentMethod {
-		case "voucher", "refused later", "flaky", "lost", "silent":
+		case "voucher", "refused later", "flaky", "limited", "lost", "silent":
 		case "ask the bank":
 			p.status = payment.ActionRequired
 		case "empty":
@@ -186,6 +186,8 @@ func (m *unreliable) call(ctx context.Context, c payment.Call, operation string,
 	switch {
 	case c.PaymentMethod == "flaky" && n <= 2:
 		return payment.Answer{}, &payment.Transient{Err: errors.New("try again later")} // certainly without effect
+	case c.PaymentMethod == "limited" && n <= 2:
+		return payment.Answer{}, &payment.Transient{Err: &payment.RateLimited{After: time.Millisecond}}
 	case c.PaymentMethod == "lost" && n == 1:
 		<-ctx.Done()
 		return payment.Answer{}, ctx.Err()
@@ -222,7 +224,7 @@ func TestVouchers(t *testing.T) {
 			Provider: &unreliable{vouchers: v, calls: map[string]int{}},
 			PaymentMethods: conformance.PaymentMethods{
 				Good: "voucher", Declined: "forged", InsufficientFunds: "empty", Secured: "ask the bank", CaptureFails: "refused later",
-				Flaky: "flaky", Lost: "lost", Silent: "silent",
+				Flaky: "flaky", RateLimited: "limited", Lost: "lost", Silent: "silent",
 			},
 			Approve: v.says(payment.Authorized, ""), Deny: v.says(payment.Declined, payment.CodeAuthenticationFailed),
 			Webhook: func(id, reference string, at time.Time) (http.Header, []byte) {

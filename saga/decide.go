@@ -76,13 +76,14 @@ const (
 // Outcome is the result of an attempt of a step. The fields depend on the kind.
 type Outcome struct {
 	Kind            OutcomeKind
-	Failure         Failure     // refused
-	Next            *NextAction // must wait
-	Until           time.Time   // must wait
-	Error           string      // unknown, faulted
-	NothingCaptured bool        // of an undo that is not done: nothing is captured, nor will be
-	Manual          bool        // succeeded, according to an operator
-	OwnDatabase     bool        // unknown or faulted since our own database is away
+	Failure         Failure       // refused
+	Next            *NextAction   // must wait
+	Until           time.Time     // must wait
+	Error           string        // unknown, faulted
+	NothingCaptured bool          // of an undo that is not done: nothing is captured, nor will be
+	Manual          bool          // succeeded, according to an operator
+	Uncounted       bool          // unknown or faulted, but the provider did not fail: our own database is away, or a rate limit defers the step
+	Wait            time.Duration // at least, until the next attempt
 }
 
 // attempt is one attempt of a step, with its times and a random number.
@@ -116,8 +117,8 @@ func record(s State, a attempt, stepDeadline time.Duration) Event {
 			return giveUp(s, a)
 		}
 		return StepRetried{
-			Step: a.Step, Error: a.Error, Unknown: a.Kind == StepIsUnknown, NothingCaptured: a.NothingCaptured, OwnDatabase: a.OwnDatabase,
-			BeganAt: a.began, At: a.ended, RetryAt: a.ended.Add(retryPause(s.Step(a.Step).Attempts, a.jitter)),
+			Step: a.Step, Error: a.Error, Unknown: a.Kind == StepIsUnknown, NothingCaptured: a.NothingCaptured, Uncounted: a.Uncounted,
+			BeganAt: a.began, At: a.ended, RetryAt: a.ended.Add(max(a.Wait, retryPause(s.Step(a.Step).Attempts, a.jitter))),
 		}
 	}
 	panic("unknown kind of outcome")
@@ -134,7 +135,7 @@ func later(a, b time.Time) time.Time {
 // the shopper at the bank does not count.
 func deadlineExceeded(st Step, a attempt, limit time.Duration) bool {
 	money := a.Step == ChargeMoney || a.Step == RefundMoney || a.Step == UndoPayment && !a.NothingCaptured
-	return money && !a.OwnDatabase && !st.FailingSince.IsZero() && a.ended.Sub(st.FailingSince) > limit
+	return money && !a.Uncounted && !st.FailingSince.IsZero() && a.ended.Sub(st.FailingSince) > limit
 }
 
 // giveUp fails a charge that certainly had no effect. Any other step needs attention, and the stock stays reserved.

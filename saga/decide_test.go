@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"shopping-cart/payment"
 )
 
 // tried is an attempt of a second's length that came out so, d after noon.
@@ -81,15 +83,26 @@ func TestRecord(t *testing.T) {
 	})
 	t.Run("OurOwnDatabaseHasNoDeadline", func(t *testing.T) {
 		t.Parallel()
-		ours := Outcome{Kind: StepIsUnknown, Error: "Away.", OwnDatabase: true}
+		ours := Outcome{Kind: StepIsUnknown, Error: "Away.", Uncounted: true}
 		s := evolve(running, record(running, tried(ChargeMoney, 0, ours), hour))
 		e := record(s, tried(ChargeMoney, 2*hour, ours), hour)
-		require.True(t, e.(StepRetried).OwnDatabase)
+		require.True(t, e.(StepRetried).Uncounted)
 		require.IsType(t, StepRetried{}, record(evolve(s, e), tried(ChargeMoney, 3*hour, unknown), hour), "the doubt begins only now")
 		for _, step := range []string{PlaceOrder, ConfirmOrder, CompleteCart, CancelOrder, ReopenCart} {
 			s := evolve(running, record(running, tried(step, 0, faulted), hour))
 			require.IsType(t, StepRetried{}, record(s, tried(step, 9*hour, faulted), hour), step)
 		}
+	})
+	t.Run("ARateLimitHasNoDeadline", func(t *testing.T) {
+		t.Parallel()
+		limited := outcomeOfPayment(payment.Outcome{
+			Result: payment.ResultUnavailable, Failure: &payment.Failure{Code: payment.CodeUnavailable}, Wait: 5 * time.Second,
+		}, nil)
+		s := evolve(running, record(running, tried(ChargeMoney, 0, limited), hour))
+		e := record(s, tried(ChargeMoney, 2*hour, limited), hour)
+		require.True(t, e.(StepRetried).Uncounted)
+		require.Equal(t, e.(StepRetried).At.Add(5*time.Second), e.(StepRetried).RetryAt)
+		require.IsType(t, StepRetried{}, record(evolve(s, e), tried(ChargeMoney, 3*hour, faulted), hour), "it fails only now")
 	})
 	t.Run("AVoidIsOwedForAsLongAsItTakes", func(t *testing.T) {
 		t.Parallel()

@@ -65,10 +65,19 @@ func outcomeOf(err error) Outcome {
 	return Outcome{Kind: StepWasRefused, Failure: Failure{Code: f.Code, Detail: f.Detail, Lines: linesOf(f)}}
 }
 
+// outcomeOfPayment converts the result of a payment. A rate limit only defers the step.
 func outcomeOfPayment(o payment.Outcome, err error) Outcome {
+	result := resultOfPayment(o, err)
+	if o.Wait > 0 {
+		result.Uncounted, result.Wait, result.Error = true, o.Wait, "The rate limit of the payment provider defers this step."
+	}
+	return result
+}
+
+func resultOfPayment(o payment.Outcome, err error) Outcome {
 	if err != nil { // of the store, not of the provider
 		ours := isUnavailable(err) || errors.Is(err, context.DeadlineExceeded)
-		return Outcome{Kind: StepIsUnknown, Error: errorText(err), OwnDatabase: ours}
+		return Outcome{Kind: StepIsUnknown, Error: errorText(err), Uncounted: ours}
 	}
 	switch o.Result {
 	case payment.ResultCaptured, payment.ResultUndone, payment.ResultRefunded:

@@ -33,7 +33,7 @@ var examples = []Event{
 	},
 	StepDone{Step: PlaceOrder, BeganAt: noon, At: after(time.Millisecond)},
 	StepRetried{
-		Step: UndoPayment, Error: "It took too long.", Unknown: true, NothingCaptured: true, OwnDatabase: true,
+		Step: UndoPayment, Error: "It took too long.", Unknown: true, NothingCaptured: true, Uncounted: true,
 		BeganAt: noon, At: after(3 * time.Second), RetryAt: after(4 * time.Second),
 	},
 	StepWaits{

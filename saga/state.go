@@ -156,7 +156,7 @@ func evolve(s State, event Event) State {
 	case StepRetried:
 		s = s.attempted(e.Step, StepRetrying, e.BeganAt, e.At, func(st *Step) {
 			st.Error, st.Unknown, st.NothingCaptured, st.DueAt = e.Error, e.Unknown, e.NothingCaptured, e.RetryAt
-			if !e.OwnDatabase && !e.NothingCaptured { // the outcome is certain
+			if !e.Uncounted && !e.NothingCaptured { // the outcome is certain
 				st.FailingSince = failing(s.Step(e.Step), e.BeganAt)
 			}
 		})

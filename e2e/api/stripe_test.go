@@ -35,6 +35,7 @@ func TestStripe(t *testing.T) {
 	for method, want := range map[string]struct{ failure, payment, intent string }{
 		stripetest.Good:              {"", "captured", "succeeded"},
 		stripetest.Flaky:             {"", "captured", "succeeded"},
+		stripetest.RateLimited:       {"", "captured", "succeeded"},
 		stripetest.Lost:              {"", "captured", "succeeded"},
 		stripetest.Silent:            {"", "captured", "succeeded"},
 		stripetest.Declined:          {"payment_declined", "declined", "canceled"},

@@ -101,9 +101,13 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 	} else {
 		retired = append(retired, p.Simulator)
 	}
+	rate, err := settings.ProviderRate()
+	if err != nil {
+		return p, err
+	}
 	p.Payments = payment.New(payment.Config{
 		Database: on("payment").Database, WebhookRetention: settings.WebhookRetention, Providers: providers, Retired: retired,
-		Timeout: settings.PaymentTimeout, ActionTTL: settings.PaymentActionTTL, InFlight: settings.PaymentConcurrency, Called: metrics.ProviderCall,
+		Timeout: settings.PaymentTimeout, ActionTTL: settings.PaymentActionTTL, InFlight: settings.PaymentConcurrency, Rate: payment.Rate(rate), Called: metrics.ProviderCall,
 	})
 	p.Audit = audit.New(on("audit").Database)
 	p.Orders = order.New(order.Config{Database: on("orders").Database, Payments: p.Payments, Audit: p.Audit})

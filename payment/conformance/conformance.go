@@ -37,6 +37,7 @@ type PaymentMethods struct {
 	Secured           string // waits for the shopper
 	CaptureFails      string // is authorized, then refuses the capture for good
 	Flaky             string // two transient faults before each success
+	RateLimited       string // two refusals by the rate limit before each success
 	Lost              string // the first call of each operation has no effect and no answer
 	Silent            string // the first call of each operation takes effect and answers nothing
 	RefundRefused     string // refuses every refund for good; empty if there is none

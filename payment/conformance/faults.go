@@ -88,6 +88,19 @@ func faults(t *testing.T, s Subject) {
 			require.Equal(t, m.want, a.do(m.do, a.callFor(m.key, m.amount)).Status)
 			require.True(t, m.did(a))
 		})
+		t.Run(m.name+"RateLimitedHasNoEffect", func(t *testing.T) {
+			a := m.prepare(t, s.PaymentMethods.RateLimited)
+			for range 2 {
+				_, err := m.do(t.Context(), a.callFor(m.key, m.amount))
+				limited := (*payment.RateLimited)(nil)
+				require.ErrorAs(t, err, &limited)
+				require.Positive(t, limited.After)
+				require.True(t, isTransient(err), "%v", err)
+				require.False(t, m.did(a))
+			}
+			require.Equal(t, m.want, a.do(m.do, a.callFor(m.key, m.amount)).Status)
+			require.True(t, m.did(a))
+		})
 		t.Run(m.name+"SilentTookEffect", func(t *testing.T) {
 			a := m.loseAnswer(t, s.PaymentMethods.Silent, m.did)
 			require.Equal(t, m.want, a.do(m.do, a.callFor(m.key, m.amount)).Status, "the key repeats the lost answer")

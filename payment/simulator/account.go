@@ -17,6 +17,7 @@ const (
 	tokenTimeoutApplied    = "sim_timeout_applied"
 	tokenTimeoutLost       = "sim_timeout_lost"
 	tokenFlaky             = "sim_flaky"
+	tokenRateLimited       = "sim_rate_limited"
 	tokenSlow              = "sim_slow"
 	tokenRefundFlaky       = "sim_refund_flaky"
 	tokenVoidFlaky         = "sim_void_flaky"
@@ -75,6 +76,7 @@ type failureMode uint8
 const (
 	noFault     failureMode = iota
 	transient               // refused without effect
+	limited                 // refused by the rate limit
 	loseRequest             // no effect, no answer
 	loseAnswer              // takes effect, no answer
 )
@@ -85,6 +87,8 @@ func faultFor(token string, op operation, n int) failureMode {
 	case token == tokenFlaky && n <= 2, token == tokenRefundFlaky && op == opRefund && n <= 3,
 		token == tokenVoidFlaky && op == opVoid && n <= 3:
 		return transient
+	case token == tokenRateLimited && n <= 2:
+		return limited
 	case token == tokenTimeoutLost && n == 1:
 		return loseRequest
 	case token == tokenTimeoutApplied && n == 1:
@@ -129,7 +133,7 @@ func (a account) firstStatus() (status, string) {
 		return declined, payment.CodeNotChargeable
 	}
 	switch a.Token {
-	case tokenOK, tokenCaptureFails, tokenExpires, tokenTimeoutApplied, tokenTimeoutLost, tokenFlaky, tokenSlow, tokenRefundFlaky, tokenVoidFlaky,
+	case tokenOK, tokenCaptureFails, tokenExpires, tokenTimeoutApplied, tokenTimeoutLost, tokenFlaky, tokenRateLimited, tokenSlow, tokenRefundFlaky, tokenVoidFlaky,
 		tokenRefundedElsewhere, tokenDisputed, tokenRefundRefused:
 		return authorized, ""
 	case tokenRequiresAction, tokenDuplicateWebhooks, tokenLateWebhooks:

@@ -75,6 +75,9 @@ func (a *account) fields() []any {
 	return []any{&a.Reference, &a.Token, &a.Amount, &a.Currency, &a.Status, &a.Code, &a.Answered, &a.Captured, &a.Refunded}
 }
 
+// limitedFor is the time for which sim_rate_limited asks to wait.
+const limitedFor = 100 * time.Millisecond
+
 const rollbackTimeout = 5 * time.Second
 
 // call delays an operation, performs it once per key, and returns or loses the answer.
@@ -97,6 +100,8 @@ func (s *Simulator) call(ctx context.Context, op operation, c payment.Call) (pay
 	switch how {
 	case transient:
 		return payment.Answer{}, &payment.Transient{Err: fmt.Errorf("%s: try again later", op)}
+	case limited:
+		return payment.Answer{}, &payment.Transient{Err: &payment.RateLimited{After: limitedFor}}
 	case loseRequest, loseAnswer:
 		<-ctx.Done()
 		return payment.Answer{}, ctx.Err()

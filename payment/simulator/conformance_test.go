@@ -25,7 +25,7 @@ func TestConformance(t *testing.T) {
 			PaymentMethods: conformance.PaymentMethods{
 				Good: tokenOK, Declined: tokenDeclined, InsufficientFunds: tokenInsufficientFunds, Secured: tokenRequiresAction,
 				CaptureFails: tokenCaptureFails, Flaky: tokenFlaky, Lost: tokenTimeoutLost, Silent: tokenTimeoutApplied,
-				RefundRefused: tokenRefundRefused,
+				RateLimited: tokenRateLimited, RefundRefused: tokenRefundRefused,
 			},
 			Approve: say("approve"), Deny: say("deny"),
 			RefundElsewhere: func(reference string, amount int64) {

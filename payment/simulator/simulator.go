@@ -12,6 +12,7 @@
 //	sim_timeout_applied                    the first call of each operation takes effect and answers nothing
 //	sim_timeout_lost                       the first call of each operation is lost without effect
 //	sim_flaky                              two transient faults before each success
+//	sim_rate_limited                       two refusals by the rate limit before each success
 //	sim_slow                               each call takes two seconds
 //	sim_refund_flaky                       refunds fail three times, then succeed
 //	sim_refund_refused                     refuses every refund for good

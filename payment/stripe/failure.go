@@ -9,11 +9,14 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"sync/atomic"
+	"time"
 
 	api "github.com/stripe/stripe-go/v85"
 
 	"shopping-cart/payment"
+	"shopping-cart/platform/backoff"
 )
 
 // refusal reports whether a call was refused for good, with our code for a declined card, or Stripe's for a request. It logs a request that
@@ -49,8 +52,9 @@ func isMissing(e *api.Error) bool {
 
 // portError turns an error into one of the two other ends of the port:
 //
-//   - Transient: the request never had a connection; the key is missing or too weak (401, 403); or there are too many requests (429).
-//     Stripe rejects these before it does or remembers anything, unless it says that a repetition is of no use.
+//   - Transient: the request never had a connection; the key is missing or too weak (401, 403); or there are too many requests (429), which is
+//     also RateLimited unless another request locks the object. Stripe rejects these before it does or remembers anything, unless it says that a
+//     repetition is of no use.
 //   - Unknown: everything else. A 5xx may have had an effect, and the key repeats it from now on. At a 409 another call has the same key.
 //     Whatever Stripe recommends, the payment looks before it repeats.
 //
@@ -61,12 +65,29 @@ func portError(err error) error {
 		return safeError(err)
 	}
 	switch {
-	case e.HTTPStatusCode == http.StatusUnauthorized, e.HTTPStatusCode == http.StatusForbidden,
-		e.HTTPStatusCode == http.StatusTooManyRequests && header(e, "Stripe-Should-Retry") != "false":
+	case e.HTTPStatusCode == http.StatusUnauthorized, e.HTTPStatusCode == http.StatusForbidden:
 		return &payment.Transient{Err: errors.New(describe(e))}
+	case e.HTTPStatusCode != http.StatusTooManyRequests || header(e, "Stripe-Should-Retry") == "false":
+	case e.Code == api.ErrorCodeLockTimeout:
+		return &payment.Transient{Err: errors.New(describe(e))}
+	default:
+		return &payment.Transient{Err: fmt.Errorf("%s: %w", describe(e), &payment.RateLimited{After: retryAfter(e)})}
 	}
 	return errors.New(describe(e))
 }
+
+// limitedFor is the pause after a 429, on average. Stripe documents none.
+const limitedFor = time.Second
+
+// retryAfter returns the pause after a 429.
+func retryAfter(e *api.Error) time.Duration {
+	if s, err := strconv.Atoi(header(e, "Retry-After")); err == nil && s > 0 && s <= longestRetryAfter {
+		return time.Duration(s) * time.Second
+	}
+	return backoff.Jitter(limitedFor)
+}
+
+const longestRetryAfter = 3600 // seconds
 
 // unknownError applies portError to a call after one that had an effect. It never returns a Transient error.
 func unknownError(err error) error {

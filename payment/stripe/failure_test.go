@@ -22,6 +22,7 @@ func TestEnds(t *testing.T) {
 	t.Parallel()
 	const (
 		transient = "transient"
+		limited   = "limited"
 		unknown   = "unknown"
 		refused   = "refused"
 	)
@@ -37,8 +38,8 @@ func TestEnds(t *testing.T) {
 	}{
 		"NoKey":                  {401, "", invalid("", ""), transient},
 		"KeyTooWeak":             {403, "", invalid("", ""), transient},
-		"TooMany":                {429, "", invalid("rate_limit", ""), transient},
-		"TooManyTryAgain":        {429, "true", invalid("lock_timeout", ""), transient},
+		"TooMany":                {429, "", invalid("rate_limit", ""), limited},
+		"Locked":                 {429, "true", invalid("lock_timeout", ""), transient},
 		"TooManyNoUse":           {429, "false", invalid("rate_limit", ""), unknown},
 		"SameKeyElsewhere":       {409, "true", `{"error":{"type":"idempotency_error","code":"idempotency_key_in_use"}}`, unknown},
 		"OtherParameters":        {400, "", `{"error":{"type":"idempotency_error"}}`, unknown},
@@ -79,7 +80,8 @@ func TestEnds(t *testing.T) {
 				return
 			}
 			require.Error(t, err)
-			require.Equal(t, c.want == transient, errors.As(err, new(*payment.Transient)), err)
+			require.Equal(t, c.want == transient || c.want == limited, errors.As(err, new(*payment.Transient)), err)
+			require.Equal(t, c.want == limited, errors.As(err, new(*payment.RateLimited)), err)
 			require.NotContains(t, err.Error(), "hotel")
 		})
 	}

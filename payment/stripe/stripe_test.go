@@ -40,7 +40,7 @@ func (b *bundle) subject() conformance.Subject {
 		PaymentMethods: conformance.PaymentMethods{
 			Good: stripetest.Good, Declined: stripetest.Declined, InsufficientFunds: stripetest.InsufficientFunds,
 			Secured: stripetest.Secured, CaptureFails: stripetest.CaptureFails, Flaky: stripetest.Flaky,
-			Lost: stripetest.Lost, Silent: stripetest.Silent, RefundRefused: stripetest.RefundRefused,
+			RateLimited: stripetest.RateLimited, Lost: stripetest.Lost, Silent: stripetest.Silent, RefundRefused: stripetest.RefundRefused,
 		},
 		Approve:         func(reference string) { b.Approve(reference) },
 		Deny:            func(reference string) { b.Deny(reference) },

@@ -103,6 +103,7 @@ type Config struct {
 	PaymentProvider    string        `env:"PAYMENT_PROVIDER"`                     // simulator or stripe
 	PaymentTimeout     time.Duration `env:"PAYMENT_TIMEOUT" envDefault:"3s"`      // of one call to the provider
 	PaymentConcurrency int           `env:"PAYMENT_CONCURRENCY" envDefault:"100"` // concurrent calls to the provider
+	PaymentRate        string        `env:"PAYMENT_RATE"`                         // of calls to the provider; see ProviderRate
 	PaymentActionTTL   time.Duration `env:"PAYMENT_ACTION_TTL" envDefault:"15m"`  // time limit of 3-D Secure
 	StepDeadline       time.Duration `env:"STEP_DEADLINE" envDefault:"1h"`        // how long a step's outcome may stay unknown before the saga needs attention
 

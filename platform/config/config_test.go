@@ -167,6 +167,26 @@ func TestRates(t *testing.T) {
 	}
 }
 
+func TestProviderRate(t *testing.T) {
+	stripe := map[string]string{"PAYMENT_PROVIDER": Stripe, "STRIPE_SECRET_KEY": "rk_live_1", "STRIPE_WEBHOOK_SECRET": "whsec_1"}
+	for _, test := range []struct {
+		settings map[string]string
+		want     Rate
+	}{
+		{nil, Rate{}},
+		{stripe, Rate{25, 25}},
+		{with(stripe, "LIMIT_REPLICAS", "5"), Rate{5, 5}},
+		{with(stripe, "PAYMENT_RATE", "none"), Rate{}},
+		{map[string]string{"PAYMENT_RATE": "120/m 3"}, Rate{2, 3}},
+	} {
+		c, err := parse(test.settings)
+		require.NoError(t, err)
+		rate, err := c.ProviderRate()
+		require.NoError(t, err)
+		require.Equal(t, test.want, rate)
+	}
+}
+
 func TestBadValuesAreRefusedByName(t *testing.T) {
 	for setting, values := range map[string][]string{
 		"HTTP_ADDR":          {"8080", "host:port", ":70000"},
@@ -209,6 +229,7 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		"PAYMENT_PROVIDER":    {"paypal"},
 		"PAYMENT_TIMEOUT":     {"0s"},
 		"PAYMENT_ACTION_TTL":  {"0s"},
+		"PAYMENT_RATE":        {"25", "25/d 1", "0/s 1", "25/s 25, 25/s 25"},
 		"PAYMENT_CONCURRENCY": {"0", "many", "10001"},
 		"STEP_DEADLINE":       {"-1h"},
 		"SIMULATOR_LATENCY":   {"-1s"},

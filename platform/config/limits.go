@@ -64,6 +64,26 @@ func (c Config) Rates() (map[string]Rates, error) {
 	return all, nil
 }
 
+// stripeRate is what Stripe allows for each of its endpoints.
+const stripeRate = "25/s 25"
+
+// ProviderRate returns the limit of the calls of each operation to the payment provider, for one of LIMIT_REPLICAS replicas. Stripe has one by
+// default.
+func (c Config) ProviderRate() (Rate, error) {
+	text := c.PaymentRate
+	if text == "" && c.PaymentProvider == Stripe {
+		text = stripeRate
+	}
+	if text == "" || text == "none" {
+		return Rate{}, nil
+	}
+	rate, err := parseRate(text)
+	if err != nil {
+		return Rate{}, errors.New(`PAYMENT_RATE must be a rate and a burst, such as "25/s 25"; or none`)
+	}
+	return rate.among(c.LimitReplicas), nil
+}
+
 // Limited reports whether LIMITS asks for limits. A Config that Load did not make asks for none.
 func (c Config) Limited() bool { return c.Limits == limitsAuto || c.Limits == limitsOn }
 
@@ -121,6 +141,9 @@ func (c Config) checkLimits(wrong *findings) {
 		if _, err := parseRates(one.value); one.value != "" && err != nil {
 			wrong.add(one.setting, err.Error())
 		}
+	}
+	if _, err := c.ProviderRate(); err != nil {
+		*wrong = append(*wrong, err)
 	}
 	wrong.between("LIMIT_REPLICAS", c.LimitReplicas, 1, 1000)
 	const most = 1 << 20

@@ -50,7 +50,7 @@ func New() *Metrics {
 		failed:     counters("dispatch_failures_total", "Handlings of an event that failed; each is tried again.", "subscription"),
 		sagas:      histograms("saga_duration_seconds", "Sagas that ended, from start to end.", seconds(0.02, 6), "kind", "status"),
 		calls: histograms("provider_call_duration_seconds",
-			"Calls to payment providers by outcome: answered, failed, forgone, held_open or held_busy.", seconds(0.02, 5),
+			"Calls to payment providers by outcome: answered, failed, limited, forgone, held_open, held_busy or held_rate.", seconds(0.02, 5),
 			"provider", "operation", "outcome"),
 	}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

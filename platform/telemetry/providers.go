@@ -34,8 +34,8 @@ func (m *Metrics) Providers(all func() []Provider) {
 	})
 }
 
-// ProviderCall counts one call to a payment provider by its outcome: answered, failed, forgone, or held_open and held_busy for calls
-// that were not made. took includes the wait for a free slot.
+// ProviderCall counts one call to a payment provider by its outcome: answered, failed, limited by the provider's rate limit, forgone, or held_open, held_busy and
+// held_rate for calls that were not made. took includes the wait for a free slot.
 func (m *Metrics) ProviderCall(ctx context.Context, provider, operation, outcome string, took time.Duration) {
 	observe(ctx, m.calls.WithLabelValues(provider, operation, outcome), took.Seconds())
 }

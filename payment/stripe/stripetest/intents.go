@@ -93,7 +93,7 @@ func (i *intent) confirm(form url.Values) answer {
 		return i.unexpected("confirm")
 	}
 	switch method := form.Get("payment_method"); method {
-	case Good, CaptureFails, Flaky, Lost, Silent, RefundsPending, RefundRefused:
+	case Good, CaptureFails, Flaky, RateLimited, Lost, Silent, RefundsPending, RefundRefused:
 		i.PaymentMethod, i.Status, i.Capturable, i.LastError = method, "requires_capture", i.Amount, nil
 	case Secured:
 		i.PaymentMethod, i.Status, i.LastError = method, "requires_action", nil

@@ -22,7 +22,8 @@ const (
 	InsufficientFunds = "pm_card_visa_chargeDeclinedInsufficientFunds"
 	Secured           = "pm_card_threeDSecure2Required" // waits for the shopper
 	CaptureFails      = "pm_card_captureFails"
-	Flaky             = "pm_card_flaky"         // two times 429 before each success
+	Flaky             = "pm_card_flaky"         // two times 429 by a lock before each success
+	RateLimited       = "pm_card_rateLimited"   // two times 429 by the rate limit before each success
 	Lost              = "pm_card_lost"          // the first call of each operation is lost without effect
 	Silent            = "pm_card_silent"        // the first call of each operation takes effect and answers nothing
 	RefundRefused     = "pm_card_refundRefused" // refuses every refund for good
@@ -41,7 +42,8 @@ type Fault uint8
 // The faults.
 const (
 	NoFault         Fault = iota
-	Busy                  // 429, without effect; not remembered
+	Busy                  // 429 by a lock, without effect; not remembered
+	TooMany               // 429 by the rate limit, without effect; not remembered
 	LostRequest           // no effect, no answer
 	LostAnswer            // takes effect, no answer
 	ServerError           // 500 without effect; the key repeats it
@@ -157,6 +159,8 @@ func (s *Server) first(key, request, path string, form url.Values) answer {
 	mood := s.fault(path, form, s.calls[key])
 	switch mood {
 	case Busy:
+		return failed(http.StatusTooManyRequests, failure{"type": "invalid_request_error", "code": "lock_timeout"})
+	case TooMany:
 		return failed(http.StatusTooManyRequests, failure{"type": "invalid_request_error", "code": "rate_limit"})
 	case LostRequest:
 		return answer{lost: true}
@@ -180,6 +184,8 @@ func (s *Server) fault(path string, form url.Values, n int) Fault {
 	switch method := s.paymentMethodOf(path, form); {
 	case method == Flaky && n <= 2:
 		return Busy
+	case method == RateLimited && n <= 2:
+		return TooMany
 	case method == Lost && n == 1:
 		return LostRequest
 	case method == Silent && n == 1:
