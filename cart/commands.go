@@ -18,6 +18,7 @@ type CheckOut struct {
 	PaymentMethod string
 	ContactID     uuid.UUID
 	Payments      Payments // nil: no total is refused
+	source        string   // keyed hash of the caller's address
 }
 
 // Payments refuses totals above zero that no payment method can pay. It is pure.
@@ -39,6 +40,7 @@ type Complete struct{ CartID, CheckoutID, OrderID uuid.UUID }
 type Reopen struct {
 	CartID, CheckoutID uuid.UUID
 	Code, Detail       string
+	FailedAt           time.Time // of its payment; zero if no payment method was tried
 }
 
 // Command ends the checkout that sealed a cart: Complete or Reopen.

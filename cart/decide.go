@@ -29,7 +29,7 @@ func decide(s State, c command, prices priceBook) ([]Event, error) {
 	case create:
 		return []Event{Created(c)}, nil
 	case Reopen:
-		return s.endCheckout(c.CheckoutID, Reopened{CheckoutID: c.CheckoutID, Code: c.Code, Detail: c.Detail}), nil
+		return s.endCheckout(c.CheckoutID, Reopened{CheckoutID: c.CheckoutID, Code: c.Code, Detail: c.Detail, FailedAt: c.FailedAt}), nil
 	case Complete:
 		return s.endCheckout(c.CheckoutID, Completed{CheckoutID: c.CheckoutID, OrderID: c.OrderID}), nil
 	case expire:
@@ -267,7 +267,7 @@ func decideCheckOut(s State, c CheckOut, prices priceBook) ([]Event, error) {
 		PaymentID: derivedID(c.CartID, attempt, "payment"), Attempt: attempt, CartID: c.CartID,
 		CustomerID: s.CustomerID, Currency: s.Currency, Lines: slices.Clone(s.Lines),
 		Adjustments: append([]Adjustment{}, s.Adjustments...), Total: total,
-		PaymentMethod: c.PaymentMethod, ContactID: c.ContactID,
+		PaymentMethod: c.PaymentMethod, ContactID: c.ContactID, Source: c.source, Guest: c.Caller.Guest,
 	}}, nil
 }
 

@@ -1,6 +1,8 @@
 package cart
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 
 	"shopping-cart/eventstore"
@@ -82,6 +84,8 @@ type CheckedOut struct {
 	Total         int64        `json:"total"` // minor units: the sum of lines and adjustments, not below 0
 	PaymentMethod string       `json:"payment_method"`
 	ContactID     uuid.UUID    `json:"contact_id"`
+	Source        string       `json:"source,omitempty"` // keyed hash of the caller's address; empty in version 1
+	Guest         bool         `json:"guest,omitempty"`  // the caller is a guest; false in version 1
 }
 
 // Reopened ends a failed checkout. The cart is open again, unchanged, and Code gives the reason.
@@ -89,6 +93,7 @@ type Reopened struct {
 	CheckoutID uuid.UUID `json:"checkout_id"`
 	Code       string    `json:"code"`
 	Detail     string    `json:"detail"`
+	FailedAt   time.Time `json:"failed_at,omitzero"` // of its payment; zero if no payment method was tried, and in version 1
 }
 
 // Completed ends a successful checkout: the cart became the order.

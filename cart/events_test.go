@@ -2,10 +2,13 @@ package cart
 
 import (
 	"testing"
+	"time"
 
 	"shopping-cart/eventstore/golden"
 	"shopping-cart/platform/money"
 )
+
+var noon = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
 // cartExamples holds one event of each type with every field set.
 var cartExamples = []Event{
@@ -21,9 +24,9 @@ var cartExamples = []Event{
 		Attempt: 1, CartID: cartA, CustomerID: "ann", Currency: "GBP",
 		Lines:       []Line{{SKU: "85123A", Name: "White hanging heart", Quantity: 2, UnitPrice: 255}},
 		Adjustments: []Adjustment{{Code: "shipping", Label: "Royal Mail", Amount: 495}},
-		Total:       1005, PaymentMethod: "sim_ok", ContactID: cartB,
+		Total:       1005, PaymentMethod: "sim_ok", ContactID: cartB, Source: "5f1d", Guest: true,
 	},
-	Reopened{CheckoutID: derivedID(cartA, 1, "checkout"), Code: "payment_declined", Detail: "The card was declined."},
+	Reopened{CheckoutID: derivedID(cartA, 1, "checkout"), Code: "payment_declined", Detail: "The card was declined.", FailedAt: noon},
 	Completed{CheckoutID: derivedID(cartA, 1, "checkout"), OrderID: derivedID(cartA, 1, "order")},
 	MergedIn{
 		SourceCartID: cartB, Lines: []Line{{SKU: "71053", Name: "White metal lantern", Quantity: 6, UnitPrice: 339}},
@@ -40,8 +43,10 @@ var productExamples = []ProductEvent{
 
 func TestGoldenEvents(t *testing.T) {
 	t.Parallel()
-	golden.Check(t, carts, cartExamples, golden.Past[Event]{Version: 1, Today: MergedIn{
-		SourceCartID: cartB, Lines: []Line{{SKU: "71053", Name: "White metal lantern", Quantity: 6, UnitPrice: 339}},
-	}})
+	merged := MergedIn{SourceCartID: cartB, Lines: []Line{{SKU: "71053", Name: "White metal lantern", Quantity: 6, UnitPrice: 339}}}
+	sealed, reopened := cartExamples[7].(CheckedOut), cartExamples[8].(Reopened)
+	sealed.Source, sealed.Guest, reopened.FailedAt = "", false, time.Time{}
+	golden.Check(t, carts, cartExamples, golden.Past[Event]{Version: 1, Today: merged},
+		golden.Past[Event]{Version: 1, Today: sealed}, golden.Past[Event]{Version: 1, Today: reopened})
 	golden.Check(t, products, productExamples)
 }

@@ -1,6 +1,7 @@
 package cart
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -63,7 +64,7 @@ func answer(c echo.Context, status int, cart edited) error {
 //	@Failure		404				{object}	web.Problem	"not_found, unknown_product"
 //	@Failure		409				{object}	web.Problem	"cart_closed, with checkout_id; cart_worn_out"
 //	@Failure		412				{object}	web.Problem	"version_mismatch"
-//	@Failure		422				{object}	web.Problem	"product_inactive, currency_mismatch with skus, too_many_lines, amount_too_large, validation_failed"
+//	@Failure		422				{object}	web.Problem	"product_inactive, currency_mismatch with skus, too_many_lines, too_many_units with limit and, of a line, sku; amount_too_large, validation_failed"
 //	@Router			/v1/carts/{id}/items [post]
 func (m *Module) addItem(c echo.Context) error {
 	return answerEdit(m, c, func(r web.Request[itemRequest]) (command, error) {
@@ -86,7 +87,7 @@ func (m *Module) addItem(c echo.Context) error {
 //	@Failure	404				{object}	web.Problem	"not_found, no_such_line"
 //	@Failure	409				{object}	web.Problem	"cart_closed, with checkout_id; cart_worn_out"
 //	@Failure	412				{object}	web.Problem	"version_mismatch"
-//	@Failure	422				{object}	web.Problem	"amount_too_large, validation_failed"
+//	@Failure	422				{object}	web.Problem	"too_many_units, amount_too_large, validation_failed"
 //	@Router		/v1/carts/{id}/items/{sku} [patch]
 func (m *Module) setQuantity(c echo.Context) error {
 	return answerEdit(m, c, func(r web.Request[quantityRequest]) (command, error) {
@@ -219,7 +220,7 @@ func (m *Module) abandon(c echo.Context) error {
 //	@Failure		403					{object}	web.Problem	"not_your_guest, not_a_guest"
 //	@Failure		409					{object}	web.Problem	"cart_closed: one of the two carts; cart_worn_out: this cart"
 //	@Failure		412					{object}	web.Problem	"version_mismatch"
-//	@Failure		422					{object}	web.Problem	"same_cart, currency_mismatch, too_many_lines, too_many_adjustments, amount_too_large, validation_failed"
+//	@Failure		422					{object}	web.Problem	"same_cart, currency_mismatch, too_many_lines, too_many_units, too_many_adjustments, amount_too_large, validation_failed"
 //	@Router			/v1/carts/{id}/merge [post]
 func (m *Module) merge(c echo.Context) error {
 	guest := "" // a bad token names no guest, and owns no cart
@@ -262,7 +263,7 @@ func (m *Module) mergeCommand(caller web.Caller, guest string, write web.Write, 
 		if err != nil || in == nil {
 			return err
 		}
-		if err := checkWear(version, m.MaxEvents, *in); err != nil {
+		if err := cmp.Or(checkWear(version, m.MaxEvents, *in), m.Limits.check(target, caller.Guest, tx.Now(), *in)); err != nil {
 			return err
 		}
 		carts.Append(tx, c.TargetID, *in)

@@ -20,6 +20,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +38,10 @@ type Config struct {
 	eventstore.Database
 	TTL       time.Duration // maximum idle time of an open cart before it is abandoned; 0: unlimited
 	MaxEvents int64         // edits of a cart end at this version; 0: unlimited
+	Limits    Limits
+
+	// HashAddress returns a keyed hash of a client's address, for events; nil: none.
+	HashAddress func(netip.Addr) string
 
 	Search   *pgxpool.Pool // for searches of products; nil: Query
 	Searches int           // maximum number of searches that run at once; 0: 2
@@ -116,8 +121,11 @@ func isOwner(caller web.Caller, s State) bool {
 
 // CheckOut seals a cart. It refuses, in this order, with not_found, idempotency_key_reused, version_mismatch, cart_closed,
 // cart_empty, product_inactive, currency_mismatch, price_changed, adjustments_stale, negative_total, validation_failed if a total
-// above zero has no payment method, and the refusals of Payments. A repeated request returns its original checkout.
+// above zero has no payment method, the refusals of Payments, too_many_attempts and too_many_units. A repeated request returns its original checkout.
 func (m *Module) CheckOut(ctx context.Context, c CheckOut) (CheckOutResult, error) {
+	if m.HashAddress != nil {
+		c.source = m.HashAddress(c.Caller.Address)
+	}
 	cart, err := m.edit(ctx, edit{cart: c.CartID, caller: c.Caller, write: c.Write, command: c})
 	if err != nil {
 		return CheckOutResult{}, err
@@ -226,7 +234,7 @@ func (m *Module) handle(ctx context.Context, e edit, skus []string) (eventstore.
 			return nil, cart.State.explainMismatch(err)
 		}
 		events, err := decide(cart.State, e.command, readPrices(tx, skus))
-		return events, cmp.Or(err, checkWear(cart.Version, m.MaxEvents, events...))
+		return events, cmp.Or(err, checkWear(cart.Version, m.MaxEvents, events...), m.Limits.check(cart.State, e.caller.Guest, tx.Now(), events...))
 	})
 }
 

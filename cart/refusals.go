@@ -15,6 +15,8 @@ var (
 	errProductInactive  = fault.New(fault.Invalid, "product_inactive", "This product is not sold at the moment.")
 	errCurrencyMismatch = fault.New(fault.Invalid, "currency_mismatch", "The currency differs from the cart's.")
 	errTooManyLines     = fault.New(fault.Invalid, "too_many_lines", "A cart holds at most 1000 lines.")
+	errTooManyUnits     = fault.New(fault.Invalid, "too_many_units", "The cart would hold too many units.")
+	errTooManyAttempts  = fault.New(fault.TooMany, "too_many_attempts", "The payment of this cart failed too often. Wait before the next checkout.")
 	errNegativeTotal    = fault.New(fault.Invalid, "negative_total", "The adjustments would make the total negative.")
 	errTooManyAdjusted  = fault.New(fault.Invalid, "too_many_adjustments", "A cart holds at most 100 adjustments, and the two carts together have more. Set fewer on one of them, then merge again.")
 	errAmountTooLarge   = fault.New(fault.Invalid, "amount_too_large", "The amount is larger than 9007199254740991 minor units.")

@@ -37,6 +37,9 @@ type State struct {
 	Attempt     int          `json:"attempt"`         // checkouts begun so far
 	CheckoutID  uuid.UUID    `json:"checkout_id"`     // of the running or successful checkout; zero for none
 	MergedInto  uuid.UUID    `json:"merged_into"`     // the target of the merge
+
+	Failures int       `json:"failures,omitempty"` // payments that failed so far
+	FailedAt time.Time `json:"failed_at,omitzero"` // the last of them
 }
 
 // Total returns the displayed total in minor units: lines and adjustments, never below 0. A cart with a sum below 0 cannot be
@@ -73,9 +76,11 @@ func (s State) skus() []string { return web.Map(s.Lines, func(l Line) string { r
 
 // carts binds the streams of carts to their types.
 var carts = &eventstore.Aggregate[State, Event]{
-	Kind: "cart", StateVersion: 2, Types: eventTypes, Evolve: evolve, Index: index,
+	Kind: "cart", StateVersion: 3, Types: eventTypes, Evolve: evolve, Index: index,
 	Upcasts: map[string][]eventstore.Upcaster{
-		"cart.merged_in": {eventstore.FieldsAdded}, // Adjustments
+		"cart.merged_in":   {eventstore.FieldsAdded}, // Adjustments
+		"cart.checked_out": {eventstore.FieldsAdded}, // Source, Guest
+		"cart.reopened":    {eventstore.FieldsAdded}, // FailedAt
 	},
 }
 
@@ -110,6 +115,9 @@ func evolve(s State, e Event) State {
 		s.Status, s.Attempt, s.CheckoutID = StatusCheckingOut, e.Attempt, e.CheckoutID
 	case Reopened:
 		s.Status, s.CheckoutID = StatusOpen, uuid.Nil
+		if !e.FailedAt.IsZero() {
+			s.Failures, s.FailedAt = s.Failures+1, e.FailedAt
+		}
 	case Completed:
 		s.Status = StatusCheckedOut
 	case MergedIn:

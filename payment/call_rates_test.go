@@ -152,7 +152,7 @@ func TestOwnRateLimitMakesNoCall(t *testing.T) {
 
 func TestRateLimitsAreNoFailures(t *testing.T) {
 	t.Parallel()
-	s := given(requested{theOrder, theCheck, "ann", State{}.Amount, "x", "line", noon})
+	s := given(requested{theOrder, theCheck, "ann", State{}.Amount, "x", "line", noon, "", false})
 	why := stopLimited(5 * time.Second)
 	out := chargeOutcome(s, why, noon).after(why)
 	require.Equal(t, ResultUnavailable, out.Result)

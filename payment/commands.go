@@ -14,6 +14,8 @@ type Charge struct {
 	CustomerID                     string
 	Amount                         money.Amount // above zero
 	PaymentMethod                  string       // token of a payment method
+	Source                         string       // keyed hash of the customer's address; empty if unknown
+	Guest                          bool         // the customer is a guest
 }
 
 // Undo compensates a payment: it voids an authorization, also one that comes later, and refunds a capture in full. A later Charge is

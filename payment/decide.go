@@ -26,7 +26,7 @@ func request(s State, c Charge, provider string, now time.Time) []event {
 	}
 	return []event{requested{
 		OrderID: c.OrderID, CheckoutID: c.CheckoutID, CustomerID: c.CustomerID,
-		Amount: c.Amount, PaymentMethod: c.PaymentMethod, Provider: provider, At: now,
+		Amount: c.Amount, PaymentMethod: c.PaymentMethod, Provider: provider, At: now, Source: c.Source, Guest: c.Guest,
 	}}
 }
 

@@ -21,8 +21,8 @@ var (
 	noon       = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	ttl        = 15 * time.Minute
 	bankPage   = NextAction{Type: "redirect", URL: "https://bank.example/1"}
-	wish       = requested{theOrder, theCheck, "ann", money.Of(1999, "GBP"), "sim_ok", "fake", noon}
-	theCharge  = Charge{theID, theOrder, theCheck, "ann", money.Of(1999, "GBP"), "sim_ok"}
+	wish       = requested{theOrder, theCheck, "ann", money.Of(1999, "GBP"), "sim_ok", "fake", noon, "5f1d", true}
+	theCharge  = Charge{theID, theOrder, theCheck, "ann", money.Of(1999, "GBP"), "sim_ok", "5f1d", true}
 	theUndo    = Undo{PaymentID: theID, CheckoutID: theCheck, Reason: "out_of_stock"}
 	tombstone  = UndoRequested{CheckoutID: theCheck, Code: CodeCancelled, Reason: "out_of_stock"}
 	capturing  = captureRequested{noon}

@@ -69,6 +69,8 @@ type (
 		PaymentMethod string       `json:"method"`
 		Provider      string       `json:"provider"`
 		At            time.Time    `json:"at"`
+		Source        string       `json:"source,omitempty"` // keyed hash of the customer's address; empty in version 1
+		Guest         bool         `json:"guest,omitempty"`  // the customer is a guest; false in version 1
 	}
 	// authorized says that the provider reserved the amount. Nothing is captured yet.
 	authorized struct {

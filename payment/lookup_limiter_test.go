@@ -80,7 +80,7 @@ func TestLookingAside(t *testing.T) {
 		t.Parallel()
 		w := watch(well, 1, patientCall)
 		m := &Module{providers: []*guardedProvider{w.guardedProvider}}
-		st := stream{ID: theID, State: given(requested{theOrder, theCheck, "ann", money.Of(5, "GBP"), "x", "line", noon})}
+		st := stream{ID: theID, State: given(requested{theOrder, theCheck, "ann", money.Of(5, "GBP"), "x", "line", noon, "", false})}
 		word := Resolve{PaymentID: theID, Outcome: ResolvedCaptured}
 		w.slots <- struct{}{} // too many calls are under way
 		require.ErrorIs(t, m.checkNoAnswer(t.Context(), st, word), errProviderAnswers)

@@ -44,6 +44,8 @@ type State struct {
 	Provider          string       `json:"provider,omitempty"`
 	ProviderReference string       `json:"provider_reference,omitempty"`
 	RequestedAt       time.Time    `json:"requested_at,omitzero"`
+	Source            string       `json:"source,omitempty"` // keyed hash of the customer's address
+	Guest             bool         `json:"guest,omitempty"`
 
 	Authorization step        `json:"authorization,omitempty"`
 	NextAction    *keptAction `json:"next_action,omitempty"` // while the authorization waits
@@ -93,8 +95,9 @@ const (
 )
 
 var payments = &eventstore.Aggregate[State, event]{
-	Kind: "payment", StateVersion: 5, Types: eventTypes, Evolve: evolve, Index: index,
+	Kind: "payment", StateVersion: 6, Types: eventTypes, Evolve: evolve, Index: index,
 	Upcasts: map[string][]eventstore.Upcaster{
+		"payment.requested": {eventstore.FieldsAdded}, // Source, Guest
 		"payment.action_required": {
 			eventstore.FieldsAdded, // 2: next_action.client_secret
 			eventstore.FieldsAdded, // 3: without it
@@ -111,6 +114,7 @@ func evolve(s State, e event) State {
 	case requested:
 		s.OrderID, s.CheckoutID, s.CustomerID = e.OrderID, e.CheckoutID, e.CustomerID
 		s.Amount, s.PaymentMethod, s.Provider, s.RequestedAt = e.Amount, e.PaymentMethod, e.Provider, e.At
+		s.Source, s.Guest = e.Source, e.Guest
 		s.Authorization = stepAsked
 	case authorized:
 		s = s.withAnswer(e.ProviderReference)

@@ -1,6 +1,8 @@
 package saga
 
 import (
+	"time"
+
 	"shopping-cart/cart"
 	"shopping-cart/order"
 	"shopping-cart/payment"
@@ -73,6 +75,7 @@ func compensate(s State) Reaction {
 	case !s.done(ReopenCart):
 		return next.and(ReopenCart, toCart{cart.Reopen{
 			CartID: s.Checkout.CartID, CheckoutID: s.Checkout.CheckoutID, Code: s.Failure.Code, Detail: s.Failure.Detail,
+			FailedAt: failedAt(s),
 		}})
 	case len(next.Do) > 0:
 		return next
@@ -80,6 +83,15 @@ func compensate(s State) Reaction {
 		return end(Cancelled)
 	}
 	return end(Failed)
+}
+
+// failedAt returns when the payment of a failed checkout was last tried. It is zero if it never was, or if the provider was away.
+func failedAt(s State) time.Time {
+	charge := s.Step(ChargeMoney)
+	if s.Failure.Code == CodeUnavailable {
+		return time.Time{}
+	}
+	return later(charge.StartedAt, charge.FinishedAt)
 }
 
 // compensatesPivot reports whether a step compensates the pivot. If it is refused, another process got past the pivot, and the saga
@@ -117,6 +129,7 @@ func chargeOf(s State) payment.Charge {
 	return payment.Charge{
 		PaymentID: c.PaymentID, OrderID: c.OrderID, CheckoutID: c.CheckoutID, CustomerID: s.CustomerID,
 		Amount: money.Of(c.Total, c.Currency), PaymentMethod: c.PaymentMethod,
+		Source: c.Source, Guest: c.Guest,
 	}
 }
 
@@ -137,7 +150,7 @@ func completeOf(s State) Command {
 func startOf(e cart.CheckedOut) Checkout {
 	c := Checkout{
 		CheckoutID: e.CheckoutID, CartID: e.CartID, OrderID: e.OrderID, PaymentID: e.PaymentID, ContactID: e.ContactID,
-		Currency: e.Currency, Total: e.Total, PaymentMethod: e.PaymentMethod,
+		Currency: e.Currency, Total: e.Total, PaymentMethod: e.PaymentMethod, Source: e.Source, Guest: e.Guest,
 	}
 	for _, l := range e.Lines {
 		c.Lines = append(c.Lines, Line(l))

@@ -23,7 +23,7 @@ func after(d time.Duration) time.Time { return noon.Add(d) }
 func sealed(total int64) cart.CheckedOut {
 	return cart.CheckedOut{
 		CheckoutID: uuid.UUID{1}, OrderID: uuid.UUID{2}, PaymentID: uuid.UUID{3}, CartID: uuid.UUID{4}, ContactID: uuid.UUID{5},
-		Attempt: 1, CustomerID: "ann", Currency: "GBP", Total: total, PaymentMethod: "sim_ok",
+		Attempt: 1, CustomerID: "ann", Currency: "GBP", Total: total, PaymentMethod: "sim_ok", Source: "5f1d", Guest: true,
 		Lines:       []cart.Line{{SKU: "A", Name: "The A", Quantity: 2, UnitPrice: total}},
 		Adjustments: []cart.Adjustment{{Code: "two_for_one", Label: "Two for one", Amount: -total}},
 	}
@@ -123,7 +123,7 @@ func TestCommands(t *testing.T) {
 	}}, command(begun(1000)))
 	require.Equal(t, toCharge{payment.Charge{
 		PaymentID: e.PaymentID, OrderID: e.OrderID, CheckoutID: e.CheckoutID, CustomerID: "ann",
-		Amount: money.Of(1000, "GBP"), PaymentMethod: "sim_ok",
+		Amount: money.Of(1000, "GBP"), PaymentMethod: "sim_ok", Source: "5f1d", Guest: true,
 	}}, command(begun(1000), did(PlaceOrder)))
 	forward := checkout.react(given(begun(1000), did(PlaceOrder), did(ChargeMoney))).Do
 	require.Equal(t, toOrder{order.Confirm{OrderID: e.OrderID}}, forward[0].Command)
@@ -134,8 +134,12 @@ func TestCommands(t *testing.T) {
 	}
 	require.Equal(t, toOrder{order.Cancel{OrderID: e.OrderID, Reason: "payment_declined"}},
 		checkout.react(evolve(turned, did(UndoPayment))).Do[0].Command)
-	require.Equal(t, toCart{cart.Reopen{CartID: e.CartID, CheckoutID: e.CheckoutID, Code: "payment_declined", Detail: "No."}},
+	require.Equal(t, toCart{cart.Reopen{CartID: e.CartID, CheckoutID: e.CheckoutID, Code: "payment_declined", Detail: "No.", FailedAt: noon}},
 		checkout.react(evolve(evolve(turned, did(UndoPayment)), did(CancelOrder))).Do[0].Command)
+	for _, untried := range []Event{refused(PlaceOrder, "out_of_stock"), refused(ChargeMoney, CodeUnavailable)} {
+		reopen := command(begun(1000), untried, did(UndoPayment), did(CancelOrder)).(toCart).Command.(cart.Reopen)
+		require.Zero(t, reopen.FailedAt, "no payment method was tried")
+	}
 }
 
 func TestAnInstanceKeepsItsDefinition(t *testing.T) {

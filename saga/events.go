@@ -155,6 +155,8 @@ type Checkout struct {
 	Adjustments   []Adjustment `json:"adjustments,omitempty"`
 	Total         int64        `json:"total"` // minor units
 	PaymentMethod string       `json:"payment_method"`
+	Source        string       `json:"source,omitempty"` // keyed hash of the caller's address; empty in version 1
+	Guest         bool         `json:"guest,omitempty"`  // the caller is a guest; false in version 1
 }
 
 // Refund is the data of a refund.

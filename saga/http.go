@@ -163,8 +163,9 @@ type checkOutRequest struct {
 //	@Failure		409				{object}	web.Problem	"cart_empty, cart_closed with checkout_id, price_changed with lines, adjustments_stale; with Prefer: wait out_of_stock with lines and checkout_id, order_does_not_add_up with checkout_id"
 //	@Failure		412				{object}	web.Problem	"version_mismatch; with checkout_id and cart_status if a checkout has closed the cart"
 //	@Failure		413,415			{object}	web.Problem
-//	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, product_inactive with skus, currency_mismatch with lines and skus, negative_total, idempotency_key_reused, amount_not_chargeable; with Prefer: wait amount_not_chargeable with checkout_id"
+//	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, product_inactive with skus, currency_mismatch with lines and skus, negative_total, too_many_units with limit and, of a line, sku; idempotency_key_reused, amount_not_chargeable; with Prefer: wait amount_not_chargeable with checkout_id"
 //	@Failure		428				{object}	web.Problem	"precondition_required"
+//	@Failure		429				{object}	web.Problem	"too_many_attempts: the payment of this cart failed too often"
 //	@Failure		503				{object}	web.Problem	"unavailable, busy, newer_version; with Prefer: wait provider_unavailable with checkout_id"
 //	@Router			/v1/carts/{id}/checkout [post]
 func (m *Module) checkOut(c echo.Context) error {

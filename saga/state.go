@@ -89,8 +89,9 @@ func (s State) done(name string) bool {
 const lease = 15 * time.Second
 
 var sagas = &eventstore.Aggregate[State, Event]{
-	Kind: "saga", StateVersion: 4, Types: eventTypes, Evolve: evolve, Index: index,
+	Kind: "saga", StateVersion: 5, Types: eventTypes, Evolve: evolve, Index: index,
 	Upcasts: map[string][]eventstore.Upcaster{
+		"saga.started": {eventstore.FieldsAdded}, // checkout.source, checkout.guest
 		"saga.step_waits": {
 			eventstore.FieldsAdded, // 2: next_action.client_secret
 			eventstore.FieldsAdded, // 3: without it

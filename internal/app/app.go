@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"time"
 
@@ -111,9 +112,12 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 	})
 	p.Audit = audit.New(on("audit").Database)
 	p.Orders = order.New(order.Config{Database: on("orders").Database, Payments: p.Payments, Audit: p.Audit})
+	addressKey := settings.AddressKey()
 	p.Carts = cart.New(cart.Config{
 		Database: on("cart").Database, TTL: settings.CartTTL, MaxEvents: settings.CartMaxEvents, Stock: p.Orders,
 		Search: on("cart").Pools.Search, Searches: int(settings.SearchConnections),
+		Limits:      cartLimits(settings),
+		HashAddress: func(address netip.Addr) string { return web.HashAddress(addressKey, address) },
 		VerifyGuest: func(token string) (string, error) { return p.tokens.VerifyGuest(token, guestLeeway) },
 	})
 	p.Sagas = saga.New(saga.Config{

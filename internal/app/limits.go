@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"shopping-cart/cart"
 	"shopping-cart/platform/config"
 	"shopping-cart/platform/web"
 )
@@ -31,6 +32,15 @@ func (p *App) limits(settings config.Config, log *slog.Logger) (web.Limits, erro
 		PerSubject: settings.MaxStreamsPerSubject, PerObject: settings.MaxStreamsPerCheckout,
 	}
 	return l, nil
+}
+
+// cartLimits returns what a cart may hold, and how often its payment may fail.
+func cartLimits(settings config.Config) cart.Limits {
+	of := settings.Guards()
+	return cart.Limits{
+		Line: of["CART_MAX_LINE_QUANTITY"], Order: of["CART_MAX_QUANTITY"], Guest: of["CART_MAX_GUEST_QUANTITY"],
+		Failures: int(of["CART_MAX_FAILED_PAYMENTS"]), Pause: settings.CartPaymentPause,
+	}
 }
 
 // refusalDelay slows a client that repeats refused requests at once to one request a second on each of its connections.

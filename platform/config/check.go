@@ -70,6 +70,7 @@ func (c Config) check() error {
 	wrong.between("QUERY_CONNECTIONS", int(c.QueryConnections), 1, 1000)
 	wrong.between("CART_MAX_EVENTS", int(c.CartMaxEvents), 100, 1_000_000)
 	wrong.between("SEARCH_CONNECTIONS", int(c.SearchConnections), 1, 100)
+	c.checkGuards(&wrong)
 	return errors.Join(wrong...)
 }
 

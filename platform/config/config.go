@@ -87,6 +87,12 @@ type Config struct {
 
 	CartMaxEvents int64 `env:"CART_MAX_EVENTS" envDefault:"5000"` // edits of a cart end at this version
 
+	CartMaxLineQuantity   int64         `env:"CART_MAX_LINE_QUANTITY" envDefault:"0"` // units of one line; 0: see guards
+	CartMaxQuantity       int64         `env:"CART_MAX_QUANTITY" envDefault:"0"`
+	CartMaxGuestQuantity  int64         `env:"CART_MAX_GUEST_QUANTITY" envDefault:"0"`
+	CartMaxFailedPayments int64         `env:"CART_MAX_FAILED_PAYMENTS" envDefault:"0"`
+	CartPaymentPause      time.Duration `env:"CART_PAYMENT_PAUSE" envDefault:"15m"` // after them, from a failed payment to the next checkout
+
 	CartTTL          time.Duration `env:"CART_TTL" envDefault:"720h"`           // open carts untouched for this long are abandoned; 0: never
 	ReceiptRetention time.Duration `env:"RECEIPT_RETENTION" envDefault:"168h"`  // how long an Idempotency-Key is remembered
 	WebhookRetention time.Duration `env:"WEBHOOK_RETENTION" envDefault:"2160h"` // of processed webhooks

@@ -187,6 +187,26 @@ func TestProviderRate(t *testing.T) {
 	}
 }
 
+func TestGuards(t *testing.T) {
+	external := map[string]string{"DATABASE_URL": "postgres://app@db/shop", "AUTH_SECRET": goodSecret, "ADMIN_SECRET": adminSecret, "PAYMENT_PROVIDER": Simulator}
+	line := func(settings map[string]string) int64 {
+		c, err := parse(settings)
+		require.NoError(t, err)
+		return c.Guards()["CART_MAX_LINE_QUANTITY"]
+	}
+	require.EqualValues(t, 999, line(external))
+	require.EqualValues(t, 9999, line(nil))
+	require.EqualValues(t, 999, line(map[string]string{"LIMITS": "true"}))
+	require.EqualValues(t, 7, line(map[string]string{"CART_MAX_LINE_QUANTITY": "7"}))
+	require.Zero(t, line(map[string]string{"CART_MAX_LINE_QUANTITY": "7", "LIMITS": "false"}))
+	require.Nil(t, Config{}.Guards())
+	for _, g := range (Config{}).guards() {
+		require.Positive(t, g.shop, g.setting)
+		require.LessOrEqual(t, g.shop, g.embedded, g.setting)
+		require.LessOrEqual(t, g.embedded, g.most, g.setting)
+	}
+}
+
 func TestBadValuesAreRefusedByName(t *testing.T) {
 	for setting, values := range map[string][]string{
 		"HTTP_ADDR":          {"8080", "host:port", ":70000"},
@@ -211,9 +231,16 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		"QUERY_CONNECTIONS":  {"0", "99999999999"},
 		"SEARCH_CONNECTIONS": {"0", "101"},
 		"CART_MAX_EVENTS":    {"0", "99", "1000001"},
-		"AUTH_SECRET":        {"short", strings.Repeat("s", 32), strings.Repeat("ab12", 16), "0123456789abcdef0123456789abcdef", "my-Secret-" + goodSecret, "a-long-one-" + goodSecret},
-		"AUTH_SECRET_OLD":    {"short", goodSecret + ",short", goodSecret + ","},
-		"ADMIN_SECRET":       {"short", strings.Repeat("s", 32)},
+
+		"CART_MAX_LINE_QUANTITY":   {"-1", "10000", "ten"},
+		"CART_MAX_QUANTITY":        {"-1", "9999001"},
+		"CART_MAX_GUEST_QUANTITY":  {"-1", "9999001"},
+		"CART_MAX_FAILED_PAYMENTS": {"-1", "1000001"},
+		"CART_PAYMENT_PAUSE":       {"0s", "soon"},
+
+		"AUTH_SECRET":     {"short", strings.Repeat("s", 32), strings.Repeat("ab12", 16), "0123456789abcdef0123456789abcdef", "my-Secret-" + goodSecret, "a-long-one-" + goodSecret},
+		"AUTH_SECRET_OLD": {"short", goodSecret + ",short", goodSecret + ","},
+		"ADMIN_SECRET":    {"short", strings.Repeat("s", 32)},
 		"AUTH_ISSUERS": {
 			"login.example.com", "http://login.example.com", "https://", "https://a:b@login.example.com", "https://login.example.com?x=1", "https://a.example,",
 			"https://a.example;scope=x", "https://a.example;claim=x", "https://a.example;audience=", "https://a.example;name=a b", "https://a.example;name=a|b",

@@ -39,6 +39,9 @@ func (c *Config) FillSecrets() error {
 	return nil
 }
 
+// AddressKey returns the key of the hashes of clients' addresses in events. It changes with AUTH_SECRET.
+func (c Config) AddressKey() string { return c.derived("addresses of clients") }
+
 // operatorsTokens is the purpose of a derived ADMIN_SECRET.
 const operatorsTokens = "tokens of operators"
 

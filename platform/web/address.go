@@ -2,6 +2,9 @@ package web
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"net"
 	"net/http"
 	"net/netip"
@@ -51,6 +54,16 @@ func (s *Server) isProxy(address netip.Addr) bool {
 
 // clientNetwork is the size of the IPv6 network that one client has.
 const clientNetwork = 64
+
+// HashAddress returns a keyed hash of AddressKey, for events: 32 hexadecimal digits that equal addresses share. It returns "" for no address.
+func HashAddress(key string, address netip.Addr) string {
+	if !address.IsValid() {
+		return ""
+	}
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(AddressKey(address)))
+	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
 
 // AddressKey returns the key under which limits count an address: an IPv4 address, or the network of an IPv6 address, since a
 // client can use every address of its network.

@@ -53,3 +53,14 @@ func TestAddressKey(t *testing.T) {
 		require.Equal(t, key, web.AddressKey(netip.MustParseAddr(address)))
 	}
 }
+
+// TestHashAddress: addresses that limits count as one share a hash, under one key alone.
+func TestHashAddress(t *testing.T) {
+	t.Parallel()
+	hash := func(key, address string) string { return web.HashAddress(key, netip.MustParseAddr(address)) }
+	require.Len(t, hash("k", "192.0.2.1"), 32)
+	require.Equal(t, hash("k", "2001:db8::1"), hash("k", "2001:db8::ffff:1"))
+	require.NotEqual(t, hash("k", "192.0.2.1"), hash("k", "192.0.2.2"))
+	require.NotEqual(t, hash("k", "192.0.2.1"), hash("l", "192.0.2.1"))
+	require.Empty(t, web.HashAddress("k", netip.Addr{}))
+}
