@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -249,6 +250,35 @@ func TestLogThatNobodyReads(t *testing.T) {
 	}
 	require.NoError(t, program.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, program.Wait(), "it drains")
+}
+
+// Requests that anybody can send in any number leave a sample in the log, with the number of those that were left out.
+func TestFloodsInTheLog(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts the program")
+	}
+	program, complaints, base := serving(t, `exec "$0"`, "LOG_LEVEL=info", "LIMITS=false")
+	s := &harness.Site{Base: base}
+	began := time.Now()
+	const many = 500
+	for range many {
+		for _, one := range []struct{ method, path, token string }{
+			{http.MethodGet, "/nothing", ""}, {http.MethodGet, "/v1/carts", "no.valid.token"}, {http.MethodPost, "/v1/webhooks/payments/simulator", ""},
+		} {
+			a := s.Send(t, one.method, one.path, one.token, map[string]any{"event": "forged"})
+			require.GreaterOrEqual(t, a.StatusCode, http.StatusBadRequest, one.path)
+		}
+	}
+	most := 3 * (20 + 5*(time.Since(began).Seconds()+1)) // see floodBurst and floodLines
+	require.NoError(t, program.Process.Signal(syscall.SIGTERM))
+	text, err := io.ReadAll(complaints)
+	require.NoError(t, err)
+	require.NoError(t, program.Wait())
+	lines := strings.Count(string(text), "msg=request")
+	require.NotZero(t, lines)
+	require.Less(t, float64(lines), most, "of %d requests", 3*many)
+	require.Contains(t, string(text), "unwritten=")
 }
 
 // A terminal that is closed stops the program as SIGTERM does.

@@ -33,6 +33,7 @@ func limited(t testing.TB, c *config.Config) {
 	harness.OneDatabase(t, c)
 	c.Limits, c.LimitReplicas = "true", 1
 	c.LimitSessions, c.LimitReads, c.LimitEdits, c.LimitCheckouts = "100/s 200", "100/s 200", "200/s 400", "100/s 200"
+	c.LimitMetrics, c.LimitBadTokens, c.LimitWebhooks = "5/s 20", "20/s 40", "100/s 200"
 	c.PaymentActionTTL = time.Duration(*unkindSeconds+3) * time.Second // the promises hold once every checkout has ended
 	c.MaxConnections, c.MaxConnectionsPerAddress = 200, 100
 	c.MaxStreams, c.MaxStreamsPerAddress, c.MaxStreamsPerSubject, c.MaxStreamsPerCheckout = 50, 20, 16, 4
@@ -43,7 +44,8 @@ func TestUnkindAddress(t *testing.T) {
 	t.Parallel()
 	for name, attack := range map[string]func(*attacker){
 		"Sessions": (*attacker).opensSessions, "Carts": (*attacker).opensCarts, "Connections": (*attacker).connects,
-		"SlowBodies": (*attacker).sendsSlowly, "Streams": (*attacker).follows,
+		"SlowBodies": (*attacker).sendsSlowly, "Streams": (*attacker).follows, "Metrics": (*attacker).scrapes,
+		"UnknownAddresses": (*attacker).guesses, "Webhooks": (*attacker).forges,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := harness.Open(t, limited)
@@ -144,6 +146,21 @@ func (a *attacker) opensCarts() {
 	a.repeat(64, func() int {
 		token := harness.Mint(a.t, a.s.Settings, fmt.Sprint("customer-", n.Add(1)))
 		return a.ask(http.MethodPost, "/v1/carts", token, map[string]any{"currency": "GBP"})
+	})
+}
+
+func (a *attacker) scrapes() {
+	a.repeat(8, func() int { return a.ask(http.MethodGet, "/metrics", "", nil) })
+}
+
+func (a *attacker) guesses() {
+	a.repeat(64, func() int { return a.ask(http.MethodGet, "/nothing", "", nil) })
+}
+
+// forges sends webhooks with a signature that is not the provider's.
+func (a *attacker) forges() {
+	a.repeat(64, func() int {
+		return a.ask(http.MethodPost, "/v1/webhooks/payments/simulator", "", map[string]any{"event": "forged"})
 	})
 }
 

@@ -25,7 +25,7 @@ func (p *App) limits(settings config.Config, log *slog.Logger) (web.Limits, erro
 	most := maxConnections(settings, possible, log)
 	l.Connections = web.ConnectionLimits{
 		Most: most, PerAddress: cmp.Or(settings.MaxConnectionsPerAddress, max(1, most/4)),
-		Delay: connectionDelay, Delayed: min(most, possible-most),
+		Delay: connectionDelay, Delayed: min(derivedConnections, possible-most),
 	}
 	l.Streams = web.StreamLimits{
 		Most: cmp.Or(settings.MaxStreams, max(1, most/2)), PerAddress: settings.MaxStreamsPerAddress,
@@ -50,7 +50,7 @@ const refusalDelay = time.Second
 const connectionDelay = 5 * time.Second
 
 const (
-	derivedConnections = 10_000 // the most without a setting: about 200 MB
+	derivedConnections = 10_000 // the most without a setting, about 200 MB; also the most refused ones that are held
 	fewestConnections  = 16
 	otherFiles         = 64 // open beside connections: logs, listeners, the runtime's
 )
