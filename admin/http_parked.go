@@ -144,7 +144,7 @@ func (m *Module) discardParked(c echo.Context) error {
 	}
 	err = m.once(c, r.Write, func(ctx context.Context, s *eventstore.Store, once eventstore.IdempotencyKey) (bool, error) {
 		return s.DiscardParked(ctx, r.ID, r.Write.Actor, r.Body.Reason, once)
-	}, "discarded a parked message", "id", r.ID, "reason", r.Body.Reason)
+	}, "discarded a parked message", "id", r.ID)
 	if err != nil {
 		return err
 	}

@@ -115,13 +115,29 @@ func (n *Notes) texts(ctx context.Context, among []string) (map[string]string, e
 	return texts, nil
 }
 
-// EraseNotes deletes the notes of streams, and the reasons for which an operator discarded their messages.
-func (s *Store) EraseNotes(ctx context.Context, streams ...uuid.UUID) error {
-	ids := raw(streams)
-	for _, sql := range []string{`delete from @.notes where stream = any($1)`, `update @.parked set reason = null where stream = any($1) and reason is not null`} {
-		if _, err := s.db.Control.Exec(ctx, s.in(sql), ids); err != nil {
-			return fmt.Errorf("erase the notes of %s: %w", s.schema, err)
-		}
+// eraseNotes deletes notes, and the reasons for which an operator discarded messages.
+const eraseNotes = `with gone as (delete from @.notes where stream = any($1) or ` + mentioned + ` returning 1),
+	discarded as (update @.parked set reason = null where reason is not null and (stream = any($1) or exists
+		(select from unnest($2::text[]) mention where strpos(lower(reason), mention) > 0)) returning 1)
+	select (select count(*) from gone) + (select count(*) from discarded)`
+
+const mentioned = `exists (select from unnest($2::text[]) mention where strpos(lower(text), mention) > 0)`
+
+// EraseNotes deletes the notes of streams, and those that mention one of the texts in lower case. It returns their number.
+func (s *Store) EraseNotes(ctx context.Context, streams []uuid.UUID, mentions []string) (erased int64, err error) {
+	if err = s.db.Control.QueryRow(ctx, s.in(eraseNotes), raw(streams), mentions).Scan(&erased); err != nil {
+		return 0, fmt.Errorf("erase the notes of %s: %w", s.schema, err)
 	}
-	return nil
+	return erased, nil
+}
+
+// OfCustomer returns the ids of the streams of a kind that belong to a customer.
+func (s *Store) OfCustomer(ctx context.Context, kind, customer string) ([]uuid.UUID, error) {
+	// The kind is a literal, so that a generic plan still matches the partial indexes.
+	rows, _ := s.db.Query.Query(ctx, s.in(`select id from @.streams where kind = '`+kind+`' and customer = $1 order by id`), customer)
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return nil, fmt.Errorf("find the streams of a customer in %s: %w", s.schema, err)
+	}
+	return ids, nil
 }

@@ -33,9 +33,9 @@ func TestNotes(t *testing.T) {
 	require.Zero(t, b.count(t, "select count(*) from cart.events where data::text like '%ada@example.com%'"))
 
 	old, unknown := "An old reason.", "note:cart/"+uuid.NewString()
-	document := json.RawMessage(`{"reason":"` + note.Reference() + `","thing":"` + note.Reference() + `","reasons":[{"reason":"` + old + `"}]}`)
 	reveal := func(want string) {
-		reason, gone, plain, none, shown := note.Reference(), unknown, old, "", append(json.RawMessage{}, document...)
+		reason, gone, plain, none := note.Reference(), unknown, old, ""
+		shown := json.RawMessage(`{"reason":"` + note.Reference() + `","thing":"` + note.Reference() + `","reasons":[{"reason":"` + old + `"}]}`)
 		require.NoError(t, b.store.Reveal(t.Context(), &reason, &gone, &plain, &none))
 		require.Equal(t, []string{want, "", old, ""}, []string{reason, gone, plain, none})
 		require.NoError(t, b.store.RevealIn(t.Context(), &shown))
@@ -43,10 +43,19 @@ func TestNotes(t *testing.T) {
 		require.NoError(t, err)
 		require.JSONEq(t, `{"reason":`+string(quoted)+`,"thing":"`+note.Reference()+`","reasons":[{"reason":"`+old+`"}]}`, string(shown))
 	}
+	erase := func(stream uuid.UUID, mentions ...string) error {
+		_, err := b.store.EraseNotes(t.Context(), []uuid.UUID{stream}, mentions)
+		return err
+	}
 	reveal(text)
-	require.NoError(t, b.store.EraseNotes(t.Context(), uuid.New()))
+	require.NoError(t, erase(uuid.New(), "eve@example.com"))
 	reveal(text)
-	require.NoError(t, b.store.EraseNotes(t.Context(), stream))
+	require.NoError(t, erase(stream))
+	reveal("")
+	note = b.store.NewNote(text)
+	require.NoError(t, do([]jarEvent{put{note.Reference()}}, nil))
+	reveal(text)
+	require.NoError(t, erase(uuid.New(), "ada@example.com"))
 	reveal("")
 	require.Empty(t, b.store.NewNote("").Reference())
 }

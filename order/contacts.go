@@ -2,12 +2,12 @@ package order
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"shopping-cart/eventstore"
 	"shopping-cart/platform/email"
@@ -33,24 +33,41 @@ func (m *Module) DropContact(ctx context.Context, id uuid.UUID) error {
 	return err
 }
 
-// eraseElsewhere erases personal data about a customer's orders that other modules store: with the payments, and in the audit. It covers
-// orders that were never confirmed: an order is placed before its payment is requested.
-func (m *Module) eraseElsewhere(ctx context.Context, customer string) error {
-	var found []struct{ ID, Payment, Checkout sql.NullString }
-	err := m.Views.WithContext(ctx).Table("orders.streams").Where("kind = 'order' and customer = ?", customer).
-		Select("id, " + eventstore.TextOf("state", "payment_id") + " payment, " + eventstore.TextOf("state", "checkout_id") + " checkout").Find(&found).Error
+// FindContacts returns the contacts of a customer or, if customer is empty, those with an e-mail address.
+func (m *Module) FindContacts(ctx context.Context, customer, address string) ([]ContactRef, error) {
+	where, value := "customer = $1", customer
+	if customer == "" {
+		where, value = "email_folded = $1 or email_folded is null and lower(email) = $1", email.Fold(address)
+	}
+	return collect[ContactRef](ctx, m.Query, "find contacts", "select id, customer, email from orders.contacts where "+where, value)
+}
+
+// EraseContacts deletes contacts. A repetition of the write deletes too.
+func (m *Module) EraseContacts(ctx context.Context, w web.Write, ids []uuid.UUID) (replayed bool, err error) {
+	erase := func(tx *eventstore.Tx) { tx.Exec(`delete from orders.contacts where id = any($1)`, ids) }
+	receipt, err := m.exec(ctx, w, "erase_contacts", erase)
+	if receipt.Replayed && err == nil && len(ids) > 0 {
+		_, err = m.exec(ctx, web.Write{Actor: w.Actor}, "erase_contacts", erase)
+	}
+	return receipt.Replayed, err
+}
+
+// held finds orders by the index of customers.
+var held = `select id, coalesce(` + eventstore.TextOf("state", "contact_id") + `, ''), coalesce(` + eventstore.TextOf("state", "payment_id") + `, '')
+	from orders.streams where kind = 'order' and customer is not null and customer = any($1)`
+
+// HeldOf returns all orders of customers, also those that were never confirmed.
+func (m *Module) HeldOf(ctx context.Context, customers []string) ([]Held, error) {
+	return collect[Held](ctx, m.Query, "find the orders of customers", held, customers)
+}
+
+func collect[T any](ctx context.Context, pool *pgxpool.Pool, what, sql string, args ...any) ([]T, error) {
+	rows, _ := pool.Query(ctx, sql, args...)
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[T])
 	if err != nil {
-		return fmt.Errorf("find the payments of a customer: %w", err)
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	var payments []uuid.UUID
-	objects := []string{customer}
-	for _, o := range found {
-		objects = append(objects, o.ID.String, o.Payment.String, o.Checkout.String)
-		if id, err := uuid.Parse(o.Payment.String); err == nil { // an unreadable payment id must not keep the others from erasure
-			payments = append(payments, id)
-		}
-	}
-	return errors.Join(m.Payments.Erase(ctx, payments), m.Audit.Forget(ctx, objects))
+	return found, nil
 }
 
 // exec writes rows outside the streams, in the batches of the commands and without a transaction of its own.

@@ -21,6 +21,18 @@ type PaymentRef struct {
 	Version   int64
 }
 
+// ContactRef is a contact without its address.
+type ContactRef struct {
+	ID              uuid.UUID
+	Customer, Email string
+}
+
+// Held is an order of a customer, with ids as they stand in its state. They may be empty.
+type Held struct {
+	ID                   uuid.UUID
+	ContactID, PaymentID string
+}
+
 // References returns the ids that an order refers to, or not_found if the caller may not see the order.
 func (m *Module) References(ctx context.Context, caller web.Caller, id uuid.UUID) (References, error) {
 	o, err := m.visibleTo(ctx, caller, id)

@@ -38,7 +38,6 @@ const Schema = "orders"
 type Config struct {
 	eventstore.Database
 	Payments Payments
-	Audit    Audit
 	// DrawNumber draws the number of an order, without its check digit; nil: at random.
 	DrawNumber func() int64
 }
@@ -47,14 +46,6 @@ type Config struct {
 type Payments interface {
 	// Refunding returns the sum of the refunds of a payment in minor units, with those in progress.
 	Refunding(ctx context.Context, payment uuid.UUID) (int64, error)
-	// Erase erases the personal data of payments.
-	Erase(ctx context.Context, payments []uuid.UUID) error
-}
-
-// Audit is the audit of operators' requests.
-type Audit interface {
-	// Forget erases the reasons that operators gave for their requests about objects.
-	Forget(ctx context.Context, objects []string) error
 }
 
 // Module is the order module.
@@ -83,7 +74,6 @@ func (m *Module) Routes(s *web.Server) {
 	s.Customer.GET("/v1/orders", m.listMine, web.Personal, web.Query("include", "refunded"), web.Dated, web.Paged)
 	s.Owned(web.ScopeOrdersRead).GET("/v1/orders/:id", m.show, web.Personal)
 	s.Scoped(web.ScopeOrdersFulfil).POST("/v1/orders/:id/fulfil", m.postFulfil)
-	s.Scoped(web.ScopePrivacyErase).DELETE("/v1/customers/:id/contacts", m.deleteContacts)
 	reads.GET("/v1/admin/orders", m.listAll, web.Personal, web.Query("number", "email", "status", "refunded"), web.Dated, web.Paged, web.Costly)
 	reads.GET("/v1/admin/sales", m.showSales, web.Query("from", "to"))
 	counts.GET("/v1/stock/:sku", m.showStock)

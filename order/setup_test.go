@@ -40,7 +40,7 @@ func openAt(t *testing.T, url string) *shop {
 	committer := eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{Begin: pools.Begin})
 	log := slog.New(slog.DiscardHandler)
 	db := eventstore.Database{Committer: committer, Query: pools.Query, Control: pools.Control, Views: pools.Views, SingleProcess: true, Log: log}
-	m := New(Config{Database: db, Payments: noPayments{}, Audit: noAudit{}})
+	m := New(Config{Database: db, Payments: noPayments{}})
 	server := web.New(web.Config{Auth: names{}, Log: log})
 	m.Routes(server)
 	ctx, stop := context.WithCancel(context.Background())
@@ -58,7 +58,6 @@ func openAt(t *testing.T, url string) *shop {
 type noPayments struct{}
 
 func (noPayments) Refunding(context.Context, uuid.UUID) (int64, error) { return 0, nil }
-func (noPayments) Erase(context.Context, []uuid.UUID) error            { return nil }
 
 // runLoops runs the module's loops until the test ends.
 func (s *shop) runLoops() {
@@ -191,8 +190,3 @@ func requireFault(t require.TestingT, err error, want *fault.Fault) *fault.Fault
 	require.Equal(t, want.Code, f.Code)
 	return f
 }
-
-// noAudit has no entries.
-type noAudit struct{}
-
-func (noAudit) Forget(context.Context, []string) error { return nil }

@@ -79,15 +79,16 @@ func (m *Module) WebhooksOf(ctx context.Context, paymentID uuid.UUID, last Recei
 }
 
 // Erase deletes the bodies of the payments' webhooks, since they may name the shopper. The webhooks stay and can be replayed.
-func (m *Module) Erase(ctx context.Context, payments []uuid.UUID) error {
+func (m *Module) Erase(ctx context.Context, payments []uuid.UUID) (erased int64, err error) {
 	references := make([]string, len(payments))
 	for i, id := range payments {
 		references[i] = id.String()
 	}
-	if _, err := m.query.Exec(ctx, "update payment.webhooks set body = '' where reference = any($1) and body <> ''", references); err != nil {
-		return fmt.Errorf("erase the bodies of webhooks: %w", err)
+	tag, err := m.query.Exec(ctx, "update payment.webhooks set body = '' where reference = any($1) and body <> ''", references)
+	if err != nil {
+		return 0, fmt.Errorf("erase the bodies of webhooks: %w", err)
 	}
-	return nil
+	return tag.RowsAffected(), nil
 }
 
 const (

@@ -59,7 +59,6 @@ func newProgram() *program {
 type noRefunds struct{}
 
 func (noRefunds) Refunding(context.Context, uuid.UUID) (int64, error) { return 0, nil }
-func (noRefunds) Erase(context.Context, []uuid.UUID) error            { return nil }
 
 // restarted are payments that begin anew with each replay, on the store that sagas have subscribed to.
 type restarted struct {

@@ -192,3 +192,22 @@ func collect[T any](ctx context.Context, pool *pgxpool.Pool, what, sql string, a
 	}
 	return found, nil
 }
+
+// Held is a saga of a customer, with ids as they stand in its state. They may be empty.
+type Held struct {
+	ID                            uuid.UUID
+	ContactID, OrderID, PaymentID string
+}
+
+// held finds sagas by the index of customers.
+var held = `select id, coalesce(` + inState("checkout", "contact_id") + `, ''),
+		coalesce(` + inState("checkout", "order_id") + `, ` + inState("refund", "order_id") + `, ` + inState("cancellation", "order_id") + `, ''),
+		coalesce(` + inState("checkout", "payment_id") + `, ` + inState("refund", "payment_id") + `, ` + inState("cancellation", "payment_id") + `, '')
+	from saga.streams where customer = any($1)`
+
+func inState(path ...string) string { return eventstore.TextOf("state", path...) }
+
+// HeldOf returns all sagas of customers.
+func (m *Module) HeldOf(ctx context.Context, customers []string) ([]Held, error) {
+	return collect[Held](ctx, m.Query, "find the sagas of customers", held, customers)
+}

@@ -55,10 +55,12 @@ func (m *Module) Record(ctx context.Context, r web.Audited) error {
 	return nil
 }
 
-// Forget erases the reasons of the entries about objects.
-func (m *Module) Forget(ctx context.Context, objects []string) error {
-	if _, err := m.Control.Exec(ctx, `delete from audit.reasons where object = any($1)`, objects); err != nil {
-		return fmt.Errorf("erase reasons from the audit: %w", err)
+// Forget erases the reasons of the entries about objects, and those that mention one of the texts in lower case.
+func (m *Module) Forget(ctx context.Context, objects, mentions []string) (erased int64, err error) {
+	tag, err := m.Control.Exec(ctx, `delete from audit.reasons where object = any($1)
+		or exists (select from unnest($2::text[]) mention where strpos(lower(text), mention) > 0)`, objects, mentions)
+	if err != nil {
+		return 0, fmt.Errorf("erase reasons from the audit: %w", err)
 	}
-	return nil
+	return tag.RowsAffected(), nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"shopping-cart/admin"
 	"shopping-cart/admin/audit"
+	"shopping-cart/admin/privacy"
 	"shopping-cart/admin/reconcile"
 	"shopping-cart/cart"
 	"shopping-cart/docs"
@@ -41,6 +42,7 @@ type App struct {
 	Sagas     *saga.Module
 	Audit     *audit.Module
 	Admin     *admin.Module
+	Privacy   *privacy.Module
 	Reconcile *reconcile.Module
 	Web       *web.Server
 
@@ -111,7 +113,7 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 		Timeout: settings.PaymentTimeout, ActionTTL: settings.PaymentActionTTL, InFlight: settings.PaymentConcurrency, Rate: payment.Rate(rate), Called: metrics.ProviderCall,
 	})
 	p.Audit = audit.New(on("audit").Database)
-	p.Orders = order.New(order.Config{Database: on("orders").Database, Payments: p.Payments, Audit: p.Audit})
+	p.Orders = order.New(order.Config{Database: on("orders").Database, Payments: p.Payments})
 	addressKey := settings.AddressKey()
 	p.Carts = cart.New(cart.Config{
 		Database: on("cart").Database, TTL: settings.CartTTL, MaxEvents: settings.CartMaxEvents, Stock: p.Orders,
@@ -130,6 +132,7 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 		{Name: "audit", Store: p.Audit.Store()},
 	}
 	p.Admin = admin.New(admin.Config{Stores: stores, Orders: p.Orders, Payments: p.Payments, Sagas: p.Sagas, Tokens: p.tokens, Log: log, Warnings: settings.Warnings()})
+	p.Privacy = privacy.New(privacy.Config{Carts: p.Carts, Orders: p.Orders, Payments: p.Payments, Sagas: p.Sagas, Audit: p.Audit, Log: log})
 	signer, err := reconcile.NewSigner(append([]string{settings.AuthSecret}, settings.AuthSecretOld...)...)
 	if err != nil {
 		return p, err
@@ -184,7 +187,7 @@ func (p *App) route(settings config.Config, on func(schema string) *Database, me
 	metrics.Streams(p.Web.OpenStreams)
 	metrics.Connections(p.Web.OpenConnections)
 	p.Web.Sessions(p.tokens, settings.SessionTTL)
-	for _, room := range []interface{ Routes(*web.Server) }{p.Carts, p.Orders, p.Payments, p.Sagas, p.Audit, p.Admin, p.Reconcile} {
+	for _, room := range []interface{ Routes(*web.Server) }{p.Carts, p.Orders, p.Payments, p.Sagas, p.Audit, p.Admin, p.Privacy, p.Reconcile} {
 		room.Routes(p.Web)
 	}
 	if settings.Simulated() {
