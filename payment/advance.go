@@ -186,7 +186,7 @@ func (r run) call(ctx context.Context, st stream, a providerCall) (stream, stopR
 	}
 	res, err := r.callProvider(ctx, p, st.State, a)
 	if err != nil {
-		p.deferCaller(r.meta.Correlation, err)
+		p.deferCaller(r.meta.Correlation, callOf(r.id, st.State, a).caller(), err)
 	}
 	if wait, limited := isLimited(err); limited {
 		r.log.DebugContext(ctx, "a payment call waits for a rate limit", r.logAttrs(a, err)...)
@@ -251,7 +251,7 @@ func invoke(ctx context.Context, p Provider, op Operation, call Call) (Answer, e
 func callOf(id uuid.UUID, s State, a providerCall) Call {
 	c := Call{
 		Key: key(id, a), Reference: id.String(), ProviderReference: s.ProviderReference, RequestedAt: s.RequestedAt,
-		PaymentMethod: s.PaymentMethod, Amount: s.Amount, Customer: s.CustomerID,
+		PaymentMethod: s.PaymentMethod, Amount: s.Amount, Customer: s.CustomerID, Source: s.Source,
 	}
 	if a.operation == opRefund {
 		c.Amount = money.Of(a.refund.Amount, s.Amount.Currency)

@@ -4,35 +4,37 @@ import "time"
 
 // breaker decides whether the provider may be called. It is pure: the caller passes the time.
 //
-//	closed ── half of 20 or more calls in 10 s failed ──► open ── a pause later, one call ──► half-open ── answered ──► closed
+//	closed ── half of 10 or more votes in 10 s failed ──► open ── a pause later, one call ──► half-open ── answered ──► closed
 //	                                                       ▲                                    │
 //	                                                       └───────────── it failed ────────────┘
 //
+// A caller has one vote in the window: its first call. So the calls of one address that always fail do not open the breaker for all: that takes
+// five addresses, and ten in the window. A caller whose call failed tests the provider only if nobody else did in another pause, so that such calls
+// do not keep the breaker open.
+//
 // A call counts only if no change of state happened while it ran: an older call tells nothing about the new state.
 type breaker struct {
-	generation int            // number of changes of state
-	retryAt    time.Time      // zero: closed; otherwise the earliest time of the next test call
-	probing    bool           // a call tests the provider; at retryAt it counts as lost
-	samples    []sample       // oldest first
-	perCaller  map[string]int // number of samples
-	failed     int            // number of failed samples
+	generation int             // number of changes of state
+	retryAt    time.Time       // zero: closed; otherwise the earliest time of the next test call
+	probing    bool            // a call tests the provider; at retryAt it counts as lost
+	votes      []vote          // oldest first
+	voted      map[string]bool // the callers of the votes
+	failed     int             // number of failed votes
+	suspects   map[string]bool // callers with failed calls, unless the breaker is closed
 }
 
-// sample is a completed call.
-type sample struct {
+// vote is a completed call.
+type vote struct {
 	at     time.Time
 	caller string
 	failed bool
 }
 
 const (
-	breakerWindow     = 10 * time.Second
-	breakerMinSamples = 20
-	breakerPause      = 2 * time.Second // until a call tests the provider
-
-	// samplesPerCaller limits the samples of one shopper in a window. A checkout makes two calls. So one shopper's card that always hangs does not
-	// open the breaker for all: that takes ten shoppers.
-	samplesPerCaller = 2
+	breakerWindow   = 10 * time.Second
+	breakerMinVotes = 10
+	breakerPause    = 2 * time.Second // until a call tests the provider
+	maxSuspects     = 10_000
 )
 
 // breakerState is the state of a breaker.
@@ -55,12 +57,20 @@ func (b *breaker) state() breakerState {
 }
 
 // wouldAllow reports whether allow would allow a call.
-func (b *breaker) wouldAllow(now time.Time) bool { return b.retryAt.IsZero() || !now.Before(b.retryAt) }
+func (b *breaker) wouldAllow(now time.Time, caller string) bool {
+	switch {
+	case b.retryAt.IsZero():
+		return true
+	case b.suspects[caller]:
+		return !now.Before(b.retryAt.Add(breakerPause))
+	}
+	return !now.Before(b.retryAt)
+}
 
 // allow reports whether a call is allowed, and its generation, for record and cancel. After the pause, the first call tests the provider. If it takes
 // longer than timeout, it counts as lost, and another call tests.
-func (b *breaker) allow(now time.Time, timeout time.Duration) (generation int, ok bool) {
-	if !b.wouldAllow(now) {
+func (b *breaker) allow(now time.Time, caller string, timeout time.Duration) (generation int, ok bool) {
+	if !b.wouldAllow(now, caller) {
 		return 0, false
 	}
 	if !b.retryAt.IsZero() {
@@ -72,6 +82,9 @@ func (b *breaker) allow(now time.Time, timeout time.Duration) (generation int, o
 
 // record adds a completed call. A refusal for business reasons is no failure.
 func (b *breaker) record(now time.Time, generation int, caller string, failed bool) {
+	if failed && !b.retryAt.IsZero() {
+		b.suspect(caller)
+	}
 	switch {
 	case generation != b.generation:
 	case b.probing && failed:
@@ -79,8 +92,8 @@ func (b *breaker) record(now time.Time, generation int, caller string, failed bo
 	case b.probing:
 		*b = breaker{generation: b.generation + 1}
 	default:
-		b.add(sample{now, caller, failed})
-		if len(b.samples) >= breakerMinSamples && 2*b.failed >= len(b.samples) {
+		b.add(vote{now, caller, failed})
+		if len(b.votes) >= breakerMinVotes && 2*b.failed >= len(b.votes) {
 			b.open(now)
 		}
 	}
@@ -95,32 +108,42 @@ func (b *breaker) cancel(now time.Time, generation int) {
 }
 
 func (b *breaker) open(now time.Time) {
-	*b = breaker{generation: b.generation + 1, retryAt: now.Add(breakerPause)}
+	for _, v := range b.votes {
+		if v.failed {
+			b.suspect(v.caller)
+		}
+	}
+	*b = breaker{generation: b.generation + 1, retryAt: now.Add(breakerPause), suspects: b.suspects}
 }
 
-func (b *breaker) add(v sample) {
-	for len(b.samples) > 0 && v.at.Sub(b.samples[0].at) >= breakerWindow {
+func (b *breaker) suspect(caller string) {
+	if b.suspects == nil || len(b.suspects) >= maxSuspects {
+		b.suspects = map[string]bool{}
+	}
+	b.suspects[caller] = true
+}
+
+func (b *breaker) add(v vote) {
+	for len(b.votes) > 0 && v.at.Sub(b.votes[0].at) >= breakerWindow {
 		b.dropOldest()
 	}
-	if b.perCaller[v.caller] == samplesPerCaller {
+	if b.voted[v.caller] {
 		return
 	}
-	if b.perCaller == nil {
-		b.perCaller = map[string]int{}
+	if b.voted == nil {
+		b.voted = map[string]bool{}
 	}
-	b.perCaller[v.caller]++
-	b.samples = append(b.samples, v)
+	b.voted[v.caller] = true
+	b.votes = append(b.votes, v)
 	if v.failed {
 		b.failed++
 	}
 }
 
 func (b *breaker) dropOldest() {
-	v := b.samples[0]
-	b.samples = b.samples[1:]
-	if b.perCaller[v.caller]--; b.perCaller[v.caller] == 0 {
-		delete(b.perCaller, v.caller)
-	}
+	v := b.votes[0]
+	b.votes = b.votes[1:]
+	delete(b.voted, v.caller)
 	if v.failed {
 		b.failed--
 	}

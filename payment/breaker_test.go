@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ const longestCall = 3 * time.Second
 // fails reports n failed calls to the breaker, each of another caller.
 func (b *breaker) fails(t require.TestingT, now time.Time, n int) {
 	for i := range n {
-		round, ok := b.allow(now, longestCall)
+		round, ok := b.allow(now, strconv.Itoa(i), longestCall)
 		require.True(t, ok, "call %d", i)
 		b.record(now, round, strconv.Itoa(i), true)
 	}
@@ -22,26 +23,26 @@ func (b *breaker) fails(t require.TestingT, now time.Time, n int) {
 
 func TestBreaker(t *testing.T) {
 	t.Parallel()
-	t.Run("OpensWhenHalfOfTwentyFailed", func(t *testing.T) {
+	t.Run("OpensWhenHalfOfTenFailed", func(t *testing.T) {
 		t.Parallel()
 		var b breaker
-		for i := range 10 {
+		for i := range 5 {
 			b.record(noon, 0, "well "+strconv.Itoa(i), false)
 		}
-		b.fails(t, noon, 9)
+		b.fails(t, noon, 4)
 		require.Equal(t, closed, b.state())
-		b.fails(t, noon, 1) // a second vote of the first caller
+		b.record(noon, 0, "the tenth", true)
 		require.Equal(t, opened, b.state())
-		_, ok := b.allow(noon.Add(breakerPause-1), longestCall)
+		_, ok := b.allow(noon.Add(breakerPause-1), "ada", longestCall)
 		require.False(t, ok)
 	})
 	t.Run("WhatIsOldIsForgotten", func(t *testing.T) {
 		t.Parallel()
 		var b breaker
-		b.fails(t, noon, 19)
-		b.fails(t, noon.Add(breakerWindow), 19)
+		b.fails(t, noon, 9)
+		b.fails(t, noon.Add(breakerWindow), 9)
 		require.Equal(t, closed, b.state())
-		b.record(noon.Add(2*breakerWindow-1), 0, "the twentieth", true)
+		b.record(noon.Add(2*breakerWindow-1), 0, "the tenth", true)
 		require.Equal(t, opened, b.state())
 	})
 	t.Run("NoOneShopperOpensIt", func(t *testing.T) {
@@ -51,54 +52,71 @@ func TestBreaker(t *testing.T) {
 			b.record(noon, 0, "ada", true)
 		}
 		require.Equal(t, closed, b.state())
-		b.fails(t, noon, 17)
-		require.Equal(t, closed, b.state(), "her hundred count as two")
+		b.fails(t, noon, 8)
+		require.Equal(t, closed, b.state(), "her hundred count as one")
+	})
+	t.Run("ACallerThatFailedDoesNotTest", func(t *testing.T) {
+		t.Parallel()
+		var b breaker
+		b.fails(t, noon, 10)
+		b.record(noon, 0, "late", true) // it began before the breaker opened
+		back := noon.Add(breakerPause)
+		for _, suspect := range []string{"0", "9", "late"} {
+			_, ok := b.allow(back, suspect, longestCall)
+			require.False(t, ok, suspect)
+		}
+		require.True(t, b.wouldAllow(back, "ada"))
+		alone, ok := b.allow(back.Add(breakerPause), "9", longestCall)
+		require.True(t, ok, "nobody else came")
+		b.record(back.Add(breakerPause), alone, "9", false)
+		require.Equal(t, closed, b.state())
+		require.Empty(t, b.suspects)
 	})
 	t.Run("OneTriesForAll", func(t *testing.T) {
 		t.Parallel()
 		var b breaker
-		b.fails(t, noon, 20)
+		b.fails(t, noon, 10)
 		back := noon.Add(breakerPause)
-		first, ok := b.allow(back, longestCall)
+		first, ok := b.allow(back, "new", longestCall)
 		require.True(t, ok)
 		require.Equal(t, halfOpen, b.state())
-		_, ok = b.allow(back, longestCall)
+		_, ok = b.allow(back, "new", longestCall)
 		require.False(t, ok, "one at a time")
 		b.record(back, 0, "since before", false)
 		require.Equal(t, halfOpen, b.state(), "what hung since before says nothing")
-		b.record(back, first, "ada", true)
+		b.record(back, first, "new", true)
 		require.Equal(t, opened, b.state())
 
 		again := back.Add(breakerPause)
-		second, ok := b.allow(again, longestCall)
+		second, ok := b.allow(again, "bob", longestCall)
 		require.True(t, ok)
-		b.record(again, first, "ada", false)
+		b.record(again, first, "new", false)
 		require.Equal(t, halfOpen, b.state(), "said already")
 		b.record(again, second, "bob", false)
 		require.Equal(t, closed, b.state())
-		b.fails(t, again, 19)
+		b.fails(t, again, 9)
 		require.Equal(t, closed, b.state(), "it begins anew")
 	})
 	t.Run("WhoForgoesMakesRoom", func(t *testing.T) {
 		t.Parallel()
 		var b breaker
-		b.fails(t, noon, 20)
+		b.fails(t, noon, 10)
 		back := noon.Add(breakerPause)
-		round, _ := b.allow(back, longestCall)
+		round, _ := b.allow(back, "new", longestCall)
 		b.cancel(back, round)
-		_, ok := b.allow(back, longestCall)
+		_, ok := b.allow(back, "new", longestCall)
 		require.True(t, ok)
 	})
 	t.Run("WhoNeverComesBackIsLost", func(t *testing.T) {
 		t.Parallel()
 		var b breaker
-		b.fails(t, noon, 20)
+		b.fails(t, noon, 10)
 		back := noon.Add(breakerPause)
-		frozen, _ := b.allow(back, longestCall)
+		frozen, _ := b.allow(back, "new", longestCall)
 		lost := back.Add(longestCall + breakerPause)
-		_, ok := b.allow(lost.Add(-1), longestCall)
+		_, ok := b.allow(lost.Add(-1), "new", longestCall)
 		require.False(t, ok)
-		next, ok := b.allow(lost, longestCall)
+		next, ok := b.allow(lost, "new", longestCall)
 		require.True(t, ok)
 		b.record(lost, frozen, "ada", true)
 		require.Equal(t, halfOpen, b.state(), "it thawed too late")
@@ -111,7 +129,8 @@ func TestBreaker(t *testing.T) {
 type plainBreaker struct {
 	state     breakerState
 	since     time.Time // start of the state
-	calls     []sample  // since it closed
+	calls     []vote    // since it closed
+	suspects  map[string]bool
 	changes   int
 	triesEnd  time.Time // when the testing call counts as lost
 	triesFrom int       // number of the testing call
@@ -119,11 +138,22 @@ type plainBreaker struct {
 }
 
 func (p *plainBreaker) become(s breakerState, now time.Time) {
+	for _, c := range p.calls {
+		if c.failed && s == opened && now.Sub(c.at) < breakerWindow {
+			p.suspects[c.caller] = true
+		}
+	}
+	if s == closed {
+		p.suspects = map[string]bool{}
+	}
 	p.state, p.since, p.changes = s, now, p.changes+1
 	p.calls = nil
 }
 
-func (p *plainBreaker) lets(now time.Time) bool {
+func (p *plainBreaker) lets(now time.Time, who string) bool {
+	if p.suspects[who] {
+		now = now.Add(-breakerPause)
+	}
 	switch p.state {
 	case opened:
 		return !now.Before(p.since.Add(breakerPause))
@@ -135,18 +165,18 @@ func (p *plainBreaker) lets(now time.Time) bool {
 }
 
 func (p *plainBreaker) mostFail(now time.Time) bool {
-	each, all, bad := map[string]int{}, 0, 0
+	voted, all, bad := map[string]bool{}, 0, 0
 	for _, c := range p.calls {
-		if now.Sub(c.at) >= breakerWindow || each[c.caller] == samplesPerCaller {
+		if now.Sub(c.at) >= breakerWindow || voted[c.caller] {
 			continue
 		}
-		each[c.caller]++
+		voted[c.caller] = true
 		all++
 		if c.failed {
 			bad++
 		}
 	}
-	return all >= breakerMinSamples && 2*bad >= all
+	return all >= breakerMinVotes && 2*bad >= all
 }
 
 // flight is a call under way, as the breaker and the model know it.
@@ -161,17 +191,18 @@ func TestBreakerKeepsItsWord(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		var b breaker
-		p, now, sick := plainBreaker{state: closed}, noon, rapid.IntRange(0, 10).Draw(t, "tenths that fail")
+		p, now, sick := plainBreaker{state: closed, suspects: map[string]bool{}}, noon, rapid.IntRange(0, 10).Draw(t, "tenths that fail")
 		var under []flight
 		for range rapid.IntRange(0, 300).Draw(t, "moments") {
 			now = now.Add(time.Duration(rapid.SampledFrom([]int{0, 0, 0, 0, 1, 10, 200, 1000, 2500}).Draw(t, "ms")) * time.Millisecond)
 			if rapid.Bool().Draw(t, "asks") || len(under) == 0 {
-				round, ok := b.allow(now, longestCall)
-				require.Equal(t, p.lets(now), ok)
+				who := strconv.Itoa(rapid.IntRange(0, 25).Draw(t, "who"))
+				round, ok := b.allow(now, who, longestCall)
+				require.Equal(t, p.lets(now, who), ok)
 				if !ok {
 					continue
 				}
-				f := flight{round: round, who: strconv.Itoa(rapid.IntRange(0, 15).Draw(t, "who"))}
+				f := flight{round: round, who: who}
 				if p.state != closed {
 					p.tries++
 					p.state, p.triesFrom, p.triesEnd = halfOpen, p.tries, now.Add(longestCall+breakerPause)
@@ -196,15 +227,18 @@ func TestBreakerKeepsItsWord(t *testing.T) {
 				}
 			}
 			require.Equal(t, p.state, b.state())
-			require.LessOrEqual(t, len(b.perCaller), len(b.samples))
+			require.Len(t, b.voted, len(b.votes))
 			if b.state() == opened {
-				require.False(t, now.Before(p.since) && b.wouldAllow(now))
+				require.False(t, now.Before(p.since) && b.wouldAllow(now, "new"))
 			}
 		}
 	})
 }
 
 func (p *plainBreaker) hear(now time.Time, who string, failed, current bool) {
+	if failed && p.state != closed {
+		p.suspects[who] = true
+	}
 	switch {
 	case !current:
 	case p.state == halfOpen && failed:
@@ -212,22 +246,16 @@ func (p *plainBreaker) hear(now time.Time, who string, failed, current bool) {
 	case p.state == halfOpen:
 		p.become(closed, now)
 	default:
-		p.add(sample{now, who, failed})
+		p.add(vote{now, who, failed})
 		if p.mostFail(now) {
 			p.become(opened, now)
 		}
 	}
 }
 
-// add keeps a call, unless its shopper has used up the votes of the window.
-func (p *plainBreaker) add(v sample) {
-	had := 0
-	for _, c := range p.calls {
-		if c.caller == v.caller && v.at.Sub(c.at) < breakerWindow {
-			had++
-		}
-	}
-	if had < samplesPerCaller {
+// add keeps a call, unless its caller has voted in the window.
+func (p *plainBreaker) add(v vote) {
+	if !slices.ContainsFunc(p.calls, func(c vote) bool { return c.caller == v.caller && v.at.Sub(c.at) < breakerWindow }) {
 		p.calls = append(p.calls, v)
 	}
 }

@@ -92,12 +92,12 @@ func TestRateLimitOfTheProvider(t *testing.T) {
 	t.Run("IsNoVote", func(t *testing.T) {
 		t.Parallel()
 		w := watch(limits, 4, patientCall)
-		for n := range 5 * breakerMinSamples {
+		for n := range 5 * breakerMinVotes {
 			_, err := w.Authorize(t.Context(), of(n))
 			require.ErrorAs(t, err, new(*RateLimited))
 		}
 		require.Equal(t, closed, w.breaker.state())
-		require.Equal(t, map[string]int{callLimited: 5 * breakerMinSamples}, w.outcomes)
+		require.Equal(t, map[string]int{callLimited: 5 * breakerMinVotes}, w.outcomes)
 	})
 	t.Run("IsNoTest", func(t *testing.T) {
 		t.Parallel()
@@ -105,11 +105,11 @@ func TestRateLimitOfTheProvider(t *testing.T) {
 		w.opens(t)
 		w.line.will(limits)
 		w.clock = w.clock.Add(breakerPause)
-		_, err := w.Authorize(t.Context(), of(1))
+		_, err := w.Authorize(t.Context(), of(99))
 		require.ErrorAs(t, err, new(*RateLimited))
 		require.Equal(t, opened, w.breaker.state())
 		w.line.will(well)
-		_, err = w.Authorize(t.Context(), of(1))
+		_, err = w.Authorize(t.Context(), of(99))
 		require.NoError(t, err, "the next call tests")
 		require.Equal(t, closed, w.breaker.state())
 	})
@@ -117,7 +117,7 @@ func TestRateLimitOfTheProvider(t *testing.T) {
 		t.Parallel()
 		w := watch(limits, 4, patientCall)
 		_, err := w.Authorize(t.Context(), of(1))
-		w.deferCaller(theID, err)
+		w.deferCaller(theID, "ada", err)
 		require.Empty(t, w.takeResumable())
 		w.clock = w.clock.Add(5 * time.Second)
 		require.Equal(t, []uuid.UUID{theID}, w.takeResumable())

@@ -91,7 +91,7 @@ func (g *guardedProvider) lookUpAll(ctx context.Context, of []Record) ([]Balance
 	asking.SetLimit(maxBackgroundLookUps)
 	for i, st := range of {
 		asking.Go(func() error {
-			if !g.breakerAllows() {
+			if !g.breakerAllows(backgroundCaller) {
 				return errBreakerOpen
 			}
 			report, err := g.lookUpInBackground(ctx, callOf(st.ID, st.state, providerCall{operation: opLookUp}))
@@ -103,8 +103,8 @@ func (g *guardedProvider) lookUpAll(ctx context.Context, of []Record) ([]Balance
 }
 
 // breakerAllows reports whether the breaker would allow a call.
-func (g *guardedProvider) breakerAllows() bool {
+func (g *guardedProvider) breakerAllows(caller string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.breaker.wouldAllow(g.now())
+	return g.breaker.wouldAllow(g.now(), caller)
 }

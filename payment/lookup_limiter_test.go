@@ -25,12 +25,12 @@ func TestLookingAside(t *testing.T) {
 	t.Run("HasNoVote", func(t *testing.T) {
 		t.Parallel()
 		w := watch(busy, 4, patientCall)
-		for _, one := range standings(breakerMinSamples) {
+		for _, one := range standings(breakerMinVotes) {
 			_, err := w.lookUpAll(t.Context(), []Record{one})
 			require.ErrorContains(t, err, "503")
 		}
 		require.Equal(t, closed, w.breaker.state(), "a rate limit on it is no shopper's")
-		require.Equal(t, breakerMinSamples, w.outcomes[callFailed], "it is counted all the same")
+		require.Equal(t, breakerMinVotes, w.outcomes[callFailed], "it is counted all the same")
 		require.Empty(t, w.deferred)
 	})
 	t.Run("TakesNoPlace", func(t *testing.T) {

@@ -64,11 +64,12 @@ type Call struct {
 	RequestedAt       time.Time    // when the payment was requested; none of its idempotency keys was used before
 	PaymentMethod     string       // token of the payment method
 	Amount            money.Amount // of the operation
-	Customer          string       // the shopper, for the circuit breaker. Providers may ignore it
+	Customer          string       // the shopper
+	Source            string       // keyed hash of the shopper's address; "" if unknown
 }
 
-// caller returns whom the limits and the circuit breaker count the call for.
-func (c Call) caller() string { return cmp.Or(c.Customer, c.Reference) }
+// caller returns whom the limits and the circuit breaker count the call for: an address, else a shopper, else a payment.
+func (c Call) caller() string { return cmp.Or(c.Source, c.Customer, c.Reference) }
 
 // Status is a provider's answer about a payment or an operation.
 type Status string

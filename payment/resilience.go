@@ -27,8 +27,14 @@ type guardedProvider struct {
 
 	mu       sync.Mutex
 	breaker  breaker
-	opened   chan struct{}           // closed when the breaker opens: it ends the waits for a slot
-	deferred map[uuid.UUID]time.Time // when the deferred callers may try again, by correlation
+	opened   chan struct{}          // closed when the breaker opens: it ends the waits for a slot
+	deferred map[uuid.UUID]deferral // by correlation
+}
+
+// deferral is a deferred call.
+type deferral struct {
+	caller string
+	at     time.Time // the earliest time to try again
 }
 
 // resilience configures a guardedProvider.
@@ -61,7 +67,7 @@ var (
 func newGuardedProvider(p Provider, c resilience) *guardedProvider {
 	return &guardedProvider{
 		Provider: p, resilience: c, slots: make(chan struct{}, c.maxInFlight), rates: newCallRates(c.rate), lookups: newAside(),
-		limits: rate.Sometimes{Interval: limitLogInterval}, now: time.Now, opened: make(chan struct{}), deferred: map[uuid.UUID]time.Time{},
+		limits: rate.Sometimes{Interval: limitLogInterval}, now: time.Now, opened: make(chan struct{}), deferred: map[uuid.UUID]deferral{},
 	}
 }
 
@@ -146,16 +152,16 @@ func deferredOutcome(err error) string {
 
 // acquire waits for the rate limit, takes a slot, and asks the breaker.
 func (g *guardedProvider) acquire(ctx context.Context, op Operation, c Call) (generation int, err error) {
-	if !g.breakerAllows() {
+	if !g.breakerAllows(c.caller()) {
 		return 0, errBreakerOpen
 	}
 	if err := g.waitForRate(ctx, op, c, longestInLine); err != nil {
 		return 0, err
 	}
-	if err := g.waitForSlot(ctx); err != nil {
+	if err := g.waitForSlot(ctx, c.caller()); err != nil {
 		return 0, err
 	}
-	generation, ok := g.allow()
+	generation, ok := g.allow(c.caller())
 	if !ok {
 		<-g.slots
 		return 0, errBreakerOpen
@@ -164,9 +170,9 @@ func (g *guardedProvider) acquire(ctx context.Context, op Operation, c Call) (ge
 }
 
 // waitForSlot waits for a free slot, at most as long as a call may take.
-func (g *guardedProvider) waitForSlot(ctx context.Context) error {
+func (g *guardedProvider) waitForSlot(ctx context.Context, caller string) error {
 	g.mu.Lock()
-	opened, mayAsk := g.opened, g.breaker.wouldAllow(g.now())
+	opened, mayAsk := g.opened, g.breaker.wouldAllow(g.now(), caller)
 	g.mu.Unlock()
 	if !mayAsk {
 		return errBreakerOpen
@@ -190,11 +196,11 @@ func (g *guardedProvider) waitForSlot(ctx context.Context) error {
 	}
 }
 
-func (g *guardedProvider) allow() (generation int, ok bool) {
+func (g *guardedProvider) allow(caller string) (generation int, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	defer g.stateChanged(g.breaker.state())
-	return g.breaker.allow(g.now(), g.timeout)
+	return g.breaker.allow(g.now(), caller, g.timeout)
 }
 
 // release reports the end of a call to the breaker and frees its slot.
@@ -235,13 +241,13 @@ func (g *guardedProvider) stateChanged(was breakerState) {
 const maxDeferred = 10_000
 
 // deferCaller notes a caller whose call must wait, or failed while the breaker was not closed. Run tells it when to try again.
-func (g *guardedProvider) deferCaller(correlation uuid.UUID, err error) {
+func (g *guardedProvider) deferCaller(correlation uuid.UUID, caller string, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	after, _ := isLimited(err)
 	unavailable := isDeferred(err) || g.breaker.state() != closed
 	if unavailable && len(g.deferred) < maxDeferred {
-		g.deferred[correlation] = g.now().Add(after)
+		g.deferred[correlation] = deferral{caller, g.now().Add(after)}
 	}
 }
 
@@ -272,14 +278,11 @@ func (g *guardedProvider) takeResumable() (ids []uuid.UUID) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n := cap(g.slots) - len(g.slots)
-	switch {
-	case !g.breaker.wouldAllow(g.now()):
-		n = 0
-	case g.breaker.state() != closed:
+	if g.breaker.state() != closed {
 		n = min(n, 1)
 	}
-	for id, at := range g.deferred {
-		if at.After(g.now()) {
+	for id, d := range g.deferred {
+		if d.at.After(g.now()) || !g.breaker.wouldAllow(g.now(), d.caller) {
 			continue
 		}
 		if n--; n < 0 {

@@ -88,11 +88,11 @@ func watch(answer func(context.Context) (Answer, error), places int, timeout tim
 
 func of(shopper int) Call { return Call{Reference: uuid.NewString(), Customer: strconv.Itoa(shopper)} }
 
-// opens opens the breaker: the calls of twenty shoppers fail.
+// opens opens the breaker: the calls of ten shoppers fail.
 func (w *watched) opens(t *testing.T) {
 	t.Helper()
 	w.line.will(busy)
-	for n := range breakerMinSamples {
+	for n := range breakerMinVotes {
 		_, err := w.Authorize(t.Context(), of(n))
 		require.ErrorContains(t, err, "503")
 	}
@@ -129,12 +129,14 @@ func TestGuard(t *testing.T) {
 		w.opens(t)
 		w.clock = w.clock.Add(breakerPause)
 		_, err := w.LookUp(t.Context(), of(1))
+		requireHeld(t, err, errBreakerOpen)
+		_, err = w.LookUp(t.Context(), of(98))
 		require.ErrorContains(t, err, "503")
-		_, err = w.LookUp(t.Context(), of(1))
+		_, err = w.LookUp(t.Context(), of(99))
 		requireHeld(t, err, errBreakerOpen)
 		w.line.will(declines)
 		w.clock = w.clock.Add(breakerPause)
-		_, err = w.Authorize(t.Context(), of(1))
+		_, err = w.Authorize(t.Context(), of(99))
 		require.NoError(t, err)
 		require.Equal(t, closed, w.breaker.state(), "a decline is an answer")
 		for _, once := range []string{"was=closed is=open", "was=half_open is=closed"} {
@@ -142,12 +144,12 @@ func TestGuard(t *testing.T) {
 		}
 		require.Equal(t, 2, strings.Count(w.log.String(), "was=open is=half_open"))
 		require.Equal(t, 5, strings.Count(w.log.String(), "\n"), "one line a change:\n%s", w.log.String())
-		require.Equal(t, map[string]int{callFailed: breakerMinSamples + 1, callDeferredOpen: 1, callAnswered: 1}, w.outcomes)
+		require.Equal(t, map[string]int{callFailed: breakerMinVotes + 1, callDeferredOpen: 2, callAnswered: 1}, w.outcomes)
 	})
 	t.Run("TimeOutsCount", func(t *testing.T) {
 		t.Parallel()
-		w := watch(dead, breakerMinSamples, time.Millisecond)
-		for n := range breakerMinSamples {
+		w := watch(dead, breakerMinVotes, time.Millisecond)
+		for n := range breakerMinVotes {
 			_, err := w.Capture(t.Context(), of(n))
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.NotErrorAs(t, err, new(*Transient), "nobody knows what it did")
@@ -157,7 +159,7 @@ func TestGuard(t *testing.T) {
 	t.Run("BusinessAnswersDoNot", func(t *testing.T) {
 		t.Parallel()
 		w := watch(declines, 4, patientCall)
-		for n := range 5 * breakerMinSamples {
+		for n := range 5 * breakerMinVotes {
 			_, err := w.Authorize(t.Context(), of(n))
 			require.NoError(t, err)
 		}
@@ -166,14 +168,25 @@ func TestGuard(t *testing.T) {
 	t.Run("WhatWeGiveUpDoesNot", func(t *testing.T) {
 		t.Parallel()
 		w := watch(dead, 4, patientCall)
-		for n := range 5 * breakerMinSamples {
+		for n := range 5 * breakerMinVotes {
 			ctx, cancel := context.WithCancel(t.Context())
 			w.line.will(func(inner context.Context) (Answer, error) { cancel(); return dead(inner) })
 			_, err := w.Authorize(ctx, of(n))
 			require.ErrorIs(t, err, context.Canceled)
 		}
 		require.Equal(t, closed, w.breaker.state())
-		require.Equal(t, map[string]int{callCanceled: 5 * breakerMinSamples}, w.outcomes)
+		require.Equal(t, map[string]int{callCanceled: 5 * breakerMinVotes}, w.outcomes)
+	})
+	t.Run("TheGuestsOfOneAddressStopNobody", func(t *testing.T) {
+		t.Parallel()
+		w := watch(busy, 4, patientCall)
+		for n := range 100 {
+			c := of(n)
+			c.Source = "5f1d"
+			_, err := w.Authorize(t.Context(), c)
+			require.ErrorContains(t, err, "503")
+		}
+		require.Equal(t, closed, w.breaker.state())
 	})
 	t.Run("OneCardThatHangsStopsNobody", func(t *testing.T) {
 		t.Parallel()
@@ -270,6 +283,22 @@ func TestGuardsPlaces(t *testing.T) {
 	})
 }
 
+// TestTheLeastSuspectTests has callers wait whose calls failed, and one whose call did not.
+func TestTheLeastSuspectTests(t *testing.T) {
+	t.Parallel()
+	w := watch(well, 3, patientCall)
+	w.opens(t)
+	for n := range breakerMinVotes {
+		w.deferCaller(uuid.New(), strconv.Itoa(n), &Transient{errBreakerOpen})
+	}
+	w.deferCaller(theID, "ada", &Transient{errBreakerOpen})
+	w.clock = w.clock.Add(breakerPause)
+	require.Equal(t, []uuid.UUID{theID}, w.takeResumable())
+	require.Empty(t, w.takeResumable())
+	w.clock = w.clock.Add(breakerPause)
+	require.Len(t, w.takeResumable(), 1, "nobody else is left")
+}
+
 func TestGuardTellsThoseItHeldBack(t *testing.T) {
 	t.Parallel()
 	w := watch(well, 3, patientCall)
@@ -279,15 +308,15 @@ func TestGuardTellsThoseItHeldBack(t *testing.T) {
 		id := uuid.New()
 		waiting[id] = true
 		_, err := w.Authorize(t.Context(), of(1))
-		w.deferCaller(id, err)
-		w.deferCaller(id, err)
+		w.deferCaller(id, "ada", err)
+		w.deferCaller(id, "ada", err)
 	}
 	require.Empty(t, w.takeResumable(), "not before the pause is over")
 	w.clock = w.clock.Add(breakerPause)
 	first := w.takeResumable()
 	require.Len(t, first, 1, "one tries")
 	w.line.will(well)
-	_, err := w.Authorize(t.Context(), of(1))
+	_, err := w.Authorize(t.Context(), of(99))
 	require.NoError(t, err)
 	told := first
 	for _, want := range []int{3, 3, 3, 0} {
@@ -301,8 +330,10 @@ func TestGuardTellsThoseItHeldBack(t *testing.T) {
 	}
 	require.Empty(t, waiting)
 
-	w.deferCaller(uuid.New(), errors.New("a card that hangs"))
+	require.Empty(t, w.deferred)
+
+	w.deferCaller(uuid.New(), "ada", errors.New("a card that hangs"))
 	require.Empty(t, w.takeResumable(), "whose call failed has a rhythm of their own")
-	w.deferCaller(uuid.New(), &Transient{errBusy})
+	w.deferCaller(uuid.New(), "ada", &Transient{errBusy})
 	require.Len(t, w.takeResumable(), 1)
 }

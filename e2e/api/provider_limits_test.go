@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -58,12 +59,12 @@ func TestRateLimitOfTheProvider(t *testing.T) {
 	}
 }
 
-// TestOwnRateLimit checks that the calls of one shopper wait for their own share, and that another shopper does not wait behind them.
+// TestOwnRateLimit checks that the calls from one address wait for their own share, and that a shopper at another address does not wait behind them.
 func TestOwnRateLimit(t *testing.T) {
 	t.Parallel()
 	s, _ := opensWithStripe(t, func(_ testing.TB, c *config.Config) { c.PaymentRate, c.LimitReplicas = "4/s 8", 1 })
 	sku := s.AddProduct(t, 1999)
-	eve, ada := s.Shopper(t), s.Shopper(t)
+	eve, ada := s.Shopper(t), apart(t, s, 0)
 	var hers []harness.CheckoutView
 	for range 8 {
 		hers = append(hers, eve.StartCheckout(t, eve.Fill(t, sku), stripetest.Good))
@@ -77,6 +78,30 @@ func TestOwnRateLimit(t *testing.T) {
 	seen := providerCalls(t, s)
 	require.Contains(t, seen, `outcome="held_rate"`)
 	require.NotContains(t, seen, `outcome="failed"`)
+}
+
+// TestGuestsOfOneAddressDoNotOpenTheBreaker has twelve guests of one address try cards that hang. Shoppers at other addresses buy meanwhile.
+func TestGuestsOfOneAddressDoNotOpenTheBreaker(t *testing.T) {
+	t.Parallel()
+	s := harness.Open(t, harness.OneDatabase)
+	sku := s.AddProduct(t, 1999)
+	unkind := s.From(t, "127.0.0.2", 16)
+	var hanging []harness.CheckoutView
+	var eve harness.Shopper
+	for range 12 {
+		eve = unkind.Shopper(t)
+		hanging = append(hanging, eve.StartCheckout(t, eve.Fill(t, sku), "sim_timeout_lost"))
+	}
+	harness.Until(t, "the cards hang", func() bool {
+		failed := regexp.MustCompile(`operation="authorize",outcome="failed".* (\d+)\n`).FindStringSubmatch(providerCalls(t, s))
+		return failed != nil && len(failed[1]) > 1
+	})
+	for n := range 3 {
+		ada := apart(t, s, n)
+		harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
+	}
+	eve.AwaitStatus(t, hanging[11].ID, saga.Completed)
+	require.NotContains(t, providerCalls(t, s), `outcome="held_open"`)
 }
 
 // providerCalls returns the metrics of the calls to the provider.

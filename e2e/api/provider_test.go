@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -98,6 +99,12 @@ func breakerIs(t *testing.T, s *harness.Site, state string) bool {
 	return strings.Contains(metrics, `shopping_cart_provider_breaker_state{provider="simulator",state="`+state+`"} 1`)
 }
 
+// apart returns a shopper at the n-th address of the loopback network, since an address has one vote for the circuit breaker.
+func apart(t *testing.T, s *harness.Site, n int) harness.Shopper {
+	t.Helper()
+	return s.From(t, fmt.Sprintf("127.0.1.%d", n+1), 1).Shopper(t)
+}
+
 // TestDeadProvider lets the provider hang under twenty-four checkouts. It is left alone then; carts, stock and checkouts with
 // nothing to pay go on as ever. When it is back, every checkout ends, charged once, and none waits for its turn of then.
 func TestDeadProvider(t *testing.T) {
@@ -112,7 +119,7 @@ func TestDeadProvider(t *testing.T) {
 	var begun []harness.CheckoutView
 	buys := func(n int) {
 		for range n {
-			ada := s.Shopper(t)
+			ada := apart(t, s, len(buyers))
 			buyers, begun = append(buyers, ada), append(begun, ada.StartCheckout(t, ada.Fill(t, sku), "sim_ok"))
 		}
 	}
@@ -155,8 +162,8 @@ func TestDeadProviderGivesBackLater(t *testing.T) {
 	sku := s.AddProduct(t, 1250)
 	s.SetStock(t, sku, 100)
 	var sold []harness.CheckoutView
-	for range 24 {
-		ada := s.Shopper(t)
+	for n := range 24 {
+		ada := apart(t, s, n)
 		sold = append(sold, harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated))
 	}
 	opens := bankCloses(t, s)
