@@ -24,6 +24,8 @@ type Command struct {
 	ID          uuid.UUID // of its receipt; zero selects a new id
 	Fingerprint []byte    // of the request; the same id with another fingerprint is refused (ErrKeyReused)
 	Meta        Meta      // actor and correlation of its events
+	Subject     string    // whose request it is: the queue is fair over subjects. Empty for the program's own work
+	Operator    bool      // the subject is an operator
 	Named       any       // names the command in traces: a string, or a value with the type of the command; may be nil
 	Streams     []Ref     // streams that it may change; they are locked. The receipt names the first
 	Note        Note      // a text that a person wrote; its events hold the reference

@@ -28,7 +28,7 @@ const (
 
 // CommitterConfig configures a committer. Zero values select the defaults.
 type CommitterConfig struct {
-	Queue   int                                                         // commands that may wait, and the same number behind each batch; more are refused with ErrBusy (4096)
+	Queue   int                                                         // commands that may wait in each lane, and the same number behind each batch; more are refused with ErrBusy (4096)
 	Workers int                                                         // connections, and so batches in flight (2)
 	Locked  time.Duration                                               // how long a command may wait for a lock of another session; then ErrUnavailable (10 s)
 	Begin   string                                                      // SQL at the start of transactions if sessions do not pin their plans; may be empty
@@ -44,7 +44,7 @@ type CommitterConfig struct {
 type Committer struct {
 	pool      *pgxpool.Pool
 	config    CommitterConfig
-	queue     chan *job
+	queue     *queue
 	underway  atomic.Int64 // commands that are queued or in a batch
 	inflight  inflight
 	locks     *lockQueue
@@ -68,7 +68,9 @@ type job struct {
 	done    chan struct{}
 	span    trace.Span // of the command
 
-	lockQueued bool // it waits in the lock queue, apart from its batch
+	subject    *subject // that sent it
+	next       *job     // of its subject in the queue
+	lockQueued bool     // it waits in the lock queue, apart from its batch
 }
 
 // NewCommitter returns a committer that uses the connections of pool. The sessions of pool must pin their plans, or Begin
@@ -90,7 +92,7 @@ func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
 		config.Handled = func(string, time.Duration, error) {}
 	}
 	return &Committer{
-		pool: pool, config: config, queue: make(chan *job, config.Queue), closing: make(chan struct{}),
+		pool: pool, config: config, queue: newQueue(config.Queue), closing: make(chan struct{}),
 		moved: moved{any: make(chan struct{}, 1), schemas: map[string]bool{}}, inflight: inflight{most: config.Queue},
 		locks: newLockQueue(config.Locked), clock: Clock{Skewed: config.Skewed}, rebuilds: newRebuilds(),
 	}
@@ -105,7 +107,7 @@ func (c *Committer) Counts() Counts {
 }
 
 // Waiting returns the number of commands that are not in a batch yet.
-func (c *Committer) Waiting() int { return len(c.queue) + c.inflight.waiting() + c.locks.length() }
+func (c *Committer) Waiting() int { return c.queue.total() + c.inflight.waiting() + c.locks.length() }
 
 // Run commits until ctx is done, and then commits the commands that are still queued. Call it once.
 func (c *Committer) Run(ctx context.Context) error {
@@ -147,11 +149,9 @@ func (c *Committer) do(ctx context.Context, s *Store, cmd *Command) (Receipt, er
 	default:
 	}
 	c.underway.Add(1)
-	select {
-	case c.queue <- j:
-	default:
+	if err := c.queue.push(j); err != nil {
 		c.underway.Add(-1)
-		return Receipt{}, ErrBusy
+		return Receipt{}, err
 	}
 	select {
 	case <-j.done:
@@ -180,9 +180,9 @@ func (c *Committer) work(ctx context.Context) {
 			batch = c.gather(own, batch)
 		} else {
 			select {
-			case j := <-c.queue:
+			case <-c.queue.ready:
 				runtime.Gosched()
-				if batch = c.gather(own, batch, j); len(batch) == 0 {
+				if batch = c.gather(own, batch); len(batch) == 0 {
 					continue
 				}
 			case <-flush.C:
@@ -205,13 +205,14 @@ func (c *Committer) work(ctx context.Context) {
 				c.answer(j)
 			}
 		}
-		batch = c.inflight.finish(own, batch)
+		batch = c.inflight.finish(own, batch, c.queue.total() > 0)
 	}
 }
 
 // answer returns the result of a command to its caller.
 func (c *Committer) answer(j *job) {
 	c.config.Decided(j.store.schema, outcomeOf(j.receipt, j.err))
+	c.queue.release(j)
 	j.done <- struct{}{}
 }
 
@@ -285,14 +286,9 @@ func (c *Committer) commit(batch []*job, carry func(*Store) bool) (locked []*job
 }
 
 func (c *Committer) refuseRest() {
-	for {
-		select {
-		case j := <-c.queue:
-			j.err = ErrUnavailable
-			j.done <- struct{}{}
-		default:
-			return
-		}
+	for j := c.queue.pop(); j != nil; j = c.queue.pop() {
+		j.err = ErrUnavailable
+		j.done <- struct{}{}
 	}
 }
 

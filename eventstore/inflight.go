@@ -10,13 +10,17 @@ import (
 // gather adds queued commands to a batch. It never waits, because waiting never made commits faster. It takes an equal share
 // of the commands under way: equal-sized batches pipeline, an oversized one stalls the rest. A command to a stream of the
 // batch does not count.
-func (c *Committer) gather(f *slot, batch []*job, first ...*job) []*job {
+func (c *Committer) gather(f *slot, batch []*job) []*job {
 	workers := c.config.Workers
 	share, n := (int(c.underway.Load())+workers-1)/workers, 0
 	batch = slices.DeleteFunc(batch, c.joinsLockQueue)
-	take := func(j *job) {
+	for n < share && len(batch) < maxBatch {
+		j := c.queue.pop()
+		if j == nil {
+			return batch
+		}
 		if c.joinsLockQueue(j) {
-			return
+			continue
 		}
 		mine, known := c.inflight.assign(f, j)
 		if mine {
@@ -26,16 +30,8 @@ func (c *Committer) gather(f *slot, batch []*job, first ...*job) []*job {
 			n++
 		}
 	}
-	for _, j := range first {
-		take(j)
-	}
-	for n < share && len(batch) < maxBatch {
-		select {
-		case j := <-c.queue:
-			take(j)
-		default:
-			return batch
-		}
+	if c.queue.total() > 0 {
+		c.queue.wake() // another worker takes the rest
 	}
 	return batch
 }
@@ -84,15 +80,24 @@ func (f *inflight) assign(own *slot, j *job) (mine, known bool) {
 		}
 	}
 	known = own.names(j)
+	if known && len(own.next) < f.most && slices.ContainsFunc(own.next, func(earlier *job) bool { return sharesStream(earlier, j) }) {
+		own.next = append(own.next, j)
+		return false, false
+	}
 	own.add(j)
 	return true, known
 }
 
-// finish ends a batch after its callers have their results. The commands that followed it form the next batch of the worker.
-func (f *inflight) finish(own *slot, batch []*job) (next []*job) {
+// finish ends a batch after its callers have their results. The commands that followed it form the next batch of the worker. They
+// leave half of it to the queue if others wait there.
+func (f *inflight) finish(own *slot, batch []*job, othersWait bool) (next []*job) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n := min(maxBatch, len(own.next))
+	n := maxBatch
+	if othersWait {
+		n /= 2
+	}
+	n = min(n, len(own.next))
 	next = append(batch[:0], own.next[:n]...)
 	own.next = slices.Delete(own.next, 0, n)
 	clear(own.streams)
@@ -114,6 +119,12 @@ func (f *inflight) waiting() (n int) {
 
 func (f *slot) names(j *job) bool {
 	return slices.ContainsFunc(j.Streams, func(ref Ref) bool { return f.streams[ref.ID] })
+}
+
+func sharesStream(a, b *job) bool {
+	return slices.ContainsFunc(a.Streams, func(ref Ref) bool {
+		return slices.ContainsFunc(b.Streams, func(other Ref) bool { return ref.ID == other.ID })
+	})
 }
 
 func (f *slot) add(j *job) {
