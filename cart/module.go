@@ -241,7 +241,7 @@ func (m *Module) handle(ctx context.Context, e edit, skus []string) (eventstore.
 // commandOf returns a command with the id and metadata of a request.
 func commandOf(w web.Write, named any) eventstore.Command {
 	return eventstore.Command{
-		ID: w.ID, Fingerprint: w.Fingerprint, Named: named,
+		ID: w.ID, Fingerprint: w.Fingerprint, Named: named, Subject: w.Caller.Subject, Operator: w.Caller.Operator(),
 		Meta: eventstore.Meta{Actor: w.Actor, Correlation: w.Correlation},
 	}
 }

@@ -34,6 +34,7 @@ type CommitterConfig struct {
 	Begin   string                                                      // SQL at the start of transactions if sessions do not pin their plans; may be empty
 	Batched func(ctx context.Context, commands int, took time.Duration) // called after every transaction; may be nil
 	Decided func(schema, outcome string)                                // called for every command: done, replayed, refused or failed; may be nil
+	Refused func(lane string, ofSubject bool)                           // called for every command that the queue refused: its subject had too many under way, or the lane was full; may be nil
 	Failed  func(commands int, err error)                               // called for every transaction that had to be repeated; may be nil
 	Skewed  func(time.Duration)                                         // called when the database's clock differs from ours by more than a second; may be nil
 	Handled func(name string, lag time.Duration, e error)               // called after every call of a handler; may be nil
@@ -85,6 +86,9 @@ func NewCommitter(pool *pgxpool.Pool, config CommitterConfig) *Committer {
 	if config.Decided == nil {
 		config.Decided = func(string, string) {}
 	}
+	if config.Refused == nil {
+		config.Refused = func(string, bool) {}
+	}
 	if config.Failed == nil {
 		config.Failed = func(int, error) {}
 	}
@@ -108,6 +112,9 @@ func (c *Committer) Counts() Counts {
 
 // Waiting returns the number of commands that are not in a batch yet.
 func (c *Committer) Waiting() int { return c.queue.total() + c.inflight.waiting() + c.locks.length() }
+
+// Queued returns the number of commands that wait in a lane, by its index in Lanes.
+func (c *Committer) Queued(lane int) int { return c.queue.length(lane) }
 
 // Run commits until ctx is done, and then commits the commands that are still queued. Call it once.
 func (c *Committer) Run(ctx context.Context) error {
@@ -151,6 +158,7 @@ func (c *Committer) do(ctx context.Context, s *Store, cmd *Command) (Receipt, er
 	c.underway.Add(1)
 	if err := c.queue.push(j); err != nil {
 		c.underway.Add(-1)
+		c.config.Refused(Lanes[laneOf(cmd)], errors.Is(err, errSubjectBusy))
 		return Receipt{}, err
 	}
 	select {

@@ -20,6 +20,9 @@ const (
 	allLanes
 )
 
+// Lanes are the names of the lanes.
+var Lanes = [...]string{background: "background", operators: "operators", public: "public"}
+
 // laneOf returns the lane of a command.
 func laneOf(c *Command) lane {
 	switch {
@@ -187,7 +190,7 @@ func (q *queue) newSubject(name string) *subject {
 }
 
 // length returns the number of commands that wait in a lane.
-func (q *queue) length(in lane) int {
+func (q *queue) length(in int) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.lanes[in].waiting

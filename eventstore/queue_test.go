@@ -179,7 +179,7 @@ func (m *queueModel) check(t *rapid.T) {
 			}
 		}
 		require.Len(t, m.lanes[l].subjects, len(known), "no subject stays without a command")
-		require.Equal(t, m.inLane(l), m.length(l))
+		require.Equal(t, m.inLane(l), m.length(int(l)))
 		all += m.inLane(l)
 	}
 	require.Equal(t, all, m.total())

@@ -20,7 +20,7 @@ func (m *Module) SaveContact(ctx context.Context, c Contact) error {
 	if len(c.ShippingAddress) > 0 {
 		address = string(c.ShippingAddress)
 	}
-	_, err := m.exec(ctx, web.Write{}, "save_contact", func(tx *eventstore.Tx) {
+	_, err := m.exec(ctx, web.Write{Caller: web.Caller{Subject: c.CustomerID}}, "save_contact", func(tx *eventstore.Tx) {
 		tx.Exec(`insert into orders.contacts (id, customer, email, email_folded, shipping_address, created_at)
 			values ($1, $2, $3, $4, $5, $6) on conflict (id) do nothing`, c.ID, c.CustomerID, c.Email, email.Fold(c.Email), address, tx.Now())
 	})

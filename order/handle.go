@@ -97,7 +97,7 @@ func (m *Module) fulfil(ctx context.Context, w web.Write, o eventstore.Stream[St
 // commandOf returns a command with the id and metadata of a request.
 func commandOf(w web.Write, named any) eventstore.Command {
 	return eventstore.Command{
-		ID: w.ID, Fingerprint: w.Fingerprint, Named: named,
+		ID: w.ID, Fingerprint: w.Fingerprint, Named: named, Subject: w.Caller.Subject, Operator: w.Caller.Operator(),
 		Meta: eventstore.Meta{Actor: w.Actor, Correlation: w.Correlation},
 	}
 }

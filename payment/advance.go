@@ -106,7 +106,7 @@ func (m *Module) Cancel(ctx context.Context, write web.Write, c Cancel) (replaye
 // commandOf returns a command with the id and the metadata of a request.
 func commandOf(w web.Write, named any) eventstore.Command {
 	return eventstore.Command{
-		ID: w.ID, Fingerprint: w.Fingerprint, Named: named,
+		ID: w.ID, Fingerprint: w.Fingerprint, Named: named, Subject: w.Caller.Subject, Operator: w.Caller.Operator(),
 		Meta: eventstore.Meta{Actor: w.Actor, Correlation: w.Correlation},
 	}
 }

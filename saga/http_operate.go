@@ -225,7 +225,7 @@ func (m *Module) act(
 ) error {
 	at, note := m.store.Now(), m.store.NewNote(reason)
 	cmd := eventstore.Command{
-		ID: write.ID, Fingerprint: write.Fingerprint, Note: note,
+		ID: write.ID, Fingerprint: write.Fingerprint, Note: note, Subject: write.Caller.Subject, Operator: write.Caller.Operator(),
 		Meta: eventstore.Meta{Actor: write.Actor, Correlation: saga.ID}, Named: "operate",
 	}
 	act := func(_ *eventstore.Tx, now eventstore.Stream[State]) ([]Event, error) {

@@ -42,7 +42,10 @@ func (m *Module) Record(ctx context.Context, r web.Audited) error {
 	if r.Caller.Address.IsValid() {
 		entry.Address = r.Caller.Address.String()
 	}
-	command := eventstore.Command{ID: id, Named: "record", Meta: eventstore.Meta{Actor: r.Caller.Subject, Correlation: r.Correlation}}
+	command := eventstore.Command{
+		ID: id, Named: "record", Meta: eventstore.Meta{Actor: r.Caller.Subject, Correlation: r.Correlation},
+		Subject: r.Caller.Subject, Operator: r.Caller.Operator(),
+	}
 	_, err = entries.Handle(ctx, m.store, id, command, func(tx *eventstore.Tx, _ eventstore.Stream[Recorded]) ([]Event, error) {
 		if r.Reason != "" {
 			tx.Exec(`insert into audit.reasons (entry, object, text) values ($1, $2, $3)`, id, r.Object, r.Reason)

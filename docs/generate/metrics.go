@@ -74,6 +74,7 @@ func sampled() (*prometheus.Registry, error) {
 	m.SagaAge("", age)
 	m.OutboxAge("", age)
 	m.ClockSkew("", func() time.Duration { return 0 })
+	m.Queue("", "", func() int { return 0 })
 	m.Streams(func() int { return 0 })
 	m.Connections(func() int { return 0 })
 	m.Providers(func() []telemetry.Provider { return make([]telemetry.Provider, 1) })

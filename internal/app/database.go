@@ -47,7 +47,7 @@ func (p *App) open(ctx context.Context, settings config.Config, schema string, u
 	db := eventstore.Database{
 		Committer: eventstore.NewCommitter(pools.Write, eventstore.CommitterConfig{
 			Queue: settings.QueueSize, Workers: int(settings.Committers), Begin: pools.Begin, Tracer: p.Traces.Tracer(),
-			Batched: metrics.Batch, Decided: metrics.Command, Handled: metrics.Dispatched,
+			Batched: metrics.Batch, Decided: metrics.Command, Refused: metrics.Refused, Handled: metrics.Dispatched,
 			Failed: func(commands int, err error) { log.Warn("repeating a batch", "commands", commands, "error", err) },
 			Skewed: func(skew time.Duration) {
 				log.Warn("this machine's clock differs from the database's; the program uses the database's",
@@ -65,6 +65,9 @@ func (p *App) open(ctx context.Context, settings config.Config, schema string, u
 		return fmt.Errorf("%s: %w", settings.DatabaseSetting(schema), err)
 	}
 	metrics.ClockSkew(schema, db.Committer.Clock().Skew)
+	for lane, name := range eventstore.Lanes {
+		metrics.Queue(schema, name, func() int { return db.Committer.Queued(lane) })
+	}
 	if settings.Notify && pools.Listen == nil {
 		return fmt.Errorf("NOTIFY must be false: %s leads through a pooler, and LISTEN needs a session", settings.DatabaseSetting(schema))
 	}

@@ -32,6 +32,7 @@ type Shop struct {
 	address  string // of the API
 	Client   *client.Client
 	Token    string // the customer's
+	Operator string // an operator's token
 	Caller   web.Caller
 	provider *memoryProvider
 	SKUs     []string
@@ -112,8 +113,7 @@ func (s *Shop) fill(ctx context.Context, settings config.Config, products, carts
 	if s.Token, _, err = tokens.Mint(benchCustomer, nil, 24*time.Hour); err != nil {
 		return err
 	}
-	operator, _, err := tokens.Mint("operator", []string{web.ScopeAdmin}, auth.OperatorTTL)
-	if err != nil {
+	if s.Operator, _, err = tokens.Mint("operator", []string{web.ScopeAdmin}, auth.OperatorTTL); err != nil {
 		return err
 	}
 	for n := range products {
@@ -121,7 +121,7 @@ func (s *Shop) fill(ctx context.Context, settings config.Config, products, carts
 	}
 	product := map[string]any{"name": "WHITE HANGING HEART T-LIGHT HOLDER", "price": money.Of(255, "GBP")}
 	err = client.Parallel(ctx, fillers, products, func(ctx context.Context, n int) error {
-		put := client.Call{Method: http.MethodPut, Path: "/v1/products/" + s.SKUs[n], Token: operator, Body: product}
+		put := client.Call{Method: http.MethodPut, Path: "/v1/products/" + s.SKUs[n], Token: s.Operator, Body: product}
 		if _, err := s.Client.Do(ctx, put); err != nil {
 			return err
 		}
@@ -184,7 +184,7 @@ func (s *Shop) setQuantity(ctx context.Context, id uuid.UUID, turn int64) error 
 // Write returns the metadata of a request. The id is random, like one derived from an Idempotency-Key.
 func (s *Shop) Write(version *int64) web.Write {
 	return web.Write{
-		ID: uuid.New(), Fingerprint: make([]byte, 16), IfMatch: version, Actor: s.Caller.Subject, Correlation: uuid.New(),
+		ID: uuid.New(), Fingerprint: make([]byte, 16), IfMatch: version, Actor: s.Caller.Subject, Caller: s.Caller, Correlation: uuid.New(),
 	}
 }
 

@@ -80,7 +80,7 @@ type Config struct {
 
 	Committers       int32 `env:"COMMITTERS" envDefault:"2"`        // batches of commands in flight per database
 	Notify           bool  `env:"NOTIFY" envDefault:"false"`        // notifies other processes of new events at once
-	QueueSize        int   `env:"QUEUE_SIZE" envDefault:"4096"`     // commands waiting for a batch
+	QueueSize        int   `env:"QUEUE_SIZE" envDefault:"4096"`     // commands waiting for a batch, in each lane of the queue
 	QueryConnections int32 `env:"QUERY_CONNECTIONS" envDefault:"8"` // per database
 
 	SearchConnections int32 `env:"SEARCH_CONNECTIONS" envDefault:"2"` // for searches of products; also those that run at once

@@ -41,7 +41,7 @@ func New() *Metrics {
 		requests:      counters("http_requests_total", "Requests by route template.", "method", "route", "status"),
 		spent:         counters("http_request_seconds_total", "Time spent on requests by route template.", "method", "route"),
 		durations:     histograms("http_request_duration_seconds", "Requests by method; http_request_seconds_total has the routes.", seconds(0.001, 8), "method"),
-		limited: counters("limited_total", "Requests by class, and streams and connections, that were refused because of the limit of a subject, "+
+		limited: counters("limited_total", "Requests by class, commands by lane, streams and connections that were refused because of the limit of a subject, "+
 			"an address, an object or of all.", "what", "by"),
 		commands:   counters("commands_total", "Commands by store and outcome: done, replayed, refused or failed.", "store", "outcome"),
 		batches:    prometheus.NewHistogram(options("batch_commands", "Commands that shared one transaction.", prometheus.ExponentialBuckets(1, 2, 10))),
@@ -68,7 +68,7 @@ func (m *Metrics) HTTP(ctx context.Context, method, route string, status int, to
 	observe(ctx, m.durations.WithLabelValues(method), took.Seconds())
 }
 
-// Limited counts one refusal because of a limit. what is a class of requests, streams or connections.
+// Limited counts one refusal because of a limit. what is a class of requests, streams, connections, or commands with their lane.
 func (m *Metrics) Limited(what, by string) { m.limited.WithLabelValues(what, by).Inc() }
 
 // Command counts one command of a store by its outcome: done, replayed, refused or failed.
@@ -110,6 +110,21 @@ func (m *Metrics) OutboxAge(store string, oldest func() (time.Duration, error)) 
 func (m *Metrics) ClockSkew(store string, skew func() time.Duration) {
 	m.gauge("database_clock_skew_seconds", "How far the clock of the database is ahead of the clock of the process.",
 		prometheus.Labels{"store": store}, func() float64 { return skew().Seconds() })
+}
+
+// Queue shows at each scrape how many commands of a store's database wait for a batch in a lane.
+func (m *Metrics) Queue(store, lane string, queued func() int) {
+	m.gauge("commands_waiting", "Commands that wait for a transaction, by lane of the queue.",
+		prometheus.Labels{"store": store, "lane": lane}, func() float64 { return float64(queued()) })
+}
+
+// Refused counts one command that the queue refused: because of its subject, or because its lane was full.
+func (m *Metrics) Refused(lane string, ofSubject bool) {
+	by := "all"
+	if ofSubject {
+		by = "subject"
+	}
+	m.Limited("commands-"+lane, by)
 }
 
 // Streams shows at each scrape how many streams of server-sent events are open.

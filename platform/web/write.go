@@ -27,6 +27,7 @@ type Write struct {
 	IfMatch     *int64    // nil: any version. 0 for If-None-Match: *. AnotherVersion for a tag that cannot be a version
 	IfExists    bool      // If-Match: *
 	Actor       string    // the subject of the token; empty on a public route
+	Caller      Caller    // who sent the request; zero for the program's own work, such as a saga's
 	Correlation uuid.UUID // of all events that follow from this request
 }
 
@@ -40,7 +41,8 @@ func writeOf(c echo.Context, needs Needs) (Write, error) {
 	if err != nil {
 		return Write{}, err
 	}
-	w := Write{Actor: CallerOf(c).Subject, Correlation: correlation(RequestID(c))}
+	caller := CallerOf(c)
+	w := Write{Actor: caller.Subject, Caller: caller, Correlation: correlation(RequestID(c))}
 	if w.ID, w.Keyed, err = commandID(c); err != nil {
 		return Write{}, err
 	}
