@@ -1,6 +1,8 @@
 package cart
 
 import (
+	"context"
+
 	"strconv"
 	"time"
 
@@ -18,7 +20,9 @@ type CheckOut struct {
 	PaymentMethod string
 	ContactID     uuid.UUID
 	Payments      Payments // nil: no total is refused
-	source        string   // keyed hash of the caller's address
+	// SaveContact stores the contact. It runs once the cart would be sealed, and neither for a refused request nor for a repeated one. It may be nil.
+	SaveContact func(context.Context) error
+	source      string // keyed hash of the caller's address
 }
 
 // Payments refuses totals above zero that no payment method can pay. It is pure.

@@ -126,7 +126,7 @@ func (m *Module) CheckOut(ctx context.Context, c CheckOut) (CheckOutResult, erro
 	if m.HashAddress != nil {
 		c.source = m.HashAddress(c.Caller.Address)
 	}
-	cart, err := m.edit(ctx, edit{cart: c.CartID, caller: c.Caller, write: c.Write, command: c})
+	cart, err := m.edit(ctx, edit{cart: c.CartID, caller: c.Caller, write: c.Write, command: c, prepare: c.SaveContact})
 	if err != nil {
 		return CheckOutResult{}, err
 	}
@@ -173,7 +173,11 @@ type edit struct {
 	caller  web.Caller
 	write   web.Write
 	command command
+	prepare func(context.Context) error // runs when the command would be accepted, before it is; nil: nothing is needed
 }
+
+// errUnprepared refuses an acceptable command until it is prepared.
+var errUnprepared = errors.New("the command is not prepared yet")
 
 // edited is a cart after a command.
 type edited struct {
@@ -192,6 +196,13 @@ func (m *Module) edit(ctx context.Context, e edit) (edited, error) {
 			return edited{}, err
 		}
 		receipt, err := m.handle(ctx, e, skus)
+		if errors.Is(err, errUnprepared) {
+			if err := e.prepare(ctx); err != nil {
+				return edited{}, err
+			}
+			e.prepare = nil
+			continue
+		}
 		if !errors.Is(err, errStaleProducts) {
 			return m.result(ctx, receipt, err)
 		}
@@ -234,7 +245,11 @@ func (m *Module) handle(ctx context.Context, e edit, skus []string) (eventstore.
 			return nil, cart.State.explainMismatch(err)
 		}
 		events, err := decide(cart.State, e.command, readPrices(tx, skus))
-		return events, cmp.Or(err, checkWear(cart.Version, m.MaxEvents, events...), m.Limits.check(cart.State, e.caller.Guest, tx.Now(), events...))
+		err = cmp.Or(err, checkWear(cart.Version, m.MaxEvents, events...), m.Limits.check(cart.State, e.caller.Guest, tx.Now(), events...))
+		if err == nil && e.prepare != nil {
+			err = errUnprepared
+		}
+		return events, err
 	})
 }
 

@@ -41,11 +41,12 @@ type Place struct {
 // Confirm makes a pending order a sale. Refused: order_cancelled; not_found.
 type Confirm struct{ OrderID uuid.UUID }
 
-// Cancel ends a pending order and releases its stock. If the order does not exist, it leaves a tombstone, which refuses a later
+// Cancel ends a pending order, releases its stock and erases its contact. If the order does not exist, it leaves a tombstone, which refuses a later
 // Place. Refused: order_confirmed, already_fulfilled.
 type Cancel struct {
-	OrderID uuid.UUID
-	Reason  string
+	OrderID   uuid.UUID
+	Reason    string
+	ContactID uuid.UUID // of the checkout; zero: known to the order alone
 }
 
 // RecordRefund records that a part of the payment was refunded. Each refund counts once. Refused: not_found.

@@ -33,13 +33,15 @@ func (m *Module) DropContact(ctx context.Context, id uuid.UUID) error {
 	return err
 }
 
-// FindContacts returns the contacts of a customer or, if customer is empty, those with an e-mail address.
-func (m *Module) FindContacts(ctx context.Context, customer, address string) ([]ContactRef, error) {
-	where, value := "customer = $1", customer
-	if customer == "" {
-		where, value = "email_folded = $1 or email_folded is null and lower(email) = $1", email.Fold(address)
-	}
-	return collect[ContactRef](ctx, m.Query, "find contacts", "select id, customer, email from orders.contacts where "+where, value)
+// ContactsOf returns the contacts of customers.
+func (m *Module) ContactsOf(ctx context.Context, customers []string) ([]ContactRef, error) {
+	return collect[ContactRef](ctx, m.Query, "find the contacts of customers", "select id, customer, email from orders.contacts where customer = any($1)", customers)
+}
+
+// ContactsByEmail returns the contacts with an e-mail address, in upper or lower case of any script.
+func (m *Module) ContactsByEmail(ctx context.Context, address string) ([]ContactRef, error) {
+	const sql = "select id, customer, email from orders.contacts where email_folded = $1 or email_folded is null and lower(email) = $1"
+	return collect[ContactRef](ctx, m.Query, "find contacts by e-mail address", sql, email.Fold(address))
 }
 
 // EraseContacts deletes contacts. A repetition of the write deletes too.

@@ -92,7 +92,7 @@ func TestFoldContacts(t *testing.T) {
 		require.Equal(t, []string{n(bob)}, s.foundBy("bob@example.com"))
 		require.Equal(t, "zoe\u200b@example.com", s.call("root", "GET", "/v1/orders/"+zoe.OrderID.String(), "").Body["email"], "stored as it was")
 
-		held, err := s.FindContacts(t.Context(), "", "ZOE@example.com")
+		held, err := s.ContactsByEmail(t.Context(), "ZOE@example.com")
 		require.NoError(t, err)
 		require.Equal(t, []ContactRef{{zoe.ContactID, "zoe", "zoe\u200b@example.com"}}, held)
 		_, err = s.EraseContacts(t.Context(), web.Write{}, []uuid.UUID{zoe.ContactID})

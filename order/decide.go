@@ -13,6 +13,7 @@ import (
 type decision struct {
 	order []Event
 	stock map[string]StockEvent
+	drops uuid.UUID // a contact that no order needs; zero: none
 }
 
 // shortage is a SKU with less stock than an order requests.
@@ -95,7 +96,11 @@ func decideCancel(o State, cmd Cancel) (decision, error) {
 		return decision{}, errAlreadyFulfilled
 	case statusNone, StatusPending:
 	}
-	return cancelled(o, cmd.OrderID, cmd.Reason), nil
+	d := cancelled(o, cmd.OrderID, cmd.Reason)
+	if d.drops = o.ContactID; d.drops == uuid.Nil {
+		d.drops = cmd.ContactID
+	}
+	return d, nil
 }
 
 // decideRequestCancellation decides between cancelling and fulfilling.

@@ -159,6 +159,9 @@ func trackedIn(tx *eventstore.Tx, skus []string) map[string]Stock {
 // append writes the stock sorted by SKU, so that the log has a fixed order.
 func (d decision) append(tx *eventstore.Tx, id uuid.UUID) {
 	orders.Append(tx, id, d.order...)
+	if d.drops != uuid.Nil {
+		tx.Exec(`delete from orders.contacts where id = $1`, d.drops)
+	}
 	for _, sku := range slices.Sorted(maps.Keys(d.stock)) {
 		stocks.Append(tx, stockID(sku), d.stock[sku])
 	}

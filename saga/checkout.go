@@ -71,7 +71,7 @@ func compensate(s State) Reaction {
 	}
 	switch {
 	case !s.done(CancelOrder):
-		return next.and(CancelOrder, toOrder{order.Cancel{OrderID: s.Checkout.OrderID, Reason: s.Failure.Code}})
+		return next.and(CancelOrder, toOrder{order.Cancel{OrderID: s.Checkout.OrderID, Reason: s.Failure.Code, ContactID: s.Checkout.ContactID}})
 	case !s.done(ReopenCart):
 		return next.and(ReopenCart, toCart{cart.Reopen{
 			CartID: s.Checkout.CartID, CheckoutID: s.Checkout.CheckoutID, Code: s.Failure.Code, Detail: s.Failure.Detail,

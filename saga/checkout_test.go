@@ -132,7 +132,7 @@ func TestCommands(t *testing.T) {
 	for _, moment := range []Event{refused(PlaceOrder, "out_of_stock"), refused(ChargeMoney, CodeUnavailable)} {
 		require.True(t, command(begun(1000), moment).(toUndo).Yields, "to a process that is past it")
 	}
-	require.Equal(t, toOrder{order.Cancel{OrderID: e.OrderID, Reason: "payment_declined"}},
+	require.Equal(t, toOrder{order.Cancel{OrderID: e.OrderID, Reason: "payment_declined", ContactID: e.ContactID}},
 		checkout.react(evolve(turned, did(UndoPayment))).Do[0].Command)
 	require.Equal(t, toCart{cart.Reopen{CartID: e.CartID, CheckoutID: e.CheckoutID, Code: "payment_declined", Detail: "No.", FailedAt: noon}},
 		checkout.react(evolve(evolve(turned, did(UndoPayment)), did(CancelOrder))).Do[0].Command)

@@ -201,18 +201,20 @@ func (m *Module) checkCheckOut(r web.Request[checkOutRequest]) error {
 	return order.CheckAddress(r.Body.ShippingAddress)
 }
 
-// seal stores the customer's contact and seals the cart. It stores the contact first, since the order needs it, and deletes it again if
-// the cart was not sealed with it.
+// seal seals the cart, and stores the customer's contact before, since the order needs it. It deletes the contact again if the cart was
+// not sealed with it after all.
 func (m *Module) seal(ctx context.Context, customer string, body checkOutRequest, cmd cart.CheckOut) (cart.CheckOutResult, error) {
 	cmd.ContactID = uuid.Must(uuid.NewV7())
 	contact := order.Contact{ID: cmd.ContactID, CustomerID: customer, Email: body.Email, ShippingAddress: body.ShippingAddress}
-	if err := m.Orders.SaveContact(ctx, contact); err != nil {
-		return cart.CheckOutResult{}, err
+	saved := false
+	cmd.SaveContact = func(ctx context.Context) error {
+		saved = true
+		return m.Orders.SaveContact(ctx, contact)
 	}
 	sealed, err := m.Carts.CheckOut(ctx, cmd)
 	_, refused := fault.As(err)
 	elsewhere := err == nil && sealed.ContactID != cmd.ContactID
-	if elsewhere || refused && ctx.Err() == nil && !isUnavailable(err) {
+	if saved && (elsewhere || refused && ctx.Err() == nil && !isUnavailable(err)) {
 		if failed := m.Orders.DropContact(ctx, cmd.ContactID); failed != nil {
 			m.Log.WarnContext(ctx, "failed to delete an unused contact", "contact", cmd.ContactID, "error", failed)
 		}

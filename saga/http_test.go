@@ -74,7 +74,10 @@ func (c shopCarts) Authorize(_ context.Context, caller web.Caller, id uuid.UUID)
 	return "ann", nil
 }
 
-func (c shopCarts) CheckOut(_ context.Context, cmd cart.CheckOut) (cart.CheckOutResult, error) {
+func (c shopCarts) CheckOut(ctx context.Context, cmd cart.CheckOut) (cart.CheckOutResult, error) {
+	if err := cmd.SaveContact(ctx); err != nil { // it would be sealed, and is perhaps refused then
+		return cart.CheckOutResult{}, err
+	}
 	return c.shop.seal(cmd)
 }
 

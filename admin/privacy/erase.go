@@ -11,7 +11,6 @@ import (
 	"shopping-cart/order"
 	"shopping-cart/platform/email"
 	"shopping-cart/platform/web"
-	"shopping-cart/saga"
 )
 
 // person is a customer, or whoever used an e-mail address.
@@ -23,18 +22,43 @@ type held struct {
 	carts, orders, sagas, payments []uuid.UUID
 }
 
-// find finds what the modules hold about a person. By e-mail address, it covers the contacts with that address, and their orders and
-// checkouts.
+// find finds what the modules hold about a person.
 func (m *Module) find(ctx context.Context, p person) (h held, err error) {
-	if h.contacts, err = m.Orders.FindContacts(ctx, p.customer, p.email); err != nil {
+	if p.email != "" {
+		return m.findByEmail(ctx, p.email)
+	}
+	customer := []string{p.customer}
+	if h.contacts, err = m.Orders.ContactsOf(ctx, customer); err != nil {
 		return h, err
 	}
-	customers := []string{p.customer}
-	if p.customer == "" {
-		customers = customersOf(h.contacts)
-	} else if h.carts, err = m.Carts.Store().OfCustomer(ctx, "cart", p.customer); err != nil {
+	if h.carts, err = m.Carts.Store().OfCustomer(ctx, "cart", p.customer); err != nil {
 		return h, err
 	}
+	return m.findSales(ctx, h, customer, nil)
+}
+
+// findByEmail leaves out the orders and checkouts whose contact has another address. The contact of a checkout that became no order is gone.
+func (m *Module) findByEmail(ctx context.Context, address string) (h held, err error) {
+	if h.contacts, err = m.Orders.ContactsByEmail(ctx, address); err != nil {
+		return h, err
+	}
+	customers := web.Map(h.contacts, func(c order.ContactRef) string { return c.Customer })
+	all, err := m.Orders.ContactsOf(ctx, customers)
+	if err != nil {
+		return h, err
+	}
+	others := map[string]bool{}
+	for _, c := range all {
+		others[c.ID.String()] = true
+	}
+	for _, c := range h.contacts {
+		delete(others, c.ID.String())
+	}
+	return m.findSales(ctx, h, customers, others)
+}
+
+// findSales adds the orders, sagas and payments of customers, without those of other contacts.
+func (m *Module) findSales(ctx context.Context, h held, customers []string, others map[string]bool) (held, error) {
 	orders, err := m.Orders.HeldOf(ctx, customers)
 	if err != nil {
 		return h, err
@@ -43,41 +67,24 @@ func (m *Module) find(ctx context.Context, p person) (h held, err error) {
 	if err != nil {
 		return h, err
 	}
-	if p.customer == "" {
-		orders, sagas = withContacts(h.contacts, orders, sagas)
-	}
+	foreign := map[string]bool{} // orders
 	for _, o := range orders {
-		h.orders, h.payments = append(h.orders, o.ID), appendID(h.payments, o.PaymentID)
+		if foreign[o.ID.String()] = others[o.ContactID]; !others[o.ContactID] {
+			h.orders, h.payments = append(h.orders, o.ID), appendID(h.payments, o.PaymentID)
+		}
 	}
 	for _, s := range sagas {
-		h.sagas, h.payments = append(h.sagas, s.ID), appendID(h.payments, s.PaymentID)
+		if !others[s.ContactID] && !foreign[s.OrderID] {
+			h.sagas, h.payments = append(h.sagas, s.ID), appendID(h.payments, s.PaymentID)
+		}
 	}
 	return h, nil
 }
 
-func customersOf(contacts []order.ContactRef) []string {
-	customers := web.Map(contacts, func(c order.ContactRef) string { return c.Customer })
-	slices.Sort(customers)
-	return slices.Compact(customers)
-}
-
-// withContacts returns the orders with one of the contacts, and their sagas.
-func withContacts(contacts []order.ContactRef, orders []order.Held, sagas []saga.Held) ([]order.Held, []saga.Held) {
-	wanted := map[string]bool{}
-	for _, c := range contacts {
-		wanted[c.ID.String()] = true
-	}
-	orders = slices.DeleteFunc(orders, func(o order.Held) bool { return !wanted[o.ContactID] })
-	for _, o := range orders {
-		wanted[o.ID.String()] = true
-	}
-	return orders, slices.DeleteFunc(sagas, func(s saga.Held) bool { return !wanted[s.ContactID] && !wanted[s.OrderID] })
-}
-
-// appendID appends an id once. It leaves out what is no id, which must not keep the others from erasure.
+// appendID appends an id. It leaves out what is no id, which must not keep the others from erasure.
 func appendID(ids []uuid.UUID, text string) []uuid.UUID {
 	id, err := uuid.Parse(text)
-	if err != nil || id == uuid.Nil || slices.Contains(ids, id) {
+	if err != nil || id == uuid.Nil {
 		return ids
 	}
 	return append(ids, id)

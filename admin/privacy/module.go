@@ -31,7 +31,8 @@ type Stored interface{ Store() *eventstore.Store }
 // Orders is the order module.
 type Orders interface {
 	Stored
-	FindContacts(ctx context.Context, customer, address string) ([]order.ContactRef, error)
+	ContactsOf(ctx context.Context, customers []string) ([]order.ContactRef, error)
+	ContactsByEmail(ctx context.Context, address string) ([]order.ContactRef, error)
 	EraseContacts(ctx context.Context, w web.Write, ids []uuid.UUID) (replayed bool, err error)
 	HeldOf(ctx context.Context, customers []string) ([]order.Held, error)
 }

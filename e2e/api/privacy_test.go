@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/hex"
 	"maps"
 	"net/http"
@@ -114,7 +115,15 @@ func TestErasureLeavesNothing(t *testing.T) {
 				s := harness.Open(t, setup)
 				ada, eve := s.Shopper(t), s.Shopper(t)
 				texts := writesOf(t, s, ada, "Ada.Byron@example.com", "Ada Byron", "12 Dorset Street")
+				others := []string{"Office@example.com", "Charles Babbage", "1 Devonshire Street"} // she orders for somebody else
+				buysAs(t, ada, s.AddProduct(t, 500), "sim_ok", http.StatusCreated, others...)
 				kept := writesOf(t, s, eve, "Eve.Moneypenny@example.com", "Eve Moneypenny", "30 Wellington Square")
+				people := 1
+				if by == "email" {
+					kept = append(kept, others...)
+				} else {
+					people, texts = 2, append(texts, others...)
+				}
 				before := dumpOf(t, s)
 				require.Len(t, holds(before, append(texts, kept...)), len(texts)+len(kept), "the test can find them")
 
@@ -122,8 +131,8 @@ func TestErasureLeavesNothing(t *testing.T) {
 					return s.Send(t, http.MethodPost, "/v1/admin/erasures", s.Admin, map[string]any{by: value(ada), "reason": "Request 4711."})
 				}
 				done := harness.As[privacy.ErasureView](t, erase(), http.StatusOK)
-				require.Equal(t, 2, done.Contacts)
-				require.Equal(t, 2, done.Orders)
+				require.Equal(t, people, done.Contacts)
+				require.Equal(t, 1+people, done.Orders)
 				after := dumpOf(t, s)
 				require.Empty(t, holds(after, texts))
 				require.Len(t, holds(after, kept), len(kept), "another person keeps everything")
@@ -132,10 +141,13 @@ func TestErasureLeavesNothing(t *testing.T) {
 				again := harness.As[privacy.ErasureView](t, erase(), http.StatusOK)
 				require.Zero(t, again.Contacts)
 				require.Zero(t, again.Notes)
+				named := 0
 				for _, o := range harness.Get[harness.List[harness.OrderView]](t, s, "/v1/orders?include=unconfirmed", ada.Token).Data {
-					require.Nil(t, o.Email)
-					require.Equal(t, "null", string(o.ShippingAddress))
+					if o.Email != nil {
+						named++
+					}
 				}
+				require.Equal(t, 2-people, named)
 			})
 		}
 	}
@@ -149,21 +161,14 @@ func writesOf(t *testing.T, s *harness.Site, shopper harness.Shopper, email, nam
 		texts = append(texts, what+" for "+name)
 		return map[string]any{"reason": what + " for " + name}
 	}
-	post := func(path, token string, body map[string]any, status int, headers ...string) harness.Answer {
-		headers = append(headers, "Idempotency-Key", uuid.NewString(), "Prefer", harness.Waiting)
-		a := s.Send(t, http.MethodPost, path, token, body, headers...)
+	post := func(path, token string, body map[string]any, status int) {
+		a := s.Send(t, http.MethodPost, path, token, body, "Idempotency-Key", uuid.NewString(), "Prefer", harness.Waiting)
 		require.Equal(t, status, a.StatusCode, string(a.Text))
-		return a
 	}
 	sku := s.AddProduct(t, 1250)
 	s.SetStock(t, sku, 9)
-	buy := func(method string, status int) harness.CheckoutView {
-		c := shopper.Fill(t, sku)
-		return harness.As[harness.CheckoutView](t, post(harness.CheckoutPath(c), shopper.Token, map[string]any{
-			"payment_method": method, "email": email, "shipping_address": map[string]any{"name": name, "street": street},
-		}, status, "If-Match", harness.Tag(c.Version)), status)
-	}
-	sold, asked := buy("sim_ok", http.StatusCreated), buy("sim_requires_action", http.StatusAccepted)
+	sold := buysAs(t, shopper, sku, "sim_ok", http.StatusCreated, texts...)
+	asked := buysAs(t, shopper, sku, "sim_requires_action", http.StatusAccepted, texts...)
 	refund := text("Refund")
 	refund["amount"] = harness.GBP(250)
 	post("/v1/orders/"+sold.OrderID.String()+"/refunds", s.Admin, refund, http.StatusCreated)
@@ -175,4 +180,78 @@ func writesOf(t *testing.T, s *harness.Site, shopper harness.Shopper, email, nam
 	harness.Until(t, "the order is cancelled", func() bool { return s.Order(t, sold.OrderID).Status == "cancelled" })
 	shopper.AwaitStatus(t, asked.ID, saga.Cancelled)
 	return texts
+}
+
+// buysAs checks out one unit of a SKU with an e-mail address, a name and a street.
+func buysAs(t *testing.T, shopper harness.Shopper, sku, method string, status int, contact ...string) harness.CheckoutView {
+	t.Helper()
+	c := shopper.Fill(t, sku)
+	return harness.As[harness.CheckoutView](t, shopper.Send(t, http.MethodPost, harness.CheckoutPath(c), shopper.Token, map[string]any{
+		"payment_method": method, "email": contact[0], "shipping_address": map[string]any{"name": contact[1], "street": contact[2]},
+	}, "Idempotency-Key", uuid.NewString(), "Prefer", harness.Waiting, "If-Match", harness.Tag(c.Version)), status)
+}
+
+// TestRefusedCheckoutWritesNothing: no row, no receipt and no page of the table of contacts.
+func TestRefusedCheckoutWritesNothing(t *testing.T) {
+	t.Parallel()
+	s := harness.Open(t, harness.OneDatabase)
+	ada, sku := s.Shopper(t), s.AddProduct(t, 1250)
+	c := ada.Fill(t, sku)
+	db, err := pgx.Connect(t.Context(), s.URLs["orders"])
+	require.NoError(t, err)
+	defer db.Close(context.Background())
+	held := func() (sums [7]int64) {
+		require.NoError(t, db.QueryRow(t.Context(), `select (select count(*) from orders.contacts), (select count(*) from orders.receipts),
+			(select count(*) from cart.receipts), (select count(*) from cart.events), (select count(*) from orders.events), (select count(*) from saga.events),
+			pg_total_relation_size('orders.contacts')`).Scan(&sums[0], &sums[1], &sums[2], &sums[3], &sums[4], &sums[5], &sums[6]))
+		return sums
+	}
+	asks := func(version int64, status int, code string) {
+		body := map[string]any{"payment_method": "sim_ok", "email": "ada@example.com", "shipping_address": map[string]any{"street": strings.Repeat("x", 4000)}}
+		a := s.Send(t, http.MethodPost, harness.CheckoutPath(c), ada.Token, body, "Idempotency-Key", uuid.NewString(), "If-Match", harness.Tag(version))
+		harness.RequireProblem(t, a, status, code)
+	}
+	before := held()
+	for range 20 {
+		asks(c.Version+1, http.StatusPreconditionFailed, "version_mismatch")
+	}
+	s.SetPrice(t, sku, 1300)
+	before[3] = held()[3] // the new price
+	before[2] = held()[2]
+	for range 20 {
+		asks(c.Version, http.StatusConflict, "price_changed")
+	}
+	require.Equal(t, before, held())
+}
+
+// TestContactsOfFailedCheckoutsGo: a checkout that becomes no order leaves no contact, whether its order was placed or not.
+func TestContactsOfFailedCheckoutsGo(t *testing.T) {
+	t.Parallel()
+	for name, setup := range setups {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := harness.Open(t, setup)
+			ada, sku := s.Shopper(t), s.AddProduct(t, 1250)
+			db, err := pgx.Connect(t.Context(), s.URLs["orders"])
+			require.NoError(t, err)
+			defer db.Close(context.Background())
+			fails := func(method string, status int, code string) {
+				c := ada.Fill(t, sku)
+				harness.RequireProblem(t, ada.CheckOut(t, c, method, harness.Waiting), status, code)
+				harness.Until(t, "the contact is erased", func() bool {
+					var contacts int
+					require.NoError(t, db.QueryRow(t.Context(), "select count(*) from orders.contacts").Scan(&contacts))
+					return contacts == 0
+				})
+			}
+			fails("sim_declined", http.StatusPaymentRequired, "payment_declined")
+			s.SetStock(t, sku, 0)
+			fails("sim_ok", http.StatusConflict, "out_of_stock")
+			s.SetStock(t, sku, 1)
+			buys(t, ada, 1250, "sim_ok")
+			var contacts int
+			require.NoError(t, db.QueryRow(t.Context(), "select count(*) from orders.contacts").Scan(&contacts))
+			require.Equal(t, 1, contacts, "that of an order stays")
+		})
+	}
 }
