@@ -50,7 +50,7 @@ type ReferenceFinder interface {
 	FindReference(ctx context.Context, providerReference string) (reference string, err error)
 }
 
-// Redactor is implemented by a Provider whose webhooks may hold secrets of a shopper.
+// Redactor is implemented by a Provider whose webhooks may name a shopper or hold their secrets.
 type Redactor interface {
 	// Redact returns the body of a verified webhook as it is stored and shown to operators.
 	Redact(body []byte) []byte

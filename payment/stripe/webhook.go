@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
-	"regexp"
 
 	api "github.com/stripe/stripe-go/v85/webhook"
 
@@ -41,10 +41,41 @@ func (p *Provider) Verify(header http.Header, body []byte) (payment.Notification
 	return n, nil
 }
 
-// secretForm matches the secret in a client secret, such as pi_1_secret_2, wherever it stands: also in an address of a bank's page.
-var secretForm = regexp.MustCompile(`_secret_[A-Za-z0-9]+`)
+// kept are the members of a webhook that are stored, at any depth: ids, types, amounts, statuses and times. Everything else may name the
+// shopper or hold a secret of theirs.
+var kept = map[string]bool{
+	"id": true, "object": true, "type": true, "created": true, "livemode": true, "api_version": true, "data": true,
+	"amount": true, "amount_capturable": true, "amount_captured": true, "amount_received": true, "amount_refunded": true, "currency": true,
+	"status": true, "captured": true, "refunded": true, "paid": true, "disputed": true, "reason": true, "canceled_at": true,
+	"cancellation_reason": true, "capture_method": true, "failure_code": true, "failure_reason": true, "last_payment_error": true,
+	"code": true, "decline_code": true, "payment_intent": true, "charge": true, "latest_charge": true, "charges": true, "refunds": true,
+	"metadata": true, metaPayment: true, metaKey: true,
+}
 
-// Redact removes client secrets. With one, a browser can confirm the payment of another shopper.
+// Redact keeps the members of an event that tell what happened to a payment.
 func (p *Provider) Redact(body []byte) []byte {
-	return secretForm.ReplaceAll(body, []byte("_secret_redacted"))
+	var event any
+	if json.Unmarshal(body, &event) != nil {
+		return nil
+	}
+	stored, err := json.Marshal(keep(event))
+	if err != nil {
+		return nil
+	}
+	return stored
+}
+
+func keep(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		maps.DeleteFunc(v, func(name string, _ any) bool { return !kept[name] })
+		for name := range v {
+			v[name] = keep(v[name])
+		}
+	case []any:
+		for i := range v {
+			v[i] = keep(v[i])
+		}
+	}
+	return value
 }
