@@ -75,7 +75,7 @@ func TestCancelling(t *testing.T) {
 	requireFault(t, err, errCancelling)
 	_, err = decideCancel(s, Cancel{OrderID: anOrder})
 	requireFault(t, err, errOrderConfirmed)
-	d, err := decideConfirm(s)
+	d, err := decideConfirm(s, exampleID("5"))
 	require.NoError(t, err)
 	require.Empty(t, d.order)
 

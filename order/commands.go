@@ -38,6 +38,16 @@ type Place struct {
 	ContactID                              uuid.UUID
 }
 
+// Hold enters a pending order whose payment has not ended at its holders: its customer and the address. Refused: too_many_waiting, unless the
+// payment is in doubt. An order that has ended is left as it is.
+type Hold struct {
+	OrderID    uuid.UUID
+	CustomerID string
+	Source     string // keyed hash of the customer's address; empty if unknown
+	Guest      bool
+	InDoubt    bool // the money may be charged already, so the order must wait
+}
+
 // Confirm makes a pending order a sale. Refused: order_cancelled; not_found.
 type Confirm struct{ OrderID uuid.UUID }
 
@@ -73,6 +83,7 @@ type RequestCancellation struct {
 type Command interface{ command() }
 
 func (Place) command()           {}
+func (Hold) command()            {}
 func (Confirm) command()         {}
 func (Cancel) command()          {}
 func (RecordRefund) command()    {}

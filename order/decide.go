@@ -9,11 +9,12 @@ import (
 	"shopping-cart/platform/web"
 )
 
-// decision holds the events that are written together: of an order and, by SKU, of its stock.
+// decision holds the events that are written together: of an order, of its stock by SKU, and of its holders.
 type decision struct {
-	order []Event
-	stock map[string]StockEvent
-	drops uuid.UUID // a contact that no order needs; zero: none
+	order   []Event
+	stock   map[string]StockEvent
+	holders map[uuid.UUID]HolderEvent
+	drops   uuid.UUID // a contact that no order needs; zero: none
 }
 
 // shortage is a SKU with less stock than an order requests.
@@ -72,7 +73,7 @@ func shortages(lines []Line, held map[string]int64, stock map[string]Stock) []sh
 	return short
 }
 
-func decideConfirm(o State) (decision, error) {
+func decideConfirm(o State, id uuid.UUID) (decision, error) {
 	switch o.Status {
 	case statusNone:
 		return decision{}, errNotFound
@@ -82,7 +83,7 @@ func decideConfirm(o State) (decision, error) {
 		return decision{}, nil
 	case StatusPending:
 	}
-	return decision{order: []Event{Confirmed{Currency: o.Currency, Total: o.Total}}}, nil
+	return decision{order: []Event{Confirmed{Currency: o.Currency, Total: o.Total}}, holders: o.leave(id)}, nil
 }
 
 // decideCancel leaves a tombstone if there is no order, because a Place that was sent earlier and arrives later must not win.
@@ -144,7 +145,7 @@ func decideEndCancellation(o State, id uuid.UUID) (decision, error) {
 
 // cancelled ends an order and releases its stock.
 func cancelled(o State, id uuid.UUID, reason string) decision {
-	d := decision{order: []Event{Cancelled{Reason: reason}}, stock: map[string]StockEvent{}}
+	d := decision{order: []Event{Cancelled{Reason: reason}}, stock: map[string]StockEvent{}, holders: o.leave(id)}
 	for sku, n := range o.tracked() {
 		d.stock[sku] = StockReleased{OrderID: id, Quantity: n}
 	}

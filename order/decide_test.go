@@ -128,7 +128,7 @@ func TestConfirm(t *testing.T) {
 
 	t.Run("PendingBecomesASale", func(t *testing.T) {
 		t.Parallel()
-		d, err := decideConfirm(given(aPlaced))
+		d, err := decideConfirm(given(aPlaced), exampleID("5"))
 		require.NoError(t, err)
 		require.Equal(t, decision{order: []Event{confirmed}}, d)
 	})
@@ -136,7 +136,7 @@ func TestConfirm(t *testing.T) {
 	t.Run("TwiceIsOnce", func(t *testing.T) {
 		t.Parallel()
 		for _, s := range []State{given(aPlaced, confirmed), given(aPlaced, confirmed, Fulfilled{})} {
-			d, err := decideConfirm(s)
+			d, err := decideConfirm(s, exampleID("5"))
 			require.NoError(t, err)
 			require.Empty(t, d)
 		}
@@ -144,13 +144,13 @@ func TestConfirm(t *testing.T) {
 
 	t.Run("CancelledIsRefused", func(t *testing.T) {
 		t.Parallel()
-		_, err := decideConfirm(given(aPlaced, Cancelled{}))
+		_, err := decideConfirm(given(aPlaced, Cancelled{}), exampleID("5"))
 		requireFault(t, err, errOrderCancelled)
 	})
 
 	t.Run("UnknownIsRefused", func(t *testing.T) {
 		t.Parallel()
-		_, err := decideConfirm(given())
+		_, err := decideConfirm(given(), exampleID("5"))
 		requireFault(t, err, errNotFound)
 	})
 }

@@ -25,6 +25,11 @@ type Placed struct {
 	ContactID   uuid.UUID    `json:"contact_id"`
 }
 
+// PaymentAwaited entered the order at its holders, since its payment did not end at once.
+type PaymentAwaited struct {
+	Holders []uuid.UUID `json:"holders"`
+}
+
 // Confirmed made the order a sale. It repeats the total, so that a report needs no other event.
 type Confirmed struct {
 	Currency string `json:"currency"`
@@ -67,6 +72,7 @@ type Refunded struct {
 }
 
 func (Placed) ofOrder()                {}
+func (PaymentAwaited) ofOrder()        {}
 func (Confirmed) ofOrder()             {}
 func (Cancelled) ofOrder()             {}
 func (Fulfilled) ofOrder()             {}
@@ -76,6 +82,7 @@ func (CancellationRequested) ofOrder() {}
 // The events are stored under these types, which never change.
 var eventTypes = eventstore.Register(map[string]Event{
 	"order.placed":                 Placed{},
+	"order.payment_awaited":        PaymentAwaited{},
 	"order.confirmed":              Confirmed{},
 	"order.cancelled":              Cancelled{},
 	"order.fulfilled":              Fulfilled{},

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"shopping-cart/eventstore/golden"
+	"shopping-cart/platform/money"
 )
 
 // orderExamples holds one event of each type with every field set.
@@ -19,6 +20,7 @@ var orderExamples = []Event{
 		},
 		Adjustments: []Adjustment{{Code: "shipping", Label: "Standard delivery", Amount: 500}},
 	},
+	PaymentAwaited{Holders: []uuid.UUID{exampleID("8"), exampleID("9")}},
 	Confirmed{Currency: "GBP", Total: 4948},
 	CancellationRequested{
 		CancellationID: exampleID("7"), CheckoutID: exampleID("1"), PaymentID: exampleID("2"), CustomerID: "alice", Currency: "GBP",
@@ -37,6 +39,11 @@ var stockExamples = []StockEvent{
 	StockFulfilled{OrderID: exampleID("5"), Quantity: 2},
 }
 
+var holderExamples = []HolderEvent{
+	HolderEntered{OrderID: exampleID("5"), Total: money.Of(4948, "GBP")},
+	HolderLeft{OrderID: exampleID("5")},
+}
+
 func exampleID(last string) uuid.UUID {
 	return uuid.MustParse("0199aaaa-0000-7000-8000-00000000000" + last)
 }
@@ -48,4 +55,5 @@ func TestGoldenEvents(t *testing.T) {
 		Total: 4948, Reason: "Ordered twice.",
 	}})
 	golden.Check(t, stocks, stockExamples)
+	golden.Check(t, holders, holderExamples)
 }

@@ -21,8 +21,10 @@ func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Comm
 	switch c := cmd.(type) {
 	case Place:
 		err = m.place(ctx, w, c)
+	case Hold:
+		err = m.hold(ctx, w, c)
 	case Confirm:
-		_, err = m.handle(ctx, w, c.OrderID, commandOf(w, cmd), decideConfirm)
+		err = m.confirm(ctx, w, c)
 	case Cancel:
 		err = m.release(ctx, w, c.OrderID, cmd, func(o State) (decision, error) { return decideCancel(o, c) })
 	case RecordRefund:
@@ -65,8 +67,18 @@ func (m *Module) place(ctx context.Context, w web.Write, c Place) (err error) {
 	return fmt.Errorf("number order %s: %w", c.OrderID, err)
 }
 
-// release decides on an order and the stock that it holds, which must be named before the decision. If the order is placed in
-// between, release loads it again. That happens at most once, because the lines of an order never change.
+// confirm names the stock and the holders of an order only if it has holders.
+func (m *Module) confirm(ctx context.Context, w web.Write, c Confirm) error {
+	decide := func(o State) (decision, error) { return decideConfirm(o, c.OrderID) }
+	_, err := m.handle(ctx, w, c.OrderID, commandOf(w, c), decide)
+	if errors.Is(err, errUnnamed) {
+		err = m.release(ctx, w, c.OrderID, c, decide)
+	}
+	return err
+}
+
+// release decides on an order with the stock and the holders that it has, which must be named before the decision. If the order gets some in
+// between, release loads it again. That happens at most twice, because it gets each of them once.
 func (m *Module) release(ctx context.Context, w web.Write, id uuid.UUID, named any, decide func(State) (decision, error)) error {
 	for {
 		o, err := orders.Load(ctx, m.store, id)
@@ -75,8 +87,8 @@ func (m *Module) release(ctx context.Context, w web.Write, id uuid.UUID, named a
 		}
 		_, err = m.handleWithStock(ctx, w, id, named, o.State.trackedSKUs(), func(o State, _ map[string]Stock) (decision, error) {
 			return decide(o)
-		})
-		if !errors.Is(err, errStockUnnamed) {
+		}, o.State.Holders...)
+		if !errors.Is(err, errUnnamed) {
 			return err
 		}
 	}
@@ -102,7 +114,7 @@ func commandOf(w web.Write, named any) eventstore.Command {
 	}
 }
 
-// handle decides on an order without its stock.
+// handle decides on an order without its stock and its holders.
 func (m *Module) handle(
 	ctx context.Context, w web.Write, id uuid.UUID, cmd eventstore.Command, decide func(State) (decision, error),
 ) (eventstore.Receipt, error) {
@@ -111,20 +123,23 @@ func (m *Module) handle(
 			return nil, err
 		}
 		d, err := decide(o.State)
+		if len(d.holders) > 0 {
+			return nil, errUnnamed
+		}
 		return d.order, err
 	})
 }
 
-// errStockUnnamed asks for a retry: the order was placed in the meantime and holds stock that the command does not name.
-var errStockUnnamed = errors.New("the order was placed in the meantime")
+// errUnnamed asks for a retry: the order has stock or holders that the command does not name.
+var errUnnamed = errors.New("the order has got stock or holders in the meantime")
 
-// handleWithStock decides on an order and the stock of skus, and writes both or neither. The order's stream changes with the
-// stock, so stock is reserved, released and fulfilled once.
+// handleWithStock decides on an order, the stock of skus and the holders that it may leave, and writes all or none. The order's stream
+// changes with the stock, so stock is reserved, released and fulfilled once.
 func (m *Module) handleWithStock(ctx context.Context, w web.Write, id uuid.UUID, named any, skus []string,
-	decide func(State, map[string]Stock) (decision, error),
+	decide func(State, map[string]Stock) (decision, error), at ...uuid.UUID,
 ) (eventstore.Receipt, error) {
 	cmd := commandOf(w, named)
-	cmd.Streams = append(cmd.Streams, orders.Ref(id))
+	cmd.Streams = append([]eventstore.Ref{orders.Ref(id)}, web.Map(at, holders.Ref)...)
 	for _, sku := range skus {
 		cmd.Streams = append(cmd.Streams, stocks.Ref(stockID(sku)))
 	}
@@ -134,13 +149,17 @@ func (m *Module) handleWithStock(ctx context.Context, w web.Write, id uuid.UUID,
 		}
 		o := orders.Get(tx, id).State
 		if slices.ContainsFunc(o.trackedSKUs(), func(sku string) bool { return !slices.Contains(skus, sku) }) {
-			return errStockUnnamed
+			return errUnnamed
 		}
 		d, err := decide(o, trackedIn(tx, skus))
-		if err == nil {
-			d.append(tx, id)
+		switch {
+		case err != nil:
+			return err
+		case len(d.holders) > 0 && !slices.Equal(sortedIDs(d.holders), at):
+			return errUnnamed
 		}
-		return err
+		d.append(tx, id)
+		return nil
 	}
 	return m.store.Do(ctx, cmd)
 }
@@ -156,7 +175,7 @@ func trackedIn(tx *eventstore.Tx, skus []string) map[string]Stock {
 	return found
 }
 
-// append writes the stock sorted by SKU, so that the log has a fixed order.
+// append writes the stock sorted by SKU and the holders sorted by id, so that the log has a fixed order.
 func (d decision) append(tx *eventstore.Tx, id uuid.UUID) {
 	orders.Append(tx, id, d.order...)
 	if d.drops != uuid.Nil {
@@ -164,6 +183,9 @@ func (d decision) append(tx *eventstore.Tx, id uuid.UUID) {
 	}
 	for _, sku := range slices.Sorted(maps.Keys(d.stock)) {
 		stocks.Append(tx, stockID(sku), d.stock[sku])
+	}
+	for _, holder := range sortedIDs(d.holders) {
+		holders.Append(tx, holder, d.holders[holder])
 	}
 }
 

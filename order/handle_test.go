@@ -173,7 +173,7 @@ func TestCancelLooksAgain(t *testing.T) {
 	_, err := s.handleWithStock(t.Context(), web.Write{}, p.OrderID, nil, nil, func(o State, _ map[string]Stock) (decision, error) {
 		return decideCancel(o, Cancel{OrderID: p.OrderID})
 	})
-	require.ErrorIs(t, err, errStockUnnamed)
+	require.ErrorIs(t, err, errUnnamed)
 	require.Equal(t, StatusPending, s.order(p.OrderID).State.Status)
 	require.EqualValues(t, 2, s.stock("again").Reserved)
 }

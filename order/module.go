@@ -17,6 +17,8 @@
 //
 // A Cancel that overtakes its Place leaves a tombstone: an invisible cancelled order that refuses the Place.
 //
+// An order whose payment does not end at once is entered at its holders, which bounds what one customer or address may hold (holders.go).
+//
 // The number of an order is for people: digits with a check digit (numbers.go). No event holds personal data: orders refer to a
 // contact, which can be erased (contacts.go). Sales per day follow the log (sales.go).
 package order
@@ -40,6 +42,7 @@ type Config struct {
 	Payments Payments
 	// DrawNumber draws the number of an order, without its check digit; nil: at random.
 	DrawNumber func() int64
+	Limits     Limits
 }
 
 // Payments is the payment module.
@@ -56,7 +59,7 @@ type Module struct {
 
 // New makes the module. Its store commits once the committer runs.
 func New(c Config) *Module {
-	store := eventstore.Open(c.Database, Schema, orders, stocks)
+	store := eventstore.Open(c.Database, Schema, orders, stocks, holders)
 	store.AddProjection(salesProjection)
 	store.AddProjection(refundedProjection)
 	if c.DrawNumber == nil {

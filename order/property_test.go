@@ -145,7 +145,7 @@ func TestAnySequence(t *testing.T) {
 			},
 			"confirm": func(t *rapid.T) {
 				id := anyOrder(t)
-				d, err := decideConfirm(w.orders[id].load(t))
+				d, err := decideConfirm(w.orders[id].load(t), id)
 				w.settle(t, id, d, err)
 			},
 			"cancel": func(t *rapid.T) {

@@ -84,3 +84,54 @@ func (m *Module) StockLevels(ctx context.Context, each func(StockLevel)) error {
 		return nil
 	})
 }
+
+// HolderLevel compares a holder with the orders at one moment.
+type HolderLevel struct {
+	HolderID uuid.UUID
+	Entered  int // orders that it holds and that wait
+	Stale    int // orders that it holds and that do not wait
+	Missing  int // orders that wait and that it does not hold
+}
+
+// HolderLevels calls each with every holder that holds orders or should hold some. Orders and holders change together, so they are read in
+// one snapshot.
+func (m *Module) HolderLevels(ctx context.Context, each func(HolderLevel)) error {
+	waiting := map[uuid.UUID]map[uuid.UUID]bool{} // by holder and order
+	return m.store.ReadAt(ctx, func(at eventstore.ReadTx) error {
+		err := orders.ForEach(ctx, at, func(o eventstore.Stream[State]) {
+			for _, holder := range o.State.Holders {
+				if waiting[holder] == nil {
+					waiting[holder] = map[uuid.UUID]bool{}
+				}
+				waiting[holder][o.ID] = true
+			}
+		}, string(StatusPending))
+		if err != nil {
+			return err
+		}
+		err = holders.ForEach(ctx, at, func(h eventstore.Stream[Holder]) {
+			each(levelOf(h.ID, h.State, waiting[h.ID]))
+			delete(waiting, h.ID)
+		})
+		if err != nil {
+			return err
+		}
+		for id, orders := range waiting {
+			each(levelOf(id, Holder{}, orders))
+		}
+		return nil
+	})
+}
+
+func levelOf(id uuid.UUID, h Holder, waiting map[uuid.UUID]bool) HolderLevel {
+	level := HolderLevel{HolderID: id}
+	for order := range h.Waiting {
+		if waiting[order] {
+			level.Entered++
+		} else {
+			level.Stale++
+		}
+	}
+	level.Missing = len(waiting) - level.Entered
+	return level
+}

@@ -2,12 +2,16 @@ package order
 
 import "shopping-cart/platform/fault"
 
+// CodeTooManyWaiting is the code of a refused Hold.
+const CodeTooManyWaiting = "too_many_waiting"
+
 // The refusals of commands and requests. platform/web turns their kind into a status.
 var (
 	errNotFound         = fault.New(fault.NotFound, "not_found", "There is no such order.")
 	errStockUnknown     = fault.New(fault.NotFound, "not_found", "The stock of this SKU is not tracked.")
 	errOutOfStock       = fault.New(fault.Conflict, "out_of_stock", "There is not enough of this in stock.")
 	errDoesNotAddUp     = fault.New(fault.Conflict, "order_does_not_add_up", "The lines and adjustments of this order do not add up to its total.")
+	errTooManyWaiting   = fault.New(fault.Conflict, CodeTooManyWaiting, "Too many checkouts are waiting for their payment. Complete or cancel one of them, or wait.")
 	errOrderCancelled   = fault.New(fault.Conflict, "order_cancelled", "This order was cancelled.")
 	errOrderConfirmed   = fault.New(fault.Conflict, "order_confirmed", "This order is already confirmed.")
 	errNotConfirmed     = fault.New(fault.Conflict, "not_confirmed", "This order is not confirmed yet.")

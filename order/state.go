@@ -43,6 +43,8 @@ type State struct {
 
 	CancellationID uuid.UUID `json:"cancellation_id,omitzero"` // of the saga that cancels it after its confirmation
 	CancelledBy    Canceller `json:"cancelled_by,omitempty"`   // who requested that; empty if unknown
+
+	Holders []uuid.UUID `json:"holders,omitempty"` // where it is entered while it waits for its payment
 }
 
 // placed reports whether the order was ever placed. A tombstone was not, and is invisible.
@@ -86,15 +88,17 @@ func evolve(s State, event Event) State {
 			CustomerID: e.CustomerID, Currency: e.Currency, Lines: e.Lines, Adjustments: e.Adjustments, Total: e.Total,
 			ContactID: e.ContactID,
 		}
+	case PaymentAwaited:
+		s.Holders = e.Holders
 	case Confirmed:
-		s.Status = StatusConfirmed
+		s.Status, s.Holders = StatusConfirmed, nil
 	case CancellationRequested:
 		s.Status, s.Reason, s.CancellationID, s.CancelledBy = StatusCancelling, e.Reason, e.CancellationID, e.By
 	case Cancelled:
 		if s.Status == StatusCancelling { // the last refund came earlier
 			s.Refunded = s.Total
 		}
-		s.Status, s.Reason = StatusCancelled, e.Reason
+		s.Status, s.Reason, s.Holders = StatusCancelled, e.Reason, nil
 	case Fulfilled:
 		s.Status = StatusFulfilled
 	case Refunded:
@@ -104,7 +108,7 @@ func evolve(s State, event Event) State {
 }
 
 var orders = &eventstore.Aggregate[State, Event]{
-	Kind: "order", StateVersion: 3, Types: eventTypes, Evolve: evolve,
+	Kind: "order", StateVersion: 4, Types: eventTypes, Evolve: evolve,
 	Upcasts: map[string][]eventstore.Upcaster{
 		"order.cancellation_requested": {eventstore.FieldsAdded}, // By
 	},

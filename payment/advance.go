@@ -219,7 +219,7 @@ func (r run) callProvider(ctx context.Context, p Provider, s State, a providerCa
 	if a.operation == opLookUp {
 		report, err := p.LookUp(ctx, call)
 		return result{report.Status, func(s State, now time.Time) ([]event, error) {
-			return onReport(s, r.id, report, now, r.actionTTL)
+			return onReport(s, r.id, report, now, r.ttl(s))
 		}}, err
 	}
 	answer, err := invoke(ctx, p, a.operation, call)
@@ -229,7 +229,7 @@ func (r run) callProvider(ctx context.Context, p Provider, s State, a providerCa
 		return r.callProvider(ctx, p, s, providerCall{operation: opLookUp})
 	}
 	return result{answer.Status, func(s State, now time.Time) ([]event, error) {
-		return onAnswer(s, a, r.id, answer, now, r.actionTTL)
+		return onAnswer(s, a, r.id, answer, now, r.ttl(s))
 	}}, err
 }
 

@@ -127,6 +127,23 @@ func (s *shop) requireDelivered(t *testing.T) {
 	}, 20*time.Second, 10*time.Millisecond)
 }
 
+// TestGuestsHaveLessTime: the deadline of a guest at the bank is its own.
+func TestGuestsHaveLessTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := eventstore.NewCommitter(w.pools.Write, eventstore.CommitterConfig{Begin: w.pools.Begin})
+	m := payment.New(payment.Config{Database: w.on(c), Providers: []payment.Provider{w.sim}, Timeout: patient, ActionTTL: time.Hour, GuestTTL: time.Minute})
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { _ = c.Run(ctx) }()
+	p := &process{Module: m, committer: c}
+	for guest, ttl := range map[bool]time.Duration{false: time.Hour, true: time.Minute} {
+		charge := newCharge("sim_requires_action")
+		charge.Guest = guest
+		require.WithinDuration(t, time.Now().Add(ttl), p.charge(t, charge).Deadline, 30*time.Second)
+	}
+}
+
 // TestExpiredAction charges before and after the deadline, without an event in between.
 func TestExpiredAction(t *testing.T) {
 	t.Parallel()

@@ -53,6 +53,7 @@ type Config struct {
 	InFlight  int           // concurrent calls to one provider; 100
 	Rate      Rate          // of the calls of each operation to the first provider; one caller gets a quarter of it
 	ActionTTL time.Duration // time of the shopper to act at their bank; 15 min
+	GuestTTL  time.Duration // the same of a guest; ActionTTL
 
 	WebhookRetention time.Duration // of handled webhooks; 0: forever
 
@@ -69,6 +70,7 @@ type Module struct {
 	providers []*guardedProvider
 	notifying int // the providers before this index send webhooks
 	actionTTL time.Duration
+	guestTTL  time.Duration
 	now       func() time.Time
 	arrived   chan struct{} // a webhook was stored
 	resumable chan uuid.UUID
@@ -76,10 +78,19 @@ type Module struct {
 	actions   actions
 }
 
+// ttl returns the time of the payment's customer to act at their bank.
+func (m *Module) ttl(s State) time.Duration {
+	if s.Guest {
+		return m.guestTTL
+	}
+	return m.actionTTL
+}
+
 // New returns a module. It needs a provider.
 func New(c Config) *Module {
 	c.Timeout = cmp.Or(c.Timeout, 3*time.Second)
 	c.ActionTTL = cmp.Or(c.ActionTTL, 15*time.Minute)
+	c.GuestTTL = cmp.Or(c.GuestTTL, c.ActionTTL)
 	c.InFlight = cmp.Or(c.InFlight, 100)
 	if c.Called == nil {
 		c.Called = func(context.Context, string, string, string, time.Duration) {}
@@ -90,7 +101,7 @@ func New(c Config) *Module {
 		webhooks: eventstore.Retention{
 			Table: "payment.webhooks", Old: "handled_at < now() - $3::interval", After: c.WebhookRetention, Pool: c.Control,
 		},
-		actionTTL: c.ActionTTL, arrived: make(chan struct{}, 1), resumable: make(chan uuid.UUID),
+		actionTTL: c.ActionTTL, guestTTL: c.GuestTTL, arrived: make(chan struct{}, 1), resumable: make(chan uuid.UUID),
 		daily: dailyTotals{query: c.Query},
 	}
 	m.now = m.store.Now

@@ -103,10 +103,10 @@ func compensatesPivot(s State, step string) bool {
 	return step == UndoPayment
 }
 
-// paymentRefused reports whether the payment's stream refused the charge for good. Otherwise a frozen process may still capture, and the
+// paymentRefused reports whether the payment's stream refused the charge for good, not the saga or the order's holders. Otherwise a frozen process may still capture, and the
 // compensation yields to that: the saga completes.
 func paymentRefused(s State) bool {
-	return s.Step(ChargeMoney).Status == StepIsRefused && s.Failure.Code != CodeUnavailable
+	return s.Step(ChargeMoney).Status == StepIsRefused && s.Failure.Code != CodeUnavailable && s.Failure.Code != order.CodeTooManyWaiting
 }
 
 func placeOf(s State) order.Place {

@@ -36,8 +36,23 @@ func (c toCart) dispatch(ctx context.Context, to Modules, id, saga uuid.UUID) Ou
 	return outcomeOf(to.Carts.Handle(ctx, id, saga, c.Command))
 }
 
-func (c toCharge) dispatch(ctx context.Context, to Modules, _, saga uuid.UUID) Outcome {
-	return outcomeOfPayment(to.Payments.Charge(ctx, saga, c.Charge))
+// dispatch charges. An order whose charge does not end at once is entered at its holders, and one that must not wait is refused.
+func (c toCharge) dispatch(ctx context.Context, to Modules, id, saga uuid.UUID) Outcome {
+	charge := outcomeOfPayment(to.Payments.Charge(ctx, saga, c.Charge))
+	if charge.Kind != StepMustWait && (charge.Kind != StepIsUnknown || charge.Uncounted) {
+		return charge
+	}
+	held := outcomeOf(to.Orders.Handle(ctx, id, saga, order.Hold{
+		OrderID: c.OrderID, CustomerID: c.CustomerID, Source: c.Source, Guest: c.Guest, InDoubt: charge.Kind != StepMustWait,
+	}))
+	switch held.Kind {
+	case StepSucceeded:
+		return charge
+	case StepFaulted:
+		return Outcome{Kind: StepIsUnknown, Error: held.Error, Uncounted: true}
+	case StepWasRefused, StepMustWait, StepIsUnknown, StepIsOwed:
+	}
+	return held
 }
 
 func (c toUndo) dispatch(ctx context.Context, to Modules, _, saga uuid.UUID) Outcome {

@@ -81,7 +81,7 @@ func (x *exploration) promised(before, s *state) error {
 			no(st.kept() != 0 || st.capturable, "the payment counts as undone, and is not")
 		}
 	}
-	errs = append(errs, x.stock(s))
+	errs = append(errs, x.stock(s), x.holders(s))
 	for _, e := range x.happened {
 		errs = append(errs, x.late(before, e.Stream, e.Type))
 	}
@@ -131,6 +131,36 @@ func (x *exploration) stock(s *state) error {
 			if st.Reserved < 0 || st.Reserved > st.OnHand {
 				return fmt.Errorf("%d of %s are reserved of %d", st.Reserved, st.SKU, st.OnHand)
 			}
+		}
+	}
+	return nil
+}
+
+// holders: what they hold is the pending orders that wait, and an address holds no more than it may.
+func (x *exploration) holders(s *state) error {
+	waiting := map[uuid.UUID]int{}
+	for _, r := range s.rows {
+		if o, ok := r.row.State.(order.State); ok {
+			if len(o.Holders) > 0 && o.Status != order.StatusPending {
+				return fmt.Errorf("an order is %s, and waits", o.Status)
+			}
+			for _, holder := range o.Holders {
+				waiting[holder]++
+				if _, in := s.find(holder).State.(order.Holder).Waiting[r.id]; !in {
+					return errors.New("an order waits, and its holder does not hold it")
+				}
+			}
+		}
+	}
+	for _, r := range s.rows {
+		if h, ok := r.row.State.(order.Holder); ok && len(h.Waiting) != waiting[r.id] {
+			return fmt.Errorf("a holder holds %d orders, and %d wait", len(h.Waiting), waiting[r.id])
+		}
+	}
+	most := x.program.orders.Limits.Address.Orders
+	for _, n := range waiting {
+		if most > 0 && int64(n) > most && s.budget[mishaps] == x.start.budget[mishaps] { // a payment in doubt waits in any case
+			return fmt.Errorf("%d orders of one address wait", n)
 		}
 	}
 	return nil

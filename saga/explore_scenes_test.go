@@ -87,6 +87,18 @@ var scenes = []scene{
 		s.budget[cancels] = 1
 		return []string{"completed, order confirmed", "(authentication_expired)", "(cancelled)"}
 	}},
+	{"OneMayWait", 0, 1, func(x *exploration, s *state) []string {
+		x.tempers = tempers{opAuthorize: {payment.ActionRequired}}
+		x.source, x.program.orders.Limits = "5f1d", order.Limits{Address: order.HolderLimit{Orders: 1}}
+		x.shelf(s, skuA, 2)
+		x.sealed(s, "ann", skuA)
+		x.sealed(s, "bob", skuA)
+		return []string{
+			"completed, order confirmed, cart checked_out | failed, order cancelled, cart open (too_many_waiting)",
+			"failed, order cancelled, cart open (too_many_waiting) | completed, order confirmed, cart checked_out",
+			"completed, order confirmed, cart checked_out | completed, order confirmed, cart checked_out",
+		}
+	}},
 	{"LastUnit", 0, 1, func(x *exploration, s *state) []string {
 		x.shelf(s, skuA, 1)
 		x.sealed(s, "ann", skuA)
@@ -186,7 +198,7 @@ func (x *exploration) sealed(s *state, customer string, lines ...cart.Line) {
 	p, n := x.program, byte(len(x.shoppings)+1)
 	sealed := cart.CheckedOut{
 		CheckoutID: uuid.UUID{0: 0xc0, 15: n}, OrderID: uuid.UUID{0: 0x0d, 15: n}, PaymentID: uuid.UUID{0: 0xba, 15: n}, CartID: uuid.UUID{0: 0xca, 15: n},
-		Attempt: 1, CustomerID: customer, Currency: "GBP", Lines: lines, PaymentMethod: "card",
+		Attempt: 1, CustomerID: customer, Currency: "GBP", Lines: lines, PaymentMethod: "card", Source: x.source,
 	}
 	for _, l := range lines {
 		sealed.Total += l.Total()

@@ -18,7 +18,8 @@ type exploration struct {
 	t         *testing.T
 	program   *program
 	shoppings []shopping
-	free      bool // there is nothing to pay
+	free      bool   // there is nothing to pay
+	source    string // the hash of the shoppers' address
 	tempers   tempers
 	mishaps   mishap // what can go wrong
 	troubled  bool   // something went wrong before the start

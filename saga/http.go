@@ -61,7 +61,7 @@ type ActionView struct {
 
 // FailureView is the reason why a checkout failed.
 type FailureView struct {
-	Code   string `json:"code" enums:"out_of_stock,payment_declined,insufficient_funds,authentication_failed,authentication_expired,capture_refused,cancelled,provider_unavailable,refund_failed,amount_not_chargeable,order_does_not_add_up,payment_refunded"`
+	Code   string `json:"code" enums:"out_of_stock,payment_declined,insufficient_funds,authentication_failed,authentication_expired,capture_refused,cancelled,provider_unavailable,refund_failed,amount_not_chargeable,order_does_not_add_up,payment_refunded,too_many_waiting"`
 	Detail string `json:"detail" example:"The payment was declined. Try another payment method."`
 }
 
@@ -160,7 +160,7 @@ type checkOutRequest struct {
 //	@Failure		400				{object}	web.Problem	"malformed_json, idempotency_key_required"
 //	@Failure		402				{object}	web.Problem	"With Prefer: wait: payment_declined, insufficient_funds, authentication_failed, authentication_expired, capture_refused, payment_refunded; with checkout_id"
 //	@Failure		404				{object}	web.Problem	"not_found"
-//	@Failure		409				{object}	web.Problem	"cart_empty, cart_closed with checkout_id, price_changed with lines, adjustments_stale; with Prefer: wait out_of_stock with lines and checkout_id, order_does_not_add_up with checkout_id"
+//	@Failure		409				{object}	web.Problem	"cart_empty, cart_closed with checkout_id, price_changed with lines, adjustments_stale; with Prefer: wait out_of_stock with lines and checkout_id, order_does_not_add_up and too_many_waiting with checkout_id"
 //	@Failure		412				{object}	web.Problem	"version_mismatch; with checkout_id and cart_status if a checkout has closed the cart"
 //	@Failure		413,415			{object}	web.Problem
 //	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, product_inactive with skus, currency_mismatch with lines and skus, negative_total, too_many_units with limit and, of a line, sku; idempotency_key_reused, amount_not_chargeable; with Prefer: wait amount_not_chargeable with checkout_id"
@@ -263,7 +263,7 @@ func problemOf(f Failure) *fault.Fault {
 	switch {
 	case f.Code == CodeUnavailable:
 		refusal.Kind = fault.Unavailable
-	case f.Code == codeDoesNotAddUp:
+	case f.Code == codeDoesNotAddUp, f.Code == order.CodeTooManyWaiting:
 		refusal.Kind = fault.Conflict
 	case f.Code == payment.CodeNotChargeable:
 		refusal.Kind = fault.Invalid

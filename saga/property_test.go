@@ -123,7 +123,7 @@ func (r *rooms) charge() Outcome {
 	}
 	answers := []string{"captured", "captured", "declined", "capture_refused"}
 	if !r.settled {
-		answers = append(answers, "action", "unavailable", "unavailable", "authorization lost", "capture lost", "captured and lost")
+		answers = append(answers, "action", order.CodeTooManyWaiting, "unavailable", "unavailable", "authorization lost", "capture lost", "captured and lost")
 	}
 	answer := r.draw("charge", answers...)
 	r.asked = r.asked || answer != "unavailable"
@@ -137,6 +137,8 @@ func (r *rooms) charge() Outcome {
 	case "capture_refused":
 		r.capture, r.failure = "refused", "capture_refused"
 		return refusedFor(r.failure)
+	case order.CodeTooManyWaiting: // the bank asked for an action, and the order must not wait
+		return refusedFor(answer)
 	case "action":
 		return Outcome{Kind: StepMustWait, Next: &NextAction{Type: "redirect"}}
 	case "unavailable":

@@ -203,6 +203,7 @@ const ( // checks of any saga
 	remedyEnds      = "The streams of one checkout ended differently. Read the events of each, and find the one that missed the end."
 	remedyOverdue   = "No process executes it. Is there a process that knows this saga and can reach its database?"
 	remedyStock     = "Compare the events of the stock with the orders that hold it. Sell none of it until then."
+	remedyHolder    = "Compare the events of the holder with its orders. Until then its limits count the wrong orders."
 	remedyAttention = "A person must decide: GET /v1/admin/sagas/{id} shows its steps and errors."
 )
 
@@ -359,6 +360,14 @@ func checkStock(h order.StockLevel) (check, detail string) {
 		return "oversold", fmt.Sprintf("%d of %q are reserved, and %d are on hand.", h.Reserved, h.SKU, h.OnHand)
 	}
 	return "", ""
+}
+
+// checkHolder checks the waiting orders of one holder at one moment.
+func checkHolder(l order.HolderLevel) (check, detail string) {
+	if l.Stale == 0 && l.Missing == 0 {
+		return "", ""
+	}
+	return "holder_differs", fmt.Sprintf("It holds %d orders that do not wait, and %d that wait are missing.", l.Stale, l.Missing)
 }
 
 // remedies of the violations in a store.

@@ -46,6 +46,7 @@ type Carts interface {
 type Orders interface {
 	Records() eventstore.Query[order.Record]
 	StockLevels(ctx context.Context, each func(order.StockLevel)) error
+	HolderLevels(ctx context.Context, each func(order.HolderLevel)) error
 	Handle(ctx context.Context, id, correlation uuid.UUID, cmd order.Command) error
 }
 

@@ -332,20 +332,30 @@ func (m *Module) unknownPayment(k key, b payment.Balance, after string) []Findin
 	return found
 }
 
+// stock compares the stock and the holders with the orders that they hold.
 func (m *Module) stock(ctx context.Context, _ string, _ time.Time) (p page, err error) {
-	err = m.Orders.StockLevels(ctx, func(h order.StockLevel) {
-		p.read++
-		check, detail := checkStock(h)
+	add := func(id uuid.UUID, check, detail, remedy string) {
 		if check == "" {
 			return
 		}
 		p.found = append(p.found, Finding{
-			ID: check + ":" + h.StockID.String(), Check: check, Detail: detail, Remedy: remedyStock, Streams: []StreamRef{{"order", h.StockID}},
+			ID: check + ":" + id.String(), Check: check, Detail: detail, Remedy: remedy, Streams: []StreamRef{{"order", id}},
 			again: func(ctx context.Context, cutoff time.Time) ([]Finding, error) {
 				now, err := m.stock(ctx, "", cutoff)
 				return now.found, err
 			},
 		})
+	}
+	err = m.Orders.StockLevels(ctx, func(l order.StockLevel) {
+		p.read++
+		check, detail := checkStock(l)
+		add(l.StockID, check, detail, remedyStock)
 	})
-	return p, err
+	if err != nil {
+		return p, err
+	}
+	return p, m.Orders.HolderLevels(ctx, func(l order.HolderLevel) {
+		check, detail := checkHolder(l)
+		add(l.HolderID, check, detail, remedyHolder)
+	})
 }

@@ -110,6 +110,12 @@ func (s *mixedShop) damageToCheckouts() []damage {
 			s.forges(t, "orders", s.stock, "stock.reserved", fmt.Sprintf(`{"order_id":"%s","quantity":1}`, uuid.New()), "")
 		}, []string{"reserved_without_order:" + s.stock.String()}, false},
 		{"HeldAndNotReserved", func(t *testing.T) { s.loses(t, "orders", s.stock) }, []string{"reserved_without_order:" + s.stock.String()}, false},
+		{"HeldAndNotWaiting", func(t *testing.T) {
+			s.forges(t, "orders", s.holder, "holder.entered", fmt.Sprintf(`{"order_id":"%s","total":{"amount":5,"currency":"GBP"}}`, uuid.New()), "")
+		}, []string{"holder_differs:" + s.holder.String()}, false},
+		{"WaitingAndNotHeld", func(t *testing.T) {
+			s.forges(t, "orders", s.holder, "holder.left", fmt.Sprintf(`{"order_id":"%s"}`, s.waits.OrderID), "")
+		}, []string{"holder_differs:" + s.holder.String()}, false},
 		{"Oversold", func(t *testing.T) {
 			s.forges(t, "orders", s.stock, "stock.counted", fmt.Sprintf(`{"sku":"%s","on_hand":1}`, s.tracked), "")
 		}, []string{"oversold:" + s.stock.String()}, false},

@@ -24,7 +24,7 @@ type mixedShop struct {
 	*harness.Site
 	db                            *pgx.Conn
 	tracked                       string
-	stock                         uuid.UUID
+	stock, holder                 uuid.UUID
 	paid, kept, failed, free, won harness.CheckoutView
 	waits                         harness.CheckoutView
 	refunded, given               harness.CheckoutView // of one a part was refunded, the order of the other cancelled
@@ -84,6 +84,7 @@ func openMixedShop(t *testing.T) *mixedShop {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.db.Close(context.Background())) })
 	require.NoError(t, s.db.QueryRow(t.Context(), "select id from orders.streams where kind = 'stock'").Scan(&s.stock))
+	require.NoError(t, s.db.QueryRow(t.Context(), "select id from orders.streams where kind = 'holder' limit 1").Scan(&s.holder))
 	s.ages(t)
 	return s
 }

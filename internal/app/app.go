@@ -110,10 +110,10 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 	}
 	p.Payments = payment.New(payment.Config{
 		Database: on("payment").Database, WebhookRetention: settings.WebhookRetention, Providers: providers, Retired: retired,
-		Timeout: settings.PaymentTimeout, ActionTTL: settings.PaymentActionTTL, InFlight: settings.PaymentConcurrency, Rate: payment.Rate(rate), Called: metrics.ProviderCall,
+		Timeout: settings.PaymentTimeout, ActionTTL: settings.PaymentActionTTL, GuestTTL: settings.GuestTTL(), InFlight: settings.PaymentConcurrency, Rate: payment.Rate(rate), Called: metrics.ProviderCall,
 	})
 	p.Audit = audit.New(on("audit").Database)
-	p.Orders = order.New(order.Config{Database: on("orders").Database, Payments: p.Payments})
+	p.Orders = order.New(order.Config{Database: on("orders").Database, Payments: p.Payments, Limits: orderLimits(settings)})
 	addressKey := settings.AddressKey()
 	p.Carts = cart.New(cart.Config{
 		Database: on("cart").Database, TTL: settings.CartTTL, MaxEvents: settings.CartMaxEvents, Stock: p.Orders,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"shopping-cart/cart"
+	"shopping-cart/order"
 	"shopping-cart/platform/config"
 	"shopping-cart/platform/web"
 )
@@ -41,6 +42,15 @@ func cartLimits(settings config.Config) cart.Limits {
 		Line: of["CART_MAX_LINE_QUANTITY"], Order: of["CART_MAX_QUANTITY"], Guest: of["CART_MAX_GUEST_QUANTITY"],
 		Failures: int(of["CART_MAX_FAILED_PAYMENTS"]), Pause: settings.CartPaymentPause,
 	}
+}
+
+// orderLimits returns what a customer, a guest and an address may hold in checkouts that wait for their payment.
+func orderLimits(settings config.Config) order.Limits {
+	of := settings.Guards()
+	limit := func(holder string) order.HolderLimit {
+		return order.HolderLimit{Orders: of["WAITING_CHECKOUTS_PER_"+holder], Value: of["WAITING_VALUE_PER_"+holder]}
+	}
+	return order.Limits{Customer: limit("CUSTOMER"), Guest: limit("GUEST"), Address: limit("ADDRESS")}
 }
 
 // refusalDelay slows a client that repeats refused requests at once to one request a second on each of its connections.

@@ -91,6 +91,12 @@ type Config struct {
 	CartMaxQuantity       int64         `env:"CART_MAX_QUANTITY" envDefault:"0"`
 	CartMaxGuestQuantity  int64         `env:"CART_MAX_GUEST_QUANTITY" envDefault:"0"`
 	CartMaxFailedPayments int64         `env:"CART_MAX_FAILED_PAYMENTS" envDefault:"0"`
+	WaitingPerCustomer    int64         `env:"WAITING_CHECKOUTS_PER_CUSTOMER" envDefault:"0"` // with a payment that waits for its customer
+	WaitingPerGuest       int64         `env:"WAITING_CHECKOUTS_PER_GUEST" envDefault:"0"`
+	WaitingPerAddress     int64         `env:"WAITING_CHECKOUTS_PER_ADDRESS" envDefault:"0"`
+	WaitingValueCustomer  int64         `env:"WAITING_VALUE_PER_CUSTOMER" envDefault:"0"` // minor units of each currency
+	WaitingValueGuest     int64         `env:"WAITING_VALUE_PER_GUEST" envDefault:"0"`
+	WaitingValueAddress   int64         `env:"WAITING_VALUE_PER_ADDRESS" envDefault:"0"`
 	CartPaymentPause      time.Duration `env:"CART_PAYMENT_PAUSE" envDefault:"15m"` // after them, from a failed payment to the next checkout
 
 	CartTTL          time.Duration `env:"CART_TTL" envDefault:"720h"`           // open carts untouched for this long are abandoned; 0: never
@@ -106,12 +112,13 @@ type Config struct {
 	AdminIssuers  []string      `env:"ADMIN_ISSUERS"`                 // of operators' tokens; see Issuers
 	SessionTTL    time.Duration `env:"SESSION_TTL" envDefault:"720h"` // of a guest's token
 
-	PaymentProvider    string        `env:"PAYMENT_PROVIDER"`                     // simulator or stripe
-	PaymentTimeout     time.Duration `env:"PAYMENT_TIMEOUT" envDefault:"3s"`      // of one call to the provider
-	PaymentConcurrency int           `env:"PAYMENT_CONCURRENCY" envDefault:"100"` // concurrent calls to the provider
-	PaymentRate        string        `env:"PAYMENT_RATE"`                         // of calls to the provider; see ProviderRate
-	PaymentActionTTL   time.Duration `env:"PAYMENT_ACTION_TTL" envDefault:"15m"`  // time limit of 3-D Secure
-	StepDeadline       time.Duration `env:"STEP_DEADLINE" envDefault:"1h"`        // how long a step's outcome may stay unknown before the saga needs attention
+	PaymentProvider    string        `env:"PAYMENT_PROVIDER"`                         // simulator or stripe
+	PaymentTimeout     time.Duration `env:"PAYMENT_TIMEOUT" envDefault:"3s"`          // of one call to the provider
+	PaymentConcurrency int           `env:"PAYMENT_CONCURRENCY" envDefault:"100"`     // concurrent calls to the provider
+	PaymentRate        string        `env:"PAYMENT_RATE"`                             // of calls to the provider; see ProviderRate
+	PaymentActionTTL   time.Duration `env:"PAYMENT_ACTION_TTL" envDefault:"15m"`      // time limit of 3-D Secure
+	GuestActionTTL     time.Duration `env:"PAYMENT_GUEST_ACTION_TTL" envDefault:"0s"` // the same of a guest; see GuestTTL
+	StepDeadline       time.Duration `env:"STEP_DEADLINE" envDefault:"1h"`            // how long a step's outcome may stay unknown before the saga needs attention
 
 	StripeSecretKey     string `env:"STRIPE_SECRET_KEY"`
 	StripeWebhookSecret string `env:"STRIPE_WEBHOOK_SECRET"` // verifies Stripe's webhooks

@@ -200,6 +200,17 @@ func TestGuards(t *testing.T) {
 	require.EqualValues(t, 7, line(map[string]string{"CART_MAX_LINE_QUANTITY": "7"}))
 	require.Zero(t, line(map[string]string{"CART_MAX_LINE_QUANTITY": "7", "LIMITS": "false"}))
 	require.Nil(t, Config{}.Guards())
+
+	ttl := func(settings map[string]string) time.Duration {
+		c, err := parse(settings)
+		require.NoError(t, err)
+		return c.GuestTTL()
+	}
+	require.Equal(t, 5*time.Minute, ttl(external))
+	require.Equal(t, time.Minute, ttl(with(external, "PAYMENT_ACTION_TTL", "1m")))
+	require.Equal(t, 15*time.Minute, ttl(nil))
+	require.Equal(t, 15*time.Minute, ttl(with(external, "LIMITS", "false")))
+	require.Equal(t, 10*time.Minute, ttl(map[string]string{"PAYMENT_GUEST_ACTION_TTL": "10m"}))
 	for _, g := range (Config{}).guards() {
 		require.Positive(t, g.shop, g.setting)
 		require.LessOrEqual(t, g.shop, g.embedded, g.setting)
@@ -237,6 +248,14 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		"CART_MAX_GUEST_QUANTITY":  {"-1", "9999001"},
 		"CART_MAX_FAILED_PAYMENTS": {"-1", "1000001"},
 		"CART_PAYMENT_PAUSE":       {"0s", "soon"},
+
+		"WAITING_CHECKOUTS_PER_CUSTOMER": {"-1", "100001"},
+		"WAITING_CHECKOUTS_PER_GUEST":    {"-1", "100001"},
+		"WAITING_CHECKOUTS_PER_ADDRESS":  {"-1", "100001"},
+		"WAITING_VALUE_PER_CUSTOMER":     {"-1", "10.50"},
+		"WAITING_VALUE_PER_GUEST":        {"-1", "10.50"},
+		"WAITING_VALUE_PER_ADDRESS":      {"-1", "10.50", "9007199254740992"},
+		"PAYMENT_GUEST_ACTION_TTL":       {"-1s", "16m"},
 
 		"AUTH_SECRET":     {"short", strings.Repeat("s", 32), strings.Repeat("ab12", 16), "0123456789abcdef0123456789abcdef", "my-Secret-" + goodSecret, "a-long-one-" + goodSecret},
 		"AUTH_SECRET_OLD": {"short", goodSecret + ",short", goodSecret + ","},

@@ -50,6 +50,10 @@ const failures = {
     "It had authorized the payment and then refused it. Nothing was charged, and your cart is unchanged.",
   ],
   provider_unavailable: ["The payment provider cannot be reached", "Nothing was charged. Please try again shortly."],
+  too_many_waiting: [
+    "Too many payments are waiting",
+    "Confirm or cancel one of your other payments, or try again in some minutes. Nothing was charged.",
+  ],
   out_of_stock: ["Out of stock", "There is not enough stock of a product in your cart. Nothing was charged."],
   cancelled: ["You cancelled this checkout", "Nothing was charged, and your cart is unchanged."],
 };

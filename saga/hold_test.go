@@ -1,0 +1,80 @@
+package saga
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"shopping-cart/order"
+	"shopping-cart/payment"
+	"shopping-cart/platform/fault"
+)
+
+// fixedPayments answer each charge alike.
+type fixedPayments struct {
+	Payments
+	outcome payment.Outcome
+	err     error
+}
+
+func (p fixedPayments) Charge(context.Context, uuid.UUID, payment.Charge) (payment.Outcome, error) {
+	return p.outcome, p.err
+}
+
+// fixedOrders answer each command alike, and remember the last.
+type fixedOrders struct {
+	Orders
+	err error
+	got order.Command
+}
+
+func (o *fixedOrders) Handle(_ context.Context, _, _ uuid.UUID, cmd order.Command) error {
+	o.got = cmd
+	return o.err
+}
+
+// TestChargeThatMustWait: an order is entered at its holders while its charge waits for the shopper or is in doubt, and only then.
+func TestChargeThatMustWait(t *testing.T) {
+	t.Parallel()
+	charge := payment.Charge{OrderID: uuid.UUID{2}, CustomerID: "ann", Source: "5f1d", Guest: true}
+	held := order.Hold{OrderID: uuid.UUID{2}, CustomerID: "ann", Source: "5f1d", Guest: true}
+	doubtful := held
+	doubtful.InDoubt = true
+	tooMany := fault.New(fault.Conflict, order.CodeTooManyWaiting, "Too many.")
+	action := payment.Outcome{Result: payment.ResultActionRequired, NextAction: &payment.NextAction{Type: "redirect"}}
+	for name, c := range map[string]struct {
+		charge payment.Outcome
+		err    error // of the order
+		hold   order.Command
+		is     OutcomeKind
+	}{
+		"Captured":            {payment.Outcome{Result: payment.ResultCaptured}, tooMany, nil, StepSucceeded},
+		"Declined":            {payment.Outcome{Result: payment.ResultRefused, Failure: &payment.Failure{}}, tooMany, nil, StepWasRefused},
+		"ProviderIsAway":      {payment.Outcome{Result: payment.ResultUnavailable, Failure: &payment.Failure{}}, tooMany, nil, StepFaulted},
+		"ActionRequired":      {action, nil, held, StepMustWait},
+		"TooManyWait":         {action, tooMany, held, StepWasRefused},
+		"OrdersAreAway":       {action, fault.New(fault.Unavailable, "unavailable", "Away."), held, StepIsUnknown},
+		"InDoubt":             {payment.Outcome{Result: payment.ResultUnknown}, nil, doubtful, StepIsUnknown},
+		"DeferredByRateLimit": {payment.Outcome{Result: payment.ResultUnknown, Wait: 1}, nil, nil, StepIsUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			orders := &fixedOrders{err: c.err}
+			o := toCharge{charge}.dispatch(t.Context(), Modules{Payments: fixedPayments{outcome: c.charge}, Orders: orders}, uuid.New(), uuid.New())
+			require.Equal(t, c.is, o.Kind)
+			require.Equal(t, c.hold, orders.got)
+			if name == "TooManyWait" {
+				require.Equal(t, order.CodeTooManyWaiting, o.Failure.Code)
+			}
+		})
+	}
+	t.Run("NobodyHasSeenTheBank", func(t *testing.T) {
+		t.Parallel()
+		s := given(begun(1000), did(PlaceOrder), refused(ChargeMoney, order.CodeTooManyWaiting))
+		undo := checkout.react(s).Do[0].Command.(toUndo)
+		require.True(t, undo.Yields, "to a process that has got past it")
+		require.Equal(t, fault.Conflict, problemOf(*s.Failure).Kind)
+	})
+}
