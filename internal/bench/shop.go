@@ -63,7 +63,7 @@ func Settings(url string) (config.Config, error) {
 	settings.DatabaseURL, settings.CartDatabaseURL, settings.OrderDatabaseURL = url, "", ""
 	settings.PaymentDatabaseURL, settings.SagaDatabaseURL, settings.AuditDatabaseURL, settings.SimulatorDatabaseURL = "", "", "", ""
 	settings.AuthSecret, settings.AdminSecret, settings.SimulatorSecret = secret, adminSecret, secret
-	settings.SimulatorLatency, settings.Limits = 0, "false"
+	settings.SimulatorLatency, settings.Limits, settings.CartMaxEvents = 0, "false", 1_000_000
 	settings.AdminAddr, settings.TLSCert, settings.TLSKey = "", "", ""
 	return settings, nil
 }
