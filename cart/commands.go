@@ -25,9 +25,12 @@ type CheckOut struct {
 	source      string // keyed hash of the caller's address
 }
 
-// Payments refuses totals above zero that no payment method can pay. It is pure.
+// Payments refuses payments before a checkout. It is pure but for its memory of refusals.
 type Payments interface {
+	// Chargeable refuses totals above zero that no payment method can pay.
 	Chargeable(total money.Amount) error
+	// Permits refuses a payment after too many declined ones of the customer or of the address, whose hash is source.
+	Permits(customer, source string, guest bool) error
 }
 
 // CheckOutResult is the answer to CheckOut.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,10 +24,13 @@ const sagaActor = "saga"
 // Charge authorizes and captures, or continues an earlier Charge, and returns how far it came. It takes at most a few calls of
 // Config.Timeout each. An error means that the store failed: charge again.
 func (m *Module) Charge(ctx context.Context, correlation uuid.UUID, c Charge) (Outcome, error) {
+	end, ok := m.attempts.begin(m.declines.counters(c.CustomerID, c.Source, c.Guest), m.now())
+	if !ok { // an earlier attempt may have had an effect
+		return Outcome{Result: ResultUnknown, Wait: attemptWait}, nil
+	}
+	defer end()
 	run := m.newRun(c.PaymentID, correlation)
-	st, err := run.record(ctx, derivedID(c.PaymentID, "charge", 0), "charge", func(s State, now time.Time) ([]event, error) {
-		return request(s, c, m.providers[0].Name(), now), nil
-	})
+	st, err := run.chargeFirst(ctx, c)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -34,7 +38,9 @@ func (m *Module) Charge(ctx context.Context, correlation uuid.UUID, c Charge) (O
 	if err != nil {
 		return Outcome{}, err
 	}
-	return chargeOutcome(st.State, why, m.now()).after(why), nil
+	out := chargeOutcome(st.State, why, m.now()).after(why)
+	out.Failure = m.failureFor(st.State, out.Failure)
+	return out, nil
 }
 
 // Undo records the tombstone, then voids or refunds, and returns how far it came. An error means the same as for Charge.
@@ -198,7 +204,7 @@ func (r run) call(ctx context.Context, st stream, a providerCall) (stream, stopR
 	}
 	if err == nil {
 		var newer stream
-		newer, err = r.record(ctx, derivedID(r.id, key(r.id, a)+"/"+string(res.status), st.Version), "record", res.decide)
+		newer, err = r.recordAnswer(ctx, st, a, res)
 		if nonsense := (*invalidAnswerError)(nil); !errors.As(err, &nonsense) {
 			return newer, stopIdle, err
 		}
@@ -301,19 +307,28 @@ const recordTimeout = 15 * time.Second
 // record decides on the newest state and returns the payment afterwards. It ignores the end of ctx, since an answer of the provider must not
 // be lost.
 func (r run) record(ctx context.Context, id uuid.UUID, named string, decide func(State, time.Time) ([]event, error)) (stream, error) {
+	return r.write(ctx, eventstore.Command{ID: id, Named: named}, func(tx *eventstore.Tx, s State) ([]event, error) {
+		return decide(s, tx.Now())
+	})
+}
+
+// write is record for a command that names further streams.
+func (r run) write(ctx context.Context, cmd eventstore.Command, decide func(*eventstore.Tx, State) ([]event, error)) (stream, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	cmd := eventstore.Command{ID: id, Meta: r.meta, Named: named}
-	receipt, err := payments.Handle(ctx, r.store, r.id, cmd, func(tx *eventstore.Tx, p stream) ([]event, error) {
-		events, err := decide(p.State, tx.Now())
+	cmd.Meta, cmd.Streams = r.meta, slices.Insert(cmd.Streams, 0, payments.Ref(r.id))
+	cmd.Decide = func(tx *eventstore.Tx) error {
+		events, err := decide(tx, payments.Get(tx, r.id).State)
 		switch {
 		case err != nil:
-			return nil, &invalidAnswerError{err}
+			return &invalidAnswerError{err}
 		case len(events) == 0:
-			return nil, errNothingNew
+			return errNothingNew
 		}
-		return events, nil
-	})
+		payments.Append(tx, r.id, events...)
+		return nil
+	}
+	receipt, err := r.store.Do(ctx, cmd)
 	if errors.Is(err, errNothingNew) || err == nil && receipt.Replayed {
 		return payments.Load(ctx, r.store, r.id)
 	}

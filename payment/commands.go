@@ -138,6 +138,7 @@ func (r ReceivedWebhook) CommandID() uuid.UUID {
 const (
 	CodeDeclined              = "payment_declined"
 	CodeInsufficientFunds     = "insufficient_funds"
+	CodeTooManyDeclines       = "too_many_declines" // decided here: the provider was not asked
 	CodeAuthenticationFailed  = "authentication_failed"
 	CodeAuthenticationExpired = "authentication_expired"
 	CodeCaptureRefused        = "capture_refused"

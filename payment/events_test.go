@@ -34,6 +34,7 @@ func TestGoldenEvents(t *testing.T) {
 	t.Parallel()
 	old := wish
 	old.Source, old.Guest = "", false
+	golden.Check(t, declineCounters, []declineEvent{declineCounted{theID, 2, noon}})
 	golden.Check(t, payments, examples, golden.Past[event]{Version: 1, Today: old}, golden.Past[event]{Version: 1, Today: actionRequired{"ref", kept(bankPage), noon}},
 		golden.Past[event]{Version: 2, Today: actionRequired{"ref", kept(bankPage), noon}})
 }

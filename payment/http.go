@@ -85,6 +85,9 @@ func (m *Module) show(c echo.Context) error {
 		return c.NoContent(http.StatusNotModified)
 	}
 	view := viewOf(st)
+	if !caller.Operator() {
+		view.Failure = m.failureFor(st.State, view.Failure)
+	}
 	reasons := make([]*string, len(view.Refunds))
 	for i := range view.Refunds {
 		reasons[i] = &view.Refunds[i].Reason

@@ -52,8 +52,11 @@ type Config struct {
 	Timeout   time.Duration // of one call to a provider; 3 s
 	InFlight  int           // concurrent calls to one provider; 100
 	Rate      Rate          // of the calls of each operation to the first provider; one caller gets a quarter of it
+	Declines  DeclineLimits // of a customer or an address
 	ActionTTL time.Duration // time of the shopper to act at their bank; 15 min
 	GuestTTL  time.Duration // the same of a guest; ActionTTL
+
+	OneDecline bool // guests see CodeDeclined for every declined card, whatever the reason
 
 	WebhookRetention time.Duration // of handled webhooks; 0: forever
 
@@ -62,20 +65,23 @@ type Config struct {
 
 // Module manages the payments of one database.
 type Module struct {
-	store     *eventstore.Store
-	query     *pgxpool.Pool
-	webhooks  eventstore.Retention
-	due       *eventstore.Watermark // of webhooks
-	log       *slog.Logger
-	providers []*guardedProvider
-	notifying int // the providers before this index send webhooks
-	actionTTL time.Duration
-	guestTTL  time.Duration
-	now       func() time.Time
-	arrived   chan struct{} // a webhook was stored
-	resumable chan uuid.UUID
-	daily     dailyTotals
-	actions   actions
+	store      *eventstore.Store
+	query      *pgxpool.Pool
+	webhooks   eventstore.Retention
+	due        *eventstore.Watermark // of webhooks
+	log        *slog.Logger
+	providers  []*guardedProvider
+	notifying  int // the providers before this index send webhooks
+	actionTTL  time.Duration
+	guestTTL   time.Duration
+	declines   DeclineLimits
+	attempts   *attempts
+	oneDecline bool
+	now        func() time.Time
+	arrived    chan struct{} // a webhook was stored
+	resumable  chan uuid.UUID
+	daily      dailyTotals
+	actions    actions
 }
 
 // ttl returns the time of the payment's customer to act at their bank.
@@ -96,12 +102,13 @@ func New(c Config) *Module {
 		c.Called = func(context.Context, string, string, string, time.Duration) {}
 	}
 	m := &Module{
-		store: eventstore.Open(c.Database, "payment", payments),
+		store: eventstore.Open(c.Database, "payment", payments, declineCounters),
 		query: c.Query, log: c.Log, due: eventstore.NewWatermark(webhookSlack, webhookAgain),
 		webhooks: eventstore.Retention{
 			Table: "payment.webhooks", Old: "handled_at < now() - $3::interval", After: c.WebhookRetention, Pool: c.Control,
 		},
-		actionTTL: c.ActionTTL, guestTTL: c.GuestTTL, arrived: make(chan struct{}, 1), resumable: make(chan uuid.UUID),
+		actionTTL: c.ActionTTL, guestTTL: c.GuestTTL, declines: c.Declines, attempts: &attempts{by: map[uuid.UUID]attempt{}},
+		oneDecline: c.OneDecline, arrived: make(chan struct{}, 1), resumable: make(chan uuid.UUID),
 		daily: dailyTotals{query: c.Query},
 	}
 	m.now = m.store.Now

@@ -12,6 +12,7 @@ import (
 var failures = []*fault.Fault{
 	fault.New(fault.Payment, CodeDeclined, "The payment was declined. Try another payment method."),
 	fault.New(fault.Payment, CodeInsufficientFunds, "There is not enough money on this payment method."),
+	errTooManyDeclines,
 	fault.New(fault.Payment, CodeAuthenticationFailed, "The bank did not confirm the payment."),
 	fault.New(fault.Payment, CodeAuthenticationExpired, "The payment was not confirmed at the bank in time."),
 	fault.New(fault.Payment, CodeCaptureRefused, "The bank refused to pay out the reserved amount."),

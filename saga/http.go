@@ -61,7 +61,7 @@ type ActionView struct {
 
 // FailureView is the reason why a checkout failed.
 type FailureView struct {
-	Code   string `json:"code" enums:"out_of_stock,payment_declined,insufficient_funds,authentication_failed,authentication_expired,capture_refused,cancelled,provider_unavailable,refund_failed,amount_not_chargeable,order_does_not_add_up,payment_refunded,too_many_waiting"`
+	Code   string `json:"code" enums:"out_of_stock,payment_declined,insufficient_funds,authentication_failed,authentication_expired,capture_refused,cancelled,provider_unavailable,refund_failed,amount_not_chargeable,order_does_not_add_up,payment_refunded,too_many_waiting,too_many_declines"`
 	Detail string `json:"detail" example:"The payment was declined. Try another payment method."`
 }
 
@@ -165,7 +165,7 @@ type checkOutRequest struct {
 //	@Failure		413,415			{object}	web.Problem
 //	@Failure		422				{object}	web.Problem	"validation_failed, unknown_field, product_inactive with skus, currency_mismatch with lines and skus, negative_total, too_many_units with limit and, of a line, sku; idempotency_key_reused, amount_not_chargeable; with Prefer: wait amount_not_chargeable with checkout_id"
 //	@Failure		428				{object}	web.Problem	"precondition_required"
-//	@Failure		429				{object}	web.Problem	"too_many_attempts: the payment of this cart failed too often"
+//	@Failure		429				{object}	web.Problem	"too_many_attempts: the payment of this cart failed too often; too_many_declines: too many payments of the customer or the address were declined, also with Prefer: wait and then with checkout_id"
 //	@Failure		503				{object}	web.Problem	"unavailable, busy, newer_version; with Prefer: wait provider_unavailable with checkout_id"
 //	@Router			/v1/carts/{id}/checkout [post]
 func (m *Module) checkOut(c echo.Context) error {
@@ -249,7 +249,11 @@ func (m *Module) answerCheckOut(c echo.Context, saga eventstore.Stream[State], w
 	case shown(s) == Completed && waited:
 		return c.JSON(http.StatusCreated, viewOf(saga))
 	case s.Status == Failed && waited:
-		return problemOf(*s.Failure).With("checkout_id", saga.ID)
+		refusal := problemOf(*s.Failure)
+		if f, ok := fault.As(m.Payments.Permits(s.CustomerID, s.Checkout.Source, s.Checkout.Guest)); ok && f.Code == refusal.Code {
+			refusal.Retry = f.Retry
+		}
+		return refusal.With("checkout_id", saga.ID)
 	}
 	return c.JSON(http.StatusAccepted, m.ownViewOf(c, saga))
 }
@@ -267,6 +271,8 @@ func problemOf(f Failure) *fault.Fault {
 		refusal.Kind = fault.Conflict
 	case f.Code == payment.CodeNotChargeable:
 		refusal.Kind = fault.Invalid
+	case f.Code == payment.CodeTooManyDeclines:
+		refusal.Kind = fault.TooMany
 	case len(f.Lines) > 0:
 		refusal.Kind = fault.Conflict
 		return refusal.With("lines", f.Lines)

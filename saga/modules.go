@@ -51,6 +51,8 @@ type Payments interface {
 	AcceptsPaymentMethod(token string) bool
 	// Chargeable refuses a total that no payment method can pay. It is pure.
 	Chargeable(total money.Amount) error
+	// Permits refuses a payment after too many declined ones of the customer or the address. It is pure but for the memory of the last refusals.
+	Permits(customer, source string, guest bool) error
 	Charge(ctx context.Context, correlation uuid.UUID, c payment.Charge) (payment.Outcome, error)
 	Undo(ctx context.Context, correlation uuid.UUID, u payment.Undo) (payment.Outcome, error)
 	Refund(ctx context.Context, correlation uuid.UUID, r payment.Refund) (payment.Outcome, error)

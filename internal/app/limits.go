@@ -8,6 +8,7 @@ import (
 
 	"shopping-cart/cart"
 	"shopping-cart/order"
+	"shopping-cart/payment"
 	"shopping-cart/platform/config"
 	"shopping-cart/platform/web"
 )
@@ -51,6 +52,15 @@ func orderLimits(settings config.Config) order.Limits {
 		return order.HolderLimit{Orders: of["WAITING_CHECKOUTS_PER_"+holder], Value: of["WAITING_VALUE_PER_"+holder]}
 	}
 	return order.Limits{Customer: limit("CUSTOMER"), Guest: limit("GUEST"), Address: limit("ADDRESS")}
+}
+
+// declineLimits returns how many payments of a customer or an address may be declined.
+func declineLimits(settings config.Config) payment.DeclineLimits {
+	of := settings.Guards()
+	return payment.DeclineLimits{
+		Guest: int(of["PAYMENT_MAX_GUEST_DECLINES"]), Customer: int(of["PAYMENT_MAX_CUSTOMER_DECLINES"]),
+		Address: int(of["PAYMENT_MAX_ADDRESS_DECLINES"]), Window: settings.PaymentDeclineWindow,
+	}
 }
 
 // refusalDelay slows a client that repeats refused requests at once to one request a second on each of its connections.

@@ -118,7 +118,13 @@ type Config struct {
 	PaymentRate        string        `env:"PAYMENT_RATE"`                             // of calls to the provider; see ProviderRate
 	PaymentActionTTL   time.Duration `env:"PAYMENT_ACTION_TTL" envDefault:"15m"`      // time limit of 3-D Secure
 	GuestActionTTL     time.Duration `env:"PAYMENT_GUEST_ACTION_TTL" envDefault:"0s"` // the same of a guest; see GuestTTL
+	PaymentOneDecline  bool          `env:"PAYMENT_ONE_DECLINE" envDefault:"true"`    // guests see payment_declined for every declined card
 	StepDeadline       time.Duration `env:"STEP_DEADLINE" envDefault:"1h"`            // how long a step's outcome may stay unknown before the saga needs attention
+
+	PaymentMaxGuestDeclines    int64         `env:"PAYMENT_MAX_GUEST_DECLINES" envDefault:"0"` // see Guards
+	PaymentMaxCustomerDeclines int64         `env:"PAYMENT_MAX_CUSTOMER_DECLINES" envDefault:"0"`
+	PaymentMaxAddressDeclines  int64         `env:"PAYMENT_MAX_ADDRESS_DECLINES" envDefault:"0"`
+	PaymentDeclineWindow       time.Duration `env:"PAYMENT_DECLINE_WINDOW" envDefault:"1h"`
 
 	StripeSecretKey     string `env:"STRIPE_SECRET_KEY"`
 	StripeWebhookSecret string `env:"STRIPE_WEBHOOK_SECRET"` // verifies Stripe's webhooks

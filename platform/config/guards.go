@@ -30,6 +30,9 @@ func (c Config) guards() []guard {
 		{"WAITING_VALUE_PER_CUSTOMER", c.WaitingValueCustomer, money.Max, 2_000_000, money.Max},
 		{"WAITING_VALUE_PER_GUEST", c.WaitingValueGuest, money.Max, 500_000, money.Max},
 		{"WAITING_VALUE_PER_ADDRESS", c.WaitingValueAddress, money.Max, 5_000_000, money.Max},
+		{"PAYMENT_MAX_GUEST_DECLINES", c.PaymentMaxGuestDeclines, 1_000_000, 5, 1000},
+		{"PAYMENT_MAX_CUSTOMER_DECLINES", c.PaymentMaxCustomerDeclines, 1_000_000, 10, 1_000_000},
+		{"PAYMENT_MAX_ADDRESS_DECLINES", c.PaymentMaxAddressDeclines, 1_000_000, 20, 1_000_000},
 	}
 }
 
@@ -73,4 +76,5 @@ func (c Config) checkGuards(wrong *findings) {
 	if c.GuestActionTTL < 0 || c.GuestActionTTL > c.PaymentActionTTL {
 		wrong.add("PAYMENT_GUEST_ACTION_TTL", "must be between 0 and PAYMENT_ACTION_TTL")
 	}
+	wrong.positive("PAYMENT_DECLINE_WINDOW", c.PaymentDeclineWindow)
 }

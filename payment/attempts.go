@@ -1,0 +1,98 @@
+package payment
+
+import (
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// attempts remembers the counters of declined payments that this process has seen, and the charges that it makes for each. Of one counter no more
+// charges run at once than may still be declined, so that charges at the same time do not exceed its limit.
+type attempts struct {
+	mu sync.Mutex
+	by map[uuid.UUID]attempt
+}
+
+// attempt is the memory of one counter.
+type attempt struct {
+	running int       // charges
+	count   int       // declined payments
+	until   time.Time // end of their window
+}
+
+const (
+	maxAttempts = 10_000
+	attemptWait = 200 * time.Millisecond // until a charge that must wait for others tries again
+)
+
+// countAt returns the number of declined payments in the window.
+func (a attempt) countAt(now time.Time) int {
+	if now.Before(a.until) {
+		return a.count
+	}
+	return 0
+}
+
+// begin begins a charge, unless as many run as may still be declined. A counter beyond its limit lets it begin: then the charge is refused.
+func (a *attempts) begin(all []counter, now time.Time) (end func(), ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, c := range all {
+		one := a.by[c.id]
+		if one.running > 0 && one.running >= c.limit-one.countAt(now) {
+			return nil, false
+		}
+	}
+	a.add(all, 1, now)
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.add(all, -1, now)
+	}, true
+}
+
+func (a *attempts) add(all []counter, n int, now time.Time) {
+	for _, c := range all {
+		one := a.by[c.id]
+		one.running += n
+		a.put(c.id, one, now)
+	}
+}
+
+// put stores a counter, or drops it if it tells nothing.
+func (a *attempts) put(id uuid.UUID, one attempt, now time.Time) {
+	if one.running == 0 && one.countAt(now) == 0 {
+		delete(a.by, id)
+		return
+	}
+	if len(a.by) >= maxAttempts {
+		for other, of := range a.by {
+			if of.running == 0 {
+				delete(a.by, other)
+			}
+		}
+	}
+	a.by[id] = one
+}
+
+// learn remembers the count of a counter.
+func (a *attempts) learn(id uuid.UUID, count int, until time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	one := a.by[id]
+	one.count, one.until = count, until
+	a.put(id, one, time.Time{})
+}
+
+// wait returns the longest time until one of the counters permits a payment, or 0.
+func (a *attempts) wait(all []counter, now time.Time) (wait time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, c := range all {
+		if one := a.by[c.id]; one.countAt(now) >= c.limit {
+			wait = max(wait, one.until.Sub(now))
+		}
+	}
+	return wait
+}

@@ -1,0 +1,175 @@
+package payment
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"shopping-cart/eventstore"
+	"shopping-cart/platform/fault"
+)
+
+// DeclineLimits bounds the declined payments in a window, against tests of stolen cards. 0 is no limit.
+type DeclineLimits struct {
+	Guest, Customer int           // of one guest or customer
+	Address         int           // of one address
+	Window          time.Duration // begins with the first declined payment
+}
+
+// declineEvent is an event of a counter.
+//
+//sumtype:decl
+type declineEvent interface{ isDecline() }
+
+// declineCounted counts a declined payment. A charge that is accepted writes no counter.
+type declineCounted struct {
+	PaymentID uuid.UUID `json:"payment_id"`
+	Count     int       `json:"count"` // in the window, with this one
+	Since     time.Time `json:"since"` // start of the window
+}
+
+func (declineCounted) isDecline() {}
+
+// declineCount counts the declined payments of a customer or of an address.
+type declineCount struct {
+	Count int       `json:"count"`
+	Since time.Time `json:"since"`
+}
+
+var declineCounters = &eventstore.Aggregate[declineCount, declineEvent]{
+	Kind: "declines", StateVersion: 1, Index: func(declineCount, time.Time) eventstore.Index { return eventstore.Index{} },
+	Types: eventstore.Register(map[string]declineEvent{"declines.counted": declineCounted{}}),
+	Evolve: func(_ declineCount, event declineEvent) declineCount {
+		e := event.(declineCounted)
+		return declineCount{e.Count, e.Since}
+	},
+}
+
+// counter is the counter that a payment belongs to, and its limit.
+type counter struct {
+	id    uuid.UUID
+	limit int
+}
+
+// counters returns the counters of a payment: of the customer, and of the address if it is known.
+func (l DeclineLimits) counters(customer, source string, guest bool) (all []counter) {
+	if guest {
+		l.Customer = l.Guest
+	}
+	if l.Customer > 0 && customer != "" {
+		all = append(all, counter{counterID("customer", customer), l.Customer})
+	}
+	if l.Address > 0 && source != "" {
+		all = append(all, counter{counterID("address", source), l.Address})
+	}
+	return all
+}
+
+func counterID(of, name string) uuid.UUID {
+	return uuid.NewSHA1(commandSpace, []byte("declines/"+of+"/"+name))
+}
+
+func refsOf(all []counter) (refs []eventstore.Ref) {
+	for _, c := range all {
+		refs = append(refs, declineCounters.Ref(c.id))
+	}
+	return refs
+}
+
+// wait returns the time until a counter permits the next payment, or 0.
+func (l DeclineLimits) wait(d declineCount, limit int, now time.Time) time.Duration {
+	if d.Count < limit {
+		return 0
+	}
+	return max(0, d.Since.Add(l.Window).Sub(now))
+}
+
+// count returns the event that counts a declined payment.
+func (l DeclineLimits) count(d declineCount, payment uuid.UUID, now time.Time) declineCounted {
+	if now.Sub(d.Since) >= l.Window {
+		d = declineCount{Since: now}
+	}
+	return declineCounted{payment, d.Count + 1, d.Since}
+}
+
+// isCounted reports whether events decline a payment for a reason that tells something about the card.
+func isCounted(events []event) bool {
+	return slices.ContainsFunc(events, func(e event) bool {
+		d, ok := e.(declined)
+		return ok && (d.Code == CodeDeclined || d.Code == CodeInsufficientFunds || d.Code == CodeAuthenticationFailed)
+	})
+}
+
+// requestCharge begins a payment. Beyond a limit it declines the payment at once: the provider is not asked.
+func (m *Module) requestCharge(tx *eventstore.Tx, s State, c Charge, provider string) []event {
+	events := request(s, c, provider, tx.Now())
+	if len(events) == 0 {
+		return nil
+	}
+	for _, one := range m.declines.counters(c.CustomerID, c.Source, c.Guest) {
+		d := declineCounters.Get(tx, one.id).State
+		if m.declines.wait(d, one.limit, tx.Now()) > 0 {
+			m.attempts.learn(one.id, d.Count, d.Since.Add(m.declines.Window))
+			return append(events, declined{Code: CodeTooManyDeclines})
+		}
+	}
+	return events
+}
+
+// countDecline counts a declined payment.
+func (m *Module) countDecline(tx *eventstore.Tx, payment uuid.UUID, all []counter) {
+	for _, one := range all {
+		e := m.declines.count(declineCounters.Get(tx, one.id).State, payment, tx.Now())
+		declineCounters.Append(tx, one.id, e)
+		m.attempts.learn(one.id, e.Count, e.Since.Add(m.declines.Window))
+	}
+}
+
+// Permits refuses a payment of a customer or an address that has too many declined payments, as far as this process knows. It only saves work: Charge
+// decides. It is pure but for that memory.
+func (m *Module) Permits(customer, source string, guest bool) error {
+	if wait := m.attempts.wait(m.declines.counters(customer, source, guest), m.now()); wait > 0 {
+		return errTooManyDeclines.After(wait)
+	}
+	return nil
+}
+
+// failureFor returns a failure as the customer sees it. A guest does not learn why a card was declined, since that tells cards that work from cards
+// that do not.
+func (m *Module) failureFor(s State, f *Failure) *Failure {
+	if m.oneDecline && s.Guest && f != nil && (f.Code == CodeInsufficientFunds || f.Code == CodeAuthenticationFailed) {
+		return failure(CodeDeclined)
+	}
+	return f
+}
+
+var errTooManyDeclines = fault.New(fault.TooMany, CodeTooManyDeclines, "Too many payments were declined. Try again later.")
+
+// chargeFirst records the intent of a charge, unless it is recorded.
+func (r run) chargeFirst(ctx context.Context, c Charge) (stream, error) {
+	cmd := eventstore.Command{
+		ID: derivedID(c.PaymentID, "charge", 0), Named: "charge", Reads: refsOf(r.declines.counters(c.CustomerID, c.Source, c.Guest)),
+	}
+	return r.write(ctx, cmd, func(tx *eventstore.Tx, s State) ([]event, error) {
+		return r.requestCharge(tx, s, c, r.providers[0].Name()), nil
+	})
+}
+
+// recordAnswer records an answer of the provider, and counts it if it declines the payment.
+func (r run) recordAnswer(ctx context.Context, st stream, a providerCall, res result) (stream, error) {
+	cmd := eventstore.Command{ID: derivedID(r.id, key(r.id, a)+"/"+string(res.status), st.Version), Named: "record"}
+	var counted []counter
+	if res.status == Declined || res.status == Refused {
+		counted = r.declines.counters(st.State.CustomerID, st.State.Source, st.State.Guest)
+		cmd.Streams = refsOf(counted)
+	}
+	return r.write(ctx, cmd, func(tx *eventstore.Tx, s State) ([]event, error) {
+		events, err := res.decide(s, tx.Now())
+		if err == nil && isCounted(events) {
+			r.countDecline(tx, r.id, counted)
+		}
+		return events, err
+	})
+}
