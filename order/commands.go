@@ -48,6 +48,9 @@ type Hold struct {
 	InDoubt    bool // the money may be charged already, so the order must wait
 }
 
+// CodeTooManyWaiting is the code of a refused Hold.
+const CodeTooManyWaiting = "too_many_waiting"
+
 // Confirm makes a pending order a sale. Refused: order_cancelled; not_found.
 type Confirm struct{ OrderID uuid.UUID }
 

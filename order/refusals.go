@@ -2,9 +2,6 @@ package order
 
 import "shopping-cart/platform/fault"
 
-// CodeTooManyWaiting is the code of a refused Hold.
-const CodeTooManyWaiting = "too_many_waiting"
-
 // The refusals of commands and requests. platform/web turns their kind into a status.
 var (
 	errNotFound         = fault.New(fault.NotFound, "not_found", "There is no such order.")

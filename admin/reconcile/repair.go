@@ -63,6 +63,8 @@ func (c toOrder) done(r records) string {
 		return "recorded a refund of " + r.amount(of.Amount) + " in the order"
 	case order.Place:
 		return "placed the order"
+	case order.Hold:
+		return "entered the order at its holders"
 	case order.Cancel, order.EndCancellation:
 	}
 	return "cancelled the order"

@@ -189,16 +189,16 @@ func TestProviderRate(t *testing.T) {
 
 func TestGuards(t *testing.T) {
 	external := map[string]string{"DATABASE_URL": "postgres://app@db/shop", "AUTH_SECRET": goodSecret, "ADMIN_SECRET": adminSecret, "PAYMENT_PROVIDER": Simulator}
-	line := func(settings map[string]string) int64 {
+	guest := func(settings map[string]string) int64 {
 		c, err := parse(settings)
 		require.NoError(t, err)
-		return c.Guards()["CART_MAX_LINE_QUANTITY"]
+		return c.Guards()["CART_MAX_GUEST_QUANTITY"]
 	}
-	require.EqualValues(t, 999, line(external))
-	require.EqualValues(t, 9999, line(nil))
-	require.EqualValues(t, 999, line(map[string]string{"LIMITS": "true"}))
-	require.EqualValues(t, 7, line(map[string]string{"CART_MAX_LINE_QUANTITY": "7"}))
-	require.Zero(t, line(map[string]string{"CART_MAX_LINE_QUANTITY": "7", "LIMITS": "false"}))
+	require.EqualValues(t, 10_000, guest(external))
+	require.EqualValues(t, 9_999_000, guest(nil))
+	require.EqualValues(t, 10_000, guest(map[string]string{"LIMITS": "true"}))
+	require.EqualValues(t, 7, guest(map[string]string{"CART_MAX_GUEST_QUANTITY": "7"}))
+	require.Zero(t, guest(map[string]string{"CART_MAX_GUEST_QUANTITY": "7", "LIMITS": "false"}))
 	require.Nil(t, Config{}.Guards())
 
 	ttl := func(settings map[string]string) time.Duration {

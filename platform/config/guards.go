@@ -20,16 +20,16 @@ func (c Config) guards() []guard {
 		checkouts = 100_000
 	)
 	return []guard{
-		{"CART_MAX_LINE_QUANTITY", c.CartMaxLineQuantity, 9999, 999, 9999},
-		{"CART_MAX_QUANTITY", c.CartMaxQuantity, units, 5000, units},
-		{"CART_MAX_GUEST_QUANTITY", c.CartMaxGuestQuantity, units, 1000, units},
+		{"CART_MAX_LINE_QUANTITY", c.CartMaxLineQuantity, 9999, 9999, 9999},
+		{"CART_MAX_QUANTITY", c.CartMaxQuantity, units, 20_000, units},
+		{"CART_MAX_GUEST_QUANTITY", c.CartMaxGuestQuantity, units, 10_000, units},
 		{"CART_MAX_FAILED_PAYMENTS", c.CartMaxFailedPayments, 1_000_000, 10, 1000},
 		{"WAITING_CHECKOUTS_PER_CUSTOMER", c.WaitingPerCustomer, checkouts, 5, checkouts},
 		{"WAITING_CHECKOUTS_PER_GUEST", c.WaitingPerGuest, checkouts, 2, checkouts},
 		{"WAITING_CHECKOUTS_PER_ADDRESS", c.WaitingPerAddress, checkouts, 30, checkouts},
-		{"WAITING_VALUE_PER_CUSTOMER", c.WaitingValueCustomer, money.Max, 2_000_000, money.Max},
-		{"WAITING_VALUE_PER_GUEST", c.WaitingValueGuest, money.Max, 500_000, money.Max},
-		{"WAITING_VALUE_PER_ADDRESS", c.WaitingValueAddress, money.Max, 5_000_000, money.Max},
+		{"WAITING_VALUE_PER_CUSTOMER", c.WaitingValueCustomer, money.Max, 10_000_000, money.Max},
+		{"WAITING_VALUE_PER_GUEST", c.WaitingValueGuest, money.Max, 5_000_000, money.Max},
+		{"WAITING_VALUE_PER_ADDRESS", c.WaitingValueAddress, money.Max, 20_000_000, money.Max},
 		{"PAYMENT_MAX_GUEST_DECLINES", c.PaymentMaxGuestDeclines, 1_000_000, 5, 1000},
 		{"PAYMENT_MAX_CUSTOMER_DECLINES", c.PaymentMaxCustomerDeclines, 1_000_000, 10, 1_000_000},
 		{"PAYMENT_MAX_ADDRESS_DECLINES", c.PaymentMaxAddressDeclines, 1_000_000, 20, 1_000_000},
