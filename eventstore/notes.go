@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -140,4 +141,49 @@ func (s *Store) OfCustomer(ctx context.Context, kind, customer string) ([]uuid.U
 		return nil, fmt.Errorf("find the streams of a customer in %s: %w", s.schema, err)
 	}
 	return ids, nil
+}
+
+// Document is a row of stored data as JSON.
+type Document struct {
+	ID                   uuid.UUID
+	CreatedAt, UpdatedAt time.Time
+	Data                 json.RawMessage
+}
+
+// Documents returns the rows of a query for ids: an id, two times and JSON.
+func (s *Store) Documents(ctx context.Context, sql string, ids []uuid.UUID) ([]Document, error) {
+	rows, _ := s.db.Query.Query(ctx, s.in(sql), raw(ids))
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Document])
+	if err != nil {
+		return nil, fmt.Errorf("read documents of %s: %w", s.schema, err)
+	}
+	return found, nil
+}
+
+// States returns the states of streams with their notes.
+func (s *Store) States(ctx context.Context, ids []uuid.UUID) ([]Document, error) {
+	found, err := s.Documents(ctx, `select id, created_at, updated_at, state from @.streams where id = any($1)`, ids)
+	if err != nil {
+		return nil, err
+	}
+	states := make([]*json.RawMessage, len(found))
+	for i := range found {
+		states[i] = &found[i].Data
+	}
+	return found, s.RevealIn(ctx, states...)
+}
+
+// NotesOf returns the ids of the notes of streams.
+func (s *Store) NotesOf(ctx context.Context, streams []uuid.UUID) ([]uuid.UUID, error) {
+	rows, _ := s.db.Query.Query(ctx, s.in(`select id from @.notes where stream = any($1)`), raw(streams))
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return nil, fmt.Errorf("find the notes of %s: %w", s.schema, err)
+	}
+	return ids, nil
+}
+
+// ReadNotes returns notes as {stream, text}.
+func (s *Store) ReadNotes(ctx context.Context, ids []uuid.UUID) ([]Document, error) {
+	return s.Documents(ctx, `select id, at, at, json_build_object('stream', stream, 'text', text) from @.notes where id = any($1)`, ids)
 }

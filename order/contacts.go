@@ -44,6 +44,12 @@ func (m *Module) ContactsByEmail(ctx context.Context, address string) ([]Contact
 	return collect[ContactRef](ctx, m.Query, "find contacts by e-mail address", sql, email.Fold(address))
 }
 
+// ReadContacts returns contacts as {email, shipping_address}.
+func (m *Module) ReadContacts(ctx context.Context, ids []uuid.UUID) ([]eventstore.Document, error) {
+	return m.store.Documents(ctx, `select id, created_at, created_at, json_build_object('email', email, 'shipping_address', shipping_address)
+		from @.contacts where id = any($1)`, ids)
+}
+
 // EraseContacts deletes contacts. A repetition of the write deletes too.
 func (m *Module) EraseContacts(ctx context.Context, w web.Write, ids []uuid.UUID) (replayed bool, err error) {
 	erase := func(tx *eventstore.Tx) { tx.Exec(`delete from orders.contacts where id = any($1)`, ids) }

@@ -1,8 +1,10 @@
 package order
 
 import (
+	"context"
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -43,4 +45,27 @@ func TestContacts(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, found)
 	})
+}
+
+func TestOldContactsGo(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.ContactRetention = 24 * time.Hour
+	for name, age := range map[string]time.Duration{"old": 25 * time.Hour, "young": 23 * time.Hour} {
+		_, err := s.pools.Query.Exec(t.Context(), `insert into orders.contacts (id, customer, email, created_at)
+			values (gen_random_uuid(), $1, 'a@example.com', now() - $2::interval)`, name, age)
+		require.NoError(t, err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	left := func() []ContactRef {
+		found, err := s.ContactsOf(t.Context(), []string{"old", "young"})
+		require.NoError(t, err)
+		return found
+	}
+	require.Eventually(t, func() bool { return len(left()) == 1 }, 30*time.Second, 20*time.Millisecond)
+	require.Equal(t, "young", left()[0].Customer)
+	stop()
+	require.NoError(t, <-ended)
 }

@@ -25,6 +25,7 @@ package order
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -39,7 +40,8 @@ const Schema = "orders"
 // Config holds the settings and dependencies of the module.
 type Config struct {
 	eventstore.Database
-	Payments Payments
+	Payments         Payments
+	ContactRetention time.Duration // of contacts; 0: until their erasure
 	// DrawNumber draws the number of an order, without its check digit; nil: at random.
 	DrawNumber func() int64
 	Limits     Limits
@@ -85,7 +87,7 @@ func (m *Module) Routes(s *web.Server) {
 	changes.POST("/v1/stock/:sku/adjustments", m.postAdjustment)
 }
 
-// Run runs the store's background work and projections and folds the addresses of contacts until ctx is done.
+// Run runs the store's background work and projections, folds the addresses of contacts and deletes old ones until ctx is done.
 func (m *Module) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.store.Run(ctx) })
@@ -93,5 +95,12 @@ func (m *Module) Run(ctx context.Context) error {
 		m.foldContacts(ctx, foldEvery)
 		return nil
 	})
+	if m.ContactRetention > 0 {
+		g.Go(func() error {
+			contacts := eventstore.Retention{Table: "orders.contacts", Old: "created_at < now() - $3::interval", After: m.ContactRetention, Pool: m.Control}
+			contacts.Run(ctx, m.store.Failed)
+			return nil
+		})
+	}
 	return g.Wait()
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"shopping-cart/eventstore"
 	"shopping-cart/platform/web"
@@ -66,4 +67,25 @@ func (m *Module) Forget(ctx context.Context, objects, mentions []string) (erased
 		return 0, fmt.Errorf("erase reasons from the audit: %w", err)
 	}
 	return tag.RowsAffected(), nil
+}
+
+// About returns the ids of the entries about objects. The index of objects finds the keys that begin with one of them.
+func (m *Module) About(ctx context.Context, objects []string) ([]uuid.UUID, error) {
+	rows, _ := m.Query.Query(ctx, `select s.id from unnest($1::text[]) o(object) join audit.streams s
+		on s.kind = 'audit' and s.key ~>=~ (object || '/') and s.key ~<~ (object || '0')`, objects) // '0' follows '/'
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return nil, fmt.Errorf("find the entries about %d objects: %w", len(objects), err)
+	}
+	return ids, nil
+}
+
+// documents shows what was done, and why, but not who did it.
+var documents = `select s.id, s.created_at, s.updated_at, json_build_object('action', ` + eventstore.TextOf("s.state", "action") + `,
+		'route', ` + eventstore.TextOf("s.state", "route") + `, 'object', ` + eventstore.TextOf("s.state", "object") + `, 'reason', r.text)
+	from @.streams s left join @.reasons r on r.entry = s.id where s.id = any($1)`
+
+// ReadEntries returns entries as {action, route, object, reason}.
+func (m *Module) ReadEntries(ctx context.Context, ids []uuid.UUID) ([]eventstore.Document, error) {
+	return m.store.Documents(ctx, documents, ids)
 }

@@ -35,6 +35,7 @@ type Orders interface {
 	ContactsByEmail(ctx context.Context, address string) ([]order.ContactRef, error)
 	EraseContacts(ctx context.Context, w web.Write, ids []uuid.UUID) (replayed bool, err error)
 	HeldOf(ctx context.Context, customers []string) ([]order.Held, error)
+	ReadContacts(ctx context.Context, ids []uuid.UUID) ([]eventstore.Document, error)
 }
 
 // Payments is the payment module.
@@ -54,6 +55,8 @@ type Sagas interface {
 type Audit interface {
 	// Forget erases the reasons of requests about objects, and those that mention one of the texts.
 	Forget(ctx context.Context, objects, mentions []string) (int64, error)
+	About(ctx context.Context, objects []string) ([]uuid.UUID, error)
+	ReadEntries(ctx context.Context, ids []uuid.UUID) ([]eventstore.Document, error)
 }
 
 // Module erases and exports personal data.
@@ -62,9 +65,10 @@ type Module struct{ Config }
 // New makes the module.
 func New(c Config) *Module { return &Module{c} }
 
-// Routes adds the routes of operators.
+// Routes adds the routes of operators, and the export for customers.
 func (m *Module) Routes(s *web.Server) {
 	erasers := s.Scoped(web.ScopePrivacyErase)
 	erasers.POST("/v1/admin/erasures", m.postErasure)
+	s.Owned(web.ScopePrivacyErase).GET("/v1/customers/:id/export", m.exportCustomer, web.Personal, web.Paged, web.Limit(web.Searches))
 	erasers.DELETE("/v1/customers/:id/contacts", m.deleteContacts)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"maps"
 	"net/http"
+	"net/url"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -252,6 +253,52 @@ func TestContactsOfFailedCheckoutsGo(t *testing.T) {
 			var contacts int
 			require.NoError(t, db.QueryRow(t.Context(), "select count(*) from orders.contacts").Scan(&contacts))
 			require.Equal(t, 1, contacts, "that of an order stays")
+		})
+	}
+}
+
+// TestExport: a customer and an operator export, page by page, everything that is held about the customer, and nobody else does.
+func TestExport(t *testing.T) {
+	t.Parallel()
+	for name, setup := range setups {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := harness.Open(t, setup)
+			ada, eve := s.Shopper(t), s.Shopper(t)
+			texts := writesOf(t, s, ada, "Ada.Byron@example.com", "Ada Byron", "12 Dorset Street")
+			writesOf(t, s, eve, "Eve.Moneypenny@example.com", "Eve Moneypenny", "30 Wellington Square")
+			path := "/v1/customers/" + ada.ID.String() + "/export"
+			harness.RequireProblem(t, s.Send(t, http.MethodGet, path, eve.Token, nil), http.StatusNotFound, "not_found")
+
+			kinds, all := map[string]int{}, strings.Builder{}
+			seen := map[uuid.UUID]bool{}
+			for cursor := ""; ; {
+				page := harness.Get[harness.List[privacy.ExportItem]](t, s, path+"?limit=3"+cursor, ada.Token)
+				for _, item := range page.Data {
+					require.False(t, seen[item.ID], "each once")
+					seen[item.ID] = true
+					kinds[item.Kind]++
+					all.Write(item.Data)
+				}
+				if page.NextCursor == nil {
+					break
+				}
+				require.Len(t, page.Data, 3)
+				cursor = "&cursor=" + url.QueryEscape(*page.NextCursor)
+			}
+			require.GreaterOrEqual(t, kinds["audit"], 4)
+			delete(kinds, "audit")
+			require.Equal(t, map[string]int{"contact": 1, "cart": 2, "order": 2, "saga": 4, "payment": 2, "note": 4}, kinds)
+			for _, text := range texts {
+				require.Contains(t, all.String(), text)
+			}
+			require.NotContains(t, all.String(), "Moneypenny")
+			require.NotContains(t, all.String(), "note:")
+
+			whole := harness.Get[harness.List[privacy.ExportItem]](t, s, path+"?limit=100", s.Admin)
+			require.Len(t, whole.Data, len(seen)+1, "that an operator reads it is held too")
+			again := harness.Get[harness.List[privacy.ExportItem]](t, s, path+"?limit=100", s.Admin)
+			require.Len(t, again.Data, len(seen)+2)
 		})
 	}
 }

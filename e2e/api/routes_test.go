@@ -71,6 +71,7 @@ var routes = []route{
 	{method: "POST", path: "/v1/orders/{order}/cancel", who: "customer", key: true, body: `{"reason":"Ordered twice."}`},
 	{method: "POST", path: "/v1/orders/{order}/refunds", who: "admin", key: true, body: `{"reason":"Broken."}`},
 	{method: "DELETE", path: "/v1/customers/{customer}/contacts", who: "admin"},
+	{method: "GET", path: "/v1/customers/{customer}/export", who: "customer"},
 	{method: "POST", path: "/v1/admin/erasures", who: "admin", body: `{"customer_id":"{customer}","reason":"Request 4711."}`},
 	{method: "GET", path: "/v1/payments/{payment}", who: "customer"},
 	{method: "GET", path: "/v1/stock/{sku}", who: "admin"},

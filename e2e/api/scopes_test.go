@@ -80,7 +80,7 @@ func TestScopes(t *testing.T) {
 }
 
 // owned matches the path of a resource that belongs to a customer.
-var owned = regexp.MustCompile(`^/v1/(carts|checkouts|orders|payments)/`)
+var owned = regexp.MustCompile(`^/v1/(carts|checkouts|customers|orders|payments)/`)
 
 // grants reports whether the document lets an operator with a scope call a route, for the resource of another customer.
 func grants(scope string, a web.Access, r route) bool {

@@ -114,7 +114,7 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 		Declines: declineLimits(settings), OneDecline: settings.PaymentOneDecline, Called: metrics.ProviderCall,
 	})
 	p.Audit = audit.New(on("audit").Database)
-	p.Orders = order.New(order.Config{Database: on("orders").Database, Payments: p.Payments, Limits: orderLimits(settings)})
+	p.Orders = order.New(order.Config{Database: on("orders").Database, Payments: p.Payments, Limits: orderLimits(settings), ContactRetention: settings.ContactRetention})
 	addressKey := settings.AddressKey()
 	p.Carts = cart.New(cart.Config{
 		Database: on("cart").Database, TTL: settings.CartTTL, MaxEvents: settings.CartMaxEvents, Stock: p.Orders,

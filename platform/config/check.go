@@ -53,6 +53,9 @@ func (c Config) check() error {
 		wrong.add("CART_TTL", "must not be negative; 0 keeps carts forever")
 	}
 	wrong.atLeast("RECEIPT_RETENTION", c.ReceiptRetention, 24*time.Hour)
+	if c.ContactRetention != 0 {
+		wrong.atLeast("CONTACT_RETENTION", c.ContactRetention, 24*time.Hour)
+	}
 	wrong.positive("WEBHOOK_RETENTION", c.WebhookRetention)
 	if c.SealInterval < 0 {
 		wrong.add("SEAL_INTERVAL", "must not be negative; 0 makes no seals")

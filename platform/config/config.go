@@ -102,6 +102,7 @@ type Config struct {
 	CartTTL          time.Duration `env:"CART_TTL" envDefault:"720h"`           // open carts untouched for this long are abandoned; 0: never
 	ReceiptRetention time.Duration `env:"RECEIPT_RETENTION" envDefault:"168h"`  // how long an Idempotency-Key is remembered
 	WebhookRetention time.Duration `env:"WEBHOOK_RETENTION" envDefault:"2160h"` // of processed webhooks
+	ContactRetention time.Duration `env:"CONTACT_RETENTION" envDefault:"0s"`    // of the contacts of orders; 0: until their erasure
 	SealInterval     time.Duration `env:"SEAL_INTERVAL" envDefault:"1s"`        // pause between two seals of a log, which make changed events evident; 0: no seals
 
 	AuthSecret    string        `env:"AUTH_SECRET"`     // HS256 key of customers' tokens; see FillSecrets

@@ -270,6 +270,7 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 		"CART_TTL":                     {"-1h", "30d"},
 		"RECEIPT_RETENTION":            {"23h59m", "0s"},
 		"WEBHOOK_RETENTION":            {"0s"},
+		"CONTACT_RETENTION":            {"-24h", "23h59m", "30d"},
 		"SEAL_INTERVAL":                {"-1s"},
 		"SESSION_TTL":                  {"30d", "0s"},
 		"PAYMENT_PROVIDER":             {"paypal"},
