@@ -33,6 +33,22 @@ type Held struct {
 	ContactID, PaymentID string
 }
 
+// Shopper is what a payment provider may learn of an order.
+type Shopper struct {
+	Number string
+	Email  string // empty if it was erased
+}
+
+// Shopper returns what a payment provider may learn of an order.
+func (m *Module) Shopper(ctx context.Context, id uuid.UUID) (Shopper, error) {
+	o, err := orders.Load(ctx, m.store, id)
+	if err != nil {
+		return Shopper{}, err
+	}
+	contacts, err := m.contactsOf(ctx, o)
+	return Shopper{o.State.Number, contacts[o.State.ContactID].Email}, err
+}
+
 // References returns the ids that an order refers to, or not_found if the caller may not see the order.
 func (m *Module) References(ctx context.Context, caller web.Caller, id uuid.UUID) (References, error) {
 	o, err := m.visibleTo(ctx, caller, id)

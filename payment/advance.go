@@ -30,6 +30,7 @@ func (m *Module) Charge(ctx context.Context, correlation uuid.UUID, c Charge) (O
 	}
 	defer end()
 	run := m.newRun(c.PaymentID, correlation)
+	run.shopper = c.Shopper
 	st, err := run.chargeFirst(ctx, c)
 	if err != nil {
 		return Outcome{}, err
@@ -120,12 +121,13 @@ func commandOf(w web.Write, named any) eventstore.Command {
 // run executes one Charge, Undo or Refund of a payment.
 type run struct {
 	*Module
-	id   uuid.UUID
-	meta eventstore.Meta
+	id      uuid.UUID
+	meta    eventstore.Meta
+	shopper Shopper // of a Charge
 }
 
 func (m *Module) newRun(id, correlation uuid.UUID) run {
-	return run{m, id, eventstore.Meta{Actor: sagaActor, Correlation: correlation}}
+	return run{Module: m, id: id, meta: eventstore.Meta{Actor: sagaActor, Correlation: correlation}}
 }
 
 // maxCalls limits a run. The longest regular one needs a look-up, an authorization and a capture.
@@ -227,6 +229,9 @@ func (r run) callProvider(ctx context.Context, p Provider, s State, a providerCa
 		return result{report.Status, func(s State, now time.Time) ([]event, error) {
 			return onReport(s, r.id, report, now, r.ttl(s))
 		}}, err
+	}
+	if a.operation == opAuthorize {
+		call.Shopper = r.shopper
 	}
 	answer, err := invoke(ctx, p, a.operation, call)
 	if err == nil && a.operation == opAuthorize && answer.Replayed {

@@ -16,6 +16,7 @@ type Charge struct {
 	PaymentMethod                  string       // token of a payment method
 	Source                         string       // keyed hash of the customer's address; empty if unknown
 	Guest                          bool         // the customer is a guest
+	Shopper                        Shopper      // for the provider, if WantsShopper; not recorded
 }
 
 // Undo compensates a payment: it voids an authorization, also one that comes later, and refunds a capture in full. A later Charge is

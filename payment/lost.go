@@ -24,7 +24,7 @@ const reasonUnknownPayment = "refund_lost"
 // tombstone under the payment's id, so that a later Charge of this payment is refused. The refund's key is derived from the payment, so that
 // a repetition refunds once.
 func (m *Module) RefundUnknown(ctx context.Context, payment uuid.UUID, by string) error {
-	run := run{m, payment, eventstore.Meta{Actor: by}}
+	run := run{Module: m, id: payment, meta: eventstore.Meta{Actor: by}}
 	_, err := run.record(ctx, uuid.Nil, "refund_unknown", func(s State, _ time.Time) ([]event, error) {
 		switch {
 		case s.requested():

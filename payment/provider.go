@@ -66,7 +66,17 @@ type Call struct {
 	Amount            money.Amount // of the operation
 	Customer          string       // the shopper
 	Source            string       // keyed hash of the shopper's address; "" if unknown
+	Shopper           Shopper      // with Authorize, for a ShopperReader. It may be missing, and differ when the call is repeated
 }
+
+// Shopper is what a provider's risk engine may learn beside the call. It is never stored here.
+type Shopper struct {
+	OrderNumber string
+	Email       string
+}
+
+// ShopperReader is implemented by a Provider that wants Call.Shopper.
+type ShopperReader interface{ WantsShopper() bool }
 
 // caller returns whom the limits and the circuit breaker count the call for: an address, else a shopper, else a payment.
 func (c Call) caller() string { return cmp.Or(c.Source, c.Customer, c.Reference) }

@@ -35,6 +35,8 @@ type Orders interface {
 	Handle(ctx context.Context, id, correlation uuid.UUID, cmd order.Command) error
 	SaveContact(ctx context.Context, c order.Contact) error
 	DropContact(ctx context.Context, id uuid.UUID) error
+	// Shopper returns what a payment provider may learn of an order.
+	Shopper(ctx context.Context, order uuid.UUID) (order.Shopper, error)
 	PaymentRef(ctx context.Context, caller web.Caller, id uuid.UUID) (order.PaymentRef, error)
 	References(ctx context.Context, caller web.Caller, id uuid.UUID) (order.References, error)
 	RequestCancellation(ctx context.Context, write web.Write, c order.RequestCancellation) (v order.View, replayed bool, err error)
@@ -53,6 +55,8 @@ type Payments interface {
 	Chargeable(total money.Amount) error
 	// Permits refuses a payment after too many declined ones of the customer or the address. It is pure but for the memory of the last refusals.
 	Permits(customer, source string, guest bool) error
+	// WantsShopper reports whether the provider wants payment.Charge.Shopper.
+	WantsShopper() bool
 	Charge(ctx context.Context, correlation uuid.UUID, c payment.Charge) (payment.Outcome, error)
 	Undo(ctx context.Context, correlation uuid.UUID, u payment.Undo) (payment.Outcome, error)
 	Refund(ctx context.Context, correlation uuid.UUID, r payment.Refund) (payment.Outcome, error)

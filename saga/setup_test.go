@@ -181,7 +181,9 @@ func (scriptedPayments) Resumable() <-chan uuid.UUID { return nil }
 
 func (scriptedPayments) AcceptsPaymentMethod(string) bool { return true }
 
-func (scriptedPayments) Chargeable(money.Amount) error      { return nil }
+func (scriptedPayments) Chargeable(money.Amount) error { return nil }
+func (scriptedPayments) WantsShopper() bool            { return false }
+
 func (scriptedPayments) Permits(string, string, bool) error { return nil }
 
 // start runs a process on the database at url; with configure its module may be changed before.

@@ -85,6 +85,38 @@ func TestStripe(t *testing.T) {
 	})
 }
 
+// TestStripeLearnsOfTheShopper looks at Stripe for the order, the customer and, with STRIPE_RECEIPTS, the e-mail address. No event holds the address.
+func TestStripeLearnsOfTheShopper(t *testing.T) {
+	t.Parallel()
+	for _, receipts := range []bool{false, true} {
+		s, bank := opensWithStripe(t, func(_ testing.TB, c *config.Config) { c.StripeReceipts = receipts })
+		sku := s.AddProduct(t, 1999)
+		ada := s.Shopper(t)
+		done := harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), stripetest.Good, harness.Waiting), http.StatusCreated)
+		o := harness.Get[harness.OrderView](t, s, "/v1/orders/"+done.OrderID.String(), ada.Token)
+		known, email := bank.Known(done.PaymentID.String())
+		require.Equal(t, o.Number, known["order_number"])
+		require.Equal(t, ada.ID.String(), known["customer"])
+		require.Len(t, known["source"], 32)
+		require.Equal(t, map[bool]string{true: *o.Email}[receipts], email)
+		storesNoText(t, s, *o.Email)
+		storesNoText(t, s, "127.0.0.1")
+	}
+}
+
+// storesNoText requires that no event and no state holds a text.
+func storesNoText(t *testing.T, s *harness.Site, text string) {
+	t.Helper()
+	db, err := pgx.Connect(t.Context(), s.Settings.DatabaseURL)
+	require.NoError(t, err)
+	defer db.Close(context.Background())
+	for _, table := range []string{"cart.events", "orders.events", "payment.events", "payment.streams", "saga.events", "saga.streams"} {
+		var found int
+		require.NoError(t, db.QueryRow(t.Context(), "select count(*) from "+table+" t where strpos(t::text, $1) > 0", text).Scan(&found))
+		require.Zero(t, found, table)
+	}
+}
+
 // asksStripe begins a checkout that the storefront must confirm with Stripe's own script.
 func asksStripe(t *testing.T, s harness.Shopper, bank *stripetest.Server, sku string) harness.CheckoutView {
 	t.Helper()

@@ -94,7 +94,7 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 	})
 	if settings.PaymentProvider == config.Stripe {
 		providers = append(providers, stripe.New(stripe.Config{
-			SecretKey: settings.StripeSecretKey, WebhookSecret: settings.StripeWebhookSecret, BaseURL: settings.StripeAPIBase, Log: log,
+			SecretKey: settings.StripeSecretKey, WebhookSecret: settings.StripeWebhookSecret, BaseURL: settings.StripeAPIBase, Receipts: settings.StripeReceipts, Log: log,
 			Now: on("payment").Committer.Clock().Now,
 		}))
 	}

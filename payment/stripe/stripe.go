@@ -4,7 +4,7 @@
 // then captured. It holds no money before it is confirmed, and a cancelled intent cannot be confirmed. So the calls have this order, and
 // the port's tombstone is a cancelled intent:
 //
-//	Authorize   create ─► confirm
+//	Authorize   create ─► update ─► confirm       the update tells the order, the customer and the hash of their address
 //	Capture                 capture
 //	Void        create ─► cancel       before the authorization: a cancelled intent refuses it
 //	Refund                  refund     with the call's key in the metadata, for look-ups
@@ -49,16 +49,18 @@ type Config struct {
 	SecretKey     string // sk_… or rk_…
 	WebhookSecret string // whsec_…; without one no webhook is valid
 	BaseURL       string // of the API; empty: Stripe's
+	Receipts      bool   // Stripe learns the shopper's e-mail address, and mails a receipt
 	Log           *slog.Logger
 	Now           func() time.Time // clock for payments; nil: time.Now
 }
 
 // Provider is one account at Stripe.
 type Provider struct {
-	client  *api.Client
-	webhook string
-	log     *slog.Logger
-	now     func() time.Time
+	client   *api.Client
+	webhook  string
+	receipts bool
+	log      *slog.Logger
+	now      func() time.Time
 }
 
 var _ payment.Provider = (*Provider)(nil)
@@ -81,7 +83,7 @@ func New(c Config) *Provider {
 		client: api.NewClient(c.SecretKey, api.WithBackends(&api.Backends{
 			API: api.GetBackendWithConfig(api.APIBackend, backend),
 		})),
-		webhook: c.WebhookSecret, log: cmp.Or(c.Log, slog.Default()), now: c.Now,
+		webhook: c.WebhookSecret, receipts: c.Receipts, log: cmp.Or(c.Log, slog.Default()), now: c.Now,
 	}
 }
 
@@ -105,6 +107,9 @@ func (p *Provider) Authorize(ctx context.Context, c payment.Call) (payment.Answe
 	}
 	if err != nil {
 		return payment.Answer{}, fmt.Errorf("create: %w", portError(err))
+	}
+	if err := p.describe(ctx, c, id); err != nil {
+		return payment.Answer{}, fmt.Errorf("describe: %w", err)
 	}
 	params := &api.PaymentIntentConfirmParams{PaymentMethod: &c.PaymentMethod, UseStripeSDK: api.Bool(true)}
 	params.SetIdempotencyKey(c.Key)

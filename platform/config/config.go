@@ -128,8 +128,9 @@ type Config struct {
 	PaymentDeclineWindow       time.Duration `env:"PAYMENT_DECLINE_WINDOW" envDefault:"1h"`
 
 	StripeSecretKey     string `env:"STRIPE_SECRET_KEY"`
-	StripeWebhookSecret string `env:"STRIPE_WEBHOOK_SECRET"` // verifies Stripe's webhooks
-	StripeAPIBase       string `env:"STRIPE_API_BASE"`       // of a mock server; empty: Stripe's own
+	StripeWebhookSecret string `env:"STRIPE_WEBHOOK_SECRET"`              // verifies Stripe's webhooks
+	StripeReceipts      bool   `env:"STRIPE_RECEIPTS" envDefault:"false"` // Stripe learns shoppers' e-mail addresses, and mails receipts
+	StripeAPIBase       string `env:"STRIPE_API_BASE"`                    // of a mock server; empty: Stripe's own
 
 	SimulatorLatency time.Duration `env:"SIMULATOR_LATENCY" envDefault:"0s"`
 	SimulatorSecret  string        `env:"SIMULATOR_SECRET"` // signs the simulator's webhooks; see FillSecrets

@@ -293,6 +293,7 @@ func TestBadValuesAreRefusedByName(t *testing.T) {
 
 		"STRIPE_SECRET_KEY":     {"pk_hush", "hush"},
 		"STRIPE_WEBHOOK_SECRET": {"hush"},
+		"STRIPE_RECEIPTS":       {"mail"},
 		"STRIPE_API_BASE":       {"localhost:12111", "ftp://localhost", "http://stripe.example.com", "http://127.0.0.1.example.com:12111"},
 	} {
 		t.Run(setting, func(t *testing.T) {

@@ -25,6 +25,7 @@ type intent struct {
 	Metadata           map[string]string `json:"metadata"`
 	NextAction         map[string]any    `json:"next_action"`
 	PaymentMethod      string            `json:"payment_method,omitempty"`
+	ReceiptEmail       string            `json:"receipt_email,omitempty"`
 	MethodTypes        []string          `json:"payment_method_types"`
 	Status             string            `json:"status"`
 }
@@ -50,6 +51,8 @@ func (s *Server) post(path string, form url.Values) answer {
 		return missing("intent", id)
 	}
 	switch verb {
+	case "":
+		return i.update(form)
 	case "confirm":
 		return i.confirm(form)
 	case "capture":
@@ -86,6 +89,17 @@ func metadataOf(form url.Values) map[string]string {
 		}
 	}
 	return m
+}
+
+func (i *intent) update(form url.Values) answer {
+	if i.Status == "canceled" {
+		return i.unexpected("update")
+	}
+	for key, value := range metadataOf(form) {
+		i.Metadata[key] = value
+	}
+	i.ReceiptEmail = form.Get("receipt_email")
+	return ok(i)
 }
 
 func (i *intent) confirm(form url.Values) answer {

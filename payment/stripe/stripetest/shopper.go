@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 )
@@ -68,6 +69,16 @@ func (s *Server) Status(reference string) (status, id string) {
 		return i.Status, i.ID
 	}
 	return "", ""
+}
+
+// Known returns what was told of a payment's order and shopper.
+func (s *Server) Known(reference string) (metadata map[string]string, receiptEmail string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := s.find(reference); i != nil {
+		return maps.Clone(i.Metadata), i.ReceiptEmail
+	}
+	return nil, ""
 }
 
 // Event returns a webhook of a type about a payment, signed at a time.
