@@ -57,6 +57,8 @@ var scenarios = []scenario{
 	{name: "approved, webhooks twice", method: "sim_duplicate_webhooks", act: inTurn(checkOut, answerAtBank("approve")), check: paid},
 	{name: "denied at the bank", method: "sim_requires_action", act: inTurn(checkOut, answerAtBank("deny")), check: failed("authentication_failed"), compensates: true},
 	{name: "never at the bank", method: "sim_requires_action", settings: []string{"PAYMENT_ACTION_TTL=1500ms"}, act: checkOut, check: failed("authentication_expired"), compensates: true},
+	{name: "must not wait at the bank", method: "sim_requires_action", settings: []string{"LIMITS=true", "WAITING_VALUE_PER_GUEST=1", "LIMIT_READS=none",
+		"LIMIT_EDITS=none", "LIMIT_CHECKOUTS=none", "LIMIT_SESSIONS=none", "LIMIT_OPERATORS=none"}, act: checkOut, check: failed("too_many_waiting"), compensates: true},
 	{name: "cancelled at the bank", method: "sim_requires_action", act: inTurn(checkOut, cancel), check: cancelled, compensates: true},
 	{name: "compensated by an operator", method: "sim_requires_action", act: inTurn(checkOut, compensate), check: cancelled, compensates: true},
 	{name: "cancelled at once", method: "sim_ok", act: cancelAtOnce, check: cancelledUnlessLate, compensates: true, races: true},
