@@ -45,7 +45,6 @@ var scenarios = []scenario{
 	{name: "paid", method: "sim_ok", act: checkOut, check: paid},
 	{name: "paid, and the shopper is gone", method: "sim_ok", act: checkOutOnce, check: paidOrNothing},
 	{name: "nothing to pay", method: "sim_declined", before: makeFree, act: checkOut, check: free},
-	{name: "price changed", method: "sim_ok", before: raisePrice, act: checkOutRefused, check: untouched},
 	{name: "declined", method: "sim_declined", act: checkOut, check: failed("payment_declined"), compensates: true},
 	{name: "out of stock", method: "sim_ok", before: sellOut, act: checkOut, check: notSold, compensates: true},
 	{name: "capture refused", method: "sim_capture_fails", act: checkOut, check: failed("capture_refused", "authorize", "void"), compensates: true},
@@ -53,6 +52,7 @@ var scenarios = []scenario{
 	{name: "answers lost", method: "sim_timeout_applied", act: checkOut, check: paid},
 	{name: "calls lost", method: "sim_timeout_lost", act: checkOut, check: paid},
 	{name: "flaky", method: "sim_flaky", act: checkOut, check: paid},
+	{name: "rate limited", method: "sim_rate_limited", act: checkOut, check: paid},
 	{name: "approved at the bank", method: "sim_requires_action", act: inTurn(checkOut, answerAtBank("approve")), check: paid},
 	{name: "approved, webhooks twice", method: "sim_duplicate_webhooks", act: inTurn(checkOut, answerAtBank("approve")), check: paid},
 	{name: "denied at the bank", method: "sim_requires_action", act: inTurn(checkOut, answerAtBank("deny")), check: failed("authentication_failed"), compensates: true},
@@ -139,10 +139,6 @@ func checkOutOnce(t *testing.T, d *sale) {
 		"Idempotency-Key", d.key, "If-Match", harness.Tag(d.cart.Version))
 }
 
-func checkOutRefused(t *testing.T, d *sale) {
-	harness.RequireProblem(t, d.post(t, harness.CheckoutPath(d.cart), d.ada.Token, harness.Paying(d.method), d.headers()...), http.StatusConflict, "price_changed")
-}
-
 func answerAtBank(word string) func(*testing.T, *sale) {
 	return func(t *testing.T, d *sale) {
 		harness.As[map[string]any](t, d.post(t, "/simulator/payments/"+d.payment.String()+"/"+word, "", nil), http.StatusOK)
@@ -173,8 +169,6 @@ func makeFree(t *testing.T, d *sale) {
 	body := map[string]any{"adjustments": []any{map[string]any{"code": "gift", "label": "Gift card", "amount": harness.GBP(-1250)}}}
 	d.cart = harness.As[harness.CartView](t, d.ada.Send(t, http.MethodPut, "/v1/carts/"+d.cart.ID.String()+"/adjustments", d.audit.Admin, body), http.StatusOK)
 }
-
-func raisePrice(t *testing.T, d *sale) { d.ada.SetPrice(t, d.sku, 1300) }
 
 // failVoids lets the first two calls of a void fail at the bank.
 func failVoids(t *testing.T, d *sale) {

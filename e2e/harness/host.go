@@ -46,7 +46,7 @@ func NewHost(t *testing.T, settings []string) *Host {
 	c := Settings()
 	env := append([]string{
 		AsProgram + "=1", "DATA_DIR=" + h.dir, "HTTP_ADDR=" + c.HTTPAddr, "AUTH_SECRET=" + c.AuthSecret, "ADMIN_SECRET=" + c.AdminSecret, "AUTH_AUDIENCE=" + c.AuthAudience,
-		"LOG_LEVEL=error", "LIMITS=false", "PAYMENT_TIMEOUT=200ms", "GORACE=atexit_sleep_ms=0", // otherwise each process waits a second at its end
+		"LOG_LEVEL=error", "LIMITS=false", "PAYMENT_ONE_DECLINE=false", "PAYMENT_TIMEOUT=200ms", "GORACE=atexit_sleep_ms=0", // otherwise each process waits a second at its end
 	}, settings...)
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "PG_BIN_DIR", "GOCOVERDIR"} {
 		if v, ok := os.LookupEnv(name); ok {

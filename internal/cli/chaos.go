@@ -134,7 +134,7 @@ func (d *chaosCommand) config(dir string) (chaos.Config, error) {
 		Settings: []string{
 			"AUTH_SECRET=" + settings.AuthSecret, "ADMIN_SECRET=" + settings.AdminSecret, "AUTH_AUDIENCE=" + settings.AuthAudience, "SIMULATOR_SECRET=" + settings.SimulatorSecret,
 			"PAYMENT_PROVIDER=" + config.Simulator, "PAYMENT_TIMEOUT=2500ms", "PAYMENT_ACTION_TTL=" + chaos.ActionTTL.String(),
-			"STEP_DEADLINE=10s", "LIMITS=false", "LOG_LEVEL=warn", // a payment of unknown outcome soon needs attention, and the operators give it
+			"STEP_DEADLINE=10s", "LIMITS=false", "PAYMENT_ONE_DECLINE=false", "LOG_LEVEL=warn", // a payment of unknown outcome soon needs attention, and the operators give it
 		},
 		Mint: func(subject string, scopes ...string) (string, error) {
 			return secrets{settings}.Mint(subject, scopes, client.TokenLife)

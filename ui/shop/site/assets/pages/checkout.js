@@ -10,7 +10,7 @@ const cards = [
   ["sim_ok", "Works", "Authorized and captured at once."],
   ["sim_requires_action", "Requires 3-D Secure", "You approve or deny the payment on a page of the bank."],
   ["sim_declined", "Declined", "The bank declines the payment."],
-  ["sim_insufficient_funds", "Insufficient funds", "The bank declines the payment and gives the reason."],
+  ["sim_insufficient_funds", "Insufficient funds", "The bank declines the payment. Guests do not learn why."],
   ["sim_slow", "Slow bank", "Each call takes two seconds."],
   [
     "sim_timeout_applied",

@@ -54,6 +54,7 @@ const failures = {
     "Too many payments are waiting",
     "Confirm or cancel one of your other payments, or try again in some minutes. Nothing was charged.",
   ],
+  too_many_declines: ["Too many payments were declined", "Nothing was charged. Please try again later."],
   out_of_stock: ["Out of stock", "There is not enough stock of a product in your cart. Nothing was charged."],
   cancelled: ["You cancelled this checkout", "Nothing was charged, and your cart is unchanged."],
 };
