@@ -176,9 +176,6 @@ type edit struct {
 	prepare func(context.Context) error // runs when the command would be accepted, before it is; nil: nothing is needed
 }
 
-// errUnprepared refuses an acceptable command until it is prepared.
-var errUnprepared = errors.New("the command is not prepared yet")
-
 // edited is a cart after a command.
 type edited struct {
 	eventstore.Stream[State]
@@ -196,7 +193,7 @@ func (m *Module) edit(ctx context.Context, e edit) (edited, error) {
 			return edited{}, err
 		}
 		receipt, err := m.handle(ctx, e, skus)
-		if errors.Is(err, errUnprepared) {
+		if errors.Is(err, eventstore.ErrRehearsed) {
 			if err := e.prepare(ctx); err != nil {
 				return edited{}, err
 			}
@@ -247,7 +244,7 @@ func (m *Module) handle(ctx context.Context, e edit, skus []string) (eventstore.
 		events, err := decide(cart.State, e.command, readPrices(tx, skus))
 		err = cmp.Or(err, checkWear(cart.Version, m.MaxEvents, events...), m.Limits.check(cart.State, e.caller.Guest, tx.Now(), events...))
 		if err == nil && e.prepare != nil {
-			err = errUnprepared
+			err = eventstore.ErrRehearsed
 		}
 		return events, err
 	})

@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,6 +19,9 @@ var (
 	ErrTooManyRebuilds = fault.New(fault.TooMany, "too_many_requests", "Too many old versions are being read right now. Try again shortly.")
 	ErrKeyReused       = fault.New(fault.Invalid, "idempotency_key_reused", "This Idempotency-Key was used for another request.")
 )
+
+// ErrRehearsed is returned by the Decide of a command that would be accepted, and is sent only to learn that. Nothing is written.
+var ErrRehearsed = errors.New("the command would be accepted")
 
 // Command is a decision over streams, with an id that makes it idempotent.
 type Command struct {

@@ -33,7 +33,7 @@ type CommitterConfig struct {
 	Locked  time.Duration                                               // how long a command may wait for a lock of another session; then ErrUnavailable (10 s)
 	Begin   string                                                      // SQL at the start of transactions if sessions do not pin their plans; may be empty
 	Batched func(ctx context.Context, commands int, took time.Duration) // called after every transaction; may be nil
-	Decided func(schema, outcome string)                                // called for every command: done, replayed, refused or failed; may be nil
+	Decided func(schema, outcome string)                                // called for every command: done, replayed, refused, rehearsed or failed; may be nil
 	Refused func(lane string, ofSubject bool)                           // called for every command that the queue refused: its subject had too many under way, or the lane was full; may be nil
 	Failed  func(commands int, err error)                               // called for every transaction that had to be repeated; may be nil
 	Skewed  func(time.Duration)                                         // called when the database's clock differs from ours by more than a second; may be nil
@@ -232,6 +232,9 @@ func outcomeOf(r Receipt, err error) string {
 		return "replayed"
 	case err == nil:
 		return "done"
+	}
+	if errors.Is(err, ErrRehearsed) {
+		return "rehearsed"
 	}
 	if f, ok := fault.As(err); ok && f.Kind != fault.Unavailable {
 		return "refused"

@@ -132,15 +132,24 @@ func (s *Store) EraseNotes(ctx context.Context, streams []uuid.UUID, mentions []
 	return erased, nil
 }
 
+// ParkedOf returns the ids of the parked messages of streams, also of discarded ones.
+func (s *Store) ParkedOf(ctx context.Context, streams []uuid.UUID) ([]uuid.UUID, error) {
+	return s.ids(ctx, `select id from @.parked where stream = any($1)`, raw(streams))
+}
+
+func (s *Store) ids(ctx context.Context, sql string, of any) ([]uuid.UUID, error) {
+	rows, _ := s.db.Query.Query(ctx, s.in(sql), of)
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return nil, fmt.Errorf("find what belongs to a customer in %s: %w", s.schema, err)
+	}
+	return ids, nil
+}
+
 // OfCustomer returns the ids of the streams of a kind that belong to a customer.
 func (s *Store) OfCustomer(ctx context.Context, kind, customer string) ([]uuid.UUID, error) {
 	// The kind is a literal, so that a generic plan still matches the partial indexes.
-	rows, _ := s.db.Query.Query(ctx, s.in(`select id from @.streams where kind = '`+kind+`' and customer = $1 order by id`), customer)
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-	if err != nil {
-		return nil, fmt.Errorf("find the streams of a customer in %s: %w", s.schema, err)
-	}
-	return ids, nil
+	return s.ids(ctx, `select id from @.streams where kind = '`+kind+`' and customer = $1`, customer)
 }
 
 // Document is a row of stored data as JSON.
@@ -175,12 +184,7 @@ func (s *Store) States(ctx context.Context, ids []uuid.UUID) ([]Document, error)
 
 // NotesOf returns the ids of the notes of streams.
 func (s *Store) NotesOf(ctx context.Context, streams []uuid.UUID) ([]uuid.UUID, error) {
-	rows, _ := s.db.Query.Query(ctx, s.in(`select id from @.notes where stream = any($1)`), raw(streams))
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-	if err != nil {
-		return nil, fmt.Errorf("find the notes of %s: %w", s.schema, err)
-	}
-	return ids, nil
+	return s.ids(ctx, `select id from @.notes where stream = any($1)`, raw(streams))
 }
 
 // ReadNotes returns notes as {stream, text}.

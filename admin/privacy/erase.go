@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"shopping-cart/eventstore"
 	"shopping-cart/order"
 	"shopping-cart/platform/email"
 	"shopping-cart/platform/web"
@@ -20,6 +21,7 @@ type person struct{ customer, email string }
 type held struct {
 	contacts                       []order.ContactRef
 	carts, orders, sagas, payments []uuid.UUID
+	parked                         []uuid.UUID // messages of their streams
 }
 
 // find finds what the modules hold about a person.
@@ -78,6 +80,13 @@ func (m *Module) findSales(ctx context.Context, h held, customers []string, othe
 			h.sagas, h.payments = append(h.sagas, s.ID), appendID(h.payments, s.PaymentID)
 		}
 	}
+	for _, s := range h.streams(m) {
+		parked, err := s.ParkedOf(ctx, s.of)
+		if err != nil {
+			return h, err
+		}
+		h.parked = append(h.parked, parked...)
+	}
 	return h, nil
 }
 
@@ -90,13 +99,23 @@ func appendID(ids []uuid.UUID, text string) []uuid.UUID {
 	return append(ids, id)
 }
 
+// streamsOf are the streams of a person in one store.
+type streamsOf struct {
+	*eventstore.Store
+	of []uuid.UUID
+}
+
+func (h held) streams(m *Module) []streamsOf {
+	return []streamsOf{{m.Carts.Store(), h.carts}, {m.Orders.Store(), h.orders}, {m.Sagas.Store(), h.sagas}, {m.Payments.Store(), h.payments}}
+}
+
 // objects returns the names under which the audit knows a person.
 func (h held) objects(p person) []string {
 	objects := []string{}
 	if p.customer != "" {
 		objects = append(objects, p.customer)
 	}
-	for _, id := range slices.Concat(h.carts, h.orders, h.sagas, h.payments) {
+	for _, id := range slices.Concat(h.carts, h.orders, h.sagas, h.payments, h.parked) {
 		objects = append(objects, id.String())
 	}
 	return objects
@@ -126,10 +145,9 @@ func (m *Module) erase(ctx context.Context, w web.Write, p person) (v ErasureVie
 		return n
 	}
 	v.Orders, v.Contacts = len(h.orders), len(h.contacts)
-	v.Notes += count(m.Orders.Store().EraseNotes(ctx, h.orders, mentions))
-	v.Notes += count(m.Payments.Store().EraseNotes(ctx, h.payments, mentions))
-	v.Notes += count(m.Sagas.Store().EraseNotes(ctx, h.sagas, mentions))
-	v.Notes += count(m.Carts.Store().EraseNotes(ctx, h.carts, mentions))
+	for _, s := range h.streams(m) {
+		v.Notes += count(s.EraseNotes(ctx, s.of, mentions))
+	}
 	v.Notes += count(m.Audit.Forget(ctx, h.objects(p), mentions))
 	v.Webhooks = count(m.Payments.Erase(ctx, h.payments))
 	if failed != nil {

@@ -61,10 +61,7 @@ func (m *Module) sections(ctx context.Context, customer string) ([]section, erro
 		{"contact", web.Map(h.contacts, func(c order.ContactRef) uuid.UUID { return c.ID }), m.Orders.ReadContacts},
 		{"cart", h.carts, carts.States}, {"order", h.orders, orders.States}, {"saga", h.sagas, sagas.States}, {"payment", h.payments, payments.States},
 	}
-	for _, s := range []struct {
-		*eventstore.Store
-		of []uuid.UUID
-	}{{orders, h.orders}, {sagas, h.sagas}, {payments, h.payments}} {
+	for _, s := range h.streams(m) {
 		ids, err := s.NotesOf(ctx, s.of)
 		if err != nil {
 			return nil, err

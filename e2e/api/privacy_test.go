@@ -253,6 +253,9 @@ func TestContactsOfFailedCheckoutsGo(t *testing.T) {
 			var contacts int
 			require.NoError(t, db.QueryRow(t.Context(), "select count(*) from orders.contacts").Scan(&contacts))
 			require.Equal(t, 1, contacts, "that of an order stays")
+			metrics := string(s.Send(t, http.MethodGet, "/metrics", "", nil).Text)
+			require.Contains(t, metrics, `commands_total{outcome="rehearsed",store="cart"} 3`)
+			require.NotContains(t, metrics, `commands_total{outcome="failed",store="cart"}`)
 		})
 	}
 }

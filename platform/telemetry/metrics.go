@@ -43,7 +43,7 @@ func New() *Metrics {
 		durations:     histograms("http_request_duration_seconds", "Requests by method; http_request_seconds_total has the routes.", seconds(0.001, 8), "method"),
 		limited: counters("limited_total", "Requests by class, commands by lane, streams and connections that were refused because of the limit of a subject, "+
 			"an address, an object or of all.", "what", "by"),
-		commands:   counters("commands_total", "Commands by store and outcome: done, replayed, refused or failed.", "store", "outcome"),
+		commands:   counters("commands_total", "Commands by store and outcome: done, replayed, refused, rehearsed or failed.", "store", "outcome"),
 		batches:    prometheus.NewHistogram(options("batch_commands", "Commands that shared one transaction.", prometheus.ExponentialBuckets(1, 2, 10))),
 		commits:    prometheus.NewHistogram(options("batch_duration_seconds", "From the start of a transaction of commands to its commit.", seconds(0.0005, 8))),
 		dispatched: histograms("dispatch_lag_seconds", "From an event's time to the end of its handling.", seconds(0.004, 6), "subscription"),
@@ -71,7 +71,7 @@ func (m *Metrics) HTTP(ctx context.Context, method, route string, status int, to
 // Limited counts one refusal because of a limit. what is a class of requests, streams, connections, or commands with their lane.
 func (m *Metrics) Limited(what, by string) { m.limited.WithLabelValues(what, by).Inc() }
 
-// Command counts one command of a store by its outcome: done, replayed, refused or failed.
+// Command counts one command of a store by its outcome: done, replayed, refused, rehearsed or failed.
 func (m *Metrics) Command(store, outcome string) { m.commands.WithLabelValues(store, outcome).Inc() }
 
 // Batch counts one transaction of commands.
