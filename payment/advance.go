@@ -35,6 +35,9 @@ func (m *Module) Charge(ctx context.Context, correlation uuid.UUID, c Charge) (O
 	if err != nil {
 		return Outcome{}, err
 	}
+	if st.State.FailureCode == CodeTooManyDeclines {
+		_ = m.Permits(c.CustomerID, c.Source, c.Guest) // counts the refusal
+	}
 	st, why, err := run.advance(ctx, st, nextChargeCall)
 	if err != nil {
 		return Outcome{}, err

@@ -85,14 +85,14 @@ func (a *attempts) learn(id uuid.UUID, count int, until time.Time) {
 	a.put(id, one, time.Time{})
 }
 
-// wait returns the longest time until one of the counters permits a payment, or 0.
-func (a *attempts) wait(all []counter, now time.Time) (wait time.Duration) {
+// wait returns the longest time until one of the counters permits a payment, and whose counter it is, or 0.
+func (a *attempts) wait(all []counter, now time.Time) (wait time.Duration, by string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, c := range all {
-		if one := a.by[c.id]; one.countAt(now) >= c.limit {
-			wait = max(wait, one.until.Sub(now))
+		if one := a.by[c.id]; one.countAt(now) >= c.limit && one.until.Sub(now) > wait {
+			wait, by = one.until.Sub(now), c.by
 		}
 	}
-	return wait
+	return wait, by
 }

@@ -51,6 +51,7 @@ var declineCounters = &eventstore.Aggregate[declineCount, declineEvent]{
 type counter struct {
 	id    uuid.UUID
 	limit int
+	by    string // subject or address, for the metrics
 }
 
 // counters returns the counters of a payment: of the customer, and of the address if it is known.
@@ -59,10 +60,10 @@ func (l DeclineLimits) counters(customer, source string, guest bool) (all []coun
 		l.Customer = l.Guest
 	}
 	if l.Customer > 0 && customer != "" {
-		all = append(all, counter{counterID("customer", customer), l.Customer})
+		all = append(all, counter{counterID("customer", customer), l.Customer, "subject"})
 	}
 	if l.Address > 0 && source != "" {
-		all = append(all, counter{counterID("address", source), l.Address})
+		all = append(all, counter{counterID("address", source), l.Address, "address"})
 	}
 	return all
 }
@@ -130,10 +131,18 @@ func (m *Module) countDecline(tx *eventstore.Tx, payment uuid.UUID, all []counte
 // Permits refuses a payment of a customer or an address that has too many declined payments, as far as this process knows. It only saves work: Charge
 // decides. It is pure but for that memory.
 func (m *Module) Permits(customer, source string, guest bool) error {
-	if wait := m.attempts.wait(m.declines.counters(customer, source, guest), m.now()); wait > 0 {
-		return errTooManyDeclines.After(wait)
+	wait, by := m.attempts.wait(m.declines.counters(customer, source, guest), m.now())
+	if wait == 0 {
+		return nil
 	}
-	return nil
+	m.limited("declines", by)
+	return errTooManyDeclines.After(wait)
+}
+
+// DeclinePause returns the time for which Permits refuses.
+func (m *Module) DeclinePause(customer, source string, guest bool) time.Duration {
+	wait, _ := m.attempts.wait(m.declines.counters(customer, source, guest), m.now())
+	return wait
 }
 
 // failureFor returns a failure as the customer sees it. A guest does not learn why a card was declined, since that tells cards that work from cards

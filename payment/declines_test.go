@@ -49,7 +49,7 @@ func TestDeclineLimits(t *testing.T) {
 func TestAttempts(t *testing.T) {
 	t.Parallel()
 	id := uuid.New()
-	three := []counter{{id, 3}}
+	three := []counter{{id, 3, "address"}}
 	a := &attempts{by: map[uuid.UUID]attempt{}}
 	begin := func() func() {
 		end, ok := a.begin(three, noon)
@@ -67,9 +67,12 @@ func TestAttempts(t *testing.T) {
 	_, ok = a.begin(three, noon)
 	require.False(t, ok)
 	last()
-	require.Equal(t, time.Hour, a.wait(three, noon))
+	wait, by := a.wait(three, noon)
+	require.Equal(t, time.Hour, wait)
+	require.Equal(t, "address", by)
 	begin()() // it will be refused
-	require.Zero(t, a.wait(three, noon.Add(time.Hour)), "the window has ended")
+	wait, _ = a.wait(three, noon.Add(time.Hour))
+	require.Zero(t, wait, "the window has ended")
 	end, ok := a.begin(three, noon.Add(time.Hour))
 	require.True(t, ok)
 	end()

@@ -60,6 +60,8 @@ type Config struct {
 
 	WebhookRetention time.Duration // of handled webhooks; 0: forever
 
+	Limited func(what, by string) // counts each payment that too many declines refuse; may be nil
+
 	Called func(ctx context.Context, provider, operation, outcome string, took time.Duration) // measures each call, made or not; may be nil
 }
 
@@ -77,6 +79,7 @@ type Module struct {
 	declines   DeclineLimits
 	attempts   *attempts
 	oneDecline bool
+	limited    func(what, by string)
 	now        func() time.Time
 	arrived    chan struct{} // a webhook was stored
 	resumable  chan uuid.UUID
@@ -98,6 +101,9 @@ func New(c Config) *Module {
 	c.ActionTTL = cmp.Or(c.ActionTTL, 15*time.Minute)
 	c.GuestTTL = cmp.Or(c.GuestTTL, c.ActionTTL)
 	c.InFlight = cmp.Or(c.InFlight, 100)
+	if c.Limited == nil {
+		c.Limited = func(string, string) {}
+	}
 	if c.Called == nil {
 		c.Called = func(context.Context, string, string, string, time.Duration) {}
 	}
@@ -108,7 +114,7 @@ func New(c Config) *Module {
 			Table: "payment.webhooks", Old: "handled_at < now() - $3::interval", After: c.WebhookRetention, Pool: c.Control,
 		},
 		actionTTL: c.ActionTTL, guestTTL: c.GuestTTL, declines: c.Declines, attempts: &attempts{by: map[uuid.UUID]attempt{}},
-		oneDecline: c.OneDecline, arrived: make(chan struct{}, 1), resumable: make(chan uuid.UUID),
+		oneDecline: c.OneDecline, limited: c.Limited, arrived: make(chan struct{}, 1), resumable: make(chan uuid.UUID),
 		daily: dailyTotals{query: c.Query},
 	}
 	m.now = m.store.Now

@@ -250,8 +250,8 @@ func (m *Module) answerCheckOut(c echo.Context, saga eventstore.Stream[State], w
 		return c.JSON(http.StatusCreated, viewOf(saga))
 	case s.Status == Failed && waited:
 		refusal := problemOf(*s.Failure)
-		if f, ok := fault.As(m.Payments.Permits(s.CustomerID, s.Checkout.Source, s.Checkout.Guest)); ok && f.Code == refusal.Code {
-			refusal.Retry = f.Retry
+		if refusal.Code == payment.CodeTooManyDeclines {
+			refusal.Retry = m.Payments.DeclinePause(s.CustomerID, s.Checkout.Source, s.Checkout.Guest)
 		}
 		return refusal.With("checkout_id", saga.ID)
 	}

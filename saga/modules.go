@@ -2,6 +2,7 @@ package saga
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -53,6 +54,8 @@ type Payments interface {
 	AcceptsPaymentMethod(token string) bool
 	// Chargeable refuses a total that no payment method can pay. It is pure.
 	Chargeable(total money.Amount) error
+	// DeclinePause returns the time for which Permits refuses.
+	DeclinePause(customer, source string, guest bool) time.Duration
 	// Permits refuses a payment after too many declined ones of the customer or the address. It is pure but for the memory of the last refusals.
 	Permits(customer, source string, guest bool) error
 	// WantsShopper reports whether the provider wants payment.Charge.Shopper.

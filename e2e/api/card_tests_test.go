@@ -60,6 +60,7 @@ func TestCardsAreNotTested(t *testing.T) {
 	require.NoError(t, err)
 	require.InDelta(t, 3600, wait, 120)
 	require.Equal(t, c.Version, eve.Cart(t, c.ID).Version, "the cart is still open")
+	require.Contains(t, string(s.Send(t, http.MethodGet, "/metrics", "", nil).Text), `shopping_cart_limited_total{by="address",what="declines"} 33`)
 	harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
 }
 

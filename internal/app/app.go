@@ -111,7 +111,7 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 	p.Payments = payment.New(payment.Config{
 		Database: on("payment").Database, WebhookRetention: settings.WebhookRetention, Providers: providers, Retired: retired,
 		Timeout: settings.PaymentTimeout, ActionTTL: settings.PaymentActionTTL, GuestTTL: settings.GuestTTL(), InFlight: settings.PaymentConcurrency, Rate: payment.Rate(rate),
-		Declines: declineLimits(settings), OneDecline: settings.PaymentOneDecline, Called: metrics.ProviderCall,
+		Declines: declineLimits(settings), OneDecline: settings.PaymentOneDecline, Limited: metrics.Limited, Called: metrics.ProviderCall,
 	})
 	p.Audit = audit.New(on("audit").Database)
 	p.Orders = order.New(order.Config{Database: on("orders").Database, Payments: p.Payments, Limits: orderLimits(settings), ContactRetention: settings.ContactRetention})
