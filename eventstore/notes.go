@@ -119,12 +119,12 @@ func (n *Notes) texts(ctx context.Context, among []string) (map[string]string, e
 // eraseNotes deletes notes, and the reasons for which an operator discarded messages.
 const eraseNotes = `with gone as (delete from @.notes where stream = any($1) or ` + mentioned + ` returning 1),
 	discarded as (update @.parked set reason = null where reason is not null and (stream = any($1) or exists
-		(select from unnest($2::text[]) mention where strpos(lower(reason), mention) > 0)) returning 1)
+		(select from unnest($2::text[]) mention where lower(reason) ~ mention)) returning 1)
 	select (select count(*) from gone) + (select count(*) from discarded)`
 
-const mentioned = `exists (select from unnest($2::text[]) mention where strpos(lower(text), mention) > 0)`
+const mentioned = `exists (select from unnest($2::text[]) mention where lower(text) ~ mention)`
 
-// EraseNotes deletes the notes of streams, and those that mention one of the texts in lower case. It returns their number.
+// EraseNotes deletes the notes of streams, and those that match one of the regular expressions in lower case. It returns their number.
 func (s *Store) EraseNotes(ctx context.Context, streams []uuid.UUID, mentions []string) (erased int64, err error) {
 	if err = s.db.Control.QueryRow(ctx, s.in(eraseNotes), raw(streams), mentions).Scan(&erased); err != nil {
 		return 0, fmt.Errorf("erase the notes of %s: %w", s.schema, err)

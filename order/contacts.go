@@ -50,6 +50,11 @@ func (m *Module) ReadContacts(ctx context.Context, ids []uuid.UUID) ([]eventstor
 		from @.contacts where id = any($1)`, ids)
 }
 
+// oldContact finds old contacts, unless their order still has to be confirmed, fulfilled or cancelled.
+var oldContact = `created_at < now() - $3::interval and not exists (select from orders.streams o
+	where o.kind = 'order' and o.customer is not null and o.customer = contacts.customer and o.status in ('pending', 'confirmed', 'cancelling')
+	and ` + eventstore.TextOf("o.state", "contact_id") + ` = contacts.id::text)`
+
 // EraseContacts deletes contacts. A repetition of the write deletes too.
 func (m *Module) EraseContacts(ctx context.Context, w web.Write, ids []uuid.UUID) (replayed bool, err error) {
 	erase := func(tx *eventstore.Tx) { tx.Exec(`delete from orders.contacts where id = any($1)`, ids) }

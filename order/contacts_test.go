@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"shopping-cart/platform/web"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -56,16 +58,27 @@ func TestOldContactsGo(t *testing.T) {
 			values (gen_random_uuid(), $1, 'a@example.com', now() - $2::interval)`, name, age)
 		require.NoError(t, err)
 	}
+	sold, shipped := newPlace(), newPlace()
+	for _, p := range []Place{sold, shipped} {
+		require.NoError(t, s.SaveContact(t.Context(), Contact{ID: p.ContactID, CustomerID: p.CustomerID, Email: "a@example.com"}))
+		s.must(p, Confirm{p.OrderID})
+	}
+	_, err := s.fulfil(t.Context(), web.Write{}, s.order(shipped.OrderID))
+	require.NoError(t, err)
+	_, err = s.pools.Query.Exec(t.Context(), "update orders.contacts set created_at = now() - interval '25 hours' where customer = 'alice'")
+	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
 	left := func() []ContactRef {
-		found, err := s.ContactsOf(t.Context(), []string{"old", "young"})
+		found, err := s.ContactsOf(t.Context(), []string{"old", "young", "alice"})
 		require.NoError(t, err)
 		return found
 	}
-	require.Eventually(t, func() bool { return len(left()) == 1 }, 30*time.Second, 20*time.Millisecond)
-	require.Equal(t, "young", left()[0].Customer)
+	require.Eventually(t, func() bool { return len(left()) == 2 }, 30*time.Second, 20*time.Millisecond)
+	for _, c := range left() {
+		require.Contains(t, []any{"young", sold.ContactID}, map[bool]any{true: c.Customer, false: c.ID}[c.Customer == "young"])
+	}
 	stop()
 	require.NoError(t, <-ended)
 }

@@ -97,8 +97,7 @@ func (m *Module) Run(ctx context.Context) error {
 	})
 	if m.ContactRetention > 0 {
 		g.Go(func() error {
-			contacts := eventstore.Retention{Table: "orders.contacts", Old: "created_at < now() - $3::interval", After: m.ContactRetention, Pool: m.Control}
-			contacts.Run(ctx, m.store.Failed)
+			eventstore.Retention{Table: "orders.contacts", Old: oldContact, After: m.ContactRetention, Pool: m.Control}.Run(ctx, m.store.Failed)
 			return nil
 		})
 	}

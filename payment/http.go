@@ -1,6 +1,8 @@
 package payment
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -9,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"shopping-cart/eventstore"
 	"shopping-cart/platform/money"
 	"shopping-cart/platform/web"
 )
@@ -84,18 +87,48 @@ func (m *Module) show(c echo.Context) error {
 	if web.NotModified(c, st.Version) {
 		return c.NoContent(http.StatusNotModified)
 	}
+	view, err := m.view(c.Request().Context(), st, caller.Operator())
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, view)
+}
+
+// view returns a payment with the reasons of its refunds, as an operator or its customer sees it.
+func (m *Module) view(ctx context.Context, st stream, operator bool) (View, error) {
 	view := viewOf(st)
-	if !caller.Operator() {
+	if !operator {
 		view.Failure = m.failureFor(st.State, view.Failure)
 	}
 	reasons := make([]*string, len(view.Refunds))
 	for i := range view.Refunds {
 		reasons[i] = &view.Refunds[i].Reason
 	}
-	if err := m.store.Reveal(c.Request().Context(), reasons...); err != nil {
-		return err
+	return view, m.store.Reveal(ctx, reasons...)
+}
+
+// ReadPayments returns payments as their customers see them.
+func (m *Module) ReadPayments(ctx context.Context, ids []uuid.UUID) ([]eventstore.Document, error) {
+	found, err := payments.LoadKnown(ctx, m.store, ids)
+	if err != nil {
+		return nil, err
 	}
-	return c.JSON(http.StatusOK, view)
+	var all []eventstore.Document
+	for _, st := range found {
+		if !st.State.requested() {
+			continue
+		}
+		view, err := m.view(ctx, st, false)
+		if err != nil {
+			return nil, err
+		}
+		data, err := json.Marshal(view)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, eventstore.Document{ID: st.ID, CreatedAt: st.CreatedAt, UpdatedAt: st.UpdatedAt, Data: data})
+	}
+	return all, nil
 }
 
 func viewOf(st stream) View {

@@ -70,7 +70,7 @@ func (m *Module) listWebhooks(c echo.Context) error {
 // WebhookDetail is a received webhook with its body.
 type WebhookDetail struct {
 	WebhookView
-	Body string `json:"body"` // as text; of Stripe only what tells nothing of the shopper; empty after an erasure
+	Body string `json:"body"` // as text; for Stripe, only fields that say nothing about the shopper; empty after an erasure
 }
 
 // showWebhook shows a webhook with its body.

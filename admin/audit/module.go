@@ -8,6 +8,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -59,20 +60,20 @@ func (m *Module) Record(ctx context.Context, r web.Audited) error {
 	return nil
 }
 
-// Forget erases the reasons of the entries about objects, and those that mention one of the texts in lower case.
+// Forget erases the reasons of the entries about objects, and those that match one of the regular expressions in lower case.
 func (m *Module) Forget(ctx context.Context, objects, mentions []string) (erased int64, err error) {
 	tag, err := m.Control.Exec(ctx, `delete from audit.reasons where object = any($1)
-		or exists (select from unnest($2::text[]) mention where strpos(lower(text), mention) > 0)`, objects, mentions)
+		or exists (select from unnest($2::text[]) mention where lower(text) ~ mention)`, objects, mentions)
 	if err != nil {
 		return 0, fmt.Errorf("erase reasons from the audit: %w", err)
 	}
 	return tag.RowsAffected(), nil
 }
 
-// About returns the ids of the entries about objects. The index of objects finds the keys that begin with one of them.
-func (m *Module) About(ctx context.Context, objects []string) ([]uuid.UUID, error) {
+// About returns the ids of the entries about objects until a time. The index of objects finds the keys that begin with one of them.
+func (m *Module) About(ctx context.Context, objects []string, until time.Time) ([]uuid.UUID, error) {
 	rows, _ := m.Query.Query(ctx, `select s.id from unnest($1::text[]) o(object) join audit.streams s
-		on s.kind = 'audit' and s.key ~>=~ (object || '/') and s.key ~<~ (object || '0')`, objects) // '0' follows '/'
+		on s.kind = 'audit' and s.key ~>=~ (object || '/') and s.key ~<~ (object || '0') and s.created_at <= $2`, objects, until) // '0' follows '/'
 	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	if err != nil {
 		return nil, fmt.Errorf("find the entries about %d objects: %w", len(objects), err)

@@ -3,6 +3,7 @@ package privacy
 import (
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -121,16 +122,20 @@ func (h held) objects(p person) []string {
 	return objects
 }
 
-// mentions returns the e-mail addresses of a person in lower case.
+// mentions returns regular expressions of PostgreSQL that find the e-mail addresses of a person in lower case, and not a longer address.
 func (h held) mentions(p person) []string {
 	all := []string{}
 	for _, address := range append(web.Map(h.contacts, func(c order.ContactRef) string { return c.Email }), p.email) {
 		if address != "" {
-			all = append(all, strings.ToLower(address), email.Fold(address))
+			all = append(all, mention(strings.ToLower(address)), mention(email.Fold(address)))
 		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+func mention(address string) string {
+	return `(?<![[:alnum:]._%+-])` + regexp.QuoteMeta(address) + `(?![[:alnum:]_-]|\.[[:alnum:]])`
 }
 
 // erase erases the personal data of a person. The contacts go last, since a repetition after a failure finds the rest by them.

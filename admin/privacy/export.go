@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"slices"
 	"time"
 
@@ -43,32 +44,36 @@ type section struct {
 type place struct {
 	Section int       `json:"section"`
 	ID      uuid.UUID `json:"id"`
+	Until   time.Time `json:"until"` // later entries of the audit are left out: reading a page makes one
 }
 
 func (p place) compare(q place) int {
 	return cmp.Or(cmp.Compare(p.Section, q.Section), bytes.Compare(p.ID[:], q.ID[:]))
 }
 
-// sections returns the ids of everything that is held about a customer.
-func (m *Module) sections(ctx context.Context, customer string) ([]section, error) {
+// sections returns the ids of everything that is held about a customer. Only operators see the notes.
+func (m *Module) sections(ctx context.Context, customer string, operator bool, until time.Time) ([]section, error) {
 	p := person{customer: customer}
 	h, err := m.find(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	carts, orders, sagas, payments := m.Carts.Store(), m.Orders.Store(), m.Sagas.Store(), m.Payments.Store()
+	carts, orders, sagas := m.Carts.Store(), m.Orders.Store(), m.Sagas.Store()
 	all := []section{
 		{"contact", web.Map(h.contacts, func(c order.ContactRef) uuid.UUID { return c.ID }), m.Orders.ReadContacts},
-		{"cart", h.carts, carts.States}, {"order", h.orders, orders.States}, {"saga", h.sagas, sagas.States}, {"payment", h.payments, payments.States},
+		{"cart", h.carts, carts.States}, {"order", h.orders, orders.States}, {"saga", h.sagas, sagas.States}, {"payment", h.payments, m.Payments.ReadPayments},
 	}
 	for _, s := range h.streams(m) {
+		if !operator {
+			s.of = nil
+		}
 		ids, err := s.NotesOf(ctx, s.of)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, section{"note", ids, s.ReadNotes})
 	}
-	entries, err := m.Audit.About(ctx, h.objects(p))
+	entries, err := m.Audit.About(ctx, h.objects(p), until)
 	return append(all, section{"audit", entries, m.Audit.ReadEntries}), err
 }
 
@@ -76,7 +81,7 @@ func (m *Module) sections(ctx context.Context, customer string) ([]section, erro
 func placesAfter(all []section, last place, limit int) (places []place) {
 	for i, s := range all {
 		for _, id := range s.ids {
-			if p := (place{i, id}); p.compare(last) > 0 {
+			if p := (place{i, id, last.Until}); p.compare(last) > 0 {
 				places = append(places, p)
 			}
 		}
@@ -85,6 +90,9 @@ func placesAfter(all []section, last place, limit int) (places []place) {
 	places = slices.Compact(places)
 	return places[:min(limit, len(places))]
 }
+
+// reasonInJSON matches a reason in a state or in an entry of the audit.
+var reasonInJSON = regexp.MustCompile(`"reason" ?: ?"(?:[^"\\]|\\.)*"`)
 
 const exportChunk = 10 // items that are read at once
 
@@ -103,7 +111,7 @@ func read(ctx context.Context, all []section, places []place) (items []ExportIte
 		}
 		slices.SortFunc(found, func(a, b eventstore.Document) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 		for _, d := range found {
-			items = append(items, ExportItem{of.kind, d.ID, web.Time(d.CreatedAt), web.Time(d.UpdatedAt), d.Data, place{places[0].Section, d.ID}})
+			items = append(items, ExportItem{of.kind, d.ID, web.Time(d.CreatedAt), web.Time(d.UpdatedAt), d.Data, place{places[0].Section, d.ID, places[0].Until}})
 			size += len(d.Data)
 		}
 		places = places[n:]
@@ -116,7 +124,7 @@ var errNoCustomer = fault.New(fault.NotFound, "not_found", "There is no such cus
 // exportCustomer exports what is held about a customer.
 //
 //	@Summary		Export what is held about a customer
-//	@Description	Everything that is stored under the customer's id: contacts, carts, orders, sagas (checkouts, cancellations, refunds), payments, the notes that people wrote about them, and what operators did to them and read of them. `data` is as it is stored. Customers export their own.
+//	@Description	Everything that is stored under the customer's id: contacts, carts, orders, sagas (checkouts, cancellations, refunds), payments, the notes that people wrote about them, and what operators did to them and read of them until the first page. `data` is as it is stored, of a payment as the customer sees it. Customers export their own, without the notes and the reasons that operators wrote.
 //	@ID				exportCustomer
 //	@Tags			orders
 //	@Security		BearerAuth
@@ -141,14 +149,22 @@ func (m *Module) exportCustomer(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	all, err := m.sections(ctx, customer)
+	if last.Until.IsZero() {
+		last.Until = m.Audit.Store().Now()
+	}
+	ctx, operator := c.Request().Context(), web.CallerOf(c).Operator()
+	all, err := m.sections(ctx, customer, operator, last.Until)
 	if err != nil {
 		return err
 	}
 	items, err := read(ctx, all, placesAfter(all, last, limit+1))
 	if err != nil {
 		return err
+	}
+	for i, v := range items {
+		if !operator && v.Kind != "payment" {
+			items[i].Data = reasonInJSON.ReplaceAll(v.Data, []byte(`"reason":""`))
+		}
 	}
 	return c.JSON(http.StatusOK, web.NewPage(items, limit, func(v ExportItem) place { return v.at }))
 }

@@ -28,7 +28,7 @@ type ErasureView struct {
 // postErasure erases the personal data of a customer, or of an e-mail address.
 //
 //	@Summary		Erase the personal data of a person
-//	@Description	Erases e-mail and postal addresses, the reasons that people wrote about the person's orders, payments and checkouts, the reasons in the audit about them, and the bodies of the provider's webhooks. Notes that mention an erased e-mail address go too, wherever they are. The orders keep their lines, totals and numbers. With `email`, only what was ordered with that address. Do not name the person in `reason`: it stays in the audit. A repetition erases what has come since.
+//	@Description	Erases e-mail and postal addresses, the reasons that people wrote about the person's orders, payments and checkouts, the reasons in the audit about them, and the bodies of the provider's webhooks. Notes that mention an erased e-mail address go too, wherever they are. The orders keep their lines, totals and numbers. With `email`, only what was ordered with that address, and failed checkouts of the same customers. Do not name the person in `reason`: it stays in the audit. A repetition erases what has come since.
 //	@ID				postErasure
 //	@Tags			operators
 //	@Security		BearerAuth[privacy:erase]

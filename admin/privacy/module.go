@@ -6,6 +6,7 @@ package privacy
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -43,6 +44,8 @@ type Payments interface {
 	Stored
 	// Erase deletes the bodies of the webhooks of payments, and returns their number.
 	Erase(ctx context.Context, payments []uuid.UUID) (int64, error)
+	// ReadPayments returns payments as their customers see them.
+	ReadPayments(ctx context.Context, ids []uuid.UUID) ([]eventstore.Document, error)
 }
 
 // Sagas is the saga module.
@@ -53,9 +56,10 @@ type Sagas interface {
 
 // Audit is the audit of operators' requests.
 type Audit interface {
+	Stored
 	// Forget erases the reasons of requests about objects, and those that mention one of the texts.
 	Forget(ctx context.Context, objects, mentions []string) (int64, error)
-	About(ctx context.Context, objects []string) ([]uuid.UUID, error)
+	About(ctx context.Context, objects []string, until time.Time) ([]uuid.UUID, error)
 	ReadEntries(ctx context.Context, ids []uuid.UUID) ([]eventstore.Document, error)
 }
 
