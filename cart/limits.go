@@ -1,6 +1,7 @@
 package cart
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
@@ -55,6 +56,16 @@ func (l Limits) checkFailures(s State, now time.Time) error {
 		return nil
 	}
 	return errTooManyAttempts.After(wait)
+}
+
+// countLimited counts a refusal because of a limit.
+func (m *Module) countLimited(err error) {
+	switch {
+	case errors.Is(err, errTooManyUnits):
+		m.Limited("units", "cart")
+	case errors.Is(err, errTooManyAttempts):
+		m.Limited("attempts", "cart")
+	}
 }
 
 // units returns the sum of the quantities of all lines.

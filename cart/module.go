@@ -39,6 +39,7 @@ type Config struct {
 	TTL       time.Duration // maximum idle time of an open cart before it is abandoned; 0: unlimited
 	MaxEvents int64         // edits of a cart end at this version; 0: unlimited
 	Limits    Limits
+	Limited   func(what, by string) // counts refusals because of Limits; nil: not counted
 
 	// HashAddress returns a keyed hash of a client's address, for events; nil: none.
 	HashAddress func(netip.Addr) string
@@ -67,6 +68,9 @@ type Module struct {
 
 // New makes the module. Its store accepts subscriptions until the committer runs.
 func New(c Config) *Module {
+	if c.Limited == nil {
+		c.Limited = func(string, string) {}
+	}
 	c.Search, c.Searches = cmp.Or(c.Search, c.Query), cmp.Or(c.Searches, 2)
 	return &Module{Config: c, store: eventstore.Open(c.Database, "cart", carts, products), searches: newSearches(c.Searches)}
 }
@@ -210,6 +214,7 @@ func (m *Module) edit(ctx context.Context, e edit) (edited, error) {
 // result returns the cart after a command that ended with err.
 func (m *Module) result(ctx context.Context, receipt eventstore.Receipt, err error) (edited, error) {
 	if err != nil {
+		m.countLimited(err)
 		return edited{}, err
 	}
 	cart, err := carts.Result(ctx, m.store, receipt)

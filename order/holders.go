@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/platform/fault"
 	"shopping-cart/platform/money"
 	"shopping-cart/platform/web"
 )
@@ -97,6 +98,17 @@ func (l Limits) bounds(c Hold) map[uuid.UUID]HolderLimit {
 	return all
 }
 
+// kindOf says whether a holder is an address, a guest or another customer.
+func (c Hold) kindOf(holder uuid.UUID) string {
+	switch {
+	case holder == addressHolder(c.Source):
+		return "address"
+	case c.Guest:
+		return "guest"
+	}
+	return "customer"
+}
+
 // allows reports whether a holder may hold one more order.
 func (l HolderLimit) allows(h Holder, total money.Amount) bool {
 	value := total.Amount
@@ -117,7 +129,7 @@ func decideHold(o State, at map[uuid.UUID]Holder, bounds map[uuid.UUID]HolderLim
 	d, total := decision{holders: map[uuid.UUID]HolderEvent{}}, money.Of(o.Total, o.Currency)
 	for id, limit := range bounds {
 		if !cmd.InDoubt && !limit.allows(at[id], total) {
-			return decision{}, errTooManyWaiting
+			return decision{}, errTooManyWaiting.With("by", cmd.kindOf(id))
 		}
 		d.holders[id] = HolderEntered{OrderID: cmd.OrderID, Total: total}
 	}
@@ -154,6 +166,9 @@ func (m *Module) hold(ctx context.Context, w web.Write, c Hold) error {
 		return err
 	}
 	_, err := m.store.Do(ctx, cmd)
+	if f, refused := fault.As(err); refused && f.Code == CodeTooManyWaiting {
+		m.Limited("waiting", f.Extra["by"].(string))
+	}
 	return err
 }
 

@@ -45,6 +45,7 @@ type Config struct {
 	// DrawNumber draws the number of an order, without its check digit; nil: at random.
 	DrawNumber func() int64
 	Limits     Limits
+	Limited    func(what, by string) // counts refusals because of Limits; nil: not counted
 }
 
 // Payments is the payment module.
@@ -64,6 +65,9 @@ func New(c Config) *Module {
 	store := eventstore.Open(c.Database, Schema, orders, stocks, holders)
 	store.AddProjection(salesProjection)
 	store.AddProjection(refundedProjection)
+	if c.Limited == nil {
+		c.Limited = func(string, string) {}
+	}
 	if c.DrawNumber == nil {
 		c.DrawNumber = drawNumber
 	}

@@ -74,6 +74,11 @@ func TestHeldStock(t *testing.T) {
 	}
 	require.ElementsMatch(t, []string{"order.placed", "order.confirmed"}, types, "a payment that ends at once is not entered")
 
+	metrics := string(s.Send(t, http.MethodGet, "/metrics", "", nil).Text) + string(replica.Send(t, http.MethodGet, "/metrics", "", nil).Text)
+	for _, counted := range []string{`{by="cart",what="units"}`, `{by="address",what="waiting"}`} {
+		require.Contains(t, metrics, "shopping_cart_limited_total"+counted)
+	}
+
 	for _, w := range waiting {
 		w.CancelCheckout(t, w.checkout)
 		w.AwaitStatus(t, w.checkout, saga.Cancelled)
@@ -104,6 +109,7 @@ func TestCardsTriedWithOneCart(t *testing.T) {
 	}
 	a := eve.CheckOut(t, cart, "sim_declined", harness.Waiting)
 	harness.RequireProblem(t, a, http.StatusTooManyRequests, "too_many_attempts")
+	require.Contains(t, string(s.Send(t, http.MethodGet, "/metrics", "", nil).Text), `shopping_cart_limited_total{by="cart",what="attempts"} 1`)
 	wait, err := strconv.Atoi(a.Header.Get("Retry-After"))
 	require.NoError(t, err)
 	require.Greater(t, wait, 3000)

@@ -114,12 +114,12 @@ func New(ctx context.Context, settings config.Config, urls map[string]string, ad
 		Declines: declineLimits(settings), OneDecline: settings.PaymentOneDecline, Limited: metrics.Limited, Called: metrics.ProviderCall,
 	})
 	p.Audit = audit.New(on("audit").Database)
-	p.Orders = order.New(order.Config{Database: on("orders").Database, Payments: p.Payments, Limits: orderLimits(settings), ContactRetention: settings.ContactRetention})
+	p.Orders = order.New(order.Config{Database: on("orders").Database, Payments: p.Payments, Limits: orderLimits(settings), Limited: metrics.Limited, ContactRetention: settings.ContactRetention})
 	addressKey := settings.AddressKey()
 	p.Carts = cart.New(cart.Config{
 		Database: on("cart").Database, TTL: settings.CartTTL, MaxEvents: settings.CartMaxEvents, Stock: p.Orders,
 		Search: on("cart").Pools.Search, Searches: int(settings.SearchConnections),
-		Limits:      cartLimits(settings),
+		Limits: cartLimits(settings), Limited: metrics.Limited,
 		HashAddress: func(address netip.Addr) string { return web.HashAddress(addressKey, address) },
 		VerifyGuest: func(token string) (string, error) { return p.tokens.VerifyGuest(token, guestLeeway) },
 	})

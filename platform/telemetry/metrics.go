@@ -41,7 +41,7 @@ func New() *Metrics {
 		requests:      counters("http_requests_total", "Requests by route template.", "method", "route", "status"),
 		spent:         counters("http_request_seconds_total", "Time spent on requests by route template.", "method", "route"),
 		durations:     histograms("http_request_duration_seconds", "Requests by method; http_request_seconds_total has the routes.", seconds(0.001, 8), "method"),
-		limited: counters("limited_total", "Requests by class, commands by lane, streams, connections and payments (declines) that were refused because of the limit of a subject, "+
+		limited: counters("limited_total", "Requests by class, commands by lane, streams, connections, units and attempts of carts, and waiting checkouts and payments (declines) that were refused because of the limit of a subject, "+
 			"an address, an object or of all.", "what", "by"),
 		commands:   counters("commands_total", "Commands by store and outcome: done, replayed, refused, rehearsed or failed.", "store", "outcome"),
 		batches:    prometheus.NewHistogram(options("batch_commands", "Commands that shared one transaction.", prometheus.ExponentialBuckets(1, 2, 10))),
@@ -68,7 +68,8 @@ func (m *Metrics) HTTP(ctx context.Context, method, route string, status int, to
 	observe(ctx, m.durations.WithLabelValues(method), took.Seconds())
 }
 
-// Limited counts one refusal because of a limit. what is a class of requests, streams, connections, declines, or commands with their lane.
+// Limited counts one refusal because of a limit. what is a class of requests, streams, connections, commands with their lane, units or attempts of
+// a cart, waiting checkouts, or declines.
 func (m *Metrics) Limited(what, by string) { m.limited.WithLabelValues(what, by).Inc() }
 
 // Command counts one command of a store by its outcome: done, replayed, refused, rehearsed or failed.
