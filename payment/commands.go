@@ -19,6 +19,12 @@ type Charge struct {
 	Shopper                        Shopper      // for the provider, if WantsShopper; not recorded
 }
 
+// Shopper is what a provider's risk engine may learn beside the call. It is never stored here.
+type Shopper struct {
+	OrderNumber string
+	Email       string
+}
+
 // Undo compensates a payment: it voids an authorization, also one that comes later, and refunds a capture in full. A later Charge is
 // refused. Callers repeat it until the result is ResultUndone. A refund that was refused for good is requested again only if an operator
 // retries, or if another amount is owed.

@@ -69,12 +69,6 @@ type Call struct {
 	Shopper           Shopper      // with Authorize, for a ShopperReader. It may be missing, and differ when the call is repeated
 }
 
-// Shopper is what a provider's risk engine may learn beside the call. It is never stored here.
-type Shopper struct {
-	OrderNumber string
-	Email       string
-}
-
 // ShopperReader is implemented by a Provider that wants Call.Shopper.
 type ShopperReader interface{ WantsShopper() bool }
 
