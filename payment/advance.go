@@ -24,16 +24,22 @@ const sagaActor = "saga"
 // Charge authorizes and captures, or continues an earlier Charge, and returns how far it came. It takes at most a few calls of
 // Config.Timeout each. An error means that the store failed: charge again.
 func (m *Module) Charge(ctx context.Context, correlation uuid.UUID, c Charge) (Outcome, error) {
-	end, ok := m.attempts.begin(m.declines.counters(c.CustomerID, c.Source, c.Guest), m.now())
-	if !ok { // an earlier attempt may have had an effect
-		return Outcome{Result: ResultUnknown, Wait: attemptWait}, nil
-	}
-	defer end()
 	run := m.newRun(c.PaymentID, correlation)
 	run.shopper = c.Shopper
-	st, err := run.chargeFirst(ctx, c)
+	st, first, err := run.chargeFirst(ctx, c)
 	if err != nil {
 		return Outcome{}, err
+	}
+	if st.State.triesCard() {
+		end, ok := m.attempts.begin(m.countersOf(st.State), m.now())
+		if !ok {
+			run.deferAttempt(st.State)
+			return chargeOutcome(st.State, stopLimited(attemptWait), m.now()).after(stopLimited(attemptWait)), nil
+		}
+		defer end()
+		if st, err = run.checkDeclines(ctx, st, first); err != nil {
+			return Outcome{}, err
+		}
 	}
 	if st.State.FailureCode == CodeTooManyDeclines {
 		_ = m.Permits(c.CustomerID, c.Source, c.Guest) // counts the refusal

@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -23,7 +24,7 @@ type attempt struct {
 
 const (
 	maxAttempts = 10_000
-	attemptWait = 200 * time.Millisecond // until a charge that must wait for others tries again
+	attemptWait = time.Second // until a charge that must wait for others tries again
 )
 
 // countAt returns the number of declined payments in the window.
@@ -67,22 +68,26 @@ func (a *attempts) put(id uuid.UUID, one attempt, now time.Time) {
 		return
 	}
 	if len(a.by) >= maxAttempts {
-		for other, of := range a.by {
-			if of.running == 0 {
-				delete(a.by, other)
-			}
-		}
+		a.drop(func(of attempt) bool { return of.running == 0 && of.countAt(now) == 0 })
+	}
+	if len(a.by) >= maxAttempts {
+		a.drop(func(of attempt) bool { return of.running == 0 })
 	}
 	a.by[id] = one
 }
 
+// drop drops counters. Their streams remember them.
+func (a *attempts) drop(these func(attempt) bool) {
+	maps.DeleteFunc(a.by, func(_ uuid.UUID, of attempt) bool { return these(of) })
+}
+
 // learn remembers the count of a counter.
-func (a *attempts) learn(id uuid.UUID, count int, until time.Time) {
+func (a *attempts) learn(id uuid.UUID, count int, until, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	one := a.by[id]
 	one.count, one.until = count, until
-	a.put(id, one, time.Time{})
+	a.put(id, one, now)
 }
 
 // wait returns the longest time until one of the counters permits a payment, and whose counter it is, or 0.

@@ -14,7 +14,7 @@ import (
 // DeclineLimits bounds the declined payments in a window, against tests of stolen cards. 0 is no limit.
 type DeclineLimits struct {
 	Guest, Customer int           // of one guest or customer
-	Address         int           // of one address
+	Address         int           // of all guests of one address
 	Window          time.Duration // begins with the first declined payment
 }
 
@@ -54,7 +54,8 @@ type counter struct {
 	by    string // subject or address, for the metrics
 }
 
-// counters returns the counters of a payment: of the customer, and of the address if it is known.
+// counters returns the counters of a payment: of the customer, and of a guest's address if it is known. Customers who are signed in do not answer for
+// their address, which may be that of many.
 func (l DeclineLimits) counters(customer, source string, guest bool) (all []counter) {
 	if guest {
 		l.Customer = l.Guest
@@ -62,7 +63,7 @@ func (l DeclineLimits) counters(customer, source string, guest bool) (all []coun
 	if l.Customer > 0 && customer != "" {
 		all = append(all, counter{counterID("customer", customer), l.Customer, "subject"})
 	}
-	if l.Address > 0 && source != "" {
+	if l.Address > 0 && source != "" && guest {
 		all = append(all, counter{counterID("address", source), l.Address, "address"})
 	}
 	return all
@@ -103,28 +104,44 @@ func isCounted(events []event) bool {
 	})
 }
 
-// requestCharge begins a payment. Beyond a limit it declines the payment at once: the provider is not asked.
-func (m *Module) requestCharge(tx *eventstore.Tx, s State, c Charge, provider string) []event {
-	events := request(s, c, provider, tx.Now())
-	if len(events) == 0 {
-		return nil
-	}
-	for _, one := range m.declines.counters(c.CustomerID, c.Source, c.Guest) {
+// countersOf returns the counters of a payment.
+func (m *Module) countersOf(s State) []counter {
+	return m.declines.counters(s.CustomerID, s.Source, s.Guest)
+}
+
+// seenCount is a counter as a command saw or changed it.
+type seenCount struct {
+	id uuid.UUID
+	declineCount
+}
+
+// exceeded returns a counter beyond its limit.
+func (m *Module) exceeded(tx *eventstore.Tx, all []counter) (seen seenCount, found bool) {
+	for _, one := range all {
 		d := declineCounters.Get(tx, one.id).State
 		if m.declines.wait(d, one.limit, tx.Now()) > 0 {
-			m.attempts.learn(one.id, d.Count, d.Since.Add(m.declines.Window))
-			return append(events, declined{Code: CodeTooManyDeclines})
+			return seenCount{one.id, d}, true
 		}
 	}
-	return events
+	return seen, false
 }
 
 // countDecline counts a declined payment.
-func (m *Module) countDecline(tx *eventstore.Tx, payment uuid.UUID, all []counter) {
+func (m *Module) countDecline(tx *eventstore.Tx, payment uuid.UUID, all []counter) (seen []seenCount) {
 	for _, one := range all {
 		e := m.declines.count(declineCounters.Get(tx, one.id).State, payment, tx.Now())
 		declineCounters.Append(tx, one.id, e)
-		m.attempts.learn(one.id, e.Count, e.Since.Add(m.declines.Window))
+		seen = append(seen, seenCount{one.id, declineCount{e.Count, e.Since}})
+	}
+	return seen
+}
+
+// learn remembers counters once the command that saw them is done.
+func (m *Module) learn(seen ...seenCount) {
+	for _, one := range seen {
+		if one.Count > 0 {
+			m.attempts.learn(one.id, one.Count, one.Since.Add(m.declines.Window), m.now())
+		}
 	}
 }
 
@@ -156,29 +173,75 @@ func (m *Module) failureFor(s State, f *Failure) *Failure {
 
 var errTooManyDeclines = fault.New(fault.TooMany, CodeTooManyDeclines, "Too many payments were declined. Try again later.")
 
-// chargeFirst records the intent of a charge, unless it is recorded.
-func (r run) chargeFirst(ctx context.Context, c Charge) (stream, error) {
-	cmd := eventstore.Command{
-		ID: derivedID(c.PaymentID, "charge", 0), Named: "charge", Reads: refsOf(r.declines.counters(c.CustomerID, c.Source, c.Guest)),
-	}
-	return r.write(ctx, cmd, func(tx *eventstore.Tx, s State) ([]event, error) {
-		return r.requestCharge(tx, s, c, r.providers[0].Name()), nil
+// chargeFirst records the intent of a charge, unless it is recorded. Beyond a limit it declines the payment at once: the provider is not asked. first
+// reports that this command recorded it.
+func (r run) chargeFirst(ctx context.Context, c Charge) (st stream, first bool, err error) {
+	counters := r.declines.counters(c.CustomerID, c.Source, c.Guest)
+	cmd := eventstore.Command{ID: derivedID(c.PaymentID, "charge", 0), Named: "charge", Reads: refsOf(counters)}
+	var seen seenCount
+	st, err = r.write(ctx, cmd, func(tx *eventstore.Tx, s State) ([]event, error) {
+		events, exceeds := request(s, c, r.providers[0].Name(), tx.Now()), false
+		first = len(events) > 0
+		if seen, exceeds = r.exceeded(tx, counters); exceeds && first {
+			events = append(events, declined{Code: CodeTooManyDeclines})
+		}
+		return events, nil
 	})
+	if err == nil {
+		r.learn(seen)
+	}
+	return st, first, err
+}
+
+// triesCard reports whether the next call may tell whether a card works.
+func (s State) triesCard() bool { return s.Authorization == stepAsked && !s.Tombstone && !s.Voided }
+
+// checkDeclines cancels a payment that waited while others of its customer or its address were declined. A process may have asked the provider and
+// died before it recorded that, so the payment is not declined but compensated. A payment whose authorization may have arrived goes on.
+func (r run) checkDeclines(ctx context.Context, st stream, first bool) (stream, error) {
+	counters := r.countersOf(st.State)
+	if wait, _ := r.attempts.wait(counters, r.now()); len(counters) == 0 || first && wait == 0 {
+		return st, nil
+	}
+	var seen seenCount
+	st, err := r.write(ctx, eventstore.Command{Named: "check_declines", Reads: refsOf(counters)}, func(tx *eventstore.Tx, s State) ([]event, error) {
+		exceeds := false
+		if seen, exceeds = r.exceeded(tx, counters); !exceeds || !s.triesCard() || s.Unknown != nil {
+			return nil, nil
+		}
+		return []event{UndoRequested{CheckoutID: s.CheckoutID, Code: CodeTooManyDeclines, Reason: CodeTooManyDeclines}}, nil
+	})
+	if err == nil {
+		r.learn(seen)
+	}
+	return st, err
+}
+
+// deferAttempt has Run resume a charge that waits for others of its counters.
+func (r run) deferAttempt(s State) {
+	if p, err := r.provider(s.Provider); err == nil {
+		p.deferCaller(r.meta.Correlation, callOf(r.id, s, providerCall{operation: opAuthorize}).caller(), &RateLimited{After: attemptWait})
+	}
 }
 
 // recordAnswer records an answer of the provider, and counts it if it declines the payment.
 func (r run) recordAnswer(ctx context.Context, st stream, a providerCall, res result) (stream, error) {
 	cmd := eventstore.Command{ID: derivedID(r.id, key(r.id, a)+"/"+string(res.status), st.Version), Named: "record"}
-	var counted []counter
+	var counters []counter
 	if res.status == Declined || res.status == Refused {
-		counted = r.declines.counters(st.State.CustomerID, st.State.Source, st.State.Guest)
-		cmd.Streams = refsOf(counted)
+		counters = r.countersOf(st.State)
+		cmd.Streams = refsOf(counters)
 	}
-	return r.write(ctx, cmd, func(tx *eventstore.Tx, s State) ([]event, error) {
+	var seen []seenCount
+	newer, err := r.write(ctx, cmd, func(tx *eventstore.Tx, s State) ([]event, error) {
 		events, err := res.decide(s, tx.Now())
-		if err == nil && isCounted(events) {
-			r.countDecline(tx, r.id, counted)
+		if seen = nil; err == nil && isCounted(events) {
+			seen = r.countDecline(tx, r.id, counters)
 		}
 		return events, err
 	})
+	if err == nil {
+		r.learn(seen...)
+	}
+	return newer, err
 }

@@ -1,6 +1,7 @@
 package payment_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,6 +60,50 @@ func TestTooManyDeclines(t *testing.T) {
 		require.Equal(t, want, result(one, c), "a customer learns why")
 		require.Equal(t, want, result(other, c), "asked again, it is not counted again")
 	}
+}
+
+// TestDeferredCardsAreCountedWhenTheyAreTried defers six cards of one address before any is tried.
+func TestDeferredCardsAreCountedWhenTheyAreTried(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var away atomic.Bool
+	away.Store(true)
+	tried := &counting{Provider: around{w.sim, func(_ string, call func() error) error {
+		if away.Load() {
+			return &payment.Transient{Err: &payment.RateLimited{After: time.Millisecond}}
+		}
+		return call()
+	}}}
+	p := w.start(w.sim, patient)
+	p.Module = payment.New(payment.Config{
+		Database: w.on(p.committer), Providers: []payment.Provider{tried}, Timeout: patient, ActionTTL: time.Hour,
+		Declines: payment.DeclineLimits{Guest: 2, Customer: 3, Address: 3, Window: time.Hour},
+	})
+	var cards []payment.Charge
+	for range 6 {
+		c := guestOf("unkind", "sim_declined")
+		cards = append(cards, c)
+		out, err := p.Charge(t.Context(), c.CheckoutID, c)
+		require.NoError(t, err)
+		require.Equal(t, payment.ResultUnavailable, out.Result)
+	}
+	away.Store(false)
+	before := len(tried.made())
+	codes := map[string]int{}
+	for _, c := range cards {
+		out := p.charge(t, c)
+		codes[out.Failure.Code]++
+		p.undo(t, c)
+		require.Empty(t, w.ledger(c))
+	}
+	require.Equal(t, map[string]int{payment.CodeDeclined: 3, payment.CodeTooManyDeclines: 3}, codes)
+	authorizations := 0
+	for _, op := range tried.made()[before:] {
+		if op == "authorize" {
+			authorizations++
+		}
+	}
+	require.Equal(t, 3, authorizations)
 }
 
 // TestGoodChargesCountNothing compares the commands and the streams of a charge with and without limits.

@@ -31,7 +31,16 @@ func guardsCards(_ testing.TB, c *config.Config) {
 // buys meanwhile and afterwards.
 func TestCardsAreNotTested(t *testing.T) {
 	t.Parallel()
-	s := harness.Open(t, harness.OneDatabase, guardsCards)
+	for name, rate := range map[string]string{"AtOnce": "none", "DeferredByTheRate": "40/s 8"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testsCards(t, rate)
+		})
+	}
+}
+
+func testsCards(t *testing.T, rate string) {
+	s := harness.Open(t, harness.OneDatabase, guardsCards, func(_ testing.TB, c *config.Config) { c.PaymentRate = rate })
 	sku := s.AddProduct(t, 1999)
 	unkind, kind := s.From(t, "127.0.0.2", 42), s.From(t, "127.0.0.3", 2)
 	codes := make(chan string, 42)
