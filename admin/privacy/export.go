@@ -25,7 +25,7 @@ type ExportItem struct {
 	ID        uuid.UUID       `json:"id" format:"uuid"`
 	CreatedAt time.Time       `json:"created_at"`
 	UpdatedAt time.Time       `json:"updated_at"`
-	Data      json.RawMessage `json:"data" swaggertype:"object"` // as it is stored
+	Data      json.RawMessage `json:"data" swaggertype:"object" extensions:"x-nullable"` // as it is stored; null if the row is damaged
 
 	at place
 }
@@ -111,6 +111,9 @@ func read(ctx context.Context, all []section, places []place) (items []ExportIte
 		}
 		slices.SortFunc(found, func(a, b eventstore.Document) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 		for _, d := range found {
+			if !bytes.HasPrefix(bytes.TrimSpace(d.Data), []byte("{")) {
+				d.Data = nil
+			}
 			items = append(items, ExportItem{of.kind, d.ID, web.Time(d.CreatedAt), web.Time(d.UpdatedAt), d.Data, place{places[0].Section, d.ID, places[0].Until}})
 			size += len(d.Data)
 		}
