@@ -132,7 +132,7 @@ type run struct {
 	*Module
 	id      uuid.UUID
 	meta    eventstore.Meta
-	shopper Shopper // of a Charge
+	shopper func(context.Context) (Shopper, error) // of a Charge; may be nil
 }
 
 func (m *Module) newRun(id, correlation uuid.UUID) run {
@@ -201,7 +201,11 @@ func (r run) call(ctx context.Context, st stream, a providerCall) (stream, stopR
 	if err = cmp.Or(err, ctx.Err()); err != nil {
 		return st, stopIdle, err
 	}
-	res, err := r.callProvider(ctx, p, st.State, a)
+	shopper, err := r.shopperFor(ctx, p, a)
+	if err != nil {
+		return st, stopIdle, err
+	}
+	res, err := r.callProvider(ctx, p, st.State, a, shopper)
 	if err != nil {
 		p.deferCaller(r.meta.Correlation, callOf(r.id, st.State, a).caller(), err)
 	}
@@ -224,6 +228,15 @@ func (r run) call(ctx context.Context, st stream, a providerCall) (stream, stopR
 	return st, stopUnknown, err
 }
 
+// shopperFor reads what the provider wants to learn before an authorization.
+func (r run) shopperFor(ctx context.Context, p *guardedProvider, a providerCall) (Shopper, error) {
+	reader, ok := p.Provider.(ShopperReader)
+	if a.operation != opAuthorize || r.shopper == nil || !ok || !reader.WantsShopper() {
+		return Shopper{}, nil
+	}
+	return r.shopper(ctx)
+}
+
 // result holds the events that an answer adds to the newest state of a payment.
 type result struct {
 	status Status
@@ -231,7 +244,7 @@ type result struct {
 }
 
 // callProvider makes one call, outside of any transaction.
-func (r run) callProvider(ctx context.Context, p Provider, s State, a providerCall) (result, error) {
+func (r run) callProvider(ctx context.Context, p Provider, s State, a providerCall, shopper Shopper) (result, error) {
 	call := callOf(r.id, s, a)
 	if a.operation == opLookUp {
 		report, err := p.LookUp(ctx, call)
@@ -239,14 +252,12 @@ func (r run) callProvider(ctx context.Context, p Provider, s State, a providerCa
 			return onReport(s, r.id, report, now, r.ttl(s))
 		}}, err
 	}
-	if a.operation == opAuthorize {
-		call.Shopper = r.shopper
-	}
+	call.Shopper = shopper
 	answer, err := invoke(ctx, p, a.operation, call)
 	if err == nil && a.operation == opAuthorize && answer.Replayed {
 		// A process used the key before it crashed, or before the database was restored to an older moment. The old answer does not tell
 		// whether the payment was captured or refunded since.
-		return r.callProvider(ctx, p, s, providerCall{operation: opLookUp})
+		return r.callProvider(ctx, p, s, providerCall{operation: opLookUp}, Shopper{})
 	}
 	return result{answer.Status, func(s State, now time.Time) ([]event, error) {
 		return onAnswer(s, a, r.id, answer, now, r.ttl(s))
@@ -271,7 +282,7 @@ func invoke(ctx context.Context, p Provider, op Operation, call Call) (Answer, e
 func callOf(id uuid.UUID, s State, a providerCall) Call {
 	c := Call{
 		Key: key(id, a), Reference: id.String(), ProviderReference: s.ProviderReference, RequestedAt: s.RequestedAt,
-		PaymentMethod: s.PaymentMethod, Amount: s.Amount, Customer: s.CustomerID, Source: s.Source,
+		PaymentMethod: s.PaymentMethod, Amount: s.Amount, Customer: s.CustomerID, Source: s.Source, Guest: s.Guest,
 	}
 	if a.operation == opRefund {
 		c.Amount = money.Of(a.refund.Amount, s.Amount.Currency)

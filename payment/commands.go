@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"context"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,7 +17,8 @@ type Charge struct {
 	PaymentMethod                  string       // token of a payment method
 	Source                         string       // keyed hash of the customer's address; empty if unknown
 	Guest                          bool         // the customer is a guest
-	Shopper                        Shopper      // for the provider, if WantsShopper; not recorded
+	// Shopper reads what a ShopperReader wants, before an authorization. It is not recorded; nil: nothing is told.
+	Shopper func(context.Context) (Shopper, error)
 }
 
 // Shopper is what a provider's risk engine may learn beside the call. It is never stored here.

@@ -168,12 +168,6 @@ func named(name string, providers []*guardedProvider) (*guardedProvider, error) 
 	return nil, fmt.Errorf("the payment provider %q is not configured", name)
 }
 
-// WantsShopper reports whether the provider of new payments wants Charge.Shopper.
-func (m *Module) WantsShopper() bool {
-	p, ok := m.providers[0].Provider.(ShopperReader)
-	return ok && p.WantsShopper()
-}
-
 // AcceptsPaymentMethod reports whether a token has the form that the provider of new payments accepts.
 func (m *Module) AcceptsPaymentMethod(token string) bool {
 	return m.providers[0].AcceptsPaymentMethod(token)

@@ -66,14 +66,20 @@ type Call struct {
 	Amount            money.Amount // of the operation
 	Customer          string       // the shopper
 	Source            string       // keyed hash of the shopper's address; "" if unknown
+	Guest             bool         // the shopper is not signed in
 	Shopper           Shopper      // with Authorize, for a ShopperReader. It may be missing, and differ when the call is repeated
 }
 
 // ShopperReader is implemented by a Provider that wants Call.Shopper.
 type ShopperReader interface{ WantsShopper() bool }
 
-// caller returns whom the limits and the circuit breaker count the call for: an address, else a shopper, else a payment.
-func (c Call) caller() string { return cmp.Or(c.Source, c.Customer, c.Reference) }
+// caller returns whom the limits and the circuit breaker count the call for: the address of a guest, a customer who is signed in, or a payment.
+func (c Call) caller() string {
+	if c.Guest {
+		return cmp.Or(c.Source, c.Customer, c.Reference)
+	}
+	return cmp.Or(c.Customer, c.Reference)
+}
 
 // Status is a provider's answer about a payment or an operation.
 type Status string

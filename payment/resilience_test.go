@@ -182,7 +182,7 @@ func TestGuard(t *testing.T) {
 		w := watch(busy, 4, patientCall)
 		for n := range 100 {
 			c := of(n)
-			c.Source = "5f1d"
+			c.Source, c.Guest = "5f1d", true
 			_, err := w.Authorize(t.Context(), c)
 			require.ErrorContains(t, err, "503")
 		}

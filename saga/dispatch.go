@@ -38,12 +38,9 @@ func (c toCart) dispatch(ctx context.Context, to Modules, id, saga uuid.UUID) Ou
 
 // dispatch charges. An order whose charge does not end at once is entered at its holders, and one that must not wait is refused.
 func (c toCharge) dispatch(ctx context.Context, to Modules, id, saga uuid.UUID) Outcome {
-	if to.Payments.WantsShopper() {
+	c.Shopper = func(ctx context.Context) (payment.Shopper, error) {
 		s, err := to.Orders.Shopper(ctx, c.OrderID)
-		if err != nil {
-			return Outcome{Kind: StepIsUnknown, Error: errorText(err), Uncounted: true} // of an earlier attempt
-		}
-		c.Shopper = payment.Shopper{OrderNumber: s.Number, Email: s.Email}
+		return payment.Shopper{OrderNumber: s.Number, Email: s.Email}, err
 	}
 	charge := outcomeOfPayment(to.Payments.Charge(ctx, saga, c.Charge))
 	if charge.Kind != StepMustWait && (charge.Kind != StepIsUnknown || charge.Uncounted) {

@@ -58,8 +58,6 @@ type Payments interface {
 	DeclinePause(customer, source string, guest bool) time.Duration
 	// Permits refuses a payment after too many declined ones of the customer or the address. It is pure but for the memory of the last refusals.
 	Permits(customer, source string, guest bool) error
-	// WantsShopper reports whether the provider wants payment.Charge.Shopper.
-	WantsShopper() bool
 	Charge(ctx context.Context, correlation uuid.UUID, c payment.Charge) (payment.Outcome, error)
 	Undo(ctx context.Context, correlation uuid.UUID, u payment.Undo) (payment.Outcome, error)
 	Refund(ctx context.Context, correlation uuid.UUID, r payment.Refund) (payment.Outcome, error)

@@ -182,7 +182,6 @@ func (scriptedPayments) Resumable() <-chan uuid.UUID { return nil }
 func (scriptedPayments) AcceptsPaymentMethod(string) bool { return true }
 
 func (scriptedPayments) Chargeable(money.Amount) error { return nil }
-func (scriptedPayments) WantsShopper() bool            { return false }
 
 func (scriptedPayments) Permits(string, string, bool) error { return nil }
 
