@@ -109,15 +109,15 @@ func (c Hold) kindOf(holder uuid.UUID) string {
 	return "customer"
 }
 
-// allows reports whether a holder may hold one more order.
+// allows reports whether a holder may hold one more order. The first one in a currency may have any value, since otherwise it could never wait.
 func (l HolderLimit) allows(h Holder, total money.Amount) bool {
-	value := total.Amount
+	var others int64
 	for _, other := range h.Waiting {
 		if other.Currency == total.Currency {
-			value += other.Amount
+			others += other.Amount
 		}
 	}
-	return (l.Orders == 0 || int64(len(h.Waiting)) < l.Orders) && (l.Value == 0 || value <= l.Value)
+	return (l.Orders == 0 || int64(len(h.Waiting)) < l.Orders) && (l.Value == 0 || others == 0 || others+total.Amount <= l.Value)
 }
 
 // decideHold enters a pending order at its holders, unless one of them holds too much. An order that has ended, or waits already, is left as

@@ -71,6 +71,7 @@ func TestHolderLimits(t *testing.T) {
 		"WorthTheLimit":  {HolderLimit{Value: 1000}, pounds, true},
 		"WorthMore":      {HolderLimit{Value: 999}, pounds, false},
 		"AnotherHasRoom": {HolderLimit{Value: 999}, money.Of(999, "JPY"), true},
+		"TheFirst":       {HolderLimit{Value: 999}, money.Of(50_000, "JPY"), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

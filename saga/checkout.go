@@ -43,7 +43,7 @@ var checkout = definition{
 		case !s.done(PlaceOrder):
 			return do(PlaceOrder, toOrder{placeOf(s)})
 		case s.Checkout.Total > 0 && !s.done(ChargeMoney):
-			return do(ChargeMoney, toCharge{chargeOf(s)})
+			return do(ChargeMoney, toCharge{chargeOf(s), s.Step(ChargeMoney).Attempts >= attemptsUnheld})
 		case !s.done(ConfirmOrder) && !s.done(CompleteCart) && s.Checkout.Total > 0:
 			return do(ConfirmOrder, confirmOf(s)).and(CompleteCart, completeOf(s))
 		case !s.done(ConfirmOrder):
@@ -85,10 +85,12 @@ func compensate(s State) Reaction {
 	return end(Failed)
 }
 
-// failedAt returns when the payment of a failed checkout was last tried. It is zero if it never was, or if the provider was away.
+// failedAt returns when the payment of a failed checkout was last tried. It is zero if it never was, if the provider was away, or if a limit
+// refused it.
 func failedAt(s State) time.Time {
 	charge := s.Step(ChargeMoney)
-	if s.Failure.Code == CodeUnavailable {
+	switch s.Failure.Code {
+	case CodeUnavailable, order.CodeTooManyWaiting, payment.CodeTooManyDeclines:
 		return time.Time{}
 	}
 	return later(charge.StartedAt, charge.FinishedAt)

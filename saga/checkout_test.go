@@ -121,7 +121,7 @@ func TestCommands(t *testing.T) {
 		Adjustments: []order.Adjustment{{Code: "two_for_one", Label: "Two for one", Amount: -1000}},
 		Total:       1000, ContactID: e.ContactID,
 	}}, command(begun(1000)))
-	require.Equal(t, toCharge{payment.Charge{
+	require.Equal(t, toCharge{Charge: payment.Charge{
 		PaymentID: e.PaymentID, OrderID: e.OrderID, CheckoutID: e.CheckoutID, CustomerID: "ann",
 		Amount: money.Of(1000, "GBP"), PaymentMethod: "sim_ok", Source: "5f1d", Guest: true,
 	}}, command(begun(1000), did(PlaceOrder)))

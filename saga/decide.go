@@ -82,7 +82,7 @@ type Outcome struct {
 	Error           string        // unknown, faulted
 	NothingCaptured bool          // of an undo that is not done: nothing is captured, nor will be
 	Manual          bool          // succeeded, according to an operator
-	Uncounted       bool          // unknown or faulted, but the provider did not fail: our own database is away, or a rate limit defers the step
+	Uncounted       bool          // unknown or faulted, but the provider did not fail: our own database is away
 	Wait            time.Duration // at least, until the next attempt
 }
 

@@ -93,16 +93,18 @@ func TestRecord(t *testing.T) {
 			require.IsType(t, StepRetried{}, record(s, tried(step, 9*hour, faulted), hour), step)
 		}
 	})
-	t.Run("ARateLimitHasNoDeadline", func(t *testing.T) {
+	t.Run("ALimitDefersUntilTheDeadline", func(t *testing.T) {
 		t.Parallel()
 		limited := outcomeOfPayment(payment.Outcome{
 			Result: payment.ResultUnavailable, Failure: &payment.Failure{Code: payment.CodeUnavailable}, Wait: 5 * time.Second,
 		}, nil)
 		s := evolve(running, record(running, tried(ChargeMoney, 0, limited), hour))
-		e := record(s, tried(ChargeMoney, 2*hour, limited), hour)
-		require.True(t, e.(StepRetried).Uncounted)
+		e := record(s, tried(ChargeMoney, time.Minute, limited), hour)
 		require.Equal(t, e.(StepRetried).At.Add(5*time.Second), e.(StepRetried).RetryAt)
-		require.IsType(t, StepRetried{}, record(evolve(s, e), tried(ChargeMoney, 3*hour, faulted), hour), "it fails only now")
+		require.Equal(t, CodeUnavailable, record(s, tried(ChargeMoney, 2*hour, limited), hour).(StepRefused).Failure.Code)
+		doubt := limited
+		doubt.Kind = StepIsUnknown
+		require.IsType(t, AttentionNeeded{}, record(s, tried(ChargeMoney, 2*hour, doubt), hour))
 	})
 	t.Run("AVoidIsOwedForAsLongAsItTakes", func(t *testing.T) {
 		t.Parallel()

@@ -19,10 +19,16 @@ type Command interface {
 	dispatch(ctx context.Context, to Modules, id, saga uuid.UUID) Outcome
 }
 
+// attemptsUnheld is the number of attempts of a charge before its order counts as waiting.
+const attemptsUnheld = 3
+
 type (
 	toOrder  struct{ order.Command }
 	toCart   struct{ cart.Command }
-	toCharge struct{ payment.Charge }
+	toCharge struct {
+		payment.Charge
+		deferred bool // earlier attempts were
+	}
 	toUndo   struct{ payment.Undo }
 	toRefund struct{ payment.Refund }
 	toVerify struct{ payment.Verify }
@@ -36,27 +42,43 @@ func (c toCart) dispatch(ctx context.Context, to Modules, id, saga uuid.UUID) Ou
 	return outcomeOf(to.Carts.Handle(ctx, id, saga, c.Command))
 }
 
-// dispatch charges. An order whose charge does not end at once is entered at its holders, and one that must not wait is refused.
+// dispatch charges. An order whose charge does not end at once, or is deferred again and again, is entered at its holders, and one that must not
+// wait is refused.
 func (c toCharge) dispatch(ctx context.Context, to Modules, id, saga uuid.UUID) Outcome {
 	c.Shopper = func(ctx context.Context) (payment.Shopper, error) {
 		s, err := to.Orders.Shopper(ctx, c.OrderID)
 		return payment.Shopper{OrderNumber: s.Number, Email: s.Email}, err
 	}
 	charge := outcomeOfPayment(to.Payments.Charge(ctx, saga, c.Charge))
-	if charge.Kind != StepMustWait && (charge.Kind != StepIsUnknown || charge.Uncounted) {
+	if !c.waits(charge) {
 		return charge
 	}
-	held := outcomeOf(to.Orders.Handle(ctx, id, saga, order.Hold{
-		OrderID: c.OrderID, CustomerID: c.CustomerID, Source: c.Source, Guest: c.Guest, InDoubt: charge.Kind != StepMustWait,
-	}))
+	err := to.Orders.Handle(ctx, id, saga, order.Hold{
+		OrderID: c.OrderID, CustomerID: c.CustomerID, Source: c.Source, Guest: c.Guest, InDoubt: charge.Kind == StepIsUnknown,
+	})
+	held := outcomeOf(err)
 	switch held.Kind {
 	case StepSucceeded:
 		return charge
 	case StepFaulted:
-		return Outcome{Kind: StepIsUnknown, Error: held.Error, Uncounted: true}
+		return Outcome{Kind: StepIsUnknown, Error: held.Error, Uncounted: isUnavailable(err)}
 	case StepWasRefused, StepMustWait, StepIsUnknown, StepIsOwed:
 	}
 	return held
+}
+
+// waits reports whether the order of a charge waits, and so holds its stock for longer than a moment.
+func (c toCharge) waits(charge Outcome) bool {
+	switch charge.Kind {
+	case StepMustWait:
+		return true
+	case StepIsUnknown:
+		return !charge.Uncounted
+	case StepFaulted:
+		return c.deferred
+	case StepSucceeded, StepWasRefused, StepIsOwed:
+	}
+	return false
 }
 
 func (c toUndo) dispatch(ctx context.Context, to Modules, _, saga uuid.UUID) Outcome {
@@ -84,11 +106,11 @@ func outcomeOf(err error) Outcome {
 	return Outcome{Kind: StepWasRefused, Failure: Failure{Code: f.Code, Detail: f.Detail, Lines: linesOf(f)}}
 }
 
-// outcomeOfPayment converts the result of a payment. A rate limit only defers the step.
+// outcomeOfPayment converts the result of a payment. A limit defers the step, until its deadline.
 func outcomeOfPayment(o payment.Outcome, err error) Outcome {
 	result := resultOfPayment(o, err)
 	if o.Wait > 0 {
-		result.Uncounted, result.Wait, result.Error = true, o.Wait, "The rate limit of the payment provider defers this step."
+		result.Wait, result.Error = o.Wait, "A limit of the calls to the payment provider, or of declined payments, defers this step."
 	}
 	return result
 }

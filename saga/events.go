@@ -51,7 +51,7 @@ type StepRetried struct {
 	Error           string    `json:"error"`
 	Unknown         bool      `json:"unknown,omitempty"` // it may have taken effect
 	NothingCaptured bool      `json:"certain,omitempty"` // of an undo: nothing is captured, nor will be
-	Uncounted       bool      `json:"ours,omitempty"`    // our own database was away, or a rate limit deferred the step
+	Uncounted       bool      `json:"ours,omitempty"`    // our own database was away
 	BeganAt         time.Time `json:"began_at"`
 	At              time.Time `json:"at"`
 	RetryAt         time.Time `json:"retry_at"`

@@ -37,7 +37,7 @@ func (o *fixedOrders) Handle(_ context.Context, _, _ uuid.UUID, cmd order.Comman
 	return o.err
 }
 
-// TestChargeThatMustWait: an order is entered at its holders while its charge waits for the shopper or is in doubt, and only then.
+// TestChargeThatMustWait: an order is entered at its holders while its charge waits for the shopper, is in doubt, or is deferred again and again, and only then.
 func TestChargeThatMustWait(t *testing.T) {
 	t.Parallel()
 	charge := payment.Charge{OrderID: uuid.UUID{2}, CustomerID: "ann", Source: "5f1d", Guest: true}
@@ -45,29 +45,33 @@ func TestChargeThatMustWait(t *testing.T) {
 	doubtful := held
 	doubtful.InDoubt = true
 	tooMany := fault.New(fault.Conflict, order.CodeTooManyWaiting, "Too many.")
+	away := payment.Outcome{Result: payment.ResultUnavailable, Failure: &payment.Failure{}}
 	action := payment.Outcome{Result: payment.ResultActionRequired, NextAction: &payment.NextAction{Type: "redirect"}}
 	for name, c := range map[string]struct {
-		charge payment.Outcome
-		err    error // of the order
-		hold   order.Command
-		is     OutcomeKind
+		charge   payment.Outcome
+		deferred bool
+		err      error // of the order
+		hold     order.Command
+		is       OutcomeKind
 	}{
-		"Captured":            {payment.Outcome{Result: payment.ResultCaptured}, tooMany, nil, StepSucceeded},
-		"Declined":            {payment.Outcome{Result: payment.ResultRefused, Failure: &payment.Failure{}}, tooMany, nil, StepWasRefused},
-		"ProviderIsAway":      {payment.Outcome{Result: payment.ResultUnavailable, Failure: &payment.Failure{}}, tooMany, nil, StepFaulted},
-		"ActionRequired":      {action, nil, held, StepMustWait},
-		"TooManyWait":         {action, tooMany, held, StepWasRefused},
-		"OrdersAreAway":       {action, fault.New(fault.Unavailable, "unavailable", "Away."), held, StepIsUnknown},
-		"InDoubt":             {payment.Outcome{Result: payment.ResultUnknown}, nil, doubtful, StepIsUnknown},
-		"DeferredByRateLimit": {payment.Outcome{Result: payment.ResultUnknown, Wait: 1}, nil, nil, StepIsUnknown},
+		"Captured":        {payment.Outcome{Result: payment.ResultCaptured}, true, tooMany, nil, StepSucceeded},
+		"Declined":        {payment.Outcome{Result: payment.ResultRefused, Failure: &payment.Failure{}}, true, tooMany, nil, StepWasRefused},
+		"ProviderIsAway":  {away, false, tooMany, nil, StepFaulted},
+		"StillAway":       {away, true, nil, held, StepFaulted},
+		"TooManyAreAway":  {away, true, tooMany, held, StepWasRefused},
+		"ActionRequired":  {action, false, nil, held, StepMustWait},
+		"TooManyWait":     {action, false, tooMany, held, StepWasRefused},
+		"OrdersAreAway":   {action, false, fault.New(fault.Unavailable, "unavailable", "Away."), held, StepIsUnknown},
+		"InDoubt":         {payment.Outcome{Result: payment.ResultUnknown}, false, nil, doubtful, StepIsUnknown},
+		"InDoubtByALimit": {payment.Outcome{Result: payment.ResultUnknown, Wait: 1}, false, nil, doubtful, StepIsUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			orders := &fixedOrders{err: c.err}
-			o := toCharge{charge}.dispatch(t.Context(), Modules{Payments: fixedPayments{outcome: c.charge}, Orders: orders}, uuid.New(), uuid.New())
+			o := toCharge{charge, c.deferred}.dispatch(t.Context(), Modules{Payments: fixedPayments{outcome: c.charge}, Orders: orders}, uuid.New(), uuid.New())
 			require.Equal(t, c.is, o.Kind)
 			require.Equal(t, c.hold, orders.got)
-			if name == "TooManyWait" {
+			if o.Kind == StepWasRefused && c.hold != nil {
 				require.Equal(t, order.CodeTooManyWaiting, o.Failure.Code)
 			}
 		})
