@@ -23,8 +23,6 @@ func (p fixedPayments) Charge(context.Context, uuid.UUID, payment.Charge) (payme
 	return p.outcome, p.err
 }
 
-func (fixedPayments) WantsShopper() bool { return false }
-
 // fixedOrders answer each command alike, and remember the last.
 type fixedOrders struct {
 	Orders
