@@ -14,6 +14,7 @@ import (
 
 	"shopping-cart/e2e/harness"
 	"shopping-cart/platform/config"
+	"shopping-cart/platform/web"
 	"shopping-cart/saga"
 )
 
@@ -70,6 +71,8 @@ func testsCards(t *testing.T, rate string) {
 	require.InDelta(t, 3600, wait, 120)
 	require.Equal(t, c.Version, eve.Cart(t, c.ID).Version, "the cart is still open")
 	require.Contains(t, string(s.Send(t, http.MethodGet, "/metrics", "", nil).Text), `shopping_cart_limited_total{by="address",what="declines"} 33`)
+	shown := harness.Get[web.LimitsView](t, s, "/v1/admin/limits", s.Admin).Guards
+	require.Contains(t, shown, web.GuardView{What: "declines", By: "address", Refused: 33})
 	harness.As[harness.CheckoutView](t, ada.CheckOut(t, ada.Fill(t, sku), "sim_ok", harness.Waiting), http.StatusCreated)
 }
 

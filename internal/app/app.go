@@ -183,7 +183,7 @@ func (p *App) route(settings config.Config, on func(schema string) *Database, me
 		Audit: p.Audit.Record,
 		Build: ThisBuild().ID(), TrustedProxies: proxies, Tracer: p.Traces.Tracer(),
 		AdminApart: settings.AdminAddr != "", Certificate: certificate, HSTS: settings.HTTPS(),
-		Limits: limits, Limited: metrics.Limited, Warnings: settings.PretendedPayments(),
+		Limits: limits, Limited: metrics.Limited, EachLimited: metrics.EachLimited, Warnings: settings.PretendedPayments(),
 	})
 	metrics.Streams(p.Web.OpenStreams)
 	metrics.Connections(p.Web.OpenConnections)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -71,6 +72,24 @@ func (m *Metrics) HTTP(ctx context.Context, method, route string, status int, to
 // Limited counts one refusal because of a limit. what is a class of requests, streams, connections, commands with their lane, units or attempts of
 // a cart, waiting checkouts, or declines.
 func (m *Metrics) Limited(what, by string) { m.limited.WithLabelValues(what, by).Inc() }
+
+// EachLimited calls each with the number of refusals because of each limit.
+func (m *Metrics) EachLimited(each func(what, by string, refused int64)) {
+	all := make(chan prometheus.Metric)
+	go func() {
+		defer close(all)
+		m.limited.Collect(all)
+	}()
+	for one := range all {
+		var read dto.Metric
+		_ = one.Write(&read) // a counter can always be read
+		labels := map[string]string{}
+		for _, l := range read.GetLabel() {
+			labels[l.GetName()] = l.GetValue()
+		}
+		each(labels["what"], labels["by"], int64(read.GetCounter().GetValue()))
+	}
+}
 
 // Command counts one command of a store by its outcome: done, replayed, refused, rehearsed or failed.
 func (m *Metrics) Command(store, outcome string) { m.commands.WithLabelValues(store, outcome).Inc() }

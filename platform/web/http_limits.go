@@ -15,6 +15,7 @@ type LimitsView struct {
 	Refused     []RefusedView        `json:"refused"` // in the last minute, the most refused first, at most 20
 	Connections ConnectionLimitsView `json:"connections"`
 	Streams     StreamLimitsView     `json:"streams"`
+	Guards      []GuardView          `json:"guards"` // those of stock, money and writes that refused something
 }
 
 // ClassLimitsView shows the rate limits of a class of requests.
@@ -58,6 +59,29 @@ type StreamLimitsView struct {
 	Refused     int64 `json:"refused"`
 }
 
+// GuardView shows what a guard refused.
+type GuardView struct {
+	What    string `json:"what" example:"declines"` // units or attempts of a cart, waiting checkouts, declines, or commands-<lane>
+	By      string `json:"by" example:"address"`    // whose limit it was
+	Refused int64  `json:"refused"`                 // since the start of the process
+}
+
+// guards returns what the guards refused, the most first.
+func (s *Server) guards() []GuardView {
+	all := []GuardView{}
+	if s.cfg.EachLimited != nil {
+		s.cfg.EachLimited(func(what, by string, refused int64) {
+			if what != "streams" && what != "connections" && !slices.Contains(Classes, Class(what)) {
+				all = append(all, GuardView{what, by, refused})
+			}
+		})
+	}
+	slices.SortFunc(all, func(a, b GuardView) int {
+		return cmp.Or(cmp.Compare(b.Refused, a.Refused), cmp.Compare(a.What+a.By, b.What+b.By))
+	})
+	return all
+}
+
 // showLimits shows the limits.
 //
 //	@Summary		Read the limits and whom they refuse
@@ -71,7 +95,7 @@ type StreamLimitsView struct {
 func (s *Server) showLimits(c echo.Context) error {
 	now, of := time.Now(), s.cfg.Limits
 	view := LimitsView{
-		Classes: []ClassLimitsView{}, Refused: []RefusedView{},
+		Classes: []ClassLimitsView{}, Refused: []RefusedView{}, Guards: s.guards(),
 		Connections: ConnectionLimitsView{
 			Open: s.OpenConnections(), Limit: of.Connections.Most, PerAddress: of.Connections.PerAddress, Refused: s.refused.connections.Load(),
 		},

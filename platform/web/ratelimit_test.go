@@ -220,6 +220,11 @@ func TestShowLimits(t *testing.T) {
 		web.Edits: {Subject: web.Rate{PerSecond: 2.5, Burst: 2}}, web.Sessions: rates(0.001, 7, 1), web.Operators: rates(1, 10, 1),
 	}, func(c *web.Config) {
 		c.Limits.Streams = web.StreamLimits{Most: 8, PerAddress: 4, PerSubject: 2, PerObject: 1}
+		c.EachLimited = func(each func(what, by string, refused int64)) {
+			each("edits", "subject", 2)
+			each("units", "guest", 1)
+			each("declines", "address", 3)
+		}
 	})
 	s.Customer.POST("/carts", ok)
 	s.Public.POST("/sessions", ok, web.Limit(web.Sessions))
@@ -240,7 +245,8 @@ func TestShowLimits(t *testing.T) {
 			{"class": "sessions", "by": "address", "key": "192.0.2.7", "refused": 1, "last_refused_at": "now"}
 		],
 		"connections": {"open": 0, "limit": 0, "per_address": 0, "refused": 0},
-		"streams": {"open": 0, "limit": 8, "per_address": 4, "per_subject": 2, "per_checkout": 1, "refused": 0}
+		"streams": {"open": 0, "limit": 8, "per_address": 4, "per_subject": 2, "per_checkout": 1, "refused": 0},
+		"guards": [{"what": "declines", "by": "address", "refused": 3}, {"what": "units", "by": "guest", "refused": 1}]
 	}`, body)
 }
 

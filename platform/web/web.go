@@ -79,6 +79,9 @@ type Config struct {
 	Observe func(ctx context.Context, method, route string, status int, took time.Duration)
 	// Limited is called after every refusal because of a limit, with the class or "streams" or "connections", and with what was counted.
 	Limited func(what, by string)
+
+	// EachLimited calls each with the number of all refusals, also those of the guards of stock and money; nil: none.
+	EachLimited func(each func(what, by string, refused int64))
 }
 
 func (c Config) withDefaults() Config {
