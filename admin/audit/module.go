@@ -81,7 +81,7 @@ func (m *Module) About(ctx context.Context, objects []string, until time.Time) (
 	return ids, nil
 }
 
-// documents shows what was done, and why, but not who did it.
+// documents selects the action, the route, the object and the reason of entries. It leaves out the actor.
 var documents = `select s.id, s.created_at, s.updated_at, json_build_object('action', ` + eventstore.TextOf("s.state", "action") + `,
 		'route', ` + eventstore.TextOf("s.state", "route") + `, 'object', ` + eventstore.TextOf("s.state", "object") + `, 'reason', r.text)
 	from @.streams s left join @.reasons r on r.entry = s.id where s.id = any($1)`

@@ -91,7 +91,7 @@ func (m *Module) findSales(ctx context.Context, h held, customers []string, othe
 	return h, nil
 }
 
-// appendID appends an id. It leaves out what is no id, which must not keep the others from erasure.
+// appendID appends an id. It skips an invalid text, so that the other ids are erased.
 func appendID(ids []uuid.UUID, text string) []uuid.UUID {
 	id, err := uuid.Parse(text)
 	if err != nil || id == uuid.Nil {

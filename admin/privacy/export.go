@@ -96,7 +96,7 @@ var reasonInJSON = regexp.MustCompile(`"reason" ?: ?"(?:[^"\\]|\\.)*"`)
 
 const exportChunk = 10 // items that are read at once
 
-// read reads items until they are too large for one page. It leaves out what has been deleted meanwhile.
+// read reads items until they fill a page. It skips deleted ones.
 func read(ctx context.Context, all []section, places []place) (items []ExportItem, err error) {
 	size := 0
 	for len(places) > 0 && size <= web.MaxPageBytes {
@@ -124,9 +124,9 @@ func read(ctx context.Context, all []section, places []place) (items []ExportIte
 
 var errNoCustomer = fault.New(fault.NotFound, "not_found", "There is no such customer, or it is not you.")
 
-// exportCustomer exports what is held about a customer.
+// exportCustomer exports the stored data of a customer.
 //
-//	@Summary		Export what is held about a customer
+//	@Summary		Export the stored data of a customer
 //	@Description	Everything that is stored under the customer's id: contacts, carts, orders, sagas (checkouts, cancellations, refunds), payments, the notes that people wrote about them, and what operators did to them and read of them until the first page. `data` is as it is stored, of a payment as the customer sees it. Customers export their own, without the notes and the reasons that operators wrote.
 //	@ID				exportCustomer
 //	@Tags			orders

@@ -28,7 +28,7 @@ type ErasureView struct {
 // postErasure erases the personal data of a customer, or of an e-mail address.
 //
 //	@Summary		Erase the personal data of a person
-//	@Description	Erases e-mail and postal addresses, the reasons that people wrote about the person's orders, payments and checkouts, the reasons in the audit about them, and the bodies of the provider's webhooks. Notes that mention an erased e-mail address go too, wherever they are. The orders keep their lines, totals and numbers. With `email`, only what was ordered with that address, and failed checkouts of the same customers. Do not name the person in `reason`: it stays in the audit. A repetition erases what has come since.
+//	@Description	Erases the e-mail and postal addresses of a person. Also erases the reasons of their orders, payments and checkouts, in the notes and in the audit, and the bodies of the provider's webhooks. All notes that mention an erased e-mail address are erased. Orders keep their lines, totals and numbers. `email` selects the orders with that address and the failed checkouts of the same customers. Do not name the person in `reason`: it stays in the audit. A repeated request erases newer data.
 //	@ID				postErasure
 //	@Tags			operators
 //	@Security		BearerAuth[privacy:erase]
