@@ -82,3 +82,14 @@ func TestChargeThatMustWait(t *testing.T) {
 		require.Equal(t, fault.Conflict, problemOf(*s.Failure).Kind)
 	})
 }
+
+// TestFailedAt: a checkout that a limit refused, or whose provider was away, tried no payment method.
+func TestFailedAt(t *testing.T) {
+	t.Parallel()
+	for code, tried := range map[string]bool{
+		payment.CodeDeclined: true, CodeUnavailable: false, order.CodeTooManyWaiting: false, payment.CodeTooManyDeclines: false,
+	} {
+		s := given(begun(1000), did(PlaceOrder), refused(ChargeMoney, code))
+		require.Equal(t, tried, !failedAt(s).IsZero(), code)
+	}
+}
