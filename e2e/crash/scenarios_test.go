@@ -38,6 +38,7 @@ type sale struct {
 	checkout uuid.UUID
 	order    uuid.UUID
 	payment  uuid.UUID
+	other    *sale
 	late     bool // to be cancelled, it was said
 }
 
@@ -57,8 +58,9 @@ var scenarios = []scenario{
 	{name: "approved, webhooks twice", method: "sim_duplicate_webhooks", act: inTurn(checkOut, answerAtBank("approve")), check: paid},
 	{name: "denied at the bank", method: "sim_requires_action", act: inTurn(checkOut, answerAtBank("deny")), check: failed("authentication_failed"), compensates: true},
 	{name: "never at the bank", method: "sim_requires_action", settings: []string{"PAYMENT_ACTION_TTL=1500ms"}, act: checkOut, check: failed("authentication_expired"), compensates: true},
-	{name: "must not wait at the bank", method: "sim_requires_action", settings: []string{"LIMITS=true", "WAITING_VALUE_PER_GUEST=1", "LIMIT_READS=none",
-		"LIMIT_EDITS=none", "LIMIT_CHECKOUTS=none", "LIMIT_SESSIONS=none", "LIMIT_OPERATORS=none"}, act: checkOut, check: failed("too_many_waiting"), compensates: true},
+	{name: "must not wait at the bank", method: "sim_requires_action", settings: []string{"LIMITS=true", "WAITING_CHECKOUTS_PER_GUEST=1", "LIMIT_READS=none",
+		"LIMIT_EDITS=none", "LIMIT_CHECKOUTS=none", "LIMIT_SESSIONS=none", "LIMIT_OPERATORS=none"},
+		before: fillAnother, act: whileAnotherWaits(checkOut), check: failed("too_many_waiting"), compensates: true},
 	{name: "cancelled at the bank", method: "sim_requires_action", act: inTurn(checkOut, cancel), check: cancelled, compensates: true},
 	{name: "compensated by an operator", method: "sim_requires_action", act: inTurn(checkOut, compensate), check: cancelled, compensates: true},
 	{name: "cancelled at once", method: "sim_ok", act: cancelAtOnce, check: cancelledUnlessLate, compensates: true, races: true},
@@ -142,6 +144,26 @@ func checkOutOnce(t *testing.T, d *sale) {
 func answerAtBank(word string) func(*testing.T, *sale) {
 	return func(t *testing.T, d *sale) {
 		harness.As[map[string]any](t, d.post(t, "/simulator/payments/"+d.payment.String()+"/"+word, "", nil), http.StatusOK)
+	}
+}
+
+// fillAnother fills another cart of the shopper.
+func fillAnother(t *testing.T, d *sale) {
+	other := *d
+	other.key = d.key + "/other"
+	s := d.Up(t)
+	sku := s.AddProduct(t, 990)
+	s.SetStock(t, sku, 5)
+	other.cart = d.ada.Fill(t, sku)
+	d.other = &other
+}
+
+// whileAnotherWaits lets the checkout of the other cart wait at the bank until the act is done.
+func whileAnotherWaits(act func(*testing.T, *sale)) func(*testing.T, *sale) {
+	return func(t *testing.T, d *sale) {
+		checkOut(t, d.other)
+		act(t, d)
+		cancel(t, d.other)
 	}
 }
 
