@@ -72,7 +72,7 @@ type point struct {
 type question struct {
 	key   string // no other one of the driver has it
 	store *eventstore.Store
-	cmd   *eventstore.Command
+	chain []eventstore.Link
 	load  *uuid.UUID
 	once  *eventstore.IdempotencyKey
 	wish  *wish
@@ -101,7 +101,7 @@ func (q *question) reads() bool { return q.load != nil || q.once != nil }
 
 // answer answers a question.
 type answer struct {
-	receipt eventstore.Receipt
+	results []eventstore.Result
 	row     eventstore.Row
 	yes     bool
 	said    payment.Answer
@@ -194,7 +194,7 @@ func (p watchedPayments) Verify(ctx context.Context, saga uuid.UUID, v payment.V
 
 // remember keeps what an answer means to whoever asked. What a runner has written to its saga is all that it knows of before.
 func (r *replay) remember(q *question, a answer, clock time.Duration) {
-	if q.by == nil && q.cmd != nil && a.err == nil {
+	if q.by == nil && q.chain != nil && a.err == nil {
 		r.memory = slices.DeleteFunc(r.memory, func(m remembered) bool { return m.by == nil || m.by.over != nil })
 		r.strands = nil
 	}
@@ -316,13 +316,18 @@ func (p *program) fresh(r *replay) {
 }
 
 // Do, Load and Answered are what the stores ask in place of a database.
-func (p *program) Do(ctx context.Context, s *eventstore.Store, cmd eventstore.Command) (eventstore.Receipt, error) {
-	ids := make([]string, len(cmd.Streams))
-	for i, ref := range cmd.Streams {
-		ids[i] = p.called(ref.ID)
+func (p *program) Do(ctx context.Context, chain []eventstore.Link) []eventstore.Result {
+	var ids []string
+	for _, l := range chain {
+		for _, ref := range l.Command.Streams {
+			ids = append(ids, p.called(ref.ID))
+		}
 	}
-	a := p.now.ask(ctx, &question{key: "write " + strings.Join(ids, ", "), store: s, cmd: &cmd})
-	return a.receipt, a.err
+	a := p.now.ask(ctx, &question{key: "write " + strings.Join(ids, ", "), chain: chain})
+	if a.err != nil {
+		return []eventstore.Result{{Err: a.err}}
+	}
+	return a.results
 }
 
 func (p *program) Load(ctx context.Context, s *eventstore.Store, id uuid.UUID) (eventstore.Row, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"shopping-cart/cart"
+	"shopping-cart/eventstore"
 	"shopping-cart/order"
 	"shopping-cart/payment"
 	"shopping-cart/platform/money"
@@ -222,7 +223,7 @@ func (x *exploration) sealed(s *state, customer string, lines ...cart.Line) {
 // say lets a stream hold an event.
 func (x *exploration) say(s *state, schema string, stream uuid.UUID, e any) {
 	store := x.program.store(schema)
-	x.commit(s, store, store.Appending(stream, e))
+	x.commit(s, []eventstore.Link{{Store: store, Command: store.Appending(stream, e)}})
 }
 
 // rest is when no process is busy for a moment.
