@@ -26,6 +26,7 @@ type Command struct {
 	JSON       bool    `name:"json" help:"Print only JSON, one line per measurement."`
 	Report     string  `help:"Write the tables into this Markdown file between its markers, and the plot beside it." placeholder:"FILE" type:"path"`
 	CPUProfile string  `name:"cpuprofile" help:"Write a CPU profile of this process while it measures." placeholder:"FILE" type:"path"`
+	DBOS       string  `name:"dbos" help:"Measure DBOS too, with the program that was built from internal/bench/dbos." placeholder:"PROGRAM" type:"existingfile"`
 	Growth     []int64 `help:"Measure instead the program with this many events in its store." placeholder:"10000,1000000,10000000"`
 }
 
@@ -69,7 +70,7 @@ func (b *Command) unopened() workloadSet {
 		n := len(b.Growth)
 		return &growth{sizes: b.Growth, shops: slices.Repeat([]*Shop{shop}, n), old: make([][]uuid.UUID, n)}
 	}
-	return &suite{callers: b.Callers, shop: shop, echo: &EchoBaseline{}}
+	return &suite{callers: b.Callers, dbos: b.DBOS, shop: shop, echo: &EchoBaseline{}}
 }
 
 // matches reports whether --only matches a workload.
@@ -99,7 +100,7 @@ func (b *Command) Run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer server.Stop()
-	section, set := "figures", workloadSet(&suite{callers: b.Callers})
+	section, set := "figures", workloadSet(&suite{callers: b.Callers, dbos: b.DBOS})
 	if len(b.Growth) > 0 {
 		section, set = "growth", &growth{sizes: b.Growth}
 	}
