@@ -2,10 +2,10 @@ package eventstore
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
+	json "github.com/go-json-experiment/json/v1" // twice as fast as encoding/json, with its rules
 	"github.com/google/uuid"
 )
 
