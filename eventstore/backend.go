@@ -89,7 +89,7 @@ func decisionsOf(jobs []*job) (all []Decision) {
 		if !j.decided {
 			break
 		}
-		d := Decision{Result: Result{j.receipt, j.err}, Changed: map[uuid.UUID]Row{}}
+		d := Decision{Result: Result{j.receipt, j.err, j.stopped}, Changed: map[uuid.UUID]Row{}}
 		for _, e := range j.work.events[j.from:j.to] {
 			d.Events = append(d.Events, e.Recorded)
 			d.Unread = append(d.Unread, len(j.store.subs[e.Type]) > 0 && !e.handled)

@@ -22,6 +22,7 @@ type Link struct {
 type Result struct {
 	Receipt Receipt
 	Err     error
+	Stopped bool // it ended the chain
 }
 
 // Chain decides commands in order, each on the states that the ones before it left, until one is refused or calls [Tx.Stop]. It returns the
@@ -32,19 +33,21 @@ type Result struct {
 // other if the transaction fails, since another session may hold the lock of one command only. So a chain saves commits and promises nothing
 // else: whoever sends it must also cope with a part of it. An error that is no refusal says nothing about the commands from that result on.
 func Chain(ctx context.Context, links ...Link) []Result {
-	chain := newChain(ctx, links)
-	results := chain.send(ctx, links)
-	chain.endSpans(results)
+	c := newChain(ctx, links)
+	results := c.together(ctx, links)
+	if errors.Is(results[0].Err, ErrDissolved) {
+		results = c.oneByOne(ctx)
+	}
+	c.endSpans(results)
 	return results
 }
 
-// Together reports whether the commands of the stores can commit in one transaction.
-func Together(stores ...*Store) bool {
-	return !slices.ContainsFunc(stores, func(s *Store) bool { return s.db.Committer != stores[0].db.Committer })
-}
-
-func together(links []Link) bool {
-	return !slices.ContainsFunc(links, func(l Link) bool { return !Together(l.Store, links[0].Store) })
+// ChainWhole is Chain for commands that must not go one by one. Then nothing is written, and the only result is ErrDissolved.
+func ChainWhole(ctx context.Context, links ...Link) []Result {
+	c := newChain(ctx, links)
+	results := c.together(ctx, links)
+	c.endSpans(results)
+	return results
 }
 
 // Earlier returns the last event of type E that the commands before this one in its chain have appended. It returns false if there is none,
@@ -61,8 +64,8 @@ func Earlier[E any](tx *Tx) (event E, ok bool) {
 // Stop ends the chain after this command.
 func (tx *Tx) Stop() { tx.stopped = true }
 
-// errDissolved means that nothing of a chain was written, and that its commands must go one by one.
-var errDissolved = errors.New("the commands of the chain must go one by one")
+// ErrDissolved means that nothing of a chain was written, and that its commands must go one by one.
+var ErrDissolved = errors.New("the commands of the chain must go one by one")
 
 // chain is a chain that is sent.
 type chain struct {
@@ -82,45 +85,51 @@ func newChain(ctx context.Context, links []Link) *chain {
 	return c
 }
 
-func (c *chain) send(ctx context.Context, links []Link) []Result {
+// together sends the commands in one transaction.
+func (c *chain) together(ctx context.Context, links []Link) []Result {
 	if backend := links[0].Store.db.Committer.backend; backend != nil {
 		return backend.Do(ctx, links)
 	}
-	if !together(links) {
-		return c.sendEach(ctx)
+	if slices.ContainsFunc(links, func(l Link) bool { return l.Store.db.Committer != links[0].Store.db.Committer }) {
+		return []Result{{Err: ErrDissolved}}
 	}
 	head := c.jobs[0]
 	head.rest, head.done = c.jobs[1:], make(chan struct{}, 1)
-	switch err := head.store.db.Committer.do(ctx, head); {
-	case errors.Is(err, errDissolved):
-		return c.sendEach(ctx)
-	case err != nil:
+	if err := head.store.db.Committer.do(ctx, head); err != nil {
 		return []Result{{Err: err}}
 	}
 	results := make([]Result, 0, len(c.jobs))
 	for one := range head.all {
 		if one.decided {
-			results = append(results, Result{one.receipt, one.err})
+			results = append(results, Result{one.receipt, one.err, one.stopped})
 		}
 	}
 	return results
 }
 
-// sendEach sends the commands one by one.
-func (c *chain) sendEach(ctx context.Context) (results []Result) {
+// oneByOne sends each command alone.
+func (c *chain) oneByOne(ctx context.Context) (results []Result) {
 	var before []any
 	for _, j := range c.jobs {
-		alone := &job{Command: j.Command, store: j.store, span: j.span, before: before, done: make(chan struct{}, 1)}
-		if err := j.store.db.Committer.do(ctx, alone); err != nil {
-			return append(results, Result{Err: err})
+		var r Result
+		r, before = j.alone(ctx, before)
+		if results = append(results, r); r.Err != nil || r.Stopped {
+			break
 		}
-		results = append(results, Result{alone.receipt, alone.err})
-		if alone.err != nil || alone.stopped {
-			return results
-		}
-		before = alone.after
 	}
 	return results
+}
+
+// alone sends the command of a job without its chain. before are the events of the commands before it, and after also those of this one.
+func (j *job) alone(ctx context.Context, before []any) (r Result, after []any) {
+	if backend := j.store.db.Committer.backend; backend != nil {
+		return backend.Do(ctx, []Link{{Store: j.store, Command: *j.Command}})[0], nil
+	}
+	alone := &job{Command: j.Command, store: j.store, span: j.span, before: before, done: make(chan struct{}, 1)}
+	if err := j.store.db.Committer.do(ctx, alone); err != nil {
+		return Result{Err: err}, nil
+	}
+	return Result{alone.receipt, alone.err, alone.stopped}, alone.after
 }
 
 func (c *chain) endSpans(results []Result) {
@@ -160,7 +169,7 @@ func (j *job) fail(err error) {
 	}
 	j.err, j.decided = err, true
 	if j.isChain() && !isConnectionLost(err) {
-		j.err = errDissolved
+		j.err = ErrDissolved
 	}
 }
 
@@ -223,7 +232,7 @@ func (j *job) ensureIDs() {
 
 // failure returns the error that a chain failed with as a whole, or nil.
 func (j *job) failure() error {
-	if errors.Is(j.err, errDissolved) {
+	if errors.Is(j.err, ErrDissolved) {
 		return j.err
 	}
 	return nil

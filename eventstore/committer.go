@@ -223,7 +223,7 @@ func (c *Committer) work(ctx context.Context) {
 // answer returns the result of a command to its caller.
 func (c *Committer) answer(j *job) {
 	for one := range j.all {
-		if one.decided && !errors.Is(one.err, errDissolved) {
+		if one.decided && !errors.Is(one.err, ErrDissolved) {
 			c.config.Decided(one.store.schema, outcomeOf(one.receipt, one.err))
 		}
 	}

@@ -63,7 +63,7 @@ func (c *Committer) tryFastPath(ctx context.Context, conn *pgx.Conn, j *job) (do
 	}
 	e := w.streams[j.Streams[0].ID]
 	if len(w.events) == 0 || len(w.extraSQL) > 0 {
-		return false, nil
+		return len(w.events)+len(w.extraSQL) == 0 && j.Harmless, nil
 	}
 	if done, err = w.writeFast(ctx, conn, e); done {
 		w.finish(nil)
