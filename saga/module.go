@@ -16,7 +16,8 @@
 //	                      └─► Ended: completed, failed, cancelled    or needs_attention: a person must decide
 //
 // A saga is written when it starts, when it must wait or compensate, and when it ends. Completed steps are written with the next write,
-// since a crash only repeats commands with the same ids. Any process may execute any saga: the version of its stream decides which of them
+// since a crash only repeats commands, which then change nothing. Commands that call no provider go in chains, which commit together where one
+// database has them: the steps that follow a start, an answer of the provider, or a write of the saga. Any process may execute any saga: the version of its stream decides which of them
 // may write, and a sweep finds the sagas of lost processes by their wake_at.
 package saga
 
@@ -201,7 +202,7 @@ func (m *Module) executeClaimed(ctx context.Context, ids []uuid.UUID, err error,
 	return len(ids)
 }
 
-// commandSpace is the name space of derived ids. It never changes, since a redelivery must find its receipt.
+// commandSpace is the name space of derived ids. It never changes.
 var commandSpace = uuid.MustParse("0d7f5b43-6f2c-4d0e-9a53-3c1f9f0d2a11")
 
 // CommandID returns the id of the command of a step. The step "start" starts the saga.
