@@ -19,10 +19,15 @@ import (
 
 var exploring = flag.String("explore", "short", "how far every interleaving of a checkout is explored: short (one mishap a story) or full (two or more)")
 
-// TestExplore goes through the scenes with the modules on one database, where chains commit together, and TestExploreApart with a database for
-// each, where each command commits alone.
-func TestExplore(t *testing.T)      { explore(t, false) }
-func TestExploreApart(t *testing.T) { explore(t, true) }
+// TestExplore goes through the scenes with the modules on one database, where chains commit together.
+func TestExplore(t *testing.T) {
+	explore(t, false)
+}
+
+// TestExploreApart goes through the scenes with a database for each module, where each command commits alone.
+func TestExploreApart(t *testing.T) {
+	explore(t, true)
+}
 
 // explore goes through every interleaving of what shoppers, processes, providers and operators can do, up to a number of
 // mishaps in one story, and holds each state against the promises. What decides, folds, reacts and drives is the program's own
