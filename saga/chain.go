@@ -33,34 +33,33 @@ type chained struct {
 	span  trace.Span
 }
 
-// add adds the command of the step that is considered.
 func (c *chain) add(l eventstore.Link) { c.links = append(c.links, l) }
 
-func (t toOrder) addTo(ctx context.Context, to Modules, id, saga uuid.UUID, c *chain) bool {
-	l, err := to.Orders.Link(ctx, id, saga, t.Command)
+func (c toOrder) addTo(ctx context.Context, to Modules, id, saga uuid.UUID, in *chain) bool {
+	l, err := to.Orders.Link(ctx, id, saga, c.Command)
 	if err == nil {
-		c.add(l)
+		in.add(l)
 	}
 	return err == nil
 }
 
-func (t toCart) addTo(_ context.Context, to Modules, id, saga uuid.UUID, c *chain) bool {
-	c.add(to.Carts.Link(id, saga, t.Command))
+func (c toCart) addTo(_ context.Context, to Modules, id, saga uuid.UUID, in *chain) bool {
+	in.add(to.Carts.Link(id, saga, c.Command))
 	return true
 }
 
 // addTo adds the intent of a charge. The provider is called after the commit.
-func (t toCharge) addTo(_ context.Context, to Modules, _, saga uuid.UUID, c *chain) bool {
-	if t.attempts == 0 {
-		c.opening, c.opens = to.Payments.OpenCharge(saga, t.Charge), len(c.links)
-		c.add(c.opening.Link)
+func (c toCharge) addTo(_ context.Context, to Modules, _, saga uuid.UUID, in *chain) bool {
+	if c.attempts == 0 {
+		in.opening, in.opens = to.Payments.OpenCharge(saga, c.Charge), len(in.links)
+		in.add(in.opening.Link)
 	}
 	return false
 }
 
 // addTo adds the tombstone. If a provider must be called after it, it ends the chain.
-func (t toUndo) addTo(_ context.Context, to Modules, _, saga uuid.UUID, c *chain) bool {
-	c.add(to.Payments.OpenUndo(saga, t.Undo))
+func (c toUndo) addTo(_ context.Context, to Modules, _, saga uuid.UUID, in *chain) bool {
+	in.add(to.Payments.OpenUndo(saga, c.Undo))
 	return true
 }
 

@@ -18,7 +18,7 @@ type Command interface {
 	// dispatch executes the command in its module. id is derived from the saga and the step.
 	dispatch(ctx context.Context, to Modules, id, saga uuid.UUID, with around) Outcome
 	// addTo adds the command to a chain. It reports whether further steps may follow there if the command succeeds.
-	addTo(ctx context.Context, to Modules, id, saga uuid.UUID, c *chain) (more bool)
+	addTo(ctx context.Context, to Modules, id, saga uuid.UUID, in *chain) (more bool)
 }
 
 // attemptsUnheld is the number of attempts of a charge before its order counts as waiting.
