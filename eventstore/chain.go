@@ -33,6 +33,7 @@ type Result struct {
 // other if the transaction fails, since another session may hold the lock of one command only. So a chain saves commits and promises nothing
 // else: whoever sends it must also cope with a part of it. An error that is no refusal says nothing about the commands from that result on.
 func Chain(ctx context.Context, links ...Link) []Result {
+	links = slices.Clone(links) // those of the caller stay as they are
 	c := newChain(ctx, links)
 	results := c.together(ctx, links)
 	if errors.Is(results[0].Err, ErrDissolved) {
@@ -44,6 +45,7 @@ func Chain(ctx context.Context, links ...Link) []Result {
 
 // ChainWhole is Chain for commands that must not go one by one. Then nothing is written, and the only result is ErrDissolved.
 func ChainWhole(ctx context.Context, links ...Link) []Result {
+	links = slices.Clone(links)
 	c := newChain(ctx, links)
 	results := c.together(ctx, links)
 	c.endSpans(results)

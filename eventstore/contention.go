@@ -168,7 +168,7 @@ func (c *Committer) splitLocked(batch []*job, withHandled []*Store) {
 			switch {
 			case j.store != s:
 			case j.isChain():
-				j.fail(errLocked)
+				j.fail(ErrDissolved)
 			default:
 				jobs = append(jobs, j)
 			}

@@ -48,7 +48,7 @@ func (c *Committer) joinsLockQueue(j *job) bool {
 		c.underway.Add(-1)
 	}
 	if joins && j.isChain() {
-		j.fail(errLocked)
+		j.fail(ErrDissolved)
 		c.answer(j)
 	}
 	return joins
