@@ -63,7 +63,7 @@ func Earlier[E any](tx *Tx) (event E, ok bool) {
 	return event, false
 }
 
-// Stop ends the chain after this command.
+// Stop ends the chain after this command, which must be harmless: a receipt does not say that it stopped.
 func (tx *Tx) Stop() { tx.stopped = true }
 
 // ErrDissolved means that nothing of a chain was written, and that its commands must go one by one.

@@ -136,9 +136,16 @@ func (f *slot) names(j *job) bool {
 }
 
 func sharesStream(a, b *job) bool {
-	streams := slot{streams: map[uuid.UUID]bool{}}
-	streams.add(a)
-	return streams.names(b)
+	for one := range a.all {
+		for _, ref := range one.Streams {
+			for other := range b.all {
+				if slices.ContainsFunc(other.Streams, func(r Ref) bool { return r.ID == ref.ID }) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 func (f *slot) add(j *job) {
