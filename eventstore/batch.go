@@ -22,8 +22,7 @@ type storeBatch struct {
 	now      time.Time
 	streams  map[uuid.UUID]*batchStream
 	receipts map[uuid.UUID]Receipt
-	jobs     int         // commands
-	commands []uuid.UUID // that have receipts
+	commands []uuid.UUID
 	events   []newEvent
 	extraSQL []statement
 	done     []doneCommand
@@ -31,7 +30,7 @@ type storeBatch struct {
 }
 
 type doneCommand struct {
-	*Command
+	id      uuid.UUID
 	receipt Receipt
 }
 
@@ -69,9 +68,7 @@ func (c *Committer) try(ctx context.Context, batch []*job, carry func(*Store) bo
 		}
 	}
 	for _, j := range batch {
-		decideAll(j, func(s *Store) *storeBatch {
-			return works[slices.IndexFunc(works, func(w *storeBatch) bool { return w.store == s })]
-		})
+		decide(j, works[slices.IndexFunc(works, func(w *storeBatch) bool { return w.store == j.store })])
 	}
 	if err = c.write(ctx, conn.Conn(), works, len(batch) > 0); err != nil {
 		return err
@@ -86,17 +83,18 @@ func (c *Committer) plan(batch []*job, carry func(*Store) bool) []*storeBatch {
 	for _, s := range c.stores {
 		w := &storeBatch{store: s, streams: map[uuid.UUID]*batchStream{}, receipts: map[uuid.UUID]Receipt{}}
 		for _, j := range batch {
-			for one := range j.all {
-				if one.store == s {
-					one.reset() // a repeated batch decides everything again, including refusals
-					w.take(one)
-				}
+			if j.store != s {
+				continue
 			}
+			j.receipt, j.err = Receipt{}, nil // a repeated batch decides everything again, including refusals
+			w.commands = append(w.commands, j.ID)
+			w.name(j.Reads, false)
+			w.name(j.Streams, true)
 		}
 		if carry(s) {
 			w.handled = s.outbox.takeHandled()
 		}
-		if w.jobs+len(w.handled) > 0 {
+		if len(w.commands)+len(w.handled) > 0 {
 			works = append(works, w)
 		}
 	}
@@ -146,7 +144,7 @@ func (c *Committer) read(ctx context.Context, conn *pgx.Conn, works []*storeBatc
 		if ids := w.ids(false); len(ids) > 0 {
 			b.Queue(w.store.sql.read, ids).Query(w.scanStreams)
 		}
-		if w.jobs > 0 {
+		if len(w.commands) > 0 {
 			b.Queue(w.store.sql.receipts, raw(w.commands)).Query(w.scanReceipts)
 		}
 	}
@@ -226,7 +224,7 @@ func (w *storeBatch) rebuildOutdated(ctx context.Context, conn *pgx.Conn) error 
 
 // decide runs one command on the states that the previous commands left.
 func decide(j *job, w *storeBatch) {
-	if r, ok := w.receipts[j.ID]; ok && !j.Harmless { // it was done before, or earlier in this batch
+	if r, ok := w.receipts[j.ID]; ok { // it was done before, or earlier in this batch
 		r.Replayed = true
 		j.receipt = r
 		if !bytes.Equal(r.fingerprint, j.Fingerprint) {
@@ -237,7 +235,7 @@ func decide(j *job, w *storeBatch) {
 	if j.err = w.broken(j); j.err != nil {
 		return
 	}
-	tx := &Tx{now: w.now, meta: j.Meta, command: j.ID, streams: w.streams, earlier: j.earlier}
+	tx := &Tx{now: w.now, meta: j.Meta, command: j.ID, streams: w.streams}
 	for _, ref := range j.Streams {
 		w.streams[ref.ID].writer = tx
 	}
@@ -258,9 +256,8 @@ func decide(j *job, w *storeBatch) {
 		j.receipt.after = w.streams[j.receipt.Stream].streamView
 		j.receipt.Version = j.receipt.after.version
 	}
-	j.stopped = tx.stopped
 	w.receipts[j.ID] = j.receipt
-	w.done = append(w.done, doneCommand{j.Command, j.receipt})
+	w.done = append(w.done, doneCommand{j.ID, j.receipt})
 }
 
 // broken returns the error of the first stream of a command that cannot be read.
@@ -333,7 +330,15 @@ func (w *storeBatch) queueRows(b *pgx.Batch) error {
 	for _, s := range w.extraSQL {
 		b.Queue(s.sql, s.args...)
 	}
-	w.queueReceipts(b)
+	if n := len(w.done); n > 0 {
+		ids, streams := make([][16]byte, n), make([][16]byte, n)
+		prints, versions, statuses := make([][]byte, n), make([]int64, n), make([]int, n)
+		for i, d := range w.done {
+			ids[i], streams[i] = d.id, d.receipt.Stream
+			prints[i], versions[i], statuses[i] = d.receipt.fingerprint, d.receipt.Version, d.receipt.Status
+		}
+		b.Queue(q.putReceipts, ids, prints, streams, versions, statuses, w.now)
+	}
 	if ids, versions := w.store.outbox.wanted(w.events); len(ids) > 0 {
 		b.Queue(q.putOutbox, ids, versions, w.now)
 	}
@@ -342,22 +347,6 @@ func (w *storeBatch) queueRows(b *pgx.Batch) error {
 		b.Queue(q.dropOutbox, ids, versions)
 	}
 	return nil
-}
-
-// queueReceipts queues the receipts of the commands that are not harmless.
-func (w *storeBatch) queueReceipts(b *pgx.Batch) {
-	n := len(w.commands)
-	ids, streams := make([][16]byte, 0, n), make([][16]byte, 0, n)
-	prints, versions, statuses := make([][]byte, 0, n), make([]int64, 0, n), make([]int, 0, n)
-	for _, d := range w.done {
-		if !d.Harmless {
-			ids, streams = append(ids, d.ID), append(streams, d.receipt.Stream)
-			prints, versions, statuses = append(prints, d.receipt.fingerprint), append(versions, d.receipt.Version), append(statuses, d.receipt.Status)
-		}
-	}
-	if len(ids) > 0 {
-		b.Queue(w.store.sql.putReceipts, ids, prints, streams, versions, statuses, w.now)
-	}
 }
 
 // queueEvents queues the events after all other rows, because the batches of a schema run one after the other from the

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/google/uuid"
@@ -58,13 +57,12 @@ func put2(*eventstore.Tx, eventstore.Stream[shelf]) ([]shelfEvent, error) {
 // inMemory is a backend that keeps the streams in a map.
 type inMemory map[uuid.UUID]eventstore.Row
 
-func (m inMemory) Do(_ context.Context, chain []eventstore.Link) (results []eventstore.Result) {
-	find, none := func(id uuid.UUID) eventstore.Row { return m[id] }, func(uuid.UUID) *eventstore.Receipt { return nil }
-	for _, d := range eventstore.DecideOn(find, chain, none, time.Now()) {
-		maps.Copy(m, d.Changed)
-		results = append(results, d.Result)
+func (m inMemory) Do(_ context.Context, s *eventstore.Store, cmd eventstore.Command) (eventstore.Receipt, error) {
+	d := s.DecideOn(func(id uuid.UUID) eventstore.Row { return m[id] }, cmd, nil, time.Now())
+	for id, row := range d.Changed {
+		m[id] = row
 	}
-	return results
+	return d.Receipt, d.Err
 }
 
 func (m inMemory) Load(_ context.Context, _ *eventstore.Store, id uuid.UUID) (eventstore.Row, error) {

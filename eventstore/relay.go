@@ -97,7 +97,7 @@ func (s *Store) redeliver(r Recorded) {
 		err = errNoHandler
 	}
 	if err == nil {
-		s.dispatch([]newEvent{{Recorded: r, event: event}})
+		s.dispatch([]newEvent{{r, event}})
 		return
 	}
 	s.db.Committer.config.Handled(anyHandler, time.Since(r.At), err)

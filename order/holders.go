@@ -1,6 +1,7 @@
 package order
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -148,9 +149,10 @@ func (s State) leave(id uuid.UUID) map[uuid.UUID]HolderEvent {
 	return left
 }
 
-// holding returns the command that decides on an order and its holders, and writes all or none.
-func (m *Module) holding(cmd eventstore.Command, c Hold) eventstore.Command {
+// hold decides on an order and its holders, and writes all or none.
+func (m *Module) hold(ctx context.Context, w web.Write, c Hold) error {
 	bounds := m.Limits.bounds(c)
+	cmd := commandOf(w, c)
 	cmd.Streams = append([]eventstore.Ref{orders.Ref(c.OrderID)}, web.Map(sortedIDs(bounds), holders.Ref)...)
 	cmd.Decide = func(tx *eventstore.Tx) error {
 		at := map[uuid.UUID]Holder{}
@@ -163,14 +165,11 @@ func (m *Module) holding(cmd eventstore.Command, c Hold) eventstore.Command {
 		}
 		return err
 	}
-	return cmd
-}
-
-// countWaiting counts an order that must not wait.
-func (m *Module) countWaiting(err error) {
+	_, err := m.store.Do(ctx, cmd)
 	if f, refused := fault.As(err); refused && f.Code == CodeTooManyWaiting {
 		m.Limited("waiting", f.Extra["by"].(string))
 	}
+	return err
 }
 
 // sortedIDs returns the keys of a map in a fixed order.
