@@ -38,8 +38,8 @@ type sale struct {
 	checkout uuid.UUID
 	order    uuid.UUID
 	payment  uuid.UUID
-	other    *sale
-	late     bool // to be cancelled, it was said
+	other    *sale // of another cart of the shopper
+	late     bool  // to be cancelled, it was said
 }
 
 var scenarios = []scenario{
