@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"shopping-cart/eventstore"
 	"shopping-cart/platform/money"
 	"shopping-cart/platform/web"
 )
@@ -22,7 +23,10 @@ type CheckOut struct {
 	Payments      Payments // nil: no total is refused
 	// SaveContact stores the contact. It runs once the cart would be sealed, and neither for a refused request nor for a repeated one. It may be nil.
 	SaveContact func(context.Context) error
-	source      string // keyed hash of the caller's address
+	// Then returns the commands that follow in one transaction, given the event by which the cart will be sealed, and SaveContact does not run. If
+	// they cannot commit together, CheckOut goes on as if Then were nil.
+	Then   func(context.Context, CheckedOut) []eventstore.Link
+	source string // keyed hash of the caller's address
 }
 
 // Payments refuses payments before a checkout. It is pure but for its memory of refusals.
@@ -38,6 +42,7 @@ type CheckOutResult struct {
 	CheckoutID uuid.UUID
 	ContactID  uuid.UUID // the contact that the seal holds
 	Replayed   bool      // an earlier attempt of the same request sealed the cart
+	Then       []eventstore.Result
 }
 
 // Complete ends the checkout of a cart that has become an order.

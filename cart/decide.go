@@ -262,14 +262,19 @@ func decideCheckOut(s State, c CheckOut, prices priceBook) ([]Event, error) {
 			return nil, err
 		}
 	}
+	return []Event{s.sealedBy(c)}, nil
+}
+
+// sealedBy returns the event by which a command seals the cart.
+func (s State) sealedBy(c CheckOut) CheckedOut {
 	attempt := s.Attempt + 1
-	return []Event{CheckedOut{
+	return CheckedOut{
 		CheckoutID: derivedID(c.CartID, attempt, "checkout"), OrderID: derivedID(c.CartID, attempt, "order"),
 		PaymentID: derivedID(c.CartID, attempt, "payment"), Attempt: attempt, CartID: c.CartID,
 		CustomerID: s.CustomerID, Currency: s.Currency, Lines: slices.Clone(s.Lines),
-		Adjustments: append([]Adjustment{}, s.Adjustments...), Total: total,
+		Adjustments: append([]Adjustment{}, s.Adjustments...), Total: s.sum(),
 		PaymentMethod: c.PaymentMethod, ContactID: c.ContactID, Source: c.source, Guest: c.Caller.Guest,
-	}}, nil
+	}
 }
 
 // endCheckout returns the event that ends a checkout. It returns none if another checkout is running, or none: the command is late.

@@ -236,8 +236,8 @@ func (m *Module) merge(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	receipt, err := m.store.Do(c.Request().Context(), m.mergeCommand(r.Caller, guest, r.Write, merge{TargetID: r.ID, SourceID: r.Body.SourceCartID}))
-	cart, err := m.result(c.Request().Context(), receipt, err)
+	merging := m.mergeCommand(r.Caller, guest, r.Write, merge{TargetID: r.ID, SourceID: r.Body.SourceCartID})
+	cart, err := m.result(c.Request().Context(), eventstore.Chain(c.Request().Context(), eventstore.Link{Store: m.store, Command: merging}))
 	if err != nil {
 		return err
 	}

@@ -130,11 +130,11 @@ func (m *Module) CheckOut(ctx context.Context, c CheckOut) (CheckOutResult, erro
 	if m.HashAddress != nil {
 		c.source = m.HashAddress(c.Caller.Address)
 	}
-	cart, err := m.edit(ctx, edit{cart: c.CartID, caller: c.Caller, write: c.Write, command: c, prepare: c.SaveContact})
+	cart, err := m.edit(ctx, edit{cart: c.CartID, caller: c.Caller, write: c.Write, command: c, prepare: c.SaveContact, then: c.Then})
 	if err != nil {
 		return CheckOutResult{}, err
 	}
-	result := CheckOutResult{CheckoutID: cart.State.CheckoutID, ContactID: c.ContactID, Replayed: cart.replayed}
+	result := CheckOutResult{CheckoutID: cart.State.CheckoutID, ContactID: c.ContactID, Replayed: cart.replayed, Then: cart.then}
 	if result.Replayed {
 		result.ContactID, err = m.contactAt(ctx, c.CartID, cart.Version)
 	}
@@ -158,11 +158,16 @@ func (m *Module) contactAt(ctx context.Context, cart uuid.UUID, version int64) (
 // Handle ends the checkout of a cart. A repeated command, or one for another checkout than the running one, changes nothing and
 // returns no error.
 func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Command) error {
-	by := eventstore.Command{ID: id, Meta: eventstore.Meta{Actor: "saga", Correlation: correlation}, Named: cmd}
-	_, err := carts.Handle(ctx, m.store, cmd.cartID(), by, func(_ *eventstore.Tx, cart eventstore.Stream[State]) ([]Event, error) {
-		return decide(cart.State, cmd, nil)
-	})
-	return err
+	return eventstore.Chain(ctx, m.Link(id, correlation, cmd))[0].Err
+}
+
+// Link returns the command of Handle for a chain. It is harmless: it ends the checkout that it names, once.
+func (m *Module) Link(id, correlation uuid.UUID, cmd Command) eventstore.Link {
+	by := eventstore.Command{ID: id, Meta: eventstore.Meta{Actor: "saga", Correlation: correlation}, Named: cmd, Harmless: true}
+	return eventstore.Link{Store: m.store, Command: carts.Command(cmd.cartID(), by,
+		func(_ *eventstore.Tx, cart eventstore.Stream[State]) ([]Event, error) {
+			return decide(cart.State, cmd, nil)
+		})}
 }
 
 // SetQuantity changes a line for a caller in this process, exactly as the route does, and returns the new version of the cart.
@@ -178,12 +183,15 @@ type edit struct {
 	write   web.Write
 	command command
 	prepare func(context.Context) error // runs when the command would be accepted, before it is; nil: nothing is needed
+	// then returns the commands that follow in a chain, given the event by which the cart will be sealed. They take the place of prepare. nil: no chain
+	then func(context.Context, CheckedOut) []eventstore.Link
 }
 
 // edited is a cart after a command.
 type edited struct {
 	eventstore.Stream[State]
 	replayed bool // an earlier attempt of the same request changed it
+	then     []eventstore.Result
 }
 
 // maxLookUps limits how often a cart's lines may change between reading their products and the decision.
@@ -192,54 +200,69 @@ const maxLookUps = 20
 // edit decides an edit.
 func (m *Module) edit(ctx context.Context, e edit) (edited, error) {
 	for range maxLookUps {
-		skus, err := m.skusFor(ctx, e)
+		now, skus, err := m.skusFor(ctx, e)
 		if err != nil {
 			return edited{}, err
 		}
-		receipt, err := m.handle(ctx, e, skus)
-		if errors.Is(err, eventstore.ErrRehearsed) {
+		results := m.send(ctx, e, now, skus)
+		switch err := results[0].Err; {
+		case errors.Is(err, eventstore.ErrDissolved):
+			e.then = nil
+		case errors.Is(err, eventstore.ErrRehearsed):
 			if err := e.prepare(ctx); err != nil {
 				return edited{}, err
 			}
 			e.prepare = nil
-			continue
-		}
-		if !errors.Is(err, errStaleProducts) {
-			return m.result(ctx, receipt, err)
+		case !errors.Is(err, errStaleProducts):
+			return m.result(ctx, results)
 		}
 	}
 	return edited{}, eventstore.ErrBusy
 }
 
-// result returns the cart after a command that ended with err.
-func (m *Module) result(ctx context.Context, receipt eventstore.Receipt, err error) (edited, error) {
-	if err != nil {
+// result returns the cart after a command and what followed it in its chain.
+func (m *Module) result(ctx context.Context, results []eventstore.Result) (edited, error) {
+	if err := results[0].Err; err != nil {
 		m.countLimited(err)
 		return edited{}, err
 	}
-	cart, err := carts.Result(ctx, m.store, receipt)
-	return edited{cart, receipt.Replayed}, err
+	cart, err := carts.Result(ctx, m.store, results[0].Receipt)
+	e := edited{Stream: cart, replayed: results[0].Receipt.Replayed}
+	if len(results) > 1 {
+		e.then = results[1:]
+	}
+	return e, err
 }
 
-// skusFor returns the products that a decision needs. Commands on all lines need those of the current cart. If a line is added
+// skusFor returns the products that a decision needs, and the cart if it was read for them. Commands on all lines need those of the current cart. If a line is added
 // before the decision, the decision returns errStaleProducts and they are read again.
-func (m *Module) skusFor(ctx context.Context, e edit) ([]string, error) {
+func (m *Module) skusFor(ctx context.Context, e edit) (now eventstore.Stream[State], skus []string, err error) {
 	switch c := e.command.(type) {
 	case addItem:
-		return []string{c.SKU}, nil
+		skus = []string{c.SKU}
 	case CheckOut, reprice:
-		cart, err := carts.Load(ctx, m.store, e.cart)
-		return cart.State.skus(), err
+		now, err = carts.Load(ctx, m.store, e.cart)
+		skus = now.State.skus()
 	case create, setQuantity, removeItem, clearItems, setAdjustments, Reopen, Complete, abandon, expire:
 	}
-	return nil, nil
+	return now, skus, err
 }
 
-// handle decides an edit on the prices of skus.
-func (m *Module) handle(ctx context.Context, e edit, skus []string) (eventstore.Receipt, error) {
+// send decides an edit, with the commands that follow it if the cart as it is now would be sealed.
+func (m *Module) send(ctx context.Context, e edit, now eventstore.Stream[State], skus []string) []eventstore.Result {
+	link := eventstore.Link{Store: m.store, Command: m.commandFor(e, skus)}
+	c, seals := e.command.(CheckOut)
+	if !seals || e.then == nil || e.write.IfMatch == nil || *e.write.IfMatch != now.Version || now.State.Status != StatusOpen {
+		return eventstore.Chain(ctx, link)
+	}
+	return eventstore.ChainWhole(ctx, append([]eventstore.Link{link}, e.then(ctx, now.State.sealedBy(c))...)...)
+}
+
+// commandFor returns the command that decides an edit on the prices of skus.
+func (m *Module) commandFor(e edit, skus []string) eventstore.Command {
 	cmd := commandOf(e.write, e.command)
 	cmd.Reads = productRefs(skus)
-	return carts.Handle(ctx, m.store, e.cart, cmd, func(tx *eventstore.Tx, cart eventstore.Stream[State]) ([]Event, error) {
+	return carts.Command(e.cart, cmd, func(tx *eventstore.Tx, cart eventstore.Stream[State]) ([]Event, error) {
 		if _, opens := e.command.(create); !opens && !isOwner(e.caller, cart.State) {
 			return nil, errNotFound
 		}
@@ -248,7 +271,7 @@ func (m *Module) handle(ctx context.Context, e edit, skus []string) (eventstore.
 		}
 		events, err := decide(cart.State, e.command, readPrices(tx, skus))
 		err = cmp.Or(err, checkWear(cart.Version, m.MaxEvents, events...), m.Limits.check(cart.State, e.caller.Guest, tx.Now(), events...))
-		if err == nil && e.prepare != nil {
+		if err == nil && e.prepare != nil && e.then == nil {
 			err = eventstore.ErrRehearsed
 		}
 		return events, err

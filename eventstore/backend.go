@@ -12,7 +12,7 @@ import (
 // Backend replaces the database for all stores of a committer. It implements its methods with the functions of this file.
 // Tests use it to explore alternatives: a state is a value, so a test can return to an earlier one.
 type Backend interface {
-	Do(ctx context.Context, s *Store, cmd Command) (Receipt, error)
+	Do(ctx context.Context, chain []Link) []Result
 	Load(ctx context.Context, s *Store, id uuid.UUID) (Row, error)
 	Processed(ctx context.Context, s *Store, o IdempotencyKey) (bool, error)
 }
@@ -45,39 +45,60 @@ func (r Row) view() streamView {
 	return streamView{version: r.Version, value: r.State, created: r.Created, updated: r.Updated}
 }
 
-// Decision is the result of a command.
+// Decision is the result of a command of a chain.
 type Decision struct {
+	Result
 	Changed map[uuid.UUID]Row // the streams that it changed, in their new state
 	Events  []Recorded
-	Receipt Receipt
-	Err     error
+	Unread  []bool // for each event: it has a handler, and no later command took its place
 }
 
-// DecideOn decides a command on the rows that find returns. done is the receipt of the command if it was done before.
-func (s *Store) DecideOn(find func(uuid.UUID) Row, cmd Command, done *Receipt, now time.Time) Decision {
-	w := &storeBatch{store: s, now: now, streams: map[uuid.UUID]*batchStream{}, receipts: map[uuid.UUID]Receipt{}}
-	w.name(cmd.Reads, false)
-	w.name(cmd.Streams, true)
-	for id, e := range w.streams {
-		if row := find(id); row.Version > 0 {
-			e.codec, e.stored, e.streamView = s.kinds[row.Kind], row.Version, row.view()
+// DecideOn decides a chain on the rows that find returns. It returns a decision for each command that was decided. done returns the receipt
+// of a command that was done before, or nil.
+func DecideOn(find func(uuid.UUID) Row, chain []Link, done func(id uuid.UUID) *Receipt, now time.Time) []Decision {
+	works := map[*Store]*storeBatch{}
+	var jobs []*job
+	for i := range chain {
+		l := &chain[i]
+		w := works[l.Store]
+		if w == nil {
+			w = &storeBatch{store: l.Store, now: now, streams: map[uuid.UUID]*batchStream{}, receipts: map[uuid.UUID]Receipt{}}
+			works[l.Store] = w
+		}
+		j := &job{Command: &l.Command, store: l.Store, handles: l.Handles}
+		w.take(j)
+		if r := done(j.ID); r != nil && j.ID != uuid.Nil {
+			w.receipts[j.ID] = *r
+		}
+		jobs = append(jobs, j)
+	}
+	for _, w := range works {
+		for id, e := range w.streams {
+			if row := find(id); row.Version > 0 {
+				e.codec, e.stored, e.streamView = w.store.kinds[row.Kind], row.Version, row.view()
+			}
 		}
 	}
-	if done != nil {
-		w.receipts[cmd.ID] = *done
-	}
-	j := &job{Command: &cmd, store: s}
-	decide(j, w)
-	d := Decision{Changed: map[uuid.UUID]Row{}, Receipt: j.receipt, Err: j.err}
-	for id, e := range w.streams {
-		if e.version != e.stored {
-			d.Changed[id] = Row{Kind: e.codec.kind(), Version: e.version, State: e.value, Created: e.created, Updated: e.updated}
+	jobs[0].rest = jobs[1:]
+	decideAll(jobs[0], func(s *Store) *storeBatch { return works[s] })
+	return decisionsOf(jobs)
+}
+
+func decisionsOf(jobs []*job) (all []Decision) {
+	for _, j := range jobs {
+		if !j.decided {
+			break
 		}
+		d := Decision{Result: Result{j.receipt, j.err, j.stopped}, Changed: map[uuid.UUID]Row{}}
+		for _, e := range j.work.events[j.from:j.to] {
+			d.Events = append(d.Events, e.Recorded)
+			d.Unread = append(d.Unread, len(j.store.subs[e.Type]) > 0 && !e.handled)
+			at := j.work.streams[e.Stream]
+			d.Changed[e.Stream] = Row{Kind: at.codec.kind(), Version: at.version, State: at.value, Created: at.created, Updated: at.updated}
+		}
+		all = append(all, d)
 	}
-	for _, e := range w.events {
-		d.Events = append(d.Events, e.Recorded)
-	}
-	return d
+	return all
 }
 
 // Handled reports whether events of a type have a handler.

@@ -22,7 +22,8 @@ type storeBatch struct {
 	now      time.Time
 	streams  map[uuid.UUID]*batchStream
 	receipts map[uuid.UUID]Receipt
-	commands []uuid.UUID
+	jobs     int         // commands
+	commands []uuid.UUID // that have receipts
 	events   []newEvent
 	extraSQL []statement
 	done     []doneCommand
@@ -30,7 +31,7 @@ type storeBatch struct {
 }
 
 type doneCommand struct {
-	id      uuid.UUID
+	*Command
 	receipt Receipt
 }
 
@@ -68,7 +69,9 @@ func (c *Committer) try(ctx context.Context, batch []*job, carry func(*Store) bo
 		}
 	}
 	for _, j := range batch {
-		decide(j, works[slices.IndexFunc(works, func(w *storeBatch) bool { return w.store == j.store })])
+		decideAll(j, func(s *Store) *storeBatch {
+			return works[slices.IndexFunc(works, func(w *storeBatch) bool { return w.store == s })]
+		})
 	}
 	if err = c.write(ctx, conn.Conn(), works, len(batch) > 0); err != nil {
 		return err
@@ -83,18 +86,17 @@ func (c *Committer) plan(batch []*job, carry func(*Store) bool) []*storeBatch {
 	for _, s := range c.stores {
 		w := &storeBatch{store: s, streams: map[uuid.UUID]*batchStream{}, receipts: map[uuid.UUID]Receipt{}}
 		for _, j := range batch {
-			if j.store != s {
-				continue
+			for one := range j.all {
+				if one.store == s {
+					one.reset() // a repeated batch decides everything again, including refusals
+					w.take(one)
+				}
 			}
-			j.receipt, j.err = Receipt{}, nil // a repeated batch decides everything again, including refusals
-			w.commands = append(w.commands, j.ID)
-			w.name(j.Reads, false)
-			w.name(j.Streams, true)
 		}
 		if carry(s) {
 			w.handled = s.outbox.takeHandled()
 		}
-		if len(w.commands)+len(w.handled) > 0 {
+		if w.jobs+len(w.handled) > 0 {
 			works = append(works, w)
 		}
 	}
@@ -144,7 +146,7 @@ func (c *Committer) read(ctx context.Context, conn *pgx.Conn, works []*storeBatc
 		if ids := w.ids(false); len(ids) > 0 {
 			b.Queue(w.store.sql.read, ids).Query(w.scanStreams)
 		}
-		if len(w.commands) > 0 {
+		if w.jobs > 0 {
 			b.Queue(w.store.sql.receipts, raw(w.commands)).Query(w.scanReceipts)
 		}
 	}
@@ -224,7 +226,7 @@ func (w *storeBatch) rebuildOutdated(ctx context.Context, conn *pgx.Conn) error 
 
 // decide runs one command on the states that the previous commands left.
 func decide(j *job, w *storeBatch) {
-	if r, ok := w.receipts[j.ID]; ok { // it was done before, or earlier in this batch
+	if r, ok := w.receipts[j.ID]; ok && !j.Harmless { // it was done before, or earlier in this batch
 		r.Replayed = true
 		j.receipt = r
 		if !bytes.Equal(r.fingerprint, j.Fingerprint) {
@@ -235,7 +237,7 @@ func decide(j *job, w *storeBatch) {
 	if j.err = w.broken(j); j.err != nil {
 		return
 	}
-	tx := &Tx{now: w.now, meta: j.Meta, command: j.ID, streams: w.streams}
+	tx := &Tx{now: w.now, meta: j.Meta, command: j.ID, streams: w.streams, earlier: j.earlier}
 	for _, ref := range j.Streams {
 		w.streams[ref.ID].writer = tx
 	}
@@ -256,8 +258,9 @@ func decide(j *job, w *storeBatch) {
 		j.receipt.after = w.streams[j.receipt.Stream].streamView
 		j.receipt.Version = j.receipt.after.version
 	}
+	j.stopped = tx.stopped
 	w.receipts[j.ID] = j.receipt
-	w.done = append(w.done, doneCommand{j.ID, j.receipt})
+	w.done = append(w.done, doneCommand{j.Command, j.receipt})
 }
 
 // broken returns the error of the first stream of a command that cannot be read.
@@ -330,15 +333,7 @@ func (w *storeBatch) queueRows(b *pgx.Batch) error {
 	for _, s := range w.extraSQL {
 		b.Queue(s.sql, s.args...)
 	}
-	if n := len(w.done); n > 0 {
-		ids, streams := make([][16]byte, n), make([][16]byte, n)
-		prints, versions, statuses := make([][]byte, n), make([]int64, n), make([]int, n)
-		for i, d := range w.done {
-			ids[i], streams[i] = d.id, d.receipt.Stream
-			prints[i], versions[i], statuses[i] = d.receipt.fingerprint, d.receipt.Version, d.receipt.Status
-		}
-		b.Queue(q.putReceipts, ids, prints, streams, versions, statuses, w.now)
-	}
+	w.queueReceipts(b)
 	if ids, versions := w.store.outbox.wanted(w.events); len(ids) > 0 {
 		b.Queue(q.putOutbox, ids, versions, w.now)
 	}
@@ -347,6 +342,22 @@ func (w *storeBatch) queueRows(b *pgx.Batch) error {
 		b.Queue(q.dropOutbox, ids, versions)
 	}
 	return nil
+}
+
+// queueReceipts queues the receipts of the commands that are not harmless.
+func (w *storeBatch) queueReceipts(b *pgx.Batch) {
+	n := len(w.commands)
+	ids, streams := make([][16]byte, 0, n), make([][16]byte, 0, n)
+	prints, versions, statuses := make([][]byte, 0, n), make([]int64, 0, n), make([]int, 0, n)
+	for _, d := range w.done {
+		if !d.Harmless {
+			ids, streams = append(ids, d.ID), append(streams, d.receipt.Stream)
+			prints, versions, statuses = append(prints, d.receipt.fingerprint), append(versions, d.receipt.Version), append(statuses, d.receipt.Status)
+		}
+	}
+	if len(ids) > 0 {
+		b.Queue(w.store.sql.putReceipts, ids, prints, streams, versions, statuses, w.now)
+	}
 }
 
 // queueEvents queues the events after all other rows, because the batches of a schema run one after the other from the

@@ -33,6 +33,7 @@ type Command struct {
 	Named       any       // names the command in traces: a string, or a value with the type of the command; may be nil
 	Streams     []Ref     // streams that it may change; they are locked. The receipt names the first
 	Note        Note      // a text that a person wrote; its events hold the reference
+	Harmless    bool      // it has no receipt: repeated, it changes nothing, since its decision on the state that it left appends no event
 	Reads       []Ref     // streams that it reads, as committed at the decision; they are not locked
 	// Decide is pure and may run more than once. An error refuses the command, and nothing is written.
 	Decide func(*Tx) error
@@ -59,12 +60,15 @@ type Tx struct {
 	events   []newEvent
 	extraSQL []statement
 	status   int
+	earlier  []any // events of the commands before it in its chain
+	stopped  bool
 }
 
 // newEvent is an event that its batch has not written yet.
 type newEvent struct {
 	Recorded
-	event any
+	event   any
+	handled bool // a later command of the chain did what its handler does
 }
 
 // statement is an SQL statement that commits with the events.

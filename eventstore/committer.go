@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.opentelemetry.io/otel/trace"
 
@@ -60,14 +59,24 @@ type Committer struct {
 	backend Backend // nil selects the database
 }
 
-// job is a command that waits for its result.
+// job is a command that waits for its result, or the first command of a chain.
 type job struct {
 	*Command
 	store   *Store
+	rest    []*job // the commands that follow in its chain
+	handles string // the subscription that it takes the place of
 	receipt Receipt
 	err     error
+	decided bool // receipt or err holds the result
+	stopped bool // it ends its chain
 	done    chan struct{}
 	span    trace.Span // of the command
+
+	before   []any       // events of the commands before the job, if a chain goes one by one
+	earlier  []any       // events of the commands before it
+	after    []any       // events of the commands before the job and of the job
+	work     *storeBatch // holds its events from from to to
+	from, to int
 
 	subject    *subject // that sent it
 	next       *job     // of its subject in the queue
@@ -141,37 +150,31 @@ func (c *Committer) Run(ctx context.Context) error {
 	return nil
 }
 
-// do queues a command and waits for the commit of its batch.
-func (c *Committer) do(ctx context.Context, s *Store, cmd *Command) (Receipt, error) {
-	if c.backend != nil {
-		return c.backend.Do(ctx, s, *cmd)
-	}
-	if cmd.ID == uuid.Nil {
-		cmd.ID = uuid.Must(uuid.NewV7())
-	}
-	j := &job{Command: cmd, store: s, done: make(chan struct{}, 1), span: trace.SpanFromContext(ctx)}
+// do queues a job and waits for the commit of its batch. Without an error, the job holds its results.
+func (c *Committer) do(ctx context.Context, j *job) error {
+	j.ensureIDs()
 	select {
 	case <-c.closing:
-		return Receipt{}, ErrUnavailable
+		return ErrUnavailable
 	default:
 	}
 	c.underway.Add(1)
 	if err := c.queue.push(j); err != nil {
 		c.underway.Add(-1)
-		c.config.Refused(Lanes[laneOf(cmd)], errors.Is(err, errSubjectBusy))
-		return Receipt{}, err
+		c.config.Refused(Lanes[laneOf(j.Command)], errors.Is(err, errSubjectBusy))
+		return err
 	}
 	select {
 	case <-j.done:
-		return j.receipt, j.err
+		return j.failure()
 	case <-ctx.Done(): // it may still commit; its receipt shows whether it did
-		return Receipt{}, fmt.Errorf("wait for the commit: %w", ctx.Err())
+		return fmt.Errorf("wait for the commit: %w", ctx.Err())
 	case <-c.closing:
 		select {
 		case <-j.done:
-			return j.receipt, j.err
+			return j.failure()
 		default:
-			return Receipt{}, ErrUnavailable
+			return ErrUnavailable
 		}
 	}
 }
@@ -219,7 +222,11 @@ func (c *Committer) work(ctx context.Context) {
 
 // answer returns the result of a command to its caller.
 func (c *Committer) answer(j *job) {
-	c.config.Decided(j.store.schema, outcomeOf(j.receipt, j.err))
+	for one := range j.all {
+		if one.decided && !errors.Is(one.err, ErrDissolved) {
+			c.config.Decided(one.store.schema, outcomeOf(one.receipt, one.err))
+		}
+	}
 	c.queue.release(j)
 	j.done <- struct{}{}
 }
@@ -282,7 +289,7 @@ func (c *Committer) commit(batch []*job, carry func(*Store) bool) (locked []*job
 	}
 	if len(batch) == 1 || isConnectionLost(err) {
 		for _, j := range batch {
-			j.receipt, j.err = Receipt{}, unavailable(err)
+			j.fail(unavailable(err))
 		}
 		return nil, err
 	}
@@ -298,7 +305,7 @@ func (c *Committer) commit(batch []*job, carry func(*Store) bool) (locked []*job
 
 func (c *Committer) refuseRest() {
 	for j := c.queue.pop(); j != nil; j = c.queue.pop() {
-		j.err = ErrUnavailable
+		j.fail(ErrUnavailable)
 		j.done <- struct{}{}
 	}
 }

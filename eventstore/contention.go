@@ -63,18 +63,18 @@ func (q *lockQueue) length() (n int) {
 	return n
 }
 
-// join adds a command if it needs a lock that others wait for already, and reports whether it did.
+// join reports whether a job needs a lock that others wait for already, and adds it unless it is a chain.
 func (q *lockQueue) join(j *job) bool {
 	if !q.busy.Load() {
 		return false
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	joins := q.locked[j.store]
-	for _, ref := range j.Streams {
-		joins = joins || q.streams[ref.ID] > 0
+	joins := false
+	for one := range j.all {
+		joins = joins || q.locked[one.store] || slices.ContainsFunc(one.Streams, func(ref Ref) bool { return q.streams[ref.ID] > 0 })
 	}
-	if joins {
+	if joins && !j.isChain() {
 		q.addLocked(j)
 	}
 	return joins
@@ -155,7 +155,8 @@ func (q *lockQueue) remove(answered map[*job]bool, s *Store, whole bool) {
 // errLocked is returned when another session holds a lock that the command needs.
 var errLocked = fmt.Errorf("%w: another session holds a lock that the command needs", ErrUnavailable)
 
-// splitLocked commits the possible part of a batch that timed out waiting for a lock. The other commands join the lock queue.
+// splitLocked commits the possible part of a batch that timed out waiting for a lock. The other commands join the lock queue. Chains are
+// dissolved.
 // Outbox rows are left out, because they may need the lock too.
 func (c *Committer) splitLocked(batch []*job, withHandled []*Store) {
 	for _, s := range withHandled {
@@ -164,7 +165,11 @@ func (c *Committer) splitLocked(batch []*job, withHandled []*Store) {
 	for _, s := range c.stores {
 		var jobs []*job
 		for _, j := range batch {
-			if j.store == s {
+			switch {
+			case j.store != s:
+			case j.isChain():
+				j.fail(ErrDissolved)
+			default:
 				jobs = append(jobs, j)
 			}
 		}
@@ -262,7 +267,7 @@ func (c *Committer) retryStore(s *Store, queue, last bool) {
 	now := time.Now()
 	for _, j := range waiting {
 		if !answered[j.job] && (last || now.After(j.until)) {
-			j.receipt, j.err = Receipt{}, errLocked
+			j.fail(errLocked)
 			answered[j.job] = true
 		}
 	}

@@ -16,7 +16,9 @@
 // [Aggregate.Get] and adds events with [Aggregate.Append]. A refused command changes nothing.
 //
 // A command has an id. Its receipt is written with its effect. Repeating a command with the same id returns the original
-// receipt, so a caller that lost the reply can send the command again.
+// receipt, so a caller that lost the reply can send the command again. A command that is Harmless when repeated has no receipt.
+//
+// [Chain] decides several commands, also of several stores, in one transaction, up to the first refusal.
 //
 // # Two ways out
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/google/uuid"
@@ -57,12 +58,13 @@ func put2(*eventstore.Tx, eventstore.Stream[shelf]) ([]shelfEvent, error) {
 // inMemory is a backend that keeps the streams in a map.
 type inMemory map[uuid.UUID]eventstore.Row
 
-func (m inMemory) Do(_ context.Context, s *eventstore.Store, cmd eventstore.Command) (eventstore.Receipt, error) {
-	d := s.DecideOn(func(id uuid.UUID) eventstore.Row { return m[id] }, cmd, nil, time.Now())
-	for id, row := range d.Changed {
-		m[id] = row
+func (m inMemory) Do(_ context.Context, chain []eventstore.Link) (results []eventstore.Result) {
+	find, none := func(id uuid.UUID) eventstore.Row { return m[id] }, func(uuid.UUID) *eventstore.Receipt { return nil }
+	for _, d := range eventstore.DecideOn(find, chain, none, time.Now()) {
+		maps.Copy(m, d.Changed)
+		results = append(results, d.Result)
 	}
-	return d.Receipt, d.Err
+	return results
 }
 
 func (m inMemory) Load(_ context.Context, _ *eventstore.Store, id uuid.UUID) (eventstore.Row, error) {

@@ -83,3 +83,6 @@ func (s *Store) liveCursor(name string) *projector {
 	at := slices.IndexFunc(s.projections, func(r Projection) bool { return r.Name == name })
 	return s.newProjector(s.projections[at], name, projectLimit, func(error) {})
 }
+
+// AwaitHandlers waits until the handlers of all committed events have returned.
+func (s *Store) AwaitHandlers() { s.outbox.work.Wait() }

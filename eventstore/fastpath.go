@@ -22,7 +22,7 @@ import (
 func fastStatements(schema string) (insert, update string) {
 	const rest = `, r as (
 		insert into @.receipts (id, fingerprint, stream, version, status, at)
-		select $11::uuid, $12::bytea, $1, $3, $13::int2, $10 from s
+		select $11::uuid, $12::bytea, $1, $3, $13::int2, $10 from s where $11::uuid is not null
 	), o as (
 		insert into @.outbox (stream, version, due_at) select $1, v, $10 + interval '5 seconds' from s, unnest($14::int8[]) v
 	), l as materialized (
@@ -48,23 +48,22 @@ func fastStatements(schema string) (insert, update string) {
 
 // tryFastPath runs a command that is alone in its batch, if it can. done reports whether it did.
 func (c *Committer) tryFastPath(ctx context.Context, conn *pgx.Conn, j *job) (done bool, err error) {
-	if len(j.Streams) != 1 || c.underway.Load() > 1 || c.config.Begin != "" { // without our own sessions, plans are not pinned
+	if j.isChain() || len(j.Streams) != 1 || c.underway.Load() > 1 || c.config.Begin != "" { // without our own sessions, plans are not pinned
 		return false, nil
 	}
-	j.receipt, j.err = Receipt{}, nil
-	w := &storeBatch{store: j.store, streams: map[uuid.UUID]*batchStream{}, receipts: map[uuid.UUID]Receipt{}, commands: []uuid.UUID{j.ID}}
-	w.name(j.Reads, false)
-	w.name(j.Streams, true)
+	j.reset()
+	w := &storeBatch{store: j.store, streams: map[uuid.UUID]*batchStream{}, receipts: map[uuid.UUID]Receipt{}}
+	w.take(j)
 	if err := w.readFast(ctx, conn); err != nil {
 		return false, err
 	}
-	decide(j, w)
+	decideAll(j, func(*Store) *storeBatch { return w })
 	if len(w.done) == 0 { // refused, or a repeated command
 		return true, nil
 	}
 	e := w.streams[j.Streams[0].ID]
 	if len(w.events) == 0 || len(w.extraSQL) > 0 {
-		return false, nil
+		return len(w.events)+len(w.extraSQL) == 0 && j.Harmless, nil
 	}
 	if done, err = w.writeFast(ctx, conn, e); done {
 		w.finish(nil)
@@ -77,7 +76,7 @@ func (c *Committer) tryFastPath(ctx context.Context, conn *pgx.Conn, j *job) (do
 // belong to one moment. It returns a row for each stream that exists, or one row without a stream.
 func (w *storeBatch) readFast(ctx context.Context, conn *pgx.Conn) error {
 	sent := time.Now()
-	rows, _ := conn.Query(ctx, w.store.sql.fastRead, append(w.ids(true), w.ids(false)...), w.commands[0])
+	rows, _ := conn.Query(ctx, w.store.sql.fastRead, append(w.ids(true), w.ids(false)...), w.receiptID())
 	var now time.Time
 	var repeated bool
 	var r Receipt
@@ -99,6 +98,14 @@ func (w *storeBatch) readFast(ctx context.Context, conn *pgx.Conn) error {
 	return w.rebuildOutdated(ctx, conn)
 }
 
+// receiptID returns the id of the receipt of the only command, or nil if it has none.
+func (w *storeBatch) receiptID() *uuid.UUID {
+	if len(w.commands) == 0 {
+		return nil
+	}
+	return &w.commands[0]
+}
+
 // writeFast writes a decided command, unless its stream has changed since the read.
 func (w *storeBatch) writeFast(ctx context.Context, conn *pgx.Conn, e *batchStream) (done bool, err error) {
 	var row columnsOf
@@ -116,7 +123,7 @@ func (w *storeBatch) writeFast(ctx context.Context, conn *pgx.Conn, e *batchStre
 		reach(failpoint.BeforeCommit, w)
 	}
 	tag, err := conn.Exec(ctx, sql, e.ID, second, row.versions[0], row.stateVersions[0], row.states[0], row.customers[0], row.statuses[0],
-		row.keys[0], row.wakes[0], w.now, r.id, r.receipt.fingerprint, r.receipt.Status, outbox, versions, types, data, meta)
+		row.keys[0], row.wakes[0], w.now, w.receiptID(), r.receipt.fingerprint, r.receipt.Status, outbox, versions, types, data, meta)
 	if err != nil {
 		return false, fmt.Errorf("write a command: %w", err)
 	}

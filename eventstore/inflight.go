@@ -14,7 +14,11 @@ func (c *Committer) gather(f *slot, batch []*job) []*job {
 	workers := c.config.Workers
 	share, n := (int(c.underway.Load())+workers-1)/workers, 0
 	batch = slices.DeleteFunc(batch, c.joinsLockQueue)
-	for n < share && len(batch) < maxBatch {
+	size := 0
+	for _, j := range batch {
+		size += 1 + len(j.rest)
+	}
+	for n < share && size < maxBatch {
 		j := c.queue.pop()
 		if j == nil {
 			return batch
@@ -25,6 +29,7 @@ func (c *Committer) gather(f *slot, batch []*job) []*job {
 		mine, known := c.inflight.assign(f, j)
 		if mine {
 			batch = append(batch, j)
+			size += 1 + len(j.rest)
 		}
 		if mine && !known {
 			n++
@@ -36,11 +41,15 @@ func (c *Committer) gather(f *slot, batch []*job) []*job {
 	return batch
 }
 
-// joinsLockQueue moves a command to the lock queue if it would wait for a lock, and reports whether it did.
+// joinsLockQueue moves a command to the lock queue if it would wait for a lock, and reports whether it did. A chain is dissolved.
 func (c *Committer) joinsLockQueue(j *job) bool {
 	joins := c.locks.join(j)
 	if joins {
 		c.underway.Add(-1)
+	}
+	if joins && j.isChain() {
+		j.fail(ErrDissolved)
+		c.answer(j)
 	}
 	return joins
 }
@@ -118,17 +127,31 @@ func (f *inflight) waiting() (n int) {
 }
 
 func (f *slot) names(j *job) bool {
-	return slices.ContainsFunc(j.Streams, func(ref Ref) bool { return f.streams[ref.ID] })
+	for one := range j.all {
+		if slices.ContainsFunc(one.Streams, func(ref Ref) bool { return f.streams[ref.ID] }) {
+			return true
+		}
+	}
+	return false
 }
 
 func sharesStream(a, b *job) bool {
-	return slices.ContainsFunc(a.Streams, func(ref Ref) bool {
-		return slices.ContainsFunc(b.Streams, func(other Ref) bool { return ref.ID == other.ID })
-	})
+	for one := range a.all {
+		for _, ref := range one.Streams {
+			for other := range b.all {
+				if slices.ContainsFunc(other.Streams, func(r Ref) bool { return r.ID == ref.ID }) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 func (f *slot) add(j *job) {
-	for _, ref := range j.Streams {
-		f.streams[ref.ID] = true
+	for one := range j.all {
+		for _, ref := range one.Streams {
+			f.streams[ref.ID] = true
+		}
 	}
 }

@@ -50,7 +50,7 @@ type outbox struct {
 // wanted returns the keys of the events that have a handler.
 func (o *outbox) wanted(events []newEvent) (streams [][16]byte, versions []int64) {
 	for _, e := range events {
-		if len(o.subs[e.Type]) > 0 {
+		if len(o.subs[e.Type]) > 0 && !e.handled {
 			streams, versions = append(streams, e.Stream), append(versions, e.Version)
 		}
 	}
@@ -91,7 +91,7 @@ func columns(keys []outboxKey) (streams [][16]byte, versions []int64) {
 // dispatch passes committed events to their handlers.
 func (s *Store) dispatch(events []newEvent) {
 	for _, e := range events {
-		if len(s.subs[e.Type]) == 0 {
+		if len(s.subs[e.Type]) == 0 || e.handled {
 			continue
 		}
 		s.outbox.work.Add(1)

@@ -97,7 +97,7 @@ func (s *Store) redeliver(r Recorded) {
 		err = errNoHandler
 	}
 	if err == nil {
-		s.dispatch([]newEvent{{r, event}})
+		s.dispatch([]newEvent{{Recorded: r, event: event}})
 		return
 	}
 	s.db.Committer.config.Handled(anyHandler, time.Since(r.At), err)

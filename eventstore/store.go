@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"go.opentelemetry.io/otel/trace"
 )
 
 // Store holds the events of one module in one schema.
@@ -56,11 +55,8 @@ func (s *Store) Schema() string { return s.schema }
 // Do decides a command and waits for its commit. A refusal returns the error of Decide and writes nothing. If ctx ends
 // first, or the database fails, the outcome is unknown: send the command again with the same id. The events belong to the trace of ctx.
 func (s *Store) Do(ctx context.Context, cmd Command) (Receipt, error) {
-	ctx, span := s.startCommand(ctx, &cmd)
-	cmd.Meta.setSpan(trace.SpanContextFromContext(ctx))
-	receipt, err := s.db.Committer.do(ctx, s, &cmd)
-	endCommand(span, receipt, err)
-	return receipt, err
+	r := Chain(ctx, Link{Store: s, Command: cmd})[0]
+	return r.Receipt, r.Err
 }
 
 // Result returns the first stream of a command as the command left it. For a repeated command it reads the log if the stream has

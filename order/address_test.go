@@ -46,7 +46,7 @@ func TestAStoredAddressBeyondTheBoundsIsOmitted(t *testing.T) {
 			customer := "customer of " + name
 			p := s.placeOrder(customer, line("mug", 1))
 			require.NoError(t, s.SaveContact(t.Context(), Contact{ID: p.ContactID, CustomerID: customer, Email: "a@example.com", ShippingAddress: json.RawMessage(c.address)}))
-			s.must(p, Confirm{p.OrderID})
+			s.must(p, Confirm{OrderID: p.OrderID})
 			data := s.call(customer, "GET", "/v1/orders", "").Body["data"].([]any)
 			require.Len(t, data, 1)
 			o := data[0].(map[string]any)

@@ -139,7 +139,7 @@ func TestCancelAgainstFulfil(t *testing.T) {
 	orders := make([]Place, 40)
 	for i := range orders {
 		orders[i] = processes[0].placeOrder("alice", line("race", 3))
-		processes[0].must(Confirm{orders[i].OrderID})
+		processes[0].must(Confirm{OrderID: orders[i].OrderID})
 	}
 	errs := make([]error, 2*len(orders))
 	together(len(errs), func(i int) {
@@ -182,7 +182,7 @@ func TestCancelOnce(t *testing.T) {
 	p, other := s.placeOrder("alice", line("mug", 1)), s.placeOrder("alice", line("mug", 1))
 	_, _, err := cancel(p, 1, false, 1)
 	requireFault(t, err, errCheckoutRunning)
-	s.must(Confirm{p.OrderID})
+	s.must(Confirm{OrderID: p.OrderID})
 	_, _, err = cancel(p, 1, true, 2)
 	requireFault(t, err, errCheckoutRunning)
 	_, _, err = cancel(p, 2, false, 1)

@@ -52,7 +52,10 @@ type Hold struct {
 const CodeTooManyWaiting = "too_many_waiting"
 
 // Confirm makes a pending order a sale. Refused: order_cancelled; not_found.
-type Confirm struct{ OrderID uuid.UUID }
+type Confirm struct {
+	OrderID uuid.UUID
+	Held    bool // its payment waited, so that it may have holders
+}
 
 // Cancel ends a pending order, releases its stock and erases its contact. If the order does not exist, it leaves a tombstone, which refuses a later
 // Place. Refused: order_confirmed, already_fulfilled.

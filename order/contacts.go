@@ -16,15 +16,23 @@ import (
 
 // SaveContact stores the personal data of a future order. It keeps the first contact under an id.
 func (m *Module) SaveContact(ctx context.Context, c Contact) error {
+	return eventstore.Chain(ctx, m.ContactLink(c))[0].Err
+}
+
+// ContactLink returns the command of SaveContact for a chain. It is harmless, since it keeps the first contact.
+func (m *Module) ContactLink(c Contact) eventstore.Link {
 	var address any // NULL if there is none
 	if len(c.ShippingAddress) > 0 {
 		address = string(c.ShippingAddress)
 	}
-	_, err := m.exec(ctx, web.Write{Caller: web.Caller{Subject: c.CustomerID}}, "save_contact", func(tx *eventstore.Tx) {
+	cmd := commandOf(web.Write{Caller: web.Caller{Subject: c.CustomerID}}, "save_contact")
+	cmd.Harmless = true
+	cmd.Decide = func(tx *eventstore.Tx) error {
 		tx.Exec(`insert into orders.contacts (id, customer, email, email_folded, shipping_address, created_at)
 			values ($1, $2, $3, $4, $5, $6) on conflict (id) do nothing`, c.ID, c.CustomerID, c.Email, email.Fold(c.Email), address, tx.Now())
-	})
-	return err
+		return nil
+	}
+	return eventstore.Link{Store: m.store, Command: cmd}
 }
 
 // DropContact erases personal data that no order needs. It does nothing if there is none.

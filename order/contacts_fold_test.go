@@ -23,7 +23,7 @@ func (s *shop) oldContact(customer, address string) Place {
 	_, err := s.pools.Write.Exec(s.t.Context(), `insert into orders.contacts (id, customer, email, shipping_address, created_at)
 		values ($1, $2, $3, $4, now()) on conflict (id) do nothing`, p.ContactID, customer, address, nil)
 	require.NoError(s.t, err)
-	s.must(p, Confirm{p.OrderID})
+	s.must(p, Confirm{OrderID: p.OrderID})
 	return p
 }
 
@@ -58,7 +58,7 @@ func TestSearchByEmail(t *testing.T) {
 	place := func(address string) Place {
 		p := newPlace(line("mug", 1))
 		require.NoError(t, s.SaveContact(t.Context(), Contact{ID: p.ContactID, CustomerID: p.CustomerID, Email: address}))
-		s.must(p, Confirm{p.OrderID})
+		s.must(p, Confirm{OrderID: p.OrderID})
 		return p
 	}
 	müller, zoë, other := place("MÜLLER@example.com"), place("zoe\u0308@bücher.example"), place("muller@example.com")

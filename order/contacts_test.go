@@ -40,7 +40,7 @@ func TestContacts(t *testing.T) {
 		require.NoError(t, s.SaveContact(t.Context(), Contact{
 			ID: p.ContactID, CustomerID: "alice", Email: "secret@example.com", ShippingAddress: json.RawMessage(`{"street":"Hidden Lane"}`),
 		}))
-		s.must(p, Confirm{p.OrderID})
+		s.must(p, Confirm{OrderID: p.OrderID})
 		var found int
 		err := s.pools.Query.QueryRow(t.Context(), `select (select count(*) from orders.events where data::text || meta::text ~ 'secret|Hidden')
 			+ (select count(*) from orders.streams where state::text ~ 'secret|Hidden')`).Scan(&found)
@@ -61,7 +61,7 @@ func TestOldContactsGo(t *testing.T) {
 	sold, shipped := newPlace(), newPlace()
 	for _, p := range []Place{sold, shipped} {
 		require.NoError(t, s.SaveContact(t.Context(), Contact{ID: p.ContactID, CustomerID: p.CustomerID, Email: "a@example.com"}))
-		s.must(p, Confirm{p.OrderID})
+		s.must(p, Confirm{OrderID: p.OrderID})
 	}
 	_, err := s.fulfil(t.Context(), web.Write{}, s.order(shipped.OrderID))
 	require.NoError(t, err)

@@ -3,7 +3,6 @@ package order
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -16,23 +15,50 @@ import (
 
 // Handle executes a command of a saga. id makes it idempotent. correlation is the id of the checkout and is stored with its
 // events. A repetition under another id changes nothing and returns no error.
-func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Command) (err error) {
-	w := web.Write{ID: id, Actor: "saga", Correlation: correlation}
+func (m *Module) Handle(ctx context.Context, id, correlation uuid.UUID, cmd Command) error {
+	for n := 0; ; n++ {
+		if c, ok := cmd.(Confirm); ok && n > 0 {
+			c.Held = true
+			cmd = c
+		}
+		link, err := m.Link(ctx, id, correlation, cmd)
+		if err != nil {
+			return err
+		}
+		err = eventstore.Chain(ctx, link)[0].Err
+		again := errors.Is(err, errUnnamed) || // at most twice, because an order gets its stock and its holders once
+			n < draws && pgerr.Violates(err, "streams_key") // the number is taken, and nothing was written
+		if !again {
+			m.countWaiting(err)
+			return err
+		}
+	}
+}
+
+// Link returns the command of Handle for a chain. It names the stock and the holders that the order has now; if these change before the
+// decision, Handle has to repeat it.
+//
+// It is harmless. An order is placed, held, confirmed and cancelled once, by its status; a tombstone refuses a Place that comes after a Cancel;
+// and an order counts each refund once, by its id.
+func (m *Module) Link(ctx context.Context, id, correlation uuid.UUID, cmd Command) (eventstore.Link, error) {
+	by := commandOf(web.Write{ID: id, Actor: "saga", Correlation: correlation}, cmd)
+	by.Harmless = true
+	var err error
 	switch c := cmd.(type) {
 	case Place:
-		err = m.place(ctx, w, c)
+		by = m.placing(by, c)
 	case Hold:
-		err = m.hold(ctx, w, c)
+		by = m.holding(by, c)
 	case Confirm:
-		err = m.confirm(ctx, w, c)
+		by, err = m.releasing(ctx, by, c.OrderID, c.Held, func(o State) (decision, error) { return decideConfirm(o, c.OrderID) })
 	case Cancel:
-		err = m.release(ctx, w, c.OrderID, cmd, func(o State) (decision, error) { return decideCancel(o, c) })
+		by, err = m.releasing(ctx, by, c.OrderID, true, func(o State) (decision, error) { return decideCancel(o, c) })
 	case RecordRefund:
-		_, err = m.handle(ctx, w, c.OrderID, commandOf(w, cmd), func(o State) (decision, error) { return decideRecordRefund(o, c) })
+		by = commandOn(c.OrderID, by, nil, func(o State) (decision, error) { return decideRecordRefund(o, c) })
 	case EndCancellation:
-		err = m.release(ctx, w, c.OrderID, cmd, func(o State) (decision, error) { return decideEndCancellation(o, c.OrderID) })
+		by, err = m.releasing(ctx, by, c.OrderID, true, func(o State) (decision, error) { return decideEndCancellation(o, c.OrderID) })
 	}
-	return err
+	return eventstore.Link{Store: m.store, Command: by}, err
 }
 
 // RequestCancellation cancels a sale that was not fulfilled yet, and returns the current order, which may have changed since.
@@ -52,46 +78,25 @@ func (m *Module) RequestCancellation(ctx context.Context, w web.Write, c Request
 	return v, receipt.Replayed, err
 }
 
-// place names the stock of every SKU, since only the decision knows which are tracked. If the drawn number is taken, nothing was
-// written and it draws another.
-func (m *Module) place(ctx context.Context, w web.Write, c Place) (err error) {
-	for range draws {
-		number := withCheckDigit(m.DrawNumber())
-		_, err = m.handleWithStock(ctx, w, c.OrderID, c, skusOf(c.Lines), func(o State, stock map[string]Stock) (decision, error) {
-			return decidePlace(o, stock, c, number)
-		})
-		if !pgerr.Violates(err, "streams_key") {
-			return err
-		}
-	}
-	return fmt.Errorf("number order %s: %w", c.OrderID, err)
+// placing names the stock of every SKU, since only the decision knows which are tracked. It draws a number for the order.
+func (m *Module) placing(by eventstore.Command, c Place) eventstore.Command {
+	number := withCheckDigit(m.DrawNumber())
+	return commandWithStock(c.OrderID, by, nil, skusOf(c.Lines), nil, func(o State, stock map[string]Stock) (decision, error) {
+		return decidePlace(o, stock, c, number)
+	})
 }
 
-// confirm names the stock and the holders of an order only if it has holders.
-func (m *Module) confirm(ctx context.Context, w web.Write, c Confirm) error {
-	decide := func(o State) (decision, error) { return decideConfirm(o, c.OrderID) }
-	_, err := m.handle(ctx, w, c.OrderID, commandOf(w, c), decide)
-	if errors.Is(err, errUnnamed) {
-		err = m.release(ctx, w, c.OrderID, c, decide)
+// releasing names the stock and the holders of an order if it has some.
+func (m *Module) releasing(
+	ctx context.Context, by eventstore.Command, id uuid.UUID, has bool, decide func(State) (decision, error),
+) (eventstore.Command, error) {
+	if !has {
+		return commandOn(id, by, nil, decide), nil
 	}
-	return err
-}
-
-// release decides on an order with the stock and the holders that it has, which must be named before the decision. If the order gets some in
-// between, release loads it again. That happens at most twice, because it gets each of them once.
-func (m *Module) release(ctx context.Context, w web.Write, id uuid.UUID, named any, decide func(State) (decision, error)) error {
-	for {
-		o, err := orders.Load(ctx, m.store, id)
-		if err != nil {
-			return err
-		}
-		_, err = m.handleWithStock(ctx, w, id, named, o.State.trackedSKUs(), func(o State, _ map[string]Stock) (decision, error) {
-			return decide(o)
-		}, o.State.Holders...)
-		if !errors.Is(err, errUnnamed) {
-			return err
-		}
-	}
+	o, err := orders.Load(ctx, m.store, id)
+	return commandWithStock(id, by, nil, o.State.trackedSKUs(), o.State.Holders, func(o State, _ map[string]Stock) (decision, error) {
+		return decide(o)
+	}), err
 }
 
 // fulfil reads the refunds of the payment before the order decides. A later refund is concurrent with the fulfilment and counts
@@ -101,9 +106,10 @@ func (m *Module) fulfil(ctx context.Context, w web.Write, o eventstore.Stream[St
 	if err != nil {
 		return eventstore.Receipt{}, err
 	}
-	return m.handleWithStock(ctx, w, o.ID, "fulfil", o.State.trackedSKUs(), func(s State, stock map[string]Stock) (decision, error) {
-		return decideFulfil(s, stock, o.ID, refunding)
-	})
+	return m.store.Do(ctx, commandWithStock(o.ID, commandOf(w, "fulfil"), w.IfMatch, o.State.trackedSKUs(), nil,
+		func(s State, stock map[string]Stock) (decision, error) {
+			return decideFulfil(s, stock, o.ID, refunding)
+		}))
 }
 
 // commandOf returns a command with the id and metadata of a request.
@@ -118,12 +124,17 @@ func commandOf(w web.Write, named any) eventstore.Command {
 func (m *Module) handle(
 	ctx context.Context, w web.Write, id uuid.UUID, cmd eventstore.Command, decide func(State) (decision, error),
 ) (eventstore.Receipt, error) {
-	return orders.Handle(ctx, m.store, id, cmd, func(tx *eventstore.Tx, o eventstore.Stream[State]) ([]Event, error) {
-		if err := tx.ExpectVersion(id, w.IfMatch); err != nil {
+	return m.store.Do(ctx, commandOn(id, cmd, w.IfMatch, decide))
+}
+
+// commandOn returns a command on an order without its stock and its holders.
+func commandOn(id uuid.UUID, cmd eventstore.Command, version *int64, decide func(State) (decision, error)) eventstore.Command {
+	return orders.Command(id, cmd, func(tx *eventstore.Tx, o eventstore.Stream[State]) ([]Event, error) {
+		if err := tx.ExpectVersion(id, version); err != nil {
 			return nil, err
 		}
 		d, err := decide(o.State)
-		if len(d.holders) > 0 {
+		if len(d.holders)+len(d.stock) > 0 {
 			return nil, errUnnamed
 		}
 		return d.order, err
@@ -133,18 +144,17 @@ func (m *Module) handle(
 // errUnnamed asks for a retry: the order has stock or holders that the command does not name.
 var errUnnamed = errors.New("the order has got stock or holders in the meantime")
 
-// handleWithStock decides on an order, the stock of skus and the holders that it may leave, and writes all or none. The order's stream
-// changes with the stock, so stock is reserved, released and fulfilled once.
-func (m *Module) handleWithStock(ctx context.Context, w web.Write, id uuid.UUID, named any, skus []string,
-	decide func(State, map[string]Stock) (decision, error), at ...uuid.UUID,
-) (eventstore.Receipt, error) {
-	cmd := commandOf(w, named)
+// commandWithStock returns a command on an order, the stock of skus and the holders that it may leave, which writes all or none. The order's
+// stream changes with the stock, so stock is reserved, released and fulfilled once.
+func commandWithStock(id uuid.UUID, cmd eventstore.Command, version *int64, skus []string, at []uuid.UUID,
+	decide func(State, map[string]Stock) (decision, error),
+) eventstore.Command {
 	cmd.Streams = append([]eventstore.Ref{orders.Ref(id)}, web.Map(at, holders.Ref)...)
 	for _, sku := range skus {
 		cmd.Streams = append(cmd.Streams, stocks.Ref(stockID(sku)))
 	}
 	cmd.Decide = func(tx *eventstore.Tx) error {
-		if err := tx.ExpectVersion(id, w.IfMatch); err != nil {
+		if err := tx.ExpectVersion(id, version); err != nil {
 			return err
 		}
 		o := orders.Get(tx, id).State
@@ -161,7 +171,7 @@ func (m *Module) handleWithStock(ctx context.Context, w web.Write, id uuid.UUID,
 		d.append(tx, id)
 		return nil
 	}
-	return m.store.Do(ctx, cmd)
+	return cmd
 }
 
 // trackedIn returns the stocks that exist. A SKU without a stream is not tracked.

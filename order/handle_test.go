@@ -8,9 +8,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/eventstore"
 	"shopping-cart/internal/pgtest"
 	"shopping-cart/platform/fault"
-	"shopping-cart/platform/web"
 )
 
 func TestHandle(t *testing.T) {
@@ -20,7 +20,7 @@ func TestHandle(t *testing.T) {
 	t.Run("ACheckoutThatGoesWell", func(t *testing.T) {
 		s.setOnHand("well", 5)
 		p := newPlace(line("well", 2), line("free", 1), line("well", 1))
-		s.must(p, p, Confirm{p.OrderID}, Confirm{p.OrderID}, p)
+		s.must(p, p, Confirm{OrderID: p.OrderID}, Confirm{OrderID: p.OrderID}, p)
 		o := s.order(p.OrderID)
 		require.Equal(t, StatusConfirmed, o.State.Status)
 		require.EqualValues(t, 2, o.Version)
@@ -170,9 +170,9 @@ func TestCancelLooksAgain(t *testing.T) {
 	s := open(t)
 	s.setOnHand("again", 2)
 	p := s.placeOrder("alice", line("again", 2))
-	_, err := s.handleWithStock(t.Context(), web.Write{}, p.OrderID, nil, nil, func(o State, _ map[string]Stock) (decision, error) {
+	_, err := s.store.Do(t.Context(), commandWithStock(p.OrderID, eventstore.Command{}, nil, nil, nil, func(o State, _ map[string]Stock) (decision, error) {
 		return decideCancel(o, Cancel{OrderID: p.OrderID})
-	})
+	}))
 	require.ErrorIs(t, err, errUnnamed)
 	require.Equal(t, StatusPending, s.order(p.OrderID).State.Status)
 	require.EqualValues(t, 2, s.stock("again").Reserved)

@@ -1,7 +1,6 @@
 package order
 
 import (
-	"context"
 	"slices"
 	"time"
 
@@ -149,10 +148,9 @@ func (s State) leave(id uuid.UUID) map[uuid.UUID]HolderEvent {
 	return left
 }
 
-// hold decides on an order and its holders, and writes all or none.
-func (m *Module) hold(ctx context.Context, w web.Write, c Hold) error {
+// holding returns the command that decides on an order and its holders, and writes all or none.
+func (m *Module) holding(cmd eventstore.Command, c Hold) eventstore.Command {
 	bounds := m.Limits.bounds(c)
-	cmd := commandOf(w, c)
 	cmd.Streams = append([]eventstore.Ref{orders.Ref(c.OrderID)}, web.Map(sortedIDs(bounds), holders.Ref)...)
 	cmd.Decide = func(tx *eventstore.Tx) error {
 		at := map[uuid.UUID]Holder{}
@@ -165,11 +163,14 @@ func (m *Module) hold(ctx context.Context, w web.Write, c Hold) error {
 		}
 		return err
 	}
-	_, err := m.store.Do(ctx, cmd)
+	return cmd
+}
+
+// countWaiting counts an order that must not wait.
+func (m *Module) countWaiting(err error) {
 	if f, refused := fault.As(err); refused && f.Code == CodeTooManyWaiting {
 		m.Limited("waiting", f.Extra["by"].(string))
 	}
-	return err
 }
 
 // sortedIDs returns the keys of a map in a fixed order.

@@ -6,8 +6,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"shopping-cart/eventstore"
 	"shopping-cart/platform/money"
-	"shopping-cart/platform/web"
 )
 
 // waiting returns what a holder holds.
@@ -102,9 +102,9 @@ func TestEndNamesHolders(t *testing.T) {
 	s := open(t)
 	p := s.placeOrder("alice", line("any", 1))
 	s.must(Hold{OrderID: p.OrderID, CustomerID: "alice"})
-	_, err := s.handleWithStock(t.Context(), web.Write{}, p.OrderID, nil, nil, func(o State, _ map[string]Stock) (decision, error) {
+	_, err := s.store.Do(t.Context(), commandWithStock(p.OrderID, eventstore.Command{}, nil, nil, nil, func(o State, _ map[string]Stock) (decision, error) {
 		return decideConfirm(o, p.OrderID)
-	})
+	}))
 	require.ErrorIs(t, err, errUnnamed)
 	require.Equal(t, StatusPending, s.order(p.OrderID).State.Status)
 	s.must(Confirm{OrderID: p.OrderID})

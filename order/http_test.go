@@ -16,7 +16,7 @@ import (
 func (s *shop) confirmedOrder(customer string, lines ...Line) Place {
 	s.t.Helper()
 	p := s.placeOrder(customer, lines...)
-	s.must(Confirm{p.OrderID})
+	s.must(Confirm{OrderID: p.OrderID})
 	return p
 }
 
@@ -68,7 +68,7 @@ func TestShowOrder(t *testing.T) {
 		require.NoError(t, s.SaveContact(t.Context(), Contact{ID: p.ContactID, CustomerID: "alice", Email: "alice@example.com"}))
 		path := "/v1/orders/" + p.OrderID.String()
 		require.Equal(t, http.StatusNotModified, s.call("alice", "GET", path, "", "If-None-Match", `"1"`).Status)
-		s.must(Confirm{p.OrderID})
+		s.must(Confirm{OrderID: p.OrderID})
 		a := s.call("alice", "GET", path, "", "If-None-Match", `"1"`)
 		require.Equal(t, http.StatusOK, a.Status)
 		require.Equal(t, `"2"`, a.Header.Get("ETag"))
@@ -152,7 +152,7 @@ func TestSearchOrders(t *testing.T) {
 	ann := newPlace(line("mug", 1))
 	ann.CustomerID = "ann"
 	require.NoError(t, s.SaveContact(t.Context(), Contact{ID: ann.ContactID, CustomerID: "ann", Email: "Ann@Example.com"}))
-	s.must(ann, Confirm{ann.OrderID})
+	s.must(ann, Confirm{OrderID: ann.OrderID})
 	other := s.confirmedOrder("ann", line("mug", 1)) // the same customer, another address
 	fulfilled := s.confirmedOrder("ben", line("mug", 1))
 	require.Equal(t, http.StatusOK, s.call("root", "POST", "/v1/orders/"+fulfilled.OrderID.String()+"/fulfil", "", "Idempotency-Key", "f").Status)

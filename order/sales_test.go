@@ -33,7 +33,7 @@ func TestSales(t *testing.T) {
 				errs[i] = errors.Join(errs[i], s.handle(Cancel{OrderID: p.OrderID}))
 				return
 			}
-			errs[i] = errors.Join(errs[i], s.handle(Confirm{p.OrderID}), s.handle(Confirm{p.OrderID}))
+			errs[i] = errors.Join(errs[i], s.handle(Confirm{OrderID: p.OrderID}), s.handle(Confirm{OrderID: p.OrderID}))
 		})
 		require.NoError(t, errors.Join(errs...))
 		require.Eventually(t, func() bool { return s.confirmedInSales() == 9 }, 30*time.Second, 20*time.Millisecond)

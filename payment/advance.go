@@ -25,7 +25,8 @@ const sagaActor = "saga"
 // Config.Timeout each. An error means that the store failed: charge again.
 func (m *Module) Charge(ctx context.Context, correlation uuid.UUID, c Charge) (Outcome, error) {
 	run := m.newRun(c.PaymentID, correlation)
-	run.shopper = c.Shopper
+	run.shopper, run.then = c.Shopper, c.Then
+	run.succeeded = func(s State) bool { return s.Captured > 0 && !s.Tombstone }
 	st, first, err := run.chargeFirst(ctx, c)
 	if err != nil {
 		return Outcome{}, err
@@ -56,15 +57,16 @@ func (m *Module) Charge(ctx context.Context, correlation uuid.UUID, c Charge) (O
 // Undo records the tombstone, then voids or refunds, and returns how far it came. An error means the same as for Charge.
 func (m *Module) Undo(ctx context.Context, correlation uuid.UUID, u Undo) (Outcome, error) {
 	run := m.newRun(u.PaymentID, correlation)
+	run.then, run.succeeded = u.Then, isUndone
 	if outcome, err := run.lookUpBeforeRefund(ctx, u); err != nil || outcome.Result != "" {
 		return outcome, err
 	}
-	// No derived id: the events depend on the state alone, and a later Undo may have to add more.
-	st, err := run.record(ctx, uuid.Nil, "undo", func(s State, now time.Time) ([]event, error) {
+	// Harmless: the events depend on the state alone.
+	st, err := run.write(ctx, eventstore.Command{Named: "undo", Harmless: true}, nil, func(tx *eventstore.Tx, s State) ([]event, error) {
 		if mustYield(s, u) {
 			return nil, errTooLate
 		}
-		return undo(s, u, now), nil
+		return undo(s, u, tx.Now()), nil
 	})
 	if errors.Is(err, errTooLate) {
 		return Outcome{Result: ResultTooLate}, nil
@@ -78,6 +80,28 @@ func (m *Module) Undo(ctx context.Context, correlation uuid.UUID, u Undo) (Outco
 	}
 	return undoOutcome(st.State, why).after(why), nil
 }
+
+// OpenUndo returns the first command of an Undo, for a chain. It ends the chain unless the payment is undone without a call to the provider.
+// Refused: whatever Undo has to look up first.
+func (m *Module) OpenUndo(correlation uuid.UUID, u Undo) eventstore.Link {
+	cmd := eventstore.Command{Named: "undo", Harmless: true, Meta: eventstore.Meta{Actor: sagaActor, Correlation: correlation}}
+	return eventstore.Link{Store: m.store, Command: payments.Command(u.PaymentID, cmd, func(tx *eventstore.Tx, p stream) ([]event, error) {
+		if mustYield(p.State, u) || p.State.refundable() > 0 {
+			return nil, errTooLate
+		}
+		events, after := undo(p.State, u, tx.Now()), p.State
+		for _, e := range events {
+			after = evolve(after, e)
+		}
+		if !isUndone(after) || nextUndoCall(after, false, tx.Now()).operation != opNothing {
+			tx.Stop()
+		}
+		return events, nil
+	})}
+}
+
+// isUndone reports whether nothing of a payment is captured or held, nor will be.
+func isUndone(s State) bool { return undoOutcome(s, stopIdle).Result == ResultUndone }
 
 // lookUpBeforeRefund looks up the payment before an Undo requests a refund, since somebody may have refunded it elsewhere. It returns an
 // outcome if the provider did not answer.
@@ -133,6 +157,9 @@ type run struct {
 	id      uuid.UUID
 	meta    eventstore.Meta
 	shopper func(context.Context) (Shopper, error) // of a Charge; may be nil
+
+	then      *FollowUp // may be nil
+	succeeded func(State) bool
 }
 
 func (m *Module) newRun(id, correlation uuid.UUID) run {
@@ -332,15 +359,15 @@ const recordTimeout = 15 * time.Second
 // record decides on the newest state and returns the payment afterwards. It ignores the end of ctx, since an answer of the provider must not
 // be lost.
 func (r run) record(ctx context.Context, id uuid.UUID, named string, decide func(State, time.Time) ([]event, error)) (stream, error) {
-	return r.write(ctx, eventstore.Command{ID: id, Named: named}, func(tx *eventstore.Tx, s State) ([]event, error) {
+	return r.write(ctx, eventstore.Command{ID: id, Named: named}, nil, func(tx *eventstore.Tx, s State) ([]event, error) {
 		return decide(s, tx.Now())
 	})
 }
 
-// write is record for a command that names further streams.
-func (r run) write(ctx context.Context, cmd eventstore.Command, decide func(*eventstore.Tx, State) ([]event, error)) (stream, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
-	defer cancel()
+// write is record for a command that names further streams, and for those that follow it in a chain.
+func (r run) write(
+	ctx context.Context, cmd eventstore.Command, followers []eventstore.Link, decide func(*eventstore.Tx, State) ([]event, error),
+) (stream, error) {
 	cmd.Meta, cmd.Streams = r.meta, slices.Insert(cmd.Streams, 0, payments.Ref(r.id))
 	cmd.Decide = func(tx *eventstore.Tx) error {
 		events, err := decide(tx, payments.Get(tx, r.id).State)
@@ -351,9 +378,16 @@ func (r run) write(ctx context.Context, cmd eventstore.Command, decide func(*eve
 			return errNothingNew
 		}
 		payments.Append(tx, r.id, events...)
+		if len(followers) > 0 && !r.succeeded(payments.Get(tx, r.id).State) {
+			tx.Stop()
+		}
 		return nil
 	}
-	receipt, err := r.store.Do(ctx, cmd)
+	results := r.send(ctx, append([]eventstore.Link{{Store: r.store, Command: cmd}}, followers...)...)
+	if len(followers) > 0 {
+		r.then.Results = results[1:]
+	}
+	receipt, err := results[0].Receipt, results[0].Err
 	if errors.Is(err, errNothingNew) || err == nil && receipt.Replayed {
 		return payments.Load(ctx, r.store, r.id)
 	}
@@ -361,6 +395,13 @@ func (r run) write(ctx context.Context, cmd eventstore.Command, decide func(*eve
 		return stream{}, fmt.Errorf("record payment %s: %w", r.id, err)
 	}
 	return payments.Result(ctx, r.store, receipt)
+}
+
+// send sends a chain. It ignores the end of ctx.
+func (r run) send(ctx context.Context, links ...eventstore.Link) []eventstore.Result {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	return eventstore.Chain(ctx, links...)
 }
 
 var commandSpace = uuid.MustParse("8f0c7d52-31b6-4c0e-9a55-6d1c0b7e2f41")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"shopping-cart/eventstore"
 	"shopping-cart/platform/money"
 )
 
@@ -19,6 +20,23 @@ type Charge struct {
 	Guest                          bool         // the customer is a guest
 	// Shopper reads what a ShopperReader wants, before an authorization. It is not recorded; nil: nothing is told.
 	Shopper func(context.Context) (Shopper, error)
+	Opened  *Opening // the first command, if a chain has executed it; may be nil
+	Then    *FollowUp
+}
+
+// Opening is the first command of a Charge. It calls no provider, so it can be a part of a chain.
+type Opening struct {
+	Link   eventstore.Link
+	Result eventstore.Result // of Link, once the chain was sent
+
+	begins bool // it begins the payment
+	seen   seenCount
+}
+
+// FollowUp holds the commands that follow in the chain of the command that records the success of a Charge, an Undo or a Refund.
+type FollowUp struct {
+	Links   func(context.Context) []eventstore.Link
+	Results []eventstore.Result // of the links that were decided
 }
 
 // Shopper is what a provider's risk engine may learn beside the call. It is never stored here.
@@ -35,6 +53,7 @@ type Undo struct {
 	Reason                string
 	Retries               int  // by an operator. Each permits one more request of a refund that was refused for good
 	Yields                bool // to a requested capture: nothing is compensated, and the result is ResultTooLate
+	Then                  *FollowUp
 }
 
 // Cancel is a shopper's request not to make the payment.
@@ -63,7 +82,10 @@ type RequestedRefund struct {
 }
 
 // Refund makes a requested refund. Callers repeat it until the result is ResultRefunded or ResultRefused.
-type Refund struct{ PaymentID, RefundID uuid.UUID }
+type Refund struct {
+	PaymentID, RefundID uuid.UUID
+	Then                *FollowUp
+}
 
 // Resolve is an operator's resolution of a payment.
 type Resolve struct {

@@ -22,7 +22,7 @@ var (
 	ttl        = 15 * time.Minute
 	bankPage   = NextAction{Type: "redirect", URL: "https://bank.example/1"}
 	wish       = requested{theOrder, theCheck, "ann", money.Of(1999, "GBP"), "sim_ok", "fake", noon, "5f1d", true}
-	theCharge  = Charge{theID, theOrder, theCheck, "ann", money.Of(1999, "GBP"), "sim_ok", "5f1d", true, nil}
+	theCharge  = Charge{theID, theOrder, theCheck, "ann", money.Of(1999, "GBP"), "sim_ok", "5f1d", true, nil, nil, nil}
 	theUndo    = Undo{PaymentID: theID, CheckoutID: theCheck, Reason: "out_of_stock"}
 	tombstone  = UndoRequested{CheckoutID: theCheck, Code: CodeCancelled, Reason: "out_of_stock"}
 	capturing  = captureRequested{noon}

@@ -2,6 +2,7 @@ package payment
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -173,24 +174,43 @@ func (m *Module) failureFor(s State, f *Failure) *Failure {
 
 var errTooManyDeclines = fault.New(fault.TooMany, CodeTooManyDeclines, "Too many payments were declined. Try again later.")
 
-// chargeFirst records the intent of a charge, unless it is recorded. Beyond a limit it declines the payment at once: the provider is not asked. first
-// reports that this command recorded it.
-func (r run) chargeFirst(ctx context.Context, c Charge) (st stream, first bool, err error) {
+// OpenCharge returns the first command of a Charge, for a chain.
+func (m *Module) OpenCharge(correlation uuid.UUID, c Charge) *Opening {
+	return m.newRun(c.PaymentID, correlation).opening(c)
+}
+
+// opening records the intent of a charge, unless it is recorded. Beyond a limit it declines the payment at once: the provider is not asked. It is
+// harmless, since a payment begins once.
+func (r run) opening(c Charge) *Opening {
 	counters := r.declines.counters(c.CustomerID, c.Source, c.Guest)
-	cmd := eventstore.Command{ID: derivedID(c.PaymentID, "charge", 0), Named: "charge", Reads: refsOf(counters)}
-	var seen seenCount
-	st, err = r.write(ctx, cmd, func(tx *eventstore.Tx, s State) ([]event, error) {
-		events, exceeds := request(s, c, r.providers[0].Name(), tx.Now()), false
-		first = len(events) > 0
-		if seen, exceeds = r.exceeded(tx, counters); exceeds && first {
+	cmd := eventstore.Command{ID: derivedID(c.PaymentID, "charge", 0), Named: "charge", Reads: refsOf(counters), Harmless: true, Meta: r.meta}
+	o := &Opening{}
+	o.Link = eventstore.Link{Store: r.store, Command: payments.Command(r.id, cmd, func(tx *eventstore.Tx, p stream) ([]event, error) {
+		events, exceeds := request(p.State, c, r.providers[0].Name(), tx.Now()), false
+		o.begins = len(events) > 0
+		if o.seen, exceeds = r.exceeded(tx, counters); exceeds && o.begins {
 			events = append(events, declined{Code: CodeTooManyDeclines})
 		}
 		return events, nil
-	})
-	if err == nil {
-		r.learn(seen)
+	})}
+	return o
+}
+
+// chargeFirst executes the first command of a charge, unless a chain has. first reports that it began the payment.
+func (r run) chargeFirst(ctx context.Context, c Charge) (st stream, first bool, err error) {
+	o := c.Opened
+	if o == nil {
+		o = r.opening(c)
+		o.Result = r.send(ctx, o.Link)[0]
 	}
-	return st, first, err
+	if err = o.Result.Err; err == nil {
+		r.learn(o.seen)
+		st, err = payments.Result(ctx, r.store, o.Result.Receipt)
+	}
+	if err != nil {
+		return st, false, fmt.Errorf("record payment %s: %w", r.id, err)
+	}
+	return st, o.begins, nil
 }
 
 // triesCard reports whether the next call may tell whether a card works.
@@ -204,7 +224,7 @@ func (r run) checkDeclines(ctx context.Context, st stream, first bool) (stream, 
 		return st, nil
 	}
 	var seen seenCount
-	st, err := r.write(ctx, eventstore.Command{Named: "check_declines", Reads: refsOf(counters)}, func(tx *eventstore.Tx, s State) ([]event, error) {
+	st, err := r.write(ctx, eventstore.Command{Named: "check_declines", Reads: refsOf(counters), Harmless: true}, nil, func(tx *eventstore.Tx, s State) ([]event, error) {
 		exceeds := false
 		if seen, exceeds = r.exceeded(tx, counters); !exceeds || !s.triesCard() || s.Unknown != nil {
 			return nil, nil
@@ -224,16 +244,17 @@ func (r run) deferAttempt(s State) {
 	}
 }
 
-// recordAnswer records an answer of the provider, and counts it if it declines the payment.
+// recordAnswer records an answer of the provider, and counts it if it declines the payment. What follows a success commits with it. The command is
+// harmless, since an answer that is recorded tells nothing new.
 func (r run) recordAnswer(ctx context.Context, st stream, a providerCall, res result) (stream, error) {
-	cmd := eventstore.Command{ID: derivedID(r.id, key(r.id, a)+"/"+string(res.status), st.Version), Named: "record"}
+	cmd := eventstore.Command{ID: derivedID(r.id, key(r.id, a)+"/"+string(res.status), st.Version), Named: "record", Harmless: true}
 	var counters []counter
 	if res.status == Declined || res.status == Refused {
 		counters = r.countersOf(st.State)
 		cmd.Streams = refsOf(counters)
 	}
 	var seen []seenCount
-	newer, err := r.write(ctx, cmd, func(tx *eventstore.Tx, s State) ([]event, error) {
+	newer, err := r.write(ctx, cmd, r.followers(ctx, res.status), func(tx *eventstore.Tx, s State) ([]event, error) {
 		events, err := res.decide(s, tx.Now())
 		if seen = nil; err == nil && isCounted(events) {
 			seen = r.countDecline(tx, r.id, counters)
@@ -244,4 +265,12 @@ func (r run) recordAnswer(ctx context.Context, st stream, a providerCall, res re
 		r.learn(seen...)
 	}
 	return newer, err
+}
+
+// followers returns the commands that follow an answer which may end the operation with success.
+func (r run) followers(ctx context.Context, answer Status) []eventstore.Link {
+	if r.then == nil || answer != Captured && answer != Voided && answer != Refunded {
+		return nil
+	}
+	return r.then.Links(ctx)
 }

@@ -38,7 +38,10 @@ func (m *Module) Refund(ctx context.Context, correlation uuid.UUID, r Refund) (O
 	if err != nil {
 		return Outcome{}, err
 	}
-	st, why, err := m.newRun(r.PaymentID, correlation).advance(ctx, st, func(s State, lookedUp bool, now time.Time) providerCall {
+	run := m.newRun(r.PaymentID, correlation)
+	run.then = r.Then
+	run.succeeded = func(s State) bool { return refundOutcome(s, r.RefundID, stopIdle).Result == ResultRefunded }
+	st, why, err := run.advance(ctx, st, func(s State, lookedUp bool, now time.Time) providerCall {
 		return nextRefundCall(s, r.RefundID, lookedUp, now)
 	})
 	if err != nil {

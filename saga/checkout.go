@@ -43,7 +43,7 @@ var checkout = definition{
 		case !s.done(PlaceOrder):
 			return do(PlaceOrder, toOrder{placeOf(s)})
 		case s.Checkout.Total > 0 && !s.done(ChargeMoney):
-			return do(ChargeMoney, toCharge{chargeOf(s), s.Step(ChargeMoney).Attempts >= attemptsUnheld})
+			return do(ChargeMoney, toCharge{chargeOf(s), s.Step(ChargeMoney).Attempts})
 		case !s.done(ConfirmOrder) && !s.done(CompleteCart) && s.Checkout.Total > 0:
 			return do(ConfirmOrder, confirmOf(s)).and(CompleteCart, completeOf(s))
 		case !s.done(ConfirmOrder):
@@ -141,11 +141,18 @@ func undoOf(s State) payment.Undo {
 	}
 }
 
-func confirmOf(s State) Command { return toOrder{order.Confirm{OrderID: s.Checkout.OrderID}} }
+func confirmOf(s State) Command {
+	return toOrder{order.Confirm{OrderID: s.Checkout.OrderID, Held: s.Step(ChargeMoney).Attempts > 1}}
+}
 
 func completeOf(s State) Command {
 	c := s.Checkout
 	return toCart{cart.Complete{CartID: c.CartID, CheckoutID: c.CheckoutID, OrderID: c.OrderID}}
+}
+
+// startedBy returns the first event of the saga of a sealed cart.
+func startedBy(e cart.CheckedOut, at time.Time) Started {
+	return Started{Type: checkout.Type, Definition: checkout.Version, CustomerID: e.CustomerID, Checkout: startOf(e), At: at}
 }
 
 // startOf returns the checkout of a sealed cart.

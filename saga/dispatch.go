@@ -16,7 +16,9 @@ import (
 // Command is a command to another module.
 type Command interface {
 	// dispatch executes the command in its module. id is derived from the saga and the step.
-	dispatch(ctx context.Context, to Modules, id, saga uuid.UUID) Outcome
+	dispatch(ctx context.Context, to Modules, id, saga uuid.UUID, with around) Outcome
+	// addTo adds the command to a chain. It reports whether further steps may follow there if the command succeeds.
+	addTo(ctx context.Context, to Modules, id, saga uuid.UUID, in *chain) (more bool)
 }
 
 // attemptsUnheld is the number of attempts of a charge before its order counts as waiting.
@@ -27,24 +29,31 @@ type (
 	toCart   struct{ cart.Command }
 	toCharge struct {
 		payment.Charge
-		deferred bool // earlier attempts were
+		attempts int // before
 	}
 	toUndo   struct{ payment.Undo }
 	toRefund struct{ payment.Refund }
 	toVerify struct{ payment.Verify }
 )
 
-func (c toOrder) dispatch(ctx context.Context, to Modules, id, saga uuid.UUID) Outcome {
+// around holds what a chain has executed of a command, and what follows its success in a chain.
+type around struct {
+	opened *payment.Opening
+	then   *payment.FollowUp
+}
+
+func (c toOrder) dispatch(ctx context.Context, to Modules, id, saga uuid.UUID, _ around) Outcome {
 	return outcomeOf(to.Orders.Handle(ctx, id, saga, c.Command))
 }
 
-func (c toCart) dispatch(ctx context.Context, to Modules, id, saga uuid.UUID) Outcome {
+func (c toCart) dispatch(ctx context.Context, to Modules, id, saga uuid.UUID, _ around) Outcome {
 	return outcomeOf(to.Carts.Handle(ctx, id, saga, c.Command))
 }
 
 // dispatch charges. An order whose charge does not end at once, or is deferred again and again, is entered at its holders, and one that must not
 // wait is refused.
-func (c toCharge) dispatch(ctx context.Context, to Modules, id, saga uuid.UUID) Outcome {
+func (c toCharge) dispatch(ctx context.Context, to Modules, id, saga uuid.UUID, with around) Outcome {
+	c.Opened, c.Then = with.opened, with.then
 	c.Shopper = func(ctx context.Context) (payment.Shopper, error) {
 		s, err := to.Orders.Shopper(ctx, c.OrderID)
 		return payment.Shopper{OrderNumber: s.Number, Email: s.Email}, err
@@ -75,21 +84,23 @@ func (c toCharge) waits(charge Outcome) bool {
 	case StepIsUnknown:
 		return !charge.Uncounted
 	case StepFaulted:
-		return c.deferred
+		return c.attempts >= attemptsUnheld
 	case StepSucceeded, StepWasRefused, StepIsOwed:
 	}
 	return false
 }
 
-func (c toUndo) dispatch(ctx context.Context, to Modules, _, saga uuid.UUID) Outcome {
+func (c toUndo) dispatch(ctx context.Context, to Modules, _, saga uuid.UUID, with around) Outcome {
+	c.Then = with.then
 	return outcomeOfPayment(to.Payments.Undo(ctx, saga, c.Undo))
 }
 
-func (c toRefund) dispatch(ctx context.Context, to Modules, _, saga uuid.UUID) Outcome {
+func (c toRefund) dispatch(ctx context.Context, to Modules, _, saga uuid.UUID, with around) Outcome {
+	c.Then = with.then
 	return outcomeOfPayment(to.Payments.Refund(ctx, saga, c.Refund))
 }
 
-func (c toVerify) dispatch(ctx context.Context, to Modules, _, saga uuid.UUID) Outcome {
+func (c toVerify) dispatch(ctx context.Context, to Modules, _, saga uuid.UUID, _ around) Outcome {
 	return outcomeOfVerification(to.Payments.Verify(ctx, saga, c.Verify))
 }
 

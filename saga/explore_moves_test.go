@@ -59,7 +59,7 @@ func (x *exploration) answers(all []move, s *state, i, j int) []move {
 		return x.bankAnswers(all, s, d, q, does)
 	}
 	all = append(all, move{does(""), underWay, func(n *state) { x.answer(n, d, q, x.serve(n, q)) }})
-	if q.cmd != nil && x.may(s, outage) {
+	if q.chain != nil && x.may(s, outage) {
 		all = append(all, move{does(": the answer is lost"), never, func(n *state) {
 			n.budget[mishaps]--
 			x.serve(n, q)
@@ -430,42 +430,59 @@ func (x *exploration) serve(s *state, q *question) answer {
 		yes := s.receipt(q.once.ID) != nil
 		return answer{yes: yes, sum: sumOf(fmt.Append(nil, yes))}
 	}
-	return x.commit(s, x.program.store(q.store.Schema()), *q.cmd)
+	return x.commit(s, q.chain)
 }
 
-// commit decides a command and writes what it comes to.
-func (x *exploration) commit(s *state, store *eventstore.Store, cmd eventstore.Command) answer {
-	var done *eventstore.Receipt
-	if cmd.ID != uuid.Nil {
-		done = s.receipt(cmd.ID)
+// commit decides a chain and writes what it comes to.
+func (x *exploration) commit(s *state, chain []eventstore.Link) (a answer) {
+	for i := range chain { // the stores of the program that runs now stand for those of any
+		chain[i].Store = x.program.store(chain[i].Store.Schema())
 	}
-	d := store.DecideOn(s.find, cmd, done, s.now())
-	if d.Err != nil {
-		return failed(d.Err)
-	}
-	s.put(d.Changed)
-	if cmd.ID != uuid.Nil && done == nil {
-		s.receipts = append(slices.Clone(s.receipts), receipt{cmd.ID, sumOf([]byte("receipt"), cmd.ID[:]), d.Receipt})
-	}
-	x.happened = append(x.happened, d.Events...)
-	for _, e := range d.Events {
-		if store.Handled(e.Type) {
-			e.Meta.EventID = uuid.NewSHA1(e.Stream, strconv.AppendInt(nil, e.Version, 10))
-			id := fmt.Sprintf("%s/%s/%d", e.Type, e.Stream, e.Version)
-			if e.Type == eventstore.TypeOf(payment.RefundedElsewhere{}) { // of another amount, another one
-				id += string(e.Data)
+	decisions := eventstore.DecideOn(s.find, chain, s.receipt, s.now())
+	for i, d := range decisions {
+		cmd := chain[i].Command
+		if d.Err == nil {
+			s.put(d.Changed)
+			if cmd.ID != uuid.Nil && !cmd.Harmless && s.receipt(cmd.ID) == nil {
+				s.receipts = append(slices.Clone(s.receipts), receipt{cmd.ID, sumOf([]byte("receipt"), cmd.ID[:]), d.Receipt})
 			}
-			s.messages = append(slices.Clone(s.messages), &message{
-				Recorded: e, schema: store.Schema(), id: id, saga: concerned(e), title: e.Type + " of " + x.program.called(e.Stream),
-				sums: [2]sum{sumOf([]byte(id)), sumOf([]byte("once"), []byte(id))},
-			})
+			x.happened = append(x.happened, d.Events...)
+			x.send(s, chain[i].Store, d)
 		}
+		x.tell(&a, s, chain[i], d)
 	}
-	if cmd.Meta.Actor == "saga" && (store.Schema() == "cart" || store.Schema() == "orders") {
-		return answer{} // a saga does not ask what became of them: so it is not told, and remembers less
+	return a
+}
+
+// send puts the events that have a handler into the outbox.
+func (x *exploration) send(s *state, store *eventstore.Store, d eventstore.Decision) {
+	for i, e := range d.Events {
+		if !d.Unread[i] {
+			continue
+		}
+		e.Meta.EventID = uuid.NewSHA1(e.Stream, strconv.AppendInt(nil, e.Version, 10))
+		id := fmt.Sprintf("%s/%s/%d", e.Type, e.Stream, e.Version)
+		if e.Type == eventstore.TypeOf(payment.RefundedElsewhere{}) { // of another amount, another one
+			id += string(e.Data)
+		}
+		s.messages = append(slices.Clone(s.messages), &message{
+			Recorded: e, schema: store.Schema(), id: id, saga: concerned(e), title: e.Type + " of " + x.program.called(e.Stream),
+			sums: [2]sum{sumOf([]byte(id)), sumOf([]byte("once"), []byte(id))},
+		})
 	}
-	left := s.sumOf(d.Receipt.Stream)
-	return answer{receipt: d.Receipt, sum: sumOf(left.bytes(), fmt.Append(nil, d.Receipt.Version, d.Receipt.Replayed))}
+}
+
+// tell adds the result of a command to an answer. A saga does not ask what became of the carts and orders: so it is not told, and remembers less.
+func (x *exploration) tell(a *answer, s *state, l eventstore.Link, d eventstore.Decision) {
+	if schema := l.Store.Schema(); d.Err == nil && l.Command.Meta.Actor == "saga" && (schema == "cart" || schema == "orders") {
+		d.Receipt = eventstore.Receipt{}
+	}
+	a.results = append(a.results, d.Result)
+	told := sumOf(fmt.Append(nil, d.Err))
+	if d.Err == nil && d.Receipt.Stream != uuid.Nil {
+		told = sumOf(s.sumOf(d.Receipt.Stream).bytes(), fmt.Append(nil, d.Receipt.Version, d.Receipt.Replayed))
+	}
+	a.sum = sumOf(a.sum.bytes(), told.bytes())
 }
 
 // concerned is the saga that a message is about.

@@ -28,6 +28,7 @@ type program struct {
 	sagas    *Module
 	web      *web.Server
 	draining chan struct{} // nobody waits
+	apart    bool          // each module has a database of its own
 
 	now     *replay // what runs just now
 	names   map[uuid.UUID]string

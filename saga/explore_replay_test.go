@@ -72,7 +72,7 @@ type point struct {
 type question struct {
 	key   string // no other one of the driver has it
 	store *eventstore.Store
-	cmd   *eventstore.Command
+	chain []eventstore.Link
 	load  *uuid.UUID
 	once  *eventstore.IdempotencyKey
 	wish  *wish
@@ -92,16 +92,27 @@ type byStrand struct{}
 
 // remembered is an answer that can still matter.
 type remembered struct {
-	by  *strand
-	sum sum
+	by   *strand
+	sum  sum
+	read bool
 }
 
 // reads reports whether it changes nothing.
 func (q *question) reads() bool { return q.load != nil || q.once != nil }
 
+// wroteSaga reports whether a chain has written to its saga.
+func (q *question) wroteSaga(a answer) bool {
+	for i, r := range a.results {
+		if q.chain[i].Store.Schema() == "saga" && r.Err == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // answer answers a question.
 type answer struct {
-	receipt eventstore.Receipt
+	results []eventstore.Result
 	row     eventstore.Row
 	yes     bool
 	said    payment.Answer
@@ -168,34 +179,49 @@ type watchedPayments struct {
 	r *replay
 }
 
-func (p watchedPayments) attempt(ctx context.Context, step string, call func(context.Context) (payment.Outcome, error)) (o payment.Outcome, err error) {
+// attempt also keeps how far the chain of the attempt came: which of its commands are done.
+func (p watchedPayments) attempt(
+	ctx context.Context, step string, then *payment.FollowUp, call func(context.Context) (payment.Outcome, error),
+) (o payment.Outcome, err error) {
 	p.r.attempt(ctx, step, func(ctx context.Context) Outcome {
 		o, err = call(ctx)
-		return outcomeOfPayment(o, err)
+		came := outcomeOfPayment(o, err)
+		if then != nil {
+			for _, r := range then.Results {
+				came.Error += fmt.Sprint("; ", r.Err, r.Stopped)
+			}
+		}
+		return came
 	})
 	return o, err
 }
 
 func (p watchedPayments) Charge(ctx context.Context, saga uuid.UUID, c payment.Charge) (payment.Outcome, error) {
-	return p.attempt(ctx, ChargeMoney, func(ctx context.Context) (payment.Outcome, error) { return p.Payments.Charge(ctx, saga, c) })
+	return p.attempt(ctx, ChargeMoney, c.Then, func(ctx context.Context) (payment.Outcome, error) { return p.Payments.Charge(ctx, saga, c) })
 }
 
 func (p watchedPayments) Undo(ctx context.Context, saga uuid.UUID, u payment.Undo) (payment.Outcome, error) {
-	return p.attempt(ctx, UndoPayment, func(ctx context.Context) (payment.Outcome, error) { return p.Payments.Undo(ctx, saga, u) })
+	return p.attempt(ctx, UndoPayment, u.Then, func(ctx context.Context) (payment.Outcome, error) { return p.Payments.Undo(ctx, saga, u) })
 }
 
 func (p watchedPayments) Refund(ctx context.Context, saga uuid.UUID, r payment.Refund) (payment.Outcome, error) {
-	return p.attempt(ctx, RefundMoney, func(ctx context.Context) (payment.Outcome, error) { return p.Payments.Refund(ctx, saga, r) })
+	return p.attempt(ctx, RefundMoney, r.Then, func(ctx context.Context) (payment.Outcome, error) { return p.Payments.Refund(ctx, saga, r) })
 }
 
 func (p watchedPayments) Verify(ctx context.Context, saga uuid.UUID, v payment.Verify) (payment.Outcome, error) {
-	return p.attempt(ctx, VerifyPayment, func(ctx context.Context) (payment.Outcome, error) { return p.Payments.Verify(ctx, saga, v) })
+	return p.attempt(ctx, VerifyPayment, nil, func(ctx context.Context) (payment.Outcome, error) { return p.Payments.Verify(ctx, saga, v) })
 }
 
-// remember keeps what an answer means to whoever asked. What a runner has written to its saga is all that it knows of before.
+// remember keeps what an answer means to whoever asked. What a runner has written to its saga is all that it knows of before, but for what it
+// has just read for the commands that follow.
 func (r *replay) remember(q *question, a answer, clock time.Duration) {
-	if q.by == nil && q.cmd != nil && a.err == nil {
-		r.memory = slices.DeleteFunc(r.memory, func(m remembered) bool { return m.by == nil || m.by.over != nil })
+	if q.by == nil && q.wroteSaga(a) {
+		read := len(r.memory)
+		for read > 0 && r.memory[read-1].by == nil && r.memory[read-1].read {
+			read--
+		}
+		just := slices.Clone(r.memory[read:])
+		r.memory = append(slices.DeleteFunc(r.memory[:read], func(m remembered) bool { return m.by == nil || m.by.over != nil }), just...)
 		r.strands = nil
 	}
 	nth := byte(0)
@@ -204,7 +230,7 @@ func (r *replay) remember(q *question, a answer, clock time.Duration) {
 			nth++
 		}
 	}
-	r.memory = append(r.memory, remembered{q.by, sumOf([]byte(q.key), []byte{nth}, a.sum.bytes(), number(clock))})
+	r.memory = append(r.memory, remembered{q.by, sumOf([]byte(q.key), []byte{nth}, a.sum.bytes(), number(clock)), q.reads()})
 }
 
 // sum is of all that the driver may remember.
@@ -316,13 +342,21 @@ func (p *program) fresh(r *replay) {
 }
 
 // Do, Load and Answered are what the stores ask in place of a database.
-func (p *program) Do(ctx context.Context, s *eventstore.Store, cmd eventstore.Command) (eventstore.Receipt, error) {
-	ids := make([]string, len(cmd.Streams))
-	for i, ref := range cmd.Streams {
-		ids[i] = p.called(ref.ID)
+func (p *program) Do(ctx context.Context, chain []eventstore.Link) []eventstore.Result {
+	if p.apart && len(chain) > 1 {
+		return []eventstore.Result{{Err: eventstore.ErrDissolved}}
 	}
-	a := p.now.ask(ctx, &question{key: "write " + strings.Join(ids, ", "), store: s, cmd: &cmd})
-	return a.receipt, a.err
+	var ids []string
+	for _, l := range chain {
+		for _, ref := range l.Command.Streams {
+			ids = append(ids, p.called(ref.ID))
+		}
+	}
+	a := p.now.ask(ctx, &question{key: "write " + strings.Join(ids, ", "), chain: chain})
+	if a.err != nil {
+		return []eventstore.Result{{Err: a.err}}
+	}
+	return a.results
 }
 
 func (p *program) Load(ctx context.Context, s *eventstore.Store, id uuid.UUID) (eventstore.Row, error) {

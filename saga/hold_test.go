@@ -47,26 +47,26 @@ func TestChargeThatMustWait(t *testing.T) {
 	action := payment.Outcome{Result: payment.ResultActionRequired, NextAction: &payment.NextAction{Type: "redirect"}}
 	for name, c := range map[string]struct {
 		charge   payment.Outcome
-		deferred bool
+		attempts int
 		err      error // of the order
 		hold     order.Command
 		is       OutcomeKind
 	}{
-		"Captured":        {payment.Outcome{Result: payment.ResultCaptured}, true, tooMany, nil, StepSucceeded},
-		"Declined":        {payment.Outcome{Result: payment.ResultRefused, Failure: &payment.Failure{}}, true, tooMany, nil, StepWasRefused},
-		"ProviderIsAway":  {away, false, tooMany, nil, StepFaulted},
-		"StillAway":       {away, true, nil, held, StepFaulted},
-		"TooManyAreAway":  {away, true, tooMany, held, StepWasRefused},
-		"ActionRequired":  {action, false, nil, held, StepMustWait},
-		"TooManyWait":     {action, false, tooMany, held, StepWasRefused},
-		"OrdersAreAway":   {action, false, fault.New(fault.Unavailable, "unavailable", "Away."), held, StepIsUnknown},
-		"InDoubt":         {payment.Outcome{Result: payment.ResultUnknown}, false, nil, doubtful, StepIsUnknown},
-		"InDoubtByALimit": {payment.Outcome{Result: payment.ResultUnknown, Wait: 1}, false, nil, doubtful, StepIsUnknown},
+		"Captured":        {payment.Outcome{Result: payment.ResultCaptured}, attemptsUnheld, tooMany, nil, StepSucceeded},
+		"Declined":        {payment.Outcome{Result: payment.ResultRefused, Failure: &payment.Failure{}}, attemptsUnheld, tooMany, nil, StepWasRefused},
+		"ProviderIsAway":  {away, 0, tooMany, nil, StepFaulted},
+		"StillAway":       {away, attemptsUnheld, nil, held, StepFaulted},
+		"TooManyAreAway":  {away, attemptsUnheld, tooMany, held, StepWasRefused},
+		"ActionRequired":  {action, 0, nil, held, StepMustWait},
+		"TooManyWait":     {action, 0, tooMany, held, StepWasRefused},
+		"OrdersAreAway":   {action, 0, fault.New(fault.Unavailable, "unavailable", "Away."), held, StepIsUnknown},
+		"InDoubt":         {payment.Outcome{Result: payment.ResultUnknown}, 0, nil, doubtful, StepIsUnknown},
+		"InDoubtByALimit": {payment.Outcome{Result: payment.ResultUnknown, Wait: 1}, 0, nil, doubtful, StepIsUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			orders := &fixedOrders{err: c.err}
-			o := toCharge{charge, c.deferred}.dispatch(t.Context(), Modules{Payments: fixedPayments{outcome: c.charge}, Orders: orders}, uuid.New(), uuid.New())
+			o := toCharge{charge, c.attempts}.dispatch(t.Context(), Modules{Payments: fixedPayments{outcome: c.charge}, Orders: orders}, uuid.New(), uuid.New(), around{})
 			require.Equal(t, c.is, o.Kind)
 			require.Equal(t, c.hold, orders.got)
 			if o.Kind == StepWasRefused && c.hold != nil {

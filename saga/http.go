@@ -178,17 +178,18 @@ func (m *Module) checkOut(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	sealed, err := m.seal(ctx, customer, r.Body, cart.CheckOut{
+	contact := order.Contact{CustomerID: customer, Email: r.Body.Email, ShippingAddress: r.Body.ShippingAddress}
+	begun, err := m.CheckOut(ctx, contact, cart.CheckOut{
 		CartID: r.ID, Caller: r.Caller, Write: r.Write, PaymentMethod: r.Body.PaymentMethod, Payments: m.Payments,
 	})
 	if err != nil {
 		return err
 	}
-	saga, err := m.await(ctx, eventstore.Stream[State]{ID: sealed.CheckoutID}, !sealed.Replayed, r.Wait, endsWait)
+	saga, err := m.await(ctx, begun.saga, !begun.Replayed, r.Wait, endsWait)
 	if err != nil {
 		return err
 	}
-	web.Replayed(c, sealed.Replayed)
+	web.Replayed(c, begun.Replayed)
 	c.Response().Header().Set("Location", "/v1/checkouts/"+saga.ID.String())
 	return m.answerCheckOut(c, saga, r.Wait > 0)
 }
@@ -199,27 +200,6 @@ func (m *Module) checkCheckOut(r web.Request[checkOutRequest]) error {
 		return web.Refused("payment_method", "token", "It must be a token of the payment provider for a card or another way to pay.")
 	}
 	return order.CheckAddress(r.Body.ShippingAddress)
-}
-
-// seal seals the cart, and stores the customer's contact before, since the order needs it. It deletes the contact again if the cart was
-// not sealed with it after all.
-func (m *Module) seal(ctx context.Context, customer string, body checkOutRequest, cmd cart.CheckOut) (cart.CheckOutResult, error) {
-	cmd.ContactID = uuid.Must(uuid.NewV7())
-	contact := order.Contact{ID: cmd.ContactID, CustomerID: customer, Email: body.Email, ShippingAddress: body.ShippingAddress}
-	saved := false
-	cmd.SaveContact = func(ctx context.Context) error {
-		saved = true
-		return m.Orders.SaveContact(ctx, contact)
-	}
-	sealed, err := m.Carts.CheckOut(ctx, cmd)
-	_, refused := fault.As(err)
-	elsewhere := err == nil && sealed.ContactID != cmd.ContactID
-	if saved && (elsewhere || refused && ctx.Err() == nil && !isUnavailable(err)) {
-		if failed := m.Orders.DropContact(ctx, cmd.ContactID); failed != nil {
-			m.Log.WarnContext(ctx, "failed to delete an unused contact", "contact", cmd.ContactID, "error", failed)
-		}
-	}
-	return sealed, err
 }
 
 // isUnavailable reports whether a command may have taken effect without an answer.

@@ -16,7 +16,8 @@
 //	                      └─► Ended: completed, failed, cancelled    or needs_attention: a person must decide
 //
 // A saga is written when it starts, when it must wait or compensate, and when it ends. Completed steps are written with the next write,
-// since a crash only repeats commands with the same ids. Any process may execute any saga: the version of its stream decides which of them
+// since a crash only repeats commands, which then change nothing. Commands that call no provider go in chains, which commit together where one
+// database has them: the steps that follow a start, an answer of the provider, or a write of the saga. Any process may execute any saga: the version of its stream decides which of them
 // may write, and a sweep finds the sagas of lost processes by their wake_at.
 package saga
 
@@ -28,7 +29,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"shopping-cart/cart"
@@ -72,7 +72,7 @@ func New(c Config) *Module {
 		store: m.store, modules: c.Modules, stepDeadline: c.StepDeadline, metrics: c.Metrics, log: c.Log, notifier: m.notifier, tracer: m.store.Tracer(),
 		active: map[uuid.UUID]*execution{},
 	}
-	eventstore.Subscribe(c.Carts.Store(), "start-checkout", m.startCheckout)
+	eventstore.Subscribe(c.Carts.Store(), startsCheckout, m.startCheckout)
 	eventstore.Subscribe(c.Orders.Store(), "start-cancellation", m.startCancellation)
 	eventstore.Subscribe(c.Payments.Store(), "start-refund", m.startRefund)
 	eventstore.Subscribe(c.Payments.Store(), "wake-checkout", m.wakeByWebhook)
@@ -93,50 +93,23 @@ func (m *Module) Store() *eventstore.Store { return m.store }
 
 // startCheckout begins the saga of a sealed cart.
 func (m *Module) startCheckout(ctx context.Context, e eventstore.Message[cart.CheckedOut]) error {
-	return m.start(ctx, e.Event.CheckoutID, e.Meta, checkout, Started{
-		Type: checkout.Type, Definition: checkout.Version, CustomerID: e.Event.CustomerID, Checkout: startOf(e.Event), At: m.store.Now(),
-	})
+	return m.start(ctx, e.Event.CheckoutID, e.Meta, startedBy(e.Event, m.store.Now()))
 }
 
 // startRefund begins the saga of a refund that was ordered at a payment.
 func (m *Module) startRefund(ctx context.Context, e eventstore.Message[payment.RefundOrdered]) error {
-	return m.start(ctx, e.Event.ID, e.Meta, refund, refundOf(e.Event, e.Stream, m.store.Now()))
+	return m.start(ctx, e.Event.ID, e.Meta, refundOf(e.Event, e.Stream, m.store.Now()))
 }
 
 // startCancellation begins the saga of an order that is to be cancelled.
 func (m *Module) startCancellation(ctx context.Context, e eventstore.Message[order.CancellationRequested]) error {
-	return m.start(ctx, e.Event.CancellationID, e.Meta, cancellation, cancellationOf(e.Event, e.Stream, m.store.Now()))
+	return m.start(ctx, e.Event.CancellationID, e.Meta, cancellationOf(e.Event, e.Stream, m.store.Now()))
 }
 
 // checkoutEnded reports whether a checkout has ended.
 func (m *Module) checkoutEnded(ctx context.Context, id uuid.UUID) (bool, error) {
 	saga, err := sagas.Load(ctx, m.store, id)
 	return saga.State.Status.Ended(), err
-}
-
-// start begins a saga once, and executes it. The first steps run while the start is being written.
-func (m *Module) start(ctx context.Context, id uuid.UUID, cause eventstore.Meta, of definition, started Event) error {
-	taken := m.runner.startFirstSteps(ctx, id, evolve(State{}, started), of)
-	cmd := eventstore.Command{ID: CommandID(id, "start"), Meta: eventstore.Meta{Actor: cause.Actor, Correlation: id}, Named: "start"}
-	receipt, err := sagas.Handle(ctx, m.store, id, cmd, func(_ *eventstore.Tx, saga eventstore.Stream[State]) ([]Event, error) {
-		if saga.Exists() {
-			return nil, nil
-		}
-		return []Event{started}, nil
-	})
-	steps := <-taken
-	if err != nil {
-		return fmt.Errorf("start %s %s: %w", of.Type, id, err)
-	}
-	if receipt.Replayed {
-		m.notifier.notify(eventstore.Stream[State]{ID: id})
-		m.runner.begin(id, pass{})
-		return nil
-	}
-	saga, err := sagas.Result(ctx, m.store, receipt)
-	m.notifier.notify(saga)
-	m.runner.begin(id, pass{from: &saga, taken: steps, cause: trace.SpanContextFromContext(ctx)}) // if this process dies now, a sweep finds the wake_at
-	return err
 }
 
 // noteElsewhere records a refund that was made elsewhere in the order, and wakes the saga that may wait for it.
@@ -229,7 +202,7 @@ func (m *Module) executeClaimed(ctx context.Context, ids []uuid.UUID, err error,
 	return len(ids)
 }
 
-// commandSpace is the name space of derived ids. It never changes, since a redelivery must find its receipt.
+// commandSpace is the name space of derived ids. It never changes.
 var commandSpace = uuid.MustParse("0d7f5b43-6f2c-4d0e-9a53-3c1f9f0d2a11")
 
 // CommandID returns the id of the command of a step. The step "start" starts the saga.

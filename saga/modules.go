@@ -27,6 +27,8 @@ type Carts interface {
 	Authorize(ctx context.Context, caller web.Caller, cartID uuid.UUID) (customerID string, err error)
 	CheckOut(ctx context.Context, c cart.CheckOut) (cart.CheckOutResult, error)
 	Handle(ctx context.Context, id, correlation uuid.UUID, cmd cart.Command) error
+	// Link returns the command of Handle for a chain.
+	Link(id, correlation uuid.UUID, cmd cart.Command) eventstore.Link
 }
 
 // Orders is the order module.
@@ -34,7 +36,11 @@ type Orders interface {
 	Store() *eventstore.Store
 	Records() eventstore.Query[order.Record]
 	Handle(ctx context.Context, id, correlation uuid.UUID, cmd order.Command) error
+	// Link returns the command of Handle for a chain.
+	Link(ctx context.Context, id, correlation uuid.UUID, cmd order.Command) (eventstore.Link, error)
 	SaveContact(ctx context.Context, c order.Contact) error
+	// ContactLink returns the command of SaveContact for a chain.
+	ContactLink(c order.Contact) eventstore.Link
 	DropContact(ctx context.Context, id uuid.UUID) error
 	// Shopper returns what a payment provider may learn of an order.
 	Shopper(ctx context.Context, order uuid.UUID) (order.Shopper, error)
@@ -58,6 +64,9 @@ type Payments interface {
 	DeclinePause(customer, source string, guest bool) time.Duration
 	// Permits refuses a payment after too many declined ones of the customer or the address. It is pure but for the memory of the last refusals.
 	Permits(customer, source string, guest bool) error
+	// OpenCharge and OpenUndo return the first command of a Charge and of an Undo, for a chain. They call no provider.
+	OpenCharge(correlation uuid.UUID, c payment.Charge) *payment.Opening
+	OpenUndo(correlation uuid.UUID, u payment.Undo) eventstore.Link
 	Charge(ctx context.Context, correlation uuid.UUID, c payment.Charge) (payment.Outcome, error)
 	Undo(ctx context.Context, correlation uuid.UUID, u payment.Undo) (payment.Outcome, error)
 	Refund(ctx context.Context, correlation uuid.UUID, r payment.Refund) (payment.Outcome, error)

@@ -45,10 +45,10 @@ func recordOf(saga eventstore.Stream[State]) Record {
 
 // BeginRefund begins the saga of an ordered refund, unless it has begun.
 func (m *Module) BeginRefund(ctx context.Context, actor string, payment uuid.UUID, e payment.RefundOrdered) error {
-	return m.start(ctx, e.ID, eventstore.Meta{Actor: actor}, refund, refundOf(e, payment, m.store.Now()))
+	return m.start(ctx, e.ID, eventstore.Meta{Actor: actor}, refundOf(e, payment, m.store.Now()))
 }
 
 // BeginCancellation begins the saga that cancels an order, unless it has begun.
 func (m *Module) BeginCancellation(ctx context.Context, actor string, order uuid.UUID, e order.CancellationRequested) error {
-	return m.start(ctx, e.CancellationID, eventstore.Meta{Actor: actor}, cancellation, cancellationOf(e, order, m.store.Now()))
+	return m.start(ctx, e.CancellationID, eventstore.Meta{Actor: actor}, cancellationOf(e, order, m.store.Now()))
 }

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"shopping-cart/eventstore"
+	"shopping-cart/payment"
 	"shopping-cart/platform/backoff"
 	"shopping-cart/platform/failpoint"
 )
@@ -46,12 +47,13 @@ type execution struct{ next *pass }
 
 // pass executes a saga from a given state, or from the store.
 type pass struct {
-	from  *eventstore.Stream[State]
-	taken []Event // events of steps after from that are not written yet
-	woken bool    // execute steps that are not due, too
-	cause trace.SpanContext
-	over  chan struct{} // closed at the end, after err was set
-	err   error
+	from   *eventstore.Stream[State]
+	taken  []Event          // events of steps after from that are not written yet
+	opened *payment.Opening // the first command of the charge that comes next, if a chain has executed it
+	woken  bool             // execute steps that are not due, too
+	cause  trace.SpanContext
+	over   chan struct{} // closed at the end, after err was set
+	err    error
 }
 
 func (r *pass) end(err error) {
@@ -89,7 +91,7 @@ func (r *runner) begin(id uuid.UUID, look pass) *pass {
 		r.work.Add(1)
 		go r.run(id, d, asked)
 	case d.next == nil:
-		asked.from, asked.taken = nil, nil // the state has changed; receipts answer the steps
+		asked.from, asked.taken, asked.opened = nil, nil, nil // the state has changed; repeated steps change nothing
 		d.next = asked
 	default:
 		d.next.woken = d.next.woken || look.woken
@@ -144,44 +146,132 @@ func (r *runner) execute(id uuid.UUID, p *pass) error {
 	if err != nil {
 		return err
 	}
-	saga, unwritten, err := r.checkpoint(ctx, saga, nil, p.taken)
-	for woken := p.woken; err == nil; woken = false {
+	x := &progress{saga: saga, opened: p.opened}
+	err = r.take(ctx, x, p.taken)
+	for woken := p.woken; err == nil && !x.ended; woken = false {
 		if r.isStopping() {
 			return errStopping
 		}
-		if saga.State.Status == NeedsAttention && !woken {
+		if x.saga.State.Status == NeedsAttention && !woken {
 			return nil
 		}
-		reaction := definition.react(saga.State)
+		reaction := definition.react(x.saga.State)
 		if reaction.End != "" {
-			return r.end(ctx, saga, append(unwritten, Ended{Status: reaction.End, At: r.store.Now()}))
+			return r.take(ctx, x, []Event{Ended{Status: reaction.End, At: r.store.Now()}})
 		}
-		due, next := partitionDue(saga.State, reaction.Do, r.store.Now(), woken)
+		due, next := partitionDue(x.saga.State, reaction.Do, r.store.Now(), woken)
 		if len(due) == 0 {
-			return r.suspend(ctx, saga, unwritten, next)
+			return r.suspend(ctx, x, next)
 		}
-		taken := r.executeSteps(ctx, id, saga.State, due)
-		if isSameAttention(saga.State, taken) {
+		taken := r.executeDue(ctx, x, due, len(due) == len(reaction.Do))
+		if isSameAttention(x.saga.State, taken) {
 			return nil
 		}
-		saga, unwritten, err = r.checkpoint(ctx, saga, unwritten, taken)
+		err = r.take(ctx, x, taken)
 	}
 	return err
 }
 
-// checkpoint adds the events of steps, and writes if the saga must wait or compensate.
-func (r *runner) checkpoint(
-	ctx context.Context, saga eventstore.Stream[State], unwritten, taken []Event,
-) (eventstore.Stream[State], []Event, error) {
-	unwritten = append(unwritten, taken...)
-	if mustWrite(taken) {
-		saga, err := r.write(ctx, saga, unwritten)
-		return saga, nil, err
+// progress is how far a pass has come.
+type progress struct {
+	saga      eventstore.Stream[State] // as written, with the steps of unwritten
+	unwritten []Event
+	opened    *payment.Opening
+	ended     bool
+}
+
+// executeDue executes steps, and in a chain with them what follows if they succeed. all says that no other step is to be executed.
+func (r *runner) executeDue(ctx context.Context, x *progress, due []Do, all bool) (taken []Event) {
+	opened := x.opened
+	if x.opened = nil; !all {
+		return r.executeSteps(ctx, x.saga.ID, x.saga.State, due, around{})
 	}
-	for _, e := range taken {
-		saga.State = evolve(saga.State, e)
+	c, began := &chain{}, r.store.Now()
+	if r.follow(ctx, c, x.saga.ID, x.saga.State, x.saga.Version, x.unwritten); len(c.steps) > 0 {
+		if taken = r.sent(ctx, x, c, began, r.send(ctx, c, x.saga.ID)); len(taken) > 0 {
+			return taken
+		}
 	}
-	return saga, unwritten, nil
+	if len(due) > 1 {
+		return r.executeSteps(ctx, x.saga.ID, x.saga.State, due, around{})
+	}
+	then := &payment.FollowUp{Links: func(ctx context.Context) []eventstore.Link {
+		done := StepDone{Step: due[0].Step, BeganAt: began, At: r.store.Now()}
+		c = &chain{}
+		r.follow(ctx, c, x.saga.ID, evolve(x.saga.State, done), x.saga.Version, append(slices.Clone(x.unwritten), done))
+		r.beginSteps(ctx, x.saga.ID, c)
+		return c.links
+	}}
+	taken = r.executeSteps(ctx, x.saga.ID, x.saga.State, due, around{opened, then})
+	if then.Results != nil && !mustWrite(taken) {
+		taken = append(taken, r.sent(ctx, x, c, began, then.Results)...)
+	}
+	return taken
+}
+
+// sent takes in the results of a chain, and returns the events of its steps.
+func (r *runner) sent(ctx context.Context, x *progress, c *chain, began time.Time, results []eventstore.Result) []Event {
+	taken := r.conclude(c, began, results)
+	saga, ended, err := r.ended(ctx, c, results)
+	if ended && err == nil {
+		x.saga, x.ended = saga, true
+	}
+	x.opened = c.opened()
+	return taken
+}
+
+// take takes in the events of steps. It writes if the saga must wait, compensate or end, and what follows then in the same chain. The steps of
+// a chain that has ended the saga are written.
+func (r *runner) take(ctx context.Context, x *progress, taken []Event) error {
+	for !x.ended && len(taken) > 0 {
+		x.unwritten = append(x.unwritten, taken...)
+		if !mustWrite(taken) {
+			for _, e := range taken {
+				x.saga.State = evolve(x.saga.State, e)
+			}
+			return nil
+		}
+		var err error
+		if taken, err = r.write(ctx, x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes the events of steps, and executes what follows in the same chain. It returns the events of that.
+func (r *runner) write(ctx context.Context, x *progress) ([]Event, error) {
+	id, s, c, began := x.saga.ID, x.written(), &chain{}, r.store.Now()
+	events := x.unwritten
+	c.add(r.recording(id, x.saga.Version, func(time.Time) []Event { return events }))
+	if !s.Status.Ended() {
+		r.follow(ctx, c, id, s, x.saga.Version+int64(len(events)), nil)
+	}
+	results := r.send(ctx, c, id)
+	if err := results[0].Err; err != nil {
+		return nil, fmt.Errorf("write saga %s: %w", id, err)
+	}
+	saga, err := sagas.Result(ctx, r.store, results[0].Receipt)
+	if err != nil {
+		return nil, err
+	}
+	r.notifier.notify(saga)
+	x.saga, x.unwritten = saga, nil
+	if saga.State.Status.Ended() {
+		x.ended = true
+		r.countEnd(saga)
+		return nil, nil
+	}
+	return r.sent(ctx, x, c, began, results), nil
+}
+
+// written returns the state of a saga with all its events.
+func (x *progress) written() State {
+	s := x.saga.State
+	for _, e := range x.unwritten {
+		s = evolve(s, e)
+	}
+	return s
 }
 
 // isSameAttention reports whether all steps need attention for the same reason as before.
@@ -194,30 +284,20 @@ func isSameAttention(s State, taken []Event) bool {
 }
 
 // suspend writes what is left, and continues when a step falls due.
-func (r *runner) suspend(ctx context.Context, saga eventstore.Stream[State], unwritten []Event, until time.Time) error {
-	if len(unwritten) > 0 {
-		if _, err := r.write(ctx, saga, unwritten); err != nil {
+func (r *runner) suspend(ctx context.Context, x *progress, until time.Time) error {
+	if len(x.unwritten) > 0 {
+		if _, err := r.write(ctx, x); err != nil {
 			return err
 		}
 	}
-	r.later(saga.ID, until)
+	r.later(x.saga.ID, until)
 	return nil
 }
 
-// startFirstSteps executes the first steps of a saga while its start is being written. The cause is durable in the outbox of another
-// module, and a start after a crash repeats the same commands.
-func (r *runner) startFirstSteps(ctx context.Context, id uuid.UUID, s State, of definition) <-chan []Event {
-	taken := make(chan []Event, 1)
-	go func() { taken <- r.executeSteps(context.WithoutCancel(ctx), id, s, of.react(s).Do) }()
-	return taken
-}
-
-func (r *runner) end(ctx context.Context, saga eventstore.Stream[State], events []Event) error {
-	saga, err := r.write(ctx, saga, events)
-	if err == nil && r.metrics != nil {
+func (r *runner) countEnd(saga eventstore.Stream[State]) {
+	if r.metrics != nil {
 		r.metrics.SagaEnded(saga.State.Type, string(saga.State.Status), saga.UpdatedAt.Sub(saga.CreatedAt))
 	}
-	return err
 }
 
 func (r *runner) load(id uuid.UUID, from *eventstore.Stream[State]) (eventstore.Stream[State], error) {
@@ -243,11 +323,11 @@ func partitionDue(s State, all []Do, now time.Time, woken bool) (due []Do, next 
 }
 
 // executeSteps executes steps in parallel. A step that needs attention comes last.
-func (r *runner) executeSteps(ctx context.Context, id uuid.UUID, s State, all []Do) []Event {
+func (r *runner) executeSteps(ctx context.Context, id uuid.UUID, s State, all []Do, with around) []Event {
 	events := make([]Event, len(all))
 	var wg sync.WaitGroup
 	for i, d := range all {
-		wg.Go(func() { events[i] = r.attempt(ctx, id, s, d) })
+		wg.Go(func() { events[i] = r.attempt(ctx, id, s, d, with) })
 	}
 	wg.Wait()
 	slices.SortStableFunc(events, func(a, b Event) int { return cmp.Compare(rank(a), rank(b)) })
@@ -261,7 +341,7 @@ func rank(e Event) int {
 	return 0
 }
 
-func (r *runner) attempt(ctx context.Context, id uuid.UUID, s State, d Do) Event {
+func (r *runner) attempt(ctx context.Context, id uuid.UUID, s State, d Do, with around) Event {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
 	ctx, span := r.startStep(ctx, id, s, d.Step)
@@ -269,7 +349,7 @@ func (r *runner) attempt(ctx context.Context, id uuid.UUID, s State, d Do) Event
 	if failpoint.Enabled {
 		failpoint.Reach(failpoint.BeforeStep, s.Type+" "+d.Step)
 	}
-	a.Outcome = r.dispatchSafely(ctx, id, d)
+	a.Outcome = r.dispatchSafely(ctx, id, d, with)
 	if failpoint.Enabled {
 		failpoint.Reach(failpoint.AfterStep, s.Type+" "+d.Step)
 	}
@@ -280,14 +360,14 @@ func (r *runner) attempt(ctx context.Context, id uuid.UUID, s State, d Do) Event
 }
 
 // dispatchSafely turns a panic into an unknown outcome, so that one saga cannot stop the process.
-func (r *runner) dispatchSafely(ctx context.Context, id uuid.UUID, d Do) (o Outcome) {
+func (r *runner) dispatchSafely(ctx context.Context, id uuid.UUID, d Do, with around) (o Outcome) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.log.Error("a step panicked", "saga", id, "step", d.Step, "panic", p, "stack", string(debug.Stack()))
 			o = Outcome{Kind: StepIsUnknown, Error: errorText(nil)}
 		}
 	}()
-	return d.Command.dispatch(ctx, r.modules, CommandID(id, d.Step), id)
+	return d.Command.dispatch(ctx, r.modules, CommandID(id, d.Step), id, with)
 }
 
 // mustWrite reports whether an event is more than a completed step.
@@ -302,25 +382,6 @@ func mustWrite(events []Event) bool {
 
 // errOvertaken means that another process wrote to the saga.
 var errOvertaken = errors.New("another process executes this saga")
-
-// write appends to the version that was read. This keeps out other processes, also frozen ones.
-func (r *runner) write(ctx context.Context, saga eventstore.Stream[State], events []Event) (eventstore.Stream[State], error) {
-	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
-	defer cancel()
-	cmd := eventstore.Command{Meta: eventstore.Meta{Actor: "saga", Correlation: saga.ID}, Named: "record"}
-	receipt, err := sagas.Handle(ctx, r.store, saga.ID, cmd, func(_ *eventstore.Tx, now eventstore.Stream[State]) ([]Event, error) {
-		if now.Version != saga.Version {
-			return nil, errOvertaken
-		}
-		return events, nil
-	})
-	if err != nil {
-		return saga, fmt.Errorf("write saga %s: %w", saga.ID, err)
-	}
-	saga, err = sagas.Result(ctx, r.store, receipt)
-	r.notifier.notify(saga)
-	return saga, err
-}
 
 // soon is the longest delay that an in-process timer handles. The sweep of wake_at handles longer ones.
 const soon = 5 * time.Second

@@ -2,6 +2,7 @@ package saga
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"testing"
@@ -106,6 +107,29 @@ func (c scriptedCarts) Store() *eventstore.Store { return c.store }
 func (c scriptedCarts) Handle(ctx context.Context, _, _ uuid.UUID, cmd cart.Command) error {
 	_, err := c.p.call(ctx, stepOfCart(cmd))
 	return err
+}
+
+// executedAlone is a command that ends its chain, so that its step is executed alone: a script may wait, and a decision may not.
+func executedAlone(store *eventstore.Store) eventstore.Link {
+	return eventstore.Link{Store: store, Command: eventstore.Command{Harmless: true, Decide: func(*eventstore.Tx) error { return errAlone }}}
+}
+
+var errAlone = errors.New("the step is executed alone")
+
+func (c scriptedCarts) Link(_, _ uuid.UUID, _ cart.Command) eventstore.Link {
+	return executedAlone(c.store)
+}
+
+func (o scriptedOrders) Link(context.Context, uuid.UUID, uuid.UUID, order.Command) (eventstore.Link, error) {
+	return executedAlone(o.store), nil
+}
+
+func (s scriptedPayments) OpenCharge(uuid.UUID, payment.Charge) *payment.Opening {
+	return &payment.Opening{Link: executedAlone(s.store)}
+}
+
+func (s scriptedPayments) OpenUndo(uuid.UUID, payment.Undo) eventstore.Link {
+	return executedAlone(s.store)
 }
 
 func stepOfCart(cmd cart.Command) string {

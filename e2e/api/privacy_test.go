@@ -256,7 +256,12 @@ func TestContactsOfFailedCheckoutsGo(t *testing.T) {
 			require.NoError(t, db.QueryRow(t.Context(), "select count(*) from orders.contacts").Scan(&contacts))
 			require.Equal(t, 1, contacts, "that of an order stays")
 			metrics := string(s.Send(t, http.MethodGet, "/metrics", "", nil).Text)
-			require.Contains(t, metrics, `commands_total{outcome="rehearsed",store="cart"} 3`)
+			const rehearsed = `commands_total{outcome="rehearsed",store="cart"}`
+			if name == "OneDatabase" { // the contact is written with the sealed cart
+				require.NotContains(t, metrics, rehearsed)
+			} else {
+				require.Contains(t, metrics, rehearsed+" 3")
+			}
 			require.NotContains(t, metrics, `commands_total{outcome="failed",store="cart"}`)
 		})
 	}

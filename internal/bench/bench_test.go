@@ -208,9 +208,13 @@ func TestScripts(t *testing.T) {
 	if _, err := FindPgbench(); err != nil {
 		t.Skip(err)
 	}
-	server, err := Start(t.Context(), os.Getenv("PG_BIN_DIR"))
+	server, err := Start(t.Context(), os.Getenv("PG_BIN_DIR"), map[string]string{"shared_buffers": "64MB"})
 	require.NoError(t, err)
 	defer server.Stop()
+	var buffers string
+	require.NoError(t, server.conn.QueryRow(t.Context(), "show shared_buffers").Scan(&buffers))
+	require.Equal(t, "64MB", buffers)
+	require.Contains(t, MachineOf(server), "shared_buffers = 64MB")
 	url, err := server.Database(t.Context(), "scripts")
 	require.NoError(t, err)
 	require.NoError(t, Fill(t.Context(), url, "setup.sql"))

@@ -58,7 +58,11 @@ func StartClient(ctx context.Context, arguments ...string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, arguments...)
+	return startClient(exec.CommandContext(ctx, self, arguments...))
+}
+
+// startClient starts a program that reads jobs from standard input and writes a report for each.
+func startClient(cmd *exec.Cmd) (*Client, error) {
 	cmd.Stderr = os.Stderr
 	jobs, err := cmd.StdinPipe()
 	if err != nil {

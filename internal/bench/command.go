@@ -19,14 +19,16 @@ import (
 
 // Command measures the program and its baselines.
 type Command struct {
-	Rounds     int     `help:"Rounds per measurement; the median counts." default:"5"`
-	Seconds    float64 `help:"Seconds per round." default:"2"`
-	Callers    []int   `help:"Numbers of concurrent callers." default:"1,8,32,128"`
-	Only       string  `help:"Run only measurements with a name that matches this regular expression, such as command/process@32." placeholder:"REGEXP"`
-	JSON       bool    `name:"json" help:"Print only JSON, one line per measurement."`
-	Report     string  `help:"Write the tables into this Markdown file between its markers, and the plot beside it." placeholder:"FILE" type:"path"`
-	CPUProfile string  `name:"cpuprofile" help:"Write a CPU profile of this process while it measures." placeholder:"FILE" type:"path"`
-	Growth     []int64 `help:"Measure instead the program with this many events in its store." placeholder:"10000,1000000,10000000"`
+	Rounds     int               `help:"Rounds per measurement; the median counts." default:"5"`
+	Seconds    float64           `help:"Seconds per round." default:"2"`
+	Callers    []int             `help:"Numbers of concurrent callers." default:"1,8,32,128"`
+	Only       string            `help:"Run only measurements with a name that matches this regular expression, such as command/process@32." placeholder:"REGEXP"`
+	JSON       bool              `name:"json" help:"Print only JSON, one line per measurement."`
+	Report     string            `help:"Write the tables into this Markdown file between its markers, and the plot beside it." placeholder:"FILE" type:"path"`
+	CPUProfile string            `name:"cpuprofile" help:"Write a CPU profile of this process while it measures." placeholder:"FILE" type:"path"`
+	DBOS       string            `name:"dbos" help:"Measure DBOS too, with the program that was built from internal/bench/dbos." placeholder:"PROGRAM" type:"existingfile"`
+	Set        map[string]string `help:"Settings of PostgreSQL that differ from its defaults." placeholder:"shared_buffers=1GB"`
+	Growth     []int64           `help:"Measure instead the program with this many events in its store." placeholder:"10000,1000000,10000000"`
 }
 
 // Validate refuses invalid flags.
@@ -69,7 +71,7 @@ func (b *Command) unopened() workloadSet {
 		n := len(b.Growth)
 		return &growth{sizes: b.Growth, shops: slices.Repeat([]*Shop{shop}, n), old: make([][]uuid.UUID, n)}
 	}
-	return &suite{callers: b.Callers, shop: shop, echo: &EchoBaseline{}}
+	return &suite{callers: b.Callers, dbos: b.DBOS, shop: shop, echo: &EchoBaseline{}}
 }
 
 // matches reports whether --only matches a workload.
@@ -94,12 +96,12 @@ func (b *Command) Run(ctx context.Context, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	server, err := Start(ctx, settings.PGBinDir)
+	server, err := Start(ctx, settings.PGBinDir, b.Set)
 	if err != nil {
 		return err
 	}
 	defer server.Stop()
-	section, set := "figures", workloadSet(&suite{callers: b.Callers})
+	section, set := "figures", workloadSet(&suite{callers: b.Callers, dbos: b.DBOS})
 	if len(b.Growth) > 0 {
 		section, set = "growth", &growth{sizes: b.Growth}
 	}

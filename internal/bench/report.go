@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +31,9 @@ type Report struct {
 func MachineOf(s *Server) string {
 	version := s.conn.PgConn().ParameterStatus("server_version")
 	machine := fmt.Sprintf("PostgreSQL %s, %s, %d processors%s", version, strings.Replace(runtime.Version(), "go", "Go ", 1), runtime.NumCPU(), model())
+	for _, name := range slices.Sorted(maps.Keys(s.settings)) {
+		machine += fmt.Sprintf(", %s = %s", name, s.settings[name])
+	}
 	if s.busy != "" {
 		machine += ", load average " + s.busy + " at the start"
 	}

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"strconv"
 	"strings"
@@ -14,13 +15,14 @@ import (
 	"shopping-cart/platform/database"
 )
 
-// Server is a PostgreSQL server for one run. It has default settings, except that max_connections allows all callers. Every commit is on disk before it is answered.
+// Server is a PostgreSQL server for one run. It has default settings, except those that Start gets, and max_connections, which allows all callers. Every commit is on disk before it is answered.
 type Server struct {
 	embedded   *database.Embedded
 	dir        string
 	conn       *pgx.Conn
-	postmaster int    // its process; 0 if processes are not visible
-	busy       string // the load at its start; empty if the system does not report it
+	postmaster int               // its process; 0 if processes are not visible
+	busy       string            // the load at its start; empty if the system does not report it
+	settings   map[string]string // that differ from the defaults, apart from max_connections
 }
 
 // MaxCallers is the limit of callers. The server has twice as many connections: those of pgbench and GORM, and those of the
@@ -31,7 +33,7 @@ const MaxCallers = 256
 const stopWithin = 30 * time.Second
 
 // Start starts a server in a temporary directory, which Stop removes. An empty binDir is searched for.
-func Start(ctx context.Context, binDir string) (*Server, error) {
+func Start(ctx context.Context, binDir string, settings map[string]string) (*Server, error) {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return nil, err
@@ -39,7 +41,8 @@ func Start(ctx context.Context, binDir string) (*Server, error) {
 	if err := os.Chmod(dir, 0o755); err != nil { // #nosec G302 -- the server may run as another user
 		return nil, err
 	}
-	s, params := &Server{dir: dir, busy: loadAverage()}, map[string]string{"max_connections": strconv.Itoa(2*MaxCallers + 100)}
+	s, params := &Server{dir: dir, busy: loadAverage(), settings: settings}, map[string]string{"max_connections": strconv.Itoa(2*MaxCallers + 100)}
+	maps.Copy(params, settings)
 	s.embedded, err = database.Start(ctx, database.EmbeddedConfig{Dir: dir, BinDir: binDir, Params: params})
 	if err == nil {
 		s.conn, err = database.Connect(ctx, s.embedded.URL("shop"))

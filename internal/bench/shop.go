@@ -204,17 +204,12 @@ func (s *Shop) checkOut(ctx context.Context, _ int64) error {
 
 // CheckOutCart runs a checkout without HTTP, from the shopper's order to the end of the saga.
 func (s *Shop) CheckOutCart(ctx context.Context, id uuid.UUID, version int64) (saga.CheckoutView, error) {
-	contact := order.Contact{ID: uuid.Must(uuid.NewV7()), CustomerID: s.Caller.Subject, Email: "ada@example.com"}
-	if err := s.Orders.SaveContact(ctx, contact); err != nil {
-		return saga.CheckoutView{}, err
-	}
-	sealed, err := s.App.Carts.CheckOut(ctx, cart.CheckOut{
-		CartID: id, Caller: s.Caller, PaymentMethod: "sim_ok", ContactID: contact.ID, Write: s.Write(&version),
-	})
+	contact := order.Contact{CustomerID: s.Caller.Subject, Email: "ada@example.com"}
+	begun, err := s.Sagas.CheckOut(ctx, contact, cart.CheckOut{CartID: id, Caller: s.Caller, PaymentMethod: "sim_ok", Write: s.Write(&version)})
 	if err != nil {
 		return saga.CheckoutView{}, err
 	}
-	done, err := s.Sagas.Await(ctx, sealed.CheckoutID)
+	done, err := s.Sagas.Await(ctx, begun.CheckoutID)
 	if err == nil && done.Status != saga.Completed {
 		err = fmt.Errorf("the checkout became %s", done.Status)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"slices"
 	"time"
 
@@ -16,11 +17,13 @@ import (
 // suite is the set of all workloads, ready to run side by side on one server.
 type suite struct {
 	callers []int
+	dbos    string // path of the program in dbos; empty: DBOS is not measured
 	scripts string // URL of the database of pgbench and GORM
 	gorm    *GORMBaseline
 	shop    *Shop
 	echo    *EchoBaseline
 	client  *Client
+	runner  *Client // of DBOS
 }
 
 func (u *suite) open(ctx context.Context, server *Server) (err error) {
@@ -47,13 +50,22 @@ func (u *suite) open(ctx context.Context, server *Server) (err error) {
 	if u.echo, err = startEchoBaseline(ctx, url, settings.QueryConnections); err != nil {
 		return err
 	}
-	u.client, err = StartClient(ctx, "bench-client")
+	if u.client, err = StartClient(ctx, "bench-client"); err != nil || u.dbos == "" {
+		return err
+	}
+	if url, err = server.Database(ctx, "dbos"); err != nil {
+		return err
+	}
+	connections := fmt.Sprintf("&pool_max_conns=%d", slices.Max(u.callers)) // 20 otherwise
+	u.runner, err = startClient(exec.CommandContext(ctx, u.dbos, url+connections))
 	return err
 }
 
 func (u *suite) close() (err error) {
-	if u.client != nil {
-		err = u.client.Stop()
+	for _, c := range []*Client{u.client, u.runner} {
+		if c != nil {
+			err = errors.Join(err, c.Stop())
+		}
 	}
 	if u.echo != nil {
 		u.echo.stop()
@@ -85,6 +97,8 @@ const (
 	CheckoutProcess20   = "checkout/process-20ms"
 	CheckoutHTTP20      = "checkout/http-20ms"
 	CheckoutOnSimulator = "checkout/process-simulator"
+
+	WorkflowDBOS = "workflow/dbos"
 )
 
 const slowProvider = 20 * time.Millisecond
@@ -138,6 +152,11 @@ func (u *suite) checkouts(callers int) []Workload {
 		all = append(all,
 			s.checkoutWorkload(CheckoutProcess20, slowProvider, false, process), s.checkoutWorkload(CheckoutHTTP20, slowProvider, false, http),
 			s.checkoutWorkload(CheckoutOnSimulator, 0, true, process))
+	}
+	if u.dbos != "" {
+		all = append(all, Workload{Name: WorkflowDBOS, Run: func(_ context.Context, callers int, d time.Duration) (Sample, error) {
+			return u.runner.Do(Job{Callers: callers, For: d})
+		}})
 	}
 	return all
 }

@@ -79,7 +79,10 @@ func (o *outages) admit(message string, now time.Time) (missed int, admitted boo
 // isOutage reports whether the error of a line says that a dependency is away or overloaded.
 func isOutage(r slog.Record) (found bool) {
 	r.Attrs(func(a slog.Attr) bool {
-		if err, ok := a.Value.Any().(error); ok && a.Key == "error" {
+		if a.Key != "error" {
+			return true
+		}
+		if err, ok := a.Value.Any().(error); ok {
 			f, isFault := fault.As(err)
 			found = isFault && f.Kind == fault.Unavailable || pgerr.Transient(err) || errors.Is(err, context.DeadlineExceeded)
 		}

@@ -38,7 +38,8 @@ func (s *Server) logRequest(c echo.Context, took time.Duration) {
 		s.cfg.Observe(c.Request().Context(), method(c), route(c), status, took)
 	}
 	unwritten, sampled := s.floods.sample(floodOf(c))
-	if !sampled {
+	level := s.level(c)
+	if !sampled || !s.cfg.Log.Enabled(c.Request().Context(), level) {
 		return
 	}
 	line := [...]slog.Attr{
@@ -53,7 +54,7 @@ func (s *Server) logRequest(c echo.Context, took time.Duration) {
 	if unwritten > 0 {
 		attrs = append(attrs, slog.Int64("unwritten", unwritten))
 	}
-	s.cfg.Log.LogAttrs(c.Request().Context(), s.level(c), "request", attrs...)
+	s.cfg.Log.LogAttrs(c.Request().Context(), level, "request", attrs...)
 }
 
 // flood is a kind of request that anybody can send in any number.

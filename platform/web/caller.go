@@ -55,10 +55,10 @@ func (s *Server) identify(c echo.Context) error {
 		return errUnauthorized
 	}
 	caller, err := s.cfg.Auth.Authenticate(c.Request().Context(), token)
-	if f, ok := fault.As(err); ok && f.Kind == fault.Unavailable {
-		return err
-	}
 	if err != nil {
+		if f, ok := fault.As(err); ok && f.Kind == fault.Unavailable {
+			return err
+		}
 		return invalidToken(c, err)
 	}
 	if !Plain(caller.Subject) { // it is stored as the actor and as the customer

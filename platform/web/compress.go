@@ -37,7 +37,7 @@ func hasCookie(c echo.Context) bool { return len(c.Request().Header.Values(echo.
 
 // acceptsGzip reports whether Accept-Encoding allows gzip.
 func acceptsGzip(values []string) bool {
-	for _, coding := range strings.Split(strings.Join(values, ","), ",") {
+	for coding := range strings.SplitSeq(strings.Join(values, ","), ",") {
 		name, parameters, _ := strings.Cut(coding, ";")
 		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
 			return accepts(parameters)

@@ -15,10 +15,10 @@ import (
 
 // middleware wraps every request. It is one function, since Echo builds each middleware again for every request.
 func (s *Server) middleware(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		start, v := time.Now(), &requestState{id: requestID(c.Request()), caller: Caller{Address: addressOf(c)}}
-		c.Set(stateKey, v)
-		h := c.Response().Header()
+	return func(plain echo.Context) error {
+		start := time.Now()
+		c := &requestContext{plain, requestState{id: requestID(plain.Request()), caller: Caller{Address: addressOf(plain)}}}
+		v, h := &c.state, c.Response().Header()
 		h[echo.HeaderXRequestID] = []string{v.id}
 		for _, r := range securityHeaders {
 			h[r.name] = r.value

@@ -92,7 +92,14 @@ func bodyOf[T any](c echo.Context, optional bool) (body T, err error) {
 	return Body[T](c)
 }
 
-// requestState stores data of a request while the server answers it. It is one entry in the context of Echo, since that is a map.
+// requestContext is the context of a request that a Server serves. Its state needs no entry in the map of Echo's context, which would be
+// made for each request.
+type requestContext struct {
+	echo.Context
+	state requestState
+}
+
+// requestState stores data of a request while the server answers it.
 type requestState struct {
 	id      string // of the request
 	routed  bool   // it reached a route, even if a guard then refused it
@@ -107,6 +114,9 @@ const stateKey = "web.request"
 
 // stateOf returns the state of the request of c, or a new one when c does not come from a Server.
 func stateOf(c echo.Context) *requestState {
+	if own, ok := c.(*requestContext); ok {
+		return &own.state
+	}
 	state, ok := c.Get(stateKey).(*requestState)
 	if !ok {
 		state = &requestState{}

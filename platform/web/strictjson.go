@@ -4,9 +4,9 @@ import (
 	"bytes"
 	stdjson "encoding/json"
 	"errors"
-	"io"
 	"reflect"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -38,7 +38,9 @@ func checkSyntax(raw []byte, f form) error {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return errMalformedJSON.Detailf("The body is empty, and must be a JSON object.")
 	}
-	d := jsontext.NewDecoder(bytes.NewReader(raw))
+	d := decoders.Get().(*jsontext.Decoder)
+	defer decoders.Put(d)
+	d.Reset(bytes.NewBuffer(raw)) // which the decoder reads in place
 	var lists []list
 	for {
 		parent, members := d.StackIndex(d.StackDepth())
@@ -52,7 +54,7 @@ func checkSyntax(raw []byte, f form) error {
 				return err
 			}
 		}
-		if token.Kind() == jsontext.KindNumber && f.raw[topMember(d)] {
+		if token.Kind() == jsontext.KindNumber && len(f.raw) > 0 && f.raw[topMember(d)] {
 			if err := checkNumber(d, token.String()); err != nil {
 				return err
 			}
@@ -64,11 +66,14 @@ func checkSyntax(raw []byte, f form) error {
 			break
 		}
 	}
-	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+	if len(bytes.Trim(raw[d.InputOffset():], "\t\n\r ")) > 0 {
 		return errMalformedJSON.Detailf("The body goes on after its JSON value.")
 	}
 	return nil
 }
+
+// decoders holds decoders for reuse, since a new one takes 500 bytes.
+var decoders = sync.Pool{New: func() any { return jsontext.NewDecoder(&bytes.Buffer{}) }}
 
 // list contains the strings and the numbers of a JSON list while it is read.
 type list []string
@@ -101,6 +106,9 @@ func checkList(d *jsontext.Decoder, parent jsontext.Kind, token jsontext.Token, 
 
 // checkText checks a name or a string that d has just read.
 func checkText(d *jsontext.Decoder, text string, isName bool, f form) error {
+	if Plain(text) && !hasCardNumber(text) {
+		return nil
+	}
 	at := d.StackPointer()
 	if !Plain(text) {
 		switch {
@@ -148,7 +156,13 @@ type form struct {
 	raw   map[string]bool // JSON of any form
 }
 
+// forms holds the result of formOf for each type.
+var forms sync.Map
+
 func formOf(t reflect.Type) form {
+	if known, ok := forms.Load(t); ok {
+		return known.(form)
+	}
 	f := form{lines: map[string]bool{}, own: map[string]bool{}, raw: map[string]bool{}}
 	for _, field := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
@@ -158,8 +172,11 @@ func formOf(t reflect.Type) form {
 		case "own":
 			f.own[name] = true
 		}
-		f.raw[name] = field.Type == reflect.TypeFor[stdjson.RawMessage]() || field.Type == reflect.TypeFor[jsontext.Value]()
+		if field.Type == reflect.TypeFor[stdjson.RawMessage]() || field.Type == reflect.TypeFor[jsontext.Value]() {
+			f.raw[name] = true
+		}
 	}
+	forms.Store(t, f)
 	return f
 }
 

@@ -99,8 +99,11 @@ func newChecker() *validator.Validate {
 // validate checks the tags of a struct and names every wrong field.
 func validate(body any) error {
 	err := checker.Struct(body)
+	if err == nil {
+		return nil
+	}
 	var wrong validator.ValidationErrors
-	if !errors.As(err, &wrong) { // nil, or body is not a struct
+	if !errors.As(err, &wrong) { // body is not a struct
 		return nil
 	}
 	f := *errValidation

@@ -33,7 +33,11 @@ func opaque(version int64, beside []int64) string {
 
 // noneMatch reports whether If-None-Match holds a star or a tag with this text.
 func noneMatch(h http.Header, text string) bool {
-	for tag := range strings.SplitSeq(strings.Join(h.Values("If-None-Match"), ","), ",") {
+	tags := h.Values("If-None-Match")
+	if len(tags) == 0 { // nearly all requests
+		return false
+	}
+	for tag := range strings.SplitSeq(strings.Join(tags, ","), ",") {
 		tag = strings.TrimSpace(tag)
 		if found, ok := opaqueIn(tag); tag == "*" || ok && found == text {
 			return true

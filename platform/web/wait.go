@@ -26,7 +26,7 @@ func preferred(c echo.Context) time.Duration {
 	if len(preferences) == 0 {
 		return 0
 	}
-	for _, preference := range strings.Split(strings.Join(preferences, ","), ",") {
+	for preference := range strings.SplitSeq(strings.Join(preferences, ","), ",") {
 		preference, _, _ = strings.Cut(preference, ";")
 		name, value, _ := strings.Cut(preference, "=")
 		if !strings.EqualFold(strings.TrimSpace(name), "wait") {
