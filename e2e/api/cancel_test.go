@@ -21,7 +21,7 @@ import (
 func TestCancelRacesCharge(t *testing.T) {
 	t.Parallel()
 	s := harness.Open(t, harness.DatabaseEach, func(_ testing.TB, c *config.Config) {
-		c.PaymentTimeout, c.SimulatorLatency = 10*time.Second, 4*time.Millisecond
+		c.PaymentTimeout, c.SimulatorLatency = 10*time.Second, 25*time.Millisecond
 	})
 	sku := s.AddProduct(t, 1000)
 	s.SetStock(t, sku, 1000)

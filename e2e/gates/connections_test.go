@@ -19,7 +19,6 @@ import (
 
 // A role that may have fewer connections than the pools would take: the program starts, and sells while reads come in crowds.
 func TestFewConnections(t *testing.T) {
-	t.Parallel()
 	s := harness.OpenUnchecked(t, func(t testing.TB, c *config.Config) { c.DatabaseURL = pgtest.NewLimited(t, 8) }) // two more than the least
 	reads, _ := crowd(t, s, 24, s.Admin, func(int) string { return "/v1/products" }, http.StatusServiceUnavailable)
 	sellsOn(t, s)
@@ -29,7 +28,6 @@ func TestFewConnections(t *testing.T) {
 // Others, such as more replicas, take all connections of the role but a few, and the program loses its own: it comes to sell
 // again, since reads give way.
 func TestOthersTakeTheConnections(t *testing.T) {
-	t.Parallel()
 	const allowed, left = 20, 6
 	s := harness.OpenUnchecked(t, func(t testing.TB, c *config.Config) { c.DatabaseURL = pgtest.NewLimited(t, allowed) })
 	shelf := []string{s.AddProduct(t, 450), s.AddProduct(t, 1999)}
@@ -62,7 +60,6 @@ func TestOthersTakeTheConnections(t *testing.T) {
 
 // Somebody locks the table of orders and stock: who asks for these is refused, and a crowd of them does not hold up a cart.
 func TestLockedTable(t *testing.T) {
-	t.Parallel()
 	s := harness.OpenUnchecked(t, func(t testing.TB, c *config.Config) { c.DatabaseURL = pgtest.New(t) }) // one for all modules
 	ada, sku := s.Shopper(t), s.AddProduct(t, 450)
 	filled := ada.Fill(t, sku)

@@ -9,20 +9,26 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
 
 	"shopping-cart/e2e/harness"
 )
 
+// crowdRate bounds the requests a second of a crowd. Without it a client that is refused at once asks again at once, and a small machine
+// does nothing but refuse.
+const crowdRate = 500
+
 // crowd has so many clients read all the time until the test is over. path returns the n-th address that a client reads. Answers are 200 or
-// one of the refusals.
+// one of the refusals. A test with a crowd is not parallel, because a crowd takes the whole machine.
 func crowd(t *testing.T, s *harness.Site, clients int, token string, path func(n int) string, refusals ...int) (answered, refused func() int64) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	var read, turnedAway atomic.Int64
 	var all sync.WaitGroup
+	pace := rate.NewLimiter(crowdRate, clients)
 	for i := range clients {
 		all.Go(func() {
-			for n := i; ctx.Err() == nil; n++ {
+			for n := i; pace.Wait(ctx) == nil; n++ {
 				a, err := s.Ask(ctx, http.MethodGet, path(n), token, nil)
 				switch {
 				case err != nil:

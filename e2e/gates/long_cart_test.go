@@ -12,7 +12,6 @@ import (
 // TestALongCartStopsNobody: readers of old versions of a cart with very many events, from before its edits ended, leave purchases alone. The cart cannot be edited
 // and can be bought.
 func TestALongCartStopsNobody(t *testing.T) {
-	t.Parallel()
 	const limit, versions = 500, 30000
 	s := harness.Open(t, harness.OneDatabase, func(_ testing.TB, c *config.Config) { c.CartMaxEvents = limit })
 	ada, shelf := s.Shopper(t), []string{s.AddProduct(t, 450), s.AddProduct(t, 1999)}
@@ -24,7 +23,7 @@ func TestALongCartStopsNobody(t *testing.T) {
 
 	read, refused := crowd(t, s, 12, ada.Token, func(n int) string {
 		return "/v1/carts/" + cart.ID.String() + "?version=" + strconv.Itoa(versions-1-n%1000)
-	}, http.StatusTooManyRequests)
+	}, http.StatusTooManyRequests, http.StatusServiceUnavailable) // a slow machine ends a read after its time
 	for range 5 {
 		buys(t.Context(), t, s, shelf)
 	}

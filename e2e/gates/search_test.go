@@ -23,7 +23,6 @@ func TestSearchersStopNobody(t *testing.T) {
 	if testing.Short() {
 		t.Skip("fills a table")
 	}
-	t.Parallel()
 	s := harness.OpenUnchecked(t, harness.OneDatabase) // the products have no events
 	shelf := []string{s.AddProduct(t, 450), s.AddProduct(t, 1999)}
 	s.Stop(t)
