@@ -132,6 +132,9 @@ func (c *Committer) begin(b *pgx.Batch) {
 	}
 }
 
+// readClock reads the clock of the database. It is read after the locks, so the times of a stream never run backwards.
+const readClock = `select clock_timestamp()`
+
 // read makes the first round trip. It reads the receipts after the locks, in a statement of its own. Under READ COMMITTED
 // that statement has a new snapshot, so a duplicate that waited for the lock of the first command sees its receipt.
 func (c *Committer) read(ctx context.Context, conn *pgx.Conn, works []*storeBatch) error {
@@ -146,19 +149,20 @@ func (c *Committer) read(ctx context.Context, conn *pgx.Conn, works []*storeBatc
 		if ids := w.ids(false); len(ids) > 0 {
 			b.Queue(w.store.sql.read, ids).Query(w.scanStreams)
 		}
-		if w.jobs > 0 {
+		if len(w.commands) > 0 {
 			b.Queue(w.store.sql.receipts, raw(w.commands)).Query(w.scanReceipts)
 		}
 	}
+	var now time.Time
+	b.Queue(readClock).QueryRow(func(row pgx.Row) error { return row.Scan(&now) })
 	sent := time.Now()
 	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
 		return fmt.Errorf("read a batch: %w", err)
 	}
-	received := time.Now()
+	now = now.UTC() // events store UTC, whatever the time zone of the process
+	c.clock.Observe(sent, now, time.Now())
 	for _, w := range works {
-		if !w.now.IsZero() {
-			c.clock.Observe(sent, w.now, received)
-		}
+		w.now = now
 		if err := w.rebuildOutdated(ctx, conn); err != nil {
 			return err
 		}
@@ -189,14 +193,10 @@ func (w *storeBatch) found(row storedRow) {
 }
 
 func (w *storeBatch) scanReceipts(rows pgx.Rows) error {
-	var now time.Time
-	var id uuid.UUID // zero if there is none
+	var id uuid.UUID
 	var r Receipt
-	_, err := pgx.ForEachRow(rows, append([]any{&now, &id}, r.targets()...), func() error {
-		w.now = now.UTC() // events store UTC, whatever the time zone of the process
-		if id != uuid.Nil {
-			w.receipts[id] = r
-		}
+	_, err := pgx.ForEachRow(rows, append([]any{&id}, r.targets()...), func() error {
+		w.receipts[id] = r
 		return nil
 	})
 	return err

@@ -86,3 +86,20 @@ func (s *Store) liveCursor(name string) *projector {
 
 // AwaitHandlers waits until the handlers of all committed events have returned.
 func (s *Store) AwaitHandlers() { s.outbox.work.Wait() }
+
+// LoadQueries is the number of queries for single loads that run at once.
+const LoadQueries = loadQueries
+
+// LoadsWaiting returns the number of loads that wait for the next query.
+func LoadsWaiting(s *Store) int {
+	s.loader.mu.Lock()
+	defer s.loader.mu.Unlock()
+	return len(s.loader.waiting)
+}
+
+// LoadsRunning returns the number of queries for single loads that run.
+func LoadsRunning(s *Store) int {
+	s.loader.mu.Lock()
+	defer s.loader.mu.Unlock()
+	return s.loader.running
+}

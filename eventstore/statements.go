@@ -39,10 +39,8 @@ func statementsOf(schema string) statements {
 			from (select s.*, o, sum(octet_length(s.state::text)) over (order by o) - octet_length(s.state::text) as before
 				from unnest($1::uuid[]) with ordinality u(i, o) join @.streams s on s.id = u.i) x order by o`),
 		// Unlike a query for a list of ids, this one is not planned again for each call.
-		readOne: in(`select ` + rowColumns + ` from @.streams where id = $1`),
-		// It also reads the clock, after the locks. It returns a row for each receipt, or one row without a receipt.
-		receipts: in(`select clock_timestamp(), coalesce(id, ` + noID + `), fingerprint, coalesce(stream, ` + noID + `), coalesce(version, 0), coalesce(status, 0::int2)
-			from (select) one left join @.receipts on id = any($1)`),
+		readOne:  in(`select ` + rowColumns + ` from @.streams where id = $1`),
+		receipts: in(`select id, fingerprint, stream, version, status from @.receipts where id = any($1)`),
 
 		insert: in(`insert into @.streams (id, version, kind, fold, state, customer, status, key, wake_at, created_at, updated_at)
 			select i, v, k, f, s, nullif(c, ''), nullif(st, ''), nullif(y, ''),

@@ -26,6 +26,7 @@ type Store struct {
 	outboxWatermark *Watermark // of the relay
 	projections     []Projection
 	appended        broadcast // wakes the projections
+	loader          loader
 }
 
 // Open returns the store of a schema. Open stores, and subscribe to them, before the database runs.
@@ -35,7 +36,7 @@ func Open(db Database, schema string, aggregates ...codec) *Store {
 		kinds: map[string]codec{}, subs: map[string][]subscription{},
 		outboxWatermark: NewWatermark(relaySlack, relayFullEvery),
 	}
-	s.outbox.subs = s.subs
+	s.outbox.subs, s.loader.store = s.subs, s
 	if db.Notes == nil {
 		s.db.Notes = &Notes{}
 	}
@@ -77,6 +78,25 @@ func (a *Aggregate[S, E]) Load(ctx context.Context, s *Store, id uuid.UUID) (Str
 	if s.db.Committer.backend != nil {
 		return a.loadRow(ctx, s, id)
 	}
+	row, err := s.loader.load(ctx, id)
+	if err != nil {
+		return Stream[S]{ID: id}, fmt.Errorf("load a %s: %w", a.Kind, err)
+	}
+	if row.version == 0 || row.kind != a.Kind {
+		return Stream[S]{ID: id}, nil
+	}
+	outdated, err := row.decode(a)
+	if err != nil {
+		return Stream[S]{ID: id}, fmt.Errorf("read %s: %w", id, err)
+	}
+	if outdated {
+		return a.loadOutdated(ctx, s, id)
+	}
+	return streamOf[S](id, row.streamView), nil
+}
+
+// loadOutdated is Load for a state that must be rebuilt from its events.
+func (a *Aggregate[S, E]) loadOutdated(ctx context.Context, s *Store, id uuid.UUID) (Stream[S], error) {
 	p, err := a.read(ctx, s, s.db.Query, s.sql.readOne, [16]byte(id))
 	if err = cmp.Or(err, p.unreadable); err != nil || len(p.streams) == 0 {
 		return Stream[S]{ID: id}, err
