@@ -156,6 +156,14 @@ func (j *job) all(yield func(*job) bool) {
 	}
 }
 
+// commandsIn returns the number of commands of a batch.
+func commandsIn(batch []*job) (n int) {
+	for _, j := range batch {
+		n += 1 + len(j.rest)
+	}
+	return n
+}
+
 // isChain reports whether a job has several commands.
 func (j *job) isChain() bool { return len(j.rest) > 0 }
 

@@ -275,15 +275,15 @@ func (c *Committer) commit(batch []*job, carry func(*Store) bool) (locked []*job
 	defer span.End()
 	err = c.try(ctx, batch, carry)
 	for n := 0; n < maxRaces && (isConflict(err) || n == 0 && isConnectionLost(err)); n++ {
-		c.config.Failed(len(batch), err)
+		c.config.Failed(commandsIn(batch), err)
 		c.suspectPositions(err)
 		err = c.try(ctx, batch, carry)
 	}
 	if err == nil {
-		c.config.Batched(ctx, len(batch), time.Since(started))
+		c.config.Batched(ctx, commandsIn(batch), time.Since(started))
 		return nil, nil
 	}
-	c.config.Failed(len(batch), err)
+	c.config.Failed(commandsIn(batch), err)
 	if pgerr.LockTimeout(err) {
 		return batch, err
 	}

@@ -14,10 +14,7 @@ func (c *Committer) gather(f *slot, batch []*job) []*job {
 	workers := c.config.Workers
 	share, n := (int(c.underway.Load())+workers-1)/workers, 0
 	batch = slices.DeleteFunc(batch, c.joinsLockQueue)
-	size := 0
-	for _, j := range batch {
-		size += 1 + len(j.rest)
-	}
+	size := commandsIn(batch)
 	for n < share && size < maxBatch {
 		j := c.queue.pop()
 		if j == nil {

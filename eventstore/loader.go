@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	loadQueries = 2  // that read streams for single loads at once; more loads share the following ones
-	loadLimit   = 64 // loads in a query
+	loadQueries = 2  // for single streams, in each store at once
+	loadLimit   = 64 // loads that share a query
 )
 
-// loader reads the rows of single streams. While loadQueries run, further loads wait and go into the next query together, as commands share a
-// transaction. A query begins after its loads, so each load sees all commits before it. The order of arrival is kept.
+// loader reads the rows of single streams. While loadQueries queries run, further loads wait and share the next one, as commands share a
+// transaction. A query begins after its loads, so each load sees all commits before it.
 type loader struct {
 	store   *Store
 	mu      sync.Mutex
@@ -36,8 +36,7 @@ func (l *loader) load(ctx context.Context, id uuid.UUID) (storedRow, error) {
 	one := &rowLoad{id: id}
 	if l.mayRun(one) {
 		defer l.next()
-		row, err := l.readOne(ctx, id)
-		return row, err
+		return l.readOne(ctx, id)
 	}
 	select {
 	case <-one.done:

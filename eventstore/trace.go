@@ -126,19 +126,21 @@ func (c *Committer) startBatch(batch []*job) (context.Context, trace.Span) {
 	var others []trace.Span
 	var links []trace.Link
 	for _, j := range batch {
-		switch {
-		case c.config.Tracer == nil || !j.span.IsRecording():
-		case first == nil:
-			first = j.span
-		default:
-			others, links = append(others, j.span), append(links, trace.Link{SpanContext: j.span.SpanContext()})
+		for one := range j.all {
+			switch {
+			case c.config.Tracer == nil || !one.span.IsRecording():
+			case first == nil:
+				first = one.span
+			default:
+				others, links = append(others, one.span), append(links, trace.Link{SpanContext: one.span.SpanContext()})
+			}
 		}
 	}
 	if first == nil {
 		return context.Background(), noop.Span{}
 	}
 	ctx, span := c.config.Tracer.Start(trace.ContextWithSpan(context.Background(), first), "batch",
-		trace.WithLinks(links...), trace.WithAttributes(attribute.Int("batch.commands", len(batch))))
+		trace.WithLinks(links...), trace.WithAttributes(attribute.Int("batch.commands", commandsIn(batch))))
 	for _, other := range others {
 		other.AddLink(trace.Link{SpanContext: span.SpanContext()})
 	}

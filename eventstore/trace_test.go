@@ -88,6 +88,23 @@ func TestTraces(t *testing.T) {
 		require.True(t, continued.Equal(origin))
 	})
 
+	t.Run("TheTransactionOfAChainLinksAllItsCommands", func(t *testing.T) {
+		t.Parallel()
+		b, tracer, ended, _ := tracedBundle(t)
+		ctx, _ := tracer.Start(t.Context(), "request")
+		results := eventstore.Chain(ctx,
+			eventstore.Link{Store: b.store, Command: putting(uuid.New(), nothingFirst)}, eventstore.Link{Store: b.store, Command: putting(uuid.New(), nothingFirst)})
+		require.Len(t, results, 2)
+		commands, batches := named(ended, "command jar.put"), named(ended, "batch")
+		require.Len(t, commands, 2)
+		require.Len(t, batches, 1)
+		require.Contains(t, batches[0].Attributes(), attribute.Int("batch.commands", 2))
+		require.Len(t, batches[0].Links(), 1)
+		require.Equal(t, commands[0].SpanContext().SpanID(), batches[0].Parent().SpanID())
+		require.Equal(t, commands[1].SpanContext().SpanID(), batches[0].Links()[0].SpanContext.SpanID())
+		require.Len(t, commands[1].Links(), 1)
+	})
+
 	t.Run("ATransactionOfSeveralTracesLinksThem", func(t *testing.T) {
 		t.Parallel()
 		b, tracer, ended, _ := tracedBundle(t)
