@@ -22,7 +22,12 @@ type waiting struct {
 
 func newWaiting(t *testing.T, config eventstore.CommitterConfig) waiting {
 	t.Helper()
-	pools := openPools(t, pgtest.New(t))
+	return newWaitingOn(t, pgtest.New(t), config)
+}
+
+func newWaitingOn(t *testing.T, url string, config eventstore.CommitterConfig) waiting {
+	t.Helper()
+	pools := openPools(t, url)
 	config.Begin = pools.Begin
 	c := eventstore.NewCommitter(pools.Write, config)
 	db := databaseOf(pools, c)
