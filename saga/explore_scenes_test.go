@@ -33,6 +33,9 @@ func TestExploreApart(t *testing.T) {
 // mishaps in one story, and holds each state against the promises. What decides, folds, reacts and drives is the program's own
 // code; only streams lie in memory, and the provider is a page of honest book-keeping.
 func explore(t *testing.T, apart bool) {
+	if testing.Short() {
+		t.Skip("takes a minute, and needs no database")
+	}
 	t.Parallel()
 	for _, sc := range scenes {
 		t.Run(sc.name, func(t *testing.T) {
