@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/Shopify/toxiproxy/v2"
+	"github.com/Shopify/toxiproxy/v2/stream"
 	"github.com/Shopify/toxiproxy/v2/toxics"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
@@ -106,8 +107,55 @@ func (s *silence) Cleanup(stub *toxics.ToxicStub) {
 	}
 }
 
+// crumbs passes data on in small pieces, with a delay in microseconds before each. toxiproxy's slicer does so too, and waits for ever if the other
+// end is gone while the toxic is removed.
+type crumbs struct {
+	Size  int   `json:"size"`
+	Delay int64 `json:"delay"`
+}
+
+// Pipe is part of toxics.Toxic.
+func (c *crumbs) Pipe(stub *toxics.ToxicStub) {
+	for {
+		select {
+		case <-stub.Interrupt:
+			return
+		case chunk := <-stub.Input:
+			if chunk == nil {
+				stub.Close()
+				return
+			}
+			if !c.pass(stub, chunk) {
+				return
+			}
+		}
+	}
+}
+
+// pass passes a chunk on. It reports false if it was interrupted; then the rest went on in one piece, or its end is gone.
+func (c *crumbs) pass(stub *toxics.ToxicStub, chunk *stream.StreamChunk) bool {
+	for rest := chunk.Data; len(rest) > 0; {
+		piece := rest[:min(c.Size, len(rest))]
+		select {
+		case <-time.After(time.Duration(c.Delay) * time.Microsecond):
+		case <-stub.Interrupt:
+			_ = stub.WriteOutput(&stream.StreamChunk{Data: rest, Timestamp: chunk.Timestamp}, time.Second)
+			return false
+		}
+		select {
+		case stub.Output <- &stream.StreamChunk{Data: piece, Timestamp: chunk.Timestamp}:
+			rest = rest[len(piece):]
+		case <-stub.Interrupt:
+			_ = stub.WriteOutput(&stream.StreamChunk{Data: rest, Timestamp: chunk.Timestamp}, time.Second)
+			return false
+		}
+	}
+	return true
+}
+
 func init() {
 	toxics.Register("silence", new(silence))
+	toxics.Register("crumbs", new(crumbs))
 	zerolog.SetGlobalLevel(zerolog.Disabled) // some toxics have a log of their own
 }
 
@@ -142,7 +190,7 @@ var troubles = [][]trouble{
 			return []toxic{up("bandwidth", some(luck, "rate", 3, 60)), down("bandwidth", some(luck, "rate", 3, 60))}
 		}},
 		{"in crumbs", func(luck *rand.Rand) []toxic {
-			return []toxic{down("slicer", map[string]int64{"average_size": 1 + luck.Int64N(400), "size_variation": 0, "delay": luck.Int64N(2000)})}
+			return []toxic{down("crumbs", map[string]int64{"size": 1 + luck.Int64N(400), "delay": luck.Int64N(2000)})}
 		}},
 	},
 	{

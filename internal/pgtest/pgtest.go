@@ -113,6 +113,9 @@ func server(t testing.TB) *testServer {
 	return s
 }
 
+// dropWithin is long, because the server writes a checkpoint first, and a slow disk may be busy with other tests.
+const dropWithin = 5 * time.Minute
+
 // create makes a database as a copy of template.
 func (s *testServer) create(t testing.TB, template string) string {
 	t.Helper()
@@ -123,7 +126,7 @@ func (s *testServer) create(t testing.TB, template string) string {
 		t.Fatalf("pgtest: make a database: %v", err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), dropWithin)
 		defer cancel()
 		if err := s.exec(ctx, "drop database if exists "+quote(name)+" with (force)"); err != nil {
 			t.Errorf("pgtest: drop the database: %v", err)
