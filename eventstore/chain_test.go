@@ -200,7 +200,7 @@ func chainInOrder(t *testing.T, p *pair) {
 	}
 }
 
-// chainStopsAtARefusal: what came before stands. The refused command and those behind it leave nothing.
+// chainStopsAtARefusal: the commands before the refusal are done. The refused command and the commands after it write nothing.
 func chainStopsAtARefusal(t *testing.T, p *pair) {
 	for _, s := range []*eventstore.Store{p.carts, p.orders} {
 		eventstore.Subscribe(s, "never", func(context.Context, eventstore.Message[put]) error { return errors.New("keep the row") })

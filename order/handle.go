@@ -78,7 +78,8 @@ func (m *Module) RequestCancellation(ctx context.Context, w web.Write, c Request
 	return v, receipt.Replayed, err
 }
 
-// placing names the stock of every SKU, since only the decision knows which are tracked. It draws a number for the order.
+// placing returns the command that places an order. It names the stock of every SKU, because only the decision knows the tracked SKUs. It draws a
+// number for the order.
 func (m *Module) placing(by eventstore.Command, c Place) eventstore.Command {
 	number := withCheckDigit(m.DrawNumber())
 	return commandWithStock(c.OrderID, by, nil, skusOf(c.Lines), nil, func(o State, stock map[string]Stock) (decision, error) {
